@@ -1,0 +1,28 @@
+package wasup
+
+import (
+	_ "github.com/asynkron/protoactor-go/actor"
+	_ "github.com/coder/websocket"
+	_ "github.com/gofiber/fiber/v2"
+	_ "github.com/gofiber/fiber/v2/middleware/adaptor"
+	_ "github.com/gofiber/fiber/v2/middleware/recover"
+	_ "github.com/makiuchi-d/gozxing/qrcode"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/prometheus/client_golang/prometheus/testutil"
+	_ "github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	_ "github.com/skip2/go-qrcode"
+	_ "github.com/spf13/cobra"
+	_ "go.mau.fi/libsignal/session"
+	_ "go.mau.fi/libsignal/groups"
+	_ "go.mau.fi/util/dbutil"
+	_ "go.mau.fi/whatsmeow"
+	_ "go.mau.fi/whatsmeow/store/sqlstore"
+	_ "go.uber.org/goleak"
+	_ "go.yaml.in/yaml/v3"
+	_ "google.golang.org/protobuf/proto"
+	_ "modernc.org/sqlite"
+	_ "pgregory.net/rapid"
+	_ "golang.org/x/crypto/hkdf"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/crypto/curve25519"
+)
