@@ -1,0 +1,139 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is the stable, machine-readable name of an error. Only the HTTP layer knows which status it has.
+type Code string
+
+// The codes. docs/errors.md is made from this list.
+const (
+	CodeInvalidRequest   Code = "invalid_request"   // a field is missing or malformed; Field names it
+	CodeNotFound         Code = "not_found"         // no session has this id
+	CodeNotReady         Code = "session_not_ready" // the session is not READY, so it cannot send
+	CodeTooManyWaiters   Code = "too_many_waiters"  // as many callers as allowed wait already; try again
+	CodeQueueFull        Code = "queue_full"        // as many sends as allowed are in flight; try again
+	CodeTimeout          Code = "timeout"           // the wait ended without an outcome
+	CodeShuttingDown     Code = "shutting_down"     // the process is draining
+	CodeSendFailed       Code = "send_failed"       // WhatsApp refused the message
+	CodeAckOverdue       Code = "ack_overdue"       // WhatsApp did not acknowledge the message in time
+	CodeRestricted       Code = "restricted"        // WhatsApp restricts the account (463); never retried by itself
+	CodeNotOnWhatsApp    Code = "not_on_whatsapp"   // the recipient has no WhatsApp account
+	CodeIdempotencyReuse Code = "idempotency_reuse" // the same key came with another body
+	CodeStoreUnavailable Code = "store_unavailable" // the database did not answer
+	CodeStoreFull        Code = "store_full"        // the disk or the database is full
+	CodeStoreLocked      Code = "store_locked"      // another process holds the database
+	CodeConnectFailed    Code = "connect_failed"    // the WebSocket or the handshake failed
+	CodeConnectRefused   Code = "connect_refused"   // the server answered the WebSocket with an HTTP error
+	CodeDisconnected     Code = "disconnected"      // the link was lost while the operation ran
+	CodeRestarted        Code = "session_restarted" // the session was restarted while the operation ran
+	CodeQuarantined      Code = "quarantined"       // the session crashed too often and waits for a person or a cool-down
+	CodeInternal         Code = "internal"          // a bug; the log has the rest
+)
+
+// Codes lists every code with the sentence that documents it.
+func Codes() []CodeDoc {
+	return []CodeDoc{
+		{CodeInvalidRequest, false, "A field is missing or malformed; `field` names it."},
+		{CodeNotFound, false, "No session has this id."},
+		{CodeNotReady, true, "The session is not READY, so it cannot send."},
+		{CodeTooManyWaiters, true, "As many callers as allowed wait already."},
+		{CodeQueueFull, true, "As many sends as allowed are in flight for this session."},
+		{CodeTimeout, true, "The wait ended without an outcome."},
+		{CodeShuttingDown, true, "The process is draining."},
+		{CodeSendFailed, false, "WhatsApp refused the message."},
+		{CodeAckOverdue, true, "WhatsApp did not acknowledge the message in time; a retry keeps its id."},
+		{CodeRestricted, false, "WhatsApp restricts the account (error 463); never retried by itself."},
+		{CodeNotOnWhatsApp, false, "The recipient has no WhatsApp account."},
+		{CodeIdempotencyReuse, false, "The same Idempotency-Key came with another body."},
+		{CodeStoreUnavailable, true, "The database did not answer."},
+		{CodeStoreFull, true, "The disk or the database is full."},
+		{CodeStoreLocked, true, "Another process holds the database."},
+		{CodeConnectFailed, true, "The WebSocket or the handshake failed."},
+		{CodeConnectRefused, true, "The server answered the WebSocket with an HTTP error."},
+		{CodeDisconnected, true, "The link was lost while the operation ran."},
+		{CodeRestarted, true, "The session was restarted while the operation ran."},
+		{CodeQuarantined, false, "The session crashed too often; a person or a cool-down releases it."},
+		{CodeInternal, false, "A bug. The log has the rest."},
+	}
+}
+
+// CodeDoc documents a code: whether trying the same again may succeed, and what it means.
+type CodeDoc struct {
+	Code      Code
+	Retryable bool
+	Doc       string
+}
+
+// Error is the error of every room. Message may reach a person; Err may not leave the logs.
+type Error struct {
+	Code    Code
+	Op      string // what was being done: "open client"
+	Session ID     // "" where none is concerned
+	Field   string // CodeInvalidRequest: the field, as the caller spelled it
+	Status  int    // CodeConnectRefused: the HTTP status; CodeSendFailed: WhatsApp's error number; else 0
+	Message string // one sentence for the caller; never SQL, paths or secrets
+	Err     error  // the cause, for logs
+}
+
+func (e *Error) Error() string {
+	text := string(e.Code)
+	if e.Op != "" {
+		text = e.Op + ": " + text
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Public is the sentence a caller may read: the message, or the code's own documentation.
+func (e *Error) Public() string {
+	if e.Message != "" {
+		return e.Message
+	}
+	for _, doc := range Codes() {
+		if doc.Code == e.Code {
+			return doc.Doc
+		}
+	}
+	return "Internal error."
+}
+
+// Retryable reports whether trying the same again may succeed.
+func (e *Error) Retryable() bool {
+	for _, doc := range Codes() {
+		if doc.Code == e.Code {
+			return doc.Retryable
+		}
+	}
+	return false
+}
+
+// CodeOf is the code of the first *Error in err's chain: CodeInternal where there is none, "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// Crash is a bug that was caught: what a session's supervisor is told.
+type Crash struct {
+	Where  string // "event handler", "effect OpenSocket", "actor"
+	Reason string
+	Stack  string
+}
+
+func (c *Crash) Error() string { return fmt.Sprintf("crash in %s: %s", c.Where, c.Reason) }

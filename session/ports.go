@@ -1,0 +1,80 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// Dialer opens client runs. The whatsapp package implements it; the session actor uses it.
+type Dialer interface {
+	// Open loads the session's device, or makes a new one where none is stored, connects and returns once the
+	// handshake is done. Everything that happens to the client afterwards is posted through run.Post. Cancelling ctx
+	// ends the whole run, not only the opening. Errors are *Error: CodeStoreUnavailable, CodeConnectRefused (with
+	// Status) or CodeConnectFailed; nothing runs after an error.
+	Open(ctx context.Context, run Run) (Client, error)
+	// Forget deletes the session's stored credentials. It is a person's decision, never a policy.
+	Forget(ctx context.Context, id ID) error
+}
+
+// Run identifies one client run and where its inputs go. Post never blocks and may be called from any goroutine; the
+// dialer stamps Session's Incarnation on every input.
+type Run struct {
+	Session     ID
+	Incarnation Incarnation
+	Post        func(Input)
+}
+
+// Client is one run of a WhatsApp client. It is discarded when the run ends; the next run gets a new one.
+type Client interface {
+	// SendText returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
+	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
+	SendText(ctx context.Context, message Text) (Ack, error)
+	// Unlink tells WhatsApp that the device is gone. The credentials are deleted by Dialer.Forget.
+	Unlink(ctx context.Context) error
+	// Close ends the run: no input is posted once it returned. It is bounded, idempotent and safe at any time.
+	Close()
+}
+
+// Text is one outgoing text message.
+type Text struct {
+	ID   string    // the WhatsApp message id, chosen before the first attempt and kept for all of them
+	To   Recipient // one-to-one
+	Body string
+}
+
+// Ack is the server's acknowledgement.
+type Ack struct {
+	MessageID string
+	At        time.Time // the server's time
+}
+
+// Record is a session's stored row.
+type Record struct {
+	ID           ID
+	Desired      Desired
+	DeviceJID    string // the bound device; "" where none is stored
+	State        State  // as last observed
+	Cause        Cause
+	Until        time.Time
+	LastError    string
+	LastCause    Cause
+	Account      Account
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	ConnectedAt  time.Time
+	DisconnectAt time.Time
+}
+
+// InputFor turns the error of Dialer.Open into the input it means to the machine.
+func InputFor(err error, incarnation Incarnation) Input {
+	in := Input{Kind: SocketLost, Incarnation: incarnation, Detail: publicDetail(err)}
+	switch CodeOf(err) {
+	case CodeStoreUnavailable, CodeStoreFull, CodeStoreLocked:
+		in.Kind = StoreFailed
+	case CodeConnectRefused:
+		in.Kind = ConnectRefused
+		in.Code = statusOf(err)
+	default:
+	}
+	return in
+}
