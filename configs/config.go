@@ -1,0 +1,149 @@
+// Package configs owns everything an operator can tell wasup: which keys
+// exist, their defaults, where a value may come from (flags over environment
+// over file over default) and what is refused. It reads no other package of
+// the program, and only cmd may import it: every other package takes plain
+// values, so that none of them depends on where a value came from.
+package configs
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is one complete configuration. It holds plain comparable values, so
+// two of them can be compared with ==. Units are in the names of the types:
+// durations are time.Duration, sizes are bytes.
+type Config struct {
+	HTTP       HTTP
+	Store      Store
+	QR         QR
+	WhatsApp   WhatsApp
+	Session    Session
+	Send       Send
+	Supervisor Supervisor
+	Boot       Boot
+	Shutdown   Shutdown
+	Log        Log
+	Metrics    Metrics
+}
+
+// HTTP is the API's listener.
+type HTTP struct {
+	Listen    string // host:port, loopback
+	BodyLimit int    // bytes
+}
+
+// Store is where devices and sessions are kept.
+type Store struct {
+	DSN string // sqlite:PATH
+}
+
+// QR is how long a QR is valid and who may wait for one.
+type QR struct {
+	Wait              time.Duration
+	WaitersPerSession int
+	WaitersTotal      int
+	UnattendedAfter   time.Duration
+	FirstTTL          time.Duration
+	TTL               time.Duration
+}
+
+// WhatsApp is the server that sessions connect to.
+type WhatsApp struct {
+	WebsocketURL  string
+	RootPublicKey [32]byte // signs the certificate chain of the server
+}
+
+// Session holds the deadlines and the retry policy of one session.
+type Session struct {
+	ConnectDeadline time.Duration
+	PairingDeadline time.Duration
+	BackoffMin      time.Duration
+	BackoffMax      time.Duration
+	MaxAttempts     int // 0 is unlimited
+	Cooldown        time.Duration
+	KeepaliveStale  time.Duration
+}
+
+// Send is the policy for outgoing messages.
+type Send struct {
+	Timeout time.Duration
+	Queue   int
+}
+
+// Supervisor is the restart intensity of each child.
+type Supervisor struct {
+	Restarts int
+	Window   time.Duration
+}
+
+// Boot paces the sessions that come back when the process starts.
+type Boot struct {
+	Parallel int
+	Rate     float64 // sessions a second
+	Jitter   time.Duration
+}
+
+// Shutdown bounds the drain.
+type Shutdown struct {
+	Timeout time.Duration
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format string // text or json
+}
+
+// Metrics is what the Prometheus exposition holds.
+type Metrics struct {
+	PerSession bool
+}
+
+// The addresses of WhatsApp itself. They are written out here because this
+// package may not import whatsmeow; a test of the adapter compares them.
+const (
+	// WhatsAppWebsocketURL is socket.URL of go.mau.fi/whatsmeow.
+	WhatsAppWebsocketURL = "wss://web.whatsapp.com/ws/chat"
+	// WhatsAppRootPublicKey is WACertPubKey (handshake.go) of
+	// go.mau.fi/whatsmeow in hex: the key that signs the certificate which the
+	// server shows in the Noise handshake.
+	WhatsAppRootPublicKey = "142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b"
+)
+
+// whatsAppRootKey is WhatsAppRootPublicKey as bytes, so that Default cannot fail.
+var whatsAppRootKey = [32]byte{
+	0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x71, 0x66, 0xaa, 0xe7, 0x1e, 0xbe, 0x51, 0x64, 0x37,
+	0xc4, 0xa2, 0x8b, 0x73, 0xe3, 0x69, 0x5c, 0x6c, 0xe1, 0xf7, 0xf9, 0x54, 0x5d, 0xa8, 0xee, 0x6b,
+}
+
+// Default returns the configuration of a wasup that was told nothing. It is
+// valid.
+func Default() Config {
+	return Config{
+		HTTP:  HTTP{Listen: "127.0.0.1:3001", BodyLimit: 1 << 20},
+		Store: Store{DSN: "sqlite:./data/wasup.db"},
+		QR: QR{
+			Wait:              30 * time.Second,
+			WaitersPerSession: 200,
+			WaitersTotal:      20_000,
+			UnattendedAfter:   3 * time.Minute,
+			FirstTTL:          60 * time.Second,
+			TTL:               20 * time.Second,
+		},
+		WhatsApp: WhatsApp{WebsocketURL: WhatsAppWebsocketURL, RootPublicKey: whatsAppRootKey},
+		Session: Session{
+			ConnectDeadline: 30 * time.Second,
+			PairingDeadline: 45 * time.Second,
+			BackoffMin:      time.Second,
+			BackoffMax:      60 * time.Second,
+			Cooldown:        10 * time.Minute,
+			KeepaliveStale:  3 * time.Minute,
+		},
+		Send:       Send{Timeout: 30 * time.Second, Queue: 100},
+		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
+		Boot:       Boot{Parallel: 32, Rate: 50, Jitter: 500 * time.Millisecond},
+		Shutdown:   Shutdown{Timeout: 15 * time.Second},
+		Log:        Log{Level: slog.LevelInfo, Format: "text"},
+	}
+}

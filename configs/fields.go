@@ -1,0 +1,184 @@
+package configs
+
+import (
+	"strings"
+	"time"
+)
+
+// Key describes one thing that can be configured. The same name is the key in
+// the file (nested at the dots) and the name of the flag.
+type Key struct {
+	Name    string // such as http.listen
+	Env     string // such as WASUP_HTTP_LISTEN
+	Default string // as it would be written in the file
+	Unit    string // what the value counts or is
+	Doc     string // one or more sentences
+	Secret  bool   // the value may hold a credential: shown masked
+}
+
+// Keys lists every key, in the order of the default file.
+func Keys() []Key {
+	def := Default()
+	keys := make([]Key, 0, 32)
+	for _, f := range fields() {
+		keys = append(keys, Key{
+			Name: f.name, Env: envName(f.name), Default: f.get(&def),
+			Unit: f.unit, Doc: f.doc, Secret: f.mask != nil,
+		})
+	}
+	return keys
+}
+
+const envPrefix = "WASUP_"
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// day bounds every duration: a longer one is nearly always a slip of the unit.
+const day = 24 * time.Hour
+
+// fields is the one table of keys. Everything else (file, environment, flags,
+// validation, the dump and the default file) is derived from it.
+func fields() []field {
+	all := make([]field, 0, 32)
+	all = append(all, serverFields()...)
+	all = append(all, qrFields()...)
+	all = append(all, sessionFields()...)
+	return append(all, processFields()...)
+}
+
+func serverFields() []field {
+	return []field{
+		listen(
+			"http.listen", "Address that the HTTP API listens on. It must be a loopback address: there are no API keys yet, so whoever reaches the port owns every session. Port 0 takes a free one.",
+			func(c *Config) *string { return &c.HTTP.Listen },
+		),
+		size(
+			"http.body_limit", "Largest request body that is read; a larger one is answered 413.",
+			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
+		),
+		dsn(
+			"store.dsn", "Where devices and sessions are kept. The file and its folder are made when they are missing.",
+			func(c *Config) *string { return &c.Store.DSN },
+		),
+		websocketURL(
+			"whatsapp.websocket_url", "Server that sessions connect to. Point it at a sandbox to work without WhatsApp.",
+			func(c *Config) *string { return &c.WhatsApp.WebsocketURL },
+		),
+		publicKey(
+			"whatsapp.root_public_key", "Key that the server's certificate must be signed with. A sandbox prints its own when it starts.",
+			func(c *Config) *[32]byte { return &c.WhatsApp.RootPublicKey },
+		),
+	}
+}
+
+func qrFields() []field {
+	return []field{
+		duration(
+			"qr.wait", "How long /qr-code waits for a QR, for READY or for a failure before it answers 504. Set the timeout of callers and proxies above it.",
+			func(c *Config) *time.Duration { return &c.QR.Wait }, time.Millisecond, time.Hour,
+		),
+		count(
+			"qr.waiters_per_session", "requests", "How many requests may wait for the QR of one session; the next one is answered 429.",
+			func(c *Config) *int { return &c.QR.WaitersPerSession }, 1, 1_000_000,
+		),
+		count(
+			"qr.waiters_total", "requests", "How many requests may wait for a QR in the whole process; the next one is answered 429.",
+			func(c *Config) *int { return &c.QR.WaitersTotal }, 1, 10_000_000,
+		),
+		duration(
+			"qr.unattended_after", "When WhatsApp's codes run out and nobody has asked for one during this time, the session stops pairing until somebody asks again.",
+			func(c *Config) *time.Duration { return &c.QR.UnattendedAfter }, time.Millisecond, day,
+		),
+		duration(
+			"qr.first_ttl", "How long the first code of a pairing is valid. WhatsApp decides this; change it only with a sandbox that does.",
+			func(c *Config) *time.Duration { return &c.QR.FirstTTL }, time.Millisecond, time.Hour,
+		),
+		duration(
+			"qr.ttl", "How long each later code of a pairing is valid.",
+			func(c *Config) *time.Duration { return &c.QR.TTL }, time.Millisecond, time.Hour,
+		),
+	}
+}
+
+func sessionFields() []field {
+	return []field{
+		duration(
+			"session.connect_deadline", "From opening the socket to being connected; after it the attempt counts as failed.",
+			func(c *Config) *time.Duration { return &c.Session.ConnectDeadline }, time.Millisecond, time.Hour,
+		),
+		duration(
+			"session.pairing_deadline", "From the scan of the QR to being connected; after it the attempt counts as failed.",
+			func(c *Config) *time.Duration { return &c.Session.PairingDeadline }, time.Millisecond, time.Hour,
+		),
+		duration(
+			"session.backoff_min", "Pause before the first reconnect. It doubles with every failure, with jitter.",
+			func(c *Config) *time.Duration { return &c.Session.BackoffMin }, time.Millisecond, day,
+		),
+		duration(
+			"session.backoff_max", "Longest pause between two reconnects.",
+			func(c *Config) *time.Duration { return &c.Session.BackoffMax }, time.Millisecond, day,
+		),
+		count(
+			"session.max_attempts", "attempts, 0 = unlimited", "Reconnects in a row before the session goes to ERROR and waits for session.cooldown.",
+			func(c *Config) *int { return &c.Session.MaxAttempts }, 0, 1_000_000,
+		),
+		duration(
+			"session.cooldown", "How long a session rests, after session.max_attempts or in quarantine, before it is tried again.",
+			func(c *Config) *time.Duration { return &c.Session.Cooldown }, time.Millisecond, day,
+		),
+		duration(
+			"session.keepalive_stale", "Without an answer to a keepalive for this long a socket that looks open counts as lost.",
+			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
+		),
+		duration(
+			"send.timeout", "How long WhatsApp may take to acknowledge a message before the session reconnects.",
+			func(c *Config) *time.Duration { return &c.Send.Timeout }, time.Millisecond, time.Hour,
+		),
+		count(
+			"send.queue", "messages", "How many messages of one session may be on their way at once; the next one is refused.",
+			func(c *Config) *int { return &c.Send.Queue }, 1, 1_000_000,
+		),
+	}
+}
+
+func processFields() []field {
+	return []field{
+		count(
+			"supervisor.restarts", "restarts", "Crashes of one session within supervisor.window that are answered by a restart; one more puts it in quarantine. Other sessions are not touched.",
+			func(c *Config) *int { return &c.Supervisor.Restarts }, 0, 1_000_000,
+		),
+		duration(
+			"supervisor.window", "Time within which supervisor.restarts are counted.",
+			func(c *Config) *time.Duration { return &c.Supervisor.Window }, time.Millisecond, 7*day,
+		),
+		count(
+			"boot.parallel", "sessions", "How many sessions connect at the same time when the process starts.",
+			func(c *Config) *int { return &c.Boot.Parallel }, 1, 100_000,
+		),
+		rate(
+			"boot.rate", "sessions a second", "How many sessions begin to connect each second when the process starts.",
+			func(c *Config) *float64 { return &c.Boot.Rate }, 0.01, 100_000,
+		),
+		duration(
+			"boot.jitter", "Each start is put off by a random time up to this, so that a fleet does not knock in step.",
+			func(c *Config) *time.Duration { return &c.Boot.Jitter }, 0, time.Hour,
+		),
+		duration(
+			"shutdown.timeout", "How long a drain may take before the process exits all the same.",
+			func(c *Config) *time.Duration { return &c.Shutdown.Timeout }, time.Millisecond, time.Hour,
+		),
+		level(
+			"log.level", "Least important record that is logged.",
+		),
+		choice(
+			"log.format", "Form of the log records on standard error.",
+			func(c *Config) *string { return &c.Log.Format }, "text", "json",
+		),
+		boolean(
+			"metrics.per_session", "Adds series with a session label to /metrics. With many sessions that is many series.",
+			func(c *Config) *bool { return &c.Metrics.PerSession },
+		),
+	}
+}

@@ -1,0 +1,280 @@
+package configs
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// field ties a key to its place in Config. set reports whether the text has
+// the right form; check whether the value is allowed. Both failures are told
+// in the words of want.
+type field struct {
+	name, unit, doc, want string
+
+	get   func(*Config) string
+	set   func(*Config, string) bool
+	check func(*Config) bool
+	mask  func(string) string // nil when the value is no secret
+}
+
+// shown is the value as it may be printed.
+func (f field) shown(value string) string {
+	if f.mask == nil {
+		return value
+	}
+	return f.mask(value)
+}
+
+func duration(name, doc string, at func(*Config) *time.Duration, least, most time.Duration) field {
+	return field{
+		name: name, doc: doc, unit: "duration (ms, s, m, h)",
+		want: fmt.Sprintf("a duration from %s to %s with its unit, such as 30s", formatDuration(least), formatDuration(most)),
+		get:  func(c *Config) string { return formatDuration(*at(c)) },
+		set: func(c *Config, s string) bool {
+			d, err := time.ParseDuration(s)
+			*at(c) = d
+			return err == nil
+		},
+		check: func(c *Config) bool { return *at(c) >= least && *at(c) <= most },
+	}
+}
+
+// formatDuration writes 3m where time.Duration writes 3m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func count(name, unit, doc string, at func(*Config) *int, least, most int) field {
+	return field{
+		name: name, doc: doc, unit: unit,
+		want: fmt.Sprintf("a whole number from %d to %d", least, most),
+		get:  func(c *Config) string { return strconv.Itoa(*at(c)) },
+		set: func(c *Config, s string) bool {
+			n, err := strconv.Atoi(s)
+			*at(c) = n
+			return err == nil
+		},
+		check: func(c *Config) bool { return *at(c) >= least && *at(c) <= most },
+	}
+}
+
+func rate(name, unit, doc string, at func(*Config) *float64, least, most float64) field {
+	return field{
+		name: name, doc: doc, unit: unit,
+		want: fmt.Sprintf("a number from %s to %s", formatFloat(least), formatFloat(most)),
+		get:  func(c *Config) string { return formatFloat(*at(c)) },
+		set: func(c *Config, s string) bool {
+			n, err := strconv.ParseFloat(s, 64)
+			*at(c) = n
+			return err == nil && !math.IsNaN(n)
+		},
+		check: func(c *Config) bool { return *at(c) >= least && *at(c) <= most },
+	}
+}
+
+func formatFloat(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+// byteUnits are tried from the largest, so that 1048576 is written 1MiB.
+var byteUnits = []struct {
+	suffix string
+	size   int
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+func size(name, doc string, at func(*Config) *int, least, most int) field {
+	return field{
+		name: name, doc: doc, unit: "bytes (KiB, MiB, GiB)",
+		want: fmt.Sprintf("a size from %s to %s, such as 1MiB or 1048576", formatSize(least), formatSize(most)),
+		get:  func(c *Config) string { return formatSize(*at(c)) },
+		set: func(c *Config, s string) bool {
+			n, ok := parseSize(s)
+			*at(c) = n
+			return ok
+		},
+		check: func(c *Config) bool { return *at(c) >= least && *at(c) <= most },
+	}
+}
+
+func formatSize(n int) string {
+	for _, u := range byteUnits {
+		if n >= u.size && n%u.size == 0 {
+			return strconv.Itoa(n/u.size) + u.suffix
+		}
+	}
+	return strconv.Itoa(n)
+}
+
+func parseSize(s string) (int, bool) {
+	unit := 1
+	for _, u := range byteUnits {
+		if number, found := strings.CutSuffix(s, u.suffix); found {
+			s, unit = strings.TrimSpace(number), u.size
+			break
+		}
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n > math.MaxInt/unit || n < math.MinInt/unit {
+		return 0, false
+	}
+	return n * unit, true
+}
+
+func boolean(name, doc string, at func(*Config) *bool) field {
+	return field{
+		name: name, doc: doc, unit: "true or false", want: "true or false",
+		get: func(c *Config) string { return strconv.FormatBool(*at(c)) },
+		set: func(c *Config, s string) bool {
+			*at(c) = s == "true"
+			return s == "true" || s == "false"
+		},
+		check: func(*Config) bool { return true },
+	}
+}
+
+func choice(name, doc string, at func(*Config) *string, options ...string) field {
+	return field{
+		name: name, doc: doc, unit: strings.Join(options, ", "),
+		want: "one of " + strings.Join(options, ", "),
+		get:  func(c *Config) string { return *at(c) },
+		set: func(c *Config, s string) bool {
+			*at(c) = s
+			return true
+		},
+		check: func(c *Config) bool { return slices.Contains(options, *at(c)) },
+	}
+}
+
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+func level(name, doc string) field {
+	const options = "debug, info, warn, error"
+	return field{
+		name: name, doc: doc, unit: options, want: "one of " + options,
+		get: func(c *Config) string { return strings.ToLower(c.Log.Level.String()) },
+		set: func(c *Config, s string) bool {
+			l, ok := levels[s]
+			c.Log.Level = l
+			return ok
+		},
+		check: func(c *Config) bool {
+			_, ok := levels[strings.ToLower(c.Log.Level.String())]
+			return ok
+		},
+	}
+}
+
+func listen(name, doc string, at func(*Config) *string) field {
+	return text(field{
+		name: name, doc: doc, unit: "host:port",
+		want:  "a loopback host and a port, such as 127.0.0.1:3001 (other addresses need API keys, which do not exist yet)",
+		check: func(c *Config) bool { return isLoopback(*at(c)) },
+	}, at)
+}
+
+// isLoopback takes no empty host: Go's listener reads that as every interface.
+func isLoopback(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func websocketURL(name, doc string, at func(*Config) *string) field {
+	return text(field{
+		name: name, doc: doc, unit: "URL",
+		want: "a ws:// or wss:// URL with a host and without user, password or fragment",
+		check: func(c *Config) bool {
+			u, err := url.Parse(*at(c))
+			return err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Hostname() != "" &&
+				u.User == nil && u.Fragment == ""
+		},
+		mask: maskURL,
+	}, at)
+}
+
+const sqlitePrefix = "sqlite:"
+
+func dsn(name, doc string, at func(*Config) *string) field {
+	return text(field{
+		name: name, doc: doc, unit: "sqlite:PATH",
+		want: "sqlite:PATH, such as sqlite:./data/wasup.db",
+		check: func(c *Config) bool {
+			path, found := strings.CutPrefix(*at(c), sqlitePrefix)
+			return found && strings.TrimSpace(path) != ""
+		},
+		mask: func(s string) string {
+			if strings.HasPrefix(s, sqlitePrefix) {
+				return s
+			}
+			return maskURL(s)
+		},
+	}, at)
+}
+
+// maskURL keeps what tells one server from another and drops whatever may be a
+// credential: the password, and the query, where drivers take passwords too.
+// Text that is no URL is dropped whole, because a password could be anywhere.
+func maskURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		if scheme, _, found := strings.Cut(s, ":"); found && !strings.ContainsAny(scheme, " =@/") {
+			return scheme + ":xxxxx"
+		}
+		return "xxxxx"
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "xxxxx"
+	}
+	return u.Redacted()
+}
+
+func publicKey(name, doc string, at func(*Config) *[32]byte) field {
+	return field{
+		name: name, doc: doc, unit: "64 hex digits", want: "64 hex digits, not all zero",
+		get: func(c *Config) string { return hex.EncodeToString(at(c)[:]) },
+		set: func(c *Config, s string) bool {
+			raw, err := hex.DecodeString(s)
+			if err != nil || len(raw) != len(at(c)) {
+				return false
+			}
+			copy(at(c)[:], raw)
+			return true
+		},
+		check: func(c *Config) bool { return *at(c) != [32]byte{} },
+	}
+}
+
+// text completes a field whose value is a string as it stands.
+func text(f field, at func(*Config) *string) field {
+	f.get = func(c *Config) string { return *at(c) }
+	f.set = func(c *Config, s string) bool {
+		*at(c) = s
+		return true
+	}
+	return f
+}

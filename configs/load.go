@@ -1,0 +1,144 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// EnvFile names the environment variable that gives the file when
+// Sources.File is empty.
+const EnvFile = envPrefix + "CONFIG"
+
+// Sources is where values come from: flags win over the environment, that
+// over the file, that over the defaults.
+type Sources struct {
+	File  string            // path of a YAML file; empty for none
+	Env   []string          // as os.Environ returns it
+	Flags map[string]string // key name to value, only those that were given
+}
+
+// Load merges the sources and validates the outcome. Its error joins
+// everything that is wrong, one *Error each, so that one start shows all of it.
+func Load(src Sources) (Config, error) {
+	l := loader{config: Default(), origin: map[string]string{}, byName: map[string]field{}, byEnv: map[string]string{}}
+	for _, f := range fields() {
+		l.byName[f.name] = f
+		l.byEnv[envName(f.name)] = f.name
+	}
+	file := src.File
+	if file == "" {
+		file = envFile(src.Env)
+	}
+	if file != "" {
+		l.file(file)
+	}
+	l.env(src.Env)
+	l.flags(src.Flags)
+	l.errs = append(l.errs, check(&l.config, l.origin)...)
+	if len(l.errs) > 0 {
+		return Config{}, errors.Join(l.errs...)
+	}
+	return l.config, nil
+}
+
+// Validate reports everything that is wrong with a configuration, joined.
+func (c Config) Validate() error { return errors.Join(check(&c, nil)...) }
+
+// loader gathers values and complaints from one source after the other.
+type loader struct {
+	config Config
+	origin map[string]string // key to the source of its present value
+	byName map[string]field
+	byEnv  map[string]string
+	errs   []error
+}
+
+// set stores one value. A value that cannot be read leaves the former one, so
+// that each mistake is told once.
+func (l *loader) set(f field, value, source string) {
+	if value == "" {
+		l.fail(f.name, "", source, "is empty; expected "+f.want+" (leave it out for the default)")
+		return
+	}
+	next := l.config
+	if !f.set(&next, value) {
+		l.fail(f.name, f.shown(value), source, "expected "+f.want)
+		return
+	}
+	l.config = next
+	l.origin[f.name] = source
+}
+
+func (l *loader) fail(key, value, source, want string) {
+	l.errs = append(l.errs, &Error{Key: key, Value: value, Source: source, Want: want})
+}
+
+// foreignEnv matches what Kubernetes and Docker links put into the environment
+// of every container next to a service that is called wasup. Those names are
+// not ours and must not stop the start.
+var foreignEnv = regexp.MustCompile(`^WASUP_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+func (l *loader) env(environ []string) {
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, envPrefix) || name == EnvFile || foreignEnv.MatchString(name) {
+			continue
+		}
+		if key, known := l.byEnv[name]; known {
+			l.set(l.byName[key], value, name)
+			continue
+		}
+		l.fail(name, "", "environment", "is not a variable of wasup"+didYouMean(name, slices.Collect(maps.Keys(l.byEnv))))
+	}
+}
+
+func envFile(environ []string) string {
+	for _, entry := range environ {
+		if value, found := strings.CutPrefix(entry, EnvFile+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+func (l *loader) flags(flags map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		if f, known := l.byName[name]; known {
+			l.set(f, flags[name], "--"+name)
+			continue
+		}
+		l.unknownKey(name, "--"+name)
+	}
+}
+
+func (l *loader) unknownKey(name, source string) {
+	l.fail(name, "", source, "is not a key of the configuration"+didYouMean(name, slices.Collect(maps.Keys(l.byName))))
+}
+
+// check holds every value against its own bounds, then the values that must
+// fit each other.
+func check(c *Config, origin map[string]string) []error {
+	var errs []error
+	for _, f := range fields() {
+		if !f.check(c) {
+			errs = append(errs, &Error{Key: f.name, Value: f.shown(f.get(c)), Source: origin[f.name], Want: "expected " + f.want})
+		}
+	}
+	if c.QR.WaitersPerSession > c.QR.WaitersTotal {
+		errs = append(errs, &Error{
+			Key: "qr.waiters_per_session", Value: fmt.Sprint(c.QR.WaitersPerSession), Source: origin["qr.waiters_per_session"],
+			Want: fmt.Sprintf("expected no more than qr.waiters_total, which is %d", c.QR.WaitersTotal),
+		})
+	}
+	if c.Session.BackoffMin > c.Session.BackoffMax {
+		errs = append(errs, &Error{
+			Key: "session.backoff_min", Value: formatDuration(c.Session.BackoffMin), Source: origin["session.backoff_min"],
+			Want: "expected no more than session.backoff_max, which is " + formatDuration(c.Session.BackoffMax),
+		})
+	}
+	return errs
+}
