@@ -1,0 +1,113 @@
+package metrics
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"wasup/session"
+)
+
+// outcomeAcked is the outcome of a send that WhatsApp's server acknowledged.
+// The other outcomes are error codes.
+const outcomeAcked = "server_ack"
+
+// other stands for a value outside a label's closed set. Seeing it is a bug of
+// the caller, but one that must not add a series for each value.
+const other = "other"
+
+// SessionChanged notes that a session entered a state for a cause. The first
+// call makes the session known; calling it again with nothing new counts nothing.
+func (m *Metrics) SessionChanged(id session.ID, state session.State, cause session.Cause) {
+	state, cause = closed(state, session.States()), closed(cause, session.Causes())
+	if m.sessions.set(id, state, cause) {
+		m.transitions.WithLabelValues(string(state), string(cause)).Inc()
+	}
+}
+
+// SessionRemoved notes that a session is no longer held by this process.
+func (m *Metrics) SessionRemoved(id session.ID) { m.sessions.remove(id) }
+
+// SessionRestarted notes that the supervisor restarted a session.
+func (m *Metrics) SessionRestarted(cause session.Cause) {
+	m.restarts.WithLabelValues(string(closed(cause, session.Causes()))).Inc()
+}
+
+// QRAnswered notes how a request for a QR ended and how long it took.
+func (m *Metrics) QRAnswered(outcome session.QROutcome, wait time.Duration) {
+	outcome = closed(outcome, session.QROutcomes())
+	m.qrRequests.WithLabelValues(string(outcome)).Inc()
+	if outcome == session.OutcomeQR {
+		// The other outcomes measure the caller's patience, not our speed.
+		m.qrWait.Observe(wait.Seconds())
+	}
+}
+
+// SendAcked notes that WhatsApp's server acknowledged a message.
+func (m *Metrics) SendAcked(took time.Duration) {
+	m.sends.WithLabelValues(outcomeAcked).Inc()
+	m.sendAck.Observe(took.Seconds())
+}
+
+// SendFailed notes that a message was not sent, and why.
+func (m *Metrics) SendFailed(code session.Code) {
+	m.sends.WithLabelValues(string(closed(code, codes()))).Inc()
+}
+
+// HTTPAnswered notes one answered request. The route is its template, such as
+// /v1/sessions/:id, never the path, and empty when no route matched.
+func (m *Metrics) HTTPAnswered(route, method string, code int, took time.Duration) {
+	if route == "" {
+		route = "unmatched"
+	}
+	status := other
+	if code >= 100 && code <= 599 {
+		status = strconv.Itoa(code)
+	}
+	m.httpRequests.WithLabelValues(route, closed(method, methods()), status).Inc()
+	m.httpDuration.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// DeadLetter notes a message to an actor that no longer exists.
+func (m *Metrics) DeadLetter() { m.deadLetters.Inc() }
+
+// RestoreAdvanced notes how many sessions were to come back when the process
+// started, and how many of them are READY.
+func (m *Metrics) RestoreAdvanced(wanted, ready int) {
+	m.restore.WithLabelValues("wanted").Set(float64(wanted))
+	m.restore.WithLabelValues("ready").Set(float64(ready))
+}
+
+// startAtZero makes the series exist before the first event. A counter that
+// appears at 1 hides that event from rate() and so from alerts.
+func (m *Metrics) startAtZero() {
+	for _, outcome := range session.QROutcomes() {
+		m.qrRequests.WithLabelValues(string(outcome))
+	}
+	m.restarts.WithLabelValues(string(session.CauseCrashed))
+	m.sends.WithLabelValues(outcomeAcked)
+	for _, code := range codes() {
+		m.sends.WithLabelValues(string(code))
+	}
+	m.RestoreAdvanced(0, 0)
+}
+
+func closed[T ~string](value T, set []T) T {
+	if slices.Contains(set, value) {
+		return value
+	}
+	return other
+}
+
+func codes() []session.Code {
+	docs := session.Codes()
+	all := make([]session.Code, 0, len(docs))
+	for _, doc := range docs {
+		all = append(all, doc.Code)
+	}
+	return all
+}
+
+func methods() []string {
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+}

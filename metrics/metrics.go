@@ -1,0 +1,166 @@
+// Package metrics owns what Prometheus reads: the names, labels and buckets of
+// every wasup_* series, and the handler that exposes them. Other packages tell
+// it what happened and never see a Prometheus type. It holds no state of its
+// own beyond the numbers, decides nothing, and has no global registry, so two
+// of them can live in one process.
+//
+// Labels are closed sets (state, cause, outcome, code, route, method). A
+// session's id is a label only when Options.PerSession asks for it.
+package metrics
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+const namespace = "wasup"
+
+// maxScrapes bounds concurrent scrapes: one that is slow must not pile up others.
+const maxScrapes = 8
+
+// Options is what New needs to know. The zero value is usable.
+type Options struct {
+	// Registry takes the collectors; nil makes a new one. Registering twice in
+	// one registry panics, as it does throughout client_golang.
+	Registry   *prometheus.Registry
+	Version    string       // of wasup, for wasup_build_info
+	PerSession bool         // adds wasup_session_state with a session label
+	Log        *slog.Logger // told when a scrape fails; nil is silent
+}
+
+// Sources are read at each scrape, so that a gauge cannot drift from what it
+// counts. A nil function reads as 0. They must not block.
+type Sources struct {
+	MailboxInFlight func() int // messages posted to session actors and not yet handled
+	QRWaiters       func() int // requests that wait for a QR
+}
+
+// Metrics is told what happened. Its methods are safe for concurrent use and
+// do not block.
+type Metrics struct {
+	registry *prometheus.Registry
+	log      *slog.Logger
+	sessions *sessions
+	sources  atomic.Pointer[Sources]
+
+	transitions  *prometheus.CounterVec
+	restarts     *prometheus.CounterVec
+	qrRequests   *prometheus.CounterVec
+	qrWait       prometheus.Histogram
+	sends        *prometheus.CounterVec
+	sendAck      prometheus.Histogram
+	httpRequests *prometheus.CounterVec
+	httpDuration *prometheus.HistogramVec
+	deadLetters  prometheus.Counter
+	restore      *prometheus.GaugeVec
+}
+
+// waitBuckets run from a code that was already there to the longest wait.
+func waitBuckets() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
+}
+
+// New registers every collector. It panics only when the same registry is
+// given twice.
+func New(o Options) *Metrics {
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	m := &Metrics{
+		registry: o.Registry, log: o.Log, sessions: newSessions(o.PerSession),
+		transitions:  counters("session_transitions_total", "Changes of a session's state or cause, by where they led.", "to", "cause"),
+		restarts:     counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
+		qrRequests:   counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
+		qrWait:       histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
+		sends:        counters("sends_total", "Outgoing messages, by outcome: server_ack, or the code of the error.", "outcome"),
+		sendAck:      histogram("send_ack_seconds", "Time from handing a message to WhatsApp to the server's acknowledgement."),
+		httpRequests: counters("http_requests_total", "HTTP requests answered, by route template, method and status code.", "route", "method", "code"),
+		httpDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "http_request_duration_seconds", Buckets: waitBuckets(),
+			Help: "Time from reading an HTTP request to having its answer, by route template.",
+		}, []string{"route"}),
+		deadLetters: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "dead_letters_total", Help: "Messages to actors that no longer exist.",
+		}),
+		restore: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "restore_sessions",
+			Help: "Sessions to bring back since the process started: wanted in all, ready so far.",
+		}, []string{"phase"}),
+	}
+	m.sources.Store(&Sources{})
+	m.register(o.Version)
+	m.startAtZero()
+	return m
+}
+
+func (m *Metrics) register(version string) {
+	if version == "" {
+		version = "unknown"
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels say which build runs.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(
+		m.sessions, m.transitions, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck,
+		m.httpRequests, m.httpDuration, m.deadLetters, m.restore, build,
+		m.sampled("mailbox_in_flight", "Messages posted to session actors and not yet handled.",
+			func(s *Sources) func() int { return s.MailboxInFlight }),
+		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
+			func(s *Sources) func() int { return s.QRWaiters }),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+}
+
+// Watch names the functions that are read at each scrape. It may be called
+// again; the last call counts.
+func (m *Metrics) Watch(s Sources) { m.sources.Store(&s) }
+
+func (m *Metrics) sampled(name, help string, pick func(*Sources) func() int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, func() float64 {
+		if read := pick(m.sources.Load()); read != nil {
+			return float64(read())
+		}
+		return 0
+	})
+}
+
+// Handler serves the exposition, in Prometheus' text format or in OpenMetrics
+// as the scraper asks. A failing collector leaves the others readable; its
+// error goes to the log and not into the answer.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling:       promhttp.ContinueOnError,
+		ErrorLog:            scrapeLog{m.log},
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: maxScrapes,
+	})
+}
+
+// scrapeLog turns promhttp's logger into a record of slog.
+type scrapeLog struct{ log *slog.Logger }
+
+func (l scrapeLog) Println(v ...any) {
+	if l.log != nil {
+		l.log.Error("metrics could not be gathered", "op", "scrape", "err", fmt.Sprint(v...))
+	}
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Name: name, Help: help, Buckets: waitBuckets(),
+	})
+}

@@ -1,0 +1,404 @@
+package metrics
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"wasup/session"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/metrics.md")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// everything has at least one series of every metric.
+func everything() *Metrics {
+	m := New(Options{Version: "v0.0.0", PerSession: true})
+	m.SessionChanged("51", session.Ready, session.CauseConnected)
+	m.SessionRestarted(session.CauseCrashed)
+	m.QRAnswered(session.OutcomeQR, time.Second)
+	m.SendAcked(time.Second)
+	m.HTTPAnswered("/qr-code", http.MethodGet, 200, time.Second)
+	m.DeadLetter()
+	m.RestoreAdvanced(3, 1)
+	return m
+}
+
+func expect(t *testing.T, m *Metrics, want string, names ...string) {
+	t.Helper()
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPrometheusOwnLinterHasNothingToSay(t *testing.T) {
+	m := everything()
+	rec := httptest.NewRecorder()
+	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if rec.Code != http.StatusOK {
+		t.Fatal(rec.Code)
+	}
+	// Only our own names: the process and Go collectors are not ours to rename.
+	var ours bytes.Buffer
+	for line := range strings.Lines(rec.Body.String()) {
+		if strings.HasPrefix(line, "wasup_") || strings.Contains(line, " wasup_") {
+			ours.WriteString(line)
+		}
+	}
+	problems, err := promlint.New(&ours).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestEveryMetricHasHelpAndIsInTheDocument(t *testing.T) {
+	m := everything()
+	var document bytes.Buffer
+	if err := m.WriteDocument(&document); err != nil {
+		t.Fatal(err)
+	}
+	descriptions := make(chan *prometheus.Desc, 512)
+	m.registry.Describe(descriptions)
+	close(descriptions)
+	ours := 0
+	for d := range descriptions {
+		text := d.String()
+		_, rest, found := strings.Cut(text, `fqName: "wasup_`)
+		if !found {
+			continue
+		}
+		ours++
+		name, _, _ := strings.Cut(rest, `"`)
+		if strings.Contains(text, `help: ""`) {
+			t.Errorf("%s has no help", name)
+		}
+		if !strings.Contains(document.String(), "| `wasup_"+name+"` |") {
+			t.Errorf("wasup_%s is not in the document; give it a series in everything()", name)
+		}
+	}
+	if rows := strings.Count(document.String(), "\n| `wasup_"); rows != ours || ours == 0 {
+		t.Errorf("%d rows for %d metrics", rows, ours)
+	}
+}
+
+func TestTheDocumentIsWhatTheRegistryHolds(t *testing.T) {
+	path := filepath.Join("..", "docs", "metrics.md")
+	var want bytes.Buffer
+	if err := everything().WriteDocument(&want); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Fatal("docs/metrics.md is not what the registry holds; run go generate ./metrics")
+	}
+}
+
+func TestSessionsAreCountedByTheStateTheyAreInNow(t *testing.T) {
+	m := New(Options{})
+	m.SessionChanged("1", session.Initializing, session.CauseStarting)
+	m.SessionChanged("1", session.Ready, session.CauseConnected)
+	m.SessionChanged("1", session.Ready, session.CauseConnected)
+	m.SessionChanged("2", session.Errored, session.CauseQuarantined)
+	m.SessionChanged("3", session.Errored, session.CauseClientOutdated)
+	m.SessionChanged("4", session.Ready, session.CauseConnected)
+	m.SessionRemoved("4")
+	m.SessionRemoved("never seen")
+	expect(t, m, `
+# HELP wasup_client_outdated 1 while WhatsApp refuses this version of the client library (405); every session of the process is concerned.
+# TYPE wasup_client_outdated gauge
+wasup_client_outdated 1
+# HELP wasup_session_transitions_total Changes of a session's state or cause, by where they led.
+# TYPE wasup_session_transitions_total counter
+wasup_session_transitions_total{cause="client_outdated",to="ERROR"} 1
+wasup_session_transitions_total{cause="connected",to="READY"} 2
+wasup_session_transitions_total{cause="quarantined",to="ERROR"} 1
+wasup_session_transitions_total{cause="starting",to="INITIALIZING"} 1
+# HELP wasup_sessions Sessions held by this process, by state.
+# TYPE wasup_sessions gauge
+wasup_sessions{state="AUTH_FAILURE"} 0
+wasup_sessions{state="DISCONNECTED_BANNED"} 0
+wasup_sessions{state="DISCONNECTED_LOGOUT"} 0
+wasup_sessions{state="DISCONNECTED_RECOVERABLE"} 0
+wasup_sessions{state="ERROR"} 2
+wasup_sessions{state="INITIALIZING"} 0
+wasup_sessions{state="NOT_INITIALIZED"} 0
+wasup_sessions{state="QR_REQUIRED"} 0
+wasup_sessions{state="READY"} 1
+wasup_sessions{state="RECONNECTING"} 0
+# HELP wasup_sessions_quarantined Sessions that crashed too often and wait for a person or a cool-down.
+# TYPE wasup_sessions_quarantined gauge
+wasup_sessions_quarantined 1
+`, "wasup_sessions", "wasup_sessions_quarantined", "wasup_client_outdated", "wasup_session_transitions_total", "wasup_session_state")
+}
+
+func TestASessionIsALabelOnlyWhenAskedFor(t *testing.T) {
+	m := New(Options{PerSession: true})
+	m.SessionChanged("51", session.QRRequired, session.CausePairing)
+	m.SessionChanged("52", session.Ready, session.CauseConnected)
+	m.SessionRemoved("52")
+	expect(t, m, `
+# HELP wasup_session_state Always 1: the present state and cause of each session. Only with metrics.per_session.
+# TYPE wasup_session_state gauge
+wasup_session_state{cause="pairing",session="51",state="QR_REQUIRED"} 1
+`, "wasup_session_state")
+}
+
+func TestOnlyAQRIsTimed(t *testing.T) {
+	m := New(Options{})
+	m.QRAnswered(session.OutcomeQR, 30*time.Millisecond)
+	m.QRAnswered(session.OutcomeTimeout, 30*time.Second)
+	expect(t, m, `
+# HELP wasup_qr_requests_total Requests for a QR, by outcome.
+# TYPE wasup_qr_requests_total counter
+wasup_qr_requests_total{outcome="error"} 0
+wasup_qr_requests_total{outcome="failed"} 0
+wasup_qr_requests_total{outcome="qr"} 1
+wasup_qr_requests_total{outcome="ready"} 0
+wasup_qr_requests_total{outcome="shutting_down"} 0
+wasup_qr_requests_total{outcome="stopped"} 0
+wasup_qr_requests_total{outcome="timeout"} 1
+wasup_qr_requests_total{outcome="too_many"} 0
+# HELP wasup_qr_wait_seconds Time from a request for a QR to its answer, for requests that were answered with a QR.
+# TYPE wasup_qr_wait_seconds histogram
+wasup_qr_wait_seconds_bucket{le="0.001"} 0
+wasup_qr_wait_seconds_bucket{le="0.0025"} 0
+wasup_qr_wait_seconds_bucket{le="0.005"} 0
+wasup_qr_wait_seconds_bucket{le="0.01"} 0
+wasup_qr_wait_seconds_bucket{le="0.025"} 0
+wasup_qr_wait_seconds_bucket{le="0.05"} 1
+wasup_qr_wait_seconds_bucket{le="0.1"} 1
+wasup_qr_wait_seconds_bucket{le="0.25"} 1
+wasup_qr_wait_seconds_bucket{le="0.5"} 1
+wasup_qr_wait_seconds_bucket{le="1"} 1
+wasup_qr_wait_seconds_bucket{le="2.5"} 1
+wasup_qr_wait_seconds_bucket{le="5"} 1
+wasup_qr_wait_seconds_bucket{le="10"} 1
+wasup_qr_wait_seconds_bucket{le="20"} 1
+wasup_qr_wait_seconds_bucket{le="30"} 1
+wasup_qr_wait_seconds_bucket{le="60"} 1
+wasup_qr_wait_seconds_bucket{le="+Inf"} 1
+wasup_qr_wait_seconds_sum 0.03
+wasup_qr_wait_seconds_count 1
+`, "wasup_qr_requests_total", "wasup_qr_wait_seconds")
+}
+
+func TestSendsAreCountedByOutcome(t *testing.T) {
+	m := New(Options{})
+	if n := testutil.CollectAndCount(m.sends); n != len(session.Codes())+1 {
+		t.Errorf("%d series before the first send; every outcome must start at 0", n)
+	}
+	m.SendAcked(time.Second)
+	m.SendAcked(3 * time.Second)
+	m.SendFailed(session.CodeRestricted)
+	m.SendFailed("made up")
+	for outcome, want := range map[string]float64{"server_ack": 2, "restricted": 1, "other": 1, "ack_overdue": 0} {
+		if got := testutil.ToFloat64(m.sends.WithLabelValues(outcome)); got != want {
+			t.Errorf("%s: %v, want %v", outcome, got, want)
+		}
+	}
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "wasup_send_ack_seconds" {
+			h := f.GetMetric()[0].GetHistogram()
+			if h.GetSampleCount() != 2 || h.GetSampleSum() != 4 {
+				t.Errorf("acks %d, seconds %v; failures have no ack", h.GetSampleCount(), h.GetSampleSum())
+			}
+			return
+		}
+	}
+	t.Error("wasup_send_ack_seconds is missing")
+}
+
+func TestHTTPRequestsAreCountedByTemplate(t *testing.T) {
+	m := New(Options{})
+	m.HTTPAnswered("/status", "GET", 200, time.Millisecond)
+	m.HTTPAnswered("/status", "GET", 200, time.Millisecond)
+	m.HTTPAnswered("", "GET", 404, time.Millisecond)
+	m.HTTPAnswered("/status", "BREW", 405, time.Millisecond)
+	m.HTTPAnswered("/status", "GET", 4711, time.Millisecond)
+	expect(t, m, `
+# HELP wasup_http_requests_total HTTP requests answered, by route template, method and status code.
+# TYPE wasup_http_requests_total counter
+wasup_http_requests_total{code="200",method="GET",route="/status"} 2
+wasup_http_requests_total{code="404",method="GET",route="unmatched"} 1
+wasup_http_requests_total{code="405",method="other",route="/status"} 1
+wasup_http_requests_total{code="other",method="GET",route="/status"} 1
+`, "wasup_http_requests_total")
+	if n := testutil.CollectAndCount(m.httpDuration); n != 2 {
+		t.Errorf("%d durations, want one a route", n)
+	}
+}
+
+func TestTheRestShowsWhatItIsTold(t *testing.T) {
+	m := New(Options{})
+	m.DeadLetter()
+	m.SessionRestarted(session.CauseCrashed)
+	m.SessionRestarted("made up")
+	m.RestoreAdvanced(10, 4)
+	const zero, seven = `
+# HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
+# TYPE wasup_mailbox_in_flight gauge
+wasup_mailbox_in_flight 0
+# HELP wasup_qr_waiters Requests that wait for a QR at this moment.
+# TYPE wasup_qr_waiters gauge
+wasup_qr_waiters 0
+`, `
+# HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
+# TYPE wasup_mailbox_in_flight gauge
+wasup_mailbox_in_flight 7
+# HELP wasup_qr_waiters Requests that wait for a QR at this moment.
+# TYPE wasup_qr_waiters gauge
+wasup_qr_waiters 3
+`
+	expect(t, m, zero, "wasup_mailbox_in_flight", "wasup_qr_waiters")
+	m.Watch(Sources{MailboxInFlight: func() int { return 7 }, QRWaiters: func() int { return 3 }})
+	expect(t, m, seven, "wasup_mailbox_in_flight", "wasup_qr_waiters")
+	expect(t, m, `
+# HELP wasup_dead_letters_total Messages to actors that no longer exist.
+# TYPE wasup_dead_letters_total counter
+wasup_dead_letters_total 1
+# HELP wasup_restore_sessions Sessions to bring back since the process started: wanted in all, ready so far.
+# TYPE wasup_restore_sessions gauge
+wasup_restore_sessions{phase="ready"} 4
+wasup_restore_sessions{phase="wanted"} 10
+# HELP wasup_session_restarts_total Restarts of a session by its supervisor after a crash, by cause.
+# TYPE wasup_session_restarts_total counter
+wasup_session_restarts_total{cause="crashed"} 1
+wasup_session_restarts_total{cause="other"} 1
+`, "wasup_dead_letters_total", "wasup_session_restarts_total", "wasup_restore_sessions")
+}
+
+func TestTheHandlerShowsBuildGoAndProcess(t *testing.T) {
+	server := httptest.NewServer(New(Options{Version: `v1.2.3`}).Handler())
+	defer server.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	answer, err := http.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`wasup_build_info{goversion="go1.`, `version="v1.2.3"} 1`, "\ngo_goroutines ", "\nprocess_cpu_seconds_total "} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+}
+
+type failing struct{}
+
+func (failing) Describe(ch chan<- *prometheus.Desc) { ch <- prometheus.NewDesc("broken", "b", nil, nil) }
+func (failing) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(prometheus.NewDesc("broken", "b", nil, nil), errors.New("secret cause"))
+}
+
+func TestAFailingCollectorIsLoggedAndTheOthersAreServed(t *testing.T) {
+	registry, log := prometheus.NewRegistry(), &bytes.Buffer{}
+	registry.MustRegister(failing{})
+	m := New(Options{Registry: registry, Log: slog.New(slog.NewTextHandler(log, nil))})
+	rec := httptest.NewRecorder()
+	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "wasup_sessions{") {
+		t.Errorf("status %d", rec.Code)
+	}
+	if strings.Contains(rec.Body.String(), "secret cause") || !strings.Contains(log.String(), "secret cause") {
+		t.Errorf("the cause belongs into the log only: %s", log)
+	}
+}
+
+func TestTheGaugesAgreeWithTheSessionsAfterAnyHistory(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := New(Options{})
+		model := map[session.ID]session.State{}
+		for range rapid.IntRange(0, 60).Draw(rt, "events") {
+			id := session.ID(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "id"))
+			if rapid.IntRange(0, 5).Draw(rt, "kind") == 0 {
+				m.SessionRemoved(id)
+				delete(model, id)
+				continue
+			}
+			state := rapid.SampledFrom(session.States()).Draw(rt, "state")
+			m.SessionChanged(id, state, rapid.SampledFrom(session.Causes()).Draw(rt, "cause"))
+			model[id] = state
+		}
+		want := map[string]float64{}
+		for _, state := range model {
+			want[string(state)]++
+		}
+		families, err := m.registry.Gather()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() != "wasup_sessions" {
+				continue
+			}
+			for _, series := range f.GetMetric() {
+				if state := series.GetLabel()[0].GetValue(); series.GetGauge().GetValue() != want[state] {
+					rt.Fatalf("%s: %v, want %v", state, series.GetGauge().GetValue(), want[state])
+				}
+			}
+		}
+	})
+}
+
+func TestEverythingMayBeToldFromManyGoroutinesDuringScrapes(t *testing.T) {
+	m := New(Options{PerSession: true})
+	var wg sync.WaitGroup
+	for _, id := range []session.ID{"a", "b", "c", "d"} {
+		wg.Go(func() {
+			for range 50 {
+				m.SessionChanged(id, session.Ready, session.CauseConnected)
+				m.QRAnswered(session.OutcomeQR, time.Millisecond)
+				m.Watch(Sources{QRWaiters: func() int { return 1 }})
+				m.SessionRemoved(id)
+			}
+		})
+	}
+	for range 20 {
+		rec := httptest.NewRecorder()
+		m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if rec.Code != http.StatusOK {
+			t.Errorf("status %d: %s", rec.Code, rec.Body)
+		}
+	}
+	wg.Wait()
+	if got := testutil.ToFloat64(m.qrRequests.WithLabelValues("qr")); got != 200 {
+		t.Errorf("%v answers, want 200", got)
+	}
+}
