@@ -16,6 +16,8 @@ const (
 	Stopped   InputKind = "Stopped"   // asked to stop
 	LogoutDue InputKind = "LogoutDue" // asked to unlink the device and forget the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody wants a code; asking is how a person re-links
+	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one: keeps a pairing attended
+	Restored  InputKind = "Restored"  // the process started and the session should run
 
 	QRIssued        InputKind = "QRIssued"        // Codes
 	PasskeyRequired InputKind = "PasskeyRequired" // Detail
@@ -46,7 +48,7 @@ const (
 // Inputs lists every kind, in the order above.
 func Inputs() []InputKind {
 	return []InputKind{
-		Started, Restarted, Stopped, LogoutDue, QRAsked,
+		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Restored,
 		QRIssued, PasskeyRequired, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,

@@ -1,0 +1,60 @@
+package session
+
+import (
+	"math/bits"
+	"time"
+)
+
+// Policy is every bound the machine knows. All durations are positive.
+type Policy struct {
+	FirstCodeTTL    time.Duration // validity of the first code of a run; WhatsApp gives it 60 s
+	CodeTTL         time.Duration // validity of every further code; 20 s
+	UnattendedAfter time.Duration // a pairing nobody asked about for this long is closed when its codes run out
+	ConnectDeadline time.Duration // from opening a run to its first code or its login
+	PairingDeadline time.Duration // from the scan to the login
+	PasskeyDeadline time.Duration // for a person to answer a passkey challenge
+	BackoffMin      time.Duration // before the first retry, before jitter
+	BackoffMax      time.Duration // the longest wait between retries
+	MaxAttempts     int           // consecutive failures before ERROR; 0 is unlimited
+	CoolDown        time.Duration // from ERROR to the next attempt
+	BanRetry        time.Duration // retry of a temporary ban that came without an expiry
+	Restriction     time.Duration // a send restriction (463) that came without an expiry
+}
+
+// DefaultPolicy is what DESIGN and the commented default configuration say.
+func DefaultPolicy() Policy {
+	return Policy{
+		FirstCodeTTL: time.Minute, CodeTTL: 20 * time.Second, UnattendedAfter: 3 * time.Minute,
+		ConnectDeadline: 30 * time.Second, PairingDeadline: 45 * time.Second, PasskeyDeadline: 5 * time.Minute,
+		BackoffMin: time.Second, BackoffMax: time.Minute, CoolDown: 10 * time.Minute,
+		BanRetry: time.Hour, Restriction: 24 * time.Hour,
+	}
+}
+
+// Backoff is the wait before attempt number failures+1: exponential from BackoffMin to BackoffMax with equal jitter, so
+// that it lies between half the step and the whole step. The seed makes it a pure function.
+func (p *Policy) Backoff(failures int, seed uint64) time.Duration {
+	if failures <= 0 {
+		return 0
+	}
+	step := p.BackoffMax
+	if shift := failures - 1; shift < 32 && p.BackoffMin<<shift > 0 && p.BackoffMin<<shift < p.BackoffMax {
+		step = p.BackoffMin << shift
+	}
+	half := step / 2
+	return half + time.Duration(scale(mix(seed+uint64(failures)), uint64(step-half)+1))
+}
+
+// mix is the finalizer of splitmix64: a well-spread function of its argument.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}
+
+// scale maps x evenly onto [0, n).
+func scale(x, n uint64) uint64 {
+	hi, _ := bits.Mul64(x, n)
+	return hi
+}

@@ -1,0 +1,202 @@
+package session
+
+import "time"
+
+// Rule is one row of the machine: in one of From, when On happens and When holds, go to To with Cause and do Do.
+type Rule struct {
+	From  []State
+	On    InputKind
+	When  *Guard       // nil: always. The first row that holds is taken.
+	To    State        // "": stay
+	Cause Cause        // "": keep
+	Do    []EffectKind // in order
+	Why   string
+}
+
+// Ignored is a pair of states and inputs that changes nothing, with the reason.
+type Ignored struct {
+	From []State
+	On   []InputKind
+	Why  string
+}
+
+// Guard is a named condition of a row.
+type Guard struct {
+	Name  string
+	holds func(m Machine, now time.Time, in Input) bool
+}
+
+var (
+	withDevice = &Guard{"credentials stored", func(m Machine, _ time.Time, _ Input) bool { return m.hasDevice }}
+	attended   = &Guard{"somebody asked lately", func(m Machine, now time.Time, _ Input) bool { return m.attended(now) }}
+	abandoned  = &Guard{"no credentials, nobody asked lately", func(m Machine, now time.Time, _ Input) bool {
+		return !m.hasDevice && !m.attended(now)
+	}}
+	spent = &Guard{"attempts spent", func(m Machine, _ time.Time, _ Input) bool {
+		return m.policy.MaxAttempts > 0 && m.failures+1 >= m.policy.MaxAttempts
+	}}
+	firstReconnect = &Guard{"first in a row", func(m Machine, _ time.Time, _ Input) bool { return m.failures == 0 }}
+	linking        = &Guard{"scanned, first in a row", func(m Machine, _ time.Time, _ Input) bool {
+		return m.cause == CausePairing && m.failures == 0
+	}}
+	serverError = &Guard{"5xx", func(_ Machine, _ time.Time, in Input) bool { return in.Code >= 500 }}
+	serverSpent = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
+		return serverError.holds(m, now, in) && spent.holds(m, now, in)
+	}}
+	moreCodes = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
+	tempBan   = &Guard{"temporary", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseTemporaryBan }}
+)
+
+func states(s ...State) []State { return s }
+
+var (
+	running  = states(Initializing, Reconnecting, QRRequired, Ready)
+	opening  = states(Initializing, Reconnecting)
+	resting  = states(NotInitialized, AuthFailure, DisconnectedRecoverable, DisconnectedLogout, DisconnectedBanned, Errored)
+	startful = states(NotInitialized, AuthFailure, DisconnectedLogout, Errored)
+)
+
+var (
+	open   = []EffectKind{OpenSocket}
+	closed = []EffectKind{CloseSocket}
+	reopen = []EffectKind{CloseSocket, OpenSocket}
+)
+
+// begin is a start: where to depends on whether credentials are stored.
+func begin(from []State, on InputKind, cause Cause, do []EffectKind, why string) []Rule {
+	return []Rule{
+		{From: from, On: on, When: withDevice, To: Reconnecting, Cause: cause, Do: do, Why: why},
+		{From: from, On: on, To: Initializing, Cause: cause, Do: do, Why: why},
+	}
+}
+
+// failure is a lost link that backoff answers, until the configured attempts are spent.
+func failure(from []State, on InputKind, cause Cause, why string) []Rule {
+	return []Rule{
+		{From: from, On: on, When: spent, To: Errored, Cause: CauseAttemptsExhausted, Do: closed, Why: "gives up until a person or the cool-down"},
+		{From: from, On: on, To: DisconnectedRecoverable, Cause: cause, Do: closed, Why: why},
+	}
+}
+
+// Table is the machine. Its rows and Ignores together name every pair of state and input.
+func Table() []Rule { return table }
+
+// Ignores lists the pairs that change nothing.
+func Ignores() []Ignored { return ignores }
+
+var table = concat(
+	begin(startful, Started, CauseStarting, open, "asked to run"),
+	begin(states(NotInitialized), Restored, CauseRestoring, open, "comes back after the process started")[:1],
+	[]Rule{{From: states(NotInitialized), On: Restored, Cause: CauseUnattended, Why: "nothing to bring back; the next ask starts it"}},
+	begin(append(states(DisconnectedRecoverable, DisconnectedBanned), startful...), Restarted, CauseStarting, open, "a person's restart works from every state"),
+	begin(running, Restarted, CauseStarting, reopen, "a person's restart works from every state"),
+	[]Rule{
+		{From: append(running[:4:4], resting...), On: Stopped, To: NotInitialized, Cause: CauseStopped, Do: closed, Why: "a person's stop works from every state"},
+		{From: append(running[:4:4], resting...), On: LogoutDue, To: DisconnectedLogout, Cause: CauseLoggedOut, Do: []EffectKind{Unlink}, Why: "only a person's logout deletes credentials"},
+	},
+	begin(startful, QRAsked, CauseStarting, open, "asking for a code is how a person re-links"),
+	[]Rule{
+		{From: append(running[:4:4], DisconnectedRecoverable, DisconnectedBanned), On: QRAsked, Why: "noted: the pairing is attended"},
+		{From: states(Initializing, Reconnecting, QRRequired, DisconnectedRecoverable), On: QRWatched, Why: "noted: the pairing is attended"},
+	},
+	pairingRows, connectionRows, refusalRows, timerRows, supervisionRows,
+)
+
+var pairingRows = concat(
+	[]Rule{
+		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "serve the valid code"},
+		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the code on screen is void; a person confirms"},
+		{From: states(Initializing, Reconnecting, QRRequired), On: Paired, To: Reconnecting, Cause: CausePairing, Why: "scanned: the code is used, credentials are stored, the login follows"},
+		{From: states(Initializing, Reconnecting, QRRequired), On: PairFailed, To: AuthFailure, Cause: CausePairFailed, Do: closed, Why: "waits for a person"},
+		{From: opening, On: LoginReconnect, When: firstReconnect, Cause: "", Do: reopen, Why: "part of pairing: at once"},
+		{From: states(Ready), On: LoginReconnect, To: Reconnecting, Cause: CauseLoginReconnect, Do: reopen, Why: "the server moves the session: at once"},
+		{From: states(QRRequired), On: LoginReconnect, When: attended, To: Initializing, Cause: CauseLoginReconnect, Do: reopen, Why: "new codes"},
+		{From: states(QRRequired), On: LoginReconnect, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "the next ask starts it"},
+	},
+	failure(opening, LoginReconnect, CauseSocketLost, "again without a login: backs off"),
+	[]Rule{
+		{From: states(QRRequired), On: QRExpired, When: moreCodes, To: QRRequired, Cause: CausePairing, Why: "rotate on time"},
+		{From: states(QRRequired), On: CodesExhausted, When: attended, To: QRRequired, Cause: CausePairing, Do: reopen, Why: "reconnect for new codes"},
+		{From: states(QRRequired), On: CodesExhausted, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "keep the slot; the next ask starts again"},
+	},
+)
+
+var connectionRows = concat(
+	[]Rule{
+		{From: states(Initializing, Reconnecting, QRRequired), On: SocketUp, To: Ready, Cause: CauseConnected, Why: "failures start from zero again"},
+		{From: states(Reconnecting), On: SocketLost, When: linking, Cause: "", Do: reopen, Why: "the close after pairing: at once"},
+		{From: states(QRRequired), On: SocketLost, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "keep the slot; the next ask starts again"},
+	},
+	failure(running, SocketLost, CauseSocketLost, "retry with backoff"),
+	failure(running, KeepAliveStale, CauseKeepAliveStale, "the socket is half-open: retry with backoff"),
+	failure(states(Ready), AckOverdue, CauseAckOverdue, "looks alive but is not: reconnect, the message keeps its id"),
+	[]Rule{
+		{From: states(Ready), On: SendRestricted, Why: "READY with a restriction: the send fails with its cause, status says until when"},
+	},
+)
+
+var refusalRows = concat(
+	[]Rule{
+		{From: running, On: LoggedOut, To: DisconnectedLogout, Cause: CauseLoggedOut, Do: closed, Why: "stop; keep slot, outbox, webhooks; one call re-pairs"},
+		{From: running, On: Replaced, To: DisconnectedLogout, Cause: CauseReplaced, Do: closed, Why: "stop; never ping-pong"},
+		{From: running, On: Banned, To: DisconnectedBanned, Cause: CauseBanned, Do: closed, Why: "stop"},
+		{From: running, On: TempBanned, To: DisconnectedBanned, Cause: CauseTemporaryBan, Do: closed, Why: "no sends; retry once after expiry"},
+		{From: running, On: ClientOutdated, To: Errored, Cause: CauseClientOutdated, Do: closed, Why: "this version is refused: retry after the cool-down only"},
+		{From: running, On: ConnectRefused, When: serverSpent, To: Errored, Cause: CauseAttemptsExhausted, Do: closed, Why: "gives up until a person or the cool-down"},
+		{From: running, On: ConnectRefused, When: serverError, To: DisconnectedRecoverable, Cause: CauseServerUnavailable, Do: closed, Why: "retry with backoff"},
+	},
+	failure(running, ConnectRefused, CauseConnectRefused, "retry with backoff"),
+	failure(running, StoreFailed, CauseStoreUnavailable, "never read as no device: that would wipe a pairing"),
+)
+
+var timerRows = concat(
+	[]Rule{
+		{From: states(DisconnectedRecoverable, Initializing), On: RetryDue, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Why: "nobody waits for a code; the next ask starts it"},
+		{From: states(DisconnectedBanned), On: RetryDue, When: tempBan, To: Reconnecting, Cause: CauseTemporaryBan, Do: open, Why: "once after expiry"},
+	},
+	begin(states(DisconnectedRecoverable), RetryDue, "", open, "the next attempt"),
+	begin(states(Errored), RetryDue, CauseStarting, open, "the cool-down is over"),
+	[]Rule{
+		{From: opening, On: RetryDue, Do: open, Why: "the restarted session's late reconnect"},
+		{From: states(QRRequired), On: DeadlinePassed, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "keep the slot; the next ask starts again"},
+	},
+	failure(append(states(QRRequired), opening...), DeadlinePassed, CauseConnectDeadline, "silence is a failure too"),
+)
+
+var supervisionRows = concat(
+	begin(running, Crashed, CauseCrashed, nil, "restarted at once, reconnects late"),
+	[]Rule{
+		{From: append(running[:4:4], resting...), On: Quarantined, To: Errored, Cause: CauseQuarantined, Do: closed, Why: "a person's restart or the cool-down releases it"},
+	},
+)
+
+var ignores = []Ignored{
+	{running, []InputKind{Started, Restored}, "it runs already"},
+	{states(DisconnectedRecoverable), []InputKind{Started, Restored}, "a retry is scheduled already"},
+	{states(DisconnectedBanned), []InputKind{Started, Restored}, "WhatsApp refuses the number; only a person's restart tries again"},
+	{states(AuthFailure, DisconnectedLogout, Errored), []InputKind{Restored}, "it waits for a person or its cool-down, also across a restart of the process"},
+	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading never starts anything"},
+	{resting, []InputKind{
+		QRIssued, PasskeyRequired, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
+	}, "no client runs in this state: the input is from a run that has ended"},
+	{states(Ready), []InputKind{QRIssued, PasskeyRequired, Paired, PairFailed}, "a linked device is not paired again"},
+	{states(Reconnecting), []InputKind{PasskeyRequired}, "a linked device is not paired again"},
+	{states(Ready), []InputKind{SocketUp}, "it is up already"},
+	{opening, []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
+	{states(QRRequired), []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
+	{append(resting[:6:6], Initializing, Reconnecting, Ready), []InputKind{QRExpired, CodesExhausted}, "only a code on show expires"},
+	{states(NotInitialized, QRRequired, Ready, AuthFailure, DisconnectedLogout), []InputKind{RetryDue}, "no retry is scheduled in this state"},
+	{append(resting[:6:6], Ready), []InputKind{DeadlinePassed}, "no deadline runs in this state"},
+	{resting, []InputKind{Crashed}, "nothing was connected: the restarted actor rests where it was, its timer armed again"},
+	{states(QRRequired), []InputKind{QRExpired}, "without another code it is CodesExhausted"},
+	{states(DisconnectedBanned), []InputKind{RetryDue}, "a ban without an end is not retried"},
+}
+
+func concat(groups ...[]Rule) []Rule {
+	var all []Rule
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return all
+}
