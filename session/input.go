@@ -17,7 +17,7 @@ const (
 	LogoutDue InputKind = "LogoutDue" // asked to unlink the device and forget the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody wants a code; asking is how a person re-links
 	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one: keeps a pairing attended
-	Restored  InputKind = "Restored"  // the process started and the session should run
+	Restored  InputKind = "Restored"  // Until is its turn: the process started and the session should run
 
 	QRIssued        InputKind = "QRIssued"        // Codes
 	PasskeyRequired InputKind = "PasskeyRequired" // Detail
@@ -90,7 +90,7 @@ type Input struct {
 
 	Codes   []string  // QRIssued: the codes in the order of their validity
 	Account Account   // Paired, SocketUp
-	Until   time.Time // TempBanned, SendRestricted; zero is unknown
+	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored: the turn to connect, zero is now
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code
 	Detail  string    // one line for operators: no secrets, no message text, no numbers
 	Stack   string    // Crashed

@@ -320,6 +320,8 @@ func (m *Machine) arm(now time.Time, in Input, was Machine, opened, acted bool) 
 		switch {
 		case in.Kind == Crashed:
 			m.timer = Timer{now.Add(m.policy.Backoff(m.failures, m.seed)), RetryDue}
+		case in.Kind == Restored:
+			m.timer = Timer{orAfter(in.Until, now, 0), RetryDue}
 		case m.cause == CausePairing && entered:
 			m.timer = Timer{now.Add(m.policy.PairingDeadline), DeadlinePassed}
 		case opened:

@@ -38,6 +38,13 @@ func (w *walk) on(in session.Input) *walk {
 	return w
 }
 
+// restored brings the session back as the start of the process does.
+func (w *walk) restored() *walk {
+	w.t.Helper()
+	w.kind(session.Restored).is(session.Reconnecting, session.CauseRestoring)
+	return w.timer(session.RetryDue).is(session.Reconnecting, session.CauseRestoring, session.OpenSocket)
+}
+
 func (w *walk) kind(k session.InputKind) *walk { return w.on(session.Input{Kind: k}) }
 
 func (w *walk) after(d time.Duration) *walk { w.now = w.now.Add(d); return w }
@@ -165,7 +172,7 @@ func TestEveryEndOfAConnectionLeadsToItsStateAndCause(t *testing.T) {
 		{session.Input{Kind: session.ClientOutdated}, session.Errored, session.CauseClientOutdated, true},
 	} {
 		w := begin(t, paired(), nil)
-		w.kind(session.Restored).is(session.Reconnecting, session.CauseRestoring, session.OpenSocket)
+		w.restored()
 		w.kind(session.SocketUp).on(row.in).is(row.state, row.cause, session.CloseSocket)
 		if got := w.m.Timer().Kind == session.RetryDue; got != row.retry {
 			t.Errorf("%s: retry scheduled is %v, want %v", row.in.Kind, got, row.retry)
@@ -179,7 +186,7 @@ func TestEveryEndOfAConnectionLeadsToItsStateAndCause(t *testing.T) {
 func TestATemporaryBanIsRetriedOnceItIsOver(t *testing.T) {
 	w := begin(t, paired(), nil)
 	until := w.now.Add(time.Hour)
-	w.kind(session.Restored).on(session.Input{Kind: session.TempBanned, Until: until})
+	w.restored().on(session.Input{Kind: session.TempBanned, Until: until})
 	if s := w.status(); !s.Until.Equal(until) || !s.RetryAt.Equal(until) {
 		t.Fatalf("until and retry are %v and %v, want %v", s.Until, s.RetryAt, until)
 	}
@@ -189,7 +196,7 @@ func TestATemporaryBanIsRetriedOnceItIsOver(t *testing.T) {
 
 func TestRetriesBackOffAndGiveUpWhereAttemptsAreLimited(t *testing.T) {
 	w := begin(t, paired(), func(p *session.Policy) { p.MaxAttempts = 3 })
-	w.kind(session.Restored)
+	w.restored()
 	for range 2 {
 		w.kind(session.SocketLost).is(session.DisconnectedRecoverable, session.CauseSocketLost, session.CloseSocket)
 		w.timer(session.RetryDue).is(session.Reconnecting, session.CauseSocketLost, session.OpenSocket)
@@ -203,7 +210,7 @@ func TestRetriesBackOffAndGiveUpWhereAttemptsAreLimited(t *testing.T) {
 
 func TestACrashReconnectsLate(t *testing.T) {
 	w := begin(t, paired(), nil)
-	w.kind(session.Restored).kind(session.SocketUp).kind(session.Crashed).is(session.Reconnecting, session.CauseCrashed)
+	w.restored().kind(session.SocketUp).kind(session.Crashed).is(session.Reconnecting, session.CauseCrashed)
 	if _, live := w.m.Incarnation(); live {
 		t.Fatal("the crashed run must not count as live")
 	}
@@ -213,7 +220,7 @@ func TestACrashReconnectsLate(t *testing.T) {
 
 func TestQuarantineIsLeftByAPersonOrTheCoolDown(t *testing.T) {
 	w := begin(t, paired(), nil)
-	w.kind(session.Restored).kind(session.SocketUp).kind(session.Quarantined).is(session.Errored, session.CauseQuarantined, session.CloseSocket)
+	w.restored().kind(session.SocketUp).kind(session.Quarantined).is(session.Errored, session.CauseQuarantined, session.CloseSocket)
 	byPerson := *w
 	byPerson.kind(session.Restarted).is(session.Reconnecting, session.CauseStarting, session.OpenSocket)
 	w.timer(session.RetryDue).is(session.Reconnecting, session.CauseStarting, session.OpenSocket)
@@ -222,15 +229,15 @@ func TestQuarantineIsLeftByAPersonOrTheCoolDown(t *testing.T) {
 func TestAPersonsVerbsWorkFromEveryState(t *testing.T) {
 	stories := map[session.State]func(*walk){
 		session.NotInitialized:          func(*walk) {},
-		session.Reconnecting:            func(w *walk) { w.kind(session.Restored) },
-		session.Ready:                   func(w *walk) { w.kind(session.Restored).kind(session.SocketUp) },
-		session.QRRequired:              func(w *walk) { w.kind(session.Restored).on(codes("a")) },
-		session.AuthFailure:             func(w *walk) { w.kind(session.Restored).kind(session.PairFailed) },
-		session.DisconnectedRecoverable: func(w *walk) { w.kind(session.Restored).kind(session.SocketLost) },
-		session.DisconnectedLogout:      func(w *walk) { w.kind(session.Restored).kind(session.Replaced) },
-		session.DisconnectedBanned:      func(w *walk) { w.kind(session.Restored).kind(session.Banned) },
-		session.Errored:                 func(w *walk) { w.kind(session.Restored).kind(session.ClientOutdated) },
-		session.Initializing:            func(w *walk) { w.kind(session.Restored).kind(session.LoggedOut).kind(session.Started) },
+		session.Reconnecting:            func(w *walk) { w.restored() },
+		session.Ready:                   func(w *walk) { w.restored().kind(session.SocketUp) },
+		session.QRRequired:              func(w *walk) { w.restored().on(codes("a")) },
+		session.AuthFailure:             func(w *walk) { w.restored().kind(session.PairFailed) },
+		session.DisconnectedRecoverable: func(w *walk) { w.restored().kind(session.SocketLost) },
+		session.DisconnectedLogout:      func(w *walk) { w.restored().kind(session.Replaced) },
+		session.DisconnectedBanned:      func(w *walk) { w.restored().kind(session.Banned) },
+		session.Errored:                 func(w *walk) { w.restored().kind(session.ClientOutdated) },
+		session.Initializing:            func(w *walk) { w.restored().kind(session.LoggedOut).kind(session.Started) },
 	}
 	for _, state := range session.States() {
 		for _, verb := range []session.InputKind{session.Restarted, session.Stopped, session.LogoutDue} {
@@ -288,7 +295,7 @@ func TestPeopleWaitInTheStatesOfTheRecordAcrossARestartOfTheProcess(t *testing.T
 func TestARestrictionIsKeptUntilItsEnd(t *testing.T) {
 	w := begin(t, paired(), nil)
 	until := w.now.Add(2 * time.Hour)
-	w.kind(session.Restored).kind(session.SocketUp)
+	w.restored().kind(session.SocketUp)
 	w.on(session.Input{Kind: session.SendRestricted, Until: until}).is(session.Ready, session.CauseConnected)
 	if s := w.status(); !s.Restricted.Equal(until) {
 		t.Fatalf("restricted until %v, want %v", s.Restricted, until)

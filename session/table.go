@@ -86,8 +86,10 @@ func Ignores() []Ignored { return ignores }
 
 var table = concat(
 	begin(startful, Started, CauseStarting, open, "asked to run"),
-	begin(states(NotInitialized), Restored, CauseRestoring, open, "comes back after the process started")[:1],
-	[]Rule{{From: states(NotInitialized), On: Restored, Cause: CauseUnattended, Why: "nothing to bring back; the next ask starts it"}},
+	[]Rule{
+		{From: states(NotInitialized), On: Restored, When: withDevice, To: Reconnecting, Cause: CauseRestoring, Why: "comes back at its turn after the process started"},
+		{From: states(NotInitialized), On: Restored, Cause: CauseUnattended, Why: "nothing to bring back; the next ask starts it"},
+	},
 	begin(append(states(DisconnectedRecoverable, DisconnectedBanned), startful...), Restarted, CauseStarting, open, "a person's restart works from every state"),
 	begin(running, Restarted, CauseStarting, reopen, "a person's restart works from every state"),
 	[]Rule{
@@ -157,7 +159,7 @@ var timerRows = concat(
 	begin(states(DisconnectedRecoverable), RetryDue, "", open, "the next attempt"),
 	begin(states(Errored), RetryDue, CauseStarting, open, "the cool-down is over"),
 	[]Rule{
-		{From: opening, On: RetryDue, Do: open, Why: "the restarted session's late reconnect"},
+		{From: opening, On: RetryDue, Do: open, Why: "its turn after a restart"},
 		{From: states(QRRequired), On: DeadlinePassed, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "keep the slot; the next ask starts again"},
 	},
 	failure(append(states(QRRequired), opening...), DeadlinePassed, CauseConnectDeadline, "silence is a failure too"),
