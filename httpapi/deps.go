@@ -1,0 +1,131 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"wasup/session"
+)
+
+// Sessions is what the routes ask of the supervised sessions. Every method is safe for concurrent use.
+type Sessions interface {
+	// RequestQR starts what is needed and returns the first outcome. It ends with ctx at the latest, then with
+	// session.OutcomeTimeout, and with session.OutcomeShuttingDown while the sessions drain. It creates an unknown id.
+	RequestQR(ctx context.Context, id session.ID) session.QRAnswer
+	// Start asks the session to run and returns once it is on its way. already: it ran before the call.
+	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
+	// Status is a snapshot: it takes no lock that a session could hold and starts nothing. false: unknown id.
+	Status(id session.ID) (session.Status, bool)
+}
+
+// Sender sends one text message and returns once WhatsApp's server has acknowledged it, with the message's id.
+type Sender interface {
+	// Send honours idempotencyKey, unless it is "": the same key never sends twice, and the same key with another
+	// message is session.CodeIdempotencyReuse. Errors carry a session.Code.
+	Send(ctx context.Context, id session.ID, to session.Recipient, body, idempotencyKey string) (messageID string, err error)
+}
+
+// Health is what the probes ask.
+type Health interface {
+	// Healthy is nil when the process can do its work: its database answers. It is bounded by ctx.
+	Healthy(ctx context.Context) error
+	// Ready is true once the boot has finished, until the process drains. restored of the wanted sessions are back;
+	// reason says in one lower-case word or two why it is not ready ("" when it is).
+	Ready() (ready bool, restored, wanted int, reason string)
+}
+
+// Observer counts. Its methods never block.
+type Observer interface {
+	// HTTPRequest saw one answer. route is a pattern of the route table or "unmatched", method a known one or
+	// "OTHER": both are bounded and fit a metric label.
+	HTTPRequest(route, method string, code int, took time.Duration)
+	// QRRequest saw the end of one wait for a code.
+	QRRequest(outcome session.QROutcome, waited time.Duration)
+}
+
+// Deps is everything the routes need from the rest of the process. All fields are required.
+type Deps struct {
+	Sessions Sessions
+	Sender   Sender
+	Health   Health
+	Observer Observer
+	Metrics  http.Handler // the exposition behind GET /metrics
+	Version  string       // of the binary, as GET / and GET /health tell it
+	Log      *slog.Logger
+}
+
+func (d Deps) validate() error {
+	missing := []struct {
+		field string
+		empty bool
+	}{
+		{"Sessions", d.Sessions == nil},
+		{"Sender", d.Sender == nil},
+		{"Health", d.Health == nil},
+		{"Observer", d.Observer == nil},
+		{"Metrics", d.Metrics == nil},
+		{"Version", d.Version == ""},
+		{"Log", d.Log == nil},
+	}
+	var errs []error
+	for _, m := range missing {
+		if m.empty {
+			errs = append(errs, fmt.Errorf("httpapi: Deps.%s is missing", m.field))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Config is how the server behaves. The zero value of a field means its default.
+type Config struct {
+	QRWait       time.Duration // how long GET /qr-code waits unless ?wait= says otherwise; default 30 s
+	HubWait      time.Duration // the same for the hub's POST …/qr; default QRWait, but 25 s at most
+	MaxWait      time.Duration // the longest ?wait=; default 2 min, and never below QRWait and HubWait
+	StartTimeout time.Duration // how long POST /init may take; default 10 s
+	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
+	BodyLimit    int           // bytes of a request body; default 1 MiB
+	Connections  int           // connections served at the same time; default 65,536
+	MaxAttempts  int           // reconnects in a row before ERROR, told for unknown clients; 0: no limit
+
+	Now func() time.Time // the clock; default time.Now
+}
+
+// hubLimit is 5 s short of the 30 s after which the hub gives up: the answer must be there before.
+const hubLimit = 25 * time.Second
+
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	duration := func(name string, field *time.Duration, def time.Duration) {
+		if *field < 0 {
+			errs = append(errs, fmt.Errorf("httpapi: Config.%s is %s: expected a positive duration", name, *field))
+		}
+		if *field == 0 {
+			*field = def
+		}
+	}
+	number := func(name string, field *int, def int) {
+		if *field < 0 {
+			errs = append(errs, fmt.Errorf("httpapi: Config.%s is %d: expected 0 or more", name, *field))
+		}
+		if *field == 0 {
+			*field = def
+		}
+	}
+	duration("QRWait", &c.QRWait, 30*time.Second)
+	duration("HubWait", &c.HubWait, min(c.QRWait, hubLimit))
+	duration("MaxWait", &c.MaxWait, 2*time.Minute)
+	duration("StartTimeout", &c.StartTimeout, 10*time.Second)
+	duration("SendTimeout", &c.SendTimeout, time.Minute)
+	number("BodyLimit", &c.BodyLimit, 1<<20)
+	number("Connections", &c.Connections, 65_536)
+	number("MaxAttempts", &c.MaxAttempts, 0)
+	c.MaxWait = max(c.MaxWait, c.QRWait, c.HubWait)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, errors.Join(errs...)
+}

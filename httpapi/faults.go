@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
+)
+
+// The wire's error codes, as callers of the Node service know them, and those that it never had.
+const (
+	codeMissingHeader    = "MISSING_HEADER"
+	codeInvalidHeader    = "INVALID_HEADER"
+	codeInvalidRequest   = "INVALID_REQUEST"
+	codeQRNotRequired    = "QR_NOT_REQUIRED"
+	codeInitFailed       = "INITIALIZATION_FAILED"
+	codeQRTimeout        = "QR_TIMEOUT"
+	codeInternal         = "INTERNAL_ERROR"
+	codeSessionNotReady  = "SESSION_NOT_READY"
+	codeSendFailed       = "SEND_FAILED"
+	codeSessionNotFound  = "SESSION_NOT_FOUND"
+	codeAlreadyConnected = "SESSION_ALREADY_CONNECTED"
+	codeQRFailed         = "QR_GENERATION_FAILED"
+
+	codeNotFound         = "NOT_FOUND"
+	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	codeBodyTooLarge     = "BODY_TOO_LARGE"
+	codeHeadersTooLarge  = "HEADERS_TOO_LARGE"
+	codeEncoding         = "UNSUPPORTED_ENCODING"
+	codeRequestTimeout   = "REQUEST_TIMEOUT"
+	codeTooManyWaiters   = "TOO_MANY_WAITERS"
+	codeQueueFull        = "QUEUE_FULL"
+	codeShuttingDown     = "SHUTTING_DOWN"
+	codeIdempotency      = "IDEMPOTENCY_REUSE"
+	codeStore            = "STORE_UNAVAILABLE"
+)
+
+// fault is an error that knows how it leaves: the two shapes are drawn from the same fault.
+type fault struct {
+	status  int
+	code    string
+	message string // for the caller; "" takes the code's own sentence in the shape's language
+	state   session.State
+	waitMS  int64 // wait_time_ms, QR_TIMEOUT only
+	cause   error // for the log
+}
+
+func (f *fault) Error() string {
+	if f.cause != nil {
+		return f.code + ": " + f.cause.Error()
+	}
+	return f.code
+}
+
+func (f *fault) Unwrap() error { return f.cause }
+
+// rule is how a session error leaves: its status and its name on the wire.
+type rule struct {
+	status int
+	code   string
+}
+
+// rules is the one table from a session's error code to HTTP. It serves POST /send; the other routes have outcomes of
+// their own. The contract gives one answer to everything that keeps WhatsApp from acknowledging: 500 SEND_FAILED.
+var rules = map[session.Code]rule{
+	session.CodeInvalidRequest:   {fiber.StatusBadRequest, codeInvalidRequest},
+	session.CodeNotFound:         {fiber.StatusNotFound, codeSessionNotFound},
+	session.CodeNotReady:         {fiber.StatusConflict, codeSessionNotReady},
+	session.CodeTooManyWaiters:   {fiber.StatusTooManyRequests, codeTooManyWaiters},
+	session.CodeQueueFull:        {fiber.StatusTooManyRequests, codeQueueFull},
+	session.CodeTimeout:          {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeShuttingDown:     {fiber.StatusServiceUnavailable, codeShuttingDown},
+	session.CodeSendFailed:       {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeAckOverdue:       {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeRestricted:       {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeNotOnWhatsApp:    {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeIdempotencyReuse: {fiber.StatusUnprocessableEntity, codeIdempotency},
+	session.CodeStoreUnavailable: {fiber.StatusServiceUnavailable, codeStore},
+	session.CodeStoreFull:        {fiber.StatusServiceUnavailable, codeStore},
+	session.CodeStoreLocked:      {fiber.StatusServiceUnavailable, codeStore},
+	session.CodeConnectFailed:    {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeConnectRefused:   {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeDisconnected:     {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeRestarted:        {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeQuarantined:      {fiber.StatusConflict, codeSessionNotReady},
+	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
+}
+
+// faultOf gives any error of the rooms behind the routes its HTTP form. The cause stays in the log; a bug's message
+// stays there too.
+func faultOf(err error) *fault {
+	var f *fault
+	if errors.As(err, &f) {
+		return f
+	}
+	row, ok := rules[session.CodeOf(err)]
+	if !ok {
+		row = rules[session.CodeInternal]
+	}
+	f = &fault{status: row.status, code: row.code, cause: err}
+	var e *session.Error
+	if row.code != codeInternal && errors.As(err, &e) {
+		f.message = e.Public()
+	}
+	return f
+}
+
+// faultOfFiber names what Fiber and fasthttp refuse by themselves. Their texts are not passed on.
+func faultOfFiber(e *fiber.Error) *fault {
+	code := codeInternal
+	status := e.Code
+	switch e.Code {
+	case fiber.StatusBadRequest:
+		code = codeInvalidRequest
+	case fiber.StatusNotFound:
+		code = codeNotFound
+	case fiber.StatusMethodNotAllowed:
+		code = codeMethodNotAllowed
+	case fiber.StatusRequestTimeout:
+		code = codeRequestTimeout
+	case fiber.StatusRequestEntityTooLarge:
+		code = codeBodyTooLarge
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		code = codeHeadersTooLarge
+	default:
+		status = fiber.StatusInternalServerError
+	}
+	return &fault{status: status, code: code, cause: e}
+}
+
+func shuttingDown() *fault {
+	return &fault{status: fiber.StatusServiceUnavailable, code: codeShuttingDown}
+}
+
+// retryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
+func retryAfter(code string) int {
+	switch code {
+	case codeTooManyWaiters, codeQueueFull:
+		return 2
+	case codeShuttingDown, codeStore:
+		return 5
+	default:
+		return 0
+	}
+}
+
+// renderError writes the error in the route's shape and logs what a caller may not see.
+func (s *Server) renderError(c *fiber.Ctx, shape shape, label string, err error) {
+	f := faultOf(err)
+	if f.status >= fiber.StatusInternalServerError && f.cause != nil {
+		s.deps.Log.Warn("request failed", slog.String("route", label), slog.Int("status", f.status),
+			slog.String("code", f.code), slog.Any("err", f.cause))
+	}
+	if seconds := retryAfter(f.code); seconds > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
+	}
+	message := f.message
+	if message == "" {
+		message = sentence(f.code, shape)
+	}
+	if shape == flagged {
+		s.render(c, f.status, flaggedError{Error: true, Code: f.code, Message: message})
+		return
+	}
+	s.render(c, f.status, codedError{Error: f.code, Message: message, CurrentState: f.state, WaitTimeMS: f.waitMS})
+}

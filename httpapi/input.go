@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
+)
+
+const (
+	headerClient = "X-Cliente-Id"
+	headerKey    = "Idempotency-Key"
+	// maxClient is 2^53-1, the largest integer that the JavaScript callers can hold exactly.
+	maxClient = 1<<53 - 1
+	// minWait is the shortest ?wait=; a shorter one could not be told in wait_time_ms.
+	minWait = time.Millisecond
+)
+
+// clientOf reads X-Cliente-Id. Two different headers would let a proxy and this service see two different clients, so
+// only one is accepted.
+func clientOf(c *fiber.Ctx) (int64, error) {
+	values := c.Request().Header.PeekAll(headerClient)
+	if len(values) == 0 || (len(values) == 1 && len(values[0]) == 0) {
+		return 0, &fault{status: fiber.StatusBadRequest, code: codeMissingHeader}
+	}
+	if len(values) == 1 {
+		if n, ok := positiveInteger(string(values[0])); ok {
+			return n, nil
+		}
+	}
+	return 0, &fault{status: fiber.StatusBadRequest, code: codeInvalidHeader}
+}
+
+// positiveInteger accepts decimal digits only, from 1 to 2^53-1: no sign, no space, no exponent, no other script's
+// digits. Leading zeros are the same number, as they are to JavaScript's parseInt.
+func positiveInteger(s string) (int64, bool) {
+	if s == "" {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		digit := s[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(digit)
+		if n > maxClient {
+			return 0, false
+		}
+	}
+	return n, n > 0
+}
+
+// instanceOf is the session of a hub's instance name: sender_51 is session 51. Only the canonical spelling is an
+// instance, because the name comes back in the answer as its identity.
+func instanceOf(name string) (session.ID, bool) {
+	digits, ok := strings.CutPrefix(name, "sender_")
+	if !ok {
+		return "", false
+	}
+	n, ok := positiveInteger(digits)
+	if !ok || string(session.NumericID(n)) != digits {
+		return "", false
+	}
+	return session.NumericID(n), true
+}
+
+// waitOf is how long the request wants to wait: ?wait=, or the route's default.
+func (s *Server) waitOf(c *fiber.Ctx, def time.Duration) (time.Duration, error) {
+	args := c.Context().QueryArgs()
+	if !args.Has("wait") {
+		return def, nil
+	}
+	values := args.PeekMulti("wait")
+	if len(values) == 1 {
+		wait, err := time.ParseDuration(string(values[0]))
+		if err == nil && wait >= minWait && wait <= s.cfg.MaxWait {
+			return wait, nil
+		}
+	}
+	return 0, &fault{
+		status: fiber.StatusBadRequest, code: codeInvalidRequest,
+		message: fmt.Sprintf("wait debe ser una duración entre %s y %s, por ejemplo 25s", minWait, s.cfg.MaxWait),
+	}
+}
+
+// keyOf reads Idempotency-Key; "" where there is none. An empty one is refused: its sender believes to be protected.
+func keyOf(c *fiber.Ctx) (string, error) {
+	values := c.Request().Header.PeekAll(headerKey)
+	if len(values) == 0 {
+		return "", nil
+	}
+	if len(values) == 1 && validKey(values[0]) {
+		return string(values[0]), nil
+	}
+	return "", invalid("Idempotency-Key: expected one header of 1 to 255 visible ASCII characters")
+}
+
+func validKey(key []byte) bool {
+	if len(key) == 0 || len(key) > 255 {
+		return false
+	}
+	for _, b := range key {
+		if b <= ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// missingFields is the contract's sentence for a body that is no JSON object or lacks a field.
+const missingFields = "Missing required fields: to, message"
+
+func invalid(message string) *fault {
+	return &fault{status: fiber.StatusBadRequest, code: codeInvalidRequest, message: message}
+}
+
+// sendOf reads the body of POST /send. Fields that it does not know are ignored, as the contract says.
+func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
+	// Decompressing would let a small request become a large one.
+	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return "", "", &fault{status: fiber.StatusUnsupportedMediaType, code: codeEncoding}
+	}
+	body := bytes.TrimPrefix(c.Request().Body(), []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(body) {
+		// Go's decoder would replace what it cannot read, and another text than the caller's would be sent.
+		return "", "", invalid("body: expected JSON in UTF-8")
+	}
+	var in sendRequest
+	if err := json.Unmarshal(body, &in); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return "", "", invalid(fmt.Sprintf("%s: expected a string, got a JSON %s", wrong.Field, wrong.Value))
+		}
+		return "", "", invalid(missingFields)
+	}
+	if in.To == "" || in.Message == "" {
+		return "", "", invalid(missingFields)
+	}
+	to, err = session.ParseRecipient(in.To)
+	return to, in.Message, err
+}

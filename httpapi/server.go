@@ -1,0 +1,148 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// What a slow or careless caller may cost. The write timeout counts from the end of the handler, so that it need not
+// cover a wait.
+const (
+	readTimeout  = 15 * time.Second
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 75 * time.Second // above the 60 s for which common proxies keep a connection
+	headerBytes  = 8 << 10
+	// killGrace is how long handlers get to return after a shutdown has cancelled them.
+	killGrace = 2 * time.Second
+)
+
+// Server answers HTTP requests. New, then Listen once, then Shutdown.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	app     *fiber.App
+	routes  routeTable
+	images  *imageCache
+	started time.Time
+
+	draining atomic.Bool
+	waits    context.Context // of waits for a code: ended when the server begins to shut down
+	endWaits context.CancelFunc
+	work     context.Context // of everything else: ended when the shutdown has run out of time
+	endWork  context.CancelFunc
+	handlers inflight
+
+	mu       sync.Mutex
+	listener *listener
+	served   chan struct{} // closed when the accept loop has ended
+	failed   chan error
+}
+
+// New makes a server that does not listen yet. Errors name what is missing or malformed.
+func New(cfg Config, deps Deps) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err := errors.Join(err, deps.validate()); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, deps: deps, images: newImageCache(imageCacheSize, drawDataURL), started: cfg.Now(), failed: make(chan error, 1)}
+	s.work, s.endWork = context.WithCancel(context.Background())
+	s.waits, s.endWaits = context.WithCancel(s.work)
+	s.app = fiber.New(fiber.Config{
+		// Without it Fiber reuses the memory of a request, and an id kept past the handler becomes another
+		// request's id: a message would leave from the wrong account.
+		Immutable:             true,
+		DisableStartupMessage: true,
+		BodyLimit:             cfg.BodyLimit,
+		Concurrency:           cfg.Connections,
+		ReadTimeout:           readTimeout,
+		WriteTimeout:          writeTimeout,
+		IdleTimeout:           idleTimeout,
+		ReadBufferSize:        headerBytes,
+		ErrorHandler:          s.beforeRouting,
+		// Multipart forms are not part of this API; parsing them would spool files to the disk.
+		DisablePreParseMultipartForm: true,
+	})
+	s.install()
+	return s, nil
+}
+
+// Listen binds the address and serves it in a goroutine of its own until Shutdown. It returns the bound address, which
+// differs from addr when its port is 0. Only loopback addresses are accepted.
+func (s *Server) Listen(addr string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining.Load():
+		return "", errors.New("httpapi: Listen after Shutdown")
+	case s.listener != nil:
+		return "", fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
+	}
+	l, err := bind(addr)
+	if err != nil {
+		return "", err
+	}
+	s.listener, s.served = l, make(chan struct{})
+	go func() {
+		defer close(s.served)
+		if err := s.app.Listener(l); err != nil && !errors.Is(err, net.ErrClosed) && !s.draining.Load() {
+			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+	}()
+	return l.Addr().String(), nil
+}
+
+// Addr is the bound address, "" before Listen.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Failed yields one error if the server stops serving without having been asked to.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Shutdown stops accepting, answers those who wait for a code with the route's 503, lets the other requests finish and
+// returns when all are answered. When ctx ends first, it cancels what is left, cuts the connections and returns ctx's
+// error. It is idempotent and legal before Listen.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.endWaits()
+	defer s.endWork()
+	s.mu.Lock()
+	l, served := s.listener, s.served
+	s.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	closeErr := l.Close()
+	shutdownErr := s.app.ShutdownWithContext(ctx)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		<-served
+		<-s.handlers.wait()
+	}()
+	if ctx.Err() != nil {
+		s.endWork()
+		l.closeConns()
+	}
+	grace := time.NewTimer(killGrace)
+	defer grace.Stop()
+	select {
+	case <-finished:
+	case <-grace.C:
+		shutdownErr = errors.Join(shutdownErr, fmt.Errorf("httpapi: requests still run %s after they were cancelled", killGrace))
+	}
+	l.closeConns()
+	return errors.Join(closeErr, shutdownErr)
+}
