@@ -322,7 +322,10 @@ func TestTheHandlerShowsBuildGoAndProcess(t *testing.T) {
 
 type failing struct{}
 
-func (failing) Describe(ch chan<- *prometheus.Desc) { ch <- prometheus.NewDesc("broken", "b", nil, nil) }
+func (failing) Describe(ch chan<- *prometheus.Desc) {
+	ch <- prometheus.NewDesc("broken", "b", nil, nil)
+}
+
 func (failing) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.NewInvalidMetric(prometheus.NewDesc("broken", "b", nil, nil), errors.New("secret cause"))
 }

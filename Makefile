@@ -1,0 +1,72 @@
+# `make` lists the targets. Nothing here needs more than Go, git and make; the
+# linters are built from tools/go.mod, so that everybody runs the same ones.
+
+GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The race detector needs a C compiler. Without one the tests run without it,
+# and say so.
+RACE := $(if $(shell command -v $(shell $(GO) env CC) 2>/dev/null),-race)
+
+FUZZTIME   ?= 20s
+SOAK_COUNT ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check fmt fmt-check vet lint race generate generated readme bench soak fuzz vuln clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the demo: a session pairs, sends and receives against a sandbox, no phone needed
+	$(GO) run ./cmd/wasup demo
+
+build: ## bin/wasup
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
+
+test: ## the tests, quickly
+	$(GO) test ./...
+
+check: fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
+
+fmt: ## format the sources
+	$(TOOL) gofumpt -w .
+
+fmt-check:
+	@files="$$($(TOOL) gofumpt -l .)" || exit 1; \
+	if [ -n "$$files" ]; then echo "not formatted (make fmt):"; echo "$$files"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint: ## the linters of .golangci.yml
+	$(TOOL) golangci-lint run ./...
+
+race:
+	@[ -n "$(RACE)" ] || echo "NOTE: no C compiler, so the tests run without the race detector"
+	$(GO) test $(RACE) -shuffle=on ./...
+
+generate: ## write the generated files anew
+	$(GO) generate ./...
+
+generated:
+	GO='$(GO)' .ci/generated
+
+readme: build
+	.ci/readme bin/wasup
+
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+soak: ## every test SOAK_COUNT times in random order, to find what fails rarely
+	$(GO) test $(RACE) -shuffle=on -count=$(SOAK_COUNT) -timeout 0 ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	GO='$(GO)' FUZZTIME='$(FUZZTIME)' .ci/fuzz
+
+vuln: ## known vulnerabilities; needs vuln.go.dev, so it is no part of check
+	@$(TOOL) govulncheck ./... || { echo "make vuln: findings are above; if there are none, vuln.go.dev could not be reached"; exit 1; }
+
+clean: ## remove what was built
+	rm -rf bin coverage*
