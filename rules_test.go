@@ -1,0 +1,82 @@
+package wasup
+
+import (
+	"encoding/hex"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/socket"
+
+	"wasup/configs"
+)
+
+// configs may not import whatsmeow, so it repeats two of its facts.
+func TestTheDefaultServerIsTheOneThatWhatsmeowKnows(t *testing.T) {
+	if got := configs.Default().WhatsApp; got.WebsocketURL != socket.URL || got.RootPublicKey != whatsmeow.WACertPubKey {
+		t.Fatalf("configs has %s and %x, whatsmeow %s and %s", got.WebsocketURL, got.RootPublicKey, socket.URL, hex.EncodeToString(whatsmeow.WACertPubKey[:]))
+	}
+}
+
+// sleepers lists the tests that sleep outside testing/synctest. A real sleep
+// makes a test slow when it is too long and flaky when it is too short. (The
+// product's own sleeps are refused by the linter.)
+func sleepers(tree fs.FS) ([]string, error) {
+	all, err := sources(tree)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, s := range all {
+		if !s.test {
+			continue
+		}
+		text, err := fs.ReadFile(tree, s.file)
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), s.file, text, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		fake := false
+		for _, imported := range s.imports {
+			fake = fake || imported == "testing/synctest"
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok || fake || selector.Sel.Name != "Sleep" {
+				return true
+			}
+			if of, ok := selector.X.(*ast.Ident); ok && of.Name == "time" {
+				found = append(found, s.file)
+			}
+			return true
+		})
+	}
+	return found, nil
+}
+
+func TestTestsSleepOnlyInSynctest(t *testing.T) {
+	found, err := sleepers(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) > 0 {
+		t.Fatalf("time.Sleep outside testing/synctest; wait for the event instead:\n%s", strings.Join(found, "\n"))
+	}
+	const body = "func f() { time.Sleep(1) }\n"
+	found, err = sleepers(fstest.MapFS{
+		"session/real_test.go": {Data: []byte("package p\nimport \"time\"\n" + body)},
+		"session/fake_test.go": {Data: []byte("package p\nimport (\n\"time\"\n\"testing/synctest\"\n)\n" + body)},
+	})
+	if err != nil || len(found) != 1 || found[0] != "session/real_test.go" {
+		t.Fatalf("found %v, %v", found, err)
+	}
+}
