@@ -23,6 +23,9 @@ type RequestQR struct{}
 // ForgetWaiter withdraws a RequestQR whose asker has gone.
 type ForgetWaiter struct{ Asker *actor.PID }
 
+// Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
+type Dismiss struct{}
+
 // SendText queues a message in the session's lane; the answer is a Sent.
 type SendText struct {
 	Text session.Text

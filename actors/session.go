@@ -93,6 +93,8 @@ func (s *Session) take(ctx actor.Context) {
 		s.await(ctx.Sender())
 	case ForgetWaiter:
 		delete(s.core.waiters, m.Asker.Id)
+	case Dismiss:
+		s.dismiss(session.OutcomeShuttingDown)
 	case SendText:
 		s.enqueue(ctx.Sender(), m)
 	case posted:

@@ -294,8 +294,17 @@ func shuttingDown(id session.ID) error {
 	return &session.Error{Code: session.CodeShuttingDown, Op: "reach session", Session: id}
 }
 
-// Drain refuses new requests from now on; those that wait are answered by Stop.
-func (s *Supervisor) Drain() { s.draining.Store(true) }
+// Drain refuses new requests from now on and answers those that wait for a code. Sessions stay up until Stop, so that
+// sends that have begun can end.
+func (s *Supervisor) Drain() {
+	s.draining.Store(true)
+	s.entries.Range(func(_, v any) bool {
+		if h := v.(*entry).handle.Load(); h != nil {
+			s.env.System.Root.Send(h.pid, actors.Dismiss{})
+		}
+		return true
+	})
+}
 
 // Stop stops every session, closes their sockets and waits for all of it. When ctx ends first, the error names the
 // sessions that did not stop. Stop is idempotent.
