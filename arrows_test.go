@@ -60,15 +60,16 @@ type owners struct {
 func dependencies() map[string]owners {
 	sql := owners{product: []string{"store"}, tests: []string{"whatsapp", "sandbox", "supervisor", "outbox", "events", "cmd"}}
 	sqlTypes := owners{product: []string{"store", "whatsapp"}, tests: []string{"sandbox", "supervisor", "cmd"}}
+	sqlErrors := owners{product: []string{"store", "whatsapp"}, tests: sql.tests}
 	protocol := owners{product: []string{"whatsapp", "sandbox"}, tests: []string{"supervisor", "cmd", "."}}
 	library := owners{product: []string{"whatsapp"}, tests: []string{"sandbox", "supervisor", "cmd", "."}}
 	fiber := owners{product: []string{"httpapi"}}
 	testOnly := owners{tests: []string{everything}}
 	return map[string]owners{
-		"database/sql":          sql,
 		"modernc.org/sqlite":    sql,
 		"github.com/jackc/pgx":  sql,
-		"go.mau.fi/util/dbutil": sqlTypes, // whatsapp hands it on to whatsmeow's sqlstore
+		"go.mau.fi/util/dbutil": sqlTypes,  // whatsapp hands it on to whatsmeow's sqlstore,
+		"database/sql":          sqlErrors, // and must tell a failing database from a missing device
 		"go.mau.fi/util":        {product: []string{"whatsapp", "store"}},
 		"github.com/rs/zerolog": {product: []string{"store", "whatsapp"}}, // dbutil logs through it
 		"go.mau.fi/whatsmeow":   library,
@@ -258,8 +259,9 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 		"the sandbox is no client":            {"sandbox/a.go", []string{"go.mau.fi/whatsmeow"}, "sandbox/a.go: sandbox may not import go.mau.fi/whatsmeow, which belongs to whatsapp"},
 		"the sandbox is tested with a client": {"sandbox/a_test.go", []string{"go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store/sqlstore"}, ""},
 		"sqlstore is the adapter's":           {"store/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore"}, "store/a.go: store may not import go.mau.fi/whatsmeow/store/sqlstore, which belongs to whatsapp"},
-		"SQL is the store's":                  {"outbox/a.go", []string{"database/sql/driver"}, "outbox/a.go: outbox may not import database/sql/driver, which belongs to store"},
+		"SQL is the store's":                  {"outbox/a.go", []string{"database/sql/driver"}, "outbox/a.go: outbox may not import database/sql/driver, which belongs to store and whatsapp"},
 		"the adapter hands a database on":     {"whatsapp/a.go", []string{"go.mau.fi/util/dbutil"}, ""},
+		"the adapter has no driver":           {"whatsapp/a.go", []string{"database/sql", "modernc.org/sqlite"}, "whatsapp/a.go: whatsapp may not import modernc.org/sqlite, which belongs to store"},
 		"an unlisted room":                    {"util/a.go", nil, `util/a.go: the room "util" is not listed in arrows_test.go`},
 		"code at the root":                    {"a.go", []string{"wasup/session"}, "a.go: . may not import wasup/session"},
 		"a build tag hides nothing":           {"session/a_windows.go", []string{"wasup/store"}, "session/a_windows.go: session may not import wasup/store"},
