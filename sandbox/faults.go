@@ -1,0 +1,281 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+)
+
+// FaultKind names one way in which the server misbehaves.
+type FaultKind string
+
+// The faults. What a client sees of each is in docs/sandbox.md.
+const (
+	// FaultHTTPStatus answers the WebSocket upgrade with Code (400 to 599) instead.
+	FaultHTTPStatus FaultKind = "http_status"
+	// FaultDelayHandshake answers the client hello after Delay.
+	FaultDelayHandshake FaultKind = "delay_handshake"
+	// FaultBadCertificate shows a certificate of another root.
+	FaultBadCertificate FaultKind = "bad_certificate"
+	// FaultWithholdQR never sends pair-device.
+	FaultWithholdQR FaultKind = "withhold_qr"
+	// FaultDelayQR sends pair-device after Delay.
+	FaultDelayQR FaultKind = "delay_qr"
+	// FaultBadPairHMAC and FaultBadPairSignature spoil the phone's confirmation of a scan.
+	FaultBadPairHMAC      FaultKind = "bad_pair_hmac"
+	FaultBadPairSignature FaultKind = "bad_pair_signature"
+	// FaultNo515 leaves the connection open after pairing instead of ending it with 515.
+	FaultNo515 FaultKind = "no_515"
+	// FaultCloseAfter515 closes at once after 515, so that a client may lose the stanza.
+	FaultCloseAfter515 FaultKind = "close_after_515"
+	// FaultLoginFailure refuses logins with failure Code. Expire and BanCode belong to code 402.
+	FaultLoginFailure FaultKind = "login_failure"
+	// FaultSilentLogin never answers a login.
+	FaultSilentLogin FaultKind = "silent_login"
+	// FaultDelayAck, FaultWithholdAck and FaultRefuseAck are about the acknowledgement of a message that a
+	// linked device sends. A delayed or withheld one does not keep the message from its recipients; a
+	// refused message, answered with error Code, reaches nobody.
+	FaultDelayAck    FaultKind = "delay_ack"
+	FaultWithholdAck FaultKind = "withhold_ack"
+	FaultRefuseAck   FaultKind = "refuse_ack"
+	// FaultNoPong leaves keepalive pings unanswered.
+	FaultNoPong FaultKind = "no_pong"
+)
+
+// faultShape says what a kind of fault needs and allows.
+type faultShape struct {
+	// early faults strike before the server knows who connects, so they cannot be scoped.
+	early bool
+	// account faults strike when the account is known but no device is yet.
+	accountOnly bool
+	delay       bool
+	minCode     int
+	maxCode     int
+}
+
+func shapeOf(kind FaultKind) (faultShape, bool) {
+	switch kind {
+	case FaultHTTPStatus:
+		return faultShape{early: true, minCode: 400, maxCode: 599}, true
+	case FaultDelayHandshake, FaultDelayQR:
+		return faultShape{early: true, delay: true}, true
+	case FaultBadCertificate, FaultWithholdQR:
+		return faultShape{early: true}, true
+	case FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515:
+		return faultShape{accountOnly: true}, true
+	case FaultLoginFailure:
+		return faultShape{minCode: 400, maxCode: 599}, true
+	case FaultRefuseAck:
+		return faultShape{minCode: 400, maxCode: 599}, true
+	case FaultDelayAck:
+		return faultShape{delay: true}, true
+	case FaultSilentLogin, FaultWithholdAck, FaultNoPong:
+		return faultShape{}, true
+	default:
+		return faultShape{}, false
+	}
+}
+
+// FaultKinds lists every kind there is.
+func FaultKinds() []FaultKind {
+	return []FaultKind{
+		FaultHTTPStatus, FaultDelayHandshake, FaultBadCertificate, FaultWithholdQR, FaultDelayQR,
+		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
+		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
+	}
+}
+
+// Fault is one misbehaviour that is switched on.
+type Fault struct {
+	// ID is chosen by SetFault.
+	ID   string
+	Kind FaultKind
+	// Account (a phone number) and Device (the JID of a linked device) narrow the fault; both empty mean the
+	// whole server. A fault that strikes before the server knows who connects cannot be narrowed.
+	Account string
+	Device  string
+	// Count is how many times the fault strikes; 0 means until it is cleared.
+	Count int
+	// Delay belongs to the delay_ kinds.
+	Delay time.Duration
+	// Code is the HTTP status, the failure reason or the error of the ack.
+	Code int
+	// Expire is how long a temporary ban lasts (login_failure with Code 402), in whole seconds; BanCode is
+	// its reason, 101 by default.
+	Expire  time.Duration
+	BanCode int
+	// KeepOpen leaves the connection open after a login_failure.
+	KeepOpen bool
+	// Applied says how many times the fault has struck.
+	Applied int
+}
+
+const (
+	codeTemporaryBan = 402
+	defaultBanCode   = 101
+	maxFaults        = 1000
+	maxFaultDelay    = 24 * time.Hour
+)
+
+// FaultError says which field of a fault is wrong.
+type FaultError struct {
+	Field  string
+	Reason string
+}
+
+func (e *FaultError) Error() string { return "fault " + e.Field + ": " + e.Reason }
+
+func (f *Fault) check() error {
+	shape, ok := shapeOf(f.Kind)
+	if !ok {
+		return &FaultError{"kind", fmt.Sprintf("%q is unknown, expected one of %v", f.Kind, FaultKinds())}
+	}
+	wantCode := shape.maxCode > 0
+	switch {
+	case shape.early && (f.Account != "" || f.Device != ""):
+		return &FaultError{"scope", fmt.Sprintf("%s strikes before the server knows who connects: leave account and device empty", f.Kind)}
+	case shape.accountOnly && f.Device != "":
+		return &FaultError{"device", fmt.Sprintf("%s strikes while pairing, before there is a device: use the account", f.Kind)}
+	case f.Count < 0:
+		return &FaultError{"count", fmt.Sprintf("%d is negative; 0 means until cleared", f.Count)}
+	case shape.delay && (f.Delay <= 0 || f.Delay > maxFaultDelay):
+		return &FaultError{"delay", fmt.Sprintf("%s needs a delay over 0 and up to %s", f.Kind, maxFaultDelay)}
+	case !shape.delay && f.Delay != 0:
+		return &FaultError{"delay", fmt.Sprintf("%s has no delay", f.Kind)}
+	case wantCode && (f.Code < shape.minCode || f.Code > shape.maxCode):
+		return &FaultError{"code", fmt.Sprintf("%s needs a code from %d to %d", f.Kind, shape.minCode, shape.maxCode)}
+	case !wantCode && f.Code != 0:
+		return &FaultError{"code", fmt.Sprintf("%s has no code", f.Kind)}
+	case f.Kind != FaultLoginFailure && f.KeepOpen:
+		return &FaultError{"keep_open", "belongs to login_failure"}
+	}
+	ban := f.Kind == FaultLoginFailure && f.Code == codeTemporaryBan
+	if !ban && (f.Expire != 0 || f.BanCode != 0) {
+		return &FaultError{"expire", "expire and ban code belong to login_failure with code 402"}
+	}
+	if f.Expire < 0 {
+		return &FaultError{"expire", "is negative"}
+	}
+	if f.Device != "" {
+		if _, err := types.ParseJID(f.Device); err != nil {
+			return &FaultError{"device", "expected the JID of a linked device"}
+		}
+	}
+	return nil
+}
+
+// faultSet holds the faults that are switched on, oldest first.
+type faultSet struct {
+	// active lets the busy paths skip the lock while there is no fault.
+	active atomic.Int32
+
+	mu     sync.Mutex
+	last   int
+	faults []Fault
+}
+
+// SetFault switches a fault on and returns its id. Of several that fit, the oldest strikes.
+// The error is a *FaultError.
+func (s *Server) SetFault(fault Fault) (string, error) {
+	if err := fault.check(); err != nil {
+		return "", err
+	}
+	set := &s.faults
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if len(set.faults) >= maxFaults {
+		return "", &FaultError{"count", fmt.Sprintf("%d faults are set already", maxFaults)}
+	}
+	set.last++
+	fault.ID = strconv.Itoa(set.last)
+	fault.Applied = 0
+	set.faults = append(set.faults, fault)
+	set.active.Store(int32(len(set.faults)))
+	return fault.ID, nil
+}
+
+// ClearFault switches one fault off and says whether it was on.
+func (s *Server) ClearFault(id string) bool {
+	set := &s.faults
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	before := len(set.faults)
+	set.faults = slices.DeleteFunc(set.faults, func(f Fault) bool { return f.ID == id })
+	set.active.Store(int32(len(set.faults)))
+	return len(set.faults) < before
+}
+
+// ClearFaults switches all faults off.
+func (s *Server) ClearFaults() {
+	set := &s.faults
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	set.faults = nil
+	set.active.Store(0)
+}
+
+// Faults lists the faults that are on, oldest first.
+func (s *Server) Faults() []Fault {
+	set := &s.faults
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	return slices.Clone(set.faults)
+}
+
+// fault strikes: it returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it
+// is used up. who is nil while the server does not know who connects.
+func (s *Server) fault(kind FaultKind, who scope) (Fault, bool) {
+	fault, ok := s.faults.strike(kind, who)
+	if ok {
+		s.stats.add(func(c *Counters) { increment(&c.Faults, string(kind)) })
+		event := Event{Kind: EventFault, Detail: string(kind)}
+		if who != nil {
+			event.Account = who.scopeAccount()
+		}
+		s.emit(event)
+	}
+	return fault, ok
+}
+
+// scope is what the reach of a fault or an action is compared with: an account, or a device of one.
+type scope interface {
+	scopeAccount() string
+	scopeDevice(jid string) bool
+}
+
+func inScope(account, device string, who scope) bool {
+	if account == "" && device == "" {
+		return true
+	}
+	if who == nil {
+		return false
+	}
+	return (account == "" || account == who.scopeAccount()) && (device == "" || who.scopeDevice(device))
+}
+
+func (set *faultSet) strike(kind FaultKind, who scope) (Fault, bool) {
+	if set.active.Load() == 0 {
+		return Fault{}, false
+	}
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	for i := range set.faults {
+		fault := &set.faults[i]
+		if fault.Kind != kind || !inScope(fault.Account, fault.Device, who) {
+			continue
+		}
+		fault.Applied++
+		struck := *fault
+		if fault.Count > 0 && fault.Applied >= fault.Count {
+			set.faults = slices.Delete(set.faults, i, i+1)
+			set.active.Store(int32(len(set.faults)))
+		}
+		return struck, true
+	}
+	return Fault{}, false
+}

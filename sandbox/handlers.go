@@ -1,0 +1,245 @@
+package sandbox
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strconv"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// stanzaHandler handles one kind of stanza. It runs in the connection's reader.
+type stanzaHandler func(c *conn, node *waBinary.Node)
+
+// queryHandler answers one kind of query of a logged-in device: with the children of the result, or with an
+// error.
+type queryHandler func(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError)
+
+// queryError is what a query is refused with.
+type queryError struct {
+	code int
+	text string
+}
+
+var (
+	errNotImplemented = &queryError{501, "feature-not-implemented"}
+	errBadRequest     = &queryError{400, "bad-request"}
+	errNotFound       = &queryError{404, "item-not-found"}
+	errForbidden      = &queryError{403, "forbidden"}
+)
+
+// stanzaHandlers is the table of everything a client may send, by tag.
+func (s *Server) stanzaHandlers() map[string]stanzaHandler {
+	return map[string]stanzaHandler{
+		"iq":        (*conn).handleIQ,
+		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session); nothing is expected back
+		"ack":       loggedIn((*conn).handleAck),
+		"message":   loggedIn((*conn).handleMessage),
+		"receipt":   loggedIn((*conn).handleReceipt),
+		"presence":  loggedIn((*conn).handlePresence),
+		"chatstate": loggedIn((*conn).handleChatState),
+	}
+}
+
+// loggedIn keeps stanzas of clients that have not logged in from handlers that need a device.
+func loggedIn(handle func(*conn, *device, *waBinary.Node)) stanzaHandler {
+	return func(c *conn, node *waBinary.Node) {
+		dev := c.device.Load()
+		if dev == nil {
+			c.unknown(node.Tag + "/before-login")
+			return
+		}
+		handle(c, dev, node)
+	}
+}
+
+// queryActive is the query by which a client says that it wants its stanzas.
+const queryActive = "passive set active"
+
+// queryHandlers is the table of everything a device may ask, by namespace, type and the tag of the first
+// child ("-" when there is none).
+func (s *Server) queryHandlers() map[string]queryHandler {
+	return map[string]queryHandler{
+		"w:p get -":    answerEmpty,
+		"w:p get ping": answerEmpty,
+
+		queryActive:           answerEmpty,
+		"passive set passive": (*conn).queryPassive,
+
+		"encrypt get count":        (*conn).queryPreKeyCount,
+		"encrypt get key":          (*conn).queryBundles,
+		"encrypt set registration": (*conn).queryUploadKeys,
+		"encrypt set rotate":       (*conn).queryRotateKey,
+
+		"usync get usync": (*conn).queryUsync,
+
+		"privacy get privacy": queryPrivacy,
+		"privacy set privacy": queryPrivacy,
+		"privacy set tokens":  answerEmpty,
+
+		"md set remove-companion-device": (*conn).queryUnlink,
+
+		"blocklist get -":                   queryBlocklist,
+		"w:sync:app:state set sync":         queryAppState,
+		"w:profile:picture get picture":     answerNotFound,
+		"w:g2 get participating":            queryGroups,
+		"urn:xmpp:whatsapp:push set config": answerEmpty,
+		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
+	}
+}
+
+func answerEmpty(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) { return nil, nil }
+
+func answerNotFound(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
+	return nil, errNotFound
+}
+
+// dispatch handles one stanza. A handler that breaks costs the client its connection, not the server its life.
+func (c *conn) dispatch(node *waBinary.Node) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.srv.stats.add(func(n *Counters) { n.Panics++ })
+			c.srv.log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			c.kill("stanza handler broke")
+		}
+	}()
+	handle, ok := c.srv.stanzas[node.Tag]
+	if !ok {
+		c.unknown(node.Tag)
+		return
+	}
+	handle(c, node)
+}
+
+func (c *conn) unknown(what string) {
+	c.srv.stats.add(func(n *Counters) { increment(&n.UnknownQueries, what) })
+	c.srv.emit(Event{Kind: EventUnknownQuery, Conn: c.id, Detail: what})
+}
+
+func (c *conn) handleIQ(node *waBinary.Node) {
+	kind := attr(node, "type")
+	switch kind {
+	case "result", "error":
+		c.answered(node)
+		return
+	case "get", "set":
+	default:
+		c.unknown("iq/" + kind)
+		return
+	}
+	namespace := attr(node, "xmlns")
+	child := "-"
+	if children := node.GetChildren(); len(children) > 0 {
+		child = children[0].Tag
+	}
+	dev := c.device.Load()
+	query := namespace + " " + kind + " " + child
+	handle, ok := c.srv.queries[query]
+	if !ok || dev == nil {
+		// Pings are answered before a login as well.
+		if dev == nil && namespace == "w:p" {
+			c.answer(node, nil, nil)
+			return
+		}
+		c.unknown(namespace + "/" + child)
+		c.answer(node, nil, errNotImplemented)
+		return
+	}
+	if namespace == "w:p" {
+		if _, silent := c.srv.fault(FaultNoPong, dev); silent {
+			return
+		}
+	}
+	children, failed := handle(c, dev, node)
+	c.answer(node, children, failed)
+	if query == queryActive {
+		// After the answer: clients take themselves for connected once they have read it, and then expect
+		// what came while they were away.
+		c.activate(dev)
+	}
+}
+
+// answer sends the result of a query, or its error.
+func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *queryError) {
+	attrs := waBinary.Attrs{"id": attr(query, "id"), "type": "result", "from": types.ServerJID}
+	if to := attrJID(query, "to"); !to.IsEmpty() {
+		attrs["from"] = to
+	}
+	result := waBinary.Node{Tag: "iq", Attrs: attrs}
+	if len(children) > 0 {
+		result.Content = children
+	}
+	if failed != nil {
+		attrs["type"] = "error"
+		result.Content = []waBinary.Node{errorNode(failed.code, failed.text)}
+	}
+	c.send(result)
+}
+
+// handleAck drops what the device has acknowledged.
+func (c *conn) handleAck(dev *device, node *waBinary.Node) {
+	c.srv.stats.add(func(n *Counters) { n.Acks++ })
+	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to")})
+}
+
+// handlePresence keeps the name that a device goes by, and tells a subscriber how a phone is: always there.
+func (c *conn) handlePresence(dev *device, node *waBinary.Node) {
+	switch attr(node, "type") {
+	case "available", "unavailable", "":
+		if name := attr(node, "name"); name != "" {
+			dev.mu.Lock()
+			dev.pushName = name
+			dev.mu.Unlock()
+		}
+	case "subscribe":
+		to := attrJID(node, "to")
+		if c.srv.dir.find(to) == nil {
+			return
+		}
+		dev.hint(waBinary.Node{Tag: "presence", Attrs: waBinary.Attrs{"from": to.ToNonAD(), "type": "available"}})
+	}
+}
+
+// handleChatState passes "composing" and "paused" on to the devices of the other side.
+func (c *conn) handleChatState(dev *device, node *waBinary.Node) {
+	to := attrJID(node, "to")
+	target := c.srv.dir.find(to)
+	if target == nil {
+		return
+	}
+	hint := waBinary.Node{
+		Tag:     "chatstate",
+		Attrs:   waBinary.Attrs{"from": dev.account.jidOn(to.Server, dev.id)},
+		Content: node.Content,
+	}
+	for _, other := range c.srv.dir.devicesOf(target) {
+		if other != dev {
+			other.hint(hint)
+		}
+	}
+}
+
+func (c *conn) queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+	dev.setPassive()
+	return nil, nil
+}
+
+// queryUnlink removes a linked device at its own wish.
+func (c *conn) queryUnlink(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+	request := query.GetChildByTag("remove-companion-device")
+	jid := attrJID(&request, "jid")
+	if c.srv.dir.find(jid) != dev.account || jid.Device == 0 {
+		return nil, errForbidden
+	}
+	target := c.srv.dir.device(dev.account, jid.Device)
+	if target == nil {
+		return nil, errNotFound
+	}
+	if target == dev {
+		c.srv.unlink(dev, "logged out by the device", false)
+		return nil, nil
+	}
+	c.srv.unlink(target, "removed by device "+strconv.Itoa(int(dev.id)), true)
+	return nil, nil
+}

@@ -1,0 +1,277 @@
+package sandbox_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"go.uber.org/goleak"
+	_ "modernc.org/sqlite"
+
+	"wasup/sandbox"
+)
+
+// testAuthority is the one root that whatsmeow can know in this process.
+var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{1, 2, 3})
+
+func TestMain(m *testing.M) {
+	whatsmeow.WACertPubKey = testAuthority.RootPublicKey()
+	// Short keepalives let tests see pings and their absence.
+	whatsmeow.KeepAliveIntervalMin = 500 * time.Millisecond
+	whatsmeow.KeepAliveIntervalMax = 900 * time.Millisecond
+	whatsmeow.KeepAliveResponseDeadline = 2 * time.Second
+	// whatsmeow's own reader stays behind for ever when a frame arrives just after its consumer has stopped
+	// (socket.FrameSocket.frameComplete sends without a way out). It is the client's, not the server's.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"))
+}
+
+// patience bounds every wait of the tests. Machines that run them may be slow and busy.
+const patience = 60 * time.Second
+
+func newServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
+	t.Helper()
+	cfg.Authority = testAuthority
+	server, err := sandbox.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := server.Counters().Panics; n != 0 {
+			t.Errorf("%d stanza handlers broke", n)
+		}
+	})
+	return server
+}
+
+func newPhone(t *testing.T, server *sandbox.Server, script sandbox.Script) *sandbox.Phone {
+	t.Helper()
+	phone, err := server.AddPhone(sandbox.PhoneConfig{Script: script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return phone
+}
+
+// toServer sends every request to one sandbox, whatever host it names: whatsmeow always dials WhatsApp's.
+type toServer struct {
+	host      string
+	transport *http.Transport
+}
+
+func (r toServer) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.URL.Scheme, request.URL.Host = "http", r.host
+	return r.transport.RoundTrip(request)
+}
+
+// device is a real whatsmeow client with its store, and everything it has told.
+type device struct {
+	t      *testing.T
+	cli    *whatsmeow.Client
+	dsn    string
+	server *sandbox.Server
+
+	mu      sync.Mutex
+	events  []any
+	changed chan struct{}
+}
+
+// newDevice makes a client with an empty store.
+func newDevice(t *testing.T, server *sandbox.Server) *device {
+	t.Helper()
+	dsn := "file:" + filepath.Join(t.TempDir(), "device.db") + "?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
+	return openDevice(t, server, dsn)
+}
+
+// openDevice makes a client for the device in a store, or a new one.
+func openDevice(t *testing.T, server *sandbox.Server, dsn string) *device {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	container := sqlstore.NewWithDB(db, "sqlite3", nil)
+	if err = container.Upgrade(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := container.GetFirstDevice(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &device{t: t, dsn: dsn, server: server, changed: make(chan struct{})}
+	d.cli = newClient(t, server, stored)
+	d.cli.AddEventHandler(d.handle)
+	t.Cleanup(func() {
+		d.cli.Disconnect()
+		// Handlers of the client may still be at work with the store.
+		if err := container.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func newClient(t *testing.T, server *sandbox.Server, stored *store.Device) *whatsmeow.Client {
+	t.Helper()
+	cli := whatsmeow.NewClient(stored, nil)
+	address, err := url.Parse(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: toServer{host: address.Host, transport: transport}}
+	cli.SetWebsocketHTTPClient(client)
+	cli.SetPreLoginHTTPClient(client)
+	cli.SetMediaHTTPClient(client)
+	return cli
+}
+
+func (d *device) handle(event any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, event)
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// seen lists the events so far from a position on.
+func (d *device) seen(from int) []any {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]any(nil), d.events[min(from, len(d.events)):]...)
+}
+
+func (d *device) mark() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.events)
+}
+
+// wait returns the first event from a position on that the function accepts.
+func wait[E any](d *device, from int, accept func(E) bool) E {
+	d.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		d.mu.Lock()
+		changed := d.changed
+		got := append([]any(nil), d.events[min(from, len(d.events)):]...)
+		d.mu.Unlock()
+		for _, event := range got {
+			if typed, ok := event.(E); ok && (accept == nil || accept(typed)) {
+				return typed
+			}
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			var want E
+			d.t.Fatalf("no %T in time; got %s", want, describe(got))
+		}
+	}
+}
+
+func describe(got []any) string {
+	names := make([]string, 0, len(got))
+	for _, event := range got {
+		names = append(names, strings.TrimPrefix(fmt.Sprintf("%T", event), "*events."))
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
+
+// code connects and returns the first code of the QR.
+func (d *device) code() string {
+	d.t.Helper()
+	return d.codes()[0]
+}
+
+// codes connects and returns all codes of the QR.
+func (d *device) codes() []string {
+	d.t.Helper()
+	from := d.mark()
+	if err := d.cli.Connect(); err != nil {
+		d.t.Fatal(err)
+	}
+	return wait[*events.QR](d, from, nil).Codes
+}
+
+// pair links the client to a phone and waits until it is logged in.
+func (d *device) pair(phone *sandbox.Phone) types.JID {
+	d.t.Helper()
+	from := d.mark()
+	jid, err := phone.Scan(testContext(d.t), d.code())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	success := wait[*events.PairSuccess](d, from, nil)
+	if success.ID != jid {
+		d.t.Fatalf("client is %s, phone linked %s", success.ID, jid)
+	}
+	wait[*events.Connected](d, from, nil)
+	return jid
+}
+
+// reopen disconnects and comes back as a new client on the same store.
+func (d *device) reopen() *device {
+	d.t.Helper()
+	d.cli.Disconnect()
+	return openDevice(d.t, d.server, d.dsn)
+}
+
+func (d *device) connect() {
+	d.t.Helper()
+	from := d.mark()
+	if err := d.cli.Connect(); err != nil {
+		d.t.Fatal(err)
+	}
+	wait[*events.Connected](d, from, nil)
+}
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// until waits for an event of the server.
+func until(t *testing.T, feed <-chan sandbox.Event, accept func(sandbox.Event) bool) sandbox.Event {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		select {
+		case event, ok := <-feed:
+			if !ok {
+				t.Fatal("the server closed its events")
+			}
+			if accept(event) {
+				return event
+			}
+		case <-deadline.C:
+			t.Fatal("the server event did not come in time")
+		}
+	}
+}
+

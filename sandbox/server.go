@@ -1,0 +1,275 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+)
+
+// Path is where the WebSocket endpoint is.
+const Path = "/ws/chat"
+
+// Config says how a server behaves. The zero value is usable: it listens on a free port of 127.0.0.1.
+type Config struct {
+	// Listen is host:port of the WebSocket endpoint. Default 127.0.0.1:0.
+	Listen string
+	// Authority signs the server's certificate. Default: a new one.
+	Authority *Authority
+	// FirstRefTTL and RefTTL say how long the first and every further pairing ref can be scanned.
+	// Defaults 60 s and 20 s, as WhatsApp does.
+	FirstRefTTL, RefTTL time.Duration
+	// Refs is the number of refs a pair-device stanza carries. Default 6.
+	Refs int
+	// CloseDelay is the time between a final stanza (515, failure, stream error) and the close of the
+	// connection. Default 150 ms; negative closes at once, and clients may then lose the stanza.
+	CloseDelay time.Duration
+	// IdleTimeout closes a connection on which nothing arrives. Default 5 minutes: clients send a ping
+	// every 20 to 30 s.
+	IdleTimeout time.Duration
+	// Log receives what happens, without phone numbers and message texts. Default: nothing.
+	Log *slog.Logger
+}
+
+const (
+	defaultFirstRefTTL = 60 * time.Second
+	defaultRefTTL      = 20 * time.Second
+	defaultRefs        = 6
+	maxRefs            = 100
+	defaultCloseDelay  = 150 * time.Millisecond
+	defaultIdle        = 5 * time.Minute
+
+	handshakeTimeout = 20 * time.Second
+	writeTimeout     = 30 * time.Second
+)
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if c.FirstRefTTL == 0 {
+		c.FirstRefTTL = defaultFirstRefTTL
+	}
+	if c.RefTTL == 0 {
+		c.RefTTL = defaultRefTTL
+	}
+	if c.Refs == 0 {
+		c.Refs = defaultRefs
+	}
+	if c.CloseDelay == 0 {
+		c.CloseDelay = defaultCloseDelay
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = defaultIdle
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case c.FirstRefTTL < 0:
+		return c, fmt.Errorf("sandbox: FirstRefTTL is %s, expected a positive duration", c.FirstRefTTL)
+	case c.RefTTL < 0:
+		return c, fmt.Errorf("sandbox: RefTTL is %s, expected a positive duration", c.RefTTL)
+	case c.Refs < 0 || c.Refs > maxRefs:
+		return c, fmt.Errorf("sandbox: Refs is %d, expected 1 to %d", c.Refs, maxRefs)
+	case c.IdleTimeout < 0:
+		return c, fmt.Errorf("sandbox: IdleTimeout is %s, expected a positive duration", c.IdleTimeout)
+	}
+	if c.Authority == nil {
+		authority, err := NewAuthority()
+		if err != nil {
+			return c, err
+		}
+		c.Authority = authority
+	}
+	return c, nil
+}
+
+// Server is one WhatsApp server. All methods are safe for concurrent use.
+type Server struct {
+	cfg         Config
+	log         *slog.Logger
+	static      *ecdh.PrivateKey
+	certificate []byte
+	http        *http.Server
+	stanzas     map[string]stanzaHandler
+	queries     map[string]queryHandler
+
+	dir    directory
+	faults faultSet
+	stats  stats
+	events broadcaster
+
+	mu       sync.Mutex
+	listener net.Listener
+	conns    map[*conn]struct{}
+	lastConn uint64
+	started  bool
+	closed   bool
+	// work counts every goroutine that the server owns.
+	work sync.WaitGroup
+}
+
+// New prepares a server. Nothing listens before Start.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	static, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: making the server key: %w", err)
+	}
+	certificate, err := cfg.Authority.root.Chain(static.PublicKey().Bytes(), time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: making the server certificate: %w", err)
+	}
+	s := &Server{
+		cfg:         cfg,
+		log:         cfg.Log,
+		static:      static,
+		certificate: certificate,
+		conns:       make(map[*conn]struct{}),
+	}
+	s.dir.init()
+	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
+	s.stanzas = s.stanzaHandlers()
+	s.queries = s.queryHandlers()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+Path, s.serveClient)
+	s.http = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// The handler needs the TCP connection itself, for deadlines and for resets.
+		ConnContext: func(ctx context.Context, raw net.Conn) context.Context {
+			return context.WithValue(ctx, rawConnKey{}, raw)
+		},
+	}
+	return s, nil
+}
+
+type rawConnKey struct{}
+
+// Start listens and serves; the server is reachable when it returns. It may be called once.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return errors.New("sandbox: the server is closed")
+	case s.started:
+		return errors.New("sandbox: the server is started already")
+	}
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("sandbox: listening on %q: %w", s.cfg.Listen, err)
+	}
+	s.listener = listener
+	s.started = true
+	s.work.Add(1)
+	go func() {
+		defer s.work.Done()
+		if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("sandbox stopped serving", "err", err)
+		}
+	}()
+	return nil
+}
+
+// Close closes all connections and waits for the server's goroutines, at most until ctx is done. It may be
+// called before Start and more than once.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	// Errors of closing sockets that go away anyway tell nothing.
+	_ = s.http.Close()
+	for _, c := range conns {
+		c.kill("server closed")
+	}
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		s.events.close()
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
+	}
+}
+
+// URL is the WebSocket endpoint, ws://host:port/ws/chat; empty before Start.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return "ws://" + s.listener.Addr().String() + Path
+}
+
+// RootPublicKey is the key that clients have to trust.
+func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey() }
+
+// begin enters work that Close waits for; it refuses once the server is closed. Pair it with s.work.Done.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.work.Add(1)
+	return true
+}
+
+// spawn runs fn in a goroutine that Close waits for.
+func (s *Server) spawn(fn func()) bool {
+	if !s.begin() {
+		return false
+	}
+	go func() {
+		defer s.work.Done()
+		fn()
+	}()
+	return true
+}
+
+// after runs fn once, delay from now, unless the server is closed by then or the returned timer is stopped.
+func (s *Server) after(delay time.Duration, fn func()) *time.Timer {
+	return time.AfterFunc(delay, func() {
+		if !s.begin() {
+			return
+		}
+		defer s.work.Done()
+		fn()
+	})
+}
+
+// certificateFor is the chain to show to a connecting client.
+func (s *Server) certificateFor() ([]byte, error) {
+	if _, ok := s.fault(FaultBadCertificate, nil); !ok {
+		return s.certificate, nil
+	}
+	stranger, err := NewAuthority()
+	if err != nil {
+		return nil, err
+	}
+	return stranger.root.Chain(s.static.PublicKey().Bytes(), time.Now())
+}
+
