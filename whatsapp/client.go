@@ -1,0 +1,298 @@
+package whatsapp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/session"
+)
+
+const (
+	closeTimeout = 5 * time.Second  // of Close
+	quietTimeout = time.Second      // for whatsmeow's reader to come to rest, as part of it
+	storeTimeout = 10 * time.Second // of what the handlers write
+)
+
+// Client is one run: one whatsmeow client, one connection. It is the session.Client that Dialer.Open gives.
+type Client struct {
+	dialer  *Dialer
+	run     session.Run
+	wa      *whatsmeow.Client
+	attempt *attempt
+	log     *slog.Logger
+	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
+	// whatsmeow's socket races with itself when its context ends first.
+	life    context.Context
+	end     context.CancelFunc
+	sending chan struct{} // held by the one send in flight
+	gone    chan struct{} // closed when Close begins
+	down    chan struct{} // closed when the run is taken down
+	work    sync.WaitGroup
+
+	mu      sync.Mutex
+	jid     types.JID // the device; empty until it is paired
+	lid     types.JID
+	name    string
+	paired  bool           // in this run
+	refusal *session.Input // why we refused a pairing
+	ended   bool           // the connection
+	spent   bool           // an input was posted after which there is none
+	closed  bool
+	unwatch func() bool // stops watching the caller's context
+}
+
+var _ session.Client = (*Client)(nil)
+
+func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.Device) *Client {
+	log := d.log.With("session", run.Session, "incarnation", run.Incarnation)
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	c := &Client{
+		dialer: d, run: run, log: log, life: life, end: end,
+		sending: make(chan struct{}, 1), gone: make(chan struct{}), down: make(chan struct{}),
+		lid: device.LID, name: device.PushName,
+	}
+	if device.ID != nil {
+		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
+	}
+	c.attempt = &attempt{endpoint: d.endpoint, transport: d.transport, cancel: end, onEnd: c.linkEnded}
+	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
+	c.configure()
+	d.closings.Add(1)
+	return c
+}
+
+// configure sets every choice that whatsmeow leaves to its user.
+func (c *Client) configure() {
+	wa := c.wa
+	// One owner of reconnects: the machine. A client has one connection, so that no event can belong to another one.
+	wa.EnableAutoReconnect = false
+	wa.InitialAutoReconnect = false
+	wa.DisableLoginAutoReconnect = true
+	wa.BackgroundEventCtx = c.life
+	// A message is acknowledged after our handler has returned, so that one we could not keep comes again.
+	wa.SynchronousAck = true
+	// Recipients who cannot decrypt a message ask for it again, perhaps after we reconnected: a new client's memory
+	// does not have it, the database does.
+	wa.UseRetryMessageStore = true
+	wa.SetMaxParallelRetryReceiptHandling(4)
+	// A recipient's new phone must not make sending fail; the safety number is the phone's affair, not a service's.
+	wa.AutoTrustIdentity = true
+	// The history of a phone can be hundreds of megabytes. The blobs are acknowledged and not downloaded.
+	wa.ManualHistorySyncDownload = true
+	wa.EmitAppStateEventsOnFullSync = false
+	wa.PrePairCallback = c.prePair
+	http := c.attempt.httpClient()
+	wa.SetWebsocketHTTPClient(http)
+	wa.SetPreLoginHTTPClient(http)
+	// Register before connecting: events of the handshake would be lost otherwise.
+	wa.AddEventHandler(c.handle)
+}
+
+// connect returns once the handshake is done. ctx may end the run at any time, now or later.
+func (c *Client) connect(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { c.attempt.abort(errRunEnded) })
+	timer := time.AfterFunc(c.dialer.connectTimeout, func() { c.attempt.abort(errConnectTimeout) })
+	err := c.wa.ConnectContext(c.life)
+	timer.Stop()
+	stop()
+	if err = c.attempt.finish(err); err != nil {
+		return connectError(c.run.Session, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unwatch = context.AfterFunc(ctx, c.Close)
+	return nil
+}
+
+// handle receives whatsmeow's events, on several of its goroutines at once. It never blocks and never calls back into
+// whatsmeow's handler list or socket.
+func (c *Client) handle(evt any) {
+	defer c.recovered("event handler")
+	in, ok := classify(evt, time.Now(), c.dialer.keepAliveStale)
+	if !ok {
+		c.note(evt)
+		return
+	}
+	switch in.Kind {
+	case session.SocketUp:
+		in.Account = c.account()
+	case session.SocketLost:
+		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
+		c.wa.DangerousInternals().ExpectDisconnect()
+	case session.Paired:
+		c.postPaired(in)
+		return
+	case session.LoggedOut, session.Banned:
+		c.retire(in)
+		return
+	}
+	if _, failed := evt.(*events.PairError); failed {
+		c.retire(c.refused(in))
+		return
+	}
+	c.post(in)
+}
+
+// note logs what is of use to an operator and of none to the machine.
+func (c *Client) note(evt any) {
+	switch e := evt.(type) {
+	case *events.QRScannedWithoutMultidevice:
+		c.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
+	case *events.KeepAliveTimeout:
+		c.log.Debug("ping not answered", "count", e.ErrorCount)
+	case *events.KeepAliveRestored:
+		c.log.Debug("pings are answered again")
+	}
+}
+
+// post hands an input over, unless the run is closed or has said its last.
+func (c *Client) post(in session.Input) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.postLocked(in)
+}
+
+func (c *Client) postLocked(in session.Input) {
+	if c.closed || c.spent {
+		return
+	}
+	c.spent = final(in.Kind)
+	in.Incarnation = c.run.Incarnation
+	c.run.Post(in)
+}
+
+// recovered is deferred by everything of ours that runs on a goroutine nobody else guards. whatsmeow would swallow a
+// handler's panic, so it is posted: a bug is the supervisor's business.
+func (c *Client) recovered(where string) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	defer func() {
+		if again := recover(); again != nil {
+			c.log.Error("posting a crash panicked", "where", where, "err", fmt.Sprint(again))
+		}
+	}()
+	c.post(session.Input{
+		Kind: session.Crashed, Detail: crashLine(where, cause), Stack: string(debug.Stack()),
+	})
+}
+
+// crashLine is one line of bounded length without numbers of people.
+func crashLine(where string, cause any) string {
+	const limit = 200
+	reason, _, _ := strings.Cut(mask(fmt.Sprint(cause)), "\n")
+	if len(reason) > limit {
+		reason = strings.ToValidUTF8(reason[:limit], "") + "…"
+	}
+	return where + ": " + reason
+}
+
+// spawn runs work on a goroutine that Close waits for. After Close began nothing is spawned.
+func (c *Client) spawn(where string, work func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.work.Go(func() {
+		defer c.recovered(where)
+		work()
+	})
+}
+
+// linkEnded is called when whatsmeow is about to learn that the connection is over. It tells everybody but one: an end
+// after a pairing is expected, so whatsmeow emits nothing, and without the login request (515) nothing would follow.
+func (c *Client) linkEnded() {
+	defer c.recovered("end of the connection")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.paired {
+		c.postLocked(afterPairing)
+	}
+}
+
+var afterPairing = session.Input{Kind: session.SocketLost, Detail: "the connection ended after the pairing, without a login request"}
+
+func (c *Client) postPaired(in session.Input) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paired = true
+	c.postLocked(in)
+	if c.ended {
+		c.postLocked(afterPairing)
+	}
+}
+
+func (c *Client) account() session.Account {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	account := session.Account{PushName: c.name}
+	if !c.jid.IsEmpty() {
+		account.JID = c.jid.String()
+	}
+	if !c.lid.IsEmpty() {
+		account.LID = c.lid.String()
+	}
+	return account
+}
+
+// Close implements session.Client. It waits up to 5 s for the run to be taken down; what then remains ends by itself.
+func (c *Client) Close() {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	unwatch := c.unwatch
+	c.mu.Unlock()
+	if first {
+		close(c.gone)
+		if unwatch != nil {
+			unwatch()
+		}
+		go c.takeDown()
+	}
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-c.down:
+	case <-timer.C:
+		c.log.Warn("the client is slow to close")
+	}
+}
+
+// takeDown ends the connection first and the context after it; see life.
+func (c *Client) takeDown() {
+	defer c.dialer.closings.Done()
+	defer close(c.down)
+	defer c.recovered("close")
+	if l := c.attempt.current(); l != nil {
+		c.disconnect(l)
+	}
+	c.end()
+	c.wa.RemoveEventHandlers()
+	c.work.Wait()
+}
+
+func (c *Client) disconnect(l *link) {
+	defer func() { _ = l.finish() }()
+	if !l.hold(quietTimeout) {
+		c.wa.DangerousInternals().ExpectDisconnect()
+		return
+	}
+	// Disconnect writes a close frame, for which the WebSocket library allows 5 s: a peer that does not read must not
+	// hold us up that long.
+	timer := time.AfterFunc(quietTimeout, func() { _ = l.finish() })
+	defer timer.Stop()
+	c.wa.Disconnect()
+}

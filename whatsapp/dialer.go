@@ -1,0 +1,210 @@
+package whatsapp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/session"
+)
+
+// Defaults of Config.
+const (
+	DefaultKeepAliveStale = 3 * time.Minute
+	DefaultConnectTimeout = 20 * time.Second
+	DefaultDeviceName     = "wasup"
+)
+
+// upgradeTimeout bounds the creation and the upgrade of whatsmeow's tables.
+const upgradeTimeout = 2 * time.Minute
+
+// Devices knows which stored device belongs to which session.
+type Devices interface {
+	// DeviceOf gives the JID of the session's device, or "" where none is bound.
+	DeviceOf(ctx context.Context, id session.ID) (string, error)
+	// BindDevice binds the device with this JID to the session; "" unbinds.
+	BindDevice(ctx context.Context, id session.ID, jid string) error
+}
+
+// Config is what a Dialer needs. DB and Devices are required.
+type Config struct {
+	WebsocketURL   string           // ws:// or wss://; default WhatsApp's own
+	RootPublicKey  [32]byte         // of the server's certificates; zero is WhatsApp's own. One value a process.
+	DB             *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Close
+	Devices        Devices
+	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
+	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
+	DeviceName     string        // what the phone shows among the linked devices; default "wasup". One value a process.
+	Log            *slog.Logger  // nil discards
+}
+
+// Dialer opens client runs. It is the session.Dialer of the process.
+type Dialer struct {
+	endpoint       endpoint
+	transport      *http.Transport
+	container      *sqlstore.Container
+	devices        Devices
+	keepAliveStale time.Duration
+	connectTimeout time.Duration
+	log            *slog.Logger
+	closings       sync.WaitGroup // runs that have not been taken down yet
+}
+
+var _ session.Dialer = (*Dialer)(nil)
+
+// New checks the configuration, sets what whatsmeow keeps process-wide and creates or upgrades whatsmeow's tables. A
+// second Dialer of a process needs the same RootPublicKey and DeviceName.
+func New(cfg Config) (*Dialer, error) {
+	const op = "new dialer"
+	target, err := parseEndpoint(cfg.WebsocketURL)
+	if err != nil {
+		return nil, &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: "WebsocketURL", Message: err.Error()}
+	}
+	if err = cfg.complete(); err != nil {
+		return nil, err
+	}
+	if err = claimProcess(cfg.RootPublicKey, cfg.DeviceName); err != nil {
+		return nil, &session.Error{Code: session.CodeInvalidRequest, Op: op, Message: err.Error(), Err: err}
+	}
+	// whatsmeow's tables have a version table of their own, so that they upgrade apart from the caller's.
+	db := cfg.DB.Child("whatsmeow_version", upgrades.Table, nil)
+	container := sqlstore.NewWithWrappedDB(db, newLogger(cfg.Log, "store"))
+	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
+	defer cancel()
+	if err = container.Upgrade(ctx); err != nil {
+		return nil, storeError("upgrade device tables", "", err)
+	}
+	return &Dialer{
+		endpoint: target, transport: newTransport(target), container: container, devices: cfg.Devices,
+		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
+	}, nil
+}
+
+// complete fills the defaults in and names the first field that cannot be.
+func (c *Config) complete() error {
+	invalid := func(field, expected string) error {
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: "new dialer", Field: field,
+			Message: fmt.Sprintf("%s: expected %s", field, expected),
+		}
+	}
+	switch {
+	case c.DB == nil:
+		return invalid("DB", "a database")
+	case c.Devices == nil:
+		return invalid("Devices", "the sessions' devices")
+	case c.KeepAliveStale < 0:
+		return invalid("KeepAliveStale", "a positive duration, or 0 for 3m")
+	case c.ConnectTimeout < 0:
+		return invalid("ConnectTimeout", "a positive duration, or 0 for 20s")
+	}
+	if c.KeepAliveStale == 0 {
+		c.KeepAliveStale = DefaultKeepAliveStale
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = DefaultConnectTimeout
+	}
+	if c.DeviceName == "" {
+		c.DeviceName = DefaultDeviceName
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Open implements session.Dialer.
+func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {
+	device, err := d.device(ctx, run.Session)
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(ctx, d, run, device)
+	if err = c.connect(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// device loads the session's device. Only a database that answers "there is none" makes a new one: a failing database
+// taken for that would show a QR to somebody who is linked.
+func (d *Dialer) device(ctx context.Context, id session.ID) (*store.Device, error) {
+	const op = "load device"
+	bound, err := d.devices.DeviceOf(ctx, id)
+	if err != nil {
+		return nil, storeError(op, id, err)
+	}
+	if bound == "" {
+		return d.container.NewDevice(), nil
+	}
+	jid, err := types.ParseJID(bound)
+	if err != nil {
+		return nil, &session.Error{
+			Code: session.CodeInternal, Op: op, Session: id,
+			Message: "the stored device of the session has no valid JID", Err: err,
+		}
+	}
+	device, err := d.container.GetDevice(ctx, jid)
+	if err != nil {
+		return nil, storeError(op, id, err)
+	}
+	if device != nil {
+		return device, nil
+	}
+	// The session was bound and the credentials are gone: a pairing that did not finish, or a logout that whatsmeow
+	// carried out just before the process ended.
+	d.log.Info("the session's device is gone, unbinding it", "session", id)
+	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
+		return nil, storeError(op, id, err)
+	}
+	return d.container.NewDevice(), nil
+}
+
+// Forget implements session.Dialer. The credentials go first: an interruption leaves a binding to nothing, which the
+// next Open clears, and never credentials without a session.
+func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
+	const op = "forget device"
+	bound, err := d.devices.DeviceOf(ctx, id)
+	if err != nil {
+		return storeError(op, id, err)
+	}
+	if bound == "" {
+		return nil
+	}
+	if jid, parseErr := types.ParseJID(bound); parseErr == nil {
+		if err = d.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
+			return storeError(op, id, err)
+		}
+	}
+	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
+		return storeError(op, id, err)
+	}
+	return nil
+}
+
+// Close waits until the runs that were opened and closed are taken down, or ctx ends. It closes none by itself, and
+// not the database.
+func (d *Dialer) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		d.closings.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		d.transport.CloseIdleConnections()
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for client runs to end: %w", ctx.Err())
+	}
+}

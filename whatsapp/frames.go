@@ -1,0 +1,66 @@
+package whatsapp
+
+import "encoding/binary"
+
+// opClose is the opcode of a WebSocket close frame (RFC 6455, section 5.5.1).
+const opClose = 0x8
+
+// frameScanner follows the WebSocket frames of one direction of a connection without keeping their content.
+type frameScanner struct {
+	head [14]byte // the header of the frame in progress, as far as it was seen
+	seen int      // bytes of head
+	left uint64   // payload bytes of the frame in progress still to come
+}
+
+// scan walks over b and gives the number of bytes before the first close frame: len(b) if none begins in b. The bytes
+// from there on are not walked over.
+func (s *frameScanner) scan(b []byte) int {
+	for i := 0; i < len(b); {
+		if s.left > 0 {
+			skip := min(s.left, uint64(len(b)-i))
+			s.left -= skip
+			i += int(skip)
+			continue
+		}
+		if s.seen == 0 && b[i]&0x0f == opClose {
+			return i
+		}
+		s.head[s.seen] = b[i]
+		s.seen++
+		i++
+		if length, ok := s.payload(); ok {
+			s.left, s.seen = length, 0
+		}
+	}
+	return len(b)
+}
+
+// payload is the length of the payload once the header is complete.
+func (s *frameScanner) payload() (uint64, bool) {
+	if s.seen < 2 {
+		return 0, false
+	}
+	size, masked := s.head[1]&0x7f, s.head[1]&0x80 != 0
+	extended := 0
+	switch size {
+	case 126:
+		extended = 2
+	case 127:
+		extended = 8
+	}
+	total := 2 + extended
+	if masked {
+		total += 4
+	}
+	if s.seen < total {
+		return 0, false
+	}
+	switch extended {
+	case 2:
+		return uint64(binary.BigEndian.Uint16(s.head[2:])), true
+	case 8:
+		return binary.BigEndian.Uint64(s.head[2:]), true
+	default:
+		return uint64(size), true
+	}
+}

@@ -1,0 +1,178 @@
+package whatsapp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipeLink is a link over an in-memory connection, the server's end of it, and how often the end was announced.
+func pipeLink(t *testing.T) (*link, net.Conn, *atomic.Int32) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	var ends atomic.Int32
+	l := newLink(ours, func() { ends.Add(1) })
+	t.Cleanup(func() { _ = l.finish(); _ = theirs.Close() })
+	return l, theirs, &ends
+}
+
+// readAll reads as the WebSocket library does, until the end.
+func readAll(l *link) (data []byte, err error) {
+	buf := make([]byte, 4096)
+	for {
+		n, readErr := l.Read(buf)
+		data = append(data, buf[:n]...)
+		if readErr != nil {
+			return data, readErr
+		}
+	}
+}
+
+func TestTheEndOfTheConnectionComesLaterThanTheLastStanza(t *testing.T) {
+	for name, end := range map[string]func(net.Conn){
+		"closed":      func(server net.Conn) { _ = server.Close() },
+		"close frame": func(server net.Conn) { _, _ = server.Write(wsFrame(opClose, []byte{3, 0xe8}, false)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, server, ends := pipeLink(t)
+				last := wsFrame(2, []byte("last stanza"), false)
+				go func() {
+					_, _ = server.Write(last)
+					end(server)
+				}()
+				buf := make([]byte, 4096)
+				n, err := l.Read(buf)
+				if err != nil || !bytes.Equal(buf[:n], last) {
+					t.Fatalf("read %q, %v", buf[:n], err)
+				}
+				handed := time.Now()
+				_, _ = l.Read(buf)
+				if waited := time.Since(handed); waited != lingerFor {
+					t.Errorf("the end came after %s, want %s", waited, lingerFor)
+				}
+				if ends.Load() != 1 {
+					t.Errorf("the end was announced %d times", ends.Load())
+				}
+			})
+		})
+	}
+}
+
+func TestStanzaAndCloseFrameInOnePacketAreTakenApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, server, _ := pipeLink(t)
+		stanza, goodbye := wsFrame(2, []byte("stanza"), false), wsFrame(opClose, []byte{3, 0xe8}, false)
+		go func() {
+			_, _ = server.Write(append(append([]byte(nil), stanza...), goodbye...))
+			_ = server.Close()
+		}()
+		buf := make([]byte, 4096)
+		n, _ := l.Read(buf)
+		if !bytes.Equal(buf[:n], stanza) {
+			t.Fatalf("first %x, want the stanza %x", buf[:n], stanza)
+		}
+		n, _ = l.Read(buf)
+		if !bytes.Equal(buf[:n], goodbye) {
+			t.Fatalf("then %x, want the close frame %x", buf[:n], goodbye)
+		}
+		if n, err := l.Read(buf); n != 0 || !errors.Is(err, io.EOF) {
+			t.Fatalf("at last %d bytes and %v, want EOF", n, err)
+		}
+	})
+}
+
+func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
+	for name, end := range map[string]func(*link, net.Conn){
+		"by the server": func(_ *link, server net.Conn) { _ = server.Close() },
+		"politely":      func(_ *link, server net.Conn) { _, _ = server.Write(wsFrame(opClose, nil, false)) },
+		"by us":         func(l *link, _ net.Conn) { _ = l.finish() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, server, _ := pipeLink(t)
+				go end(l, server)
+				buf := make([]byte, 4096)
+				n, err := l.Read(buf)
+				if err != nil || !bytes.Equal(buf[:n], unanswered) {
+					t.Errorf("read %x, %v, want %x", buf[:n], err, unanswered)
+				}
+				if !l.unansweredEnd() {
+					t.Error("the link does not know why")
+				}
+			})
+		})
+	}
+}
+
+func TestHoldingLetsTheReaderHandOnWhatItHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, server, ends := pipeLink(t)
+		stanza := wsFrame(2, []byte("stanza"), false)
+		go func() { _, _ = server.Write(stanza) }()
+		buf := make([]byte, 4096)
+		if _, err := l.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		held := make(chan struct{})
+		go func() { l.hold(time.Hour); close(held) }()
+		synctest.Wait()
+		select {
+		case <-held:
+			t.Fatal("hold returned while the reader was busy with a stanza")
+		default:
+		}
+		reader := make(chan error, 1)
+		go func() { _, err := readAll(l); reader <- err }()
+		<-held
+		go func() { _, _ = io.Copy(io.Discard, server) }()
+		if _, err := l.Write(wsFrame(opClose, []byte{3, 0xe8}, true)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-reader; !errors.Is(err, io.EOF) {
+			t.Errorf("the reader ended with %v, want EOF", err)
+		}
+		if ends.Load() != 0 {
+			t.Error("our own end was announced as the server's")
+		}
+	})
+}
+
+func TestHoldingIsTooLateOnceTheEndIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, server, _ := pipeLink(t)
+		go func() { _, _ = server.Write(wsFrame(2, []byte("hello"), false)); _ = server.Close() }()
+		if _, err := readAll(l); !errors.Is(err, io.EOF) {
+			t.Fatalf("ended with %v", err)
+		}
+		if l.hold(time.Hour) {
+			t.Error("hold took a link that had ended")
+		}
+	})
+}
+
+func TestNothingIsHandedOnWhileHolding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, server, _ := pipeLink(t)
+		type result struct {
+			data []byte
+			err  error
+		}
+		reader := make(chan result, 1)
+		go func() { data, err := readAll(l); reader <- result{data, err} }()
+		synctest.Wait()
+		if !l.hold(time.Hour) {
+			t.Fatal("hold refused an open link")
+		}
+		_, _ = server.Write(wsFrame(2, []byte("too late"), false))
+		_ = l.finish()
+		if got := <-reader; len(got.data) != 0 || !errors.Is(got.err, io.EOF) {
+			t.Errorf("handed on %q, %v", got.data, got.err)
+		}
+	})
+}

@@ -1,0 +1,51 @@
+package whatsapp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	waLog "go.mau.fi/whatsmeow/util/log"
+)
+
+// logger is whatsmeow's logger over ours. What it says at info or above carries no number: whatsmeow puts addresses
+// and whole stanzas into its lines, so only its errors rise above debug, and those masked.
+type logger struct {
+	log    *slog.Logger
+	module string
+	silent bool // stanza dumps: they carry pairing refs and every address, and are of no use without the source
+}
+
+var _ waLog.Logger = (*logger)(nil)
+
+func newLogger(log *slog.Logger, module string) *logger { return &logger{log: log, module: module} }
+
+func (l *logger) Errorf(msg string, args ...any) { l.write(slog.LevelWarn, msg, args) }
+func (l *logger) Warnf(msg string, args ...any)  { l.write(slog.LevelDebug, msg, args) }
+func (l *logger) Infof(msg string, args ...any)  { l.write(slog.LevelDebug, msg, args) }
+
+func (l *logger) Debugf(msg string, args ...any) {
+	if !l.silent {
+		l.write(slog.LevelDebug, msg, args)
+	}
+}
+
+// Sub is a logger for a part of whatsmeow. Recv and Send log every stanza at debug.
+func (l *logger) Sub(module string) waLog.Logger {
+	return &logger{log: l.log, module: l.module + "/" + module, silent: l.silent || module == "Recv" || module == "Send"}
+}
+
+func (l *logger) write(level slog.Level, msg string, args []any) {
+	ctx := context.Background()
+	if !l.log.Enabled(ctx, level) {
+		return
+	}
+	l.log.Log(ctx, level, mask(fmt.Sprintf(msg, args...)), "module", l.module)
+}
+
+// numbers are runs of digits as long as a phone number or a LID may be, and long hexadecimal or base64 runs, which are
+// keys and payloads.
+var numbers = regexp.MustCompile(`[0-9]{5,}|[0-9A-Za-z+/=_-]{40,}`)
+
+func mask(text string) string { return numbers.ReplaceAllString(text, "…") }

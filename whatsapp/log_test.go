@@ -1,0 +1,39 @@
+package whatsapp
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func TestNothingPersonalRisesAboveDebug(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})), "whatsmeow")
+	log.Infof("Successfully paired %s", "5491100000000:12@s.whatsapp.net")
+	log.Warnf("Failed to send to %s", "5491100000000")
+	log.Debugf("%s", "5491100000000")
+	if out.Len() != 0 {
+		t.Errorf("logged at info or above: %s", out.String())
+	}
+	log.Errorf("Failed to store %s with key %s", "5491100000000@lid", strings.Repeat("aB3=", 12))
+	line := out.String()
+	if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "Failed to store …@lid with key …") {
+		t.Errorf("logged %q", line)
+	}
+}
+
+func TestStanzasAreNotLoggedAtAll(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), "whatsmeow")
+	log.Sub("Recv").Debugf("<iq><pair-device><ref>secret</ref></pair-device></iq>")
+	log.Sub("Send").Sub("More").Debugf("<message/>")
+	if out.Len() != 0 {
+		t.Errorf("logged %q", out.String())
+	}
+	log.Sub("Recv").Errorf("Failed")
+	log.Debugf("Dialing")
+	if text := out.String(); !strings.Contains(text, "module=whatsmeow/Recv") || !strings.Contains(text, "Dialing") {
+		t.Errorf("logged %q", text)
+	}
+}

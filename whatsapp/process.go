@@ -1,0 +1,61 @@
+package whatsapp
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	signal "go.mau.fi/libsignal/logger"
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
+	"google.golang.org/protobuf/proto"
+)
+
+// process remembers what whatsmeow and libsignal keep in package variables: one value for all clients of a process.
+// They are read without a lock by every client, so they are written once, before the first one exists.
+var process struct {
+	sync.Mutex
+	claimed    bool
+	root       [32]byte
+	deviceName string
+}
+
+var errProcessClaimed = errors.New("this process already speaks to WhatsApp with other settings")
+
+// claimProcess sets the process-wide variables, or checks that they are already what is wanted. The zero root key
+// stands for whatsmeow's own.
+func claimProcess(root [32]byte, deviceName string) error {
+	process.Lock()
+	defer process.Unlock()
+	if root == [32]byte{} {
+		root = whatsmeow.WACertPubKey
+		if process.claimed {
+			root = process.root
+		}
+	}
+	if process.claimed {
+		if process.root != root {
+			return fmt.Errorf("%w: RootPublicKey differs, and whatsmeow knows one root key a process", errProcessClaimed)
+		}
+		if process.deviceName != deviceName {
+			return fmt.Errorf("%w: DeviceName differs, and whatsmeow knows one device name a process", errProcessClaimed)
+		}
+		return nil
+	}
+	whatsmeow.WACertPubKey = root
+	store.DeviceProps.Os = proto.String(deviceName)
+	var quiet signal.Loggable = silence{}
+	signal.Setup(&quiet)
+	process.claimed, process.root, process.deviceName = true, root, deviceName
+	return nil
+}
+
+// silence is libsignal's logger. libsignal sets up its own one without a lock on first use and prints to standard
+// output; what it has to say reaches us as the errors of whatsmeow's calls.
+type silence struct{}
+
+func (silence) Debug(_, _ string)   {}
+func (silence) Info(_, _ string)    {}
+func (silence) Warning(_, _ string) {}
+func (silence) Error(_, _ string)   {}
+func (silence) Configure(_ string)  {}
