@@ -1,0 +1,74 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"wasup/outbox"
+	"wasup/session"
+	"wasup/store"
+)
+
+// sendOnce is what one message costs the ledger: two commits.
+func sendOnce(b *testing.B, st *store.Store, id session.ID, key string) {
+	begun, existed, err := st.Outbox().Begin(b.Context(), outbox.Entry{
+		Session: id, MessageID: outbox.NewMessageID(id, key), Key: key, BodyHash: "2c26b46b68ffc68ff99b453c1d304134",
+		To: "5491100000001@s.whatsapp.net", Text: "the quick brown fox jumps over the lazy dog", State: outbox.Sending,
+	})
+	if err != nil || existed {
+		b.Fatal(existed, err)
+	}
+	err = st.Outbox().Finish(b.Context(), id, begun.MessageID, outbox.Outcome{State: outbox.ServerAck, AckedAt: time.Now()})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkBeginFinish(b *testing.B) {
+	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+	for i := 0; b.Loop(); i++ {
+		sendOnce(b, st, "51", fmt.Sprint(i))
+	}
+}
+
+func BenchmarkBeginFinishParallel(b *testing.B) {
+	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+	b.SetParallelism(25) // callers for each processor
+	var callers, n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		id := session.ID(fmt.Sprintf("s%d", callers.Add(1)))
+		for pb.Next() {
+			sendOnce(b, st, id, fmt.Sprint(n.Add(1)))
+		}
+	})
+}
+
+// BenchmarkLoadBesideWriter is a status request while messages go out.
+func BenchmarkLoadBesideWriter(b *testing.B) {
+	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+	if _, err := st.Sessions().SetDesired(b.Context(), "51", session.DesiredRun); err != nil {
+		b.Fatal(err)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				sendOnce(b, st, "52", fmt.Sprint(i))
+			}
+		}
+	}()
+	for b.Loop() {
+		if _, found, err := st.Sessions().Load(b.Context(), "51"); err != nil || !found {
+			b.Fatal(found, err)
+		}
+	}
+	close(stop)
+	<-stopped
+}

@@ -1,0 +1,53 @@
+//go:build unix && !solaris && !aix
+
+package store
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// acquireLock takes an exclusive flock, which the kernel drops when the process ends, however it ends. *heldError where
+// somebody has it.
+func acquireLock(path string) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := flock(file); err != nil {
+			_ = file.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return nil, &heldError{pid: readPID(path)}
+			}
+			return nil, err
+		}
+		// The last holder removes the file when it leaves; a lock on the removed one would exclude nobody.
+		ours, err := file.Stat()
+		if err != nil {
+			_ = file.Close()
+			return nil, err
+		}
+		if there, err := os.Stat(path); err == nil && os.SameFile(ours, there) {
+			writePID(file)
+			return file, nil
+		}
+		_ = file.Close()
+	}
+}
+
+func flock(file *os.File) error {
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// releaseLock removes the file while it is still locked: see acquireLock.
+func releaseLock(lock *os.File) {
+	_ = os.Remove(lock.Name())
+	_ = lock.Close()
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+)
+
+//go:embed upgrades/*.sql
+var upgradeFiles embed.FS
+
+// versionTable is ours alone: whatsmeow keeps its own beside it.
+const versionTable = "wasup_version"
+
+// slowQuery is when a statement is worth a line in the log.
+const slowQuery = time.Second
+
+// upgrade brings our tables to this binary's version. A file written by a newer binary that this one cannot read is
+// refused before anything is changed.
+func upgrade(ctx context.Context, db *dbutil.Database) error {
+	return db.Upgrade(ctx)
+}
+
+func newerSchema(err error) bool { return errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) }
+
+func upgradeTable() dbutil.UpgradeTable {
+	return dbutil.BuildUpgradeTable().WithFSPath(upgradeFiles, "upgrades").Finish()
+}
+
+// queryLog passes on what operators need from the database library. Arguments never reach it: they hold message text.
+type queryLog struct{ log *slog.Logger }
+
+func (q queryLog) QueryTiming(ctx context.Context, method, query string, _ []any, _ int, took time.Duration, err error) {
+	if took < slowQuery {
+		return
+	}
+	q.log.WarnContext(ctx, "slow database statement", "op", method, "query", query, "took", took, "err", err)
+}
+
+func (q queryLog) WarnUnsupportedVersion(current, compat, latest int) {
+	q.log.Warn("database schema is newer than this binary", "version", current, "compatible_down_to", compat, "known", latest)
+}
+
+func (q queryLog) PrepareUpgrade(current, _, latest int) {
+	if current != 0 && current < latest {
+		q.log.Info("database schema will be upgraded", "from", current, "to", latest)
+	}
+}
+
+func (q queryLog) DoUpgrade(from, to int, message string, _ dbutil.TxnMode) {
+	q.log.Info("database schema upgraded", "from", from, "to", to, "what", message)
+}
+
+func (q queryLog) Warn(msg string, _ ...any) { q.log.Warn(msg) }

@@ -1,0 +1,93 @@
+package store_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wasup/outbox"
+	"wasup/session"
+)
+
+// schemaOf lists the objects of our schema as SQLite keeps them, comments and spaces apart.
+func schemaOf(t *testing.T, path string) string {
+	t.Helper()
+	rows, err := openDirect(t, path).QueryContext(t.Context(),
+		"SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name LIKE '%wasup%' ORDER BY type, name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out strings.Builder
+	for rows.Next() {
+		var kind, name, text string
+		if err := rows.Scan(&kind, &name, &text); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&out, kind, name, strings.Join(strings.Fields(text), " "))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
+	dir := t.TempDir()
+	old, fresh := filepath.Join(dir, "old.db"), filepath.Join(dir, "fresh.db")
+	script, err := os.ReadFile(filepath.Join("testdata", "v1.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := openDirect(t, old)
+	if _, err := direct.ExecContext(t.Context(), string(script)); err != nil {
+		t.Fatal(err)
+	}
+	if err := direct.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	st := openAt(t, old)
+	record, found, err := st.Sessions().Load(t.Context(), "51")
+	if err != nil || !found || record.Desired != session.DesiredRun || record.DeviceJID == "" ||
+		record.ConnectedAt.UnixMilli() != 1_700_000_002_000 {
+		t.Errorf("the old row is %+v, %v, %v", record, found, err)
+	}
+	if _, _, err := st.Outbox().Begin(t.Context(), outbox.Entry{Session: "51", MessageID: "3EB0", State: outbox.Sending}); err != nil {
+		t.Errorf("the new table is missing: %v", err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := openAt(t, fresh).Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, want := schemaOf(t, old), schemaOf(t, fresh)
+	if got != want {
+		t.Errorf("upgraded schema is\n%s\na new one is\n%s", got, want)
+	}
+	if !strings.Contains(want, "table wasup_session") || !strings.Contains(want, "table wasup_outbox") {
+		t.Errorf("schema is\n%s", want)
+	}
+}
+
+func TestAFileOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wasup.db")
+	if err := openAt(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	direct := openDirect(t, path)
+	if _, err := direct.ExecContext(t.Context(), "UPDATE wasup_version SET version=1000, compat=999"); err != nil {
+		t.Fatal(err)
+	}
+	if err := direct.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, "sqlite:"+path, session.CodeStoreUnavailable, path, "newer version of wasup")
+	var version int
+	if err := openDirect(t, path).QueryRowContext(t.Context(), "SELECT version FROM wasup_version").Scan(&version); err != nil || version != 1000 {
+		t.Errorf("version became %d, %v", version, err)
+	}
+}

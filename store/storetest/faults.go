@@ -1,0 +1,227 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/outbox"
+	"wasup/session"
+	"wasup/store"
+)
+
+func concurrentWriters(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	const writers, rounds = 8, 12
+	errs := make(chan error, writers)
+	for w := range writers {
+		id := session.ID(fmt.Sprintf("s%d", w))
+		go func() { errs <- writeRounds(ctx, st, id, rounds) }()
+	}
+	for range writers {
+		must(t, <-errs)
+	}
+	records, err := st.Sessions().List(ctx)
+	must(t, err)
+	if len(records) != writers {
+		t.Fatalf("listed %d sessions, want %d", len(records), writers)
+	}
+	for _, r := range records {
+		if want := fmt.Sprintf("%s in round %d", r.ID, rounds-1); r.LastError != want || r.DeviceJID != string(r.ID)+"@device" {
+			t.Fatalf("row is %+v, want last error %q", r, want)
+		}
+	}
+}
+
+func writeRounds(ctx context.Context, st *store.Store, id session.ID, rounds int) error {
+	for round := range rounds {
+		_, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun)
+		err = errors.Join(err,
+			st.Sessions().BindDevice(ctx, id, string(id)+"@device"),
+			st.Sessions().SaveObserved(ctx, session.Record{
+				ID: id, State: session.Ready, Cause: session.CauseConnected, LastCause: session.CauseNone,
+				LastError: fmt.Sprintf("%s in round %d", id, round),
+			}))
+		begun, existed, beginErr := st.Outbox().Begin(ctx, entry(id, fmt.Sprintf("k%d", round)))
+		err = errors.Join(err, beginErr,
+			st.Outbox().Finish(ctx, id, begun.MessageID, outbox.Outcome{State: outbox.ServerAck, AckedAt: time.Now()}))
+		if err != nil || existed {
+			return fmt.Errorf("round %d of %s, existed %v: %w", round, id, existed, err)
+		}
+		if loaded, found, err := st.Sessions().Load(ctx, id); err != nil || !found ||
+			loaded.LastError != fmt.Sprintf("%s in round %d", id, round) {
+			return fmt.Errorf("round %d of %s is not read back: %+v, %v, %w", round, id, loaded, found, err)
+		}
+	}
+	return nil
+}
+
+func oneBegins(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	const callers = 16
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	made := 0
+	for range callers {
+		wait.Go(func() {
+			_, existed, err := st.Outbox().Begin(ctx, entry("51", "k"))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			} else if !existed {
+				made++
+			}
+		})
+	}
+	wait.Wait()
+	if made != 1 {
+		t.Fatalf("%d of %d callers made the entry, want 1", made, callers)
+	}
+}
+
+func endedContext(t *testing.T, st *store.Store) {
+	_, err := st.Sessions().SetDesired(bounded(t), "51", session.DesiredRun)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = st.Sessions().Load(ctx, "51")
+	wantUnanswered(t, "Load", err)
+	_, err = st.Sessions().List(ctx)
+	wantUnanswered(t, "List", err)
+	_, err = st.Sessions().DeviceOf(ctx, "51")
+	wantUnanswered(t, "DeviceOf", err)
+	_, err = st.Sessions().SetDesired(ctx, "51", session.DesiredStop)
+	wantUnanswered(t, "SetDesired", err)
+	wantUnanswered(t, "BindDevice", st.Sessions().BindDevice(ctx, "51", device))
+	wantUnanswered(t, "SaveObserved", st.Sessions().SaveObserved(ctx, observed()))
+	wantUnanswered(t, "Delete", st.Sessions().Delete(ctx, "51"))
+	wantUnanswered(t, "Ping", st.Ping(ctx))
+	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
+	wantUnanswered(t, "Begin", err)
+	wantUnanswered(t, "Finish", st.Outbox().Finish(ctx, "51", "m", outbox.Outcome{State: outbox.ServerAck}))
+	wantUnanswered(t, "Discard", st.Outbox().Discard(ctx, "51", "m"))
+	_, err = st.Outbox().Prune(ctx, time.Now(), 1)
+	wantUnanswered(t, "Prune", err)
+}
+
+// wantUnanswered wants a store's error that says the context ended, and whose public sentence holds nothing of it.
+func wantUnanswered(t *testing.T, method string, err error) {
+	t.Helper()
+	if session.CodeOf(err) != session.CodeStoreUnavailable || !errors.Is(err, context.Canceled) {
+		t.Errorf("%s with an ended context: %v, want %s", method, err, session.CodeStoreUnavailable)
+	}
+	wantDiscreet(t, err)
+}
+
+// wantDiscreet wants a public sentence without SQL, driver or path.
+func wantDiscreet(t *testing.T, err error) {
+	t.Helper()
+	var e *session.Error
+	if !errors.As(err, &e) {
+		t.Errorf("%v is no session error", err)
+		return
+	}
+	for _, leak := range []string{"wasup_", "SQL", "sql", "SELECT", "INSERT", "/", "context"} {
+		if strings.Contains(e.Public(), leak) {
+			t.Errorf("public sentence %q holds %q", e.Public(), leak)
+		}
+	}
+}
+
+// takeWriter holds the one writing connection in a transaction until the returned function is called.
+func takeWriter(t *testing.T, st *store.Store) (release func()) {
+	t.Helper()
+	tx, err := st.DB().BeginTx(t.Context(), nil)
+	must(t, err)
+	_, err = tx.ExecContext(t.Context(), "DELETE FROM wasup_session")
+	must(t, err)
+	release = sync.OnceFunc(func() { _ = tx.Rollback() })
+	t.Cleanup(release)
+	return release
+}
+
+func writerIsTaken(t *testing.T, st *store.Store) {
+	release := takeWriter(t, st)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _, err := st.Outbox().Begin(ctx, entry("51", "k"))
+	wantCode(t, err, session.CodeStoreUnavailable)
+	release()
+	if _, existed, err := st.Outbox().Begin(bounded(t), entry("51", "k")); err != nil || existed {
+		t.Fatalf("after the wait: existed %v, %v; a refused entry must not be there", existed, err)
+	}
+}
+
+func readsPassTheWriter(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
+	must(t, err)
+	release := takeWriter(t, st) // and has deleted the row, uncommitted
+	if _, found, err := st.Sessions().Load(ctx, "51"); err != nil || !found {
+		t.Fatalf("found %v, %v beside a transaction", found, err)
+	}
+	must(t, st.Ping(ctx))
+	release()
+}
+
+func fullDatabase(t *testing.T, st *store.Store) {
+	if st.DB().Dialect != dbutil.SQLite {
+		t.Skip("only SQLite can be limited from inside")
+	}
+	ctx := bounded(t)
+	kept, _, err := st.Outbox().Begin(ctx, entry("51", "kept"))
+	must(t, err)
+	_, err = st.DB().Exec(ctx, "PRAGMA max_page_count=1") // SQLite makes it the present size
+	must(t, err)
+	var fullErr error
+	big := entry("51", "big")
+	big.Text = strings.Repeat("x", 1<<20)
+	_, _, fullErr = st.Outbox().Begin(ctx, big)
+	wantCode(t, fullErr, session.CodeStoreFull)
+	wantDiscreet(t, fullErr)
+	if again, existed, err := st.Outbox().Begin(ctx, entry("51", "kept")); err != nil || !existed || again.Text != kept.Text {
+		t.Fatalf("accepted entry is %+v, %v, %v in a full database", again, existed, err)
+	}
+	_, err = st.DB().Exec(ctx, "PRAGMA max_page_count=1000000")
+	must(t, err)
+	if _, existed, err := st.Outbox().Begin(ctx, big); err != nil || existed {
+		t.Fatalf("after room was made: existed %v, %v", existed, err)
+	}
+}
+
+func readOnly(t *testing.T, st *store.Store) {
+	if st.DB().Dialect != dbutil.SQLite {
+		t.Skip("only SQLite can be made read-only from inside")
+	}
+	ctx := bounded(t)
+	_, err := st.DB().Exec(ctx, "PRAGMA query_only=1")
+	must(t, err)
+	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
+	wantCode(t, err, session.CodeStoreUnavailable)
+	wantDiscreet(t, err)
+	_, err = st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
+	wantCode(t, err, session.CodeStoreUnavailable)
+	must(t, st.Ping(ctx))
+}
+
+func closed(t *testing.T, st *store.Store) {
+	must(t, st.Close())
+	must(t, st.Close())
+	ctx := bounded(t)
+	_, found, err := st.Sessions().Load(ctx, "51")
+	if found {
+		t.Error("a closed store found a row")
+	}
+	wantCode(t, err, session.CodeStoreUnavailable)
+	wantCode(t, st.Ping(ctx), session.CodeStoreUnavailable)
+	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
+	wantCode(t, err, session.CodeStoreUnavailable)
+	wantDiscreet(t, err)
+}

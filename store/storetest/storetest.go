@@ -1,0 +1,72 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"wasup/session"
+	"wasup/store"
+)
+
+// Patience bounds every wait of the suite. It is an upper bound for a slow machine, never something that is measured.
+const Patience = time.Minute
+
+// Run runs the suite. open returns a new and empty store that is closed by the test's cleanup.
+func Run(t *testing.T, open func(t *testing.T) *store.Store) {
+	t.Helper()
+	tests := []struct {
+		name string
+		run  func(t *testing.T, st *store.Store)
+	}{
+		{"sessions/a new store has none", noSessions},
+		{"sessions/asking for one makes its row", setDesiredMakesTheRow},
+		{"sessions/asking again keeps the rest of the row", setDesiredKeepsTheRest},
+		{"sessions/what is observed leaves desired and device alone", saveObservedWritesOnlyItsColumns},
+		{"sessions/what is observed does not bring a deleted one back", saveObservedMakesNoRow},
+		{"sessions/a device is bound and unbound", bindDevice},
+		{"sessions/a device belongs to the session that paired it last", deviceIsTakenOver},
+		{"sessions/a deleted one is gone with its messages", deleteSession},
+		{"sessions/bad ids and wishes are refused by name", refusesBadInput},
+		{"outbox/a new entry comes back as it was given", beginNew},
+		{"outbox/the same key gives the stored entry", beginTwice},
+		{"outbox/keys of two sessions do not meet", keysArePerSession},
+		{"outbox/an outcome deletes the text and is kept", finishKeepsTheFirstOutcome},
+		{"outbox/a refusal is kept with code, number and sentence", finishFailed},
+		{"outbox/an outcome without a message is not found", finishUnknown},
+		{"outbox/only what is unsettled can be discarded", discard},
+		{"outbox/pruning takes what is older than the limit, in batches", prune},
+		{"concurrency/writers of many sessions do not disturb each other", concurrentWriters},
+		{"concurrency/one of many callers with one key makes the entry", oneBegins},
+		{"faults/a context that ended is an error and never no row", endedContext},
+		{"faults/a wait for the writer ends with the context", writerIsTaken},
+		{"faults/reads do not wait for the writer", readsPassTheWriter},
+		{"faults/a full database refuses the entry and recovers", fullDatabase},
+		{"faults/a database that became read-only refuses the entry", readOnly},
+		{"faults/a closed store answers with an error", closed},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t *testing.T, err error, want session.Code) {
+	t.Helper()
+	if got := session.CodeOf(err); got != want {
+		t.Fatalf("code is %q (%v), want %q", got, err, want)
+	}
+}
