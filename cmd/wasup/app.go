@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"wasup/configs"
+	"wasup/httpapi"
+	"wasup/metrics"
+	"wasup/outbox"
+	"wasup/session"
+	"wasup/store"
+	"wasup/supervisor"
+	"wasup/whatsapp"
+)
+
+// App is a running wasup: the only place where the rooms are wired together.
+type App struct {
+	cfg     configs.Config
+	log     *slog.Logger
+	metrics *metrics.Metrics
+
+	sessions *supervisor.Supervisor
+	http     *httpapi.Server
+	stops    []stop // in the order of the starts; stopped in reverse
+}
+
+// stop ends one part of the app.
+type stop struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// New makes an app that has not started. cfg must be valid.
+func New(cfg configs.Config, log *slog.Logger) *App {
+	return &App{
+		cfg: cfg, log: log,
+		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
+	}
+}
+
+// Start opens the store, serves HTTP and brings the stored sessions back. It returns once that is on its way; what had
+// started is stopped again where something fails.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.start(ctx); err != nil {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
+		defer cancel()
+		return errors.Join(err, a.Stop(stopping))
+	}
+	return nil
+}
+
+func (a *App) start(ctx context.Context) error {
+	db, err := store.Open(ctx, a.cfg.Store.DSN, store.Options{Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.onStop("store", func(context.Context) error { return db.Close() })
+	dialer, err := whatsapp.New(whatsapp.Config{
+		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
+		DB: db.DB(), Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("whatsapp", dialer.Close)
+	a.sessions = supervisor.New(a.supervision(dialer, db))
+	a.onStop("sessions", a.sessions.Stop)
+	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
+	a.onStop("outbox", box.Close)
+	a.metrics.Watch(metrics.Sources{MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting})
+	a.http, err = httpapi.New(
+		httpapi.Config{QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts},
+		httpapi.Deps{
+			Sessions: a.sessions, Sender: sender{box}, Health: health{db, a.sessions}, Observer: observer{a.metrics},
+			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
+		},
+	)
+	if err != nil {
+		return err
+	}
+	if _, err = a.http.Listen(a.cfg.HTTP.Listen); err != nil {
+		return err
+	}
+	a.onStop("http", a.http.Shutdown)
+	a.log.Info("listening", "http", a.http.Addr(), "version", version)
+	return a.sessions.Boot(ctx)
+}
+
+func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Config {
+	cfg := a.cfg
+	policy := session.DefaultPolicy()
+	policy.FirstCodeTTL, policy.CodeTTL = cfg.QR.FirstTTL, cfg.QR.TTL
+	policy.UnattendedAfter = cfg.QR.UnattendedAfter
+	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
+	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
+	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
+	return supervisor.Config{
+		Dialer: dialer, Store: db.Sessions(), Observer: a.metrics, Policy: policy, Log: a.log,
+		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
+		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
+		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
+		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
+	}
+}
+
+// saveTimeout bounds one write of what was observed of a session; it is tried again when it fails.
+const saveTimeout = 10 * time.Second
+
+func (a *App) onStop(name string, do func(context.Context) error) {
+	a.stops = append(a.stops, stop{name, do})
+}
+
+// Addr is the address that HTTP is served on.
+func (a *App) Addr() string { return a.http.Addr() }
+
+// Stop refuses new requests, answers those that wait, lets sends end, closes every socket and the store, in that order
+// and within ctx. It names what did not stop in time. It is idempotent and legal after a failed Start.
+func (a *App) Stop(ctx context.Context) error {
+	if a.sessions != nil {
+		a.sessions.Drain()
+	}
+	var errs []error
+	for i := len(a.stops) - 1; i >= 0; i-- {
+		part := a.stops[i]
+		bounded, cancel := share(ctx, i)
+		began := time.Now()
+		if err := part.do(bounded); err != nil {
+			a.log.Error("a part did not stop", "part", part.name, "err", err)
+			errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
+		} else {
+			a.log.Debug("stopped", "part", part.name, "took", time.Since(began))
+		}
+		cancel()
+	}
+	a.stops = nil
+	return errors.Join(errs...)
+}
+
+// share leaves the parts that stop later some of the time: each may use half of what is left, the last all of it.
+func share(ctx context.Context, later int) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded || later == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
+}
+
+// Run serves until ctx ends or a listener fails, and then stops within the configured bound.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	return a.Wait(ctx)
+}
+
+// Wait is Run after a Start that succeeded.
+func (a *App) Wait(ctx context.Context) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping", "bound", a.cfg.Shutdown.Timeout)
+	case failed = <-a.http.Failed():
+		a.log.Error("the HTTP server failed", "err", failed)
+	}
+	return errors.Join(failed, a.stopBounded(ctx))
+}
+
+func (a *App) stopBounded(ctx context.Context) error {
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
+	defer cancel()
+	err := a.Stop(stopping)
+	a.log.Info("stopped")
+	return err
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"wasup/metrics"
+	"wasup/outbox"
+	"wasup/session"
+	"wasup/store"
+	"wasup/supervisor"
+)
+
+// The types here fit one room's answers to the interfaces another room declares.
+
+// sender is the outbox as httpapi wants it.
+type sender struct{ box *outbox.Outbox }
+
+func (s sender) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+	result, err := s.box.SendText(ctx, outbox.Request{Session: id, To: to, Body: body, Key: key})
+	return result.MessageID, err
+}
+
+// health is what the probes ask.
+type health struct {
+	db       *store.Store
+	sessions *supervisor.Supervisor
+}
+
+func (h health) Healthy(ctx context.Context) error { return h.db.Ping(ctx) }
+
+func (h health) Ready() (ready bool, restored, wanted int, reason string) {
+	r := h.sessions.Readiness()
+	switch {
+	case r.Draining:
+		reason = "shutting down"
+	case !r.Ready:
+		reason = "restoring"
+	}
+	return r.Ready, r.Restored, r.Wanted, reason
+}
+
+// observer is the metrics as httpapi wants them.
+type observer struct{ m *metrics.Metrics }
+
+func (o observer) HTTPRequest(route, method string, code int, took time.Duration) {
+	o.m.HTTPAnswered(route, method, code, took)
+}
+
+func (o observer) QRRequest(outcome session.QROutcome, waited time.Duration) {
+	o.m.QRAnswered(outcome, waited)
+}

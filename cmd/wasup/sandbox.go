@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"wasup/configs"
+	"wasup/sandbox"
+	"wasup/sandbox/admin"
+)
+
+const sandboxShutdown = 5 * time.Second
+
+// playground is a sandbox server with its admin API.
+type playground struct {
+	server *sandbox.Server
+	admin  *http.Server
+	addr   string // of the admin API
+	log    *slog.Logger
+	served chan struct{}
+}
+
+// playgroundConfig says where a playground listens. Seed is 64 hex digits that fix the root key, or "" for a new one.
+type playgroundConfig struct {
+	listen, admin string
+	seed          string
+}
+
+func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error) {
+	for flag, addr := range map[string]string{"--listen": cfg.listen, "--admin": cfg.admin} {
+		if err := loopback(addr); err != nil {
+			return nil, &usageError{fmt.Errorf("%s %q: %w", flag, addr, err)}
+		}
+	}
+	authority, err := authorityOf(cfg.seed)
+	if err != nil {
+		return nil, err
+	}
+	server, err := sandbox.New(sandbox.Config{Listen: cfg.listen, Authority: authority, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.admin)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s for the sandbox's admin API: %w", cfg.admin, err)
+	}
+	if err := server.Start(); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	p := &playground{
+		server: server, addr: listener.Addr().String(), log: log, served: make(chan struct{}),
+		admin: &http.Server{Handler: admin.New(server, log), ReadHeaderTimeout: sandboxShutdown},
+	}
+	go func() {
+		defer close(p.served)
+		if err := p.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the sandbox's admin API failed", "err", err)
+		}
+	}()
+	return p, nil
+}
+
+func authorityOf(seed string) (*sandbox.Authority, error) {
+	if seed == "" {
+		return sandbox.NewAuthority()
+	}
+	raw, err := hex.DecodeString(seed)
+	if err != nil || len(raw) != 32 {
+		return nil, &usageError{errors.New("--seed: expected 64 hex digits")}
+	}
+	return sandbox.NewAuthorityFromSeed([32]byte(raw)), nil
+}
+
+// loopback refuses addresses that others can reach: the sandbox has no authentication.
+func loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("expected host:port, such as 127.0.0.1:3002")
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return errors.New("expected a loopback address, such as 127.0.0.1:3002: the sandbox has no authentication")
+	}
+	return nil
+}
+
+// adminURL is where the admin API's routes begin.
+func (p *playground) adminURL() string { return "http://" + p.addr + admin.Prefix }
+
+// point makes a wasup talk to this server.
+func (p *playground) point(cfg *configs.Config) {
+	cfg.WhatsApp.WebsocketURL = p.server.URL()
+	cfg.WhatsApp.RootPublicKey = p.server.RootPublicKey()
+}
+
+func (p *playground) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), sandboxShutdown)
+	defer cancel()
+	err := p.admin.Shutdown(ctx)
+	if err != nil { // somebody follows the events: the stream has no end of its own
+		err = p.admin.Close()
+	}
+	<-p.served
+	return errors.Join(err, p.server.Close(ctx))
+}
+
+func (p *playground) describe(w io.Writer) {
+	root := p.server.RootPublicKey()
+	_, _ = fmt.Fprintf(w, `sandbox
+  WebSocket   %s
+  root key    %x
+  admin API   %s/
+
+Point a wasup at it:
+  WASUP_WHATSAPP_WEBSOCKET_URL=%s \
+  WASUP_WHATSAPP_ROOT_PUBLIC_KEY=%x wasup serve
+
+`, p.server.URL(), root, p.adminURL(), p.server.URL(), root)
+}
+
+func sandboxCommand() *cobra.Command {
+	var cfg playgroundConfig
+	var level string
+	c := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run a WhatsApp server of your own: the real protocol, virtual phones, faults on demand",
+		Long: `Runs a local WhatsApp server that speaks the real wire protocol to unmodified clients, with virtual phones that scan
+QRs, receive, answer and read, and an admin API to drive them. Nothing leaves the machine. See docs/sandbox.md.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var lv slog.Level
+			if err := lv.UnmarshalText([]byte(level)); err != nil {
+				return &usageError{fmt.Errorf("--log.level %q: expected debug, info, warn or error", level)}
+			}
+			p, err := startPlayground(cfg, newLog(c.ErrOrStderr(), configs.Log{Level: lv}))
+			if err != nil {
+				return err
+			}
+			p.describe(c.OutOrStdout())
+			<-c.Context().Done()
+			return p.stop()
+		},
+	}
+	c.Flags().StringVar(&cfg.listen, "listen", "127.0.0.1:3003", "host:port of the WebSocket endpoint, loopback only; port 0 takes a free one")
+	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API, loopback only; port 0 takes a free one")
+	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
+	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")
+	return c
+}
