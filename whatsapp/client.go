@@ -43,7 +43,9 @@ type Client struct {
 	jid     types.JID // the device; empty until it is paired
 	lid     types.JID
 	name    string
+	pairing bool           // accepted by us and not yet confirmed to the phone
 	paired  bool           // in this run
+	kept    *session.Input // the login request that came before the pairing's confirmation
 	refusal *session.Input // why we refused a pairing
 	ended   bool           // the connection
 	spent   bool           // an input was posted after which there is none
@@ -123,24 +125,27 @@ func (c *Client) handle(evt any) {
 		c.note(evt)
 		return
 	}
-	switch in.Kind {
-	case session.SocketUp:
-		in.Account = c.account()
-	case session.SocketLost:
-		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
-		c.wa.DangerousInternals().ExpectDisconnect()
-	case session.Paired:
-		c.postPaired(in)
-		return
-	case session.LoggedOut, session.Banned:
-		c.retire(in)
-		return
-	}
 	if _, failed := evt.(*events.PairError); failed {
 		c.retire(c.refused(in))
 		return
 	}
-	c.post(in)
+	switch in.Kind {
+	case session.SocketUp:
+		in.Account = c.account()
+		c.post(in)
+	case session.SocketLost:
+		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
+		expectDisconnect(c.wa)
+		c.post(in)
+	case session.LoginReconnect:
+		c.postReconnect(in)
+	case session.Paired:
+		c.postPaired(in)
+	case session.LoggedOut, session.Banned:
+		c.retire(in)
+	default:
+		c.post(in)
+	}
 }
 
 // note logs what is of use to an operator and of none to the machine.
@@ -225,12 +230,27 @@ func (c *Client) linkEnded() {
 
 var afterPairing = session.Input{Kind: session.SocketLost, Detail: "the connection ended after the pairing, without a login request"}
 
+// postReconnect keeps the login request back while a pairing is being confirmed: whatsmeow handles the two on different
+// goroutines, and the request can overtake the pairing that it belongs to.
+func (c *Client) postReconnect(in session.Input) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pairing {
+		c.kept = &in
+		return
+	}
+	c.postLocked(in)
+}
+
 func (c *Client) postPaired(in session.Input) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.paired = true
+	c.pairing, c.paired = false, true
 	c.postLocked(in)
-	if c.ended {
+	switch {
+	case c.kept != nil:
+		c.postLocked(*c.kept)
+	case c.ended:
 		c.postLocked(afterPairing)
 	}
 }
@@ -287,7 +307,7 @@ func (c *Client) takeDown() {
 func (c *Client) disconnect(l *link) {
 	defer func() { _ = l.finish() }()
 	if !l.hold(quietTimeout) {
-		c.wa.DangerousInternals().ExpectDisconnect()
+		expectDisconnect(c.wa)
 		return
 	}
 	// Disconnect writes a close frame, for which the WebSocket library allows 5 s: a peer that does not read must not

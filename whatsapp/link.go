@@ -74,7 +74,7 @@ func (l *link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
 	n, err := l.conn.Write(p)
 	if goodbye {
-		l.finish()
+		_ = l.finish()
 	}
 	return n, err
 }

@@ -41,7 +41,7 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
-	l.log.Log(ctx, level, mask(fmt.Sprintf(msg, args...)), "module", l.module)
+	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", mask(fmt.Sprintf(msg, args...)))
 }
 
 // numbers are runs of digits as long as a phone number or a LID may be, and long hexadecimal or base64 runs, which are

@@ -31,7 +31,7 @@ func (c *Client) prePair(jid types.JID, _, _ string) (accepted bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.jid = jid
+	c.jid, c.pairing = jid, true
 	return true
 }
 

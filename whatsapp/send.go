@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
@@ -112,13 +111,7 @@ func (c *Client) Unlink(ctx context.Context) error {
 	if jid.IsEmpty() {
 		return nil
 	}
-	_, err := c.wa.DangerousInternals().SendIQ(ctx, whatsmeow.DangerousInfoQuery{
-		Namespace: "md", Type: "set", To: types.ServerJID, NoRetry: true,
-		Content: []waBinary.Node{{
-			Tag:   "remove-companion-device",
-			Attrs: waBinary.Attrs{"jid": jid, "reason": "user_initiated"},
-		}},
-	})
+	err := removeCompanion(ctx, c.wa, jid)
 	if err == nil || isLoggedOut(err) {
 		return nil
 	}

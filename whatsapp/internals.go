@@ -1,0 +1,32 @@
+package whatsapp
+
+import (
+	"context"
+
+	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// This file is all that is used of whatsmeow's internals, which may change with any of its versions.
+
+func internals(wa *whatsmeow.Client) *whatsmeow.DangerousInternalClient {
+	return wa.DangerousInternals() //nolint:staticcheck // marked deprecated to warn of exactly this use; there is no other way
+}
+
+// expectDisconnect makes whatsmeow's requests fail at once when the connection ends. Otherwise they wait 5 s for a
+// reconnect, which is not whatsmeow's business here.
+func expectDisconnect(wa *whatsmeow.Client) { internals(wa).ExpectDisconnect() }
+
+// removeCompanion tells WhatsApp that the device is gone. whatsmeow's Logout does it as well, but disconnects and
+// deletes the credentials too: the one would race with the end of the run, the other is Forget's.
+func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {
+	_, err := internals(wa).SendIQ(ctx, whatsmeow.DangerousInfoQuery{
+		Namespace: "md", Type: "set", To: types.ServerJID, NoRetry: true,
+		Content: []waBinary.Node{{
+			Tag:   "remove-companion-device",
+			Attrs: waBinary.Attrs{"jid": jid, "reason": "user_initiated"},
+		}},
+	})
+	return err
+}
