@@ -79,9 +79,8 @@ type Supervisor struct {
 
 // Boot paces the sessions that come back when the process starts.
 type Boot struct {
-	Parallel int
-	Rate     float64 // sessions a second
-	Jitter   time.Duration
+	Rate   float64 // sessions a second
+	Jitter time.Duration
 }
 
 // Shutdown bounds the drain.
@@ -142,7 +141,7 @@ func Default() Config {
 		},
 		Send:       Send{Timeout: 30 * time.Second, Queue: 100},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
-		Boot:       Boot{Parallel: 32, Rate: 50, Jitter: 500 * time.Millisecond},
+		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},
 		Shutdown:   Shutdown{Timeout: 15 * time.Second},
 		Log:        Log{Level: slog.LevelInfo, Format: "text"},
 	}

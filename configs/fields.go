@@ -153,12 +153,8 @@ func processFields() []field {
 			"supervisor.window", "Time within which supervisor.restarts are counted.",
 			func(c *Config) *time.Duration { return &c.Supervisor.Window }, time.Millisecond, 7*day,
 		),
-		count(
-			"boot.parallel", "sessions", "How many sessions connect at the same time when the process starts.",
-			func(c *Config) *int { return &c.Boot.Parallel }, 1, 100_000,
-		),
 		rate(
-			"boot.rate", "sessions a second", "How many sessions begin to connect each second when the process starts.",
+			"boot.rate", "sessions a second", "How many sessions begin to connect each second when the process starts. One that hangs delays none: the next ones begin at their own turn.",
 			func(c *Config) *float64 { return &c.Boot.Rate }, 0.01, 100_000,
 		),
 		duration(

@@ -91,8 +91,8 @@ func configCommand(environ []string) *cobra.Command {
 	c.Flags().BoolVar(&plain, "default", false, "print the default configuration file, every key commented")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if plain {
-			c.Print(configs.DefaultYAML())
-			return nil
+			_, err := c.OutOrStdout().Write(configs.DefaultYAML())
+			return err
 		}
 		cfg, err := s.load(c)
 		if err != nil {
