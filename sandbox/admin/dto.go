@@ -1,0 +1,156 @@
+package admin
+
+import "time"
+
+// The public JSON. Times are RFC 3339, durations as Go writes them ("1.5s"),
+// numbers of phones are digits without a plus.
+
+type errorBody struct {
+	Error errorDetail `json:"error"`
+}
+
+type errorDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Field   string `json:"field,omitempty"`
+}
+
+type indexBody struct {
+	Name   string       `json:"name"`
+	Routes []indexRoute `json:"routes"`
+}
+
+type indexRoute struct {
+	Methods []string `json:"methods"`
+	Path    string   `json:"path"`
+	Summary string   `json:"summary"`
+}
+
+type serverBody struct {
+	WebSocketURL  string `json:"websocket_url"`
+	RootPublicKey string `json:"root_public_key"`
+	Version       string `json:"version"`
+}
+
+type phoneRequest struct {
+	Number string `json:"number"`
+	Name   string `json:"name"`
+	Script string `json:"script"`
+}
+
+type scriptRequest struct {
+	Script string `json:"script"`
+}
+
+type phoneBody struct {
+	Number  string       `json:"number"`
+	Name    string       `json:"name"`
+	Script  string       `json:"script"`
+	JID     string       `json:"jid"`
+	LID     string       `json:"lid"`
+	Devices []deviceBody `json:"devices"`
+}
+
+type phonesBody struct {
+	Phones []phoneBody `json:"phones"`
+}
+
+type deviceBody struct {
+	JID       string `json:"jid"`
+	LID       string `json:"lid"`
+	Platform  string `json:"platform"`
+	Connected bool   `json:"connected"`
+	Queued    int    `json:"queued"`
+}
+
+type devicesBody struct {
+	Devices []deviceBody `json:"devices"`
+}
+
+// scanRequest carries one of its fields. QR is what /qr-code answers, so that
+// its body can be posted as it is.
+type scanRequest struct {
+	Code string `json:"code"`
+	PNG  string `json:"png"`
+	QR   string `json:"qr"`
+}
+
+type scanBody struct {
+	Device string `json:"device"`
+}
+
+type sendRequest struct {
+	To   string `json:"to"`
+	Text string `json:"text"`
+}
+
+type sendBody struct {
+	ID string `json:"id"`
+}
+
+type messageBody struct {
+	ID     string    `json:"id"`
+	Chat   string    `json:"chat"`
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Device uint16    `json:"device"`
+	FromMe bool      `json:"from_me"`
+	Type   string    `json:"type"`
+	Text   string    `json:"text"`
+	Time   time.Time `json:"time"`
+	Status string    `json:"status"`
+	Copies int       `json:"copies"`
+}
+
+type messagesBody struct {
+	Messages []messageBody `json:"messages"`
+}
+
+type faultRequest struct {
+	Kind     string `json:"kind"`
+	Account  string `json:"account"`
+	Device   string `json:"device"`
+	Count    int    `json:"count"`
+	Delay    string `json:"delay"`
+	Code     int    `json:"code"`
+	Expire   string `json:"expire"`
+	BanCode  int    `json:"ban_code"`
+	KeepOpen bool   `json:"keep_open"`
+}
+
+type faultBody struct {
+	ID       string `json:"id"`
+	Kind     string `json:"kind"`
+	Account  string `json:"account,omitempty"`
+	Device   string `json:"device,omitempty"`
+	Count    int    `json:"count"`
+	Delay    string `json:"delay,omitempty"`
+	Code     int    `json:"code,omitempty"`
+	Expire   string `json:"expire,omitempty"`
+	BanCode  int    `json:"ban_code,omitempty"`
+	KeepOpen bool   `json:"keep_open,omitempty"`
+	Applied  int    `json:"applied"`
+}
+
+type faultsBody struct {
+	Faults []faultBody `json:"faults"`
+	Kinds  []string    `json:"kinds"`
+}
+
+type dropRequest struct {
+	Account string `json:"account"`
+	Device  string `json:"device"`
+}
+
+type streamErrorRequest struct {
+	Account  string `json:"account"`
+	Device   string `json:"device"`
+	Code     int    `json:"code"`
+	Conflict string `json:"conflict"`
+	Close    *bool  `json:"close"`
+}
+
+// connectionsBody tells how many live connections an action reached.
+type connectionsBody struct {
+	Connections int `json:"connections"`
+}

@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"wasup/sandbox"
+	"wasup/sandbox/internal/signal"
+)
+
+// problem is an error that the caller is told: what is wrong, in which field, and
+// what was expected.
+type problem struct {
+	status  int
+	code    string
+	message string
+	field   string
+}
+
+func (p *problem) Error() string {
+	if p.field == "" {
+		return p.code + ": " + p.message
+	}
+	return fmt.Sprintf("%s: %s: %s", p.code, p.field, p.message)
+}
+
+// invalid is bad input in one field; the message says what was expected.
+func invalid(field, format string, args ...any) *problem {
+	return &problem{http.StatusBadRequest, "invalid", fmt.Sprintf(format, args...), field}
+}
+
+func notFound(code, field, format string, args ...any) *problem {
+	return &problem{http.StatusNotFound, code, fmt.Sprintf(format, args...), field}
+}
+
+// known maps what the sandbox may answer to what the caller is told. The texts
+// are this package's: an error's own text may hold more than a caller should see.
+var known = []struct {
+	err error
+	problem
+}{
+	{sandbox.ErrRefUnknown, problem{http.StatusNotFound, "ref_unknown", "no client shows this code: it was scanned already, or its connection ended", "code"}},
+	{sandbox.ErrRefExpired, problem{http.StatusGone, "ref_expired", "the code has expired; the client shows a newer one", "code"}},
+	{sandbox.ErrPairBusy, problem{http.StatusConflict, "pair_busy", "another phone is pairing with this client", "code"}},
+	{sandbox.ErrClientGone, problem{http.StatusConflict, "client_gone", "the client's connection ended meanwhile", ""}},
+	{sandbox.ErrTooManyDevices, problem{http.StatusConflict, "too_many_devices", "the phone has no room for another device; unlink one", ""}},
+	{sandbox.ErrPhoneExists, problem{http.StatusConflict, "phone_exists", "there is a phone with this number", "number"}},
+	{sandbox.ErrPhoneUnknown, problem{http.StatusNotFound, "phone_not_found", "there is no such phone; POST " + Prefix + "/phones adds one", "number"}},
+	{sandbox.ErrPhoneRemoved, problem{http.StatusNotFound, "phone_not_found", "the phone was removed meanwhile", "number"}},
+	{sandbox.ErrBadNumber, problem{http.StatusBadRequest, "invalid", "expected 7 to 15 digits, the first not 0", "number"}},
+	{sandbox.ErrNameTooLong, problem{http.StatusBadRequest, "invalid", "expected at most 100 bytes", "name"}},
+	{sandbox.ErrBadScript, problem{http.StatusBadRequest, "invalid", "expected read, echo, deliver or silent", "script"}},
+	{sandbox.ErrUnknownDevice, problem{http.StatusNotFound, "device_not_found", "the phone has no such linked device", "jid"}},
+	{sandbox.ErrUnknownContact, problem{http.StatusNotFound, "not_on_whatsapp", "expected the number or JID of a phone of this sandbox", "to"}},
+	{sandbox.ErrUnknownMessage, problem{http.StatusNotFound, "message_not_found", "the phone has no such message", "id"}},
+	{sandbox.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
+	{context.DeadlineExceeded, problem{http.StatusGatewayTimeout, "timeout", "the client did not answer in time", ""}},
+}
+
+// translate turns the errors of the sandbox into problems. What it does not know
+// stays as it is and becomes a 500 without its text.
+func translate(err error) error {
+	var fault *sandbox.FaultError
+	var code *signal.LinkCodeError
+	switch {
+	case errors.As(err, &fault):
+		return invalid(faultField(fault.Field), "%s", fault.Reason)
+	case errors.As(err, &code):
+		return &problem{http.StatusBadRequest, "bad_code", fmt.Sprintf("%s: expected %s", code.Part, code.Want), "code"}
+	case errors.Is(err, sandbox.ErrBadCode):
+		return &problem{http.StatusBadRequest, "bad_code", "the keys in the code are not those of the client that shows it", "code"}
+	case errors.Is(err, sandbox.ErrPairRefused):
+		// The text is the client's own reason, such as hmac-mismatch.
+		return &problem{http.StatusConflict, "pair_refused", err.Error(), ""}
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			p := k.problem
+			return &p
+		}
+	}
+	return err
+}
+
+// faultField names the JSON field: the sandbox calls account and device together
+// the scope.
+func faultField(name string) string {
+	if name == "scope" {
+		return "account"
+	}
+	return name
+}

@@ -1,0 +1,156 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const (
+	// maxBody bounds every request, in bytes. The largest is a picture in base64.
+	maxBody = 6 << 20
+	// maxJSON bounds the requests that carry no picture, in bytes: a text of 64 KiB
+	// with every character escaped fits.
+	maxJSON = 512 << 10
+	// maxWait bounds how long a request may wait for something to happen.
+	maxWait = 2 * time.Minute
+)
+
+// conflictPattern is what the name of a conflict may look like, or nothing.
+var conflictPattern = regexp.MustCompile(`^[a-z_]{0,40}$`)
+
+// readJSON reads the body into target, which holds the fields that exist. Empty
+// bodies, unknown fields, trailing data and bodies over limit bytes are refused.
+func readJSON(r *http.Request, limit int64, target any) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return &problem{http.StatusUnsupportedMediaType, "unsupported_media_type", "expected Content-Type: application/json", ""}
+	}
+	raw, err := readBody(r, limit)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(raw)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(target); err != nil {
+		return jsonProblem(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return &problem{http.StatusBadRequest, "bad_json", "expected one JSON object and nothing after it", ""}
+	}
+	return nil
+}
+
+// readBody reads at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), int64(len(raw)) > limit:
+		return nil, &problem{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("expected at most %d bytes", limit), ""}
+	case err != nil:
+		return nil, &problem{http.StatusBadRequest, "bad_body", "the body broke off", ""}
+	}
+	return raw, nil
+}
+
+// jsonProblem says in the API's own words what encoding/json found, so that no
+// Go type names reach the caller.
+func jsonProblem(err error) *problem {
+	var wrongType *json.UnmarshalTypeError
+	var own *problem
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &wrongType):
+		if wrongType.Field == "" {
+			return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object", ""}
+		}
+		return invalid(wrongType.Field, "expected %s, got %s", jsonName(wrongType.Type.Kind().String()), wrongType.Value)
+	case errors.Is(err, io.EOF):
+		return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object, got an empty body", ""}
+	}
+	// encoding/json has no error type for unknown fields.
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return &problem{http.StatusBadRequest, "unknown_field", "there is no such field", strings.Trim(name, `"`)}
+	}
+	return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object", ""}
+}
+
+func jsonName(kind string) string {
+	switch {
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		return "a whole number"
+	case kind == "bool":
+		return "true or false"
+	case kind == "ptr":
+		return "another type"
+	default:
+		return "a " + kind
+	}
+}
+
+// query reads the parameters of the URL; one that is not among the known is
+// refused, as a misspelt ?wait would otherwise silently not wait.
+func query(r *http.Request, known ...string) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("query", "expected name=value pairs")
+	}
+	for name, given := range values {
+		switch {
+		case !contains(known, name):
+			if len(known) == 0 {
+				return nil, &problem{http.StatusBadRequest, "unknown_field", "this route takes no parameters", name}
+			}
+			return nil, &problem{http.StatusBadRequest, "unknown_field", "expected one of " + strings.Join(known, ", "), name}
+		case len(given) > 1:
+			return nil, invalid(name, "expected it once")
+		}
+	}
+	return values, nil
+}
+
+func contains(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// waitContext limits the request's context to the parameter wait, or to the
+// default when it is not given.
+func waitContext(r *http.Request, values url.Values, byDefault time.Duration) (context.Context, context.CancelFunc, error) {
+	wait := byDefault
+	if text := values.Get("wait"); text != "" {
+		parsed, err := time.ParseDuration(text)
+		if err != nil || parsed < 0 || parsed > maxWait {
+			return nil, nil, invalid("wait", "expected a duration from 0s to %s, such as 10s", maxWait)
+		}
+		wait = parsed
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	return ctx, cancel, nil
+}
+
+// readDuration reads a duration field as Go writes one; empty is 0.
+func readDuration(field, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, invalid(field, "expected a duration such as 1.5s or 24h")
+	}
+	return d, nil
+}
