@@ -89,8 +89,8 @@ var rules = map[session.Code]rule{
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 
-// faultOf gives any error of the rooms behind the routes its HTTP form. The cause stays in the log; a bug's message
-// stays there too.
+// faultOf gives any error of the rooms behind the routes its HTTP form. The cause stays in the log, and so
+// does the message of a bug; a drain has one sentence, wherever it is met.
 func faultOf(err error) *fault {
 	var f *fault
 	if errors.As(err, &f) {
@@ -102,7 +102,7 @@ func faultOf(err error) *fault {
 	}
 	f = &fault{status: row.status, code: row.code, cause: err}
 	var e *session.Error
-	if row.code != codeInternal && errors.As(err, &e) {
+	if row.code != codeInternal && row.code != codeShuttingDown && errors.As(err, &e) {
 		f.message = e.Public()
 	}
 	return f

@@ -4,12 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"sync"
-
-	"github.com/skip2/go-qrcode"
 )
 
 const (
@@ -83,47 +78,3 @@ func drawDataURL(code string) (string, error) {
 	url = append(url, prefix...)
 	return string(base64.StdEncoding.AppendEncode(url, b.Bytes())), nil
 }
-
-var encoder = png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers{}}
-
-// drawPNG writes the code at error level M, black on white, one bit a pixel.
-func drawPNG(b *bytes.Buffer, code string) error {
-	symbol, err := qrcode.New(code, qrcode.Medium)
-	if err != nil {
-		return fmt.Errorf("draw a QR: %w", err)
-	}
-	symbol.DisableBorder = true // drawn here, so that its width does not depend on the library
-	modules := symbol.Bitmap()
-	side := (len(modules) + 2*quietZone) * moduleSize
-	img := image.NewPaletted(image.Rect(0, 0, side, side), color.Palette{color.White, color.Black})
-	for y, row := range modules {
-		top := (y + quietZone) * moduleSize
-		first := img.Pix[top*img.Stride : (top+1)*img.Stride]
-		for x, dark := range row {
-			if !dark {
-				continue
-			}
-			left := (x + quietZone) * moduleSize
-			for i := range moduleSize {
-				first[left+i] = 1
-			}
-		}
-		for line := 1; line < moduleSize; line++ {
-			copy(img.Pix[(top+line)*img.Stride:], first)
-		}
-	}
-	if err := encoder.Encode(b, img); err != nil {
-		return fmt.Errorf("encode a QR as PNG: %w", err)
-	}
-	return nil
-}
-
-// pngBuffers lets encodings reuse the compressor's memory, which is most of what one of them costs.
-type pngBuffers struct{ pool sync.Pool }
-
-func (p *pngBuffers) Get() *png.EncoderBuffer {
-	buffer, _ := p.pool.Get().(*png.EncoderBuffer) // nil makes the encoder allocate one
-	return buffer
-}
-
-func (p *pngBuffers) Put(buffer *png.EncoderBuffer) { p.pool.Put(buffer) }

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wasup/session"
+)
+
+// testCode has the form and the length of the codes that WhatsApp's client library issues.
+const testCode = "https://wa.me/settings/linked_devices#2@vY7dQx0kq3oVbLx1nG5h8mC2wJ9tR4sE6aZ0uI7pK1fD3gH5jL8cB2nM4qW6eT9yU+/xSvAoPzQ=," +
+	"kJ8sV3bN1mZ7xC5vB9nM2aS4dF6gH8jK0lQ1wE3rT5Y=,pO9iU7yT5rE3wQ1aS2dF4gH6jK8lZ0xC9vB7nM5qW3E=,mN1bV3cX5zL7kJ9hG2fD4sA6pO8iU0yT1rE3wQ5aS7D=,1"
+
+var testNow = time.Date(2026, 1, 4, 12, 33, 56, 0, time.UTC)
+
+// scripted answers in the place of the supervised sessions. It is not changed while a server runs.
+type scripted struct {
+	statuses  map[session.ID]session.Status
+	requestQR func(ctx context.Context, id session.ID) session.QRAnswer
+	start     func(ctx context.Context, id session.ID) (session.Status, bool, error)
+	send      func(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error)
+	healthy   func(ctx context.Context) error
+	ready     func() (bool, int, int, string)
+}
+
+func (f *scripted) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
+	return f.requestQR(ctx, id)
+}
+
+func (f *scripted) Start(ctx context.Context, id session.ID) (session.Status, bool, error) {
+	return f.start(ctx, id)
+}
+
+func (f *scripted) Status(id session.ID) (session.Status, bool) {
+	status, ok := f.statuses[id]
+	return status, ok
+}
+
+func (f *scripted) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+	return f.send(ctx, id, to, body, key)
+}
+
+func (f *scripted) Healthy(ctx context.Context) error { return f.healthy(ctx) }
+
+func (f *scripted) Ready() (bool, int, int, string) { return f.ready() }
+
+// observed is one call of the observer.
+type observed struct {
+	route, method string
+	code          int
+}
+
+type recorder struct {
+	mu       sync.Mutex
+	requests []observed
+	outcomes []session.QROutcome
+}
+
+func (r *recorder) HTTPRequest(route, method string, code int, _ time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, observed{route, method, code})
+}
+
+func (r *recorder) QRRequest(outcome session.QROutcome, _ time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes = append(r.outcomes, outcome)
+}
+
+func (r *recorder) snapshot() ([]observed, []session.QROutcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]observed(nil), r.requests...), append([]session.QROutcome(nil), r.outcomes...)
+}
+
+// rig is a listening server with everything behind it scripted.
+type rig struct {
+	*Server
+	sessions *scripted
+	observer *recorder
+	logs     *lockedBuffer
+	client   *http.Client
+	base     string
+}
+
+func newRig(t testing.TB, cfg Config, f *scripted) *rig {
+	t.Helper()
+	r := &rig{sessions: f, observer: &recorder{}, logs: &lockedBuffer{}}
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return testNow }
+	}
+	var err error
+	r.Server, err = New(cfg, Deps{
+		Sessions: f, Sender: f, Health: f, Observer: r.observer, Version: "1.2.3",
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
+		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := r.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.base = "http://" + addr
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	r.client = &http.Client{Transport: transport, Timeout: time.Minute}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := r.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return r
+}
+
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends one request; header lines are "Name: value".
+func (r *rig) do(t testing.TB, method, path string, body string, header ...string) reply {
+	t.Helper()
+	answer, err := r.try(method, path, body, header...)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer
+}
+
+func (r *rig) try(method, path, body string, header ...string) (reply, error) {
+	request, err := http.NewRequest(method, r.base+path, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		request.Header.Add(name, value)
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	return reply{response.StatusCode, response.Header, string(content)}, err
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

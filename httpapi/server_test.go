@@ -1,0 +1,436 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wasup/session"
+)
+
+func TestATakenPortIsOneClearError(t *testing.T) {
+	t.Parallel()
+	first := newRig(t, Config{}, &scripted{})
+	second, err := New(Config{}, first.deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := second.Listen(first.Addr())
+	want := "listen on " + first.Addr() + ": the port is taken by another process: address already in use"
+	if err == nil || err.Error() != want || addr != "" {
+		t.Errorf("%q, %v; expected %s", addr, err, want)
+	}
+	if err := second.Shutdown(context.Background()); err != nil {
+		t.Errorf("shutdown of a server that never listened: %v", err)
+	}
+	if _, err := second.Listen("127.0.0.1:0"); err == nil {
+		t.Error("a server listens after its shutdown")
+	}
+}
+
+func TestOnlyLoopbackAddressesAreBound(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "127.0.0.1", "127.0.0.1:99999", ""} {
+		l, err := bind(addr)
+		if err == nil {
+			_ = l.Close()
+			t.Errorf("%q was bound", addr)
+			continue
+		}
+		if !strings.Contains(err.Error(), fmt.Sprintf("%q", addr)) || !strings.Contains(err.Error(), "expected") {
+			t.Errorf("%q: the error does not say what was expected: %v", addr, err)
+		}
+	}
+}
+
+// waiting is a RequestQR that ends with its context, as the real one does, and tells when it has begun.
+func waiting(began chan<- struct{}) func(context.Context, session.ID) session.QRAnswer {
+	return func(ctx context.Context, _ session.ID) session.QRAnswer {
+		began <- struct{}{}
+		<-ctx.Done()
+		return session.QRAnswer{Outcome: session.OutcomeTimeout, State: session.Initializing}
+	}
+}
+
+func TestTheWaitEndsAtTheDeadlineOfTheRequest(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{}, 1)
+	r := newRig(t, Config{QRWait: time.Hour}, &scripted{requestQR: waiting(began)})
+	answer := r.do(t, "GET", "/qr-code?wait=20ms", "", client51)
+	want := strings.Replace(literal(t, "qr_code_timeout"), "30000", "20", 1)
+	if answer.status != 504 || answer.body != want {
+		t.Errorf("%d %s, expected 504 %s", answer.status, answer.body, want)
+	}
+	if _, outcomes := r.observer.snapshot(); len(outcomes) != 1 || outcomes[0] != session.OutcomeTimeout {
+		t.Errorf("observed %v", outcomes)
+	}
+}
+
+func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	const waiters = 50
+	began := make(chan struct{}, waiters)
+	r := newRig(t, Config{QRWait: time.Hour}, &scripted{requestQR: waiting(began)})
+	answers := make([]reply, waiters)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			var err error
+			if answers[i], err = r.try("GET", "/qr-code", "", client51); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range waiters {
+		<-began
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	wg.Wait()
+	for _, answer := range answers {
+		if answer.status != 503 || answer.body != literal(t, "coded_shutting_down") || answer.header.Get("Retry-After") == "" {
+			t.Fatalf("a waiter got %d %s", answer.status, answer.body)
+		}
+	}
+	if err := r.Shutdown(ctx); err != nil {
+		t.Errorf("second shutdown: %v", err)
+	}
+	if _, err := r.try("GET", "/healthz", ""); err == nil {
+		t.Error("the server answers after its shutdown")
+	}
+	select {
+	case err := <-r.Failed():
+		t.Errorf("a shutdown is reported as a failure: %v", err)
+	default:
+	}
+}
+
+func TestAShutdownLetsASendFinish(t *testing.T) {
+	t.Parallel()
+	began, proceed := make(chan struct{}), make(chan struct{})
+	r := newRig(t, Config{}, &scripted{
+		statuses: map[session.ID]session.Status{"51": status("51", session.Ready)},
+		send: func(ctx context.Context, _ session.ID, _ session.Recipient, _, _ string) (string, error) {
+			close(began)
+			select {
+			case <-proceed:
+				return "3EB0C767D097B7C7C030", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		},
+	})
+	answered := make(chan reply, 1)
+	go func() {
+		answer, _ := r.try("POST", "/send", `{"to":"5491100000000","message":"hola"}`, client51)
+		answered <- answer
+	}()
+	<-began
+	stopped := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		stopped <- r.Shutdown(ctx)
+	}()
+	<-r.waits.Done() // the drain has begun
+	close(proceed)
+	if answer := <-answered; answer.status != 200 || answer.body != literal(t, "send") {
+		t.Errorf("the send got %d %s", answer.status, answer.body)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}
+
+func TestAShutdownIsBounded(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{})
+	cancelled := make(chan struct{})
+	r := newRig(t, Config{}, &scripted{start: func(ctx context.Context, _ session.ID) (session.Status, bool, error) {
+		close(began)
+		<-ctx.Done()
+		close(cancelled)
+		return session.Status{}, false, ctx.Err()
+	}})
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = r.try("POST", "/init", "", client51) // whether the answer still arrives is a race
+	}()
+	<-began
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.Shutdown(ctx); err == nil {
+		t.Error("a shutdown that ran out of time says nothing")
+	}
+	<-cancelled
+	<-gone
+}
+
+func TestRequestsOnOldConnectionsAreRefusedWhileDraining(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, &scripted{ready: func() (bool, int, int, string) { return true, 12, 12, "" }})
+	// Only the flag: the listener stays open, as a connection that was accepted before the shutdown does.
+	r.draining.Store(true)
+	if answer := r.do(t, "GET", "/status", "", client51); answer.status != 503 || answer.body != literal(t, "flagged_shutting_down") {
+		t.Errorf("/status: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "GET", "/qr-code", "", client51); answer.status != 503 || answer.body != literal(t, "coded_shutting_down") {
+		t.Errorf("/qr-code: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "GET", "/readyz", ""); answer.status != 503 || answer.body != `{"status":"not_ready","reason":"draining","restored":12,"wanted":12}` {
+		t.Errorf("/readyz: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "GET", "/healthz", ""); answer.status != 200 {
+		t.Errorf("/healthz: %d %s", answer.status, answer.body)
+	}
+}
+
+func TestAPanicIsOneAnswerAndOneLogRecord(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, &scripted{
+		requestQR: func(context.Context, session.ID) session.QRAnswer { panic("secret detail") },
+		start:     func(context.Context, session.ID) (session.Status, bool, error) { panic("secret detail") },
+	})
+	for range 3 {
+		if answer := r.do(t, "GET", "/qr-code", "", client51); answer.status != 500 || answer.body != literal(t, "coded_internal") {
+			t.Errorf("/qr-code: %d %s", answer.status, answer.body)
+		}
+	}
+	if answer := r.do(t, "POST", "/init", "", client51); answer.status != 500 || answer.body != literal(t, "flagged_internal") {
+		t.Errorf("/init: %d %s", answer.status, answer.body)
+	}
+	logs := r.logs.String()
+	if n := strings.Count(logs, "a handler panicked"); n != 4 {
+		t.Errorf("%d records for 4 panics:\n%s", n, logs)
+	}
+	if n := strings.Count(logs, "\n"); n != 4 || !strings.Contains(logs, "secret detail") || !strings.Contains(logs, "server_test.go") {
+		t.Errorf("%d lines, expected 4 with reason and stack:\n%s", n, logs)
+	}
+}
+
+func TestCausesStayInTheLog(t *testing.T) {
+	t.Parallel()
+	cause := fmt.Errorf("SQL logic error: /var/lib/wasup.db")
+	r := newRig(t, Config{}, &scripted{
+		statuses: map[session.ID]session.Status{"51": status("51", session.Ready)},
+		send: func(context.Context, session.ID, session.Recipient, string, string) (string, error) {
+			return "", &session.Error{Code: session.CodeStoreUnavailable, Op: "begin", Err: cause}
+		},
+	})
+	answer := r.do(t, "POST", "/send", `{"to":"5491100000000","message":"hola"}`, client51)
+	if strings.Contains(answer.body, "SQL") || answer.status != 503 {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+	if logs := r.logs.String(); !strings.Contains(logs, "SQL logic error") || strings.Contains(logs, "5491100000000") || strings.Contains(logs, "hola") {
+		t.Errorf("log:\n%s", logs)
+	}
+}
+
+func TestAnOversizedUploadIsAnsweredEvenWhileItIsSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{BodyLimit: 1 << 10}, &scripted{})
+	body := strings.Repeat("x", 8<<20)
+	for _, header := range [][]string{{client51}, {client51, "Expect: 100-continue"}} {
+		answer := r.do(t, "POST", "/send", body, header...)
+		if answer.status != 413 || answer.body != literal(t, "flagged_body_too_large") {
+			t.Errorf("%d %s", answer.status, answer.body)
+		}
+	}
+	// The same without a Content-Length.
+	request, err := http.NewRequest("POST", r.base+"/send", io.MultiReader(strings.NewReader(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 413 || string(content) != literal(t, "flagged_body_too_large") {
+		t.Errorf("chunked: %d %s %v", response.StatusCode, content, err)
+	}
+}
+
+func TestWhatIsNotHTTPClosesThatConnectionOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, &scripted{})
+	for _, garbage := range []string{"\x16\x03\x01\x02\x00\r\n\r\n", "GET\r\n\r\n", "POST /send HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "GET /status HTTP/1.1\r\nX-Cliente-Id 51\r\n\r\n"} {
+		c, err := net.Dial("tcp", r.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, garbage); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Errorf("%q: %v", garbage, err)
+		} else {
+			content, _ := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if response.StatusCode < 400 || response.StatusCode >= 500 || !strings.HasPrefix(string(content), `{"error":true,"code":"`) {
+				t.Errorf("%q: %d %s", garbage, response.StatusCode, content)
+			}
+		}
+		_ = c.Close()
+	}
+	if answer := r.do(t, "GET", "/healthz", ""); answer.status != 200 {
+		t.Errorf("afterwards: %d", answer.status)
+	}
+}
+
+func TestAHundredWaitersOfASessionAreAnsweredByOneDrawing(t *testing.T) {
+	t.Parallel()
+	const waiters = 100
+	began := make(chan struct{}, waiters)
+	issued := make(chan struct{})
+	r := newRig(t, Config{}, &scripted{requestQR: func(ctx context.Context, _ session.ID) session.QRAnswer {
+		began <- struct{}{}
+		<-issued
+		return outcome(session.OutcomeQR, session.QRRequired)(ctx, "")
+	}})
+	var mu sync.Mutex
+	drawn := 0
+	r.images.draw = func(code string) (string, error) {
+		mu.Lock()
+		drawn++
+		mu.Unlock()
+		return drawDataURL(code)
+	}
+	bodies := make([]string, waiters)
+	var wg sync.WaitGroup
+	for i := range bodies {
+		wg.Go(func() {
+			answer, err := r.try("GET", "/qr-code", "", client51)
+			if err != nil || answer.status != 200 {
+				t.Errorf("%d, %v", answer.status, err)
+			}
+			bodies[i] = answer.body
+		})
+	}
+	for range waiters {
+		<-began
+	}
+	close(issued)
+	wg.Wait()
+	if drawn != 1 {
+		t.Errorf("drawn %d times", drawn)
+	}
+	for _, body := range bodies {
+		if body != bodies[0] {
+			t.Fatal("waiters got different answers")
+		}
+	}
+	if got := readable(t, bodies[0]); got != literal(t, "qr_code") {
+		t.Errorf("body %s", got)
+	}
+}
+
+func TestWhatAHandlerKeepsIsNotOverwrittenByLaterRequests(t *testing.T) {
+	t.Parallel()
+	type kept struct{ id, to, body, key string }
+	var mu sync.Mutex
+	var all []kept
+	statuses := make(map[session.ID]session.Status)
+	const callers, rounds = 8, 50
+	for i := range callers * rounds {
+		id := session.NumericID(int64(1000 + i))
+		statuses[id] = status(id, session.Ready)
+	}
+	r := newRig(t, Config{}, &scripted{
+		statuses: statuses,
+		send: func(_ context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, kept{string(id), string(to), body, key})
+			return key, nil
+		},
+	})
+	if !r.app.Config().Immutable {
+		t.Error("Fiber runs without Immutable")
+	}
+	var wg sync.WaitGroup
+	for caller := range callers {
+		wg.Go(func() {
+			for round := range rounds {
+				n := 1000 + caller*rounds + round
+				answer, err := r.try(
+					"POST", "/send", fmt.Sprintf(`{"to":"54911%08d","message":"text %d"}`, n, n),
+					fmt.Sprintf("X-Cliente-Id: %d", n), fmt.Sprintf("Idempotency-Key: key-%d", n),
+				)
+				if want := fmt.Sprintf(`{"ok":true,"message_id":"key-%d"}`, n); err != nil || answer.body != want {
+					t.Errorf("%s %v, expected %s", answer.body, err, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	seen := make(map[string]bool)
+	for _, k := range all {
+		seen[k.id] = true
+		if k.to != fmt.Sprintf("54911%08s@s.whatsapp.net", k.id) || k.body != "text "+k.id || k.key != "key-"+k.id {
+			t.Fatalf("kept values were mixed up: %+v", k)
+		}
+	}
+	if len(seen) != callers*rounds {
+		t.Errorf("%d of %d ids are intact", len(seen), callers*rounds)
+	}
+}
+
+func TestEveryAnswerIsObservedWithABoundedRoute(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{BodyLimit: 1 << 10}, &scripted{})
+	r.do(t, "GET", "/healthz", "")
+	r.do(t, "GET", "/api/session-manager/sessions/sender_7", "")
+	r.do(t, "GET", "/nowhere/7", "")
+	r.do(t, "BREW", "/status", "")
+	r.do(t, "POST", "/send", strings.Repeat("x", 2000))
+	got, _ := r.observer.snapshot()
+	want := []observed{
+		{"/healthz", "GET", 200},
+		{"/api/session-manager/sessions/:instance", "GET", 404},
+		{"unmatched", "GET", 404},
+		{"/status", "OTHER", 405},
+		{"/send", "POST", 413},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("observed\n%v\nexpected\n%v", got, want)
+	}
+}
+
+func TestTheIndexAndTheMetricsAreServed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, &scripted{})
+	index := r.do(t, "GET", "/", "")
+	if index.status != 200 || !strings.HasPrefix(index.body, `{"service":"wasup","version":"1.2.3","routes":[{"method":"GET","path":"/","what":"this index"},`) {
+		t.Errorf("%d %s", index.status, index.body)
+	}
+	for _, row := range r.routes.rows {
+		if !strings.Contains(index.body, `"path":"`+row.path+`"`) {
+			t.Errorf("the index lacks %s", row.path)
+		}
+	}
+	if answer := r.do(t, "GET", "/metrics", ""); answer.status != 200 || answer.body != "wasup_up 1\n" {
+		t.Errorf("/metrics: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "HEAD", "/healthz", ""); answer.status != 200 || answer.body != "" {
+		t.Errorf("HEAD: %d %q", answer.status, answer.body)
+	}
+	if answer := r.do(t, "GET", "/healthz", "", "Origin: https://elsewhere.example"); answer.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("another origin is let in")
+	}
+}
