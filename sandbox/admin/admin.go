@@ -50,7 +50,13 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, &problem{http.StatusNotFound, "not_found", "no such route; GET " + Prefix + "/ lists them", ""})
 	})
-	return mux
+	// A page of another origin in a browser on this machine can reach loopback
+	// too, and forms ask no one first.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.refuse(w, r, &problem{http.StatusForbidden, "cross_origin", "web pages of other origins have no access", ""})
+	}))
+	return guard.Handler(mux)
 }
 
 // route is one path and what can be done there; summary is what the index says.

@@ -239,3 +239,19 @@ func TestAFaultOfTheAPIStrikes(t *testing.T) {
 		t.Errorf("counters say %s", got.body)
 	}
 }
+
+func TestAPageOfAnotherOriginChangesNothing(t *testing.T) {
+	f := newFixture(t)
+	request, err := http.NewRequestWithContext(t.Context(), "POST", f.url+"/phones", strings.NewReader(`{}`))
+	must(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Origin", "https://example.com")
+	response, err := f.client.Do(request)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	must(t, err)
+	got := answer{response.StatusCode, strings.TrimSpace(string(raw)), response.Header}
+	got.is(t, 403, `{"error":{"code":"cross_origin","message":"web pages of other origins have no access"}}`)
+	f.get("/phones").is(t, 200, `{"phones":[]}`)
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,7 +108,7 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	}
 	for name, given := range values {
 		switch {
-		case !contains(known, name):
+		case !slices.Contains(known, name):
 			if len(known) == 0 {
 				return nil, &problem{http.StatusBadRequest, "unknown_field", "this route takes no parameters", name}
 			}
@@ -117,15 +118,6 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 		}
 	}
 	return values, nil
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // waitContext limits the request's context to the parameter wait, or to the
