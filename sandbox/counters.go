@@ -35,6 +35,9 @@ type Counters struct {
 	// Duplicates counts copies of a message that a receiving device had been given before: same sending
 	// device, same id.
 	Duplicates int64 `json:"duplicates"`
+	// KeyReuses counts messages that a client encrypted with a message key it had used before for another
+	// message. Phones ask for them again; without that such a message is lost.
+	KeyReuses int64 `json:"key_reuses"`
 	// Redelivered counts stanzas sent again at a login because nothing acknowledged them before.
 	Redelivered int64 `json:"redelivered"`
 	// QueueOverflows counts stanzas lost because a device was away and its queue was full.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
+	waLog "go.mau.fi/whatsmeow/util/log"
 	"go.uber.org/goleak"
 	_ "modernc.org/sqlite"
 
@@ -134,7 +136,7 @@ func openDevice(t *testing.T, server *sandbox.Server, dsn string) *device {
 
 func newClient(t *testing.T, server *sandbox.Server, stored *store.Device) *whatsmeow.Client {
 	t.Helper()
-	cli := whatsmeow.NewClient(stored, nil)
+	cli := whatsmeow.NewClient(stored, clientLog())
 	address, err := url.Parse(server.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -275,3 +277,11 @@ func until(t *testing.T, feed <-chan sandbox.Event, accept func(sandbox.Event) b
 	}
 }
 
+
+// clientLog shows what clients do when WASUP_TEST_CLIENT_LOG names a level (DEBUG, WARN).
+func clientLog() waLog.Logger {
+	if level := os.Getenv("WASUP_TEST_CLIENT_LOG"); level != "" {
+		return waLog.Stdout("client", level, false)
+	}
+	return waLog.Noop
+}

@@ -82,8 +82,14 @@ func (p *Phone) receive(d delivery) {
 func (p *Phone) receiveMessage(d delivery) {
 	plaintext, err := p.decrypt(d)
 	switch {
-	case errors.Is(err, signal.ErrDuplicate):
+	case errors.Is(err, signal.ErrDuplicate) && p.known(d):
 		p.receivedAgain(d)
+		return
+	case errors.Is(err, signal.ErrDuplicate):
+		// Another message under a key that was used before: the client went back to an older state of the
+		// session, as it does when it sends and receives in one chat at the same moment without a lock.
+		p.srv.stats.add(func(n *Counters) { n.KeyReuses++ })
+		p.askAgain(d)
 		return
 	case err != nil:
 		p.srv.log.Debug("phone could not decrypt", "id", attr(&d.node, "id"), "err", err)
