@@ -31,7 +31,7 @@ func decodePNG(t testing.TB, content []byte) string {
 	}
 	result, err := zxing.NewQRCodeReader().Decode(bitmap, nil)
 	if err != nil {
-		t.Fatalf("no QR in the picture: %v", err)
+		t.Fatalf("no QR in the picture: %v\n%s", err, base64.StdEncoding.EncodeToString(content))
 	}
 	return result.GetText()
 }
