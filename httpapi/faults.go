@@ -22,6 +22,7 @@ const (
 	codeSessionNotReady  = "SESSION_NOT_READY"
 	codeSendFailed       = "SEND_FAILED"
 	codeSessionNotFound  = "SESSION_NOT_FOUND"
+	codeSessionExists    = "SESSION_EXISTS"
 	codeAlreadyConnected = "SESSION_ALREADY_CONNECTED"
 	codeQRFailed         = "QR_GENERATION_FAILED"
 
@@ -86,6 +87,11 @@ var rules = map[session.Code]rule{
 	session.CodeDisconnected:     {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeRestarted:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeQuarantined:      {fiber.StatusConflict, codeSessionNotReady},
+	session.CodeExists:           {fiber.StatusConflict, codeSessionExists},
+	session.CodeWrongState:       {fiber.StatusConflict, codeSessionNotReady},
+	session.CodePairingRefused:   {fiber.StatusBadGateway, codeQRFailed},
+	session.CodeClientOutdated:   {fiber.StatusServiceUnavailable, codeSendFailed},
+	session.CodeProxyFailed:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 

@@ -29,6 +29,11 @@ const (
 	CodeConnectRefused   Code = "connect_refused"   // the server answered the WebSocket with an HTTP error
 	CodeDisconnected     Code = "disconnected"      // the link was lost while the operation ran
 	CodeRestarted        Code = "session_restarted" // the session was restarted while the operation ran
+	CodeExists           Code = "session_exists"    // a session has this id already
+	CodeClientOutdated   Code = "client_outdated"   // WhatsApp refuses this version; connects are held back
+	CodeProxyFailed      Code = "proxy_failed"      // the session's proxy cannot be used; nothing connects without it
+	CodePairingRefused   Code = "pairing_refused"   // WhatsApp refused a step of linking the device
+	CodeWrongState       Code = "wrong_state"       // the session is not in a state in which this makes sense
 	CodeQuarantined      Code = "quarantined"       // the session crashed too often and waits for a person or a cool-down
 	CodeInternal         Code = "internal"          // a bug; the log has the rest
 )
@@ -55,6 +60,11 @@ func Codes() []CodeDoc {
 		{CodeConnectRefused, true, "The server answered the WebSocket with an HTTP error."},
 		{CodeDisconnected, true, "The link was lost while the operation ran."},
 		{CodeRestarted, true, "The session was restarted while the operation ran."},
+		{CodeExists, false, "A session has this id already."},
+		{CodeClientOutdated, true, "WhatsApp refuses this version of the client; connects are held back until one is accepted."},
+		{CodeProxyFailed, true, "The session's proxy cannot be used; nothing connects without it."},
+		{CodePairingRefused, false, "WhatsApp refused a step of linking the device."},
+		{CodeWrongState, false, "The session is not in a state in which this makes sense."},
 		{CodeQuarantined, false, "The session crashed too often; a person or a cool-down releases it."},
 		{CodeInternal, false, "A bug. The log has the rest."},
 	}

@@ -17,10 +17,12 @@ const (
 	LogoutDue InputKind = "LogoutDue" // asked to unlink the device and forget the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody wants a code; asking is how a person re-links
 	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one: keeps a pairing attended
+	Released  InputKind = "Released"  // what held the whole process back is over: a new version is accepted
 	Restored  InputKind = "Restored"  // Until is its turn: the process started and the session should run
 
 	QRIssued        InputKind = "QRIssued"        // Codes
-	PasskeyRequired InputKind = "PasskeyRequired" // Detail
+	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
+	PasskeyAnswered InputKind = "PasskeyAnswered" // Passkey: the code to confirm
 	Paired          InputKind = "Paired"          // Account; credentials are stored
 	PairFailed      InputKind = "PairFailed"
 	LoginReconnect  InputKind = "LoginReconnect" // stream error 515: part of pairing, or the server moves the session
@@ -48,8 +50,8 @@ const (
 // Inputs lists every kind, in the order above.
 func Inputs() []InputKind {
 	return []InputKind{
-		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Restored,
-		QRIssued, PasskeyRequired, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
+		QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
 	}
@@ -58,7 +60,7 @@ func Inputs() []InputKind {
 // FromClient reports the kinds that a client run posts. They are dropped unless they carry the live incarnation.
 func (k InputKind) FromClient() bool {
 	switch k {
-	case QRIssued, PasskeyRequired, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+	case QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:
@@ -94,6 +96,7 @@ type Input struct {
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code
 	Detail  string    // one line for operators: no secrets, no message text, no numbers
 	Stack   string    // Crashed
+	Passkey *Passkey  // PasskeyRequired, PasskeyAnswered
 }
 
 // EffectKind names something to be done. Effects are in the imperative.

@@ -26,6 +26,7 @@ type Machine struct {
 	codes   []string // of this run; codes[0] is on show while qr is set
 	qr      QR
 	seq     int
+	passkey *Passkey
 	askedAt time.Time
 	timer   Timer
 
@@ -87,7 +88,7 @@ func (m Machine) Fill(s *Status) {
 	}
 	s.Until, s.Restricted = m.until, m.restricted
 	s.LastError, s.LastCause = m.lastError, m.lastCause
-	s.HasDevice, s.Account, s.QR = m.hasDevice, m.account, m.qr
+	s.HasDevice, s.Account, s.QR, s.Passkey = m.hasDevice, m.account, m.qr, m.passkey
 	s.ConnectedAt, s.DisconnectAt = m.connectedAt, m.disconnectAt
 }
 
@@ -201,6 +202,8 @@ func (m *Machine) note(now time.Time, in Input) {
 	case QRExpired:
 		m.codes = m.codes[1:]
 		m.show(now, m.policy.CodeTTL)
+	case PasskeyRequired, PasskeyAnswered:
+		m.passkey = m.passkey.next(in.Passkey)
 	case Paired, SocketUp:
 		m.hasDevice = true
 		m.account.merge(in.Account)
@@ -212,6 +215,18 @@ func (m *Machine) note(now time.Time, in Input) {
 		m.restricted = orAfter(in.Until, now, m.policy.Restriction)
 	default:
 	}
+}
+
+// next keeps the challenge beside the code that follows it.
+func (p *Passkey) next(in *Passkey) *Passkey {
+	if in == nil {
+		return p
+	}
+	step := *in
+	if step.Challenge == nil && p != nil {
+		step.Challenge = p.Challenge
+	}
+	return &step
 }
 
 func (m *Machine) show(now time.Time, ttl time.Duration) {
@@ -270,6 +285,9 @@ func (m *Machine) settle(now time.Time, in Input, was Machine, acted bool) {
 	if opened || m.state != QRRequired || m.cause == CausePasskey {
 		m.codes, m.qr = nil, QR{}
 	}
+	if m.cause != CausePasskey {
+		m.passkey = nil
+	}
 	if in.Kind == Crashed {
 		m.live = false // the supervisor's restart has released the client
 	}
@@ -293,7 +311,7 @@ func (m *Machine) settle(now time.Time, in Input, was Machine, acted bool) {
 func (m *Machine) count(in Input, was Machine) {
 	switch {
 	case m.state == Ready, in.Kind == Started, in.Kind == Restarted, in.Kind == Stopped,
-		in.Kind == QRAsked && was.state != m.state, in.Kind == RetryDue && was.state == Errored:
+		in.Kind == QRAsked && was.state != m.state, in.Kind == Released, in.Kind == RetryDue && was.state == Errored:
 		m.failures = 0
 	case m.state == DisconnectedRecoverable && was.state != DisconnectedRecoverable,
 		m.state == Errored && was.state != Errored,
@@ -320,7 +338,7 @@ func (m *Machine) arm(now time.Time, in Input, was Machine, opened, acted bool) 
 		switch {
 		case in.Kind == Crashed:
 			m.timer = Timer{now.Add(m.policy.Backoff(m.failures, m.seed)), RetryDue}
-		case in.Kind == Restored:
+		case in.Kind == Restored, in.Kind == Released:
 			m.timer = Timer{orAfter(in.Until, now, 0), RetryDue}
 		case m.cause == CausePairing && entered:
 			m.timer = Timer{now.Add(m.policy.PairingDeadline), DeadlinePassed}

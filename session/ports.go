@@ -29,6 +29,13 @@ type Client interface {
 	// SendText returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
 	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
 	SendText(ctx context.Context, message Text) (Ack, error)
+	// PairPhone asks for a code that the owner of the number enters on the phone, instead of scanning a QR. The phone is
+	// digits with country code. Only while the session waits for a person (QR_REQUIRED).
+	PairPhone(ctx context.Context, phone string) (code string, err error)
+	// AnswerPasskey hands over the authenticator's answer, a WebAuthn AuthenticatorAssertionResponse credential in JSON.
+	AnswerPasskey(ctx context.Context, answer []byte) error
+	// ConfirmPasskey says that a person compared the codes, or that none has to.
+	ConfirmPasskey(ctx context.Context) error
 	// Unlink tells WhatsApp that the device is gone. The credentials are deleted by Dialer.Forget.
 	Unlink(ctx context.Context) error
 	// Close ends the run: no input is posted once it returned. It is bounded, idempotent and safe at any time.
@@ -52,6 +59,7 @@ type Ack struct {
 type Record struct {
 	ID           ID
 	Desired      Desired
+	Settings     Settings
 	DeviceJID    string // the bound device; "" where none is stored
 	State        State  // as last observed
 	Cause        Cause
@@ -71,6 +79,8 @@ func InputFor(err error, incarnation Incarnation) Input {
 	switch CodeOf(err) {
 	case CodeStoreUnavailable, CodeStoreFull, CodeStoreLocked:
 		in.Kind = StoreFailed
+	case CodeClientOutdated:
+		in.Kind = ClientOutdated
 	case CodeConnectRefused:
 		in.Kind = ConnectRefused
 		in.Code = statusOf(err)

@@ -31,12 +31,22 @@ type Status struct {
 	LastCause    Cause     // of the last failure; CauseNone where there was none
 	Restarts     int       // supervised restarts since the process started
 	HasDevice    bool      // credentials are stored
+	Settings     Settings
+	Passkey      *Passkey // CausePasskey: what the person has to answer; else nil
 	Account      Account
 	QR           QR        // the code of this moment; see QR.Valid
 	CreatedAt    time.Time // of the slot
 	UpdatedAt    time.Time
 	ConnectedAt  time.Time // of the last READY
 	DisconnectAt time.Time // of the last end of READY
+}
+
+// Passkey is WhatsApp's demand for a passkey while a device is linked. It has two steps: a challenge that the owner's
+// authenticator signs, and then, unless Confirmed needs nobody, a code that must match the one the phone shows.
+type Passkey struct {
+	Challenge []byte // WebAuthn PublicKeyCredentialRequestOptions, JSON
+	Code      string // "" until the challenge is answered; then the code to compare with the phone's
+	Skip      bool   // the comparison is not needed: confirm at once
 }
 
 // CanSend reports whether a message would be taken now.

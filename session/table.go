@@ -43,8 +43,12 @@ var (
 	serverSpent = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
 		return serverError.holds(m, now, in) && spent.holds(m, now, in)
 	}}
-	moreCodes = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
-	tempBan   = &Guard{"temporary", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseTemporaryBan }}
+	moreCodes      = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
+	outdated       = &Guard{"version was refused", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseClientOutdated }}
+	outdatedDevice = &Guard{"version was refused, credentials stored", func(m Machine, now time.Time, in Input) bool {
+		return m.hasDevice && outdated.holds(m, now, in)
+	}}
+	tempBan = &Guard{"temporary", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseTemporaryBan }}
 )
 
 func states(s ...State) []State { return s }
@@ -68,6 +72,12 @@ func begin(from []State, on InputKind, cause Cause, do []EffectKind, why string)
 		{From: from, On: on, When: withDevice, To: Reconnecting, Cause: cause, Do: do, Why: why},
 		{From: from, On: on, To: Initializing, Cause: cause, Do: do, Why: why},
 	}
+}
+
+// heldBack narrows a start to sessions that the refused version holds back.
+func heldBack(rules []Rule) []Rule {
+	rules[0].When, rules[1].When = outdatedDevice, outdated
+	return rules
 }
 
 // failure is a lost link that backoff answers, until the configured attempts are spent.
@@ -108,6 +118,7 @@ var pairingRows = concat(
 	[]Rule{
 		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "serve the valid code"},
 		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the code on screen is void; a person confirms"},
+		{From: states(QRRequired), On: PasskeyAnswered, To: QRRequired, Cause: CausePasskey, Why: "a person compares the code with the phone's and confirms"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Paired, To: Reconnecting, Cause: CausePairing, Why: "scanned: the code is used, credentials are stored, the login follows"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: PairFailed, To: AuthFailure, Cause: CausePairFailed, Do: closed, Why: "waits for a person"},
 		{From: opening, On: LoginReconnect, When: firstReconnect, Cause: "", Do: reopen, Why: "part of pairing: at once"},
@@ -158,6 +169,7 @@ var timerRows = concat(
 	},
 	begin(states(DisconnectedRecoverable), RetryDue, "", open, "the next attempt"),
 	begin(states(Errored), RetryDue, CauseStarting, open, "the cool-down is over"),
+	heldBack(begin(states(Errored), Released, CauseStarting, nil, "at its turn: the version is accepted again")),
 	[]Rule{
 		{From: opening, On: RetryDue, Do: open, Why: "its turn after a restart"},
 		{From: states(QRRequired), On: DeadlinePassed, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "keep the slot; the next ask starts again"},
@@ -179,11 +191,12 @@ var ignores = []Ignored{
 	{states(AuthFailure, DisconnectedLogout, Errored), []InputKind{Restored}, "it waits for a person or its cool-down, also across a restart of the process"},
 	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading never starts anything"},
 	{resting, []InputKind{
-		QRIssued, PasskeyRequired, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
 	}, "no client runs in this state: the input is from a run that has ended"},
-	{states(Ready), []InputKind{QRIssued, PasskeyRequired, Paired, PairFailed}, "a linked device is not paired again"},
-	{states(Reconnecting), []InputKind{PasskeyRequired}, "a linked device is not paired again"},
+	{states(Ready), []InputKind{QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed}, "a linked device is not paired again"},
+	{states(Reconnecting), []InputKind{PasskeyRequired, PasskeyAnswered}, "a linked device is not paired again"},
+	{states(Initializing), []InputKind{PasskeyAnswered}, "nothing was asked yet"},
 	{states(Ready), []InputKind{SocketUp}, "it is up already"},
 	{opening, []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
 	{states(QRRequired), []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
@@ -192,6 +205,7 @@ var ignores = []Ignored{
 	{append(resting[:6:6], Ready), []InputKind{DeadlinePassed}, "no deadline runs in this state"},
 	{resting, []InputKind{Crashed}, "nothing was connected: the restarted actor rests where it was, its timer armed again"},
 	{states(QRRequired), []InputKind{QRExpired}, "without another code it is CodesExhausted"},
+	{append(running[:4:4], resting...), []InputKind{Released}, "it was not held back"},
 	{states(DisconnectedBanned), []InputKind{RetryDue}, "a ban without an end is not retried"},
 }
 

@@ -36,9 +36,9 @@ func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Inp
 	case *events.PairError:
 		return pairFailure(e.Error), true
 	case *events.PairPasskeyRequest:
-		return session.Input{Kind: session.PasskeyRequired, Detail: "WhatsApp asks for a passkey to link this device"}, true
+		return passkeyRequired(e), true
 	case *events.PairPasskeyConfirmation:
-		return session.Input{Kind: session.PasskeyRequired, Detail: "the passkey has to be confirmed on the phone"}, true
+		return passkeyAnswered(e), true
 	case *events.PairPasskeyError:
 		return session.Input{Kind: session.PairFailed, Detail: "the passkey exchange failed"}, true
 	case *events.ManualLoginReconnect:

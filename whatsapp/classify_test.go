@@ -39,7 +39,7 @@ func TestEveryEventOfASessionsLifeHasItsInput(t *testing.T) {
 		{"replaced", &events.StreamReplaced{}, session.Input{Kind: session.Replaced}},
 		{"outdated", &events.ClientOutdated{}, session.Input{Kind: session.ClientOutdated, Code: 405}},
 		{"passkey", &events.PairPasskeyRequest{}, session.Input{Kind: session.PasskeyRequired}},
-		{"passkey confirmation", &events.PairPasskeyConfirmation{Code: "ABCD-EFGH"}, session.Input{Kind: session.PasskeyRequired}},
+		{"passkey confirmation", &events.PairPasskeyConfirmation{Code: "ABCD-EFGH"}, session.Input{Kind: session.PasskeyAnswered}},
 		{"passkey error", &events.PairPasskeyError{Error: errors.New("5491100000000")}, session.Input{Kind: session.PairFailed}},
 		{"token refresh", &events.CATRefreshError{}, session.Input{Kind: session.ConnectRefused, Code: 414}},
 		{"device removed", &events.LoggedOut{Reason: events.ConnectFailureLoggedOut}, session.Input{Kind: session.LoggedOut, Code: 401}},

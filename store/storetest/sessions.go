@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -46,14 +47,14 @@ func setDesiredMakesTheRow(t *testing.T, st *store.Store) {
 	}
 	loaded, found, err := st.Sessions().Load(ctx, "51")
 	must(t, err)
-	if !found || loaded != made {
+	if !found || !reflect.DeepEqual(loaded, made) {
 		t.Fatalf("loaded %+v, %v; want %+v", loaded, found, made)
 	}
 	_, err = st.Sessions().SetDesired(ctx, "5", session.DesiredStop)
 	must(t, err)
 	records, err := st.Sessions().List(ctx)
 	must(t, err)
-	if len(records) != 2 || records[0].ID != "5" || records[1] != made {
+	if len(records) != 2 || records[0].ID != "5" || !reflect.DeepEqual(records[1], made) {
 		t.Fatalf("listed %+v", records)
 	}
 }
@@ -80,7 +81,7 @@ func setDesiredKeepsTheRest(t *testing.T, st *store.Store) {
 	must(t, err)
 	want := observed()
 	want.Desired, want.DeviceJID, want.CreatedAt, want.UpdatedAt = session.DesiredStop, device, first.CreatedAt, again.UpdatedAt
-	if again != want {
+	if !reflect.DeepEqual(again, want) {
 		t.Fatalf("row is\n%+v, want\n%+v", again, want)
 	}
 }
@@ -96,7 +97,7 @@ func saveObservedWritesOnlyItsColumns(t *testing.T, st *store.Store) {
 	must(t, err)
 	want := observed()
 	want.Desired, want.DeviceJID, want.CreatedAt, want.UpdatedAt = session.DesiredRun, device, loaded.CreatedAt, loaded.UpdatedAt
-	if loaded != want {
+	if !reflect.DeepEqual(loaded, want) {
 		t.Fatalf("row is\n%+v, want\n%+v", loaded, want)
 	}
 	if loaded.UpdatedAt.IsZero() || loaded.CreatedAt.IsZero() {
