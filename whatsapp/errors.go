@@ -70,7 +70,7 @@ func connectReason(err error) string {
 		return "no route to the host"
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
 		return "the TLS certificate is not valid"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS"
 	case errors.Is(err, errHandshakeClosed):
 		return "the server closed the connection during the handshake"

@@ -51,8 +51,11 @@ func (l *link) Read(p []byte) (int, error) {
 	if !l.park() {
 		return l.drop()
 	}
-	if l.isEnded() {
+	switch {
+	case l.isEnded():
 		return l.readAfterEnd(p)
+	case len(l.rest) > 0: // came in one piece with what was delivered last
+		return l.end(p, nil)
 	}
 	n, err := l.conn.Read(p)
 	whole := l.in.scan(p[:n])
@@ -60,7 +63,7 @@ func (l *link) Read(p []byte) (int, error) {
 		l.rest = append([]byte(nil), p[whole:n]...)
 	}
 	switch {
-	case whole > 0: // what follows, a close frame or an error, is found again by the next Read
+	case whole > 0: // a close frame behind it is in rest, an error comes again
 		return l.deliver(whole)
 	case n == 0 && err == nil:
 		return l.deliver(0)

@@ -68,10 +68,8 @@ func TestStanzaAndCloseFrameInOnePacketAreTakenApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, server, _ := pipeLink(t)
 		stanza, goodbye := wsFrame(2, []byte("stanza"), false), wsFrame(opClose, []byte{3, 0xe8}, false)
-		go func() {
-			_, _ = server.Write(append(append([]byte(nil), stanza...), goodbye...))
-			_ = server.Close()
-		}()
+		// The server leaves the connection open after its goodbye and waits for ours.
+		go func() { _, _ = server.Write(append(append([]byte(nil), stanza...), goodbye...)) }()
 		buf := make([]byte, 4096)
 		n, _ := l.Read(buf)
 		if !bytes.Equal(buf[:n], stanza) {
@@ -81,6 +79,7 @@ func TestStanzaAndCloseFrameInOnePacketAreTakenApart(t *testing.T) {
 		if !bytes.Equal(buf[:n], goodbye) {
 			t.Fatalf("then %x, want the close frame %x", buf[:n], goodbye)
 		}
+		_ = server.Close()
 		if n, err := l.Read(buf); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatalf("at last %d bytes and %v, want EOF", n, err)
 		}
