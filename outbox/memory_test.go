@@ -46,11 +46,14 @@ func (m *memory) Begin(ctx context.Context, e Entry) (Entry, bool, error) {
 	return e, false, nil
 }
 
-func (m *memory) Finish(_ context.Context, id session.ID, messageID string, outcome Outcome) error {
+func (m *memory) Finish(ctx context.Context, id session.ID, messageID string, outcome Outcome) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return m.fail
+	}
+	if err := ctx.Err(); err != nil {
+		return &session.Error{Code: session.CodeStoreUnavailable, Err: err}
 	}
 	i := m.at(func(o Entry) bool { return o.Session == id && o.MessageID == messageID })
 	if i < 0 {

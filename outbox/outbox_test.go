@@ -149,6 +149,9 @@ func TestAnAttemptWithoutAnswerIsSentAgainUnderItsID(t *testing.T) {
 		r.line.refuse(session.CodeNotReady)
 		_, err = r.SendText(t.Context(), request("k"))
 		wantCode(t, err, session.CodeNotReady)
+		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != Sending {
+			t.Fatalf("after an attempt that could not begin the ledger has %+v", stored)
+		}
 		r.line.acknowledge()
 		last, err := r.SendText(t.Context(), request("k"))
 		if err != nil || last.MessageID != first.MessageID {
@@ -356,6 +359,36 @@ func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		idle := newRig(t, Options{})
 		if err := idle.Close(ctx); err != nil { // no time left, and nothing to wait for
 			t.Error(err)
+		}
+	})
+}
+
+// atTheLastMoment is a sender whose acknowledgement arrives as it is cut off.
+type atTheLastMoment struct{}
+
+func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Text) (session.Ack, error) {
+	<-ctx.Done()
+	return session.Ack{At: serverTime}, nil
+}
+
+func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger := &memory{}
+		box := New(ledger, atTheLastMoment{}, Options{})
+		sent := make(chan error, 1)
+		go func() {
+			_, err := box.SendText(t.Context(), request("k"))
+			sent <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		wantCode(t, box.Close(ctx), session.CodeTimeout)
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		if stored := ledger.all(); len(stored) != 1 || stored[0].State != ServerAck {
+			t.Errorf("ledger has %+v", stored)
 		}
 	})
 }
