@@ -16,6 +16,7 @@ var sentences = map[string]struct{ coded, flagged string }{
 	codeSessionNotReady:  {"La sesión no está lista", "WhatsApp session not ready"},
 	codeSendFailed:       {"No se pudo enviar el mensaje", "The message could not be sent"},
 	codeSessionNotFound:  {"La sesión no existe", "No session has this id"},
+	codeSessionExists:    {"La sesión ya existe", "A session has this id already"},
 	codeAlreadyConnected: {"La sesión ya está conectada", "The session is connected already"},
 	codeQRFailed:         {"No se pudo generar el código QR. Intenta nuevamente.", "The QR code could not be generated. Try again."},
 	codeNotFound:         {"La ruta no existe", "No such route; GET / lists them"},
