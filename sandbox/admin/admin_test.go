@@ -227,12 +227,12 @@ func TestAFaultOfTheAPIStrikes(t *testing.T) {
 	f := newFixture(t)
 	f.post("/faults", `{"kind":"http_status","code":503,"count":1}`)
 	endpoint := strings.Replace(f.server.URL(), "ws://", "http://", 1)
-	request, err := http.NewRequestWithContext(t.Context(), "GET", endpoint, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, endpoint, nil)
 	must(t, err)
 	response, err := f.client.Do(request)
 	must(t, err)
 	_ = response.Body.Close()
-	if response.StatusCode != 503 {
+	if response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("the server answers %d", response.StatusCode)
 	}
 	if got := f.get("/counters"); got.status != 200 || !strings.Contains(got.body, `"faults":{"http_status":1}`) {
@@ -242,7 +242,7 @@ func TestAFaultOfTheAPIStrikes(t *testing.T) {
 
 func TestAPageOfAnotherOriginChangesNothing(t *testing.T) {
 	f := newFixture(t)
-	request, err := http.NewRequestWithContext(t.Context(), "POST", f.url+"/phones", strings.NewReader(`{}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/phones", strings.NewReader(`{}`))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Origin", "https://example.com")

@@ -266,7 +266,7 @@ func TestEventsAreStreamedAndAwaited(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, "GET", f.url+"/events?account=34600111222", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/events?account=34600111222", nil)
 	must(t, err)
 	request.Header.Set("Accept", "text/event-stream")
 	response, err := f.client.Do(request)
@@ -296,7 +296,7 @@ func TestEventsAreStreamedAndAwaited(t *testing.T) {
 
 func TestAnEventStreamEndsWithTheServer(t *testing.T) {
 	f := newFixture(t)
-	request, err := http.NewRequestWithContext(t.Context(), "GET", f.url+"/events", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/events", nil)
 	must(t, err)
 	request.Header.Set("Accept", "text/event-stream")
 	response, err := f.client.Do(request)
