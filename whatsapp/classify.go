@@ -67,7 +67,7 @@ func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Inp
 	case *events.ConnectFailure:
 		return session.Input{Kind: session.ConnectRefused, Code: int(e.Reason), Detail: "login refused, " + e.Reason.String()}, true
 	case *events.CATRefreshError:
-		return session.Input{Kind: session.ConnectRefused, Code: int(events.ConnectFailureCATInvalid), Detail: "the authentication token could not be renewed"}, true
+		return session.Input{Kind: session.ConnectRefused, Code: int(events.ConnectFailureCATInvalid), Detail: "login refused for its authentication token (413 or 414)"}, true
 	case *events.StreamError:
 		return session.Input{Kind: session.SocketLost, Detail: "stream error " + digits(e.Code)}, true
 	default:

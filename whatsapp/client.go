@@ -93,9 +93,13 @@ func (c *Client) configure() {
 	wa.ManualHistorySyncDownload = true
 	wa.EmitAppStateEventsOnFullSync = false
 	wa.PrePairCallback = c.prePair
-	http := c.attempt.httpClient()
-	wa.SetWebsocketHTTPClient(http)
-	wa.SetPreLoginHTTPClient(http)
+	// Only Messenger has this token. whatsmeow calls the function on failures 413 and 414 of any server, and without one
+	// the whole process would end in a panic on a goroutine of whatsmeow's.
+	wa.RefreshCAT = func(context.Context) error { return errNoToken }
+	socket := c.attempt.httpClient()
+	wa.SetWebsocketHTTPClient(socket)
+	wa.SetPreLoginHTTPClient(socket)
+	wa.SetMediaHTTPClient(c.dialer.media)
 	// Register before connecting: events of the handshake would be lost otherwise.
 	wa.AddEventHandler(c.handle)
 }

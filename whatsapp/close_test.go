@@ -111,8 +111,9 @@ func TestClosingIsIdempotentAndSilentWhateverTheServerDoes(t *testing.T) {
 func TestNewRefusesASecondRootKeyInOneProcess(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	for name, change := range map[string]func(*whatsapp.Config){
-		"RootPublicKey": func(c *whatsapp.Config) { c.RootPublicKey = [32]byte{1} },
-		"DeviceName":    func(c *whatsapp.Config) { c.DeviceName = "another" },
+		"RootPublicKey differs, and whatsmeow": func(c *whatsapp.Config) { c.RootPublicKey = [32]byte{} }, // WhatsApp's own
+		"RootPublicKey":                        func(c *whatsapp.Config) { c.RootPublicKey = [32]byte{1} },
+		"DeviceName":                           func(c *whatsapp.Config) { c.DeviceName = "another" },
 	} {
 		cfg := whatsapp.Config{
 			WebsocketURL: h.server.URL(), RootPublicKey: testAuthority.RootPublicKey(),

@@ -30,6 +30,7 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 		{"406 banned", 406, 0, session.Banned, false},
 		{"400 refused", 400, 0, session.ConnectRefused, true},
 		{"409 refused", 409, 0, session.ConnectRefused, true},
+		{"414 token", 414, 0, session.ConnectRefused, true},
 		{"500 unavailable", 500, 0, session.SocketLost, true},
 		{"503 unavailable", 503, 0, session.SocketLost, true},
 	} {

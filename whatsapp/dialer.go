@@ -51,6 +51,7 @@ type Config struct {
 type Dialer struct {
 	endpoint       endpoint
 	transport      *http.Transport
+	media          *http.Client // of all clients, over the same transport
 	container      *sqlstore.Container
 	devices        Devices
 	keepAliveStale time.Duration
@@ -83,8 +84,9 @@ func New(cfg Config) (*Dialer, error) {
 	if err = container.Upgrade(ctx); err != nil {
 		return nil, storeError("upgrade device tables", "", err)
 	}
+	transport := newTransport(target)
 	return &Dialer{
-		endpoint: target, transport: newTransport(target), container: container, devices: cfg.Devices,
+		endpoint: target, transport: transport, media: &http.Client{Transport: transport}, container: container, devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }

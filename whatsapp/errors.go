@@ -23,6 +23,7 @@ import (
 var (
 	errConnectTimeout  = errors.New("dial or handshake timed out")
 	errRunEnded        = errors.New("the run was ended")
+	errNoToken         = errors.New("WhatsApp has no authentication token to refresh")
 	errHandshakeClosed = errors.New("the connection was closed before the handshake was answered")
 )
 

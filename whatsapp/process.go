@@ -20,6 +20,9 @@ var process struct {
 	deviceName string
 }
 
+// whatsAppRoot is the key that whatsmeow comes with.
+var whatsAppRoot = whatsmeow.WACertPubKey
+
 var errProcessClaimed = errors.New("this process already speaks to WhatsApp with other settings")
 
 // claimProcess sets the process-wide variables, or checks that they are already what is wanted. The zero root key
@@ -28,10 +31,7 @@ func claimProcess(root [32]byte, deviceName string) error {
 	process.Lock()
 	defer process.Unlock()
 	if root == [32]byte{} {
-		root = whatsmeow.WACertPubKey
-		if process.claimed {
-			root = process.root
-		}
+		root = whatsAppRoot
 	}
 	if process.claimed {
 		if process.root != root {
