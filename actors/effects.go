@@ -4,19 +4,35 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"wasup/session"
 )
 
-// closeBound is how long the next run waits for the one before it to end. Two runs of one device at a time would
-// replace each other at WhatsApp's side and share one ratchet.
-const closeBound = 10 * time.Second
+const (
+	// unlinkBound is how long WhatsApp may take to confirm that a device is gone, before the credentials go anyway.
+	unlinkBound = 8 * time.Second
+	// closeBound is how long the client may then take to close.
+	closeBound = 8 * time.Second
+	// forgetBound is how long the store may take to delete the credentials, and forgetRetry the pause within it.
+	forgetBound = 8 * time.Second
+	forgetRetry = time.Second
+	// handoverBound is how long the next run waits for the one before it, and for an unlinking, to end. Two runs of
+	// one device at a time would replace each other at WhatsApp's side and share one ratchet. It is longer than
+	// everything above together.
+	handoverBound = 30 * time.Second
+	// inboxBound is how many inputs a client run may have posted that the actor has not taken. A run posts a few in
+	// its life; one beyond this is broken and ended, because an unbounded mailbox would take the whole process.
+	inboxBound = 1024
+)
 
-// unlinkBound is how long WhatsApp may take to confirm that a device is gone, before the credentials go anyway.
-const unlinkBound = 10 * time.Second
+var (
+	errEnded   = &session.Error{Code: session.CodeDisconnected, Op: "send", Message: "the client run ended while the message was sent"}
+	errFlooded = &session.Error{Code: session.CodeDisconnected, Op: "send", Message: "the client run posted more than its session could take"}
+)
 
-func (s *Session) run1(effect session.Effect) {
+func (s *Session) carryOut(effect session.Effect) {
 	switch effect.Kind {
 	case session.OpenSocket:
 		s.openRun(effect.Incarnation)
@@ -29,35 +45,36 @@ func (s *Session) run1(effect session.Effect) {
 
 // effect runs off the mailbox in a goroutine that this incarnation owns. A panic in it is raised in the actor.
 func (s *Session) effect(name string, do func()) {
-	self, root := s.self, s.core.env.System.Root
-	s.core.env.Tasks.Go(func() {
-		defer func() {
-			if r := recover(); r != nil {
-				root.Send(self, crashed{s, &session.Crash{Where: "effect " + name, Reason: fmt.Sprint(r), Stack: string(debug.Stack())}})
-			}
-		}()
+	s.core.task(func() {
+		defer s.raise("effect " + name)
 		do()
 	})
 }
 
-func (s *Session) openRun(incarnation session.Incarnation) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.run = cancel
-	env, self, closing := s.core.env, s.self, s.core.closing
-	post := func(in session.Input) {
-		env.InFlight.Add(1)
-		in.Incarnation = incarnation
-		env.System.Root.Send(self, posted{in})
+// raise is deferred by goroutines that this incarnation owns.
+func (s *Session) raise(where string) {
+	if r := recover(); r != nil {
+		crash := &session.Crash{Where: where, Reason: fmt.Sprint(r), Stack: string(debug.Stack())}
+		s.core.env.System.Root.Send(s.self, crashed{s, crash})
 	}
-	done := s.core.begin()
+}
+
+func (s *Session) openRun(incarnation session.Incarnation) {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	s.run, s.endRun = ctx, cancel
+	env, self, before := s.core.env, s.self, s.core.closing
+	post := s.poster(incarnation, cancel)
+	ended := s.core.begin()
 	s.effect("OpenSocket", func() {
 		adopted := false
 		defer func() {
 			if !adopted {
-				done()
+				close(ended)
 			}
 		}()
-		if !wait(ctx, closing) {
+		// Also a run that is no longer wanted waits: the one after it takes its end for the end of all before it.
+		wait(before, handoverBound)
+		if ctx.Err() != nil {
 			return
 		}
 		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Post: post})
@@ -69,39 +86,54 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 			return
 		}
 		adopted = true
-		s.closeWith(ctx, client, done)
+		s.closeWith(ctx, client, ended)
 		env.System.Root.Send(self, opened{incarnation, client})
 	})
 }
 
+// poster is how a client run reaches the mailbox. It never blocks.
+func (s *Session) poster(incarnation session.Incarnation, end context.CancelCauseFunc) func(session.Input) {
+	env, self, inbox := s.core.env, s.self, s.core.inbox.Load()
+	var flooded atomic.Bool
+	return func(in session.Input) {
+		in.Incarnation = incarnation
+		if inbox.Add(1) > inboxBound {
+			if !flooded.CompareAndSwap(false, true) {
+				inbox.Add(-1)
+				return
+			}
+			end(errFlooded)
+			in = session.Input{Kind: session.SocketLost, Incarnation: incarnation, Detail: errFlooded.Message}
+		}
+		env.System.Root.Send(self, posted{in, inbox})
+	}
+}
+
 // closeWith closes the client when its run's context ends, whoever ended it, and then says so. It costs no goroutine
 // while the run lasts.
-func (s *Session) closeWith(ctx context.Context, client session.Client, done func()) {
+func (s *Session) closeWith(ctx context.Context, client session.Client, ended chan<- struct{}) {
+	s.core.tasks.Add(1)
 	s.core.env.Tasks.Add(1)
 	context.AfterFunc(ctx, func() {
 		defer s.core.env.Tasks.Done()
-		defer done()
-		defer func() {
-			if r := recover(); r != nil {
-				s.log.Error("panic while a client was closed", "op", "close", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
-			}
-		}()
+		defer s.core.tasks.Add(-1)
+		defer close(ended)
+		defer s.raise("effect CloseSocket")
 		client.Close()
 	})
 }
 
-// wait is for the run before this one to end. It reports whether this one is still wanted.
-func wait(ctx context.Context, closing <-chan struct{}) bool {
-	if closing != nil {
-		bound := time.NewTimer(closeBound)
-		defer bound.Stop()
-		select {
-		case <-closing:
-		case <-bound.C:
-		case <-ctx.Done():
-		}
+// wait is for the run before this one to end.
+func wait(before <-chan struct{}, bound time.Duration) {
+	if before == nil {
+		return
 	}
-	return ctx.Err() == nil
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	select {
+	case <-before:
+	case <-timer.C:
+	}
 }
 
 // adopt takes the handle of an opened run, unless the machine has gone on meanwhile.
@@ -112,47 +144,69 @@ func (s *Session) adopt(m opened) {
 	}
 }
 
-// begin counts a client run, or what ends one, and makes the next one wait for it. The result says that it has ended.
-func (c *Core) begin() func() {
-	ended := make(chan struct{})
-	c.closing = ended
-	c.open.Add(1)
-	return func() {
-		c.open.Add(-1)
-		close(ended)
-	}
+// begin makes the next client run wait for this one, or for what ends it, until the channel is closed.
+func (c *Core) begin() chan struct{} {
+	c.closing = make(chan struct{})
+	return c.closing
 }
 
-// closeRun ends the open run. Its owner closes the client in the background.
+// closeRun ends the open run. The client is closed in the background; a send in flight hears of it.
 func (s *Session) closeRun() {
-	if s.run != nil {
-		s.run()
+	if s.endRun != nil {
+		s.endRun(errEnded)
 	}
-	s.run, s.client = nil, nil
+	s.forgetRun()
+}
+
+func (s *Session) forgetRun() {
+	s.run, s.endRun, s.client = nil, nil, nil
+	s.lane.flying = 0
 }
 
 // unlink tells WhatsApp, as far as the link allows, and then forgets the credentials whatever WhatsApp said: a person
 // asked for it.
 func (s *Session) unlink() {
-	client, end, closing := s.client, s.run, s.core.closing
-	s.run, s.client = nil, nil
-	env, id := s.core.env, s.core.id
-	done := s.core.begin()
+	client, end, before := s.client, s.endRun, s.core.closing
+	s.forgetRun()
+	ended := s.core.begin()
 	s.effect("Unlink", func() {
-		defer done()
+		defer close(ended)
+		// Deferred, so that a panic in the client does not keep the credentials.
+		defer func() {
+			if end != nil {
+				end(errEnded)
+			}
+			wait(before, closeBound)
+			s.forget()
+		}()
+		if client == nil {
+			return
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), unlinkBound)
 		defer cancel()
-		if client != nil {
-			if err := client.Unlink(ctx); err != nil {
-				s.log.Warn("WhatsApp did not confirm the logout: the phone may list the device until it is removed there", "op", "unlink", "err", err)
-			}
-		}
-		if end != nil {
-			end()
-		}
-		wait(ctx, closing)
-		if err := env.Dialer.Forget(ctx, id); err != nil {
-			s.log.Error("the credentials could not be deleted", "op", "forget", "err", err)
+		if err := client.Unlink(ctx); err != nil {
+			s.log.Warn("WhatsApp did not confirm the logout: the phone may list the device until it is removed there", "op", "unlink", "err", err)
 		}
 	})
+}
+
+// forget deletes the credentials. A database that is busy is tried again: nothing else would, and the next start would
+// log the device in that a person has logged out.
+func (s *Session) forget() {
+	ctx, cancel := context.WithTimeout(context.Background(), forgetBound)
+	defer cancel()
+	pause := time.NewTicker(forgetRetry)
+	defer pause.Stop()
+	for {
+		err := s.core.env.Dialer.Forget(ctx, s.core.id)
+		if err == nil {
+			return
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			s.log.Error("the credentials could not be deleted", "op", "forget", "code", session.CodeOf(err), "err", err)
+			return
+		}
+	}
 }

@@ -1,7 +1,7 @@
 package actors
 
 import (
-	"time"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -9,19 +9,27 @@ import (
 )
 
 // Tell steps the machine with an input from people or from the supervisor. The answer is a Told.
-type Tell struct{ Input session.Input }
+type Tell struct {
+	Input session.Input
+	// Order is the place of a person's wish among all wishes for the session, in which they were stored. One that was
+	// overtaken is not taken: the session would do other than what is stored. Zero is no wish.
+	Order uint64
+}
 
 // Told answers Tell with the session's status after the step.
 type Told struct {
 	Before session.State
 	Status session.Status
+	Err    error // *session.Error: the actor crashed over the input
 }
 
 // RequestQR asks for a code; the answer is a session.QRAnswer, given when the session has come to one.
-type RequestQR struct{}
+type RequestQR struct {
+	Order uint64 // as in Tell
+}
 
-// ForgetWaiter withdraws a RequestQR whose asker has gone.
-type ForgetWaiter struct{ Asker *actor.PID }
+// Forget withdraws a RequestQR or a SendText whose asker has gone.
+type Forget struct{ Asker *actor.PID }
 
 // Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
 type Dismiss struct{}
@@ -40,7 +48,10 @@ type Sent struct {
 // The rest are the actor's messages to itself. Those of a goroutine name the incarnation of the actor that started it,
 // so that the next one does not take them for its own.
 type (
-	posted struct{ in session.Input } // by a client run
+	posted struct { // by a client run
+		in    session.Input
+		inbox *atomic.Int64
+	}
 	fired  struct{ timer session.Timer }
 	opened struct {
 		incarnation session.Incarnation
@@ -51,15 +62,8 @@ type (
 		incarnation session.Incarnation
 		err         error
 	}
-	saved struct {
-		from *Session
-		err  error
-	}
-	saveDue struct{ from *Session }
 	crashed struct {
-		from  *Session
+		from  *Session // nil: whichever incarnation runs
 		crash *session.Crash
 	}
 )
-
-const saveRetry = 2 * time.Second

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,26 +16,25 @@ import (
 // Session is one incarnation of the actor of one WhatsApp client. A restart makes a new one around the same Core.
 type Session struct {
 	core *Core
-	log  *slog.Logger
 
 	self   *actor.PID
-	ctx    context.Context // ends with this incarnation: everything it started hears of it
-	cancel context.CancelFunc
+	log    *slog.Logger
+	ctx    context.Context // ends with this incarnation: everything it started hears of it, and why
+	cancel context.CancelCauseFunc
 
-	run    context.CancelFunc // ends the open client run
-	client session.Client     // of the live run, once it is open
+	run    context.Context // of the open client run; nil: none is
+	endRun context.CancelCauseFunc
+	client session.Client // of the live run, once it is open
 	timer  *time.Timer
 	lane   lane
-	saving bool
-	dirty  bool
 }
 
 // Props is how the supervisor spawns a session. The producer has no side effects: it also runs for a spawn that loses
 // its name to another.
 func Props(core *Core) *actor.Props {
-	return actor.PropsFromProducer(func() actor.Actor {
-		return &Session{core: core, log: core.env.Log.With("session", core.id)}
-	})
+	// What was in the mailbox of an actor that has stopped is lost uncounted, so each one counts anew.
+	core.inbox.Store(new(atomic.Int64))
+	return actor.PropsFromProducer(func() actor.Actor { return &Session{core: core, log: core.log()} })
 }
 
 // Receive takes one message. It never blocks, and a panic in it is this session's alone: whoever asked is answered and
@@ -43,11 +43,7 @@ func (s *Session) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Restarting, *actor.Stopping, *actor.Stopped:
 		// A panic in these would resurrect the actor or leave a ghost behind.
-		defer func() {
-			if r := recover(); r != nil {
-				s.log.Error("panic while a session was released", "op", "release", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
-			}
-		}()
+		defer s.swallow()
 	default:
 		defer s.reraise(ctx)
 	}
@@ -66,13 +62,24 @@ func (s *Session) reraise(ctx actor.Context) {
 	}
 	s.core.crash = crash
 	if asker := ctx.Sender(); asker != nil {
-		if _, asked := ctx.Message().(RequestQR); asked {
-			s.core.waiters[asker.Id] = &waiter{asker: asker} // the next incarnation answers it
-		} else {
-			ctx.Respond(refusal(ctx.Message(), s.core, &session.Error{Code: session.CodeRestarted, Session: s.core.id}))
+		restarted := &session.Error{Code: session.CodeRestarted, Op: "ask session", Session: s.core.id}
+		switch ctx.Message().(type) {
+		case RequestQR:
+			s.keep(asker) // the next incarnation answers it
+		case SendText:
+			s.reply(asker, Sent{Err: restarted})
+		default:
+			s.reply(asker, Told{Before: s.core.machine.State(), Status: s.core.Status(), Err: restarted})
 		}
 	}
-	panic(crash)
+	panic(crash) //nolint:forbidigo // the supervisor restarts the session for it
+}
+
+// swallow is deferred where a panic would bring a stopping actor back to life or leave a ghost behind.
+func (s *Session) swallow() {
+	if r := recover(); r != nil {
+		s.log.Error("panic while a session was released", "op", "release", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+	}
 }
 
 func (s *Session) take(ctx actor.Context) {
@@ -84,22 +91,27 @@ func (s *Session) take(ctx actor.Context) {
 	case *actor.Stopping:
 		s.stop()
 	case Tell:
-		before := s.core.machine.State()
-		s.tell(m.Input)
-		if ctx.Sender() != nil {
-			ctx.Respond(Told{Before: before, Status: s.core.Status()})
-		}
+		s.told(ctx, m)
 	case RequestQR:
-		s.await(ctx.Sender())
-	case ForgetWaiter:
+		s.await(ctx.Sender(), m.Order)
+	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
+		s.lane.withdraw(m.Asker.Id)
 	case Dismiss:
 		s.dismiss(session.OutcomeShuttingDown)
 	case SendText:
 		s.enqueue(ctx.Sender(), m)
+	default:
+		s.takeOwn(m)
+	}
+}
+
+// takeOwn takes what the actor's own goroutines and timers sent.
+func (s *Session) takeOwn(message any) {
+	switch m := message.(type) {
 	case posted:
-		s.core.env.InFlight.Add(-1)
-		s.take1(m.in)
+		m.inbox.Add(-1)
+		s.hear(m.in)
 	case fired:
 		if m.timer == s.core.machine.Timer() {
 			s.step(session.Input{Kind: m.timer.Kind})
@@ -108,24 +120,18 @@ func (s *Session) take(ctx actor.Context) {
 		s.adopt(m)
 	case sendDone:
 		s.laneDone(m)
-	case saved:
-		s.saveDone(m)
-	case saveDue:
-		if m.from == s {
-			s.save()
-		}
 	case crashed:
-		if m.from != s {
-			s.log.Warn("panic in an effect of an incarnation that has ended", "op", m.crash.Where, "err", m.crash.Reason)
+		if m.from != nil && m.from != s {
+			s.log.Warn("panic in an effect of an incarnation that has ended", "op", m.crash.Where, "err", m.crash.Reason, "stack", m.crash.Stack)
 			return
 		}
-		panic(m.crash)
+		panic(m.crash) //nolint:forbidigo // the supervisor restarts the session for it
 	}
 }
 
-// take1 takes an input of a client run. A bug in the run's own goroutines is raised here, where the supervisor sees it;
+// hear takes an input of a client run. A bug in the run's own goroutines is raised here, where the supervisor sees it;
 // one of a run that has ended no longer concerns the session.
-func (s *Session) take1(in session.Input) {
+func (s *Session) hear(in session.Input) {
 	run, live := s.core.machine.Incarnation()
 	if in.Kind != session.Crashed {
 		s.step(in)
@@ -135,12 +141,12 @@ func (s *Session) take1(in session.Input) {
 		s.log.Warn("panic in a client run that has ended", "incarnation", in.Incarnation, "err", in.Detail)
 		return
 	}
-	panic(&session.Crash{Where: "client run", Reason: in.Detail, Stack: in.Stack})
+	panic(&session.Crash{Where: "client run", Reason: in.Detail, Stack: in.Stack}) //nolint:forbidigo // the supervisor restarts the session for it
 }
 
 func (s *Session) start(ctx actor.Context) {
 	s.self = ctx.Self()
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if crash := s.core.crash; crash != nil {
 		s.core.crash = nil
 		s.step(session.Input{Kind: session.Crashed, Detail: crash.Reason})
@@ -150,17 +156,34 @@ func (s *Session) start(ctx actor.Context) {
 	s.core.publish()
 }
 
-// stop ends the session: for good when the process drains, or into quarantine.
+// stop ends the session: for good when the process drains, or into quarantine. Each part is done whatever becomes of
+// the others.
 func (s *Session) stop() {
-	if crash := s.core.condemned.Load(); crash != nil {
-		s.core.Quarantine(time.Now(), crash)
-		s.release(&session.Error{Code: session.CodeQuarantined, Session: s.core.id})
-		s.settleWaiters(time.Now())
-		s.markDirty()
-		return
+	why, outcome := session.CodeShuttingDown, session.OutcomeShuttingDown
+	crash := s.core.condemned.Load()
+	if crash != nil {
+		why, outcome = session.CodeQuarantined, session.OutcomeFailed
 	}
-	s.release(&session.Error{Code: session.CodeShuttingDown, Session: s.core.id})
-	s.dismiss(session.OutcomeShuttingDown)
+	parts := []func(){
+		func() { s.release(&session.Error{Code: why, Session: s.core.id}) },
+		func() {
+			if crash != nil {
+				s.core.Quarantine(time.Now(), crash)
+			}
+		},
+		func() { s.dismiss(outcome) },
+		func() {
+			if crash != nil {
+				s.markDirty()
+			}
+		},
+	}
+	for _, part := range parts {
+		func() {
+			defer s.swallow()
+			part()
+		}()
+	}
 }
 
 // release ends what this incarnation started. The client is closed in the background: the next run waits for it.
@@ -169,10 +192,33 @@ func (s *Session) release(why *session.Error) {
 		s.timer.Stop()
 	}
 	if s.cancel != nil {
-		s.cancel()
+		s.cancel(why)
 	}
 	s.closeRun()
 	s.failLane(why)
+}
+
+// told takes an input from people or the supervisor, and answers it.
+func (s *Session) told(ctx actor.Context, m Tell) {
+	before := s.core.machine.State()
+	if s.inOrder(m.Order) {
+		s.tell(m.Input)
+	}
+	if asker := ctx.Sender(); asker != nil {
+		s.reply(asker, Told{Before: before, Status: s.core.Status()})
+	}
+}
+
+// inOrder reports whether no later wish was taken before this one.
+func (s *Session) inOrder(order uint64) bool {
+	if order == 0 {
+		return true
+	}
+	if order < s.core.order {
+		return false
+	}
+	s.core.order = order
+	return true
 }
 
 // tell takes an input from people or the supervisor; people's inputs change what is desired.
@@ -182,26 +228,30 @@ func (s *Session) tell(in session.Input) {
 		s.core.desired = session.DesiredRun
 	case session.Stopped, session.LogoutDue:
 		s.core.desired = session.DesiredStop
+	case session.Restored:
+		if s.core.desired != session.DesiredRun { // a person was faster than the boot
+			return
+		}
 	default:
 	}
 	s.step(in)
 }
 
-// step is the heart: step the machine, publish, run the effects, answer who can be answered, arm the timer.
+// step is the heart: step the machine, publish, run the effects, tell who watches, answer who can be answered, arm the
+// timer. Effects come before everything that could fail: a logout that was taken deletes the credentials.
 func (s *Session) step(in session.Input) {
 	now := time.Now()
 	before := s.core.machine
 	next, effects := before.Step(now, in)
 	s.core.machine = next
-	changed := next.State() != before.State() || next.Cause() != before.Cause()
 	s.core.publish()
-	if changed {
-		s.core.env.Observer.SessionChanged(s.core.id, next.State(), next.Cause())
-		s.logChange(before, next, in)
-		s.markDirty()
-	}
 	for _, effect := range effects {
-		s.run1(effect)
+		s.carryOut(effect)
+	}
+	if next.State() != before.State() || next.Cause() != before.Cause() {
+		s.markDirty()
+		s.logChange(before, next, in)
+		s.core.env.Observer.SessionChanged(s.core.id, next.State(), next.Cause())
 	}
 	if next.State() != session.Ready {
 		s.failLane(&session.Error{Code: session.CodeDisconnected, Session: s.core.id, Message: "the session left READY: " + string(next.State())})
@@ -233,14 +283,4 @@ func (s *Session) logChange(before, next session.Machine, in session.Input) {
 	incarnation, _ := next.Incarnation()
 	s.log.Log(s.ctx, level, "session changed", "from", before.State(), "state", next.State(), "cause", next.Cause(),
 		"input", in.Kind, "incarnation", incarnation, "detail", in.Detail)
-}
-
-// refusal is the typed answer to a message that cannot be taken.
-func refusal(message any, core *Core, err *session.Error) any {
-	switch message.(type) {
-	case SendText:
-		return Sent{Err: err}
-	default:
-		return Told{Before: core.machine.State(), Status: core.Status()}
-	}
 }

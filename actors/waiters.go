@@ -17,20 +17,36 @@ type waiter struct {
 
 // await answers at once if it can, else keeps the waiter and starts what is needed. Asking counts as a person's act:
 // in a state where the session rests, it starts.
-func (s *Session) await(asker *actor.PID) {
-	s.tell(session.Input{Kind: session.QRAsked})
-	if asker == nil {
+func (s *Session) await(asker *actor.PID, order uint64) {
+	if s.core.env.Draining.Load() {
+		s.answer(asker, session.OutcomeShuttingDown)
 		return
+	}
+	if s.inOrder(order) {
+		s.tell(session.Input{Kind: session.QRAsked})
 	}
 	if answer, ok := s.core.machine.QRVerdict(time.Now()); ok {
-		s.answer(asker, answer)
+		s.reply(asker, answer)
 		return
 	}
-	if len(s.core.waiters) >= s.core.env.MaxWaiters {
-		s.answer(asker, session.QRAnswer{Outcome: session.OutcomeTooMany, State: s.core.machine.State(), Cause: s.core.machine.Cause()})
+	s.keep(asker)
+	s.settleWaiters(time.Now())
+}
+
+// keep lets an asker wait, if it may.
+func (s *Session) keep(asker *actor.PID) {
+	if asker == nil || s.core.waiters[asker.Id] != nil {
 		return
 	}
-	s.core.waiters[asker.Id] = &waiter{asker: asker}
+	switch {
+	case len(s.core.waiters) >= s.core.env.MaxWaiters:
+		s.answer(asker, session.OutcomeTooMany)
+	default:
+		if s.core.waiters == nil {
+			s.core.waiters = make(map[string]*waiter)
+		}
+		s.core.waiters[asker.Id] = &waiter{asker: asker}
+	}
 }
 
 // settleWaiters answers everybody once the session has come to an answer.
@@ -39,21 +55,24 @@ func (s *Session) settleWaiters(now time.Time) {
 		return
 	}
 	if answer, ok := s.core.machine.QRVerdict(now); ok {
-		for id, w := range s.core.waiters {
-			s.answer(w.asker, answer)
-			delete(s.core.waiters, id)
+		for _, w := range s.core.waiters {
+			s.reply(w.asker, answer)
 		}
+		s.core.waiters = nil
 		return
 	}
-	s.askAgain()
+	switch s.core.machine.State() {
+	case session.DisconnectedLogout, session.NotInitialized:
+		s.askAgain()
+	default:
+	}
 }
 
 // askAgain starts a session that came to rest under waiting callers, once for each of them: an unlinked device is
-// exactly what they want to link again.
+// exactly what they want to link again. If a person wants it at rest they are told so instead.
 func (s *Session) askAgain() {
-	switch s.core.machine.State() {
-	case session.DisconnectedLogout, session.NotInitialized:
-	default:
+	if s.core.desired != session.DesiredRun {
+		s.dismiss(session.OutcomeStopped)
 		return
 	}
 	willing := false
@@ -63,18 +82,18 @@ func (s *Session) askAgain() {
 		}
 	}
 	if willing {
-		s.tell(session.Input{Kind: session.QRAsked})
+		s.step(session.Input{Kind: session.QRAsked})
 	}
 }
 
 // dismiss answers everybody with an outcome that is not the machine's.
 func (s *Session) dismiss(outcome session.QROutcome) {
-	for id, w := range s.core.waiters {
-		s.answer(w.asker, session.QRAnswer{Outcome: outcome, State: s.core.machine.State(), Cause: s.core.machine.Cause()})
-		delete(s.core.waiters, id)
+	for _, w := range s.core.waiters {
+		s.answer(w.asker, outcome)
 	}
+	s.core.waiters = nil
 }
 
-func (s *Session) answer(asker *actor.PID, answer session.QRAnswer) {
-	s.core.env.System.Root.Send(asker, answer)
+func (s *Session) answer(asker *actor.PID, outcome session.QROutcome) {
+	s.reply(asker, session.QRAnswer{Outcome: outcome, State: s.core.machine.State(), Cause: s.core.machine.Cause()})
 }

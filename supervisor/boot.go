@@ -31,7 +31,7 @@ type Readiness struct {
 // Readiness answers without waiting.
 func (s *Supervisor) Readiness() Readiness {
 	r := Readiness{
-		Draining: s.draining.Load(), Wanted: int(s.boot.wanted.Load()),
+		Draining: s.env.Draining.Load(), Wanted: int(s.boot.wanted.Load()),
 		Settled: int(s.boot.settled.Load()), Restored: int(s.boot.ready.Load()),
 	}
 	r.Ready = s.boot.begun.Load() && !r.Draining && r.Settled >= r.Wanted
@@ -51,27 +51,55 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 		if record.Desired != session.DesiredRun {
 			continue
 		}
-		if status := e.core.Status(); status.State == session.NotInitialized && status.HasDevice {
-			e.core.Restoring()
+		if restorable(e) {
 			s.boot.wanted.Add(1)
+			e.core.Restoring()
+			if !restorable(e) { // somebody asked for it meanwhile, and it may have told of it before it was counted
+				s.restored(e, e.core.Status().State)
+			}
 		}
 		entries = append(entries, e)
 	}
-	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), 0)
+	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
 	began := time.Now()
 	for i, e := range entries {
 		h, err := s.running(ctx, e)
 		if err != nil {
 			return err
 		}
-		turn := began.Add(time.Duration(float64(i) / s.cfg.BootRate * float64(time.Second)))
-		if s.cfg.BootJitter > 0 {
-			turn = turn.Add(rand.N(s.cfg.BootJitter))
-		}
-		s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Restored, Until: turn}})
+		s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Restored, Until: s.turn(began, i)}})
 	}
 	s.boot.begun.Store(true)
 	return nil
+}
+
+func restorable(e *entry) bool {
+	status := e.core.Status()
+	return status.State == session.NotInitialized && status.HasDevice && status.Desired == session.DesiredRun
+}
+
+// turn is when the n-th session may connect.
+func (s *Supervisor) turn(began time.Time, n int) time.Time {
+	turn := began
+	if s.cfg.BootRate > 0 {
+		turn = turn.Add(time.Duration(float64(n) / s.cfg.BootRate * float64(time.Second)))
+	}
+	if s.cfg.BootJitter > 0 {
+		turn = turn.Add(rand.N(s.cfg.BootJitter))
+	}
+	return turn
+}
+
+// restored counts a session's restore as ended, once.
+func (s *Supervisor) restored(e *entry, state session.State) {
+	if !e.core.Restored() {
+		return
+	}
+	s.boot.settled.Add(1)
+	if state == session.Ready {
+		s.boot.ready.Add(1)
+	}
+	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
 }
 
 // watcher passes on what sessions report and counts the restore's progress.
@@ -81,15 +109,8 @@ type watcher struct {
 }
 
 func (w *watcher) SessionChanged(id session.ID, state session.State, cause session.Cause) {
+	if e, ok := w.of.entry(id); ok && cause != session.CauseRestoring {
+		w.of.restored(e, state)
+	}
 	w.Observer.SessionChanged(id, state, cause)
-	if cause == session.CauseRestoring {
-		return
-	}
-	if e, ok := w.of.entry(id); ok && e.core.Restored() {
-		w.of.boot.settled.Add(1)
-		if state == session.Ready {
-			w.of.boot.ready.Add(1)
-		}
-		w.Observer.RestoreAdvanced(int(w.of.boot.wanted.Load()), int(w.of.boot.ready.Load()))
-	}
 }

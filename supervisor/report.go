@@ -40,4 +40,13 @@ func (s *Supervisor) Tree() []Supervision {
 func (s *Supervisor) Waiting() int { return int(s.waiting.Load()) }
 
 // InFlight is how many events of WhatsApp clients wait in mailboxes now.
-func (s *Supervisor) InFlight() int { return int(s.env.InFlight.Load()) }
+func (s *Supervisor) InFlight() int {
+	sum := 0
+	s.entries.Range(func(_, v any) bool {
+		if e := v.(*entry); e.handle.Load() != nil {
+			sum += e.core.InFlight()
+		}
+		return true
+	})
+	return sum
+}

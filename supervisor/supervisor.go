@@ -58,16 +58,18 @@ type Config struct {
 
 // Supervisor supervises all sessions of the process.
 type Supervisor struct {
-	cfg  Config
-	env  *actors.Env
-	root *actor.PID
-	done chan struct{} // closed once the root actor and so all sessions have stopped
+	cfg     Config
+	env     *actors.Env
+	root    *actor.PID
+	stopped chan struct{} // closed once the root actor and so all sessions have stopped
+	done    chan struct{} // closed once what they had left to do is done too
 
-	entries  sync.Map // session.ID -> *entry
-	draining atomic.Bool
-	waiting  atomic.Int64
-	boot     boot
-	stop     sync.Once
+	entries sync.Map // session.ID -> *entry
+	wished  sync.Map // session.ID -> *wishes
+	waiting atomic.Int64
+	boot    boot
+	drain   sync.Once
+	stop    sync.Once
 }
 
 // New makes a supervisor without sessions. Boot brings the stored ones back.
@@ -75,8 +77,10 @@ func New(cfg Config) *Supervisor {
 	system := actor.NewActorSystemWithConfig(actor.Configure(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }),
 		actor.WithDeadLetterRequestLogging(false),
+		// The throttle of a log that goes nowhere: its goroutine would outlive Stop by this long.
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
-	s := &Supervisor{cfg: cfg, done: make(chan struct{})}
+	s := &Supervisor{cfg: cfg, stopped: make(chan struct{}), done: make(chan struct{})}
 	s.env = &actors.Env{
 		System: system, Dialer: cfg.Dialer, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
@@ -88,7 +92,7 @@ func New(cfg Config) *Supervisor {
 			s.env.Lost(letter.Message)
 		}
 	})
-	s.root = system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return &root{of: s, children: make(map[string]*entry)} }))
+	s.root = system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return &root{of: s, children: make(map[string]*handle)} }))
 	return s
 }
 
@@ -131,27 +135,25 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 	}
 	defer s.waiting.Add(-1)
 	answer, err := s.requestQR(ctx, id)
-	switch {
+	switch code := session.CodeOf(err); {
 	case err == nil:
 		return answer
-	case session.CodeOf(err) == session.CodeTimeout:
-		return s.outcome(id, session.OutcomeTimeout)
-	case session.CodeOf(err) == session.CodeShuttingDown:
+	case code == session.CodeShuttingDown:
 		return s.outcome(id, session.OutcomeShuttingDown)
+	case code == session.CodeTimeout, ctx.Err() != nil:
+		return s.outcome(id, session.OutcomeTimeout)
 	default:
-		s.cfg.Log.Error("a request for a code failed", "session", id, "op", "request qr", "code", session.CodeOf(err), "err", err)
+		s.cfg.Log.Error("a request for a code failed", "session", id, "op", "request qr", "code", code, "err", err)
 		return s.outcome(id, session.OutcomeError)
 	}
 }
 
 func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAnswer, error) {
-	e, err := s.want(ctx, id, session.DesiredRun)
+	e, order, err := s.want(ctx, id, session.DesiredRun)
 	if err != nil {
 		return session.QRAnswer{}, err
 	}
-	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{}, func(h *handle) func(*actor.PID) {
-		return func(asker *actor.PID) { s.env.System.Root.Send(h.pid, actors.ForgetWaiter{Asker: asker}) }
-	})
+	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order})
 }
 
 func (s *Supervisor) outcome(id session.ID, outcome session.QROutcome) session.QRAnswer {
@@ -185,43 +187,49 @@ func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status,
 
 // tell stores what people want before the session hears of it, so that it holds across a crash right after the answer.
 func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
-	e, err := s.want(ctx, id, desired)
+	e, order, err := s.want(ctx, id, desired)
 	if err != nil {
 		return actors.Told{}, err
 	}
-	return ask[actors.Told](ctx, s, e, actors.Tell{Input: session.Input{Kind: verb}}, nil)
+	told, err := ask[actors.Told](ctx, s, e, actors.Tell{Input: session.Input{Kind: verb}, Order: order})
+	if err == nil {
+		err = told.Err
+	}
+	return told, err
 }
 
-// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. It starts nothing.
+// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. It starts nothing: unlike a
+// request for a code it does not bring back a session that stops meanwhile. When ctx ends first, a message that still
+// waited is withdrawn; one that was on its way may arrive.
 func (s *Supervisor) Send(ctx context.Context, id session.ID, text session.Text) (session.Ack, error) {
-	if s.draining.Load() {
+	if s.env.Draining.Load() {
 		return session.Ack{}, shuttingDown(id)
 	}
-	e, ok := s.entry(id)
-	if status, _ := s.Status(id); !ok || status.State != session.Ready {
+	status, _ := s.Status(id)
+	var h *handle
+	if e, ok := s.entry(id); ok {
+		h = e.handle.Load()
+	}
+	if h == nil || status.State != session.Ready {
 		s.cfg.Observer.SendFailed(session.CodeNotReady)
 		return session.Ack{}, actors.NotReady(id, status.State)
 	}
-	sent, err := ask[actors.Sent](ctx, s, e, actors.SendText{Text: text}, nil)
-	if err != nil {
-		return session.Ack{}, err
+	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendText{Text: text}, h.gone, s.forget(h))
+	switch {
+	case err == nil:
+		return sent.Ack, sent.Err
+	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
+		return session.Ack{}, shuttingDown(id)
+	case errors.Is(err, actors.ErrGone):
+		return session.Ack{}, &session.Error{Code: session.CodeQuarantined, Op: "send", Session: id, Err: err}
+	default:
+		return session.Ack{}, unanswered(ctx, "send", id, err)
 	}
-	return sent.Ack, sent.Err
 }
 
-// want stores what people want of a session and makes its entry.
-func (s *Supervisor) want(ctx context.Context, id session.ID, desired session.Desired) (*entry, error) {
-	if s.draining.Load() {
-		return nil, shuttingDown(id)
-	}
-	if e, ok := s.entry(id); ok && e.core.Status().Desired == desired {
-		return e, nil
-	}
-	record, err := s.cfg.Store.SetDesired(ctx, id, desired)
-	if err != nil {
-		return nil, fmt.Errorf("store what session %s should do: %w", id, err)
-	}
-	return s.enter(record), nil
+// forget withdraws a question when its asker is gone.
+func (s *Supervisor) forget(h *handle) func(*actor.PID) {
+	return func(asker *actor.PID) { s.env.System.Root.Send(h.pid, actors.Forget{Asker: asker}) }
 }
 
 // enter makes the entry of a stored session, once.
@@ -245,29 +253,26 @@ func (s *Supervisor) entry(id session.ID) (*entry, bool) {
 
 // ask reaches a session's actor, spawning it first if it does not run, and asks again where it stopped before it
 // answered: a request for a session survives the session's quarantine.
-func ask[R any](ctx context.Context, s *Supervisor, e *entry, message any, onEnd func(*handle) func(*actor.PID)) (R, error) {
+func ask[R any](ctx context.Context, s *Supervisor, e *entry, message any) (R, error) {
 	var zero R
 	for {
 		h, err := s.running(ctx, e)
 		if err != nil {
 			return zero, err
 		}
-		var end func(*actor.PID)
-		if onEnd != nil {
-			end = onEnd(h)
-		}
-		answer, err := actors.Ask[R](ctx, s.env.System, h.pid, message, h.gone, end)
+		answer, err := actors.Ask[R](ctx, s.env.System, h.pid, message, h.gone, s.forget(h))
 		switch {
 		case err == nil:
 			return answer, nil
-		case s.draining.Load():
-			return zero, shuttingDown(e.id)
-		case errors.Is(err, actors.ErrGone):
-			e.handle.CompareAndSwap(h, nil)
-		case ctx.Err() != nil:
-			return zero, &session.Error{Code: session.CodeTimeout, Op: "ask session", Session: e.id, Err: err}
-		default:
-			return zero, &session.Error{Code: session.CodeInternal, Op: "ask session", Session: e.id, Err: err}
+		case !errors.Is(err, actors.ErrGone):
+			return zero, unanswered(ctx, "ask session", e.id, err)
+		}
+		// The actor answers no more, but may still be at its last message. Only the root knows when the next one may
+		// take over what the session keeps across its actors.
+		select {
+		case <-h.gone:
+		case <-ctx.Done():
+			return zero, unanswered(ctx, "ask session", e.id, ctx.Err())
 		}
 	}
 }
@@ -277,58 +282,73 @@ func (s *Supervisor) running(ctx context.Context, e *entry) (*handle, error) {
 	if h := e.handle.Load(); h != nil {
 		return h, nil
 	}
-	h, err := actors.Ask[*handle](ctx, s.env.System, s.root, ensure{e}, s.done, nil)
+	answer, err := actors.Ask[spawned](ctx, s.env.System, s.root, ensure{e}, s.stopped, nil)
 	switch {
-	case err == nil && h != nil:
-		return h, nil
-	case s.draining.Load(), errors.Is(err, actors.ErrGone):
+	case err == nil && answer.handle != nil:
+		return answer.handle, nil
+	case err == nil, errors.Is(err, actors.ErrGone):
 		return nil, shuttingDown(e.id)
-	case ctx.Err() != nil:
-		return nil, &session.Error{Code: session.CodeTimeout, Op: "spawn session", Session: e.id, Err: err}
 	default:
-		return nil, &session.Error{Code: session.CodeInternal, Op: "spawn session", Session: e.id, Err: err}
+		return nil, unanswered(ctx, "spawn session", e.id, err)
 	}
+}
+
+func unanswered(ctx context.Context, op string, id session.ID, err error) error {
+	if ctx.Err() != nil {
+		return &session.Error{Code: session.CodeTimeout, Op: op, Session: id, Err: err}
+	}
+	return &session.Error{Code: session.CodeInternal, Op: op, Session: id, Err: err}
 }
 
 func shuttingDown(id session.ID) error {
 	return &session.Error{Code: session.CodeShuttingDown, Op: "reach session", Session: id}
 }
 
-// Drain refuses new requests from now on and answers those that wait for a code. Sessions stay up until Stop, so that
-// sends that have begun can end.
+// Drain refuses new requests from now on, answers those who wait for a code, and restarts nothing any more.
 func (s *Supervisor) Drain() {
-	s.draining.Store(true)
-	s.entries.Range(func(_, v any) bool {
-		if h := v.(*entry).handle.Load(); h != nil {
-			s.env.System.Root.Send(h.pid, actors.Dismiss{})
-		}
-		return true
+	s.drain.Do(func() {
+		s.env.Draining.Store(true)
+		s.entries.Range(func(_, v any) bool {
+			if h := v.(*entry).handle.Load(); h != nil {
+				s.env.System.Root.Send(h.pid, actors.Dismiss{})
+			}
+			return true
+		})
 	})
 }
 
 // Stop stops every session, closes their sockets and waits for all of it. When ctx ends first, the error names the
-// sessions that did not stop. Stop is idempotent.
+// sessions that did not stop. Stop is idempotent; a later call waits on.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.Drain()
-	s.stop.Do(func() { s.env.System.Root.Stop(s.root) })
-	tasks := make(chan struct{})
-	go func() {
-		<-s.done
-		s.env.Tasks.Wait()
-		close(tasks)
-	}()
+	s.stop.Do(func() {
+		s.env.System.Root.Stop(s.root)
+		go s.finish()
+	})
 	select {
-	case <-tasks:
+	case <-s.done:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("sessions did not stop in time: %s: %w", strings.Join(s.unstopped(), ", "), ctx.Err())
 	}
 }
 
+// finish waits for what the sessions leave behind. Nothing starts a task of a session any more once it has stopped and
+// was told to finish, so that waiting cannot race with counting.
+func (s *Supervisor) finish() {
+	<-s.stopped
+	s.entries.Range(func(_, v any) bool {
+		v.(*entry).core.Finish()
+		return true
+	})
+	s.env.Tasks.Wait()
+	close(s.done)
+}
+
 func (s *Supervisor) unstopped() []string {
 	var names []string
 	s.entries.Range(func(_, v any) bool {
-		if e := v.(*entry); !e.core.Idle() {
+		if e := v.(*entry); e.handle.Load() != nil || !e.core.Idle() {
 			names = append(names, string(e.id))
 		}
 		return true
