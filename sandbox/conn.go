@@ -119,8 +119,9 @@ func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 	c.drop = func() {
 		// With a linger time of zero the system answers further packets with a reset: the client sees a
 		// connection that broke, not one that ended.
-		if tcp, ok := raw.(*net.TCPConn); ok {
+		if tcp := tcpOf(raw); tcp != nil {
 			_ = tcp.SetLinger(0)
+			_ = tcp.Close()
 		}
 		_ = raw.Close()
 	}
@@ -380,7 +381,7 @@ func (c *conn) cleanUp() {
 	c.end("ended")
 	c.out.stop()
 	if link := c.link.Load(); link != nil {
-		s.dir.withdraw(link.offers)
+		s.withdraw(link)
 	}
 	event := Event{Kind: EventDisconnected, Conn: c.id, Detail: c.reason}
 	if dev := c.device.Load(); dev != nil {

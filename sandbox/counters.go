@@ -108,17 +108,23 @@ const (
 	EventPairDeviceSent EventKind = "pair_device_sent"
 	EventPaired         EventKind = "paired"
 	EventPairRefused    EventKind = "pair_refused"
-	EventLoggedIn       EventKind = "logged_in"
-	EventLoginRefused   EventKind = "login_refused"
-	EventActive         EventKind = "active"
-	EventUnlinked       EventKind = "unlinked"
-	EventDisconnected   EventKind = "disconnected"
-	EventMessage        EventKind = "message"
-	EventReceipt        EventKind = "receipt"
-	EventUnknownQuery   EventKind = "unknown_query"
-	EventMalformed      EventKind = "malformed"
-	EventFault          EventKind = "fault"
-	EventPhone          EventKind = "phone"
+	// EventCodeRequested tells that a client asks the phone for a pairing code; Detail is the client's name.
+	EventCodeRequested EventKind = "code_requested"
+	// EventPasskeyDemanded tells that a client was asked for the passkey, EventPasskeyCode that both sides show
+	// the code in Detail.
+	EventPasskeyDemanded EventKind = "passkey_demanded"
+	EventPasskeyCode     EventKind = "passkey_code"
+	EventLoggedIn        EventKind = "logged_in"
+	EventLoginRefused    EventKind = "login_refused"
+	EventActive          EventKind = "active"
+	EventUnlinked        EventKind = "unlinked"
+	EventDisconnected    EventKind = "disconnected"
+	EventMessage         EventKind = "message"
+	EventReceipt         EventKind = "receipt"
+	EventUnknownQuery    EventKind = "unknown_query"
+	EventMalformed       EventKind = "malformed"
+	EventFault           EventKind = "fault"
+	EventPhone           EventKind = "phone"
 )
 
 // Event is something that happened on the server.

@@ -33,13 +33,16 @@ type account struct {
 	phone       *Phone
 	rawID       uint32
 
+	// code is the latest wish of a client to be paired by a code.
+	code *codeOffer
+
 	devices      map[uint16]*device
 	reserved     map[uint16]bool
 	lastDevice   uint16
 	lastKeyIndex uint32
 }
 
-func (a *account) scopeAccount() string       { return a.number }
+func (a *account) scopeAccount() string        { return a.number }
 func (a *account) scopeDevice(jid string) bool { return false }
 
 // jid names a device of the account by phone number, device 0 being the phone.

@@ -34,7 +34,7 @@ func (s *Server) stanzaHandlers() map[string]stanzaHandler {
 	return map[string]stanzaHandler{
 		"iq":        (*conn).handleIQ,
 		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session); nothing is expected back
-		"ack":       loggedIn((*conn).handleAck),
+		"ack":       (*conn).handleAnyAck,
 		"message":   loggedIn((*conn).handleMessage),
 		"receipt":   loggedIn((*conn).handleReceipt),
 		"presence":  loggedIn((*conn).handlePresence),
@@ -68,6 +68,7 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"passive set passive": (*conn).queryPassive,
 
 		"encrypt get count":        (*conn).queryPreKeyCount,
+		"encrypt get digest":       (*conn).queryDigest,
 		"encrypt get key":          (*conn).queryBundles,
 		"encrypt set registration": (*conn).queryUploadKeys,
 		"encrypt set rotate":       (*conn).queryRotateKey,
@@ -79,6 +80,9 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"privacy set tokens":  answerEmpty,
 
 		"md set remove-companion-device": (*conn).queryUnlink,
+
+		"abt get props": queryProps,
+		"w get props":   queryProps,
 
 		"blocklist get -":                   queryBlocklist,
 		"w:sync:app:state set sync":         queryAppState,
@@ -135,13 +139,12 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 	}
 	dev := c.device.Load()
 	query := namespace + " " + kind + " " + child
+	if dev == nil {
+		c.handleLinkIQ(query, node)
+		return
+	}
 	handle, ok := c.srv.queries[query]
-	if !ok || dev == nil {
-		// Pings are answered before a login as well.
-		if dev == nil && namespace == "w:p" {
-			c.answer(node, nil, nil)
-			return
-		}
+	if !ok {
 		c.unknown(namespace + "/" + child)
 		c.answer(node, nil, errNotImplemented)
 		return

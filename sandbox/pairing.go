@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -43,6 +44,23 @@ type linking struct {
 	offers []*linkOffer
 	// busy holds one token while a phone is pairing.
 	busy chan struct{}
+	// steps is where a phone waits for what the client sends next.
+	steps steps
+	// code is the client's wish to be paired by a code.
+	code atomic.Pointer[codeOffer]
+	// passkeyOptions is the demand for a passkey while there is one, passkeyRef the ref of its answer.
+	passkeyOptions atomic.Pointer[[]byte]
+	passkeyRef     atomic.Pointer[string]
+}
+
+// occupy takes the client for one pairing; the returned function ends that.
+func (l *linking) occupy() (func(), error) {
+	select {
+	case l.busy <- struct{}{}:
+		return func() { <-l.busy }, nil
+	default:
+		return nil, ErrPairBusy
+	}
 }
 
 // linkOffer is one pairing ref.
@@ -113,6 +131,14 @@ func (c *conn) sendRefs(link *linking) {
 	})
 }
 
+// withdraw takes back everything by which a phone could find the client.
+func (s *Server) withdraw(link *linking) {
+	s.dir.withdraw(link.offers)
+	if offer := link.code.Load(); offer != nil {
+		s.dir.withdrawCode(offer)
+	}
+}
+
 func newRef() string {
 	raw := make([]byte, refBytes)
 	_, _ = rand.Read(raw)
@@ -146,22 +172,12 @@ func (p *Phone) Scan(ctx context.Context, code string) (types.JID, error) {
 	case link.IdentityPublic != state.reg.identity:
 		return types.EmptyJID, fmt.Errorf("%w: the identity key is not the client's", ErrBadCode)
 	}
-	select {
-	case state.busy <- struct{}{}:
-		defer func() { <-state.busy }()
-	default:
-		return types.EmptyJID, ErrPairBusy
-	}
-	id, keyIndex, ok := s.dir.reserve(p.account)
-	if !ok {
-		return types.EmptyJID, ErrTooManyDevices
-	}
-	dev, err := p.pairWith(ctx, c, link, id, keyIndex)
+	release, err := state.occupy()
 	if err != nil {
-		s.dir.release(p.account, id)
 		return types.EmptyJID, err
 	}
-	return p.account.jid(dev.id), nil
+	defer release()
+	return p.linkClient(ctx, c, state, link)
 }
 
 // pairWith confirms the scan to the client, takes its answer and links the device.
@@ -252,7 +268,7 @@ func (p *Phone) refused(c *conn, err error) error {
 // paired ends a pairing: the client is told to come back and log in.
 func (s *Server) paired(c *conn, dev *device) {
 	link := c.link.Load()
-	s.dir.withdraw(link.offers)
+	s.withdraw(link)
 	s.stats.add(func(n *Counters) { n.Pairings++ })
 	s.emit(Event{Kind: EventPaired, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: dev.platform})
 	s.announceDevice(dev, "add")

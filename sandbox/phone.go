@@ -83,7 +83,11 @@ type Phone struct {
 	// sending is held while one message is encrypted and routed.
 	sending sync.Mutex
 
-	mu       sync.Mutex
+	passkey *Passkey
+
+	mu              sync.Mutex
+	passkeyRequired bool
+
 	script   Script
 	messages []*Message
 	byID     map[messageKey]*Message
@@ -125,8 +129,12 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 	if err != nil {
 		return nil, err
 	}
+	passkey, err := newPasskey()
+	if err != nil {
+		return nil, err
+	}
 	p := &Phone{
-		srv: s, sig: sig, script: cfg.Script, name: cfg.Name,
+		srv: s, sig: sig, passkey: passkey, script: cfg.Script, name: cfg.Name,
 		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
 		changed: make(chan struct{}), removed: make(chan struct{}),
 	}
@@ -337,4 +345,3 @@ func (p *Phone) take(d delivery) {
 		p.srv.stats.add(func(n *Counters) { n.QueueOverflows++ })
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
 )
 
 // Path is where the WebSocket endpoint is.
@@ -21,6 +21,10 @@ const Path = "/ws/chat"
 type Config struct {
 	// Listen is host:port of the WebSocket endpoint. Default 127.0.0.1:0.
 	Listen string
+	// TLS adds a second endpoint that speaks TLS, with a certificate under the server's own CA (CAPEM).
+	// TLSListen is its host:port. Default 127.0.0.1:0.
+	TLS       bool
+	TLSListen string
 	// Authority signs the server's certificate. Default: a new one.
 	Authority *Authority
 	// FirstRefTTL and RefTTL say how long the first and every further pairing ref can be scanned.
@@ -53,6 +57,9 @@ const (
 func (c Config) withDefaults() (Config, error) {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
+	}
+	if c.TLSListen == "" {
+		c.TLSListen = "127.0.0.1:0"
 	}
 	if c.FirstRefTTL == 0 {
 		c.FirstRefTTL = defaultFirstRefTTL
@@ -98,9 +105,11 @@ type Server struct {
 	log         *slog.Logger
 	static      *ecdh.PrivateKey
 	certificate []byte
+	transport   *transport
 	http        *http.Server
 	stanzas     map[string]stanzaHandler
 	queries     map[string]queryHandler
+	linkQueries map[string]linkHandler
 
 	dir    directory
 	faults faultSet
@@ -109,6 +118,9 @@ type Server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
+	// secureListener is nil without Config.TLS.
+	secureListener net.Listener
+
 	conns    map[*conn]struct{}
 	lastConn uint64
 	started  bool
@@ -138,10 +150,16 @@ func New(cfg Config) (*Server, error) {
 		certificate: certificate,
 		conns:       make(map[*conn]struct{}),
 	}
+	if cfg.TLS {
+		if s.transport, err = newTransport(cfg.TLSListen); err != nil {
+			return nil, err
+		}
+	}
 	s.dir.init()
 	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
 	s.stanzas = s.stanzaHandlers()
 	s.queries = s.queryHandlers()
+	s.linkQueries = linkHandlers()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
 	s.http = &http.Server{
@@ -168,13 +186,34 @@ func (s *Server) Start() error {
 	case s.started:
 		return errors.New("sandbox: the server is started already")
 	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(context.Background(), "tcp", s.cfg.Listen)
+	listener, err := listenOn(s.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("sandbox: listening on %q: %w", s.cfg.Listen, err)
+		return err
+	}
+	if s.transport != nil {
+		if s.secureListener, err = listenOn(s.cfg.TLSListen); err != nil {
+			_ = listener.Close()
+			return err
+		}
+		s.serve(tls.NewListener(s.secureListener, s.transport.config))
 	}
 	s.listener = listener
 	s.started = true
+	s.serve(listener)
+	return nil
+}
+
+func listenOn(address string) (net.Listener, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: listening on %q: %w", address, err)
+	}
+	return listener, nil
+}
+
+// serve accepts connections in a goroutine that Close waits for.
+func (s *Server) serve(listener net.Listener) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
@@ -182,7 +221,6 @@ func (s *Server) Start() error {
 			s.log.Error("sandbox stopped serving", "err", err)
 		}
 	}()
-	return nil
 }
 
 // Close closes all connections and waits for the server's goroutines, at most until ctx is done. It may be
@@ -272,4 +310,3 @@ func (s *Server) certificateFor() ([]byte, error) {
 	}
 	return stranger.root.Chain(s.static.PublicKey().Bytes(), time.Now())
 }
-

@@ -29,7 +29,10 @@ type indexRoute struct {
 type serverBody struct {
 	WebSocketURL  string `json:"websocket_url"`
 	RootPublicKey string `json:"root_public_key"`
-	Version       string `json:"version"`
+	// SecureURL and CA are there when the server speaks TLS as well.
+	SecureURL string `json:"secure_websocket_url,omitempty"`
+	CA        string `json:"ca_pem,omitempty"`
+	Version   string `json:"version"`
 }
 
 type phoneRequest struct {
@@ -73,6 +76,18 @@ type scanRequest struct {
 	Code string `json:"code"`
 	PNG  string `json:"png"`
 	QR   string `json:"qr"`
+}
+
+type codeRequest struct {
+	Code string `json:"code"`
+}
+
+type passkeyRequest struct {
+	Required *bool `json:"required"`
+}
+
+type passkeyBody struct {
+	Required bool `json:"required"`
 }
 
 type scanBody struct {

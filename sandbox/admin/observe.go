@@ -38,6 +38,8 @@ func (a *api) describe(r *http.Request) (int, any, error) {
 	return http.StatusOK, serverBody{
 		WebSocketURL:  a.server.URL(),
 		RootPublicKey: hex.EncodeToString(key[:]),
+		SecureURL:     a.server.SecureURL(),
+		CA:            string(a.server.CAPEM()),
 		Version:       buildVersion(),
 	}, nil
 }

@@ -43,6 +43,10 @@ var known = []struct {
 }{
 	{sandbox.ErrRefUnknown, problem{http.StatusNotFound, "ref_unknown", "no client shows this code: it was scanned already, or its connection ended", "code"}},
 	{sandbox.ErrRefExpired, problem{http.StatusGone, "ref_expired", "the code has expired; the client shows a newer one", "code"}},
+	{sandbox.ErrBadPairCode, problem{http.StatusBadRequest, "invalid", "expected 8 letters and digits, such as ABCD-1234", "code"}},
+	{sandbox.ErrNoCode, problem{http.StatusNotFound, "code_unknown", "no client asked for a code for this number, or it does not any more", "code"}},
+	{sandbox.ErrWrongCode, problem{http.StatusBadRequest, "wrong_code", "the client shows another code; after three wrong ones it has to ask for a new one", "code"}},
+	{sandbox.ErrPasskeyMismatch, problem{http.StatusBadRequest, "passkey_mismatch", "expected a request for this account's passkey", "body"}},
 	{sandbox.ErrPairBusy, problem{http.StatusConflict, "pair_busy", "another phone is pairing with this client", "code"}},
 	{sandbox.ErrClientGone, problem{http.StatusConflict, "client_gone", "the client's connection ended meanwhile", ""}},
 	{sandbox.ErrTooManyDevices, problem{http.StatusConflict, "too_many_devices", "the phone has no room for another device; unlink one", ""}},

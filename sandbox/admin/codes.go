@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"go.mau.fi/whatsmeow/types"
+)
+
+// enterCode has the phone enter the pairing code that a client shows.
+func (a *api) enterCode(r *http.Request) (int, any, error) {
+	values, err := query(r, "wait")
+	if err != nil {
+		return 0, nil, err
+	}
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in codeRequest
+	if err = readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	ctx, cancel, err := waitContext(r, values, scanWait)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer cancel()
+	device, err := phone.EnterCode(ctx, in.Code)
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusOK, scanBody{Device: device.String()}, nil
+}
+
+func (a *api) getPasskey(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, passkeyBody{phone.PasskeyRequired()}, nil
+}
+
+// setPasskey says whether pairings with the phone need its passkey.
+func (a *api) setPasskey(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in passkeyRequest
+	if err = readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.Required == nil {
+		return 0, nil, invalid("required", "expected true or false")
+	}
+	phone.RequirePasskey(*in.Required)
+	return http.StatusOK, passkeyBody{*in.Required}, nil
+}
+
+// assertPasskey answers a passkey request. Its body and its answer have the form that
+// browsers use: PublicKeyCredentialRequestOptions and PublicKeyCredential as JSON.
+func (a *api) assertPasskey(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	// The form is WebAuthn's and may grow: fields that are not known here are let be.
+	raw := json.RawMessage{}
+	if err = readJSON(r, maxJSON, &raw); err != nil {
+		return 0, nil, err
+	}
+	var request types.WebAuthnPublicKey
+	if json.Unmarshal(raw, &request) != nil {
+		return 0, nil, invalid("body", "expected challenge, rpId and allowCredentials as WhatsApp sent them")
+	}
+	assertion, err := phone.Passkey().Assert(&request)
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusOK, assertion, nil
+}

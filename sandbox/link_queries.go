@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"sync"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+)
+
+// linkHandler answers one kind of query of a client that is not linked yet.
+type linkHandler func(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError)
+
+// linkHandlers is the table of what a client may ask while it is being paired, written as in queryHandlers.
+func linkHandlers() map[string]linkHandler {
+	return map[string]linkHandler{
+		"md set link_code_companion_reg": (*conn).queryPairByCode,
+		"md get ref":                     (*conn).queryPairRef,
+		"md get passkey_request_options": (*conn).queryPasskeyOptions,
+		"md set passkey_prologue":        tellPhone("passkey_prologue"),
+		"md set companion_nonce":         tellPhone("companion_nonce"),
+		"md set encrypted_pairing_request": tellPhone(
+			"encrypted_pairing_request"),
+	}
+}
+
+// handleLinkIQ answers a query of a client that is not logged in.
+func (c *conn) handleLinkIQ(query string, node *waBinary.Node) {
+	if attr(node, "xmlns") == "w:p" {
+		c.answer(node, nil, nil)
+		return
+	}
+	handle, known := c.srv.linkQueries[query]
+	link := c.link.Load()
+	if !known || link == nil {
+		c.unknown(query + "/before-login")
+		c.answer(node, nil, errNotImplemented)
+		return
+	}
+	children, failed := handle(c, link, node)
+	c.answer(node, children, failed)
+}
+
+// handleAnyAck takes the acknowledgements of logged-in devices. Those of clients that are being paired are for
+// notifications that nobody sends again.
+func (c *conn) handleAnyAck(node *waBinary.Node) {
+	switch dev := c.device.Load(); {
+	case dev != nil:
+		c.handleAck(dev, node)
+	case c.link.Load() == nil:
+		c.unknown("ack/before-login")
+	}
+}
+
+// steps is how a phone that pairs waits for what the client sends next.
+type steps struct {
+	mu      sync.Mutex
+	waiting map[string]*step
+}
+
+// step is one stanza that a phone waits for.
+type step struct {
+	// check refuses what is not right; the client may then try again.
+	check func(*waBinary.Node) *queryError
+	got   chan *waBinary.Node
+}
+
+// expect begins to wait for the stanza called name. Call it before the client is asked for that stanza, and the
+// returned function when the stanza is not wanted any more.
+func (s *steps) expect(name string, check func(*waBinary.Node) *queryError) (<-chan *waBinary.Node, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == nil {
+		s.waiting = make(map[string]*step)
+	}
+	one := &step{check: check, got: make(chan *waBinary.Node, 1)}
+	s.waiting[name] = one
+	return one.got, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.waiting[name] == one {
+			delete(s.waiting, name)
+		}
+	}
+}
+
+// tell hands a stanza to the phone that waits for it.
+func (s *steps) tell(name string, node *waBinary.Node) *queryError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.waiting[name]
+	if !ok {
+		return errNotFound
+	}
+	if failed := one.check(node); failed != nil {
+		return failed
+	}
+	delete(s.waiting, name)
+	one.got <- node
+	return nil
+}
+
+func tellPhone(name string) linkHandler {
+	return func(_ *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+		child := query.GetChildByTag(name)
+		return nil, link.steps.tell(name, &child)
+	}
+}
