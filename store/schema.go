@@ -55,4 +55,4 @@ func (q queryLog) DoUpgrade(from, to int, message string, _ dbutil.TxnMode) {
 	q.log.Info("database schema upgraded", "from", from, "to", to, "what", message)
 }
 
-func (q queryLog) Warn(msg string, _ ...any) { q.log.Warn(msg) }
+func (q queryLog) Warn(msg string, _ ...any) { q.log.Warn("the database library warns", "what", msg) }

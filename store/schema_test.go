@@ -26,7 +26,9 @@ func schemaOf(t *testing.T, path string) string {
 		if err := rows.Scan(&kind, &name, &text); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintln(&out, kind, name, strings.Join(strings.Fields(text), " "))
+		text = strings.Join(strings.Fields(text), " ")
+		// An added column leaves its comma and bracket elsewhere.
+		fmt.Fprintln(&out, kind, name, strings.NewReplacer(" ,", ",", "( ", "(", " )", ")").Replace(text))
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
@@ -34,10 +36,17 @@ func schemaOf(t *testing.T, path string) string {
 	return out.String()
 }
 
-func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
+func TestAFileOfAnOlderVersionIsUpgraded(t *testing.T) {
+	for _, version := range []string{"v1", "v2"} {
+		t.Run(version, func(t *testing.T) { wantUpgraded(t, version) })
+	}
+}
+
+func wantUpgraded(t *testing.T, version string) {
+	t.Helper()
 	dir := t.TempDir()
 	old, fresh := filepath.Join(dir, "old.db"), filepath.Join(dir, "fresh.db")
-	script, err := os.ReadFile(filepath.Join("testdata", "v1.sql"))
+	script, err := os.ReadFile(filepath.Join("testdata", version+".sql"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +63,10 @@ func TestAFileOfTheFirstVersionIsUpgraded(t *testing.T) {
 	if err != nil || !found || record.Desired != session.DesiredRun || record.DeviceJID == "" ||
 		record.ConnectedAt.UnixMilli() != 1_700_000_002_000 {
 		t.Errorf("the old row is %+v, %v, %v", record, found, err)
+	}
+	if saved, err := st.Sessions().SaveSettings(t.Context(), "51", session.Settings{Name: "Ana"}); err != nil ||
+		record.Settings.Name != "" || record.Settings.Metadata != nil || saved.Settings.Name != "Ana" {
+		t.Errorf("settings of the old row are %+v, then %+v, %v", record.Settings, saved.Settings, err)
 	}
 	if _, _, err := st.Outbox().Begin(t.Context(), outbox.Entry{Session: "51", MessageID: "3EB0", State: outbox.Sending}); err != nil {
 		t.Errorf("the new table is missing: %v", err)

@@ -11,24 +11,31 @@ import (
 	"wasup/session"
 )
 
-// Sessions is the table of sessions. Rows are made by SetDesired and removed by Delete, both decisions of people; what is
-// observed never makes a row. Errors are *session.Error: CodeNotFound as said, else a code of the store. A failed read is
-// an error and never "no row".
+// Sessions is the table of sessions. Rows are made by Create and SetDesired and removed by Delete, all decisions of
+// people; what is observed never makes a row. Errors are *session.Error: the codes each method names, else a code of the
+// store. A failed read is an error and never "no row".
 type Sessions struct{ store *Store }
 
 // Sessions gives the table of sessions.
 func (s *Store) Sessions() *Sessions { return &Sessions{s} }
 
 const sessionColumns = `id, desired, device_jid, state, cause, until, last_error, last_cause,
-	account_jid, account_lid, push_name, created_at, updated_at, connected_at, disconnect_at`
+	account_jid, account_lid, push_name, created_at, updated_at, connected_at, disconnect_at,
+	name, metadata, proxy`
 
 func scanSession(row dbutil.Scannable) (session.Record, error) {
 	var r session.Record
 	var until, created, updated, connected, disconnected int64
+	var metadata string
 	err := row.Scan(&r.ID, &r.Desired, &r.DeviceJID, &r.State, &r.Cause, &until, &r.LastError, &r.LastCause,
-		&r.Account.JID, &r.Account.LID, &r.Account.PushName, &created, &updated, &connected, &disconnected)
+		&r.Account.JID, &r.Account.LID, &r.Account.PushName, &created, &updated, &connected, &disconnected,
+		&r.Settings.Name, &metadata, &r.Settings.Proxy)
+	if err != nil {
+		return r, err
+	}
 	r.Until, r.CreatedAt, r.UpdatedAt = timeOf(until), timeOf(created), timeOf(updated)
 	r.ConnectedAt, r.DisconnectAt = timeOf(connected), timeOf(disconnected)
+	r.Settings.Metadata, err = readMetadata(metadata)
 	return r, err
 }
 
@@ -54,34 +61,36 @@ func (s *Sessions) List(ctx context.Context) ([]session.Record, error) {
 	return records, nil
 }
 
-// SetDesired stores what people ask of a session, makes the row where there is none, and returns it.
+// SetDesired stores what people ask of a session, makes the row where there is none, and returns it. CodeWrongState where
+// the session is being deleted and something else is asked of it: a deletion that has begun is not taken back, because
+// its device may be unlinked already.
 func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error) {
-	if err := checkID(id); err != nil {
+	const op = "set desired"
+	if err := checkWish(op, id, desired); err != nil {
 		return session.Record{}, err
-	}
-	switch desired {
-	case session.DesiredRun, session.DesiredStop, session.DesiredDelete:
-	default:
-		return session.Record{}, &session.Error{
-			Code: session.CodeInvalidRequest, Op: "set desired", Session: id, Field: "desired",
-			Message: fmt.Sprintf("desired: %q is not one of run, stop, delete", string(desired)),
-		}
 	}
 	var record session.Record
 	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
-		_, err := s.store.write.Exec(ctx, `
+		done, err := s.store.write.Exec(ctx, `
 			INSERT INTO wasup_session (id, desired, state, cause, last_cause, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $4, $5, $5)
-			ON CONFLICT (id) DO UPDATE SET desired=excluded.desired, updated_at=excluded.updated_at`,
-			string(id), string(desired), string(session.NotInitialized), string(session.CauseNone), millis(s.store.options.Now()))
+			ON CONFLICT (id) DO UPDATE SET desired=excluded.desired, updated_at=excluded.updated_at
+			WHERE wasup_session.desired<>$6 OR excluded.desired=$6`,
+			string(id), string(desired), string(session.NotInitialized), string(session.CauseNone),
+			millis(s.store.options.Now()), string(session.DesiredDelete))
 		if err != nil {
 			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return cmpErr(err, &session.Error{
+				Code: session.CodeWrongState, Op: op, Session: id, Message: "the session is being deleted",
+			})
 		}
 		record, err = scanSession(s.store.write.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
 		return err
 	})
 	if err != nil {
-		return session.Record{}, failure("set desired", id, err)
+		return session.Record{}, failure(op, id, err)
 	}
 	return record, nil
 }
@@ -155,6 +164,21 @@ func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 		return err
 	})
 	return failure("delete session", id, err)
+}
+
+func checkWish(op string, id session.ID, desired session.Desired) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	switch desired {
+	case session.DesiredRun, session.DesiredStop, session.DesiredDelete:
+		return nil
+	default:
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: op, Session: id, Field: "desired",
+			Message: fmt.Sprintf("desired: %q is not one of run, stop, delete", string(desired)),
+		}
+	}
 }
 
 // cmpErr is the first of two errors, for results that are wrong in two ways.

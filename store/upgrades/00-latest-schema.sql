@@ -1,4 +1,4 @@
--- v0 -> v2: Latest schema
+-- v0 -> v3 (compatible with v2+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -14,7 +14,10 @@ CREATE TABLE wasup_session (
 	created_at    BIGINT NOT NULL,
 	updated_at    BIGINT NOT NULL,
 	connected_at  BIGINT NOT NULL DEFAULT 0,
-	disconnect_at BIGINT NOT NULL DEFAULT 0
+	disconnect_at BIGINT NOT NULL DEFAULT 0,
+	name          TEXT   NOT NULL DEFAULT '',
+	metadata      TEXT   NOT NULL DEFAULT '{}',
+	proxy         TEXT   NOT NULL DEFAULT ''
 );
 
 CREATE UNIQUE INDEX wasup_session_device_idx ON wasup_session (device_jid) WHERE device_jid <> '';
