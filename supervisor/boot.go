@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ type boot struct {
 	wanted  atomic.Int64 // stored, linked and meant to run
 	settled atomic.Int64 // of those: came to READY, or to the state that says why not
 	ready   atomic.Int64 // of those: came to READY
+	tell    sync.Mutex   // orders what the observer is told of the counts
 }
 
 // Readiness says how far the restore of stored sessions has come.
@@ -60,7 +62,7 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 		}
 		entries = append(entries, e)
 	}
-	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
+	s.advanced()
 	began := time.Now()
 	for i, e := range entries {
 		h, err := s.running(ctx, e)
@@ -99,6 +101,13 @@ func (s *Supervisor) restored(e *entry, state session.State) {
 	if state == session.Ready {
 		s.boot.ready.Add(1)
 	}
+	s.advanced()
+}
+
+// advanced tells the counts under a lock: of two sessions that come up at once, the older count must not be heard last.
+func (s *Supervisor) advanced() {
+	s.boot.tell.Lock()
+	defer s.boot.tell.Unlock()
 	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
 }
 

@@ -326,8 +326,9 @@ func TestItRestartsAtOnceAndReconnectsLate(t *testing.T) {
 		}
 		_, err := w.Send(t.Context(), "a", session.Text{Body: "x"})
 		wantCode(t, err, session.CodeNotReady)
-		if err.(*session.Error).Message != "WhatsApp session not ready. Current state: RECONNECTING" {
-			t.Fatalf("message is %q", err.(*session.Error).Message)
+		var refused *session.Error
+		if !errors.As(err, &refused) || refused.Message != "WhatsApp session not ready. Current state: RECONNECTING" {
+			t.Fatalf("error is %v", err)
 		}
 		answers := w.request(t.Context(), "a")
 		unansweredYet(t, answers)

@@ -293,6 +293,12 @@ func (o *observer) RestoreAdvanced(wanted, ready int) {
 	o.wanted, o.ready = wanted, ready
 }
 
+func (o *observer) restored() (wanted, ready int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.wanted, o.ready
+}
+
 // world is a supervisor with everything around it scripted.
 type world struct {
 	*supervisor.Supervisor
@@ -326,8 +332,8 @@ func bubble(t *testing.T, test func(t *testing.T, w *world), change ...func(*sup
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, change...)
+		defer w.end()
 		test(t, w)
-		w.end()
 	})
 }
 
