@@ -63,6 +63,7 @@ func (c *Core) Quarantine(now time.Time, crash *session.Crash) {
 	c.machine, _ = c.machine.Step(now, session.Input{Kind: session.Quarantined, Detail: crash.Reason})
 	c.crash = nil
 	c.publish()
+	c.Show()
 	c.env.Observer.SessionChanged(c.id, c.machine.State(), c.machine.Cause())
 }
 
@@ -94,11 +95,18 @@ func (c *Core) task(do func()) {
 	})
 }
 
+// Show tells whoever follows sessions live. What they follow is in the snapshot; they drop what they know already.
+func (c *Core) Show() {
+	if c.env.Live != nil {
+		c.env.Live.Publish(c.Status())
+	}
+}
+
 // publish makes the snapshot that readers see.
 func (c *Core) publish() {
 	s := &session.Status{
 		ID: c.id, Desired: c.desired, CreatedAt: c.record.CreatedAt, UpdatedAt: c.record.UpdatedAt,
-		Restarts: int(c.restarts.Load()),
+		Restarts: int(c.restarts.Load()), Settings: c.record.Settings,
 	}
 	c.machine.Fill(s)
 	if s.UpdatedAt.Before(s.Since) {

@@ -26,12 +26,19 @@ type Observer interface {
 	SendFailed(code session.Code)
 }
 
+// Live is told every snapshot that may differ from the last one, by several sessions at the same time. It must not block
+// and must not panic.
+type Live interface {
+	Publish(status session.Status)
+}
+
 // Env is what all session actors of a process share.
 type Env struct {
 	System   *actor.ActorSystem
 	Dialer   session.Dialer
 	Records  Records
 	Observer Observer
+	Live     Live // nil: nobody follows
 	Policy   *session.Policy
 	Log      *slog.Logger
 

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -20,7 +21,8 @@ type Tell struct {
 type Told struct {
 	Before session.State
 	Status session.Status
-	Err    error // *session.Error: the actor crashed over the input
+	Ended  <-chan struct{} // closed once the last client run, and an unlinking, have ended; nil: there was none
+	Err    error           // *session.Error: the actor crashed over the input
 }
 
 // RequestQR asks for a code; the answer is a session.QRAnswer, given when the session has come to one.
@@ -30,6 +32,22 @@ type RequestQR struct {
 
 // Forget withdraws a RequestQR or a SendText whose asker has gone.
 type Forget struct{ Asker *actor.PID }
+
+// Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.
+type Configure struct{ Settings session.Settings }
+
+// UseClient runs something against the live client off the mailbox, while the session waits for a person to link the
+// device. The answer is a Used.
+type UseClient struct {
+	Name string // for the log and for crashes
+	Do   func(ctx context.Context, client session.Client) (any, error)
+}
+
+// Used answers UseClient.
+type Used struct {
+	Value any
+	Err   error // *session.Error
+}
 
 // Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
 type Dismiss struct{}

@@ -68,6 +68,8 @@ func (s *Session) reraise(ctx actor.Context) {
 			s.keep(asker) // the next incarnation answers it
 		case SendText:
 			s.reply(asker, Sent{Err: restarted})
+		case UseClient:
+			s.reply(asker, Used{Err: restarted})
 		default:
 			s.reply(asker, Told{Before: s.core.machine.State(), Status: s.core.Status(), Err: restarted})
 		}
@@ -101,6 +103,13 @@ func (s *Session) take(ctx actor.Context) {
 		s.dismiss(session.OutcomeShuttingDown)
 	case SendText:
 		s.enqueue(ctx.Sender(), m)
+	case UseClient:
+		s.useClient(ctx.Sender(), m)
+	case Configure:
+		s.core.record.Settings = m.Settings
+		s.core.publish()
+		s.core.Show()
+		s.reply(ctx.Sender(), Told{Before: s.core.machine.State(), Status: s.core.Status()})
 	default:
 		s.takeOwn(m)
 	}
@@ -205,7 +214,7 @@ func (s *Session) told(ctx actor.Context, m Tell) {
 		s.tell(m.Input)
 	}
 	if asker := ctx.Sender(); asker != nil {
-		s.reply(asker, Told{Before: before, Status: s.core.Status()})
+		s.reply(asker, Told{Before: before, Status: s.core.Status(), Ended: s.core.closing})
 	}
 }
 
@@ -248,6 +257,7 @@ func (s *Session) step(in session.Input) {
 	for _, effect := range effects {
 		s.carryOut(effect)
 	}
+	s.core.Show()
 	if next.State() != before.State() || next.Cause() != before.Cause() {
 		s.markDirty()
 		s.logChange(before, next, in)

@@ -236,6 +236,7 @@ func (m *Machine) show(now time.Time, ttl time.Duration) {
 	}
 	m.seq++
 	m.qr = QR{Code: m.codes[0], Seq: m.seq, IssuedAt: now, ExpiresAt: now.Add(ttl)}
+	m.qr.LastsTill = m.qr.ExpiresAt.Add(time.Duration(len(m.codes)-1) * m.policy.CodeTTL)
 }
 
 func (a *Account) merge(b Account) {

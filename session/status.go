@@ -8,6 +8,7 @@ type QR struct {
 	Seq       int    // 1 for a session's first code, counting on through rotations and reconnects
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	LastsTill time.Time // when the last code of this client run expires: a pairing that began may end until then
 }
 
 // Valid reports whether the code can still be scanned at a time.

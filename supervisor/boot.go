@@ -48,7 +48,12 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 		return fmt.Errorf("read the stored sessions: %w", err)
 	}
 	var entries []*entry
+	var deletes []session.ID
 	for _, record := range records {
+		if record.Desired == session.DesiredDelete {
+			deletes = append(deletes, record.ID)
+			continue
+		}
 		e := s.enter(record)
 		if record.Desired != session.DesiredRun {
 			continue
@@ -61,6 +66,9 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 			}
 		}
 		entries = append(entries, e)
+	}
+	if err := s.resumeDeletes(ctx, deletes); err != nil {
+		return err
 	}
 	s.advanced()
 	began := time.Now()

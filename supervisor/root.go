@@ -17,6 +17,7 @@ type entry struct {
 	id     session.ID
 	core   *actors.Core
 	handle atomic.Pointer[handle] // nil: no actor runs; only the root actor sets it
+	gone   atomic.Bool            // deleted: it is never spawned again
 	report atomic.Pointer[Supervision]
 
 	fails     []time.Time    // supervised failures within the window
@@ -34,6 +35,7 @@ type handle struct {
 type (
 	ensure struct{ e *entry } // answered with a spawned
 	lapsed struct{ e *entry } // a quarantine's cool-down is over
+	remove struct{ e *entry } // answered with a spawned: the actor that stops, nil where none ran
 )
 
 // spawned answers ensure: with nil where the process drains.
@@ -52,12 +54,14 @@ func (r *root) Receive(ctx actor.Context) {
 	case ensure:
 		var h *handle
 		// A child spawned while the root stops would never be stopped, and the root would wait for it for ever.
-		if !r.of.env.Draining.Load() {
+		if !r.of.env.Draining.Load() && !m.e.gone.Load() {
 			h = r.spawn(ctx, m.e)
 		}
 		r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
+	case remove:
+		r.remove(ctx, m.e)
 	case lapsed:
-		if m.e.handle.Load() == nil && !r.of.env.Draining.Load() {
+		if m.e.handle.Load() == nil && !r.of.env.Draining.Load() && !m.e.gone.Load() {
 			r.spawn(ctx, m.e)
 		}
 	case *actor.Terminated:
@@ -131,6 +135,21 @@ func (r *root) HandleFailure(system *actor.ActorSystem, children actor.Superviso
 		log.Error("session crashed and is restarted", "stack", crash.Stack)
 	}
 	r.of.cfg.Observer.SessionRestarted(session.CauseCrashed)
+}
+
+// remove stops a deleted session's actor and forgets the session: from now on nothing finds it.
+func (r *root) remove(ctx actor.Context, e *entry) {
+	e.gone.Store(true)
+	if e.release != nil {
+		e.release.Stop()
+	}
+	h := e.handle.Load()
+	if h != nil {
+		ctx.Stop(h.pid)
+	}
+	r.of.entries.CompareAndDelete(e.id, e)
+	r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
+	r.of.cfg.Observer.SessionRemoved(e.id)
 }
 
 // within keeps the times after since, in place.

@@ -22,6 +22,12 @@ import (
 type Store interface {
 	// SetDesired writes what people want of a session, making its row if there is none, and answers the row.
 	SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error)
+	// Create makes a session's row; CodeExists where there is one.
+	Create(ctx context.Context, id session.ID, desired session.Desired, settings session.Settings) (session.Record, error)
+	// SaveSettings replaces the settings; CodeNotFound where there is no row.
+	SaveSettings(ctx context.Context, id session.ID, settings session.Settings) (session.Record, error)
+	// Delete removes the row with everything that belongs to it. Deleting what is not there is no error.
+	Delete(ctx context.Context, id session.ID) error
 	// List gives every stored session.
 	List(ctx context.Context) ([]session.Record, error)
 	actors.Records
@@ -31,6 +37,7 @@ type Store interface {
 type Observer interface {
 	actors.Observer
 	SessionRestarted(cause session.Cause)
+	SessionRemoved(id session.ID)
 	DeadLetter()
 	RestoreAdvanced(wanted, ready int)
 }
@@ -40,6 +47,7 @@ type Config struct {
 	Dialer   session.Dialer
 	Store    Store
 	Observer Observer
+	Live     actors.Live // nil: nobody follows the sessions
 	Policy   session.Policy
 	Log      *slog.Logger
 
@@ -83,6 +91,7 @@ func New(cfg Config) *Supervisor {
 	s := &Supervisor{cfg: cfg, stopped: make(chan struct{}), done: make(chan struct{})}
 	s.env = &actors.Env{
 		System: system, Dialer: cfg.Dialer, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
+		Live:   cfg.Live,
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
 		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
 	}
@@ -286,6 +295,8 @@ func (s *Supervisor) running(ctx context.Context, e *entry) (*handle, error) {
 	switch {
 	case err == nil && answer.handle != nil:
 		return answer.handle, nil
+	case err == nil && e.gone.Load():
+		return nil, notFound(e.id)
 	case err == nil, errors.Is(err, actors.ErrGone):
 		return nil, shuttingDown(e.id)
 	default:

@@ -150,6 +150,20 @@ func (c *client) SendText(ctx context.Context, text session.Text) (session.Ack, 
 	return session.Ack{MessageID: text.ID}, nil
 }
 
+func (c *client) PairPhone(_ context.Context, phone string) (string, error) {
+	return "CODE-" + phone, nil
+}
+
+func (c *client) AnswerPasskey(context.Context, []byte) error {
+	c.run.Post(session.Input{Kind: session.PasskeyAnswered, Passkey: &session.Passkey{Code: "1234"}})
+	return nil
+}
+
+func (c *client) ConfirmPasskey(context.Context) error {
+	c.post(session.Paired)
+	return nil
+}
+
 func (c *client) Unlink(ctx context.Context) error {
 	if c.unlink != nil {
 		return c.unlink(ctx)
@@ -206,6 +220,35 @@ func (s *store) SetDesired(ctx context.Context, id session.ID, desired session.D
 	return row, nil
 }
 
+func (s *store) Create(_ context.Context, id session.ID, desired session.Desired, settings session.Settings) (session.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, exists := s.rows[id]; exists {
+		return session.Record{}, &session.Error{Code: session.CodeExists, Op: "create session", Session: id}
+	}
+	s.rows[id] = session.Record{ID: id, Desired: desired, Settings: settings}
+	return s.rows[id], nil
+}
+
+func (s *store) SaveSettings(_ context.Context, id session.ID, settings session.Settings) (session.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row, exists := s.rows[id]
+	if !exists {
+		return session.Record{}, &session.Error{Code: session.CodeNotFound, Op: "save settings", Session: id}
+	}
+	row.Settings = settings
+	s.rows[id] = row
+	return row, nil
+}
+
+func (s *store) Delete(_ context.Context, id session.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rows, id)
+	return nil
+}
+
 func (s *store) List(context.Context) ([]session.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,6 +294,7 @@ type observer struct {
 	mu       sync.Mutex
 	changed  func(id session.ID, state session.State)
 	restarts int
+	removed  []session.ID
 	failed   map[session.Code]int
 	wanted   int
 	ready    int
@@ -269,6 +313,12 @@ func (o *observer) script(changed func(id session.ID, state session.State)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.changed = changed
+}
+
+func (o *observer) SessionRemoved(id session.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.removed = append(o.removed, id)
 }
 
 func (o *observer) SendAcked(time.Duration) {}

@@ -20,16 +20,12 @@ const unsure session.Desired = ""
 
 // want stores what people want of a session and makes its entry. The number is the wish's place among all of them.
 func (s *Supervisor) want(ctx context.Context, id session.ID, desired session.Desired) (*entry, uint64, error) {
-	if s.env.Draining.Load() {
-		return nil, 0, shuttingDown(id)
+	done, err := s.turnOf(ctx, id)
+	if err != nil {
+		return nil, 0, err
 	}
+	defer done()
 	w := s.wishes(id)
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-ctx.Done():
-		return nil, 0, &session.Error{Code: session.CodeTimeout, Op: "reach session", Session: id, Err: ctx.Err()}
-	}
 	if e, ok := s.entry(id); ok {
 		if w.order == 0 { // nobody has wished anything yet: it is as it was read
 			w.stored, w.order = e.core.Status().Desired, 1
@@ -46,6 +42,20 @@ func (s *Supervisor) want(ctx context.Context, id session.ID, desired session.De
 	}
 	w.stored = desired
 	return s.enter(record), w.order, nil
+}
+
+// turnOf waits for the turn to store something of a session. The caller ends it.
+func (s *Supervisor) turnOf(ctx context.Context, id session.ID) (done func(), err error) {
+	if s.env.Draining.Load() {
+		return nil, shuttingDown(id)
+	}
+	w := s.wishes(id)
+	select {
+	case w.turn <- struct{}{}:
+		return func() { <-w.turn }, nil
+	case <-ctx.Done():
+		return nil, &session.Error{Code: session.CodeTimeout, Op: "reach session", Session: id, Err: ctx.Err()}
+	}
 }
 
 func (s *Supervisor) wishes(id session.ID) *wishes {

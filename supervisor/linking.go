@@ -1,0 +1,97 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wasup/actors"
+	"wasup/session"
+)
+
+// PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it
+// rests and waits, within ctx, until the server is ready for it: that is when it has issued a QR. The code can be used
+// until expires. CodeWrongState where the session is linked already.
+func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error) {
+	answer := s.RequestQR(ctx, id)
+	if err := linkable(id, answer); err != nil {
+		return "", time.Time{}, err
+	}
+	value, err := s.use(ctx, id, "PairPhone", func(ctx context.Context, client session.Client) (any, error) {
+		return client.PairPhone(ctx, phone)
+	})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	code, ok := value.(string)
+	if !ok {
+		return "", time.Time{}, &session.Error{Code: session.CodeInternal, Op: "PairPhone", Session: id}
+	}
+	return code, answer.QR.LastsTill, nil
+}
+
+// AnswerPasskey hands over the authenticator's answer to the challenge in Status.Passkey.
+func (s *Supervisor) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
+	return s.passkey(ctx, id, "AnswerPasskey", func(ctx context.Context, client session.Client) (any, error) {
+		return nil, client.AnswerPasskey(ctx, answer)
+	})
+}
+
+// ConfirmPasskey says that a person has compared the code in Status.Passkey with the one on the phone.
+func (s *Supervisor) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
+	return s.passkey(ctx, id, "ConfirmPasskey", func(ctx context.Context, client session.Client) (any, error) {
+		return nil, client.ConfirmPasskey(ctx)
+	})
+}
+
+func (s *Supervisor) passkey(ctx context.Context, id session.ID, name string, do func(context.Context, session.Client) (any, error)) (session.Status, error) {
+	status, known := s.Status(id)
+	switch {
+	case !known:
+		return status, notFound(id)
+	case status.Passkey == nil:
+		return status, &session.Error{
+			Code: session.CodeWrongState, Op: name, Session: id,
+			Message: fmt.Sprintf("the session is %s, %s: WhatsApp has not asked it for a passkey", status.State, status.Cause),
+		}
+	}
+	_, err := s.use(ctx, id, name, do)
+	status, _ = s.Status(id)
+	return status, err
+}
+
+// use runs something against the session's live client.
+func (s *Supervisor) use(ctx context.Context, id session.ID, name string, do func(context.Context, session.Client) (any, error)) (any, error) {
+	e, ok := s.entry(id)
+	if !ok {
+		return nil, notFound(id)
+	}
+	used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Name: name, Do: do})
+	return used.Value, firstError(err, used.Err)
+}
+
+// linkable turns the outcome of a request for a code into the error that it means to whoever wants to link by other ways.
+func linkable(id session.ID, answer session.QRAnswer) error {
+	fail := func(code session.Code, message string) error {
+		return &session.Error{Code: code, Op: "link session", Session: id, Message: message}
+	}
+	where := fmt.Sprintf("%s, %s", answer.State, answer.Cause)
+	switch answer.Outcome {
+	case session.OutcomeQR:
+		return nil
+	case session.OutcomeReady:
+		return fail(session.CodeWrongState, "the session is linked already: log it out to link another device")
+	case session.OutcomeFailed:
+		return fail(session.CodePairingRefused, "the session could not be brought to where a device is linked: it is "+where)
+	case session.OutcomeStopped:
+		return fail(session.CodeWrongState, "the session was stopped meanwhile")
+	case session.OutcomeTimeout:
+		return fail(session.CodeTimeout, "the session did not come to where a device is linked in time: it is "+where)
+	case session.OutcomeTooMany:
+		return fail(session.CodeTooManyWaiters, "")
+	case session.OutcomeShuttingDown:
+		return fail(session.CodeShuttingDown, "")
+	default:
+		return fail(session.CodeInternal, "")
+	}
+}
