@@ -92,7 +92,7 @@ func dependencies() map[string]owners {
 		"github.com/spf13/pflag":              {product: []string{"cmd"}},
 		"go.yaml.in/yaml":                     {product: []string{"configs", "sandbox"}, tests: []string{"httpapi", "cmd", "."}},
 		"github.com/skip2/go-qrcode":          {product: []string{"httpapi", "cmd"}, tests: []string{"sandbox"}},
-		"github.com/makiuchi-d/gozxing":       {product: []string{"sandbox", "cmd"}, tests: []string{"httpapi"}},
+		"github.com/makiuchi-d/gozxing":       {product: []string{"sandbox", "httpapi"}, tests: []string{"cmd"}},
 		"golang.org/x/crypto":                 {product: []string{"sandbox", "httpapi", "store"}, tests: []string{"whatsapp"}},
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
 		"go.uber.org/goleak":                  testOnly,
