@@ -51,7 +51,8 @@ type Config struct {
 type Dialer struct {
 	endpoint       endpoint
 	transport      *http.Transport
-	media          *http.Client // of all clients, over the same transport
+	media          *http.Client     // of all clients, over the same transport
+	db             *dbutil.Database // as the container sees it
 	container      *sqlstore.Container
 	devices        Devices
 	keepAliveStale time.Duration
@@ -86,7 +87,8 @@ func New(cfg Config) (*Dialer, error) {
 	}
 	transport := newTransport(target)
 	return &Dialer{
-		endpoint: target, transport: transport, media: &http.Client{Transport: transport}, container: container, devices: cfg.Devices,
+		endpoint: target, transport: transport, media: &http.Client{Transport: transport},
+		db: db, container: container, devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }
@@ -161,6 +163,7 @@ func (d *Dialer) device(ctx context.Context, id session.ID) (*store.Device, erro
 		return nil, storeError(op, id, err)
 	}
 	if device != nil {
+		device.PreKeys = batchedPreKeys{device.PreKeys, d.db}
 		return device, nil
 	}
 	// The session was bound and the credentials are gone: a pairing that did not finish, or a logout that whatsmeow
