@@ -26,6 +26,13 @@ type App struct {
 	sessions *supervisor.Supervisor
 	http     *httpapi.Server
 	stops    []stop // in the order of the starts; stopped in reverse
+	between  seams
+}
+
+// seams let tests stand between two rooms, to break what cannot be broken from outside. The zero value changes nothing.
+type seams struct {
+	dialer   func(session.Dialer) session.Dialer
+	observer func(supervisor.Observer) supervisor.Observer
 }
 
 // stop ends one part of the app.
@@ -98,8 +105,15 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
 	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
 	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
+	var watcher supervisor.Observer = a.metrics
+	if a.between.observer != nil {
+		watcher = a.between.observer(watcher)
+	}
+	if a.between.dialer != nil {
+		dialer = a.between.dialer(dialer)
+	}
 	return supervisor.Config{
-		Dialer: dialer, Store: db.Sessions(), Observer: a.metrics, Policy: policy, Log: a.log,
+		Dialer: dialer, Store: db.Sessions(), Observer: watcher, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,

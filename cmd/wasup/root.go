@@ -18,10 +18,23 @@ fails and leaves every other one alone. A frontend gets a pairing QR and a hub s
 watch Prometheus metrics.
 
 Try it without a phone:  wasup demo`,
+		// An unknown command is a mistake on the command line, and told in one line as the others are.
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := ""
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf("; did you mean %q?", near[0])
+			}
+			return &usageError{fmt.Errorf("unknown command %q%s (see %q)", args[0], hint, c.CommandPath()+" --help")}
+		},
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SuggestionsMinimumDistance = 2 // letters that a command may differ by to be suggested
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %q)", err, c.CommandPath()+" --help")}
 	})
