@@ -256,30 +256,37 @@ func (c *conn) receiveFailed(err error) {
 	c.end("client went away")
 }
 
-// malformed counts err if the client sent what no client sends.
+// malformed counts err and ends the connection, if the client sent what no client sends.
 func (c *conn) malformed(err error) bool {
-	reason := ""
+	reason, ok := malformedReason(err)
+	if ok {
+		c.countMalformed(reason, err)
+		c.end("malformed " + reason)
+	}
+	return ok
+}
+
+func malformedReason(err error) (string, bool) {
 	switch {
 	case errors.Is(err, wire.ErrBadHeader):
-		reason = "header"
+		return "header", true
 	case errors.Is(err, wire.ErrFrameTooLarge), errors.Is(err, wire.ErrEmptyFrame):
-		reason = "frame"
+		return "frame", true
 	case errors.Is(err, wire.ErrHandshake):
-		reason = "handshake"
+		return "handshake", true
 	case errors.Is(err, errDecrypt):
-		reason = "decrypt"
+		return "decrypt", true
 	case errors.Is(err, wire.ErrBadNode):
-		reason = "node"
-	case errors.Is(err, errPayload):
-		reason = "payload"
+		return "node", true
 	default:
-		return false
+		return "", false
 	}
+}
+
+func (c *conn) countMalformed(reason string, err error) {
 	c.srv.stats.add(func(n *Counters) { increment(&n.Malformed, reason) })
 	c.srv.emit(Event{Kind: EventMalformed, Conn: c.id, Detail: reason})
 	c.srv.log.Debug("malformed input", "conn", c.id, "err", err)
-	c.end("malformed " + reason)
-	return true
 }
 
 // send queues a stanza. A client that does not read loses its connection, not the server its memory.

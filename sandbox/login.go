@@ -33,8 +33,7 @@ func (c *conn) admit(established wire.Established) bool {
 	case payload.DevicePairingData != nil:
 		reg, err := readRegistration(established.ClientStatic, payload.GetDevicePairingData())
 		if err != nil {
-			c.malformed(err)
-			c.sendLast(failure(reasonBadRequest), c.srv.cfg.CloseDelay)
+			c.refusePayload(err)
 			return false
 		}
 		c.srv.stats.add(func(n *Counters) { n.Registrations++ })
@@ -43,10 +42,15 @@ func (c *conn) admit(established wire.Established) bool {
 	case payload.Username != nil:
 		return c.logIn(established.ClientStatic, payload)
 	default:
-		c.malformed(fmt.Errorf("%w: neither a registration nor a login", errPayload))
-		c.sendLast(failure(reasonBadRequest), c.srv.cfg.CloseDelay)
+		c.refusePayload(fmt.Errorf("%w: neither a registration nor a login", errPayload))
 		return false
 	}
+}
+
+// refusePayload tells a client that what it said of itself cannot be used, and closes.
+func (c *conn) refusePayload(err error) {
+	c.countMalformed("payload", err)
+	c.sendLast(failure(reasonBadRequest), c.srv.cfg.CloseDelay)
 }
 
 // registration is what an unpaired client says about itself.

@@ -15,6 +15,7 @@ func TestAPhoneLinksAClientByQR(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	phone := newPhone(t, server, "")
 	client := newDevice(t, server)
+	client.allKeys = true
 	feed, stop := server.Subscribe()
 	defer stop()
 
@@ -31,6 +32,9 @@ func TestAPhoneLinksAClientByQR(t *testing.T) {
 	paired := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPaired })
 	if paired.Time.Before(sent.Time) || paired.Account != phone.Number() || paired.Device != jid.String() {
 		t.Fatalf("events %+v, %+v", sent, paired)
+	}
+	if count := preKeys(t, client); count != 812 {
+		t.Errorf("%d prekeys on the server", count)
 	}
 	counters := server.Counters()
 	if counters.Pairings != 1 || counters.Logins != 1 || counters.Registrations != 1 {
@@ -100,8 +104,9 @@ func TestCodesThatNobodyShowsAreRefused(t *testing.T) {
 		t.Errorf("foreign keys: %v", err)
 	}
 	if _, err := phone.Scan(testContext(t), codes[1]); err != nil {
-		t.Errorf("valid code: %v", err)
+		t.Fatalf("valid code: %v", err)
 	}
+	wait[*events.Connected](client, 0, nil)
 }
 
 func TestTheConnectionClosesWhenAllCodesHaveExpired(t *testing.T) {
