@@ -23,6 +23,7 @@ const (
 	QRIssued        InputKind = "QRIssued"        // Codes
 	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
 	PasskeyAnswered InputKind = "PasskeyAnswered" // Passkey: the code to confirm
+	Scanned         InputKind = "Scanned"         // the code on show is used; nothing is stored yet
 	Paired          InputKind = "Paired"          // Account; credentials are stored
 	PairFailed      InputKind = "PairFailed"
 	LoginReconnect  InputKind = "LoginReconnect" // stream error 515: part of pairing, or the server moves the session
@@ -51,7 +52,7 @@ const (
 func Inputs() []InputKind {
 	return []InputKind{
 		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
-		QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
 	}
@@ -60,7 +61,7 @@ func Inputs() []InputKind {
 // FromClient reports the kinds that a client run posts. They are dropped unless they carry the live incarnation.
 func (k InputKind) FromClient() bool {
 	switch k {
-	case QRIssued, PasskeyRequired, PasskeyAnswered, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+	case QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:

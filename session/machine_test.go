@@ -97,6 +97,7 @@ func TestPairingFromTheFirstAskToReady(t *testing.T) {
 	if answer, _ := w.m.QRVerdict(w.now); answer.QR.Code != "b" || !answer.QR.ExpiresAt.Equal(w.now.Add(20*time.Second)) {
 		t.Fatalf("the second code is not on show for 20 s: %+v", answer)
 	}
+	w.kind(session.Scanned).is(session.Reconnecting, session.CausePairing)
 	w.on(session.Input{Kind: session.Paired, Account: session.Account{JID: "5491100000000:3@s.whatsapp.net"}})
 	w.is(session.Reconnecting, session.CausePairing)
 	if _, ok := w.m.QRVerdict(w.now); ok {

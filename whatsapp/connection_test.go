@@ -93,7 +93,10 @@ func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
 func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 	everybody := sandbox.Select{}
 	h := newHouse(t, sandbox.Config{CloseDelay: -1})
+	feed, stop := h.server.Subscribe()
+	t.Cleanup(stop)
 	h.link("a", h.phone())
+	until(t, feed, sandbox.EventDisconnected)
 	for _, tc := range []struct {
 		name  string
 		end   func(s *sandbox.Server) int
@@ -125,6 +128,7 @@ func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 				t.Errorf("bound %t, want %t", kept, tc.keeps)
 			}
 			l.nothingMore()
+			until(t, feed, sandbox.EventDisconnected) // so that the next end reaches the next connection alone
 		})
 	}
 }

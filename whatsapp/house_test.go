@@ -243,6 +243,7 @@ func (h *house) link(id session.ID, phone *sandbox.Phone) types.JID {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	l.expect(session.Scanned)
 	l.expect(session.Paired)
 	l.expect(session.LoginReconnect)
 	l.nothingMore()

@@ -32,6 +32,9 @@ func (c *Client) prePair(jid types.JID, _, _ string) (accepted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.jid, c.pairing = jid, true
+	// The code on show is used from now on. Said before the phone hears our confirmation, so that nobody who has seen
+	// the phone link the device is given the used code again; whatsmeow says it only afterwards.
+	c.postLocked(session.Input{Kind: session.Scanned})
 	return true
 }
 

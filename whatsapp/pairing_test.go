@@ -26,6 +26,7 @@ func TestAScannedCodeLinksTheSessionForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.expect(session.Scanned)
 	paired := l.expect(session.Paired)
 	if paired.Account.JID != device.String() || paired.Account.Phone() != phone.Number() || paired.Account.LID == "" {
 		t.Errorf("paired as %+v, the phone linked %s", paired.Account, device)
@@ -67,6 +68,7 @@ func TestAnEndWithoutALoginRequestIsNotSilent(t *testing.T) {
 			if _, err := h.phone().Scan(testContext(t), l.expect(session.QRIssued).Codes[0]); err != nil {
 				t.Fatal(err)
 			}
+			l.expect(session.Scanned)
 			l.expect(session.Paired)
 			end(h.server)
 			l.expect(session.SocketLost)
