@@ -105,12 +105,13 @@ func (p *playground) point(cfg *configs.Config) {
 func (p *playground) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), sandboxShutdown)
 	defer cancel()
-	err := p.admin.Shutdown(ctx)
-	if err != nil { // somebody follows the events: the stream has no end of its own
-		err = p.admin.Close()
+	// The server first: its end is the end of the streams that somebody may be following.
+	err := p.server.Close(ctx)
+	if p.admin.Shutdown(ctx) != nil {
+		err = errors.Join(err, p.admin.Close())
 	}
 	<-p.served
-	return errors.Join(err, p.server.Close(ctx))
+	return err
 }
 
 func (p *playground) describe(w io.Writer) {
