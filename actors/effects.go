@@ -37,7 +37,7 @@ func (s *Session) carryOut(effect session.Effect) {
 	case session.OpenSocket:
 		s.openRun(effect.Incarnation)
 	case session.CloseSocket:
-		s.closeRun()
+		s.closeRun(errEnded)
 	case session.Unlink:
 		s.unlink()
 	}
@@ -60,7 +60,7 @@ func (s *Session) raise(where string) {
 }
 
 func (s *Session) openRun(incarnation session.Incarnation) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
+	ctx, cancel := context.WithCancelCause(context.Background())
 	s.run, s.endRun = ctx, cancel
 	env, self, before := s.core.env, s.self, s.core.closing
 	post := s.poster(incarnation, cancel)
@@ -150,10 +150,10 @@ func (c *Core) begin() chan struct{} {
 	return c.closing
 }
 
-// closeRun ends the open run. The client is closed in the background; a send in flight hears of it.
-func (s *Session) closeRun() {
+// closeRun ends the open run. The client is closed in the background; a send in flight hears why.
+func (s *Session) closeRun(why *session.Error) {
 	if s.endRun != nil {
-		s.endRun(errEnded)
+		s.endRun(why)
 	}
 	s.forgetRun()
 }
@@ -164,7 +164,7 @@ func (s *Session) forgetRun() {
 }
 
 // unlink tells WhatsApp, as far as the link allows, and then forgets the credentials whatever WhatsApp said: a person
-// asked for it.
+// asked for it. The run is no longer the session's, so that neither a crash nor a stop of the process cuts it short.
 func (s *Session) unlink() {
 	client, end, before := s.client, s.endRun, s.core.closing
 	s.forgetRun()

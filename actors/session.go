@@ -19,12 +19,9 @@ type Session struct {
 
 	self   *actor.PID
 	log    *slog.Logger
-	ctx    context.Context // ends with this incarnation: everything it started hears of it, and why
-	cancel context.CancelCauseFunc
-
-	run    context.Context // of the open client run; nil: none is
-	endRun context.CancelCauseFunc
-	client session.Client // of the live run, once it is open
+	run    context.Context         // of the open client run; nil: none is
+	endRun context.CancelCauseFunc // ends it, and says why to whatever uses it
+	client session.Client          // of the live run, once it is open
 	timer  *time.Timer
 	lane   lane
 }
@@ -155,7 +152,6 @@ func (s *Session) hear(in session.Input) {
 
 func (s *Session) start(ctx actor.Context) {
 	s.self = ctx.Self()
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if crash := s.core.crash; crash != nil {
 		s.core.crash = nil
 		s.step(session.Input{Kind: session.Crashed, Detail: crash.Reason})
@@ -200,10 +196,7 @@ func (s *Session) release(why *session.Error) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	if s.cancel != nil {
-		s.cancel(why)
-	}
-	s.closeRun()
+	s.closeRun(why)
 	s.failLane(why)
 }
 
@@ -291,6 +284,6 @@ func (s *Session) logChange(before, next session.Machine, in session.Input) {
 	default:
 	}
 	incarnation, _ := next.Incarnation()
-	s.log.Log(s.ctx, level, "session changed", "from", before.State(), "state", next.State(), "cause", next.Cause(),
+	s.log.Log(context.Background(), level, "session changed", "from", before.State(), "state", next.State(), "cause", next.Cause(),
 		"input", in.Kind, "incarnation", incarnation, "detail", in.Detail)
 }

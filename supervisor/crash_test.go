@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wasup/session"
+	"wasup/supervisor"
 )
 
 // crash lets a session's client run report a bug.
@@ -261,6 +262,39 @@ func TestASessionThatCrashesWheneverItStartsIsQuarantined(t *testing.T) {
 		synctest.Wait()
 		w.is("a", session.Ready, session.CauseConnected)
 	})
+}
+
+func TestACrashInItsFirstMessageIsSupervisedToo(t *testing.T) {
+	tests := []struct {
+		restarts int
+		state    session.State
+		cause    session.Cause
+	}{
+		{5, session.Reconnecting, session.CauseCrashed},
+		{1, session.Errored, session.CauseQuarantined},
+	}
+	for _, test := range tests {
+		bubble(t, func(t *testing.T, w *world) {
+			w.up("a")
+			w.observer.script(func(_ session.ID, state session.State) {
+				if state == session.Reconnecting {
+					panic("scripted bug")
+				}
+			})
+			w.dialer.last("a").post(session.LoginReconnect)
+			synctest.Wait()
+			w.is("a", test.state, test.cause)
+			node := w.supervision("a")
+			if node.InWindow != 2 || node.LastCrash.Where != "actor on *actor.Started" || node.Running == node.Quarantined {
+				t.Fatalf("supervision is %+v, last crash %+v", node, node.LastCrash)
+			}
+			w.observer.script(nil)
+			w.untilRetry("a")
+			w.dialer.last("a").post(session.SocketUp)
+			synctest.Wait()
+			w.is("a", session.Ready, session.CauseConnected)
+		}, func(cfg *supervisor.Config) { cfg.Restarts = test.restarts })
+	}
 }
 
 func TestACrashWhileItIsReleasedNeitherResurrectsNorLeavesAGhost(t *testing.T) {

@@ -180,3 +180,28 @@ func TestWhatWasNotYetStoredIsStoredByTheStop(t *testing.T) {
 		}
 	})
 }
+
+func TestAStopLetsALogoutFinish(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up("a")
+		c := w.dialer.last("a")
+		told := make(chan bool, 1)
+		c.unlink = func(ctx context.Context) error {
+			select {
+			case <-time.After(3 * time.Second):
+			case <-ctx.Done():
+			}
+			told <- !c.isClosed() && ctx.Err() == nil
+			return nil
+		}
+		if _, err := w.Logout(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if ok := answered(t, told); !ok || !c.isClosed() || w.dialer.forgot["a"] != 1 {
+			t.Fatalf("told %t, closed %t, forgot %d", ok, c.isClosed(), w.dialer.forgot["a"])
+		}
+	})
+}
