@@ -66,7 +66,7 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	if device.ID != nil {
 		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
 	}
-	c.attempt = &attempt{endpoint: d.endpoint, transport: d.transport, cancel: end, onEnd: c.linkEnded}
+	c.attempt = &attempt{endpoint: d.endpoint, transport: d.transport, cancel: end, onEnd: c.cut}
 	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
 	c.configure()
 	d.closings.Add(1)
@@ -220,10 +220,16 @@ func (c *Client) spawn(where string, work func()) {
 	})
 }
 
+// cut is called on the reader's goroutine at the end of the connection.
+func (c *Client) cut() {
+	defer c.recovered("end of the connection")
+	failRequests(c.wa)
+	c.linkEnded()
+}
+
 // linkEnded is called when whatsmeow is about to learn that the connection is over. It tells everybody but one: an end
 // after a pairing is expected, so whatsmeow emits nothing, and without the login request (515) nothing would follow.
 func (c *Client) linkEnded() {
-	defer c.recovered("end of the connection")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
@@ -318,5 +324,6 @@ func (c *Client) disconnect(l *link) {
 	// hold us up that long.
 	timer := time.AfterFunc(quietTimeout, func() { _ = l.finish() })
 	defer timer.Stop()
+	failRequests(c.wa)
 	c.wa.Disconnect()
 }

@@ -18,6 +18,13 @@ func internals(wa *whatsmeow.Client) *whatsmeow.DangerousInternalClient {
 // reconnect, which is not whatsmeow's business here.
 func expectDisconnect(wa *whatsmeow.Client) { internals(wa).ExpectDisconnect() }
 
+// connectionOver looks like the one kind of end after which whatsmeow does not try a request again. It is never sent.
+var connectionOver = &waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{"code": "401"}}
+
+// failRequests ends the requests that wait for an answer, before whatsmeow learns of the end by itself: it would let
+// each of them wait for a reconnect, and those waits race with one another (exsync.Event.GetChan).
+func failRequests(wa *whatsmeow.Client) { internals(wa).ClearResponseWaiters(connectionOver) }
+
 // removeCompanion tells WhatsApp that the device is gone. whatsmeow's Logout does it as well, but disconnects and
 // deletes the credentials too: the one would race with the end of the run, the other is Forget's.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {

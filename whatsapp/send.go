@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -129,6 +128,6 @@ func isLoggedOut(err error) bool {
 	if !errors.As(err, &disconnected) || disconnected.Node == nil || disconnected.Node.Tag != "stream:error" {
 		return false
 	}
-	code, _ := disconnected.Node.Attrs["code"].(string)
-	return strings.HasPrefix(code, "401")
+	conflict := disconnected.Node.GetChildByTag("conflict")
+	return conflict.AttrGetter().OptionalString("type") == "device_removed"
 }
