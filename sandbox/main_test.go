@@ -301,7 +301,6 @@ func until(t *testing.T, feed <-chan sandbox.Event, accept func(sandbox.Event) b
 	}
 }
 
-
 // clientLog shows what clients do when WASUP_TEST_CLIENT_LOG names a level (DEBUG, WARN).
 func clientLog() waLog.Logger {
 	if level := os.Getenv("WASUP_TEST_CLIENT_LOG"); level != "" {

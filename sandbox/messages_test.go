@@ -226,21 +226,18 @@ func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
 	if preview.Messages != 3 || completed.Count != 3 {
 		t.Fatalf("announced %+v, completed %+v", preview, completed)
 	}
-	untilQueue(t, own, 0)
+	untilQueueIsEmpty(t, own, feed)
 	if redelivered := server.Counters().Redelivered; redelivered != 3 {
 		t.Errorf("%d stanzas redelivered", redelivered)
 	}
 }
 
-// untilQueue waits until that many stanzas wait for a phone's first linked device. Every acknowledgement that
-// shortens the queue comes with a receipt or ack, so the counters tell when to look again.
-func untilQueue(t *testing.T, phone *sandbox.Phone, want int) {
+// untilQueueIsEmpty waits until nothing waits for a phone's first linked device. Every receipt of the device is an event
+// of the server, after it has shortened the queue.
+func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan sandbox.Event) {
 	t.Helper()
-	ctx := testContext(t)
-	for phone.Devices()[0].Queued != want {
-		if ctx.Err() != nil {
-			t.Fatalf("%d stanzas wait, expected %d", phone.Devices()[0].Queued, want)
-		}
+	for phone.Devices()[0].Queued > 0 {
+		until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventReceipt })
 	}
 }
 
@@ -269,41 +266,37 @@ func TestAMessageIsDeliveredAgainUntilItIsAcknowledged(t *testing.T) {
 	case <-testContext(t).Done():
 		t.Fatal("the message did not arrive")
 	}
-	untilQueue(t, own, 1)
+	if queued := own.Devices()[0].Queued; queued != 1 {
+		t.Fatalf("%d stanzas wait", queued)
+	}
+	feed, stop := server.Subscribe()
+	defer stop()
 
 	patient := stubborn.reopen()
 	patient.cli.EnableDecryptedEventBuffer = true
 	patient.connect()
 	wait(patient, 0, hasText("once more"))
-	untilQueue(t, own, 0)
+	untilQueueIsEmpty(t, own, feed)
 }
 
 func TestDuplicatesAreCounted(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, sandbox.ScriptRead)
 	id := client.cli.GenerateMessageID()
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 
-	message, err := peer.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Copies == 2 })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if message.Text != "twice" || len(peer.Messages()) != 1 {
-		t.Fatalf("the phone has %+v", peer.Messages())
-	}
-	// The recipient and the own phone each got it twice.
-	if duplicates := server.Counters().Duplicates; duplicates != 2 {
-		waitCopies(t, server)
-	}
-}
-
-func waitCopies(t *testing.T, server *sandbox.Server) {
-	t.Helper()
-	ctx := testContext(t)
-	for server.Counters().Duplicates != 2 {
-		if ctx.Err() != nil {
-			t.Fatalf("%d duplicates, expected 2", server.Counters().Duplicates)
+	// The recipient and the own phone each get it twice.
+	for _, phone := range []*sandbox.Phone{peer, own} {
+		message, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Copies == 2 })
+		if err != nil {
+			t.Fatal(err)
 		}
+		if message.Text != "twice" || len(phone.Messages()) != 1 {
+			t.Fatalf("the phone has %+v", phone.Messages())
+		}
+	}
+	if duplicates := server.Counters().Duplicates; duplicates != 2 {
+		t.Errorf("%d duplicates", duplicates)
 	}
 }
 
