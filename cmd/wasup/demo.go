@@ -99,7 +99,8 @@ func runDemo(c *cobra.Command, cfg configs.Config, once bool) (err error) {
 	if once || shown != nil || c.Context().Err() != nil {
 		return errors.Join(shown, app.stopBounded(c.Context()))
 	}
-	printTour(d.out, d.api, d.admin)
+	d.say("")
+	printTour(d.out, d.api, d.admin, true)
 	return app.Wait(c.Context())
 }
 

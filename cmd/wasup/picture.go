@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"strings"
 )
 
@@ -73,22 +72,4 @@ func decodeJSON(text []byte, into any) error {
 		return fmt.Errorf("the answer is no JSON: %w", err)
 	}
 	return nil
-}
-
-// printTour says what to try next.
-func printTour(w io.Writer, api, admin string) {
-	_, _ = fmt.Fprintf(w, `
-Try next, in another terminal:
-
-  curl -s -H 'X-Cliente-Id: %[3]s' %[1]s/status                      # where the session is
-  curl -s -H 'X-Cliente-Id: 52' %[1]s/qr-code                       # a second session: its QR
-  curl -s -H 'X-Cliente-Id: 52' %[1]s/qr-code | \
-    curl -s --json @- %[2]s/phones/%[5]s/scan         # ... scanned by Bruno's phone
-  curl -s --json '{"to":"%[5]s","message":"hola"}' -H 'X-Cliente-Id: %[3]s' %[1]s/send
-  curl -s %[2]s/phones/%[5]s/messages                # what Bruno has read
-  curl -s --json '{"account":"%[4]s"}' %[2]s/actions/drop     # cut Ana's connection: watch /status
-  curl -s %[1]s/metrics | grep wasup_
-
-Ctrl-C stops it.
-`, api, admin, demoClient, anaNumber, brunoNumber)
 }

@@ -63,7 +63,7 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 		return err
 	}
 	c.Printf("wasup      http://%s/\nsandbox    %s/\n\n", app.Addr(), p.adminURL())
-	printTour(c.OutOrStdout(), "http://"+app.Addr(), p.adminURL())
+	printTour(c.OutOrStdout(), "http://"+app.Addr(), p.adminURL(), false)
 	return app.Wait(c.Context())
 }
 

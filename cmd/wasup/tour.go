@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// printTour says what to try next, as commands that can be pasted. linked says that the demo has linked Ana's account to
+// the first session already.
+func printTour(w io.Writer, api, admin string, linked bool) {
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	say("Try next, in another terminal:\n")
+	say("  W=%s S=%s ANA=%s BRUNO=%s\n", api, admin, anaNumber, brunoNumber)
+	if linked {
+		say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # session %[1]s is linked to Ana", demoClient)
+	} else {
+		say("  # a session and its QR; Ana's virtual phone scans the very picture")
+		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code | curl -s --json @- $S/phones/$ANA/scan", demoClient)
+		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code                                  # answers as soon as it is READY", demoClient)
+	}
+	say("  curl -s -H 'X-Cliente-Id: %s' --json '{\"to\":\"'$BRUNO'\",\"message\":\"hola\"}' $W/send", demoClient)
+	say("  curl -s $S/phones/$BRUNO/messages                                        # what Bruno decrypted and read")
+	say("  curl -s --json '{}' $S/actions/drop                                      # cut every connection ...")
+	say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # ... and see it come back", demoClient)
+	say("  curl -s -H 'X-Cliente-Id: 52' $W/qr-code | curl -s --json @- $S/phones/$BRUNO/scan   # a second session")
+	say("  curl -s $W/metrics | grep ^wasup_\n")
+	say("Ctrl-C stops it.")
+}
