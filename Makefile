@@ -1,4 +1,5 @@
-# `make` lists the targets. Nothing here needs more than Go, git and make; the
+# `make` lists the targets. They need Go, git and make, and the tests of
+# sandbox/interop Node 20 with npm (WASUP_WITHOUT_NODE=1 leaves those out). The
 # linters are built from tools/go.mod, so that everybody runs the same ones.
 
 GO      ?= go
@@ -14,7 +15,7 @@ FUZZTIME   ?= 20s
 SOAK_COUNT ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fmt fmt-check vet lint race generate generated readme bench soak fuzz vuln clean
+.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme bench soak fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ build: ## bin/wasup
 
 test: ## the tests, quickly
 	$(GO) test ./...
+
+interop: ## an independent client (baileys, on Node) against the sandbox, at length
+	WASUP_INTEROP=long $(GO) test -count=1 -v ./sandbox/interop
 
 check: fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
 

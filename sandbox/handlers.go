@@ -37,7 +37,7 @@ func (s *Server) stanzaHandlers() map[string]stanzaHandler {
 		"ack":       (*conn).handleAnyAck,
 		"message":   loggedIn((*conn).handleMessage),
 		"receipt":   loggedIn((*conn).handleReceipt),
-		"presence":  loggedIn((*conn).handlePresence),
+		"presence":  (*conn).handleAnyPresence,
 		"chatstate": loggedIn((*conn).handleChatState),
 	}
 }

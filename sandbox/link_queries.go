@@ -50,6 +50,17 @@ func (c *conn) handleAnyAck(node *waBinary.Node) {
 	}
 }
 
+// handleAnyPresence takes presences. Clients that pair by code send one with a placeholder for their name before
+// they are linked; it says nothing.
+func (c *conn) handleAnyPresence(node *waBinary.Node) {
+	switch dev := c.device.Load(); {
+	case dev != nil:
+		c.handlePresence(dev, node)
+	case c.link.Load() == nil:
+		c.unknown("presence/before-login")
+	}
+}
+
 // steps is how a phone that pairs waits for what the client sends next.
 type steps struct {
 	mu      sync.Mutex

@@ -1,0 +1,190 @@
+// A WhatsApp-Web client that is none of ours: the npm package baileys, driven by JSON lines.
+//
+// It reads one command a line from standard input, {"id":1,"do":"open",...}, answers each with
+// {"id":1,"result":...} or {"id":1,"error":"..."}, and writes what it experiences as {"event":"...",...}.
+// Everything that libraries print goes to standard error, so that the lines stay whole.
+console.log = console.info = console.debug = console.error
+
+import { Agent } from 'node:https'
+import { createInterface } from 'node:readline'
+import makeWASocket, {
+  Browsers, DisconnectReason, WAMessageStatus, WA_CERT_DETAILS, downloadMediaMessage, useMultiFileAuthState,
+} from 'baileys'
+import pino from 'pino'
+
+const logger = pino({ level: process.env.WASUP_INTEROP_LOG ?? 'fatal' }, pino.destination(2))
+const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+
+let sock, settings, saved
+let wanted = false // whether the connection is to come back by itself
+const known = new Map() // messages by id: for quotes, receipts and for receivers who ask again
+const sending = new Set() // what is being sent: a receiver may ask again before the sender knows that it is done
+
+// connect makes one socket on the stored credentials, or on new ones.
+async function connect() {
+  const { state, saveCreds } = await useMultiFileAuthState(settings.store)
+  saved = Promise.resolve()
+  sock = makeWASocket({
+    logger,
+    auth: state,
+    waWebSocketUrl: settings.url,
+    agent: settings.ca ? new Agent({ ca: settings.ca }) : undefined,
+    browser: Browsers.ubuntu('Chrome'),
+    // Without a history to wait for, events come as they happen.
+    syncFullHistory: false,
+    shouldSyncHistoryMessage: () => false,
+    getMessage: asked,
+  })
+  sock.ev.on('creds.update', () => { saved = saved.then(saveCreds) })
+  sock.ev.on('connection.update', connectionChanged)
+  sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(arrived))
+  sock.ev.on('messages.update', (updates) => updates.forEach(changed))
+  sock.ev.on('message-receipt.update', (updates) => updates.forEach(receipted))
+  sock.ev.on('messages.reaction', (reactions) => reactions.forEach(reacted))
+  sock.ev.on('groups.upsert', (groups) => groups.forEach((g) => tell({ event: 'group', id: g.id, subject: g.subject })))
+}
+
+async function connectionChanged({ connection, qr, isNewLogin, lastDisconnect, receivedPendingNotifications }) {
+  if (qr) tell({ event: 'qr', code: qr })
+  if (isNewLogin) tell({ event: 'paired' })
+  if (receivedPendingNotifications) tell({ event: 'ready', jid: sock.user.id, lid: sock.user.lid })
+  if (connection !== 'close') return
+  const status = lastDisconnect?.error?.output?.statusCode ?? 0
+  tell({ event: 'close', status })
+  // As every client of this library does: the server asks for a new connection after a pairing.
+  if (wanted && status === DisconnectReason.restartRequired) {
+    await saved
+    await connect()
+  }
+}
+
+function arrived(message) {
+  known.set(message.key.id, message)
+  // A receipt that comes before the library has told of our own message is told as part of it.
+  if (message.key.fromMe) changed({ key: message.key, update: message })
+  const { conversation, extendedTextMessage, imageMessage, documentMessage } = message.message ?? {}
+  const media = imageMessage ?? documentMessage
+  tell({
+    event: 'message',
+    id: message.key.id,
+    chat: message.key.remoteJid,
+    chatAlt: message.key.remoteJidAlt ?? '',
+    participant: message.key.participant ?? '',
+    fromMe: message.key.fromMe ?? false,
+    text: conversation ?? extendedTextMessage?.text ?? media?.caption ?? '',
+    media: media?.mimetype ?? '',
+    kinds: Object.keys(message.message ?? {}),
+  })
+}
+
+// changed tells how far a message that we sent has come.
+function changed({ key, update }) {
+  if (update.status !== undefined && update.status !== null) {
+    tell({ event: 'status', id: key.id, status: WAMessageStatus[update.status] })
+  }
+}
+
+// receipted tells the same of a message to a group, member by member.
+function receipted({ key, receipt }) {
+  tell({ event: 'receipt', id: key.id, from: receipt.userJid, read: Boolean(receipt.readTimestamp) })
+}
+
+function reacted({ key, reaction }) {
+  tell({ event: 'reaction', id: key.id, text: reaction.text, from: reaction.key?.remoteJid ?? '' })
+}
+
+function message(id) {
+  const found = known.get(id)
+  if (!found) throw new Error(`no message ${id}`)
+  return found
+}
+
+async function send(to, content) {
+  const outcome = sock.sendMessage(to, content)
+  sending.add(outcome)
+  try {
+    const sent = await outcome
+    known.set(sent.key.id, sent)
+    return { id: sent.key.id }
+  } finally {
+    sending.delete(outcome)
+  }
+}
+
+// asked finds the content of a message that a receiver could not decrypt.
+async function asked({ id }) {
+  if (!known.has(id)) await Promise.allSettled(sending)
+  return known.get(id)?.message
+}
+
+const commands = {
+  // open connects; url, key (hex) and store say where to, whom to trust and where the credentials are.
+  async open({ url, key, ca, store }) {
+    settings = { url, ca, store }
+    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(key, 'hex')
+    wanted = true
+    await connect()
+  },
+  async code({ number }) {
+    return { code: await sock.requestPairingCode(number) }
+  },
+  // close ends the connection and keeps the credentials.
+  async close() {
+    wanted = false
+    await sock.end(undefined)
+    await saved
+  },
+  async logout() {
+    wanted = false
+    await sock.logout()
+  },
+  text: ({ to, text }) => send(to, { text }),
+  react: ({ to, message: id, text }) => send(to, { react: { text, key: message(id).key } }),
+  image: ({ to, data, caption }) =>
+    send(to, { image: Buffer.from(data, 'base64'), caption, mimetype: 'image/png', jpegThumbnail: '' }),
+  document: ({ to, data, name }) =>
+    send(to, { document: Buffer.from(data, 'base64'), fileName: name, mimetype: 'application/octet-stream' }),
+  async download({ message: id }) {
+    const data = await downloadMediaMessage(message(id), 'buffer', {}, { logger, reuploadRequest: sock.updateMediaMessage })
+    return { data: data.toString('base64') }
+  },
+  async read({ message: id }) {
+    await sock.readMessages([message(id).key])
+  },
+  async createGroup({ subject, members }) {
+    const group = await sock.groupCreate(subject, members)
+    return { id: group.id, members: group.participants.length }
+  },
+  async group({ group }) {
+    const { subject, participants } = await sock.groupMetadata(group)
+    return { subject, members: participants.length }
+  },
+  async onWhatsApp({ number }) {
+    const [found] = await sock.onWhatsApp(number)
+    return { exists: found?.exists ?? false }
+  },
+  async digest() {
+    await sock.digestKeyBundle()
+  },
+  async rotate() {
+    await sock.rotateSignedPreKey()
+  },
+  async block() {
+    return { blocked: (await sock.fetchBlocklist()).length }
+  },
+  async privacy() {
+    return await sock.fetchPrivacySettings(true)
+  },
+}
+
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const { id, do: name, ...given } = JSON.parse(line)
+  try {
+    if (!Object.hasOwn(commands, name)) throw new Error(`no command ${name}`)
+    tell({ id, result: (await commands[name](given)) ?? {} })
+  } catch (err) {
+    tell({ id, error: String(err?.message ?? err) })
+  }
+}).on('close', () => process.exit(0)) // whoever started this is gone or done
+
+tell({ event: 'started' })
