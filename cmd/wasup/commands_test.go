@@ -83,18 +83,19 @@ func TestAMistakeOnTheCommandLineIsOneClearLineAndExitCode2(t *testing.T) {
 		environ []string
 		says    []string
 	}{
-		"unknown command":    {args: []string{"sevre"}, says: []string{`"sevre"`, `"serve"`}},
-		"unknown flag":       {args: []string{"serve", "--http.lisen", "x"}, says: []string{"--http.lisen"}},
-		"stray word":         {args: []string{"serve", "now"}, says: []string{`"now"`}},
-		"unknown key":        {args: []string{"serve", "--config", unknownKey}, says: []string{"http.lisen", "http.listen"}},
-		"missing file":       {args: []string{"serve", "--config", filepath.Join(folder, "none.yaml")}, says: []string{"none.yaml"}},
-		"unknown variable":   {args: []string{"serve"}, environ: []string{"WASUP_HTTP_LISEN=x"}, says: []string{"WASUP_HTTP_LISEN", "WASUP_HTTP_LISTEN"}},
-		"bad duration":       {args: []string{"serve", "--qr.wait", "soon"}, says: []string{"qr.wait", `"soon"`}},
-		"bad root key":       {args: []string{"serve", "--whatsapp.root_public_key", "cafe"}, says: []string{"whatsapp.root_public_key", "64 hex digits"}},
-		"bad URL":            {args: []string{"serve", "--whatsapp.websocket_url", "http://x/"}, says: []string{"whatsapp.websocket_url", "ws"}},
-		"open to the world":  {args: []string{"serve", "--http.listen", "0.0.0.0:3001"}, says: []string{"http.listen", "loopback"}},
-		"sandbox seed":       {args: []string{"sandbox", "--seed", "xyz"}, says: []string{"--seed", "64 hex digits"}},
-		"sandbox to the net": {args: []string{"sandbox", "--listen", "0.0.0.0:0"}, says: []string{"--listen", "loopback"}},
+		"unknown command":        {args: []string{"sevre"}, says: []string{`"sevre"`, `"serve"`}},
+		"unknown flag":           {args: []string{"serve", "--http.lisen", "x"}, says: []string{"--http.lisen"}},
+		"stray word":             {args: []string{"serve", "now"}, says: []string{`"now"`}},
+		"unknown key":            {args: []string{"serve", "--config", unknownKey}, says: []string{"http.lisen", "http.listen"}},
+		"missing file":           {args: []string{"serve", "--config", filepath.Join(folder, "none.yaml")}, says: []string{"none.yaml"}},
+		"unknown variable":       {args: []string{"serve"}, environ: []string{"WASUP_HTTP_LISEN=x"}, says: []string{"WASUP_HTTP_LISEN", "WASUP_HTTP_LISTEN"}},
+		"bad duration":           {args: []string{"serve", "--qr.wait", "soon"}, says: []string{"qr.wait", `"soon"`}},
+		"bad root key":           {args: []string{"serve", "--whatsapp.root_public_key", "cafe"}, says: []string{"whatsapp.root_public_key", "64 hex digits"}},
+		"bad URL":                {args: []string{"serve", "--whatsapp.websocket_url", "http://x/"}, says: []string{"whatsapp.websocket_url", "ws"}},
+		"open to the world":      {args: []string{"serve", "--http.listen", "0.0.0.0:3001"}, says: []string{"http.listen", "loopback"}},
+		"sandbox seed":           {args: []string{"sandbox", "--seed", "xyz"}, says: []string{"--seed", "64 hex digits"}},
+		"sandbox TLS to the net": {args: []string{"sandbox", "--tls", "0.0.0.0:0"}, says: []string{"--tls", "loopback"}},
+		"sandbox to the net":     {args: []string{"sandbox", "--listen", "0.0.0.0:0"}, says: []string{"--listen", "loopback"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := typeIn(t, c.environ, c.args...)

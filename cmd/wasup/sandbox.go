@@ -31,13 +31,19 @@ type playground struct {
 }
 
 // playgroundConfig says where a playground listens. Seed is 64 hex digits that fix the root key, or "" for a new one.
+// TLS is where a second endpoint speaks TLS, "" for nowhere.
 type playgroundConfig struct {
 	listen, admin string
+	tls           string
 	seed          string
 }
 
 func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error) {
-	for flag, addr := range map[string]string{"--listen": cfg.listen, "--admin": cfg.admin} {
+	addresses := map[string]string{"--listen": cfg.listen, "--admin": cfg.admin}
+	if cfg.tls != "" {
+		addresses["--tls"] = cfg.tls
+	}
+	for flag, addr := range addresses {
 		if err := loopback(addr); err != nil {
 			return nil, &usageError{fmt.Errorf("%s %q: %w", flag, addr, err)}
 		}
@@ -46,7 +52,9 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	if err != nil {
 		return nil, err
 	}
-	server, err := sandbox.New(sandbox.Config{Listen: cfg.listen, Authority: authority, Log: log})
+	server, err := sandbox.New(sandbox.Config{
+		Listen: cfg.listen, TLS: cfg.tls != "", TLSListen: cfg.tls, Authority: authority, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +128,20 @@ func (p *playground) describe(w io.Writer) {
   WebSocket   %s
   root key    %x
   admin API   %s/
-
+%s
 Point a wasup at it:
   WASUP_WHATSAPP_WEBSOCKET_URL=%s \
   WASUP_WHATSAPP_ROOT_PUBLIC_KEY=%x wasup serve
 
-`, p.server.URL(), root, p.adminURL(), p.server.URL(), root)
+`, p.server.URL(), root, p.adminURL(), p.describeTLS(), p.server.URL(), root)
+}
+
+// describeTLS is empty without a TLS endpoint.
+func (p *playground) describeTLS() string {
+	if p.server.SecureURL() == "" {
+		return ""
+	}
+	return fmt.Sprintf("  with TLS    %s\n  its CA      ca_pem in the answer of %s/server\n", p.server.SecureURL(), p.adminURL())
 }
 
 func sandboxCommand() *cobra.Command {
@@ -153,6 +169,7 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 	}
 	c.Flags().StringVar(&cfg.listen, "listen", "127.0.0.1:3003", "host:port of the WebSocket endpoint, loopback only; port 0 takes a free one")
 	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API, loopback only; port 0 takes a free one")
+	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint that speaks TLS under a CA of its own, loopback only; none by default")
 	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
 	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")
 	return c

@@ -91,23 +91,31 @@ type peer struct {
 // newPeer links a whatsmeow client to a phone.
 func newPeer(t *testing.T, server *sandbox.Server, phone *sandbox.Phone) *peer {
 	t.Helper()
+	address, err := url.Parse(server.URL())
+	must(t, err)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return linkPeer(t, func(p *peer) {
+		client := &http.Client{Transport: toServer{address.Host, transport}}
+		p.cli.SetWebsocketHTTPClient(client)
+		p.cli.SetPreLoginHTTPClient(client)
+		p.cli.SetMediaHTTPClient(client)
+	}, phone)
+}
+
+// linkPeer makes a whatsmeow client with an empty store, has it pointed at a server and links it to a phone.
+func linkPeer(t *testing.T, point func(*peer), phone *sandbox.Phone) *peer {
+	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "peer.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)")
 	must(t, err)
 	db.SetMaxOpenConns(1)
 	container := sqlstore.NewWithDB(db, "sqlite3", nil)
 	must(t, container.Upgrade(t.Context()))
 	p := &peer{t: t, cli: whatsmeow.NewClient(container.NewDevice(), nil), changed: make(chan struct{})}
-	address, err := url.Parse(server.URL())
-	must(t, err)
-	transport := &http.Transport{}
-	client := &http.Client{Transport: toServer{address.Host, transport}}
-	p.cli.SetWebsocketHTTPClient(client)
-	p.cli.SetPreLoginHTTPClient(client)
-	p.cli.SetMediaHTTPClient(client)
+	point(p)
 	p.cli.AddEventHandler(p.handle)
 	t.Cleanup(func() {
 		p.cli.Disconnect()
-		transport.CloseIdleConnections()
 		if err := container.Close(); err != nil {
 			t.Error(err)
 		}

@@ -1,0 +1,108 @@
+package interop_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wasup/sandbox/admin"
+)
+
+// guide is docs/sandbox.md.
+func guide(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "sandbox.md"))
+	must(t, err)
+	return string(raw)
+}
+
+func TestTheGuidesBaileysExampleLinks(t *testing.T) {
+	needNode(t)
+	source, err := os.ReadFile("example.mjs")
+	must(t, err)
+	if !strings.Contains(guide(t), "```js\n"+string(source)+"```\n") {
+		t.Error("docs/sandbox.md does not show example.mjs as it is")
+	}
+	path, err := filepath.Abs("example.mjs")
+	must(t, err)
+	server := newServer(t)
+	front := httptest.NewServer(admin.New(server, nil))
+	defer front.Close()
+
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "node", path)
+	cmd.Dir = t.TempDir() // where it keeps its credentials
+	cmd.Env = append(os.Environ(), "SANDBOX="+front.URL+admin.Prefix)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	lines, linked := bufio.NewScanner(out), ""
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "linked as "); ok {
+			linked = name
+			break
+		}
+	}
+	devices := server.Phones()[0].Devices()
+	if len(devices) != 1 || devices[0].JID.String() != linked {
+		t.Errorf("the example is linked as %q, the phone lists %+v", linked, devices)
+	}
+	must(t, cmd.Process.Kill())
+	_, _ = io.Copy(io.Discard, out)
+	var exit *exec.ExitError
+	if err = cmd.Wait(); !errors.As(err, &exit) {
+		t.Errorf("the example ended with %v", err)
+	}
+}
+
+func TestTheGuidesWhatsmeowExampleLinks(t *testing.T) {
+	source, err := os.ReadFile("example_test.go")
+	must(t, err)
+	_, function, found := strings.Cut(string(source), "// sandboxClient makes")
+	if !found || !strings.Contains(guide(t), "```go\n// sandboxClient makes"+function+"```\n") {
+		t.Error("docs/sandbox.md does not show sandboxClient as it is")
+	}
+	server := newServer(t)
+	address, err := url.Parse(server.URL())
+	must(t, err)
+	key := server.RootPublicKey()
+	if _, err = sandboxClient(nil, address.Host, "abc"); err == nil {
+		t.Error("a bad key was taken")
+	}
+	linkPeer(t, func(p *peer) {
+		cli, err := sandboxClient(p.cli.Store, address.Host, hex.EncodeToString(key[:]))
+		must(t, err)
+		p.cli = cli
+	}, newPhone(t, server, "Ana"))
+}
+
+func TestTheGuidesTLSRoutesTellTheCA(t *testing.T) {
+	server := newServer(t)
+	front := httptest.NewServer(admin.New(server, nil))
+	defer front.Close()
+	request, err := http.NewRequestWithContext(within(t), http.MethodGet, front.URL+admin.Prefix+"/server", nil)
+	must(t, err)
+	response, err := front.Client().Do(request)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	var told map[string]string
+	must(t, json.NewDecoder(response.Body).Decode(&told))
+	for _, field := range []string{"websocket_url", "secure_websocket_url", "root_public_key", "ca_pem"} {
+		if told[field] == "" || !strings.Contains(guide(t), "`"+field+"`") {
+			t.Errorf("%s is %q, or the guide does not name it", field, told[field])
+		}
+	}
+}
