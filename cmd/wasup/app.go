@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"syscall"
 	"time"
 
 	"wasup/configs"
@@ -61,6 +63,9 @@ func (a *App) Start(ctx context.Context) error {
 }
 
 func (a *App) start(ctx context.Context) error {
+	if err := vacant(ctx, a.cfg.HTTP.Listen); err != nil {
+		return err
+	}
 	db, err := store.Open(ctx, a.cfg.Store.DSN, store.Options{Logger: a.log})
 	if err != nil {
 		return err
@@ -95,6 +100,20 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("http", a.http.Shutdown)
 	a.log.Info("listening", "http", a.http.Addr(), "version", version)
 	return a.sessions.Boot(ctx)
+}
+
+// vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
+func vacant(ctx context.Context, addr string) error {
+	var probe net.ListenConfig
+	l, err := probe.Listen(ctx, "tcp", addr)
+	switch {
+	case err == nil:
+		return l.Close()
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: the port is taken by another process: %w", addr, syscall.EADDRINUSE)
+	default:
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
 }
 
 func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Config {

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/configs"
+	"wasup/sandbox"
+	"wasup/session"
+)
+
+func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.T) {
+	server := newSandbox(t, sandbox.Config{})
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, []byte("not a directory"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := filepath.Join(folder, "text.db")
+	if err := os.WriteFile(text, []byte(strings.Repeat("this is no database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	held := quick(server, newDSN(t))
+	serveChild(t, held)
+	for name, c := range map[string]struct {
+		dsn, listen string
+		says        []string
+	}{
+		"a directory that is a file":   {dsn: "sqlite:" + file + "/data/wasup.db", says: []string{file, "not a directory"}},
+		"a directory nobody can write": {dsn: "sqlite:/proc/wasup-test/wasup.db", says: []string{"/proc/wasup-test/wasup.db"}},
+		"a file that is no database":   {dsn: "sqlite:" + text, says: []string{text, "not a SQLite database"}},
+		"a database in use":            {dsn: held.Store.DSN, says: []string{"in use by another process"}},
+		"a port in use":                {dsn: "sqlite:" + folder + "/new/wasup.db", listen: taken.Addr().String(), says: []string{taken.Addr().String(), "taken"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := listing(t, folder)
+			cfg := quick(server, c.dsn)
+			if c.listen != "" {
+				cfg.HTTP.Listen = c.listen
+			}
+			cfg.Log.Level = 8 // errors
+			got := typeIn(t, nil, serveArgs(t, cfg)...)
+			if got.code != exitFailed {
+				t.Errorf("exit code %d, want %d", got.code, exitFailed)
+			}
+			if strings.Count(got.errors, "\n") != 1 || !strings.HasPrefix(got.errors, "wasup: ") {
+				t.Errorf("not one line: %q", got.errors)
+			}
+			for _, says := range c.says {
+				if !strings.Contains(got.errors, says) {
+					t.Errorf("%q does not say %q", got.errors, says)
+				}
+			}
+			if after := listing(t, folder); after != before {
+				t.Errorf("it left something behind: before\n%safter\n%s", before, after)
+			}
+		})
+	}
+}
+
+// listing is every file below a folder with its size.
+func listing(t testing.TB, folder string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && !entry.IsDir() {
+			fmt.Fprintf(&b, "%s %d\n", path, info.Size())
+		} else {
+			fmt.Fprintf(&b, "%s/\n", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := closed.Addr().String()
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := sandbox.New(sandbox.Config{}) // signs with a root of its own
+	if err == nil {
+		err = stranger.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSandbox(t, stranger)
+	for name, c := range map[string]struct{ url, why string }{
+		"unreachable": {"ws://" + nobody + sandbox.Path, "connection refused"},
+		"wrong root":  {stranger.URL(), "certificate not signed by the configured root key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(cfg *configs.Config) {
+				cfg.WhatsApp.WebsocketURL = c.url
+				cfg.QR.Wait = 200 * time.Millisecond
+				cfg.Session.BackoffMax = 50 * time.Millisecond
+			})
+			a := h.get("/qr-code", 1).is(504).with("error", "QR_TIMEOUT", "wait_time_ms", 200)
+			if state := session.State(a.text("current_state")); !state.Transitional() {
+				t.Errorf("the state is %s", state)
+			}
+			for range 3 {
+				h.comes(1, session.DisconnectedRecoverable, session.CauseSocketLost)
+			}
+			h.close()
+			told, failed := 0, h.seen.count("1", session.DisconnectedRecoverable)
+			for line := range strings.SplitSeq(h.log.String(), "\n") {
+				if strings.Contains(line, "level=INFO") && strings.Contains(line, c.why) {
+					told++
+				}
+			}
+			if told != failed {
+				t.Errorf("%d attempts failed and the log says %d times why", failed, told)
+			}
+		})
+	}
+}
