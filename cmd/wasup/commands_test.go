@@ -46,8 +46,10 @@ func TestTheDemoShowsEveryStepAndEnds(t *testing.T) {
 	if t.Failed() {
 		t.Log(out)
 	}
-	if errs := demo.stderr.String(); errs != "" {
-		t.Errorf("the demo complained:\n%s", errs)
+	for line := range strings.SplitSeq(strings.TrimSpace(demo.stderr.String()), "\n") {
+		if line != "" && !strings.Contains(line, "slow database statement") { // which a busy machine makes
+			t.Errorf("the demo complained: %s", line)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"wasup/sandbox"
 )
 
-// stranger is a client of the fleet's app that was never linked.
+// unlinkedClient is a client of the fleet's app that was never linked.
 const unlinkedClient = fleetSize + 1
 
 // ask makes a request in the background.
