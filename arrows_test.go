@@ -94,6 +94,7 @@ func dependencies() map[string]owners {
 		"github.com/skip2/go-qrcode":          {product: []string{"httpapi", "cmd"}, tests: []string{"sandbox"}},
 		"github.com/makiuchi-d/gozxing":       {product: []string{"sandbox", "httpapi"}, tests: []string{"cmd"}},
 		"golang.org/x/crypto":                 {product: []string{"sandbox", "httpapi", "store"}, tests: []string{"whatsapp"}},
+		"golang.org/x/net":                    {product: []string{"whatsapp"}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,

@@ -52,6 +52,8 @@ type QR struct {
 type WhatsApp struct {
 	WebsocketURL  string
 	RootPublicKey [32]byte // signs the certificate chain of the server
+	Proxy         string   // of sessions without one of their own; {id} and {n} are filled in; "" is none
+	ProxyPoolSize int      // {n} is below it
 }
 
 // Session holds the deadlines and the retry policy of one session.

@@ -115,6 +115,7 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "store.dsn": "sqlite:other",
 		"whatsapp.websocket_url":   "ws://127.0.0.1:9/ws/chat",
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
+		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
 		"boot.rate":                "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
 	}
 	flags := map[string]string{}
@@ -201,6 +202,12 @@ func TestSecretsAreMaskedWhereverTheyAreShown(t *testing.T) {
 				t.Errorf("the password of %s is in %q", dsn, text)
 			}
 		}
+	}
+	c := Default()
+	c.WhatsApp.Proxy, c.WhatsApp.ProxyPoolSize = "socks5://user-{id}:hunter2@proxy-{n}.example:1080", 3
+	var out bytes.Buffer
+	if err := c.Write(&out); err != nil || strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "proxy: socks5://user-{id}:xxxxx@proxy-{n}.example:1080") {
+		t.Errorf("%v in\n%s", err, out.String())
 	}
 	if got := maskURL("postgres://u:p@db:5432/wasup"); got != "postgres://u:xxxxx@db:5432/wasup" {
 		t.Errorf("masked too much: %s", got)

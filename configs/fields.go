@@ -70,6 +70,14 @@ func serverFields() []field {
 			"whatsapp.root_public_key", "Key that the server's certificate must be signed with. A sandbox prints its own when it starts.",
 			func(c *Config) *[32]byte { return &c.WhatsApp.RootPublicKey },
 		),
+		proxyTemplate(
+			"whatsapp.proxy", "Proxy of the sessions that have none of their own: http, https or socks5, with credentials if need be, for connections and media alike. {id} stands for the session's id and {n} for its place among whatsapp.proxy_pool_size proxies, from 0, which follows from the id: socks5://user-{id}:password@proxy-{n}.example:1080. A session whose proxy fails does not connect without it. Empty: such sessions take the proxy of the process' environment (HTTPS_PROXY), if any, and none to a loopback address.",
+			func(c *Config) *string { return &c.WhatsApp.Proxy },
+		),
+		count(
+			"whatsapp.proxy_pool_size", "proxies", "How many proxies {n} in whatsapp.proxy tells apart. Another size moves most sessions to another proxy.",
+			func(c *Config) *int { return &c.WhatsApp.ProxyPoolSize }, 0, 1_000_000,
+		),
 	}
 }
 

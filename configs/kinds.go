@@ -24,6 +24,7 @@ type field struct {
 	set   func(*Config, string) bool
 	check func(*Config) bool
 	mask  func(string) string // nil when the value is no secret
+	none  bool                // the value may be empty
 }
 
 // shown is the value as it may be printed.
@@ -214,6 +215,28 @@ func websocketURL(name, doc string, at func(*Config) *string) field {
 				u.User == nil && u.Fragment == ""
 		},
 		mask: maskURL,
+	}, at)
+}
+
+// proxyTemplate is a URL in which {id} and {n} are filled in for each session.
+func proxyTemplate(name, doc string, at func(*Config) *string) field {
+	return text(field{
+		name: name, doc: doc, unit: "URL, or empty", none: true,
+		want: "a URL such as socks5://user-{id}:password@proxy-{n}.example:1080, with the scheme http, https or socks5 and no placeholders but {id} and {n}",
+		check: func(c *Config) bool {
+			filled := strings.NewReplacer("{id}", "1", "{n}", "0").Replace(*at(c))
+			u, err := url.Parse(filled)
+			return filled == "" || err == nil && slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) && u.Hostname() != "" &&
+				strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(filled, "{}")
+		},
+		mask: func(s string) string {
+			if s == "" {
+				return ""
+			}
+			// Braces are no part of a URL's host: what stands there is shown as it is, the password is not.
+			shown := strings.NewReplacer("{id}", "_id_", "{n}", "_n_").Replace(s)
+			return strings.NewReplacer("_id_", "{id}", "_n_", "{n}").Replace(maskURL(shown))
+		},
 	}, at)
 }
 

@@ -60,7 +60,7 @@ type loader struct {
 // set stores one value. A value that cannot be read leaves the former one, so
 // that each mistake is told once.
 func (l *loader) set(f field, value, source string) {
-	if value == "" {
+	if value == "" && !f.none {
 		l.fail(f.name, "", source, "is empty; expected "+f.want+" (leave it out for the default)")
 		return
 	}
@@ -132,6 +132,12 @@ func check(c *Config, origin map[string]string) []error {
 		errs = append(errs, &Error{
 			Key: "qr.waiters_per_session", Value: fmt.Sprint(c.QR.WaitersPerSession), Source: origin["qr.waiters_per_session"],
 			Want: fmt.Sprintf("expected no more than qr.waiters_total, which is %d", c.QR.WaitersTotal),
+		})
+	}
+	if strings.Contains(c.WhatsApp.Proxy, "{n}") && c.WhatsApp.ProxyPoolSize == 0 {
+		errs = append(errs, &Error{
+			Key: "whatsapp.proxy_pool_size", Value: "0", Source: origin["whatsapp.proxy_pool_size"],
+			Want: "expected 1 or more, because {n} is used in whatsapp.proxy",
 		})
 	}
 	if c.Session.BackoffMin > c.Session.BackoffMax {

@@ -41,7 +41,7 @@ func (c Config) Write(w io.Writer) error {
 			section = name
 		}
 		comment(&out, f.doc)
-		comment(&out, fmt.Sprintf("Unit: %s. Default: %s.", f.unit, f.get(&def)))
+		comment(&out, fmt.Sprintf("Unit: %s. Default: %s.", f.unit, orNone(f.get(&def))))
 		comment(&out, "Environment: "+envName(f.name))
 		value, err := scalar(f.shown(f.get(&c)))
 		if err != nil {
@@ -73,6 +73,13 @@ func isPlain(document *yaml.Node, value string) bool {
 	}
 	n := document.Content[0].Content[1]
 	return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Value == value && n.LineComment == "" && n.FootComment == ""
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
 }
 
 func comment(out *bytes.Buffer, text string) {

@@ -36,6 +36,7 @@ const (
 	Banned          InputKind = "Banned"
 	ClientOutdated  InputKind = "ClientOutdated"
 	ConnectRefused  InputKind = "ConnectRefused" // Code
+	ProxyFailed     InputKind = "ProxyFailed"    // the session's proxy refused or could not be used
 	StoreFailed     InputKind = "StoreFailed"
 	AckOverdue      InputKind = "AckOverdue"
 	SendRestricted  InputKind = "SendRestricted" // Until; error 463 on a send
@@ -53,7 +54,7 @@ func Inputs() []InputKind {
 	return []InputKind{
 		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
 		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
 	}
 }
@@ -62,7 +63,7 @@ func Inputs() []InputKind {
 func (k InputKind) FromClient() bool {
 	switch k {
 	case QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted:
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:
 		return false

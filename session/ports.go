@@ -9,8 +9,8 @@ import (
 type Dialer interface {
 	// Open loads the session's device, or makes a new one where none is stored, connects and returns once the
 	// handshake is done. Everything that happens to the client afterwards is posted through run.Post. Cancelling ctx
-	// ends the whole run, not only the opening. Errors are *Error: CodeStoreUnavailable, CodeConnectRefused (with
-	// Status) or CodeConnectFailed; nothing runs after an error.
+	// ends the whole run, not only the opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed,
+	// CodeClientOutdated, CodeConnectRefused (with Status) or CodeConnectFailed; nothing runs after an error.
 	Open(ctx context.Context, run Run) (Client, error)
 	// Forget deletes the session's stored credentials. It is a person's decision, never a policy.
 	Forget(ctx context.Context, id ID) error
@@ -81,6 +81,8 @@ func InputFor(err error, incarnation Incarnation) Input {
 		in.Kind = StoreFailed
 	case CodeClientOutdated:
 		in.Kind = ClientOutdated
+	case CodeProxyFailed:
+		in.Kind = ProxyFailed
 	case CodeConnectRefused:
 		in.Kind = ConnectRefused
 		in.Code = statusOf(err)

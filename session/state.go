@@ -65,6 +65,7 @@ const (
 	CauseConnectDeadline   Cause = "connect_deadline"   // connected, but the login did not finish in time
 	CauseConnectRefused    Cause = "connect_refused"    // the server answered with a refusal that may pass
 	CauseServerUnavailable Cause = "server_unavailable" // 5xx from the server
+	CauseProxyFailed       Cause = "proxy_failed"       // the session's proxy refused or cannot be used; nothing connects without it
 	CauseAckOverdue        Cause = "ack_overdue"        // a send was not acknowledged while the socket looked alive
 	CauseStoreUnavailable  Cause = "store_unavailable"  // the database did not answer; never read as "no device"
 	CauseCrashed           Cause = "crashed"            // a bug; the supervisor restarted the session
@@ -82,7 +83,7 @@ func Causes() []Cause {
 	return []Cause{
 		CauseNone, CauseStopped, CauseUnattended, CauseStarting, CauseRestoring, CausePairing, CausePasskey,
 		CausePairFailed, CauseConnected, CauseLoginReconnect, CauseSocketLost, CauseKeepAliveStale,
-		CauseConnectDeadline, CauseConnectRefused, CauseServerUnavailable, CauseAckOverdue, CauseStoreUnavailable,
+		CauseConnectDeadline, CauseConnectRefused, CauseServerUnavailable, CauseProxyFailed, CauseAckOverdue, CauseStoreUnavailable,
 		CauseCrashed, CauseLoggedOut, CauseReplaced, CauseBanned, CauseTemporaryBan, CauseClientOutdated,
 		CauseAttemptsExhausted, CauseQuarantined,
 	}

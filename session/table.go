@@ -160,6 +160,7 @@ var refusalRows = concat(
 		{From: running, On: ConnectRefused, When: serverError, To: DisconnectedRecoverable, Cause: CauseServerUnavailable, Do: closed, Why: "retry with backoff"},
 	},
 	failure(running, ConnectRefused, CauseConnectRefused, "retry with backoff"),
+	failure(running, ProxyFailed, CauseProxyFailed, "never without the proxy: that would show the address it hides"),
 	failure(running, StoreFailed, CauseStoreUnavailable, "never read as no device: that would wipe a pairing"),
 )
 
@@ -193,7 +194,7 @@ var ignores = []Ignored{
 	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading never starts anything"},
 	{resting, []InputKind{
 		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, StoreFailed, AckOverdue, SendRestricted,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
 	}, "no client runs in this state: the input is from a run that has ended"},
 	{states(Ready), []InputKind{QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
 	{states(Reconnecting), []InputKind{PasskeyRequired, PasskeyAnswered}, "a linked device is not paired again"},

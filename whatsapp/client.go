@@ -29,6 +29,7 @@ type Client struct {
 	run     session.Run
 	wa      *whatsmeow.Client
 	attempt *attempt
+	route   *route // given back when the run is taken down
 	log     *slog.Logger
 	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
 	// whatsmeow's socket races with itself when its context ends first.
@@ -55,18 +56,18 @@ type Client struct {
 
 var _ session.Client = (*Client)(nil)
 
-func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.Device) *Client {
+func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.Device, way *route) *Client {
 	log := d.log.With("session", run.Session, "incarnation", run.Incarnation)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Client{
-		dialer: d, run: run, log: log, life: life, end: end,
+		dialer: d, run: run, route: way, log: log, life: life, end: end,
 		sending: make(chan struct{}, 1), gone: make(chan struct{}), down: make(chan struct{}),
 		lid: device.LID, name: device.PushName,
 	}
 	if device.ID != nil {
 		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
 	}
-	c.attempt = &attempt{endpoint: d.endpoint, transport: d.transport, cancel: end, onEnd: c.cut}
+	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
 	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
 	c.configure()
 	d.closings.Add(1)
@@ -99,7 +100,7 @@ func (c *Client) configure() {
 	socket := c.attempt.httpClient()
 	wa.SetWebsocketHTTPClient(socket)
 	wa.SetPreLoginHTTPClient(socket)
-	wa.SetMediaHTTPClient(c.dialer.media)
+	wa.SetMediaHTTPClient(c.route.media)
 	// Register before connecting: events of the handshake would be lost otherwise.
 	wa.AddEventHandler(c.handle)
 }
@@ -305,6 +306,7 @@ func (c *Client) Close() {
 func (c *Client) takeDown() {
 	defer c.dialer.closings.Done()
 	defer close(c.down)
+	defer c.dialer.routes.release(c.route)
 	defer c.recovered("close")
 	if l := c.attempt.current(); l != nil {
 		c.disconnect(l)

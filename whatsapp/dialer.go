@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +33,8 @@ type Devices interface {
 	DeviceOf(ctx context.Context, id session.ID) (string, error)
 	// BindDevice binds the device with this JID to the session; "" unbinds.
 	BindDevice(ctx context.Context, id session.ID, jid string) error
+	// ProxyOf gives the URL of the session's own proxy, credentials included, or "" where it has none.
+	ProxyOf(ctx context.Context, id session.ID) (string, error)
 }
 
 // Config is what a Dialer needs. DB and Devices are required.
@@ -43,15 +45,19 @@ type Config struct {
 	Devices        Devices
 	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
 	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
-	DeviceName     string        // what the phone shows among the linked devices; default "wasup". One value a process.
-	Log            *slog.Logger  // nil discards
+	// Proxy is the URL of the proxy of sessions that have none of their own: http, https or socks5, with credentials if
+	// need be. {id} stands for the session's id and {n} for its place in a pool, a number from 0 to ProxyPoolSize-1 that
+	// follows from the id. Default "": such sessions connect as the process' environment says, and straight to loopback.
+	Proxy         string
+	ProxyPoolSize int
+	DeviceName    string       // what the phone shows among the linked devices; default "wasup". One value a process.
+	Log           *slog.Logger // nil discards
 }
 
 // Dialer opens client runs. It is the session.Dialer of the process.
 type Dialer struct {
 	endpoint       endpoint
-	transport      *http.Transport
-	media          *http.Client     // of all clients, over the same transport
+	routes         *routes
 	db             *dbutil.Database // as the container sees it
 	container      *sqlstore.Container
 	devices        Devices
@@ -85,10 +91,10 @@ func New(cfg Config) (*Dialer, error) {
 	if err = container.Upgrade(ctx); err != nil {
 		return nil, storeError("upgrade device tables", "", err)
 	}
-	transport := newTransport(target)
 	return &Dialer{
-		endpoint: target, transport: transport, media: &http.Client{Transport: transport},
-		db: db, container: container, devices: cfg.Devices,
+		endpoint: target,
+		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, direct: newDirect(target)},
+		db:       db, container: container, devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }
@@ -111,6 +117,9 @@ func (c *Config) complete() error {
 	case c.ConnectTimeout < 0:
 		return invalid("ConnectTimeout", "a positive duration, or 0 for 20s")
 	}
+	if field, message := checkTemplate(c.Proxy, c.ProxyPoolSize); field != "" {
+		return invalid(field, strings.TrimPrefix(message, "expected "))
+	}
 	if c.KeepAliveStale == 0 {
 		c.KeepAliveStale = DefaultKeepAliveStale
 	}
@@ -132,7 +141,11 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 	if err != nil {
 		return nil, err
 	}
-	c := newClient(ctx, d, run, device)
+	way, err := d.routes.of(ctx, run.Session)
+	if err != nil {
+		return nil, err
+	}
+	c := newClient(ctx, d, run, device, way)
 	if err = c.connect(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -207,7 +220,7 @@ func (d *Dialer) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		d.transport.CloseIdleConnections()
+		d.routes.direct.end()
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for client runs to end: %w", ctx.Err())

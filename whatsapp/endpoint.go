@@ -62,27 +62,40 @@ func (e endpoint) loopback() bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// newTransport is the one transport of all clients: whatsmeow would clone one for each, at 14 KB.
-func newTransport(e endpoint) *http.Transport {
+// newDirect is the way without a proxy of ours, shared by all clients that have none.
+func newDirect(e endpoint) *route {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	life, end := context.WithCancel(context.Background())
+	transport := newTransport(life, dialer.DialContext)
+	if !e.loopback() {
+		transport.Proxy = http.ProxyFromEnvironment
+	}
+	return &route{transport: transport, media: &http.Client{Transport: transport}, end: end}
+}
+
+// newTransport is the transport of all clients that take the same way: whatsmeow would clone one for each, at 14 KB. It
+// knows no proxy but the one that dial knows, so that there is no second way. Dials end with life.
+func newTransport(life context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true) // a WebSocket upgrade is HTTP/1.1
-	transport := &http.Transport{
-		DialContext:            dialer.DialContext,
+	return &http.Transport{
+		// The transport lets a dial go on for somebody else when its request is cancelled; here nobody else comes.
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(life, cancel)()
+			return dial(ctx, network, address)
+		},
 		TLSHandshakeTimeout:    tlsTimeout,
 		Protocols:              &protocols,
 		DisableKeepAlives:      true, // a refused upgrade leaves no idle connection behind
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	if !e.loopback() {
-		transport.Proxy = http.ProxyFromEnvironment
-	}
-	return transport
 }
 
 // attempt is the RoundTripper of one client: it makes the one connection the client is used for, and can be broken off
-// at any moment until it is done. A proxy per session would be another transport here.
+// at any moment until it is done.
 type attempt struct {
 	endpoint  endpoint
 	transport http.RoundTripper

@@ -65,7 +65,7 @@ func TestLoopbackEndpointsIgnoreTheEnvironmentsProxy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if transport := newTransport(target); (transport.Proxy == nil) != want {
+		if transport := newDirect(target).transport; (transport.Proxy == nil) != want {
 			t.Errorf("%q: proxy from the environment %t", raw, transport.Proxy != nil)
 		}
 	}

@@ -30,8 +30,13 @@ var (
 // connectError gives a failed connection its code and one line that names the reason and nothing else.
 func connectError(id session.ID, err error) error {
 	failure := &session.Error{Code: session.CodeConnectFailed, Op: "connect", Session: id, Err: err}
-	var status socket.ErrWithStatusCode
+	var (
+		status socket.ErrWithStatusCode
+		proxy  *proxyError
+	)
 	switch {
+	case errors.As(err, &proxy):
+		failure.Code, failure.Message = session.CodeProxyFailed, proxy.reason
 	case errors.Is(err, store.ErrDeviceDeleted):
 		failure.Code, failure.Message = session.CodeStoreUnavailable, "the device was deleted while it was opened"
 	case errors.As(err, &status) && status.StatusCode != http.StatusSwitchingProtocols:

@@ -73,6 +73,7 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("store", func(context.Context) error { return db.Close() })
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
+		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
 		DB: db.DB(), Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Log: a.log,
 	})
 	if err != nil {
