@@ -8,7 +8,7 @@ console.log = console.info = console.debug = console.error
 import { Agent } from 'node:https'
 import { createInterface } from 'node:readline'
 import makeWASocket, {
-  Browsers, DisconnectReason, WAMessageStatus, WA_CERT_DETAILS, downloadMediaMessage, useMultiFileAuthState,
+  Browsers, DisconnectReason, WAMessageStatus, WA_CERT_DETAILS, useMultiFileAuthState,
 } from 'baileys'
 import pino from 'pino'
 
@@ -17,7 +17,7 @@ const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 
 let sock, settings, saved
 let wanted = false // whether the connection is to come back by itself
-const known = new Map() // messages by id: for quotes, receipts and for receivers who ask again
+const known = new Map() // messages by id: for reactions, receipts and for receivers who ask again
 const sending = new Set() // what is being sent: a receiver may ask again before the sender knows that it is done
 
 // connect makes one socket on the stored credentials, or on new ones.
@@ -39,9 +39,7 @@ async function connect() {
   sock.ev.on('connection.update', connectionChanged)
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(arrived))
   sock.ev.on('messages.update', (updates) => updates.forEach(changed))
-  sock.ev.on('message-receipt.update', (updates) => updates.forEach(receipted))
   sock.ev.on('messages.reaction', (reactions) => reactions.forEach(reacted))
-  sock.ev.on('groups.upsert', (groups) => groups.forEach((g) => tell({ event: 'group', id: g.id, subject: g.subject })))
 }
 
 async function connectionChanged({ connection, qr, isNewLogin, lastDisconnect, receivedPendingNotifications }) {
@@ -62,18 +60,12 @@ function arrived(message) {
   known.set(message.key.id, message)
   // A receipt that comes before the library has told of our own message is told as part of it.
   if (message.key.fromMe) changed({ key: message.key, update: message })
-  const { conversation, extendedTextMessage, imageMessage, documentMessage } = message.message ?? {}
-  const media = imageMessage ?? documentMessage
+  const { conversation, extendedTextMessage } = message.message ?? {}
   tell({
     event: 'message',
     id: message.key.id,
-    chat: message.key.remoteJid,
-    chatAlt: message.key.remoteJidAlt ?? '',
-    participant: message.key.participant ?? '',
     fromMe: message.key.fromMe ?? false,
-    text: conversation ?? extendedTextMessage?.text ?? media?.caption ?? '',
-    media: media?.mimetype ?? '',
-    kinds: Object.keys(message.message ?? {}),
+    text: conversation ?? extendedTextMessage?.text ?? '',
   })
 }
 
@@ -84,13 +76,8 @@ function changed({ key, update }) {
   }
 }
 
-// receipted tells the same of a message to a group, member by member.
-function receipted({ key, receipt }) {
-  tell({ event: 'receipt', id: key.id, from: receipt.userJid, read: Boolean(receipt.readTimestamp) })
-}
-
 function reacted({ key, reaction }) {
-  tell({ event: 'reaction', id: key.id, text: reaction.text, from: reaction.key?.remoteJid ?? '' })
+  tell({ event: 'reaction', id: key.id, text: reaction.text })
 }
 
 function message(id) {
@@ -140,24 +127,8 @@ const commands = {
   },
   text: ({ to, text }) => send(to, { text }),
   react: ({ to, message: id, text }) => send(to, { react: { text, key: message(id).key } }),
-  image: ({ to, data, caption }) =>
-    send(to, { image: Buffer.from(data, 'base64'), caption, mimetype: 'image/png', jpegThumbnail: '' }),
-  document: ({ to, data, name }) =>
-    send(to, { document: Buffer.from(data, 'base64'), fileName: name, mimetype: 'application/octet-stream' }),
-  async download({ message: id }) {
-    const data = await downloadMediaMessage(message(id), 'buffer', {}, { logger, reuploadRequest: sock.updateMediaMessage })
-    return { data: data.toString('base64') }
-  },
   async read({ message: id }) {
     await sock.readMessages([message(id).key])
-  },
-  async createGroup({ subject, members }) {
-    const group = await sock.groupCreate(subject, members)
-    return { id: group.id, members: group.participants.length }
-  },
-  async group({ group }) {
-    const { subject, participants } = await sock.groupMetadata(group)
-    return { subject, members: participants.length }
   },
   async onWhatsApp({ number }) {
     const [found] = await sock.onWhatsApp(number)
@@ -169,7 +140,7 @@ const commands = {
   async rotate() {
     await sock.rotateSignedPreKey()
   },
-  async block() {
+  async blocklist() {
     return { blocked: (await sock.fetchBlocklist()).length }
   },
   async privacy() {

@@ -54,14 +54,17 @@ func TestBaileysPairsByQRAndLogsInAgain(t *testing.T) {
 	}
 	_, err := friend.SendText(within(t), phone.Number(), "before")
 	must(t, err)
-	first.reads(0, "before")
+	first.reads("before")
 	first.do("close", nil)
+	_, err = friend.SendText(within(t), phone.Number(), "while away")
+	must(t, err)
 
 	again := startOn(t, first.store)
 	again.open(server)
 	again.await("ready", nil)
+	again.reads("while away")
 
-	if again.mark() > 0 && slices.ContainsFunc(again.lines, func(one told) bool { return one.Event == "qr" }) {
+	if slices.ContainsFunc(again.told(), func(one told) bool { return one.Event == "qr" }) {
 		t.Fatal("the client was asked to pair again")
 	}
 	if counters := server.Counters(); counters.Pairings != 1 || counters.Logins != 2 {
@@ -70,7 +73,7 @@ func TestBaileysPairsByQRAndLogsInAgain(t *testing.T) {
 	// The sessions that were kept go on.
 	_, err = friend.SendText(within(t), phone.Number(), "after")
 	must(t, err)
-	again.reads(0, "after")
+	again.reads("after")
 	again.reached(again.send("text", map[string]any{"to": friend.JID().String(), "text": "and back"}), "READ")
 }
 
@@ -106,12 +109,33 @@ func TestBaileysConnectsByTLS(t *testing.T) {
 	talk(t, client, newPhone(t, server, "Bruno"), phone)
 }
 
+func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
+	needNode(t)
+	server := newServer(t)
+	phone := newPhone(t, server, "Ana")
+	friend, err := server.AddPhone(sandbox.PhoneConfig{Name: "Bruno", Script: sandbox.ScriptDeliver})
+	must(t, err)
+	client := start(t)
+	client.pair(server, phone)
+
+	id := client.send("text", map[string]any{"to": friend.JID().String(), "text": "read me later"})
+	client.reached(id, "DELIVERY_ACK")
+	if slices.ContainsFunc(client.told(), func(one told) bool { return one.message() == id && one.status() == "READ" }) {
+		t.Error("read before anybody read it")
+	}
+	must(t, friend.MarkRead(within(t), id))
+	client.reached(id, "READ")
+
+	must(t, phone.Unlink(within(t), phone.Devices()[0].JID))
+	client.await("close", func(one told) bool { return one.status() == "401" })
+}
+
 // talk exchanges a text each way between a client of phone and another phone.
 func talk(t *testing.T, client *script, friend, phone *sandbox.Phone) {
 	t.Helper()
 	_, err := friend.SendText(within(t), phone.Number(), "hola")
 	must(t, err)
-	client.reads(0, "hola")
+	client.reads("hola")
 	client.reached(client.send("text", map[string]any{"to": friend.JID().String(), "text": "qué tal"}), "READ")
 }
 
@@ -140,7 +164,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		node.reached(sent, "READ")
 
 		answer := gopher.text(ana.JID(), "from go")
-		node.do("read", map[string]any{"message": node.reads(0, "from go")})
+		node.do("read", map[string]any{"message": node.reads("from go")})
 		gopher.receipt(answer, types.ReceiptTypeRead)
 	})
 	t.Run("a conversation goes on", func(t *testing.T) {
@@ -149,7 +173,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 			node.send("text", map[string]any{"to": bruno.JID().String(), "text": fmt.Sprint("to go ", i)})
 			gopher.reads(fmt.Sprint("to go ", i))
 			gopher.text(ana.JID(), fmt.Sprint("to node ", i))
-			node.reads(0, fmt.Sprint("to node ", i))
+			node.reads(fmt.Sprint("to node ", i))
 		}
 	})
 	t.Run("the phones of both see what their clients send and get", func(t *testing.T) {
@@ -166,7 +190,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		node.await("reaction", func(one told) bool { return one.message() == sent && one.Text == "👍" })
 
 		answer := gopher.text(ana.JID(), "and to this")
-		node.send("react", map[string]any{"to": bruno.JID().String(), "message": node.reads(0, "and to this"), "text": "🎉"})
+		node.send("react", map[string]any{"to": bruno.JID().String(), "message": node.reads("and to this"), "text": "🎉"})
 		await(gopher, func(m *events.Message) bool {
 			reaction := m.Message.GetReactionMessage()
 			return reaction.GetKey().GetID() == answer && reaction.GetText() == "🎉"
@@ -179,7 +203,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		talk(t, node, newPhone(t, server, "Dora"), ana)
 	})
 	t.Run("settings are there", func(t *testing.T) {
-		if blocked := node.do("block", nil)["blocked"]; blocked != float64(0) {
+		if blocked := node.do("blocklist", nil)["blocked"]; blocked != float64(0) {
 			t.Errorf("%v blocked", blocked)
 		}
 		if privacy := node.do("privacy", nil); privacy["readreceipts"] != "all" {

@@ -64,22 +64,18 @@ func install() error {
 
 // told is one line of the script: an event, or the answer to a command.
 type told struct {
-	Event, Code, JID, LID, Chat, ChatAlt, Participant, Text, Media, From, Subject string
+	Event, Code, JID, LID, Text, Error string
 
-	ID      any
-	FromMe  bool
-	Read    bool
-	Status  any
-	Kinds   []string
-	Result  json.RawMessage
-	Error   string
-	Members int
+	ID     any // of the message, or of the command that a line answers
+	FromMe bool
+	Status any // a word for messages, a number for closed connections
+	Result json.RawMessage
 }
 
 // message is the id of the message that an event is about.
 func (e told) message() string { s, _ := e.ID.(string); return s }
 
-// status is a word for messages and a number for closed connections.
+// status is what Status says, as text.
 func (e told) status() string { return fmt.Sprint(e.Status) }
 
 // script is a running client.mjs.
@@ -191,13 +187,13 @@ func (s *script) listen(out io.Reader) {
 }
 
 // find waits for the first line that is accepted.
-func (s *script) find(what string, from int, accept func(told) bool) told {
+func (s *script) find(what string, accept func(told) bool) told {
 	s.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
 		s.mu.Lock()
-		lines, changed, ended := s.lines[from:], s.changed, s.ended
+		lines, changed, ended := s.lines, s.changed, s.ended
 		s.mu.Unlock()
 		if i := slices.IndexFunc(lines, accept); i >= 0 {
 			return lines[i]
@@ -221,22 +217,17 @@ func (s *script) summary(lines []told) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-// mark is a position: what was told before it is not looked at again.
-func (s *script) mark() int {
+// told lists everything so far.
+func (s *script) told() []told {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.lines)
+	return slices.Clone(s.lines)
 }
 
 // await waits for an event.
 func (s *script) await(event string, accept func(told) bool) told {
 	s.t.Helper()
-	return s.awaitFrom(0, event, accept)
-}
-
-func (s *script) awaitFrom(from int, event string, accept func(told) bool) told {
-	s.t.Helper()
-	return s.find(event, from, func(one told) bool { return one.Event == event && (accept == nil || accept(one)) })
+	return s.find(event, func(one told) bool { return one.Event == event && (accept == nil || accept(one)) })
 }
 
 // try gives a command and returns its result, or the error that the client had.
@@ -254,7 +245,7 @@ func (s *script) try(name string, given map[string]any) (map[string]any, error) 
 	must(s.t, err)
 	_, err = s.in.Write(append(line, '\n'))
 	must(s.t, err)
-	answer := s.find("answer to "+name, 0, func(one told) bool { return one.Event == "" && one.ID == id })
+	answer := s.find("answer to "+name, func(one told) bool { return one.Event == "" && one.ID == id })
 	if answer.Error != "" {
 		return nil, fmt.Errorf("%s: %s", name, answer.Error)
 	}
@@ -282,9 +273,9 @@ func (s *script) send(name string, given map[string]any) string {
 }
 
 // reads waits for a text in a chat and returns the message's id.
-func (s *script) reads(from int, text string) string {
+func (s *script) reads(text string) string {
 	s.t.Helper()
-	return s.awaitFrom(from, "message", func(one told) bool { return one.Text == text && !one.FromMe }).message()
+	return s.await("message", func(one told) bool { return one.Text == text && !one.FromMe }).message()
 }
 
 // reached waits until a message that the script sent has come as far as status says, or further.
