@@ -54,12 +54,9 @@ type Env struct {
 	Draining atomic.Bool
 }
 
-// Lost settles a message that reached no actor.
+// Lost takes a message that reached no actor: the log is the last place where a bug can still be told.
 func (e *Env) Lost(message any) {
-	switch m := message.(type) {
-	case posted:
-		m.inbox.Add(-1)
-	case crashed:
+	if m, ok := message.(crashed); ok {
 		e.Log.Error("panic in a session that has stopped", "op", m.crash.Where, "err", m.crash.Reason, "stack", m.crash.Stack)
 	}
 }

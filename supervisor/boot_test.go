@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,6 +205,29 @@ func TestASessionStoppedBeforeItsTurnStaysStopped(t *testing.T) {
 	})
 }
 
+func TestAPersonWhoStopsASessionWhileTheBootRunsIsFaster(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.stored("a")
+		var stopped atomic.Bool
+		w.observer.script(func(session.ID, session.State) { // the session is read and not yet told to come back
+			if stopped.CompareAndSwap(false, true) {
+				if _, err := w.StopSession(t.Context(), "a"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if err := w.Boot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.is("a", session.NotInitialized, session.CauseStopped)
+		if r := w.Readiness(); !r.Ready || w.dialer.count("a") != 0 {
+			t.Fatalf("readiness is %+v after %d runs", r, w.dialer.count("a"))
+		}
+	})
+}
+
 func TestARequestBeforeItsTurnDoesNotStopTheRestore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.stored(names(20)...)
@@ -212,9 +236,8 @@ func TestARequestBeforeItsTurnDoesNotStopTheRestore(t *testing.T) {
 		if err := w.Boot(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		wantOutcome(t, answered(t, answers), session.OutcomeReady)
 		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		wantOutcome(t, answered(t, answers), session.OutcomeReady)
 		if r := w.Readiness(); !r.Ready || r.Settled != r.Wanted {
 			t.Fatalf("readiness is %+v", r)
 		}

@@ -223,6 +223,12 @@ func TestAPersonsRestartEndsAQuarantine(t *testing.T) {
 		w.dialer.last("a").post(session.SocketUp)
 		synctest.Wait()
 		w.is("a", session.Ready, session.CauseConnected)
+		w.crash("a")
+		if n := w.supervision("a").InWindow; n != 1 {
+			t.Fatalf("%d in the window, want 1: the count begins anew", n)
+		}
+		w.untilRetry("a")
+		w.dialer.last("a").post(session.SocketUp)
 		time.Sleep(time.Hour) // the cool-down of the quarantine that was released does nothing
 		synctest.Wait()
 		w.is("a", session.Ready, session.CauseConnected)
@@ -321,26 +327,48 @@ func TestACrashWhileItIsReleasedNeitherResurrectsNorLeavesAGhost(t *testing.T) {
 		if node := w.supervision("a"); node.Running || len(w.dialer.stillOpen()) != 0 {
 			t.Fatalf("running %t, open %v", node.Running, w.dialer.stillOpen())
 		}
+		if row := w.store.row("a"); row.Cause != session.CauseQuarantined {
+			t.Fatalf("stored is %+v", row)
+		}
 	})
 }
 
 func TestAPanicOfWhoeverCountsRestartsDoesNotTouchTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a", "b")
-		w.observer.restarts = 0
-		w.observer.mu.Lock()
-		w.observer.failed = nil // writing to it panics
-		w.observer.mu.Unlock()
-		c := w.dialer.last("a")
-		c.send = func(context.Context, session.Text) error { return errors.New("refused") }
-		wantCode(t, answered(t, w.sending(t.Context(), "a", "x")), session.CodeSendFailed)
-		if n := w.supervision("a").Status.Restarts; n != 1 {
-			t.Fatalf("%d restarts", n)
+		w.observer.restart = func() { panic("scripted bug") }
+		w.crash("a")
+		w.is("a", session.Reconnecting, session.CauseCrashed)
+		w.untilRetry("a")
+		w.dialer.last("a").post(session.SocketUp)
+		synctest.Wait()
+		w.is("a", session.Ready, session.CauseConnected)
+		if s, _ := w.Status("b"); s.Incarnation != 1 || s.State != session.Ready {
+			t.Fatalf("the other is %+v", s)
 		}
-		w.is("b", session.Ready, session.CauseConnected)
-		w.observer.mu.Lock()
-		w.observer.failed = map[session.Code]int{}
-		w.observer.mu.Unlock()
+	})
+}
+
+func TestAPanicWhileASessionIsReleasedLosesNoAnswerAndNoRestart(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up("a")
+		w.dialer.last("a").send = gate(make(chan error)).send
+		first := w.sending(t.Context(), "a", "1")
+		synctest.Wait()
+		second, third := w.sending(t.Context(), "a", "2"), w.sending(t.Context(), "a", "3")
+		synctest.Wait()
+		w.observer.lose = func() { panic("scripted bug") }
+		w.crash("a")
+		for _, done := range []<-chan error{first, second, third} {
+			wantCode(t, answered(t, done), session.CodeRestarted)
+		}
+		if n := w.supervision("a").Status.Restarts; n != 1 {
+			t.Fatalf("%d restarts, want 1", n)
+		}
+		w.untilRetry("a")
+		w.dialer.last("a").post(session.SocketUp)
+		synctest.Wait()
+		w.is("a", session.Ready, session.CauseConnected)
 	})
 }
 

@@ -101,6 +101,27 @@ func TestAWishThatCannotBeStoredIsNotDone(t *testing.T) {
 	})
 }
 
+func TestAWishOfWhichNobodyKnowsWhetherItIsStoredIsOverwrittenByTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up("a")
+		w.store.script(func(s *store) {
+			s.desired = func(context.Context) error { // the database did it, but its answer was lost
+				w.store.script(func(s *store) { s.rows["a"] = session.Record{ID: "a", Desired: session.DesiredStop} })
+				return errDatabase
+			}
+		})
+		_, err := w.StopSession(t.Context(), "a")
+		wantCode(t, err, session.CodeStoreUnavailable)
+		w.store.script(func(s *store) { s.desired = nil })
+		if _, _, err := w.Start(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if row := w.store.row("a"); row.Desired != session.DesiredRun {
+			t.Fatalf("stored is %+v", row)
+		}
+	})
+}
+
 func TestWatchingACodeKeepsThePairingAttended(t *testing.T) {
 	for _, watched := range []bool{true, false} {
 		bubble(t, func(t *testing.T, w *world) {

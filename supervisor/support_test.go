@@ -293,6 +293,8 @@ func (s *store) row(id session.ID) session.Record {
 type observer struct {
 	mu       sync.Mutex
 	changed  func(id session.ID, state session.State)
+	lose     func() // when a send fails
+	restart  func() // when a session is restarted
 	restarts int
 	removed  []session.ID
 	failed   map[session.Code]int
@@ -327,12 +329,18 @@ func (o *observer) SendFailed(code session.Code) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failed[code]++
+	if o.lose != nil {
+		o.lose()
+	}
 }
 
 func (o *observer) SessionRestarted(session.Cause) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.restarts++
+	if o.restart != nil {
+		o.restart()
+	}
 }
 
 func (o *observer) DeadLetter() {}
