@@ -135,6 +135,7 @@ func TestARefusalWithoutACloseLeavesTheClientConnected(t *testing.T) {
 	if !client.cli.IsConnected() || server.Counters().ConnectionsOpen != 1 {
 		t.Error("the connection was closed")
 	}
+	client.cli.Disconnect()
 }
 
 func TestASilentLoginTellsTheClientNothing(t *testing.T) {

@@ -127,7 +127,7 @@ func openDevice(t *testing.T, server *sandbox.Server, dsn string) *device {
 	d.cli = newClient(t, server, stored)
 	d.cli.AddEventHandler(d.handle)
 	t.Cleanup(func() {
-		d.cli.Disconnect()
+		d.leave()
 		// Handlers of the client may still be at work with the store.
 		if err := container.Close(); err != nil {
 			t.Error(err)
@@ -150,6 +150,34 @@ func newClient(t *testing.T, server *sandbox.Server, stored *store.Device) *what
 	cli.SetPreLoginHTTPClient(client)
 	cli.SetMediaHTTPClient(client)
 	return cli
+}
+
+// leave disconnects, unless the server has ended the connection for good: whatsmeow's Disconnect and its own
+// handling of a closed socket touch socket.FrameSocket.OnDisconnect without a lock, so they must not meet.
+func (d *device) leave() {
+	ended := false
+	for _, event := range d.seen(0) {
+		switch event.(type) {
+		case *events.LoggedOut, *events.StreamReplaced, *events.TemporaryBan, *events.ClientOutdated, *events.ConnectFailure:
+			ended = true
+		}
+	}
+	if !ended {
+		d.cli.Disconnect()
+		return
+	}
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for d.cli.IsConnected() {
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			d.t.Error("the connection was not closed")
+			return
+		}
+	}
 }
 
 // fewerKeys makes the first upload one of 50 prekeys: a client that has prekeys which it takes for uploaded does

@@ -304,7 +304,13 @@ func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, err
 	case got := <-answer:
 		return got, nil
 	case <-c.gone:
-		return nil, ErrClientGone
+		// A client that refuses says so and leaves: its answer, which came first, counts.
+		select {
+		case got := <-answer:
+			return got, nil
+		default:
+			return nil, ErrClientGone
+		}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
