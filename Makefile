@@ -15,7 +15,7 @@ FUZZTIME   ?= 20s
 SOAK_COUNT ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme bench soak fuzz vuln clean
+.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme postgres bench soak fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: ## the demo: a session pairs, sends and receives against a sandbox, no phon
 build: ## bin/wasup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
-test: ## the tests, quickly
+test: postgres ## the tests, quickly
 	$(GO) test ./...
 
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
@@ -47,7 +47,7 @@ vet:
 lint: ## the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
 
-race:
+race: postgres
 	@[ -n "$(RACE)" ] || echo "NOTE: no C compiler, so the tests run without the race detector"
 	$(GO) test $(RACE) -shuffle=on ./...
 
@@ -60,10 +60,13 @@ generated:
 readme: build
 	.ci/readme bin/wasup
 
-bench: ## the benchmarks
+postgres: ## PostgreSQL's binaries for the tests, installed where they are missing and can be
+	@.ci/postgres
+
+bench: postgres ## the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: ## every test SOAK_COUNT times in random order, to find what fails rarely
+soak: postgres ## every test SOAK_COUNT times in random order, to find what fails rarely
 	$(GO) test $(RACE) -shuffle=on -count=$(SOAK_COUNT) -timeout 0 ./...
 
 fuzz: ## every fuzz target for FUZZTIME

@@ -35,7 +35,10 @@ type HTTP struct {
 
 // Store is where devices and sessions are kept.
 type Store struct {
-	DSN string // sqlite:PATH
+	DSN       string        // sqlite:PATH or a PostgreSQL URL
+	MaxConns  int           // PostgreSQL only, and so are the next ones
+	IdleConns int           //
+	Timeout   time.Duration // of one statement
 }
 
 // QR is how long a QR is valid and who may wait for one.
@@ -123,7 +126,7 @@ var whatsAppRootKey = [32]byte{
 func Default() Config {
 	return Config{
 		HTTP:  HTTP{Listen: "127.0.0.1:3001", BodyLimit: 1 << 20},
-		Store: Store{DSN: "sqlite:./data/wasup.db"},
+		Store: Store{DSN: "sqlite:./data/wasup.db", MaxConns: 20, IdleConns: 5, Timeout: 30 * time.Second},
 		QR: QR{
 			Wait:              30 * time.Second,
 			WaitersPerSession: 200,

@@ -26,6 +26,9 @@ func TestTheFixedKeysHaveTheirDefaults(t *testing.T) {
 	want := map[string][2]string{
 		"http.listen":              {"127.0.0.1:3001", "WASUP_HTTP_LISTEN"},
 		"store.dsn":                {"sqlite:./data/wasup.db", "WASUP_STORE_DSN"},
+		"store.max_conns":          {"20", "WASUP_STORE_MAX_CONNS"},
+		"store.idle_conns":         {"5", "WASUP_STORE_IDLE_CONNS"},
+		"store.timeout":            {"30s", "WASUP_STORE_TIMEOUT"},
 		"qr.wait":                  {"30s", "WASUP_QR_WAIT"},
 		"whatsapp.websocket_url":   {"wss://web.whatsapp.com/ws/chat", "WASUP_WHATSAPP_WEBSOCKET_URL"},
 		"whatsapp.root_public_key": {"142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b", "WASUP_WHATSAPP_ROOT_PUBLIC_KEY"},
@@ -179,8 +182,6 @@ func TestWhatIsWrittenLoadsAgain(t *testing.T) {
 
 func TestSecretsAreMaskedWhereverTheyAreShown(t *testing.T) {
 	for _, dsn := range []string{
-		"postgres://u:hunter2@db:5432/wasup",
-		"postgres://u@db/wasup?password=hunter2",
 		"postgres:host=db password=hunter2",
 		"host=db password=hunter2",
 		"postgres://u:hunt%er2hunter2@db/wasup",
@@ -208,6 +209,15 @@ func TestSecretsAreMaskedWhereverTheyAreShown(t *testing.T) {
 	var out bytes.Buffer
 	if err := c.Write(&out); err != nil || strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "proxy: socks5://user-{id}:xxxxx@proxy-{n}.example:1080") {
 		t.Errorf("%v in\n%s", err, out.String())
+	}
+	for _, dsn := range []string{
+		"postgres://u:hunter2@db:5432/wasup", "postgres://u@db/wasup?password=hunter2", "postgresql:///wasup?host=/run&password=hunter2",
+	} {
+		c, err := Load(Sources{Env: []string{"WASUP_STORE_DSN=" + dsn}})
+		var out bytes.Buffer
+		if err != nil || c.Store.DSN != dsn || c.Write(&out) != nil || strings.Contains(out.String(), "hunter2") {
+			t.Errorf("%s: %v, %q, written as\n%s", dsn, err, c.Store.DSN, out.String())
+		}
 	}
 	if got := maskURL("postgres://u:p@db:5432/wasup"); got != "postgres://u:xxxxx@db:5432/wasup" {
 		t.Errorf("masked too much: %s", got)

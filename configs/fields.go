@@ -59,8 +59,20 @@ func serverFields() []field {
 			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
 		),
 		dsn(
-			"store.dsn", "Where devices and sessions are kept. The file and its folder are made when they are missing.",
+			"store.dsn", "Where devices and sessions are kept. The file of sqlite: and its folder are made when they are missing; a PostgreSQL database must exist. A password is better given in the environment than in a flag, which other users of the machine can see.",
 			func(c *Config) *string { return &c.Store.DSN },
+		),
+		count(
+			"store.max_conns", "connections", "PostgreSQL only: how many connections the process opens at most, beside the one that holds the lock on the database.",
+			func(c *Config) *int { return &c.Store.MaxConns }, 2, 1000,
+		),
+		count(
+			"store.idle_conns", "connections", "PostgreSQL only: how many connections stay open while there is nothing to do.",
+			func(c *Config) *int { return &c.Store.IdleConns }, 1, 1000,
+		),
+		duration(
+			"store.timeout", "PostgreSQL only: how long the server may take for one statement before it counts as failed.",
+			func(c *Config) *time.Duration { return &c.Store.Timeout }, time.Second, time.Hour,
 		),
 		websocketURL(
 			"whatsapp.websocket_url", "Server that sessions connect to. Point it at a sandbox to work without WhatsApp.",

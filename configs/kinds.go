@@ -244,11 +244,16 @@ const sqlitePrefix = "sqlite:"
 
 func dsn(name, doc string, at func(*Config) *string) field {
 	return text(field{
-		name: name, doc: doc, unit: "sqlite:PATH",
-		want: "sqlite:PATH, such as sqlite:./data/wasup.db",
+		name: name, doc: doc, unit: "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+		want: "sqlite:PATH, such as sqlite:./data/wasup.db, or a postgres:// URL",
 		check: func(c *Config) bool {
-			path, found := strings.CutPrefix(*at(c), sqlitePrefix)
-			return found && strings.TrimSpace(path) != ""
+			if path, found := strings.CutPrefix(*at(c), sqlitePrefix); found {
+				return strings.TrimSpace(path) != ""
+			}
+			u, err := url.Parse(*at(c))
+			// A URL without a host may name a socket's folder in its query.
+			return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") &&
+				(u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
 		},
 		mask: func(s string) string {
 			if strings.HasPrefix(s, sqlitePrefix) {

@@ -40,6 +40,7 @@ type Options struct {
 type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
+	Pools           func() []Pool
 }
 
 // Metrics is told what happened. Its methods are safe for concurrent use and
@@ -116,6 +117,7 @@ func (m *Metrics) register(version string) {
 			func(s *Sources) func() int { return s.MailboxInFlight }),
 		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
 			func(s *Sources) func() int { return s.QRWaiters }),
+		newPools(m),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -38,6 +38,7 @@ func everything() *Metrics {
 	m.HTTPAnswered("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
+	m.Watch(Sources{Pools: func() []Pool { return []Pool{{Name: "writer", Max: 1}} }})
 	return m
 }
 

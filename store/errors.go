@@ -19,6 +19,9 @@ func failure(op string, id session.ID, err error) error {
 		return err
 	}
 	e := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Session: id, Err: err}
+	if sqlState(err) == pgDiskFull {
+		e.Code = session.CodeStoreFull
+	}
 	switch primaryCode(err) {
 	case sqlite3.SQLITE_FULL:
 		e.Code = session.CodeStoreFull

@@ -19,14 +19,30 @@ import (
 // maxReaders bounds the readers' pool. Reads are point look-ups and one short list, so a few connections do.
 const maxReaders = 4
 
-// Open opens the database that dsn names, "sqlite:PATH" with an absolute or a relative path, creates it where there is
-// none, and brings its schema to this version. Whatever it created is removed again when it fails.
+// Open opens the database that dsn names and brings its schema to this version:
 //
-// Errors are *session.Error whose Message is one line for the person who started the program, and may name the path:
-// CodeInvalidRequest (Field "store.dsn": unknown scheme, a directory, no database), CodeStoreLocked (another process has
-// it), CodeStoreFull, CodeStoreUnavailable (not writable, damaged, written by a newer version).
+//	sqlite:PATH                                  an absolute or a relative path; created where there is none
+//	postgres://USER:PASSWORD@HOST:PORT/DATABASE  an existing database, encoded in UTF8; postgresql:// is the same
+//
+// Whatever it created is removed again when it fails. The database belongs to this process until Close.
+//
+// Errors are *session.Error whose Message is one line for the person who started the program; it may name the path or
+// the server and never holds a password: CodeInvalidRequest (Field "store.dsn": unknown scheme, a directory, no
+// database), CodeStoreLocked (another process has it), CodeStoreFull, CodeStoreUnavailable (no server, not writable,
+// damaged, written by a newer version).
 func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	options = options.withDefaults()
+	if isPostgres(dsn) {
+		cfg, err := parsePostgres(dsn, options)
+		if err != nil {
+			return nil, err
+		}
+		st, err := openPostgres(ctx, cfg, options)
+		if err != nil {
+			return nil, postgresFailure(cfg, err)
+		}
+		return st, nil
+	}
 	path, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
@@ -43,16 +59,22 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	return st, nil
 }
 
+func isPostgres(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+const supported = "sqlite:PATH or " + postgresExample
+
 func parseDSN(dsn string) (string, error) {
 	scheme, path, ok := strings.Cut(dsn, ":")
 	switch {
 	case !ok || scheme == "":
-		return "", badDSN(nil, "store.dsn: expected sqlite:PATH, for example sqlite:./data/wasup.db")
+		return "", badDSN(nil, "store.dsn: expected sqlite:PATH, for example sqlite:./data/wasup.db, or %s", postgresExample)
 	case scheme == "postgres" || scheme == "postgresql":
-		return "", badDSN(nil, "store.dsn: PostgreSQL is not supported yet; supported is sqlite:PATH")
+		return "", badDSN(nil, "store.dsn: expected %s", postgresExample)
 	case scheme != "sqlite":
 		// Only the scheme is repeated: the rest may hold a password.
-		return "", badDSN(nil, "store.dsn: unknown scheme %q; supported is sqlite:PATH", scheme)
+		return "", badDSN(nil, "store.dsn: unknown scheme %q; supported is %s", scheme, supported)
 	case path == "" || strings.HasSuffix(path, "/"):
 		return "", badDSN(nil, "store.dsn: sqlite: needs the path of a file, for example sqlite:./data/wasup.db")
 	case strings.HasPrefix(path, ":memory:"):
@@ -151,15 +173,7 @@ func openPool(path string, conns int, options Options, begin string, extra url.V
 	raw.SetMaxOpenConns(conns)
 	raw.SetMaxIdleConns(conns)
 	// "sqlite3" is the name that the database library and whatsmeow know the dialect by, not the driver's.
-	db, err := dbutil.NewWithDB(raw, "sqlite3")
-	if err != nil {
-		_ = raw.Close()
-		return nil, err
-	}
-	db.Log = queryLog{options.Logger}
-	db.VersionTable = versionTable
-	db.UpgradeTable = upgradeTable()
-	return db, nil
+	return wrapPool(raw, "sqlite3", options)
 }
 
 // openFailure turns what went wrong while opening into one line for the person who started the program.

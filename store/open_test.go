@@ -61,16 +61,17 @@ func wantTree(t *testing.T, dir string, want ...string) {
 func TestADataSourceNameThatIsNotOneIsRefused(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for dsn, words := range map[string][]string{
-		"":                                {"sqlite:PATH"},
-		"wasup.db":                        {"sqlite:PATH"},
-		"sqlite:":                         {"path of a file"},
-		"sqlite:data/":                    {"path of a file"},
-		"sqlite::memory:":                 {"memory"},
-		"sqlite://data/wasup.db":          {"sqlite:PATH"},
-		"sqlite:wasup.db?mode=ro":         {"options"},
-		"postgres://me:secret@db/wasup":   {"PostgreSQL", "sqlite:PATH"},
-		"postgresql://me:secret@db/wasup": {"PostgreSQL", "sqlite:PATH"},
-		"mysql:me:secret@db":              {`"mysql"`, "sqlite:PATH"},
+		"":                                 {"sqlite:PATH"},
+		"wasup.db":                         {"sqlite:PATH"},
+		"sqlite:":                          {"path of a file"},
+		"sqlite:data/":                     {"path of a file"},
+		"sqlite::memory:":                  {"memory"},
+		"sqlite://data/wasup.db":           {"sqlite:PATH"},
+		"sqlite:wasup.db?mode=ro":          {"options"},
+		"postgres:host=db password=secret": {"postgres://"},
+		"postgresql://me:%secret@db/wasup": {"postgres://", "%40"},
+		"postgres://me:secret@db/wasup?sslmode=twice": {"postgres://", "sslmode"},
+		"mysql:me:secret@db":                          {`"mysql"`, "sqlite:PATH"},
 	} {
 		wantRefused(t, dsn, session.CodeInvalidRequest, append(words, "store.dsn")...)
 		_, err := store.Open(t.Context(), dsn, store.Options{})

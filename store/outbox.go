@@ -44,7 +44,7 @@ func (o *Outbox) Begin(ctx context.Context, e outbox.Entry) (outbox.Entry, bool,
 			INSERT INTO wasup_outbox (session_id, message_id, idempotency_key, body_hash, recipient, body, state, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 			ON CONFLICT DO NOTHING`,
-			string(e.Session), e.MessageID, key, e.BodyHash, string(e.To), e.Text, string(e.State), millis(now))
+			string(e.Session), e.MessageID, key, e.BodyHash, string(e.To), o.body(e.Text), string(e.State), millis(now))
 		if err != nil {
 			return outbox.Entry{}, false, failure("begin message", e.Session, err)
 		}
@@ -61,6 +61,14 @@ func (o *Outbox) Begin(ctx context.Context, e outbox.Entry) (outbox.Entry, bool,
 			return outbox.Entry{}, false, failure("begin message", e.Session, err)
 		}
 	}
+}
+
+// body is a message's text as the column takes it: bytes with PostgreSQL, whose text has no zero byte.
+func (o *Outbox) body(text string) any {
+	if o.store.postgres() {
+		return []byte(text)
+	}
+	return text
 }
 
 func (o *Outbox) find(ctx context.Context, e outbox.Entry) (outbox.Entry, error) {
@@ -87,7 +95,7 @@ func (o *Outbox) Finish(ctx context.Context, id session.ID, messageID string, ou
 		UPDATE wasup_outbox SET state=$3, acked_at=$4, error_code=$5, error_status=$6, error_message=$7, body=NULL, updated_at=$8
 		WHERE session_id=$1 AND message_id=$2 AND state IN ($9, $10)`,
 		string(id), messageID, string(outcome.State), millis(outcome.AckedAt), string(outcome.Failure.Code),
-		outcome.Failure.Status, outcome.Failure.Message, millis(o.store.options.Now()),
+		outcome.Failure.Status, clean(outcome.Failure.Message), millis(o.store.options.Now()),
 		string(outbox.Queued), string(outbox.Sending))
 	if err != nil {
 		return failure("finish message", id, err)

@@ -95,12 +95,22 @@ func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired sessio
 	return record, nil
 }
 
+// bindKey is the advisory lock around BindDevice, beside holdKey.
+const bindKey = holdKey + 1
+
 // BindDevice notes which stored device is the session's; "" unbinds. CodeNotFound where a device is bound to a session
 // without a row. One device belongs to one session: a later pairing takes it over, because two sessions with the same
 // credentials would replace each other's connection for ever.
 func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) error {
 	now := millis(s.store.options.Now())
 	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+		if s.store.postgres() {
+			// One after the other, as with SQLite: two sessions that bind one device at once would meet at its unique index,
+			// and two that take over from each other would wait for each other's rows.
+			if _, err := s.store.write.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(bindKey)); err != nil {
+				return err
+			}
+		}
 		if jid != "" {
 			taken, err := s.store.write.Exec(ctx,
 				"UPDATE wasup_session SET device_jid='', updated_at=$3 WHERE device_jid=$1 AND id<>$2", jid, string(id), now)
@@ -142,8 +152,8 @@ func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 		UPDATE wasup_session SET state=$2, cause=$3, until=$4, last_error=$5, last_cause=$6,
 			account_jid=$7, account_lid=$8, push_name=$9, connected_at=$10, disconnect_at=$11, updated_at=$12
 		WHERE id=$1`,
-		string(r.ID), string(r.State), string(r.Cause), millis(r.Until), r.LastError, string(r.LastCause),
-		r.Account.JID, r.Account.LID, r.Account.PushName, millis(r.ConnectedAt), millis(r.DisconnectAt),
+		string(r.ID), string(r.State), string(r.Cause), millis(r.Until), clean(r.LastError), string(r.LastCause),
+		clean(r.Account.JID), clean(r.Account.LID), clean(r.Account.PushName), millis(r.ConnectedAt), millis(r.DisconnectAt),
 		millis(s.store.options.Now()))
 	if err != nil {
 		return failure("save session", r.ID, err)

@@ -3,8 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,15 +15,26 @@ import (
 
 // Options tune a Store. The zero value of a field means its default.
 type Options struct {
-	// BusyTimeout is how long a statement waits for another program that holds the file, such as a backup. Default 5 s.
-	// A statement's context ends the wait earlier.
+	// BusyTimeout is how long a statement waits for another program that holds the file, such as a backup, and how long
+	// Open waits for another process that holds a PostgreSQL database. Default 5 s. A context ends the wait earlier.
 	BusyTimeout time.Duration
-	Logger      *slog.Logger     // default: discard
-	Now         func() time.Time // stamps created_at and updated_at; default time.Now
+	// MaxConns bounds the PostgreSQL connections of the process, beside the one that holds the lock. Default 20.
+	MaxConns int
+	// IdleConns is how many of them stay open while there is nothing to do; the others close after IdleTime. Default 5.
+	IdleConns int
+	IdleTime  time.Duration // default 5 min
+	// AnswerTimeout is how long PostgreSQL may take for one statement. Default 30 s.
+	AnswerTimeout time.Duration
+	Logger        *slog.Logger     // default: discard
+	Now           func() time.Time // stamps created_at and updated_at; default time.Now
 }
 
 func (o Options) withDefaults() Options {
 	o.BusyTimeout = cmp.Or(o.BusyTimeout, 5*time.Second)
+	o.MaxConns = cmp.Or(o.MaxConns, 20)
+	o.IdleConns = cmp.Or(o.IdleConns, 5)
+	o.IdleTime = cmp.Or(o.IdleTime, 5*time.Minute)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 30*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -36,9 +47,10 @@ func (o Options) withDefaults() Options {
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
 	options Options
-	write   *dbutil.Database // the one writer; whatsmeow's statements go through it too
-	read    *dbutil.Database // readers, which never wait for a commit
-	file    *databaseFile
+	write   *dbutil.Database // SQLite: the one writer; whatsmeow's statements go through it too
+	read    *dbutil.Database // SQLite: readers, which never wait for a commit. PostgreSQL: the same pool as write
+	file    *databaseFile    // SQLite, else nil
+	hold    *hold            // PostgreSQL, else nil
 
 	closing sync.Once
 	closed  error
@@ -49,8 +61,21 @@ type Store struct {
 //
 //	sqlstore.NewWithWrappedDB(st.DB().Child("whatsmeow_version", upgrades.Table, nil), log)
 //
-// Its pool has one connection: a statement outside the context of a running transaction would wait for that transaction.
+// With SQLite its pool has one connection: a statement outside the context of a running transaction would wait for that
+// transaction.
 func (s *Store) DB() *dbutil.Database { return s.write }
+
+// Lost gets one error when another process has taken the database from this one, whose sessions must end at once: both
+// would run them. Only PostgreSQL can lose a database.
+func (s *Store) Lost() <-chan error {
+	if s.hold == nil {
+		return nil
+	}
+	return s.hold.lost
+}
+
+// postgres says which of the two databases it is.
+func (s *Store) postgres() bool { return s.hold != nil }
 
 // Ping asks the database for an answer, bounded by ctx. It does not wait for the writer.
 func (s *Store) Ping(ctx context.Context) error {
@@ -61,30 +86,33 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// PoolStats gives the figures of the writer's pool and the readers' pool.
-func (s *Store) PoolStats() (writer, readers sql.DBStats) {
-	return s.write.RawDB.Stats(), s.read.RawDB.Stats()
-}
-
-// Close folds the log into the database file, closes it and lets the next process in. It waits for the statements that
-// run, and is idempotent.
+// Close closes the database and lets the next process in. It waits for the statements that run, and is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.options.BusyTimeout)
-		defer cancel()
-		// The readers first: one of them in the middle of a snapshot would keep the log from being folded in.
-		err := s.read.RawDB.Close()
-		if _, checkpointErr := s.write.Exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); checkpointErr != nil {
-			// Nothing is lost: the log stays beside the file, and the next opening reads it.
-			s.options.Logger.Warn("database log was not folded in", "err", checkpointErr)
-		}
-		err = cmp.Or(s.write.RawDB.Close(), err)
-		s.file.release()
-		if err != nil {
+		if s.postgres() {
+			err := s.write.RawDB.Close()
+			s.hold.close()
 			s.closed = failure("close database", "", err)
+			return
 		}
+		s.closed = failure("close database", "", s.closeFile())
 	})
 	return s.closed
+}
+
+// closeFile folds SQLite's log into the file.
+func (s *Store) closeFile() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.BusyTimeout)
+	defer cancel()
+	// The readers first: one of them in the middle of a snapshot would keep the log from being folded in.
+	err := s.read.RawDB.Close()
+	if _, checkpointErr := s.write.Exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); checkpointErr != nil {
+		// Nothing is lost: the log stays beside the file, and the next opening reads it.
+		s.options.Logger.Warn("database log was not folded in", "err", checkpointErr)
+	}
+	err = cmp.Or(s.write.RawDB.Close(), err)
+	s.file.release()
+	return err
 }
 
 // millis and timeOf carry times through the database as Unix milliseconds, 0 for the zero time.
@@ -106,4 +134,9 @@ func timeOf(ms int64) time.Time {
 func checkID(id session.ID) error {
 	_, err := session.ParseID(string(id))
 	return err
+}
+
+// clean makes text out of what came from outside: PostgreSQL's text is valid UTF-8 without zero bytes.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }

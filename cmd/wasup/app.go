@@ -27,7 +27,8 @@ type App struct {
 
 	sessions *supervisor.Supervisor
 	http     *httpapi.Server
-	stops    []stop // in the order of the starts; stopped in reverse
+	lost     <-chan error // another process took the database
+	stops    []stop       // in the order of the starts; stopped in reverse
 	between  seams
 }
 
@@ -66,10 +67,11 @@ func (a *App) start(ctx context.Context) error {
 	if err := vacant(ctx, a.cfg.HTTP.Listen); err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, a.cfg.Store.DSN, store.Options{Logger: a.log})
+	db, err := store.Open(ctx, a.cfg.Store.DSN, storeOptions(a.cfg, a.log))
 	if err != nil {
 		return err
 	}
+	a.lost = db.Lost()
 	a.onStop("store", func(context.Context) error { return db.Close() })
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
@@ -84,7 +86,7 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("sessions", a.sessions.Stop)
 	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
 	a.onStop("outbox", box.Close)
-	a.metrics.Watch(metrics.Sources{MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting})
+	a.metrics.Watch(metrics.Sources{MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, Pools: pools(db)})
 	a.http, err = httpapi.New(
 		httpapi.Config{QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts},
 		httpapi.Deps{
@@ -199,6 +201,8 @@ func (a *App) Wait(ctx context.Context) error {
 		a.log.Info("stopping", "bound", a.cfg.Shutdown.Timeout)
 	case failed = <-a.http.Failed():
 		a.log.Error("the HTTP server failed", "err", failed)
+	case failed = <-a.lost:
+		a.log.Error("the database was lost; stopping, because another process runs its sessions now", "err", failed)
 	}
 	return errors.Join(failed, a.stopBounded(ctx))
 }

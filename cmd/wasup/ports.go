@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"wasup/configs"
 	"wasup/metrics"
 	"wasup/outbox"
 	"wasup/session"
@@ -49,4 +51,21 @@ func (o observer) HTTPRequest(route, method string, code int, took time.Duration
 
 func (o observer) QRRequest(outcome session.QROutcome, waited time.Duration) {
 	o.m.QRAnswered(outcome, waited)
+}
+
+func storeOptions(cfg configs.Config, log *slog.Logger) store.Options {
+	return store.Options{
+		Logger: log, MaxConns: cfg.Store.MaxConns, IdleConns: cfg.Store.IdleConns, AnswerTimeout: cfg.Store.Timeout,
+	}
+}
+
+// pools are the store's figures as metrics wants them.
+func pools(db *store.Store) func() []metrics.Pool {
+	return func() []metrics.Pool {
+		var all []metrics.Pool
+		for _, p := range db.Pools() {
+			all = append(all, metrics.Pool(p))
+		}
+		return all
+	}
 }

@@ -141,11 +141,16 @@ func wantDiscreet(t *testing.T, err error) {
 	}
 }
 
-// takeWriter holds the one writing connection in a transaction until the returned function is called.
+// takeWriter keeps others from writing until the returned function is called: a transaction on SQLite's one writing
+// connection, or one that has locked PostgreSQL's tables against writes.
 func takeWriter(t *testing.T, st *store.Store) (release func()) {
 	t.Helper()
 	tx, err := st.DB().BeginTx(t.Context(), nil)
 	must(t, err)
+	if st.DB().Dialect == dbutil.Postgres {
+		_, err = tx.ExecContext(t.Context(), "LOCK TABLE wasup_session, wasup_outbox IN EXCLUSIVE MODE")
+		must(t, err)
+	}
 	_, err = tx.ExecContext(t.Context(), "DELETE FROM wasup_session")
 	must(t, err)
 	release = sync.OnceFunc(func() { _ = tx.Rollback() })
@@ -203,18 +208,34 @@ func fullDatabase(t *testing.T, st *store.Store) {
 }
 
 func readOnly(t *testing.T, st *store.Store) {
-	if st.DB().Dialect != dbutil.SQLite {
-		t.Skip("only SQLite can be made read-only from inside")
-	}
 	ctx := bounded(t)
-	_, err := st.DB().Exec(ctx, "PRAGMA query_only=1")
-	must(t, err)
-	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
+	if st.DB().Dialect == dbutil.SQLite {
+		_, err := st.DB().Exec(ctx, "PRAGMA query_only=1")
+		must(t, err)
+	} else {
+		becomeReadOnly(t, st)
+	}
+	_, _, err := st.Outbox().Begin(ctx, entry("51", "k"))
 	wantCode(t, err, session.CodeStoreUnavailable)
 	wantDiscreet(t, err)
 	_, err = st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	wantCode(t, err, session.CodeStoreUnavailable)
 	must(t, st.Ping(ctx))
+}
+
+// becomeReadOnly makes a PostgreSQL database what it is on a standby. Only the pool's connections are ended, not the one
+// that holds the lock.
+func becomeReadOnly(t *testing.T, st *store.Store) {
+	t.Helper()
+	ctx := bounded(t)
+	var name string
+	must(t, st.DB().QueryRow(ctx, "SELECT current_database()").Scan(&name))
+	_, err := st.DB().Exec(ctx, "ALTER DATABASE "+name+" SET default_transaction_read_only=on")
+	must(t, err)
+	// The asking connection ends too, so there is no answer to look at.
+	_, _ = st.DB().Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname=current_database() AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype='advisory')
+		ORDER BY pid=pg_backend_pid()`)
 }
 
 func closed(t *testing.T, st *store.Store) {

@@ -32,7 +32,10 @@ CREATE TABLE wasup_outbox (
 	idempotency_key TEXT,
 	body_hash       TEXT   NOT NULL,
 	recipient       TEXT   NOT NULL,
-	body            TEXT,
+	-- only: postgres
+	body            bytea,
+	-- only: sqlite (line commented)
+--	body            TEXT,
 	state           TEXT   NOT NULL,
 	acked_at        BIGINT NOT NULL DEFAULT 0,
 	error_code      TEXT   NOT NULL DEFAULT '',

@@ -1,0 +1,42 @@
+package metrics
+
+import (
+	"testing"
+	"time"
+)
+
+func TestThePoolsOfTheDatabaseAreReadAtEachScrape(t *testing.T) {
+	m := New(Options{})
+	pool := Pool{Name: "postgres", Max: 20, InUse: 3, Idle: 2, Waits: 7, WaitTime: 1500 * time.Millisecond}
+	m.Watch(Sources{Pools: func() []Pool { return []Pool{pool} }})
+	names := []string{
+		"wasup_store_connections", "wasup_store_connections_max",
+		"wasup_store_connection_waits_total", "wasup_store_connection_wait_seconds_total",
+	}
+	expect(t, m, `
+# HELP wasup_store_connection_wait_seconds_total Time spent waiting for database connections to be free.
+# TYPE wasup_store_connection_wait_seconds_total counter
+wasup_store_connection_wait_seconds_total{pool="postgres"} 1.5
+# HELP wasup_store_connection_waits_total How often somebody waited for a database connection to be free.
+# TYPE wasup_store_connection_waits_total counter
+wasup_store_connection_waits_total{pool="postgres"} 7
+# HELP wasup_store_connections Open database connections: in_use run a statement or a transaction, idle are free.
+# TYPE wasup_store_connections gauge
+wasup_store_connections{pool="postgres",use="idle"} 2
+wasup_store_connections{pool="postgres",use="in_use"} 3
+# HELP wasup_store_connections_max Database connections that may be open at once.
+# TYPE wasup_store_connections_max gauge
+wasup_store_connections_max{pool="postgres"} 20
+`, names...)
+	pool.InUse = 4
+	expect(t, m, `
+# HELP wasup_store_connections Open database connections: in_use run a statement or a transaction, idle are free.
+# TYPE wasup_store_connections gauge
+wasup_store_connections{pool="postgres",use="idle"} 2
+wasup_store_connections{pool="postgres",use="in_use"} 4
+`, "wasup_store_connections")
+}
+
+func TestWithoutADatabaseThereAreNoPools(t *testing.T) {
+	expect(t, New(Options{}), "", "wasup_store_connections", "wasup_store_connections_max")
+}

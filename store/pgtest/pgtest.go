@@ -1,0 +1,327 @@
+// Package pgtest runs a private PostgreSQL for tests: the machine's own binaries, a new cluster in a temporary directory
+// on a free port of 127.0.0.1, fsync on, gone when the test process is gone, however it ends.
+//
+// Where the machine has no PostgreSQL, tests fail and say so, unless WASUP_WITHOUT_POSTGRES=1 asks to skip them: a suite
+// that quietly tests less than it says is worth nothing. `make postgres` installs it where it can.
+package pgtest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+// Without is the environment variable that skips the tests which need PostgreSQL, when it is 1.
+const Without = "WASUP_WITHOUT_POSTGRES"
+
+// patience bounds what the server does when it starts and stops. It is for slow machines, never something measured.
+const patience = 2 * time.Minute
+
+// maxConnections is what the clusters accept: several test pools at once.
+const maxConnections = 300
+
+// Cluster is a private server.
+type Cluster struct {
+	bin, dir string
+	port     int
+	user     *owner // whom the server runs as, nil: us
+	password string
+
+	server *exec.Cmd      // the shell that watches over the server, nil while it is stopped
+	leash  io.WriteCloser // its standard input: when it ends, so does the server
+	count  atomic.Int64   // of databases
+}
+
+var shared struct {
+	mu      sync.Mutex
+	cluster *Cluster
+	err     error
+}
+
+// DSN makes a new database on the process's shared cluster, which the first call starts, and gives its DSN. The package's
+// TestMain must call Stop. It fails the test, or skips it, where there is no PostgreSQL.
+func DSN(tb testing.TB) string {
+	tb.Helper()
+	SkipUnlessWanted(tb)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.cluster == nil && shared.err == nil {
+		shared.cluster, shared.err = start()
+	}
+	if shared.err != nil {
+		tb.Fatal(shared.err)
+	}
+	return shared.cluster.Database(tb)
+}
+
+// Stop ends the shared cluster, if there is one, and removes it.
+func Stop() {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.cluster != nil {
+		if err := shared.cluster.remove(); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "pgtest:", err)
+		}
+	}
+	shared.cluster, shared.err = nil, errors.New("pgtest: the cluster was stopped already")
+}
+
+// New starts a cluster of the test's own, for tests that stop or freeze the server. It is removed when the test ends.
+func New(tb testing.TB) *Cluster {
+	tb.Helper()
+	SkipUnlessWanted(tb)
+	c, err := start()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := c.remove(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return c
+}
+
+// SkipUnlessWanted skips the test where the environment says that there is no PostgreSQL to be had.
+func SkipUnlessWanted(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv(Without) == "1" {
+		tb.Skip(Without + "=1: nothing is tested against PostgreSQL")
+	}
+}
+
+// binaries finds the newest PostgreSQL of the machine.
+func binaries() (string, error) {
+	var found []string
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"} {
+		dirs, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", err
+		}
+		found = append(found, dirs...)
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, filepath.Dir(path))
+	}
+	found = slices.DeleteFunc(found, func(dir string) bool {
+		_, noInit := os.Stat(filepath.Join(dir, "initdb"))
+		_, noServer := os.Stat(filepath.Join(dir, "postgres"))
+		return noInit != nil || noServer != nil
+	})
+	if len(found) == 0 {
+		return "", errors.New("no PostgreSQL on this machine (initdb and postgres in /usr/lib/postgresql/*/bin or on the PATH): " +
+			"`make postgres` installs Debian's as root, or set " + Without + "=1 to go without these tests")
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return major(a) - major(b) })
+	return newest, nil
+}
+
+func major(bin string) int {
+	n, err := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func start() (_ *Cluster, err error) {
+	c := &Cluster{password: "p@ss/wörd: " + strconv.Itoa(os.Getpid())} // awkward on purpose: a DSN must escape it
+	if c.bin, err = binaries(); err != nil {
+		return nil, err
+	}
+	if c.user, err = unprivileged(); err != nil {
+		return nil, err
+	}
+	if c.dir, err = os.MkdirTemp("", "wasup-postgres-"); err != nil {
+		return nil, err
+	}
+	if err := c.initialise(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(c.dir))
+	}
+	// Between finding a free port and taking it somebody else may take it.
+	for range 5 {
+		if c.port, err = freePort(); err != nil {
+			break
+		}
+		if err = c.Start(); err == nil {
+			return c, nil
+		}
+	}
+	return nil, errors.Join(err, os.RemoveAll(c.dir))
+}
+
+func freePort() (int, error) {
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+func (c *Cluster) initialise() error {
+	secret := filepath.Join(c.dir, "password")
+	if err := os.WriteFile(secret, []byte(c.password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := c.user.own(c.dir, secret); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	// --no-sync is about the files that initdb makes; the server itself flushes as it would in production.
+	initdb := exec.CommandContext(ctx, filepath.Join(c.bin, "initdb"), "--pgdata", c.data(), "--username", "wasup",
+		"--pwfile", secret, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync")
+	initdb.Dir = c.dir
+	initdb.SysProcAttr = c.user.attributes()
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// leashed starts the server and waits for the end of standard input, which comes when the test process ends in whatever
+// way; then it stops the server and, unless told to keep it, removes the cluster.
+const leashed = `
+"$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections="$4" \
+	-c shared_buffers=32MB -c log_min_messages=warning >>"$2/log" 2>&1 </dev/null &
+server=$!
+read -r word
+kill -INT $server
+kill -CONT $server
+wait $server
+[ "$word" = keep ] || rm -rf "$2"
+`
+
+// Start starts the server again after Shutdown.
+func (c *Cluster) Start() error {
+	// No context: the leash ends it.
+	server := exec.CommandContext(context.Background(), "sh", "-c", leashed, "pgtest",
+		filepath.Join(c.bin, "postgres"), c.dir, strconv.Itoa(c.port), strconv.Itoa(maxConnections))
+	server.Dir = c.dir
+	server.SysProcAttr = c.user.attributes()
+	server.Stderr = os.Stderr
+	leash, err := server.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	c.server, c.leash = server, leash
+	if err := c.answers(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
+		return errors.Join(fmt.Errorf("PostgreSQL does not start: %w\n%s", err, log), c.Shutdown())
+	}
+	return nil
+}
+
+// answers waits until the server takes connections, or has given up.
+func (c *Cluster) answers() error {
+	db, err := sql.Open("pgx", c.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	pause := time.NewTicker(20 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-pause.C:
+		}
+		if log, readErr := os.ReadFile(filepath.Join(c.dir, "log")); readErr == nil && strings.Contains(string(log), "could not bind") {
+			return errors.New("the port was taken by another process")
+		}
+	}
+}
+
+// Shutdown stops the server at once, as a restart would, and keeps its data. Connections break.
+func (c *Cluster) Shutdown() error { return c.release("keep\n") }
+
+func (c *Cluster) remove() error {
+	if err := c.release("remove\n"); err != nil {
+		return err
+	}
+	return os.RemoveAll(c.dir)
+}
+
+func (c *Cluster) release(word string) error {
+	if c.server == nil {
+		return nil
+	}
+	_, err := io.WriteString(c.leash, word)
+	err = errors.Join(err, c.leash.Close())
+	if waitErr := c.server.Wait(); waitErr != nil && c.server.ProcessState == nil {
+		err = errors.Join(err, waitErr)
+	}
+	c.server, c.leash = nil, nil
+	return err
+}
+
+// Database makes a new database and gives its DSN.
+func (c *Cluster) Database(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("wasup_%d", c.count.Add(1))
+	c.Exec(tb, "CREATE DATABASE "+name)
+	return c.url(name)
+}
+
+// URL is the DSN of the database that the n-th call of Database made, from 1.
+func (c *Cluster) URL(tb testing.TB, n int) string {
+	tb.Helper()
+	return c.url(fmt.Sprintf("wasup_%d", n))
+}
+
+// Exec runs a statement as the cluster's superuser, outside every database of a test.
+func (c *Cluster) Exec(tb testing.TB, statement string) {
+	tb.Helper()
+	db, err := sql.Open("pgx", c.url("postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		tb.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// Password is the superuser's, for tests that look for it where it must not be.
+func (c *Cluster) Password() string { return c.password }
+
+// Port is the server's on 127.0.0.1.
+func (c *Cluster) Port() int { return c.port }
+
+func (c *Cluster) url(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword("wasup", c.password), Path: "/" + database,
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(c.port)), RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}

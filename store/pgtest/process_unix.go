@@ -1,0 +1,122 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// owner is whom the server runs as where the tests run as root: PostgreSQL refuses root.
+type owner struct{ uid, gid int }
+
+// unprivileged is nil where the tests do not run as root.
+func unprivileged() (*owner, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		found, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.Atoi(found.Uid)
+		if err != nil {
+			continue
+		}
+		gid, err := strconv.Atoi(found.Gid)
+		if err != nil {
+			continue
+		}
+		return &owner{uid, gid}, nil
+	}
+	return nil, errors.New("PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as")
+}
+
+func (o *owner) own(paths ...string) error {
+	if o == nil {
+		return nil
+	}
+	for _, path := range paths {
+		if err := os.Chown(path, o.uid, o.gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributes also puts the server into a group of its own, so that Ctrl-C at the tests lets them stop it in order.
+func (o *owner) attributes() *syscall.SysProcAttr {
+	attributes := &syscall.SysProcAttr{Setpgid: true}
+	if o != nil {
+		attributes.Credential = &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.gid)} //nolint:gosec // both come from the user database
+	}
+	return attributes
+}
+
+// Freeze stops every process of the server in its tracks: connections stay open and nothing answers. The returned
+// function thaws them; it also runs when the test ends.
+func (c *Cluster) Freeze(tb testing.TB) (thaw func()) {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signal := func(s syscall.Signal) {
+		if err := c.signal(pid, s); err != nil {
+			tb.Error(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	thawed := false
+	thaw = func() {
+		if !thawed {
+			thawed = true
+			signal(syscall.SIGCONT)
+		}
+	}
+	tb.Cleanup(thaw)
+	return thaw
+}
+
+// signal reaches the postmaster first, so that it starts no process behind our back, and then its children.
+func (c *Cluster) signal(postmaster int, s syscall.Signal) error {
+	if err := syscall.Kill(postmaster, s); err != nil {
+		return fmt.Errorf("signal PostgreSQL: %w", err)
+	}
+	children, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return err
+	}
+	for _, path := range children {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// pid (name) state parent: the name may hold anything, so count from its end.
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(postmaster) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			continue
+		}
+		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("signal PostgreSQL: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/outbox"
+	"wasup/session"
+	"wasup/store"
+	"wasup/store/pgtest"
+	"wasup/store/storetest"
+)
+
+// eventually asks again until ask is content.
+func eventually(t *testing.T, what string, ask func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
+	defer cancel()
+	pause := time.NewTicker(20 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s did not come: %v", what, err)
+		case <-pause.C:
+		}
+	}
+}
+
+func message(key string) outbox.Entry {
+	return outbox.Entry{
+		Session: "51", MessageID: outbox.NewMessageID("51", key), Key: key, BodyHash: key,
+		To: "5491100000001@s.whatsapp.net", Text: "text of " + key, State: outbox.Sending,
+	}
+}
+
+func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
+	cluster := pgtest.New(t)
+	st := openPostgres(t, cluster.Database(t), store.Options{})
+	kept, _, err := st.Outbox().Begin(t.Context(), message("kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, _, err := st.Outbox().Begin(t.Context(), message("gone"))
+		if session.CodeOf(err) != session.CodeStoreUnavailable {
+			t.Fatalf("without a server: %v", err)
+		}
+		if err := st.Ping(t.Context()); session.CodeOf(err) != session.CodeStoreUnavailable {
+			t.Fatalf("without a server: %v", err)
+		}
+	}
+	if err := cluster.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server", st.Ping)
+	again, existed, err := st.Outbox().Begin(t.Context(), message("kept"))
+	if err != nil || !existed || again.Text != kept.Text {
+		t.Errorf("the accepted message is %+v, %v, %v", again, existed, err)
+	}
+	if _, existed, err := st.Outbox().Begin(t.Context(), message("gone")); err != nil || existed {
+		t.Errorf("the refused message existed: %v, %v", existed, err)
+	}
+	select {
+	case err := <-st.Lost():
+		t.Errorf("the database counts as lost: %v", err)
+	default:
+	}
+	wantRefused(t, cluster.URL(t, 1), session.CodeStoreLocked, "in use by") // the lock is held again
+}
+
+func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
+	cluster := pgtest.New(t)
+	st := openPostgres(t, cluster.Database(t), store.Options{AnswerTimeout: time.Millisecond * 500})
+	if err := st.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	thaw := cluster.Freeze(t)
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, _, err := st.Sessions().Load(short, "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
+		t.Errorf("a caller with a deadline: %v", err)
+	}
+	// Without a deadline the bound is ours. The test's own end is the only clock here.
+	_, _, err := st.Outbox().Begin(context.WithoutCancel(t.Context()), message("k"))
+	if session.CodeOf(err) != session.CodeStoreUnavailable {
+		t.Errorf("a caller without a deadline: %v", err)
+	}
+	thaw()
+	eventually(t, "the server", st.Ping)
+	if _, _, err := st.Outbox().Begin(t.Context(), message("k")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASlowStatementIsEndedByTheServer(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	st := openPostgres(t, dsn, store.Options{AnswerTimeout: 200 * time.Millisecond})
+	tx, err := direct(t, dsn).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE wasup_outbox IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = st.Outbox().Begin(context.WithoutCancel(t.Context()), message("k"))
+	if session.CodeOf(err) != session.CodeStoreUnavailable || !strings.Contains(err.Error(), "57014") {
+		t.Errorf("got %v, want the server's query_canceled", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if _, existed, err := st.Outbox().Begin(t.Context(), message("k")); err != nil || existed {
+		t.Errorf("after it: %v, %v", existed, err)
+	}
+}
+
+// holderOf is the server's process that holds the lock on the database.
+func holderOf(t *testing.T, db *sql.DB) (pid int) {
+	t.Helper()
+	err := db.QueryRowContext(t.Context(), `SELECT pid FROM pg_locks WHERE locktype='advisory' AND granted
+		AND database=(SELECT oid FROM pg_database WHERE datname=current_database())`).Scan(&pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func TestALockThatLostItsConnectionIsTakenAgain(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	st := openPostgres(t, dsn, store.Options{})
+	db := direct(t, dsn)
+	before := holderOf(t, db)
+	if _, err := db.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", before); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the lock", func(ctx context.Context) error {
+		var pid int
+		err := db.QueryRowContext(ctx, `SELECT pid FROM pg_locks WHERE locktype='advisory' AND granted AND pid<>$1
+			AND database=(SELECT oid FROM pg_database WHERE datname=current_database())`, before).Scan(&pid)
+		return err
+	})
+	eventually(t, "the store", st.Ping)
+	wantRefused(t, dsn, session.CodeStoreLocked, "in use by")
+}
+
+// takeAway makes another connection hold the lock instead of the store, as a process does that was faster.
+func takeAway(t *testing.T, dsn string) {
+	t.Helper()
+	db := direct(t, altered(t, dsn, withName("rival")))
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	// It queues for the lock, and then the holder's connection is ended: so it is certain to be the faster one.
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", int64(0x7761737570))
+		waiting <- err
+	}()
+	killer := direct(t, dsn)
+	eventually(t, "the rival's place in the queue", func(ctx context.Context) error {
+		var n int
+		err := killer.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted
+			AND database=(SELECT oid FROM pg_database WHERE datname=current_database())`).Scan(&n)
+		if err == nil && n == 0 {
+			err = errors.New("nobody waits for the lock")
+		}
+		return err
+	})
+	if _, err := killer.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", holderOf(t, killer)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADatabaseThatAnotherProcessTookIsLostAndNotWrittenAnyMore(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	st := openPostgres(t, dsn, store.Options{})
+	if _, err := st.Sessions().SetDesired(t.Context(), "51", session.DesiredRun); err != nil {
+		t.Fatal(err)
+	}
+	takeAway(t, dsn)
+	select {
+	case err := <-st.Lost():
+		var e *session.Error
+		if !errors.As(err, &e) || e.Code != session.CodeStoreLocked || !strings.Contains(e.Message, "(rival, connected from") {
+			t.Errorf("lost with %v", err)
+		}
+	case <-time.After(storetest.Patience):
+		t.Fatal("nobody says that the database is lost")
+	}
+	if _, err := st.Sessions().SetDesired(t.Context(), "51", session.DesiredStop); session.CodeOf(err) != session.CodeStoreUnavailable {
+		t.Errorf("a write beside the other process: %v", err)
+	}
+	if _, _, err := st.Sessions().Load(t.Context(), "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
+		t.Errorf("a read beside the other process: %v", err)
+	}
+}

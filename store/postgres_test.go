@@ -1,0 +1,27 @@
+package store_test
+
+import (
+	"testing"
+
+	"wasup/store"
+	"wasup/store/pgtest"
+	"wasup/store/storetest"
+)
+
+func TestPostgresConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) *store.Store { return openPostgres(t, pgtest.DSN(t), store.Options{}) })
+}
+
+func openPostgres(tb testing.TB, dsn string, options store.Options) *store.Store {
+	tb.Helper()
+	st, err := store.Open(tb.Context(), dsn, options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return st
+}
