@@ -198,13 +198,16 @@ func (c *Cluster) initialise() error {
 }
 
 // leashed starts the server and waits for the end of standard input, which comes when the test process ends in whatever
-// way; then it stops the server and, unless told to keep it, removes the cluster.
+// way; then it stops the server and, unless told to keep it, removes the cluster. What is removed needs no orderly end,
+// which would first write every database of the tests to the disk.
 const leashed = `
 "$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections="$4" \
 	-c shared_buffers=32MB -c log_min_messages=warning >>"$2/log" 2>&1 </dev/null &
 server=$!
 read -r word
-kill -INT $server
+how=QUIT
+[ "$word" = keep ] && how=INT
+kill -$how $server
 kill -CONT $server
 wait $server
 [ "$word" = keep ] || rm -rf "$2"
