@@ -146,6 +146,8 @@ func (r *root) remove(ctx actor.Context, e *entry) {
 	h := e.handle.Load()
 	if h != nil {
 		ctx.Stop(h.pid)
+	} else {
+		e.core.Finish()
 	}
 	r.of.entries.CompareAndDelete(e.id, e)
 	r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
@@ -174,6 +176,10 @@ func (r *root) terminated(pid *actor.PID) {
 	// Whoever asks again must find that the session does not run, and what has become of it.
 	defer close(h.gone)
 	defer e.handle.Store(nil)
+	if e.gone.Load() {
+		e.core.Finish() // a write that is tried again would find no row for ever, and Stop does not know the session any more
+		return
+	}
 	if e.condemned == nil || r.of.env.Draining.Load() {
 		return
 	}

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +184,33 @@ func TestWhoFollowsLiveSeesEveryCodeAndEveryState(t *testing.T) {
 			t.Fatalf("seen: %v", codes)
 		}
 	}, func(c *supervisor.Config) { c.Live = follow })
+}
+
+func TestADeletedSessionIsNotStoredAnyMore(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		bubble(t, func(t *testing.T, w *world) {
+			var attempts atomic.Int64
+			if running {
+				w.up("a")
+			} else {
+				w.quarantine("a")
+			}
+			w.store.script(func(s *store) {
+				s.save = func(session.Record) error { attempts.Add(1); return errDatabase }
+			})
+			if _, err := w.StopSession(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Delete(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			before := attempts.Load()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if after := attempts.Load(); before == 0 || after != before {
+				t.Fatalf("%d attempts, and %d more after the deletion", before, after-before)
+			}
+		})
+	}
 }
