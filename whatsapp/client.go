@@ -176,9 +176,10 @@ func (c *Client) postLocked(in session.Input) {
 	if c.closed || c.spent {
 		return
 	}
-	c.spent = final(in.Kind)
 	in.Incarnation = c.run.Incarnation
 	c.run.Post(in)
+	// After the post: where it panics, the crash that is posted instead is the run's last word.
+	c.spent = final(in.Kind)
 }
 
 // recovered is deferred by everything of ours that runs on a goroutine nobody else guards. whatsmeow would swallow a

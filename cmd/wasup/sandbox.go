@@ -58,7 +58,8 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", cfg.admin)
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", cfg.admin)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s for the sandbox's admin API: %w", cfg.admin, err)
 	}
