@@ -39,7 +39,7 @@ func rooms() map[string]room {
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events"}},
-		"httpapi":    {imports: []string{"session"}},
+		"httpapi":    {imports: []string{"session"}, tests: []string{"events"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
 		"cmd":        {imports: []string{everything}},
@@ -85,6 +85,7 @@ func dependencies() map[string]owners {
 		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
 		"github.com/gofiber/fiber":            fiber,
 		"github.com/valyala/fasthttp":         fiber,
+		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
 		"github.com/coder/websocket":          {product: []string{"sandbox"}, tests: []string{"httpapi", "cmd"}},
 		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
 		"github.com/prometheus/client_model":  {product: []string{"metrics"}},

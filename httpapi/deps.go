@@ -20,6 +20,65 @@ type Sessions interface {
 	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
 	// Status is a snapshot: it takes no lock that a session could hold and starts nothing. false: unknown id.
 	Status(id session.ID) (session.Status, bool)
+	// Watch tells a session that somebody reads its code, which keeps a pairing attended. It starts nothing and returns
+	// at once.
+	Watch(id session.ID)
+}
+
+// Slots is what /v1 asks of the supervised sessions beside Sessions. Every method is safe for concurrent use; errors
+// carry a session.Code.
+type Slots interface {
+	// Create makes a session; session.CodeExists where there is one with this id.
+	Create(ctx context.Context, id session.ID, settings session.Settings, start bool) (session.Status, error)
+	// List is a snapshot of every session, by id.
+	List() []session.Status
+	// Update replaces a session's settings.
+	Update(ctx context.Context, id session.ID, settings session.Settings) (session.Status, error)
+	// Delete logs a session out and removes everything of it. Deleting what is not there is no error.
+	Delete(ctx context.Context, id session.ID) error
+	StopSession(ctx context.Context, id session.ID) (session.Status, error)
+	Restart(ctx context.Context, id session.ID) (session.Status, error)
+	Logout(ctx context.Context, id session.ID) (session.Status, error)
+	// Tree is the supervision tree, by id.
+	Tree() []SupervisionNode
+}
+
+// Links is how a device is linked other than by a QR.
+type Links interface {
+	// PairPhone gives the code that the owner of the number (digits, with country code) enters on the phone. It starts
+	// the session if it rests and waits, within ctx, until WhatsApp is ready for it.
+	PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error)
+	// AnswerPasskey hands over the authenticator's answer, a WebAuthn credential in JSON.
+	AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error)
+	// ConfirmPasskey says that a person has compared the codes.
+	ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error)
+}
+
+// SupervisionNode is one session in the supervision tree.
+type SupervisionNode struct {
+	Status      session.Status
+	Running     bool           // an actor runs for it
+	InWindow    int            // supervised failures within the restart intensity's window, as of the last one
+	LastCrash   *session.Crash // nil: it has not crashed
+	LastCrashAt time.Time
+	Quarantined bool
+}
+
+// Live is where the event streams read from.
+type Live interface {
+	// Subscribe follows one session, or all with the empty id, from the event after the given number on; 0: from now.
+	Subscribe(after uint64, id session.ID) (Subscription, error)
+}
+
+// Subscription is one reader's view of the live events.
+type Subscription interface {
+	// C is closed when the reader was too slow, and when the process ends.
+	C() <-chan session.LiveEvent
+	// Missed reports that events were lost between the number given to Subscribe and now.
+	Missed() bool
+	// From is the number of the last event at the time of the subscription.
+	From() uint64
+	Close()
 }
 
 // Sender sends one text message and returns once WhatsApp's server has acknowledged it, with the message's id.
@@ -50,6 +109,9 @@ type Observer interface {
 // Deps is everything the routes need from the rest of the process. All fields are required.
 type Deps struct {
 	Sessions Sessions
+	Slots    Slots
+	Links    Links
+	Live     Live
 	Sender   Sender
 	Health   Health
 	Observer Observer
@@ -64,6 +126,9 @@ func (d Deps) validate() error {
 		empty bool
 	}{
 		{"Sessions", d.Sessions == nil},
+		{"Slots", d.Slots == nil},
+		{"Links", d.Links == nil},
+		{"Live", d.Live == nil},
 		{"Sender", d.Sender == nil},
 		{"Health", d.Health == nil},
 		{"Observer", d.Observer == nil},
@@ -85,10 +150,13 @@ type Config struct {
 	QRWait       time.Duration // how long GET /qr-code waits unless ?wait= says otherwise; default 30 s
 	HubWait      time.Duration // the same for the hub's POST …/qr; default QRWait, but 25 s at most
 	MaxWait      time.Duration // the longest ?wait=; default 2 min, and never below QRWait and HubWait
-	StartTimeout time.Duration // how long POST /init may take; default 10 s
+	StartTimeout time.Duration // how long POST /init and the verbs of /v1 may take; default 10 s
+	LinkTimeout  time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
 	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
 	BodyLimit    int           // bytes of a request body; default 1 MiB
 	Connections  int           // connections served at the same time; default 65,536
+	Streams      int           // event streams open at the same time; default 1,000
+	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s
 	MaxAttempts  int           // reconnects in a row before ERROR, told for unknown clients; 0: no limit
 
 	Now func() time.Time // the clock; default time.Now
@@ -119,9 +187,12 @@ func (c Config) withDefaults() (Config, error) {
 	duration("HubWait", &c.HubWait, min(c.QRWait, hubLimit))
 	duration("MaxWait", &c.MaxWait, 2*time.Minute)
 	duration("StartTimeout", &c.StartTimeout, 10*time.Second)
+	duration("LinkTimeout", &c.LinkTimeout, 45*time.Second)
+	duration("Heartbeat", &c.Heartbeat, 15*time.Second)
 	duration("SendTimeout", &c.SendTimeout, time.Minute)
 	number("BodyLimit", &c.BodyLimit, 1<<20)
 	number("Connections", &c.Connections, 65_536)
+	number("Streams", &c.Streams, 1000)
 	number("MaxAttempts", &c.MaxAttempts, 0)
 	c.MaxWait = max(c.MaxWait, c.QRWait, c.HubWait)
 	if c.Now == nil {

@@ -5,12 +5,15 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"wasup/events"
 	"wasup/session"
 )
 
@@ -28,6 +31,87 @@ type scripted struct {
 	send      func(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error)
 	healthy   func(ctx context.Context) error
 	ready     func() (bool, int, int, string)
+
+	settle func(ctx context.Context, verb string, id session.ID, settings session.Settings) (session.Status, error)
+	link   func(ctx context.Context, step string, id session.ID, value string) (string, time.Time, error)
+	tree   []SupervisionNode
+	live   *events.Live
+
+	watches *watches
+}
+
+// watches is who read a code that waits.
+type watches struct {
+	mu  sync.Mutex
+	ids []session.ID
+}
+
+func (w *watches) all() []session.ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.ids)
+}
+
+func (f *scripted) Watch(id session.ID) {
+	f.watches.mu.Lock()
+	defer f.watches.mu.Unlock()
+	f.watches.ids = append(f.watches.ids, id)
+}
+
+func (f *scripted) Create(ctx context.Context, id session.ID, settings session.Settings, start bool) (session.Status, error) {
+	if start {
+		return f.settle(ctx, "create and start", id, settings)
+	}
+	return f.settle(ctx, "create", id, settings)
+}
+
+func (f *scripted) List() []session.Status {
+	var all []session.Status
+	for _, id := range slices.Sorted(maps.Keys(f.statuses)) {
+		all = append(all, f.statuses[id])
+	}
+	return all
+}
+
+func (f *scripted) Update(ctx context.Context, id session.ID, settings session.Settings) (session.Status, error) {
+	return f.settle(ctx, "update", id, settings)
+}
+
+func (f *scripted) Delete(ctx context.Context, id session.ID) error {
+	_, err := f.settle(ctx, "delete", id, session.Settings{})
+	return err
+}
+
+func (f *scripted) StopSession(ctx context.Context, id session.ID) (session.Status, error) {
+	return f.settle(ctx, "stop", id, session.Settings{})
+}
+
+func (f *scripted) Restart(ctx context.Context, id session.ID) (session.Status, error) {
+	return f.settle(ctx, "restart", id, session.Settings{})
+}
+
+func (f *scripted) Logout(ctx context.Context, id session.ID) (session.Status, error) {
+	return f.settle(ctx, "logout", id, session.Settings{})
+}
+
+func (f *scripted) Tree() []SupervisionNode { return f.tree }
+
+func (f *scripted) PairPhone(ctx context.Context, id session.ID, phone string) (string, time.Time, error) {
+	return f.link(ctx, "phone", id, phone)
+}
+
+func (f *scripted) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
+	_, _, err := f.link(ctx, "answer", id, string(answer))
+	return f.statuses[id], err
+}
+
+func (f *scripted) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
+	_, _, err := f.link(ctx, "confirm", id, "")
+	return f.statuses[id], err
+}
+
+func (f *scripted) Subscribe(after uint64, id session.ID) (Subscription, error) {
+	return f.live.Subscribe(after, id)
 }
 
 func (f *scripted) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
@@ -97,9 +181,14 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return testNow }
 	}
+	if f.live == nil {
+		f.live = events.NewLive(16, 16)
+	}
+	f.watches = &watches{}
+	t.Cleanup(f.live.Close)
 	var err error
 	r.Server, err = New(cfg, Deps{
-		Sessions: f, Sender: f, Health: f, Observer: r.observer, Version: "1.2.3",
+		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Health: f, Observer: r.observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),
 	})

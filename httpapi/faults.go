@@ -155,6 +155,10 @@ func retryAfter(code string) int {
 
 // renderError writes the error in the route's shape and logs what a caller may not see.
 func (s *Server) renderError(c *fiber.Ctx, shape shape, label string, err error) {
+	if shape == problems {
+		s.renderProblem(c, label, err)
+		return
+	}
 	f := faultOf(err)
 	if f.status >= fiber.StatusInternalServerError && f.cause != nil {
 		s.deps.Log.Warn("request failed", slog.String("route", label), slog.Int("status", f.status),

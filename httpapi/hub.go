@@ -70,6 +70,7 @@ func (s *Server) getInstance(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.watch(status)
 	answer := instanceAnswer{
 		InstanceID:     "sender_" + string(status.ID),
 		Status:         hubStatuses[status.State],

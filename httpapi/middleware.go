@@ -85,7 +85,7 @@ func (s *Server) recovered(label string, next func() error) (err error) {
 }
 
 // routed turns Fiber's own errors into faults and names the methods that a path has.
-func (s *Server) routed(c *fiber.Ctx, r *route, err error) error {
+func (s *Server) routed(c *fiber.Ctx, r *place, err error) error {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		return err

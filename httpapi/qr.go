@@ -88,6 +88,7 @@ func (s *Server) getQR(c *fiber.Ctx) error {
 		return err
 	}
 	status := s.statusOf(session.NumericID(client))
+	s.watch(status)
 	now := s.cfg.Now()
 	if status.State != session.QRRequired || !status.QR.Valid(now) {
 		s.render(c, fiber.StatusConflict, qrAbsent{Error: "QR not available", State: status.State, CanSendMessages: status.CanSend()})
@@ -98,6 +99,13 @@ func (s *Server) getQR(c *fiber.Ctx) error {
 		return err
 	}
 	return s.ok(c, qrNowAnswer{State: status.State, ExpiresIn: secondsLeft(status.QR, now), QR: url})
+}
+
+// watch keeps a pairing attended for as long as somebody reads where it is: whoever reads on waits for the scan.
+func (s *Server) watch(status session.Status) {
+	if status.State == session.QRRequired {
+		s.deps.Sessions.Watch(status.ID)
+	}
 }
 
 // secondsLeft rounds down, so that nobody is promised time that the code does not have; but a valid code has 1.

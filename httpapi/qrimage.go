@@ -15,6 +15,8 @@ const (
 	quietZone = 4
 	// imageCacheSize bounds the cache: one picture per session that pairs at the same time, about 4 KB each.
 	imageCacheSize = 4096
+	// drawnCacheSize bounds those of the formats that people ask for by hand.
+	drawnCacheSize = 256
 )
 
 // imageCache draws each code once, however many callers ask for it at the same time, and forgets the oldest codes.

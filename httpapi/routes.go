@@ -6,12 +6,13 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// shape is how a route writes its errors. Both are part of the compatibility contract.
+// shape is how a route writes its errors. The first two are part of the compatibility contract.
 type shape int
 
 const (
-	flagged shape = iota // {"error":true,"code":CODE,"message":…}
-	coded                // {"error":CODE,"message":…}
+	flagged  shape = iota // {"error":true,"code":CODE,"message":…}
+	coded                 // {"error":CODE,"message":…}
+	problems              // RFC 9457; /v1 and what describes it
 )
 
 // hubPrefix begins the hub's instance routes.
@@ -28,6 +29,10 @@ type route struct {
 }
 
 func (s *Server) table() []route {
+	return append(s.compatTable(), s.v1Table()...)
+}
+
+func (s *Server) compatTable() []route {
 	return []route{
 		{fiber.MethodGet, "/", flagged, true, "this index", s.getIndex},
 		{fiber.MethodGet, "/qr-code", coded, false, "wait for a pairing QR of client X-Cliente-Id, starting it if needed", s.getQRCode},
@@ -44,68 +49,99 @@ func (s *Server) table() []route {
 	}
 }
 
-// routeTable finds the row of a path whatever the method, because errors that come before routing (404, 405, 413) must
-// have the route's shape too.
+// place is a path with all that the table says of it, whatever the method.
+type place struct {
+	path    string // Fiber's pattern, also the metric label
+	shape   shape
+	probe   bool
+	methods []string
+	parts   []string // of the lower-case pattern
+}
+
+// routeTable finds the place of a path whatever the method, because errors that come before routing (404, 405, 413)
+// must have the route's shape too.
 type routeTable struct {
-	rows    []route
-	byPath  map[string]*route
-	hubGet  *route
-	hubPost *route
+	rows     []route
+	byPath   map[string]*place
+	patterns []*place // those with parameters
 }
 
 func newRouteTable(rows []route) routeTable {
-	t := routeTable{rows: rows, byPath: make(map[string]*route, len(rows))}
+	t := routeTable{rows: rows, byPath: make(map[string]*place, len(rows))}
 	for i := range rows {
-		switch r := &rows[i]; r.path {
-		case hubPrefix + ":instance":
-			t.hubGet = r
-		case hubPrefix + ":instance/qr":
-			t.hubPost = r
-		default:
-			t.byPath[r.path] = r
+		r := &rows[i]
+		key := strings.ToLower(r.path)
+		p := t.byPath[key]
+		if p == nil {
+			p = &place{path: r.path, shape: r.shape, probe: r.probe, parts: strings.Split(key, "/")}
+			t.byPath[key] = p
+			if strings.Contains(key, "/:") {
+				t.patterns = append(t.patterns, p)
+			}
 		}
+		p.methods = append(p.methods, r.method)
 	}
 	return t
 }
 
 // find matches as Fiber does here: without regard to case and to one trailing slash. nil: no such route.
-func (t routeTable) find(path string) *route {
+func (t routeTable) find(path string) *place {
 	path = strings.ToLower(path)
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	if r := t.byPath[path]; r != nil {
-		return r
+	if p := t.byPath[path]; p != nil && !strings.Contains(path, "/:") {
+		return p
 	}
-	instance, ok := strings.CutPrefix(path, hubPrefix)
-	if !ok || instance == "" {
-		return nil
+	for _, p := range t.patterns {
+		if p.matches(path) {
+			return p
+		}
 	}
-	name, rest, nested := strings.Cut(instance, "/")
-	switch {
-	case !nested:
-		return t.hubGet
-	case name != "" && rest == "qr":
-		return t.hubPost
-	default:
-		return nil
+	return nil
+}
+
+func (p *place) matches(path string) bool {
+	for i, part := range p.parts {
+		segment, rest, more := strings.Cut(path, "/")
+		if more == (i == len(p.parts)-1) {
+			return false
+		}
+		if strings.HasPrefix(part, ":") {
+			if segment == "" {
+				return false
+			}
+		} else if segment != part {
+			return false
+		}
+		path = rest
 	}
+	return true
 }
 
 // shape of a path's errors, also where no route is: below /api/ callers expect the hub's.
 func (t routeTable) shape(path string) shape {
-	if r := t.find(path); r != nil {
-		return r.shape
+	if p := t.find(path); p != nil {
+		return p.shape
 	}
-	if strings.HasPrefix(strings.ToLower(path), "/api/") {
+	path = strings.ToLower(path)
+	switch {
+	case strings.HasPrefix(path, "/api/"):
 		return coded
+	case path == "/v1", strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/docs/"):
+		return problems
+	default:
+		return flagged
 	}
-	return flagged
 }
 
-func (r *route) allow() string {
-	if r.method == fiber.MethodGet {
-		return fiber.MethodGet + ", " + fiber.MethodHead
+func (p *place) allow() string {
+	var all []string
+	for _, method := range p.methods {
+		all = append(all, method)
+		if method == fiber.MethodGet {
+			all = append(all, fiber.MethodHead)
+		}
 	}
-	return r.method
+	return strings.Join(all, ", ")
 }

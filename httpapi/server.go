@@ -30,6 +30,11 @@ type Server struct {
 	app     *fiber.App
 	routes  routeTable
 	images  *imageCache
+	svgs    *imageCache
+	texts   *imageCache
+	api     *api
+	patches *turns
+	streams atomic.Int64 // open event streams
 	started time.Time
 
 	draining atomic.Bool
@@ -52,6 +57,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, deps: deps, images: newImageCache(imageCacheSize, drawDataURL), started: cfg.Now(), failed: make(chan error, 1)}
+	s.svgs, s.texts = newImageCache(drawnCacheSize, drawSVG), newImageCache(drawnCacheSize, drawText)
+	s.api, s.patches = newAPI(), newTurns()
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.waits, s.endWaits = context.WithCancel(s.work)
 	s.app = fiber.New(fiber.Config{

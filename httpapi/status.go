@@ -64,6 +64,7 @@ func (s *Server) getStatus(c *fiber.Ctx) error {
 	if !known {
 		answer.Error = "Client not initialized for this cliente_id"
 	}
+	s.watch(status)
 	if status.State == session.QRRequired && status.QR.Valid(s.cfg.Now()) {
 		url, err := s.image(status.QR.Code)
 		if err != nil {

@@ -78,7 +78,7 @@ func TestEveryWireCodeHasASentenceInBothShapes(t *testing.T) {
 }
 
 func TestThePathTableFindsWhatFiberFinds(t *testing.T) {
-	s := &Server{}
+	s := &Server{api: newAPI()}
 	table := newRouteTable(s.table())
 	for path, want := range map[string]string{
 		"/":                                      "/",
@@ -94,6 +94,13 @@ func TestThePathTableFindsWhatFiberFinds(t *testing.T) {
 		"/api/session-manager/sessions/a/qr/":    hubPrefix + ":instance/qr",
 		"/api/session-manager/sessions/a/b":      "",
 		"":                                       "",
+		"/v1/sessions":                           "/v1/sessions",
+		"/v1/sessions/":                          "/v1/sessions",
+		"/v1/sessions/:id":                       "/v1/sessions/:id",
+		"/V1/sessions/51/qr":                     "/v1/sessions/:id/qr",
+		"/v1/sessions//qr":                       "",
+		"/v1/sessions/51/qr/x":                   "",
+		"/v1":                                    "",
 	} {
 		got := ""
 		if r := table.find(path); r != nil {

@@ -1,0 +1,23 @@
+// Command gendoc writes docs/openapi.json and docs/api.md from the operations of package httpapi, so that what people
+// read is what runs.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"wasup/httpapi"
+)
+
+func main() {
+	out := flag.String("out", "docs", "directory to write to")
+	flag.Parse()
+	for name, text := range map[string][]byte{"openapi.json": httpapi.OpenAPI(), "api.md": []byte(httpapi.Document())} {
+		if err := os.WriteFile(filepath.Join(*out, name), text, 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "gendoc:", err)
+			os.Exit(1)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
+)
+
+// operation is one row of /v1: what is served, what is checked before, and what the OpenAPI document says, all from the
+// same place. Huma gives the document, the schemas and the checks against them. Its router is left out: it writes its
+// own errors, buffers what it streams, and knows neither drains nor the typed outcomes of a wait.
+type operation struct {
+	method  string
+	path    string // Fiber's pattern
+	name    string // operationId
+	tag     string
+	summary string
+	detail  string
+
+	query    []parameter
+	labels   bool     // metadata.KEY= is taken too
+	header   string   // a header that the document should name
+	produces []string // formats of the success, the first one by default; nil: JSON
+	body     any      // a value of the request's type; nil: none is read
+	optional bool     // the body may be left out
+
+	status  int // of the success
+	answer  any // a value of the success's type; nil: no body, or none that is JSON
+	success string
+	refuses []int // statuses of problems beside those that every route has
+
+	probe bool // goes on answering while the server drains
+	serve func(s *Server, k *call) error
+}
+
+// parameter is a query parameter. Its schema is checked before the handler runs.
+type parameter struct {
+	name   string
+	doc    string
+	schema *huma.Schema
+}
+
+// call is one request of /v1 that passed the checks.
+type call struct {
+	*fiber.Ctx
+	id     session.ID        // of the path, where it has one
+	query  map[string]string // only what the operation takes
+	labels map[string]string // metadata.KEY=
+	format string            // one of the operation's formats
+	body   []byte            // JSON that fits the operation's body; nil: none came
+}
+
+// v1Table is the operations as routes.
+func (s *Server) v1Table() []route {
+	rows := make([]route, 0, len(s.api.operations))
+	for i := range s.api.operations {
+		op := &s.api.operations[i]
+		rows = append(rows, route{
+			method: op.method, path: op.path, shape: problems, probe: op.probe, doc: op.summary,
+			handle: func(c *fiber.Ctx) error {
+				k, err := s.admit(c, op)
+				if err != nil {
+					return err
+				}
+				return op.serve(s, k)
+			},
+		})
+	}
+	return rows
+}
+
+// admit checks a request against its operation.
+func (s *Server) admit(c *fiber.Ctx, op *operation) (*call, error) {
+	k := &call{Ctx: c}
+	var err error
+	if k.format, err = negotiate(c, op); err != nil {
+		return nil, err
+	}
+	if strings.Contains(op.path, "/:id") {
+		if k.id, err = session.ParseID(c.Params("id")); err != nil {
+			return nil, err
+		}
+	}
+	if err := k.readQuery(s.api, op); err != nil {
+		return nil, err
+	}
+	if op.body != nil {
+		if k.body, err = readBody(s.api, c, op); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// known is the snapshot of the call's session.
+func (s *Server) known(k *call) (session.Status, error) {
+	status, ok := s.deps.Sessions.Status(k.id)
+	if !ok {
+		return status, &session.Error{Code: session.CodeNotFound, Op: "find session", Session: k.id}
+	}
+	return status, nil
+}
+
+// finish renders a status as the answer of a verb.
+func (s *Server) finish(k *call, status session.Status, err error) error {
+	if err != nil {
+		return err
+	}
+	return s.ok(k.Ctx, s.v1StatusOf(&status))
+}
