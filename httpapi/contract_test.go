@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"flag"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -53,6 +54,9 @@ func readable(t testing.TB, body string) string {
 		return "<PNG of " + text + ">"
 	})
 }
+
+// update writes the literals of /v1 anew. They are the contract: look at what changed.
+var update = flag.Bool("update", false, "write testdata/v1 anew")
 
 func literal(t testing.TB, name string) string {
 	t.Helper()
@@ -113,10 +117,15 @@ func (r row) check(t *testing.T) {
 	if answer.status != r.status {
 		t.Errorf("status %d, expected %d", answer.status, r.status)
 	}
+	if *update && strings.HasPrefix(r.path, "/v1") {
+		if err := os.WriteFile(filepath.Join("testdata", r.want+".json"), []byte(readable(t, answer.body)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got, want := readable(t, answer.body), literal(t, r.want); got != want {
 		t.Errorf("body\n%s\nexpected\n%s", got, want)
 	}
-	if got := answer.header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+	if got := answer.header.Get("Content-Type"); got != r.contentType() {
 		t.Errorf("content type %q", got)
 	}
 	if name, want, ok := strings.Cut(r.extra, ": "); ok && answer.header.Get(name) != want {
@@ -125,6 +134,13 @@ func (r row) check(t *testing.T) {
 	if got := answer.header.Get("Server"); got != "" {
 		t.Errorf("the server tells what it is: %q", got)
 	}
+}
+
+func (r row) contentType() string {
+	if strings.HasPrefix(r.path, "/v1") && r.status >= 400 {
+		return contentProblem
+	}
+	return contentType
 }
 
 func runRows(t *testing.T, rows []row) {

@@ -47,7 +47,7 @@ type v1Status struct {
 
 type v1LastError struct {
 	Cause   v1Cause `json:"cause"`
-	Message string  `json:"message" doc:"One line for people."`
+	Message string  `json:"message,omitempty" doc:"One line for people."`
 }
 
 type v1Account struct {
@@ -152,12 +152,12 @@ type v1Crash struct {
 }
 
 type v1Event struct {
-	Seq     string     `json:"seq,omitempty" doc:"The id of the event: ?after= and Last-Event-ID take it. A snapshot has none."`
-	At      time.Time  `json:"at"`
-	Type    v1LiveType `json:"type"`
-	Session string     `json:"session"`
-	Status  *v1Status  `json:"status,omitempty" doc:"Where the session is; absent once it is removed."`
-	QR      *v1QR      `json:"qr,omitempty" doc:"The code that can be scanned now, in session.qr and session.snapshot."`
+	Seq       string     `json:"seq,omitempty" doc:"The id of the event: ?after= and Last-Event-ID take it. A snapshot has none."`
+	At        time.Time  `json:"at"`
+	Type      v1LiveType `json:"type"`
+	SessionID string     `json:"session_id"`
+	Session   *v1Session `json:"session,omitempty" doc:"The session as it is then; absent once it is removed."`
+	QR        *v1QR      `json:"qr,omitempty" doc:"The code that can be scanned now, in session.qr and session.snapshot."`
 }
 
 type v1Resync struct {

@@ -226,6 +226,7 @@ func (r *rig) do(t testing.TB, method, path string, body string, header ...strin
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	conform(t, r.api, method, path, answer)
 	return answer
 }
 

@@ -203,7 +203,7 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 
 // problems is every status that an operation's problems may have.
 func (op *operation) problems() []int {
-	all := append([]int{400, 405, 406, 408, 413, 431, 500}, op.refuses...)
+	all := append([]int{400, 405, 406, 408, 413, 500}, op.refuses...)
 	if !op.probe {
 		all = append(all, 503)
 	}

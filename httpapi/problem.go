@@ -21,7 +21,6 @@ const (
 	probAccept     = "not_acceptable"
 	probMedia      = "unsupported_media_type"
 	probTooLarge   = "body_too_large"
-	probHeaders    = "headers_too_large"
 	probSlow       = "request_timeout"
 	probStreams    = "too_many_streams"
 	probLinked     = "already_linked"
@@ -43,7 +42,6 @@ func httpProblems() []problemRow {
 		{probAccept, 406, "The route has none of the formats in `Accept`."},
 		{probMedia, 415, "The body has a format or an encoding that the route does not take."},
 		{probTooLarge, 413, "The body is larger than the server takes."},
-		{probHeaders, 431, "The headers are larger than the server takes."},
 		{probSlow, 408, "The request did not arrive in time."},
 		{probStreams, 429, "As many event streams as allowed are open already."},
 		{probLinked, 409, "The session is linked already, so there is no code to scan."},
@@ -128,12 +126,12 @@ func badField(field, expected string) *problem {
 	}
 }
 
-// fromFault names what the server itself refuses, whatever the route, in the words of /v1.
+// fromFault names what the server itself refuses, whatever the route, in the words of /v1. Headers that are too large
+// are not among it: they are refused before their path is known, in the shape of the compatibility routes.
 var fromFault = map[string]string{
 	codeNotFound:         probRoute,
 	codeMethodNotAllowed: probMethod,
 	codeBodyTooLarge:     probTooLarge,
-	codeHeadersTooLarge:  probHeaders,
 	codeRequestTimeout:   probSlow,
 	codeEncoding:         probMedia,
 	codeShuttingDown:     string(session.CodeShuttingDown),

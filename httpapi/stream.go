@@ -136,15 +136,15 @@ func (st *stream) present() {
 
 // tell writes one event.
 func (st *stream) tell(event *session.LiveEvent) {
-	out := v1Event{At: stamp(event.At), Type: v1LiveType(event.Type), Session: string(event.Status.ID)}
+	out := v1Event{At: stamp(event.At), Type: v1LiveType(event.Type), SessionID: string(event.Status.ID)}
 	id := ""
 	if event.Seq > 0 {
 		id = strconv.FormatUint(event.Seq, 10)
 		out.Seq = id
 	}
 	if event.Type != session.LiveRemoved {
-		status := st.of.v1StatusOf(&event.Status)
-		out.Status = &status
+		now := st.of.v1SessionOf(&event.Status)
+		out.Session = &now
 	}
 	if (event.Type == session.LiveQR || event.Type == session.LiveSnapshot) && st.of.scannable(&event.Status) {
 		qr := v1QROf(event.Status.QR)

@@ -41,6 +41,7 @@ type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
+	LiveReaders     func() int // open subscriptions to live events
 }
 
 // Metrics is told what happened. Its methods are safe for concurrent use and
@@ -118,6 +119,8 @@ func (m *Metrics) register(version string) {
 		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
+		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",
+			func(s *Sources) func() int { return s.LiveReaders }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

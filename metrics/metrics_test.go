@@ -269,6 +269,9 @@ func TestTheRestShowsWhatItIsTold(t *testing.T) {
 	m.SessionRestarted("made up")
 	m.RestoreAdvanced(10, 4)
 	const zero, seven = `
+# HELP wasup_live_readers Open subscriptions to the live events of sessions.
+# TYPE wasup_live_readers gauge
+wasup_live_readers 0
 # HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
 # TYPE wasup_mailbox_in_flight gauge
 wasup_mailbox_in_flight 0
@@ -276,6 +279,9 @@ wasup_mailbox_in_flight 0
 # TYPE wasup_qr_waiters gauge
 wasup_qr_waiters 0
 `, `
+# HELP wasup_live_readers Open subscriptions to the live events of sessions.
+# TYPE wasup_live_readers gauge
+wasup_live_readers 5
 # HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
 # TYPE wasup_mailbox_in_flight gauge
 wasup_mailbox_in_flight 7
@@ -283,9 +289,9 @@ wasup_mailbox_in_flight 7
 # TYPE wasup_qr_waiters gauge
 wasup_qr_waiters 3
 `
-	expect(t, m, zero, "wasup_mailbox_in_flight", "wasup_qr_waiters")
-	m.Watch(Sources{MailboxInFlight: func() int { return 7 }, QRWaiters: func() int { return 3 }})
-	expect(t, m, seven, "wasup_mailbox_in_flight", "wasup_qr_waiters")
+	expect(t, m, zero, "wasup_live_readers", "wasup_mailbox_in_flight", "wasup_qr_waiters")
+	m.Watch(Sources{MailboxInFlight: func() int { return 7 }, QRWaiters: func() int { return 3 }, LiveReaders: func() int { return 5 }})
+	expect(t, m, seven, "wasup_live_readers", "wasup_mailbox_in_flight", "wasup_qr_waiters")
 	expect(t, m, `
 # HELP wasup_dead_letters_total Messages to actors that no longer exist.
 # TYPE wasup_dead_letters_total counter

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasup/configs"
+	"wasup/events"
 	"wasup/httpapi"
 	"wasup/metrics"
 	"wasup/outbox"
@@ -26,6 +27,7 @@ type App struct {
 	metrics *metrics.Metrics
 
 	sessions *supervisor.Supervisor
+	live     *events.Live
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
@@ -82,15 +84,22 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("whatsapp", dialer.Close)
+	a.live = events.NewLive(liveBuffer, livePerReader)
 	a.sessions = supervisor.New(a.supervision(dialer, db))
 	a.onStop("sessions", a.sessions.Stop)
 	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
 	a.onStop("outbox", box.Close)
-	a.metrics.Watch(metrics.Sources{MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, Pools: pools(db)})
+	a.metrics.Watch(metrics.Sources{
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.live.Readers, Pools: pools(db),
+	})
 	a.http, err = httpapi.New(
-		httpapi.Config{QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts},
+		httpapi.Config{
+			QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
+			SendTimeout: a.cfg.Send.Timeout + sendMargin,
+		},
 		httpapi.Deps{
-			Sessions: a.sessions, Sender: sender{box}, Health: health{db, a.sessions}, Observer: observer{a.metrics},
+			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.live},
+			Sender: sender{box}, Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
 	)
@@ -127,7 +136,7 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
 	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
 	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
-	var watcher supervisor.Observer = a.metrics
+	var watcher supervisor.Observer = observed{a.metrics, a.live}
 	if a.between.observer != nil {
 		watcher = a.between.observer(watcher)
 	}
@@ -135,13 +144,22 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 		dialer = a.between.dialer(dialer)
 	}
 	return supervisor.Config{
-		Dialer: dialer, Store: db.Sessions(), Observer: watcher, Policy: policy, Log: a.log,
+		Dialer: dialer, Store: db.Sessions(), Observer: watcher, Live: a.live, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
 		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}
 }
+
+const (
+	// sendMargin is what the HTTP side waits beyond a send's own limit, so that the answer has the sender's cause.
+	sendMargin = 15 * time.Second
+	// liveBuffer is how many events are remembered for readers who come back, about 1 KB each.
+	liveBuffer = 4096
+	// livePerReader is how far a reader of the live events may be behind before it is dropped.
+	livePerReader = 256
+)
 
 // saveTimeout bounds one write of what was observed of a session; it is tried again when it fails.
 const saveTimeout = 10 * time.Second

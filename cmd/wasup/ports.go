@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"wasup/configs"
+	"wasup/events"
+	"wasup/httpapi"
 	"wasup/metrics"
 	"wasup/outbox"
 	"wasup/session"
@@ -68,4 +70,38 @@ func pools(db *store.Store) func() []metrics.Pool {
 		}
 		return all
 	}
+}
+
+// slots is the supervisor as httpapi wants it.
+type slots struct{ *supervisor.Supervisor }
+
+func (s slots) Tree() []httpapi.SupervisionNode {
+	tree := s.Supervisor.Tree()
+	nodes := make([]httpapi.SupervisionNode, 0, len(tree))
+	for i := range tree {
+		nodes = append(nodes, httpapi.SupervisionNode(tree[i]))
+	}
+	return nodes
+}
+
+// live is the hub as httpapi wants it.
+type live struct{ hub *events.Live }
+
+func (l live) Subscribe(after uint64, id session.ID) (httpapi.Subscription, error) {
+	subscription, err := l.hub.Subscribe(after, id)
+	if err != nil {
+		return nil, err // and no interface that holds a nil
+	}
+	return subscription, nil
+}
+
+// observed is the metrics as the supervisor wants them; the hub is told of deletions, which have no snapshot.
+type observed struct {
+	*metrics.Metrics
+	live *events.Live
+}
+
+func (o observed) SessionRemoved(id session.ID) {
+	o.Metrics.SessionRemoved(id)
+	o.live.Remove(id)
 }
