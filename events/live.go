@@ -24,7 +24,8 @@ type Live struct {
 	seq     uint64              // of the last event, or the number before the first one
 	oldest  uint64              // every event after this number is in the ring
 	last    map[session.ID]session.Status
-	readers map[*Subscription]struct{}
+	readers map[session.ID]map[*Subscription]struct{} // by the session they follow, "" for all
+	open    int
 }
 
 // NewLive makes a hub that remembers the last buffer events and drops a reader that is perReader events behind. Both
@@ -36,7 +37,7 @@ func NewLive(buffer, perReader int) *Live {
 	return &Live{
 		perReader: max(1, perReader), ring: make([]session.LiveEvent, 0, max(1, buffer)),
 		seq: start, oldest: start,
-		last: make(map[session.ID]session.Status), readers: make(map[*Subscription]struct{}),
+		last: make(map[session.ID]session.Status), readers: make(map[session.ID]map[*Subscription]struct{}),
 	}
 }
 
@@ -72,7 +73,7 @@ func (l *Live) Remove(id session.ID) {
 func (l *Live) Readers() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.readers)
+	return l.open
 }
 
 // Close ends every subscription. It is idempotent.
@@ -80,8 +81,10 @@ func (l *Live) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	for reader := range l.readers {
-		l.drop(reader)
+	for _, group := range l.readers {
+		for reader := range group {
+			l.drop(reader)
+		}
 	}
 }
 
@@ -113,22 +116,38 @@ func (l *Live) add(kind session.LiveType, status session.Status) {
 		l.ring[l.next] = event
 		l.next = (l.next + 1) % len(l.ring)
 	}
-	for reader := range l.readers {
-		if !reader.wants(status.ID) {
-			continue
-		}
+	l.hand(l.readers[""], &event)
+	l.hand(l.readers[status.ID], &event)
+}
+
+func (l *Live) hand(readers map[*Subscription]struct{}, event *session.LiveEvent) {
+	for reader := range readers {
 		select {
-		case reader.events <- event:
+		case reader.events <- *event:
 		default:
 			l.drop(reader) // it is too slow; it comes back with the number of the last event it has read
 		}
 	}
 }
 
+func (l *Live) admit(reader *Subscription) {
+	if l.readers[reader.id] == nil {
+		l.readers[reader.id] = make(map[*Subscription]struct{})
+	}
+	l.readers[reader.id][reader] = struct{}{}
+	l.open++
+}
+
 // drop ends a subscription; the lock is held.
 func (l *Live) drop(reader *Subscription) {
-	if _, open := l.readers[reader]; open {
-		delete(l.readers, reader)
-		close(reader.events)
+	group := l.readers[reader.id]
+	if _, open := group[reader]; !open {
+		return
 	}
+	delete(group, reader)
+	if len(group) == 0 {
+		delete(l.readers, reader.id)
+	}
+	l.open--
+	close(reader.events)
 }

@@ -32,7 +32,7 @@ func (l *Live) Subscribe(after uint64, id session.ID) (*Subscription, error) {
 	for i := range replay {
 		s.events <- replay[i]
 	}
-	l.readers[s] = struct{}{}
+	l.admit(s)
 	return s, nil
 }
 

@@ -248,7 +248,7 @@ func TestAnOversizedUploadIsAnsweredEvenWhileItIsSent(t *testing.T) {
 		}
 	}
 	// The same without a Content-Length.
-	request, err := http.NewRequest("POST", r.base+"/send", io.MultiReader(strings.NewReader(body)))
+	request, err := http.NewRequest(http.MethodPost, r.base+"/send", io.MultiReader(strings.NewReader(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestAnOversizedUploadIsAnsweredEvenWhileItIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 413 || string(content) != literal(t, "flagged_body_too_large") {
+	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusRequestEntityTooLarge || string(content) != literal(t, "flagged_body_too_large") {
 		t.Errorf("chunked: %d %s %v", response.StatusCode, content, err)
 	}
 }

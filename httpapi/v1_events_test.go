@@ -1,0 +1,366 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/events"
+	"wasup/session"
+)
+
+// listening is one open event stream.
+type listening struct {
+	t      testing.TB
+	api    *api
+	answer *http.Response
+	lines  *bufio.Reader
+	cancel context.CancelFunc
+}
+
+// sent is one block of a stream.
+type sent struct {
+	id, event, data, comment, retry string
+}
+
+func (r *rig) listen(t testing.TB, path string, header ...string) *listening {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		request.Header.Add(name, value)
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" || answer.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", answer.StatusCode, answer.Header)
+	}
+	l := &listening{t: t, api: r.api, answer: answer, lines: bufio.NewReader(answer.Body), cancel: cancel}
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *listening) close() {
+	l.cancel()
+	_ = l.answer.Body.Close()
+}
+
+// next is the next block; io.EOF once the stream has ended in order.
+func (l *listening) next() (sent, error) {
+	var out sent
+	for {
+		line, err := l.lines.ReadString('\n')
+		if err != nil {
+			return out, err
+		}
+		if line == "\n" {
+			return out, nil
+		}
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		for field, into := range map[string]*string{"id": &out.id, "event": &out.event, "data": &out.data, "": &out.comment, "retry": &out.retry} {
+			if name == field {
+				*into = value
+			}
+		}
+	}
+}
+
+func (l *listening) must() sent {
+	l.t.Helper()
+	block, err := l.next()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return block
+}
+
+// expect reads an event of this kind, holds it against the document and gives what it says.
+func (l *listening) expect(event string) v1Event {
+	l.t.Helper()
+	block := l.must()
+	if block.event != event {
+		l.t.Fatalf("event %+v, expected %s", block, event)
+	}
+	fits(l.t, l.api, l.api.schema(v1Event{}), block.data)
+	var out v1Event
+	if err := json.Unmarshal([]byte(block.data), &out); err != nil {
+		l.t.Fatal(err)
+	}
+	if out.Seq != block.id || string(out.Type) != event {
+		l.t.Fatalf("%+v in %+v", out, block)
+	}
+	return out
+}
+
+func ended(t testing.TB, l *listening) {
+	t.Helper()
+	for {
+		if _, err := l.next(); err == io.EOF {
+			return
+		} else if err != nil {
+			t.Fatalf("the stream broke off: %v", err)
+		}
+	}
+}
+
+func TestAStreamBeginsWithThePresentAndGoesOnLive(t *testing.T) {
+	t.Parallel()
+	ready := plain("b", session.Ready, session.CauseConnected)
+	f := behind(pairing("a"), ready)
+	r := newRig(t, Config{}, &f)
+	l := r.listen(t, "/v1/events")
+	if block := l.must(); block.retry != "3000" {
+		t.Errorf("begins with %+v", block)
+	}
+	first := l.expect("session.snapshot")
+	if first.SessionID != "a" || first.QR == nil || first.QR.Code != testCode || first.Session.Status.State != "QR_REQUIRED" || first.QR.Image != "" {
+		t.Errorf("%+v", first)
+	}
+	if second := l.expect("session.snapshot"); second.SessionID != "b" || second.QR != nil || second.Session.Status.State != "READY" {
+		t.Errorf("%+v", second)
+	}
+	from := l.must()
+	if from.id == "" || from.data != "" {
+		t.Errorf("after the snapshots comes %+v", from)
+	}
+	f.live.Publish(pairing("a"))
+	if event := l.expect("session.state"); event.SessionID != "a" || event.QR != nil || event.Seq <= from.id {
+		t.Errorf("%+v", event)
+	}
+	if event := l.expect("session.qr"); event.QR == nil || event.QR.Code != testCode || event.QR.Sequence != 1 || !event.QR.ExpiresAt.Equal(testNow.Add(time.Minute)) {
+		t.Errorf("%+v", event)
+	}
+	f.live.Remove("a")
+	if event := l.expect("session.removed"); event.SessionID != "a" || event.Session != nil {
+		t.Errorf("%+v", event)
+	}
+	if watched := f.watches.all(); len(watched) > 0 {
+		t.Errorf("who watches everything keeps pairings attended: %v", watched)
+	}
+}
+
+func TestFollowingOneSessionKeepsItsPairingAttended(t *testing.T) {
+	t.Parallel()
+	f := behind(pairing("a"), pairing("b"))
+	r := newRig(t, Config{}, &f)
+	l := r.listen(t, "/v1/sessions/a/events?image=png")
+	l.must()
+	if event := l.expect("session.snapshot"); event.SessionID != "a" || readable(t, event.QR.Image) != "<PNG of CODE>" {
+		t.Errorf("%+v", event)
+	}
+	l.must()
+	if watched := f.watches.all(); len(watched) != 1 || watched[0] != "a" {
+		t.Errorf("watched %v", watched)
+	}
+	f.live.Publish(pairing("b"))
+	f.live.Publish(pairing("a"))
+	if event := l.expect("session.state"); event.SessionID != "a" {
+		t.Errorf("%+v", event)
+	}
+	l.expect("session.qr")
+	if watched := f.watches.all(); len(watched) != 2 {
+		t.Errorf("watched %v", watched)
+	}
+}
+
+func TestAStreamGoesOnWhereItWasLeft(t *testing.T) {
+	t.Parallel()
+	f := behind(plain("a", session.Ready, session.CauseConnected))
+	f.live = events.NewLive(4, 16)
+	r := newRig(t, Config{}, &f)
+	l := r.listen(t, "/v1/events")
+	l.must()
+	l.expect("session.snapshot")
+	l.must()
+	states := session.States()
+	var seqs []string
+	for _, state := range states {
+		f.live.Publish(plain("a", state, session.CauseNone))
+		seqs = append(seqs, l.expect("session.state").Seq)
+	}
+	last := len(states) - 1
+	for _, way := range []func(seq string) *listening{
+		func(seq string) *listening { return r.listen(t, "/v1/events?after="+seq) },
+		func(seq string) *listening {
+			return r.listen(t, "/v1/sessions/a/events?after=1", "Last-Event-ID: "+seq)
+		},
+	} {
+		back := way(seqs[last-2])
+		back.must()
+		for _, state := range states[last-1:] {
+			if event := back.expect("session.state"); event.Session.Status.State != v1State(state) {
+				t.Errorf("%+v, expected %s", event, state)
+			}
+		}
+	}
+	lost := r.listen(t, "/v1/events", "Last-Event-ID: "+seqs[0])
+	lost.must()
+	if block := lost.must(); block.event != "resync" || block.id != "" {
+		t.Errorf("%+v", block)
+	}
+	lost.expect("session.snapshot")
+	if block := lost.must(); block.id != seqs[last] {
+		t.Errorf("the present is that after %q, not %s", block.id, seqs[last])
+	}
+}
+
+func TestASilentStreamBeats(t *testing.T) {
+	t.Parallel()
+	f := behind()
+	r := newRig(t, Config{Heartbeat: time.Millisecond}, &f)
+	l := r.listen(t, "/v1/events")
+	l.must()
+	l.must()
+	for range 3 {
+		if block := l.must(); block.comment != "heartbeat" {
+			t.Errorf("%+v", block)
+		}
+	}
+}
+
+func TestAShutdownEndsStreamsInOrder(t *testing.T) {
+	t.Parallel()
+	f := behind(plain("a", session.Ready, session.CauseConnected))
+	r := newRig(t, Config{Heartbeat: time.Hour}, &f)
+	var all []*listening
+	for range 20 {
+		l := r.listen(t, "/v1/events")
+		l.must()
+		all = append(all, l)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	for _, l := range all {
+		ended(t, l)
+	}
+	if f.live.Readers() != 0 || r.streams.Load() != 0 {
+		t.Errorf("%d readers and %d streams are left", f.live.Readers(), r.streams.Load())
+	}
+}
+
+// until waits for something that another goroutine brings about, with an event between the looks.
+func until(t testing.TB, what string, tick func(), holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+		tick()
+	}
+}
+
+func TestACallerWhoHasLeftIsNoticed(t *testing.T) {
+	t.Parallel()
+	f := behind(plain("a", session.Ready, session.CauseConnected))
+	r := newRig(t, Config{Heartbeat: time.Millisecond}, &f)
+	l := r.listen(t, "/v1/events")
+	l.must()
+	l.close()
+	until(t, "the reader is gone", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return f.live.Readers() == 0 && r.streams.Load() == 0 })
+}
+
+func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
+	t.Parallel()
+	f := behind()
+	f.live = events.NewLive(16, 64)
+	r := newRig(t, Config{Heartbeat: time.Hour}, &f)
+	quick := r.listen(t, "/v1/events")
+	quick.must()
+	quick.must()
+	// This one asks and then reads nothing at all.
+	slow, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = slow.Close() }()
+	if err := slow.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(slow, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the second stream is open", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return f.live.Readers() == 2 })
+	big := plain("a", session.Ready, session.CauseConnected)
+	n := 0
+	until(t, "the slow reader is dropped", func() {
+		n++
+		big.Account.PushName = fmt.Sprint(n, strings.Repeat("x", 60_000))
+		f.live.Publish(big)
+		if event := quick.expect("session.state"); event.Session.Status.Account.PushName != big.Account.PushName {
+			t.Fatal("the quick reader lost an event")
+		}
+	}, func() bool { return f.live.Readers() == 1 })
+	// The connection of the slow one ends once its write does; here by the shutdown, which cuts it.
+}
+
+func TestStreamsAreBoundedAndTheirParametersAreChecked(t *testing.T) {
+	t.Parallel()
+	f := behind(plain("a", session.Ready, session.CauseConnected))
+	r := newRig(t, Config{Streams: 1}, &f)
+	l := r.listen(t, "/v1/sessions/a/events")
+	l.must()
+	for path, want := range map[string]string{
+		"/v1/events":                   "429 too_many_streams",
+		"/v1/sessions/nobody/events":   "404 not_found",
+		"/v1/events?after=x":           "400 invalid_request",
+		"/v1/events?image=gif":         "400 invalid_request",
+		"/v1/events?session=a":         "400 invalid_request",
+		"/v1/sessions/a/events?wait=1": "400 invalid_request",
+	} {
+		answer := r.do(t, "GET", path, "")
+		var p v1Problem
+		if err := json.Unmarshal([]byte(answer.body), &p); err != nil || fmt.Sprint(p.Status, " ", p.Code) != want || answer.status != p.Status {
+			t.Errorf("%s: %d %s, expected %s", path, answer.status, answer.body, want)
+		}
+	}
+	if answer := r.do(t, "GET", "/v1/events", "", "Last-Event-ID: x"); answer.status != 400 {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "HEAD", "/v1/events", ""); answer.status != 200 || answer.header.Get("Content-Type") != contentEvents {
+		t.Errorf("HEAD: %d %v", answer.status, answer.header)
+	}
+	if r.streams.Load() != 1 {
+		t.Errorf("%d streams are counted", r.streams.Load())
+	}
+	f.live.Close()
+	ended(t, l)
+	if answer := r.do(t, "GET", "/v1/events", ""); answer.status != 503 {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+}
+
+func TestManySessionsComeAsManySnapshots(t *testing.T) {
+	t.Parallel()
+	f := behind()
+	const sessions = 500
+	for i := range sessions {
+		id := session.NumericID(int64(i + 1))
+		f.statuses[id] = plain(id, session.Ready, session.CauseConnected)
+	}
+	r := newRig(t, Config{}, &f)
+	l := r.listen(t, "/v1/events")
+	l.must()
+	for range sessions {
+		l.expect("session.snapshot")
+	}
+	if block := l.must(); block.id == "" {
+		t.Errorf("%+v", block)
+	}
+}
