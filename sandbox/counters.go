@@ -43,6 +43,11 @@ type Counters struct {
 	// QueueOverflows counts stanzas lost because a device was away and its queue was full.
 	QueueOverflows int64 `json:"queue_overflows"`
 
+	// Uploads and Downloads count files that clients sent and fetched, MediaRefused those they could not.
+	Uploads      int64 `json:"uploads"`
+	Downloads    int64 `json:"downloads"`
+	MediaRefused int64 `json:"media_refused"`
+
 	// UnknownQueries counts what the server has no answer for, by namespace/tag.
 	UnknownQueries map[string]int64 `json:"unknown_queries"`
 	// Faults counts faults applied, by kind.
@@ -124,7 +129,10 @@ const (
 	EventUnknownQuery    EventKind = "unknown_query"
 	EventMalformed       EventKind = "malformed"
 	EventFault           EventKind = "fault"
-	EventPhone           EventKind = "phone"
+	// EventUpload and EventDownload tell of a file; Detail is its type and id.
+	EventUpload   EventKind = "upload"
+	EventDownload EventKind = "download"
+	EventPhone    EventKind = "phone"
 )
 
 // Event is something that happened on the server.

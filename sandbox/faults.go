@@ -45,6 +45,9 @@ const (
 	FaultRefuseAck   FaultKind = "refuse_ack"
 	// FaultNoPong leaves keepalive pings unanswered.
 	FaultNoPong FaultKind = "no_pong"
+	// FaultMediaUpload and FaultMediaDownload answer the upload or download of a file with HTTP status Code.
+	FaultMediaUpload   FaultKind = "media_upload"
+	FaultMediaDownload FaultKind = "media_download"
 )
 
 // faultShape says what a kind of fault needs and allows.
@@ -60,7 +63,7 @@ type faultShape struct {
 
 func shapeOf(kind FaultKind) (faultShape, bool) {
 	switch kind {
-	case FaultHTTPStatus:
+	case FaultHTTPStatus, FaultMediaUpload, FaultMediaDownload:
 		return faultShape{early: true, minCode: 400, maxCode: 599}, true
 	case FaultDelayHandshake, FaultDelayQR:
 		return faultShape{early: true, delay: true}, true
@@ -87,6 +90,7 @@ func FaultKinds() []FaultKind {
 		FaultHTTPStatus, FaultDelayHandshake, FaultBadCertificate, FaultWithholdQR, FaultDelayQR,
 		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
 		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
+		FaultMediaUpload, FaultMediaDownload,
 	}
 }
 

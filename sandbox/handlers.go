@@ -64,6 +64,8 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"w:p get -":    answerEmpty,
 		"w:p get ping": answerEmpty,
 
+		"w:m set media_conn": (*conn).queryMediaConn,
+
 		queryActive:           answerEmpty,
 		"passive set passive": (*conn).queryPassive,
 

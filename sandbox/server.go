@@ -38,6 +38,9 @@ type Config struct {
 	// IdleTimeout closes a connection on which nothing arrives. Default 5 minutes: clients send a ping
 	// every 20 to 30 s.
 	IdleTimeout time.Duration
+	// MaxMediaFile is the largest file that may be uploaded, MaxMedia how much of all files is kept, the newest
+	// first; both in bytes, encrypted. Defaults 100 MiB and 512 MiB.
+	MaxMediaFile, MaxMedia int64
 	// Log receives what happens, without phone numbers and message texts. Default: nothing.
 	Log *slog.Logger
 }
@@ -49,6 +52,9 @@ const (
 	maxRefs            = 100
 	defaultCloseDelay  = 150 * time.Millisecond
 	defaultIdle        = 5 * time.Minute
+
+	defaultMaxMediaFile = 100 << 20
+	defaultMaxMedia     = 512 << 20
 
 	handshakeTimeout = 20 * time.Second
 	writeTimeout     = 30 * time.Second
@@ -76,6 +82,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = defaultIdle
 	}
+	if c.MaxMediaFile == 0 {
+		c.MaxMediaFile = defaultMaxMediaFile
+	}
+	if c.MaxMedia == 0 {
+		c.MaxMedia = defaultMaxMedia
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -86,6 +98,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("sandbox: RefTTL is %s, expected a positive duration", c.RefTTL)
 	case c.Refs < 0 || c.Refs > maxRefs:
 		return c, fmt.Errorf("sandbox: Refs is %d, expected 1 to %d", c.Refs, maxRefs)
+	case c.MaxMediaFile < 0:
+		return c, fmt.Errorf("sandbox: MaxMediaFile is %d, expected a positive number of bytes", c.MaxMediaFile)
+	case c.MaxMedia < 0:
+		return c, fmt.Errorf("sandbox: MaxMedia is %d, expected a positive number of bytes", c.MaxMedia)
 	case c.IdleTimeout < 0:
 		return c, fmt.Errorf("sandbox: IdleTimeout is %s, expected a positive duration", c.IdleTimeout)
 	}
@@ -112,6 +128,7 @@ type Server struct {
 	linkQueries map[string]linkHandler
 
 	dir    directory
+	media  mediaStore
 	faults faultSet
 	stats  stats
 	events broadcaster
@@ -156,12 +173,14 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s.dir.init()
+	s.media.init(cfg.MaxMediaFile, cfg.MaxMedia)
 	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
 	s.stanzas = s.stanzaHandlers()
 	s.queries = s.queryHandlers()
 	s.linkQueries = linkHandlers()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
+	s.serveMedia(mux)
 	s.http = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -170,6 +189,7 @@ func New(cfg Config) (*Server, error) {
 		ConnContext: func(ctx context.Context, raw net.Conn) context.Context {
 			return context.WithValue(ctx, rawConnKey{}, raw)
 		},
+		ConnState: s.countHTTP,
 	}
 	return s, nil
 }
@@ -264,6 +284,19 @@ func (s *Server) URL() string {
 
 // RootPublicKey is the key that clients have to trust.
 func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey() }
+
+// countHTTP makes Close wait for the connections that net/http serves: it lingers half a second on one that it
+// closed because a file was too large. Connections that became WebSockets have their handler waited for.
+func (s *Server) countHTTP(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		// Called by the goroutine that accepts, which is itself waited for.
+		s.work.Add(1)
+	case http.StateHijacked, http.StateClosed:
+		s.work.Done()
+	case http.StateActive, http.StateIdle:
+	}
+}
 
 // begin enters work that Close waits for; it refuses once the server is closed. Pair it with s.work.Done.
 func (s *Server) begin() bool {

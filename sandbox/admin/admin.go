@@ -80,6 +80,8 @@ func (a *api) routes() []route {
 		{"/phones/{number}/messages/{id}/read", methods{"POST": a.readMessage}, "read a message: its sender gets the read receipt"},
 		{"/phones/{number}/devices", methods{"GET": a.listDevices}, "devices linked to the phone"},
 		{"/phones/{number}/devices/{jid}", methods{"DELETE": a.unlinkDevice}, "unlink a device, as a person does on the phone"},
+		{"/media", methods{"GET": a.listMedia}, "uploaded files"},
+		{"/media/{id}", methods{"DELETE": a.expireMedia}, "take a file away: downloads get ?code=, 410 by default"},
 		{"/faults", methods{"GET": a.listFaults, "POST": a.setFault, "DELETE": a.clearFaults}, "faults; set one; clear all"},
 		{"/faults/{id}", methods{"DELETE": a.clearFault}, "clear a fault"},
 		{"/actions/drop", methods{"POST": a.drop}, "cut live connections without a goodbye"},

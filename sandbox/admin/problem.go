@@ -60,6 +60,8 @@ var known = []struct {
 	{sandbox.ErrUnknownContact, problem{http.StatusNotFound, "not_on_whatsapp", "expected the number or JID of a phone of this sandbox", "to"}},
 	{sandbox.ErrUnknownMessage, problem{http.StatusNotFound, "message_not_found", "the phone has no such message", "id"}},
 	{sandbox.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
+	{sandbox.ErrUnknownMedia, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
+	{sandbox.ErrBadMediaCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
 	{context.DeadlineExceeded, problem{http.StatusGatewayTimeout, "timeout", "the client did not answer in time", ""}},
 }
 

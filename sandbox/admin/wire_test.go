@@ -51,6 +51,7 @@ func (f *fixture) newClient() *client {
 	toSandbox := &http.Client{Transport: redirect{address.Host, transport}}
 	cli.SetWebsocketHTTPClient(toSandbox)
 	cli.SetPreLoginHTTPClient(toSandbox)
+	cli.SetMediaHTTPClient(toSandbox)
 	c := &client{f.t, cli, make(chan any, 1000)}
 	cli.AddEventHandler(func(event any) { c.events <- event })
 	f.t.Cleanup(func() {

@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"wasup/sandbox"
+)
+
+type mediaFileBody struct {
+	ID         string    `json:"id"`
+	Type       string    `json:"type"`
+	Account    string    `json:"account"`
+	Size       int       `json:"size"`
+	DirectPath string    `json:"direct_path"`
+	Uploaded   time.Time `json:"uploaded"`
+	Downloads  int       `json:"downloads"`
+	Gone       int       `json:"gone,omitempty"`
+}
+
+type mediaFilesBody struct {
+	Media []mediaFileBody `json:"media"`
+}
+
+func (a *api) listMedia(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	body := mediaFilesBody{Media: []mediaFileBody{}}
+	for _, file := range a.server.Media() {
+		body.Media = append(body.Media, mediaFileBody(file))
+	}
+	return http.StatusOK, body, nil
+}
+
+// expireMedia removes a file; ?code says what downloads are told from then on.
+func (a *api) expireMedia(r *http.Request) (int, any, error) {
+	values, err := query(r, "code")
+	if err != nil {
+		return 0, nil, err
+	}
+	code := http.StatusGone
+	if text := values.Get("code"); text != "" {
+		if code, err = strconv.Atoi(text); err != nil {
+			return 0, nil, translate(sandbox.ErrBadMediaCode)
+		}
+	}
+	if err := a.server.ExpireMedia(r.PathValue("id"), code); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}

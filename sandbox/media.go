@@ -1,0 +1,243 @@
+package sandbox
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+)
+
+// Errors of files.
+var (
+	ErrUnknownMedia  = errors.New("no such file")
+	ErrMediaGone     = errors.New("the file was removed from the server")
+	ErrMediaTooLarge = errors.New("the file is too large")
+	ErrBadMediaCode  = errors.New("not a status for a removed file: expected 403, 404 or 410")
+)
+
+const (
+	// mediaTTL and mediaAuthTTL say how long clients may use the answer to media_conn and the secret in it.
+	mediaTTL     = 5 * time.Minute
+	mediaAuthTTL = 6 * time.Hour
+	// mediaPath is where files are downloaded from; WhatsApp's paths look like this one.
+	mediaPath = "/v/t62.7118-24/"
+	// maxMediaFiles bounds how many files are kept besides their bytes.
+	maxMediaFiles = 100_000
+	// minMediaFile is the smallest sealed file: one cipher block and the MAC.
+	minMediaFile = 26
+)
+
+// mediaTypes lists the types that an upload may name in its path (whatsmeow download.go, mediaTypeToMMSType, and
+// the names that other clients use).
+var mediaTypes = []string{
+	"image", "video", "audio", "ptt", "document", "sticker", "sticker-pack", "gif", "ptv",
+	"md-msg-hist", "md-app-state", "thumbnail-link", "thumbnail-image", "thumbnail-video", "thumbnail-document",
+}
+
+// MediaFile is an uploaded file. The server knows neither its key nor what is in it.
+type MediaFile struct {
+	// ID is the name of the file in its path.
+	ID string `json:"id"`
+	// Type is the type it was uploaded as: image, video, audio, document and so on.
+	Type string `json:"type"`
+	// Account is the phone number of who uploaded it.
+	Account string `json:"account"`
+	// Size is in bytes, encrypted.
+	Size int `json:"size"`
+	// DirectPath is the path and query that messages carry.
+	DirectPath string    `json:"direct_path"`
+	Uploaded   time.Time `json:"uploaded"`
+	// Downloads counts how often it was fetched whole or in part.
+	Downloads int `json:"downloads"`
+	// Gone is the HTTP status that downloads get instead of the file, 0 while it is there.
+	Gone int `json:"gone,omitempty"`
+}
+
+type storedMedia struct {
+	MediaFile
+	data []byte
+	sum  [32]byte
+}
+
+// mediaStore keeps encrypted files, the newest as far as the limit allows.
+type mediaStore struct {
+	secret [32]byte
+	// maxFile and maxTotal are in bytes.
+	maxFile, maxTotal int64
+
+	mu    sync.Mutex
+	files map[string]*storedMedia
+	order []*storedMedia
+	total int64
+}
+
+func (m *mediaStore) init(maxFile, maxTotal int64) {
+	_, _ = rand.Read(m.secret[:])
+	m.maxFile, m.maxTotal = maxFile, maxTotal
+	m.files = make(map[string]*storedMedia)
+}
+
+// auth makes the secret by which an account uploads until a moment; it says for whom it was made.
+func (m *mediaStore) auth(number string, until time.Time) string {
+	body := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
+	body = append(body, number...)
+	return base64.RawURLEncoding.EncodeToString(append(m.sign(body), body...))
+}
+
+func (m *mediaStore) sign(body []byte) []byte {
+	mac := hmac.New(sha256.New, m.secret[:])
+	mac.Write(body)
+	return mac.Sum(nil)[:16]
+}
+
+// authorised returns the account that a secret was made for.
+func (m *mediaStore) authorised(secret string, now time.Time) (number string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(secret)
+	if err != nil || len(raw) < 24 || !hmac.Equal(raw[:16], m.sign(raw[16:])) {
+		return "", false
+	}
+	until := time.Unix(int64(binary.BigEndian.Uint64(raw[16:24])), 0)
+	return string(raw[24:]), now.Before(until)
+}
+
+// put keeps a file and forgets the oldest ones when there are too many.
+func (m *mediaStore) put(account, kind string, data []byte) (MediaFile, error) {
+	if int64(len(data)) > m.maxFile {
+		return MediaFile{}, fmt.Errorf("%w: %d bytes, expected at most %d", ErrMediaTooLarge, len(data), m.maxFile)
+	}
+	sum := sha256.Sum256(data)
+	id := newMediaID()
+	file := &storedMedia{
+		MediaFile: MediaFile{
+			ID: id, Type: kind, Account: account, Size: len(data), Uploaded: time.Now(),
+			DirectPath: mediaPath + id + ".enc?ccb=11-4&oh=" + upperHex(sum[:8]) + "&oe=" + strconv.FormatInt(time.Now().Add(14*24*time.Hour).Unix(), 16),
+		},
+		data: data, sum: sum,
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files[id] = file
+	m.order = append(m.order, file)
+	m.total += int64(len(data))
+	for len(m.order) > 1 && (m.total > m.maxTotal || len(m.order) > maxMediaFiles) {
+		oldest := m.order[0]
+		m.order[0], m.order = nil, m.order[1:]
+		m.total -= int64(len(oldest.data))
+		delete(m.files, oldest.ID)
+	}
+	return file.MediaFile, nil
+}
+
+func newMediaID() string {
+	var raw [12]byte
+	_, _ = rand.Read(raw[:])
+	return upperHex(raw[:])
+}
+
+// get finds a file by id. Files that were removed are there with what downloads are to be told.
+func (m *mediaStore) get(id string) (storedMedia, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	file, ok := m.files[id]
+	if !ok {
+		return storedMedia{}, false
+	}
+	if file.Gone == 0 {
+		file.Downloads++
+	}
+	return *file, true
+}
+
+// remove takes a file's bytes away; downloads then get the status code.
+func (m *mediaStore) remove(id string, code int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	file, ok := m.files[id]
+	if !ok {
+		return false
+	}
+	m.total -= int64(len(file.data))
+	file.data, file.Gone = nil, code
+	return true
+}
+
+func (m *mediaStore) list() []MediaFile {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	files := make([]MediaFile, 0, len(m.order))
+	for _, file := range m.order {
+		files = append(files, file.MediaFile)
+	}
+	return files
+}
+
+// byHash finds the files whose sealed form has a hash.
+func (m *mediaStore) byHash(sum []byte) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for _, file := range m.order {
+		if string(file.sum[:]) == string(sum) {
+			ids = append(ids, file.ID)
+		}
+	}
+	return ids
+}
+
+// Media lists the uploaded files, oldest first.
+func (s *Server) Media() []MediaFile { return s.media.list() }
+
+// ExpireMedia removes a file, as WhatsApp does after some weeks. Downloads are then answered with code: 404, 410
+// or 403.
+func (s *Server) ExpireMedia(id string, code int) error {
+	if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone}, code) {
+		return fmt.Errorf("%w: got %d", ErrBadMediaCode, code)
+	}
+	if !s.media.remove(id, code) {
+		return fmt.Errorf("%w: %s", ErrUnknownMedia, id)
+	}
+	return nil
+}
+
+// MediaHost is the host:port of uploads and downloads that clients are told; empty before Start. Clients put
+// https:// before it. Without Config.TLS it speaks plain HTTP, and a client has to be led there.
+func (s *Server) MediaHost() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.secureListener != nil:
+		return s.secureListener.Addr().String()
+	case s.listener != nil:
+		return s.listener.Addr().String()
+	default:
+		return ""
+	}
+}
+
+// queryMediaConn tells a device where to upload files, and the secret to do so.
+func (c *conn) queryMediaConn(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+	return []waBinary.Node{{
+		Tag: "media_conn",
+		Attrs: waBinary.Attrs{
+			"auth":        c.srv.media.auth(dev.account.number, time.Now().Add(mediaAuthTTL)),
+			"ttl":         strconv.Itoa(int(mediaTTL.Seconds())),
+			"auth_ttl":    strconv.Itoa(int(mediaAuthTTL.Seconds())),
+			"max_buckets": "12",
+		},
+		Content: []waBinary.Node{{Tag: "host", Attrs: waBinary.Attrs{
+			"hostname":              c.srv.MediaHost(),
+			"type":                  "primary",
+			"maxContentLengthBytes": strconv.FormatInt(c.srv.media.maxFile, 10),
+		}}},
+	}}, nil
+}
