@@ -64,6 +64,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 	s.run, s.endRun = ctx, cancel
 	env, self, before := s.core.env, s.self, s.core.closing
 	post := s.poster(incarnation, cancel)
+	linked := s.core.Status().HasDevice
 	ended := s.core.begin()
 	s.effect("OpenSocket", func() {
 		adopted := false
@@ -77,7 +78,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 		if ctx.Err() != nil {
 			return
 		}
-		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Post: post})
+		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Linked: linked, Post: post})
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.Debug("the client run could not be opened", "incarnation", incarnation, "op", "open", "err", err)

@@ -152,6 +152,10 @@ func sessionFields() []field {
 			"session.keepalive_stale", "Without an answer to a keepalive for this long a socket that looks open counts as lost.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
+		count(
+			"session.connecting", "sessions", "How many sessions connect at the same time, apart for those that are linked and those that will show a QR; 0 is unlimited. The others wait for their turn, at most a second behind one that hangs.",
+			func(c *Config) *int { return &c.Session.Connecting }, 0, 100_000,
+		),
 		duration(
 			"send.timeout", "How long WhatsApp may take to acknowledge a message before the session reconnects.",
 			func(c *Config) *time.Duration { return &c.Send.Timeout }, time.Millisecond, time.Hour,

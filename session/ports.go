@@ -21,6 +21,7 @@ type Dialer interface {
 type Run struct {
 	Session     ID
 	Incarnation Incarnation
+	Linked      bool // credentials are believed to be stored
 	Post        func(Input)
 }
 

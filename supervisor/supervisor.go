@@ -60,6 +60,9 @@ type Config struct {
 	SendTimeout     time.Duration // from handing a message to WhatsApp to its acknowledgement
 	SaveTimeout     time.Duration // for one write of a session's record
 
+	Connecting int               // client runs that connect at the same time, apart for linked and unlinked ones; 0: no bound
+	Prepare    func(code string) // draws a code as soon as it is issued; nil: whoever asks draws it
+
 	BootRate   float64       // sessions a second that connect when the process starts
 	BootJitter time.Duration // at most this is added to each one's turn
 }
@@ -90,11 +93,12 @@ func New(cfg Config) *Supervisor {
 	))
 	s := &Supervisor{cfg: cfg, stopped: make(chan struct{}), done: make(chan struct{})}
 	s.env = &actors.Env{
-		System: system, Dialer: cfg.Dialer, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
+		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Live:   cfg.Live,
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
 		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
 	}
+	s.env.Dialer = newPacer(cfg.Dialer, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
 	system.EventStream.Subscribe(func(event any) {
 		if letter, ok := event.(*actor.DeadLetterEvent); ok {
 			cfg.Observer.DeadLetter()

@@ -148,6 +148,7 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
+		Connecting: cfg.Session.Connecting, Prepare: func(code string) { a.http.Prepare(code) },
 		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}
 }
