@@ -68,7 +68,7 @@ type Session struct {
 	MaxAttempts     int // 0 is unlimited
 	Cooldown        time.Duration
 	KeepaliveStale  time.Duration
-	Connecting      int // sessions that connect at the same time; 0 is unlimited
+	Connecting      int // sessions that connect at the same time; 0 is two for each processor
 }
 
 // Send is the policy for outgoing messages.
@@ -144,7 +144,6 @@ func Default() Config {
 			BackoffMax:      60 * time.Second,
 			Cooldown:        10 * time.Minute,
 			KeepaliveStale:  3 * time.Minute,
-			Connecting:      16,
 		},
 		Send:       Send{Timeout: 30 * time.Second, Queue: 100},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},

@@ -153,7 +153,7 @@ func sessionFields() []field {
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
 		count(
-			"session.connecting", "sessions", "How many sessions connect at the same time, apart for those that are linked and those that will show a QR; 0 is unlimited. The others wait for their turn, at most a second behind one that hangs.",
+			"session.connecting", "sessions", "How many sessions connect at the same time, apart for those that are linked and those that will show a QR; 0 is two for each processor, which answers everybody soonest. The others wait for their turn, at most a second behind one that hangs.",
 			func(c *Config) *int { return &c.Session.Connecting }, 0, 100_000,
 		),
 		duration(

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -148,7 +150,7 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
-		Connecting: cfg.Session.Connecting, Prepare: func(code string) { a.http.Prepare(code) },
+		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)), Prepare: func(code string) { a.http.Prepare(code) },
 		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}
 }
