@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -46,6 +48,9 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	path, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(path); options.MustExist && errors.Is(err, fs.ErrNotExist) {
+		return nil, badDSN(nil, "database %s does not exist", path)
 	}
 	file, err := claim(path)
 	if err != nil {
@@ -131,7 +136,7 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	st := &Store{options: options, write: write, read: read, file: file}
+	st := &Store{options: options, name: file.path, write: write, read: read, file: file}
 	if err := st.Ping(ctx); err != nil {
 		_ = read.RawDB.Close()
 		_ = write.RawDB.Close()

@@ -25,8 +25,10 @@ type Options struct {
 	IdleTime  time.Duration // default 5 min
 	// AnswerTimeout is how long PostgreSQL may take for one statement. Default 30 s.
 	AnswerTimeout time.Duration
-	Logger        *slog.Logger     // default: discard
-	Now           func() time.Time // stamps created_at and updated_at; default time.Now
+	// MustExist refuses a SQLite file that is not there, instead of making it.
+	MustExist bool
+	Logger    *slog.Logger     // default: discard
+	Now       func() time.Time // stamps created_at and updated_at; default time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -47,6 +49,7 @@ func (o Options) withDefaults() Options {
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
 	options Options
+	name    string           // for messages
 	write   *dbutil.Database // SQLite: the one writer; whatsmeow's statements go through it too
 	read    *dbutil.Database // SQLite: readers, which never wait for a commit. PostgreSQL: the same pool as write
 	file    *databaseFile    // SQLite, else nil

@@ -11,7 +11,6 @@ import (
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
-	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/session"
@@ -83,13 +82,9 @@ func New(cfg Config) (*Dialer, error) {
 	if err = claimProcess(cfg.RootPublicKey, cfg.DeviceName); err != nil {
 		return nil, &session.Error{Code: session.CodeInvalidRequest, Op: op, Message: err.Error(), Err: err}
 	}
-	// whatsmeow's tables have a version table of their own, so that they upgrade apart from the caller's.
-	db := cfg.DB.Child("whatsmeow_version", upgrades.Table, nil)
-	container := sqlstore.NewWithWrappedDB(db, newLogger(cfg.Log, "store"))
-	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
-	defer cancel()
-	if err = container.Upgrade(ctx); err != nil {
-		return nil, storeError("upgrade device tables", "", err)
+	db, container, err := upgradedTables(context.Background(), cfg.DB, cfg.Log)
+	if err != nil {
+		return nil, err
 	}
 	return &Dialer{
 		endpoint: target,

@@ -19,6 +19,7 @@ import (
 	"wasup/configs"
 	"wasup/sandbox"
 	"wasup/session"
+	"wasup/store/pgtest"
 	"wasup/supervisor"
 )
 
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 	whatsmeow.KeepAliveResponseDeadline = 2 * time.Second
 	code := m.Run()
 	theFleet.close()
+	pgtest.Stop()
 	if leaked := leaks(); code == 0 && leaked != nil {
 		fmt.Fprintln(os.Stderr, leaked)
 		code = 1

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mau.fi/util/dbutil"
+)
+
+// table is a table as the database describes it.
+type table struct {
+	name    string
+	columns []column // that can be written
+	parents []string // that its foreign keys refer to
+}
+
+type column struct {
+	name     string
+	declared string
+	kind     kind
+	counted  bool // the database gives out its numbers
+}
+
+// version says that it is one of the library's tables of schema versions, which each database writes itself.
+func (t table) version() bool {
+	return len(t.columns) == 2 && t.columns[0].name == "version" && t.columns[1].name == "compat"
+}
+
+func (t table) list() string {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = quoted(c.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (t table) insert(rows int) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "INSERT INTO %s (%s) VALUES ", quoted(t.name), t.list())
+	n := 0
+	for row := range rows {
+		out.WriteString(separator(row) + "(")
+		for i := range t.columns {
+			n++
+			fmt.Fprintf(&out, "%s$%d", separator(i), n)
+		}
+		out.WriteString(")")
+	}
+	return out.String()
+}
+
+func separator(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ", "
+}
+
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// tables describes every table of the database, ordered by name.
+func (s *Store) tables(ctx context.Context) ([]table, error) {
+	list, columns, parents := sqliteTables, sqliteColumns, sqliteParents
+	if s.postgres() {
+		list, columns, parents = postgresTables, postgresColumns, postgresParents
+	}
+	names, err := s.strings(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]table, 0, len(names))
+	for _, name := range names {
+		t := table{name: name}
+		rows, err := s.read.Query(ctx, columns, name)
+		t.columns, err = dbutil.NewRowIterWithError(rows, scanColumn, err).AsList()
+		if err != nil {
+			return nil, err
+		}
+		if t.parents, err = s.strings(ctx, parents, name); err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+const (
+	sqliteTables = `SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`
+	// Hidden columns are generated ones.
+	sqliteColumns = `SELECT name, lower(type), false FROM pragma_table_xinfo($1) WHERE hidden=0 ORDER BY cid`
+	sqliteParents = `SELECT DISTINCT "table" FROM pragma_foreign_key_list($1) ORDER BY 1`
+
+	postgresTables = `SELECT relname::text FROM pg_class
+		WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace=current_schema()::regnamespace ORDER BY relname`
+	postgresColumns = `SELECT column_name::text, udt_name::text, is_identity='YES' OR coalesce(column_default LIKE 'nextval(%', false)
+		FROM information_schema.columns
+		WHERE table_schema=current_schema() AND table_name=$1 AND is_generated='NEVER' ORDER BY ordinal_position`
+	postgresParents = `SELECT DISTINCT p.relname::text FROM pg_constraint k
+		JOIN pg_class c ON c.oid=k.conrelid JOIN pg_class p ON p.oid=k.confrelid
+		WHERE k.contype='f' AND c.relnamespace=current_schema()::regnamespace AND c.relname=$1 ORDER BY 1`
+)
+
+func scanColumn(row dbutil.Scannable) (c column, err error) {
+	err = row.Scan(&c.name, &c.declared, &c.counted)
+	c.kind = kindOf(c.declared)
+	return c, err
+}
+
+func (s *Store) strings(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := s.read.Query(ctx, query, args...)
+	return dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
+}
+
+// parentsFirst orders tables so that what a row refers to is there before it.
+func parentsFirst(tables []table) ([]table, error) {
+	var ordered []table
+	placed := func(name string) bool {
+		return slices.ContainsFunc(ordered, func(t table) bool { return t.name == name })
+	}
+	for len(ordered) < len(tables) {
+		before := len(ordered)
+		for _, t := range tables {
+			waits := slices.ContainsFunc(t.parents, func(parent string) bool {
+				return parent != t.name && !placed(parent) &&
+					slices.ContainsFunc(tables, func(o table) bool { return o.name == parent })
+			})
+			if !placed(t.name) && !waits {
+				ordered = append(ordered, t)
+			}
+		}
+		if len(ordered) == before {
+			return nil, refused("tables refer to each other in a circle; nothing was copied")
+		}
+	}
+	return ordered, nil
+}

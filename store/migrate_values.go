@@ -1,0 +1,92 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// kind is what a column holds, whatever the two databases call it.
+type kind int
+
+const (
+	kindUnknown kind = iota
+	kindText
+	kindBytes
+	kindInteger
+	kindBool
+	kindReal
+)
+
+// kindOf knows the declared types of both databases. What it does not know is refused rather than guessed: a wrong guess
+// would spoil keys without a word.
+func kindOf(declared string) kind {
+	declared, _, _ = strings.Cut(strings.ToLower(declared), "(")
+	switch strings.TrimSpace(declared) {
+	case "text", "varchar", "bpchar", "uuid", "json", "jsonb":
+		return kindText
+	case "bytea", "blob":
+		return kindBytes
+	case "bigint", "integer", "smallint", "int", "int8", "int4", "int2":
+		return kindInteger
+	case "boolean", "bool":
+		return kindBool
+	case "real", "double precision", "float8", "float4":
+		return kindReal
+	default:
+		return kindUnknown
+	}
+}
+
+// carry makes a value of the source what the target's column takes. It reports whether text had to be changed.
+func (c column) carry(value any, postgres bool) (_ any, cleaned bool, err error) {
+	if value == nil {
+		return nil, false, nil
+	}
+	ok := false
+	switch c.kind {
+	case kindText:
+		var text string
+		if text, ok = asText(value); ok && postgres {
+			changed := clean(text)
+			return changed, changed != text, nil
+		}
+		value = text
+	case kindBytes:
+		switch v := value.(type) {
+		case []byte:
+			if v == nil { // what SQLite's driver makes of no bytes, which are not NULL
+				v = []byte{}
+			}
+			return v, false, nil
+		case string:
+			return []byte(v), false, nil
+		}
+	case kindInteger:
+		_, ok = value.(int64)
+	case kindBool:
+		switch v := value.(type) {
+		case bool:
+			return v, false, nil
+		case int64:
+			return v != 0, false, nil
+		}
+	case kindReal:
+		_, ok = value.(float64)
+	case kindUnknown:
+	}
+	if !ok {
+		return nil, false, fmt.Errorf("a value of the kind %T does not fit the type %s", value, c.declared)
+	}
+	return value, false, nil
+}
+
+func asText(value any) (string, bool) {
+	switch v := value.(type) {
+	case string:
+		return v, true
+	case []byte:
+		return string(v), true
+	default:
+		return "", false
+	}
+}
