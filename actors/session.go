@@ -283,6 +283,9 @@ func (s *Session) logChange(before, next session.Machine, in session.Input) {
 		level = slog.LevelWarn
 	default:
 	}
+	if next.Cause() == session.CauseClientOutdated {
+		level = slog.LevelDebug // it concerns the whole process, which is told once
+	}
 	incarnation, _ := next.Incarnation()
 	s.log.Log(context.Background(), level, "session changed", "from", before.State(), "state", next.State(), "cause", next.Cause(),
 		"input", in.Kind, "incarnation", incarnation, "detail", in.Detail)

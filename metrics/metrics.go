@@ -41,7 +41,8 @@ type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
-	LiveReaders     func() int // open subscriptions to live events
+	LiveReaders     func() int    // open subscriptions to live events
+	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
 
 // Metrics is told what happened. Its methods are safe for concurrent use and
@@ -121,6 +122,7 @@ func (m *Metrics) register(version string) {
 		newPools(m),
 		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",
 			func(s *Sources) func() int { return s.LiveReaders }),
+		newClientVersion(m.sources.Load),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -38,7 +38,10 @@ func everything() *Metrics {
 	m.HTTPAnswered("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
-	m.Watch(Sources{Pools: func() []Pool { return []Pool{{Name: "writer", Max: 1}} }})
+	m.Watch(Sources{
+		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
+		ClientVersion: func() string { return "2.3000.1" },
+	})
 	return m
 }
 
@@ -46,6 +49,19 @@ func expect(t *testing.T, m *Metrics, want string, names ...string) {
 	t.Helper()
 	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheClientVersionIsTheOneOfTheMoment(t *testing.T) {
+	m := New(Options{})
+	expect(t, m, "", "wasup_client_version_info")
+	version := "2.3000.1"
+	m.Watch(Sources{ClientVersion: func() string { return version }})
+	for _, version = range []string{"2.3000.1", "2.3000.2"} {
+		expect(t, m, `# HELP wasup_client_version_info Always 1; the label says which client version WhatsApp is shown. It changes when WhatsApp refuses the one before.
+# TYPE wasup_client_version_info gauge
+wasup_client_version_info{version="`+version+`"} 1
+`, "wasup_client_version_info")
 	}
 }
 

@@ -20,6 +20,8 @@ type Counters struct {
 	PairingsRefused int64 `json:"pairings_refused"`
 	Logins          int64 `json:"logins"`
 	LoginsRefused   int64 `json:"logins_refused"`
+	// WebPages counts requests for the front page, where clients read the newest version.
+	WebPages int64 `json:"web_pages"`
 	// Replaced counts connections that a second login of the same device ended.
 	Replaced int64 `json:"replaced"`
 

@@ -30,6 +30,9 @@ const (
 func (c *conn) admit(established wire.Established) bool {
 	payload := established.Payload
 	switch {
+	case c.srv.outdated(payload):
+		c.refuseLogin(failure(reasonOutdated), "", "405 outdated", false)
+		return false
 	case payload.DevicePairingData != nil:
 		reg, err := readRegistration(established.ClientStatic, payload.GetDevicePairingData())
 		if err != nil {

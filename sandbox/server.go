@@ -41,6 +41,8 @@ type Config struct {
 	// MaxMediaFile is the largest file that may be uploaded, MaxMedia how much of all files is kept, the newest
 	// first; both in bytes, encrypted. Defaults 100 MiB and 512 MiB.
 	MaxMediaFile, MaxMedia int64
+	// MinVersion and WebVersion are the first values of SetMinVersion and SetWebVersion.
+	MinVersion, WebVersion Version
 	// Log receives what happens, without phone numbers and message texts. Default: nothing.
 	Log *slog.Logger
 }
@@ -133,6 +135,8 @@ type Server struct {
 	stats  stats
 	events broadcaster
 
+	versions versions
+
 	mu       sync.Mutex
 	listener net.Listener
 	// secureListener is nil without Config.TLS.
@@ -181,6 +185,9 @@ func New(cfg Config) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
 	s.serveMedia(mux)
+	mux.HandleFunc("GET /{$}", s.serveWeb)
+	s.SetMinVersion(cfg.MinVersion)
+	s.SetWebVersion(cfg.WebVersion)
 	s.http = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,

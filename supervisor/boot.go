@@ -131,3 +131,42 @@ func (w *watcher) SessionChanged(id session.ID, state session.State, cause sessi
 	}
 	w.Observer.SessionChanged(id, state, cause)
 }
+
+// released tells sessions that were held back that they may connect, each at its turn.
+func (s *Supervisor) released(ids []session.ID) {
+	now := time.Now()
+	for i, id := range ids {
+		s.release(id, s.turn(now, i))
+	}
+}
+
+func (s *Supervisor) release(id session.ID, turn time.Time) {
+	if s.env.Draining.Load() {
+		return
+	}
+	if e, ok := s.entry(id); ok {
+		if h := e.handle.Load(); h != nil {
+			s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Released, Until: turn}})
+		}
+	}
+}
+
+// eager is the first of the sessions that run, are meant to and would connect: a linked one, or else one that may have
+// somebody waiting to link it.
+func (s *Supervisor) eager(ids []session.ID) (session.ID, bool) {
+	for _, linked := range []bool{true, false} {
+		for _, id := range ids {
+			e, ok := s.entry(id)
+			if !ok || e.handle.Load() == nil {
+				continue
+			}
+			if status := e.core.Status(); status.Desired == session.DesiredRun && status.HasDevice == linked {
+				return id, true
+			}
+		}
+	}
+	return "", false
+}
+
+// Outdated reports whether WhatsApp refuses the client version, so that sessions are held back.
+func (s *Supervisor) Outdated() bool { return s.gate.shut() }

@@ -48,8 +48,10 @@ type Config struct {
 	Store    Store
 	Observer Observer
 	Live     actors.Live // nil: nobody follows the sessions
-	Policy   session.Policy
-	Log      *slog.Logger
+	// Refresher is asked when WhatsApp refuses the client version; nil: the version stays what it is.
+	Refresher Refresher
+	Policy    session.Policy
+	Log       *slog.Logger
 
 	Restarts int           // supervised restarts of one session within Window before it is quarantined
 	Window   time.Duration // of the restart intensity
@@ -72,6 +74,7 @@ type Supervisor struct {
 	cfg     Config
 	env     *actors.Env
 	root    *actor.PID
+	gate    *gate
 	stopped chan struct{} // closed once the root actor and so all sessions have stopped
 	done    chan struct{} // closed once what they had left to do is done too
 
@@ -91,14 +94,16 @@ func New(cfg Config) *Supervisor {
 		// The throttle of a log that goes nowhere: its goroutine would outlive Stop by this long.
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
-	s := &Supervisor{cfg: cfg, stopped: make(chan struct{}), done: make(chan struct{})}
+	s := &Supervisor{cfg: cfg, gate: newGate(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s.gate.tell, s.gate.eager = s.released, s.eager
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Live:   cfg.Live,
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
 		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
 	}
-	s.env.Dialer = newPacer(cfg.Dialer, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
+	// Whoever waits for a place has not knocked yet: the gate is behind the pacer.
+	s.env.Dialer = newPacer(s.gate, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
 	system.EventStream.Subscribe(func(event any) {
 		if letter, ok := event.(*actor.DeadLetterEvent); ok {
 			cfg.Observer.DeadLetter()
@@ -352,6 +357,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 // was told to finish, so that waiting cannot race with counting.
 func (s *Supervisor) finish() {
 	<-s.stopped
+	s.gate.close()
 	s.entries.Range(func(_, v any) bool {
 		v.(*entry).core.Finish()
 		return true

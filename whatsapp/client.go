@@ -97,6 +97,7 @@ func (c *Client) configure() {
 	// Only Messenger has this token. whatsmeow calls the function on failures 413 and 414 of any server, and without one
 	// the whole process would end in a panic on a goroutine of whatsmeow's.
 	wa.RefreshCAT = func(context.Context) error { return errNoToken }
+	wa.GetClientPayload = c.payload
 	socket := c.attempt.httpClient()
 	wa.SetWebsocketHTTPClient(socket)
 	wa.SetPreLoginHTTPClient(socket)

@@ -18,6 +18,8 @@ var process struct {
 	claimed    bool
 	root       [32]byte
 	deviceName string
+	// version guards whatsmeow's own version variables, which a refresh writes while clients log in.
+	version sync.RWMutex
 }
 
 // whatsAppRoot is the key that whatsmeow comes with.

@@ -87,12 +87,13 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.onStop("whatsapp", dialer.Close)
 	a.live = events.NewLive(liveBuffer, livePerReader)
-	a.sessions = supervisor.New(a.supervision(dialer, db))
+	a.sessions = supervisor.New(a.supervision(dialer, dialer, db))
 	a.onStop("sessions", a.sessions.Stop)
 	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
 	a.onStop("outbox", box.Close)
 	a.metrics.Watch(metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.live.Readers, Pools: pools(db),
+		ClientVersion: dialer.Version,
 	})
 	a.http, err = httpapi.New(
 		httpapi.Config{
@@ -130,7 +131,7 @@ func vacant(ctx context.Context, addr string) error {
 	}
 }
 
-func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Config {
+func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher, db *store.Store) supervisor.Config {
 	cfg := a.cfg
 	policy := session.DefaultPolicy()
 	policy.FirstCodeTTL, policy.CodeTTL = cfg.QR.FirstTTL, cfg.QR.TTL
@@ -146,7 +147,7 @@ func (a *App) supervision(dialer session.Dialer, db *store.Store) supervisor.Con
 		dialer = a.between.dialer(dialer)
 	}
 	return supervisor.Config{
-		Dialer: dialer, Store: db.Sessions(), Observer: watcher, Live: a.live, Policy: policy, Log: a.log,
+		Dialer: dialer, Refresher: refresher, Store: db.Sessions(), Observer: watcher, Live: a.live, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,

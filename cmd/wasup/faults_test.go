@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -138,13 +140,6 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 			x.comes(session.DisconnectedBanned, session.CauseBanned)
 			x.banned()
 		}},
-		{"login refused with 405", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 405, Count: 2})
-			x.comes(session.Errored, session.CauseClientOutdated)
-			x.get("/status", x.client).is(200).with("state", "ERROR", "needs_qr", false, "is_recoverable", false, "recommended_action", "Technical error - check logs")
-			x.get("/qr-code", x.client).is(500).with("error", "INITIALIZATION_FAILED", "current_state", "ERROR", "message", "Error al inicializar la sesión de WhatsApp")
-			x.get("/qr-code", x.client).is(409).with("current_state", "READY") // the third login is accepted
-		}},
 		{"login refused with 503", func(x trouble) {
 			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 503, Count: 2})
 			x.comes(session.DisconnectedRecoverable, session.CauseSocketLost)
@@ -202,6 +197,51 @@ func TestAServerThatRefusesTheWebSocketIsTriedAgain(t *testing.T) {
 		h.comes(1, session.Reconnecting, c.cause)
 		h.comes(1, session.DisconnectedRecoverable, c.cause)
 		trouble{h, 1, phone}.backByItself()
+	}
+}
+
+func TestARefusedVersionHoldsEverybodyBackWithoutALogin(t *testing.T) {
+	h := newHouse(t)
+	x := trouble{h, 1, h.linked(1)}
+	h.linked(2)
+	x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 405, Count: 1})
+	x.comes(session.Errored, session.CauseClientOutdated)
+	refused, opened := h.server.Counters().LoginsRefused, h.server.Counters().ConnectionsTotal
+	h.get("/status", 1).is(200).with("state", "ERROR", "needs_qr", false, "is_recoverable", false, "recommended_action", "Technical error - check logs")
+	for _, client := range []int64{1, 3} {
+		h.get("/qr-code", client).is(500).with("error", "INITIALIZATION_FAILED", "current_state", "ERROR", "message", "Error al inicializar la sesión de WhatsApp")
+	}
+	if n := h.server.Counters(); n.LoginsRefused != refused || n.ConnectionsTotal != opened {
+		t.Errorf("%d connections and %d refused logins while everybody is held back", n.ConnectionsTotal-opened, n.LoginsRefused-refused)
+	}
+	h.get("/status", 2).is(200).with("state", "READY")
+	if alarm := regexp.MustCompile(`(?m)^wasup_client_outdated 1$`); !alarm.Match(h.get("/metrics", 1).body) {
+		t.Error("the alarm is not raised")
+	}
+}
+
+func TestARefusedVersionIsReplacedByTheNewestOne(t *testing.T) {
+	h := newHouse(t)
+	x := trouble{h, 1, h.linked(1)}
+	shown := regexp.MustCompile(`wasup_client_version_info{version="2.3000.(\d+)"} 1`)
+	version := func() uint32 {
+		found := shown.FindSubmatch(h.get("/metrics", 1).body)
+		if found == nil {
+			t.Fatal("the version is not in the metrics")
+		}
+		n, err := strconv.ParseUint(string(found[1]), 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return uint32(n)
+	}
+	newest := version() + 1
+	h.server.SetMinVersion(sandbox.Version{2, 3000, newest})
+	h.server.DropTCP(x.only())
+	x.comes(session.Errored, session.CauseClientOutdated)
+	x.backByItself()
+	if got := version(); got != newest {
+		t.Errorf("revision %d is shown, want %d", got, newest)
 	}
 }
 

@@ -1,0 +1,29 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// clientVersion reads the version at each scrape: it changes while the process
+// runs, and the series of the one before must go.
+type clientVersion struct {
+	desc    *prometheus.Desc
+	sources func() *Sources
+}
+
+func newClientVersion(sources func() *Sources) clientVersion {
+	return clientVersion{sources: sources, desc: prometheus.NewDesc("wasup_client_version_info",
+		"Always 1; the label says which client version WhatsApp is shown. It changes when WhatsApp refuses the one before.", []string{"version"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (c clientVersion) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c clientVersion) Collect(ch chan<- prometheus.Metric) {
+	read := c.sources().ClientVersion
+	if read == nil {
+		return
+	}
+	if version := read(); version != "" {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, 1, version)
+	}
+}

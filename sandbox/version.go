@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"go.mau.fi/whatsmeow/proto/waWa6"
+)
+
+// Version is the number of a client of WhatsApp Web, such as 2.3000.1045649367. The last part is its revision.
+type Version [3]uint32
+
+// Before orders versions.
+func (v Version) Before(other Version) bool {
+	return slices.CompareFunc(v[:], other[:], cmp.Compare[uint32]) < 0
+}
+
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
+
+// reasonOutdated refuses a client for its version (405), before the server looks at who it is.
+const reasonOutdated = 405
+
+// versions is which clients are let in, and which one the front page offers.
+type versions struct {
+	least, newest atomic.Pointer[Version]
+}
+
+// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version; those
+// that are connected stay. The zero Version lets everybody in.
+func (s *Server) SetMinVersion(v Version) { s.versions.least.Store(&v) }
+
+// SetWebVersion is the version whose revision the front page names. The zero Version is the least one let in.
+func (s *Server) SetWebVersion(v Version) { s.versions.newest.Store(&v) }
+
+// outdated reports whether the client has to be refused for its version.
+func (s *Server) outdated(payload *waWa6.ClientPayload) bool {
+	app := payload.GetUserAgent().GetAppVersion()
+	shown := Version{app.GetPrimary(), app.GetSecondary(), app.GetTertiary()}
+	return shown.Before(*s.versions.least.Load())
+}
+
+// serveWeb is the front page, of which clients read the newest revision. Like the rest of WhatsApp Web it is of no
+// other use to them.
+func (s *Server) serveWeb(w http.ResponseWriter, _ *http.Request) {
+	s.stats.add(func(n *Counters) { n.WebPages++ })
+	newest := *s.versions.newest.Load()
+	if newest == (Version{}) {
+		newest = *s.versions.least.Load()
+	}
+	if newest == (Version{}) {
+		http.Error(w, "this sandbox offers no version: set one with SetWebVersion", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = fmt.Fprintf(w, "<!DOCTYPE html><title>WhatsApp Web</title><script>{\"server_revision\":%d,\"client_revision\":%d,\"tier\":\"sandbox\"}</script>\n", newest[2], newest[2])
+}
