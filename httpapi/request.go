@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,7 +169,8 @@ func wellFormed(body []byte) error {
 		names map[string]bool // nil: an array
 		name  bool            // a name is next
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
 	var stack []level
 	value := func() {
 		if n := len(stack); n > 0 && stack[n-1].names != nil {

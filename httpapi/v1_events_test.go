@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,7 +46,7 @@ func (r *rig) listen(t testing.TB, path string, header ...string) *listening {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" || answer.Header.Get("Cache-Control") != "no-store" {
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" || answer.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", answer.StatusCode, answer.Header)
 	}
 	l := &listening{t: t, api: r.api, answer: answer, lines: bufio.NewReader(answer.Body), cancel: cancel}
@@ -108,7 +109,7 @@ func (l *listening) expect(event string) v1Event {
 func ended(t testing.TB, l *listening) {
 	t.Helper()
 	for {
-		if _, err := l.next(); err == io.EOF {
+		if _, err := l.next(); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			t.Fatalf("the stream broke off: %v", err)
