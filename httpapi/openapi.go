@@ -207,6 +207,9 @@ func (op *operation) problems() []int {
 	if !op.probe {
 		all = append(all, 503)
 	}
+	if op.method != fiber.MethodGet {
+		all = append(all, 403)
+	}
 	sort.Ints(all)
 	return slices.Compact(all)
 }

@@ -75,6 +75,9 @@ func (s *Server) v1Table() []route {
 // admit checks a request against its operation.
 func (s *Server) admit(c *fiber.Ctx, op *operation) (*call, error) {
 	k := &call{Ctx: c}
+	if op.method != fiber.MethodGet && crossOrigin(c) {
+		return nil, httpProblem(probOrigin, "")
+	}
 	var err error
 	if k.format, err = negotiate(c, op); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ const contentProblem = "application/problem+json"
 const (
 	probRoute      = "route_not_found"
 	probMethod     = "method_not_allowed"
+	probOrigin     = "cross_origin"
 	probAccept     = "not_acceptable"
 	probMedia      = "unsupported_media_type"
 	probTooLarge   = "body_too_large"
@@ -39,6 +40,7 @@ func httpProblems() []problemRow {
 	return []problemRow{
 		{probRoute, 404, "No such route; /openapi.json has them all."},
 		{probMethod, 405, "The route has other methods; `Allow` lists them."},
+		{probOrigin, 403, "A page of another origin may not change anything here."},
 		{probAccept, 406, "The route has none of the formats in `Accept`."},
 		{probMedia, 415, "The body has a format or an encoding that the route does not take."},
 		{probTooLarge, 413, "The body is larger than the server takes."},

@@ -28,10 +28,10 @@ func fleet() scripted {
 		s := plain(session.ID(fmt.Sprintf("s%02d", i)), session.Ready, session.CauseConnected)
 		s.Settings.Metadata = map[string]string{"team": string(rune('a' + i%4)), "a.b": "x y"}
 		s.Settings.Name = fmt.Sprintf("Shop %d", i)
-		switch {
-		case i%10 == 0:
+		switch i % 10 {
+		case 0:
 			s.State, s.Cause = session.DisconnectedLogout, session.CauseReplaced
-		case i%10 == 1:
+		case 1:
 			s.State, s.Cause, s.Desired = session.NotInitialized, session.CauseStopped, session.DesiredStop
 		}
 		all = append(all, s)
@@ -183,6 +183,35 @@ func TestTheFormatIsTheOneThatTheCallerLikesBest(t *testing.T) {
 		if got := acceptable(accept, formats); got != want {
 			t.Errorf("%q: %q, expected %q", accept, got, want)
 		}
+	}
+}
+
+func TestAPageOfAnotherOriginChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := behind(full())
+	r := newRig(t, Config{}, &f)
+	own := "Origin: " + r.base
+	for _, c := range []struct {
+		header []string
+		status int
+	}{
+		{nil, 200},
+		{[]string{own}, 200},
+		{[]string{own, "Sec-Fetch-Site: same-origin"}, 200},
+		{[]string{"Sec-Fetch-Site: none"}, 200},
+		{[]string{"Origin: https://app.example", "X-Forwarded-Host: app.example"}, 200},
+		{[]string{"Origin: https://evil.example"}, 403},
+		{[]string{"Origin: null"}, 403},
+		{[]string{own, "Sec-Fetch-Site: cross-site"}, 403},
+		{[]string{own, "Sec-Fetch-Site: same-site"}, 403},
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/stop", "", c.header...)
+		if answer.status != c.status || (c.status == 403 && !strings.Contains(answer.body, `"code":"cross_origin"`)) {
+			t.Errorf("%v: %d %s", c.header, answer.status, answer.body)
+		}
+	}
+	if answer := r.do(t, "GET", "/v1/sessions/shop", "", "Origin: https://evil.example"); answer.status != 200 || answer.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a read: %d %v", answer.status, answer.header)
 	}
 }
 

@@ -88,7 +88,9 @@ func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 	phone := h.phone(sandbox.ScriptRead)
 	h.v1("POST", "", `{"id":"shop","name":"Shop","metadata":{"team":"a"}}`).is(201).with("id", "shop", "name", "Shop")
 	live := h.follow("shop")
-	live.until("snapshot", func(e *seenLive) bool { return e.Type == "session.snapshot" && e.Session.Status.State == "NOT_INITIALIZED" })
+	live.until("snapshot", func(e *seenLive) bool {
+		return e.Type == "session.snapshot" && e.Session.Status.State == "NOT_INITIALIZED"
+	})
 
 	asked := h.v1("GET", "/shop/qr?wait=1m", "").is(200).with("outcome", "qr", "state", "QR_REQUIRED")
 	qr := live.until("code", func(e *seenLive) bool { return e.Type == "session.qr" }).QR
