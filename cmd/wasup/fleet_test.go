@@ -16,10 +16,11 @@ import (
 // it is done once a process; each test then starts an app of its own on their database, one after the other.
 const fleetSize = 100
 
-var theFleet fleet
+var theFleet = fleet{size: fleetSize}
 
 // fleet is a server with linked phones and the database of the sessions they are linked to.
 type fleet struct {
+	size   int
 	using  sync.Mutex
 	folder string
 	server *sandbox.Server
@@ -55,8 +56,8 @@ func (f *fleet) build(t testing.TB) {
 	f.folder, f.server = folder, startSandbox(t, sandbox.Config{})
 	h := open(t, f.server, f.config(), thrift(t, f.config().Store.DSN))
 	const atOnce = 8
-	turns, failures := make(chan struct{}, atOnce), make(chan error, fleetSize)
-	for i := range fleetSize {
+	turns, failures := make(chan struct{}, atOnce), make(chan error, f.size)
+	for i := range f.size {
 		phone := h.phone(sandbox.ScriptRead)
 		f.phones = append(f.phones, phone)
 		turns <- struct{}{}
@@ -65,12 +66,12 @@ func (f *fleet) build(t testing.TB) {
 			failures <- f.link(h, int64(i+1), phone)
 		}()
 	}
-	for range fleetSize {
+	for range f.size {
 		if err := <-failures; err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i := range fleetSize {
+	for i := range f.size {
 		h.ready(int64(i + 1))
 	}
 	h.close()

@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	theFleet.close()
 	pgtest.Stop()
+	theThousand.close()
 	if leaked := leaks(); code == 0 && leaked != nil {
 		fmt.Fprintln(os.Stderr, leaked)
 		code = 1
