@@ -6,11 +6,13 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
 
-// Select says which connections an action is for. Both fields empty: all of them, those not logged in included.
+// Select says which connections an action is for. All fields empty: all of them, those not logged in included.
 type Select struct {
-	// Account is a phone number, Device the JID of a linked device.
+	// Account is a phone number, Device the JID of a linked device, Conn the number of a connection, which events
+	// tell.
 	Account string
 	Device  string
+	Conn    uint64
 }
 
 // selected lists the connections that an action is for.
@@ -19,11 +21,7 @@ func (s *Server) selected(sel Select) []*conn {
 	defer s.mu.Unlock()
 	var chosen []*conn
 	for c := range s.conns {
-		var who scope
-		if dev := c.device.Load(); dev != nil {
-			who = dev
-		}
-		if inScope(sel.Account, sel.Device, who) {
+		if sel.reaches(c) {
 			chosen = append(chosen, c)
 		}
 	}

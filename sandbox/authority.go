@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/rand"
 	"fmt"
+	"time"
 
 	"wasup/sandbox/internal/wire"
 )
@@ -30,3 +31,25 @@ func NewAuthorityFromSeed(seed [32]byte) *Authority {
 
 // RootPublicKey is the key that clients have to trust, for whatsmeow.WACertPubKey.
 func (a *Authority) RootPublicKey() [32]byte { return a.root.PublicKey() }
+
+// certificateFor is the chain to show to a connecting client.
+func (s *Server) certificateFor() ([]byte, error) {
+	fault, ok := s.fault(FaultBadCertificate, nil)
+	if !ok {
+		return s.certificate, nil
+	}
+	key := s.static.PublicKey().Bytes()
+	switch fault.Variant {
+	case VariantExpired:
+		return s.cfg.Authority.root.ExpiredChain(key, time.Now())
+	case VariantWrongKey:
+		key[0] ^= 1
+		return s.cfg.Authority.root.Chain(key, time.Now())
+	default:
+		stranger, err := NewAuthority()
+		if err != nil {
+			return nil, err
+		}
+		return stranger.root.Chain(key, time.Now())
+	}
+}

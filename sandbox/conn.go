@@ -2,12 +2,10 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +42,8 @@ type conn struct {
 	established atomic.Bool
 	// ending is set once a final stanza was queued: what the client says after it is not looked at.
 	ending atomic.Bool
+	// frozen is set when the connection was left half open.
+	frozen atomic.Bool
 
 	mu      sync.Mutex
 	gone    chan struct{}
@@ -128,7 +128,7 @@ func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 	c.extend = func(d time.Duration) { _ = raw.SetReadDeadline(time.Now().Add(d)) }
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.down {
 		return nil
 	}
 	s.lastConn++
@@ -142,6 +142,20 @@ func (s *Server) bareConn() *conn {
 	c := &conn{srv: s, gone: make(chan struct{}), waiting: make(map[string]chan *waBinary.Node)}
 	c.out = mailbox[outgoing]{spawn: s.spawn, handle: c.perform, limit: maxOutgoing}
 	return c
+}
+
+func (c *conn) scopeConn() uint64 { return c.id }
+
+func (c *conn) scopeAccount() string {
+	if dev := c.device.Load(); dev != nil {
+		return dev.account.number
+	}
+	return ""
+}
+
+func (c *conn) scopeDevice(jid string) bool {
+	dev := c.device.Load()
+	return dev != nil && dev.scopeDevice(jid)
 }
 
 func (c *conn) serve() {
@@ -164,6 +178,13 @@ func (c *conn) serve() {
 		node, err := c.receive()
 		if err != nil {
 			c.receiveFailed(err)
+			return
+		}
+		if _, ok := s.fault(FaultHalfOpen, c); ok {
+			c.freeze()
+		}
+		if c.frozen.Load() {
+			c.thaw()
 			return
 		}
 		if !c.ending.Load() {
@@ -236,65 +257,15 @@ func (c *conn) receive() (*waBinary.Node, error) {
 	return wire.DecodeNode(plaintext)
 }
 
-var errDecrypt = errors.New("frame cannot be decrypted")
-
-func (c *conn) handshakeFailed(err error) {
-	c.srv.stats.add(func(n *Counters) { n.HandshakeFailures++ })
-	if !c.malformed(err) {
-		c.end("handshake not finished")
-	}
-}
-
-func (c *conn) receiveFailed(err error) {
-	if c.malformed(err) {
-		return
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.end("idle")
-		return
-	}
-	c.end("client went away")
-}
-
-// malformed counts err and ends the connection, if the client sent what no client sends.
-func (c *conn) malformed(err error) bool {
-	reason, ok := malformedReason(err)
-	if ok {
-		c.countMalformed(reason, err)
-		c.end("malformed " + reason)
-	}
-	return ok
-}
-
-func malformedReason(err error) (string, bool) {
-	switch {
-	case errors.Is(err, wire.ErrBadHeader):
-		return "header", true
-	case errors.Is(err, wire.ErrFrameTooLarge), errors.Is(err, wire.ErrEmptyFrame):
-		return "frame", true
-	case errors.Is(err, wire.ErrHandshake):
-		return "handshake", true
-	case errors.Is(err, errDecrypt):
-		return "decrypt", true
-	case errors.Is(err, wire.ErrBadNode):
-		return "node", true
-	default:
-		return "", false
-	}
-}
-
-func (c *conn) countMalformed(reason string, err error) {
-	c.srv.stats.add(func(n *Counters) { increment(&n.Malformed, reason) })
-	c.srv.emit(Event{Kind: EventMalformed, Conn: c.id, Detail: reason})
-	c.srv.log.Debug("malformed input", "conn", c.id, "err", err)
-}
-
 // send queues a stanza. A client that does not read loses its connection, not the server its memory.
 func (c *conn) send(node waBinary.Node) { c.enqueue(node, nil, nil) }
 
 // sendLast queues the last stanza of the connection, which closes delay after it was written.
 func (c *conn) sendLast(node waBinary.Node, delay time.Duration) {
 	c.ending.Store(true)
+	if _, ok := c.srv.fault(FaultCloseAtOnce, c); ok {
+		delay = 0
+	}
 	c.enqueue(node, nil, &delay)
 }
 
@@ -315,13 +286,16 @@ func (c *conn) put(item outgoing) {
 
 // perform runs in the writer's goroutine.
 func (c *conn) perform(item outgoing) {
+	if c.frozen.Load() && !item.close {
+		return
+	}
 	if item.close {
 		c.end("closed by the server")
 		c.shut()
 		return
 	}
-	// AppendSealed draws on the key's counter: only the writer calls it, in the order of the wire.
-	frame, err := c.ciphers.AppendSealed(nil, item.payload)
+	// sealed draws on the key's counter: only the writer calls it, in the order of the wire.
+	frame, err := c.sealed(item.payload)
 	if err != nil {
 		c.kill("stanza not encrypted")
 		return
@@ -398,6 +372,10 @@ func (c *conn) cleanUp() {
 	}
 	s.mu.Lock()
 	delete(s.conns, c)
+	if s.drained != nil && len(s.conns) == 0 {
+		close(s.drained)
+		s.drained = nil
+	}
 	s.mu.Unlock()
 	s.stats.add(func(n *Counters) { n.ConnectionsOpen-- })
 	s.emit(event)

@@ -72,6 +72,8 @@ func (d *device) scopeDevice(jid string) bool {
 	return jid == d.account.jid(d.id).String() || jid == d.account.lidJID(d.id).String()
 }
 
+func (d *device) scopeConn() uint64 { return 0 }
+
 // attach makes c the device's connection and returns the one it replaces.
 func (d *device) attach(c *conn) *conn {
 	d.mu.Lock()

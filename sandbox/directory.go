@@ -44,6 +44,7 @@ type account struct {
 
 func (a *account) scopeAccount() string        { return a.number }
 func (a *account) scopeDevice(jid string) bool { return false }
+func (a *account) scopeConn() uint64           { return 0 }
 
 // jid names a device of the account by phone number, device 0 being the phone.
 func (a *account) jid(device uint16) types.JID {

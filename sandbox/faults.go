@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,7 +21,7 @@ const (
 	FaultHTTPStatus FaultKind = "http_status"
 	// FaultDelayHandshake answers the client hello after Delay.
 	FaultDelayHandshake FaultKind = "delay_handshake"
-	// FaultBadCertificate shows a certificate of another root.
+	// FaultBadCertificate shows a certificate that does not vouch for the server; Variant says why not.
 	FaultBadCertificate FaultKind = "bad_certificate"
 	// FaultWithholdQR never sends pair-device.
 	FaultWithholdQR FaultKind = "withhold_qr"
@@ -59,6 +60,10 @@ type faultShape struct {
 	delay       bool
 	minCode     int
 	maxCode     int
+	// live faults strike a connection that has a number, match ones can be narrowed to some queries.
+	live     bool
+	match    bool
+	variants []string
 }
 
 func shapeOf(kind FaultKind) (faultShape, bool) {
@@ -67,31 +72,35 @@ func shapeOf(kind FaultKind) (faultShape, bool) {
 		return faultShape{early: true, minCode: 400, maxCode: 599}, true
 	case FaultDelayHandshake, FaultDelayQR:
 		return faultShape{early: true, delay: true}, true
-	case FaultBadCertificate, FaultWithholdQR:
+	case FaultBadCertificate:
+		return faultShape{early: true, variants: []string{VariantWrongRoot, VariantExpired, VariantWrongKey}}, true
+	case FaultWithholdQR:
 		return faultShape{early: true}, true
 	case FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515:
 		return faultShape{accountOnly: true}, true
 	case FaultLoginFailure:
 		return faultShape{minCode: 400, maxCode: 599}, true
 	case FaultRefuseAck:
-		return faultShape{minCode: 400, maxCode: 599}, true
+		return faultShape{minCode: 400, maxCode: 599, live: true}, true
 	case FaultDelayAck:
-		return faultShape{delay: true}, true
-	case FaultSilentLogin, FaultWithholdAck, FaultNoPong:
+		return faultShape{delay: true, live: true}, true
+	case FaultSilentLogin:
 		return faultShape{}, true
+	case FaultWithholdAck, FaultNoPong:
+		return faultShape{live: true}, true
 	default:
-		return faultShape{}, false
+		return lineShape(kind)
 	}
 }
 
 // FaultKinds lists every kind there is.
 func FaultKinds() []FaultKind {
-	return []FaultKind{
+	return append([]FaultKind{
 		FaultHTTPStatus, FaultDelayHandshake, FaultBadCertificate, FaultWithholdQR, FaultDelayQR,
 		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
 		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
 		FaultMediaUpload, FaultMediaDownload,
-	}
+	}, lineFaults()...)
 }
 
 // Fault is one misbehaviour that is switched on.
@@ -103,6 +112,16 @@ type Fault struct {
 	// whole server. A fault that strikes before the server knows who connects cannot be narrowed.
 	Account string
 	Device  string
+	// Conn narrows the fault to one connection, by the number that events have; for faults of live connections.
+	Conn uint64
+	// Match narrows faults of queries: see FaultDelayIQ. Variant chooses between kinds of bad certificates and
+	// malformed frames.
+	Match   string
+	Variant string
+	// Probability is how likely the fault strikes each time that it could; 0 means always. The draws follow
+	// from Seed: the same each time.
+	Probability float64
+	Seed        uint64
 	// Count is how many times the fault strikes; 0 means until it is cleared.
 	Count int
 	// Delay belongs to the delay_ kinds.
@@ -162,6 +181,9 @@ func (f *Fault) check() error {
 	if !ban && (f.Expire != 0 || f.BanCode != 0) {
 		return &FaultError{"expire", "expire and ban code belong to login_failure with code 402"}
 	}
+	if err := f.checkReach(shape); err != nil {
+		return err
+	}
 	if f.Expire < 0 {
 		return &FaultError{"expire", "is negative"}
 	}
@@ -181,6 +203,8 @@ type faultSet struct {
 	mu     sync.Mutex
 	last   int
 	faults []Fault
+	// dice are the draws of the faults with a probability.
+	dice map[string]*rand.Rand
 }
 
 // SetFault switches a fault on and returns its id. Of several that fit, the oldest strikes.
@@ -199,6 +223,12 @@ func (s *Server) SetFault(fault Fault) (string, error) {
 	fault.ID = strconv.Itoa(set.last)
 	fault.Applied = 0
 	set.faults = append(set.faults, fault)
+	if fault.Probability > 0 {
+		if set.dice == nil {
+			set.dice = make(map[string]*rand.Rand)
+		}
+		set.dice[fault.ID] = rand.New(rand.NewPCG(fault.Seed, 0))
+	}
 	set.active.Store(int32(len(set.faults)))
 	return fault.ID, nil
 }
@@ -210,6 +240,7 @@ func (s *Server) ClearFault(id string) bool {
 	defer set.mu.Unlock()
 	before := len(set.faults)
 	set.faults = slices.DeleteFunc(set.faults, func(f Fault) bool { return f.ID == id })
+	delete(set.dice, id)
 	set.active.Store(int32(len(set.faults)))
 	return len(set.faults) < before
 }
@@ -219,7 +250,7 @@ func (s *Server) ClearFaults() {
 	set := &s.faults
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	set.faults = nil
+	set.faults, set.dice = nil, nil
 	set.active.Store(0)
 }
 
@@ -233,36 +264,42 @@ func (s *Server) Faults() []Fault {
 
 // fault strikes: it returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it
 // is used up. who is nil while the server does not know who connects.
-func (s *Server) fault(kind FaultKind, who scope) (Fault, bool) {
-	fault, ok := s.faults.strike(kind, who)
+func (s *Server) fault(kind FaultKind, who scope) (Fault, bool) { return s.faultIf(kind, who, nil) }
+
+// faultIf strikes with a fault that accept, unless it is nil, takes.
+func (s *Server) faultIf(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
+	fault, ok := s.faults.strike(kind, who, accept)
 	if ok {
 		s.stats.add(func(c *Counters) { increment(&c.Faults, string(kind)) })
 		event := Event{Kind: EventFault, Detail: string(kind)}
 		if who != nil {
-			event.Account = who.scopeAccount()
+			event.Account, event.Conn = who.scopeAccount(), who.scopeConn()
 		}
 		s.emit(event)
 	}
 	return fault, ok
 }
 
-// scope is what the reach of a fault or an action is compared with: an account, or a device of one.
+// scope is what the reach of a fault or an action is compared with: an account, a device of one, or a connection.
 type scope interface {
 	scopeAccount() string
 	scopeDevice(jid string) bool
+	// scopeConn is the number of a connection, 0 for anything else.
+	scopeConn() uint64
 }
 
-func inScope(account, device string, who scope) bool {
-	if account == "" && device == "" {
+func (sel Select) reaches(who scope) bool {
+	if sel == (Select{}) {
 		return true
 	}
 	if who == nil {
 		return false
 	}
-	return (account == "" || account == who.scopeAccount()) && (device == "" || who.scopeDevice(device))
+	return (sel.Account == "" || sel.Account == who.scopeAccount()) && (sel.Device == "" || who.scopeDevice(sel.Device)) &&
+		(sel.Conn == 0 || sel.Conn == who.scopeConn())
 }
 
-func (set *faultSet) strike(kind FaultKind, who scope) (Fault, bool) {
+func (set *faultSet) strike(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
 	if set.active.Load() == 0 {
 		return Fault{}, false
 	}
@@ -270,12 +307,16 @@ func (set *faultSet) strike(kind FaultKind, who scope) (Fault, bool) {
 	defer set.mu.Unlock()
 	for i := range set.faults {
 		fault := &set.faults[i]
-		if fault.Kind != kind || !inScope(fault.Account, fault.Device, who) {
+		if fault.Kind != kind || !(Select{fault.Account, fault.Device, fault.Conn}).reaches(who) || (accept != nil && !accept(fault)) {
+			continue
+		}
+		if dice := set.dice[fault.ID]; dice != nil && dice.Float64() >= fault.Probability {
 			continue
 		}
 		fault.Applied++
 		struck := *fault
 		if fault.Count > 0 && fault.Applied >= fault.Count {
+			delete(set.dice, fault.ID)
 			set.faults = slices.Delete(set.faults, i, i+1)
 			set.active.Store(int32(len(set.faults)))
 		}

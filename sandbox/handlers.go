@@ -134,10 +134,10 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		c.unknown("iq/" + kind)
 		return
 	}
-	namespace := attr(node, "xmlns")
-	child := "-"
-	if children := node.GetChildren(); len(children) > 0 {
-		child = children[0].Tag
+	namespace, child := queryNames(node)
+	if fault, ok := c.queryFault(FaultRefuseIQ, node); ok {
+		c.answer(node, nil, &queryError{fault.Code, "fault"})
+		return
 	}
 	dev := c.device.Load()
 	query := namespace + " " + kind + " " + child
@@ -152,21 +152,26 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		return
 	}
 	if namespace == "w:p" {
-		if _, silent := c.srv.fault(FaultNoPong, dev); silent {
+		if _, silent := c.srv.fault(FaultNoPong, c); silent {
 			return
 		}
 	}
 	children, failed := handle(c, dev, node)
-	c.answer(node, children, failed)
-	if query == queryActive {
-		// After the answer: clients take themselves for connected once they have read it, and then expect
-		// what came while they were away.
-		c.activate(dev)
-	}
+	c.answerThen(node, children, failed, func() {
+		if query == queryActive {
+			// After the answer: clients take themselves for connected once they have read it, and then expect
+			// what came while they were away.
+			c.activate(dev)
+		}
+	})
 }
 
-// answer sends the result of a query, or its error.
 func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *queryError) {
+	c.answerThen(query, children, failed, func() {})
+}
+
+// answerThen sends the result of a query, or its error, and goes on with then. Faults may keep both back.
+func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *queryError, then func()) {
 	attrs := waBinary.Attrs{"id": attr(query, "id"), "type": "result", "from": types.ServerJID}
 	if to := attrJID(query, "to"); !to.IsEmpty() {
 		attrs["from"] = to
@@ -179,7 +184,15 @@ func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *qu
 		attrs["type"] = "error"
 		result.Content = []waBinary.Node{errorNode(failed.code, failed.text)}
 	}
+	if _, ok := c.queryFault(FaultWithholdIQ, query); ok {
+		return
+	}
+	if fault, ok := c.queryFault(FaultDelayIQ, query); ok {
+		c.later(fault.Delay, func() { c.send(result); then() })
+		return
+	}
 	c.send(result)
+	then()
 }
 
 // handleAck drops what the device has acknowledged.

@@ -37,7 +37,7 @@ func (c *conn) handleMessage(dev *device, node *waBinary.Node) {
 	s.stats.add(func(n *Counters) { n.MessagesIn++ })
 	s.emit(Event{Kind: EventMessage, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: attr(node, "id")})
 	var told verdict
-	if fault, ok := s.fault(FaultRefuseAck, dev); ok {
+	if fault, ok := s.fault(FaultRefuseAck, c); ok {
 		told.code = fault.Code
 	} else {
 		told = s.routeMessage(origin{account: dev.account, device: dev.id}, node)
@@ -45,15 +45,19 @@ func (c *conn) handleMessage(dev *device, node *waBinary.Node) {
 	if told.code != 0 {
 		s.stats.add(func(n *Counters) { n.Refusals++ })
 	}
-	if _, ok := s.fault(FaultWithholdAck, dev); ok {
+	if _, ok := s.fault(FaultWithholdAck, c); ok {
 		return
 	}
 	ack := messageAck(node, told)
-	if fault, ok := s.fault(FaultDelayAck, dev); ok {
-		c.later(fault.Delay, func() { c.send(ack) })
+	acknowledge := func() { c.send(ack) }
+	if _, ok := s.fault(FaultDuplicateAck, c); ok {
+		acknowledge = func() { c.send(ack); c.send(ack) }
+	}
+	if fault, ok := s.fault(FaultDelayAck, c); ok {
+		c.later(fault.Delay, acknowledge)
 		return
 	}
-	c.send(ack)
+	acknowledge()
 }
 
 func messageAck(node *waBinary.Node, told verdict) waBinary.Node {

@@ -123,7 +123,9 @@ func (r *scenarioRun) wait(ctx context.Context, at time.Duration) bool {
 	}
 }
 
-func (r *scenarioRun) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / r.speed) }
+func (r *scenarioRun) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / r.speed)
+}
 
 func (r *scenarioRun) take(ctx context.Context, due dueStep) {
 	if due.clear != "" {

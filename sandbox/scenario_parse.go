@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -56,16 +57,11 @@ func ParseScenario(r io.Reader, name string) (Scenario, error) {
 	if len(raw) > maxScenario {
 		return Scenario{}, fmt.Errorf("scenario %s: expected at most %d bytes", name, maxScenario)
 	}
-	var file scenarioFile
-	decoder := yaml.NewDecoder(strings.NewReader(string(raw)))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = errors.New("is empty: expected steps")
-		}
+	file, lines, err := decodeScenario(raw)
+	if err != nil {
 		return Scenario{}, fmt.Errorf("scenario %s: %w", name, err)
 	}
-	sc, err := file.scenario(name)
+	sc, err := file.scenario(name, lines)
 	if err != nil {
 		return Scenario{}, fmt.Errorf("scenario %s: %w", name, err)
 	}
@@ -77,6 +73,12 @@ type scenarioFile struct {
 	Name   string      `yaml:"name"`
 	About  string      `yaml:"about"`
 	Phones []phoneFile `yaml:"phones"`
+	Steps  []stepFile  `yaml:"steps"`
+}
+
+// lineFile finds the lines of the steps, which decoding into values loses.
+type lineFile struct {
+	Phones []yaml.Node `yaml:"phones"`
 	Steps  []yaml.Node `yaml:"steps"`
 }
 
@@ -106,6 +108,10 @@ type selectFile struct {
 	Device  string `yaml:"device"`
 }
 
+func (f selectFile) pick() Select {
+	return Select{Account: strings.TrimPrefix(f.Account, "+"), Device: f.Device}
+}
+
 type faultFile struct {
 	selectFile `yaml:",inline"`
 
@@ -117,6 +123,11 @@ type faultFile struct {
 	Expire   length `yaml:"expire"`
 	BanCode  int    `yaml:"ban_code"`
 	KeepOpen bool   `yaml:"keep_open"`
+
+	Match       string  `yaml:"match"`
+	Variant     string  `yaml:"variant"`
+	Probability float64 `yaml:"probability"`
+	Seed        uint64  `yaml:"seed"`
 }
 
 type streamErrorFile struct {
@@ -141,58 +152,70 @@ type sendFile struct {
 // length is a duration as people write it: 1.5s, 2m.
 type length time.Duration
 
+// lengthError is about a value that is no duration.
+type lengthError struct {
+	line  int
+	value string
+}
+
+func (e *lengthError) Error() string {
+	return fmt.Sprintf("line %d: %q is no duration", e.line, e.value)
+}
+
 // UnmarshalYAML accepts what time.ParseDuration does, not negative.
 func (l *length) UnmarshalYAML(node *yaml.Node) error {
 	d, err := time.ParseDuration(node.Value)
 	if err != nil || d < 0 {
-		return fmt.Errorf("line %d: %q is no duration: expected one such as 500ms, 10s or 2m", node.Line, node.Value)
+		return &lengthError{node.Line, node.Value}
 	}
 	*l = length(d)
 	return nil
 }
 
-func (f scenarioFile) scenario(name string) (Scenario, error) {
+func decodeScenario(raw []byte) (file scenarioFile, lines lineFile, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	decoder.KnownFields(true)
+	switch err = decoder.Decode(&file); {
+	case errors.Is(err, io.EOF):
+		return file, lines, errors.New("is empty: expected steps")
+	case err != nil:
+		return file, lines, explainYAML(raw, err)
+	}
+	if decoder.Decode(new(yaml.Node)) == nil {
+		return file, lines, errors.New("expected one document")
+	}
+	return file, lines, yaml.Unmarshal(raw, &lines)
+}
+
+func (f scenarioFile) scenario(name string, lines lineFile) (Scenario, error) {
 	sc := Scenario{Name: f.Name, About: f.About}
 	if sc.Name == "" {
 		sc.Name = name
 	}
-	for _, p := range f.Phones {
-		if !validNumber(p.Number) {
-			return Scenario{}, fmt.Errorf("phones: number %q: expected digits with country code, in quotes", p.Number)
+	for i, p := range f.Phones {
+		phone := PhoneConfig{Number: strings.TrimPrefix(p.Number, "+"), Name: p.Name, Script: Script(p.Script)}
+		switch line := lines.Phones[i].Line; {
+		case !validNumber(phone.Number):
+			return Scenario{}, fmt.Errorf("line %d: number: %q: expected 7 to 15 digits, country code first", line, p.Number)
+		case phone.Script != "" && !phone.Script.valid():
+			return Scenario{}, fmt.Errorf("line %d: script: %q: expected read, echo, deliver or silent", line, p.Script)
+		case len(phone.Name) > maxName:
+			return Scenario{}, fmt.Errorf("line %d: name: expected at most %d bytes", line, maxName)
 		}
-		sc.Phones = append(sc.Phones, PhoneConfig{Number: p.Number, Name: p.Name, Script: Script(p.Script)})
+		sc.Phones = append(sc.Phones, phone)
 	}
 	if len(f.Steps) == 0 || len(f.Steps) > maxSteps {
 		return Scenario{}, fmt.Errorf("steps: expected 1 to %d", maxSteps)
 	}
 	for i := range f.Steps {
-		step, err := readStep(&f.Steps[i])
-		if err != nil {
-			return Scenario{}, err
+		step := f.Steps[i].step()
+		step.Line = lines.Steps[i].Line
+		if err := step.check(); err != nil {
+			return Scenario{}, fmt.Errorf("line %d: %w", step.Line, err)
 		}
 		sc.Steps = append(sc.Steps, step)
 	}
 	return sc, nil
-}
-
-// readStep decodes one step on its own, so that every complaint can name its line.
-func readStep(node *yaml.Node) (Step, error) {
-	raw, err := yaml.Marshal(node)
-	if err != nil {
-		return Step{}, fmt.Errorf("line %d: %w", node.Line, err)
-	}
-	var in stepFile
-	decoder := yaml.NewDecoder(strings.NewReader(string(raw)))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&in); err != nil {
-		return Step{}, fmt.Errorf("line %d: step: %w", node.Line, err)
-	}
-	step := in.step()
-	step.Line = node.Line
-	if err := step.check(); err != nil {
-		return Step{}, fmt.Errorf("line %d: step: %w", node.Line, err)
-	}
-	return step, nil
 }
 
 func (in stepFile) step() Step {
@@ -201,18 +224,20 @@ func (in stepFile) step() Step {
 		if s == nil {
 			return nil
 		}
-		return &Select{Account: s.Account, Device: s.Device}
+		selected := s.pick()
+		return &selected
 	}
 	step.Drop, step.Close, step.HalfOpen = pick(in.Drop), pick(in.Close), pick(in.HalfOpen)
 	if f := in.Fault; f != nil {
 		step.For = time.Duration(f.For)
 		step.Fault = &Fault{
-			Kind: FaultKind(f.Kind), Account: f.Account, Device: f.Device, Count: f.Count, Delay: time.Duration(f.Delay),
+			Kind: FaultKind(f.Kind), Account: f.pick().Account, Device: f.Device, Count: f.Count, Delay: time.Duration(f.Delay),
 			Code: f.Code, Expire: time.Duration(f.Expire), BanCode: f.BanCode, KeepOpen: f.KeepOpen,
+			Match: f.Match, Variant: f.Variant, Probability: f.Probability, Seed: f.Seed,
 		}
 	}
 	if e := in.StreamError; e != nil {
-		step.StreamError = &StreamErrorStep{Select: *pick(&e.selectFile), Code: e.Code, Conflict: e.Conflict, KeepOpen: e.KeepOpen}
+		step.StreamError = &StreamErrorStep{Select: e.pick(), Code: e.Code, Conflict: e.Conflict, KeepOpen: e.KeepOpen}
 	}
 	if r := in.Restart; r != nil {
 		step.Restart = &RestartStep{Down: time.Duration(r.Down), Forget: r.Forget}
@@ -221,33 +246,4 @@ func (in stepFile) step() Step {
 		step.Send = &SendStep{From: m.From, To: m.To, Text: m.Text}
 	}
 	return step
-}
-
-func (step Step) check() error {
-	actions := 0
-	for _, set := range []bool{
-		step.Fault != nil, step.Drop != nil, step.Close != nil, step.HalfOpen != nil, step.StreamError != nil,
-		step.Restart != nil, step.Send != nil, step.Clear,
-	} {
-		if set {
-			actions++
-		}
-	}
-	switch {
-	case actions != 1:
-		return fmt.Errorf("expected exactly one of fault, drop, close, half_open, stream_error, restart, send, clear; found %d (write `drop: {}` for every connection)", actions)
-	case step.Times < 0:
-		return errors.New("times: expected 0 or more")
-	case step.Times > 1 && step.Every == 0:
-		return errors.New("every: expected a duration where times is given")
-	case step.Send != nil && (step.Send.From == "" || step.Send.To == "" || step.Send.Text == ""):
-		return errors.New("send: expected from, to and text")
-	case step.StreamError != nil && step.StreamError.Code == 0 && step.StreamError.Conflict == "":
-		return errors.New("stream_error: expected code or conflict")
-	case step.Fault != nil:
-		fault := *step.Fault
-		return fault.check()
-	default:
-		return nil
-	}
 }

@@ -124,6 +124,7 @@ type Server struct {
 	static      *ecdh.PrivateKey
 	certificate []byte
 	transport   *transport
+	handler     http.Handler
 	http        *http.Server
 	stanzas     map[string]stanzaHandler
 	queries     map[string]queryHandler
@@ -146,6 +147,13 @@ type Server struct {
 	lastConn uint64
 	started  bool
 	closed   bool
+	// closing is closed by Close; down is set while a restart keeps the server away.
+	closing chan struct{}
+	down    bool
+	// drained is closed when the last connection has ended, if a restart waits for that.
+	drained chan struct{}
+	// restarting holds one token while a restart is under way.
+	restarting chan struct{}
 	// work counts every goroutine that the server owns.
 	work sync.WaitGroup
 }
@@ -170,6 +178,8 @@ func New(cfg Config) (*Server, error) {
 		static:      static,
 		certificate: certificate,
 		conns:       make(map[*conn]struct{}),
+		closing:     make(chan struct{}),
+		restarting:  make(chan struct{}, 1),
 	}
 	if cfg.TLS {
 		if s.transport, err = newTransport(cfg.TLSListen); err != nil {
@@ -188,8 +198,15 @@ func New(cfg Config) (*Server, error) {
 	mux.HandleFunc("GET /{$}", s.serveWeb)
 	s.SetMinVersion(cfg.MinVersion)
 	s.SetWebVersion(cfg.WebVersion)
-	s.http = &http.Server{
-		Handler:           mux,
+	s.handler = mux
+	s.http = s.newHTTP()
+	return s, nil
+}
+
+// newHTTP makes an HTTP server; it serves until it is closed, and never again.
+func (s *Server) newHTTP() *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// The handler needs the TCP connection itself, for deadlines and for resets.
@@ -198,7 +215,6 @@ func New(cfg Config) (*Server, error) {
 		},
 		ConnState: s.countHTTP,
 	}
-	return s, nil
 }
 
 type rawConnKey struct{}
@@ -213,20 +229,30 @@ func (s *Server) Start() error {
 	case s.started:
 		return errors.New("sandbox: the server is started already")
 	}
-	listener, err := listenOn(s.cfg.Listen)
+	if err := s.listen(s.cfg.Listen, s.cfg.TLSListen); err != nil {
+		return err
+	}
+	s.started = true
+	return nil
+}
+
+// listen takes the server's addresses and serves there. The caller holds the lock.
+func (s *Server) listen(plain, secure string) error {
+	listener, err := listenOn(plain)
 	if err != nil {
 		return err
 	}
 	if s.transport != nil {
-		if s.secureListener, err = listenOn(s.cfg.TLSListen); err != nil {
+		secureListener, err := listenOn(secure)
+		if err != nil {
 			_ = listener.Close()
 			return err
 		}
-		s.serve(tls.NewListener(s.secureListener, s.transport.config))
+		s.secureListener = secureListener
+		s.serve(s.http, tls.NewListener(secureListener, s.transport.config))
 	}
 	s.listener = listener
-	s.started = true
-	s.serve(listener)
+	s.serve(s.http, listener)
 	return nil
 }
 
@@ -240,11 +266,11 @@ func listenOn(address string) (net.Listener, error) {
 }
 
 // serve accepts connections in a goroutine that Close waits for.
-func (s *Server) serve(listener net.Listener) {
+func (s *Server) serve(server *http.Server, listener net.Listener) {
 	s.work.Add(1)
 	go func() {
 		defer s.work.Done()
-		if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("sandbox stopped serving", "err", err)
 		}
 	}()
@@ -254,14 +280,18 @@ func (s *Server) serve(listener net.Listener) {
 // called before Start and more than once.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
+	if !s.closed {
+		close(s.closing)
+	}
 	s.closed = true
+	server := s.http
 	conns := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {
 		conns = append(conns, c)
 	}
 	s.mu.Unlock()
 	// Errors of closing sockets that go away anyway tell nothing.
-	_ = s.http.Close()
+	_ = server.Close()
 	for _, c := range conns {
 		c.kill("server closed")
 	}
@@ -337,16 +367,4 @@ func (s *Server) after(delay time.Duration, fn func()) *time.Timer {
 		defer s.work.Done()
 		fn()
 	})
-}
-
-// certificateFor is the chain to show to a connecting client.
-func (s *Server) certificateFor() ([]byte, error) {
-	if _, ok := s.fault(FaultBadCertificate, nil); !ok {
-		return s.certificate, nil
-	}
-	stranger, err := NewAuthority()
-	if err != nil {
-		return nil, err
-	}
-	return stranger.root.Chain(s.static.PublicKey().Bytes(), time.Now())
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,7 +148,8 @@ func (p *playground) describeTLS() string {
 
 func sandboxCommand() *cobra.Command {
 	var cfg playgroundConfig
-	var level string
+	var level, weather string
+	var speed float64
 	c := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run a WhatsApp server of your own: the real protocol, virtual phones, faults on demand",
@@ -159,11 +161,20 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 			if err := lv.UnmarshalText([]byte(level)); err != nil {
 				return &usageError{fmt.Errorf("--log.level %q: expected debug, info, warn or error", level)}
 			}
+			scenario, err := readScenario(weather, speed)
+			if err != nil {
+				return err
+			}
 			p, err := startPlayground(cfg, newLog(c.ErrOrStderr(), configs.Log{Level: lv}))
 			if err != nil {
 				return err
 			}
 			p.describe(c.OutOrStdout())
+			if scenario != nil {
+				if err := p.play(c.Context(), *scenario, speed); err != nil {
+					return errors.Join(err, p.stop())
+				}
+			}
 			<-c.Context().Done()
 			return p.stop()
 		},
@@ -172,6 +183,8 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API, loopback only; port 0 takes a free one")
 	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint that speaks TLS under a CA of its own, loopback only; none by default")
 	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
+	c.Flags().StringVar(&weather, "scenario", "", "what goes wrong, and when: a YAML file, or one of "+strings.Join(sandbox.ScenarioNames(), ", "))
+	c.Flags().Float64Var(&speed, "scenario.speed", 1, "how many times faster than written the scenario's time passes")
 	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")
 	return c
 }

@@ -3,18 +3,59 @@ package admin
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"wasup/sandbox"
 )
 
 // drop cuts live connections with a TCP reset.
 func (a *api) drop(r *http.Request) (int, any, error) {
-	var in dropRequest
+	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, connectionsBody{a.server.DropTCP(selection(in.Account, in.Device))}, nil
+	return http.StatusOK, connectionsBody{a.server.DropTCP(in.selection())}, nil
 }
+
+// closeConnections ends live connections in good order.
+func (a *api) closeConnections(r *http.Request) (int, any, error) {
+	var in selectRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connectionsBody{a.server.CloseConnections(in.selection())}, nil
+}
+
+// halfOpen leaves live connections half open.
+func (a *api) halfOpen(r *http.Request) (int, any, error) {
+	var in selectRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connectionsBody{a.server.HalfOpen(in.selection())}, nil
+}
+
+// restart takes the WebSocket server away and brings it back; this API stays.
+func (a *api) restart(r *http.Request) (int, any, error) {
+	var in restartRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	down, err := readDuration("down", in.Down)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case down < 0 || down > maxDown:
+		return 0, nil, invalid("down", "expected a duration from 0s to 2m")
+	}
+	if err := a.server.Restart(r.Context(), down, !in.Forget); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+// maxDown is how long a request may wait for its answer.
+const maxDown = 2 * time.Minute
 
 // streamError ends live connections as WhatsApp ends them: with a code and, for
 // some, the reason of a conflict.
@@ -32,10 +73,10 @@ func (a *api) streamError(r *http.Request) (int, any, error) {
 		return 0, nil, invalid("conflict", "expected replaced, device_removed or another word of small letters and underscores")
 	}
 	closeAfter := in.Close == nil || *in.Close
-	reached := a.server.StreamError(selection(in.Account, in.Device), in.Code, in.Conflict, closeAfter)
+	reached := a.server.StreamError(in.selection(), in.Code, in.Conflict, closeAfter)
 	return http.StatusOK, connectionsBody{reached}, nil
 }
 
-func selection(account, device string) sandbox.Select {
-	return sandbox.Select{Account: strings.TrimPrefix(account, "+"), Device: device}
+func (in selectRequest) selection() sandbox.Select {
+	return sandbox.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
 }

@@ -85,6 +85,9 @@ func (a *api) routes() []route {
 		{"/faults", methods{"GET": a.listFaults, "POST": a.setFault, "DELETE": a.clearFaults}, "faults; set one; clear all"},
 		{"/faults/{id}", methods{"DELETE": a.clearFault}, "clear a fault"},
 		{"/actions/drop", methods{"POST": a.drop}, "cut live connections without a goodbye"},
+		{"/actions/close", methods{"POST": a.closeConnections}, "close live connections in good order"},
+		{"/actions/half-open", methods{"POST": a.halfOpen}, "leave live connections half open: nothing is read or sent any more"},
+		{"/actions/restart", methods{"POST": a.restart}, "take the server away for a while, with or without what it knows"},
 		{"/actions/stream-error", methods{"POST": a.streamError}, "send live connections a stream error"},
 		{"/counters", methods{"GET": a.counters}, "what the server has seen"},
 	}

@@ -131,6 +131,12 @@ type faultRequest struct {
 	Expire   string `json:"expire"`
 	BanCode  int    `json:"ban_code"`
 	KeepOpen bool   `json:"keep_open"`
+
+	Conn        uint64  `json:"conn"`
+	Match       string  `json:"match"`
+	Variant     string  `json:"variant"`
+	Probability float64 `json:"probability"`
+	Seed        uint64  `json:"seed"`
 }
 
 type faultBody struct {
@@ -144,7 +150,14 @@ type faultBody struct {
 	Expire   string `json:"expire,omitempty"`
 	BanCode  int    `json:"ban_code,omitempty"`
 	KeepOpen bool   `json:"keep_open,omitempty"`
-	Applied  int    `json:"applied"`
+
+	Conn        uint64  `json:"conn,omitempty"`
+	Match       string  `json:"match,omitempty"`
+	Variant     string  `json:"variant,omitempty"`
+	Probability float64 `json:"probability,omitempty"`
+	Seed        uint64  `json:"seed,omitempty"`
+
+	Applied int `json:"applied"`
 }
 
 type faultsBody struct {
@@ -152,14 +165,21 @@ type faultsBody struct {
 	Kinds  []string    `json:"kinds"`
 }
 
-type dropRequest struct {
+// selectRequest says which live connections an action is for.
+type selectRequest struct {
 	Account string `json:"account"`
 	Device  string `json:"device"`
+	Conn    uint64 `json:"conn"`
+}
+
+type restartRequest struct {
+	Down   string `json:"down"`
+	Forget bool   `json:"forget"`
 }
 
 type streamErrorRequest struct {
-	Account  string `json:"account"`
-	Device   string `json:"device"`
+	selectRequest
+
 	Code     int    `json:"code"`
 	Conflict string `json:"conflict"`
 	Close    *bool  `json:"close"`

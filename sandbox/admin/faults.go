@@ -45,6 +45,7 @@ func (a *api) setFault(r *http.Request) (int, any, error) {
 		Expire:   expire,
 		BanCode:  in.BanCode,
 		KeepOpen: in.KeepOpen,
+		Conn:     in.Conn, Match: in.Match, Variant: in.Variant, Probability: in.Probability, Seed: in.Seed,
 	}
 	id, err := a.server.SetFault(fault)
 	if err != nil {
@@ -74,6 +75,7 @@ func faultJSON(f sandbox.Fault) faultBody {
 		ID: f.ID, Kind: string(f.Kind), Account: f.Account, Device: f.Device, Count: f.Count,
 		Delay: durationText(f.Delay), Code: f.Code, Expire: durationText(f.Expire), BanCode: f.BanCode,
 		KeepOpen: f.KeepOpen, Applied: f.Applied,
+		Conn: f.Conn, Match: f.Match, Variant: f.Variant, Probability: f.Probability, Seed: f.Seed,
 	}
 }
 

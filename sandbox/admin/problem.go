@@ -62,6 +62,7 @@ var known = []struct {
 	{sandbox.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
 	{sandbox.ErrUnknownMedia, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
 	{sandbox.ErrBadMediaCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
+	{sandbox.ErrNotRunning, problem{http.StatusConflict, "not_running", "the server is restarting already, or closed", ""}},
 	{context.DeadlineExceeded, problem{http.StatusGatewayTimeout, "timeout", "the client did not answer in time", ""}},
 }
 

@@ -47,11 +47,20 @@ func (r *Root) PublicKey() [32]byte { return *r.root.Pub }
 
 // Chain returns the encoded certificate chain for a server's Noise key, valid around now.
 func (r *Root) Chain(serverKey []byte, now time.Time) ([]byte, error) {
-	intermediate, err := certificate(r.root, intermediateSerial, rootSerial, r.intermediate.Pub[:], now)
+	return r.chain(serverKey, now.Add(-validBefore), now.Add(validAfter))
+}
+
+// ExpiredChain returns a chain that is right but for its time: it was valid until a year ago.
+func (r *Root) ExpiredChain(serverKey []byte, now time.Time) ([]byte, error) {
+	return r.chain(serverKey, now.AddDate(-2, 0, 0), now.AddDate(-1, 0, 0))
+}
+
+func (r *Root) chain(serverKey []byte, from, to time.Time) ([]byte, error) {
+	intermediate, err := certificate(r.root, intermediateSerial, rootSerial, r.intermediate.Pub[:], from, to)
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := certificate(r.intermediate, leafSerial, intermediateSerial, serverKey, now)
+	leaf, err := certificate(r.intermediate, leafSerial, intermediateSerial, serverKey, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +71,13 @@ func (r *Root) Chain(serverKey []byte, now time.Time) ([]byte, error) {
 	return chain, nil
 }
 
-func certificate(issuer *keys.KeyPair, serial, issuerSerial uint32, key []byte, now time.Time) (*waCert.CertChain_NoiseCertificate, error) {
+func certificate(issuer *keys.KeyPair, serial, issuerSerial uint32, key []byte, from, to time.Time) (*waCert.CertChain_NoiseCertificate, error) {
 	details, err := proto.Marshal(&waCert.CertChain_NoiseCertificate_Details{
 		Serial:       proto.Uint32(serial),
 		IssuerSerial: proto.Uint32(issuerSerial),
 		Key:          key,
-		NotBefore:    proto.Uint64(uint64(now.Add(-validBefore).Unix())),
-		NotAfter:     proto.Uint64(uint64(now.Add(validAfter).Unix())),
+		NotBefore:    proto.Uint64(uint64(from.Unix())),
+		NotAfter:     proto.Uint64(uint64(to.Unix())),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encoding a certificate: %w", err)

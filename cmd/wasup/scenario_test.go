@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// watched is output that ends the command once something was printed.
+type watched struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	until string
+	end   context.CancelFunc
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(p)
+	if strings.Contains(w.text.String(), w.until) {
+		w.end()
+	}
+	return len(p), nil
+}
+
+func TestTheSandboxPlaysAScenario(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, errs := &watched{until: "\x00", end: cancel}, &watched{until: "scenario is over", end: cancel}
+	code := run(ctx, []string{
+		"sandbox", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--scenario", "outage", "--scenario.speed", "100",
+	}, nil, out, errs)
+	if code != exitOK || strings.Count(errs.text.String(), "server restarted") != 2 {
+		t.Errorf("exit code %d, log:\n%s", code, &errs.text)
+	}
+}
+
+func TestScenariosThatCannotBePlayedAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weather.yaml")
+	if err := os.WriteFile(file, []byte("steps:\n  - drop: {}\n  - at: noon\n    drop: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ args, want string }{
+		{"--scenario sunshine", "expected a file or one of ban-wave, client-outdated"},
+		{"--scenario " + file, "line 3: at: expected a duration"},
+		{"--scenario outage --scenario.speed 0", "--scenario.speed 0: expected more than 0"},
+	} {
+		got := typeIn(t, nil, append([]string{"sandbox"}, strings.Fields(c.args)...)...)
+		if got.code != exitUsage || !strings.Contains(got.errors, c.want) {
+			t.Errorf("%s: %+v", c.args, got)
+		}
+	}
+}
