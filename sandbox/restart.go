@@ -67,7 +67,7 @@ func (s *Server) goDown() bool {
 		return false
 	}
 	s.down = true
-	server := s.http
+	server, listeners := s.http, []net.Listener{s.listener, s.secureListener}
 	var drained chan struct{}
 	conns := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {
@@ -80,6 +80,12 @@ func (s *Server) goDown() bool {
 	s.mu.Unlock()
 	// Errors of closing sockets that go away anyway tell nothing.
 	_ = server.Close()
+	for _, listener := range listeners {
+		// The server closes them too, but does not know them yet when it was started a moment ago.
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
 	for _, c := range conns {
 		c.kill("server restarted")
 	}
