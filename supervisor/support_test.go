@@ -16,7 +16,12 @@ import (
 	"wasup/supervisor"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if serveForParent() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // dialer is a scripted session.Dialer. It checks for everybody that no session has two runs open at a time and that
 // no client is closed twice.
