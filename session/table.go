@@ -155,7 +155,7 @@ var refusalRows = concat(
 		{From: running, On: Replaced, To: DisconnectedLogout, Cause: CauseReplaced, Do: closed, Why: "stop; never ping-pong"},
 		{From: running, On: Banned, To: DisconnectedBanned, Cause: CauseBanned, Do: closed, Why: "stop"},
 		{From: running, On: TempBanned, To: DisconnectedBanned, Cause: CauseTemporaryBan, Do: closed, Why: "no sends; retry once after expiry"},
-		{From: running, On: ClientOutdated, To: Errored, Cause: CauseClientOutdated, Do: closed, Why: "this version is refused: retry after the cool-down only"},
+		{From: running, On: ClientOutdated, To: Errored, Cause: CauseClientOutdated, Do: closed, Why: "this version is refused: held back until one is accepted, or the cool-down"},
 		{From: running, On: ConnectRefused, When: serverSpent, To: Errored, Cause: CauseAttemptsExhausted, Do: closed, Why: "gives up until a person or the cool-down"},
 		{From: running, On: ConnectRefused, When: serverError, To: DisconnectedRecoverable, Cause: CauseServerUnavailable, Do: closed, Why: "retry with backoff"},
 	},
