@@ -64,6 +64,8 @@ type queued struct {
 type stanzaKey struct {
 	class, id string
 	from      types.JID
+	// participant is the sender within a group.
+	participant types.JID
 }
 
 func (d *device) scopeAccount() string { return d.account.number }
@@ -146,7 +148,7 @@ func (d *device) deliver(node waBinary.Node) (ok, duplicate bool) {
 		return false, false
 	}
 	if node.Tag == "message" {
-		duplicate = d.seen.add(key.from.String() + " " + key.id)
+		duplicate = d.seen.add(key.from.String() + " " + key.participant.String() + " " + key.id)
 	}
 	d.queue = append(d.queue, queued{key: key, node: node})
 	if d.conn != nil && d.active {

@@ -46,6 +46,9 @@ const (
 	FaultRefuseAck   FaultKind = "refuse_ack"
 	// FaultNoPong leaves keepalive pings unanswered.
 	FaultNoPong FaultKind = "no_pong"
+	// FaultWithholdSenderKey keeps a phone from giving the others the key that its next group message is encrypted
+	// with: who did not have it before cannot decrypt, and asks again.
+	FaultWithholdSenderKey FaultKind = "withhold_sender_key"
 	// FaultMediaUpload and FaultMediaDownload answer the upload or download of a file with HTTP status Code.
 	FaultMediaUpload   FaultKind = "media_upload"
 	FaultMediaDownload FaultKind = "media_download"
@@ -84,6 +87,8 @@ func shapeOf(kind FaultKind) (faultShape, bool) {
 		return faultShape{minCode: 400, maxCode: 599, live: true}, true
 	case FaultDelayAck:
 		return faultShape{delay: true, live: true}, true
+	case FaultWithholdSenderKey:
+		return faultShape{accountOnly: true}, true
 	case FaultSilentLogin:
 		return faultShape{}, true
 	case FaultWithholdAck, FaultNoPong:
@@ -99,7 +104,7 @@ func FaultKinds() []FaultKind {
 		FaultHTTPStatus, FaultDelayHandshake, FaultBadCertificate, FaultWithholdQR, FaultDelayQR,
 		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
 		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
-		FaultMediaUpload, FaultMediaDownload,
+		FaultMediaUpload, FaultMediaDownload, FaultWithholdSenderKey,
 	}, lineFaults()...)
 }
 

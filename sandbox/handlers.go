@@ -198,7 +198,7 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 // handleAck drops what the device has acknowledged.
 func (c *conn) handleAck(dev *device, node *waBinary.Node) {
 	c.srv.stats.add(func(n *Counters) { n.Acks++ })
-	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to")})
+	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to"), participant: attrJID(node, "participant")})
 }
 
 // handlePresence keeps the name that a device goes by, and tells a subscriber how a phone is: always there.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
@@ -28,13 +29,15 @@ const (
 	ScriptEcho Script = "echo"
 	// ScriptDeliver confirms delivery and leaves reading to MarkRead.
 	ScriptDeliver Script = "deliver"
+	// ScriptSlow does as ScriptRead does, after the phone's delay.
+	ScriptSlow Script = "slow"
 	// ScriptSilent decrypts, and tells nobody.
 	ScriptSilent Script = "silent"
 )
 
 func (s Script) valid() bool {
 	switch s {
-	case ScriptRead, ScriptEcho, ScriptDeliver, ScriptSilent:
+	case ScriptRead, ScriptEcho, ScriptDeliver, ScriptSilent, ScriptSlow:
 		return true
 	default:
 		return false
@@ -47,7 +50,9 @@ var (
 	ErrPhoneUnknown   = errors.New("no phone has this number")
 	ErrPhoneRemoved   = errors.New("the phone was removed")
 	ErrBadNumber      = errors.New("not a phone number: expected 7 to 15 digits, the first not 0")
-	ErrBadScript      = errors.New("unknown script: expected read, echo, deliver or silent")
+	ErrBadScript      = errors.New("unknown script: expected read, echo, deliver, slow or silent")
+	ErrBadDelay       = errors.New("not a delay: expected more than 0 and at most 10 minutes")
+	ErrBadAbsence     = errors.New("not a time to be offline: expected more than 0 and at most 24 hours")
 	ErrUnknownDevice  = errors.New("no such linked device")
 	ErrUnknownContact = errors.New("not on WhatsApp")
 	ErrUnknownMessage = errors.New("no such message")
@@ -59,6 +64,8 @@ const (
 	maxName       = 100
 	maxText       = 64 << 10
 	maxPhoneQueue = 100_000
+	defaultDelay  = 3 * time.Second
+	maxDelay      = 10 * time.Minute
 )
 
 // PhoneConfig describes a virtual phone.
@@ -69,6 +76,8 @@ type PhoneConfig struct {
 	Name string
 	// Script says what the phone does by itself. Default ScriptRead.
 	Script Script
+	// Delay is how long ScriptSlow takes. Default 3 s.
+	Delay time.Duration
 }
 
 // Phone is a virtual phone: device 0 of an account, with a Signal identity of its own. All methods are safe for
@@ -88,7 +97,12 @@ type Phone struct {
 	mu              sync.Mutex
 	passkeyRequired bool
 
-	script   Script
+	script Script
+	delay  time.Duration
+	// away is set while the phone is offline; held is what waits for it until it is back.
+	away     bool
+	held     []delivery
+	back     *time.Timer
 	messages []*Message
 	byID     map[messageKey]*Message
 	// changed is closed and replaced whenever a message arrives or changes.
@@ -113,6 +127,9 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 	if cfg.Script == "" {
 		cfg.Script = ScriptRead
 	}
+	if cfg.Delay == 0 {
+		cfg.Delay = defaultDelay
+	}
 	switch {
 	case cfg.Number != "" && !validNumber(cfg.Number):
 		return nil, fmt.Errorf("%w: got %q", ErrBadNumber, cfg.Number)
@@ -120,6 +137,8 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 		return nil, fmt.Errorf("%w: got %q", ErrBadScript, cfg.Script)
 	case len(cfg.Name) > maxName:
 		return nil, ErrNameTooLong
+	case cfg.Delay < 0 || cfg.Delay > maxDelay:
+		return nil, fmt.Errorf("%w: got %s", ErrBadDelay, cfg.Delay)
 	}
 	sig, err := signal.NewDevice()
 	if err != nil {
@@ -134,7 +153,7 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 		return nil, err
 	}
 	p := &Phone{
-		srv: s, sig: sig, passkey: passkey, script: cfg.Script, name: cfg.Name,
+		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay, name: cfg.Name,
 		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
 		changed: make(chan struct{}), removed: make(chan struct{}),
 	}
@@ -337,11 +356,4 @@ func (p *Phone) bundleNodes() []waBinary.Node {
 		oneTime = &oneTimeKey{id: keyID(bundle.PreKeyID), value: *bundle.PreKey}
 	}
 	return bundleNodes(registrationID, bundle.Identity, signed, oneTime)
-}
-
-// take queues a stanza for the phone.
-func (p *Phone) take(d delivery) {
-	if !p.inbox.put(d) {
-		p.srv.stats.add(func(n *Counters) { n.QueueOverflows++ })
-	}
 }

@@ -16,52 +16,18 @@ import (
 	"wasup/sandbox/internal/signal"
 )
 
-// Status says how far a message has come.
-type Status string
-
-// The states of a message: one that the phone sent goes from sent to delivered to read, one that it received
-// from received to read.
-const (
-	StatusSent      Status = "sent"
-	StatusDelivered Status = "delivered"
-	StatusReceived  Status = "received"
-	StatusRead      Status = "read"
-)
-
-// Message is a message as a phone sees it, decrypted.
-type Message struct {
-	ID string `json:"id"`
-	// From is the account that sent it, Device the device of that account (0 is the phone), Chat the other
-	// side of the conversation and To the receiver; all by phone number.
-	From   types.JID `json:"from"`
-	Device uint16    `json:"device"`
-	To     types.JID `json:"to"`
-	Chat   types.JID `json:"chat"`
-	// FromMe says that the phone's own account sent it, from the phone or a linked device.
-	FromMe bool   `json:"from_me"`
-	Text   string `json:"text"`
-	// Type is the type attribute of the stanza: text, media, reaction, poll and so on.
-	Type   string    `json:"type"`
-	Time   time.Time `json:"time"`
-	Status Status    `json:"status"`
-	// Copies counts how often the message arrived: more than one means that it was received twice.
-	Copies int `json:"copies"`
-
-	// sender is where receipts go.
-	sender types.JID
-}
-
 // messageKey names a message: ids are chosen by senders and could clash between them.
 type messageKey struct {
 	account *account
 	id      string
 }
 
-// delivery is a stanza on its way to a phone.
+// delivery is a stanza on its way to a phone. group is nil in conversations of two.
 type delivery struct {
-	node waBinary.Node
-	from origin
-	chat *account
+	node  waBinary.Node
+	from  origin
+	chat  *account
+	group *group
 }
 
 const (
@@ -106,23 +72,62 @@ func (p *Phone) receiveMessage(d delivery) {
 		p.srv.log.Debug("phone could not read a message", "id", attr(&d.node, "id"), "err", err)
 		return
 	}
-	message := p.record(d, &content)
-	p.react(d, message)
+	if attr(&d.node, "category") == "peer" {
+		// What a linked device asks its phone, not what people write.
+		p.confirmDelivery(d)
+		p.receivePeer(d, &content)
+		return
+	}
+	p.takeSenderKey(d, &content)
+	p.react(d, p.record(d, &content))
 }
 
-// decrypt finds and decrypts the ciphertext of a message.
+// decrypt decrypts a message. In a group the sender's key comes encrypted for this phone beside the text that is
+// encrypted with it.
 func (p *Phone) decrypt(d delivery) ([]byte, error) {
-	enc, ok := d.node.GetOptionalChildByTag("enc")
-	if !ok {
+	parts := d.node.GetChildrenByTag("enc")
+	if len(parts) == 0 {
 		return nil, errors.New("no enc child")
 	}
 	// Sessions go by hidden ids, whichever address the stanza used: one device is one session.
 	sender := d.from.account.lidJID(d.from.device)
-	padded, err := p.sig.Decrypt(sender, attr(&enc, "type"), bytesOf(&enc))
-	if err != nil {
-		return nil, err
+	var plaintext []byte
+	for i := range parts {
+		var padded []byte
+		var err error
+		kind := attr(&parts[i], "type")
+		grouped := kind == signal.TypeSenderKeyMessage && d.group != nil
+		if grouped {
+			padded, err = p.sig.GroupDecrypt(d.group.jid, sender, bytesOf(&parts[i]))
+		} else {
+			padded, err = p.sig.Decrypt(sender, kind, bytesOf(&parts[i]))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if plaintext, err = signal.Unpad(padded); err != nil {
+			return nil, err
+		}
+		if !grouped && i+1 < len(parts) {
+			var key waE2E.Message
+			if err = proto.Unmarshal(plaintext, &key); err != nil {
+				return nil, fmt.Errorf("read a sender key: %w", err)
+			}
+			p.takeSenderKey(d, &key)
+		}
 	}
-	return signal.Unpad(padded)
+	return plaintext, nil
+}
+
+// takeSenderKey takes in the key with which a sender encrypts for a group.
+func (p *Phone) takeSenderKey(d delivery, content *waE2E.Message) {
+	key := content.GetSenderKeyDistributionMessage()
+	if key == nil || d.group == nil || key.GetGroupID() != d.group.jid.String() {
+		return
+	}
+	if err := p.sig.ProcessSenderKey(d.group.jid, d.from.account.lidJID(d.from.device), key.GetAxolotlSenderKeyDistributionMessage()); err != nil {
+		p.srv.log.Debug("phone could not use a sender key", "err", err)
+	}
 }
 
 func (p *Phone) known(d delivery) bool {
@@ -133,37 +138,48 @@ func (p *Phone) known(d delivery) bool {
 
 // record enters a message. Copies of what the account's other devices sent carry the chat inside.
 func (p *Phone) record(d delivery, content *waE2E.Message) Message {
-	chat := d.from.account
-	if d.from.account == p.account {
-		chat = p.account
-		if sent := content.GetDeviceSentMessage(); sent != nil {
-			if jid, err := types.ParseJID(sent.GetDestinationJID()); err == nil {
-				if other := p.srv.dir.find(jid); other != nil {
-					chat = other
-				}
-			}
-			content = sent.GetMessage()
-		}
+	in := chat{account: d.from.account, group: d.group}
+	if sent := content.GetDeviceSentMessage(); sent != nil && d.from.account == p.account {
+		in = p.destination(sent.GetDestinationJID())
+		content = sent.GetMessage()
+	}
+	if in.group != nil {
+		in.account = nil
 	}
 	message := &Message{
 		ID:     attr(&d.node, "id"),
 		From:   d.from.account.jid(0),
 		Device: d.from.device,
 		To:     p.account.jid(0),
-		Chat:   chat.jid(0),
+		Chat:   in.jid(),
 		FromMe: d.from.account == p.account,
-		Text:   textOf(content),
+		Name:   attr(&d.node, "notify"),
+		Kind:   KindUnknown,
 		Type:   attr(&d.node, "type"),
 		Time:   time.Now(),
 		Status: StatusReceived,
 		Copies: 1,
 		sender: attrJID(&d.node, "from"),
+		author: d.from.account,
+		chat:   in,
+	}
+	if d.group != nil {
+		message.To, message.sender = in.jid(), attrJID(&d.node, "participant")
 	}
 	if message.FromMe {
-		message.To, message.Status = chat.jid(0), StatusSent
+		message.To, message.Status = in.jid(), StatusSent
 	}
+	p.readContent(content, message)
 	p.enter(messageKey{d.from.account, message.ID}, message)
 	return *message
+}
+
+// destination is the chat that a copy of an own message belongs to; one's own when it cannot be found.
+func (p *Phone) destination(name string) chat {
+	if to, err := p.srv.chat(name); err == nil {
+		return to
+	}
+	return chat{account: p.account}
 }
 
 // enter adds a message and wakes those who wait for one.
@@ -182,6 +198,12 @@ func (p *Phone) enter(key messageKey, message *Message) {
 	}
 	p.messages = append(p.messages, message)
 	p.byID[key] = message
+	if message.Target != "" {
+		target := p.byID[messageKey{message.about, message.Target}]
+		if target != nil && target.chat == message.chat && target.mayChange(message) {
+			target.apply(message)
+		}
+	}
 	p.notify()
 }
 
@@ -189,19 +211,6 @@ func (p *Phone) enter(key messageKey, message *Message) {
 func (p *Phone) notify() {
 	close(p.changed)
 	p.changed = make(chan struct{})
-}
-
-func textOf(content *waE2E.Message) string {
-	switch {
-	case content.GetConversation() != "":
-		return content.GetConversation()
-	case content.GetExtendedTextMessage() != nil:
-		return content.GetExtendedTextMessage().GetText()
-	case content.GetReactionMessage() != nil:
-		return content.GetReactionMessage().GetText()
-	default:
-		return ""
-	}
 }
 
 // receivedAgain counts a further copy. The sender learns once more that the message has arrived: it may have
@@ -222,28 +231,68 @@ func (p *Phone) receivedAgain(d delivery) {
 
 // react does what the phone's script says about a new message.
 func (p *Phone) react(d delivery, message Message) {
-	script := p.Script()
-	if script == ScriptSilent {
-		return
+	p.mu.Lock()
+	script, delay := p.script, p.delay
+	p.mu.Unlock()
+	switch script {
+	case ScriptSilent:
+	case ScriptSlow:
+		p.srv.after(delay, func() { p.respond(d, message, script) })
+	default:
+		p.respond(d, message, script)
 	}
+}
+
+func (p *Phone) respond(d delivery, message Message, script Script) {
 	p.confirmDelivery(d)
-	if message.FromMe || script == ScriptDeliver {
+	// What only changes another message is shown there; there is nothing to read.
+	if message.FromMe || message.Target != "" || script == ScriptDeliver {
 		return
 	}
 	p.read(message)
-	if script == ScriptEcho && !d.from.scripted && message.Text != "" {
-		if _, err := p.send(d.from.account, message.Text, true); err != nil {
-			p.srv.log.Warn("phone could not answer", "err", err)
+	if script == ScriptEcho && !d.from.scripted {
+		p.echo(message)
+	}
+}
+
+// echo sends back what a message says or carries.
+func (p *Phone) echo(message Message) {
+	out := Outgoing{To: message.Chat.String(), Kind: message.Kind, Text: message.Text, Location: message.Location, Contact: message.Contact, scripted: true}
+	if message.Media != nil {
+		data, err := message.Media.Bytes()
+		if err != nil {
+			p.srv.log.Debug("phone could not download what it was to echo", "err", err)
+			return
 		}
+		m := message.Media
+		out.Media = &Attachment{
+			Data: data, MIME: m.MIME, FileName: m.FileName, Width: m.Width, Height: m.Height, Seconds: m.Seconds,
+			Voice: m.Voice, Animated: m.Animated, GIF: m.GIF, Waveform: m.Waveform, Thumbnail: m.Thumbnail,
+		}
+	}
+	if message.Poll != nil {
+		out.Selectable = message.Poll.Selectable
+		for _, option := range message.Poll.Options {
+			out.Options = append(out.Options, option.Name)
+		}
+	}
+	if out.check() != nil {
+		return
+	}
+	if _, err := p.dispatch(&out, message.chat); err != nil {
+		p.srv.log.Warn("phone could not answer", "err", err)
 	}
 }
 
 func (p *Phone) confirmDelivery(d delivery) {
 	kind := ""
-	if d.from.account == p.account {
+	switch {
+	case attr(&d.node, "category") == "peer":
+		kind = receiptPeer
+	case d.from.account == p.account:
 		kind = receiptSender
 	}
-	p.sendReceipt(attrJID(&d.node, "from"), attr(&d.node, "id"), kind, nil)
+	p.sendReceipt(attrJID(&d.node, "from"), attrJID(&d.node, "participant"), attr(&d.node, "id"), kind, nil)
 }
 
 // read marks a received message as read and tells the sender.
@@ -257,11 +306,19 @@ func (p *Phone) read(message Message) {
 		}
 	}
 	p.mu.Unlock()
-	p.sendReceipt(message.sender, message.ID, receiptRead, nil)
+	to, participant := message.sender, types.EmptyJID
+	if message.chat.group != nil {
+		to, participant = message.chat.group.jid, message.sender
+	}
+	p.sendReceipt(to, participant, message.ID, receiptRead, nil)
 }
 
-func (p *Phone) sendReceipt(to types.JID, id, kind string, content []waBinary.Node) {
+// sendReceipt tells something about a message. participant is its sender in a group, empty elsewhere.
+func (p *Phone) sendReceipt(to, participant types.JID, id, kind string, content []waBinary.Node) {
 	receipt := waBinary.Node{Tag: "receipt", Attrs: waBinary.Attrs{"to": to, "id": id, "type": kind}}
+	if !participant.IsEmpty() {
+		receipt.Attrs["participant"] = participant
+	}
 	if content != nil {
 		receipt.Content = content
 	}
@@ -284,7 +341,7 @@ func (p *Phone) askAgain(d delivery) {
 	}
 	keys := p.bundleNodes()
 	registration := keys[0]
-	p.sendReceipt(attrJID(&d.node, "from"), id, receiptRetry, []waBinary.Node{
+	p.sendReceipt(attrJID(&d.node, "from"), attrJID(&d.node, "participant"), id, receiptRetry, []waBinary.Node{
 		{Tag: "retry", Attrs: waBinary.Attrs{"count": strconv.Itoa(count), "id": id, "t": attr(&d.node, "t"), "v": "1"}},
 		registration,
 		{Tag: "keys", Content: keys[1:]},

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,7 +18,11 @@ import (
 
 // sentMessage is kept for receivers who ask to encrypt it anew.
 type sentMessage struct {
-	chat *account
+	chat chat
+	// kind, stanza and edit go into attributes.
+	kind         Kind
+	stanza, edit string
+	mediaType    string
 	// plain is for the other side, copied for the account's own devices.
 	plain, copied []byte
 }
@@ -28,21 +30,33 @@ type sentMessage struct {
 // maxSent bounds how many sent messages can be asked for again.
 const maxSent = 1000
 
-// SendText sends a text from the phone to a phone number or JID: encrypted for every device of the receiver,
-// with a copy for every device linked to the phone. It returns the message id. Receivers who are away get it
-// when they come back.
+// SendText sends a text from the phone to a phone number, a JID or the JID of a group.
 func (p *Phone) SendText(ctx context.Context, to, text string) (string, error) {
+	return p.SendMessage(ctx, Outgoing{To: to, Kind: KindText, Text: text})
+}
+
+// SendMessage sends a message from the phone: encrypted for every device of the receiver, with a copy for every
+// device linked to the phone; in a group under the phone's sender key, which every device gets. It returns the
+// message id. Receivers who are away get it when they come back. The error is an *OutgoingError when the message
+// does not fit together, ErrUnknownContact when there is no such receiver, ErrPhoneOffline, or of a group.
+func (p *Phone) SendMessage(ctx context.Context, out Outgoing) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	if text == "" || len(text) > maxText || !utf8.ValidString(text) {
-		return "", fmt.Errorf("%w: expected 1 to %d bytes of UTF-8", ErrBadText, maxText)
+	if out.Kind == "" {
+		out.Kind = KindText
 	}
-	target, err := p.srv.contact(to)
+	if err := out.check(); err != nil {
+		return "", err
+	}
+	if !p.Online() {
+		return "", ErrPhoneOffline
+	}
+	to, err := p.srv.chat(out.To)
 	if err != nil {
 		return "", err
 	}
-	return p.send(target, text, false)
+	return p.dispatch(&out, to)
 }
 
 // contact finds an account by number or JID.
@@ -61,39 +75,130 @@ func (s *Server) contact(name string) (*account, error) {
 	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
 }
 
-func (p *Phone) send(target *account, text string, scripted bool) (string, error) {
-	content := &waE2E.Message{Conversation: proto.String(text)}
-	message := sentMessage{chat: target}
-	var err error
+// dispatch encrypts and routes a message that was checked.
+func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
+	if to.group != nil {
+		if err := to.group.maySend(p.account); err != nil {
+			return "", err
+		}
+	}
+	content, kept, err := p.compose(out, to)
+	if err != nil {
+		return "", err
+	}
+	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out)}
 	if message.plain, err = proto.Marshal(content); err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
-	message.copied, err = proto.Marshal(&waE2E.Message{DeviceSentMessage: &waE2E.DeviceSentMessage{
-		DestinationJID: proto.String(target.lidJID(0).String()),
-		Message:        content,
-	}})
+	message.copied, err = proto.Marshal(&waE2E.Message{
+		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.hidden().String()), Message: content},
+		MessageContextInfo: content.MessageContextInfo,
+	})
 	if err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
-	id := newMessageID()
+	kept.ID, kept.Type = newMessageID(), message.stanza
 	// One message at a time, so that they arrive in the order of the calls.
 	p.sending.Lock()
 	defer p.sending.Unlock()
-	p.keep(id, message)
-	p.enter(messageKey{p.account, id}, &Message{
-		ID: id, From: p.account.jid(0), To: target.jid(0), Chat: target.jid(0), FromMe: true,
-		Text: text, Type: "text", Time: time.Now(), Status: StatusSent, Copies: 1,
-	})
-	node := waBinary.Node{
-		Tag:     "message",
-		Attrs:   waBinary.Attrs{"id": id, "to": target.lidJID(0), "type": "text"},
-		Content: []waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}},
+	p.keep(kept.ID, message)
+	node, err := p.stanza(kept.ID, message)
+	if err != nil {
+		return "", err
 	}
-	from := origin{account: p.account, scripted: scripted}
-	if told := p.srv.routeMessage(from, &node); told.code != 0 {
+	p.enter(messageKey{p.account, kept.ID}, kept)
+	if told := p.srv.routeMessage(origin{account: p.account, scripted: out.scripted}, &node); told.code != 0 {
 		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.code)
 	}
-	return id, nil
+	return kept.ID, nil
+}
+
+// stanza encrypts a message for everybody whom it concerns.
+func (p *Phone) stanza(id string, message sentMessage) (waBinary.Node, error) {
+	attrs := waBinary.Attrs{"id": id, "to": message.chat.hidden(), "type": message.stanza, "edit": message.edit}
+	node := waBinary.Node{Tag: "message", Attrs: attrs}
+	if message.chat.group == nil {
+		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
+		return node, nil
+	}
+	content, err := p.encryptForGroup(message)
+	if err != nil {
+		return waBinary.Node{}, err
+	}
+	attrs["addressing_mode"] = message.chat.group.addressing
+	node.Content = append(content, message.meta()...)
+	return node, nil
+}
+
+// meta says of polls which part of one a message is.
+func (m *sentMessage) meta() []waBinary.Node {
+	switch m.kind {
+	case KindPoll:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "creation"}}}
+	case KindVote:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "vote"}}}
+	default:
+		return nil
+	}
+}
+
+// encAttrs are the attributes that every ciphertext of the message has.
+func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
+	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
+	switch m.kind {
+	case KindVote, KindReaction, KindEdit, KindRevoke:
+		// Nobody needs to know that such a message could not be read.
+		attrs["decrypt-fail"] = "hide"
+	}
+	return attrs
+}
+
+// stanzaType is the type attribute of a message (whatsmeow send.go, getTypeFromMessage).
+func stanzaType(kind Kind) string {
+	switch {
+	case kind == KindReaction:
+		return "reaction"
+	case kind == KindPoll || kind == KindVote:
+		return "poll"
+	case kind.carries() || kind == KindContact || kind == KindLocation:
+		return "media"
+	default:
+		return "text"
+	}
+}
+
+// mediaType is the mediatype attribute of a ciphertext (whatsmeow send.go, getMediaTypeFromMessage).
+func mediaType(out *Outgoing) string {
+	switch {
+	case out.Kind == KindText && out.Preview != nil:
+		return "url"
+	case out.Kind == KindContact:
+		return "vcard"
+	case out.Kind == KindLocation:
+		return "location"
+	case out.Kind == KindAudio && out.Media.Voice:
+		return "ptt"
+	case out.Kind == KindVideo && out.Media.GIF:
+		return "gif"
+	case out.Kind.carries():
+		return string(out.Kind)
+	default:
+		return ""
+	}
+}
+
+// editAttribute is the edit attribute of a message (whatsmeow types, EditAttribute).
+func editAttribute(out *Outgoing, kept *Message) string {
+	switch {
+	case out.Kind == KindEdit:
+		return "1"
+	case out.Kind == KindRevoke && kept.about != kept.author:
+		return "8"
+	case out.Kind == KindRevoke, out.Kind == KindReaction && out.Text == "":
+		return "7"
+	default:
+		return ""
+	}
 }
 
 func (p *Phone) keep(id string, message sentMessage) {
@@ -115,10 +220,10 @@ func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
 		plaintext []byte
 	}
 	var copies []copyFor
-	if message.chat != p.account {
-		copies = append(copies, copyFor{message.chat.lidJID(0), message.plain})
-		for _, dev := range p.srv.dir.devicesOf(message.chat) {
-			copies = append(copies, copyFor{message.chat.lidJID(dev.id), message.plain})
+	if other := message.chat.account; other != p.account {
+		copies = append(copies, copyFor{other.lidJID(0), message.plain})
+		for _, dev := range p.srv.dir.devicesOf(other) {
+			copies = append(copies, copyFor{other.lidJID(dev.id), message.plain})
 		}
 	}
 	for _, dev := range p.srv.dir.devicesOf(p.account) {
@@ -131,6 +236,7 @@ func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
 			p.srv.log.Warn("phone could not encrypt for a device", "err", err)
 			continue
 		}
+		enc.Attrs = message.encAttrs(attr(&enc, "type"))
 		nodes = append(nodes, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": c.jid}, Content: []waBinary.Node{enc}})
 	}
 	return nodes
@@ -211,18 +317,26 @@ func (p *Phone) sendAgain(d delivery) {
 		p.sig.DeleteSession(device)
 	}
 	plaintext := message.plain
-	attrs := waBinary.Attrs{"id": id, "to": device, "type": "text", "device_fanout": "false"}
-	if d.from.account == p.account {
+	attrs := waBinary.Attrs{"id": id, "to": device, "type": message.stanza, "edit": message.edit, "device_fanout": "false"}
+	switch {
+	case message.chat.group != nil:
+		if plaintext, err = p.withSenderKey(message); err != nil {
+			p.srv.log.Warn("phone could not encrypt a group message again", "err", err)
+			return
+		}
+		attrs["to"], attrs["participant"] = message.chat.group.jid, d.from.account.jidOn(message.chat.group.server(), d.from.device)
+	case d.from.account == p.account:
 		plaintext = message.copied
-		attrs["recipient"] = message.chat.lidJID(0)
+		attrs["recipient"] = message.chat.hidden()
 	}
 	enc, err := p.encrypt(device, plaintext)
 	if err != nil {
 		p.srv.log.Warn("phone could not encrypt a message again", "err", err)
 		return
 	}
+	enc.Attrs = message.encAttrs(attr(&enc, "type"))
 	enc.Attrs["count"] = strconv.Itoa(count)
-	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: []waBinary.Node{enc}}
+	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: append([]waBinary.Node{enc}, message.meta()...)}
 	p.srv.routeMessage(origin{account: p.account}, &node)
 }
 

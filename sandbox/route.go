@@ -74,6 +74,9 @@ func (s *Server) routeMessage(from origin, node *waBinary.Node) verdict {
 	if attr(node, "id") == "" || to.User == "" {
 		return verdict{code: ackBadMessage}
 	}
+	if to.Server == types.GroupServer {
+		return s.routeGroup(from, node)
+	}
 	target := s.dir.find(to)
 	if target == nil {
 		return verdict{code: ackUnknownRecipient}
@@ -229,7 +232,7 @@ func (c *conn) handleReceipt(dev *device, node *waBinary.Node) {
 		return
 	}
 	// A receipt, a request to send again included, says that the message has arrived.
-	dev.acknowledge(stanzaKey{class: "message", id: id, from: to})
+	dev.acknowledge(stanzaKey{class: "message", id: id, from: to, participant: attrJID(node, "participant")})
 	c.send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "receipt", "id": id, "from": to, "type": attr(node, "type"), "t": unixNow()}})
 	s.routeReceipt(origin{account: dev.account, device: dev.id}, node)
 }
@@ -255,6 +258,10 @@ func (s *Server) routeReceipt(from origin, node *waBinary.Node) {
 	})
 	s.emit(Event{Kind: EventReceipt, Account: from.account.number, Device: from.account.jid(from.device).String(), Detail: kind + " " + attr(node, "id")})
 	to := attrJID(node, "to")
+	if g := s.groups.find(to); g != nil {
+		s.routeGroupReceipt(from, g, node)
+		return
+	}
 	target := s.dir.find(to)
 	if target == nil {
 		return

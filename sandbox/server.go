@@ -132,6 +132,7 @@ type Server struct {
 
 	dir    directory
 	media  mediaStore
+	groups groupSet
 	faults faultSet
 	stats  stats
 	events broadcaster
@@ -187,6 +188,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s.dir.init()
+	s.groups.init()
 	s.media.init(cfg.MaxMediaFile, cfg.MaxMedia)
 	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
 	s.stanzas = s.stanzaHandlers()

@@ -53,7 +53,7 @@ func withAttr(node waBinary.Node, name string, value any) waBinary.Node {
 
 // keyOf is what an acknowledgement of node will name.
 func keyOf(node *waBinary.Node) stanzaKey {
-	return stanzaKey{class: node.Tag, id: attr(node, "id"), from: attrJID(node, "from")}
+	return stanzaKey{class: node.Tag, id: attr(node, "id"), from: attrJID(node, "from"), participant: attrJID(node, "participant")}
 }
 
 // newStanzaID makes an id for a stanza of the server.

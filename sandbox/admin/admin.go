@@ -71,12 +71,13 @@ func (a *api) routes() []route {
 		{"/{$}", methods{"GET": a.index}, "this list"},
 		{"/server", methods{"GET": a.describe}, "the address and root key that a client needs"},
 		{"/phones", methods{"GET": a.listPhones, "POST": a.addPhone}, "virtual phones; add one"},
-		{"/phones/{number}", methods{"GET": a.getPhone, "PATCH": a.changePhone, "DELETE": a.removePhone}, "one phone; change its script; remove it"},
+		{"/phones/{number}", methods{"GET": a.getPhone, "PATCH": a.changePhone, "DELETE": a.removePhone}, "one phone; change its script, switch it on or off; remove it"},
 		{"/phones/{number}/scan", methods{"POST": a.scan}, "scan a pairing QR, as code or as picture"},
 		{"/phones/{number}/code", methods{"POST": a.enterCode}, "enter the pairing code that a client shows"},
 		{"/phones/{number}/passkey", methods{"GET": a.getPasskey, "PUT": a.setPasskey}, "whether pairings need the account's passkey; say so"},
 		{"/phones/{number}/passkey/assertion", methods{"POST": a.assertPasskey}, "answer a passkey request, as a browser does"},
 		{"/phones/{number}/messages", methods{"GET": a.listMessages, "POST": a.sendMessage}, "messages of the phone; send one"},
+		{"/phones/{number}/messages/{id}/media", methods{"GET": a.messageMedia}, "the file in a message, decrypted"},
 		{"/phones/{number}/messages/{id}/read", methods{"POST": a.readMessage}, "read a message: its sender gets the read receipt"},
 		{"/phones/{number}/devices", methods{"GET": a.listDevices}, "devices linked to the phone"},
 		{"/phones/{number}/devices/{jid}", methods{"DELETE": a.unlinkDevice}, "unlink a device, as a person does on the phone"},
@@ -135,8 +136,12 @@ func (a *api) answer(w http.ResponseWriter, status int, body any) {
 		w.WriteHeader(status)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	if file, ok := body.(fileBody); ok {
+		a.answerFile(w, status, file)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	// Texts go to terminals, not into HTML pages: <3 should read <3.

@@ -137,7 +137,7 @@ func TestTheIndexListsRoutesThatExist(t *testing.T) {
 func TestAPhoneIsAddedListedChangedAndRemoved(t *testing.T) {
 	f := newFixture(t)
 	f.get("/phones").is(t, 200, `{"phones":[]}`)
-	ana := `{"number":"4915112345678","name":"Ana","script":"echo","jid":"4915112345678@s.whatsapp.net","lid":"#@lid","devices":[]}`
+	ana := `{"number":"4915112345678","name":"Ana","script":"echo","jid":"4915112345678@s.whatsapp.net","lid":"#@lid","online":true,"delay":"3s","devices":[]}`
 	f.post("/phones", `{"number":"+4915112345678","name":"Ana","script":"echo"}`).is(t, 201, ana)
 	f.get("/phones/4915112345678").is(t, 200, ana)
 	f.get("/phones/+4915112345678").is(t, 200, ana)
@@ -148,7 +148,7 @@ func TestAPhoneIsAddedListedChangedAndRemoved(t *testing.T) {
 	f.send("PATCH", "/phones/4915112345678", "application/json", `{"script":"silent"}`).is(t, 200, strings.Replace(ana, "echo", "silent", 1))
 	f.send("DELETE", "/phones/4915112345678", "", "").is(t, 204, "")
 	f.get("/phones").is(t, 200, `{"phones":[]}`)
-	f.post("/phones", `{}`).is(t, 201, `{"number":"#","name":"#","script":"read","jid":"#@s.whatsapp.net","lid":"#@lid","devices":[]}`)
+	f.post("/phones", `{}`).is(t, 201, `{"number":"#","name":"#","script":"read","jid":"#@s.whatsapp.net","lid":"#@lid","online":true,"delay":"3s","devices":[]}`)
 }
 
 func TestBadInputIsRefusedByName(t *testing.T) {
@@ -162,7 +162,7 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 	}{
 		{"POST", "/phones", `{"number":"12"}`, 400, `"invalid","message":"expected 7 to 15 digits, the first not 0","field":"number"`},
 		{"POST", "/phones", `{"name":"` + strings.Repeat("x", 101) + `"}`, 400, `"invalid","message":"expected at most 100 bytes","field":"name"`},
-		{"POST", "/phones", `{"script":"dance"}`, 400, `"invalid","message":"expected read, echo, deliver or silent","field":"script"`},
+		{"POST", "/phones", `{"script":"dance"}`, 400, `"invalid","message":"expected read, echo, deliver, slow or silent","field":"script"`},
 		{"POST", "/phones", `{"number":4915112345678}`, 400, `"invalid","message":"expected a string, got number","field":"number"`},
 		{"POST", "/phones", `{"nmber":"4915112345678"}`, 400, `"unknown_field","message":"there is no such field","field":"nmber"`},
 		{"POST", "/phones", `{"name":"x"} {}`, 400, `"bad_json","message":"expected one JSON object and nothing after it"`},
@@ -173,7 +173,7 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"GET", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"DELETE", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"GET", "/phones?page=2", ``, 400, `"unknown_field","message":"this route takes no parameters","field":"page"`},
-		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected read, echo, deliver or silent","field":"script"`},
+		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected script, delay, online or offline_for","field":"body"`},
 		{"POST", message, `{"text":"hola"}`, 400, `"invalid","message":"expected a phone number or a JID","field":"to"`},
 		{"POST", message, `{"to":"34600111222"}`, 400, `"invalid","message":"expected at least one character","field":"text"`},
 		{"POST", message, `{"to":"34600111222","text":"hola"}`, 404, `"not_on_whatsapp","message":"expected the number or JID of a phone of this sandbox","field":"to"`},
@@ -208,7 +208,7 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 func TestFaultsAreSetListedAndCleared(t *testing.T) {
 	f := newFixture(t)
 	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature",` +
-		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download",` +
+		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download","withhold_sender_key",` +
 		`"duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
 	f.get("/faults").is(t, 200, `{"faults":[],`+kinds+`}`)
 	ban := `{"id":"1","kind":"login_failure","account":"4915112345678","count":2,"code":402,"expire":"24h0m0s","ban_code":106,"applied":0}`

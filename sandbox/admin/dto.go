@@ -1,7 +1,5 @@
 package admin
 
-import "time"
-
 // The public JSON. Times are RFC 3339, durations as Go writes them ("1.5s"),
 // numbers of phones are digits without a plus.
 
@@ -41,8 +39,12 @@ type phoneRequest struct {
 	Script string `json:"script"`
 }
 
-type scriptRequest struct {
-	Script string `json:"script"`
+// phoneChange says what is to be different; what is left out stays.
+type phoneChange struct {
+	Script     string `json:"script"`
+	Delay      string `json:"delay"`
+	Online     *bool  `json:"online"`
+	OfflineFor string `json:"offline_for"`
 }
 
 type phoneBody struct {
@@ -51,6 +53,8 @@ type phoneBody struct {
 	Script  string       `json:"script"`
 	JID     string       `json:"jid"`
 	LID     string       `json:"lid"`
+	Online  bool         `json:"online"`
+	Delay   string       `json:"delay"`
 	Devices []deviceBody `json:"devices"`
 }
 
@@ -92,33 +96,6 @@ type passkeyBody struct {
 
 type scanBody struct {
 	Device string `json:"device"`
-}
-
-type sendRequest struct {
-	To   string `json:"to"`
-	Text string `json:"text"`
-}
-
-type sendBody struct {
-	ID string `json:"id"`
-}
-
-type messageBody struct {
-	ID     string    `json:"id"`
-	Chat   string    `json:"chat"`
-	From   string    `json:"from"`
-	To     string    `json:"to"`
-	Device uint16    `json:"device"`
-	FromMe bool      `json:"from_me"`
-	Type   string    `json:"type"`
-	Text   string    `json:"text"`
-	Time   time.Time `json:"time"`
-	Status string    `json:"status"`
-	Copies int       `json:"copies"`
-}
-
-type messagesBody struct {
-	Messages []messageBody `json:"messages"`
 }
 
 type faultRequest struct {

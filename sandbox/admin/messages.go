@@ -3,8 +3,10 @@ package admin
 import (
 	"context"
 	"errors"
+	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"wasup/sandbox"
 )
@@ -15,16 +17,13 @@ func (a *api) sendMessage(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	var in sendRequest
-	if err := readJSON(r, maxJSON, &in); err != nil {
+	if err := readJSON(r, maxBody, &in); err != nil {
 		return 0, nil, err
 	}
-	switch {
-	case in.To == "":
+	if in.To == "" {
 		return 0, nil, invalid("to", "expected a phone number or a JID")
-	case in.Text == "":
-		return 0, nil, invalid("text", "expected at least one character")
 	}
-	id, err := phone.SendText(r.Context(), in.To, in.Text)
+	id, err := phone.SendMessage(r.Context(), in.outgoing())
 	if err != nil {
 		return 0, nil, translate(err)
 	}
@@ -60,7 +59,7 @@ func (a *api) listMessages(r *http.Request) (int, any, error) {
 	}
 	body := messagesBody{Messages: []messageBody{}}
 	for _, message := range messages {
-		body.Messages = append(body.Messages, messageJSON(message))
+		body.Messages = append(body.Messages, messageJSON(phone, message))
 	}
 	return http.StatusOK, body, nil
 }
@@ -110,9 +109,43 @@ func (a *api) readMessage(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func messageJSON(m sandbox.Message) messageBody {
-	return messageBody{
-		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
-		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
+// fileBody is an answer that is a file, of the type that its sender gave it.
+type fileBody struct {
+	mime string
+	data []byte
+}
+
+// messageMedia answers with the decrypted file of a message.
+func (a *api) messageMedia(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	messages, id := phone.Messages(), r.PathValue("id")
+	at := slices.IndexFunc(messages, func(m sandbox.Message) bool { return m.ID == id && m.Media != nil })
+	if at < 0 {
+		return 0, nil, notFound("media_not_found", "id", "the phone has no such message with a file")
+	}
+	data, err := messages[at].Media.Bytes()
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusOK, fileBody{messages[at].Media.MIME, data}, nil
+}
+
+// answerFile writes a file. Whoever sent it chose its type, so only types that a browser shows and does not run
+// are passed on, and nothing may be run in any case.
+func (a *api) answerFile(w http.ResponseWriter, status int, file fileBody) {
+	media, _, err := mime.ParseMediaType(file.mime)
+	kind, _, _ := strings.Cut(media, "/")
+	if err != nil || media == "image/svg+xml" || !slices.Contains([]string{"image", "audio", "video"}, kind) {
+		media = "application/octet-stream"
+	}
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	w.WriteHeader(status)
+	if _, err = w.Write(file.data); err != nil {
+		a.log.Debug("admin answer was not written", "err", err)
 	}
 }

@@ -49,18 +49,47 @@ func (a *api) addPhone(r *http.Request) (int, any, error) {
 	return http.StatusCreated, phoneJSON(phone), nil
 }
 
-// changePhone gives a phone another script.
+// changePhone gives a phone another script, or switches it on or off.
 func (a *api) changePhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	var in scriptRequest
+	var in phoneChange
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	if err := phone.SetScript(sandbox.Script(in.Script)); err != nil {
-		return 0, nil, translate(err)
+	if in == (phoneChange{}) {
+		return 0, nil, invalid("body", "expected script, delay, online or offline_for")
+	}
+	if in.Online != nil && in.OfflineFor != "" {
+		return 0, nil, invalid("offline_for", "expected either online or offline_for")
+	}
+	delay, err := readDuration("delay", in.Delay)
+	if err != nil {
+		return 0, nil, err
+	}
+	absence, err := readDuration("offline_for", in.OfflineFor)
+	if err != nil {
+		return 0, nil, err
+	}
+	if in.Delay != "" {
+		if err := phone.SetDelay(delay); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.Script != "" {
+		if err := phone.SetScript(sandbox.Script(in.Script)); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.Online != nil {
+		phone.SetOnline(*in.Online)
+	}
+	if in.OfflineFor != "" {
+		if err := phone.GoOffline(absence); err != nil {
+			return 0, nil, translate(err)
+		}
 	}
 	return http.StatusOK, phoneJSON(phone), nil
 }
@@ -110,6 +139,8 @@ func phoneJSON(phone *sandbox.Phone) phoneBody {
 		Script:  string(phone.Script()),
 		JID:     phone.JID().String(),
 		LID:     phone.LID().String(),
+		Online:  phone.Online(),
+		Delay:   phone.Delay().String(),
 		Devices: devicesJSON(phone),
 	}
 }

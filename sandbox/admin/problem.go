@@ -55,11 +55,16 @@ var known = []struct {
 	{sandbox.ErrPhoneRemoved, problem{http.StatusNotFound, "phone_not_found", "the phone was removed meanwhile", "number"}},
 	{sandbox.ErrBadNumber, problem{http.StatusBadRequest, "invalid", "expected 7 to 15 digits, the first not 0", "number"}},
 	{sandbox.ErrNameTooLong, problem{http.StatusBadRequest, "invalid", "expected at most 100 bytes", "name"}},
-	{sandbox.ErrBadScript, problem{http.StatusBadRequest, "invalid", "expected read, echo, deliver or silent", "script"}},
+	{sandbox.ErrBadScript, problem{http.StatusBadRequest, "invalid", "expected read, echo, deliver, slow or silent", "script"}},
 	{sandbox.ErrUnknownDevice, problem{http.StatusNotFound, "device_not_found", "the phone has no such linked device", "jid"}},
 	{sandbox.ErrUnknownContact, problem{http.StatusNotFound, "not_on_whatsapp", "expected the number or JID of a phone of this sandbox", "to"}},
 	{sandbox.ErrUnknownMessage, problem{http.StatusNotFound, "message_not_found", "the phone has no such message", "id"}},
 	{sandbox.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
+	{sandbox.ErrBadDelay, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "delay"}},
+	{sandbox.ErrBadAbsence, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 24h", "offline_for"}},
+	{sandbox.ErrPhoneOffline, problem{http.StatusConflict, "phone_offline", "the phone is switched off", ""}},
+	{sandbox.ErrMediaTooLarge, problem{http.StatusRequestEntityTooLarge, "too_large", "the file is larger than the sandbox takes", "media"}},
+	{sandbox.ErrMediaGone, problem{http.StatusGone, "media_gone", "the file was taken away from the server", "id"}},
 	{sandbox.ErrUnknownMedia, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
 	{sandbox.ErrBadMediaCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
 	{sandbox.ErrNotRunning, problem{http.StatusConflict, "not_running", "the server is restarting already, or closed", ""}},
@@ -71,9 +76,12 @@ var known = []struct {
 func translate(err error) error {
 	var fault *sandbox.FaultError
 	var code *signal.LinkCodeError
+	var message *sandbox.OutgoingError
 	switch {
 	case errors.As(err, &fault):
 		return invalid(faultField(fault.Field), "%s", fault.Reason)
+	case errors.As(err, &message):
+		return invalid(message.Field, "%s", message.Reason)
 	case errors.As(err, &code):
 		return &problem{http.StatusBadRequest, "bad_code", fmt.Sprintf("%s: expected %s", code.Part, code.Want), "code"}
 	case errors.Is(err, sandbox.ErrBadCode):

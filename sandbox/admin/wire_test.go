@@ -217,7 +217,7 @@ func TestMessagesGoBothWaysThroughTheAPI(t *testing.T) {
 	}
 	const times = `"time":"[^"]+"`
 	f.matches("/phones/"+ana+"/messages", `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
-		`@s.whatsapp.net","to":"`+ana+`@s.whatsapp.net","device":0,"from_me":false,"type":"text","text":"hola <3",`+times+`,"status":"received","copies":1\}\]\}`)
+		`@s.whatsapp.net","to":"`+ana+`@s.whatsapp.net","device":0,"from_me":false,"type":"text","text":"hola <3",`+times+`,"status":"received","copies":1,"kind":"text","name":"`+bruno+`"\}\]\}`)
 
 	// The answer is waited for before it is sent.
 	waited := make(chan answer, 1)
