@@ -148,6 +148,8 @@ func (p *Phone) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 		p.readKey(m.GetKey(), into)
 	case waE2E.ProtocolMessage_EPHEMERAL_SETTING:
 		into.Kind, into.Expiration = KindTimer, m.GetEphemeralExpiration()
+	default:
+		// Nothing that a person sees.
 	}
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -29,9 +30,9 @@ func (s *Server) routeGroup(from origin, node *waBinary.Node) verdict {
 	if participant := attrJID(node, "participant"); !participant.IsEmpty() {
 		return s.routeGroupRetry(from, g, participant, node)
 	}
-	switch err := g.maySend(from.account); err {
-	case nil:
-	case ErrNotInGroup:
+	switch err := g.maySend(from.account); {
+	case err == nil:
+	case errors.Is(err, ErrNotInGroup):
 		return verdict{code: ackNotAMember}
 	default:
 		return verdict{code: ackForbidden}

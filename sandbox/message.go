@@ -173,6 +173,8 @@ func (m *Message) apply(change *Message) {
 		if m.Poll != nil && change.Poll != nil {
 			m.Poll = m.Poll.voted(change.From, change.Poll)
 		}
+	default:
+		// Other kinds are about no other message.
 	}
 }
 

@@ -149,6 +149,7 @@ func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
 	case KindVote, KindReaction, KindEdit, KindRevoke:
 		// Nobody needs to know that such a message could not be read.
 		attrs["decrypt-fail"] = "hide"
+	default:
 	}
 	return attrs
 }
