@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func (l *line) Send(ctx context.Context, _ session.ID, message session.Text) (se
 	l.sent <- message
 	select {
 	case a := <-l.answers:
-		if a.err == errCrash {
+		if errors.Is(a.err, errCrash) {
 			panic("a bug in the sender")
 		}
 		return a.ack, a.err
