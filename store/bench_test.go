@@ -10,6 +10,7 @@ import (
 	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
+	"wasup/store/pgtest"
 )
 
 // sendOnce is what one message costs the ledger: two commits.
@@ -27,15 +28,23 @@ func sendOnce(b *testing.B, st *store.Store, id session.ID, key string) {
 	}
 }
 
-func BenchmarkBeginFinish(b *testing.B) {
-	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+// onBoth runs a benchmark against each database, a new one each time.
+func onBoth(b *testing.B, run func(b *testing.B, st *store.Store)) {
+	b.Run("sqlite", func(b *testing.B) { run(b, openAt(b, filepath.Join(b.TempDir(), "wasup.db"))) })
+	b.Run("postgres", func(b *testing.B) { run(b, openDSN(b, pgtest.DSN(b), store.Options{})) })
+}
+
+func BenchmarkBeginFinish(b *testing.B) { onBoth(b, beginFinish) }
+
+func beginFinish(b *testing.B, st *store.Store) {
 	for i := 0; b.Loop(); i++ {
 		sendOnce(b, st, "51", fmt.Sprint(i))
 	}
 }
 
-func BenchmarkBeginFinishParallel(b *testing.B) {
-	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+func BenchmarkBeginFinishParallel(b *testing.B) { onBoth(b, beginFinishParallel) }
+
+func beginFinishParallel(b *testing.B, st *store.Store) {
 	b.SetParallelism(25) // callers for each processor
 	var callers, n atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
@@ -47,8 +56,9 @@ func BenchmarkBeginFinishParallel(b *testing.B) {
 }
 
 // BenchmarkLoadBesideWriter is a status request while messages go out.
-func BenchmarkLoadBesideWriter(b *testing.B) {
-	st := openAt(b, filepath.Join(b.TempDir(), "wasup.db"))
+func BenchmarkLoadBesideWriter(b *testing.B) { onBoth(b, loadBesideWriter) }
+
+func loadBesideWriter(b *testing.B, st *store.Store) {
 	if _, err := st.Sessions().SetDesired(b.Context(), "51", session.DesiredRun); err != nil {
 		b.Fatal(err)
 	}

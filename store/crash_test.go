@@ -11,16 +11,19 @@ import (
 	"testing"
 	"time"
 
+	"go.mau.fi/util/dbutil"
+
 	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
+	"wasup/store/pgtest"
 	"wasup/store/storetest"
 )
 
 // writeUntilKilled is the child: several writers, and a line on standard output for each thing the store has accepted.
-func writeUntilKilled(path string) int {
+func writeUntilKilled(dsn string) int {
 	ctx := context.Background()
-	st, err := store.Open(ctx, "sqlite:"+path, store.Options{})
+	st, err := store.Open(ctx, dsn, store.Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -69,11 +72,16 @@ func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 }
 
 func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "wasup.db")
+	t.Run("sqlite", func(t *testing.T) { survivesKill9(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")) })
+	t.Run("postgres", func(t *testing.T) { survivesKill9(t, pgtest.DSN(t)) })
+}
+
+func survivesKill9(t *testing.T, dsn string) {
+	t.Helper()
 	accepted := map[string]outbox.State{} // "session key" -> the furthest state that was acknowledged
 	for round := range 3 {
-		killAfter(t, path, 40+17*round, accepted)
-		st := openAt(t, path) // the dead process's lock must not keep us out
+		killAfter(t, dsn, 40+17*round, accepted)
+		st := openDSN(t, dsn, store.Options{}) // the dead process's lock must not keep us out
 		for at, want := range accepted {
 			id, key, _ := strings.Cut(at, " ")
 			stored, existed, err := st.Outbox().Begin(t.Context(), outbox.Entry{
@@ -90,9 +98,11 @@ func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
 				t.Fatalf("session %s is lost: %v", id, err)
 			}
 		}
-		var verdict string
-		if err := st.DB().QueryRow(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-			t.Fatalf("integrity after round %d: %q, %v", round, verdict, err)
+		if st.DB().Dialect == dbutil.SQLite {
+			var verdict string
+			if err := st.DB().QueryRow(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+				t.Fatalf("integrity after round %d: %q, %v", round, verdict, err)
+			}
 		}
 		if err := st.Close(); err != nil {
 			t.Fatal(err)
@@ -102,12 +112,12 @@ func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
 
 // killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds what
 // it acknowledged.
-func killAfter(t *testing.T, path string, writes int, accepted map[string]outbox.State) {
+func killAfter(t *testing.T, dsn string, writes int, accepted map[string]outbox.State) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
 	defer cancel()
 	child := exec.CommandContext(ctx, os.Args[0])
-	child.Env = append(os.Environ(), childFile+"="+path)
+	child.Env = append(os.Environ(), childDSN+"="+dsn)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {

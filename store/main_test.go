@@ -9,12 +9,12 @@ import (
 	"wasup/store/pgtest"
 )
 
-// childFile names the database when the test binary runs as a child that is going to be killed.
-const childFile = "WASUP_STORE_TEST_CHILD_FILE"
+// childDSN names the database when the test binary runs as a child that is going to be killed.
+const childDSN = "WASUP_STORE_TEST_CHILD_DSN"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childFile); path != "" {
-		os.Exit(writeUntilKilled(path))
+	if dsn := os.Getenv(childDSN); dsn != "" {
+		os.Exit(writeUntilKilled(dsn))
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		pgtest.Stop()

@@ -25,7 +25,7 @@ type opener struct {
 func bothDatabases() []opener {
 	return []opener{
 		{"sqlite", func(t *testing.T) *store.Store { return openAt(t, filepath.Join(t.TempDir(), "wasup.db")) }},
-		{"postgres", func(t *testing.T) *store.Store { return openPostgres(t, pgtest.DSN(t), store.Options{}) }},
+		{"postgres", func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t), store.Options{}) }},
 	}
 }
 
@@ -175,7 +175,7 @@ func alter(t *testing.T, statement string, stores ...*store.Store) {
 
 func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 	both := func(t *testing.T) (source, target *store.Store) {
-		source, target = openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openPostgres(t, pgtest.DSN(t), store.Options{})
+		source, target = openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
 		fill(t, source)
 		return source, target
 	}
@@ -244,7 +244,7 @@ func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 }
 
 func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
-	source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openPostgres(t, pgtest.DSN(t), store.Options{})
+	source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
 	back := openAt(t, filepath.Join(t.TempDir(), "back.db"))
 	// "animal" sorts before the table that it refers to.
 	for _, st := range []*store.Store{source, target, back} {

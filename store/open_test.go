@@ -178,7 +178,7 @@ func TestASecondProcessIsTurnedAwayByName(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "wasup.db")
 	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), childFile+"="+path)
+	child.Env = append(os.Environ(), childDSN+"=sqlite:"+path)
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

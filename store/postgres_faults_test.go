@@ -44,7 +44,7 @@ func message(key string) outbox.Entry {
 
 func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 	cluster := pgtest.New(t)
-	st := openPostgres(t, cluster.Database(t), store.Options{})
+	st := openDSN(t, cluster.Database(t), store.Options{})
 	kept, _, err := st.Outbox().Begin(t.Context(), message("kept"))
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 
 func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 	cluster := pgtest.New(t)
-	st := openPostgres(t, cluster.Database(t), store.Options{AnswerTimeout: time.Millisecond * 500})
+	st := openDSN(t, cluster.Database(t), store.Options{AnswerTimeout: time.Millisecond * 500})
 	if err := st.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 
 func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	st := openPostgres(t, dsn, store.Options{AnswerTimeout: 200 * time.Millisecond})
+	st := openDSN(t, dsn, store.Options{AnswerTimeout: 200 * time.Millisecond})
 	tx, err := direct(t, dsn).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func holderOf(t *testing.T, db *sql.DB) (pid int) {
 
 func TestALockThatLostItsConnectionIsTakenAgain(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	st := openPostgres(t, dsn, store.Options{})
+	st := openDSN(t, dsn, store.Options{})
 	db := direct(t, dsn)
 	before := holderOf(t, db)
 	if _, err := db.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", before); err != nil {
@@ -156,46 +156,13 @@ func TestALockThatLostItsConnectionIsTakenAgain(t *testing.T) {
 	wantRefused(t, dsn, session.CodeStoreLocked, "in use by")
 }
 
-// takeAway makes another connection hold the lock instead of the store, as a process does that was faster.
-func takeAway(t *testing.T, dsn string) {
-	t.Helper()
-	db := direct(t, altered(t, dsn, withName("rival")))
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	// It queues for the lock, and then the holder's connection is ended: so it is certain to be the faster one.
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", int64(0x7761737570))
-		waiting <- err
-	}()
-	killer := direct(t, dsn)
-	eventually(t, "the rival's place in the queue", func(ctx context.Context) error {
-		var n int
-		err := killer.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted
-			AND database=(SELECT oid FROM pg_database WHERE datname=current_database())`).Scan(&n)
-		if err == nil && n == 0 {
-			err = errors.New("nobody waits for the lock")
-		}
-		return err
-	})
-	if _, err := killer.ExecContext(t.Context(), "SELECT pg_terminate_backend($1)", holderOf(t, killer)); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-waiting; err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestADatabaseThatAnotherProcessTookIsLostAndNotWrittenAnyMore(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	st := openPostgres(t, dsn, store.Options{})
+	st := openDSN(t, dsn, store.Options{})
 	if _, err := st.Sessions().SetDesired(t.Context(), "51", session.DesiredRun); err != nil {
 		t.Fatal(err)
 	}
-	takeAway(t, dsn)
+	pgtest.Rival(t, dsn)
 	select {
 	case err := <-st.Lost():
 		var e *session.Error

@@ -31,14 +31,6 @@ func altered(t *testing.T, dsn string, change func(*url.URL)) string {
 	return u.String()
 }
 
-func withName(name string) func(*url.URL) {
-	return func(u *url.URL) {
-		q := u.Query()
-		q.Set("application_name", name)
-		u.RawQuery = q.Encode()
-	}
-}
-
 // direct is a connection to the database beside the store, for what the store has no method for.
 func direct(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
@@ -93,7 +85,7 @@ func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 			wantNoPassword(t, dsn, err.Error())
 		})
 	}
-	openPostgres(t, dsn, store.Options{}) // and nothing of that kept the database from being opened
+	openDSN(t, dsn, store.Options{}) // and nothing of that kept the database from being opened
 }
 
 // wantNoPassword wants a text without any password of these tests, as it is or escaped.
@@ -113,7 +105,7 @@ func wantNoPassword(t *testing.T, dsn, text string) {
 
 func TestAPostgresOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	if err := openPostgres(t, dsn, store.Options{}).Close(); err != nil {
+	if err := openDSN(t, dsn, store.Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
 	db := direct(t, dsn)
@@ -141,9 +133,9 @@ func TestAPostgresUserWithoutRightsIsToldWhichAreMissing(t *testing.T) {
 
 func TestAPostgresHasOneProcessAtATime(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	first := openPostgres(t, dsn, store.Options{})
+	first := openDSN(t, dsn, store.Options{})
 	wantRefused(t, dsn, session.CodeStoreLocked, "is in use by", "wasup on", fmt.Sprintf("pid %d", os.Getpid()), "127.0.0.1")
-	openPostgres(t, pgtest.DSN(t), store.Options{}) // another database of the same server is another matter
+	openDSN(t, pgtest.DSN(t), store.Options{}) // another database of the same server is another matter
 
 	// Whoever waits gets it when the first one leaves.
 	opened := make(chan error, 1)
@@ -165,7 +157,7 @@ func TestAPostgresHasOneProcessAtATime(t *testing.T) {
 func TestAPoolNeverOpensMoreThanItMay(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	var log bytes.Buffer
-	st := openPostgres(t, dsn, store.Options{MaxConns: 3, IdleConns: 2, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	st := openDSN(t, dsn, store.Options{MaxConns: 3, IdleConns: 2, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
 	defer cancel()
 	errs := make(chan error)

@@ -9,10 +9,10 @@ import (
 )
 
 func TestPostgresConforms(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) *store.Store { return openPostgres(t, pgtest.DSN(t), store.Options{}) })
+	storetest.Run(t, func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t), store.Options{}) })
 }
 
-func openPostgres(tb testing.TB, dsn string, options store.Options) *store.Store {
+func openDSN(tb testing.TB, dsn string, options store.Options) *store.Store {
 	tb.Helper()
 	st, err := store.Open(tb.Context(), dsn, options)
 	if err != nil {

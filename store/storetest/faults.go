@@ -183,14 +183,10 @@ func readsPassTheWriter(t *testing.T, st *store.Store) {
 }
 
 func fullDatabase(t *testing.T, st *store.Store) {
-	if st.DB().Dialect != dbutil.SQLite {
-		t.Skip("only SQLite can be limited from inside")
-	}
 	ctx := bounded(t)
 	kept, _, err := st.Outbox().Begin(ctx, entry("51", "kept"))
 	must(t, err)
-	_, err = st.DB().Exec(ctx, "PRAGMA max_page_count=1") // SQLite makes it the present size
-	must(t, err)
+	makeRoom := takeRoom(t, st)
 	var fullErr error
 	big := entry("51", "big")
 	big.Text = strings.Repeat("x", 1<<20)
@@ -200,11 +196,28 @@ func fullDatabase(t *testing.T, st *store.Store) {
 	if again, existed, err := st.Outbox().Begin(ctx, entry("51", "kept")); err != nil || !existed || again.Text != kept.Text {
 		t.Fatalf("accepted entry is %+v, %v, %v in a full database", again, existed, err)
 	}
-	_, err = st.DB().Exec(ctx, "PRAGMA max_page_count=1000000")
-	must(t, err)
+	makeRoom()
 	if _, existed, err := st.Outbox().Begin(ctx, big); err != nil || existed {
 		t.Fatalf("after room was made: existed %v, %v", existed, err)
 	}
+}
+
+// takeRoom makes the database as good as full until the returned function is called. PostgreSQL has no such switch, so a
+// trigger refuses large messages with the very error of a full disk.
+func takeRoom(t *testing.T, st *store.Store) (makeRoom func()) {
+	t.Helper()
+	run := func(statement string) {
+		_, err := st.DB().Exec(bounded(t), statement)
+		must(t, err)
+	}
+	if st.DB().Dialect == dbutil.SQLite {
+		run("PRAGMA max_page_count=1") // SQLite makes it the present size
+		return func() { run("PRAGMA max_page_count=1000000") }
+	}
+	run(`CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE='disk_full'; END $$`)
+	run("CREATE TRIGGER no_room BEFORE INSERT ON wasup_outbox FOR EACH ROW WHEN (length(NEW.body) > 1000) EXECUTE FUNCTION no_room()")
+	return func() { run("DROP TRIGGER no_room ON wasup_outbox") }
 }
 
 func readOnly(t *testing.T, st *store.Store) {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"wasup/sandbox"
+	"wasup/session"
+	"wasup/store/pgtest"
+)
+
+func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
+	server := newSandbox(t, sandbox.Config{})
+	cluster := pgtest.New(t)
+	h := open(t, server, quick(server, cluster.Database(t)), seams{})
+	phone := h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.talk(1, phone, bruno, "before")
+	shown := h.seen.count("1", session.QRRequired)
+	if err := cluster.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	refused := h.send(1, bruno.Number(), "during")
+	if refused.status < 500 || strings.Contains(string(refused.body), "127.0.0.1") || strings.Contains(string(refused.body), "SQL") {
+		t.Errorf("a send without a database is answered %d: %s", refused.status, refused.body)
+	}
+	// A session that reconnects meanwhile cannot read its device, and must not take that for having none.
+	server.DropTCP(sandbox.Select{})
+	h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
+	if err := cluster.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.ready(1)
+	if n := h.seen.count("1", session.QRRequired); n != shown || len(phone.Devices()) != 1 {
+		t.Fatalf("it needed a QR again: %d instead of %d, %d devices", n, shown, len(phone.Devices()))
+	}
+	h.talk(1, phone, bruno, "after")
+	for _, text := range received(bruno) {
+		if text == "during" {
+			t.Error("the refused message was sent")
+		}
+	}
+	exposition := h.get("/metrics", 1).is(http.StatusOK)
+	for _, series := range []string{`wasup_store_connections_max{pool="postgres"} 20`, `wasup_store_connections{pool="postgres",use="idle"}`} {
+		if !strings.Contains(string(exposition.body), series) {
+			t.Errorf("the metrics do not hold %s", series)
+		}
+	}
+}
+
+func TestAProcessWhoseDatabaseAnotherOneTookEndsWithOneLine(t *testing.T) {
+	server := newSandbox(t, sandbox.Config{})
+	dsn := pgtest.DSN(t)
+	h := open(t, server, quick(server, dsn), seams{})
+	h.linked(1)
+	ended := make(chan error, 1)
+	go func() { ended <- h.app.Wait(t.Context()) }()
+	pgtest.Rival(t, dsn)
+	select {
+	case err := <-ended:
+		line := sentence(err)
+		if session.CodeOf(err) != session.CodeStoreLocked || !strings.Contains(line, "rival") || strings.Contains(line, "\n") {
+			t.Errorf("it ends with %q", line)
+		}
+	case <-bounded(t).Done():
+		t.Fatal("it goes on beside the other process")
+	}
+	until(t, "its sockets are closed", func() bool { return server.Counters().ConnectionsOpen == 0 })
+}
