@@ -47,6 +47,8 @@ func postgresFailure(cfg *pgx.ConnConfig, err error) error {
 	case errors.As(err, &taken):
 		e.Code = session.CodeStoreLocked
 		e.Message = fmt.Sprintf("database %s is in use by %s", name, taken.by())
+	case errors.Is(err, errPooled):
+		e.Message = fmt.Sprintf("database %s: a connection pooler stands between, which cannot keep the lock on the database; connect to the server itself", name)
 	case errors.As(err, &encoding):
 		e.Message = fmt.Sprintf("database %s has the encoding %s; create it with UTF8", name, encoding.encoding)
 	case newerSchema(err):
@@ -86,7 +88,7 @@ func refusal(cfg *pgx.ConnConfig, err error) string {
 	case pgDiskFull:
 		return "the server's disk is full"
 	case pgUnknownParameter, pgUnsupportedParameter:
-		return "an option after the '?' is not known to the server, or a pooler between does not pass it on"
+		return "an option after the '?' is not known to the server, or a connection pooler stands between; connect to the server itself"
 	default:
 		return "the server refuses (code " + sqlState(err) + ")"
 	}

@@ -44,6 +44,7 @@ type hold struct {
 func takeHold(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*hold, error) {
 	h := &hold{cfg: cfg, log: options.Logger, lost: make(chan error, 1), done: make(chan struct{})}
 	if err := h.connect(ctx); err != nil {
+		h.disconnect()
 		return nil, err
 	}
 	patience := time.NewTimer(options.BusyTimeout)
@@ -82,6 +83,15 @@ func (h *hold) connect(ctx context.Context) error {
 		return err
 	}
 	h.conn, h.pid = conn, conn.PgConn().PID()
+	// A pooler numbers its connections itself. It may hand the server's connection that holds the lock to a second
+	// process, whose question for the lock the server would then answer with yes.
+	var pid uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+		return err
+	}
+	if pid != h.pid {
+		return errPooled
+	}
 	return nil
 }
 
@@ -171,14 +181,14 @@ func (h *hold) lostFor(err error) error {
 	case errors.As(err, &taken):
 		e.Message = fmt.Sprintf("database %s: the lock on it was lost, and %s has taken it", postgresName(h.cfg), taken.by())
 	default:
-		e.Message = fmt.Sprintf("database %s: the lock on it does not stay with its connection; a pooler between needs session mode", postgresName(h.cfg))
+		e.Message = fmt.Sprintf("database %s: the lock on it is gone, though its connection is not; is there a pooler between?", postgresName(h.cfg))
 	}
 	return e
 }
 
-// errPooled says that the connection lives and the lock is not on it: something between us and the server hands its
-// connections round.
-var errPooled = errors.New("the lock is not on the connection that took it")
+// errPooled says that something between us and the server hands the server's connections round: they have other numbers
+// than we were told, or the lock is not on ours.
+var errPooled = errors.New("the connection is not one of the server itself")
 
 // watch returns when the lock's connection is gone. Waiting for a notification, of which none comes, shows the end of
 // the connection at once; the question in between shows a server that hangs, and a pooler.
@@ -210,7 +220,7 @@ func (h *hold) regain(ctx context.Context) error {
 	for {
 		err := h.regainOnce(ctx, before)
 		var taken *takenError
-		if err == nil || (errors.As(err, &taken) && taken.pid != 0 && taken.pid != before) {
+		if err == nil || errors.Is(err, errPooled) || (errors.As(err, &taken) && taken.pid != 0 && taken.pid != before) {
 			return err
 		}
 		h.log.Debug("the database's lock is not back yet", "err", err)

@@ -31,6 +31,12 @@ func altered(t *testing.T, dsn string, change func(*url.URL)) string {
 	return u.String()
 }
 
+func path(t *testing.T, dsn string) (path string) {
+	t.Helper()
+	altered(t, dsn, func(u *url.URL) { path = u.Path })
+	return path
+}
+
 // direct is a connection to the database beside the store, for what the store has no method for.
 func direct(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
@@ -52,8 +58,8 @@ func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	latin := pgtest.DSN(t)
-	if _, err := direct(t, dsn).ExecContext(t.Context(), "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"); err != nil {
+	latin := strings.TrimPrefix(path(t, dsn), "/") + "_latin"
+	if _, err := direct(t, dsn).ExecContext(t.Context(), "CREATE DATABASE "+latin+" ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"); err != nil {
 		t.Fatal(err)
 	}
 	set := func(key, value string) func(*url.URL) {
@@ -74,7 +80,7 @@ func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 		"TLS that is not offered": {altered(t, dsn, set("sslmode", "require")), session.CodeStoreUnavailable, []string{"cannot be reached", "sslmode"}},
 		"an unknown option":       {altered(t, dsn, set("sslmod", "disable")), session.CodeStoreUnavailable, []string{"option after the '?'"}},
 		"a bad sslmode":           {altered(t, dsn, set("sslmode", "never")), session.CodeInvalidRequest, []string{"sslmode"}},
-		"another encoding":        {altered(t, latin, func(u *url.URL) { u.Path = "/latin" }), session.CodeStoreUnavailable, []string{"LATIN1", "UTF8"}},
+		"another encoding":        {altered(t, dsn, func(u *url.URL) { u.Path = "/" + latin }), session.CodeStoreUnavailable, []string{"LATIN1", "UTF8"}},
 		"a standby":               {altered(t, dsn, set("default_transaction_read_only", "on")), session.CodeStoreUnavailable, []string{"read-only"}},
 		"a password like a path":  {"postgres://wasup:hunter2/x@127.0.0.1/wasup", session.CodeInvalidRequest, []string{"store.dsn", "%40"}},
 		"no URL at all":           {"postgres:host=db password=hunter2", session.CodeInvalidRequest, []string{"store.dsn", "postgres://"}},
@@ -122,13 +128,14 @@ func TestAPostgresOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 func TestAPostgresUserWithoutRightsIsToldWhichAreMissing(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	db := direct(t, dsn)
-	for _, statement := range []string{"CREATE ROLE guest LOGIN PASSWORD 'hunter2'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"} {
+	guest := "guest_of_" + strings.TrimPrefix(path(t, dsn), "/")
+	for _, statement := range []string{"CREATE ROLE " + guest + " LOGIN PASSWORD 'hunter2'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantRefused(t, altered(t, dsn, func(u *url.URL) { u.User = url.UserPassword("guest", "hunter2") }),
-		session.CodeStoreUnavailable, "guest", "may not create tables")
+	wantRefused(t, altered(t, dsn, func(u *url.URL) { u.User = url.UserPassword(guest, "hunter2") }),
+		session.CodeStoreUnavailable, guest, "may not create tables")
 }
 
 func TestAPostgresHasOneProcessAtATime(t *testing.T) {
