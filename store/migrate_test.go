@@ -29,8 +29,8 @@ func bothDatabases() []opener {
 	}
 }
 
-// fill writes sessions and messages in every shape that a row can have.
-func fill(t *testing.T, st *store.Store) {
+// fill writes sessions and messages in every shape that a row can have, and so many plain sessions.
+func fill(t *testing.T, st *store.Store, plain int) {
 	t.Helper()
 	ctx := t.Context()
 	settings := session.Settings{Name: "Ana ⚽", Metadata: map[string]string{"k": "zero \x00"}, Proxy: "socks5://u:p@proxy.example:1080"}
@@ -38,11 +38,16 @@ func fill(t *testing.T, st *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 600 { // more than one batch
-		id := session.ID(fmt.Sprintf("s%d", n))
-		if _, err := st.Sessions().SetDesired(ctx, id, session.DesiredStop); err != nil {
-			t.Fatal(err)
+	err = st.DB().DoTxn(ctx, nil, func(ctx context.Context) error { // one commit for all of them
+		for n := range plain {
+			if _, err := st.Sessions().SetDesired(ctx, session.ID(fmt.Sprintf("s%d", n)), session.DesiredStop); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	err = errors.Join(
 		st.Sessions().BindDevice(ctx, "51", "5491100000000:12@s.whatsapp.net"),
@@ -75,7 +80,7 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 		for _, to := range bothDatabases() {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
 				source, target := from.open(t), to.open(t)
-				fill(t, source)
+				fill(t, source, 600) // more than one batch
 				told := map[string]int{}
 				err := store.Migrate(t.Context(), source, target, func(table string, done, total int) {
 					if done < told[table] || done > total {
@@ -135,7 +140,7 @@ func TestAMigrationIntoADatabaseThatIsInUseIsRefused(t *testing.T) {
 	for _, to := range bothDatabases() {
 		t.Run(to.name, func(t *testing.T) {
 			source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
-			fill(t, source)
+			fill(t, source, 3)
 			if _, err := target.Sessions().SetDesired(t.Context(), "7", session.DesiredRun); err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +181,7 @@ func alter(t *testing.T, statement string, stores ...*store.Store) {
 func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 	both := func(t *testing.T) (source, target *store.Store) {
 		source, target = openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
-		fill(t, source)
+		fill(t, source, 3)
 		return source, target
 	}
 	t.Run("a table that only the source has", func(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	pgDiskFull             = "53100"
 	pgTooManyConnections   = "53300"
 	pgNoPrivilege          = "42501"
+	pgNoSchema             = "3F000"
 	pgReadOnly             = "25006"
 	pgStarting             = "57P03"
 	pgUnknownParameter     = "42704"
@@ -81,6 +82,8 @@ func refusal(cfg *pgx.ConnConfig, err error) string {
 		return "the server has no connection left; lower store.max_conns or raise its max_connections"
 	case pgNoPrivilege:
 		return fmt.Sprintf("user %q may not create tables in it; make it the database's owner, or GRANT CREATE ON SCHEMA", cfg.User)
+	case pgNoSchema:
+		return fmt.Sprintf("it has no schema that user %q may use; check search_path and GRANT USAGE ON SCHEMA", cfg.User)
 	case pgReadOnly:
 		return "it is read-only, such as a standby; expected the primary"
 	case pgStarting:

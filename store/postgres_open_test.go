@@ -31,12 +31,6 @@ func altered(t *testing.T, dsn string, change func(*url.URL)) string {
 	return u.String()
 }
 
-func path(t *testing.T, dsn string) (path string) {
-	t.Helper()
-	altered(t, dsn, func(u *url.URL) { path = u.Path })
-	return path
-}
-
 // direct is a connection to the database beside the store, for what the store has no method for.
 func direct(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
@@ -58,7 +52,7 @@ func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	latin := strings.TrimPrefix(path(t, dsn), "/") + "_latin"
+	latin := fmt.Sprintf("latin_%d", time.Now().UnixNano()) // the server outlives the test
 	if _, err := direct(t, dsn).ExecContext(t.Context(), "CREATE DATABASE "+latin+" ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +122,7 @@ func TestAPostgresOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 func TestAPostgresUserWithoutRightsIsToldWhichAreMissing(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	db := direct(t, dsn)
-	guest := "guest_of_" + strings.TrimPrefix(path(t, dsn), "/")
+	guest := fmt.Sprintf("guest_%d", time.Now().UnixNano()) // the server outlives the test
 	for _, statement := range []string{"CREATE ROLE " + guest + " LOGIN PASSWORD 'hunter2'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)

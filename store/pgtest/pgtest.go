@@ -52,9 +52,10 @@ var shared struct {
 	mu      sync.Mutex
 	cluster *Cluster
 	err     error
+	free    []string // databases that a test is done with, empty again
 }
 
-// DSN makes a new database on the process's shared cluster, which the first call starts, and gives its DSN. The package's
+// DSN gives the DSN of an empty database on the process's shared cluster, which the first call starts. The package's
 // TestMain must call Stop. It fails the test, or skips it, where there is no PostgreSQL.
 func DSN(tb testing.TB) string {
 	tb.Helper()
@@ -67,7 +68,56 @@ func DSN(tb testing.TB) string {
 	if shared.err != nil {
 		tb.Fatal(shared.err)
 	}
-	return shared.cluster.Database(tb)
+	var dsn string
+	if last := len(shared.free) - 1; last >= 0 {
+		dsn, shared.free = shared.free[last], shared.free[:last]
+	} else {
+		dsn = shared.cluster.Database(tb)
+	}
+	tb.Cleanup(func() {
+		// Emptying costs less than another database, of which each has its own copy of everything.
+		if err := empty(dsn); err != nil {
+			tb.Errorf("the database cannot be emptied: %v", err)
+			return
+		}
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		shared.free = append(shared.free, dsn)
+	})
+	return dsn
+}
+
+// empty makes a database what it was before the test, and ends what the test has left connected to it.
+func empty(dsn string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	var name string
+	if err := conn.QueryRowContext(ctx, "SELECT current_database()").Scan(&name); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		"SET default_transaction_read_only=off",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid()",
+		"ALTER DATABASE " + name + " RESET ALL",
+		"DROP SCHEMA public CASCADE",
+		"CREATE SCHEMA public",
+		"GRANT USAGE ON SCHEMA public TO PUBLIC", // as it is in a new database since PostgreSQL 15
+	} {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
 }
 
 // Stop ends the shared cluster, if there is one, and removes it.
@@ -79,7 +129,7 @@ func Stop() {
 			_, _ = fmt.Fprintln(os.Stderr, "pgtest:", err)
 		}
 	}
-	shared.cluster, shared.err = nil, errors.New("pgtest: the cluster was stopped already")
+	shared.cluster, shared.free, shared.err = nil, nil, errors.New("pgtest: the cluster was stopped already")
 }
 
 // New starts a cluster of the test's own, for tests that stop or freeze the server. It is removed when the test ends.
