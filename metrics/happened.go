@@ -20,8 +20,23 @@ const other = "other"
 // call makes the session known; calling it again with nothing new counts nothing.
 func (m *Metrics) SessionChanged(id session.ID, state session.State, cause session.Cause) {
 	state, cause = closed(state, session.States()), closed(cause, session.Causes())
-	if m.sessions.set(id, state, cause) {
-		m.transitions.WithLabelValues(string(state), string(cause)).Inc()
+	p, changed := m.sessions.set(id, state, cause)
+	if !changed {
+		return
+	}
+	m.transitions.WithLabelValues(string(state), string(cause)).Inc()
+	if p.before != "" {
+		m.stateTime.WithLabelValues(string(p.before)).Observe(p.in.Seconds())
+	}
+	if p.reconnects {
+		m.reconnects.WithLabelValues(string(cause)).Inc()
+	}
+	switch {
+	case p.took == 0:
+	case state == session.Ready:
+		m.connect.Observe(p.took.Seconds())
+	case state == session.QRRequired:
+		m.codeTime.Observe(p.took.Seconds())
 	}
 }
 

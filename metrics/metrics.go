@@ -54,6 +54,10 @@ type Metrics struct {
 	sources  atomic.Pointer[Sources]
 
 	transitions  *prometheus.CounterVec
+	stateTime    *prometheus.HistogramVec
+	reconnects   *prometheus.CounterVec
+	connect      prometheus.Histogram
+	codeTime     prometheus.Histogram
 	restarts     *prometheus.CounterVec
 	qrRequests   *prometheus.CounterVec
 	qrWait       prometheus.Histogram
@@ -70,6 +74,11 @@ func waitBuckets() []float64 {
 	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 }
 
+// stayBuckets run from a state that is passed through to a session that stays linked for a month.
+func stayBuckets() []float64 {
+	return []float64{.01, .1, 1, 5, 30, 60, 300, 1800, 3600, 21600, 86400, 604800, 2592000}
+}
+
 // New registers every collector. It panics only when the same registry is
 // given twice.
 func New(o Options) *Metrics {
@@ -78,7 +87,14 @@ func New(o Options) *Metrics {
 	}
 	m := &Metrics{
 		registry: o.Registry, log: o.Log, sessions: newSessions(o.PerSession),
-		transitions:  counters("session_transitions_total", "Changes of a session's state or cause, by where they led.", "to", "cause"),
+		transitions: counters("session_transitions_total", "Changes of a session's state or cause, by where they led.", "to", "cause"),
+		stateTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "session_state_seconds", Buckets: stayBuckets(),
+			Help: "Time that sessions spent in a state before they left it, by that state.",
+		}, []string{"state"}),
+		reconnects:   counters("session_reconnects_total", "Attempts to connect again after a lost link, by what had ended it.", "cause"),
+		connect:      histogram("session_connect_seconds", "Time from the beginning of an attempt to connect to READY."),
+		codeTime:     histogram("session_code_seconds", "Time from the beginning of an attempt to connect to the first QR."),
 		restarts:     counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
 		qrRequests:   counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
 		qrWait:       histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
@@ -113,7 +129,7 @@ func (m *Metrics) register(version string) {
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		m.sessions, m.transitions, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck,
+		m.sessions, m.transitions, m.stateTime, m.reconnects, m.connect, m.codeTime, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck,
 		m.httpRequests, m.httpDuration, m.deadLetters, m.restore, build,
 		m.sampled("mailbox_in_flight", "Messages posted to session actors and not yet handled.",
 			func(s *Sources) func() int { return s.MailboxInFlight }),

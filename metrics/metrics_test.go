@@ -31,6 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // everything has at least one series of every metric.
 func everything() *Metrics {
 	m := New(Options{Version: "v0.0.0", PerSession: true})
+	m.SessionChanged("51", session.DisconnectedRecoverable, session.CauseSocketLost)
+	m.SessionChanged("51", session.Reconnecting, session.CauseSocketLost)
 	m.SessionChanged("51", session.Ready, session.CauseConnected)
 	m.SessionRestarted(session.CauseCrashed)
 	m.QRAnswered(session.OutcomeQR, time.Second)
@@ -137,6 +139,69 @@ func TestTheDocumentIsWhatTheRegistryHolds(t *testing.T) {
 	if !bytes.Equal(got, want.Bytes()) {
 		t.Fatal("docs/metrics.md is not what the registry holds; run go generate ./metrics")
 	}
+}
+
+func TestTimesAndReconnectsAreTakenFromASessionsJourney(t *testing.T) {
+	m := New(Options{})
+	clock := time.Unix(0, 0)
+	m.sessions.now = func() time.Time { return clock }
+	for _, step := range []struct {
+		after time.Duration
+		state session.State
+		cause session.Cause
+	}{
+		{0, session.NotInitialized, session.CauseNone},
+		{time.Hour, session.Initializing, session.CauseStarting},
+		{2 * time.Second, session.QRRequired, session.CausePairing},
+		{30 * time.Second, session.Reconnecting, session.CausePairing},
+		{4 * time.Second, session.Ready, session.CauseConnected},
+		{24 * time.Hour, session.DisconnectedRecoverable, session.CauseKeepAliveStale},
+		{time.Second, session.Reconnecting, session.CauseKeepAliveStale},
+		{time.Second, session.DisconnectedRecoverable, session.CauseConnectRefused},
+		{2 * time.Second, session.Reconnecting, session.CauseConnectRefused},
+		{3 * time.Second, session.Ready, session.CauseConnected},
+	} {
+		clock = clock.Add(step.after)
+		m.SessionChanged("51", step.state, step.cause)
+	}
+	expect(t, m, `
+# HELP wasup_session_reconnects_total Attempts to connect again after a lost link, by what had ended it.
+# TYPE wasup_session_reconnects_total counter
+wasup_session_reconnects_total{cause="connect_refused"} 1
+wasup_session_reconnects_total{cause="keepalive_stale"} 1
+`, "wasup_session_reconnects_total")
+	for name, want := range map[string]struct {
+		count uint64
+		sum   float64
+	}{
+		"wasup_session_code_seconds":    {1, 2},
+		"wasup_session_connect_seconds": {2, 4 + 3},
+		"wasup_session_state_seconds":   {9, 3600 + 2 + 30 + 4 + 86400 + 1 + 1 + 2 + 3},
+	} {
+		count, sum := totals(t, m, name)
+		if count != want.count || sum != want.sum {
+			t.Errorf("%s: %d with the sum %v, want %d and %v", name, count, sum, want.count, want.sum)
+		}
+	}
+}
+
+// totals adds the series of a histogram.
+func totals(t *testing.T, m *Metrics, name string) (count uint64, sum float64) {
+	t.Helper()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			count += metric.GetHistogram().GetSampleCount()
+			sum += metric.GetHistogram().GetSampleSum()
+		}
+	}
+	return count, sum
 }
 
 func TestSessionsAreCountedByTheStateTheyAreInNow(t *testing.T) {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +14,8 @@ import (
 // repeated or a missing event then cannot make the gauges drift.
 type sessions struct {
 	mu      sync.Mutex
-	current map[session.ID]stateAndCause
+	current map[session.ID]journey
+	now     func() time.Time
 
 	perSession  bool
 	byState     *prometheus.Desc
@@ -27,9 +29,17 @@ type stateAndCause struct {
 	cause session.Cause
 }
 
+// journey is where a session has come from, with the times that durations are taken from.
+type journey struct {
+	stateAndCause
+	since time.Time // of the state
+	began time.Time // of the attempt to connect that is under way; zero: none is
+}
+
 func newSessions(perSession bool) *sessions {
 	return &sessions{
-		current:    map[session.ID]stateAndCause{},
+		current:    map[session.ID]journey{},
+		now:        time.Now,
 		perSession: perSession,
 		byState: prometheus.NewDesc("wasup_sessions",
 			"Sessions held by this process, by state.", []string{"state"}, nil),
@@ -42,16 +52,47 @@ func newSessions(perSession bool) *sessions {
 	}
 }
 
-// set reports whether anything is new.
-func (s *sessions) set(id session.ID, state session.State, cause session.Cause) bool {
+// passage is what one change of a session's state or cause amounts to.
+type passage struct {
+	before     session.State // "": the session was not known
+	in         time.Duration // how long it was in the state before
+	reconnects bool          // a lost link is being answered by another attempt
+	took       time.Duration // from the beginning of the attempt; 0 where none was under way
+}
+
+// set reports whether anything is new, and what it amounts to.
+func (s *sessions) set(id session.ID, state session.State, cause session.Cause) (passage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := stateAndCause{state, cause}
-	if before, known := s.current[id]; known && before == next {
-		return false
+	now := s.now()
+	before, known := s.current[id]
+	next := journey{stateAndCause{state, cause}, before.since, before.began}
+	if known && before.stateAndCause == next.stateAndCause {
+		return passage{}, false
 	}
+	var p passage
+	if !known || before.state != state {
+		next.since = now
+		if known {
+			p.before, p.in = before.state, now.Sub(before.since)
+		}
+	}
+	switch {
+	case !connecting(state):
+		if !before.began.IsZero() {
+			p.took = now.Sub(before.began)
+		}
+		next.began = time.Time{}
+	case before.began.IsZero() || !connecting(before.state):
+		next.began = now
+	}
+	p.reconnects = connecting(state) && before.state == session.DisconnectedRecoverable
 	s.current[id] = next
-	return true
+	return p, true
+}
+
+func connecting(state session.State) bool {
+	return state == session.Initializing || state == session.Reconnecting
 }
 
 func (s *sessions) remove(id session.ID) {
@@ -94,7 +135,7 @@ func (s *sessions) Collect(ch chan<- prometheus.Metric) {
 		default: // no gauge of its own
 		}
 		if s.perSession {
-			each[id] = now
+			each[id] = now.stateAndCause
 		}
 	}
 	s.mu.Unlock()
