@@ -202,6 +202,7 @@ func (d *device) takeBundle() (signedKey, *oneTimeKey) {
 	if len(d.preKeys) == 0 {
 		return d.signed, nil
 	}
+	d.account.changed.Store(true)
 	key := d.preKeys[0]
 	d.preKeys = d.preKeys[1:]
 	return d.signed, &key

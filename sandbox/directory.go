@@ -3,6 +3,7 @@ package sandbox
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.mau.fi/whatsmeow/types"
 )
@@ -18,6 +19,16 @@ type directory struct {
 	byLID      map[string]*account
 	refs       map[string]*linkOffer
 	lastNumber int
+	// removed are the hidden ids of accounts that were removed since the state was saved.
+	removed []string
+}
+
+func (d *directory) takeRemoved() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	removed := d.removed
+	d.removed = nil
+	return removed
 }
 
 func (d *directory) init() {
@@ -32,6 +43,8 @@ type account struct {
 	number, lid string
 	phone       *Phone
 	rawID       uint32
+	// changed is set when something has to be written to disk.
+	changed atomic.Bool
 
 	// code is the latest wish of a client to be paired by a code.
 	code *codeOffer
@@ -130,6 +143,7 @@ func (d *directory) link(dev *device) bool {
 	}
 	delete(dev.account.reserved, dev.id)
 	dev.account.devices[dev.id] = dev
+	dev.account.changed.Store(true)
 	return true
 }
 
@@ -141,6 +155,7 @@ func (d *directory) unlink(dev *device) bool {
 		return false
 	}
 	delete(dev.account.devices, dev.id)
+	dev.account.changed.Store(true)
 	return true
 }
 

@@ -3,9 +3,10 @@
 // messages with real Signal encryption, and with faults that can be switched on while it runs.
 //
 // It owns accounts, linked devices, the routing of messages and everything a client may ask. It serves
-// WebSocket connections and a Go API; the HTTP admin API is package admin. It keeps all state in memory and
-// in the Server: any number of servers live in one process, sharing an Authority, because whatsmeow checks
-// certificates against one process-wide key (whatsmeow.WACertPubKey), which the caller sets.
+// WebSocket connections and a Go API; the HTTP admin API is package admin. It keeps all state in memory, in
+// the Server, and a copy on disk if it is told to. Any number of servers live in one process, sharing an
+// Authority, because whatsmeow checks certificates against one process-wide key (whatsmeow.WACertPubKey),
+// which the caller sets.
 //
 // The package must not import the adapter that the product puts over whatsmeow: it is what that adapter is
 // judged against.

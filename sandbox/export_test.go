@@ -10,3 +10,16 @@ func (s *Server) TakeBundle(p *Phone) error {
 	_, err := s.bundleOf(p.Devices()[0].LID)
 	return err
 }
+
+// SaveState writes what changed to disk now.
+func (s *Server) SaveState() error { return s.disk.save() }
+
+// CompactState writes everything to a new log.
+func (s *Server) CompactState() error {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	return s.disk.compact()
+}
+
+// StateFile is the name of the log in a state folder.
+const StateFile = stateFile

@@ -116,6 +116,9 @@ func (c *conn) dispatch(node *waBinary.Node) {
 		return
 	}
 	handle(c, node)
+	if dev := c.device.Load(); dev != nil {
+		dev.account.changed.Store(true)
+	}
 }
 
 func (c *conn) unknown(what string) {

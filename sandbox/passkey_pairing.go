@@ -20,6 +20,7 @@ func (p *Phone) RequirePasskey(required bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.passkeyRequired = required
+	p.account.changed.Store(true)
 }
 
 // PasskeyRequired says whether pairings need the passkey.

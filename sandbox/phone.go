@@ -152,6 +152,15 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := s.newPhone(cfg, sig, passkey, uint32(rawID))
+	if err = s.dir.add(p.account); err != nil {
+		return nil, err
+	}
+	s.emit(Event{Kind: EventPhone, Account: p.account.number, Detail: "added"})
+	return p, nil
+}
+
+func (s *Server) newPhone(cfg PhoneConfig, sig *signal.Device, passkey *Passkey, rawID uint32) *Phone {
 	p := &Phone{
 		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay, name: cfg.Name,
 		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
@@ -159,14 +168,10 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 	}
 	p.inbox = mailbox[delivery]{spawn: s.spawn, handle: p.receive, limit: maxPhoneQueue}
 	p.account = &account{
-		phone: p, number: cfg.Number, rawID: uint32(rawID),
+		phone: p, number: cfg.Number, rawID: rawID,
 		devices: make(map[uint16]*device), reserved: make(map[uint16]bool),
 	}
-	if err = s.dir.add(p.account); err != nil {
-		return nil, err
-	}
-	s.emit(Event{Kind: EventPhone, Account: p.account.number, Detail: "added"})
-	return p, nil
+	return p
 }
 
 func validNumber(number string) bool {
@@ -213,6 +218,7 @@ func (d *directory) add(a *account) error {
 	}
 	d.byNumber[a.number] = a
 	d.byLID[a.lid] = a
+	a.changed.Store(true)
 	return nil
 }
 
@@ -253,6 +259,9 @@ func (s *Server) RemovePhone(number string) error {
 	}
 	delete(s.dir.byNumber, number)
 	delete(s.dir.byLID, phone.account.lid)
+	if s.disk != nil {
+		s.dir.removed = append(s.dir.removed, phone.account.lid)
+	}
 	s.dir.mu.Unlock()
 	close(phone.removed)
 	phone.inbox.stop()
@@ -286,6 +295,7 @@ func (p *Phone) SetScript(script Script) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.account.changed.Store(true)
 	p.script = script
 	return nil
 }
@@ -343,6 +353,7 @@ const codeLoggedOut = 401
 
 // bundleNodes are the keys of the phone, with a one-time prekey.
 func (p *Phone) bundleNodes() []waBinary.Node {
+	defer p.account.changed.Store(true)
 	bundle, err := p.sig.Bundle()
 	if err != nil {
 		p.srv.log.Error("phone has no keys to give", "err", err)

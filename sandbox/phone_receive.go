@@ -37,6 +37,7 @@ const (
 
 // receive handles one stanza. It runs in the inbox's goroutine.
 func (p *Phone) receive(d delivery) {
+	defer p.account.changed.Store(true)
 	switch d.node.Tag {
 	case "message":
 		p.receiveMessage(d)
@@ -209,6 +210,7 @@ func (p *Phone) enter(key messageKey, message *Message) {
 
 // notify wakes everyone who waits for a change. The caller holds the lock.
 func (p *Phone) notify() {
+	p.account.changed.Store(true)
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

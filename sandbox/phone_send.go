@@ -245,6 +245,7 @@ func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
 
 // encrypt encrypts for one device, starting a session if there is none.
 func (p *Phone) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) {
+	defer p.account.changed.Store(true)
 	if !p.sig.HasSession(jid) {
 		bundle, err := p.srv.bundleOf(jid)
 		if err != nil {

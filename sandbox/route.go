@@ -211,6 +211,7 @@ func (s *Server) nameOf(from origin) string {
 // hand gives a stanza to a linked device, now or at its next login.
 func (s *Server) hand(dev *device, node waBinary.Node) {
 	ok, duplicate := dev.deliver(node)
+	dev.account.changed.Store(true)
 	if ok && !duplicate {
 		return
 	}

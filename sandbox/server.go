@@ -43,6 +43,9 @@ type Config struct {
 	MaxMediaFile, MaxMedia int64
 	// MinVersion and WebVersion are the first values of SetMinVersion and SetWebVersion.
 	MinVersion, WebVersion Version
+	// State is a folder in which the server keeps what it knows, so that it knows it after its own restart: phones
+	// with their keys and messages, linked devices, their prekeys and what waits for them. Default: none, it forgets.
+	State string
 	// Log receives what happens, without phone numbers and message texts. Default: nothing.
 	Log *slog.Logger
 }
@@ -131,6 +134,7 @@ type Server struct {
 	linkQueries map[string]linkHandler
 
 	dir    directory
+	disk   *disk // nil without Config.State
 	media  mediaStore
 	groups groupSet
 	faults faultSet
@@ -202,6 +206,11 @@ func New(cfg Config) (*Server, error) {
 	s.SetWebVersion(cfg.WebVersion)
 	s.handler = mux
 	s.http = s.newHTTP()
+	if cfg.State != "" {
+		if s.disk, err = s.openDisk(cfg.State); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -235,6 +244,13 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.started = true
+	if s.disk != nil {
+		s.work.Add(1)
+		go func() {
+			defer s.work.Done()
+			s.disk.keepSaving(s.closing)
+		}()
+	}
 	return nil
 }
 
@@ -305,9 +321,17 @@ func (s *Server) Close(ctx context.Context) error {
 	select {
 	case <-done:
 		s.events.close()
+		if s.disk != nil {
+			// After everything else: now nothing changes any more.
+			return s.disk.close()
+		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
+		err := fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
+		if s.disk != nil {
+			err = errors.Join(err, s.disk.save())
+		}
+		return err
 	}
 }
 

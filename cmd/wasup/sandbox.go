@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +36,7 @@ type playgroundConfig struct {
 	listen, admin string
 	tls           string
 	seed          string
+	state         string // the folder of the server's state, "" for none
 }
 
 func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error) {
@@ -49,12 +49,12 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 			return nil, &usageError{fmt.Errorf("%s %q: %w", flag, addr, err)}
 		}
 	}
-	authority, err := authorityOf(cfg.seed)
+	authority, err := authorityOf(cfg.seed, cfg.state)
 	if err != nil {
 		return nil, err
 	}
 	server, err := sandbox.New(sandbox.Config{
-		Listen: cfg.listen, TLS: cfg.tls != "", TLSListen: cfg.tls, Authority: authority, Log: log,
+		Listen: cfg.listen, TLS: cfg.tls != "", TLSListen: cfg.tls, Authority: authority, State: cfg.state, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -78,17 +78,6 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 		}
 	}()
 	return p, nil
-}
-
-func authorityOf(seed string) (*sandbox.Authority, error) {
-	if seed == "" {
-		return sandbox.NewAuthority()
-	}
-	raw, err := hex.DecodeString(seed)
-	if err != nil || len(raw) != 32 {
-		return nil, &usageError{errors.New("--seed: expected 64 hex digits")}
-	}
-	return sandbox.NewAuthorityFromSeed([32]byte(raw)), nil
 }
 
 // loopback refuses addresses that others can reach: the sandbox has no authentication.
@@ -183,6 +172,7 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API, loopback only; port 0 takes a free one")
 	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint that speaks TLS under a CA of its own, loopback only; none by default")
 	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
+	c.Flags().StringVar(&cfg.state, "state", "", "folder in which the sandbox keeps what it knows, so that it goes on after its own restart; it forgets by default")
 	c.Flags().StringVar(&weather, "scenario", "", "what goes wrong, and when: a YAML file, or one of "+strings.Join(sandbox.ScenarioNames(), ", "))
 	c.Flags().Float64Var(&speed, "scenario.speed", 1, "how many times faster than written the scenario's time passes")
 	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"wasup/sandbox"
 )
 
 // watched is output that ends the command once something was printed.
@@ -53,5 +56,32 @@ func TestScenariosThatCannotBePlayedAreRefused(t *testing.T) {
 		if got.code != exitUsage || !strings.Contains(got.errors, c.want) {
 			t.Errorf("%s: %+v", c.args, got)
 		}
+	}
+}
+
+func TestASandboxWithStateKeepsItsRootKey(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "state")
+	start := func() [32]byte {
+		p, err := startPlayground(playgroundConfig{listen: "127.0.0.1:0", admin: "127.0.0.1:0", state: folder}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = p.server.AddPhone(sandbox.PhoneConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		key := p.server.RootPublicKey()
+		if err = p.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	if first := start(); first != start() {
+		t.Error("clients would not trust it any more")
+	}
+	if err := os.WriteFile(filepath.Join(folder, seedFile), []byte("short"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := typeIn(t, nil, "sandbox", "--state", folder); got.code == exitOK || !strings.Contains(got.errors, "has 5 bytes, expected 32") {
+		t.Errorf("a broken seed: %+v", got)
 	}
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"wasup/sandbox"
+)
+
+const (
+	seedSize = 32
+	seedFile = "root.seed"
+)
+
+// authorityOf is the root that clients of a sandbox trust: of a seed in hex, of the seed that is kept with the
+// sandbox's state, or a new one.
+func authorityOf(seed, state string) (*sandbox.Authority, error) {
+	switch {
+	case seed != "":
+		raw, err := hex.DecodeString(seed)
+		if err != nil || len(raw) != seedSize {
+			return nil, &usageError{errors.New("--seed: expected 64 hex digits")}
+		}
+		return sandbox.NewAuthorityFromSeed([seedSize]byte(raw)), nil
+	case state != "":
+		return keptAuthority(state)
+	default:
+		return sandbox.NewAuthority()
+	}
+}
+
+// keptAuthority reads the seed in a folder, or makes one. Without it, clients that are linked would not trust the
+// sandbox any more after its restart.
+func keptAuthority(state string) (*sandbox.Authority, error) {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
+	path := filepath.Join(state, seedFile)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		raw = make([]byte, seedSize)
+		_, _ = rand.Read(raw) // never fails: it ends the program when the system has no random numbers
+		err = os.WriteFile(path, raw, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
+	if len(raw) != seedSize {
+		return nil, fmt.Errorf("--state: %s has %d bytes, expected %d", path, len(raw), seedSize)
+	}
+	return sandbox.NewAuthorityFromSeed([seedSize]byte(raw)), nil
+}
