@@ -8,13 +8,10 @@ import (
 	"hash/maphash"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
-
-	"wasup/sandbox/internal/signal"
-	"wasup/sandbox/internal/wire"
 )
 
 // What is on disk, by the beginning of its name. Names go by hidden ids, which belong to one account for ever.
@@ -24,6 +21,7 @@ const (
 	keyPreKeys = "k/" // k/LID/DEVICE
 	keyMessage = "m/" // m/LID/LID OF THE SENDER/ID
 	keySent    = "s/" // s/LID/ID
+	keyGroup   = "g/" // g/JID
 )
 
 type phoneState struct {
@@ -39,6 +37,24 @@ type phoneState struct {
 	Passkey         []byte          `json:"passkey"`
 	PasskeyID       []byte          `json:"passkey_id"`
 	Signal          json.RawMessage `json:"signal"`
+	Delay           time.Duration   `json:"delay"`
+	Away            bool            `json:"away"`
+	Held            []heldState     `json:"held"`
+}
+
+// chatState names an account by its hidden id, or a group.
+type chatState struct {
+	LID   string    `json:"lid,omitempty"`
+	Group types.JID `json:"group"`
+}
+
+// heldState is what waits for a phone that is offline.
+type heldState struct {
+	Node     []byte    `json:"node"`
+	From     string    `json:"from"`
+	Device   uint16    `json:"device"`
+	Scripted bool      `json:"scripted"`
+	Chat     chatState `json:"chat"`
 }
 
 type deviceState struct {
@@ -60,12 +76,20 @@ type messageState struct {
 	Message Message   `json:"message"`
 	Sender  types.JID `json:"sender"`
 	By      string    `json:"by"` // the hidden id of the account that sent it
+	Author  string    `json:"author"`
+	About   string    `json:"about"`
+	Chat    chatState `json:"chat"`
+	Secret  []byte    `json:"secret"`
 }
 
 type sentState struct {
-	Chat   string `json:"chat"` // a hidden id
-	Plain  []byte `json:"plain"`
-	Copied []byte `json:"copied"`
+	Chat      chatState `json:"chat"`
+	Kind      Kind      `json:"kind"`
+	Stanza    string    `json:"stanza"`
+	Edit      string    `json:"edit"`
+	MediaType string    `json:"media_type"`
+	Plain     []byte    `json:"plain"`
+	Copied    []byte    `json:"copied"`
 }
 
 var errState = errors.New("a record is not one of this program")
@@ -105,16 +129,22 @@ func (s *Server) collectState(all bool, emit func(string, any) error) error {
 			return err
 		}
 	}
+	changed := all
 	for _, phone := range s.Phones() {
 		if !phone.account.changed.Swap(false) && !all {
 			continue
 		}
+		changed = true
 		if err := phone.collect(emit); err != nil {
 			phone.account.changed.Store(true)
 			return err
 		}
 	}
-	return nil
+	if !changed {
+		return nil
+	}
+	// Whoever changes a group is an account, and its members are told.
+	return s.groups.collect(emit)
 }
 
 // collect tells everything about an account. What the phone's record names comes before it.
@@ -133,6 +163,10 @@ func (p *Phone) collect(emit func(string, any) error) error {
 		Number: a.number, LID: a.lid, Name: p.name, Script: p.Script(), RawID: a.rawID, PasskeyRequired: p.PasskeyRequired(),
 		Passkey: key, PasskeyID: p.passkey.id, Signal: sig,
 	}
+	if state.Held, err = p.collectHeld(); err != nil {
+		return err
+	}
+	state.Delay, state.Away = p.Delay(), !p.Online()
 	p.srv.dir.mu.RLock()
 	state.LastDevice, state.LastKeyIndex = a.lastDevice, a.lastKeyIndex
 	p.srv.dir.mu.RUnlock()
@@ -160,8 +194,11 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 		if sender == nil {
 			continue
 		}
-		err := emit(keyMessage+p.account.lid+"/"+sender.lid+"/"+message.ID, messageState{*message, message.sender, sender.lid})
-		if err != nil {
+		state := messageState{
+			Message: *message, Sender: message.sender, By: sender.lid, Author: lidOf(message.author), About: lidOf(message.about),
+			Chat: stateOf(message.chat), Secret: message.secret,
+		}
+		if err := emit(keyMessage+p.account.lid+"/"+sender.lid+"/"+message.ID, state); err != nil {
 			return err
 		}
 	}
@@ -170,7 +207,8 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 		if !ok {
 			continue
 		}
-		if err := emit(keySent+p.account.lid+"/"+id, sentState{sent.chat.lid, sent.plain, sent.copied}); err != nil {
+		state := sentState{stateOf(sent.chat), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied}
+		if err := emit(keySent+p.account.lid+"/"+id, state); err != nil {
 			return err
 		}
 	}
@@ -208,143 +246,31 @@ func (d *device) collect(emit func(string, any) error) error {
 // oneTimeKeySize is how long a one-time prekey is on disk, in bytes.
 const oneTimeKeySize = 3 + 32
 
-// restore makes what records tell of. Phones come first, as everything else belongs to one.
-func (s *Server) restore(records []stateRecord) error {
-	byName := make(map[string]json.RawMessage, len(records))
-	for _, record := range records {
-		if len(record.Value) > 0 && string(record.Value) != "null" {
-			byName[record.Key] = record.Value
-		}
+func lidOf(a *account) string {
+	if a == nil {
+		return ""
 	}
-	for _, record := range records {
-		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, keyPhone) {
-			if err := s.restorePhone(raw, byName); err != nil {
-				return fmt.Errorf("%s: %w", record.Key, err)
-			}
-		}
+	return a.lid
+}
+
+func stateOf(c chat) chatState {
+	if c.group != nil {
+		return chatState{Group: c.group.jid}
 	}
-	for _, record := range records {
-		kind, lid, ok := splitName(record.Key)
-		owner := s.dir.byLID[lid]
-		raw := byName[record.Key]
-		if !ok || owner == nil || raw == nil {
-			continue
-		}
-		var err error
-		switch kind {
-		case keyMessage:
-			err = s.restoreMessage(owner.phone, raw)
-		case keySent:
-			err = s.restoreSent(owner.phone, record.Key[len(keySent)+len(lid)+1:], raw)
-		}
+	return chatState{LID: lidOf(c.account)}
+}
+
+func (p *Phone) collectHeld() ([]heldState, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := make([]heldState, 0, len(p.held))
+	for i := range p.held {
+		d := &p.held[i]
+		encoded, err := waBinary.Marshal(d.node)
 		if err != nil {
-			return fmt.Errorf("%s: %w", record.Key, err)
+			return nil, fmt.Errorf("encode a waiting stanza: %w", err)
 		}
+		held = append(held, heldState{encoded, lidOf(d.from.account), d.from.device, d.from.scripted, stateOf(chat{d.chat, d.group})})
 	}
-	return nil
-}
-
-// splitName takes the kind and the hidden id of the owner from a name.
-func splitName(name string) (kind, lid string, ok bool) {
-	if len(name) < 2 {
-		return "", "", false
-	}
-	lid, _, _ = strings.Cut(name[2:], "/")
-	return name[:2], lid, lid != ""
-}
-
-func (s *Server) restorePhone(raw json.RawMessage, byName map[string]json.RawMessage) error {
-	var state phoneState
-	if err := json.Unmarshal(raw, &state); err != nil {
-		return fmt.Errorf("%w: %w", errState, err)
-	}
-	if !validNumber(state.Number) || state.LID == "" || !state.Script.valid() {
-		return fmt.Errorf("%w: number, hidden id or script", errState)
-	}
-	sig, err := signal.NewDeviceFromState(state.Signal)
-	if err != nil {
-		return err
-	}
-	key, err := x509.ParseECPrivateKey(state.Passkey)
-	if err != nil {
-		return fmt.Errorf("%w: passkey: %w", errState, err)
-	}
-	p := s.newPhone(PhoneConfig{Number: state.Number, Name: state.Name, Script: state.Script}, sig, &Passkey{key: key, id: state.PasskeyID}, state.RawID)
-	p.passkeyRequired = state.PasskeyRequired
-	a := p.account
-	a.lid, a.lastDevice, a.lastKeyIndex = state.LID, state.LastDevice, state.LastKeyIndex
-	for _, id := range state.Devices {
-		name := fmt.Sprintf("%s/%d", a.lid, id)
-		dev, err := restoreDevice(a, byName[keyDevice+name], byName[keyPreKeys+name])
-		if err != nil {
-			return fmt.Errorf("device %d: %w", id, err)
-		}
-		a.devices[id] = dev
-	}
-	return s.dir.add(a)
-}
-
-func restoreDevice(a *account, raw, rawKeys json.RawMessage) (*device, error) {
-	var state deviceState
-	if err := json.Unmarshal(raw, &state); err != nil {
-		return nil, fmt.Errorf("%w: %w", errState, err)
-	}
-	dev := &device{
-		account: a, id: state.ID, keyIndex: state.KeyIndex, platform: state.Platform,
-		signedIdentity: state.SignedIdentity, pushName: state.PushName,
-	}
-	for _, field := range []struct{ to, from []byte }{
-		{dev.noise[:], state.Noise},
-		{dev.identity[:], state.Identity},
-		{dev.registrationID[:], state.RegistrationID},
-		{dev.signed.id[:], state.SignedID},
-		{dev.signed.value[:], state.SignedKey},
-		{dev.signed.signature[:], state.Signature},
-	} {
-		if len(field.from) != len(field.to) {
-			return nil, fmt.Errorf("%w: a key has %d bytes, expected %d", errState, len(field.from), len(field.to))
-		}
-		copy(field.to, field.from)
-	}
-	var preKeys []byte
-	if err := json.Unmarshal(rawKeys, &preKeys); err != nil || len(preKeys)%oneTimeKeySize != 0 {
-		return nil, fmt.Errorf("%w: prekeys", errState)
-	}
-	for ; len(preKeys) > 0; preKeys = preKeys[oneTimeKeySize:] {
-		dev.preKeys = append(dev.preKeys, oneTimeKey{id: [3]byte(preKeys[:3]), value: [32]byte(preKeys[3:oneTimeKeySize])})
-	}
-	for _, encoded := range state.Queue {
-		node, err := wire.DecodeNode(encoded)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errState, err)
-		}
-		dev.queue = append(dev.queue, queued{key: keyOf(node), node: *node})
-	}
-	return dev, nil
-}
-
-func (s *Server) restoreMessage(p *Phone, raw json.RawMessage) error {
-	var state messageState
-	if err := json.Unmarshal(raw, &state); err != nil {
-		return fmt.Errorf("%w: %w", errState, err)
-	}
-	sender := s.dir.byLID[state.By]
-	if sender == nil {
-		return nil // its phone was removed
-	}
-	message := state.Message
-	message.sender = state.Sender
-	p.enter(messageKey{sender, message.ID}, &message)
-	return nil
-}
-
-func (s *Server) restoreSent(p *Phone, id string, raw json.RawMessage) error {
-	var state sentState
-	if err := json.Unmarshal(raw, &state); err != nil {
-		return fmt.Errorf("%w: %w", errState, err)
-	}
-	if chat := s.dir.byLID[state.Chat]; chat != nil {
-		p.keep(id, sentMessage{chat: chat, plain: state.Plain, copied: state.Copied})
-	}
-	return nil
+	return held, nil
 }

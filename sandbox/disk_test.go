@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"go.mau.fi/whatsmeow/types/events"
@@ -214,4 +215,43 @@ func FuzzState(f *testing.F) {
 		}
 		closeServer(t, again)
 	})
+}
+
+func TestGroupsAndWhatWaitsForAPhoneComeBack(t *testing.T) {
+	folder := t.TempDir()
+	server := newServer(t, sandbox.Config{State: folder})
+	ada, bea := newPhone(t, server, ""), newPhone(t, server, "")
+	jid := server.MakeGroup("Chess", ada, bea)
+	before, err := server.Group(jid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = ada.SendText(testContext(t), jid.String(), "to all"); err != nil {
+		t.Fatal(err)
+	}
+	waitText(t, bea, "to all")
+	bea.SetOnline(false)
+	peerSends(t, ada, bea, "for later")
+	closeServer(t, server)
+	server = newServer(t, sandbox.Config{State: folder})
+	after, err := server.Group(jid)
+	if err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("the group was %+v and is %+v: %v", before, after, err)
+	}
+	back := phoneOf(t, server, bea.Number())
+	if back.Online() {
+		t.Error("the phone is online")
+	}
+	back.SetOnline(true)
+	waitText(t, back, "for later")
+	if _, err = phoneOf(t, server, ada.Number()).SendText(testContext(t), jid.String(), "again to all"); err != nil {
+		t.Fatal(err)
+	}
+	waitText(t, back, "again to all")
+	if next := server.MakeGroup("Go", back); next == jid {
+		t.Error("the new group has the old one's address")
+	}
+	if n := server.Counters().Retries; n != 0 {
+		t.Errorf("%d messages had to be sent again", n)
+	}
 }

@@ -23,3 +23,14 @@ func (s *Server) CompactState() error {
 
 // StateFile is the name of the log in a state folder.
 const StateFile = stateFile
+
+// MakeGroup makes a group, the first phone being its creator.
+func (s *Server) MakeGroup(subject string, phones ...*Phone) types.JID {
+	g := &group{addressing: AddressingLID, creator: phones[0].account, subject: subject, subjectBy: phones[0].account}
+	for _, p := range phones {
+		g.members = append(g.members, member{account: p.account, role: RoleAdmin})
+	}
+	s.groups.add(g)
+	phones[0].account.changed.Store(true)
+	return g.jid
+}
