@@ -131,6 +131,8 @@ const (
 	EventUnknownQuery    EventKind = "unknown_query"
 	EventMalformed       EventKind = "malformed"
 	EventFault           EventKind = "fault"
+	// EventGroup tells that somebody changed a group; Detail is the change and the group.
+	EventGroup EventKind = "group"
 	// EventPeer tells that a linked device asks its phone for something; Detail says for what.
 	EventPeer EventKind = "peer"
 	// EventUpload and EventDownload tell of a file; Detail is its type and id.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strconv"
 
@@ -60,7 +61,7 @@ const queryActive = "passive set active"
 // queryHandlers is the table of everything a device may ask, by namespace, type and the tag of the first
 // child ("-" when there is none).
 func (s *Server) queryHandlers() map[string]queryHandler {
-	return map[string]queryHandler{
+	handlers := map[string]queryHandler{
 		"w:p get -":    answerEmpty,
 		"w:p get ping": answerEmpty,
 
@@ -89,10 +90,11 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"blocklist get -":                   queryBlocklist,
 		"w:sync:app:state set sync":         queryAppState,
 		"w:profile:picture get picture":     answerNotFound,
-		"w:g2 get participating":            queryGroups,
 		"urn:xmpp:whatsapp:push set config": answerEmpty,
 		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
 	}
+	maps.Copy(handlers, groupHandlers())
+	return handlers
 }
 
 func answerEmpty(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) { return nil, nil }

@@ -252,6 +252,7 @@ func (s *Server) RemovePhone(number string) error {
 	for _, dev := range s.dir.devicesOf(phone.account) {
 		s.unlink(dev, "phone removed", true)
 	}
+	s.forgetMember(phone.account)
 	s.dir.mu.Lock()
 	if s.dir.byNumber[number] != phone.account {
 		s.dir.mu.Unlock()

@@ -25,10 +25,6 @@ func queryBlocklist(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryErro
 	return []waBinary.Node{{Tag: "list", Attrs: waBinary.Attrs{"dhash": "0"}}}, nil
 }
 
-func queryGroups(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return []waBinary.Node{{Tag: "groups"}}, nil
-}
-
 // queryAppState says that every collection asked for is empty.
 func queryAppState(_ *conn, _ *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
 	request := query.GetChildByTag("sync")

@@ -1,0 +1,87 @@
+package sandbox
+
+import (
+	"strconv"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+)
+
+// memberNode names a member by the addresses that the group uses.
+func memberNode(g *group, m member) waBinary.Node {
+	attrs := waBinary.Attrs{"jid": m.account.jidOn(g.server(), 0), "type": string(m.role)}
+	if g.addressing == AddressingPN {
+		attrs["lid"] = m.account.lidJID(0)
+	} else {
+		attrs["phone_number"] = m.account.jid(0)
+	}
+	return waBinary.Node{Tag: "participant", Attrs: attrs}
+}
+
+// groupNode describes a group as clients read it (whatsmeow group.go, parseGroupNode).
+func (s *Server) groupNode(g *group) waBinary.Node {
+	s.groups.mu.RLock()
+	defer s.groups.mu.RUnlock()
+	attrs := waBinary.Attrs{
+		"id": g.jid.User, "subject": g.subject, "s_t": strconv.FormatInt(g.subjectAt.Unix(), 10), "s_o": g.subjectBy.jidOn(g.server(), 0),
+		"creation": strconv.FormatInt(g.created.Unix(), 10), "creator": g.creator.jidOn(g.server(), 0),
+		"addressing_mode": g.addressing, "size": strconv.Itoa(len(g.members)), "p_v_id": strconv.Itoa(g.version), "a_v_id": strconv.Itoa(g.version),
+	}
+	if g.addressing == AddressingLID {
+		attrs["s_o_pn"], attrs["creator_pn"] = g.subjectBy.jid(0), g.creator.jid(0)
+	}
+	var parts []waBinary.Node
+	for _, m := range g.members {
+		parts = append(parts, memberNode(g, m))
+	}
+	if g.description != "" {
+		described := waBinary.Attrs{
+			"id": g.descriptionID, "t": strconv.FormatInt(g.descriptionAt.Unix(), 10), "participant": g.descriptionBy.jidOn(g.server(), 0),
+		}
+		parts = append(parts, waBinary.Node{Tag: "description", Attrs: described, Content: []waBinary.Node{{Tag: "body", Content: []byte(g.description)}}})
+	}
+	mode := "all_member_add"
+	if g.adminAdds {
+		mode = "admin_add"
+	}
+	parts = append(parts, waBinary.Node{Tag: "member_add_mode", Content: []byte(mode)})
+	for tag, on := range map[string]bool{"announcement": g.announce, "locked": g.locked} {
+		if on {
+			parts = append(parts, waBinary.Node{Tag: tag})
+		}
+	}
+	if g.approval {
+		parts = append(parts, waBinary.Node{Tag: "membership_approval_mode", Content: []waBinary.Node{{Tag: "group_join", Attrs: waBinary.Attrs{"state": "on"}}}})
+	}
+	if g.expiration > 0 {
+		parts = append(parts, waBinary.Node{Tag: "ephemeral", Attrs: waBinary.Attrs{"expiration": strconv.FormatUint(uint64(g.expiration), 10)}})
+	}
+	return waBinary.Node{Tag: "group", Attrs: attrs, Content: parts}
+}
+
+// createNode tells somebody who is new of a group: new for all at its creation, invite for who joined by link.
+func (s *Server) createNode(g *group, reason string) waBinary.Node {
+	attrs := waBinary.Attrs{}
+	if reason == "new" {
+		attrs["type"] = reason
+	} else {
+		attrs["reason"] = reason
+	}
+	return waBinary.Node{Tag: "create", Attrs: attrs, Content: []waBinary.Node{s.groupNode(g)}}
+}
+
+// notifyGroup tells all linked devices of some accounts what somebody did to a group.
+func (s *Server) notifyGroup(g *group, actor *account, change waBinary.Node, to []*account) {
+	attrs := waBinary.Attrs{
+		"from": g.jid, "id": newStanzaID(), "t": unixNow(), "type": "w:gp2", "participant": actor.jidOn(g.server(), 0),
+		"notify": actor.phone.name, "addressing_mode": g.addressing,
+	}
+	if g.addressing == AddressingLID {
+		attrs["participant_pn"] = actor.jid(0)
+	}
+	notification := waBinary.Node{Tag: "notification", Attrs: attrs, Content: []waBinary.Node{change}}
+	for _, a := range to {
+		for _, dev := range s.dir.devicesOf(a) {
+			s.hand(dev, notification)
+		}
+	}
+}

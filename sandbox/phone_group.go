@@ -1,0 +1,240 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mau.fi/whatsmeow/types"
+)
+
+// InviteLink is what stands before the code in an invite link.
+const InviteLink = "https://chat.whatsapp.com/"
+
+// NewGroup describes a group to be made.
+type NewGroup struct {
+	Subject string
+	// Members are numbers or JIDs; the phone itself is always in.
+	Members []string
+	// Addressing is AddressingLID when it is empty, as in groups of today; AddressingPN is how older ones are.
+	Addressing string
+}
+
+// CreateGroup makes a group with the phone as its creator.
+func (p *Phone) CreateGroup(ctx context.Context, wish NewGroup) (types.JID, error) {
+	if err := ctx.Err(); err != nil {
+		return types.EmptyJID, err
+	}
+	if wish.Addressing == "" {
+		wish.Addressing = AddressingLID
+	}
+	if wish.Addressing != AddressingLID && wish.Addressing != AddressingPN {
+		return types.EmptyJID, fmt.Errorf("%w: got %q", ErrBadAddressing, wish.Addressing)
+	}
+	members, err := p.srv.accountsOf(wish.Members)
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	g, err := p.srv.createGroup(p.account, groupWish{subject: wish.Subject, addressing: wish.Addressing, members: members})
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	return g.jid, nil
+}
+
+func (s *Server) accountsOf(names []string) ([]*account, error) {
+	var list []*account
+	for _, name := range names {
+		found, err := s.contact(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found)
+	}
+	return list, nil
+}
+
+// SendGroupText sends a text to a group.
+func (p *Phone) SendGroupText(ctx context.Context, group types.JID, text string) (string, error) {
+	return p.SendMessage(ctx, Outgoing{To: group.String(), Kind: KindText, Text: text})
+}
+
+// Groups lists the groups that the phone is in, oldest first.
+func (p *Phone) Groups() []GroupInfo {
+	var infos []GroupInfo
+	for _, g := range p.srv.groups.of(p.account) {
+		infos = append(infos, g.info())
+	}
+	return infos
+}
+
+// MemberChange is what can be done to the members of a group.
+type MemberChange string
+
+// The changes.
+const (
+	AddMembers     MemberChange = memberAdd
+	RemoveMembers  MemberChange = memberRemove
+	PromoteMembers MemberChange = memberPromote
+	DemoteMembers  MemberChange = memberDemote
+)
+
+// ErrBadMemberChange means that there is no such change.
+var ErrBadMemberChange = errors.New("unknown change: expected add, remove, promote or demote")
+
+// ChangeMembers adds, removes, promotes or demotes members, as the phone's person. Several errors are joined; what
+// could be done is done.
+func (p *Phone) ChangeMembers(ctx context.Context, group types.JID, change MemberChange, members ...string) error {
+	g, err := p.group(ctx, group)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]MemberChange{AddMembers, RemoveMembers, PromoteMembers, DemoteMembers}, change) {
+		return fmt.Errorf("%w: got %q", ErrBadMemberChange, change)
+	}
+	list, err := p.srv.accountsOf(members)
+	if err != nil {
+		return err
+	}
+	results, err := p.srv.changeMembers(g, p.account, string(change), list)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for a, err := range results {
+		// Adding who is in already is no failure for a person.
+		if err != nil && !errors.Is(err, errAlreadyMember) {
+			failed = append(failed, fmt.Errorf("%s: %w", a.number, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// group finds a group for the phone.
+func (p *Phone) group(ctx context.Context, jid types.JID) (*group, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !p.Online() {
+		return nil, ErrPhoneOffline
+	}
+	if g := p.srv.groups.find(jid); g != nil {
+		return g, nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownGroup, jid)
+}
+
+// GroupChange is what is to be different in a group; nil leaves a setting as it is.
+type GroupChange struct {
+	Subject, Description                  *string
+	Announce, Locked, Approval, AdminAdds *bool
+	// Expiration is in seconds: 0, 86400, 604800 or 7776000.
+	Expiration *uint32
+}
+
+// ChangeGroup changes settings of a group, as the phone's person; it stops at the first that is refused.
+func (p *Phone) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
+	g, err := p.group(ctx, jid)
+	if err != nil {
+		return err
+	}
+	s := p.srv
+	onOff := func(on *bool, yes, no string) func() error {
+		return func() error {
+			if on == nil {
+				return nil
+			}
+			if *on {
+				return s.setSwitch(g, p.account, yes)
+			}
+			return s.setSwitch(g, p.account, no)
+		}
+	}
+	for _, step := range []func() error{
+		func() error {
+			return given(change.Subject, func(text string) error { return s.setSubject(g, p.account, text) })
+		},
+		func() error {
+			return given(change.Description, func(text string) error {
+				return s.setDescription(g, p.account, s.descriptionOf(g), newStanzaID(), text)
+			})
+		},
+		onOff(change.Announce, "announcement", "not_announcement"),
+		onOff(change.Locked, "locked", "unlocked"),
+		func() error {
+			return given(change.Approval, func(on bool) error { return s.setApproval(g, p.account, on) })
+		},
+		func() error {
+			return given(change.AdminAdds, func(on bool) error { return s.setAdminAdds(g, p.account, on) })
+		},
+		func() error {
+			return given(change.Expiration, func(n uint32) error { return s.setExpiration(g, p.account, n) })
+		},
+	} {
+		if err = step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func given[T any](value *T, do func(T) error) error {
+	if value == nil {
+		return nil
+	}
+	return do(*value)
+}
+
+// LeaveGroup takes the phone's account out of a group.
+func (p *Phone) LeaveGroup(ctx context.Context, jid types.JID) error {
+	g, err := p.group(ctx, jid)
+	if err != nil {
+		return err
+	}
+	return p.srv.leave(g, p.account)
+}
+
+// GroupLink returns the invite link of a group, a new one after revoking the old if revoke says so.
+func (p *Phone) GroupLink(ctx context.Context, jid types.JID, revoke bool) (string, error) {
+	g, err := p.group(ctx, jid)
+	if err != nil {
+		return "", err
+	}
+	code, err := p.srv.invite(g, p.account, revoke)
+	return InviteLink + code, err
+}
+
+// JoinGroup follows an invite link. waiting says that an admin has to agree first.
+func (p *Phone) JoinGroup(ctx context.Context, link string) (jid types.JID, waiting bool, err error) {
+	if err = ctx.Err(); err != nil {
+		return types.EmptyJID, false, err
+	}
+	g, err := p.srv.groups.linked(strings.TrimPrefix(link, InviteLink))
+	if err != nil {
+		return types.EmptyJID, false, err
+	}
+	waiting, err = p.srv.join(g, p.account)
+	if errors.Is(err, errAlreadyMember) {
+		err = nil
+	}
+	return g.jid, waiting, err
+}
+
+// DecideRequests lets accounts in that wait, or sends them away.
+func (p *Phone) DecideRequests(ctx context.Context, jid types.JID, approve bool, members ...string) error {
+	g, err := p.group(ctx, jid)
+	if err != nil {
+		return err
+	}
+	list, err := p.srv.accountsOf(members)
+	if err != nil {
+		return err
+	}
+	results, err := p.srv.decide(g, p.account, approve, list)
+	for _, failed := range results {
+		err = errors.Join(err, failed)
+	}
+	return err
+}
