@@ -141,6 +141,7 @@ func wait(before <-chan struct{}, bound time.Duration) {
 func (s *Session) adopt(m opened) {
 	if run, live := s.core.machine.Incarnation(); live && run == m.incarnation && s.run != nil {
 		s.client = m.client
+		s.useNow()
 		s.pump()
 	}
 }
@@ -162,6 +163,7 @@ func (s *Session) closeRun(why *session.Error) {
 func (s *Session) forgetRun() {
 	s.run, s.endRun, s.client = nil, nil, nil
 	s.lane.flying = 0
+	s.missed()
 }
 
 // unlink tells WhatsApp, as far as the link allows, and then forgets the credentials whatever WhatsApp said: a person

@@ -30,7 +30,7 @@ type RequestQR struct {
 	Order uint64 // as in Tell
 }
 
-// Forget withdraws a RequestQR or a SendText whose asker has gone.
+// Forget withdraws a RequestQR, a SendText or a UseClient whose asker has gone.
 type Forget struct{ Asker *actor.PID }
 
 // Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.

@@ -22,6 +22,7 @@ type Session struct {
 	run    context.Context         // of the open client run; nil: none is
 	endRun context.CancelCauseFunc // ends it, and says why to whatever uses it
 	client session.Client          // of the live run, once it is open
+	early  []early                 // uses of the client of the run that is opening
 	timer  *time.Timer
 	lane   lane
 }
@@ -96,6 +97,7 @@ func (s *Session) take(ctx actor.Context) {
 	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
 		s.lane.withdraw(m.Asker.Id)
+		s.withdrawUse(m.Asker.Id)
 	case Dismiss:
 		s.dismiss(session.OutcomeShuttingDown)
 	case SendText:

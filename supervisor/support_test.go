@@ -131,6 +131,7 @@ type client struct {
 	mu     sync.Mutex
 	closed int
 	sent   []string
+	paired int // how often a pairing code was asked for
 	send   func(ctx context.Context, text session.Text) error
 	unlink func(ctx context.Context) error
 	close  func()
@@ -156,7 +157,16 @@ func (c *client) SendText(ctx context.Context, text session.Text) (session.Ack, 
 }
 
 func (c *client) PairPhone(_ context.Context, phone string) (string, error) {
+	c.mu.Lock()
+	c.paired++
+	c.mu.Unlock()
 	return "CODE-" + phone, nil
+}
+
+func (c *client) phones() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paired
 }
 
 func (c *client) AnswerPasskey(context.Context, []byte) error {
