@@ -34,3 +34,14 @@ func (s *Server) MakeGroup(subject string, phones ...*Phone) types.JID {
 	phones[0].account.changed.Store(true)
 	return g.jid
 }
+
+// LinkLight links a device with a Noise key and a stock of 812 prekeys, without a pairing.
+func (p *Phone) LinkLight(noise [32]byte) (uint16, error) {
+	id, keyIndex, ok := p.srv.dir.reserve(p.account)
+	if !ok {
+		return 0, ErrTooManyDevices
+	}
+	dev := &device{account: p.account, id: id, keyIndex: keyIndex, noise: noise, preKeys: make([]oneTimeKey, 812)}
+	p.srv.dir.link(dev)
+	return id, nil
+}
