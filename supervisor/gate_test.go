@@ -92,8 +92,8 @@ func (w *world) start(ids ...session.ID) {
 		if _, _, err := w.Start(context.Background(), id); err != nil {
 			w.t.Fatalf("start %s: %v", id, err)
 		}
+		synctest.Wait() // one after the other: a run that is on its way when the first is refused would knock as well
 	}
-	synctest.Wait()
 }
 
 func (w *world) runs(ids ...session.ID) (n int) {
