@@ -62,7 +62,7 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 	if err := app.Start(c.Context()); err != nil {
 		return err
 	}
-	c.Printf("wasup      http://%s/\nsandbox    %s/\n\n", app.Addr(), p.adminURL())
+	c.Printf("wasup      http://%s/\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the same as an API\n\n", app.Addr(), p.addr, p.adminURL())
 	printTour(c.OutOrStdout(), "http://"+app.Addr(), p.adminURL(), false)
 	return app.Wait(c.Context())
 }

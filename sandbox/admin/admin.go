@@ -48,6 +48,9 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	}
 	mux.HandleFunc(Prefix+"/events", a.events)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if a.page(w, r) {
+			return
+		}
 		a.refuse(w, r, &problem{http.StatusNotFound, "not_found", "no such route; GET " + Prefix + "/ lists them", ""})
 	})
 	// A page of another origin in a browser on this machine can reach loopback

@@ -1,0 +1,44 @@
+package admin
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"time"
+)
+
+// The virtual phone: a page over this very API, in the binary so that it needs no internet.
+//
+//go:embed page
+var pageFiles embed.FS
+
+// policy lets the page load its own files and speak to its own server, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// page serves one file of the page, or tells that it has none by this name.
+func (a *api) page(w http.ResponseWriter, r *http.Request) bool {
+	name := path.Base(r.URL.Path)
+	if r.URL.Path == "/" {
+		name = "index.html"
+	} else if path.Dir(r.URL.Path) != "/" {
+		return false
+	}
+	content, err := fs.ReadFile(pageFiles, "page/"+name)
+	if err != nil {
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.refuseMethod(w, r, []string{http.MethodGet})
+		return true
+	}
+	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-cache") // a newer binary brings a newer page
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	return true
+}

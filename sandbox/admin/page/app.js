@@ -1,0 +1,95 @@
+import { call, follow, phonePath } from "./api.js";
+import { $, attempt, el, grouped, say } from "./dom.js";
+import { showChats, startChats } from "./chats.js";
+import { showDevices, startDevices } from "./devices.js";
+import { logEvent, showCounters, startWeather } from "./weather.js";
+
+// What is on the page: the phones, the one in hand, and the chat that is open on it.
+export const state = { phones: [], number: "", messages: [], chat: "" };
+
+export const phone = () => state.phones.find((p) => p.number === state.number);
+export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name ?? grouped(number);
+export const digitsOf = (jid) => String(jid).split(/[@:.]/)[0];
+
+function showPhones() {
+  $("phones").replaceChildren(...state.phones.map((p) => el("li", {}, el("button", {
+    type: "button", "aria-current": String(p.number === state.number), onclick: () => pick(p.number),
+  }, p.name, el("small", {}, `${grouped(p.number)} · ${linked(p)}`)))));
+  $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
+    .map((p) => el("option", { value: p.number }, p.name)));
+  const current = phone();
+  $("phone-title").textContent = current?.name ?? "No phone yet";
+  $("phone-number").textContent = current ? grouped(current.number) : "Add one on the left.";
+  $("script").disabled = !current;
+  if (current && document.activeElement !== $("script")) $("script").value = current.script;
+}
+
+const linked = (p) => (p.devices.length === 1 ? "1 device" : `${p.devices.length} devices`);
+
+async function pick(number) {
+  Object.assign(state, { number, chat: "", messages: [] });
+  await refresh();
+}
+
+// refresh reads everything of the phone in hand. It is cheap: the server is on this machine.
+export async function refresh() {
+  const { phones } = await call("GET", "/phones");
+  state.phones = phones;
+  if (!phone() && phones.length) state.number = phones[0].number;
+  if (state.number) state.messages = (await call("GET", `${phonePath(state.number)}/messages`)).messages;
+  showPhones();
+  showChats();
+  showDevices();
+}
+
+// soon joins the events of one moment into one refresh.
+let pending;
+function soon() {
+  clearTimeout(pending);
+  pending = setTimeout(() => { refresh().catch((error) => say(error.message, true)); showCounters(); }, 60);
+}
+
+function startTabs() {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const show = (tab) => tabs.forEach((t) => {
+    t.setAttribute("aria-selected", String(t === tab));
+    t.tabIndex = t === tab ? 0 : -1;
+    $(t.getAttribute("aria-controls")).hidden = t !== tab;
+  });
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => show(tab));
+    tab.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+      const next = tabs[(i + 1) % tabs.length];
+      show(next);
+      next.focus();
+    });
+  });
+  show(tabs[0]);
+}
+
+$("add-phone").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  attempt(async () => {
+    const made = await call("POST", "/phones", { name: form.elements.name.value.trim(), number: form.elements.number.value.replace(/\D/g, "") });
+    form.reset();
+    await pick(made.number);
+    say(`${made.name || grouped(made.number)} is on the air.`);
+  }, form.querySelector("button"));
+});
+
+$("script").addEventListener("change", (event) => attempt(async () => {
+  await call("PATCH", phonePath(state.number), { script: event.target.value });
+  await refresh();
+}));
+
+startTabs();
+startChats();
+startDevices();
+startWeather();
+follow((event) => { logEvent(event); soon(); }, (on) => {
+  $("link").textContent = on ? "live" : "the sandbox is gone; trying again…";
+  $("link").classList.toggle("on", on);
+  if (on) soon();
+});
