@@ -35,13 +35,14 @@ func rooms() map[string]room {
 		"actors":     {imports: []string{"session"}},
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
 		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store"}},
-		"sandbox":    {imports: []string{"session"}},
+		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
-		"store":      {imports: []string{"session", "outbox", "events"}},
+		"store":      {imports: []string{"session", "outbox", "events", "toolbox"}}, // store/pgtest is for tests
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
+		"toolbox":    {}, // what becomes of a test whose tool is missing
 		"cmd":        {imports: []string{everything}},
 		// The root has no product code; its tests hold rooms against each other.
 		".": {tests: []string{everything}},
@@ -97,6 +98,8 @@ func dependencies() map[string]owners {
 		"golang.org/x/crypto":                 {product: []string{"sandbox", "httpapi", "store"}, tests: []string{"whatsapp"}},
 		"golang.org/x/net":                    {product: []string{"whatsapp"}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
+		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
+		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
 	}

@@ -141,6 +141,16 @@ const (
 	EventPhone    EventKind = "phone"
 )
 
+// EventKinds lists what subscribers may hear of.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
+		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
+		EventReceipt, EventUnknownQuery, EventMalformed, EventFault,
+		EventPeer, EventUpload, EventDownload, EventPhone, EventServerDown, EventServerUp,
+	}
+}
+
 // Event is something that happened on the server.
 type Event struct {
 	// Time is when it happened. For EventPairDeviceSent it is the moment before the stanza is written to the

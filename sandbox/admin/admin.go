@@ -1,10 +1,11 @@
 // Package admin is the JSON admin API of a sandbox server: with it a person or
 // a test in any language adds phones, scans QR codes, sends and reads messages
-// and switches faults on.
+// and switches faults on. The page of virtual phones at / does the same by hand.
 //
-// It owns the routes under /sandbox/v1, their JSON and their errors. It keeps no
-// state of its own and may not listen: the caller serves the handler, on
-// loopback, as there is no authentication.
+// It owns the routes under /sandbox/v1, their JSON, their errors and the OpenAPI
+// document that describes them, and the page. It keeps no state of its own and
+// may not listen: the caller serves the handler, on loopback, as there is no
+// authentication.
 package admin
 
 import (
@@ -28,13 +29,6 @@ type api struct {
 	log    *slog.Logger
 }
 
-// action answers one request: a status with a body for JSON (nil for none), or
-// an error.
-type action func(r *http.Request) (status int, body any, err error)
-
-// methods maps an HTTP method to what it does at one path.
-type methods map[string]action
-
 // New returns the handler. Answers are JSON, errors are
 // {"error":{"code","message","field"}}. A nil logger discards.
 func New(server *sandbox.Server, log *slog.Logger) http.Handler {
@@ -44,9 +38,8 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	a := &api{server: server, log: log}
 	mux := http.NewServeMux()
 	for _, route := range a.routes() {
-		mux.Handle(Prefix+route.path, a.dispatch(route.methods))
+		mux.Handle(Prefix+route.path, a.dispatch(route.operations))
 	}
-	mux.HandleFunc(Prefix+"/events", a.events)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if a.page(w, r) {
 			return
@@ -62,63 +55,25 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	return guard.Handler(mux)
 }
 
-// route is one path and what can be done there; summary is what the index says.
-type route struct {
-	path    string
-	methods methods
-	summary string
-}
-
-func (a *api) routes() []route {
-	return []route{
-		{"/{$}", methods{"GET": a.index}, "this list"},
-		{"/server", methods{"GET": a.describe}, "the address and root key that a client needs"},
-		{"/phones", methods{"GET": a.listPhones, "POST": a.addPhone}, "virtual phones; add one"},
-		{"/phones/{number}", methods{"GET": a.getPhone, "PATCH": a.changePhone, "DELETE": a.removePhone}, "one phone; change its script, switch it on or off; remove it"},
-		{"/phones/{number}/scan", methods{"POST": a.scan}, "scan a pairing QR, as code or as picture"},
-		{"/phones/{number}/code", methods{"POST": a.enterCode}, "enter the pairing code that a client shows"},
-		{"/phones/{number}/passkey", methods{"GET": a.getPasskey, "PUT": a.setPasskey}, "whether pairings need the account's passkey; say so"},
-		{"/phones/{number}/passkey/assertion", methods{"POST": a.assertPasskey}, "answer a passkey request, as a browser does"},
-		{"/phones/{number}/messages", methods{"GET": a.listMessages, "POST": a.sendMessage}, "messages of the phone; send one"},
-		{"/phones/{number}/messages/{id}/media", methods{"GET": a.messageMedia}, "the file in a message, decrypted"},
-		{"/phones/{number}/messages/{id}/read", methods{"POST": a.readMessage}, "read a message: its sender gets the read receipt"},
-		{"/phones/{number}/devices", methods{"GET": a.listDevices}, "devices linked to the phone"},
-		{"/phones/{number}/devices/{jid}", methods{"DELETE": a.unlinkDevice}, "unlink a device, as a person does on the phone"},
-		{"/phones/{number}/groups", methods{"GET": a.listPhoneGroups, "POST": a.createGroup}, "groups of the phone; make one"},
-		{"/phones/{number}/groups/join", methods{"POST": a.joinGroup}, "follow an invite link"},
-		{"/phones/{number}/groups/{jid}", methods{"PATCH": a.changeGroup, "DELETE": a.leaveGroup}, "change a group's settings; leave it"},
-		{"/phones/{number}/groups/{jid}/members", methods{"POST": a.changeMembers}, "add, remove, promote or demote members"},
-		{"/phones/{number}/groups/{jid}/requests", methods{"POST": a.decideRequests}, "let in who waits, or not"},
-		{"/phones/{number}/groups/{jid}/link", methods{"GET": a.groupLink, "POST": a.newGroupLink}, "the invite link; a new one, revoking the old"},
-		{"/groups", methods{"GET": a.listGroups}, "all groups"},
-		{"/media", methods{"GET": a.listMedia}, "uploaded files"},
-		{"/media/{id}", methods{"DELETE": a.expireMedia}, "take a file away: downloads get ?code=, 410 by default"},
-		{"/faults", methods{"GET": a.listFaults, "POST": a.setFault, "DELETE": a.clearFaults}, "faults; set one; clear all"},
-		{"/faults/{id}", methods{"DELETE": a.clearFault}, "clear a fault"},
-		{"/actions/drop", methods{"POST": a.drop}, "cut live connections without a goodbye"},
-		{"/actions/close", methods{"POST": a.closeConnections}, "close live connections in good order"},
-		{"/actions/half-open", methods{"POST": a.halfOpen}, "leave live connections half open: nothing is read or sent any more"},
-		{"/actions/restart", methods{"POST": a.restart}, "take the server away for a while, with or without what it knows"},
-		{"/actions/stream-error", methods{"POST": a.streamError}, "send live connections a stream error"},
-		{"/counters", methods{"GET": a.counters}, "what the server has seen"},
-	}
-}
-
 // dispatch picks the action by method. The mux could do that as well, but would
 // answer a wrong method in plain text.
-func (a *api) dispatch(actions methods) http.Handler {
+func (a *api) dispatch(actions operations) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		do, ok := actions[method]
+		operation, ok := actions[method]
 		if !ok {
 			a.refuseMethod(w, r, sortedMethods(actions))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		status, body, err := do(r)
+		if operation.stream != nil {
+			operation.stream(w, r)
+			return
+		}
+		status, body, err := operation.do(r)
 		if err != nil {
 			a.refuse(w, r, err)
 			return
@@ -127,7 +82,7 @@ func (a *api) dispatch(actions methods) http.Handler {
 	})
 }
 
-func sortedMethods(actions methods) []string {
+func sortedMethods(actions operations) []string {
 	names := make([]string, 0, len(actions))
 	for name := range actions {
 		names = append(names, name)

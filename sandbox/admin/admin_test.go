@@ -77,7 +77,9 @@ func (f *fixture) send(method, path, contentType, body string) answer {
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	must(f.t, err)
-	return answer{response.StatusCode, strings.TrimSuffix(string(raw), "\n"), response.Header}
+	got := answer{response.StatusCode, strings.TrimSuffix(string(raw), "\n"), response.Header}
+	readDocument(f.t).holds(f.t, method, path, got)
+	return got
 }
 
 func (f *fixture) get(path string) answer { f.t.Helper(); return f.send("GET", path, "", "") }

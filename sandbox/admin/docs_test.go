@@ -32,3 +32,23 @@ func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
 		}
 	}
 }
+
+// A stream of events names the kind of each, and a browser hears only the names it was told.
+func TestThePageHearsEveryKindOfEvent(t *testing.T) {
+	raw, err := pageFiles.ReadFile("page/api.js")
+	must(t, err)
+	var source []byte
+	for _, name := range []string{"../counters.go", "../restart.go"} {
+		part, err := os.ReadFile(name)
+		must(t, err)
+		source = append(source, part...)
+	}
+	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(sandbox.EventKinds()) {
+		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(sandbox.EventKinds()))
+	}
+	for _, kind := range sandbox.EventKinds() {
+		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
+			t.Errorf("the page does not listen to %s", kind)
+		}
+	}
+}

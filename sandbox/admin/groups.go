@@ -10,69 +10,69 @@ import (
 )
 
 type newGroupRequest struct {
-	Subject    string   `json:"subject"`
-	Members    []string `json:"members"`
-	Addressing string   `json:"addressing"`
+	Subject    string   `json:"subject" doc:"1 to 100 characters" need:"yes"`
+	Members    []string `json:"members" doc:"numbers or JIDs"`
+	Addressing string   `json:"addressing" doc:"lid, or pn as in older groups; lid when empty"`
 }
 
 // groupChange says what is to be different; what is left out stays.
 type groupChange struct {
-	Subject     *string `json:"subject"`
-	Description *string `json:"description"`
-	Announce    *bool   `json:"announce"`
-	Locked      *bool   `json:"locked"`
-	Approval    *bool   `json:"approval"`
-	AdminAdds   *bool   `json:"admin_adds"`
-	Expiration  *uint32 `json:"expiration"`
+	Subject     *string `json:"subject" doc:"1 to 100 characters"`
+	Description *string `json:"description" doc:"at most 2048 characters"`
+	Announce    *bool   `json:"announce" doc:"only admins write"`
+	Locked      *bool   `json:"locked" doc:"only admins change the settings"`
+	Approval    *bool   `json:"approval" doc:"admins let people in who follow the link"`
+	AdminAdds   *bool   `json:"admin_adds" doc:"only admins add members"`
+	Expiration  *uint32 `json:"expiration" doc:"seconds until messages disappear: 0, 86400, 604800 or 7776000"`
 }
 
 type memberRequest struct {
-	Change  string   `json:"change"`
-	Members []string `json:"members"`
+	Change  string   `json:"change" doc:"add, remove, promote or demote" need:"yes"`
+	Members []string `json:"members" doc:"numbers or JIDs" need:"yes"`
 }
 
 type joinRequest struct {
-	Link string `json:"link"`
+	Link string `json:"link" doc:"the invite link" need:"yes"`
 }
 
 type decideRequest struct {
-	Approve *bool    `json:"approve"`
-	Members []string `json:"members"`
+	Approve *bool    `json:"approve" doc:"whether they are let in" need:"yes"`
+	Members []string `json:"members" doc:"numbers or JIDs"`
 }
 
 type groupBody struct {
-	JID         string       `json:"jid"`
-	Subject     string       `json:"subject"`
-	Description string       `json:"description"`
-	Creator     string       `json:"creator"`
-	Created     time.Time    `json:"created"`
-	Addressing  string       `json:"addressing"`
-	Announce    bool         `json:"announce"`
-	Locked      bool         `json:"locked"`
-	Approval    bool         `json:"approval"`
-	AdminAdds   bool         `json:"admin_adds"`
-	Expiration  uint32       `json:"expiration"`
-	Members     []memberBody `json:"members"`
-	Requests    []string     `json:"requests"`
+	JID         string       `json:"jid" doc:"its address"`
+	Subject     string       `json:"subject" doc:"its name"`
+	Description string       `json:"description" doc:"its description"`
+	Creator     string       `json:"creator" doc:"JID of an account"`
+	Created     time.Time    `json:"created" doc:"when"`
+	Addressing  string       `json:"addressing" doc:"lid or pn"`
+	Announce    bool         `json:"announce" doc:"only admins write"`
+	Locked      bool         `json:"locked" doc:"only admins change the settings"`
+	Approval    bool         `json:"approval" doc:"admins let people in who follow the link"`
+	AdminAdds   bool         `json:"admin_adds" doc:"only admins add members"`
+	Expiration  uint32       `json:"expiration" doc:"seconds until messages disappear, 0 for never"`
+	Members     []memberBody `json:"members" doc:"all of them"`
+	Requests    []string     `json:"requests" doc:"JIDs of those who wait to be let in"`
 }
 
 type memberBody struct {
-	JID  string `json:"jid"`
-	LID  string `json:"lid"`
-	Role string `json:"role"`
+	JID  string `json:"jid" doc:"by number"`
+	LID  string `json:"lid" doc:"hidden"`
+	Role string `json:"role" doc:"member, admin or superadmin"`
 }
 
 type groupsBody struct {
-	Groups []groupBody `json:"groups"`
+	Groups []groupBody `json:"groups" doc:"all of them"`
 }
 
 type linkBody struct {
-	Link string `json:"link"`
+	Link string `json:"link" doc:"the invite link"`
 }
 
 type joinedBody struct {
-	JID     string `json:"jid"`
-	Waiting bool   `json:"waiting"`
+	JID     string `json:"jid" doc:"of the group"`
+	Waiting bool   `json:"waiting" doc:"whether an admin has to agree first"`
 }
 
 func groupJSON(g sandbox.GroupInfo) groupBody {

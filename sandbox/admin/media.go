@@ -9,18 +9,18 @@ import (
 )
 
 type mediaFileBody struct {
-	ID         string    `json:"id"`
-	Type       string    `json:"type"`
-	Account    string    `json:"account"`
-	Size       int       `json:"size"`
-	DirectPath string    `json:"direct_path"`
-	Uploaded   time.Time `json:"uploaded"`
-	Downloads  int       `json:"downloads"`
-	Gone       int       `json:"gone,omitempty"`
+	ID         string    `json:"id" doc:"to take it away"`
+	Type       string    `json:"type" doc:"image, video, document and so on"`
+	Account    string    `json:"account" doc:"who uploaded it"`
+	Size       int       `json:"size" doc:"in bytes, encrypted"`
+	DirectPath string    `json:"direct_path" doc:"where clients find it"`
+	Uploaded   time.Time `json:"uploaded" doc:"when"`
+	Downloads  int       `json:"downloads" doc:"how often it was fetched"`
+	Gone       int       `json:"gone,omitempty" doc:"the status that downloads get instead"`
 }
 
 type mediaFilesBody struct {
-	Media []mediaFileBody `json:"media"`
+	Media []mediaFileBody `json:"media" doc:"oldest first"`
 }
 
 func (a *api) listMedia(r *http.Request) (int, any, error) {

@@ -11,111 +11,111 @@ import (
 // The public JSON of messages. Bytes are standard base64, JIDs text; of accounts they are by phone number.
 
 type sendRequest struct {
-	To         string               `json:"to"`
-	Kind       string               `json:"kind"`
-	Text       string               `json:"text"`
-	Mentions   []string             `json:"mentions"`
-	Quote      string               `json:"quote"`
-	Target     string               `json:"target"`
-	Preview    *sandbox.LinkPreview `json:"preview"`
-	Media      *attachmentRequest   `json:"media"`
-	Location   *sandbox.Location    `json:"location"`
-	Contact    *sandbox.Contact     `json:"contact"`
-	Options    []string             `json:"options"`
-	Selectable int                  `json:"selectable"`
-	ViewOnce   bool                 `json:"view_once"`
-	Expiration uint32               `json:"expiration"`
+	To         string               `json:"to" doc:"the number or JID of a phone of this sandbox" need:"yes"`
+	Kind       string               `json:"kind" doc:"text when empty"`
+	Text       string               `json:"text" doc:"what is said: of a text, a caption, a question, an emoji, or the new text of an edit"`
+	Mentions   []string             `json:"mentions" doc:"numbers or JIDs"`
+	Quote      string               `json:"quote" doc:"the id of the message it answers"`
+	Target     string               `json:"target" doc:"the id of the message that a reaction, edit, revocation or vote is about"`
+	Preview    *sandbox.LinkPreview `json:"preview" doc:"of a link"`
+	Media      *attachmentRequest   `json:"media" doc:"the file"`
+	Location   *sandbox.Location    `json:"location" doc:"the place"`
+	Contact    *sandbox.Contact     `json:"contact" doc:"the card"`
+	Options    []string             `json:"options" doc:"of a poll, or those that a vote chooses"`
+	Selectable int                  `json:"selectable" doc:"how many options a vote may choose; 0 for any"`
+	ViewOnce   bool                 `json:"view_once" doc:"the file can be opened once"`
+	Expiration uint32               `json:"expiration" doc:"seconds until the message disappears"`
 }
 
 type attachmentRequest struct {
-	Data      []byte `json:"data"`
-	MIME      string `json:"mime"`
-	FileName  string `json:"file_name"`
-	Width     int    `json:"width"`
-	Height    int    `json:"height"`
-	Seconds   int    `json:"seconds"`
-	Voice     bool   `json:"voice"`
-	Animated  bool   `json:"animated"`
-	GIF       bool   `json:"gif"`
-	Waveform  []byte `json:"waveform"`
-	Thumbnail []byte `json:"thumbnail"`
+	Data      []byte `json:"data" doc:"in base64"`
+	MIME      string `json:"mime" doc:"its type"`
+	FileName  string `json:"file_name" doc:"of a document"`
+	Width     int    `json:"width" doc:"in pixels"`
+	Height    int    `json:"height" doc:"in pixels"`
+	Seconds   int    `json:"seconds" doc:"how long it plays"`
+	Voice     bool   `json:"voice" doc:"a voice message"`
+	Animated  bool   `json:"animated" doc:"a sticker that moves"`
+	GIF       bool   `json:"gif" doc:"a video that plays as a GIF"`
+	Waveform  []byte `json:"waveform" doc:"of a voice message, in base64"`
+	Thumbnail []byte `json:"thumbnail" doc:"a small JPEG, in base64"`
 }
 
 type sendBody struct {
-	ID string `json:"id"`
+	ID string `json:"id" doc:"of the message"`
 }
 
 type messageBody struct {
-	ID     string    `json:"id"`
-	Chat   string    `json:"chat"`
-	From   string    `json:"from"`
-	To     string    `json:"to"`
-	Device uint16    `json:"device"`
-	FromMe bool      `json:"from_me"`
-	Type   string    `json:"type"`
-	Text   string    `json:"text"`
-	Time   time.Time `json:"time"`
-	Status string    `json:"status"`
-	Copies int       `json:"copies"`
+	ID     string    `json:"id" doc:"chosen by its sender"`
+	Chat   string    `json:"chat" doc:"the other side"`
+	From   string    `json:"from" doc:"the account that sent it"`
+	To     string    `json:"to" doc:"the account it was sent to"`
+	Device uint16    `json:"device" doc:"of the sending account; 0 is the phone"`
+	FromMe bool      `json:"from_me" doc:"sent by the phone's own account"`
+	Type   string    `json:"type" doc:"the stanza's type: text, media, reaction, poll and so on"`
+	Text   string    `json:"text" doc:"empty where the message has none"`
+	Time   time.Time `json:"time" doc:"when it was sent"`
+	Status string    `json:"status" doc:"how far it has come" values:"statuses"`
+	Copies int       `json:"copies" doc:"how often it arrived under its id"`
 
-	Kind       string               `json:"kind"`
-	Name       string               `json:"name,omitempty"`
-	Target     string               `json:"target,omitempty"`
-	Mentions   []string             `json:"mentions,omitempty"`
-	Quote      *quoteBody           `json:"quote,omitempty"`
-	Preview    *sandbox.LinkPreview `json:"preview,omitempty"`
-	Media      *mediaBody           `json:"media,omitempty"`
-	Location   *sandbox.Location    `json:"location,omitempty"`
-	Contact    *sandbox.Contact     `json:"contact,omitempty"`
-	Poll       *pollBody            `json:"poll,omitempty"`
-	Reactions  []reactionBody       `json:"reactions,omitempty"`
-	Edited     bool                 `json:"edited,omitempty"`
-	Revoked    bool                 `json:"revoked,omitempty"`
-	ViewOnce   bool                 `json:"view_once,omitempty"`
-	Expiration uint32               `json:"expiration,omitempty"`
+	Kind       string               `json:"kind" doc:"what it is"`
+	Name       string               `json:"name,omitempty" doc:"that the sender goes by"`
+	Target     string               `json:"target,omitempty" doc:"the message it is about"`
+	Mentions   []string             `json:"mentions,omitempty" doc:"JIDs"`
+	Quote      *quoteBody           `json:"quote,omitempty" doc:"what it answers"`
+	Preview    *sandbox.LinkPreview `json:"preview,omitempty" doc:"of a link"`
+	Media      *mediaBody           `json:"media,omitempty" doc:"the file"`
+	Location   *sandbox.Location    `json:"location,omitempty" doc:"the place"`
+	Contact    *sandbox.Contact     `json:"contact,omitempty" doc:"the card"`
+	Poll       *pollBody            `json:"poll,omitempty" doc:"its options and votes"`
+	Reactions  []reactionBody       `json:"reactions,omitempty" doc:"of everybody"`
+	Edited     bool                 `json:"edited,omitempty" doc:"its text was changed"`
+	Revoked    bool                 `json:"revoked,omitempty" doc:"it was deleted for everybody"`
+	ViewOnce   bool                 `json:"view_once,omitempty" doc:"the file can be opened once"`
+	Expiration uint32               `json:"expiration,omitempty" doc:"seconds until it disappears"`
 }
 
 type quoteBody struct {
-	ID   string `json:"id"`
-	From string `json:"from"`
-	Text string `json:"text"`
+	ID   string `json:"id" doc:"of the message"`
+	From string `json:"from" doc:"who wrote it"`
+	Text string `json:"text" doc:"of it"`
 }
 
 // mediaBody describes a file; URL is the path of its decrypted bytes.
 type mediaBody struct {
-	URL        string `json:"url"`
-	MIME       string `json:"mime"`
-	FileName   string `json:"file_name,omitempty"`
-	Size       int    `json:"size"`
-	Width      int    `json:"width,omitempty"`
-	Height     int    `json:"height,omitempty"`
-	Seconds    int    `json:"seconds,omitempty"`
-	Voice      bool   `json:"voice,omitempty"`
-	Animated   bool   `json:"animated,omitempty"`
-	GIF        bool   `json:"gif,omitempty"`
-	Waveform   []byte `json:"waveform,omitempty"`
-	Thumbnail  []byte `json:"thumbnail,omitempty"`
-	DirectPath string `json:"direct_path"`
+	URL        string `json:"url" doc:"the path of the decrypted bytes"`
+	MIME       string `json:"mime" doc:"its type"`
+	FileName   string `json:"file_name,omitempty" doc:"of a document"`
+	Size       int    `json:"size" doc:"in bytes"`
+	Width      int    `json:"width,omitempty" doc:"in pixels"`
+	Height     int    `json:"height,omitempty" doc:"in pixels"`
+	Seconds    int    `json:"seconds,omitempty" doc:"how long it plays"`
+	Voice      bool   `json:"voice,omitempty" doc:"a voice message"`
+	Animated   bool   `json:"animated,omitempty" doc:"a sticker that moves"`
+	GIF        bool   `json:"gif,omitempty" doc:"a video that plays as a GIF"`
+	Waveform   []byte `json:"waveform,omitempty" doc:"of a voice message, in base64"`
+	Thumbnail  []byte `json:"thumbnail,omitempty" doc:"a small JPEG, in base64"`
+	DirectPath string `json:"direct_path" doc:"where it lies on the server, encrypted"`
 }
 
 type pollBody struct {
-	Options    []optionBody `json:"options"`
-	Selectable int          `json:"selectable"`
+	Options    []optionBody `json:"options" doc:"in their order"`
+	Selectable int          `json:"selectable" doc:"how many a vote may choose; 0 for any"`
 }
 
 type optionBody struct {
-	Name   string   `json:"name"`
-	Voters []string `json:"voters"`
+	Name   string   `json:"name" doc:"of the option"`
+	Voters []string `json:"voters" doc:"JIDs"`
 }
 
 type reactionBody struct {
-	From  string    `json:"from"`
-	Emoji string    `json:"emoji"`
-	Time  time.Time `json:"time"`
+	From  string    `json:"from" doc:"who reacted"`
+	Emoji string    `json:"emoji" doc:"what with"`
+	Time  time.Time `json:"time" doc:"when"`
 }
 
 type messagesBody struct {
-	Messages []messageBody `json:"messages"`
+	Messages []messageBody `json:"messages" doc:"oldest first"`
 }
 
 func (in *sendRequest) outgoing() sandbox.Outgoing {

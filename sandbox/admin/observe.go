@@ -24,9 +24,8 @@ func (a *api) index(r *http.Request) (int, any, error) {
 	body := indexBody{Name: "wasup sandbox"}
 	for _, route := range a.routes() {
 		path := Prefix + strings.TrimSuffix(route.path, "{$}")
-		body.Routes = append(body.Routes, indexRoute{sortedMethods(route.methods), path, route.summary})
+		body.Routes = append(body.Routes, indexRoute{sortedMethods(route.operations), path, route.summary})
 	}
-	body.Routes = append(body.Routes, indexRoute{[]string{"GET"}, Prefix + "/events", "what happens, as a stream or one at a time"})
 	return http.StatusOK, body, nil
 }
 
@@ -63,10 +62,6 @@ func (a *api) counters(r *http.Request) (int, any, error) {
 // every event from now on. Any other gets a list with the first event from now
 // on that matches ?kind, or an empty list once ?wait is over.
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		a.refuseMethod(w, r, []string{http.MethodGet})
-		return
-	}
 	values, err := query(r, "wait", "kind", "account")
 	if err != nil {
 		a.refuse(w, r, err)
@@ -90,7 +85,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer cancel()
-	a.answer(w, http.StatusOK, map[string]any{"events": firstEvent(ctx, events, wanted)})
+	a.answer(w, http.StatusOK, eventsBody{firstEvent(ctx, events, wanted)})
 }
 
 func firstEvent(ctx context.Context, events <-chan sandbox.Event, wanted func(sandbox.Event) bool) []sandbox.Event {

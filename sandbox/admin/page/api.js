@@ -10,16 +10,24 @@ export async function call(method, path, body) {
     request.headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(body);
   }
-  let response;
+  let response, text;
   try {
     response = await fetch(base + path, request);
+    text = await response.text();
   } catch {
     throw new Error("The sandbox does not answer. Is it still running?");
   }
-  const text = await response.text();
-  const answer = text ? JSON.parse(text) : {};
-  if (!response.ok) throw new Error(answer.error?.message ?? `The sandbox answered ${response.status}.`);
+  let answer = {};
+  try { answer = text ? JSON.parse(text) : {}; } catch { /* said below */ }
+  if (!response.ok) throw new Error(inWords(answer.error) ?? `The sandbox answered ${response.status}.`);
   return answer;
+}
+
+// inWords makes a sentence of what the API says of one field.
+function inWords(error) {
+  if (!error) return undefined;
+  const what = error.code === "invalid" && error.field ? `${error.field}: ${error.message}` : error.message;
+  return what.charAt(0).toUpperCase() + what.slice(1) + ".";
 }
 
 export const phonePath = (number) => `/phones/${encodeURIComponent(number)}`;
@@ -28,16 +36,13 @@ export const phonePath = (number) => `/phones/${encodeURIComponent(number)}`;
 export function follow(onEvent, onState) {
   const source = new EventSource(base + "/events");
   source.onopen = () => onState(true);
-  source.onerror = () => onState(false);
-  const take = (message) => {
-    try { onEvent(JSON.parse(message.data)); } catch { /* a comment or a heartbeat */ }
-  };
-  source.onmessage = take;
-  for (const kind of kinds) source.addEventListener(kind, take);
+  source.onerror = () => onState(false); // the browser tries again by itself
+  for (const kind of kinds) source.addEventListener(kind, (message) => onEvent(JSON.parse(message.data)));
 }
 
+// The stream names the kind of each event, and a browser hears only names that it was told.
 const kinds = [
   "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "passkey_demanded", "passkey_code",
   "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "unknown_query", "malformed",
-  "fault", "phone",
+  "fault", "peer", "upload", "download", "phone", "server_down", "server_up",
 ];

@@ -1,30 +1,31 @@
 import { call, follow, phonePath } from "./api.js";
-import { $, attempt, el, grouped, say } from "./dom.js";
+import { $, attempt, el, grouped, rows, say } from "./dom.js";
 import { showChats, startChats } from "./chats.js";
 import { showDevices, startDevices } from "./devices.js";
 import { logEvent, showCounters, startWeather } from "./weather.js";
 
-// What is on the page: the phones, the one in hand, and the chat that is open on it.
+// What is on the page: the phones, the one in hand, its messages, and the number of the chat that is open on it.
 export const state = { phones: [], number: "", messages: [], chat: "" };
 
 export const phone = () => state.phones.find((p) => p.number === state.number);
-export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name ?? grouped(number);
-export const digitsOf = (jid) => String(jid).split(/[@:.]/)[0];
+export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name || grouped(number);
 
 function showPhones() {
-  $("phones").replaceChildren(...state.phones.map((p) => el("li", {}, el("button", {
-    type: "button", "aria-current": String(p.number === state.number), onclick: () => pick(p.number),
-  }, p.name, el("small", {}, `${grouped(p.number)} · ${linked(p)}`)))));
+  const items = state.phones.map(({ number, name, devices }) => ({
+    number, name: name === number ? grouped(number) : name, devices: devices.length, current: number === state.number,
+  }));
+  rows($("phones"), items, (p) => el("li", {}, el("button", {
+    type: "button", "aria-current": String(p.current), onclick: () => attempt(() => pick(p.number)),
+  }, p.name, el("small", {}, `${grouped(p.number)} · ${p.devices === 1 ? "1 device" : `${p.devices} devices`}`))),
+  "Nobody has a phone yet. Add one below.");
   $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
     .map((p) => el("option", { value: p.number }, p.name)));
   const current = phone();
-  $("phone-title").textContent = current?.name ?? "No phone yet";
-  $("phone-number").textContent = current ? grouped(current.number) : "Add one on the left.";
+  $("phone-title").textContent = current ? nameOf(current.number) : "No phone yet";
+  $("phone-number").textContent = current ? grouped(current.number) : "Add one under Phones.";
   $("script").disabled = !current;
   if (current && document.activeElement !== $("script")) $("script").value = current.script;
 }
-
-const linked = (p) => (p.devices.length === 1 ? "1 device" : `${p.devices.length} devices`);
 
 async function pick(number) {
   Object.assign(state, { number, chat: "", messages: [] });
@@ -35,8 +36,11 @@ async function pick(number) {
 export async function refresh() {
   const { phones } = await call("GET", "/phones");
   state.phones = phones;
-  if (!phone() && phones.length) state.number = phones[0].number;
-  if (state.number) state.messages = (await call("GET", `${phonePath(state.number)}/messages`)).messages;
+  if (!phone()) Object.assign(state, { number: phones[0]?.number ?? "", chat: "", messages: [] });
+  const { number } = state;
+  const { messages } = number ? await call("GET", `${phonePath(number)}/messages`) : { messages: [] };
+  if (number !== state.number) return; // another phone was picked meanwhile, and shows itself
+  state.messages = messages;
   showPhones();
   showChats();
   showDevices();
@@ -46,7 +50,7 @@ export async function refresh() {
 let pending;
 function soon() {
   clearTimeout(pending);
-  pending = setTimeout(() => { refresh().catch((error) => say(error.message, true)); showCounters(); }, 60);
+  pending = setTimeout(() => attempt(() => Promise.all([refresh(), showCounters()])), 60);
 }
 
 function startTabs() {
@@ -60,7 +64,7 @@ function startTabs() {
     tab.addEventListener("click", () => show(tab));
     tab.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-      const next = tabs[(i + 1) % tabs.length];
+      const next = tabs[(i + 1) % tabs.length]; // there are two
       show(next);
       next.focus();
     });
@@ -71,11 +75,12 @@ function startTabs() {
 $("add-phone").addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
+  const { name, number } = form.elements;
   attempt(async () => {
-    const made = await call("POST", "/phones", { name: form.elements.name.value.trim(), number: form.elements.number.value.replace(/\D/g, "") });
+    const made = await call("POST", "/phones", { name: name.value.trim(), number: number.value.replace(/[\s()+-]/g, "") });
     form.reset();
     await pick(made.number);
-    say(`${made.name || grouped(made.number)} is on the air.`);
+    say(`${nameOf(made.number)} is on the air.`);
   }, form.querySelector("button"));
 });
 
@@ -88,6 +93,7 @@ startTabs();
 startChats();
 startDevices();
 startWeather();
+soon();
 follow((event) => { logEvent(event); soon(); }, (on) => {
   $("link").textContent = on ? "live" : "the sandbox is gone; trying again…";
   $("link").classList.toggle("on", on);

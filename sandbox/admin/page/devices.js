@@ -1,15 +1,15 @@
 import { call, phonePath } from "./api.js";
-import { $, attempt, el, say } from "./dom.js";
-import { phone, refresh, state } from "./app.js";
+import { $, attempt, el, rows, say } from "./dom.js";
+import { nameOf, phone, refresh, state } from "./app.js";
 
 export function showDevices() {
-  const devices = phone()?.devices ?? [];
-  $("devices").replaceChildren(...devices.map((d) => el("li", {},
-    el("span", { class: d.connected ? "dot on" : "dot", title: d.connected ? "connected" : "away" }),
+  rows($("devices"), phone()?.devices ?? [], (d) => el("li", {},
+    el("span", { class: d.connected ? "dot on" : "dot" }),
     el("div", {}, d.platform || "device", el("small", {}, d.jid),
       el("small", {}, d.connected ? "connected" : `away, ${d.queued} waiting for it`)),
-    el("button", { type: "button", class: "quiet", onclick: (event) => unlink(d.jid, event.target) }, "Unlink"))));
-  if (!devices.length) $("devices").replaceChildren(el("li", { class: "empty" }, "Nothing is linked. Scan the QR of a session below."));
+    el("button", { type: "button", class: "quiet", onclick: (event) => unlink(d.jid, event.target) }, "Unlink")),
+  state.number ? "Nothing is linked. Scan the QR of a session below." : "Add a phone first.");
+  $("remove").disabled = !state.number;
 }
 
 const unlink = (jid, button) => attempt(async () => {
@@ -18,18 +18,24 @@ const unlink = (jid, button) => attempt(async () => {
   say("Unlinked. The session will say so.");
 }, button);
 
-const link = (body, button) => attempt(async () => {
-  if (!state.number) throw new Error("Add a phone first: it needs somebody to scan.");
-  const { device } = await call("POST", `${phonePath(state.number)}/scan`, body);
+// link gives a code or a picture of one to the phone, and tells whether that worked.
+const link = (route, body, button) => attempt(async () => {
+  if (!state.number) throw new Error("Add a phone first: somebody has to scan.");
+  say("Linking…");
+  const { device } = await call("POST", `${phonePath(state.number)}/${route}`, body);
   await refresh();
   say(`Linked as ${device}.`);
+  return true;
 }, button);
 
 function picture(files) {
   const file = [...files].find((f) => f.type === "image/png" || f.type === "image/jpeg");
-  if (!file) return say("That is no picture of a QR: expected a PNG or a JPEG.", true);
-  return link(file);
+  if (file) link("scan", file);
+  else say("That is no picture of a QR: expected a PNG or a JPEG.", true);
 }
+
+// A pairing code for a number is short; anything else is the text of a QR.
+const pairingCode = /^[0-9a-z]{4}[\s-]?[0-9a-z]{4}$/i;
 
 export function startDevices() {
   const drop = $("drop");
@@ -40,12 +46,14 @@ export function startDevices() {
     event.preventDefault();
     file.click();
   });
+  file.addEventListener("click", (event) => event.stopPropagation()); // it lies within what opens it
   file.addEventListener("change", () => { picture(file.files); file.value = ""; });
+  // Wherever a picture falls, the browser must not leave the page to show it.
   for (const kind of ["dragenter", "dragover"]) {
-    drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   }
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
     picture(event.dataTransfer.files);
@@ -53,11 +61,17 @@ export function startDevices() {
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) picture(event.clipboardData.files);
   });
-  $("scan").addEventListener("submit", (event) => {
+  $("scan").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { code } = event.target.elements;
-    if (!code.value.trim()) return say("Paste the code, or drop its picture above.", true);
-    link({ code: code.value.trim() }, event.target.querySelector("button")).then(() => { code.value = ""; });
-    return undefined;
+    const field = event.target.elements.code;
+    const code = field.value.trim();
+    if (await link(pairingCode.test(code) ? "code" : "scan", { code }, event.target.querySelector("button"))) field.value = "";
+  });
+  $("remove").addEventListener("click", (event) => {
+    if (!confirm(`Throw ${nameOf(state.number)}'s phone away? What is linked to it is unlinked.`)) return;
+    attempt(async () => {
+      await call("DELETE", phonePath(state.number));
+      await refresh();
+    }, event.target);
   });
 }

@@ -12,6 +12,27 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// rows shows one node for each item. What has not changed keeps its node, and with it the focus and the place in the
+// scroll: this runs at every event. Items are what the node is drawn from, so that comparing them is enough.
+export function rows(parent, items, draw, whenEmpty) {
+  const before = new Map([...parent.children].map((node) => [node.dataset.drawn, node]));
+  const focused = parent !== document.activeElement && parent.contains(document.activeElement) ? document.activeElement : null;
+  const key = focused?.closest("[data-key]")?.dataset.key;
+  const nodes = items.map((item) => {
+    const drawn = JSON.stringify(item);
+    const node = before.get(drawn) ?? draw(item);
+    before.delete(drawn);
+    node.dataset.drawn = drawn;
+    node.dataset.key = item.id ?? item.jid ?? item.number;
+    return node;
+  });
+  if (!nodes.length) nodes.push(el("li", { class: "empty" }, whenEmpty));
+  const same = nodes.length === parent.children.length && nodes.every((node, i) => node === parent.children[i]);
+  if (same) return;
+  parent.replaceChildren(...nodes);
+  if (focused) (focused.isConnected ? focused : nodes.find((node) => node.dataset.key === key)?.querySelector("button"))?.focus();
+}
+
 let hide;
 export function say(text, bad = false) {
   const node = $("say");
@@ -38,4 +59,4 @@ export async function attempt(work, button) {
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 // grouped writes digits as people read them.
-export const grouped = (number) => "+" + number.replace(/(\d{2})(?=(\d{3})+$)/, "$1 ").replace(/(\d{3})(?=\d)/g, "$1 ").trim();
+export const grouped = (number) => "+" + number.replace(/(\d)(?=(\d{3})+$)/g, "$1 ");

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"wasup/toolbox"
+)
+
+// browser is a headless Chromium with one page open, and everything that it complained about.
+type browser struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+// chromium finds the browser of the machine.
+func chromium(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	toolbox.Missing(t, "Chromium (chromium on the PATH)")
+	return ""
+}
+
+// browse opens a page in a browser that knows nothing and can reach this machine only.
+func browse(t testing.TB, url string) *browser {
+	t.Helper()
+	// A browser takes its time to let go of its folder, so the folder is not the test's own.
+	profile, err := os.MkdirTemp("", "wasup-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.WindowSize(1360, 860),
+	)
+	allocator, release := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeTab := chromedp.NewContext(allocator)
+	b := &browser{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.picture(filepath.Join(os.TempDir(), "wasup-page-failed.png"))
+		}
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("close the browser: %v", err)
+		}
+		closeTab()
+		release()
+		for _, complaint := range b.complained() {
+			t.Errorf("the browser complained: %s", complaint)
+		}
+		_ = os.RemoveAll(profile)
+	})
+	// The first action starts the browser and may have no deadline: it would end the browser as well.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
+	if err := chromedp.Listen(ctx, b.hear); err != nil {
+		t.Fatal(err)
+	}
+	b.do("open the page", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, log.Enable, cdp.Empty{})
+		return err
+	}), chromedp.Navigate(url))
+	return b
+}
+
+// hear notes what a person would find in the console: exceptions, refused content, failing requests.
+func (b *browser) hear(event any) {
+	var complaint string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		complaint = e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			complaint += " " + thrown.Description
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level != log.EntryLevelError {
+			return
+		}
+		complaint = e.Entry.Text + " " + e.Entry.URL
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.complaints = append(b.complaints, complaint)
+}
+
+func (b *browser) complained() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.complaints
+}
+
+// forgive takes back complaints that the test has brought about, such as a refused request.
+func (b *browser) forgive(part string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var left []string
+	for _, complaint := range b.complaints {
+		if !strings.Contains(complaint, part) {
+			left = append(left, complaint)
+		}
+	}
+	b.complaints = left
+}
+
+func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// holds waits until a JavaScript condition is true.
+func (b *browser) holds(what, condition string, args ...any) {
+	b.t.Helper()
+	function := "(...args) => " + condition
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.PollFunction[bool](function, chromedp.WithPollingTimeout(patience), chromedp.WithPollingArgs(args...)))
+	if err != nil {
+		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		b.t.Fatalf("%s: %v\nthe page reads:\n%s", what, err, text)
+	}
+}
+
+// visible are the elements of a selector whose text a person can see.
+const visible = `[...document.querySelectorAll(args[0])].filter((e) => e.checkVisibility())`
+
+// sees waits until an element shows a text.
+func (b *browser) sees(selector, text string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf("%s shows %q", selector, text), visible+`.some((e) => e.innerText.includes(args[1]))`, selector, text)
+}
+
+// misses waits until no element shows a text.
+func (b *browser) misses(selector, text string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf("%s does not show %q", selector, text), visible+`.every((e) => !e.innerText.includes(args[1]))`, selector, text)
+}
+
+// press clicks with the mouse on the element of a selector that shows a text, once it can be used.
+func (b *browser) press(selector, text string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf("%s %q can be pressed", selector, text),
+		`{ const found = `+visible+`.find((e) => !e.disabled && e.innerText.includes(args[1]));
+		document.querySelectorAll("[data-pressed]").forEach((e) => e.removeAttribute("data-pressed"));
+		found?.setAttribute("data-pressed", ""); return Boolean(found); }`, selector, text)
+	b.do("press "+text, chromedp.Click(chromedp.CSS("[data-pressed]")))
+}
+
+// writes types into a field, in place of what it holds.
+func (b *browser) writes(selector, text string) {
+	b.t.Helper()
+	b.do("write into "+selector, chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// chooses picks an option of a select, as a person does who then leaves it.
+func (b *browser) chooses(selector, value string) {
+	b.t.Helper()
+	b.holds("choose "+value, `{ const select = document.querySelector(args[0]); if (select.disabled || ![...select.options].some((o) => o.value === args[1])) return false;
+		select.value = args[1]; select.dispatchEvent(new Event("change", { bubbles: true })); return true; }`, selector, value)
+}
+
+// drops lets a file fall onto an element, as from a file manager.
+func (b *browser) drops(selector, file string) {
+	b.t.Helper()
+	b.do("drop "+file, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		at, err := chromedp.Evaluate[[]float64](fmt.Sprintf(
+			`(() => { const box = document.querySelector(%q).getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()`, selector))(ctx, target)
+		if err != nil {
+			return err
+		}
+		data := &input.DragData{Items: []*input.DragDataItem{}, Files: []string{file}, DragOperationsMask: 1}
+		for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+			if _, err := cdp.Call(ctx, target, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at[0], Y: at[1], Data: data}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// pastes gives the page a picture from the clipboard. A headless browser has no clipboard, so the event is made here.
+func (b *browser) pastes(dataURL string) {
+	b.t.Helper()
+	b.holds("paste a picture", `{ const bytes = Uint8Array.from(atob(args[0].split(",")[1]), (c) => c.charCodeAt(0));
+		const clipboard = new DataTransfer(); clipboard.items.add(new File([bytes], "image.png", { type: "image/png" }));
+		document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: clipboard, bubbles: true })); return true; }`, dataURL)
+}
+
+// picture writes what the page looks like to a file.
+func (b *browser) picture(file string) {
+	b.t.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(file, png, 0o600)
+	}
+	if err != nil {
+		b.t.Logf("no picture of the page: %v", err)
+	}
+}

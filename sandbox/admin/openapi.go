@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//go:generate go test -count=1 -run ^TestTheCommittedDocumentIsTheGeneratedOne$ . -update
+
+// object is a JSON object of the document. Its keys come out sorted, so the
+// document is the same every time.
+type object = map[string]any
+
+// parameters explains what stands in paths and after the question mark. The key
+// is the name; those of one name mean the same everywhere.
+func parameters() map[string]object {
+	word := func(schema object, says string) object {
+		return object{"description": says, "schema": schema}
+	}
+	text := object{"type": "string"}
+	duration := object{"type": "string", "examples": []string{"10s"}}
+	return map[string]object{
+		"number":  word(object{"type": "string", "pattern": `^\+?[0-9]{7,15}$`}, "The number of a phone."),
+		"id":      word(text, "The id of a message, a file or a fault."),
+		"jid":     word(text, "The JID of a linked device, such as "+exampleDevice+", or of a group, such as "+exampleGroup().JID+"."),
+		"code":    word(object{"type": "integer", "enum": []int{403, 404, 410}}, "What downloads are answered from then on, 410 by default."),
+		"wait":    word(duration, "How long to wait at most, up to 2m."),
+		"after":   word(text, "The id of a message: only later ones are listed."),
+		"kind":    word(object{"type": "string", "enum": wordLists()["events"]}, "Only events of this kind."),
+		"account": word(text, "Only events of this phone."),
+	}
+}
+
+var inBraces = regexp.MustCompile(`\{(\w+)\}`)
+
+// document is the OpenAPI 3.1 description of all routes.
+func document(routes []route) object {
+	schemas := schemas{}
+	failure := schemas.of(errorBody{})
+	paths := object{}
+	for _, route := range routes {
+		item := object{}
+		for method, operation := range route.operations {
+			item[strings.ToLower(method)] = operation.describe(route, &schemas, failure)
+		}
+		paths[strings.TrimSuffix(route.path, "{$}")] = item
+	}
+	return object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title":       "wasup sandbox, admin API",
+			"version":     "1",
+			"description": "Drives a WhatsApp server for one machine: virtual phones, messages, faults. Loopback only, without authentication. Durations are written 500ms, 1.5s, 10m.",
+			"license":     object{"name": "MPL-2.0", "identifier": "MPL-2.0"},
+		},
+		"servers":    []object{{"url": Prefix}},
+		"security":   []object{},
+		"paths":      paths,
+		"components": object{"schemas": schemas.named},
+	}
+}
+
+func (o operation) describe(route route, schemas *schemas, failure object) object {
+	status := o.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	success := object{"description": http.StatusText(status)}
+	if o.out != nil {
+		content := object{"application/json": object{"schema": schemas.of(o.out), "example": o.out}}
+		if o.stream != nil {
+			content["text/event-stream"] = object{"schema": object{"type": "string", "description": "an event's kind, and the event as JSON in its data"}}
+		}
+		success["content"] = content
+	}
+	if o.file {
+		success["content"] = object{"*/*": object{"schema": object{"type": "string", "format": "binary"}}}
+	}
+	described := object{
+		"operationId": o.id,
+		"summary":     strings.TrimSuffix(o.says, "."),
+		"responses": object{
+			strconv.Itoa(status): success,
+			"default": object{
+				"description": "What was wrong. Bad input is 400 with the field and what was expected.",
+				"content":     object{"application/json": object{"schema": failure}},
+			},
+		},
+	}
+	if list := o.parameters(route.path); len(list) > 0 {
+		described["parameters"] = list
+	}
+	if o.in != nil {
+		content := object{"application/json": object{"schema": schemas.of(o.in), "example": withoutZeros(o.in)}}
+		if o.picture {
+			binary := object{"schema": object{"type": "string", "format": "binary"}}
+			content["image/png"], content["image/jpeg"] = binary, binary
+			content["multipart/form-data"] = object{"schema": object{
+				"type": "object", "description": "a form whose first file is the picture, whatever its field is called",
+				"additionalProperties": object{"type": "string", "format": "binary"},
+			}}
+		}
+		described["requestBody"] = object{"required": true, "content": content}
+	}
+	return described
+}
+
+func (o operation) parameters(path string) []object {
+	known := parameters()
+	var list []object
+	add := func(name, where string) {
+		parameter := object{"name": name, "in": where}
+		maps.Copy(parameter, known[name])
+		if where == "path" {
+			parameter["required"] = true
+		}
+		list = append(list, parameter)
+	}
+	for _, found := range inBraces.FindAllStringSubmatch(path, -1) {
+		add(found[1], "path")
+	}
+	for _, name := range slices.Sorted(slices.Values(o.query)) {
+		add(name, "query")
+	}
+	return list
+}
+
+func (a *api) openAPI(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, document(a.routes()), nil
+}
