@@ -1,6 +1,7 @@
-# `make` lists the targets. They need Go, git and make, and the tests of
-# sandbox/interop Node 20 with npm (WASUP_WITHOUT_NODE=1 leaves those out). The
-# linters are built from tools/go.mod, so that everybody runs the same ones.
+# `make` lists the targets. They need Go, git and make. Some tests need Node,
+# PostgreSQL or a browser as well: `make test` skips them where those are
+# missing, `make check` installs them where it can and fails without. The linters
+# are built from tools/go.mod, so that everybody runs the same ones.
 
 GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
@@ -15,7 +16,7 @@ FUZZTIME   ?= 20s
 SOAK_COUNT ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme postgres bench soak fuzz vuln clean
+.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme tools required-tools bench soak fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +27,15 @@ run: ## the demo: a session pairs, sends and receives against a sandbox, no phon
 build: ## bin/wasup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
-test: postgres ## the tests, quickly
+test: ## the tests, quickly; those whose tool is missing are skipped
 	$(GO) test ./...
 
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./sandbox/interop
 
-check: fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
+# WASUP_TOOLS=optional on the command line lets check skip what cannot be tested here.
+check: export WASUP_TOOLS := required
+check: required-tools fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
 
 fmt: ## format the sources
 	$(TOOL) gofumpt -w .
@@ -47,7 +50,7 @@ vet:
 lint: ## the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
 
-race: postgres
+race:
 	@[ -n "$(RACE)" ] || echo "NOTE: no C compiler, so the tests run without the race detector"
 	$(GO) test $(RACE) -shuffle=on ./...
 
@@ -60,13 +63,16 @@ generated:
 readme: build
 	.ci/readme bin/wasup
 
-postgres: ## PostgreSQL's binaries for the tests, installed where they are missing and can be
-	@.ci/postgres
+tools: ## what some tests need: Node, PostgreSQL, Chromium; installed where it is missing and can be
+	@.ci/tools
 
-bench: postgres ## the benchmarks
+required-tools:
+	@.ci/tools
+
+bench: ## the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: postgres ## every test SOAK_COUNT times in random order, to find what fails rarely
+soak: ## every test SOAK_COUNT times in random order, to find what fails rarely
 	$(GO) test $(RACE) -shuffle=on -count=$(SOAK_COUNT) -timeout 0 ./...
 
 fuzz: ## every fuzz target for FUZZTIME

@@ -147,7 +147,7 @@ func EventKinds() []EventKind {
 		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
 		EventReceipt, EventUnknownQuery, EventMalformed, EventFault,
-		EventPeer, EventUpload, EventDownload, EventPhone, EventServerDown, EventServerUp,
+		EventGroup, EventPeer, EventUpload, EventDownload, EventPhone, EventServerDown, EventServerUp,
 	}
 }
 

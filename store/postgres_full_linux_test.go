@@ -51,7 +51,7 @@ func smallDisk(t *testing.T) string {
 }
 
 func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) {
-	pgtest.SkipUnlessWanted(t)
+	pgtest.Needed(t)
 	disk := smallDisk(t)
 	cluster := pgtest.New(t)
 	cluster.Exec(t, "CREATE TABLESPACE small LOCATION '"+disk+"'")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,8 @@ import (
 type browser struct {
 	t   testing.TB
 	ctx context.Context
+
+	forgiven []string // parts of complaints
 
 	mu         sync.Mutex
 	complaints []string
@@ -109,22 +112,13 @@ func (b *browser) hear(event any) {
 func (b *browser) complained() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.complaints
+	return slices.DeleteFunc(slices.Clone(b.complaints), func(complaint string) bool {
+		return slices.ContainsFunc(b.forgiven, func(part string) bool { return strings.Contains(complaint, part) })
+	})
 }
 
-// forgive takes back complaints that the test has brought about, such as a refused request.
-func (b *browser) forgive(part string) {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var left []string
-	for _, complaint := range b.complaints {
-		if !strings.Contains(complaint, part) {
-			left = append(left, complaint)
-		}
-	}
-	b.complaints = left
-}
+// forgive says which complaints the test brings about, such as a refused request.
+func (b *browser) forgive(part string) { b.forgiven = append(b.forgiven, part) }
 
 func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
@@ -176,7 +170,8 @@ func (b *browser) press(selector, text string) {
 // writes types into a field, in place of what it holds.
 func (b *browser) writes(selector, text string) {
 	b.t.Helper()
-	b.do("write into "+selector, chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.holds("empty "+selector, `{ document.querySelector(args[0]).value = ""; return true; }`, selector)
+	b.do("write into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // chooses picks an option of a select, as a person does who then leaves it.

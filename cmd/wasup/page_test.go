@@ -146,7 +146,7 @@ func (d *desk) isLinked(number string, client int64) {
 func (d *desk) isIn(client int64, state string) {
 	d.t.Helper()
 	until(d.t, fmt.Sprintf("session %d is %s", client, state), func() bool {
-		return d.app.get("/status", client).fields["current_state"] == state
+		return d.app.get("/status", client).fields["state"] == state
 	})
 }
 
@@ -160,7 +160,7 @@ func (d *desk) dropsTheQR(t *testing.T) {
 func (d *desk) readsAMessage(*testing.T) {
 	d.pick("Bruno")
 	d.chooses("#script", "deliver")
-	d.sees("#events", "phone")
+	d.sees("#say", "Bruno only receives from now on.")
 	d.press("#tab-chats", "Chats")
 	d.app.send(51, bruno, "Hola Bruno, ¿mañana a las 9?").is(200)
 	d.sees("#chats", "1 new")
@@ -183,6 +183,7 @@ func (d *desk) writesAMessage(*testing.T) {
 	d.writes("#write [name=text]", "Claro. ¿Llevo algo?\r") // sent with the Enter key
 	d.sees("#chat-name", "Ana")
 	d.sees("#messages .mine", "✓✓ read") // Ana's phone reads by itself
+	d.pictureFor("virtual-phones.png")
 	d.writes("#write [name=text]", "¿Hay alguien?")
 	d.press("#back", "Chats")
 	d.writes("#write [name=to]", "4915100000000")
@@ -202,7 +203,7 @@ func (d *desk) makesWeather(*testing.T) {
 	d.sees("#faults", "Fair weather")
 	d.chooses("#kinds", "refuse_ack")
 	d.press("#add-fault button", "Set")
-	d.sees("#say.bad", "Code: expected")
+	d.sees("#say.bad", "Code: refuse_ack needs a code from 400 to 599.")
 	d.forgive("status of 400")
 	d.writes("#add-fault [name=code]", "463")
 	d.do("only this phone", chromedp.Click(chromedp.CSS("#add-fault [name=here]")))
@@ -223,7 +224,6 @@ func (d *desk) pastesTheQR(*testing.T) {
 	d.press("#tab-devices", "Linked devices")
 	d.pastes(d.qr(52).text("qr"))
 	d.isLinked(bruno, 52)
-	d.pictureFor("phones-linked.png")
 }
 
 func (d *desk) unlinksAndChoosesAFile(t *testing.T) {

@@ -119,12 +119,13 @@ func (p *playground) describe(w io.Writer) {
   WebSocket   %s
   root key    %x
   admin API   %s/
+  the phones  http://%s/   in a browser
 %s
 Point a wasup at it:
   WASUP_WHATSAPP_WEBSOCKET_URL=%s \
   WASUP_WHATSAPP_ROOT_PUBLIC_KEY=%x wasup serve
 
-`, p.server.URL(), root, p.adminURL(), p.describeTLS(), p.server.URL(), root)
+`, p.server.URL(), root, p.adminURL(), p.addr, p.describeTLS(), p.server.URL(), root)
 }
 
 // describeTLS is empty without a TLS endpoint.

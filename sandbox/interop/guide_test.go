@@ -28,7 +28,7 @@ func guide(t *testing.T) string {
 }
 
 func TestTheGuidesBaileysExampleLinks(t *testing.T) {
-	needNode(t)
+	node := needNode(t)
 	source, err := os.ReadFile("example.mjs")
 	must(t, err)
 	if !strings.Contains(guide(t), "```js\n"+string(source)+"```\n") {
@@ -42,7 +42,7 @@ func TestTheGuidesBaileysExampleLinks(t *testing.T) {
 
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
-	cmd := exec.CommandContext(ctx, "node", path)
+	cmd := exec.CommandContext(ctx, node, path)
 	cmd.Dir = t.TempDir() // where it keeps its credentials
 	cmd.Env = append(os.Environ(), "SANDBOX="+front.URL+admin.Prefix)
 	out, err := cmd.StdoutPipe()

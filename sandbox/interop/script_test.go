@@ -13,53 +13,61 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"wasup/toolbox"
 )
 
 // patience bounds every wait; the machine may be slow and busy.
 const patience = 2 * time.Minute
 
-// needNode makes sure that node and the pinned packages are there. Without them the tests fail: an independent
-// client that is not asked agrees with everything.
-func needNode(t *testing.T) {
+// needNode makes sure that Node and the pinned packages are there, and gives the path of node.
+func needNode(t *testing.T) string {
 	t.Helper()
-	if os.Getenv("WASUP_WITHOUT_NODE") == "1" {
-		t.Skip("left out, as WASUP_WITHOUT_NODE=1 says: no independent client has looked at the sandbox")
+	node, err := installed()
+	if err != nil {
+		toolbox.Missing(t, err.Error())
 	}
-	if err := installed(); err != nil {
-		t.Fatal(err)
-	}
+	return node
 }
 
-var installed = sync.OnceValue(install)
+var installed = sync.OnceValues(findNode)
 
-const installTimeout = 10 * time.Minute
+// oldest is the first version of Node that baileys runs on.
+const oldest = 20
 
-// install brings node_modules to what package-lock.json says, unless it is that already.
-func install() error {
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%s is not installed: these tests need Node 20 and npm, or WASUP_WITHOUT_NODE=1 to leave them out", tool)
-		}
-	}
+// findNode finds the packages that `make tools` has installed, and a Node that is new enough: the machine's, or the one
+// among the packages.
+func findNode() (string, error) {
 	lock, err := os.ReadFile("package-lock.json")
 	if err != nil {
-		return err
+		return "", err
 	}
 	sum := sha256.Sum256(lock)
-	want, stamp := hex.EncodeToString(sum[:]), filepath.Join("node_modules", ".installed-from")
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == want {
-		return nil
+	have, err := os.ReadFile(filepath.Join("node_modules", ".installed-from"))
+	if err != nil || string(have) != hex.EncodeToString(sum[:]) {
+		return "", errors.New("the npm packages of sandbox/interop, as package-lock.json has them")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
-	defer cancel()
-	if out, err := exec.CommandContext(ctx, "npm", "ci").CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w (WASUP_WITHOUT_NODE=1 leaves these tests out)\n%s", err, out)
+	for _, node := range []string{"node", filepath.Join("node_modules", ".bin", "node")} {
+		path, err := exec.LookPath(node)
+		if err != nil {
+			continue
+		}
+		if path, err = filepath.Abs(path); err != nil {
+			return "", err
+		}
+		if out, err := exec.Command(path, "--version").Output(); err == nil {
+			first, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), ".")
+			if major, err := strconv.Atoi(first); err == nil && major >= oldest {
+				return path, nil
+			}
+		}
 	}
-	return os.WriteFile(stamp, []byte(want), 0o600)
+	return "", fmt.Errorf("Node %d or newer (node on the PATH)", oldest)
 }
 
 // told is one line of the script: an event, or the answer to a command.
@@ -96,13 +104,12 @@ type script struct {
 // start runs the script with a place of its own for credentials.
 func start(t *testing.T) *script {
 	t.Helper()
-	needNode(t)
 	return startOn(t, t.TempDir())
 }
 
 func startOn(t *testing.T, store string) *script {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "node", "client.mjs")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), needNode(t), "client.mjs")
 	s := &script{t: t, store: store, errors: &tail{}, changed: make(chan struct{})}
 	cmd.Stderr = s.errors
 	in, err := cmd.StdinPipe()

@@ -1,8 +1,8 @@
 // Package pgtest runs a private PostgreSQL for tests: the machine's own binaries, a new cluster in a temporary directory
 // on a free port of 127.0.0.1, fsync on, gone when the test process is gone, however it ends.
 //
-// Where the machine has no PostgreSQL, tests fail and say so, unless WASUP_WITHOUT_POSTGRES=1 asks to skip them: a suite
-// that quietly tests less than it says is worth nothing. `make postgres` installs it where it can.
+// Where the machine has no PostgreSQL, tests are skipped, or fail where toolbox.Switch requires it. `make tools` installs
+// it where it can.
 package pgtest
 
 import (
@@ -25,10 +25,9 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-)
 
-// Without is the environment variable that skips the tests which need PostgreSQL, when it is 1.
-const Without = "WASUP_WITHOUT_POSTGRES"
+	"wasup/toolbox"
+)
 
 // patience bounds what the server does when it starts and stops. It is for slow machines, never something measured.
 const patience = 2 * time.Minute
@@ -56,10 +55,10 @@ var shared struct {
 }
 
 // DSN gives the DSN of an empty database on the process's shared cluster, which the first call starts. The package's
-// TestMain must call Stop. It fails the test, or skips it, where there is no PostgreSQL.
+// TestMain must call Stop. Where there is no PostgreSQL it ends the test: see toolbox.Missing.
 func DSN(tb testing.TB) string {
 	tb.Helper()
-	SkipUnlessWanted(tb)
+	Needed(tb)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.cluster == nil && shared.err == nil {
@@ -135,7 +134,7 @@ func Stop() {
 // New starts a cluster of the test's own, for tests that stop or freeze the server. It is removed when the test ends.
 func New(tb testing.TB) *Cluster {
 	tb.Helper()
-	SkipUnlessWanted(tb)
+	Needed(tb)
 	c, err := start()
 	if err != nil {
 		tb.Fatal(err)
@@ -148,11 +147,11 @@ func New(tb testing.TB) *Cluster {
 	return c
 }
 
-// SkipUnlessWanted skips the test where the environment says that there is no PostgreSQL to be had.
-func SkipUnlessWanted(tb testing.TB) {
+// Needed ends the test where the machine has no PostgreSQL: see toolbox.Missing.
+func Needed(tb testing.TB) {
 	tb.Helper()
-	if os.Getenv(Without) == "1" {
-		tb.Skip(Without + "=1: nothing is tested against PostgreSQL")
+	if _, err := binaries(); err != nil {
+		toolbox.Missing(tb, err.Error())
 	}
 }
 
@@ -175,8 +174,7 @@ func binaries() (string, error) {
 		return noInit != nil || noServer != nil
 	})
 	if len(found) == 0 {
-		return "", errors.New("no PostgreSQL on this machine (initdb and postgres in /usr/lib/postgresql/*/bin or on the PATH): " +
-			"`make postgres` installs Debian's as root, or set " + Without + "=1 to go without these tests")
+		return "", errors.New("PostgreSQL (initdb and postgres in /usr/lib/postgresql/*/bin or on the PATH)")
 	}
 	newest := slices.MaxFunc(found, func(a, b string) int { return major(a) - major(b) })
 	return newest, nil

@@ -1,5 +1,5 @@
 import { call, follow, phonePath } from "./api.js";
-import { $, attempt, el, grouped, rows, say } from "./dom.js";
+import { $, attempt, el, plus, rows, say } from "./dom.js";
 import { showChats, startChats } from "./chats.js";
 import { showDevices, startDevices } from "./devices.js";
 import { logEvent, showCounters, startWeather } from "./weather.js";
@@ -8,21 +8,21 @@ import { logEvent, showCounters, startWeather } from "./weather.js";
 export const state = { phones: [], number: "", messages: [], chat: "" };
 
 export const phone = () => state.phones.find((p) => p.number === state.number);
-export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name || grouped(number);
+export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name || plus(number);
 
 function showPhones() {
   const items = state.phones.map(({ number, name, devices }) => ({
-    number, name: name === number ? grouped(number) : name, devices: devices.length, current: number === state.number,
+    number, name: name === number ? plus(number) : name, devices: devices.length, current: number === state.number,
   }));
   rows($("phones"), items, (p) => el("li", {}, el("button", {
     type: "button", "aria-current": String(p.current), onclick: () => attempt(() => pick(p.number)),
-  }, p.name, el("small", {}, `${grouped(p.number)} · ${p.devices === 1 ? "1 device" : `${p.devices} devices`}`))),
+  }, p.name, el("small", {}, `${plus(p.number)} · ${p.devices === 1 ? "1 device" : `${p.devices} devices`}`))),
   "Nobody has a phone yet. Add one below.");
   $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
     .map((p) => el("option", { value: p.number }, p.name)));
   const current = phone();
   $("phone-title").textContent = current ? nameOf(current.number) : "No phone yet";
-  $("phone-number").textContent = current ? grouped(current.number) : "Add one under Phones.";
+  $("phone-number").textContent = current ? plus(current.number) : "Add one under Phones.";
   $("script").disabled = !current;
   if (current && document.activeElement !== $("script")) $("script").value = current.script;
 }
@@ -85,8 +85,10 @@ $("add-phone").addEventListener("submit", (event) => {
 });
 
 $("script").addEventListener("change", (event) => attempt(async () => {
-  await call("PATCH", phonePath(state.number), { script: event.target.value });
+  const { selectedOptions: [chosen], value } = event.target;
+  await call("PATCH", phonePath(state.number), { script: value });
   await refresh();
+  say(`${nameOf(state.number)} ${chosen.textContent} from now on.`);
 }));
 
 startTabs();

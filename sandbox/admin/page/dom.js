@@ -56,7 +56,7 @@ export async function attempt(work, button) {
   }
 }
 
-export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-// grouped writes digits as people read them.
-export const grouped = (number) => "+" + number.replace(/(\d)(?=(\d{3})+$)/g, "$1 ");
+// plus writes a number as people do.
+export const plus = (number) => "+" + number;

@@ -6,10 +6,13 @@ const limit = 200; // events kept on the page
 
 const spelt = (word) => word.replaceAll("_", " ");
 
+// shortJID leaves out the server that nearly all JIDs have.
+const shortJID = (text) => text?.replaceAll("@s.whatsapp.net", "");
+
 export function logEvent(event) {
   const list = $("events");
   list.querySelector(".empty")?.remove();
-  const what = [event.account && !event.device ? nameOf(event.account) : "", event.device, event.detail].filter(Boolean).join(" · ");
+  const what = [event.account && !event.device ? nameOf(event.account) : "", shortJID(event.device), shortJID(event.detail)].filter(Boolean).join(" · ");
   list.prepend(el("li", {}, el("time", { datetime: event.time }, clock(event.time)),
     el("span", {}, el("b", {}, spelt(event.kind)), what ? ` ${what}` : "")));
   while (list.children.length > limit) list.lastChild.remove();
