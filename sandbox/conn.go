@@ -366,7 +366,9 @@ func (c *conn) cleanUp() {
 	}
 	event := Event{Kind: EventDisconnected, Conn: c.id, Detail: c.reason}
 	if dev := c.device.Load(); dev != nil {
-		dev.detach(c)
+		if dev.detach(c) {
+			s.setPresent(dev.account, dev.id, false)
+		}
 		event.Account = dev.account.number
 		event.Device = dev.account.jid(dev.id).String()
 	}

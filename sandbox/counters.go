@@ -131,6 +131,8 @@ const (
 	EventUnknownQuery    EventKind = "unknown_query"
 	EventMalformed       EventKind = "malformed"
 	EventFault           EventKind = "fault"
+	// EventChatState tells an account what somebody does in a chat; Detail is the state and the number.
+	EventChatState EventKind = "chat_state"
 	// EventGroup tells that somebody changed a group; Detail is the change and the group.
 	EventGroup EventKind = "group"
 	// EventPeer tells that a linked device asks its phone for something; Detail says for what.

@@ -85,13 +85,15 @@ func (d *device) attach(c *conn) *conn {
 	return old
 }
 
-// detach forgets c if it is still the device's connection.
-func (d *device) detach(c *conn) {
+// detach forgets c if it is still the device's connection, and says whether it was.
+func (d *device) detach(c *conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.conn == c {
-		d.conn, d.active = nil, false
+	if d.conn != c {
+		return false
 	}
+	d.conn, d.active = nil, false
+	return true
 }
 
 func (d *device) connection() *conn {

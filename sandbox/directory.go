@@ -42,6 +42,7 @@ func (d *directory) init() {
 type account struct {
 	number, lid string
 	phone       *Phone
+	profile     profile
 	rawID       uint32
 	// changed is set when something has to be written to disk.
 	changed atomic.Bool

@@ -99,6 +99,7 @@ type group struct {
 	invite                                string
 	requests                              []joinRequest
 	version                               int
+	picture                               picture
 }
 
 type member struct {

@@ -78,22 +78,17 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 
 		"usync get usync": (*conn).queryUsync,
 
-		"privacy get privacy": queryPrivacy,
-		"privacy set privacy": queryPrivacy,
-		"privacy set tokens":  answerEmpty,
-
 		"md set remove-companion-device": (*conn).queryUnlink,
 
 		"abt get props": queryProps,
 		"w get props":   queryProps,
 
-		"blocklist get -":                   queryBlocklist,
 		"w:sync:app:state set sync":         queryAppState,
-		"w:profile:picture get picture":     answerNotFound,
 		"urn:xmpp:whatsapp:push set config": answerEmpty,
 		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
 	}
 	maps.Copy(handlers, groupHandlers())
+	maps.Copy(handlers, profileHandlers())
 	return handlers
 }
 
@@ -204,43 +199,6 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 func (c *conn) handleAck(dev *device, node *waBinary.Node) {
 	c.srv.stats.add(func(n *Counters) { n.Acks++ })
 	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to"), participant: attrJID(node, "participant")})
-}
-
-// handlePresence keeps the name that a device goes by, and tells a subscriber how a phone is: always there.
-func (c *conn) handlePresence(dev *device, node *waBinary.Node) {
-	switch attr(node, "type") {
-	case "available", "unavailable", "":
-		if name := attr(node, "name"); name != "" {
-			dev.mu.Lock()
-			dev.pushName = name
-			dev.mu.Unlock()
-		}
-	case "subscribe":
-		to := attrJID(node, "to")
-		if c.srv.dir.find(to) == nil {
-			return
-		}
-		dev.hint(waBinary.Node{Tag: "presence", Attrs: waBinary.Attrs{"from": to.ToNonAD(), "type": "available"}})
-	}
-}
-
-// handleChatState passes "composing" and "paused" on to the devices of the other side.
-func (c *conn) handleChatState(dev *device, node *waBinary.Node) {
-	to := attrJID(node, "to")
-	target := c.srv.dir.find(to)
-	if target == nil {
-		return
-	}
-	hint := waBinary.Node{
-		Tag:     "chatstate",
-		Attrs:   waBinary.Attrs{"from": dev.account.jidOn(to.Server, dev.id)},
-		Content: node.Content,
-	}
-	for _, other := range c.srv.dir.devicesOf(target) {
-		if other != dev {
-			other.hint(hint)
-		}
-	}
 }
 
 func (c *conn) queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {

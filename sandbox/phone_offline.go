@@ -33,6 +33,16 @@ func (p *Phone) SetDelay(delay time.Duration) error {
 // SetOnline switches the phone off or on, as a person or a tunnel does. Off, it sends and receives nothing and the
 // server keeps what is for it; on again, it gets all of that in order, and only then are there receipts.
 func (p *Phone) SetOnline(on bool) {
+	if p.switchTo(on) {
+		p.account.profile.mu.Lock()
+		p.account.profile.lastSeen = time.Now()
+		p.account.profile.mu.Unlock()
+		p.srv.tellWatchers(p.account)
+	}
+}
+
+// switchTo says whether the phone was switched.
+func (p *Phone) switchTo(on bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.back != nil {
@@ -40,7 +50,7 @@ func (p *Phone) SetOnline(on bool) {
 		p.back = nil
 	}
 	if p.away != on {
-		return
+		return false
 	}
 	p.away = !on
 	detail := "offline"
@@ -52,6 +62,7 @@ func (p *Phone) SetOnline(on bool) {
 		p.held = nil
 	}
 	p.srv.emit(Event{Kind: EventPhone, Account: p.account.number, Detail: detail})
+	return true
 }
 
 // GoOffline switches the phone off for some time.

@@ -12,19 +12,6 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// queryPrivacy answers with the settings of an account that keeps nothing private.
-func queryPrivacy(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
-	var settings []waBinary.Node
-	for _, name := range []string{"groupadd", "last", "status", "profile", "readreceipts", "online", "calladd"} {
-		settings = append(settings, waBinary.Node{Tag: "category", Attrs: waBinary.Attrs{"name": name, "value": "all"}})
-	}
-	return []waBinary.Node{{Tag: "privacy", Content: settings}}, nil
-}
-
-func queryBlocklist(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return []waBinary.Node{{Tag: "list", Attrs: waBinary.Attrs{"dhash": "0"}}}, nil
-}
-
 // queryAppState says that every collection asked for is empty.
 func queryAppState(_ *conn, _ *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
 	request := query.GetChildByTag("sync")
@@ -96,8 +83,13 @@ func (s *Server) describeUser(user *waBinary.Node, wanted []waBinary.Node) waBin
 				}
 			}
 			parts = append(parts, waBinary.Node{Tag: "contact", Attrs: waBinary.Attrs{"type": kind}, Content: []byte(asked)})
-		case "status":
-			parts = append(parts, waBinary.Node{Tag: "status", Content: []byte{}})
+		case "status", "picture", "disappearing_mode":
+			if account == nil {
+				continue
+			}
+			if part, ok := account.profilePart(wanted[i].Tag); ok {
+				parts = append(parts, part)
+			}
 		}
 	}
 	answer.Content = parts

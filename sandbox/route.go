@@ -141,6 +141,10 @@ func (s *Server) correctList(from origin, target *account, server string, given 
 
 // handCopy builds the message as one receiving device sees it and hands it over.
 func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, device uint16, enc []waBinary.Node) {
+	if owner != from.account && owner.hasBlocked(from.account) {
+		// The sender is not told.
+		return
+	}
 	to := attrJID(node, "to").ToNonAD()
 	target := s.dir.find(to)
 	attrs := waBinary.Attrs{

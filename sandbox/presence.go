@@ -1,0 +1,159 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// ChatState is what somebody is doing in a chat.
+type ChatState string
+
+// The states.
+const (
+	StateComposing ChatState = "composing"
+	StateRecording ChatState = "recording"
+	StatePaused    ChatState = "paused"
+)
+
+// ErrBadChatState means that there is no such state.
+var ErrBadChatState = errors.New("unknown state: expected composing, recording or paused")
+
+// handlePresence keeps the name that a device goes by, tells who watches whether it is there, and has it watch
+// others.
+func (c *conn) handlePresence(dev *device, node *waBinary.Node) {
+	switch kind := attr(node, "type"); kind {
+	case "available", "unavailable", "":
+		if name := attr(node, "name"); name != "" {
+			dev.mu.Lock()
+			dev.pushName = name
+			dev.mu.Unlock()
+		}
+		c.srv.setPresent(dev.account, dev.id, kind != "unavailable")
+	case "subscribe":
+		other := c.srv.dir.find(attrJID(node, "to"))
+		if other == nil {
+			return
+		}
+		other.profile.mu.Lock()
+		if other.profile.watchers == nil {
+			other.profile.watchers = make(map[*device]bool)
+		}
+		other.profile.watchers[dev] = true
+		other.profile.mu.Unlock()
+		dev.hint(c.srv.presenceNode(other, attrJID(node, "to").Server))
+	}
+}
+
+// setPresent notes whether a device of an account is there and tells those who watch when that changes anything.
+func (s *Server) setPresent(a *account, id uint16, here bool) {
+	prof := &a.profile
+	prof.mu.Lock()
+	if prof.present == nil {
+		prof.present = make(map[uint16]bool)
+	}
+	before := len(prof.present)
+	if here {
+		prof.present[id] = true
+	} else {
+		delete(prof.present, id)
+		prof.lastSeen = time.Now()
+	}
+	changed := (before > 0) != (len(prof.present) > 0)
+	prof.mu.Unlock()
+	if changed {
+		s.tellWatchers(a)
+	}
+}
+
+// tellWatchers tells who watches an account whether somebody of it is there.
+func (s *Server) tellWatchers(a *account) {
+	a.profile.mu.Lock()
+	watchers := slices.Collect(maps.Keys(a.profile.watchers))
+	a.profile.mu.Unlock()
+	for _, dev := range watchers {
+		dev.hint(s.presenceNode(a, types.HiddenUserServer))
+	}
+}
+
+// presenceNode says whether somebody of an account is there. Phones are, unless they are switched off.
+func (s *Server) presenceNode(a *account, server string) waBinary.Node {
+	a.profile.mu.Lock()
+	defer a.profile.mu.Unlock()
+	attrs := waBinary.Attrs{"from": a.jidOn(server, 0)}
+	if len(a.profile.present) == 0 && !a.phone.Online() {
+		attrs["type"], attrs["last"] = "unavailable", strconv.FormatInt(max(1, a.profile.lastSeen.Unix()), 10)
+		if a.profile.privacy["last"] == "none" {
+			attrs["last"] = "deny"
+		}
+	}
+	return waBinary.Node{Tag: "presence", Attrs: attrs}
+}
+
+// handleChatState passes "composing" and "paused" on to the devices of the other side.
+func (c *conn) handleChatState(dev *device, node *waBinary.Node) {
+	c.srv.routeChatState(origin{account: dev.account, device: dev.id}, attrJID(node, "to"), node.Content)
+}
+
+// routeChatState tells those of a chat what somebody does in it. It is lost on who is away.
+func (s *Server) routeChatState(from origin, to types.JID, content any) {
+	hint := waBinary.Node{Tag: "chatstate", Content: content}
+	var others []*account
+	if g := s.groups.find(to); g != nil {
+		hint.Attrs = waBinary.Attrs{"from": g.jid, "participant": from.account.jidOn(g.server(), from.device), "addressing_mode": g.addressing}
+		others = g.accounts()
+	} else if target := s.dir.find(to); target != nil {
+		hint.Attrs = waBinary.Attrs{"from": from.account.jidOn(to.Server, from.device)}
+		others = []*account{target}
+	}
+	for _, other := range others {
+		if other == from.account || other.hasBlocked(from.account) {
+			continue
+		}
+		s.emit(Event{Kind: EventChatState, Account: other.number, Detail: chatStateOf(content) + " " + from.account.number})
+		for _, dev := range s.dir.devicesOf(other) {
+			dev.hint(hint)
+		}
+	}
+}
+
+func chatStateOf(content any) string {
+	children, _ := content.([]waBinary.Node)
+	if len(children) == 0 {
+		return ""
+	}
+	if attr(&children[0], "media") == "audio" {
+		return string(StateRecording)
+	}
+	return children[0].Tag
+}
+
+// SendChatState shows in a chat what the phone's person is doing: typing, recording or nothing any more.
+func (p *Phone) SendChatState(ctx context.Context, to string, state ChatState) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !slices.Contains([]ChatState{StateComposing, StateRecording, StatePaused}, state) {
+		return fmt.Errorf("%w: got %q", ErrBadChatState, state)
+	}
+	if !p.Online() {
+		return ErrPhoneOffline
+	}
+	target, err := p.srv.chat(to)
+	if err != nil {
+		return err
+	}
+	node := waBinary.Node{Tag: string(state)}
+	if state == StateRecording {
+		node = waBinary.Node{Tag: "composing", Attrs: waBinary.Attrs{"media": "audio"}}
+	}
+	p.srv.routeChatState(origin{account: p.account}, target.hidden(), []waBinary.Node{node})
+	return nil
+}
