@@ -103,20 +103,41 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 }
 
 func openPostgresPool(cfg *pgx.ConnConfig, held *hold, options Options) (*dbutil.Database, error) {
-	raw := stdlib.OpenDB(*cfg,
+	raw := sql.OpenDB(connector{stdlib.GetConnector(*cfg,
 		stdlib.OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error { return held.check() }),
 		stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
 			if held.check() != nil {
 				return driver.ErrBadConn // the answer that makes the pool drop a connection; the next connect tells the reason
 			}
 			return nil
-		}))
+		}))})
 	raw.SetMaxOpenConns(options.MaxConns)
 	raw.SetMaxIdleConns(min(options.IdleConns, options.MaxConns))
 	raw.SetConnMaxIdleTime(options.IdleTime)
 	raw.SetConnMaxLifetime(connLifetime)
 	return wrapPool(raw, "pgx", options)
 }
+
+// connector gives every failure to connect the shape of a database's error. Without it whatsmeow's callers could not tell
+// a database that is away from a network that is: both are a refused connection.
+type connector struct{ driver.Connector }
+
+// Connect implements driver.Connector.
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, &noConnectionError{err}
+	}
+	return conn, nil
+}
+
+type noConnectionError struct{ err error }
+
+func (e *noConnectionError) Error() string { return e.err.Error() }
+func (e *noConnectionError) Unwrap() error { return e.err }
+
+// SQLState is the SQL standard's connection_exception.
+func (e *noConnectionError) SQLState() string { return "08000" }
 
 func wrapPool(raw *sql.DB, dialect string, options Options) (*dbutil.Database, error) {
 	db, err := dbutil.NewWithDB(raw, dialect)

@@ -128,13 +128,15 @@ func storeCode(err error) session.Code {
 	return session.CodeStoreUnavailable
 }
 
-// isStore reports whether a database, and not the network, made an operation of whatsmeow fail.
+// isStore reports whether a database, and not the network, made an operation of whatsmeow fail. A connection to
+// PostgreSQL that breaks has no SQLSTATE; its driver's errors say whether a statement may be repeated.
 func isStore(err error) bool {
 	var (
 		sqlite interface{ Code() int }
 		pg     interface{ SQLState() string }
+		broken interface{ SafeToRetry() bool }
 	)
-	return errors.As(err, &sqlite) || errors.As(err, &pg)
+	return errors.As(err, &sqlite) || errors.As(err, &pg) || errors.As(err, &broken)
 }
 
 // statusRestricted is WhatsApp's number for an account that may not write to people who have not written to it.

@@ -65,6 +65,9 @@ func (o *owner) attributes() *syscall.SysProcAttr {
 // function thaws them; it also runs when the test ends.
 func (c *Cluster) Freeze(tb testing.TB) (thaw func()) {
 	tb.Helper()
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		tb.Skip("the server's processes cannot be found without /proc")
+	}
 	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
 	if err != nil {
 		tb.Fatal(err)
