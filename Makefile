@@ -28,7 +28,7 @@ build: ## bin/wasup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
 test: ## the tests, quickly; those whose tool is missing are skipped
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./sandbox/interop
@@ -52,7 +52,7 @@ lint: ## the linters of .golangci.yml
 
 race:
 	@[ -n "$(RACE)" ] || echo "NOTE: no C compiler, so the tests run without the race detector"
-	$(GO) test $(RACE) -shuffle=on ./...
+	$(GO) test $(RACE) -shuffle=on -timeout 30m ./...
 
 generate: ## write the generated files anew
 	$(GO) generate ./...
