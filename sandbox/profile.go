@@ -105,7 +105,8 @@ func (s *Server) setPicture(of *account, g *group, actor *account, jpeg []byte) 
 		sum := sha256.Sum256(jpeg)
 		next = picture{id: strconv.FormatInt(time.Now().UnixMicro(), 10), path: file.DirectPath, hash: sum[:]}
 	}
-	jid, to := types.EmptyJID, []*account{}
+	var jid types.JID
+	var to []*account
 	if g != nil {
 		s.groups.mu.Lock()
 		g.picture = next
