@@ -8,7 +8,8 @@ console.log = console.info = console.debug = console.error
 import { Agent } from 'node:https'
 import { createInterface } from 'node:readline'
 import makeWASocket, {
-  Browsers, DisconnectReason, WAMessageStatus, WA_CERT_DETAILS, useMultiFileAuthState,
+  Browsers, DisconnectReason, WAMessageStatus, WAMessageStubType, WA_CERT_DETAILS, downloadMediaMessage,
+  extractMessageContent, getContentType, useMultiFileAuthState,
 } from 'baileys'
 import pino from 'pino'
 
@@ -40,6 +41,7 @@ async function connect() {
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(arrived))
   sock.ev.on('messages.update', (updates) => updates.forEach(changed))
   sock.ev.on('messages.reaction', (reactions) => reactions.forEach(reacted))
+  sock.ev.on('groups.upsert', (groups) => groups.forEach(({ id, subject }) => tell({ event: 'group', id, text: subject })))
 }
 
 async function connectionChanged({ connection, qr, isNewLogin, lastDisconnect, receivedPendingNotifications }) {
@@ -60,20 +62,30 @@ function arrived(message) {
   known.set(message.key.id, message)
   // A receipt that comes before the library has told of our own message is told as part of it.
   if (message.key.fromMe) changed({ key: message.key, update: message })
-  const { conversation, extendedTextMessage } = message.message ?? {}
   tell({
     event: 'message',
     id: message.key.id,
     fromMe: message.key.fromMe ?? false,
-    text: conversation ?? extendedTextMessage?.text ?? '',
+    chat: message.key.remoteJid,
+    text: textOf(message.message),
   })
 }
 
-// changed tells how far a message that we sent has come.
+// textOf is the text or the caption of a message.
+function textOf(wrapped) {
+  const content = extractMessageContent(wrapped)
+  const said = content?.[getContentType(content)]
+  return typeof said === 'string' ? said : said?.text ?? said?.caption ?? ''
+}
+
+// changed tells how far a message that we sent has come, and what became of one after it was sent.
 function changed({ key, update }) {
   if (update.status !== undefined && update.status !== null) {
     tell({ event: 'status', id: key.id, status: WAMessageStatus[update.status] })
   }
+  const edited = update.message?.editedMessage?.message
+  if (edited) tell({ event: 'edited', id: key.id, text: textOf(edited) })
+  if (update.messageStubType === WAMessageStubType.REVOKE) tell({ event: 'revoked', id: key.id })
 }
 
 function reacted({ key, reaction }) {
@@ -104,6 +116,8 @@ async function asked({ id }) {
   return known.get(id)?.message
 }
 
+const summary = ({ id, subject, participants }) => ({ id, subject, members: participants.length })
+
 const commands = {
   // open connects; url, key (hex) and store say where to, whom to trust and where the credentials are.
   async open({ url, key, ca, store }) {
@@ -126,6 +140,22 @@ const commands = {
     await sock.logout()
   },
   text: ({ to, text }) => send(to, { text }),
+  edit: ({ to, message: id, text }) => send(to, { edit: message(id).key, text }),
+  revoke: ({ to, message: id }) => send(to, { delete: message(id).key }),
+  // file sends data (base64) as an image, audio (a voice message) or document.
+  file: ({ to, kind, data, mime, name, text }) => send(to, {
+    [kind]: Buffer.from(data, 'base64'), mimetype: mime, fileName: name, caption: text,
+    ...(kind === 'audio' && { ptt: true, seconds: 1 }), // of no real sound nobody could tell the length
+  }),
+  async download({ message: id }) {
+    return { data: (await downloadMediaMessage(message(id), 'buffer', {})).toString('base64') }
+  },
+  async group({ subject, members }) {
+    return summary(await sock.groupCreate(subject, members))
+  },
+  async metadata({ group }) {
+    return summary(await sock.groupMetadata(group))
+  },
   react: ({ to, message: id, text }) => send(to, { react: { text, key: message(id).key } }),
   async read({ message: id }) {
     await sock.readMessages([message(id).key])

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/sandbox"
 	"wasup/toolbox"
 )
 
@@ -72,7 +73,7 @@ func findNode() (string, error) {
 
 // told is one line of the script: an event, or the answer to a command.
 type told struct {
-	Event, Code, JID, LID, Text, Error string
+	Event, Code, JID, LID, Chat, Text, Error string
 
 	ID     any // of the message, or of the command that a line answers
 	FromMe bool
@@ -107,9 +108,18 @@ func start(t *testing.T) *script {
 	return startOn(t, t.TempDir())
 }
 
-func startOn(t *testing.T, store string) *script {
+// startTrusting runs the script so that Node itself trusts a server's CA: for files, which go by https.
+func startTrusting(t *testing.T, server *sandbox.Server) *script {
+	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	must(t, os.WriteFile(ca, server.CAPEM(), 0o600))
+	return startOn(t, t.TempDir(), "NODE_EXTRA_CA_CERTS="+ca)
+}
+
+func startOn(t *testing.T, store string, env ...string) *script {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), needNode(t), "client.mjs")
+	cmd.Env = append(os.Environ(), env...)
 	s := &script{t: t, store: store, errors: &tail{}, changed: make(chan struct{})}
 	cmd.Stderr = s.errors
 	in, err := cmd.StdinPipe()
