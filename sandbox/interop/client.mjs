@@ -156,6 +156,11 @@ const commands = {
   async metadata({ group }) {
     return summary(await sock.groupMetadata(group))
   },
+  // members adds, removes, promotes or demotes members of a group.
+  async members({ group, change, members }) {
+    const done = await sock.groupParticipantsUpdate(group, members, change)
+    return { statuses: done.map(({ status }) => status) }
+  },
   react: ({ to, message: id, text }) => send(to, { react: { text, key: message(id).key } }),
   async read({ message: id }) {
     await sock.readMessages([message(id).key])

@@ -44,6 +44,7 @@ func (s *script) scanned(phone *sandbox.Phone) {
 
 func TestBaileysPairsByQRAndLogsInAgain(t *testing.T) {
 	needNode(t)
+	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
 	friend := newPhone(t, server, "Bruno")
@@ -79,6 +80,7 @@ func TestBaileysPairsByQRAndLogsInAgain(t *testing.T) {
 
 func TestBaileysPairsByCode(t *testing.T) {
 	needNode(t)
+	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
 	client := start(t)
@@ -101,6 +103,7 @@ func TestBaileysPairsByCode(t *testing.T) {
 
 func TestBaileysConnectsByTLS(t *testing.T) {
 	needNode(t)
+	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
 	client := start(t)
@@ -111,6 +114,7 @@ func TestBaileysConnectsByTLS(t *testing.T) {
 
 func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
 	needNode(t)
+	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
 	friend, err := server.AddPhone(sandbox.PhoneConfig{Name: "Bruno", Script: sandbox.ScriptDeliver})
@@ -141,6 +145,7 @@ func talk(t *testing.T, client *script, friend, phone *sandbox.Phone) {
 
 func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 	needNode(t)
+	t.Parallel()
 	server := newServer(t)
 	ana, bruno, carla := newPhone(t, server, "Ana"), newPhone(t, server, "Bruno"), newPhone(t, server, "Carla")
 	node := start(t)
