@@ -121,6 +121,10 @@ func TestGroupsOfBaileysWhatsmeowAndAPhone(t *testing.T) {
 		o.knows(t, made, "From Carla", 3)
 		o.talks(t, made, "welcome")
 	})
+	// Asking again would cover up a key that was not handed out as it should be.
+	if retries := server.Counters().Retries; retries != 0 {
+		t.Errorf("%d messages could not be read at first", retries)
+	}
 }
 
 // changes sends an image to a group, and changes texts there in both directions.
