@@ -44,7 +44,18 @@ func (s *script) opens(id string, want []byte) {
 func (p *peer) opens(id string, want []byte) {
 	p.t.Helper()
 	message := await(p, func(m *events.Message) bool { return m.Info.ID == id })
-	got, err := p.cli.DownloadAny(within(p.t), message.Message)
+	var file whatsmeow.DownloadableMessage
+	switch content := message.Message; {
+	case content.ImageMessage != nil:
+		file = content.ImageMessage
+	case content.DocumentMessage != nil:
+		file = content.DocumentMessage
+	case content.AudioMessage != nil:
+		file = content.AudioMessage
+	default:
+		p.t.Fatalf("message %s has no file", id)
+	}
+	got, err := p.cli.Download(within(p.t), file)
 	must(p.t, err)
 	if !bytes.Equal(got, want) {
 		p.t.Errorf("whatsmeow has %d bytes that differ from the %d sent", len(got), len(want))
