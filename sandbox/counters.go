@@ -148,7 +148,7 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
-		EventReceipt, EventUnknownQuery, EventMalformed, EventFault,
+		EventReceipt, EventChatState, EventUnknownQuery, EventMalformed, EventFault,
 		EventGroup, EventPeer, EventUpload, EventDownload, EventPhone, EventServerDown, EventServerUp,
 	}
 }

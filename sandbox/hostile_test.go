@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 	"google.golang.org/protobuf/proto"
 
+	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/types"
@@ -199,11 +200,13 @@ func TestUnknownQueriesGetAnErrorAndAreCounted(t *testing.T) {
 	if _, err := client.cli.GetJoinedGroups(testContext(t)); err != nil {
 		t.Fatalf("known query: %v", err)
 	}
-	_, err := client.cli.GetBotListV2(testContext(t))
+	_, err := client.cli.DangerousInternals().SendIQ(testContext(t), whatsmeow.DangerousInfoQuery{
+		Namespace: "w:unheard", Type: "get", To: types.ServerJID, Content: []waBinary.Node{{Tag: "of"}},
+	})
 	if err == nil {
 		t.Fatal("an unknown query was answered")
 	}
-	if unknown := server.Counters().UnknownQueries; unknown["bot/bot"] != 1 || len(unknown) != 1 {
+	if unknown := server.Counters().UnknownQueries; unknown["w:unheard/of"] != 1 || len(unknown) != 1 {
 		t.Errorf("counted %v", unknown)
 	}
 }
