@@ -33,8 +33,8 @@ test: ## the tests, quickly; those whose tool is missing are skipped
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./sandbox/interop
 
-# WASUP_TOOLS=optional on the command line lets check skip what cannot be tested here.
-check: export WASUP_TOOLS := required
+# TEST_TOOLS=optional on the command line lets check skip what cannot be tested here.
+check: export TEST_TOOLS := required
 check: required-tools fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
 
 fmt: ## format the sources

@@ -11,7 +11,7 @@ import (
 // Switch is the environment variable that decides: when it is "required", a missing tool fails the test. Otherwise the
 // test is skipped. `make check` and CI set it, after .ci/tools has installed what is missing, so that no suite tests
 // less than it says.
-const Switch = "WASUP_TOOLS"
+const Switch = "TEST_TOOLS"
 
 // Missing ends a test for want of a tool; what names it.
 func Missing(tb testing.TB, what string) {

@@ -28,7 +28,7 @@ func TestAMissingToolSkipsUnlessToolsAreRequired(t *testing.T) {
 	for value, want := range map[string]ended{
 		"":         {how: "skipped", says: "missing: a browser; `make tools` installs what the tests need, where it can"},
 		"optional": {how: "skipped", says: "missing: a browser; `make tools` installs what the tests need, where it can"},
-		"required": {how: "failed", says: "missing: a browser; `make tools` installs what the tests need, where it can (WASUP_TOOLS=required)"},
+		"required": {how: "failed", says: "missing: a browser; `make tools` installs what the tests need, where it can (TEST_TOOLS=required)"},
 	} {
 		t.Setenv(Switch, value)
 		var got ended

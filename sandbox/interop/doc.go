@@ -3,5 +3,5 @@
 // whatsmeow alone could agree with it on a mistake.
 //
 // The package has tests only. They need Node 20 or newer and the packages in node_modules, which `make tools` installs.
-// Without them they are skipped, or fail where WASUP_TOOLS=required says so.
+// Without them they are skipped, or fail where TEST_TOOLS=required says so.
 package interop
