@@ -30,7 +30,7 @@ type RequestQR struct {
 	Order uint64 // as in Tell
 }
 
-// Forget withdraws a RequestQR, a SendText or a UseClient whose asker has gone.
+// Forget withdraws a RequestQR, a SendOutgoing or a UseClient whose asker has gone.
 type Forget struct{ Asker *actor.PID }
 
 // Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.
@@ -52,12 +52,12 @@ type Used struct {
 // Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
 type Dismiss struct{}
 
-// SendText queues a message in the session's lane; the answer is a Sent.
-type SendText struct {
-	Text session.Text
+// SendOutgoing queues a message in the session's lane; the answer is a Sent.
+type SendOutgoing struct {
+	Message session.Outgoing
 }
 
-// Sent answers SendText.
+// Sent answers SendOutgoing.
 type Sent struct {
 	Ack session.Ack
 	Err error // *session.Error

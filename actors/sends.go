@@ -18,8 +18,8 @@ type lane struct {
 }
 
 type pending struct {
-	asker *actor.PID
-	text  session.Text
+	asker   *actor.PID
+	message session.Outgoing
 }
 
 // length counts the message in flight too.
@@ -44,7 +44,7 @@ func NotReady(id session.ID, state session.State) *session.Error {
 	}
 }
 
-func (s *Session) enqueue(asker *actor.PID, m SendText) {
+func (s *Session) enqueue(asker *actor.PID, m SendOutgoing) {
 	refuse := func(err *session.Error) {
 		s.reply(asker, Sent{Err: err})
 		s.core.env.Observer.SendFailed(err.Code)
@@ -55,7 +55,7 @@ func (s *Session) enqueue(asker *actor.PID, m SendText) {
 	case s.lane.length() >= s.core.env.MaxSends:
 		refuse(&session.Error{Code: session.CodeQueueFull, Op: "send", Session: s.core.id})
 	default:
-		s.lane.queue = append(s.lane.queue, pending{asker, m.Text})
+		s.lane.queue = append(s.lane.queue, pending{asker, m.Message})
 		s.pump()
 	}
 }
@@ -71,22 +71,22 @@ func (s *Session) pump() {
 	incarnation, _ := s.core.machine.Incarnation()
 	s.lane.flying = incarnation
 	client, run := s.client, s.run
-	s.effect("SendText", func() {
+	s.effect("Send", func() {
 		// Whatever happens to this goroutine, the asker hears of it; a panic is raised in the actor after that.
 		result := Sent{Err: &session.Error{Code: session.CodeRestarted, Op: "send", Session: s.core.id}}
 		defer func() { s.reply(next.asker, result) }()
-		s.deliver(run, client, next.text, &result)
+		s.deliver(run, client, next.message, &result)
 		s.core.env.System.Root.Send(s.self, sendDone{s, incarnation, result.Err})
 	})
 }
 
 // deliver waits for WhatsApp's acknowledgement, at most as long as the client's run lasts.
-func (s *Session) deliver(run context.Context, client session.Client, text session.Text, result *Sent) {
+func (s *Session) deliver(run context.Context, client session.Client, message session.Outgoing, result *Sent) {
 	env := s.core.env
 	ctx, cancel := context.WithTimeout(run, env.SendTimeout)
 	defer cancel()
 	began := time.Now()
-	ack, err := client.SendText(ctx, text)
+	ack, err := client.Send(ctx, message)
 	if err != nil {
 		*result = Sent{Err: s.sendError(ctx, run, err)}
 		env.Observer.SendFailed(session.CodeOf(result.Err))

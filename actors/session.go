@@ -64,7 +64,7 @@ func (s *Session) reraise(ctx actor.Context) {
 		switch ctx.Message().(type) {
 		case RequestQR:
 			s.keep(asker) // the next incarnation answers it
-		case SendText:
+		case SendOutgoing:
 			s.reply(asker, Sent{Err: restarted})
 		case UseClient:
 			s.reply(asker, Used{Err: restarted})
@@ -100,7 +100,7 @@ func (s *Session) take(ctx actor.Context) {
 		s.withdrawUse(m.Asker.Id)
 	case Dismiss:
 		s.dismiss(session.OutcomeShuttingDown)
-	case SendText:
+	case SendOutgoing:
 		s.enqueue(ctx.Sender(), m)
 	case UseClient:
 		s.useClient(ctx.Sender(), m)

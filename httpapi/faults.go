@@ -92,6 +92,14 @@ var rules = map[session.Code]rule{
 	session.CodePairingRefused:   {fiber.StatusBadGateway, codeQRFailed},
 	session.CodeClientOutdated:   {fiber.StatusServiceUnavailable, codeSendFailed},
 	session.CodeProxyFailed:      {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUnknownMessage:   {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUnknownWebhook:   {fiber.StatusInternalServerError, codeInternal},
+	session.CodeExpired:          {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeMediaGone:        {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeRateLimited:      {fiber.StatusTooManyRequests, codeQueueFull},
+	session.CodeMediaTooLarge:    {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeFetchRefused:     {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeFetchFailed:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 

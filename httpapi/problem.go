@@ -79,7 +79,11 @@ var statuses = map[session.Code]int{
 	session.CodePairingRefused:   fiber.StatusUnprocessableEntity,
 	session.CodeClientOutdated:   fiber.StatusServiceUnavailable,
 	session.CodeProxyFailed:      fiber.StatusBadGateway,
-	session.CodeInternal:         fiber.StatusInternalServerError,
+	session.CodeUnknownMessage:   fiber.StatusNotFound, session.CodeUnknownWebhook: fiber.StatusNotFound,
+	session.CodeExpired: fiber.StatusGone, session.CodeMediaGone: fiber.StatusGone,
+	session.CodeRateLimited: fiber.StatusTooManyRequests, session.CodeMediaTooLarge: fiber.StatusRequestEntityTooLarge,
+	session.CodeFetchRefused: fiber.StatusUnprocessableEntity, session.CodeFetchFailed: fiber.StatusBadGateway,
+	session.CodeInternal: fiber.StatusInternalServerError,
 }
 
 // problem is an error of /v1 that knows how it leaves.

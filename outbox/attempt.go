@@ -58,7 +58,7 @@ func (o *Outbox) settle(ctx context.Context, entry Entry) (result Result, err er
 		return answerOf(stored)
 	}
 	// The stored id is the message's: it may come from a version that derived ids another way.
-	ack, err := o.sender.Send(ctx, entry.Session, session.Text{ID: stored.MessageID, To: entry.To, Body: entry.Text})
+	ack, err := o.sender.Send(ctx, entry.Session, session.Outgoing{ID: stored.MessageID, To: entry.To, Content: session.TextOf(entry.Text)})
 	if err != nil {
 		return o.failed(stored, existed, err)
 	}

@@ -74,7 +74,7 @@ type Ledger interface {
 // CodeNotReady, CodeNotFound, CodeInvalidRequest, CodeQueueFull, CodeShuttingDown and CodeQuarantined promise that
 // nothing left the process. After any other error the server may have the message.
 type Sender interface {
-	Send(ctx context.Context, id session.ID, message session.Text) (session.Ack, error)
+	Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error)
 }
 
 // refused reports the codes that settle a message as failed.

@@ -106,7 +106,7 @@ func (m *memory) all() []Entry {
 
 // line is a sender whose answers the test gives, one for each message that comes.
 type line struct {
-	sent    chan session.Text
+	sent    chan session.Outgoing
 	answers chan answer
 }
 
@@ -115,9 +115,11 @@ type answer struct {
 	err error
 }
 
-func newLine() *line { return &line{sent: make(chan session.Text, 64), answers: make(chan answer, 64)} }
+func newLine() *line {
+	return &line{sent: make(chan session.Outgoing, 64), answers: make(chan answer, 64)}
+}
 
-func (l *line) Send(ctx context.Context, _ session.ID, message session.Text) (session.Ack, error) {
+func (l *line) Send(ctx context.Context, _ session.ID, message session.Outgoing) (session.Ack, error) {
 	l.sent <- message
 	select {
 	case a := <-l.answers:
@@ -141,9 +143,9 @@ func (l *line) refuse(code session.Code) {
 }
 
 // wantSent wants exactly these many messages since the last time, and returns them.
-func (l *line) wantSent(t *testing.T, n int) []session.Text {
+func (l *line) wantSent(t *testing.T, n int) []session.Outgoing {
 	t.Helper()
-	var got []session.Text
+	var got []session.Outgoing
 	for len(l.sent) > 0 {
 		got = append(got, <-l.sent)
 	}

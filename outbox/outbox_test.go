@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ func TestAMessageIsStoredSentAndAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent := r.line.wantSent(t, 1)[0]
-		if want := (session.Text{ID: result.MessageID, To: request(key).To, Body: "hola"}); sent != want {
+		if want := (session.Outgoing{ID: result.MessageID, To: request(key).To, Content: session.TextOf("hola")}); !reflect.DeepEqual(sent, want) {
 			t.Errorf("sent %+v, want %+v", sent, want)
 		}
 		if result.State != ServerAck || !result.At.Equal(serverTime) || (key != "" && result.MessageID != NewMessageID("51", key)) {
@@ -366,7 +367,7 @@ func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 // atTheLastMoment is a sender whose acknowledgement arrives as it is cut off.
 type atTheLastMoment struct{}
 
-func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Text) (session.Ack, error) {
+func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Outgoing) (session.Ack, error) {
 	<-ctx.Done()
 	return session.Ack{At: serverTime}, nil
 }

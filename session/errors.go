@@ -35,6 +35,14 @@ const (
 	CodePairingRefused   Code = "pairing_refused"   // WhatsApp refused a step of linking the device
 	CodeWrongState       Code = "wrong_state"       // the session is not in a state in which this makes sense
 	CodeQuarantined      Code = "quarantined"       // the session crashed too often and waits for a person or a cool-down
+	CodeUnknownMessage   Code = "message_not_found" // the session has no message with this id
+	CodeUnknownWebhook   Code = "webhook_not_found" // no webhook has this id
+	CodeExpired          Code = "expired"           // the message's own time limit passed before WhatsApp had it
+	CodeRateLimited      Code = "rate_limited"      // more was asked for than is allowed in this time
+	CodeMediaTooLarge    Code = "media_too_large"   // the file is larger than is allowed
+	CodeMediaGone        Code = "media_gone"        // WhatsApp or this server has the file no longer
+	CodeFetchRefused     Code = "fetch_refused"     // the address leads to a network that must not be reached
+	CodeFetchFailed      Code = "fetch_failed"      // the file could not be fetched from its address
 	CodeInternal         Code = "internal"          // a bug; the log has the rest
 )
 
@@ -66,6 +74,14 @@ func Codes() []CodeDoc {
 		{CodePairingRefused, false, "WhatsApp refused a step of linking the device."},
 		{CodeWrongState, false, "The session is not in a state in which this makes sense."},
 		{CodeQuarantined, false, "The session crashed too often; a person or a cool-down releases it."},
+		{CodeUnknownMessage, false, "The session has no message with this id."},
+		{CodeUnknownWebhook, false, "No webhook has this id."},
+		{CodeExpired, false, "The message's own time limit passed before WhatsApp had it."},
+		{CodeRateLimited, true, "More was asked for than is allowed in this time."},
+		{CodeMediaTooLarge, false, "The file is larger than is allowed."},
+		{CodeMediaGone, false, "WhatsApp or this server has the file no longer."},
+		{CodeFetchRefused, false, "The address leads to a network that files may not be fetched from."},
+		{CodeFetchFailed, true, "The file could not be fetched from its address."},
 		{CodeInternal, false, "A bug. The log has the rest."},
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"os"
 	"time"
 )
 
@@ -27,9 +28,9 @@ type Run struct {
 
 // Client is one run of a WhatsApp client. It is discarded when the run ends; the next run gets a new one.
 type Client interface {
-	// SendText returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
+	// Send returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
 	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
-	SendText(ctx context.Context, message Text) (Ack, error)
+	Send(ctx context.Context, message Outgoing) (Ack, error)
 	// PairPhone asks for a code that the owner of the number enters on the phone, instead of scanning a QR. The phone is
 	// digits with country code. Only while the session waits for a person (QR_REQUIRED).
 	PairPhone(ctx context.Context, phone string) (code string, err error)
@@ -43,11 +44,19 @@ type Client interface {
 	Close()
 }
 
-// Text is one outgoing text message.
-type Text struct {
-	ID   string    // the WhatsApp message id, chosen before the first attempt and kept for all of them
-	To   Recipient // one-to-one
-	Body string
+// Messaging is what the client of a READY session does about messages beside sending them. Errors, beside those named:
+// CodeInvalidRequest, CodeDisconnected, CodeSendFailed.
+type Messaging interface {
+	// MarkRead tells the sender, and the account's other devices, that messages were read or played.
+	MarkRead(ctx context.Context, mark ReadMark) error
+	// SetChatState shows the other side that the account is typing, recording, or has paused.
+	SetChatState(ctx context.Context, chat Recipient, state ChatState) error
+	// CheckContacts asks WhatsApp which phone numbers have an account: digits with country code, at most 100 at a time,
+	// answered in the order of the question.
+	CheckContacts(ctx context.Context, phones []string) ([]Contact, error)
+	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it.
+	// CodeMediaGone where WhatsApp has it no longer.
+	FetchMedia(ctx context.Context, file Remote, to *os.File) error
 }
 
 // Ack is the server's acknowledgement.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -18,11 +19,11 @@ import (
 // wire notes what is sent, and answers what the test says.
 type wire struct {
 	mu   sync.Mutex
-	sent []session.Text
+	sent []session.Outgoing
 	err  error
 }
 
-func (w *wire) Send(_ context.Context, _ session.ID, message session.Text) (session.Ack, error) {
+func (w *wire) Send(_ context.Context, _ session.ID, message session.Outgoing) (session.Ack, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sent = append(w.sent, message)
@@ -63,7 +64,7 @@ func TestAKeyKeepsItsMeaningAcrossProcesses(t *testing.T) {
 	if _, err := sendOver(t, path, w, other); session.CodeOf(err) != session.CodeIdempotencyReuse {
 		t.Fatalf("fourth process, another body: %v", err)
 	}
-	if len(w.sent) != 2 || w.sent[0] != w.sent[1] {
+	if len(w.sent) != 2 || !reflect.DeepEqual(w.sent[0], w.sent[1]) {
 		t.Errorf("sent %+v, want the same message twice under one id", w.sent)
 	}
 }

@@ -97,7 +97,7 @@ func BenchmarkSend(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.Send(b.Context(), "a", session.Text{ID: "1", Body: "x"}); err != nil {
+		if _, err := w.Send(b.Context(), "a", session.Outgoing{ID: "1", Content: session.TextOf("x")}); err != nil {
 			b.Fatal(err)
 		}
 	}

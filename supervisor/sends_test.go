@@ -16,7 +16,7 @@ import (
 // gate lets sends through one by one.
 type gate chan error
 
-func (g gate) send(ctx context.Context, _ session.Text) error {
+func (g gate) send(ctx context.Context, _ session.Outgoing) error {
 	select {
 	case err := <-g:
 		return err
@@ -63,12 +63,12 @@ func (w *world) sendingThrough(g gate, id session.ID, body string) <-chan error 
 
 func TestASendInAnyOtherStateIsRefusedWithTheContractsSentence(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		_, err := w.Send(t.Context(), "a", session.Text{})
+		_, err := w.Send(t.Context(), "a", session.Outgoing{})
 		wantCode(t, err, session.CodeNotReady)
 		if _, _, err := w.Start(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.Send(t.Context(), "a", session.Text{})
+		_, err = w.Send(t.Context(), "a", session.Outgoing{})
 		wantCode(t, err, session.CodeNotReady)
 		var e *session.Error
 		if !errors.As(err, &e) || e.Message != "WhatsApp session not ready. Current state: INITIALIZING" {
@@ -110,7 +110,7 @@ func TestARefusalIsTheCallersAndTheNextMessageLeaves(t *testing.T) {
 		w.up("a")
 		c := w.dialer.last("a")
 		for _, code := range []session.Code{session.CodeSendFailed, session.CodeRestricted, session.CodeNotOnWhatsApp} {
-			c.send = func(context.Context, session.Text) error { return &session.Error{Code: code} }
+			c.send = func(context.Context, session.Outgoing) error { return &session.Error{Code: code} }
 			wantCode(t, answered(t, w.sending(t.Context(), "a", "x")), code)
 		}
 		c.send = nil
@@ -153,7 +153,7 @@ func TestAClientThatHangsInASendHoldsUpItsOwnRunOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a")
 		goOn := make(chan struct{})
-		w.dialer.last("a").send = func(context.Context, session.Text) error { <-goOn; return nil } // hears of nothing
+		w.dialer.last("a").send = func(context.Context, session.Outgoing) error { <-goOn; return nil } // hears of nothing
 		first := w.sending(t.Context(), "a", "1")
 		synctest.Wait()
 		if _, err := w.Restart(t.Context(), "a"); err != nil {

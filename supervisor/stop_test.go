@@ -58,7 +58,7 @@ func TestADrainAnswersWhoWaitsAndRefusesWhoComes(t *testing.T) {
 			wantOutcome(t, w.RequestQR(t.Context(), id), session.OutcomeShuttingDown)
 			_, _, err := w.Start(t.Context(), id)
 			wantCode(t, err, session.CodeShuttingDown)
-			_, err = w.Send(t.Context(), id, session.Text{})
+			_, err = w.Send(t.Context(), id, session.Outgoing{})
 			wantCode(t, err, session.CodeShuttingDown)
 		}
 		w.is("a", session.Ready, session.CauseConnected)

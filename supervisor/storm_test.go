@@ -46,7 +46,7 @@ func TestNoAnswerIsLostInAStormOfQuarantines(t *testing.T) {
 							t.Errorf("a start was answered %v", err)
 						}
 					default:
-						_, err := w.Send(ctx, id, session.Text{})
+						_, err := w.Send(ctx, id, session.Outgoing{})
 						wantOneOf(t, err, session.CodeNotReady, session.CodeRestarted, session.CodeQuarantined, session.CodeDisconnected)
 					}
 				})

@@ -219,7 +219,7 @@ func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.De
 // Send gives a message to a READY session and waits for WhatsApp's acknowledgement. It starts nothing: unlike a
 // request for a code it does not bring back a session that stops meanwhile. When ctx ends first, a message that still
 // waited is withdrawn; one that was on its way may arrive.
-func (s *Supervisor) Send(ctx context.Context, id session.ID, text session.Text) (session.Ack, error) {
+func (s *Supervisor) Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error) {
 	if s.env.Draining.Load() {
 		return session.Ack{}, shuttingDown(id)
 	}
@@ -232,7 +232,7 @@ func (s *Supervisor) Send(ctx context.Context, id session.ID, text session.Text)
 		s.cfg.Observer.SendFailed(session.CodeNotReady)
 		return session.Ack{}, actors.NotReady(id, status.State)
 	}
-	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendText{Text: text}, h.gone, s.forget(h))
+	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendOutgoing{Message: message}, h.gone, s.forget(h))
 	switch {
 	case err == nil:
 		return sent.Ack, sent.Err

@@ -132,7 +132,7 @@ type client struct {
 	closed int
 	sent   []string
 	paired int // how often a pairing code was asked for
-	send   func(ctx context.Context, text session.Text) error
+	send   func(ctx context.Context, message session.Outgoing) error
 	unlink func(ctx context.Context) error
 	close  func()
 }
@@ -143,17 +143,17 @@ func (c *client) qr(codes ...string) {
 	c.run.Post(session.Input{Kind: session.QRIssued, Codes: codes})
 }
 
-func (c *client) SendText(ctx context.Context, text session.Text) (session.Ack, error) {
+func (c *client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
 	c.mu.Lock()
-	c.sent = append(c.sent, text.Body)
+	c.sent = append(c.sent, message.Content.Text)
 	send := c.send
 	c.mu.Unlock()
 	if send != nil {
-		if err := send(ctx, text); err != nil {
+		if err := send(ctx, message); err != nil {
 			return session.Ack{}, err
 		}
 	}
-	return session.Ack{MessageID: text.ID}, nil
+	return session.Ack{MessageID: message.ID}, nil
 }
 
 func (c *client) PairPhone(_ context.Context, phone string) (string, error) {
@@ -479,7 +479,7 @@ func (w *world) request(ctx context.Context, id session.ID) <-chan session.QRAns
 func (w *world) sending(ctx context.Context, id session.ID, body string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Send(ctx, id, session.Text{ID: body, Body: body})
+		_, err := w.Send(ctx, id, session.Outgoing{ID: body, Content: session.TextOf(body)})
 		done <- err
 	}()
 	return done

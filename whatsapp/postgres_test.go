@@ -22,7 +22,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	friend := h.phone()
 	l := h.ready("a", h.phone())
 	send := func(id string) error {
-		_, err := l.client.SendText(testContext(t), text(id, friend.Number()+"@s.whatsapp.net"))
+		_, err := l.client.Send(testContext(t), text(id, friend.Number()+"@s.whatsapp.net"))
 		return err
 	}
 	if err := send("3EB0000000000001"); err != nil {

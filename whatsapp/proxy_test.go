@@ -78,7 +78,7 @@ func TestASessionPairsAndSendsThroughItsProxy(t *testing.T) {
 			h.through("a", m.url(credentials))
 			friend := h.phone()
 			l := h.ready("a", h.phone())
-			if _, err := l.client.SendText(testContext(t), text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")); err != nil {
+			if _, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0000000000001" }); err != nil {

@@ -14,10 +14,10 @@ import (
 	"wasup/session"
 )
 
-const opSend = "send text"
+const opSend = "send"
 
-// SendText implements session.Client.
-func (c *Client) SendText(ctx context.Context, message session.Text) (session.Ack, error) {
+// Send implements session.Client.
+func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
 	to, err := types.ParseJID(string(message.To))
 	if err != nil || to.User == "" || (to.Server != types.DefaultUserServer && to.Server != types.HiddenUserServer) {
 		return session.Ack{}, c.invalid("to", "to: expected digits@s.whatsapp.net or digits@lid")
@@ -37,7 +37,7 @@ func (c *Client) SendText(ctx context.Context, message session.Text) (session.Ac
 	if err = c.reachable(ctx, to); err != nil {
 		return session.Ack{}, c.sendError(err)
 	}
-	resp, err := c.wa.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(message.Body)},
+	resp, err := c.wa.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(message.Content.Text)},
 		whatsmeow.SendRequestExtra{ID: message.ID})
 	if err != nil {
 		return session.Ack{}, c.sendError(err)

@@ -11,8 +11,8 @@ import (
 	"wasup/session"
 )
 
-func text(id string, to string) session.Text {
-	return session.Text{ID: id, To: session.Recipient(to), Body: "hello from " + id}
+func text(id string, to string) session.Outgoing {
+	return session.Outgoing{ID: id, To: session.Recipient(to), Content: session.TextOf("hello from " + id)}
 }
 
 func TestAMessageIsAcknowledgedAndRead(t *testing.T) {
@@ -25,7 +25,7 @@ func TestAMessageIsAcknowledgedAndRead(t *testing.T) {
 		"3EB0000000000003": friend.Number() + "@s.whatsapp.net", // its LID is known now
 	} {
 		before := time.Now().Add(-time.Minute)
-		ack, err := l.client.SendText(testContext(t), text(id, to))
+		ack, err := l.client.Send(testContext(t), text(id, to))
 		if err != nil {
 			t.Fatalf("to %s: %v", to, err)
 		}
@@ -51,7 +51,7 @@ func TestAMessageSentAgainKeepsItsID(t *testing.T) {
 	for range 2 { // another run each, as after a crash
 		l := h.open("a")
 		l.expect(session.SocketUp)
-		if _, err := l.client.SendText(testContext(t), message); err != nil {
+		if _, err := l.client.Send(testContext(t), message); err != nil {
 			t.Fatal(err)
 		}
 		l.nothingMore()
@@ -69,7 +69,7 @@ func TestAnAddressWithoutAnAccountIsSaidToBe(t *testing.T) {
 	gone := h.phone()
 	l := h.ready("a", h.phone())
 	known := gone.Number() + "@s.whatsapp.net"
-	if _, err := l.client.SendText(testContext(t), text("3EB0000000000001", known)); err != nil {
+	if _, err := l.client.Send(testContext(t), text("3EB0000000000001", known)); err != nil {
 		t.Fatal(err)
 	}
 	l.nothingMore()
@@ -83,7 +83,7 @@ func TestAnAddressWithoutAnAccountIsSaidToBe(t *testing.T) {
 		"LID":                "999999999999999@lid",
 		"account since gone": known,
 	} {
-		_, err := l.client.SendText(testContext(t), text("3EB0000000000002", to))
+		_, err := l.client.Send(testContext(t), text("3EB0000000000002", to))
 		if session.CodeOf(err) != session.CodeNotOnWhatsApp {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -97,7 +97,7 @@ func TestARefusedMessageHasItsNumber(t *testing.T) {
 	l := h.ready("a", h.phone())
 	for i, code := range []int{479, 400, 463} {
 		fault := h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Code: code})
-		_, err := l.client.SendText(testContext(t), text(fmt.Sprintf("3EB000000000000%d", i), friend.LID().String()))
+		_, err := l.client.Send(testContext(t), text(fmt.Sprintf("3EB000000000000%d", i), friend.LID().String()))
 		want := session.CodeSendFailed
 		if code == 463 {
 			want = session.CodeRestricted
@@ -126,7 +126,7 @@ func TestAnAcknowledgementThatDoesNotComeIsOverdue(t *testing.T) {
 		until(t, feed, sandbox.EventFault)
 		cancel()
 	}()
-	if _, err := l.client.SendText(ctx, text("3EB0000000000001", friend.LID().String())); session.CodeOf(err) != session.CodeAckOverdue {
+	if _, err := l.client.Send(ctx, text("3EB0000000000001", friend.LID().String())); session.CodeOf(err) != session.CodeAckOverdue {
 		t.Errorf("got %v", err)
 	}
 	l.nothingMore()
@@ -150,11 +150,11 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 				until(t, feed, sandbox.EventFault)
 				end(l)
 			}()
-			_, err := l.client.SendText(testContext(t), text("3EB0000000000001", friend.LID().String()))
+			_, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.LID().String()))
 			if session.CodeOf(err) != session.CodeDisconnected {
 				t.Errorf("got %v", err)
 			}
-			if _, err = l.client.SendText(testContext(t), text("3EB0000000000002", friend.LID().String())); session.CodeOf(err) != session.CodeDisconnected {
+			if _, err = l.client.Send(testContext(t), text("3EB0000000000002", friend.LID().String())); session.CodeOf(err) != session.CodeDisconnected {
 				t.Errorf("the next send: %v", err)
 			}
 		})
@@ -165,17 +165,17 @@ func TestBadMessagesAreNamed(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	h.add("a")
 	l := h.open("a")
-	for field, message := range map[string]session.Text{
+	for field, message := range map[string]session.Outgoing{
 		"to": {ID: "x", To: "123-456@g.us"},
 		"id": {To: "4915112345678@s.whatsapp.net"},
 	} {
-		_, err := l.client.SendText(testContext(t), message)
+		_, err := l.client.Send(testContext(t), message)
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := l.client.SendText(testContext(t), text("x", "4915112345678@s.whatsapp.net")); session.CodeOf(err) != session.CodeDisconnected {
+	if _, err := l.client.Send(testContext(t), text("x", "4915112345678@s.whatsapp.net")); session.CodeOf(err) != session.CodeDisconnected {
 		t.Errorf("before the login: %v", err)
 	}
 }

@@ -89,9 +89,9 @@ type badClient struct {
 	of *saboteur
 }
 
-func (c badClient) SendText(ctx context.Context, text session.Text) (session.Ack, error) {
+func (c badClient) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
 	c.of.blow(c.id, "sending")
-	return c.Client.SendText(ctx, text)
+	return c.Client.Send(ctx, message)
 }
 
 func TestAPanicInOneSessionRestartsThatSessionAlone(t *testing.T) {

@@ -1,0 +1,188 @@
+package session
+
+import "time"
+
+// Kind names what a message is. The names are public and stored.
+type Kind string
+
+// The kinds of messages. Those after the blank line are only received.
+const (
+	KindText     Kind = "text"
+	KindImage    Kind = "image"
+	KindVideo    Kind = "video"
+	KindAudio    Kind = "audio" // a file of sound
+	KindVoice    Kind = "voice" // a voice note: ogg with opus
+	KindDocument Kind = "document"
+	KindSticker  Kind = "sticker"
+	KindLocation Kind = "location"
+	KindContact  Kind = "contact"
+	KindPoll     Kind = "poll"
+	KindReaction Kind = "reaction"
+	KindEdit     Kind = "edit"
+	KindRevoke   Kind = "revoke"
+
+	KindPollVote Kind = "poll_vote"
+	KindUnknown  Kind = "unknown" // of a kind that this version does not know; the event says so rather than hide it
+)
+
+// SendableKinds lists what can be sent.
+func SendableKinds() []Kind {
+	return []Kind{
+		KindText, KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker, KindLocation, KindContact,
+		KindPoll, KindReaction, KindEdit, KindRevoke,
+	}
+}
+
+// HasMedia reports the kinds that carry a file.
+func (k Kind) HasMedia() bool {
+	switch k {
+	case KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Content is what a message says, sent and received alike. Kind tells which fields count; its JSON form is stored and
+// public.
+type Content struct {
+	Kind     Kind        `json:"kind"`
+	Text     string      `json:"text,omitempty"`     // of text and edit; the caption of image, video and document
+	Mentions []Address   `json:"mentions,omitempty"` // of text, captions and edit; the text names them as @number
+	Quote    *MessageRef `json:"quote,omitempty"`    // the message that is replied to
+	Preview  *Preview    `json:"preview,omitempty"`  // of text
+	Media    *Media      `json:"media,omitempty"`    // of the kinds that carry a file
+	Location *Location   `json:"location,omitempty"`
+	Contacts []Card      `json:"contacts,omitempty"`
+	Poll     *Poll       `json:"poll,omitempty"`
+	Reaction string      `json:"reaction,omitempty"` // one emoji; "" takes the reaction back
+	Target   *MessageRef `json:"target,omitempty"`   // of reaction, edit, revoke and poll_vote
+	Options  []string    `json:"options,omitempty"`  // of poll_vote: what was chosen; empty takes the vote back
+}
+
+// TextOf is a plain text message.
+func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
+
+// MessageRef points at a message of the same chat.
+type MessageRef struct {
+	ID     string  `json:"id"`              // its WhatsApp message id
+	Sender Address `json:"sender,omitzero"` // who wrote it; the zero value is the session's own account
+	FromMe bool    `json:"from_me"`         // the session's own account wrote it
+	Text   string  `json:"text,omitempty"`  // what a quote shows of it
+	Kind   Kind    `json:"kind,omitempty"`  // of the quoted message, where it is known
+}
+
+// Address is a person or a group. WhatsApp names a person by a LID, a phone number, or both; what is not known is "".
+type Address struct {
+	LID   string `json:"lid,omitempty"`   // digits@lid
+	PN    string `json:"pn,omitempty"`    // digits@s.whatsapp.net
+	Group string `json:"group,omitempty"` // …@g.us; also status@broadcast and newsletters
+}
+
+// IsZero reports that nobody is named.
+func (a Address) IsZero() bool { return a == Address{} }
+
+// String is the address that stays the same longest: the group, else the LID, else the phone number.
+func (a Address) String() string {
+	switch {
+	case a.Group != "":
+		return a.Group
+	case a.LID != "":
+		return a.LID
+	default:
+		return a.PN
+	}
+}
+
+// Preview is a link preview as the sender gives it. wasup fetches nothing for it.
+type Preview struct {
+	URL         string `json:"url"` // must occur in the text
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+	Thumbnail   []byte `json:"thumbnail,omitempty"` // JPEG; base64 in JSON
+}
+
+// Media describes a file. Of an outgoing message File says where the bytes are kept; of an incoming one Remote says how
+// to get them.
+type Media struct {
+	ID       string  `json:"id,omitempty"`   // of GET …/media/{id}; incoming only
+	File     string  `json:"file,omitempty"` // a file of the spool; outgoing only
+	Mime     string  `json:"mime,omitempty"`
+	Name     string  `json:"name,omitempty"`   // file name, of documents
+	Size     int64   `json:"size"`             // bytes
+	SHA256   string  `json:"sha256,omitempty"` // of the plain bytes, lower-case hexadecimal
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Seconds  int     `json:"seconds,omitempty"`  // duration
+	Waveform []byte  `json:"waveform,omitempty"` // of voice: 64 values of 0 to 100; base64 in JSON
+	Animated bool    `json:"animated,omitempty"` // of stickers
+	ViewOnce bool    `json:"view_once,omitempty"`
+	Remote   *Remote `json:"-"` // never shown: it holds the key
+}
+
+// Remote is where an incoming file is and how it is decrypted.
+type Remote struct {
+	DirectPath string `json:"direct_path"`
+	Key        []byte `json:"key"`
+	FileSHA256 []byte `json:"file_sha256"`     // of the plain bytes
+	EncSHA256  []byte `json:"enc_file_sha256"` // of the encrypted ones
+	Length     int64  `json:"length"`          // bytes, plain
+	Kind       Kind   `json:"kind"`            // which of WhatsApp's media keys applies
+}
+
+// Location is a place, or the first position of a live location.
+type Location struct {
+	Latitude  float64 `json:"latitude"`  // degrees
+	Longitude float64 `json:"longitude"` // degrees
+	Name      string  `json:"name,omitempty"`
+	Address   string  `json:"address,omitempty"`
+	URL       string  `json:"url,omitempty"`
+	Live      bool    `json:"live,omitempty"` // received only
+}
+
+// Card is a contact that is passed on.
+type Card struct {
+	Name  string `json:"name"`
+	VCard string `json:"vcard"` // as text/vcard, version 3.0 or 4.0
+}
+
+// Poll is a question with 2 to 12 answers.
+type Poll struct {
+	Question   string   `json:"question"`
+	Options    []string `json:"options"`
+	Selectable int      `json:"selectable"` // how many may be chosen; 0: any number
+}
+
+// Outgoing is one message that leaves.
+type Outgoing struct {
+	ID      string    // the WhatsApp message id, chosen before the first attempt and kept for all of them
+	To      Recipient // one-to-one or a group
+	Content Content
+}
+
+// ChatState is what a chat shows of the other side's typing.
+type ChatState string
+
+// The chat states.
+const (
+	ChatTyping    ChatState = "typing"
+	ChatRecording ChatState = "recording"
+	ChatPaused    ChatState = "paused"
+)
+
+// ReadMark says which messages of one chat and one sender have been read.
+type ReadMark struct {
+	Chat   Recipient
+	Sender Address  // in groups; the zero value in a chat with one person
+	IDs    []string // WhatsApp message ids
+	Played bool     // a voice note was played
+	At     time.Time
+}
+
+// Contact is what WhatsApp says about a phone number.
+type Contact struct {
+	Query      string // as it was asked for
+	OnWhatsApp bool
+	Address    Address
+	Business   string // the verified name of a business, "" of others
+}
