@@ -1,0 +1,122 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// MessageState is how far an outgoing message has come. The names are public and stored.
+type MessageState string
+
+// The states of an outgoing message, in the order of its life; the last two are ends beside it.
+const (
+	MessageQueued    MessageState = "queued"     // accepted: it waits for its turn, its time, or the session
+	MessageSending   MessageState = "sending"    // an attempt has begun; WhatsApp's server may or may not have it
+	MessageServerAck MessageState = "server_ack" // WhatsApp's server has it
+	MessageDelivered MessageState = "delivered"  // a device of the recipient has it
+	MessageRead      MessageState = "read"
+	MessagePlayed    MessageState = "played" // a voice note or a video was played
+	MessageFailed    MessageState = "failed" // it did not leave, or was refused; Message.Failure says why
+	MessageCancelled MessageState = "cancelled"
+)
+
+// MessageStates lists every state.
+func MessageStates() []MessageState {
+	return []MessageState{
+		MessageQueued, MessageSending, MessageServerAck, MessageDelivered, MessageRead, MessagePlayed, MessageFailed, MessageCancelled,
+	}
+}
+
+// Settled reports the states in which nothing is left to be sent.
+func (s MessageState) Settled() bool { return s != MessageQueued && s != MessageSending }
+
+// Reached reports that a message in state s has come as far as until, or cannot come further by itself.
+func (s MessageState) Reached(until MessageState) bool {
+	if s == MessageFailed || s == MessageCancelled {
+		return true
+	}
+	order := MessageStates()
+	return slices.Index(order, s) >= slices.Index(order, until)
+}
+
+// MessageRequest asks for one message to be sent.
+type MessageRequest struct {
+	Session   ID
+	To        Recipient
+	Content   Content
+	Key       string    // the Idempotency-Key, "" where the caller gave none
+	SendAt    time.Time // not before then; zero: at once
+	ExpiresAt time.Time // not after then; zero: no limit
+}
+
+// Message is an outgoing message as the ledger has it. Session and ID identify it.
+type Message struct {
+	Session     ID
+	ID          string // the WhatsApp message id, chosen when it was accepted
+	Key         string // the Idempotency-Key, "" where the caller gave none
+	To          Recipient
+	Content     Content // only its Kind is left once nobody needs the rest
+	State       MessageState
+	Failure     MessageFailure // of MessageFailed, and of the last attempt that failed while more follow
+	Attempts    int            // begun so far
+	SendAt      time.Time      // zero: at once
+	ExpiresAt   time.Time      // zero: never
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	AckedAt     time.Time // this and the next three: zero while it has not come so far
+	DeliveredAt time.Time
+	ReadAt      time.Time
+	PlayedAt    time.Time
+	CanRequeue  bool             // it failed, its content is kept, and WhatsApp had not accepted it
+	Receipts    []MessageReceipt // of each device of each recipient that said something, oldest first
+}
+
+// MessageFailure is why a message failed. The zero value is no failure.
+type MessageFailure struct {
+	Code    Code
+	Status  int    // WhatsApp's error number; 0 where there is none
+	Message string // one sentence for the caller; "" is the code's own
+}
+
+// FailureOf takes of an error what may be stored and shown. It is the zero value for nil.
+func FailureOf(err error) MessageFailure {
+	if err == nil {
+		return MessageFailure{}
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return MessageFailure{Code: CodeInternal}
+	}
+	return MessageFailure{Code: e.Code, Status: e.Status, Message: e.Message}
+}
+
+// Err is the failure as an error again, nil for the zero value.
+func (f MessageFailure) Err(id ID) error {
+	if f == (MessageFailure{}) {
+		return nil
+	}
+	return &Error{Code: f.Code, Op: "send message", Session: id, Status: f.Status, Message: f.Message}
+}
+
+// MessageReceipt is how far a message has come with one device.
+type MessageReceipt struct {
+	Recipient   Address // whose device it is
+	Device      int     // its number; 0 is the phone
+	DeliveredAt time.Time
+	ReadAt      time.Time
+	PlayedAt    time.Time
+}
+
+// MessageFilter chooses among the messages of a session.
+type MessageFilter struct {
+	States []MessageState // none: all
+	Cursor string         // the next cursor of the page before, "" for the first
+	Limit  int            // messages on the page
+}
+
+// FileHint is what the caller says of a file beside its bytes. Nothing in it is trusted.
+type FileHint struct {
+	Mime string
+	Name string
+}
