@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,6 +55,41 @@ func beginFinishParallel(b *testing.B, st *store.Store) {
 			sendOnce(b, st, id, fmt.Sprint(n.Add(1)))
 		}
 	})
+}
+
+// BenchmarkCommit is one row a work, from one caller and from fifty: what a caller pays, and what sharing a flush saves.
+func BenchmarkCommit(b *testing.B) {
+	for _, callers := range []int{1, 50} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			onBoth(b, func(b *testing.B, st *store.Store) { commitFrom(b, st, callers) })
+		})
+	}
+}
+
+func commitFrom(b *testing.B, st *store.Store, callers int) {
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	before := st.Commits()
+	var working sync.WaitGroup
+	b.ResetTimer()
+	for c := range callers {
+		id := session.ID(fmt.Sprintf("s%d", c))
+		working.Go(func() {
+			for left.Add(-1) >= 0 {
+				err := st.Commit(b.Context(), func(ctx context.Context) error {
+					_, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun)
+					return err
+				})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	working.Wait()
+	after := st.Commits()
+	b.ReportMetric(float64(after.Works-before.Works)/float64(max(1, after.Transactions-before.Transactions)), "works/txn")
 }
 
 // BenchmarkLoadBesideWriter is a status request while messages go out.

@@ -32,6 +32,7 @@ func writeUntilKilled(dsn string) int {
 	failed := make(chan error)
 	for w := range 4 {
 		go func() { failed <- acceptForEver(ctx, st, session.ID(fmt.Sprintf("s%d", w)), lines) }()
+		go func() { failed <- commitForEver(ctx, st, session.ID(fmt.Sprintf("c%d", w)), lines) }()
 	}
 	for {
 		select {
@@ -68,6 +69,27 @@ func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 			return err
 		}
 		lines <- fmt.Sprintf("%s %s %s", id, key, outbox.ServerAck)
+	}
+}
+
+// commitForEver accepts through Commit, whose transactions the writers of this kind share.
+func commitForEver(ctx context.Context, st *store.Store, id session.ID, lines chan<- string) error {
+	for n := 0; ; n++ {
+		key := fmt.Sprintf("%d-%d", os.Getpid(), n)
+		err := st.Commit(ctx, func(ctx context.Context) error {
+			if _, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun); err != nil {
+				return err
+			}
+			_, _, err := st.Outbox().Begin(ctx, outbox.Entry{
+				Session: id, MessageID: outbox.NewMessageID(id, key), Key: key, BodyHash: key, To: "5491100000001@s.whatsapp.net",
+				Text: "text", State: outbox.Sending,
+			})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		lines <- fmt.Sprintf("%s %s %s", id, key, outbox.Sending)
 	}
 }
 

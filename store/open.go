@@ -137,6 +137,7 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		return nil, err
 	}
 	st := &Store{options: options, name: file.path, write: write, read: read, file: file}
+	st.commits = newCommitter(st)
 	if err := st.Ping(ctx); err != nil {
 		_ = read.RawDB.Close()
 		_ = write.RawDB.Close()

@@ -87,6 +87,7 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 		return nil, err
 	}
 	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, hold: held}
+	st.commits = newCommitter(st)
 	err = checkEncoding(ctx, db)
 	if err == nil {
 		err = upgrade(ctx, db)

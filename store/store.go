@@ -51,9 +51,10 @@ type Store struct {
 	options Options
 	name    string           // for messages
 	write   *dbutil.Database // SQLite: the one writer; whatsmeow's statements go through it too
-	read    *dbutil.Database // SQLite: readers, which never wait for a commit. PostgreSQL: the same pool as write
+	read    *dbutil.Database // SQLite: readers, which neither wait for a commit nor see what it holds. PostgreSQL: the same pool as write
 	file    *databaseFile    // SQLite, else nil
 	hold    *hold            // PostgreSQL, else nil
+	commits *committer
 
 	closing sync.Once
 	closed  error
@@ -89,9 +90,11 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the database and lets the next process in. It waits for the statements that run, and is idempotent.
+// Close closes the database and lets the next process in. It waits for the statements that run and, no longer than
+// Options.BusyTimeout, for the works that Commit has accepted. It is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.commits.close(s.options.BusyTimeout)
 		if s.postgres() {
 			err := s.write.RawDB.Close()
 			s.hold.close()
