@@ -46,7 +46,10 @@ func (m *Media) Bytes() ([]byte, error) {
 		return nil, fmt.Errorf("%w: status %d", ErrMediaGone, file.Gone)
 	}
 	sealed := m.sealed
-	sealed.File = file.data
+	var err error
+	if sealed.File, err = m.store.bytes(&file); err != nil {
+		return nil, err
+	}
 	plain, err := media.Open(sealed, m.kind)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: opening a file: %w", err)

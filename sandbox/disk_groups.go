@@ -31,6 +31,7 @@ type groupState struct {
 	Version       int           `json:"version"`
 	Members       []memberState `json:"members"`
 	Requests      []askedState  `json:"requests"`
+	Picture       *pictureState `json:"picture,omitempty"`
 }
 
 type memberState struct {
@@ -53,7 +54,7 @@ func (s *groupSet) collect(emit func(string, any) error) error {
 			Subject: g.subject, SubjectBy: lidOf(g.subjectBy), SubjectAt: g.subjectAt,
 			Description: g.description, DescriptionID: g.descriptionID, DescriptionBy: lidOf(g.descriptionBy), DescriptionAt: g.descriptionAt,
 			Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds,
-			Expiration: g.expiration, Invite: g.invite, Version: g.version,
+			Expiration: g.expiration, Invite: g.invite, Version: g.version, Picture: g.picture.state(),
 		}
 		for _, m := range g.members {
 			state.Members = append(state.Members, memberState{lidOf(m.account), m.role})
@@ -100,6 +101,7 @@ func (s *Server) restoreGroup(raw json.RawMessage) error {
 			g.requests = append(g.requests, joinRequest{account: a, at: r.At})
 		}
 	}
+	g.picture = s.restorePicture(state.Picture)
 	s.groups.last = max(s.groups.last, state.Number)
 	s.groups.byJID[g.jid] = g
 	if g.invite != "" {

@@ -18,6 +18,11 @@ func (s *Server) restore(records []stateRecord) error {
 			byName[record.Key] = record.Value
 		}
 	}
+	if raw, ok := byName[keyServer+"media"]; ok {
+		if err := s.restoreSecret(raw); err != nil {
+			return err
+		}
+	}
 	for _, record := range records {
 		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, keyPhone) {
 			if err := s.restorePhone(raw, byName); err != nil {
@@ -43,6 +48,8 @@ func (s *Server) restore(records []stateRecord) error {
 		switch kind {
 		case keyPhone:
 			err = s.restoreHeld(owner.phone, raw)
+		case keyProfile:
+			err = s.restoreProfile(owner, raw)
 		case keyMessage:
 			err = s.restoreMessage(owner.phone, raw)
 		case keySent:
@@ -157,6 +164,7 @@ func (s *Server) restoreMessage(p *Phone, raw json.RawMessage) error {
 	message := state.Message
 	message.sender, message.chat, message.secret = state.Sender, in, state.Secret
 	message.author, message.about = s.dir.byLID[state.Author], s.dir.byLID[state.About]
+	message.Media = s.restoreMedia(&message, state.File)
 	if len(p.messages) >= maxMessages {
 		// The log still has what was dropped.
 		oldest := p.messages[0]

@@ -22,6 +22,8 @@ const (
 	keyMessage = "m/" // m/LID/LID OF THE SENDER/ID
 	keySent    = "s/" // s/LID/ID
 	keyGroup   = "g/" // g/JID
+	keyProfile = "f/" // f/LID
+	keyServer  = "x/" // x/media
 )
 
 type phoneState struct {
@@ -80,6 +82,14 @@ type messageState struct {
 	About   string    `json:"about"`
 	Chat    chatState `json:"chat"`
 	Secret  []byte    `json:"secret"`
+	// File has the keys of the message's file, which is described in the message itself.
+	File *fileState `json:"file,omitempty"`
+}
+
+type fileState struct {
+	Key          []byte `json:"key"`
+	PlainSHA256  []byte `json:"plain_sha256"`
+	SealedSHA256 []byte `json:"sealed_sha256"`
 }
 
 type sentState struct {
@@ -106,12 +116,18 @@ func (s *Server) openDisk(path string) (*disk, error) {
 	}
 	d := &disk{path: path, log: s.log, lock: lock, seed: maphash.MakeSeed(), collect: s.collectState}
 	if err = lockFile(lock); err == nil {
+		// Before the profiles, which name pictures.
+		err = s.media.openFolder(filepath.Join(path, mediaFolder), time.Now())
+	}
+	if err == nil {
 		var records []stateRecord
 		if records, err = load(filepath.Join(path, stateFile)); err == nil {
 			err = s.restore(records)
 		}
 	}
 	if err == nil {
+		// Profiles have said what they show; limits may be other ones now.
+		s.media.tidy(time.Now())
 		// The end of the old log may be half a record.
 		err = d.compact()
 	}
@@ -126,6 +142,11 @@ func (s *Server) openDisk(path string) (*disk, error) {
 func (s *Server) collectState(all bool, emit func(string, any) error) error {
 	for _, lid := range s.dir.takeRemoved() {
 		if err := emit(keyPhone+lid, nil); err != nil {
+			return err
+		}
+	}
+	if all {
+		if err := emit(keyServer+"media", s.media.secret[:]); err != nil {
 			return err
 		}
 	}
@@ -179,6 +200,9 @@ func (p *Phone) collect(emit func(string, any) error) error {
 	if err = p.collectMessages(emit); err != nil {
 		return err
 	}
+	if err = emit(keyProfile+a.lid, a.profile.collect()); err != nil {
+		return err
+	}
 	return emit(keyPhone+a.lid, state)
 }
 
@@ -197,6 +221,9 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 		state := messageState{
 			Message: *message, Sender: message.sender, By: sender.lid, Author: lidOf(message.author), About: lidOf(message.about),
 			Chat: stateOf(message.chat), Secret: message.secret,
+		}
+		if file := message.Media; file != nil {
+			state.File = &fileState{file.sealed.Key, file.sealed.PlainSHA256, file.sealed.SealedSHA256}
 		}
 		if err := emit(keyMessage+p.account.lid+"/"+sender.lid+"/"+message.ID, state); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -65,15 +66,21 @@ type MediaFile struct {
 
 type storedMedia struct {
 	MediaFile
-	data []byte
+	data []byte // nil when the file lies in the store's folder
 	sum  [32]byte
+	// shown says that somebody's profile shows the file, so that it goes last.
+	shown bool
 }
 
-// mediaStore keeps encrypted files, the newest as far as the limit allows.
+// mediaStore keeps encrypted files, the newest as far as the limits allow: in memory, or in a folder when the server
+// has one for its state.
 type mediaStore struct {
 	secret [32]byte
 	// maxFile and maxTotal are in bytes.
 	maxFile, maxTotal int64
+	maxAge            time.Duration
+	folder            string // "" keeps them in memory
+	log               *slog.Logger
 
 	mu    sync.Mutex
 	files map[string]*storedMedia
@@ -81,9 +88,9 @@ type mediaStore struct {
 	total int64
 }
 
-func (m *mediaStore) init(maxFile, maxTotal int64) {
+func (m *mediaStore) init(cfg Config) {
 	_, _ = rand.Read(m.secret[:])
-	m.maxFile, m.maxTotal = maxFile, maxTotal
+	m.maxFile, m.maxTotal, m.maxAge, m.log = cfg.MaxMediaFile, cfg.MaxMedia, cfg.MaxMediaAge, cfg.Log
 	m.files = make(map[string]*storedMedia)
 }
 
@@ -124,18 +131,86 @@ func (m *mediaStore) put(account, kind string, data []byte) (MediaFile, error) {
 		},
 		data: data, sum: sum,
 	}
+	if m.folder != "" {
+		// Before anybody is told that it is there: a server that is killed then still has it.
+		if err := m.write(file, data); err != nil {
+			return MediaFile{}, err
+		}
+		file.data = nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.files[id] = file
-	m.order = append(m.order, file)
-	m.total += int64(len(data))
-	for len(m.order) > 1 && (m.total > m.maxTotal || len(m.order) > maxMediaFiles) {
-		oldest := m.order[0]
-		m.order[0], m.order = nil, m.order[1:]
-		m.total -= int64(len(oldest.data))
-		delete(m.files, oldest.ID)
-	}
+	m.enter(file)
+	m.makeRoom(time.Now())
 	return file.MediaFile, nil
+}
+
+// enter takes a file into the list. The caller holds the lock.
+func (m *mediaStore) enter(file *storedMedia) {
+	m.files[file.ID] = file
+	m.order = append(m.order, file)
+	m.total += file.kept()
+}
+
+// kept is how many bytes of the file there are, encrypted.
+func (f *MediaFile) kept() int64 {
+	if f.Gone != 0 {
+		return 0
+	}
+	return int64(f.Size)
+}
+
+// makeRoom forgets what is too old, and the oldest files while there are too many; of these, what profiles show goes
+// last. The newest one stays. The caller holds the lock.
+func (m *mediaStore) makeRoom(now time.Time) {
+	m.order = slices.DeleteFunc(m.order, func(file *storedMedia) bool {
+		old := !file.shown && m.tooOld(file, now)
+		if old {
+			m.forget(file)
+		}
+		return old
+	})
+	if len(m.order) == 0 {
+		return
+	}
+	newest := m.order[len(m.order)-1]
+	for _, shown := range []bool{false, true} {
+		m.order = slices.DeleteFunc(m.order, func(file *storedMedia) bool {
+			crowded := m.total > m.maxTotal || len(m.files) > maxMediaFiles
+			if !crowded || file == newest || file.shown != shown {
+				return false
+			}
+			m.forget(file)
+			return true
+		})
+	}
+}
+
+// tidy keeps the limits.
+func (m *mediaStore) tidy(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.makeRoom(now)
+}
+
+func (m *mediaStore) tooOld(file *storedMedia, now time.Time) bool {
+	return now.Sub(file.Uploaded) > m.maxAge
+}
+
+// forget lets go of a file that is in the list no more.
+func (m *mediaStore) forget(file *storedMedia) {
+	m.total -= file.kept()
+	delete(m.files, file.ID)
+	m.erase(file.ID)
+}
+
+// show says whether a profile shows a file, which then stays as long as the total allows.
+func (m *mediaStore) show(directPath string, on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if file, ok := m.files[mediaIDOf(directPath)]; ok {
+		file.shown = on
+	}
 }
 
 func newMediaID() string {
@@ -149,7 +224,7 @@ func (m *mediaStore) get(id string) (storedMedia, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	file, ok := m.files[id]
-	if !ok {
+	if !ok || !file.shown && m.tooOld(file, time.Now()) {
 		return storedMedia{}, false
 	}
 	if file.Gone == 0 {
@@ -166,8 +241,13 @@ func (m *mediaStore) remove(id string, code int) bool {
 	if !ok {
 		return false
 	}
-	m.total -= int64(len(file.data))
+	m.total -= file.kept()
 	file.data, file.Gone = nil, code
+	if m.folder != "" {
+		if err := m.write(file, nil); err != nil {
+			m.log.Error("that a file was taken away is not on disk: it is back after a restart", "err", err)
+		}
+	}
 	return true
 }
 

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -53,8 +52,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	file, err := s.media.put(account, r.PathValue("type"), data)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrMediaTooLarge):
 		s.refuseMedia(w, http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		s.log.Error("an uploaded file was not kept", "err", err)
+		s.refuseMedia(w, http.StatusInsufficientStorage)
 		return
 	}
 	s.stats.add(func(n *Counters) { n.Uploads++ })
@@ -122,10 +126,21 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	content, err := s.media.open(&file)
+	switch {
+	case errors.Is(err, ErrUnknownMedia):
+		s.refuseMedia(w, http.StatusNotFound)
+		return
+	case err != nil:
+		s.log.Error("a file cannot be read", "err", err)
+		s.refuseMedia(w, http.StatusInternalServerError)
+		return
+	}
+	defer func() { _ = content.Close() }() // it is only read
 	s.stats.add(func(n *Counters) { n.Downloads++ })
 	s.emit(Event{Kind: EventDownload, Account: file.Account, Detail: file.Type + " " + file.ID})
 	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(w, r, "", file.Uploaded, bytes.NewReader(file.data))
+	http.ServeContent(w, r, "", file.Uploaded, content)
 }
 
 func (s *Server) refuseMedia(w http.ResponseWriter, code int) {

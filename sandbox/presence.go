@@ -65,6 +65,7 @@ func (s *Server) setPresent(a *account, id uint16, here bool) {
 	} else {
 		delete(prof.present, id)
 		prof.lastSeen = time.Now()
+		a.changed.Store(true)
 	}
 	changed := (before > 0) != (len(prof.present) > 0)
 	prof.mu.Unlock()

@@ -81,6 +81,7 @@ func (a *account) setAbout(text string) error {
 	a.profile.mu.Lock()
 	defer a.profile.mu.Unlock()
 	a.profile.about = text
+	a.changed.Store(true)
 	return nil
 }
 
@@ -107,17 +108,21 @@ func (s *Server) setPicture(of *account, g *group, actor *account, jpeg []byte) 
 	}
 	var jid types.JID
 	var to []*account
+	var before picture
 	if g != nil {
 		s.groups.mu.Lock()
-		g.picture = next
+		before, g.picture = g.picture, next
 		s.groups.mu.Unlock()
 		jid, to = g.jid, g.accounts()
 	} else {
 		of.profile.mu.Lock()
-		of.profile.picture = next
+		before, of.profile.picture = of.profile.picture, next
 		of.profile.mu.Unlock()
 		jid, to = of.lidJID(0), s.known(of)
 	}
+	s.media.show(before.path, false)
+	s.media.show(next.path, true)
+	actor.changed.Store(true)
 	change := waBinary.Node{Tag: "set", Attrs: waBinary.Attrs{"jid": jid, "id": next.id, "author": actor.lidJID(0)}}
 	if jpeg == nil {
 		change = waBinary.Node{Tag: "delete", Attrs: waBinary.Attrs{"jid": jid, "author": actor.lidJID(0)}}
@@ -209,6 +214,7 @@ func setPrivacy(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *q
 		prof.privacy[attr(&categories[i], "name")] = attr(&categories[i], "value")
 	}
 	prof.mu.Unlock()
+	dev.account.changed.Store(true)
 	c.srv.notifyOthers(dev, waBinary.Node{Tag: "privacy", Content: categories})
 	return []waBinary.Node{dev.account.privacyNode()}, nil
 }
@@ -247,6 +253,7 @@ func (c *conn) updateBlocklist(dev *device, query *waBinary.Node) ([]waBinary.No
 		prof.blocked = append(prof.blocked, other)
 	}
 	prof.mu.Unlock()
+	dev.account.changed.Store(true)
 	list := dev.account.blocklistNode()
 	c.srv.notifyOthers(dev, waBinary.Node{
 		Tag: "blocklist", Attrs: waBinary.Attrs{"action": "modify", "dhash": attr(&list, "dhash"), "prev_dhash": attr(&before, "dhash")},
@@ -363,6 +370,7 @@ func setTimer(_ *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *que
 	dev.account.profile.mu.Lock()
 	defer dev.account.profile.mu.Unlock()
 	dev.account.profile.timer, dev.account.profile.timerAt = uint32(seconds), time.Now()
+	dev.account.changed.Store(true)
 	return nil, nil
 }
 
@@ -401,4 +409,26 @@ func (a *account) profilePart(tag string) (waBinary.Node, bool) {
 	default:
 		return waBinary.Node{}, false
 	}
+}
+
+// Picture is the profile picture of the phone's account, a JPEG; nil when it has none.
+func (p *Phone) Picture() ([]byte, error) {
+	p.account.profile.mu.Lock()
+	path := p.account.profile.picture.path
+	p.account.profile.mu.Unlock()
+	if path == "" {
+		return nil, nil
+	}
+	file, ok := p.srv.media.get(mediaIDOf(path))
+	if !ok || file.Gone != 0 {
+		return nil, fmt.Errorf("%w: the picture", ErrUnknownMedia)
+	}
+	return p.srv.media.bytes(&file)
+}
+
+// PictureID changes with the profile picture; empty when there is none.
+func (p *Phone) PictureID() string {
+	p.account.profile.mu.Lock()
+	defer p.account.profile.mu.Unlock()
+	return p.account.profile.picture.id
 }

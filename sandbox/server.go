@@ -41,10 +41,13 @@ type Config struct {
 	// MaxMediaFile is the largest file that may be uploaded, MaxMedia how much of all files is kept, the newest
 	// first; both in bytes, encrypted. Defaults 100 MiB and 512 MiB.
 	MaxMediaFile, MaxMedia int64
+	// MaxMediaAge is how long a file is kept. Default 30 days. What a profile shows stays longer.
+	MaxMediaAge time.Duration
 	// MinVersion and WebVersion are the first values of SetMinVersion and SetWebVersion.
 	MinVersion, WebVersion Version
 	// State is a folder in which the server keeps what it knows, so that it knows it after its own restart: phones
-	// with their keys and messages, linked devices, their prekeys and what waits for them. Default: none, it forgets.
+	// with their keys, profiles and messages, linked devices, their prekeys and what waits for them, groups and
+	// uploaded files. Default: none, it forgets.
 	State string
 	// Log receives what happens, without phone numbers and message texts. Default: nothing.
 	Log *slog.Logger
@@ -60,6 +63,7 @@ const (
 
 	defaultMaxMediaFile = 100 << 20
 	defaultMaxMedia     = 512 << 20
+	defaultMaxMediaAge  = 30 * 24 * time.Hour
 
 	handshakeTimeout = 20 * time.Second
 	writeTimeout     = 30 * time.Second
@@ -93,6 +97,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxMedia == 0 {
 		c.MaxMedia = defaultMaxMedia
 	}
+	if c.MaxMediaAge == 0 {
+		c.MaxMediaAge = defaultMaxMediaAge
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -107,6 +114,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("sandbox: MaxMediaFile is %d, expected a positive number of bytes", c.MaxMediaFile)
 	case c.MaxMedia < 0:
 		return c, fmt.Errorf("sandbox: MaxMedia is %d, expected a positive number of bytes", c.MaxMedia)
+	case c.MaxMediaAge < 0:
+		return c, fmt.Errorf("sandbox: MaxMediaAge is %s, expected a positive duration", c.MaxMediaAge)
 	case c.IdleTimeout < 0:
 		return c, fmt.Errorf("sandbox: IdleTimeout is %s, expected a positive duration", c.IdleTimeout)
 	}
@@ -193,7 +202,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.dir.init()
 	s.groups.init()
-	s.media.init(cfg.MaxMediaFile, cfg.MaxMedia)
+	s.media.init(cfg)
 	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
 	s.stanzas = s.stanzaHandlers()
 	s.queries = s.queryHandlers()
