@@ -144,6 +144,6 @@ func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
 	if in.To == "" || in.Message == "" {
 		return "", "", invalid(missingFields)
 	}
-	to, err = session.ParseRecipient(in.To)
+	to, err = session.ParsePerson(in.To)
 	return to, in.Message, err
 }

@@ -63,10 +63,12 @@ type Content struct {
 // TextOf is a plain text message.
 func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
 
-// MessageRef points at a message of the same chat.
+// MessageRef points at a message of the same chat. Who wrote it is Sender; else, with FromMe, the session's own account;
+// else it follows: edited and revoked is what the own account wrote, and what is quoted or reacted to in a chat with one
+// person was written by that person. In a group the author of what is quoted or reacted to has to be named.
 type MessageRef struct {
 	ID     string  `json:"id"`              // its WhatsApp message id
-	Sender Address `json:"sender,omitzero"` // who wrote it; the zero value is the session's own account
+	Sender Address `json:"sender,omitzero"` // who wrote it
 	FromMe bool    `json:"from_me"`         // the session's own account wrote it
 	Text   string  `json:"text,omitempty"`  // what a quote shows of it
 	Kind   Kind    `json:"kind,omitempty"`  // of the quoted message, where it is known
@@ -105,19 +107,21 @@ type Preview struct {
 // Media describes a file. Of an outgoing message File says where the bytes are kept; of an incoming one Remote says how
 // to get them.
 type Media struct {
-	ID       string  `json:"id,omitempty"`   // of GET …/media/{id}; incoming only
-	File     string  `json:"file,omitempty"` // a file of the spool; outgoing only
-	Mime     string  `json:"mime,omitempty"`
-	Name     string  `json:"name,omitempty"`   // file name, of documents
-	Size     int64   `json:"size"`             // bytes
-	SHA256   string  `json:"sha256,omitempty"` // of the plain bytes, lower-case hexadecimal
-	Width    int     `json:"width,omitempty"`
-	Height   int     `json:"height,omitempty"`
-	Seconds  int     `json:"seconds,omitempty"`  // duration
-	Waveform []byte  `json:"waveform,omitempty"` // of voice: 64 values of 0 to 100; base64 in JSON
-	Animated bool    `json:"animated,omitempty"` // of stickers
-	ViewOnce bool    `json:"view_once,omitempty"`
-	Remote   *Remote `json:"-"` // never shown: it holds the key
+	ID       string `json:"id,omitempty"`   // of GET …/media/{id}; incoming only
+	File     string `json:"file,omitempty"` // a file of the spool; outgoing only
+	Mime     string `json:"mime,omitempty"`
+	Name     string `json:"name,omitempty"`   // file name, of documents
+	Size     int64  `json:"size"`             // bytes
+	SHA256   string `json:"sha256,omitempty"` // of the plain bytes, lower-case hexadecimal
+	Width    int    `json:"width,omitempty"`
+	Height   int    `json:"height,omitempty"`
+	Seconds  int    `json:"seconds,omitempty"`  // duration
+	Waveform []byte `json:"waveform,omitempty"` // of voice: 64 values of 0 to 100; base64 in JSON
+	// Thumbnail is a small JPEG of image, video and document; base64 in JSON. The spool makes that of an image.
+	Thumbnail []byte  `json:"thumbnail,omitempty"`
+	Animated  bool    `json:"animated,omitempty"` // of stickers
+	ViewOnce  bool    `json:"view_once,omitempty"`
+	Remote    *Remote `json:"-"` // never shown: it holds the key
 }
 
 // Remote is where an incoming file is and how it is decrypted.

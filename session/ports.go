@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 )
@@ -99,4 +100,20 @@ func InputFor(err error, incarnation Incarnation) Input {
 	default:
 	}
 	return in
+}
+
+func publicDetail(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Public()
+	}
+	return "internal error"
+}
+
+func statusOf(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
 }

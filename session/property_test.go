@@ -173,14 +173,21 @@ func TestIdentifiersAndRecipients(t *testing.T) {
 	for spelled, want := range map[string]session.Recipient{
 		"+54 9 11 0000-0000": "5491100000000@s.whatsapp.net", "5491100000000@c.us": "5491100000000@s.whatsapp.net",
 		"5491100000000": "5491100000000@s.whatsapp.net", "123456789@lid": "123456789@lid",
+		" 120363041234567890@g.us ": "120363041234567890@g.us", "5491100000000-1600000000@g.us": "5491100000000-1600000000@g.us",
 	} {
 		if got, err := session.ParseRecipient(spelled); err != nil || got != want {
 			t.Errorf("%q is %q, %v; want %q", spelled, got, err, want)
 		}
 	}
-	for _, bad := range []string{"", "abc", "12", "5491100000000@g.us", "54911+00000", "1234567890123456789012"} {
+	for _, bad := range []string{"", "abc", "12", "1234@g.us", "12345-6@g.us", "a12345@g.us", "+12345678@g.us", "@g.us", "12345@broadcast", "12345@s.whatsapp.net@g.us", "54911+00000", "1234567890123456789012"} {
 		if _, err := session.ParseRecipient(bad); session.CodeOf(err) != session.CodeInvalidRequest {
 			t.Errorf("%q was accepted: %v", bad, err)
 		}
+	}
+	if _, err := session.ParsePerson("120363041234567890@g.us"); session.CodeOf(err) != session.CodeInvalidRequest {
+		t.Errorf("a group was taken for a person: %v", err)
+	}
+	if got, err := session.ParseAddress("mentions[0]", "+49 151 12345678"); err != nil || got != (session.Address{PN: "4915112345678@s.whatsapp.net"}) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

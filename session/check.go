@@ -1,0 +1,376 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What WhatsApp's own clients allow, unless it says otherwise.
+const (
+	maxText         = 65_536 // characters of a text
+	maxCaption      = 1024   // characters
+	maxQuestion     = 255    // characters of a poll's question
+	maxOption       = 100    // characters of a poll's answer
+	maxOptions      = 12     // answers of a poll
+	maxMentions     = 1024   // members of a group
+	maxMessageID    = 128    // bytes; ours, WhatsApp's own have up to 32
+	maxContacts     = 100    // ours
+	maxCard         = 64 << 10
+	maxThumbnail    = 64 << 10 // bytes; ours: it travels within the message
+	maxPlaceText    = 1024     // characters of each text of a location; ours
+	maxReaction     = 64       // bytes; the longest emoji have about 40
+	maxFileName     = 255      // bytes
+	waveformSamples = 64
+)
+
+// Check reports the first field that keeps the message from being sent. The error is a CodeInvalidRequest that names the
+// field.
+func (o Outgoing) Check() error {
+	switch {
+	case o.ID == "" || len(o.ID) > maxMessageID:
+		return invalidField("id", fmt.Sprintf("expected a message id of 1 to %d bytes", maxMessageID))
+	case !o.To.canonical():
+		return invalidField("to", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+	}
+	if err := o.Content.Check(); err != nil {
+		return err
+	}
+	return o.Content.CheckFor(o.To)
+}
+
+// Check reports the first field that keeps the content from being sent, and fields that its kind does not have: what
+// they say would be lost. The error is a CodeInvalidRequest that names the field.
+func (c Content) Check() error {
+	if err := c.checkKind(); err != nil {
+		return err
+	}
+	if err := c.checkForeign(); err != nil {
+		return err
+	}
+	if err := c.checkText(); err != nil {
+		return err
+	}
+	if err := c.checkAround(); err != nil {
+		return err
+	}
+	switch c.Kind {
+	case KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker:
+		return c.Media.check(c.Kind)
+	case KindLocation:
+		return c.Location.check()
+	case KindContact:
+		return checkCards(c.Contacts)
+	case KindPoll:
+		return c.Poll.check()
+	case KindReaction:
+		return c.checkReaction()
+	case KindEdit, KindRevoke:
+		return c.Target.check("target")
+	default:
+		return nil
+	}
+}
+
+// CheckFor reports what the content lacks to be sent to this recipient in particular.
+func (c Content) CheckFor(to Recipient) error {
+	named := func(ref *MessageRef) bool { return ref == nil || ref.FromMe || !ref.Sender.IsZero() }
+	switch {
+	case !to.IsGroup():
+		return nil
+	case !named(c.Quote):
+		return invalidField("quote.sender", "expected who wrote the message, or from_me: in a group it could be anybody")
+	case c.Kind == KindReaction && !named(c.Target):
+		return invalidField("target.sender", "expected who wrote the message, or from_me: in a group it could be anybody")
+	default:
+		return nil
+	}
+}
+
+func (c Content) checkKind() error {
+	var names []string
+	for _, kind := range SendableKinds() {
+		if kind == c.Kind {
+			return nil
+		}
+		names = append(names, string(kind))
+	}
+	return invalidField("kind", "expected one of "+strings.Join(names, ", "))
+}
+
+// checkForeign refuses what the kind does not have.
+func (c Content) checkForeign() error {
+	quotable := c.Kind != KindReaction && c.Kind != KindEdit && c.Kind != KindRevoke
+	for _, field := range []struct {
+		name    string
+		given   bool
+		allowed bool
+	}{
+		{"text", c.Text != "", c.hasText()},
+		{"mentions", len(c.Mentions) > 0, c.hasText()},
+		{"quote", c.Quote != nil, quotable},
+		{"preview", c.Preview != nil, c.Kind == KindText},
+		{"media", c.Media != nil, c.Kind.HasMedia()},
+		{"location", c.Location != nil, c.Kind == KindLocation},
+		{"contacts", len(c.Contacts) > 0, c.Kind == KindContact},
+		{"poll", c.Poll != nil, c.Kind == KindPoll},
+		{"reaction", c.Reaction != "", c.Kind == KindReaction},
+		{"target", c.Target != nil, !quotable},
+		{"options", len(c.Options) > 0, false},
+	} {
+		if field.given && !field.allowed {
+			return invalidField(field.name, fmt.Sprintf("a message of the kind %s has none", c.Kind))
+		}
+	}
+	return nil
+}
+
+// hasText reports the kinds that show a text or a caption.
+func (c Content) hasText() bool {
+	switch c.Kind {
+	case KindText, KindEdit, KindImage, KindVideo, KindDocument:
+		return true
+	default:
+		return false
+	}
+}
+
+func (c Content) checkText() error {
+	limit, required := maxCaption, false
+	if c.Kind == KindText || c.Kind == KindEdit {
+		limit, required = maxText, true
+	}
+	switch n := utf8.RuneCountInString(c.Text); {
+	case !utf8.ValidString(c.Text):
+		return invalidField("text", "expected UTF-8")
+	case required && c.Text == "":
+		return invalidField("text", fmt.Sprintf("expected 1 to %d characters", limit))
+	case n > limit:
+		return invalidField("text", fmt.Sprintf("expected at most %d characters, got %d", limit, n))
+	default:
+		return nil
+	}
+}
+
+// checkAround checks what stands around a message: whom it mentions, what it answers, what it links to.
+func (c Content) checkAround() error {
+	if len(c.Mentions) > maxMentions {
+		return invalidField("mentions", fmt.Sprintf("expected at most %d", maxMentions))
+	}
+	for i, who := range c.Mentions {
+		if err := who.checkPerson(fmt.Sprintf("mentions[%d]", i)); err != nil {
+			return err
+		}
+	}
+	if c.Quote != nil {
+		if err := c.Quote.check("quote"); err != nil {
+			return err
+		}
+	}
+	if c.Preview != nil {
+		return c.Preview.check(c.Text)
+	}
+	return nil
+}
+
+func (r *MessageRef) check(field string) error {
+	switch {
+	case r == nil:
+		return invalidField(field, "expected the message that is meant")
+	case r.ID == "" || len(r.ID) > maxMessageID:
+		return invalidField(field+".id", fmt.Sprintf("expected the id of a message, 1 to %d bytes", maxMessageID))
+	case !utf8.ValidString(r.Text) || utf8.RuneCountInString(r.Text) > maxText:
+		return invalidField(field+".text", fmt.Sprintf("expected at most %d characters in UTF-8", maxText))
+	case r.Sender.IsZero():
+		return nil
+	default:
+		return r.Sender.checkPerson(field + ".sender")
+	}
+}
+
+// checkPerson accepts an address by LID, by phone number or by both.
+func (a Address) checkPerson(field string) error {
+	const expected = "expected a person: digits@s.whatsapp.net as pn, digits@lid as lid, or both"
+	is := func(address, server string) bool {
+		user, at, _ := strings.Cut(address, "@")
+		return address == "" || at == server && isNumber(user)
+	}
+	if a.Group != "" || a.IsZero() || !is(a.PN, serverPN) || !is(a.LID, serverLID) {
+		return invalidField(field, expected)
+	}
+	return nil
+}
+
+func (p *Preview) check(text string) error {
+	u, err := url.Parse(p.URL)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return invalidField("preview.url", "expected an http or https URL")
+	case !strings.Contains(text, p.URL):
+		return invalidField("preview.url", "expected a URL that stands in the text")
+	case !shortText(p.Title, maxPlaceText):
+		return invalidField("preview.title", fmt.Sprintf("expected at most %d characters in UTF-8", maxPlaceText))
+	case !shortText(p.Description, maxPlaceText):
+		return invalidField("preview.description", fmt.Sprintf("expected at most %d characters in UTF-8", maxPlaceText))
+	default:
+		return checkThumbnail("preview.thumbnail", p.Thumbnail)
+	}
+}
+
+func (m *Media) check(kind Kind) error {
+	switch {
+	case m == nil:
+		return invalidField("media", fmt.Sprintf("expected the file of a message of the kind %s", kind))
+	case m.File == "":
+		return invalidField("media.file", "expected a file that was uploaded")
+	case m.Size < 1:
+		return invalidField("media.size", "expected a file that is not empty")
+	case len(m.Name) > maxFileName || !utf8.ValidString(m.Name) || strings.ContainsAny(m.Name, "/\\\x00"):
+		return invalidField("media.name", fmt.Sprintf("expected a file name of at most %d bytes without a folder", maxFileName))
+	case !shortText(m.Mime, maxFileName) || (m.Mime != "" && !strings.Contains(m.Mime, "/")):
+		return invalidField("media.mime", "expected a media type such as image/jpeg")
+	case m.Width < 0 || m.Height < 0 || m.Width > math.MaxUint16 || m.Height > math.MaxUint16:
+		return invalidField("media.width", fmt.Sprintf("expected width and height from 0 to %d", math.MaxUint16))
+	case m.Seconds < 0 || m.Seconds > math.MaxInt32:
+		return invalidField("media.seconds", "expected a duration in seconds, or 0")
+	case len(m.Waveform) > 0 && kind != KindVoice:
+		return invalidField("media.waveform", "only a voice note has one")
+	case len(m.Waveform) > 0 && (len(m.Waveform) != waveformSamples || bytes.ContainsFunc(m.Waveform, func(r rune) bool { return r > 100 })):
+		return invalidField("media.waveform", fmt.Sprintf("expected %d values from 0 to 100", waveformSamples))
+	case m.Animated && kind != KindSticker:
+		return invalidField("media.animated", "only a sticker can be animated")
+	case m.ViewOnce && kind != KindImage && kind != KindVideo && kind != KindVoice:
+		return invalidField("media.view_once", "only an image, a video and a voice note can be viewed once")
+	default:
+		return checkThumbnail("media.thumbnail", m.Thumbnail)
+	}
+}
+
+func checkThumbnail(field string, jpeg []byte) error {
+	if len(jpeg) > 0 && (len(jpeg) > maxThumbnail || !bytes.HasPrefix(jpeg, []byte{0xff, 0xd8, 0xff})) {
+		return invalidField(field, fmt.Sprintf("expected a JPEG of at most %d KiB", maxThumbnail>>10))
+	}
+	return nil
+}
+
+func (l *Location) check() error {
+	within := func(degrees, limit float64) bool { return !math.IsNaN(degrees) && math.Abs(degrees) <= limit }
+	switch {
+	case l == nil:
+		return invalidField("location", "expected latitude and longitude")
+	case !within(l.Latitude, 90):
+		return invalidField("location.latitude", "expected degrees from -90 to 90")
+	case !within(l.Longitude, 180):
+		return invalidField("location.longitude", "expected degrees from -180 to 180")
+	case l.Live:
+		return invalidField("location.live", "live locations cannot be sent")
+	}
+	for _, text := range []struct{ field, value string }{{"name", l.Name}, {"address", l.Address}, {"url", l.URL}} {
+		if !shortText(text.value, maxPlaceText) {
+			return invalidField("location."+text.field, fmt.Sprintf("expected at most %d characters in UTF-8", maxPlaceText))
+		}
+	}
+	return nil
+}
+
+func checkCards(cards []Card) error {
+	if len(cards) == 0 || len(cards) > maxContacts {
+		return invalidField("contacts", fmt.Sprintf("expected 1 to %d contacts", maxContacts))
+	}
+	for i, card := range cards {
+		field := fmt.Sprintf("contacts[%d]", i)
+		vcard := strings.ToUpper(strings.TrimSpace(card.VCard))
+		switch {
+		case strings.TrimSpace(card.Name) == "" || !shortText(card.Name, maxPlaceText):
+			return invalidField(field+".name", fmt.Sprintf("expected 1 to %d characters in UTF-8", maxPlaceText))
+		case len(card.VCard) > maxCard || !utf8.ValidString(card.VCard) || !strings.HasPrefix(vcard, "BEGIN:VCARD") || !strings.HasSuffix(vcard, "END:VCARD"):
+			return invalidField(field+".vcard", fmt.Sprintf("expected a vCard from BEGIN:VCARD to END:VCARD of at most %d KiB", maxCard>>10))
+		}
+	}
+	return nil
+}
+
+func (p *Poll) check() error {
+	switch {
+	case p == nil:
+		return invalidField("poll", "expected a question and its answers")
+	case strings.TrimSpace(p.Question) == "" || !shortText(p.Question, maxQuestion):
+		return invalidField("poll.question", fmt.Sprintf("expected 1 to %d characters in UTF-8", maxQuestion))
+	case len(p.Options) < 2 || len(p.Options) > maxOptions:
+		return invalidField("poll.options", fmt.Sprintf("expected 2 to %d different answers, got %d", maxOptions, len(p.Options)))
+	case p.Selectable < 0 || p.Selectable > len(p.Options):
+		return invalidField("poll.selectable", fmt.Sprintf("expected 0 (any number) to %d", len(p.Options)))
+	}
+	seen := make(map[string]bool, len(p.Options))
+	for i, option := range p.Options {
+		field := fmt.Sprintf("poll.options[%d]", i)
+		switch {
+		case strings.TrimSpace(option) == "" || !shortText(option, maxOption):
+			return invalidField(field, fmt.Sprintf("expected 1 to %d characters in UTF-8", maxOption))
+		case seen[option]: // votes name an answer by its hash
+			return invalidField(field, fmt.Sprintf("expected 2 to %d different answers; this one is there already", maxOptions))
+		}
+		seen[option] = true
+	}
+	return nil
+}
+
+func (c Content) checkReaction() error {
+	if err := c.Target.check("target"); err != nil {
+		return err
+	}
+	if c.Reaction != "" && !isEmoji(c.Reaction) {
+		return invalidField("reaction", `expected one emoji, or "" to take the reaction back`)
+	}
+	return nil
+}
+
+// isEmoji tells one emoji from a text. Which emojis there are is Unicode's affair and changes every year, so they are not
+// listed here: one is a symbol, alone or with what changes it, or several that are joined.
+func isEmoji(s string) bool {
+	const joiner, keycap = 0x200d, 0x20e3
+	if len(s) > maxReaction || !utf8.ValidString(s) {
+		return false
+	}
+	symbols, letters, joined := 0, 0, false
+	for _, r := range s {
+		switch {
+		case r == joiner:
+			joined = true
+			continue
+		case r >= 0x1f3fb && r <= 0x1f3ff: // a skin tone
+			symbols = max(symbols, 1)
+		case r >= 0x1f1e6 && r <= 0x1f1ff: // two of these letters are a flag
+			letters++
+		case isSymbol(r) || r == keycap:
+			if !joined {
+				symbols++
+			}
+		case unicode.IsLetter(r), unicode.IsSpace(r), unicode.IsControl(r), unicode.IsPunct(r) && r != '#' && r != '*':
+			return false
+		}
+		joined = false
+	}
+	return symbols+(letters+1)/2 == 1
+}
+
+func isSymbol(r rune) bool {
+	switch r {
+	case 0xa9, 0xae, 0x203c, 0x2049, 0x3030, 0x303d: // ©, ®, and what is punctuation to Unicode: ‼, ⁉, 〰, 〽
+		return true
+	default:
+		return r > 0x2000 && unicode.IsSymbol(r)
+	}
+}
+
+func shortText(s string, limit int) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit
+}
+
+func invalidField(field, expected string) error {
+	return &Error{Code: CodeInvalidRequest, Op: "check content", Field: field, Message: field + ": " + expected}
+}
