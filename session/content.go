@@ -126,6 +126,7 @@ type Media struct {
 
 // Remote is where an incoming file is and how it is decrypted.
 type Remote struct {
+	ID         string `json:"id"` // Media.ID, by which the file is asked for
 	DirectPath string `json:"direct_path"`
 	Key        []byte `json:"key"`
 	FileSHA256 []byte `json:"file_sha256"`     // of the plain bytes

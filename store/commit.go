@@ -221,6 +221,7 @@ func (c *committer) transact(batch func() []*commit) (failed *commit, err error)
 	if err == nil && count > 0 {
 		c.works.Add(count)
 		c.transactions.Add(1)
+		c.store.appended.committed()
 	}
 	return failed, err
 }

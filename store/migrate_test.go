@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/events"
 	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
@@ -59,6 +60,9 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := st.Events().Append(ctx, received("k"), received("")); err != nil {
+		t.Fatal(err)
+	}
 	for _, key := range []string{"sending", "acked", ""} {
 		entry := message(key)
 		entry.Text = "zero \x00 and ⚽"
@@ -72,6 +76,13 @@ func fill(t *testing.T, st *store.Store, plain int) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+func received(key string) session.Event {
+	return session.Event{
+		Session: "51", Type: session.EventMessage, Key: key, Data: []byte(`{"text":"\u0000 and ⚽"}`),
+		Remote: &session.Remote{ID: "of " + key, Key: []byte{0, 1}, Kind: session.KindImage},
 	}
 }
 
@@ -91,7 +102,7 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3}; !reflect.DeepEqual(told, want) {
+				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3, "wasup_event": 2, "wasup_event_head": 2}; !reflect.DeepEqual(told, want) {
 					t.Errorf("told %v, want %v", told, want)
 				}
 				wantSame(t, source, target)
@@ -114,6 +125,13 @@ func wantSame(t *testing.T, source, target *store.Store) {
 	if len(want) != 601 || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d sessions became %d", len(want), len(got))
 	}
+	log, _, err := source.Events().Read(t.Context(), events.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if carried, upTo, err := target.Events().Read(t.Context(), events.Query{}); err != nil || upTo != 2 || len(log) != 2 || !reflect.DeepEqual(carried, log) {
+		t.Errorf("the log is %+v, %v; was %+v", carried, err, log)
+	}
 	for _, key := range []string{"sending", "acked", ""} {
 		was, existed, err := source.Outbox().Begin(t.Context(), message(key))
 		if err != nil || existed != (key != "") {
@@ -129,6 +147,12 @@ func wantSame(t *testing.T, source, target *store.Store) {
 // wantAlive writes new rows beside those that were copied: numbers that the database gives out must not meet them.
 func wantAlive(t *testing.T, st *store.Store) {
 	t.Helper()
+	if err := st.Events().Append(t.Context(), received("k"), received("new")); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := st.Events().LastSeq(t.Context(), "51"); err != nil || last != 3 {
+		t.Fatalf("the log goes on with %d, %v", last, err)
+	}
 	for n := range 5 {
 		if _, existed, err := st.Outbox().Begin(t.Context(), message(fmt.Sprint("new", n))); err != nil || existed {
 			t.Fatalf("a message after the migration: %v, %v", existed, err)

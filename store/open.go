@@ -136,7 +136,7 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	st := &Store{options: options, name: file.path, write: write, read: read, file: file}
+	st := &Store{options: options, name: file.path, write: write, read: read, file: file, appended: newGrowth()}
 	st.commits = newCommitter(st)
 	if err := st.Ping(ctx); err != nil {
 		_ = read.RawDB.Close()

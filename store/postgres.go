@@ -86,7 +86,7 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 		held.close()
 		return nil, err
 	}
-	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, hold: held}
+	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, hold: held, appended: newGrowth()}
 	st.commits = newCommitter(st)
 	err = checkEncoding(ctx, db)
 	if err == nil {

@@ -56,6 +56,8 @@ type Store struct {
 	hold    *hold            // PostgreSQL, else nil
 	commits *committer
 
+	appended growth // of the log of events
+
 	closing sync.Once
 	closed  error
 }
