@@ -59,9 +59,14 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	switch {
 	case r != nil && !r.probe && s.draining.Load():
 		err = shuttingDown()
+	case r == nil || !r.streams(c.Method()):
+		if err = s.takeBody(c); err == nil {
+			err = s.recovered(label, next)
+		}
 	default:
 		err = s.recovered(label, next)
 	}
+	leaveBody(c)
 	if err != nil {
 		s.renderError(c, s.routes.shape(path), label, s.routed(c, r, err))
 	}

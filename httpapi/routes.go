@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -26,6 +27,7 @@ type route struct {
 	probe  bool // goes on answering while the server drains
 	doc    string
 	handle fiber.Handler
+	stream bool // the handler reads the body as it arrives
 }
 
 func (s *Server) table() []route {
@@ -34,18 +36,18 @@ func (s *Server) table() []route {
 
 func (s *Server) compatTable() []route {
 	return []route{
-		{fiber.MethodGet, "/", flagged, true, "this index", s.getIndex},
-		{fiber.MethodGet, "/qr-code", coded, false, "wait for a pairing QR of client X-Cliente-Id, starting it if needed", s.getQRCode},
-		{fiber.MethodGet, "/status", flagged, false, "state of client X-Cliente-Id; starts nothing", s.getStatus},
-		{fiber.MethodPost, "/init", flagged, false, "start client X-Cliente-Id", s.postInit},
-		{fiber.MethodPost, "/send", flagged, false, "send a text and wait for WhatsApp's acknowledgement", s.postSend},
-		{fiber.MethodGet, "/qr", flagged, false, "the pairing QR of this moment; starts nothing", s.getQR},
-		{fiber.MethodGet, "/health", flagged, true, "health of the service and its database", s.getHealth},
-		{fiber.MethodGet, hubPrefix + ":instance", coded, false, "an instance as the hub sees it", s.getInstance},
-		{fiber.MethodPost, hubPrefix + ":instance/qr", coded, false, "a valid QR of an instance, renewed if needed", s.postInstanceQR},
-		{fiber.MethodGet, "/healthz", flagged, true, "liveness: the process answers", s.getHealthz},
-		{fiber.MethodGet, "/readyz", flagged, true, "readiness: 503 until the boot has finished and while draining", s.getReadyz},
-		{fiber.MethodGet, "/metrics", flagged, true, "Prometheus metrics", s.metricsHandler()},
+		{fiber.MethodGet, "/", flagged, true, "this index", s.getIndex, false},
+		{fiber.MethodGet, "/qr-code", coded, false, "wait for a pairing QR of client X-Cliente-Id, starting it if needed", s.getQRCode, false},
+		{fiber.MethodGet, "/status", flagged, false, "state of client X-Cliente-Id; starts nothing", s.getStatus, false},
+		{fiber.MethodPost, "/init", flagged, false, "start client X-Cliente-Id", s.postInit, false},
+		{fiber.MethodPost, "/send", flagged, false, "send a text and wait for WhatsApp's acknowledgement", s.postSend, false},
+		{fiber.MethodGet, "/qr", flagged, false, "the pairing QR of this moment; starts nothing", s.getQR, false},
+		{fiber.MethodGet, "/health", flagged, true, "health of the service and its database", s.getHealth, false},
+		{fiber.MethodGet, hubPrefix + ":instance", coded, false, "an instance as the hub sees it", s.getInstance, false},
+		{fiber.MethodPost, hubPrefix + ":instance/qr", coded, false, "a valid QR of an instance, renewed if needed", s.postInstanceQR, false},
+		{fiber.MethodGet, "/healthz", flagged, true, "liveness: the process answers", s.getHealthz, false},
+		{fiber.MethodGet, "/readyz", flagged, true, "readiness: 503 until the boot has finished and while draining", s.getReadyz, false},
+		{fiber.MethodGet, "/metrics", flagged, true, "Prometheus metrics", s.metricsHandler(), false},
 	}
 }
 
@@ -55,8 +57,11 @@ type place struct {
 	shape   shape
 	probe   bool
 	methods []string
+	stream  []string // the methods whose handlers read the body as it arrives
 	parts   []string // of the lower-case pattern
 }
+
+func (p *place) streams(method string) bool { return slices.Contains(p.stream, method) }
 
 // routeTable finds the place of a path whatever the method, because errors that come before routing (404, 405, 413)
 // must have the route's shape too.
@@ -80,6 +85,9 @@ func newRouteTable(rows []route) routeTable {
 			}
 		}
 		p.methods = append(p.methods, r.method)
+		if r.stream {
+			p.stream = append(p.stream, r.method)
+		}
 	}
 	return t
 }

@@ -73,7 +73,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		IdleTimeout:           idleTimeout,
 		ReadBufferSize:        headerBytes,
 		ErrorHandler:          s.beforeRouting,
-		// Multipart forms are not part of this API; parsing them would spool files to the disk.
+		// Files are as large as they are; what does not stream is read, within BodyLimit, by takeBody.
+		StreamRequestBody: true,
+		// Parsing multipart forms here would spool files to the disk before anybody looked at the request.
 		DisablePreParseMultipartForm: true,
 	})
 	s.install()
