@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -34,7 +35,10 @@ type RequestQR struct {
 type Forget struct{ Asker *actor.PID }
 
 // Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.
-type Configure struct{ Settings session.Settings }
+type Configure struct {
+	Settings session.Settings
+	At       time.Time // when they were stored
+}
 
 // UseClient runs something against the live client off the mailbox, while the session waits for a person to link the
 // device. The answer is a Used.

@@ -105,7 +105,7 @@ func (s *Session) take(ctx actor.Context) {
 	case UseClient:
 		s.useClient(ctx.Sender(), m)
 	case Configure:
-		s.core.record.Settings = m.Settings
+		s.core.record.Settings, s.core.record.UpdatedAt = m.Settings, m.At
 		s.core.publish()
 		s.core.Show()
 		s.reply(ctx.Sender(), Told{Before: s.core.machine.State(), Status: s.core.Status()})
@@ -168,8 +168,11 @@ func (s *Session) start(ctx actor.Context) {
 func (s *Session) stop() {
 	why, outcome := session.CodeShuttingDown, session.OutcomeShuttingDown
 	crash := s.core.condemned.Load()
-	if crash != nil {
+	switch {
+	case crash != nil:
 		why, outcome = session.CodeQuarantined, session.OutcomeFailed
+	case s.core.desired == session.DesiredDelete:
+		why, outcome = session.CodeNotFound, session.OutcomeStopped
 	}
 	parts := []func(){
 		func() { s.release(&session.Error{Code: why, Session: s.core.id}) },

@@ -46,10 +46,11 @@ func (s *Supervisor) Update(ctx context.Context, id session.ID, settings session
 		return session.Status{}, notFound(id)
 	}
 	before := e.core.Status()
-	if _, err := s.cfg.Store.SaveSettings(ctx, id, settings); err != nil {
+	record, err := s.cfg.Store.SaveSettings(ctx, id, settings)
+	if err != nil {
 		return session.Status{}, fmt.Errorf("store the settings of session %s: %w", id, err)
 	}
-	told, err := ask[actors.Told](ctx, s, e, actors.Configure{Settings: settings})
+	told, err := ask[actors.Told](ctx, s, e, actors.Configure{Settings: record.Settings, At: record.UpdatedAt})
 	if err != nil || told.Err != nil {
 		return told.Status, firstError(err, told.Err)
 	}
@@ -64,6 +65,9 @@ func (s *Supervisor) Update(ctx context.Context, id session.ID, settings session
 func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 	e, ok := s.entry(id)
 	if !ok {
+		if _, left := s.undone.Load(id); left {
+			return s.erase(ctx, id)
+		}
 		return nil
 	}
 	told, err := s.tell(ctx, id, session.DesiredDelete, session.LogoutDue)
@@ -91,21 +95,24 @@ func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 	return s.erase(ctx, id)
 }
 
-// erase removes what is stored of a session that nothing runs any more.
+// erase removes what is stored of a session that nothing runs any more: the credentials, then the row. Without the
+// credentials' end the row stays, so that the next attempt, or the next start, finds what is left to do.
 func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
+	s.undone.Store(id, struct{}{})
+	if err := s.cfg.Dialer.Forget(ctx, id); err != nil {
+		return fmt.Errorf("delete the credentials of session %s: %w", id, err)
+	}
 	if err := s.cfg.Store.Delete(ctx, id); err != nil {
 		return fmt.Errorf("delete session %s: %w", id, err)
 	}
 	s.wished.Delete(id)
+	s.undone.Delete(id)
 	return nil
 }
 
-// resumeDeletes finishes what a process that ended had begun to delete: the credentials, then the row.
+// resumeDeletes finishes what a process that ended had begun to delete.
 func (s *Supervisor) resumeDeletes(ctx context.Context, ids []session.ID) error {
 	for _, id := range ids {
-		if err := s.cfg.Dialer.Forget(ctx, id); err != nil {
-			return fmt.Errorf("delete the credentials of session %s: %w", id, err)
-		}
 		if err := s.erase(ctx, id); err != nil {
 			return err
 		}

@@ -39,9 +39,10 @@ func TestANewProxyIsUsedAtOnceAndANewNameDisturbsNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("51")
 		before, _ := w.Status("51")
+		time.Sleep(time.Second)
 		status, err := w.Update(context.Background(), "51", session.Settings{Name: "new"})
-		if err != nil || status.Settings.Name != "new" || status.Incarnation != before.Incarnation {
-			t.Fatalf("renamed to %+v, %v", status, err)
+		if err != nil || status.Settings.Name != "new" || status.Incarnation != before.Incarnation || !status.UpdatedAt.After(before.UpdatedAt) {
+			t.Fatalf("renamed from %+v to %+v, %v", before, status, err)
 		}
 		status, err = w.Update(context.Background(), "51", session.Settings{Name: "new", Proxy: "socks5://127.0.0.1:1080"})
 		if err != nil || status.Incarnation == before.Incarnation {
@@ -68,7 +69,7 @@ func TestADeletedSessionLeavesNothingAndItsIdIsFree(t *testing.T) {
 		if _, stored := w.store.rows["51"]; stored {
 			t.Fatal("the session is still stored")
 		}
-		if w.dialer.forgot["51"] != 1 || !w.dialer.last("51").isClosed() {
+		if w.dialer.forgot["51"] == 0 || !w.dialer.last("51").isClosed() {
 			t.Fatal("its credentials or its client are left")
 		}
 		if !slices.Equal(w.observer.removed, []session.ID{"51"}) {
@@ -83,6 +84,26 @@ func TestADeletedSessionLeavesNothingAndItsIdIsFree(t *testing.T) {
 		}
 		synctest.Wait()
 		w.is("51", session.Initializing, session.CauseStarting)
+	})
+}
+
+func TestADeletionThatFailedIsTakenUpByTheNextAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up("51")
+		w.dialer.forget = func() error { return &session.Error{Code: session.CodeStoreUnavailable} }
+		if err := w.Delete(context.Background(), "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
+			t.Fatalf("credentials could not be deleted: %v", err)
+		}
+		if row := w.store.row("51"); row.Desired != session.DesiredDelete {
+			t.Fatalf("the row is %+v: without it nobody would finish the deletion", row)
+		}
+		w.dialer.forget = nil
+		if err := w.Delete(context.Background(), "51"); err != nil {
+			t.Fatal(err)
+		}
+		if _, stored := w.store.rows["51"]; stored || w.dialer.forgot["51"] == 0 {
+			t.Fatal("the second attempt finished nothing")
+		}
 	})
 }
 

@@ -80,6 +80,7 @@ type Supervisor struct {
 
 	entries sync.Map // session.ID -> *entry
 	wished  sync.Map // session.ID -> *wishes
+	undone  sync.Map // session.ID: deleted, but what is stored of it could not be removed yet
 	waiting atomic.Int64
 	boot    boot
 	drain   sync.Once

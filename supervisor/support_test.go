@@ -252,7 +252,7 @@ func (s *store) SaveSettings(_ context.Context, id session.ID, settings session.
 	if !exists {
 		return session.Record{}, &session.Error{Code: session.CodeNotFound, Op: "save settings", Session: id}
 	}
-	row.Settings = settings
+	row.Settings, row.UpdatedAt = settings, time.Now()
 	s.rows[id] = row
 	return row, nil
 }
