@@ -127,7 +127,7 @@ type fleet struct {
 // whatsmeow's bare client with its defaults, in our adapter, and in the whole stack of actors. The server runs in
 // another process. A session may cost 1.2 times the bare client.
 func BenchmarkIdleFleet(b *testing.B) {
-	const clients = 400
+	const clients = 1000
 	for b.Loop() {
 		f := newFleet(b, clients)
 		// Once unmeasured: what a process takes only once, code and caches, is no client's. Free pages are given back before
