@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -102,6 +103,7 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				maps.DeleteFunc(told, func(_ string, rows int) bool { return rows == 0 })
 				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3, "wasup_event": 2, "wasup_event_head": 2}; !reflect.DeepEqual(told, want) {
 					t.Errorf("told %v, want %v", told, want)
 				}

@@ -37,7 +37,7 @@ func schemaOf(t *testing.T, path string) string {
 }
 
 func TestAFileOfAnOlderVersionIsUpgraded(t *testing.T) {
-	for _, version := range []string{"v1", "v2"} {
+	for _, version := range []string{"v1", "v2", "v3"} {
 		t.Run(version, func(t *testing.T) { wantUpgraded(t, version) })
 	}
 }

@@ -1,4 +1,4 @@
--- v0 -> v4 (compatible with v2+): Latest schema
+-- v0 -> v5: Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -42,12 +42,38 @@ CREATE TABLE wasup_outbox (
 	error_status    BIGINT NOT NULL DEFAULT 0,
 	error_message   TEXT   NOT NULL DEFAULT '',
 	created_at      BIGINT NOT NULL,
-	updated_at      BIGINT NOT NULL
+	updated_at      BIGINT NOT NULL,
+	kind            TEXT   NOT NULL DEFAULT '',
+	file            TEXT   NOT NULL DEFAULT '',
+	attempts        BIGINT NOT NULL DEFAULT 0,
+	send_at         BIGINT NOT NULL DEFAULT 0,
+	expires_at      BIGINT NOT NULL DEFAULT 0,
+	delivered_at    BIGINT NOT NULL DEFAULT 0,
+	read_at         BIGINT NOT NULL DEFAULT 0,
+	played_at       BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE UNIQUE INDEX wasup_outbox_message_idx ON wasup_outbox (session_id, message_id);
 CREATE UNIQUE INDEX wasup_outbox_key_idx ON wasup_outbox (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX wasup_outbox_updated_idx ON wasup_outbox (updated_at);
+CREATE INDEX wasup_outbox_session_idx ON wasup_outbox (session_id, seq);
+CREATE INDEX wasup_outbox_open_idx ON wasup_outbox (session_id, send_at, seq) WHERE state IN ('queued', 'sending');
+CREATE INDEX wasup_outbox_ended_idx ON wasup_outbox (session_id, seq) WHERE state IN ('failed', 'cancelled');
+CREATE INDEX wasup_outbox_settled_idx ON wasup_outbox (updated_at) WHERE state NOT IN ('queued', 'sending');
+CREATE INDEX wasup_outbox_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state IN ('queued', 'sending');
+CREATE INDEX wasup_outbox_file_idx ON wasup_outbox (file) WHERE file <> '';
+
+CREATE TABLE wasup_receipt (
+	message      BIGINT NOT NULL,
+	recipient    TEXT   NOT NULL,
+	device       BIGINT NOT NULL,
+	lid          TEXT   NOT NULL DEFAULT '',
+	pn           TEXT   NOT NULL DEFAULT '',
+	delivered_at BIGINT NOT NULL DEFAULT 0,
+	read_at      BIGINT NOT NULL DEFAULT 0,
+	played_at    BIGINT NOT NULL DEFAULT 0,
+	PRIMARY KEY (message, recipient, device),
+	FOREIGN KEY (message) REFERENCES wasup_outbox (seq) ON DELETE CASCADE
+);
 
 CREATE TABLE wasup_event (
 	-- only: postgres
