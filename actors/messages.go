@@ -40,11 +40,14 @@ type Configure struct {
 	At       time.Time // when they were stored
 }
 
-// UseClient runs something against the live client off the mailbox, while the session waits for a person to link the
-// device. The answer is a Used.
+// UseClient runs something against the live client off the mailbox, beside the lane. The answer is a Used: CodeNotReady
+// or CodeWrongState where the session is in another state, CodeQueueFull where too much is in flight already.
 type UseClient struct {
-	Name string // for the log and for crashes
-	Do   func(ctx context.Context, client session.Client) (any, error)
+	Name string        // for the log and for crashes
+	In   session.State // in which this makes sense: QR_REQUIRED or READY
+	// Bound is how long Do may take; 0 is UseBound. Its ctx also ends with the client's run.
+	Bound time.Duration
+	Do    func(ctx context.Context, client session.Client) (any, error)
 }
 
 // Used answers UseClient.
@@ -79,6 +82,7 @@ type (
 		incarnation session.Incarnation
 		client      session.Client
 	}
+	useDone  struct{ from *Session }
 	sendDone struct {
 		from        *Session
 		incarnation session.Incarnation

@@ -23,6 +23,7 @@ type Session struct {
 	endRun context.CancelCauseFunc // ends it, and says why to whatever uses it
 	client session.Client          // of the live run, once it is open
 	early  []early                 // uses of the client of the run that is opening
+	uses   int                     // of a client, in flight
 	timer  *time.Timer
 	lane   lane
 }
@@ -128,6 +129,10 @@ func (s *Session) takeOwn(message any) {
 		s.adopt(m)
 	case sendDone:
 		s.laneDone(m)
+	case useDone:
+		if m.from == s {
+			s.uses--
+		}
 	case crashed:
 		if m.from != nil && m.from != s {
 			s.log.Warn("panic in an effect of an incarnation that has ended", "op", m.crash.Where, "err", m.crash.Reason, "stack", m.crash.Stack)

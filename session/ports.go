@@ -29,6 +29,7 @@ type Run struct {
 
 // Client is one run of a WhatsApp client. It is discarded when the run ends; the next run gets a new one.
 type Client interface {
+	Messaging
 	// Send returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
 	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
 	Send(ctx context.Context, message Outgoing) (Ack, error)
@@ -46,17 +47,18 @@ type Client interface {
 }
 
 // Messaging is what the client of a READY session does about messages beside sending them. Errors, beside those named:
-// CodeInvalidRequest, CodeDisconnected, CodeSendFailed.
+// CodeInvalidRequest, CodeDisconnected, CodeTimeout (ctx ended), CodeSendFailed (WhatsApp refused).
 type Messaging interface {
 	// MarkRead tells the sender, and the account's other devices, that messages were read or played.
 	MarkRead(ctx context.Context, mark ReadMark) error
 	// SetChatState shows the other side that the account is typing, recording, or has paused.
 	SetChatState(ctx context.Context, chat Recipient, state ChatState) error
 	// CheckContacts asks WhatsApp which phone numbers have an account: digits with country code, at most 100 at a time,
-	// answered in the order of the question.
+	// answered in the order of the question. CodeRateLimited where WhatsApp was asked too often.
 	CheckContacts(ctx context.Context, phones []string) ([]Contact, error)
 	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it.
-	// CodeMediaGone where WhatsApp has it no longer.
+	// CodeMediaGone where WhatsApp has it no longer, CodeStoreFull, CodeFetchFailed where it cannot be downloaded or is
+	// another file than was said.
 	FetchMedia(ctx context.Context, file Remote, to *os.File) error
 }
 

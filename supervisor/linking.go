@@ -60,13 +60,13 @@ func (s *Supervisor) passkey(ctx context.Context, id session.ID, name string, do
 	return status, err
 }
 
-// use runs something against the session's live client.
+// use runs something against the live client of a session that waits to be linked.
 func (s *Supervisor) use(ctx context.Context, id session.ID, name string, do func(context.Context, session.Client) (any, error)) (any, error) {
 	e, ok := s.entry(id)
 	if !ok {
 		return nil, notFound(id)
 	}
-	used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Name: name, Do: do})
+	used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Name: name, In: session.QRRequired, Do: do})
 	return used.Value, firstError(err, used.Err)
 }
 

@@ -224,25 +224,38 @@ func (s *Supervisor) Send(ctx context.Context, id session.ID, message session.Ou
 	if s.env.Draining.Load() {
 		return session.Ack{}, shuttingDown(id)
 	}
-	status, _ := s.Status(id)
-	var h *handle
-	if e, ok := s.entry(id); ok {
-		h = e.handle.Load()
-	}
-	if h == nil || status.State != session.Ready {
+	h, err := s.readyHandle(id)
+	if err != nil {
 		s.cfg.Observer.SendFailed(session.CodeNotReady)
-		return session.Ack{}, actors.NotReady(id, status.State)
+		return session.Ack{}, err
 	}
 	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendOutgoing{Message: message}, h.gone, s.forget(h))
+	if err != nil {
+		return session.Ack{}, s.unheard(ctx, "send", id, err)
+	}
+	return sent.Ack, sent.Err
+}
+
+// readyHandle is the actor of a READY session. It starts none.
+func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
+	status, _ := s.Status(id)
+	if e, ok := s.entry(id); ok && status.State == session.Ready {
+		if h := e.handle.Load(); h != nil {
+			return h, nil
+		}
+	}
+	return nil, actors.NotReady(id, status.State)
+}
+
+// unheard says why a question to a session's actor got no answer.
+func (s *Supervisor) unheard(ctx context.Context, op string, id session.ID, err error) error {
 	switch {
-	case err == nil:
-		return sent.Ack, sent.Err
 	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
-		return session.Ack{}, shuttingDown(id)
+		return shuttingDown(id)
 	case errors.Is(err, actors.ErrGone):
-		return session.Ack{}, &session.Error{Code: session.CodeQuarantined, Op: "send", Session: id, Err: err}
+		return &session.Error{Code: session.CodeQuarantined, Op: op, Session: id, Err: err}
 	default:
-		return session.Ack{}, unanswered(ctx, "send", id, err)
+		return unanswered(ctx, op, id, err)
 	}
 }
 

@@ -134,6 +134,7 @@ type client struct {
 	paired int // how often a pairing code was asked for
 	send   func(ctx context.Context, message session.Outgoing) error
 	unlink func(ctx context.Context) error
+	mark   func(ctx context.Context) error // MarkRead
 	close  func()
 }
 
@@ -155,6 +156,8 @@ func (c *client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	}
 	return session.Ack{MessageID: message.ID}, nil
 }
+
+func (c *client) MarkRead(ctx context.Context, _ session.ReadMark) error { return c.mark(ctx) }
 
 func (c *client) PairPhone(_ context.Context, phone string) (string, error) {
 	c.mu.Lock()

@@ -88,7 +88,7 @@ func New(cfg Config) (*Dialer, error) {
 	}
 	return &Dialer{
 		endpoint: target,
-		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, direct: newDirect(target)},
+		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
 		db:       db, container: container, devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil

@@ -70,7 +70,7 @@ func newDirect(e endpoint) *route {
 	if !e.loopback() {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
-	return &route{transport: transport, media: &http.Client{Transport: transport}, end: end}
+	return &route{transport: transport, media: mediaClient(transport, e), end: end}
 }
 
 // newTransport is the transport of all clients that take the same way: whatsmeow would clone one for each, at 14 KB. It

@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"context"
 	"crypto/x509"
 	"net/http"
 
@@ -23,6 +24,15 @@ func (d *Dialer) ProxiesInUse() int {
 
 // MediaClient is what the run's media goes through.
 func MediaClient(c session.Client) *http.Client { return c.(*Client).route.media }
+
+// Upload has the run's whatsmeow client seal and upload a file.
+func Upload(ctx context.Context, c session.Client, data []byte, kind session.Kind) (session.Remote, error) {
+	up, err := c.(*Client).wa.Upload(ctx, data, mediaKeys(kind))
+	return session.Remote{
+		DirectPath: up.DirectPath, Key: up.MediaKey, FileSHA256: up.FileSHA256, EncSHA256: up.FileEncSHA256,
+		Length: int64(up.FileLength), Kind: kind,
+	}, err
+}
 
 // Expand is the template's proxy for a session.
 func Expand(template string, id session.ID, poolSize int) string {

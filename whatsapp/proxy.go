@@ -23,6 +23,7 @@ type routes struct {
 	devices  Devices
 	template string
 	poolSize int
+	endpoint endpoint
 	direct   *route
 
 	mu      sync.Mutex
@@ -105,7 +106,7 @@ func (r *routes) take(proxy string) (*route, error) {
 	life, end := context.WithCancel(context.Background())
 	transport := newTransport(life, way.DialContext)
 	fresh := &route{
-		transport: transport, media: &http.Client{Transport: transport},
+		transport: transport, media: mediaClient(transport, r.endpoint),
 		through: proxy, users: 1, end: end,
 	}
 	if r.proxied == nil {
