@@ -38,7 +38,8 @@ func rooms() map[string]room {
 		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
-		"store":      {imports: []string{"session", "outbox", "events", "toolbox"}}, // store/pgtest is for tests
+		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
+		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
@@ -100,6 +101,8 @@ func dependencies() map[string]owners {
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
+		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},
+		"code.dny.dev/ssrf":                   {product: []string{"webhooks"}}, // which networks are private or special
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
 	}

@@ -31,7 +31,6 @@ type Webhook struct {
 	OldUntil  time.Time
 	Active    bool   // false: events wait until it is resumed
 	Disabled  string // why it was switched off by itself; "" where a person paused it, or where it is active
-	StartPos  uint64 // position in the log after which it begins with sessions that it has not delivered from yet
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -142,8 +141,8 @@ func badWebhook(field, expected string) error {
 	return &Error{Code: CodeInvalidRequest, Op: "check webhook", Field: field, Message: field + ": " + expected}
 }
 
-// Origin says where a webhook begins in the log: at its end (the zero value), at its beginning, or after the event with
-// the number Seq of the session whose webhook it is.
+// Origin says where a new webhook begins in the log: at its end (the zero value), at its beginning, or with the event
+// number Seq of the session whose webhook it is.
 type Origin struct {
 	Beginning bool
 	Seq       uint64

@@ -64,6 +64,10 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	if err := st.Events().Append(ctx, received("k"), received("")); err != nil {
 		t.Fatal(err)
 	}
+	hook := session.Webhook{ID: "wh_1", URL: "https://a.example/", Headers: map[string]string{"X-A": "b"}, Active: true}
+	if _, err := st.Webhooks().Create(ctx, hook, session.Origin{Seq: 1}); err != nil {
+		t.Fatal(err)
+	}
 	for _, key := range []string{"sending", "acked", ""} {
 		entry := message(key)
 		entry.Text = "zero \x00 and ⚽"
@@ -104,7 +108,7 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 					t.Fatal(err)
 				}
 				maps.DeleteFunc(told, func(_ string, rows int) bool { return rows == 0 })
-				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3, "wasup_event": 2, "wasup_event_head": 2}; !reflect.DeepEqual(told, want) {
+				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3, "wasup_event": 2, "wasup_event_head": 2, "wasup_webhook": 1, "wasup_webhook_cursor": 1}; !reflect.DeepEqual(told, want) {
 					t.Errorf("told %v, want %v", told, want)
 				}
 				wantSame(t, source, target)
@@ -133,6 +137,15 @@ func wantSame(t *testing.T, source, target *store.Store) {
 	}
 	if carried, upTo, err := target.Events().Read(t.Context(), events.Query{}); err != nil || upTo != 2 || len(log) != 2 || !reflect.DeepEqual(carried, log) {
 		t.Errorf("the log is %+v, %v; was %+v", carried, err, log)
+	}
+	hooks, err := source.Webhooks().List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if carried, err := target.Webhooks().List(t.Context()); err != nil || len(hooks) != 1 || !reflect.DeepEqual(carried, hooks) {
+		t.Errorf("webhooks are %+v, %v; were %+v", carried, err, hooks)
+	} else if behind, err := target.Webhooks().Behind(t.Context(), carried[0]); err != nil || len(behind) != 1 {
+		t.Errorf("behind with %v, %v", behind, err)
 	}
 	for _, key := range []string{"sending", "acked", ""} {
 		was, existed, err := source.Outbox().Begin(t.Context(), message(key))

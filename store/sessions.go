@@ -164,10 +164,14 @@ func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 	return nil
 }
 
-// Delete removes the session's row and its outgoing messages. Deleting what is not there is no error.
+// Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver. Deleting what
+// is not there is no error.
 func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
 		if _, err := s.store.write.Exec(ctx, "DELETE FROM wasup_outbox WHERE session_id=$1", string(id)); err != nil {
+			return err
+		}
+		if err := s.store.forgetWebhooks(ctx, id); err != nil {
 			return err
 		}
 		_, err := s.store.write.Exec(ctx, "DELETE FROM wasup_session WHERE id=$1", string(id))
