@@ -37,6 +37,7 @@ func rooms() map[string]room {
 		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store"}},
 		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
+		"media":      {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
@@ -99,6 +100,9 @@ func dependencies() map[string]owners {
 		"golang.org/x/crypto":                 {product: []string{"sandbox", "httpapi", "store"}, tests: []string{"whatsapp"}},
 		"golang.org/x/net":                    {product: []string{"whatsapp"}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
+		"golang.org/x/image":                  {product: []string{"media"}}, // pictures, for thumbnails
+		"github.com/gabriel-vasile/mimetype":  {product: []string{"media"}},
+		"code.dny.dev/ssrf":                   {product: []string{"media"}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
 		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},

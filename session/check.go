@@ -221,6 +221,9 @@ func (p *Preview) check(text string) error {
 	}
 }
 
+// MimeVoice is the type of what can be a voice note.
+const MimeVoice = "audio/ogg; codecs=opus"
+
 func (m *Media) check(kind Kind) error {
 	switch {
 	case m == nil:
@@ -237,17 +240,38 @@ func (m *Media) check(kind Kind) error {
 		return invalidField("media.width", fmt.Sprintf("expected width and height from 0 to %d", math.MaxUint16))
 	case m.Seconds < 0 || m.Seconds > math.MaxInt32:
 		return invalidField("media.seconds", "expected a duration in seconds, or 0")
-	case len(m.Waveform) > 0 && kind != KindVoice:
-		return invalidField("media.waveform", "only a voice note has one")
 	case len(m.Waveform) > 0 && (len(m.Waveform) != waveformSamples || bytes.ContainsFunc(m.Waveform, func(r rune) bool { return r > 100 })):
 		return invalidField("media.waveform", fmt.Sprintf("expected %d values from 0 to 100", waveformSamples))
-	case m.Animated && kind != KindSticker:
-		return invalidField("media.animated", "only a sticker can be animated")
 	case m.ViewOnce && kind != KindImage && kind != KindVideo && kind != KindVoice:
 		return invalidField("media.view_once", "only an image, a video and a voice note can be viewed once")
-	default:
-		return checkThumbnail("media.thumbnail", m.Thumbnail)
 	}
+	if err := checkThumbnail("media.thumbnail", m.Thumbnail); err != nil {
+		return err
+	}
+	return m.checkType(kind)
+}
+
+// checkType holds the file's type against what the kind can show. A document shows anything.
+func (m *Media) checkType(kind Kind) error {
+	family, expected := "", ""
+	switch kind {
+	case KindImage:
+		family, expected = "image/", "an image"
+	case KindVideo:
+		family, expected = "video/", "a video"
+	case KindAudio:
+		family, expected = "audio/", "sound"
+	case KindVoice:
+		family, expected = MimeVoice, "sound in ogg with opus, which ffmpeg -c:a libopus makes of any other,"
+	case KindSticker:
+		family, expected = "image/webp", "a WebP image"
+	default:
+		return nil
+	}
+	if !strings.HasPrefix(m.Mime, family) {
+		return invalidField("media.mime", fmt.Sprintf("expected %s for a message of the kind %s, got %q; the kind document takes any file", expected, kind, clip(m.Mime, 80)))
+	}
+	return nil
 }
 
 func checkThumbnail(field string, jpeg []byte) error {

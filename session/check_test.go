@@ -16,8 +16,8 @@ const (
 
 // good is content of every kind that can be sent.
 func good() map[session.Kind]session.Content {
-	file := func() *session.Media { return &session.Media{File: "abc", Size: 10, Mime: "image/jpeg"} }
-	voice := file()
+	file := func(mime string) *session.Media { return &session.Media{File: "abc", Size: 10, Mime: mime} }
+	voice := file(session.MimeVoice)
 	voice.Waveform = make([]byte, 64)
 	target := func() *session.MessageRef {
 		return &session.MessageRef{ID: "3EB0", Sender: session.Address{PN: somebody}}
@@ -27,8 +27,9 @@ func good() map[session.Kind]session.Content {
 			Text: "see https://example.com @4915112345678", Mentions: []session.Address{{PN: somebody, LID: "123456@lid"}},
 			Quote: target(), Preview: &session.Preview{URL: "https://example.com", Title: "Example"},
 		},
-		session.KindImage: {Media: file(), Text: "a caption"}, session.KindVideo: {Media: file()}, session.KindAudio: {Media: file()},
-		session.KindVoice: {Media: voice}, session.KindDocument: {Media: file()}, session.KindSticker: {Media: file()},
+		session.KindImage: {Media: file("image/jpeg"), Text: "a caption"}, session.KindVideo: {Media: file("video/mp4")},
+		session.KindAudio: {Media: file("audio/mpeg")}, session.KindVoice: {Media: voice},
+		session.KindDocument: {Media: file("application/pdf")}, session.KindSticker: {Media: file("image/webp")},
 		session.KindLocation: {Location: &session.Location{Latitude: -34.6, Longitude: -58.4}},
 		session.KindContact:  {Contacts: []session.Card{{Name: "Ana", VCard: card}}},
 		session.KindPoll:     {Poll: &session.Poll{Question: "When?", Options: []string{"a", "b"}, Selectable: 1}},
@@ -91,8 +92,10 @@ func TestBadContentIsNamed(t *testing.T) {
 		{session.KindDocument, func(c *session.Content) { c.Media.Name = "../x" }, "media.name"},
 		{session.KindDocument, func(c *session.Content) { c.Media.ViewOnce = true }, "media.view_once"},
 		{session.KindVideo, func(c *session.Content) { c.Media.Seconds = -1 }, "media.seconds"},
-		{session.KindVideo, func(c *session.Content) { c.Media.Waveform = make([]byte, 64) }, "media.waveform"},
-		{session.KindVideo, func(c *session.Content) { c.Media.Animated = true }, "media.animated"},
+		{session.KindVideo, func(c *session.Content) { c.Media.Mime = "image/png" }, "media.mime"},
+		{session.KindVoice, func(c *session.Content) { c.Media.Mime = "audio/mpeg" }, "media.mime"},
+		{session.KindSticker, func(c *session.Content) { c.Media.Mime = "image/png" }, "media.mime"},
+		{session.KindImage, func(c *session.Content) { c.Media.Mime = "" }, "media.mime"},
 		{session.KindVoice, func(c *session.Content) { c.Media.Waveform[63] = 101 }, "media.waveform"},
 		{session.KindVoice, func(c *session.Content) { c.Media.Waveform = c.Media.Waveform[1:] }, "media.waveform"},
 		{session.KindLocation, func(c *session.Content) { c.Location = nil }, "location"},
