@@ -174,9 +174,9 @@ func (s *Spool) Sweep(ctx context.Context, before time.Time, inUse func(ctx cont
 	}
 	defer func() { _ = folder.Close() }()
 	for ctx.Err() == nil {
-		entries, err := folder.ReadDir(sweepBatch)
+		entries, _ := folder.ReadDir(sweepBatch) // none: the end, or nothing more can be read now
 		if len(entries) == 0 {
-			return removed, nil // the end, or nothing more can be read now
+			return removed, nil
 		}
 		old := s.olderThan(entries, before)
 		if len(old) == 0 {

@@ -253,7 +253,7 @@ func (m *Media) check(kind Kind) error {
 
 // checkType holds the file's type against what the kind can show. A document shows anything.
 func (m *Media) checkType(kind Kind) error {
-	family, expected := "", ""
+	var family, expected string
 	switch kind {
 	case KindImage:
 		family, expected = "image/", "an image"
