@@ -102,11 +102,10 @@ func dependencies() map[string]owners {
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
 		"golang.org/x/image":                  {product: []string{"media"}}, // pictures, for thumbnails
 		"github.com/gabriel-vasile/mimetype":  {product: []string{"media"}},
-		"code.dny.dev/ssrf":                   {product: []string{"media"}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
 		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},
-		"code.dny.dev/ssrf":                   {product: []string{"webhooks"}}, // which networks are private or special
+		"code.dny.dev/ssrf":                   {product: []string{"webhooks", "media"}}, // which networks are private or special
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
 	}
