@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/skip2/go-qrcode"
 )
 
 // randomCode has the parts of a real one: a reference, three keys and the platform.
@@ -29,7 +32,7 @@ func TestAnIndependentDecoderReadsBackTheExactCode(t *testing.T) {
 	codes := []string{
 		testCode,
 		"2@older,form,with,commas,1",
-		// Drawn in the smallest symbol that holds them, these three have a fourth corner mark in their data.
+		// Under some masks these three have a fourth corner mark in their data.
 		"https://wa.me/settings/linked_devices#2@mfwvm1Q0cRopIEvR+KGZ7u0dCoFZAK9xbOKmJUg4JcadWtoRaKYqaEi2r0i5m3aR,0RvfzFQNxbQxVeazP/UZgGgUDM1cWACYTBgKOKX/u1Q=,4ISwoV6WL6LhI34K2DPX17x+u+TusEPGK75t8K6EwBs=,a18tLC2ZM/0ePzWuF18BtiGKZX818ONofgxKWzbD3zQ=,1",
 		"https://wa.me/settings/linked_devices#2@faKgh5E/L0+E859aMQZ1e/eliF8Z3+i+7Q5NwMFgYl4erX7E83qw6X3aMFuUIOLL,IRlj2JN9rg+8ajOMk/MQuuQ8b/htO5wImOLjFyUQoho=,OTgfsYU8thgMdlBYbSXi+MwHwMu3E56eW31RdJWwz/E=,REG5TjrKJuMTEr51XApS1SmLANm7MCo76n7Oeis5TVw=,1",
 		"https://wa.me/settings/linked_devices#2@1rOMj2VsyybJHM1DfRewRrAG9TLpDU+JeKvTE/5lgtbXz6zTXJxkyr1BBRbE3AyJ,hsca10BrUYPIicP+igr95wNspth40igDch9Hj2xQNnk=,P9fmXL2gTjR9jigSkGEvIXDo/SVdw5mNoq4n37v8P5Y=,bpDysY6R2Rt3kH+r9pnj+LEY/9s7AE52lfeVjushIwo=,1",
@@ -45,6 +48,38 @@ func TestAnIndependentDecoderReadsBackTheExactCode(t *testing.T) {
 		if got := decodePNG(t, b.Bytes()); got != code {
 			t.Errorf("decoded\n%s\nexpected\n%s", got, code)
 		}
+	}
+}
+
+// TestAnotherEncoderDrawsTheSameSymbol holds against an encoder that shares no code with ours or with the decoder above.
+// It chooses the mask by itself, so its symbol must be ours under one of them.
+func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		code := randomCode(48)
+		other, err := qrcode.New(code, qrcode.Medium)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.DisableBorder = true
+		want, same := other.Bitmap(), false
+		for mask := range masks {
+			got, err := masked(code, mask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same = same || reflect.DeepEqual(got, want)
+		}
+		if !same {
+			t.Errorf("under no mask like another encoder's symbol of\n%s", code)
+		}
+	}
+}
+
+func TestACodeThatIsNotASCIIIsRefused(t *testing.T) {
+	t.Parallel()
+	if err := drawPNG(&bytes.Buffer{}, "2@ñ"); err == nil {
+		t.Error("it was drawn, as something else")
 	}
 }
 
