@@ -131,7 +131,8 @@ const (
 	EventUnknownQuery    EventKind = "unknown_query"
 	EventMalformed       EventKind = "malformed"
 	EventFault           EventKind = "fault"
-	// EventChatState tells an account what somebody does in a chat; Detail is the state and the number.
+	// EventChatState tells an account what somebody does in a chat; Detail is the state, the number, and in a group
+	// " in " with its JID.
 	EventChatState EventKind = "chat_state"
 	// EventGroup tells that somebody changed a group; Detail is the change and the group.
 	EventGroup EventKind = "group"
@@ -141,6 +142,10 @@ const (
 	EventUpload   EventKind = "upload"
 	EventDownload EventKind = "download"
 	EventPhone    EventKind = "phone"
+	// EventProfile tells that somebody changed what an account or a group shows; Detail is what.
+	EventProfile EventKind = "profile"
+	// EventScenario tells that a scenario began, took a step or ended; Detail is its id, its name and which of these.
+	EventScenario EventKind = "scenario"
 )
 
 // EventKinds lists what subscribers may hear of.
@@ -149,7 +154,7 @@ func EventKinds() []EventKind {
 		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
 		EventReceipt, EventChatState, EventUnknownQuery, EventMalformed, EventFault,
-		EventGroup, EventPeer, EventUpload, EventDownload, EventPhone, EventServerDown, EventServerUp,
+		EventGroup, EventPeer, EventUpload, EventDownload, EventPhone, EventProfile, EventServerDown, EventServerUp, EventScenario,
 	}
 }
 

@@ -106,10 +106,11 @@ func (c *conn) handleChatState(dev *device, node *waBinary.Node) {
 // routeChatState tells those of a chat what somebody does in it. It is lost on who is away.
 func (s *Server) routeChatState(from origin, to types.JID, content any) {
 	hint := waBinary.Node{Tag: "chatstate", Content: content}
+	detail := chatStateOf(content) + " " + from.account.number
 	var others []*account
 	if g := s.groups.find(to); g != nil {
 		hint.Attrs = waBinary.Attrs{"from": g.jid, "participant": from.account.jidOn(g.server(), from.device), "addressing_mode": g.addressing}
-		others = g.accounts()
+		others, detail = g.accounts(), detail+" in "+g.jid.String()
 	} else if target := s.dir.find(to); target != nil {
 		hint.Attrs = waBinary.Attrs{"from": from.account.jidOn(to.Server, from.device)}
 		others = []*account{target}
@@ -118,7 +119,7 @@ func (s *Server) routeChatState(from origin, to types.JID, content any) {
 		if other == from.account || other.hasBlocked(from.account) {
 			continue
 		}
-		s.emit(Event{Kind: EventChatState, Account: other.number, Detail: chatStateOf(content) + " " + from.account.number})
+		s.emit(Event{Kind: EventChatState, Account: other.number, Detail: detail})
 		for _, dev := range s.dir.devicesOf(other) {
 			dev.hint(hint)
 		}

@@ -82,6 +82,7 @@ func (a *account) setAbout(text string) error {
 	defer a.profile.mu.Unlock()
 	a.profile.about = text
 	a.changed.Store(true)
+	a.phone.srv.emit(Event{Kind: EventProfile, Account: a.number, Detail: "about"})
 	return nil
 }
 
@@ -123,6 +124,7 @@ func (s *Server) setPicture(of *account, g *group, actor *account, jpeg []byte) 
 	s.media.show(before.path, false)
 	s.media.show(next.path, true)
 	actor.changed.Store(true)
+	s.emit(Event{Kind: EventProfile, Account: actor.number, Detail: "picture of " + jid.String()})
 	change := waBinary.Node{Tag: "set", Attrs: waBinary.Attrs{"jid": jid, "id": next.id, "author": actor.lidJID(0)}}
 	if jpeg == nil {
 		change = waBinary.Node{Tag: "delete", Attrs: waBinary.Attrs{"jid": jid, "author": actor.lidJID(0)}}

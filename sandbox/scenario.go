@@ -67,11 +67,25 @@ func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report fun
 	if speed <= 0 {
 		return fmt.Errorf("speed is %v: expected more than 0", speed)
 	}
+	if err := sc.addPhones(s); err != nil {
+		return err
+	}
+	sc.run(ctx, s, speed, report, func(time.Duration) {})
+	return nil
+}
+
+// addPhones adds the scenario's phones, unless they exist.
+func (sc Scenario) addPhones(s *Server) error {
 	for _, phone := range sc.Phones {
 		if _, err := s.AddPhone(phone); err != nil && !errors.Is(err, ErrPhoneExists) {
 			return fmt.Errorf("scenario %s: phone %s: %w", sc.Name, phone.Number, err)
 		}
 	}
+	return nil
+}
+
+// run takes the steps. expects hears when the next one is due, in the scenario's time.
+func (sc Scenario) run(ctx context.Context, s *Server, speed float64, report func(StepReport), expects func(time.Duration)) {
 	run := &scenarioRun{server: s, speed: speed, began: time.Now(), report: report}
 	defer run.clearAll()
 	for i := range sc.Steps {
@@ -80,12 +94,12 @@ func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report fun
 	for len(run.due) > 0 {
 		next := run.due[0]
 		run.due = run.due[1:]
+		expects(next.at)
 		if !run.wait(ctx, next.at) {
-			return nil
+			return
 		}
 		run.take(ctx, next)
 	}
-	return nil
 }
 
 // scenarioRun is one run of a scenario; its steps are taken one after the other.

@@ -147,8 +147,10 @@ type Server struct {
 	media  mediaStore
 	groups groupSet
 	faults faultSet
-	stats  stats
-	events broadcaster
+
+	scenarios scenarioSet
+	stats     stats
+	events    broadcaster
 
 	versions versions
 

@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"go.mau.fi/whatsmeow/proto/waWa6"
@@ -16,6 +19,26 @@ type Version [3]uint32
 // Before orders versions.
 func (v Version) Before(other Version) bool {
 	return slices.CompareFunc(v[:], other[:], cmp.Compare[uint32]) < 0
+}
+
+// ErrBadVersion means that a text is no Version.
+var ErrBadVersion = errors.New("not a version: expected three numbers such as 2.3000.1045649367")
+
+// ParseVersion reads a version as String writes it.
+func ParseVersion(text string) (Version, error) {
+	var v Version
+	parts := strings.Split(text, ".")
+	if len(parts) != len(v) {
+		return Version{}, ErrBadVersion
+	}
+	for i, part := range parts {
+		number, err := strconv.ParseUint(part, 10, 32)
+		if err != nil {
+			return Version{}, ErrBadVersion
+		}
+		v[i] = uint32(number)
+	}
+	return v, nil
 }
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
@@ -34,6 +57,12 @@ func (s *Server) SetMinVersion(v Version) { s.versions.least.Store(&v) }
 
 // SetWebVersion is the version whose revision the front page names. The zero Version is the least one let in.
 func (s *Server) SetWebVersion(v Version) { s.versions.newest.Store(&v) }
+
+// MinVersion is the oldest version that is let in, zero when all are.
+func (s *Server) MinVersion() Version { return *s.versions.least.Load() }
+
+// WebVersion is the version that was set for the front page, zero for the least one let in.
+func (s *Server) WebVersion() Version { return *s.versions.newest.Load() }
 
 // outdated reports whether the client has to be refused for its version.
 func (s *Server) outdated(payload *waWa6.ClientPayload) bool {

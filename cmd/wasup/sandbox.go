@@ -37,6 +37,8 @@ type playgroundConfig struct {
 	tls           string
 	seed          string
 	state         string // the folder of the server's state, "" for none
+	// minVersion is the oldest client that is let in, webVersion the one that is offered; "" for none.
+	minVersion, webVersion string
 }
 
 func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error) {
@@ -53,8 +55,17 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	if err != nil {
 		return nil, err
 	}
+	least, err := versionFlag("--version.min", cfg.minVersion)
+	if err != nil {
+		return nil, err
+	}
+	offered, err := versionFlag("--version.web", cfg.webVersion)
+	if err != nil {
+		return nil, err
+	}
 	server, err := sandbox.New(sandbox.Config{
-		Listen: cfg.listen, TLS: cfg.tls != "", TLSListen: cfg.tls, Authority: authority, State: cfg.state, Log: log,
+		Listen: cfg.listen, TLS: cfg.tls != "", TLSListen: cfg.tls, Authority: authority, State: cfg.state,
+		MinVersion: least, WebVersion: offered, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +89,17 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 		}
 	}()
 	return p, nil
+}
+
+func versionFlag(flag, text string) (sandbox.Version, error) {
+	if text == "" {
+		return sandbox.Version{}, nil
+	}
+	version, err := sandbox.ParseVersion(text)
+	if err != nil {
+		return version, &usageError{fmt.Errorf("%s %q: expected three numbers such as 2.3000.1045649367", flag, text)}
+	}
+	return version, nil
 }
 
 // loopback refuses addresses that others can reach: the sandbox has no authentication.
@@ -161,7 +183,7 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 			}
 			p.describe(c.OutOrStdout())
 			if scenario != nil {
-				if err := p.play(c.Context(), *scenario, speed); err != nil {
+				if _, err := p.server.StartScenario(*scenario, speed); err != nil {
 					return errors.Join(err, p.stop())
 				}
 			}
@@ -174,6 +196,8 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint that speaks TLS under a CA of its own, loopback only; none by default")
 	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
 	c.Flags().StringVar(&cfg.state, "state", "", "folder in which the sandbox keeps what it knows, so that it goes on after its own restart; it forgets by default")
+	c.Flags().StringVar(&cfg.minVersion, "version.min", "", "refuse clients of an older version than this, such as 2.3000.1045649367; all are let in by default")
+	c.Flags().StringVar(&cfg.webVersion, "version.web", "", "the version that the front page offers to clients that look for a newer one; --version.min by default")
 	c.Flags().StringVar(&weather, "scenario", "", "what goes wrong, and when: a YAML file, or one of "+strings.Join(sandbox.ScenarioNames(), ", "))
 	c.Flags().Float64Var(&speed, "scenario.speed", 1, "how many times faster than written the scenario's time passes")
 	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +11,8 @@ import (
 
 // readScenario reads the scenario of the library with a name, or a file; nil for no name.
 func readScenario(name string, speed float64) (*sandbox.Scenario, error) {
-	if !(speed > 0 && speed <= maxScenarioSpeed) {
-		return nil, &usageError{fmt.Errorf("--scenario.speed %v: expected more than 0, at most %d", speed, maxScenarioSpeed)}
+	if !(speed > 0 && speed <= sandbox.MaxScenarioSpeed) {
+		return nil, &usageError{fmt.Errorf("--scenario.speed %v: expected more than 0, at most %d", speed, sandbox.MaxScenarioSpeed)}
 	}
 	if name == "" {
 		return nil, nil
@@ -24,8 +23,6 @@ func readScenario(name string, speed float64) (*sandbox.Scenario, error) {
 	}
 	return &scenario, nil
 }
-
-const maxScenarioSpeed = 1000
 
 func openScenario(name string) (sandbox.Scenario, error) {
 	if slices.Contains(sandbox.ScenarioNames(), name) {
@@ -41,20 +38,4 @@ func openScenario(name string) (sandbox.Scenario, error) {
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	return sandbox.ParseScenario(file, name)
-}
-
-// play runs a scenario until it is over or ctx ends, and logs its steps.
-func (p *playground) play(ctx context.Context, scenario sandbox.Scenario, speed float64) error {
-	p.log.Info("scenario begins", "scenario", scenario.Name)
-	err := scenario.Run(ctx, p.server, speed, func(step sandbox.StepReport) {
-		if step.Error != nil {
-			p.log.Warn("scenario step failed", "at", step.At, "line", step.Line, "step", step.What, "err", step.Error)
-			return
-		}
-		p.log.Info("scenario step", "at", step.At, "line", step.Line, "step", step.What)
-	})
-	if err == nil {
-		p.log.Info("scenario is over", "scenario", scenario.Name)
-	}
-	return err
 }

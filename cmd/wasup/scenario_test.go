@@ -50,6 +50,8 @@ func TestScenariosThatCannotBePlayedAreRefused(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--scenario sunshine", "expected a file or one of ban-wave, client-outdated"},
 		{"--scenario " + file, "line 3: at: expected a duration"},
+		{"--version.min 2.3000", `--version.min "2.3000": expected three numbers such as 2.3000.1045649367`},
+		{"--version.web new", `--version.web "new": expected three numbers`},
 		{"--scenario outage --scenario.speed 0", "--scenario.speed 0: expected more than 0"},
 	} {
 		got := typeIn(t, nil, append([]string{"sandbox"}, strings.Fields(c.args)...)...)

@@ -49,6 +49,8 @@ type phoneChange struct {
 	Delay      string `json:"delay" doc:"how long a slow phone takes, up to 10m"`
 	Online     *bool  `json:"online" doc:"whether it is switched on"`
 	OfflineFor string `json:"offline_for" doc:"how long it goes away, up to 24h"`
+
+	About *string `json:"about" doc:"what its owner says of themselves, at most 139 characters"`
 }
 
 type phoneBody struct {
@@ -59,6 +61,8 @@ type phoneBody struct {
 	LID     string       `json:"lid" doc:"its hidden address"`
 	Online  bool         `json:"online" doc:"whether it is switched on"`
 	Delay   string       `json:"delay" doc:"how long it takes when it is slow"`
+	About   string       `json:"about,omitempty" doc:"what its owner says of themselves"`
+	Picture string       `json:"picture,omitempty" doc:"the id of the profile picture, which changes with it"`
 	Devices []deviceBody `json:"devices" doc:"linked to it"`
 }
 

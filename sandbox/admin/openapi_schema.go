@@ -16,6 +16,9 @@ func wordLists() map[string][]string {
 		"statuses": words(sandbox.StatusSent, sandbox.StatusDelivered, sandbox.StatusReceived, sandbox.StatusRead),
 		"faults":   words(sandbox.FaultKinds()...),
 		"events":   words(sandbox.EventKinds()...),
+
+		"chat_states":     words(sandbox.StateComposing, sandbox.StateRecording, sandbox.StatePaused),
+		"scenario_states": words(sandbox.ScenarioRunning, sandbox.ScenarioDone, sandbox.ScenarioStopped),
 	}
 	return lists
 }

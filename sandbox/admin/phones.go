@@ -60,7 +60,7 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if in == (phoneChange{}) {
-		return 0, nil, invalid("body", "expected script, delay, online or offline_for")
+		return 0, nil, invalid("body", "expected script, delay, online, offline_for or about")
 	}
 	if in.Online != nil && in.OfflineFor != "" {
 		return 0, nil, invalid("offline_for", "expected either online or offline_for")
@@ -75,6 +75,11 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 	}
 	if in.Delay != "" {
 		if err := phone.SetDelay(delay); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.About != nil {
+		if err := phone.SetAbout(*in.About); err != nil {
 			return 0, nil, translate(err)
 		}
 	}
@@ -141,6 +146,8 @@ func phoneJSON(phone *sandbox.Phone) phoneBody {
 		LID:     phone.LID().String(),
 		Online:  phone.Online(),
 		Delay:   phone.Delay().String(),
+		About:   phone.About(),
+		Picture: phone.PictureID(),
 		Devices: devicesJSON(phone),
 	}
 }

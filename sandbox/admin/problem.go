@@ -80,6 +80,12 @@ var known = []struct {
 	{sandbox.ErrMediaGone, problem{http.StatusGone, "media_gone", "the file was taken away from the server", "id"}},
 	{sandbox.ErrUnknownMedia, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
 	{sandbox.ErrBadMediaCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
+	{sandbox.ErrBadAbout, problem{http.StatusBadRequest, "invalid", "expected at most 139 characters", "about"}},
+	{sandbox.ErrBadPicture, problem{http.StatusBadRequest, "invalid", "expected a JPEG of at most 1 MiB", "body"}},
+	{sandbox.ErrBadChatState, problem{http.StatusBadRequest, "invalid", "expected composing, recording or paused", "state"}},
+	{sandbox.ErrBadSpeed, problem{http.StatusBadRequest, "invalid", "expected more than 0, at most 1000", "speed"}},
+	{sandbox.ErrUnknownScenario, problem{http.StatusNotFound, "scenario_not_found", "no such scenario is or was played", "id"}},
+	{sandbox.ErrTooManyScenarios, problem{http.StatusConflict, "too_many_scenarios", "eight scenarios are played already; stop one", ""}},
 	{sandbox.ErrNotRunning, problem{http.StatusConflict, "not_running", "the server is restarting already, or closed", ""}},
 	{context.DeadlineExceeded, problem{http.StatusGatewayTimeout, "timeout", "the client did not answer in time", ""}},
 }

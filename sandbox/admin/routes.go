@@ -31,6 +31,8 @@ type operation struct {
 	query   []string         // parameters of the URL, explained in parameters
 	in      any              // an example of the body, nil when there is none
 	picture bool             // the body may also be a picture, or a form with one
+	yaml    bool             // the body may also be YAML
+	jpeg    bool             // the body is a JPEG
 	file    bool             // the answer is a file
 	status  int              // of success, 0 for 200
 	out     any              // an example of the answer, nil when there is none
@@ -49,9 +51,11 @@ func (a *api) routes() []route {
 		}},
 	}
 	routes = append(routes, a.phoneRoutes()...)
+	routes = append(routes, a.profileRoutes()...)
 	routes = append(routes, a.messageRoutes()...)
 	routes = append(routes, a.groupRoutes()...)
 	routes = append(routes, a.weatherRoutes()...)
+	routes = append(routes, a.scenarioRoutes()...)
 	return append(routes, route{"/events", "what happens, as a stream or one at a time", operations{
 		"GET": {
 			stream: a.events, id: "getEvents", query: []string{"kind", "account", "wait"}, out: eventsBody{[]sandbox.Event{exampleEvent()}},
@@ -67,9 +71,9 @@ func (a *api) phoneRoutes() []route {
 			"GET":  {do: a.listPhones, id: "listPhones", says: "List the phones.", out: phonesBody{[]phoneBody{phone}}},
 			"POST": {do: a.addPhone, id: "addPhone", says: "Add a phone. What is left out is chosen.", in: phoneRequest{Number: phone.Number, Name: phone.Name, Script: phone.Script}, status: http.StatusCreated, out: phone},
 		}},
-		{"/phones/{number}", "one phone; change its script, switch it on or off; remove it", operations{
+		{"/phones/{number}", "one phone; change its script or its about text, switch it on or off; remove it", operations{
 			"GET":    {do: a.getPhone, id: "getPhone", says: "Get one phone.", out: phone},
-			"PATCH":  {do: a.changePhone, id: "changePhone", says: "Give a phone another script, or switch it on or off.", in: phoneChange{Script: phone.Script}, out: phone},
+			"PATCH":  {do: a.changePhone, id: "changePhone", says: "Give a phone another script or about text, or switch it on or off.", in: phoneChange{Script: phone.Script}, out: phone},
 			"DELETE": {do: a.removePhone, id: "removePhone", says: "Remove a phone with everything linked to it.", status: http.StatusNoContent},
 		}},
 		{"/phones/{number}/scan", "scan a pairing QR, as code or as picture", operations{
