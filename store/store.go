@@ -71,6 +71,10 @@ type Store struct {
 // transaction.
 func (s *Store) DB() *dbutil.Database { return s.write }
 
+// ReadDB is the database as it was committed, for those who only read: with SQLite they do not wait for the writer. The
+// context of a transaction of DB means nothing to it.
+func (s *Store) ReadDB() *dbutil.Database { return s.read }
+
 // Lost gets one error when another process has taken the database from this one, whose sessions must end at once: both
 // would run them. Only PostgreSQL can lose a database.
 func (s *Store) Lost() <-chan error {

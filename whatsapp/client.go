@@ -29,7 +29,8 @@ type Client struct {
 	run     session.Run
 	wa      *whatsmeow.Client
 	attempt *attempt
-	route   *route // given back when the run is taken down
+	route   *route   // given back when the run is taken down
+	ratchet *ratchet // nil until the device is paired: such a run sends and receives nothing
 	log     *slog.Logger
 	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
 	// whatsmeow's socket races with itself when its context ends first.
@@ -66,6 +67,7 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	}
 	if device.ID != nil {
 		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
+		c.ratchet = d.wrap(device, c.storeFailed)
 	}
 	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
 	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
@@ -88,6 +90,9 @@ func (c *Client) configure() {
 	// does not have it, the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
+	// A text is stored together with the key that was spent on it, until it was handled: after a crash in between WhatsApp
+	// delivers the message again, and it could not be decrypted a second time.
+	wa.EnableDecryptedEventBuffer = true
 	// A recipient's new phone must not make sending fail; the safety number is the phone's affair, not a service's.
 	wa.AutoTrustIdentity = true
 	// The history of a phone can be hundreds of megabytes. The blobs are acknowledged and not downloaded.
@@ -181,6 +186,12 @@ func (c *Client) postLocked(in session.Input) {
 	c.run.Post(in)
 	// After the post: where it panics, the crash that is posted instead is the run's last word.
 	c.spent = final(in.Kind)
+}
+
+// storeFailed ends a run that cannot keep what it receives: the messages that were not acknowledged come again.
+func (c *Client) storeFailed(err error) {
+	c.log.Warn("the database fails, so nothing more is received", "err", err)
+	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }
 
 // recovered is deferred by everything of ours that runs on a goroutine nobody else guards. whatsmeow would swallow a
@@ -316,6 +327,9 @@ func (c *Client) takeDown() {
 	c.end()
 	c.wa.RemoveEventHandlers()
 	c.work.Wait()
+	if c.ratchet != nil {
+		c.ratchet.close()
+	}
 }
 
 func (c *Client) disconnect(l *link) {

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/session"
@@ -38,9 +39,13 @@ type Devices interface {
 
 // Config is what a Dialer needs. DB and Devices are required.
 type Config struct {
-	WebsocketURL   string           // ws:// or wss://; default WhatsApp's own
-	RootPublicKey  [32]byte         // of the server's certificates; zero is WhatsApp's own. One value a process.
-	DB             *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Close
+	WebsocketURL  string           // ws:// or wss://; default WhatsApp's own
+	RootPublicKey [32]byte         // of the server's certificates; zero is WhatsApp's own. One value a process.
+	DB            *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Close
+	Read          *dbutil.Database // the same as what has been committed to it, for those who only read; default DB
+	// Commit runs work in a transaction of DB, which its context carries, and returns once that is on the disk. It may run
+	// several works in one transaction, and a work more than once. Default: a transaction for each.
+	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
 	Devices        Devices
 	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
 	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
@@ -59,6 +64,7 @@ type Dialer struct {
 	routes         *routes
 	db             *dbutil.Database // as the container sees it
 	container      *sqlstore.Container
+	ratchets       *ratchets
 	devices        Devices
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
@@ -86,10 +92,11 @@ func New(cfg Config) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, devices: cfg.Devices,
+		db:       db, container: container, ratchets: newRatchets(cfg, reading), devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }
@@ -114,6 +121,9 @@ func (c *Config) complete() error {
 	}
 	if field, message := checkTemplate(c.Proxy, c.ProxyPoolSize); field != "" {
 		return invalid(field, strings.TrimPrefix(message, "expected "))
+	}
+	if c.Read == nil {
+		c.Read = c.DB
 	}
 	if c.KeepAliveStale == 0 {
 		c.KeepAliveStale = DefaultKeepAliveStale
@@ -211,6 +221,7 @@ func (d *Dialer) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		d.closings.Wait()
+		d.ratchets.sweeper.wait()
 		close(done)
 	}()
 	select {

@@ -78,7 +78,7 @@ func (h *house) newDialer(change ...func(*whatsapp.Config)) *whatsapp.Dialer {
 	h.t.Helper()
 	cfg := whatsapp.Config{
 		WebsocketURL: h.server.URL(), RootPublicKey: testAuthority.RootPublicKey(),
-		DB: h.store.DB(), Devices: h.store.Sessions(),
+		DB: h.store.DB(), Read: h.store.ReadDB(), Commit: h.store.Commit, Devices: h.store.Sessions(),
 	}
 	for _, c := range change {
 		c(&cfg)

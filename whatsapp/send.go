@@ -37,7 +37,7 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	if err = c.reachable(ctx, to); err != nil {
 		return session.Ack{}, c.sendError(err)
 	}
-	resp, err := c.wa.SendMessage(ctx, to, &waE2E.Message{Conversation: proto.String(message.Content.Text)},
+	resp, err := c.transmit(ctx, to, &waE2E.Message{Conversation: proto.String(message.Content.Text)},
 		whatsmeow.SendRequestExtra{ID: message.ID})
 	if err != nil {
 		return session.Ack{}, c.sendError(err)

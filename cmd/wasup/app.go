@@ -80,7 +80,7 @@ func (a *App) start(ctx context.Context) error {
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
-		DB: db.DB(), Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Log: a.log,
+		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Log: a.log,
 	})
 	if err != nil {
 		return err

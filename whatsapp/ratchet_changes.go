@@ -1,0 +1,151 @@
+package whatsapp
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// changes are rows to be written together. Applying them twice is as good as once.
+type changes struct {
+	sessions   map[string][]byte // by address; nil deletes
+	identities map[string][]byte // by address; nil deletes
+	senderKeys map[senderKeyName][]byte
+	spent      []uint32 // prekeys
+	buffered   []bufferedEvent
+	outgoing   []outgoingEvent
+	secrets    []store.MessageSecretInsert
+}
+
+type senderKeyName struct{ group, user string }
+
+func (n senderKeyName) cacheName() string { return n.group + "\x00" + n.user }
+
+type bufferedEvent struct {
+	hash      [32]byte
+	plaintext []byte
+	at        time.Time
+}
+
+type outgoingEvent struct {
+	chat      types.JID
+	id        types.MessageID
+	format    string
+	plaintext []byte
+}
+
+func (c *changes) empty() bool {
+	return len(c.sessions) == 0 && len(c.identities) == 0 && len(c.senderKeys) == 0 && len(c.spent) == 0 &&
+		len(c.buffered) == 0 && len(c.outgoing) == 0 && len(c.secrets) == 0
+}
+
+func (c *changes) setSession(address string, value []byte) {
+	if c.sessions == nil {
+		c.sessions = make(map[string][]byte)
+	}
+	c.sessions[address] = value
+}
+
+func (c *changes) setIdentity(address string, value []byte) {
+	if c.identities == nil {
+		c.identities = make(map[string][]byte)
+	}
+	c.identities[address] = value
+}
+
+func (c *changes) setSenderKey(name senderKeyName, value []byte) {
+	if c.senderKeys == nil {
+		c.senderKeys = make(map[senderKeyName][]byte)
+	}
+	c.senderKeys[name] = value
+}
+
+// apply writes the changes in the transaction of ctx.
+func (c *changes) apply(ctx context.Context, to *sqlstore.SQLStore) error {
+	for _, e := range c.outgoing {
+		if err := to.AddOutgoingEvent(ctx, e.chat, e.id, e.format, e.plaintext); err != nil {
+			return err
+		}
+	}
+	if err := c.applyKeys(ctx, to); err != nil {
+		return err
+	}
+	for _, id := range c.spent {
+		if err := to.RemovePreKey(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, e := range c.buffered {
+		if err := to.PutBufferedEvent(ctx, e.hash, e.plaintext, e.at); err != nil {
+			return err
+		}
+	}
+	return to.PutMessageSecrets(ctx, c.secrets)
+}
+
+func (c *changes) applyKeys(ctx context.Context, to *sqlstore.SQLStore) error {
+	for address, key := range c.identities {
+		var err error
+		if key == nil {
+			err = to.DeleteIdentity(ctx, address)
+		} else {
+			err = to.PutIdentity(ctx, address, [32]byte(key))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for address, record := range c.sessions {
+		var err error
+		if record == nil {
+			err = to.DeleteSession(ctx, address)
+		} else {
+			err = to.PutSession(ctx, address, record)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for name, record := range c.senderKeys {
+		if err := to.PutSenderKey(ctx, name.group, name.user, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remember puts what was committed into the run's cache.
+func (c *changes) remember(r *ratchet) {
+	for address, record := range c.sessions {
+		r.cache.put(r, cachedSession, address, record)
+	}
+	for address, key := range c.identities {
+		r.cache.put(r, cachedIdentity, address, key)
+	}
+	for name, record := range c.senderKeys {
+		r.cache.put(r, cachedSenderKey, name.cacheName(), record)
+	}
+}
+
+// touches says which cached entries the changes are about.
+func (c *changes) touches(kind byte, name string) bool {
+	switch kind {
+	case cachedSession:
+		_, ok := c.sessions[name]
+		return ok
+	case cachedIdentity:
+		_, ok := c.identities[name]
+		return ok
+	default:
+		for changed := range maps.Keys(c.senderKeys) {
+			if changed.cacheName() == name {
+				return true
+			}
+		}
+		return false
+	}
+}

@@ -1,0 +1,140 @@
+package whatsapp
+
+import (
+	"context"
+	"time"
+
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// eventBuffer implements store.EventBuffer: the texts that were decrypted and not handled yet, and those that were sent
+// and may be asked for again.
+type eventBuffer struct{ r *ratchet }
+
+var _ store.EventBuffer = eventBuffer{}
+
+// GetBufferedEvent is the first thing that whatsmeow does with a ciphertext.
+func (s eventBuffer) GetBufferedEvent(ctx context.Context, hash [32]byte) (*store.BufferedEvent, error) {
+	if err := s.r.failure(); err != nil {
+		return nil, err
+	}
+	event, err := s.r.read.GetBufferedEvent(ctx, hash)
+	if err != nil {
+		return nil, s.r.fail(ctx, err)
+	}
+	return event, nil
+}
+
+func (s eventBuffer) PutBufferedEvent(ctx context.Context, hash [32]byte, plaintext []byte, at time.Time) error {
+	event := bufferedEvent{hash: hash, plaintext: plaintext, at: at}
+	return s.r.stageOrPut(ctx, func(c *changes) { c.buffered = append(c.buffered, event) })
+}
+
+// DoDecryptionTxn loads, decrypts and commits under the lock of the correspondent. The database has no transaction
+// meanwhile: a decryption that waits for a send to the same chat must not keep all others from writing.
+func (s eventBuffer) DoDecryptionTxn(ctx context.Context, decrypt func(context.Context) error) error {
+	within, o := s.r.begin(ctx, true)
+	defer o.end()
+	err := decrypt(within)
+	if failure := o.failure(); failure != nil {
+		return s.r.fail(ctx, failure)
+	}
+	if err != nil {
+		return err
+	}
+	if err := o.commit(ctx); err != nil {
+		return s.r.fail(ctx, err)
+	}
+	return nil
+}
+
+func (s eventBuffer) ClearBufferedEventPlaintext(_ context.Context, hash [32]byte) error {
+	s.r.sweeper.add(func(ctx context.Context) error { return s.r.write.ClearBufferedEventPlaintext(ctx, hash) })
+	return nil
+}
+
+// DeleteOldBufferedHashes is for all devices at once, and every client asks for it when it receives its first message.
+func (s eventBuffer) DeleteOldBufferedHashes(context.Context) error {
+	if s.r.sweeper.due() {
+		s.r.sweeper.add(s.r.write.DeleteOldBufferedHashes)
+	}
+	return nil
+}
+
+func (s eventBuffer) GetOutgoingEvent(ctx context.Context, chat, altChat types.JID, id types.MessageID) (string, []byte, error) {
+	return s.r.read.GetOutgoingEvent(ctx, chat, altChat, id)
+}
+
+func (s eventBuffer) AddOutgoingEvent(ctx context.Context, chat types.JID, id types.MessageID, format string, plaintext []byte) error {
+	event := outgoingEvent{chat: chat, id: id, format: format, plaintext: plaintext}
+	return s.r.stageOrPut(ctx, func(c *changes) { c.outgoing = append(c.outgoing, event) })
+}
+
+// DeleteOldOutgoingEvents is called by whatsmeow at every send, which means it to be rare.
+func (s eventBuffer) DeleteOldOutgoingEvents(context.Context) error {
+	s.r.mu.Lock()
+	first := !s.r.pruned
+	s.r.pruned = true
+	s.r.mu.Unlock()
+	if first {
+		s.r.sweeper.add(s.r.write.DeleteOldOutgoingEvents)
+	}
+	return nil
+}
+
+// stageOrPut collects a change of an operation, or commits it where there is none.
+func (r *ratchet) stageOrPut(ctx context.Context, change func(*changes)) error {
+	if o := r.operationOf(ctx); o != nil {
+		o.stage(change)
+		return nil
+	}
+	var c changes
+	change(&c)
+	if err := r.put(ctx, &c); err != nil {
+		return r.fail(ctx, err)
+	}
+	return nil
+}
+
+// secrets implements store.MsgSecretStore.
+type secrets struct{ r *ratchet }
+
+var _ store.MsgSecretStore = secrets{}
+
+func (s secrets) PutMessageSecrets(ctx context.Context, inserts []store.MessageSecretInsert) error {
+	return s.r.stageOrPut(ctx, func(c *changes) { c.secrets = append(c.secrets, inserts...) })
+}
+
+func (s secrets) PutMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID, secret []byte) error {
+	return s.PutMessageSecrets(ctx, []store.MessageSecretInsert{{Chat: chat, Sender: sender, ID: id, Secret: secret}})
+}
+
+func (s secrets) GetMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID) ([]byte, types.JID, error) {
+	return s.r.read.GetMessageSecret(ctx, chat, sender, id)
+}
+
+// preKeys implements store.PreKeyStore.
+type preKeys struct {
+	store.PreKeyStore
+	r *ratchet
+}
+
+func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
+	return s.r.stageOrPut(ctx, func(c *changes) { c.spent = append(c.spent, id) })
+}
+
+// newRatchets makes what the runs of a dialer share.
+func newRatchets(cfg Config, reading *sqlstore.Container) *ratchets {
+	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget), reading: reading, db: cfg.Read}
+	if shared.commit == nil {
+		shared.commit = func(ctx context.Context, work func(ctx context.Context) error) error {
+			return cfg.DB.DoTxn(ctx, nil, work)
+		}
+	}
+	shared.sweeper = &sweeper{commit: shared.commit, failed: func(err error) {
+		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
+	}}
+	return shared
+}

@@ -1,0 +1,62 @@
+package whatsapp
+
+import (
+	"context"
+	"sync"
+)
+
+// locks are mutexes by name that can be waited for with a context. A name without a holder takes no memory.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*lock
+}
+
+type lock struct {
+	free  chan struct{} // holds a token while nobody holds the lock
+	users int           // holder and waiters
+}
+
+func (l *locks) acquire(ctx context.Context, name string) error {
+	l.mu.Lock()
+	if l.held == nil {
+		l.held = make(map[string]*lock)
+	}
+	one, ok := l.held[name]
+	if !ok {
+		one = &lock{free: make(chan struct{}, 1)}
+		one.free <- struct{}{}
+		l.held[name] = one
+	}
+	one.users++
+	l.mu.Unlock()
+	select {
+	case <-one.free:
+		return nil
+	default:
+	}
+	select {
+	case <-one.free:
+		return nil
+	case <-ctx.Done():
+		l.leave(name, one)
+		return ctx.Err()
+	}
+}
+
+// release gives the lock back. Only its holder may call it.
+func (l *locks) release(name string) {
+	l.mu.Lock()
+	one := l.held[name]
+	l.mu.Unlock()
+	one.free <- struct{}{}
+	l.leave(name, one)
+}
+
+func (l *locks) leave(name string, one *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one.users--
+	if one.users == 0 {
+		delete(l.held, name)
+	}
+}

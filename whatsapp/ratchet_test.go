@@ -1,0 +1,101 @@
+package whatsapp_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/sandbox"
+	"wasup/session"
+)
+
+// sound checks what is left of a conversation: nothing had to be asked for again, no key was used twice, and the device
+// has acknowledged all that was sent to it.
+func (h *house) sound(phone *sandbox.Phone, device types.JID) {
+	h.t.Helper()
+	h.drained(phone, device)
+	if n := h.server.Counters(); n.KeyReuses != 0 || n.Retries != 0 || n.Panics != 0 {
+		h.t.Errorf("%d keys were used twice, %d messages asked for again, %d panics", n.KeyReuses, n.Retries, n.Panics)
+	}
+}
+
+// drained waits until the device has acknowledged everything.
+func (h *house) drained(phone *sandbox.Phone, device types.JID) {
+	h.t.Helper()
+	ctx := testContext(h.t)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		for _, d := range phone.Devices() {
+			if d.JID == device && d.Queued == 0 {
+				return
+			}
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			h.t.Fatalf("device %s has not acknowledged everything: %+v", device, phone.Devices())
+		}
+	}
+}
+
+func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	const chats, rounds = 3, 40
+	own := h.phone()
+	device := h.link("a", own)
+	l := h.open("a")
+	l.expect(session.SocketUp)
+	friends := make([]*sandbox.Phone, chats)
+	for i := range friends {
+		friends[i] = h.phone()
+		if err := friends[i].SetScript(sandbox.ScriptEcho); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, friend := range friends {
+		// One answer, so that both sides speak in one Signal session: where both begin one at the same time, whatsmeow's
+		// library loses track of them after some forty turns.
+		first := fmt.Sprintf("3EB1%04d00000000", i)
+		if _, err := l.client.Send(testContext(t), text(first, friend.LID().String())); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool {
+			return m.From.User == friend.Number() || m.From.User == friend.LID().User
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.drained(own, device)
+	var all sync.WaitGroup
+	for i, friend := range friends {
+		all.Go(func() {
+			for n := range rounds {
+				if _, err := l.client.Send(testContext(t), text(fmt.Sprintf("3EB0%04d%08d", i, n), friend.LID().String())); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for n := range rounds {
+				if _, err := friend.SendText(testContext(t), own.Number(), fmt.Sprintf("from friend %d: %d", i, n)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i, friend := range friends {
+		last := fmt.Sprintf("3EB0%04d%08d", i, rounds-1)
+		if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == last }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.sound(own, device)
+	l.nothingMore()
+}
