@@ -1,64 +1,124 @@
 package events
 
-import "wasup/session"
+import (
+	"context"
+	"slices"
 
-// Subscription is one reader of the hub.
+	"wasup/session"
+)
+
+// Subscription is one reader of the log. It first asks for what is stored, page by page, and then is handed what is new.
+// Past belongs to one goroutine.
 type Subscription struct {
-	of     *Live
+	of     *Log
 	id     session.ID // "": all sessions
-	events chan session.LiveEvent
+	types  []session.EventType
+	events chan session.Event
 	from   uint64
+	known  uint64 // every event up to this position was given, or was not wanted
 	missed bool
+	live   bool // admitted: the events come through the channel
+	over   bool
 }
 
-// Subscribe follows one session, or all with the empty id. after is the number of the last event that the reader knows:
-// what came later is told first. 0 begins with what happens from now on. The reader calls Close when it is done.
-func (l *Live) Subscribe(after uint64, id session.ID) (*Subscription, error) {
+// Subscribe follows one session, or all with the empty id, and only the given types if there are any. after is the
+// position of the last event that the reader knows: what came later is told first. 0 begins with what happens from now
+// on. The reader calls Close when it is done.
+func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (*Subscription, error) {
+	l.mu.Lock()
+	beyond := after > l.tail
+	l.mu.Unlock()
+	if beyond {
+		// A caller who reads pages can be ahead of what was handed on.
+		_, last, err := l.Bounds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		beyond = after > last
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, ErrClosed
 	}
-	s := &Subscription{of: l, id: id, from: l.seq}
-	var replay []session.LiveEvent
-	switch {
-	case after == 0:
-	case after < l.oldest, after > l.seq:
-		s.missed = true
-	default:
-		replay = l.since(after, s)
+	s := &Subscription{
+		of: l, id: id, types: types, from: l.tail, known: after,
+		events: make(chan session.Event, l.options.PerReader),
 	}
-	s.events = make(chan session.LiveEvent, len(replay)+l.perReader)
-	for i := range replay {
-		s.events <- replay[i]
+	if after == 0 || after < l.floor || beyond {
+		s.missed, s.known = after != 0, l.tail
 	}
-	l.admit(s)
+	l.open++
 	return s, nil
 }
 
-// since gives what a reader wants of the remembered events after a number, oldest first.
-func (l *Live) since(after uint64, s *Subscription) []session.LiveEvent {
-	var found []session.LiveEvent
+// Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
+// Errors carry a session.Code, or are ErrClosed.
+func (s *Subscription) Past(ctx context.Context) ([]session.Event, error) {
+	for {
+		found, live, err := s.remembered()
+		if err != nil || live || len(found) > 0 {
+			return found, err
+		}
+		found, upTo, err := s.of.Read(ctx, Query{Session: s.id, After: s.known, Types: s.types, Limit: s.of.options.Page})
+		if err != nil {
+			return nil, err
+		}
+		s.known = max(s.known, upTo)
+		if len(found) > 0 {
+			return found, nil
+		}
+	}
+}
+
+// remembered gives what the ring has for the reader, once it has all that is missing; with nothing missing the reader is
+// admitted.
+func (s *Subscription) remembered() (found []session.Event, live bool, err error) {
+	l := s.of
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case s.live: // also one that was dropped: what it was handed before is still to be read
+		return nil, true, nil
+	case l.closed || s.over:
+		return nil, false, ErrClosed
+	case s.known < l.oldest:
+		return nil, false, nil
+	}
 	for i := range l.ring {
 		// Until the ring is full next is 0, and the events lie in order.
-		if event := &l.ring[(l.next+i)%len(l.ring)]; event.Seq > after && s.wants(event.Status.ID) {
+		if event := &l.ring[(l.next+i)%len(l.ring)]; s.wants(event) && s.covers(event) {
 			found = append(found, *event)
 		}
 	}
-	return found
+	s.known = max(s.known, l.tail)
+	if len(found) > 0 {
+		return found, false, nil
+	}
+	if l.readers[s.id] == nil {
+		l.readers[s.id] = make(map[*Subscription]struct{})
+	}
+	l.readers[s.id][s] = struct{}{}
+	s.live = true
+	return nil, true, nil
 }
 
-func (s *Subscription) wants(id session.ID) bool { return s.id == "" || s.id == id }
+func (s *Subscription) covers(event *session.Event) bool { return s.id == "" || s.id == event.Session }
 
-// C yields the events. It is closed when the reader was too slow, and when the hub closes.
-func (s *Subscription) C() <-chan session.LiveEvent { return s.events }
+// wants leaves out what a page read ahead of the log's follower had already.
+func (s *Subscription) wants(event *session.Event) bool {
+	return event.Pos > s.known && (len(s.types) == 0 || slices.Contains(s.types, event.Type))
+}
 
-// Missed reports that events were lost between the number the reader came with and now: it has to read the present
+// C yields the events once Past has none. It is closed when the reader was too slow, and when the log is stopped.
+func (s *Subscription) C() <-chan session.Event { return s.events }
+
+// Missed reports that events were lost between the position the reader came with and now: it has to read the present
 // state anew.
 func (s *Subscription) Missed() bool { return s.missed }
 
-// From is the number of the last event at the time of the subscription: what the reader knows once it has read the
-// present state.
+// From is the position of the last event at the time of the subscription: what a reader without a past knows once it has
+// read the present state.
 func (s *Subscription) From() uint64 { return s.from }
 
 // Close ends the subscription. It is idempotent.
@@ -66,4 +126,21 @@ func (s *Subscription) Close() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	s.of.drop(s)
+}
+
+// drop ends a subscription; the lock is held.
+func (l *Log) drop(reader *Subscription) {
+	if reader.over {
+		return
+	}
+	reader.over = true
+	l.open--
+	if reader.live {
+		group := l.readers[reader.id]
+		delete(group, reader)
+		if len(group) == 0 {
+			delete(l.readers, reader.id)
+		}
+	}
+	close(reader.events)
 }
