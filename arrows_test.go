@@ -41,7 +41,7 @@ func rooms() map[string]room {
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
-		"httpapi":    {imports: []string{"session"}, tests: []string{"events"}},
+		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
 		"toolbox":    {}, // what becomes of a test whose tool is missing
@@ -89,7 +89,7 @@ func dependencies() map[string]owners {
 		"github.com/gofiber/fiber":            fiber,
 		"github.com/valyala/fasthttp":         fiber,
 		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
-		"github.com/coder/websocket":          {product: []string{"sandbox"}, tests: []string{"httpapi", "cmd"}},
+		"github.com/coder/websocket":          {product: []string{"sandbox", "httpapi"}, tests: []string{"cmd"}},
 		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
 		"github.com/prometheus/client_model":  {product: []string{"metrics"}},
 		"github.com/spf13/cobra":              {product: []string{"cmd"}},

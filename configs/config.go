@@ -20,6 +20,7 @@ type Config struct {
 	WhatsApp   WhatsApp
 	Session    Session
 	Send       Send
+	Events     Events
 	Supervisor Supervisor
 	Boot       Boot
 	Shutdown   Shutdown
@@ -75,6 +76,12 @@ type Session struct {
 type Send struct {
 	Timeout time.Duration
 	Queue   int
+}
+
+// Events is how much of the durable log is kept.
+type Events struct {
+	RetentionAge   time.Duration // 0: no limit
+	RetentionCount int           // of all sessions together; 0: no limit
 }
 
 // Supervisor is the restart intensity of each child.
@@ -146,6 +153,7 @@ func Default() Config {
 			KeepaliveStale:  3 * time.Minute,
 		},
 		Send:       Send{Timeout: 30 * time.Second, Queue: 100},
+		Events:     Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},
 		Shutdown:   Shutdown{Timeout: 15 * time.Second},

@@ -45,6 +45,7 @@ func fields() []field {
 	all = append(all, serverFields()...)
 	all = append(all, qrFields()...)
 	all = append(all, sessionFields()...)
+	all = append(all, eventFields()...)
 	return append(all, processFields()...)
 }
 
@@ -163,6 +164,19 @@ func sessionFields() []field {
 		count(
 			"send.queue", "messages", "How many messages of one session may be on their way at once; the next one is refused.",
 			func(c *Config) *int { return &c.Send.Queue }, 1, 1_000_000,
+		),
+	}
+}
+
+func eventFields() []field {
+	return []field{
+		duration(
+			"events.retention_age", "How long events are kept in the durable log, for readers and webhooks that come back and for the files of incoming messages; 0 is no limit.",
+			func(c *Config) *time.Duration { return &c.Events.RetentionAge }, 0, 3650*day,
+		),
+		count(
+			"events.retention_count", "events, 0 = unlimited", "How many of the newest events are kept, of all sessions together.",
+			func(c *Config) *int { return &c.Events.RetentionCount }, 0, 1_000_000_000,
 		),
 	}
 }

@@ -26,7 +26,7 @@ func TestEveryChangeAndEveryCodeIsWrittenOnce(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	feed := newFeed(t, l)
 	feed.Start()
-	all, one, other := follow(t, l, 0, ""), follow(t, l, 0, "a"), follow(t, l, 0, "b")
+	all, one, other := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "a"), follow(t, l, session.FromNow, "b")
 	for _, s := range []session.Status{
 		at(session.Initializing, session.CauseStarting),
 		at(session.Initializing, session.CauseStarting),

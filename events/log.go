@@ -3,7 +3,6 @@ package events
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -11,8 +10,8 @@ import (
 	"wasup/session"
 )
 
-// ErrClosed is what Subscribe answers after Stop.
-var ErrClosed = errors.New("events: the log is closed")
+// ErrClosed is what readers are answered after Stop.
+var ErrClosed error = &session.Error{Code: session.CodeShuttingDown, Op: "follow events"}
 
 // Observer counts what the log does. Its methods never block.
 type Observer interface {
@@ -125,6 +124,20 @@ func (l *Log) Append(ctx context.Context, list ...session.Event) error {
 	err := l.Table.Append(ctx, list...)
 	l.options.Observer.EventsAppended(time.Since(began), err)
 	return err
+}
+
+// Page gives at most limit stored events after a position, oldest first, and how far they reach. missed reports that
+// retention has deleted events after the position, or that the position is not one of this log.
+func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) (found []session.Event, upTo uint64, missed bool, err error) {
+	first, last, err := l.Bounds(ctx)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	if after > last {
+		return nil, last, true, nil
+	}
+	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
+	return found, upTo, after > 0 && after+1 < first, err
 }
 
 // Readers is how many subscriptions are open.

@@ -40,9 +40,12 @@ func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 			t.Errorf("of b after %d: %s", after, positions(got))
 		}
 	}
-	fresh, future := follow(t, l, 0, ""), follow(t, l, 21, "a")
+	fresh, future := follow(t, l, session.FromNow, ""), follow(t, l, 21, "a")
 	if fresh.Missed() || fresh.From() != 20 || !future.Missed() || future.From() != 20 {
 		t.Errorf("a new reader missed %t from %d; one from the future %t from %d", fresh.Missed(), fresh.From(), future.Missed(), future.From())
+	}
+	if all := follow(t, l, 0, ""); all.Missed() || len(read(t, all, 20)) != 20 {
+		t.Error("a reader from the beginning is not told everything")
 	}
 	add(t, l, entry("a", session.EventState))
 	for _, reader := range []*events.Subscription{fresh, future} {
@@ -79,7 +82,7 @@ func TestAReaderIsToldOnlyTheTypesItAskedFor(t *testing.T) {
 
 func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{PerReader: 3})
-	slow, quick := follow(t, l, 0, ""), follow(t, l, 0, "")
+	slow, quick := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "")
 	if past, err := slow.Past(bounded(t)); err != nil || len(past) > 0 {
 		t.Fatal(past, err)
 	}
@@ -104,7 +107,7 @@ func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
 
 func TestStoppingEndsEveryReader(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
-	one, two, early := follow(t, l, 0, ""), follow(t, l, 0, "a"), follow(t, l, 0, "a")
+	one, two, early := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "a"), follow(t, l, session.FromNow, "a")
 	for _, reader := range []*events.Subscription{one, two} {
 		if _, err := reader.Past(bounded(t)); err != nil {
 			t.Fatal(err)
@@ -210,9 +213,6 @@ func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 // once and in order.
 func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 	st := openStore(t)
-	if err := st.Events().Append(bounded(t), entry("a", session.EventState)); err != nil {
-		t.Fatal(err) // position 0 is not one to come back with
-	}
 	rapid.Check(t, func(rt *rapid.T) {
 		l := events.NewLog(st.Events(), events.Options{
 			Buffer: rapid.IntRange(1, 8).Draw(rt, "buffer"), PerReader: rapid.IntRange(1, 4).Draw(rt, "per reader"),

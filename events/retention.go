@@ -65,7 +65,7 @@ func (r *Retention) Stop(context.Context) error {
 
 func (r *Retention) run() {
 	// From now on; what a process that died left of deleted sessions goes with its age.
-	removed, err := r.log.Subscribe(r.life, 0, "", []session.EventType{session.EventRemoved})
+	removed, err := r.log.Subscribe(r.life, session.FromNow, "", []session.EventType{session.EventRemoved})
 	if err != nil {
 		return
 	}

@@ -22,11 +22,11 @@ type Subscription struct {
 }
 
 // Subscribe follows one session, or all with the empty id, and only the given types if there are any. after is the
-// position of the last event that the reader knows: what came later is told first. 0 begins with what happens from now
-// on. The reader calls Close when it is done.
+// position of the last event that the reader knows: what came later is told first. 0 begins with the oldest that is kept,
+// session.FromNow with what happens from now on. The reader calls Close when it is done. Errors carry a session.Code; ErrClosed is one of them.
 func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (*Subscription, error) {
 	l.mu.Lock()
-	beyond := after > l.tail
+	beyond := after > l.tail && after != session.FromNow
 	l.mu.Unlock()
 	if beyond {
 		// A caller who reads pages can be ahead of what was handed on.
@@ -45,15 +45,16 @@ func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 		of: l, id: id, types: types, from: l.tail, known: after,
 		events: make(chan session.Event, l.options.PerReader),
 	}
-	if after == 0 || after < l.floor || beyond {
-		s.missed, s.known = after != 0, l.tail
+	s.missed = beyond || after > 0 && after < l.floor
+	if s.missed || after == session.FromNow {
+		s.known = l.tail
 	}
 	l.open++
 	return s, nil
 }
 
 // Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
-// Errors carry a session.Code, or are ErrClosed.
+// Errors carry a session.Code.
 func (s *Subscription) Past(ctx context.Context) ([]session.Event, error) {
 	for {
 		found, live, err := s.remembered()

@@ -64,19 +64,25 @@ type SupervisionNode struct {
 	Quarantined bool
 }
 
-// Live is where the event streams read from.
+// Live is the durable log of events, as it is read and followed. Errors carry a session.Code.
 type Live interface {
-	// Subscribe follows one session, or all with the empty id, from the event after the given number on; 0: from now.
-	Subscribe(after uint64, id session.ID) (Subscription, error)
+	// Subscribe follows one session, or all with the empty id, and only the given types if there are any, from the event
+	// after the given position on; session.FromNow: from now. session.CodeShuttingDown once the process ends.
+	Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (Subscription, error)
+	// Page gives at most limit stored events after a position, oldest first, and how far they reach: the position to go on
+	// from. missed reports that retention has deleted events after the position.
+	Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) (found []session.Event, upTo uint64, missed bool, err error)
 }
 
-// Subscription is one reader's view of the live events.
+// Subscription is one reader's view of the log. It belongs to one goroutine.
 type Subscription interface {
+	// Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
+	Past(ctx context.Context) ([]session.Event, error)
 	// C is closed when the reader was too slow, and when the process ends.
-	C() <-chan session.LiveEvent
-	// Missed reports that events were lost between the number given to Subscribe and now.
+	C() <-chan session.Event
+	// Missed reports that events were lost between the position given to Subscribe and now.
 	Missed() bool
-	// From is the number of the last event at the time of the subscription.
+	// From is the position of the last event at the time of the subscription.
 	From() uint64
 	Close()
 }

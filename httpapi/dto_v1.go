@@ -151,19 +151,6 @@ type v1Crash struct {
 	Stack  string    `json:"stack,omitempty" doc:"Only where one session is asked for."`
 }
 
-type v1Event struct {
-	Seq       string     `json:"seq,omitempty" doc:"The id of the event: ?after= and Last-Event-ID take it. A snapshot has none."`
-	At        time.Time  `json:"at"`
-	Type      v1LiveType `json:"type"`
-	SessionID string     `json:"session_id"`
-	Session   *v1Session `json:"session,omitempty" doc:"The session as it is then; absent once it is removed."`
-	QR        *v1QR      `json:"qr,omitempty" doc:"The code that can be scanned now, in session.qr and session.snapshot."`
-}
-
-type v1Resync struct {
-	Reason string `json:"reason" doc:"Why the present state follows anew."`
-}
-
 type v1Problem struct {
 	Type    string         `json:"type" doc:"urn:wasup:error: and the code."`
 	Title   string         `json:"title" doc:"The status in words."`
@@ -189,7 +176,6 @@ type (
 	v1Desired    string
 	v1Outcome    string
 	v1PasskeyDue string
-	v1LiveType   string
 )
 
 // The steps of a passkey.
@@ -198,10 +184,9 @@ const (
 	passkeyConfirmation v1PasskeyDue = "confirmation" // POST …/passkey/confirmation once the codes are the same
 )
 
-func (v1State) Schema(huma.Registry) *huma.Schema    { return oneOf(session.States()) }
-func (v1Cause) Schema(huma.Registry) *huma.Schema    { return oneOf(session.Causes()) }
-func (v1Outcome) Schema(huma.Registry) *huma.Schema  { return oneOf(session.QROutcomes()) }
-func (v1LiveType) Schema(huma.Registry) *huma.Schema { return oneOf(session.LiveTypes()) }
+func (v1State) Schema(huma.Registry) *huma.Schema   { return oneOf(session.States()) }
+func (v1Cause) Schema(huma.Registry) *huma.Schema   { return oneOf(session.Causes()) }
+func (v1Outcome) Schema(huma.Registry) *huma.Schema { return oneOf(session.QROutcomes()) }
 func (v1PasskeyDue) Schema(huma.Registry) *huma.Schema {
 	return oneOf([]v1PasskeyDue{passkeyResponse, passkeyConfirmation})
 }

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 
 	"wasup/events"
 	"wasup/session"
+	"wasup/store"
 )
 
 // testCode has the form and the length of the codes that WhatsApp's client library issues.
@@ -35,7 +38,9 @@ type scripted struct {
 	settle func(ctx context.Context, verb string, id session.ID, settings session.Settings) (session.Status, error)
 	link   func(ctx context.Context, step string, id session.ID, value string) (string, time.Time, error)
 	tree   []SupervisionNode
-	live   *events.Live
+	buffer events.Options
+	log    func() *events.Log // opened by the first who needs it
+	feed   *events.Feed
 
 	watches *watches
 }
@@ -110,8 +115,89 @@ func (f *scripted) ConfirmPasskey(ctx context.Context, id session.ID) (session.S
 	return f.statuses[id], err
 }
 
-func (f *scripted) Subscribe(after uint64, id session.ID) (Subscription, error) {
-	return f.live.Subscribe(after, id)
+func (f *scripted) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (Subscription, error) {
+	subscription, err := f.log().Subscribe(ctx, after, id, types)
+	if err != nil {
+		return nil, err
+	}
+	return subscription, nil
+}
+
+func (f *scripted) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) ([]session.Event, uint64, bool, error) {
+	return f.log().Page(ctx, after, id, types, limit)
+}
+
+// publish tells the log where a session is, and waits until it is stored.
+func (r *rig) publish(t testing.TB, statuses ...session.Status) {
+	t.Helper()
+	_, before := r.events(t).Span()
+	for i := range statuses {
+		r.sessions.feed.Publish(statuses[i])
+	}
+	r.stored(t, before)
+}
+
+// remove tells the log that a session was deleted.
+func (r *rig) remove(t testing.TB, id session.ID) {
+	t.Helper()
+	_, before := r.events(t).Span()
+	r.sessions.feed.Remove(id)
+	r.stored(t, before)
+}
+
+// append adds an event to the log, as other rooms do.
+func (r *rig) append(t testing.TB, list ...session.Event) {
+	t.Helper()
+	if err := r.events(t).Append(t.Context(), list...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) events(t testing.TB) *events.Log {
+	t.Helper()
+	return r.sessions.log()
+}
+
+// stored waits until the log goes beyond a position and nothing waits to be written.
+func (r *rig) stored(t testing.TB, before uint64) {
+	t.Helper()
+	watch := r.sessions.log().Watch()
+	defer watch.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		if _, tail := r.sessions.log().Span(); tail > before && r.sessions.feed.Waiting() == 0 {
+			return
+		}
+		select {
+		case <-watch.C():
+		case <-ctx.Done():
+			t.Fatal("the event was never stored")
+		}
+	}
+}
+
+// openLog is the log of a test, in a database of its own.
+func (r *rig) openLog(t testing.TB) *events.Log {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	log := events.NewLog(st.Events(), r.sessions.buffer)
+	if err := log.Start(ctx); err != nil {
+		t.Error(err)
+	}
+	r.sessions.feed = events.NewFeed(log, r.Describe, nil)
+	r.sessions.feed.Start()
+	t.Cleanup(func() {
+		if err := errors.Join(r.sessions.feed.Stop(context.Background()), log.Stop(context.Background()), st.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return log
 }
 
 func (f *scripted) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
@@ -181,11 +267,8 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return testNow }
 	}
-	if f.live == nil {
-		f.live = events.NewLive(16, 16)
-	}
 	f.watches = &watches{}
-	t.Cleanup(f.live.Close)
+	f.log = sync.OnceValue(func() *events.Log { return r.openLog(t) })
 	var err error
 	r.Server, err = New(cfg, Deps{
 		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Health: f, Observer: r.observer, Version: "1.2.3",

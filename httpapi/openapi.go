@@ -180,7 +180,9 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 		for _, format := range op.formats() {
 			media := &huma.MediaType{}
 			switch {
-			case (format == contentJSON || format == contentEvents) && op.answer != nil:
+			case format == contentEvents:
+				media.Schema = a.schema(op.event)
+			case format == contentJSON && op.answer != nil:
 				media.Schema = a.schema(op.answer)
 			case format == contentJSON:
 				media.Schema = &huma.Schema{Type: huma.TypeObject}

@@ -29,6 +29,7 @@ type operation struct {
 
 	status  int // of the success
 	answer  any // a value of the success's type; nil: no body, or none that is JSON
+	event   any // a value of the type of each event's data, where the success can be a stream of events
 	success string
 	refuses []int // statuses of problems beside those that every route has
 

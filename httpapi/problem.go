@@ -24,6 +24,7 @@ const (
 	probTooLarge   = "body_too_large"
 	probSlow       = "request_timeout"
 	probStreams    = "too_many_streams"
+	probUpgrade    = "upgrade_required"
 	probLinked     = "already_linked"
 	probStopped    = "session_stopped"
 	probLinkFailed = "linking_failed"
@@ -46,6 +47,7 @@ func httpProblems() []problemRow {
 		{probTooLarge, 413, "The body is larger than the server takes."},
 		{probSlow, 408, "The request did not arrive in time."},
 		{probStreams, 429, "As many event streams as allowed are open already."},
+		{probUpgrade, 426, "The route speaks WebSocket only."},
 		{probLinked, 409, "The session is linked already, so there is no code to scan."},
 		{probStopped, 409, "Somebody stopped the session while the request waited."},
 		{probLinkFailed, 422, "The session did not come to a code: `state` and `cause` say why. A person has to act."},

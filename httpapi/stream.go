@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"wasup/session"
 )
 
 const (
@@ -26,17 +24,11 @@ const (
 // itself, until the write deadline ends it. A caller that has left is noticed by the next write, the next heartbeat at
 // the latest.
 type stream struct {
-	of       *Server
-	id       session.ID // "": all sessions
-	sub      Subscription
-	conn     net.Conn
-	pictures bool
-
-	snapshots []session.Status // still to be told
-	last      uint64           // what the reader knows once it has the snapshots; 0: there are none
-	out       bytes.Buffer
-	beat      *time.Timer
-	close     sync.Once
+	reader
+	conn  net.Conn
+	out   bytes.Buffer
+	beat  *time.Timer
+	close sync.Once
 }
 
 // begin prepares what comes before the events: how long to wait before coming back, and the present state unless the
@@ -45,18 +37,14 @@ func (st *stream) begin(snapshots bool) {
 	st.beat = time.NewTimer(st.of.cfg.Heartbeat)
 	st.out.WriteString("retry: " + strconv.FormatInt(reconnectAfter.Milliseconds(), 10) + "\n\n")
 	if st.sub.Missed() {
-		st.write("", "resync", v1Resync{Reason: "Events were lost since the given id; the present state follows."})
+		st.write("", "resync", lost)
 	}
-	if !snapshots {
-		return
-	}
-	st.last = st.sub.From()
-	if st.id == "" {
-		st.snapshots = st.of.deps.Slots.List()
-	} else if status, ok := st.of.deps.Sessions.Status(st.id); ok {
-		st.snapshots = []session.Status{status}
+	if snapshots {
+		st.present()
 	}
 }
+
+var lost = v1Resync{Reason: "Events were lost since the given id; the present state follows."}
 
 // Read gives what is to be written next, waiting for it if need be.
 func (st *stream) Read(p []byte) (n int, err error) {
@@ -66,7 +54,7 @@ func (st *stream) Read(p []byte) (n int, err error) {
 			n, err = 0, io.ErrUnexpectedEOF
 		}
 	}()
-	if st.out.Len() == 0 {
+	for st.out.Len() == 0 {
 		if !st.next() {
 			return 0, io.EOF
 		}
@@ -77,16 +65,23 @@ func (st *stream) Read(p []byte) (n int, err error) {
 	return st.out.Read(p)
 }
 
-// next fills the buffer; false: the stream is over.
+// next fills the buffer, or finds that nothing is stored; false: the stream is over.
 func (st *stream) next() bool {
-	if st.last != 0 {
-		st.present()
+	if st.showing {
+		st.tellPresent()
 		return true
 	}
 	select {
 	case <-st.of.waits.Done(): // a select with several ready cases picks any: the drain comes first
 		return false
 	default:
+	}
+	if !st.live {
+		found, ok := st.past()
+		for i := range found {
+			st.writeEvent(st.tell(&found[i]))
+		}
+		return ok
 	}
 	select {
 	case <-st.of.waits.Done():
@@ -95,7 +90,7 @@ func (st *stream) next() bool {
 		if !open {
 			return false
 		}
-		st.tell(&event)
+		st.writeEvent(st.tell(&event))
 		st.more()
 	case <-st.beat.C:
 		st.out.WriteString(": heartbeat\n\n")
@@ -112,54 +107,28 @@ func (st *stream) more() {
 			if !open {
 				return // the next read ends the stream
 			}
-			st.tell(&event)
+			st.writeEvent(st.tell(&event))
 		default:
 			return
 		}
 	}
 }
 
-// present tells where sessions are. Only after the last of them the reader is given an id: with one that came earlier
+// tellPresent tells where sessions are. Only after the last of them the reader is given an id: with one that came earlier
 // it would come back believing that it knows them all.
-func (st *stream) present() {
+func (st *stream) tellPresent() {
 	for len(st.snapshots) > 0 && st.out.Len() < chunkBytes {
-		status := st.snapshots[0]
+		st.writeEvent(st.of.snapshot(&st.snapshots[0], st.pictures))
 		st.snapshots = st.snapshots[1:]
-		st.tell(&session.LiveEvent{At: st.of.cfg.Now(), Type: session.LiveSnapshot, Status: status})
 	}
 	if len(st.snapshots) > 0 {
 		return
 	}
-	st.out.WriteString("id: " + strconv.FormatUint(st.last, 10) + "\n\n")
-	st.snapshots, st.last = nil, 0
+	st.out.WriteString("id: " + strconv.FormatUint(st.sub.From(), 10) + "\n\n")
+	st.snapshots, st.showing = nil, false
 }
 
-// tell writes one event.
-func (st *stream) tell(event *session.LiveEvent) {
-	out := v1Event{At: stamp(event.At), Type: v1LiveType(event.Type), SessionID: string(event.Status.ID)}
-	id := ""
-	if event.Seq > 0 {
-		id = strconv.FormatUint(event.Seq, 10)
-		out.Seq = id
-	}
-	if event.Type != session.LiveRemoved {
-		now := st.of.v1SessionOf(&event.Status)
-		out.Session = &now
-	}
-	if (event.Type == session.LiveQR || event.Type == session.LiveSnapshot) && st.of.scannable(&event.Status) {
-		qr := v1QROf(event.Status.QR)
-		if st.pictures {
-			// Without a picture the code itself is still there.
-			qr.Image, _ = st.of.image(event.Status.QR.Code)
-		}
-		out.QR = &qr
-		if st.id != "" {
-			// Who follows one session waits for its scan. Who follows all of them watches, and asks for nothing.
-			st.of.watch(event.Status)
-		}
-	}
-	st.write(id, string(event.Type), out)
-}
+func (st *stream) writeEvent(event v1Event) { st.write(event.ID, string(event.Type), event) }
 
 func (st *stream) write(id, name string, data any) {
 	if id != "" {
@@ -179,8 +148,7 @@ func (st *stream) write(id, name string, data any) {
 func (st *stream) Close() error {
 	st.close.Do(func() {
 		st.beat.Stop()
-		st.sub.Close()
-		st.of.streams.Add(-1)
+		st.reader.close()
 	})
 	return nil
 }

@@ -89,20 +89,40 @@ func (l *listening) must() sent {
 }
 
 // expect reads an event of this kind, holds it against the document and gives what it says.
-func (l *listening) expect(event string) v1Event {
+func (l *listening) expect(event string) seen {
 	l.t.Helper()
 	block := l.must()
 	if block.event != event {
 		l.t.Fatalf("event %+v, expected %s", block, event)
 	}
-	fits(l.t, l.api, l.api.schema(v1Event{}), block.data)
-	var out v1Event
-	if err := json.Unmarshal([]byte(block.data), &out); err != nil {
-		l.t.Fatal(err)
-	}
-	if out.Seq != block.id || string(out.Type) != event {
+	out := seenIn(l.t, l.api, block.data)
+	if out.ID != block.id || string(out.Type) != event {
 		l.t.Fatalf("%+v in %+v", out, block)
 	}
+	return out
+}
+
+// seen is an event with what it says of its session.
+type seen struct {
+	v1Event
+	v1EventState
+}
+
+// seenIn reads an event and holds it against the document.
+func seenIn(t testing.TB, api *api, text string) seen {
+	t.Helper()
+	fits(t, api, api.schema(v1Event{}), text)
+	var out seen
+	if err := json.Unmarshal([]byte(text), &out.v1Event); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(out.Type), "session.") {
+		return out
+	}
+	if err := json.Unmarshal(out.Data, &out.v1EventState); err != nil {
+		t.Fatal(err)
+	}
+	fits(t, api, api.schema(v1EventState{}), string(out.Data))
 	return out
 }
 
@@ -137,14 +157,14 @@ func TestAStreamBeginsWithThePresentAndGoesOnLive(t *testing.T) {
 	if from.id == "" || from.data != "" {
 		t.Errorf("after the snapshots comes %+v", from)
 	}
-	f.live.Publish(pairing("a"))
-	if event := l.expect("session.state"); event.SessionID != "a" || event.QR != nil || event.Seq <= from.id {
+	r.publish(t, pairing("a"))
+	if event := l.expect("session.state"); event.SessionID != "a" || event.QR != nil || event.ID == from.id || event.Seq != 1 {
 		t.Errorf("%+v", event)
 	}
 	if event := l.expect("session.qr"); event.QR == nil || event.QR.Code != testCode || event.QR.Sequence != 1 || !event.QR.ExpiresAt.Equal(testNow.Add(time.Minute)) {
 		t.Errorf("%+v", event)
 	}
-	f.live.Remove("a")
+	r.remove(t, "a")
 	if event := l.expect("session.removed"); event.SessionID != "a" || event.Session != nil {
 		t.Errorf("%+v", event)
 	}
@@ -166,8 +186,8 @@ func TestFollowingOneSessionKeepsItsPairingAttended(t *testing.T) {
 	if watched := f.watches.all(); len(watched) != 1 || watched[0] != "a" {
 		t.Errorf("watched %v", watched)
 	}
-	f.live.Publish(pairing("b"))
-	f.live.Publish(pairing("a"))
+	r.publish(t, pairing("b"))
+	r.publish(t, pairing("a"))
 	if event := l.expect("session.state"); event.SessionID != "a" {
 		t.Errorf("%+v", event)
 	}
@@ -180,41 +200,48 @@ func TestFollowingOneSessionKeepsItsPairingAttended(t *testing.T) {
 func TestAStreamGoesOnWhereItWasLeft(t *testing.T) {
 	t.Parallel()
 	f := behind(plain("a", session.Ready, session.CauseConnected))
-	f.live = events.NewLive(4, 16)
+	f.buffer = events.Options{Buffer: 4, Page: 3} // most of it is read from the database
 	r := newRig(t, Config{}, &f)
 	l := r.listen(t, "/v1/events")
 	l.must()
 	l.expect("session.snapshot")
 	l.must()
 	states := session.States()
-	var seqs []string
+	var ids []string
 	for _, state := range states {
-		f.live.Publish(plain("a", state, session.CauseNone))
-		seqs = append(seqs, l.expect("session.state").Seq)
+		r.publish(t, plain("a", state, session.CauseNone))
+		ids = append(ids, l.expect("session.state").ID)
 	}
-	last := len(states) - 1
-	for _, way := range []func(seq string) *listening{
-		func(seq string) *listening { return r.listen(t, "/v1/events?after="+seq) },
-		func(seq string) *listening {
-			return r.listen(t, "/v1/sessions/a/events?after=1", "Last-Event-ID: "+seq)
-		},
-	} {
-		back := way(seqs[last-2])
-		back.must()
-		for _, state := range states[last-1:] {
-			if event := back.expect("session.state"); event.Session.Status.State != v1State(state) {
-				t.Errorf("%+v, expected %s", event, state)
+	for from := range states {
+		for _, way := range []func(id string) *listening{
+			func(id string) *listening { return r.listen(t, "/v1/events?after="+id) },
+			func(id string) *listening {
+				return r.listen(t, "/v1/sessions/a/events?after=1", "Last-Event-ID: "+id)
+			},
+		} {
+			back := way(ids[from])
+			back.must()
+			for _, state := range states[from+1:] {
+				if event := back.expect("session.state"); event.Session.Status.State != v1State(state) {
+					t.Errorf("%+v, expected %s", event, state)
+				}
 			}
+			back.close()
 		}
 	}
-	lost := r.listen(t, "/v1/events", "Last-Event-ID: "+seqs[0])
-	lost.must()
-	if block := lost.must(); block.event != "resync" || block.id != "" {
-		t.Errorf("%+v", block)
-	}
-	lost.expect("session.snapshot")
-	if block := lost.must(); block.id != seqs[last] {
-		t.Errorf("the present is that after %q, not %s", block.id, seqs[last])
+	last := ids[len(ids)-1]
+	keep := events.NewRetention(r.events(t), events.Keep{Count: 2}, nil)
+	keep.Run(t.Context())
+	for _, unknown := range []string{ids[0], "123456789"} {
+		lost := r.listen(t, "/v1/events", "Last-Event-ID: "+unknown)
+		lost.must()
+		if block := lost.must(); block.event != "resync" || block.id != "" {
+			t.Errorf("%+v", block)
+		}
+		lost.expect("session.snapshot")
+		if block := lost.must(); block.id != last {
+			t.Errorf("the present is that after %q, not %s", block.id, last)
+		}
 	}
 }
 
@@ -250,8 +277,8 @@ func TestAShutdownEndsStreamsInOrder(t *testing.T) {
 	for _, l := range all {
 		ended(t, l)
 	}
-	if f.live.Readers() != 0 || r.streams.Load() != 0 {
-		t.Errorf("%d readers and %d streams are left", f.live.Readers(), r.streams.Load())
+	if r.events(t).Readers() != 0 || r.streams.Load() != 0 {
+		t.Errorf("%d readers and %d streams are left", r.events(t).Readers(), r.streams.Load())
 	}
 }
 
@@ -274,13 +301,13 @@ func TestACallerWhoHasLeftIsNoticed(t *testing.T) {
 	l := r.listen(t, "/v1/events")
 	l.must()
 	l.close()
-	until(t, "the reader is gone", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return f.live.Readers() == 0 && r.streams.Load() == 0 })
+	until(t, "the reader is gone", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return r.events(t).Readers() == 0 && r.streams.Load() == 0 })
 }
 
 func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
 	t.Parallel()
 	f := behind()
-	f.live = events.NewLive(16, 64)
+	f.buffer = events.Options{Buffer: 16, PerReader: 64}
 	r := newRig(t, Config{Heartbeat: time.Hour}, &f)
 	quick := r.listen(t, "/v1/events")
 	quick.must()
@@ -297,17 +324,17 @@ func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
 	if _, err := io.WriteString(slow, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the second stream is open", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return f.live.Readers() == 2 })
+	until(t, "the second stream is open", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return r.events(t).Readers() == 2 })
 	big := plain("a", session.Ready, session.CauseConnected)
 	n := 0
 	until(t, "the slow reader is dropped", func() {
 		n++
 		big.Account.PushName = fmt.Sprint(n, strings.Repeat("x", 60_000))
-		f.live.Publish(big)
+		r.publish(t, big)
 		if event := quick.expect("session.state"); event.Session.Status.Account.PushName != big.Account.PushName {
 			t.Fatal("the quick reader lost an event")
 		}
-	}, func() bool { return f.live.Readers() == 1 })
+	}, func() bool { return r.events(t).Readers() == 1 })
 	// The connection of the slow one ends once its write does; here by the shutdown, which cuts it.
 }
 
@@ -340,7 +367,9 @@ func TestStreamsAreBoundedAndTheirParametersAreChecked(t *testing.T) {
 	if r.streams.Load() != 1 {
 		t.Errorf("%d streams are counted", r.streams.Load())
 	}
-	f.live.Close()
+	if err := r.events(t).Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ended(t, l)
 	if answer := r.do(t, "GET", "/v1/events", ""); answer.status != 503 {
 		t.Errorf("%d %s", answer.status, answer.body)

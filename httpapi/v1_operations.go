@@ -146,27 +146,6 @@ func (a *api) linkOperations() []operation {
 	}
 }
 
-func (a *api) liveOperations() []operation {
-	follow := operation{
-		method: fiber.MethodGet, tag: tagLive, produces: []string{contentEvents}, answer: v1Event{}, status: fiber.StatusOK,
-		detail: "Server-sent events. First a session.snapshot of each session, then session.state, session.qr (each rotation of a code) and " +
-			"session.removed as they happen; each event's data is JSON. A comment comes when nothing else does. A reader that comes back " +
-			"with Last-Event-ID is told what it missed, or gets a `resync` event and new snapshots where that is no longer known. " +
-			"One that does not keep up is disconnected.",
-		query: []parameter{
-			{"after", "The id of the last event that is known; Last-Event-ID wins over it.", shortText(20)},
-			{"image", "png: a code comes with its picture, as a data: URL.", &huma.Schema{Type: huma.TypeString, Enum: []any{"png"}}},
-		},
-		header: headerLastEvent, success: "The stream.", refuses: []int{429},
-	}
-	one, all := follow, follow
-	one.path, one.name, one.summary, one.serve = "/v1/sessions/:id/events", "followSession", "follow a session live", v1SessionEvents
-	one.refuses = []int{404, 429}
-	one.detail += " Following one session keeps its pairing attended."
-	all.path, all.name, all.summary, all.serve = "/v1/events", "followSessions", "follow every session live", v1Events
-	return []operation{one, all}
-}
-
 func (a *api) supervisionOperations() []operation {
 	yesNo := func() *huma.Schema { return &huma.Schema{Type: huma.TypeBoolean} }
 	return []operation{

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -25,6 +26,7 @@ const (
 	EventCall          EventType = "call"                  // CallData
 	EventGroup         EventType = "group.changed"         // GroupData
 	EventTest          EventType = "webhook.test"          // sent by the test button of a webhook only; never in the log
+	EventSnapshot      EventType = "session.snapshot"      // where a session is when somebody begins to follow; never in the log
 )
 
 // EventTypes lists every type that can be in the log.
@@ -48,6 +50,9 @@ type Event struct {
 	// Remote is the secret half of the event's media, which Data does not show; nil where there is none.
 	Remote *Remote
 }
+
+// FromNow is the position of a reader of the log who wants only what happens from now on. 0 is the beginning.
+const FromNow = math.MaxUint64
 
 // Journal is the durable log as those see it who add to it. What Append reported is on disk. An event whose Key the
 // session's log has is left out without an error.

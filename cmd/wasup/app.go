@@ -29,7 +29,8 @@ type App struct {
 	metrics *metrics.Metrics
 
 	sessions *supervisor.Supervisor
-	live     *events.Live
+	events   *events.Log
+	feed     *events.Feed
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
@@ -77,6 +78,9 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.lost = db.Lost()
 	a.onStop("store", func(context.Context) error { return db.Close() })
+	if err := a.startEvents(ctx, db); err != nil {
+		return err
+	}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
@@ -86,13 +90,12 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.onStop("whatsapp", dialer.Close)
-	a.live = events.NewLive(liveBuffer, livePerReader)
 	a.sessions = supervisor.New(a.supervision(dialer, dialer, db))
 	a.onStop("sessions", a.sessions.Stop)
 	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
 	a.onStop("outbox", box.Close)
 	a.metrics.Watch(metrics.Sources{
-		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.live.Readers, Pools: pools(db),
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db),
 		ClientVersion: dialer.Version,
 	})
 	a.http, err = httpapi.New(
@@ -101,7 +104,7 @@ func (a *App) start(ctx context.Context) error {
 			SendTimeout: a.cfg.Send.Timeout + sendMargin,
 		},
 		httpapi.Deps{
-			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.live},
+			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events},
 			Sender: sender{box}, Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
@@ -139,7 +142,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
 	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
 	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
-	var watcher supervisor.Observer = observed{a.metrics, a.live}
+	var watcher supervisor.Observer = observed{a.metrics, a.feed}
 	if a.between.observer != nil {
 		watcher = a.between.observer(watcher)
 	}
@@ -147,7 +150,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 		dialer = a.between.dialer(dialer)
 	}
 	return supervisor.Config{
-		Dialer: dialer, Refresher: refresher, Store: db.Sessions(), Observer: watcher, Live: a.live, Policy: policy, Log: a.log,
+		Dialer: dialer, Refresher: refresher, Store: db.Sessions(), Observer: watcher, Live: a.feed, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
@@ -159,10 +162,6 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 const (
 	// sendMargin is what the HTTP side waits beyond a send's own limit, so that the answer has the sender's cause.
 	sendMargin = 15 * time.Second
-	// liveBuffer is how many events are remembered for readers who come back, about 1 KB each.
-	liveBuffer = 4096
-	// livePerReader is how far a reader of the live events may be behind before it is dropped.
-	livePerReader = 256
 )
 
 // saveTimeout bounds one write of what was observed of a session; it is tried again when it fails.

@@ -84,24 +84,24 @@ func (s slots) Tree() []httpapi.SupervisionNode {
 	return nodes
 }
 
-// live is the hub as httpapi wants it.
-type live struct{ hub *events.Live }
+// live is the log as httpapi wants it.
+type live struct{ *events.Log }
 
-func (l live) Subscribe(after uint64, id session.ID) (httpapi.Subscription, error) {
-	subscription, err := l.hub.Subscribe(after, id)
+func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpapi.Subscription, error) {
+	subscription, err := l.Log.Subscribe(ctx, after, id, types)
 	if err != nil {
 		return nil, err // and no interface that holds a nil
 	}
 	return subscription, nil
 }
 
-// observed is the metrics as the supervisor wants them; the hub is told of deletions, which have no snapshot.
+// observed is the metrics as the supervisor wants them; the feed is told of deletions, which have no snapshot.
 type observed struct {
 	*metrics.Metrics
-	live *events.Live
+	feed *events.Feed
 }
 
 func (o observed) SessionRemoved(id session.ID) {
 	o.Metrics.SessionRemoved(id)
-	o.live.Remove(id)
+	o.feed.Remove(id)
 }

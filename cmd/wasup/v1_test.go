@@ -17,16 +17,18 @@ import (
 type seenLive struct {
 	Type      string `json:"type"`
 	SessionID string `json:"session_id"`
-	Session   struct {
-		Status struct {
-			State   string `json:"state"`
-			Passkey string `json:"passkey"`
-		} `json:"status"`
-	} `json:"session"`
-	QR *struct {
-		Code     string `json:"code"`
-		Sequence int    `json:"sequence"`
-	} `json:"qr"`
+	Data      struct {
+		Session struct {
+			Status struct {
+				State   string `json:"state"`
+				Passkey string `json:"passkey"`
+			} `json:"status"`
+		} `json:"session"`
+		QR *struct {
+			Code     string `json:"code"`
+			Sequence int    `json:"sequence"`
+		} `json:"qr"`
+	} `json:"data"`
 }
 
 // following is an open event stream of one session.
@@ -75,7 +77,7 @@ func (f *following) until(what string, fits func(*seenLive) bool) *seenLive {
 
 func (f *following) state(state string) *seenLive {
 	f.t.Helper()
-	return f.until(state, func(e *seenLive) bool { return e.Type == "session.state" && e.Session.Status.State == state })
+	return f.until(state, func(e *seenLive) bool { return e.Type == "session.state" && e.Data.Session.Status.State == state })
 }
 
 func (h *house) v1(method, path, body string) answer {
@@ -89,11 +91,11 @@ func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 	h.v1("POST", "", `{"id":"shop","name":"Shop","metadata":{"team":"a"}}`).is(201).with("id", "shop", "name", "Shop")
 	live := h.follow("shop")
 	live.until("snapshot", func(e *seenLive) bool {
-		return e.Type == "session.snapshot" && e.Session.Status.State == "NOT_INITIALIZED"
+		return e.Type == "session.snapshot" && e.Data.Session.Status.State == "NOT_INITIALIZED"
 	})
 
 	asked := h.v1("GET", "/shop/qr?wait=1m", "").is(200).with("outcome", "qr", "state", "QR_REQUIRED")
-	qr := live.until("code", func(e *seenLive) bool { return e.Type == "session.qr" }).QR
+	qr := live.until("code", func(e *seenLive) bool { return e.Type == "session.qr" }).Data.QR
 	if code := asked.fields["qr"].(map[string]any)["code"]; code != qr.Code || qr.Sequence != 1 {
 		t.Fatalf("asked: %v, told live: %+v", code, qr)
 	}
@@ -145,7 +147,7 @@ func TestV1LinksByPhoneNumberAndByPasskey(t *testing.T) {
 		linked <- err
 	}()
 	due := func(step string) {
-		live.until(step, func(e *seenLive) bool { return e.Session.Status.Passkey == step })
+		live.until(step, func(e *seenLive) bool { return e.Data.Session.Status.Passkey == step })
 	}
 	due("response")
 	challenge, err := json.Marshal(h.v1("GET", "/shop/passkey", "").is(200).with("step", "response").fields["challenge"])
