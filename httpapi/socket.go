@@ -150,14 +150,31 @@ func (s *Server) serveSocket(w *socket, conn net.Conn, request *http.Request, sn
 	if err != nil {
 		return
 	}
-	defer func() { _ = w.conn.CloseNow() }()
 	w.conn.SetReadLimit(1 << 10)
-	// Callers have nothing to say. Reading notices when they leave.
-	here := w.conn.CloseRead(s.waits)
+	// Not the server's context: the end of a connection's context breaks it off, without a closing frame.
+	here, leave := context.WithCancel(context.Background())
+	defer leave()
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		defer leave()
+		w.listen(here)
+	}()
 	code, reason := w.run(here, snapshots)
-	timer := time.AfterFunc(goodbye, func() { _ = w.conn.CloseNow() })
+	timer := time.AfterFunc(goodbye, func() { _ = conn.Close() })
 	defer timer.Stop()
 	_ = w.conn.Close(code, reason) // whoever is gone hears nothing
+	_ = conn.Close()
+	<-left
+}
+
+// listen notices when the caller leaves. What it says is nobody's business.
+func (w *socket) listen(here context.Context) {
+	for {
+		if _, _, err := w.conn.Read(here); err != nil {
+			return
+		}
+	}
 }
 
 // run tells events until there is a reason to end.
@@ -195,8 +212,10 @@ func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
 	defer beat.Stop()
 	for {
 		select {
-		case <-here.Done():
+		case <-w.of.waits.Done():
 			return websocket.StatusGoingAway, "shutting down"
+		case <-here.Done():
+			return websocket.StatusNormalClosure, ""
 		case event, open := <-w.sub.C():
 			if !open {
 				return websocket.StatusPolicyViolation, "too slow"

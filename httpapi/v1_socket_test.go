@@ -198,6 +198,7 @@ func TestOnlyAProperHandshakeOfOurOwnPagesBecomesASocket(t *testing.T) {
 	}
 	w := r.talk(t, "/v1/events/ws")
 	w.expect("session.snapshot")
+	w.expect("present")
 	_, answer, err := r.dial(t, "/v1/events/ws", nil)
 	if err == nil || answer == nil || answer.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("one too many: %v, %v", answer, err)
@@ -212,13 +213,14 @@ func TestOnlyAProperHandshakeOfOurOwnPagesBecomesASocket(t *testing.T) {
 	if answer != nil {
 		_ = answer.Body.Close()
 	}
-	// What a caller says is none of our business, and ends it.
-	if err := w.conn.Write(w.ctx, websocket.MessageText, []byte("hello")); err != nil {
-		t.Fatal(err)
+	// What a caller says is nobody's business, unless it is much.
+	for _, says := range []string{"hello", strings.Repeat("x", 2000)} {
+		if err := w.conn.Write(w.ctx, websocket.MessageText, []byte(says)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	w.expect("present")
-	if _, _, err := w.conn.Read(w.ctx); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
-		t.Errorf("a caller who talks is ended with %v", err)
+	if _, _, err := w.conn.Read(w.ctx); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("a caller who talks much is ended with %v", err)
 	}
 	until(t, "the place is free", func() { r.do(t, "GET", "/healthz", "") }, func() bool { return r.streams.Load() == 0 })
 }
