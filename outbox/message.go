@@ -4,7 +4,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"wasup/session"
@@ -20,23 +23,39 @@ const (
 // maxKey is the longest Idempotency-Key, in bytes.
 const maxKey = 255
 
-// NewMessageID chooses the WhatsApp id of a message. With a key it is a function of session and key, so that every
-// attempt, even one after the ledger was lost, has the same id and recipients drop the copies. Without a key it is random.
-func NewMessageID(id session.ID, key string) string {
+// NewMessageID chooses the WhatsApp id of a message. With a key it is a function of session, key and what is sent, so that
+// every attempt, even one after the ledger was lost, has the same id and recipients drop the copies. What is sent belongs
+// to it because recipients would also drop another message for which a key is used again much later. Without a key it is
+// random.
+func NewMessageID(id session.ID, key, hash string) string {
 	var sum [idBytes]byte
 	if key == "" {
 		_, _ = rand.Read(sum[:]) // never fails: crypto/rand ends the process rather than return short
 	} else {
-		hash := hashOf("wasup/message-id/v1", string(id), key)
-		copy(sum[:], hash[:])
+		whole := hashOf("wasup/message-id/v2", string(id), key, hash)
+		copy(sum[:], whole[:])
 	}
 	return idPrefix + strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// bodyHash tells whether two requests ask for the same message.
-func bodyHash(to session.Recipient, text string) string {
-	hash := hashOf("wasup/message-body/v1", string(to), text)
-	return hex.EncodeToString(hash[:])
+// bodyHash tells whether two requests ask for the same message. A file counts by its bytes, not by where they are kept.
+func bodyHash(to session.Recipient, content session.Content) string {
+	if reflect.DeepEqual(content, session.TextOf(content.Text)) {
+		// As the version that knew only texts had it: a key keeps its meaning across the upgrade.
+		whole := hashOf("wasup/message-body/v1", string(to), content.Text)
+		return hex.EncodeToString(whole[:])
+	}
+	if content.Media != nil {
+		media := *content.Media
+		media.File = ""
+		content.Media = &media
+	}
+	encoded, err := json.Marshal(content)
+	if err != nil {
+		encoded = nil // numbers that are none; Content.Check refuses them
+	}
+	whole := hashOf("wasup/message-body/v2", string(to), string(encoded))
+	return hex.EncodeToString(whole[:])
 }
 
 // hashOf hashes the parts with their lengths, so that no two lists of parts give the same input.
@@ -50,42 +69,54 @@ func hashOf(domain string, parts ...string) [sha256.Size]byte {
 	return sha256.Sum256(input)
 }
 
-// Request asks for one text message. Key is the Idempotency-Key header, "" where the caller sent none.
-type Request struct {
-	Session session.ID
-	To      session.Recipient
-	Body    string
-	Key     string
+// draft is the entry of a request.
+func draft(r session.MessageRequest) Entry {
+	hash := bodyHash(r.To, r.Content)
+	return Entry{BodyHash: hash, Message: session.Message{
+		Session: r.Session, ID: NewMessageID(r.Session, r.Key, hash), Key: r.Key, To: r.To, Content: r.Content,
+		State: session.MessageQueued, SendAt: r.SendAt, ExpiresAt: r.ExpiresAt,
+	}}
 }
 
-// check names the first field that is not acceptable, as the caller spelled it.
-func (r Request) check() error {
+// check names the first field that is not acceptable.
+func check(r *session.MessageRequest, now time.Time) error {
 	switch {
 	case r.Session == "":
-		return r.invalid("id", "id: expected the id of a session")
+		return invalid(r.Session, "id", "expected the id of a session")
 	case r.To == "":
-		return r.invalid("to", "to: expected a phone number with country code, or a WhatsApp address")
-	case r.Body == "":
-		return r.invalid("message", "message: expected a text that is not empty")
-	case !utf8.ValidString(r.Body):
-		return r.invalid("message", "message: expected text in UTF-8")
+		return invalid(r.Session, "to", "expected a phone number with country code, or a WhatsApp address")
 	case r.Key != "" && !validKey(r.Key):
-		return r.invalid("Idempotency-Key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
+		return invalid(r.Session, "Idempotency-Key", "expected 1 to 255 visible ASCII characters")
+	case !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now):
+		return invalid(r.Session, "expires_at", "expected a time in the future")
+	case !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(r.SendAt):
+		return invalid(r.Session, "expires_at", "expected a time after send_at")
+	}
+	return (session.Outgoing{ID: "-", To: r.To, Content: r.Content}).Check()
+}
+
+// checkText is check for the one field that a plain text has, by the name that the compatible API gives it.
+func checkText(r *session.MessageRequest) error {
+	switch {
+	case r.Content.Text == "":
+		return invalid(r.Session, "message", "expected a text that is not empty")
+	case !utf8.ValidString(r.Content.Text):
+		return invalid(r.Session, "message", "expected text in UTF-8")
 	}
 	return nil
 }
 
-func (r Request) invalid(field, message string) error {
+func invalid(id session.ID, field, expected string) error {
 	return &session.Error{
-		Code: session.CodeInvalidRequest, Op: "send text", Session: r.Session, Field: field, Message: message,
+		Code: session.CodeInvalidRequest, Op: "send message", Session: id, Field: field, Message: field + ": " + expected,
 	}
 }
 
 // CheckKey says whether an Idempotency-Key header that was sent is acceptable: 1 to 255 visible ASCII characters.
-// Request cannot tell an empty header from none, so whoever reads the header asks here.
+// A request cannot tell an empty header from none, so whoever reads the header asks here.
 func CheckKey(key string) error {
 	if !validKey(key) {
-		return Request{}.invalid("Idempotency-Key", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
+		return invalid("", "Idempotency-Key", "expected 1 to 255 visible ASCII characters")
 	}
 	return nil
 }

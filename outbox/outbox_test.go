@@ -23,11 +23,11 @@ func TestAMessageIsStoredSentAndAcknowledged(t *testing.T) {
 		if want := (session.Outgoing{ID: result.MessageID, To: request(key).To, Content: session.TextOf("hola")}); !reflect.DeepEqual(sent, want) {
 			t.Errorf("sent %+v, want %+v", sent, want)
 		}
-		if result.State != ServerAck || !result.At.Equal(serverTime) || (key != "" && result.MessageID != NewMessageID("51", key)) {
+		if result.State != session.MessageServerAck || !result.At.Equal(serverTime) || (key != "" && result.MessageID != idOf(request(key))) {
 			t.Errorf("result is %+v", result)
 		}
 		stored := r.ledger.all()
-		if len(stored) != 1 || stored[0].State != ServerAck || stored[0].Text != "" || stored[0].MessageID != result.MessageID {
+		if len(stored) != 1 || stored[0].State != session.MessageServerAck || stored[0].Content.Text != "" || stored[0].ID != result.MessageID {
 			t.Errorf("ledger has %+v", stored)
 		}
 	}
@@ -63,14 +63,14 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		other, elsewhere := request("k"), request("k")
-		other.Body, elsewhere.To = "adiós", "5491100000002@s.whatsapp.net"
+		other.Content.Text, elsewhere.To = "adiós", "5491100000002@s.whatsapp.net"
 		done := make(chan error)
 		go func() {
 			_, err := r.SendText(t.Context(), request("k"))
 			done <- err
 		}()
 		synctest.Wait() // the first is in flight
-		for _, q := range []Request{other, elsewhere} {
+		for _, q := range []session.MessageRequest{other, elsewhere} {
 			_, err := r.SendText(t.Context(), q)
 			wantCode(t, err, session.CodeIdempotencyReuse)
 		}
@@ -78,7 +78,7 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range []Request{other, elsewhere} { // and after it was answered
+		for _, q := range []session.MessageRequest{other, elsewhere} { // and after it was answered
 			_, err := r.SendText(t.Context(), q)
 			wantCode(t, err, session.CodeIdempotencyReuse)
 		}
@@ -127,72 +127,12 @@ func TestARefusalIsStoredAndComesBackTheSame(t *testing.T) {
 		if a.Code != code || b.Code != code || a.Message != b.Message || a.Message == "" || a.Status != 463 || b.Status != 463 {
 			t.Errorf("first %+v, then %+v", a, b)
 		}
-		if first != again || first.State != Failed {
+		if first != again || first.State != session.MessageFailed {
 			t.Errorf("first %+v, then %+v", first, again)
 		}
 		r.line.wantSent(t, 1)
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].Text != "" {
-			t.Errorf("ledger has %+v", stored)
-		}
-	}
-}
-
-func TestAnAttemptWithoutAnswerIsSentAgainUnderItsID(t *testing.T) {
-	for _, code := range []session.Code{session.CodeAckOverdue, session.CodeDisconnected, session.CodeRestarted, session.CodeTimeout} {
-		r := newRig(t, Options{})
-		r.line.refuse(code)
-		first, err := r.SendText(t.Context(), request("k"))
-		wantCode(t, err, code)
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != Sending || stored[0].Text != "hola" {
-			t.Fatalf("ledger has %+v", stored)
-		}
-		// What was perhaps delivered is not forgotten because a later attempt could not begin.
-		r.line.refuse(session.CodeNotReady)
-		_, err = r.SendText(t.Context(), request("k"))
-		wantCode(t, err, session.CodeNotReady)
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != Sending {
-			t.Fatalf("after an attempt that could not begin the ledger has %+v", stored)
-		}
-		r.line.acknowledge()
-		last, err := r.SendText(t.Context(), request("k"))
-		if err != nil || last.MessageID != first.MessageID {
-			t.Fatalf("retry gave %+v, %v; want id %s", last, err, first.MessageID)
-		}
-		for _, sent := range r.line.wantSent(t, 3) {
-			if sent.ID != first.MessageID {
-				t.Errorf("sent under %s, want %s", sent.ID, first.MessageID)
-			}
-		}
-	}
-}
-
-func TestWhatACrashLeftIsSentUnderTheStoredID(t *testing.T) {
-	r := newRig(t, Options{})
-	left := Entry{ // by a version that derived its ids another way
-		Session: "51", MessageID: "3EB0ANOTHERDERIVATION0", Key: "k", BodyHash: bodyHash(request("k").To, "hola"), State: Sending,
-	}
-	r.ledger.entries = []Entry{left}
-	r.line.acknowledge()
-	result, err := r.SendText(t.Context(), request("k"))
-	if err != nil || result.MessageID != left.MessageID || r.line.wantSent(t, 1)[0].ID != left.MessageID {
-		t.Errorf("result %+v, %v; want id %s", result, err, left.MessageID)
-	}
-}
-
-func TestWhatNeverLeftIsForgotten(t *testing.T) {
-	for _, code := range []session.Code{
-		session.CodeNotReady, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown, session.CodeQuarantined,
-	} {
-		r := newRig(t, Options{})
-		r.line.refuse(code)
-		_, err := r.SendText(t.Context(), request("k"))
-		wantCode(t, err, code)
-		if stored := r.ledger.all(); len(stored) != 0 {
-			t.Errorf("after %s the ledger has %+v", code, stored)
-		}
-		r.line.acknowledge()
-		if _, err := r.SendText(t.Context(), request("k")); err != nil {
-			t.Errorf("the retry after %s: %v", code, err)
+		if stored := r.ledger.all(); len(stored) != 1 || stored[0].Content.Text != "hola" {
+			t.Errorf("ledger has %+v", stored) // a refused message can be queued again
 		}
 	}
 }
@@ -225,7 +165,7 @@ func TestAnAckIsToldEvenWhenItCannotBeStored(t *testing.T) {
 		synctest.Wait()
 		r.ledger.breakWith(&session.Error{Code: session.CodeStoreFull})
 		r.line.acknowledge()
-		if err := <-done; err != nil || result.State != ServerAck {
+		if err := <-done; err != nil || result.State != session.MessageServerAck {
 			t.Errorf("result %+v, %v", result, err)
 		}
 	})
@@ -238,7 +178,7 @@ func TestACallerThatGoesAwayDoesNotStopTheAttempt(t *testing.T) {
 		done := make(chan error)
 		go func() {
 			result, err := r.SendText(ctx, request("k"))
-			if result.MessageID != NewMessageID("51", "k") {
+			if result.MessageID != idOf(request("k")) {
 				t.Errorf("the leaving caller was told %+v", result)
 			}
 			done <- err
@@ -252,7 +192,7 @@ func TestACallerThatGoesAwayDoesNotStopTheAttempt(t *testing.T) {
 		}
 		r.line.acknowledge()
 		synctest.Wait()
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != ServerAck {
+		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != session.MessageServerAck {
 			t.Errorf("ledger has %+v", stored)
 		}
 		_, err = r.SendText(ctx, request("another")) // gone before it came
@@ -269,127 +209,138 @@ func TestAnAttemptIsBounded(t *testing.T) {
 	})
 }
 
-func TestABugInTheSenderIsAnErrorAndNotTheEnd(t *testing.T) {
-	r := newRig(t, Options{})
-	r.line.answers <- answer{err: errCrash}
-	_, err := r.SendText(t.Context(), request("k"))
-	wantCode(t, err, session.CodeInternal)
-	var crash *session.Crash
-	if !errors.As(err, &crash) || crash.Stack == "" {
-		t.Errorf("%v has no crash with a stack", err)
-	}
-	r.line.acknowledge()
-	if _, err := r.SendText(t.Context(), request("k")); err != nil {
-		t.Errorf("the key is stuck: %v", err)
+func TestASendIsRefusedBeforeItIsStoredWhereTheSessionIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		r.becomes("51", session.Reconnecting)
+		for _, key := range []string{"", "k"} {
+			_, err := r.SendText(t.Context(), request(key))
+			wantCode(t, err, session.CodeNotReady)
+		}
+		if stored := r.ledger.all(); len(stored) != 0 {
+			t.Fatalf("ledger has %+v", stored)
+		}
+		id := r.enqueue(t, "waits")
+		result, err := r.SendText(t.Context(), request("waits"))
+		wantCode(t, err, session.CodeNotReady)
+		if result.MessageID != id || result.State != session.MessageQueued {
+			t.Errorf("result is %+v", result)
+		}
+		r.line.auto = true
+		r.becomes("51", session.Ready)
+		synctest.Wait()
+		r.becomes("51", session.Reconnecting)
+		if result, err := r.SendText(t.Context(), request("waits")); err != nil || result.MessageID != id {
+			t.Errorf("what was sent before is answered %+v, %v", result, err)
+		}
+	})
+}
+
+func TestASendThatCouldNotBeginIsForgotten(t *testing.T) {
+	for _, code := range []session.Code{session.CodeNotReady, session.CodeNotFound, session.CodeQueueFull, session.CodeQuarantined} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{})
+			r.becomes("51", session.Ready)
+			answered := make(chan error, 1)
+			go func() {
+				_, err := r.SendText(t.Context(), request("k"))
+				answered <- err
+			}()
+			synctest.Wait()
+			r.line.mu.Lock()
+			r.line.down["51"] = true
+			r.line.mu.Unlock()
+			r.line.refuse(code)
+			wantCode(t, <-answered, code)
+			if stored := r.ledger.all(); len(stored) != 0 {
+				t.Errorf("after %s the ledger has %+v", code, stored)
+			}
+			if s := r.Stats(); s != (Stats{}) {
+				t.Errorf("stats are %+v", s)
+			}
+		})
 	}
 }
 
-func TestExpiredKeysArePruned(t *testing.T) {
+func TestASendBehindOthersIsForgottenWhenTheSessionGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{KeyRetention: 24 * time.Hour, PruneEvery: time.Hour})
+		r := newRig(t, Options{})
+		first := r.enqueue(t, "first")
+		answered := make(chan error, 1)
+		go func() {
+			_, err := r.SendText(t.Context(), request("second"))
+			answered <- err
+		}()
+		synctest.Wait()
+		r.becomes("51", session.DisconnectedRecoverable)
+		wantCode(t, <-answered, session.CodeNotReady)
+		r.line.refuse(session.CodeDisconnected)
+		synctest.Wait()
+		r.is(t, first, session.MessageSending)
+		if stored := r.ledger.all(); len(stored) != 1 {
+			t.Errorf("ledger has %+v", stored)
+		}
+	})
+}
+
+func TestASendWhoseAttemptHadNoOutcomeIsTheCallersErrorAndGoesOn(t *testing.T) {
+	for _, code := range []session.Code{
+		session.CodeAckOverdue, session.CodeDisconnected, session.CodeRestarted, session.CodeTimeout, session.CodeStoreUnavailable,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{})
+			r.line.refuse(code)
+			result, err := r.SendText(t.Context(), request("k"))
+			wantCode(t, err, code)
+			r.line.acknowledge()
+			again, err := r.SendText(t.Context(), request("k"))
+			if err != nil || again.MessageID != result.MessageID || again.State != session.MessageServerAck {
+				t.Fatalf("again it is %+v, %v; was %+v", again, err, result)
+			}
+			if got := ids(r.line.wantSent(t, 2)); got[0] != got[1] || got[0] != result.MessageID {
+				t.Errorf("sent %v", got)
+			}
+		})
+	}
+}
+
+func TestABugInTheSenderIsAnErrorAndNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		r.line.answers <- answer{err: errCrash}
+		_, err := r.SendText(t.Context(), request("k"))
+		wantCode(t, err, session.CodeInternal)
+		var crash *session.Crash
+		if !errors.As(err, &crash) || crash.Stack == "" {
+			t.Errorf("%v has no crash with a stack", err)
+		}
 		r.line.acknowledge()
 		if _, err := r.SendText(t.Context(), request("k")); err != nil {
-			t.Fatal(err)
+			t.Errorf("the key is stuck: %v", err)
 		}
-		time.Sleep(23*time.Hour + 30*time.Minute)
-		if stored := r.ledger.all(); len(stored) != 1 {
-			t.Fatalf("after 23.5 h the ledger has %+v", stored)
+	})
+}
+
+func TestADrainAnswersThoseWhoseMessagesDidNotLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		answered := make(chan error, 2)
+		for _, key := range []string{"1", "2"} {
+			go func() {
+				_, err := r.SendText(t.Context(), request(key))
+				answered <- err
+			}()
+			synctest.Wait()
 		}
-		time.Sleep(2 * time.Hour)
+		r.line.refuse(session.CodeShuttingDown)
+		wantCode(t, <-answered, session.CodeShuttingDown)
+		wantCode(t, <-answered, session.CodeShuttingDown)
+		_, err := r.SendText(t.Context(), request("3"))
+		wantCode(t, err, session.CodeShuttingDown)
 		synctest.Wait()
 		if stored := r.ledger.all(); len(stored) != 0 {
-			t.Fatalf("after 25.5 h the ledger has %+v", stored)
-		}
-		r.ledger.mu.Lock()
-		for range 2*pruneBatch + 1 { // many at once go in batches, in one look
-			r.ledger.entries = append(r.ledger.entries, Entry{UpdatedAt: time.Now()})
-		}
-		r.ledger.mu.Unlock()
-		time.Sleep(25*time.Hour + time.Minute)
-		synctest.Wait()
-		r.ledger.mu.Lock()
-		defer r.ledger.mu.Unlock()
-		if got := r.ledger.pruned[len(r.ledger.pruned)-3:]; got[0] != pruneBatch || got[1] != pruneBatch || got[2] != 1 {
-			t.Errorf("pruned in batches of %v", got)
-		}
-	})
-}
-
-func TestCloseWaitsForWhatRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{})
-		sent, closed := make(chan error), make(chan error)
-		go func() {
-			_, err := r.SendText(t.Context(), request("k"))
-			sent <- err
-		}()
-		synctest.Wait()
-		go func() { closed <- r.Close(t.Context()) }()
-		synctest.Wait()
-		_, err := r.SendText(t.Context(), request("late"))
-		wantCode(t, err, session.CodeShuttingDown)
-		select {
-		case err := <-closed:
-			t.Fatalf("Close did not wait: %v", err)
-		default:
-		}
-		r.line.acknowledge()
-		if err := errors.Join(<-sent, <-closed, r.Close(t.Context())); err != nil {
-			t.Error(err)
+			t.Errorf("ledger has %+v", stored)
 		}
 		r.line.wantSent(t, 1)
-	})
-}
-
-func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Options{})
-		sent := make(chan error, 1)
-		go func() {
-			_, err := r.SendText(t.Context(), request("k"))
-			sent <- err
-		}()
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
-		wantCode(t, r.Close(ctx), session.CodeTimeout)
-		wantCode(t, <-sent, session.CodeAckOverdue)
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != Sending || stored[0].Text != "hola" {
-			t.Errorf("ledger has %+v", stored)
-		}
-		idle := newRig(t, Options{})
-		if err := idle.Close(ctx); err != nil { // no time left, and nothing to wait for
-			t.Error(err)
-		}
-	})
-}
-
-// atTheLastMoment is a sender whose acknowledgement arrives as it is cut off.
-type atTheLastMoment struct{}
-
-func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Outgoing) (session.Ack, error) {
-	<-ctx.Done()
-	return session.Ack{At: serverTime}, nil
-}
-
-func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ledger := &memory{}
-		box := New(ledger, atTheLastMoment{}, Options{})
-		sent := make(chan error, 1)
-		go func() {
-			_, err := box.SendText(t.Context(), request("k"))
-			sent <- err
-		}()
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		wantCode(t, box.Close(ctx), session.CodeTimeout)
-		if err := <-sent; err != nil {
-			t.Error(err)
-		}
-		if stored := ledger.all(); len(stored) != 1 || stored[0].State != ServerAck {
-			t.Errorf("ledger has %+v", stored)
-		}
 	})
 }

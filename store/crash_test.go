@@ -54,21 +54,21 @@ func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 		if _, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun); err != nil {
 			return err
 		}
-		begun, _, err := st.Outbox().Begin(ctx, outbox.Entry{
-			Session: id, MessageID: outbox.NewMessageID(id, key), Key: key, BodyHash: key, To: "5491100000001@s.whatsapp.net",
-			Text: "text", State: outbox.Sending,
+		stored, _, err := st.Outbox().Enqueue(ctx, messageOf(id, key), time.Time{})
+		if err != nil {
+			return err
+		}
+		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageQueued)
+		if n%2 == 0 {
+			continue
+		}
+		_, err = st.Outbox().Advance(ctx, outbox.Change{
+			Session: id, ID: stored.ID, From: []session.MessageState{session.MessageQueued}, To: session.MessageServerAck, AckedAt: time.Now(),
 		})
 		if err != nil {
 			return err
 		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, outbox.Sending)
-		if n%2 == 0 {
-			continue
-		}
-		if err := st.Outbox().Finish(ctx, id, begun.MessageID, outbox.Outcome{State: outbox.ServerAck, AckedAt: time.Now()}); err != nil {
-			return err
-		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, outbox.ServerAck)
+		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageServerAck)
 	}
 }
 
@@ -80,17 +80,20 @@ func commitForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 			if _, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun); err != nil {
 				return err
 			}
-			_, _, err := st.Outbox().Begin(ctx, outbox.Entry{
-				Session: id, MessageID: outbox.NewMessageID(id, key), Key: key, BodyHash: key, To: "5491100000001@s.whatsapp.net",
-				Text: "text", State: outbox.Sending,
-			})
+			_, _, err := st.Outbox().Enqueue(ctx, messageOf(id, key), time.Time{})
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, outbox.Sending)
+		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageQueued)
 	}
+}
+
+func messageOf(id session.ID, key string) outbox.Entry {
+	e := message(key)
+	e.Session, e.ID = id, outbox.NewMessageID(id, key, key)
+	return e
 }
 
 func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
@@ -100,20 +103,18 @@ func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
 
 func survivesKill9(t *testing.T, dsn string) {
 	t.Helper()
-	accepted := map[string]outbox.State{} // "session key" -> the furthest state that was acknowledged
+	accepted := map[string]session.MessageState{} // "session key" -> the furthest state that was acknowledged
 	for round := range 3 {
 		killAfter(t, dsn, 40+17*round, accepted)
 		st := openDSN(t, dsn, store.Options{}) // the dead process's lock must not keep us out
 		for at, want := range accepted {
 			id, key, _ := strings.Cut(at, " ")
-			stored, existed, err := st.Outbox().Begin(t.Context(), outbox.Entry{
-				Session: session.ID(id), MessageID: outbox.NewMessageID(session.ID(id), key), Key: key, State: outbox.Sending,
-			})
+			stored, existed, err := st.Outbox().Find(t.Context(), session.ID(id), key)
 			if err != nil || !existed {
 				t.Fatalf("accepted message %s is lost after round %d: %v", at, round, err)
 			}
 			// The outcome may have been written without a line: the child dies between the two.
-			if stored.State != want && stored.State != outbox.ServerAck {
+			if stored.State != want && stored.State != session.MessageServerAck {
 				t.Fatalf("message %s is %s after round %d, was acknowledged as %s", at, stored.State, round, want)
 			}
 			if _, found, err := st.Sessions().Load(t.Context(), session.ID(id)); err != nil || !found {
@@ -134,7 +135,7 @@ func survivesKill9(t *testing.T, dsn string) {
 
 // killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds what
 // it acknowledged.
-func killAfter(t *testing.T, dsn string, writes int, accepted map[string]outbox.State) {
+func killAfter(t *testing.T, dsn string, writes int, accepted map[string]session.MessageState) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
 	defer cancel()
@@ -156,7 +157,7 @@ func killAfter(t *testing.T, dsn string, writes int, accepted map[string]outbox.
 		}
 		seen++
 		fields := strings.Fields(line)
-		accepted[fields[0]+" "+fields[1]] = outbox.State(fields[2])
+		accepted[fields[0]+" "+fields[1]] = session.MessageState(fields[2])
 		if seen == writes {
 			if err := child.Process.Kill(); err != nil {
 				t.Fatal(err)

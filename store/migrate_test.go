@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"wasup/events"
-	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
 	"wasup/store/pgtest"
@@ -70,13 +69,15 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	}
 	for _, key := range []string{"sending", "acked", ""} {
 		entry := message(key)
-		entry.Text = "zero \x00 and ⚽"
-		begun, _, err := st.Outbox().Begin(ctx, entry)
+		entry.Content.Text = "zero \x00 and ⚽"
+		stored, _, err := st.Outbox().Enqueue(ctx, entry, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if key == "acked" {
-			err := st.Outbox().Finish(ctx, "51", begun.MessageID, outbox.Outcome{State: outbox.ServerAck, AckedAt: time.UnixMilli(1_780_000_000_456)})
+			_, err := st.Outbox().Receipt(ctx, "51", session.ReceiptData{
+				IDs: []string{stored.ID}, Status: "read", Sender: session.Address{LID: "7@lid"}, At: time.UnixMilli(1_780_000_000_456),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +109,11 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 					t.Fatal(err)
 				}
 				maps.DeleteFunc(told, func(_ string, rows int) bool { return rows == 0 })
-				if want := map[string]int{"wasup_session": 601, "wasup_outbox": 3, "wasup_event": 2, "wasup_event_head": 2, "wasup_webhook": 1, "wasup_webhook_cursor": 1}; !reflect.DeepEqual(told, want) {
+				want := map[string]int{
+					"wasup_session": 601, "wasup_outbox": 3, "wasup_receipt": 1, "wasup_event": 3, "wasup_event_head": 2,
+					"wasup_webhook": 1, "wasup_webhook_cursor": 1,
+				}
+				if !reflect.DeepEqual(told, want) {
 					t.Errorf("told %v, want %v", told, want)
 				}
 				wantSame(t, source, target)
@@ -135,7 +140,7 @@ func wantSame(t *testing.T, source, target *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if carried, upTo, err := target.Events().Read(t.Context(), events.Query{}); err != nil || upTo != 2 || len(log) != 2 || !reflect.DeepEqual(carried, log) {
+	if carried, upTo, err := target.Events().Read(t.Context(), events.Query{}); err != nil || upTo != 3 || len(log) != 3 || !reflect.DeepEqual(carried, log) {
 		t.Errorf("the log is %+v, %v; was %+v", carried, err, log)
 	}
 	hooks, err := source.Webhooks().List(t.Context())
@@ -148,13 +153,21 @@ func wantSame(t *testing.T, source, target *store.Store) {
 		t.Errorf("behind with %v, %v", behind, err)
 	}
 	for _, key := range []string{"sending", "acked", ""} {
-		was, existed, err := source.Outbox().Begin(t.Context(), message(key))
+		was, existed, err := source.Outbox().Enqueue(t.Context(), message(key), time.Time{})
 		if err != nil || existed != (key != "") {
 			t.Fatal(existed, err)
 		}
-		is, existed, err := target.Outbox().Begin(t.Context(), message(key))
-		if err != nil || existed != (key != "") || (key != "" && is != was) {
+		is, existed, err := target.Outbox().Enqueue(t.Context(), message(key), time.Time{})
+		if err != nil || existed != (key != "") || (key != "" && !reflect.DeepEqual(is, was)) {
 			t.Errorf("message %q is %+v, %v, %v; was %+v", key, is, existed, err, was)
+		}
+		if key == "" {
+			continue
+		}
+		full, err := source.Outbox().Message(t.Context(), "51", was.ID)
+		copied, copyErr := target.Outbox().Message(t.Context(), "51", was.ID)
+		if err != nil || copyErr != nil || !reflect.DeepEqual(full, copied) || (len(full.Receipts) == 1) != (key == "acked") {
+			t.Errorf("message %q is %+v, %v; was %+v, %v", key, copied, copyErr, full, err)
 		}
 	}
 }
@@ -165,11 +178,11 @@ func wantAlive(t *testing.T, st *store.Store) {
 	if err := st.Events().Append(t.Context(), received("k"), received("new")); err != nil {
 		t.Fatal(err)
 	}
-	if last, err := st.Events().LastSeq(t.Context(), "51"); err != nil || last != 3 {
+	if last, err := st.Events().LastSeq(t.Context(), "51"); err != nil || last != 4 {
 		t.Fatalf("the log goes on with %d, %v", last, err)
 	}
 	for n := range 5 {
-		if _, existed, err := st.Outbox().Begin(t.Context(), message(fmt.Sprint("new", n))); err != nil || existed {
+		if _, existed, err := st.Outbox().Enqueue(t.Context(), message(fmt.Sprint("new", n)), time.Time{}); err != nil || existed {
 			t.Fatalf("a message after the migration: %v, %v", existed, err)
 		}
 	}

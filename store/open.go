@@ -112,7 +112,7 @@ func badDSN(cause error, format string, args ...any) error {
 // synchronous=FULL: in WAL mode NORMAL survives kill -9 too, but a power cut takes back the commits since the last
 // checkpoint. An accepted message must survive that, and so must whatsmeow's ratchets and prekeys in the same file: one
 // that runs backwards gives messages that nobody can decrypt. The price is one flush for each commit, measured with
-// BenchmarkBeginFinish on a virtual disk: 0.28 ms a commit against 0.08 ms. (fdatasync instead of fsync made no difference
+// BenchmarkLedger on a virtual disk: 0.28 ms a commit against 0.08 ms. (fdatasync instead of fsync made no difference
 // that could be measured there, so the driver's process-wide switch stays as it is.)
 //
 // secure_delete: a deleted text, ratchet or key is overwritten, where SQLite would leave it readable on a free page. Its

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
 )
@@ -228,25 +227,25 @@ func TestAProgramThatHoldsTheFileIsReportedAndWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wanted(t, st, "51")
 	other := openDirect(t, path)
 	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	entry := outbox.Entry{Session: "51", MessageID: "3EB0", Key: "k", State: outbox.Sending}
-	if _, _, err := st.Outbox().Begin(t.Context(), entry); session.CodeOf(err) != session.CodeStoreLocked {
-		t.Errorf("Begin beside another writer: %v", err)
+	if _, _, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); session.CodeOf(err) != session.CodeStoreLocked {
+		t.Errorf("Enqueue beside another writer: %v", err)
 	}
 	if _, err := st.Sessions().SetDesired(t.Context(), "51", session.DesiredRun); session.CodeOf(err) != session.CodeStoreLocked {
 		t.Errorf("SetDesired beside another writer: %v", err)
 	}
-	if _, found, err := st.Sessions().Load(t.Context(), "51"); err != nil || found {
+	if _, found, err := st.Sessions().Load(t.Context(), "51"); err != nil || !found {
 		t.Errorf("Load beside another writer: %v, %v", found, err)
 	}
 	if _, err := other.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	if _, existed, err := st.Outbox().Begin(t.Context(), entry); err != nil || existed {
-		t.Errorf("Begin after the other writer: %v, %v", existed, err)
+	if _, existed, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil || existed {
+		t.Errorf("Enqueue after the other writer: %v, %v", existed, err)
 	}
 	if err := st.Close(); err != nil {
 		t.Error(err)

@@ -36,16 +36,25 @@ func eventually(t *testing.T, what string, ask func(ctx context.Context) error) 
 }
 
 func message(key string) outbox.Entry {
-	return outbox.Entry{
-		Session: "51", MessageID: outbox.NewMessageID("51", key), Key: key, BodyHash: key,
-		To: "5491100000001@s.whatsapp.net", Text: "text of " + key, State: outbox.Sending,
+	return outbox.Entry{BodyHash: key, Message: session.Message{
+		Session: "51", ID: outbox.NewMessageID("51", key, key), Key: key, To: "5491100000001@s.whatsapp.net",
+		Content: session.TextOf("text of " + key), State: session.MessageQueued,
+	}}
+}
+
+// wanted makes a session's row.
+func wanted(tb testing.TB, st *store.Store, id session.ID) {
+	tb.Helper()
+	if _, err := st.Sessions().SetDesired(tb.Context(), id, session.DesiredRun); err != nil {
+		tb.Error(err)
 	}
 }
 
 func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 	cluster := pgtest.New(t)
 	st := openDSN(t, cluster.Database(t), store.Options{})
-	kept, _, err := st.Outbox().Begin(t.Context(), message("kept"))
+	wanted(t, st, "51")
+	kept, _, err := st.Outbox().Enqueue(t.Context(), message("kept"), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +62,7 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		_, _, err := st.Outbox().Begin(t.Context(), message("gone"))
+		_, _, err := st.Outbox().Enqueue(t.Context(), message("gone"), time.Time{})
 		if session.CodeOf(err) != session.CodeStoreUnavailable {
 			t.Fatalf("without a server: %v", err)
 		}
@@ -65,11 +74,11 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the server", st.Ping)
-	again, existed, err := st.Outbox().Begin(t.Context(), message("kept"))
-	if err != nil || !existed || again.Text != kept.Text {
+	again, existed, err := st.Outbox().Enqueue(t.Context(), message("kept"), time.Time{})
+	if err != nil || !existed || again.Content.Text != kept.Content.Text {
 		t.Errorf("the accepted message is %+v, %v, %v", again, existed, err)
 	}
-	if _, existed, err := st.Outbox().Begin(t.Context(), message("gone")); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(t.Context(), message("gone"), time.Time{}); err != nil || existed {
 		t.Errorf("the refused message existed: %v, %v", existed, err)
 	}
 	select {
@@ -86,6 +95,7 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 	if err := st.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	wanted(t, st, "51")
 	thaw := cluster.Freeze(t)
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -93,13 +103,13 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 		t.Errorf("a caller with a deadline: %v", err)
 	}
 	// Without a deadline the bound is ours. The test's own end is the only clock here.
-	_, _, err := st.Outbox().Begin(context.WithoutCancel(t.Context()), message("k"))
+	_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), message("k"), time.Time{})
 	if session.CodeOf(err) != session.CodeStoreUnavailable {
 		t.Errorf("a caller without a deadline: %v", err)
 	}
 	thaw()
 	eventually(t, "the server", st.Ping)
-	if _, _, err := st.Outbox().Begin(t.Context(), message("k")); err != nil {
+	if _, _, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -107,6 +117,7 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	st := openDSN(t, dsn, store.Options{AnswerTimeout: 200 * time.Millisecond})
+	wanted(t, st, "51")
 	tx, err := direct(t, dsn).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -115,14 +126,14 @@ func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE wasup_outbox IN EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = st.Outbox().Begin(context.WithoutCancel(t.Context()), message("k"))
+	_, _, err = st.Outbox().Enqueue(context.WithoutCancel(t.Context()), message("k"), time.Time{})
 	if session.CodeOf(err) != session.CodeStoreUnavailable || !strings.Contains(err.Error(), "57014") {
 		t.Errorf("got %v, want the server's query_canceled", err)
 	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if _, existed, err := st.Outbox().Begin(t.Context(), message("k")); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil || existed {
 		t.Errorf("after it: %v, %v", existed, err)
 	}
 }

@@ -59,22 +59,21 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 	if _, err := st.DB().Exec(t.Context(), "ALTER TABLE wasup_outbox SET TABLESPACE small"); err != nil {
 		t.Fatal(err)
 	}
+	wanted(t, st, "51")
 	box := outbox.New(st.Outbox(), &wire{}, outbox.Options{})
 	t.Cleanup(func() {
 		if err := box.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	if _, err := box.SendText(t.Context(), outbox.Request{Session: "51", To: "5491100000001@s.whatsapp.net", Body: "hola", Key: "kept"}); err != nil {
+	if _, err := box.SendText(t.Context(), text("kept", "hola")); err != nil {
 		t.Fatal(err)
 	}
 	filler := filepath.Join(disk, "filler")
 	if err := fillUp(filler); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("the disk is not full: %v", err)
 	}
-	_, err := box.SendText(t.Context(), outbox.Request{
-		Session: "51", To: "5491100000001@s.whatsapp.net", Body: incompressible(256 << 10), Key: "big",
-	})
+	_, err := box.SendText(t.Context(), text("big", incompressible(60_000)))
 	if session.CodeOf(err) != session.CodeStoreFull {
 		t.Errorf("a message for a full disk: %v", err)
 	}
@@ -82,7 +81,7 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 		t.Fatal(err)
 	}
 	for _, key := range []string{"kept", "big"} {
-		if _, err := box.SendText(t.Context(), outbox.Request{Session: "51", To: "5491100000001@s.whatsapp.net", Body: "hola", Key: key}); err != nil {
+		if _, err := box.SendText(t.Context(), text(key, "hola")); err != nil {
 			t.Errorf("%s, after room was made: %v", key, err)
 		}
 	}

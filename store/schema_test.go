@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
-	"wasup/outbox"
 	"wasup/session"
+	"wasup/store"
 )
 
 // schemaOf lists the objects of our schema as SQLite keeps them, comments and spaces apart.
@@ -68,8 +70,11 @@ func wantUpgraded(t *testing.T, version string) {
 		record.Settings.Name != "" || record.Settings.Metadata != nil || saved.Settings.Name != "Ana" {
 		t.Errorf("settings of the old row are %+v, then %+v, %v", record.Settings, saved.Settings, err)
 	}
-	if _, _, err := st.Outbox().Begin(t.Context(), outbox.Entry{Session: "51", MessageID: "3EB0", State: outbox.Sending}); err != nil {
+	if _, _, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil {
 		t.Errorf("the new table is missing: %v", err)
+	}
+	if version == "v3" {
+		wantTakenUp(t, st)
 	}
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
@@ -83,6 +88,16 @@ func wantUpgraded(t *testing.T, version string) {
 	}
 	if !strings.Contains(want, "table wasup_session") || !strings.Contains(want, "table wasup_outbox") {
 		t.Errorf("schema is\n%s", want)
+	}
+}
+
+// wantTakenUp wants the message that a version without kinds had begun to send.
+func wantTakenUp(t *testing.T, st *store.Store) {
+	t.Helper()
+	page, _, err := st.Outbox().Next(t.Context(), "51", time.Now(), 10)
+	if err != nil || len(page) != 2 || page[0].ID != "3EB0LEFT" || page[0].Key != "left" || page[0].State != session.MessageSending ||
+		!reflect.DeepEqual(page[0].Content, session.TextOf("text that was on its way")) {
+		t.Errorf("what was on its way is %+v, %v", page, err)
 	}
 }
 

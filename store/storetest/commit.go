@@ -205,6 +205,7 @@ func commitWithinATransactionJoinsIt(t *testing.T, st *store.Store) {
 
 func commitsOfAFullDatabaseRecover(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
+	lodge(t, st, "51")
 	makeRoom := takeRoom(t, st)
 	release := hold(t, st)
 	const callers = 8
@@ -213,8 +214,8 @@ func commitsOfAFullDatabaseRecover(t *testing.T, st *store.Store) {
 		go func() {
 			errs <- st.Commit(ctx, func(ctx context.Context) error {
 				big := entry("51", fmt.Sprintf("k%d", n))
-				big.Text = strings.Repeat("x", 1<<20)
-				_, _, err := st.Outbox().Begin(ctx, big)
+				big.Content.Text = strings.Repeat("x", 1<<20)
+				_, _, err := st.Outbox().Enqueue(ctx, big, keysFrom)
 				return err
 			})
 		}()

@@ -48,9 +48,9 @@ func writeRounds(ctx context.Context, st *store.Store, id session.ID, rounds int
 				ID: id, State: session.Ready, Cause: session.CauseConnected, LastCause: session.CauseNone,
 				LastError: fmt.Sprintf("%s in round %d", id, round),
 			}))
-		begun, existed, beginErr := st.Outbox().Begin(ctx, entry(id, fmt.Sprintf("k%d", round)))
-		err = errors.Join(err, beginErr,
-			st.Outbox().Finish(ctx, id, begun.MessageID, outbox.Outcome{State: outbox.ServerAck, AckedAt: time.Now()}))
+		stored, existed, enqueueErr := st.Outbox().Enqueue(ctx, entry(id, fmt.Sprintf("k%d", round)), keysFrom)
+		_, advanceErr := st.Outbox().Advance(ctx, acked(&stored))
+		err = errors.Join(err, enqueueErr, advanceErr)
 		if err != nil || existed {
 			return fmt.Errorf("round %d of %s, existed %v: %w", round, id, existed, err)
 		}
@@ -64,13 +64,14 @@ func writeRounds(ctx context.Context, st *store.Store, id session.ID, rounds int
 
 func oneBegins(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
+	lodge(t, st, "51")
 	const callers = 16
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	made := 0
 	for range callers {
 		wait.Go(func() {
-			_, existed, err := st.Outbox().Begin(ctx, entry("51", "k"))
+			_, existed, err := st.Outbox().Enqueue(ctx, entry("51", "k"), keysFrom)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -109,11 +110,37 @@ func endedContext(t *testing.T, st *store.Store) {
 	wantUnanswered(t, "SaveObserved", st.Sessions().SaveObserved(ctx, observed()))
 	wantUnanswered(t, "Delete", st.Sessions().Delete(ctx, "51"))
 	wantUnanswered(t, "Ping", st.Ping(ctx))
-	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
-	wantUnanswered(t, "Begin", err)
-	wantUnanswered(t, "Finish", st.Outbox().Finish(ctx, "51", "m", outbox.Outcome{State: outbox.ServerAck}))
-	wantUnanswered(t, "Discard", st.Outbox().Discard(ctx, "51", "m"))
-	_, err = st.Outbox().Prune(ctx, time.Now(), 1)
+	wantOutboxUnanswered(ctx, t, st.Outbox())
+}
+
+func wantOutboxUnanswered(ctx context.Context, t *testing.T, box *store.Outbox) {
+	t.Helper()
+	e := entry("51", "k")
+	_, _, err := box.Enqueue(ctx, e, keysFrom)
+	wantUnanswered(t, "Enqueue", err)
+	_, _, err = box.Find(ctx, "51", "k")
+	wantUnanswered(t, "Find", err)
+	_, err = box.Advance(ctx, acked(&e))
+	wantUnanswered(t, "Advance", err)
+	_, err = box.Receipt(ctx, "51", session.ReceiptData{IDs: []string{"m"}, Status: "read"})
+	wantUnanswered(t, "Receipt", err)
+	_, err = box.Discard(ctx, "51", "m")
+	wantUnanswered(t, "Discard", err)
+	_, _, err = box.Next(ctx, "51", time.Now(), 1)
+	wantUnanswered(t, "Next", err)
+	_, err = box.Backlog(ctx)
+	wantUnanswered(t, "Backlog", err)
+	_, _, err = box.Expired(ctx, time.Now(), 1)
+	wantUnanswered(t, "Expired", err)
+	_, err = box.Sent(ctx, "51", time.Now())
+	wantUnanswered(t, "Sent", err)
+	_, err = box.Message(ctx, "51", "m")
+	wantUnanswered(t, "Message", err)
+	_, _, err = box.List(ctx, "51", session.MessageFilter{})
+	wantUnanswered(t, "List", err)
+	_, err = box.UsesFile(ctx, "f")
+	wantUnanswered(t, "UsesFile", err)
+	_, err = box.Prune(ctx, outbox.Retention{Before: time.Now(), Limit: 1})
 	wantUnanswered(t, "Prune", err)
 }
 
@@ -159,13 +186,14 @@ func takeWriter(t *testing.T, st *store.Store) (release func()) {
 }
 
 func writerIsTaken(t *testing.T, st *store.Store) {
+	lodge(t, st, "51")
 	release := takeWriter(t, st)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, _, err := st.Outbox().Begin(ctx, entry("51", "k"))
+	_, _, err := st.Outbox().Enqueue(ctx, entry("51", "k"), keysFrom)
 	wantCode(t, err, session.CodeStoreUnavailable)
 	release()
-	if _, existed, err := st.Outbox().Begin(bounded(t), entry("51", "k")); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(bounded(t), entry("51", "k"), keysFrom); err != nil || existed {
 		t.Fatalf("after the wait: existed %v, %v; a refused entry must not be there", existed, err)
 	}
 }
@@ -184,20 +212,20 @@ func readsPassTheWriter(t *testing.T, st *store.Store) {
 
 func fullDatabase(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	kept, _, err := st.Outbox().Begin(ctx, entry("51", "kept"))
-	must(t, err)
+	lodge(t, st, "51")
+	kept := enqueued(t, st, entry("51", "kept"))
 	makeRoom := takeRoom(t, st)
 	var fullErr error
 	big := entry("51", "big")
-	big.Text = strings.Repeat("x", 1<<20)
-	_, _, fullErr = st.Outbox().Begin(ctx, big)
+	big.Content.Text = strings.Repeat("x", 1<<20)
+	_, _, fullErr = st.Outbox().Enqueue(ctx, big, keysFrom)
 	wantCode(t, fullErr, session.CodeStoreFull)
 	wantDiscreet(t, fullErr)
-	if again, existed, err := st.Outbox().Begin(ctx, entry("51", "kept")); err != nil || !existed || again.Text != kept.Text {
+	if again, existed, err := st.Outbox().Enqueue(ctx, entry("51", "kept"), keysFrom); err != nil || !existed || again.Content.Text != kept.Content.Text {
 		t.Fatalf("accepted entry is %+v, %v, %v in a full database", again, existed, err)
 	}
 	makeRoom()
-	if _, existed, err := st.Outbox().Begin(ctx, big); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(ctx, big, keysFrom); err != nil || existed {
 		t.Fatalf("after room was made: existed %v, %v", existed, err)
 	}
 }
@@ -222,13 +250,14 @@ func takeRoom(t *testing.T, st *store.Store) (makeRoom func()) {
 
 func readOnly(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
+	lodge(t, st, "51")
 	if st.DB().Dialect == dbutil.SQLite {
 		_, err := st.DB().Exec(ctx, "PRAGMA query_only=1")
 		must(t, err)
 	} else {
 		becomeReadOnly(t, st)
 	}
-	_, _, err := st.Outbox().Begin(ctx, entry("51", "k"))
+	_, _, err := st.Outbox().Enqueue(ctx, entry("51", "k"), keysFrom)
 	wantCode(t, err, session.CodeStoreUnavailable)
 	wantDiscreet(t, err)
 	_, err = st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
@@ -261,7 +290,7 @@ func closed(t *testing.T, st *store.Store) {
 	}
 	wantCode(t, err, session.CodeStoreUnavailable)
 	wantCode(t, st.Ping(ctx), session.CodeStoreUnavailable)
-	_, _, err = st.Outbox().Begin(ctx, entry("51", "k"))
+	_, _, err = st.Outbox().Enqueue(ctx, entry("51", "k"), keysFrom)
 	wantCode(t, err, session.CodeStoreUnavailable)
 	wantDiscreet(t, err)
 }
