@@ -74,8 +74,18 @@ type Session struct {
 
 // Send is the policy for outgoing messages.
 type Send struct {
-	Timeout time.Duration
-	Queue   int
+	Timeout        time.Duration
+	Queue          int           // unfinished messages of one session
+	MaxAttempts    int           // 0 is unlimited
+	RetryMin       time.Duration // pause before the second retry of a message
+	RetryMax       time.Duration
+	Window         int
+	Rate           float64 // messages a second of one session; 0 is unlimited
+	Jitter         time.Duration
+	DailyCap       int           // 0 is unlimited
+	KeyRetention   time.Duration // of Idempotency-Keys
+	Retention      time.Duration // of settled messages
+	RetentionCount int           // 0 is unlimited
 }
 
 // Events is how much of the durable log is kept.
@@ -152,7 +162,17 @@ func Default() Config {
 			Cooldown:        10 * time.Minute,
 			KeepaliveStale:  3 * time.Minute,
 		},
-		Send:       Send{Timeout: 30 * time.Second, Queue: 100},
+		Send: Send{
+			Timeout:        30 * time.Second,
+			Queue:          100_000,
+			MaxAttempts:    20,
+			RetryMin:       time.Second,
+			RetryMax:       5 * time.Minute,
+			Window:         1,
+			KeyRetention:   24 * time.Hour,
+			Retention:      7 * 24 * time.Hour,
+			RetentionCount: 1_000_000,
+		},
 		Events:     Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},

@@ -46,6 +46,7 @@ func fields() []field {
 	all = append(all, qrFields()...)
 	all = append(all, sessionFields()...)
 	all = append(all, eventFields()...)
+	all = append(all, sendFields()...)
 	return append(all, processFields()...)
 }
 
@@ -157,13 +158,58 @@ func sessionFields() []field {
 			"session.connecting", "sessions", "How many sessions connect at the same time, apart for those that are linked and those that will show a QR; 0 is two for each processor, which answers everybody soonest. The others wait for their turn, at most a second behind one that hangs.",
 			func(c *Config) *int { return &c.Session.Connecting }, 0, 100_000,
 		),
+	}
+}
+
+func sendFields() []field {
+	return []field{
 		duration(
 			"send.timeout", "How long WhatsApp may take to acknowledge a message before the session reconnects.",
 			func(c *Config) *time.Duration { return &c.Send.Timeout }, time.Millisecond, time.Hour,
 		),
 		count(
-			"send.queue", "messages", "How many messages of one session may be on their way at once; the next one is refused.",
+			"send.queue", "messages", "How many messages of one session may wait to be sent; the next one is refused (429).",
 			func(c *Config) *int { return &c.Send.Queue }, 1, 1_000_000,
+		),
+		count(
+			"send.max_attempts", "attempts, 0 = unlimited", "After how many attempts without an answer from WhatsApp a message fails, so that one which ends every connection does not hold up the others. Attempts that could not begin do not count.",
+			func(c *Config) *int { return &c.Send.MaxAttempts }, 0, 1_000_000,
+		),
+		duration(
+			"send.retry_min", "Pause before the second retry of a message; the first one follows as soon as the session is READY. It doubles with every attempt, with jitter.",
+			func(c *Config) *time.Duration { return &c.Send.RetryMin }, time.Millisecond, day,
+		),
+		duration(
+			"send.retry_max", "Longest pause between two attempts of a message.",
+			func(c *Config) *time.Duration { return &c.Send.RetryMax }, time.Millisecond, day,
+		),
+		count(
+			"send.window", "messages", "How many messages of a session are marked as being sent in one write. They leave one after another all the same; a larger window saves writes where a session sends a lot, and what is marked can no longer be cancelled.",
+			func(c *Config) *int { return &c.Send.Window }, 1, 10_000,
+		),
+		rate(
+			"send.rate", "messages a second, 0 = unlimited", "How fast one session may send. 0.2 is one message every five seconds.",
+			func(c *Config) *float64 { return &c.Send.Rate }, 0, 1000,
+		),
+		duration(
+			"send.jitter", "Most that is added, at random, to the pause between two messages of a session.",
+			func(c *Config) *time.Duration { return &c.Send.Jitter }, 0, time.Hour,
+		),
+		count(
+			"send.daily_cap", "messages, 0 = unlimited", "How many messages of one session WhatsApp may take in a day (UTC); the others wait for the next day.",
+			func(c *Config) *int { return &c.Send.DailyCap }, 0, 10_000_000,
+		),
+		duration(
+			"send.key_retention", "How long an Idempotency-Key is remembered after its message was accepted.",
+			func(c *Config) *time.Duration { return &c.Send.KeyRetention }, time.Second, 90*day,
+		),
+		duration(
+			"send.retention", "How long messages that are sent, failed or cancelled are kept after their last change; at least as long as send.key_retention. The content of a message is deleted as soon as WhatsApp has it; that of a failed one, which can be queued again, is kept as long as the message.",
+			func(c *Config) *time.Duration { return &c.Send.Retention }, time.Second, 3650*day,
+		),
+		count(
+			"send.retention_count", "messages, 0 = unlimited", "How many such messages are kept at most, in all sessions together; the oldest go first, but none whose key is still remembered.",
+			func(c *Config) *int { return &c.Send.RetentionCount }, 0, 1_000_000_000,
 		),
 	}
 }

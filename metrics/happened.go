@@ -104,6 +104,7 @@ func (m *Metrics) startAtZero() {
 	for _, code := range codes() {
 		m.sends.WithLabelValues(string(code))
 	}
+	m.startMessages()
 	m.RestoreAdvanced(0, 0)
 }
 

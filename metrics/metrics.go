@@ -41,6 +41,7 @@ type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
+	Backlog         func() Backlog
 	LiveReaders     func() int    // open subscriptions to live events
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
@@ -63,6 +64,9 @@ type Metrics struct {
 	qrWait       prometheus.Histogram
 	sends        *prometheus.CounterVec
 	sendAck      prometheus.Histogram
+	messages     *prometheus.CounterVec
+	accepted     prometheus.Histogram
+	retries      *prometheus.CounterVec
 	httpRequests *prometheus.CounterVec
 	httpDuration *prometheus.HistogramVec
 	deadLetters  prometheus.Counter
@@ -100,6 +104,9 @@ func New(o Options) *Metrics {
 		qrWait:       histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
 		sends:        counters("sends_total", "Outgoing messages, by outcome: server_ack, or the code of the error.", "outcome"),
 		sendAck:      histogram("send_ack_seconds", "Time from handing a message to WhatsApp to the server's acknowledgement."),
+		messages:     counters("messages_total", "Outgoing messages that came to a state, by state, and by the code of the error where they failed.", "state", "cause"),
+		accepted:     histogram("message_ack_seconds", "Time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement."),
+		retries:      counters("message_retries_total", "Attempts to send a message that ended without an outcome and are made again, by the code of the error.", "cause"),
 		httpRequests: counters("http_requests_total", "HTTP requests answered, by route template, method and status code.", "route", "method", "code"),
 		httpDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "http_request_duration_seconds", Buckets: waitBuckets(),
@@ -130,12 +137,14 @@ func (m *Metrics) register(version string) {
 	build.Set(1)
 	m.registry.MustRegister(
 		m.sessions, m.transitions, m.stateTime, m.reconnects, m.connect, m.codeTime, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck,
+		m.messages, m.accepted, m.retries,
 		m.httpRequests, m.httpDuration, m.deadLetters, m.restore, build,
 		m.sampled("mailbox_in_flight", "Messages posted to session actors and not yet handled.",
 			func(s *Sources) func() int { return s.MailboxInFlight }),
 		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
+		newBacklog(m),
 		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",
 			func(s *Sources) func() int { return s.LiveReaders }),
 		newClientVersion(m.sources.Load),

@@ -59,6 +59,9 @@ func (o Options) withDefaults() Options {
 	o.Window = max(1, o.Window)
 	o.KeyRetention = cmp.Or(o.KeyRetention, 24*time.Hour)
 	o.Retention = max(o.KeyRetention, cmp.Or(o.Retention, 7*24*time.Hour))
+	if o.DailyCap > 0 {
+		o.Retention = max(o.Retention, 24*time.Hour) // the day's messages are counted in the ledger
+	}
 	o.RetentionCount = cmp.Or(o.RetentionCount, 1_000_000)
 	o.PruneEvery = cmp.Or(o.PruneEvery, 10*time.Minute)
 	if o.Observer == nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ type App struct {
 	sessions *supervisor.Supervisor
 	events   *events.Log
 	feed     *events.Feed
+	box      atomic.Pointer[outbox.Outbox]
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
@@ -92,10 +94,14 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("whatsapp", dialer.Close)
 	a.sessions = supervisor.New(a.supervision(dialer, dialer, db))
 	a.onStop("sessions", a.sessions.Stop)
-	box := outbox.New(db.Outbox(), a.sessions, outbox.Options{Logger: a.log})
+	box := outbox.New(db.Outbox(), outlet{a.sessions}, a.outboxOptions())
 	a.onStop("outbox", box.Close)
+	if err := box.Start(ctx); err != nil {
+		return err
+	}
+	a.box.Store(box)
 	a.metrics.Watch(metrics.Sources{
-		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db),
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db), Backlog: backlog(box),
 		ClientVersion: dialer.Version,
 	})
 	a.http, err = httpapi.New(
@@ -142,7 +148,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
 	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
 	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
-	var watcher supervisor.Observer = observed{a.metrics, a.feed}
+	var watcher supervisor.Observer = queued{observed{a.metrics, a.feed}, &a.box}
 	if a.between.observer != nil {
 		watcher = a.between.observer(watcher)
 	}
@@ -153,16 +159,11 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 		Dialer: dialer, Refresher: refresher, Store: db.Sessions(), Observer: watcher, Live: a.feed, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
-		MaxSends: cfg.Send.Queue, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
+		MaxSends: actorSends, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
 		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)), Prepare: func(code string) { a.http.Prepare(code) },
 		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}
 }
-
-const (
-	// sendMargin is what the HTTP side waits beyond a send's own limit, so that the answer has the sender's cause.
-	sendMargin = 15 * time.Second
-)
 
 // saveTimeout bounds one write of what was observed of a session; it is tried again when it fails.
 const saveTimeout = 10 * time.Second

@@ -9,21 +9,12 @@ import (
 	"wasup/events"
 	"wasup/httpapi"
 	"wasup/metrics"
-	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
 	"wasup/supervisor"
 )
 
 // The types here fit one room's answers to the interfaces another room declares.
-
-// sender is the outbox as httpapi wants it.
-type sender struct{ box *outbox.Outbox }
-
-func (s sender) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
-	result, err := s.box.SendText(ctx, outbox.Request{Session: id, To: to, Body: body, Key: key})
-	return result.MessageID, err
-}
 
 // health is what the probes ask.
 type health struct {

@@ -1,0 +1,85 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"wasup/session"
+)
+
+// Backlog is what waits to be sent.
+type Backlog struct {
+	Messages int           // queued or being sent
+	Sessions int           // that have some
+	Oldest   time.Duration // since the longest waiting one was accepted, or became due
+}
+
+// MessageChanged notes that an outgoing message came to a state. cause is the
+// code of the error where it failed, "" otherwise.
+func (m *Metrics) MessageChanged(state session.MessageState, cause session.Code) {
+	if cause != "" {
+		cause = closed(cause, codes())
+	}
+	m.messages.WithLabelValues(string(closed(state, session.MessageStates())), string(cause)).Inc()
+}
+
+// MessageAcked notes how long an accepted message took to be acknowledged.
+func (m *Metrics) MessageAcked(took time.Duration) { m.accepted.Observe(took.Seconds()) }
+
+// MessageRetried notes an attempt that is made again, and why.
+func (m *Metrics) MessageRetried(cause session.Code) {
+	m.retries.WithLabelValues(string(closed(cause, codes()))).Inc()
+}
+
+func (m *Metrics) startMessages() {
+	for _, state := range session.MessageStates() {
+		if state == session.MessageFailed {
+			continue // always for a cause
+		}
+		m.messages.WithLabelValues(string(state), "")
+	}
+	for _, code := range codes() {
+		m.messages.WithLabelValues(string(session.MessageFailed), string(code))
+		m.retries.WithLabelValues(string(code))
+	}
+}
+
+// queue reads what waits to be sent at each scrape.
+type queue struct {
+	metrics                  *Metrics
+	messages, sessions, aged *prometheus.Desc
+}
+
+func newBacklog(m *Metrics) *queue {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "outbox", name), help, nil, nil)
+	}
+	return &queue{
+		metrics:  m,
+		messages: desc("messages", "Outgoing messages that are queued or being sent."),
+		sessions: desc("sessions", "Sessions with outgoing messages that are queued or being sent."),
+		aged:     desc("oldest_seconds", "Time since the longest waiting outgoing message was accepted, or became due."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (q *queue) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{q.messages, q.sessions, q.aged} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (q *queue) Collect(ch chan<- prometheus.Metric) {
+	var now Backlog
+	if read := q.metrics.sources.Load().Backlog; read != nil {
+		now = read()
+	}
+	for _, gauge := range []struct {
+		desc  *prometheus.Desc
+		value float64
+	}{{q.messages, float64(now.Messages)}, {q.sessions, float64(now.Sessions)}, {q.aged, max(0, now.Oldest.Seconds())}} {
+		ch <- prometheus.MustNewConstMetric(gauge.desc, prometheus.GaugeValue, gauge.value)
+	}
+}
