@@ -189,7 +189,7 @@ func sendFields() []field {
 		),
 		rate(
 			"send.rate", "messages a second, 0 = unlimited", "How fast one session may send. 0.2 is one message every five seconds.",
-			func(c *Config) *float64 { return &c.Send.Rate }, 0, 1000,
+			func(c *Config) *float64 { return &c.Send.Rate }, 0, 100_000,
 		),
 		duration(
 			"send.jitter", "Most that is added, at random, to the pause between two messages of a session.",
