@@ -16,7 +16,7 @@ import (
 var pageFiles embed.FS
 
 // policy lets the page load its own files and speak to its own server, and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // page serves one file of the page, or tells that it has none by this name.
 func (a *api) page(w http.ResponseWriter, r *http.Request) bool {

@@ -1,34 +1,55 @@
 import { call, follow, phonePath } from "./api.js";
-import { $, attempt, el, plus, rows, say } from "./dom.js";
-import { showChats, startChats } from "./chats.js";
+import { $, attempt, avatar, el, plus, rows, say } from "./dom.js";
+import { heardState, showChats, startChats } from "./chats.js";
 import { showDevices, startDevices } from "./devices.js";
+import { showGroup, startGroups } from "./groups.js";
+import { showProfile, startProfile } from "./profile.js";
 import { logEvent, showCounters, startWeather } from "./weather.js";
+import { showScenarios, startScenarios } from "./scenarios.js";
 
-// What is on the page: the phones, the one in hand, its messages, and the number of the chat that is open on it.
-export const state = { phones: [], number: "", messages: [], chat: "" };
+// What is on the page: the phones, the one in hand, its groups and messages, and the chat that is open on it: the
+// number of the other side, or the JID of a group.
+export const state = { phones: [], number: "", groups: [], messages: [], chat: "" };
 
 export const phone = () => state.phones.find((p) => p.number === state.number);
-export const nameOf = (number) => state.phones.find((p) => p.number === number)?.name || plus(number);
+export const nameOf = (number) => {
+  const name = state.phones.find((p) => p.number === number)?.name;
+  return name && name !== number ? name : plus(number);
+};
+
+// faceOf is where the picture of a number is, nothing when there is none. The id in it changes with the picture.
+export const faceOf = (number) => {
+  const picture = state.phones.find((p) => p.number === number)?.picture;
+  return picture ? `/sandbox/v1${phonePath(number)}/picture?id=${picture}` : undefined;
+};
+
+const devicesIn = (n) => (n === 1 ? "1 device" : `${n} devices`);
 
 function showPhones() {
-  const items = state.phones.map(({ number, name, devices }) => ({
-    number, name: name === number ? plus(number) : name, devices: devices.length, current: number === state.number,
+  const items = state.phones.map(({ number, devices, online }) => ({
+    number, name: nameOf(number), face: faceOf(number), devices: devices.length, online, current: number === state.number,
   }));
   rows($("phones"), items, (p) => el("li", {}, el("button", {
     type: "button", "aria-current": String(p.current), onclick: () => attempt(() => pick(p.number)),
-  }, p.name, el("small", {}, `${plus(p.number)} · ${p.devices === 1 ? "1 device" : `${p.devices} devices`}`))),
+  }, avatar(p.name, p.face), el("span", {}, p.name, el("small", {}, `${plus(p.number)} · ${p.online ? devicesIn(p.devices) : "switched off"}`)))),
   "Nobody has a phone yet. Add one below.");
   $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
     .map((p) => el("option", { value: p.number }, p.name)));
   const current = phone();
   $("phone-title").textContent = current ? nameOf(current.number) : "No phone yet";
-  $("phone-number").textContent = current ? plus(current.number) : "Add one under Phones.";
-  $("script").disabled = !current;
+  $("phone-number").textContent = current ? [plus(current.number), current.online ? current.about : "switched off"].filter(Boolean).join(" · ") : "Add one under Phones.";
+  $("profile-open").disabled = $("script").disabled = !current;
+  const face = $("phone-face");
+  const drawn = current ? `${nameOf(current.number)} ${faceOf(current.number)}` : "";
+  if (face.dataset.drawn !== drawn) {
+    face.dataset.drawn = drawn;
+    face.replaceChildren(...(current ? [avatar(nameOf(current.number), faceOf(current.number))] : []));
+  }
   if (current && document.activeElement !== $("script")) $("script").value = current.script;
 }
 
 async function pick(number) {
-  Object.assign(state, { number, chat: "", messages: [] });
+  Object.assign(state, { number, chat: "", groups: [], messages: [] });
   await refresh();
 }
 
@@ -36,14 +57,18 @@ async function pick(number) {
 export async function refresh() {
   const { phones } = await call("GET", "/phones");
   state.phones = phones;
-  if (!phone()) Object.assign(state, { number: phones[0]?.number ?? "", chat: "", messages: [] });
+  if (!phone()) Object.assign(state, { number: phones[0]?.number ?? "", chat: "", groups: [], messages: [] });
   const { number } = state;
-  const { messages } = number ? await call("GET", `${phonePath(number)}/messages`) : { messages: [] };
+  const [{ messages }, { groups }] = number
+    ? await Promise.all([call("GET", `${phonePath(number)}/messages`), call("GET", `${phonePath(number)}/groups`)])
+    : [{ messages: [] }, { groups: [] }];
   if (number !== state.number) return; // another phone was picked meanwhile, and shows itself
-  state.messages = messages;
+  Object.assign(state, { messages, groups });
   showPhones();
   showChats();
   showDevices();
+  showGroup();
+  showProfile();
 }
 
 // soon joins the events of one moment into one refresh.
@@ -94,9 +119,17 @@ $("script").addEventListener("change", (event) => attempt(async () => {
 startTabs();
 startChats();
 startDevices();
+startGroups();
+startProfile();
 startWeather();
+startScenarios();
 soon();
-follow((event) => { logEvent(event); soon(); }, (on) => {
+follow((event) => {
+  logEvent(event);
+  if (event.kind === "chat_state") heardState(event);
+  else if (event.kind === "scenario") attempt(showScenarios);
+  else soon();
+}, (on) => {
   $("link").textContent = on ? "live" : "the sandbox is gone; trying again…";
   $("link").classList.toggle("on", on);
   if (on) soon();

@@ -1,95 +1,143 @@
 import { call, phonePath } from "./api.js";
-import { $, attempt, clock, el, rows } from "./dom.js";
-import { nameOf, refresh, state } from "./app.js";
+import { $, avatar, clock, digitsOf, el, rows } from "./dom.js";
+import { faceOf, nameOf, phone, refresh, state } from "./app.js";
+import { bubble, summaryOf } from "./bubble.js";
+import { startCompose, stopAnswering } from "./compose.js";
 
-const digitsOf = (jid) => jid.split(/[@:.]/)[0];
+// chatOf is the chat of a message: the number of the other side, or the JID of a group.
+export const chatOf = (m) => (m.chat.endsWith("@g.us") ? m.chat : digitsOf(m.chat));
 
-// other is the number at the other end of a message: its chat.
-const other = (m) => digitsOf(m.chat);
+export const groupOf = (chat) => state.groups.find((g) => g.jid === chat);
+export const titleOf = (chat) => (chat.endsWith("@g.us") ? groupOf(chat)?.subject ?? "a group that was left" : nameOf(chat));
 
 const unread = (m) => !m.from_me && m.status === "received";
 
-// kindOf is what a message is, in a word; text needs none.
-const kindOf = (m) => {
-  const kind = m.kind || m.type;
-  return kind === "text" ? "" : kind;
-};
+// Votes, reactions, edits and revocations show in the message that they are about.
+const about = new Set(["vote", "reaction", "edit", "revoke"]);
+const own = (m) => !about.has(m.kind);
+
+// Who does what in which chat: typing is told once and forgotten when nothing follows.
+const doing = new Map();
+const forgets = 15000; // milliseconds; WhatsApp's clients repeat it every ten seconds
+
+export function heardState(event) {
+  if (event.account !== state.number) return;
+  const [, what, number, group] = /^(\w+) (\d+)(?: in (\S+))?$/.exec(event.detail ?? "") ?? [];
+  if (!what) return;
+  const chat = group ?? number;
+  clearTimeout(doing.get(chat)?.timer);
+  doing.delete(chat);
+  if (what !== "paused") {
+    const timer = setTimeout(() => { doing.delete(chat); showChats(); }, forgets);
+    doing.set(chat, { number, what: what === "recording" ? "recording…" : "typing…", timer, since: Date.now() });
+  }
+  showChats();
+}
+
+// doingIn says what somebody is doing in a chat right now; a message of theirs ends it.
+function doingIn(chat) {
+  const now = doing.get(chat);
+  if (!now) return "";
+  const said = state.messages.some((m) => digitsOf(m.from) === now.number && chatOf(m) === chat && Date.parse(m.time) > now.since);
+  if (said) {
+    clearTimeout(now.timer);
+    doing.delete(chat);
+    return "";
+  }
+  return chat.endsWith("@g.us") ? `${nameOf(now.number)} is ${now.what}` : now.what;
+}
 
 function chats() {
   const all = new Map();
+  const face = (chat) => (chat.endsWith("@g.us") ? undefined : faceOf(chat));
+  for (const g of state.groups) all.set(g.jid, { id: g.jid, name: g.subject, last: "a group", time: g.created, unread: 0 });
   for (const m of state.messages) {
-    const number = other(m);
-    const count = (all.get(number)?.unread ?? 0) + (unread(m) ? 1 : 0);
-    all.delete(number); // so that the latest comes last
-    all.set(number, { number, name: nameOf(number), last: (m.from_me ? "you: " : "") + (m.text || kindOf(m)), time: m.time, unread: count });
+    const chat = chatOf(m);
+    const before = all.get(chat);
+    const counted = (before?.unread ?? 0) + (own(m) && unread(m) ? 1 : 0);
+    all.delete(chat); // so that the latest comes last
+    const last = m.kind === "vote" || m.kind === "edit" ? before?.last ?? "" : (m.from_me ? "you: " : "") + summaryOf(m);
+    all.set(chat, { id: chat, name: titleOf(chat), face: face(chat), last, time: m.time, unread: counted });
   }
-  return [...all.values()].reverse();
+  return [...all.values()].reverse().map((c) => ({ ...c, doing: doingIn(c.id) }));
 }
 
 export function showChats() {
   const open = state.chat !== "";
-  $("chats").hidden = open;
+  $("chats").hidden = $("new-group-line").hidden = open;
   $("chat").hidden = !open;
   $("to-label").hidden = open;
+  $("attach").hidden = !open;
   $("write").elements.to.required = !open;
-  rows($("chats"), chats(), (chat) => el("li", {}, el("button", { type: "button", onclick: () => show(chat.number) },
-    el("span", {}, chat.name, el("time", { datetime: chat.time }, clock(chat.time))),
-    el("small", {}, el("span", {}, chat.last), chat.unread ? el("b", { class: "unread" }, `${chat.unread} new`) : null))),
+  $("new-group").disabled = state.phones.length < 2;
+  rows($("chats"), chats(), (chat) => el("li", {}, el("button", { type: "button", onclick: () => show(chat.id) },
+    avatar(chat.name, chat.face),
+    el("span", {}, chat.name), el("time", { datetime: chat.time }, clock(chat.time)),
+    chat.doing ? el("small", { class: "doing" }, chat.doing) : el("small", {}, chat.last),
+    chat.unread ? el("b", { class: "unread" }, `${chat.unread} new`) : null)),
   state.number ? "No chats yet. Write to a number below, or let a session write to this phone." : "Add a phone first.");
   if (open) showMessages();
 }
 
-function show(number) {
-  state.chat = number;
+export function show(chat) {
+  state.chat = chat;
+  earlier = 0;
+  stopAnswering();
   $("messages").replaceChildren();
+  $("chat-face").replaceChildren();
   showChats();
+  $("messages").scrollTop = $("messages").scrollHeight;
   $("write").elements.text.focus();
 }
 
+// page is how many messages are drawn at first, and with every press on what shows earlier ones.
+const page = 150;
+let earlier = 0;
+
 function showMessages() {
-  $("chat-name").textContent = nameOf(state.chat);
+  const group = groupOf(state.chat);
+  const name = titleOf(state.chat);
+  $("chat-name").textContent = name;
+  if (!$("chat-face").children.length) $("chat-face").append(avatar(name, group ? undefined : faceOf(state.chat)));
+  $("chat-about").textContent = doingIn(state.chat)
+    || (group ? group.members.map((m) => (m.jid === phone()?.jid ? "you" : nameOf(digitsOf(m.jid)))).join(", ")
+      : state.phones.find((p) => p.number === state.chat)?.about ?? "");
+  $("chat-about").classList.toggle("doing", Boolean(doingIn(state.chat)));
+  $("group-open").hidden = !group;
   const box = $("messages");
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-  rows(box, state.messages.filter((m) => other(m) === state.chat), bubble, "Nothing said yet.");
+  const all = state.messages.filter((m) => own(m) && chatOf(m) === state.chat);
+  const shown = all.slice(-(page + earlier));
+  const admin = Boolean(group?.members.find((m) => m.jid === phone()?.jid && m.role !== "member"));
+  const items = shown.map((m, i) => ({
+    ...m, admin, waits: unread(m), group: Boolean(group),
+    first: i === 0 || shown[i - 1].from !== m.from,
+  }));
+  if (all.length > shown.length) items.unshift({ id: "earlier", earlier: all.length - shown.length });
+  rows(box, items, (item) => (item.earlier ? el("li", { class: "note" }, el("button", {
+    type: "button", class: "quiet", onclick: () => { earlier += page; showMessages(); },
+  }, `${item.earlier} earlier messages`)) : bubble(item)), "Nothing said yet.");
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-const ticks = { sent: "✓", delivered: "✓✓", read: "✓✓ read" };
-
-function bubble(m) {
-  return el("li", { class: m.from_me ? "message mine" : "message" },
-    kindOf(m) ? el("div", { class: "kind" }, kindOf(m)) : null,
-    m.text,
-    el("footer", {},
-      m.from_me && m.device ? el("span", { title: "written on a linked device" }, `device ${m.device}`) : null,
-      m.copies > 1 ? el("span", { class: "again", title: "received more than once, under one id" }, `${m.copies}×`) : null,
-      el("time", { datetime: m.time }, clock(m.time)),
-      m.from_me ? el("span", { title: m.status }, ticks[m.status] ?? m.status) : null,
-      unread(m) ? el("button", { type: "button", class: "quiet", onclick: (event) => read(m, event.target) }, "Mark as read") : null));
-}
-
-const read = (m, button) => attempt(async () => {
-  await call("POST", `${phonePath(state.number)}/messages/${encodeURIComponent(m.id)}/read`);
+// send gives the phone in hand a message to send in the open chat.
+export async function send(body) {
+  const { id } = await call("POST", `${phonePath(state.number)}/messages`, { to: state.chat, ...body });
   await refresh();
-}, button);
+  return id;
+}
 
 export function startChats() {
   $("back").addEventListener("click", () => {
     state.chat = "";
+    stopAnswering();
     showChats();
     $("chats").querySelector("button")?.focus();
   });
-  $("write").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const { to, text } = event.target.elements;
-    const number = state.chat || to.value.replace(/[\s()+-]/g, "");
-    attempt(async () => {
-      if (!state.number) throw new Error("Add a phone first: somebody has to write.");
-      await call("POST", `${phonePath(state.number)}/messages`, { to: number, text: text.value });
-      state.chat = digitsOf(number);
-      text.value = to.value = "";
-      await refresh();
-      text.focus();
-    }, event.target.querySelector("button"));
-  });
+  // A picture that loads makes its bubble taller: who reads the end stays there.
+  $("messages").addEventListener("load", () => {
+    const box = $("messages");
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < 400) box.scrollTop = box.scrollHeight;
+  }, true);
+  startCompose();
 }

@@ -8,7 +8,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value != null) node.setAttribute(name, value);
   }
-  node.append(...children.filter((child) => child != null));
+  node.append(...children.flat().filter((child) => child != null));
   return node;
 }
 
@@ -38,9 +38,10 @@ export function say(text, bad = false) {
   const node = $("say");
   node.textContent = text;
   node.classList.toggle("bad", bad);
-  node.hidden = false;
+  if (node.matches(":popover-open")) node.hidePopover();
+  node.showPopover(); // anew, so that it lies above a dialog that was opened meanwhile
   clearTimeout(hide);
-  hide = setTimeout(() => { node.hidden = true; }, bad ? 9000 : 4000);
+  hide = setTimeout(() => node.hidePopover(), bad ? 9000 : 4000);
 }
 
 // attempt runs something that may fail, shows why it did, and keeps a button from being pressed twice meanwhile.
@@ -60,3 +61,62 @@ export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-
 
 // plus writes a number as people do.
 export const plus = (number) => "+" + number;
+
+// digitsOf is the number in a JID, digits of a group as well.
+export const digitsOf = (jid) => jid.split(/[@:.]/)[0];
+
+export function sizeOf(bytes) {
+  const unit = bytes >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
+  return bytes < 1000 ? `${bytes} bytes` : `${(bytes / unit[0]).toFixed(bytes / unit[0] < 10 ? 1 : 0)} ${unit[1]}`;
+}
+
+export const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
+
+// avatar is a picture, or the first letters of a name on a colour of its own.
+export function avatar(name, src) {
+  if (src) return el("img", { class: "avatar", src, alt: "" });
+  const letters = name.replace(/^\+/, "").split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
+  let hue = 0;
+  for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 6;
+  return el("span", { class: `avatar hue${hue}`, "aria-hidden": "true" }, /^\d/.test(letters) ? letters[0] : letters);
+}
+
+// openDialog shows a dialog; a click beside it and the Escape key close it.
+export function openDialog(id) {
+  const dialog = $(id);
+  dialog.showModal();
+  return dialog;
+}
+
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
+}
+
+// jpegOf makes a JPEG of a picture file that is at most so many pixels wide and high; a square one is cut to its middle.
+export async function jpegOf(file, most, square = false) {
+  const bitmap = await createImageBitmap(file).catch(() => { throw new Error("That is no picture that a browser can read."); });
+  const { width, height } = bitmap;
+  const side = Math.min(width, height);
+  const [w, h] = square ? [side, side] : [width, height];
+  const scale = Math.min(1, most / Math.max(w, h));
+  const canvas = el("canvas", { width: Math.max(1, Math.round(w * scale)), height: Math.max(1, Math.round(h * scale)) });
+  const ground = canvas.getContext("2d");
+  ground.fillStyle = "#fff"; // a JPEG has no transparency
+  ground.fillRect(0, 0, canvas.width, canvas.height);
+  ground.drawImage(bitmap, (width - w) / 2, (height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const blob = await new Promise((done) => { canvas.toBlob(done, "image/jpeg", 0.8); });
+  return { blob, width, height };
+}
+
+// base64Of reads a file as the API takes bytes.
+export async function base64Of(blob) {
+  const url = await new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => failed(new Error("The file cannot be read."));
+    reader.readAsDataURL(blob);
+  });
+  return url.slice(url.indexOf(",") + 1);
+}

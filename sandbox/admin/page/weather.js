@@ -10,20 +10,57 @@ const spelt = (word) => word.replaceAll("_", " ");
 const shortJID = (text) => text?.replaceAll("@s.whatsapp.net", "");
 
 export function logEvent(event) {
+  if (event.kind === "fault") attempt(showFaults);
+  if ($("events-here").checked && event.account && event.account !== state.number) return;
   const list = $("events");
   list.querySelector(".empty")?.remove();
   const what = [event.account && !event.device ? nameOf(event.account) : "", shortJID(event.device), shortJID(event.detail)].filter(Boolean).join(" · ");
   list.prepend(el("li", {}, el("time", { datetime: event.time }, clock(event.time)),
     el("span", {}, el("b", {}, spelt(event.kind)), what ? ` ${what}` : "")));
   while (list.children.length > limit) list.lastChild.remove();
-  if (event.kind === "fault") attempt(showFaults);
+}
+
+// Where in the life of a connection each kind strikes, and which fields it looks at beside times and phone. One that
+// is not here is offered too, with every field.
+const kinds = {
+  "Connecting": { http_status: ["code"], delay_handshake: ["delay"], bad_certificate: ["variant"] },
+  "Pairing": { withhold_qr: [], delay_qr: ["delay"], bad_pair_hmac: [], bad_pair_signature: [], no_515: [], close_after_515: [] },
+  "Logging in": { login_failure: ["code"], silent_login: [] },
+  "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [] },
+  "Files": { media_upload: ["code"], media_download: ["code"] },
+  "Queries": { delay_iq: ["delay", "match"], withhold_iq: ["match"], refuse_iq: ["code", "match"] },
+  "The line": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"] },
+};
+const fields = ["code", "delay", "variant", "match"];
+
+function offerKinds(offered) {
+  const known = new Set();
+  const groups = Object.entries(kinds).map(([label, of]) => el("optgroup", { label }, Object.keys(of).filter((kind) => offered.includes(kind)).map((kind) => {
+    known.add(kind);
+    return el("option", { value: kind }, spelt(kind));
+  })));
+  const others = offered.filter((kind) => !known.has(kind));
+  if (others.length) groups.push(el("optgroup", { label: "Others" }, others.map((kind) => el("option", { value: kind }, spelt(kind)))));
+  $("kinds").replaceChildren(...groups);
+  showFields();
+}
+
+// showFields leaves the fields that the chosen kind looks at.
+function showFields() {
+  const looksAt = Object.values(kinds).find((of) => $("kinds").value in of)?.[$("kinds").value] ?? fields;
+  for (const name of fields) {
+    const field = $("add-fault").elements[name];
+    field.closest("label").hidden = !looksAt.includes(name);
+    if (!looksAt.includes(name)) field.value = "";
+  }
 }
 
 async function showFaults() {
-  const { faults, kinds } = await call("GET", "/faults");
-  if (!$("kinds").children.length) $("kinds").replaceChildren(...kinds.map((kind) => el("option", { value: kind }, spelt(kind))));
+  const { faults, kinds: offered } = await call("GET", "/faults");
+  if (!$("kinds").children.length) offerKinds(offered);
+  $("clear-faults").hidden = faults.length < 2;
   rows($("faults"), faults, (f) => el("li", {},
-    el("span", {}, [`${spelt(f.kind)}${f.code ? ` ${f.code}` : ""}`, f.delay, f.account && nameOf(f.account),
+    el("span", {}, [`${spelt(f.kind)}${f.code ? ` ${f.code}` : ""}`, f.variant, f.match, f.delay, f.account && nameOf(f.account),
       f.count ? `${f.count} to go` : "until cleared", `struck ${f.applied}×`].filter(Boolean).join(" · ")),
     el("button", { type: "button", class: "quiet", onclick: (event) => attempt(async () => {
       // One that has struck for the last time meanwhile is gone as well.
@@ -41,21 +78,33 @@ export async function showCounters() {
   $("counters").replaceChildren(...list.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
 }
 
+// What happens to live connections, of every phone or of the one in hand.
 const act = (path, body, what) => (event) => attempt(async () => {
-  const { connections } = await call("POST", `/actions/${path}`, body);
+  const scope = $("only-here").checked && state.number ? { account: state.number } : {};
+  const { connections } = await call("POST", `/actions/${path}`, { ...body, ...scope });
   say(`${what}: ${connections} ${connections === 1 ? "connection" : "connections"}.`);
 }, event.target);
 
 export function startWeather() {
   $("drop-all").addEventListener("click", act("drop", {}, "Cut"));
-  $("restart-all").addEventListener("click", act("stream-error", { code: 503 }, "Stream error 503"));
+  $("half-all").addEventListener("click", act("half-open", {}, "Half open"));
+  $("error-all").addEventListener("click", act("stream-error", { code: 503 }, "Stream error 503"));
+  $("restart").addEventListener("click", (event) => attempt(async () => {
+    await call("POST", "/actions/restart", { down: "3s" });
+    say("The server was away for three seconds, and is back.");
+  }, event.target));
+  $("clear-faults").addEventListener("click", (event) => attempt(async () => {
+    await call("DELETE", "/faults");
+    await showFaults();
+  }, event.target));
+  $("kinds").addEventListener("change", showFields);
   $("add-fault").addEventListener("submit", (event) => {
     event.preventDefault();
-    const { kind, count, code, delay, here } = event.target.elements;
+    const { kind, count, code, delay, variant, match, here } = event.target.elements;
     attempt(async () => {
       const fault = { kind: kind.value, count: Number(count.value) };
       if (code.value) fault.code = Number(code.value);
-      if (delay.value.trim()) fault.delay = delay.value.trim();
+      for (const field of [delay, variant, match]) if (field.value.trim()) fault[field.name] = field.value.trim();
       if (here.checked) fault.account = state.number;
       await call("POST", "/faults", fault);
       await showFaults();
