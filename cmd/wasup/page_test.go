@@ -29,6 +29,7 @@ var (
 type desk struct {
 	*browser
 	app caller
+	url string // of the page
 }
 
 // TestAPersonUsesTheVirtualPhonesInABrowser runs `wasup serve --sandbox` as it stands and does everything else by hand,
@@ -42,7 +43,7 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 	if app == nil || page == nil {
 		t.Fatalf("no addresses in\n%s", child.stdout)
 	}
-	d := &desk{browse(t, page[1]), newCaller(t, app[1])}
+	d := &desk{browse(t, page[1]), newCaller(t, app[1]), page[1]}
 	for _, step := range []struct {
 		name string
 		do   func(*desk, *testing.T)
@@ -57,6 +58,15 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 		{"a second session is linked by pasting", (*desk).pastesTheQR},
 		{"a device is unlinked and linked again from a file", (*desk).unlinksAndChoosesAFile},
 		{"a new phone is linked by text", (*desk).typesTheCode},
+		{"a reaction is given and taken back by a click", (*desk).reacts},
+		{"a message is answered, edited and deleted", (*desk).answersEditsAndDeletes},
+		{"typing is seen on the other side", (*desk).seesTyping},
+		{"a poll is asked and voted on", (*desk).votes},
+		{"a picture is sent, shown and opened", (*desk).sendsAPicture},
+		{"a document and a voice message arrive", (*desk).getsFiles},
+		{"a profile has a picture and an about text", (*desk).showsAProfile},
+		{"a group is made, talks and changes", (*desk).talksInAGroup},
+		{"a scenario is played and stopped", (*desk).playsAScenario},
 		{"everything came from the sandbox itself", (*desk).stayedHome},
 	} {
 		ok := t.Run(step.name, func(t *testing.T) {

@@ -48,7 +48,9 @@ export function say(text, bad = false) {
 export async function attempt(work, button) {
   if (button) button.disabled = true;
   try {
-    return await work();
+    const done = await work();
+    if (button && $("say").matches(".bad:popover-open")) $("say").hidePopover(); // what went wrong before went right now
+    return done;
   } catch (error) {
     say(error.message, true);
     return undefined;
@@ -77,7 +79,7 @@ export function avatar(name, src) {
   if (src) return el("img", { class: "avatar", src, alt: "" });
   const letters = name.replace(/^\+/, "").split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
   let hue = 0;
-  for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 6;
+  for (const letter of name) hue = (hue * 5 + letter.codePointAt(0)) % 7;
   return el("span", { class: `avatar hue${hue}`, "aria-hidden": "true" }, /^\d/.test(letters) ? letters[0] : letters);
 }
 

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"wasup/sandbox/admin"
+)
+
+// opens takes a phone in hand and opens one of its chats.
+func (d *desk) opens(phone, chat string) {
+	d.t.Helper()
+	d.press("#tab-chats", "Chats")
+	d.pick(phone)
+	d.press("#chats button", chat)
+	d.sees("#chat-name", chat)
+}
+
+// choosesFor opens the menu of the last message with a text and chooses from it.
+func (d *desk) choosesFor(text, item string) {
+	d.t.Helper()
+	d.holds("the menu of "+text+" opens", `{ const m = [...document.querySelectorAll("#messages .message")].findLast((e) => e.innerText.includes(args[0]));
+		if (!m) return false; m.querySelector(".more").click(); return document.querySelector("#menu").matches(":popover-open"); }`, text)
+	d.press("#menu button", item)
+	d.holds("the menu is closed", `!document.querySelector("#menu").matches(":popover-open")`)
+}
+
+// api asks the admin API as a script would.
+func (d *desk) api(method, path, contentType string, body []byte) []byte {
+	d.t.Helper()
+	request, err := http.NewRequestWithContext(d.t.Context(), method, d.url+admin.Prefix+path, bytes.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", contentType)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode >= 300 {
+		d.t.Fatalf("%s %s answered %s: %s, %v", method, path, response.Status, raw, err)
+	}
+	return raw
+}
+
+func (d *desk) reacts(*testing.T) {
+	d.opens("Bruno", "Ana")
+	d.choosesFor("Hola Bruno", "❤️")
+	d.sees("#messages .message .reactions", "❤️")
+	d.holds("it is one's own", `document.querySelector("#messages .reactions button").getAttribute("aria-pressed") === "true"`)
+	d.opens("Ana", "Bruno")
+	d.sees("#messages .mine .reactions", "❤️")
+	d.press("#messages .reactions button", "❤️") // the same from the other side
+	d.sees("#messages .mine .reactions", "❤️ 2")
+	d.press("#messages .reactions button", "❤️ 2")
+	d.misses("#messages .mine .reactions", "2")
+}
+
+func (d *desk) answersEditsAndDeletes(*testing.T) {
+	d.choosesFor("¿Llevo algo?", "Reply")
+	d.sees("#about", "Reply to Bruno")
+	d.writes("#write [name=text]", "Un paraguas\r")
+	d.sees("#messages .mine .quote", "Claro. ¿Llevo algo?")
+	d.misses("#about", "Reply")
+	d.choosesFor("Un paraguas", "Edit")
+	d.holds("its text is there", `document.querySelector("#write [name=text]").value === "Un paraguas"`)
+	d.writes("#write [name=text]", "Un paraguas y pan\r")
+	d.sees("#messages .mine", "Un paraguas y pan")
+	d.sees("#messages .mine footer", "edited")
+	d.writes("#write [name=text]", "Esto no\r")
+	d.sees("#messages .mine", "Esto no")
+	d.choosesFor("Esto no", "Delete for everybody")
+	d.sees("#messages .mine", "This message was deleted.")
+	d.opens("Bruno", "Ana")
+	d.sees("#messages .message .quote", "Claro. ¿Llevo algo?")
+	d.sees("#messages .message", "Un paraguas y pan")
+	d.sees("#messages .message", "This message was deleted.")
+	d.misses("#messages .message", "Esto no")
+}
+
+func (d *desk) seesTyping(*testing.T) {
+	typing := `{"to":"` + bruno + `","state":"composing"}`
+	d.api("POST", "/phones/"+ana+"/chat-state", "application/json", []byte(typing))
+	d.sees("#chat-about", "typing…")
+	d.api("POST", "/phones/"+ana+"/chat-state", "application/json", []byte(`{"to":"`+bruno+`","state":"paused"}`))
+	d.misses("#chat-about", "typing…")
+	// What is typed on the page is told to the other side.
+	d.writes("#write [name=text]", "Voy")
+	d.sees("#events", "chat state Ana · composing "+bruno)
+	d.do("send it", chromedp.SendKeys(chromedp.CSS("#write [name=text]"), kb.Enter))
+	d.sees("#messages .mine", "Voy")
+}
+
+func (d *desk) votes(*testing.T) {
+	d.press("#attach", "+")
+	d.press("#attach-menu button", "Poll")
+	d.writes("#poll [name=question]", "¿A qué hora?")
+	d.writes("#poll [name=options]", "A las 9")
+	d.press("#poll button", "Send the poll")
+	d.sees("#say.bad", "Options: expected 2 to 12 different ones.")
+	d.forgive("status of 400")
+	d.writes("#poll [name=options]", "A las 9\rA las 10\rMás tarde")
+	d.do("one answer only", chromedp.Click(chromedp.CSS("#poll [name=one]")))
+	d.press("#poll button", "Send the poll")
+	d.sees("#messages .mine .poll", "Choose one")
+	d.press("#messages .option", "A las 9")
+	d.holds("the vote counts", `document.querySelector("#messages .option[aria-pressed=true]")?.innerText.includes("A las 9")`)
+	d.opens("Ana", "Bruno")
+	d.press("#messages .option", "A las 10")
+	d.holds("both votes count", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "1,1,0"`)
+	d.press("#messages .option", "A las 9") // one answer: the vote moves
+	d.holds("the vote moves", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "2,0,0"`)
+}
+
+// landscape is a picture that people recognise, for the screenshots.
+func landscape(t *testing.T, wide, high int) image.Image {
+	t.Helper()
+	picture := image.NewRGBA(image.Rect(0, 0, wide, high))
+	mix := func(a, b color.RGBA, f float64) color.RGBA {
+		part := func(x, y uint8) uint8 { return uint8(float64(x)*(1-f) + float64(y)*f) }
+		return color.RGBA{part(a.R, b.R), part(a.G, b.G), part(a.B, b.B), 255}
+	}
+	for y := range high {
+		for x := range wide {
+			fx, fy := float64(x)/float64(wide), float64(y)/float64(high)
+			c := mix(color.RGBA{70, 130, 200, 255}, color.RGBA{255, 214, 170, 255}, math.Min(1, fy*1.7))
+			if math.Hypot(fx-.72, (fy-.36)*float64(high)/float64(wide)) < .07 {
+				c = color.RGBA{255, 244, 200, 255}
+			}
+			if fy > .55+.09*math.Sin(fx*7+1) {
+				c = color.RGBA{96, 132, 122, 255}
+			}
+			if fy > .7+.07*math.Sin(fx*5-1) {
+				c = mix(color.RGBA{64, 108, 72, 255}, color.RGBA{36, 66, 48, 255}, fy)
+			}
+			picture.SetRGBA(x, y, c)
+		}
+	}
+	return picture
+}
+
+// savedPicture is a picture as a file.
+func savedPicture(t *testing.T, name string, wide, high int) string {
+	t.Helper()
+	var raw bytes.Buffer
+	encode := png.Encode
+	if filepath.Ext(name) == ".jpg" {
+		encode = func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, &jpeg.Options{Quality: 85}) }
+	}
+	if err := encode(&raw, landscape(t, wide, high)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, raw.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func (d *desk) sendsAPicture(t *testing.T) {
+	d.writes("#write [name=text]", "Vista desde casa")
+	d.do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "casa.jpg", 900, 600)}, chromedp.NodeReady))
+	d.holds("it is shown", `{ const image = document.querySelector("#messages .mine .photo"); return image?.complete && image.naturalWidth === 900; }`)
+	d.sees("#messages .mine", "Vista desde casa")
+	d.opens("Bruno", "Ana")
+	d.holds("it arrived", `document.querySelector("#messages .message:not(.mine) .photo")?.naturalWidth === 900`)
+	d.pictureFor("virtual-phones.png")
+	d.do("open it", chromedp.Click(chromedp.CSS("#messages .open")))
+	d.holds("it is open in full", `{ const full = document.querySelector("#full-picture"); return document.querySelector("#full").open && full.complete && full.naturalWidth === 900; }`)
+	d.sees("#full", "900 × 600")
+	d.press("#full button", "Close")
+	// A file that is gone from the server leaves the thumbnail of the message.
+	d.do("send another", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "otra.png", 300, 200)}, chromedp.NodeReady))
+	d.holds("it is shown", `[...document.querySelectorAll("#messages .mine .photo")].at(-1)?.naturalWidth === 300`)
+	var files struct{ Media []struct{ ID, Type string } }
+	if err := json.Unmarshal(d.api("GET", "/media", "", nil), &files); err != nil || len(files.Media) == 0 {
+		t.Fatalf("%+v, %v", files, err)
+	}
+	d.forgive("status of 410")
+	d.api("DELETE", "/media/"+files.Media[len(files.Media)-1].ID, "", nil)
+	d.opens("Ana", "Bruno")
+	d.sees("#messages .message", "The file is gone from the server.")
+	d.holds("its thumbnail is left", `document.querySelector("#messages img.photo[src^='data:image/jpeg']")?.naturalWidth === 96`)
+}
+
+func (d *desk) getsFiles(t *testing.T) {
+	d.opens("Bruno", "Ana")
+	file := filepath.Join(t.TempDir(), "plan.txt")
+	if err := os.WriteFile(file, []byte("primero el pan, luego el paraguas"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.drops("#chat", file) // in an open chat, what falls is sent
+	d.sees("#messages .mine .paper", "plan.txt")
+	d.sees("#messages .mine .paper", "33 bytes")
+	voice, err := json.Marshal(map[string]any{"to": bruno, "kind": "audio", "media": map[string]any{
+		"data": base64.StdEncoding.EncodeToString(silence()), "mime": "audio/wav", "voice": true, "seconds": 2,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.api("POST", "/phones/"+ana+"/messages", "application/json", voice)
+	d.sees("#messages .message .sound", "voice message · 0:02")
+	d.holds("the browser can play it", `{ const sound = document.querySelector("#messages audio"); return sound.readyState >= 1 && Math.round(sound.duration) === 2; }`)
+	d.holds("the document can be fetched", `{ window.fetched ??= fetch(document.querySelector("#messages .mine .download").href).then((r) => r.text()).then((text) => { window.got = text; });
+		return window.got === "primero el pan, luego el paraguas"; }`)
+	d.holds("under its name", `document.querySelector("#messages .mine .download").download === "plan.txt"`)
+}
+
+// silence is two seconds of it, as WAV.
+func silence() []byte {
+	const rate, seconds = 8000, 2
+	header := []byte("RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data\x80\x3e\x00\x00")
+	return append(header, bytes.Repeat([]byte{128}, rate*seconds)...)
+}
+
+func (d *desk) showsAProfile(t *testing.T) {
+	d.do("open the profile", chromedp.Click(chromedp.CSS("#profile-open")))
+	d.sees("#profile-name", "Bruno")
+	d.do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#picture-file"), []string{savedPicture(t, "cara.png", 500, 300)}, chromedp.NodeReady))
+	d.holds("it is shown, cut square", `{ const face = document.querySelector("#profile-face img"); return face?.complete && face.naturalWidth === 300 && face.naturalHeight === 300; }`)
+	d.writes("#profile-about input", "En la montaña")
+	d.press("#profile-about button", "Save")
+	d.sees("#say", "Everybody can read it now.")
+	d.press("#profile button", "Close")
+	d.opens("Ana", "Bruno")
+	d.sees("#chat-about", "En la montaña")
+	d.holds("the chat shows the picture", `document.querySelector("#chat-face img")?.naturalWidth === 300`)
+}
+
+func (d *desk) talksInAGroup(*testing.T) {
+	d.press("#back", "Chats")
+	d.press("#new-group", "New group")
+	d.writes("#make-group [name=subject]", "Excursión")
+	d.press("#make-group button", "Make the group")
+	d.sees("#say.bad", "Choose at least one phone.")
+	d.do("choose both", chromedp.Click(chromedp.CSS(`#group-people [value="`+bruno+`"]`)), chromedp.Click(chromedp.CSS(`#group-people [value="4915112345678"]`)))
+	d.press("#make-group button", "Make the group")
+	d.sees("#chat-name", "Excursión")
+	d.sees("#chat-about", "Bruno")
+	d.writes("#write [name=text]", "¿Quién viene el sábado?\r")
+	d.sees("#messages .mine", "¿Quién viene el sábado?")
+	d.opens("Carla", "Excursión")
+	d.sees("#messages .sender", "Ana")
+	d.writes("#write [name=text]", "Yo sí\r")
+	d.sees("#messages .mine", "Yo sí")
+	d.opens("Bruno", "Excursión")
+	d.sees("#messages .sender", "Carla")
+	d.choosesFor("Yo sí", "❤️")
+	d.sees("#messages .reactions", "❤️")
+	d.writes("#write [name=text]", "Yo llevo el mapa\r")
+	d.sees("#messages .mine", "Yo llevo el mapa")
+	d.opens("Ana", "Excursión")
+	d.sees("#messages .message", "Yo llevo el mapa")
+	d.pictureFor("virtual-phones-group.png")
+	d.press("#group-open", "Members")
+	d.sees("#members", "You")
+	d.sees("#members", "made the group")
+	d.holds("Carla leaves", `{ const row = [...document.querySelectorAll("#members li")].find((e) => e.innerText.includes("Carla"));
+		[...row.querySelectorAll("button")].find((b) => b.innerText === "Remove").click(); return true; }`)
+	d.misses("#members", "Carla")
+	d.press("#add-member button", "Add")
+	d.sees("#members", "Carla")
+	d.press("#group-link", "Invite link")
+	d.sees("#say", "https://chat.whatsapp.com/")
+	d.press("#group button", "Close")
+}
+
+func (d *desk) playsAScenario(t *testing.T) {
+	d.sees("#library-about", "temporary ban")
+	d.chooses("#library", "slow-acks")
+	d.press("#play button", "Play")
+	d.sees("#scenarios", "slow-acks")
+	d.press("#scenarios button", "Stop")
+	d.sees("#scenarios", "stopped")
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("name: mine\nsteps:\n  - at: noon\n    drop: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.do("choose a file with a mistake", chromedp.SetUploadFiles(chromedp.CSS("#scenario-file"), []string{file}, chromedp.NodeReady))
+	d.sees("#say.bad", "line 3: at: expected a duration")
+	d.forgive("status of 400")
+}
