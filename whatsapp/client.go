@@ -71,6 +71,7 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	}
 	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
 	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
+	slim(c.wa)
 	c.configure()
 	d.closings.Add(1)
 	return c
