@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow"
@@ -66,7 +68,7 @@ func compareSends(b *testing.B, st *store.Store) {
 		before := st.Commits()
 		ours := measureSends(b, ourSenders(b, h, friends))
 		after := st.Commits()
-		b.ReportMetric(float64(after.Works-before.Works)/float64(max(1, after.Transactions-before.Transactions)), "works/txn")
+		b.ReportMetric(float64(b.N)/float64(max(1, after.Transactions-before.Transactions)), "sends/txn")
 		if bare > 0 {
 			b.ReportMetric(ours/bare, "x-bare")
 		}
@@ -95,6 +97,7 @@ func measureSends(b *testing.B, senders []sender) float64 {
 	}
 	var sent atomic.Int64
 	var all sync.WaitGroup
+	before := processorTime(b)
 	b.ResetTimer()
 	for _, s := range senders {
 		all.Go(func() {
@@ -110,10 +113,21 @@ func measureSends(b *testing.B, senders []sender) float64 {
 	b.StopTimer()
 	rate := float64(b.N) / b.Elapsed().Seconds()
 	b.ReportMetric(rate, "sends/s")
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/send")
 	for _, s := range senders {
 		s.end()
 	}
 	return rate
+}
+
+// processorTime is what this process has used: the clients and the server.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 const benchText = "the quick brown fox jumps over the lazy dog"

@@ -93,10 +93,14 @@ func New(cfg Config) (*Dialer, error) {
 		return nil, err
 	}
 	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
+	shared, err := newRatchets(context.Background(), cfg, reading)
+	if err != nil {
+		return nil, err
+	}
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: newRatchets(cfg, reading), devices: cfg.Devices,
+		db:       db, container: container, ratchets: shared, devices: cfg.Devices,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }
@@ -221,7 +225,7 @@ func (d *Dialer) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		d.closings.Wait()
-		d.ratchets.sweeper.wait()
+		d.ratchets.close()
 		close(done)
 	}()
 	select {

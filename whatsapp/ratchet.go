@@ -26,6 +26,7 @@ const lockPatience = 30 * time.Second
 // ratchets is what the runs of a process share.
 type ratchets struct {
 	commit  func(ctx context.Context, work func(ctx context.Context) error) error
+	writer  *writer
 	cache   *cache
 	sweeper *sweeper
 	reading *sqlstore.Container // the readers' view of the tables
@@ -263,7 +264,7 @@ func (r *ratchet) put(ctx context.Context, c *changes) error {
 	if c.empty() {
 		return nil
 	}
-	err := r.commit(ctx, func(ctx context.Context) error { return c.apply(ctx, r.write) })
+	err := r.writer.put(ctx, r, c)
 	if err != nil {
 		// Nobody knows what is in the database after a connection that broke at the wrong moment.
 		r.cache.forget(r, c.touches)

@@ -64,30 +64,8 @@ func (c *changes) setSenderKey(name senderKeyName, value []byte) {
 	c.senderKeys[name] = value
 }
 
-// apply writes the changes in the transaction of ctx.
-func (c *changes) apply(ctx context.Context, to *sqlstore.SQLStore) error {
-	for _, e := range c.outgoing {
-		if err := to.AddOutgoingEvent(ctx, e.chat, e.id, e.format, e.plaintext); err != nil {
-			return err
-		}
-	}
-	if err := c.applyKeys(ctx, to); err != nil {
-		return err
-	}
-	for _, id := range c.spent {
-		if err := to.RemovePreKey(ctx, id); err != nil {
-			return err
-		}
-	}
-	for _, e := range c.buffered {
-		if err := to.PutBufferedEvent(ctx, e.hash, e.plaintext, e.at); err != nil {
-			return err
-		}
-	}
-	return to.PutMessageSecrets(ctx, c.secrets)
-}
-
-func (c *changes) applyKeys(ctx context.Context, to *sqlstore.SQLStore) error {
+// applyRest writes, in the transaction of ctx, what rows has no statement for.
+func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 	for address, key := range c.identities {
 		var err error
 		if key == nil {
@@ -100,13 +78,10 @@ func (c *changes) applyKeys(ctx context.Context, to *sqlstore.SQLStore) error {
 		}
 	}
 	for address, record := range c.sessions {
-		var err error
-		if record == nil {
-			err = to.DeleteSession(ctx, address)
-		} else {
-			err = to.PutSession(ctx, address, record)
+		if record != nil {
+			continue
 		}
-		if err != nil {
+		if err := to.DeleteSession(ctx, address); err != nil {
 			return err
 		}
 	}
@@ -115,7 +90,12 @@ func (c *changes) applyKeys(ctx context.Context, to *sqlstore.SQLStore) error {
 			return err
 		}
 	}
-	return nil
+	for _, id := range c.spent {
+		if err := to.RemovePreKey(ctx, id); err != nil {
+			return err
+		}
+	}
+	return to.PutMessageSecrets(ctx, c.secrets)
 }
 
 // remember puts what was committed into the run's cache.

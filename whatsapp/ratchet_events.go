@@ -126,15 +126,27 @@ func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
 }
 
 // newRatchets makes what the runs of a dialer share.
-func newRatchets(cfg Config, reading *sqlstore.Container) *ratchets {
+func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) (*ratchets, error) {
 	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget), reading: reading, db: cfg.Read}
 	if shared.commit == nil {
 		shared.commit = func(ctx context.Context, work func(ctx context.Context) error) error {
 			return cfg.DB.DoTxn(ctx, nil, work)
 		}
 	}
+	rows, err := newRows(ctx, cfg.DB)
+	if err != nil {
+		return nil, storeError("prepare statements", "", err)
+	}
+	shared.writer = &writer{commit: shared.commit, rows: rows}
 	shared.sweeper = &sweeper{commit: shared.commit, failed: func(err error) {
 		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
 	}}
-	return shared
+	return shared, nil
+}
+
+// close waits for what is still written.
+func (s *ratchets) close() {
+	s.writer.wait()
+	s.sweeper.wait()
+	s.writer.rows.close()
 }

@@ -189,4 +189,3 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 		})
 	}
 }
-
