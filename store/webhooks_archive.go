@@ -11,8 +11,7 @@ import (
 	"wasup/webhooks"
 )
 
-// keptAttempts is how many attempts of a webhook are remembered. Each takes the place of the one that many before it, so
-// that nothing has to be pruned.
+// keptAttempts is how many attempts of a webhook are remembered. Each takes the place of the one that many before it.
 const keptAttempts = 200
 
 // note remembers an attempt, as part of a transaction.
@@ -23,15 +22,15 @@ func (w *Webhooks) note(ctx context.Context, webhook string, d *session.WebhookD
 	if err != nil {
 		return err
 	}
-	n := last + 1
 	_, err = db.Exec(ctx, `
-		INSERT INTO wasup_webhook_delivery (webhook_id, slot, n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (webhook_id, slot) DO UPDATE SET n=excluded.n, session_id=excluded.session_id, seq=excluded.seq, pos=excluded.pos,
-			type=excluded.type, at=excluded.at, attempt=excluded.attempt, outcome=excluded.outcome, status=excluded.status,
-			took_us=excluded.took_us, error=excluded.error`,
-		webhook, int64(n%keptAttempts), int64(n), string(d.Session), int64(d.Seq), int64(d.Pos), string(d.Type), millis(d.At), d.Attempt,
+		INSERT INTO wasup_webhook_delivery (webhook_id, n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		webhook, int64(last+1), string(d.Session), int64(d.Seq), int64(d.Pos), string(d.Type), millis(d.At), d.Attempt,
 		string(d.Outcome), d.Status, d.Took.Microseconds(), clean(d.Error))
+	if err != nil || last < keptAttempts {
+		return err
+	}
+	_, err = db.Exec(ctx, "DELETE FROM wasup_webhook_delivery WHERE webhook_id=$1 AND n<=$2", webhook, int64(last+1-keptAttempts))
 	return err
 }
 

@@ -51,7 +51,6 @@ CREATE INDEX wasup_webhook_dead_died_idx ON wasup_webhook_dead (died_at);
 
 CREATE TABLE wasup_webhook_delivery (
 	webhook_id TEXT   NOT NULL REFERENCES wasup_webhook (id) ON DELETE CASCADE,
-	slot       BIGINT NOT NULL,
 	n          BIGINT NOT NULL,
 	session_id TEXT   NOT NULL,
 	seq        BIGINT NOT NULL,
@@ -63,5 +62,5 @@ CREATE TABLE wasup_webhook_delivery (
 	status     BIGINT NOT NULL,
 	took_us    BIGINT NOT NULL,
 	error      TEXT   NOT NULL,
-	PRIMARY KEY (webhook_id, slot)
+	PRIMARY KEY (webhook_id, n)
 );
