@@ -26,7 +26,8 @@ func deliverUntilKilled(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	hooks := webhooks.New(st.Webhooks(), quick())
+	grown := newGrowth()
+	hooks := webhooks.New(st.Webhooks(), grown, quick())
 	if err := hooks.Start(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -37,7 +38,7 @@ func deliverUntilKilled(path string) int {
 				fmt.Fprintln(os.Stderr, err)
 				return 1
 			}
-			hooks.Notify(id)
+			grown.add(id, 0)
 			fmt.Println("added")
 		}
 	}
@@ -60,7 +61,7 @@ func TestNothingIsSkippedAfterKill(t *testing.T) {
 		return 204
 	})
 	st := open()
-	hooks := webhooks.New(st.Webhooks(), quick())
+	hooks := webhooks.New(st.Webhooks(), newGrowth(), quick())
 	hook, err := hooks.Create(t.Context(), session.Webhook{URL: x.URL, Active: true}, session.Origin{})
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ func newLoop(w *Webhooks, list []session.Webhook) *loop {
 }
 
 func (l *loop) run() {
+	draining := l.draining
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -56,8 +57,10 @@ func (l *loop) run() {
 		select {
 		case do := <-l.inbox:
 			do(l)
-		case <-l.woken.c:
+		case <-l.growth.C():
 			l.wake()
+		case <-draining:
+			draining = nil
 		case <-due:
 			l.dueNow()
 		case <-l.life.Done():
@@ -68,10 +71,7 @@ func (l *loop) run() {
 
 // wake makes the lanes of sessions with new events ready.
 func (l *loop) wake() {
-	for id := range l.woken.take() {
-		if id == "" {
-			continue
-		}
+	for id := range l.growth.Take() {
 		for _, r := range l.global {
 			l.poke(r, id)
 		}

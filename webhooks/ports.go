@@ -14,6 +14,14 @@ type Log interface {
 	ReadLog(ctx context.Context, id session.ID, after uint64, types []session.EventType, limit int) (events []session.Event, seen uint64, err error)
 }
 
+// Growth tells which sessions' logs have grown.
+type Growth interface {
+	// C has room for one word: there is something to take.
+	C() <-chan struct{}
+	// Take gives the sessions that have new events since the last Take, with the number of the last one.
+	Take() map[session.ID]uint64
+}
+
 // Registry keeps the webhooks. CodeUnknownWebhook where there is none with the id.
 type Registry interface {
 	List(ctx context.Context) ([]session.Webhook, error)

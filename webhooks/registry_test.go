@@ -233,7 +233,7 @@ func (s *silent) Requeued(context.Context, string, int) ([]session.DeadLetter, e
 func TestIdleWebhooksAskNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &silent{}
-		w := webhooks.New(st, webhooks.Options{})
+		w := webhooks.New(st, newGrowth(), webhooks.Options{})
 		if err := w.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -252,13 +252,12 @@ func TestIdleWebhooksAskNothing(t *testing.T) {
 
 func TestStopIsLegalAtAnyTime(t *testing.T) {
 	r := newRig(t, quick())
-	w := webhooks.New(r.store, r.opts)
+	w := webhooks.New(r.store, r.growth, r.opts)
 	for range 2 {
 		if err := w.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	w.Notify("51")
 	w.SessionRemoved("51")
 	_ = w.Figures()
 	r.start()

@@ -27,10 +27,11 @@ const patience = time.Minute
 type rig struct {
 	t testing.TB
 	*webhooks.Webhooks
-	st    *store.Store
-	store webhooks.Store
-	opts  webhooks.Options
-	logs  *logBuffer
+	st     *store.Store
+	store  webhooks.Store
+	growth *growth
+	opts   webhooks.Options
+	logs   *logBuffer
 }
 
 func newRig(t testing.TB, opts webhooks.Options) *rig {
@@ -39,7 +40,7 @@ func newRig(t testing.TB, opts webhooks.Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, st: st, store: st.Webhooks(), opts: opts, logs: &logBuffer{}}
+	r := &rig{t: t, st: st, store: st.Webhooks(), opts: opts, logs: &logBuffer{}, growth: newGrowth()}
 	r.opts.Log = slog.New(slog.NewTextHandler(r.logs, nil))
 	t.Cleanup(func() {
 		r.stop()
@@ -57,7 +58,7 @@ func quick() webhooks.Options {
 
 func (r *rig) start() *rig {
 	r.t.Helper()
-	r.Webhooks = webhooks.New(r.store, r.opts)
+	r.Webhooks = webhooks.New(r.store, r.growth, r.opts)
 	if err := r.Start(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
@@ -115,10 +116,8 @@ func (r *rig) log(list ...session.Event) {
 	if err := r.st.Events().Append(r.t.Context(), list...); err != nil {
 		r.t.Fatal(err)
 	}
-	if r.Webhooks != nil {
-		for i := range list {
-			r.Notify(list[i].Session)
-		}
+	for i := range list {
+		r.growth.add(list[i].Session, 0)
 	}
 }
 
@@ -272,4 +271,33 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return string(b.text)
+}
+
+// growth is what the log says of itself.
+type growth struct {
+	mu  sync.Mutex
+	ids map[session.ID]uint64
+	c   chan struct{}
+}
+
+func newGrowth() *growth { return &growth{ids: make(map[session.ID]uint64), c: make(chan struct{}, 1)} }
+
+func (g *growth) C() <-chan struct{} { return g.c }
+
+func (g *growth) Take() map[session.ID]uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	taken := g.ids
+	g.ids = make(map[session.ID]uint64)
+	return taken
+}
+
+func (g *growth) add(id session.ID, seq uint64) {
+	g.mu.Lock()
+	g.ids[id] = seq
+	g.mu.Unlock()
+	select {
+	case g.c <- struct{}{}:
+	default:
+	}
 }

@@ -76,12 +76,13 @@ type Webhooks struct {
 	changes sync.Mutex                                  // one change of the registry at a time
 	tests   chan struct{}                               // as many tests run at the same time as it has room for
 
-	woken   wakes
-	inbox   chan func(*loop)
-	life    context.Context // of everything that delivers
-	end     context.CancelFunc
-	drain   atomic.Bool    // no attempt begins any more
-	running sync.WaitGroup // the loop and what it started
+	growth   Growth
+	inbox    chan func(*loop)
+	life     context.Context // of everything that delivers
+	end      context.CancelFunc
+	drain    atomic.Bool    // no attempt begins any more
+	draining chan struct{}  // is closed with it
+	running  sync.WaitGroup // the loop and what it started
 	// starting guards running against a Wait that has begun.
 	starting sync.Mutex
 	started  atomic.Bool
@@ -90,11 +91,11 @@ type Webhooks struct {
 }
 
 // New makes webhooks that deliver nothing until Start.
-func New(store Store, opts Options) *Webhooks {
+func New(store Store, growth Growth, opts Options) *Webhooks {
 	opts = opts.withDefaults()
 	w := &Webhooks{
 		opts: opts, store: store, guard: newGuard(opts.AllowPrivate),
-		tests: make(chan struct{}, maxTests), woken: newWakes(), inbox: make(chan func(*loop)), ended: make(chan struct{}),
+		tests: make(chan struct{}, maxTests), growth: growth, draining: make(chan struct{}), inbox: make(chan func(*loop)), ended: make(chan struct{}),
 	}
 	client, transport := newClient(w.guard, opts.PerWebhook, opts.Timeout)
 	w.close = transport.CloseIdleConnections
@@ -137,9 +138,6 @@ func (w *Webhooks) spawn(do func()) bool {
 	return true
 }
 
-// Notify says that a session's log has grown. It never blocks.
-func (w *Webhooks) Notify(id session.ID) { w.woken.add(id) }
-
 // drainGrace is how long requests that run may take at the end. One that is cut off is sent again after the next start.
 const drainGrace = 3 * time.Second
 
@@ -147,9 +145,10 @@ const drainGrace = 3 * time.Second
 // idempotent and legal before Start.
 func (w *Webhooks) Stop(ctx context.Context) error {
 	w.starting.Lock()
-	w.drain.Store(true)
+	if !w.drain.Swap(true) {
+		close(w.draining)
+	}
 	w.starting.Unlock()
-	w.woken.add("") // the loop looks up
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -189,33 +188,4 @@ func (w *Webhooks) ask(do func(*loop)) bool {
 	}
 	<-done
 	return true
-}
-
-// wakes are the sessions whose logs have grown since the loop looked.
-type wakes struct {
-	mu  sync.Mutex
-	ids map[session.ID]struct{}
-	c   chan struct{}
-}
-
-func newWakes() wakes {
-	return wakes{ids: make(map[session.ID]struct{}), c: make(chan struct{}, 1)}
-}
-
-func (w *wakes) add(id session.ID) {
-	w.mu.Lock()
-	w.ids[id] = struct{}{}
-	w.mu.Unlock()
-	select {
-	case w.c <- struct{}{}:
-	default:
-	}
-}
-
-func (w *wakes) take() map[session.ID]struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ids := w.ids
-	w.ids = make(map[session.ID]struct{})
-	return ids
 }
