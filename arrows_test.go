@@ -34,7 +34,7 @@ func rooms() map[string]room {
 		"session":    {},
 		"actors":     {imports: []string{"session"}},
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
-		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store"}},
+		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store", "media"}},
 		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
@@ -101,6 +101,8 @@ func dependencies() map[string]owners {
 		"golang.org/x/net":                    {product: []string{"whatsapp"}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
 		"golang.org/x/image":                  {product: []string{"media"}}, // pictures, for thumbnails
+		"github.com/hashicorp/golang-lru":     {product: []string{"whatsapp", "contacts"}},
+		"golang.org/x/time":                   {product: []string{"contacts"}}, // rates
 		"github.com/gabriel-vasile/mimetype":  {product: []string{"media"}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},

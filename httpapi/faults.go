@@ -100,6 +100,7 @@ var rules = map[session.Code]rule{
 	session.CodeMediaTooLarge:    {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeFetchRefused:     {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeFetchFailed:      {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUploadFailed:     {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 

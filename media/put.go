@@ -21,8 +21,8 @@ import (
 
 // Put takes a file in and says what it is. Its bytes go straight to the disk; once Put has returned, neither kill -9 nor a
 // power cut loses them, and where it fails nothing is left. Errors: CodeMediaTooLarge, CodeStoreFull,
-// CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for a file that is empty or breaks off. An error of
-// the reader that is a *session.Error is passed on.
+// CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for a file that is empty. An error of the reader is
+// returned as it is.
 func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) (session.Media, error) {
 	const op = "keep file"
 	name := newName()
@@ -71,7 +71,6 @@ func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int
 	source := &source{ctx: ctx, from: from}
 	hash := sha256.New()
 	size, err = io.Copy(io.MultiWriter(to, hash), io.LimitReader(source, s.maxSize+1))
-	var known *session.Error
 	switch {
 	case err == nil && size > s.maxSize:
 		return 0, "", tooLarge(op, s.maxSize)
@@ -81,12 +80,10 @@ func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int
 		return size, hex.EncodeToString(hash.Sum(nil)), nil
 	case source.err == nil:
 		return 0, "", diskError(op, err)
-	case errors.As(source.err, &known):
-		return 0, "", source.err
-	case ctx.Err() != nil:
+	case source.ended:
 		return 0, "", &session.Error{Code: session.CodeTimeout, Op: op, Message: "the file did not come in time", Err: source.err}
 	default:
-		return 0, "", &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: "file", Message: "file: expected all of it; it broke off", Err: source.err}
+		return 0, "", source.err
 	}
 }
 
@@ -98,13 +95,15 @@ func tooLarge(op string, limit int64) error {
 
 // source tells the errors of the reader from those of the disk, and ends with ctx.
 type source struct {
-	ctx  context.Context
-	from io.Reader
-	err  error
+	ctx   context.Context
+	from  io.Reader
+	err   error
+	ended bool // err is that of ctx
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	if s.err = s.ctx.Err(); s.err != nil {
+		s.ended = true
 		return 0, s.err
 	}
 	n, err := s.from.Read(p)

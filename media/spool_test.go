@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,7 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 	spool, dir := newSpool(t, func(o *media.Options) { o.MaxSize = 1000 })
 	ended, end := context.WithCancel(t.Context())
 	end()
+	broken := errors.New("broken off")
 	for name, test := range map[string]struct {
 		ctx  context.Context
 		from io.Reader
@@ -132,12 +134,12 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 	}{
 		"empty":          {t.Context(), strings.NewReader(""), session.CodeInvalidRequest},
 		"too large":      {t.Context(), bytes.NewReader(someBytes(1001)), session.CodeMediaTooLarge},
-		"broken off":     {t.Context(), io.MultiReader(bytes.NewReader(someBytes(500)), iotest.ErrReader(io.ErrUnexpectedEOF)), session.CodeInvalidRequest},
+		"broken off":     {t.Context(), io.MultiReader(bytes.NewReader(someBytes(500)), iotest.ErrReader(broken)), session.CodeInternal},
 		"nobody waits":   {ended, bytes.NewReader(someBytes(500)), session.CodeTimeout},
 		"refused before": {t.Context(), iotest.ErrReader(&session.Error{Code: session.CodeFetchFailed}), session.CodeFetchFailed},
 	} {
 		_, err := spool.Put(test.ctx, test.from, session.FileHint{})
-		if session.CodeOf(err) != test.code {
+		if session.CodeOf(err) != test.code || errors.Is(err, broken) != (test.code == session.CodeInternal) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if left := inside(t, dir); len(left) != 0 {
@@ -274,6 +276,52 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	read(t, spool, kept)
+}
+
+func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
+	spool, dir := newSpool(t)
+	data := encoded(t, "image/png", picture(20, 10))
+	upload := put(t, spool, data, session.FileHint{Name: "cat.png"})
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, upload.File), old, old); err != nil {
+		t.Fatal(err)
+	}
+	var mine []string
+	for range 2 {
+		own, err := spool.Use(t.Context(), upload.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := upload
+		want.File = own.File
+		if own.File == upload.File || !reflect.DeepEqual(own, want) || !bytes.Equal(read(t, spool, own.File), data) {
+			t.Errorf("got %+v of %+v", own, upload)
+		}
+		if known, err := spool.Stat(own.File); err != nil || !reflect.DeepEqual(known, want) {
+			t.Errorf("%+v, %v", known, err)
+		}
+		mine = append(mine, own.File)
+	}
+	// Whoever uses an upload keeps it for a while.
+	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
+	if err != nil || removed != 0 {
+		t.Errorf("removed %d, %v", removed, err)
+	}
+	for _, file := range []string{mine[0], upload.File} {
+		if err = spool.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(read(t, spool, mine[1]), data) {
+		t.Error("the other message's file changed")
+	}
+	for _, file := range []string{upload.File, "../x", ""} {
+		_, err = spool.Use(t.Context(), file)
+		wantCode(t, err, session.CodeMediaGone)
+	}
+	if names := inside(t, dir); len(names) != 2 {
+		t.Errorf("in the folder: %v", names)
+	}
 }
 
 func TestABadSpoolIsNamed(t *testing.T) {

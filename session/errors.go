@@ -43,6 +43,7 @@ const (
 	CodeMediaGone        Code = "media_gone"        // WhatsApp or this server has the file no longer
 	CodeFetchRefused     Code = "fetch_refused"     // the address leads to a network that must not be reached
 	CodeFetchFailed      Code = "fetch_failed"      // the file could not be fetched from its address
+	CodeUploadFailed     Code = "upload_failed"     // WhatsApp did not take the message's file; nothing was sent
 	CodeInternal         Code = "internal"          // a bug; the log has the rest
 )
 
@@ -82,6 +83,7 @@ func Codes() []CodeDoc {
 		{CodeMediaGone, false, "WhatsApp or this server has the file no longer."},
 		{CodeFetchRefused, false, "The address leads to a network that files may not be fetched from."},
 		{CodeFetchFailed, true, "The file could not be fetched from its address."},
+		{CodeUploadFailed, true, "WhatsApp did not take the message's file, so nothing was sent."},
 		{CodeInternal, false, "A bug. The log has the rest."},
 	}
 }

@@ -54,8 +54,10 @@ type Config struct {
 	// follows from the id. Default "": such sessions connect as the process' environment says, and straight to loopback.
 	Proxy         string
 	ProxyPoolSize int
-	DeviceName    string       // what the phone shows among the linked devices; default "wasup". One value a process.
-	Log           *slog.Logger // nil discards
+	// Files keeps the files of outgoing messages; nil: messages with a file are refused.
+	Files      Files
+	DeviceName string       // what the phone shows among the linked devices; default "wasup". One value a process.
+	Log        *slog.Logger // nil discards
 }
 
 // Dialer opens client runs. It is the session.Dialer of the process.
@@ -66,6 +68,8 @@ type Dialer struct {
 	container      *sqlstore.Container
 	ratchets       *ratchets
 	devices        Devices
+	files          Files
+	uploads        *uploads
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
@@ -88,6 +92,10 @@ func New(cfg Config) (*Dialer, error) {
 	if err = claimProcess(cfg.RootPublicKey, cfg.DeviceName); err != nil {
 		return nil, &session.Error{Code: session.CodeInvalidRequest, Op: op, Message: err.Error(), Err: err}
 	}
+	sent, err := newUploads()
+	if err != nil {
+		return nil, &session.Error{Code: session.CodeInternal, Op: op, Err: err}
+	}
 	db, container, err := upgradedTables(context.Background(), cfg.DB, cfg.Log)
 	if err != nil {
 		return nil, err
@@ -101,6 +109,7 @@ func New(cfg Config) (*Dialer, error) {
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
 		db:       db, container: container, ratchets: shared, devices: cfg.Devices,
+		files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
 }

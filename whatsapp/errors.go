@@ -162,6 +162,10 @@ func classifySend(err error) *session.Error {
 		return &session.Error{Code: session.CodeAckOverdue}
 	case errors.Is(err, errNoDevices), strings.Contains(err.Error(), "no LID found for"):
 		return &session.Error{Code: session.CodeNotOnWhatsApp}
+	case errors.Is(err, whatsmeow.ErrGroupNotFound):
+		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusNotFound, Message: "there is no such group"}
+	case errors.Is(err, whatsmeow.ErrNotInGroup):
+		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusForbidden, Message: "the account is not in this group"}
 	case errors.As(err, &iq):
 		return refusedSend(iq.Code)
 	case isStore(err):

@@ -7,23 +7,30 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
-	"google.golang.org/protobuf/proto"
 
 	"wasup/session"
 )
 
 const opSend = "send"
 
-// Send implements session.Client.
+// Send implements session.Client. It checks the message, uploads its file if it has one, and waits for the server.
 func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
-	to, err := types.ParseJID(string(message.To))
-	if err != nil || to.User == "" || (to.Server != types.DefaultUserServer && to.Server != types.HiddenUserServer) {
-		return session.Ack{}, c.invalid("to", "to: expected digits@s.whatsapp.net or digits@lid")
+	if err := message.Check(); err != nil {
+		return session.Ack{}, c.refusedMessage(err)
 	}
-	if message.ID == "" {
-		return session.Ack{}, c.invalid("id", "id: expected a message id")
+	to, err := types.ParseJID(string(message.To))
+	if err != nil {
+		return session.Ack{}, c.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
+	}
+	chat, err := c.chat(ctx, opSend, message.To)
+	if err != nil {
+		return session.Ack{}, err
+	}
+	// Before the turn is taken: an upload may take minutes.
+	content, err := c.compose(ctx, chat, message)
+	if err != nil {
+		return session.Ack{}, err
 	}
 	// One at a time, as whatsmeow has it; its own lock cannot be waited for with a context.
 	select {
@@ -37,8 +44,7 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	if err = c.reachable(ctx, to); err != nil {
 		return session.Ack{}, c.sendError(err)
 	}
-	resp, err := c.transmit(ctx, to, &waE2E.Message{Conversation: proto.String(message.Content.Text)},
-		whatsmeow.SendRequestExtra{ID: message.ID})
+	resp, err := c.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: message.ID})
 	if err != nil {
 		return session.Ack{}, c.sendError(err)
 	}
@@ -49,16 +55,22 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	return session.Ack{MessageID: resp.ID, At: at}, nil
 }
 
-func (c *Client) invalid(field, message string) error {
-	return &session.Error{
-		Code: session.CodeInvalidRequest, Op: opSend, Session: c.run.Session, Field: field, Message: message,
+// refusedMessage adds to a refused message whose it was.
+func (c *Client) refusedMessage(err error) error {
+	var known *session.Error
+	if errors.As(err, &known) {
+		known.Op, known.Session = opSend, c.run.Session
 	}
+	return err
 }
 
 // reachable asks for the recipient's devices before whatsmeow does, which then finds them in its cache. Without this a
 // message to an address with no device is encrypted for our own phone only, acknowledged, and read by nobody. An
 // address whose LID is not known yet is left to whatsmeow, which resolves it first and fails where there is none.
 func (c *Client) reachable(ctx context.Context, to types.JID) error {
+	if to.Server == types.GroupServer {
+		return nil // whatsmeow asks for its members, who need no device
+	}
 	lid := to
 	if to.Server == types.DefaultUserServer {
 		var err error
