@@ -83,7 +83,7 @@ func (s *Session) pump() {
 // deliver waits for WhatsApp's acknowledgement, at most as long as the client's run lasts.
 func (s *Session) deliver(run context.Context, client session.Client, message session.Outgoing, result *Sent) {
 	env := s.core.env
-	ctx, cancel := context.WithTimeout(run, env.SendTimeout)
+	ctx, cancel := context.WithTimeout(run, env.SendTimeout+message.UploadTime())
 	defer cancel()
 	began := time.Now()
 	ack, err := client.Send(ctx, message)

@@ -58,6 +58,16 @@ func (p *Phone) readContent(content *waE2E.Message, into *Message) {
 		m := content.ContactMessage
 		into.Kind, into.Contact = KindContact, &Contact{Name: m.GetDisplayName(), VCard: m.GetVcard()}
 		p.readContext(m.GetContextInfo(), into)
+	case content.ContactsArrayMessage != nil:
+		m := content.ContactsArrayMessage
+		into.Kind = KindContact
+		for _, card := range m.GetContacts() {
+			into.Contacts = append(into.Contacts, Contact{Name: card.GetDisplayName(), VCard: card.GetVcard()})
+		}
+		if len(into.Contacts) > 0 {
+			into.Contact = &into.Contacts[0]
+		}
+		p.readContext(m.GetContextInfo(), into)
 	case pollOf(content) != nil:
 		p.readPoll(pollOf(content), into)
 	case content.ReactionMessage != nil:

@@ -84,6 +84,8 @@ type Message struct {
 	Media    *Media
 	Location *Location
 	Contact  *Contact
+	// Contacts are those of a message that passes on several; Contact is the first of them.
+	Contacts []Contact
 	// Poll has the options of a poll and who chose what so far; of a vote, the options chosen.
 	Poll *Poll
 	// Reactions are those of the moment, at most one an account, in the order in which they came.
@@ -169,6 +171,7 @@ func (m *Message) apply(change *Message) {
 	case KindRevoke:
 		m.Revoked, m.Text = true, ""
 		m.Media, m.Location, m.Contact, m.Poll, m.Preview, m.Quote = nil, nil, nil, nil, nil, nil
+		m.Contacts = nil
 	case KindVote:
 		if m.Poll != nil && change.Poll != nil {
 			m.Poll = m.Poll.voted(change.From, change.Poll)

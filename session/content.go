@@ -165,6 +165,16 @@ type Outgoing struct {
 	Content Content
 }
 
+// UploadTime is what the message's file may add to the time that a send takes, before WhatsApp's answer is overdue: half
+// a minute, and what 256 KiB a second need. 0 for a message without a file.
+func (o Outgoing) UploadTime() time.Duration {
+	const slowest = 256 << 10
+	if o.Content.Media == nil {
+		return 0
+	}
+	return 30*time.Second + time.Duration(max(0, o.Content.Media.Size)/slowest)*time.Second
+}
+
 // ChatState is what a chat shows of the other side's typing.
 type ChatState string
 

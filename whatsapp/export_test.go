@@ -34,6 +34,17 @@ func Upload(ctx context.Context, c session.Client, data []byte, kind session.Kin
 	}, err
 }
 
+// MessageSecret is what votes on a message of ours are read with.
+func MessageSecret(ctx context.Context, c session.Client, to session.Recipient, id string) ([]byte, error) {
+	client := c.(*Client)
+	chat, err := client.chat(ctx, "look up secret", to)
+	if err != nil {
+		return nil, err
+	}
+	secret, _, err := client.wa.Store.MsgSecrets.GetMessageSecret(ctx, chat, client.lid.ToNonAD(), id)
+	return secret, err
+}
+
 // Expand is the template's proxy for a session.
 func Expand(template string, id session.ID, poolSize int) string {
 	return expand(template, id, poolSize)

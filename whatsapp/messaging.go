@@ -134,7 +134,12 @@ func (c *Client) chat(ctx context.Context, op string, to session.Recipient) (typ
 		return jid, nil
 	case types.DefaultUserServer:
 		lid, err := c.dialer.container.LIDMap.GetLIDForPN(ctx, jid)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil && op == opSend:
+			return types.JID{}, c.sendError(ctx.Err())
+		case err != nil && ctx.Err() != nil:
+			return types.JID{}, c.messagingError(ctx, op, ctx.Err())
+		case err != nil:
 			return types.JID{}, storeError(op, c.run.Session, err)
 		}
 		if lid.IsEmpty() {

@@ -32,7 +32,9 @@ const (
 
 // uploads remembers what was uploaded: the same file to many recipients, and a message that is tried again, need one
 // upload. Each account has its own.
-type uploads struct{ cache *lru.Cache[uploadKey, uploaded] }
+type uploads struct {
+	cache *lru.Cache[uploadKey, uploaded]
+}
 
 type uploadKey struct {
 	device string
@@ -77,7 +79,7 @@ func (c *Client) upload(ctx context.Context, kind session.Kind, file *session.Me
 		}
 	}
 	if err != nil {
-		return nil, c.uploadError(err)
+		return nil, c.uploadError(ctx, err)
 	}
 	sum := hex.EncodeToString(response.FileSHA256)
 	if key.sum != "" && key.sum != sum {
@@ -114,10 +116,13 @@ func isOurs(err error) bool {
 }
 
 // uploadError gives a failed upload its code. Nothing of the message has left, and trying again may succeed.
-func (c *Client) uploadError(err error) error {
+func (c *Client) uploadError(ctx context.Context, err error) error {
 	var coded *session.Error
 	if errors.As(err, &coded) {
 		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the run ended
+		return &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: c.run.Session, Err: err}
 	}
 	failure := classifySend(err)
 	switch {
