@@ -86,7 +86,7 @@ var statuses = map[session.Code]int{
 	session.CodeRateLimited: fiber.StatusTooManyRequests, session.CodeMediaTooLarge: fiber.StatusRequestEntityTooLarge,
 	session.CodeFetchRefused: fiber.StatusUnprocessableEntity, session.CodeFetchFailed: fiber.StatusBadGateway,
 	session.CodeUploadFailed: fiber.StatusBadGateway,
-	session.CodeInternal: fiber.StatusInternalServerError,
+	session.CodeInternal:     fiber.StatusInternalServerError,
 }
 
 // problem is an error of /v1 that knows how it leaves.
