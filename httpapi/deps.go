@@ -119,6 +119,9 @@ type Deps struct {
 	Links    Links
 	Live     Live
 	Sender   Sender
+	Messages Messages
+	Files    Files
+	Chats    Chats
 	Health   Health
 	Observer Observer
 	Metrics  http.Handler // the exposition behind GET /metrics
@@ -136,6 +139,9 @@ func (d Deps) validate() error {
 		{"Links", d.Links == nil},
 		{"Live", d.Live == nil},
 		{"Sender", d.Sender == nil},
+		{"Messages", d.Messages == nil},
+		{"Files", d.Files == nil},
+		{"Chats", d.Chats == nil},
 		{"Health", d.Health == nil},
 		{"Observer", d.Observer == nil},
 		{"Metrics", d.Metrics == nil},
@@ -159,7 +165,8 @@ type Config struct {
 	StartTimeout time.Duration // how long POST /init and the verbs of /v1 may take; default 10 s
 	LinkTimeout  time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
 	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
-	BodyLimit    int           // bytes of a request body; default 1 MiB
+	BodyLimit    int           // bytes of a request body, files apart; default 1 MiB
+	UploadKeep   time.Duration // how long a file that was uploaded stays unless a message takes it; default 24 h
 	Connections  int           // connections served at the same time; default 65,536
 	Streams      int           // event streams open at the same time; default 1,000
 	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s
@@ -196,6 +203,7 @@ func (c Config) withDefaults() (Config, error) {
 	duration("LinkTimeout", &c.LinkTimeout, 45*time.Second)
 	duration("Heartbeat", &c.Heartbeat, 15*time.Second)
 	duration("SendTimeout", &c.SendTimeout, time.Minute)
+	duration("UploadKeep", &c.UploadKeep, 24*time.Hour)
 	number("BodyLimit", &c.BodyLimit, 1<<20)
 	number("Connections", &c.Connections, 65_536)
 	number("Streams", &c.Streams, 1000)

@@ -162,6 +162,7 @@ type v1Problem struct {
 	Outcome v1Outcome      `json:"outcome,omitempty" doc:"How the wait for a code ended."`
 	State   v1State        `json:"state,omitempty"`
 	Cause   v1Cause        `json:"cause,omitempty"`
+	Message *v1Message     `json:"message,omitempty" doc:"The message that was accepted and failed."`
 }
 
 type v1FieldError struct {

@@ -42,6 +42,8 @@ type scripted struct {
 	log    func() *events.Log // opened by the first who needs it
 	feed   *events.Feed
 
+	scriptedMessages
+
 	watches *watches
 }
 
@@ -269,9 +271,12 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	}
 	f.watches = &watches{}
 	f.log = sync.OnceValue(func() *events.Log { return r.openLog(t) })
+	if f.files == nil {
+		f.files = &folder{bytes: make(map[string][]byte)}
+	}
 	var err error
 	r.Server, err = New(cfg, Deps{
-		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Health: f, Observer: r.observer, Version: "1.2.3",
+		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),
 	})

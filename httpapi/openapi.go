@@ -106,6 +106,7 @@ func (a *api) document() *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagSessions, Description: "The slots, and what is asked of them."},
 			{Name: tagLinking, Description: "Linking a device: by QR, by phone-number code, by passkey."},
+			{Name: tagMessages, Description: "Messages that leave: they are stored before they are accepted, and sent once."},
 			{Name: tagLive, Description: "What happens, as it happens."},
 			{Name: tagSupervision, Description: "What the supervisor knows: crashes, restarts, quarantine."},
 			{Name: tagDocument, Description: "This document."},
@@ -126,7 +127,20 @@ func (a *api) document() *huma.OpenAPI {
 
 // documented is a path as OpenAPI writes it.
 func documented(path string) string {
-	return strings.ReplaceAll(path, "/:id", "/{id}")
+	for name := range pathParameters() {
+		path = strings.ReplaceAll(path, "/:"+name, "/{"+name+"}")
+	}
+	return path
+}
+
+// pathParameters describes what may be in a path.
+func pathParameters() map[string]*huma.Param {
+	most := 128
+	return map[string]*huma.Param{
+		"id":   {Description: "The session's id.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}},
+		"mid":  {Description: "The WhatsApp message id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+		"chat": {Description: "A phone number with country code, or the address of a person or a group.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+	}
 }
 
 func slotOf(item *huma.PathItem, method string) **huma.Operation {
@@ -147,11 +161,12 @@ func (a *api) describe(op *operation) *huma.Operation {
 		OperationID: op.name, Tags: []string{op.tag}, Summary: op.summary, Description: op.detail,
 		Responses: make(map[string]*huma.Response),
 	}
-	if strings.Contains(op.path, "/:id") {
-		out.Parameters = append(out.Parameters, &huma.Param{
-			Name: "id", In: "path", Required: true, Description: "The session's id.",
-			Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`},
-		})
+	for part := range strings.SplitSeq(op.path, "/") {
+		if name, ok := strings.CutPrefix(part, ":"); ok {
+			p := pathParameters()[name]
+			p.Name, p.In, p.Required = name, "path", true
+			out.Parameters = append(out.Parameters, p)
+		}
 	}
 	for i := range op.query {
 		p := &op.query[i]
@@ -163,14 +178,35 @@ func (a *api) describe(op *operation) *huma.Operation {
 			Description: "Only sessions whose metadata has this value under KEY. KEY stands for any key; several may be given.",
 		})
 	}
-	if op.header != "" {
-		out.Parameters = append(out.Parameters, &huma.Param{Name: op.header, In: "header", Description: "The id of the last event that is known.", Schema: shortText(20)})
+	for i := range op.headers {
+		p := &op.headers[i]
+		out.Parameters = append(out.Parameters, &huma.Param{Name: p.name, In: "header", Description: p.doc, Schema: p.schema})
 	}
-	if op.body != nil {
-		out.RequestBody = &huma.RequestBody{Required: !op.optional, Content: map[string]*huma.MediaType{contentJSON: {Schema: a.schema(op.body)}}}
-	}
+	a.describeBody(op, out)
 	a.describeAnswers(op, out)
 	return out
+}
+
+func (a *api) describeBody(op *operation, out *huma.Operation) {
+	content := make(map[string]*huma.MediaType)
+	if op.body != nil {
+		content[contentJSON] = &huma.MediaType{Schema: a.schema(op.body)}
+	}
+	if len(op.examples) > 0 {
+		content[contentJSON].Examples = make(map[string]*huma.Example)
+		for _, e := range op.examples {
+			content[contentJSON].Examples[e.name] = &huma.Example{Summary: e.summary, Value: json.RawMessage(e.body)}
+		}
+	}
+	if op.forms != nil {
+		content[contentForm] = &huma.MediaType{Schema: op.forms}
+	}
+	if op.binary {
+		content["*/*"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
+	}
+	if len(content) > 0 {
+		out.RequestBody = &huma.RequestBody{Required: !op.optional, Content: content}
+	}
 }
 
 func (a *api) describeAnswers(op *operation, out *huma.Operation) {
@@ -195,6 +231,9 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 		}
 	}
 	out.Responses[strconv.Itoa(op.status)] = success
+	if op.accepted != "" {
+		out.Responses[strconv.Itoa(fiber.StatusAccepted)] = &huma.Response{Description: op.accepted, Content: success.Content}
+	}
 	for _, status := range op.problems() {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: titleOf(status) + ": " + strings.Join(codesOf(status), ", ") + ".",
@@ -210,7 +249,7 @@ func (op *operation) problems() []int {
 		all = append(all, 503)
 	}
 	if op.method != fiber.MethodGet {
-		all = append(all, 403)
+		all = append(all, 403, 507)
 	}
 	sort.Ints(all)
 	return slices.Compact(all)

@@ -21,17 +21,22 @@ type operation struct {
 	detail  string
 
 	query    []parameter
-	labels   bool     // metadata.KEY= is taken too
-	header   string   // a header that the document should name
-	produces []string // formats of the success, the first one by default; nil: JSON
-	body     any      // a value of the request's type; nil: none is read
-	optional bool     // the body may be left out
+	labels   bool         // metadata.KEY= is taken too
+	headers  []parameter  // that the document should name
+	produces []string     // formats of the success, the first one by default; nil: JSON
+	body     any          // a value of the request's type; nil: none is read
+	optional bool         // the body may be left out
+	forms    *huma.Schema // of the body as multipart/form-data; nil: it is not taken
+	binary   bool         // the body may be anything
+	examples []example    // of the body
+	stream   bool         // the handler reads the body as it arrives, and checks it
 
-	status  int // of the success
-	answer  any // a value of the success's type; nil: no body, or none that is JSON
-	event   any // a value of the type of each event's data, where the success can be a stream of events
-	success string
-	refuses []int // statuses of problems beside those that every route has
+	status   int // of the success
+	answer   any // a value of the success's type; nil: no body, or none that is JSON
+	event    any // a value of the type of each event's data, where the success can be a stream of events
+	success  string
+	accepted string // of a 202 with the same answer; "": there is none
+	refuses  []int  // statuses of problems beside those that every route has
 
 	probe bool // goes on answering while the server drains
 	serve func(s *Server, k *call) error
@@ -44,9 +49,17 @@ type parameter struct {
 	schema *huma.Schema
 }
 
+// example is a body that the document shows. Tests send each of them.
+type example struct {
+	name    string
+	summary string
+	body    string // JSON
+}
+
 // call is one request of /v1 that passed the checks.
 type call struct {
 	*fiber.Ctx
+	op     *operation
 	id     session.ID        // of the path, where it has one
 	query  map[string]string // only what the operation takes
 	labels map[string]string // metadata.KEY=
@@ -60,7 +73,7 @@ func (s *Server) v1Table() []route {
 	for i := range s.api.operations {
 		op := &s.api.operations[i]
 		rows = append(rows, route{
-			method: op.method, path: op.path, shape: problems, probe: op.probe, doc: op.summary,
+			method: op.method, path: op.path, shape: problems, probe: op.probe, doc: op.summary, stream: op.stream,
 			handle: func(c *fiber.Ctx) error {
 				k, err := s.admit(c, op)
 				if err != nil {
@@ -75,7 +88,7 @@ func (s *Server) v1Table() []route {
 
 // admit checks a request against its operation.
 func (s *Server) admit(c *fiber.Ctx, op *operation) (*call, error) {
-	k := &call{Ctx: c}
+	k := &call{Ctx: c, op: op}
 	if op.method != fiber.MethodGet && crossOrigin(c) {
 		return nil, httpProblem(probOrigin, "")
 	}
@@ -91,7 +104,7 @@ func (s *Server) admit(c *fiber.Ctx, op *operation) (*call, error) {
 	if err := k.readQuery(s.api, op); err != nil {
 		return nil, err
 	}
-	if op.body != nil {
+	if op.body != nil && !op.stream {
 		if k.body, err = readBody(s.api, c, op); err != nil {
 			return nil, err
 		}

@@ -28,6 +28,7 @@ const (
 	probLinked     = "already_linked"
 	probStopped    = "session_stopped"
 	probLinkFailed = "linking_failed"
+	probCancelled  = "message_cancelled"
 )
 
 // problemRow documents a code that only HTTP has.
@@ -50,6 +51,7 @@ func httpProblems() []problemRow {
 		{probUpgrade, 426, "The route speaks WebSocket only."},
 		{probLinked, 409, "The session is linked already, so there is no code to scan."},
 		{probStopped, 409, "Somebody stopped the session while the request waited."},
+		{probCancelled, 409, "The message was cancelled before it left."},
 		{probLinkFailed, 422, "The session did not come to a code: `state` and `cause` say why. A person has to act."},
 	}
 }
@@ -69,7 +71,7 @@ var statuses = map[session.Code]int{
 	session.CodeNotOnWhatsApp:    fiber.StatusUnprocessableEntity,
 	session.CodeIdempotencyReuse: fiber.StatusUnprocessableEntity,
 	session.CodeStoreUnavailable: fiber.StatusServiceUnavailable,
-	session.CodeStoreFull:        fiber.StatusServiceUnavailable,
+	session.CodeStoreFull:        fiber.StatusInsufficientStorage,
 	session.CodeStoreLocked:      fiber.StatusServiceUnavailable,
 	session.CodeConnectFailed:    fiber.StatusBadGateway,
 	session.CodeConnectRefused:   fiber.StatusBadGateway,
@@ -91,13 +93,14 @@ var statuses = map[session.Code]int{
 
 // problem is an error of /v1 that knows how it leaves.
 type problem struct {
-	status int
-	code   string
-	detail string
-	field  string
-	fields []v1FieldError
-	answer *session.QRAnswer // of a wait that ended otherwise than with a code
-	cause  error             // for the log
+	status  int
+	code    string
+	detail  string
+	field   string
+	fields  []v1FieldError
+	message *v1Message        // that failed
+	answer  *session.QRAnswer // of a wait that ended otherwise than with a code
+	cause   error             // for the log
 }
 
 func (p *problem) Error() string {
@@ -199,6 +202,7 @@ func (s *Server) renderProblem(c *fiber.Ctx, label string, err error) {
 		Type: problemType(p.code), Title: titleOf(p.status), Status: p.status, Detail: p.detail, Code: p.code,
 		Field: p.field, Errors: p.fields,
 	}
+	body.Message = p.message
 	if a := p.answer; a != nil {
 		body.Outcome, body.State, body.Cause = v1Outcome(a.Outcome), v1State(a.State), v1Cause(a.Cause)
 	}
@@ -216,7 +220,7 @@ func titleOf(status int) string { return http.StatusText(status) }
 // problemRetryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
 func problemRetryAfter(code string) int {
 	switch session.Code(code) {
-	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRestarted, probStreams:
+	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRateLimited, session.CodeRestarted, probStreams:
 		return 2
 	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked:
 		return 5

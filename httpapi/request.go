@@ -138,25 +138,42 @@ func readBody(api *api, c *fiber.Ctx, op *operation) ([]byte, error) {
 	default:
 		return nil, httpProblem(probMedia, "Content-Type: expected "+contentJSON)
 	}
-	if !utf8.Valid(body) {
-		// Go's decoder would replace what it cannot read.
-		return nil, badField("body", "expected JSON in UTF-8")
-	}
-	if err := wellFormed(body); err != nil {
-		return nil, err
-	}
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		return nil, badField("body", "expected a JSON object")
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return nil, badField("body", "expected a JSON object")
-	}
-	if err := api.checkBody(op, object); err != nil {
+	if err := fitJSON(api, op, body); err != nil {
 		return nil, err
 	}
 	return slices.Clone(body), nil
+}
+
+// fitJSON holds a body against the operation's schema.
+func fitJSON(api *api, op *operation, body []byte) error {
+	if err := strictJSON(body); err != nil {
+		return err
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return badField("body", "expected a JSON object")
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return badField("body", "expected a JSON object")
+	}
+	return api.checkBody(op, object)
+}
+
+// strictJSON refuses what Go's decoder would take and change.
+func strictJSON(body []byte) error {
+	if !utf8.Valid(body) {
+		// Go's decoder would replace what it cannot read.
+		return badField("body", "expected JSON in UTF-8")
+	}
+	return wellFormed(body)
+}
+
+func strictText(field, text string) error {
+	if !utf8.ValidString(text) {
+		return badField(field, "expected UTF-8")
+	}
+	return nil
 }
 
 // maxDepth of nested JSON is far beyond what any body needs.
@@ -215,15 +232,7 @@ func wellFormed(body []byte) error {
 func (a *api) checkBody(op *operation, object map[string]any) error {
 	schema := a.registry.Schema(reflect.TypeOf(op.body), false, "")
 	var wrong []v1FieldError
-	// Huma, as Go, takes a name in any case; two spellings of one name would then both be taken.
-	if allowed, ok := schema.AdditionalProperties.(bool); ok && !allowed {
-		for name := range object {
-			if schema.Properties[name] == nil {
-				wrong = append(wrong, v1FieldError{clipped(name), "unknown field"})
-				delete(object, name)
-			}
-		}
-	}
+	a.dropUnknown(schema, object, "", &wrong)
 	var result huma.ValidateResult
 	huma.Validate(a.registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, object, &result)
 	for _, err := range result.Errors {
@@ -240,6 +249,40 @@ func (a *api) checkBody(op *operation, object map[string]any) error {
 	}
 	slices.SortFunc(wrong, func(x, y v1FieldError) int { return strings.Compare(x.Field, y.Field) })
 	return refuse(wrong)
+}
+
+// dropUnknown refuses names that a schema does not have, on every level. Huma, as Go, takes a name in any case; two
+// spellings of one name would then both be taken.
+func (a *api) dropUnknown(schema *huma.Schema, value any, path string, wrong *[]v1FieldError) {
+	for schema != nil && schema.Ref != "" {
+		schema = a.registry.SchemaFromRef(schema.Ref)
+	}
+	if schema == nil {
+		return
+	}
+	switch value := value.(type) {
+	case []any:
+		for i, item := range value {
+			a.dropUnknown(schema.Items, item, path+"["+strconv.Itoa(i)+"]", wrong)
+		}
+	case map[string]any:
+		for _, choice := range schema.OneOf {
+			if choice.Type == huma.TypeObject {
+				schema = choice
+			}
+		}
+		closed, ok := schema.AdditionalProperties.(bool)
+		for name, inner := range value {
+			field := strings.TrimPrefix(path+"."+name, ".")
+			switch property := schema.Properties[name]; {
+			case property != nil:
+				a.dropUnknown(property, inner, field, wrong)
+			case ok && !closed:
+				*wrong = append(*wrong, v1FieldError{clipped(field), "unknown field"})
+				delete(value, name)
+			}
+		}
+	}
 }
 
 // refuse makes one problem of all that is wrong with a request, nil where nothing is.

@@ -23,12 +23,12 @@ func (a *api) liveOperations() []operation {
 	limit := parameter{"limit", "Events on a page of JSON.", &huma.Schema{Type: huma.TypeInteger, Minimum: &low, Maximum: &high, Default: defaultPage}}
 	follow := operation{
 		method: fiber.MethodGet, tag: tagLive, produces: []string{contentEvents, contentJSON}, answer: v1EventPage{}, event: v1Event{},
-		status: fiber.StatusOK, query: []parameter{after, types, limit, image}, header: headerLastEvent,
+		status: fiber.StatusOK, query: []parameter{after, types, limit, image}, headers: []parameter{{headerLastEvent, "The id of the last event that is known.", shortText(20)}},
 		success: "The stream, or the page.", refuses: []int{429},
 	}
 	socket := operation{
 		method: fiber.MethodGet, tag: tagLive, produces: []string{contentEvents}, event: v1Event{},
-		status: fiber.StatusSwitchingProtocols, query: []parameter{after, types, image}, header: headerLastEvent,
+		status: fiber.StatusSwitchingProtocols, query: []parameter{after, types, image}, headers: []parameter{{headerLastEvent, "The id of the last event that is known.", shortText(20)}},
 		success: "The WebSocket; the schema is that of its frames.", refuses: []int{403, 426, 429},
 	}
 	const attends = " Following one session keeps its pairing attended."

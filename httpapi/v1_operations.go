@@ -11,6 +11,7 @@ import (
 const (
 	tagSessions    = "sessions"
 	tagLinking     = "linking"
+	tagMessages    = "messages"
 	tagLive        = "live"
 	tagSupervision = "supervision"
 	tagDocument    = "document"
@@ -20,6 +21,7 @@ func (a *api) list() []operation {
 	var all []operation
 	all = append(all, a.sessionOperations()...)
 	all = append(all, a.linkOperations()...)
+	all = append(all, a.messageOperations()...)
 	all = append(all, a.liveOperations()...)
 	all = append(all, a.supervisionOperations()...)
 	return append(all, a.documentOperations()...)

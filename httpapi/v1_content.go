@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"wasup/session"
+)
+
+// kind is what the message is: what it says, or what its other fields mean.
+func (in *v1MessageNew) kind() session.Kind {
+	switch {
+	case in.Kind != "":
+		return session.Kind(in.Kind)
+	case in.Media != nil:
+		return kindOfFile(in.Media.Mime)
+	case in.Location != nil:
+		return session.KindLocation
+	case len(in.Contacts) > 0:
+		return session.KindContact
+	case in.Poll != nil:
+		return session.KindPoll
+	case in.Reaction != "":
+		return session.KindReaction
+	default:
+		return session.KindText
+	}
+}
+
+// kindOfFile is how a file of this type is shown best. What is of no known type goes as a document, which shows any file.
+func kindOfFile(mime string) session.Kind {
+	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
+	switch family {
+	case "image":
+		return session.KindImage
+	case "video":
+		return session.KindVideo
+	case "audio":
+		return session.KindAudio
+	default:
+		return session.KindDocument
+	}
+}
+
+// content is what the message says, all but its file. Errors name the field.
+func (in *v1MessageNew) content() (session.Content, error) {
+	out := session.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
+	for i := range in.Mentions {
+		address, err := in.Mentions[i].parse(fmt.Sprintf("mentions[%d]", i))
+		if err != nil {
+			return out, err
+		}
+		out.Mentions = append(out.Mentions, address)
+	}
+	var err error
+	if out.Quote, err = in.Quote.parse("quote"); err != nil {
+		return out, err
+	}
+	if out.Target, err = in.Target.parse("target"); err != nil {
+		return out, err
+	}
+	if p := in.Preview; p != nil {
+		thumbnail, err := bytesOf("preview.thumbnail", p.Thumbnail)
+		if err != nil {
+			return out, err
+		}
+		out.Preview = &session.Preview{URL: p.URL, Title: p.Title, Description: p.Description, Thumbnail: thumbnail}
+	}
+	if l := in.Location; l != nil {
+		out.Location = &session.Location{Latitude: l.Latitude, Longitude: l.Longitude, Name: l.Name, Address: l.Address, URL: l.URL}
+	}
+	for _, card := range in.Contacts {
+		out.Contacts = append(out.Contacts, session.Card(card))
+	}
+	if p := in.Poll; p != nil {
+		out.Poll = &session.Poll{Question: p.Question, Options: p.Options, Selectable: p.Selectable}
+	}
+	return out, nil
+}
+
+// onto writes what the caller says of a file over what its bytes said.
+func (in *v1MediaNew) onto(stored session.Media) (session.Media, error) {
+	waveform, err := bytesOf("media.waveform", in.Waveform)
+	if err != nil {
+		return stored, err
+	}
+	thumbnail, err := bytesOf("media.thumbnail", in.Thumbnail)
+	if err != nil {
+		return stored, err
+	}
+	if in.Mime != "" {
+		stored.Mime = in.Mime
+	}
+	if in.Name != "" {
+		stored.Name = in.Name
+	}
+	if in.Width != 0 && in.Height != 0 {
+		stored.Width, stored.Height = in.Width, in.Height
+	}
+	if in.Seconds != 0 {
+		stored.Seconds = in.Seconds
+	}
+	if waveform != nil {
+		stored.Waveform = waveform
+	}
+	if thumbnail != nil {
+		stored.Thumbnail = thumbnail
+	}
+	stored.Animated = stored.Animated || in.Animated
+	stored.ViewOnce = in.ViewOnce
+	return stored, nil
+}
+
+func bytesOf(field, text string) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, badField(field, "expected base64")
+	}
+	return plain, nil
+}
+
+func (r *v1MessageRef) parse(field string) (*session.MessageRef, error) {
+	if r == nil {
+		return nil, nil
+	}
+	out := &session.MessageRef{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: session.Kind(r.Kind)}
+	var err error
+	out.Sender, err = r.Sender.parse(field + ".sender")
+	return out, err
+}
+
+// parse gives the zero value for nobody.
+func (s *v1Someone) parse(field string) (session.Address, error) {
+	switch {
+	case s == nil:
+		return session.Address{}, nil
+	case s.address != (v1Address{}):
+		return session.Address(s.address), nil // checked with the rest of the content
+	default:
+		return session.ParseAddress(field, s.text)
+	}
+}

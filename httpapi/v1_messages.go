@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
+)
+
+const (
+	headerReplayed = "Idempotency-Replayed"
+	headerPrefer   = "Prefer"
+	headerApplied  = "Preference-Applied"
+
+	// waitNone is the value of ?wait= that waits for nothing beyond the commit.
+	waitNone = "none"
+	// messageWait is how long ?wait= waits unless ?timeout= says otherwise, longestWait the most that it may say.
+	messageWait = 30 * time.Second
+	longestWait = time.Minute
+	// farthest is how far ahead send_at may be.
+	farthest = 10 * 366 * 24 * time.Hour
+)
+
+// v1SendMessage is POST /v1/sessions/{id}/messages.
+func v1SendMessage(s *Server, k *call) error {
+	until, timeout, err := messageWaitOf(k)
+	if err != nil {
+		return err
+	}
+	key, err := v1KeyOf(k.Ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.known(k); err != nil {
+		return err
+	}
+	in := s.receive(k)
+	defer in.drop()
+	asked, err := in.message(k.Ctx)
+	if err != nil {
+		return err
+	}
+	request, err := s.requestOf(in, k.id, &asked)
+	if err != nil {
+		return err
+	}
+	request.Key = key
+	ctx, cancel := context.WithTimeout(s.work, s.cfg.StartTimeout)
+	defer cancel()
+	message, existed, err := s.deps.Messages.Enqueue(ctx, request)
+	if !existed && !refusedByOutbox(session.CodeOf(err)) {
+		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
+	}
+	if err != nil {
+		return err
+	}
+	if existed {
+		k.Set(headerReplayed, "true")
+	}
+	if until != "" && !message.State.Reached(until) {
+		if message, err = s.awaited(message, until, timeout); err != nil {
+			return err
+		}
+	}
+	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.id)+"/messages/"+message.ID)
+	return s.accepted(k, &message, until)
+}
+
+// refusedByOutbox reports the codes by which the outbox says that it took nothing.
+func refusedByOutbox(code session.Code) bool {
+	return isAny(code, session.CodeInvalidRequest, session.CodeIdempotencyReuse, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown)
+}
+
+// awaited is the message once it has come as far as is waited for, or as it is when the wait is over. That is no error:
+// the message is accepted, and its state says how far it is.
+func (s *Server) awaited(message session.Message, until session.MessageState, timeout time.Duration) (session.Message, error) {
+	ctx, cancel := context.WithTimeout(s.waits, timeout)
+	defer cancel()
+	return s.deps.Messages.Wait(ctx, message.Session, message.ID, until)
+}
+
+// accepted answers with the message: 200 once it has come as far as was waited for, 202 before. What failed is a problem
+// that says why.
+func (s *Server) accepted(k *call, message *session.Message, until session.MessageState) error {
+	out := s.v1MessageOf(message)
+	out.Session = s.hostOf(k.id)
+	switch message.State {
+	case session.MessageFailed:
+		failure := message.Failure
+		if failure.Code == "" {
+			failure.Code = session.CodeInternal
+		}
+		p := problemOf(failure.Err(k.id))
+		p.message = &out
+		return p
+	case session.MessageCancelled:
+		p := httpProblem(probCancelled, "")
+		p.message = &out
+		return p
+	}
+	if until == "" {
+		until = session.MessageServerAck
+	}
+	status := fiber.StatusAccepted
+	if message.State.Reached(until) {
+		status = fiber.StatusOK
+	}
+	s.render(k.Ctx, status, out)
+	return nil
+}
+
+// messageWaitOf is what ?wait= and ?timeout= ask for, or Prefer (RFC 7240) where they are absent: its wait=10 waits for
+// the acknowledgement. "" waits for nothing.
+func messageWaitOf(k *call) (until session.MessageState, timeout time.Duration, err error) {
+	wait, asked := k.query["wait"]
+	timeout = messageWait
+	if text, given := k.query["timeout"]; given {
+		if timeout, err = time.ParseDuration(text); err != nil || timeout < minWait || timeout > longestWait {
+			return "", 0, badField("timeout", fmt.Sprintf("expected a duration from %s to %s, such as 10s", minWait, longestWait))
+		}
+		if !asked || wait == waitNone {
+			return "", 0, badField("timeout", "expected together with wait=server_ack or wait=delivered")
+		}
+	}
+	switch {
+	case asked && wait == waitNone:
+		return "", 0, nil
+	case asked:
+		return session.MessageState(wait), timeout, nil
+	default:
+		until, timeout = preferred(k.Ctx)
+		return until, timeout, nil
+	}
+}
+
+// preferred reads Prefer. What it does not know it may ignore, says the standard.
+func preferred(c *fiber.Ctx) (session.MessageState, time.Duration) {
+	for _, line := range c.Request().Header.PeekAll(headerPrefer) {
+		for each := range strings.SplitSeq(string(line), ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(each), "=")
+			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			switch {
+			case strings.EqualFold(name, "respond-async") && value == "":
+				c.Set(headerApplied, "respond-async")
+				return "", 0
+			case strings.EqualFold(name, "wait") && err == nil && seconds > 0:
+				seconds = min(seconds, int(longestWait/time.Second))
+				c.Set(headerApplied, "wait="+strconv.Itoa(seconds))
+				return session.MessageServerAck, time.Duration(seconds) * time.Second
+			}
+		}
+	}
+	return "", 0
+}
+
+// v1KeyOf is keyOf in the words of /v1.
+func v1KeyOf(c *fiber.Ctx) (string, error) {
+	key, err := keyOf(c)
+	if err != nil {
+		return "", badField(headerKey, "expected one header of 1 to 255 visible ASCII characters")
+	}
+	return key, nil
+}
+
+// requestOf is the request for the outbox, with its file on disk. in has the file that came with the request, and gets
+// the one that was fetched.
+func (s *Server) requestOf(in *incoming, id session.ID, asked *v1MessageNew) (session.MessageRequest, error) {
+	request := session.MessageRequest{Session: id}
+	var err error
+	if request.To, err = session.ParseRecipient(asked.To); err != nil {
+		return request, err
+	}
+	if err := s.times(&request, asked); err != nil {
+		return request, err
+	}
+	if in.file != nil && asked.Media == nil {
+		asked.Media = &v1MediaNew{}
+	}
+	if request.Content, err = asked.content(); err != nil {
+		return request, err
+	}
+	if m := asked.Media; m != nil {
+		if request.Content.Media, err = in.mediaOf(m, request); err != nil {
+			return request, err
+		}
+		if asked.Kind == "" {
+			request.Content.Kind = kindOfFile(request.Content.Media.Mime)
+		}
+	}
+	return request, check(request)
+}
+
+// check says what is wrong with a message before it is stored.
+func check(request session.MessageRequest) error {
+	if err := request.Content.Check(); err != nil {
+		return err
+	}
+	return request.Content.CheckFor(request.To)
+}
+
+func (s *Server) times(request *session.MessageRequest, asked *v1MessageNew) error {
+	now := s.cfg.Now()
+	if at := asked.SendAt; at != nil {
+		if at.After(now.Add(farthest)) {
+			return badField("send_at", "expected a time within ten years")
+		}
+		if at.After(now) {
+			request.SendAt = *at
+		}
+	}
+	if asked.Expires > 0 {
+		begin := now
+		if !request.SendAt.IsZero() {
+			begin = request.SendAt
+		}
+		request.ExpiresAt = begin.Add(time.Duration(asked.Expires) * time.Second)
+	}
+	return nil
+}
+
+// mediaOf gets the file of a message from where the caller says it is.
+func (in *incoming) mediaOf(asked *v1MediaNew, request session.MessageRequest) (*session.Media, error) {
+	if asked.Base64 != "" { // in a JSON body it was taken out before
+		return nil, badField("media.base64", "expected in a JSON body only; in a form the file is the part file")
+	}
+	sources := 0
+	for _, there := range []bool{in.file != nil, asked.URL != "", asked.Upload != ""} {
+		if there {
+			sources++
+		}
+	}
+	if sources != 1 {
+		return nil, badField("media", "expected exactly one of url, base64, upload and the part file")
+	}
+	if in.file == nil {
+		// What is wrong without the file is said before it is fetched.
+		probe, err := asked.onto(session.Media{File: "probe", Size: 1})
+		if err != nil {
+			return nil, err
+		}
+		request.Content.Media = &probe
+		if err := check(request); err != nil {
+			return nil, err
+		}
+		if err := in.bring(asked); err != nil {
+			return nil, err
+		}
+	}
+	media, err := asked.onto(*in.file)
+	return &media, err
+}
+
+func (in *incoming) bring(asked *v1MediaNew) error {
+	var media session.Media
+	var err error
+	if asked.Upload != "" {
+		media, err = in.s.deps.Files.Use(in.ctx, asked.Upload)
+	} else {
+		if address, bad := url.Parse(asked.URL); bad != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
+			return badField("media.url", "expected an http or https URL")
+		}
+		media, err = in.s.deps.Files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
+	}
+	if err == nil {
+		in.file = &media
+	}
+	return err
+}

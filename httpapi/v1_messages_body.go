@@ -1,0 +1,221 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
+)
+
+const (
+	contentForm   = "multipart/form-data"
+	contentBinary = "application/octet-stream"
+	// maxParts of a form are more than it has names.
+	maxParts = 16
+)
+
+// incoming is a request that brings a file, while it is read. Whoever reads it calls drop unless a message has taken the
+// file.
+type incoming struct {
+	s    *Server
+	ctx  context.Context
+	op   *operation
+	body *upload
+	file *session.Media // what came with the request; nil: nothing did
+}
+
+func (s *Server) receive(k *call) *incoming {
+	return &incoming{s: s, ctx: s.work, op: k.op, body: newUpload(k.Ctx)}
+}
+
+// drop deletes what came and is not wanted after all.
+func (in *incoming) drop() {
+	if in.file == nil {
+		return
+	}
+	if err := in.s.deps.Files.Remove(in.file.File); err != nil {
+		in.s.deps.Log.Warn("a file that no message took was not removed", "code", session.CodeOf(err), "err", err)
+	}
+	in.file = nil
+}
+
+// put keeps a file that is part of the body. field is how the caller calls it.
+func (in *incoming) put(from io.Reader, hint session.FileHint, field string) error {
+	source := &noted{from: from}
+	media, err := in.s.deps.Files.Put(in.ctx, source, hint)
+	if err != nil {
+		if refused := in.body.refusal(); refused != nil {
+			return refused
+		}
+		if refused := source.refusalOf(field); refused != nil {
+			return refused
+		}
+		return err
+	}
+	in.file = &media
+	return nil
+}
+
+// message reads a message in JSON, or as a form.
+func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
+	var message v1MessageNew
+	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return message, httpProblem(probMedia, "Content-Encoding: expected none")
+	}
+	var body []byte
+	var err error
+	kind, parameters, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	switch kind {
+	case "", contentJSON:
+		body, err = in.json()
+	case contentForm:
+		body, err = in.form(parameters["boundary"])
+	default:
+		return message, httpProblem(probMedia, "Content-Type: expected "+contentJSON+" or "+contentForm)
+	}
+	if err != nil {
+		if refused := in.body.refusal(); refused != nil {
+			return message, refused
+		}
+		return message, err
+	}
+	if err := fitJSON(in.s.api, in.op, body); err != nil {
+		return message, err
+	}
+	if err := json.Unmarshal(body, &message); err != nil {
+		return message, badField("body", "expected what the schema says")
+	}
+	return message, nil
+}
+
+func (in *incoming) json() ([]byte, error) {
+	l := &lifter{in: bufio.NewReaderSize(in.body, 32<<10), limit: in.s.cfg.BodyLimit}
+	l.take = func(file io.Reader) error { return in.put(file, session.FileHint{}, "media.base64") }
+	return l.lift()
+}
+
+// plainFields are the parts of a form that need not be JSON.
+func plainFields() map[string]bool {
+	return map[string]bool{"to": true, "kind": true, "text": true, "send_at": true, "expires_in": true}
+}
+
+// form reads a form: the part file, the part message in JSON, and plain fields in the place of some of its own.
+func (in *incoming) form(boundary string) ([]byte, error) {
+	if boundary == "" {
+		return nil, httpProblem(probMedia, "Content-Type: expected a boundary")
+	}
+	reader := multipart.NewReader(in.body, boundary)
+	message := make(map[string]json.RawMessage)
+	seen := make(map[string]bool)
+	left := in.s.cfg.BodyLimit
+	for range maxParts {
+		part, err := reader.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			in.body.drain()
+			return json.Marshal(message)
+		case err != nil:
+			return nil, badForm(err)
+		}
+		name := part.FormName()
+		if seen[name] {
+			return nil, badField(clipped(name), "expected once")
+		}
+		seen[name] = true
+		if name == "file" {
+			err = in.put(part, hintOf(part), "file")
+		} else {
+			err = addPart(message, name, part, &left)
+		}
+		if err != nil {
+			return nil, badForm(err)
+		}
+	}
+	return nil, badField("body", "expected at most "+strconv.Itoa(maxParts)+" parts")
+}
+
+// badForm names what a reader of forms calls by no name.
+func badForm(err error) error {
+	var p *problem
+	var e *session.Error
+	var f *fiber.Error
+	if errors.As(err, &p) || errors.As(err, &e) || errors.As(err, &f) {
+		return err
+	}
+	return badField("body", "expected "+contentForm+" with the boundary of its Content-Type")
+}
+
+func hintOf(part *multipart.Part) session.FileHint {
+	name := part.FileName()
+	// Some browsers send the whole path.
+	hint := session.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
+	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
+		hint.Mime = kind
+	}
+	return hint
+}
+
+// addPart adds a part to the message. left is how many bytes all parts together may still have.
+func addPart(message map[string]json.RawMessage, name string, part io.Reader, left *int) error {
+	if name != "message" && !plainFields()[name] {
+		return badField(clipped(name), "unknown part; expected file, message, to, kind, text, send_at or expires_in")
+	}
+	var text bytes.Buffer
+	n, err := text.ReadFrom(io.LimitReader(part, int64(*left)+1))
+	if err != nil {
+		return err
+	}
+	if *left -= int(n); *left < 0 {
+		return fiber.ErrRequestEntityTooLarge
+	}
+	add := func(field string, value json.RawMessage) error {
+		if _, twice := message[field]; twice {
+			return badField(clipped(field), "expected once")
+		}
+		message[field] = value
+		return nil
+	}
+	if name == "message" {
+		var fields map[string]json.RawMessage
+		if err := strictJSON(text.Bytes()); err != nil {
+			return err
+		}
+		if json.Unmarshal(text.Bytes(), &fields) != nil {
+			return badField("message", "expected a JSON object")
+		}
+		for field, value := range fields {
+			if err := add(field, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return plainPart(name, text.String(), add)
+}
+
+func plainPart(name, text string, add func(string, json.RawMessage) error) error {
+	if name == "expires_in" {
+		if _, err := strconv.Atoi(text); err != nil {
+			return badField(name, "expected seconds, such as 600")
+		}
+		return add(name, json.RawMessage(text))
+	}
+	if err := strictText(name, text); err != nil {
+		return err
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return err
+	}
+	return add(name, quoted)
+}

@@ -1,0 +1,400 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"mime/multipart"
+	"net/textproto"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/session"
+)
+
+const testMessageID = "3EB0C767D097B7C7C030"
+
+// stored is a message as the outbox would return it for a request.
+func stored(request session.MessageRequest, state session.MessageState) session.Message {
+	m := session.Message{
+		Session: request.Session, ID: testMessageID, Key: request.Key, To: request.To, Content: request.Content, State: state,
+		SendAt: request.SendAt, ExpiresAt: request.ExpiresAt, CreatedAt: testNow, UpdatedAt: testNow,
+	}
+	if state != session.MessageQueued {
+		m.Attempts = 1
+	}
+	if state.Reached(session.MessageServerAck) && state != session.MessageFailed && state != session.MessageCancelled {
+		m.AckedAt = testNow.Add(time.Second)
+	}
+	return m
+}
+
+// delivered is a message of which every field says something.
+func delivered() session.Message {
+	m := stored(session.MessageRequest{
+		Session: "shop", To: "5491155550101@s.whatsapp.net", Key: "order-1", Content: session.TextOf("hola"),
+		SendAt: testNow.Add(time.Minute), ExpiresAt: testNow.Add(time.Hour),
+	}, session.MessagePlayed)
+	m.DeliveredAt, m.ReadAt, m.PlayedAt = testNow.Add(2*time.Second), testNow.Add(3*time.Second), testNow.Add(4*time.Second)
+	m.Receipts = []session.MessageReceipt{
+		{Recipient: session.Address{PN: "5491155550101@s.whatsapp.net", LID: "987654321@lid"}, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, PlayedAt: m.PlayedAt},
+		{Recipient: session.Address{LID: "987654321@lid"}, Device: 12, DeliveredAt: m.DeliveredAt},
+	}
+	return m
+}
+
+// sending is behind(sessions) with an outbox that accepts a message and gets it as far as state.
+func sending(state session.MessageState, sessions ...session.Status) scripted {
+	f := behind(sessions...)
+	f.enqueue = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+		return stored(request, session.MessageQueued), false, nil
+	}
+	f.wait = func(_ context.Context, id session.ID, _ string, _ session.MessageState) (session.Message, error) {
+		return stored(session.MessageRequest{Session: id, To: "5491155550101@s.whatsapp.net", Content: session.TextOf("hola")}, state), nil
+	}
+	return f
+}
+
+func refusing(err error) scripted {
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	f.enqueue = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
+		return session.Message{}, false, err
+	}
+	return f
+}
+
+// answered is an outbox that had the message already, in this state.
+func answered(state session.MessageState) scripted {
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	f.enqueue = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+		m := stored(request, state)
+		if state == session.MessageFailed {
+			m.Failure = session.MessageFailure{Code: session.CodeNotOnWhatsApp}
+		}
+		return m, true, nil
+	}
+	return f
+}
+
+const toAna = `{"to":"+54 9 11 5555-0101","text":"hola"}`
+
+func TestAMessageIsAcceptedAndSaysHowFarItIs(t *testing.T) {
+	ready := plain("shop", session.Ready, session.CauseConnected)
+	away := plain("shop", session.DisconnectedLogout, session.CauseLoggedOut)
+	failed := sending("", ready)
+	failed.wait = func(_ context.Context, id session.ID, _ string, _ session.MessageState) (session.Message, error) {
+		m := stored(session.MessageRequest{Session: id, To: "5491155550101@s.whatsapp.net", Content: session.TextOf("hola")}, session.MessageFailed)
+		m.Failure = session.MessageFailure{Code: session.CodeRestricted, Status: 463, Message: "WhatsApp restricts the account."}
+		m.CanRequeue = true
+		return m, nil
+	}
+	path := "/v1/sessions/shop/messages"
+	rows := []row{
+		{what: "accepted", status: 202, want: "v1/message_queued", behind: sending("", ready)},
+		{what: "accepted for a session that is logged out", status: 202, want: "v1/message_queued_away", behind: sending("", away)},
+		{what: "waited for nothing", path: path + "?wait=none", status: 202, want: "v1/message_queued", behind: sending("", ready)},
+		{what: "acknowledged", path: path + "?wait=server_ack", status: 200, want: "v1/message_acked", behind: sending(session.MessageServerAck, ready)},
+		{what: "read, which is further than was waited for", path: path + "?wait=delivered&timeout=1s", status: 200, want: "v1/message_read", behind: sending(session.MessageRead, ready)},
+		{what: "acknowledged, not delivered in time", path: path + "?wait=delivered", status: 202, want: "v1/message_acked", behind: sending(session.MessageServerAck, ready)},
+		{what: "not acknowledged in time", path: path + "?wait=server_ack", status: 202, want: "v1/message_sending", behind: sending(session.MessageSending, ready)},
+		{what: "preferred to wait", header: []string{"Prefer: foo, wait=5"}, extra: "Preference-Applied: wait=5", status: 200, want: "v1/message_acked", behind: sending(session.MessageServerAck, ready)},
+		{what: "preferred to wait too long", header: []string{"Prefer: wait=500"}, extra: "Preference-Applied: wait=60", status: 200, want: "v1/message_acked", behind: sending(session.MessageServerAck, ready)},
+		{what: "preferred not to wait", header: []string{"Prefer: respond-async"}, extra: "Preference-Applied: respond-async", status: 202, want: "v1/message_queued", behind: sending("", ready)},
+		{what: "failed while waited for", path: path + "?wait=server_ack", status: 409, want: "v1/message_failed", extra: "Location: " + path + "/" + testMessageID, behind: failed},
+		{what: "cancelled while waited for", path: path + "?wait=server_ack", status: 409, want: "v1/message_cancelled", behind: sending(session.MessageCancelled, ready)},
+		{what: "sent before", header: []string{"Idempotency-Key: order-1"}, extra: "Idempotency-Replayed: true", status: 200, want: "v1/message_replayed", behind: answered(session.MessageServerAck)},
+		{what: "queued before", header: []string{"Idempotency-Key: order-1"}, extra: "Idempotency-Replayed: true", status: 202, want: "v1/message_requeued_before", behind: answered(session.MessageQueued)},
+		{what: "failed before", header: []string{"Idempotency-Key: order-1"}, extra: "Idempotency-Replayed: true", status: 422, want: "v1/message_failed_before", behind: answered(session.MessageFailed)},
+		{what: "another body under the key", header: []string{"Idempotency-Key: order-1"}, status: 422, want: "v1/message_reuse", behind: refusing(failing(session.CodeIdempotencyReuse))},
+		{what: "too many", status: 429, extra: "Retry-After: 2", want: "v1/message_queue_full", behind: refusing(failing(session.CodeQueueFull))},
+		{what: "the disk is full", status: 507, extra: "Retry-After: 5", want: "v1/store_full", behind: refusing(failing(session.CodeStoreFull))},
+		{what: "the database is locked", status: 503, extra: "Retry-After: 5", want: "v1/store_locked", behind: refusing(failing(session.CodeStoreLocked))},
+		{what: "draining", status: 503, extra: "Retry-After: 5", want: "v1/shutting_down", behind: refusing(failing(session.CodeShuttingDown))},
+		{what: "a bug", status: 500, want: "v1/internal", behind: refusing(context.Canceled)},
+		{what: "an unknown session", path: "/v1/sessions/nobody/messages", status: 404, want: "v1/not_found"},
+		{what: "an empty key", header: []string{"Idempotency-Key: "}, status: 400, want: "v1/message_bad_key", behind: sending("", ready)},
+		{what: "two keys", header: []string{"Idempotency-Key: a", "Idempotency-Key: b"}, status: 400, want: "v1/message_bad_key", behind: sending("", ready)},
+		{what: "waiting for what there is not", path: path + "?wait=forever", status: 400, want: "v1/message_bad_wait", behind: sending("", ready)},
+		{what: "a timeout without a wait", path: path + "?timeout=5s", status: 400, want: "v1/message_timeout_alone", behind: sending("", ready)},
+		{what: "a timeout that is too long", path: path + "?wait=delivered&timeout=61s", status: 400, want: "v1/message_bad_timeout", behind: sending("", ready)},
+		{what: "another format", header: []string{"Content-Type: text/plain"}, status: 415, want: "v1/message_media_type", behind: sending("", ready)},
+		{what: "compressed", header: []string{jsonBody, "Content-Encoding: gzip"}, status: 415, want: "v1/encoding", behind: sending("", ready)},
+	}
+	for i := range rows {
+		r := &rows[i]
+		r.method, r.body = "POST", toAna
+		if r.path == "" {
+			r.path = path
+		}
+		if r.status < 300 && r.extra == "" {
+			r.extra = "Location: " + path + "/" + testMessageID
+		}
+	}
+	runRows(t, rows)
+}
+
+func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
+	t.Parallel()
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	f.enqueue = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
+		return session.Message{}, false, &session.Error{Code: session.CodeInternal, Op: "it was taken"}
+	}
+	f.fetch = func(string) (string, error) { return "bytes", nil }
+	r := newRig(t, Config{BodyLimit: 4096}, &f)
+	for body, field := range map[string]string{
+		``:                                  "body",
+		`[]`:                                "body",
+		`{`:                                 "body",
+		"{\"to\":\"\xff\"}":                 "body",
+		`{"to":"1","to":"2"}`:               "to",
+		`{}`:                                "to",
+		`{"to":"bob"}`:                      "to",
+		`{"to":"bob@example.com"}`:          "to",
+		`{"to":5491155550101}`:              "to",
+		`{"to":"5491155550101"}`:            "text",
+		`{"to":"5491155550101","text":""}`:  "text",
+		`{"to":"5491155550101","text":1}`:   "text",
+		`{"to":"5491155550101","txt":"x"}`:  "txt",
+		`{"to":"5491155550101","Text":"x"}`: "Text",
+		`{"to":"5491155550101","kind":"fax","text":"x"}`:                                                            "kind",
+		`{"to":"5491155550101","kind":"poll_vote","text":"x"}`:                                                      "kind",
+		`{"to":"5491155550101","kind":"location","text":"x"}`:                                                       "text",
+		`{"to":"5491155550101","kind":"location"}`:                                                                  "location",
+		`{"to":"5491155550101","location":{"latitude":1}}`:                                                          "location.longitude",
+		`{"to":"5491155550101","location":{"latitude":91,"longitude":0}}`:                                           "location.latitude",
+		`{"to":"5491155550101","text":"x","poll":{"question":"q","options":["a","b"]}}`:                             "text",
+		`{"to":"5491155550101","poll":{"question":"q","options":["a"]}}`:                                            "poll.options",
+		`{"to":"5491155550101","poll":{"question":"q","options":["a","b","c","a"]}}`:                                "poll.options[3]",
+		`{"to":"5491155550101","poll":{"question":"q","options":["a","b",3]}}`:                                      "poll.options[2]",
+		`{"to":"5491155550101","poll":{"question":"q","options":["a","b"],"more":1}}`:                               "poll.more",
+		`{"to":"5491155550101","contacts":[{"name":"Ana","vcard":"x"}]}`:                                            "contacts[0].vcard",
+		`{"to":"5491155550101","text":"x","mentions":["5491155550102","bob"]}`:                                      "mentions[1]",
+		`{"to":"5491155550101","text":"x","mentions":[{"lid":"1@s.whatsapp.net"}]}`:                                 "mentions[0]",
+		`{"to":"5491155550101","text":"x","mentions":[{"id":"1"}]}`:                                                 "mentions[0].id",
+		`{"to":"5491155550101","text":"x","quote":{"sender":"5491155550102"}}`:                                      "quote.id",
+		`{"to":"120363041234567890@g.us","text":"x","quote":{"id":"A"}}`:                                            "quote.sender",
+		`{"to":"5491155550101","text":"x","preview":{"url":"https://a.example/"}}`:                                  "preview.url",
+		`{"to":"5491155550101","text":"https://a.example/","preview":{"url":"https://a.example/","thumbnail":"!"}}`: "preview.thumbnail",
+		`{"to":"5491155550101","kind":"reaction","reaction":"ok","target":{"id":"A"}}`:                              "reaction",
+		`{"to":"5491155550101","kind":"revoke"}`:                                                                    "target",
+		`{"to":"5491155550101","kind":"image"}`:                                                                     "media",
+		`{"to":"5491155550101","media":{}}`:                                                                         "media",
+		`{"to":"5491155550101","media":{"url":"https://a.example/","base64":"QUJD"}}`:                               "media",
+		`{"to":"5491155550101","media":{"url":"https://a.example/","upload":"f1"}}`:                                 "media",
+		`{"to":"5491155550101","media":{"url":"ftp://a.example/"}}`:                                                 "media.url",
+		`{"to":"5491155550101","media":{"url":"a.jpg"}}`:                                                            "media.url",
+		`{"to":"5491155550101","media":{"base64":"%%%"}}`:                                                           "media.base64",
+		`{"to":"5491155550101","media":{"base64":7}}`:                                                               "media.base64",
+		`{"to":"5491155550101","media":{"url":"https://a.example/","name":"../x"}}`:                                 "media.name",
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/","waveform":"QUJD"}}`:              "media.waveform",
+		`{"to":"5491155550101","kind":"voice","media":{"url":"https://a.example/","waveform":"QUJD"}}`:              "media.waveform",
+		`{"to":"5491155550101","media":{"url":"https://a.example/","file":"x"}}`:                                    "media.file",
+		`{"to":"5491155550101","text":"x","media":{"base64":"QUJD","mime":"audio/mpeg"}}`:                           "text",
+		`{"to":"5491155550101","text":"x","send_at":"tomorrow"}`:                                                    "send_at",
+		`{"to":"5491155550101","text":"x","send_at":"2136-01-04T12:33:56Z"}`:                                        "send_at",
+		`{"to":"5491155550101","text":"x","expires_in":0}`:                                                          "expires_in",
+		`{"to":"5491155550101","text":"x","expires_in":"10m"}`:                                                      "expires_in",
+		`{"to":"5491155550101","text":"x","expires_in":99999999}`:                                                   "expires_in",
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody)
+		var p v1Problem
+		if err := json.Unmarshal([]byte(answer.body), &p); err != nil || answer.status != 400 || p.Field != field {
+			t.Errorf("%s\nfield %q expected: %d %s", body, field, answer.status, answer.body)
+		}
+	}
+	if left := f.files.names(); len(left) > 0 {
+		t.Errorf("files of refused messages were kept: %v", left)
+	}
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", `{"to":"5491155550101","text":"`+strings.Repeat("x", 5000)+`"}`, jsonBody); answer.status != 413 {
+		t.Errorf("too large: %d %s", answer.status, answer.body)
+	}
+}
+
+// taking remembers what the outbox was asked to send.
+func taking(t *testing.T) (*rig, *[]session.MessageRequest) {
+	t.Helper()
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	var got []session.MessageRequest
+	f.enqueue = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+		got = append(got, request)
+		return stored(request, session.MessageQueued), false, nil
+	}
+	f.fetch = func(address string) (string, error) { return "fetched from " + address, nil }
+	f.files = &folder{bytes: map[string][]byte{"UPLOAD": []byte("uploaded")}}
+	return newRig(t, Config{BodyLimit: 4096}, &f), &got
+}
+
+func TestEveryKindOfTheDocumentIsTaken(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	kinds := make(map[session.Kind]bool)
+	for _, e := range messageExamples() {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", e.body, jsonBody)
+		if answer.status != 202 {
+			t.Errorf("%s: %d %s", e.name, answer.status, answer.body)
+			continue
+		}
+		last := (*got)[len(*got)-1]
+		kinds[last.Content.Kind] = true
+		var asked struct{ Kind session.Kind }
+		if err := json.Unmarshal([]byte(e.body), &asked); err != nil || (asked.Kind != "" && asked.Kind != last.Content.Kind) {
+			t.Errorf("%s: %v, kind %s", e.name, err, last.Content.Kind)
+		}
+		if strings.Contains(answer.body, `"file"`) {
+			t.Errorf("%s: the answer tells where the file is kept: %s", e.name, answer.body)
+		}
+		var shown struct{ Content session.Content }
+		if err := json.Unmarshal([]byte(answer.body), &shown); err != nil {
+			t.Fatal(err)
+		}
+		if last.Content.Media != nil {
+			last.Content.Media.File = ""
+		}
+		if !reflect.DeepEqual(shown.Content, last.Content) {
+			t.Errorf("%s: the answer shows\n%+v\nand the outbox has\n%+v", e.name, shown.Content, last.Content)
+		}
+	}
+	for _, kind := range session.SendableKinds() {
+		if !kinds[kind] {
+			t.Errorf("there is no example of %s", kind)
+		}
+	}
+}
+
+func TestEveryFieldReachesTheOutbox(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	jpeg := base64.StdEncoding.EncodeToString([]byte{0xff, 0xd8, 0xff, 1})
+	waveform := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{50}, 64))
+	for body, want := range map[string]session.MessageRequest{
+		`{"to":"120363041234567890@g.us","text":"@5491155550102 https://a.example/","mentions":["+54 9 11 5555 0102",{"lid":"987654321@lid","pn":"5491155550103@s.whatsapp.net"}],` +
+			`"quote":{"id":"A","sender":"987654321@lid","text":"q","kind":"image"},"preview":{"url":"https://a.example/","title":"T","description":"D","thumbnail":"` + jpeg + `"},` +
+			`"send_at":"2026-01-04T13:00:00Z","expires_in":7200}`: {
+			To: "120363041234567890@g.us", SendAt: time.Date(2026, 1, 4, 13, 0, 0, 0, time.UTC), ExpiresAt: time.Date(2026, 1, 4, 15, 0, 0, 0, time.UTC),
+			Content: session.Content{
+				Kind: session.KindText, Text: "@5491155550102 https://a.example/",
+				Mentions: []session.Address{{PN: "5491155550102@s.whatsapp.net"}, {LID: "987654321@lid", PN: "5491155550103@s.whatsapp.net"}},
+				Quote:    &session.MessageRef{ID: "A", Sender: session.Address{LID: "987654321@lid"}, Text: "q", Kind: session.KindImage},
+				Preview:  &session.Preview{URL: "https://a.example/", Title: "T", Description: "D", Thumbnail: []byte{0xff, 0xd8, 0xff, 1}},
+			},
+		},
+		`{"to":"987654321@lid","kind":"voice","media":{"upload":"UPLOAD","mime":"audio/ogg","seconds":3,"waveform":"` + waveform + `","view_once":true}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindVoice, Media: &session.Media{
+				File: "*", Mime: "audio/ogg", Size: 8, SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
+			}},
+		},
+		`{"to":"987654321@lid","kind":"image","text":"c","media":{"base64":"QUJD","mime":"image/jpeg","width":3,"height":4,"name":"a.jpg","thumbnail":"` + jpeg + `"}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindImage, Text: "c", Media: &session.Media{
+				File: "*", Mime: "image/jpeg", Name: "a.jpg", Size: 3, SHA256: "*", Width: 3, Height: 4, Thumbnail: []byte{0xff, 0xd8, 0xff, 1},
+			}},
+		},
+		`{"to":"987654321@lid","media":{"url":"https://a.example/x"},"text":"c"}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Text: "c", Media: &session.Media{
+				File: "*", Mime: "application/octet-stream", Size: 32, SHA256: "*",
+			}},
+		},
+		`{"to":"987654321@lid","kind":"reaction","target":{"id":"A","from_me":true}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: "A", FromMe: true}},
+		},
+		`{"to":"987654321@lid","text":"late","send_at":"2020-01-01T00:00:00Z"}`: {To: "987654321@lid", Content: session.TextOf("late")},
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody, "Idempotency-Key: k")
+		if answer.status != 202 {
+			t.Errorf("%s: %d %s", body, answer.status, answer.body)
+			continue
+		}
+		last := (*got)[len(*got)-1]
+		want.Session, want.Key = "shop", "k"
+		if m := last.Content.Media; m != nil {
+			if m.File == "" || len(m.SHA256) != 64 {
+				t.Errorf("media %+v", m)
+			}
+			m.File, m.SHA256 = "*", "*"
+		}
+		if !reflect.DeepEqual(last, want) {
+			t.Errorf("%s\n%+v %+v\nexpected\n%+v %+v", body, last, last.Content.Media, want, want.Content.Media)
+		}
+	}
+}
+
+// form makes a multipart body; the part file has the file's name and type.
+func form(t *testing.T, parts ...[2]string) (body, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, part := range parts {
+		header := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf("form-data; name=%q", part[0])}}
+		if part[0] == "file" {
+			header = textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="C:\\a\\invoice.pdf"`}, "Content-Type": {"application/pdf"}}
+		}
+		out, err := w.CreatePart(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Write([]byte(part[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), "Content-Type: " + w.FormDataContentType()
+}
+
+func TestAFileComesAsAPartOfAForm(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	big := strings.Repeat("0123456789abcdef", 4096)
+	for _, parts := range [][][2]string{
+		{{"to", "+54 9 11 5555-0101"}, {"text", "the invoice"}, {"file", big}},
+		{{"file", big}, {"message", `{"to":"5491155550101","text":"the invoice"}`}},
+		{{"message", `{"text":"the invoice","media":{"name":"invoice.pdf"}}`}, {"file", big}, {"to", "5491155550101@c.us"}, {"kind", "document"}, {"expires_in", "60"}},
+	} {
+		body, contentType := form(t, parts...)
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType)
+		if answer.status != 202 {
+			t.Fatalf("%d %s", answer.status, answer.body)
+		}
+		last := (*got)[len(*got)-1]
+		m := last.Content.Media
+		if last.To != "5491155550101@s.whatsapp.net" || last.Content.Kind != session.KindDocument || last.Content.Text != "the invoice" ||
+			m.Mime != "application/pdf" || m.Name != "invoice.pdf" || string(r.sessions.files.bytes[m.File]) != big {
+			t.Errorf("%+v %+v", last, m)
+		}
+	}
+	kept := len(r.sessions.files.names())
+	for field, parts := range map[string][][2]string{
+		"to":           {{"file", "x"}},
+		"text":         {{"to", "5491155550101"}, {"text", "\xff"}},
+		"caption":      {{"to", "5491155550101"}, {"caption", "x"}, {"file", "x"}},
+		"file":         {{"file", "x"}, {"file", "y"}},
+		"message":      {{"message", "[1]"}},
+		"media":        {{"file", "x"}, {"message", `{"to":"5491155550101","media":{"url":"https://a.example/"}}`}},
+		"expires_in":   {{"to", "5491155550101"}, {"text", "x"}, {"expires_in", "soon"}},
+		"media.base64": {{"message", `{"to":"5491155550101","media":{"base64":"QUJD"}}`}},
+	} {
+		body, contentType := form(t, parts...)
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType)
+		var p v1Problem
+		if err := json.Unmarshal([]byte(answer.body), &p); err != nil || answer.status != 400 || p.Field != field {
+			t.Errorf("field %s expected: %d %s", field, answer.status, answer.body)
+		}
+	}
+	body, contentType := form(t, [2]string{"to", "5491155550101"}, [2]string{"text", strings.Repeat("x", 5000)})
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType); answer.status != 413 {
+		t.Errorf("too much text: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", "no form", "Content-Type: multipart/form-data; boundary=x"); answer.status != 400 {
+		t.Errorf("no form: %d %s", answer.status, answer.body)
+	}
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", "no form", "Content-Type: multipart/form-data"); answer.status != 415 {
+		t.Errorf("no boundary: %d %s", answer.status, answer.body)
+	}
+	if now := len(r.sessions.files.names()); now != kept {
+		t.Errorf("%d files are kept, expected %d: %v", now, kept, r.sessions.files.names())
+	}
+}
