@@ -111,14 +111,15 @@ func (f *scriptedMessages) Fetch(ctx context.Context, address string, hint sessi
 	return f.Put(ctx, strings.NewReader(content), hint)
 }
 
-func (f *scriptedMessages) Use(_ context.Context, file string) (session.Media, error) {
+func (f *scriptedMessages) Stat(file string) (session.Media, error) {
 	f.files.mu.Lock()
+	defer f.files.mu.Unlock()
 	content, ok := f.files.bytes[file]
-	f.files.mu.Unlock()
 	if !ok {
-		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "use a file"}
+		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "look up file"}
 	}
-	return f.files.keep(content, session.FileHint{Mime: "image/png"}), nil
+	sum := sha256.Sum256(content)
+	return session.Media{File: file, Mime: "image/png", Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}, nil
 }
 
 func (f *scriptedMessages) Remove(file string) error {

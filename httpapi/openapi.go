@@ -53,7 +53,7 @@ func (a *api) relax() (restore func()) {
 	requests := make(map[string]bool)
 	for i := range a.operations {
 		if body := a.operations[i].body; body != nil {
-			requests[a.schema(body).Ref] = true
+			a.within(a.schema(body), requests)
 		}
 	}
 	var relaxed []*huma.Schema
@@ -67,6 +67,21 @@ func (a *api) relax() (restore func()) {
 		for _, schema := range relaxed {
 			schema.AdditionalProperties = false
 		}
+	}
+}
+
+// within collects the schemas that one is made of, itself included.
+func (a *api) within(schema *huma.Schema, found map[string]bool) {
+	if schema == nil || found[schema.Ref] {
+		return
+	}
+	if schema.Ref != "" {
+		found[schema.Ref] = true
+		schema = a.registry.SchemaFromRef(schema.Ref)
+	}
+	a.within(schema.Items, found)
+	for _, property := range schema.Properties {
+		a.within(property, found)
 	}
 }
 

@@ -257,16 +257,15 @@ func (in *incoming) mediaOf(asked *v1MediaNew, request session.MessageRequest) (
 }
 
 func (in *incoming) bring(asked *v1MediaNew) error {
-	var media session.Media
-	var err error
 	if asked.Upload != "" {
-		media, err = in.s.deps.Files.Use(in.ctx, asked.Upload)
-	} else {
-		if address, bad := url.Parse(asked.URL); bad != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
-			return badField("media.url", "expected an http or https URL")
-		}
-		media, err = in.s.deps.Files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
+		media, err := in.s.deps.Files.Stat(asked.Upload)
+		in.file, in.shared = &media, true
+		return err
 	}
+	if address, err := url.Parse(asked.URL); err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
+		return badField("media.url", "expected an http or https URL")
+	}
+	media, err := in.s.deps.Files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
 	if err == nil {
 		in.file = &media
 	}

@@ -231,9 +231,15 @@ func TestAFileIsUploadedOnceForManyMessages(t *testing.T) {
 			t.Errorf("%d %s", answer.status, answer.body)
 		}
 	}
-	first, second := (*got)[0].Content.Media, (*got)[1].Content.Media
-	if first.File == second.File || first.File == "UPLOAD" || second.File == "UPLOAD" {
-		t.Errorf("messages share a file: %+v, %+v", first, second)
+	for _, request := range *got {
+		if m := request.Content.Media; m.File != "UPLOAD" || m.Size != 8 || m.Mime != "image/png" {
+			t.Errorf("%+v", m)
+		}
+	}
+	for _, body := range []string{`{"to":"5491155550101","kind":"sticker","text":"x","media":{"upload":"UPLOAD"}}`, `{"to":"5491155550101","kind":"audio","text":"x","media":{"upload":"UPLOAD"}}`} {
+		if answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody); answer.status != 400 {
+			t.Errorf("%d %s", answer.status, answer.body)
+		}
 	}
 	kept := len(r.sessions.files.names())
 	none, noneType := form(t)
@@ -282,6 +288,20 @@ func TestFilesThatNoMessageTakesAreRemoved(t *testing.T) {
 		r := newRig(t, Config{}, &test.behind)
 		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody)
 		if kept := r.sessions.files.names(); len(kept) != test.kept {
+			t.Errorf("%s: %d %s, kept %v", what, answer.status, answer.body, kept)
+		}
+	}
+}
+
+func TestAnUploadOutlivesTheMessagesThatDoNotTakeIt(t *testing.T) {
+	t.Parallel()
+	for what, f := range map[string]scripted{
+		"refused": refusing(failing(session.CodeQueueFull)), "sent before": answered(session.MessageServerAck),
+	} {
+		f.files = &folder{bytes: map[string][]byte{"UPLOAD": []byte("uploaded")}}
+		r := newRig(t, Config{}, &f)
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", `{"to":"5491155550101","media":{"upload":"UPLOAD"}}`, jsonBody)
+		if kept := r.sessions.files.names(); len(kept) != 1 {
 			t.Errorf("%s: %d %s, kept %v", what, answer.status, answer.body, kept)
 		}
 	}

@@ -24,8 +24,9 @@ function typeOf(schema) {
   if (name) return make('a', { href: '#schema-' + name }, name);
   const type = [].concat(schema.type || 'any').join(' or ');
   if (schema.type === 'array') return make('span', null, 'array of ', typeOf(schema.items));
+  if (schema.oneOf) return make('span', null, schema.oneOf.map((choice, i) => make('span', null, i ? ' or ' : '', typeOf(choice))));
   if (schema.enum) return type + ': ' + schema.enum.join(', ');
-  const limits = ['format', 'minimum', 'maximum', 'minLength', 'maxLength', 'maxProperties', 'pattern', 'default']
+  const limits = ['format', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'maxProperties', 'pattern', 'default']
     .filter((key) => schema[key] !== undefined).map((key) => key + ' ' + schema[key]);
   return limits.length ? type + ' (' + limits.join(', ') + ')' : type;
 }
@@ -41,13 +42,20 @@ function content(answer) {
     make('span', null, i ? ', ' : '', make('code', null, type), ' ', typeOf(media.schema)));
 }
 
+function examples(body) {
+  const json = (body.content || {})['application/json'] || {};
+  return Object.entries(json.examples || {}).map(([name, example]) => make('details', { class: 'example' },
+    make('summary', null, make('code', null, name), ' ', example.summary),
+    make('pre', null, JSON.stringify(example.value, null, 2))));
+}
+
 function operation(path, method, op) {
   const body = make('div', null, make('p', null, prose(op.description)));
   if (op.parameters) {
     body.append(make('h4', null, 'Parameters'), table(['name', 'in', 'type', 'meaning'], op.parameters.map((p) => [
       make('code', p.required ? { class: 'required' } : null, p.name), p.in, typeOf(p.schema), prose(p.description)])));
   }
-  if (op.requestBody) body.append(make('h4', null, 'Body'), make('p', null, content(op.requestBody)));
+  if (op.requestBody) body.append(make('h4', null, 'Body'), make('p', null, content(op.requestBody)), ...examples(op.requestBody));
   body.append(make('h4', null, 'Answers'), table(['status', 'meaning', 'content'],
     Object.entries(op.responses).map(([status, answer]) => [make('code', null, status), prose(answer.description), make('span', null, content(answer))])));
   return make('details', { id: op.operationId },
