@@ -34,9 +34,9 @@ type Files interface {
 	Put(ctx context.Context, r io.Reader, hint session.FileHint) (session.Media, error)
 	// Fetch is Put of what http or https address gives: session.CodeFetchRefused, session.CodeFetchFailed.
 	Fetch(ctx context.Context, address string, hint session.FileHint) (session.Media, error)
-	// Stat says what is known of a file, whose use by a message keeps it. session.CodeMediaGone where there is none of
-	// this name, whatever the name is.
-	Stat(file string) (session.Media, error)
+	// Use gives an uploaded file another name, for one message to own; the upload itself stays, for other messages, until
+	// it expires. session.CodeMediaGone where there is none of this name, whatever the name is.
+	Use(ctx context.Context, file string) (session.Media, error)
 	// Remove deletes a file that no message took after all. One that is not there is no error.
 	Remove(file string) error
 }

@@ -32,7 +32,7 @@ type v1MediaNew struct {
 	URL       string `json:"url,omitempty" maxLength:"4096" doc:"An http or https address to fetch it from, now."`
 	Base64    string `json:"base64,omitempty" doc:"The file itself; a data: URL is taken too. It may be as large as media.max_size."`
 	Upload    string `json:"upload,omitempty" maxLength:"200" doc:"The id that POST /v1/media gave."`
-	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"Left out: what the bytes are."`
+	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"What the bytes are unless they do not say; of a document it may be anything."`
 	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name, of documents."`
 	Width     int    `json:"width,omitempty" minimum:"1" maximum:"100000" doc:"Pixels; left out: what the bytes say."`
 	Height    int    `json:"height,omitempty" minimum:"1" maximum:"100000" doc:"Pixels; left out: what the bytes say."`

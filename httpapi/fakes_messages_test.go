@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"mime"
 	"slices"
 	"strings"
 	"sync"
@@ -93,12 +92,12 @@ func (f *folder) keep(content []byte, hint session.FileHint) session.Media {
 	name := fmt.Sprintf("f%d", len(f.bytes)+len(f.removed)+1)
 	f.bytes[name] = content
 	sum := sha256.Sum256(content)
-	media := session.Media{File: name, Mime: hint.Mime, Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
-	if media.Mime == "" {
-		media.Mime = "application/octet-stream"
-		if guess := mime.TypeByExtension(name); guess != "" {
-			media.Mime = guess
-		}
+	media := session.Media{File: name, Mime: "application/octet-stream", Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
+	// The bytes of these tests say what they are: image/png|…
+	if kind, _, says := strings.Cut(string(content), "|"); says {
+		media.Mime = kind
+	} else if hint.Mime != "" {
+		media.Mime = hint.Mime
 	}
 	return media
 }
@@ -111,15 +110,14 @@ func (f *scriptedMessages) Fetch(ctx context.Context, address string, hint sessi
 	return f.Put(ctx, strings.NewReader(content), hint)
 }
 
-func (f *scriptedMessages) Stat(file string) (session.Media, error) {
+func (f *scriptedMessages) Use(_ context.Context, file string) (session.Media, error) {
 	f.files.mu.Lock()
-	defer f.files.mu.Unlock()
 	content, ok := f.files.bytes[file]
+	f.files.mu.Unlock()
 	if !ok {
-		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "look up file"}
+		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "use a file"}
 	}
-	sum := sha256.Sum256(content)
-	return session.Media{File: file, Mime: "image/png", Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}, nil
+	return f.files.keep(content, session.FileHint{}), nil
 }
 
 func (f *scriptedMessages) Remove(file string) error {

@@ -79,8 +79,9 @@ func (in *v1MessageNew) content() (session.Content, error) {
 	return out, nil
 }
 
-// onto writes what the caller says of a file over what its bytes said.
-func (in *v1MediaNew) onto(stored session.Media) (session.Media, error) {
+// onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
+// any; only a document may be whatever the caller likes to call it. kind is "" where the type decides.
+func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Media, error) {
 	waveform, err := bytesOf("media.waveform", in.Waveform)
 	if err != nil {
 		return stored, err
@@ -89,8 +90,13 @@ func (in *v1MediaNew) onto(stored session.Media) (session.Media, error) {
 	if err != nil {
 		return stored, err
 	}
-	if in.Mime != "" {
-		stored.Mime = in.Mime
+	if said := in.Mime; said != "" {
+		if stored.Mime == contentBinary {
+			stored.Mime = said
+		}
+		if kind == session.KindDocument || (kind == "" && kindOfFile(stored.Mime) == session.KindDocument) {
+			stored.Mime = said
+		}
 	}
 	if in.Name != "" {
 		stored.Name = in.Name
@@ -110,6 +116,24 @@ func (in *v1MediaNew) onto(stored session.Media) (session.Media, error) {
 	stored.Animated = stored.Animated || in.Animated
 	stored.ViewOnce = in.ViewOnce
 	return stored, nil
+}
+
+// typeFor is a type that a file of a message of this kind may have.
+func typeFor(kind session.Kind) string {
+	switch kind {
+	case session.KindImage:
+		return "image/jpeg"
+	case session.KindVideo:
+		return "video/mp4"
+	case session.KindAudio:
+		return "audio/mpeg"
+	case session.KindVoice:
+		return session.MimeVoice
+	case session.KindSticker:
+		return "image/webp"
+	default:
+		return contentBinary
+	}
 }
 
 func bytesOf(field, text string) ([]byte, error) {

@@ -186,7 +186,7 @@ func (s *Server) requestOf(in *incoming, id session.ID, asked *v1MessageNew) (se
 		return request, err
 	}
 	if m := asked.Media; m != nil {
-		if request.Content.Media, err = in.mediaOf(m, request); err != nil {
+		if request.Content.Media, err = in.mediaOf(m, session.Kind(asked.Kind), request); err != nil {
 			return request, err
 		}
 		if asked.Kind == "" {
@@ -225,7 +225,7 @@ func (s *Server) times(request *session.MessageRequest, asked *v1MessageNew) err
 }
 
 // mediaOf gets the file of a message from where the caller says it is.
-func (in *incoming) mediaOf(asked *v1MediaNew, request session.MessageRequest) (*session.Media, error) {
+func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request session.MessageRequest) (*session.Media, error) {
 	if asked.Base64 != "" { // in a JSON body it was taken out before
 		return nil, badField("media.base64", "expected in a JSON body only; in a form the file is the part file")
 	}
@@ -240,7 +240,7 @@ func (in *incoming) mediaOf(asked *v1MediaNew, request session.MessageRequest) (
 	}
 	if in.file == nil {
 		// What is wrong without the file is said before it is fetched.
-		probe, err := asked.onto(session.Media{File: "probe", Size: 1})
+		probe, err := asked.onto(session.Media{File: "probe", Size: 1, Mime: typeFor(request.Content.Kind)}, request.Content.Kind)
 		if err != nil {
 			return nil, err
 		}
@@ -252,14 +252,16 @@ func (in *incoming) mediaOf(asked *v1MediaNew, request session.MessageRequest) (
 			return nil, err
 		}
 	}
-	media, err := asked.onto(*in.file)
+	media, err := asked.onto(*in.file, kind)
 	return &media, err
 }
 
 func (in *incoming) bring(asked *v1MediaNew) error {
 	if asked.Upload != "" {
-		media, err := in.s.deps.Files.Stat(asked.Upload)
-		in.file, in.shared = &media, true
+		media, err := in.s.deps.Files.Use(in.ctx, asked.Upload)
+		if err == nil {
+			in.file = &media
+		}
 		return err
 	}
 	if address, err := url.Parse(asked.URL); err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {

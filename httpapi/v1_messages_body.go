@@ -32,8 +32,6 @@ type incoming struct {
 	op   *operation
 	body *upload
 	file *session.Media // what came with the request; nil: nothing did
-
-	shared bool // file was uploaded before, so other messages may have it too
 }
 
 func (s *Server) receive(k *call) *incoming {
@@ -42,7 +40,7 @@ func (s *Server) receive(k *call) *incoming {
 
 // drop deletes what came and is not wanted after all.
 func (in *incoming) drop() {
-	if in.file == nil || in.shared {
+	if in.file == nil {
 		return
 	}
 	if err := in.s.deps.Files.Remove(in.file.File); err != nil {

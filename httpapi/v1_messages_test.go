@@ -223,8 +223,11 @@ func taking(t *testing.T) (*rig, *[]session.MessageRequest) {
 		got = append(got, request)
 		return stored(request, session.MessageQueued), false, nil
 	}
-	f.fetch = func(address string) (string, error) { return "fetched from " + address, nil }
-	f.files = &folder{bytes: map[string][]byte{"UPLOAD": []byte("uploaded")}}
+	f.fetch = func(address string) (string, error) {
+		kinds := map[string]string{"jpg": "image/jpeg", "mp4": "video/mp4", "mp3": "audio/mpeg", "ogg": session.MimeVoice, "webp": "image/webp", "txt": "text/plain"}
+		return kinds[address[strings.LastIndex(address, ".")+1:]] + "|fetched", nil
+	}
+	f.files = &folder{bytes: map[string][]byte{"UPLOAD": []byte("video/mp4|uploaded"), "VOICE": []byte(session.MimeVoice + "|uploaded"), "TEXT": []byte("text/plain|uploaded")}}
 	return newRig(t, Config{BodyLimit: 4096}, &f), &got
 }
 
@@ -282,9 +285,9 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 				Preview:  &session.Preview{URL: "https://a.example/", Title: "T", Description: "D", Thumbnail: []byte{0xff, 0xd8, 0xff, 1}},
 			},
 		},
-		`{"to":"987654321@lid","kind":"voice","media":{"upload":"UPLOAD","mime":"audio/ogg","seconds":3,"waveform":"` + waveform + `","view_once":true}}`: {
+		`{"to":"987654321@lid","kind":"voice","media":{"upload":"VOICE","mime":"audio/ogg","seconds":3,"waveform":"` + waveform + `","view_once":true}}`: {
 			To: "987654321@lid", Content: session.Content{Kind: session.KindVoice, Media: &session.Media{
-				File: "*", Mime: "audio/ogg", Size: 8, SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
+				File: "*", Mime: session.MimeVoice, Size: int64(len(session.MimeVoice) + 9), SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
 			}},
 		},
 		`{"to":"987654321@lid","kind":"image","text":"c","media":{"base64":"QUJD","mime":"image/jpeg","width":3,"height":4,"name":"a.jpg","thumbnail":"` + jpeg + `"}}`: {
@@ -292,9 +295,24 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 				File: "*", Mime: "image/jpeg", Name: "a.jpg", Size: 3, SHA256: "*", Width: 3, Height: 4, Thumbnail: []byte{0xff, 0xd8, 0xff, 1},
 			}},
 		},
-		`{"to":"987654321@lid","media":{"url":"https://a.example/x"},"text":"c"}`: {
+		`{"to":"987654321@lid","media":{"url":"https://a.example/x.txt"},"text":"c"}`: {
 			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Text: "c", Media: &session.Media{
-				File: "*", Mime: "application/octet-stream", Size: 32, SHA256: "*",
+				File: "*", Mime: "text/plain", Size: 18, SHA256: "*",
+			}},
+		},
+		`{"to":"987654321@lid","kind":"document","media":{"url":"https://a.example/x.jpg","mime":"image/x-raw"}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+				File: "*", Mime: "image/x-raw", Size: 18, SHA256: "*",
+			}},
+		},
+		`{"to":"987654321@lid","media":{"url":"https://a.example/x.jpg","mime":"text/csv"}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindImage, Media: &session.Media{
+				File: "*", Mime: "image/jpeg", Size: 18, SHA256: "*",
+			}},
+		},
+		`{"to":"987654321@lid","media":{"upload":"TEXT","mime":"text/csv","name":"a.csv"}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+				File: "*", Mime: "text/csv", Name: "a.csv", Size: 19, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","kind":"reaction","target":{"id":"A","from_me":true}}`: {
