@@ -19,6 +19,7 @@ func printTour(w io.Writer, api, admin string, linked bool) {
 		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code                                  # answers as soon as it is READY", demoClient)
 	}
 	say("  curl -s -H 'X-Cliente-Id: %s' --json '{\"to\":\"'$BRUNO'\",\"message\":\"hola\"}' $W/send", demoClient)
+	say("  curl -s --json '{\"to\":\"'$BRUNO'\",\"poll\":{\"question\":\"Lunch?\",\"options\":[\"yes\",\"no\"]}}' \"$W/v1/sessions/%s/messages?wait=delivered\"", demoClient)
 	say("  curl -s $S/phones/$BRUNO/messages                                        # what Bruno decrypted and read")
 	say("  curl -s --json '{}' $S/actions/drop                                      # cut every connection ...")
 	say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # ... and see it come back", demoClient)
