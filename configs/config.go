@@ -20,6 +20,7 @@ type Config struct {
 	WhatsApp   WhatsApp
 	Session    Session
 	Send       Send
+	Media      Media
 	Events     Events
 	Supervisor Supervisor
 	Boot       Boot
@@ -86,6 +87,15 @@ type Send struct {
 	KeyRetention   time.Duration // of Idempotency-Keys
 	Retention      time.Duration // of settled messages
 	RetentionCount int           // 0 is unlimited
+}
+
+// Media is where the files of outgoing messages are kept until they have left, and where they may come from.
+type Media struct {
+	Dir          string // "" is beside the database
+	MaxSize      int    // bytes
+	FetchTimeout time.Duration
+	AllowPrivate bool
+	Keep         time.Duration // of files that no message uses
 }
 
 // Events is how much of the durable log is kept.
@@ -173,6 +183,7 @@ func Default() Config {
 			Retention:      7 * 24 * time.Hour,
 			RetentionCount: 1_000_000,
 		},
+		Media:      Media{MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour},
 		Events:     Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},

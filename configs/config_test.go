@@ -119,7 +119,8 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"whatsapp.websocket_url":   "ws://127.0.0.1:9/ws/chat",
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
 		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
-		"boot.rate":                "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
+		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.allow_private": "true", "media.keep": "48h",
+		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
 	}
 	flags := map[string]string{}
 	for i, k := range Keys() {

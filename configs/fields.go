@@ -45,6 +45,7 @@ func fields() []field {
 	all = append(all, serverFields()...)
 	all = append(all, qrFields()...)
 	all = append(all, sessionFields()...)
+	all = append(all, mediaFields()...)
 	all = append(all, eventFields()...)
 	all = append(all, sendFields()...)
 	return append(all, processFields()...)
@@ -210,6 +211,31 @@ func sendFields() []field {
 		count(
 			"send.retention_count", "messages, 0 = unlimited", "How many such messages are kept at most, in all sessions together; the oldest go first, but none whose key is still remembered.",
 			func(c *Config) *int { return &c.Send.RetentionCount }, 0, 1_000_000_000,
+		),
+	}
+}
+
+func mediaFields() []field {
+	return []field{
+		folder(
+			"media.dir", "Where the files of outgoing messages are kept until they have left. One process at a time may use it. Empty: beside a SQLite database, with its name and .media; ./data/wasup.media with PostgreSQL.",
+			func(c *Config) *string { return &c.Media.Dir },
+		),
+		size(
+			"media.max_size", "Largest file of a message, whichever way it comes; a larger one is answered 413. A proxy in front must let as much through, and a third more for base64.",
+			func(c *Config) *int { return &c.Media.MaxSize }, 1<<10, 2<<30,
+		),
+		duration(
+			"media.fetch_timeout", "How long a file may take to come from the address that a message names.",
+			func(c *Config) *time.Duration { return &c.Media.FetchTimeout }, time.Millisecond, time.Hour,
+		),
+		boolean(
+			"media.allow_private", "Whether files may be fetched from private networks and from this machine. Whoever may send messages can then read what answers there.",
+			func(c *Config) *bool { return &c.Media.AllowPrivate },
+		),
+		duration(
+			"media.keep", "How long an uploaded file is kept after its last use.",
+			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
 		),
 	}
 }

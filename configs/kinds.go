@@ -297,6 +297,13 @@ func publicKey(name, doc string, at func(*Config) *[32]byte) field {
 	}
 }
 
+func folder(name, doc string, at func(*Config) *string) field {
+	return text(field{
+		name: name, doc: doc, unit: "path, or empty", none: true, want: "the path of a folder",
+		check: func(c *Config) bool { return !strings.ContainsRune(*at(c), 0) },
+	}, at)
+}
+
 // text completes a field whose value is a string as it stands.
 func text(f field, at func(*Config) *string) field {
 	f.get = func(c *Config) string { return *at(c) }

@@ -83,6 +83,10 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startEvents(ctx, db); err != nil {
 		return err
 	}
+	spool, err := a.openSpool()
+	if err != nil {
+		return err
+	}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
