@@ -15,6 +15,7 @@ import (
 	"wasup/configs"
 	"wasup/events"
 	"wasup/httpapi"
+	"wasup/media"
 	"wasup/metrics"
 	"wasup/outbox"
 	"wasup/session"
@@ -90,7 +91,7 @@ func (a *App) start(ctx context.Context) error {
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
-		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Log: a.log,
+		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: spool, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -104,18 +105,28 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.box.Store(box)
+	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db), Backlog: backlog(box),
 		ClientVersion: dialer.Version,
 	})
+	if err := a.serve(db, box, spool); err != nil {
+		return err
+	}
+	return a.sessions.Boot(ctx)
+}
+
+// serve begins to answer HTTP, which needs everything else.
+func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) (err error) {
 	a.http, err = httpapi.New(
 		httpapi.Config{
 			QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
-			SendTimeout: a.cfg.Send.Timeout + sendMargin,
+			SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep,
 		},
 		httpapi.Deps{
 			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events},
-			Sender: sender{box}, Health: health{db, a.sessions}, Observer: observer{a.metrics},
+			Sender: sender{box}, Messages: box, Files: spool, Chats: a.sessions,
+			Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
 	)
@@ -127,7 +138,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.onStop("http", a.http.Shutdown)
 	a.log.Info("listening", "http", a.http.Addr(), "version", version)
-	return a.sessions.Boot(ctx)
+	return nil
 }
 
 // vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
