@@ -90,17 +90,7 @@ func (s *Server) awaited(message session.Message, until session.MessageState, ti
 func (s *Server) accepted(k *call, message *session.Message, until session.MessageState) error {
 	out := s.v1MessageOf(message)
 	out.Session = s.hostOf(k.id)
-	switch message.State {
-	case session.MessageFailed:
-		failure := message.Failure
-		if failure.Code == "" {
-			failure.Code = session.CodeInternal
-		}
-		p := problemOf(failure.Err(k.id))
-		p.message = &out
-		return p
-	case session.MessageCancelled:
-		p := httpProblem(probCancelled, "")
+	if p := endOf(message); p != nil {
 		p.message = &out
 		return p
 	}
@@ -113,6 +103,22 @@ func (s *Server) accepted(k *call, message *session.Message, until session.Messa
 	}
 	s.render(k.Ctx, status, out)
 	return nil
+}
+
+// endOf is the problem of a message that will not arrive, nil of any other.
+func endOf(message *session.Message) *problem {
+	switch message.State {
+	case session.MessageFailed:
+		failure := message.Failure
+		if failure.Code == "" {
+			failure.Code = session.CodeInternal
+		}
+		return problemOf(failure.Err(message.Session))
+	case session.MessageCancelled:
+		return httpProblem(probCancelled, "")
+	default:
+		return nil
+	}
 }
 
 // messageWaitOf is what ?wait= and ?timeout= ask for, or Prefer (RFC 7240) where they are absent: its wait=10 waits for

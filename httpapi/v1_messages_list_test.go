@@ -376,7 +376,7 @@ func TestAConnectionGoesOnAfterAnUpload(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()
-		if response.StatusCode != 201 || response.Close {
+		if response.StatusCode != http.StatusCreated || response.Close {
 			t.Errorf("%d, closed %t", response.StatusCode, response.Close)
 		}
 	}
