@@ -22,6 +22,7 @@ type Config struct {
 	Send       Send
 	Media      Media
 	Events     Events
+	Webhooks   Webhooks
 	Supervisor Supervisor
 	Boot       Boot
 	Shutdown   Shutdown
@@ -102,6 +103,18 @@ type Media struct {
 type Events struct {
 	RetentionAge   time.Duration // 0: no limit
 	RetentionCount int           // of all sessions together; 0: no limit
+}
+
+// Webhooks is how events are delivered.
+type Webhooks struct {
+	AllowPrivate bool
+	Timeout      time.Duration // of one attempt
+	RetryMin     time.Duration
+	RetryMax     time.Duration
+	RetryFor     time.Duration
+	KeepDead     time.Duration
+	Requests     int
+	PerWebhook   int
 }
 
 // Supervisor is the restart intensity of each child.
@@ -185,6 +198,10 @@ func Default() Config {
 		},
 		Media:      Media{MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour},
 		Events:     Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
+		Webhooks: Webhooks{
+			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,
+			KeepDead: 30 * 24 * time.Hour, Requests: 128, PerWebhook: 8,
+		},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},
 		Shutdown:   Shutdown{Timeout: 15 * time.Second},

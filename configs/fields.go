@@ -47,6 +47,7 @@ func fields() []field {
 	all = append(all, sessionFields()...)
 	all = append(all, mediaFields()...)
 	all = append(all, eventFields()...)
+	all = append(all, webhookFields()...)
 	all = append(all, sendFields()...)
 	return append(all, processFields()...)
 }
@@ -285,6 +286,43 @@ func processFields() []field {
 		boolean(
 			"metrics.per_session", "Adds series with a session label to /metrics. With many sessions that is many series.",
 			func(c *Config) *bool { return &c.Metrics.PerSession },
+		),
+	}
+}
+
+func webhookFields() []field {
+	return []field{
+		boolean(
+			"webhooks.allow_private", "Lets webhooks reach private, local and other special networks. Whoever may register a webhook then reaches what this machine reaches.",
+			func(c *Config) *bool { return &c.Webhooks.AllowPrivate },
+		),
+		duration(
+			"webhooks.timeout", "How long a receiver may take for its answer before the attempt counts as failed.",
+			func(c *Config) *time.Duration { return &c.Webhooks.Timeout }, time.Millisecond, 5*time.Minute,
+		),
+		duration(
+			"webhooks.retry_min", "Pause before an event is delivered again. It doubles with every failure, with jitter.",
+			func(c *Config) *time.Duration { return &c.Webhooks.RetryMin }, time.Millisecond, day,
+		),
+		duration(
+			"webhooks.retry_max", "Longest pause between two attempts.",
+			func(c *Config) *time.Duration { return &c.Webhooks.RetryMax }, time.Millisecond, day,
+		),
+		duration(
+			"webhooks.retry_for", "How long after its first failure an event is given up: it becomes a dead letter, and the next one of its session follows.",
+			func(c *Config) *time.Duration { return &c.Webhooks.RetryFor }, time.Millisecond, 30*day,
+		),
+		duration(
+			"webhooks.keep_dead", "How long dead letters are kept.",
+			func(c *Config) *time.Duration { return &c.Webhooks.KeepDead }, time.Second, 3650*day,
+		),
+		count(
+			"webhooks.requests", "requests", "How many requests to receivers that answer well run at the same time, and how many to those that are slow or fail.",
+			func(c *Config) *int { return &c.Webhooks.Requests }, 1, 100_000,
+		),
+		count(
+			"webhooks.per_webhook", "requests", "How many requests to one receiver run at the same time, each for another session; the events of one session go one after the other.",
+			func(c *Config) *int { return &c.Webhooks.PerWebhook }, 1, 10_000,
 		),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // EnvFile names the environment variable that gives the file when
@@ -140,11 +141,19 @@ func check(c *Config, origin map[string]string) []error {
 			Want: "expected 1 or more, because {n} is used in whatsapp.proxy",
 		})
 	}
-	if c.Session.BackoffMin > c.Session.BackoffMax {
-		errs = append(errs, &Error{
-			Key: "session.backoff_min", Value: formatDuration(c.Session.BackoffMin), Source: origin["session.backoff_min"],
-			Want: "expected no more than session.backoff_max, which is " + formatDuration(c.Session.BackoffMax),
-		})
+	for _, pair := range []struct {
+		low, high   string
+		least, most time.Duration
+	}{
+		{"session.backoff_min", "session.backoff_max", c.Session.BackoffMin, c.Session.BackoffMax},
+		{"webhooks.retry_min", "webhooks.retry_max", c.Webhooks.RetryMin, c.Webhooks.RetryMax},
+	} {
+		if pair.least > pair.most {
+			errs = append(errs, &Error{
+				Key: pair.low, Value: formatDuration(pair.least), Source: origin[pair.low],
+				Want: "expected no more than " + pair.high + ", which is " + formatDuration(pair.most),
+			})
+		}
 	}
 	return errs
 }

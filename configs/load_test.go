@@ -124,6 +124,7 @@ func TestBadInputNamesKeyValueSourceAndExpectation(t *testing.T) {
 		{"a slip in a flag", Sources{Flags: map[string]string{"log.levle": "info"}}, `log.levle (--log.levle): is not a key of the configuration; did you mean log.level?`},
 		{"nothing near", Sources{Flags: map[string]string{"zzzzzzzz.zzzzzzzzzz": "1"}}, `zzzzzzzz.zzzzzzzzzz (--zzzzzzzz.zzzzzzzzzz): is not a key of the configuration`},
 		{"too many for one", Sources{Flags: map[string]string{"qr.waiters_per_session": "300", "qr.waiters_total": "299"}}, `qr.waiters_per_session = "300" (--qr.waiters_per_session): expected no more than qr.waiters_total, which is 299`},
+		{"a webhook's pauses upside down", Sources{Flags: map[string]string{"webhooks.retry_min": "1h"}}, `webhooks.retry_min = "1h" (--webhooks.retry_min): expected no more than webhooks.retry_max, which is 15m`},
 		{"a backoff upside down", Sources{Flags: map[string]string{"session.backoff_min": "2m"}}, `session.backoff_min = "2m" (--session.backoff_min): expected no more than session.backoff_max, which is 1m`},
 	}
 	for _, test := range tests {

@@ -43,6 +43,7 @@ type Sources struct {
 	Pools           func() []Pool
 	Backlog         func() Backlog
 	LiveReaders     func() int    // open subscriptions to live events
+	Webhooks        func() Webhooks
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
 
@@ -53,6 +54,7 @@ type Metrics struct {
 	log      *slog.Logger
 	sessions *sessions
 	sources  atomic.Pointer[Sources]
+	webhooks *webhooks
 
 	transitions  *prometheus.CounterVec
 	stateTime    *prometheus.HistogramVec
@@ -121,6 +123,7 @@ func New(o Options) *Metrics {
 		}, []string{"phase"}),
 	}
 	m.sources.Store(&Sources{})
+	m.webhooks = newWebhooks(m)
 	m.register(o.Version)
 	m.startAtZero()
 	return m
@@ -144,6 +147,7 @@ func (m *Metrics) register(version string) {
 		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
+		m.webhooks,
 		newBacklog(m),
 		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",
 			func(s *Sources) func() int { return s.LiveReaders }),

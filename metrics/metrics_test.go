@@ -40,7 +40,11 @@ func everything() *Metrics {
 	m.HTTPAnswered("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
+	m.WebhookAttempted(session.WebhookDelivered, time.Second)
+	m.WebhookDelivered(time.Second)
+	m.WebhookBuried()
 	m.Watch(Sources{
+		Webhooks: func() Webhooks { return Webhooks{Backlog: 1} },
 		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
 		ClientVersion: func() string { return "2.3000.1" },
 	})

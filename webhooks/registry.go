@@ -189,16 +189,14 @@ func (w *Webhooks) Delete(ctx context.Context, id string) error {
 	return nil
 }
 
-// SessionRemoved says that a session was deleted, and its webhooks with it. It returns at once.
+// SessionRemoved says that a session was deleted from the store, and its webhooks with it.
 func (w *Webhooks) SessionRemoved(id session.ID) {
-	w.spawn(func() {
-		w.changes.Lock()
-		defer w.changes.Unlock()
-		w.drop(func(hook *session.Webhook) bool { return hook.Session == id })
-		w.tell(func(l *loop) {
-			for _, r := range l.scoped[id] {
-				l.remove(r.hook.ID)
-			}
-		})
+	w.changes.Lock()
+	defer w.changes.Unlock()
+	w.drop(func(hook *session.Webhook) bool { return hook.Session == id })
+	w.tell(func(l *loop) {
+		for _, r := range l.scoped[id] {
+			l.remove(r.hook.ID)
+		}
 	})
 }

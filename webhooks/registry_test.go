@@ -181,7 +181,9 @@ func TestAWebhookEndsWithItsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.SessionRemoved("51")
-	eventually(t, "it is gone", func() bool { return len(r.List()) == 1 })
+	if left := r.List(); len(left) != 1 || left[0].ID != all.ID {
+		t.Fatalf("left are %+v", left)
+	}
 	r.log(session.Event{Session: "51", Type: session.EventRemoved, Data: []byte(`{}`)})
 	r.settled(all)
 	if last := x.requests()[x.count()-1]; last.body.Type != session.EventRemoved || x.count() != 5 {

@@ -21,6 +21,7 @@ import (
 	"wasup/session"
 	"wasup/store"
 	"wasup/supervisor"
+	"wasup/webhooks"
 	"wasup/whatsapp"
 )
 
@@ -33,6 +34,7 @@ type App struct {
 	sessions *supervisor.Supervisor
 	events   *events.Log
 	feed     *events.Feed
+	webhooks *webhooks.Webhooks
 	box      atomic.Pointer[outbox.Outbox]
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
@@ -84,6 +86,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startEvents(ctx, db); err != nil {
 		return err
 	}
+	if err := a.startWebhooks(ctx, db); err != nil {
+		return err
+	}
 	spool, err := a.openSpool()
 	if err != nil {
 		return err
@@ -108,7 +113,7 @@ func (a *App) start(ctx context.Context) error {
 	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db), Backlog: backlog(box),
-		ClientVersion: dialer.Version,
+		ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks),
 	})
 	if err := a.serve(db, box, spool); err != nil {
 		return err
@@ -171,7 +176,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 		dialer = a.between.dialer(dialer)
 	}
 	return supervisor.Config{
-		Dialer: dialer, Refresher: refresher, Store: db.Sessions(), Observer: watcher, Live: a.feed, Policy: policy, Log: a.log,
+		Dialer: dialer, Refresher: refresher, Store: deletions{db.Sessions(), a.webhooks}, Observer: watcher, Live: a.feed, Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: actorSends, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,

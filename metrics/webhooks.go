@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"wasup/session"
+)
+
+// Webhooks is what is known of the deliveries at this moment.
+type Webhooks struct {
+	Backlog int           // events that wait to be delivered
+	Oldest  time.Duration // the age of the oldest of them
+	States  map[string]int
+}
+
+// webhooks are the series of deliveries. Its gauges are read at each scrape.
+type webhooks struct {
+	metrics  *Metrics
+	attempts *prometheus.CounterVec
+	took     prometheus.Histogram
+	late     prometheus.Histogram
+	buried   prometheus.Counter
+
+	backlog, oldest, states *prometheus.Desc
+}
+
+// lateBuckets run from an event that is delivered at once to one that a receiver was down for.
+func lateBuckets() []float64 {
+	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 86400}
+}
+
+func newWebhooks(m *Metrics) *webhooks {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	w := &webhooks{
+		metrics:  m,
+		attempts: counters("webhook_attempts_total", "Requests to the receivers of webhooks, by outcome.", "outcome"),
+		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, whatever its outcome."),
+		late: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "webhook_delay_seconds", Buckets: lateBuckets(),
+			Help: "Time from an event to its delivery.",
+		}),
+		buried: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered in the time there is for it.",
+		}),
+		backlog: desc("webhook_backlog", "Events that wait to be delivered, counted for each webhook that wants them; at most some seconds old."),
+		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits to be delivered; 0 where none does."),
+		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver is gone.", "state"),
+	}
+	for _, outcome := range session.WebhookOutcomes() {
+		w.attempts.WithLabelValues(string(outcome))
+	}
+	return w
+}
+
+// Describe implements prometheus.Collector.
+func (w *webhooks) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range w.parts() {
+		c.Describe(ch)
+	}
+	ch <- w.backlog
+	ch <- w.oldest
+	ch <- w.states
+}
+
+func (w *webhooks) parts() []prometheus.Collector {
+	return []prometheus.Collector{w.attempts, w.took, w.late, w.buried}
+}
+
+// Collect implements prometheus.Collector.
+func (w *webhooks) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range w.parts() {
+		c.Collect(ch)
+	}
+	read := w.metrics.sources.Load().Webhooks
+	if read == nil {
+		return
+	}
+	now := read()
+	ch <- prometheus.MustNewConstMetric(w.backlog, prometheus.GaugeValue, float64(now.Backlog))
+	ch <- prometheus.MustNewConstMetric(w.oldest, prometheus.GaugeValue, now.Oldest.Seconds())
+	for _, state := range []string{"delivering", "failing", "paused", "disabled"} {
+		ch <- prometheus.MustNewConstMetric(w.states, prometheus.GaugeValue, float64(now.States[state]), state)
+	}
+}
+
+// WebhookAttempted notes the end of one request to a receiver.
+func (m *Metrics) WebhookAttempted(outcome session.WebhookOutcome, took time.Duration) {
+	m.webhooks.attempts.WithLabelValues(string(closed(outcome, session.WebhookOutcomes()))).Inc()
+	m.webhooks.took.Observe(took.Seconds())
+}
+
+// WebhookDelivered notes that an event arrived so long after it happened.
+func (m *Metrics) WebhookDelivered(late time.Duration) { m.webhooks.late.Observe(late.Seconds()) }
+
+// WebhookBuried notes that an event became a dead letter.
+func (m *Metrics) WebhookBuried() { m.webhooks.buried.Inc() }
