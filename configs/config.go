@@ -196,8 +196,8 @@ func Default() Config {
 			Retention:      7 * 24 * time.Hour,
 			RetentionCount: 1_000_000,
 		},
-		Media:      Media{MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour},
-		Events:     Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
+		Media:  Media{MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour},
+		Events: Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
 		Webhooks: Webhooks{
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,
 			KeepDead: 30 * 24 * time.Hour, Requests: 128, PerWebhook: 8,

@@ -42,7 +42,7 @@ type Sources struct {
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
 	Backlog         func() Backlog
-	LiveReaders     func() int    // open subscriptions to live events
+	LiveReaders     func() int // open subscriptions to live events
 	Webhooks        func() Webhooks
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }

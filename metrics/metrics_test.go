@@ -44,7 +44,7 @@ func everything() *Metrics {
 	m.WebhookDelivered(time.Second)
 	m.WebhookBuried()
 	m.Watch(Sources{
-		Webhooks: func() Webhooks { return Webhooks{Backlog: 1} },
+		Webhooks:      func() Webhooks { return Webhooks{Backlog: 1} },
 		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
 		ClientVersion: func() string { return "2.3000.1" },
 	})
