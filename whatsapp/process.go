@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	signal "go.mau.fi/libsignal/logger"
+	"go.mau.fi/libsignal/state/record"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 	"google.golang.org/protobuf/proto"
@@ -18,6 +19,7 @@ var process struct {
 	claimed    bool
 	root       [32]byte
 	deviceName string
+	sessions   *sessionFormat
 	// version guards whatsmeow's own version variables, which a refresh writes while clients log in.
 	version sync.RWMutex
 }
@@ -48,8 +50,19 @@ func claimProcess(root [32]byte, deviceName string) error {
 	store.DeviceProps.Os = proto.String(deviceName)
 	var quiet signal.Loggable = silence{}
 	signal.Setup(&quiet)
+	process.sessions = &sessionFormat{
+		SessionSerializer: store.SignalProtobufSerializer.Session, known: make(map[*byte]*record.SessionStructure),
+	}
+	store.SignalProtobufSerializer.Session = process.sessions
 	process.claimed, process.root, process.deviceName = true, root, deviceName
 	return nil
+}
+
+// sessionRecords is the process's serializer of Signal sessions, once it was claimed.
+func sessionRecords() *sessionFormat {
+	process.Lock()
+	defer process.Unlock()
+	return process.sessions
 }
 
 // silence is libsignal's logger. libsignal sets up its own one without a lock on first use and prints to standard

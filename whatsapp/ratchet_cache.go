@@ -18,6 +18,8 @@ const entryCost = 200
 // It is safe for concurrent use, but who puts an entry must hold the lock of its key, so that nothing older than the
 // database's value gets in.
 type cache struct {
+	records *sessionFormat // remembers the records of the sessions that are held
+
 	mu     sync.Mutex
 	budget int
 	size   int
@@ -42,10 +44,18 @@ type cached struct {
 	value []byte // nil: the database has none
 }
 
-func (e *cached) cost() int { return len(e.key.name) + len(e.value) + entryCost }
+func (e *cached) cost() int { return len(e.key.name) + e.key.weigh(e.value) + entryCost }
 
-func newCache(budget int) *cache {
-	return &cache{budget: budget, recent: list.New(), runs: make(map[*ratchet]map[cacheKey]*list.Element)}
+// weigh is what a value takes: a session's record is remembered beside its bytes.
+func (k cacheKey) weigh(value []byte) int {
+	if k.kind == cachedSession {
+		return 3 * len(value)
+	}
+	return len(value)
+}
+
+func newCache(budget int, records *sessionFormat) *cache {
+	return &cache{budget: budget, records: records, recent: list.New(), runs: make(map[*ratchet]map[cacheKey]*list.Element)}
 }
 
 // get gives the value, which must not be changed, and whether it is known.
@@ -71,13 +81,17 @@ func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
 	key := cacheKey{kind, name}
 	if element, ok := entries[key]; ok {
 		entry := element.Value.(*cached)
-		c.size += len(value) - len(entry.value)
+		c.size += key.weigh(value) - key.weigh(entry.value)
+		c.release(entry)
 		entry.value = value
 		c.recent.MoveToFront(element)
 	} else {
 		entry := &cached{run: run, key: key, value: value}
 		c.size += entry.cost()
 		entries[key] = c.recent.PushFront(entry)
+	}
+	if kind == cachedSession {
+		c.records.keep(value)
 	}
 	for c.size > c.budget && c.recent.Len() > 1 {
 		c.removeLocked(c.recent.Back())
@@ -116,4 +130,11 @@ func (c *cache) removeLocked(element *list.Element) {
 	c.recent.Remove(element)
 	delete(c.runs[entry.run], entry.key)
 	c.size -= entry.cost()
+	c.release(entry)
+}
+
+func (c *cache) release(entry *cached) {
+	if entry.key.kind == cachedSession {
+		c.records.drop(entry.value)
+	}
 }

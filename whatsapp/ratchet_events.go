@@ -127,7 +127,7 @@ func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
 
 // newRatchets makes what the runs of a dialer share.
 func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) (*ratchets, error) {
-	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget), reading: reading, db: cfg.Read}
+	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget, sessionRecords()), reading: reading, db: cfg.Read}
 	if shared.commit == nil {
 		shared.commit = func(ctx context.Context, work func(ctx context.Context) error) error {
 			return cfg.DB.DoTxn(ctx, nil, work)

@@ -3,6 +3,7 @@ package whatsapp
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,70 +20,77 @@ type rows struct {
 	buffered *table
 }
 
-// rowsAtOnce are the sizes of statements. Few, so that each of them is prepared once.
-var rowsAtOnce = [...]int{32, 8, 1}
+// rowsAtOnce are the sizes of SQLite's statements. Few, so that each of them is prepared once; the last is 1.
+var rowsAtOnce = [...]int{32, 16, 8, 4, 2, 1}
 
 // table inserts into one of whatsmeow's tables as whatsmeow does.
 type table struct {
 	columns  int
-	queries  [len(rowsAtOnce)]string
-	prepared [len(rowsAtOnce)]*sql.Stmt // SQLite; PostgreSQL's driver keeps its own
+	prepared [len(rowsAtOnce)]*sql.Stmt // SQLite
+	arrays   string                     // PostgreSQL: one statement for any number of rows, whose values are arrays of columns
 }
 
-func newTable(into string, columns int, conflict string) *table {
-	t := &table{columns: columns}
-	for i, size := range rowsAtOnce {
-		var query strings.Builder
-		query.WriteString("INSERT INTO " + into + " VALUES ")
-		for n := range size * columns {
-			switch {
-			case n%columns > 0:
-				query.WriteString(",")
-			case n > 0:
-				query.WriteString("),(")
-			default:
-				query.WriteString("(")
-			}
-			fmt.Fprintf(&query, "$%d", n+1)
-		}
-		query.WriteString(") " + conflict)
-		t.queries[i] = query.String()
-	}
-	return t
-}
-
-func newRows(ctx context.Context, db *dbutil.Database) (*rows, error) {
-	r := &rows{
-		db: db,
-		sessions: newTable("whatsmeow_sessions (our_jid, their_id, session)", 3,
-			"ON CONFLICT (our_jid, their_id) DO UPDATE SET session=excluded.session"),
-		outgoing: newTable("whatsmeow_retry_buffer (our_jid, chat_jid, message_id, format, plaintext, timestamp)", 6,
-			"ON CONFLICT (our_jid, chat_jid, message_id) DO UPDATE SET format=excluded.format, plaintext=excluded.plaintext, timestamp=excluded.timestamp"),
-		buffered: newTable("whatsmeow_event_buffer (our_jid, ciphertext_hash, plaintext, server_timestamp, insert_timestamp)", 5, ""),
-	}
+// newTable makes the statements for a table; types are PostgreSQL's names for those of the columns.
+func newTable(ctx context.Context, db *dbutil.Database, name string, columns, types []string, conflict string) (*table, error) {
+	t := &table{columns: len(columns)}
+	into := "INSERT INTO " + name + " (" + strings.Join(columns, ",") + ") "
 	if db.Dialect != dbutil.SQLite {
-		return r, nil
+		places := make([]string, len(types))
+		for i, kind := range types {
+			places[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
+		}
+		t.arrays = into + "SELECT * FROM unnest(" + strings.Join(places, ",") + ") " + conflict
+		return t, nil
 	}
-	// Now: within a transaction the one connection that could prepare a statement is taken.
-	for _, t := range []*table{r.sessions, r.outgoing, r.buffered} {
-		for i, query := range t.queries {
-			statement, err := db.RawDB.PrepareContext(ctx, query)
-			if err != nil {
-				r.close()
-				return nil, err
-			}
-			t.prepared[i] = statement
+	row := "(" + strings.Repeat("?,", len(columns)-1) + "?)"
+	for i, size := range rowsAtOnce {
+		// Now: within a transaction the one connection that could prepare a statement is taken.
+		statement, err := db.RawDB.PrepareContext(ctx, into+"VALUES "+strings.Repeat(row+",", size-1)+row+" "+conflict)
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		t.prepared[i] = statement
+	}
+	return t, nil
+}
+
+func (t *table) close() {
+	for _, statement := range t.prepared {
+		if statement != nil {
+			_ = statement.Close()
 		}
 	}
-	return r, nil
+}
+
+func newRows(ctx context.Context, db *dbutil.Database) (r *rows, err error) {
+	r = &rows{db: db}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.sessions, err = newTable(ctx, db, "whatsmeow_sessions",
+		[]string{"our_jid", "their_id", "session"}, []string{"text", "text", "bytea"},
+		"ON CONFLICT (our_jid, their_id) DO UPDATE SET session=excluded.session"); err != nil {
+		return r, err
+	}
+	if r.outgoing, err = newTable(ctx, db, "whatsmeow_retry_buffer",
+		[]string{"our_jid", "chat_jid", "message_id", "format", "plaintext", "timestamp"},
+		[]string{"text", "text", "text", "text", "bytea", "bigint"},
+		"ON CONFLICT (our_jid, chat_jid, message_id) DO UPDATE SET format=excluded.format, plaintext=excluded.plaintext, timestamp=excluded.timestamp"); err != nil {
+		return r, err
+	}
+	r.buffered, err = newTable(ctx, db, "whatsmeow_event_buffer",
+		[]string{"our_jid", "ciphertext_hash", "plaintext", "server_timestamp", "insert_timestamp"},
+		[]string{"text", "bytea", "bytea", "bigint", "bigint"}, "")
+	return r, err
 }
 
 func (r *rows) close() {
 	for _, t := range []*table{r.sessions, r.outgoing, r.buffered} {
-		for _, statement := range t.prepared {
-			if statement != nil {
-				_ = statement.Close()
-			}
+		if t != nil {
+			t.close()
 		}
 	}
 }
@@ -117,10 +125,23 @@ func (r *rows) write(ctx context.Context, batch []*written) error {
 	return r.insert(ctx, r.buffered, buffered)
 }
 
+// insert writes rows, whose values follow each other.
 func (r *rows) insert(ctx context.Context, t *table, values []any) error {
+	if len(values) == 0 {
+		return nil
+	}
+	within := r.db.Execable(ctx)
+	if t.arrays != "" {
+		_, err := within.ExecContext(ctx, t.arrays, t.columnsOf(values)...)
+		return err
+	}
+	transaction, ok := within.(*dbutil.LoggingTxn)
+	if !ok {
+		return errNoTransaction
+	}
 	for i, size := range rowsAtOnce {
 		for take := size * t.columns; len(values) >= take; values = values[take:] {
-			if err := r.exec(ctx, t, i, values[:take]); err != nil {
+			if _, err := transaction.UnderlyingTx.StmtContext(ctx, t.prepared[i]).ExecContext(ctx, values[:take]...); err != nil {
 				return err
 			}
 		}
@@ -128,13 +149,30 @@ func (r *rows) insert(ctx context.Context, t *table, values []any) error {
 	return nil
 }
 
-func (r *rows) exec(ctx context.Context, t *table, i int, values []any) error {
-	within := r.db.Execable(ctx)
-	if transaction, ok := within.(*dbutil.LoggingTxn); ok && t.prepared[i] != nil {
-		statement := transaction.UnderlyingTx.StmtContext(ctx, t.prepared[i])
-		_, err := statement.ExecContext(ctx, values...)
-		return err
+// errNoTransaction tells a developer of a Config.Commit that does not begin one.
+var errNoTransaction = errors.New("the work's context carries no transaction")
+
+// columnsOf turns rows into columns, each an array of one type.
+func (t *table) columnsOf(values []any) []any {
+	columns := make([]any, t.columns)
+	for i := range columns {
+		switch values[i].(type) {
+		case string:
+			columns[i] = column[string](values, i, t.columns)
+		case int64:
+			columns[i] = column[int64](values, i, t.columns)
+		default:
+			columns[i] = column[[]byte](values, i, t.columns)
+		}
 	}
-	_, err := within.ExecContext(ctx, t.queries[i], values...)
-	return err
+	return columns
+}
+
+func column[T any](values []any, first, step int) []T {
+	all := make([]T, 0, len(values)/step)
+	for i := first; i < len(values); i += step {
+		value, _ := values[i].(T)
+		all = append(all, value)
+	}
+	return all
 }

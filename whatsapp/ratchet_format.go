@@ -1,0 +1,80 @@
+package whatsapp
+
+import (
+	"sync"
+
+	"go.mau.fi/libsignal/state/record"
+)
+
+// freshRecords is how many records are remembered between being serialized and being stored. Those of a large group are
+// more, and are read from their bytes the next time.
+const freshRecords = 256
+
+// sessionFormat is whatsmeow's serializer of Signal sessions with a memory: bytes that a cache holds are not parsed again.
+// The parsing of JSON would be the largest part of what a send costs. What is stored is what whatsmeow stores.
+type sessionFormat struct {
+	record.SessionSerializer
+
+	mu sync.Mutex
+	// known are the records behind the bytes that a cache holds, by their first byte. Nobody changes a record: whatsmeow
+	// makes states of its own from it.
+	known map[*byte]*record.SessionStructure
+	fresh [freshRecords]freshRecord
+	next  int
+}
+
+type freshRecord struct {
+	bytes  *byte
+	record *record.SessionStructure
+}
+
+// Serialize implements record.SessionSerializer.
+func (f *sessionFormat) Serialize(structure *record.SessionStructure) []byte {
+	serialized := f.SessionSerializer.Serialize(structure)
+	if len(serialized) > 0 {
+		f.mu.Lock()
+		f.fresh[f.next] = freshRecord{&serialized[0], structure}
+		f.next = (f.next + 1) % freshRecords
+		f.mu.Unlock()
+	}
+	return serialized
+}
+
+// Deserialize implements record.SessionSerializer.
+func (f *sessionFormat) Deserialize(serialized []byte) (*record.SessionStructure, error) {
+	if len(serialized) > 0 {
+		f.mu.Lock()
+		known, ok := f.known[&serialized[0]]
+		f.mu.Unlock()
+		if ok {
+			return known, nil
+		}
+	}
+	return f.SessionSerializer.Deserialize(serialized)
+}
+
+// keep remembers the record of bytes that were serialized just now, until drop.
+func (f *sessionFormat) keep(serialized []byte) {
+	if f == nil || len(serialized) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := range freshRecords {
+		at := (f.next - 1 - n + 2*freshRecords) % freshRecords
+		if f.fresh[at].bytes == &serialized[0] {
+			f.known[&serialized[0]] = f.fresh[at].record
+			f.fresh[at] = freshRecord{}
+			return
+		}
+	}
+}
+
+func (f *sessionFormat) drop(serialized []byte) {
+	if f == nil || len(serialized) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.known, &serialized[0])
+}
