@@ -45,7 +45,7 @@ func newTable(ctx context.Context, db *dbutil.Database, name string, columns, ty
 	row := "(" + strings.Repeat("?,", len(columns)-1) + "?)"
 	for i, size := range rowsAtOnce {
 		// Now: within a transaction the one connection that could prepare a statement is taken.
-		statement, err := db.RawDB.PrepareContext(ctx, into+"VALUES "+strings.Repeat(row+",", size-1)+row+" "+conflict)
+		statement, err := db.RawDB.PrepareContext(ctx, into+"VALUES "+strings.Repeat(row+",", size-1)+row+" "+conflict) //nolint:sqlclosecheck // close does it
 		if err != nil {
 			t.close()
 			return nil, err
@@ -141,7 +141,7 @@ func (r *rows) insert(ctx context.Context, t *table, values []any) error {
 	}
 	for i, size := range rowsAtOnce {
 		for take := size * t.columns; len(values) >= take; values = values[take:] {
-			if _, err := transaction.UnderlyingTx.StmtContext(ctx, t.prepared[i]).ExecContext(ctx, values[:take]...); err != nil {
+			if _, err := transaction.UnderlyingTx.StmtContext(ctx, t.prepared[i]).ExecContext(ctx, values[:take]...); err != nil { //nolint:sqlclosecheck // the transaction closes it
 				return err
 			}
 		}
