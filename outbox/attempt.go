@@ -150,9 +150,10 @@ func (o *Outbox) send(e *Entry) (ack session.Ack, err error) {
 			err = &session.Error{Code: session.CodeInternal, Op: "send message", Session: e.Session, Err: crash}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(o.base, o.options.AttemptTimeout)
+	message := session.Outgoing{ID: e.ID, To: e.To, Content: e.Content}
+	ctx, cancel := context.WithTimeout(o.base, o.options.AttemptTimeout+message.UploadTime())
 	defer cancel()
-	return o.sender.Send(ctx, e.Session, session.Outgoing{ID: e.ID, To: e.To, Content: e.Content})
+	return o.sender.Send(ctx, e.Session, message)
 }
 
 // store writes what is owed.

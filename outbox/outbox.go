@@ -14,7 +14,7 @@ import (
 // Options tune an Outbox. The zero value of a field means its default.
 type Options struct {
 	// AttemptTimeout bounds one attempt: the wait for the session and for WhatsApp's acknowledgement. Default 45 s, which
-	// leaves the session's own acknowledgement limit of 30 s room to speak first.
+	// leaves the session's own acknowledgement limit of 30 s room to speak first. A file adds the time for its upload.
 	AttemptTimeout time.Duration
 	// StoreTimeout bounds one write of an outcome, which is tried again until it is stored. Default 5 s.
 	StoreTimeout time.Duration

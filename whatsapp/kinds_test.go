@@ -418,14 +418,19 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 	}
 	shows(t, o.friend, o.send(o.toFriend(), file()), nil)
 
-	fault := o.fault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: 507})
 	content := file()
-	_, err := o.try(o.toFriend(), content)
-	var e *session.Error
-	if !errors.As(err, &e) || e.Code != session.CodeUploadFailed || !e.Retryable() || e.Session != "a" {
-		t.Errorf("got %v", err)
+	var err error
+	for code, want := range map[int]session.Code{
+		507: session.CodeUploadFailed, 401: session.CodeUploadFailed, 413: session.CodeMediaTooLarge, 415: session.CodeSendFailed,
+	} {
+		fault := o.fault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: code})
+		_, err = o.try(o.toFriend(), content)
+		var e *session.Error
+		if !errors.As(err, &e) || e.Code != want || e.Retryable() != (want == session.CodeUploadFailed) || e.Session != "a" || e.Message == "" {
+			t.Errorf("%d: got %v", code, err)
+		}
+		o.server.ClearFault(fault)
 	}
-	o.server.ClearFault(fault)
 	shows(t, o.friend, o.send(o.toFriend(), content), nil) // the same again
 
 	changed := file()

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -125,7 +128,12 @@ func (c *Client) uploadError(ctx context.Context, err error) error {
 		return &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: c.run.Session, Err: err}
 	}
 	failure := classifySend(err)
+	status := uploadStatus(err)
 	switch {
+	case status == http.StatusRequestEntityTooLarge:
+		failure = &session.Error{Code: session.CodeMediaTooLarge, Message: "the file is larger than WhatsApp takes"}
+	case final4xx(status):
+		failure = &session.Error{Code: session.CodeSendFailed, Status: status, Message: fmt.Sprintf("WhatsApp refused the file (HTTP %d)", status)}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		failure = &session.Error{Code: session.CodeStoreFull, Message: "the disk that files are kept on is full"}
 	case failure.Code == session.CodeSendFailed:
@@ -135,4 +143,23 @@ func (c *Client) uploadError(ctx context.Context, err error) error {
 	}
 	failure.Op, failure.Session, failure.Err = opSend, c.run.Session, err
 	return failure
+}
+
+// uploadStatus is the status of whatsmeow's "upload failed with status code 507"; 0 is none.
+func uploadStatus(err error) int {
+	if text := err.Error(); strings.Contains(text, "upload failed with status code") {
+		return statusIn(text)
+	}
+	return 0
+}
+
+// final4xx are the answers to an upload that another attempt gets as well. 401 and 403 are about the secret, which was
+// asked for anew once and may be good next time.
+func final4xx(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	default:
+		return status >= 400 && status < 500
+	}
 }
