@@ -38,6 +38,7 @@ func rooms() map[string]room {
 		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
+		"contacts":   {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
