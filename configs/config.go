@@ -21,6 +21,7 @@ type Config struct {
 	Session    Session
 	Send       Send
 	Media      Media
+	Contacts   Contacts
 	Events     Events
 	Webhooks   Webhooks
 	Supervisor Supervisor
@@ -97,6 +98,12 @@ type Media struct {
 	FetchTimeout time.Duration
 	AllowPrivate bool
 	Keep         time.Duration // of files that no message uses
+}
+
+// Contacts is how phone numbers are looked up.
+type Contacts struct {
+	TTL       time.Duration // an answer holds for so long
+	PerMinute int           // numbers of one session that WhatsApp is asked about
 }
 
 // Events is how much of the durable log is kept.
@@ -202,6 +209,7 @@ func Default() Config {
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,
 			KeepDead: 30 * 24 * time.Hour, Requests: 128, PerWebhook: 8,
 		},
+		Contacts:   Contacts{TTL: 24 * time.Hour, PerMinute: 60},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},
 		Shutdown:   Shutdown{Timeout: 15 * time.Second},

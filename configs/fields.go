@@ -238,6 +238,14 @@ func mediaFields() []field {
 			"media.keep", "How long an uploaded file is kept after its last use.",
 			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
 		),
+		duration(
+			"contacts.ttl", "How long WhatsApp's answer about a phone number is remembered, for all sessions; that there is no account as well.",
+			func(c *Config) *time.Duration { return &c.Contacts.TTL }, time.Second, 90*day,
+		),
+		count(
+			"contacts.per_minute", "phone numbers", "How many phone numbers of one session WhatsApp is asked about a minute, on average; up to 200 at once after a pause. What is remembered does not count; more is answered 429. WhatsApp restricts accounts that look many numbers up.",
+			func(c *Config) *int { return &c.Contacts.PerMinute }, 1, 100_000,
+		),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wasup/configs"
+	"wasup/contacts"
 	"wasup/events"
 	"wasup/httpapi"
 	"wasup/media"
@@ -122,7 +123,11 @@ func (a *App) start(ctx context.Context) error {
 }
 
 // serve begins to answer HTTP, which needs everything else.
-func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) (err error) {
+func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) error {
+	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
+	if err != nil {
+		return err
+	}
 	a.http, err = httpapi.New(
 		httpapi.Config{
 			QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
@@ -130,7 +135,7 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) (er
 		},
 		httpapi.Deps{
 			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events},
-			Sender: sender{box}, Messages: box, Files: spool, Chats: a.sessions,
+			Sender: sender{box}, Messages: box, Files: spool, Chats: chats{a.sessions, numbers},
 			Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},

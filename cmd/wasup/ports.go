@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wasup/configs"
+	"wasup/contacts"
 	"wasup/events"
 	"wasup/httpapi"
 	"wasup/metrics"
@@ -33,6 +34,16 @@ func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 		reason = "restoring"
 	}
 	return r.Ready, r.Restored, r.Wanted, reason
+}
+
+// chats is what is told to and asked of WhatsApp: by the sessions, but phone numbers with memory and at a pace.
+type chats struct {
+	*supervisor.Supervisor
+	numbers *contacts.Checker
+}
+
+func (c chats) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error) {
+	return c.numbers.CheckContacts(ctx, id, phones)
 }
 
 // observer is the metrics as httpapi wants them.
