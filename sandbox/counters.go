@@ -50,6 +50,14 @@ type Counters struct {
 	Downloads    int64 `json:"downloads"`
 	MediaRefused int64 `json:"media_refused"`
 
+	// SyncPatches counts changes of app state, by phones and clients, SyncConflicts those that came too late and had to
+	// be made anew, SyncErrors those that a phone could not read.
+	SyncPatches   int64 `json:"sync_patches"`
+	SyncConflicts int64 `json:"sync_conflicts"`
+	SyncErrors    int64 `json:"sync_errors"`
+	// HistoryChunks counts parts of their history that phones sent to linked devices.
+	HistoryChunks int64 `json:"history_chunks"`
+
 	// UnknownQueries counts what the server has no answer for, by namespace/tag.
 	UnknownQueries map[string]int64 `json:"unknown_queries"`
 	// Faults counts faults applied, by kind.
@@ -138,6 +146,12 @@ const (
 	EventGroup EventKind = "group"
 	// EventPeer tells that a linked device asks its phone for something; Detail says for what.
 	EventPeer EventKind = "peer"
+	// EventAppState tells that a phone or a device changed contacts, pins, mutes or the like; Detail is the collection
+	// and its new version.
+	EventAppState EventKind = "app_state"
+	// EventHistory tells that a phone sent a device a part of its history; Detail is the type, the number of the part
+	// and how many messages are in it.
+	EventHistory EventKind = "history"
 	// EventUpload and EventDownload tell of a file; Detail is its type and id.
 	EventUpload   EventKind = "upload"
 	EventDownload EventKind = "download"
@@ -154,7 +168,8 @@ func EventKinds() []EventKind {
 		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
 		EventReceipt, EventChatState, EventUnknownQuery, EventMalformed, EventFault,
-		EventGroup, EventPeer, EventUpload, EventDownload, EventPhone, EventProfile, EventServerDown, EventServerUp, EventScenario,
+		EventGroup, EventPeer, EventAppState, EventHistory, EventUpload, EventDownload, EventPhone, EventProfile,
+		EventServerDown, EventServerUp, EventScenario,
 	}
 }
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -43,6 +44,11 @@ type device struct {
 	platform       string
 	// signedIdentity is the encoded ADVSignedDeviceIdentity that proves the link to others.
 	signedIdentity []byte
+	// fullHistory says that the client wants all of the phone's history, inlineHistory that it reads what is small from
+	// the message itself.
+	fullHistory, inlineHistory bool
+	// greeted is set once the phone gave the device its keys of app state.
+	greeted atomic.Bool
 
 	mu       sync.Mutex
 	signed   signedKey

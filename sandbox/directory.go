@@ -43,6 +43,7 @@ type account struct {
 	number, lid string
 	phone       *Phone
 	profile     profile
+	state       appState
 	rawID       uint32
 	// changed is set when something has to be written to disk.
 	changed atomic.Bool

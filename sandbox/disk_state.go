@@ -181,7 +181,7 @@ func (p *Phone) collect(emit func(string, any) error) error {
 		return err
 	}
 	state := phoneState{
-		Number: a.number, LID: a.lid, Name: p.name, Script: p.Script(), RawID: a.rawID, PasskeyRequired: p.PasskeyRequired(),
+		Number: a.number, LID: a.lid, Name: p.Name(), Script: p.Script(), RawID: a.rawID, PasskeyRequired: p.PasskeyRequired(),
 		Passkey: key, PasskeyID: p.passkey.id, Signal: sig,
 	}
 	if state.Held, err = p.collectHeld(); err != nil {

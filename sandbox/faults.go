@@ -49,6 +49,11 @@ const (
 	// FaultWithholdSenderKey keeps a phone from giving the others the key that its next group message is encrypted
 	// with: who did not have it before cannot decrypt, and asks again.
 	FaultWithholdSenderKey FaultKind = "withhold_sender_key"
+	// FaultWithholdSyncKeys keeps a phone from giving a device its keys of app state: the device has to ask for them.
+	FaultWithholdSyncKeys FaultKind = "withhold_sync_keys"
+	// FaultUnavailable hands a linked device a message without its content, as WhatsApp does with what may be looked at
+	// once: the device has to ask its phone.
+	FaultUnavailable FaultKind = "unavailable"
 	// FaultMediaUpload and FaultMediaDownload answer the upload or download of a file with HTTP status Code.
 	FaultMediaUpload   FaultKind = "media_upload"
 	FaultMediaDownload FaultKind = "media_download"
@@ -89,7 +94,7 @@ func shapeOf(kind FaultKind) (faultShape, bool) {
 		return faultShape{delay: true, live: true}, true
 	case FaultWithholdSenderKey:
 		return faultShape{accountOnly: true}, true
-	case FaultSilentLogin:
+	case FaultSilentLogin, FaultWithholdSyncKeys, FaultUnavailable:
 		return faultShape{}, true
 	case FaultWithholdAck, FaultNoPong:
 		return faultShape{live: true}, true
@@ -105,6 +110,7 @@ func FaultKinds() []FaultKind {
 		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
 		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
 		FaultMediaUpload, FaultMediaDownload, FaultWithholdSenderKey,
+		FaultWithholdSyncKeys, FaultUnavailable,
 	}, lineFaults()...)
 }
 

@@ -73,7 +73,7 @@ func (s *Server) createNode(g *group, reason string) waBinary.Node {
 func (s *Server) notifyGroup(g *group, actor *account, change waBinary.Node, to []*account) {
 	attrs := waBinary.Attrs{
 		"from": g.jid, "id": newStanzaID(), "t": unixNow(), "type": "w:gp2", "participant": actor.jidOn(g.server(), 0),
-		"notify": actor.phone.name, "addressing_mode": g.addressing,
+		"notify": actor.phone.Name(), "addressing_mode": g.addressing,
 	}
 	if g.addressing == AddressingLID {
 		attrs["participant_pn"] = actor.jid(0)

@@ -125,7 +125,7 @@ func (s *Server) handGroupCopy(from origin, node *waBinary.Node, g *group, owner
 		return
 	}
 	if dev := s.dir.device(owner, device); dev != nil {
-		s.hand(dev, copied)
+		s.handMessage(dev, copied)
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"abt get props": queryProps,
 		"w get props":   queryProps,
 
-		"w:sync:app:state set sync":         queryAppState,
+		"w:sync:app:state set sync":         (*conn).queryAppState,
 		"urn:xmpp:whatsapp:push set config": answerEmpty,
 		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
 	}

@@ -62,6 +62,8 @@ type registration struct {
 	registrationID  [4]byte
 	signed          signedKey
 	platform        string
+	// fullHistory and inlineHistory say how the client wants the phone's history.
+	fullHistory, inlineHistory bool
 }
 
 func readRegistration(noise [32]byte, data *waWa6.ClientPayload_DevicePairingRegistrationData) (*registration, error) {
@@ -89,7 +91,8 @@ func readRegistration(noise [32]byte, data *waWa6.ClientPayload_DevicePairingReg
 	if err := proto.Unmarshal(data.GetDeviceProps(), &props); err != nil {
 		return nil, fmt.Errorf("%w: device props: %w", errPayload, err)
 	}
-	reg.platform = props.GetOs()
+	reg.platform, reg.fullHistory = props.GetOs(), props.GetRequireFullSync()
+	reg.inlineHistory = props.GetHistorySyncConfig().GetInlineInitialPayloadInE2EeMsg()
 	return reg, nil
 }
 
@@ -142,6 +145,9 @@ func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 func (c *conn) activate(dev *device) {
 	redelivered := dev.setActive(c)
 	c.srv.stats.add(func(n *Counters) { n.Redelivered += int64(redelivered) })
+	if !dev.greeted.Load() {
+		dev.account.phone.take(delivery{node: waBinary.Node{Tag: tagLinked}, from: origin{account: dev.account, device: dev.id}, chat: dev.account})
+	}
 	c.srv.emit(Event{Kind: EventActive, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id})
 }
 

@@ -36,7 +36,9 @@ func TestMain(m *testing.M) {
 	whatsmeow.KeepAliveResponseDeadline = 2 * time.Second
 	// whatsmeow's own reader stays behind for ever when a frame arrives just after its consumer has stopped
 	// (socket.FrameSocket.frameComplete sends without a way out). It is the client's, not the server's.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
+		// It waits a minute for more history, connected or not.
+		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
 // patience bounds every wait of the tests. Machines that run them may be slow and busy.

@@ -62,6 +62,8 @@ type MediaFile struct {
 	Downloads int `json:"downloads"`
 	// Gone is the HTTP status that downloads get instead of the file, 0 while it is there.
 	Gone int `json:"gone,omitempty"`
+	// Lost says that the phones do not have the file any more either.
+	Lost bool `json:"lost,omitempty"`
 }
 
 type storedMedia struct {
@@ -152,9 +154,9 @@ func (m *mediaStore) enter(file *storedMedia) {
 	m.total += file.kept()
 }
 
-// kept is how many bytes of the file there are, encrypted.
+// kept is how many bytes of the file there are, encrypted: what is gone from the server may be on phones.
 func (f *MediaFile) kept() int64 {
-	if f.Gone != 0 {
+	if f.Lost {
 		return 0
 	}
 	return int64(f.Size)
@@ -233,22 +235,59 @@ func (m *mediaStore) get(id string) (storedMedia, bool) {
 	return *file, true
 }
 
-// remove takes a file's bytes away; downloads then get the status code.
-func (m *mediaStore) remove(id string, code int) bool {
+// has says whether a file is there to be downloaded.
+func (m *mediaStore) has(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	file, ok := m.files[id]
+	return ok && file.Gone == 0
+}
+
+// remove takes a file from the server; downloads then get the status code. Phones keep what they have of it unless it is
+// to be lost to them as well.
+func (m *mediaStore) remove(id string, code int, lost bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	file, ok := m.files[id]
 	if !ok {
 		return false
 	}
+	var data []byte
+	if lost = lost || file.Lost; !lost {
+		var err error
+		if data, err = m.bytes(file); err != nil {
+			m.log.Error("a file was not read: phones have lost it as well", "err", err)
+			lost = true
+		}
+	}
 	m.total -= file.kept()
-	file.data, file.Gone = nil, code
+	file.Gone, file.Lost = code, lost
+	if lost {
+		file.data = nil
+	}
+	m.total += file.kept()
 	if m.folder != "" {
-		if err := m.write(file, nil); err != nil {
+		if err := m.write(file, data); err != nil {
 			m.log.Error("that a file was taken away is not on disk: it is back after a restart", "err", err)
 		}
 	}
 	return true
+}
+
+// onPhones is a file as the phones that were sent it have it, whether or not it is still on the server.
+func (m *mediaStore) onPhones(id string) (MediaFile, []byte, error) {
+	m.mu.Lock()
+	found, ok := m.files[id]
+	var file storedMedia
+	if ok {
+		file = *found
+	}
+	m.mu.Unlock()
+	if !ok || file.Lost {
+		return MediaFile{}, nil, fmt.Errorf("%w: %s", ErrUnknownMedia, id)
+	}
+	data, err := m.bytes(&file)
+	return file.MediaFile, data, err
 }
 
 func (m *mediaStore) list() []MediaFile {
@@ -278,12 +317,17 @@ func (m *mediaStore) byHash(sum []byte) []string {
 func (s *Server) Media() []MediaFile { return s.media.list() }
 
 // ExpireMedia removes a file, as WhatsApp does after some weeks. Downloads are then answered with code: 404, 410
-// or 403.
-func (s *Server) ExpireMedia(id string, code int) error {
+// or 403. Phones still have the file, and upload it again for a device that asks.
+func (s *Server) ExpireMedia(id string, code int) error { return s.takeMedia(id, code, false) }
+
+// LoseMedia removes a file as ExpireMedia does, and from the phones as well.
+func (s *Server) LoseMedia(id string, code int) error { return s.takeMedia(id, code, true) }
+
+func (s *Server) takeMedia(id string, code int, lost bool) error {
 	if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone}, code) {
 		return fmt.Errorf("%w: got %d", ErrBadMediaCode, code)
 	}
-	if !s.media.remove(id, code) {
+	if !s.media.remove(id, code, lost) {
 		return fmt.Errorf("%w: %s", ErrUnknownMedia, id)
 	}
 	return nil

@@ -100,7 +100,7 @@ func (s *Server) deleteUpload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, id := range ids {
-		s.media.remove(id, http.StatusNotFound)
+		s.media.remove(id, http.StatusNotFound, true)
 	}
 	w.WriteHeader(http.StatusOK)
 }

@@ -104,6 +104,8 @@ type Message struct {
 	chat   chat
 	// secret is what votes on this message are encrypted with.
 	secret []byte
+	// raw is the content as it was sent, without what encloses copies for own devices.
+	raw []byte
 	// about is whom the message that Target names was sent by.
 	about *account
 }

@@ -149,7 +149,7 @@ func (l *Location) valid() bool {
 // compose builds the content of a message and the message as the sending phone keeps it.
 func (p *Phone) compose(out *Outgoing, to chat) (*waE2E.Message, *Message, error) {
 	kept := &Message{
-		From: p.account.jid(0), To: to.jid(), Chat: to.jid(), FromMe: true, Name: p.name, Kind: out.Kind, Text: out.Text,
+		From: p.account.jid(0), To: to.jid(), Chat: to.jid(), FromMe: true, Name: p.Name(), Kind: out.Kind, Text: out.Text,
 		Time: time.Now(), Status: StatusSent, Copies: 1, Target: out.Target, ViewOnce: out.ViewOnce, Expiration: out.Expiration,
 		Preview: out.Preview, Location: out.Location, Contact: out.Contact, author: p.account, chat: to,
 	}

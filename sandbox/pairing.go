@@ -214,6 +214,7 @@ func (p *Phone) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id 
 	dev := &device{
 		account: p.account, id: id, keyIndex: keyIndex, noise: reg.noise, identity: reg.identity,
 		registrationID: reg.registrationID, platform: reg.platform, signed: reg.signed, signedIdentity: identity,
+		fullHistory: reg.fullHistory, inlineHistory: reg.inlineHistory,
 	}
 	if !s.dir.link(dev) {
 		c.kill("phone removed")

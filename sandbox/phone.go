@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -85,7 +86,7 @@ type PhoneConfig struct {
 type Phone struct {
 	srv     *Server
 	account *account
-	name    string
+	name    atomic.Pointer[string]
 	sig     *signal.Device
 	inbox   mailbox[delivery]
 	removed chan struct{}
@@ -93,6 +94,8 @@ type Phone struct {
 	sending sync.Mutex
 
 	passkey *Passkey
+	sync    phoneSync
+	past    phoneHistory
 
 	mu              sync.Mutex
 	passkeyRequired bool
@@ -162,10 +165,11 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 
 func (s *Server) newPhone(cfg PhoneConfig, sig *signal.Device, passkey *Passkey, rawID uint32) *Phone {
 	p := &Phone{
-		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay, name: cfg.Name,
+		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay,
 		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
 		changed: make(chan struct{}), removed: make(chan struct{}),
 	}
+	p.name.Store(&cfg.Name)
 	p.inbox = mailbox[delivery]{spawn: s.spawn, handle: p.receive, limit: maxPhoneQueue}
 	p.account = &account{
 		phone: p, number: cfg.Number, rawID: rawID,
@@ -213,8 +217,8 @@ func (d *directory) add(a *account) error {
 		}
 		a.lid = fmt.Sprint(100_000_000_000_000 + hidden)
 	}
-	if a.phone.name == "" {
-		a.phone.name = a.number
+	if a.phone.Name() == "" {
+		a.phone.name.Store(&a.number)
 	}
 	d.byNumber[a.number] = a
 	d.byLID[a.lid] = a
@@ -280,7 +284,7 @@ func (p *Phone) LID() types.JID { return p.account.lidJID(0) }
 func (p *Phone) Number() string { return p.account.number }
 
 // Name is what others see as the sender of the phone's messages.
-func (p *Phone) Name() string { return p.name }
+func (p *Phone) Name() string { return *p.name.Load() }
 
 // Script says what the phone does by itself.
 func (p *Phone) Script() Script {
@@ -338,6 +342,7 @@ func (s *Server) unlink(dev *device, why string, tell bool) bool {
 	}
 	s.emit(Event{Kind: EventUnlinked, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Detail: why})
 	s.announceDevice(dev, "remove")
+	dev.account.phone.take(delivery{node: waBinary.Node{Tag: tagUnlinked}, from: origin{account: dev.account, device: dev.id}, chat: dev.account})
 	c := dev.connection()
 	switch {
 	case c == nil:

@@ -35,6 +35,12 @@ const (
 	maxRetries  = 4
 )
 
+// The server tells a phone about its devices by these.
+const (
+	tagLinked   = "device_linked"
+	tagUnlinked = "device_unlinked"
+)
+
 // receive handles one stanza. It runs in the inbox's goroutine.
 func (p *Phone) receive(d delivery) {
 	defer p.account.changed.Store(true)
@@ -43,6 +49,12 @@ func (p *Phone) receive(d delivery) {
 		p.receiveMessage(d)
 	case "receipt":
 		p.receiveReceipt(d)
+	case "notification":
+		p.receiveSync(d)
+	case tagLinked:
+		p.greet(p.srv.dir.device(p.account, d.from.device))
+	case tagUnlinked:
+		p.renewKey()
 	}
 }
 
@@ -73,7 +85,7 @@ func (p *Phone) receiveMessage(d delivery) {
 		p.srv.log.Debug("phone could not read a message", "id", attr(&d.node, "id"), "err", err)
 		return
 	}
-	if attr(&d.node, "category") == "peer" {
+	if attr(&d.node, "category") == categoryPeer {
 		// What a linked device asks its phone, not what people write.
 		p.confirmDelivery(d)
 		p.receivePeer(d, &content)
@@ -171,6 +183,9 @@ func (p *Phone) record(d delivery, content *waE2E.Message) Message {
 		message.To, message.Status = in.jid(), StatusSent
 	}
 	p.readContent(content, message)
+	if raw, err := proto.Marshal(content); err == nil {
+		message.raw = raw
+	}
 	p.enter(messageKey{d.from.account, message.ID}, message)
 	return *message
 }
@@ -289,7 +304,7 @@ func (p *Phone) echo(message Message) {
 func (p *Phone) confirmDelivery(d delivery) {
 	kind := ""
 	switch {
-	case attr(&d.node, "category") == "peer":
+	case attr(&d.node, "category") == categoryPeer:
 		kind = receiptPeer
 	case d.from.account == p.account:
 		kind = receiptSender
@@ -355,6 +370,8 @@ func (p *Phone) receiveReceipt(d delivery) {
 	switch kind := attr(&d.node, "type"); kind {
 	case receiptRetry:
 		p.sendAgain(d)
+	case receiptServerError:
+		p.receiveServerError(d)
 	case "", "inactive":
 		p.advance(p.account, receiptIDs(&d.node), StatusDelivered)
 	case receiptRead, receiptPlayed:

@@ -23,6 +23,8 @@ type sentMessage struct {
 	kind         Kind
 	stanza, edit string
 	mediaType    string
+	// peer marks what is for a device of the own account, not for people.
+	peer bool
 	// plain is for the other side, copied for the account's own devices.
 	plain, copied []byte
 }
@@ -90,6 +92,7 @@ func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
 	if message.plain, err = proto.Marshal(content); err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
+	kept.raw = message.plain
 	message.copied, err = proto.Marshal(&waE2E.Message{
 		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.hidden().String()), Message: content},
 		MessageContextInfo: content.MessageContextInfo,
@@ -327,6 +330,10 @@ func (p *Phone) sendAgain(d delivery) {
 			return
 		}
 		attrs["to"], attrs["participant"] = message.chat.group.jid, d.from.account.jidOn(message.chat.group.server(), d.from.device)
+	case message.peer && d.from.account != p.account:
+		return
+	case message.peer:
+		attrs["category"] = categoryPeer
 	case d.from.account == p.account:
 		plaintext = message.copied
 		attrs["recipient"] = message.chat.hidden()

@@ -12,24 +12,6 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// queryAppState says that every collection asked for is empty.
-func queryAppState(_ *conn, _ *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	request := query.GetChildByTag("sync")
-	var collections []waBinary.Node
-	for _, asked := range request.GetChildrenByTag("collection") {
-		if len(asked.GetChildren()) > 0 {
-			// Patches of the client: nothing here keeps them.
-			return nil, errNotImplemented
-		}
-		collections = append(collections, waBinary.Node{Tag: "collection", Attrs: waBinary.Attrs{
-			"name":    attr(&asked, "name"),
-			"type":    "result",
-			"version": "0",
-		}})
-	}
-	return []waBinary.Node{{Tag: "sync", Content: collections}}, nil
-}
-
 // maxUsyncUsers bounds one usync query.
 const maxUsyncUsers = 5000
 

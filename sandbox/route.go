@@ -158,7 +158,7 @@ func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, devi
 	}
 	hidden := to.Server == types.HiddenUserServer
 	switch {
-	case owner == from.account && attr(node, "category") != "peer":
+	case owner == from.account && attr(node, "category") != categoryPeer:
 		// A copy for the sender's own devices names the chat it belongs to.
 		chat := to
 		if recipient := attrJID(node, "recipient"); !recipient.IsEmpty() {
@@ -182,8 +182,18 @@ func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, devi
 		return
 	}
 	if dev := s.dir.device(owner, device); dev != nil {
-		s.hand(dev, copied)
+		s.handMessage(dev, copied)
 	}
+}
+
+// handMessage gives a message to a linked device, without what it says if a fault wants that.
+func (s *Server) handMessage(dev *device, node waBinary.Node) {
+	if attr(&node, "category") != categoryPeer {
+		if _, ok := s.fault(FaultUnavailable, dev); ok {
+			node.Content = []waBinary.Node{{Tag: "unavailable"}}
+		}
+	}
+	s.hand(dev, node)
 }
 
 // passedOn lists the parts of a message that every receiver gets besides its own ciphertext.
@@ -209,7 +219,7 @@ func (s *Server) nameOf(from origin) string {
 			}
 		}
 	}
-	return from.account.phone.name
+	return from.account.phone.Name()
 }
 
 // hand gives a stanza to a linked device, now or at its next login.
@@ -250,6 +260,10 @@ const (
 	receiptRead     = "read"
 	receiptReadSelf = "read-self"
 	receiptPlayed   = "played"
+	// receiptHistory tells a phone that a part of its history arrived, receiptServerError that a file is not on the
+	// server any more.
+	receiptHistory     = "hist_sync"
+	receiptServerError = "server-error"
 )
 
 // routeReceipt passes a receipt on to whom it concerns.
@@ -281,7 +295,13 @@ func (s *Server) routeReceipt(from origin, node *waBinary.Node) {
 			attrs["recipient"] = recipient
 		}
 		s.handReceipt(target, to.Device, receipt, from)
-	case kind == receiptSender || kind == receiptPeer:
+	case kind == receiptSender || kind == receiptPeer || kind == receiptHistory:
+	case kind == receiptServerError:
+		// Only one's own phone has what is missing.
+		if target == from.account && from.device != 0 {
+			attrs["from"], attrs["category"] = from.account.jidOn(to.Server, from.device), attr(node, "category")
+			s.handReceipt(target, 0, receipt, from)
+		}
 	case target == from.account:
 		// What a person reads on one device is read on all others.
 		attrs["from"] = from.account.jidOn(to.Server, from.device)
