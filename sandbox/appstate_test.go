@@ -15,22 +15,6 @@ import (
 	"wasup/sandbox"
 )
 
-// synced waits until a client has the collections that a phone begins with.
-func (d *device) synced(from int) {
-	d.t.Helper()
-	for _, name := range appstate.AllPatchNames {
-		wait(d, from, func(e *events.AppStateSyncComplete) bool { return e.Name == name })
-	}
-}
-
-// pairSynced links a client and waits until it has the app state.
-func (d *device) pairSynced(phone *sandbox.Phone) {
-	d.t.Helper()
-	from := d.mark()
-	d.pair(phone)
-	d.synced(from)
-}
-
 func TestANewDeviceGetsTheKeysAndTheStateOfItsPhone(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, sandbox.Config{})
@@ -42,7 +26,7 @@ func TestANewDeviceGetsTheKeysAndTheStateOfItsPhone(t *testing.T) {
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes, Muted: &yes, MuteFor: time.Hour}))
 
 	d := newDevice(t, server)
-	d.pairSynced(ana)
+	d.pair(ana)
 
 	if d.cli.Store.PushName != "Ana María" {
 		t.Errorf("the client goes by %q", d.cli.Store.PushName)
@@ -67,7 +51,7 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	d := newDevice(t, server)
-	d.pairSynced(ana)
+	d.pair(ana)
 	ctx := testContext(t)
 	yes, no := true, false
 
@@ -82,7 +66,9 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Read: &no}))
 	wait(d, 0, func(e *events.MarkChatAsRead) bool { return !e.Action.GetRead() })
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
-	wait(d, 0, func(e *events.Contact) bool { return e.JID == bruno.JID() && e.Action.GetFullName() == "Bruno" && e.Action.GetLidJID() == bruno.LID().String() })
+	wait(d, 0, func(e *events.Contact) bool {
+		return e.JID == bruno.JID() && e.Action.GetFullName() == "Bruno" && e.Action.GetLidJID() == bruno.LID().String()
+	})
 	must(t, ana.Rename(ctx, "Anita"))
 	wait(d, 0, func(e *events.PushNameSetting) bool { return e.Action.GetName() == "Anita" })
 	id, err := bruno.SendText(ctx, ana.Number(), "star this")
@@ -96,7 +82,9 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	must(t, ana.NameContact(ctx, bruno.Number(), ""))
 	must(t, ana.NameContact(ctx, ana.Number(), "me"))
 	wait(d, 0, func(e *events.Contact) bool { return e.Action.GetFullName() == "me" })
-	if slices.ContainsFunc(ana.AppState(), func(e sandbox.AppStateEntry) bool { return e.Index[0] == "contact" && e.Index[1] == bruno.JID().String() }) {
+	if slices.ContainsFunc(ana.AppState(), func(e sandbox.AppStateEntry) bool {
+		return e.Index[0] == "contact" && e.Index[1] == bruno.JID().String()
+	}) {
 		t.Error("the contact is still there")
 	}
 	chats := ana.Chats()
@@ -111,8 +99,8 @@ func TestWhatADeviceChangesReachesThePhoneAndTheOtherDevices(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, sandbox.ScriptDeliver), newPhone(t, server, "")
 	first, second := newDevice(t, server), newDevice(t, server)
-	first.pairSynced(ana)
-	second.pairSynced(ana)
+	first.pair(ana)
+	second.pair(ana)
 	ctx := testContext(t)
 
 	must(t, first.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), true)))
@@ -147,7 +135,7 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno, carla := newPhone(t, server, ""), newPhone(t, server, ""), newPhone(t, server, "")
 	d := newDevice(t, server)
-	d.pairSynced(ana)
+	d.pair(ana)
 	ctx := testContext(t)
 	// The client does not hear of what the phone does: its notification is answered with an error.
 	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultRefuseIQ, Code: 500, Match: "w:sync:app:state", Count: 1})
@@ -156,7 +144,9 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	defer stop()
 	yes := true
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultRefuseIQ) })
+	until(t, feed, func(e sandbox.Event) bool {
+		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultRefuseIQ)
+	})
 
 	must(t, d.cli.SendAppState(ctx, appstate.BuildPin(carla.LID(), true)))
 
@@ -166,7 +156,9 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	// The client has applied the patch that it did not know, and then its own.
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() })
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == carla.LID() })
-	_, err = ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool { return slices.Equal(e.Index, []string{appstate.IndexPin, carla.LID().String()}) })
+	_, err = ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool {
+		return slices.Equal(e.Index, []string{appstate.IndexPin, carla.LID().String()})
+	})
 	must(t, err)
 }
 
@@ -176,7 +168,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	ctx := testContext(t)
 	first := newDevice(t, server)
-	first.pairSynced(ana)
+	first.pair(ana)
 	first.cli.Disconnect()
 	for i := range 120 {
 		on := i%2 == 0
@@ -198,7 +190,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	}
 	// Who is new gets a snapshot, and goes on from there.
 	second := newDevice(t, server)
-	second.pairSynced(ana)
+	second.pair(ana)
 	if !slices.ContainsFunc(server.Media(), func(f sandbox.MediaFile) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
 		t.Error("no snapshot was downloaded")
 	}
@@ -211,7 +203,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 		must(t, server.LoseMedia(file.ID, 404))
 	}
 	third := newDevice(t, server)
-	third.pairSynced(ana)
+	third.pair(ana)
 	settings, err := third.cli.Store.ChatSettings.GetChatSettings(ctx, bruno.LID())
 	must(t, err)
 	if settings.Pinned {
@@ -231,7 +223,7 @@ func TestALargeChangeTravelsAsAFile(t *testing.T) {
 		must(t, err)
 	}
 	d := newDevice(t, server)
-	d.pairSynced(ana)
+	d.pair(ana)
 	contacts, err := d.cli.Store.Contacts.GetAllContacts(ctx)
 	must(t, err)
 	named := 0
@@ -253,7 +245,7 @@ func TestADeviceAsksForAKeyThatItLacks(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	first, second := newDevice(t, server), newDevice(t, server)
-	first.pairSynced(ana)
+	first.pair(ana)
 	second.pair(ana)
 	ctx := testContext(t)
 	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultWithholdSyncKeys, Count: 1})
@@ -262,10 +254,14 @@ func TestADeviceAsksForAKeyThatItLacks(t *testing.T) {
 	defer stop()
 	// Unlinking a device changes the key.
 	must(t, ana.Unlink(ctx, *second.cli.Store.ID))
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultWithholdSyncKeys) })
+	until(t, feed, func(e sandbox.Event) bool {
+		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultWithholdSyncKeys)
+	})
 	yes := true
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST" })
+	until(t, feed, func(e sandbox.Event) bool {
+		return e.Kind == sandbox.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST"
+	})
 	wait(first, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
 }
 
@@ -274,7 +270,7 @@ func TestADeviceThatIsBrokenGetsACollectionInPlain(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	d := newDevice(t, server)
-	d.pairSynced(ana)
+	d.pair(ana)
 	ctx := testContext(t)
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
 	wait(d, 0, func(e *events.Contact) bool { return e.JID == bruno.JID() })

@@ -117,7 +117,9 @@ func TestANewDeviceGetsTheHistoryOfItsPhone(t *testing.T) {
 		t.Errorf("the group is %v", g)
 	}
 	names := d.chunk(from, waHistorySync.HistorySync_PUSH_NAME).GetPushnames()
-	if !slices.ContainsFunc(names, func(n *waHistorySync.Pushname) bool { return n.GetID() == bruno.LID().String() && n.GetPushname() == "Bruno" }) {
+	if !slices.ContainsFunc(names, func(n *waHistorySync.Pushname) bool {
+		return n.GetID() == bruno.LID().String() && n.GetPushname() == "Bruno"
+	}) {
 		t.Errorf("the names are %v", names)
 	}
 	recent := d.chunk(from, waHistorySync.HistorySync_RECENT)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -270,6 +271,8 @@ func (d *device) codes() []string {
 func (d *device) pair(phone *sandbox.Phone) types.JID {
 	d.t.Helper()
 	from := d.mark()
+	feed, stop := d.server.Subscribe()
+	defer stop()
 	jid, err := phone.Scan(testContext(d.t), d.code())
 	if err != nil {
 		d.t.Fatal(err)
@@ -279,7 +282,21 @@ func (d *device) pair(phone *sandbox.Phone) types.JID {
 		d.t.Fatalf("client is %s, phone linked %s", success.ID, jid)
 	}
 	d.settled(from)
+	// What the phone sends a new device has come, and the server knows.
+	d.synced(from)
+	wait[*events.PushName](d, from, nil)
+	until(d.t, feed, func(e sandbox.Event) bool {
+		return e.Kind == sandbox.EventReceipt && e.Device == jid.String() && strings.HasPrefix(e.Detail, "peer_msg ")
+	})
 	return jid
+}
+
+// synced waits until the client has the collections of app state.
+func (d *device) synced(from int) {
+	d.t.Helper()
+	for _, name := range appstate.AllPatchNames {
+		wait(d, from, func(e *events.AppStateSyncComplete) bool { return e.Name == name })
+	}
 }
 
 // reopen disconnects and comes back as a new client on the same store.

@@ -252,4 +252,3 @@ func (p *Phone) recover(name string) ([]*peerResult, error) {
 		CollectionSnapshot: packed.Bytes(), IsCompressed: proto.Bool(true),
 	}}}, nil
 }
-

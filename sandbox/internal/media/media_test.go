@@ -91,3 +91,34 @@ func TestWhatIsNoSealedFileIsRefused(t *testing.T) {
 		t.Error("a short key was taken")
 	}
 }
+
+func TestWhatsmeowAsksForAFileAndReadsTheAnswer(t *testing.T) {
+	key := bytes.Repeat([]byte{7}, keySize)
+	plain, err := proto.Marshal(&waMmsRetry.MediaRetryNotification{StanzaID: proto.String("3A01"), Result: waMmsRetry.MediaRetryNotification_SUCCESS.Enum()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	iv, sealed, err := SealRetry(key, "3A01", plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := whatsmeow.DecryptMediaRetryNotification(&events.MediaRetry{MessageID: "3A01", IV: iv, Ciphertext: sealed}, key)
+	if err != nil || got.GetResult() != waMmsRetry.MediaRetryNotification_SUCCESS {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if back, err := OpenRetry(key, "3A01", iv, sealed); err != nil || !bytes.Equal(back, plain) {
+		t.Fatalf("%v, %v", back, err)
+	}
+	for what, err := range map[string]error{
+		"another message": second(OpenRetry(key, "3A02", iv, sealed)),
+		"another key":     second(OpenRetry(make([]byte, keySize), "3A01", iv, sealed)),
+		"no iv":           second(OpenRetry(key, "3A01", nil, sealed)),
+		"nothing":         second(OpenRetry(key, "3A01", iv, nil)),
+	} {
+		if !errors.Is(err, ErrRetry) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -74,7 +74,9 @@ func (k keys) contentMAC(operation waServerSync.SyncdMutation_SyncdOperation, co
 // Hash is the sum over the value MACs of a collection: adding and taking away in any order gives the same.
 type Hash [hashSize]byte
 
-func (h *Hash) add(valueMAC []byte) error { return h.combine(valueMAC, func(a, b uint16) uint16 { return a + b }) }
+func (h *Hash) add(valueMAC []byte) error {
+	return h.combine(valueMAC, func(a, b uint16) uint16 { return a + b })
+}
 
 func (h *Hash) remove(valueMAC []byte) error {
 	return h.combine(valueMAC, func(a, b uint16) uint16 { return a - b })
