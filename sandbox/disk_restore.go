@@ -99,6 +99,9 @@ func (s *Server) restorePhone(raw json.RawMessage, byName map[string]json.RawMes
 		}
 		a.devices[id] = dev
 	}
+	if err = p.restoreSync(byName); err != nil {
+		return err
+	}
 	return s.dir.add(a)
 }
 
@@ -110,7 +113,9 @@ func restoreDevice(a *account, raw, rawKeys json.RawMessage) (*device, error) {
 	dev := &device{
 		account: a, id: state.ID, keyIndex: state.KeyIndex, platform: state.Platform,
 		signedIdentity: state.SignedIdentity, pushName: state.PushName,
+		fullHistory: state.FullHistory, inlineHistory: state.InlineHistory,
 	}
+	dev.greeted.Store(state.Greeted)
 	for _, field := range []struct{ to, from []byte }{
 		{dev.noise[:], state.Noise},
 		{dev.identity[:], state.Identity},
@@ -162,7 +167,7 @@ func (s *Server) restoreMessage(p *Phone, raw json.RawMessage) error {
 		return nil // its phone or group was removed
 	}
 	message := state.Message
-	message.sender, message.chat, message.secret = state.Sender, in, state.Secret
+	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
 	message.author, message.about = s.dir.byLID[state.Author], s.dir.byLID[state.About]
 	message.Media = s.restoreMedia(&message, state.File)
 	if len(p.messages) >= maxMessages {
@@ -185,7 +190,7 @@ func (s *Server) restoreSent(p *Phone, id string, raw json.RawMessage) error {
 	if to, ok := s.chatOf(state.Chat); ok {
 		p.keep(id, sentMessage{
 			chat: to, kind: state.Kind, stanza: state.Stanza, edit: state.Edit, mediaType: state.MediaType,
-			plain: state.Plain, copied: state.Copied,
+			plain: state.Plain, copied: state.Copied, peer: state.Peer,
 		})
 	}
 	return nil

@@ -71,6 +71,9 @@ type deviceState struct {
 	SignedKey      []byte   `json:"signed_key"`
 	Signature      []byte   `json:"signature"`
 	PushName       string   `json:"push_name"`
+	FullHistory    bool     `json:"full_history,omitempty"`
+	InlineHistory  bool     `json:"inline_history,omitempty"`
+	Greeted        bool     `json:"greeted,omitempty"`
 	Queue          [][]byte `json:"queue"` // stanzas as they are sent
 }
 
@@ -82,6 +85,7 @@ type messageState struct {
 	About   string    `json:"about"`
 	Chat    chatState `json:"chat"`
 	Secret  []byte    `json:"secret"`
+	Raw     []byte    `json:"raw,omitempty"`
 	// File has the keys of the message's file, which is described in the message itself.
 	File *fileState `json:"file,omitempty"`
 }
@@ -100,6 +104,7 @@ type sentState struct {
 	MediaType string    `json:"media_type"`
 	Plain     []byte    `json:"plain"`
 	Copied    []byte    `json:"copied"`
+	Peer      bool      `json:"peer,omitempty"`
 }
 
 var errState = errors.New("a record is not one of this program")
@@ -200,6 +205,9 @@ func (p *Phone) collect(emit func(string, any) error) error {
 	if err = p.collectMessages(emit); err != nil {
 		return err
 	}
+	if err = p.collectSync(emit); err != nil {
+		return err
+	}
 	if err = emit(keyProfile+a.lid, a.profile.collect()); err != nil {
 		return err
 	}
@@ -220,7 +228,7 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 		}
 		state := messageState{
 			Message: *message, Sender: message.sender, By: sender.lid, Author: lidOf(message.author), About: lidOf(message.about),
-			Chat: stateOf(message.chat), Secret: message.secret,
+			Chat: stateOf(message.chat), Secret: message.secret, Raw: message.raw,
 		}
 		if file := message.Media; file != nil {
 			state.File = &fileState{file.sealed.Key, file.sealed.PlainSHA256, file.sealed.SealedSHA256}
@@ -234,7 +242,7 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 		if !ok {
 			continue
 		}
-		state := sentState{stateOf(sent.chat), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied}
+		state := sentState{stateOf(sent.chat), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer}
 		if err := emit(keySent+p.account.lid+"/"+id, state); err != nil {
 			return err
 		}
@@ -247,6 +255,7 @@ func (d *device) collect(emit func(string, any) error) error {
 	state := deviceState{
 		ID: d.id, KeyIndex: d.keyIndex, Noise: d.noise[:], Identity: d.identity[:], RegistrationID: d.registrationID[:],
 		Platform: d.platform, SignedIdentity: d.signedIdentity, PushName: d.pushName,
+		FullHistory: d.fullHistory, InlineHistory: d.inlineHistory, Greeted: d.greeted.Load(),
 	}
 	signed := d.signed
 	preKeys := make([]byte, 0, len(d.preKeys)*oneTimeKeySize)

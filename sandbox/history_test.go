@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCompanionReg"
@@ -184,15 +185,16 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	}
 	// With the secret from the history the client can vote.
 	info := &types.MessageInfo{ID: poll, MessageSource: types.MessageSource{Chat: bruno.LID(), Sender: bruno.LID()}}
-	settled := func() bool {
+	// The client stores what comes with history beside telling of it.
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
 		secret, _, err := d.cli.Store.MsgSecrets.GetMessageSecret(ctx, bruno.LID(), bruno.LID(), poll)
-		return err == nil && secret != nil
-	}
-	for !settled() {
-		// The client stores what comes with history beside telling of it.
-		if ctx.Err() != nil {
-			t.Fatal("the client did not store the secret of the poll")
+		must(t, err)
+		if secret != nil {
+			break
 		}
+		<-look.C
 	}
 	vote, err := d.cli.BuildPollVote(ctx, info, []string{"later"})
 	must(t, err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -86,6 +87,13 @@ func (y *phoneSync) collection(name string) *syncd.Collection {
 		y.known[name] = &syncd.Collection{Name: name}
 	}
 	return y.known[name]
+}
+
+// forget begins a collection anew. The caller holds the lock.
+func (y *phoneSync) forget(name string) *syncd.Collection {
+	delete(y.known, name)
+	maps.DeleteFunc(y.entries, func(_ string, entry *AppStateEntry) bool { return entry.Collection == name })
+	return y.collection(name)
 }
 
 func entryName(collection string, index []string) string {

@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 	whatsmeow.WACertPubKey = authority.RootPublicKey()
 	// whatsmeow's reader can stay behind when a frame arrives just after its
 	// consumer has stopped; that is the client's, not the sandbox's.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
+		// It waits a minute for more history, connected or not.
+		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
 // fixture is a sandbox with its admin API.
@@ -175,7 +177,7 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"GET", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"DELETE", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"GET", "/phones?page=2", ``, 400, `"unknown_field","message":"this route takes no parameters","field":"page"`},
-		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected script, delay, online, offline_for or about","field":"body"`},
+		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected name, script, delay, online, offline_for or about","field":"body"`},
 		{"POST", message, `{"text":"hola"}`, 400, `"invalid","message":"expected a phone number or a JID","field":"to"`},
 		{"POST", message, `{"to":"34600111222"}`, 400, `"invalid","message":"expected at least one character","field":"text"`},
 		{"POST", message, `{"to":"34600111222","text":"hola"}`, 404, `"not_on_whatsapp","message":"expected the number or JID of a phone of this sandbox","field":"to"`},
@@ -211,7 +213,7 @@ func TestFaultsAreSetListedAndCleared(t *testing.T) {
 	f := newFixture(t)
 	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature",` +
 		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download","withhold_sender_key",` +
-		`"duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
+		`"withhold_sync_keys","unavailable","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
 	f.get("/faults").is(t, 200, `{"faults":[],`+kinds+`}`)
 	ban := `{"id":"1","kind":"login_failure","account":"4915112345678","count":2,"code":402,"expire":"24h0m0s","ban_code":106,"applied":0}`
 	f.post("/faults", `{"kind":"login_failure","account":"+4915112345678","count":2,"code":402,"expire":"24h","ban_code":106}`).is(t, 201, ban)

@@ -45,6 +45,7 @@ type phoneRequest struct {
 
 // phoneChange says what is to be different; what is left out stays.
 type phoneChange struct {
+	Name       string `json:"name" doc:"what others see; linked devices are told"`
 	Script     string `json:"script" doc:"what the phone does with a message" values:"scripts"`
 	Delay      string `json:"delay" doc:"how long a slow phone takes, up to 10m"`
 	Online     *bool  `json:"online" doc:"whether it is switched on"`

@@ -17,6 +17,7 @@ type mediaFileBody struct {
 	Uploaded   time.Time `json:"uploaded" doc:"when"`
 	Downloads  int       `json:"downloads" doc:"how often it was fetched"`
 	Gone       int       `json:"gone,omitempty" doc:"the status that downloads get instead"`
+	Lost       bool      `json:"lost,omitempty" doc:"the phones do not have it any more either"`
 }
 
 type mediaFilesBody struct {
@@ -34,9 +35,9 @@ func (a *api) listMedia(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// expireMedia removes a file; ?code says what downloads are told from then on.
+// expireMedia removes a file; ?code says what downloads are told from then on, ?lost whether phones have lost it as well.
 func (a *api) expireMedia(r *http.Request) (int, any, error) {
-	values, err := query(r, "code")
+	values, err := query(r, "code", "lost")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -46,7 +47,15 @@ func (a *api) expireMedia(r *http.Request) (int, any, error) {
 			return 0, nil, translate(sandbox.ErrBadMediaCode)
 		}
 	}
-	if err := a.server.ExpireMedia(r.PathValue("id"), code); err != nil {
+	take := a.server.ExpireMedia
+	switch values.Get("lost") {
+	case "", "false":
+	case "true":
+		take = a.server.LoseMedia
+	default:
+		return 0, nil, invalid("lost", "expected true or false")
+	}
+	if err := take(r.PathValue("id"), code); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil

@@ -33,6 +33,9 @@ func parameters() map[string]object {
 		"after":   word(text, "The id of a message: only later ones are listed."),
 		"kind":    word(object{"type": "string", "enum": wordLists()["events"]}, "Only events of this kind."),
 		"account": word(text, "Only events of this phone."),
+		"chat":    word(text, "A number, a JID or the JID of a group."),
+		"contact": word(text, "A number or a JID."),
+		"lost":    word(object{"type": "boolean"}, "Whether the phones have lost the file, too."),
 	}
 }
 

@@ -60,7 +60,7 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if in == (phoneChange{}) {
-		return 0, nil, invalid("body", "expected script, delay, online, offline_for or about")
+		return 0, nil, invalid("body", "expected name, script, delay, online, offline_for or about")
 	}
 	if in.Online != nil && in.OfflineFor != "" {
 		return 0, nil, invalid("offline_for", "expected either online or offline_for")
@@ -72,6 +72,11 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 	absence, err := readDuration("offline_for", in.OfflineFor)
 	if err != nil {
 		return 0, nil, err
+	}
+	if in.Name != "" {
+		if err := phone.Rename(r.Context(), in.Name); err != nil {
+			return 0, nil, translate(err)
+		}
 	}
 	if in.Delay != "" {
 		if err := phone.SetDelay(delay); err != nil {

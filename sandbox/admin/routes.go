@@ -53,6 +53,7 @@ func (a *api) routes() []route {
 	routes = append(routes, a.phoneRoutes()...)
 	routes = append(routes, a.profileRoutes()...)
 	routes = append(routes, a.messageRoutes()...)
+	routes = append(routes, a.chatRoutes()...)
 	routes = append(routes, a.groupRoutes()...)
 	routes = append(routes, a.weatherRoutes()...)
 	routes = append(routes, a.scenarioRoutes()...)
@@ -167,7 +168,7 @@ func (a *api) weatherRoutes() []route {
 			"GET": {do: a.listMedia, id: "listMedia", says: "List the files that were uploaded.", out: mediaFilesBody{[]mediaFileBody{exampleFile()}}},
 		}},
 		{"/media/{id}", "take a file away: downloads get ?code=, 410 by default", operations{
-			"DELETE": {do: a.expireMedia, id: "expireMedia", query: []string{"code"}, says: "Take a file away.", status: http.StatusNoContent},
+			"DELETE": {do: a.expireMedia, id: "expireMedia", query: []string{"code", "lost"}, says: "Take a file away. Phones still have it, and upload it again for a device that asks.", status: http.StatusNoContent},
 		}},
 		{"/faults", "faults; set one; clear all", operations{
 			"GET":    {do: a.listFaults, id: "listFaults", says: "List the faults that are set, and the kinds there are.", out: faultsBody{[]faultBody{fault}, []string{request.Kind}}},

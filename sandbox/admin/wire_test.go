@@ -53,7 +53,12 @@ func (f *fixture) newClient() *client {
 	cli.SetPreLoginHTTPClient(toSandbox)
 	cli.SetMediaHTTPClient(toSandbox)
 	c := &client{f.t, cli, make(chan any, 1000)}
-	cli.AddEventHandler(func(event any) { c.events <- event })
+	cli.AddEventHandler(func(event any) {
+		// What is between a client and its phone is not for people.
+		if message, ok := event.(*events.Message); !ok || message.Info.Category != "peer" {
+			c.events <- event
+		}
+	})
 	f.t.Cleanup(func() {
 		cli.Disconnect()
 		transport.CloseIdleConnections()

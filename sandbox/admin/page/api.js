@@ -44,5 +44,5 @@ export function follow(onEvent, onState) {
 const kinds = [
   "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "passkey_demanded", "passkey_code",
   "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "chat_state", "unknown_query", "malformed",
-  "fault", "group", "peer", "upload", "download", "phone", "server_down", "server_up", "profile", "scenario",
+  "fault", "group", "peer", "app_state", "history", "upload", "download", "phone", "server_down", "server_up", "profile", "scenario",
 ];
