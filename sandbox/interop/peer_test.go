@@ -30,7 +30,9 @@ var authority = sandbox.NewAuthorityFromSeed([32]byte{9, 9, 9})
 func TestMain(m *testing.M) {
 	whatsmeow.WACertPubKey = authority.RootPublicKey()
 	// whatsmeow's reader can stay behind when a frame arrives just after its consumer has stopped.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
+		// It waits a minute for more history, connected or not.
+		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
 // newServer starts a sandbox that has to know every question it is asked.
