@@ -162,6 +162,11 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 			if err := send("3EB0000000000001"); err != nil {
 				t.Fatal(err)
 			}
+			// What a new device gets from its phone has come, and so have the receipts.
+			if _, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.Status == sandbox.StatusRead }); err != nil {
+				t.Fatal(err)
+			}
+			h.drained(own, device)
 			before := h.server.Counters().MessagesIn
 			end := broken.begin(t, h, path)
 			for range 2 {
