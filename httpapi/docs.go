@@ -6,17 +6,19 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-//go:embed docs
-var docs embed.FS
+// pages are the page that draws the OpenAPI document, and the dashboard.
+//
+//go:embed docs dashboard
+var pages embed.FS
 
 // docsPolicy lets the page load what this server gives it and nothing else: it works without internet, and nothing that
 // it shows can make it fetch or run anything.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves one file of the page under /docs.
+// page serves one file of the pages.
 func page(name, contentType string) func(*Server, *call) error {
 	return func(_ *Server, k *call) error {
-		content, err := docs.ReadFile("docs/" + name)
+		content, err := pages.ReadFile(name)
 		if err != nil {
 			return err
 		}

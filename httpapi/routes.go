@@ -136,7 +136,7 @@ func (t routeTable) shape(path string) shape {
 	switch {
 	case strings.HasPrefix(path, "/api/"):
 		return coded
-	case path == "/v1", strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/docs/"):
+	case path == "/v1", strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/docs/"), strings.HasPrefix(path, "/dashboard/"):
 		return problems
 	default:
 		return flagged

@@ -10,6 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/session"
 )
 
 // conform holds an answer of /v1 against the OpenAPI document: its status, its format and every field.
@@ -164,7 +166,10 @@ func TestEveryCodeHasAStatusInV1(t *testing.T) {
 func TestThePageForPeopleLoadsNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Config{}, &scripted{})
-	for path, contentType := range map[string]string{"/docs": "text/html", "/docs/": "text/html", "/docs/docs.js": "text/javascript", "/docs/docs.css": "text/css"} {
+	for path, contentType := range map[string]string{
+		"/docs": "text/html", "/docs/": "text/html", "/docs/docs.js": "text/javascript", "/docs/docs.css": "text/css",
+		"/dashboard": "text/html", "/dashboard/dashboard.js": "text/javascript", "/dashboard/dashboard.css": "text/css",
+	} {
 		answer := r.do(t, "GET", path, "")
 		if answer.status != 200 || answer.header.Get("Content-Type") != contentType+"; charset=utf-8" {
 			t.Errorf("%s: %d %s", path, answer.status, answer.header.Get("Content-Type"))
@@ -179,7 +184,23 @@ func TestThePageForPeopleLoadsNothingFromElsewhere(t *testing.T) {
 			t.Errorf("%s has inline code, which its own policy refuses", path)
 		}
 	}
-	if answer := r.do(t, "GET", "/docs/nothing", ""); answer.status != 404 || answer.header.Get("Content-Type") != contentProblem {
-		t.Errorf("%d %s", answer.status, answer.body)
+	for _, path := range []string{"/docs/nothing", "/dashboard/nothing"} {
+		if answer := r.do(t, "GET", path, ""); answer.status != 404 || answer.header.Get("Content-Type") != contentProblem {
+			t.Errorf("%s: %d %s", path, answer.status, answer.body)
+		}
+	}
+}
+
+// A browser hears only the types of events that it was told.
+func TestTheDashboardHearsEveryTypeOfEvent(t *testing.T) {
+	t.Parallel()
+	raw, err := pages.ReadFile("dashboard/dashboard.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range append(session.EventTypes(), session.EventSnapshot, "resync") {
+		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
+			t.Errorf("the page does not listen to %s", kind)
+		}
 	}
 }

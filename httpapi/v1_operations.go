@@ -182,15 +182,27 @@ func (a *api) documentOperations() []operation {
 		},
 		{
 			method: fiber.MethodGet, path: "/docs", name: "getDocs", tag: tagDocument, summary: "a page for people; needs no internet",
-			produces: []string{contentHTML}, status: fiber.StatusOK, success: "HTML.", probe: true, serve: page("index.html", contentHTML),
+			produces: []string{contentHTML}, status: fiber.StatusOK, success: "HTML.", probe: true, serve: page("docs/index.html", contentHTML),
 		},
 		{
 			method: fiber.MethodGet, path: "/docs/docs.js", name: "getDocsScript", tag: tagDocument, summary: "the page's script",
-			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("docs.js", contentScript),
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("docs/docs.js", contentScript),
 		},
 		{
 			method: fiber.MethodGet, path: "/docs/docs.css", name: "getDocsStyle", tag: tagDocument, summary: "the page's style",
-			produces: []string{contentStyle}, status: fiber.StatusOK, success: "CSS.", probe: true, serve: page("docs.css", contentStyle),
+			produces: []string{contentStyle}, status: fiber.StatusOK, success: "CSS.", probe: true, serve: page("docs/docs.css", contentStyle),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard", name: "getDashboard", tag: tagDocument, summary: "a page for operators, over /v1; needs no internet",
+			produces: []string{contentHTML}, status: fiber.StatusOK, success: "HTML.", probe: true, serve: page("dashboard/index.html", contentHTML),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/dashboard.js", name: "getDashboardScript", tag: tagDocument, summary: "its script",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/dashboard.js", contentScript),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/dashboard.css", name: "getDashboardStyle", tag: tagDocument, summary: "its style",
+			produces: []string{contentStyle}, status: fiber.StatusOK, success: "CSS.", probe: true, serve: page("dashboard/dashboard.css", contentStyle),
 		},
 	}
 }

@@ -62,7 +62,8 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 	if err := app.Start(c.Context()); err != nil {
 		return err
 	}
-	c.Printf("wasup      http://%s/\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the same as an API\n\n", app.Addr(), p.addr, p.adminURL())
+	c.Printf("wasup      http://%s/\ndashboard  http://%s/dashboard   for operators, in a browser\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the same as an API\n\n",
+		app.Addr(), app.Addr(), p.addr, p.adminURL())
 	printTour(c.OutOrStdout(), "http://"+app.Addr(), p.adminURL(), false)
 	return app.Wait(c.Context())
 }

@@ -100,7 +100,7 @@ function showSessions() {
     const drawn = JSON.stringify(item);
     return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null, onclick: () => choose(s.id) },
       el("td", {}, el("button", { type: "button", class: "name" }, titleOf(s)), el("small", {}, [s.name ? s.id : "", account?.phone && `+${account.phone}`].filter(Boolean).join(" · "))),
-      el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined ? el("span", { class: "state bad" }, "quarantined") : null),
+      el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined && cause !== "quarantined" ? el("span", { class: "state bad" }, "quarantined") : null),
       el("td", {}, spelt(cause)), el("td", {}, since ? el("time", { datetime: since }, when(since)) : "—"),
       el("td", {}, next ? until(next) : "—"), el("td", {}, String(restarts)));
   });
@@ -186,7 +186,7 @@ const ask = (id, button) => attempt(async () => {
   try {
     await call("GET", path(id, "/qr"));
   } catch (error) {
-    if (error.answer?.outcome !== "already_ready" && error.answer?.state !== "READY") throw error;
+    if (error.answer?.outcome !== "ready") throw error;
   }
 }, button);
 
@@ -278,7 +278,7 @@ function tellSent(state, cause) {
 // The stream names the kind of each event, and a browser hears only names that it was told.
 const types = [
   "session.snapshot", "session.state", "session.qr", "session.removed", "message.received", "message.edited", "message.revoked",
-  "message.reaction", "poll.vote", "message.undecryptable", "message.receipt", "message.status", "call", "group",
+  "message.reaction", "message.poll_vote", "message.undecryptable", "message.receipt", "message.status", "call", "group.changed",
 ];
 
 function follow() {
