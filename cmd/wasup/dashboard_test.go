@@ -112,7 +112,7 @@ func (b *bridge) sendsAMessage(t *testing.T) {
 	b.writes("#send [name=to]", "+"+b.bruno.Number())
 	b.writes("#send [name=text]", "Buenos días")
 	b.press("#send button", "Send")
-	b.sees("#sent", ": read") // as far as Bruno's phone lets it come
+	b.holds("it is followed", `/: (server ack|delivered|read)$/.test(document.querySelector("#sent").innerText)`)
 	if _, err := b.bruno.WaitMessage(bounded(t), func(m sandbox.Message) bool { return m.Text == "Buenos días" }); err != nil {
 		t.Fatal(err)
 	}
@@ -169,9 +169,9 @@ func (b *bridge) releases(*testing.T) {
 	b.sees("#counts", "1 in quarantine")
 	b.sees("#tree", "sabotage in the opening of ventas")
 	b.sees("#crash-what", "sabotage in the opening of ventas")
+	b.pictureFor("dashboard.png")
 	b.press("#crash summary", "Stack")
 	b.sees("#crash-stack", "panic_test.go")
-	b.pictureFor("dashboard.png")
 	b.press("#crash button", "Release from quarantine")
 	b.sees("#one-state", "READY")
 	b.sees("#counts", "0 in quarantine")
@@ -221,6 +221,7 @@ func (b *bridge) stayedHome(*testing.T) {
 // pictureFor keeps a picture of the page in the folder that WASUP_SCREENSHOTS names: docs/img is made so.
 func (b *bridge) pictureFor(name string) {
 	if folder := os.Getenv("WASUP_SCREENSHOTS"); folder != "" {
+		b.holds("it is seen from its top", `{ scrollTo(0, 0); return scrollY === 0; }`)
 		b.picture(filepath.Join(folder, name))
 	}
 }

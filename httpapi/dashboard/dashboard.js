@@ -47,7 +47,9 @@ function say(text, bad = false) {
 async function attempt(work, button) {
   if (button) button.disabled = true;
   try {
-    return await work();
+    const done = await work();
+    if (button && $("say").matches(".bad:popover-open")) $("say").hidePopover(); // what went wrong before went right now
+    return done;
   } catch (error) {
     say(error.message, true);
     return undefined;
@@ -137,6 +139,7 @@ function choose(id) {
 function showOne() {
   const s = sessions.get(chosen);
   $("one").hidden = !s;
+  watch(s?.status.state === "QR_REQUIRED" ? chosen : "");
   document.body.classList.toggle("chosen", Boolean(s));
   if (!s) return;
   const { status } = s;
@@ -179,6 +182,16 @@ function showCode(status) {
   if ($("code-picture").src !== code.image) $("code-picture").src = code.image;
   $("code-left").dataset.until = code.expires_at;
   $("code-left").textContent = left(code.expires_at);
+}
+
+// watch follows the session whose code is shown: that is how wasup knows that somebody still looks, and goes on asking
+// for codes.
+let watched = "", watching;
+function watch(id) {
+  if (watched === id) return;
+  watching?.close();
+  watched = id;
+  watching = id ? new EventSource(path(id, "/events?types=session.qr")) : undefined;
 }
 
 // ask waits for a code. The picture comes with the events, as all later ones do.
