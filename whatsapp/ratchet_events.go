@@ -146,7 +146,7 @@ func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) (
 
 // close waits for what is still written.
 func (s *ratchets) close() {
-	s.writer.wait()
-	s.sweeper.wait()
+	s.writer.close()
+	s.sweeper.close()
 	s.writer.rows.close()
 }

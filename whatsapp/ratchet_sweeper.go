@@ -25,6 +25,7 @@ type sweeper struct {
 	mu      sync.Mutex
 	works   []func(ctx context.Context) error
 	running bool
+	closed  bool
 	swept   time.Time
 	idle    sync.WaitGroup
 }
@@ -43,7 +44,7 @@ func (s *sweeper) due() bool {
 func (s *sweeper) add(work func(ctx context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.works) >= sweepWaiting {
+	if s.closed || len(s.works) >= sweepWaiting {
 		return
 	}
 	s.works = append(s.works, work)
@@ -81,5 +82,10 @@ func (s *sweeper) run() {
 	}
 }
 
-// wait returns when there is nothing left to do.
-func (s *sweeper) wait() { s.idle.Wait() }
+// close refuses what comes and returns when there is nothing left to do.
+func (s *sweeper) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.idle.Wait()
+}

@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -16,8 +17,12 @@ type writer struct {
 	mu      sync.Mutex
 	waiting []*written
 	running bool
+	closed  bool
 	idle    sync.WaitGroup
 }
+
+// errDialerClosed is what those get who outlive the dialer: whatsmeow's goroutines are not waited for.
+var errDialerClosed = errors.New("the dialer is closed")
 
 // written are one caller's changes.
 type written struct {
@@ -33,13 +38,9 @@ func (w *writer) put(ctx context.Context, r *ratchet, c *changes) error {
 		return err
 	}
 	entry := &written{r: r, changes: c, done: make(chan error, 1)}
-	w.mu.Lock()
-	w.waiting = append(w.waiting, entry)
-	if !w.running {
-		w.running = true
-		w.idle.Go(w.run)
+	if !w.add(entry) {
+		return errDialerClosed
 	}
-	w.mu.Unlock()
 	select {
 	case err := <-entry.done:
 		return err
@@ -49,6 +50,20 @@ func (w *writer) put(ctx context.Context, r *ratchet, c *changes) error {
 		}
 		return <-entry.done
 	}
+}
+
+func (w *writer) add(entry *written) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.waiting = append(w.waiting, entry)
+	if !w.running {
+		w.running = true
+		w.idle.Go(w.run)
+	}
+	return true
 }
 
 func (w *writer) busy() bool {
@@ -105,5 +120,10 @@ func (w *writer) round() {
 	}
 }
 
-// wait returns when nothing waits any more.
-func (w *writer) wait() { w.idle.Wait() }
+// close refuses what comes and returns when nothing waits any more.
+func (w *writer) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.idle.Wait()
+}
