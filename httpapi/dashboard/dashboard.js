@@ -62,7 +62,7 @@ async function attempt(work, button) {
 const sessions = new Map();
 const codes = new Map();
 const crashed = new Map();
-let chosen = "", lastSent = "";
+let chosen = "", lastSent = "", live = false;
 
 const path = (id, rest = "") => `/v1/sessions/${encodeURIComponent(id)}${rest}`;
 const spelt = (word) => word.replaceAll("_", " ");
@@ -82,13 +82,14 @@ setInterval(() => {
 }, 1000);
 
 const page = 200; // rows and events that are drawn
+const inOrder = new Intl.Collator(undefined, { numeric: true });
 
 function matching() {
   const { q, state } = $("filter").elements;
   const word = q.value.trim().toLowerCase().replace(/^\+/, "");
   return [...sessions.values()].filter((s) => (!state.value || s.status.state === state.value)
     && (!word || [s.id, s.name, s.status.account?.phone].some((text) => text?.toLowerCase().includes(word))))
-    .sort((a, b) => a.id.localeCompare(b.id, undefined, { numeric: true }));
+    .sort((a, b) => inOrder.compare(a.id, b.id));
 }
 
 function showSessions() {
@@ -106,14 +107,14 @@ function showSessions() {
       el("td", {}, spelt(cause)), el("td", {}, since ? el("time", { datetime: since }, when(since)) : "—"),
       el("td", {}, next ? until(next) : "—"), el("td", {}, String(restarts)));
   });
-  if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session fits." : "No session yet. New session makes one and shows its QR.")));
+  if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session fits." : live ? "No session yet. New session makes one and shows its QR." : "Reading…")));
   $("sessions").replaceChildren(...rows);
   if (focused && !document.activeElement?.closest("#sessions")) $("sessions").querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus();
   $("more").hidden = all.length <= page;
   $("more").textContent = `${all.length - page} more: narrow it down above.`;
   const count = (of) => [...sessions.values()].filter((s) => s.status.state === of).length;
   const states = [...new Set([...sessions.values()].map((s) => s.status.state))].sort();
-  $("summary").textContent = sessions.size ? `${count("READY")} of ${sessions.size} sessions are READY` : "no sessions";
+  $("summary").textContent = sessions.size ? `${count("READY")} of ${sessions.size} sessions are READY` : live ? "no sessions" : "";
   const select = $("filter").elements.state;
   const options = ["", ...states, ...(select.value && !states.includes(select.value) ? [select.value] : [])];
   const labels = options.map((state) => (state ? `${state} (${count(state)})` : "every state"));
@@ -237,8 +238,9 @@ const release = (id, button) => attempt(async () => {
 
 // draw joins what happens in one moment into one drawing.
 let drawing;
+const pause = () => (sessions.size > 1000 ? 500 : 30); // milliseconds; thousands take their time to be sorted
 function draw() {
-  drawing ??= requestAnimationFrame(() => { drawing = undefined; showSessions(); showOne(); });
+  drawing ??= setTimeout(() => { drawing = undefined; showSessions(); showOne(); }, pause());
 }
 
 let looking;
@@ -299,7 +301,10 @@ function follow() {
   const state = (on) => {
     $("link").textContent = on ? "live" : "wasup is away; trying again…";
     $("link").classList.toggle("on", on);
-    if (on) lookSoon();
+    if (on) {
+      live = true;
+      lookSoon();
+    }
   };
   source.onopen = () => state(true);
   source.onerror = () => state(false); // the browser tries again by itself
