@@ -42,7 +42,7 @@ func rooms() map[string]room {
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
-		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store"}},
+		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
 		"toolbox":    {}, // what becomes of a test whose tool is missing

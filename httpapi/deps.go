@@ -114,19 +114,21 @@ type Observer interface {
 
 // Deps is everything the routes need from the rest of the process. All fields are required.
 type Deps struct {
-	Sessions Sessions
-	Slots    Slots
-	Links    Links
-	Live     Live
-	Sender   Sender
-	Messages Messages
-	Files    Files
-	Chats    Chats
-	Health   Health
-	Observer Observer
-	Metrics  http.Handler // the exposition behind GET /metrics
-	Version  string       // of the binary, as GET / and GET /health tell it
-	Log      *slog.Logger
+	Sessions   Sessions
+	Slots      Slots
+	Links      Links
+	Live       Live
+	Sender     Sender
+	Messages   Messages
+	Files      Files
+	Chats      Chats
+	Webhooks   Webhooks
+	Deliveries Deliveries
+	Health     Health
+	Observer   Observer
+	Metrics    http.Handler // the exposition behind GET /metrics
+	Version    string       // of the binary, as GET / and GET /health tell it
+	Log        *slog.Logger
 }
 
 func (d Deps) validate() error {
@@ -142,6 +144,8 @@ func (d Deps) validate() error {
 		{"Messages", d.Messages == nil},
 		{"Files", d.Files == nil},
 		{"Chats", d.Chats == nil},
+		{"Webhooks", d.Webhooks == nil},
+		{"Deliveries", d.Deliveries == nil},
 		{"Health", d.Health == nil},
 		{"Observer", d.Observer == nil},
 		{"Metrics", d.Metrics == nil},

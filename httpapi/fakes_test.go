@@ -274,8 +274,10 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	if f.files == nil {
 		f.files = &folder{bytes: make(map[string][]byte)}
 	}
+	hooks := hooksOf(t)
 	var err error
 	r.Server, err = New(cfg, Deps{
+		Webhooks: hooks, Deliveries: hooks,
 		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),

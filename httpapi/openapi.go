@@ -123,6 +123,7 @@ func (a *api) document() *huma.OpenAPI {
 			{Name: tagLinking, Description: "Linking a device: by QR, by phone-number code, by passkey."},
 			{Name: tagMessages, Description: "Messages that leave: they are stored before they are accepted, and sent once."},
 			{Name: tagLive, Description: "What happens, as it happens."},
+			{Name: tagWebhooks, Description: "Events, posted to where they are wanted."},
 			{Name: tagSupervision, Description: "What the supervisor knows: crashes, restarts, quarantine."},
 			{Name: tagDocument, Description: "This document."},
 		},
@@ -152,9 +153,10 @@ func documented(path string) string {
 func pathParameters() map[string]*huma.Param {
 	most := 128
 	return map[string]*huma.Param{
-		"id":   {Description: "The session's id.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}},
-		"mid":  {Description: "The WhatsApp message id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
-		"chat": {Description: "A phone number with country code, or the address of a person or a group.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+		"webhook": {Description: "The webhook's id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+		"id":      {Description: "The session's id.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}},
+		"mid":     {Description: "The WhatsApp message id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+		"chat":    {Description: "A phone number with country code, or the address of a person or a group.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
 	}
 }
 

@@ -136,6 +136,7 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) err
 		httpapi.Deps{
 			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events},
 			Sender: sender{box}, Messages: box, Files: spool, Chats: chats{a.sessions, numbers},
+			Webhooks: a.webhooks, Deliveries: a.webhooks,
 			Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
