@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/yaml"
@@ -26,8 +27,7 @@ const apiVersion = "1"
 type api struct {
 	registry   huma.Registry
 	operations []operation
-	json       []byte
-	yaml       []byte
+	written    func() (asJSON, asYAML []byte) // the document; made by the first who asks
 }
 
 func newAPI() *api {
@@ -40,32 +40,28 @@ func newAPI() *api {
 			a.operations[i].query[j].schema.PrecomputeMessages()
 		}
 	}
-	document := a.document()
-	restore := a.relax()
-	a.json, a.yaml = mustWrite(document)
-	restore()
+	a.document() // every type is in the registry before requests look for it
+	// The document is written from an api of its own, because it says less than answers are held against.
+	a.written = sync.OnceValues(func() (asJSON, asYAML []byte) {
+		w := newAPI()
+		document := w.document()
+		w.relax()
+		return mustWrite(document)
+	})
 	return a
 }
 
-// relax lets the document say that answers may gain fields; requests stay strict. What is restored is what tests hold
-// answers against.
-func (a *api) relax() (restore func()) {
+// relax lets the document say that answers may gain fields; requests stay strict.
+func (a *api) relax() {
 	requests := make(map[string]bool)
 	for i := range a.operations {
 		if body := a.operations[i].body; body != nil {
 			a.within(a.schema(body), requests)
 		}
 	}
-	var relaxed []*huma.Schema
 	for name, schema := range a.registry.Map() {
 		if !requests["#/components/schemas/"+name] {
 			schema.AdditionalProperties = nil
-			relaxed = append(relaxed, schema)
-		}
-	}
-	return func() {
-		for _, schema := range relaxed {
-			schema.AdditionalProperties = false
 		}
 	}
 }
@@ -105,7 +101,10 @@ func mustWrite(document *huma.OpenAPI) (asJSON, asYAML []byte) {
 }
 
 // OpenAPI is the OpenAPI 3.1 document of /v1, in JSON.
-func OpenAPI() []byte { return newAPI().json }
+func OpenAPI() []byte {
+	asJSON, _ := newAPI().written()
+	return asJSON
+}
 
 func (a *api) document() *huma.OpenAPI {
 	document := &huma.OpenAPI{
@@ -317,6 +316,12 @@ const documentHead = "The machine-readable form is [openapi.json](openapi.json):
 	"`invalid_request` the `field` and all `errors`. A field without a value is left out of an answer. A session has what people want\n" +
 	"(`desired`) apart from what is seen (`state`, `cause`); the verbs are idempotent and answer both.\n\n"
 
-func getOpenAPIJSON(s *Server, k *call) error { return send(k, contentJSON, s.api.json) }
+func getOpenAPIJSON(s *Server, k *call) error {
+	asJSON, _ := s.api.written()
+	return send(k, contentJSON, asJSON)
+}
 
-func getOpenAPIYAML(s *Server, k *call) error { return send(k, contentYAML, s.api.yaml) }
+func getOpenAPIYAML(s *Server, k *call) error {
+	_, asYAML := s.api.written()
+	return send(k, contentYAML, asYAML)
+}
