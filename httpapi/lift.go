@@ -180,8 +180,23 @@ func (t *jsonText) Read(p []byte) (int, error) {
 func (t *jsonText) read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) && !t.done {
-		if n > 0 && t.in.Buffered() == 0 {
-			break // what is there goes on before more is waited for
+		if t.in.Buffered() == 0 {
+			if n > 0 {
+				break // what is there goes on before more is waited for
+			}
+			if _, err := t.in.Peek(1); err != nil {
+				return 0, broken(err)
+			}
+		}
+		there, _ := t.in.Peek(min(t.in.Buffered(), len(p)-n))
+		usual := bytes.IndexFunc(there, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' || r >= utf8.RuneSelf })
+		if usual < 0 {
+			usual = len(there)
+		}
+		n += copy(p[n:], there[:usual])
+		_, _ = t.in.Discard(usual) // that much was there
+		if usual == len(there) {
+			continue
 		}
 		b, err := t.in.ReadByte()
 		if err != nil {
