@@ -34,7 +34,7 @@ func rooms() map[string]room {
 		"session":    {},
 		"actors":     {imports: []string{"session"}},
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
-		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store", "media"}},
+		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store", "media", "events"}},
 		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},

@@ -34,6 +34,8 @@ type Table interface {
 	At(ctx context.Context, at time.Time) (uint64, error)
 	// Media gives the event that carries a file; CodeNotFound where none does.
 	Media(ctx context.Context, id session.ID, media string) (session.Event, error)
+	// Find gives the event with one of the keys, the first key first.
+	Find(ctx context.Context, id session.ID, keys ...string) (found session.Event, is bool, err error)
 	// Appended is told, at least once after each commit that added events, that there is more to read. It has room for
 	// one word, so that nobody waits for the listener; there is one channel for the whole table.
 	Appended() <-chan struct{}

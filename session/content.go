@@ -57,7 +57,11 @@ type Content struct {
 	Poll     *Poll       `json:"poll,omitempty"`
 	Reaction string      `json:"reaction,omitempty"` // one emoji; "" takes the reaction back
 	Target   *MessageRef `json:"target,omitempty"`   // of reaction, edit, revoke and poll_vote
-	Options  []string    `json:"options,omitempty"`  // of poll_vote: what was chosen; empty takes the vote back
+	Options  []string    `json:"options,omitempty"`  // of poll_vote: what was chosen; empty takes the vote back. sha256:… where the poll is not known
+	// Unknown is what WhatsApp calls the kind of a message that this version does not know, or content that could not be
+	// opened: a vote in a poll whose secret is not known, for one. Received only.
+	Unknown string `json:"unknown,omitempty"`
+	Expires int    `json:"-"` // seconds; MessageData shows it
 }
 
 // TextOf is a plain text message.

@@ -73,6 +73,13 @@ type MessageData struct {
 	Expires int `json:"expires_in,omitempty"`
 }
 
+// The values of ReceiptData.Status.
+const (
+	ReceiptDelivered = "delivered"
+	ReceiptRead      = "read"
+	ReceiptPlayed    = "played"
+)
+
 // ReceiptData says how far messages have come with somebody.
 type ReceiptData struct {
 	IDs    []string  `json:"ids"`
@@ -103,6 +110,21 @@ type CallData struct {
 	Group Address   `json:"group,omitzero"`
 	At    time.Time `json:"timestamp"`
 }
+
+// The values of GroupData.Change.
+const (
+	GroupJoined      = "joined" // the account was added or joined, or somebody else by a link
+	GroupAdded       = "added"
+	GroupRemoved     = "removed"
+	GroupLeft        = "left"
+	GroupPromoted    = "promoted"
+	GroupDemoted     = "demoted"
+	GroupName        = "name"
+	GroupDescription = "description"
+	GroupSettings    = "settings" // Value names the setting: locked, announcement, ephemeral, deleted and so on
+	GroupPicture     = "picture"  // Value is the picture's id, "" where it was removed
+	GroupInvite      = "invite"   // Value is the new link
+)
 
 // GroupData is a change of a group.
 type GroupData struct {

@@ -153,6 +153,18 @@ func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
 	return max(low, 1) - 1, nil
 }
 
+// Find gives the event with one of the keys.
+func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (session.Event, bool, error) {
+	for _, key := range keys {
+		found, err := scanEvent(e.store.read.QueryRow(ctx,
+			"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND key=$2", string(id), key))
+		if err == nil || !errors.Is(err, sql.ErrNoRows) {
+			return found, err == nil, failure("find event", id, err)
+		}
+	}
+	return session.Event{}, false, nil
+}
+
 // Media implements events.Table.
 func (e *Events) Media(ctx context.Context, id session.ID, media string) (session.Event, error) {
 	found, err := scanEvent(e.store.read.QueryRow(ctx,

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -39,6 +40,7 @@ type Client struct {
 	sending chan struct{} // held by the one send in flight
 	gone    chan struct{} // closed when Close begins
 	down    chan struct{} // closed when the run is taken down
+	deaf    atomic.Bool   // what is received can be kept no longer
 	work    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -109,7 +111,7 @@ func (c *Client) configure() {
 	wa.SetPreLoginHTTPClient(socket)
 	wa.SetMediaHTTPClient(c.route.media)
 	// Register before connecting: events of the handshake would be lost otherwise.
-	wa.AddEventHandler(c.handle)
+	wa.AddEventHandlerWithSuccessStatus(c.handle)
 }
 
 // connect returns once the handshake is done. ctx may end the run at any time, now or later.
@@ -128,10 +130,20 @@ func (c *Client) connect(ctx context.Context) error {
 	return nil
 }
 
-// handle receives whatsmeow's events, on several of its goroutines at once. It never blocks and never calls back into
-// whatsmeow's handler list or socket.
-func (c *Client) handle(evt any) {
+// handle receives whatsmeow's events, on several of its goroutines at once, and reports whether WhatsApp may be told that
+// they arrived. It waits for nothing but the database, for what has to be kept, and never calls back into whatsmeow's
+// handler list or socket.
+func (c *Client) handle(evt any) bool {
 	defer c.recovered("event handler")
+	if kept, ours := c.receive(evt); ours {
+		return kept
+	}
+	c.observe(evt)
+	return true
+}
+
+// observe tells the machine what concerns it.
+func (c *Client) observe(evt any) {
 	in, ok := classify(evt, time.Now(), c.dialer.keepAliveStale)
 	if !ok {
 		c.note(evt)

@@ -47,6 +47,8 @@ type Config struct {
 	// several works in one transaction, and a work more than once. Default: a transaction for each.
 	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
 	Devices        Devices
+	Journal        Journal       // keeps what is received before WhatsApp is told that it arrived; nil: nobody wants it
+	Sent           Sent          // tells what could be chosen in a poll that the session sent; nil: nobody knows
 	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
 	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
 	// Proxy is the URL of the proxy of sessions that have none of their own: http, https or socks5, with credentials if
@@ -70,6 +72,8 @@ type Dialer struct {
 	devices        Devices
 	files          Files
 	uploads        *uploads
+	journal        Journal
+	sent           Sent
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
@@ -108,7 +112,7 @@ func New(cfg Config) (*Dialer, error) {
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: shared, devices: cfg.Devices,
+		db:       db, container: container, ratchets: shared, devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
 		files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil

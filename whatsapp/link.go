@@ -40,6 +40,7 @@ type link struct {
 	parked   bool // the reader is in Read
 	holding  bool // we are closing: nothing is handed on any more
 	ended    bool // whatsmeow was told of the end, and takes its socket down by itself
+	muted    bool // nothing is written any more
 }
 
 func newLink(conn io.ReadWriteCloser, onEnd func()) *link {
@@ -75,11 +76,28 @@ func (l *link) Read(p []byte) (int, error) {
 // Write passes our bytes on. Once our own close frame is out there is nothing to wait for.
 func (l *link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
-	n, err := l.conn.Write(p)
+	n, err := len(p), error(nil)
+	if !l.isMuted() {
+		n, err = l.conn.Write(p)
+	}
 	if goodbye {
 		_ = l.finish()
 	}
 	return n, err
+}
+
+// mute lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The connection is
+// about to be closed.
+func (l *link) mute() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.muted = true
+}
+
+func (l *link) isMuted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.muted
 }
 
 // Close is called by the WebSocket library when it gives the connection up.

@@ -9,6 +9,11 @@ import (
 	"wasup/store"
 )
 
+// journal is the log as the WhatsApp clients need it.
+type journal struct {
+	*events.Log
+}
+
 // startEvents starts what writes, reads and shortens the durable log. It ends after the sessions, whose last changes of
 // state belong in it.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {

@@ -62,6 +62,12 @@ func eventsComeBackAsTheyWereGiven(t *testing.T, st *store.Store) {
 	if !reflect.DeepEqual(carrier, given) {
 		t.Fatalf("the carrier is %+v", carrier)
 	}
+	if found, is, err := st.Events().Find(ctx, "51", "none", "k"); err != nil || !is || !reflect.DeepEqual(found, given) {
+		t.Fatalf("by its key it is %+v, %v, %v", found, is, err)
+	}
+	if _, is, err := st.Events().Find(ctx, "52", "k", ""); err != nil || is {
+		t.Fatalf("another session has it: %v, %v", is, err)
+	}
 	_, err = st.Events().Media(ctx, "52", "m1")
 	wantCode(t, err, session.CodeNotFound)
 }
