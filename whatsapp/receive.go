@@ -52,14 +52,16 @@ func (c *Client) receive(evt any) (kept, ours bool) {
 	if t.err == nil {
 		return true, true
 	}
-	if code := session.CodeOf(t.err); code == session.CodeInternal || code == session.CodeInvalidRequest {
+	switch session.CodeOf(t.err) {
+	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
 		// A bug, which another delivery would meet again, for ever.
 		c.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
 		return true, true
+	default:
+		c.deafen()
+		c.storeFailed(t.err)
+		return false, true
 	}
-	c.deafen()
-	c.storeFailed(t.err)
-	return false, true
 }
 
 // deafen ends what this run receives: nothing is kept and nothing is written any more, acknowledgements least of all.

@@ -94,10 +94,12 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	received := inbox{a.events, &a.box}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
-		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: spool, Log: a.log,
+		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
+		Journal: received, Sent: received.sent, KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: spool, Log: a.log,
 	})
 	if err != nil {
 		return err

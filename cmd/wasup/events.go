@@ -3,15 +3,50 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 
 	"wasup/events"
+	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
 )
 
-// journal is the log as the WhatsApp clients need it.
-type journal struct {
+// inbox is where the WhatsApp clients put what they receive. Receipts are noted in the outbox first: both are harmless to
+// repeat, and WhatsApp is told of neither before both are on disk.
+type inbox struct {
 	*events.Log
+	box *atomic.Pointer[outbox.Outbox]
+}
+
+func (i inbox) Append(ctx context.Context, list ...session.Event) error {
+	if box := i.box.Load(); box != nil {
+		for n := range list {
+			if list[n].Type != session.EventReceipt {
+				continue
+			}
+			var receipt session.ReceiptData
+			if err := json.Unmarshal(list[n].Data, &receipt); err != nil {
+				return err
+			}
+			if err := box.Receipt(ctx, list[n].Session, receipt); err != nil {
+				return err
+			}
+		}
+	}
+	return i.Log.Append(ctx, list...)
+}
+
+// sent gives what a message says that a session sent, as far as the outbox still has it.
+func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (session.Content, bool, error) {
+	box := i.box.Load()
+	if box == nil {
+		return session.Content{}, false, nil
+	}
+	message, err := box.Message(ctx, id, messageID)
+	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
+		return session.Content{}, false, nil
+	}
+	return message.Content, err == nil, err
 }
 
 // startEvents starts what writes, reads and shortens the durable log. It ends after the sessions, whose last changes of
