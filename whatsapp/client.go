@@ -334,11 +334,13 @@ func (c *Client) takeDown() {
 	defer close(c.down)
 	defer c.dialer.routes.release(c.route)
 	defer c.recovered("close")
+	// What whatsmeow still hands over is not kept any more, and so comes again. The handler stays: without one whatsmeow
+	// takes everything for handled, and a message that it marks so is not decrypted again.
+	c.deaf.Store(true)
 	if l := c.attempt.current(); l != nil {
 		c.disconnect(l)
 	}
 	c.end()
-	c.wa.RemoveEventHandlers()
 	c.work.Wait()
 	if c.ratchet != nil {
 		c.ratchet.close()

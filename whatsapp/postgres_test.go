@@ -18,7 +18,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	h := &house{t: t, server: newServer(t, sandbox.Config{}), store: st}
-	h.dialer = h.newDialer()
+	h.dialer = h.newDialer(deaf)
 	friend := h.phone()
 	l := h.ready("a", h.phone())
 	send := func(id string) error {

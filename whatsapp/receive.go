@@ -129,7 +129,8 @@ func (t *translation) of(evt any) (list []session.Event, ours bool) {
 func (t *translation) event(of session.EventType, key string, data any, remote *session.Remote) session.Event {
 	text, err := json.Marshal(data)
 	if err != nil {
-		panic(err) // numbers that are none, such as a place at NaN; contained by guarded
+		// Numbers that are none, such as a place at NaN. guarded contains it.
+		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
 	}
 	return session.Event{Session: t.c.run.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
 }

@@ -279,8 +279,10 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 		do   sandbox.MemberChange
 		name string
 	}{
-		{sandbox.AddMembers, session.GroupAdded}, {sandbox.PromoteMembers, session.GroupPromoted},
-		{sandbox.DemoteMembers, session.GroupDemoted}, {sandbox.RemoveMembers, session.GroupRemoved},
+		{sandbox.AddMembers, session.GroupAdded},
+		{sandbox.PromoteMembers, session.GroupPromoted},
+		{sandbox.DemoteMembers, session.GroupDemoted},
+		{sandbox.RemoveMembers, session.GroupRemoved},
 	} {
 		if err := h.peer.ChangeMembers(ctx, group, change.do, third.Number()); err != nil {
 			t.Fatal(err)

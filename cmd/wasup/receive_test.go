@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"testing"
+
+	"wasup/sandbox"
+	"wasup/session"
+)
+
+// loggedEvent is an event as GET …/events gives it.
+type loggedEvent struct {
+	ID        string          `json:"id"`
+	Seq       uint64          `json:"seq"`
+	Type      string          `json:"type"`
+	SessionID string          `json:"session_id"`
+	Data      json.RawMessage `json:"data"`
+}
+
+// logged waits until a session's log has so many events of a type and gives them.
+func (c caller) logged(t testing.TB, id string, of session.EventType, n int) []loggedEvent {
+	t.Helper()
+	var page struct {
+		Items []loggedEvent `json:"items"`
+	}
+	until(t, fmt.Sprintf("%d %s", n, of), func() bool {
+		answer := c.get("/v1/sessions/"+id+"/events?limit=500&types="+url.QueryEscape(string(of)), 1).is(200)
+		if err := json.Unmarshal(answer.body, &page); err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Items) >= n
+	})
+	return page.Items
+}
+
+func texts(t testing.TB, list []loggedEvent) (all []string) {
+	t.Helper()
+	for i := range list {
+		var data session.MessageData
+		if err := json.Unmarshal(list[i].Data, &data); err != nil || data.Content == nil {
+			t.Fatalf("%s: %v", list[i].Data, err)
+		}
+		all = append(all, data.Content.Text)
+	}
+	return all
+}
+
+func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
+	server := newSandbox(t, sandbox.Config{})
+	cfg := quick(server, newDSN(t))
+	child, c := serveChild(t, cfg)
+	own, err := server.AddPhone(sandbox.PhoneConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := server.AddPhone(sandbox.PhoneConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := own.Scan(bounded(t), c.get("/qr-code", 1).is(200).code()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "READY", func() bool { return c.get("/status", 1).is(200).fields["connected"] == true })
+	const rounds, each = 4, 25
+	var want []string
+	for round := range rounds {
+		ended := make(chan error, 1)
+		go func() {
+			for i := range each {
+				if _, err := peer.SendText(context.Background(), own.Number(), fmt.Sprintf("text %d.%d", round, i)); err != nil {
+					ended <- err
+					return
+				}
+			}
+			ended <- nil
+		}()
+		for i := range each {
+			want = append(want, fmt.Sprintf("text %d.%d", round, i))
+		}
+		// In the middle of it.
+		c.logged(t, "1", session.EventMessage, round*each+each/3)
+		child.kill()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		child, c = serveChild(t, cfg)
+		until(t, "the session is back", func() bool { return c.get("/readyz", 1).status == 200 })
+	}
+	got := texts(t, c.logged(t, "1", session.EventMessage, rounds*each))
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("logged\n%q, want\n%q", got, want)
+	}
+	if undecryptable := c.logged(t, "1", session.EventUndecryptable, 0); len(undecryptable) > 0 {
+		t.Errorf("%d could not be decrypted", len(undecryptable))
+	}
+	if n := server.Counters(); n.KeyReuses != 0 || len(n.UnknownQueries) != 0 {
+		t.Errorf("%d keys were used twice, unknown queries %v", n.KeyReuses, n.UnknownQueries)
+	}
+}
+
+func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	id := h.send(1, bruno.Number(), "read me").is(200).text("message_id")
+	arrived(t, bruno, id, sandbox.StatusRead)
+	until(t, "read", func() bool {
+		message, err := h.app.box.Load().Message(bounded(t), "1", id)
+		return err == nil && message.State == session.MessageRead && !message.DeliveredAt.IsZero()
+	})
+	statuses := h.logged(t, "1", session.EventStatus, 1)
+	last := session.StatusData{}
+	if err := json.Unmarshal(statuses[len(statuses)-1].Data, &last); err != nil || last.State != "read" || last.ID != id {
+		t.Errorf("the last status is %+v, %v", last, err)
+	}
+	if receipts := h.logged(t, "1", session.EventReceipt, 2); len(receipts) < 2 {
+		t.Errorf("%d receipts", len(receipts))
+	}
+}
