@@ -27,6 +27,7 @@ type lane struct {
 	gone    bool      // the session was deleted
 	paused  time.Time // nothing leaves before then
 	timer   *time.Timer
+	fresh   *Entry              // the only open message, which therefore need not be read
 	marked  map[string]struct{} // messages that are being sent, or will be next
 
 	// Of the goroutine, and of the one after it.
@@ -84,9 +85,7 @@ func (o *Outbox) work(l *lane) {
 	defer o.owned.Done()
 	broken := 0
 	for o.goOn(l) {
-		ctx, cancel := context.WithTimeout(o.base, o.options.StoreTimeout)
-		page, due, err := o.ledger.Next(ctx, l.id, time.Now(), pageSize)
-		cancel()
+		page, due, err := o.next(l)
 		switch {
 		case err != nil:
 			broken++
@@ -105,6 +104,23 @@ func (o *Outbox) work(l *lane) {
 			}
 		}
 	}
+}
+
+// next gives what the lane has to send. Where everything it has is known already, nobody asks the ledger.
+func (o *Outbox) next(l *lane) (page []Entry, due time.Time, err error) {
+	o.mu.Lock()
+	fresh, none := l.fresh, l.open <= 0 && !l.unsure
+	l.fresh = nil
+	o.mu.Unlock()
+	switch {
+	case fresh != nil:
+		return []Entry{*fresh}, time.Time{}, nil
+	case none:
+		return nil, time.Time{}, nil
+	}
+	ctx, cancel := context.WithTimeout(o.base, o.options.StoreTimeout)
+	defer cancel()
+	return o.ledger.Next(ctx, l.id, time.Now(), pageSize)
 }
 
 // goOn decides whether the lane's goroutine looks again, and ends its work where it does not.

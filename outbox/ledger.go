@@ -73,7 +73,7 @@ type Queue interface {
 	// Find gives the message with a key; false where there is none.
 	Find(ctx context.Context, id session.ID, key string) (Entry, bool, error)
 	// Next gives the first open messages that are due, in the order of their acceptance, and when the next one that is not
-	// due will be; zero where there is none.
+	// due will be; zero where there is none, and where more are due than the page has.
 	Next(ctx context.Context, id session.ID, now time.Time, limit int) (page []Entry, due time.Time, err error)
 	// Advance carries changes out in one commit, in their order, and says of each whether it was.
 	Advance(ctx context.Context, changes ...Change) ([]bool, error)

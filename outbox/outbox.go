@@ -232,6 +232,9 @@ func (o *Outbox) admit(e *Entry) {
 	o.mu.Lock()
 	if l := o.lanes[e.Session]; l != nil && (l.oldest.IsZero() || l.open == 1) {
 		l.oldest = since
+		if l.open == 1 && !l.unsure && e.SendAt.IsZero() {
+			l.fresh = e
+		}
 	}
 	o.mu.Unlock()
 	o.options.Observer.MessageChanged(session.MessageQueued, "")

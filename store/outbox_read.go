@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -39,20 +40,20 @@ func (o *Outbox) Next(ctx context.Context, id session.ID, now time.Time, limit i
 	if err != nil {
 		return nil, time.Time{}, failure(op, id, err)
 	}
-	due, err := o.rows(ctx, "session_id=$1 AND send_at>0 AND send_at<=$3 AND "+isOpen+" ORDER BY send_at, seq LIMIT $2",
-		string(id), limit, millis(now))
+	timed, err := o.rows(ctx, "session_id=$1 AND send_at>0 AND "+isOpen+" ORDER BY send_at, seq LIMIT $2", string(id), limit)
 	if err != nil {
 		return nil, time.Time{}, failure(op, id, err)
 	}
-	if len(due) > 0 {
-		page = append(page, due...)
-		slices.SortFunc(page, func(a, b row) int { return int(min(1, max(-1, a.seq-b.seq))) })
-		page = page[:min(limit, len(page))]
+	var due time.Time
+	for i := range timed {
+		if timed[i].SendAt.After(now) {
+			due = timed[i].SendAt
+			break
+		}
+		page = append(page, timed[i])
 	}
-	var next sql.NullInt64
-	err = o.store.read.QueryRow(ctx, "SELECT min(send_at) FROM wasup_outbox WHERE session_id=$1 AND send_at>$2 AND "+isOpen,
-		string(id), millis(now)).Scan(&next)
-	return entries(page), timeOf(next.Int64), failure(op, id, err)
+	slices.SortFunc(page, func(a, b row) int { return cmp.Compare(a.seq, b.seq) })
+	return entries(page[:min(limit, len(page))]), due, nil
 }
 
 // Backlog implements outbox.Ledger.
