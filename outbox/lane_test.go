@@ -365,10 +365,15 @@ func TestJitterOnlyEverAddsToThePause(t *testing.T) {
 			r.enqueue(t, fmt.Sprint(n))
 		}
 		time.Sleep(19*time.Second - time.Millisecond)
-		if n := len(r.line.sent); n >= 20 || n < 10 {
+		synctest.Wait()
+		r.line.mu.Lock()
+		n := len(r.line.sent)
+		r.line.mu.Unlock()
+		if n >= 20 || n < 10 {
 			t.Errorf("%d left within 19 s", n)
 		}
 		time.Sleep(19*time.Second + time.Millisecond)
+		synctest.Wait()
 		r.line.wantSent(t, 20)
 	})
 }

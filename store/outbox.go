@@ -201,7 +201,7 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 		set = strings.Replace(set, "attempts=attempts+$4", "attempts=$4, expires_at=0", 1)
 		where += " AND acked_at=0 AND body IS NOT NULL"
 	case c.To.Settled() && c.To != session.MessageFailed:
-		set += ", body=NULL, file=''"
+		set += dropContent
 	}
 	if c.Attempts != 0 {
 		where += " AND attempts=$10"
@@ -214,6 +214,9 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 	n, err := done.RowsAffected()
 	return n > 0, err
 }
+
+// dropContent deletes what nobody needs any more. The answers of a poll are needed to read the votes.
+const dropContent = ", body=CASE WHEN kind='poll' THEN body END, file=''"
 
 // literals lists states as SQL has them. The set is closed, so that none of them needs quoting.
 func literals(states []session.MessageState) string {

@@ -94,7 +94,7 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	}
 	_, err = o.store.write.Exec(ctx, `
 		UPDATE wasup_outbox SET state=$2, acked_at=$3, delivered_at=$4, read_at=$5, played_at=$6, updated_at=$7,
-			body=NULL, file='', error_code='', error_status=0, error_message='' WHERE seq=$1`,
+			error_code='', error_status=0, error_message=''`+dropContent+` WHERE seq=$1`,
 		entry.seq, string(state), millis(step.Acked), millis(delivered), millis(read), millis(played), millis(o.store.options.Now()))
 	if err != nil {
 		return nil, err

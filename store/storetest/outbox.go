@@ -191,6 +191,23 @@ func advance(t *testing.T, st *store.Store) {
 	}
 }
 
+func pollsKeepTheirAnswers(t *testing.T, st *store.Store) {
+	lodge(t, st, "51")
+	for _, how := range []string{"acked", "read"} {
+		given := entry("51", how)
+		given.Content = session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "?", Options: []string{"a", "b"}}}
+		e := enqueued(t, st, given)
+		if how == "acked" {
+			advanced(t, st, acked(&e))
+		} else {
+			must(t, receive(t, st, &e, session.MessageRead))
+		}
+		if m := messageOf(t, st, &e); m.Content.Poll == nil || len(m.Content.Poll.Options) != 2 {
+			t.Fatalf("%s: the poll is %+v", how, m.Content)
+		}
+	}
+}
+
 func failAndRequeue(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	given := entry("51", "k")

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"outbox/a session that is not there has no messages", enqueueForNobody},
 		{"outbox/changes are carried out from the states they name", advance},
 		{"outbox/a refusal is kept, and with its content queued again", failAndRequeue},
+		{"outbox/a poll keeps what its votes refer to", pollsKeepTheirAnswers},
 		{"outbox/a change and its event are one", eventsOfChanges},
 		{"outbox/only what was never begun can be discarded", discard},
 		{"outbox/the queue is in the order of acceptance", queueOrder},
