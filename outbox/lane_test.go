@@ -100,11 +100,13 @@ func TestWhatAnEarlierProcessLeftIsSentUnderTheStoredIDs(t *testing.T) {
 		died, cancel := context.WithCancel(t.Context())
 		cancel()
 		wantCode(t, r.Close(died), session.CodeTimeout)
-		r.line.auto = true
 		r.open(t, Options{})
+		synctest.Wait()
 		if s := r.Stats(); s.Open != 2 {
 			t.Fatalf("stats are %+v", s)
 		}
+		r.line.acknowledge()
+		r.line.acknowledge()
 		synctest.Wait()
 		if got := ids(r.line.wantSent(t, 2)); !slices.Equal(got, []string{first, second}) {
 			t.Fatalf("sent %v, want %s and %s", got, first, second)
