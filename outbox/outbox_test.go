@@ -252,6 +252,7 @@ func TestASendThatCouldNotBeginIsForgotten(t *testing.T) {
 			r.line.mu.Unlock()
 			r.line.refuse(code)
 			wantCode(t, <-answered, code)
+			synctest.Wait()
 			if stored := r.ledger.all(); len(stored) != 0 {
 				t.Errorf("after %s the ledger has %+v", code, stored)
 			}
