@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/configs"
+	"wasup/sandbox"
+	"wasup/session"
+)
+
+// queue posts a message that nobody waits for, and gives its id.
+func (h *house) queue(to *sandbox.Phone, text string, rest ...string) string {
+	h.t.Helper()
+	return h.message("", posted(to, text, rest...)).is(202).text("id")
+}
+
+func posted(to *sandbox.Phone, text string, rest ...string) string {
+	return `{"to":"` + to.Number() + `","text":"` + text + `"` + strings.Join(rest, "") + `}`
+}
+
+// comesTo waits until a message of session 1 has reached a state, and gives its answer.
+func (h *house) comesTo(id, state string) (a answer) {
+	h.t.Helper()
+	until(h.t, "message "+id+" is "+state, func() bool {
+		a = h.v1("GET", "/1/messages/"+id, "").is(200)
+		return a.fields["state"] == state
+	})
+	return a
+}
+
+// wantReceived wants exactly these texts on the phone, in this order and each once.
+func wantReceived(t testing.TB, phone *sandbox.Phone, want []string) {
+	t.Helper()
+	if got := received(phone); !slices.Equal(got, want) {
+		t.Errorf("the phone has\n%q, want\n%q", got, want)
+	}
+}
+
+func wantClean(t testing.TB, server *sandbox.Server) {
+	t.Helper()
+	if c := server.Counters(); c.KeyReuses != 0 {
+		t.Errorf("%d message keys were used twice", c.KeyReuses)
+	}
+}
+
+func TestWhatIsQueuedLeavesInOrderAfterARestartOfTheProcess(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.v1("POST", "/1/stop", "").is(200)
+	var want []string
+	last := ""
+	for n := range 40 { // more than one page
+		want = append(want, fmt.Sprint("text ", n))
+		last = h.queue(bruno, want[n])
+	}
+	never := h.queue(bruno, "never")
+	h.v1("POST", "/1/messages/"+never+"/cancel", "").is(200).with("state", "cancelled")
+	h = h.reopen()
+	if metrics := string(h.get("/metrics", 1).is(200).body); !strings.Contains(metrics, "\nwasup_outbox_messages 40\n") {
+		t.Error("the backlog is not in the metrics")
+	}
+	h.comesTo(last, "queued")
+	h.v1("POST", "/1/start", "").is(200)
+	arrived(t, bruno, last, sandbox.StatusRead)
+	wantReceived(t, bruno, want)
+	h.comesTo(never, "cancelled")
+	wantClean(t, h.server)
+}
+
+func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
+	server := newSandbox(t, sandbox.Config{})
+	cfg := quick(server, newDSN(t))
+	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.close()
+	var accepted []string // texts, in the order in which they were accepted
+	n := 0
+	for range 6 {
+		dead, call := serveChild(t, cfg)
+		posts := make(chan struct{}, 1<<16) // one for each that was accepted; closed with the last one
+		go func() {
+			defer close(posts)
+			for { // one after the other, so that their order is known, until the process is gone
+				text := fmt.Sprint("text ", n)
+				a, err := call.try(context.Background(), http.MethodPost, "/v1/sessions/1/messages", 1, posted(bruno, text),
+					[]string{"Idempotency-Key", fmt.Sprint(n)})
+				if err != nil {
+					return // perhaps it was accepted: the next process is asked with the same key
+				}
+				if a.status != http.StatusAccepted && a.status != http.StatusOK {
+					t.Errorf("%d %s", a.status, a.body)
+					return
+				}
+				accepted = append(accepted, text)
+				n++
+				posts <- struct{}{}
+			}
+		}()
+		for range rand.IntN(30) {
+			<-posts
+		}
+		moment := time.NewTimer(rand.N(300 * time.Millisecond))
+		<-moment.C
+		dead.kill()
+		for range posts { //nolint:revive // until it is closed
+		}
+	}
+	h = open(t, server, cfg, seams{})
+	// Only what was accepted last and not answered is asked for again.
+	last := h.message("", posted(bruno, fmt.Sprint("text ", n)), "Idempotency-Key", fmt.Sprint(n)).text("id")
+	accepted = append(accepted, fmt.Sprint("text ", n))
+	arrived(t, bruno, last, sandbox.StatusRead)
+	wantReceived(t, bruno, accepted)
+	wantClean(t, server)
+	t.Logf("%d messages over 6 kills", len(accepted))
+}
+
+func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 5 * time.Second })
+	ana := h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.send(1, bruno.Number(), "warm").is(200)
+	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})
+	// Nobody answers, so that no receipt stands in for the acknowledgement.
+	carla := h.phone(sandbox.ScriptSilent)
+	id := h.queue(carla, "once")
+	h.queue(bruno, "behind it")
+	h.comes(1, session.DisconnectedRecoverable, session.CauseAckOverdue)
+	h.ready(1)
+	h.comesTo(id, "server_ack")
+	until(t, "the phone has it", func() bool { return len(received(carla)) == 1 })
+	until(t, "the other phone has both", func() bool { return len(received(bruno)) == 2 })
+	wantReceived(t, carla, []string{"once"})
+	wantReceived(t, bruno, []string{"warm", "behind it"})
+}
+
+func TestWhatWhatsAppRefusedIsQueuedAgainByAPersonOnly(t *testing.T) {
+	h := newHouse(t)
+	ana := h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	for _, code := range []int{479, 463, 400} {
+		h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Account: ana.Number(), Code: code, Count: 1})
+		id := h.queue(bruno, fmt.Sprint("refused with ", code))
+		cause := map[bool]string{true: "restricted", false: "send_failed"}[code == 463]
+		h.comesTo(id, "failed").with("cause", cause, "can_requeue", true)
+		h.v1("POST", "/1/messages/"+id+"/requeue", "").is(200)
+		arrived(t, bruno, id, sandbox.StatusRead)
+		h.comesTo(id, "server_ack")
+		h.v1("POST", "/1/messages/"+id+"/requeue", "").is(409).with("code", "wrong_state")
+	}
+	wantReceived(t, bruno, []string{"refused with 479", "refused with 463", "refused with 400"})
+}
+
+func TestAMessageForLaterIsPassedAndOneThatRanOutIsNeverSent(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	at, err := json.Marshal(time.Now().Add(3 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := h.queue(bruno, "later", `,"send_at":`, string(at))
+	first := h.queue(bruno, "first")
+	arrived(t, bruno, first, sandbox.StatusRead)
+	h.v1("POST", "/1/stop", "").is(200)
+	expired := h.queue(bruno, "expired", `,"expires_in":1`)
+	h.comesTo(expired, "failed").with("cause", "expired")
+	h.v1("POST", "/1/start", "").is(200)
+	arrived(t, bruno, later, sandbox.StatusRead)
+	wantReceived(t, bruno, []string{"first", "later"})
+}
+
+func TestALockedDatabaseRefusesMessagesAndLosesNone(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.v1("POST", "/1/stop", "").is(200)
+	var want []string
+	last := ""
+	for n := range 5 {
+		want = append(want, fmt.Sprint("text ", n))
+		last = h.queue(bruno, want[n])
+	}
+	db := connect(t, h.cfg.Store.DSN)
+	tx, err := db.BeginTx(bounded(t), nil) // another program holds the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := posted(bruno, "refused")
+	h.message("", refused, "Idempotency-Key", "k").is(503).with("code", "store_locked")
+	h.message("", refused, "Idempotency-Key", "k").is(503)
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	h.v1("POST", "/1/start", "").is(200)
+	arrived(t, bruno, last, sandbox.StatusRead)
+	wantReceived(t, bruno, want)
+	retried := h.message("", refused, "Idempotency-Key", "k").is(202).text("id")
+	arrived(t, bruno, retried, sandbox.StatusRead)
+	wantReceived(t, bruno, append(want, "refused"))
+	wantClean(t, h.server)
+}
