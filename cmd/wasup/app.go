@@ -121,10 +121,13 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.serve(db, box, spool); err != nil {
 		return err
 	}
-	return a.sessions.Boot(ctx)
+	if err := a.sessions.Boot(ctx); err != nil {
+		return err
+	}
+	return a.listen()
 }
 
-// serve begins to answer HTTP, which needs everything else.
+// serve makes what answers HTTP, which needs everything else.
 func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) error {
 	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
 	if err != nil {
@@ -143,10 +146,12 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) err
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
 	)
-	if err != nil {
-		return err
-	}
-	if _, err = a.http.Listen(a.cfg.HTTP.Listen); err != nil {
+	return err
+}
+
+// listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
+func (a *App) listen() error {
+	if _, err := a.http.Listen(a.cfg.HTTP.Listen); err != nil {
 		return err
 	}
 	a.onStop("http", a.http.Shutdown)
