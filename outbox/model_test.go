@@ -85,6 +85,8 @@ func (w *world) Ready(session.ID) bool {
 }
 
 func (w *world) breaks(format string, args ...any) {
+	w.told.Lock()
+	defer w.told.Unlock()
 	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
 }
 
