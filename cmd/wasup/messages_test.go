@@ -336,3 +336,32 @@ func TestChatsAndContactsAreServedOverREST(t *testing.T) {
 	h.v1("POST", "/1/chats/"+bruno.Number()+"/presence", `{"state":"typing"}`).is(409).with("code", "session_not_ready")
 	h.v1("POST", "/1/contacts/check", `{"phones":["34600111222"]}`).is(409).with("code", "session_not_ready")
 }
+
+func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	before := h.sent(`{"to":"`+bruno.Number()+`","text":"before"}`, "Idempotency-Key", "k0")
+	body := `{"to":"` + bruno.Number() + `","text":"hola","media":{"base64":"` + base64.StdEncoding.EncodeToString(picture(t)) + `"}}`
+	tx, err := connect(t, h.cfg.Store.DSN).BeginTx(bounded(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := h.message("", body, "Idempotency-Key", "k1").is(503)
+	if code := refused.text("code"); code != "store_locked" && code != "store_unavailable" {
+		t.Errorf("%s", refused.body)
+	}
+	if refused.header.Get("Retry-After") == "" || strings.Contains(string(refused.body), "SQL") {
+		t.Errorf("Retry-After %q, %s", refused.header.Get("Retry-After"), refused.body)
+	}
+	// What was accepted before is told all the same.
+	h.v1("GET", "/1/messages/"+before, "").is(200)
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	id := h.sent(body, "Idempotency-Key", "k1")
+	same(t, "after the lock", arrived(t, bruno, id, sandbox.StatusRead), picture(t))
+	if got := received(bruno); len(got) != 2 {
+		t.Errorf("the phone has %q", got)
+	}
+}
