@@ -13,6 +13,9 @@ type Messages interface {
 	// Enqueue commits a message and returns it as it is stored. existed: the session already had one with this key and
 	// the same body; another body is session.CodeIdempotencyReuse. The session must exist and need not be READY.
 	Enqueue(ctx context.Context, request session.MessageRequest) (message session.Message, existed bool, err error)
+	// Known gives the message that Enqueue would answer the request's key with, by what the request's Fingerprint says of
+	// its content; false where Enqueue would accept a new one.
+	Known(ctx context.Context, request session.MessageRequest) (message session.Message, known bool, err error)
 	// Wait returns the message once it has reached the state, can come no further by itself, or ctx has ended; the last
 	// is no error: its state says how far it is.
 	Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error)

@@ -231,6 +231,14 @@ func (v1Someone) Schema(huma.Registry) *huma.Schema {
 	return s
 }
 
+// MarshalJSON writes what was read.
+func (s v1Someone) MarshalJSON() ([]byte, error) {
+	if s.text != "" {
+		return json.Marshal(s.text)
+	}
+	return json.Marshal(s.address)
+}
+
 func (s *v1Someone) UnmarshalJSON(text []byte) error {
 	if len(text) > 0 && text[0] == '"' {
 		return json.Unmarshal(text, &s.text)

@@ -16,6 +16,7 @@ import (
 // scriptedMessages answers in the place of the outbox, the files on disk and WhatsApp.
 type scriptedMessages struct {
 	enqueue func(ctx context.Context, request session.MessageRequest) (session.Message, bool, error)
+	known   func(request session.MessageRequest) (session.Message, bool, error)
 	wait    func(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error)
 	message func(verb string, id session.ID, messageID string) (session.Message, error)
 	page    func(filter session.MessageFilter) ([]session.Message, string, error)
@@ -48,6 +49,13 @@ func (f *folder) names() []string {
 
 func (f *scriptedMessages) Enqueue(ctx context.Context, request session.MessageRequest) (session.Message, bool, error) {
 	return f.enqueue(ctx, request)
+}
+
+func (f *scriptedMessages) Known(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	if f.known == nil {
+		return session.Message{}, false, nil
+	}
+	return f.known(request)
 }
 
 func (f *scriptedMessages) Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error) {

@@ -2,6 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -46,17 +49,7 @@ func v1SendMessage(s *Server, k *call) error {
 	if err != nil {
 		return err
 	}
-	request, err := s.requestOf(in, k.id, &asked)
-	if err != nil {
-		return err
-	}
-	request.Key = key
-	ctx, cancel := context.WithTimeout(s.work, s.cfg.StartTimeout)
-	defer cancel()
-	message, existed, err := s.deps.Messages.Enqueue(ctx, request)
-	if !existed && !refusedByOutbox(session.CodeOf(err)) {
-		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
-	}
+	message, existed, err := s.enqueue(in, k.id, key, &asked)
 	if err != nil {
 		return err
 	}
@@ -70,6 +63,32 @@ func v1SendMessage(s *Server, k *call) error {
 	}
 	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.id)+"/messages/"+message.ID)
 	return s.accepted(k, &message, until)
+}
+
+// enqueue has a message stored, or finds the one that its key was used for.
+func (s *Server) enqueue(in *incoming, id session.ID, key string, asked *v1MessageNew) (message session.Message, existed bool, err error) {
+	request, err := s.draft(in, id, key, asked)
+	if err != nil {
+		return message, false, err
+	}
+	if key != "" && request.Fingerprint != "" {
+		ctx, cancel := context.WithTimeout(s.work, s.cfg.StartTimeout)
+		message, existed, err = s.deps.Messages.Known(ctx, request)
+		cancel()
+		if err != nil || existed {
+			return message, existed, err
+		}
+	}
+	if err := in.complete(&request, asked); err != nil {
+		return message, false, err
+	}
+	ctx, cancel := context.WithTimeout(s.work, s.cfg.StartTimeout)
+	defer cancel()
+	message, existed, err = s.deps.Messages.Enqueue(ctx, request)
+	if !existed && !refusedByOutbox(session.CodeOf(err)) {
+		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
+	}
+	return message, existed, err
 }
 
 // refusedByOutbox reports the codes by which the outbox says that it took nothing.
@@ -174,10 +193,9 @@ func v1KeyOf(c *fiber.Ctx) (string, error) {
 	return key, nil
 }
 
-// requestOf is the request for the outbox, with its file on disk. in has the file that came with the request, and gets
-// the one that was fetched.
-func (s *Server) requestOf(in *incoming, id session.ID, asked *v1MessageNew) (session.MessageRequest, error) {
-	request := session.MessageRequest{Session: id}
+// draft is the request for the outbox without its file.
+func (s *Server) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (session.MessageRequest, error) {
+	request := session.MessageRequest{Session: id, Key: key}
 	var err error
 	if request.To, err = session.ParseRecipient(asked.To); err != nil {
 		return request, err
@@ -191,15 +209,35 @@ func (s *Server) requestOf(in *incoming, id session.ID, asked *v1MessageNew) (se
 	if request.Content, err = asked.content(); err != nil {
 		return request, err
 	}
+	if asked.Media != nil && in.file == nil {
+		request.Fingerprint, err = fingerprint(*asked, request.To)
+	}
+	return request, err
+}
+
+// fingerprint is what was asked for, however it was spelled, without getting the file: an address may lead nowhere by
+// the time a request is repeated.
+func fingerprint(asked v1MessageNew, to session.Recipient) (string, error) {
+	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // when is not what
+	canonical, err := json.Marshal(asked)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// complete gets the file of a message, if it has one, and checks the whole.
+func (in *incoming) complete(request *session.MessageRequest, asked *v1MessageNew) (err error) {
 	if m := asked.Media; m != nil {
-		if request.Content.Media, err = in.mediaOf(m, session.Kind(asked.Kind), request); err != nil {
-			return request, err
+		if request.Content.Media, err = in.mediaOf(m, session.Kind(asked.Kind), *request); err != nil {
+			return err
 		}
 		if asked.Kind == "" {
 			request.Content.Kind = kindOfFile(request.Content.Media.Mime)
 		}
 	}
-	return request, check(request)
+	return check(*request)
 }
 
 // check says what is wrong with a message before it is stored.

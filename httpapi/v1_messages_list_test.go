@@ -381,3 +381,40 @@ func TestAConnectionGoesOnAfterAnUpload(t *testing.T) {
 		}
 	}
 }
+
+func TestARepeatedRequestIsAnsweredWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	prints := make(map[string]int)
+	f.known = func(request session.MessageRequest) (session.Message, bool, error) {
+		if request.Content.Media != nil || request.Key != "k" || request.Fingerprint == "" {
+			t.Errorf("asked about %+v", request)
+		}
+		prints[request.Fingerprint]++
+		return stored(request, session.MessageServerAck), true, nil
+	}
+	f.enqueue = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
+		return session.Message{}, false, failing(session.CodeInternal)
+	}
+	f.fetch = func(string) (string, error) { return "", failing(session.CodeFetchFailed) }
+	r := newRig(t, Config{}, &f)
+	for _, body := range []string{
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/1"},"mentions":["5491155550102"]}`,
+		`{"mentions":["5491155550102"],"media":{"url":"https://a.example/1"},"kind":"image","to":"+54 9 11 5555-0101@c.us","expires_in":60}`,
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/2"},"mentions":["5491155550102"]}`,
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/1"},"mentions":["5491155550103"]}`,
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/1"},"mentions":[{"lid":"987654321@lid"}]}`,
+		`{"to":"5491155550101","media":{"upload":"gone"}}`,
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody, "Idempotency-Key: k")
+		if answer.status != 200 || answer.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s: %d %s", body, answer.status, answer.body)
+		}
+	}
+	if len(prints) != 5 {
+		t.Errorf("%d requests were told apart, expected 5: %v", len(prints), prints)
+	}
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", `{"to":"5491155550101","media":{"url":"https://a.example/1"}}`, jsonBody); answer.status != 502 {
+		t.Errorf("without a key: %d %s", answer.status, answer.body)
+	}
+}

@@ -72,6 +72,10 @@ func hashOf(domain string, parts ...string) [sha256.Size]byte {
 // draft is the entry of a request.
 func draft(r session.MessageRequest) Entry {
 	hash := bodyHash(r.To, r.Content)
+	if r.Fingerprint != "" {
+		whole := hashOf("wasup/message-request/v1", string(r.To), r.Fingerprint)
+		hash = hex.EncodeToString(whole[:])
+	}
 	return Entry{BodyHash: hash, Message: session.Message{
 		Session: r.Session, ID: NewMessageID(r.Session, r.Key, hash), Key: r.Key, To: r.To, Content: r.Content,
 		State: session.MessageQueued, SendAt: r.SendAt, ExpiresAt: r.ExpiresAt,

@@ -145,6 +145,18 @@ func (o *Outbox) Enqueue(ctx context.Context, request session.MessageRequest) (m
 	return entry.Message, existed, err
 }
 
+// Known gives the message that Enqueue would answer the request's key with; false where it would accept a new one. Only
+// To, Key and Fingerprint or Content count, so that a caller who repeats a request need not get its file again. Errors:
+// CodeIdempotencyReuse and those of the ledger.
+func (o *Outbox) Known(ctx context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	if request.Key == "" {
+		return session.Message{}, false, nil
+	}
+	entry := draft(request)
+	stored, found, err := o.find(ctx, &entry)
+	return stored.Message, found, err
+}
+
 func (o *Outbox) enqueue(ctx context.Context, entry Entry) (Entry, bool, error) {
 	if err := o.reserve(entry.Session); err != nil {
 		return o.replay(ctx, &entry, err)

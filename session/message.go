@@ -42,12 +42,15 @@ func (s MessageState) Reached(until MessageState) bool {
 
 // MessageRequest asks for one message to be sent.
 type MessageRequest struct {
-	Session   ID
-	To        Recipient
-	Content   Content
-	Key       string    // the Idempotency-Key, "" where the caller gave none
-	SendAt    time.Time // not before then; zero: at once
-	ExpiresAt time.Time // not after then; zero: no limit
+	Session ID
+	To      Recipient
+	Content Content
+	Key     string // the Idempotency-Key, "" where the caller gave none
+	// Fingerprint says what was asked for where Content cannot say it without a file that has to be got first: requests
+	// with the same one ask for the same message. "": requests with the same recipient and content do.
+	Fingerprint string
+	SendAt      time.Time // not before then; zero: at once
+	ExpiresAt   time.Time // not after then; zero: no limit
 }
 
 // Message is an outgoing message as the ledger has it. Session and ID identify it.

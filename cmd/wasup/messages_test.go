@@ -365,3 +365,23 @@ func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
 		t.Errorf("the phone has %q", got)
 	}
 }
+
+func TestARepeatedRequestIsAnsweredWhenItsFileIsGone(t *testing.T) {
+	h := newHouse(t, privately)
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(picture(t)) }))
+	body := `{"to":"` + bruno.Number() + `","media":{"url":"` + server.URL + `/a.png"}}`
+	id := h.sent(body, "Idempotency-Key", "k")
+	server.Close()
+	if again := h.message("", body, "Idempotency-Key", "k").is(200); again.text("id") != id || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s", again.body)
+	}
+	h.message("", strings.Replace(body, "a.png", "b.png", 1), "Idempotency-Key", "k").is(422).with("code", "idempotency_reuse")
+	h.message("", `{"to":"`+bruno.Number()+`","text":"x"}`, "Idempotency-Key", "k").is(422).with("code", "idempotency_reuse")
+	h.message("", body, "Idempotency-Key", "k2").is(502).with("code", "fetch_failed")
+	same(t, "the file", arrived(t, bruno, id, sandbox.StatusRead), picture(t))
+	if got := received(bruno); len(got) != 1 {
+		t.Errorf("the phone has %q", got)
+	}
+}
