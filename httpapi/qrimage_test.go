@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/png"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,8 +56,13 @@ func TestAnIndependentDecoderReadsBackTheExactCode(t *testing.T) {
 // It chooses the mask by itself, so its symbol must be ours under one of them.
 func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
 	t.Parallel()
+	// The other encoder packs a run of capitals and digits tighter where that saves bits, which takes 15 of them.
+	packed := regexp.MustCompile(`[0-9A-Z $%*+\-./:]{12,}`)
 	for range 20 {
 		code := randomCode(48)
+		for packed.MatchString(code) {
+			code = randomCode(48)
+		}
 		other, err := qrcode.New(code, qrcode.Medium)
 		if err != nil {
 			t.Fatal(err)

@@ -327,6 +327,10 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 		}
 		last := (*got)[len(*got)-1]
 		want.Session, want.Key = "shop", "k"
+		if elsewhere := strings.Contains(body, `"media":{"url"`) || strings.Contains(body, `"upload"`); (last.Fingerprint != "") != elsewhere {
+			t.Errorf("%s: fingerprint %q", body, last.Fingerprint)
+		}
+		last.Fingerprint = ""
 		if m := last.Content.Media; m != nil {
 			if m.File == "" || len(m.SHA256) != 64 {
 				t.Errorf("media %+v", m)
