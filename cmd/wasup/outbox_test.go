@@ -155,7 +155,7 @@ func TestWhatWhatsAppRefusedIsQueuedAgainByAPersonOnly(t *testing.T) {
 		h.comesTo(id, "failed").with("cause", cause, "can_requeue", true)
 		h.v1("POST", "/1/messages/"+id+"/requeue", "").is(200)
 		arrived(t, bruno, id, sandbox.StatusRead)
-		h.comesTo(id, "server_ack")
+		h.comesTo(id, "read")
 		h.v1("POST", "/1/messages/"+id+"/requeue", "").is(409).with("code", "wrong_state")
 	}
 	wantReceived(t, bruno, []string{"refused with 479", "refused with 463", "refused with 400"})
