@@ -75,8 +75,8 @@ func (s *Spool) Fetch(ctx context.Context, address string, hint session.FileHint
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
 		return session.Media{}, &session.Error{
-			Code: session.CodeInvalidRequest, Op: opFetch, Field: "url",
-			Message: "url: expected an http or https address without user and password",
+			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // as a message has it
+			Message: "media.url: expected an http or https address without user and password",
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)

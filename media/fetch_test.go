@@ -85,7 +85,7 @@ func TestABadAddressIsNamed(t *testing.T) {
 	for _, address := range []string{"", "x", "/etc/passwd", "file:///etc/passwd", "ftp://example.com/a", "http://", "http://user:password@example.com/", "http://[::1", "gopher://example.com"} {
 		_, err := spool.Fetch(t.Context(), address, session.FileHint{})
 		var e *session.Error
-		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != "url" {
+		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != "media.url" {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

@@ -69,6 +69,57 @@ func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
 	}
 }
 
+// held adds to a JPEG how the camera was held.
+func held(picture []byte, orientation byte, little bool) []byte {
+	tiff := []byte{'M', 'M', 0, '*', 0, 0, 0, 8, 0, 2, 1, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0}
+	if little {
+		tiff = []byte{'I', 'I', '*', 0, 8, 0, 0, 0, 2, 0, 0, 1, 4, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0}
+	}
+	body := append([]byte("Exif\x00\x00"), tiff...)
+	out := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(body) + 2)}, body...)
+	return append(out, picture[2:]...)
+}
+
+func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
+	spool, _ := newSpool(t)
+	// A red corner, which each way of holding a camera stores elsewhere.
+	const width, height = 60, 40
+	corner := func(right, bottom bool) []byte {
+		m := image.NewRGBA(image.Rect(0, 0, width, height))
+		for x := range width {
+			for y := range height {
+				m.SetRGBA(x, y, color.RGBA{B: 255, A: 255})
+				if (x >= width/2) == right && (y >= height/2) == bottom {
+					m.SetRGBA(x, y, color.RGBA{R: 255, A: 255})
+				}
+			}
+		}
+		return encoded(t, "image/jpeg", m)
+	}
+	for orientation, where := range map[byte]struct{ right, bottom, turned bool }{
+		0: {}, 1: {}, 2: {right: true}, 3: {right: true, bottom: true}, 4: {bottom: true}, 9: {},
+		5: {turned: true}, 6: {bottom: true, turned: true}, 7: {right: true, bottom: true, turned: true}, 8: {right: true, turned: true},
+	} {
+		for _, little := range []bool{false, true} {
+			known := put(t, spool, held(corner(where.right, where.bottom), orientation, little), session.FileHint{})
+			wantWidth, wantHeight := width, height
+			if where.turned {
+				wantWidth, wantHeight = height, width
+			}
+			small, err := jpeg.Decode(bytes.NewReader(known.Thumbnail))
+			if err != nil || known.Width != wantWidth || known.Height != wantHeight || small.Bounds().Dx() != wantWidth {
+				t.Fatalf("%d: %d by %d, %v", orientation, known.Width, known.Height, err)
+			}
+			if r, _, b, _ := small.At(5, 5).RGBA(); r < b {
+				t.Errorf("%d: the corner is not at the top left", orientation)
+			}
+			if r, _, b, _ := small.At(wantWidth-6, wantHeight-6).RGBA(); r > b {
+				t.Errorf("%d: the corner is at the bottom right", orientation)
+			}
+		}
+	}
+}
+
 // pngOf is a PNG that claims a size and has no picture.
 func pngOf(width, height uint32) []byte {
 	header := append([]byte("IHDR"), binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)...)
@@ -200,6 +251,7 @@ func FuzzWhateverComesIsKept(f *testing.F) {
 	spool, _ := newSpool(f)
 	f.Add(oggOf("OpusHead", 2))
 	f.Add(pngOf(10, 10))
+	f.Add(held(encoded(f, "image/jpeg", picture(8, 8)), 6, true))
 	f.Add([]byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) == 0 {

@@ -58,7 +58,14 @@ func (s *Spool) look(r io.ReadSeeker, known *session.Media) error {
 	if err != nil || facts.Width <= 0 || facts.Height <= 0 || facts.Width > math.MaxUint16 || facts.Height > math.MaxUint16 {
 		return nil //nolint:nilerr // a file may be anything
 	}
+	if _, err = r.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	held := orientationOf(r)
 	known.Width, known.Height = facts.Width, facts.Height
+	if held.turned() {
+		known.Width, known.Height = facts.Height, facts.Width
+	}
 	if known.Animated, err = isAnimated(r); err != nil {
 		return err
 	}
@@ -74,7 +81,7 @@ func (s *Spool) look(r io.ReadSeeker, known *session.Media) error {
 	if err != nil {
 		return nil //nolint:nilerr // as above
 	}
-	known.Thumbnail = thumbnail(picture)
+	known.Thumbnail = thumbnail(picture, held)
 	return nil
 }
 
@@ -92,13 +99,13 @@ func isAnimated(r io.ReadSeeker) (bool, error) {
 }
 
 // thumbnail is a small JPEG; nil where there is none.
-func thumbnail(picture image.Image) []byte {
+func thumbnail(picture image.Image, held orientation) []byte {
 	bounds := picture.Bounds()
 	// In two steps: a coarse one that reads few of the pixels, and a fine one.
 	if longer := max(bounds.Dx(), bounds.Dy()); longer > 8*thumbnailSide {
 		picture = scaled(picture, 4*thumbnailSide, draw.ApproxBiLinear)
 	}
-	small := scaled(picture, thumbnailSide, draw.CatmullRom)
+	small := held.stand(scaled(picture, thumbnailSide, draw.CatmullRom))
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
 		return nil
@@ -107,7 +114,7 @@ func thumbnail(picture image.Image) []byte {
 }
 
 // scaled shrinks a picture to a longer side, on white, since a JPEG has no transparency. It enlarges nothing.
-func scaled(picture image.Image, side int, how draw.Scaler) image.Image {
+func scaled(picture image.Image, side int, how draw.Scaler) *image.RGBA {
 	from := picture.Bounds()
 	width, height := from.Dx(), from.Dy()
 	if longer := max(width, height); longer > side {
