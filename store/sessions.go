@@ -167,7 +167,8 @@ func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 // Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver. Deleting what
 // is not there is no error.
 func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
-	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+	// With the other works, because deliveries that run write to the webhooks' rows too.
+	err := s.store.Commit(ctx, func(ctx context.Context) error {
 		if _, err := s.store.write.Exec(ctx, "DELETE FROM wasup_outbox WHERE session_id=$1", string(id)); err != nil {
 			return err
 		}
