@@ -160,11 +160,29 @@ func (b *browser) misses(selector, text string) {
 // press clicks with the mouse on the element of a selector that shows a text, once it can be used.
 func (b *browser) press(selector, text string) {
 	b.t.Helper()
+	for {
+		b.mark(selector, text)
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS("[data-pressed]")))
+		cancel()
+		switch {
+		case err == nil:
+			return
+		case strings.Contains(err.Error(), "Could not find node"):
+			// It was drawn anew in the meantime, and so was not pressed.
+		default:
+			b.t.Fatalf("press %s: %v", text, err)
+		}
+	}
+}
+
+// mark finds the element of a selector that shows a text, once it can be used.
+func (b *browser) mark(selector, text string) {
+	b.t.Helper()
 	b.holds(fmt.Sprintf("%s %q can be pressed", selector, text),
 		`{ const found = `+visible+`.find((e) => !e.disabled && e.innerText.includes(args[1]));
 		document.querySelectorAll("[data-pressed]").forEach((e) => e.removeAttribute("data-pressed"));
 		found?.setAttribute("data-pressed", ""); return Boolean(found); }`, selector, text)
-	b.do("press "+text, chromedp.Click(chromedp.CSS("[data-pressed]")))
 }
 
 // writes types into a field, in place of what it holds.

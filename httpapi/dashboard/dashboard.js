@@ -92,6 +92,14 @@ function matching() {
     .sort((a, b) => inOrder.compare(a.id, b.id));
 }
 
+// place makes nodes the children of a parent. What stays is not moved: a node that is taken out and put back between the
+// press and the release of a mouse is not clicked.
+function place(parent, nodes) {
+  const stay = new Set(nodes);
+  for (const child of [...parent.children]) if (!stay.has(child)) child.remove();
+  nodes.forEach((node, i) => { if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] ?? null); });
+}
+
 function showSessions() {
   const all = matching();
   const before = new Map([...$("sessions").children].map((node) => [node.dataset.drawn, node]));
@@ -108,7 +116,7 @@ function showSessions() {
       el("td", {}, next ? until(next) : "—"), el("td", {}, String(restarts)));
   });
   if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session fits." : live ? "No session yet. New session makes one and shows its QR." : "Reading…")));
-  $("sessions").replaceChildren(...rows);
+  place($("sessions"), rows);
   if (focused && !document.activeElement?.closest("#sessions")) $("sessions").querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus();
   $("more").hidden = all.length <= page;
   $("more").textContent = `${all.length - page} more: narrow it down above.`;
@@ -222,11 +230,16 @@ async function showTree() {
   }
   const { counts } = tree;
   $("counts").textContent = `${counts.running} of ${counts.sessions} actors run · ${counts.quarantined} in quarantine · ${counts.restarts} restarts since the start`;
-  $("tree").replaceChildren(...(tree.items.length ? tree.items.map((n) => el("li", {},
-    el("button", { type: "button", class: "name", onclick: () => choose(n.id) }, sessions.get(n.id) ? titleOf(sessions.get(n.id)) : n.id),
-    el("span", {}, `${n.restarts} restarts${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
-    n.quarantined ? el("button", { type: "button", class: "quiet", onclick: (event) => release(n.id, event.target) }, "Release") : null))
-    : [el("li", { class: "empty" }, "Nobody crashed since the start.")]));
+  const before = new Map([...$("tree").children].map((node) => [node.dataset.drawn, node]));
+  const nodes = tree.items.map((n) => {
+    const name = sessions.get(n.id) ? titleOf(sessions.get(n.id)) : n.id;
+    const drawn = JSON.stringify([n.id, name, n.restarts, n.last_crash?.at, n.last_crash?.reason, n.quarantined]);
+    return before.get(drawn) ?? el("li", { "data-drawn": drawn },
+      el("button", { type: "button", class: "name", onclick: () => choose(n.id) }, name),
+      el("span", {}, `${n.restarts} restarts${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
+      n.quarantined ? el("button", { type: "button", class: "quiet", onclick: (event) => release(n.id, event.target) }, "Release") : null);
+  });
+  place($("tree"), nodes.length ? nodes : [el("li", { class: "empty" }, "Nobody crashed since the start.")]);
 }
 
 const release = (id, button) => attempt(async () => {
@@ -320,7 +333,8 @@ function sure(what, yes) {
   return new Promise((answer) => {
     $("sure-yes").onclick = () => { answer(true); $("sure").close(); };
     $("sure-no").onclick = () => $("sure").close();
-    $("sure").onclose = () => answer(false);
+    // The end of an earlier question may only be told now.
+    $("sure").onclose = () => { if (!$("sure").open) answer(false); };
   });
 }
 

@@ -12,6 +12,14 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// place makes nodes the children of a parent. What stays is not moved: a node that is taken out and put back between the
+// press and the release of a mouse is not clicked.
+export function place(parent, nodes) {
+  const stay = new Set(nodes);
+  for (const child of [...parent.children]) if (!stay.has(child)) child.remove();
+  nodes.forEach((node, i) => { if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] ?? null); });
+}
+
 // rows shows one node for each item. What has not changed keeps its node, and with it the focus and the place in the
 // scroll: this runs at every event. Items are what the node is drawn from, so that comparing them is enough.
 export function rows(parent, items, draw, whenEmpty) {
@@ -27,9 +35,7 @@ export function rows(parent, items, draw, whenEmpty) {
     return node;
   });
   if (!nodes.length) nodes.push(el("li", { class: "empty" }, whenEmpty));
-  const same = nodes.length === parent.children.length && nodes.every((node, i) => node === parent.children[i]);
-  if (same) return;
-  parent.replaceChildren(...nodes);
+  place(parent, nodes);
   if (focused) (focused.isConnected ? focused : nodes.find((node) => node.dataset.key === key)?.querySelector("button"))?.focus();
 }
 
