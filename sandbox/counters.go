@@ -11,6 +11,8 @@ type Counters struct {
 	ConnectionsOpen   int64 `json:"connections_open"`
 	ConnectionsTotal  int64 `json:"connections_total"`
 	HandshakeFailures int64 `json:"handshake_failures"`
+	// OutOfFiles counts how often a client could not be let in because there was no file descriptor left.
+	OutOfFiles int64 `json:"out_of_files"`
 	// Malformed counts connections closed for input that no client sends, by what was wrong with it.
 	Malformed map[string]int64 `json:"malformed"`
 

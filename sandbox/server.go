@@ -151,6 +151,7 @@ type Server struct {
 	scenarios scenarioSet
 	stats     stats
 	events    broadcaster
+	shortage  shortage
 
 	versions versions
 
@@ -267,12 +268,12 @@ func (s *Server) Start() error {
 
 // listen takes the server's addresses and serves there. The caller holds the lock.
 func (s *Server) listen(plain, secure string) error {
-	listener, err := listenOn(plain)
+	listener, err := s.listenOn(plain)
 	if err != nil {
 		return err
 	}
 	if s.transport != nil {
-		secureListener, err := listenOn(secure)
+		secureListener, err := s.listenOn(secure)
 		if err != nil {
 			_ = listener.Close()
 			return err
@@ -283,15 +284,6 @@ func (s *Server) listen(plain, secure string) error {
 	s.listener = listener
 	s.serve(s.http, listener)
 	return nil
-}
-
-func listenOn(address string) (net.Listener, error) {
-	var listen net.ListenConfig
-	listener, err := listen.Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("sandbox: listening on %q: %w", address, err)
-	}
-	return listener, nil
 }
 
 // serve accepts connections in a goroutine that Close waits for.

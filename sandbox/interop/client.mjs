@@ -5,16 +5,26 @@
 // Everything that libraries print goes to standard error, so that the lines stay whole.
 console.log = console.info = console.debug = console.error
 
+import { createCipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { Agent } from 'node:https'
 import { createInterface } from 'node:readline'
 import makeWASocket, {
-  Browsers, DisconnectReason, WAMessageStatus, WAMessageStubType, WA_CERT_DETAILS, downloadMediaMessage,
-  extractMessageContent, getContentType, useMultiFileAuthState,
+  Browsers, DisconnectReason, WAMessageStatus, WAMessageStubType, WA_CERT_DETAILS, decryptPollVote, downloadMediaMessage,
+  extractMessageContent, getContentType, jidNormalizedUser, proto, useMultiFileAuthState,
 } from 'baileys'
 import pino from 'pino'
 
 const logger = pino({ level: process.env.WASUP_INTEROP_LOG ?? 'fatal' }, pino.destination(2))
 const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+
+// Files of history and app state are named without a host, and the library then always asks WhatsApp's: this leads it to
+// the sandbox.
+const elsewhere = globalThis.fetch
+globalThis.fetch = (url, ...rest) => {
+  const asked = new URL(url)
+  if (asked.hostname.endsWith('.whatsapp.net')) asked.host = new URL(settings.url).host
+  return elsewhere(asked, ...rest)
+}
 
 let sock, settings, saved
 let wanted = false // whether the connection is to come back by itself
@@ -33,7 +43,7 @@ async function connect() {
     browser: Browsers.ubuntu('Chrome'),
     // Without a history to wait for, events come as they happen.
     syncFullHistory: false,
-    shouldSyncHistoryMessage: () => false,
+    shouldSyncHistoryMessage: () => settings.history,
     getMessage: asked,
   })
   sock.ev.on('creds.update', () => { saved = saved.then(saveCreds) })
@@ -41,6 +51,9 @@ async function connect() {
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(arrived))
   sock.ev.on('messages.update', (updates) => updates.forEach(changed))
   sock.ev.on('messages.reaction', (reactions) => reactions.forEach(reacted))
+  sock.ev.on('messaging-history.set', ({ messages, chats }) => { messages.forEach(past); chats.forEach(chat) })
+  sock.ev.on('chats.update', (updates) => updates.forEach(chat))
+  sock.ev.on('contacts.upsert', (contacts) => contacts.forEach(({ id, name }) => tell({ event: 'contact', id, text: name ?? '' })))
   sock.ev.on('groups.upsert', (groups) => groups.forEach(({ id, subject }) => tell({ event: 'group', id, text: subject })))
 }
 
@@ -58,8 +71,21 @@ async function connectionChanged({ connection, qr, isNewLogin, lastDisconnect, r
   }
 }
 
+// past tells of a message that came with the history.
+function past(message) {
+  known.set(message.key.id, message)
+  tell({ event: 'past', id: message.key.id, fromMe: message.key.fromMe ?? false, chat: message.key.remoteJid, text: textOf(message.message) })
+}
+
+// chat tells what became of a chat by app state.
+function chat({ id, pinned, archived, muteEndTime }) {
+  const changed = { pinned: !!pinned, archived: !!archived, muted: !!muteEndTime }
+  if ([pinned, archived, muteEndTime].some((value) => value !== undefined)) tell({ event: 'chat', chat: id, text: JSON.stringify(changed) })
+}
+
 function arrived(message) {
   known.set(message.key.id, message)
+  if (message.message?.pollUpdateMessage) voted(message)
   // A receipt that comes before the library has told of our own message is told as part of it.
   if (message.key.fromMe) changed({ key: message.key, update: message })
   tell({
@@ -92,6 +118,49 @@ function reacted({ key, reaction }) {
   tell({ event: 'reaction', id: key.id, text: reaction.text })
 }
 
+// addresses are all that the author of a message may go by.
+function addresses({ fromMe, remoteJid, remoteJidAlt, participant, participantAlt }) {
+  const all = fromMe ? [sock.user.id, sock.user.lid] : participant ? [participant, participantAlt] : [remoteJid, remoteJidAlt]
+  return all.filter(Boolean).map(jidNormalizedUser)
+}
+
+const secretOf = (poll) => poll.message.messageContextInfo?.messageSecret
+const optionsOf = (poll) => Object.values(poll.message).find((content) => content?.options)?.options.map(({ optionName }) => optionName) ?? []
+const hashOf = (name) => createHash('sha256').update(name).digest()
+
+// voted tells what somebody chose. Neither side says under which of its addresses it encrypted.
+function voted({ key, message }) {
+  const { pollCreationMessageKey: about, vote } = message.pollUpdateMessage
+  const poll = known.get(about.id)
+  if (!poll) return
+  for (const pollCreatorJid of addresses(poll.key)) {
+    for (const voterJid of addresses(key)) {
+      try {
+        const { selectedOptions } = decryptPollVote(vote, { pollCreatorJid, pollMsgId: about.id, pollEncKey: secretOf(poll), voterJid })
+        const chosen = optionsOf(poll).filter((name) => selectedOptions.some((hash) => hashOf(name).equals(hash)))
+        tell({ event: 'vote', id: about.id, text: chosen.join() })
+        return
+      } catch {
+        // The next address.
+      }
+    }
+  }
+  tell({ event: 'vote', id: about.id, text: 'it does not open' })
+}
+
+// choose encrypts a vote: the library reads votes and makes none.
+function choose(poll, names) {
+  const id = poll.key.id
+  const voter = jidNormalizedUser(sock.user.lid)
+  const creator = addresses(poll.key).find((jid) => jid.endsWith('@lid')) ?? addresses(poll.key)[0]
+  const key = hkdfSync('sha256', secretOf(poll), new Uint8Array(0), Buffer.from(id + creator + voter + 'Poll Vote'), 32)
+  const iv = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', Buffer.from(key), iv).setAAD(Buffer.from(`${id}\0${voter}`))
+  const plain = proto.Message.PollVoteMessage.encode({ selectedOptions: names.map(hashOf) }).finish()
+  const encPayload = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+  return { pollCreationMessageKey: poll.key, vote: { encPayload, encIv: iv }, senderTimestampMs: Date.now() }
+}
+
 function message(id) {
   const found = known.get(id)
   if (!found) throw new Error(`no message ${id}`)
@@ -119,9 +188,10 @@ async function asked({ id }) {
 const summary = ({ id, subject, participants }) => ({ id, subject, members: participants.length })
 
 const commands = {
-  // open connects; url, key (hex) and store say where to, whom to trust and where the credentials are.
-  async open({ url, key, ca, store }) {
-    settings = { url, ca, store }
+  // open connects; url, key (hex) and store say where to, whom to trust and where the credentials are, history whether
+  // to read what the phone has.
+  async open({ url, key, ca, store, history = false }) {
+    settings = { url, ca, store, history }
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(key, 'hex')
     wanted = true
     await connect()
@@ -147,6 +217,14 @@ const commands = {
     [kind]: Buffer.from(data, 'base64'), mimetype: mime, fileName: name, caption: text,
     ...(kind === 'audio' && { ptt: true, seconds: 1 }), // of no real sound nobody could tell the length
   }),
+  poll: ({ to, text, options, count }) => send(to, { poll: { name: text, values: options, selectableCount: count } }),
+  async vote({ to, message: id, options }) {
+    return { id: await sock.relayMessage(to, { pollUpdateMessage: choose(message(id), options) }, {}) }
+  },
+  // chat changes a chat by app state, as the library names it: {pin: true}, {mute: 1000}.
+  async chat({ to, change }) {
+    await sock.chatModify(change, to)
+  },
   async download({ message: id }) {
     return { data: (await downloadMediaMessage(message(id), 'buffer', {})).toString('base64') }
   },

@@ -52,6 +52,8 @@ func (p *peer) opens(id string, want []byte) {
 		file = content.DocumentMessage
 	case content.AudioMessage != nil:
 		file = content.AudioMessage
+	case content.StickerMessage != nil:
+		file = content.StickerMessage
 	default:
 		p.t.Fatalf("message %s has no file", id)
 	}
@@ -94,6 +96,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 			{"image", "image/png", sandbox.KindImage},
 			{"document", "application/pdf", sandbox.KindDocument},
 			{"audio", "audio/ogg; codecs=opus", sandbox.KindAudio},
+			{"sticker", "image/webp", sandbox.KindSticker},
 		} {
 			data := someFile(byte(seed))
 			id := node.sendFile(bruno.JID().String(), file.script, file.mime, data, "")
@@ -130,8 +133,36 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		node.opens(node.reads("a document from go"), document)
 		opens(t, ana, sent, sandbox.KindDocument, document)
 	})
+	t.Run("voices and stickers from whatsmeow", func(t *testing.T) {
+		voice, sticker := someFile(11), someFile(12)
+		up, err := gopher.cli.Upload(within(t), voice, whatsmeow.MediaAudio)
+		must(t, err)
+		sent := gopher.send(ana.JID(), &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
+			URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256,
+			FileLength: &up.FileLength, Mimetype: proto.String("audio/ogg; codecs=opus"), PTT: proto.Bool(true), Seconds: proto.Uint32(3),
+		}})
+		node.await("message", func(one told) bool { return one.message() == sent })
+		node.opens(sent, voice)
+		opens(t, ana, sent, sandbox.KindAudio, voice)
+
+		up, err = gopher.cli.Upload(within(t), sticker, whatsmeow.MediaImage)
+		must(t, err)
+		sent = gopher.send(ana.JID(), &waE2E.Message{StickerMessage: &waE2E.StickerMessage{
+			URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256,
+			FileLength: &up.FileLength, Mimetype: proto.String("image/webp"), Width: proto.Uint32(512), Height: proto.Uint32(512),
+		}})
+		node.await("message", func(one told) bool { return one.message() == sent })
+		node.opens(sent, sticker)
+		opens(t, ana, sent, sandbox.KindSticker, sticker)
+	})
+	t.Run("a voice message is one on every side", func(t *testing.T) {
+		id := node.sendFile(bruno.JID().String(), "audio", "audio/ogg; codecs=opus", someFile(13), "")
+		await(gopher, func(m *events.Message) bool { return m.Info.ID == id && m.Message.GetAudioMessage().GetPTT() })
+		_, err := bruno.WaitMessage(within(t), func(m sandbox.Message) bool { return m.ID == id && m.Media != nil && m.Media.Voice })
+		must(t, err)
+	})
 	t.Run("from a phone", func(t *testing.T) {
-		for seed, kind := range []sandbox.Kind{sandbox.KindImage, sandbox.KindDocument, sandbox.KindAudio} {
+		for seed, kind := range []sandbox.Kind{sandbox.KindImage, sandbox.KindDocument, sandbox.KindAudio, sandbox.KindSticker} {
 			data := someFile(byte(7 + seed))
 			id, err := carla.SendMessage(within(t), sandbox.Outgoing{
 				To: ana.Number(), Kind: kind, Media: &sandbox.Attachment{Data: data, FileName: "file.bin", Voice: kind == sandbox.KindAudio},

@@ -17,13 +17,14 @@ import (
 // open connects the script to a server.
 func (s *script) open(server *sandbox.Server) {
 	s.t.Helper()
-	s.openAt(server, server.URL(), "")
+	s.openAt(server, server.URL(), "", false)
 }
 
-func (s *script) openAt(server *sandbox.Server, url, ca string) {
+// openAt connects to an address, with a CA for TLS; history says whether the script reads what its phone has.
+func (s *script) openAt(server *sandbox.Server, url, ca string, history bool) {
 	s.t.Helper()
 	key := server.RootPublicKey()
-	s.do("open", map[string]any{"url": url, "key": hex.EncodeToString(key[:]), "ca": ca, "store": s.store})
+	s.do("open", map[string]any{"url": url, "key": hex.EncodeToString(key[:]), "ca": ca, "store": s.store, "history": history})
 }
 
 // pair links the script to a phone by QR and waits until it is logged in.
@@ -107,7 +108,7 @@ func TestBaileysConnectsByTLS(t *testing.T) {
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
 	client := start(t)
-	client.openAt(server, server.SecureURL(), string(server.CAPEM()))
+	client.openAt(server, server.SecureURL(), string(server.CAPEM()), false)
 	client.scanned(phone)
 	talk(t, client, newPhone(t, server, "Bruno"), phone)
 }
