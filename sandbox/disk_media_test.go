@@ -44,6 +44,8 @@ func TestAFileThatWasUploadedBeforeARestartIsDownloadedAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitID(t, peer, sent.ID, func(m sandbox.Message) bool { return m.Kind == sandbox.KindImage })
+	// The phone sends it back: nothing is half written when the folder is copied.
+	wait(client, 0, func(m *events.Message) bool { return !m.Info.IsFromMe && m.Message.GetImageMessage() != nil })
 	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindDocument, Media: &sandbox.Attachment{Data: fromPhone, FileName: "plan.pdf"}})
 	document := wait(client, 0, hasID(id)).Message.GetDocumentMessage()
 	gone := client.upload(someBytes(500), whatsmeow.MediaVideo)
