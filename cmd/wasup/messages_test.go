@@ -221,7 +221,7 @@ func TestOneKeySendsOneMessageWhateverIsRaced(t *testing.T) {
 	answers := make(chan answer, callers)
 	for range callers {
 		go func() {
-			a, err := h.try(context.Background(), http.MethodPost, "/v1/sessions/1/messages?wait=server_ack&timeout=60s", 1, body, []string{"Idempotency-Key", "k1"})
+			a, err := h.try(context.Background(), http.MethodPost, "/v1/sessions/1/messages?wait=delivered&timeout=60s", 1, body, []string{"Idempotency-Key", "k1"})
 			if err != nil {
 				t.Error(err)
 			}
@@ -261,9 +261,14 @@ func TestAWaitSaysHowFarAMessageIsAndNothingElse(t *testing.T) {
 	path := strings.TrimPrefix(first.header.Get("Location"), "/v1/sessions")
 	h.message("?wait=delivered&timeout=1ms", body, "Idempotency-Key", "k").is(202).with("state", "server_ack", "id", first.text("id"))
 	bruno.SetOnline(true)
-	arrived(t, bruno, first.text("id"), sandbox.StatusRead)
-	if acked := h.v1("GET", path, "").is(200); acked.fields["content"] != nil {
-		t.Errorf("the text is kept: %s", acked.body)
+	h.message("?wait=delivered&timeout=60s", body, "Idempotency-Key", "k").is(200)
+	until(t, "read", func() bool { return h.v1("GET", path, "").is(200).text("state") == "read" })
+	read := h.v1("GET", path, "")
+	if receipts, ok := read.fields["receipts"].([]any); !ok || len(receipts) != 1 || read.fields["delivered_at"] == nil || read.fields["read_at"] == nil {
+		t.Errorf("receipts: %s", read.body)
+	}
+	if read.fields["content"] != nil {
+		t.Errorf("the text is kept: %s", read.body)
 	}
 
 	h.v1("POST", "/1/stop", "").is(200)
@@ -305,10 +310,7 @@ func TestARecipientWithoutWhatsAppIsAProblemWithTheMessageInIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.v1("POST", path+"/requeue", "").is(200)
-	id, _ := message["id"].(string)
-	if phone, ok := h.server.Phone("34699999999"); !ok || arrived(t, phone, id, sandbox.StatusRead).Text != "hola" {
-		t.Error("the message did not arrive")
-	}
+	until(t, "read", func() bool { return h.v1("GET", path, "").text("state") == "read" })
 }
 
 func TestChatsAndContactsAreServedOverREST(t *testing.T) {
