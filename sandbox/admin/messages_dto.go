@@ -67,6 +67,7 @@ type messageBody struct {
 	Media      *mediaBody           `json:"media,omitempty" doc:"the file"`
 	Location   *sandbox.Location    `json:"location,omitempty" doc:"the place"`
 	Contact    *sandbox.Contact     `json:"contact,omitempty" doc:"the card"`
+	Contacts   []sandbox.Contact    `json:"contacts,omitempty" doc:"the cards of a message that has several; contact is the first"`
 	Poll       *pollBody            `json:"poll,omitempty" doc:"its options and votes"`
 	Reactions  []reactionBody       `json:"reactions,omitempty" doc:"of everybody"`
 	Edited     bool                 `json:"edited,omitempty" doc:"its text was changed"`
@@ -135,7 +136,7 @@ func messageJSON(phone *sandbox.Phone, m sandbox.Message) messageBody {
 	body := messageBody{
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
-		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact,
+		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact, Contacts: m.Contacts,
 		Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration,
 		Mentions: jidTexts(m.Mentions),
 	}
