@@ -118,6 +118,7 @@ type Deps struct {
 	Slots      Slots
 	Links      Links
 	Live       Live
+	Received   Received
 	Sender     Sender
 	Messages   Messages
 	Files      Files
@@ -140,6 +141,7 @@ func (d Deps) validate() error {
 		{"Slots", d.Slots == nil},
 		{"Links", d.Links == nil},
 		{"Live", d.Live == nil},
+		{"Received", d.Received == nil},
 		{"Sender", d.Sender == nil},
 		{"Messages", d.Messages == nil},
 		{"Files", d.Files == nil},

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,9 @@ type scripted struct {
 	buffer events.Options
 	log    func() *events.Log // opened by the first who needs it
 	feed   *events.Feed
+
+	incoming map[string]session.Media // File is what is in it
+	fetched  *atomic.Int64            // how often something of it was fetched; nil: nobody counts
 
 	scriptedMessages
 
@@ -127,6 +131,26 @@ func (f *scripted) Subscribe(ctx context.Context, after uint64, id session.ID, t
 
 func (f *scripted) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) ([]session.Event, uint64, bool, error) {
 	return f.log().Page(ctx, after, id, types, limit)
+}
+
+// arrivals are the files of incoming messages.
+type arrivals struct{ *scripted }
+
+func (f arrivals) Describe(_ context.Context, id session.ID, media string) (session.Media, error) {
+	if file, ok := f.incoming[media]; ok {
+		return file, nil
+	}
+	return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "find media", Session: id}
+}
+
+func (f arrivals) Fetch(_ context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
+	if f.fetched != nil {
+		f.fetched.Add(1)
+	}
+	if file.File == "" {
+		return nil, 0, &session.Error{Code: session.CodeNotReady, Op: "fetch media", Session: id}
+	}
+	return io.NopCloser(strings.NewReader(file.File)), int64(len(file.File)), nil
 }
 
 // publish tells the log where a session is, and waits until it is stored.
@@ -278,7 +302,7 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	var err error
 	r.Server, err = New(cfg, Deps{
 		Webhooks: hooks, Deliveries: hooks,
-		Sessions: f, Slots: f, Links: f, Live: f, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.observer, Version: "1.2.3",
+		Sessions: f, Slots: f, Links: f, Live: f, Received: arrivals{f}, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),
 	})

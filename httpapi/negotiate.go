@@ -35,7 +35,7 @@ func negotiate(c *fiber.Ctx, op *operation) (string, error) {
 		c.Vary(fiber.HeaderAccept)
 	}
 	values := c.Request().Header.PeekAll(fiber.HeaderAccept)
-	if len(values) == 0 || op.status == fiber.StatusNoContent {
+	if len(values) == 0 || op.status == fiber.StatusNoContent || formats[0] == contentAny {
 		return formats[0], nil
 	}
 	parts := make([]string, len(values))

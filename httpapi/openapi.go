@@ -154,6 +154,7 @@ func pathParameters() map[string]*huma.Param {
 	return map[string]*huma.Param{
 		"webhook": {Description: "The webhook's id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
 		"id":      {Description: "The session's id.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}},
+		"media":   {Description: "The file's id, from the event of its message.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
 		"mid":     {Description: "The WhatsApp message id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
 		"chat":    {Description: "A phone number with country code, or the address of a person or a group.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
 	}
@@ -238,7 +239,7 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 				media.Schema = a.schema(op.answer)
 			case format == contentJSON:
 				media.Schema = &huma.Schema{Type: huma.TypeObject}
-			case format == contentPNG:
+			case format == contentPNG || format == contentAny:
 				media.Schema = &huma.Schema{Type: huma.TypeString, Format: "binary"}
 			default:
 				media.Schema = &huma.Schema{Type: huma.TypeString}
@@ -249,6 +250,9 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 	out.Responses[strconv.Itoa(op.status)] = success
 	if op.accepted != "" {
 		out.Responses[strconv.Itoa(fiber.StatusAccepted)] = &huma.Response{Description: op.accepted, Content: success.Content}
+	}
+	if op.unchanged {
+		out.Responses[strconv.Itoa(fiber.StatusNotModified)] = &huma.Response{Description: "It is what If-None-Match names."}
 	}
 	for _, status := range op.problems() {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{

@@ -31,12 +31,13 @@ type operation struct {
 	examples []example    // of the body
 	stream   bool         // the handler reads the body as it arrives, and checks it
 
-	status   int // of the success
-	answer   any // a value of the success's type; nil: no body, or none that is JSON
-	event    any // a value of the type of each event's data, where the success can be a stream of events
-	success  string
-	accepted string // of a 202 with the same answer; "": there is none
-	refuses  []int  // statuses of problems beside those that every route has
+	status    int // of the success
+	answer    any // a value of the success's type; nil: no body, or none that is JSON
+	event     any // a value of the type of each event's data, where the success can be a stream of events
+	success   string
+	unchanged bool   // it may also be 304
+	accepted  string // of a 202 with the same answer; "": there is none
+	refuses   []int  // statuses of problems beside those that every route has
 
 	probe bool // goes on answering while the server drains
 	serve func(s *Server, k *call) error

@@ -31,8 +31,11 @@ func conform(t testing.TB, api *api, method, path string, answer reply) {
 		}
 		format, _, _ := strings.Cut(answer.header.Get("Content-Type"), ";")
 		media := described.Content[format]
+		if media == nil && described.Content[contentAny] != nil {
+			return
+		}
 		if media == nil {
-			if answer.status != fiber.StatusNoContent || answer.body != "" {
+			if answer.status != fiber.StatusNoContent && answer.status != fiber.StatusNotModified || answer.body != "" {
 				t.Errorf("%s %s: %d in %q is not in the document", method, path, answer.status, format)
 			}
 			return

@@ -24,6 +24,7 @@ func (a *api) list() []operation {
 	all = append(all, a.linkOperations()...)
 	all = append(all, a.messageOperations()...)
 	all = append(all, a.liveOperations()...)
+	all = append(all, a.mediaOperations()...)
 	all = append(all, a.webhookOperations()...)
 	all = append(all, a.supervisionOperations()...)
 	return append(all, a.documentOperations()...)

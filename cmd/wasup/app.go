@@ -133,13 +133,17 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) err
 	if err != nil {
 		return err
 	}
+	incoming, err := a.openArrivals()
+	if err != nil {
+		return err
+	}
 	a.http, err = httpapi.New(
 		httpapi.Config{
 			QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
 			SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep,
 		},
 		httpapi.Deps{
-			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events},
+			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: incoming,
 			Sender: sender{box}, Messages: box, Files: spool, Chats: chats{a.sessions, numbers},
 			Webhooks: a.webhooks, Deliveries: a.webhooks,
 			Health: health{db, a.sessions}, Observer: observer{a.metrics},

@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 
 	"wasup/events"
@@ -68,4 +72,29 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	a.feed.Start()
 	a.onStop("feed", a.feed.Stop)
 	return nil
+}
+
+// arrivals are the files of incoming messages as httpapi wants them.
+type arrivals struct{ *events.Files }
+
+func (f arrivals) Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
+	fetched, err := f.Files.Fetch(ctx, id, file)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := fetched.Stat()
+	if err != nil {
+		_ = fetched.Close()
+		return nil, 0, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
+	}
+	return fetched, info.Size(), nil
+}
+
+// openArrivals prepares the folder in which incoming files are while somebody reads them.
+func (a *App) openArrivals() (arrivals, error) {
+	dir := filepath.Join(mediaDir(a.cfg.Media.Dir, a.cfg.Store.DSN), "incoming")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return arrivals{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
+	}
+	return arrivals{events.NewFiles(a.events, a.sessions, dir)}, nil
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"wasup/sandbox"
@@ -119,4 +123,38 @@ func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 	if receipts := h.logged(t, "1", session.EventReceipt, 2); len(receipts) < 2 {
 		t.Errorf("%d receipts", len(receipts))
 	}
+}
+
+func TestAFileThatCameInIsServedByteForByte(t *testing.T) {
+	h := newHouse(t)
+	own := h.linked(1)
+	bruno := h.phone(sandbox.ScriptSilent)
+	content := make([]byte, 3<<20)
+	_, _ = rand.Read(content)
+	if _, err := bruno.SendMessage(bounded(t), sandbox.Outgoing{
+		To: own.Number(), Kind: sandbox.KindDocument, Media: &sandbox.Attachment{Data: content, MIME: "application/pdf", FileName: "invoice.pdf"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var data session.MessageData
+	if err := json.Unmarshal(h.logged(t, "1", session.EventMessage, 1)[0].Data, &data); err != nil {
+		t.Fatal(err)
+	}
+	file := data.Content.Media
+	path := "/v1/sessions/1/media/" + file.ID
+	got := h.get(path, 1)
+	if got.status != 200 || !bytes.Equal(got.body, content) || got.header.Get("Content-Type") != "application/pdf" ||
+		got.header.Get("Content-Length") != fmt.Sprint(len(content)) || got.header.Get("Content-Disposition") != "attachment; filename=invoice.pdf" ||
+		got.header.Get("ETag") != `"`+file.SHA256+`"` {
+		t.Errorf("%d, %d bytes, %v", got.status, len(got.body), got.header)
+	}
+	h.get("/v1/sessions/1/media/0123", 1).is(410).with("code", "media_gone")
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(strings.TrimPrefix(h.cfg.Store.DSN, "sqlite:")), "*", "incoming", "*")); err != nil || len(left) > 0 {
+		until(t, "nothing of it is left", func() bool {
+			left, err = filepath.Glob(filepath.Join(filepath.Dir(strings.TrimPrefix(h.cfg.Store.DSN, "sqlite:")), "*", "incoming", "*"))
+			return err == nil && len(left) == 0
+		})
+	}
+	h.post("/v1/sessions/1/stop", 1, "").is(200)
+	h.get(path, 1).is(409)
 }
