@@ -99,3 +99,58 @@ func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
 	h.sound(own, device)
 	l.nothingMore()
 }
+
+func TestSendsAndReceivesInOneGroupDoNotDisturbEachOther(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	const rounds = 25
+	own := h.phone()
+	device := h.link("a", own)
+	l := h.open("a")
+	l.expect(session.SocketUp)
+	friends := []*sandbox.Phone{h.phone(), h.phone()}
+	group, err := own.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "All", Members: []string{friends[0].Number(), friends[1].Number()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(id string) {
+		if _, err := l.client.Send(testContext(t), text(id, group.String())); err != nil {
+			t.Error(err)
+		}
+	}
+	say := func(friend *sandbox.Phone, n int) {
+		if _, err := friend.SendGroupText(testContext(t), group, fmt.Sprintf("%d from %s", n, friend.Name())); err != nil {
+			t.Error(err)
+		}
+	}
+	shown := func(id string) {
+		t.Helper()
+		for _, friend := range friends {
+			if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send("3EB1000000000000") // and an answer of each, so that every pair speaks in one Signal session
+	shown("3EB1000000000000")
+	for _, friend := range friends {
+		say(friend, 0)
+		h.drained(own, device)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for n := range rounds {
+			send(fmt.Sprintf("3EB0%012d", n))
+		}
+	})
+	for _, friend := range friends {
+		all.Go(func() {
+			for n := range rounds {
+				say(friend, 1+n)
+			}
+		})
+	}
+	all.Wait()
+	shown(fmt.Sprintf("3EB0%012d", rounds-1))
+	h.sound(own, device)
+	l.nothingMore()
+}
