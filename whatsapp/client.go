@@ -202,7 +202,9 @@ func (c *Client) postLocked(in session.Input) {
 }
 
 // storeFailed ends a run that cannot keep what it receives: the messages that were not acknowledged come again.
+// So do those whose parts whatsmeow could not store, such as a group's key: it only logs that and would acknowledge them.
 func (c *Client) storeFailed(err error) {
+	c.deafen()
 	c.log.Warn("the database fails, so nothing more is received", "err", err)
 	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }

@@ -58,7 +58,6 @@ func (c *Client) receive(evt any) (kept, ours bool) {
 		c.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
 		return true, true
 	default:
-		c.deafen()
 		c.storeFailed(t.err)
 		return false, true
 	}
