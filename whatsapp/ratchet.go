@@ -2,7 +2,6 @@ package whatsapp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -52,7 +51,7 @@ type ratchet struct {
 	write *sqlstore.SQLStore // takes part in the transaction of its context
 	read  *sqlstore.SQLStore // as committed
 	jid   string             // of the device, as the tables have it
-	own   func() types.JID   // the device's LID
+	own   string             // the device's own Signal address
 	// failed is told the first time that the database keeps the run from receiving.
 	failed func(err error)
 
@@ -76,7 +75,7 @@ func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
 	jid := *device.ID
 	r := &ratchet{
 		ratchets: d.ratchets, write: sqlstore.NewSQLStore(d.container, jid), read: sqlstore.NewSQLStore(d.ratchets.reading, jid),
-		jid: jid.String(), own: device.GetLID, failed: failed,
+		jid: jid.String(), own: device.LID.SignalAddress().String(), failed: failed,
 	}
 	r.cache.admit(r)
 	device.Sessions = sessions{r}
@@ -102,8 +101,16 @@ func (r *ratchet) close() {
 	r.cache.drop(r)
 }
 
-// errStale is the answer to storing a session that somebody else has stored since it was loaded.
-var errStale = errors.New("the Signal session was changed meanwhile")
+// staleError is the answer to storing a session that somebody else has stored since it was loaded. whatsmeow then leaves
+// the request that it was answering unacknowledged, so that it comes again.
+type staleError struct{}
+
+var errStale error = staleError{}
+
+func (staleError) Error() string { return "the Signal session was changed meanwhile" }
+
+// Is implements the interface of errors.Is.
+func (staleError) Is(target error) bool { return target == context.Canceled || target == errStale }
 
 // storeGone is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
 // neither acknowledges the message nor asks its sender for it again.

@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/util/keys"
 )
 
 // eventBuffer implements store.EventBuffer: the texts that were decrypted and not handled yet, and those that were sent
@@ -119,6 +120,14 @@ func (s secrets) GetMessageSecret(ctx context.Context, chat, sender types.JID, i
 type preKeys struct {
 	store.PreKeyStore
 	r *ratchet
+}
+
+func (s preKeys) GetPreKey(ctx context.Context, id uint32) (*keys.PreKey, error) {
+	key, err := s.r.read.GetPreKey(ctx, id)
+	if o := s.r.operationOf(ctx); err != nil && o != nil {
+		return nil, o.fail(err)
+	}
+	return key, err
 }
 
 func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {

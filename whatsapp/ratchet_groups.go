@@ -59,7 +59,7 @@ func (s senderKeys) PutSenderKey(ctx context.Context, group, user string, record
 		return err
 	}
 	defer release()
-	if user == r.own().SignalAddress().String() {
+	if user == r.own {
 		// Only where there was none does whatsmeow store a key of our own outside of a send.
 		stored, err := s.GetSenderKey(ctx, group, user)
 		if err != nil {
