@@ -350,12 +350,19 @@ func TestWhatBecameOfEventsIsShown(t *testing.T) {
 		r.call(t, "GET", at+"/dead-letters", "", 200, &dead)
 		return len(dead.Items) == 0
 	})
+	wait(t, "all is noted", func() bool {
+		r.call(t, "GET", at, "", 200, &read)
+		return read.Status.Backlog == 0
+	})
 	before := r.came()
 	var replayed v1Replayed
 	if r.call(t, "POST", at+"/replay", "", 200, &replayed); len(replayed.Sessions) != 1 || replayed.Sessions[0] != "shop" {
 		t.Errorf("replayed %+v", replayed)
 	}
-	wait(t, "both came again", func() bool { return r.came() == before+2 })
+	wait(t, "both came again and are noted", func() bool {
+		r.call(t, "GET", at, "", 200, &read)
+		return r.came() == before+2 && read.Status.Backlog == 0
+	})
 	if r.call(t, "POST", at+"/replay", `{"session_id":"shop","seq":2}`, 200, &replayed); len(replayed.Sessions) != 1 {
 		t.Errorf("replayed %+v", replayed)
 	}

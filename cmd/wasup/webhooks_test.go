@@ -133,10 +133,13 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 	book.mu.Lock()
 	book.secret = made.text("secret")
 	book.mu.Unlock()
-	h.linked(1)
+	ana := h.linked(1)
 	bruno := h.phone(sandbox.ScriptRead)
 	h.close()
 	for round := range 3 {
+		if _, err := bruno.SendText(bounded(t), ana.Number(), "while nobody listens"); err != nil {
+			t.Fatal(err)
+		}
 		dead, call := serveChild(t, cfg)
 		until(t, "the session is known", func() bool { return call.get("/v1/sessions/1", 1).status == http.StatusOK })
 		call.post("/v1/sessions/1/messages", 1, `{"to":"`+bruno.Number()+`","kind":"text","text":"round `+strconv.Itoa(round)+`"}`).is(202)
@@ -150,10 +153,10 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 	until(t, "everything is told", func() bool {
 		a := h.get("/v1/webhooks/"+made.text("id"), 1).is(200)
 		status, _ := a.fields["status"].(map[string]any)
-		return status["backlog"] == float64(0) && told(book.snapshot(), "1") == told(logOf(h.caller, "1"), "1")
+		return status["backlog"] == float64(0) && strings.Count(told(book.snapshot(), "1"), string(session.EventMessage)) >= 3 && told(book.snapshot(), "1") == told(logOf(h.caller, "1"), "1")
 	})
 	want := told(logOf(h.caller, "1"), "1")
-	if !strings.Contains(want, string(session.EventState)) || strings.Count(want, string(session.EventStatus)) < 4 {
+	if strings.Count(want, string(session.EventMessage)) != 3 || !strings.Contains(want, string(session.EventState)) || strings.Count(want, string(session.EventStatus)) < 4 {
 		t.Errorf("the log is only\n%s", want)
 	}
 	if len(book.wrong) > 0 {
