@@ -154,6 +154,7 @@ func (b *bridge) seesTrouble(t *testing.T) {
 	}
 	b.h.server.DropTCP(sandbox.Select{Account: b.ana.Number()})
 	b.press("#sessions button", "Ventas")
+	b.sees("#one-title", "Ventas")
 	b.sees("#facts", "Failed attempts")
 	b.sees("#facts", "Last failure")
 	b.holds("the next attempt is counted down", `document.querySelector('#sessions tr[data-id="ventas"] [data-until]') !== null`)
@@ -200,6 +201,7 @@ func (b *bridge) getsMarkup(*testing.T) {
 
 func (b *bridge) logsOutAndDeletes(t *testing.T) {
 	b.press("#sessions button", "Soporte")
+	b.sees("#one-title", "Soporte")
 	b.press("#one button", "Log out")
 	b.sees("#sure", "needs a new code")
 	b.press("#sure button", "Keep it")

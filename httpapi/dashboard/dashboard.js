@@ -109,7 +109,7 @@ function showSessions() {
     const node = crashed.get(s.id);
     const item = [s.id, s.name, state, cause, since, next, restarts, account?.phone, node?.quarantined, s.id === chosen];
     const drawn = JSON.stringify(item);
-    return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null, onclick: () => choose(s.id) },
+    return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null },
       el("td", {}, el("button", { type: "button", class: "name" }, titleOf(s)), el("small", {}, [s.name ? s.id : "", account?.phone && `+${account.phone}`].filter(Boolean).join(" · "))),
       el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined && cause !== "quarantined" ? el("span", { class: "state bad" }, "quarantined") : null),
       el("td", {}, spelt(cause)), el("td", {}, since ? el("time", { datetime: since }, when(since)) : "—"),
@@ -354,6 +354,11 @@ $("delete").addEventListener("click", async (event) => {
 $("show-code").addEventListener("click", (event) => ask(chosen, event.target));
 $("release").addEventListener("click", (event) => release(chosen, event.target));
 $("one-close").addEventListener("click", () => choose(""));
+// A row that is drawn anew between the press and the release of the mouse leaves the click to what both lie in.
+$("sessions").addEventListener("click", (event) => {
+  const row = event.target.closest("tr") ?? document.elementFromPoint(event.clientX, event.clientY)?.closest("#sessions tr");
+  if (row?.dataset.id) choose(row.dataset.id);
+});
 $("filter").addEventListener("input", draw);
 $("filter").addEventListener("submit", (event) => event.preventDefault());
 $("new-open").addEventListener("click", () => $("new").showModal());
