@@ -43,6 +43,7 @@ type Sources struct {
 	Pools           func() []Pool
 	Backlog         func() Backlog
 	LiveReaders     func() int // open subscriptions to live events
+	EventsKept      func() int // in the durable log
 	Webhooks        func() Webhooks
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
@@ -55,6 +56,7 @@ type Metrics struct {
 	sessions *sessions
 	sources  atomic.Pointer[Sources]
 	webhooks *webhooks
+	logged   logged
 
 	transitions  *prometheus.CounterVec
 	stateTime    *prometheus.HistogramVec
@@ -124,7 +126,9 @@ func New(o Options) *Metrics {
 	}
 	m.sources.Store(&Sources{})
 	m.webhooks = newWebhooks(m)
+	m.logged = newLogged()
 	m.register(o.Version)
+	m.logged.register(m)
 	m.startAtZero()
 	return m
 }

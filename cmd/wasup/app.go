@@ -115,7 +115,7 @@ func (a *App) start(ctx context.Context) error {
 	a.box.Store(box)
 	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
-		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, Pools: pools(db), Backlog: backlog(box),
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, EventsKept: a.kept, Pools: pools(db), Backlog: backlog(box),
 		ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks),
 	})
 	if err := a.serve(db, box, spool); err != nil {

@@ -56,7 +56,7 @@ func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (sessi
 // startEvents starts what writes, reads and shortens the durable log. It ends after the sessions, whose last changes of
 // state belong in it.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
-	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log})
+	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
 		return err
 	}
@@ -97,4 +97,10 @@ func (a *App) openArrivals() (arrivals, error) {
 		return arrivals{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
 	}
 	return arrivals{events.NewFiles(a.events, a.sessions, dir)}, nil
+}
+
+// kept is how many events the log holds, but for those that were deleted from its middle.
+func (a *App) kept() int {
+	floor, tail := a.events.Span()
+	return int(tail - min(floor, tail))
 }
