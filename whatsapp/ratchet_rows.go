@@ -83,7 +83,9 @@ func newRows(ctx context.Context, db *dbutil.Database) (r *rows, err error) {
 	}
 	r.buffered, err = newTable(ctx, db, "whatsmeow_event_buffer",
 		[]string{"our_jid", "ciphertext_hash", "plaintext", "server_timestamp", "insert_timestamp"},
-		[]string{"text", "bytea", "bytea", "bigint", "bigint"}, "")
+		[]string{"text", "bytea", "bytea", "bigint", "bigint"},
+		// Where another connection of the device has met the same message, both handle it, and the log drops the second.
+		"ON CONFLICT (our_jid, ciphertext_hash) DO NOTHING")
 	return r, err
 }
 
