@@ -59,11 +59,22 @@ async function sendText(to, text) {
     show(number);
     return;
   }
-  await send(body);
+  // The field is free at once: what is begun while this one leaves must not be lost when it has left.
+  const [said, was] = [text.value, about];
   told = { chat: "", at: 0 }; // a message ends the typing by itself
   text.value = "";
   stopAnswering();
   text.focus();
+  try {
+    await send(body);
+  } catch (error) {
+    if (!text.value && !about) {
+      text.value = said;
+      about = was;
+      $("about").hidden = !was;
+    }
+    throw error;
+  }
 }
 
 const kindOf = (file) => ["image", "video", "audio"].find((kind) => file.type.startsWith(`${kind}/`)) ?? "document";
