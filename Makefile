@@ -13,10 +13,11 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 RACE := $(if $(shell command -v $(shell $(GO) env CC) 2>/dev/null),-race)
 
 FUZZTIME   ?= 20s
-SOAK_COUNT ?= 20
+COUNT      ?= 20
+SOAK       ?= --sessions 50 --messages 1000 --rate 200 --kills 200 --between 3s --faults
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme tools required-tools bench soak fuzz vuln clean
+.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme tools required-tools bench soak repeat fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,8 +73,11 @@ required-tools:
 bench: ## the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: ## every test SOAK_COUNT times in random order, to find what fails rarely
-	$(GO) test $(RACE) -shuffle=on -count=$(SOAK_COUNT) -timeout 0 ./...
+soak: build ## load, 200 times kill -9 and broken networks: nothing may be lost, doubled or out of order
+	bin/wasup soak $(SOAK)
+
+repeat: ## every test COUNT times in random order, to find what fails rarely
+	$(GO) test $(RACE) -shuffle=on -count=$(COUNT) -timeout 0 ./...
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' .ci/fuzz

@@ -38,7 +38,7 @@ Try it without a phone:  wasup demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %q)", err, c.CommandPath()+" --help")}
 	})
-	root.AddCommand(serveCommand(environ), sandboxCommand(), demoCommand(environ), configCommand(environ), storeCommand(), versionCommand())
+	root.AddCommand(serveCommand(environ), sandboxCommand(), demoCommand(environ), configCommand(environ), storeCommand(), soakCommand(environ), versionCommand())
 	return root
 }
 

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wasup/cmd/wasup/soak"
+)
+
+var errSoak = errors.New("messages were lost, doubled or mixed up; see the table")
+
+func soakCommand(environ []string) *cobra.Command {
+	var cfg soak.Config
+	var asJSON, keep bool
+	var log string
+	c := &cobra.Command{
+		Use:   "soak",
+		Short: "Prove that nothing is lost and nothing sent twice: load, kill -9 and broken networks against a sandbox",
+		Long: `Runs a sandbox and, as a child process, a wasup with linked sessions. Messages go both ways at a rate while the child is
+killed (kill -9) at random moments and connections break. In the end everything that was asked for is compared with what
+arrived: at the phones of the contacts, and at a webhook. Exit code 0 only if nothing was lost, doubled or out of order.
+
+Nothing leaves the machine, and what it writes is removed at its end unless --keep is given.`,
+		Example: `  wasup soak                                             # 10 sessions, 20 kills, about a minute
+  wasup soak --sessions 50 --messages 2000 --rate 500 --kills 200 --faults
+  wasup soak --store.dsn postgres://wasup@127.0.0.1/soak   # an empty database`,
+		Args: noArgs,
+	}
+	f := c.Flags()
+	f.IntVar(&cfg.Sessions, "sessions", 10, "linked sessions, each with a contact")
+	f.IntVar(&cfg.Messages, "messages", 100, "at least this many messages a session and direction")
+	f.Float64Var(&cfg.Rate, "rate", 50, "messages a second and direction, all sessions together")
+	f.IntVar(&cfg.Kills, "kills", 20, "how often the child is killed; -1 for never")
+	f.DurationVar(&cfg.Between, "between", 0, "mean time between a start and its kill (default 2s)")
+	f.BoolVar(&cfg.Faults, "faults", false, "break connections and acknowledgements meanwhile")
+	f.Uint64Var(&cfg.Seed, "seed", 1, "of every random choice")
+	f.StringVar(&cfg.DSN, "store.dsn", "", "database of the child, empty at the start (default SQLite in a temporary folder)")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	f.BoolVar(&keep, "keep", false, "keep the temporary folder: the database and the child's log")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		cfg.Command, cfg.Out = []string{self}, c.ErrOrStderr()
+		for _, v := range environ {
+			if !strings.HasPrefix(v, "WASUP_") { // it would change what is measured
+				cfg.Env = append(cfg.Env, v)
+			}
+		}
+		if cfg.Dir, err = os.MkdirTemp("", "wasup-soak-"); err != nil {
+			return fmt.Errorf("make a temporary folder: %w", err)
+		}
+		log = filepath.Join(cfg.Dir, "wasup.log")
+		file, err := os.Create(log)
+		if err != nil {
+			return errors.Join(err, os.RemoveAll(cfg.Dir))
+		}
+		cfg.Log = file
+		report, err := soak.Run(c.Context(), cfg)
+		_ = file.Close() // it is only a log
+		good := err == nil && report.Good()
+		if keep || !good {
+			c.PrintErrf("kept: %s\n", cfg.Dir)
+		} else if err := os.RemoveAll(cfg.Dir); err != nil {
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		return soaked(c.OutOrStdout(), &report, asJSON)
+	}
+	return c
+}
+
+func soaked(w io.Writer, report *soak.Report, asJSON bool) error {
+	write := func() error { return report.Write(w) }
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		write = func() error { return encoder.Encode(report) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if !report.Good() {
+		return errSoak
+	}
+	return nil
+}

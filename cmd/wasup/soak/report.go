@@ -1,0 +1,85 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"wasup/sandbox"
+)
+
+// Report is what a soak found.
+type Report struct {
+	Sessions int           `json:"sessions"`
+	Kills    int64         `json:"kills"`
+	Faults   int64         `json:"faults"`
+	Took     time.Duration `json:"took"`
+	Refusals int64         `json:"refusals"` // answers that said "not now", each asked again
+
+	Outgoing verdict `json:"outgoing"` // by the contacts' phones
+	Incoming verdict `json:"incoming"` // by the webhook
+
+	Again         int   `json:"delivered_again"`    // webhook deliveries of one event after the first: allowed
+	Changed       int   `json:"sequence_changed"`   // one number, two events
+	Backwards     int   `json:"sequence_backwards"` // a number that came after a greater one
+	Retries       int64 `json:"retry_receipts"`     // messages that somebody could not decrypt at first
+	KeyReuses     int64 `json:"key_reuses"`         // message keys that were used twice
+	Panics        int64 `json:"sandbox_panics"`     // bugs of the sandbox
+	UnknownAsked  int64 `json:"unknown_queries"`    // queries that the sandbox has no answer for
+	LostInTransit int64 `json:"sandbox_lost"`       // by the sandbox itself, its queues being full
+}
+
+// Good reports that nothing was lost, doubled or mixed up.
+func (r *Report) Good() bool {
+	return r.Outgoing.good() && r.Incoming.good() && r.Changed == 0 && r.Backwards == 0 && r.KeyReuses == 0 && r.Retries == 0 &&
+		r.Panics == 0 && r.UnknownAsked == 0 && r.Incoming.Repeated == 0
+}
+
+func (r *run) report(context.Context) Report {
+	counters := r.server.Counters()
+	r.hook.mu.Lock()
+	defer r.hook.mu.Unlock()
+	return Report{
+		Sessions: len(r.pairs), Kills: r.kills.Load(), Faults: r.faults.Load(), Took: time.Since(r.began), Refusals: r.refusals.Load(),
+		Outgoing: r.sent.judge(), Incoming: r.received.judge(),
+		Again: r.hook.again, Changed: r.hook.changed, Backwards: r.hook.gaps,
+		Retries: counters.Retries, KeyReuses: counters.KeyReuses, Panics: counters.Panics,
+		UnknownAsked: sum(counters), LostInTransit: counters.QueueOverflows,
+	}
+}
+
+func sum(counters sandbox.Counters) (n int64) {
+	for _, count := range counters.UnknownQueries {
+		n += count
+	}
+	return n
+}
+
+// Write prints the report for people.
+func (r *Report) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	row := func(name string, out, in int) { _, _ = fmt.Fprintf(t, "%s\t%d\t%d\t\n", name, out, in) }
+	_, _ = fmt.Fprintf(t, "\tto contacts\tto the webhook\t\n")
+	o, i := r.Outgoing, r.Incoming
+	row("asked for", o.Asked, i.Asked)
+	row("arrived", o.Arrived, i.Arrived)
+	row("lost", o.Lost, i.Lost)
+	row("duplicated", o.Duplicated, i.Duplicated+i.Repeated)
+	row("out of order", o.OutOfOrder, i.OutOfOrder)
+	row("under another id", o.WrongID, i.WrongID)
+	row("not asked for", o.Strange, i.Strange)
+	row("repeated, dropped by id", o.Repeated, r.Again)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d sessions, %d kills, %d faults in %s; %d answers said \"not now\"; undecryptable %d, keys used twice %d, sequence errors %d\n",
+		r.Sessions, r.Kills, r.Faults, r.Took.Round(time.Second), r.Refusals, r.Retries, r.KeyReuses, r.Changed+r.Backwards)
+	for _, example := range append(append([]string{}, o.examples...), i.examples...) {
+		if err == nil {
+			_, err = fmt.Fprintln(w, "  "+example)
+		}
+	}
+	return err
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/cmd/wasup/soak"
+)
+
+// TestNothingIsLostOrDoubledAcrossTwentyKills is the short form of `make soak`.
+func TestNothingIsLostOrDoubledAcrossTwentyKills(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &record{}
+	cfg := soak.Config{
+		Command: []string{self}, Env: []string{childMark + "=1"}, Dir: t.TempDir(), Out: t.Output(), Log: log,
+		Sessions: 5, Messages: 60, Rate: 40, Kills: 20, Between: time.Second, Faults: true, Settle: patience,
+	}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "WASUP_") {
+			cfg.Env = append(cfg.Env, v)
+		}
+	}
+	report, err := soak.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.tail(40))
+	}
+	var table strings.Builder
+	if err := report.Write(&table); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + table.String())
+	if !report.Good() || report.Kills != 20 || report.Outgoing.Asked < 300 || report.Incoming.Asked < 300 {
+		t.Errorf("the soak found something, or did too little:\n%s", log.tail(40))
+	}
+}
