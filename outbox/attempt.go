@@ -92,7 +92,7 @@ func (o *Outbox) attempt(l *lane, e *Entry) outcome {
 	case v == refused, v == unknown && o.options.MaxAttempts > 0 && e.Attempts >= o.options.MaxAttempts:
 		change.To = session.MessageFailed
 		o.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
-			"code", change.Failure.Code, "status", change.Failure.Status)
+			"code", change.Failure.Code, "status", change.Failure.Status, "err", err)
 	default:
 		longest := o.options.RetryMax
 		if v == unstored {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -148,13 +149,15 @@ func classifySend(err error) *session.Error {
 		coded        *session.Error
 		iq           *whatsmeow.IQError
 		disconnected *whatsmeow.DisconnectedError
+		broken       *net.OpError // a write on a connection that the reader does not know to be over yet
 	)
 	switch {
 	case errors.As(err, &coded):
 		return &session.Error{Code: coded.Code, Message: coded.Message, Status: coded.Status}
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
 		return refusedSend(statusIn(err.Error()))
-	case errors.As(err, &disconnected), errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn),
+	case errors.As(err, &disconnected), errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn),
 		errors.Is(err, socket.ErrSocketClosed), errors.Is(err, net.ErrClosed), errors.Is(err, store.ErrDeviceDeleted):
 		return &session.Error{Code: session.CodeDisconnected}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
@@ -171,7 +174,8 @@ func classifySend(err error) *session.Error {
 	case isStore(err):
 		return &session.Error{Code: storeCode(err)}
 	default:
-		return &session.Error{Code: session.CodeSendFailed, Message: "the message could not be prepared for the recipient"}
+		// Only WhatsApp's own answer settles a message. What is not understood is no such answer, so it is tried again.
+		return &session.Error{Code: session.CodeInternal, Message: "the message could not be prepared for the recipient"}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"testing"
@@ -74,7 +75,12 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 		{errNoDevices, session.CodeNotOnWhatsApp, 0},
 		{errors.New("no LID found for 5491100000000@s.whatsapp.net from server"), session.CodeNotOnWhatsApp, 0},
 		{fmt.Errorf("failed to add message to retry store: %w", sqliteError(13)), session.CodeStoreFull, 0},
-		{errors.New("anything"), session.CodeSendFailed, 0},
+		{
+			fmt.Errorf("failed to send message node: %w", &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}),
+			session.CodeDisconnected, 0,
+		},
+		{fmt.Errorf("failed to write frame: %w", io.EOF), session.CodeDisconnected, 0},
+		{errors.New("anything"), session.CodeInternal, 0}, // no answer of WhatsApp's, so the message is not settled
 	} {
 		got := classifySend(tc.err)
 		if got.Code != tc.want || got.Status != tc.status {

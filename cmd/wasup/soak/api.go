@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +71,7 @@ func (r *run) must(ctx context.Context, method, path string, body any, headers .
 		}
 		select {
 		case <-ctx.Done():
-			return a, fmt.Errorf("%s %s: %w (last answer %d %s, %v)", method, path, ctx.Err(), a.status, bytes.TrimSpace(a.body), err)
+			return a, fmt.Errorf("%s %s: %w (last answer %d %s)", method, path, errors.Join(ctx.Err(), err), a.status, bytes.TrimSpace(a.body))
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Second)
