@@ -34,8 +34,9 @@ func rooms() map[string]room {
 		"session":    {},
 		"actors":     {imports: []string{"session"}},
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
-		"whatsapp":   {imports: []string{"session"}, tests: []string{"sandbox", "store", "media", "events"}},
-		"sandbox":    {imports: []string{"session"}, tests: []string{"toolbox"}},
+		"mend":       {}, // what whatsapp and sandbox both need of Signal
+		"whatsapp":   {imports: []string{"session", "mend"}, tests: []string{"sandbox", "store", "media", "events"}},
+		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
 		"contacts":   {imports: []string{"session"}},
@@ -77,7 +78,7 @@ func dependencies() map[string]owners {
 		"go.mau.fi/util":        {product: []string{"whatsapp", "store"}},
 		"github.com/rs/zerolog": {product: []string{"store", "whatsapp"}}, // dbutil logs through it
 		"go.mau.fi/whatsmeow":   library,
-		"go.mau.fi/libsignal":   {product: []string{"sandbox", "whatsapp"}},
+		"go.mau.fi/libsignal":   {product: []string{"sandbox", "whatsapp", "mend"}},
 
 		"go.mau.fi/whatsmeow/binary": protocol,
 		"go.mau.fi/whatsmeow/proto":  protocol,

@@ -45,6 +45,11 @@ func (f *sessionFormat) Deserialize(serialized []byte) (*record.SessionStructure
 	if len(serialized) > 0 {
 		f.mu.Lock()
 		known, ok := f.known[&serialized[0]]
+		for n := 0; n < freshRecords && !ok; n++ {
+			if f.fresh[n].bytes == &serialized[0] {
+				known, ok = f.fresh[n].record, true
+			}
+		}
 		f.mu.Unlock()
 		if ok {
 			return known, nil

@@ -8,6 +8,8 @@ import (
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/mend"
 )
 
 // leaseTime is how long whatsmeow may keep a session that it loaded outside of an operation before it stores it. It does
@@ -83,11 +85,37 @@ func (s sessions) PutSession(ctx context.Context, address string, record []byte)
 	if o == nil {
 		return s.r.giveBack(ctx, address, record)
 	}
-	o.stage(func(c *changes) { c.setSession(address, record) })
 	if o.receiving {
+		mended, err := s.r.mended(ctx, o, address, record)
+		if err != nil {
+			return o.fail(err)
+		}
+		o.stage(func(c *changes) { c.setSession(address, mended) })
 		return nil
 	}
+	o.stage(func(c *changes) { c.setSession(address, record) })
 	return o.commit(ctx)
+}
+
+// mended is a session after a decryption, without the harm that libsignal did to the states that it tried in vain.
+func (r *ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
+	loaded, err := r.session(ctx, o, address) // what the decryption began with: its lock is held since
+	if err != nil || loaded == nil {
+		return record, err
+	}
+	format := store.SignalProtobufSerializer.Session
+	before, err := format.Deserialize(loaded)
+	if err != nil {
+		return nil, err
+	}
+	after, err := format.Deserialize(record)
+	if err != nil {
+		return nil, err
+	}
+	if mend.SameCurrent(before, after) || !mend.Archived(before, after) {
+		return record, nil
+	}
+	return format.Serialize(after), nil
 }
 
 // PutManySessions is where the bytes of a send are about to leave.

@@ -12,6 +12,8 @@ import (
 	"go.mau.fi/libsignal/serialize"
 	"go.mau.fi/libsignal/state/record"
 	"go.mau.fi/libsignal/state/store"
+
+	"wasup/mend"
 )
 
 var (
@@ -124,7 +126,11 @@ func (s *memoryStore) LoadSession(_ context.Context, addr *protocol.SignalAddres
 }
 
 func (s *memoryStore) StoreSession(_ context.Context, addr *protocol.SignalAddress, session *record.Session) error {
-	raw := session.Serialize()
+	after := session.Structure()
+	if before, err := s.wire.Session.Deserialize(s.sessions[addr.String()]); err == nil {
+		mend.Archived(before, after)
+	}
+	raw := s.wire.Session.Serialize(after)
 	if len(raw) == 0 {
 		return errors.New("session record did not serialise")
 	}
