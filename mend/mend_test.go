@@ -41,8 +41,10 @@ func TestANewSessionArchivesTheOldOne(t *testing.T) {
 
 func TestWithoutArchivedStatesThereIsNothingToMend(t *testing.T) {
 	for _, c := range []struct{ before, after *record.SessionStructure }{
-		{nil, session(state("a", 1), state("b", 2))}, {session(state("a", 1)), nil},
-		{session(state("a", 1)), session(state("a", 2))}, {session(nil), session(nil)},
+		{nil, session(state("a", 1), state("b", 2))},
+		{session(state("a", 1)), nil},
+		{session(state("a", 1)), session(state("a", 2))},
+		{session(nil), session(nil)},
 	} {
 		if Archived(c.before, c.after) {
 			t.Errorf("%+v was mended by %+v", c.after, c.before)
