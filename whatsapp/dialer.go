@@ -105,14 +105,10 @@ func New(cfg Config) (*Dialer, error) {
 		return nil, err
 	}
 	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
-	shared, err := newRatchets(context.Background(), cfg, reading)
-	if err != nil {
-		return nil, err
-	}
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: shared, devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
+		db:       db, container: container, ratchets: newRatchets(context.Background(), cfg, reading), devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
 		files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil

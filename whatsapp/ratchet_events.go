@@ -135,22 +135,18 @@ func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
 }
 
 // newRatchets makes what the runs of a dialer share.
-func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) (*ratchets, error) {
+func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) *ratchets {
 	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget, sessionRecords()), reading: reading, db: cfg.Read}
 	if shared.commit == nil {
 		shared.commit = func(ctx context.Context, work func(ctx context.Context) error) error {
 			return cfg.DB.DoTxn(ctx, nil, work)
 		}
 	}
-	rows, err := newRows(ctx, cfg.DB)
-	if err != nil {
-		return nil, storeError("prepare statements", "", err)
-	}
-	shared.writer = &writer{commit: shared.commit, rows: rows}
+	shared.writer = &writer{commit: shared.commit, rows: newRows(ctx, cfg.DB)}
 	shared.sweeper = &sweeper{commit: shared.commit, failed: func(err error) {
 		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
 	}}
-	return shared, nil
+	return shared
 }
 
 // close waits for what is still written.

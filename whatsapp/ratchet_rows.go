@@ -26,12 +26,13 @@ var rowsAtOnce = [...]int{32, 16, 8, 4, 2, 1}
 // table inserts into one of whatsmeow's tables as whatsmeow does.
 type table struct {
 	columns  int
-	prepared [len(rowsAtOnce)]*sql.Stmt // SQLite
+	texts    [len(rowsAtOnce)]string    // SQLite
+	prepared [len(rowsAtOnce)]*sql.Stmt // of texts; nil where the database refused when the process started
 	arrays   string                     // PostgreSQL: one statement for any number of rows, whose values are arrays of columns
 }
 
 // newTable makes the statements for a table; types are PostgreSQL's names for those of the columns.
-func newTable(ctx context.Context, db *dbutil.Database, name string, columns, types []string, conflict string) (*table, error) {
+func newTable(ctx context.Context, db *dbutil.Database, name string, columns, types []string, conflict string) *table {
 	t := &table{columns: len(columns)}
 	into := "INSERT INTO " + name + " (" + strings.Join(columns, ",") + ") "
 	if db.Dialect != dbutil.SQLite {
@@ -40,19 +41,18 @@ func newTable(ctx context.Context, db *dbutil.Database, name string, columns, ty
 			places[i] = fmt.Sprintf("$%d::%s[]", i+1, kind)
 		}
 		t.arrays = into + "SELECT * FROM unnest(" + strings.Join(places, ",") + ") " + conflict
-		return t, nil
+		return t
 	}
 	row := "(" + strings.Repeat("?,", len(columns)-1) + "?)"
 	for i, size := range rowsAtOnce {
-		// Now: within a transaction the one connection that could prepare a statement is taken.
-		statement, err := db.RawDB.PrepareContext(ctx, into+"VALUES "+strings.Repeat(row+",", size-1)+row+" "+conflict) //nolint:sqlclosecheck // close does it
-		if err != nil {
-			t.close()
-			return nil, err
+		t.texts[i] = into + "VALUES " + strings.Repeat(row+",", size-1) + row + " " + conflict
+		// Now: within a transaction the one connection that could prepare a statement is taken. A database that fails is
+		// told to the sessions that need it, not to the process.
+		if statement, err := db.RawDB.PrepareContext(ctx, t.texts[i]); err == nil { //nolint:sqlclosecheck // close does it
+			t.prepared[i] = statement
 		}
-		t.prepared[i] = statement
 	}
-	return t, nil
+	return t
 }
 
 func (t *table) close() {
@@ -63,37 +63,26 @@ func (t *table) close() {
 	}
 }
 
-func newRows(ctx context.Context, db *dbutil.Database) (r *rows, err error) {
-	r = &rows{db: db}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	if r.sessions, err = newTable(ctx, db, "whatsmeow_sessions",
-		[]string{"our_jid", "their_id", "session"}, []string{"text", "text", "bytea"},
-		"ON CONFLICT (our_jid, their_id) DO UPDATE SET session=excluded.session"); err != nil {
-		return r, err
-	}
-	if r.outgoing, err = newTable(ctx, db, "whatsmeow_retry_buffer",
-		[]string{"our_jid", "chat_jid", "message_id", "format", "plaintext", "timestamp"},
-		[]string{"text", "text", "text", "text", "bytea", "bigint"},
-		"ON CONFLICT (our_jid, chat_jid, message_id) DO UPDATE SET format=excluded.format, plaintext=excluded.plaintext, timestamp=excluded.timestamp"); err != nil {
-		return r, err
-	}
-	r.buffered, err = newTable(ctx, db, "whatsmeow_event_buffer",
-		[]string{"our_jid", "ciphertext_hash", "plaintext", "server_timestamp", "insert_timestamp"},
-		[]string{"text", "bytea", "bytea", "bigint", "bigint"},
+func newRows(ctx context.Context, db *dbutil.Database) *rows {
+	return &rows{
+		db: db,
+		sessions: newTable(ctx, db, "whatsmeow_sessions",
+			[]string{"our_jid", "their_id", "session"}, []string{"text", "text", "bytea"},
+			"ON CONFLICT (our_jid, their_id) DO UPDATE SET session=excluded.session"),
+		outgoing: newTable(ctx, db, "whatsmeow_retry_buffer",
+			[]string{"our_jid", "chat_jid", "message_id", "format", "plaintext", "timestamp"},
+			[]string{"text", "text", "text", "text", "bytea", "bigint"},
+			"ON CONFLICT (our_jid, chat_jid, message_id) DO UPDATE SET format=excluded.format, plaintext=excluded.plaintext, timestamp=excluded.timestamp"),
 		// Where another connection of the device has met the same message, both handle it, and the log drops the second.
-		"ON CONFLICT (our_jid, ciphertext_hash) DO NOTHING")
-	return r, err
+		buffered: newTable(ctx, db, "whatsmeow_event_buffer",
+			[]string{"our_jid", "ciphertext_hash", "plaintext", "server_timestamp", "insert_timestamp"},
+			[]string{"text", "bytea", "bytea", "bigint", "bigint"}, "ON CONFLICT (our_jid, ciphertext_hash) DO NOTHING"),
+	}
 }
 
 func (r *rows) close() {
 	for _, t := range []*table{r.sessions, r.outgoing, r.buffered} {
-		if t != nil {
-			t.close()
-		}
+		t.close()
 	}
 }
 
@@ -143,12 +132,22 @@ func (r *rows) insert(ctx context.Context, t *table, values []any) error {
 	}
 	for i, size := range rowsAtOnce {
 		for take := size * t.columns; len(values) >= take; values = values[take:] {
-			if _, err := transaction.UnderlyingTx.StmtContext(ctx, t.prepared[i]).ExecContext(ctx, values[:take]...); err != nil { //nolint:sqlclosecheck // the transaction closes it
+			if err := t.exec(ctx, transaction.UnderlyingTx, i, values[:take]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// exec runs SQLite's statement of one size.
+func (t *table) exec(ctx context.Context, transaction *sql.Tx, size int, values []any) (err error) {
+	if t.prepared[size] == nil {
+		_, err = transaction.ExecContext(ctx, t.texts[size], values...)
+	} else {
+		_, err = transaction.StmtContext(ctx, t.prepared[size]).ExecContext(ctx, values...) //nolint:sqlclosecheck // the transaction closes it
+	}
+	return err
 }
 
 // errNoTransaction tells a developer of a Config.Commit that does not begin one.
