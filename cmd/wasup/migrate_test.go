@@ -119,6 +119,15 @@ var rowsOfEveryTable = map[string]string{
 		VALUES ('51', 'run', 'a@s', 'READY', 'connected', 'none', 1, 2, 'Ana', '{"a":"b"}', 'http://proxy.example:1')`,
 	"wasup_outbox": `(session_id, message_id, idempotency_key, body_hash, recipient, body, state, created_at, updated_at)
 		VALUES ('51', '3EB0', 'k', 'h', 'b@s', 'text', 'sending', 1, 2)`,
+	"wasup_event": `(pos, session_id, seq, at, type, key, data, media, remote)
+		VALUES (7, '51', 3, 1, 'message.received', 'k', '{"a":"⚽"}', 'm', '{"key":"AA=="}'), (9, '51', 4, 2, 'session.state', NULL, '{}', NULL, NULL)`,
+	"wasup_event_head":     `VALUES ('51', 4), ('', 9)`,
+	"wasup_webhook":        `VALUES ('w1', '51', 'https://example.org/', 'd', '*', '{"A":"b"}', 'whsec_a', 'whsec_b', 5, true, '', 1, 2)`,
+	"wasup_webhook_cursor": `VALUES ('w1', '51', 3, 4, 2, 1, 9)`,
+	"wasup_webhook_dead":   `VALUES ('w1', 5, '51', 2, 1, 'call', '{}', 8, 503, 'busy', 9, true)`,
+	"wasup_webhook_delivery": `(webhook_id, n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error)
+		VALUES ('w1', 1, '51', 2, 5, 'call', 1, 8, 'dead', 503, 1234, 'busy')`,
+	"wasup_receipt": `VALUES ((SELECT seq FROM wasup_outbox), 'b@s', 2, 'b@lid', 'b@s', 1, 2, 3)`,
 	"whatsmeow_device": `(jid, lid, facebook_uuid, registration_id, noise_key, identity_key, signed_pre_key, signed_pre_key_id,
 		signed_pre_key_sig, adv_key, adv_details, adv_account_sig, adv_account_sig_key, adv_device_sig, platform, business_name,
 		push_name, lid_migration_ts, companion_meta_nonce)
