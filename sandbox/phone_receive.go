@@ -184,8 +184,9 @@ func (p *Phone) record(d delivery, content *waE2E.Message) Message {
 	if raw, err := proto.Marshal(content); err == nil {
 		message.raw = raw
 	}
+	seen := *message // before others can change it
 	p.enter(messageKey{d.from.account, message.ID}, message)
-	return *message
+	return seen
 }
 
 // destination is the chat that a copy of an own message belongs to; one's own when it cannot be found.
