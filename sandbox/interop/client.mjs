@@ -51,9 +51,14 @@ async function connect() {
   sock.ev.on('messages.upsert', ({ messages }) => messages.forEach(arrived))
   sock.ev.on('messages.update', (updates) => updates.forEach(changed))
   sock.ev.on('messages.reaction', (reactions) => reactions.forEach(reacted))
-  sock.ev.on('messaging-history.set', ({ messages, chats }) => { messages.forEach(past); chats.forEach(chat) })
+  sock.ev.on('messaging-history.set', ({ messages, chats, contacts }) => {
+    messages.forEach(past)
+    chats.forEach(chat)
+    // Who is named by app state while a history with the same contact waits to be told is told as part of that history.
+    contacts.filter(({ name }) => name).forEach(contact)
+  })
   sock.ev.on('chats.update', (updates) => updates.forEach(chat))
-  sock.ev.on('contacts.upsert', (contacts) => contacts.forEach(({ id, name }) => tell({ event: 'contact', id, text: name ?? '' })))
+  sock.ev.on('contacts.upsert', (contacts) => contacts.forEach(contact))
   sock.ev.on('groups.upsert', (groups) => groups.forEach(({ id, subject }) => tell({ event: 'group', id, text: subject })))
 }
 
@@ -81,6 +86,10 @@ function past(message) {
 function chat({ id, pinned, archived, muteEndTime }) {
   const changed = { pinned: !!pinned, archived: !!archived, muted: !!muteEndTime }
   if ([pinned, archived, muteEndTime].some((value) => value !== undefined)) tell({ event: 'chat', chat: id, text: JSON.stringify(changed) })
+}
+
+function contact({ id, name }) {
+  tell({ event: 'contact', id, text: name ?? '' })
 }
 
 function arrived(message) {
