@@ -174,5 +174,9 @@ function openMenu(m, anchor) {
     event.preventDefault();
     items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus();
   };
-  menu.ontoggle = (event) => { if (event.newState === "closed" && anchor.isConnected) anchor.focus(); };
+  // It is told late that the menu closed: who chose Reply or Edit writes by then, and must not lose the focus.
+  menu.ontoggle = (event) => {
+    const lost = !document.activeElement || document.activeElement === document.body;
+    if (event.newState === "closed" && lost) $(`m-${m.id}`)?.querySelector(".more")?.focus();
+  };
 }
