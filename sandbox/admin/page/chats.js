@@ -120,9 +120,9 @@ function showMessages() {
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-// send gives the phone in hand a message to send in the open chat.
-export async function send(body) {
-  const { id } = await call("POST", `${phonePath(state.number)}/messages`, { to: state.chat, ...body });
+// send gives the phone in hand a message to send in the open chat, or another phone one for another chat.
+export async function send(body, { from, to } = { from: state.number, to: state.chat }) {
+  const { id } = await call("POST", `${phonePath(from)}/messages`, { to, ...body });
   await refresh();
   return id;
 }

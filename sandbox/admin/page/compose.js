@@ -48,6 +48,8 @@ function tell(state_) {
   call("POST", `${phonePath(state.number)}/chat-state`, { to, state: state_ }).catch(() => {});
 }
 
+let leaving = Promise.resolve();
+
 async function sendText(to, text) {
   if (!state.number) throw new Error("Add a phone first: somebody has to write.");
   const body = about?.what === "edit" ? { kind: "edit", target: about.id, text: text.value } : withQuote({ text: text.value });
@@ -60,15 +62,16 @@ async function sendText(to, text) {
     return;
   }
   // The field is free at once: what is begun while this one leaves must not be lost when it has left.
-  const [said, was] = [text.value, about];
+  const [said, was, chat] = [text.value, about, { from: state.number, to: state.chat }];
   told = { chat: "", at: 0 }; // a message ends the typing by itself
   text.value = "";
   stopAnswering();
   text.focus();
   try {
-    await send(body);
+    leaving = leaving.catch(() => {}).then(() => send(body, chat)); // in the order they were written
+    await leaving;
   } catch (error) {
-    if (!text.value && !about) {
+    if (state.chat === chat.to && state.number === chat.from && !text.value && !about) {
       text.value = said;
       about = was;
       $("about").hidden = !was;
@@ -145,7 +148,8 @@ export function startCompose() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { to, text } = form.elements;
-    attempt(() => sendText(to, text), form.querySelector("button:not([type])"));
+    // In a chat the next text may follow at once: with its button disabled the form would ignore the Enter key.
+    attempt(() => sendText(to, text), state.chat ? undefined : form.querySelector("button:not([type])"));
   });
   startAttach();
 }
