@@ -136,7 +136,7 @@ func (c *Client) uploadError(ctx context.Context, err error) error {
 		failure = &session.Error{Code: session.CodeSendFailed, Status: status, Message: fmt.Sprintf("WhatsApp refused the file (HTTP %d)", status)}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		failure = &session.Error{Code: session.CodeStoreFull, Message: "the disk that files are kept on is full"}
-	case failure.Code == session.CodeSendFailed:
+	case failure.Code == session.CodeSendFailed, failure.Code == session.CodeInternal:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "WhatsApp did not take the file"}
 	case failure.Code == session.CodeAckOverdue:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "the upload took too long"}
