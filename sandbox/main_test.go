@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -287,6 +288,10 @@ func (d *device) pair(phone *sandbox.Phone) types.JID {
 	wait[*events.PushName](d, from, nil)
 	until(d.t, feed, func(e sandbox.Event) bool {
 		return e.Kind == sandbox.EventReceipt && e.Device == jid.String() && strings.HasPrefix(e.Detail, "peer_msg ")
+	})
+	// Nor would a stanza come again at the next login.
+	eventually(d.t, func() bool {
+		return !slices.ContainsFunc(phone.Devices(), func(i sandbox.DeviceInfo) bool { return i.JID == jid && i.Queued > 0 })
 	})
 	return jid
 }
