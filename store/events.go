@@ -80,8 +80,11 @@ func (e *Events) insert(ctx context.Context, event *session.Event) error {
 		return err
 	}
 	n, err := done.RowsAffected()
-	if err != nil || n > 0 {
+	if err != nil {
 		return err
+	}
+	if n > 0 {
+		return e.queueFile(ctx, event, pos)
 	}
 	_, err = db.Exec(ctx, takeBack, id)
 	return err

@@ -9,7 +9,7 @@ import (
 )
 
 func TestPostgresConforms(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t), store.Options{}) })
+	storetest.Run(t, func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t), store.Options{KeepMedia: true}) })
 }
 
 func openDSN(tb testing.TB, dsn string, options store.Options) *store.Store {

@@ -164,8 +164,8 @@ func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 	return nil
 }
 
-// Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver. Deleting what
-// is not there is no error.
+// Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver, and lets its
+// kept files go. Deleting what is not there is no error.
 func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 	// With the other works, because deliveries that run write to the webhooks' rows too.
 	err := s.store.Commit(ctx, func(ctx context.Context) error {
@@ -173,6 +173,9 @@ func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 			return err
 		}
 		if err := s.store.forgetWebhooks(ctx, id); err != nil {
+			return err
+		}
+		if err := s.store.forgetFiles(ctx, id); err != nil {
 			return err
 		}
 		_, err := s.store.write.Exec(ctx, "DELETE FROM wasup_session WHERE id=$1", string(id))

@@ -10,7 +10,7 @@ import (
 
 func TestSQLiteConforms(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return openAt(t, filepath.Join(t.TempDir(), "wasup.db"))
+		return openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{KeepMedia: true})
 	})
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	AnswerTimeout time.Duration
 	// MustExist refuses a SQLite file that is not there, instead of making it.
 	MustExist bool
+	// KeepMedia notes the file of every event that is added as one to be kept: see Kept.
+	KeepMedia bool
 	Logger    *slog.Logger     // default: discard
 	Now       func() time.Time // stamps created_at and updated_at; default time.Now
 }

@@ -122,6 +122,7 @@ var rowsOfEveryTable = map[string]string{
 	"wasup_event": `(pos, session_id, seq, at, type, key, data, media, remote)
 		VALUES (7, '51', 3, 1, 'message.received', 'k', '{"a":"⚽"}', 'm', '{"key":"AA=="}'), (9, '51', 4, 2, 'session.state', NULL, '{}', NULL, NULL)`,
 	"wasup_event_head":     `VALUES ('51', 4), ('', 9)`,
+	"wasup_kept":           `VALUES ('0a', '51', 'm', 7, 'image', 10, 'failed', 'media_gone', 3, 9)`,
 	"wasup_webhook":        `VALUES ('w1', '51', 'https://example.org/', 'd', '*', '{"A":"b"}', 'whsec_a', 'whsec_b', 5, true, '', 1, 2)`,
 	"wasup_webhook_cursor": `VALUES ('w1', '51', 3, 4, 2, 1, 9)`,
 	"wasup_webhook_dead":   `VALUES ('w1', 5, '51', 2, 1, 'call', '{}', 8, 503, 'busy', 9, true)`,

@@ -12,7 +12,7 @@ import (
 // Patience bounds every wait of the suite. It is an upper bound for a slow machine, never something that is measured.
 const Patience = time.Minute
 
-// Run runs the suite. open returns a new and empty store that is closed by the test's cleanup.
+// Run runs the suite. open returns a new and empty store, with KeepMedia, that is closed by the test's cleanup.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	t.Helper()
 	tests := []struct {
@@ -58,6 +58,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"events/a time is found", aTimeIsFound},
 		{"events/those of one session can be forgotten", forgottenEventsLeaveTheOthers},
 		{"events/commits are in the order of positions", commitsAreInOrder},
+		{"kept/a file waits from the moment its event is there, once", filesArriveWithTheirEvents},
+		{"kept/files wait for their turn, and what failed for its time", filesWaitForTheirTurn},
+		{"kept/what is there is listed and looked up", filesAreListedAndLookedUp},
+		{"kept/files go with the log, by age and when they are told to", filesGoWithTheirEvents},
+		{"kept/a deleted session's files go, and another one's with its name do not", filesGoWithTheirSession},
 		{"webhooks/one comes back as it was given, is changed and deleted", webhookComesBack},
 		{"webhooks/one begins where it was told to", webhookBegins},
 		{"webhooks/the log is read by session, number and type", webhookReadsTheLog},
