@@ -35,14 +35,15 @@ func rooms() map[string]room {
 		"actors":     {imports: []string{"session"}},
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
 		"mend":       {}, // what whatsapp and sandbox both need of Signal
-		"whatsapp":   {imports: []string{"session", "mend"}, tests: []string{"sandbox", "store", "media", "events"}},
+		"batch":      {}, // what store and whatsapp both do with those who wait
+		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events"}},
 		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
 		"contacts":   {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
-		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "toolbox"}}, // store/pgtest is for tests
+		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch", "toolbox"}}, // store/pgtest is for tests
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},

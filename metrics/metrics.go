@@ -41,6 +41,7 @@ type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
+	Commits         func() Commits
 	Backlog         func() Backlog
 	LiveReaders     func() int // open subscriptions to live events
 	EventsKept      func() int // in the durable log
@@ -151,6 +152,7 @@ func (m *Metrics) register(version string) {
 		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
+		newCommits(m),
 		m.webhooks,
 		newBacklog(m),
 		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",

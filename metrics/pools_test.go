@@ -40,3 +40,20 @@ wasup_store_connections{pool="postgres",use="in_use"} 4
 func TestWithoutADatabaseThereAreNoPools(t *testing.T) {
 	expect(t, New(Options{}), "", "wasup_store_connections", "wasup_store_connections_max")
 }
+
+func TestTheCommitsOfTheDatabaseAreReadAtEachScrape(t *testing.T) {
+	m := New(Options{})
+	names := []string{"wasup_store_works_total", "wasup_store_transactions_total"}
+	expect(t, m, "", names...)
+	figures := Commits{Works: 9, Transactions: 4}
+	m.Watch(Sources{Commits: func() Commits { return figures }})
+	figures.Works++
+	expect(t, m, `
+# HELP wasup_store_transactions_total Transactions that committed them: changes that wait at the same moment share one, and one flush of the disk.
+# TYPE wasup_store_transactions_total counter
+wasup_store_transactions_total 4
+# HELP wasup_store_works_total Changes of sends, receipts and events that were committed.
+# TYPE wasup_store_works_total counter
+wasup_store_works_total 10
+`, names...)
+}

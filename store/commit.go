@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/batch"
 	"wasup/session"
 )
 
@@ -55,131 +55,74 @@ func (s *Store) Commits() CommitStats {
 	return CommitStats{Works: s.commits.works.Load(), Transactions: s.commits.transactions.Load()}
 }
 
-// committer is the one writer behind Commit. Its goroutine exists while there is work.
+// committer is the one writer behind Commit.
 type committer struct {
 	store *Store
 	life  context.Context // of the transactions
 	end   context.CancelFunc
+	queue *batch.Queue[task]
 
 	works, transactions atomic.Int64
-
-	mu      sync.Mutex
-	queue   []*commit
-	running bool
-	closed  bool
-	idle    sync.WaitGroup // the goroutine
 }
 
 func newCommitter(s *Store) *committer {
 	life, end := context.WithCancel(context.Background())
-	return &committer{store: s, life: life, end: end}
+	c := &committer{store: s, life: life, end: end}
+	c.queue = batch.New(c.round)
+	return c
 }
 
-// commit is one caller's work.
-type commit struct {
-	ctx     context.Context
-	work    func(ctx context.Context) error
-	claimed atomic.Bool // by the writer, or by a caller who gave up
-	done    chan error  // holds the answer
+// task is one caller's work.
+type task struct {
+	ctx  context.Context
+	work func(ctx context.Context) error
 }
+
+type commit = batch.Entry[task]
 
 // errCommitClosed is the answer after Close.
 var errCommitClosed = errors.New("the store is closed")
 
 func (c *committer) do(ctx context.Context, work func(ctx context.Context) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	entry := &commit{ctx: ctx, work: work, done: make(chan error, 1)}
-	if !c.add(entry) {
+	err := c.queue.Do(ctx, task{ctx, work})
+	if errors.Is(err, batch.ErrClosed) {
 		return errCommitClosed
 	}
-	select {
-	case err := <-entry.done:
-		return err
-	case <-ctx.Done():
-		if entry.claimed.CompareAndSwap(false, true) {
-			return ctx.Err()
-		}
-		return <-entry.done
-	}
-}
-
-func (c *committer) add(entry *commit) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.queue = append(c.queue, entry)
-	if !c.running {
-		c.running = true
-		c.idle.Go(c.run)
-	}
-	return true
-}
-
-func (c *committer) run() {
-	for c.busy() {
-		c.round()
-	}
-}
-
-func (c *committer) busy() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.running = len(c.queue) > 0
-	return c.running
-}
-
-// take claims what waits, up to the bound of one transaction.
-func (c *committer) take() []*commit {
-	c.mu.Lock()
-	n := min(len(c.queue), maxBatch)
-	waiting := c.queue[:n:n]
-	c.queue = c.queue[n:]
-	c.mu.Unlock()
-	var batch []*commit
-	for _, entry := range waiting {
-		if entry.claimed.CompareAndSwap(false, true) {
-			batch = append(batch, entry)
-		}
-	}
-	return batch
+	return err
 }
 
 // round runs one batch. The works are taken once the transaction has begun: until then they can be withdrawn, and others
 // can join them.
-func (c *committer) round() {
-	var batch []*commit
+func (c *committer) round(queue *batch.Queue[task]) {
+	var works []*commit
 	begun := false
 	failed, err := c.transact(func() []*commit {
-		begun, batch = true, c.take()
-		return batch
+		begun, works = true, queue.Take(maxBatch)
+		return works
 	})
 	if !begun {
-		answer(c.take(), err)
+		batch.AnswerAll(queue.Take(maxBatch), err)
 		return
 	}
 	var alone []*commit
 	for range maxRounds {
-		if failed == nil || len(batch) == 1 {
+		if failed == nil || len(works) == 1 {
 			break
 		}
 		alone = append(alone, failed)
-		batch = without(batch, failed)
-		failed, err = c.transact(func() []*commit { return batch })
+		works = without(works, failed)
+		failed, err = c.transact(func() []*commit { return works })
 	}
 	switch {
-	case err == nil, len(batch) == 1, failed == nil && !c.takenBack(err):
-		answer(batch, err)
+	case err == nil, len(works) == 1, failed == nil && !c.takenBack(err):
+		batch.AnswerAll(works, err)
 	default:
-		alone = append(alone, batch...)
+		alone = append(alone, works...)
 	}
 	for _, entry := range alone {
 		one := []*commit{entry}
 		_, err := c.transact(func() []*commit { return one })
-		answer(one, err)
+		entry.Answer(err)
 	}
 }
 
@@ -189,9 +132,9 @@ func (c *committer) takenBack(err error) bool {
 	return errors.Is(err, dbutil.ErrTxnCommit) && (!c.store.postgres() || sqlState(err) != "")
 }
 
-func without(batch []*commit, one *commit) []*commit {
-	rest := make([]*commit, 0, len(batch)-1)
-	for _, entry := range batch {
+func without(works []*commit, one *commit) []*commit {
+	rest := make([]*commit, 0, len(works)-1)
+	for _, entry := range works {
 		if entry != one {
 			rest = append(rest, entry)
 		}
@@ -199,17 +142,11 @@ func without(batch []*commit, one *commit) []*commit {
 	return rest
 }
 
-func answer(batch []*commit, err error) {
-	for _, entry := range batch {
-		entry.done <- err
-	}
-}
-
-// transact runs the works that batch gives in one transaction. It names the work that failed, if it was one.
-func (c *committer) transact(batch func() []*commit) (failed *commit, err error) {
+// transact runs works in one transaction. It names the work that failed, if it was one.
+func (c *committer) transact(works func() []*commit) (failed *commit, err error) {
 	var count int64
 	err = c.store.write.DoTxn(c.life, nil, func(ctx context.Context) error {
-		for _, entry := range batch() {
+		for _, entry := range works() {
 			if err := c.perform(ctx, entry); err != nil {
 				failed = entry
 				return err
@@ -237,7 +174,7 @@ func (c *committer) perform(ctx context.Context, entry *commit) (err error) {
 		c.store.options.Logger.Error("a work of the store panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		err = &session.Error{Code: session.CodeInternal, Op: opCommit, Err: fmt.Errorf("work panicked: %v", cause)}
 	}()
-	err = entry.work(&joined{transaction: ctx, values: entry.ctx})
+	err = entry.What.work(&joined{transaction: ctx, values: entry.What.ctx})
 	finished = true
 	return err
 }
@@ -268,11 +205,8 @@ func (j *joined) Value(key any) any {
 
 // close refuses new works and waits for those that were accepted, no longer than bound; the rest is answered with an error.
 func (c *committer) close(bound time.Duration) {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
 	timer := time.AfterFunc(bound, c.end)
-	c.idle.Wait()
+	c.queue.Close()
 	timer.Stop()
 	c.end()
 }

@@ -142,10 +142,10 @@ func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) *
 			return cfg.DB.DoTxn(ctx, nil, work)
 		}
 	}
-	shared.writer = &writer{commit: shared.commit, rows: newRows(ctx, cfg.DB)}
-	shared.sweeper = &sweeper{commit: shared.commit, failed: func(err error) {
+	shared.writer = newWriter(shared.commit, newRows(ctx, cfg.DB))
+	shared.sweeper = newSweeper(shared.commit, func(err error) {
 		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
-	}}
+	})
 	return shared
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.mau.fi/util/dbutil"
+
+	"wasup/batch"
 )
 
 // rows writes changes of many devices. What every message changes goes many rows at a time into whatsmeow's tables, the
@@ -87,11 +89,11 @@ func (r *rows) close() {
 }
 
 // write takes part in the transaction of ctx.
-func (r *rows) write(ctx context.Context, batch []*written) error {
+func (r *rows) write(ctx context.Context, entries []*batch.Entry[written]) error {
 	now := time.Now().UnixMilli()
 	var sessions, outgoing, buffered []any
-	for _, entry := range batch {
-		c, jid := entry.changes, entry.r.jid
+	for _, entry := range entries {
+		c, jid := entry.What.changes, entry.What.r.jid
 		for address, record := range c.sessions {
 			if record != nil {
 				sessions = append(sessions, jid, address, record)
@@ -103,7 +105,7 @@ func (r *rows) write(ctx context.Context, batch []*written) error {
 		for _, e := range c.buffered {
 			buffered = append(buffered, jid, e.hash[:], e.plaintext, e.at.Unix(), now)
 		}
-		if err := c.applyRest(ctx, entry.r.write); err != nil {
+		if err := c.applyRest(ctx, entry.What.r.write); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -173,25 +172,27 @@ func TestWhatAnOperationCollectsIsSeenByItAndByNobodyElse(t *testing.T) {
 func TestOneBadWriteDoesNotSpoilTheOthers(t *testing.T) {
 	r := newRatchet(t)
 	stranger := &ratchet{ratchets: r.ratchets, write: r.write, jid: "nobody@s.whatsapp.net"}
-	w, ctx := r.writer, t.Context()
-	var entries []*written
-	for i, run := range []*ratchet{r, stranger, r} {
-		entry := &written{r: run, changes: &changes{}, done: make(chan error, 1)}
-		entry.changes.setSession(fmt.Sprintf("123_1:%d", i), []byte("value"))
-		entries = append(entries, entry)
-	}
-	w.mu.Lock()
-	w.waiting, w.running = slices.Clone(entries), true
-	w.idle.Go(w.run)
-	w.mu.Unlock()
-	failed := 0
-	for _, entry := range entries {
-		if err := <-entry.done; err != nil {
+	ctx, all := t.Context(), make(chan struct{})
+	var failed, commits int
+	w := newWriter(func(ctx context.Context, work func(ctx context.Context) error) error {
+		<-all // wait together
+		err := r.commit(ctx, work)
+		if commits++; err != nil {
 			failed++
 		}
+		return err
+	}, r.writer.rows)
+	for i, run := range []*ratchet{r, stranger, r} {
+		c := &changes{}
+		c.setSession(fmt.Sprintf("123_1:%d", i), []byte("value"))
+		if !w.queue.Leave(written{run, c}, 3) {
+			t.Fatalf("write %d was refused", i)
+		}
 	}
-	if failed != 1 {
-		t.Errorf("%d writes failed, want the one of a device that does not exist", failed)
+	close(all)
+	w.close()
+	if commits != 4 || failed != 2 {
+		t.Errorf("%d of %d commits failed, want that of all and the one of a device that does not exist, of 4", failed, commits)
 	}
 	for _, address := range []string{"123_1:0", "123_1:2"} {
 		if value, err := r.read.GetSession(ctx, address); err != nil || string(value) != "value" {

@@ -116,7 +116,7 @@ func (a *App) start(ctx context.Context) error {
 	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, EventsKept: a.kept, Pools: pools(db), Backlog: backlog(box),
-		ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks),
+		Commits: commits(db), ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks),
 	})
 	if err := a.serve(db, box, spool); err != nil {
 		return err

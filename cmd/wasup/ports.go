@@ -74,6 +74,10 @@ func pools(db *store.Store) func() []metrics.Pool {
 	}
 }
 
+func commits(db *store.Store) func() metrics.Commits {
+	return func() metrics.Commits { return metrics.Commits(db.Commits()) }
+}
+
 // slots is the supervisor as httpapi wants it.
 type slots struct{ *supervisor.Supervisor }
 
