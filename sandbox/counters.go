@@ -57,6 +57,8 @@ type Counters struct {
 	SyncPatches   int64 `json:"sync_patches"`
 	SyncConflicts int64 `json:"sync_conflicts"`
 	SyncErrors    int64 `json:"sync_errors"`
+	// Calls counts those that phones and clients placed.
+	Calls int64 `json:"calls"`
 	// HistoryChunks counts parts of their history that phones sent to linked devices.
 	HistoryChunks int64 `json:"history_chunks"`
 
@@ -144,6 +146,8 @@ const (
 	// EventChatState tells an account what somebody does in a chat; Detail is the state, the number, and in a group
 	// " in " with its JID.
 	EventChatState EventKind = "chat_state"
+	// EventCall tells an account of a call; Detail is the state, the call's id and who calls or is called.
+	EventCall EventKind = "call"
 	// EventGroup tells that somebody changed a group; Detail is the change and the group.
 	EventGroup EventKind = "group"
 	// EventPeer tells that a linked device asks its phone for something; Detail says for what.
@@ -169,7 +173,7 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
-		EventReceipt, EventChatState, EventUnknownQuery, EventMalformed, EventFault,
+		EventReceipt, EventChatState, EventCall, EventUnknownQuery, EventMalformed, EventFault,
 		EventGroup, EventPeer, EventAppState, EventHistory, EventUpload, EventDownload, EventPhone, EventProfile,
 		EventServerDown, EventServerUp, EventScenario,
 	}

@@ -51,9 +51,12 @@ const (
 	FaultWithholdSenderKey FaultKind = "withhold_sender_key"
 	// FaultWithholdSyncKeys keeps a phone from giving a device its keys of app state: the device has to ask for them.
 	FaultWithholdSyncKeys FaultKind = "withhold_sync_keys"
-	// FaultUnavailable hands a linked device a message without its content, as WhatsApp does with what may be looked at
-	// once: the device has to ask its phone.
+	// FaultUnavailable hands a linked device a message without its content: the device has to ask its phone. Variant says
+	// whether it is told why.
 	FaultUnavailable FaultKind = "unavailable"
+	// FaultBadCiphertext spoils what is encrypted for a linked device: it cannot decrypt the message and asks its sender
+	// for it again.
+	FaultBadCiphertext FaultKind = "bad_ciphertext"
 	// FaultMediaUpload and FaultMediaDownload answer the upload or download of a file with HTTP status Code.
 	FaultMediaUpload   FaultKind = "media_upload"
 	FaultMediaDownload FaultKind = "media_download"
@@ -94,8 +97,10 @@ func shapeOf(kind FaultKind) (faultShape, bool) {
 		return faultShape{delay: true, live: true}, true
 	case FaultWithholdSenderKey:
 		return faultShape{accountOnly: true}, true
-	case FaultSilentLogin, FaultWithholdSyncKeys, FaultUnavailable:
+	case FaultSilentLogin, FaultWithholdSyncKeys, FaultBadCiphertext:
 		return faultShape{}, true
+	case FaultUnavailable:
+		return faultShape{variants: []string{VariantUnsaid, VariantViewOnce}}, true
 	case FaultWithholdAck, FaultNoPong:
 		return faultShape{live: true}, true
 	default:
@@ -110,7 +115,7 @@ func FaultKinds() []FaultKind {
 		FaultBadPairHMAC, FaultBadPairSignature, FaultNo515, FaultCloseAfter515, FaultLoginFailure,
 		FaultSilentLogin, FaultDelayAck, FaultWithholdAck, FaultRefuseAck, FaultNoPong,
 		FaultMediaUpload, FaultMediaDownload, FaultWithholdSenderKey,
-		FaultWithholdSyncKeys, FaultUnavailable,
+		FaultWithholdSyncKeys, FaultUnavailable, FaultBadCiphertext,
 	}, lineFaults()...)
 }
 

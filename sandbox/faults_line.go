@@ -35,6 +35,12 @@ const (
 	VariantWrongKey  = "wrong_key"  // for another server's key
 )
 
+// The variants of FaultUnavailable, the first being the default.
+const (
+	VariantUnsaid   = "unsaid"    // no reason is given
+	VariantViewOnce = "view_once" // it may be looked at once, and only on the phone
+)
+
 // The variants of FaultMalformedFrame, the first being the default.
 const (
 	VariantGarbage  = "garbage"   // a frame that cannot be decrypted

@@ -40,6 +40,7 @@ func (s *Server) stanzaHandlers() map[string]stanzaHandler {
 		"receipt":   loggedIn((*conn).handleReceipt),
 		"presence":  (*conn).handleAnyPresence,
 		"chatstate": loggedIn((*conn).handleChatState),
+		"call":      loggedIn((*conn).handleCall),
 	}
 }
 

@@ -40,6 +40,8 @@ const (
 	KindRevoke   Kind = "revoke"
 	// KindTimer sets how long the messages of a chat stay; Expiration says so in seconds, 0 meaning for ever.
 	KindTimer Kind = "timer"
+	// KindRaw is sent as the sender encoded it, for kinds that are none of these. It shows as what can be read in it.
+	KindRaw Kind = "raw"
 	// KindUnknown is what was decrypted and is none of these.
 	KindUnknown Kind = "unknown"
 )
@@ -48,7 +50,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindDocument, KindSticker, KindLocation, KindContact,
-		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer,
+		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer, KindRaw,
 	}
 }
 

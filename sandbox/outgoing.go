@@ -40,6 +40,8 @@ type Outgoing struct {
 	Options    []string
 	Selectable int
 	ViewOnce   bool
+	// Raw is, of KindRaw, the message as WhatsApp's clients encode it (waE2E.Message), also with fields that nobody knows.
+	Raw []byte
 	// Expiration lets the message disappear after so many seconds. For KindTimer it is the chat's new setting.
 	Expiration uint32
 
@@ -97,6 +99,12 @@ func (o *Outgoing) check() error {
 		return &OutgoingError{"contact", "belongs to the kind contact, and is needed there"}
 	case o.Contact != nil && (o.Contact.Name == "" || !strings.HasPrefix(o.Contact.VCard, "BEGIN:VCARD") || len(o.Contact.VCard) > maxVCard):
 		return &OutgoingError{"contact", "expected a name and a vCard"}
+	case (o.Kind == KindRaw) != (len(o.Raw) > 0):
+		return &OutgoingError{"raw", "belongs to the kind raw, and is needed there"}
+	case o.Kind == KindRaw && (len(o.Mentions) > 0 || o.Quote != "" || o.Expiration != 0):
+		return &OutgoingError{"raw", "has mentions, quotes and times inside; nothing else goes with it"}
+	case len(o.Raw) > maxText || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
+		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxText)}
 	case len(o.Mentions) > maxMentions:
 		return &OutgoingError{"mentions", fmt.Sprintf("expected at most %d", maxMentions)}
 	case o.Preview != nil && (o.Kind != KindText || o.Preview.URL == "" || o.Preview.Title == ""):
@@ -114,7 +122,7 @@ func (o *Outgoing) checkText() error {
 		return &OutgoingError{"text", fmt.Sprintf("expected at most %d bytes of UTF-8", maxText)}
 	case needed && o.Text == "":
 		return &OutgoingError{"text", "expected at least one character"}
-	case o.Text != "" && (o.Kind == KindRevoke || o.Kind == KindVote || o.Kind == KindTimer):
+	case o.Text != "" && (o.Kind == KindRevoke || o.Kind == KindVote || o.Kind == KindTimer || o.Kind == KindRaw):
 		return &OutgoingError{"text", fmt.Sprintf("a %s has none", o.Kind)}
 	}
 	return nil
@@ -152,6 +160,15 @@ func (p *Phone) compose(out *Outgoing, to chat) (*waE2E.Message, *Message, error
 		From: p.account.jid(0), To: to.jid(), Chat: to.jid(), FromMe: true, Name: p.Name(), Kind: out.Kind, Text: out.Text,
 		Time: time.Now(), Status: StatusSent, Copies: 1, Target: out.Target, ViewOnce: out.ViewOnce, Expiration: out.Expiration,
 		Preview: out.Preview, Location: out.Location, Contact: out.Contact, author: p.account, chat: to,
+	}
+	if out.Kind == KindRaw {
+		content := new(waE2E.Message)
+		if err := proto.Unmarshal(out.Raw, content); err != nil {
+			return nil, nil, fmt.Errorf("sandbox: reading a raw message: %w", err)
+		}
+		kept.Kind = KindUnknown
+		p.readContent(content, kept)
+		return content, kept, nil
 	}
 	context, err := p.context(out, to, kept)
 	if err != nil {

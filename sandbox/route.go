@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bytes"
+	"slices"
 	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -186,14 +188,34 @@ func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, devi
 	}
 }
 
-// handMessage gives a message to a linked device, without what it says if a fault wants that.
+// handMessage gives a message to a linked device: without what it says, or so that it cannot be read, if a fault wants
+// that.
 func (s *Server) handMessage(dev *device, node waBinary.Node) {
 	if attr(&node, "category") != categoryPeer {
-		if _, ok := s.fault(FaultUnavailable, dev); ok {
-			node.Content = []waBinary.Node{{Tag: "unavailable"}}
+		if fault, ok := s.fault(FaultUnavailable, dev); ok {
+			notice := waBinary.Node{Tag: "unavailable", Attrs: waBinary.Attrs{}}
+			if fault.Variant == VariantViewOnce {
+				notice.Attrs["type"] = VariantViewOnce
+			}
+			node.Content = []waBinary.Node{notice}
+		} else if _, ok = s.fault(FaultBadCiphertext, dev); ok {
+			node.Content = spoiled(node.GetChildren())
 		}
 	}
 	s.hand(dev, node)
+}
+
+// spoiled copies the parts of a message with the last byte of each ciphertext changed: it belongs to the MAC or the
+// signature.
+func spoiled(parts []waBinary.Node) []waBinary.Node {
+	parts = slices.Clone(parts)
+	for i := range parts {
+		if ciphertext := bytes.Clone(bytesOf(&parts[i])); parts[i].Tag == "enc" && len(ciphertext) > 0 {
+			ciphertext[len(ciphertext)-1] ^= 0xff
+			parts[i].Content = ciphertext
+		}
+	}
+	return parts
 }
 
 // passedOn lists the parts of a message that every receiver gets besides its own ciphertext.

@@ -146,6 +146,7 @@ type Server struct {
 	disk   *disk // nil without Config.State
 	media  mediaStore
 	groups groupSet
+	calls  callSet
 	faults faultSet
 
 	scenarios scenarioSet

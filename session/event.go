@@ -69,6 +69,8 @@ type MessageData struct {
 	PushName string    `json:"push_name,omitempty"`
 	At       time.Time `json:"timestamp"` // the server's time
 	Content  *Content  `json:"content,omitempty"`
+	// Unavailable is view_once for what WhatsApp shows on the phone alone. It may come all the same: the phone is asked for it.
+	Unavailable string `json:"unavailable,omitempty"`
 	// Expires is after how many seconds the message disappears; 0: it does not.
 	Expires int `json:"expires_in,omitempty"`
 }
@@ -103,12 +105,14 @@ type StatusData struct {
 
 // CallData is a call. wasup never answers one.
 type CallData struct {
-	ID    string    `json:"id"`
-	From  Address   `json:"from"`
-	State string    `json:"state"` // ringing, accepted, rejected or ended
-	Video bool      `json:"video"`
-	Group Address   `json:"group,omitzero"`
-	At    time.Time `json:"timestamp"`
+	ID    string  `json:"id"`
+	From  Address `json:"from"`
+	State string  `json:"state"` // ringing, accepted or rejected (by whatever device of the account), or ended
+	Video bool    `json:"video"`
+	Group Address `json:"group,omitzero"`
+	// Reason is why it ended, in WhatsApp's words and where it gave one: timeout when nobody took it.
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"timestamp"`
 }
 
 // The values of GroupData.Change.

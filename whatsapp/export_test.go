@@ -49,6 +49,3 @@ func MessageSecret(ctx context.Context, c session.Client, to session.Recipient, 
 func Expand(template string, id session.ID, poolSize int) string {
 	return expand(template, id, poolSize)
 }
-
-// Handle lets a client see an event of whatsmeow's that the sandbox has no way to cause.
-func Handle(client session.Client, evt any) bool { return client.(*Client).handle(evt) }

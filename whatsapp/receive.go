@@ -100,19 +100,19 @@ func (t *translation) of(evt any) (list []session.Event, ours bool) {
 	case *events.Message:
 		return t.message(e), true
 	case *events.UndecryptableMessage:
-		return t.bare(&e.Info, session.EventUndecryptable, nil), true
+		return t.undecryptable(e), true
 	case *events.Receipt:
 		return t.receipt(e), true
 	case *events.CallOffer:
-		return t.call(&e.BasicCallMeta, "ringing", hasVideo(e.Data)), true
+		return t.call(&e.BasicCallMeta, callRinging, "", hasVideo(e.Data)), true
 	case *events.CallOfferNotice:
-		return t.call(&e.BasicCallMeta, "ringing", e.Media == "video"), true
+		return t.call(&e.BasicCallMeta, callRinging, "", e.Media == "video"), true
 	case *events.CallAccept:
-		return t.call(&e.BasicCallMeta, "accepted", hasVideo(e.Data)), true
+		return t.call(&e.BasicCallMeta, callAccepted, "", hasVideo(e.Data)), true
 	case *events.CallReject:
-		return t.call(&e.BasicCallMeta, "rejected", false), true
+		return t.call(&e.BasicCallMeta, callRejected, "", false), true
 	case *events.CallTerminate:
-		return t.call(&e.BasicCallMeta, "ended", false), true
+		return t.terminated(e), true
 	case *events.JoinedGroup:
 		return t.joined(e), true
 	case *events.GroupInfo:

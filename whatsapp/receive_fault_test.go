@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
 
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
-	waevents "go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"wasup/events"
 	"wasup/sandbox"
@@ -96,62 +96,125 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 	}
 }
 
-func TestCallsAndMessagesThatCannotBeReadAreKept(t *testing.T) {
+func (h *hearing) call(phone *sandbox.Phone, cfg sandbox.CallConfig) string {
+	h.t.Helper()
+	id, err := phone.PlaceCall(testContext(h.t), cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+// hearsCall waits for the next event of a call.
+func (h *hearing) hearsCall(want session.CallData) {
+	h.t.Helper()
+	var data session.CallData
+	event := h.next(session.EventCall, session.EventGroup)
+	if err := json.Unmarshal(event.Data, &data); err != nil || data.At.IsZero() {
+		h.t.Errorf("%s, %v", event.Data, err)
+	}
+	if data.At = want.At; data != want {
+		h.t.Errorf("kept %+v, want %+v", data, want)
+	}
+}
+
+func (h *hearing) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestCallsAreKept(t *testing.T) {
 	h := newHearing(t)
-	meta := types.BasicCallMeta{
-		From: h.peer.LID(), CallCreator: h.peer.LID(), CallCreatorAlt: h.peer.JID(), CallID: "C1", Timestamp: time.Unix(1_780_000_000, 0),
-	}
-	video := &waBinary.Node{Tag: "offer", Content: []waBinary.Node{{Tag: "video"}}}
+	ctx := testContext(t)
+	from := addressOf(h.peer)
+
+	id := h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Video: true})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true})
+	h.must(h.own.AcceptCall(ctx, id))
+	// WhatsApp tells twice that another device took it, the second time as an end; it is kept once, and it is no end.
+	h.hearsCall(session.CallData{ID: id, From: from, State: "accepted"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.must(h.own.RejectCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "rejected"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.must(h.peer.EndCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Ring: time.Millisecond})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Reason: "timeout"})
+
+	group, err := h.peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	h.must(err)
+	id = h.call(h.peer, sandbox.CallConfig{To: group.String(), Video: true})
+	called := session.Address{Group: group.String()}
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true, Group: called})
+	h.must(h.peer.EndCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Group: called})
+	h.noSurprises()
+}
+
+func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
+	h := newHearing(t)
+	group, err := h.peer.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	h.must(err)
+	h.next(session.EventGroup)
 	for _, test := range []struct {
-		evt   any
-		state string
-		video bool
+		name        string
+		to          string
+		fault       sandbox.Fault
+		unavailable string
 	}{
-		{&waevents.CallOffer{BasicCallMeta: meta, Data: video}, "ringing", true},
-		{&waevents.CallAccept{BasicCallMeta: meta}, "accepted", false},
-		{&waevents.CallReject{BasicCallMeta: meta}, "rejected", false},
-		{&waevents.CallTerminate{BasicCallMeta: meta}, "ended", false},
+		{"the ciphertext is broken", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"again, in a session that there is", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"in a group", group.String(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"the phone alone has it", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable}, ""},
+		{"to be seen once", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable, Variant: sandbox.VariantViewOnce}, "view_once"},
 	} {
-		for range 2 { // told twice, kept once
-			if !whatsapp.Handle(h.life.client, test.evt) {
-				t.Fatalf("%s was not kept", test.state)
-			}
+		test.fault.Account, test.fault.Count = h.own.Number(), 1
+		_, err := h.server.SetFault(test.fault)
+		h.must(err)
+		id := h.send(h.peer, sandbox.Outgoing{To: test.to, Text: test.name})
+		data, event := h.message(session.EventUndecryptable)
+		if data.ID != id || data.Content != nil || data.Sender != addressOf(h.peer) || data.FromMe || data.Unavailable != test.unavailable {
+			t.Errorf("%s: told as %s", test.name, event.Data)
 		}
-		want := session.CallData{ID: "C1", From: addressOf(h.peer), State: test.state, Video: test.video, At: meta.Timestamp.UTC()}
-		var data session.CallData
-		if err := json.Unmarshal(h.next(session.EventCall).Data, &data); err != nil || data != want {
-			t.Errorf("%+v, want %+v", data, want)
+		if data, event = h.message(session.EventMessage); data.ID != id || data.Content == nil || data.Content.Text != test.name || data.Sender != addressOf(h.peer) {
+			t.Errorf("%s: followed as %s", test.name, event.Data)
 		}
 	}
-	info := types.MessageInfo{
-		MessageSource: types.MessageSource{Chat: h.peer.LID(), Sender: h.peer.LID(), SenderAlt: h.peer.JID()}, ID: "3EB0", Timestamp: meta.Timestamp,
+	h.noSurprises()
+}
+
+func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
+	h := newHearing(t)
+	nan := math.NaN()
+	for want, message := range map[string]*waE2E.Message{
+		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
+		// Wrapped in whatever WhatsApp thinks of next.
+		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
+		// A shape that breaks the reading is no reason to lose it, or to ask for it for ever.
+		"": {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
+	} {
+		raw, err := proto.Marshal(message)
+		h.must(err)
+		_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+		same(t, said, session.Content{Kind: session.KindUnknown, Unknown: want})
 	}
-	if !whatsapp.Handle(h.life.client, &waevents.UndecryptableMessage{Info: info}) {
-		t.Fatal("it was not kept")
-	}
-	if data, _ := h.message(session.EventUndecryptable); data.ID != "3EB0" || data.Content != nil || data.Sender != addressOf(h.peer) {
-		t.Errorf("%+v", data)
-	}
-	// What nobody foresaw is told as such, wrapped in whatever WhatsApp thinks of next.
-	evt := &waevents.Message{Info: info, RawMessage: &waE2E.Message{SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{
-		OrderMessage: &waE2E.OrderMessage{},
-	}}}}
-	whatsapp.Handle(h.life.client, evt.UnwrapRaw())
-	if data, _ := h.message(session.EventMessage); data.Content.Kind != session.KindUnknown || data.Content.Unknown != "orderMessage" {
-		t.Errorf("%+v", data.Content)
-	}
-	// A shape that breaks the reading is no reason to lose it, or to ask for it for ever.
-	nan := 0.0
-	nan /= nan
-	evt = &waevents.Message{Info: info, RawMessage: &waE2E.Message{LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}}}
-	evt.Info.ID = "3EB1"
-	whatsapp.Handle(h.life.client, evt.UnwrapRaw())
-	if data, _ := h.message(session.EventMessage); data.ID != "3EB1" || data.Content.Kind != session.KindUnknown {
-		t.Errorf("%+v", data)
-	}
+	// A field that has no name in this version has its number.
+	raw := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
+	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "field 9999"})
 	// Devices talk about keys among themselves.
-	evt = &waevents.Message{Info: info, RawMessage: &waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}}}
-	whatsapp.Handle(h.life.client, evt.UnwrapRaw())
-	whatsapp.Handle(h.life.client, &waevents.CallTerminate{BasicCallMeta: types.BasicCallMeta{CallID: "last"}})
-	h.next(session.EventCall)
+	raw, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}})
+	h.must(err)
+	h.send(h.peer, sandbox.Outgoing{To: h.own.Number(), Kind: sandbox.KindRaw, Raw: raw})
+	h.hear(sandbox.Outgoing{Text: "the last"}, session.EventMessage)
+	h.noSurprises()
 }

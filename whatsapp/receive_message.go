@@ -1,9 +1,12 @@
 package whatsapp
 
 import (
+	"fmt"
+
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"wasup/session"
@@ -41,22 +44,37 @@ func editOf(e *events.Message) []any {
 	return []any{e.NewsletterMeta.EditTS.UnixMilli()}
 }
 
+// undecryptable tells a message that cannot be read yet.
+func (t *translation) undecryptable(e *events.UndecryptableMessage) []session.Event {
+	data := t.data(&e.Info, nil)
+	data.Unavailable = string(e.UnavailableType)
+	return []session.Event{t.event(session.EventUndecryptable, messageKey(&e.Info), data, nil)}
+}
+
 // bare is an event about a message, with its content where it is known.
 func (t *translation) bare(info *types.MessageInfo, of session.EventType, content *session.Content, version ...any) []session.Event {
+	data := t.data(info, content)
+	var remote *session.Remote
+	if content != nil && content.Media != nil {
+		remote = content.Media.Remote
+	}
+	return []session.Event{t.event(of, messageKey(info, version...), data, remote)}
+}
+
+// messageKey drops repetitions. It has the addresses as they came: a delivery that is repeated has the same ones.
+func messageKey(info *types.MessageInfo, version ...any) string {
+	return digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
+}
+
+func (t *translation) data(info *types.MessageInfo, content *session.Content) session.MessageData {
 	data := session.MessageData{
 		ID: info.ID, FromMe: info.IsFromMe, PushName: info.PushName, At: info.Timestamp.UTC(), Content: content,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
-	var remote *session.Remote
 	if content != nil {
 		data.Expires = content.Expires
-		if content.Media != nil {
-			remote = content.Media.Remote
-		}
 	}
-	// The addresses as they came: a delivery that is repeated has the same ones.
-	key := digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
-	return []session.Event{t.event(of, key, data, remote)}
+	return data
 }
 
 func (t *translation) chatOf(source *types.MessageSource) session.Address {
@@ -120,7 +138,8 @@ func silent(m *waE2E.Message) bool {
 	return kindName(m) == ""
 }
 
-// kindName is what WhatsApp calls the kind of a message; "" where it is about keys only.
+// kindName is what WhatsApp calls the kind of a message, or the number of a field that this version has no name for; ""
+// where it is about keys only.
 func kindName(m *waE2E.Message) (name string) {
 	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
 		switch field.Name() {
@@ -132,5 +151,10 @@ func kindName(m *waE2E.Message) (name string) {
 			return false
 		}
 	})
+	if unknown := m.ProtoReflect().GetUnknown(); name == "" && len(unknown) > 0 {
+		if number, _, size := protowire.ConsumeField(unknown); size > 0 {
+			name = fmt.Sprintf("field %d", number)
+		}
+	}
 	return name
 }

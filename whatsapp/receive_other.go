@@ -33,10 +33,31 @@ func (t *translation) receipt(e *events.Receipt) []session.Event {
 	return []session.Event{t.event(session.EventReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)}
 }
 
-func (t *translation) call(meta *types.BasicCallMeta, state string, video bool) []session.Event {
+// The values of session.CallData.State.
+const (
+	callRinging  = "ringing"
+	callAccepted = "accepted"
+	callRejected = "rejected"
+	callEnded    = "ended"
+)
+
+// terminated tells a call that rings no more. Where another device of the account took it or not, WhatsApp says so by
+// ending it for this one; the call itself may go on.
+func (t *translation) terminated(e *events.CallTerminate) []session.Event {
+	switch e.Reason {
+	case "accepted_elsewhere":
+		return t.call(&e.BasicCallMeta, callAccepted, "", false)
+	case "rejected_elsewhere":
+		return t.call(&e.BasicCallMeta, callRejected, "", false)
+	default:
+		return t.call(&e.BasicCallMeta, callEnded, e.Reason, false)
+	}
+}
+
+func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []session.Event {
 	data := session.CallData{
 		ID: meta.CallID, From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
-		Group: t.address(meta.GroupJID), At: meta.Timestamp.UTC(),
+		Group: t.address(meta.GroupJID), Reason: reason, At: meta.Timestamp.UTC(),
 	}
 	return []session.Event{t.event(session.EventCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
 }

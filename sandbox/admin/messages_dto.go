@@ -25,6 +25,7 @@ type sendRequest struct {
 	Selectable int                  `json:"selectable" doc:"how many options a vote may choose; 0 for any"`
 	ViewOnce   bool                 `json:"view_once" doc:"the file can be opened once"`
 	Expiration uint32               `json:"expiration" doc:"seconds until the message disappears"`
+	Raw        []byte               `json:"raw" doc:"of the kind raw: the message as WhatsApp's clients encode it, in base64"`
 }
 
 type attachmentRequest struct {
@@ -123,7 +124,7 @@ func (in *sendRequest) outgoing() sandbox.Outgoing {
 	out := sandbox.Outgoing{
 		To: in.To, Kind: sandbox.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
-		ViewOnce: in.ViewOnce, Expiration: in.Expiration,
+		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw,
 	}
 	if in.Media != nil {
 		file := sandbox.Attachment(*in.Media)

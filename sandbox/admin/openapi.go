@@ -25,7 +25,7 @@ func parameters() map[string]object {
 	duration := object{"type": "string", "examples": []string{"10s"}}
 	return map[string]object{
 		"number":  word(object{"type": "string", "pattern": `^\+?[0-9]{7,15}$`}, "The number of a phone."),
-		"id":      word(text, "The id of a message, a file, a fault or a scenario."),
+		"id":      word(text, "The id of a message, a file, a call, a fault or a scenario."),
 		"speed":   word(object{"type": "number"}, "How many times faster than written the scenario's time passes, for a body in YAML."),
 		"jid":     word(text, "The JID of a linked device, such as "+exampleDevice+", or of a group, such as "+exampleGroup().JID+"."),
 		"code":    word(object{"type": "integer", "enum": []int{403, 404, 410}}, "What downloads are answered from then on, 410 by default."),

@@ -17,6 +17,7 @@ func wordLists() map[string][]string {
 		"faults":   words(sandbox.FaultKinds()...),
 		"events":   words(sandbox.EventKinds()...),
 
+		"call_states":     words(sandbox.CallRinging, sandbox.CallAccepted, sandbox.CallRejected, sandbox.CallEnded),
 		"chat_states":     words(sandbox.StateComposing, sandbox.StateRecording, sandbox.StatePaused),
 		"scenario_states": words(sandbox.ScenarioRunning, sandbox.ScenarioDone, sandbox.ScenarioStopped),
 	}

@@ -54,6 +54,7 @@ func (a *api) routes() []route {
 	routes = append(routes, a.profileRoutes()...)
 	routes = append(routes, a.messageRoutes()...)
 	routes = append(routes, a.chatRoutes()...)
+	routes = append(routes, a.callRoutes()...)
 	routes = append(routes, a.groupRoutes()...)
 	routes = append(routes, a.weatherRoutes()...)
 	routes = append(routes, a.scenarioRoutes()...)

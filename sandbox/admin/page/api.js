@@ -43,6 +43,6 @@ export function follow(onEvent, onState) {
 // The stream names the kind of each event, and a browser hears only names that it was told.
 const kinds = [
   "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "passkey_demanded", "passkey_code",
-  "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "chat_state", "unknown_query", "malformed",
+  "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "chat_state", "call", "unknown_query", "malformed",
   "fault", "group", "peer", "app_state", "history", "upload", "download", "phone", "server_down", "server_up", "profile", "scenario",
 ];
