@@ -106,7 +106,7 @@ func dependencies() map[string]owners {
 		"golang.org/x/image":                  {product: []string{"media"}}, // pictures, for thumbnails
 		"github.com/hashicorp/golang-lru":     {product: []string{"whatsapp", "contacts"}},
 		"golang.org/x/time":                   {product: []string{"contacts"}}, // rates
-		"github.com/gabriel-vasile/mimetype":  {product: []string{"media"}},
+		"github.com/gabriel-vasile/mimetype":  {product: []string{"media", "whatsapp"}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
 		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},

@@ -34,11 +34,11 @@ type v1MediaNew struct {
 	Upload    string `json:"upload,omitempty" maxLength:"200" doc:"The id that POST /v1/media gave."`
 	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"What the bytes are unless they do not say; of a document it may be anything."`
 	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name, of documents."`
-	Width     int    `json:"width,omitempty" minimum:"1" maximum:"100000" doc:"Pixels; left out: what the bytes say."`
-	Height    int    `json:"height,omitempty" minimum:"1" maximum:"100000" doc:"Pixels; left out: what the bytes say."`
-	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration; left out: what the bytes say."`
+	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, of image, video and sticker; left out: what the bytes say."`
+	Height    int    `json:"height,omitempty" minimum:"1" maximum:"65535" doc:"Pixels; given together with width."`
+	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice; left out: what the bytes say."`
 	Waveform  string `json:"waveform,omitempty" maxLength:"88" doc:"Of voice: 64 bytes of 0 to 100, in base64."`
-	Thumbnail string `json:"thumbnail,omitempty" maxLength:"90000" doc:"A JPEG in base64; left out: made of an image."`
+	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"Of image, video and document: a JPEG of at most 64 KiB, in base64; left out: made of an image."`
 	Animated  bool   `json:"animated,omitempty" doc:"Of stickers."`
 	ViewOnce  bool   `json:"view_once,omitempty" doc:"It can be opened once only."`
 }
@@ -53,27 +53,27 @@ type v1MessageRef struct {
 
 type v1Preview struct {
 	URL         string `json:"url" minLength:"1" maxLength:"4096" doc:"It must be in the text."`
-	Title       string `json:"title,omitempty" maxLength:"1000"`
-	Description string `json:"description,omitempty" maxLength:"4000"`
-	Thumbnail   string `json:"thumbnail,omitempty" maxLength:"140000" doc:"A JPEG in base64."`
+	Title       string `json:"title,omitempty" maxLength:"1024"`
+	Description string `json:"description,omitempty" maxLength:"1024"`
+	Thumbnail   string `json:"thumbnail,omitempty" maxLength:"87384" doc:"A JPEG of at most 64 KiB, in base64."`
 }
 
 type v1Location struct {
 	Latitude  float64 `json:"latitude" minimum:"-90" maximum:"90" doc:"Degrees."`
 	Longitude float64 `json:"longitude" minimum:"-180" maximum:"180" doc:"Degrees."`
-	Name      string  `json:"name,omitempty" maxLength:"1000"`
-	Address   string  `json:"address,omitempty" maxLength:"1000"`
-	URL       string  `json:"url,omitempty" maxLength:"4096"`
+	Name      string  `json:"name,omitempty" maxLength:"1024"`
+	Address   string  `json:"address,omitempty" maxLength:"1024"`
+	URL       string  `json:"url,omitempty" maxLength:"1024" doc:"An http or https address."`
 }
 
 type v1Card struct {
-	Name  string `json:"name" minLength:"1" maxLength:"1000"`
+	Name  string `json:"name" minLength:"1" maxLength:"1024"`
 	VCard string `json:"vcard" minLength:"1" maxLength:"65536" doc:"text/vcard, version 3.0 or 4.0."`
 }
 
 type v1Poll struct {
-	Question   string   `json:"question" minLength:"1" maxLength:"1000"`
-	Options    []string `json:"options" minItems:"2" maxItems:"12" doc:"Different from each other."`
+	Question   string   `json:"question" minLength:"1" maxLength:"255"`
+	Options    []string `json:"options" minItems:"2" maxItems:"12" doc:"Different from each other, of 1 to 100 characters."`
 	Selectable int      `json:"selectable,omitempty" minimum:"0" maximum:"12" doc:"How many may be chosen; 0: any number."`
 }
 

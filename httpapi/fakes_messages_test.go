@@ -90,6 +90,8 @@ func (f *scriptedMessages) Put(_ context.Context, r io.Reader, hint session.File
 		return session.Media{}, f.files.broken
 	case f.files.limit > 0 && int64(len(content)) > f.files.limit:
 		return session.Media{}, &session.Error{Code: session.CodeMediaTooLarge, Op: "keep a file"}
+	case len(content) == 0:
+		return session.Media{}, &session.Error{Code: session.CodeInvalidRequest, Op: "keep a file", Field: "file", Message: "file: expected at least one byte"}
 	}
 	return f.files.keep(content, hint), nil
 }
@@ -104,6 +106,7 @@ func (f *folder) keep(content []byte, hint session.FileHint) session.Media {
 	// The bytes of these tests say what they are: image/png|…
 	if kind, _, says := strings.Cut(string(content), "|"); says {
 		media.Mime = kind
+		media.Cut = strings.HasSuffix(string(content), "…")
 	} else if hint.Mime != "" {
 		media.Mime = hint.Mime
 	}

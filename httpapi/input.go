@@ -129,7 +129,7 @@ func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
 		return "", "", &fault{status: fiber.StatusUnsupportedMediaType, code: codeEncoding}
 	}
 	body := bytes.TrimPrefix(c.Request().Body(), []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(body) {
+	if !utf8.Valid(body) || halfCharacter(body) >= 0 {
 		// Go's decoder would replace what it cannot read, and another text than the caller's would be sent.
 		return "", "", invalid("body: expected JSON in UTF-8")
 	}
@@ -143,6 +143,13 @@ func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
 	}
 	if in.To == "" || in.Message == "" {
 		return "", "", invalid(missingFields)
+	}
+	if err := session.TextOf(in.Message).Check(); err != nil {
+		var e *session.Error
+		if errors.As(err, &e) && e.Field == "text" { // as /v1 calls it
+			return "", "", invalid("message: " + strings.TrimPrefix(e.Public(), "text: "))
+		}
+		return "", "", err
 	}
 	to, err = session.ParsePerson(in.To)
 	return to, in.Message, err

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,21 @@ func TestTheHubIsAnsweredBeforeItGivesUp(t *testing.T) {
 		cfg, err := Config{QRWait: c.qr, HubWait: c.hub}.withDefaults()
 		if err != nil || cfg.HubWait != c.want || cfg.MaxWait < max(cfg.QRWait, cfg.HubWait) {
 			t.Errorf("QRWait %s, HubWait %s: %+v, %v", c.qr, c.hub, cfg, err)
+		}
+	}
+}
+
+func TestWhatIsWrongWithATextIsSaidOfItsField(t *testing.T) {
+	t.Parallel()
+	f := behind(plain("1", session.Ready, session.CauseConnected))
+	r := newRig(t, Config{}, &f)
+	for message, want := range map[string]string{
+		strings.Repeat("y", 70_000): `"message":"message: expected at most 65536 characters, got 70000"`,
+		`\ud83d half`:               `"message":"body: expected JSON in UTF-8"`,
+	} {
+		answer := r.do(t, "POST", "/send", `{"to":"5491155550101","message":"`+message+`"}`, jsonBody, "X-Cliente-Id: 1")
+		if answer.status != 400 || !strings.Contains(answer.body, want) {
+			t.Errorf("%s expected: %d %s", want, answer.status, answer.body)
 		}
 	}
 }

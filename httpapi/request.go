@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -151,6 +152,10 @@ func fitJSON(api *api, op *operation, body []byte) error {
 	}
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
+		var number *json.UnmarshalTypeError
+		if errors.As(err, &number) {
+			return badField("body", "expected numbers up to 1.8e308")
+		}
 		return badField("body", "expected a JSON object")
 	}
 	object, ok := value.(map[string]any)
@@ -166,7 +171,36 @@ func strictJSON(body []byte) error {
 		// Go's decoder would replace what it cannot read.
 		return badField("body", "expected JSON in UTF-8")
 	}
+	if at := halfCharacter(body); at >= 0 {
+		return badField("body", fmt.Sprintf("expected whole characters; at byte %d a \\u escape has half of one", at))
+	}
 	return wellFormed(body)
+}
+
+// halfCharacter finds an escaped surrogate without its other half, which Go's decoder would replace; -1: there is none.
+func halfCharacter(body []byte) int {
+	escaped := func(at int) (rune, bool) {
+		if at+6 > len(body) || body[at] != '\\' || body[at+1] != 'u' {
+			return 0, false
+		}
+		code, err := strconv.ParseUint(string(body[at+2:at+6]), 16, 16)
+		return rune(code), err == nil
+	}
+	for at := 0; at < len(body); at++ {
+		if body[at] != '\\' { // backslashes stand in strings only
+			continue
+		}
+		first, ok := escaped(at)
+		switch second, _ := escaped(at + 6); {
+		case !ok || !utf16.IsSurrogate(first):
+			at++
+		case utf16.DecodeRune(first, second) == utf8.RuneError:
+			return at
+		default:
+			at += 11
+		}
+	}
+	return -1
 }
 
 func strictText(field, text string) error {

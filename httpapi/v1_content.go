@@ -17,7 +17,7 @@ func (in *v1MessageNew) kind() session.Kind {
 		return kindOfFile(in.Media.Mime)
 	case in.Location != nil:
 		return session.KindLocation
-	case len(in.Contacts) > 0:
+	case in.Contacts != nil:
 		return session.KindContact
 	case in.Poll != nil:
 		return session.KindPoll
@@ -31,12 +31,12 @@ func (in *v1MessageNew) kind() session.Kind {
 // kindOfFile is how a file of this type is shown best. What is of no known type goes as a document, which shows any file.
 func kindOfFile(mime string) session.Kind {
 	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
-	switch family {
-	case "image":
+	switch {
+	case session.ShownAsImage(mime):
 		return session.KindImage
-	case "video":
+	case family == "video":
 		return session.KindVideo
-	case "audio":
+	case family == "audio":
 		return session.KindAudio
 	default:
 		return session.KindDocument
@@ -80,42 +80,79 @@ func (in *v1MessageNew) content() (session.Content, error) {
 }
 
 // onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
-// any; only a document may be whatever the caller likes to call it. kind is "" where the type decides.
-func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Media, error) {
-	waveform, err := bytesOf("media.waveform", in.Waveform)
-	if err != nil {
-		return stored, err
+// any; only a document may be whatever the caller likes to call it. kind is "" where the type decides, and the one that the
+// message has comes back.
+func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Media, session.Kind, error) {
+	if said := in.Mime; said != "" && stored.Mime == contentBinary && !session.ShownAsImage(said) { // pictures are known by their bytes
+		stored.Mime = said
 	}
-	thumbnail, err := bytesOf("media.thumbnail", in.Thumbnail)
-	if err != nil {
-		return stored, err
+	if kind == "" {
+		kind = kindOfFile(stored.Mime)
 	}
-	if said := in.Mime; said != "" {
-		if stored.Mime == contentBinary {
-			stored.Mime = said
-		}
-		if kind == session.KindDocument || (kind == "" && kindOfFile(stored.Mime) == session.KindDocument) {
-			stored.Mime = said
-		}
+	if kind == session.KindDocument && in.Mime != "" {
+		stored.Mime = in.Mime
 	}
 	if in.Name != "" {
 		stored.Name = in.Name
 	}
-	if in.Width != 0 && in.Height != 0 {
+	if kind != session.KindDocument {
+		stored.Name = "" // nobody sees it
+	}
+	if err := in.fits(kind); err != nil {
+		return stored, kind, err
+	}
+	if in.Width != 0 {
 		stored.Width, stored.Height = in.Width, in.Height
 	}
 	if in.Seconds != 0 {
 		stored.Seconds = in.Seconds
 	}
+	waveform, err := bytesOf("media.waveform", in.Waveform)
+	if err != nil {
+		return stored, kind, err
+	}
 	if waveform != nil {
 		stored.Waveform = waveform
+	}
+	thumbnail, err := bytesOf("media.thumbnail", in.Thumbnail)
+	if err != nil {
+		return stored, kind, err
 	}
 	if thumbnail != nil {
 		stored.Thumbnail = thumbnail
 	}
 	stored.Animated = stored.Animated || in.Animated
 	stored.ViewOnce = in.ViewOnce
-	return stored, nil
+	return stored, kind, nil
+}
+
+// fits refuses what a file of this kind does not have: it would be lost.
+func (in *v1MediaNew) fits(kind session.Kind) error {
+	seen := kind == session.KindImage || kind == session.KindVideo
+	heard := kind == session.KindAudio || kind == session.KindVoice
+	for _, field := range []struct {
+		name           string
+		given, allowed bool
+	}{
+		{"width", in.Width != 0, seen || kind == session.KindSticker},
+		{"height", in.Height != 0, seen || kind == session.KindSticker},
+		{"seconds", in.Seconds != 0, heard || kind == session.KindVideo},
+		{"waveform", in.Waveform != "", kind == session.KindVoice},
+		{"thumbnail", in.Thumbnail != "", seen || kind == session.KindDocument},
+		{"animated", in.Animated, kind == session.KindSticker},
+	} {
+		if field.given && !field.allowed {
+			return badField("media."+field.name, fmt.Sprintf("a message of the kind %s has none", kind))
+		}
+	}
+	switch {
+	case in.Width != 0 && in.Height == 0:
+		return badField("media.height", "expected together with media.width")
+	case in.Height != 0 && in.Width == 0:
+		return badField("media.width", "expected together with media.height")
+	default:
+		return nil
+	}
 }
 
 // typeFor is a type that a file of a message of this kind may have.

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -230,11 +232,8 @@ func fingerprint(asked v1MessageNew, to session.Recipient) (string, error) {
 // complete gets the file of a message, if it has one, and checks the whole.
 func (in *incoming) complete(request *session.MessageRequest, asked *v1MessageNew) (err error) {
 	if m := asked.Media; m != nil {
-		if request.Content.Media, err = in.mediaOf(m, session.Kind(asked.Kind), *request); err != nil {
+		if request.Content.Media, request.Content.Kind, err = in.mediaOf(m, session.Kind(asked.Kind), *request); err != nil {
 			return err
-		}
-		if asked.Kind == "" {
-			request.Content.Kind = kindOfFile(request.Content.Media.Mime)
 		}
 	}
 	return check(*request)
@@ -268,10 +267,11 @@ func (s *Server) times(request *session.MessageRequest, asked *v1MessageNew) err
 	return nil
 }
 
-// mediaOf gets the file of a message from where the caller says it is.
-func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request session.MessageRequest) (*session.Media, error) {
+// mediaOf gets the file of a message from where the caller says it is. kind is "" where the file decides, and the one that
+// the message has comes back.
+func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request session.MessageRequest) (*session.Media, session.Kind, error) {
 	if asked.Base64 != "" { // in a JSON body it was taken out before
-		return nil, badField("media.base64", "expected in a JSON body only; in a form the file is the part file")
+		return nil, kind, badField("media.base64", "expected in a JSON body only; in a form the file is the part file")
 	}
 	sources := 0
 	for _, there := range []bool{in.file != nil, asked.URL != "", asked.Upload != ""} {
@@ -280,24 +280,34 @@ func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request sessio
 		}
 	}
 	if sources != 1 {
-		return nil, badField("media", "expected exactly one of url, base64, upload and the part file")
+		return nil, kind, badField("media", "expected exactly one of url, base64, upload and the part file")
 	}
 	if in.file == nil {
-		// What is wrong without the file is said before it is fetched.
-		probe, err := asked.onto(session.Media{File: "probe", Size: 1, Mime: typeFor(request.Content.Kind)}, request.Content.Kind)
-		if err != nil {
-			return nil, err
-		}
-		request.Content.Media = &probe
-		if err := check(request); err != nil {
-			return nil, err
+		if err := asked.foresee(kind, request); err != nil {
+			return nil, kind, err
 		}
 		if err := in.bring(asked); err != nil {
-			return nil, err
+			return nil, kind, err
 		}
 	}
-	media, err := asked.onto(*in.file, kind)
-	return &media, err
+	media, kind, err := asked.onto(*in.file, kind)
+	if err == nil && kind == session.KindImage && media.Cut {
+		err = badField("media", "expected the whole file; this picture breaks off")
+	}
+	return &media, kind, err
+}
+
+// foresee says what is wrong without the file before it is fetched. Where the file decides on the kind, that is little.
+func (in *v1MediaNew) foresee(kind session.Kind, request session.MessageRequest) error {
+	if kind == "" {
+		return nil
+	}
+	probe, _, err := in.onto(session.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
+	if err != nil {
+		return err
+	}
+	request.Content.Media = &probe
+	return check(request)
 }
 
 func (in *incoming) bring(asked *v1MediaNew) error {
@@ -306,14 +316,36 @@ func (in *incoming) bring(asked *v1MediaNew) error {
 		if err == nil {
 			in.file = &media
 		}
-		return err
+		return aboutFile(err, "media.upload")
 	}
-	if address, err := url.Parse(asked.URL); err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
+	address, err := url.Parse(asked.URL)
+	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Hostname() == "" {
 		return badField("media.url", "expected an http or https URL")
+	}
+	if _, err := strconv.ParseUint(cmp.Or(address.Port(), "80"), 10, 16); err != nil {
+		return badField("media.url", "expected a port from 0 to 65535")
 	}
 	media, err := in.s.deps.Files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
 	if err == nil {
 		in.file = &media
 	}
-	return err
+	return aboutFile(err, "media.url")
+}
+
+// aboutFile names the field that a file came by, or was to come by, in what is wrong with the file.
+func aboutFile(err error, field string) error {
+	var e *session.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case e.Code == session.CodeInvalidRequest && e.Field == "file":
+		return badField(field, strings.TrimPrefix(e.Public(), "file: "))
+	case isAny(e.Code, session.CodeFetchFailed, session.CodeFetchRefused, session.CodeMediaTooLarge, session.CodeMediaGone):
+		p := problemOf(err)
+		p.field, p.fields = field, []v1FieldError{{Field: field, Detail: p.detail}}
+		return p
+	default:
+		return err
+	}
 }

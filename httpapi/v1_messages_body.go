@@ -60,7 +60,7 @@ func (in *incoming) put(from io.Reader, hint session.FileHint, field string) err
 		if refused := source.refusalOf(field); refused != nil {
 			return refused
 		}
-		return err
+		return aboutFile(err, field)
 	}
 	in.file = &media
 	return nil
@@ -128,6 +128,9 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 			return nil, badForm(err)
 		}
 		name := part.FormName()
+		if name == "" {
+			return nil, badField("body", "expected that each part has a name in its Content-Disposition")
+		}
 		if seen[name] {
 			return nil, badField(clipped(name), "expected once")
 		}
@@ -205,10 +208,11 @@ func addPart(message map[string]json.RawMessage, name string, part io.Reader, le
 
 func plainPart(name, text string, add func(string, json.RawMessage) error) error {
 	if name == "expires_in" {
-		if _, err := strconv.Atoi(text); err != nil {
+		seconds, err := strconv.Atoi(text)
+		if err != nil {
 			return badField(name, "expected seconds, such as 600")
 		}
-		return add(name, json.RawMessage(text))
+		return add(name, json.RawMessage(strconv.Itoa(seconds))) // +60 and 060 are no JSON
 	}
 	if err := strictText(name, text); err != nil {
 		return err

@@ -194,6 +194,22 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"5491155550101","kind":"voice","media":{"url":"https://a.example/","waveform":"QUJD"}}`:              "media.waveform",
 		`{"to":"5491155550101","media":{"url":"https://a.example/","file":"x"}}`:                                    "media.file",
 		`{"to":"5491155550101","text":"x","media":{"base64":"QUJD","mime":"audio/mpeg"}}`:                           "text",
+		`{"to":"5491155550101","media":{"url":"https://a.example/","width":5}}`:                                     "media.width",
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/","width":5}}`:                      "media.height",
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/","seconds":5}}`:                    "media.seconds",
+		`{"to":"5491155550101","kind":"image","media":{"url":"https://a.example/","animated":true}}`:                "media.animated",
+		`{"to":"5491155550101","kind":"voice","media":{"url":"https://a.example/","thumbnail":"/9j/AQ=="}}`:         "media.thumbnail",
+		`{"to":"5491155550101","kind":"image","media":{"base64":"QUJD","mime":"image/png"}}`:                        "media.mime",
+		`{"to":"5491155550101","kind":"image","media":{"base64":"aW1hZ2Uvc3ZnK3htbHxh"}}`:                           "media.mime",
+		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","mime":"a/b\r\nX: y"}}`:                   "media.mime",
+		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","name":"a\nb"}}`:                          "media.name",
+		`{"to":"5491155550101","media":{"url":"http://a.example:99999/"}}`:                                          "media.url",
+		`{"to":"5491155550101","contacts":[]}`:                                                                      "contacts",
+		`{"to":"5491155550101","location":{"latitude":1,"longitude":1,"url":"javascript:x"}}`:                       "location.url",
+		`{"to":"5491155550101","text":"\ud800"}`:                                                                    "body",
+		`{"to":"5491155550101","text":"\ude00\ud83d"}`:                                                              "body",
+		`{"to":"5491155550101","location":{"latitude":1e999,"longitude":1}}`:                                        "body",
+		`{"to":"0600111222","text":"x"}`:                                                                            "to",
 		`{"to":"5491155550101","text":"x","send_at":"tomorrow"}`:                                                    "send_at",
 		`{"to":"5491155550101","text":"x","send_at":"2136-01-04T12:33:56Z"}`:                                        "send_at",
 		`{"to":"5491155550101","text":"x","expires_in":0}`:                                                          "expires_in",
@@ -290,9 +306,9 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 				File: "*", Mime: session.MimeVoice, Size: int64(len(session.MimeVoice) + 9), SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
 			}},
 		},
-		`{"to":"987654321@lid","kind":"image","text":"c","media":{"base64":"QUJD","mime":"image/jpeg","width":3,"height":4,"name":"a.jpg","thumbnail":"` + jpeg + `"}}`: {
+		`{"to":"987654321@lid","kind":"image","text":"c","media":{"base64":"aW1hZ2UvanBlZ3xh","mime":"image/png","width":3,"height":4,"name":"a.jpg","thumbnail":"` + jpeg + `"}}`: {
 			To: "987654321@lid", Content: session.Content{Kind: session.KindImage, Text: "c", Media: &session.Media{
-				File: "*", Mime: "image/jpeg", Name: "a.jpg", Size: 3, SHA256: "*", Width: 3, Height: 4, Thumbnail: []byte{0xff, 0xd8, 0xff, 1},
+				File: "*", Mime: "image/jpeg", Size: 12, SHA256: "*", Width: 3, Height: 4, Thumbnail: []byte{0xff, 0xd8, 0xff, 1},
 			}},
 		},
 		`{"to":"987654321@lid","media":{"url":"https://a.example/x.txt"},"text":"c"}`: {
@@ -310,6 +326,12 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 				File: "*", Mime: "image/jpeg", Size: 18, SHA256: "*",
 			}},
 		},
+		`{"to":"987654321@lid","media":{"base64":"aW1hZ2Uvc3ZnK3htbHxh","name":"a.svg","mime":"image/png"}}`: {
+			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+				File: "*", Mime: "image/png", Name: "a.svg", Size: 15, SHA256: "*",
+			}},
+		},
+		`{"to":"0054 9 11 5555 0101","text":"\ud83d\ude00 \\ud800"}`: {To: "5491155550101@s.whatsapp.net", Content: session.TextOf("😀 \\ud800")},
 		`{"to":"987654321@lid","media":{"upload":"TEXT","mime":"text/csv","name":"a.csv"}}`: {
 			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
 				File: "*", Mime: "text/csv", Name: "a.csv", Size: 19, SHA256: "*",
@@ -374,7 +396,7 @@ func TestAFileComesAsAPartOfAForm(t *testing.T) {
 	for _, parts := range [][][2]string{
 		{{"to", "+54 9 11 5555-0101"}, {"text", "the invoice"}, {"file", big}},
 		{{"file", big}, {"message", `{"to":"5491155550101","text":"the invoice"}`}},
-		{{"message", `{"text":"the invoice","media":{"name":"invoice.pdf"}}`}, {"file", big}, {"to", "5491155550101@c.us"}, {"kind", "document"}, {"expires_in", "60"}},
+		{{"message", `{"text":"the invoice","media":{"name":"invoice.pdf"}}`}, {"file", big}, {"to", "5491155550101@c.us"}, {"kind", "document"}, {"expires_in", "+060"}},
 	} {
 		body, contentType := form(t, parts...)
 		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType)
@@ -395,6 +417,7 @@ func TestAFileComesAsAPartOfAForm(t *testing.T) {
 		"caption":      {{"to", "5491155550101"}, {"caption", "x"}, {"file", "x"}},
 		"file":         {{"file", "x"}, {"file", "y"}},
 		"message":      {{"message", "[1]"}},
+		"body":         {{"", "x"}},
 		"media":        {{"file", "x"}, {"message", `{"to":"5491155550101","media":{"url":"https://a.example/"}}`}},
 		"expires_in":   {{"to", "5491155550101"}, {"text", "x"}, {"expires_in", "soon"}},
 		"media.base64": {{"message", `{"to":"5491155550101","media":{"base64":"QUJD"}}`}},

@@ -142,6 +142,33 @@ func TestAPictureThatWouldFillTheMemoryIsNotDecoded(t *testing.T) {
 	}
 }
 
+func TestAPictureThatBreaksOffIsSaidTo(t *testing.T) {
+	spool, _ := newSpool(t)
+	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
+		whole := encoded(t, kind, picture(200, 100))
+		if known := put(t, spool, whole, session.FileHint{}); known.Cut {
+			t.Errorf("%s is whole", kind)
+		}
+		for _, size := range []int{40, 300, len(whole) / 2, len(whole) - len(whole)/10} {
+			known := put(t, spool, whole[:size], session.FileHint{})
+			if known.Mime != kind || !known.Cut {
+				t.Errorf("%d of %d bytes: %+v", size, len(whole), known)
+			}
+			if again, err := spool.Use(t.Context(), known.File); err != nil || !again.Cut {
+				t.Errorf("used by another message: %+v, %v", again, err)
+			}
+		}
+		broken := bytes.Clone(whole)
+		copy(broken[len(whole)/2:], make([]byte, 20))
+		if known := put(t, spool, broken, session.FileHint{}); known.Mime != kind {
+			t.Errorf("%+v", known)
+		}
+	}
+	if known := put(t, spool, someBytes(500), session.FileHint{Mime: "image/png"}); known.Cut || known.Mime != "application/octet-stream" {
+		t.Errorf("what is no picture: %+v", known)
+	}
+}
+
 func TestAMovingStickerIsKnown(t *testing.T) {
 	spool, _ := newSpool(t)
 	// The header of an animated WebP of 512 by 512 with its animation chunk.

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	_ "image/gif"
@@ -41,6 +42,8 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	}
 	family, _, _ := strings.Cut(said, "/")
 	switch {
+	case sniffed == "application/octet-stream" && session.ShownAsImage(said):
+		return sniffed, nil
 	case sniffed == "application/octet-stream":
 		return said, nil
 	case family == "image" || family == "video" || family == "audio":
@@ -54,7 +57,9 @@ func typeOf(r io.Reader, hint string) (string, error) {
 
 // look reads a picture's dimensions and draws its thumbnail. What cannot be decoded has neither.
 func (s *Spool) look(r io.ReadSeeker, known *session.Media) error {
-	facts, _, err := image.DecodeConfig(r)
+	source := &exhausted{from: r}
+	facts, _, err := image.DecodeConfig(source)
+	known.Cut = err != nil && source.end
 	if err != nil || facts.Width <= 0 || facts.Height <= 0 || facts.Width > math.MaxUint16 || facts.Height > math.MaxUint16 {
 		return nil //nolint:nilerr // a file may be anything
 	}
@@ -77,12 +82,26 @@ func (s *Spool) look(r io.ReadSeeker, known *session.Media) error {
 	}
 	s.drawing.Lock()
 	defer s.drawing.Unlock()
-	picture, _, err := image.Decode(r)
+	source = &exhausted{from: r}
+	picture, _, err := image.Decode(source)
 	if err != nil {
+		known.Cut = source.end
 		return nil //nolint:nilerr // as above
 	}
 	known.Thumbnail = thumbnail(picture, held)
 	return nil
+}
+
+// exhausted notes whether more was wanted than there is. Decoders have many words for that.
+type exhausted struct {
+	from io.Reader
+	end  bool
+}
+
+func (e *exhausted) Read(p []byte) (int, error) {
+	n, err := e.from.Read(p)
+	e.end = e.end || errors.Is(err, io.EOF)
+	return n, err
 }
 
 // isAnimated recognizes a moving WebP picture, such as a sticker: its extended header says so.

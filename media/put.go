@@ -113,9 +113,15 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// facts is what is kept of a file: all that is shown of it, and what is not.
+type facts struct {
+	session.Media
+	Cut bool `json:"cut,omitempty"`
+}
+
 // writeFacts keeps what is known of a file beside it, before the file has its name.
 func (s *Spool) writeFacts(known session.Media) (err error) {
-	raw, err := json.Marshal(known)
+	raw, err := json.Marshal(facts{known, known.Cut})
 	if err != nil {
 		return err
 	}

@@ -141,10 +141,12 @@ func (s *Spool) Stat(file string) (session.Media, error) {
 	if err != nil {
 		return session.Media{}, diskError(op, err)
 	}
-	var known session.Media
-	if err = json.Unmarshal(raw, &known); err != nil {
+	var stored facts
+	if err = json.Unmarshal(raw, &stored); err != nil {
 		return session.Media{}, gone(op, err)
 	}
+	known := stored.Media
+	known.Cut = stored.Cut
 	return known, nil
 }
 

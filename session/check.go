@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"mime"
 	"net/url"
 	"strings"
 	"unicode"
@@ -232,9 +233,9 @@ func (m *Media) check(kind Kind) error {
 		return invalidField("media.file", "expected a file that was uploaded")
 	case m.Size < 1:
 		return invalidField("media.size", "expected a file that is not empty")
-	case len(m.Name) > maxFileName || !utf8.ValidString(m.Name) || strings.ContainsAny(m.Name, "/\\\x00"):
-		return invalidField("media.name", fmt.Sprintf("expected a file name of at most %d bytes without a folder", maxFileName))
-	case !shortText(m.Mime, maxFileName) || (m.Mime != "" && !strings.Contains(m.Mime, "/")):
+	case len(m.Name) > maxFileName || !utf8.ValidString(m.Name) || strings.ContainsAny(m.Name, "/\\") || strings.ContainsFunc(m.Name, unicode.IsControl):
+		return invalidField("media.name", fmt.Sprintf("expected a file name of at most %d bytes without a folder and control characters", maxFileName))
+	case !isType(m.Mime):
 		return invalidField("media.mime", "expected a media type such as image/jpeg")
 	case m.Width < 0 || m.Height < 0 || m.Width > math.MaxUint16 || m.Height > math.MaxUint16:
 		return invalidField("media.width", fmt.Sprintf("expected width and height from 0 to %d", math.MaxUint16))
@@ -256,7 +257,10 @@ func (m *Media) checkType(kind Kind) error {
 	var family, expected string
 	switch kind {
 	case KindImage:
-		family, expected = "image/", "an image"
+		if !ShownAsImage(m.Mime) {
+			return invalidField("media.mime", fmt.Sprintf("expected a JPEG, PNG, WebP or GIF for a message of the kind image, got %q; the kind document takes any file", clip(m.Mime, 80)))
+		}
+		return nil
 	case KindVideo:
 		family, expected = "video/", "a video"
 	case KindAudio:
@@ -272,6 +276,26 @@ func (m *Media) checkType(kind Kind) error {
 		return invalidField("media.mime", fmt.Sprintf("expected %s for a message of the kind %s, got %q; the kind document takes any file", expected, kind, clip(m.Mime, 80)))
 	}
 	return nil
+}
+
+// ShownAsImage reports the types that WhatsApp's clients show as a picture. What else begins with image/, from SVG to the
+// files of drawing programs, arrives as a picture that cannot be opened.
+func ShownAsImage(mime string) bool {
+	switch kind, _, _ := strings.Cut(mime, ";"); strings.TrimSpace(kind) {
+	case "image/jpeg", "image/png", "image/webp", "image/gif":
+		return true
+	default:
+		return false
+	}
+}
+
+// isType accepts a media type, with parameters or without, and none.
+func isType(s string) bool {
+	if s == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(s)
+	return err == nil && strings.Contains(kind, "/") && len(s) <= maxFileName
 }
 
 func checkThumbnail(field string, jpeg []byte) error {
@@ -292,6 +316,9 @@ func (l *Location) check() error {
 		return invalidField("location.longitude", "expected degrees from -180 to 180")
 	case l.Live:
 		return invalidField("location.live", "live locations cannot be sent")
+	}
+	if u, err := url.Parse(l.URL); l.URL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+		return invalidField("location.url", "expected an http or https URL")
 	}
 	for _, text := range []struct{ field, value string }{{"name", l.Name}, {"address", l.Address}, {"url", l.URL}} {
 		if !shortText(text.value, maxPlaceText) {

@@ -125,6 +125,7 @@ type Media struct {
 	Thumbnail []byte  `json:"thumbnail,omitempty"`
 	Animated  bool    `json:"animated,omitempty"` // of stickers
 	ViewOnce  bool    `json:"view_once,omitempty"`
+	Cut       bool    `json:"-"` // of what the spool has looked at: a picture that breaks off
 	Remote    *Remote `json:"-"` // never shown: it holds the key
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // The servers of WhatsApp's addresses that messages can go to.
@@ -34,7 +35,7 @@ func (r Recipient) Address() Address {
 // ParseRecipient accepts a person as ParsePerson does, or a group: digits@g.us, or digits-digits@g.us as groups from
 // before 2021 are called.
 func ParseRecipient(s string) (Recipient, error) {
-	user, server, _ := strings.Cut(strings.TrimSpace(s), "@")
+	user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@")
 	if server == serverGroup {
 		if !isGroupUser(user) {
 			return "", invalidRecipient(s)
@@ -48,8 +49,10 @@ func ParseRecipient(s string) (Recipient, error) {
 	return person, nil
 }
 
-// ParsePerson accepts a phone number in any usual spelling (digits with '+', spaces, '-', '.', '(' and ')'), and
-// the same with @c.us or @s.whatsapp.net, or a LID with @lid. Numbers have 5 to 20 digits, country code first.
+// ParsePerson accepts a phone number in any usual spelling, and the same with @c.us or @s.whatsapp.net, or a LID with @lid.
+// A number has its country code first, with '+', with 00 or with nothing before it, and 5 to 20 digits; spaces and dashes
+// of any kind, '.', '/', '(' and ')' may stand in it, and a (0), which is not dialled from abroad, is left out. The device in
+// an address such as 34600111222:1@s.whatsapp.net is left out too: messages go to people.
 func ParsePerson(s string) (Recipient, error) {
 	person, ok := parsePerson(s)
 	if !ok {
@@ -71,7 +74,7 @@ func ParseAddress(field, s string) (Address, error) {
 }
 
 func parsePerson(s string) (Recipient, bool) {
-	user, server, hasServer := strings.Cut(strings.TrimSpace(s), "@")
+	user, server, hasServer := strings.Cut(strings.TrimFunc(s, isPadding), "@")
 	switch {
 	case !hasServer, server == "c.us", server == serverPN:
 		server = serverPN
@@ -79,21 +82,47 @@ func parsePerson(s string) (Recipient, bool) {
 	default:
 		return "", false
 	}
-	digits := make([]byte, 0, len(user))
-	for i, r := range user {
-		switch {
-		case r >= '0' && r <= '9':
-			digits = append(digits, byte(r))
-		case r == '+' && i == 0, r == ' ', r == '-', r == '.', r == '(', r == ')':
-		default:
+	if name, device, ok := strings.Cut(user, ":"); ok && hasServer {
+		if !onlyDigits(device) || len(device) == 0 || len(device) > 5 {
 			return "", false
 		}
+		user = name
 	}
-	if !isNumber(string(digits)) {
+	digits, plus, ok := dialled(user)
+	if server == serverPN && !plus {
+		digits = strings.TrimPrefix(digits, "00")
+	}
+	// No country code begins with 0: what does is a number as it is dialled within its country.
+	if !ok || !isNumber(digits) || (server == serverPN && digits[0] == '0') {
 		return "", false
 	}
-	return Recipient(string(digits) + "@" + server), true
+	return Recipient(digits + "@" + server), true
 }
+
+// dialled is the digits of a spelling, without the zero that is not dialled from abroad, and whether a plus is before them.
+func dialled(spelling string) (digits string, plus, ok bool) {
+	const trunk = "(0)"
+	if at := strings.Index(spelling, trunk); at >= 0 && strings.ContainsAny(spelling[:at], "123456789") {
+		spelling = spelling[:at] + spelling[at+len(trunk):]
+	}
+	all := make([]byte, 0, len(spelling))
+	for _, r := range spelling {
+		switch {
+		case r >= '0' && r <= '9':
+			all = append(all, byte(r))
+		case r == '+' && !plus && len(all) == 0:
+			plus = true
+		case isPadding(r), unicode.Is(unicode.Pd, r), strings.ContainsRune("./()\u2212", r):
+		default:
+			return "", false, false
+		}
+	}
+	return string(all), plus, true
+}
+
+// isPadding reports what may stand anywhere in a number or around an address without being seen: spaces, and marks of the
+// direction of writing, which come along when a number is copied from an address book.
+func isPadding(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // canonical reports whether the recipient is one that ParseRecipient gives.
 func (r Recipient) canonical() bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"mime"
 
+	"github.com/gabriel-vasile/mimetype"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
@@ -71,9 +72,7 @@ func (l *letter) document(file *session.Media, up *whatsmeow.UploadResponse) *wa
 	name := file.Name
 	if name == "" {
 		name = "file"
-		if endings, err := mime.ExtensionsByType(file.Mime); err == nil && len(endings) > 0 {
-			name += endings[0]
-		}
+		name += endingOf(file.Mime)
 	}
 	message := &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
@@ -84,6 +83,19 @@ func (l *letter) document(file *session.Media, up *whatsmeow.UploadResponse) *wa
 		return message
 	}
 	return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: message}}
+}
+
+// endingOf is the usual ending of a file of this type, "" where there is none. Only a library with an order of its own
+// knows the usual one: of text/html the machine's table may list .ehtml first.
+func endingOf(kind string) string {
+	if known := mimetype.Lookup(kind); known != nil {
+		return known.Extension()
+	}
+	endings, err := mime.ExtensionsByType(kind)
+	if err != nil || len(endings) == 0 {
+		return ""
+	}
+	return endings[0]
 }
 
 // once wraps a message that can be opened once. A voice note has a wrapping of its own.

@@ -49,3 +49,9 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 var numbers = regexp.MustCompile(`[0-9]{5,}|[0-9A-Za-z+/=_-]{40,}`)
 
 func mask(text string) string { return numbers.ReplaceAllString(text, "…") }
+
+// unnamed is an error of whatsmeow as it may be logged: its own text names addresses.
+type unnamed struct{ err error }
+
+func (u unnamed) Error() string { return mask(u.err.Error()) }
+func (u unnamed) Unwrap() error { return u.err }

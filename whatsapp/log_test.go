@@ -2,9 +2,13 @@ package whatsapp
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"wasup/session"
 )
 
 func TestNothingPersonalRisesAboveDebug(t *testing.T) {
@@ -20,6 +24,17 @@ func TestNothingPersonalRisesAboveDebug(t *testing.T) {
 	line := out.String()
 	if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "Failed to store …@lid with key …") {
 		t.Errorf("logged %q", line)
+	}
+}
+
+func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
+	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
+	err := (&Client{}).sendError(cause)
+	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+	if text := err.Error(); strings.Contains(text, "5491100000000") || !strings.Contains(text, "no LID found") {
+		t.Errorf("it would be logged as %q", text)
 	}
 }
 

@@ -163,7 +163,7 @@ func (c *Client) messagingError(ctx context.Context, op string, err error) error
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = op, c.run.Session, err
+	failure.Op, failure.Session, failure.Err = op, c.run.Session, unnamed{err}
 	select {
 	case <-c.gone:
 		failure.Code, failure.Message = session.CodeDisconnected, ""

@@ -104,7 +104,7 @@ func (c *Client) sendError(err error) error {
 	failure := classifySend(err)
 	failure.Op, failure.Session = opSend, c.run.Session
 	if failure.Err == nil {
-		failure.Err = err
+		failure.Err = unnamed{err}
 	}
 	if failure.Code == session.CodeRestricted {
 		c.post(session.Input{Kind: session.SendRestricted, Code: failure.Status, Detail: failure.Message})
@@ -127,7 +127,7 @@ func (c *Client) Unlink(ctx context.Context) error {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = "unlink device", c.run.Session, err
+	failure.Op, failure.Session, failure.Err = "unlink device", c.run.Session, unnamed{err}
 	if failure.Code == session.CodeSendFailed {
 		failure.Message = "WhatsApp did not accept the logout"
 	}

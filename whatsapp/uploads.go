@@ -141,7 +141,7 @@ func (c *Client) uploadError(ctx context.Context, err error) error {
 	case failure.Code == session.CodeAckOverdue:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "the upload took too long"}
 	}
-	failure.Op, failure.Session, failure.Err = opSend, c.run.Session, err
+	failure.Op, failure.Session, failure.Err = opSend, c.run.Session, unnamed{err}
 	return failure
 }
 
