@@ -173,23 +173,34 @@ func (w *Webhooks) Tidy(ctx context.Context) error {
 func (w *Webhooks) ReadLog(
 	ctx context.Context, id session.ID, after uint64, types []session.EventType, limit int,
 ) (found []session.Event, seen uint64, err error) {
-	log := w.store.Events()
-	// The end comes first: what is stored while the events are read is read next time.
-	if seen, err = log.LastSeq(ctx, id); err != nil || seen <= after {
-		return nil, after, err
-	}
-	where, args := typeFilter(types, string(id), int64(after), int64(seen), limit)
-	rows, err := w.store.read.Query(ctx, "SELECT "+eventColumns+` FROM wasup_event e
-		WHERE session_id=$1 AND seq>$2 AND seq<=$3`+where+" ORDER BY seq LIMIT $4", args...)
-	found, err = dbutil.NewRowIterWithError(rows, scanEvent, err).AsList()
-	if err != nil {
+	// One statement sees one moment: the events and how far they reach belong together.
+	where, args := typeFilter(types, string(id), int64(after), limit)
+	rows, err := w.store.read.Query(ctx, `
+		SELECT h.last, coalesce(e.pos, 0), h.session_id, coalesce(e.seq, 0), coalesce(e.at, 0), coalesce(e.type, ''), e.key, coalesce(e.data, ''), e.remote
+		FROM wasup_event_head h LEFT JOIN wasup_event e ON e.session_id=h.session_id AND e.seq>$2`+where+`
+		WHERE h.session_id=$1 ORDER BY e.seq LIMIT $3`, args...)
+	found, err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (session.Event, error) {
+		return scanEvent(behind{row, &seen})
+	}, err).AsList()
+	switch {
+	case err != nil:
 		return nil, after, failure("read events", id, err)
-	}
-	if len(found) == limit {
+	case len(found) == 1 && found[0].Pos == 0: // nothing but the head
+		return nil, max(after, seen), nil
+	case len(found) == limit:
 		seen = found[len(found)-1].Seq
 	}
-	return found, seen, nil
+	return found, max(after, seen), nil
 }
+
+// behind is a row whose first column is read on its own.
+type behind struct {
+	dbutil.Scannable
+	first any
+}
+
+// Scan implements dbutil.Scannable.
+func (b behind) Scan(into ...any) error { return b.Scannable.Scan(append([]any{b.first}, into...)...) }
 
 // typeFilter is a condition on e.type behind arguments that are there already.
 func typeFilter(types []session.EventType, args ...any) (string, []any) {
@@ -252,13 +263,10 @@ func (w *Webhooks) Cursor(ctx context.Context, hook session.Webhook, id session.
 }
 
 // Advance implements webhooks.Ledger.
-func (w *Webhooks) Advance(ctx context.Context, c webhooks.Cursor, to uint64, attempt *session.WebhookDelivery) (moved bool, err error) {
+func (w *Webhooks) Advance(ctx context.Context, c webhooks.Cursor, to uint64) (moved bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		moved, err = w.moveOn(ctx, c, to)
-		if err != nil || !moved || attempt == nil {
-			return err
-		}
-		return w.note(ctx, c.Webhook, attempt)
+		return err
 	})
 	return moved && err == nil, failure("move cursor", c.Session, err)
 }
@@ -288,7 +296,7 @@ func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt sess
 		if err != nil || !stored {
 			return err
 		}
-		return w.note(ctx, c.Webhook, &attempt)
+		return w.note(ctx, c.Webhook, attempt)
 	})
 	return stored && err == nil, failure("postpone event", c.Session, err)
 }

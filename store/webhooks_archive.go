@@ -14,26 +14,6 @@ import (
 // keptAttempts is how many attempts of a webhook are remembered. Each takes the place of the one that many before it.
 const keptAttempts = 200
 
-// note remembers an attempt, as part of a transaction.
-func (w *Webhooks) note(ctx context.Context, webhook string, d *session.WebhookDelivery) error {
-	db := w.store.write
-	var last uint64
-	err := db.QueryRow(ctx, "SELECT coalesce(max(n), 0) FROM wasup_webhook_delivery WHERE webhook_id=$1", webhook).Scan(&last)
-	if err != nil {
-		return err
-	}
-	_, err = db.Exec(ctx, `
-		INSERT INTO wasup_webhook_delivery (webhook_id, n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		webhook, int64(last+1), string(d.Session), int64(d.Seq), int64(d.Pos), string(d.Type), millis(d.At), d.Attempt,
-		string(d.Outcome), d.Status, d.Took.Microseconds(), clean(d.Error))
-	if err != nil || last < keptAttempts {
-		return err
-	}
-	_, err = db.Exec(ctx, "DELETE FROM wasup_webhook_delivery WHERE webhook_id=$1 AND n<=$2", webhook, int64(last+1-keptAttempts))
-	return err
-}
-
 // Note implements webhooks.Archive.
 func (w *Webhooks) Note(ctx context.Context, webhook string, attempt session.WebhookDelivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
@@ -41,7 +21,7 @@ func (w *Webhooks) Note(ctx context.Context, webhook string, attempt session.Web
 		if err != nil || !there {
 			return err
 		}
-		return w.note(ctx, webhook, &attempt)
+		return w.note(ctx, webhook, attempt)
 	})
 	return failure("note attempt", attempt.Session, err)
 }
@@ -86,7 +66,7 @@ func (w *Webhooks) Bury(
 		if _, err = w.store.write.Exec(ctx, "DELETE FROM wasup_webhook_dead WHERE died_at<$1", millis(forget)); err != nil {
 			return err
 		}
-		return w.note(ctx, c.Webhook, &attempt)
+		return w.note(ctx, c.Webhook, attempt)
 	})
 	return moved && err == nil, failure("bury event", c.Session, err)
 }
@@ -176,7 +156,7 @@ func (w *Webhooks) Settle(ctx context.Context, webhook string, pos uint64, attem
 		if err != nil || !there {
 			return err // discarded, or deleted with its session, in the meantime
 		}
-		return w.note(ctx, webhook, &attempt)
+		return w.note(ctx, webhook, attempt)
 	})
 	return failure("settle dead letter", attempt.Session, err)
 }

@@ -313,11 +313,11 @@ func (b *brokenStore) ReadLog(ctx context.Context, id session.ID, after uint64, 
 	return b.Store.ReadLog(ctx, id, after, types, limit)
 }
 
-func (b *brokenStore) Advance(ctx context.Context, c webhooks.Cursor, to uint64, d *session.WebhookDelivery) (bool, error) {
+func (b *brokenStore) Record(ctx context.Context, list []webhooks.Progress) ([]bool, error) {
 	if err := b.err(); err != nil {
-		return false, err
+		return nil, err
 	}
-	return b.Store.Advance(ctx, c, to, d)
+	return b.Store.Record(ctx, list)
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {

@@ -162,6 +162,10 @@ func (w *Webhooks) Replay(ctx context.Context, id string, replay session.Replay)
 	case replay.Seq > 0 && replay.Session == "":
 		return nil, badField("session_id", "is missing: a number is one session's")
 	}
+	// What a receiver has taken a moment ago counts as taken.
+	if err := w.notes.settle(ctx, id, ""); err != nil {
+		return nil, err
+	}
 	moved, err := w.store.Rewind(ctx, hook, replay)
 	if err != nil {
 		return nil, err

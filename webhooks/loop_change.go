@@ -87,9 +87,14 @@ func (l *loop) replay(id string, moved []session.ID) {
 		return
 	}
 	for _, of := range moved {
-		l.poke(r, of)
-		r.lanes[of].renew()
+		l.again(r, of)
 	}
+}
+
+// again begins a lane from its stored cursor.
+func (l *loop) again(r *receiver, id session.ID) {
+	l.poke(r, id)
+	r.lanes[id].renew()
 }
 
 // try lets a receiver that is down be tried at once.

@@ -5,11 +5,16 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"wasup/store/pgtest"
 )
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childStore); path != "" {
 		os.Exit(deliverUntilKilled(path))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		pgtest.Stop()
+		os.Exit(code)
+	}))
 }

@@ -56,8 +56,11 @@ type Ledger interface {
 	Behind(ctx context.Context, hook session.Webhook) ([]session.ID, error)
 	// Cursor reads a cursor and makes it where there is none: before the session's first event.
 	Cursor(ctx context.Context, hook session.Webhook, id session.ID) (Cursor, error)
-	// Advance moves a cursor on to the event with this number. attempt may be nil.
-	Advance(ctx context.Context, c Cursor, to uint64, attempt *session.WebhookDelivery) (bool, error)
+	// Advance moves a cursor on to the event with this number.
+	Advance(ctx context.Context, c Cursor, to uint64) (bool, error)
+	// Record moves many cursors on in one commit, each from where it is thought to be, and notes the attempts of those that
+	// it moved. It says of each whether it was. No two are of the same webhook and session.
+	Record(ctx context.Context, list []Progress) ([]bool, error)
 	// Postpone stores what is known of the next event.
 	Postpone(ctx context.Context, c Cursor, attempt session.WebhookDelivery) (bool, error)
 	// Bury makes the next event a dead letter and moves the cursor on behind it. Dead letters of before forget are deleted.

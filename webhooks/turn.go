@@ -68,7 +68,11 @@ func (t *turn) run(ctx context.Context) (end ending) {
 		return end
 	}
 	if !t.known {
-		c, err := t.store.Cursor(ctx, t.hook, t.session)
+		var c Cursor
+		err := t.settle(ctx)
+		if err == nil {
+			c, err = t.store.Cursor(ctx, t.hook, t.session)
+		}
 		if err != nil {
 			t.storeFailed(ctx, &end, err)
 			return end
@@ -108,7 +112,11 @@ func (t *turn) skip(ctx context.Context, seen uint64, end *ending) {
 	if seen < t.cursor.Seq+farAhead {
 		return
 	}
-	moved, err := t.store.Advance(ctx, t.cursor, seen, nil)
+	var moved bool
+	err := t.settle(ctx)
+	if err == nil {
+		moved, err = t.store.Advance(ctx, t.cursor, seen)
+	}
 	switch {
 	case err != nil:
 		t.storeFailed(ctx, end, err)
@@ -190,19 +198,21 @@ func (t *turn) attempt(ctx context.Context, event *session.Event, n int, end *en
 	return d, r
 }
 
+// settle waits until the stored cursor is the turn's.
+func (t *turn) settle(ctx context.Context) error { return t.notes.settle(ctx, t.hook.ID, t.session) }
+
+// delivered goes on with the next event while this one is being noted.
 func (t *turn) delivered(ctx context.Context, event *session.Event, d session.WebhookDelivery, end *ending) bool {
-	moved, err := t.store.Advance(ctx, t.cursor, event.Seq, &d)
-	switch {
-	case err != nil:
-		t.storeFailed(ctx, end, err)
-		return false
-	case !moved:
-		t.elsewhere(end)
-		return false
-	default:
-		t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: event.Seq}
+	wait := t.notes.add(t.cursor, d)
+	t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: event.Seq}
+	if !wait {
 		return true
 	}
+	if err := t.settle(ctx); err != nil {
+		t.storeFailed(ctx, end, err)
+		return false
+	}
+	return true
 }
 
 // failed stores when the event is tried again, or gives it up.
@@ -215,11 +225,13 @@ func (t *turn) failed(ctx context.Context, event *session.Event, d session.Webho
 	c.NextAt = now.Add(t.retry.later(c.Attempts, r.asked))
 	over := t.retry.over(c.FirstFailed, now)
 	var stored bool
-	var err error
-	if over {
+	err := t.settle(ctx)
+	switch {
+	case err != nil:
+	case over:
 		letter := session.DeadLetter{Event: *event, Attempts: c.Attempts, Status: d.Status, Error: d.Error, DiedAt: now}
 		stored, err = t.store.Bury(ctx, t.cursor, letter, d, now.Add(-t.opts.KeepDead))
-	} else {
+	default:
 		stored, err = t.store.Postpone(ctx, c, d)
 	}
 	switch {

@@ -70,6 +70,7 @@ type Webhooks struct {
 	store  Store
 	guard  guard
 	sender *sender
+	notes  *notes
 	close  func() // idle connections
 
 	all     atomic.Pointer[map[string]*session.Webhook] // as they are stored; replaced as a whole
@@ -100,6 +101,7 @@ func New(store Store, growth Growth, opts Options) *Webhooks {
 	client, transport := newClient(w.guard, opts.PerWebhook, opts.Timeout)
 	w.close = transport.CloseIdleConnections
 	w.sender = &sender{client: client, timeout: opts.Timeout, userAgent: "wasup/" + opts.Version + " (webhooks)", now: opts.Now}
+	w.notes = newNotes(w)
 	w.life, w.end = context.WithCancel(context.Background())
 	w.all.Store(&map[string]*session.Webhook{})
 	return w

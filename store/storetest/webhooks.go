@@ -164,14 +164,16 @@ func cursorMovesFromWhereItWas(t *testing.T, st *store.Store) {
 		want     bool
 	}{{0, 1, true}, {0, 1, false}, {1, 3, true}} {
 		c.Seq = step.from
-		moved, err := st.Webhooks().Advance(ctx, c, step.to, &delivered)
+		moved, err := st.Webhooks().Record(ctx, []webhooks.Progress{{
+			Webhook: c.Webhook, Session: c.Session, From: step.from, To: step.to, Attempts: []session.WebhookDelivery{delivered},
+		}})
 		must(t, err)
-		if moved != step.want {
+		if moved[0] != step.want {
 			t.Fatalf("%+v moved: %v", step, moved)
 		}
 	}
 	c.Seq = 3
-	if moved, err := st.Webhooks().Advance(ctx, c, 4, nil); err != nil || !moved {
+	if moved, err := st.Webhooks().Advance(ctx, c, 4); err != nil || !moved {
 		t.Fatalf("without an attempt: %v, %v", moved, err)
 	}
 	if list, err := st.Webhooks().Deliveries(ctx, "wh_1", 0, 10); err != nil || len(list) != 2 {
@@ -179,10 +181,48 @@ func cursorMovesFromWhereItWas(t *testing.T, st *store.Store) {
 	}
 	must(t, st.Webhooks().Delete(ctx, "wh_1"))
 	c.Seq = 4
-	if moved, err := st.Webhooks().Advance(ctx, c, 5, &delivered); err != nil || moved {
+	if moved, err := st.Webhooks().Advance(ctx, c, 5); err != nil || moved {
 		t.Fatalf("a cursor of a webhook that is gone moved: %v, %v", moved, err)
 	}
 	must(t, st.Webhooks().Note(ctx, "wh_1", delivered))
+}
+
+// manyMoveAtOnce moves more cursors than one statement takes, of two webhooks, with more attempts than are kept.
+func manyMoveAtOnce(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	both := []session.Webhook{created(t, st, hook("wh_1", ""), session.Origin{}), created(t, st, hook("wh_2", ""), session.Origin{})}
+	var list []webhooks.Progress
+	for i := range 70 {
+		id := session.ID(fmt.Sprintf("s%02d", i))
+		appended(t, st, id, id, id, id)
+		for _, w := range both {
+			p := webhooks.Progress{Webhook: w.ID, Session: id, From: cursorOf(t, st, w, id).Seq, To: 4}
+			for seq := uint64(1); seq <= 4; seq++ {
+				p.Attempts = append(p.Attempts, attempt(&session.Event{Session: id, Seq: seq}, 1, session.WebhookDelivered))
+			}
+			if i%10 == 9 {
+				p.From = 2 // where it is not
+			}
+			list = append(list, p)
+		}
+	}
+	list = append(list, webhooks.Progress{Webhook: "wh_gone", Session: "s00", From: 0, To: 4, Attempts: list[0].Attempts})
+	moved, err := st.Webhooks().Record(ctx, list)
+	must(t, err)
+	for i, p := range list {
+		if want := p.From == 0 && p.Webhook != "wh_gone"; moved[i] != want {
+			t.Errorf("%+v moved: %v", p, moved[i])
+		} else if want && cursorOf(t, st, both[i%2], p.Session).Seq != 4 {
+			t.Errorf("%s is not where it was moved to with %s", p.Webhook, p.Session)
+		}
+	}
+	for _, w := range both {
+		kept, err := st.Webhooks().Deliveries(ctx, w.ID, 0, 1000)
+		must(t, err)
+		if last := 63 * 4; len(kept) != 200 || kept[0].N != uint64(last) || kept[199].N != uint64(last-199) || kept[0].Session != "s68" || kept[0].Seq != 4 {
+			t.Errorf("%d attempts are kept, the last is %+v", len(kept), kept[0])
+		}
+	}
 }
 
 func cursorKeepsItsAttempts(t *testing.T, st *store.Store) {
@@ -210,7 +250,7 @@ func cursorKeepsItsAttempts(t *testing.T, st *store.Store) {
 	if stored, err := st.Webhooks().Postpone(ctx, moved, failed); err != nil || stored {
 		t.Fatalf("a cursor that is elsewhere was changed: %v, %v", stored, err)
 	}
-	if _, err := st.Webhooks().Advance(ctx, c, 1, nil); err != nil {
+	if _, err := st.Webhooks().Advance(ctx, c, 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := cursorOf(t, st, w, "51"); got != (webhooks.Cursor{Webhook: "wh_1", Session: "51", Seq: 1}) {
@@ -297,7 +337,7 @@ func cursorsGoBack(t *testing.T, st *store.Store) {
 			last, err := st.Events().LastSeq(ctx, id)
 			must(t, err)
 			if c.Seq < last {
-				_, err = log.Advance(ctx, c, last, nil)
+				_, err = log.Advance(ctx, c, last)
 				must(t, err)
 			}
 		}
