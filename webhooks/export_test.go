@@ -4,8 +4,9 @@ package webhooks
 var MessageID = messageID
 
 const (
-	BreakAfter = breakAfter
-	MostKept   = mostKept
+	BreakAfter  = breakAfter
+	MostKept    = mostKept
+	MostUnnoted = mostUnnoted
 )
 
 // Kill ends everything in the middle of what it does.

@@ -301,3 +301,7 @@ func (g *growth) add(id session.ID, seq uint64) {
 	default:
 	}
 }
+
+func replayFrom(id session.ID, seq uint64) session.Replay {
+	return session.Replay{Session: id, Seq: seq}
+}
