@@ -125,6 +125,9 @@ func FuzzStanza(f *testing.F) {
 		{Tag: "presence", Attrs: waBinary.Attrs{"type": "subscribe", "to": to}},
 		{Tag: "chatstate", Attrs: waBinary.Attrs{"to": to}, Content: child("composing", nil)},
 		{Tag: "ib", Content: child("unified_session", nil)},
+		{Tag: "call", Attrs: waBinary.Attrs{"id": "A", "to": to}, Content: []waBinary.Node{{Tag: "offer", Attrs: waBinary.Attrs{"call-id": "C1"}, Content: child("destination", nil)}}},
+		{Tag: "call", Attrs: waBinary.Attrs{"id": "B", "to": to}, Content: []waBinary.Node{{Tag: "terminate", Attrs: waBinary.Attrs{"call-id": "C1"}}}},
+		{Tag: "call", Attrs: waBinary.Attrs{"id": "C", "to": to}, Content: []waBinary.Node{{Tag: "mute_v2", Attrs: waBinary.Attrs{"call-id": "C1"}}}},
 	} {
 		encoded, err := waBinary.Marshal(node)
 		if err != nil {

@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"wasup/sandbox/admin"
+	"wasup/session"
 )
 
 // opens takes a phone in hand and opens one of its chats.
@@ -108,6 +110,40 @@ func (d *desk) seesTyping(*testing.T) {
 	d.sees("#events", "chat state Ana · composing "+bruno)
 	d.do("send it", chromedp.SendKeys(chromedp.CSS("#write [name=text]"), kb.Enter))
 	d.sees("#messages .mine", "Voy")
+}
+
+func (d *desk) calls(t *testing.T) {
+	d.opens("Ana", "Bruno")
+	d.do("call with a picture", chromedp.Click(chromedp.CSS("#call-video")))
+	d.sees("#calls", "Bruno")
+	d.sees("#calls", "video call, ringing there…")
+	d.opens("Bruno", "Ana")
+	d.sees("#calls", "video call, it rings")
+	d.press("#calls button", "Take it")
+	d.sees("#calls", "video call, talking")
+	d.press("#calls button", "Hang up")
+	d.sees("#messages .note", "Their video call: over")
+	d.holds("nothing rings", `document.querySelector("#calls").hidden`)
+	d.press("#call-voice", "☎")
+	d.opens("Ana", "Bruno")
+	d.sees("#messages .note", "Your video call: over")
+	d.press("#calls button", "Not now")
+	d.sees("#messages .note", "Their voice call: not taken")
+	// One that rings while the phone is not in hand and its chat is not open.
+	d.press("#tab-devices", "Linked devices")
+	d.api("POST", "/phones/"+bruno+"/calls", "application/json", []byte(`{"to":"`+ana+`"}`))
+	d.sees("#calls", "voice call, it rings")
+	d.press("#calls button", "Not now")
+	d.press("#tab-chats", "Chats")
+	// Ana's session heard of all of them.
+	var log strings.Builder
+	for _, entry := range d.app.logged(t, "51", session.EventCall, 4) {
+		log.Write(entry.Data)
+	}
+	if strings.Count(log.String(), `"ringing"`) != 2 || strings.Count(log.String(), `"rejected"`) != 2 {
+		t.Errorf("the session's log has %s", log.String())
+	}
+	d.opens("Bruno", "Ana")
 }
 
 func (d *desk) votes(*testing.T) {

@@ -61,6 +61,7 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 		{"a reaction is given and taken back by a click", (*desk).reacts},
 		{"a message is answered, edited and deleted", (*desk).answersEditsAndDeletes},
 		{"typing is seen on the other side", (*desk).seesTyping},
+		{"one calls, and the other takes it or not", (*desk).calls},
 		{"a poll is asked and voted on", (*desk).votes},
 		{"a picture is sent, shown and opened", (*desk).sendsAPicture},
 		{"a document and a voice message arrive", (*desk).getsFiles},

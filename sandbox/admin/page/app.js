@@ -1,15 +1,16 @@
 import { call, follow, phonePath } from "./api.js";
 import { $, attempt, avatar, el, plus, rows, say } from "./dom.js";
 import { heardState, showChats, startChats } from "./chats.js";
+import { showCalls, startCalls } from "./calls.js";
 import { showDevices, startDevices } from "./devices.js";
 import { showGroup, startGroups } from "./groups.js";
 import { showProfile, startProfile } from "./profile.js";
 import { logEvent, showCounters, startWeather } from "./weather.js";
 import { showScenarios, startScenarios } from "./scenarios.js";
 
-// What is on the page: the phones, the one in hand, its groups and messages, and the chat that is open on it: the
+// What is on the page: the phones, the one in hand, its groups, messages and calls, and the chat that is open on it: the
 // number of the other side, or the JID of a group.
-export const state = { phones: [], number: "", groups: [], messages: [], chat: "" };
+export const state = { phones: [], number: "", groups: [], messages: [], calls: [], chat: "" };
 
 export const phone = () => state.phones.find((p) => p.number === state.number);
 export const nameOf = (number) => {
@@ -49,7 +50,7 @@ function showPhones() {
 }
 
 async function pick(number) {
-  Object.assign(state, { number, chat: "", groups: [], messages: [] });
+  Object.assign(state, { number, chat: "", groups: [], messages: [], calls: [] });
   await refresh();
 }
 
@@ -57,14 +58,15 @@ async function pick(number) {
 export async function refresh() {
   const { phones } = await call("GET", "/phones");
   state.phones = phones;
-  if (!phone()) Object.assign(state, { number: phones[0]?.number ?? "", chat: "", groups: [], messages: [] });
+  if (!phone()) Object.assign(state, { number: phones[0]?.number ?? "", chat: "", groups: [], messages: [], calls: [] });
   const { number } = state;
-  const [{ messages }, { groups }] = number
-    ? await Promise.all([call("GET", `${phonePath(number)}/messages`), call("GET", `${phonePath(number)}/groups`)])
-    : [{ messages: [] }, { groups: [] }];
+  const [{ messages }, { groups }, { calls }] = number
+    ? await Promise.all(["messages", "groups", "calls"].map((list) => call("GET", `${phonePath(number)}/${list}`)))
+    : [{ messages: [] }, { groups: [] }, { calls: [] }];
   if (number !== state.number) return; // another phone was picked meanwhile, and shows itself
-  Object.assign(state, { messages, groups });
+  Object.assign(state, { messages, groups, calls });
   showPhones();
+  showCalls();
   showChats();
   showDevices();
   showGroup();
@@ -118,6 +120,7 @@ $("script").addEventListener("change", (event) => attempt(async () => {
 
 startTabs();
 startChats();
+startCalls();
 startDevices();
 startGroups();
 startProfile();

@@ -2,6 +2,7 @@ import { call, phonePath } from "./api.js";
 import { $, avatar, clock, digitsOf, el, rows } from "./dom.js";
 import { faceOf, nameOf, phone, refresh, state } from "./app.js";
 import { bubble, summaryOf } from "./bubble.js";
+import { callNotes } from "./calls.js";
 import { startCompose, stopAnswering } from "./compose.js";
 
 // chatOf is the chat of a message: the number of the other side, or the JID of a group.
@@ -113,8 +114,12 @@ function showMessages() {
     ...m, admin, waits: unread(m), group: Boolean(group),
     first: i === 0 || shown[i - 1].from !== m.from,
   }));
+  // Calls stand where they were; those before the first message that is shown come with the earlier ones.
+  const since = all.length > shown.length ? Date.parse(shown[0].time) : 0;
+  items.push(...callNotes(state.chat).filter((c) => Date.parse(c.time) >= since));
+  items.sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   if (all.length > shown.length) items.unshift({ id: "earlier", earlier: all.length - shown.length });
-  rows(box, items, (item) => (item.earlier ? el("li", { class: "note" }, el("button", {
+  rows(box, items, (item) => (item.note ? el("li", { class: "note" }, item.note, " ", el("time", { datetime: item.time }, clock(item.time))) : item.earlier ? el("li", { class: "note" }, el("button", {
     type: "button", class: "quiet", onclick: () => { earlier += page; showMessages(); },
   }, `${item.earlier} earlier messages`)) : bubble(item)), "Nothing said yet.");
   if (atEnd) box.scrollTop = box.scrollHeight;

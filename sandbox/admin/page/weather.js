@@ -26,7 +26,7 @@ const kinds = {
   "Connecting": { http_status: ["code"], delay_handshake: ["delay"], bad_certificate: ["variant"] },
   "Pairing": { withhold_qr: [], delay_qr: ["delay"], bad_pair_hmac: [], bad_pair_signature: [], no_515: [], close_after_515: [] },
   "Logging in": { login_failure: ["code"], silent_login: [] },
-  "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [] },
+  "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [], bad_ciphertext: [], unavailable: ["variant"] },
   "Files": { media_upload: ["code"], media_download: ["code"] },
   "Queries": { delay_iq: ["delay", "match"], withhold_iq: ["match"], refuse_iq: ["code", "match"] },
   "The line": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"] },
