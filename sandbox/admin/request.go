@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ func readJSON(r *http.Request, limit int64, target any) error {
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(target); err != nil {
-		return jsonProblem(err)
+		return jsonProblem(raw, target, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return &problem{http.StatusBadRequest, "bad_json", "expected one JSON object and nothing after it", ""}
@@ -65,12 +67,16 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 
 // jsonProblem says in the API's own words what encoding/json found, so that no
 // Go type names reach the caller.
-func jsonProblem(err error) *problem {
+func jsonProblem(raw []byte, target any, err error) *problem {
 	var wrongType *json.UnmarshalTypeError
 	var own *problem
+	var notBase64 base64.CorruptInputError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &notBase64):
+		// encoding/json does not say which field it was.
+		return invalid(brokenBytes(raw, reflect.TypeOf(target), ""), "expected standard base64")
 	case errors.As(err, &wrongType):
 		if wrongType.Field == "" {
 			return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object", ""}
@@ -84,6 +90,33 @@ func jsonProblem(err error) *problem {
 		return &problem{http.StatusBadRequest, "unknown_field", "there is no such field", strings.Trim(name, `"`)}
 	}
 	return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object", ""}
+}
+
+// brokenBytes finds the field of bytes whose text is no base64.
+func brokenBytes(raw []byte, of reflect.Type, path string) string {
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	var fields map[string]json.RawMessage
+	if of.Kind() != reflect.Struct || json.Unmarshal(raw, &fields) != nil {
+		return ""
+	}
+	for _, field := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		value, given := fields[name]
+		switch {
+		case !given:
+		case field.Type == reflect.TypeFor[[]byte]():
+			if json.Unmarshal(value, new([]byte)) != nil {
+				return path + name
+			}
+		default:
+			if found := brokenBytes(value, field.Type, path+name+"."); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }
 
 func jsonName(kind string) string {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -87,6 +88,36 @@ func TestTheGuidesWhatsmeowExampleLinks(t *testing.T) {
 		must(t, err)
 		p.cli = cli
 	}, newPhone(t, server, "Ana"))
+}
+
+// What the guide shows of a whole program is put together as it says, and run in a folder of its own.
+func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
+	text := guide(t)
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n").FindAllStringSubmatch(text, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("the guide has %d pieces of Go", len(blocks))
+	}
+	folder := t.TempDir()
+	source, program := filepath.Join(folder, "main.go"), filepath.Join(folder, "client")
+	must(t, os.WriteFile(source, []byte(blocks[1][1]+"\n"+blocks[0][1]), 0o600))
+	if out, err := exec.CommandContext(within(t), "go", "build", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("it is not built: %v\n%s", err, out)
+	}
+	server := newServer(t)
+	front := httptest.NewServer(admin.New(server, nil))
+	defer front.Close()
+	for _, time := range []string{"first", "second"} {
+		cmd := exec.CommandContext(within(t), program)
+		cmd.Dir, cmd.Env = folder, append(os.Environ(), "SANDBOX="+front.URL+admin.Prefix)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("the %s time it ended with %v\n%s", time, err, out)
+		}
+		phones := server.Phones()
+		if len(phones) != 1 || len(phones[0].Devices()) != 1 || string(out) != "linked as "+phones[0].Devices()[0].JID.String()+"\n" {
+			t.Errorf("the %s time it says %q, and there are %d phones", time, out, len(phones))
+		}
+	}
 }
 
 func TestTheGuidesTLSRoutesTellTheCA(t *testing.T) {
