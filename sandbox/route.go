@@ -230,15 +230,16 @@ func passedOn(node *waBinary.Node) []waBinary.Node {
 	return parts
 }
 
-// nameOf is the name that receivers of a message are shown.
+// nameOf is the name that receivers of a message are shown: a dash where a client never said what the account is called.
 func (s *Server) nameOf(from origin) string {
 	if from.device != 0 {
 		if dev := s.dir.device(from.account, from.device); dev != nil {
 			dev.mu.Lock()
 			defer dev.mu.Unlock()
-			if dev.pushName != "" {
-				return dev.pushName
+			if dev.pushName == "" {
+				return "-"
 			}
+			return dev.pushName
 		}
 	}
 	return from.account.phone.Name()

@@ -157,6 +157,7 @@ func (c *Client) observe(evt any) {
 	case session.SocketUp:
 		in.Account = c.account()
 		c.post(in)
+		c.announce()
 	case session.SocketLost:
 		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
 		expectDisconnect(c.wa)
@@ -181,6 +182,8 @@ func (c *Client) note(evt any) {
 		c.log.Debug("ping not answered", "count", e.ErrorCount)
 	case *events.KeepAliveRestored:
 		c.log.Debug("pings are answered again")
+	case *events.PushNameSetting, *events.AppStateSyncComplete:
+		c.named(evt)
 	}
 }
 

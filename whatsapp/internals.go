@@ -27,6 +27,14 @@ var connectionOver = &waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{"
 // each of them wait for a reconnect, and those waits race with one another (exsync.Event.GetChan).
 func failRequests(wa *whatsmeow.Client) { internals(wa).ClearResponseWaiters(connectionOver) }
 
+// sendName says what the account is called, and that nobody is there. whatsmeow's SendPresence does it as well, but takes
+// the name from where another of its goroutines may write it at the same moment.
+func sendName(ctx context.Context, wa *whatsmeow.Client, name string) error {
+	return internals(wa).SendNode(ctx, waBinary.Node{
+		Tag: "presence", Attrs: waBinary.Attrs{"type": string(types.PresenceUnavailable), "name": name},
+	})
+}
+
 // removeCompanion tells WhatsApp that the device is gone. whatsmeow's Logout does it as well, but disconnects and
 // deletes the credentials too: the one would race with the end of the run, the other is Forget's.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {

@@ -158,3 +158,32 @@ func TestAFileThatCameInIsServedByteForByte(t *testing.T) {
 	h.post("/v1/sessions/1/stop", 1, "").is(200)
 	h.get(path, 1).is(409)
 }
+
+func TestRecipientsAreShownWhatTheAccountIsCalled(t *testing.T) {
+	h := newHouse(t)
+	ana := h.linked(1)
+	bruno := h.linked(2)
+	// The name comes from the phone, some time after it was linked.
+	shown := func(want string) {
+		t.Helper()
+		n := 0
+		until(t, "a message by "+want, func() bool {
+			n++
+			h.v1("POST", "/1/messages?wait=delivered", `{"to":"`+bruno.Number()+`","text":"hola"}`).is(200)
+			list := h.logged(t, "2", session.EventMessage, n)
+			var data session.MessageData
+			if err := json.Unmarshal(list[len(list)-1].Data, &data); err != nil {
+				t.Fatal(err)
+			}
+			return data.PushName == want
+		})
+	}
+	shown(ana.Name())
+	if err := ana.Rename(bounded(t), "Ana of the shop"); err != nil {
+		t.Fatal(err)
+	}
+	shown("Ana of the shop")
+	h.v1("POST", "/1/restart", "").is(200)
+	until(t, "the session is back", func() bool { return h.get("/status", 1).is(200).fields["connected"] == true })
+	shown("Ana of the shop")
+}
