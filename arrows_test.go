@@ -36,7 +36,7 @@ func rooms() map[string]room {
 		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
 		"mend":       {}, // what whatsapp and sandbox both need of Signal
 		"batch":      {}, // what store and whatsapp both do with those who wait
-		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events"}},
+		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events", "memory"}},
 		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
@@ -47,6 +47,7 @@ func rooms() map[string]room {
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
+		"memory":     {},
 		"toolbox":    {}, // what becomes of a test whose tool is missing
 		"cmd":        {imports: []string{everything}},
 		// The root has no product code; its tests hold rooms against each other.

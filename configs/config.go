@@ -29,6 +29,7 @@ type Config struct {
 	Shutdown   Shutdown
 	Log        Log
 	Metrics    Metrics
+	Memory     Memory
 }
 
 // HTTP is the API's listener.
@@ -147,6 +148,11 @@ type Log struct {
 	Format string // text or json
 }
 
+// Memory is what the process may take beside what it needs.
+type Memory struct {
+	Headroom int // bytes of garbage before it is collected
+}
+
 // Metrics is what the Prometheus exposition holds.
 type Metrics struct {
 	PerSession bool
@@ -214,5 +220,6 @@ func Default() Config {
 		Boot:       Boot{Rate: 200, Jitter: 500 * time.Millisecond},
 		Shutdown:   Shutdown{Timeout: 15 * time.Second},
 		Log:        Log{Level: slog.LevelInfo, Format: "text"},
+		Memory:     Memory{Headroom: 64 << 20},
 	}
 }

@@ -122,7 +122,7 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.allow_private": "true", "media.keep": "48h",
 		"contacts.ttl": "2h", "contacts.per_minute": "10",
 		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
-		"webhooks.allow_private": "true",
+		"webhooks.allow_private": "true", "memory.headroom": "32MiB",
 	}
 	flags := map[string]string{}
 	for i, k := range Keys() {

@@ -295,6 +295,10 @@ func processFields() []field {
 			"metrics.per_session", "Adds series with a session label to /metrics. With many sessions that is many series.",
 			func(c *Config) *bool { return &c.Metrics.PerSession },
 		),
+		size(
+			"memory.headroom", "How much garbage may gather before it is collected, at least; never less than what is in use. More of it takes memory and saves processor time while messages are sent. GOGC in the environment overrides it, GOMEMLIMIT bounds it.",
+			func(c *Config) *int { return &c.Memory.Headroom }, 1<<20, 1<<30,
+		),
 	}
 }
 

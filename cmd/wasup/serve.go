@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/memory"
 )
 
 func serveCommand(environ []string) *cobra.Command {
@@ -34,12 +37,21 @@ With --sandbox it also runs a WhatsApp server with two virtual phones and talks 
 			return err
 		}
 		log := newLog(c.ErrOrStderr(), cfg.Log)
+		defer headroom(cfg.Memory, environ)()
 		if !play {
 			return New(cfg, log).Run(c.Context())
 		}
 		return serveSandbox(c, cfg, where, log)
 	}
 	return c
+}
+
+// headroom sets how much garbage may gather, for the process as a whole, unless the operator has told Go itself.
+func headroom(cfg configs.Memory, environ []string) (stop func()) {
+	if slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") && v != "GOGC=" }) {
+		return func() {}
+	}
+	return memory.Keep(cfg.Headroom).Stop
 }
 
 // serveSandbox serves against a sandbox that lives as long as the process does.
