@@ -172,6 +172,8 @@ func TestThePageForPeopleLoadsNothingFromElsewhere(t *testing.T) {
 	for path, contentType := range map[string]string{
 		"/docs": "text/html", "/docs/": "text/html", "/docs/docs.js": "text/javascript", "/docs/docs.css": "text/css",
 		"/dashboard": "text/html", "/dashboard/dashboard.js": "text/javascript", "/dashboard/dashboard.css": "text/css",
+		"/dashboard/page.js": "text/javascript", "/dashboard/log.js": "text/javascript", "/dashboard/messages.js": "text/javascript",
+		"/dashboard/passkey.js": "text/javascript", "/dashboard/webhooks.js": "text/javascript",
 	} {
 		answer := r.do(t, "GET", path, "")
 		if answer.status != 200 || answer.header.Get("Content-Type") != contentType+"; charset=utf-8" {

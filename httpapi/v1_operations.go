@@ -204,6 +204,26 @@ func (a *api) documentOperations() []operation {
 			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/dashboard.js", contentScript),
 		},
 		{
+			method: fiber.MethodGet, path: "/dashboard/page.js", name: "getDashboardPage", tag: tagDocument, summary: "what its scripts share",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/page.js", contentScript),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/log.js", name: "getDashboardLog", tag: tagDocument, summary: "its script: what happens",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/log.js", contentScript),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/messages.js", name: "getDashboardMessages", tag: tagDocument, summary: "its script: messages",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/messages.js", contentScript),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/passkey.js", name: "getDashboardPasskey", tag: tagDocument, summary: "its script: passkeys",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/passkey.js", contentScript),
+		},
+		{
+			method: fiber.MethodGet, path: "/dashboard/webhooks.js", name: "getDashboardWebhooks", tag: tagDocument, summary: "its script: webhooks",
+			produces: []string{contentScript}, status: fiber.StatusOK, success: "JavaScript.", probe: true, serve: page("dashboard/webhooks.js", contentScript),
+		},
+		{
 			method: fiber.MethodGet, path: "/dashboard/dashboard.css", name: "getDashboardStyle", tag: tagDocument, summary: "its style",
 			produces: []string{contentStyle}, status: fiber.StatusOK, success: "CSS.", probe: true, serve: page("dashboard/dashboard.css", contentStyle),
 		},

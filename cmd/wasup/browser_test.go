@@ -195,8 +195,8 @@ func (b *browser) writes(selector, text string) {
 // chooses picks an option of a select, as a person does who then leaves it.
 func (b *browser) chooses(selector, value string) {
 	b.t.Helper()
-	b.holds("choose "+value, `{ const select = document.querySelector(args[0]); if (select.disabled || ![...select.options].some((o) => o.value === args[1])) return false;
-		select.value = args[1]; select.dispatchEvent(new Event("change", { bubbles: true })); return true; }`, selector, value)
+	b.holds("choose "+value, `{ const [selector, value = ""] = args, select = document.querySelector(selector); if (select.disabled || ![...select.options].some((o) => o.value === value)) return false;
+		select.value = value; select.dispatchEvent(new Event("change", { bubbles: true })); return true; }`, selector, value)
 }
 
 // drops lets a file fall onto an element, as from a file manager.

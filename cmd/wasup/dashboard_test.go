@@ -29,7 +29,9 @@ func TestAnOperatorRunsSessionsOnTheDashboard(t *testing.T) {
 	chromium(t)
 	server := newSandbox(t, sandbox.Config{})
 	bad := &saboteur{armed: make(map[session.ID]bomb)}
-	h := open(t, server, quick(server, newDSN(t)), bad.seams())
+	cfg := quick(server, newDSN(t))
+	cfg.Webhooks.AllowPrivate = true
+	h := open(t, server, cfg, bad.seams())
 	b := &bridge{browse(t, h.base+"/dashboard"), h, bad, h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)}
 	for _, step := range []struct {
 		name string
@@ -39,10 +41,14 @@ func TestAnOperatorRunsSessionsOnTheDashboard(t *testing.T) {
 		{"a session is made, its QR appears and is scanned", (*bridge).linksByQR},
 		{"a message is sent", (*bridge).sendsAMessage},
 		{"the next one is linked by the phone's number", (*bridge).linksByNumber},
+		{"an account that wants its passkey is linked", (*bridge).linksByPasskey},
+		{"why a message is stuck is seen and mended", (*bridge).seesMessages},
 		{"a session is stopped and started", (*bridge).stopsAndStarts},
 		{"trouble shows with the next attempt", (*bridge).seesTrouble},
 		{"a crash shows, and a quarantine is released", (*bridge).releases},
 		{"sessions are found by name and state", (*bridge).finds},
+		{"many sessions come in pages", (*bridge).turnsPages},
+		{"what happened before is there", (*bridge).seesThePast},
 		{"a name is never a piece of the page", (*bridge).getsMarkup},
 		{"a session is logged out and deleted", (*bridge).logsOutAndDeletes},
 		{"everything came from wasup itself", (*bridge).stayedHome},

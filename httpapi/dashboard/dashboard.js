@@ -1,62 +1,9 @@
-// The operator's page, over /v1 and nothing else. Text is always set as text, never as HTML: names come from anywhere.
-const $ = (id) => document.getElementById(id);
-
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value != null && value !== false) node.setAttribute(name, value);
-  }
-  node.append(...children.flat().filter((child) => child != null));
-  return node;
-}
-
-async function call(method, path, body) {
-  const request = { method, headers: { Accept: "application/json" } };
-  if (body !== undefined) {
-    request.headers["Content-Type"] = "application/json";
-    request.body = JSON.stringify(body);
-  }
-  let response, answer = {};
-  try {
-    response = await fetch(path, request);
-    answer = await response.json().catch(() => ({}));
-  } catch {
-    throw new Error("wasup does not answer. Is it still running?");
-  }
-  if (!response.ok) throw Object.assign(new Error(inWords(answer) ?? `wasup answered ${response.status}.`), { answer });
-  return answer;
-}
-
-function inWords({ detail, errors, title }) {
-  if (errors?.length) return errors.map((e) => `${e.field}: ${e.detail}`).join("; ");
-  return detail ?? title;
-}
-
-let hide;
-function say(text, bad = false) {
-  const node = $("say");
-  node.textContent = text;
-  node.classList.toggle("bad", bad);
-  if (node.matches(":popover-open")) node.hidePopover();
-  node.showPopover();
-  clearTimeout(hide);
-  hide = setTimeout(() => node.hidePopover(), bad ? 10000 : 4000);
-}
-
-async function attempt(work, button) {
-  if (button) button.disabled = true;
-  try {
-    const done = await work();
-    if (button && $("say").matches(".bad:popover-open")) $("say").hidePopover(); // what went wrong before went right now
-    return done;
-  } catch (error) {
-    say(error.message, true);
-    return undefined;
-  } finally {
-    if (button) button.disabled = false;
-  }
-}
+// The operator's page, over /v1 and nothing else.
+import { $, attempt, call, el, kind, left, path, place, say, spelt, titleOf, until, when } from "/dashboard/page.js";
+import { logEvent, showPast } from "/dashboard/log.js";
+import { lookAtMessages, messageChanged, showMessages } from "/dashboard/messages.js";
+import { lookAtPasskey } from "/dashboard/passkey.js";
+import { lookAtWebhooks } from "/dashboard/webhooks.js";
 
 // What is known: sessions by id, the code that each shows, who crashed, and which session is chosen.
 const sessions = new Map();
@@ -64,80 +11,96 @@ const codes = new Map();
 const crashed = new Map();
 let chosen = "", lastSent = "", live = false;
 
-const path = (id, rest = "") => `/v1/sessions/${encodeURIComponent(id)}${rest}`;
-const spelt = (word) => word.replaceAll("_", " ");
-const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const when = (time) => (new Date(time).toDateString() === new Date().toDateString() ? clock(time) : `${new Date(time).toLocaleDateString()} ${clock(time)}`);
-const left = (time) => {
-  const seconds = Math.max(0, Math.ceil((Date.parse(time) - Date.now()) / 1000));
-  return seconds >= 3600 ? `${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min` : seconds >= 60 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${seconds} s`;
-};
-const kind = (state) => (state === "READY" ? "good" : /QR|INIT|RECONN/.test(state) ? "busy" : state === "DISCONNECTED_RECOVERABLE" ? "wait" : "bad");
-const titleOf = (s) => s.name || s.id;
-
-// A countdown is an element that knows until when it counts; all of them tick together.
-const until = (time) => el("span", { "data-until": time }, left(time));
-setInterval(() => {
-  for (const node of document.querySelectorAll("[data-until]")) node.textContent = left(node.dataset.until);
-}, 1000);
-
-const page = 200; // rows and events that are drawn
+const perPage = 100; // rows that are drawn at once
 const inOrder = new Intl.Collator(undefined, { numeric: true });
+let first = 0; // the place of the first row among those that fit
 
-function matching() {
-  const { q, state } = $("filter").elements;
-  const word = q.value.trim().toLowerCase().replace(/^\+/, "");
-  return [...sessions.values()].filter((s) => (!state.value || s.status.state === state.value)
-    && (!word || [s.id, s.name, s.status.account?.phone].some((text) => text?.toLowerCase().includes(word))))
-    .sort((a, b) => inOrder.compare(a.id, b.id));
+// Sorting thousands takes time, and is needed only when some come or go.
+let sorted;
+const known = () => (sorted ??= [...sessions.values()].sort((a, b) => inOrder.compare(a.id, b.id)).map((s) => s.id));
+function keep(session) {
+  if (!sessions.has(session.id)) sorted = undefined;
+  sessions.set(session.id, session);
 }
 
-// place makes nodes the children of a parent. What stays is not moved: a node that is taken out and put back between the
-// press and the release of a mouse is not clicked.
-function place(parent, nodes) {
-  const stay = new Set(nodes);
-  for (const child of [...parent.children]) if (!stay.has(child)) child.remove();
-  nodes.forEach((node, i) => { if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] ?? null); });
+const unwell = ({ state }) => state !== "READY" && state !== "NOT_INITIALIZED";
+
+function matching() {
+  const { q, state, cause } = $("filter").elements;
+  const word = q.value.trim().toLowerCase().replace(/^\+/, "");
+  return known().map((id) => sessions.get(id)).filter(({ id, name, status }) =>
+    (!state.value || (state.value === "unwell" ? unwell(status) : status.state === state.value))
+    && (!cause.value || status.cause === cause.value)
+    && (!word || [id, name, status.account?.phone].some((text) => text?.toLowerCase().includes(word))));
+}
+
+function rowOf(s, before) {
+  const { state, cause, since, next_retry_at: next, restarts, account } = s.status;
+  const node = crashed.get(s.id);
+  const drawn = JSON.stringify([s.id, s.name, state, cause, since, next, restarts, account?.phone, node?.quarantined, s.id === chosen]);
+  return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null },
+    el("td", {}, el("button", { type: "button", class: "name" }, titleOf(s)), el("small", {}, [s.name ? s.id : "", account?.phone && `+${account.phone}`].filter(Boolean).join(" · "))),
+    el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined && cause !== "quarantined" ? el("span", { class: "state bad" }, "quarantined") : null),
+    el("td", {}, cause === "none" ? "—" : spelt(cause)), el("td", {}, since ? el("time", { datetime: since }, when(since)) : "—"),
+    el("td", {}, next ? until(next) : "—"), el("td", {}, String(restarts)));
 }
 
 function showSessions() {
   const all = matching();
+  first = Math.max(0, Math.min(first, Math.floor((all.length - 1) / perPage) * perPage));
   const before = new Map([...$("sessions").children].map((node) => [node.dataset.drawn, node]));
   const focused = document.activeElement?.closest("#sessions tr")?.dataset.id;
-  const rows = all.slice(0, page).map((s) => {
-    const { state, cause, since, next_retry_at: next, restarts, account } = s.status;
-    const node = crashed.get(s.id);
-    const item = [s.id, s.name, state, cause, since, next, restarts, account?.phone, node?.quarantined, s.id === chosen];
-    const drawn = JSON.stringify(item);
-    return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null },
-      el("td", {}, el("button", { type: "button", class: "name" }, titleOf(s)), el("small", {}, [s.name ? s.id : "", account?.phone && `+${account.phone}`].filter(Boolean).join(" · "))),
-      el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined && cause !== "quarantined" ? el("span", { class: "state bad" }, "quarantined") : null),
-      el("td", {}, spelt(cause)), el("td", {}, since ? el("time", { datetime: since }, when(since)) : "—"),
-      el("td", {}, next ? until(next) : "—"), el("td", {}, String(restarts)));
-  });
+  const rows = all.slice(first, first + perPage).map((s) => rowOf(s, before));
   if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session fits." : live ? "No session yet. New session makes one and shows its QR." : "Reading…")));
   place($("sessions"), rows);
   if (focused && !document.activeElement?.closest("#sessions")) $("sessions").querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus();
-  $("more").hidden = all.length <= page;
-  $("more").textContent = `${all.length - page} more: narrow it down above.`;
-  const count = (of) => [...sessions.values()].filter((s) => s.status.state === of).length;
-  const states = [...new Set([...sessions.values()].map((s) => s.status.state))].sort();
-  $("summary").textContent = sessions.size ? `${count("READY")} of ${sessions.size} sessions are READY` : live ? "no sessions" : "";
-  const select = $("filter").elements.state;
-  const options = ["", ...states, ...(select.value && !states.includes(select.value) ? [select.value] : [])];
-  const labels = options.map((state) => (state ? `${state} (${count(state)})` : "every state"));
-  if (select.dataset.drawn !== labels.join()) {
-    const value = select.value;
-    select.dataset.drawn = labels.join();
-    select.replaceChildren(...options.map((state, i) => el("option", { value: state }, labels[i])));
-    select.value = value;
-  }
+  $("pager").hidden = all.length <= perPage;
+  $("where").textContent = `${first + 1} to ${first + rows.length} of ${all.length}`;
+  $("previous").disabled = first === 0;
+  $("next").disabled = first + perPage >= all.length;
+  showCounts();
 }
+
+function showCounts() {
+  const states = new Map(), causes = new Map();
+  let bad = 0;
+  for (const { status } of sessions.values()) {
+    states.set(status.state, (states.get(status.state) ?? 0) + 1);
+    if (status.cause !== "none") causes.set(status.cause, (causes.get(status.cause) ?? 0) + 1);
+    if (unwell(status)) bad++;
+  }
+  const ready = states.get("READY") ?? 0;
+  $("summary").textContent = sessions.size ? `${ready} of ${sessions.size} sessions are READY` : live ? "no sessions" : "";
+  const { state, cause } = $("filter").elements;
+  offer(state, [["", "every state"], ["unwell", `started and not READY (${bad})`], ...counted(states, state.value)]);
+  offer(cause, [["", "every cause"], ...counted(causes, cause.value)]);
+}
+
+// counted are the options for what there is, and for what is chosen though there is none of it any more.
+function counted(counts, value) {
+  if (value && value !== "unwell" && !counts.has(value)) counts.set(value, 0);
+  return [...counts].sort(([a], [b]) => inOrder.compare(a, b)).map(([name, n]) => [name, `${name === name.toUpperCase() ? name : spelt(name)} (${n})`]);
+}
+
+function offer(select, options) {
+  const drawn = JSON.stringify(options);
+  if (select.dataset.drawn === drawn) return;
+  const { value } = select;
+  select.dataset.drawn = drawn;
+  select.replaceChildren(...options.map(([value, label]) => el("option", { value }, label)));
+  select.value = value;
+}
+
+const nameOf = (id) => (sessions.has(id) ? titleOf(sessions.get(id)) : id);
 
 function choose(id) {
   chosen = id;
   lastSent = "";
+  lookAtMessages(id);
+  lookAtWebhooks(id);
+  if ($("events-one").checked) showPast(id, nameOf);
   $("pairing-code").hidden = $("sent").hidden = true;
+  $("pairing-code").textContent = "";
   draw();
   if (!id) return;
   $("one").focus({ preventScroll: true });
@@ -155,7 +118,7 @@ function showOne() {
   $("one-title").textContent = titleOf(s);
   $("one-state").textContent = status.state;
   $("one-state").className = `state ${kind(status.state)}`;
-  $("one-cause").textContent = spelt(status.cause);
+  $("one-cause").textContent = status.cause === "none" ? "" : spelt(status.cause);
   const facts = [
     ["Id", s.id], ["Asked for", status.desired], ["Since", status.since && when(status.since)],
     ["Next attempt in", status.next_retry_at && until(status.next_retry_at)], ["Banned for", status.ban_until && until(status.ban_until)],
@@ -171,8 +134,8 @@ function showOne() {
   $("linking").hidden = status.state === "READY" || status.has_credentials;
   $("sending").hidden = !status.can_send;
   showCode(status);
-  $("passkey").hidden = !status.passkey;
-  if (status.passkey) $("passkey").textContent = "WhatsApp asks for the account's passkey. It is answered over the API: /docs, passkey.";
+  lookAtPasskey(s);
+  showMessages(s);
   const node = crashed.get(chosen);
   $("crash").hidden = !node?.last_crash && !node?.quarantined;
   if (node) {
@@ -262,38 +225,22 @@ function lookSoon() {
   looking = setTimeout(() => attempt(async () => { await showTree(); if (sessions.has(chosen)) await lookAtCrash(chosen); draw(); }), 400);
 }
 
-// What an event says in one line. Message texts stay where they are: this page is about sessions.
-function lineOf({ type, data }) {
-  if (type === "session.state") return data.session ? `${data.session.status.state}, ${spelt(data.session.status.cause)}` : "";
-  if (type === "session.qr") return "a new code";
-  if (type === "message.status") return [data.message_id ?? data.id, data.state, data.cause].filter(Boolean).join(" ");
-  return data.id ?? "";
-}
-
-function logEvent(event) {
-  if ($("events-one").checked && event.session_id !== chosen) return;
-  const list = $("events");
-  list.querySelector(".empty")?.remove();
-  const s = sessions.get(event.session_id);
-  list.prepend(el("li", {}, el("time", { datetime: event.at }, clock(event.at)),
-    el("span", {}, el("b", {}, s ? titleOf(s) : event.session_id), ` ${event.type} `, el("span", { class: "soft" }, lineOf(event)))));
-  while (list.children.length > page) list.lastChild.remove();
-}
-
 function heard(event) {
   const { type, session_id: id, data } = event;
   if (type === "session.removed") {
     sessions.delete(id);
+    sorted = undefined;
     codes.delete(id);
     crashed.delete(id);
     if (chosen === id) chosen = "";
   } else if (data.session) {
-    sessions.set(id, data.session);
+    keep(data.session);
     if (data.qr) codes.set(id, data.qr);
     if (data.session.status.state !== "QR_REQUIRED") codes.delete(id);
   }
   if (type === "message.status" && lastSent && (data.message_id ?? data.id) === lastSent) tellSent(data.state, data.cause);
-  if (type !== "session.snapshot") logEvent(event);
+  if (type !== "session.snapshot") logEvent(event, chosen, nameOf);
+  if (type === "message.status" && id === chosen) messageChanged();
   if (type === "session.state") lookSoon();
   draw();
 }
@@ -321,7 +268,7 @@ function follow() {
   };
   source.onopen = () => state(true);
   source.onerror = () => state(false); // the browser tries again by itself
-  source.addEventListener("resync", () => { sessions.clear(); codes.clear(); draw(); });
+  source.addEventListener("resync", () => { sessions.clear(); codes.clear(); sorted = undefined; draw(); });
   for (const type of types) source.addEventListener(type, (message) => heard(JSON.parse(message.data)));
 }
 
@@ -359,7 +306,15 @@ $("sessions").addEventListener("click", (event) => {
   const row = event.target.closest("tr") ?? document.elementFromPoint(event.clientX, event.clientY)?.closest("#sessions tr");
   if (row?.dataset.id) choose(row.dataset.id);
 });
-$("filter").addEventListener("input", draw);
+$("filter").addEventListener("input", () => { first = 0; draw(); });
+for (const [button, step] of [["previous", -perPage], ["next", perPage]]) {
+  $(button).addEventListener("click", () => {
+    first = Math.max(0, first + step);
+    showSessions();
+    $("sessions").closest(".scroll").scrollTop = 0;
+  });
+}
+$("events-one").addEventListener("change", (event) => showPast(event.target.checked ? chosen : "", nameOf));
 $("filter").addEventListener("submit", (event) => event.preventDefault());
 $("new-open").addEventListener("click", () => $("new").showModal());
 $("new-close").addEventListener("click", () => $("new").close());
@@ -371,7 +326,7 @@ $("create").addEventListener("submit", (event) => {
     const made = await call("POST", "/v1/sessions", body);
     form.reset();
     $("new").close();
-    sessions.set(made.id, made);
+    keep(made);
     choose(made.id);
     ask(made.id);
   }, form.querySelector("button"));
@@ -391,7 +346,9 @@ $("send").addEventListener("submit", (event) => {
     const message = await call("POST", path(chosen, "/messages?wait=server_ack"), { to: to.value, text: text.value });
     lastSent = message.id;
     tellSent(message.state, message.cause);
+    messageChanged();
   }, event.target.querySelector("button"));
 });
 draw();
 follow();
+showPast("", nameOf);
