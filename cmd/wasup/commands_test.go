@@ -118,3 +118,27 @@ func TestAMistakeOnTheCommandLineIsOneClearLineAndExitCode2(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatASoakCannotDoIsRefused(t *testing.T) {
+	for args, want := range map[string]string{
+		"--sessions 0":  "--sessions 0: expected at least 1",
+		"--messages -1": "--messages -1: expected at least 1",
+		"--rate 0":      "--rate 0: expected more than 0",
+		"--rate NaN":    "--rate NaN: expected more than 0",
+		"--kills 0":     "--kills 0: expected at least 1, or -1",
+		"--kills -5":    "--kills -5: expected at least 1, or -1",
+		"--between -1s": "--between -1s: expected a duration",
+	} {
+		got := typeIn(t, nil, append([]string{"soak"}, strings.Fields(args)...)...)
+		if got.code != exitUsage || !strings.Contains(got.errors, want) || got.out != "" {
+			t.Errorf("soak %s: %+v", args, got)
+		}
+	}
+}
+
+// A flag's help names its value by what is between backquotes, so a command must not stand there.
+func TestHelpNamesTheConfigurationFileAsAFile(t *testing.T) {
+	if got := typeIn(t, nil, "serve", "--help"); !strings.Contains(got.out, "--config file ") || !strings.Contains(got.out, `"wasup config --default" prints one`) {
+		t.Errorf("serve --help says of --config: %s", got.out)
+	}
+}

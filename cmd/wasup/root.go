@@ -71,7 +71,7 @@ type settings struct {
 
 func newSettings(c *cobra.Command, environ []string) *settings {
 	s := &settings{environ: environ, values: make(map[string]*string)}
-	c.Flags().StringVarP(&s.file, "config", "c", "", "YAML file with settings (environment: "+configs.EnvFile+"); `wasup config --default` prints one")
+	c.Flags().StringVarP(&s.file, "config", "c", "", "YAML `file` with settings (environment: "+configs.EnvFile+"); \"wasup config --default\" prints one")
 	for _, key := range configs.Keys() {
 		s.values[key.Name] = c.Flags().String(key.Name, key.Default, key.Doc+" (environment: "+key.Env+")")
 	}

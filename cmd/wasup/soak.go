@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,9 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	f.BoolVar(&keep, "keep", false, "keep the temporary folder: the database and the child's log")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		if err := soakable(&cfg); err != nil {
+			return &usageError{err}
+		}
 		self, err := os.Executable()
 		if err != nil {
 			return err
@@ -78,6 +82,24 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 		return soaked(c.OutOrStdout(), &report, asJSON)
 	}
 	return c
+}
+
+// soakable refuses what the soak would take for "not said": somebody who says 0 does not mean the default.
+func soakable(cfg *soak.Config) error {
+	switch {
+	case cfg.Sessions < 1:
+		return fmt.Errorf("--sessions %d: expected at least 1", cfg.Sessions)
+	case cfg.Messages < 1:
+		return fmt.Errorf("--messages %d: expected at least 1", cfg.Messages)
+	case !(cfg.Rate > 0) || math.IsInf(cfg.Rate, 0):
+		return fmt.Errorf("--rate %v: expected more than 0 messages a second", cfg.Rate)
+	case cfg.Kills < -1 || cfg.Kills == 0:
+		return fmt.Errorf("--kills %d: expected at least 1, or -1 for never", cfg.Kills)
+	case cfg.Between < 0:
+		return fmt.Errorf("--between %v: expected a duration that is not negative, such as 2s", cfg.Between)
+	default:
+		return nil
+	}
 }
 
 func soaked(w io.Writer, report *soak.Report, asJSON bool) error {
