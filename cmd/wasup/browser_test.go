@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -160,16 +161,18 @@ func (b *browser) misses(selector, text string) {
 // press clicks with the mouse on the element of a selector that shows a text, once it can be used.
 func (b *browser) press(selector, text string) {
 	b.t.Helper()
+	all, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
 	for {
 		b.mark(selector, text)
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		ctx, cancel := context.WithTimeout(all, patience/10)
 		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS("[data-pressed]")))
 		cancel()
 		switch {
 		case err == nil:
 			return
-		case strings.Contains(err.Error(), "Could not find node"):
-			// It was drawn anew in the meantime, and so was not pressed.
+		case strings.Contains(err.Error(), "Could not find node"), errors.Is(err, context.DeadlineExceeded) && all.Err() == nil:
+			// It was drawn anew in the meantime, and so was not pressed. Drawn before it was looked for, it is waited for.
 		default:
 			b.t.Fatalf("press %s: %v", text, err)
 		}

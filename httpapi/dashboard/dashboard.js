@@ -37,7 +37,7 @@ function matching() {
 function rowOf(s, before) {
   const { state, cause, since, next_retry_at: next, restarts, account } = s.status;
   const node = crashed.get(s.id);
-  const drawn = JSON.stringify([s.id, s.name, state, cause, since, next, restarts, account?.phone, node?.quarantined, s.id === chosen]);
+  const drawn = JSON.stringify([s.id, s.name, state, cause, since, next, restarts, account?.phone, Boolean(node?.quarantined), s.id === chosen]);
   return before.get(drawn) ?? el("tr", { "data-drawn": drawn, "data-id": s.id, "aria-current": s.id === chosen ? "true" : null },
     el("td", {}, el("button", { type: "button", class: "name" }, titleOf(s)), el("small", {}, [s.name ? s.id : "", account?.phone && `+${account.phone}`].filter(Boolean).join(" · "))),
     el("td", {}, el("span", { class: `state ${kind(state)}` }, state), node?.quarantined && cause !== "quarantined" ? el("span", { class: "state bad" }, "quarantined") : null),
