@@ -41,7 +41,7 @@ func rooms() map[string]room {
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
 		"media":      {imports: []string{"session"}},
 		"contacts":   {imports: []string{"session"}},
-		"events":     {imports: []string{"session"}, tests: []string{"store"}},
+		"events":     {imports: []string{"session"}, tests: []string{"store", "media"}},
 		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch", "toolbox"}}, // store/pgtest is for tests
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},

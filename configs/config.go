@@ -92,13 +92,18 @@ type Send struct {
 	RetentionCount int           // 0 is unlimited
 }
 
-// Media is where the files of outgoing messages are kept until they have left, and where they may come from.
+// Media is where the files of messages are kept, for how long, and where those of outgoing ones may come from.
 type Media struct {
 	Dir          string // "" is beside the database
 	MaxSize      int    // bytes
 	FetchTimeout time.Duration
 	AllowPrivate bool
 	Keep         time.Duration // of files that no message uses
+
+	KeepIncoming        time.Duration // of files of incoming messages; 0 keeps none
+	KeepIncomingTotal   int           // bytes of all of them
+	KeepIncomingMaxSize int           // bytes of one
+	KeepIncomingKinds   string        // names of kinds, with commas: see Listed; "" is all
 }
 
 // Contacts is how phone numbers are looked up.
@@ -209,7 +214,10 @@ func Default() Config {
 			Retention:      7 * 24 * time.Hour,
 			RetentionCount: 1_000_000,
 		},
-		Media:  Media{MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour},
+		Media: Media{
+			MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
+			KeepIncomingTotal: 1 << 30, KeepIncomingMaxSize: 100 << 20,
+		},
 		Events: Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
 		Webhooks: Webhooks{
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,

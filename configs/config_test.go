@@ -120,6 +120,7 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
 		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
 		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.allow_private": "true", "media.keep": "48h",
+		"media.keep_incoming_total": "5GiB", "media.keep_incoming_max_size": "8MiB", "media.keep_incoming_kinds": "image, voice",
 		"contacts.ttl": "2h", "contacts.per_minute": "10",
 		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
 		"webhooks.allow_private": "true", "memory.headroom": "32MiB",

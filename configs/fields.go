@@ -219,7 +219,7 @@ func sendFields() []field {
 func mediaFields() []field {
 	return []field{
 		folder(
-			"media.dir", "Where the files of outgoing messages are kept until they have left. One process at a time may use it. Empty: beside a SQLite database, with its name and .media; ./data/wasup.media with PostgreSQL.",
+			"media.dir", "Where the files of outgoing messages are kept until they have left, and those of incoming ones as media.keep_incoming says. One process at a time may use it. Empty: beside a SQLite database, with its name and .media; ./data/wasup.media with PostgreSQL.",
 			func(c *Config) *string { return &c.Media.Dir },
 		),
 		size(
@@ -237,6 +237,22 @@ func mediaFields() []field {
 		duration(
 			"media.keep", "How long an uploaded file is kept after its last use.",
 			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
+		),
+		duration(
+			"media.keep_incoming", "How long the files of incoming messages are kept on disk after they came, never longer than their events (events.retention_age, events.retention_count). They are fetched in the background as they come, and served when the session is stopped or WhatsApp has them no longer. 0 keeps none, and deletes what was kept before.",
+			func(c *Config) *time.Duration { return &c.Media.KeepIncoming }, 0, 3650*day,
+		),
+		size(
+			"media.keep_incoming_total", "How many bytes all kept files may have together; those that came first make room for others. Leave the disk more: the database may be on it too.",
+			func(c *Config) *int { return &c.Media.KeepIncomingTotal }, 1<<10, 1<<50,
+		),
+		size(
+			"media.keep_incoming_max_size", "Largest incoming file that is kept. A larger one is fetched from WhatsApp when somebody asks for it.",
+			func(c *Config) *int { return &c.Media.KeepIncomingMaxSize }, 1<<10, 2<<30,
+		),
+		subset(
+			"media.keep_incoming_kinds", "Which kinds of incoming files are kept; empty: all of them.",
+			func(c *Config) *string { return &c.Media.KeepIncomingKinds }, "image", "video", "audio", "voice", "document", "sticker",
 		),
 		duration(
 			"contacts.ttl", "How long WhatsApp's answer about a phone number is remembered, for all sessions; that there is no account as well.",

@@ -160,6 +160,28 @@ func choice(name, doc string, at func(*Config) *string, options ...string) field
 	}
 }
 
+// subset is some of the options, with commas between them; none of them is said by an empty value.
+func subset(name, doc string, at func(*Config) *string, options ...string) field {
+	return text(field{
+		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true,
+		want: "some of " + strings.Join(options, ", ") + ", with commas between them",
+		check: func(c *Config) bool {
+			return *at(c) == "" || !slices.ContainsFunc(Listed(*at(c)), func(s string) bool { return !slices.Contains(options, s) })
+		},
+	}, at)
+}
+
+// Listed are the values of a setting that has several.
+func Listed(value string) (all []string) {
+	if strings.TrimSpace(value) == "" {
+		return nil
+	}
+	for each := range strings.SplitSeq(value, ",") {
+		all = append(all, strings.TrimSpace(each))
+	}
+	return all
+}
+
 var levels = map[string]slog.Level{
 	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }

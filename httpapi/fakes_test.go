@@ -44,6 +44,8 @@ type scripted struct {
 	feed   *events.Feed
 
 	incoming map[string]session.Media // File is what is in it
+	kept     map[string]string        // media that are on the disk, and what is in them
+	closed   *atomic.Int64            // how many of those were closed
 	fetched  *atomic.Int64            // how often something of it was fetched; nil: nobody counts
 
 	scriptedMessages
@@ -141,6 +143,31 @@ func (f arrivals) Describe(_ context.Context, id session.ID, media string) (sess
 		return file, nil
 	}
 	return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "find media", Session: id}
+}
+
+// Kept has on disk what is in kept, and under media that begin with "waiting" what is to come.
+func (f arrivals) Kept(_ context.Context, _ session.ID, media string) (KeptFile, error) {
+	content, ok := f.kept[media]
+	switch {
+	case ok:
+		return KeptFile{File: &opened{Reader: strings.NewReader(content), closed: f.closed}, Size: int64(len(content)), State: "kept"}, nil
+	case strings.HasPrefix(media, "waiting"):
+		return KeptFile{State: "waiting"}, nil
+	case media == "broken":
+		return KeptFile{}, &session.Error{Code: session.CodeStoreUnavailable, Op: "find kept file"}
+	default:
+		return KeptFile{}, nil
+	}
+}
+
+type opened struct {
+	*strings.Reader
+	closed *atomic.Int64
+}
+
+func (o *opened) Close() error {
+	o.closed.Add(1)
+	return nil
 }
 
 func (f arrivals) Fetch(_ context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {

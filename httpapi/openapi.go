@@ -254,6 +254,9 @@ func (a *api) describeAnswers(op *operation, out *huma.Operation) {
 	if op.unchanged {
 		out.Responses[strconv.Itoa(fiber.StatusNotModified)] = &huma.Response{Description: "It is what If-None-Match names."}
 	}
+	if op.partial {
+		out.Responses[strconv.Itoa(fiber.StatusPartialContent)] = &huma.Response{Description: "The part that Range names.", Content: success.Content}
+	}
 	for _, status := range op.problems() {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{
 			Description: titleOf(status) + ": " + strings.Join(codesOf(status), ", ") + ".",

@@ -36,6 +36,7 @@ type operation struct {
 	event     any // a value of the type of each event's data, where the success can be a stream of events
 	success   string
 	unchanged bool   // it may also be 304
+	partial   bool   // it may also be 206
 	accepted  string // of a 202 with the same answer; "": there is none
 	refuses   []int  // statuses of problems beside those that every route has
 

@@ -25,6 +25,7 @@ const (
 	probSlow       = "request_timeout"
 	probStreams    = "too_many_streams"
 	probUpgrade    = "upgrade_required"
+	probRange      = "range_not_satisfiable"
 	probLinked     = "already_linked"
 	probStopped    = "session_stopped"
 	probLinkFailed = "linking_failed"
@@ -49,6 +50,7 @@ func httpProblems() []problemRow {
 		{probSlow, 408, "The request did not arrive in time."},
 		{probStreams, 429, "As many event streams as allowed are open already."},
 		{probUpgrade, 426, "The route speaks WebSocket only."},
+		{probRange, 416, "The file has none of the bytes that Range names; `Content-Range` says how many it has."},
 		{probLinked, 409, "The session is linked already, so there is no code to scan."},
 		{probStopped, 409, "Somebody stopped the session while the request waited."},
 		{probCancelled, 409, "The message was cancelled before it left."},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net"
 	"path"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/session"
@@ -22,21 +24,39 @@ import (
 type Received interface {
 	// Describe gives what is known of a file without fetching it.
 	Describe(ctx context.Context, id session.ID, media string) (session.Media, error)
+	// Kept gives a file as it is kept on disk, and what became of it; without a File where it is not there.
+	Kept(ctx context.Context, id session.ID, media string) (KeptFile, error)
 	// Fetch gives the file's bytes and how many they are. The caller closes them.
 	Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error)
+}
+
+// KeptFile is what became of a file that was to be kept.
+type KeptFile struct {
+	File  io.ReadSeekCloser // nil where it is not kept; the caller closes it
+	Size  int64             // bytes
+	State string            // kept, waiting, too_large, unwanted or failed; "" where it never was to be kept
 }
 
 // contentAny is the format of files, which have the type that their sender gave them.
 const contentAny = "*/*"
 
+// headerKept says what became of a file that was to be kept.
+const headerKept = "X-Media-Kept"
+
 func (a *api) mediaOperations() []operation {
 	return []operation{{
 		method: fiber.MethodGet, path: "/v1/sessions/:id/media/:media", name: "getMedia", tag: tagLive,
 		summary: "the file of an incoming message",
-		detail: "`content.media.id` of the message's event names it. It is fetched from WhatsApp, verified and decrypted while you wait, so the " +
-			"session must be READY; WhatsApp keeps files for some weeks. `ETag` is the file's SHA-256: with `If-None-Match` nothing is fetched.",
-		produces: []string{contentAny}, status: fiber.StatusOK, success: "The file.", unchanged: true,
-		refuses: []int{404, 409, 410, 429, 502, 504}, serve: v1Media,
+		detail: "`content.media.id` of the message's event names it. A file that is kept on disk (media.keep_incoming) is served from there, whatever " +
+			"the state of the session, and in parts for `Range`. Another one is fetched from WhatsApp, verified and decrypted while you wait, so the " +
+			"session must be READY; WhatsApp keeps files for some weeks. `X-Media-Kept` says kept, waiting, too_large, unwanted (its kind is not kept) " +
+			"or failed. `ETag` is the file's SHA-256: with `If-None-Match` nothing is fetched.",
+		produces: []string{contentAny}, status: fiber.StatusOK, success: "The file.", unchanged: true, partial: true,
+		headers: []parameter{
+			{name: fiber.HeaderRange, doc: "One part of a kept file, as bytes=FROM-TO. Several parts, and parts of files that are not kept, are answered with the whole.", schema: &huma.Schema{Type: huma.TypeString}},
+			{name: fiber.HeaderIfRange, doc: "The part only if this is the file's ETag, else the whole.", schema: &huma.Schema{Type: huma.TypeString}},
+		},
+		refuses: []int{404, 409, 410, 416, 429, 502, 504}, serve: v1Media,
 	}}
 }
 
@@ -57,7 +77,30 @@ func v1Media(s *Server, k *call) error {
 			return nil
 		}
 	}
-	presented(k.Ctx, &file)
+	held, err := s.deps.Received.Kept(s.work, k.id, file.ID)
+	if err == nil {
+		presented(k.Ctx, &file)
+		if held.State != "" {
+			k.Set(headerKept, held.State)
+		}
+		if held.File != nil {
+			err = kept(k, held, tag)
+		} else {
+			err = s.fetched(k, file)
+		}
+	}
+	if err != nil {
+		for _, name := range []string{fiber.HeaderETag, fiber.HeaderContentDisposition, fiber.HeaderContentSecurityPolicy, fiber.HeaderAcceptRanges} {
+			k.Response().Header.Del(name)
+		}
+	}
+	return err
+}
+
+// fetched serves a file from WhatsApp.
+func (s *Server) fetched(k *call, file session.Media) error {
+	// Each part would be another download of the whole.
+	k.Set(fiber.HeaderAcceptRanges, "none")
 	if k.Method() == fiber.MethodHead {
 		k.Response().SkipBody = true
 		k.Response().Header.SetContentLength(int(file.Size))
@@ -65,13 +108,78 @@ func v1Media(s *Server, k *call) error {
 	}
 	body, size, err := s.deps.Received.Fetch(s.work, k.id, file)
 	if err != nil {
-		for _, name := range []string{fiber.HeaderETag, fiber.HeaderContentDisposition, fiber.HeaderContentSecurityPolicy} {
-			k.Response().Header.Del(name)
-		}
 		return err
 	}
 	k.Status(fiber.StatusOK).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(size))
 	return nil
+}
+
+// kept serves a file from the disk, or the part of it that is asked for.
+func kept(k *call, held KeptFile, tag string) error {
+	k.Set(fiber.HeaderAcceptRanges, "bytes")
+	if k.Method() == fiber.MethodHead {
+		_ = held.File.Close()
+		k.Response().SkipBody = true
+		k.Response().Header.SetContentLength(int(held.Size))
+		return nil
+	}
+	piece, status := whole(held.Size), fiber.StatusOK
+	if condition := k.Get(fiber.HeaderIfRange); condition == "" || condition == tag {
+		asked, is := rangeOf(k.Get(fiber.HeaderRange), held.Size)
+		switch {
+		case is && asked.length <= 0:
+			_ = held.File.Close()
+			k.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes */%d", held.Size))
+			return httpProblem(probRange, "")
+		case is:
+			piece, status = asked, fiber.StatusPartialContent
+			k.Set(fiber.HeaderContentRange, fmt.Sprintf("bytes %d-%d/%d", asked.from, asked.from+asked.length-1, held.Size))
+		}
+	}
+	if _, err := held.File.Seek(piece.from, io.SeekStart); err != nil {
+		_ = held.File.Close()
+		k.Response().Header.Del(fiber.HeaderContentRange)
+		return &session.Error{Code: session.CodeStoreUnavailable, Op: "read kept file", Session: k.id, Err: err}
+	}
+	body := struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(held.File, piece.length), held.File}
+	k.Status(status).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(piece.length))
+	return nil
+}
+
+// piece is a part of a file, in bytes.
+type piece struct{ from, length int64 }
+
+func whole(size int64) piece { return piece{0, size} }
+
+// rangeOf reads a Range of one part (RFC 9110, 14.1.2), cut where the file ends; without a byte where the file has none of
+// it. false: there is no Range that has to be followed, which is so for several parts and for what cannot be read, too.
+func rangeOf(header string, size int64) (asked piece, is bool) {
+	first, last, is := strings.Cut(strings.TrimSpace(header), "-")
+	first, named := strings.CutPrefix(first, "bytes=")
+	first, last = strings.TrimSpace(first), strings.TrimSpace(last)
+	if !is || !named || first == "" && last == "" {
+		return piece{}, false
+	}
+	from, to, suffix := uint64(0), uint64(math.MaxInt64), first == ""
+	var err error
+	if !suffix {
+		if from, err = strconv.ParseUint(first, 10, 63); err != nil {
+			return piece{}, false
+		}
+	}
+	if last != "" {
+		if to, err = strconv.ParseUint(last, 10, 63); err != nil || !suffix && to < from {
+			return piece{}, false
+		}
+	}
+	if suffix {
+		length := min(size, int64(to))
+		return piece{size - length, length}, true
+	}
+	return piece{int64(from), min(size-1, int64(to)) - int64(from) + 1}, true
 }
 
 func tagsOf(header string) []string {

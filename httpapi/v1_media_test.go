@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -50,5 +51,96 @@ func TestTheFileOfAMessageIsServedAsWhatItIs(t *testing.T) {
 		if answer.status != want || answer.header.Get("ETag") != "" || answer.header.Get("Content-Disposition") != "" || answer.header.Get("Content-Type") != contentProblem {
 			t.Errorf("%s: %d %s %v", path, answer.status, answer.body, answer.header)
 		}
+	}
+}
+
+func keptRig(t *testing.T) (r *rig, fetched, closed *atomic.Int64) {
+	t.Helper()
+	f := behind(plain("a", session.NotInitialized, session.CauseNone))
+	f.fetched, f.closed = &atomic.Int64{}, &atomic.Int64{}
+	f.incoming = map[string]session.Media{
+		"film":    {ID: "film", Mime: "video/mp4", Size: 10, SHA256: "abc"},
+		"page":    {ID: "page", Mime: "image/svg+xml", Size: 6, SHA256: "def"},
+		"waiting": {ID: "waiting", Mime: "video/mp4", Size: 4, SHA256: "ghi", File: "MP4!"},
+		"broken":  {ID: "broken", Mime: "video/mp4", Size: 4, SHA256: "jkl", File: "MP4!"},
+	}
+	f.kept = map[string]string{"film": "0123456789", "page": "<svg/>"}
+	return newRig(t, Config{}, &f), f.fetched, f.closed
+}
+
+func TestAKeptFileIsServedInParts(t *testing.T) {
+	t.Parallel()
+	r, fetched, closed := keptRig(t)
+	for i, test := range []struct {
+		header []string
+		status int
+		body   string
+		part   string
+	}{
+		{nil, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-3"}, 206, "0123", "bytes 0-3/10"},
+		{[]string{"Range: bytes=8-"}, 206, "89", "bytes 8-9/10"},
+		{[]string{"Range: bytes=8-100"}, 206, "89", "bytes 8-9/10"},
+		{[]string{"Range: bytes=-3"}, 206, "789", "bytes 7-9/10"},
+		{[]string{"Range: bytes=-300"}, 206, "0123456789", "bytes 0-9/10"},
+		{[]string{"Range: bytes=10-"}, 416, "", "bytes */10"},
+		{[]string{"Range: bytes=-0"}, 416, "", "bytes */10"},
+		{[]string{"Range: bytes=5-3"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-1,4-5"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=-"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=+1-2"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=1-99999999999999999999"}, 200, "0123456789", ""},
+		{[]string{"Range: lines=0-3"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-3", `If-Range: "abc"`}, 206, "0123", "bytes 0-3/10"},
+		{[]string{"Range: bytes=0-3", `If-Range: "old"`}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-3", `If-Range: W/"abc"`}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-3", "If-Range: Sun, 04 Jan 2026 12:00:00 GMT"}, 200, "0123456789", ""},
+		{[]string{"Range: bytes=0-3", `If-None-Match: "abc"`}, 304, "", ""},
+	} {
+		answer := r.do(t, "GET", "/v1/sessions/a/media/film", "", test.header...)
+		if answer.status != test.status || answer.status < 300 && answer.body != test.body || answer.header.Get("Content-Range") != test.part {
+			t.Errorf("%d, %q: %d %q %v", i, test.header, answer.status, answer.body, answer.header)
+		}
+		if answer.status < 300 && (answer.header.Get("Accept-Ranges") != "bytes" || answer.header.Get("X-Media-Kept") != "kept" ||
+			answer.header.Get("ETag") != `"abc"` || answer.header.Get("Content-Length") != strconv.Itoa(len(test.body))) {
+			t.Errorf("%d, %q: %v", i, test.header, answer.header)
+		}
+		if answer.status == 416 && (answer.header.Get("Content-Type") != contentProblem || answer.header.Get("ETag") != "" || answer.header.Get("Accept-Ranges") != "") {
+			t.Errorf("%d, %q: %v", i, test.header, answer.header)
+		}
+	}
+	head := r.do(t, "HEAD", "/v1/sessions/a/media/film", "", "Range: bytes=0-3")
+	if head.status != 200 || head.header.Get("Content-Length") != "10" || head.header.Get("Accept-Ranges") != "bytes" || head.header.Get("X-Media-Kept") != "kept" {
+		t.Errorf("HEAD: %d %v", head.status, head.header)
+	}
+	if fetched.Load() != 0 {
+		t.Error("a kept file was fetched")
+	}
+	// 19 answers with a part of the file, its whole, or a refusal; the one that is unchanged opens nothing.
+	if closed.Load() != 19 {
+		t.Errorf("%d files were closed, want 19", closed.Load())
+	}
+}
+
+func TestAFileThatIsNotKeptIsServedWhole(t *testing.T) {
+	t.Parallel()
+	r, _, _ := keptRig(t)
+	answer := r.do(t, "GET", "/v1/sessions/a/media/waiting", "", "Range: bytes=0-1")
+	if answer.status != 200 || answer.body != "MP4!" || answer.header.Get("Accept-Ranges") != "none" || answer.header.Get("X-Media-Kept") != "waiting" {
+		t.Errorf("%d %q %v", answer.status, answer.body, answer.header)
+	}
+	answer = r.do(t, "GET", "/v1/sessions/a/media/broken", "")
+	if answer.status != 503 || answer.header.Get("ETag") != "" || answer.header.Get("Content-Type") != contentProblem {
+		t.Errorf("%d %q %v", answer.status, answer.body, answer.header)
+	}
+}
+
+func TestAKeptPictureThatIsAProgramIsNotShown(t *testing.T) {
+	t.Parallel()
+	r, _, _ := keptRig(t)
+	answer := r.do(t, "GET", "/v1/sessions/a/media/page", "")
+	if answer.status != 200 || answer.header.Get("Content-Disposition") != "attachment; filename=page" ||
+		answer.header.Get("X-Content-Type-Options") != "nosniff" || answer.header.Get("Content-Security-Policy") != "sandbox; default-src 'none'" {
+		t.Errorf("%d %v", answer.status, answer.header)
 	}
 }

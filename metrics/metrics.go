@@ -46,6 +46,7 @@ type Sources struct {
 	LiveReaders     func() int // open subscriptions to live events
 	EventsKept      func() int // in the durable log
 	Webhooks        func() Webhooks
+	KeptMedia       func() KeptMedia
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
 
@@ -58,6 +59,7 @@ type Metrics struct {
 	sources  atomic.Pointer[Sources]
 	webhooks *webhooks
 	logged   logged
+	kept     *kept
 
 	transitions  *prometheus.CounterVec
 	stateTime    *prometheus.HistogramVec
@@ -127,6 +129,7 @@ func New(o Options) *Metrics {
 	}
 	m.sources.Store(&Sources{})
 	m.webhooks = newWebhooks(m)
+	m.kept = newKept(m)
 	m.logged = newLogged()
 	m.register(o.Version)
 	m.logged.register(m)
@@ -154,6 +157,7 @@ func (m *Metrics) register(version string) {
 		newPools(m),
 		newCommits(m),
 		m.webhooks,
+		m.kept,
 		newBacklog(m),
 		m.sampled("live_readers", "Open subscriptions to the live events of sessions.",
 			func(s *Sources) func() int { return s.LiveReaders }),

@@ -43,6 +43,8 @@ func everything() *Metrics {
 	m.WebhookAttempted(session.WebhookDelivered, time.Second)
 	m.WebhookDelivered(time.Second)
 	m.WebhookBuried()
+	m.MediaKept(time.Second)
+	m.MediaNotKept(session.CodeMediaGone)
 	m.Watch(Sources{
 		Webhooks:      func() Webhooks { return Webhooks{Backlog: 1} },
 		Commits:       func() Commits { return Commits{Works: 9, Transactions: 4} },
@@ -391,6 +393,32 @@ wasup_restore_sessions{phase="wanted"} 10
 wasup_session_restarts_total{cause="crashed"} 1
 wasup_session_restarts_total{cause="other"} 1
 `, "wasup_dead_letters_total", "wasup_session_restarts_total", "wasup_restore_sessions")
+}
+
+func TestKeptFilesAreCountedAndMeasured(t *testing.T) {
+	m := New(Options{})
+	m.MediaNotKept(session.CodeFetchFailed)
+	m.MediaNotKept("nonsense")
+	m.Watch(Sources{KeptMedia: func() KeptMedia { return KeptMedia{Files: 2, Bytes: 5e9, Waiting: 3, Paused: true} }})
+	expect(t, m, `
+# HELP wasup_kept_media_bytes Size of the files of incoming messages that are kept on disk.
+# TYPE wasup_kept_media_bytes gauge
+wasup_kept_media_bytes 5e+09
+# HELP wasup_kept_media_files Files of incoming messages that are kept on disk.
+# TYPE wasup_kept_media_files gauge
+wasup_kept_media_files 2
+# HELP wasup_kept_media_paused 1 while no files are fetched because the disk or the database refused one, else 0.
+# TYPE wasup_kept_media_paused gauge
+wasup_kept_media_paused 1
+# HELP wasup_kept_media_waiting Files of incoming messages that are still to be fetched; at most a minute old.
+# TYPE wasup_kept_media_waiting gauge
+wasup_kept_media_waiting 3
+`, "wasup_kept_media_bytes", "wasup_kept_media_files", "wasup_kept_media_paused", "wasup_kept_media_waiting")
+	for cause, want := range map[string]float64{"fetch_failed": 1, "other": 1, "media_gone": 0} {
+		if got := testutil.ToFloat64(m.kept.missed.WithLabelValues(cause)); got != want {
+			t.Errorf("%s: %v, want %v", cause, got, want)
+		}
+	}
 }
 
 func TestTheHandlerShowsBuildGoAndProcess(t *testing.T) {

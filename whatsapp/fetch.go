@@ -47,6 +47,10 @@ func (c *Client) FetchMedia(ctx context.Context, file session.Remote, to *os.Fil
 	}
 	bounded := &boundedFile{File: to, left: limit + sealing, limit: limit + sealing}
 	err := c.wa.DownloadMediaWithPathToFile(ctx, file.DirectPath, file.EncSHA256, file.FileSHA256, file.Key, keys, "", false, bounded)
+	if bounded.failed != nil {
+		// whatsmeow tells neither, or takes it for the network's fault.
+		err = bounded.failed
+	}
 	if err == nil {
 		_, err = to.Seek(0, io.SeekStart)
 	}
@@ -65,7 +69,12 @@ var errTooLong = errors.New("the file is longer than its message says")
 type boundedFile struct {
 	*os.File
 	left, limit int64
+	failed      error // why it could not be written
 }
+
+// errUnwritable ends a download. whatsmeow takes an error of the disk for one of the network, because system calls'
+// errors have the same methods, and would download the file four more times; then it forgets it.
+var errUnwritable = errors.New("the file could not be written")
 
 func (f *boundedFile) Write(p []byte) (int, error) {
 	if int64(len(p)) > f.left {
@@ -73,7 +82,11 @@ func (f *boundedFile) Write(p []byte) (int, error) {
 	}
 	n, err := f.File.Write(p)
 	f.left -= int64(n)
-	return n, err
+	if err != nil {
+		f.failed = err
+		return n, errUnwritable
+	}
+	return n, nil
 }
 
 // Seek begins anew: whatsmeow rewinds the file before it tries another time.
@@ -97,12 +110,14 @@ func (c *Client) fetchError(ctx context.Context, op string, err error) error {
 		return fail(session.CodeMediaGone, "WhatsApp has the file no longer")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fail(session.CodeStoreFull, "")
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
+		return fail(session.CodeStoreUnavailable, "")
 	case errors.Is(err, errTooLong), errors.Is(err, whatsmeow.ErrTooShortFile), errors.Is(err, whatsmeow.ErrInvalidMediaHMAC),
 		errors.Is(err, whatsmeow.ErrInvalidMediaEncSHA256), errors.Is(err, whatsmeow.ErrInvalidMediaSHA256):
 		return fail(session.CodeFetchFailed, "the file is not the one that the message describes")
 	}
 	var failure *session.Error
-	if errors.As(c.messagingError(ctx, op, err), &failure) && failure.Code != session.CodeSendFailed {
+	if errors.As(c.messagingError(ctx, op, err), &failure) && failure.Code != session.CodeSendFailed && failure.Code != session.CodeInternal {
 		return failure
 	}
 	return fail(session.CodeFetchFailed, "the file could not be downloaded from WhatsApp")

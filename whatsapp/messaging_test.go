@@ -222,6 +222,16 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v, %v", name, info, statErr)
 		}
 	}
+	if full, err := os.OpenFile("/dev/full", os.O_RDWR, 0); err == nil { // Linux has it
+		before := h.server.Counters().Downloads
+		wantCode(t, l.client.FetchMedia(testContext(t), good, full), session.CodeStoreFull)
+		if n := h.server.Counters().Downloads - before; n != 1 {
+			t.Errorf("with a full disk it was downloaded %d times", n)
+		}
+		_ = full.Close()
+	}
+	h.fault(sandbox.Fault{Kind: sandbox.FaultMediaDownload, Code: 400, Count: 1})
+	wantCode(t, l.client.FetchMedia(testContext(t), good, newFile(t)), session.CodeFetchFailed)
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()
 	wantCode(t, l.client.FetchMedia(ctx, good, newFile(t)), session.CodeTimeout)

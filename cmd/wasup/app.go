@@ -15,6 +15,7 @@ import (
 	"wasup/configs"
 	"wasup/contacts"
 	"wasup/events"
+	"wasup/events/kept"
 	"wasup/httpapi"
 	"wasup/media"
 	"wasup/metrics"
@@ -37,6 +38,7 @@ type App struct {
 	feed     *events.Feed
 	webhooks *webhooks.Webhooks
 	box      atomic.Pointer[outbox.Outbox]
+	keeper   atomic.Pointer[kept.Keeper]
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
@@ -47,6 +49,7 @@ type App struct {
 type seams struct {
 	dialer   func(session.Dialer) session.Dialer
 	observer func(supervisor.Observer) supervisor.Observer
+	keeping  func(*kept.Options)
 }
 
 // stop ends one part of the app.
@@ -94,7 +97,7 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	received := inbox{a.events, &a.box}
+	received := inbox{a.events, &a.box, &a.keeper}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
@@ -115,8 +118,8 @@ func (a *App) start(ctx context.Context) error {
 	a.box.Store(box)
 	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
-		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, EventsKept: a.kept, Pools: pools(db), Backlog: backlog(box),
-		Commits: commits(db), ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks),
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, EventsKept: a.logged, Pools: pools(db), Backlog: backlog(box),
+		Commits: commits(db), ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks), KeptMedia: a.keptFigures,
 	})
 	if err := a.serve(db, box, spool); err != nil {
 		return err
@@ -133,7 +136,7 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) err
 	if err != nil {
 		return err
 	}
-	incoming, err := a.openArrivals()
+	incoming, err := a.keep(db)
 	if err != nil {
 		return err
 	}
@@ -185,7 +188,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 	policy.ConnectDeadline, policy.PairingDeadline = cfg.Session.ConnectDeadline, cfg.Session.PairingDeadline
 	policy.BackoffMin, policy.BackoffMax = cfg.Session.BackoffMin, cfg.Session.BackoffMax
 	policy.MaxAttempts, policy.CoolDown = cfg.Session.MaxAttempts, cfg.Session.Cooldown
-	var watcher supervisor.Observer = queued{observed{a.metrics, a.feed}, &a.box}
+	var watcher supervisor.Observer = filed{queued{observed{a.metrics, a.feed}, &a.box}, &a.keeper}
 	if a.between.observer != nil {
 		watcher = a.between.observer(watcher)
 	}

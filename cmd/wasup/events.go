@@ -3,23 +3,21 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"wasup/events"
+	"wasup/events/kept"
 	"wasup/outbox"
 	"wasup/session"
 	"wasup/store"
 )
 
 // inbox is where the WhatsApp clients put what they receive. Receipts are noted in the outbox first: both are harmless to
-// repeat, and WhatsApp is told of neither before both are on disk.
+// repeat, and WhatsApp is told of neither before both are on disk. Files are fetched after their events are.
 type inbox struct {
 	*events.Log
-	box *atomic.Pointer[outbox.Outbox]
+	box  *atomic.Pointer[outbox.Outbox]
+	kept *atomic.Pointer[kept.Keeper]
 }
 
 func (i inbox) Append(ctx context.Context, list ...session.Event) error {
@@ -37,7 +35,17 @@ func (i inbox) Append(ctx context.Context, list ...session.Event) error {
 			}
 		}
 	}
-	return i.Log.Append(ctx, list...)
+	if err := i.Log.Append(ctx, list...); err != nil {
+		return err
+	}
+	if keeper := i.kept.Load(); keeper != nil {
+		for n := range list {
+			if list[n].Remote != nil {
+				keeper.Arrived(list[n].Session)
+			}
+		}
+	}
+	return nil
 }
 
 // sent gives what a message says that a session sent, as far as the outbox still has it.
@@ -74,33 +82,8 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	return nil
 }
 
-// arrivals are the files of incoming messages as httpapi wants them.
-type arrivals struct{ *events.Files }
-
-func (f arrivals) Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
-	fetched, err := f.Files.Fetch(ctx, id, file)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := fetched.Stat()
-	if err != nil {
-		_ = fetched.Close()
-		return nil, 0, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
-	}
-	return fetched, info.Size(), nil
-}
-
-// openArrivals prepares the folder in which incoming files are while somebody reads them.
-func (a *App) openArrivals() (arrivals, error) {
-	dir := filepath.Join(mediaDir(a.cfg.Media.Dir, a.cfg.Store.DSN), "incoming")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return arrivals{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
-	}
-	return arrivals{events.NewFiles(a.events, a.sessions, dir)}, nil
-}
-
-// kept is how many events the log holds, but for those that were deleted from its middle.
-func (a *App) kept() int {
+// logged is how many events the log holds, but for those that were deleted from its middle.
+func (a *App) logged() int {
 	floor, tail := a.events.Span()
 	return int(tail - min(floor, tail))
 }

@@ -60,6 +60,7 @@ func (o observer) QRRequest(outcome session.QROutcome, waited time.Duration) {
 func storeOptions(cfg configs.Config, log *slog.Logger) store.Options {
 	return store.Options{
 		Logger: log, MaxConns: cfg.Store.MaxConns, IdleConns: cfg.Store.IdleConns, AnswerTimeout: cfg.Store.Timeout,
+		KeepMedia: cfg.Media.KeepIncoming > 0,
 	}
 }
 

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"wasup/configs"
+	"wasup/sandbox"
+)
+
+func TestAFullDiskStopsTheKeepingAndNothingElse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a disk that is small enough to fill")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); errors.Is(err, syscall.EPERM) {
+		t.Skip("mounting is not permitted here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	h := newKeepingHouse(t, func(cfg *configs.Config) { cfg.Media.Dir = dir })
+	own, bruno := h.linked(1), h.phone(sandbox.ScriptRead)
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 900_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	content := shown(t, bruno, own.Number(), sandbox.KindImage, 400_000)
+	path := h.attached(t, "1", 1)[sum(content)]
+	until(t, "it says that the disk is full", func() bool {
+		return strings.Contains(string(h.get("/metrics", 1).body), "wasup_kept_media_paused 1\n")
+	})
+	h.keeps(t, path, "waiting")
+	h.talk(1, own, bruno, "goes on")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	h.keeps(t, path, "kept")
+	h.whole(t, path, content)
+	if n := strings.Count(h.log.String(), "are not kept for now"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	// The app's files go before the disk does.
+	h.close()
+}
