@@ -32,6 +32,7 @@ type Client struct {
 	attempt *attempt
 	route   *route   // given back when the run is taken down
 	ratchet *ratchet // nil until the device is paired: such a run sends and receives nothing
+	stanzas *stanzas
 	log     *slog.Logger
 	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
 	// whatsmeow's socket races with itself when its context ends first.
@@ -72,8 +73,12 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 		c.ratchet = d.wrap(device, c.storeFailed)
 	}
 	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
-	c.wa = whatsmeow.NewClient(device, newLogger(log, "whatsmeow"))
+	c.stanzas = newStanzas(&d.stanzas, c.recovered, c.stuck)
+	waLog := newLogger(log, "whatsmeow")
+	waLog.arrive = c.stanzas.arrive
+	c.wa = whatsmeow.NewClient(device, waLog)
 	slim(c.wa)
+	c.stanzas.active = guardHandlers(c.wa, c.stanzas.wrap)
 	c.configure()
 	d.closings.Add(1)
 	return c
@@ -229,6 +234,11 @@ func (c *Client) recovered(where string) {
 	})
 }
 
+// stuck is told of a stanza whose handling does not end. All that came after it waits, so the run is given up.
+func (c *Client) stuck(tag string) {
+	c.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stuckAfter.String()})
+}
+
 // crashLine is one line of bounded length without numbers of people.
 func crashLine(where string, cause any) string {
 	const limit = 200
@@ -255,6 +265,7 @@ func (c *Client) spawn(where string, work func()) {
 // cut is called on the reader's goroutine at the end of the connection.
 func (c *Client) cut() {
 	defer c.recovered("end of the connection")
+	c.stanzas.stop()
 	failRequests(c.wa)
 	c.linkEnded()
 }
@@ -342,6 +353,7 @@ func (c *Client) takeDown() {
 	// What whatsmeow still hands over is not kept any more, and so comes again. The handler stays: without one whatsmeow
 	// takes everything for handled, and a message that it marks so is not decrypted again.
 	c.deaf.Store(true)
+	c.stanzas.stop()
 	if l := c.attempt.current(); l != nil {
 		c.disconnect(l)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -78,6 +79,7 @@ type Dialer struct {
 	connectTimeout time.Duration
 	log            *slog.Logger
 	closings       sync.WaitGroup // runs that have not been taken down yet
+	stanzas        atomic.Int64   // that wait to be handled
 }
 
 var _ session.Dialer = (*Dialer)(nil)
@@ -152,6 +154,9 @@ func (c *Config) complete() error {
 	}
 	return nil
 }
+
+// StanzasWaiting is how many stanzas of all runs were received and are not handled yet.
+func (d *Dialer) StanzasWaiting() int64 { return d.stanzas.Load() }
 
 // Open implements session.Dialer.
 func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {

@@ -48,6 +48,23 @@ func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) e
 	return err
 }
 
+// guardHandlers puts wrap around each of the functions that whatsmeow calls with a stanza. Where a later version of
+// whatsmeow keeps them otherwise, nothing happens; a test says so. Only before the client connects.
+func guardHandlers(wa *whatsmeow.Client, wrap func(nodeHandler) nodeHandler) bool {
+	field := reflect.ValueOf(wa).Elem().FieldByName("nodeHandlers")
+	plain := reflect.TypeFor[nodeHandler]()
+	if !field.IsValid() || field.Kind() != reflect.Map || field.Type().Key().Kind() != reflect.String || !field.Type().Elem().ConvertibleTo(plain) {
+		return false
+	}
+	//nolint:gosec // an unexported field can be set by no other means; its type is checked above
+	handlers := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
+	for _, key := range handlers.MapKeys() {
+		handle := handlers.MapIndex(key).Convert(plain).Interface().(nodeHandler) //nolint:forcetypeassert // just converted
+		handlers.SetMapIndex(key, reflect.ValueOf(wrap(handle)).Convert(field.Type().Elem()))
+	}
+	return handlers.Len() > 0
+}
+
 // slim gives back what NewClient takes ahead of time for the last 256 messages that a client has sent: 40 KB, a third of
 // an idle client. The map is replaced by an empty one of its type, which grows as messages are sent. Where a later
 // version of whatsmeow has no such field, nothing happens; a test says so. Only before the client connects.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"regexp"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
@@ -15,6 +16,9 @@ type logger struct {
 	log    *slog.Logger
 	module string
 	silent bool // stanza dumps: they carry pairing refs and every address, and are of no use without the source
+	// arrive is told of every stanza that comes, on whatsmeow's reader and before whatsmeow queues it; nil: nobody is.
+	// whatsmeow says it nowhere else.
+	arrive func(tag string)
 }
 
 var _ waLog.Logger = (*logger)(nil)
@@ -28,12 +32,23 @@ func (l *logger) Infof(msg string, args ...any)  { l.write(slog.LevelDebug, msg,
 func (l *logger) Debugf(msg string, args ...any) {
 	if !l.silent {
 		l.write(slog.LevelDebug, msg, args)
+		return
+	}
+	if l.arrive == nil || len(args) != 1 {
+		return
+	}
+	if node, is := args[0].(*waBinary.Node); is {
+		l.arrive(node.Tag)
 	}
 }
 
 // Sub is a logger for a part of whatsmeow. Recv and Send log every stanza at debug.
 func (l *logger) Sub(module string) waLog.Logger {
-	return &logger{log: l.log, module: l.module + "/" + module, silent: l.silent || module == "Recv" || module == "Send"}
+	sub := &logger{log: l.log, module: l.module + "/" + module, silent: l.silent || module == "Recv" || module == "Send"}
+	if module == "Recv" {
+		sub.arrive = l.arrive
+	}
+	return sub
 }
 
 func (l *logger) write(level slog.Level, msg string, args []any) {

@@ -1,0 +1,157 @@
+package whatsapp
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"pgregory.net/rapid"
+)
+
+// line is stanzas with a log of what was handled, and a gate that handling waits at.
+type line struct {
+	*stanzas
+	all     atomic.Int64
+	gate    chan struct{}
+	handled chan string
+	guarded chan string
+	late    chan string
+}
+
+func newLine() *line {
+	l := &line{gate: make(chan struct{}, 1<<20), handled: make(chan string, 1<<20), guarded: make(chan string, 8), late: make(chan string, 8)}
+	l.stanzas = newStanzas(&l.all, func(where string) {
+		if recover() != nil {
+			l.guarded <- where
+		}
+	}, func(tag string) { l.late <- tag })
+	l.active = true
+	return l
+}
+
+func (l *line) come(tag, id string) {
+	l.arrive(tag)
+	l.wrap(func(context.Context, *waBinary.Node) {
+		<-l.gate
+		if id == "bad" {
+			panic(id)
+		}
+		l.handled <- id
+	})(context.Background(), &waBinary.Node{Tag: tag})
+}
+
+func TestStanzasAreHandledInOrderWhateverTheirKind(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLine()
+		tags := rapid.SliceOfN(rapid.SampledFrom([]string{"message", "receipt", "iq", "ib"}), 1, 200).Draw(t, "tags")
+		for range tags {
+			l.gate <- struct{}{}
+		}
+		for i, tag := range tags {
+			l.come(tag, strconv.Itoa(i))
+		}
+		for i := range tags {
+			if got := <-l.handled; got != strconv.Itoa(i) {
+				t.Fatalf("%s came as number %d", got, i)
+			}
+		}
+		l.settle(func() bool { return l.waiting == 0 && !l.running && l.queue == nil })
+		if n := l.all.Load(); n != 0 {
+			t.Fatalf("%d of the process wait", n)
+		}
+	})
+}
+
+// settle waits for what the worker does after it has handled a stanza.
+func (l *line) settle(holds func() bool) {
+	for {
+		l.mu.Lock()
+		done := holds()
+		l.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		others int64
+		bound  int
+	}{"of its run": {0, maxWaiting}, "of the process": {maxWaitingAll, fairWaiting}} {
+		t.Run(name, func(t *testing.T) {
+			l := newLine()
+			l.all.Store(c.others)
+			for i := range c.bound {
+				l.come("message", strconv.Itoa(i))
+			}
+			arrived := make(chan struct{})
+			go func() {
+				l.arrive("message")
+				close(arrived)
+			}()
+			l.arrive("iq") // an answer to somebody who waits for it
+			select {
+			case <-arrived:
+				t.Fatal("one more was taken in")
+			case <-time.After(20 * time.Millisecond):
+			}
+			l.gate <- struct{}{}
+			<-arrived
+			l.stop()
+			l.gate <- struct{}{}
+			l.settle(func() bool { return !l.running })
+			if n := l.all.Load(); n != c.others {
+				t.Errorf("%d of the process wait, want %d", n, c.others)
+			}
+		})
+	}
+}
+
+func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
+	l := newLine()
+	for range maxPassing {
+		l.arrive("receipt")
+	}
+	var over sync.WaitGroup
+	over.Go(func() { l.arrive("receipt") })
+	l.gate <- struct{}{}
+	l.put(stanza{t.Context(), &waBinary.Node{Tag: "receipt"}, func(context.Context, *waBinary.Node) {}})
+	over.Wait()
+	over.Go(func() { l.arrive("receipt") })
+	l.stop() // lets everybody go
+	over.Wait()
+}
+
+func TestAPanicEndsTheRunAndNothingElse(t *testing.T) {
+	l := newLine()
+	l.come("notification", "bad")
+	l.come("message", "after it")
+	l.gate <- struct{}{}
+	l.gate <- struct{}{}
+	if where := <-l.guarded; where != "handling of a stanza: notification" {
+		t.Errorf("told %q", where)
+	}
+	l.settle(func() bool { return l.stopped && !l.running })
+	l.come("message", "later")
+	if len(l.handled) != 0 || l.all.Load() != 0 {
+		t.Errorf("%d were handled after the panic, %d wait", len(l.handled), l.all.Load())
+	}
+}
+
+func TestAStanzaWhoseHandlingDoesNotEndIsTold(t *testing.T) {
+	l := newLine()
+	l.patient = time.Millisecond
+	l.come("message", "slow")
+	if tag := <-l.late; tag != "message" {
+		t.Errorf("told of %q", tag)
+	}
+	l.gate <- struct{}{}
+	<-l.handled
+	l.settle(func() bool { return !l.running })
+}
