@@ -31,7 +31,9 @@ func newLogged() logged {
 func (l *logged) register(m *Metrics) {
 	m.registry.MustRegister(l.events, l.appended, l.failed, l.dropped,
 		m.sampled("events_kept", "Events between the oldest that retention keeps and the newest.",
-			func(s *Sources) func() int { return s.EventsKept }))
+			func(s *Sources) func() int { return s.EventsKept }),
+		m.sampled("stanzas_waiting", "Stanzas of all sessions that came from WhatsApp and wait to be handled; thousands after a time offline.",
+			func(s *Sources) func() int { return s.StanzasWaiting }))
 	for _, of := range session.EventTypes() {
 		l.events.WithLabelValues(string(of))
 	}

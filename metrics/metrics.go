@@ -45,6 +45,7 @@ type Sources struct {
 	Backlog         func() Backlog
 	LiveReaders     func() int // open subscriptions to live events
 	EventsKept      func() int // in the durable log
+	StanzasWaiting  func() int // received from WhatsApp and not yet handled
 	Webhooks        func() Webhooks
 	KeptMedia       func() KeptMedia
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series

@@ -156,7 +156,7 @@ func (c *Config) complete() error {
 }
 
 // StanzasWaiting is how many stanzas of all runs were received and are not handled yet.
-func (d *Dialer) StanzasWaiting() int64 { return d.stanzas.Load() }
+func (d *Dialer) StanzasWaiting() int { return int(d.stanzas.Load()) }
 
 // Open implements session.Dialer.
 func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {

@@ -119,7 +119,7 @@ func (a *App) start(ctx context.Context) error {
 	a.sweep(spool, db.Outbox())
 	a.metrics.Watch(metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers, EventsKept: a.logged, Pools: pools(db), Backlog: backlog(box),
-		Commits: commits(db), ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks), KeptMedia: a.keptFigures,
+		StanzasWaiting: dialer.StanzasWaiting, Commits: commits(db), ClientVersion: dialer.Version, Webhooks: hookFigures(a.webhooks), KeptMedia: a.keptFigures,
 	})
 	if err := a.serve(db, box, spool); err != nil {
 		return err
