@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
 )
 
 // Faults of a live connection.
@@ -47,6 +48,7 @@ const (
 	VariantNode     = "node"      // a frame whose content is no stanza
 	VariantLength   = "length"    // a frame that announces more than it has: what follows is out of step
 	VariantZlibBomb = "zlib_bomb" // a small frame that inflates to 64 MiB of zeros
+	VariantStanza   = "stanza"    // a whole stanza without what every other of its kind has: a pairing without an id
 )
 
 func lineFaults() []FaultKind {
@@ -64,7 +66,7 @@ func lineShape(kind FaultKind) (faultShape, bool) {
 	case FaultWithholdIQ:
 		return faultShape{match: true, live: true}, true
 	case FaultMalformedFrame:
-		return faultShape{variants: []string{VariantGarbage, VariantNode, VariantLength, VariantZlibBomb}, live: true}, true
+		return faultShape{variants: []string{VariantGarbage, VariantNode, VariantLength, VariantZlibBomb, VariantStanza}, live: true}, true
 	case FaultDuplicateAck, FaultCloseAtOnce, FaultHalfOpen:
 		return faultShape{live: true}, true
 	default:
@@ -134,16 +136,18 @@ func (c *conn) sealed(payload []byte) ([]byte, error) {
 	if !spoil {
 		return c.ciphers.AppendSealed(nil, payload)
 	}
+	var err error
 	switch fault.Variant {
 	case VariantNode:
 		// A flag byte, and a list that announces 255 parts without any.
 		payload = []byte{0, 0xF8, 0xFF}
 	case VariantZlibBomb:
-		bomb, err := zlibBomb()
-		if err != nil {
-			return nil, err
-		}
-		payload = bomb
+		payload, err = zlibBomb()
+	case VariantStanza:
+		payload, err = nameless()
+	}
+	if err != nil {
+		return nil, err
 	}
 	frame, err := c.ciphers.AppendSealed(nil, payload)
 	if err != nil {
@@ -157,6 +161,14 @@ func (c *conn) sealed(payload []byte) ([]byte, error) {
 		frame[len(frame)-1] ^= 1
 	}
 	return frame, nil
+}
+
+// nameless is a pairing that succeeded, without the id that clients answer to. whatsmeow's handler panics on it, and with
+// it the process of a client that does not guard its handlers.
+func nameless() ([]byte, error) {
+	return waBinary.Marshal(waBinary.Node{
+		Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "from": types.ServerJID}, Content: []waBinary.Node{{Tag: "pair-success"}},
+	})
 }
 
 // zlibBomb is a stanza that clients ignore, once they have it. It is a whole one: whatsmeow's decoder panics on a

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/events"
 	"wasup/sandbox"
 	"wasup/session"
 	"wasup/store"
@@ -98,4 +99,53 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 		}
 	}
 	h.noSurprises()
+}
+
+func TestAHandlerThatPanicsEndsItsRunAlone(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	own, other, peer := h.phone(), h.phone(), h.phone()
+	l, beside := h.ready("51", own), h.ready("52", other)
+	fault := h.fault(sandbox.Fault{Kind: sandbox.FaultMalformedFrame, Variant: sandbox.VariantStanza, Device: h.bound("51"), Count: 1})
+	ctx := testContext(t)
+	if _, err := peer.SendText(ctx, own.Number(), "after what nobody can handle"); err != nil {
+		t.Fatal(err)
+	}
+	crash := l.expect(session.Crashed)
+	if crash.Detail == "" || crash.Stack == "" {
+		t.Errorf("the crash says %+v", crash)
+	}
+	l.nothingMore()
+	h.server.ClearFault(fault)
+	h.open("51").expect(session.SocketUp)
+	for id, number := range map[session.ID]string{"51": own.Number(), "52": other.Number()} {
+		if _, err := peer.SendText(ctx, number, "still there"); err != nil {
+			t.Fatal(err)
+		}
+		h.hears(id, "still there")
+	}
+	h.hears("51", "after what nobody can handle")
+	beside.nothingMore()
+}
+
+// hears waits until a text is in the session's log.
+func (h *house) hears(id session.ID, text string) {
+	h.t.Helper()
+	ctx := testContext(h.t)
+	for {
+		kept, _, err := h.store.Events().Read(ctx, events.Query{Session: id, Types: []session.EventType{session.EventMessage}})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for i := range kept {
+			var data session.MessageData
+			if err = json.Unmarshal(kept[i].Data, &data); err == nil && data.Content.Text == text {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			h.t.Fatalf("%s has not heard %q", id, text)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
