@@ -13,8 +13,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"pgregory.net/rapid"
-
-	"wasup/session"
 )
 
 // lifted is what is left of a body and the file that was taken out of it; nil: none was.
@@ -130,39 +128,5 @@ func TestAKeyThatIsEscapedIsTheSameKey(t *testing.T) {
 	_, file, err := lifted(`{"m\u0065dia":{"b\u0061se64":"QUJD"}}`, 1000)
 	if err != nil || string(file) != "ABC" {
 		t.Errorf("%q, %v", file, err)
-	}
-}
-
-func TestWhatIsWrongWithAFileNamesTheFieldThatItCameBy(t *testing.T) {
-	t.Parallel()
-	f := sending("", plain("shop", session.Ready, session.CauseConnected))
-	f.fetch = func(string) (string, error) {
-		return "", &session.Error{Code: session.CodeFetchFailed, Op: "fetch", Message: "the address answered with HTTP 404"}
-	}
-	f.files = &folder{bytes: map[string][]byte{}, limit: 25}
-	r := newRig(t, Config{BodyLimit: 4096}, &f)
-	for _, c := range []struct {
-		body, field, code string
-		status            int
-	}{
-		{`{"to":"5491155550101","media":{"url":"https://a.example/"}}`, "media.url", "fetch_failed", 502},
-		{`{"to":"5491155550101","media":{"upload":"gone"}}`, "media.upload", "media_gone", 410},
-		{`{"to":"5491155550101","media":{"base64":"` + strings.Repeat("QUJD", 10) + `"}}`, "media.base64", "media_too_large", 413},
-		{`{"to":"5491155550101","media":{"base64":"data:text/plain;base64,"}}`, "media.base64", "invalid_request", 400},
-		{`{"to":"5491155550101","media":{"base64":"` + base64.StdEncoding.EncodeToString([]byte("image/png|abc…")) + `"}}`, "media", "invalid_request", 400},
-	} {
-		answer := r.do(t, "POST", "/v1/sessions/shop/messages", c.body, jsonBody)
-		var p v1Problem
-		if err := json.Unmarshal([]byte(answer.body), &p); err != nil || answer.status != c.status || p.Code != c.code || p.Field != c.field ||
-			len(p.Errors) != 1 || p.Errors[0].Field != c.field {
-			t.Errorf("%s\n%d %s", c.body, answer.status, answer.body)
-		}
-	}
-	body, contentType := form(t, [2]string{"to", "5491155550101"}, [2]string{"file", ""})
-	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType); answer.status != 400 || !strings.Contains(answer.body, `"field":"file"`) {
-		t.Errorf("an empty part: %d %s", answer.status, answer.body)
-	}
-	if left := f.files.names(); len(left) > 0 {
-		t.Errorf("files of refused messages were kept: %v", left)
 	}
 }

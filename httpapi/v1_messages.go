@@ -84,6 +84,11 @@ func (s *Server) enqueue(in *incoming, id session.ID, key string, asked *v1Messa
 	if err := in.complete(&request, asked); err != nil {
 		return message, false, err
 	}
+	if status, ok := s.deps.Sessions.Status(id); ok {
+		if err := checkAuthor(request, status.Account); err != nil {
+			return message, false, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(s.work, s.cfg.StartTimeout)
 	defer cancel()
 	message, existed, err = s.deps.Messages.Enqueue(ctx, request)
@@ -245,6 +250,22 @@ func check(request session.MessageRequest) error {
 		return err
 	}
 	return request.Content.CheckFor(request.To)
+}
+
+// checkAuthor refuses to change what somebody else wrote, as far as the account of the session is known.
+func checkAuthor(request session.MessageRequest, own session.Account) error {
+	target := request.Content.Target
+	if target == nil || !own.Excludes(target.Sender) {
+		return nil
+	}
+	switch {
+	case request.Content.Kind == session.KindEdit:
+		return badField("target.sender", "expected a message of the session's own account: others cannot be edited")
+	case request.Content.Kind == session.KindRevoke && !request.To.IsGroup():
+		return badField("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
+	default:
+		return nil
+	}
 }
 
 func (s *Server) times(request *session.MessageRequest, asked *v1MessageNew) error {

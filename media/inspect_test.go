@@ -293,3 +293,13 @@ func FuzzWhateverComesIsKept(f *testing.F) {
 		}
 	})
 }
+
+func TestSoundAndFilmHaveTheNamesThatPhonesKnow(t *testing.T) {
+	spool, _ := newSpool(t)
+	for brand, want := range map[string]string{"M4A ": "audio/mp4", "M4V ": "video/mp4", "isom": "video/mp4"} {
+		file := append([]byte("\x00\x00\x00\x18ftyp"+brand+"\x00\x00\x02\x00"+brand+"iso2"), someBytes(500)...)
+		if known := put(t, spool, file, session.FileHint{}); known.Mime != want {
+			t.Errorf("%q is %q", brand, known.Mime)
+		}
+	}
+}

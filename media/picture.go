@@ -36,6 +36,9 @@ func typeOf(r io.Reader, hint string) (string, error) {
 		return "", err
 	}
 	sniffed, _, _ := mime.ParseMediaType(found.String())
+	if usual, ok := usualTypes()[sniffed]; ok {
+		sniffed = usual
+	}
 	said, _, err := mime.ParseMediaType(hint)
 	if err != nil || !strings.Contains(said, "/") || len(said) > 100 {
 		return sniffed, nil
@@ -53,6 +56,11 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	default:
 		return sniffed, nil
 	}
+}
+
+// usualTypes are the registered names of types that mimetype calls by unregistered ones, which phones may not know.
+func usualTypes() map[string]string {
+	return map[string]string{"audio/x-m4a": "audio/mp4", "video/x-m4v": "video/mp4"}
 }
 
 // look reads a picture's dimensions and draws its thumbnail. What cannot be decoded has neither.

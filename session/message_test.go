@@ -45,3 +45,22 @@ func TestAFailureKeepsWhatMayBeShownAndNothingElse(t *testing.T) {
 		t.Error("no failure, or one that is no *Error")
 	}
 }
+
+func TestAnAccountExcludesWhoIsCertainlySomebodyElse(t *testing.T) {
+	own := Account{JID: "5491155550101:12@s.whatsapp.net", LID: "123456@lid"}
+	for who, want := range map[Address]bool{
+		{}:                                   false,
+		{PN: "5491155550101@s.whatsapp.net"}: false,
+		{LID: "123456@lid"}:                  false,
+		{PN: "5491155550102@s.whatsapp.net"}: true,
+		{LID: "5491155550101@lid"}:           true,
+		{PN: "5491155550102@s.whatsapp.net", LID: "123456@lid"}: false,
+	} {
+		if got := own.Excludes(who); got != want {
+			t.Errorf("%+v: %v", who, got)
+		}
+	}
+	if (Account{JID: own.JID}).Excludes(Address{LID: "654321@lid"}) || (Account{}).Excludes(Address{PN: "5491155550102@s.whatsapp.net"}) {
+		t.Error("an account that is not known excludes somebody")
+	}
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"wasup/session"
+)
+
+func TestWhatOthersWroteIsNotChanged(t *testing.T) {
+	t.Parallel()
+	status := plain("shop", session.Ready, session.CauseConnected)
+	status.Account = session.Account{JID: "5491155550199:1@s.whatsapp.net", LID: "99@lid"}
+	f := sending("", status)
+	r := newRig(t, Config{}, &f)
+	for body, want := range map[string]int{
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A","sender":"5491155550101"}}`:               400,
+		`{"to":"120363041234567890@g.us","kind":"edit","text":"x","target":{"id":"A","sender":{"lid":"98765@lid"}}}`: 400,
+		`{"to":"5491155550101","kind":"revoke","target":{"id":"A","sender":"5491155550101"}}`:                        400,
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A","sender":"+54 9 11 5555-0199"}}`:          202,
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A"}}`:                                        202,
+		`{"to":"120363041234567890@g.us","kind":"revoke","target":{"id":"A","sender":"5491155550101"}}`:              202, // by an admin
+		`{"to":"5491155550101","kind":"reaction","reaction":"👍","target":{"id":"A","sender":"5491155550101"}}`:       202,
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, jsonBody)
+		if answer.status != want || (want == 400) != strings.Contains(answer.body, `"field":"target.sender"`) {
+			t.Errorf("%s\n%d %s", body, answer.status, answer.body)
+		}
+	}
+}
+
+func TestWhatIsWrongWithAFileNamesTheFieldThatItCameBy(t *testing.T) {
+	t.Parallel()
+	f := sending("", plain("shop", session.Ready, session.CauseConnected))
+	f.fetch = func(string) (string, error) {
+		return "", &session.Error{Code: session.CodeFetchFailed, Op: "fetch", Message: "the address answered with HTTP 404"}
+	}
+	f.files = &folder{bytes: map[string][]byte{}, limit: 25}
+	r := newRig(t, Config{BodyLimit: 4096}, &f)
+	for _, c := range []struct {
+		body, field, code string
+		status            int
+	}{
+		{`{"to":"5491155550101","media":{"url":"https://a.example/"}}`, "media.url", "fetch_failed", 502},
+		{`{"to":"5491155550101","media":{"upload":"gone"}}`, "media.upload", "media_gone", 410},
+		{`{"to":"5491155550101","media":{"base64":"` + strings.Repeat("QUJD", 10) + `"}}`, "media.base64", "media_too_large", 413},
+		{`{"to":"5491155550101","media":{"base64":"data:text/plain;base64,"}}`, "media.base64", "invalid_request", 400},
+		{`{"to":"5491155550101","media":{"base64":"` + base64.StdEncoding.EncodeToString([]byte("image/png|abc…")) + `"}}`, "media", "invalid_request", 400},
+	} {
+		answer := r.do(t, "POST", "/v1/sessions/shop/messages", c.body, jsonBody)
+		var p v1Problem
+		if err := json.Unmarshal([]byte(answer.body), &p); err != nil || answer.status != c.status || p.Code != c.code || p.Field != c.field ||
+			len(p.Errors) != 1 || p.Errors[0].Field != c.field {
+			t.Errorf("%s\n%d %s", c.body, answer.status, answer.body)
+		}
+	}
+	body, contentType := form(t, [2]string{"to", "5491155550101"}, [2]string{"file", ""})
+	if answer := r.do(t, "POST", "/v1/sessions/shop/messages", body, contentType); answer.status != 400 || !strings.Contains(answer.body, `"field":"file"`) {
+		t.Errorf("an empty part: %d %s", answer.status, answer.body)
+	}
+	if left := f.files.names(); len(left) > 0 {
+		t.Errorf("files of refused messages were kept: %v", left)
+	}
+}
