@@ -39,10 +39,11 @@ func rooms() map[string]room {
 		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events", "memory"}},
 		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
-		"media":      {imports: []string{"session"}},
+		"media":      {imports: []string{"session", "reach"}},
+		"reach":      {}, // which addresses strangers may lead to
 		"contacts":   {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store", "media"}},
-		"webhooks":   {imports: []string{"session"}, tests: []string{"store"}},
+		"webhooks":   {imports: []string{"session", "reach"}, tests: []string{"events", "store"}},
 		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch", "toolbox"}}, // store/pgtest is for tests
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
 		"metrics":    {imports: []string{"session"}},
@@ -111,7 +112,7 @@ func dependencies() map[string]owners {
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
 		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},
-		"code.dny.dev/ssrf":                   {product: []string{"webhooks", "media"}}, // which networks are private or special
+		"code.dny.dev/ssrf":                   {product: []string{"reach"}}, // which networks are private or special
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
 	}

@@ -116,6 +116,8 @@ type Contacts struct {
 type Events struct {
 	RetentionAge   time.Duration // 0: no limit
 	RetentionCount int           // of all sessions together; 0: no limit
+	MaxAge         time.Duration // of what a webhook waits for; 0: no limit
+	MaxCount       int           // likewise
 }
 
 // Webhooks is how events are delivered.
@@ -128,6 +130,8 @@ type Webhooks struct {
 	KeepDead     time.Duration
 	Requests     int
 	PerWebhook   int
+	Max          int // webhooks
+	PerSession   int // webhooks of one session
 }
 
 // Supervisor is the restart intensity of each child.
@@ -218,10 +222,12 @@ func Default() Config {
 			MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
 			KeepIncomingTotal: 1 << 30, KeepIncomingMaxSize: 100 << 20,
 		},
-		Events: Events{RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000},
+		Events: Events{
+			RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000, MaxAge: 30 * 24 * time.Hour, MaxCount: 5_000_000,
+		},
 		Webhooks: Webhooks{
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,
-			KeepDead: 30 * 24 * time.Hour, Requests: 128, PerWebhook: 8,
+			KeepDead: 30 * 24 * time.Hour, Requests: 128, PerWebhook: 8, Max: 1000, PerSession: 20,
 		},
 		Contacts:   Contacts{TTL: 24 * time.Hour, PerMinute: 60},
 		Supervisor: Supervisor{Restarts: 5, Window: 5 * time.Minute},

@@ -275,6 +275,14 @@ func eventFields() []field {
 			"events.retention_count", "events, 0 = unlimited", "How many of the newest events are kept, of all sessions together.",
 			func(c *Config) *int { return &c.Events.RetentionCount }, 0, 1_000_000_000,
 		),
+		duration(
+			"events.max_age", "How long events are kept beyond events.retention_age and events.retention_count because a webhook has yet to deliver them. What is removed then is counted, shown with the webhook, and told to its receiver. 0 is no limit.",
+			func(c *Config) *time.Duration { return &c.Events.MaxAge }, 0, 3650*day,
+		),
+		count(
+			"events.max_count", "events, 0 = unlimited", "How many of the newest events are kept at most because a webhook has yet to deliver the oldest of them.",
+			func(c *Config) *int { return &c.Events.MaxCount }, 0, 1_000_000_000,
+		),
 	}
 }
 
@@ -351,6 +359,14 @@ func webhookFields() []field {
 		count(
 			"webhooks.per_webhook", "requests", "How many requests to one receiver run at the same time, each for another session; the events of one session go one after the other.",
 			func(c *Config) *int { return &c.Webhooks.PerWebhook }, 1, 10_000,
+		),
+		count(
+			"webhooks.max", "webhooks", "How many webhooks may be registered, of all sessions together and for every session.",
+			func(c *Config) *int { return &c.Webhooks.Max }, 1, 1_000_000,
+		),
+		count(
+			"webhooks.per_session", "webhooks", "How many webhooks may be registered for one session, beside those for every session.",
+			func(c *Config) *int { return &c.Webhooks.PerSession }, 1, 10_000,
 		),
 	}
 }

@@ -19,11 +19,16 @@ const (
 	codeAge = 10 * time.Minute
 )
 
-// Keep says how much of the log is kept. The zero value of Age and Count is no limit.
+// Keep says how much of the log is kept. The zero value of ages and counts is no limit.
 type Keep struct {
 	Age   time.Duration // since an event was stored
 	Count uint64        // the newest events of all sessions together
 	Every time.Duration // how often it is looked after; default 1 minute
+	// MaxAge and MaxCount bound what is kept beyond Age and Count because a webhook has yet to deliver it.
+	MaxAge   time.Duration
+	MaxCount uint64
+	// Missed is told of events that webhooks will not get any more; may be nil.
+	Missed func([]session.WebhookGap)
 }
 
 // Retention deletes what is too old, in small batches, and what belongs to sessions that were deleted. Its goroutine ends
@@ -93,11 +98,20 @@ func (r *Retention) run() {
 
 // Run deletes once what is too old, until nothing of it is left or ctx ends.
 func (r *Retention) Run(ctx context.Context) {
-	var before time.Time
+	cut := Cut{Keep: r.keep.Count, MaxKeep: r.keep.MaxCount}
 	if r.keep.Age > 0 {
-		before = r.now().Add(-r.keep.Age)
+		cut.Before = r.now().Add(-r.keep.Age)
 	}
-	pruned := r.batches(ctx, func() (int, error) { return r.log.Prune(ctx, before, r.keep.Count, pruneBatch) })
+	if r.keep.MaxAge > 0 {
+		cut.MaxBefore = r.now().Add(-r.keep.MaxAge)
+	}
+	pruned := r.batches(ctx, func() (int, error) {
+		n, missed, err := r.log.Prune(ctx, cut, pruneBatch)
+		if len(missed) > 0 && r.keep.Missed != nil {
+			r.keep.Missed(missed)
+		}
+		return n, err
+	})
 	codes := r.batches(ctx, func() (int, error) { return r.log.PruneQR(ctx, r.now().Add(-codeAge), pruneBatch) })
 	if pruned > 0 {
 		if first, _, err := r.log.Bounds(ctx); err == nil {

@@ -19,6 +19,16 @@ type Query struct {
 // MaxPage is the most that one reading of the log gives.
 const MaxPage = 1000
 
+// Cut says which events go: those stored before a time and those beyond the newest few. A zero time and 0 are no limit.
+type Cut struct {
+	Before time.Time
+	Keep   uint64
+	// MaxBefore and MaxKeep are the same for what webhooks wait for. Where neither is a limit it stays for as long as they
+	// wait.
+	MaxBefore time.Time
+	MaxKeep   uint64
+}
+
 // Table is the log as the store keeps it. Its methods are safe for concurrent use; errors carry a session.Code.
 type Table interface {
 	session.Journal
@@ -40,9 +50,9 @@ type Table interface {
 	// one word, so that nobody waits for the listener; there is one channel for the whole table.
 	Appended() <-chan struct{}
 
-	// Prune deletes, oldest first, events stored before the given time and those beyond the newest keep ones; a zero time
-	// and 0 are no limit. It deletes at most limit and reports how many.
-	Prune(ctx context.Context, before time.Time, keep uint64, limit int) (int, error)
+	// Prune deletes, oldest first, at most limit events, and reports how many, and what webhooks have missed by it. What a
+	// webhook has yet to deliver is left, with all that came after it, as far as cut lets it.
+	Prune(ctx context.Context, cut Cut, limit int) (n int, missed []session.WebhookGap, err error)
 	// PruneQR deletes at most limit QR events stored before the given time: their codes have expired.
 	PruneQR(ctx context.Context, before time.Time, limit int) (int, error)
 	// Forget deletes at most limit events of a session up to a number of its log. The numbers go on where they were.

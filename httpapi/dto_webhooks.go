@@ -36,7 +36,20 @@ type v1WebhookStatus struct {
 	Failures    int                `json:"failures" doc:"Failed attempts in a row."`
 	NextAttempt time.Time          `json:"next_attempt_at,omitzero" doc:"Where everything waits for it."`
 	Dead        int                `json:"dead_letters"`
+	Missed      int                `json:"missed_events" doc:"Events that retention removed before they could be delivered."`
+	Gaps        []v1WebhookGap     `json:"gaps,omitempty" nullable:"false" doc:"Which they were: the newest 20 gaps."`
 	Last        *v1WebhookDelivery `json:"last_attempt,omitempty" doc:"Since the process started."`
+}
+
+type v1WebhookGap struct {
+	SessionID string     `json:"session_id"`
+	First     uint64     `json:"first_seq" doc:"The number of the first missed event in its session."`
+	Last      uint64     `json:"last_seq"`
+	Count     int        `json:"missed" doc:"Only events that the webhook wants."`
+	From      time.Time  `json:"from" doc:"When the first of them happened."`
+	To        time.Time  `json:"to"`
+	At        time.Time  `json:"removed_at"`
+	State     v1GapState `json:"state" doc:"Whether the receiver was told of it, by webhook.gap."`
 }
 
 type v1WebhookList struct {
@@ -141,13 +154,14 @@ type (
 	v1WebhookEvent   string
 	v1WebhookState   string
 	v1WebhookOutcome string
+	v1GapState       string
 )
 
 // everyEvent stands for all types of events.
 const everyEvent v1WebhookEvent = "*"
 
 func (v1WebhookEvent) Schema(huma.Registry) *huma.Schema {
-	return oneOf(append([]session.EventType{session.EventType(everyEvent), session.EventTest}, session.EventTypes()...))
+	return oneOf(append([]session.EventType{session.EventType(everyEvent), session.EventTest, session.EventGap}, session.EventTypes()...))
 }
 
 func (v1WebhookState) Schema(huma.Registry) *huma.Schema {
@@ -155,6 +169,8 @@ func (v1WebhookState) Schema(huma.Registry) *huma.Schema {
 }
 
 func (v1WebhookOutcome) Schema(huma.Registry) *huma.Schema { return oneOf(session.WebhookOutcomes()) }
+
+func (v1GapState) Schema(huma.Registry) *huma.Schema { return oneOf(session.GapStates()) }
 
 // The states of a webhook.
 const (

@@ -94,6 +94,7 @@ var rules = map[session.Code]rule{
 	session.CodeProxyFailed:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownMessage:   {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownWebhook:   {fiber.StatusInternalServerError, codeInternal},
+	session.CodeTooManyWebhooks:  {fiber.StatusInternalServerError, codeInternal},
 	session.CodeExpired:          {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeMediaGone:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeRateLimited:      {fiber.StatusTooManyRequests, codeQueueFull},

@@ -18,7 +18,7 @@ func (a *api) webhookOperations() []operation {
 		{
 			method: fiber.MethodPost, path: "/v1/webhooks", name: "createWebhook", summary: "register a webhook", detail: aboutWebhooks,
 			body: v1WebhookNew{}, status: fiber.StatusCreated, answer: v1Webhook{}, success: "Created; `Location` is its address.",
-			refuses: []int{404, 413, 415}, serve: v1CreateWebhook,
+			refuses: []int{404, 409, 413, 415}, serve: v1CreateWebhook,
 		},
 		{
 			method: fiber.MethodGet, path: "/v1/webhooks", name: "listWebhooks", summary: "list webhooks", detail: "Sorted by id.",
@@ -28,7 +28,7 @@ func (a *api) webhookOperations() []operation {
 			method: fiber.MethodPost, path: "/v1/sessions/:id/webhooks", name: "createSessionWebhook", summary: "register a webhook for one session",
 			detail: aboutWebhooks + " It is deleted with its session.",
 			body:   v1SessionWebhookNew{}, status: fiber.StatusCreated, answer: v1Webhook{}, success: "Created; `Location` is its address.",
-			refuses: []int{404, 413, 415}, serve: v1CreateSessionWebhook,
+			refuses: []int{404, 409, 413, 415}, serve: v1CreateSessionWebhook,
 		},
 		{
 			method: fiber.MethodGet, path: "/v1/sessions/:id/webhooks", name: "listSessionWebhooks", summary: "list the webhooks that get a session's events",

@@ -35,7 +35,14 @@ func v1WebhookOf(w *session.Webhook, now time.Time) v1Webhook {
 func v1WebhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookStatus {
 	out := &v1WebhookStatus{
 		State: hookDelivering, Backlog: s.Backlog, Sessions: s.Sessions, Oldest: stamp(s.Oldest), Failing: stamp(s.Failing),
-		Failures: s.Failures, NextAttempt: stamp(s.Retry), Dead: s.Dead,
+		Failures: s.Failures, NextAttempt: stamp(s.Retry), Dead: s.Dead, Missed: s.Missed,
+	}
+	for i := range s.Gaps {
+		g := &s.Gaps[i]
+		out.Gaps = append(out.Gaps, v1WebhookGap{
+			SessionID: string(g.Session), First: g.First, Last: g.Last, Count: g.Count, From: stamp(g.From), To: stamp(g.To),
+			At: stamp(g.At), State: v1GapState(g.State),
+		})
 	}
 	switch {
 	case w.Disabled != "":

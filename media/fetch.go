@@ -15,8 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"code.dny.dev/ssrf"
-
+	"wasup/reach"
 	"wasup/session"
 )
 
@@ -27,32 +26,17 @@ const (
 )
 
 var (
-	errBlocked   = errors.New("the address is in a network that files may not be fetched from")
 	errDowngrade = errors.New("a redirect to an address that is not allowed")
 	errRedirects = errors.New("too many redirects")
 )
 
-// newClient makes the client for addresses that strangers give. It looks at the address that a name has led to, at the
-// moment it connects, so that neither a redirect nor a second look-up gets past. It knows no proxy: one would connect in
-// its place.
+// newClient makes the client for addresses that strangers give. Redirects are followed: each has to get past the guard.
 func newClient(private bool) *http.Client {
-	dialer := &net.Dialer{Timeout: stepTimeout}
-	if !private {
-		guard := ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))
-		dialer.Control = func(network, address string, conn syscall.RawConn) error {
-			if err := guard.Safe(network, address, conn); err != nil {
-				return fmt.Errorf("%w: %w", errBlocked, err)
-			}
-			return nil
-		}
-	}
+	transport := reach.NewGuard(private).Transport(stepTimeout)
+	transport.ResponseHeaderTimeout = stepTimeout
+	transport.DisableKeepAlives = true // nothing of a stranger's server stays
 	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
-			TLSHandshakeTimeout: stepTimeout, ResponseHeaderTimeout: stepTimeout, MaxResponseHeaderBytes: 64 << 10,
-			DisableKeepAlives:  true, // nothing of a stranger's server stays
-			DisableCompression: true, // the bytes are wanted as they are
-		},
+		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			switch {
 			case len(via) > maxRedirects:
@@ -154,7 +138,7 @@ func (s *Spool) fetchError(ctx context.Context, err error) error {
 		err = link.Err // without the address
 	}
 	switch {
-	case errors.Is(err, errBlocked):
+	case errors.Is(err, reach.ErrBlocked):
 		return &session.Error{
 			Code: session.CodeFetchRefused, Op: opFetch, Err: err,
 			Message: "the address leads to a private or special network; expected a public one (media.allow_private lifts this)",

@@ -22,6 +22,7 @@ type webhooks struct {
 	took     prometheus.Histogram
 	late     prometheus.Histogram
 	buried   prometheus.Counter
+	missed   prometheus.Counter
 
 	backlog, oldest, states *prometheus.Desc
 }
@@ -46,6 +47,9 @@ func newWebhooks(m *Metrics) *webhooks {
 		buried: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered in the time there is for it.",
 		}),
+		missed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "webhook_missed_events_total", Help: "Events that retention removed before a webhook had them.",
+		}),
 		backlog: desc("webhook_backlog", "Events that wait to be delivered, counted for each webhook that wants them; at most some seconds old."),
 		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits to be delivered; 0 where none does."),
 		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver is gone.", "state"),
@@ -67,7 +71,7 @@ func (w *webhooks) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (w *webhooks) parts() []prometheus.Collector {
-	return []prometheus.Collector{w.attempts, w.took, w.late, w.buried}
+	return []prometheus.Collector{w.attempts, w.took, w.late, w.buried, w.missed}
 }
 
 // Collect implements prometheus.Collector.
@@ -98,3 +102,6 @@ func (m *Metrics) WebhookDelivered(late time.Duration) { m.webhooks.late.Observe
 
 // WebhookBuried notes that an event became a dead letter.
 func (m *Metrics) WebhookBuried() { m.webhooks.buried.Inc() }
+
+// WebhookMissed notes that retention removed events that were still to be delivered.
+func (m *Metrics) WebhookMissed(n int) { m.webhooks.missed.Add(float64(n)) }

@@ -37,6 +37,7 @@ const (
 	CodeQuarantined      Code = "quarantined"       // the session crashed too often and waits for a person or a cool-down
 	CodeUnknownMessage   Code = "message_not_found" // the session has no message with this id
 	CodeUnknownWebhook   Code = "webhook_not_found" // no webhook has this id
+	CodeTooManyWebhooks  Code = "too_many_webhooks" // as many webhooks as are allowed are registered
 	CodeExpired          Code = "expired"           // the message's own time limit passed before WhatsApp had it
 	CodeRateLimited      Code = "rate_limited"      // more was asked for than is allowed in this time
 	CodeMediaTooLarge    Code = "media_too_large"   // the file is larger than is allowed
@@ -77,6 +78,7 @@ func Codes() []CodeDoc {
 		{CodeQuarantined, false, "The session crashed too often; a person or a cool-down releases it."},
 		{CodeUnknownMessage, false, "The session has no message with this id."},
 		{CodeUnknownWebhook, false, "No webhook has this id."},
+		{CodeTooManyWebhooks, false, "As many webhooks as are allowed are registered, for the session or in all."},
 		{CodeExpired, false, "The message's own time limit passed before WhatsApp had it."},
 		{CodeRateLimited, true, "More was asked for than is allowed in this time."},
 		{CodeMediaTooLarge, false, "The file is larger than is allowed."},

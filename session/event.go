@@ -26,6 +26,7 @@ const (
 	EventCall          EventType = "call"                  // CallData
 	EventGroup         EventType = "group.changed"         // GroupData
 	EventTest          EventType = "webhook.test"          // sent by the test button of a webhook only; never in the log
+	EventGap           EventType = "webhook.gap"           // GapData: sent to a webhook that has missed events; never in the log
 	EventSnapshot      EventType = "session.snapshot"      // where a session is when somebody begins to follow; never in the log
 )
 

@@ -160,13 +160,15 @@ type WebhookPatch struct {
 
 // WebhookStatus is how far a webhook's deliveries have come.
 type WebhookStatus struct {
-	Backlog  int       // events that wait to be delivered
-	Oldest   time.Time // when the oldest of them happened
-	Failing  time.Time // since when no delivery has succeeded; zero: the last one did, or none was tried
-	Failures int       // failed attempts in a row
-	Retry    time.Time // of the next attempt, where all wait for it
-	Sessions int       // that have events waiting
-	Dead     int       // dead letters
+	Backlog  int          // events that wait to be delivered
+	Oldest   time.Time    // when the oldest of them happened
+	Failing  time.Time    // since when no delivery has succeeded; zero: the last one did, or none was tried
+	Failures int          // failed attempts in a row
+	Retry    time.Time    // of the next attempt, where all wait for it
+	Sessions int          // that have events waiting
+	Dead     int          // dead letters
+	Missed   int          // events that retention removed before they could be delivered
+	Gaps     []WebhookGap // of them, the newest first; not all
 	Last     *WebhookDelivery
 }
 
@@ -217,6 +219,41 @@ type DeadLetter struct {
 	Error    string
 	DiedAt   time.Time
 	Requeued bool // it will be tried again
+}
+
+// WebhookGap is a run of a session's events that retention removed before a webhook had them. Only those are counted that
+// the webhook wants.
+type WebhookGap struct {
+	Webhook     string
+	Session     ID
+	First, Last uint64 // numbers of the session's events
+	Pos         uint64 // the last one's position in the log
+	Count       int
+	From, To    time.Time // when they happened
+	At          time.Time // when they were removed
+	State       GapState
+}
+
+// GapState says whether the receiver knows of a gap.
+type GapState string
+
+// The states. The names are public and stored.
+const (
+	GapWaiting GapState = "waiting"  // it will be told before the next event of the session
+	GapTold    GapState = "told"     //
+	GapGivenUp GapState = "given_up" // it did not take the notice in the time that an event has
+)
+
+// GapStates lists every state.
+func GapStates() []GapState { return []GapState{GapWaiting, GapTold, GapGivenUp} }
+
+// GapData is what a receiver is told of a gap.
+type GapData struct {
+	Count int       `json:"missed"`
+	First uint64    `json:"first_seq"`
+	Last  uint64    `json:"last_seq"`
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
 }
 
 // Replay says what is delivered once more. The zero value is everything that the log has.

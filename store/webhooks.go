@@ -153,6 +153,7 @@ func (s *Store) forgetWebhooks(ctx context.Context, id session.ID) error {
 		"DELETE FROM wasup_webhook WHERE session_id=$1",
 		"DELETE FROM wasup_webhook_dead WHERE session_id=$1",
 		"DELETE FROM wasup_webhook_delivery WHERE session_id=$1",
+		"DELETE FROM wasup_webhook_gap WHERE session_id=$1",
 	} {
 		if _, err := s.write.Exec(ctx, statement, string(id)); err != nil {
 			return err
@@ -220,17 +221,19 @@ func (w *Webhooks) Behind(ctx context.Context, hook session.Webhook) ([]session.
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.session_id FROM wasup_event_head h
 		LEFT JOIN wasup_webhook_cursor c ON c.webhook_id=$1 AND c.session_id=h.session_id
-		WHERE h.session_id<>'' AND ($2='' OR h.session_id=$2) AND h.last>coalesce(c.seq, 0)
+		WHERE h.session_id<>'' AND ($2='' OR h.session_id=$2) AND (h.last>coalesce(c.seq, 0)
+			OR EXISTS (SELECT 1 FROM wasup_webhook_gap g WHERE g.webhook_id=$1 AND g.session_id=h.session_id AND g.state='waiting'))
 		ORDER BY coalesce(c.next_at, 0), h.session_id`, hook.ID, string(hook.Session))
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[session.ID], err).AsList()
 	return all, failure("look for undelivered events", "", err)
 }
 
-const cursorColumns = "webhook_id, session_id, seq, attempt_seq, attempts, first_failed, next_at"
+const cursorColumns = `webhook_id, session_id, seq, attempt_seq, attempts, first_failed, next_at,
+	EXISTS (SELECT 1 FROM wasup_webhook_gap g WHERE g.webhook_id=$1 AND g.session_id=$2 AND g.state='waiting')`
 
 func scanCursor(row dbutil.Scannable) (c webhooks.Cursor, err error) {
 	var first, next int64
-	err = row.Scan(&c.Webhook, &c.Session, &c.Seq, &c.AttemptSeq, &c.Attempts, &first, &next)
+	err = row.Scan(&c.Webhook, &c.Session, &c.Seq, &c.AttemptSeq, &c.Attempts, &first, &next, &c.Missed)
 	c.FirstFailed, c.NextAt = timeOf(first), timeOf(next)
 	return c, err
 }

@@ -72,6 +72,9 @@ func (w *Webhooks) Status(ctx context.Context, id string) (session.WebhookStatus
 	if s.Dead, err = w.store.CountDead(ctx, id); err != nil {
 		return s, err
 	}
+	if s.Missed, s.Gaps, err = w.store.Gaps(ctx, id, shownGaps); err != nil {
+		return s, err
+	}
 	behind, err := w.store.Behind(ctx, hook)
 	s.Sessions = len(behind)
 	if s.Backlog == 0 {

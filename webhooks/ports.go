@@ -46,6 +46,7 @@ type Cursor struct {
 	Attempts    int // failed so far
 	FirstFailed time.Time
 	NextAt      time.Time // not before
+	Missed      bool      // a gap before the next event has not been told yet
 }
 
 // Ledger keeps the cursors. Those methods that take a cursor change nothing and answer false where the stored one has
@@ -65,10 +66,16 @@ type Ledger interface {
 	Postpone(ctx context.Context, c Cursor, attempt session.WebhookDelivery) (bool, error)
 	// Bury makes the next event a dead letter and moves the cursor on behind it. Dead letters of before forget are deleted.
 	Bury(ctx context.Context, c Cursor, letter session.DeadLetter, attempt session.WebhookDelivery, forget time.Time) (bool, error)
+	// Gap gives what the receiver has not been told yet of what it missed of a session; CodeNotFound where there is nothing.
+	Gap(ctx context.Context, webhook string, id session.ID) (session.WebhookGap, error)
+	// EndGap notes that the receiver was told of a gap, or that this was given up, where the gap has not grown meanwhile.
+	EndGap(ctx context.Context, c Cursor, gap session.WebhookGap, attempt session.WebhookDelivery) (bool, error)
 	// Rewind moves cursors back, never on, and lists the sessions whose cursors it moved.
 	Rewind(ctx context.Context, hook session.Webhook, replay session.Replay) ([]session.ID, error)
 	// Backlog counts the events after the cursors, and says when the first of them happened.
 	Backlog(ctx context.Context, hook session.Webhook) (n int, oldest time.Time, err error)
+	// Gaps counts the events that a webhook has missed, and lists the newest gaps.
+	Gaps(ctx context.Context, webhook string, limit int) (missed int, newest []session.WebhookGap, err error)
 	// CountDead counts the webhook's dead letters.
 	CountDead(ctx context.Context, webhook string) (int, error)
 }
@@ -99,6 +106,8 @@ type Observer interface {
 	WebhookDelivered(late time.Duration)
 	// WebhookBuried saw an event become a dead letter.
 	WebhookBuried()
+	// WebhookMissed saw retention remove so many events before they could be delivered.
+	WebhookMissed(n int)
 }
 
 type unobserved struct{}
@@ -106,3 +115,4 @@ type unobserved struct{}
 func (unobserved) WebhookAttempted(session.WebhookOutcome, time.Duration) {}
 func (unobserved) WebhookDelivered(time.Duration)                         {}
 func (unobserved) WebhookBuried()                                         {}
+func (unobserved) WebhookMissed(int)                                      {}

@@ -1,57 +1,19 @@
 package webhooks
 
 import (
-	"errors"
-	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"syscall"
 	"time"
 
-	"code.dny.dev/ssrf"
-
+	"wasup/reach"
 	"wasup/session"
 )
 
-// errBlocked is dialing an address that must not be reached.
-var errBlocked = errors.New("the address is in a network that webhooks may not reach")
-
-// guard refuses private, local and otherwise special networks.
-type guard struct {
-	private bool // they are allowed
-	check   *ssrf.Guardian
-}
-
-func newGuard(private bool) guard {
-	return guard{private, ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))}
-}
-
-// control stands between the resolver and the connection, so that a name that leads elsewhere on its second look-up gets
-// nowhere either.
-func (g guard) control(network, address string, _ syscall.RawConn) error {
-	if g.private {
-		return nil
-	}
-	if err := g.check.Safe(network, address, nil); err != nil {
-		return fmt.Errorf("%w: %w", errBlocked, err)
-	}
-	return nil
-}
-
-// literal refuses a URL whose host is an address that control would refuse. A name is looked at when it is dialed.
-func (g guard) literal(raw string) error {
+// literal refuses a URL whose host is an address that would be refused when it is dialed.
+func literal(g reach.Guard, raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || g.private {
-		return nil
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		return nil //nolint:nilerr // a name
-	}
-	if g.check.SafeAddr(ip.Unmap().WithZone("")) == nil {
-		return nil
+	if err != nil || !g.Refuses(u.Hostname()) {
+		return nil //nolint:nilerr // what is no URL is refused elsewhere
 	}
 	return &session.Error{
 		Code: session.CodeInvalidRequest, Op: "check webhook", Field: "url",
@@ -59,15 +21,11 @@ func (g guard) literal(raw string) error {
 	}
 }
 
-// newClient makes the client that reaches receivers. It follows no redirect and knows no proxy: either would take the
-// request past the guard.
-func newClient(g guard, perHost int, timeout time.Duration) (*http.Client, *http.Transport) {
-	dialer := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second, Control: g.control}
-	transport := &http.Transport{
-		DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: timeout,
-		MaxIdleConns: 256, MaxIdleConnsPerHost: perHost, IdleConnTimeout: time.Minute,
-		MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
-	}
+// newClient makes the client that reaches receivers. It follows no redirect: a signed body is for the address that was
+// registered.
+func newClient(g reach.Guard, perHost int, timeout time.Duration) (*http.Client, *http.Transport) {
+	transport := g.Transport(timeout)
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 256, perHost, time.Minute
 	client := &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 const DisabledGone = "gone"
 
 // Create registers a webhook. Its id is made up, and so is its secret where none is given; the caller shows the secret
-// now or never.
+// now or never. CodeTooManyWebhooks where there are as many as are allowed.
 func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error) {
 	hook.ID, hook.OldSecret, hook.Disabled = newID(), "", ""
 	if hook.Secret == "" {
@@ -31,6 +32,9 @@ func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from sessio
 	}
 	w.changes.Lock()
 	defer w.changes.Unlock()
+	if err := w.room(hook.Session); err != nil {
+		return session.Webhook{}, err
+	}
 	stored, err := w.store.Create(ctx, hook, from)
 	if err != nil {
 		return session.Webhook{}, err
@@ -38,6 +42,32 @@ func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from sessio
 	w.put(&stored)
 	w.tell(func(l *loop) { l.add(&stored) })
 	return stored, nil
+}
+
+// room refuses one webhook more than are allowed; changes is held.
+func (w *Webhooks) room(of session.ID) error {
+	all, same := 0, 0
+	for _, hook := range *w.all.Load() {
+		all++
+		if of != "" && hook.Session == of {
+			same++
+		}
+	}
+	const op = "create webhook"
+	switch {
+	case all >= w.opts.Max:
+		return &session.Error{
+			Code: session.CodeTooManyWebhooks, Op: op, Session: of,
+			Message: fmt.Sprintf("there are %d webhooks, which is as many as are allowed (webhooks.max)", all),
+		}
+	case same >= w.opts.PerSession:
+		return &session.Error{
+			Code: session.CodeTooManyWebhooks, Op: op, Session: of,
+			Message: fmt.Sprintf("this session has %d webhooks, which is as many as are allowed (webhooks.per_session)", same),
+		}
+	default:
+		return nil
+	}
 }
 
 func newID() string {
@@ -60,7 +90,7 @@ func (w *Webhooks) check(hook *session.Webhook) error {
 	if err := hook.Check(); err != nil {
 		return err
 	}
-	return w.guard.literal(hook.URL)
+	return literal(w.guard, hook.URL)
 }
 
 // put and drop replace the map of webhooks; changes is held.

@@ -284,3 +284,33 @@ func TestStopIsLegalAtAnyTime(t *testing.T) {
 		t.Errorf("it is noted as %+v, %v", list, err)
 	}
 }
+
+func TestThereAreOnlySoManyWebhooks(t *testing.T) {
+	opts := quick()
+	opts.Max, opts.PerSession = 3, 1
+	r := newRig(t, opts)
+	for _, id := range []session.ID{"51", "52"} {
+		if _, err := r.st.Sessions().SetDesired(t.Context(), id, session.DesiredRun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start()
+	of := func(id session.ID) func(*session.Webhook) { return func(w *session.Webhook) { w.Session = id } }
+	refused := func(id session.ID, limit string) {
+		t.Helper()
+		var e *session.Error
+		_, err := r.Create(t.Context(), session.Webhook{URL: "https://a.example/", Session: id}, session.Origin{})
+		if !errors.As(err, &e) || e.Code != session.CodeTooManyWebhooks || !strings.Contains(e.Message, limit) {
+			t.Errorf("one more of %q: %v", id, err)
+		}
+	}
+	r.add("https://a.example/", of("51"))
+	refused("51", "webhooks.per_session")
+	last := r.add("https://a.example/", of("52"))
+	r.add("https://a.example/")
+	refused("", "webhooks.max")
+	if err := r.Delete(t.Context(), last.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.add("https://a.example/", of("52"))
+}

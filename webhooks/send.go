@@ -20,6 +20,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"wasup/reach"
 	"wasup/session"
 )
 
@@ -184,8 +185,8 @@ func (s *sender) explain(err error) (session.WebhookOutcome, string) {
 		slow   net.Error
 	)
 	switch {
-	case errors.Is(err, errBlocked):
-		return session.WebhookBlocked, errBlocked.Error()
+	case errors.Is(err, reach.ErrBlocked):
+		return session.WebhookBlocked, "the address is in a network that webhooks may not reach"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
 		return session.WebhookTimeout, fmt.Sprintf("no answer within %s", s.timeout)
 	case errors.As(err, &name):

@@ -79,6 +79,12 @@ func (t *turn) run(ctx context.Context) (end ending) {
 		}
 		t.cursor, t.known = c, true
 	}
+	if t.cursor.Missed && !t.tellGap(ctx, &end) {
+		if t.known {
+			end.cursor = &t.cursor
+		}
+		return end
+	}
 	events, seen, err := t.store.ReadLog(ctx, t.session, max(t.cursor.Seq, t.seen), t.hook.Events, batch)
 	if err != nil {
 		t.storeFailed(ctx, &end, err)
@@ -223,7 +229,7 @@ func (t *turn) failed(ctx context.Context, event *session.Event, d session.Webho
 		c.FirstFailed = now
 	}
 	c.NextAt = now.Add(t.retry.later(c.Attempts, r.asked))
-	over := t.retry.over(c.FirstFailed, now)
+	over := event.Type != session.EventGap && t.retry.over(c.FirstFailed, now)
 	var stored bool
 	err := t.settle(ctx)
 	switch {

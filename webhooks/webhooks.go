@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasup/reach"
 	"wasup/session"
 )
 
@@ -25,6 +26,9 @@ type Options struct {
 	Requests int
 	// PerWebhook is how many requests to one receiver run at the same time, each for another session. Default 8.
 	PerWebhook int
+	// Max is how many webhooks there may be, and PerSession how many of one session. Default 1000 and 20.
+	Max        int
+	PerSession int
 	// AllowPrivate lets webhooks reach private, local and other special networks.
 	AllowPrivate bool
 
@@ -43,6 +47,8 @@ func (o Options) withDefaults() Options {
 	o.KeepSecret = cmp.Or(o.KeepSecret, 24*time.Hour)
 	o.Requests = cmp.Or(o.Requests, 128)
 	o.PerWebhook = cmp.Or(o.PerWebhook, 8)
+	o.Max = cmp.Or(o.Max, 1000)
+	o.PerSession = cmp.Or(o.PerSession, 20)
 	o.Version = cmp.Or(o.Version, "dev")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -68,7 +74,7 @@ type Store interface {
 type Webhooks struct {
 	opts   Options
 	store  Store
-	guard  guard
+	guard  reach.Guard
 	sender *sender
 	notes  *notes
 	close  func() // idle connections
@@ -95,7 +101,7 @@ type Webhooks struct {
 func New(store Store, growth Growth, opts Options) *Webhooks {
 	opts = opts.withDefaults()
 	w := &Webhooks{
-		opts: opts, store: store, guard: newGuard(opts.AllowPrivate),
+		opts: opts, store: store, guard: reach.NewGuard(opts.AllowPrivate),
 		tests: make(chan struct{}, maxTests), growth: growth, draining: make(chan struct{}), inbox: make(chan func(*loop)), ended: make(chan struct{}),
 	}
 	client, transport := newClient(w.guard, opts.PerWebhook, opts.Timeout)

@@ -93,6 +93,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startWebhooks(ctx, db); err != nil {
 		return err
 	}
+	a.startRetention()
 	spool, err := a.openSpool()
 	if err != nil {
 		return err

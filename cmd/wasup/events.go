@@ -61,7 +61,7 @@ func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (sessi
 	return message.Content, err == nil, err
 }
 
-// startEvents starts what writes, reads and shortens the durable log. It ends after the sessions, whose last changes of
+// startEvents starts what writes and reads the durable log. It ends after the sessions, whose last changes of
 // state belong in it.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
@@ -69,9 +69,6 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 		return err
 	}
 	a.onStop("events", a.events.Stop)
-	keep := events.NewRetention(a.events, events.Keep{Age: a.cfg.Events.RetentionAge, Count: uint64(a.cfg.Events.RetentionCount)}, nil)
-	keep.Start()
-	a.onStop("retention", keep.Stop)
 	// Nothing is published before sessions run, and those start after HTTP does.
 	describe := func(of session.EventType, status session.Status, skipped int) json.RawMessage {
 		return a.http.Describe(of, status, skipped)
@@ -80,6 +77,16 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	a.feed.Start()
 	a.onStop("feed", a.feed.Stop)
 	return nil
+}
+
+// startRetention starts what shortens the log. It ends before the webhooks, which it tells what they will not get.
+func (a *App) startRetention() {
+	c := a.cfg.Events
+	keep := events.NewRetention(a.events, events.Keep{
+		Age: c.RetentionAge, Count: uint64(c.RetentionCount), MaxAge: c.MaxAge, MaxCount: uint64(c.MaxCount), Missed: a.webhooks.Missed,
+	}, nil)
+	keep.Start()
+	a.onStop("retention", keep.Stop)
 }
 
 // logged is how many events the log holds, but for those that were deleted from its middle.

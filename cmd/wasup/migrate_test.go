@@ -125,6 +125,7 @@ var rowsOfEveryTable = map[string]string{
 	"wasup_kept":           `VALUES ('0a', '51', 'm', 7, 'image', 10, 'failed', 'media_gone', 3, 9)`,
 	"wasup_webhook":        `VALUES ('w1', '51', 'https://example.org/', 'd', '*', '{"A":"b"}', 'whsec_a', 'whsec_b', 5, true, '', 1, 2)`,
 	"wasup_webhook_cursor": `VALUES ('w1', '51', 3, 4, 2, 1, 9)`,
+	"wasup_webhook_gap":    `VALUES ('w1', '51', 1, 2, 5, 2, 1, 2, 3, 'told')`,
 	"wasup_webhook_dead":   `VALUES ('w1', 5, '51', 2, 1, 'call', '{}', 8, 503, 'busy', 9, true)`,
 	"wasup_webhook_delivery": `(webhook_id, n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error)
 		VALUES ('w1', 1, '51', 2, 5, 'call', 1, 8, 'dead', 503, 1234, 'busy')`,

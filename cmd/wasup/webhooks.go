@@ -17,7 +17,7 @@ func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 	a.onStop("webhooks' watch", func(context.Context) error { grown.Close(); return nil })
 	a.webhooks = webhooks.New(db.Webhooks(), grown, webhooks.Options{
 		Timeout: c.Timeout, RetryMin: c.RetryMin, RetryMax: c.RetryMax, RetryFor: c.RetryFor, KeepDead: c.KeepDead,
-		Requests: c.Requests, PerWebhook: c.PerWebhook, AllowPrivate: c.AllowPrivate,
+		Requests: c.Requests, PerWebhook: c.PerWebhook, Max: c.Max, PerSession: c.PerSession, AllowPrivate: c.AllowPrivate,
 		Version: version, Log: a.log, Observer: a.metrics,
 	})
 	a.onStop("webhooks", a.webhooks.Stop)

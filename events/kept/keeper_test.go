@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/events"
 	"wasup/events/kept"
 	"wasup/media"
 	"wasup/session"
@@ -224,7 +225,7 @@ func TestFilesGoWithAgeLogAndSession(t *testing.T) {
 	}
 	w.come("52", "d", 10, session.KindImage)
 	w.becomes("52", "d", kept.Kept)
-	if _, err := w.store.Events().Prune(t.Context(), time.Time{}, 3, 10); err != nil {
+	if _, _, err := w.store.Events().Prune(t.Context(), events.Cut{Keep: 3}, 10); err != nil {
 		t.Fatal(err)
 	}
 	w.becomes("51", "a", "")

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/events"
 	"wasup/events/kept"
 	"wasup/session"
 	"wasup/store"
@@ -150,7 +151,7 @@ func filesGoWithTheirEvents(t *testing.T, st *store.Store) {
 	horizon(time.Time{}, 0)
 	horizon(began.Add(-time.Hour), 0)
 	horizon(time.Now().Add(time.Hour), 4)
-	if n, err := st.Events().Prune(ctx, time.Time{}, 2, 10); err != nil || n != 2 {
+	if n, _, err := st.Events().Prune(ctx, events.Cut{Keep: 2}, 10); err != nil || n != 2 {
 		t.Fatalf("pruned %d, %v", n, err)
 	}
 	horizon(time.Time{}, 2)

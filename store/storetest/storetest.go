@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"webhooks/the log is read by session, number and type", webhookReadsTheLog},
 		{"webhooks/a cursor moves only from where it was", cursorMovesFromWhereItWas},
 		{"webhooks/many cursors move in one commit, each from where it was", manyMoveAtOnce},
+		{"webhooks/retention waits for them, and says what they missed", retentionWaitsForWebhooks},
 		{"webhooks/what failed is kept with its next time", cursorKeepsItsAttempts},
 		{"webhooks/a dead letter keeps its event, and can be tried again or thrown away", deadLetters},
 		{"webhooks/cursors go back by number, by time and to the beginning", cursorsGoBack},

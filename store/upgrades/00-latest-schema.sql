@@ -1,4 +1,4 @@
--- v0 -> v7 (compatible with v5+): Latest schema
+-- v0 -> v8 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -185,3 +185,20 @@ CREATE INDEX wasup_kept_waiting_idx ON wasup_kept (session_id, next_at, pos) WHE
 CREATE INDEX wasup_kept_size_idx ON wasup_kept (pos, size) WHERE state = 'kept';
 CREATE INDEX wasup_kept_pos_idx ON wasup_kept (pos) WHERE state <> 'gone';
 CREATE INDEX wasup_kept_gone_idx ON wasup_kept (file) WHERE state = 'gone';
+
+CREATE TABLE wasup_webhook_gap (
+	webhook_id TEXT   NOT NULL REFERENCES wasup_webhook (id) ON DELETE CASCADE,
+	session_id TEXT   NOT NULL,
+	first_seq  BIGINT NOT NULL,
+	last_seq   BIGINT NOT NULL,
+	last_pos   BIGINT NOT NULL,
+	n          BIGINT NOT NULL,
+	since      BIGINT NOT NULL,
+	until      BIGINT NOT NULL,
+	noted_at   BIGINT NOT NULL,
+	state      TEXT   NOT NULL,
+	PRIMARY KEY (webhook_id, session_id, first_seq)
+);
+
+CREATE INDEX wasup_webhook_gap_session_idx ON wasup_webhook_gap (session_id);
+CREATE INDEX wasup_webhook_gap_waiting_idx ON wasup_webhook_gap (webhook_id, session_id) WHERE state = 'waiting';
