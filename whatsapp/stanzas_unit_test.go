@@ -68,6 +68,8 @@ func TestStanzasAreHandledInOrderWhateverTheirKind(t *testing.T) {
 
 // settle waits for what the worker does after it has handled a stanza.
 func (l *line) settle(holds func() bool) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
 	for {
 		l.mu.Lock()
 		done := holds()
@@ -75,7 +77,7 @@ func (l *line) settle(holds func() bool) {
 		if done {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		<-look.C
 	}
 }
 
