@@ -113,8 +113,9 @@ func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the %s time it ended with %v\n%s", time, err, out)
 		}
+		// Beside it libsignal may log what comes again because the program left before it was acknowledged.
 		phones := server.Phones()
-		if len(phones) != 1 || len(phones[0].Devices()) != 1 || string(out) != "linked as "+phones[0].Devices()[0].JID.String()+"\n" {
+		if len(phones) != 1 || len(phones[0].Devices()) != 1 || !strings.Contains(string(out), "linked as "+phones[0].Devices()[0].JID.String()+"\n") {
 			t.Errorf("the %s time it says %q, and there are %d phones", time, out, len(phones))
 		}
 	}
