@@ -11,7 +11,8 @@ function lineOf({ type, data }) {
   if (type === "session.state") return data.session ? `${data.session.status.state}, ${spelt(data.session.status.cause)}` : "";
   if (type === "session.qr") return "a new code";
   if (type === "message.status") return [data.message_id ?? data.id, data.state, data.cause].filter(Boolean).join(" ");
-  return data.id ?? "";
+  if (type === "message.receipt") return [data.ids?.join(" "), data.status].filter(Boolean).join(" ");
+  return [data.id, data.state].filter(Boolean).join(" ");
 }
 
 const itemOf = (event, nameOf) => el("li", { "data-event": event.id }, el("time", { datetime: event.at, title: new Date(event.at).toLocaleString() }, clock(event.at)),

@@ -48,7 +48,7 @@ function why() {
     + (desired === "run" ? "." : ", and nobody has asked it to run.");
 }
 
-const look = (state) => (state === "failed" ? "bad" : state === "queued" || state === "sending" ? "wait" : state === "cancelled" ? "" : "good");
+const look = (state) => (state === "failed" ? "bad" : state === "queued" || state === "sending" ? "wait" : state === "cancelled" ? "rest" : "good");
 
 // to is an address as people write it.
 const to = (address) => address.replace(/^(\d+)@s\.whatsapp\.net$/, "+$1");

@@ -25,8 +25,8 @@ function itemOf({ id, url, description, session_id: own, status }) {
   const { state, backlog, oldest_undelivered_at: oldest, failing_since: failing, next_attempt_at: next, dead_letters: dead, last_attempt: last } = status;
   const look = state === "delivering" ? "good" : state === "paused" ? "wait" : "bad";
   const facts = [
-    backlog ? `${backlog} events wait${oldest ? `, the oldest since ${when(oldest)}` : ""}` : "nothing waits",
-    failing && `failing since ${when(failing)}`, dead ? `${dead} dead letters` : "",
+    backlog ? `waiting: ${backlog}${oldest ? `, the oldest since ${when(oldest)}` : ""}` : "nothing waits",
+    failing && `failing since ${when(failing)}`, dead ? `dead letters: ${dead}` : "",
     last && `last attempt ${when(last.at)}: ${last.status ?? last.outcome}${last.error ? `, ${last.error}` : ""}`,
   ].filter(Boolean);
   return el("li", { "data-id": id },
