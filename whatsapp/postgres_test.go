@@ -19,8 +19,10 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	t.Cleanup(func() { _ = st.Close() })
 	h := &house{t: t, server: newServer(t, sandbox.Config{}), store: st}
 	h.dialer = h.newDialer(deaf)
-	friend := h.phone()
-	l := h.ready("a", h.phone())
+	friend, own := h.phone(), h.phone()
+	device := h.link("a", own)
+	l := h.open("a")
+	l.expect(session.SocketUp)
 	send := func(id string) error {
 		_, err := l.client.Send(testContext(t), text(id, friend.Number()+"@s.whatsapp.net"))
 		return err
@@ -28,6 +30,12 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	if err := send("3EB0000000000001"); err != nil {
 		t.Fatal(err)
 	}
+	// What a new device gets from its phone has come, and so have the receipts: one that could not be stored would end the
+	// run that the test sends with.
+	if _, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.Status == sandbox.StatusRead }); err != nil {
+		t.Fatal(err)
+	}
+	h.drained(own, device)
 	if err := cluster.Shutdown(); err != nil {
 		t.Fatal(err)
 	}

@@ -209,6 +209,9 @@ func (o *operation) lock(ctx context.Context, names []string) error {
 }
 
 func (r *ratchet) acquire(ctx context.Context, name string) error {
+	if r.locks.try(name) { // as nearly always: without a timer
+		return nil
+	}
 	patient, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	err := r.locks.acquire(patient, name)

@@ -11,6 +11,20 @@ type locks struct {
 	held map[string]*lock
 }
 
+// try takes a lock that nobody holds or waits for.
+func (l *locks) try(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, taken := l.held[name]; taken {
+		return false
+	}
+	if l.held == nil {
+		l.held = make(map[string]*lock)
+	}
+	l.held[name] = &lock{free: make(chan struct{}, 1), users: 1}
+	return true
+}
+
 type lock struct {
 	free  chan struct{} // holds a token while nobody holds the lock
 	users int           // holder and waiters

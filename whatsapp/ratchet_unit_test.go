@@ -61,6 +61,18 @@ func TestALockIsWaitedForWithAContext(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	if l.try("x") {
+		t.Error("a lock that is held was given to another")
+	}
+	l.release("x")
+	if !l.try("x") {
+		t.Fatal("a lock that nobody holds was refused")
+	}
+	go func() { ended <- l.acquire(t.Context(), "x") }()
+	l.release("x")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 	l.release("x")
 	if len(l.held) != 0 {
 		t.Errorf("%d locks are remembered that nobody holds", len(l.held))
