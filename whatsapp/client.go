@@ -55,7 +55,8 @@ type Client struct {
 	ended   bool           // the connection
 	spent   bool           // an input was posted after which there is none
 	closed  bool
-	unwatch func() bool // stops watching the caller's context
+	awaited map[string]context.CancelCauseFunc // ends the attempt of the message with that id
+	unwatch func() bool                        // stops watching the caller's context
 }
 
 var _ session.Client = (*Client)(nil)

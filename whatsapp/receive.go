@@ -50,6 +50,7 @@ func (c *Client) receive(evt any) (kept, ours bool) {
 		t.err = c.dialer.journal.Append(ctx, list...)
 	}
 	if t.err == nil {
+		c.arrived(evt)
 		return true, true
 	}
 	switch session.CodeOf(t.err) {

@@ -8,6 +8,7 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/session"
 )
@@ -27,6 +28,18 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	if err != nil {
 		return session.Ack{}, err
 	}
+	ctx, done := c.await(ctx, message.ID)
+	defer done()
+	ack, err := c.carry(ctx, to, chat, message)
+	var known *arrival
+	if err != nil && errors.As(context.Cause(ctx), &known) {
+		return session.Ack{MessageID: message.ID, At: known.at}, nil
+	}
+	return ack, err
+}
+
+// carry makes the attempt.
+func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.Outgoing) (session.Ack, error) {
 	// Before the turn is taken: an upload may take minutes.
 	content, err := c.compose(ctx, chat, message)
 	if err != nil {
@@ -53,6 +66,44 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 		at = time.Now()
 	}
 	return session.Ack{MessageID: resp.ID, At: at}, nil
+}
+
+// arrival ends the wait for an acknowledgement: a receipt says that somebody's device has the message.
+type arrival struct{ at time.Time }
+
+func (*arrival) Error() string { return "a receipt came before the acknowledgement" }
+
+// await lets a receipt of the message end its attempt: one that is kept is as good as WhatsApp's acknowledgement, which may
+// have been lost, and the messages behind need not wait for a time limit and a new connection.
+func (c *Client) await(ctx context.Context, id string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.awaited == nil {
+		c.awaited = map[string]context.CancelCauseFunc{}
+	}
+	c.awaited[id] = cancel
+	return ctx, func() {
+		c.mu.Lock()
+		delete(c.awaited, id)
+		c.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// arrived tells the attempts of what a receipt names. It is called when the receipt is on disk.
+func (c *Client) arrived(evt any) {
+	receipt, is := evt.(*events.Receipt)
+	if !is {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range receipt.MessageIDs {
+		if cancel := c.awaited[id]; cancel != nil {
+			cancel(&arrival{receipt.Timestamp})
+		}
+	}
 }
 
 // refusedMessage adds to a refused message whose it was.

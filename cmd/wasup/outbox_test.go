@@ -144,6 +144,28 @@ func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
 	wantReceived(t, bruno, []string{"warm", "behind it"})
 }
 
+func TestAReceiptStandsInForAnAckThatNeverComes(t *testing.T) {
+	h := newHouse(t)
+	ana := h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	h.send(1, bruno.Number(), "warm").is(200)
+	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number()})
+	var want []string
+	last := ""
+	for n := range 5 {
+		want = append(want, fmt.Sprint("text ", n))
+		last = h.queue(bruno, want[n])
+	}
+	h.comesTo(last, "read")
+	h.send(1, bruno.Number(), "waited for").is(200)
+	wantReceived(t, bruno, append(append([]string{"warm"}, want...), "waited for"))
+	// Only the session's own wait would have ended the connection.
+	if n := h.seen.count(session.NumericID(1), session.DisconnectedRecoverable); n != 0 {
+		t.Errorf("the session reconnected %d times", n)
+	}
+	wantClean(t, h.server)
+}
+
 func TestWhatWhatsAppRefusedIsQueuedAgainByAPersonOnly(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
