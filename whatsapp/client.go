@@ -56,6 +56,7 @@ type Client struct {
 	spent   bool           // an input was posted after which there is none
 	closed  bool
 	awaited map[string]context.CancelCauseFunc // ends the attempt of the message with that id
+	broken  *deafness                          // why this run ends
 	unwatch func() bool                        // stops watching the caller's context
 }
 
@@ -214,6 +215,7 @@ func (c *Client) postLocked(in session.Input) {
 // So do those whose parts whatsmeow could not store, such as a group's key: it only logs that and would acknowledge them.
 func (c *Client) storeFailed(err error) {
 	c.deafen()
+	c.broke(err)
 	c.log.Warn("the database fails, so nothing more is received", "err", err)
 	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }

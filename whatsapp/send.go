@@ -31,11 +31,20 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	ctx, done := c.await(ctx, message.ID)
 	defer done()
 	ack, err := c.carry(ctx, to, chat, message)
-	var known *arrival
-	if err != nil && errors.As(context.Cause(ctx), &known) {
-		return session.Ack{MessageID: message.ID, At: known.at}, nil
+	if err == nil {
+		return ack, nil
 	}
-	return ack, err
+	var (
+		known  *arrival
+		broken *deafness
+	)
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &known):
+		return session.Ack{MessageID: message.ID, At: known.at}, nil
+	case errors.As(cause, &broken):
+		return session.Ack{}, storeError(opSend, c.run.Session, broken.err)
+	}
+	return session.Ack{}, err
 }
 
 // carry makes the attempt.
@@ -73,8 +82,14 @@ type arrival struct{ at time.Time }
 
 func (*arrival) Error() string { return "a receipt came before the acknowledgement" }
 
-// await lets a receipt of the message end its attempt: one that is kept is as good as WhatsApp's acknowledgement, which may
-// have been lost, and the messages behind need not wait for a time limit and a new connection.
+// deafness ends the wait for an acknowledgement that cannot come: the database fails, so that the run receives no more and
+// what it writes does not leave. That is no attempt of which WhatsApp said nothing, and the message is not at fault.
+type deafness struct{ err error }
+
+func (*deafness) Error() string { return "the run is ending, because the database fails" }
+
+// await lets what happens to the run end an attempt. A receipt of the message that is kept is as good as WhatsApp's
+// acknowledgement, which may have been lost: the messages behind need not wait for a time limit and a new connection.
 func (c *Client) await(ctx context.Context, id string) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c.mu.Lock()
@@ -83,6 +98,9 @@ func (c *Client) await(ctx context.Context, id string) (context.Context, func())
 		c.awaited = map[string]context.CancelCauseFunc{}
 	}
 	c.awaited[id] = cancel
+	if c.broken != nil {
+		cancel(c.broken)
+	}
 	return ctx, func() {
 		c.mu.Lock()
 		delete(c.awaited, id)
@@ -103,6 +121,18 @@ func (c *Client) arrived(evt any) {
 		if cancel := c.awaited[id]; cancel != nil {
 			cancel(&arrival{receipt.Timestamp})
 		}
+	}
+}
+
+// broke tells every attempt, and those that follow, that the database fails.
+func (c *Client) broke(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken == nil {
+		c.broken = &deafness{err}
+	}
+	for _, cancel := range c.awaited {
+		cancel(c.broken)
 	}
 }
 

@@ -50,6 +50,7 @@ type seams struct {
 	dialer   func(session.Dialer) session.Dialer
 	observer func(supervisor.Observer) supervisor.Observer
 	keeping  func(*kept.Options)
+	opened   func(*store.Store)
 }
 
 // stop ends one part of the app.
@@ -86,6 +87,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.lost = db.Lost()
+	if a.between.opened != nil {
+		a.between.opened(db)
+	}
 	a.onStop("store", func(context.Context) error { return db.Close() })
 	if err := a.startEvents(ctx, db); err != nil {
 		return err

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"wasup/configs"
+	"wasup/sandbox"
+	"wasup/session"
+	"wasup/store"
+	"wasup/store/pgtest"
+)
+
+// outage is a way in which the database takes nothing for a while.
+type outage struct {
+	name   string
+	status int    // of what is refused
+	code   string // of it, on /v1
+	// prepare gives the database and what breaks it, until the function that this returns is called.
+	prepare func(t *testing.T) (dsn string, begin func(h *house, db *store.Store) (end func()))
+}
+
+func outages() []outage {
+	return append([]outage{
+		{"the database is full", http.StatusInsufficientStorage, "store_full", func(t *testing.T) (string, func(*house, *store.Store) func()) {
+			return newDSN(t), func(_ *house, db *store.Store) func() {
+				limit := func(pages int) {
+					if _, err := db.DB().Exec(bounded(t), fmt.Sprint("PRAGMA max_page_count=", pages)); err != nil {
+						t.Error(err)
+					}
+				}
+				limit(1) // SQLite makes of it what the file has now
+				return func() { limit(1 << 30) }
+			}
+		}},
+		{"another program holds the database", http.StatusServiceUnavailable, "store_locked", func(t *testing.T) (string, func(*house, *store.Store) func()) {
+			return newDSN(t), func(h *house, _ *store.Store) func() {
+				tx, err := connect(t, h.cfg.Store.DSN).BeginTx(context.Background(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return func() {
+					if err := tx.Rollback(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}},
+		{"the PostgreSQL server is away", http.StatusServiceUnavailable, "store_unavailable", func(t *testing.T) (string, func(*house, *store.Store) func()) {
+			pgtest.Needed(t)
+			cluster := pgtest.New(t)
+			return cluster.Database(t), func(*house, *store.Store) func() {
+				if err := cluster.Shutdown(); err != nil {
+					t.Fatal(err)
+				}
+				return func() {
+					if err := cluster.Start(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}},
+	}, diskOutages()...)
+}
+
+// bulk makes a text too large for the room that is left in pages that have some. The first word tells texts apart.
+var bulk = " " + strings.Repeat("x", 20_000)
+
+func firstWords(list []string) []string {
+	words := make([]string, len(list))
+	for i := range list {
+		words[i], _, _ = strings.Cut(list[i], " ")
+	}
+	return words
+}
+
+// insistent is a caller that repeats each request with its key until it is accepted, one message after the other.
+type insistent struct {
+	name   string
+	post   func(ctx context.Context, text, key string) (answer, error)
+	want   func(answer) error // of a refusal
+	refuse atomic.Int64       // refusals because of the database
+	accept atomic.Int64
+	mu     sync.Mutex
+	texts  []string
+}
+
+func (c *insistent) accepted() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.texts)
+}
+
+// run goes on until stop is closed, and then ends with what it has begun.
+func (c *insistent) run(t *testing.T, stop <-chan struct{}) {
+	pause := time.NewTicker(20 * time.Millisecond)
+	defer pause.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return
+		case <-pause.C:
+		}
+		text := fmt.Sprint(c.name, n)
+		for {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			a, err := c.post(ctx, text+bulk, text)
+			cancel()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if a.status < 300 {
+				break
+			}
+			if err := c.want(a); err != nil {
+				t.Error(err)
+				return
+			}
+			if a.status >= 500 {
+				c.refuse.Add(1)
+			}
+			<-pause.C
+		}
+		c.mu.Lock()
+		c.texts = append(c.texts, text)
+		c.mu.Unlock()
+		c.accept.Add(1)
+	}
+}
+
+func TestAnOutageOfTheDatabaseWhileMessagesComeAndGoLosesNoneOfThem(t *testing.T) {
+	for _, o := range outages() {
+		t.Run(o.name, func(t *testing.T) { o.survive(t) })
+	}
+}
+
+func (o outage) survive(t *testing.T) {
+	dsn, begin := o.prepare(t)
+	server := newSandbox(t, sandbox.Config{})
+	cfg := quick(server, dsn)
+	cfg.Session.BackoffMax = 2 * time.Second
+	var db *store.Store
+	h := open(t, server, cfg, seams{opened: func(st *store.Store) { db = st }})
+	ana := h.linked(1)
+	bruno, carla, dora := h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)
+
+	v1 := &insistent{
+		name: "v", post: func(ctx context.Context, text, key string) (answer, error) {
+			return h.try(ctx, http.MethodPost, "/v1/sessions/1/messages", 1, posted(bruno, text), []string{"Idempotency-Key", key})
+		},
+		want: func(a answer) error {
+			if a.status != o.status || a.fields["code"] != o.code || a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "" {
+				return fmt.Errorf("refused with %d, Retry-After %q: %s", a.status, a.header.Get("Retry-After"), a.body)
+			}
+			return discreet(a)
+		},
+	}
+	compatible := &insistent{
+		name: "c", post: func(ctx context.Context, text, key string) (answer, error) {
+			return h.try(ctx, http.MethodPost, "/send", 1, fmt.Sprintf(`{"to":%q,"message":%q}`, carla.Number(), text), []string{"Idempotency-Key", key})
+		},
+		want: func(a answer) error {
+			if a.status < 500 && a.status != http.StatusConflict {
+				return fmt.Errorf("refused with %d: %s", a.status, a.body)
+			}
+			return discreet(a)
+		},
+	}
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	for _, c := range []*insistent{v1, compatible} {
+		callers.Go(func() { c.run(t, stop) })
+	}
+	var told []string
+	tells := func() {
+		t.Helper()
+		for range 5 {
+			told = append(told, fmt.Sprint("in", len(told)))
+			if _, err := dora.SendText(bounded(t), ana.Number(), told[len(told)-1]+bulk); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	until(t, "messages leave", func() bool { return v1.accept.Load() > 2 && compatible.accept.Load() > 2 })
+	tells()
+	end := begin(h, db)
+	until(t, "messages are refused", func() bool { return v1.refuse.Load() > 2 && compatible.refuse.Load() > 2 })
+	tells()
+	h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
+	if queued := ana.Devices()[0].Queued; queued == 0 {
+		t.Error("what could not be kept was acknowledged")
+	}
+	before := v1.accept.Load()
+	end()
+	until(t, "messages are accepted again", func() bool { return v1.accept.Load() > before+2 && compatible.accept.Load() > 2 })
+	tells()
+	close(stop)
+	callers.Wait()
+
+	h.wantAll(bruno, v1.accepted())
+	h.wantAll(carla, compatible.accepted())
+	if got := firstWords(texts(t, h.logged(t, "1", session.EventMessage, len(told)))); !slices.Equal(got, told) {
+		t.Errorf("came in: %q, want %q", got, told)
+	}
+	if bad := h.logged(t, "1", session.EventUndecryptable, 0); len(bad) != 0 {
+		t.Errorf("%d could not be decrypted", len(bad))
+	}
+	h.noneFailed()
+	wantClean(t, server)
+	t.Logf("%d and %d messages left, refused %d and %d times", v1.accept.Load(), compatible.accept.Load(), v1.refuse.Load(), compatible.refuse.Load())
+}
+
+// wantAll wants exactly these on a phone, in this order and each once.
+func (h *house) wantAll(phone *sandbox.Phone, want []string) {
+	h.t.Helper()
+	until(h.t, "everything has arrived", func() bool { return len(received(phone)) >= len(want) })
+	if got := firstWords(received(phone)); !slices.Equal(got, want) {
+		h.t.Errorf("the phone has\n%q, want\n%q", got, want)
+	}
+}
+
+// noneFailed wants that every message of session 1 is settled, and none as a failure.
+func (h *house) noneFailed() {
+	h.t.Helper()
+	count := func(states string) int {
+		items, _ := h.v1("GET", "/1/messages?state="+states, "").is(200).fields["items"].([]any)
+		return len(items)
+	}
+	until(h.t, "everything is settled", func() bool { return count("queued,sending") == 0 })
+	if n := count("failed"); n != 0 {
+		h.t.Errorf("%d messages failed", n)
+	}
+}
+
+// discreet wants that a refusal tells nothing of the inside.
+func discreet(a answer) error {
+	for _, secret := range []string{"SQL", "sql", "127.0.0.1", "wasup.db", "PRAGMA", "xxxx"} {
+		if strings.Contains(string(a.body), secret) {
+			return fmt.Errorf("%s answers %d with %q in it: %s", a.what, a.status, secret, a.body)
+		}
+	}
+	return nil
+}
+
+// silence makes the database refuse what is received, and nothing else, until the function is called.
+func (h *house) silence() (end func()) {
+	h.t.Helper()
+	db := connect(h.t, h.cfg.Store.DSN)
+	run := func(query string) {
+		if _, err := db.ExecContext(bounded(h.t), query); err != nil {
+			h.t.Error(err)
+		}
+	}
+	run(`CREATE TRIGGER silence BEFORE INSERT ON wasup_event WHEN new.type='message.received' BEGIN SELECT RAISE(ABORT, 'silence'); END`)
+	return func() { run("DROP TRIGGER silence") }
+}
+
+func TestNoMessageFailsBecauseWhatComesInCannotBeKept(t *testing.T) {
+	// The first attempt without an answer would be the last.
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.MaxAttempts = 1 })
+	ana := h.linked(1)
+	bruno, carla := h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)
+	end := h.silence()
+	if _, err := carla.SendText(bounded(t), ana.Number(), "hello"); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for n := range 10 {
+		for range 3 {
+			want = append(want, fmt.Sprint("text", len(want)))
+			h.queue(bruno, want[len(want)-1])
+		}
+		if n < 5 { // each new run meets the same message
+			h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
+		}
+	}
+	end()
+	h.wantAll(bruno, want)
+	if got := texts(t, h.logged(t, "1", session.EventMessage, 1)); !slices.Equal(got, []string{"hello"}) {
+		t.Errorf("came in: %q", got)
+	}
+	h.noneFailed()
+	wantClean(t, h.server)
+}
