@@ -30,9 +30,10 @@ type lane struct {
 	fresh   *Entry              // the only open message, which therefore need not be read
 	marked  map[string]struct{} // messages that are being sent, or will be next
 
+	head string // the message whose attempts failed last; only the goroutine changes it
+
 	// Of the goroutine, and of the one after it.
-	head      string // the message whose attempts failed last
-	fails     int    // how often in a row
+	fails     int // how often in a row
 	notBefore time.Time
 }
 
@@ -263,7 +264,10 @@ const ownPause = 10 * time.Second
 // rarely the message's fault.
 func (o *Outbox) failed(l *lane, messageID string, longest time.Duration) {
 	if l.head != messageID {
-		l.head, l.fails = messageID, 0
+		o.mu.Lock() // closeOne looks at it
+		l.head = messageID
+		o.mu.Unlock()
+		l.fails = 0
 	}
 	l.fails++
 	if l.fails == 1 {

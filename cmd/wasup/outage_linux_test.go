@@ -13,7 +13,7 @@ import (
 
 // diskOutages need a disk that can be filled.
 func diskOutages() []outage {
-	return []outage{{"the disk is full", http.StatusInsufficientStorage, "store_full", func(t *testing.T) (string, func(*house, *store.Store) func()) {
+	return []outage{{"the disk is full", http.StatusInsufficientStorage, []string{"store_full"}, func(t *testing.T) (string, func(*house, *store.Store) func()) {
 		if os.Geteuid() != 0 {
 			t.Skip("only root can mount a disk that is small enough to fill")
 		}
