@@ -55,9 +55,9 @@ type Client struct {
 	ended   bool           // the connection
 	spent   bool           // an input was posted after which there is none
 	closed  bool
-	awaited map[string]context.CancelCauseFunc // ends the attempt of the message with that id
-	broken  *deafness                          // why this run ends
-	unwatch func() bool                        // stops watching the caller's context
+	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
+	broken  error               // of the database: the run is ending
+	unwatch func() bool         // stops watching the caller's context
 }
 
 var _ session.Client = (*Client)(nil)
@@ -68,7 +68,7 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	c := &Client{
 		dialer: d, run: run, route: way, log: log, life: life, end: end,
 		sending: make(chan struct{}, 1), gone: make(chan struct{}), down: make(chan struct{}),
-		lid: device.LID, name: device.PushName,
+		lid: device.LID, name: device.PushName, awaited: map[string]struct{}{},
 	}
 	if device.ID != nil {
 		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
@@ -215,7 +215,12 @@ func (c *Client) postLocked(in session.Input) {
 // So do those whose parts whatsmeow could not store, such as a group's key: it only logs that and would acknowledge them.
 func (c *Client) storeFailed(err error) {
 	c.deafen()
-	c.broke(err)
+	c.mu.Lock()
+	if c.broken == nil {
+		c.broken = err
+	}
+	c.mu.Unlock()
+	failRequests(c.wa) // nothing that is waited for comes now
 	c.log.Warn("the database fails, so nothing more is received", "err", err)
 	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }

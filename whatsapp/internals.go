@@ -3,6 +3,8 @@ package whatsapp
 import (
 	"context"
 	"reflect"
+	"strconv"
+	"time"
 	"unsafe"
 
 	"go.mau.fi/whatsmeow"
@@ -33,6 +35,14 @@ func sendName(ctx context.Context, wa *whatsmeow.Client, name string) error {
 	return internals(wa).SendNode(ctx, waBinary.Node{
 		Tag: "presence", Attrs: waBinary.Attrs{"type": string(types.PresenceUnavailable), "name": name},
 	})
+}
+
+// acknowledge ends the wait of the message with this id as WhatsApp's acknowledgement does, on the same way. A context that
+// ends would let whatsmeow close the channel that an acknowledgement may be about to be written to, and so end the process.
+func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.Time) {
+	internals(wa).ReceiveResponse(ctx, &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
+		"class": "message", "id": id, "t": strconv.FormatInt(at.Unix(), 10),
+	}})
 }
 
 // removeCompanion tells WhatsApp that the device is gone. whatsmeow's Logout does it as well, but disconnects and

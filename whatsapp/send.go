@@ -28,23 +28,19 @@ func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ac
 	if err != nil {
 		return session.Ack{}, err
 	}
-	ctx, done := c.await(ctx, message.ID)
-	defer done()
+	defer c.await(message.ID)()
+	if err := c.broke(); err != nil {
+		return session.Ack{}, err
+	}
 	ack, err := c.carry(ctx, to, chat, message)
-	if err == nil {
-		return ack, nil
+	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
+		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
+		// which WhatsApp said nothing, and the message is not at fault.
+		if broken := c.broke(); broken != nil {
+			err = broken
+		}
 	}
-	var (
-		known  *arrival
-		broken *deafness
-	)
-	switch cause := context.Cause(ctx); {
-	case errors.As(cause, &known):
-		return session.Ack{MessageID: message.ID, At: known.at}, nil
-	case errors.As(cause, &broken):
-		return session.Ack{}, storeError(opSend, c.run.Session, broken.err)
-	}
-	return session.Ack{}, err
+	return ack, err
 }
 
 // carry makes the attempt.
@@ -77,63 +73,43 @@ func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.
 	return session.Ack{MessageID: resp.ID, At: at}, nil
 }
 
-// arrival ends the wait for an acknowledgement: a receipt says that somebody's device has the message.
-type arrival struct{ at time.Time }
-
-func (*arrival) Error() string { return "a receipt came before the acknowledgement" }
-
-// deafness ends the wait for an acknowledgement that cannot come: the database fails, so that the run receives no more and
-// what it writes does not leave. That is no attempt of which WhatsApp said nothing, and the message is not at fault.
-type deafness struct{ err error }
-
-func (*deafness) Error() string { return "the run is ending, because the database fails" }
-
-// await lets what happens to the run end an attempt. A receipt of the message that is kept is as good as WhatsApp's
-// acknowledgement, which may have been lost: the messages behind need not wait for a time limit and a new connection.
-func (c *Client) await(ctx context.Context, id string) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// await lets a receipt of the message end its attempt, until the function that it returns is called.
+func (c *Client) await(id string) (done func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.awaited == nil {
-		c.awaited = map[string]context.CancelCauseFunc{}
-	}
-	c.awaited[id] = cancel
-	if c.broken != nil {
-		cancel(c.broken)
-	}
-	return ctx, func() {
+	c.awaited[id] = struct{}{}
+	return func() {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		delete(c.awaited, id)
-		c.mu.Unlock()
-		cancel(nil)
 	}
 }
 
-// arrived tells the attempts of what a receipt names. It is called when the receipt is on disk.
+// arrived tells the attempts of what a receipt names. One that is kept is as good as WhatsApp's acknowledgement, which may
+// have been lost: the messages behind need not wait for a time limit and a new connection.
 func (c *Client) arrived(evt any) {
 	receipt, is := evt.(*events.Receipt)
 	if !is {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, id := range receipt.MessageIDs {
-		if cancel := c.awaited[id]; cancel != nil {
-			cancel(&arrival{receipt.Timestamp})
+		c.mu.Lock()
+		_, awaited := c.awaited[id] // the ids are somebody else's word, and requests have some, too
+		c.mu.Unlock()
+		if awaited {
+			acknowledge(c.life, c.wa, id, receipt.Timestamp)
 		}
 	}
 }
 
-// broke tells every attempt, and those that follow, that the database fails.
-func (c *Client) broke(err error) {
+// broke is why nothing that this run sends is answered any more, or nil.
+func (c *Client) broke() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.broken == nil {
-		c.broken = &deafness{err}
+		return nil
 	}
-	for _, cancel := range c.awaited {
-		cancel(c.broken)
-	}
+	return storeError(opSend, c.run.Session, c.broken)
 }
 
 // refusedMessage adds to a refused message whose it was.
