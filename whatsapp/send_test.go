@@ -118,6 +118,9 @@ func TestAnAcknowledgementThatDoesNotComeIsOverdue(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	friend := h.phone()
 	l := h.ready("a", h.phone())
+	if err := friend.SetScript(sandbox.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
+		t.Fatal(err)
+	}
 	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck})
 	feed, stop := h.server.Subscribe()
 	defer stop()
@@ -136,6 +139,9 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	friend := h.phone()
 	h.link("a", h.phone())
+	if err := friend.SetScript(sandbox.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
+		t.Fatal(err)
+	}
 	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck})
 	for name, end := range map[string]func(*life){
 		"by the server": func(*life) { h.server.DropTCP(sandbox.Select{}) },
