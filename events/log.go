@@ -13,6 +13,11 @@ import (
 // ErrClosed is what readers are answered after Stop.
 var ErrClosed error = &session.Error{Code: session.CodeShuttingDown, Op: "follow events"}
 
+// ErrOvertaken is what a reader is answered whom retention has overtaken: who subscribes again learns that events were missed.
+var ErrOvertaken error = &session.Error{
+	Code: session.CodeNotFound, Op: "follow events", Message: "events were deleted before the reader had read them",
+}
+
 // Observer counts what the log does. Its methods never block.
 type Observer interface {
 	// EventLogged saw one new event, whoever added it.
@@ -129,15 +134,20 @@ func (l *Log) Append(ctx context.Context, list ...session.Event) error {
 // Page gives at most limit stored events after a position, oldest first, and how far they reach. missed reports that
 // retention has deleted events after the position, or that the position is not one of this log.
 func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) (found []session.Event, upTo uint64, missed bool, err error) {
-	first, last, err := l.Bounds(ctx)
+	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
 	if err != nil {
 		return nil, 0, false, err
 	}
-	if after > last {
+	// Afterwards: retention may delete in between.
+	first, last, err := l.Bounds(ctx)
+	switch {
+	case err != nil:
+		return nil, 0, false, err
+	case after > last:
 		return nil, last, true, nil
+	default:
+		return found, upTo, after > 0 && after+1 < first, nil
 	}
-	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
-	return found, upTo, after > 0 && after+1 < first, err
 }
 
 // Readers is how many subscriptions are open.

@@ -12,6 +12,7 @@ import (
 
 	"wasup/events"
 	"wasup/session"
+	"wasup/store"
 )
 
 func positions(all []session.Event) string {
@@ -148,6 +149,51 @@ func TestAWatchTellsWhoseLogHasGrown(t *testing.T) {
 	}
 	if taken := watch.Take(); len(taken) != 0 {
 		t.Errorf("taken again %v", taken)
+	}
+}
+
+// pruning deletes all but the newest events at the moment when the log is read.
+type pruning struct {
+	*store.Events
+	keep uint64
+}
+
+func (p *pruning) Read(ctx context.Context, q events.Query) ([]session.Event, uint64, error) {
+	if p.keep > 0 {
+		if _, _, err := p.Prune(ctx, events.Cut{Keep: p.keep}, 100); err != nil {
+			return nil, 0, err
+		}
+	}
+	return p.Events.Read(ctx, q)
+}
+
+func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
+	table := &pruning{Events: openStore(t).Events()}
+	l := events.NewLog(table, events.Options{Buffer: 1, Page: 2})
+	if err := l.Start(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Stop(context.Background()) })
+	for range 10 {
+		if err := l.Append(bounded(t), entry("a", session.EventState)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader, err := l.Subscribe(bounded(t), 1, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if past, err := reader.Past(bounded(t)); err != nil || positions(past) != "[2 3]" {
+		t.Fatalf("read %s, %v", positions(past), err)
+	}
+	table.keep = 5
+	if past, err := reader.Past(bounded(t)); !errors.Is(err, events.ErrOvertaken) {
+		t.Errorf("read %s, %v", positions(past), err)
+	}
+	table.keep = 2
+	if found, _, missed, err := l.Page(bounded(t), 6, "", nil, 10); err != nil || !missed || positions(found) != "[9 10]" {
+		t.Errorf("a page has %s, missed %t, %v", positions(found), missed, err)
 	}
 }
 

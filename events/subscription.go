@@ -65,11 +65,26 @@ func (s *Subscription) Past(ctx context.Context) ([]session.Event, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err = s.overtaken(ctx); err != nil {
+			return nil, err
+		}
 		s.known = max(s.known, upTo)
 		if len(found) > 0 {
 			return found, nil
 		}
 	}
+}
+
+// overtaken reports that retention has deleted what comes behind the last event that the reader knows.
+func (s *Subscription) overtaken(ctx context.Context) error {
+	if s.known == 0 { // begins with the oldest, whichever that is
+		return nil
+	}
+	first, _, err := s.of.Bounds(ctx)
+	if err == nil && s.known+1 < first {
+		err = ErrOvertaken
+	}
+	return err
 }
 
 // remembered gives what the ring has for the reader, once it has all that is missing; with nothing missing the reader is
