@@ -174,10 +174,19 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Stop(context.Background()) })
+	follower, err := l.Subscribe(bounded(t), session.FromNow, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follower.Close()
+	if past, err := follower.Past(bounded(t)); err != nil || len(past) > 0 {
+		t.Fatalf("read %s, %v", positions(past), err)
+	}
 	for range 10 {
 		if err := l.Append(bounded(t), entry("a", session.EventState)); err != nil {
 			t.Fatal(err)
 		}
+		<-follower.C() // handed on, so that readers of the past read the table
 	}
 	reader, err := l.Subscribe(bounded(t), 1, "", nil)
 	if err != nil {
