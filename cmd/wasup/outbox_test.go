@@ -232,3 +232,29 @@ func TestALockedDatabaseRefusesMessagesAndLosesNone(t *testing.T) {
 	wantReceived(t, bruno, append(want, "refused"))
 	wantClean(t, h.server)
 }
+
+func TestADaysCapHoldsOverARestartForItsSessionAlone(t *testing.T) {
+	day := func() int { return time.Now().UTC().YearDay() }
+	began := day()
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.DailyCap = 2 })
+	h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	first, second := h.queue(bruno, "one"), h.queue(bruno, "two")
+	third := h.queue(bruno, "three")
+	arrived(t, bruno, first, sandbox.StatusRead)
+	arrived(t, bruno, second, sandbox.StatusRead)
+	h = h.reopen()
+	h.ready(1)
+	h.linked(2) // another session has a day of its own, and what it sends takes longer than the lane of the first to look
+	h.send(2, bruno.Number(), "of another").is(200)
+	if state := h.v1("GET", "/1/messages/"+third, "").is(200).fields["state"]; state != "queued" && day() == began {
+		t.Errorf("beyond the cap a message is %v", state)
+	}
+	h.cfg.Send.DailyCap = 0
+	h = h.reopen()
+	arrived(t, bruno, third, sandbox.StatusRead)
+	if day() == began {
+		wantReceived(t, bruno, []string{"one", "two", "of another", "three"})
+	}
+	wantClean(t, h.server)
+}
