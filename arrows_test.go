@@ -20,7 +20,8 @@ import (
 const module = "wasup"
 
 // A room is a top-level folder with everything below it. Its packages may
-// import each other, and the rooms listed here.
+// import each other, and the rooms listed here. A package whose name ends in
+// "test" is there for tests: it may what they may, and only they import it.
 type room struct {
 	imports []string // what the product may import
 	tests   []string // what its tests may import beside that
@@ -44,7 +45,7 @@ func rooms() map[string]room {
 		"contacts":   {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store", "media"}},
 		"webhooks":   {imports: []string{"session", "reach"}, tests: []string{"events", "store"}},
-		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch", "toolbox"}}, // store/pgtest is for tests
+		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch"}, tests: []string{"toolbox"}},
 		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
 		"metrics":    {imports: []string{"session"}},
 		"configs":    {},
@@ -151,7 +152,7 @@ func sources(tree fs.FS) ([]source, error) {
 		if err != nil {
 			return err
 		}
-		s := source{file: name, room: ".", test: strings.HasSuffix(name, "_test.go")}
+		s := source{file: name, room: ".", test: strings.HasSuffix(name, "_test.go") || forTests(path.Dir(name))}
 		if first, _, below := strings.Cut(name, "/"); below {
 			s.room = first
 		}
@@ -166,6 +167,11 @@ func sources(tree fs.FS) ([]source, error) {
 		return nil
 	})
 	return all, err
+}
+
+// forTests tells packages like store/pgtest from the product's.
+func forTests(pkg string) bool {
+	return strings.HasSuffix(path.Base(pkg), "test")
 }
 
 // broken lists what each file may not import.
@@ -193,6 +199,9 @@ func (r room) refuses(s source, imported string) string {
 	}
 	switch {
 	case imported == module || strings.HasPrefix(imported, module+"/"):
+		if forTests(imported) && !s.test {
+			return imported + " is for tests"
+		}
 		to, _, _ := strings.Cut(strings.TrimPrefix(imported, module+"/"), "/")
 		if to == s.room || slices.Contains(allowed, to) {
 			return ""
@@ -280,6 +289,8 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 		"SQL is the store's":                  {"outbox/a.go", []string{"database/sql/driver"}, "outbox/a.go: outbox may not import database/sql/driver, which belongs to store and whatsapp"},
 		"the adapter hands a database on":     {"whatsapp/a.go", []string{"go.mau.fi/util/dbutil"}, ""},
 		"the adapter has no driver":           {"whatsapp/a.go", []string{"database/sql", "modernc.org/sqlite"}, "whatsapp/a.go: whatsapp may not import modernc.org/sqlite, which belongs to store"},
+		"a test package is for tests":         {"store/a.go", []string{"wasup/store/pgtest"}, "store/a.go: wasup/store/pgtest is for tests"},
+		"and may what they may":               {"sandbox/internal/devicetest/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore", "modernc.org/sqlite"}, ""},
 		"an unlisted room":                    {"util/a.go", nil, `util/a.go: the room "util" is not listed in arrows_test.go`},
 		"code at the root":                    {"a.go", []string{"wasup/session"}, "a.go: . may not import wasup/session"},
 		"a build tag hides nothing":           {"session/a_windows.go", []string{"wasup/store"}, "session/a_windows.go: session may not import wasup/store"},

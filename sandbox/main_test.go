@@ -2,12 +2,10 @@ package sandbox_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,14 +15,13 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	waLog "go.mau.fi/whatsmeow/util/log"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 
 	"wasup/sandbox"
+	"wasup/sandbox/internal/devicetest"
 )
 
 // testAuthority is the one root that whatsmeow can know in this process.
@@ -107,36 +104,20 @@ type device struct {
 // newDevice makes a client with an empty store.
 func newDevice(t *testing.T, server *sandbox.Server) *device {
 	t.Helper()
-	dsn := "file:" + filepath.Join(t.TempDir(), "device.db") + "?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
-	return openDevice(t, server, dsn)
+	return openDevice(t, server, devicetest.DSN(t))
 }
 
 // openDevice makes a client for the device in a store, or a new one.
 func openDevice(t *testing.T, server *sandbox.Server, dsn string) *device {
 	t.Helper()
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.SetMaxOpenConns(1)
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
-	if err = container.Upgrade(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	stored, err := container.GetFirstDevice(context.Background())
+	stored, err := devicetest.Open(t, dsn).GetFirstDevice(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := &device{t: t, dsn: dsn, server: server, changed: make(chan struct{})}
 	d.cli = newClient(t, server, stored)
 	d.cli.AddEventHandler(d.handle)
-	t.Cleanup(func() {
-		d.leave()
-		// Handlers of the client may still be at work with the store.
-		if err := container.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(d.leave)
 	return d
 }
 

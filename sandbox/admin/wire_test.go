@@ -3,7 +3,6 @@ package admin
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"encoding/base64"
 	"fmt"
 	"image"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,12 +17,11 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
-	_ "modernc.org/sqlite"
 
 	"wasup/sandbox"
+	"wasup/sandbox/internal/devicetest"
 )
 
 // patience bounds waiting for what certainly comes; the machine may be busy.
@@ -39,11 +36,7 @@ type client struct {
 
 func (f *fixture) newClient() *client {
 	f.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.t.TempDir(), "devices.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
-	must(f.t, err)
-	db.SetMaxOpenConns(1)
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
-	must(f.t, container.Upgrade(f.t.Context()))
+	container := devicetest.Open(f.t, devicetest.DSN(f.t))
 	cli := whatsmeow.NewClient(container.NewDevice(), nil)
 	address, err := url.Parse(f.server.URL())
 	must(f.t, err)
@@ -65,9 +58,6 @@ func (f *fixture) newClient() *client {
 	f.t.Cleanup(func() {
 		cli.Disconnect()
 		transport.CloseIdleConnections()
-		if err := container.Close(); err != nil {
-			f.t.Error(err)
-		}
 	})
 	must(f.t, cli.Connect())
 	return c

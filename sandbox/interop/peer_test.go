@@ -2,11 +2,9 @@ package interop_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,14 +12,13 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
-	_ "modernc.org/sqlite"
 
 	"wasup/sandbox"
+	"wasup/sandbox/internal/devicetest"
 )
 
 // authority is the one root that whatsmeow can know in this process.
@@ -108,23 +105,14 @@ func newPeer(t *testing.T, server *sandbox.Server, phone *sandbox.Phone) *peer {
 // linkPeer makes a whatsmeow client with an empty store, has it pointed at a server and links it to a phone.
 func linkPeer(t *testing.T, point func(*peer), phone *sandbox.Phone) *peer {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "peer.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)")
-	must(t, err)
-	db.SetMaxOpenConns(1)
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
-	must(t, container.Upgrade(t.Context()))
+	container := devicetest.Open(t, devicetest.DSN(t))
 	p := &peer{t: t, cli: whatsmeow.NewClient(container.NewDevice(), nil), changed: make(chan struct{})}
 	point(p)
 	p.cli.AddEventHandler(p.handle)
-	t.Cleanup(func() {
-		p.cli.Disconnect()
-		if err := container.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(p.cli.Disconnect)
 	must(t, p.cli.Connect())
 	code := await[*events.QR](p, nil).Codes[0]
-	_, err = phone.Scan(within(t), code)
+	_, err := phone.Scan(within(t), code)
 	must(t, err)
 	await[*events.Connected](p, nil)
 	return p

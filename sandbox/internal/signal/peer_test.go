@@ -2,8 +2,6 @@ package signal
 
 import (
 	"context"
-	"database/sql"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,10 +12,10 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waAdv"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
+
+	"wasup/sandbox/internal/devicetest"
 )
 
 func TestMain(m *testing.M) {
@@ -41,11 +39,7 @@ type companion struct {
 
 func newCompanion(t *testing.T) companion {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "devices.db")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
-	must(t, container.Upgrade(t.Context()))
+	container := devicetest.Open(t, devicetest.DSN(t))
 	return companion{t, whatsmeow.NewClient(container.NewDevice(), nil)}
 }
 

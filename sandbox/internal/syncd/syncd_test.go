@@ -3,9 +3,7 @@ package syncd_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,12 +13,11 @@ import (
 	"go.mau.fi/whatsmeow/proto/waSyncAction"
 	"go.mau.fi/whatsmeow/proto/waSyncdSnapshotRecovery"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	waLog "go.mau.fi/whatsmeow/util/log"
 	"google.golang.org/protobuf/proto"
-	_ "modernc.org/sqlite"
 
+	"wasup/sandbox/internal/devicetest"
 	"wasup/sandbox/internal/syncd"
 )
 
@@ -48,11 +45,7 @@ func must(t *testing.T, err error) {
 func newProcessor(t *testing.T) *appstate.Processor {
 	t.Helper()
 	ctx := context.Background()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "x.db")+"?_pragma=foreign_keys(1)")
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	container := sqlstore.NewWithDB(db, "sqlite3", nil)
-	must(t, container.Upgrade(ctx))
+	container := devicetest.Open(t, devicetest.DSN(t))
 	device := container.NewDevice()
 	device.ID = &types.JID{User: "4915112345678", Device: 1, Server: types.DefaultUserServer}
 	device.Account = &waAdv.ADVSignedDeviceIdentity{
