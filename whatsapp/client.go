@@ -33,7 +33,9 @@ type Client struct {
 	route   *route   // given back when the run is taken down
 	ratchet *ratchet // nil until the device is paired: such a run sends and receives nothing
 	stanzas *stanzas
-	log     *slog.Logger
+	// credentials are of the device, nil until it is paired: whatsmeow itself takes back a pairing that fails.
+	credentials *credentials
+	log         *slog.Logger
 	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
 	// whatsmeow's socket races with itself when its context ends first.
 	life    context.Context
@@ -42,6 +44,7 @@ type Client struct {
 	gone    chan struct{} // closed when Close begins
 	down    chan struct{} // closed when the run is taken down
 	deaf    atomic.Bool   // what is received can be kept no longer
+	severed atomic.Bool   // the connection is over: what waits for an answer is about to fail
 	work    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -55,6 +58,7 @@ type Client struct {
 	ended   bool           // the connection
 	spent   bool           // an input was posted after which there is none
 	closed  bool
+	retired bool                // the device is forgotten: what writes to its tables fails from now on
 	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
 	broken  error               // of the database: the run is ending
 	unwatch func() bool         // stops watching the caller's context
@@ -72,6 +76,8 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	}
 	if device.ID != nil {
 		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
+		c.credentials = &credentials{DeviceContainer: device.Container}
+		device.Container = c.credentials
 		c.ratchet = d.wrap(device, c.storeFailed)
 	}
 	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
@@ -216,11 +222,15 @@ func (c *Client) postLocked(in session.Input) {
 func (c *Client) storeFailed(err error) {
 	c.deafen()
 	c.mu.Lock()
-	if c.broken == nil {
+	retired := c.retired
+	if c.broken == nil && !retired {
 		c.broken = err
 	}
 	c.mu.Unlock()
 	failRequests(c.wa) // nothing that is waited for comes now
+	if retired {
+		return // it is no fault of the database, and the run's last word is another one
+	}
 	c.log.Warn("the database fails, so nothing more is received", "err", err)
 	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }
@@ -273,6 +283,7 @@ func (c *Client) spawn(where string, work func()) {
 // cut is called on the reader's goroutine at the end of the connection.
 func (c *Client) cut() {
 	defer c.recovered("end of the connection")
+	c.severed.Store(true)
 	c.stanzas.stop()
 	failRequests(c.wa)
 	c.linkEnded()

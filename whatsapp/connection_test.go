@@ -149,10 +149,15 @@ func TestADeviceRemovedFromThePhonePairsAgain(t *testing.T) {
 	device := h.link("a", phone)
 	l := h.open("a")
 	l.expect(session.SocketUp)
+	// At once: whatsmeow still takes in what a new device gets from its phone, and reads the device all the while.
 	if err := phone.Unlink(testContext(t), device); err != nil {
 		t.Fatal(err)
 	}
 	l.expect(session.LoggedOut)
+	var left int
+	if err := h.store.DB().QueryRow(testContext(t), "SELECT count(*) FROM whatsmeow_device").Scan(&left); err != nil || left != 0 || h.bound("a") != "" {
+		t.Errorf("%d devices are left, bound to %q, %v", left, h.bound("a"), err)
+	}
 	l.nothingMore()
 	if again := h.link("a", phone); again == device {
 		t.Errorf("linked as %s again", again)

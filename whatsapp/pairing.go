@@ -2,6 +2,8 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
@@ -48,13 +50,49 @@ func (c *Client) refused(in session.Input) session.Input {
 	return in
 }
 
+// credentials stand between a device and its table. whatsmeow that learns of an unlinking deletes the row and empties the
+// device, without a lock, while its other goroutines read it: half of one store and half of another is what they may
+// find. Here it is told that it could not, and the row is ours to delete; nobody writes it again after that.
+type credentials struct {
+	store.DeviceContainer
+	mu   sync.RWMutex
+	over bool
+}
+
+// errOursToDelete is what whatsmeow logs then.
+var errOursToDelete = errors.New("the session deletes its credentials itself")
+
+func (s *credentials) DeleteDevice(context.Context, *store.Device) error {
+	s.end()
+	return errOursToDelete
+}
+
+func (s *credentials) PutDevice(ctx context.Context, device *store.Device) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.over {
+		return store.ErrDeviceDeleted
+	}
+	return s.DeviceContainer.PutDevice(ctx, device)
+}
+
+// end returns when nobody writes the device any more.
+func (s *credentials) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+}
+
 // retire forgets the device and posts the input after that, so that whoever pairs the session again cannot load the
-// dying device. whatsmeow deletes the credentials as well, at its own time and with the run's context, which may end
-// before. A failing database is only logged: the device then refuses the next login, which ends here again.
+// dying device. A failing database is only logged: the device then refuses the next login, which ends here again.
 func (c *Client) retire(in session.Input) {
 	c.mu.Lock()
 	jid := c.jid
+	c.retired = true
 	c.mu.Unlock()
+	if c.credentials != nil {
+		c.credentials.end()
+	}
 	c.spawn("forgetting the device", func() {
 		if !jid.IsEmpty() {
 			c.forget(jid)

@@ -63,6 +63,9 @@ func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.
 		return session.Ack{}, c.sendError(err)
 	}
 	resp, err := c.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: message.ID})
+	if errors.Is(err, whatsmeow.ErrNoSession) && c.over() {
+		err = whatsmeow.ErrNotConnected // whatsmeow asked for the recipient's keys, and does not say why none came
+	}
 	if err != nil {
 		return session.Ack{}, c.sendError(err)
 	}
@@ -71,6 +74,13 @@ func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.
 		at = time.Now()
 	}
 	return session.Ack{MessageID: resp.ID, At: at}, nil
+}
+
+// over reports whether the connection has ended, or is about to.
+func (c *Client) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.severed.Load() || c.closed || c.broken != nil
 }
 
 // await lets a receipt of the message end its attempt, until the function that it returns is called.
