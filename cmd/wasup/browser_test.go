@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -65,14 +64,16 @@ func browse(t testing.TB, url string) *browser {
 			b.picture(filepath.Join(os.TempDir(), "wasup-page-failed.png"))
 		}
 		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("close the browser: %v", err)
+			t.Logf("the browser did not close by itself: %v", err)
 		}
 		closeTab()
 		release()
 		for _, complaint := range b.complained() {
 			t.Errorf("the browser complained: %s", complaint)
 		}
-		_ = os.RemoveAll(profile)
+		if err := os.RemoveAll(profile); err != nil {
+			t.Logf("the browser still writes its profile: %v", err)
+		}
 	})
 	// The first action starts the browser and may have no deadline: it would end the browser as well.
 	if err := chromedp.Do(ctx); err != nil {
@@ -158,41 +159,42 @@ func (b *browser) misses(selector, text string) {
 	b.holds(fmt.Sprintf("%s does not show %q", selector, text), visible+`.every((e) => !e.innerText.includes(args[1]))`, selector, text)
 }
 
-// press clicks with the mouse on the element of a selector that shows a text, once it can be used.
+// press clicks on the element of a selector that shows a text, once it can be used: it is enabled, and a mouse would meet
+// it in its middle. All of it is one step of the page's, which may be drawn anew or move before and after it.
 func (b *browser) press(selector, text string) {
 	b.t.Helper()
-	all, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	for {
-		b.mark(selector, text)
-		ctx, cancel := context.WithTimeout(all, patience/10)
-		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS("[data-pressed]")))
-		cancel()
-		switch {
-		case err == nil:
-			return
-		case strings.Contains(err.Error(), "Could not find node"), errors.Is(err, context.DeadlineExceeded) && all.Err() == nil:
-			// It was drawn anew in the meantime, and so was not pressed. Drawn before it was looked for, it is waited for.
-		default:
-			b.t.Fatalf("press %s: %v", text, err)
-		}
-	}
-}
-
-// mark finds the element of a selector that shows a text, once it can be used.
-func (b *browser) mark(selector, text string) {
-	b.t.Helper()
 	b.holds(fmt.Sprintf("%s %q can be pressed", selector, text),
-		`{ const found = `+visible+`.find((e) => !e.disabled && e.innerText.includes(args[1]));
-		document.querySelectorAll("[data-pressed]").forEach((e) => e.removeAttribute("data-pressed"));
-		found?.setAttribute("data-pressed", ""); return Boolean(found); }`, selector, text)
+		`{ const [selector, text = ""] = args; const found = [...document.querySelectorAll(selector)].find((e) => e.checkVisibility() && !e.disabled && e.innerText.includes(text));
+		if (!found) return false;
+		found.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+		const box = found.getBoundingClientRect();
+		if (!found.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) return false;
+		found.focus(); found.click(); return true; }`, selector, text)
 }
 
-// writes types into a field, in place of what it holds.
+// writes types into a field, in place of what it holds. An Enter at the end is struck when the field holds the rest.
 func (b *browser) writes(selector, text string) {
 	b.t.Helper()
-	b.holds("empty "+selector, `{ document.querySelector(args[0]).value = ""; return true; }`, selector)
-	b.do("write into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+	words, enter := strings.CutSuffix(text, "\r")
+	want := strings.ReplaceAll(words, "\r", "\n")
+	all, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for held := false; !held; {
+		b.holds("empty "+selector, `{ document.querySelector(args[0]).value = ""; return true; }`, selector)
+		if words == "" {
+			break
+		}
+		b.do("write into "+selector, chromedp.SendKeys(chromedp.CSS(selector), words))
+		// The page may have moved the focus meanwhile, as it does when something opens.
+		var err error
+		held, err = chromedp.Run(all, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q).value === %q`, selector, want)))
+		if err != nil {
+			b.t.Fatalf("write into %s: %v", selector, err)
+		}
+	}
+	if enter {
+		b.do("strike Enter in "+selector, chromedp.SendKeys(chromedp.CSS(selector), "\r"))
+	}
 }
 
 // chooses picks an option of a select, as a person does who then leaves it.

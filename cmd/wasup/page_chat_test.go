@@ -114,7 +114,7 @@ func (d *desk) seesTyping(*testing.T) {
 
 func (d *desk) calls(t *testing.T) {
 	d.opens("Ana", "Bruno")
-	d.do("call with a picture", chromedp.Click(chromedp.CSS("#call-video")))
+	d.press("#call-video", "")
 	d.sees("#calls", "Bruno")
 	d.sees("#calls", "video call, ringing there…")
 	d.opens("Bruno", "Ana")
@@ -155,7 +155,7 @@ func (d *desk) votes(*testing.T) {
 	d.sees("#say.bad", "Options: expected 2 to 12 different ones.")
 	d.forgive("status of 400")
 	d.writes("#poll [name=options]", "A las 9\rA las 10\rMás tarde")
-	d.do("one answer only", chromedp.Click(chromedp.CSS("#poll [name=one]")))
+	d.press("#poll [name=one]", "")
 	d.press("#poll button", "Send the poll")
 	d.sees("#messages .mine .poll", "Choose one")
 	d.press("#messages .option", "A las 9")
@@ -220,7 +220,7 @@ func (d *desk) sendsAPicture(t *testing.T) {
 	d.opens("Bruno", "Ana")
 	d.holds("it arrived", `document.querySelector("#messages .message:not(.mine) .photo")?.naturalWidth === 900`)
 	d.pictureFor("virtual-phones.png")
-	d.do("open it", chromedp.Click(chromedp.CSS("#messages .open")))
+	d.press("#messages .open", "")
 	d.holds("it is open in full", `{ const full = document.querySelector("#full-picture"); return document.querySelector("#full").open && full.complete && full.naturalWidth === 900; }`)
 	d.sees("#full", "900 × 600")
 	d.press("#full button", "Close")
@@ -269,7 +269,7 @@ func silence() []byte {
 }
 
 func (d *desk) showsAProfile(t *testing.T) {
-	d.do("open the profile", chromedp.Click(chromedp.CSS("#profile-open")))
+	d.press("#profile-open", "")
 	d.sees("#profile-name", "Bruno")
 	d.do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#picture-file"), []string{savedPicture(t, "cara.png", 500, 300)}, chromedp.NodeReady))
 	d.holds("it is shown, cut square", `{ const face = document.querySelector("#profile-face img"); return face?.complete && face.naturalWidth === 300 && face.naturalHeight === 300; }`)
@@ -288,7 +288,8 @@ func (d *desk) talksInAGroup(*testing.T) {
 	d.writes("#make-group [name=subject]", "Excursión")
 	d.press("#make-group button", "Make the group")
 	d.sees("#say.bad", "Choose at least one phone.")
-	d.do("choose both", chromedp.Click(chromedp.CSS(`#group-people [value="`+bruno+`"]`)), chromedp.Click(chromedp.CSS(`#group-people [value="4915112345678"]`)))
+	d.press(`#group-people [value="`+bruno+`"]`, "")
+	d.press(`#group-people [value="4915112345678"]`, "")
 	d.press("#make-group button", "Make the group")
 	d.sees("#chat-name", "Excursión")
 	d.sees("#chat-about", "Bruno")
