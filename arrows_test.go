@@ -40,7 +40,7 @@ func rooms() map[string]room {
 		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events", "memory"}},
 		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
 		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
-		"media":      {imports: []string{"session", "reach"}},
+		"media":      {imports: []string{"session", "reach"}, tests: []string{"toolbox"}},
 		"reach":      {}, // which addresses strangers may lead to
 		"contacts":   {imports: []string{"session"}},
 		"events":     {imports: []string{"session"}, tests: []string{"store", "media"}},

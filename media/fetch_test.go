@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -91,10 +92,21 @@ func TestABadAddressIsNamed(t *testing.T) {
 	}
 }
 
+// nobody is an address that refuses connections, and goes on to: it is the near end of one. A port that was listened on and
+// let go may be somebody else's by now.
+func nobody(t *testing.T) string {
+	t.Helper()
+	server := serve(t, http.NotFound)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.LocalAddr().String()
+}
+
 func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 	spool, dir := newSpool(t, private, func(o *media.Options) { o.MaxSize = 1000 })
-	closed := httptest.NewServer(nil)
-	closed.Close()
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/loop":
@@ -141,7 +153,7 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the error repeats the address: %v", path, err)
 		}
 	}
-	_, err := spool.Fetch(t.Context(), closed.URL, session.FileHint{})
+	_, err := spool.Fetch(t.Context(), "http://"+nobody(t), session.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left %v", left)
@@ -149,25 +161,27 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 }
 
 func TestAFetchIsBounded(t *testing.T) {
-	began := make(chan struct{}, 2)
+	began := make(chan struct{}, 1)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(100))
 		_, _ = w.Write(someBytes(10))
 		w.(http.Flusher).Flush()
-		began <- struct{}{}
+		if r.URL.Path == "/told" {
+			began <- struct{}{}
+		}
 		<-r.Context().Done()
 	})
 	short, _ := newSpool(t, private, func(o *media.Options) { o.FetchTimeout = 100 * time.Millisecond })
+	// Its time may be over before the server hears of it.
 	_, err := short.Fetch(t.Context(), server.URL, session.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
-	<-began
 	long, dir := newSpool(t, private)
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {
 		<-began
 		leave()
 	}()
-	_, err = long.Fetch(ctx, server.URL, session.FileHint{})
+	_, err = long.Fetch(ctx, server.URL+"/told", session.FileHint{})
 	wantCode(t, err, session.CodeTimeout)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left %v", left)

@@ -2,30 +2,15 @@ package media_test
 
 import (
 	"bytes"
-	"errors"
-	"os"
-	"syscall"
 	"testing"
 
 	"wasup/media"
 	"wasup/session"
+	"wasup/toolbox/disktest"
 )
 
 func TestAFullDiskRefusesTheFileAndKeepsNoHalf(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount a disk that is small enough to fill")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting is not permitted here")
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := disktest.Small(t, "1m")
 	spool, err := media.New(media.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)

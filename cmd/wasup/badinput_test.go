@@ -91,14 +91,18 @@ func listing(t testing.TB, folder string) string {
 }
 
 func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	// The near end of a connection refuses others, and goes on to: a port that was listened on and let go may be taken.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := closed.Addr().String()
-	if err := closed.Close(); err != nil {
+	defer taken.Close()
+	end, err := net.Dial("tcp", taken.Addr().String())
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer end.Close()
+	nobody := end.LocalAddr().String()
 	stranger, err := sandbox.New(sandbox.Config{}) // signs with a root of its own
 	if err == nil {
 		err = stranger.Start()

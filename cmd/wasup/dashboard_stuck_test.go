@@ -76,7 +76,7 @@ func (b *bridge) seesMessages(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	t.Cleanup(refusing.Close)
 	b.h.v1("POST", "/ventas/webhooks", `{"url":"`+refusing.URL+`","events":["message.status"],"description":"the CRM"}`).is(201)
-	failed := b.h.v1("POST", "/ventas/messages?wait=server_ack", `{"to":"34999999999","text":"not for the page"}`).is(422)
+	failed := b.h.v1("POST", "/ventas/messages?wait=server_ack&timeout=60s", `{"to":"34999999999","text":"not for the page"}`).is(422)
 	if failed.text("code") != "not_on_whatsapp" {
 		t.Fatalf("the message to nobody: %v", failed.fields)
 	}

@@ -246,7 +246,7 @@ func TestARefusedVersionIsReplacedByTheNewestOne(t *testing.T) {
 }
 
 func TestSilenceEndsInADeadline(t *testing.T) {
-	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.ConnectDeadline = 3 * time.Second })
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.ConnectDeadline = 8 * time.Second })
 	x := trouble{h, 1, h.linked(1)}
 	x.refuse(sandbox.Fault{Kind: sandbox.FaultSilentLogin, Count: 1})
 	x.comes(session.DisconnectedRecoverable, session.CauseConnectDeadline)
@@ -265,7 +265,7 @@ func TestPingsWithoutAnswersEndTheConnection(t *testing.T) {
 func TestAServerWithoutACodeIsATimeoutForTheCallerAndAFailureForTheSession(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) {
 		cfg.QR.Wait = 300 * time.Millisecond
-		cfg.Session.ConnectDeadline = 3 * time.Second
+		cfg.Session.ConnectDeadline = 8 * time.Second
 	})
 	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR, Count: 1})
 	h.get("/qr-code", 1).is(504).with("error", "QR_TIMEOUT", "current_state", "INITIALIZING", "wait_time_ms", 300,
@@ -314,7 +314,7 @@ func TestASpoiledPairingWaitsForAPersonWhoAsksAgain(t *testing.T) {
 }
 
 func TestAPairingIsNotLostWhenTheServerNeverAsksForTheLogin(t *testing.T) {
-	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.PairingDeadline = 2 * time.Second })
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.PairingDeadline = 5 * time.Second })
 	phone := h.phone(sandbox.ScriptRead)
 	h.fault(sandbox.Fault{Kind: sandbox.FaultNo515, Account: phone.Number(), Count: 1})
 	if _, err := phone.Scan(bounded(t), h.code(1)); err != nil {

@@ -1,32 +1,18 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"wasup/configs"
 	"wasup/sandbox"
+	"wasup/toolbox/disktest"
 )
 
 func TestAFullDiskStopsTheKeepingAndNothingElse(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can mount a disk that is small enough to fill")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting is not permitted here")
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := disktest.Small(t, "1m")
 	h := newKeepingHouse(t, func(cfg *configs.Config) { cfg.Media.Dir = dir })
 	own, bruno := h.linked(1), h.phone(sandbox.ScriptRead)
 	filler := filepath.Join(dir, "filler")

@@ -126,7 +126,7 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 }
 
 func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
-	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 5 * time.Second })
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
 	bruno := h.phone(sandbox.ScriptRead)
 	h.send(1, bruno.Number(), "warm").is(200)

@@ -169,7 +169,7 @@ func TestRecipientsAreShownWhatTheAccountIsCalled(t *testing.T) {
 		n := 0
 		until(t, "a message by "+want, func() bool {
 			n++
-			h.v1("POST", "/1/messages?wait=delivered", `{"to":"`+bruno.Number()+`","text":"hola"}`).is(200)
+			h.v1("POST", "/1/messages?wait=delivered&timeout=60s", `{"to":"`+bruno.Number()+`","text":"hola"}`).is(200)
 			list := h.logged(t, "2", session.EventMessage, n)
 			var data session.MessageData
 			if err := json.Unmarshal(list[len(list)-1].Data, &data); err != nil {

@@ -98,7 +98,7 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 }
 
 func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
-	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 5 * time.Second })
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
 	carla := h.phone(sandbox.ScriptSilent) // a receipt would stand in for the acknowledgement
 	h.send(1, carla.Number(), "warm").is(200)
@@ -116,7 +116,7 @@ func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 }
 
 func TestAReceiptStandsInForAMissingAck(t *testing.T) {
-	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 5 * time.Second })
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = patience })
 	ana := h.linked(1)
 	bruno := h.phone(sandbox.ScriptRead)
 	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})

@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	r := &run{cfg: cfg, server: server, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, began: time.Now()}
 	defer func() {
 		r.http.CloseIdleConnections()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		err = errors.Join(err, server.Close(stopping))
 	}()
