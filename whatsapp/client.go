@@ -83,7 +83,7 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
 	c.stanzas = newStanzas(&d.stanzas, c.recovered, c.stuck)
 	waLog := newLogger(log, "whatsmeow")
-	waLog.arrive = c.stanzas.arrive
+	waLog.arrive, waLog.over = c.stanzas.arrive, c.gone
 	c.wa = whatsmeow.NewClient(device, waLog)
 	slim(c.wa)
 	c.stanzas.active = guardHandlers(c.wa, c.stanzas.wrap)
@@ -222,14 +222,16 @@ func (c *Client) postLocked(in session.Input) {
 func (c *Client) storeFailed(err error) {
 	c.deafen()
 	c.mu.Lock()
-	retired := c.retired
+	retired, closed := c.retired, c.closed
 	if c.broken == nil && !retired {
 		c.broken = err
 	}
 	c.mu.Unlock()
 	failRequests(c.wa) // nothing that is waited for comes now
-	if retired {
-		return // it is no fault of the database, and the run's last word is another one
+	if retired || closed {
+		// It is no fault of the database, and the run's last word is another one.
+		c.log.Debug("nothing more is received", "err", err)
+		return
 	}
 	c.log.Warn("the database fails, so nothing more is received", "err", err)
 	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})

@@ -19,6 +19,8 @@ type logger struct {
 	// arrive is told of every stanza that comes, on whatsmeow's reader and before whatsmeow queues it; nil: nobody is.
 	// whatsmeow says it nowhere else.
 	arrive func(tag string)
+	// over is closed when the run is ended by its owner; nil: never. What then fails is what was taken away.
+	over <-chan struct{}
 }
 
 var _ waLog.Logger = (*logger)(nil)
@@ -44,7 +46,7 @@ func (l *logger) Debugf(msg string, args ...any) {
 
 // Sub is a logger for a part of whatsmeow. Recv and Send log every stanza at debug.
 func (l *logger) Sub(module string) waLog.Logger {
-	sub := &logger{log: l.log, module: l.module + "/" + module, silent: l.silent || module == "Recv" || module == "Send"}
+	sub := &logger{log: l.log, module: l.module + "/" + module, over: l.over, silent: l.silent || module == "Recv" || module == "Send"}
 	if module == "Recv" {
 		sub.arrive = l.arrive
 	}
@@ -53,6 +55,11 @@ func (l *logger) Sub(module string) waLog.Logger {
 
 func (l *logger) write(level slog.Level, msg string, args []any) {
 	ctx := context.Background()
+	select {
+	case <-l.over:
+		level = slog.LevelDebug
+	default:
+	}
 	if !l.log.Enabled(ctx, level) {
 		return
 	}

@@ -52,3 +52,23 @@ func TestStanzasAreNotLoggedAtAll(t *testing.T) {
 		t.Errorf("logged %q", text)
 	}
 }
+
+func TestWhatFailsBecauseTheRunIsOverIsNoWarning(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	over := make(chan struct{})
+	whatsmeow := newLogger(log, "whatsmeow")
+	whatsmeow.over = over
+	sub := whatsmeow.Sub("Database")
+	sub.Errorf("Failed to fetch")
+	if !strings.Contains(out.String(), "level=WARN") {
+		t.Fatalf("logged %q", out.String())
+	}
+	out.Reset()
+	close(over)
+	sub.Errorf("Failed to fetch")
+	whatsmeow.Errorf("Failed to fetch")
+	if out.Len() != 0 {
+		t.Errorf("logged %q after the end", out.String())
+	}
+}
