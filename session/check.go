@@ -146,8 +146,8 @@ func (c Content) checkText() error {
 	switch n := utf8.RuneCountInString(c.Text); {
 	case !utf8.ValidString(c.Text):
 		return invalidField("text", "expected UTF-8")
-	case required && c.Text == "":
-		return invalidField("text", fmt.Sprintf("expected 1 to %d characters", limit))
+	case required && strings.TrimFunc(c.Text, isPadding) == "":
+		return invalidField("text", fmt.Sprintf("expected 1 to %d characters, and some that can be seen", limit))
 	case n > limit:
 		return invalidField("text", fmt.Sprintf("expected at most %d characters, got %d", limit, n))
 	default:

@@ -51,7 +51,8 @@ func ParseRecipient(s string) (Recipient, error) {
 
 // ParsePerson accepts a phone number in any usual spelling, and the same with @c.us or @s.whatsapp.net, or a LID with @lid.
 // A number has its country code first, with '+', with 00 or with nothing before it, and 5 to 20 digits; spaces and dashes
-// of any kind, '.', '/', '(' and ')' may stand in it, and a (0), which is not dialled from abroad, is left out. The device in
+// of any kind, '.', '/', '(' and ')' may stand in it, and a (0), which is not dialled from abroad, is left out, as is a tel: or
+// whatsapp: before the number. The device in
 // an address such as 34600111222:1@s.whatsapp.net is left out too: messages go to people.
 func ParsePerson(s string) (Recipient, error) {
 	person, ok := parsePerson(s)
@@ -75,6 +76,9 @@ func ParseAddress(field, s string) (Address, error) {
 
 func parsePerson(s string) (Recipient, bool) {
 	user, server, hasServer := strings.Cut(strings.TrimFunc(s, isPadding), "@")
+	if !hasServer {
+		user = withoutScheme(user)
+	}
 	switch {
 	case !hasServer, server == "c.us", server == serverPN:
 		server = serverPN
@@ -97,6 +101,15 @@ func parsePerson(s string) (Recipient, bool) {
 		return "", false
 	}
 	return Recipient(digits + "@" + server), true
+}
+
+// withoutScheme is a number without the tel: of web pages (RFC 3966) or the whatsapp: of other services' APIs.
+func withoutScheme(number string) string {
+	scheme, rest, found := strings.Cut(number, ":")
+	if found && (strings.EqualFold(scheme, "tel") || strings.EqualFold(scheme, "whatsapp")) {
+		return rest
+	}
+	return number
 }
 
 // dialled is the digits of a spelling, without the zero that is not dialled from abroad, and whether a plus is before them.
