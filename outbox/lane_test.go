@@ -525,7 +525,7 @@ func TestWhatMayHaveBeenStoredIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		r.line.auto = true
-		r.ledger.fail, r.ledger.unsure = &session.Error{Code: session.CodeStoreUnavailable}, true
+		r.ledger.loseAnswers(&session.Error{Code: session.CodeStoreUnavailable})
 		_, _, err := r.Enqueue(t.Context(), request("k")) // the answer to the commit was lost
 		wantCode(t, err, session.CodeStoreUnavailable)
 		r.ledger.breakWith(nil)

@@ -240,6 +240,13 @@ func (m *memory) breakWith(err error) {
 	m.fail = err
 }
 
+// loseAnswers has every Enqueue answered with err, although it stores.
+func (m *memory) loseAnswers(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail, m.unsure = err, true
+}
+
 func (m *memory) all() []Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
