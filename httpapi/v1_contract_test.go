@@ -246,6 +246,7 @@ func TestDevicesAreLinkedByCodeAndByPasskey(t *testing.T) {
 	code := "/v1/sessions/shop/pairing-code"
 	rows := []row{
 		{what: "a code", method: "POST", path: code, body: `{"phone":"+54 9 (11) 5555-0101"}`, status: 200, want: "v1/pairing_code", behind: linking(pairing("shop"), nil)},
+		{what: "a code, for a number as a page has it", method: "POST", path: code, body: `{"phone":"tel:+54‑9‑11‑5555‑0101"}`, status: 200, want: "v1/pairing_code", behind: linking(pairing("shop"), nil)},
 		{what: "linked already", method: "POST", path: code, body: `{"phone":"5491155550101"}`, status: 409, want: "v1/wrong_state", behind: linking(pairing("shop"), failing(session.CodeWrongState))},
 		{what: "refused", method: "POST", path: code, body: `{"phone":"5491155550101"}`, status: 422, want: "v1/pairing_refused", behind: linking(pairing("shop"), failing(session.CodePairingRefused))},
 		{what: "not in time", method: "POST", path: code, body: `{"phone":"5491155550101"}`, status: 504, want: "v1/timeout", behind: linking(pairing("shop"), failing(session.CodeTimeout))},

@@ -32,13 +32,14 @@ func v1PairingCodeFor(s *Server, k *call) error {
 	return s.ok(k.Ctx, v1PairingCode{Code: code, ExpiresAt: stamp(expires)})
 }
 
-// digitsOf accepts what people write between the digits of a number.
+// digitsOf accepts a number in every spelling that recipients may have, with the length of one that can be linked.
 func digitsOf(phone string) (string, bool) {
-	digits := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", ".", "").Replace(strings.TrimPrefix(strings.TrimSpace(phone), "+"))
-	if len(digits) < 7 || len(digits) > 15 || digits[0] == '0' {
+	person, err := session.ParsePerson(phone)
+	if err != nil {
 		return "", false
 	}
-	return digits, strings.Trim(digits, "0123456789") == ""
+	digits, isNumber := strings.CutSuffix(person.Address().PN, "@s.whatsapp.net")
+	return digits, isNumber && len(digits) >= 7 && len(digits) <= 15
 }
 
 // ended tells a wait that the shutdown has cut short as such.

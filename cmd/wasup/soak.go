@@ -15,7 +15,10 @@ import (
 	"wasup/cmd/wasup/soak"
 )
 
-var errSoak = errors.New("messages were lost, doubled or mixed up; see the table")
+var (
+	errSoak        = errors.New("messages were lost, doubled or mixed up; see the table")
+	errSoakStopped = errors.New("stopped before the end: nothing was compared")
+)
 
 func soakCommand(environ []string) *cobra.Command {
 	var cfg soak.Config
@@ -71,12 +74,16 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 		report, err := soak.Run(c.Context(), cfg)
 		_ = file.Close() // it is only a log
 		good := err == nil && report.Good()
-		if keep || !good {
+		stopped := c.Context().Err() != nil && errors.Is(err, c.Context().Err())
+		if keep || !good && !stopped {
 			c.PrintErrf("kept: %s\n", cfg.Dir)
 		} else if err := os.RemoveAll(cfg.Dir); err != nil {
 			return err
 		}
-		if err != nil {
+		switch {
+		case stopped:
+			return errSoakStopped
+		case err != nil:
 			return err
 		}
 		return soaked(c.OutOrStdout(), &report, asJSON)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -8,6 +10,19 @@ import (
 
 	"wasup/cmd/wasup/soak"
 )
+
+func TestASoakThatIsStoppedSaysSoAndLeavesNothing(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"soak"}, nil, &out, &errs); code != exitFailed || !strings.HasSuffix(errs.String(), "wasup: stopped before the end: nothing was compared\n") || out.Len() != 0 {
+		t.Errorf("ended with %d, printed %q and complained %q", code, out.String(), errs.String())
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left %v (%v)", left, err)
+	}
+}
 
 // TestNothingIsLostOrDoubledAcrossTwentyKills is the short form of `make soak`.
 func TestNothingIsLostOrDoubledAcrossTwentyKills(t *testing.T) {
