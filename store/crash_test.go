@@ -23,7 +23,7 @@ import (
 // writeUntilKilled is the child: several writers, and a line on standard output for each thing the store has accepted.
 func writeUntilKilled(dsn string) int {
 	ctx := context.Background()
-	st, err := store.Open(ctx, dsn, store.Options{})
+	st, err := store.Open(ctx, dsn, store.Options{BusyTimeout: storetest.Patience})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"testing"
 
 	"wasup/store"
@@ -14,6 +15,7 @@ func TestPostgresConforms(t *testing.T) {
 
 func openDSN(tb testing.TB, dsn string, options store.Options) *store.Store {
 	tb.Helper()
+	options.BusyTimeout = cmp.Or(options.BusyTimeout, storetest.Patience)
 	st, err := store.Open(tb.Context(), dsn, options)
 	if err != nil {
 		tb.Fatal(err)

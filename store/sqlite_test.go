@@ -16,14 +16,5 @@ func TestSQLiteConforms(t *testing.T) {
 
 func openAt(tb testing.TB, path string) *store.Store {
 	tb.Helper()
-	st, err := store.Open(tb.Context(), "sqlite:"+path, store.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	return st
+	return openDSN(tb, "sqlite:"+path, store.Options{})
 }

@@ -98,13 +98,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the database and lets the next process in. It waits for the statements that run and, no longer than
-// Options.BusyTimeout, for the works that Commit has accepted. It is idempotent.
+// Close closes the database and lets the next process in. It waits for the works that Commit has accepted, and then for the
+// statements and transactions that run, no longer than Options.BusyTimeout for each of the two. It is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.commits.close(s.options.BusyTimeout)
 		if s.postgres() {
-			err := s.write.RawDB.Close()
+			err := s.closePool(s.write)
 			s.hold.close()
 			s.closed = failure("close database", "", err)
 			return
@@ -119,13 +119,31 @@ func (s *Store) closeFile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.BusyTimeout)
 	defer cancel()
 	// The readers first: one of them in the middle of a snapshot would keep the log from being folded in.
-	err := s.read.RawDB.Close()
+	err := s.closePool(s.read)
 	if _, checkpointErr := s.write.Exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); checkpointErr != nil {
 		// Nothing is lost: the log stays beside the file, and the next opening reads it.
 		s.options.Logger.Warn("database log was not folded in", "err", checkpointErr)
 	}
-	err = cmp.Or(s.write.RawDB.Close(), err)
+	err = cmp.Or(s.closePool(s.write), err)
 	s.file.release()
+	return err
+}
+
+// closePool closes a pool and waits until its last connection is closed: sql.DB.Close leaves one that a statement holds to
+// that statement, which would write beside the next process.
+func (s *Store) closePool(pool *dbutil.Database) error {
+	err := pool.RawDB.Close()
+	deadline, look := time.NewTimer(s.options.BusyTimeout), time.NewTicker(time.Millisecond)
+	defer deadline.Stop()
+	defer look.Stop()
+	for pool.RawDB.Stats().OpenConnections > 0 {
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			s.options.Logger.Warn("database was closed while statements ran", "connections", pool.RawDB.Stats().OpenConnections)
+			return err
+		}
+	}
 	return err
 }
 

@@ -263,6 +263,10 @@ wait $server
 
 // Start starts the server again after Shutdown.
 func (c *Cluster) Start() error {
+	// What an attempt before this one has written would count as this one's.
+	if err := os.Remove(filepath.Join(c.dir, "log")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	// No context: the leash ends it.
 	server := exec.CommandContext(context.Background(), "sh", "-c", leashed, "pgtest",
 		filepath.Join(c.bin, "postgres"), c.dir, strconv.Itoa(c.port), strconv.Itoa(maxConnections))
@@ -296,7 +300,10 @@ func (c *Cluster) answers() error {
 	pause := time.NewTicker(20 * time.Millisecond)
 	defer pause.Stop()
 	for {
-		err := db.PingContext(ctx)
+		// Somebody else who took the port may never answer.
+		attempt, end := context.WithTimeout(ctx, 10*time.Second)
+		err := db.PingContext(attempt)
+		end()
 		if err == nil {
 			return nil
 		}
@@ -338,7 +345,8 @@ func (c *Cluster) release(word string) error {
 func (c *Cluster) Database(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("wasup_%d", c.count.Add(1))
-	c.Exec(tb, "CREATE DATABASE "+name)
+	// Autovacuum may be in template1, which then cannot be copied; nobody ever is in template0.
+	c.Exec(tb, "CREATE DATABASE "+name+" TEMPLATE template0")
 	return c.url(name)
 }
 

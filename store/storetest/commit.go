@@ -55,6 +55,18 @@ func hold(t *testing.T, st *store.Store) (release func()) {
 	})
 }
 
+// waits tells when somebody waits for the end of the context: a caller of Commit does once its work is in the queue.
+type waits struct {
+	context.Context
+	told func()
+}
+
+// Done implements context.Context.
+func (w *waits) Done() <-chan struct{} {
+	w.told()
+	return w.Context.Done()
+}
+
 func commitsShareATransaction(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const callers = 40
@@ -66,8 +78,7 @@ func commitsShareATransaction(t *testing.T, st *store.Store) {
 	for n := range callers {
 		waiting.Add(1)
 		go func() {
-			waiting.Done()
-			errs <- st.Commit(ctx, func(ctx context.Context) error {
+			errs <- st.Commit(&waits{Context: ctx, told: sync.OnceFunc(waiting.Done)}, func(ctx context.Context) error {
 				all.Add(1)
 				return want(st, fmt.Sprintf("s%d", n))(ctx)
 			})

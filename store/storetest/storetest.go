@@ -10,7 +10,7 @@ import (
 )
 
 // Patience bounds every wait of the suite. It is an upper bound for a slow machine, never something that is measured.
-const Patience = time.Minute
+const Patience = 5 * time.Minute
 
 // Run runs the suite. open returns a new and empty store, with KeepMedia, that is closed by the test's cleanup.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
