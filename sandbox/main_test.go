@@ -137,32 +137,9 @@ func newClient(t *testing.T, server *sandbox.Server, stored *store.Device) *what
 	return cli
 }
 
-// leave disconnects, unless the server has ended the connection for good: whatsmeow's Disconnect and its own
-// handling of a closed socket touch socket.FrameSocket.OnDisconnect without a lock, so they must not meet.
+// leave disconnects.
 func (d *device) leave() {
-	ended := false
-	for _, event := range d.seen(0) {
-		switch event.(type) {
-		case *events.LoggedOut, *events.StreamReplaced, *events.TemporaryBan, *events.ClientOutdated, *events.ConnectFailure:
-			ended = true
-		}
-	}
-	if !ended {
-		d.cli.Disconnect()
-		return
-	}
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for d.cli.IsConnected() {
-		select {
-		case <-look.C:
-		case <-deadline.C:
-			d.t.Error("the connection was not closed")
-			return
-		}
-	}
+	devicetest.Leave(d.t, d.cli, slices.ContainsFunc(d.seen(0), devicetest.Ends))
 }
 
 // fewerKeys makes the first upload one of 50 prekeys: a client that has prekeys which it takes for uploaded does

@@ -19,9 +19,6 @@ func TestWhatAPersonChangesReachesTheClientAndTheOtherWayRound(t *testing.T) {
 	f.addPhone(ana, "")
 	friend := f.addPhone(bruno, "")
 	c := f.link(ana)
-	for range appstate.AllPatchNames {
-		await[*events.AppStateSyncComplete](c)
-	}
 	path := "/phones/" + ana
 	send := func(method, where, body string) {
 		t.Helper()

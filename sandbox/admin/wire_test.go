@@ -12,10 +12,12 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
@@ -32,6 +34,7 @@ type client struct {
 	t      *testing.T
 	cli    *whatsmeow.Client
 	events chan any
+	ended  atomic.Bool // by the server, for good
 }
 
 func (f *fixture) newClient() *client {
@@ -45,8 +48,11 @@ func (f *fixture) newClient() *client {
 	cli.SetWebsocketHTTPClient(toSandbox)
 	cli.SetPreLoginHTTPClient(toSandbox)
 	cli.SetMediaHTTPClient(toSandbox)
-	c := &client{f.t, cli, make(chan any, 1000)}
+	c := &client{t: f.t, cli: cli, events: make(chan any, 1000)}
 	cli.AddEventHandler(func(event any) {
+		if devicetest.Ends(event) {
+			c.ended.Store(true)
+		}
 		if _, ok := event.(*events.PairSuccess); ok {
 			fewerKeys(cli)
 		}
@@ -56,7 +62,7 @@ func (f *fixture) newClient() *client {
 		}
 	})
 	f.t.Cleanup(func() {
-		cli.Disconnect()
+		devicetest.Leave(f.t, cli, c.ended.Load())
 		transport.CloseIdleConnections()
 	})
 	must(f.t, cli.Connect())
@@ -108,8 +114,30 @@ func (f *fixture) link(number string) *client {
 	c := f.newClient()
 	code := await[*events.QR](c).Codes[0]
 	f.post("/phones/"+number+"/scan", fmt.Sprintf(`{"code":%q}`, code)).is(f.t, 200, `{"device":"`+number+`:#@s.whatsapp.net"}`)
-	await[*events.Connected](c)
+	c.settled()
 	return c
+}
+
+// settled waits until the client is logged in and has the collections of app state, in whatever order that is told. A
+// client that is unlinked earlier deletes its store while it still reads from it, which whatsmeow does not guard.
+func (c *client) settled() {
+	c.t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	connected, synced := false, map[appstate.WAPatchName]bool{}
+	for !connected || len(synced) < len(appstate.AllPatchNames) {
+		select {
+		case event := <-c.events:
+			switch event := event.(type) {
+			case *events.Connected:
+				connected = true
+			case *events.AppStateSyncComplete:
+				synced[event.Name] = true
+			}
+		case <-timeout.C:
+			c.t.Fatalf("connected %t, with the collections %v", connected, synced)
+		}
+	}
 }
 
 func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {

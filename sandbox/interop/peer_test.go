@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,7 +110,12 @@ func linkPeer(t *testing.T, point func(*peer), phone *sandbox.Phone) *peer {
 	p := &peer{t: t, cli: whatsmeow.NewClient(container.NewDevice(), nil), changed: make(chan struct{})}
 	point(p)
 	p.cli.AddEventHandler(p.handle)
-	t.Cleanup(p.cli.Disconnect)
+	t.Cleanup(func() {
+		p.mu.Lock()
+		ended := slices.ContainsFunc(p.events, devicetest.Ends)
+		p.mu.Unlock()
+		devicetest.Leave(t, p.cli, ended)
+	})
 	must(t, p.cli.Connect())
 	code := await[*events.QR](p, nil).Codes[0]
 	_, err := phone.Scan(within(t), code)
