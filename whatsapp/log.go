@@ -2,9 +2,11 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
@@ -53,12 +55,23 @@ func (l *logger) Sub(module string) waLog.Logger {
 	return sub
 }
 
-func (l *logger) write(level slog.Level, msg string, args []any) {
-	ctx := context.Background()
+// expected reports whether what fails does so because of us.
+func (l *logger) expected(args []any) bool {
 	select {
 	case <-l.over:
-		level = slog.LevelDebug
+		return true
 	default:
+	}
+	return slices.ContainsFunc(args, func(arg any) bool {
+		err, is := arg.(error)
+		return is && errors.Is(err, errOursToDelete)
+	})
+}
+
+func (l *logger) write(level slog.Level, msg string, args []any) {
+	ctx := context.Background()
+	if l.expected(args) {
+		level = slog.LevelDebug
 	}
 	if !l.log.Enabled(ctx, level) {
 		return
