@@ -108,6 +108,24 @@ func await[E any](c *client) E {
 	}
 }
 
+// awaitBoth waits for two events that the client tells on goroutines of their own, so in any order.
+func awaitBoth[A, B any](c *client) {
+	c.t.Helper()
+	var a, b bool
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for !a || !b {
+		select {
+		case event := <-c.events:
+			_, isA := event.(A)
+			_, isB := event.(B)
+			a, b = a || isA, b || isB
+		case <-timeout.C:
+			c.t.Fatalf("%T came: %t, %T: %t", *new(A), a, *new(B), b)
+		}
+	}
+}
+
 // link has a phone scan what a new client shows.
 func (f *fixture) link(number string) *client {
 	f.t.Helper()
@@ -168,8 +186,7 @@ func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {
 			c := f.newClient()
 			png := encodePNG(t, drawQR(t, await[*events.QR](c).Codes[0]))
 			post(png).is(t, 200, `{"device":"4915112345678:#@s.whatsapp.net"}`)
-			await[*events.PairSuccess](c)
-			await[*events.Connected](c)
+			awaitBoth[*events.PairSuccess, *events.Connected](c)
 		})
 	}
 	devices := f.get("/phones/4915112345678/devices")
@@ -289,8 +306,7 @@ func TestActionsReachLiveConnections(t *testing.T) {
 	c := f.link("4915112345678")
 	f.post("/actions/drop", `{"account":"34600111222"}`).is(t, 200, `{"connections":0}`)
 	f.post("/actions/drop", `{"account":"+4915112345678"}`).is(t, 200, `{"connections":1}`)
-	await[*events.Disconnected](c)
-	await[*events.Connected](c)
+	awaitBoth[*events.Disconnected, *events.Connected](c)
 	f.post("/actions/stream-error", `{"code":599,"close":false}`).is(t, 200, `{"connections":1}`)
 	if got := await[*events.StreamError](c); got.Code != "599" {
 		t.Errorf("the client saw code %s", got.Code)
