@@ -50,31 +50,36 @@ func (s *Server) CloseConnections(sel Select) int {
 }
 
 // StreamError sends a stream error to connections that are past the handshake and returns how many. code 0
-// leaves the code out; conflict is "replaced", "device_removed" or empty. With closeAfter the connections close
-// after CloseDelay, without it they stay, and the server goes on as if nothing had happened.
+// leaves the code out; conflict is "replaced", "device_removed" or empty. With closeAfter the connections close after
+// CloseDelay (after a 515 it is for the client to close, see there), without it they stay, and the server goes on as if
+// nothing had happened.
 func (s *Server) StreamError(sel Select, code int, conflict string, closeAfter bool) int {
-	return s.sendAll(sel, streamError(code, conflict), closeAfter)
+	delay := s.cfg.CloseDelay
+	if code == codeRestart {
+		delay = s.leaveDelay()
+	}
+	return s.sendAll(sel, streamError(code, conflict), delay, closeAfter)
 }
 
 // Failure sends a login failure to live connections and returns how many. expire and banCode belong to code 402.
 func (s *Server) Failure(sel Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
-	return s.sendAll(sel, failureOf(Fault{Code: code, Expire: expire, BanCode: banCode}), closeAfter)
+	return s.sendAll(sel, failureOf(Fault{Code: code, Expire: expire, BanCode: banCode}), s.cfg.CloseDelay, closeAfter)
 }
 
 // EndStream sends the stanza that announces the end of the stream (xmlstreamend), closes the connections after
 // CloseDelay and returns how many.
 func (s *Server) EndStream(sel Select) int {
-	return s.sendAll(sel, waBinary.Node{Tag: "xmlstreamend"}, true)
+	return s.sendAll(sel, waBinary.Node{Tag: "xmlstreamend"}, s.cfg.CloseDelay, true)
 }
 
-func (s *Server) sendAll(sel Select, node waBinary.Node, closeAfter bool) int {
+func (s *Server) sendAll(sel Select, node waBinary.Node, delay time.Duration, closeAfter bool) int {
 	sent := 0
 	for _, c := range s.selected(sel) {
 		if !c.established.Load() {
 			continue
 		}
 		if closeAfter {
-			c.sendLast(node, s.cfg.CloseDelay)
+			c.sendLast(node, delay)
 		} else {
 			c.send(node)
 		}

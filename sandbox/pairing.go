@@ -262,7 +262,7 @@ func (p *Phone) refused(c *conn, err error) error {
 	s.stats.add(func(n *Counters) { n.PairingsRefused++ })
 	s.emit(Event{Kind: EventPairRefused, Account: p.account.number, Conn: c.id, Detail: err.Error()})
 	// The code is spent either way.
-	c.later(s.cfg.CloseDelay, func() { c.put(outgoing{close: true}) })
+	c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
 	return err
 }
 
@@ -277,14 +277,27 @@ func (s *Server) paired(c *conn, dev *device) {
 		c.ending.Store(true)
 		return
 	}
-	delay := s.cfg.CloseDelay
+	delay := s.leaveDelay()
 	if _, ok := s.fault(FaultCloseAfter515, dev.account); ok {
 		delay = 0
 	}
 	c.sendLast(streamError(codeRestart, ""), delay)
 }
 
-const codeRestart = 515
+const (
+	codeRestart = 515
+	// leaveTimeout is for a client to close a connection that is over for it: after a 515, a pairing that it refused and
+	// a logout. whatsmeow's own end of a connection and the server's must not meet: they touch one field of
+	// socket.FrameSocket without a lock.
+	leaveTimeout = 10 * time.Second
+)
+
+func (s *Server) leaveDelay() time.Duration {
+	if s.cfg.CloseDelay < 0 {
+		return s.cfg.CloseDelay
+	}
+	return max(s.cfg.CloseDelay, leaveTimeout)
+}
 
 // ask sends an iq of the server and waits for the client's answer.
 func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, error) {

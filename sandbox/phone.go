@@ -350,7 +350,7 @@ func (s *Server) unlink(dev *device, why string, tell bool) bool {
 		c.sendLast(streamError(codeLoggedOut, conflictDeviceRemoved), s.cfg.CloseDelay)
 	default:
 		c.ending.Store(true)
-		c.later(s.cfg.CloseDelay, func() { c.put(outgoing{close: true}) })
+		c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
 	}
 	return true
 }

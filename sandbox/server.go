@@ -32,8 +32,9 @@ type Config struct {
 	FirstRefTTL, RefTTL time.Duration
 	// Refs is the number of refs a pair-device stanza carries. Default 6.
 	Refs int
-	// CloseDelay is the time between a final stanza (515, failure, stream error) and the close of the
-	// connection. Default 150 ms; negative closes at once, and clients may then lose the stanza.
+	// CloseDelay is the time between a final stanza (failure, stream error) and the close of the connection.
+	// Default 150 ms; negative closes at once, and clients may then lose the stanza. Where it is for the client to
+	// close (after a 515, a pairing that it refused, its logout) the server waits at least 10 s, unless negative.
 	CloseDelay time.Duration
 	// IdleTimeout closes a connection on which nothing arrives. Default 5 minutes: clients send a ping
 	// every 20 to 30 s.

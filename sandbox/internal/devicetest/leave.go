@@ -1,10 +1,13 @@
 package devicetest
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types/events"
 )
 
@@ -27,11 +30,18 @@ func Leave(tb testing.TB, cli *whatsmeow.Client, ended bool) {
 		cli.Disconnect()
 		return
 	}
+	Gone(tb, cli)
+}
+
+// Gone waits until a client that does not reconnect by itself has put away a connection that the server ended. From then
+// on Connect and Disconnect do not race with that.
+func Gone(tb testing.TB, cli *whatsmeow.Client) {
+	tb.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
-	for cli.IsConnected() {
+	for !gone(cli) {
 		select {
 		case <-look.C:
 		case <-deadline.C:
@@ -39,4 +49,13 @@ func Leave(tb testing.TB, cli *whatsmeow.Client, ended bool) {
 			return
 		}
 	}
+}
+
+// gone asks for what cannot be sent any more: the error tells a closed socket from none.
+func gone(cli *whatsmeow.Client) bool {
+	if cli.IsConnected() {
+		return false
+	}
+	err := cli.DangerousInternals().SendNode(context.Background(), waBinary.Node{Tag: "presence"})
+	return errors.Is(err, whatsmeow.ErrNotConnected)
 }
