@@ -49,6 +49,7 @@ const (
 	VariantLength   = "length"    // a frame that announces more than it has: what follows is out of step
 	VariantZlibBomb = "zlib_bomb" // a small frame that inflates to 64 MiB of zeros
 	VariantStanza   = "stanza"    // a whole stanza without what every other of its kind has: a pairing without an id
+	VariantTagless  = "tagless"   // a stanza without a name
 )
 
 func lineFaults() []FaultKind {
@@ -66,7 +67,7 @@ func lineShape(kind FaultKind) (faultShape, bool) {
 	case FaultWithholdIQ:
 		return faultShape{match: true, live: true}, true
 	case FaultMalformedFrame:
-		return faultShape{variants: []string{VariantGarbage, VariantNode, VariantLength, VariantZlibBomb, VariantStanza}, live: true}, true
+		return faultShape{variants: []string{VariantGarbage, VariantNode, VariantLength, VariantZlibBomb, VariantStanza, VariantTagless}, live: true}, true
 	case FaultDuplicateAck, FaultCloseAtOnce, FaultHalfOpen:
 		return faultShape{live: true}, true
 	default:
@@ -141,6 +142,10 @@ func (c *conn) sealed(payload []byte) ([]byte, error) {
 	case VariantNode:
 		// A flag byte, and a list that announces 255 parts without any.
 		payload = []byte{0, 0xF8, 0xFF}
+	case VariantTagless:
+		// A flag byte, and a list whose one part is an empty list. whatsmeow's reader panics on it, and with it the process
+		// of a client that does not guard the reader.
+		payload = []byte{0, 0xF8, 1, 0}
 	case VariantZlibBomb:
 		payload, err = zlibBomb()
 	case VariantStanza:

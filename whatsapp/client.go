@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -119,9 +120,9 @@ func (c *Client) configure() {
 	// the whole process would end in a panic on a goroutine of whatsmeow's.
 	wa.RefreshCAT = func(context.Context) error { return errNoToken }
 	wa.GetClientPayload = c.payload
-	socket := c.attempt.httpClient()
-	wa.SetWebsocketHTTPClient(socket)
-	wa.SetPreLoginHTTPClient(socket)
+	conn := c.attempt.httpClient()
+	wa.SetWebsocketHTTPClient(conn)
+	wa.SetPreLoginHTTPClient(conn)
 	wa.SetMediaHTTPClient(c.route.media)
 	// Register before connecting: events of the handshake would be lost otherwise.
 	wa.AddEventHandlerWithSuccessStatus(c.handle)
@@ -137,10 +138,27 @@ func (c *Client) connect(ctx context.Context) error {
 	if err = c.attempt.finish(err); err != nil {
 		return connectError(c.run.Session, err)
 	}
+	guardFrames(c.wa, c.contain)
+	c.attempt.current().admit()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unwatch = context.AfterFunc(ctx, c.Close)
 	return nil
+}
+
+// contain makes of a panic of whatsmeow's reader the end of this run; unguarded it would be the end of the process.
+func (c *Client) contain(next socket.FrameHandler) socket.FrameHandler {
+	return func(ctx context.Context, frame []byte) {
+		whole := false
+		defer func() {
+			if !whole {
+				c.stanzas.stop() // what comes next may build on what was not read
+			}
+		}()
+		defer c.recovered("reader")
+		next(ctx, frame)
+		whole = true
+	}
 }
 
 // handle receives whatsmeow's events, on several of its goroutines at once, and reports whether WhatsApp may be told that

@@ -10,6 +10,7 @@ type frameScanner struct {
 	head [14]byte // the header of the frame in progress, as far as it was seen
 	seen int      // bytes of head
 	left uint64   // payload bytes of the frame in progress still to come
+	data int      // frames that were walked over whole, without those of control
 }
 
 // scan walks over b and gives the number of bytes before the first close frame: len(b) if none begins in b. The bytes
@@ -20,6 +21,7 @@ func (s *frameScanner) scan(b []byte) int {
 			skip := min(s.left, uint64(len(b)-i))
 			s.left -= skip
 			i += int(skip)
+			s.count()
 			continue
 		}
 		if s.seen == 0 && b[i]&0x0f == opClose {
@@ -30,9 +32,17 @@ func (s *frameScanner) scan(b []byte) int {
 		i++
 		if length, ok := s.payload(); ok {
 			s.left, s.seen = length, 0
+			s.count()
 		}
 	}
 	return len(b)
+}
+
+func (s *frameScanner) count() {
+	const control = 0x08
+	if s.left == 0 && s.head[0]&control == 0 {
+		s.data++
+	}
 }
 
 // payload is the length of the payload once the header is complete.

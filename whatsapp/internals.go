@@ -4,11 +4,13 @@ import (
 	"context"
 	"reflect"
 	"strconv"
+	"sync"
 	"time"
 	"unsafe"
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/types"
 )
 
@@ -73,6 +75,32 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(nodeHandler) nodeHandler) boo
 		handlers.SetMapIndex(key, reflect.ValueOf(wrap(handle)).Convert(field.Type().Elem()))
 	}
 	return handlers.Len() > 0
+}
+
+// guardFrames puts wrap around the function that whatsmeow's reader calls with each frame of the connection, decrypted.
+// Where a later version of whatsmeow keeps it otherwise, nothing happens; a test says so. Only while the reader is kept
+// from the first frame, since it takes no lock.
+func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.FrameHandler) {
+	client := reflect.ValueOf(wa).Elem()
+	lock, sock := client.FieldByName("socketLock"), client.FieldByName("socket")
+	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.RWMutex]() ||
+		!sock.IsValid() || sock.Type() != reflect.TypeFor[*socket.NoiseSocket]() {
+		return
+	}
+	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
+	mu := (*sync.RWMutex)(unsafe.Pointer(lock.UnsafeAddr()))
+	mu.RLock()
+	defer mu.RUnlock()
+	if sock.IsNil() { // the connection is over
+		return
+	}
+	field := sock.Elem().FieldByName("onFrame")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[socket.FrameHandler]() {
+		return
+	}
+	//nolint:gosec // as above
+	handle := (*socket.FrameHandler)(unsafe.Pointer(field.UnsafeAddr()))
+	*handle = wrap(*handle)
 }
 
 // slim gives back what NewClient takes ahead of time for the last 256 messages that a client has sent: 40 KB, a third of

@@ -12,6 +12,9 @@ import (
 // without any event.
 const lingerFor = 200 * time.Millisecond
 
+// handshakeFrames is how many messages whatsmeow sends in a handshake: its hello, and what ends it.
+const handshakeFrames = 2
+
 // unanswered is a WebSocket message that no handshake response can be: one frame with one byte that is no protobuf.
 // whatsmeow waits 20 s for the handshake response whatever happens to the socket or to its context, holding its
 // socket lock; being handed this instead ends the wait at once.
@@ -21,12 +24,14 @@ var unanswered = []byte{0x82, 0x04, 0x00, 0x00, 0x01, 0xff}
 // that is on the wire; it changes when whatsmeow learns of the end:
 //   - the server's end comes lingerFor late, so that whatsmeow has handled every stanza before it;
 //   - an end before the server's first byte breaks whatsmeow's wait for the handshake;
+//   - what follows the handshake waits until we are ready for it (admit);
 //   - our own end waits until whatsmeow's reader has handed everything on (a reader interrupted in between is stuck for
 //     ever), and does not wait for the server's goodbye.
 type link struct {
 	conn  io.ReadWriteCloser
 	onEnd func() // called once, on the reader's goroutine, when whatsmeow is about to learn of the end
 	over  chan struct{}
+	ready chan struct{} // closed by admit
 	idle  chan struct{} // told, while holding, that the reader has come back for more
 
 	// The WebSocket library has one reader and one writer at a time.
@@ -41,10 +46,11 @@ type link struct {
 	holding  bool // we are closing: nothing is handed on any more
 	ended    bool // whatsmeow was told of the end, and takes its socket down by itself
 	muted    bool // nothing is written any more
+	shaken   bool // our part of the handshake is written
 }
 
 func newLink(conn io.ReadWriteCloser, onEnd func()) *link {
-	return &link{conn: conn, onEnd: onEnd, over: make(chan struct{}), idle: make(chan struct{}, 1)}
+	return &link{conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1)}
 }
 
 // Read hands on what the server sent.
@@ -76,6 +82,11 @@ func (l *link) Read(p []byte) (int, error) {
 // Write passes our bytes on. Once our own close frame is out there is nothing to wait for.
 func (l *link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
+	if l.out.data >= handshakeFrames {
+		l.mu.Lock()
+		l.shaken = true
+		l.mu.Unlock()
+	}
 	n, err := len(p), error(nil)
 	if !l.isMuted() {
 		n, err = l.conn.Write(p)
@@ -84,6 +95,23 @@ func (l *link) Write(p []byte) (int, error) {
 		_ = l.finish()
 	}
 	return n, err
+}
+
+// admit lets in what the server sends after the handshake.
+func (l *link) admit() { close(l.ready) }
+
+// gate waits for that.
+func (l *link) gate() {
+	l.mu.Lock()
+	shaken := l.shaken
+	l.mu.Unlock()
+	if !shaken {
+		return
+	}
+	select {
+	case <-l.ready:
+	case <-l.over:
+	}
 }
 
 // mute lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The connection is
@@ -124,6 +152,7 @@ func (l *link) isEnded() bool {
 }
 
 func (l *link) deliver(n int) (int, error) {
+	l.gate()
 	l.mu.Lock()
 	if l.holding {
 		l.mu.Unlock()

@@ -109,6 +109,43 @@ func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
 	}
 }
 
+func TestWhatFollowsTheHandshakeWaitsUntilItIsAdmitted(t *testing.T) {
+	for name, end := range map[string]func(*link){"admitted": (*link).admit, "finished": func(l *link) { _ = l.finish() }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, server, _ := pipeLink(t)
+				hello, stanza := wsFrame(2, []byte("hello"), false), wsFrame(2, []byte("stanza"), false)
+				go func() {
+					_, _ = io.CopyN(io.Discard, server, 15)
+					_, _ = server.Write(hello)
+					_, _ = io.CopyN(io.Discard, server, 15)
+					_, _ = server.Write(stanza)
+				}()
+				buf := make([]byte, 4096)
+				_, _ = l.Write(wsFrame(2, []byte("our hello"), true))
+				if n, err := l.Read(buf); err != nil || !bytes.Equal(buf[:n], hello) {
+					t.Fatalf("read %q, %v", buf[:n], err)
+				}
+				_, _ = l.Write(wsFrame(2, []byte("our finish")[:9], true))
+				var got atomic.Int32
+				go func() {
+					n, _ := l.Read(buf)
+					got.Store(int32(n))
+				}()
+				synctest.Wait()
+				if n := got.Load(); n != 0 {
+					t.Fatalf("%d bytes were handed on at once", n)
+				}
+				end(l)
+				synctest.Wait()
+				if n := got.Load(); int(n) != len(stanza) {
+					t.Errorf("%d bytes were handed on at the end, want %d", n, len(stanza))
+				}
+			})
+		})
+	}
+}
+
 func TestHoldingLetsTheReaderHandOnWhatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, server, ends := pipeLink(t)

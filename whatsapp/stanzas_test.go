@@ -101,11 +101,18 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 	h.noSurprises()
 }
 
-func TestAHandlerThatPanicsEndsItsRunAlone(t *testing.T) {
+func TestAPanicOfWhatsmeowsEndsItsRunAlone(t *testing.T) {
+	for name, variant := range map[string]string{"in a handler": sandbox.VariantStanza, "in its reader": sandbox.VariantTagless} {
+		t.Run(name, func(t *testing.T) { panicEndsOneRun(t, variant) })
+	}
+}
+
+func panicEndsOneRun(t *testing.T, variant string) {
+	t.Helper()
 	h := newHouse(t, sandbox.Config{})
 	own, other, peer := h.phone(), h.phone(), h.phone()
 	l, beside := h.ready("51", own), h.ready("52", other)
-	fault := h.fault(sandbox.Fault{Kind: sandbox.FaultMalformedFrame, Variant: sandbox.VariantStanza, Device: h.bound("51"), Count: 1})
+	fault := h.fault(sandbox.Fault{Kind: sandbox.FaultMalformedFrame, Variant: variant, Device: h.bound("51"), Count: 1})
 	ctx := testContext(t)
 	if _, err := peer.SendText(ctx, own.Number(), "after what nobody can handle"); err != nil {
 		t.Fatal(err)

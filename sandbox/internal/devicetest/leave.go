@@ -56,6 +56,7 @@ func gone(cli *whatsmeow.Client) bool {
 	if cli.IsConnected() {
 		return false
 	}
+	//nolint:staticcheck // marked deprecated to warn of use; there is no other way to send what is never answered
 	err := cli.DangerousInternals().SendNode(context.Background(), waBinary.Node{Tag: "presence"})
 	return errors.Is(err, whatsmeow.ErrNotConnected)
 }
