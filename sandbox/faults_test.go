@@ -31,7 +31,8 @@ func expect(t *testing.T, d *device, from int, want ...string) {
 	t.Helper()
 	var got []string
 	for _, event := range d.seen(from) {
-		if name := describe([]any{event}); !slices.Contains(got, name) {
+		name := describe([]any{event})
+		if !slices.Contains(got, name) && (!late(event) || slices.Contains(want, strings.Trim(name, "[]"))) {
 			got = append(got, name)
 		}
 	}
@@ -43,6 +44,15 @@ func expect(t *testing.T, d *device, from int, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the client told %v, expected %v", got, want)
 	}
+}
+
+// late tells what a client says of a machine that is slow, whatever the server did.
+func late(event any) bool {
+	switch event.(type) {
+	case *events.KeepAliveTimeout, *events.KeepAliveRestored:
+		return true
+	}
+	return false
 }
 
 // away is a linked client that is disconnected and is about to log in.

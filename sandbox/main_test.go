@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait of the tests. Machines that run them may be slow and busy.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 func newServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
 	t.Helper()

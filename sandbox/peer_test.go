@@ -26,19 +26,20 @@ func TestADeviceAsksForOlderMessages(t *testing.T) {
 	known := &types.MessageInfo{ID: ids[7], MessageSource: types.MessageSource{Chat: bruno.LID(), Sender: bruno.LID()}}
 	sent, err := d.cli.SendPeerMessage(ctx, d.cli.BuildHistorySyncRequest(known, 3))
 	must(t, err)
-	got := wait(d, from, func(e *events.HistorySync) bool { return e.Data.GetSyncType() == waHistorySync.HistorySync_ON_DEMAND })
+	answers := func(e *events.HistorySync) bool { return e.Notification.GetPeerDataRequestSessionID() == sent.ID }
+	got := wait(d, from, answers)
 	c := conversationOf(got.Data, bruno.LID())
-	if !slices.Equal(texts(c), []string{"text 6", "text 5", "text 4"}) || got.Notification.GetPeerDataRequestSessionID() != sent.ID {
-		t.Errorf("got %v for %s", texts(c), got.Notification.GetPeerDataRequestSessionID())
+	if !slices.Equal(texts(c), []string{"text 6", "text 5", "text 4"}) || got.Data.GetSyncType() != waHistorySync.HistorySync_ON_DEMAND {
+		t.Errorf("got %v as %s", texts(c), got.Data.GetSyncType())
 	}
 	if c.GetEndOfHistoryTransferType() != waHistorySync.Conversation_COMPLETE_ON_DEMAND_SYNC_BUT_MORE_MSG_REMAIN_ON_PRIMARY {
 		t.Errorf("the end is %s", c.GetEndOfHistoryTransferType())
 	}
 	from = d.mark()
 	known.ID = ids[2]
-	_, err = d.cli.SendPeerMessage(ctx, d.cli.BuildHistorySyncRequest(known, 50))
+	sent, err = d.cli.SendPeerMessage(ctx, d.cli.BuildHistorySyncRequest(known, 50))
 	must(t, err)
-	got = wait(d, from, func(e *events.HistorySync) bool { return e.Data.GetSyncType() == waHistorySync.HistorySync_ON_DEMAND })
+	got = wait(d, from, answers)
 	if c = conversationOf(got.Data, bruno.LID()); !slices.Equal(texts(c), []string{"text 1", "text 0"}) || !c.GetEndOfHistoryTransfer() {
 		t.Errorf("got %v", texts(c))
 	}
@@ -66,10 +67,12 @@ func TestAPartOfTheHistoryThatWasLostIsUploadedAgain(t *testing.T) {
 	}
 	from := d.mark()
 	must(t, d.cli.SendHistorySyncServerErrorReceipt(ctx, first.Info.ID, note.GetMediaKey()))
-	again := wait(d, from, isRecent).Message.GetProtocolMessage().GetHistorySyncNotification()
+	again := wait(d, from, func(e *events.Message) bool {
+		return e.Message.GetProtocolMessage().GetHistorySyncNotification().GetOriginalMessageID() == first.Info.ID
+	}).Message.GetProtocolMessage().GetHistorySyncNotification()
 	part, err := d.cli.DownloadHistorySync(ctx, again, true)
 	must(t, err)
-	if again.GetOriginalMessageID() != first.Info.ID || len(part.GetConversations()[0].GetMessages()) != 2 {
+	if again.GetSyncType() != waE2E.HistorySyncType_RECENT || len(part.GetConversations()[0].GetMessages()) != 2 {
 		t.Errorf("got %v", again)
 	}
 }
