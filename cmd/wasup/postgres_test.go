@@ -28,9 +28,10 @@ func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
 	if err := cluster.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
+	// A receipt on its way that cannot be stored may have ended the client's run before the send was asked for.
 	refused := h.send(1, bruno.Number(), "during")
-	if refused.status < 500 || strings.Contains(string(refused.body), "127.0.0.1") || strings.Contains(string(refused.body), "SQL") {
-		t.Errorf("a send without a database is answered %d: %s", refused.status, refused.body)
+	if err := discreet(refused); err != nil || refused.status < 500 && refused.fields["code"] != "SESSION_NOT_READY" {
+		t.Errorf("a send without a database is answered %d: %s, %v", refused.status, refused.body, err)
 	}
 	// A session that reconnects meanwhile cannot read its device, and must not take that for having none.
 	server.DropTCP(sandbox.Select{})
