@@ -32,7 +32,7 @@ test: ## the tests, quickly; those whose tool is missing are skipped
 	$(GO) test -timeout 20m ./...
 
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
-	WASUP_INTEROP=long $(GO) test -count=1 -v ./sandbox/interop
+	WASUP_INTEROP=long $(GO) test -count=1 -v ./internal/sandbox/interop
 
 # TEST_TOOLS=optional on the command line lets check skip what cannot be tested here.
 check: export TEST_TOOLS := required

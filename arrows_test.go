@@ -4,10 +4,12 @@
 package wasup
 
 import (
+	"flag"
 	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -17,47 +19,110 @@ import (
 	"testing/fstest"
 )
 
+//go:generate go test -count=1 -run ^TestContributingShowsTheMap$ . -update
+
 const module = "wasup"
 
-// A room is a top-level folder with everything below it. Its packages may
-// import each other, and the rooms listed here. A package whose name ends in
-// "test" is there for tests: it may what they may, and only they import it.
+// A room is a folder with everything below it, up to the next room. Its
+// packages may import each other, and the rooms listed here. A package whose
+// name ends in "test" is there for tests: it may what they may, and only they
+// import it.
 type room struct {
+	owns    string   // what it is for, as CONTRIBUTING.md says it
 	imports []string // what the product may import
 	tests   []string // what its tests may import beside that
 }
 
-// everything is cmd's privilege: it wires the others together.
-const everything = "*"
-
+// rooms is the map, by path. An arrow that is not on it fails, and so does one
+// that nobody uses.
 func rooms() map[string]room {
 	return map[string]room{
-		"session":    {},
-		"actors":     {imports: []string{"session"}},
-		"supervisor": {imports: []string{"actors", "session"}, tests: []string{"sandbox", "store", "whatsapp"}},
-		"mend":       {}, // what whatsapp and sandbox both need of Signal
-		"batch":      {}, // what store and whatsapp both do with those who wait
-		"whatsapp":   {imports: []string{"session", "mend", "batch"}, tests: []string{"sandbox", "store", "media", "events", "memory"}},
-		"sandbox":    {imports: []string{"session", "mend"}, tests: []string{"toolbox"}},
-		"outbox":     {imports: []string{"session"}, tests: []string{"store"}},
-		"media":      {imports: []string{"session", "reach"}, tests: []string{"toolbox"}},
-		"reach":      {}, // which addresses strangers may lead to
-		"contacts":   {imports: []string{"session"}},
-		"events":     {imports: []string{"session"}, tests: []string{"store", "media"}},
-		"webhooks":   {imports: []string{"session", "reach"}, tests: []string{"events", "store"}},
-		"store":      {imports: []string{"session", "outbox", "events", "webhooks", "batch"}, tests: []string{"toolbox"}},
-		"httpapi":    {imports: []string{"session"}, tests: []string{"events", "store", "webhooks"}},
-		"metrics":    {imports: []string{"session"}},
-		"configs":    {},
-		"memory":     {},
-		"toolbox":    {}, // what becomes of a test whose tool is missing
-		"cmd":        {imports: []string{everything}},
+		"actors": {
+			owns:    "the session actor: steps the machine, runs effects off its mailbox; `ask.go`, our future",
+			imports: []string{"internal/session"},
+		},
+		"supervisor": {
+			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
+			imports: []string{"actors", "internal/session"},
+			tests:   []string{"internal/sandbox", "internal/store", "internal/whatsapp"},
+		},
+		"httpapi": {
+			owns:    "Fiber: routes, JSON, statuses, QR pictures, the OpenAPI document, event streams, the dashboard",
+			imports: []string{"internal/session"},
+			tests:   []string{"internal/events", "internal/store", "internal/webhooks"},
+		},
+		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
+		"configs": {owns: "every setting: default, sources, validation"},
+		"cmd": {
+			owns: "the binary: flags, signals, exit codes, and the wiring",
+			imports: []string{
+				"configs", "httpapi", "metrics", "supervisor", "internal/contacts", "internal/events", "internal/gctuner",
+				"internal/media/incoming", "internal/media/outgoing", "internal/outbox", "internal/sandbox", "internal/session",
+				"internal/store", "internal/webhooks", "internal/whatsapp",
+			},
+			tests: []string{"internal/testtools"},
+		},
+		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, ports"},
+		"internal/whatsapp": {
+			owns:    "the adapter over whatsmeow: events, pairing, sending, receiving, devices",
+			imports: []string{"internal/session", "internal/signalfix", "internal/groupcommit"},
+			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/events", "internal/gctuner"},
+		},
+		"internal/outbox": {
+			owns:    "outgoing messages: durable, idempotent, in order for each session",
+			imports: []string{"internal/session"},
+			tests:   []string{"internal/store"},
+		},
+		"internal/events": {
+			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
+			imports: []string{"internal/session"},
+			tests:   []string{"internal/store"},
+		},
+		"internal/webhooks": {
+			owns:    "the registry of webhooks, and the delivery of events to them: in order, at least once",
+			imports: []string{"internal/session", "internal/egress"},
+			tests:   []string{"internal/events", "internal/store"},
+		},
+		"internal/media/outgoing": {
+			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
+			imports: []string{"internal/session", "internal/egress"},
+			tests:   []string{"internal/testtools"},
+		},
+		"internal/media/incoming": {
+			owns:    "which files of incoming messages are fetched, when, and how long they are kept",
+			imports: []string{"internal/session"},
+			tests:   []string{"internal/events", "internal/media/outgoing", "internal/store"},
+		},
+		"internal/contacts": {
+			owns:    "which phone numbers have an account: remembers answers and paces questions",
+			imports: []string{"internal/session"},
+		},
+		"internal/store": {
+			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file a table; `storetest` is the conformance suite",
+			imports: []string{
+				"internal/session", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
+			},
+			tests: []string{"internal/testtools"},
+		},
+		"internal/sandbox": {
+			owns:    "a WhatsApp server with virtual phones and faults, on the real wire protocol",
+			imports: []string{"internal/signalfix"},
+			tests:   []string{"internal/testtools"},
+		},
+		"internal/groupcommit": {owns: "a queue whose entries are done together by one goroutine"},
+		"internal/signalfix":   {owns: "undoes what libsignal does to a Signal session that did not decrypt a message"},
+		"internal/egress":      {owns: "which addresses may be reached for strangers"},
+		"internal/gctuner":     {owns: "how much garbage the process lets gather before it is collected"},
+		"internal/testtools":   {owns: "what becomes of a test whose tool is missing"},
 		// The root has no product code; its tests hold rooms against each other.
-		".": {tests: []string{everything}},
+		".": {tests: []string{"configs"}},
 	}
 }
 
-// An owner is the room, or a part of it, that may import a dependency.
+// everyone may import a dependency that this stands for.
+const everyone = "*"
+
+// Owners are the rooms that may import a dependency.
 type owners struct {
 	product []string
 	tests   []string
@@ -67,53 +132,44 @@ type owners struct {
 // first where one is within another. A module that is not listed fails: a new
 // dependency is a decision.
 func dependencies() map[string]owners {
-	sql := owners{product: []string{"store"}, tests: []string{"whatsapp", "sandbox", "supervisor", "outbox", "events", "cmd"}}
-	sqlTypes := owners{product: []string{"store", "whatsapp"}, tests: []string{"sandbox", "supervisor", "cmd"}}
-	sqlErrors := owners{product: []string{"store", "whatsapp"}, tests: sql.tests}
-	protocol := owners{product: []string{"whatsapp", "sandbox"}, tests: []string{"supervisor", "cmd", "."}}
-	library := owners{product: []string{"whatsapp"}, tests: []string{"sandbox", "supervisor", "cmd", "."}}
+	const store, whatsapp, sandbox = "internal/store", "internal/whatsapp", "internal/sandbox"
 	fiber := owners{product: []string{"httpapi"}}
-	testOnly := owners{tests: []string{everything}}
+	testOnly := owners{tests: []string{everyone}}
 	return map[string]owners{
-		"modernc.org/sqlite":    sql,
-		"github.com/jackc/pgx":  sql,
-		"go.mau.fi/util/dbutil": sqlTypes,  // whatsapp hands it on to whatsmeow's sqlstore,
-		"database/sql":          sqlErrors, // and must tell a failing database from a missing device
-		"go.mau.fi/util":        {product: []string{"whatsapp", "store"}},
-		"github.com/rs/zerolog": {product: []string{"store", "whatsapp"}}, // dbutil logs through it
-		"go.mau.fi/whatsmeow":   library,
-		"go.mau.fi/libsignal":   {product: []string{"sandbox", "whatsapp", "mend"}},
+		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "cmd"}},
+		"github.com/jackc/pgx":  {product: []string{store}},
+		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"cmd"}},          // whatsapp hands it on to whatsmeow's sqlstore,
+		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "cmd"}}, // and must tell a failing database from a missing device
+		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "cmd", "."}},
+		"go.mau.fi/libsignal":   {product: []string{sandbox, whatsapp, "internal/signalfix"}},
 
-		"go.mau.fi/whatsmeow/binary": protocol,
-		"go.mau.fi/whatsmeow/proto":  protocol,
-		"go.mau.fi/whatsmeow/types":  protocol,
-		"go.mau.fi/whatsmeow/util":   protocol,
-		"go.mau.fi/whatsmeow/socket": protocol,
-		"google.golang.org/protobuf": protocol,
+		"go.mau.fi/whatsmeow/binary": {product: []string{whatsapp, sandbox}},
+		"go.mau.fi/whatsmeow/proto":  {product: []string{whatsapp, sandbox}},
+		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "cmd"}},
+		"go.mau.fi/whatsmeow/util":   {product: []string{whatsapp, sandbox}},
+		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},
+		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"cmd"}},
 
 		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
 		"github.com/gofiber/fiber":            fiber,
 		"github.com/valyala/fasthttp":         fiber,
 		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
-		"github.com/coder/websocket":          {product: []string{"sandbox", "httpapi"}, tests: []string{"cmd"}},
+		"github.com/coder/websocket":          {product: []string{sandbox, "httpapi"}},
 		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
-		"github.com/prometheus/client_model":  {product: []string{"metrics"}},
 		"github.com/spf13/cobra":              {product: []string{"cmd"}},
-		"github.com/spf13/pflag":              {product: []string{"cmd"}},
-		"go.yaml.in/yaml":                     {product: []string{"configs", "sandbox"}, tests: []string{"httpapi", "cmd", "."}},
-		"github.com/skip2/go-qrcode":          {tests: []string{"sandbox", "httpapi"}}, // an encoder that is not ours
-		"github.com/makiuchi-d/gozxing":       {product: []string{"sandbox", "httpapi"}, tests: []string{"cmd"}},
-		"golang.org/x/crypto":                 {product: []string{"sandbox", "httpapi", "store"}, tests: []string{"whatsapp"}},
-		"golang.org/x/net":                    {product: []string{"whatsapp"}}, // SOCKS5
-		"golang.org/x/sync":                   {product: []string{everything}, tests: []string{everything}},
-		"golang.org/x/image":                  {product: []string{"media"}}, // pictures, for thumbnails
-		"github.com/hashicorp/golang-lru":     {product: []string{"whatsapp", "contacts"}},
-		"golang.org/x/time":                   {product: []string{"contacts"}}, // rates
-		"github.com/gabriel-vasile/mimetype":  {product: []string{"media", "whatsapp"}},
+		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
+		"github.com/skip2/go-qrcode":          {tests: []string{sandbox, "httpapi"}}, // an encoder that is not ours
+		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi"}, tests: []string{"cmd"}},
+		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
+		"golang.org/x/sync":                   {product: []string{everyone}},
+		"golang.org/x/image":                  {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
+		"github.com/hashicorp/golang-lru":     {product: []string{whatsapp, "internal/contacts"}},
+		"golang.org/x/time":                   {product: []string{"internal/contacts"}}, // rates
+		"github.com/gabriel-vasile/mimetype":  {product: []string{"internal/media/outgoing", whatsapp}},
 		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
-		"github.com/standard-webhooks":        {product: []string{"webhooks"}, tests: []string{"cmd"}},
-		"code.dny.dev/ssrf":                   {product: []string{"reach"}}, // which networks are private or special
+		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"cmd"}},
+		"code.dny.dev/ssrf":                   {product: []string{"internal/egress"}}, // which networks are private or special
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
 	}
@@ -122,7 +178,7 @@ func dependencies() map[string]owners {
 // source is one parsed file and what it imports.
 type source struct {
 	file    string
-	room    string
+	room    string // "" where the file is in none
 	test    bool
 	imports []string
 }
@@ -152,10 +208,7 @@ func sources(tree fs.FS) ([]source, error) {
 		if err != nil {
 			return err
 		}
-		s := source{file: name, room: ".", test: strings.HasSuffix(name, "_test.go") || forTests(path.Dir(name))}
-		if first, _, below := strings.Cut(name, "/"); below {
-			s.room = first
-		}
+		s := source{file: name, room: roomOf(path.Dir(name)), test: strings.HasSuffix(name, "_test.go") || forTests(path.Dir(name))}
 		for _, spec := range file.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
@@ -169,22 +222,48 @@ func sources(tree fs.FS) ([]source, error) {
 	return all, err
 }
 
-// forTests tells packages like store/pgtest from the product's.
+// roomOf is the room that a folder lies in: the nearest one on the map, at or
+// above it. The root is a room of its own, and holds no other.
+func roomOf(folder string) string {
+	if folder == "." {
+		return "."
+	}
+	return nearest(folder, rooms())
+}
+
+// nearest is the longest key that a path is, or lies within; "" for none.
+func nearest[V any](p string, known map[string]V) string {
+	for ; p != "." && p != "/"; p = path.Dir(p) {
+		if _, listed := known[p]; listed {
+			return p
+		}
+	}
+	return ""
+}
+
+// forTests tells packages like internal/store/pgtest from the product's.
 func forTests(pkg string) bool {
 	return strings.HasSuffix(path.Base(pkg), "test")
+}
+
+// ours is the folder of a package of this module.
+func ours(imported string) (folder string, ok bool) {
+	if imported == module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, module+"/")
 }
 
 // broken lists what each file may not import.
 func broken(all []source) []string {
 	var found []string
 	for _, s := range all {
-		from, listed := rooms()[s.room]
-		if !listed {
-			found = append(found, fmt.Sprintf("%s: the room %q is not listed in arrows_test.go", s.file, s.room))
+		if s.room == "" {
+			found = append(found, fmt.Sprintf("%s: %q is in no room of arrows_test.go", s.file, path.Dir(s.file)))
 			continue
 		}
 		for _, imported := range s.imports {
-			if problem := from.refuses(s, imported); problem != "" {
+			if problem := s.refuses(imported); problem != "" {
 				found = append(found, s.file+": "+problem)
 			}
 		}
@@ -192,53 +271,111 @@ func broken(all []source) []string {
 	return found
 }
 
-func (r room) refuses(s source, imported string) string {
-	allowed, heavy := r.imports, dependency(imported)
-	if s.test {
-		allowed = slices.Concat(allowed, r.tests)
-	}
-	switch {
-	case imported == module || strings.HasPrefix(imported, module+"/"):
-		if forTests(imported) && !s.test {
+func (s source) refuses(imported string) string {
+	if folder, ok := ours(imported); ok {
+		from, to := rooms()[s.room], roomOf(folder)
+		switch {
+		case forTests(folder) && !s.test:
 			return imported + " is for tests"
-		}
-		to, _, _ := strings.Cut(strings.TrimPrefix(imported, module+"/"), "/")
-		if to == s.room || slices.Contains(allowed, to) {
-			return ""
-		}
-		// Even cmd's privilege does not make cmd importable.
-		if slices.Contains(allowed, everything) && to != "cmd" {
+		case to == s.room, slices.Contains(from.imports, to), s.test && slices.Contains(from.tests, to):
 			return ""
 		}
 		return fmt.Sprintf("%s may not import %s", s.room, imported)
-	case heavy != "":
-		owner := dependencies()[heavy]
-		may := owner.product
-		if s.test {
-			may = slices.Concat(may, owner.tests)
-		}
-		if slices.Contains(may, s.room) || slices.Contains(may, everything) {
-			return ""
-		}
-		of := "belongs to " + strings.Join(owner.product, " and ")
-		if len(owner.product) == 0 {
-			of = "is for tests"
-		}
-		return fmt.Sprintf("%s may not import %s, which %s", s.room, imported, of)
-	case strings.Contains(strings.Split(imported, "/")[0], "."):
-		return imported + " has no owner in arrows_test.go"
 	}
-	return ""
+	heavy := nearest(imported, dependencies())
+	if heavy == "" {
+		if strings.Contains(strings.Split(imported, "/")[0], ".") {
+			return imported + " has no owner in arrows_test.go"
+		}
+		return "" // the standard library
+	}
+	owner := dependencies()[heavy]
+	if owner.has(s.room, s.test) {
+		return ""
+	}
+	of := "belongs to " + strings.Join(owner.product, " and ")
+	if len(owner.product) == 0 {
+		of = "is for tests"
+	}
+	return fmt.Sprintf("%s may not import %s, which %s", s.room, imported, of)
 }
 
-// dependency is the longest listed path that an import lies within.
-func dependency(imported string) string {
-	for p := imported; p != "."; p = path.Dir(p) {
-		if _, listed := dependencies()[p]; listed {
-			return p
+func (o owners) has(room string, test bool) bool {
+	may := o.product
+	if test {
+		may = slices.Concat(may, o.tests)
+	}
+	return slices.Contains(may, room) || slices.Contains(may, everyone)
+}
+
+// unused lists the rooms, arrows and owners on the map that no file stands for:
+// what nobody needs is not allowed.
+func unused(all []source) []string {
+	type use struct {
+		room, of string
+		test     bool
+	}
+	used, lived := map[use]bool{}, map[string]bool{}
+	for _, s := range all {
+		lived[s.room] = true
+		for _, imported := range s.imports {
+			if folder, ok := ours(imported); ok {
+				used[use{s.room, roomOf(folder), s.test}] = true
+			} else if heavy := nearest(imported, dependencies()); heavy != "" {
+				used[use{s.room, heavy, s.test}] = true
+				used[use{everyone, heavy, s.test}] = true
+			}
 		}
 	}
-	return ""
+	var found []string
+	check := func(what string, product, tests []string, is func(entry string, test bool) use) {
+		for _, entry := range product {
+			if !used[is(entry, false)] {
+				found = append(found, fmt.Sprintf(what, entry)+": the product does not need it")
+			}
+		}
+		for _, entry := range tests {
+			switch {
+			case entry != everyone && slices.Contains(product, entry):
+				found = append(found, fmt.Sprintf(what, entry)+": listed twice")
+			case !used[is(entry, true)]:
+				found = append(found, fmt.Sprintf(what, entry)+": no test needs it")
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(rooms())) {
+		if !lived[name] {
+			found = append(found, name+": a room without code")
+		}
+		r := rooms()[name]
+		check(name+" -> %s", r.imports, r.tests, func(to string, test bool) use { return use{name, to, test} })
+	}
+	for _, heavy := range slices.Sorted(maps.Keys(dependencies())) {
+		o := dependencies()[heavy]
+		check("%s -> "+heavy, o.product, o.tests, func(room string, test bool) use { return use{room, heavy, test} })
+	}
+	return found
+}
+
+// table renders the map for CONTRIBUTING.md: the six rooms on top, then the
+// others, in the order of their paths.
+func table() string {
+	names := slices.Sorted(maps.Keys(rooms()))
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(a, "internal/") - strings.Count(b, "internal/") })
+	var b strings.Builder
+	b.WriteString("| Room | Owns | May import |\n| --- | --- | --- |\n")
+	for _, name := range names {
+		r := rooms()[name]
+		if name == "." {
+			continue
+		}
+		may := "nothing of ours"
+		if len(r.imports) > 0 {
+			may = "`" + strings.Join(slices.Sorted(slices.Values(r.imports)), "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, r.owns, may)
+	}
+	return b.String()
 }
 
 func TestEveryArrowBetweenRoomsIsOnTheMap(t *testing.T) {
@@ -249,8 +386,51 @@ func TestEveryArrowBetweenRoomsIsOnTheMap(t *testing.T) {
 	if len(all) < 10 {
 		t.Fatalf("only %d sources found; is this the root of the repository?", len(all))
 	}
-	for _, problem := range broken(all) {
+	for _, problem := range slices.Concat(broken(all), unused(all)) {
 		t.Error(problem)
+	}
+}
+
+var update = flag.Bool("update", false, "write the generated table anew")
+
+func TestContributingShowsTheMap(t *testing.T) {
+	const file, begin, end = "CONTRIBUTING.md", "<!-- rooms: generated from arrows_test.go by `go generate .` -->\n", "<!-- rooms end -->\n"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s has no place for the table: expected it between %q and %q", file, begin, end)
+	}
+	want := before + begin + "\n" + table() + "\n" + end + after
+	switch {
+	case want == string(text):
+	case !*update:
+		t.Fatalf("%s does not show the map of arrows_test.go: run `go generate .`", file)
+	default:
+		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheMapHasNoArrowThatNobodyUses(t *testing.T) {
+	lone := source{file: "actors/a.go", room: "actors", imports: []string{"github.com/asynkron/protoactor-go/actor"}}
+	found := unused([]source{lone})
+	for _, want := range []string{
+		"actors -> internal/session: the product does not need it",
+		"supervisor -> internal/store: no test needs it",
+		"supervisor: a room without code",
+		"supervisor -> github.com/asynkron/protoactor-go: the product does not need it",
+	} {
+		if !slices.Contains(found, want) {
+			t.Errorf("not found: %s", want)
+		}
+	}
+	if slices.Contains(found, "actors -> github.com/asynkron/protoactor-go: the product does not need it") || slices.Contains(found, "actors: a room without code") {
+		t.Error("found what is used")
 	}
 }
 
@@ -267,34 +447,36 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 		imports []string
 		want    string
 	}{
-		"session uses the standard library":   {"session/a.go", []string{"time", "wasup/session"}, ""},
-		"session uses nothing else":           {"session/a.go", []string{"golang.org/x/text/width"}, "session/a.go: golang.org/x/text/width has no owner in arrows_test.go"},
-		"session tests have their tools":      {"session/a_test.go", []string{"pgregory.net/rapid", "go.uber.org/goleak"}, ""},
+		"session uses the standard library":   {"internal/session/a.go", []string{"time", "wasup/internal/session"}, ""},
+		"session uses nothing else":           {"internal/session/a.go", []string{"golang.org/x/text/width"}, "internal/session/a.go: golang.org/x/text/width has no owner in arrows_test.go"},
+		"session tests have their tools":      {"internal/session/a_test.go", []string{"pgregory.net/rapid", "go.uber.org/goleak"}, ""},
 		"tools of tests stay in tests":        {"actors/a.go", []string{"pgregory.net/rapid"}, "actors/a.go: actors may not import pgregory.net/rapid, which is for tests"},
-		"actors know no store":                {"actors/a.go", []string{"wasup/store"}, "actors/a.go: actors may not import wasup/store"},
+		"actors know no store":                {"actors/a.go", []string{"wasup/internal/store"}, "actors/a.go: actors may not import wasup/internal/store"},
 		"actors know no metrics, nor tests":   {"actors/a_test.go", []string{"wasup/metrics"}, "actors/a_test.go: actors may not import wasup/metrics"},
 		"httpapi knows no actors":             {"httpapi/a.go", []string{"wasup/actors"}, "httpapi/a.go: httpapi may not import wasup/actors"},
 		"httpapi knows no protoactor":         {"httpapi/a.go", []string{"github.com/asynkron/protoactor-go/actor"}, "httpapi/a.go: httpapi may not import github.com/asynkron/protoactor-go/actor, which belongs to actors and supervisor"},
 		"httpapi owns Fiber":                  {"httpapi/v1/a.go", []string{"github.com/gofiber/fiber/v2/middleware/recover"}, ""},
 		"cmd has no Fiber":                    {"cmd/wasup/a.go", []string{"github.com/gofiber/fiber/v2"}, "cmd/wasup/a.go: cmd may not import github.com/gofiber/fiber/v2, which belongs to httpapi"},
-		"cmd imports every room":              {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/sandbox/admin"}, ""},
+		"cmd wires":                           {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/internal/sandbox/admin"}, ""},
 		"nobody imports cmd":                  {"supervisor/a_test.go", []string{"wasup/cmd/wasup"}, "supervisor/a_test.go: supervisor may not import wasup/cmd/wasup"},
 		"not even the root":                   {"a_test.go", []string{"wasup/cmd/wasup"}, "a_test.go: . may not import wasup/cmd/wasup"},
 		"only cmd reads configs":              {"metrics/a.go", []string{"wasup/configs"}, "metrics/a.go: metrics may not import wasup/configs"},
-		"the sandbox is not the adapter":      {"sandbox/a.go", []string{"wasup/whatsapp"}, "sandbox/a.go: sandbox may not import wasup/whatsapp"},
-		"the sandbox speaks the protocol":     {"sandbox/internal/wire/a.go", []string{"go.mau.fi/whatsmeow/binary", "go.mau.fi/whatsmeow/proto/waE2E", "wasup/sandbox"}, ""},
-		"the sandbox is no client":            {"sandbox/a.go", []string{"go.mau.fi/whatsmeow"}, "sandbox/a.go: sandbox may not import go.mau.fi/whatsmeow, which belongs to whatsapp"},
-		"the sandbox is tested with a client": {"sandbox/a_test.go", []string{"go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store/sqlstore"}, ""},
-		"sqlstore is the adapter's":           {"store/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore"}, "store/a.go: store may not import go.mau.fi/whatsmeow/store/sqlstore, which belongs to whatsapp"},
-		"SQL is the store's":                  {"outbox/a.go", []string{"database/sql/driver"}, "outbox/a.go: outbox may not import database/sql/driver, which belongs to store and whatsapp"},
-		"the adapter hands a database on":     {"whatsapp/a.go", []string{"go.mau.fi/util/dbutil"}, ""},
-		"the adapter has no driver":           {"whatsapp/a.go", []string{"database/sql", "modernc.org/sqlite"}, "whatsapp/a.go: whatsapp may not import modernc.org/sqlite, which belongs to store"},
-		"a test package is for tests":         {"store/a.go", []string{"wasup/store/pgtest"}, "store/a.go: wasup/store/pgtest is for tests"},
-		"and may what they may":               {"sandbox/internal/devicetest/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore", "modernc.org/sqlite"}, ""},
-		"an unlisted room":                    {"util/a.go", nil, `util/a.go: the room "util" is not listed in arrows_test.go`},
-		"code at the root":                    {"a.go", []string{"wasup/session"}, "a.go: . may not import wasup/session"},
-		"a build tag hides nothing":           {"session/a_windows.go", []string{"wasup/store"}, "session/a_windows.go: session may not import wasup/store"},
-		"test data is not ours":               {"session/testdata/a.go", []string{"wasup/store"}, ""},
+		"the sandbox is not the adapter":      {"internal/sandbox/a.go", []string{"wasup/internal/whatsapp"}, "internal/sandbox/a.go: internal/sandbox may not import wasup/internal/whatsapp"},
+		"the sandbox speaks the protocol":     {"internal/sandbox/wire/a.go", []string{"go.mau.fi/whatsmeow/binary", "go.mau.fi/whatsmeow/proto/waE2E", "wasup/internal/sandbox"}, ""},
+		"the sandbox is no client":            {"internal/sandbox/a.go", []string{"go.mau.fi/whatsmeow"}, "internal/sandbox/a.go: internal/sandbox may not import go.mau.fi/whatsmeow, which belongs to internal/whatsapp"},
+		"the sandbox is tested with a client": {"internal/sandbox/a_test.go", []string{"go.mau.fi/whatsmeow", "go.mau.fi/whatsmeow/store/sqlstore"}, ""},
+		"sqlstore is the adapter's":           {"internal/store/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore"}, "internal/store/a.go: internal/store may not import go.mau.fi/whatsmeow/store/sqlstore, which belongs to internal/whatsapp"},
+		"SQL is the store's":                  {"internal/outbox/a.go", []string{"database/sql/driver"}, "internal/outbox/a.go: internal/outbox may not import database/sql/driver, which belongs to internal/store and internal/whatsapp"},
+		"the adapter hands a database on":     {"internal/whatsapp/a.go", []string{"go.mau.fi/util/dbutil"}, ""},
+		"the adapter has no driver":           {"internal/whatsapp/a.go", []string{"database/sql", "modernc.org/sqlite"}, "internal/whatsapp/a.go: internal/whatsapp may not import modernc.org/sqlite, which belongs to internal/store"},
+		"a room within a folder is its own":   {"internal/media/outgoing/a.go", []string{"wasup/internal/media/incoming"}, "internal/media/outgoing/a.go: internal/media/outgoing may not import wasup/internal/media/incoming"},
+		"a test package is for tests":         {"internal/store/a.go", []string{"wasup/internal/store/pgtest"}, "internal/store/a.go: wasup/internal/store/pgtest is for tests"},
+		"and may what they may":               {"internal/sandbox/devicetest/a.go", []string{"go.mau.fi/whatsmeow/store/sqlstore", "modernc.org/sqlite"}, ""},
+		"an unlisted room":                    {"util/a.go", nil, `util/a.go: "util" is in no room of arrows_test.go`},
+		"an unlisted room below internal":     {"internal/util/a.go", nil, `internal/util/a.go: "internal/util" is in no room of arrows_test.go`},
+		"code at the root":                    {"a.go", []string{"wasup/internal/session"}, "a.go: . may not import wasup/internal/session"},
+		"a build tag hides nothing":           {"internal/session/a_windows.go", []string{"wasup/internal/store"}, "internal/session/a_windows.go: internal/session may not import wasup/internal/store"},
+		"test data is not ours":               {"internal/session/testdata/a.go", []string{"wasup/internal/store"}, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

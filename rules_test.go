@@ -73,10 +73,10 @@ func TestTestsSleepOnlyInSynctest(t *testing.T) {
 	}
 	const body = "func f() { time.Sleep(1) }\n"
 	found, err = sleepers(fstest.MapFS{
-		"session/real_test.go": {Data: []byte("package p\nimport \"time\"\n" + body)},
-		"session/fake_test.go": {Data: []byte("package p\nimport (\n\"time\"\n\"testing/synctest\"\n)\n" + body)},
+		"internal/session/real_test.go": {Data: []byte("package p\nimport \"time\"\n" + body)},
+		"internal/session/fake_test.go": {Data: []byte("package p\nimport (\n\"time\"\n\"testing/synctest\"\n)\n" + body)},
 	})
-	if err != nil || len(found) != 1 || found[0] != "session/real_test.go" {
+	if err != nil || len(found) != 1 || found[0] != "internal/session/real_test.go" {
 		t.Fatalf("found %v, %v", found, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Core is what of a session survives its restarts. The supervisor makes it and hands it to each incarnation of the

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 const (

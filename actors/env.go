@@ -9,7 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Records is where the observed half of a session is kept.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Tell steps the machine with an input from people or from the supervisor. The answer is a Told.

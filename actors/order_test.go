@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // quiet is every port of a session that does nothing.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // saveRetry is the pause after a write that failed.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // lane is the session's line of outgoing messages: first in, first out, one unacknowledged at a time.

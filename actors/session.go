@@ -10,7 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Session is one incarnation of the actor of one WhatsApp client. A restart makes a new one around the same Core.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // waiter is a caller that waits for a code. A waiter is a standing ask: if the session comes to rest while it waits,

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // One code drawn from nothing: the part of GET /qr-code that only its first caller pays.

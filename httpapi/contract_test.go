@@ -16,7 +16,7 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	zxing "github.com/makiuchi-d/gozxing/qrcode"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // decodePNG reads a QR with a decoder that shares nothing with the one that drew it.

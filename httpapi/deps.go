@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Sessions is what the routes ask of the supervised sessions. Every method is safe for concurrent use.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Messages is the outbox. Every method is safe for concurrent use; errors carry a session.Code, and a message that the

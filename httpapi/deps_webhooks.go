@@ -3,7 +3,7 @@ package httpapi
 import (
 	"context"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Webhooks is the registry of webhooks. Every method is safe for concurrent use; errors carry a session.Code, and a

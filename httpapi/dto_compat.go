@@ -1,6 +1,6 @@
 package httpapi
 
-import "wasup/session"
+import "wasup/internal/session"
 
 // The JSON of the compatibility routes. The order of the fields is the contract's, so that answers compare as text.
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1MessageNew is a message to send: to, and what its kind needs.

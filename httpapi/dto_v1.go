@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The JSON of /v1. Tags beside json are what the OpenAPI document says and what requests are checked against. A field

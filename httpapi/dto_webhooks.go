@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The JSON of webhooks.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // dataOf is what the data of a type is read into.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // scriptedMessages answers in the place of the outbox, the files on disk and WhatsApp.

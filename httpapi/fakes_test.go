@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"wasup/events"
-	"wasup/session"
-	"wasup/store"
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
 )
 
 // testCode has the form and the length of the codes that WhatsApp's client library issues.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The wire's error codes, as callers of the Node service know them, and those that it never had.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // What a reader copies must work.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // hubStatuses is the hub's word for a state.

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestPositiveIntegersAreDigitsOnly(t *testing.T) {

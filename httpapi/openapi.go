@@ -15,7 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 //go:generate go run wasup/httpapi/gendoc -out ../docs

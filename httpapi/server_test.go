@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestATakenPortIsOneClearError(t *testing.T) {

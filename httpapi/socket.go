@@ -16,7 +16,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The frames that only a WebSocket has: an event stream says the same with its own fields.

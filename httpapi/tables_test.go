@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestEverySessionCodeHasARule(t *testing.T) {

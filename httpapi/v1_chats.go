@@ -8,7 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // chatOf is the chat in the path.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // kind is what the message is: what it says, or what its other fields mean.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestWhatOthersWroteIsNotChanged(t *testing.T) {

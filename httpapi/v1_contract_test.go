@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // full is a status in which every field says something.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"wasup/events"
-	"wasup/session"
+	"wasup/internal/events"
+	"wasup/internal/session"
 )
 
 // listening is one open event stream.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Describe writes what an event of a session's state says: the data of session.state, session.qr and session.removed.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1PairingCodeFor is POST /v1/sessions/{id}/pairing-code.

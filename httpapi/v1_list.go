@@ -5,7 +5,7 @@ import (
 	"sort"
 	"strings"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The size of a page.

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestTheFileOfAMessageIsServedAsWhatItIs(t *testing.T) {

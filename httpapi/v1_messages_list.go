@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1ListMessages is GET /v1/sessions/{id}/messages.

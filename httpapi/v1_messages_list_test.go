@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // keeping is an outbox that has one message, delivered, and refuses verbs as asked.

@@ -1,6 +1,6 @@
 package httpapi
 
-import "wasup/session"
+import "wasup/internal/session"
 
 func (s *Server) v1MessageOf(m *session.Message) v1Message {
 	out := v1Message{

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 const testMessageID = "3EB0C767D097B7C7C030"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1GetQR is GET /v1/sessions/{id}/qr: it waits for the first outcome, whatever it is, and never answers an empty 200.

@@ -3,7 +3,7 @@ package httpapi
 import (
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // stamp is a time as /v1 writes it: UTC, to the millisecond.

@@ -18,7 +18,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // fleet is a hundred sessions of different kinds.

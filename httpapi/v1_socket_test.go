@@ -11,8 +11,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"wasup/events"
-	"wasup/session"
+	"wasup/internal/events"
+	"wasup/internal/session"
 )
 
 // talking is one open WebSocket.

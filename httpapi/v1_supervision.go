@@ -3,7 +3,7 @@ package httpapi
 import (
 	"context"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1Tree is GET /v1/supervision.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // v1UploadFile is POST /v1/media: the body is the file, or a form with the part file.

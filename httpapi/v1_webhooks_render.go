@@ -3,7 +3,7 @@ package httpapi
 import (
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // shownHeader stands for the value of a webhook's header, which may be a credential.

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"wasup/events"
-	"wasup/session"
-	"wasup/store"
-	"wasup/webhooks"
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/webhooks"
 )
 
 // hooked are real webhooks, on a database that is made when the first test asks for it.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // logged counts what the durable log of events does.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // outcomeAcked is the outcome of a send that WhatsApp's server acknowledged.

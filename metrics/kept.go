@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // KeptMedia is what is kept of the files of incoming messages.

@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/metrics.md")

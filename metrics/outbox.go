@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Backlog is what waits to be sent.

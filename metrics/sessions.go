@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // sessions counts sessions by what each of them is in now. It keeps the

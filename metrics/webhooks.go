@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Webhooks is what is known of the deliveries at this moment.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

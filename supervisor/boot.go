@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // boot counts the sessions that come back when the process starts.

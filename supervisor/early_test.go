@@ -5,7 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // opening makes runs post their first code while they are still opening, as whatsmeow's handler may, and holds them there.

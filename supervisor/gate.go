@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // refreshTimeout bounds one look at which version WhatsApp wants.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it

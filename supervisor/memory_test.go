@@ -24,12 +24,12 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"wasup/sandbox"
-	"wasup/sandbox/admin"
-	"wasup/session"
-	sessionstore "wasup/store"
+	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/admin"
+	"wasup/internal/session"
+	sessionstore "wasup/internal/store"
+	"wasup/internal/whatsapp"
 	"wasup/supervisor"
-	"wasup/whatsapp"
 )
 
 // childEnv makes the test binary a sandbox, so that a benchmark of memory measures one side of the connections only.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // fetchBound is how long a file may take to come from WhatsApp: 2 GB at 4 MB a second.

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // marking marks messages as read in the background.

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
-	"wasup/session"
-	sessionstore "wasup/store"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	sessionstore "wasup/internal/store"
+	"wasup/internal/whatsapp"
 	"wasup/supervisor"
-	"wasup/whatsapp"
 )
 
 // testAuthority is the one root that whatsmeow can know in this process.

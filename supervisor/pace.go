@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // paceBound is how long one client run may hold its place while it connects. One that hangs then connects beside the

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

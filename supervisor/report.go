@@ -3,7 +3,7 @@ package supervisor
 import (
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Supervision is what the supervisor knows of one session's failures.

@@ -9,7 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // entry is one session in the registry. Readers use core.Status and report; the rest is the root actor's.

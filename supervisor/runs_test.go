@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // The dialer checks in every test that no session has two runs open at a time, that each client is closed once and

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestAStateThatCannotBeStoredIsTriedAgainAndFailsNothing(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Create makes a session, and starts it if start says so. CodeExists where there is one with this id.

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 func TestAStopClosesEveryClientAndAnswersEveryWaiter(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"wasup/actors"
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // Store is the part of the database that the supervisor needs.

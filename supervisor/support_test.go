@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"wasup/session"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // wishes keeps in one order what people want of a session: the order in which it is stored. Without it, of a start and

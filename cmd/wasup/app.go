@@ -13,18 +13,18 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/contacts"
-	"wasup/events"
-	"wasup/events/kept"
 	"wasup/httpapi"
-	"wasup/media"
+	"wasup/internal/contacts"
+	"wasup/internal/events"
+	"wasup/internal/media/incoming"
+	"wasup/internal/media/outgoing"
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/webhooks"
+	"wasup/internal/whatsapp"
 	"wasup/metrics"
-	"wasup/outbox"
-	"wasup/session"
-	"wasup/store"
 	"wasup/supervisor"
-	"wasup/webhooks"
-	"wasup/whatsapp"
 )
 
 // App is a running wasup: the only place where the rooms are wired together.
@@ -38,7 +38,7 @@ type App struct {
 	feed     *events.Feed
 	webhooks *webhooks.Webhooks
 	box      atomic.Pointer[outbox.Outbox]
-	keeper   atomic.Pointer[kept.Keeper]
+	keeper   atomic.Pointer[incoming.Keeper]
 	http     *httpapi.Server
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
@@ -49,7 +49,7 @@ type App struct {
 type seams struct {
 	dialer   func(session.Dialer) session.Dialer
 	observer func(supervisor.Observer) supervisor.Observer
-	keeping  func(*kept.Options)
+	keeping  func(*incoming.Options)
 	opened   func(*store.Store)
 }
 
@@ -136,7 +136,7 @@ func (a *App) start(ctx context.Context) error {
 }
 
 // serve makes what answers HTTP, which needs everything else.
-func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *media.Spool) error {
+func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *outgoing.Spool) error {
 	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 const (

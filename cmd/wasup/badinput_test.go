@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.T) {

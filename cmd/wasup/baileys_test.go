@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
-	"wasup/toolbox"
+	"wasup/internal/sandbox"
+	"wasup/internal/testtools"
 )
 
 // interopFolder has a WhatsApp client that is none of ours: its package comment says what it needs and why.
-const interopFolder = "../../sandbox/interop"
+const interopFolder = "../../internal/sandbox/interop"
 
 // baileys is that client, driven by lines of JSON as its script says.
 type baileys struct {
@@ -43,12 +43,12 @@ func startBaileys(t *testing.T, ca string) *baileys {
 	sum := sha256.Sum256(lock)
 	have, _ := os.ReadFile(filepath.Join(interopFolder, "node_modules", ".installed-from"))
 	if string(have) != hex.EncodeToString(sum[:]) {
-		toolbox.Missing(t, "the npm packages of sandbox/interop, as package-lock.json has them")
+		testtools.Missing(t, "the npm packages of sandbox/interop, as package-lock.json has them")
 	}
 	node := filepath.Join("node_modules", ".bin", "node") // there where the machine's own is too old
 	if _, err := os.Stat(filepath.Join(interopFolder, node)); err != nil {
 		if node, err = exec.LookPath("node"); err != nil {
-			toolbox.Missing(t, "Node")
+			testtools.Missing(t, "Node")
 		}
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), node, "client.mjs")

@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // many is how many sessions the benchmarks of this file run at a time.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // BenchmarkQRLatency measures from the moment the server writes pair-device to the last byte of the HTTP answer: what

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // uploadSize is the largest file that is taken by default.

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"wasup/toolbox"
+	"wasup/internal/testtools"
 )
 
 // browser is a headless Chromium with one page open, and everything that it complained about.
@@ -39,7 +39,7 @@ func chromium(t testing.TB) string {
 			return path
 		}
 	}
-	toolbox.Missing(t, "Chromium (chromium on the PATH)")
+	testtools.Missing(t, "Chromium (chromium on the PATH)")
 	return ""
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // fills sets a field as pasting does: keys that are typed one by one take too long for what is pasted.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"wasup/sandbox"
-	"wasup/sandbox/admin"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/admin"
+	"wasup/internal/session"
 )
 
 // bridge is an operator's: the dashboard in a browser, the app behind it, and phones to link.

@@ -4,8 +4,8 @@ import (
 	"database/sql"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // hide makes a table unreadable, as a damaged or unreachable database would be, until the function is called.

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // The people of the demo. Ana's account is linked to wasup; Bruno is a contact who reads what he gets.

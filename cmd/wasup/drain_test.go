@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // unlinkedClient is a client of the fleet's app that was never linked.

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"sync/atomic"
 
-	"wasup/events"
-	"wasup/events/kept"
-	"wasup/outbox"
-	"wasup/session"
-	"wasup/store"
+	"wasup/internal/events"
+	"wasup/internal/media/incoming"
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
 )
 
 // inbox is where the WhatsApp clients put what they receive. Receipts are noted in the outbox first: both are harmless to
@@ -17,7 +17,7 @@ import (
 type inbox struct {
 	*events.Log
 	box  *atomic.Pointer[outbox.Outbox]
-	kept *atomic.Pointer[kept.Keeper]
+	kept *atomic.Pointer[incoming.Keeper]
 }
 
 func (i inbox) Append(ctx context.Context, list ...session.Event) error {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // trouble is a linked, READY session in which something is about to break.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"wasup/configs"
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // fleetSize is the number of linked sessions that the tests about many of them share. Pairing a hundred takes long, so

@@ -17,9 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
-	"wasup/store/pgtest"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store/pgtest"
 	"wasup/supervisor"
 )
 

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // party is a wasup in a process of its own and Baileys in another, with a phone each.

@@ -9,20 +9,20 @@ import (
 	"sync/atomic"
 
 	"wasup/configs"
-	"wasup/events"
-	"wasup/events/kept"
 	"wasup/httpapi"
-	"wasup/media"
+	"wasup/internal/events"
+	"wasup/internal/media/incoming"
+	"wasup/internal/media/outgoing"
+	"wasup/internal/session"
+	"wasup/internal/store"
 	"wasup/metrics"
-	"wasup/session"
-	"wasup/store"
 	"wasup/supervisor"
 )
 
 // arrivals are the files of incoming messages as httpapi wants them.
 type arrivals struct {
 	*events.Files
-	keeper *kept.Keeper
+	keeper *incoming.Keeper
 }
 
 func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (httpapi.KeptFile, error) {
@@ -72,16 +72,16 @@ type source struct {
 // keep starts what keeps the files of incoming messages, before any session runs. It ends before the sessions do.
 func (a *App) keep(db *store.Store) (arrivals, error) {
 	dir := mediaDir(a.cfg.Media.Dir, a.cfg.Store.DSN)
-	incoming := filepath.Join(dir, "incoming")
-	if err := os.MkdirAll(incoming, 0o700); err != nil {
+	fetched := filepath.Join(dir, "incoming")
+	if err := os.MkdirAll(fetched, 0o700); err != nil {
 		return arrivals{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
 	}
-	shelf, err := media.NewShelf(filepath.Join(dir, "kept"))
+	shelf, err := outgoing.NewShelf(filepath.Join(dir, "kept"))
 	if err != nil {
 		return arrivals{}, fmt.Errorf("media.dir: the folder for kept files cannot be made: %w", err)
 	}
-	files := events.NewFiles(a.events, a.sessions, incoming)
-	keeper := kept.New(db.Kept(), source{outlet{a.sessions}, files}, shelf, a.keeping())
+	files := events.NewFiles(a.events, a.sessions, fetched)
+	keeper := incoming.New(db.Kept(), source{outlet{a.sessions}, files}, shelf, a.keeping())
 	if age := a.cfg.Events.RetentionAge; age > 0 && a.cfg.Media.KeepIncoming > age {
 		a.log.Warn("files of incoming messages go with their events: events.retention_age is shorter than media.keep_incoming",
 			"retention_age", age, "keep_incoming", a.cfg.Media.KeepIncoming)
@@ -92,9 +92,9 @@ func (a *App) keep(db *store.Store) (arrivals, error) {
 	return arrivals{files, keeper}, nil
 }
 
-func (a *App) keeping() kept.Options {
+func (a *App) keeping() incoming.Options {
 	cfg := a.cfg.Media
-	options := kept.Options{
+	options := incoming.Options{
 		Age: cfg.KeepIncoming, MaxTotal: int64(cfg.KeepIncomingTotal), MaxFile: int64(cfg.KeepIncomingMaxSize),
 		Observer: a.metrics, Logger: a.log,
 	}
@@ -120,7 +120,7 @@ func (a *App) keptFigures() metrics.KeptMedia {
 // filed tells the keeper what the supervisor's observer hears.
 type filed struct {
 	supervisor.Observer
-	keeper *atomic.Pointer[kept.Keeper]
+	keeper *atomic.Pointer[incoming.Keeper]
 }
 
 func (f filed) SessionChanged(id session.ID, state session.State, cause session.Cause) {
@@ -137,4 +137,4 @@ func (f filed) SessionRemoved(id session.ID) {
 	f.Observer.SessionRemoved(id)
 }
 
-var _ kept.Observer = (*metrics.Metrics)(nil)
+var _ incoming.Observer = (*metrics.Metrics)(nil)

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/toolbox/disktest"
+	"wasup/internal/sandbox"
+	"wasup/internal/testtools/disktest"
 )
 
 func TestAFullDiskStopsTheKeepingAndNothingElse(t *testing.T) {

@@ -17,15 +17,15 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/events/kept"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/media/incoming"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 func keeping(cfg *configs.Config) { cfg.Media.KeepIncoming = 24 * time.Hour }
 
 // eager makes a keeper that tries again soon.
-func eager(o *kept.Options) {
+func eager(o *incoming.Options) {
 	o.RetryMin, o.Pause, o.Every = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 }
 
@@ -222,7 +222,7 @@ func TestKeptFilesGoWhenTheyAreTooOld(t *testing.T) {
 	keeping(&cfg)
 	var later atomic.Int64
 	between := thrift(t, cfg.Store.DSN)
-	between.keeping = func(o *kept.Options) {
+	between.keeping = func(o *incoming.Options) {
 		eager(o)
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // version is set by the linker: -X main.version=v1.2.3.

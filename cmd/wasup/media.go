@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
-	"wasup/media"
-	"wasup/store"
+	"wasup/internal/media/outgoing"
+	"wasup/internal/store"
 )
 
 // openSpool opens the folder for the files of outgoing messages.
-func (a *App) openSpool() (*media.Spool, error) {
+func (a *App) openSpool() (*outgoing.Spool, error) {
 	cfg := a.cfg.Media
-	return media.New(media.Options{
+	return outgoing.New(outgoing.Options{
 		Dir: mediaDir(cfg.Dir, a.cfg.Store.DSN), MaxSize: int64(cfg.MaxSize), FetchTimeout: cfg.FetchTimeout,
 		AllowPrivate: cfg.AllowPrivate, Log: a.log,
 	})
@@ -35,7 +35,7 @@ func mediaDir(configured, dsn string) string {
 const sweepEvery = 10 * time.Minute
 
 // sweep removes the files that no message needs, until the app stops.
-func (a *App) sweep(spool *media.Spool, messages *store.Outbox) {
+func (a *App) sweep(spool *outgoing.Spool, messages *store.Outbox) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"wasup/configs"
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // message posts a message to session 1.

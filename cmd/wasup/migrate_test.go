@@ -12,11 +12,11 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
-	"wasup/sandbox"
-	"wasup/session"
-	"wasup/store"
-	"wasup/store/pgtest"
-	"wasup/whatsapp"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/store/pgtest"
+	"wasup/internal/whatsapp"
 )
 
 // talk is what a linked session and its contact say to each other, so that their ratchets turn both ways.

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"wasup/store"
-	"wasup/toolbox/disktest"
+	"wasup/internal/store"
+	"wasup/internal/testtools/disktest"
 )
 
 // diskOutages need a disk that can be filled.

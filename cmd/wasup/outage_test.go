@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
-	"wasup/store"
-	"wasup/store/pgtest"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/store/pgtest"
 )
 
 // outage is a way in which the database takes nothing for a while.

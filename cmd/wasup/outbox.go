@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasup/internal/outbox"
+	"wasup/internal/session"
 	"wasup/metrics"
-	"wasup/outbox"
-	"wasup/session"
 	"wasup/supervisor"
 )
 

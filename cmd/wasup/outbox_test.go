@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // queue posts a message that nobody waits for, and gives its id.

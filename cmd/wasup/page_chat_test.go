@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"wasup/sandbox/admin"
-	"wasup/session"
+	"wasup/internal/sandbox/admin"
+	"wasup/internal/session"
 )
 
 // opens takes a phone in hand and opens one of its chats.

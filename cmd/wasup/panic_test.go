@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 	"wasup/supervisor"
 )
 

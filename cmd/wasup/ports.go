@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/contacts"
-	"wasup/events"
 	"wasup/httpapi"
+	"wasup/internal/contacts"
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
 	"wasup/metrics"
-	"wasup/session"
-	"wasup/store"
 	"wasup/supervisor"
 )
 

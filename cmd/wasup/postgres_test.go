@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
-	"wasup/store/pgtest"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store/pgtest"
 )
 
 func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // loggedEvent is an event as GET …/events gives it.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *testing.T) {

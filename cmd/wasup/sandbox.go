@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/sandbox/admin"
+	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/admin"
 )
 
 const sandboxShutdown = 5 * time.Second

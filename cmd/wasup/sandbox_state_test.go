@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 var adminAt = regexp.MustCompile(`(?m)^  admin API +(http://\S+)/$`)

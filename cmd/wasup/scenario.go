@@ -6,7 +6,7 @@ import (
 	"os"
 	"slices"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // readScenario reads the scenario of the library with a name, or a file; nil for no name.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // watched is output that ends the command once something was printed.

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 // arrived is a message as the phone decrypted it, once it has come to a status.

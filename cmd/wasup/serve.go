@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
-	"wasup/memory"
+	"wasup/internal/gctuner"
 )
 
 func serveCommand(environ []string) *cobra.Command {
@@ -51,7 +51,7 @@ func headroom(cfg configs.Memory, environ []string) (stop func()) {
 	if slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") && v != "GOGC=" }) {
 		return func() {}
 	}
-	return memory.Keep(cfg.Headroom).Stop
+	return gctuner.Keep(cfg.Headroom).Stop
 }
 
 // serveSandbox serves against a sandbox that lives as long as the process does.

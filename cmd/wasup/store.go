@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
-	"wasup/session"
-	"wasup/store"
-	"wasup/whatsapp"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/whatsapp"
 )
 
 // migrateTimeout bounds one statement of a migration: counting or copying a large table takes longer than anything that a

@@ -9,7 +9,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"wasup/session"
+	"wasup/internal/session"
 )
 
 // connect opens the app's database beside the app.

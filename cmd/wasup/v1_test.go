@@ -10,7 +10,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // seenLive is what a test looks at in a live event.

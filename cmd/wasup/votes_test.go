@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"wasup/sandbox"
-	"wasup/session"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
 )
 
 func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {

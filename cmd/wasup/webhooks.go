@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/webhooks"
 	"wasup/metrics"
-	"wasup/session"
-	"wasup/store"
-	"wasup/webhooks"
 )
 
 // startWebhooks starts what delivers the log. It ends after the sessions, whose last events are still handed on if their

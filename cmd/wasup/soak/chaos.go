@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // chaos kills the child again and again, each time at a random moment, and breaks the network in between.

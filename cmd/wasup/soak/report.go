@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // Report is what a soak found.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wasup/sandbox"
+	"wasup/internal/sandbox"
 )
 
 // pair is a session and its contact, who write to each other.

@@ -1,0 +1,90 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"wasup/internal/session"
+)
+
+// Fetcher downloads a file of an incoming message, verified and decrypted, into to. Errors carry a session.Code:
+// CodeMediaGone where WhatsApp has it no longer, CodeNotReady where the session cannot ask for it now.
+type Fetcher interface {
+	FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error
+}
+
+// Files are the files of incoming messages: described in the log, and fetched from WhatsApp when they are asked for.
+type Files struct {
+	log  Table
+	from Fetcher
+	dir  string
+}
+
+// scratch begins the names of files that are being read.
+const scratch = "incoming-"
+
+// NewFiles makes a Files that fetches into a folder, which must exist. What a process that died left there is deleted.
+func NewFiles(log Table, from Fetcher, dir string) *Files {
+	if left, err := filepath.Glob(filepath.Join(dir, scratch+"*")); err == nil {
+		for _, name := range left {
+			_ = os.Remove(name) // what cannot be removed now is tried again at the next start
+		}
+	}
+	return &Files{log: log, from: from, dir: dir}
+}
+
+// Describe gives what the log says of a file, with its Remote. CodeMediaGone where no event that is kept carries it.
+func (f *Files) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
+	event, err := f.log.Media(ctx, id, media)
+	if session.CodeOf(err) == session.CodeNotFound {
+		return session.Media{}, gone(id)
+	}
+	if err != nil {
+		return session.Media{}, err
+	}
+	var message session.MessageData
+	if err := json.Unmarshal(event.Data, &message); err != nil {
+		return session.Media{}, &session.Error{Code: session.CodeInternal, Op: "find media", Session: id, Err: err}
+	}
+	if message.Content == nil || message.Content.Media == nil || event.Remote == nil {
+		return session.Media{}, gone(id)
+	}
+	found := *message.Content.Media
+	found.Remote = event.Remote
+	return found, nil
+}
+
+func gone(id session.ID) error {
+	return &session.Error{
+		Code: session.CodeMediaGone, Op: "find media", Session: id, Message: "no event that is kept carries this file",
+	}
+}
+
+// Fetch downloads a file and gives it, to be read from its beginning. It is deleted when it is closed.
+func (f *Files) Fetch(ctx context.Context, id session.ID, file session.Media) (*Fetched, error) {
+	to, err := os.CreateTemp(f.dir, scratch+"*")
+	if err != nil {
+		return nil, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
+	}
+	fetched := &Fetched{File: to}
+	if err = f.from.FetchMedia(ctx, id, *file.Remote, to); err == nil {
+		_, err = to.Seek(0, 0)
+	}
+	if err != nil {
+		_ = fetched.Close()
+		return nil, err
+	}
+	return fetched, nil
+}
+
+// Fetched is a file that was downloaded for one reader.
+type Fetched struct{ *os.File }
+
+// Close deletes the file.
+func (f *Fetched) Close() error {
+	err := f.File.Close()
+	_ = os.Remove(f.Name())
+	return err
+}

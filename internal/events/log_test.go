@@ -1,0 +1,383 @@
+package events_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
+)
+
+func positions(all []session.Event) string {
+	var out []uint64
+	for i := range all {
+		out = append(out, all[i].Pos)
+	}
+	return fmt.Sprint(out)
+}
+
+func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
+	st := openStore(t)
+	// The ring and the pages are smaller than what a reader missed.
+	l := openLog(t, st, events.Options{Buffer: 4, Page: 3})
+	for i := range 20 {
+		add(t, l, entry([]session.ID{"a", "b"}[i%2], session.EventState))
+	}
+	handedOn(t, l, 20)
+	for after := uint64(1); after < 20; after++ {
+		reader := follow(t, l, after, "")
+		if got := read(t, reader, int(20-after)); reader.Missed() || got[0].Pos != after+1 || got[len(got)-1].Pos != 20 {
+			t.Errorf("after %d: missed %t, %s", after, reader.Missed(), positions(got))
+		}
+		one := follow(t, l, after, "b")
+		if got := read(t, one, int(20-after+1)/2); one.Missed() || len(got) > 0 && got[len(got)-1].Pos != 20 {
+			t.Errorf("of b after %d: %s", after, positions(got))
+		}
+	}
+	fresh, future := follow(t, l, session.FromNow, ""), follow(t, l, 21, "a")
+	if fresh.Missed() || fresh.From() != 20 || !future.Missed() || future.From() != 20 {
+		t.Errorf("a new reader missed %t from %d; one from the future %t from %d", fresh.Missed(), fresh.From(), future.Missed(), future.From())
+	}
+	if all := follow(t, l, 0, ""); all.Missed() || len(read(t, all, 20)) != 20 {
+		t.Error("a reader from the beginning is not told everything")
+	}
+	add(t, l, entry("a", session.EventState))
+	for _, reader := range []*events.Subscription{fresh, future} {
+		if got := positions(read(t, reader, 1)); got != "[21]" {
+			t.Errorf("then comes %s", got)
+		}
+	}
+	// The next process goes on.
+	if err := l.Stop(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	later := openLog(t, st, events.Options{Buffer: 4, Page: 3})
+	if reader := follow(t, later, 17, "a"); reader.Missed() || positions(read(t, reader, 2)) != "[19 21]" {
+		t.Error("a reader of the process before is not told what came since")
+	}
+}
+
+func TestAReaderIsToldOnlyTheTypesItAskedFor(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{Buffer: 2, Page: 2})
+	kinds := session.EventTypes()
+	add(t, l, entry("a", session.EventTest))
+	for _, kind := range kinds {
+		add(t, l, entry("a", kind))
+	}
+	reader := follow(t, l, 1, "", session.EventCall, session.EventGroup, session.EventQR)
+	if got := words(read(t, reader, 3)); got != "a session.qr\na call\na group.changed" {
+		t.Errorf("told\n%s", got)
+	}
+	add(t, l, entry("a", session.EventState), entry("a", session.EventCall))
+	if got := words(read(t, reader, 1)); got != "a call" {
+		t.Errorf("then told\n%s", got)
+	}
+}
+
+func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{PerReader: 3})
+	slow, quick := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "")
+	if past, err := slow.Past(bounded(t)); err != nil || len(past) > 0 {
+		t.Fatal(past, err)
+	}
+	for range 10 {
+		add(t, l, entry("a", session.EventState))
+		read(t, quick, 1)
+	}
+	if l.Readers() != 1 {
+		t.Errorf("%d readers are left", l.Readers())
+	}
+	var kept []session.Event
+	for event := range slow.C() { // it ends: the reader was dropped
+		kept = append(kept, event)
+	}
+	if positions(kept) != "[1 2 3]" {
+		t.Errorf("the slow reader has %s", positions(kept))
+	}
+	if back := follow(t, l, 3, ""); back.Missed() || positions(read(t, back, 7)) != "[4 5 6 7 8 9 10]" {
+		t.Error("it came back and was not told the rest")
+	}
+}
+
+func TestStoppingEndsEveryReader(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{})
+	one, two, early := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "a"), follow(t, l, session.FromNow, "a")
+	for _, reader := range []*events.Subscription{one, two} {
+		if _, err := reader.Past(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two.Close()
+	two.Close()
+	for range 2 {
+		if err := l.Stop(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, reader := range []*events.Subscription{one, two} {
+		if _, open := <-reader.C(); open {
+			t.Error("a log that is stopped told something")
+		}
+		reader.Close()
+	}
+	if _, err := early.Past(bounded(t)); !errors.Is(err, events.ErrClosed) {
+		t.Error(err)
+	}
+	early.Close()
+	if _, err := l.Subscribe(bounded(t), 0, "", nil); !errors.Is(err, events.ErrClosed) || l.Readers() != 0 {
+		t.Errorf("%v, %d readers", err, l.Readers())
+	}
+}
+
+func TestAWatchTellsWhoseLogHasGrown(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{})
+	watch := l.Watch()
+	defer watch.Close()
+	add(t, l, entry("a", session.EventState), entry("b", session.EventState), entry("a", session.EventState))
+	add(t, l, entry("a", session.EventState))
+	handedOn(t, l, 4)
+	<-watch.C()
+	if taken := watch.Take(); len(taken) != 2 || taken["a"] != 3 || taken["b"] != 1 {
+		t.Errorf("taken %v", taken)
+	}
+	if taken := watch.Take(); len(taken) != 0 {
+		t.Errorf("taken again %v", taken)
+	}
+}
+
+// pruning deletes all but the newest events at the moment when the log is read.
+type pruning struct {
+	*store.Events
+	keep uint64
+}
+
+func (p *pruning) Read(ctx context.Context, q events.Query) ([]session.Event, uint64, error) {
+	if p.keep > 0 {
+		if _, _, err := p.Prune(ctx, events.Cut{Keep: p.keep}, 100); err != nil {
+			return nil, 0, err
+		}
+	}
+	return p.Events.Read(ctx, q)
+}
+
+func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
+	table := &pruning{Events: openStore(t).Events()}
+	l := events.NewLog(table, events.Options{Buffer: 1, Page: 2})
+	if err := l.Start(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Stop(context.Background()) })
+	follower, err := l.Subscribe(bounded(t), session.FromNow, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follower.Close()
+	if past, err := follower.Past(bounded(t)); err != nil || len(past) > 0 {
+		t.Fatalf("read %s, %v", positions(past), err)
+	}
+	for range 10 {
+		if err := l.Append(bounded(t), entry("a", session.EventState)); err != nil {
+			t.Fatal(err)
+		}
+		<-follower.C() // handed on, so that readers of the past read the table
+	}
+	reader, err := l.Subscribe(bounded(t), 1, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if past, err := reader.Past(bounded(t)); err != nil || positions(past) != "[2 3]" {
+		t.Fatalf("read %s, %v", positions(past), err)
+	}
+	table.keep = 5
+	if past, err := reader.Past(bounded(t)); !errors.Is(err, events.ErrOvertaken) {
+		t.Errorf("read %s, %v", positions(past), err)
+	}
+	table.keep = 2
+	if found, _, missed, err := l.Page(bounded(t), 6, "", nil, 10); err != nil || !missed || positions(found) != "[9 10]" {
+		t.Errorf("a page has %s, missed %t, %v", positions(found), missed, err)
+	}
+}
+
+func TestRetentionLeavesReadersInNoDoubt(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{Buffer: 2})
+	for range 10 {
+		add(t, l, entry("a", session.EventMessage), entry("b", session.EventMessage))
+	}
+	handedOn(t, l, 20)
+	now := time.Now()
+	keep := events.NewRetention(l, events.Keep{Count: 5}, func() time.Time { return now })
+	keep.Run(bounded(t))
+	if floor, tail := l.Span(); floor != 15 || tail != 20 {
+		t.Errorf("the log goes from %d to %d", floor, tail)
+	}
+	if reader := follow(t, l, 15, "a"); reader.Missed() || positions(read(t, reader, 2)) != "[17 19]" {
+		t.Error("a reader of what is kept missed something")
+	}
+	if reader := follow(t, l, 14, "a"); !reader.Missed() {
+		t.Error("a reader of what is gone missed nothing")
+	}
+	add(t, l, entry("a", session.EventQR), entry("a", session.EventMessage))
+	now = now.Add(time.Hour)
+	keep.Run(bounded(t))
+	if found, _, err := l.Read(bounded(t), events.Query{}); err != nil || positions(found) != "[18 19 20 22]" {
+		t.Errorf("kept %s, %v", positions(found), err)
+	}
+	old := events.NewRetention(l, events.Keep{Age: time.Minute}, func() time.Time { return now })
+	old.Run(bounded(t))
+	if found, _, err := l.Read(bounded(t), events.Query{}); err != nil || len(found) > 0 {
+		t.Errorf("kept %s, %v", positions(found), err)
+	}
+	if err := errors.Join(keep.Stop(bounded(t)), old.Stop(bounded(t))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{})
+	keep := events.NewRetention(l, events.Keep{}, nil)
+	keep.Start()
+	defer func() { _ = keep.Stop(context.Background()) }()
+	ctx := bounded(t)
+	for l.Readers() == 0 { // it follows from its start on
+		add(t, l, entry("b", session.EventMessage))
+	}
+	add(t, l, entry("a", session.EventMessage), entry("a", session.EventMessage), entry("b", session.EventMessage), entry("a", session.EventRemoved))
+	for {
+		found, _, err := l.Read(ctx, events.Query{Session: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 1 && found[0].Type == session.EventRemoved && found[0].Seq == 3 {
+			break
+		}
+	}
+	if found, _, err := l.Read(ctx, events.Query{Session: "b"}); err != nil || len(found) == 0 {
+		t.Errorf("the other session has %d events, %v", len(found), err)
+	}
+}
+
+// Whatever is written and whenever a reader comes and goes: with the positions it has seen it is told everything exactly
+// once and in order.
+func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
+	st := openStore(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		l := events.NewLog(st.Events(), events.Options{
+			Buffer: rapid.IntRange(1, 8).Draw(rt, "buffer"), PerReader: rapid.IntRange(1, 4).Draw(rt, "per reader"),
+			Page: rapid.IntRange(1, 4).Draw(rt, "page"),
+		})
+		ctx := context.Background()
+		if err := l.Start(ctx); err != nil {
+			rt.Fatal(err)
+		}
+		defer func() { _ = l.Stop(ctx) }()
+		id := rapid.SampledFrom([]session.ID{"", "a", "b"}).Draw(rt, "reads")
+		_, start := l.Span()
+		known := start
+		var told []session.Event
+		reader, err := l.Subscribe(ctx, known, id, nil)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		take := func(wait bool, end uint64) {
+			for wait && known < end || !wait {
+				past, err := reader.Past(ctx)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if len(past) == 0 {
+					select {
+					case e, open := <-reader.C():
+						if !open {
+							reader, _ = l.Subscribe(ctx, known, id, nil)
+							continue
+						}
+						past = []session.Event{e}
+					case <-time.After(patience):
+						rt.Fatal("an event never came")
+					}
+				}
+				told = append(told, past...)
+				known = told[len(told)-1].Pos
+				if !wait {
+					return
+				}
+			}
+		}
+		var last uint64
+		for range rapid.IntRange(0, 25).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 3).Draw(rt, "step") {
+			case 0, 1:
+				of := rapid.SampledFrom([]session.ID{"a", "b"}).Draw(rt, "session")
+				if err := l.Append(ctx, entry(of, session.EventState)); err != nil {
+					rt.Fatal(err)
+				}
+				if _, end, _ := st.Events().Bounds(ctx); id == "" || id == of {
+					last = end
+				}
+			case 2:
+				if known < last {
+					take(false, 0)
+				}
+			case 3:
+				reader.Close()
+				if reader, err = l.Subscribe(ctx, known, id, nil); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		take(true, last)
+		reader.Close()
+		stored, _, err := st.Events().Read(ctx, events.Query{Session: id, After: start})
+		if err != nil || positions(told) != positions(stored) {
+			rt.Fatalf("told %s of %s, %v", positions(told), positions(stored), err)
+		}
+	})
+}
+
+func TestEverythingMayHappenAtTheSameTime(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{Buffer: 8, PerReader: 4, Page: 16})
+	ctx := bounded(t)
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for range 50 {
+				if err := l.Append(ctx, entry(session.NumericID(int64(worker+1)), session.EventState)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Go(func() {
+			var last uint64
+			for range 50 {
+				s, err := l.Subscribe(ctx, last, "", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				past, err := s.Past(ctx)
+				if err != nil {
+					t.Error(err)
+				}
+				for i := range past {
+					if last > 0 && past[i].Pos != last+1 {
+						t.Errorf("%d after %d", past[i].Pos, last)
+					}
+					last = past[i].Pos
+				}
+				s.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if l.Readers() != 0 {
+		t.Errorf("%d readers are left", l.Readers())
+	}
+}

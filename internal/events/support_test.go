@@ -1,0 +1,162 @@
+package events_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
+)
+
+// patience bounds waits; it is never measured.
+const patience = time.Minute
+
+func bounded(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func openStore(t testing.TB) *store.Store {
+	t.Helper()
+	st, err := store.Open(bounded(t), "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+func openLog(t testing.TB, st *store.Store, options events.Options) *events.Log {
+	t.Helper()
+	l := events.NewLog(st.Events(), options)
+	if err := l.Start(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Stop(context.Background()) })
+	return l
+}
+
+func newFeed(t testing.TB, journal session.Journal) *events.Feed {
+	t.Helper()
+	f := events.NewFeed(journal, describe, nil)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = f.Stop(ctx)
+	})
+	return f
+}
+
+// told is what the tests' events say.
+type told struct {
+	State   session.State `json:"state,omitempty"`
+	Name    string        `json:"name,omitempty"`
+	QR      int           `json:"qr,omitempty"`
+	Skipped int           `json:"skipped,omitempty"`
+}
+
+func describe(of session.EventType, status session.Status, skipped int) json.RawMessage {
+	out := told{State: status.State, Name: status.Settings.Name, Skipped: skipped}
+	if of == session.EventQR {
+		out = told{QR: status.QR.Seq}
+	}
+	text, _ := json.Marshal(out)
+	return text
+}
+
+func word(e *session.Event) string {
+	var of told
+	_ = json.Unmarshal(e.Data, &of)
+	out := fmt.Sprintf("%s %s", e.Session, e.Type)
+	if of.State != "" {
+		out += " " + string(of.State)
+	}
+	if of.QR > 0 {
+		out += fmt.Sprint(" ", of.QR)
+	}
+	if of.Skipped > 0 {
+		out += fmt.Sprint(" after ", of.Skipped)
+	}
+	return out
+}
+
+func words(all []session.Event) string {
+	var out []string
+	for i := range all {
+		out = append(out, word(&all[i]))
+	}
+	return strings.Join(out, "\n")
+}
+
+func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...session.EventType) *events.Subscription {
+	t.Helper()
+	s, err := l.Subscribe(bounded(t), after, id, types)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// read waits for so many events of a reader; fewer where the reader was dropped.
+func read(t testing.TB, s *events.Subscription, n int) []session.Event {
+	t.Helper()
+	ctx := bounded(t)
+	var all []session.Event
+	for len(all) < n {
+		past, err := s.Past(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, past...); len(past) > 0 {
+			continue
+		}
+		select {
+		case event, open := <-s.C():
+			if !open {
+				return all
+			}
+			all = append(all, event)
+		case <-ctx.Done():
+			t.Fatalf("%d of %d events came:\n%s", len(all), n, words(all))
+		}
+	}
+	return all
+}
+
+func entry(id session.ID, of session.EventType) session.Event {
+	return session.Event{Session: id, Type: of, Data: json.RawMessage(`{}`)}
+}
+
+func add(t testing.TB, l *events.Log, list ...session.Event) {
+	t.Helper()
+	if err := l.Append(bounded(t), list...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// handedOn waits until the log's follower has come to a position.
+func handedOn(t testing.TB, l *events.Log, pos uint64) {
+	t.Helper()
+	ctx := bounded(t)
+	watch := l.Watch()
+	defer watch.Close()
+	for {
+		if _, tail := l.Span(); tail >= pos {
+			return
+		}
+		select {
+		case <-watch.C():
+		case <-ctx.Done():
+			t.Fatalf("position %d was never handed on", pos)
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package incoming_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wasup/internal/media/incoming"
+	"wasup/internal/media/outgoing"
+	"wasup/internal/session"
+	"wasup/internal/store"
+)
+
+// patience bounds waits; it is never measured.
+const patience = time.Minute
+
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// world is what is around a keeper: a store, a disk, and sessions with files.
+type world struct {
+	t       testing.TB
+	dir     string
+	store   *store.Store
+	options incoming.Options
+	keeper  *incoming.Keeper
+	log     *bytes.Buffer
+	disk    func(*outgoing.Shelf) incoming.Shelf // stands before the disk
+
+	mu      sync.Mutex
+	files   map[string][]byte // by session and media
+	away    map[session.ID]bool
+	fetch   func(ctx context.Context, id session.ID, file session.Remote) error // before each fetch
+	fetched []string
+}
+
+func newWorld(t testing.TB, change ...func(*incoming.Options)) *world {
+	t.Helper()
+	w := &world{
+		t: t, dir: t.TempDir(), files: make(map[string][]byte), away: make(map[session.ID]bool), log: &bytes.Buffer{},
+		options: incoming.Options{
+			Age: time.Hour, RetryMin: time.Millisecond, RetryMax: 10 * time.Millisecond, Pause: time.Millisecond,
+			Every: 5 * time.Millisecond, MaxAttempts: 1000,
+		},
+	}
+	for _, c := range change {
+		c(&w.options)
+	}
+	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(w.dir, "wasup.db"), store.Options{KeepMedia: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store = st
+	t.Cleanup(func() {
+		w.stop()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", w.log)
+		}
+	})
+	return w
+}
+
+// begin starts a keeper, as a process does.
+func (w *world) begin() {
+	w.t.Helper()
+	shelf, err := outgoing.NewShelf(w.kept())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	disk := incoming.Shelf(shelf)
+	if w.disk != nil {
+		disk = w.disk(shelf)
+	}
+	options := w.options
+	options.Logger = slog.New(slog.NewTextHandler(&locked{to: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.keeper = incoming.New(w.store.Kept(), w, disk, options)
+	w.keeper.Start()
+}
+
+type locked struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(p)
+}
+
+func (w *world) stop() {
+	if w.keeper != nil {
+		if err := w.keeper.Stop(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	}
+	w.keeper = nil
+}
+
+func (w *world) kept() string { return filepath.Join(w.dir, "kept") }
+
+// come adds a message with a file of random bytes.
+func (w *world) come(id session.ID, name string, size int, kind session.Kind) {
+	w.t.Helper()
+	content := make([]byte, size)
+	_, _ = rand.Read(content)
+	w.mu.Lock()
+	w.files[string(id)+"/"+name] = content
+	w.mu.Unlock()
+	err := w.store.Events().Append(context.Background(), session.Event{
+		Session: id, Type: session.EventMessage, Key: name, Data: []byte("{}"),
+		Remote: &session.Remote{ID: name, Length: int64(size), Kind: kind},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.keeper != nil {
+		w.keeper.Arrived(id)
+	}
+}
+
+// read gives a file as it is kept; nil where it is not.
+func (w *world) read(id session.ID, name string) ([]byte, incoming.State) {
+	w.t.Helper()
+	f, state, err := w.keeper.Open(context.Background(), id, name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if f == nil {
+		return nil, state
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return content, state
+}
+
+func (w *world) content(id session.ID, name string) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files[string(id)+"/"+name]
+}
+
+// becomes waits until a file has come to a state, and compares it where it is kept.
+func (w *world) becomes(id session.ID, name string, want incoming.State) {
+	w.t.Helper()
+	until(w.t, fmt.Sprintf("%s/%s is %q", id, name, want), func() bool {
+		content, state := w.read(id, name)
+		if state == incoming.Kept && !bytes.Equal(content, w.content(id, name)) {
+			w.t.Fatalf("%s/%s is another file", id, name)
+		}
+		return state == want
+	})
+}
+
+// onDisk lists the files that are there, whole or not.
+func (w *world) onDisk() (all []string) {
+	w.t.Helper()
+	err := filepath.WalkDir(w.kept(), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, path)
+		}
+		if os.IsNotExist(err) {
+			return nil // removed meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+func (w *world) set(id session.ID, ready bool) {
+	w.mu.Lock()
+	w.away[id] = !ready
+	w.mu.Unlock()
+	if ready && w.keeper != nil {
+		w.keeper.SessionChanged(id, session.Ready)
+	}
+}
+
+func (w *world) before(fetch func(ctx context.Context, id session.ID, file session.Remote) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fetch = fetch
+}
+
+// tried is how often a file was fetched.
+func (w *world) tried(id session.ID, name string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, each := range w.fetched {
+		if each == string(id)+"/"+name {
+			n++
+		}
+	}
+	return n
+}
+
+// Ready implements kept.Source.
+func (w *world) Ready(id session.ID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.away[id]
+}
+
+// Describe implements kept.Source.
+func (w *world) Describe(ctx context.Context, id session.ID, name string) (session.Media, error) {
+	event, err := w.store.Events().Media(ctx, id, name)
+	if session.CodeOf(err) == session.CodeNotFound {
+		return session.Media{}, &session.Error{Code: session.CodeMediaGone}
+	}
+	return session.Media{ID: name, Remote: event.Remote}, err
+}
+
+// FetchMedia implements kept.Source.
+func (w *world) FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
+	w.mu.Lock()
+	w.fetched = append(w.fetched, string(id)+"/"+file.ID)
+	before, content := w.fetch, slices.Clone(w.files[string(id)+"/"+file.ID])
+	w.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, id, file); err != nil {
+			_, _ = to.WriteString("half of ")
+			return err
+		}
+	}
+	_, err := to.Write(content)
+	return err
+}
+
+func fail(code session.Code) error { return &session.Error{Code: code, Op: "fetch media"} }
+
+func (w *world) logged(text string) bool { return strings.Contains(w.log.String(), text) }

@@ -1,0 +1,166 @@
+package outgoing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"wasup/internal/egress"
+	"wasup/internal/session"
+)
+
+const (
+	opFetch      = "fetch file"
+	maxRedirects = 5
+	stepTimeout  = 15 * time.Second // of connecting, of the TLS handshake and of the answer's header, each
+)
+
+var (
+	errDowngrade = errors.New("a redirect to an address that is not allowed")
+	errRedirects = errors.New("too many redirects")
+)
+
+// newClient makes the client for addresses that strangers give. Redirects are followed: each has to get past the guard.
+func newClient(private bool) *http.Client {
+	transport := egress.NewGuard(private).Transport(stepTimeout)
+	transport.ResponseHeaderTimeout = stepTimeout
+	transport.DisableKeepAlives = true // nothing of a stranger's server stays
+	return &http.Client{
+		Transport: transport,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			switch {
+			case len(via) > maxRedirects:
+				return errRedirects
+			case !fetchable(req.URL), via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https":
+				return errDowngrade
+			}
+			return nil
+		},
+	}
+}
+
+func fetchable(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
+// Fetch takes in the file at an http or https address, as Put does. Errors, beside Put's: CodeFetchRefused where the
+// address leads to a network that must not be reached, CodeFetchFailed.
+func (s *Spool) Fetch(ctx context.Context, address string, hint session.FileHint) (session.Media, error) {
+	u, err := url.Parse(address)
+	if err != nil || !fetchable(u) {
+		return session.Media{}, &session.Error{
+			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // as a message has it
+			Message: "media.url: expected an http or https address without user and password",
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	select {
+	case s.fetching <- struct{}{}:
+		defer func() { <-s.fetching }()
+	case <-ctx.Done():
+		return session.Media{}, s.fetchError(ctx, ctx.Err())
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return session.Media{}, s.fetchError(ctx, err)
+	}
+	req.Header.Set("User-Agent", "wasup")
+	req.Header.Set("Accept", "*/*")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return session.Media{}, s.fetchError(ctx, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return session.Media{}, failed(fmt.Sprintf("the address answered with HTTP %d", resp.StatusCode), nil)
+	case resp.ContentLength > s.maxSize:
+		return session.Media{}, tooLarge(opFetch, s.maxSize)
+	}
+	return s.Put(ctx, &answer{s, ctx, resp.Body}, fetchedHint(resp, hint))
+}
+
+// answer makes failures of the network those of a fetch, not of a caller's upload.
+type answer struct {
+	spool *Spool
+	ctx   context.Context
+	body  io.Reader
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = a.spool.fetchError(a.ctx, err)
+	}
+	return n, err
+}
+
+// fetchedHint adds what the server says to what the caller says.
+func fetchedHint(resp *http.Response, hint session.FileHint) session.FileHint {
+	if hint.Mime == "" {
+		hint.Mime = resp.Header.Get("Content-Type")
+	}
+	if hint.Name == "" {
+		if _, parameters, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil {
+			hint.Name = parameters["filename"]
+		}
+	}
+	if hint.Name == "" {
+		if last := path.Base(resp.Request.URL.Path); strings.Contains(last, ".") {
+			hint.Name = last
+		}
+	}
+	return hint
+}
+
+func failed(message string, err error) error {
+	return &session.Error{Code: session.CodeFetchFailed, Op: opFetch, Message: message, Err: err}
+}
+
+// fetchError gives a failed fetch its code and one sentence that repeats nothing of the address: it may hold a secret.
+func (s *Spool) fetchError(ctx context.Context, err error) error {
+	var (
+		dns  *net.DNSError
+		link *url.Error
+	)
+	if errors.As(err, &link) {
+		err = link.Err // without the address
+	}
+	switch {
+	case errors.Is(err, egress.ErrBlocked):
+		return &session.Error{
+			Code: session.CodeFetchRefused, Op: opFetch, Err: err,
+			Message: "the address leads to a private or special network; expected a public one (media.allow_private lifts this)",
+		}
+	case errors.Is(err, errRedirects):
+		return failed(fmt.Sprintf("the address redirects more than %d times", maxRedirects), err)
+	case errors.Is(err, errDowngrade):
+		return failed("the address redirects to one that is not http or https, or from https to http", err)
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+		return &session.Error{Code: session.CodeTimeout, Op: opFetch, Message: "the fetch was broken off", Err: err}
+	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		return failed("the file did not come in time", err)
+	case errors.As(err, &dns):
+		return failed("the host's name cannot be resolved", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failed("the host refused the connection", err)
+	default:
+		return failed("the file could not be fetched from its address", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

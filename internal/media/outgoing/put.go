@@ -1,0 +1,213 @@
+package outgoing
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"wasup/internal/session"
+)
+
+// Put takes a file in and says what it is. Its bytes go straight to the disk; once Put has returned, neither kill -9 nor a
+// power cut loses them, and where it fails nothing is left. Errors: CodeMediaTooLarge, CodeStoreFull,
+// CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for a file that is empty. An error of the reader is
+// returned as it is.
+func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) (session.Media, error) {
+	const op = "keep file"
+	name := newName()
+	part, err := os.OpenFile(s.path(name+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	kept := false
+	defer func() {
+		_ = part.Close()
+		if !kept {
+			_ = os.Remove(part.Name())
+			_ = os.Remove(s.path(name + factsSuffix))
+		}
+	}()
+	known := session.Media{File: name}
+	if known.Size, known.SHA256, err = s.copy(ctx, part, from); err != nil {
+		return session.Media{}, err
+	}
+	if err = part.Sync(); err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	if err = s.inspect(part, hint, &known); err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	if err = s.writeFacts(known); err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	if err = part.Close(); err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	if err = os.Rename(part.Name(), s.path(name)); err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	if err = syncFolder(s.dir); err != nil {
+		_ = s.Remove(name)
+		return session.Media{}, diskError(op, err)
+	}
+	kept = true
+	return known, nil
+}
+
+// copy writes at most as much as is allowed.
+func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int64, sum string, err error) {
+	const op = "keep file"
+	source := &source{ctx: ctx, from: from}
+	hash := sha256.New()
+	size, err = io.Copy(io.MultiWriter(to, hash), io.LimitReader(source, s.maxSize+1))
+	switch {
+	case err == nil && size > s.maxSize:
+		return 0, "", tooLarge(op, s.maxSize)
+	case err == nil && size == 0:
+		return 0, "", &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: "file", Message: "file: expected at least one byte"}
+	case err == nil:
+		return size, hex.EncodeToString(hash.Sum(nil)), nil
+	case source.err == nil:
+		return 0, "", diskError(op, err)
+	case source.ended:
+		return 0, "", &session.Error{Code: session.CodeTimeout, Op: op, Message: "the file did not come in time", Err: source.err}
+	default:
+		return 0, "", source.err
+	}
+}
+
+func tooLarge(op string, limit int64) error {
+	return &session.Error{
+		Code: session.CodeMediaTooLarge, Op: op, Message: fmt.Sprintf("the file is larger than is allowed (%d bytes)", limit),
+	}
+}
+
+// source tells the errors of the reader from those of the disk, and ends with ctx.
+type source struct {
+	ctx   context.Context
+	from  io.Reader
+	err   error
+	ended bool // err is that of ctx
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.err = s.ctx.Err(); s.err != nil {
+		s.ended = true
+		return 0, s.err
+	}
+	n, err := s.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// facts is what is kept of a file: all that is shown of it, and what is not.
+type facts struct {
+	session.Media
+	Cut bool `json:"cut,omitempty"`
+}
+
+// writeFacts keeps what is known of a file beside it, before the file has its name.
+func (s *Spool) writeFacts(known session.Media) (err error) {
+	raw, err := json.Marshal(facts{known, known.Cut})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.path(known.File+factsSuffix), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err = f.Write(raw); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// cleanName is the last part of a file's name without what a phone could not show or keep.
+func cleanName(name string) string {
+	const limit = 255
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, name)
+	name = strings.TrimSpace(name)
+	if len(name) > limit { // the ending matters more than the middle
+		ending := filepath.Ext(name)
+		if len(ending) > 20 {
+			ending = ""
+		}
+		name = strings.ToValidUTF8(name[:limit-len(ending)], "") + ending
+	}
+	if strings.Trim(name, ".") == "" {
+		return ""
+	}
+	return name
+}
+
+// inspect fills in what the bytes say. Only a disk that cannot be read is an error: a file may be anything.
+func (s *Spool) inspect(f *os.File, hint session.FileHint, known *session.Media) error {
+	known.Name = cleanName(hint.Name)
+	read := func(do func(io.ReadSeeker) error) error {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return do(f)
+	}
+	if err := read(func(r io.ReadSeeker) (err error) {
+		known.Mime, err = typeOf(r, hint.Mime)
+		return err
+	}); err != nil {
+		return err
+	}
+	switch {
+	case strings.HasPrefix(known.Mime, "image/"):
+		return read(func(r io.ReadSeeker) error { return s.look(r, known) })
+	case strings.HasSuffix(known.Mime, "/ogg"):
+		return read(func(r io.ReadSeeker) error {
+			if voice, ok := listen(bufio.NewReader(r)); ok {
+				known.Mime, known.Seconds, known.Waveform = session.MimeVoice, voice.seconds, voice.waveform
+			}
+			return nil
+		})
+	default:
+		return nil
+	}
+}
+
+// Keep sweeps every pause until ctx ends: the files that were not used for age and that inUse does not list.
+func (s *Spool) Keep(ctx context.Context, pause, age time.Duration, inUse func(ctx context.Context, files []string) ([]string, error)) {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		removed, err := s.Sweep(ctx, time.Now().Add(-age), inUse)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.Warn("files that nobody needs were not all removed", "op", "sweep", "err", err)
+		case removed > 0:
+			s.log.Debug("files that nobody needs were removed", "op", "sweep", "removed", removed)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package outgoing
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// Defaults of Options.
+const (
+	DefaultMaxSize      = 100 << 20
+	DefaultFetchTimeout = time.Minute
+)
+
+// The endings of what lies in the folder: a file has none, what is known of it and what is being written have one.
+const (
+	factsSuffix = ".json"
+	partSuffix  = ".part"
+)
+
+// fetches bounds the files that are fetched at a time.
+const fetches = 16
+
+// Options are what a Spool is made of. Dir is required.
+type Options struct {
+	Dir          string        // made where it is missing
+	MaxSize      int64         // bytes of one file; default 100 MiB
+	FetchTimeout time.Duration // of one fetch from its address, redirects included; default 1 minute
+	AllowPrivate bool          // files may be fetched from private networks and this machine
+	Log          *slog.Logger  // nil discards
+}
+
+// Spool is a folder of files. One process at a time may use it.
+type Spool struct {
+	dir      string
+	maxSize  int64
+	timeout  time.Duration
+	log      *slog.Logger
+	client   *http.Client
+	fetching chan struct{}
+	drawing  sync.Mutex // held while a picture is decoded: one at a time bounds the memory that takes
+}
+
+// New opens the folder and removes what an earlier process was writing when it ended. Errors: CodeInvalidRequest with
+// the option as Field, CodeStoreUnavailable, CodeStoreFull.
+func New(options Options) (*Spool, error) {
+	const op = "open spool"
+	invalid := func(field, expected string) error {
+		return &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: field, Message: field + ": expected " + expected}
+	}
+	switch {
+	case options.Dir == "":
+		return nil, invalid("Dir", "a folder")
+	case options.MaxSize < 0:
+		return nil, invalid("MaxSize", "a positive size, or 0 for 100 MiB")
+	case options.FetchTimeout < 0:
+		return nil, invalid("FetchTimeout", "a positive duration, or 0 for 1m")
+	}
+	s := &Spool{
+		dir: options.Dir, maxSize: options.MaxSize, timeout: options.FetchTimeout, log: options.Log,
+		fetching: make(chan struct{}, fetches),
+	}
+	if s.maxSize == 0 {
+		s.maxSize = DefaultMaxSize
+	}
+	if s.timeout == 0 {
+		s.timeout = DefaultFetchTimeout
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.client = newClient(options.AllowPrivate)
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, diskError(op, err)
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, diskError(op, err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), partSuffix) {
+			if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, diskError(op, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+// MaxSize is how many bytes a file may have.
+func (s *Spool) MaxSize() int64 { return s.maxSize }
+
+// Open gives a file to be read. The caller closes it. CodeMediaGone where it is no longer kept.
+func (s *Spool) Open(file string) (*os.File, error) {
+	const op = "open file"
+	if !isName(file) {
+		return nil, gone(op, nil)
+	}
+	f, err := os.Open(s.path(file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, gone(op, err)
+	}
+	if err != nil {
+		return nil, diskError(op, err)
+	}
+	return f, nil
+}
+
+// Stat says what is known of a file, as Put said it, and counts as a use: the file stays for as long as a new one would.
+// CodeMediaGone where it is no longer kept.
+func (s *Spool) Stat(file string) (session.Media, error) {
+	const op = "look up file"
+	if !isName(file) {
+		return session.Media{}, gone(op, nil)
+	}
+	now := time.Now()
+	if err := os.Chtimes(s.path(file), now, now); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return session.Media{}, gone(op, err)
+		}
+		return session.Media{}, diskError(op, err)
+	}
+	raw, err := os.ReadFile(s.path(file + factsSuffix))
+	if errors.Is(err, fs.ErrNotExist) {
+		return session.Media{}, gone(op, err)
+	}
+	if err != nil {
+		return session.Media{}, diskError(op, err)
+	}
+	var stored facts
+	if err = json.Unmarshal(raw, &stored); err != nil {
+		return session.Media{}, gone(op, err)
+	}
+	known := stored.Media
+	known.Cut = stored.Cut
+	return known, nil
+}
+
+// Remove deletes a file. One that is not there is no error.
+func (s *Spool) Remove(file string) error {
+	if !isName(file) {
+		return nil
+	}
+	// The file first: what is known of none is swept up.
+	for _, path := range []string{s.path(file), s.path(file + factsSuffix)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return diskError("remove file", err)
+		}
+	}
+	return nil
+}
+
+// sweepBatch is how many files inUse is asked about at a time.
+const sweepBatch = 200
+
+// Sweep deletes the files that were put in, or last used, before a time and that inUse does not list among those it is
+// asked about. It says how many it deleted. A file that cannot be deleted does not keep the others.
+func (s *Spool) Sweep(ctx context.Context, before time.Time, inUse func(ctx context.Context, files []string) ([]string, error)) (removed int, err error) {
+	folder, err := os.Open(s.dir)
+	if err != nil {
+		return 0, diskError("sweep", err)
+	}
+	defer func() { _ = folder.Close() }()
+	for ctx.Err() == nil {
+		entries, _ := folder.ReadDir(sweepBatch) // none: the end, or nothing more can be read now
+		if len(entries) == 0 {
+			return removed, nil
+		}
+		old := s.olderThan(entries, before)
+		if len(old) == 0 {
+			continue
+		}
+		used, err := inUse(ctx, old)
+		if err != nil {
+			return removed, fmt.Errorf("ask which files are in use: %w", err)
+		}
+		needed := make(map[string]bool, len(used))
+		for _, file := range used {
+			needed[file] = true
+		}
+		for _, file := range old {
+			if needed[file] {
+				continue
+			}
+			if err := s.removeIdle(file, before); err != nil {
+				s.log.Warn("a file that nobody needs could not be removed", "op", "sweep", "err", err)
+				continue
+			}
+			removed++
+		}
+	}
+	return removed, ctx.Err()
+}
+
+// olderThan lists the files among entries, and also the names of those of which only the facts are left.
+func (s *Spool) olderThan(entries []fs.DirEntry, before time.Time) []string {
+	var old []string
+	for _, entry := range entries {
+		name, facts := strings.CutSuffix(entry.Name(), factsSuffix)
+		if !isName(name) {
+			continue
+		}
+		if facts {
+			if _, err := os.Lstat(s.path(name)); !errors.Is(err, fs.ErrNotExist) {
+				continue // goes with its file
+			}
+		}
+		if info, err := entry.Info(); err == nil && info.ModTime().Before(before) {
+			old = append(old, name)
+		}
+	}
+	return old
+}
+
+// removeIdle looks once more: somebody may have begun to use the file while others were asked.
+func (s *Spool) removeIdle(file string, before time.Time) error {
+	if info, err := os.Stat(s.path(file)); err == nil && !info.ModTime().Before(before) {
+		return nil
+	}
+	return s.Remove(file)
+}
+
+func (s *Spool) path(name string) string { return filepath.Join(s.dir, name) }
+
+const nameBytes = 16
+
+// newName is a name that nobody guesses: whoever knows it may send the file.
+func newName() string {
+	var raw [nameBytes]byte
+	_, _ = rand.Read(raw[:]) // it never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(raw[:])
+}
+
+// isName keeps names that lead elsewhere out.
+func isName(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == nameBytes && strings.ToLower(s) == s
+}
+
+func gone(op string, err error) error {
+	return &session.Error{Code: session.CodeMediaGone, Op: op, Message: "the file is not kept any more: upload it again", Err: err}
+}
+
+// diskError gives a failure of the file system its code. Its text has paths and stays out of the message.
+func diskError(op string, err error) error {
+	failure := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Message: "the file could not be kept on disk", Err: err}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		failure.Code, failure.Message = session.CodeStoreFull, "the disk that files are kept on is full"
+	}
+	return failure
+}

@@ -1,0 +1,343 @@
+package outgoing_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"wasup/internal/media/outgoing"
+	"wasup/internal/session"
+)
+
+func newSpool(t testing.TB, change ...func(*outgoing.Options)) (spool *outgoing.Spool, dir string) {
+	t.Helper()
+	options := outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")}
+	for _, c := range change {
+		c(&options)
+	}
+	spool, err := outgoing.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spool, options.Dir
+}
+
+func someBytes(size int) []byte {
+	data := make([]byte, size)
+	_, _ = rand.Read(data)
+	return data
+}
+
+func put(t testing.TB, spool *outgoing.Spool, data []byte, hint session.FileHint) session.Media {
+	t.Helper()
+	known, err := spool.Put(t.Context(), bytes.NewReader(data), hint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+func read(t testing.TB, spool *outgoing.Spool, file string) []byte {
+	t.Helper()
+	f, err := spool.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func wantCode(t testing.TB, err error, code session.Code) {
+	t.Helper()
+	if got := session.CodeOf(err); got != code {
+		t.Errorf("code is %q (%v), want %q", got, err, code)
+	}
+}
+
+// inside lists the folder.
+func inside(t testing.TB, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+func TestAFileIsKeptByteForByteAndOutlivesTheSpool(t *testing.T) {
+	spool, dir := newSpool(t)
+	for _, size := range []int{1, 3071, 100_000, 3 << 20} {
+		data := someBytes(size)
+		data[0] = 0 // nothing that has a type
+		known := put(t, spool, data, session.FileHint{Name: "a b.bin"})
+		sum := sha256.Sum256(data)
+		if known.Size != int64(size) || known.SHA256 != hex.EncodeToString(sum[:]) || known.Mime != "application/octet-stream" || known.Name != "a b.bin" {
+			t.Fatalf("%d bytes: %+v", size, known)
+		}
+		again, err := outgoing.New(outgoing.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, again, known.File); !bytes.Equal(got, data) {
+			t.Errorf("%d bytes came back as %d", size, len(got))
+		}
+		found, err := again.Stat(known.File)
+		if err != nil || found.SHA256 != known.SHA256 || found.Name != known.Name || found.Size != known.Size {
+			t.Errorf("%+v, %v", found, err)
+		}
+		for range 2 {
+			if err = again.Remove(known.File); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err = again.Open(known.File)
+		wantCode(t, err, session.CodeMediaGone)
+		_, err = again.Stat(known.File)
+		wantCode(t, err, session.CodeMediaGone)
+	}
+	if left := inside(t, dir); len(left) != 0 {
+		t.Errorf("left in the folder: %v", left)
+	}
+}
+
+func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
+	spool, dir := newSpool(t, func(o *outgoing.Options) { o.MaxSize = 1000 })
+	ended, end := context.WithCancel(t.Context())
+	end()
+	broken := errors.New("broken off")
+	for name, test := range map[string]struct {
+		ctx  context.Context
+		from io.Reader
+		code session.Code
+	}{
+		"empty":          {t.Context(), strings.NewReader(""), session.CodeInvalidRequest},
+		"too large":      {t.Context(), bytes.NewReader(someBytes(1001)), session.CodeMediaTooLarge},
+		"broken off":     {t.Context(), io.MultiReader(bytes.NewReader(someBytes(500)), iotest.ErrReader(broken)), session.CodeInternal},
+		"nobody waits":   {ended, bytes.NewReader(someBytes(500)), session.CodeTimeout},
+		"refused before": {t.Context(), iotest.ErrReader(&session.Error{Code: session.CodeFetchFailed}), session.CodeFetchFailed},
+	} {
+		_, err := spool.Put(test.ctx, test.from, session.FileHint{})
+		if session.CodeOf(err) != test.code || errors.Is(err, broken) != (test.code == session.CodeInternal) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left := inside(t, dir); len(left) != 0 {
+			t.Errorf("%s: left %v", name, left)
+		}
+	}
+	put(t, spool, someBytes(1000), session.FileHint{}) // exactly as large as is allowed
+}
+
+func TestNamesLeadNowhereElse(t *testing.T) {
+	spool, dir := newSpool(t)
+	secret := filepath.Join(filepath.Dir(dir), "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	known := put(t, spool, someBytes(10), session.FileHint{})
+	for _, file := range []string{"", ".", "..", "../secret", secret, known.File + ".json", strings.ToUpper(known.File), known.File[:30], known.File + "/", "\x00"} {
+		_, err := spool.Open(file)
+		wantCode(t, err, session.CodeMediaGone)
+		_, err = spool.Stat(file)
+		wantCode(t, err, session.CodeMediaGone)
+		if err = spool.Remove(file); err != nil {
+			t.Errorf("%q: %v", file, err)
+		}
+	}
+	if _, err := os.Stat(secret); err != nil {
+		t.Error(err)
+	}
+	if names := inside(t, dir); len(names) != 2 {
+		t.Errorf("in the folder: %v", names)
+	}
+}
+
+func TestFileNamesAreMadeHarmless(t *testing.T) {
+	spool, _ := newSpool(t)
+	for name, want := range map[string]string{
+		"invoice.pdf": "invoice.pdf", "/etc/passwd": "passwd", `C:\Users\ana\CV.doc`: "CV.doc", "../..": "", ".": "", "": "",
+		"a\x00b\nc.txt": "abc.txt", "año 2026.txt": "año 2026.txt", "x/": "", " y ": "y",
+	} {
+		if known := put(t, spool, someBytes(10), session.FileHint{Name: name}); known.Name != want {
+			t.Errorf("%q became %q", name, known.Name)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		name := rapid.String().Draw(rt, "name") + rapid.SampledFrom([]string{"", ".txt", strings.Repeat("é", 200)}).Draw(rt, "ending")
+		clean := outgoing.CleanName(name)
+		content := session.Content{Kind: session.KindDocument, Media: &session.Media{File: "x", Size: 1, Name: clean}}
+		if err := content.Check(); err != nil || outgoing.CleanName(clean) != clean {
+			rt.Fatalf("%q became %q: %v", name, clean, err)
+		}
+	})
+}
+
+func TestWhatAnEarlierProcessDidNotFinishIsRemoved(t *testing.T) {
+	spool, dir := newSpool(t)
+	known := put(t, spool, someBytes(10), session.FileHint{})
+	for _, name := range []string{strings.Repeat("0a", 16) + ".part", strings.Repeat("0b", 16) + ".json"} { // killed while writing
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := outgoing.New(outgoing.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := inside(t, dir); len(names) != 3 || slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".part") }) {
+		t.Errorf("in the folder: %v", names)
+	}
+	all := func(_ context.Context, files []string) ([]string, error) { return files, nil }
+	none := func(context.Context, []string) ([]string, error) { return nil, nil }
+	later := time.Now().Add(time.Minute)
+	for _, step := range []struct {
+		before time.Time
+		inUse  func(context.Context, []string) ([]string, error)
+		want   int
+	}{
+		{time.Now().Add(-time.Minute), none, 0}, // too young
+		{later, all, 0},                         // needed
+		{later, none, 2},
+		{later, none, 0},
+	} {
+		removed, err := again.Sweep(t.Context(), step.before, step.inUse)
+		if err != nil || removed != step.want {
+			t.Errorf("removed %d, %v; want %d", removed, err, step.want)
+		}
+	}
+	if names := inside(t, dir); len(names) != 0 {
+		t.Errorf("in the folder: %v", names)
+	}
+	_, err = again.Open(known.File)
+	wantCode(t, err, session.CodeMediaGone)
+}
+
+func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
+	spool, dir := newSpool(t)
+	const files = 450 // more than are asked about at a time
+	old := time.Now().Add(-time.Hour)
+	var kept string
+	first := put(t, spool, []byte("x"), session.FileHint{})
+	facts, err := os.ReadFile(filepath.Join(dir, first.File+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files { // Put would flush the disk for each
+		kept = first.File
+		if i > 0 {
+			kept = fmt.Sprintf("%032x", i)
+		}
+		for name, data := range map[string][]byte{kept: []byte("x"), kept + ".json": facts} {
+			if err = errors.Join(os.WriteFile(filepath.Join(dir, name), data, 0o600), os.Chtimes(filepath.Join(dir, name), old, old)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	asked := 0
+	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(_ context.Context, list []string) ([]string, error) {
+		asked += len(list)
+		if slices.Contains(list, kept) { // a request takes the file up while others are asked
+			if _, err := spool.Stat(kept); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	if err != nil || asked != files || removed < files-1 {
+		t.Errorf("asked about %d, removed %d, %v", asked, removed, err)
+	}
+	read(t, spool, kept)
+	broken := errors.New("the database is away")
+	if err = os.Chtimes(filepath.Join(dir, kept), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = spool.Sweep(t.Context(), time.Now(), func(context.Context, []string) ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	read(t, spool, kept)
+}
+
+func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
+	spool, dir := newSpool(t)
+	data := encoded(t, "image/png", picture(20, 10))
+	upload := put(t, spool, data, session.FileHint{Name: "cat.png"})
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, upload.File), old, old); err != nil {
+		t.Fatal(err)
+	}
+	var mine []string
+	for range 2 {
+		own, err := spool.Use(t.Context(), upload.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := upload
+		want.File = own.File
+		if own.File == upload.File || !reflect.DeepEqual(own, want) || !bytes.Equal(read(t, spool, own.File), data) {
+			t.Errorf("got %+v of %+v", own, upload)
+		}
+		if known, err := spool.Stat(own.File); err != nil || !reflect.DeepEqual(known, want) {
+			t.Errorf("%+v, %v", known, err)
+		}
+		mine = append(mine, own.File)
+	}
+	// Whoever uses an upload keeps it for a while.
+	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
+	if err != nil || removed != 0 {
+		t.Errorf("removed %d, %v", removed, err)
+	}
+	for _, file := range []string{mine[0], upload.File} {
+		if err = spool.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(read(t, spool, mine[1]), data) {
+		t.Error("the other message's file changed")
+	}
+	for _, file := range []string{upload.File, "../x", ""} {
+		_, err = spool.Use(t.Context(), file)
+		wantCode(t, err, session.CodeMediaGone)
+	}
+	if names := inside(t, dir); len(names) != 2 {
+		t.Errorf("in the folder: %v", names)
+	}
+}
+
+func TestABadSpoolIsNamed(t *testing.T) {
+	for field, options := range map[string]outgoing.Options{
+		"Dir": {}, "MaxSize": {Dir: t.TempDir(), MaxSize: -1}, "FetchTimeout": {Dir: t.TempDir(), FetchTimeout: -1},
+	} {
+		_, err := outgoing.New(options)
+		var e *session.Error
+		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := outgoing.New(outgoing.Options{Dir: file})
+	wantCode(t, err, session.CodeStoreUnavailable)
+}

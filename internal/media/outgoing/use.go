@@ -1,0 +1,63 @@
+package outgoing
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"wasup/internal/session"
+)
+
+// Use gives a file another name, for one message to own. The file it came from stays for other messages, for as long as
+// a new one would. Errors: CodeMediaGone where there is no file of this name, whatever the name is, and those of a disk.
+func (s *Spool) Use(ctx context.Context, file string) (session.Media, error) {
+	const op = "use file"
+	known, err := s.Stat(file)
+	if err != nil {
+		return session.Media{}, err
+	}
+	known.File = newName()
+	if err = s.writeFacts(known); err == nil {
+		err = os.Link(s.path(file), s.path(known.File))
+	}
+	if err != nil {
+		_ = s.Remove(known.File)
+		if errors.Is(err, fs.ErrNotExist) {
+			return session.Media{}, gone(op, err)
+		}
+		return s.again(ctx, file)
+	}
+	if err = syncFolder(s.dir); err != nil {
+		_ = s.Remove(known.File)
+		return session.Media{}, diskError(op, err)
+	}
+	return known, nil
+}
+
+// again is Use where a file cannot have two names: some file systems have no links.
+func (s *Spool) again(ctx context.Context, file string) (session.Media, error) {
+	known, err := s.Stat(file)
+	if err != nil {
+		return session.Media{}, err
+	}
+	from, err := s.Open(file)
+	if err != nil {
+		return session.Media{}, err
+	}
+	defer func() { _ = from.Close() }()
+	return s.Put(ctx, from, session.FileHint{Mime: known.Mime, Name: known.Name})
+}
+
+// Scratch is an empty file for what is not to be kept, on the disk that has room for files. done closes and removes it;
+// a process that ends before leaves it to the next one.
+func (s *Spool) Scratch() (file *os.File, done func(), err error) {
+	file, err = os.OpenFile(s.path(newName()+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, nil, diskError("make scratch file", err)
+	}
+	return file, func() {
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}, nil
+}

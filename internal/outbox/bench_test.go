@@ -1,0 +1,96 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/store/pgtest"
+)
+
+// instant is WhatsApp at its fastest: every session is READY, and every message is acknowledged at once.
+type instant struct{ ready bool }
+
+func (i instant) Ready(session.ID) bool { return i.ready }
+
+func (instant) Send(_ context.Context, _ session.ID, m session.Outgoing) (session.Ack, error) {
+	return session.Ack{MessageID: m.ID, At: time.Now()}, nil
+}
+
+const (
+	offered  = 500 // messages a second
+	sessions = 50
+)
+
+// BenchmarkEnqueue offers 500 messages a second to 50 sessions and gives what accepting one took, its commit included:
+// while the lanes send what was accepted before (sending), and while nothing is sent because no session is READY (away).
+// The rate does not follow the answers: one that is slow delays nobody's turn, and counts as long as it took.
+func BenchmarkEnqueue(b *testing.B) {
+	for name, dsn := range map[string]func() string{
+		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "wasup.db") },
+		"postgres": func() string { return pgtest.DSN(b) },
+	} {
+		for _, sending := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%s/%s", name, map[bool]string{true: "sending", false: "away"}[sending]), func(b *testing.B) {
+				benchEnqueue(b, dsn(), sending)
+			})
+		}
+	}
+}
+
+func benchEnqueue(b *testing.B, dsn string, sending bool) {
+	st, err := store.Open(b.Context(), dsn, store.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	for n := range sessions {
+		if _, err := st.Sessions().SetDesired(b.Context(), session.ID(fmt.Sprintf("s%d", n)), session.DesiredRun); err != nil {
+			b.Fatal(err)
+		}
+	}
+	box := outbox.New(st.Outbox(), instant{sending}, outbox.Options{})
+	if err := box.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = box.Close(context.Background()) }()
+
+	took := make([]time.Duration, b.N)
+	var callers sync.WaitGroup
+	turn := time.NewTicker(time.Second / offered)
+	defer turn.Stop()
+	b.ResetTimer()
+	began := time.Now()
+	for n := range b.N {
+		<-turn.C
+		callers.Go(func() {
+			at := time.Now()
+			_, _, err := box.Enqueue(b.Context(), session.MessageRequest{
+				Session: session.ID(fmt.Sprintf("s%d", n%sessions)), To: "5491100000001@s.whatsapp.net",
+				Content: session.TextOf("the quick brown fox jumps over the lazy dog"), Key: fmt.Sprint(n),
+			})
+			if took[n] = time.Since(at); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	rate := float64(b.N) / time.Since(began).Seconds()
+	b.StopTimer()
+	slices.Sort(took)
+	at := func(share float64) float64 {
+		return float64(took[int(share*float64(len(took)-1))]) / float64(time.Millisecond)
+	}
+	b.ReportMetric(at(.5), "p50-ms")
+	b.ReportMetric(at(.99), "p99-ms")
+	b.ReportMetric(at(1), "max-ms")
+	b.ReportMetric(rate, "offered/s")
+	b.ReportMetric(0, "ns/op")
+}

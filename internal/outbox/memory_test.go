@@ -1,0 +1,373 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// memory is a ledger that forgets with the test. The store's own conformance suite holds the contract it follows.
+type memory struct {
+	mu      sync.Mutex
+	entries []Entry // in the order of acceptance
+	fail    error   // what every method answers, if set
+	unsure  bool    // what Enqueue stores it answers with fail
+	pruned  []Retention
+	reads   int // of Next
+}
+
+func (m *memory) locked(do func() error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil && !m.unsure {
+		return m.fail
+	}
+	return do()
+}
+
+func (m *memory) find(match func(*Entry) bool) *Entry {
+	for i := range m.entries {
+		if match(&m.entries[i]) {
+			return &m.entries[i]
+		}
+	}
+	return nil
+}
+
+func (m *memory) byID(id session.ID, messageID string) *Entry {
+	return m.find(func(e *Entry) bool { return e.Session == id && e.ID == messageID })
+}
+
+func (m *memory) byKey(id session.ID, key string) *Entry {
+	return m.find(func(e *Entry) bool { return e.Session == id && e.Key == key && key != "" })
+}
+
+func (m *memory) Enqueue(ctx context.Context, e Entry, keysFrom time.Time) (stored Entry, existed bool, err error) {
+	err = m.locked(func() error {
+		if ctx.Err() != nil {
+			return &session.Error{Code: session.CodeStoreUnavailable, Err: ctx.Err()}
+		}
+		if known := m.byKey(e.Session, e.Key); known != nil {
+			if known.Open() || !known.CreatedAt.Before(keysFrom) {
+				stored, existed = *known, true
+				return nil
+			}
+			known.Key = ""
+		}
+		if m.byID(e.Session, e.ID) != nil {
+			e.ID = NewMessageID(e.Session, "", "")
+		}
+		e.CreatedAt, e.UpdatedAt = time.Now(), time.Now()
+		m.entries = append(m.entries, e)
+		stored = e
+		return m.fail
+	})
+	return stored, existed, err
+}
+
+func (m *memory) Find(_ context.Context, id session.ID, key string) (e Entry, found bool, err error) {
+	err = m.locked(func() error {
+		if known := m.byKey(id, key); known != nil {
+			e, found = *known, true
+		}
+		return nil
+	})
+	return e, found, err
+}
+
+func (m *memory) Next(_ context.Context, id session.ID, now time.Time, limit int) (page []Entry, due time.Time, err error) {
+	err = m.locked(func() error {
+		m.reads++
+		for _, e := range m.entries {
+			switch {
+			case e.Session != id || !e.Open():
+			case e.SendAt.After(now):
+				if due.IsZero() || e.SendAt.Before(due) {
+					due = e.SendAt
+				}
+			case len(page) < limit:
+				page = append(page, e)
+			}
+		}
+		return nil
+	})
+	return page, due, err
+}
+
+func (m *memory) Advance(_ context.Context, changes ...Change) (carried []bool, err error) {
+	err = m.locked(func() error {
+		for i := range changes {
+			carried = append(carried, m.change(&changes[i]))
+		}
+		return nil
+	})
+	return carried, err
+}
+
+func (m *memory) change(c *Change) bool {
+	e := m.byID(c.Session, c.ID)
+	switch {
+	case e == nil, !slices.Contains(c.From, e.State), c.Attempts != 0 && c.Attempts != e.Attempts,
+		c.Anew && (e.Content.Text == "" || !e.AckedAt.IsZero()):
+		return false
+	}
+	e.State, e.AckedAt, e.Failure, e.UpdatedAt = c.To, c.AckedAt, c.Failure, time.Now()
+	e.Attempts += c.Begun
+	if c.Anew {
+		e.Attempts, e.ExpiresAt = 0, time.Time{}
+	}
+	if c.To.Settled() && c.To != session.MessageFailed {
+		e.Content = session.Content{Kind: e.Content.Kind}
+	}
+	return true
+}
+
+func (m *memory) Receipt(_ context.Context, id session.ID, data session.ReceiptData) (steps []Step, err error) {
+	to := session.MessageState(data.Status)
+	err = m.locked(func() error {
+		for _, messageID := range data.IDs {
+			e := m.byID(id, messageID)
+			if e == nil || (e.State != session.MessageFailed && e.State.Reached(to)) {
+				continue
+			}
+			steps = append(steps, Step{ID: e.ID, From: e.State, To: to, Acked: data.At, Since: e.CreatedAt})
+			e.State, e.AckedAt, e.UpdatedAt = to, data.At, time.Now()
+		}
+		return nil
+	})
+	return steps, err
+}
+
+func (m *memory) Discard(_ context.Context, id session.ID, messageID string) (gone bool, err error) {
+	err = m.locked(func() error {
+		before := len(m.entries)
+		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
+			return e.Session == id && e.ID == messageID && e.State == session.MessageQueued && e.Attempts == 0
+		})
+		gone = len(m.entries) < before
+		return nil
+	})
+	return gone, err
+}
+
+func (m *memory) Backlog(context.Context) (list []Backlog, err error) {
+	err = m.locked(func() error {
+		for _, e := range m.entries {
+			if !e.Open() {
+				continue
+			}
+			i := slices.IndexFunc(list, func(b Backlog) bool { return b.Session == e.Session })
+			if i < 0 {
+				i = len(list)
+				list = append(list, Backlog{Session: e.Session, Oldest: e.CreatedAt})
+			}
+			list[i].Open++
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (m *memory) Expired(_ context.Context, now time.Time, limit int) (page []Entry, next time.Time, err error) {
+	err = m.locked(func() error {
+		for _, e := range m.entries {
+			switch {
+			case !e.Open() || e.ExpiresAt.IsZero():
+			case e.ExpiresAt.After(now):
+				if next.IsZero() || e.ExpiresAt.Before(next) {
+					next = e.ExpiresAt
+				}
+			case len(page) < limit:
+				page = append(page, e)
+			}
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+func (m *memory) Sent(_ context.Context, id session.ID, since time.Time) (n int, err error) {
+	err = m.locked(func() error {
+		for _, e := range m.entries {
+			if e.Session == id && !e.AckedAt.Before(since) {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+func (m *memory) Message(_ context.Context, id session.ID, messageID string) (message session.Message, err error) {
+	err = m.locked(func() error {
+		e := m.byID(id, messageID)
+		if e == nil {
+			return &session.Error{Code: session.CodeUnknownMessage}
+		}
+		message = e.Message
+		return nil
+	})
+	return message, err
+}
+
+func (m *memory) List(context.Context, session.ID, session.MessageFilter) ([]session.Message, string, error) {
+	return nil, "", errors.New("not asked by these tests")
+}
+
+func (m *memory) Prune(_ context.Context, what Retention) (n int, err error) {
+	err = m.locked(func() error {
+		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
+			old := !e.Open() && e.UpdatedAt.Before(what.Before) && n < what.Limit
+			if old {
+				n++
+			}
+			return old
+		})
+		m.pruned = append(m.pruned, what)
+		return nil
+	})
+	return n, err
+}
+
+func (m *memory) breakWith(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = err
+}
+
+// loseAnswers has every Enqueue answered with err, although it stores.
+func (m *memory) loseAnswers(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail, m.unsure = err, true
+}
+
+func (m *memory) all() []Entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.entries)
+}
+
+// line is the sessions, all READY until the test says otherwise, and WhatsApp, whose answers the test gives: one for each
+// message that comes.
+type line struct {
+	mu      sync.Mutex
+	down    map[session.ID]bool
+	sent    []session.Outgoing
+	answers chan answer
+	auto    bool // acknowledge what comes
+}
+
+type answer struct {
+	ack session.Ack
+	err error
+}
+
+func newLine() *line {
+	return &line{down: map[session.ID]bool{}, answers: make(chan answer, 1000)}
+}
+
+func (l *line) Ready(id session.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.down[id]
+}
+
+func (l *line) Send(ctx context.Context, _ session.ID, message session.Outgoing) (session.Ack, error) {
+	l.mu.Lock()
+	l.sent = append(l.sent, message)
+	auto := l.auto
+	l.mu.Unlock()
+	if auto {
+		return session.Ack{MessageID: message.ID, At: serverTime}, nil
+	}
+	select {
+	case a := <-l.answers:
+		if errors.Is(a.err, errCrash) {
+			panic("a bug in the sender")
+		}
+		return a.ack, a.err
+	case <-ctx.Done():
+		return session.Ack{}, &session.Error{Code: session.CodeAckOverdue, Err: ctx.Err()}
+	}
+}
+
+var errCrash = &session.Error{Code: session.CodeInternal, Message: "crash"}
+
+var serverTime = time.UnixMilli(1_780_000_000_000)
+
+func (l *line) acknowledge() { l.answers <- answer{ack: session.Ack{At: serverTime}} }
+
+func (l *line) refuse(code session.Code) {
+	l.answers <- answer{err: &session.Error{Code: code, Status: 463, Message: "the sentence of " + string(code)}}
+}
+
+// wantSent wants exactly these many messages since the last time, and returns them.
+func (l *line) wantSent(t *testing.T, n int) []session.Outgoing {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got := l.sent
+	l.sent = nil
+	if len(got) != n {
+		t.Fatalf("sent %v, want %d messages", got, n)
+	}
+	return got
+}
+
+// rig is an outbox between a ledger and a sender of the test's own.
+type rig struct {
+	*Outbox
+	ledger *memory
+	line   *line
+}
+
+func newRig(t *testing.T, options Options) *rig {
+	t.Helper()
+	r := &rig{ledger: &memory{}, line: newLine()}
+	r.open(t, options)
+	return r
+}
+
+// open makes an outbox over the ledger, as a new process does.
+func (r *rig) open(t *testing.T, options Options) {
+	t.Helper()
+	box := New(r.ledger, r.line, options)
+	if err := box.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = box.Close(ctx)
+	})
+	r.Outbox = box
+}
+
+// becomes tells the outbox that a session came to READY or left it.
+func (r *rig) becomes(id session.ID, state session.State) {
+	r.line.mu.Lock()
+	r.line.down[id] = state != session.Ready
+	r.line.mu.Unlock()
+	r.SessionChanged(id, state)
+}
+
+func request(key string) session.MessageRequest {
+	return session.MessageRequest{Session: "51", To: "5491100000001@s.whatsapp.net", Content: session.TextOf("hola"), Key: key}
+}
+
+func idOf(r session.MessageRequest) string {
+	return NewMessageID(r.Session, r.Key, bodyHash(r.To, r.Content))
+}
+
+func wantCode(t *testing.T, err error, want session.Code) {
+	t.Helper()
+	if got := session.CodeOf(err); got != want {
+		t.Fatalf("code is %q (%v), want %q", got, err, want)
+	}
+}

@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"wasup/internal/session"
+)
+
+// idPrefix and idBytes give ids the shape that WhatsApp Web's have: whatsmeow's Client.GenerateMessageID (send.go) makes
+// "3EB0" and 9 bytes of a hash in capital hexadecimal, 22 characters in all.
+const (
+	idPrefix = "3EB0"
+	idBytes  = 9
+)
+
+// maxKey is the longest Idempotency-Key, in bytes.
+const maxKey = 255
+
+// NewMessageID chooses the WhatsApp id of a message. With a key it is a function of session, key and what is sent, so that
+// every attempt, even one after the ledger was lost, has the same id and recipients drop the copies. What is sent belongs
+// to it because recipients would also drop another message for which a key is used again much later. Without a key it is
+// random.
+func NewMessageID(id session.ID, key, hash string) string {
+	var sum [idBytes]byte
+	if key == "" {
+		_, _ = rand.Read(sum[:]) // never fails: crypto/rand ends the process rather than return short
+	} else {
+		whole := hashOf("wasup/message-id/v2", string(id), key, hash)
+		copy(sum[:], whole[:])
+	}
+	return idPrefix + strings.ToUpper(hex.EncodeToString(sum[:]))
+}
+
+// bodyHash tells whether two requests ask for the same message. A file counts by its bytes, not by where they are kept.
+func bodyHash(to session.Recipient, content session.Content) string {
+	if reflect.DeepEqual(content, session.TextOf(content.Text)) {
+		// As the version that knew only texts had it: a key keeps its meaning across the upgrade.
+		whole := hashOf("wasup/message-body/v1", string(to), content.Text)
+		return hex.EncodeToString(whole[:])
+	}
+	if content.Media != nil {
+		media := *content.Media
+		media.File = ""
+		content.Media = &media
+	}
+	encoded, err := json.Marshal(content)
+	if err != nil {
+		encoded = nil // numbers that are none; Content.Check refuses them
+	}
+	whole := hashOf("wasup/message-body/v2", string(to), string(encoded))
+	return hex.EncodeToString(whole[:])
+}
+
+// hashOf hashes the parts with their lengths, so that no two lists of parts give the same input.
+func hashOf(domain string, parts ...string) [sha256.Size]byte {
+	var input []byte
+	for _, part := range append([]string{domain}, parts...) {
+		n := len(part)
+		input = append(input, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		input = append(input, part...)
+	}
+	return sha256.Sum256(input)
+}
+
+// draft is the entry of a request.
+func draft(r session.MessageRequest) Entry {
+	hash := bodyHash(r.To, r.Content)
+	if r.Fingerprint != "" {
+		whole := hashOf("wasup/message-request/v1", string(r.To), r.Fingerprint)
+		hash = hex.EncodeToString(whole[:])
+	}
+	return Entry{BodyHash: hash, Message: session.Message{
+		Session: r.Session, ID: NewMessageID(r.Session, r.Key, hash), Key: r.Key, To: r.To, Content: r.Content,
+		State: session.MessageQueued, SendAt: r.SendAt, ExpiresAt: r.ExpiresAt,
+	}}
+}
+
+// check names the first field that is not acceptable.
+func check(r *session.MessageRequest, now time.Time) error {
+	switch {
+	case r.Session == "":
+		return invalid(r.Session, "id", "expected the id of a session")
+	case r.To == "":
+		return invalid(r.Session, "to", "expected a phone number with country code, or a WhatsApp address")
+	case r.Key != "" && !validKey(r.Key):
+		return invalid(r.Session, "Idempotency-Key", "expected 1 to 255 visible ASCII characters")
+	case !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now):
+		return invalid(r.Session, "expires_at", "expected a time in the future")
+	case !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(r.SendAt):
+		return invalid(r.Session, "expires_at", "expected a time after send_at")
+	}
+	return (session.Outgoing{ID: "-", To: r.To, Content: r.Content}).Check()
+}
+
+// checkText is check for the one field that a plain text has, by the name that the compatible API gives it.
+func checkText(r *session.MessageRequest) error {
+	switch {
+	case r.Content.Text == "":
+		return invalid(r.Session, "message", "expected a text that is not empty")
+	case !utf8.ValidString(r.Content.Text):
+		return invalid(r.Session, "message", "expected text in UTF-8")
+	}
+	return nil
+}
+
+func invalid(id session.ID, field, expected string) error {
+	return &session.Error{
+		Code: session.CodeInvalidRequest, Op: "send message", Session: id, Field: field, Message: field + ": " + expected,
+	}
+}
+
+// CheckKey says whether an Idempotency-Key header that was sent is acceptable: 1 to 255 visible ASCII characters.
+// A request cannot tell an empty header from none, so whoever reads the header asks here.
+func CheckKey(key string) error {
+	if !validKey(key) {
+		return invalid("", "Idempotency-Key", "expected 1 to 255 visible ASCII characters")
+	}
+	return nil
+}
+
+func validKey(key string) bool {
+	if key == "" || len(key) > maxKey {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < 0x21 || key[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

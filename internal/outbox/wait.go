@@ -1,0 +1,194 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// news is what somebody who waits for a message has to know. It is overwritten by newer news.
+type news struct {
+	state   session.MessageState
+	ackedAt time.Time
+	failure session.MessageFailure
+	err     error // of the last attempt
+	unready bool  // the session left READY since the wait began
+	removed bool  // the session was deleted
+}
+
+// waiter is one wait for a message. The outbox's lock guards its news.
+type waiter struct {
+	session session.ID
+	message string
+	news    news
+	signal  chan struct{} // holds a token: there are news
+}
+
+func (w *waiter) wake() {
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+// listen registers a wait; drop ends it.
+func (o *Outbox) listen(id session.ID, messageID string) *waiter {
+	w := &waiter{session: id, message: messageID, signal: make(chan struct{}, 1)}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.waiters[id] == nil {
+		o.waiters[id] = map[string][]*waiter{}
+	}
+	o.waiters[id][messageID] = append(o.waiters[id][messageID], w)
+	return w
+}
+
+func (o *Outbox) drop(w *waiter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	of := o.waiters[w.session]
+	of[w.message] = slices.DeleteFunc(of[w.message], func(other *waiter) bool { return other == w })
+	if len(of[w.message]) == 0 {
+		delete(of, w.message)
+	}
+	if len(of) == 0 {
+		delete(o.waiters, w.session)
+	}
+}
+
+// post hands news to those who wait for a message; the lock is held.
+func (o *Outbox) post(id session.ID, messageID string, n news) {
+	for _, w := range o.waiters[id][messageID] {
+		n.unready, n.removed = w.news.unready, w.news.removed
+		if n.err == nil && !n.state.Settled() {
+			n.err = w.news.err // the next attempt may begin before the end of this one was heard
+		}
+		w.news = n
+		w.wake()
+	}
+}
+
+// heard takes a waiter's news.
+func (o *Outbox) heard(w *waiter) (n news, halted bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n = w.news
+	w.news.unready, w.news.err = false, nil
+	return n, o.halted
+}
+
+// Wait returns the message once it has reached the state, can come no further by itself, or ctx has ended; the last is
+// no error: the state says how far it is, and so it is when the process ends and the message is not on its way. The wait is
+// woken by what happens and asks nobody again and again. CodeUnknownMessage where the session has none with this id.
+func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error) {
+	w := o.listen(id, messageID)
+	defer o.drop(w)
+	for {
+		// A wait that is over is answered all the same, so the question has a bound of its own.
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
+		message, err := o.ledger.Message(asking, id, messageID)
+		cancel()
+		if err != nil || message.State.Reached(until) || ctx.Err() != nil {
+			return message, err
+		}
+		if _, halted := o.heard(w); halted && !o.sending(id, messageID) {
+			return message, nil // nothing more will happen to it in this process
+		}
+		select {
+		case <-w.signal:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Message gives one message with its receipts. CodeUnknownMessage where the session has none with this id.
+func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+	return o.ledger.Message(ctx, id, messageID)
+}
+
+// List gives a page of a session's messages without their receipts, newest first, and the cursor of the next page, "" on
+// the last. CodeInvalidRequest with field cursor for a cursor that is none.
+func (o *Outbox) List(ctx context.Context, id session.ID, filter session.MessageFilter) (page []session.Message, next string, err error) {
+	return o.ledger.List(ctx, id, filter)
+}
+
+// Cancel takes back a message that is still queued: it will not be sent. Cancelled already is no error. CodeWrongState
+// where it has begun to be sent, or is settled; CodeUnknownMessage.
+func (o *Outbox) Cancel(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+	message, err := o.ledger.Message(ctx, id, messageID)
+	if err != nil || message.State == session.MessageCancelled {
+		return message, err
+	}
+	change := Change{
+		Session: id, ID: messageID, From: []session.MessageState{session.MessageQueued}, To: session.MessageCancelled,
+	}
+	change.Events = tell(&change, message.To, time.Now())
+	return o.decide(ctx, "cancel message", change, "only a message that is still queued can be cancelled")
+}
+
+// Requeue queues a message that failed once more, under the same id and without a time limit: a person asked for it.
+// CodeWrongState where it did not fail, WhatsApp had taken it, or its content is gone; CodeQueueFull, CodeUnknownMessage.
+func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+	message, err := o.ledger.Message(ctx, id, messageID)
+	if err != nil {
+		return message, err
+	}
+	if err := o.reserve(id); err != nil {
+		return message, err
+	}
+	change := Change{
+		Session: id, ID: messageID, From: []session.MessageState{session.MessageFailed}, To: session.MessageQueued, Anew: true,
+	}
+	change.Events = tell(&change, message.To, time.Now())
+	message, err = o.decide(ctx, "requeue message", change, "only a message that failed, and that WhatsApp never took, can be queued again")
+	if err != nil {
+		o.unreserve(id, session.CodeOf(err) == session.CodeStoreUnavailable)
+		return message, err
+	}
+	o.nudge(id)
+	return message, nil
+}
+
+// decide carries out what a person decided, and says where the message is then.
+func (o *Outbox) decide(ctx context.Context, op string, change Change, otherwise string) (session.Message, error) {
+	carried, err := o.ledger.Advance(ctx, change)
+	if err != nil {
+		return session.Message{}, err
+	}
+	o.moved([]outcome{{change: change}}, carried)
+	message, err := o.ledger.Message(ctx, change.Session, change.ID)
+	if err != nil || carried[0] {
+		return message, err
+	}
+	return message, &session.Error{
+		Code: session.CodeWrongState, Op: op, Session: change.Session,
+		Message: "the message is " + string(message.State) + ": " + otherwise,
+	}
+}
+
+// Receipt notes how far messages have come with somebody's device. Messages only ever come further; what is said twice,
+// or of messages that the outbox did not send, changes nothing. A receipt that comes before WhatsApp's own
+// acknowledgement implies it. It must not be called within a work of the ledger.
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData) error {
+	steps, err := o.ledger.Receipt(ctx, id, data)
+	if err != nil || len(steps) == 0 {
+		return err
+	}
+	for i := range steps {
+		o.options.Observer.MessageChanged(steps[i].To, "")
+		if !steps[i].From.Settled() {
+			o.options.Observer.MessageAcked(max(0, time.Since(steps[i].Since)))
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range steps {
+		if !steps[i].From.Settled() {
+			o.closeOne(id, steps[i].ID)
+		}
+		o.post(id, steps[i].ID, news{state: steps[i].To, ackedAt: steps[i].Acked})
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"wasup/internal/sandbox"
+)
+
+// drop cuts live connections with a TCP reset.
+func (a *api) drop(r *http.Request) (int, any, error) {
+	var in selectRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connectionsBody{a.server.DropTCP(in.selection())}, nil
+}
+
+// closeConnections ends live connections in good order.
+func (a *api) closeConnections(r *http.Request) (int, any, error) {
+	var in selectRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connectionsBody{a.server.CloseConnections(in.selection())}, nil
+}
+
+// halfOpen leaves live connections half open.
+func (a *api) halfOpen(r *http.Request) (int, any, error) {
+	var in selectRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connectionsBody{a.server.HalfOpen(in.selection())}, nil
+}
+
+// restart takes the WebSocket server away and brings it back; this API stays.
+func (a *api) restart(r *http.Request) (int, any, error) {
+	var in restartRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	down, err := readDuration("down", in.Down)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case down < 0 || down > maxDown:
+		return 0, nil, invalid("down", "expected a duration from 0s to 2m")
+	}
+	if err := a.server.Restart(r.Context(), down, !in.Forget); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+// maxDown is how long a request may wait for its answer.
+const maxDown = 2 * time.Minute
+
+// streamError ends live connections as WhatsApp ends them: with a code and, for
+// some, the reason of a conflict.
+func (a *api) streamError(r *http.Request) (int, any, error) {
+	var in streamErrorRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case in.Code != 0 && (in.Code < 100 || in.Code > 999):
+		return 0, nil, invalid("code", "expected a code from 100 to 999, such as 503 or 515; 401 with the conflict device_removed unlinks")
+	case in.Code == 0 && in.Conflict == "":
+		return 0, nil, invalid("code", "expected a code, a conflict or both")
+	case !conflictPattern.MatchString(in.Conflict):
+		return 0, nil, invalid("conflict", "expected replaced, device_removed or another word of small letters and underscores")
+	}
+	closeAfter := in.Close == nil || *in.Close
+	reached := a.server.StreamError(in.selection(), in.Code, in.Conflict, closeAfter)
+	return http.StatusOK, connectionsBody{reached}, nil
+}
+
+func (in selectRequest) selection() sandbox.Select {
+	return sandbox.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
+}

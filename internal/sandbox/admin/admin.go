@@ -1,0 +1,128 @@
+// Package admin is the JSON admin API of a sandbox server: with it a person or
+// a test in any language adds phones, scans QR codes, sends and reads messages
+// and switches faults on. The page of virtual phones at / does the same by hand.
+//
+// It owns the routes under /sandbox/v1, their JSON, their errors and the OpenAPI
+// document that describes them, and the page. It keeps no state of its own and
+// may not listen: the caller serves the handler, on loopback, as there is no
+// authentication.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"wasup/internal/sandbox"
+)
+
+// Prefix is the path under which all routes are.
+const Prefix = "/sandbox/v1"
+
+// api is the handler's context: the server it drives, and where failures go that
+// are nobody's bad input.
+type api struct {
+	server *sandbox.Server
+	log    *slog.Logger
+}
+
+// New returns the handler. Answers are JSON, errors are
+// {"error":{"code","message","field"}}. A nil logger discards.
+func New(server *sandbox.Server, log *slog.Logger) http.Handler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	a := &api{server: server, log: log}
+	mux := http.NewServeMux()
+	for _, route := range a.routes() {
+		mux.Handle(Prefix+route.path, a.dispatch(route.operations))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if a.page(w, r) {
+			return
+		}
+		a.refuse(w, r, &problem{http.StatusNotFound, "not_found", "no such route; GET " + Prefix + "/ lists them", ""})
+	})
+	// A page of another origin in a browser on this machine can reach loopback
+	// too, and forms ask no one first.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.refuse(w, r, &problem{http.StatusForbidden, "cross_origin", "web pages of other origins have no access", ""})
+	}))
+	return guard.Handler(mux)
+}
+
+// dispatch picks the action by method. The mux could do that as well, but would
+// answer a wrong method in plain text.
+func (a *api) dispatch(actions operations) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		operation, ok := actions[method]
+		if !ok {
+			a.refuseMethod(w, r, sortedMethods(actions))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		if operation.stream != nil {
+			operation.stream(w, r)
+			return
+		}
+		status, body, err := operation.do(r)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		a.answer(w, status, body)
+	})
+}
+
+func sortedMethods(actions operations) []string {
+	names := make([]string, 0, len(actions))
+	for name := range actions {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (a *api) refuseMethod(w http.ResponseWriter, r *http.Request, allowed []string) {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	a.refuse(w, r, &problem{http.StatusMethodNotAllowed, "method_not_allowed", "expected " + strings.Join(allowed, " or "), ""})
+}
+
+func (a *api) answer(w http.ResponseWriter, status int, body any) {
+	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if file, ok := body.(fileBody); ok {
+		a.answerFile(w, status, file)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	// Texts go to terminals, not into HTML pages: <3 should read <3.
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		a.log.Debug("admin answer was not written", "err", err)
+	}
+}
+
+// refuse answers with an error. What is not a problem of the caller is logged
+// and not shown.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var p *problem
+	if !errors.As(err, &p) {
+		a.log.Error("admin request failed", "op", r.Method+" "+r.Pattern, "err", err)
+		p = &problem{http.StatusInternalServerError, "internal", "the sandbox failed; its log says why", ""}
+	}
+	a.answer(w, p.status, errorBody{errorDetail{p.code, p.message, p.field}})
+}

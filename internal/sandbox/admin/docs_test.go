@@ -1,0 +1,54 @@
+package admin
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"wasup/internal/sandbox"
+)
+
+func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
+	raw, err := os.ReadFile("../../../docs/sandbox.md")
+	must(t, err)
+	guide := string(raw)
+	for _, kind := range sandbox.FaultKinds() {
+		if !strings.Contains(guide, "\n| `"+string(kind)+"` |") {
+			t.Errorf("no row for the fault %s", kind)
+		}
+	}
+	for _, k := range known {
+		if !strings.Contains(guide, "`"+k.code+"`") {
+			t.Errorf("the error %s is not explained", k.code)
+		}
+	}
+	short := regexp.MustCompile(`^/phones/\{number\}/(messages|devices|groups|chats|calls)/`)
+	for _, route := range (&api{}).routes() {
+		path := strings.TrimSuffix(route.path, "{$}")
+		// Rows shorten what the row before has spelt out.
+		if !strings.Contains(guide, path+"`") && !strings.Contains(guide, short.ReplaceAllString(path, ".../$1/")+"`") {
+			t.Errorf("no row for %s", route.path)
+		}
+	}
+}
+
+// A stream of events names the kind of each, and a browser hears only the names it was told.
+func TestThePageHearsEveryKindOfEvent(t *testing.T) {
+	raw, err := pageFiles.ReadFile("page/api.js")
+	must(t, err)
+	var source []byte
+	for _, name := range []string{"../counters.go", "../restart.go"} {
+		part, err := os.ReadFile(name)
+		must(t, err)
+		source = append(source, part...)
+	}
+	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(sandbox.EventKinds()) {
+		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(sandbox.EventKinds()))
+	}
+	for _, kind := range sandbox.EventKinds() {
+		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
+			t.Errorf("the page does not listen to %s", kind)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package admin
+
+import (
+	"net/http"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox"
+)
+
+type newGroupRequest struct {
+	Subject    string   `json:"subject" doc:"1 to 100 characters" need:"yes"`
+	Members    []string `json:"members" doc:"numbers or JIDs"`
+	Addressing string   `json:"addressing" doc:"lid, or pn as in older groups; lid when empty"`
+}
+
+// groupChange says what is to be different; what is left out stays.
+type groupChange struct {
+	Subject     *string `json:"subject" doc:"1 to 100 characters"`
+	Description *string `json:"description" doc:"at most 2048 characters"`
+	Announce    *bool   `json:"announce" doc:"only admins write"`
+	Locked      *bool   `json:"locked" doc:"only admins change the settings"`
+	Approval    *bool   `json:"approval" doc:"admins let people in who follow the link"`
+	AdminAdds   *bool   `json:"admin_adds" doc:"only admins add members"`
+	Expiration  *uint32 `json:"expiration" doc:"seconds until messages disappear: 0, 86400, 604800 or 7776000"`
+}
+
+type memberRequest struct {
+	Change  string   `json:"change" doc:"add, remove, promote or demote" need:"yes"`
+	Members []string `json:"members" doc:"numbers or JIDs" need:"yes"`
+}
+
+type joinRequest struct {
+	Link string `json:"link" doc:"the invite link" need:"yes"`
+}
+
+type decideRequest struct {
+	Approve *bool    `json:"approve" doc:"whether they are let in" need:"yes"`
+	Members []string `json:"members" doc:"numbers or JIDs"`
+}
+
+type groupBody struct {
+	JID         string       `json:"jid" doc:"its address"`
+	Subject     string       `json:"subject" doc:"its name"`
+	Description string       `json:"description" doc:"its description"`
+	Creator     string       `json:"creator" doc:"JID of an account"`
+	Created     time.Time    `json:"created" doc:"when"`
+	Addressing  string       `json:"addressing" doc:"lid or pn"`
+	Announce    bool         `json:"announce" doc:"only admins write"`
+	Locked      bool         `json:"locked" doc:"only admins change the settings"`
+	Approval    bool         `json:"approval" doc:"admins let people in who follow the link"`
+	AdminAdds   bool         `json:"admin_adds" doc:"only admins add members"`
+	Expiration  uint32       `json:"expiration" doc:"seconds until messages disappear, 0 for never"`
+	Members     []memberBody `json:"members" doc:"all of them"`
+	Requests    []string     `json:"requests" doc:"JIDs of those who wait to be let in"`
+}
+
+type memberBody struct {
+	JID  string `json:"jid" doc:"by number"`
+	LID  string `json:"lid" doc:"hidden"`
+	Role string `json:"role" doc:"member, admin or superadmin"`
+}
+
+type groupsBody struct {
+	Groups []groupBody `json:"groups" doc:"all of them"`
+}
+
+type linkBody struct {
+	Link string `json:"link" doc:"the invite link"`
+}
+
+type joinedBody struct {
+	JID     string `json:"jid" doc:"of the group"`
+	Waiting bool   `json:"waiting" doc:"whether an admin has to agree first"`
+}
+
+func groupJSON(g sandbox.GroupInfo) groupBody {
+	body := groupBody{
+		JID: g.JID.String(), Subject: g.Subject, Description: g.Description, Creator: g.Creator.String(), Created: g.Created,
+		Addressing: g.Addressing, Announce: g.Announce, Locked: g.Locked, Approval: g.Approval, AdminAdds: g.AdminAdds,
+		Expiration: g.Expiration, Members: []memberBody{}, Requests: append([]string{}, jidTexts(g.Requests)...),
+	}
+	for _, m := range g.Members {
+		role := string(m.Role)
+		if role == "" {
+			role = "member"
+		}
+		body.Members = append(body.Members, memberBody{m.JID.String(), m.LID.String(), role})
+	}
+	return body
+}
+
+func groupsJSON(groups []sandbox.GroupInfo) groupsBody {
+	body := groupsBody{Groups: []groupBody{}}
+	for _, g := range groups {
+		body.Groups = append(body.Groups, groupJSON(g))
+	}
+	return body
+}
+
+func (a *api) listGroups(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, groupsJSON(a.server.Groups()), nil
+}
+
+func (a *api) listPhoneGroups(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, groupsJSON(phone.Groups()), nil
+}
+
+func (a *api) createGroup(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in newGroupRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	jid, err := phone.CreateGroup(r.Context(), sandbox.NewGroup(in))
+	if err != nil {
+		return 0, nil, translateMember(err)
+	}
+	return a.groupAnswer(http.StatusCreated, jid)
+}
+
+func (a *api) groupAnswer(status int, jid types.JID) (int, any, error) {
+	g, err := a.server.Group(jid)
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return status, groupJSON(g), nil
+}
+
+// phoneGroup finds the phone and the group that the path names.
+func (a *api) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return nil, types.EmptyJID, err
+	}
+	jid, err := types.ParseJID(r.PathValue("jid"))
+	if err != nil || jid.Server != types.GroupServer {
+		return nil, types.EmptyJID, invalid("jid", "expected the JID of a group, such as 120363000000000001@g.us")
+	}
+	return phone, jid, nil
+}
+
+func (a *api) changeGroup(r *http.Request) (int, any, error) {
+	phone, jid, err := a.phoneGroup(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in groupChange
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if in == (groupChange{}) {
+		return 0, nil, invalid("body", "expected at least one setting")
+	}
+	if err := phone.ChangeGroup(r.Context(), jid, sandbox.GroupChange(in)); err != nil {
+		return 0, nil, translate(err)
+	}
+	return a.groupAnswer(http.StatusOK, jid)
+}
+
+func (a *api) leaveGroup(r *http.Request) (int, any, error) {
+	phone, jid, err := a.phoneGroup(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := phone.LeaveGroup(r.Context(), jid); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+func (a *api) changeMembers(r *http.Request) (int, any, error) {
+	phone, jid, err := a.phoneGroup(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in memberRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if len(in.Members) == 0 {
+		return 0, nil, invalid("members", "expected at least one phone number or JID")
+	}
+	if err := phone.ChangeMembers(r.Context(), jid, sandbox.MemberChange(in.Change), in.Members...); err != nil {
+		return 0, nil, translateMember(err)
+	}
+	return a.groupAnswer(http.StatusOK, jid)
+}
+
+func (a *api) decideRequests(r *http.Request) (int, any, error) {
+	phone, jid, err := a.phoneGroup(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in decideRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.Approve == nil {
+		return 0, nil, invalid("approve", "expected true or false")
+	}
+	if err := phone.DecideRequests(r.Context(), jid, *in.Approve, in.Members...); err != nil {
+		return 0, nil, translateMember(err)
+	}
+	return a.groupAnswer(http.StatusOK, jid)
+}
+
+func (a *api) groupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, false) }
+
+func (a *api) newGroupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, true) }
+
+func (a *api) inviteLink(r *http.Request, revoke bool) (int, any, error) {
+	phone, jid, err := a.phoneGroup(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	link, err := phone.GroupLink(r.Context(), jid, revoke)
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusOK, linkBody{link}, nil
+}
+
+func (a *api) joinGroup(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in joinRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	jid, waiting, err := phone.JoinGroup(r.Context(), in.Link)
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusOK, joinedBody{jid.String(), waiting}, nil
+}
+
+// translateMember names the field that lists accounts, which elsewhere is "to".
+func translateMember(err error) error {
+	err = translate(err)
+	if p, ok := err.(*problem); ok && p.field == "to" { //nolint:errorlint // translate returns it bare
+		p.field = "members"
+	}
+	return err
+}

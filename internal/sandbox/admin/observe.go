@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"wasup/internal/sandbox"
+)
+
+// heartbeat keeps proxies and clients from taking a quiet stream for a dead one.
+const heartbeat = 15 * time.Second
+
+func (a *api) index(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	body := indexBody{Name: "wasup sandbox"}
+	for _, route := range a.routes() {
+		path := Prefix + strings.TrimSuffix(route.path, "{$}")
+		body.Routes = append(body.Routes, indexRoute{sortedMethods(route.operations), path, route.summary})
+	}
+	return http.StatusOK, body, nil
+}
+
+func (a *api) describe(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	key := a.server.RootPublicKey()
+	return http.StatusOK, serverBody{
+		WebSocketURL:  a.server.URL(),
+		RootPublicKey: hex.EncodeToString(key[:]),
+		SecureURL:     a.server.SecureURL(),
+		CA:            string(a.server.CAPEM()),
+		Version:       buildVersion(),
+	}, nil
+}
+
+// buildVersion is what the Go tool stamped into the binary.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func (a *api) counters(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, a.server.Counters(), nil
+}
+
+// events answers in one of two ways. A client that accepts text/event-stream gets
+// every event from now on. Any other gets a list with the first event from now
+// on that matches ?kind, or an empty list once ?wait is over.
+func (a *api) events(w http.ResponseWriter, r *http.Request) {
+	values, err := query(r, "wait", "kind", "account")
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	wanted := func(e sandbox.Event) bool {
+		return (!values.Has("kind") || string(e.Kind) == values.Get("kind")) &&
+			(!values.Has("account") || e.Account == strings.TrimPrefix(values.Get("account"), "+"))
+	}
+	// Subscribed before anything is answered: who has seen the answer begin
+	// misses nothing that happens after it.
+	events, unsubscribe := a.server.Subscribe()
+	defer unsubscribe()
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		a.stream(w, r, events, wanted)
+		return
+	}
+	ctx, cancel, err := waitContext(r, values, 10*time.Second)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	defer cancel()
+	a.answer(w, http.StatusOK, eventsBody{firstEvent(ctx, events, wanted)})
+}
+
+func firstEvent(ctx context.Context, events <-chan sandbox.Event, wanted func(sandbox.Event) bool) []sandbox.Event {
+	for {
+		select {
+		case <-ctx.Done():
+			return []sandbox.Event{}
+		case event, open := <-events:
+			switch {
+			case !open:
+				return []sandbox.Event{}
+			case wanted(event):
+				return []sandbox.Event{event}
+			}
+		}
+	}
+}
+
+// stream writes server-sent events until the client goes or the server closes.
+func (a *api) stream(w http.ResponseWriter, r *http.Request, events <-chan sandbox.Event, wanted func(sandbox.Event) bool) {
+	control := http.NewResponseController(w)
+	// The caller's server may bound answers in time; a stream has no end.
+	if err := control.SetWriteDeadline(time.Time{}); err != nil {
+		a.log.Debug("event stream keeps the server's write deadline", "err", err)
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	err := writeFlush(w, control, ": listening\n\n")
+	for err == nil {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-beat.C:
+			err = writeFlush(w, control, ": still here\n\n")
+		case event, open := <-events:
+			if !open {
+				return
+			}
+			if !wanted(event) {
+				continue
+			}
+			raw, failed := json.Marshal(event)
+			if failed != nil {
+				a.log.Error("event did not marshal", "err", failed)
+				continue
+			}
+			err = writeFlush(w, control, fmt.Sprintf("event: %s\ndata: %s\n\n", event.Kind, raw))
+		}
+	}
+	a.log.Debug("event stream ended", "err", err)
+}
+
+func writeFlush(w io.Writer, control *http.ResponseController, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return control.Flush()
+}

@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	"wasup/internal/sandbox"
+)
+
+// wordLists holds the words that fields with the tag values are made of.
+func wordLists() map[string][]string {
+	lists := map[string][]string{
+		"scripts":  words(sandbox.ScriptRead, sandbox.ScriptEcho, sandbox.ScriptDeliver, sandbox.ScriptSlow, sandbox.ScriptSilent),
+		"statuses": words(sandbox.StatusSent, sandbox.StatusDelivered, sandbox.StatusReceived, sandbox.StatusRead),
+		"faults":   words(sandbox.FaultKinds()...),
+		"events":   words(sandbox.EventKinds()...),
+
+		"call_states":     words(sandbox.CallRinging, sandbox.CallAccepted, sandbox.CallRejected, sandbox.CallEnded),
+		"chat_states":     words(sandbox.StateComposing, sandbox.StateRecording, sandbox.StatePaused),
+		"scenario_states": words(sandbox.ScenarioRunning, sandbox.ScenarioDone, sandbox.ScenarioStopped),
+	}
+	return lists
+}
+
+func words[S ~string](list ...S) []string {
+	texts := make([]string, 0, len(list))
+	for _, word := range list {
+		texts = append(texts, string(word))
+	}
+	return texts
+}
+
+// schemas collects the schemas of Go types under their names in the document.
+type schemas struct{ named object }
+
+// of is the schema of a value's type.
+func (s *schemas) of(value any) object { return s.ofType(reflect.TypeOf(value)) }
+
+func (s *schemas) ofType(t reflect.Type) object {
+	switch t {
+	case reflect.TypeFor[time.Time]():
+		return object{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[json.RawMessage]():
+		return object{"type": "object"} // somebody else's form: WebAuthn's, OpenAPI's
+	case reflect.TypeFor[[]byte]():
+		return object{"type": "string", "contentEncoding": "base64"}
+	case reflect.TypeFor[sandbox.EventKind]():
+		return object{"type": "string", "enum": wordLists()["events"]}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Int, reflect.Int64:
+		return object{"type": "integer"}
+	case reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return object{"type": "integer", "minimum": 0}
+	case reflect.Float64:
+		return object{"type": "number"}
+	case reflect.Slice:
+		return object{"type": "array", "items": s.ofType(t.Elem())}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": s.ofType(t.Elem())}
+	case reflect.Pointer:
+		return s.ofType(t.Elem())
+	case reflect.Struct:
+		return s.ref(t)
+	default:
+		// The document's test fails on it.
+		return object{"type": "unknown: " + t.String()}
+	}
+}
+
+// ref enters a struct under its name and points at it.
+func (s *schemas) ref(t reflect.Type) object {
+	name := strings.TrimSuffix(t.Name(), "Body")
+	name = strings.ToUpper(name[:1]) + name[1:]
+	if s.named == nil {
+		s.named = object{}
+	}
+	if _, known := s.named[name]; !known {
+		s.named[name] = object{} // a type may hold itself
+		s.named[name] = s.ofStruct(t, strings.HasSuffix(name, "Request") || strings.HasSuffix(name, "Change"))
+	}
+	return object{"$ref": "#/components/schemas/" + name}
+}
+
+// ofStruct lists the fields. A request must have those that say so, and may have
+// no others; an answer has all that are not left out when they are empty.
+func (s *schemas) ofStruct(t reflect.Type, request bool) object {
+	properties, required := object{}, []string{}
+	for _, field := range reflect.VisibleFields(t) {
+		if field.Anonymous {
+			continue // its fields are visible themselves
+		}
+		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		schema := s.ofType(field.Type)
+		if list := field.Tag.Get("values"); list != "" {
+			if items, ok := schema["items"].(object); ok {
+				items["enum"] = wordLists()[list]
+			} else {
+				schema["enum"] = wordLists()[list]
+			}
+		}
+		if says := field.Tag.Get("doc"); says != "" {
+			schema["description"] = says
+		}
+		properties[name] = schema
+		if field.Tag.Get("need") != "" || !request && options != "omitempty" {
+			required = append(required, name)
+		}
+	}
+	schema := object{"type": "object", "properties": properties}
+	if len(required) > 0 {
+		schema["required"] = required
+	}
+	if request {
+		schema["additionalProperties"] = false
+	}
+	return schema
+}
+
+// withoutZeros is an example of a request as people write it: with the fields
+// that say something.
+func withoutZeros(value any) any {
+	v := reflect.ValueOf(value)
+	if v.Kind() != reflect.Struct {
+		return value
+	}
+	said := object{}
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if value := v.FieldByIndex(field.Index); !field.Anonymous && !value.IsZero() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			said[name] = value.Interface()
+		}
+	}
+	return said
+}

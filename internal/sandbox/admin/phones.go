@@ -1,0 +1,169 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox"
+)
+
+// phone finds the phone that the path names.
+func (a *api) phone(r *http.Request) (*sandbox.Phone, error) {
+	phone, ok := a.server.Phone(pathNumber(r))
+	if !ok {
+		return nil, translate(sandbox.ErrPhoneUnknown)
+	}
+	return phone, nil
+}
+
+// pathNumber is the number in the path. A plus before it is allowed, as people
+// write it.
+func pathNumber(r *http.Request) string {
+	return strings.TrimPrefix(r.PathValue("number"), "+")
+}
+
+func (a *api) listPhones(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	body := phonesBody{Phones: []phoneBody{}}
+	for _, phone := range a.server.Phones() {
+		body.Phones = append(body.Phones, phoneJSON(phone))
+	}
+	return http.StatusOK, body, nil
+}
+
+func (a *api) addPhone(r *http.Request) (int, any, error) {
+	var in phoneRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	phone, err := a.server.AddPhone(sandbox.PhoneConfig{
+		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: sandbox.Script(in.Script),
+	})
+	if err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusCreated, phoneJSON(phone), nil
+}
+
+// changePhone gives a phone another script, or switches it on or off.
+func (a *api) changePhone(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var in phoneChange
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if in == (phoneChange{}) {
+		return 0, nil, invalid("body", "expected name, script, delay, online, offline_for or about")
+	}
+	if in.Online != nil && in.OfflineFor != "" {
+		return 0, nil, invalid("offline_for", "expected either online or offline_for")
+	}
+	delay, err := readDuration("delay", in.Delay)
+	if err != nil {
+		return 0, nil, err
+	}
+	absence, err := readDuration("offline_for", in.OfflineFor)
+	if err != nil {
+		return 0, nil, err
+	}
+	if in.Name != "" {
+		if err := phone.Rename(r.Context(), in.Name); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.Delay != "" {
+		if err := phone.SetDelay(delay); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.About != nil {
+		if err := phone.SetAbout(*in.About); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.Script != "" {
+		if err := phone.SetScript(sandbox.Script(in.Script)); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	if in.Online != nil {
+		phone.SetOnline(*in.Online)
+	}
+	if in.OfflineFor != "" {
+		if err := phone.GoOffline(absence); err != nil {
+			return 0, nil, translate(err)
+		}
+	}
+	return http.StatusOK, phoneJSON(phone), nil
+}
+
+func (a *api) getPhone(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, phoneJSON(phone), nil
+}
+
+func (a *api) removePhone(r *http.Request) (int, any, error) {
+	if err := a.server.RemovePhone(pathNumber(r)); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+func (a *api) listDevices(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, devicesBody{devicesJSON(phone)}, nil
+}
+
+func (a *api) unlinkDevice(r *http.Request) (int, any, error) {
+	phone, err := a.phone(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	device, err := types.ParseJID(r.PathValue("jid"))
+	if err != nil || device.User == "" || device.Device == 0 {
+		return 0, nil, invalid("jid", "expected the JID of a linked device, such as 4915112345678:1@s.whatsapp.net")
+	}
+	if err := phone.Unlink(r.Context(), device); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+func phoneJSON(phone *sandbox.Phone) phoneBody {
+	return phoneBody{
+		Number:  phone.Number(),
+		Name:    phone.Name(),
+		Script:  string(phone.Script()),
+		JID:     phone.JID().String(),
+		LID:     phone.LID().String(),
+		Online:  phone.Online(),
+		Delay:   phone.Delay().String(),
+		About:   phone.About(),
+		Picture: phone.PictureID(),
+		Devices: devicesJSON(phone),
+	}
+}
+
+func devicesJSON(phone *sandbox.Phone) []deviceBody {
+	devices := []deviceBody{}
+	for _, device := range phone.Devices() {
+		devices = append(devices, deviceBody{
+			JID: device.JID.String(), LID: device.LID.String(), Platform: device.Platform,
+			Connected: device.Connected, Queued: device.Queued,
+		})
+	}
+	return devices
+}

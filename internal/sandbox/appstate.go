@@ -1,0 +1,342 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waServerSync"
+
+	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/syncd"
+)
+
+// The collections of app state, with what phones keep in them.
+const (
+	syncCritical   = "critical_block"       // the account's own name
+	syncContacts   = "critical_unblock_low" // how people are called
+	syncHigh       = "regular_high"         // mutes, stars
+	syncRegular    = "regular"              // labels
+	syncLow        = "regular_low"          // pins, archive, chats marked as read
+	snapshotAfter  = 20                     // patches a new device gets one by one before there is a snapshot
+	maxPatchesSent = 50                     // in one answer
+	maxPatches     = 2000                   // kept of a collection
+	maxMutations   = 5000                   // of a patch
+	maxRecords     = 50_000                 // of a collection
+)
+
+func syncCollections() []string {
+	return []string{syncCritical, syncContacts, syncHigh, syncRegular, syncLow}
+}
+
+// errSyncConflict means that a patch is not for the newest version.
+var errSyncConflict = errors.New("the collection has changed meanwhile")
+
+// appState is what the server keeps of an account's app state: it cannot read any of it.
+type appState struct {
+	mu          sync.Mutex
+	collections map[string]*collection
+}
+
+type collection struct {
+	version uint64
+	// patches are the newest ones, the last being of version.
+	patches []storedPatch
+	records map[string]*waServerSync.SyncdRecord
+	// mac and keyID are of the newest patch: they are those of a snapshot of this version as well.
+	mac, keyID []byte
+	// snapshot is an encoded reference to a file with the records of snapshotVersion.
+	snapshot        []byte
+	snapshotVersion uint64
+	snapshotFile    string
+}
+
+// storedPatch is an encoded patch and the device that made it, 0 being the phone.
+type storedPatch struct {
+	device uint16
+	raw    []byte
+}
+
+// get finds a collection, an empty one if nothing was ever put there. The caller holds the lock.
+func (a *appState) get(name string) *collection {
+	if c := a.collections[name]; c != nil {
+		return c
+	}
+	if a.collections == nil {
+		a.collections = make(map[string]*collection)
+	}
+	c := &collection{records: make(map[string]*waServerSync.SyncdRecord)}
+	a.collections[name] = c
+	return c
+}
+
+// since lists the patches after a version; false when some of them are not kept any more.
+func (c *collection) since(version uint64) ([]storedPatch, bool) {
+	if version > c.version {
+		return nil, false
+	}
+	behind := c.version - version
+	if behind > uint64(len(c.patches)) {
+		return nil, false
+	}
+	return c.patches[uint64(len(c.patches))-behind:], true
+}
+
+// push enters a patch that takes a collection from the version base to the next, and tells everybody but who made it.
+func (s *Server) push(from origin, name string, base uint64, patch *waServerSync.SyncdPatch) (uint64, error) {
+	full, err := s.withExternal(patch)
+	if err != nil {
+		return 0, err
+	}
+	if err = syncd.Check(full); err != nil {
+		return 0, err
+	}
+	if len(full.GetMutations()) > maxMutations {
+		return 0, fmt.Errorf("%w: %d mutations, expected at most %d", syncd.ErrShape, len(full.GetMutations()), maxMutations)
+	}
+	version, err := from.account.state.enter(from.device, name, base, patch, full)
+	if err != nil {
+		if errors.Is(err, errSyncConflict) {
+			s.stats.add(func(n *Counters) { n.SyncConflicts++ })
+		}
+		return 0, err
+	}
+	from.account.changed.Store(true)
+	s.stats.add(func(n *Counters) { n.SyncPatches++ })
+	s.emit(Event{
+		Kind: EventAppState, Account: from.account.number, Device: from.account.jid(from.device).String(),
+		Detail: name + " " + strconv.FormatUint(version, 10),
+	})
+	s.tellSync(from, name, version)
+	return version, nil
+}
+
+func (a *appState) enter(device uint16, name string, base uint64, patch, full *waServerSync.SyncdPatch) (uint64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.get(name)
+	if base != c.version {
+		return 0, errSyncConflict
+	}
+	if len(c.records)+len(full.GetMutations()) > maxRecords {
+		return 0, fmt.Errorf("%w: the collection would have more than %d entries", syncd.ErrShape, maxRecords)
+	}
+	// Clients leave the version out: it is the server's to say.
+	version := c.version + 1
+	patch.Version = &waServerSync.SyncdVersion{Version: &version}
+	raw, err := proto.Marshal(patch)
+	if err != nil {
+		return 0, fmt.Errorf("encode a patch: %w", err)
+	}
+	for _, mutation := range full.GetMutations() {
+		index := string(mutation.GetRecord().GetIndex().GetBlob())
+		if mutation.GetOperation() == waServerSync.SyncdMutation_REMOVE {
+			delete(c.records, index)
+			continue
+		}
+		c.records[index] = mutation.GetRecord()
+	}
+	c.version, c.mac, c.keyID = version, full.GetSnapshotMAC(), full.GetKeyID().GetID()
+	c.patches = append(c.patches, storedPatch{device, raw})
+	if len(c.patches) > maxPatches {
+		c.patches = slices.Clone(c.patches[len(c.patches)-maxPatches:])
+	}
+	return version, nil
+}
+
+// withExternal is the patch with the mutations in it that it may have in a file: the server has to know which entries
+// there are.
+func (s *Server) withExternal(patch *waServerSync.SyncdPatch) (*waServerSync.SyncdPatch, error) {
+	ref := patch.GetExternalMutations()
+	if ref == nil {
+		return patch, nil
+	}
+	file, ok := s.media.get(mediaIDOf(ref.GetDirectPath()))
+	if !ok || file.Gone != 0 {
+		return nil, fmt.Errorf("%w: the file with its mutations is not there", syncd.ErrShape)
+	}
+	data, err := s.media.bytes(&file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	plain, err := mediacrypt.Open(mediacrypt.Sealed{
+		File: data, Key: ref.GetMediaKey(), PlainSHA256: ref.GetFileSHA256(), SealedSHA256: ref.GetFileEncSHA256(),
+	}, mediacrypt.AppState)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	var mutations waServerSync.SyncdMutations
+	if err = proto.Unmarshal(plain, &mutations); err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	return &waServerSync.SyncdPatch{
+		Version: patch.Version, Mutations: mutations.GetMutations(), SnapshotMAC: patch.SnapshotMAC, PatchMAC: patch.PatchMAC, KeyID: patch.KeyID,
+	}, nil
+}
+
+// uploadSync puts something into a file as app state is put there, and gives the encoded reference.
+func (s *Server) uploadSync(account string, content proto.Message) (*waServerSync.ExternalBlobReference, error) {
+	plain, err := proto.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("encode app state: %w", err)
+	}
+	sealed, err := mediacrypt.Seal(plain, mediacrypt.AppState)
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.media.put(account, "md-app-state", sealed.File)
+	if err != nil {
+		return nil, err
+	}
+	return &waServerSync.ExternalBlobReference{
+		MediaKey: sealed.Key, DirectPath: &file.DirectPath, FileSizeBytes: proto.Uint64(uint64(sealed.Length)),
+		FileSHA256: sealed.PlainSHA256, FileEncSHA256: sealed.SealedSHA256,
+	}, nil
+}
+
+// tellSync tells the other devices of an account, and the phone, that a collection has changed. Who has no keys yet
+// hears of everything when it gets them.
+func (s *Server) tellSync(from origin, name string, version uint64) {
+	node := waBinary.Node{
+		Tag:   "notification",
+		Attrs: waBinary.Attrs{"from": from.account.jid(0), "type": "server_sync", "id": newStanzaID(), "t": unixNow()},
+		Content: []waBinary.Node{{
+			Tag: "collection", Attrs: waBinary.Attrs{"name": name, "version": strconv.FormatUint(version, 10)},
+		}},
+	}
+	if from.device != 0 {
+		from.account.phone.take(delivery{node: node, from: from, chat: from.account})
+	}
+	for _, dev := range s.dir.devicesOf(from.account) {
+		if dev.id != from.device && dev.greeted.Load() {
+			s.hand(dev, node)
+		}
+	}
+}
+
+// maxCollections bounds how many collections one query may name; there are five.
+const maxCollections = 20
+
+// queryAppState gives out what has changed in collections, and takes what the device changes. Each collection has an
+// outcome of its own.
+func (c *conn) queryAppState(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+	request := query.GetChildByTag("sync")
+	asked := request.GetChildrenByTag("collection")
+	if len(asked) == 0 || len(asked) > maxCollections {
+		return nil, errBadRequest
+	}
+	var collections []waBinary.Node
+	for i := range asked {
+		collections = append(collections, c.srv.syncCollection(origin{account: dev.account, device: dev.id}, &asked[i]))
+	}
+	return []waBinary.Node{{Tag: "sync", Content: collections}}, nil
+}
+
+func (s *Server) syncCollection(from origin, asked *waBinary.Node) waBinary.Node {
+	name := attr(asked, "name")
+	answer := waBinary.Node{Tag: "collection", Attrs: waBinary.Attrs{"name": name, "type": "result"}}
+	refuse := func(failed *queryError) waBinary.Node {
+		answer.Attrs["type"] = "error"
+		answer.Content = append(answer.GetChildren(), errorNode(failed.code, failed.text))
+		return answer
+	}
+	version, err := strconv.ParseUint(strings.TrimSpace(attr(asked, "version")), 10, 64)
+	if attr(asked, "version") == "" {
+		version, err = 0, nil
+	}
+	if !slices.Contains(syncCollections(), name) || err != nil {
+		return refuse(errBadRequest)
+	}
+	raw, pushes := asked.GetOptionalChildByTag("patch")
+	if !pushes {
+		return s.pull(from.account, name, version, attr(asked, "return_snapshot") == "true", maxPatchesSent, answer, refuse)
+	}
+	var patch waServerSync.SyncdPatch
+	if err = proto.Unmarshal(bytesOf(&raw), &patch); err != nil {
+		return refuse(errBadRequest)
+	}
+	entered, err := s.push(from, name, version, &patch)
+	switch {
+	case errors.Is(err, errSyncConflict):
+		// All of them: the client tries once more when it has applied these.
+		answer = s.pull(from.account, name, version, false, maxPatches, answer, refuse)
+		return refuse(errConflict)
+	case err != nil:
+		s.log.Debug("app state refused", "collection", name, "err", err)
+		return refuse(errBadRequest)
+	}
+	answer.Attrs["version"] = strconv.FormatUint(entered, 10)
+	return answer
+}
+
+// pull answers with what a device does not have yet: the patches after its version, or for one that has nothing the
+// newest snapshot with the patches after that.
+func (s *Server) pull(account *account, name string, version uint64, snapshot bool, limit int, answer waBinary.Node, refuse func(*queryError) waBinary.Node) waBinary.Node {
+	a := &account.state
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.get(name)
+	answer.Attrs["version"] = strconv.FormatUint(c.version, 10)
+	var content []waBinary.Node
+	if snapshot && version == 0 {
+		if err := s.refreshSnapshot(account, name, c); err != nil {
+			s.log.Error("snapshot of app state not made", "collection", name, "err", err)
+			return refuse(&queryError{500, "internal-server-error"})
+		}
+		if c.snapshot != nil {
+			content, version = append(content, waBinary.Node{Tag: "snapshot", Content: c.snapshot}), c.snapshotVersion
+		}
+	}
+	patches, ok := c.since(version)
+	if !ok {
+		return refuse(errNotFound)
+	}
+	if len(patches) > limit {
+		patches = patches[:limit]
+		answer.Attrs["has_more_patches"] = "true"
+	}
+	nodes := make([]waBinary.Node, 0, len(patches))
+	for _, patch := range patches {
+		nodes = append(nodes, waBinary.Node{Tag: "patch", Content: patch.raw})
+	}
+	if len(nodes) > 0 {
+		content = append(content, waBinary.Node{Tag: "patches", Content: nodes})
+	}
+	if content != nil {
+		answer.Content = content
+	}
+	return answer
+}
+
+// refreshSnapshot makes a snapshot when too many patches have come after the last one. The caller holds the lock.
+func (s *Server) refreshSnapshot(account *account, name string, c *collection) error {
+	if c.snapshot != nil && !s.media.has(c.snapshotFile) {
+		c.snapshot, c.snapshotVersion = nil, 0
+	}
+	_, complete := c.since(c.snapshotVersion)
+	if complete && c.version-c.snapshotVersion <= snapshotAfter {
+		return nil
+	}
+	records := make([]*waServerSync.SyncdRecord, 0, len(c.records))
+	for _, record := range c.records {
+		records = append(records, record)
+	}
+	version := c.version
+	ref, err := s.uploadSync(account.number, &waServerSync.SyncdSnapshot{
+		Version: &waServerSync.SyncdVersion{Version: &version}, Records: records, Mac: c.mac, KeyID: &waServerSync.KeyId{ID: c.keyID},
+	})
+	if err != nil {
+		return err
+	}
+	if c.snapshot, err = proto.Marshal(ref); err != nil {
+		return fmt.Errorf("encode app state: %w", err)
+	}
+	c.snapshotVersion, c.snapshotFile = version, mediaIDOf(ref.GetDirectPath())
+	return nil
+}

@@ -1,0 +1,461 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/sandbox"
+)
+
+func sendKind(t *testing.T, phone *sandbox.Phone, out sandbox.Outgoing) string {
+	t.Helper()
+	id, err := phone.SendMessage(testContext(t), out)
+	if err != nil {
+		t.Fatalf("%s: %v", out.Kind, err)
+	}
+	return id
+}
+
+func hasID(id string) func(*events.Message) bool {
+	return func(m *events.Message) bool { return m.Info.ID == id }
+}
+
+func waitID(t *testing.T, phone *sandbox.Phone, id string, match func(sandbox.Message) bool) sandbox.Message {
+	t.Helper()
+	message, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && (match == nil || match(m)) })
+	if err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+	return message
+}
+
+// files is a phone's attachment of every kind that has one.
+func files() map[sandbox.Kind]*sandbox.Attachment {
+	return map[sandbox.Kind]*sandbox.Attachment{
+		sandbox.KindImage:    {Data: someBytes(5000), MIME: "image/png", Width: 40, Height: 30, Thumbnail: someBytes(50)},
+		sandbox.KindVideo:    {Data: someBytes(9000), Seconds: 7, Width: 64, Height: 48},
+		sandbox.KindAudio:    {Data: someBytes(3000), Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}},
+		sandbox.KindDocument: {Data: someBytes(70_000), MIME: "application/pdf", FileName: "invoice.pdf"},
+		sandbox.KindSticker:  {Data: someBytes(800), Width: 512, Height: 512, Animated: true},
+	}
+}
+
+func TestAClientGetsFilesOfEveryKindFromAPhone(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	for kind, file := range files() {
+		caption := "see " + string(kind)
+		id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: kind, Text: caption, Media: file})
+		got := wait(client, 0, hasID(id))
+		if got.Info.Type != "media" {
+			t.Errorf("%s came as %q", kind, got.Info.Type)
+		}
+		data, err := client.cli.DownloadAny(testContext(t), got.Message) //nolint:staticcheck // any kind will do
+		if err != nil || !bytes.Equal(data, file.Data) {
+			t.Fatalf("%s: %d bytes with %v", kind, len(data), err)
+		}
+		switch kind {
+		case sandbox.KindImage:
+			m := got.Message.GetImageMessage()
+			if m.GetCaption() != caption || m.GetMimetype() != "image/png" || m.GetWidth() != 40 || !bytes.Equal(m.GetJPEGThumbnail(), file.Thumbnail) {
+				t.Errorf("image %v", m)
+			}
+		case sandbox.KindAudio:
+			m := got.Message.GetAudioMessage()
+			if !m.GetPTT() || m.GetSeconds() != 3 || !bytes.Equal(m.GetWaveform(), file.Waveform) || got.Info.MediaType != "ptt" {
+				t.Errorf("audio %v", m)
+			}
+		case sandbox.KindDocument:
+			if m := got.Message.GetDocumentMessage(); m.GetFileName() != "invoice.pdf" || m.GetCaption() != caption {
+				t.Errorf("document %v", m)
+			}
+		case sandbox.KindVideo:
+			if m := got.Message.GetVideoMessage(); m.GetSeconds() != 7 || m.GetCaption() != caption {
+				t.Errorf("video %v", m)
+			}
+		default:
+			if m := got.Message.GetStickerMessage(); !m.GetIsAnimated() || m.GetMimetype() != "image/webp" {
+				t.Errorf("sticker %v", m)
+			}
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	for kind, message := range map[sandbox.Kind]func(up whatsmeow.UploadResponse) *waE2E.Message{
+		sandbox.KindImage: func(up whatsmeow.UploadResponse) *waE2E.Message {
+			image := imageOf(up)
+			image.Caption = proto.String("a picture")
+			return &waE2E.Message{ImageMessage: image}
+		},
+		sandbox.KindVideo: func(up whatsmeow.UploadResponse) *waE2E.Message {
+			return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Caption: proto.String("a picture"), GifPlayback: proto.Bool(true)}}
+		},
+		sandbox.KindAudio: func(up whatsmeow.UploadResponse) *waE2E.Message {
+			return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, PTT: proto.Bool(true), Seconds: proto.Uint32(9)}}
+		},
+		sandbox.KindDocument: func(up whatsmeow.UploadResponse) *waE2E.Message {
+			return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, FileName: proto.String("a.txt"), Caption: proto.String("a picture")}}}}
+		},
+		sandbox.KindSticker: func(up whatsmeow.UploadResponse) *waE2E.Message {
+			return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength}}
+		},
+	} {
+		plain := someBytes(20_001)
+		as := map[sandbox.Kind]whatsmeow.MediaType{
+			sandbox.KindImage: whatsmeow.MediaImage, sandbox.KindVideo: whatsmeow.MediaVideo, sandbox.KindAudio: whatsmeow.MediaAudio,
+			sandbox.KindDocument: whatsmeow.MediaDocument, sandbox.KindSticker: whatsmeow.MediaImage,
+		}[kind]
+		response, err := client.cli.SendMessage(testContext(t), peer.JID(), message(client.upload(plain, as)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The receiver and, through the copy for own devices, the sender's own phone.
+		for _, phone := range []*sandbox.Phone{peer, own} {
+			got := waitID(t, phone, response.ID, nil)
+			if got.Kind != kind || got.Media == nil || got.Media.Size != len(plain) {
+				t.Fatalf("%s came as %+v", kind, got)
+			}
+			data, err := got.Media.Bytes()
+			if err != nil || !bytes.Equal(data, plain) {
+				t.Fatalf("%s: %d bytes with %v", kind, len(data), err)
+			}
+			if kind == sandbox.KindAudio && (!got.Media.Voice || got.Media.Seconds != 9) || kind == sandbox.KindVideo && !got.Media.GIF {
+				t.Errorf("%s has %+v", kind, got.Media)
+			}
+			if (kind == sandbox.KindImage || kind == sandbox.KindDocument) && got.Text != "a picture" {
+				t.Errorf("%s says %q", kind, got.Text)
+			}
+		}
+	}
+	last := peer.Messages()[0]
+	if err := server.ExpireMedia(server.Media()[0].ID, 410); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := last.Media.Bytes(); !errors.Is(err, sandbox.ErrMediaGone) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestTextsMentionQuoteAndPreviewBothWays(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	first := client.sendText(peer.JID(), "what do you think?")
+	waitText(t, peer, "what do you think?")
+	id := sendKind(t, peer, sandbox.Outgoing{
+		To: own.Number(), Text: "@" + own.LID().User + " see https://example.com", Mentions: []string{own.Number()}, Quote: first,
+		Preview: &sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+	})
+	text := wait(client, 0, hasID(id)).Message.GetExtendedTextMessage()
+	info := text.GetContextInfo()
+	if info.GetStanzaID() != first || info.GetQuotedMessage().GetConversation() != "what do you think?" || info.GetParticipant() != own.LID().String() ||
+		!slices.Equal(info.GetMentionedJID(), []string{own.LID().String()}) || text.GetTitle() != "Example" || text.GetMatchedText() != "https://example.com" {
+		t.Fatalf("the client got %v", text)
+	}
+	response, err := client.cli.SendMessage(testContext(t), peer.JID(), &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{
+		Text: proto.String("nice, @" + peer.LID().User), MatchedText: proto.String("https://example.com"), Title: proto.String("Example"),
+		ContextInfo: &waE2E.ContextInfo{
+			StanzaID: &id, Participant: proto.String(peer.LID().String()), QuotedMessage: &waE2E.Message{ExtendedTextMessage: text},
+			MentionedJID: []string{peer.LID().String()}, Expiration: proto.Uint32(86400),
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := waitID(t, peer, response.ID, nil)
+	if got.Quote == nil || got.Quote.ID != id || got.Quote.From != peer.JID() || got.Quote.Text != text.GetText() ||
+		!slices.Equal(got.Mentions, []types.JID{peer.JID()}) || got.Preview == nil || got.Preview.Title != "Example" || got.Expiration != 86400 {
+		t.Fatalf("the phone got %+v, %+v", got, got.Quote)
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestPlacesAndContactsBothWays(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	const card = "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"
+	place := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco"}})
+	contact := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "Ana", VCard: card}})
+	if m := wait(client, 0, hasID(place)).Message.GetLocationMessage(); m.GetDegreesLatitude() != -34.6 || m.GetName() != "Obelisco" {
+		t.Fatalf("the client got %v", m)
+	}
+	if m := wait(client, 0, hasID(contact)).Message.GetContactMessage(); m.GetVcard() != card || m.GetDisplayName() != "Ana" {
+		t.Fatalf("the client got %v", m)
+	}
+	for _, content := range []*waE2E.Message{
+		{LocationMessage: &waE2E.LocationMessage{DegreesLatitude: proto.Float64(1.5), DegreesLongitude: proto.Float64(2.5), Address: proto.String("Street 1")}},
+		{ContactMessage: &waE2E.ContactMessage{DisplayName: proto.String("Ana"), Vcard: proto.String(card)}},
+	} {
+		response, err := client.cli.SendMessage(testContext(t), peer.JID(), content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := waitID(t, peer, response.ID, nil)
+		switch {
+		case got.Kind == sandbox.KindLocation && got.Location.Longitude == 2.5 && got.Location.Address == "Street 1":
+		case got.Kind == sandbox.KindContact && got.Contact.VCard == card:
+		default:
+			t.Errorf("the phone got %+v", got)
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestPollsAndTheirVotesBothWays(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	ctx := testContext(t)
+	// A phone asks, the client votes and changes its mind.
+	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
+	poll := wait(client, 0, hasID(id))
+	if m := poll.Message.GetPollCreationMessage(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
+		t.Fatalf("the client got %v", m)
+	}
+	for _, choice := range []string{"Monday", "Tuesday"} {
+		vote, err := client.cli.BuildPollVote(ctx, &poll.Info, []string{choice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = client.cli.SendMessage(ctx, poll.Info.Chat, vote); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, phone := range []*sandbox.Phone{peer, own} {
+		got := waitID(t, phone, id, func(m sandbox.Message) bool { return len(m.Poll.Options[1].Voters) == 1 })
+		if got.Poll.Options[1].Voters[0] != own.JID() || len(got.Poll.Options[0].Voters) != 0 {
+			t.Errorf("the poll stands at %+v", got.Poll)
+		}
+	}
+	// The client asks, the phone votes.
+	response, err := client.cli.SendMessage(ctx, peer.JID(), client.cli.BuildPollCreation("Where?", []string{"here", "there", "nowhere"}, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitID(t, peer, response.ID, nil)
+	vote := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindVote, Target: response.ID, Options: []string{"here", "nowhere"}})
+	got, err := client.cli.DecryptPollVote(ctx, wait(client, 0, hasID(vote)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := whatsmeow.HashPollOptions([]string{"here", "nowhere"})
+	if len(got.GetSelectedOptions()) != 2 || !bytes.Equal(got.GetSelectedOptions()[1], want[1]) {
+		t.Fatalf("the client read %v", got)
+	}
+	// The client's own phone has the poll and reads the vote as well.
+	waitID(t, own, response.ID, func(m sandbox.Message) bool {
+		return slices.Equal(m.Poll.Options[2].Voters, []types.JID{peer.JID()}) && len(m.Poll.Options[0].Voters) == 1 && len(m.Poll.Options[1].Voters) == 0
+	})
+	for _, options := range [][]string{{"here", "there", "nowhere"}, {"elsewhere"}} {
+		var bad *sandbox.OutgoingError
+		if _, err = peer.SendMessage(ctx, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindVote, Target: response.ID, Options: options}); !errors.As(err, &bad) || bad.Field != "options" {
+			t.Errorf("voting for %q: %v", options, err)
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestReactionsEditsAndRevocationsOfAClientReachThePhones(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	ctx := testContext(t)
+	send := func(content *waE2E.Message) {
+		t.Helper()
+		if _, err := client.cli.SendMessage(ctx, peer.JID(), content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := client.sendText(peer.JID(), "helo")
+	theirs := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Text: "hi"})
+	wait(client, 0, hasID(theirs))
+	send(client.cli.BuildReaction(peer.LID(), peer.LID(), theirs, "👍"))
+	send(client.cli.BuildEdit(peer.LID(), id, &waE2E.Message{Conversation: proto.String("hello")}))
+	for _, phone := range []*sandbox.Phone{peer, own} {
+		got := waitID(t, phone, theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 1 })
+		if got.Reactions[0].Emoji != "👍" || got.Reactions[0].From != own.JID() {
+			t.Errorf("reactions %+v", got.Reactions)
+		}
+		waitID(t, phone, id, func(m sandbox.Message) bool { return m.Edited && m.Text == "hello" })
+	}
+	send(client.cli.BuildReaction(peer.LID(), peer.LID(), theirs, ""))
+	send(client.cli.BuildRevoke(peer.LID(), types.EmptyJID, id))
+	for _, phone := range []*sandbox.Phone{peer, own} {
+		waitID(t, phone, theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 0 })
+		if got := waitID(t, phone, id, func(m sandbox.Message) bool { return m.Revoked }); got.Text != "" {
+			t.Errorf("a revoked message says %q", got.Text)
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
+	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	theirs := client.sendText(peer.JID(), "hi")
+	waitText(t, peer, "hi")
+	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Text: "helo"})
+	reaction := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindReaction, Target: theirs, Text: "❤️"})))
+	if m := reaction.Message.GetReactionMessage(); m.GetText() != "❤️" || m.GetKey().GetID() != theirs || reaction.Info.Type != "reaction" {
+		t.Fatalf("the client got %v", m)
+	}
+	edit := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindEdit, Target: id, Text: "hello"})))
+	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetConversation() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
+		t.Fatalf("the client got %v", edit)
+	}
+	revoke := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindRevoke, Target: id})))
+	if m := revoke.Message.GetProtocolMessage(); m.GetType() != waE2E.ProtocolMessage_REVOKE || m.GetKey().GetID() != id || revoke.Info.Edit != types.EditAttributeSenderRevoke {
+		t.Fatalf("the client got %v", revoke)
+	}
+	mine := waitID(t, peer, id, nil)
+	if !mine.Edited || !mine.Revoked || len(waitID(t, peer, theirs, nil).Reactions) != 1 {
+		t.Fatalf("the phone itself has %+v", mine)
+	}
+	if m := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindTimer, Expiration: 86400}))); m.Message.GetProtocolMessage().GetEphemeralExpiration() != 86400 {
+		t.Fatalf("the client got %v", m)
+	}
+	for _, out := range []sandbox.Outgoing{
+		{Kind: sandbox.KindEdit, Target: theirs, Text: "not mine"},
+		{Kind: sandbox.KindRevoke, Target: theirs},
+		{Kind: sandbox.KindReaction, Target: "unknown", Text: "?"},
+	} {
+		out.To = own.Number()
+		var bad *sandbox.OutgoingError
+		if _, err := peer.SendMessage(testContext(t), out); !errors.As(err, &bad) || bad.Field != "target" {
+			t.Errorf("%s of %s: %v", out.Kind, out.Target, err)
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
+func TestWhatAPhoneSendsIsCopiedToItsOwnClientsWithItsFile(t *testing.T) {
+	_, own, client, peer := linked(t, sandbox.ScriptSilent)
+	file := &sandbox.Attachment{Data: someBytes(100)}
+	id := sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindImage, Media: file, ViewOnce: true})
+	got := wait(client, 0, hasID(id))
+	if !got.Info.IsFromMe || got.Info.Chat != peer.LID() || !got.IsViewOnce {
+		t.Fatalf("the client got %+v", got)
+	}
+	if data, err := client.cli.Download(testContext(t), got.Message.GetImageMessage()); err != nil || !bytes.Equal(data, file.Data) {
+		t.Fatal(err)
+	}
+	if !waitID(t, peer, id, nil).ViewOnce {
+		t.Error("the other phone may look at it for ever")
+	}
+}
+
+func TestAPhoneEchoesFilesAndPolls(t *testing.T) {
+	_, own, _, peer := linked(t, sandbox.ScriptEcho)
+	file := &sandbox.Attachment{Data: someBytes(100), FileName: "a.bin"}
+	sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindDocument, Media: file})
+	sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindPoll, Text: "?", Options: []string{"a", "b"}})
+	for _, kind := range []sandbox.Kind{sandbox.KindDocument, sandbox.KindPoll} {
+		got, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return !m.FromMe && m.Kind == kind })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Media == nil {
+			continue
+		}
+		if data, err := got.Media.Bytes(); err != nil || !bytes.Equal(data, file.Data) || got.Media.FileName != "a.bin" {
+			t.Fatalf("%+v with %v", got.Media, err)
+		}
+	}
+}
+
+func TestAPhoneThatIsAwayGetsItsMessagesWhenItIsBack(t *testing.T) {
+	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	feed, stop := server.Subscribe()
+	defer stop()
+	peer.SetOnline(false)
+	first, second := client.sendText(peer.JID(), "one"), client.sendText(peer.JID(), "two")
+	if _, err := peer.SendText(testContext(t), client.cli.Store.GetJID().User, "from nowhere"); !errors.Is(err, sandbox.ErrPhoneOffline) {
+		t.Fatalf("sending while away: %v", err)
+	}
+	if len(peer.Messages()) != 0 || len(client.seen(0)) == 0 {
+		t.Fatal("the phone is not away")
+	}
+	for _, event := range client.seen(0) {
+		if receipt, ok := event.(*events.Receipt); ok && receipt.Chat.User == peer.LID().User {
+			t.Fatalf("a receipt came while the phone was away: %+v", receipt)
+		}
+	}
+	peer.SetOnline(true)
+	wait(client, 0, receiptOf(first, types.ReceiptTypeDelivered))
+	wait(client, 0, receiptOf(second, types.ReceiptTypeRead))
+	if got := peer.Messages(); got[0].Text != "one" || got[1].Text != "two" {
+		t.Fatalf("the phone has %+v", got)
+	}
+	if err := peer.GoOffline(time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "offline" })
+	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	if err := peer.GoOffline(0); !errors.Is(err, sandbox.ErrBadAbsence) {
+		t.Errorf("away for no time: %v", err)
+	}
+}
+
+func TestASlowPhoneAnswersLate(t *testing.T) {
+	_, _, client, peer := linked(t, sandbox.ScriptSlow)
+	if err := peer.SetDelay(30 * time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	id := client.sendText(peer.JID(), "take your time")
+	wait(client, 0, receiptOf(id, types.ReceiptTypeRead))
+	if err := peer.SetDelay(0); !errors.Is(err, sandbox.ErrBadDelay) {
+		t.Errorf("no delay: %v", err)
+	}
+}
+
+func TestMessagesThatDoNotFitTogetherAreRefused(t *testing.T) {
+	server := newServer(t, sandbox.Config{MaxMediaFile: 1000})
+	one, other := newPhone(t, server, ""), newPhone(t, server, "")
+	long := make([]byte, 65<<10)
+	for i := range long {
+		long[i] = 'a'
+	}
+	file := &sandbox.Attachment{Data: []byte("x")}
+	for name, test := range map[string]struct {
+		out   sandbox.Outgoing
+		field string
+	}{
+		"unknown kind":       {sandbox.Outgoing{Kind: "dance"}, "kind"},
+		"no text":            {sandbox.Outgoing{}, "text"},
+		"long text":          {sandbox.Outgoing{Text: string(long)}, "text"},
+		"text of a revoke":   {sandbox.Outgoing{Kind: sandbox.KindRevoke, Target: "x", Text: "y"}, "text"},
+		"no target":          {sandbox.Outgoing{Kind: sandbox.KindReaction, Text: "x"}, "target"},
+		"target of a text":   {sandbox.Outgoing{Text: "x", Target: "y"}, "target"},
+		"no file":            {sandbox.Outgoing{Kind: sandbox.KindImage}, "media"},
+		"empty file":         {sandbox.Outgoing{Kind: sandbox.KindImage, Media: &sandbox.Attachment{}}, "media"},
+		"file of a text":     {sandbox.Outgoing{Text: "x", Media: file}, "media"},
+		"no place":           {sandbox.Outgoing{Kind: sandbox.KindLocation}, "location"},
+		"off the earth":      {sandbox.Outgoing{Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: 91}}, "location"},
+		"no card":            {sandbox.Outgoing{Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "x"}}, "contact"},
+		"one option":         {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a"}}, "options"},
+		"the same twice":     {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a", "a"}}, "options"},
+		"too many choices":   {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a", "b"}, Selectable: 3}, "selectable"},
+		"options of a text":  {sandbox.Outgoing{Text: "x", Options: []string{"a", "b"}}, "options"},
+		"preview of a file":  {sandbox.Outgoing{Kind: sandbox.KindImage, Media: file, Preview: &sandbox.LinkPreview{URL: "x", Title: "y"}}, "preview"},
+		"a text once":        {sandbox.Outgoing{Text: "x", ViewOnce: true}, "view_once"},
+		"nobody mentioned":   {sandbox.Outgoing{Text: "x", Mentions: []string{"15550000000"}}, "mentions"},
+		"an unknown quote":   {sandbox.Outgoing{Text: "x", Quote: "y"}, "quote"},
+		"selectable of vote": {sandbox.Outgoing{Kind: sandbox.KindVote, Target: "x", Selectable: 1}, "selectable"},
+	} {
+		test.out.To = other.Number()
+		var bad *sandbox.OutgoingError
+		if _, err := one.SendMessage(context.Background(), test.out); !errors.As(err, &bad) || bad.Field != test.field {
+			t.Errorf("%s: %v, expected %s", name, err, test.field)
+		}
+	}
+	_, err := one.SendMessage(context.Background(), sandbox.Outgoing{To: other.Number(), Kind: sandbox.KindImage, Media: &sandbox.Attachment{Data: someBytes(2000)}})
+	if !errors.Is(err, sandbox.ErrMediaTooLarge) {
+		t.Errorf("a large file: %v", err)
+	}
+}

@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"errors"
+	"os"
+
+	"wasup/internal/sandbox/wire"
+)
+
+var errDecrypt = errors.New("frame cannot be decrypted")
+
+func (c *conn) handshakeFailed(err error) {
+	c.srv.stats.add(func(n *Counters) { n.HandshakeFailures++ })
+	if !c.malformed(err) {
+		c.end("handshake not finished")
+	}
+}
+
+func (c *conn) receiveFailed(err error) {
+	if c.malformed(err) {
+		return
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.end("idle")
+		return
+	}
+	c.end("client went away")
+}
+
+// malformed counts err and ends the connection, if the client sent what no client sends.
+func (c *conn) malformed(err error) bool {
+	reason, ok := malformedReason(err)
+	if ok {
+		c.countMalformed(reason, err)
+		c.end("malformed " + reason)
+	}
+	return ok
+}
+
+func malformedReason(err error) (string, bool) {
+	switch {
+	case errors.Is(err, wire.ErrBadHeader):
+		return "header", true
+	case errors.Is(err, wire.ErrFrameTooLarge), errors.Is(err, wire.ErrEmptyFrame):
+		return "frame", true
+	case errors.Is(err, wire.ErrHandshake):
+		return "handshake", true
+	case errors.Is(err, errDecrypt):
+		return "decrypt", true
+	case errors.Is(err, wire.ErrBadNode):
+		return "node", true
+	default:
+		return "", false
+	}
+}
+
+func (c *conn) countMalformed(reason string, err error) {
+	c.srv.stats.add(func(n *Counters) { increment(&n.Malformed, reason) })
+	c.srv.emit(Event{Kind: EventMalformed, Conn: c.id, Detail: reason})
+	c.srv.log.Debug("malformed input", "conn", c.id, "err", err)
+}

@@ -1,0 +1,61 @@
+package mediacrypt
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+// ErrRetry means that a request for a file, or its answer, was not made with the file's key.
+var ErrRetry = errors.New("not encrypted with the key of the file")
+
+const retryIVSize = 12
+
+// retryCipher is what devices and phones talk with about a file that the server has no more: only who has the
+// message knows the key (whatsmeow mediaretry.go, getMediaRetryKey).
+func retryCipher(key []byte) (cipher.AEAD, error) {
+	derived, err := hkdf.Key(sha256.New, key, nil, "WhatsApp Media Retry Notification", keySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of a retry: %w", err)
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, fmt.Errorf("make cipher: %w", err)
+	}
+	sealed, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("make GCM: %w", err)
+	}
+	return sealed, nil
+}
+
+// SealRetry encrypts a request or an answer about the file of a message.
+func SealRetry(key []byte, messageID string, plain []byte) (iv, sealed []byte, err error) {
+	aead, err := retryCipher(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	iv = make([]byte, retryIVSize)
+	_, _ = rand.Read(iv)
+	return iv, aead.Seal(nil, iv, plain, []byte(messageID)), nil
+}
+
+// OpenRetry decrypts what SealRetry made for the same message.
+func OpenRetry(key []byte, messageID string, iv, sealed []byte) ([]byte, error) {
+	aead, err := retryCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	if len(iv) != retryIVSize {
+		return nil, fmt.Errorf("%w: an initialisation vector of %d bytes, expected %d", ErrRetry, len(iv), retryIVSize)
+	}
+	plain, err := aead.Open(nil, iv, sealed, []byte(messageID))
+	if err != nil {
+		return nil, ErrRetry
+	}
+	return plain, nil
+}

@@ -1,0 +1,226 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
+)
+
+// Errors of EnterCode.
+var (
+	// ErrBadPairCode means that what was entered cannot be a code.
+	ErrBadPairCode = errors.New("not a pairing code: expected 8 letters and digits, such as ABCD-1234")
+	// ErrNoCode means that no client asks to be paired with this phone by a code, or not any more.
+	ErrNoCode = errors.New("no client asked this phone for a pairing code")
+	// ErrWrongCode means that the client shows another code.
+	ErrWrongCode = errors.New("wrong pairing code")
+)
+
+// maxCodeTries bounds the wrong entries after which the client has to ask for a new code.
+const maxCodeTries = 3
+
+// The two stages of pairing by code that the client begins (whatsmeow pair-code.go).
+const (
+	stageHello  = "companion_hello"
+	stageFinish = "companion_finish"
+)
+
+// displayName is what a client may call itself: the browser and the system. WhatsApp refuses others with 400
+// (whatsmeow, PairPhone).
+var displayName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30} \([A-Za-z0-9][A-Za-z0-9 ._-]{0,30}\)$`)
+
+// codeOffer is a client's wish to be paired with one phone by a code.
+type codeOffer struct {
+	ref     string
+	conn    *conn
+	account *account
+	wrapped []byte
+	tries   int
+}
+
+// offerCode enters a wish. The latest counts: a phone asks a person for one code at a time.
+func (d *directory) offerCode(offer *codeOffer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	offer.account.code = offer
+}
+
+func (d *directory) withdrawCode(offer *codeOffer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if offer.account.code == offer {
+		offer.account.code = nil
+	}
+}
+
+func (d *directory) codeOf(a *account) *codeOffer {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return a.code
+}
+
+// wrongCode counts a wrong entry; after too many the wish is gone.
+func (d *directory) wrongCode(offer *codeOffer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	offer.tries++
+	if offer.tries >= maxCodeTries && offer.account.code == offer {
+		offer.account.code = nil
+	}
+}
+
+// queryPairByCode takes both stages of pairing by code.
+func (c *conn) queryPairByCode(link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+	request := query.GetChildByTag("link_code_companion_reg")
+	switch attr(&request, "stage") {
+	case stageHello:
+		return c.codeHello(link, &request)
+	case stageFinish:
+		return nil, link.steps.tell(stageFinish, &request)
+	default:
+		return nil, errBadRequest
+	}
+}
+
+func (c *conn) codeHello(link *linking, request *waBinary.Node) ([]waBinary.Node, *queryError) {
+	s := c.srv
+	wrapped := request.GetChildByTag("link_code_pairing_wrapped_companion_ephemeral_pub")
+	noise := request.GetChildByTag("companion_server_auth_key_pub")
+	display := request.GetChildByTag("companion_platform_display")
+	if len(bytesOf(&wrapped)) != signal.WrappedKeySize || string(bytesOf(&noise)) != string(link.reg.noise[:]) || !displayName.Match(bytesOf(&display)) {
+		return nil, errBadRequest
+	}
+	account := s.dir.find(attrJID(request, "jid"))
+	if account == nil {
+		return nil, errNotFound
+	}
+	offer := &codeOffer{ref: newRef(), conn: c, account: account, wrapped: bytesOf(&wrapped)}
+	if old := link.code.Swap(offer); old != nil {
+		s.dir.withdrawCode(old)
+	}
+	s.dir.offerCode(offer)
+	select {
+	case <-c.gone:
+		// The connection may have ended before it could withdraw this.
+		s.dir.withdrawCode(offer)
+	default:
+	}
+	s.emit(Event{Kind: EventCodeRequested, Account: account.number, Conn: c.id, Detail: string(bytesOf(&display))})
+	return []waBinary.Node{{
+		Tag:     "link_code_companion_reg",
+		Attrs:   waBinary.Attrs{"stage": stageHello},
+		Content: []waBinary.Node{{Tag: "link_code_pairing_ref", Content: []byte(offer.ref)}},
+	}}, nil
+}
+
+// EnterCode has the phone enter the code that a client shows for its number, with or without the hyphen. The
+// code belongs to the client that asked last, and lives as long as that client's connection or until it was
+// entered wrongly three times. It returns the JID of the new device once the client has confirmed. Its errors
+// are ErrBadPairCode, ErrNoCode, ErrWrongCode, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices,
+// ErrPhoneRemoved or that of ctx.
+func (p *Phone) EnterCode(ctx context.Context, code string) (types.JID, error) {
+	code, err := plainCode(code)
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	offer := p.srv.dir.codeOf(p.account)
+	if offer == nil {
+		return types.EmptyJID, ErrNoCode
+	}
+	c := offer.conn
+	state := c.link.Load()
+	release, err := state.occupy()
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	defer release()
+	link, err := p.exchange(ctx, offer, state, code)
+	if errors.Is(err, ErrWrongCode) {
+		p.srv.dir.wrongCode(offer)
+	}
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	return p.linkClient(ctx, c, state, link)
+}
+
+// plainCode takes the punctuation out of a code that a person entered.
+func plainCode(code string) (string, error) {
+	plain := strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
+	ok := func(r rune) bool { return r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
+	if len(plain) != 8 || strings.ContainsFunc(plain, func(r rune) bool { return !ok(r) }) {
+		return "", ErrBadPairCode
+	}
+	return plain, nil
+}
+
+// exchange proves the code to the client and gets from it what a QR would have shown.
+func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
+	c := offer.conn
+	answer, err := p.sig.AnswerCode(code, offer.wrapped)
+	if errors.Is(err, signal.ErrPairCode) {
+		return signal.LinkCode{}, ErrWrongCode
+	}
+	if err != nil {
+		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the code: %w", err)
+	}
+	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *queryError {
+		ref := request.GetChildByTag("link_code_pairing_ref")
+		if string(bytesOf(&ref)) != offer.ref {
+			return errBadRequest
+		}
+		return nil
+	})
+	defer cancel()
+	identity := p.sig.IdentityPublic()
+	c.notify("link_code_companion_reg", waBinary.Node{
+		Tag:   "link_code_companion_reg",
+		Attrs: waBinary.Attrs{"stage": "primary_hello"},
+		Content: []waBinary.Node{
+			{Tag: "link_code_pairing_wrapped_primary_ephemeral_pub", Content: answer.Wrapped},
+			{Tag: "primary_identity_pub", Content: identity[:]},
+			{Tag: "link_code_pairing_ref", Content: []byte(offer.ref)},
+		},
+	})
+	request, err := c.await(ctx, finished)
+	if err != nil {
+		return signal.LinkCode{}, err
+	}
+	bundle := request.GetChildByTag("link_code_pairing_wrapped_key_bundle")
+	secret, err := answer.Open(bytesOf(&bundle), state.reg.identity)
+	if errors.Is(err, signal.ErrPairCode) {
+		return signal.LinkCode{}, ErrWrongCode
+	}
+	if err != nil {
+		return signal.LinkCode{}, fmt.Errorf("sandbox: opening the key bundle: %w", err)
+	}
+	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.noise, IdentityPublic: state.reg.identity, ADVSecret: secret}, nil
+}
+
+// await waits for a step of the client.
+func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary.Node, error) {
+	select {
+	case node := <-step:
+		return node, nil
+	case <-c.gone:
+		return nil, ErrClientGone
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// notify sends a notification of the server to a client that is being paired.
+func (c *conn) notify(kind string, content waBinary.Node) {
+	c.send(waBinary.Node{
+		Tag:     "notification",
+		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": newStanzaID(), "t": unixNow()},
+		Content: []waBinary.Node{content},
+	})
+}

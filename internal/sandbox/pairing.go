@@ -1,0 +1,369 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waAdv"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
+)
+
+// Errors of Scan.
+var (
+	// ErrBadCode means that the code is not a pairing code, or does not belong to the client that shows it.
+	ErrBadCode = errors.New("not a valid pairing code")
+	// ErrRefUnknown means that no client on this server shows the code, or not any more.
+	ErrRefUnknown = errors.New("no client shows this pairing code")
+	// ErrRefExpired means that the code was valid, but for too short a time.
+	ErrRefExpired = errors.New("the pairing code has expired")
+	// ErrPairBusy means that another phone is pairing with the same client.
+	ErrPairBusy = errors.New("the client is being paired already")
+	// ErrPairRefused means that the client did not accept the phone's confirmation; the error names the
+	// client's reason (hmac-mismatch, signature-mismatch).
+	ErrPairRefused = errors.New("the client refused the pairing")
+	// ErrClientGone means that the client's connection ended meanwhile.
+	ErrClientGone = errors.New("the client went away")
+	// ErrTooManyDevices means that the account has no device id left.
+	ErrTooManyDevices = errors.New("the account has too many linked devices")
+)
+
+// linking is the state of a connection that shows a QR.
+type linking struct {
+	reg    *registration
+	offers []*linkOffer
+	// busy holds one token while a phone is pairing.
+	busy chan struct{}
+	// steps is where a phone waits for what the client sends next.
+	steps steps
+	// code is the client's wish to be paired by a code.
+	code atomic.Pointer[codeOffer]
+	// passkeyOptions is the demand for a passkey while there is one, passkeyRef the ref of its answer.
+	passkeyOptions atomic.Pointer[[]byte]
+	passkeyRef     atomic.Pointer[string]
+}
+
+// occupy takes the client for one pairing; the returned function ends that.
+func (l *linking) occupy() (func(), error) {
+	select {
+	case l.busy <- struct{}{}:
+		return func() { <-l.busy }, nil
+	default:
+		return nil, ErrPairBusy
+	}
+}
+
+// linkOffer is one pairing ref.
+type linkOffer struct {
+	ref    string
+	conn   *conn
+	expiry time.Time
+}
+
+// refBytes gives refs the length that WhatsApp's have, so that QR codes come out as dense as real ones.
+const refBytes = 90
+
+// offerPairing sends pair-device with its refs, unless a fault says otherwise, and closes the connection when
+// all refs have expired.
+func (c *conn) offerPairing(reg *registration) {
+	s := c.srv
+	link := &linking{reg: reg, busy: make(chan struct{}, 1)}
+	if _, ok := s.fault(FaultWithholdQR, nil); ok {
+		c.link.Store(link)
+		return
+	}
+	if fault, ok := s.fault(FaultDelayQR, nil); ok {
+		c.later(fault.Delay, func() { c.sendRefs(link) })
+		return
+	}
+	c.sendRefs(link)
+}
+
+func (c *conn) sendRefs(link *linking) {
+	s := c.srv
+	now := time.Now()
+	lifetime := time.Duration(0)
+	refs := make([]waBinary.Node, 0, s.cfg.Refs)
+	for i := range s.cfg.Refs {
+		lifetime += s.cfg.RefTTL
+		if i == 0 {
+			lifetime = s.cfg.FirstRefTTL
+		}
+		offer := &linkOffer{ref: newRef(), conn: c, expiry: now.Add(lifetime)}
+		link.offers = append(link.offers, offer)
+		refs = append(refs, waBinary.Node{Tag: "ref", Content: []byte(offer.ref)})
+	}
+	c.link.Store(link)
+	s.dir.offer(link.offers)
+	select {
+	case <-c.gone:
+		// The connection may have ended before it could withdraw these.
+		s.dir.withdraw(link.offers)
+		return
+	default:
+	}
+	c.enqueue(waBinary.Node{
+		Tag: "iq",
+		Attrs: waBinary.Attrs{
+			"from":  types.ServerJID,
+			"type":  "set",
+			"id":    newStanzaID(),
+			"xmlns": "md",
+		},
+		Content: []waBinary.Node{{Tag: "pair-device", Content: refs}},
+	}, func(at time.Time) {
+		s.emit(Event{Time: at, Kind: EventPairDeviceSent, Conn: c.id, Detail: digestOf(link.reg.noise)})
+	}, nil)
+	c.later(lifetime, func() {
+		if c.device.Load() == nil && !c.ending.Load() {
+			c.put(outgoing{close: true})
+		}
+	})
+}
+
+// withdraw takes back everything by which a phone could find the client.
+func (s *Server) withdraw(link *linking) {
+	s.dir.withdraw(link.offers)
+	if offer := link.code.Load(); offer != nil {
+		s.dir.withdrawCode(offer)
+	}
+}
+
+func newRef() string {
+	raw := make([]byte, refBytes)
+	_, _ = rand.Read(raw)
+	return "2@" + base64.StdEncoding.EncodeToString(raw)
+}
+
+// Scan has the phone scan the content of a pairing QR, in the present form
+// (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It
+// returns the JID of the new device once the client has confirmed. Its errors are ErrBadCode, ErrRefUnknown,
+// ErrRefExpired, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices, ErrPhoneRemoved or that of ctx.
+func (p *Phone) Scan(ctx context.Context, code string) (types.JID, error) {
+	s := p.srv
+	link, err := signal.ParseLinkCode(code)
+	if err != nil {
+		return types.EmptyJID, fmt.Errorf("%w: %w", ErrBadCode, err)
+	}
+	offer := s.dir.offered(link.Ref)
+	if offer == nil {
+		return types.EmptyJID, ErrRefUnknown
+	}
+	if time.Now().After(offer.expiry) {
+		return types.EmptyJID, ErrRefExpired
+	}
+	c := offer.conn
+	state := c.link.Load()
+	switch {
+	case state == nil:
+		return types.EmptyJID, ErrRefUnknown
+	case link.NoisePublic != state.reg.noise:
+		return types.EmptyJID, fmt.Errorf("%w: the noise key is not the client's", ErrBadCode)
+	case link.IdentityPublic != state.reg.identity:
+		return types.EmptyJID, fmt.Errorf("%w: the identity key is not the client's", ErrBadCode)
+	}
+	release, err := state.occupy()
+	if err != nil {
+		return types.EmptyJID, err
+	}
+	defer release()
+	return p.linkClient(ctx, c, state, link)
+}
+
+// pairWith confirms the scan to the client, takes its answer and links the device.
+func (p *Phone) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*device, error) {
+	s := p.srv
+	confirmation, err := p.confirm(link, keyIndex)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.ask(ctx, waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "xmlns": "md", "t": unixNow()}, Content: []waBinary.Node{{
+		Tag: "pair-success",
+		Content: []waBinary.Node{
+			{Tag: "device-identity", Content: confirmation},
+			{Tag: "device", Attrs: waBinary.Attrs{"jid": p.account.jid(id), "lid": p.account.lidJID(id)}},
+			{Tag: "platform", Attrs: waBinary.Attrs{"name": "android"}},
+		},
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	if attr(answer, "type") == "error" {
+		reason := answer.GetChildByTag("error")
+		return nil, p.refused(c, fmt.Errorf("%w: %s %s", ErrPairRefused, attr(&reason, "code"), attr(&reason, "text")))
+	}
+	signed := answer.GetChildByTag("pair-device-sign", "device-identity")
+	if err = p.sig.VerifyLink(link, bytesOf(&signed)); err != nil {
+		return nil, p.refused(c, fmt.Errorf("%w: %w", ErrPairRefused, err))
+	}
+	identity, err := p.publicIdentity(bytesOf(&signed))
+	if err != nil {
+		return nil, err
+	}
+	reg := c.link.Load().reg
+	dev := &device{
+		account: p.account, id: id, keyIndex: keyIndex, noise: reg.noise, identity: reg.identity,
+		registrationID: reg.registrationID, platform: reg.platform, signed: reg.signed, signedIdentity: identity,
+		fullHistory: reg.fullHistory, inlineHistory: reg.inlineHistory,
+	}
+	if !s.dir.link(dev) {
+		c.kill("phone removed")
+		return nil, ErrPhoneRemoved
+	}
+	s.paired(c, dev)
+	return dev, nil
+}
+
+// confirm makes the device identity that vouches for the client, spoilt if a fault says so.
+func (p *Phone) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
+	if _, ok := p.srv.fault(FaultBadPairHMAC, p.account); ok {
+		// Keyed with something else than the secret of the code, the HMAC cannot match.
+		link.ADVSecret = make([]byte, len(link.ADVSecret))
+	}
+	if _, ok := p.srv.fault(FaultBadPairSignature, p.account); ok {
+		// A signature over another client's key is valid for that client only.
+		link.IdentityPublic[0] ^= 0xFF
+	}
+	confirmation, err := p.sig.SignLink(link, keyIndex, p.account.rawID, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: signing the link: %w", err)
+	}
+	return confirmation, nil
+}
+
+// publicIdentity completes the client's signed identity with the phone's key, which the client leaves out, so
+// that others can check it.
+func (p *Phone) publicIdentity(signed []byte) ([]byte, error) {
+	var identity waAdv.ADVSignedDeviceIdentity
+	if err := proto.Unmarshal(signed, &identity); err != nil {
+		return nil, fmt.Errorf("%w: device identity: %w", ErrPairRefused, err)
+	}
+	key := p.sig.IdentityPublic()
+	identity.AccountSignatureKey = key[:]
+	encoded, err := proto.Marshal(&identity)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encoding the device identity: %w", err)
+	}
+	return encoded, nil
+}
+
+func (p *Phone) refused(c *conn, err error) error {
+	s := p.srv
+	s.stats.add(func(n *Counters) { n.PairingsRefused++ })
+	s.emit(Event{Kind: EventPairRefused, Account: p.account.number, Conn: c.id, Detail: err.Error()})
+	// The code is spent either way.
+	c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
+	return err
+}
+
+// paired ends a pairing: the client is told to come back and log in.
+func (s *Server) paired(c *conn, dev *device) {
+	link := c.link.Load()
+	s.withdraw(link)
+	s.stats.add(func(n *Counters) { n.Pairings++ })
+	s.emit(Event{Kind: EventPaired, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: dev.platform})
+	s.announceDevice(dev, "add")
+	if _, ok := s.fault(FaultNo515, dev.account); ok {
+		c.ending.Store(true)
+		return
+	}
+	delay := s.leaveDelay()
+	if _, ok := s.fault(FaultCloseAfter515, dev.account); ok {
+		delay = 0
+	}
+	c.sendLast(streamError(codeRestart, ""), delay)
+}
+
+const (
+	codeRestart = 515
+	// leaveTimeout is for a client to close a connection that is over for it: after a 515, a pairing that it refused and
+	// a logout. whatsmeow's own end of a connection and the server's must not meet: they touch one field of
+	// socket.FrameSocket without a lock.
+	leaveTimeout = 10 * time.Second
+)
+
+func (s *Server) leaveDelay() time.Duration {
+	if s.cfg.CloseDelay < 0 {
+		return s.cfg.CloseDelay
+	}
+	return max(s.cfg.CloseDelay, leaveTimeout)
+}
+
+// ask sends an iq of the server and waits for the client's answer.
+func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, error) {
+	id := newStanzaID()
+	node.Attrs["id"] = id
+	node.Attrs["from"] = types.ServerJID
+	answer := make(chan *waBinary.Node, 1)
+	c.mu.Lock()
+	c.waiting[id] = answer
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+	}()
+	c.send(node)
+	select {
+	case got := <-answer:
+		return got, nil
+	case <-c.gone:
+		// A client that refuses says so and leaves: its answer, which came first, counts.
+		select {
+		case got := <-answer:
+			return got, nil
+		default:
+			return nil, ErrClientGone
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// answered hands an answer to whom asked for it.
+func (c *conn) answered(node *waBinary.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if waiting, ok := c.waiting[attr(node, "id")]; ok {
+		delete(c.waiting, attr(node, "id"))
+		waiting <- node
+	}
+}
+
+// announceDevice tells the other devices of an account that one was linked or removed, so that they encrypt
+// for it from now on, or not any more.
+func (s *Server) announceDevice(changed *device, change string) {
+	account := changed.account
+	all := []types.JID{account.lidJID(0)}
+	others := s.dir.devicesOf(account)
+	for _, dev := range others {
+		all = append(all, account.lidJID(dev.id))
+	}
+	node := waBinary.Node{
+		Tag:   "notification",
+		Attrs: waBinary.Attrs{"from": account.lidJID(0), "type": "devices", "id": newStanzaID(), "t": unixNow()},
+		Content: []waBinary.Node{{
+			Tag:   change,
+			Attrs: waBinary.Attrs{"device_hash": participantHash(all)},
+			Content: []waBinary.Node{{
+				Tag:   "device",
+				Attrs: waBinary.Attrs{"jid": account.lidJID(changed.id), "key-index": strconv.FormatUint(uint64(changed.keyIndex), 10)},
+			}},
+		}},
+	}
+	for _, dev := range others {
+		if dev != changed {
+			s.hand(dev, node)
+		}
+	}
+}

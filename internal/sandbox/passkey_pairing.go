@@ -1,0 +1,155 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
+)
+
+// errUnauthorized refuses what is not proven.
+var errUnauthorized = &queryError{401, "not-authorized"}
+
+// RequirePasskey makes the account demand its passkey at every pairing from now on, or not any more. Scan and
+// EnterCode then wait until the client has answered the demand and confirmed.
+func (p *Phone) RequirePasskey(required bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.passkeyRequired = required
+	p.account.changed.Store(true)
+}
+
+// PasskeyRequired says whether pairings need the passkey.
+func (p *Phone) PasskeyRequired() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passkeyRequired
+}
+
+// Passkey is the account's passkey, which answers the demands that clients pass on.
+func (p *Phone) Passkey() *Passkey { return p.passkey }
+
+// linkClient links a client after its code was scanned or entered: with the passkey, if the account demands it.
+func (p *Phone) linkClient(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (types.JID, error) {
+	s := p.srv
+	if p.PasskeyRequired() {
+		proven, err := p.demandPasskey(ctx, c, state, link)
+		if err != nil {
+			return types.EmptyJID, err
+		}
+		link = proven
+	}
+	id, keyIndex, ok := s.dir.reserve(p.account)
+	if !ok {
+		return types.EmptyJID, ErrTooManyDevices
+	}
+	dev, err := p.pairWith(ctx, c, link, id, keyIndex)
+	if err != nil {
+		s.dir.release(p.account, id)
+		return types.EmptyJID, err
+	}
+	return p.account.jid(dev.id), nil
+}
+
+// demandPasskey has the client prove the passkey, compare codes and hand over its keys anew. It returns what
+// the pairing goes on with. The steps are those of whatsmeow's pair-passkey.go.
+func (p *Phone) demandPasskey(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (signal.LinkCode, error) {
+	request, err := p.passkey.request()
+	if err != nil {
+		return signal.LinkCode{}, err
+	}
+	options, err := json.Marshal(request)
+	if err != nil {
+		return signal.LinkCode{}, fmt.Errorf("sandbox: encoding the passkey request: %w", err)
+	}
+	var prologue *signal.PasskeyPrologue
+	proven, cancel := state.steps.expect("passkey_prologue", func(node *waBinary.Node) *queryError {
+		var failed *queryError
+		prologue, failed = p.readPrologue(state, link, request, node)
+		return failed
+	})
+	defer cancel()
+	state.passkeyOptions.Store(&options)
+	defer state.passkeyOptions.Store(nil)
+	c.notify("passkey_prologue_request", waBinary.Node{Tag: "passkey_request_options", Content: options})
+	p.srv.emit(Event{Kind: EventPasskeyDemanded, Account: p.account.number, Conn: c.id})
+	if _, err = c.await(ctx, proven); err != nil {
+		return signal.LinkCode{}, err
+	}
+	return p.continuePasskey(ctx, c, state, prologue)
+}
+
+// readPrologue checks the assertion and the client's first message.
+func (p *Phone) readPrologue(state *linking, link signal.LinkCode, request *types.WebAuthnPublicKey, node *waBinary.Node) (*signal.PasskeyPrologue, *queryError) {
+	credential, assertion := node.GetChildByTag("credential_id"), node.GetChildByTag("webauthn_assertion")
+	if !p.passkey.verify(request, bytesOf(&credential), bytesOf(&assertion)) {
+		return nil, errUnauthorized
+	}
+	payload := node.GetChildByTag("prologue_payload")
+	prologue, err := signal.ReadPasskeyPrologue(bytesOf(&payload))
+	if ref := state.passkeyRef.Load(); err != nil || ref == nil || prologue.Ref() != *ref {
+		return nil, errBadRequest
+	}
+	// Without a proof people compare the codes; a wrong one is worse than none.
+	if proof, ok := node.GetOptionalChildByTag("pairing_handoff_proof"); ok && !signal.HandoffProven(link.ADVSecret, bytesOf(&payload), bytesOf(&proof)) {
+		return nil, errUnauthorized
+	}
+	return prologue, nil
+}
+
+// continuePasskey answers the prologue and takes the client's keys.
+func (p *Phone) continuePasskey(ctx context.Context, c *conn, state *linking, prologue *signal.PasskeyPrologue) (signal.LinkCode, error) {
+	answer, err := signal.AnswerPasskey(prologue)
+	if err != nil {
+		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the prologue: %w", err)
+	}
+	var code string
+	revealed, cancelNonce := state.steps.expect("companion_nonce", func(node *waBinary.Node) *queryError {
+		shown, err := answer.Code(bytesOf(node))
+		if err != nil {
+			return errUnauthorized
+		}
+		code = shown
+		return nil
+	})
+	defer cancelNonce()
+	var link signal.LinkCode
+	requested, cancelRequest := state.steps.expect("encrypted_pairing_request", func(node *waBinary.Node) *queryError {
+		opened, err := answer.Open(bytesOf(node))
+		if err != nil || opened.NoisePublic != state.reg.noise || opened.IdentityPublic != state.reg.identity {
+			return errUnauthorized
+		}
+		link = opened
+		return nil
+	})
+	defer cancelRequest()
+	c.notify("crsc_continuation", waBinary.Node{Tag: "primary_ephemeral_identity", Content: answer.Identity})
+	if _, err := c.await(ctx, revealed); err != nil {
+		return signal.LinkCode{}, err
+	}
+	p.srv.emit(Event{Kind: EventPasskeyCode, Account: p.account.number, Conn: c.id, Detail: code})
+	if _, err := c.await(ctx, requested); err != nil {
+		return signal.LinkCode{}, err
+	}
+	return link, nil
+}
+
+// queryPairRef hands out the ref that a passkey pairing is bound to.
+func (c *conn) queryPairRef(link *linking, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+	ref := newRef()
+	link.passkeyRef.Store(&ref)
+	return []waBinary.Node{{Tag: "ref", Content: []byte(ref)}}, nil
+}
+
+// queryPasskeyOptions repeats the demand to a client that could not read it.
+func (c *conn) queryPasskeyOptions(link *linking, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+	options := link.passkeyOptions.Load()
+	if options == nil {
+		return nil, errNotFound
+	}
+	return []waBinary.Node{{Tag: "passkey_request_options", Content: *options}}, nil
+}

@@ -1,0 +1,130 @@
+package sandbox
+
+import (
+	"errors"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waCommon"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/proto/waMmsRetry"
+
+	"wasup/internal/sandbox/mediacrypt"
+)
+
+// notOnPhone is the error of a request for a file of a message that the phone does not have (whatsmeow mediaretry.go,
+// DecryptMediaRetryNotification).
+const notOnPhone = 2
+
+// receiveServerError uploads a file again that a device could not download, or says why not.
+func (p *Phone) receiveServerError(d delivery) {
+	dev := p.srv.dir.device(p.account, d.from.device)
+	if dev == nil {
+		return
+	}
+	id := attr(&d.node, "id")
+	what := "MEDIA_RETRY"
+	if attr(&d.node, "category") == categoryPeer {
+		what = "HISTORY_RETRY"
+	}
+	p.srv.emit(Event{Kind: EventPeer, Account: p.account.number, Device: p.account.jid(dev.id).String(), Detail: what})
+	if what == "HISTORY_RETRY" {
+		p.repeatChunk(dev, id, &d.node)
+		return
+	}
+	p.srv.hand(dev, p.retryMedia(id, &d.node))
+}
+
+// opened reads the request that a server-error receipt carries.
+func opened(key []byte, id string, receipt *waBinary.Node) error {
+	sealed, iv := receipt.GetChildByTag("encrypt", "enc_p"), receipt.GetChildByTag("encrypt", "enc_iv")
+	plain, err := mediacrypt.OpenRetry(key, id, bytesOf(&iv), bytesOf(&sealed))
+	if err != nil {
+		return err
+	}
+	var request waMmsRetry.ServerErrorReceipt
+	if err = proto.Unmarshal(plain, &request); err != nil {
+		return errors.Join(mediacrypt.ErrRetry, err)
+	}
+	if request.GetStanzaID() != id {
+		return mediacrypt.ErrRetry
+	}
+	return nil
+}
+
+// retryMedia is the answer to a request for the file of a message.
+func (p *Phone) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
+	rmr := receipt.GetChildByTag("rmr")
+	fromMe := attr(&rmr, "from_me") == "true"
+	about := waBinary.Node{Tag: "rmr", Attrs: waBinary.Attrs{"jid": attrJID(&rmr, "jid"), "from_me": strconv.FormatBool(fromMe)}}
+	if participant := attrJID(&rmr, "participant"); !participant.IsEmpty() {
+		about.Attrs["participant"] = participant
+	}
+	answer := waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"from": p.account.jid(0), "type": "mediaretry", "id": id, "t": unixNow()}}
+	found, _, ok := p.keyed(&waCommon.MessageKey{RemoteJID: proto.String(attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
+	if !ok || found.Media == nil {
+		answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
+		return answer
+	}
+	outcome := &waMmsRetry.MediaRetryNotification{StanzaID: &id, Result: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum(), MessageSecret: found.secret}
+	key := found.Media.sealed.Key
+	if err := opened(key, id, receipt); err != nil {
+		outcome.Result = waMmsRetry.MediaRetryNotification_DECRYPTION_ERROR.Enum()
+	} else if path, err := p.uploadAgain(&found); err == nil {
+		outcome.Result, outcome.DirectPath = waMmsRetry.MediaRetryNotification_SUCCESS.Enum(), &path
+	}
+	plain, err := proto.Marshal(outcome)
+	if err == nil {
+		var iv, sealed []byte
+		if iv, sealed, err = mediacrypt.SealRetry(key, id, plain); err == nil {
+			answer.Content = []waBinary.Node{{Tag: "encrypt", Content: []waBinary.Node{{Tag: "enc_p", Content: sealed}, {Tag: "enc_iv", Content: iv}}}, about}
+			return answer
+		}
+	}
+	p.srv.log.Warn("phone could not answer about a file", "err", err)
+	answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
+	return answer
+}
+
+// uploadAgain puts a file of a message on the server once more and returns its new path. The key is the same, and with
+// it the encrypted file.
+func (p *Phone) uploadAgain(m *Message) (string, error) {
+	had, data, err := p.srv.media.onPhones(mediaIDOf(m.Media.DirectPath))
+	if err != nil {
+		return "", err
+	}
+	file, err := p.srv.media.put(p.account.number, had.Type, data)
+	if err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kept := p.byID[messageKey{m.author, m.ID}]; kept != nil && kept.Media != nil {
+		described := *kept.Media
+		described.DirectPath = file.DirectPath
+		kept.Media = &described
+		p.notify()
+	}
+	return file.DirectPath, nil
+}
+
+// repeatChunk uploads a part of the history again and tells of it in a new message.
+func (p *Phone) repeatChunk(dev *device, id string, receipt *waBinary.Node) {
+	chunk, ok := p.past.find(id)
+	if !ok {
+		p.srv.log.Debug("phone does not remember a part of its history", "id", id)
+		return
+	}
+	if err := opened(chunk.key, id, receipt); err != nil {
+		p.srv.log.Debug("phone could not read what a device asks", "id", id, "err", err)
+		return
+	}
+	note := new(waE2E.HistorySyncNotification)
+	proto.Merge(note, chunk.note)
+	note.OriginalMessageID = &id
+	if err := p.tellChunk(dev, note, chunk.data, true); err != nil {
+		p.srv.log.Warn("phone could not send its history again", "err", err)
+	}
+}

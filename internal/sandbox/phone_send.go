@@ -1,0 +1,373 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
+)
+
+// sentMessage is kept for receivers who ask to encrypt it anew.
+type sentMessage struct {
+	chat chat
+	// kind, stanza and edit go into attributes.
+	kind         Kind
+	stanza, edit string
+	mediaType    string
+	// peer marks what is for a device of the own account, not for people.
+	peer bool
+	// plain is for the other side, copied for the account's own devices.
+	plain, copied []byte
+}
+
+// maxSent bounds how many sent messages can be asked for again.
+const maxSent = 1000
+
+// SendText sends a text from the phone to a phone number, a JID or the JID of a group.
+func (p *Phone) SendText(ctx context.Context, to, text string) (string, error) {
+	return p.SendMessage(ctx, Outgoing{To: to, Kind: KindText, Text: text})
+}
+
+// SendMessage sends a message from the phone: encrypted for every device of the receiver, with a copy for every
+// device linked to the phone; in a group under the phone's sender key, which every device gets. It returns the
+// message id. Receivers who are away get it when they come back. The error is an *OutgoingError when the message
+// does not fit together, ErrUnknownContact when there is no such receiver, ErrPhoneOffline, or of a group.
+func (p *Phone) SendMessage(ctx context.Context, out Outgoing) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if out.Kind == "" {
+		out.Kind = KindText
+	}
+	if err := out.check(); err != nil {
+		return "", err
+	}
+	if !p.Online() {
+		return "", ErrPhoneOffline
+	}
+	to, err := p.srv.chat(out.To)
+	if err != nil {
+		return "", err
+	}
+	return p.dispatch(&out, to)
+}
+
+// contact finds an account by number or JID.
+func (s *Server) contact(name string) (*account, error) {
+	jid := types.NewJID(strings.TrimPrefix(name, "+"), types.DefaultUserServer)
+	if strings.Contains(name, "@") {
+		parsed, err := types.ParseJID(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q is neither a number nor a JID", ErrUnknownContact, name)
+		}
+		jid = parsed
+	}
+	if account := s.dir.find(jid); account != nil {
+		return account, nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
+}
+
+// dispatch encrypts and routes a message that was checked.
+func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
+	if to.group != nil {
+		if err := to.group.maySend(p.account); err != nil {
+			return "", err
+		}
+	}
+	content, kept, err := p.compose(out, to)
+	if err != nil {
+		return "", err
+	}
+	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out)}
+	if message.plain, err = proto.Marshal(content); err != nil {
+		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
+	}
+	kept.raw = message.plain
+	message.copied, err = proto.Marshal(&waE2E.Message{
+		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.hidden().String()), Message: content},
+		MessageContextInfo: content.MessageContextInfo,
+	})
+	if err != nil {
+		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
+	}
+	kept.ID, kept.Type = newMessageID(), message.stanza
+	// One message at a time, so that they arrive in the order of the calls.
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	p.keep(kept.ID, message)
+	node, err := p.stanza(kept.ID, message)
+	if err != nil {
+		return "", err
+	}
+	p.enter(messageKey{p.account, kept.ID}, kept)
+	if told := p.srv.routeMessage(origin{account: p.account, scripted: out.scripted}, &node); told.code != 0 {
+		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.code)
+	}
+	return kept.ID, nil
+}
+
+// stanza encrypts a message for everybody whom it concerns.
+func (p *Phone) stanza(id string, message sentMessage) (waBinary.Node, error) {
+	attrs := waBinary.Attrs{"id": id, "to": message.chat.hidden(), "type": message.stanza, "edit": message.edit}
+	node := waBinary.Node{Tag: "message", Attrs: attrs}
+	if message.chat.group == nil {
+		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
+		return node, nil
+	}
+	content, err := p.encryptForGroup(message)
+	if err != nil {
+		return waBinary.Node{}, err
+	}
+	attrs["addressing_mode"] = message.chat.group.addressing
+	node.Content = append(content, message.meta()...)
+	return node, nil
+}
+
+// meta says of polls which part of one a message is.
+func (m *sentMessage) meta() []waBinary.Node {
+	switch m.kind {
+	case KindPoll:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "creation"}}}
+	case KindVote:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "vote"}}}
+	default:
+		return nil
+	}
+}
+
+// encAttrs are the attributes that every ciphertext of the message has.
+func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
+	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
+	switch m.kind {
+	case KindVote, KindReaction, KindEdit, KindRevoke:
+		// Nobody needs to know that such a message could not be read.
+		attrs["decrypt-fail"] = "hide"
+	default:
+	}
+	return attrs
+}
+
+// stanzaType is the type attribute of a message (whatsmeow send.go, getTypeFromMessage).
+func stanzaType(kind Kind) string {
+	switch {
+	case kind == KindReaction:
+		return "reaction"
+	case kind == KindPoll || kind == KindVote:
+		return "poll"
+	case kind.carries() || kind == KindContact || kind == KindLocation:
+		return "media"
+	default:
+		return "text"
+	}
+}
+
+// mediaType is the mediatype attribute of a ciphertext (whatsmeow send.go, getMediaTypeFromMessage).
+func mediaType(out *Outgoing) string {
+	switch {
+	case out.Kind == KindText && out.Preview != nil:
+		return "url"
+	case out.Kind == KindContact:
+		return "vcard"
+	case out.Kind == KindLocation:
+		return "location"
+	case out.Kind == KindAudio && out.Media.Voice:
+		return "ptt"
+	case out.Kind == KindVideo && out.Media.GIF:
+		return "gif"
+	case out.Kind.carries():
+		return string(out.Kind)
+	default:
+		return ""
+	}
+}
+
+// editAttribute is the edit attribute of a message (whatsmeow types, EditAttribute).
+func editAttribute(out *Outgoing, kept *Message) string {
+	switch {
+	case out.Kind == KindEdit:
+		return "1"
+	case out.Kind == KindRevoke && kept.about != kept.author:
+		return "8"
+	case out.Kind == KindRevoke, out.Kind == KindReaction && out.Text == "":
+		return "7"
+	default:
+		return ""
+	}
+}
+
+func (p *Phone) keep(id string, message sentMessage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent[id] = message
+	p.order = append(p.order, id)
+	if len(p.order) > maxSent {
+		delete(p.sent, p.order[0])
+		p.order = p.order[1:]
+	}
+}
+
+// encryptForAll encrypts a message for the devices of the chat and the phone's own. A device that cannot be
+// reached is left out, as phones do it.
+func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
+	type copyFor struct {
+		jid       types.JID
+		plaintext []byte
+	}
+	var copies []copyFor
+	if other := message.chat.account; other != p.account {
+		copies = append(copies, copyFor{other.lidJID(0), message.plain})
+		for _, dev := range p.srv.dir.devicesOf(other) {
+			copies = append(copies, copyFor{other.lidJID(dev.id), message.plain})
+		}
+	}
+	for _, dev := range p.srv.dir.devicesOf(p.account) {
+		copies = append(copies, copyFor{p.account.lidJID(dev.id), message.copied})
+	}
+	nodes := make([]waBinary.Node, 0, len(copies))
+	for _, c := range copies {
+		enc, err := p.encrypt(c.jid, c.plaintext)
+		if err != nil {
+			p.srv.log.Warn("phone could not encrypt for a device", "err", err)
+			continue
+		}
+		enc.Attrs = message.encAttrs(attr(&enc, "type"))
+		nodes = append(nodes, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": c.jid}, Content: []waBinary.Node{enc}})
+	}
+	return nodes
+}
+
+// encrypt encrypts for one device, starting a session if there is none.
+func (p *Phone) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) {
+	defer p.account.changed.Store(true)
+	if !p.sig.HasSession(jid) {
+		bundle, err := p.srv.bundleOf(jid)
+		if err != nil {
+			return waBinary.Node{}, err
+		}
+		if err = p.sig.ProcessBundle(jid, bundle); err != nil {
+			return waBinary.Node{}, err
+		}
+	}
+	kind, ciphertext, err := p.sig.Encrypt(jid, signal.Pad(plaintext))
+	if err != nil {
+		return waBinary.Node{}, err
+	}
+	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: ciphertext}, nil
+}
+
+// bundleOf takes a key bundle of a device, as the server gives it to clients.
+func (s *Server) bundleOf(jid types.JID) (signal.Bundle, error) {
+	account := s.dir.find(jid)
+	if account == nil {
+		return signal.Bundle{}, fmt.Errorf("%w: %s", ErrUnknownContact, jid)
+	}
+	if jid.Device == 0 {
+		return account.phone.sig.Bundle()
+	}
+	dev := s.dir.device(account, jid.Device)
+	if dev == nil {
+		return signal.Bundle{}, fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
+	}
+	signed, oneTime := dev.takeBundle()
+	s.noticePreKeys(dev)
+	return signalBundle(dev.registrationID, dev.identity, signed, oneTime), nil
+}
+
+func signalBundle(registrationID [4]byte, identity [32]byte, signed signedKey, oneTime *oneTimeKey) signal.Bundle {
+	bundle := signal.Bundle{
+		RegistrationID: binary.BigEndian.Uint32(registrationID[:]),
+		Identity:       identity,
+		SignedPreKeyID: idOf(signed.id),
+		SignedPreKey:   signed.value,
+		Signature:      signed.signature,
+	}
+	if oneTime != nil {
+		bundle.PreKeyID = idOf(oneTime.id)
+		bundle.PreKey = &oneTime.value
+	}
+	return bundle
+}
+
+func idOf(raw [3]byte) uint32 { return uint32(raw[0])<<16 | uint32(raw[1])<<8 | uint32(raw[2]) }
+
+// sendAgain encrypts a sent message anew for the device that could not decrypt it.
+func (p *Phone) sendAgain(d delivery) {
+	retry := d.node.GetChildByTag("retry")
+	id := attr(&retry, "id")
+	count, err := strconv.Atoi(attr(&retry, "count"))
+	p.mu.Lock()
+	message, ok := p.sent[id]
+	p.mu.Unlock()
+	if err != nil || !ok || count > maxRetries {
+		return
+	}
+	device := d.from.account.lidJID(d.from.device)
+	if bundle, ok := retryBundle(&d.node); ok {
+		if err = p.sig.ProcessBundle(device, bundle); err != nil {
+			p.srv.log.Warn("phone got bad keys in a retry receipt", "err", err)
+			return
+		}
+	} else {
+		// The session is out of step; the next encrypt starts a new one.
+		p.sig.DeleteSession(device)
+	}
+	plaintext := message.plain
+	attrs := waBinary.Attrs{"id": id, "to": device, "type": message.stanza, "edit": message.edit, "device_fanout": "false"}
+	switch {
+	case message.chat.group != nil:
+		if plaintext, err = p.withSenderKey(message); err != nil {
+			p.srv.log.Warn("phone could not encrypt a group message again", "err", err)
+			return
+		}
+		attrs["to"], attrs["participant"] = message.chat.group.jid, d.from.account.jidOn(message.chat.group.server(), d.from.device)
+	case message.peer && d.from.account != p.account:
+		return
+	case message.peer:
+		attrs["category"] = categoryPeer
+	case d.from.account == p.account:
+		plaintext = message.copied
+		attrs["recipient"] = message.chat.hidden()
+	}
+	enc, err := p.encrypt(device, plaintext)
+	if err != nil {
+		p.srv.log.Warn("phone could not encrypt a message again", "err", err)
+		return
+	}
+	enc.Attrs = message.encAttrs(attr(&enc, "type"))
+	enc.Attrs["count"] = strconv.Itoa(count)
+	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: append([]waBinary.Node{enc}, message.meta()...)}
+	p.srv.routeMessage(origin{account: p.account}, &node)
+}
+
+// retryBundle reads the keys that a retry receipt may carry.
+func retryBundle(node *waBinary.Node) (signal.Bundle, bool) {
+	keys, ok := node.GetOptionalChildByTag("keys")
+	if !ok {
+		return signal.Bundle{}, false
+	}
+	var registrationID [4]byte
+	var identity [32]byte
+	skey := keys.GetChildByTag("skey")
+	signed, ok := readSignedKey(&skey)
+	if !ok || !copyChild(node, "registration", registrationID[:]) || !copyChild(&keys, "identity", identity[:]) {
+		return signal.Bundle{}, false
+	}
+	var oneTime *oneTimeKey
+	if key, ok := keys.GetOptionalChildByTag("key"); ok {
+		oneTime = new(oneTimeKey)
+		if !copyChild(&key, "id", oneTime.id[:]) || !copyChild(&key, "value", oneTime.value[:]) {
+			return signal.Bundle{}, false
+		}
+	}
+	return signalBundle(registrationID, identity, signed, oneTime), true
+}

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"errors"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"wasup/internal/session"
+)
+
+// failure gives a database error its code. The driver's text goes into Err only: it can hold SQL and paths.
+func failure(op string, id session.ID, err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *session.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Session: id, Err: err}
+	if sqlState(err) == pgDiskFull {
+		e.Code = session.CodeStoreFull
+	}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_FULL:
+		e.Code = session.CodeStoreFull
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		e.Code = session.CodeStoreLocked
+	case sqlite3.SQLITE_IOERR:
+		// The shared-memory file beside the log grows by truncation, which reports a full disk this way.
+		if extendedCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE {
+			e.Code = session.CodeStoreFull
+		}
+	}
+	return e
+}
+
+// primaryCode is SQLite's result code without its detail (https://sqlite.org/rescode.html), or 0.
+func primaryCode(err error) int { return extendedCode(err) & 0xff }
+
+func extendedCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+func notFound(op string, id session.ID) error {
+	return &session.Error{Code: session.CodeNotFound, Op: op, Session: id}
+}

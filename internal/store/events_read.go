@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/internal/events"
+	"wasup/internal/session"
+)
+
+const eventColumns = "pos, session_id, seq, at, type, key, data, remote"
+
+func scanEvent(row dbutil.Scannable) (session.Event, error) {
+	var (
+		e           session.Event
+		at          int64
+		data        string
+		key, remote sql.NullString
+	)
+	if err := row.Scan(&e.Pos, &e.Session, &e.Seq, &at, &e.Type, &key, &data, &remote); err != nil {
+		return e, err
+	}
+	e.At, e.Key, e.Data = timeOf(at), key.String, json.RawMessage(data)
+	if !remote.Valid {
+		return e, nil
+	}
+	e.Remote = &session.Remote{}
+	return e, json.Unmarshal([]byte(remote.String), e.Remote)
+}
+
+// Read implements events.Table.
+func (e *Events) Read(ctx context.Context, q events.Query) (found []session.Event, upTo uint64, err error) {
+	if q.Limit <= 0 || q.Limit > events.MaxPage {
+		q.Limit = events.MaxPage
+	}
+	// The end comes first: what is stored while the events are read is beyond it, and read next time.
+	_, end, err := e.Bounds(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if end = max(end, q.After); end == q.After && q.AfterSeq == 0 {
+		return nil, end, nil
+	}
+	if q.Session != "" && q.After > 0 {
+		seq, err := e.seqAt(ctx, q.Session, q.After)
+		if err != nil {
+			return nil, 0, err
+		}
+		q.AfterSeq = max(q.AfterSeq, seq)
+	}
+	text, args := readQuery(q, end)
+	rows, err := e.store.read.Query(ctx, text, args...)
+	found, err = dbutil.NewRowIterWithError(rows, scanEvent, err).AsList()
+	if err != nil {
+		return nil, 0, failure("read events", q.Session, err)
+	}
+	if len(found) == q.Limit {
+		end = found[len(found)-1].Pos
+	}
+	return found, end, nil
+}
+
+// readQuery follows the index of the session, or of the whole log.
+func readQuery(q events.Query, end uint64) (string, []any) {
+	var out strings.Builder
+	args := []any{int64(end)}
+	add := func(value any) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	out.WriteString("SELECT " + eventColumns + " FROM wasup_event WHERE pos <= $1")
+	order := " ORDER BY pos"
+	if q.Session == "" {
+		out.WriteString(" AND pos > " + add(int64(q.After)))
+	} else {
+		out.WriteString(" AND session_id = " + add(string(q.Session)) + " AND seq > " + add(int64(q.AfterSeq)))
+		order = " ORDER BY seq"
+	}
+	if len(q.Types) > 0 {
+		names := make([]string, len(q.Types))
+		for i, t := range q.Types {
+			names[i] = add(string(t))
+		}
+		out.WriteString(" AND type IN (" + strings.Join(names, ", ") + ")")
+	}
+	out.WriteString(order + " LIMIT " + add(q.Limit))
+	return out.String(), args
+}
+
+// seqAt is the number of the session's last event up to a position. Readers are near the end, where the search begins.
+func (e *Events) seqAt(ctx context.Context, id session.ID, pos uint64) (uint64, error) {
+	var seq uint64
+	err := e.store.read.QueryRow(ctx,
+		"SELECT seq FROM wasup_event WHERE session_id=$1 AND pos<=$2 ORDER BY seq DESC LIMIT 1", string(id), int64(pos)).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return seq, failure("read events", id, err)
+}
+
+// Bounds implements events.Table.
+func (e *Events) Bounds(ctx context.Context) (first, last uint64, err error) {
+	if last, err = e.LastSeq(ctx, ""); err != nil || last == 0 {
+		return 0, last, err
+	}
+	var lowest sql.NullInt64
+	if err = e.store.read.QueryRow(ctx, "SELECT min(pos) FROM wasup_event").Scan(&lowest); err != nil {
+		return 0, 0, failure("read events", "", err)
+	}
+	if !lowest.Valid {
+		return last + 1, last, nil
+	}
+	return uint64(lowest.Int64), last, nil
+}
+
+// LastSeq implements events.Table; of the whole log with the empty id.
+func (e *Events) LastSeq(ctx context.Context, id session.ID) (last uint64, err error) {
+	err = e.store.read.QueryRow(ctx, "SELECT last FROM wasup_event_head WHERE session_id=$1", string(id)).Scan(&last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return last, failure("read events", id, err)
+}
+
+// At implements events.Table by bisection: events are stored in the order of time, and no index has to be kept for it.
+func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
+	first, last, err := e.Bounds(ctx)
+	if err != nil || last == 0 {
+		return 0, err
+	}
+	low, high := first, last+1 // the first event that is not older is at low or behind it, and not behind high
+	for low < high {
+		middle := low + (high-low)/2
+		var pos uint64
+		var stored int64
+		err := e.store.read.QueryRow(ctx, "SELECT pos, at FROM wasup_event WHERE pos>=$1 ORDER BY pos LIMIT 1", int64(middle)).Scan(&pos, &stored)
+		switch {
+		case errors.Is(err, sql.ErrNoRows), err == nil && stored >= millis(at):
+			high = middle
+		case err != nil:
+			return 0, failure("read events", "", err)
+		default:
+			low = pos + 1
+		}
+	}
+	return max(low, 1) - 1, nil
+}
+
+// Find gives the event with one of the keys.
+func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (session.Event, bool, error) {
+	for _, key := range keys {
+		found, err := scanEvent(e.store.read.QueryRow(ctx,
+			"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND key=$2", string(id), key))
+		if err == nil || !errors.Is(err, sql.ErrNoRows) {
+			return found, err == nil, failure("find event", id, err)
+		}
+	}
+	return session.Event{}, false, nil
+}
+
+// Media implements events.Table.
+func (e *Events) Media(ctx context.Context, id session.ID, media string) (session.Event, error) {
+	found, err := scanEvent(e.store.read.QueryRow(ctx,
+		"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND media=$2", string(id), media))
+	if errors.Is(err, sql.ErrNoRows) {
+		return found, notFound("find media", id)
+	}
+	return found, failure("find media", id, err)
+}

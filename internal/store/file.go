@@ -1,0 +1,219 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"wasup/internal/session"
+)
+
+// magic begins every SQLite database (https://sqlite.org/fileformat.html, section 1.3).
+const magic = "SQLite format 3\x00"
+
+// databaseFile is a database file that this process alone may open, until release or abandon.
+type databaseFile struct {
+	path    string   // absolute, without symbolic links
+	lock    *os.File // PATH.lock, locked
+	created []string // what claim made, in order
+}
+
+// claim takes the file's process lock and makes sure that there is a file to open: the directory 0700 and the file 0600
+// where they were missing. It leaves nothing behind when it fails.
+//
+// The lock comes before the first look into the file: closing any descriptor of a database drops the locks that SQLite
+// holds through others in the same process (https://sqlite.org/howtocorrupt.html, section 2.2).
+func claim(path string) (*databaseFile, error) {
+	if info, err := os.Stat(path); err == nil {
+		switch {
+		case info.IsDir():
+			return nil, badDSN(nil, "store.dsn: %s is a directory; expected the path of a file", path)
+		case !info.Mode().IsRegular():
+			return nil, badDSN(nil, "store.dsn: %s is not a regular file", path)
+		}
+		// Two names of one file must meet at one lock.
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			path = resolved
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, claimFailure(path, err)
+	}
+	f := &databaseFile{path: path}
+	if err := f.prepare(); err != nil {
+		f.abandon()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *databaseFile) prepare() error {
+	if err := f.makeDirectory(filepath.Dir(f.path)); err != nil {
+		return claimFailure(f.path, err)
+	}
+	// The directory's own links are resolved once it exists, for the same reason as the file's.
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(f.path)); err == nil {
+		f.path = filepath.Join(dir, filepath.Base(f.path))
+	}
+	lock, err := acquireLock(f.path + ".lock")
+	var held *heldError
+	switch {
+	case errors.As(err, &held):
+		return &session.Error{
+			Code: session.CodeStoreLocked, Op: "open database", Err: err,
+			Message: fmt.Sprintf("database %s is in use by %s", f.path, held.by()),
+		}
+	case err != nil:
+		return claimFailure(f.path, err)
+	}
+	f.lock = lock
+	return f.makeFile()
+}
+
+// makeDirectory creates the missing part of a path and remembers it.
+func (f *databaseFile) makeDirectory(dir string) error {
+	var missing []string
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir {
+			return err
+		}
+		missing = append(missing, dir)
+	}
+	slices.Reverse(missing)
+	for _, dir := range missing {
+		err := os.Mkdir(dir, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.created = append(f.created, dir)
+	}
+	return nil
+}
+
+// makeFile creates the database file, or checks that the one that is there is a database that can be written.
+func (f *databaseFile) makeFile() error {
+	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		f.created = append(f.created, f.path)
+		if err := file.Close(); err != nil {
+			return claimFailure(f.path, err)
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return claimFailure(f.path, err)
+	}
+	file, err = os.OpenFile(f.path, os.O_RDWR, 0)
+	if err != nil {
+		return claimFailure(f.path, err)
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, len(magic))
+	n, err := io.ReadFull(file, head)
+	switch {
+	case errors.Is(err, io.EOF): // empty is what SQLite makes of a new file too
+		return nil
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return claimFailure(f.path, err)
+	case string(head[:n]) != magic:
+		return badDSN(nil, "store.dsn: %s is not a SQLite database; it was left as it is", f.path)
+	}
+	return nil
+}
+
+// release lets the next process in.
+func (f *databaseFile) release() {
+	if f.lock != nil {
+		releaseLock(f.lock)
+		f.lock = nil
+	}
+}
+
+// abandon removes what claim and SQLite made, and lets the next process in. What was there before stays.
+func (f *databaseFile) abandon() {
+	if slices.Contains(f.created, f.path) {
+		for _, beside := range []string{"-wal", "-shm", "-journal"} {
+			_ = os.Remove(f.path + beside)
+		}
+	}
+	for _, path := range slices.Backward(f.created) {
+		if path == f.path {
+			_ = os.Remove(path)
+		}
+	}
+	// After the database, before the directories: the lock file lies in them.
+	f.release()
+	for _, path := range slices.Backward(f.created) {
+		if path != f.path {
+			_ = os.Remove(path)
+		}
+	}
+	f.created = nil
+}
+
+func claimFailure(path string, err error) error {
+	e := &session.Error{Code: session.CodeStoreUnavailable, Op: "open database", Err: err}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		e.Code = session.CodeStoreFull
+		e.Message = fmt.Sprintf("database %s: the disk is full", path)
+	case errors.Is(err, syscall.ENOTDIR):
+		e.Message = fmt.Sprintf("database %s: a part of its path is a file, not a directory", path)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		e.Message = fmt.Sprintf("database %s: the file or its directory is not writable", path)
+	default:
+		e.Message = fmt.Sprintf("database %s cannot be created or opened", path)
+	}
+	return e
+}
+
+// heldError says that another opening holds the lock.
+type heldError struct{ pid int } // 0: unknown
+
+func (e *heldError) Error() string { return "lock is held by " + e.by() }
+
+func (e *heldError) by() string {
+	switch e.pid {
+	case 0:
+		return "another process"
+	case os.Getpid():
+		return fmt.Sprintf("this process already (pid %d)", e.pid)
+	default:
+		return fmt.Sprintf("another process (pid %d)", e.pid)
+	}
+}
+
+// writePID leaves the holder's number for the message of the next one. It is not the lock: a failure costs a number.
+func writePID(lock *os.File) {
+	if lock.Truncate(0) == nil {
+		_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+}
+
+func readPID(path string) int {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}

@@ -1,0 +1,24 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"wasup/internal/session"
+)
+
+func TestFilesAreOnlyNotedWhereTheyAreKept(t *testing.T) {
+	st := openAt(t, filepath.Join(t.TempDir(), "wasup.db"))
+	err := st.Events().Append(t.Context(), session.Event{
+		Session: "51", Type: session.EventMessage, Data: []byte("{}"), Remote: &session.Remote{ID: "m", Kind: session.KindImage},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Kept().Find(t.Context(), "51", "m"); session.CodeOf(err) != session.CodeNotFound {
+		t.Errorf("it is noted: %v", err)
+	}
+	if event, err := st.Events().Media(t.Context(), "51", "m"); err != nil || event.Remote == nil {
+		t.Errorf("the event is %+v, %v", event, err)
+	}
+}

@@ -1,0 +1,23 @@
+package store_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"wasup/internal/store/pgtest"
+)
+
+// childDSN names the database when the test binary runs as a child that is going to be killed.
+const childDSN = "WASUP_STORE_TEST_CHILD_DSN"
+
+func TestMain(m *testing.M) {
+	if dsn := os.Getenv(childDSN); dsn != "" {
+		os.Exit(writeUntilKilled(dsn))
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		pgtest.Stop()
+		os.Exit(code)
+	}))
+}

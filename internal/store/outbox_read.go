@@ -1,0 +1,205 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+)
+
+// maxPage bounds a page of messages, whatever was asked for.
+const maxPage = 1000
+
+func (o *Outbox) rows(ctx context.Context, rest string, args ...any) ([]row, error) {
+	found, err := o.store.read.Query(ctx, "SELECT "+outboxColumns+" FROM wasup_outbox WHERE "+rest, args...)
+	return dbutil.NewRowIterWithError(found, scanRow, err).AsList()
+}
+
+func entries(rows []row) []outbox.Entry {
+	list := make([]outbox.Entry, len(rows))
+	for i := range rows {
+		list[i] = rows[i].Entry
+	}
+	return list
+}
+
+// Next implements outbox.Ledger. Messages for later are apart in the index, so that any number of them costs nothing.
+func (o *Outbox) Next(ctx context.Context, id session.ID, now time.Time, limit int) ([]outbox.Entry, time.Time, error) {
+	const op = "read queue"
+	page, err := o.rows(ctx, "session_id=$1 AND send_at=0 AND "+isOpen+" ORDER BY seq LIMIT $2", string(id), limit)
+	if err != nil {
+		return nil, time.Time{}, failure(op, id, err)
+	}
+	timed, err := o.rows(ctx, "session_id=$1 AND send_at>0 AND "+isOpen+" ORDER BY send_at, seq LIMIT $2", string(id), limit)
+	if err != nil {
+		return nil, time.Time{}, failure(op, id, err)
+	}
+	var due time.Time
+	for i := range timed {
+		if timed[i].SendAt.After(now) {
+			due = timed[i].SendAt
+			break
+		}
+		page = append(page, timed[i])
+	}
+	slices.SortFunc(page, func(a, b row) int { return cmp.Compare(a.seq, b.seq) })
+	return entries(page[:min(limit, len(page))]), due, nil
+}
+
+// Backlog implements outbox.Ledger.
+func (o *Outbox) Backlog(ctx context.Context) ([]outbox.Backlog, error) {
+	rows, err := o.store.read.Query(ctx, `
+		SELECT session_id, count(*), min(CASE WHEN send_at>0 THEN send_at ELSE created_at END)
+		FROM wasup_outbox WHERE `+isOpen+` GROUP BY session_id`)
+	list, err := dbutil.NewRowIterWithError(rows, func(from dbutil.Scannable) (b outbox.Backlog, err error) {
+		var oldest int64
+		err = from.Scan(&b.Session, &b.Open, &oldest)
+		b.Oldest = timeOf(oldest)
+		return b, err
+	}, err).AsList()
+	return list, failure("read backlog", "", err)
+}
+
+// Expired implements outbox.Ledger.
+func (o *Outbox) Expired(ctx context.Context, now time.Time, limit int) ([]outbox.Entry, time.Time, error) {
+	const op = "read expired messages"
+	page, err := o.rows(ctx, "expires_at>0 AND expires_at<=$1 AND "+isOpen+" ORDER BY expires_at LIMIT $2", millis(now), limit)
+	if err != nil {
+		return nil, time.Time{}, failure(op, "", err)
+	}
+	var next sql.NullInt64
+	err = o.store.read.QueryRow(ctx, "SELECT min(expires_at) FROM wasup_outbox WHERE expires_at>0 AND expires_at>$1 AND "+isOpen,
+		millis(now)).Scan(&next)
+	return entries(page), timeOf(next.Int64), failure(op, "", err)
+}
+
+// Sent implements outbox.Ledger.
+func (o *Outbox) Sent(ctx context.Context, id session.ID, since time.Time) (n int, err error) {
+	err = o.store.read.QueryRow(ctx, "SELECT count(*) FROM wasup_outbox WHERE session_id=$1 AND acked_at>=$2",
+		string(id), millis(since)).Scan(&n)
+	return n, failure("count sent messages", id, err)
+}
+
+// Message implements outbox.Ledger.
+func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+	const op = "read message"
+	found, err := scanRow(o.store.read.QueryRow(ctx,
+		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND message_id=$2", string(id), messageID))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return session.Message{}, &session.Error{Code: session.CodeUnknownMessage, Op: op, Session: id}
+	case err != nil:
+		return session.Message{}, failure(op, id, err)
+	}
+	found.Receipts, err = o.receipts(ctx, found.seq)
+	return found.Message, failure(op, id, err)
+}
+
+// List implements outbox.Ledger.
+func (o *Outbox) List(ctx context.Context, id session.ID, filter session.MessageFilter) ([]session.Message, string, error) {
+	limit := filter.Limit
+	if limit <= 0 || limit > maxPage {
+		limit = maxPage
+	}
+	text, args := "session_id=$1", []any{string(id), limit + 1}
+	if filter.Cursor != "" {
+		before, err := strconv.ParseInt(filter.Cursor, 36, 64)
+		if err != nil || before < 0 {
+			return nil, "", &session.Error{
+				Code: session.CodeInvalidRequest, Op: "list messages", Session: id, Field: "cursor",
+				Message: "cursor: expected the cursor that came with the page before",
+			}
+		}
+		text += " AND seq<$3"
+		args = append(args, before)
+	}
+	text += statesOf(filter.States)
+	rows, err := o.rows(ctx, text+" ORDER BY seq DESC LIMIT $2", args...)
+	if err != nil {
+		return nil, "", failure("list messages", id, err)
+	}
+	next := ""
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = strconv.FormatInt(rows[limit-1].seq, 36)
+	}
+	page := make([]session.Message, len(rows))
+	for i := range rows {
+		page[i] = rows[i].Message
+	}
+	return page, next, nil
+}
+
+// statesOf narrows a list. Rare states have an index of their own, which its condition chooses.
+func statesOf(states []session.MessageState) string {
+	only := func(some ...session.MessageState) bool {
+		return !slices.ContainsFunc(states, func(s session.MessageState) bool { return !slices.Contains(some, s) })
+	}
+	var out strings.Builder
+	switch {
+	case len(states) == 0:
+		return ""
+	case only(session.MessageFailed, session.MessageCancelled):
+		out.WriteString(" AND " + isEnded)
+	case only(session.MessageQueued, session.MessageSending):
+		out.WriteString(" AND " + isOpen)
+	}
+	fmt.Fprintf(&out, " AND state IN (%s)", literals(states))
+	return out.String()
+}
+
+// UsesFile reports whether a message still needs a file of the spool.
+func (o *Outbox) UsesFile(ctx context.Context, file string) (bool, error) {
+	var one int
+	err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE file=$1 AND file <> '' LIMIT 1", file).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, failure("look up file", "", err)
+}
+
+// Prune implements outbox.Ledger.
+func (o *Outbox) Prune(ctx context.Context, what outbox.Retention) (int, error) {
+	n, err := o.prune(ctx, what.Before, what.Limit)
+	if err != nil || what.Keep <= 0 || n >= what.Limit {
+		return n, failure("prune messages", "", err)
+	}
+	var kept int
+	if err := o.store.read.QueryRow(ctx, "SELECT count(*) FROM wasup_outbox WHERE "+isSettled).Scan(&kept); err != nil {
+		return n, failure("prune messages", "", err)
+	}
+	if kept <= what.Keep {
+		return n, nil
+	}
+	more, err := o.prune(ctx, what.KeyBefore, min(what.Limit-n, kept-what.Keep))
+	return n + more, failure("prune messages", "", err)
+}
+
+func (o *Outbox) prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	var n int64
+	err := o.store.Commit(ctx, func(ctx context.Context) error {
+		done, err := o.store.write.Exec(ctx, `
+			DELETE FROM wasup_outbox WHERE seq IN (
+				SELECT seq FROM wasup_outbox WHERE updated_at<$1 AND `+isSettled+` ORDER BY updated_at LIMIT $2)`,
+			millis(before), limit)
+		if err != nil {
+			return err
+		}
+		n, err = done.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}

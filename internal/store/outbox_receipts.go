@@ -1,0 +1,141 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+)
+
+// Receipt implements outbox.Ledger.
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData) (steps []outbox.Step, err error) {
+	state := session.MessageState(data.Status)
+	switch state {
+	case session.MessageDelivered, session.MessageRead, session.MessagePlayed:
+	default:
+		return nil, nil // what it tells is no state of a message
+	}
+	if known, err := o.knowsAny(ctx, id, data.IDs); err != nil || !known {
+		return nil, failure("note receipt", id, err) // the most are about messages of other devices: no commit for them
+	}
+	err = o.store.Commit(ctx, func(ctx context.Context) error {
+		steps = steps[:0]
+		for _, messageID := range data.IDs {
+			step, err := o.note(ctx, id, messageID, state, &data)
+			if err != nil {
+				return err
+			}
+			if step != nil {
+				steps = append(steps, *step)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, failure("note receipt", id, err)
+	}
+	return steps, nil
+}
+
+func (o *Outbox) knowsAny(ctx context.Context, id session.ID, messageIDs []string) (bool, error) {
+	for _, messageID := range messageIDs {
+		var one int
+		err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE session_id=$1 AND message_id=$2",
+			string(id), messageID).Scan(&one)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// note writes what one receipt says of one message; nil where the message does not come further by it.
+func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, state session.MessageState, data *session.ReceiptData) (*outbox.Step, error) {
+	entry, err := scanRow(o.store.write.QueryRow(ctx,
+		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND message_id=$2", string(id), messageID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // another device sent it
+	} else if err != nil {
+		return nil, err
+	}
+	to := string(entry.To)
+	if data.FromMe && to != data.Sender.PN && to != data.Sender.LID {
+		return nil, nil //nolint:nilnil // our own devices have it too, which says nothing of the recipient
+	}
+	if err := o.noteDevice(ctx, entry.seq, state, data); err != nil {
+		return nil, err
+	}
+	ended := entry.State == session.MessageFailed || entry.State == session.MessageCancelled
+	if !ended && entry.State.Reached(state) {
+		return nil, nil //nolint:nilnil // it is as far already
+	}
+	step := outbox.Step{ID: messageID, From: entry.State, To: state, Acked: entry.AckedAt, Since: entry.CreatedAt}
+	if step.Acked.IsZero() {
+		step.Acked = data.At // whoever has it has it from the server
+	}
+	if entry.SendAt.After(step.Since) {
+		step.Since = entry.SendAt
+	}
+	delivered, read, played := entry.DeliveredAt, entry.ReadAt, entry.PlayedAt
+	for _, mark := range []struct {
+		of session.MessageState
+		at *time.Time
+	}{{session.MessageDelivered, &delivered}, {session.MessageRead, &read}, {session.MessagePlayed, &played}} {
+		if mark.at.IsZero() && state.Reached(mark.of) {
+			*mark.at = data.At
+		}
+	}
+	_, err = o.store.write.Exec(ctx, `
+		UPDATE wasup_outbox SET state=$2, acked_at=$3, delivered_at=$4, read_at=$5, played_at=$6, updated_at=$7,
+			error_code='', error_status=0, error_message=''`+dropContent+` WHERE seq=$1`,
+		entry.seq, string(state), millis(step.Acked), millis(delivered), millis(read), millis(played), millis(o.store.options.Now()))
+	if err != nil {
+		return nil, err
+	}
+	return &step, o.store.Events().Insert(ctx, outbox.Status(id, session.StatusData{
+		ID: messageID, To: entry.To, State: string(state), At: data.At,
+	}))
+}
+
+// noteDevice keeps the first time of each kind.
+func (o *Outbox) noteDevice(ctx context.Context, seq int64, state session.MessageState, data *session.ReceiptData) error {
+	column := map[session.MessageState]string{
+		session.MessageDelivered: "delivered_at", session.MessageRead: "read_at", session.MessagePlayed: "played_at",
+	}[state]
+	_, err := o.store.write.Exec(ctx, `
+		INSERT INTO wasup_receipt (message, recipient, device, lid, pn, `+column+`) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (message, recipient, device) DO UPDATE SET `+column+`=excluded.`+column+` WHERE wasup_receipt.`+column+`=0`,
+		seq, clean(data.Sender.String()), data.Device, clean(data.Sender.LID), clean(data.Sender.PN), millis(data.At))
+	return err
+}
+
+func (o *Outbox) receipts(ctx context.Context, seq int64) ([]session.MessageReceipt, error) {
+	rows, err := o.store.read.Query(ctx,
+		"SELECT device, lid, pn, delivered_at, read_at, played_at FROM wasup_receipt WHERE message=$1 ORDER BY recipient, device", seq)
+	list, err := dbutil.NewRowIterWithError(rows, func(from dbutil.Scannable) (r session.MessageReceipt, err error) {
+		var delivered, read, played int64
+		err = from.Scan(&r.Device, &r.Recipient.LID, &r.Recipient.PN, &delivered, &read, &played)
+		r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(delivered), timeOf(read), timeOf(played)
+		return r, err
+	}, err).AsList()
+	slices.SortStableFunc(list, func(a, b session.MessageReceipt) int { return cmp.Compare(firstWord(&a), firstWord(&b)) })
+	return list, err
+}
+
+// firstWord is when a device was first heard of.
+func firstWord(r *session.MessageReceipt) int64 {
+	first := int64(0)
+	for _, at := range []time.Time{r.DeliveredAt, r.ReadAt, r.PlayedAt} {
+		if ms := millis(at); ms != 0 && (first == 0 || ms < first) {
+			first = ms
+		}
+	}
+	return first
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"wasup/internal/session"
+)
+
+// The server's error codes that mean something to us (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const (
+	pgInvalidPassword      = "28P01"
+	pgInvalidAuthorization = "28000"
+	pgNoDatabase           = "3D000"
+	pgDiskFull             = "53100"
+	pgTooManyConnections   = "53300"
+	pgNoPrivilege          = "42501"
+	pgNoSchema             = "3F000"
+	pgReadOnly             = "25006"
+	pgStarting             = "57P03"
+	pgUnknownParameter     = "42704"
+	pgUnsupportedParameter = "08P01" // what PgBouncer answers to a parameter it does not track
+)
+
+func sqlState(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// postgresFailure turns what went wrong while opening into one line for the person who started the program.
+func postgresFailure(cfg *pgx.ConnConfig, err error) error {
+	var own *session.Error
+	if errors.As(err, &own) && own.Message != "" {
+		return err
+	}
+	e := &session.Error{Code: session.CodeOf(failure("open database", "", err)), Op: "open database", Err: err}
+	name := postgresName(cfg)
+	var taken *takenError
+	var encoding *encodingError
+	switch {
+	case errors.As(err, &taken):
+		e.Code = session.CodeStoreLocked
+		e.Message = fmt.Sprintf("database %s is in use by %s", name, taken.by())
+	case errors.Is(err, errPooled):
+		e.Message = fmt.Sprintf("database %s: a connection pooler stands between, which cannot keep the lock on the database; connect to the server itself", name)
+	case errors.As(err, &encoding):
+		e.Message = fmt.Sprintf("database %s has the encoding %s; create it with UTF8", name, encoding.encoding)
+	case newerSchema(err):
+		e.Message = fmt.Sprintf("database %s was written by a newer version of wasup; use that version or a later one", name)
+	case sqlState(err) != "":
+		e.Message = fmt.Sprintf("database %s: %s", name, refusal(cfg, err))
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		e.Message = fmt.Sprintf("database %s did not answer in time", name)
+	case isConnectError(err):
+		e.Message = fmt.Sprintf("database %s cannot be reached; is the server running there, and does it offer what sslmode asks for?", name)
+	default:
+		e.Message = fmt.Sprintf("database %s cannot be opened", name)
+	}
+	return e
+}
+
+func isConnectError(err error) bool {
+	var e *pgconn.ConnectError
+	return errors.As(err, &e)
+}
+
+// refusal says what the server objects to.
+func refusal(cfg *pgx.ConnConfig, err error) string {
+	switch sqlState(err) {
+	case pgInvalidPassword, pgInvalidAuthorization:
+		return fmt.Sprintf("the server refuses user %q; check the password and pg_hba.conf", cfg.User)
+	case pgNoDatabase:
+		return "it does not exist; create it with the encoding UTF8"
+	case pgTooManyConnections:
+		return "the server has no connection left; lower store.max_conns or raise its max_connections"
+	case pgNoPrivilege:
+		return fmt.Sprintf("user %q may not create tables in it; make it the database's owner, or GRANT CREATE ON SCHEMA", cfg.User)
+	case pgNoSchema:
+		return fmt.Sprintf("it has no schema that user %q may use; check search_path and GRANT USAGE ON SCHEMA", cfg.User)
+	case pgReadOnly:
+		return "it is read-only, such as a standby; expected the primary"
+	case pgStarting:
+		return "the server is starting or stopping; try again"
+	case pgDiskFull:
+		return "the server's disk is full"
+	case pgUnknownParameter, pgUnsupportedParameter:
+		return "an option after the '?' is not known to the server, or a connection pooler stands between; connect to the server itself"
+	default:
+		return "the server refuses (code " + sqlState(err) + ")"
+	}
+}

@@ -1,0 +1,77 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"testing"
+
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/store/pgtest"
+	"wasup/internal/testtools/disktest"
+)
+
+// smallDisk is a disk of a few megabytes that belongs to the user whom the server runs as.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	owner, err := user.Lookup("postgres")
+	if err != nil {
+		t.Skip("there is no user postgres to give a disk to")
+	}
+	dir := disktest.Small(t, "8m")
+	uid, uidErr := strconv.Atoi(owner.Uid)
+	gid, gidErr := strconv.Atoi(owner.Gid)
+	if err := errors.Join(uidErr, gidErr, os.Chown(dir, uid, gid)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) {
+	pgtest.Needed(t)
+	disk := smallDisk(t)
+	cluster := pgtest.New(t)
+	cluster.Exec(t, "CREATE TABLESPACE small LOCATION '"+disk+"'")
+	st := openDSN(t, cluster.Database(t), store.Options{})
+	if _, err := st.DB().Exec(t.Context(), "ALTER TABLE wasup_outbox SET TABLESPACE small"); err != nil {
+		t.Fatal(err)
+	}
+	wanted(t, st, "51")
+	box := outbox.New(st.Outbox(), &wire{}, outbox.Options{})
+	t.Cleanup(func() {
+		if err := box.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := box.SendText(t.Context(), text("kept", "hola")); err != nil {
+		t.Fatal(err)
+	}
+	empty := disktest.Fill(t, disk)
+	_, err := box.SendText(t.Context(), text("big", incompressible(60_000)))
+	if session.CodeOf(err) != session.CodeStoreFull {
+		t.Errorf("a message for a full disk: %v", err)
+	}
+	empty()
+	for _, key := range []string{"kept", "big"} {
+		if _, err := box.SendText(t.Context(), text(key, "hola")); err != nil {
+			t.Errorf("%s, after room was made: %v", key, err)
+		}
+	}
+}
+
+// incompressible is text that the server cannot store in less room.
+func incompressible(size int) string {
+	var out strings.Builder
+	for state := uint64(88172645463325252); out.Len() < size; {
+		state ^= state << 13
+		state ^= state >> 7
+		state ^= state << 17
+		out.WriteString(strconv.FormatUint(state, 36))
+	}
+	return out.String()
+}

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/internal/session"
+)
+
+// Sessions is the table of sessions. Rows are made by Create and SetDesired and removed by Delete, all decisions of
+// people; what is observed never makes a row. Errors are *session.Error: the codes each method names, else a code of the
+// store. A failed read is an error and never "no row".
+type Sessions struct{ store *Store }
+
+// Sessions gives the table of sessions.
+func (s *Store) Sessions() *Sessions { return &Sessions{s} }
+
+const sessionColumns = `id, desired, device_jid, state, cause, until, last_error, last_cause,
+	account_jid, account_lid, push_name, created_at, updated_at, connected_at, disconnect_at,
+	name, metadata, proxy`
+
+func scanSession(row dbutil.Scannable) (session.Record, error) {
+	var r session.Record
+	var until, created, updated, connected, disconnected int64
+	var metadata string
+	err := row.Scan(&r.ID, &r.Desired, &r.DeviceJID, &r.State, &r.Cause, &until, &r.LastError, &r.LastCause,
+		&r.Account.JID, &r.Account.LID, &r.Account.PushName, &created, &updated, &connected, &disconnected,
+		&r.Settings.Name, &metadata, &r.Settings.Proxy)
+	if err != nil {
+		return r, err
+	}
+	r.Until, r.CreatedAt, r.UpdatedAt = timeOf(until), timeOf(created), timeOf(updated)
+	r.ConnectedAt, r.DisconnectAt = timeOf(connected), timeOf(disconnected)
+	r.Settings.Metadata, err = readMetadata(metadata)
+	return r, err
+}
+
+// Load reads one row; false where there is none.
+func (s *Sessions) Load(ctx context.Context, id session.ID) (session.Record, bool, error) {
+	record, err := scanSession(s.store.read.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return session.Record{}, false, nil
+	}
+	if err != nil {
+		return session.Record{}, false, failure("load session", id, err)
+	}
+	return record, true, nil
+}
+
+// List reads every row, ordered by id.
+func (s *Sessions) List(ctx context.Context) ([]session.Record, error) {
+	rows, err := s.store.read.Query(ctx, "SELECT "+sessionColumns+" FROM wasup_session ORDER BY id")
+	records, err := dbutil.NewRowIterWithError(rows, scanSession, err).AsList()
+	if err != nil {
+		return nil, failure("list sessions", "", err)
+	}
+	return records, nil
+}
+
+// SetDesired stores what people ask of a session, makes the row where there is none, and returns it. CodeWrongState where
+// the session is being deleted and something else is asked of it: a deletion that has begun is not taken back, because
+// its device may be unlinked already.
+func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error) {
+	const op = "set desired"
+	if err := checkWish(op, id, desired); err != nil {
+		return session.Record{}, err
+	}
+	var record session.Record
+	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+		done, err := s.store.write.Exec(ctx, `
+			INSERT INTO wasup_session (id, desired, state, cause, last_cause, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $4, $5, $5)
+			ON CONFLICT (id) DO UPDATE SET desired=excluded.desired, updated_at=excluded.updated_at
+			WHERE wasup_session.desired<>$6 OR excluded.desired=$6`,
+			string(id), string(desired), string(session.NotInitialized), string(session.CauseNone),
+			millis(s.store.options.Now()), string(session.DesiredDelete))
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return cmpErr(err, &session.Error{
+				Code: session.CodeWrongState, Op: op, Session: id, Message: "the session is being deleted",
+			})
+		}
+		record, err = scanSession(s.store.write.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
+		return err
+	})
+	if err != nil {
+		return session.Record{}, failure(op, id, err)
+	}
+	return record, nil
+}
+
+// bindKey is the advisory lock around BindDevice, beside holdKey.
+const bindKey = holdKey + 1
+
+// BindDevice notes which stored device is the session's; "" unbinds. CodeNotFound where a device is bound to a session
+// without a row. One device belongs to one session: a later pairing takes it over, because two sessions with the same
+// credentials would replace each other's connection for ever.
+func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) error {
+	now := millis(s.store.options.Now())
+	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+		if s.store.postgres() {
+			// One after the other, as with SQLite: two sessions that bind one device at once would meet at its unique index,
+			// and two that take over from each other would wait for each other's rows.
+			if _, err := s.store.write.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(bindKey)); err != nil {
+				return err
+			}
+		}
+		if jid != "" {
+			taken, err := s.store.write.Exec(ctx,
+				"UPDATE wasup_session SET device_jid='', updated_at=$3 WHERE device_jid=$1 AND id<>$2", jid, string(id), now)
+			if err != nil {
+				return err
+			}
+			if n, err := taken.RowsAffected(); err == nil && n > 0 {
+				s.store.options.Logger.Warn("device was bound to another session and is taken over", "session", id)
+			}
+		}
+		bound, err := s.store.write.Exec(ctx,
+			"UPDATE wasup_session SET device_jid=$1, updated_at=$3 WHERE id=$2", jid, string(id), now)
+		if err != nil {
+			return err
+		}
+		if n, err := bound.RowsAffected(); err != nil || (n == 0 && jid != "") {
+			return cmpErr(err, notFound("bind device", id))
+		}
+		return nil
+	})
+	return failure("bind device", id, err)
+}
+
+// DeviceOf says which device is bound to the session: "" where none is, or where there is no row.
+func (s *Sessions) DeviceOf(ctx context.Context, id session.ID) (string, error) {
+	var jid string
+	err := s.store.read.QueryRow(ctx, "SELECT device_jid FROM wasup_session WHERE id=$1", string(id)).Scan(&jid)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", failure("look up device", id, err)
+	}
+	return jid, nil
+}
+
+// SaveObserved writes what was observed of a session: state, cause, until, last error and cause, account and the two
+// connection times. It never touches what people asked for nor the device. CodeNotFound where there is no row: a session
+// that was deleted meanwhile does not come back.
+func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
+	done, err := s.store.write.Exec(ctx, `
+		UPDATE wasup_session SET state=$2, cause=$3, until=$4, last_error=$5, last_cause=$6,
+			account_jid=$7, account_lid=$8, push_name=$9, connected_at=$10, disconnect_at=$11, updated_at=$12
+		WHERE id=$1`,
+		string(r.ID), string(r.State), string(r.Cause), millis(r.Until), clean(r.LastError), string(r.LastCause),
+		clean(r.Account.JID), clean(r.Account.LID), clean(r.Account.PushName), millis(r.ConnectedAt), millis(r.DisconnectAt),
+		millis(s.store.options.Now()))
+	if err != nil {
+		return failure("save session", r.ID, err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return failure("save session", r.ID, cmpErr(err, notFound("save session", r.ID)))
+	}
+	return nil
+}
+
+// Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver, and lets its
+// kept files go. Deleting what is not there is no error.
+func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
+	// With the other works, because deliveries that run write to the webhooks' rows too.
+	err := s.store.Commit(ctx, func(ctx context.Context) error {
+		if _, err := s.store.write.Exec(ctx, "DELETE FROM wasup_outbox WHERE session_id=$1", string(id)); err != nil {
+			return err
+		}
+		if err := s.store.forgetWebhooks(ctx, id); err != nil {
+			return err
+		}
+		if err := s.store.forgetFiles(ctx, id); err != nil {
+			return err
+		}
+		_, err := s.store.write.Exec(ctx, "DELETE FROM wasup_session WHERE id=$1", string(id))
+		return err
+	})
+	return failure("delete session", id, err)
+}
+
+func checkWish(op string, id session.ID, desired session.Desired) error {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	switch desired {
+	case session.DesiredRun, session.DesiredStop, session.DesiredDelete:
+		return nil
+	default:
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: op, Session: id, Field: "desired",
+			Message: fmt.Sprintf("desired: %q is not one of run, stop, delete", string(desired)),
+		}
+	}
+}
+
+// cmpErr is the first of two errors, for results that are wrong in two ways.
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}

@@ -1,0 +1,99 @@
+package storetest
+
+import (
+	"testing"
+
+	"wasup/internal/events"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/webhooks"
+)
+
+func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	log := st.Webhooks()
+	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
+	must(t, err)
+	calls := hook("wh_calls", "51")
+	calls.Events = []session.EventType{session.EventCall}
+	gone := hook("wh_gone", "")
+	gone.Active, gone.Disabled = false, "gone"
+	paused := hook("wh_paused", "")
+	paused.Active = false
+	created(t, st, calls, session.Origin{})
+	created(t, st, gone, session.Origin{})
+	created(t, st, paused, session.Origin{})
+	appended(t, st, "51", "52", "51", "52", "51", "51") // positions 1 to 6
+	call := event("51", "")
+	call.Type = session.EventCall
+	must(t, st.Events().Append(ctx, call))                      // 7
+	appended(t, st, "52", "51", "52", "51")                     // 8 to 11
+	_, err = log.Advance(ctx, cursorOf(t, st, paused, "51"), 2) // up to 3
+	must(t, err)
+	_, err = log.Advance(ctx, cursorOf(t, st, paused, "52"), 1) // up to 2
+	must(t, err)
+
+	prune := func(cut events.Cut, want int, missed ...session.WebhookGap) {
+		t.Helper()
+		n, gaps, err := st.Events().Prune(ctx, cut, 100)
+		must(t, err)
+		if n != want || len(gaps) != len(missed) {
+			t.Fatalf("pruned %d, want %d; missed %+v, want %+v", n, want, gaps, missed)
+		}
+		for i, g := range gaps {
+			if g.From.IsZero() || g.To.Before(g.From) || g.At.IsZero() {
+				t.Errorf("%+v has no times", g)
+			}
+			if g.From, g.To, g.At = missed[i].From, missed[i].To, missed[i].At; g != missed[i] {
+				t.Errorf("missed %+v, want %+v", g, missed[i])
+			}
+		}
+	}
+	gap := func(w string, id session.ID, first, last, pos uint64, n int) session.WebhookGap {
+		return session.WebhookGap{Webhook: w, Session: id, First: first, Last: last, Pos: pos, Count: n, State: session.GapWaiting}
+	}
+	// What the paused one waits for stays; a webhook whose receiver is gone holds nothing.
+	prune(events.Cut{Keep: 1}, 3, gap("wh_gone", "51", 1, 2, 3, 2), gap("wh_gone", "52", 1, 1, 2, 1))
+	prune(events.Cut{Keep: 1}, 0)
+	// But no longer than it may.
+	prune(events.Cut{Keep: 1, MaxKeep: 4}, 4,
+		gap("wh_calls", "51", 5, 5, 7, 1), gap("wh_gone", "51", 3, 5, 7, 3), gap("wh_gone", "52", 2, 2, 4, 1),
+		gap("wh_paused", "51", 3, 5, 7, 3), gap("wh_paused", "52", 2, 2, 4, 1))
+	prune(events.Cut{Keep: 1, MaxKeep: 4}, 0)
+
+	c := cursorOf(t, st, paused, "51")
+	if want := (webhooks.Cursor{Webhook: "wh_paused", Session: "51", Seq: 5, Missed: true}); c != want {
+		t.Fatalf("the cursor is %+v, want %+v", c, want)
+	}
+	grown, err := log.Gap(ctx, "wh_gone", "51")
+	must(t, err)
+	if grown.First != 1 || grown.Last != 5 || grown.Count != 5 {
+		t.Errorf("two gaps in a row are %+v", grown)
+	}
+	told, err := log.Gap(ctx, "wh_paused", "51")
+	must(t, err)
+	told.State = session.GapTold
+	notice := attempt(&session.Event{Session: "51", Seq: told.Last, Type: session.EventGap}, 1, session.WebhookDelivered)
+	for _, want := range []bool{true, false} {
+		if ended, err := log.EndGap(ctx, c, told, notice); err != nil || ended != want {
+			t.Fatalf("ended: %v, %v, want %v", ended, err, want)
+		}
+	}
+	if c = cursorOf(t, st, paused, "51"); c.Missed || c.Seq != 5 {
+		t.Errorf("behind the gap the cursor is %+v", c)
+	}
+	_, err = log.Gap(ctx, "wh_paused", "51")
+	wantCode(t, err, session.CodeNotFound)
+	missed, list, err := log.Gaps(ctx, "wh_paused", 10)
+	if err != nil || missed != 4 || len(list) != 2 || list[0].State != session.GapTold || list[1].State != session.GapWaiting {
+		t.Errorf("%d missed, %+v, %v", missed, list, err)
+	}
+	// Who has all but a notice is behind.
+	for _, id := range []session.ID{"51", "52"} {
+		last, err := st.Events().LastSeq(ctx, id)
+		must(t, err)
+		_, err = log.Advance(ctx, cursorOf(t, st, paused, id), last)
+		must(t, err)
+	}
+	wantBehind(t, st, paused, 0, "52")
+}

@@ -1,0 +1,96 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// shownGaps is how many gaps the status of a webhook lists.
+const shownGaps = 20
+
+// Missed is told that retention has removed events before webhooks had them. Their receivers are told before the next
+// event of the session.
+func (w *Webhooks) Missed(gaps []session.WebhookGap) {
+	for i := range gaps {
+		g := &gaps[i]
+		w.opts.Observer.WebhookMissed(g.Count)
+		w.opts.Log.Warn("events were removed before a webhook had them", "webhook", g.Webhook, "session", g.Session,
+			"events", g.Count, "first_seq", g.First, "last_seq", g.Last)
+		w.moved(g.Webhook, g.Session)
+	}
+}
+
+// tellGap sends the notice of a gap. It is false where the turn is over.
+func (t *turn) tellGap(ctx context.Context, end *ending) bool {
+	if t.halt.Load() || ctx.Err() != nil {
+		end.more = true
+		return false
+	}
+	gap, err := t.store.Gap(ctx, t.hook.ID, t.session)
+	if session.CodeOf(err) == session.CodeNotFound { // its session was deleted
+		t.elsewhere(end)
+		return false
+	}
+	if err != nil {
+		t.storeFailed(ctx, end, err)
+		return false
+	}
+	event := gapEvent(&gap)
+	c := &t.cursor
+	if c.AttemptSeq != event.Seq {
+		c.AttemptSeq, c.Attempts, c.FirstFailed, c.NextAt = event.Seq, 0, time.Time{}, time.Time{}
+	}
+	if !t.force && t.opts.Now().Before(c.NextAt) {
+		end.until = c.NextAt
+		return false
+	}
+	t.force = false
+	d, r := t.attempt(ctx, event, c.Attempts+1, end)
+	switch {
+	case r.cut:
+		end.more = true
+		return false
+	case d.Outcome == session.WebhookGone:
+		t.switchOff(ctx, d, end)
+		return false
+	case d.Outcome == session.WebhookDelivered:
+		gap.State = session.GapTold
+	case !c.FirstFailed.IsZero() && t.retry.over(c.FirstFailed, t.opts.Now()):
+		gap.State = session.GapGivenUp
+	default:
+		t.failed(ctx, event, d, r, end)
+		return false
+	}
+	return t.endGap(ctx, gap, d, end)
+}
+
+// gapEvent stands in the place of the events that are missing, so that a receiver that counts can go on behind it.
+func gapEvent(gap *session.WebhookGap) *session.Event {
+	data, err := json.Marshal(session.GapData{Count: gap.Count, First: gap.First, Last: gap.Last, From: gap.From, To: gap.To})
+	if err != nil { // a time beyond the year 9999
+		data = json.RawMessage(`{}`)
+	}
+	return &session.Event{Session: gap.Session, Seq: gap.Last, Pos: gap.Pos, At: gap.At, Type: session.EventGap, Data: data}
+}
+
+func (t *turn) endGap(ctx context.Context, gap session.WebhookGap, d session.WebhookDelivery, end *ending) bool {
+	ended, err := t.store.EndGap(ctx, t.cursor, gap, d)
+	switch {
+	case err != nil:
+		t.storeFailed(ctx, end, err)
+		return false
+	case !ended: // it has grown
+		t.elsewhere(end)
+		return false
+	default:
+		t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: t.cursor.Seq}
+		if gap.State == session.GapGivenUp {
+			end.more = true // the next event has a turn of its own, when the receiver may be tried again
+			return false
+		}
+		return true
+	}
+}

@@ -1,0 +1,331 @@
+package webhooks
+
+import (
+	"container/heap"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// loop decides which lanes may deliver. Everything in it belongs to the goroutine of run; it touches neither the network
+// nor the database, so it is never busy.
+type loop struct {
+	*Webhooks
+	retry     schedule
+	receivers map[string]*receiver
+	global    []*receiver
+	scoped    map[session.ID][]*receiver
+	ring      []*receiver // those with lanes that are ready, in turn
+	times     times
+	running   int // turns
+	suspects  int // turns of them to receivers that failed or are slow
+}
+
+func newLoop(w *Webhooks, list []session.Webhook) *loop {
+	l := &loop{
+		Webhooks: w, retry: schedule{w.opts.RetryMin, w.opts.RetryMax, w.opts.RetryFor},
+		receivers: make(map[string]*receiver), scoped: make(map[session.ID][]*receiver),
+	}
+	for i := range list {
+		l.add(&list[i])
+	}
+	return l
+}
+
+func (l *loop) run() {
+	draining := l.draining
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if l.drain.Load() {
+			for _, r := range l.receivers {
+				r.halt.Store(true)
+			}
+			if l.running == 0 && !l.surveying() {
+				return
+			}
+		} else {
+			l.deal()
+		}
+		// Without anything that waits for its time there is no timer: idle webhooks cost nothing.
+		timer.Stop()
+		var due <-chan time.Time
+		if at, some := l.times.first(); some && !l.drain.Load() {
+			timer.Reset(max(0, at.Sub(l.opts.Now())))
+			due = timer.C
+		}
+		select {
+		case do := <-l.inbox:
+			do(l)
+		case <-l.growth.C():
+			l.wake()
+		case <-draining:
+			draining = nil
+		case <-due:
+			l.dueNow()
+		case <-l.life.Done():
+			return
+		}
+	}
+}
+
+// wake makes the lanes of sessions with new events ready.
+func (l *loop) wake() {
+	for id := range l.growth.Take() {
+		for _, r := range l.global {
+			l.poke(r, id)
+		}
+		for _, r := range l.scoped[id] {
+			l.poke(r, id)
+		}
+	}
+}
+
+// poke says that a lane may have something to deliver.
+func (l *loop) poke(r *receiver, id session.ID) {
+	ln := r.lanes[id]
+	if ln == nil {
+		ln = &lane{of: r, session: id}
+		r.lanes[id] = ln
+	}
+	switch ln.state {
+	case resting:
+		l.makeReady(ln)
+	case running:
+		ln.more = true
+	case ready, waiting:
+	}
+}
+
+func (l *loop) makeReady(ln *lane) {
+	ln.state = ready
+	ln.of.ready = append(ln.of.ready, ln)
+	l.enqueue(ln.of)
+}
+
+func (l *loop) enqueue(r *receiver) {
+	if !r.queued {
+		r.queued = true
+		l.ring = append(l.ring, r)
+	}
+}
+
+func (l *loop) waitUntil(ln *lane, at time.Time) {
+	ln.state, ln.until = waiting, at
+	heap.Push(&l.times, moment{at: at, lane: ln})
+}
+
+// alarm looks at a receiver again at this time.
+func (l *loop) alarm(r *receiver, at time.Time) {
+	if !r.alarm.Equal(at) {
+		r.alarm = at
+		heap.Push(&l.times, moment{at: at, receiver: r})
+	}
+}
+
+// dueNow makes ready what has waited for this moment.
+func (l *loop) dueNow() {
+	now := l.opts.Now()
+	for len(l.times) > 0 && !l.times[0].at.After(now) {
+		m, _ := heap.Pop(&l.times).(moment)
+		switch {
+		case m.lane == nil:
+			m.receiver.alarm = time.Time{}
+			l.enqueue(m.receiver)
+		case m.lane.state == waiting && m.lane.until.Equal(m.at) && l.receivers[m.lane.of.hook.ID] == m.lane.of:
+			m.lane.force = true
+			l.makeReady(m.lane)
+		}
+	}
+}
+
+// deal starts as many turns as may run, one a receiver in turn. A receiver that may not have one now is left out until
+// something of it changes: a turn ends, its time comes, a lane becomes ready.
+func (l *loop) deal() {
+	var held []*receiver // for want of room, which any turn that ends may make
+	for len(l.ring) > 0 {
+		r := l.ring[0]
+		l.ring = l.ring[1:]
+		r.queued = false
+		switch l.may(r) {
+		case no:
+		case noRoom:
+			held = append(held, r)
+		case yes:
+			l.begin(r)
+			if len(r.ready) > 0 || !r.surveyed {
+				l.enqueue(r)
+			}
+		}
+	}
+	for _, r := range held {
+		l.enqueue(r)
+	}
+	if len(l.ring) == 0 {
+		l.ring = nil // what was dealt from its front can go
+	}
+}
+
+type permission int
+
+const (
+	no permission = iota
+	noRoom
+	yes
+)
+
+func (l *loop) may(r *receiver) permission {
+	now := l.opts.Now()
+	switch {
+	case l.receivers[r.hook.ID] != r || !r.hook.Active:
+		return no
+	case !r.surveyed:
+		l.survey(r, now)
+	}
+	switch {
+	case len(r.ready) == 0 || r.running >= r.limit(l.opts.PerWebhook):
+		return no
+	case now.Before(later(r.shut, r.rest)):
+		l.alarm(r, later(r.shut, r.rest))
+		return no
+	case r.suspect && l.suspects >= l.opts.Requests, !r.suspect && l.running-l.suspects >= l.opts.Requests:
+		return noRoom
+	default:
+		return yes
+	}
+}
+
+// begin starts the turn of the receiver's next lane.
+func (l *loop) begin(r *receiver) {
+	ln := r.ready[0]
+	r.ready = r.ready[1:]
+	if len(r.ready) == 0 {
+		r.ready = nil
+	}
+	ln.state, ln.more = running, false
+	t := &turn{Webhooks: l.Webhooks, lane: ln, of: r, hook: *r.hook, halt: r.halt, session: ln.session, seen: ln.seen, force: ln.force, retry: l.retry, age: ln.age}
+	if ln.cursor != nil {
+		t.cursor, t.known = *ln.cursor, true
+	}
+	ln.force = false
+	r.running++
+	l.running++
+	if r.suspect {
+		t.suspect = true
+		l.suspects++
+	}
+	l.Webhooks.running.Go(func() {
+		end := t.run(r.ctx)
+		l.tell(func(l *loop) { l.ended(t, end) })
+	})
+}
+
+// slow moves a turn that takes long to those that compete with each other.
+func (l *loop) slow(t *turn) {
+	t.of.suspect = true
+	if !t.suspect && !t.over {
+		t.suspect = true
+		l.suspects++
+	}
+}
+
+// ended takes the outcome of a turn.
+func (l *loop) ended(t *turn, end ending) {
+	r, ln := t.of, t.lane
+	r.running--
+	l.running--
+	t.over = true
+	if t.suspect {
+		l.suspects--
+	}
+	if l.receivers[r.hook.ID] != r || r.lanes[ln.session] != ln {
+		return // deleted meanwhile
+	}
+	ln.cursor, ln.seen = end.cursor, end.seen
+	l.judge(r, end)
+	more := ln.more || end.more || end.gone
+	if ln.age != t.age { // it was moved back, or the webhook changed: what the turn learned is of before
+		ln.cursor, ln.seen, more, end.until = nil, 0, true, time.Time{}
+	}
+	switch {
+	case end.gone && !r.hook.Active: // it is surveyed when it is resumed
+		ln.state = resting
+	case !end.until.IsZero():
+		ln.down = end.last == nil || isDown(end.last.Outcome)
+		l.waitUntil(ln, end.until)
+	case more:
+		l.makeReady(ln)
+	default:
+		ln.state = resting
+		if len(r.lanes) > mostLanes {
+			delete(r.lanes, ln.session)
+		}
+	}
+	if len(r.ready) > 0 {
+		l.enqueue(r)
+	}
+}
+
+// mostLanes is how many lanes of a receiver are remembered while they rest, to save the reading of their cursors.
+const mostLanes = 10_000
+
+// judge learns from a turn how the receiver is.
+func (l *loop) judge(r *receiver, end ending) {
+	if end.last == nil {
+		return
+	}
+	r.last = end.last
+	if end.delivered > 0 {
+		l.recovered(r)
+		r.suspect = end.slow
+	}
+	if end.last.Outcome == session.WebhookDelivered {
+		return
+	}
+	r.suspect = true
+	r.failures++
+	now := l.opts.Now()
+	if r.failing.IsZero() {
+		r.failing = now
+	}
+	if r.failures == breakAfter {
+		l.opts.Log.Warn("webhook fails; its events wait", "webhook", r.hook.ID, "outcome", string(end.last.Outcome), "status", end.last.Status)
+	}
+	if r.failures >= breakAfter {
+		r.shut = later(r.shut, now.Add(l.retry.pause(r.failures-breakAfter+1)))
+	}
+	if end.asked > 0 {
+		r.rest = later(r.rest, now.Add(min(end.asked, longestRetryAfter)))
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// recovered takes note of an attempt that succeeded. Where the receiver was down, what waits for it is tried at once; a
+// single event that is refused among others that are not keeps its own pace.
+func (l *loop) recovered(r *receiver) {
+	down := r.failures >= breakAfter
+	r.failures, r.failing, r.shut = 0, time.Time{}, time.Time{}
+	if !down {
+		return
+	}
+	l.opts.Log.Info("webhook delivers again", "webhook", r.hook.ID)
+	l.release(r)
+}
+
+func (l *loop) release(r *receiver) {
+	for _, ln := range r.lanes {
+		if ln.state == waiting && ln.down {
+			ln.force = true
+			l.makeReady(ln)
+		}
+	}
+	if len(r.ready) > 0 {
+		l.enqueue(r)
+	}
+}

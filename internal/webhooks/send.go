@@ -1,0 +1,240 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"wasup/internal/egress"
+	"wasup/internal/session"
+)
+
+// sender makes one attempt at a time; the loop decides about the next one.
+type sender struct {
+	client    *http.Client
+	timeout   time.Duration // of one attempt, whole
+	userAgent string
+	now       func() time.Time
+}
+
+// result is how an attempt ended.
+type result struct {
+	outcome session.WebhookOutcome
+	status  int
+	took    time.Duration
+	line    string        // what went wrong, for people
+	asked   time.Duration // Retry-After; 0: none
+	cut     bool          // the process ended it: it says nothing of the receiver
+}
+
+// post sends a body under an id that stays the same for every attempt.
+func (s *sender) post(ctx context.Context, hook *session.Webhook, id string, body []byte) result {
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	r := s.attempt(bounded, hook, id, body)
+	r.took = time.Since(began)
+	r.cut = r.outcome != session.WebhookDelivered && ctx.Err() != nil
+	return r
+}
+
+func (s *sender) attempt(ctx context.Context, hook *session.Webhook, id string, body []byte) result {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
+	if err != nil {
+		return result{outcome: session.WebhookUnreachable, line: "the URL cannot be used"}
+	}
+	now := s.now()
+	signature, err := sign(hook, id, now, body)
+	if err != nil {
+		return result{outcome: session.WebhookUnreachable, line: "the secret cannot be used"}
+	}
+	for name, value := range hook.Headers {
+		request.Header.Set(name, value)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if request.Header.Get("User-Agent") == "" {
+		request.Header.Set("User-Agent", s.userAgent)
+	}
+	request.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	request.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	answer, err := s.client.Do(request) //nolint:bodyclose // in line
+	if err != nil {
+		outcome, line := s.explain(err)
+		return result{outcome: outcome, line: line}
+	}
+	r := result{outcome: outcomeOf(answer.StatusCode), status: answer.StatusCode}
+	text := line(answer.Body)
+	if r.outcome == session.WebhookDelivered {
+		return r
+	}
+	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
+		r.asked = retryAfter(answer.Header.Get("Retry-After"), now)
+	}
+	r.line = "status " + strconv.Itoa(r.status)
+	switch {
+	case r.outcome == session.WebhookRedirected:
+		r.line += ": redirects are not followed"
+	case text != "":
+		r.line += ": " + text
+	}
+	return r
+}
+
+// sign gives the signatures of each secret that is valid, the present one first.
+func sign(hook *session.Webhook, id string, now time.Time, body []byte) (string, error) {
+	secrets := []string{hook.Secret}
+	if hook.OldSecret != "" && now.Before(hook.OldUntil) {
+		secrets = append(secrets, hook.OldSecret)
+	}
+	var signatures []string
+	for _, secret := range secrets {
+		signer, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return "", err
+		}
+		signature, err := signer.Sign(id, now, body)
+		if err != nil {
+			return "", err
+		}
+		signatures = append(signatures, signature)
+	}
+	return strings.Join(signatures, " "), nil
+}
+
+func outcomeOf(status int) session.WebhookOutcome {
+	switch {
+	case status >= 200 && status <= 299:
+		return session.WebhookDelivered
+	case status >= 300 && status <= 399:
+		return session.WebhookRedirected
+	case status == http.StatusGone:
+		return session.WebhookGone
+	case status == http.StatusTooManyRequests:
+		return session.WebhookRateLimited
+	case status >= 400 && status <= 499:
+		return session.WebhookRefused
+	default:
+		return session.WebhookFailed
+	}
+}
+
+const (
+	// mostRead is how much of an answer is read, so that its connection can be used again; a longer one costs it.
+	mostRead = 32 << 10
+	// mostKept is how much of it can be shown, in characters.
+	mostKept = 160
+	// drainTime bounds the reading of a body behind a status that has said all: a receiver may send it for ever.
+	drainTime = time.Second
+)
+
+// line reads an answer to its end, within bounds, and gives the first of its lines.
+func line(body io.ReadCloser) string {
+	stop := time.AfterFunc(drainTime, func() { _ = body.Close() })
+	defer stop.Stop()
+	defer func() { _ = body.Close() }()
+	head, _ := io.ReadAll(io.LimitReader(body, 4*mostKept)) // what came before an error is enough
+	_, _ = io.CopyN(io.Discard, body, mostRead)
+	text, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(string(head), "")), "\n")
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > mostKept {
+		text = string(runes[:mostKept]) + "…"
+	}
+	return strings.TrimSpace(text)
+}
+
+// retryAfter reads both forms of the header; 0 where it says nothing, or nothing that can be read.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
+}
+
+// explain gives a failed request a name and a sentence. The library's own text is not passed on: it has the URL, whose
+// query may hold a credential.
+func (s *sender) explain(err error) (session.WebhookOutcome, string) {
+	var (
+		name   *net.DNSError
+		cert   *tls.CertificateVerificationError
+		record tls.RecordHeaderError
+		slow   net.Error
+	)
+	switch {
+	case errors.Is(err, egress.ErrBlocked):
+		return session.WebhookBlocked, "the address is in a network that webhooks may not reach"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
+		return session.WebhookTimeout, fmt.Sprintf("no answer within %s", s.timeout)
+	case errors.As(err, &name):
+		return session.WebhookUnreachable, "the host's name cannot be resolved"
+	case errors.As(err, &cert):
+		return session.WebhookUnreachable, "TLS: the certificate is not valid for this host"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return session.WebhookUnreachable, "TLS: the answer is not TLS"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return session.WebhookUnreachable, "connection refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return session.WebhookUnreachable, "the host's network cannot be reached"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return session.WebhookFailed, "the connection was closed without an answer"
+	default:
+		return session.WebhookFailed, "what came back is no answer of HTTP"
+	}
+}
+
+// messageID is the same for every attempt to deliver an event to a webhook, and for no other: receivers drop repetitions
+// by it.
+func messageID(webhook string, event *session.Event) string {
+	h := sha256.New()
+	for _, text := range []string{webhook, string(event.Session), string(event.Type)} {
+		_, _ = h.Write([]byte(text + "\x00"))
+	}
+	var numbers [24]byte
+	binary.BigEndian.PutUint64(numbers[0:], event.Seq)
+	binary.BigEndian.PutUint64(numbers[8:], event.Pos)
+	binary.BigEndian.PutUint64(numbers[16:], uint64(event.At.UnixMilli()))
+	_, _ = h.Write(numbers[:])
+	return "msg_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:15]))
+}
+
+// bodyOf is what a receiver gets: the same bytes for every attempt.
+func bodyOf(event *session.Event) ([]byte, error) {
+	body := session.WebhookBody{
+		Type: event.Type, At: event.At.UTC().Truncate(time.Millisecond), Session: event.Session, Seq: event.Seq, Pos: event.Pos,
+		Data: event.Data,
+	}
+	if len(body.Data) == 0 {
+		body.Data = json.RawMessage("{}")
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,97 @@
+package whatsapp
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/internal/session"
+)
+
+// quietClient is a client as far as its inputs go: nothing connects.
+func quietClient(post func(session.Input)) *Client {
+	d := &Dialer{keepAliveStale: DefaultKeepAliveStale}
+	return &Client{dialer: d, run: session.Run{Session: "a", Incarnation: 3, Post: post}, log: slog.New(slog.DiscardHandler)}
+}
+
+func TestAPanicInTheHandlerIsPosted(t *testing.T) {
+	var got []session.Input
+	c := quietClient(func(in session.Input) { got = append(got, in) })
+	c.handle((*events.TemporaryBan)(nil))
+	if len(got) != 1 || got[0].Kind != session.Crashed || got[0].Incarnation != 3 {
+		t.Fatalf("posted %+v", got)
+	}
+	if !strings.Contains(got[0].Detail, "event handler") || !strings.Contains(got[0].Stack, "classify") {
+		t.Errorf("detail %q, stack %q", got[0].Detail, got[0].Stack)
+	}
+}
+
+func TestAPanicWhilePostingStaysInside(t *testing.T) {
+	c := quietClient(func(session.Input) { panic("mailbox") })
+	c.handle(&events.QR{})
+}
+
+func TestAPanicWhilePairingRefusesIt(t *testing.T) {
+	var got []session.Input
+	c := quietClient(func(in session.Input) { got = append(got, in) }) // no store: prePair cannot work
+	if c.prePair(testJID, "", "") {
+		t.Error("the pairing was accepted")
+	}
+	if len(got) != 1 || got[0].Kind != session.Crashed {
+		t.Errorf("posted %+v", got)
+	}
+}
+
+func TestARunSaysNothingAfterItsEnd(t *testing.T) {
+	for _, last := range []any{
+		&events.StreamReplaced{}, &events.TemporaryBan{}, &events.ClientOutdated{}, &events.ConnectFailure{},
+		&events.ManualLoginReconnect{}, &events.PairPasskeyError{},
+	} {
+		var got []session.Input
+		c := quietClient(func(in session.Input) { got = append(got, in) })
+		c.handle(&events.PairPasskeyRequest{})
+		c.handle(last)
+		c.handle(&events.Connected{})
+		if len(got) != 2 {
+			t.Errorf("%T: posted %+v", last, got)
+		}
+	}
+}
+
+func TestTheLoginRequestWaitsForThePairingItBelongsTo(t *testing.T) {
+	var got []session.InputKind
+	c := quietClient(func(in session.Input) { got = append(got, in.Kind) })
+	c.pairing = true
+	c.handle(&events.ManualLoginReconnect{})
+	c.linkEnded()
+	if len(got) != 0 {
+		t.Fatalf("posted %v", got)
+	}
+	c.handle(&events.PairSuccess{ID: testJID})
+	if len(got) != 2 || got[0] != session.Paired || got[1] != session.LoginReconnect {
+		t.Errorf("posted %v", got)
+	}
+}
+
+func TestAnEndThatOvertakesThePairingIsNotForgotten(t *testing.T) {
+	var got []session.InputKind
+	c := quietClient(func(in session.Input) { got = append(got, in.Kind) })
+	c.pairing = true
+	c.linkEnded()
+	c.handle(&events.PairSuccess{ID: testJID})
+	if len(got) != 2 || got[0] != session.Paired || got[1] != session.SocketLost {
+		t.Errorf("posted %v", got)
+	}
+}
+
+func TestACrashFitsOneLine(t *testing.T) {
+	line := crashLine("effect", "index 5491100000000 of\n"+strings.Repeat("x", 1000))
+	if line != "effect: index … of" {
+		t.Errorf("got %q", line)
+	}
+	if line = crashLine("effect", strings.Repeat("ä ", 1000)); len(line) > 250 {
+		t.Errorf("%d bytes", len(line))
+	}
+}

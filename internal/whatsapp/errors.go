@@ -1,0 +1,205 @@
+package whatsapp
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/socket"
+	"go.mau.fi/whatsmeow/store"
+
+	"wasup/internal/session"
+)
+
+var (
+	errConnectTimeout  = errors.New("dial or handshake timed out")
+	errRunEnded        = errors.New("the run was ended")
+	errNoToken         = errors.New("WhatsApp has no authentication token to refresh")
+	errHandshakeClosed = errors.New("the connection was closed before the handshake was answered")
+)
+
+// connectError gives a failed connection its code and one line that names the reason and nothing else.
+func connectError(id session.ID, err error) error {
+	failure := &session.Error{Code: session.CodeConnectFailed, Op: "connect", Session: id, Err: err}
+	var (
+		status socket.ErrWithStatusCode
+		proxy  *proxyError
+	)
+	switch {
+	case errors.As(err, &proxy):
+		failure.Code, failure.Message = session.CodeProxyFailed, proxy.reason
+	case errors.Is(err, store.ErrDeviceDeleted):
+		failure.Code, failure.Message = session.CodeStoreUnavailable, "the device was deleted while it was opened"
+	case errors.As(err, &status) && status.StatusCode != http.StatusSwitchingProtocols:
+		failure.Code, failure.Status = session.CodeConnectRefused, status.StatusCode
+		failure.Message = strings.TrimSpace(fmt.Sprintf("the server answered with HTTP %d %s", status.StatusCode, http.StatusText(status.StatusCode)))
+	default:
+		failure.Message = connectReason(err)
+	}
+	return failure
+}
+
+func connectReason(err error) string {
+	var (
+		dns       *net.DNSError
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		verify    *tls.CertificateVerificationError
+		record    tls.RecordHeaderError
+	)
+	text := err.Error()
+	switch {
+	case errors.Is(err, errConnectTimeout) && strings.Contains(text, "handshake failed"):
+		return "handshake timed out"
+	case errors.Is(err, errConnectTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "connecting timed out"
+	case errors.Is(err, errRunEnded):
+		return "the run was ended while it connected"
+	case errors.As(err, &dns):
+		if dns.IsNotFound {
+			return "no such host"
+		}
+		return "the name of the host could not be resolved"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no route to the host"
+	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
+		return "the TLS certificate is not valid"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "the server does not speak TLS"
+	case errors.Is(err, errHandshakeClosed):
+		return "the server closed the connection during the handshake"
+	case strings.Contains(text, "timed out waiting for handshake response"):
+		return "handshake timed out"
+	case strings.Contains(text, "cert signature"):
+		return "certificate not signed by the configured root key"
+	case strings.Contains(text, "failed to verify server cert"):
+		return "the server's certificate is not valid"
+	case strings.Contains(text, "handshake failed"):
+		return "the handshake failed"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
+		return "connection reset"
+	default:
+		return "the connection failed"
+	}
+}
+
+// storeError gives a failed database its code. An error that has one keeps it.
+func storeError(op string, id session.ID, err error) error {
+	failure := &session.Error{Code: storeCode(err), Op: op, Session: id, Err: err}
+	var coded *session.Error
+	if errors.As(err, &coded) {
+		failure.Code, failure.Message = coded.Code, coded.Message
+	}
+	return failure
+}
+
+// storeCode tells a full and a locked database apart from one that does not answer. The drivers are the store's
+// business, so only their common shape is known here: SQLite's result codes and PostgreSQL's SQLSTATE.
+func storeCode(err error) session.Code {
+	var (
+		sqlite interface{ Code() int }
+		pg     interface{ SQLState() string }
+	)
+	switch {
+	case errors.As(err, &sqlite):
+		switch sqlite.Code() & 0xff {
+		case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED
+			return session.CodeStoreLocked
+		case 13: // SQLITE_FULL
+			return session.CodeStoreFull
+		}
+	case errors.As(err, &pg):
+		if pg.SQLState() == "53100" { // disk_full
+			return session.CodeStoreFull
+		}
+	}
+	return session.CodeStoreUnavailable
+}
+
+// isStore reports whether a database, and not the network, made an operation of whatsmeow fail. A connection to
+// PostgreSQL that breaks has no SQLSTATE; its driver's errors say whether a statement may be repeated.
+func isStore(err error) bool {
+	var (
+		sqlite interface{ Code() int }
+		pg     interface{ SQLState() string }
+		broken interface{ SafeToRetry() bool }
+	)
+	return errors.As(err, &sqlite) || errors.As(err, &pg) || errors.As(err, &broken)
+}
+
+// statusRestricted is WhatsApp's number for an account that may not write to people who have not written to it.
+const statusRestricted = 463
+
+// classifySend gives a failed request to WhatsApp its code, status and message; the caller says what it was.
+func classifySend(err error) *session.Error {
+	var (
+		coded        *session.Error
+		iq           *whatsmeow.IQError
+		disconnected *whatsmeow.DisconnectedError
+		broken       *net.OpError // a write on a connection that the reader does not know to be over yet
+	)
+	switch {
+	case errors.As(err, &coded):
+		return &session.Error{Code: coded.Code, Message: coded.Message, Status: coded.Status}
+	case errors.Is(err, whatsmeow.ErrServerReturnedError):
+		return refusedSend(statusIn(err.Error()))
+	case errors.As(err, &disconnected), errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn),
+		errors.Is(err, socket.ErrSocketClosed), errors.Is(err, net.ErrClosed), errors.Is(err, store.ErrDeviceDeleted):
+		return &session.Error{Code: session.CodeDisconnected}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, whatsmeow.ErrIQTimedOut):
+		return &session.Error{Code: session.CodeAckOverdue}
+	case errors.Is(err, errNoDevices), strings.Contains(err.Error(), "no LID found for"):
+		return &session.Error{Code: session.CodeNotOnWhatsApp}
+	case errors.Is(err, whatsmeow.ErrGroupNotFound):
+		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusNotFound, Message: "there is no such group"}
+	case errors.Is(err, whatsmeow.ErrNotInGroup):
+		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusForbidden, Message: "the account is not in this group"}
+	case errors.As(err, &iq):
+		return refusedSend(iq.Code)
+	case isStore(err):
+		return &session.Error{Code: storeCode(err)}
+	default:
+		// Only WhatsApp's own answer settles a message. What is not understood is no such answer, so it is tried again.
+		return &session.Error{Code: session.CodeInternal, Message: "the message could not be prepared for the recipient"}
+	}
+}
+
+func refusedSend(status int) *session.Error {
+	if status == statusRestricted {
+		return &session.Error{
+			Code: session.CodeRestricted, Status: status,
+			Message: "WhatsApp does not let this account write to this recipient now (error 463)",
+		}
+	}
+	return &session.Error{
+		Code: session.CodeSendFailed, Status: status, Message: fmt.Sprintf("WhatsApp refused the message (error %d)", status),
+	}
+}
+
+// statusIn is the number at the end of whatsmeow's "server returned error 479".
+func statusIn(text string) int {
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return 0
+	}
+	status, err := strconv.Atoi(fields[len(fields)-1])
+	if err != nil {
+		return 0
+	}
+	return status
+}

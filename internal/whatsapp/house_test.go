@@ -1,0 +1,278 @@
+package whatsapp_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/whatsapp"
+)
+
+// testAuthority is the one root that whatsmeow can know in this process.
+var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{7, 7, 7})
+
+// patience bounds every wait. Machines that run the tests may be slow and busy.
+const patience = 60 * time.Second
+
+func testContext(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// house is a server, a database and a dialer between them.
+type house struct {
+	t      testing.TB
+	server *sandbox.Server
+	store  *store.Store
+	dialer *whatsapp.Dialer
+}
+
+func newHouse(t testing.TB, cfg sandbox.Config, change ...func(*whatsapp.Config)) *house {
+	t.Helper()
+	h := &house{t: t, server: newServer(t, cfg), store: newStore(t)}
+	h.dialer = h.newDialer(change...)
+	return h
+}
+
+func newServer(t testing.TB, cfg sandbox.Config) *sandbox.Server {
+	t.Helper()
+	cfg.Authority = testAuthority
+	server, err := sandbox.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+func newStore(t testing.TB) *store.Store {
+	t.Helper()
+	st, err := store.Open(testContext(t), "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+func (h *house) newDialer(change ...func(*whatsapp.Config)) *whatsapp.Dialer {
+	h.t.Helper()
+	cfg := whatsapp.Config{
+		WebsocketURL: h.server.URL(), RootPublicKey: testAuthority.RootPublicKey(),
+		DB: h.store.DB(), Read: h.store.ReadDB(), Commit: h.store.Commit, Devices: h.store.Sessions(),
+		Journal: h.store.Events(),
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	dialer, err := whatsapp.New(cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := dialer.Close(ctx); err != nil {
+			h.t.Error(err)
+		}
+	})
+	return dialer
+}
+
+// add makes the session's row, as a person's first request does.
+func (h *house) add(id session.ID) {
+	h.t.Helper()
+	if _, err := h.store.Sessions().SetDesired(testContext(h.t), id, session.DesiredRun); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) phone() *sandbox.Phone {
+	h.t.Helper()
+	phone, err := h.server.AddPhone(sandbox.PhoneConfig{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return phone
+}
+
+func (h *house) fault(f sandbox.Fault) string {
+	h.t.Helper()
+	id, err := h.server.SetFault(f)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+func (h *house) bound(id session.ID) string {
+	h.t.Helper()
+	jid, err := h.store.Sessions().DeviceOf(testContext(h.t), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return jid
+}
+
+// stored counts the credentials in whatsmeow's table.
+func (h *house) stored() (n int) {
+	h.t.Helper()
+	err := h.store.DB().QueryRow(testContext(h.t), "SELECT COUNT(*) FROM whatsmeow_device").Scan(&n)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// life is one client run and what it posted.
+type life struct {
+	t      testing.TB
+	client session.Client
+
+	mu     sync.Mutex
+	inputs []session.Input
+	read   int
+	more   chan struct{}
+}
+
+var lastIncarnation session.Incarnation
+
+// begin opens a run. A failure to open is the caller's to look at.
+func (h *house) begin(ctx context.Context, id session.ID) (*life, error) {
+	h.t.Helper()
+	lastIncarnation++
+	incarnation := lastIncarnation
+	l := &life{t: h.t, more: make(chan struct{}, 1)}
+	client, err := h.dialer.Open(ctx, session.Run{Session: id, Incarnation: incarnation, Post: func(in session.Input) {
+		if in.Incarnation != incarnation {
+			h.t.Errorf("%s carries incarnation %d, want %d", in.Kind, in.Incarnation, incarnation)
+		}
+		l.mu.Lock()
+		l.inputs = append(l.inputs, in)
+		l.mu.Unlock()
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
+	}})
+	if err != nil {
+		return l, err
+	}
+	l.client = client
+	h.t.Cleanup(client.Close)
+	return l, nil
+}
+
+func (h *house) open(id session.ID) *life {
+	h.t.Helper()
+	l, err := h.begin(context.Background(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return l
+}
+
+// next is the next input, whatever it is.
+func (l *life) next() session.Input {
+	l.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		if l.read < len(l.inputs) {
+			in := l.inputs[l.read]
+			l.read++
+			l.mu.Unlock()
+			return in
+		}
+		l.mu.Unlock()
+		select {
+		case <-l.more:
+		case <-timer.C:
+			l.t.Fatalf("no input came")
+		}
+	}
+}
+
+// expect is the next input, which has to be of the kind.
+func (l *life) expect(kind session.InputKind) session.Input {
+	l.t.Helper()
+	in := l.next()
+	if in.Kind != kind {
+		l.t.Fatalf("got %s (%s), want %s", in.Kind, in.Detail, kind)
+	}
+	return in
+}
+
+// nothingMore closes the run and checks that nothing else had come of it.
+func (l *life) nothingMore() {
+	l.t.Helper()
+	l.client.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, in := range l.inputs[l.read:] {
+		l.t.Errorf("unexpected %s (%s)", in.Kind, in.Detail)
+	}
+}
+
+// link pairs the session with the phone and gives the linked device. The run is over then.
+func (h *house) link(id session.ID, phone *sandbox.Phone) types.JID {
+	h.t.Helper()
+	h.add(id)
+	l := h.open(id)
+	codes := l.expect(session.QRIssued).Codes
+	device, err := phone.Scan(testContext(h.t), codes[0])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	l.expect(session.Scanned)
+	l.expect(session.Paired)
+	l.expect(session.LoginReconnect)
+	l.nothingMore()
+	return device
+}
+
+// ready is a logged in run of a session linked with the phone.
+func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
+	h.t.Helper()
+	h.link(id, phone)
+	l := h.open(id)
+	l.expect(session.SocketUp)
+	return l
+}
+
+// until waits for an event of the server.
+func until(t testing.TB, feed <-chan sandbox.Event, kinds ...sandbox.EventKind) sandbox.Event {
+	t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case event := <-feed:
+			if slices.Contains(kinds, event.Kind) {
+				return event
+			}
+		case <-timer.C:
+			t.Fatalf("the server never saw %v", kinds)
+		}
+	}
+}

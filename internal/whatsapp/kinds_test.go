@@ -1,0 +1,507 @@
+package whatsapp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/media/outgoing"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/whatsapp"
+)
+
+// office is a house that keeps files, with a session that is READY and somebody to write to.
+type office struct {
+	*house
+	*life
+	spool       *outgoing.Spool
+	own, friend *sandbox.Phone
+	last        int
+}
+
+func newOffice(t *testing.T, cfg sandbox.Config) *office {
+	t.Helper()
+	spool, err := outgoing.New(outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t, cfg, func(c *whatsapp.Config) { c.Files = spool })
+	o := &office{house: h, spool: spool, own: h.phone(), friend: h.phone()}
+	o.life = h.ready("a", o.own)
+	return o
+}
+
+// done checks that all of it left no trace that it should not.
+func (o *office) done() {
+	o.house.t.Helper()
+	o.nothingMore()
+	o.noSurprises()
+}
+
+func (o *office) t() testing.TB { return o.house.t }
+
+func (o *office) keep(data []byte, hint session.FileHint) *session.Media {
+	o.t().Helper()
+	known, err := o.spool.Put(testContext(o.t()), bytes.NewReader(data), hint)
+	if err != nil {
+		o.t().Fatal(err)
+	}
+	return &known
+}
+
+// send sends and gives the message's id.
+func (o *office) send(to session.Recipient, content session.Content) string {
+	o.t().Helper()
+	id, err := o.try(to, content)
+	if err != nil {
+		o.t().Fatalf("%s to %s: %v", content.Kind, to, err)
+	}
+	return id
+}
+
+func (o *office) try(to session.Recipient, content session.Content) (string, error) {
+	o.last++
+	id := fmt.Sprintf("3EB0%018d", o.last)
+	ack, err := o.client.Send(testContext(o.t()), session.Outgoing{ID: id, To: to, Content: content})
+	if err == nil && (ack.MessageID != id || ack.At.IsZero()) {
+		o.t().Errorf("%s was acknowledged with %+v", id, ack)
+	}
+	return id, err
+}
+
+func (o *office) toFriend() session.Recipient { return session.Recipient(o.friend.JID().String()) }
+
+// group makes one of the session's account, the friend and a third phone.
+func (o *office) group(addressing string) (session.Recipient, *sandbox.Phone) {
+	o.t().Helper()
+	third := o.phone()
+	jid, err := o.friend.CreateGroup(testContext(o.t()), sandbox.NewGroup{Subject: "Friends", Addressing: addressing, Members: []string{o.own.Number(), third.Number()}})
+	if err != nil {
+		o.t().Fatal(err)
+	}
+	return session.Recipient(jid.String()), third
+}
+
+// shows waits until a phone shows a message so.
+func shows(t testing.TB, phone *sandbox.Phone, id string, as func(sandbox.Message) bool) sandbox.Message {
+	t.Helper()
+	got, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && (as == nil || as(m)) })
+	if err != nil {
+		for _, m := range phone.Messages() {
+			t.Logf("it shows %+v", m)
+		}
+		t.Fatalf("the phone never showed %s so: %v", id, err)
+	}
+	return got
+}
+
+func address(phone *sandbox.Phone) session.Address {
+	return session.Address{LID: phone.LID().String(), PN: phone.JID().String()}
+}
+
+const pixel = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82"
+
+// sounds is a voice note of a second, as the spool has to know one.
+func sounds() []byte {
+	page := func(position, flags, number byte, packet []byte) []byte {
+		head := append([]byte("OggS"), 0, flags, 0, position, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, number, 0, 0, 0, 0, 0, 0, 0)
+		return append(append(head, 1, byte(len(packet))), packet...)
+	}
+	head := append([]byte("OpusHead"), 1, 1, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0)
+	return slices.Concat(page(0, 2, 0, head), page(0, 0, 1, []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")), page(0xbb, 4, 2, someBytes(100)))
+}
+
+// files is a file of every kind that has one, with a type of its own.
+func (o *office) files() map[session.Kind]*session.Media {
+	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), someBytes(300_000)...)
+	sticker := append([]byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00"), someBytes(1000)...)
+	files := map[session.Kind]*session.Media{
+		session.KindImage:    o.keep([]byte(pixel), session.FileHint{}),
+		session.KindVideo:    o.keep(video, session.FileHint{}),
+		session.KindAudio:    o.keep(append([]byte("RIFF\x88\x13\x00\x00WAVEfmt "), someBytes(5000)...), session.FileHint{}),
+		session.KindVoice:    o.keep(sounds(), session.FileHint{}),
+		session.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), session.FileHint{Name: "invoice.pdf"}),
+		session.KindSticker:  o.keep(sticker, session.FileHint{}),
+	}
+	files[session.KindVideo].Seconds, files[session.KindVideo].Thumbnail = 7, []byte("\xff\xd8\xff\xe0")
+	return files
+}
+
+// sandboxKind is how the sandbox calls a kind.
+func sandboxKind(kind session.Kind) sandbox.Kind {
+	if kind == session.KindVoice {
+		return sandbox.KindAudio
+	}
+	return sandbox.Kind(kind)
+}
+
+func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	group, third := o.group(sandbox.AddressingLID)
+	for kind, file := range o.files() {
+		plain := o.plain(file)
+		content := session.Content{Kind: kind, Media: file, Quote: &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend), Text: "send it"}}
+		if kind == session.KindImage || kind == session.KindVideo || kind == session.KindDocument {
+			content.Text = "the " + string(kind)
+		}
+		for to, phones := range map[session.Recipient][]*sandbox.Phone{o.toFriend(): {o.friend, o.own}, group: {o.friend, third, o.own}} {
+			id := o.send(to, content)
+			for _, phone := range phones {
+				got := shows(t, phone, id, nil)
+				if got.Kind != sandboxKind(kind) || got.Text != content.Text || got.Media == nil || got.Type != "media" {
+					t.Fatalf("%s came as %+v", kind, got)
+				}
+				if data, err := got.Media.Bytes(); err != nil || !bytes.Equal(data, plain) {
+					t.Fatalf("%s came as %d bytes, %v", kind, len(data), err)
+				}
+				if m := got.Media; m.MIME != file.Mime || m.Size != len(plain) || m.Width != file.Width || m.Height != file.Height ||
+					m.Seconds != file.Seconds || m.Voice != (kind == session.KindVoice) || m.Animated != file.Animated || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
+					t.Errorf("%s came as %+v of %+v", kind, m, file)
+				}
+				if got.Quote == nil || got.Quote.ID != "3EB0AA" || got.Quote.Text != "send it" || got.Quote.From != o.friend.JID() {
+					t.Errorf("%s answers %+v", kind, got.Quote)
+				}
+				if kind == session.KindVoice && !bytes.Equal(got.Media.Waveform, file.Waveform) || kind == session.KindDocument && got.Media.FileName != "invoice.pdf" {
+					t.Errorf("%s came as %+v", kind, got.Media)
+				}
+			}
+		}
+	}
+	o.done()
+}
+
+func (o *office) plain(file *session.Media) []byte {
+	o.t().Helper()
+	f, err := o.spool.Open(file.File)
+	if err != nil {
+		o.t().Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	var data bytes.Buffer
+	if _, err = data.ReadFrom(f); err != nil {
+		o.t().Fatal(err)
+	}
+	return data.Bytes()
+}
+
+func TestWhatIsViewedOnceSaysSo(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	files := o.files()
+	for _, kind := range []session.Kind{session.KindImage, session.KindVideo, session.KindVoice} {
+		files[kind].ViewOnce = true
+		got := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: kind, Media: files[kind]}), nil)
+		if !got.ViewOnce || got.Kind != sandboxKind(kind) {
+			t.Errorf("%s came as %+v", kind, got)
+		}
+	}
+	o.done()
+}
+
+func TestTextsMentionQuoteAndPreview(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	for _, addressing := range []string{sandbox.AddressingLID, sandbox.AddressingPN} {
+		group, _ := o.group(addressing)
+		for _, to := range []session.Recipient{o.toFriend(), session.Recipient(o.friend.LID().String()), group} {
+			for number, who := range map[string]session.Address{
+				o.friend.Number():   address(o.friend),
+				o.friend.LID().User: address(o.friend),
+				o.friend.JID().User: {PN: o.friend.JID().String()},
+			} {
+				content := session.Content{
+					Kind: session.KindText, Text: "@" + number + " see https://example.com", Mentions: []session.Address{who},
+					Quote:   &session.MessageRef{ID: "3EB0BB", FromMe: true, Text: "what I said"},
+					Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+				}
+				got := shows(t, o.friend, o.send(to, content), nil)
+				if got.Kind != sandbox.KindText || got.Text != content.Text || !slices.Equal(got.Mentions, []types.JID{o.friend.JID()}) ||
+					got.Quote == nil || got.Quote.ID != "3EB0BB" || got.Quote.Text != "what I said" || got.Quote.From != o.own.JID() ||
+					got.Preview == nil || *got.Preview != (sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"}) {
+					t.Errorf("to %s it came as %+v, %+v", to, got, got.Quote)
+				}
+			}
+		}
+	}
+	// In a chat with one person, what has no author was written by that person.
+	reply := session.Content{Kind: session.KindText, Text: "yes", Quote: &session.MessageRef{ID: "3EB0CC", Text: "well?"}}
+	if got := shows(t, o.friend, o.send(o.toFriend(), reply), nil); got.Quote == nil || got.Quote.From != o.friend.JID() {
+		t.Errorf("it answers %+v", got.Quote)
+	}
+	o.done()
+}
+
+func TestPlacesAndContactsArrive(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	place := session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: 0, Name: "Obelisco", Address: "Street 1"}}
+	got := shows(t, o.friend, o.send(o.toFriend(), place), nil)
+	if got.Kind != sandbox.KindLocation || *got.Location != (sandbox.Location{Latitude: -34.6, Name: "Obelisco", Address: "Street 1"}) {
+		t.Errorf("it came as %+v", got.Location)
+	}
+	cards := []session.Card{{Name: "Ana", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"}, {Name: "Bruno", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Bruno\nEND:VCARD"}}
+	one := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards[:1]}), nil)
+	if one.Kind != sandbox.KindContact || *one.Contact != sandbox.Contact(cards[0]) {
+		t.Errorf("it came as %+v", one.Contact)
+	}
+	two := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards}), nil)
+	if two.Kind != sandbox.KindContact || !slices.Equal(two.Contacts, []sandbox.Contact{sandbox.Contact(cards[0]), sandbox.Contact(cards[1])}) {
+		t.Errorf("they came as %+v", two.Contacts)
+	}
+	o.done()
+}
+
+func TestVotesOnOurPollsCanBeCast(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	group, third := o.group(sandbox.AddressingLID)
+	asked := session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
+	for to, voter := range map[session.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
+		id := o.send(to, asked)
+		// Another run sends it again, as after a crash; the phones keep the first one.
+		o.nothingMore()
+		o.life = o.open("a")
+		o.expect(session.SocketUp)
+		if _, err := o.client.Send(testContext(t), session.Outgoing{ID: id, To: to, Content: asked}); err != nil {
+			t.Fatal(err)
+		}
+		got := shows(t, voter, id, func(m sandbox.Message) bool { return m.Copies == 2 })
+		if got.Kind != sandbox.KindPoll || got.Text != "Where?" || got.Poll.Selectable != 2 || len(got.Poll.Options) != 3 || got.Type != "poll" {
+			t.Fatalf("it came as %+v", got)
+		}
+		chat := string(to)
+		if !to.IsGroup() {
+			chat = o.own.Number()
+		}
+		if _, err := voter.SendMessage(testContext(t), sandbox.Outgoing{To: chat, Kind: sandbox.KindVote, Target: id, Options: []string{"there"}}); err != nil {
+			t.Fatal(err)
+		}
+		// The account's own phone reads the vote with the secret that came with the poll.
+		shows(t, o.own, id, func(m sandbox.Message) bool { return slices.Equal(m.Poll.Options[1].Voters, []types.JID{voter.JID()}) })
+		if secret, err := whatsapp.MessageSecret(testContext(t), o.client, to, id); err != nil || len(secret) != 32 {
+			t.Errorf("the secret is not kept: %d bytes, %v", len(secret), err)
+		}
+	}
+	o.done()
+}
+
+func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	for _, addressing := range []string{"", sandbox.AddressingLID, sandbox.AddressingPN} {
+		to, chat := o.toFriend(), o.own.Number()
+		if addressing != "" {
+			to, _ = o.group(addressing)
+			chat = string(to)
+		}
+		theirs, err := o.friend.SendText(testContext(t), o.own.Number(), "hi")
+		if to.IsGroup() {
+			theirs, err = o.friend.SendMessage(testContext(t), sandbox.Outgoing{To: chat, Kind: sandbox.KindText, Text: "hi"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		shows(t, o.own, theirs, nil)
+		mine := o.send(to, session.TextOf("helo"))
+		target := &session.MessageRef{ID: theirs, Sender: address(o.friend)}
+		both := func(id string, as func(sandbox.Message) bool) {
+			t.Helper()
+			for _, phone := range []*sandbox.Phone{o.friend, o.own} {
+				shows(t, phone, id, as)
+			}
+		}
+		o.send(to, session.Content{Kind: session.KindReaction, Target: target, Reaction: "👍"})
+		both(theirs, func(m sandbox.Message) bool {
+			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].From == o.own.JID()
+		})
+		o.send(to, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: mine, FromMe: true}, Reaction: "🎉"})
+		both(mine, func(m sandbox.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
+		o.send(to, session.Content{Kind: session.KindReaction, Target: target})
+		both(theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 0 })
+		o.send(to, session.Content{Kind: session.KindEdit, Target: &session.MessageRef{ID: mine}, Text: "hello"})
+		both(mine, func(m sandbox.Message) bool { return m.Edited && m.Text == "hello" })
+		o.send(to, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: mine, Sender: address(o.own)}})
+		both(mine, func(m sandbox.Message) bool { return m.Revoked && m.Text == "" })
+	}
+	o.done()
+}
+
+func TestAnAdministratorRevokesWhatOthersWrote(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	jid, err := o.own.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Ours", Members: []string{o.friend.Number()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := o.friend.SendGroupText(testContext(t), jid, "spam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows(t, o.own, theirs, nil)
+	o.send(session.Recipient(jid.String()), session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: address(o.friend)}})
+	for _, phone := range []*sandbox.Phone{o.own, o.friend} {
+		shows(t, phone, theirs, func(m sandbox.Message) bool { return m.Revoked })
+	}
+	o.done()
+}
+
+func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	mine := o.send(o.toFriend(), session.TextOf("helo"))
+	shows(t, o.friend, mine, nil)
+	messages := len(o.friend.Messages())
+	for i, content := range []session.Content{
+		{Kind: session.KindReaction, Target: &session.MessageRef{ID: mine, FromMe: true}, Reaction: "👍"},
+		{Kind: session.KindEdit, Target: &session.MessageRef{ID: mine}, Text: "hello"},
+		{Kind: session.KindRevoke, Target: &session.MessageRef{ID: mine}},
+	} {
+		out := session.Outgoing{ID: fmt.Sprintf("3EB0FFFFFFFFFFFFFF%04d", i), To: o.toFriend(), Content: content}
+		for range 2 { // another run each, as after a crash
+			o.nothingMore()
+			o.life = o.open("a")
+			o.expect(session.SocketUp)
+			if _, err := o.client.Send(testContext(t), out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shows(t, o.friend, mine, func(m sandbox.Message) bool {
+			return len(m.Reactions) == 1 && (i < 1 || m.Edited && m.Text == "hello" || m.Revoked) && m.Revoked == (i == 2)
+		})
+	}
+	final := o.send(o.toFriend(), session.TextOf("done"))
+	shows(t, o.friend, final, nil)
+	seen := 0
+	for _, m := range o.friend.Messages() {
+		if m.Kind == sandbox.KindText {
+			seen++
+		}
+	}
+	if seen != messages+1 {
+		t.Errorf("the phone shows %d texts, want %d", seen, messages+1)
+	}
+	o.done()
+}
+
+func TestAFileIsUploadedOnceForManyRecipients(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	file := o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})
+	other, err := o.spool.Use(testContext(t), file.File) // as another message has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range []*session.Media{file, &other, file} {
+		to := o.phone()
+		got := shows(t, to, o.send(session.Recipient(to.JID().String()), session.Content{Kind: session.KindDocument, Media: m}), nil)
+		if data, err := got.Media.Bytes(); err != nil || !bytes.Equal(data, o.plain(file)) {
+			t.Errorf("%d: %d bytes, %v", i, len(data), err)
+		}
+		if got.Media.FileName != "file.pdf" {
+			t.Errorf("it is called %q", got.Media.FileName)
+		}
+	}
+	if n := o.server.Counters().Uploads; n != 1 {
+		t.Errorf("uploaded %d times", n)
+	}
+	o.done()
+}
+
+func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	file := func() session.Content {
+		return session.Content{Kind: session.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})}
+	}
+	// A secret that expired before its time is asked for again.
+	if _, err := o.server.SetFault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: 401, Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	shows(t, o.friend, o.send(o.toFriend(), file()), nil)
+
+	content := file()
+	var err error
+	for code, want := range map[int]session.Code{
+		507: session.CodeUploadFailed, 401: session.CodeUploadFailed, 413: session.CodeMediaTooLarge, 415: session.CodeSendFailed,
+	} {
+		fault := o.fault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: code})
+		_, err = o.try(o.toFriend(), content)
+		var e *session.Error
+		if !errors.As(err, &e) || e.Code != want || e.Retryable() != (want == session.CodeUploadFailed) || e.Session != "a" || e.Message == "" {
+			t.Errorf("%d: got %v", code, err)
+		}
+		o.server.ClearFault(fault)
+	}
+	shows(t, o.friend, o.send(o.toFriend(), content), nil) // the same again
+
+	changed := file()
+	changed.Media.SHA256 = strings.Repeat("0", 64)
+	_, err = o.try(o.toFriend(), changed)
+	wantCode(t, err, session.CodeMediaGone)
+	missing := file()
+	if err = o.spool.Remove(missing.Media.File); err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.try(o.toFriend(), missing)
+	wantCode(t, err, session.CodeMediaGone)
+	o.done()
+}
+
+func TestAnUploadEndsWithItsRunAndInTime(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	content := session.Content{Kind: session.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})}
+	ctx, cancel := context.WithCancel(testContext(t))
+	cancel()
+	_, err := o.client.Send(ctx, session.Outgoing{ID: "3EB0FF", To: session.Recipient(o.friend.LID().String()), Content: content})
+	wantCode(t, err, session.CodeDisconnected)
+	ctx, cancel = context.WithTimeout(testContext(t), 0)
+	defer cancel()
+	_, err = o.client.Send(ctx, session.Outgoing{ID: "3EB0FF", To: session.Recipient(o.friend.LID().String()), Content: content})
+	wantCode(t, err, session.CodeUploadFailed)
+	o.done()
+}
+
+func TestWhatCannotBeSentIsNamed(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	group, _ := o.group(sandbox.AddressingLID)
+	theirs := &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend)}
+	for field, content := range map[string]session.Content{
+		"kind":          {},
+		"poll.options":  {Kind: session.KindPoll, Poll: &session.Poll{Question: "?", Options: []string{"one"}}},
+		"media":         {Kind: session.KindImage},
+		"text":          {Kind: session.KindText},
+		"target.sender": {Kind: session.KindEdit, Target: theirs, Text: "not mine"},
+	} {
+		_, err := o.try(o.toFriend(), content)
+		wantField(t, err, field)
+	}
+	_, err := o.try(o.toFriend(), session.Content{Kind: session.KindRevoke, Target: theirs})
+	wantField(t, err, "target.sender")
+	_, err = o.try(group, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: "3EB0AA"}, Reaction: "👍"})
+	wantField(t, err, "target.sender")
+	o.done()
+}
+
+func TestGroupsThatCannotBeWrittenTo(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	for to, says := range map[session.Recipient]string{
+		"120363000000000000@g.us": "no such group",
+		o.strangers():             "not in this group",
+	} {
+		_, err := o.try(to, session.TextOf("hello?"))
+		var e *session.Error
+		if !errors.As(err, &e) || e.Code != session.CodeSendFailed || !strings.Contains(e.Message, says) {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	o.done()
+}
+
+// strangers is a group that the session's account is not in.
+func (o *office) strangers() session.Recipient {
+	o.t().Helper()
+	jid, err := o.friend.CreateGroup(testContext(o.t()), sandbox.NewGroup{Subject: "Theirs", Members: []string{o.phone().Number()}})
+	if err != nil {
+		o.t().Fatal(err)
+	}
+	return session.Recipient(jid.String())
+}

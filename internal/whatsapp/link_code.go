@@ -1,0 +1,89 @@
+package whatsapp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/internal/session"
+)
+
+// pairDisplay is how the phone names the device while a code is entered. WhatsApp validates it: "Browser (OS)" of common
+// ones only (whatsmeow's PairPhone).
+const pairDisplay = "Chrome (Linux)"
+
+// PairPhone implements session.Client.
+func (c *Client) PairPhone(ctx context.Context, phone string) (string, error) {
+	const op = "ask for a pairing code"
+	code, err := c.wa.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, pairDisplay)
+	switch {
+	case err == nil:
+		return code, nil
+	case errors.Is(err, whatsmeow.ErrPhoneNumberTooShort), errors.Is(err, whatsmeow.ErrPhoneNumberIsNotInternational):
+		return "", &session.Error{
+			Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: "phone",
+			Message: "phone: expected a number with country code and without leading zero, such as 5491100000000", Err: err,
+		}
+	default:
+		return "", c.linkError(op, err)
+	}
+}
+
+// AnswerPasskey implements session.Client.
+func (c *Client) AnswerPasskey(ctx context.Context, answer []byte) error {
+	const op = "answer passkey"
+	var response types.WebAuthnResponse
+	if err := json.Unmarshal(answer, &response); err != nil || len(response.RawID) == 0 {
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: "response", Err: err,
+			Message: "response: expected the authenticator's answer as WebAuthn JSON with id, rawId, type and response",
+		}
+	}
+	if err := c.wa.SendPasskeyResponse(ctx, &response); err != nil {
+		return c.linkError(op, err)
+	}
+	return nil
+}
+
+// ConfirmPasskey implements session.Client.
+func (c *Client) ConfirmPasskey(ctx context.Context) error {
+	if err := c.wa.SendPasskeyConfirmation(ctx); err != nil {
+		return c.linkError("confirm passkey", err)
+	}
+	return nil
+}
+
+// linkError tells a refusal of the server from a link that was lost.
+func (c *Client) linkError(op string, err error) error {
+	out := &session.Error{Code: session.CodeDisconnected, Op: op, Session: c.run.Session, Err: err}
+	var refused *whatsmeow.IQError
+	switch {
+	case errors.As(err, &refused):
+		out.Code, out.Status = session.CodePairingRefused, refused.Code
+		out.Message = "WhatsApp refused this step of linking the device"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, whatsmeow.ErrIQTimedOut):
+		out.Code = session.CodeTimeout
+	}
+	return out
+}
+
+func passkeyRequired(e *events.PairPasskeyRequest) session.Input {
+	in := session.Input{Kind: session.PasskeyRequired, Detail: "WhatsApp asks for a passkey to link this device"}
+	challenge, err := json.Marshal(e.PublicKey)
+	if err != nil { // types.WebAuthnPublicKey holds text and bytes: it cannot fail
+		return session.Input{Kind: session.PairFailed, Detail: "the passkey challenge could not be read"}
+	}
+	in.Passkey = &session.Passkey{Challenge: challenge}
+	return in
+}
+
+func passkeyAnswered(e *events.PairPasskeyConfirmation) session.Input {
+	return session.Input{
+		Kind: session.PasskeyAnswered, Detail: "the passkey was accepted and waits for confirmation",
+		Passkey: &session.Passkey{Code: e.Code, Skip: e.SkipHandoffUX},
+	}
+}

@@ -1,0 +1,75 @@
+package whatsapp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"wasup/internal/session"
+)
+
+func TestNothingPersonalRisesAboveDebug(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})), "whatsmeow")
+	log.Infof("Successfully paired %s", "5491100000000:12@s.whatsapp.net")
+	log.Warnf("Failed to send to %s", "5491100000000")
+	log.Debugf("%s", "5491100000000")
+	if out.Len() != 0 {
+		t.Errorf("logged at info or above: %s", out.String())
+	}
+	log.Errorf("Failed to store %s with key %s", "5491100000000@lid", strings.Repeat("aB3=", 12))
+	line := out.String()
+	if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "Failed to store …@lid with key …") {
+		t.Errorf("logged %q", line)
+	}
+}
+
+func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
+	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
+	err := (&Client{}).sendError(cause)
+	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+	if text := err.Error(); strings.Contains(text, "5491100000000") || !strings.Contains(text, "no LID found") {
+		t.Errorf("it would be logged as %q", text)
+	}
+}
+
+func TestStanzasAreNotLoggedAtAll(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), "whatsmeow")
+	log.Sub("Recv").Debugf("<iq><pair-device><ref>secret</ref></pair-device></iq>")
+	log.Sub("Send").Sub("More").Debugf("<message/>")
+	if out.Len() != 0 {
+		t.Errorf("logged %q", out.String())
+	}
+	log.Sub("Recv").Errorf("Failed")
+	log.Debugf("Dialing")
+	if text := out.String(); !strings.Contains(text, "module=whatsmeow/Recv") || !strings.Contains(text, "Dialing") {
+		t.Errorf("logged %q", text)
+	}
+}
+
+func TestWhatFailsBecauseOfUsIsNoWarning(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	over := make(chan struct{})
+	whatsmeow := newLogger(log, "whatsmeow")
+	whatsmeow.over = over
+	sub := whatsmeow.Sub("Database")
+	sub.Errorf("Failed to fetch")
+	if !strings.Contains(out.String(), "level=WARN") {
+		t.Fatalf("logged %q", out.String())
+	}
+	out.Reset()
+	sub.Errorf("Failed to delete: %v", fmt.Errorf("delete: %w", errOursToDelete))
+	close(over)
+	sub.Errorf("Failed to fetch")
+	whatsmeow.Errorf("Failed to fetch")
+	if out.Len() != 0 {
+		t.Errorf("logged %q", out.String())
+	}
+}

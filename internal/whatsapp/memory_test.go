@@ -1,0 +1,79 @@
+package whatsapp_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+)
+
+// BenchmarkIdleClients measures what a linked, connected and idle client holds on the heap. The server's side of the
+// connections lives in the same process; it is told apart by who allocated.
+func BenchmarkIdleClients(b *testing.B) {
+	const clients = 200
+	for b.Loop() {
+		h := newHouse(b, sandbox.Config{})
+		ids := make([]session.ID, clients)
+		for i := range ids {
+			ids[i] = session.ID(fmt.Sprintf("c%d", i))
+			h.link(ids[i], h.phone())
+			l := h.open(ids[i]) // the first login uploads the keys
+			l.expect(session.SocketUp)
+			l.nothingMore()
+		}
+		rate := runtime.MemProfileRate
+		runtime.MemProfileRate = 1 // from here on every allocation counts
+		oursBefore, serverBefore := heapBySide(b)
+		lives := make([]*life, clients)
+		for i, id := range ids {
+			lives[i] = h.open(id)
+			lives[i].expect(session.SocketUp)
+		}
+		ours, server := heapBySide(b)
+		runtime.MemProfileRate = rate
+		b.ReportMetric(float64(ours-oursBefore)/clients, "heap-bytes/client")
+		b.ReportMetric(float64(server-serverBefore)/clients, "sandbox-heap-bytes/client")
+		b.ReportMetric(0, "ns/op")
+		for _, l := range lives {
+			l.nothingMore()
+		}
+	}
+}
+
+// heapBySide adds up what is in use.
+func heapBySide(b *testing.B) (ours, server int64) {
+	b.Helper()
+	for range 3 { // the profile is two collections behind
+		runtime.GC()
+	}
+	records := make([]runtime.MemProfileRecord, 100_000)
+	n, ok := runtime.MemProfile(records, false)
+	if !ok {
+		b.Fatalf("%d records do not fit", n)
+	}
+	for _, record := range records[:n] {
+		if isServer(record.Stack()) {
+			server += record.InUseBytes()
+		} else {
+			ours += record.InUseBytes()
+		}
+	}
+	return ours, server
+}
+
+func isServer(stack []uintptr) bool {
+	frames := runtime.CallersFrames(stack)
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, "wasup/sandbox") || strings.HasPrefix(frame.Function, "net/http.(*Server)") ||
+			strings.HasPrefix(frame.Function, "net/http.(*conn)") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/session"
+)
+
+// maxChecked is how many numbers WhatsApp is asked about at a time.
+const maxChecked = 100
+
+// maxMarked is how many messages one receipt names.
+const maxMarked = 256
+
+// MarkRead implements session.Messaging.
+func (c *Client) MarkRead(ctx context.Context, mark session.ReadMark) error {
+	const op = "mark read"
+	chat, err := c.chat(ctx, op, mark.Chat)
+	if err != nil {
+		return err
+	}
+	if len(mark.IDs) == 0 || len(mark.IDs) > maxMarked {
+		return c.invalidIn(op, "ids", fmt.Sprintf("expected 1 to %d message ids", maxMarked))
+	}
+	for i, id := range mark.IDs {
+		if id == "" {
+			return c.invalidIn(op, fmt.Sprintf("ids[%d]", i), "expected a message id")
+		}
+	}
+	var sender types.JID
+	if chat.Server == types.GroupServer {
+		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
+			return c.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
+		}
+	}
+	at := mark.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	kind := types.ReceiptTypeRead
+	if mark.Played {
+		kind = types.ReceiptTypePlayed
+	}
+	return c.messagingError(ctx, op, c.wa.MarkRead(ctx, mark.IDs, at, chat, sender, kind))
+}
+
+// SetChatState implements session.Messaging.
+func (c *Client) SetChatState(ctx context.Context, to session.Recipient, state session.ChatState) error {
+	const op = "set chat state"
+	chat, err := c.chat(ctx, op, to)
+	if err != nil {
+		return err
+	}
+	shown, media := types.ChatPresenceComposing, types.ChatPresenceMediaText
+	switch state {
+	case session.ChatTyping:
+	case session.ChatRecording:
+		media = types.ChatPresenceMediaAudio
+	case session.ChatPaused:
+		shown = types.ChatPresencePaused
+	default:
+		return c.invalidIn(op, "state", "expected typing, recording or paused")
+	}
+	return c.messagingError(ctx, op, c.wa.SendChatPresence(ctx, chat, shown, media))
+}
+
+// CheckContacts implements session.Messaging.
+func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
+	const op = "check contacts"
+	if len(phones) == 0 || len(phones) > maxChecked {
+		return nil, c.invalidIn(op, "phones", fmt.Sprintf("expected 1 to %d phone numbers", maxChecked))
+	}
+	asked := make([]string, len(phones))
+	for i, phone := range phones {
+		person, err := session.ParsePerson(phone)
+		if err != nil || person.Address().PN == "" {
+			return nil, c.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+		}
+		asked[i], _, _ = strings.Cut(string(person), "@")
+	}
+	questions := make([]string, len(asked))
+	for i, digits := range asked {
+		questions[i] = "+" + digits
+	}
+	answers, err := c.wa.IsOnWhatsApp(ctx, questions)
+	if err != nil {
+		return nil, c.messagingError(ctx, op, err)
+	}
+	found := make(map[string]types.IsOnWhatsAppResponse, len(answers))
+	for _, answer := range answers {
+		found[strings.TrimPrefix(answer.Query, "+")] = answer
+	}
+	contacts := make([]session.Contact, len(phones))
+	for i, digits := range asked {
+		contacts[i] = contactOf(phones[i], found[digits])
+	}
+	return contacts, nil
+}
+
+func contactOf(query string, answer types.IsOnWhatsAppResponse) session.Contact {
+	contact := session.Contact{Query: query, OnWhatsApp: answer.IsIn}
+	if !answer.IsIn {
+		return contact
+	}
+	for _, jid := range []types.JID{answer.JID, answer.PhoneNumber} {
+		switch jid.Server {
+		case types.HiddenUserServer:
+			contact.Address.LID = jid.ToNonAD().String()
+		case types.DefaultUserServer:
+			contact.Address.PN = jid.ToNonAD().String()
+		}
+	}
+	if answer.VerifiedName != nil {
+		contact.Business = answer.VerifiedName.Details.GetVerifiedName()
+	}
+	return contact
+}
+
+// chat is the address that a chat has now: WhatsApp moves chats from phone numbers to LIDs.
+func (c *Client) chat(ctx context.Context, op string, to session.Recipient) (types.JID, error) {
+	jid, err := types.ParseJID(string(to))
+	if err != nil || jid.User == "" {
+		return types.JID{}, c.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+	}
+	switch jid.Server {
+	case types.GroupServer, types.HiddenUserServer:
+		return jid, nil
+	case types.DefaultUserServer:
+		lid, err := c.dialer.container.LIDMap.GetLIDForPN(ctx, jid)
+		switch {
+		case err != nil && ctx.Err() != nil && op == opSend:
+			return types.JID{}, c.sendError(ctx.Err())
+		case err != nil && ctx.Err() != nil:
+			return types.JID{}, c.messagingError(ctx, op, ctx.Err())
+		case err != nil:
+			return types.JID{}, storeError(op, c.run.Session, err)
+		}
+		if lid.IsEmpty() {
+			return jid, nil
+		}
+		return lid, nil
+	default:
+		return types.JID{}, c.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+	}
+}
+
+func (c *Client) invalidIn(op, field, expected string) error {
+	return &session.Error{
+		Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: field, Message: field + ": " + expected,
+	}
+}
+
+// messagingError gives what failed, other than a message, its code. nil stays nil.
+func (c *Client) messagingError(ctx context.Context, op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	failure := classifySend(err)
+	failure.Op, failure.Session, failure.Err = op, c.run.Session, unnamed{err}
+	select {
+	case <-c.gone:
+		failure.Code, failure.Message = session.CodeDisconnected, ""
+		return failure
+	default:
+	}
+	var iq *whatsmeow.IQError
+	switch {
+	case failure.Code == session.CodeAckOverdue, ctx.Err() != nil:
+		failure.Code, failure.Message = session.CodeTimeout, "WhatsApp did not answer in time"
+	case errors.As(err, &iq) && iq.Code == 429:
+		failure.Code, failure.Message = session.CodeRateLimited, "WhatsApp was asked too often; try again later"
+	case failure.Code == session.CodeSendFailed && failure.Status != 0:
+		failure.Message = fmt.Sprintf("WhatsApp refused (error %d)", failure.Status)
+	case failure.Code == session.CodeSendFailed:
+		failure.Message = "WhatsApp's answer was not understood"
+	}
+	return failure
+}

@@ -1,0 +1,70 @@
+package whatsapp
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"wasup/internal/groupcommit"
+)
+
+// sweepEvery is how often the remains of old messages are looked for.
+const sweepEvery = 12 * time.Hour
+
+// sweepAtOnce bounds the works of one commit, and sweepWaiting those that wait: what is beyond that stays until old
+// entries are deleted.
+const (
+	sweepAtOnce  = 256
+	sweepWaiting = 16 << 10
+)
+
+// sweeper does what nobody waits for, many at a time. What it does not get to is done again: by the deletion of old entries,
+// or when WhatsApp delivers a message once more.
+type sweeper struct {
+	commit func(ctx context.Context, work func(ctx context.Context) error) error
+	failed func(err error)
+	queue  *groupcommit.Queue[func(ctx context.Context) error]
+
+	mu    sync.Mutex
+	swept time.Time
+}
+
+func newSweeper(commit func(ctx context.Context, work func(ctx context.Context) error) error, failed func(err error)) *sweeper {
+	s := &sweeper{commit: commit, failed: failed}
+	s.queue = groupcommit.New(s.round)
+	return s
+}
+
+// due reports, once in sweepEvery, that old entries are to be deleted.
+func (s *sweeper) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.swept.IsZero() && time.Since(s.swept) < sweepEvery {
+		return false
+	}
+	s.swept = time.Now()
+	return true
+}
+
+func (s *sweeper) add(work func(ctx context.Context) error) { s.queue.Leave(work, sweepWaiting) }
+
+func (s *sweeper) round(queue *groupcommit.Queue[func(ctx context.Context) error]) {
+	works := queue.Take(sweepAtOnce)
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	err := s.commit(ctx, func(ctx context.Context) error {
+		for _, e := range works {
+			if err := e.What(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.failed(err)
+	}
+	groupcommit.AnswerAll(works, err)
+}
+
+// close refuses what comes and returns when there is nothing left to do.
+func (s *sweeper) close() { s.queue.Close() }

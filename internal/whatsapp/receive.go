@@ -1,0 +1,204 @@
+package whatsapp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/internal/session"
+)
+
+// Journal is the durable log as a client needs it.
+type Journal interface {
+	session.Journal
+	// Find gives an event of the session by one of the keys under which it was added.
+	Find(ctx context.Context, id session.ID, keys ...string) (found session.Event, is bool, err error)
+}
+
+// Sent gives what a message says that the session sent itself; false where that is not known any more.
+type Sent func(ctx context.Context, id session.ID, messageID string) (content session.Content, is bool, err error)
+
+// receive keeps what is told about messages, calls and groups, before WhatsApp is told that it arrived. kept false: it
+// was not, and must come again. ours false: the event is about something else.
+//
+// After a failure nothing more is kept nor acknowledged in this run: what WhatsApp delivers again would otherwise come
+// behind what was sent after it. Two events are acknowledged by whatsmeow itself before it tells of them: messages that
+// cannot be decrypted, and grouped receipts of which not the last part failed; the closed line (deafen) holds back the
+// acknowledgement of the latter.
+func (c *Client) receive(evt any) (kept, ours bool) {
+	if c.dialer.journal == nil {
+		return true, false
+	}
+	ctx, cancel := context.WithTimeout(c.life, storeTimeout)
+	defer cancel()
+	t := &translation{c: c, ctx: ctx}
+	list, ours := t.guarded(evt)
+	if !ours || len(list) == 0 && t.err == nil {
+		return true, ours
+	}
+	if c.deaf.Load() {
+		return false, true
+	}
+	if t.err == nil {
+		t.err = c.dialer.journal.Append(ctx, list...)
+	}
+	if t.err == nil {
+		c.arrived(evt)
+		return true, true
+	}
+	switch session.CodeOf(t.err) {
+	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
+		// A bug, which another delivery would meet again, for ever.
+		c.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
+		return true, true
+	default:
+		c.storeFailed(t.err)
+		return false, true
+	}
+}
+
+// deafen ends what this run receives: nothing is kept and nothing is written any more, acknowledgements least of all.
+func (c *Client) deafen() {
+	c.deaf.Store(true)
+	if l := c.attempt.current(); l != nil {
+		l.mute()
+	}
+}
+
+// translation makes events of the log of one of whatsmeow's events.
+type translation struct {
+	c   *Client
+	ctx context.Context
+	err error // of the database: the event cannot be told now
+}
+
+// guarded contains a panic: something of a shape that nobody foresaw becomes a message of an unknown kind, because
+// another delivery would have the same shape.
+func (t *translation) guarded(evt any) (list []session.Event, ours bool) {
+	defer func() {
+		reason := recover()
+		if reason == nil {
+			return
+		}
+		t.c.log.Error("something received could not be read", "op", fmt.Sprintf("%T", evt), "err", crashLine("read", reason), "stack", string(debug.Stack()))
+		list = nil
+		if message, is := evt.(*events.Message); is {
+			list, ours = t.bare(&message.Info, session.EventMessage, &session.Content{Kind: session.KindUnknown}), true
+		}
+	}()
+	return t.of(evt)
+}
+
+func (t *translation) of(evt any) (list []session.Event, ours bool) {
+	switch e := evt.(type) {
+	case *events.Message:
+		return t.message(e), true
+	case *events.UndecryptableMessage:
+		return t.undecryptable(e), true
+	case *events.Receipt:
+		return t.receipt(e), true
+	case *events.CallOffer:
+		return t.call(&e.BasicCallMeta, callRinging, "", hasVideo(e.Data)), true
+	case *events.CallOfferNotice:
+		return t.call(&e.BasicCallMeta, callRinging, "", e.Media == "video"), true
+	case *events.CallAccept:
+		return t.call(&e.BasicCallMeta, callAccepted, "", hasVideo(e.Data)), true
+	case *events.CallReject:
+		return t.call(&e.BasicCallMeta, callRejected, "", false), true
+	case *events.CallTerminate:
+		return t.terminated(e), true
+	case *events.JoinedGroup:
+		return t.joined(e), true
+	case *events.GroupInfo:
+		return t.group(e), true
+	case *events.Picture:
+		return t.picture(e), true
+	default:
+		return nil, false
+	}
+}
+
+// event is one entry of the log. key drops repetitions.
+func (t *translation) event(of session.EventType, key string, data any, remote *session.Remote) session.Event {
+	text, err := json.Marshal(data)
+	if err != nil {
+		// Numbers that are none, such as a place at NaN. guarded contains it.
+		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
+	}
+	return session.Event{Session: t.c.run.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
+}
+
+func keyOf(of session.EventType, digest string) string { return string(of) + ":" + digest }
+
+// digest makes a key of bounded length of what tells an event from all others.
+func digest(parts ...any) string {
+	var text strings.Builder
+	for _, part := range parts {
+		fmt.Fprintf(&text, "%v\x00", part)
+	}
+	sum := sha256.Sum256([]byte(text.String()))
+	return hex.EncodeToString(sum[:16])
+}
+
+// address names somebody both ways where WhatsApp has told which LID belongs to which number.
+func (t *translation) address(jid types.JID, others ...types.JID) session.Address {
+	var out session.Address
+	for _, each := range append([]types.JID{jid}, others...) {
+		switch each.Server {
+		case types.HiddenUserServer, types.HostedLIDServer:
+			out.LID = types.JID{User: each.User, Server: types.HiddenUserServer}.String()
+		case types.DefaultUserServer, types.HostedServer, types.LegacyUserServer:
+			out.PN = types.JID{User: each.User, Server: types.DefaultUserServer}.String()
+		case "":
+		default:
+			out.Group = each.ToNonAD().String()
+		}
+	}
+	if t.err != nil {
+		return out
+	}
+	lids := t.c.wa.Store.LIDs
+	switch {
+	case out.Group != "":
+	case out.LID != "" && out.PN == "":
+		pn, err := lids.GetPNForLID(t.ctx, types.NewJID(jid.User, types.HiddenUserServer))
+		if t.failed(err); !pn.IsEmpty() {
+			out.PN = pn.ToNonAD().String()
+		}
+	case out.PN != "" && out.LID == "":
+		lid, err := lids.GetLIDForPN(t.ctx, types.NewJID(jid.User, types.DefaultUserServer))
+		if t.failed(err); !lid.IsEmpty() {
+			out.LID = lid.ToNonAD().String()
+		}
+	}
+	return out
+}
+
+// named is an address that came as text; the zero value where it is none.
+func (t *translation) named(text string) session.Address {
+	jid, err := types.ParseJID(text)
+	if err != nil || jid.IsEmpty() {
+		return session.Address{}
+	}
+	return t.address(jid)
+}
+
+func (t *translation) failed(err error) {
+	if err != nil && t.err == nil {
+		t.err = storeError("receive", t.c.run.Session, err)
+	}
+}
+
+// own reports an address of the session's own account.
+func (t *translation) own(a session.Address) bool {
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	return a.LID != "" && a.LID == t.c.lid.ToNonAD().String() || a.PN != "" && a.PN == t.c.jid.ToNonAD().String()
+}

@@ -1,0 +1,256 @@
+package whatsapp
+
+import (
+	"cmp"
+
+	"go.mau.fi/whatsmeow/proto/waCommon"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"wasup/internal/session"
+)
+
+// reading makes content of one message.
+type reading struct {
+	t        *translation
+	event    *events.Message
+	viewOnce bool
+}
+
+// content is what a message says. What this version does not know is named, not hidden.
+func (r *reading) content(m *waE2E.Message) session.Content {
+	out, known := r.said(m)
+	if !known {
+		out, known = r.about(m)
+	}
+	if !known {
+		out = session.Content{Kind: session.KindUnknown, Unknown: kindName(m)}
+	}
+	r.context(contextOf(m), &out)
+	return out
+}
+
+// said is content that stands for itself.
+func (r *reading) said(m *waE2E.Message) (session.Content, bool) {
+	switch {
+	case m.Conversation != nil:
+		return session.TextOf(m.GetConversation()), true
+	case m.ExtendedTextMessage != nil:
+		return extendedText(m.GetExtendedTextMessage()), true
+	case m.LocationMessage != nil:
+		l := m.GetLocationMessage()
+		return session.Content{Kind: session.KindLocation, Text: l.GetComment(), Location: &session.Location{
+			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(),
+			Name: l.GetName(), Address: l.GetAddress(), URL: l.GetURL(), Live: l.GetIsLive(),
+		}}, true
+	case m.LiveLocationMessage != nil:
+		l := m.GetLiveLocationMessage()
+		return session.Content{Kind: session.KindLocation, Text: l.GetCaption(), Location: &session.Location{
+			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(), Live: true,
+		}}, true
+	case m.ContactMessage != nil:
+		return session.Content{Kind: session.KindContact, Contacts: []session.Card{cardOf(m.GetContactMessage())}}, true
+	case m.ContactsArrayMessage != nil:
+		out := session.Content{Kind: session.KindContact}
+		for _, each := range m.GetContactsArrayMessage().GetContacts() {
+			out.Contacts = append(out.Contacts, cardOf(each))
+		}
+		return out, true
+	}
+	if poll := pollOf(m); poll != nil {
+		return pollContent(poll), true
+	}
+	if text, ok := answerOf(m); ok {
+		return session.TextOf(text), true
+	}
+	return r.file(m)
+}
+
+func extendedText(m *waE2E.ExtendedTextMessage) session.Content {
+	out := session.TextOf(m.GetText())
+	if m.GetMatchedText() != "" && (m.GetTitle() != "" || m.GetDescription() != "" || len(m.GetJPEGThumbnail()) > 0) {
+		out.Preview = &session.Preview{
+			URL: m.GetMatchedText(), Title: m.GetTitle(), Description: m.GetDescription(), Thumbnail: m.GetJPEGThumbnail(),
+		}
+	}
+	return out
+}
+
+func cardOf(m *waE2E.ContactMessage) session.Card {
+	return session.Card{Name: m.GetDisplayName(), VCard: m.GetVcard()}
+}
+
+// pollOf is a poll of any of the versions that have this form.
+func pollOf(m *waE2E.Message) *waE2E.PollCreationMessage {
+	return cmp.Or(m.GetPollCreationMessage(), m.GetPollCreationMessageV2(), m.GetPollCreationMessageV3(),
+		m.GetPollCreationMessageV5(), m.GetPollCreationMessageV6())
+}
+
+func pollContent(m *waE2E.PollCreationMessage) session.Content {
+	poll := &session.Poll{Question: m.GetName(), Options: []string{}, Selectable: int(m.GetSelectableOptionsCount())}
+	for _, option := range m.GetOptions() {
+		poll.Options = append(poll.Options, option.GetOptionName())
+	}
+	return session.Content{Kind: session.KindPoll, Poll: poll}
+}
+
+// answerOf is what somebody chose of the buttons or the list that a business had sent.
+func answerOf(m *waE2E.Message) (string, bool) {
+	switch {
+	case m.ButtonsResponseMessage != nil:
+		return cmp.Or(m.GetButtonsResponseMessage().GetSelectedDisplayText(), m.GetButtonsResponseMessage().GetSelectedButtonID()), true
+	case m.TemplateButtonReplyMessage != nil:
+		return cmp.Or(m.GetTemplateButtonReplyMessage().GetSelectedDisplayText(), m.GetTemplateButtonReplyMessage().GetSelectedID()), true
+	case m.ListResponseMessage != nil:
+		return cmp.Or(m.GetListResponseMessage().GetTitle(), m.GetListResponseMessage().GetSingleSelectReply().GetSelectedRowID()), true
+	case m.InteractiveResponseMessage != nil:
+		return m.GetInteractiveResponseMessage().GetBody().GetText(), true
+	}
+	return "", false
+}
+
+// about is content that is about another message.
+func (r *reading) about(m *waE2E.Message) (session.Content, bool) {
+	switch {
+	case m.ReactionMessage != nil:
+		return session.Content{
+			Kind: session.KindReaction, Reaction: m.GetReactionMessage().GetText(), Target: r.ref(m.GetReactionMessage().GetKey()),
+		}, true
+	case m.EncReactionMessage != nil:
+		return r.sealedReaction(m), true
+	case m.PollUpdateMessage != nil:
+		return r.vote(m), true
+	case m.SecretEncryptedMessage.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT && m.SecretEncryptedMessage != nil:
+		return r.sealedEdit(m), true
+	}
+	switch p := m.GetProtocolMessage(); {
+	case p == nil:
+		return session.Content{}, false
+	case p.GetType() == waE2E.ProtocolMessage_REVOKE:
+		return session.Content{Kind: session.KindRevoke, Target: r.ref(p.GetKey())}, true
+	case p.GetType() == waE2E.ProtocolMessage_MESSAGE_EDIT:
+		return r.edit(p.GetKey(), p.GetEditedMessage()), true
+	default:
+		return session.Content{Kind: session.KindUnknown, Unknown: "protocolMessage/" + p.GetType().String()}, true
+	}
+}
+
+// edit is the new content of a message as an edit: its text or caption, and whom it mentions.
+func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) session.Content {
+	now, _ = unwrapped(now)
+	out := session.Content{Kind: session.KindEdit, Target: r.ref(key)}
+	if now == nil {
+		return out
+	}
+	said, _ := r.said(now)
+	r.context(contextOf(now), &said)
+	out.Text, out.Mentions = said.Text, said.Mentions
+	return out
+}
+
+// ref is the message that a key names. The key speaks from the point of view of who sent it.
+func (r *reading) ref(key *waCommon.MessageKey) *session.MessageRef {
+	if key == nil {
+		return nil
+	}
+	ref := &session.MessageRef{ID: key.GetID()}
+	info := &r.event.Info
+	switch {
+	case key.GetFromMe():
+		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
+	case key.GetParticipant() != "":
+		ref.Sender = r.t.named(key.GetParticipant())
+	case info.IsGroup: // and without a participant: nobody can say
+		return ref
+	case info.IsFromMe:
+		ref.Sender = r.t.chatOf(&info.MessageSource)
+	default:
+		ref.FromMe = true
+	}
+	if ref.FromMe = ref.FromMe || r.t.own(ref.Sender); ref.FromMe {
+		ref.Sender = session.Address{}
+	}
+	return ref
+}
+
+// context is what may go with content of every kind: whom it answers and mentions, when it disappears.
+func (r *reading) context(info *waE2E.ContextInfo, out *session.Content) {
+	if info == nil {
+		return
+	}
+	out.Expires = int(info.GetExpiration())
+	for _, name := range info.GetMentionedJID() {
+		if somebody := r.t.named(name); !somebody.IsZero() {
+			out.Mentions = append(out.Mentions, somebody)
+		}
+	}
+	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
+		return
+	}
+	ref := &session.MessageRef{ID: info.GetStanzaID(), Sender: r.t.named(info.GetParticipant())}
+	if ref.FromMe = r.t.own(ref.Sender); ref.FromMe {
+		ref.Sender = session.Address{}
+	}
+	quoted, _ := unwrapped(info.GetQuotedMessage())
+	if said, known := r.said(quoted); known {
+		ref.Text, ref.Kind = said.Text, said.Kind
+		if said.Poll != nil {
+			ref.Text = said.Poll.Question
+		}
+	}
+	out.Quote = ref
+}
+
+// contextOf finds the context of whatever content has one.
+func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
+	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Message() == nil || field.IsList() {
+			return true
+		}
+		if part, has := value.Message().Interface().(interface{ GetContextInfo() *waE2E.ContextInfo }); has {
+			info = part.GetContextInfo()
+		}
+		return info == nil
+	})
+	return info
+}
+
+// sealedReaction is a reaction of a community's announcements, encrypted with a secret of the message it is about.
+func (r *reading) sealedReaction(m *waE2E.Message) session.Content {
+	out := session.Content{Kind: session.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
+	opened, err := r.t.c.wa.DecryptReaction(r.t.ctx, r.with(m))
+	if r.unreadable(err, "encReactionMessage", &out) {
+		return out
+	}
+	out.Reaction = opened.GetText()
+	return out
+}
+
+func (r *reading) sealedEdit(m *waE2E.Message) session.Content {
+	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
+	opened, err := r.t.c.wa.DecryptSecretEncryptedMessage(r.t.ctx, r.with(m))
+	out := session.Content{Kind: session.KindEdit, Target: r.ref(key)}
+	if r.unreadable(err, "secretEncryptedMessage", &out) {
+		return out
+	}
+	inner, _ := unwrapped(opened)
+	if p := inner.GetProtocolMessage(); p.GetEditedMessage() != nil {
+		return r.edit(cmp.Or(p.GetKey(), key), p.GetEditedMessage())
+	}
+	return r.edit(key, inner)
+}
+
+// with is the event around what was unwrapped of it.
+func (r *reading) with(m *waE2E.Message) *events.Message {
+	e := *r.event
+	e.Message = m
+	if e.Message.MessageContextInfo == nil && e.RawMessage.GetMessageContextInfo() != nil {
+		e.Message = proto.CloneOf(m)
+		e.Message.MessageContextInfo = e.RawMessage.GetMessageContextInfo()
+	}
+	// The secret belongs to the chat and the sender as they are stored.
+	e.Info.Sender = e.Info.Sender.ToNonAD()
+	return &e
+}

@@ -1,0 +1,220 @@
+package whatsapp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/events"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/whatsapp"
+)
+
+// faulty is the log behind a database that fails, before or after it has stored something.
+type faulty struct {
+	*store.Events
+	mu     sync.Mutex
+	before error
+	after  error
+}
+
+func (f *faulty) Append(ctx context.Context, list ...session.Event) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.before != nil {
+		return f.before
+	}
+	return errors.Join(f.Events.Append(ctx, list...), f.after)
+}
+
+func (f *faulty) fail(before, after error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before, f.after = before, after
+}
+
+func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
+	full := &session.Error{Code: session.CodeStoreFull, Op: "append events"}
+	for name, fault := range map[string][2]error{"before it was stored": {full, nil}, "after it was stored": {nil, full}} {
+		t.Run(name, func(t *testing.T) {
+			var log *faulty
+			h := newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
+				log = &faulty{Events: cfg.Journal.(*store.Events)}
+				cfg.Journal = log
+			})
+			own, peer := h.phone(), h.phone()
+			l := h.ready("51", own)
+			log.fail(fault[0], fault[1])
+			const messages = 6
+			for i := range messages {
+				if _, err := peer.SendText(testContext(t), own.Number(), fmt.Sprint("text ", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.expect(session.StoreFailed)
+			l.nothingMore()
+			log.fail(nil, nil)
+			l = h.open("51")
+			l.expect(session.SocketUp)
+			var kept []session.Event
+			ctx := testContext(t)
+			for len(kept) < messages {
+				var err error
+				// Beside them are receipts of the account's own phone.
+				if kept, _, err = log.Read(ctx, events.Query{Session: "51", Types: []session.EventType{session.EventMessage}}); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case <-log.Appended():
+				case <-ctx.Done():
+					t.Fatalf("%d messages were kept", len(kept))
+				case <-time.After(10 * time.Millisecond): // a word may have been taken by an earlier look
+				}
+			}
+			for i := range kept {
+				var data session.MessageData
+				if err := json.Unmarshal(kept[i].Data, &data); err != nil || data.Content.Text != fmt.Sprint("text ", i) {
+					t.Errorf("at %d there is %s, %v", i, kept[i].Data, err)
+				}
+			}
+			h.noSurprises()
+			if counters := h.server.Counters(); counters.Retries != 0 {
+				t.Errorf("%d messages were asked for again", counters.Retries)
+			}
+		})
+	}
+}
+
+func (h *hearing) call(phone *sandbox.Phone, cfg sandbox.CallConfig) string {
+	h.t.Helper()
+	id, err := phone.PlaceCall(testContext(h.t), cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+// hearsCall waits for the next event of a call.
+func (h *hearing) hearsCall(want session.CallData) {
+	h.t.Helper()
+	var data session.CallData
+	event := h.next(session.EventCall, session.EventGroup)
+	if err := json.Unmarshal(event.Data, &data); err != nil || data.At.IsZero() {
+		h.t.Errorf("%s, %v", event.Data, err)
+	}
+	if data.At = want.At; data != want {
+		h.t.Errorf("kept %+v, want %+v", data, want)
+	}
+}
+
+func (h *hearing) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestCallsAreKept(t *testing.T) {
+	h := newHearing(t)
+	ctx := testContext(t)
+	from := addressOf(h.peer)
+
+	id := h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Video: true})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true})
+	h.must(h.own.AcceptCall(ctx, id))
+	// WhatsApp tells twice that another device took it, the second time as an end; it is kept once, and it is no end.
+	h.hearsCall(session.CallData{ID: id, From: from, State: "accepted"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.must(h.own.RejectCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "rejected"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.must(h.peer.EndCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended"})
+
+	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Ring: time.Millisecond})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Reason: "timeout"})
+
+	group, err := h.peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	h.must(err)
+	id = h.call(h.peer, sandbox.CallConfig{To: group.String(), Video: true})
+	called := session.Address{Group: group.String()}
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true, Group: called})
+	h.must(h.peer.EndCall(ctx, id))
+	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Group: called})
+	h.noSurprises()
+}
+
+func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
+	h := newHearing(t)
+	group, err := h.peer.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	h.must(err)
+	h.next(session.EventGroup)
+	for _, test := range []struct {
+		name        string
+		to          string
+		fault       sandbox.Fault
+		unavailable string
+	}{
+		{"the ciphertext is broken", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"again, in a session that there is", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"in a group", group.String(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
+		{"the phone alone has it", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable}, ""},
+		{"to be seen once", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable, Variant: sandbox.VariantViewOnce}, "view_once"},
+	} {
+		test.fault.Account, test.fault.Count = h.own.Number(), 1
+		_, err := h.server.SetFault(test.fault)
+		h.must(err)
+		id := h.send(h.peer, sandbox.Outgoing{To: test.to, Text: test.name})
+		data, event := h.message(session.EventUndecryptable)
+		if data.ID != id || data.Content != nil || data.Sender != addressOf(h.peer) || data.FromMe || data.Unavailable != test.unavailable {
+			t.Errorf("%s: told as %s", test.name, event.Data)
+		}
+		if data, event = h.message(session.EventMessage); data.ID != id || data.Content == nil || data.Content.Text != test.name || data.Sender != addressOf(h.peer) {
+			t.Errorf("%s: followed as %s", test.name, event.Data)
+		}
+	}
+	h.noSurprises()
+}
+
+func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
+	h := newHearing(t)
+	nan := math.NaN()
+	for want, message := range map[string]*waE2E.Message{
+		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
+		// Wrapped in whatever WhatsApp thinks of next.
+		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
+		// A shape that breaks the reading is no reason to lose it, or to ask for it for ever.
+		"": {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
+	} {
+		raw, err := proto.Marshal(message)
+		h.must(err)
+		_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+		same(t, said, session.Content{Kind: session.KindUnknown, Unknown: want})
+	}
+	// A field that has no name in this version has its number.
+	raw := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
+	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "field 9999"})
+	// Devices talk about keys among themselves.
+	raw, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}})
+	h.must(err)
+	h.send(h.peer, sandbox.Outgoing{To: h.own.Number(), Kind: sandbox.KindRaw, Raw: raw})
+	h.hear(sandbox.Outgoing{Text: "the last"}, session.EventMessage)
+	h.noSurprises()
+}

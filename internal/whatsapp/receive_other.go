@@ -1,0 +1,204 @@
+package whatsapp
+
+import (
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/internal/session"
+)
+
+// receipt tells how far messages have come. What devices ask of each other (retries, history) is none of it.
+func (t *translation) receipt(e *events.Receipt) []session.Event {
+	var status string
+	switch e.Type {
+	case types.ReceiptTypeDelivered, types.ReceiptTypeInactive, types.ReceiptTypeSender:
+		status = session.ReceiptDelivered
+	case types.ReceiptTypeRead, types.ReceiptTypeReadSelf:
+		status = session.ReceiptRead
+	case types.ReceiptTypePlayed, types.ReceiptTypePlayedSelf:
+		status = session.ReceiptPlayed
+	default:
+		return nil
+	}
+	if len(e.MessageIDs) == 0 {
+		return nil
+	}
+	data := session.ReceiptData{
+		IDs: e.MessageIDs, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
+		FromMe: e.IsFromMe, Status: status, At: e.Timestamp.UTC(),
+	}
+	return []session.Event{t.event(session.EventReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)}
+}
+
+// The values of session.CallData.State.
+const (
+	callRinging  = "ringing"
+	callAccepted = "accepted"
+	callRejected = "rejected"
+	callEnded    = "ended"
+)
+
+// terminated tells a call that rings no more. Where another device of the account took it or not, WhatsApp says so by
+// ending it for this one; the call itself may go on.
+func (t *translation) terminated(e *events.CallTerminate) []session.Event {
+	switch e.Reason {
+	case "accepted_elsewhere":
+		return t.call(&e.BasicCallMeta, callAccepted, "", false)
+	case "rejected_elsewhere":
+		return t.call(&e.BasicCallMeta, callRejected, "", false)
+	default:
+		return t.call(&e.BasicCallMeta, callEnded, e.Reason, false)
+	}
+}
+
+func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []session.Event {
+	data := session.CallData{
+		ID: meta.CallID, From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
+		Group: t.address(meta.GroupJID), Reason: reason, At: meta.Timestamp.UTC(),
+	}
+	return []session.Event{t.event(session.EventCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
+}
+
+func hasVideo(data *waBinary.Node) bool {
+	if data == nil {
+		return false
+	}
+	_, has := data.GetOptionalChildByTag("video")
+	return has
+}
+
+// change is one change of a group.
+type change struct {
+	name    string
+	members []types.JID
+	value   string
+}
+
+func (t *translation) joined(e *events.JoinedGroup) []session.Event {
+	by := t.maybe(e.Sender, e.SenderPN)
+	t.c.mu.Lock()
+	own := []types.JID{t.c.lid.ToNonAD()}
+	if own[0].IsEmpty() {
+		own[0] = t.c.jid.ToNonAD()
+	}
+	t.c.mu.Unlock()
+	at := e.GroupCreated
+	if e.Type != "new" || at.IsZero() {
+		at = time.Now()
+	}
+	// Without a time of its own: being added again later is told again, because what was created before is not repeated.
+	key := digest(e.JID, "joined", e.ParticipantVersionID, e.GroupCreated.Unix(), e.CreateKey)
+	return []session.Event{t.event(session.EventGroup, key, session.GroupData{
+		Group: t.address(e.JID), By: by, Change: session.GroupJoined, Members: t.members(own), Value: e.Name, At: at.UTC(),
+	}, nil)}
+}
+
+func (t *translation) maybe(jid, other *types.JID) session.Address {
+	switch {
+	case jid == nil:
+		return session.Address{}
+	case other == nil:
+		return t.address(*jid)
+	default:
+		return t.address(*jid, *other)
+	}
+}
+
+func (t *translation) members(jids []types.JID) []session.Address {
+	var out []session.Address
+	for _, jid := range jids {
+		out = append(out, t.address(jid))
+	}
+	return out
+}
+
+// group tells each change that one notification names.
+func (t *translation) group(e *events.GroupInfo) []session.Event {
+	group, by := t.address(e.JID), t.maybe(e.Sender, e.SenderPN)
+	var list []session.Event
+	for _, c := range changesOf(e) {
+		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
+		list = append(list, t.event(session.EventGroup, key, session.GroupData{
+			Group: group, By: by, Change: c.name, Members: t.members(c.members), Value: c.value, At: e.Timestamp.UTC(),
+		}, nil))
+	}
+	return list
+}
+
+func changesOf(e *events.GroupInfo) []change {
+	var list []change
+	add := func(is bool, name string, members []types.JID, value string) {
+		if is {
+			list = append(list, change{name, members, value})
+		}
+	}
+	// Who leaves alone and by the own wish is named as the one who made the change.
+	alone := e.Sender == nil || len(e.Leave) == 1 && (e.Leave[0].User == e.Sender.User || e.SenderPN != nil && e.Leave[0].User == e.SenderPN.User)
+	add(len(e.Join) > 0 && e.JoinReason == "invite", session.GroupJoined, e.Join, "")
+	add(len(e.Join) > 0 && e.JoinReason != "invite", session.GroupAdded, e.Join, "")
+	add(len(e.Leave) > 0 && alone, session.GroupLeft, e.Leave, "")
+	add(len(e.Leave) > 0 && !alone, session.GroupRemoved, e.Leave, "")
+	add(len(e.Promote) > 0, session.GroupPromoted, e.Promote, "")
+	add(len(e.Demote) > 0, session.GroupDemoted, e.Demote, "")
+	if e.Name != nil {
+		add(true, session.GroupName, nil, e.Name.Name)
+	}
+	if e.Topic != nil {
+		add(true, session.GroupDescription, nil, e.Topic.Topic)
+	}
+	if e.NewInviteLink != nil {
+		add(true, session.GroupInvite, nil, *e.NewInviteLink)
+	}
+	other := e.Locked != nil || e.Announce != nil || e.Ephemeral != nil || e.MembershipApprovalMode != nil || e.Delete != nil ||
+		e.Link != nil || e.Unlink != nil || e.Suspended || e.Unsuspended || len(e.UnknownChanges) > 0
+	add(other, session.GroupSettings, nil, settingOf(e))
+	return list
+}
+
+// settingOf names a setting and what it became.
+func settingOf(e *events.GroupInfo) string {
+	choose := func(is bool, yes, no string) string {
+		if is {
+			return yes
+		}
+		return no
+	}
+	switch {
+	case e.Locked != nil:
+		return choose(e.Locked.IsLocked, "locked", "unlocked")
+	case e.Announce != nil:
+		return choose(e.Announce.IsAnnounce, "announcement", "not_announcement")
+	case e.Ephemeral != nil:
+		return choose(e.Ephemeral.IsEphemeral, "ephemeral", "not_ephemeral")
+	case e.MembershipApprovalMode != nil:
+		return choose(e.MembershipApprovalMode.IsJoinApprovalRequired, "approval", "no_approval")
+	case e.Delete != nil:
+		return "deleted"
+	case e.Link != nil:
+		return "linked"
+	case e.Unlink != nil:
+		return "unlinked"
+	case e.Suspended || e.Unsuspended:
+		return choose(e.Suspended, "suspended", "unsuspended")
+	case len(e.UnknownChanges) > 0:
+		return e.UnknownChanges[0].Tag
+	}
+	return ""
+}
+
+// picture tells a group's new picture. Those of people are none of a group's changes.
+func (t *translation) picture(e *events.Picture) []session.Event {
+	if e.JID.Server != types.GroupServer {
+		return nil
+	}
+	value := e.PictureID
+	if e.Remove {
+		value = ""
+	}
+	return []session.Event{t.event(session.EventGroup, digest(e.JID, "picture", e.Timestamp.Unix(), value), session.GroupData{
+		Group: t.address(e.JID), By: t.address(e.Author), Change: session.GroupPicture, Value: value, At: e.Timestamp.UTC(),
+	}, nil)}
+}

@@ -1,0 +1,310 @@
+package whatsapp_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"wasup/internal/events"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+)
+
+// hearing is a session that is READY and keeps what it receives.
+type hearing struct {
+	*house
+	life      *life
+	own, peer *sandbox.Phone
+	known     uint64 // up to this position the test has looked
+}
+
+func newHearing(t *testing.T) *hearing {
+	t.Helper()
+	h := &hearing{house: newHouse(t, sandbox.Config{})}
+	h.own, h.peer = h.phone(), h.phone()
+	h.life = h.ready("51", h.own)
+	return h
+}
+
+// next waits for the next event of a type; what comes before it must be of the types that are let pass.
+func (h *hearing) next(of session.EventType, pass ...session.EventType) session.Event {
+	h.t.Helper()
+	ctx := testContext(h.t)
+	for {
+		found, _, err := h.store.Events().Read(ctx, events.Query{Session: "51", After: h.known})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for i := range found {
+			h.known = found[i].Pos
+			if found[i].Type == of {
+				return found[i]
+			}
+			if !slices.Contains(pass, found[i].Type) {
+				h.t.Fatalf("%s %s came before %s", found[i].Type, found[i].Data, of)
+			}
+		}
+		select {
+		case <-h.store.Events().Appended():
+		case <-ctx.Done():
+			h.t.Fatalf("no %s came", of)
+		}
+	}
+}
+
+// message waits for the next message of a type and reads it.
+func (h *hearing) message(of session.EventType) (session.MessageData, session.Event) {
+	h.t.Helper()
+	event := h.next(of, session.EventReceipt)
+	var data session.MessageData
+	if err := json.Unmarshal(event.Data, &data); err != nil {
+		h.t.Fatal(err)
+	}
+	return data, event
+}
+
+func addressOf(phone *sandbox.Phone) session.Address {
+	return session.Address{LID: phone.LID().ToNonAD().String(), PN: phone.JID().ToNonAD().String()}
+}
+
+func (h *hearing) send(phone *sandbox.Phone, out sandbox.Outgoing) string {
+	h.t.Helper()
+	id, err := phone.SendMessage(testContext(h.t), out)
+	if err != nil {
+		h.t.Fatalf("%s: %v", out.Kind, err)
+	}
+	return id
+}
+
+// hear lets the peer send something and gives what was kept of it.
+func (h *hearing) hear(out sandbox.Outgoing, of session.EventType) (string, session.Content, session.Event) {
+	h.t.Helper()
+	out.To = h.own.Number()
+	id := h.send(h.peer, out)
+	data, event := h.message(of)
+	if data.ID != id || data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.peer) || data.At.IsZero() ||
+		data.PushName != h.peer.Name() || data.Content == nil {
+		h.t.Fatalf("%s is kept as %s", out.Kind, event.Data)
+	}
+	return id, *data.Content, event
+}
+
+func same(t *testing.T, got, want session.Content) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("kept\n%+v, want\n%+v", got, want)
+	}
+}
+
+func TestTextsAreKeptWithWhatGoesWithThem(t *testing.T) {
+	h := newHearing(t)
+	first, said, event := h.hear(sandbox.Outgoing{Text: "hola ⚽"}, session.EventMessage)
+	same(t, said, session.TextOf("hola ⚽"))
+	if event.Seq != 1 || event.Key == "" || event.Session != "51" {
+		t.Errorf("%+v", event)
+	}
+	_, said, _ = h.hear(sandbox.Outgoing{
+		Text: "see https://example.com @" + h.own.Number(), Quote: first, Mentions: []string{h.own.Number()},
+		Preview: &sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+	}, session.EventMessage)
+	same(t, said, session.Content{
+		Kind: session.KindText, Text: "see https://example.com @" + h.own.Number(), Mentions: []session.Address{addressOf(h.own)},
+		Quote:   &session.MessageRef{ID: first, Sender: addressOf(h.peer), Text: "hola ⚽", Kind: session.KindText},
+		Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+	})
+	h.send(h.peer, sandbox.Outgoing{To: h.own.Number(), Text: "soon gone", Expiration: 86400})
+	if data, _ := h.message(session.EventMessage); data.Expires != 86400 || data.Content.Text != "soon gone" {
+		t.Errorf("%+v", data)
+	}
+	// The account's own phone writes: the session hears of it as its own.
+	id := h.send(h.own, sandbox.Outgoing{To: h.peer.Number(), Text: "from my phone"})
+	if data, _ := h.message(session.EventMessage); data.ID != id || !data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.own) {
+		t.Errorf("%+v", data)
+	}
+	h.noSurprises()
+}
+
+func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
+	h := newHearing(t)
+	for _, test := range []struct {
+		kind sandbox.Kind
+		file sandbox.Attachment
+		want session.Kind
+		is   func(*session.Media) bool
+	}{
+		{sandbox.KindImage, sandbox.Attachment{MIME: "image/png", Width: 40, Height: 30}, session.KindImage, func(m *session.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
+		{sandbox.KindVideo, sandbox.Attachment{Seconds: 7, Width: 64, Height: 48}, session.KindVideo, func(m *session.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
+		{sandbox.KindAudio, sandbox.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, session.KindVoice, func(m *session.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
+		{sandbox.KindAudio, sandbox.Attachment{Seconds: 4}, session.KindAudio, func(m *session.Media) bool { return m.Seconds == 4 }},
+		{sandbox.KindDocument, sandbox.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, session.KindDocument, func(m *session.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},
+		{sandbox.KindSticker, sandbox.Attachment{Width: 512, Height: 512, Animated: true}, session.KindSticker, func(m *session.Media) bool { return m.Animated && m.Width == 512 }},
+	} {
+		test.file.Data = someBytes(30_000)
+		out := sandbox.Outgoing{Kind: test.kind, Media: &test.file}
+		caption := test.want == session.KindImage || test.want == session.KindDocument
+		if caption {
+			out.Text = "look"
+		}
+		_, said, event := h.hear(out, session.EventMessage)
+		m := said.Media
+		if said.Kind != test.want || m == nil || m.ID == "" || m.Size != 30_000 || len(m.SHA256) != 64 || m.ViewOnce || !test.is(m) || (said.Text == "look") != caption {
+			t.Fatalf("%s is kept as %s", test.want, event.Data)
+		}
+		carrier, err := h.store.Events().Media(testContext(t), "51", m.ID)
+		if err != nil || carrier.Pos != event.Pos || carrier.Remote == nil || bytes.Contains(event.Data, carrier.Remote.Key) {
+			t.Fatalf("the carrier is %+v, %v", carrier, err)
+		}
+		to, err := os.Create(filepath.Join(t.TempDir(), "fetched"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = h.life.client.(session.Messaging).FetchMedia(testContext(t), *carrier.Remote, to)
+		_ = to.Close()
+		got, readErr := os.ReadFile(to.Name())
+		if err != nil || readErr != nil || !bytes.Equal(got, test.file.Data) {
+			t.Fatalf("%s: fetched %d bytes, %v, %v", test.want, len(got), err, readErr)
+		}
+	}
+	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindImage, ViewOnce: true, Media: &sandbox.Attachment{Data: someBytes(100)}}, session.EventMessage)
+	if !said.Media.ViewOnce {
+		t.Errorf("%+v", said.Media)
+	}
+	h.noSurprises()
+}
+
+func TestPlacesContactsAndPollsAreKept(t *testing.T) {
+	h := newHearing(t)
+	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}})
+	card := "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "Ana", VCard: card}}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindContact, Contacts: []session.Card{{Name: "Ana", VCard: card}}})
+	poll, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindVote, Target: poll, Options: []string{"Tuesday"}}, session.EventPollVote)
+	same(t, said, session.Content{
+		Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}, Options: []string{"Tuesday"},
+	})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindVote, Target: poll}, session.EventPollVote)
+	same(t, said, session.Content{Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}})
+	h.noSurprises()
+}
+
+func TestReactionsEditsRevocationsAndTimersAreKept(t *testing.T) {
+	h := newHearing(t)
+	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.LID().String()), Content: session.TextOf("mine")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.peer.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
+		t.Fatal(err)
+	}
+	theirs, _, _ := h.hear(sandbox.Outgoing{Text: "helo"}, session.EventMessage)
+	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindReaction, Target: "3EB0MINE", Text: "👍"}, session.EventReaction)
+	same(t, said, session.Content{Kind: session.KindReaction, Reaction: "👍", Target: &session.MessageRef{ID: "3EB0MINE", FromMe: true}})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindReaction, Target: theirs, Text: ""}, session.EventReaction)
+	same(t, said, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindEdit, Target: theirs, Text: "hello"}, session.EventEdited)
+	same(t, said, session.Content{Kind: session.KindEdit, Text: "hello", Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindRevoke, Target: theirs}, session.EventRevoked)
+	same(t, said, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindTimer, Expiration: 86400}, session.EventMessage)
+	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "protocolMessage/EPHEMERAL_SETTING"})
+	h.noSurprises()
+}
+
+func TestReceiptsAreKeptWithWhoseTheyAre(t *testing.T) {
+	h := newHearing(t)
+	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.JID().String()), Content: session.TextOf("mine")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.peer.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.peer.MarkRead(testContext(t), "3EB0MINE"); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for !seen[session.ReceiptRead] || !seen[session.ReceiptDelivered] {
+		var data session.ReceiptData
+		if err := json.Unmarshal(h.next(session.EventReceipt).Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		if data.FromMe || !slices.Equal(data.IDs, []string{"3EB0MINE"}) || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.peer) || data.Device != 0 || data.At.IsZero() {
+			t.Errorf("%+v", data)
+		}
+		key := data.Status
+		if seen[key] {
+			t.Errorf("%s came twice", key)
+		}
+		seen[key] = true
+	}
+}
+
+func TestGroupsAndTheirChangesAreKept(t *testing.T) {
+	h := newHearing(t)
+	third := h.phone()
+	ctx := testContext(t)
+	group, err := h.peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := func(name, value string, members ...*sandbox.Phone) {
+		t.Helper()
+		var data session.GroupData
+		if err := json.Unmarshal(h.next(session.EventGroup, session.EventReceipt).Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		if data.Group.Group != group.String() || data.Change != name || data.Value != value || data.By != addressOf(h.peer) || data.At.IsZero() || len(data.Members) != len(members) {
+			t.Fatalf("%+v, want %s %q", data, name, value)
+		}
+		for i, m := range members {
+			if data.Members[i] != addressOf(m) {
+				t.Errorf("member %+v, want %+v", data.Members[i], addressOf(m))
+			}
+		}
+	}
+	changed(session.GroupJoined, "Friends", h.own)
+	id, err := h.peer.SendGroupText(ctx, group, "hi all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := h.message(session.EventMessage); data.ID != id || data.Chat != (session.Address{Group: group.String()}) || data.Sender != addressOf(h.peer) || data.Content.Text != "hi all" {
+		t.Errorf("%+v", data)
+	}
+	for _, change := range []struct {
+		do   sandbox.MemberChange
+		name string
+	}{
+		{sandbox.AddMembers, session.GroupAdded},
+		{sandbox.PromoteMembers, session.GroupPromoted},
+		{sandbox.DemoteMembers, session.GroupDemoted},
+		{sandbox.RemoveMembers, session.GroupRemoved},
+	} {
+		if err := h.peer.ChangeMembers(ctx, group, change.do, third.Number()); err != nil {
+			t.Fatal(err)
+		}
+		changed(change.name, "", third)
+	}
+	subject, text, on := "Best friends", "What for", true
+	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Subject: &subject}); err != nil {
+		t.Fatal(err)
+	}
+	changed(session.GroupName, subject)
+	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Description: &text}); err != nil {
+		t.Fatal(err)
+	}
+	changed(session.GroupDescription, text)
+	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Locked: &on}); err != nil {
+		t.Fatal(err)
+	}
+	changed(session.GroupSettings, "locked")
+	if err := h.peer.LeaveGroup(ctx, group); err != nil {
+		t.Fatal(err)
+	}
+	changed(session.GroupLeft, "", h.peer)
+	h.noSurprises()
+}
