@@ -54,13 +54,22 @@ func rooms() map[string]room {
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
 		"configs": {owns: "every setting: default, sources, validation"},
 		"cmd": {
-			owns: "the binary: flags, signals, exit codes, and the wiring",
+			owns: "the binary: one file a command, signals, exit codes",
 			imports: []string{
-				"configs", "httpapi", "metrics", "supervisor", "internal/contacts", "internal/events", "internal/gctuner",
-				"internal/media/incoming", "internal/media/outgoing", "internal/outbox", "internal/sandbox", "internal/session",
-				"internal/store", "internal/webhooks", "internal/whatsapp",
+				"configs", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
 			},
-			tests: []string{"internal/testtools"},
+		},
+		"internal/app": {
+			owns: "New, Start, Stop and the only wiring; `apptest` drives a whole wasup in tests",
+			imports: []string{
+				"configs", "httpapi", "metrics", "supervisor", "internal/contacts", "internal/events", "internal/media/incoming",
+				"internal/media/outgoing", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
+			},
+			tests: []string{"internal/sandbox", "internal/testtools"},
+		},
+		"internal/soak": {
+			owns:    "the proof under load, kill -9 and broken networks that no message is lost or doubled",
+			imports: []string{"internal/sandbox"},
 		},
 		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, ports"},
 		"internal/whatsapp": {
@@ -136,19 +145,19 @@ func dependencies() map[string]owners {
 	fiber := owners{product: []string{"httpapi"}}
 	testOnly := owners{tests: []string{everyone}}
 	return map[string]owners{
-		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "cmd"}},
+		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "internal/app"}},
 		"github.com/jackc/pgx":  {product: []string{store}},
-		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"cmd"}},          // whatsapp hands it on to whatsmeow's sqlstore,
-		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "cmd"}}, // and must tell a failing database from a missing device
-		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "cmd", "."}},
+		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"internal/app"}},          // whatsapp hands it on to whatsmeow's sqlstore,
+		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "internal/app"}}, // and must tell a failing database from a missing device
+		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "internal/app", "."}},
 		"go.mau.fi/libsignal":   {product: []string{sandbox, whatsapp, "internal/signalfix"}},
 
 		"go.mau.fi/whatsmeow/binary": {product: []string{whatsapp, sandbox}},
 		"go.mau.fi/whatsmeow/proto":  {product: []string{whatsapp, sandbox}},
-		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "cmd"}},
+		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "internal/app"}},
 		"go.mau.fi/whatsmeow/util":   {product: []string{whatsapp, sandbox}},
 		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},
-		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"cmd"}},
+		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
 
 		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
 		"github.com/gofiber/fiber":            fiber,
@@ -159,16 +168,16 @@ func dependencies() map[string]owners {
 		"github.com/spf13/cobra":              {product: []string{"cmd"}},
 		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
 		"github.com/skip2/go-qrcode":          {tests: []string{sandbox, "httpapi"}}, // an encoder that is not ours
-		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi"}, tests: []string{"cmd"}},
+		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi"}, tests: []string{"internal/app"}},
 		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everyone}},
 		"golang.org/x/image":                  {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
 		"github.com/hashicorp/golang-lru":     {product: []string{whatsapp, "internal/contacts"}},
 		"golang.org/x/time":                   {product: []string{"internal/contacts"}}, // rates
 		"github.com/gabriel-vasile/mimetype":  {product: []string{"internal/media/outgoing", whatsapp}},
-		"github.com/chromedp/chromedp":        {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
-		"github.com/chromedp/cdproto":         {tests: []string{"cmd"}},
-		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"cmd"}},
+		"github.com/chromedp/chromedp":        {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
+		"github.com/chromedp/cdproto":         {tests: []string{"internal/app"}},
+		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
 		"code.dny.dev/ssrf":                   {product: []string{"internal/egress"}}, // which networks are private or special
 		"go.uber.org/goleak":                  testOnly,
 		"pgregory.net/rapid":                  testOnly,
@@ -457,10 +466,13 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 		"httpapi knows no protoactor":         {"httpapi/a.go", []string{"github.com/asynkron/protoactor-go/actor"}, "httpapi/a.go: httpapi may not import github.com/asynkron/protoactor-go/actor, which belongs to actors and supervisor"},
 		"httpapi owns Fiber":                  {"httpapi/v1/a.go", []string{"github.com/gofiber/fiber/v2/middleware/recover"}, ""},
 		"cmd has no Fiber":                    {"cmd/wasup/a.go", []string{"github.com/gofiber/fiber/v2"}, "cmd/wasup/a.go: cmd may not import github.com/gofiber/fiber/v2, which belongs to httpapi"},
-		"cmd wires":                           {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/internal/sandbox/admin"}, ""},
+		"cmd has commands":                    {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/internal/app", "wasup/internal/sandbox/admin"}, ""},
+		"cmd wires nothing":                   {"cmd/wasup/a.go", []string{"wasup/supervisor"}, "cmd/wasup/a.go: cmd may not import wasup/supervisor"},
+		"app wires":                           {"internal/app/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/internal/whatsapp"}, ""},
+		"app is not for the others":           {"supervisor/a.go", []string{"wasup/internal/app"}, "supervisor/a.go: supervisor may not import wasup/internal/app"},
 		"nobody imports cmd":                  {"supervisor/a_test.go", []string{"wasup/cmd/wasup"}, "supervisor/a_test.go: supervisor may not import wasup/cmd/wasup"},
 		"not even the root":                   {"a_test.go", []string{"wasup/cmd/wasup"}, "a_test.go: . may not import wasup/cmd/wasup"},
-		"only cmd reads configs":              {"metrics/a.go", []string{"wasup/configs"}, "metrics/a.go: metrics may not import wasup/configs"},
+		"only cmd and app read configs":       {"metrics/a.go", []string{"wasup/configs"}, "metrics/a.go: metrics may not import wasup/configs"},
 		"the sandbox is not the adapter":      {"internal/sandbox/a.go", []string{"wasup/internal/whatsapp"}, "internal/sandbox/a.go: internal/sandbox may not import wasup/internal/whatsapp"},
 		"the sandbox speaks the protocol":     {"internal/sandbox/wire/a.go", []string{"go.mau.fi/whatsmeow/binary", "go.mau.fi/whatsmeow/proto/waE2E", "wasup/internal/sandbox"}, ""},
 		"the sandbox is no client":            {"internal/sandbox/a.go", []string{"go.mau.fi/whatsmeow"}, "internal/sandbox/a.go: internal/sandbox may not import go.mau.fi/whatsmeow, which belongs to internal/whatsapp"},

@@ -48,8 +48,8 @@ func (m *Metrics) SessionRestarted(cause session.Cause) {
 	m.restarts.WithLabelValues(string(closed(cause, session.Causes()))).Inc()
 }
 
-// QRAnswered notes how a request for a QR ended and how long it took.
-func (m *Metrics) QRAnswered(outcome session.QROutcome, wait time.Duration) {
+// QRRequest notes how a request for a QR ended and how long it took.
+func (m *Metrics) QRRequest(outcome session.QROutcome, wait time.Duration) {
 	outcome = closed(outcome, session.QROutcomes())
 	m.qrRequests.WithLabelValues(string(outcome)).Inc()
 	if outcome == session.OutcomeQR {
@@ -69,9 +69,9 @@ func (m *Metrics) SendFailed(code session.Code) {
 	m.sends.WithLabelValues(string(closed(code, codes()))).Inc()
 }
 
-// HTTPAnswered notes one answered request. The route is its template, such as
+// HTTPRequest notes one answered request. The route is its template, such as
 // /v1/sessions/:id, never the path, and empty when no route matched.
-func (m *Metrics) HTTPAnswered(route, method string, code int, took time.Duration) {
+func (m *Metrics) HTTPRequest(route, method string, code int, took time.Duration) {
 	if route == "" {
 		route = "unmatched"
 	}

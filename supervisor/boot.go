@@ -119,7 +119,7 @@ func (s *Supervisor) advanced() {
 	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
 }
 
-// watcher passes on what sessions report and counts the restore's progress.
+// watcher is what the actors report to: it counts the restore's progress and tells the followers.
 type watcher struct {
 	Observer
 	of *Supervisor
@@ -129,7 +129,24 @@ func (w *watcher) SessionChanged(id session.ID, state session.State, cause sessi
 	if e, ok := w.of.entry(id); ok && cause != session.CauseRestoring {
 		w.of.restored(e, state)
 	}
-	w.Observer.SessionChanged(id, state, cause)
+	w.of.changed(id, state, cause)
+}
+
+// changed tells the followers, in their order.
+func (s *Supervisor) changed(id session.ID, state session.State, cause session.Cause) {
+	for _, follower := range s.cfg.Followers {
+		follower.SessionChanged(id, state, cause)
+	}
+}
+
+// removed tells the followers of a session that nothing finds any more.
+func (s *Supervisor) removed(id session.ID) {
+	for _, follower := range s.cfg.Followers {
+		follower.SessionRemoved(id)
+	}
+	if s.cfg.Live != nil {
+		s.cfg.Live.Remove(id)
+	}
 }
 
 // released tells sessions that were held back that they may connect, each at its turn.

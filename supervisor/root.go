@@ -151,7 +151,7 @@ func (r *root) remove(ctx actor.Context, e *entry) {
 	}
 	r.of.entries.CompareAndDelete(e.id, e)
 	r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
-	r.of.cfg.Observer.SessionRemoved(e.id)
+	r.of.removed(e.id)
 }
 
 // within keeps the times after since, in place.

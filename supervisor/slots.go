@@ -105,6 +105,9 @@ func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
 	if err := s.cfg.Store.Delete(ctx, id); err != nil {
 		return fmt.Errorf("delete session %s: %w", id, err)
 	}
+	if s.cfg.Erased != nil {
+		s.cfg.Erased(id)
+	}
 	s.wished.Delete(id)
 	s.undone.Delete(id)
 	return nil

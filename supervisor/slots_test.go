@@ -188,6 +188,8 @@ type live struct{ seen chan session.Status }
 
 func (l live) Publish(status session.Status) { l.seen <- status }
 
+func (l live) Remove(session.ID) {}
+
 func TestWhoFollowsLiveSeesEveryCodeAndEveryState(t *testing.T) {
 	follow := live{make(chan session.Status, 100)}
 	bubble(t, func(t *testing.T, w *world) {

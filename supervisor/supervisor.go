@@ -33,13 +33,29 @@ type Store interface {
 	actors.Records
 }
 
-// Observer is told what happens. Its methods must not block.
+// Observer counts what happens. Its methods must not block.
 type Observer interface {
-	actors.Observer
+	SendAcked(took time.Duration)
+	SendFailed(code session.Code)
 	SessionRestarted(cause session.Cause)
-	SessionRemoved(id session.ID)
 	DeadLetter()
 	RestoreAdvanced(wanted, ready int)
+}
+
+// Follower is told what becomes of sessions, by several of them at the same time. Its methods must not block. A panic
+// in SessionChanged is taken for a bug of the session that told it.
+type Follower interface {
+	// SessionChanged tells a session that is known from now on, and each of its changes of state.
+	SessionChanged(id session.ID, state session.State, cause session.Cause)
+	// SessionRemoved tells a session that nothing finds any more. What is stored of it may still be there.
+	SessionRemoved(id session.ID)
+}
+
+// Live is told every snapshot of a session that may differ from the last one, and its removal. It must not block and
+// must not panic.
+type Live interface {
+	actors.Live
+	Remove(id session.ID)
 }
 
 // Config is what a Supervisor is made of. Every field is needed.
@@ -47,7 +63,11 @@ type Config struct {
 	Dialer   session.Dialer
 	Store    Store
 	Observer Observer
-	Live     actors.Live // nil: nobody follows the sessions
+	// Followers are told in their order.
+	Followers []Follower
+	Live      Live // nil: nobody reads snapshots
+	// Erased is told after everything that was stored of a session has been deleted. It may wait; nil: nobody is told.
+	Erased func(id session.ID)
 	// Refresher is asked when WhatsApp refuses the client version; nil: the version stays what it is.
 	Refresher Refresher
 	Policy    session.Policy
@@ -99,9 +119,11 @@ func New(cfg Config) *Supervisor {
 	s.gate.tell, s.gate.eager = s.released, s.eager
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
-		Live:   cfg.Live,
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
 		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
+	}
+	if cfg.Live != nil {
+		s.env.Live = cfg.Live // and no interface that holds a nil
 	}
 	// Whoever waits for a place has not knocked yet: the gate is behind the pacer.
 	s.env.Dialer = newPacer(s.gate, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
@@ -123,6 +145,12 @@ func (s *Supervisor) Status(id session.ID) (session.Status, bool) {
 		return session.Status{ID: id, State: session.NotInitialized, Cause: session.CauseNone, MaxAttempts: s.cfg.Policy.MaxAttempts}, false
 	}
 	return e.core.Status(), true
+}
+
+// Ready says whether a session could send now. It does not block.
+func (s *Supervisor) Ready(id session.ID) bool {
+	status, _ := s.Status(id)
+	return status.CanSend()
 }
 
 // List gives a snapshot of every session, by id.
@@ -271,7 +299,7 @@ func (s *Supervisor) enter(record session.Record) *entry {
 		return existing.(*entry)
 	}
 	status := e.core.Status()
-	s.cfg.Observer.SessionChanged(e.id, status.State, status.Cause)
+	s.changed(e.id, status.State, status.Cause)
 	return e
 }
 

@@ -307,7 +307,7 @@ func (s *store) row(id session.ID) session.Record {
 	return s.rows[id]
 }
 
-// observer is a scripted supervisor.Observer.
+// observer is a scripted supervisor.Observer and supervisor.Follower.
 type observer struct {
 	mu       sync.Mutex
 	changed  func(id session.ID, state session.State)
@@ -392,7 +392,7 @@ func newWorld(t testing.TB, change ...func(*supervisor.Config)) *world {
 		observer: &observer{failed: map[session.Code]int{}},
 	}
 	cfg := supervisor.Config{
-		Dialer: w.dialer, Store: w.store, Observer: w.observer, Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
+		Dialer: w.dialer, Store: w.store, Observer: w.observer, Followers: []supervisor.Follower{w.observer}, Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
 		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000, MaxSends: 10,
 		SendTimeout: 30 * time.Second, SaveTimeout: 5 * time.Second, BootRate: 10,
 	}

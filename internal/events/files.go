@@ -15,9 +15,15 @@ type Fetcher interface {
 	FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error
 }
 
+// Catalog describes the files of incoming messages as the log knows them.
+type Catalog struct{ log Table }
+
+// NewCatalog makes a catalog of the files that the log's events carry.
+func NewCatalog(log Table) *Catalog { return &Catalog{log} }
+
 // Files are the files of incoming messages: described in the log, and fetched from WhatsApp when they are asked for.
 type Files struct {
-	log  Table
+	Catalog
 	from Fetcher
 	dir  string
 }
@@ -32,12 +38,12 @@ func NewFiles(log Table, from Fetcher, dir string) *Files {
 			_ = os.Remove(name) // what cannot be removed now is tried again at the next start
 		}
 	}
-	return &Files{log: log, from: from, dir: dir}
+	return &Files{Catalog: Catalog{log}, from: from, dir: dir}
 }
 
 // Describe gives what the log says of a file, with its Remote. CodeMediaGone where no event that is kept carries it.
-func (f *Files) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
-	event, err := f.log.Media(ctx, id, media)
+func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
+	event, err := c.log.Media(ctx, id, media)
 	if session.CodeOf(err) == session.CodeNotFound {
 		return session.Media{}, gone(id)
 	}

@@ -154,7 +154,7 @@ func TestAMessageThatAlwaysEndsTheConnectionFailsInTheEnd(t *testing.T) {
 		r.line.acknowledge()
 		// A session that comes back at once, each time, must not make it spin.
 		for range 100 {
-			r.SessionChanged("51", session.Ready)
+			r.SessionChanged("51", session.Ready, session.CauseConnected)
 		}
 		synctest.Wait()
 		r.line.wantSent(t, 2)
@@ -650,7 +650,10 @@ func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Outgoin
 func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := &memory{}
-		box := New(ledger, atTheLastMoment{}, Options{})
+		box := New(ledger, Options{})
+		if err := box.Start(t.Context(), atTheLastMoment{}); err != nil {
+			t.Fatal(err)
+		}
 		sent := make(chan error, 1)
 		go func() {
 			_, err := box.SendText(t.Context(), request("k"))

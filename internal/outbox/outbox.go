@@ -79,10 +79,19 @@ func (nobody) MessageChanged(session.MessageState, session.Code) {}
 func (nobody) MessageAcked(time.Duration)                        {}
 func (nobody) MessageRetried(session.Code)                       {}
 
+// unready is the sender before Start.
+type unready struct{}
+
+func (unready) Ready(session.ID) bool { return false }
+
+func (unready) Send(_ context.Context, id session.ID, _ session.Outgoing) (session.Ack, error) {
+	return session.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
+}
+
 // Outbox sends messages through the ledger. Its methods are safe for concurrent use.
 type Outbox struct {
 	ledger  Ledger
-	sender  Sender
+	sender  Sender // from Start on
 	options Options
 
 	base   context.Context // of attempts and writes: ends when Close stops waiting
@@ -102,17 +111,19 @@ type Outbox struct {
 }
 
 // New makes an outbox that has not started: it stores what it is given, and sends nothing.
-func New(ledger Ledger, sender Sender, options Options) *Outbox {
+func New(ledger Ledger, options Options) *Outbox {
 	base, cancel := context.WithCancel(context.Background())
 	return &Outbox{
-		ledger: ledger, sender: sender, options: options.withDefaults(),
+		ledger: ledger, sender: unready{}, options: options.withDefaults(),
 		base: base, cancel: cancel, closed: make(chan struct{}), expiry: make(chan struct{}, 1),
 		lanes: map[session.ID]*lane{}, paces: map[session.ID]*pace{}, waiters: map[session.ID]map[string][]*waiter{},
 	}
 }
 
-// Start takes up what was left unfinished. It is called once, before anything is enqueued.
-func (o *Outbox) Start(ctx context.Context) error {
+// Start takes up what was left unfinished and sends through sender from now on. It is called once, before anything is
+// enqueued and before any session runs.
+func (o *Outbox) Start(ctx context.Context, sender Sender) error {
+	o.sender = sender
 	backlog, err := o.ledger.Backlog(ctx)
 	if err != nil {
 		return err
@@ -268,7 +279,7 @@ func reuse(id session.ID) error {
 }
 
 // SessionChanged is told every change of a session's state. It does not block.
-func (o *Outbox) SessionChanged(id session.ID, state session.State) {
+func (o *Outbox) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready {
 		o.nudge(id)
 		return

@@ -170,9 +170,10 @@ func (o *Outbox) decide(ctx context.Context, op string, change Change, otherwise
 
 // Receipt notes how far messages have come with somebody's device. Messages only ever come further; what is said twice,
 // or of messages that the outbox did not send, changes nothing. A receipt that comes before WhatsApp's own
-// acknowledgement implies it. It must not be called within a work of the ledger.
-func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData) error {
-	steps, err := o.ledger.Receipt(ctx, id, data)
+// acknowledgement implies it. told are events about the receipt itself: they are in the log once Receipt has returned, in
+// the same commit as the messages' new states. It must not be called within a work of the ledger.
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) error {
+	steps, err := o.ledger.Receipt(ctx, id, data, told...)
 	if err != nil || len(steps) == 0 {
 		return err
 	}

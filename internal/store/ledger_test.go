@@ -42,8 +42,8 @@ func sendOver(t *testing.T, path string, w *wire, request session.MessageRequest
 	t.Helper()
 	st := openAt(t, path)
 	wanted(t, st, "51")
-	box := outbox.New(st.Outbox(), w, outbox.Options{})
-	if err := box.Start(t.Context()); err != nil {
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	result, err := box.SendText(t.Context(), request)
@@ -91,7 +91,10 @@ func TestNoTextOutlivesItsAcknowledgement(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "wasup.db")
 	st := openAt(t, path)
 	wanted(t, st, "51")
-	box := outbox.New(st.Outbox(), &wire{}, outbox.Options{})
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), &wire{}); err != nil {
+		t.Fatal(err)
+	}
 	const secret = "the text that nobody else may read"
 	for _, body := range []string{secret, strings.Repeat(secret, 1000)} { // in the row, and on pages of its own
 		_, err := box.SendText(t.Context(), text("", body))
@@ -119,7 +122,10 @@ func TestAFullDatabaseSendsNothing(t *testing.T) {
 	st := openAt(t, filepath.Join(t.TempDir(), "wasup.db"))
 	wanted(t, st, "51")
 	w := &wire{}
-	box := outbox.New(st.Outbox(), w, outbox.Options{})
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := st.DB().Exec(t.Context(), "PRAGMA max_page_count=1"); err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (k *Keeper) refused(err error) verdict {
 }
 
 func (k *Keeper) fetch(entry *Entry) verdict {
-	media, err := k.from.Describe(k.life, entry.Session, entry.Media)
+	media, err := k.catalog.Describe(k.life, entry.Session, entry.Media)
 	switch {
 	case session.CodeOf(err) == session.CodeMediaGone:
 		// Retention was faster.

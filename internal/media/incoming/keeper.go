@@ -12,12 +12,16 @@ import (
 	"wasup/internal/session"
 )
 
-// Source is where files come from. Errors carry a session.Code.
-type Source interface {
-	// Ready reports that a session can fetch now.
-	Ready(id session.ID) bool
+// Catalog describes the files that the log's events carry. Errors carry a session.Code.
+type Catalog interface {
 	// Describe gives what is known of a file, with its Remote; CodeMediaGone where no event that is kept carries it.
 	Describe(ctx context.Context, id session.ID, media string) (session.Media, error)
+}
+
+// Fetcher gets files from WhatsApp. Errors carry a session.Code.
+type Fetcher interface {
+	// Ready reports that a session can fetch now. It does not block.
+	Ready(id session.ID) bool
 	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it. Where it
 	// fails the file may be closed while something still writes to it.
 	FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error
@@ -102,7 +106,8 @@ const slowShare = 4
 // All methods are safe for concurrent use, and none but Start, Stop and Open waits.
 type Keeper struct {
 	ledger  Ledger
-	from    Source
+	catalog Catalog
+	from    Fetcher // from Start on
 	shelf   Shelf
 	options Options
 	log     *slog.Logger
@@ -118,11 +123,11 @@ type Keeper struct {
 }
 
 // New makes a keeper that does nothing before Start.
-func New(ledger Ledger, from Source, shelf Shelf, options Options) *Keeper {
+func New(ledger Ledger, catalog Catalog, shelf Shelf, options Options) *Keeper {
 	options = options.withDefaults()
 	life, end := context.WithCancel(context.Background())
 	k := &Keeper{
-		ledger: ledger, from: from, shelf: shelf, options: options, log: options.Logger,
+		ledger: ledger, catalog: catalog, shelf: shelf, options: options, log: options.Logger,
 		life: life, end: end, tidy: make(chan struct{}, 1),
 	}
 	k.lanes.init(k)
@@ -130,9 +135,12 @@ func New(ledger Ledger, from Source, shelf Shelf, options Options) *Keeper {
 }
 
 // Start begins, with what an earlier process left: half files and files that nobody knows are removed, those that are
-// missing are fetched.
-func (k *Keeper) Start() {
-	k.once.Do(func() { k.work.Go(k.run) })
+// missing are fetched. It may be told of sessions and of arrivals before.
+func (k *Keeper) Start(from Fetcher) {
+	k.once.Do(func() {
+		k.from = from
+		k.work.Go(k.run)
+	})
 }
 
 // Stop ends what is on its way and waits for it. What was not fetched waits for the next process. It is idempotent and
@@ -153,13 +161,13 @@ func (k *Keeper) Arrived(id session.ID) {
 }
 
 // SessionChanged is told every change of a session's state.
-func (k *Keeper) SessionChanged(id session.ID, state session.State) {
+func (k *Keeper) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready && k.options.Age > 0 {
 		k.lanes.wake(id, true)
 	}
 }
 
-// SessionRemoved is told that a session was deleted, after the ledger was.
+// SessionRemoved is told that a session is being deleted.
 func (k *Keeper) SessionRemoved(id session.ID) {
 	k.lanes.remove(id)
 	select {

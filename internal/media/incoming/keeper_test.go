@@ -337,7 +337,7 @@ func TestWithoutKeepingWhatWasKeptIsDeleted(t *testing.T) {
 	until(t, "nothing is left", func() bool { return len(w.onDisk()) == 0 })
 	w.becomes("51", "a", "")
 	w.come("51", "b", 1000, session.KindImage)
-	w.keeper.SessionChanged("51", session.Ready)
+	w.keeper.SessionChanged("51", session.Ready, session.CauseConnected)
 	w.stop()
 	if w.tried("51", "b") != 0 {
 		t.Error("it was fetched")
@@ -352,7 +352,7 @@ func TestStoppingIsLegalAtAnyTime(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	k.Start()
+	k.Start(w)
 	k.Arrived("51")
 	k.SessionRemoved("51")
 }

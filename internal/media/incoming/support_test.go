@@ -98,7 +98,7 @@ func (w *world) begin() {
 	options := w.options
 	options.Logger = slog.New(slog.NewTextHandler(&locked{to: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.keeper = incoming.New(w.store.Kept(), w, disk, options)
-	w.keeper.Start()
+	w.keeper.Start(w)
 }
 
 type locked struct {
@@ -202,7 +202,7 @@ func (w *world) set(id session.ID, ready bool) {
 	w.away[id] = !ready
 	w.mu.Unlock()
 	if ready && w.keeper != nil {
-		w.keeper.SessionChanged(id, session.Ready)
+		w.keeper.SessionChanged(id, session.Ready, session.CauseConnected)
 	}
 }
 
