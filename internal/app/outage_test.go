@@ -32,15 +32,7 @@ type outage struct {
 func outages() []outage {
 	return append([]outage{
 		{"the database is full", http.StatusInsufficientStorage, []string{"store_full"}, func(t *testing.T) (string, func(*house, *store.Store) func()) {
-			return apptest.NewDSN(t), func(_ *house, db *store.Store) func() {
-				limit := func(pages int) {
-					if _, err := db.DB().Exec(apptest.Bounded(t), fmt.Sprint("PRAGMA max_page_count=", pages)); err != nil {
-						t.Error(err)
-					}
-				}
-				limit(1) // SQLite makes of it what the file has now
-				return func() { limit(1 << 30) }
-			}
+			return apptest.NewDSN(t), func(_ *house, db *store.Store) func() { return full(t, db) }
 		}},
 		{"another program holds the database", http.StatusServiceUnavailable, []string{"store_locked", "store_unavailable"}, func(t *testing.T) (string, func(*house, *store.Store) func()) {
 			return apptest.NewDSN(t), func(h *house, db *store.Store) func() {
@@ -74,6 +66,36 @@ func outages() []outage {
 			}
 		}},
 	}, diskOutages()...)
+}
+
+// full lets a SQLite database not grow any more, until the function is called. The limit is the connection's, and the
+// pool replaces a connection whose statement was interrupted, so the limit is set again and again.
+func full(t *testing.T, db *store.Store) (end func()) {
+	limit := func(pages int) {
+		if _, err := db.DB().Exec(apptest.Bounded(t), fmt.Sprint("PRAGMA max_page_count=", pages)); err != nil {
+			t.Error(err)
+		}
+	}
+	limit(1) // SQLite makes of it what the file has now
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		again := time.NewTicker(5 * time.Millisecond)
+		defer again.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-again.C:
+				limit(1)
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+		limit(1 << 30)
+	}
 }
 
 // bulk makes a text too large for the room that is left in pages that have some. The first word tells texts apart.
@@ -195,7 +217,8 @@ func (o outage) survive(t *testing.T) {
 	}
 	apptest.Until(t, "messages leave", func() bool { return v1.accept.Load() > 2 && compatible.accept.Load() > 2 })
 	tells()
-	end := begin(h, db)
+	end := sync.OnceFunc(begin(h, db))
+	defer end() // also where the test fails before
 	apptest.Until(t, "messages are refused", func() bool { return v1.refuse.Load() > 0 })
 	once := h.Send(1, erik.Number(), "once"+bulk, "Idempotency-Key", "once")
 	if err := discreet(once); err != nil || !slices.Contains([]int{http.StatusConflict, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, once.Status) {
