@@ -36,7 +36,7 @@ func everything() *Metrics {
 	m.SessionChanged("51", session.Ready, session.CauseConnected)
 	m.SessionRestarted(session.CauseCrashed)
 	m.QRRequest(session.OutcomeQR, time.Second)
-	m.SendAcked(time.Second)
+	m.VerbDone(session.VerbSend, "", time.Second)
 	m.HTTPRequest("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
@@ -305,10 +305,10 @@ func TestSendsAreCountedByOutcome(t *testing.T) {
 	if n := testutil.CollectAndCount(m.sends); n != len(session.Codes())+1 {
 		t.Errorf("%d series before the first send; every outcome must start at 0", n)
 	}
-	m.SendAcked(time.Second)
-	m.SendAcked(3 * time.Second)
-	m.SendFailed(session.CodeRestricted)
-	m.SendFailed("made up")
+	m.VerbDone(session.VerbSend, "", time.Second)
+	m.VerbDone(session.VerbSend, "", 3*time.Second)
+	m.VerbDone(session.VerbSend, session.CodeRestricted, time.Second)
+	m.VerbDone(session.VerbSend, "made up", time.Second)
 	for outcome, want := range map[string]float64{"server_ack": 2, "restricted": 1, "other": 1, "ack_overdue": 0} {
 		if got := testutil.ToFloat64(m.sends.WithLabelValues(outcome)); got != want {
 			t.Errorf("%s: %v, want %v", outcome, got, want)

@@ -70,7 +70,7 @@ func newEstate(t testing.TB, refresher func(*whatsapp.Dialer) supervisor.Refresh
 	e.Supervisor = supervisor.New(supervisor.Config{
 		Dialer: e.dialer, Refresher: refresher(e.dialer), Store: e.db.Sessions(), Observer: watching, Followers: []supervisor.Follower{watching},
 		Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
-		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000, MaxSends: 10,
+		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000,
 		SendTimeout: 30 * time.Second, SaveTimeout: 5 * time.Second, BootRate: 100,
 	})
 	t.Cleanup(func() {

@@ -35,8 +35,8 @@ type Store interface {
 
 // Observer counts what happens. Its methods must not block.
 type Observer interface {
-	SendAcked(took time.Duration)
-	SendFailed(code session.Code)
+	// VerbDone tells a verb that a session's client has carried out, or that was refused; code is "" where it succeeded.
+	VerbDone(verb string, code session.Code, took time.Duration)
 	SessionRestarted(cause session.Cause)
 	DeadLetter()
 	RestoreAdvanced(wanted, ready int)
@@ -78,7 +78,6 @@ type Config struct {
 
 	MaxWaiters      int           // callers that may wait for one session's code
 	MaxWaitersTotal int           // the same over all sessions
-	MaxSends        int           // sends in flight for one session, waiting ones included
 	SendTimeout     time.Duration // from handing a message to WhatsApp to its acknowledgement
 	SaveTimeout     time.Duration // for one write of a session's record
 
@@ -119,8 +118,8 @@ func New(cfg Config) *Supervisor {
 	s.gate.tell, s.gate.eager = s.released, s.eager
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
-		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
-		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
+		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
+		SaveTimeout: cfg.SaveTimeout,
 	}
 	if cfg.Live != nil {
 		s.env.Live = cfg.Live // and no interface that holds a nil
@@ -243,48 +242,6 @@ func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.De
 		err = told.Err
 	}
 	return told, err
-}
-
-// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. It starts nothing: unlike a
-// request for a code it does not bring back a session that stops meanwhile. When ctx ends first, a message that still
-// waited is withdrawn; one that was on its way may arrive.
-func (s *Supervisor) Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error) {
-	if s.env.Draining.Load() {
-		return session.Ack{}, shuttingDown(id)
-	}
-	h, err := s.readyHandle(id)
-	if err != nil {
-		s.cfg.Observer.SendFailed(session.CodeNotReady)
-		return session.Ack{}, err
-	}
-	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendOutgoing{Message: message}, h.gone, s.forget(h))
-	if err != nil {
-		return session.Ack{}, s.unheard(ctx, "send", id, err)
-	}
-	return sent.Ack, sent.Err
-}
-
-// readyHandle is the actor of a READY session. It starts none.
-func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
-	status, _ := s.Status(id)
-	if e, ok := s.entry(id); ok && status.State == session.Ready {
-		if h := e.handle.Load(); h != nil {
-			return h, nil
-		}
-	}
-	return nil, actors.NotReady(id, status.State)
-}
-
-// unheard says why a question to a session's actor got no answer.
-func (s *Supervisor) unheard(ctx context.Context, op string, id session.ID, err error) error {
-	switch {
-	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
-		return shuttingDown(id)
-	case errors.Is(err, actors.ErrGone):
-		return &session.Error{Code: session.CodeQuarantined, Op: op, Session: id, Err: err}
-	default:
-		return unanswered(ctx, op, id, err)
-	}
 }
 
 // forget withdraws a question when its asker is gone.

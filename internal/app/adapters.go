@@ -107,12 +107,18 @@ func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 
 // chats is what is told to and asked of WhatsApp: by the sessions, but phone numbers with memory and at a pace.
 type chats struct {
-	*supervisor.Supervisor
-	numbers *contacts.Checker
+	door session.Door
+	*contacts.Checker
 }
 
-func (c chats) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error) {
-	return c.numbers.CheckContacts(ctx, id, phones)
+func (c chats) MarkRead(ctx context.Context, id session.ID, mark session.ReadMark) error {
+	_, err := session.MarkRead.Ask(ctx, c.door, id, mark)
+	return err
+}
+
+func (c chats) SetChatState(ctx context.Context, id session.ID, chat session.Recipient, state session.ChatState) error {
+	_, err := session.SetChatState.Ask(ctx, c.door, id, session.Typing{Chat: chat, State: state})
+	return err
 }
 
 // sender is the outbox as the compatible API wants it.

@@ -22,8 +22,6 @@ const (
 	saveTimeout = 10 * time.Second
 	// sendMargin is what is waited beyond a send's own limit, so that the answer has the sender's cause.
 	sendMargin = 15 * time.Second
-	// actorSends bounds the messages that wait in a session's actor. The outbox hands over one at a time.
-	actorSends = 16
 )
 
 func storeOptions(cfg configs.Config, log *slog.Logger) store.Options {
@@ -45,7 +43,7 @@ func (a *App) supervising() supervisor.Config {
 		Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
-		MaxSends: actorSends, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
+		SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
 		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)),
 		BootRate:   cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}

@@ -139,7 +139,7 @@ func (k *Keeper) download(id session.ID, remote session.Remote, to *os.File) err
 		defer close(watched)
 		k.watch(watching, to, cancel)
 	}()
-	err := k.from.FetchMedia(ctx, id, remote, to)
+	_, err := session.FetchMedia.Ask(ctx, k.from, id, session.Download{File: remote, To: to})
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
 	}

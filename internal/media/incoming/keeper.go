@@ -18,13 +18,11 @@ type Catalog interface {
 	Describe(ctx context.Context, id session.ID, media string) (session.Media, error)
 }
 
-// Fetcher gets files from WhatsApp. Errors carry a session.Code.
-type Fetcher interface {
+// Sessions fetch the files from WhatsApp: session.FetchMedia.
+type Sessions interface {
+	session.Door
 	// Ready reports that a session can fetch now. It does not block.
 	Ready(id session.ID) bool
-	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it. Where it
-	// fails the file may be closed while something still writes to it.
-	FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error
 }
 
 // Shelf is the files on the disk, by the names of their entries. Errors: CodeStoreFull, CodeStoreUnavailable.
@@ -107,7 +105,7 @@ const slowShare = 4
 type Keeper struct {
 	ledger  Ledger
 	catalog Catalog
-	from    Fetcher // from Start on
+	from    Sessions // from Start on
 	shelf   Shelf
 	options Options
 	log     *slog.Logger
@@ -136,7 +134,7 @@ func New(ledger Ledger, catalog Catalog, shelf Shelf, options Options) *Keeper {
 
 // Start begins, with what an earlier process left: half files and files that nobody knows are removed, those that are
 // missing are fetched. It may be told of sessions and of arrivals before.
-func (k *Keeper) Start(from Fetcher) {
+func (k *Keeper) Start(from Sessions) {
 	k.once.Do(func() {
 		k.from = from
 		k.work.Go(k.run)

@@ -240,8 +240,13 @@ func (w *world) Describe(ctx context.Context, id session.ID, name string) (sessi
 	return session.Media{ID: name, Remote: event.Remote}, err
 }
 
-// FetchMedia implements kept.Source.
-func (w *world) FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
+// Use implements session.Door for session.FetchMedia.
+func (w *world) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
+	download := use.Question.(session.Download)
+	return session.None{}, w.download(ctx, id, download.File, download.To)
+}
+
+func (w *world) download(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
 	w.mu.Lock()
 	w.fetched = append(w.fetched, string(id)+"/"+file.ID)
 	before, content := w.fetch, slices.Clone(w.files[string(id)+"/"+file.ID])

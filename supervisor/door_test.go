@@ -12,8 +12,13 @@ import (
 // marking marks messages as read in the background.
 func (w *world) marking(ctx context.Context, id session.ID) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- w.MarkRead(ctx, id, session.ReadMark{}) }()
+	go func() { done <- w.mark(ctx, id) }()
 	return done
+}
+
+func (w *world) mark(ctx context.Context, id session.ID) error {
+	_, err := session.MarkRead.Ask(ctx, w, id, session.ReadMark{})
+	return err
 }
 
 // held makes MarkRead of a session's client wait until its context ends or the channel is closed.
@@ -30,7 +35,7 @@ func (w *world) held(id session.ID) chan struct{} {
 	return release
 }
 
-func TestAReadySessionsClientIsUsedBesideTheLane(t *testing.T) {
+func TestAReadySessionsClientIsUsedBesideItsSends(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("51")
 		release := w.held("51")
@@ -48,18 +53,18 @@ func TestAReadySessionsClientIsUsedBesideTheLane(t *testing.T) {
 
 func TestOnlyAReadySessionsClientIsUsed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		wantCode(t, w.MarkRead(context.Background(), "51", session.ReadMark{}), session.CodeNotFound)
+		wantCode(t, w.mark(context.Background(), "51"), session.CodeNotFound)
 		w.stored("52")
 		if _, err := w.StopSession(context.Background(), "52"); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, w.MarkRead(context.Background(), "52", session.ReadMark{}), session.CodeNotReady)
+		wantCode(t, w.mark(context.Background(), "52"), session.CodeNotReady)
 		if n := w.dialer.count("52"); n != 0 {
 			t.Errorf("the session was started %d times", n)
 		}
 		w.up("53")
 		w.Drain()
-		wantCode(t, w.MarkRead(context.Background(), "53", session.ReadMark{}), session.CodeShuttingDown)
+		wantCode(t, w.mark(context.Background(), "53"), session.CodeShuttingDown)
 	})
 }
 
