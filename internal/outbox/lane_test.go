@@ -69,8 +69,8 @@ func TestWhatIsQueuedLeavesInOrderWhenTheSessionIsReady(t *testing.T) {
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if len(r.lanes)+len(r.waiters)+len(r.paces) != 0 {
-				t.Errorf("%d lanes, %d waiters and %d paces are left", len(r.lanes), len(r.waiters), len(r.paces))
+			if len(r.lanes)+len(r.waiters.all)+len(r.pacer.paces) != 0 {
+				t.Errorf("%d lanes, %d waiters and %d paces are left", len(r.lanes), len(r.waiters.all), len(r.pacer.paces))
 			}
 		})
 	}
@@ -571,7 +571,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		}
 		r.ledger.mu.Lock()
 		before := len(r.ledger.pruned)
-		for range 2*keepBatch + 1 { // many at once go in batches, in one look
+		for range 2*retainBatch + 1 { // many at once go in batches, in one look
 			r.ledger.entries = append(r.ledger.entries, Entry{Message: session.Message{State: session.MessageRead}})
 		}
 		r.ledger.mu.Unlock()
@@ -579,7 +579,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		synctest.Wait()
 		r.ledger.mu.Lock()
 		defer r.ledger.mu.Unlock()
-		if looks := r.ledger.pruned[before:]; len(looks) != 3 || looks[0].Keep != 7 || looks[0].Limit != keepBatch ||
+		if looks := r.ledger.pruned[before:]; len(looks) != 3 || looks[0].Keep != 7 || looks[0].Limit != retainBatch ||
 			looks[0].KeyBefore.Sub(looks[0].Before) != 23*time.Hour || len(r.ledger.entries) != 0 {
 			t.Errorf("%d messages are left after %+v", len(r.ledger.entries), looks)
 		}

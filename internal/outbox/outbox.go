@@ -98,26 +98,29 @@ type Outbox struct {
 	cancel context.CancelFunc
 	closed chan struct{} // closed by the first Close
 	owned  sync.WaitGroup
-	expiry chan struct{} // holds a token: a message runs out earlier than was known
 
-	mu       sync.Mutex // guards what follows; never held across a call
-	closing  bool
-	halted   bool // the sessions are being stopped, so that no attempt can begin
-	running  int  // attempts
-	lanes    map[session.ID]*lane
-	paces    map[session.ID]*pace
-	waiters  map[session.ID]map[string][]*waiter
-	nextLook time.Time // at messages that ran out; zero: none will
+	pacer    *pacer
+	waiters  *waiters
+	retainer *retainer
+
+	mu      sync.Mutex // guards what follows; never held across a call
+	closing bool
+	halted  bool // the sessions are being stopped, so that no attempt can begin
+	running int  // attempts
+	lanes   map[session.ID]*lane
 }
 
 // New makes an outbox that has not started: it stores what it is given, and sends nothing.
 func New(ledger Ledger, options Options) *Outbox {
 	base, cancel := context.WithCancel(context.Background())
-	return &Outbox{
+	o := &Outbox{
 		ledger: ledger, sender: unready{}, options: options.withDefaults(),
-		base: base, cancel: cancel, closed: make(chan struct{}), expiry: make(chan struct{}, 1),
-		lanes: map[session.ID]*lane{}, paces: map[session.ID]*pace{}, waiters: map[session.ID]map[string][]*waiter{},
+		base: base, cancel: cancel, closed: make(chan struct{}),
+		waiters: newWaiters(), lanes: map[session.ID]*lane{},
 	}
+	o.pacer = newPacer(base, ledger, &o.options)
+	o.retainer = newRetainer(o)
+	return o
 }
 
 // Start takes up what was left unfinished and sends through sender from now on. It is called once, before anything is
@@ -134,10 +137,9 @@ func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 		l.open, l.oldest = l.open+b.Open, b.Oldest
 		o.mu.Unlock()
 	}
-	o.owned.Add(1)
-	go o.keep()
+	o.owned.Go(o.retainer.run)
 	for _, b := range backlog {
-		o.nudge(b.Session)
+		o.wake(b.Session)
 	}
 	return nil
 }
@@ -241,11 +243,11 @@ func (o *Outbox) unreserve(id session.ID, unsure bool) {
 	if l := o.lanes[id]; l != nil {
 		l.open--
 		l.unsure = l.unsure || unsure
-		o.tidy(l)
+		l.collect()
 	}
 	o.mu.Unlock()
 	if unsure {
-		o.nudge(id)
+		o.wake(id)
 	}
 }
 
@@ -262,9 +264,9 @@ func (o *Outbox) admit(e *Entry) {
 	o.mu.Unlock()
 	o.options.Observer.MessageChanged(session.MessageQueued, "")
 	if !e.ExpiresAt.IsZero() {
-		o.expires(e.ExpiresAt)
+		o.retainer.expires(e.ExpiresAt)
 	}
-	o.nudge(e.Session)
+	o.wake(e.Session)
 }
 
 func later(a, b time.Time) time.Time {
@@ -281,35 +283,23 @@ func reuse(id session.ID) error {
 // SessionChanged is told every change of a session's state. It does not block.
 func (o *Outbox) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready {
-		o.nudge(id)
+		o.wake(id)
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, list := range o.waiters[id] {
-		for _, w := range list {
-			w.news.unready = true
-			w.wake()
-		}
-	}
+	o.waiters.change(id, func(n *news) { n.unready = true })
 }
 
 // SessionRemoved is told that a session was deleted, and its messages with it. It does not block.
 func (o *Outbox) SessionRemoved(id session.ID) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if l := o.lanes[id]; l != nil {
 		l.gone = true
 		l.disarm()
 		delete(o.lanes, id)
 	}
-	delete(o.paces, id)
-	for _, list := range o.waiters[id] {
-		for _, w := range list {
-			w.news.removed = true
-			w.wake()
-		}
-	}
+	o.mu.Unlock()
+	o.pacer.remove(id)
+	o.waiters.change(id, func(n *news) { n.removed = true })
 }
 
 // Stats are the figures of this moment.
@@ -387,11 +377,11 @@ func (o *Outbox) halt() {
 		return
 	}
 	o.halted = true
-	for _, of := range o.waiters {
-		for _, list := range of {
-			for _, w := range list {
-				w.wake()
-			}
-		}
-	}
+	o.waiters.wake()
+}
+
+func (o *Outbox) isHalted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.halted
 }
