@@ -163,7 +163,7 @@ func (h heldRefresher) RefreshVersion(ctx context.Context, id session.ID) (strin
 }
 
 // newHeldEstate has one session READY, and others that are linked and held back: one by the server's refusal, the others
-// by the gate.
+// by the breaker.
 func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let chan struct{}) {
 	t.Helper()
 	asked, let := make(chan struct{}, 1), make(chan struct{})
@@ -183,7 +183,7 @@ func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let
 	e.start(ids[1:]...)
 	e.until(session.Errored, session.CauseClientOutdated, ids...)
 	if n := e.server.Counters(); n.LoginsRefused != 1 || n.ConnectionsTotal != before {
-		t.Fatalf("%d refused logins, %d connections while the gate was shut", n.LoginsRefused, n.ConnectionsTotal-before)
+		t.Fatalf("%d refused logins, %d connections while the breaker was open", n.LoginsRefused, n.ConnectionsTotal-before)
 	}
 	return e, ids, let
 }

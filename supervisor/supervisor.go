@@ -93,17 +93,19 @@ type Supervisor struct {
 	cfg     Config
 	env     *actors.Env
 	root    *actor.PID
-	gate    *gate
+	breaker *breaker
 	stopped chan struct{} // closed once the root actor and so all sessions have stopped
 	done    chan struct{} // closed once what they had left to do is done too
 
 	entries sync.Map // session.ID -> *entry
-	wished  sync.Map // session.ID -> *wishes
+	desires desires
 	undone  sync.Map // session.ID: deleted, but what is stored of it could not be removed yet
 	waiting atomic.Int64
-	boot    boot
-	drain   sync.Once
-	stop    sync.Once
+	boot    *restoring
+
+	followers followers
+	drain     sync.Once
+	stop      sync.Once
 }
 
 // New makes a supervisor without sessions. Boot brings the stored ones back.
@@ -114,8 +116,8 @@ func New(cfg Config) *Supervisor {
 		// The throttle of a log that goes nowhere: its goroutine would outlive Stop by this long.
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
-	s := &Supervisor{cfg: cfg, gate: newGate(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
-	s.gate.tell, s.gate.eager = s.released, s.eager
+	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, followers: cfg.Followers, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s.breaker.release, s.breaker.pick = s.released, s.eager
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
@@ -124,8 +126,8 @@ func New(cfg Config) *Supervisor {
 	if cfg.Live != nil {
 		s.env.Live = cfg.Live // and no interface that holds a nil
 	}
-	// Whoever waits for a place has not knocked yet: the gate is behind the pacer.
-	s.env.Dialer = newPacer(s.gate, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
+	// A session that waits for a place has not tried yet: the breaker is behind the pacer.
+	s.env.Dialer = newPacer(s.breaker, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
 	system.EventStream.Subscribe(func(event any) {
 		if letter, ok := event.(*actor.DeadLetterEvent); ok {
 			cfg.Observer.DeadLetter()
@@ -195,7 +197,7 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 }
 
 func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAnswer, error) {
-	e, order, err := s.want(ctx, id, session.DesiredRun)
+	e, order, err := s.setDesired(ctx, id, session.DesiredRun)
 	if err != nil {
 		return session.QRAnswer{}, err
 	}
@@ -233,7 +235,7 @@ func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status,
 
 // tell stores what people want before the session hears of it, so that it holds across a crash right after the answer.
 func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
-	e, order, err := s.want(ctx, id, desired)
+	e, order, err := s.setDesired(ctx, id, desired)
 	if err != nil {
 		return actors.Told{}, err
 	}
@@ -256,7 +258,7 @@ func (s *Supervisor) enter(record session.Record) *entry {
 		return existing.(*entry)
 	}
 	status := e.core.Status()
-	s.changed(e.id, status.State, status.Cause)
+	s.followers.changed(e.id, status.State, status.Cause)
 	return e
 }
 
@@ -356,7 +358,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 // was told to finish, so that waiting cannot race with counting.
 func (s *Supervisor) finish() {
 	<-s.stopped
-	s.gate.close()
+	s.breaker.close()
 	s.entries.Range(func(_, v any) bool {
 		v.(*entry).core.Finish()
 		return true

@@ -58,8 +58,8 @@ func (a *alarms) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// gated runs a test with WhatsApp's opinion of the version in the test's hands.
-func gated(t *testing.T, r *refresher, test func(t *testing.T, w *world, outdated *atomic.Bool), change ...func(*supervisor.Config)) *alarms {
+// guarded runs a test with WhatsApp's opinion of the version in the test's hands.
+func guarded(t *testing.T, r *refresher, test func(t *testing.T, w *world, outdated *atomic.Bool), change ...func(*supervisor.Config)) *alarms {
 	t.Helper()
 	log := &alarms{Handler: slog.DiscardHandler}
 	bubble(t, func(t *testing.T, w *world) {
@@ -106,7 +106,7 @@ func (w *world) runs(ids ...session.ID) (n int) {
 func TestOneRefusedVersionHoldsEverybodyBackAndOneProbeReleasesThem(t *testing.T) {
 	r := &refresher{changed: true, took: time.Second}
 	ids := names(50)
-	log := gated(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
+	log := guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
 		outdated.Store(false)
 		w.start("up")
 		outdated.Store(true)
@@ -143,7 +143,7 @@ func TestOneRefusedVersionHoldsEverybodyBackAndOneProbeReleasesThem(t *testing.T
 func TestARefusedProbeShutsTheGateUntilTheCoolDown(t *testing.T) {
 	r := &refresher{changed: true}
 	ids := names(10)
-	gated(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
+	guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
 		w.start(ids...)
 		if n := w.runs(ids...); n != 2 || r.count() != 1 {
 			t.Fatalf("%d connects, %d refreshes; want the first and one probe", n, r.count())
@@ -173,7 +173,7 @@ func TestWithoutANewVersionNobodyTriesBeforeTheCoolDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ids := names(5)
-			gated(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
+			guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
 				w.start(ids...)
 				outdated.Store(false)
 				time.Sleep(session.DefaultPolicy().CoolDown - time.Second)
@@ -208,7 +208,7 @@ func TestAProbeThatSaysNothingIsFollowedByAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &refresher{changed: true, took: time.Second}
 			ids := names(5)
-			gated(t, r, func(t *testing.T, w *world, _ *atomic.Bool) {
+			guarded(t, r, func(t *testing.T, w *world, _ *atomic.Bool) {
 				w.start(ids...)
 				w.dialer.script(func(d *dialer) {
 					d.onOpen = func(c *client) {
@@ -236,7 +236,7 @@ func TestAProbeThatSaysNothingIsFollowedByAnother(t *testing.T) {
 func TestAStoppedSessionIsNotAskedToTry(t *testing.T) {
 	r := &refresher{changed: true, took: 10 * time.Second}
 	ids := names(3)
-	gated(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
+	guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
 		w.start(ids...)
 		if _, err := w.StopSession(t.Context(), ids[0]); err != nil {
 			t.Fatal(err)
@@ -253,7 +253,7 @@ func TestAStoppedSessionIsNotAskedToTry(t *testing.T) {
 func TestThoseOnTheirWayDoNotRaiseAnotherAlarm(t *testing.T) {
 	r := &refresher{changed: true}
 	ids := names(20)
-	log := gated(t, r, func(t *testing.T, w *world, _ *atomic.Bool) {
+	log := guarded(t, r, func(t *testing.T, w *world, _ *atomic.Bool) {
 		w.dialer.script(func(d *dialer) { d.onOpen = nil })
 		w.start(ids...)
 		for _, id := range ids[:19] {
@@ -280,6 +280,6 @@ func TestThoseOnTheirWayDoNotRaiseAnotherAlarm(t *testing.T) {
 }
 
 func TestAShutGateStopsWithTheProcess(t *testing.T) {
-	gated(t, &refresher{took: time.Hour}, func(_ *testing.T, w *world, _ *atomic.Bool) { w.start(names(3)...) })
-	gated(t, nil, func(_ *testing.T, w *world, _ *atomic.Bool) { w.start(names(3)...) })
+	guarded(t, &refresher{took: time.Hour}, func(_ *testing.T, w *world, _ *atomic.Bool) { w.start(names(3)...) })
+	guarded(t, nil, func(_ *testing.T, w *world, _ *atomic.Bool) { w.start(names(3)...) })
 }

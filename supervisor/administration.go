@@ -17,12 +17,12 @@ func (s *Supervisor) Create(ctx context.Context, id session.ID, settings session
 	if start {
 		desired = session.DesiredRun
 	}
-	done, err := s.turnOf(ctx, id)
+	unlock, err := s.lockDesired(ctx, id)
 	if err != nil {
 		return session.Status{}, err
 	}
 	record, err := s.cfg.Store.Create(ctx, id, desired, settings)
-	done()
+	unlock()
 	if err != nil {
 		return session.Status{}, fmt.Errorf("create session %s: %w", id, err)
 	}
@@ -108,7 +108,7 @@ func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
 	if s.cfg.Erased != nil {
 		s.cfg.Erased(id)
 	}
-	s.wished.Delete(id)
+	s.desires.remove(id)
 	s.undone.Delete(id)
 	return nil
 }
