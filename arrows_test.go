@@ -92,15 +92,19 @@ func rooms() map[string]room {
 			imports: []string{"internal/session", "internal/egress"},
 			tests:   []string{"internal/events", "internal/store"},
 		},
+		"internal/media": {
+			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
+			imports: []string{"internal/session"},
+		},
 		"internal/media/outgoing": {
 			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
-			imports: []string{"internal/session", "internal/egress"},
+			imports: []string{"internal/session", "internal/egress", "internal/media"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/media/incoming": {
-			owns:    "which files of incoming messages are fetched, when, and how long they are kept",
-			imports: []string{"internal/session"},
-			tests:   []string{"internal/events", "internal/media/outgoing", "internal/store"},
+			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
+			imports: []string{"internal/session", "internal/media"},
+			tests:   []string{"internal/events", "internal/store"},
 		},
 		"internal/contacts": {
 			owns:    "which phone numbers have an account: remembers answers and paces questions",

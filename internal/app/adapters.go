@@ -23,7 +23,7 @@ import (
 type inbox struct {
 	*events.Log
 	outbox     *outbox.Outbox
-	downloader *incoming.Keeper
+	downloader *incoming.Downloader
 }
 
 // Append commits events. A receipt is committed together with what it says of the session's own messages. Files are
@@ -132,7 +132,7 @@ func (s sender) Send(ctx context.Context, id session.ID, to session.Recipient, b
 // arrivals are the files of incoming messages as httpapi wants them.
 type arrivals struct {
 	*events.Files
-	downloader *incoming.Keeper
+	downloader *incoming.Downloader
 }
 
 func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (httpapi.KeptFile, error) {

@@ -36,7 +36,7 @@ type App struct {
 	feed       *events.Feed
 	webhooks   *webhooks.Webhooks
 	outbox     *outbox.Outbox
-	downloader *incoming.Keeper
+	downloader *incoming.Downloader
 	sessions   *supervisor.Supervisor
 	http       *httpapi.Server
 

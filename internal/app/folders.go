@@ -6,14 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wasup/internal/media/incoming"
 	"wasup/internal/media/outgoing"
 )
 
 // folders are the places on the disk beside the database, all of them below media.dir.
 type folders struct {
-	spool   *outgoing.Spool // files of outgoing messages
-	kept    *outgoing.Shelf // kept files of incoming messages
-	fetched string          // files of incoming messages that somebody reads and nobody keeps
+	spool   *outgoing.Spool  // files of outgoing messages
+	kept    *incoming.Folder // kept files of incoming messages
+	fetched string           // files of incoming messages that somebody reads and nobody keeps
 }
 
 func (a *App) openFolders() (folders, error) {
@@ -30,7 +31,7 @@ func (a *App) openFolders() (folders, error) {
 	if err := os.MkdirAll(f.fetched, 0o700); err != nil {
 		return folders{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
 	}
-	if f.kept, err = outgoing.NewShelf(filepath.Join(dir, "kept")); err != nil {
+	if f.kept, err = incoming.NewFolder(filepath.Join(dir, "kept")); err != nil {
 		return folders{}, fmt.Errorf("media.dir: the folder for kept files cannot be made: %w", err)
 	}
 	return f, nil

@@ -24,7 +24,7 @@ import (
 
 func keeping(cfg *configs.Config) { cfg.Media.KeepIncoming = 24 * time.Hour }
 
-// eager makes a keeper that tries again soon.
+// eager makes a downloader that tries again soon.
 func eager(o *incoming.Options) {
 	o.RetryMin, o.Pause, o.Every = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 }

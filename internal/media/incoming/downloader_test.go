@@ -12,7 +12,6 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
-	"wasup/internal/media/outgoing"
 	"wasup/internal/session"
 )
 
@@ -31,7 +30,7 @@ func TestFilesAreKeptAsTheyCome(t *testing.T) {
 		t.Errorf("another session has it: %d bytes, %q", len(content), state)
 	}
 	until(t, "counted", func() bool {
-		return w.keeper.Stats() == incoming.Stats{Usage: incoming.Usage{Files: 3, Bytes: 305_001}}
+		return w.downloader.Stats() == incoming.Stats{Usage: incoming.Usage{Files: 3, Bytes: 305_001}}
 	})
 	w.stop()
 	w.begin()
@@ -233,7 +232,7 @@ func TestFilesGoWithAgeLogAndSession(t *testing.T) {
 	if err := w.store.Sessions().Delete(t.Context(), "51"); err != nil {
 		t.Fatal(err)
 	}
-	w.keeper.SessionRemoved("51")
+	w.downloader.SessionRemoved("51")
 	until(t, "the session's files are gone", func() bool { return len(w.onDisk()) == 1 })
 	w.becomes("52", "d", incoming.Kept)
 	later.Store(int64(2 * time.Hour))
@@ -248,19 +247,19 @@ func TestADiskThatIsFullIsToldOnceAndTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	disk := &narrow{}
 	disk.full.Store(true)
-	w.disk = func(s *outgoing.Shelf) incoming.Shelf { disk.Shelf = s; return disk }
+	w.disk = func(s *incoming.Folder) incoming.Store { disk.Folder = s; return disk }
 	w.begin()
 	w.come("51", "a", 10, session.KindImage)
 	w.come("52", "a", 10, session.KindImage)
 	until(t, "refused some times", func() bool { return disk.refused.Load() > 5 })
-	if !w.keeper.Stats().Paused {
+	if !w.downloader.Stats().Paused {
 		t.Error("it does not say that it waits")
 	}
 	w.becomes("51", "a", incoming.Waiting)
 	disk.full.Store(false)
 	w.becomes("51", "a", incoming.Kept)
 	w.becomes("52", "a", incoming.Kept)
-	until(t, "it does not say any more that it waits", func() bool { return !w.keeper.Stats().Paused })
+	until(t, "it does not say any more that it waits", func() bool { return !w.downloader.Stats().Paused })
 	w.stop()
 	if n := strings.Count(w.log.String(), "are not kept for now"); n != 1 || !w.logged("are kept again") {
 		t.Errorf("told %d times:\n%s", n, w.log)
@@ -269,7 +268,7 @@ func TestADiskThatIsFullIsToldOnceAndTriedAgain(t *testing.T) {
 
 // narrow is a disk without room.
 type narrow struct {
-	*outgoing.Shelf
+	*incoming.Folder
 	full    atomic.Bool
 	refused atomic.Int64
 }
@@ -280,7 +279,7 @@ func (n *narrow) Keep(f *os.File, name string) (int64, error) {
 		n.Drop(f, name)
 		return 0, fail(session.CodeStoreFull)
 	}
-	return n.Shelf.Keep(f, name)
+	return n.Folder.Keep(f, name)
 }
 
 func TestAStartSetsTheDiskRight(t *testing.T) {
@@ -337,7 +336,7 @@ func TestWithoutKeepingWhatWasKeptIsDeleted(t *testing.T) {
 	until(t, "nothing is left", func() bool { return len(w.onDisk()) == 0 })
 	w.becomes("51", "a", "")
 	w.come("51", "b", 1000, session.KindImage)
-	w.keeper.SessionChanged("51", session.Ready, session.CauseConnected)
+	w.downloader.SessionChanged("51", session.Ready, session.CauseConnected)
 	w.stop()
 	if w.tried("51", "b") != 0 {
 		t.Error("it was fetched")

@@ -1,4 +1,4 @@
-package outgoing_test
+package incoming_test
 
 import (
 	"bytes"
@@ -12,17 +12,17 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/media/outgoing"
+	"wasup/internal/media/incoming"
 	"wasup/internal/session"
 )
 
-func newShelf(t testing.TB, dir string) *outgoing.Shelf {
+func newFolder(t testing.TB, dir string) *incoming.Folder {
 	t.Helper()
-	shelf, err := outgoing.NewShelf(dir)
+	folder, err := incoming.NewFolder(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return shelf
+	return folder
 }
 
 // files lists what is below a folder, folders left out.
@@ -40,25 +40,25 @@ func files(t testing.TB, dir string) (all []string) {
 	return all
 }
 
-func shelve(t testing.TB, shelf *outgoing.Shelf, name string, content []byte) {
+func shelve(t testing.TB, folder *incoming.Folder, name string, content []byte) {
 	t.Helper()
-	f, err := shelf.Begin(name)
+	f, err := folder.Begin(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Write(content); err != nil {
 		t.Fatal(err)
 	}
-	if size, err := shelf.Keep(f, name); err != nil || size != int64(len(content)) {
+	if size, err := folder.Keep(f, name); err != nil || size != int64(len(content)) {
 		t.Fatalf("kept %d bytes, %v", size, err)
 	}
 }
 
-func TestAShelfKeepsWholeFilesUnderNamesThatSayNothing(t *testing.T) {
+func TestAFolderKeepsWholeFilesUnderNamesThatSayNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "kept")
-	shelf := newShelf(t, dir)
+	folder := newFolder(t, dir)
 	name, content := strings.Repeat("0ab1", 8), someBytes(100_000)
-	shelve(t, shelf, name, content)
+	shelve(t, folder, name, content)
 	if got := files(t, dir); !slices.Equal(got, []string{filepath.Join("0a", "b1", name)}) {
 		t.Fatalf("on the disk are %q", got)
 	}
@@ -67,7 +67,7 @@ func TestAShelfKeepsWholeFilesUnderNamesThatSayNothing(t *testing.T) {
 			t.Errorf("%q: %v, %v", path, info, err)
 		}
 	}
-	f, err := shelf.Open(name)
+	f, err := folder.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,63 +76,63 @@ func TestAShelfKeepsWholeFilesUnderNamesThatSayNothing(t *testing.T) {
 	}
 	_ = f.Close()
 	for size, want := range map[int64]bool{100_000: true, 99_999: false} {
-		if has, err := shelf.Has(name, size); has != want || err != nil {
+		if has, err := folder.Has(name, size); has != want || err != nil {
 			t.Errorf("has %d bytes: %v, %v", size, has, err)
 		}
 	}
-	if err := errors.Join(shelf.Remove(name), shelf.Remove(name)); err != nil {
+	if err := errors.Join(folder.Remove(name), folder.Remove(name)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = shelf.Open(name)
+	_, err = folder.Open(name)
 	wantCode(t, err, session.CodeMediaGone)
-	if has, err := shelf.Has(name, 100_000); has || err != nil {
+	if has, err := folder.Has(name, 100_000); has || err != nil {
 		t.Errorf("has what was removed: %v, %v", has, err)
 	}
 }
 
-func TestAShelfHasNothingThatWasNotFinished(t *testing.T) {
+func TestAFolderHasNothingThatWasNotFinished(t *testing.T) {
 	dir := t.TempDir()
-	shelf := newShelf(t, dir)
+	folder := newFolder(t, dir)
 	dropped, left := strings.Repeat("a", 32), strings.Repeat("b", 32)
-	f, err := shelf.Begin(dropped)
+	f, err := folder.Begin(dropped)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shelf.Drop(f, dropped)
+	folder.Drop(f, dropped)
 	if got := files(t, dir); len(got) > 0 {
 		t.Fatalf("dropped, but there is %q", got)
 	}
 	// The process dies here.
-	f, err = shelf.Begin(left)
+	f, err = folder.Begin(left)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _ = f.Write([]byte("half a"))
 	_ = f.Close()
-	_, err = shelf.Open(left)
+	_, err = folder.Open(left)
 	wantCode(t, err, session.CodeMediaGone)
-	shelf = newShelf(t, dir)
+	folder = newFolder(t, dir)
 	if got := files(t, dir); len(got) > 0 {
 		t.Fatalf("after the next start there is %q", got)
 	}
-	shelve(t, shelf, left, []byte("all of it"))
+	shelve(t, folder, left, []byte("all of it"))
 }
 
-func TestAShelfRefusesNamesThatLeadElsewhere(t *testing.T) {
+func TestAFolderRefusesNamesThatLeadElsewhere(t *testing.T) {
 	dir := t.TempDir()
-	shelf := newShelf(t, filepath.Join(dir, "kept"))
+	folder := newFolder(t, filepath.Join(dir, "kept"))
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "..", "../secret", "../../../secret", "aaaa/../../../secret", strings.Repeat("A", 32), strings.Repeat("a", 31)} {
-		_, err := shelf.Open(name)
+		_, err := folder.Open(name)
 		wantCode(t, err, session.CodeMediaGone)
-		_, err = shelf.Begin(name)
+		_, err = folder.Begin(name)
 		wantCode(t, err, session.CodeInternal)
-		if has, err := shelf.Has(name, 1); has || err != nil {
+		if has, err := folder.Has(name, 1); has || err != nil {
 			t.Errorf("%q is there: %v", name, err)
 		}
-		if err := shelf.Remove(name); err != nil {
+		if err := folder.Remove(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -141,16 +141,16 @@ func TestAShelfRefusesNamesThatLeadElsewhere(t *testing.T) {
 	}
 }
 
-func TestAShelfListsWhatItHas(t *testing.T) {
-	shelf := newShelf(t, t.TempDir())
+func TestAFolderListsWhatItHas(t *testing.T) {
+	folder := newFolder(t, t.TempDir())
 	var want, got []string
 	for i := range 40 {
 		name := fmt.Sprintf("%032x", i*0x01010101)
 		name = name[24:] + name[:24]
-		shelve(t, shelf, name, []byte{byte(i)})
+		shelve(t, folder, name, []byte{byte(i)})
 		want = append(want, name)
 	}
-	err := shelf.Walk(t.Context(), func(_ context.Context, names []string) error {
+	err := folder.Walk(t.Context(), func(_ context.Context, names []string) error {
 		got = append(got, names...)
 		return nil
 	})
@@ -160,12 +160,12 @@ func TestAShelfListsWhatItHas(t *testing.T) {
 		t.Errorf("listed %q, %v", got, err)
 	}
 	stop := errors.New("stop")
-	if err := shelf.Walk(t.Context(), func(context.Context, []string) error { return stop }); !errors.Is(err, stop) {
+	if err := folder.Walk(t.Context(), func(context.Context, []string) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("walking on: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := shelf.Walk(ended, func(context.Context, []string) error { return nil }); !errors.Is(err, context.Canceled) {
+	if err := folder.Walk(ended, func(context.Context, []string) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("walking on after the end: %v", err)
 	}
 }

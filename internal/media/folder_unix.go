@@ -1,14 +1,14 @@
 //go:build !windows
 
-package outgoing
+package media
 
 import (
 	"errors"
 	"os"
 )
 
-// syncFolder makes the name of a new file survive a power cut.
-func syncFolder(dir string) (err error) {
+// SyncFolder makes the name of a new file survive a power cut.
+func SyncFolder(dir string) (err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package outgoing
+package incoming
 
 import (
 	"context"
@@ -7,47 +7,48 @@ import (
 	"os"
 	"path/filepath"
 
+	"wasup/internal/media"
 	"wasup/internal/session"
 )
 
 // partsFolder is where files are until they are whole. It is no name of a folder of files.
 const partsFolder = "parts"
 
-// Shelf is a folder of files under names that somebody else gives out and remembers: 32 lower-case hexadecimal digits,
+// Folder is a folder of files under names that somebody else gives out and remembers: 32 lower-case hexadecimal digits,
 // the first four of which are two folders. One process at a time may use it. Its methods are safe for concurrent use, each
 // name in one hand at a time. Errors: CodeStoreFull, CodeStoreUnavailable.
-type Shelf struct{ dir string }
+type Folder struct{ dir string }
 
-// NewShelf opens the folder, which is made where it is missing, and removes what an earlier process was writing when it
+// NewFolder opens the folder, which is made where it is missing, and removes what an earlier process was writing when it
 // ended.
-func NewShelf(dir string) (*Shelf, error) {
-	const op = "open shelf"
-	s := &Shelf{dir: dir}
+func NewFolder(dir string) (*Folder, error) {
+	const op = "open folder"
+	s := &Folder{dir: dir}
 	if err := os.RemoveAll(filepath.Join(dir, partsFolder)); err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, partsFolder), 0o700); err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	return s, nil
 }
 
 // Begin makes an empty file to be written and then kept or dropped.
-func (s *Shelf) Begin(name string) (*os.File, error) {
+func (s *Folder) Begin(name string) (*os.File, error) {
 	const op = "begin file"
-	if !isName(name) {
+	if !media.IsName(name) {
 		return nil, &session.Error{Code: session.CodeInternal, Op: op, Err: errors.New("not the name of a file")}
 	}
 	f, err := os.OpenFile(s.part(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	return f, nil
 }
 
 // Keep closes a file that was begun and gives it its place: it is there whole, or not at all, whatever happens to the
 // process or the machine. It says how many bytes it has. After an error nothing is left.
-func (s *Shelf) Keep(f *os.File, name string) (size int64, err error) {
+func (s *Folder) Keep(f *os.File, name string) (size int64, err error) {
 	info, err := f.Stat()
 	if err == nil {
 		size, err = info.Size(), f.Sync()
@@ -60,13 +61,13 @@ func (s *Shelf) Keep(f *os.File, name string) (size int64, err error) {
 	}
 	if err != nil {
 		s.Drop(f, name)
-		return 0, diskError("keep file", err)
+		return 0, media.DiskError("keep file", err)
 	}
 	return size, nil
 }
 
 // place moves a file to where it stays. Each name on the way is flushed after the thing that it names.
-func (s *Shelf) place(name string) error {
+func (s *Folder) place(name string) error {
 	outer, inner := filepath.Join(s.dir, name[:2]), filepath.Join(s.dir, name[:2], name[2:4])
 	for _, folder := range []string{outer, inner} {
 		err := os.Mkdir(folder, 0o700)
@@ -74,7 +75,7 @@ func (s *Shelf) place(name string) error {
 			continue
 		}
 		if err == nil {
-			err = syncFolder(filepath.Dir(folder))
+			err = media.SyncFolder(filepath.Dir(folder))
 		}
 		if err != nil {
 			return err
@@ -83,7 +84,7 @@ func (s *Shelf) place(name string) error {
 	if err := os.Rename(s.part(name), s.path(name)); err != nil {
 		return err
 	}
-	if err := syncFolder(inner); err != nil {
+	if err := media.SyncFolder(inner); err != nil {
 		_ = os.Remove(s.path(name)) // what is left is swept
 		return err
 	}
@@ -91,15 +92,15 @@ func (s *Shelf) place(name string) error {
 }
 
 // Drop closes and removes a file that was begun.
-func (s *Shelf) Drop(f *os.File, name string) {
+func (s *Folder) Drop(f *os.File, name string) {
 	_ = f.Close() // it may be closed already
 	_ = os.Remove(s.part(name))
 }
 
 // Open gives a file to be read. The caller closes it. CodeMediaGone where there is none.
-func (s *Shelf) Open(name string) (*os.File, error) {
+func (s *Folder) Open(name string) (*os.File, error) {
 	const op = "open kept file"
-	if !isName(name) {
+	if !media.IsName(name) {
 		return nil, absent(op, nil)
 	}
 	f, err := os.Open(s.path(name))
@@ -107,7 +108,7 @@ func (s *Shelf) Open(name string) (*os.File, error) {
 		return nil, absent(op, err)
 	}
 	if err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	return f, nil
 }
@@ -117,8 +118,8 @@ func absent(op string, err error) error {
 }
 
 // Has reports whether a file with so many bytes is there. A disk that does not say is an error.
-func (s *Shelf) Has(name string, size int64) (bool, error) {
-	if !isName(name) {
+func (s *Folder) Has(name string, size int64) (bool, error) {
+	if !media.IsName(name) {
 		return false, nil
 	}
 	info, err := os.Stat(s.path(name))
@@ -126,29 +127,29 @@ func (s *Shelf) Has(name string, size int64) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, diskError("look up kept file", err)
+		return false, media.DiskError("look up kept file", err)
 	}
 	return info.Mode().IsRegular() && info.Size() == size, nil
 }
 
 // Remove deletes a file. One that is not there is no error, and neither is one that is being read: its reader comes to its
 // end where the system lets names go before files, and else Remove has to be tried again.
-func (s *Shelf) Remove(name string) error {
-	if !isName(name) {
+func (s *Folder) Remove(name string) error {
+	if !media.IsName(name) {
 		return nil
 	}
 	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return diskError("remove kept file", err)
+		return media.DiskError("remove kept file", err)
 	}
 	return nil
 }
 
 // Walk gives the names of all files, folder by folder.
-func (s *Shelf) Walk(ctx context.Context, each func(ctx context.Context, names []string) error) error {
+func (s *Folder) Walk(ctx context.Context, each func(ctx context.Context, names []string) error) error {
 	const op = "list kept files"
 	inner, err := filepath.Glob(filepath.Join(s.dir, "[0-9a-f][0-9a-f]", "[0-9a-f][0-9a-f]"))
 	if err != nil {
-		return diskError(op, err)
+		return media.DiskError(op, err)
 	}
 	for _, folder := range inner {
 		if err := ctx.Err(); err != nil {
@@ -156,11 +157,11 @@ func (s *Shelf) Walk(ctx context.Context, each func(ctx context.Context, names [
 		}
 		entries, err := os.ReadDir(folder)
 		if err != nil {
-			return diskError(op, err)
+			return media.DiskError(op, err)
 		}
 		var names []string
 		for _, entry := range entries {
-			if isName(entry.Name()) {
+			if media.IsName(entry.Name()) {
 				names = append(names, entry.Name())
 			}
 		}
@@ -174,6 +175,6 @@ func (s *Shelf) Walk(ctx context.Context, each func(ctx context.Context, names [
 	return nil
 }
 
-func (s *Shelf) part(name string) string { return filepath.Join(s.dir, partsFolder, name) }
+func (s *Folder) part(name string) string { return filepath.Join(s.dir, partsFolder, name) }
 
-func (s *Shelf) path(name string) string { return filepath.Join(s.dir, name[:2], name[2:4], name) }
+func (s *Folder) path(name string) string { return filepath.Join(s.dir, name[:2], name[2:4], name) }

@@ -25,8 +25,8 @@ type Sessions interface {
 	Ready(id session.ID) bool
 }
 
-// Shelf is the files on the disk, by the names of their entries. Errors: CodeStoreFull, CodeStoreUnavailable.
-type Shelf interface {
+// Store is the files on the disk, by the names of their entries. Errors: CodeStoreFull, CodeStoreUnavailable.
+type Store interface {
 	// Begin makes an empty file, Keep gives it its place, whole and for good, and Drop throws it away.
 	Begin(name string) (*os.File, error)
 	Keep(f *os.File, name string) (size int64, err error)
@@ -54,7 +54,7 @@ type unobserved struct{}
 func (unobserved) MediaKept(time.Duration)   {}
 func (unobserved) MediaNotKept(session.Code) {}
 
-// Options tune a Keeper. The zero value of a field means its default.
+// Options tune a Downloader. The zero value of a field means its default.
 type Options struct {
 	Age      time.Duration  // since the message came; 0: nothing is kept, and what was kept before is deleted
 	MaxTotal int64          // bytes of all files; 0 is no limit
@@ -99,14 +99,14 @@ func (o Options) withDefaults() Options {
 // slowShare is how many times Workers may wait for sessions that are slow or fail.
 const slowShare = 4
 
-// Keeper fetches files as their messages come and keeps them as long as it may. A session has one file on its way at a
+// Downloader fetches files as their messages come and keeps them as long as it may. A session has one file on its way at a
 // time; one whose files do not come takes no place from the others. What was not fetched is fetched by the next process.
 // All methods are safe for concurrent use, and none but Start, Stop and Open waits.
-type Keeper struct {
+type Downloader struct {
 	ledger  Ledger
 	catalog Catalog
 	from    Sessions // from Start on
-	shelf   Shelf
+	store   Store
 	options Options
 	log     *slog.Logger
 
@@ -120,64 +120,64 @@ type Keeper struct {
 	room  room
 }
 
-// New makes a keeper that does nothing before Start.
-func New(ledger Ledger, catalog Catalog, shelf Shelf, options Options) *Keeper {
+// New makes a downloader that does nothing before Start.
+func New(ledger Ledger, catalog Catalog, store Store, options Options) *Downloader {
 	options = options.withDefaults()
 	life, end := context.WithCancel(context.Background())
-	k := &Keeper{
-		ledger: ledger, catalog: catalog, shelf: shelf, options: options, log: options.Logger,
+	d := &Downloader{
+		ledger: ledger, catalog: catalog, store: store, options: options, log: options.Logger,
 		life: life, end: end, tidy: make(chan struct{}, 1),
 	}
-	k.lanes.init(k)
-	return k
+	d.lanes.init(d)
+	return d
 }
 
 // Start begins, with what an earlier process left: half files and files that nobody knows are removed, those that are
 // missing are fetched. It may be told of sessions and of arrivals before.
-func (k *Keeper) Start(from Sessions) {
-	k.once.Do(func() {
-		k.from = from
-		k.work.Go(k.run)
+func (d *Downloader) Start(from Sessions) {
+	d.once.Do(func() {
+		d.from = from
+		d.work.Go(d.run)
 	})
 }
 
 // Stop ends what is on its way and waits for it. What was not fetched waits for the next process. It is idempotent and
 // legal before Start.
-func (k *Keeper) Stop(context.Context) error {
-	k.once.Do(func() {})
-	k.lanes.close()
-	k.end()
-	k.work.Wait()
+func (d *Downloader) Stop(context.Context) error {
+	d.once.Do(func() {})
+	d.lanes.close()
+	d.end()
+	d.work.Wait()
 	return nil
 }
 
 // Arrived is told that a session's log has a new event with a file.
-func (k *Keeper) Arrived(id session.ID) {
-	if k.options.Age > 0 {
-		k.lanes.wake(id, false)
+func (d *Downloader) Arrived(id session.ID) {
+	if d.options.Age > 0 {
+		d.lanes.wake(id, false)
 	}
 }
 
 // SessionChanged is told every change of a session's state.
-func (k *Keeper) SessionChanged(id session.ID, state session.State, _ session.Cause) {
-	if state == session.Ready && k.options.Age > 0 {
-		k.lanes.wake(id, true)
+func (d *Downloader) SessionChanged(id session.ID, state session.State, _ session.Cause) {
+	if state == session.Ready && d.options.Age > 0 {
+		d.lanes.wake(id, true)
 	}
 }
 
 // SessionRemoved is told that a session is being deleted.
-func (k *Keeper) SessionRemoved(id session.ID) {
-	k.lanes.remove(id)
+func (d *Downloader) SessionRemoved(id session.ID) {
+	d.lanes.remove(id)
 	select {
-	case k.tidy <- struct{}{}:
+	case d.tidy <- struct{}{}:
 	default:
 	}
 }
 
 // Open gives a session's kept file to be read, by the id of its media, and what became of it: "" where it never was to be
 // kept. The file is nil unless it is Kept. The caller closes it.
-func (k *Keeper) Open(ctx context.Context, id session.ID, media string) (*os.File, State, error) {
-	entry, err := k.ledger.Find(ctx, id, media)
+func (d *Downloader) Open(ctx context.Context, id session.ID, media string) (*os.File, State, error) {
+	entry, err := d.ledger.Find(ctx, id, media)
 	switch {
 	case session.CodeOf(err) == session.CodeNotFound:
 		return nil, "", nil
@@ -186,15 +186,15 @@ func (k *Keeper) Open(ctx context.Context, id session.ID, media string) (*os.Fil
 	case entry.State != Kept:
 		return nil, entry.State, nil
 	}
-	f, err := k.shelf.Open(entry.File)
+	f, err := d.store.Open(entry.File)
 	if session.CodeOf(err) != session.CodeMediaGone {
 		return f, Kept, err
 	}
 	// Somebody removed it, or the database was moved without its files.
-	if err := k.ledger.Again(ctx, entry.File); err != nil {
+	if err := d.ledger.Again(ctx, entry.File); err != nil {
 		return nil, "", err
 	}
-	k.Arrived(id)
+	d.Arrived(id)
 	return nil, Waiting, nil
 }
 
@@ -205,72 +205,72 @@ type Stats struct {
 }
 
 // Stats says how much is kept. Waiting is as of the last look, a minute ago at most.
-func (k *Keeper) Stats() Stats {
-	return Stats{Usage: k.room.usage(), Paused: k.lanes.isPaused()}
+func (d *Downloader) Stats() Stats {
+	return Stats{Usage: d.room.usage(), Paused: d.lanes.isPaused()}
 }
 
-// run is the keeper's own goroutine.
-func (k *Keeper) run() {
-	if !k.insist("compare with the disk", k.takeStock) {
+// run is the downloader's own goroutine.
+func (d *Downloader) run() {
+	if !d.insist("compare with the disk", d.takeStock) {
 		return
 	}
-	k.clear(k.life)
-	if k.options.Age > 0 {
+	d.clear(d.life)
+	if d.options.Age > 0 {
 		var ids []session.ID
-		if !k.insist("list sessions", func() (err error) {
-			ids, err = k.ledger.Sessions(k.life)
+		if !d.insist("list sessions", func() (err error) {
+			ids, err = d.ledger.Sessions(d.life)
 			return err
 		}) {
 			return
 		}
-		k.lanes.open(ids)
+		d.lanes.open(ids)
 	}
-	timer := time.NewTimer(k.options.Every)
+	timer := time.NewTimer(d.options.Every)
 	defer timer.Stop()
 	for {
 		select {
-		case <-k.life.Done():
+		case <-d.life.Done():
 			return
-		case <-k.tidy:
+		case <-d.tidy:
 		case <-timer.C:
-			timer.Reset(k.options.Every)
+			timer.Reset(d.options.Every)
 		}
-		k.clear(k.life)
+		d.clear(d.life)
 	}
 }
 
 // insist does something until it succeeds; false: Stop came first.
-func (k *Keeper) insist(op string, do func() error) bool {
+func (d *Downloader) insist(op string, do func() error) bool {
 	for {
 		err := do()
 		if err == nil {
 			return true
 		}
-		if k.life.Err() != nil {
+		if d.life.Err() != nil {
 			return false
 		}
-		k.log.Warn("files are not kept yet; trying again", "op", op, "err", err, "in", k.options.Pause)
-		if !k.rest(k.options.Pause) {
+		d.log.Warn("files are not kept yet; trying again", "op", op, "err", err, "in", d.options.Pause)
+		if !d.rest(d.options.Pause) {
 			return false
 		}
 	}
 }
 
-func (k *Keeper) rest(pause time.Duration) bool {
+func (d *Downloader) rest(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-k.life.Done():
+	case <-d.life.Done():
 		return false
 	}
 }
 
 // unfit says why a file is not kept at all; "" where it is.
-func (k *Keeper) unfit(entry *Entry) State {
-	switch limit := k.largest(); {
-	case len(k.options.Kinds) > 0 && !slices.Contains(k.options.Kinds, entry.Kind):
+func (d *Downloader) unfit(entry *Entry) State {
+	switch limit := d.largest(); {
+	case len(d.options.Kinds) > 0 && !slices.Contains(d.options.Kinds, entry.Kind):
 		return Unwanted
 	case limit > 0 && entry.Size > limit:
 		return TooLarge
@@ -280,9 +280,9 @@ func (k *Keeper) unfit(entry *Entry) State {
 }
 
 // largest is how many bytes a file may have; 0 is no limit.
-func (k *Keeper) largest() int64 {
-	if k.options.MaxFile > 0 && k.options.MaxTotal > 0 {
-		return min(k.options.MaxFile, k.options.MaxTotal)
+func (d *Downloader) largest() int64 {
+	if d.options.MaxFile > 0 && d.options.MaxTotal > 0 {
+		return min(d.options.MaxFile, d.options.MaxTotal)
 	}
-	return max(k.options.MaxFile, k.options.MaxTotal)
+	return max(d.options.MaxFile, d.options.MaxTotal)
 }
