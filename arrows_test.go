@@ -43,7 +43,7 @@ func rooms() map[string]room {
 		},
 		"supervisor": {
 			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
-			imports: []string{"actors", "internal/session"},
+			imports: []string{"actors", "internal/session", "internal/pause"},
 			tests:   []string{"internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
@@ -79,12 +79,12 @@ func rooms() map[string]room {
 		},
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",
-			imports: []string{"internal/session"},
+			imports: []string{"internal/session", "internal/pause"},
 			tests:   []string{"internal/store"},
 		},
 		"internal/events": {
 			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
-			imports: []string{"internal/session"},
+			imports: []string{"internal/session", "internal/pause"},
 			tests:   []string{"internal/store"},
 		},
 		"internal/webhooks": {
@@ -103,7 +103,7 @@ func rooms() map[string]room {
 		},
 		"internal/media/incoming": {
 			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
-			imports: []string{"internal/session", "internal/media"},
+			imports: []string{"internal/session", "internal/media", "internal/pause"},
 			tests:   []string{"internal/events", "internal/store"},
 		},
 		"internal/contacts": {
@@ -122,6 +122,7 @@ func rooms() map[string]room {
 			imports: []string{"internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
+		"internal/pause":       {owns: "a sleep that can be ended"},
 		"internal/groupcommit": {owns: "a queue whose entries are done together by one goroutine"},
 		"internal/signalfix":   {owns: "undoes what libsignal does to a Signal session that did not decrypt a message"},
 		"internal/egress":      {owns: "which addresses may be reached for strangers"},

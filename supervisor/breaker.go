@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -241,16 +242,7 @@ func (b *breaker) probeLater(first session.ID, rested bool) {
 	}
 }
 
-func (b *breaker) rest() bool {
-	timer := time.NewTimer(b.coolDown)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-b.life.Done():
-		return false
-	}
-}
+func (b *breaker) rest() bool { return pause.Sleep(b.life.Done(), b.coolDown) }
 
 // drainTrials waits for the outcome of every run that was let through. Each has one within the session's deadline.
 func (b *breaker) drainTrials() bool {

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -190,12 +191,7 @@ func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
 		if o.base.Err() != nil {
 			return nil, false
 		}
-		timer := time.NewTimer(storePause(failures))
-		select {
-		case <-timer.C:
-		case <-o.base.Done():
-			timer.Stop()
-		}
+		pause.Sleep(o.base.Done(), storePause(failures))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -92,7 +93,7 @@ func (l *lane) work() {
 		case err != nil:
 			broken++
 			l.box.options.Logger.Warn("messages to send could not be read", "session", l.id, "code", session.CodeOf(err), "err", err)
-			l.box.sleep(storePause(broken))
+			pause.Sleep(l.box.closed, storePause(broken))
 		case len(page) == 0:
 			if l.rest(due) {
 				return
@@ -190,15 +191,15 @@ func (l *lane) arm(at time.Time) {
 func (l *lane) drain(page []Entry) (until time.Time) {
 	var owed []outcome // what is not stored yet: it is, with the beginning of the next message
 	for len(page) > 0 && l.maySend() {
-		if pause := l.pauseBefore(&page[0]); pause > 0 {
+		if wait := l.pauseBefore(&page[0]); wait > 0 {
 			if !l.box.store(owed) {
 				return time.Time{}
 			}
 			owed = nil
-			if pause > shortWait {
-				return time.Now().Add(pause)
+			if wait > shortWait {
+				return time.Now().Add(wait)
 			}
-			l.box.sleep(pause)
+			pause.Sleep(l.box.closed, wait)
 			continue
 		}
 		batch := page[:min(len(page), l.box.window())]
@@ -251,19 +252,9 @@ func (l *lane) mark(batch []Entry, owed []outcome) {
 	l.marked = marked
 }
 
-// sleep pauses until the time is over or the outbox closes.
-func (o *Outbox) sleep(pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-o.closed:
-	}
-}
-
 // storePause is the wait after so many failures of the ledger in a row.
 func storePause(failures int) time.Duration {
-	return min(50*time.Millisecond<<min(failures, 8), 5*time.Second)
+	return session.Backoff{First: 100 * time.Millisecond, Longest: 5 * time.Second}.Step(failures)
 }
 
 // ownPause is the longest pause before a retry where this process was at fault and not the message.
@@ -283,6 +274,6 @@ func (l *lane) delay(messageID string, longest time.Duration) {
 		l.notBefore = time.Time{}
 		return
 	}
-	step := max(1, min(l.box.options.RetryMin<<min(l.fails-2, 20), longest))
+	step := max(1, session.Backoff{First: l.box.options.RetryMin, Longest: longest}.Step(l.fails-1))
 	l.notBefore = time.Now().Add(step/2 + rand.N(step/2+1))
 }

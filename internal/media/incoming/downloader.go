@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -250,20 +251,9 @@ func (d *Downloader) insist(op string, do func() error) bool {
 			return false
 		}
 		d.log.Warn("files are not kept yet; trying again", "op", op, "err", err, "in", d.options.Pause)
-		if !d.rest(d.options.Pause) {
+		if !pause.Sleep(d.life.Done(), d.options.Pause) {
 			return false
 		}
-	}
-}
-
-func (d *Downloader) rest(pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-d.life.Done():
-		return false
 	}
 }
 

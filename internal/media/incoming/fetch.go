@@ -188,17 +188,17 @@ func (d *Downloader) failed(entry *Entry, err error) verdict {
 		d.log.Info("an incoming file could not be kept", "session", entry.Session, "attempts", attempts, "err", err)
 		return d.settle(entry, Failed, code)
 	}
-	next := d.options.Now().Add(jittered(d.doubled(attempts-1, d.options.RetryMax)))
+	next := d.options.Now().Add(d.retryAfter(attempts, d.options.RetryMax))
 	if err := d.ledger.Retry(d.life, entry.File, code, attempts, next); err != nil {
 		return d.refused(err)
 	}
 	d.log.Debug("an incoming file is tried again", "session", entry.Session, "attempts", attempts, "err", err)
-	return verdict{struck: true, rest: jittered(d.doubled(d.lanes.strikes(entry.Session), longestLane))}
+	return verdict{struck: true, rest: d.retryAfter(d.lanes.strikes(entry.Session)+1, longestLane)}
 }
 
-// doubled is RetryMin after so many doublings, and no more than a limit.
-func (d *Downloader) doubled(times int, limit time.Duration) time.Duration {
-	return min(d.options.RetryMin<<min(times, 20), limit)
+// retryAfter is the pause after so many failures in a row, and no more than a limit.
+func (d *Downloader) retryAfter(failures int, limit time.Duration) time.Duration {
+	return jittered(session.Backoff{First: d.options.RetryMin, Longest: limit}.Step(failures))
 }
 
 // jittered adds up to a quarter, so that many files do not knock in step.

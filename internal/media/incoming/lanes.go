@@ -226,7 +226,8 @@ func (l *lanes) pause(err error) {
 	if l.paused || l.closed {
 		return
 	}
-	rest := l.downloader.options.Pause << min(l.steps, 5)
+	first := l.downloader.options.Pause
+	rest := session.Backoff{First: first, Longest: first << 5}.Step(l.steps + 1)
 	if l.steps == 0 {
 		l.downloader.log.Warn("incoming files are not kept for now; it is tried again until it works", "err", err, "in", rest)
 	}
