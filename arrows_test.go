@@ -44,7 +44,7 @@ func rooms() map[string]room {
 		"supervisor": {
 			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
 			imports: []string{"actors", "internal/session", "internal/pause"},
-			tests:   []string{"internal/sandbox", "internal/store", "internal/whatsapp"},
+			tests:   []string{"internal/testtools", "internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
 			owns:    "Fiber: routes, JSON, statuses, QR pictures, the OpenAPI document, event streams, the dashboard",
@@ -80,17 +80,17 @@ func rooms() map[string]room {
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",
 			imports: []string{"internal/session", "internal/pause"},
-			tests:   []string{"internal/store"},
+			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/events": {
 			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
 			imports: []string{"internal/session", "internal/pause"},
-			tests:   []string{"internal/store"},
+			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/webhooks": {
 			owns:    "the registry of webhooks, and the delivery of events to them: in order, at least once",
 			imports: []string{"internal/session", "internal/egress"},
-			tests:   []string{"internal/events", "internal/store"},
+			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/media": {
 			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
@@ -104,7 +104,7 @@ func rooms() map[string]room {
 		"internal/media/incoming": {
 			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
 			imports: []string{"internal/session", "internal/media", "internal/pause"},
-			tests:   []string{"internal/events", "internal/store"},
+			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/contacts": {
 			owns:    "which phone numbers have an account: remembers answers and paces questions",

@@ -52,7 +52,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.sessions = supervisor.New(a.supervision(dialer, db))
 	a.onStop("sessions", a.sessions.Stop)
-	a.onStop("outbox", a.outbox.Close)
+	a.onStop("outbox", a.outbox.Stop)
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
 		return err
 	}

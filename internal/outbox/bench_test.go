@@ -60,7 +60,7 @@ func benchEnqueue(b *testing.B, dsn string, sending bool) {
 	if err := box.Start(b.Context(), instant{sending}); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = box.Close(context.Background()) }()
+	defer func() { _ = box.Stop(context.Background()) }()
 
 	took := make([]time.Duration, b.N)
 	var callers sync.WaitGroup

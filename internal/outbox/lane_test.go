@@ -99,7 +99,7 @@ func TestWhatAnEarlierProcessLeftIsSentUnderTheStoredIDs(t *testing.T) {
 		r.is(t, first, session.MessageSending)
 		died, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantCode(t, r.Close(died), session.CodeTimeout)
+		wantCode(t, r.Stop(died), session.CodeTimeout)
 		r.open(t, Options{})
 		synctest.Wait()
 		if s := r.Stats(); s.Open != 2 {
@@ -392,7 +392,7 @@ func TestTheDaysCapHoldsAcrossProcesses(t *testing.T) {
 		}
 		send(1)
 		send(2)
-		if err := r.Close(t.Context()); err != nil {
+		if err := r.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		r.open(t, options)
@@ -586,7 +586,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 	})
 }
 
-func TestCloseWaitsForWhatRuns(t *testing.T) {
+func TestStopWaitsForWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		sent, closed := make(chan error), make(chan error)
@@ -596,7 +596,7 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 		}()
 		synctest.Wait()
 		behind := r.enqueue(t, "behind")
-		go func() { closed <- r.Close(t.Context()) }()
+		go func() { closed <- r.Stop(t.Context()) }()
 		synctest.Wait()
 		_, err := r.SendText(t.Context(), request("late"))
 		wantCode(t, err, session.CodeShuttingDown)
@@ -604,11 +604,11 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 		wantCode(t, err, session.CodeShuttingDown)
 		select {
 		case err := <-closed:
-			t.Fatalf("Close did not wait: %v", err)
+			t.Fatalf("Stop did not wait: %v", err)
 		default:
 		}
 		r.line.acknowledge()
-		if err := errors.Join(<-sent, <-closed, r.Close(t.Context())); err != nil {
+		if err := errors.Join(<-sent, <-closed, r.Stop(t.Context())); err != nil {
 			t.Error(err)
 		}
 		r.line.wantSent(t, 1)
@@ -616,7 +616,7 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 	})
 }
 
-func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
+func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		sent := make(chan error, 1)
@@ -627,11 +627,11 @@ func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		wantCode(t, r.Close(ctx), session.CodeTimeout)
+		wantCode(t, r.Stop(ctx), session.CodeTimeout)
 		wantCode(t, <-sent, session.CodeAckOverdue)
 		r.is(t, idOf(request("k")), session.MessageSending)
 		idle := newRig(t, Options{})
-		if err := idle.Close(ctx); err != nil { // no time left, and nothing to wait for
+		if err := idle.Stop(ctx); err != nil { // no time left, and nothing to wait for
 			t.Error(err)
 		}
 	})
@@ -662,7 +662,7 @@ func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		wantCode(t, box.Close(ctx), session.CodeTimeout)
+		wantCode(t, box.Stop(ctx), session.CodeTimeout)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}

@@ -344,7 +344,7 @@ func (r *rig) open(t *testing.T, options Options) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = box.Close(ctx)
+		_ = box.Stop(ctx)
 	})
 	r.Outbox = box
 }

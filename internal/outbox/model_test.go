@@ -162,7 +162,7 @@ func (p *player) end(kill bool) {
 	p.process.dead.Store(kill)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = p.box.Close(ctx)
+	_ = p.box.Stop(ctx)
 	synctest.Wait()
 }
 

@@ -94,9 +94,9 @@ type Outbox struct {
 	sender  Sender // from Start on
 	options Options
 
-	base   context.Context // of attempts and writes: ends when Close stops waiting
+	base   context.Context // of attempts and writes: ends when Stop stops waiting
 	cancel context.CancelFunc
-	closed chan struct{} // closed by the first Close
+	closed chan struct{} // closed by the first Stop
 	owned  sync.WaitGroup
 
 	pacer    *pacer
@@ -124,7 +124,7 @@ func New(ledger Ledger, options Options) *Outbox {
 }
 
 // Start takes up what was left unfinished and sends through sender from now on. It is called once, before anything is
-// enqueued and before any session runs.
+// enqueued and before any session runs. After Stop it is CodeShuttingDown.
 func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 	o.sender = sender
 	backlog, err := o.ledger.Backlog(ctx)
@@ -137,11 +137,23 @@ func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 		l.open, l.oldest = l.open+b.Open, b.Oldest
 		o.mu.Unlock()
 	}
-	o.owned.Go(o.retainer.run)
+	if !o.spawn(o.retainer.run) {
+		return &session.Error{Code: session.CodeShuttingDown, Op: "start outbox"}
+	}
 	for _, b := range backlog {
 		o.wake(b.Session)
 	}
 	return nil
+}
+
+// spawn runs something that Stop waits for; false once Stop was called.
+func (o *Outbox) spawn(do func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closing {
+		o.owned.Go(do)
+	}
+	return !o.closing
 }
 
 // Enqueue accepts a message: when it returns, the message is on disk, and it will be sent once its session is READY,
@@ -325,10 +337,10 @@ func (o *Outbox) Stats() Stats {
 	return s
 }
 
-// Close refuses new messages, begins no attempt, waits for those that run, and cuts them off when ctx ends. What was cut
-// off stays in the ledger and is sent again, under the same id, by the next process. Close is idempotent.
+// Stop refuses new messages, begins no attempt, waits for those that run, and cuts them off when ctx ends. What was cut
+// off stays in the ledger and is sent again, under the same id, by the next process. Stop is idempotent and legal before Start.
 // CodeTimeout: attempts were still running when ctx ended.
-func (o *Outbox) Close(ctx context.Context) error {
+func (o *Outbox) Stop(ctx context.Context) error {
 	o.mu.Lock()
 	if !o.closing {
 		o.closing = true
@@ -366,7 +378,7 @@ func (o *Outbox) Close(ctx context.Context) error {
 		return nil
 	}
 	return &session.Error{
-		Code: session.CodeTimeout, Op: "close outbox",
+		Code: session.CodeTimeout, Op: "stop outbox",
 		Message: fmt.Sprintf("%d messages were still being sent and were cut off", cutOff), Err: ctx.Err(),
 	}
 }

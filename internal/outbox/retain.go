@@ -26,7 +26,7 @@ type retainer struct {
 
 func newRetainer(o *Outbox) *retainer { return &retainer{box: o, sooner: make(chan struct{}, 1)} }
 
-// run is the retainer's goroutine, until Close.
+// run is the retainer's goroutine, until Stop.
 func (r *retainer) run() {
 	o := r.box
 	prune := time.NewTicker(o.options.PruneEvery)

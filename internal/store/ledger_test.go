@@ -47,7 +47,7 @@ func sendOver(t *testing.T, path string, w *wire, request session.MessageRequest
 		t.Fatal(err)
 	}
 	result, err := box.SendText(t.Context(), request)
-	if closeErr := errors.Join(box.Close(t.Context()), st.Close()); closeErr != nil {
+	if closeErr := errors.Join(box.Stop(t.Context()), st.Close()); closeErr != nil {
 		t.Fatal(closeErr)
 	}
 	return result, err
@@ -106,7 +106,7 @@ func TestNoTextOutlivesItsAcknowledgement(t *testing.T) {
 	if err := st.DB().QueryRow(t.Context(), "SELECT count(*) FROM wasup_outbox WHERE body IS NOT NULL").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d texts are left, %v", left, err)
 	}
-	if err := errors.Join(box.Close(t.Context()), st.Close()); err != nil {
+	if err := errors.Join(box.Stop(t.Context()), st.Close()); err != nil {
 		t.Error(err)
 	}
 	content, err := os.ReadFile(path)
@@ -133,7 +133,7 @@ func TestAFullDatabaseSendsNothing(t *testing.T) {
 	if session.CodeOf(err) != session.CodeStoreFull || len(w.sent) != 0 {
 		t.Errorf("sent %d messages, %v", len(w.sent), err)
 	}
-	if err := box.Close(t.Context()); err != nil {
+	if err := box.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

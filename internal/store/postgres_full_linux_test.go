@@ -47,7 +47,7 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := box.Close(context.Background()); err != nil {
+		if err := box.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
