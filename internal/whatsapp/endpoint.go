@@ -149,7 +149,7 @@ func (a *attempt) abort(cause error) {
 		a.cancel()
 		return
 	}
-	_ = a.link.finish()
+	_ = a.link.closeConn()
 }
 
 // finish ends the attempt and adds to whatsmeow's outcome what whatsmeow cannot know: that we broke the attempt off,
@@ -161,7 +161,7 @@ func (a *attempt) finish(outcome error) error {
 	switch {
 	case a.aborted != nil:
 		return errors.Join(a.aborted, outcome)
-	case outcome != nil && a.link != nil && a.link.unansweredEnd():
+	case outcome != nil && a.link != nil && a.link.handshakeUnanswered():
 		return errors.Join(errHandshakeClosed, outcome)
 	default:
 		return outcome

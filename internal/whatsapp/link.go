@@ -24,45 +24,45 @@ var unanswered = []byte{0x82, 0x04, 0x00, 0x00, 0x01, 0xff}
 // that is on the wire; it changes when whatsmeow learns of the end:
 //   - the server's end comes lingerFor late, so that whatsmeow has handled every stanza before it;
 //   - an end before the server's first byte breaks whatsmeow's wait for the handshake;
-//   - what follows the handshake waits until we are ready for it (admit);
+//   - what follows the handshake waits until we are ready for it (admitFrames);
 //   - our own end waits until whatsmeow's reader has handed everything on (a reader interrupted in between is stuck for
 //     ever), and does not wait for the server's goodbye.
 type link struct {
 	conn  io.ReadWriteCloser
-	onEnd func() // called once, on the reader's goroutine, when whatsmeow is about to learn of the end
-	over  chan struct{}
-	ready chan struct{} // closed by admit
-	idle  chan struct{} // told, while holding, that the reader has come back for more
+	onEnd func()        // called once, on the reader's goroutine, when whatsmeow is about to learn of the end
+	over  chan struct{} // closed by closeConn
+	ready chan struct{} // closed by admitFrames
+	idle  chan struct{} // told, while the link is held, that the reader has come back for more
 
 	// The WebSocket library has one reader and one writer at a time.
 	in, out frameScanner
 	rest    []byte // the server's close frame, withheld
 
-	mu       sync.Mutex
-	finished bool // over is closed
-	heard    bool // something of the server was handed on
-	broken   bool // the handshake was never answered
-	parked   bool // the reader is in Read
-	holding  bool // we are closing: nothing is handed on any more
-	ended    bool // whatsmeow was told of the end, and takes its socket down by itself
-	muted    bool // nothing is written any more
-	shaken   bool // our part of the handshake is written
+	mu               sync.Mutex
+	phase            linkPhase
+	unanswered       bool // the handshake was never answered
+	reading          bool // the reader is in Read
+	writesDropped    bool // nothing is written any more
+	handshakeWritten bool // our part of the handshake
 }
 
 func newLink(conn io.ReadWriteCloser, onEnd func()) *link {
-	return &link{conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1)}
+	return &link{
+		conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1), phase: linkSilent,
+	}
 }
 
 // Read hands on what the server sent.
 func (l *link) Read(p []byte) (int, error) {
-	if !l.park() {
-		return l.drop()
-	}
-	switch {
-	case l.isEnded():
+	switch l.enterRead() {
+	case linkHeld:
+		return l.awaitClose()
+	case linkEnded:
 		return l.readAfterEnd(p)
-	case len(l.rest) > 0: // came in one piece with what was delivered last
-		return l.end(p, nil)
+	default:
+	}
+	if len(l.rest) > 0 { // came in one piece with what was delivered last
+		return l.endRead(p, nil)
 	}
 	n, err := l.conn.Read(p)
 	whole := l.in.scan(p[:n])
@@ -75,37 +75,36 @@ func (l *link) Read(p []byte) (int, error) {
 	case n == 0 && err == nil:
 		return l.deliver(0)
 	default:
-		return l.end(p, err)
+		return l.endRead(p, err)
 	}
 }
 
 // Write passes our bytes on. Once our own close frame is out there is nothing to wait for.
 func (l *link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
-	if l.out.data >= handshakeFrames {
-		l.mu.Lock()
-		l.shaken = true
-		l.mu.Unlock()
-	}
+	l.mu.Lock()
+	l.handshakeWritten = l.handshakeWritten || l.out.data >= handshakeFrames
+	dropped := l.writesDropped
+	l.mu.Unlock()
 	n, err := len(p), error(nil)
-	if !l.isMuted() {
+	if !dropped {
 		n, err = l.conn.Write(p)
 	}
 	if goodbye {
-		_ = l.finish()
+		_ = l.closeConn()
 	}
 	return n, err
 }
 
-// admit lets in what the server sends after the handshake.
-func (l *link) admit() { close(l.ready) }
+// admitFrames lets in what the server sends after the handshake.
+func (l *link) admitFrames() { close(l.ready) }
 
-// gate waits for that.
-func (l *link) gate() {
+// awaitAdmission waits for that.
+func (l *link) awaitAdmission() {
 	l.mu.Lock()
-	shaken := l.shaken
+	waits := l.handshakeWritten
 	l.mu.Unlock()
-	if !shaken {
+	if !waits {
 		return
 	}
 	select {
@@ -114,81 +113,71 @@ func (l *link) gate() {
 	}
 }
 
-// mute lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The connection is
-// about to be closed.
-func (l *link) mute() {
+// dropWrites lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The
+// connection is about to be closed.
+func (l *link) dropWrites() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.muted = true
-}
-
-func (l *link) isMuted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.muted
+	l.writesDropped = true
 }
 
 // Close is called by the WebSocket library when it gives the connection up.
-func (l *link) Close() error { return l.finish() }
+func (l *link) Close() error { return l.closeConn() }
 
-func (l *link) park() bool {
+func (l *link) enterRead() linkPhase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.parked = true
-	if l.holding {
+	l.reading = true
+	if l.phase == linkHeld {
 		select {
 		case l.idle <- struct{}{}:
 		default:
 		}
+	}
+	return l.phase
+}
+
+// leaveRead lets the reader go back to whatsmeow, unless the link's phase forbids it.
+func (l *link) leaveRead(why linkInput) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next, may := l.phase.after(why)
+	if !may {
 		return false
 	}
+	l.phase, l.reading = next, false
+	l.unanswered = l.unanswered || why == linkUnanswered
 	return true
 }
 
-func (l *link) isEnded() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ended
-}
-
 func (l *link) deliver(n int) (int, error) {
-	l.gate()
-	l.mu.Lock()
-	if l.holding {
-		l.mu.Unlock()
-		return l.drop()
+	l.awaitAdmission()
+	why := linkHandedOn
+	if n == 0 {
+		why = linkReadNothing
 	}
-	l.parked = false
-	l.heard = l.heard || n > 0
-	l.mu.Unlock()
+	if !l.leaveRead(why) {
+		return l.awaitClose()
+	}
 	return n, nil
 }
 
-// drop is Read while we are closing: what still comes is not wanted, and the end comes after our goodbye.
-func (l *link) drop() (int, error) {
+// awaitClose is Read while the link is held: what still comes is not wanted, and the end comes after our goodbye.
+func (l *link) awaitClose() (int, error) {
 	<-l.over
 	return 0, io.EOF
 }
 
-func (l *link) end(p []byte, err error) (int, error) {
-	l.mu.Lock()
-	unheard := !l.heard && !l.holding && len(p) >= len(unanswered)
-	if unheard {
-		l.heard, l.broken, l.parked = true, true, false
+// endRead is Read at the end of the connection.
+func (l *link) endRead(p []byte, err error) (int, error) {
+	if len(p) >= len(unanswered) && l.leaveRead(linkUnanswered) {
 		l.rest = nil
-	}
-	l.mu.Unlock()
-	if unheard {
 		return copy(p, unanswered), nil
 	}
 	l.linger()
-	l.mu.Lock()
-	if l.holding {
-		l.mu.Unlock()
-		return l.drop()
+	if !l.leaveRead(linkEndReached) {
+		return l.awaitClose()
 	}
-	l.ended, l.parked = true, false
-	l.mu.Unlock()
 	if l.onEnd != nil {
 		l.onEnd()
 	}
@@ -216,19 +205,20 @@ func (l *link) readAfterEnd(p []byte) (int, error) {
 	return n, nil
 }
 
-// hold stops handing anything on and waits, for no longer than bound, until the reader has handed on what it has. It
+// holdReader stops handing anything on and waits, for no longer than bound, until the reader has handed on what it has. It
 // reports false if whatsmeow already knows of the end: then its socket takes itself down, and telling whatsmeow to
 // disconnect as well would race with that.
-func (l *link) hold(bound time.Duration) bool {
+func (l *link) holdReader(bound time.Duration) bool {
 	l.mu.Lock()
-	if l.ended || l.finished {
+	next, may := l.phase.after(linkHoldAsked)
+	if !may || l.isOver() {
 		l.mu.Unlock()
 		return false
 	}
-	l.holding = true
-	parked := l.parked
+	l.phase = next
+	atRest := l.reading
 	l.mu.Unlock()
-	if parked {
+	if atRest {
 		return true
 	}
 	timer := time.NewTimer(bound)
@@ -241,19 +231,27 @@ func (l *link) hold(bound time.Duration) bool {
 	return true
 }
 
-// unansweredEnd reports that the connection ended before the server had said anything.
-func (l *link) unansweredEnd() bool {
+// handshakeUnanswered reports that the connection ended before the server had said anything.
+func (l *link) handshakeUnanswered() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.broken
+	return l.unanswered
 }
 
-// finish closes the connection and lets every reader go. It is idempotent.
-func (l *link) finish() error {
+func (l *link) isOver() bool {
+	select {
+	case <-l.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// closeConn closes the connection and lets every reader go. It is idempotent.
+func (l *link) closeConn() error {
 	l.mu.Lock()
-	first := !l.finished
+	first := !l.isOver()
 	if first {
-		l.finished = true
 		close(l.over)
 	}
 	l.mu.Unlock()

@@ -2,15 +2,12 @@ package whatsapp
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.mau.fi/util/dbutil"
-	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -77,7 +74,7 @@ func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
 		ratchets: d.ratchets, write: sqlstore.NewSQLStore(d.container, jid), read: sqlstore.NewSQLStore(d.ratchets.reading, jid),
 		jid: jid.String(), own: device.LID.SignalAddress().String(), failed: failed,
 	}
-	r.cache.admit(r)
+	r.cache.addRun(r)
 	device.Sessions = sessions{r}
 	device.Identities = identities{r}
 	device.SenderKeys = senderKeys{r}
@@ -98,7 +95,7 @@ func (r *ratchet) close() {
 		l.timer.Stop()
 	}
 	r.mu.Unlock()
-	r.cache.drop(r)
+	r.cache.removeRun(r)
 }
 
 // staleError is the answer to storing a session that somebody else has stored since it was loaded. whatsmeow then leaves
@@ -227,7 +224,7 @@ func (o *operation) unlock() {
 	o.held = make(map[string]bool)
 	o.mu.Unlock()
 	for name := range held {
-		o.r.locks.release(name)
+		o.r.locks.unlock(name)
 	}
 }
 
@@ -277,29 +274,11 @@ func (r *ratchet) put(ctx context.Context, c *changes) error {
 	err := r.writer.put(ctx, r, c)
 	if err != nil {
 		// Nobody knows what is in the database after a connection that broke at the wrong moment.
-		r.cache.forget(r, c.touches)
+		r.cache.removeEntries(r, c.touches)
 		return err
 	}
 	c.remember(r)
 	return nil
-}
-
-// send is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
-func (c *Client) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (whatsmeow.SendResponse, error) {
-	if c.ratchet == nil {
-		return c.wa.SendMessage(ctx, to, message, extra)
-	}
-	within, o := c.ratchet.begin(ctx, false)
-	defer o.end()
-	resp, err := c.wa.SendMessage(within, to, message, extra)
-	if failure := o.failure(); failure != nil {
-		return resp, fmt.Errorf("storing the session: %w", failure)
-	}
-	if err != nil {
-		return resp, err
-	}
-	// Messages that are encrypted for nobody leave something: the copy for a later retry.
-	return resp, o.commit(ctx)
 }
 
 // end gives everything back. What is still staged is dropped.

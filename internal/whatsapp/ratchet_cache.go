@@ -82,7 +82,7 @@ func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
 	if element, ok := entries[key]; ok {
 		entry := element.Value.(*cached)
 		c.size += key.weigh(value) - key.weigh(entry.value)
-		c.release(entry)
+		c.forgetRecord(entry)
 		entry.value = value
 		c.recent.MoveToFront(element)
 	} else {
@@ -91,15 +91,15 @@ func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
 		entries[key] = c.recent.PushFront(entry)
 	}
 	if kind == cachedSession {
-		c.records.keep(value)
+		c.records.keepRecord(value)
 	}
 	for c.size > c.budget && c.recent.Len() > 1 {
 		c.removeLocked(c.recent.Back())
 	}
 }
 
-// forget drops the entries of a run that match.
-func (c *cache) forget(run *ratchet, match func(kind byte, name string) bool) {
+// removeEntries drops the entries of a run that match.
+func (c *cache) removeEntries(run *ratchet, match func(kind byte, name string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, element := range c.runs[run] {
@@ -109,14 +109,14 @@ func (c *cache) forget(run *ratchet, match func(kind byte, name string) bool) {
 	}
 }
 
-// admit lets a run have entries, drop takes them all away again.
-func (c *cache) admit(run *ratchet) {
+// addRun lets a run have entries, removeRun takes them all away again.
+func (c *cache) addRun(run *ratchet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.runs[run] = make(map[cacheKey]*list.Element)
 }
 
-func (c *cache) drop(run *ratchet) {
+func (c *cache) removeRun(run *ratchet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, element := range c.runs[run] {
@@ -130,11 +130,11 @@ func (c *cache) removeLocked(element *list.Element) {
 	c.recent.Remove(element)
 	delete(c.runs[entry.run], entry.key)
 	c.size -= entry.cost()
-	c.release(entry)
+	c.forgetRecord(entry)
 }
 
-func (c *cache) release(entry *cached) {
+func (c *cache) forgetRecord(entry *cached) {
 	if entry.key.kind == cachedSession {
-		c.records.drop(entry.value)
+		c.records.dropRecord(entry.value)
 	}
 }

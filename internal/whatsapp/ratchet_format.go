@@ -58,8 +58,8 @@ func (f *sessionFormat) Deserialize(serialized []byte) (*record.SessionStructure
 	return f.SessionSerializer.Deserialize(serialized)
 }
 
-// keep remembers the record of bytes that were serialized just now, until drop.
-func (f *sessionFormat) keep(serialized []byte) {
+// keepRecord remembers the record of bytes that were serialized just now, until dropRecord.
+func (f *sessionFormat) keepRecord(serialized []byte) {
 	if f == nil || len(serialized) == 0 {
 		return
 	}
@@ -75,7 +75,7 @@ func (f *sessionFormat) keep(serialized []byte) {
 	}
 }
 
-func (f *sessionFormat) drop(serialized []byte) {
+func (f *sessionFormat) dropRecord(serialized []byte) {
 	if f == nil || len(serialized) == 0 {
 		return
 	}

@@ -23,7 +23,7 @@ type lease struct {
 	user  string
 }
 
-// errUnguarded tells a developer of a send that does not go through Client.transmit.
+// errUnguarded tells a developer of a send that does not go through sending.transmit.
 var errUnguarded = errors.New("sessions are loaded for a send without its locks")
 
 // sessions implements store.SessionStore.
@@ -168,7 +168,7 @@ func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	}
 	defer release()
 	err = r.write.MigratePNToLID(ctx, pn, lid)
-	r.cache.forget(r, func(kind byte, name string) bool {
+	r.cache.removeEntries(r, func(kind byte, name string) bool {
 		return kind == cachedSenderKey || slices.Contains(users, userOf(name))
 	})
 	if err != nil {
@@ -243,13 +243,13 @@ func (r *ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	}
 	value, err := r.session(ctx, nil, address)
 	if err != nil {
-		r.locks.release(user)
+		r.locks.unlock(user)
 		return nil, r.fail(ctx, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		r.locks.release(user)
+		r.locks.unlock(user)
 		return nil, context.Canceled
 	}
 	if r.leases == nil {
@@ -270,7 +270,7 @@ func (r *ratchet) expire(address string, l *lease) {
 	}
 	r.mu.Unlock()
 	if live {
-		r.locks.release(l.user)
+		r.locks.unlock(l.user)
 	}
 }
 
@@ -290,7 +290,7 @@ func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) e
 	r.mu.Unlock()
 	if l != nil {
 		l.timer.Stop()
-		defer r.locks.release(l.user)
+		defer r.locks.unlock(l.user)
 	}
 	if !mine {
 		return errStale
@@ -311,14 +311,14 @@ func (r *ratchet) locked(ctx context.Context, names []string) (release func(), e
 	for i, name := range names {
 		if err = r.acquire(ctx, name); err != nil {
 			for _, held := range names[:i] {
-				r.locks.release(held)
+				r.locks.unlock(held)
 			}
 			return nil, err
 		}
 	}
 	return func() {
 		for _, name := range names {
-			r.locks.release(name)
+			r.locks.unlock(name)
 		}
 	}, nil
 }
@@ -331,7 +331,7 @@ func (r *ratchet) change(ctx context.Context, users []string, kind byte, work fu
 	}
 	defer release()
 	err = r.commit(ctx, work)
-	r.cache.forget(r, func(k byte, name string) bool { return k == kind && slices.Contains(users, userOf(name)) })
+	r.cache.removeEntries(r, func(k byte, name string) bool { return k == kind && slices.Contains(users, userOf(name)) })
 	if err != nil {
 		return r.fail(ctx, err)
 	}

@@ -18,7 +18,7 @@ import (
 func TestTheCacheKeepsWhatWasUsedLast(t *testing.T) {
 	c := newCache(10*(entryCost+13), nil)
 	run, other := &ratchet{}, &ratchet{}
-	c.admit(run)
+	c.addRun(run)
 	for n := range 10 {
 		c.put(run, cachedIdentity, fmt.Sprintf("id%d", n), make([]byte, 10))
 	}
@@ -38,7 +38,7 @@ func TestTheCacheKeepsWhatWasUsedLast(t *testing.T) {
 	if _, known := c.get(other, cachedIdentity, "id"); known {
 		t.Error("it keeps something for a run that is closed")
 	}
-	c.drop(run)
+	c.removeRun(run)
 	if c.size != 0 || c.recent.Len() != 0 || len(c.runs) != 0 {
 		t.Errorf("a closed run leaves %d bytes, %d entries", c.size, c.recent.Len())
 	}
@@ -57,23 +57,23 @@ func TestALockIsWaitedForWithAContext(t *testing.T) {
 		t.Errorf("got %v for a lock that is held", err)
 	}
 	go func() { ended <- l.acquire(t.Context(), "x") }()
-	l.release("x")
+	l.unlock("x")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if l.try("x") {
 		t.Error("a lock that is held was given to another")
 	}
-	l.release("x")
+	l.unlock("x")
 	if !l.try("x") {
 		t.Fatal("a lock that nobody holds was refused")
 	}
 	go func() { ended <- l.acquire(t.Context(), "x") }()
-	l.release("x")
+	l.unlock("x")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	l.release("x")
+	l.unlock("x")
 	if len(l.held) != 0 {
 		t.Errorf("%d locks are remembered that nobody holds", len(l.held))
 	}

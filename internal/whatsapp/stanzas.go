@@ -47,6 +47,8 @@ type stanzas struct {
 	running bool   // the worker, which exists while something waits
 	tag     string // of what it handles
 	stopped bool
+
+	workers sync.WaitGroup // the worker, and one before it that is about to end
 }
 
 // stanza is one of them, and what whatsmeow does with it.
@@ -104,7 +106,7 @@ func (s *stanzas) put(next stanza) {
 	s.queue = append(s.queue, next)
 	if !s.running {
 		s.running = true
-		go s.work()
+		s.workers.Go(s.work)
 	}
 }
 
@@ -175,3 +177,6 @@ func (s *stanzas) stop() {
 	s.waiting, s.queue = 0, nil
 	s.room.Broadcast()
 }
+
+// wait returns when nothing is handled any more. Only after stop.
+func (s *stanzas) wait() { s.workers.Wait() }
