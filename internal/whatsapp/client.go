@@ -118,7 +118,7 @@ func (c *Client) connect(ctx context.Context) error {
 		return connectError(c.run.Session, err)
 	}
 	guardFrames(c.wa, c.guardReader)
-	c.conn.current().admitFrames()
+	c.conn.current().AdmitFrames()
 	c.teardown.watch(ctx)
 	return nil
 }

@@ -2,7 +2,6 @@ package whatsapp
 
 import (
 	"errors"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -162,58 +161,4 @@ func TestAFailureThatTheEndOfTheDeviceMadeIsNone(t *testing.T) {
 			t.Errorf("after %s: failure %v, receives %t", first.kind, m.failure, m.receives())
 		}
 	}
-}
-
-func TestEveryPairOfLinkPhaseAndInputIsARowOrIgnoredWithAReason(t *testing.T) {
-	type pair struct {
-		phase linkPhase
-		on    linkInput
-	}
-	named := map[pair]bool{}
-	name := func(from []linkPhase, on linkInput, why string) {
-		for _, phase := range from {
-			if named[pair{phase, on}] || why == "" {
-				t.Errorf("%s on %s is named twice, or without a reason", phase, on)
-			}
-			named[pair{phase, on}] = true
-		}
-	}
-	for _, row := range linkTable {
-		name(row.from, row.on, row.why)
-	}
-	for _, each := range linkIgnores {
-		for _, on := range each.on {
-			name(each.from, on, each.why)
-		}
-	}
-	for _, phase := range linkPhases {
-		for _, on := range linkInputs {
-			if !named[pair{phase, on}] {
-				t.Errorf("%s on %s: neither a row nor ignored", phase, on)
-			}
-		}
-	}
-	if want := len(linkPhases) * len(linkInputs); len(named) != want {
-		t.Errorf("%d pairs are named, there are %d", len(named), want)
-	}
-}
-
-func TestALinkThatIsHeldOrEndedHandsNothingOnAnyMore(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p := linkSilent
-		for range rapid.IntRange(1, 20).Draw(t, "inputs") {
-			on := rapid.SampledFrom(linkInputs).Draw(t, "input")
-			next, may := p.after(on)
-			if may && on != linkHoldAsked && (p == linkHeld || p == linkEnded) {
-				t.Fatalf("%s in %s", on, p)
-			}
-			if p == linkEnded && (may || next != linkEnded) {
-				t.Fatalf("%s leads from the end to %s", on, next)
-			}
-			if !slices.Contains(linkPhases, next) {
-				t.Fatalf("%s on %s leads to %q", p, on, next)
-			}
-			p = next
-		}
-	})
 }

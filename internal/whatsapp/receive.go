@@ -86,7 +86,7 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 func (r *receiving) storeFailed(err error) {
 	r.run.step(runInput{kind: inputStoreFailed, err: err})
 	if l := r.conn.current(); l != nil {
-		l.dropWrites()
+		l.DropWrites()
 	}
 	failRequests(r.wa) // nothing that is waited for comes now
 	if state := r.run.state(); state.deviceForgotten || !state.open() {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+
+	"wasup/internal/whatsapp/link"
 )
 
 const (
@@ -80,15 +82,15 @@ func (t *teardown) takeDown() {
 	}
 }
 
-func (t *teardown) disconnect(l *link) {
-	defer func() { _ = l.closeConn() }()
-	if !l.holdReader(quietTimeout) {
+func (t *teardown) disconnect(l *link.Link) {
+	defer func() { _ = l.Close() }()
+	if !l.HoldReader(quietTimeout) {
 		expectDisconnect(t.wa)
 		return
 	}
 	// Disconnect writes a close frame, for which the WebSocket library allows 5 s: a peer that does not read must not
 	// hold us up that long.
-	timer := time.AfterFunc(quietTimeout, func() { _ = l.closeConn() })
+	timer := time.AfterFunc(quietTimeout, func() { _ = l.Close() })
 	defer timer.Stop()
 	failRequests(t.wa)
 	t.wa.Disconnect()

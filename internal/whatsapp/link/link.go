@@ -1,4 +1,8 @@
-package whatsapp
+// Package link is the byte stream between the HTTP transport and whatsmeow's WebSocket.
+//
+// It owns when whatsmeow learns of what the server sent and of the connection's end, and changes nothing that is on the
+// wire. It knows neither whatsmeow nor sessions.
+package link
 
 import (
 	"io"
@@ -20,18 +24,17 @@ const handshakeFrames = 2
 // socket lock; being handed this instead ends the wait at once.
 var unanswered = []byte{0x82, 0x04, 0x00, 0x00, 0x01, 0xff}
 
-// link is the byte stream of one connection, between the HTTP transport and whatsmeow's WebSocket. It changes nothing
-// that is on the wire; it changes when whatsmeow learns of the end:
+// Link is one connection. It changes when whatsmeow learns of the end:
 //   - the server's end comes lingerFor late, so that whatsmeow has handled every stanza before it;
 //   - an end before the server's first byte breaks whatsmeow's wait for the handshake;
-//   - what follows the handshake waits until we are ready for it (admitFrames);
+//   - what follows the handshake waits until we are ready for it (AdmitFrames);
 //   - our own end waits until whatsmeow's reader has handed everything on (a reader interrupted in between is stuck for
 //     ever), and does not wait for the server's goodbye.
-type link struct {
+type Link struct {
 	conn  io.ReadWriteCloser
 	onEnd func()        // called once, on the reader's goroutine, when whatsmeow is about to learn of the end
-	over  chan struct{} // closed by closeConn
-	ready chan struct{} // closed by admitFrames
+	over  chan struct{} // closed by Close
+	ready chan struct{} // closed by AdmitFrames
 	idle  chan struct{} // told, while the link is held, that the reader has come back for more
 
 	// The WebSocket library has one reader and one writer at a time.
@@ -39,25 +42,27 @@ type link struct {
 	rest    []byte // the server's close frame, withheld
 
 	mu               sync.Mutex
-	phase            linkPhase
+	phase            phase
 	unanswered       bool // the handshake was never answered
 	reading          bool // the reader is in Read
 	writesDropped    bool // nothing is written any more
 	handshakeWritten bool // our part of the handshake
 }
 
-func newLink(conn io.ReadWriteCloser, onEnd func()) *link {
-	return &link{
-		conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1), phase: linkSilent,
+// New puts a link around a connection. onEnd is called once, on the reader's goroutine, when whatsmeow is about to learn of the
+// end; nil: nobody is told.
+func New(conn io.ReadWriteCloser, onEnd func()) *Link {
+	return &Link{
+		conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1), phase: phaseSilent,
 	}
 }
 
 // Read hands on what the server sent.
-func (l *link) Read(p []byte) (int, error) {
+func (l *Link) Read(p []byte) (int, error) {
 	switch l.enterRead() {
-	case linkHeld:
+	case phaseHeld:
 		return l.awaitClose()
-	case linkEnded:
+	case phaseEnded:
 		return l.readAfterEnd(p)
 	default:
 	}
@@ -80,7 +85,7 @@ func (l *link) Read(p []byte) (int, error) {
 }
 
 // Write passes our bytes on. Once our own close frame is out there is nothing to wait for.
-func (l *link) Write(p []byte) (int, error) {
+func (l *Link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
 	l.mu.Lock()
 	l.handshakeWritten = l.handshakeWritten || l.out.data >= handshakeFrames
@@ -91,16 +96,16 @@ func (l *link) Write(p []byte) (int, error) {
 		n, err = l.conn.Write(p)
 	}
 	if goodbye {
-		_ = l.closeConn()
+		_ = l.Close()
 	}
 	return n, err
 }
 
-// admitFrames lets in what the server sends after the handshake.
-func (l *link) admitFrames() { close(l.ready) }
+// AdmitFrames lets in what the server sends after the handshake.
+func (l *Link) AdmitFrames() { close(l.ready) }
 
 // awaitAdmission waits for that.
-func (l *link) awaitAdmission() {
+func (l *Link) awaitAdmission() {
 	l.mu.Lock()
 	waits := l.handshakeWritten
 	l.mu.Unlock()
@@ -113,22 +118,19 @@ func (l *link) awaitAdmission() {
 	}
 }
 
-// dropWrites lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The
+// DropWrites lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The
 // connection is about to be closed.
-func (l *link) dropWrites() {
+func (l *Link) DropWrites() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writesDropped = true
 }
 
-// Close is called by the WebSocket library when it gives the connection up.
-func (l *link) Close() error { return l.closeConn() }
-
-func (l *link) enterRead() linkPhase {
+func (l *Link) enterRead() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reading = true
-	if l.phase == linkHeld {
+	if l.phase == phaseHeld {
 		select {
 		case l.idle <- struct{}{}:
 		default:
@@ -138,7 +140,7 @@ func (l *link) enterRead() linkPhase {
 }
 
 // leaveRead lets the reader go back to whatsmeow, unless the link's phase forbids it.
-func (l *link) leaveRead(why linkInput) bool {
+func (l *Link) leaveRead(why input) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next, may := l.phase.after(why)
@@ -146,15 +148,15 @@ func (l *link) leaveRead(why linkInput) bool {
 		return false
 	}
 	l.phase, l.reading = next, false
-	l.unanswered = l.unanswered || why == linkUnanswered
+	l.unanswered = l.unanswered || why == inputUnanswered
 	return true
 }
 
-func (l *link) deliver(n int) (int, error) {
+func (l *Link) deliver(n int) (int, error) {
 	l.awaitAdmission()
-	why := linkHandedOn
+	why := inputHandedOn
 	if n == 0 {
-		why = linkReadNothing
+		why = inputReadNothing
 	}
 	if !l.leaveRead(why) {
 		return l.awaitClose()
@@ -163,19 +165,19 @@ func (l *link) deliver(n int) (int, error) {
 }
 
 // awaitClose is Read while the link is held: what still comes is not wanted, and the end comes after our goodbye.
-func (l *link) awaitClose() (int, error) {
+func (l *Link) awaitClose() (int, error) {
 	<-l.over
 	return 0, io.EOF
 }
 
 // endRead is Read at the end of the connection.
-func (l *link) endRead(p []byte, err error) (int, error) {
-	if len(p) >= len(unanswered) && l.leaveRead(linkUnanswered) {
+func (l *Link) endRead(p []byte, err error) (int, error) {
+	if len(p) >= len(unanswered) && l.leaveRead(inputUnanswered) {
 		l.rest = nil
 		return copy(p, unanswered), nil
 	}
 	l.linger()
-	if !l.leaveRead(linkEndReached) {
+	if !l.leaveRead(inputEndReached) {
 		return l.awaitClose()
 	}
 	if l.onEnd != nil {
@@ -187,7 +189,7 @@ func (l *link) endRead(p []byte, err error) (int, error) {
 	return 0, err
 }
 
-func (l *link) linger() {
+func (l *Link) linger() {
 	timer := time.NewTimer(lingerFor)
 	defer timer.Stop()
 	select {
@@ -196,7 +198,7 @@ func (l *link) linger() {
 	}
 }
 
-func (l *link) readAfterEnd(p []byte) (int, error) {
+func (l *Link) readAfterEnd(p []byte) (int, error) {
 	if len(l.rest) == 0 {
 		return l.conn.Read(p)
 	}
@@ -205,12 +207,12 @@ func (l *link) readAfterEnd(p []byte) (int, error) {
 	return n, nil
 }
 
-// holdReader stops handing anything on and waits, for no longer than bound, until the reader has handed on what it has. It
+// HoldReader stops handing anything on and waits, for no longer than bound, until the reader has handed on what it has. It
 // reports false if whatsmeow already knows of the end: then its socket takes itself down, and telling whatsmeow to
 // disconnect as well would race with that.
-func (l *link) holdReader(bound time.Duration) bool {
+func (l *Link) HoldReader(bound time.Duration) bool {
 	l.mu.Lock()
-	next, may := l.phase.after(linkHoldAsked)
+	next, may := l.phase.after(inputHoldAsked)
 	if !may || l.isOver() {
 		l.mu.Unlock()
 		return false
@@ -231,14 +233,14 @@ func (l *link) holdReader(bound time.Duration) bool {
 	return true
 }
 
-// handshakeUnanswered reports that the connection ended before the server had said anything.
-func (l *link) handshakeUnanswered() bool {
+// HandshakeUnanswered reports that the connection ended before the server had said anything.
+func (l *Link) HandshakeUnanswered() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.unanswered
 }
 
-func (l *link) isOver() bool {
+func (l *Link) isOver() bool {
 	select {
 	case <-l.over:
 		return true
@@ -247,8 +249,9 @@ func (l *link) isOver() bool {
 	}
 }
 
-// closeConn closes the connection and lets every reader go. It is idempotent.
-func (l *link) closeConn() error {
+// Close closes the connection and lets every reader go. It is idempotent: the WebSocket library calls it, too, when it gives
+// the connection up.
+func (l *Link) Close() error {
 	l.mu.Lock()
 	first := !l.isOver()
 	if first {
