@@ -62,7 +62,7 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	if device.ID != nil {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
-		c.sending.ratchet = d.wrap(device, c.receiving.storeFailed)
+		c.sending.ratchet = d.ratchets.Wrap(device, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
 	}
 	c.configure()

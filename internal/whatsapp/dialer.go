@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/ratchet"
 )
 
 // Defaults of Config.
@@ -69,7 +70,7 @@ type Dialer struct {
 	routes         *routes
 	db             *dbutil.Database // as the container sees it
 	container      *sqlstore.Container
-	ratchets       *ratchets
+	ratchets       *ratchet.Shared
 	devices        Devices
 	files          Files
 	uploads        *uploads
@@ -107,10 +108,13 @@ func New(cfg Config) (*Dialer, error) {
 		return nil, err
 	}
 	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
+	ratchets := ratchet.New(context.Background(), ratchet.Config{
+		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
+	})
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: newRatchets(context.Background(), cfg, reading), devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
+		db:       db, container: container, ratchets: ratchets, devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
 		files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
@@ -239,7 +243,7 @@ func (d *Dialer) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		d.closings.Wait()
-		d.ratchets.close()
+		d.ratchets.Close()
 		close(done)
 	}()
 	select {

@@ -3,7 +3,6 @@ package whatsapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/ratchet"
 )
 
 const opSend = "send"
@@ -24,7 +24,7 @@ type sending struct {
 	run       *run
 	account   *account
 	wa        *whatsmeow.Client
-	ratchet   *ratchet // nil until the device is paired: such a run sends and receives nothing
+	ratchet   *ratchet.Ratchet // nil until the device is paired: such a run sends and receives nothing
 	messaging *messaging
 	lids      store.LIDStore
 	files     Files
@@ -97,21 +97,15 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, message sessi
 }
 
 // transmit is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
-func (s *sending) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (whatsmeow.SendResponse, error) {
+func (s *sending) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	if s.ratchet == nil {
 		return s.wa.SendMessage(ctx, to, message, extra)
 	}
-	within, o := s.ratchet.begin(ctx, false)
-	defer o.end()
-	resp, err := s.wa.SendMessage(within, to, message, extra)
-	if failure := o.failure(); failure != nil {
-		return resp, fmt.Errorf("storing the session: %w", failure)
-	}
-	if err != nil {
-		return resp, err
-	}
-	// Messages that are encrypted for nobody leave something: the copy for a later retry.
-	return resp, o.commit(ctx)
+	err = s.ratchet.Send(ctx, func(ctx context.Context) (err error) {
+		resp, err = s.wa.SendMessage(ctx, to, message, extra)
+		return err
+	})
+	return resp, err
 }
 
 // awaitReceipt lets a receipt of the message end its attempt, until the function that it returns is called.

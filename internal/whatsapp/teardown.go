@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow"
 
 	"wasup/internal/whatsapp/link"
+	"wasup/internal/whatsapp/ratchet"
 )
 
 const (
@@ -22,7 +23,7 @@ type teardown struct {
 	wa           *whatsmeow.Client
 	conn         *attempt
 	stanzas      *stanzas
-	ratchet      *ratchet // nil where the run has none
+	ratchet      *ratchet.Ratchet // nil where the run has none
 	releaseRoute func()
 	closings     *sync.WaitGroup // of the dialer, which waits for all its runs
 	done         chan struct{}   // closed when the run is taken down
@@ -78,7 +79,7 @@ func (t *teardown) takeDown() {
 	t.stanzas.wait()
 	t.run.tasks.Wait()
 	if t.ratchet != nil {
-		t.ratchet.close()
+		t.ratchet.Close()
 	}
 }
 

@@ -1,13 +1,16 @@
-package whatsapp
+// Package ratchet stands between whatsmeow and the tables in which devices keep their Signal sessions.
+//
+// It owns who may use a correspondent's sessions, what is committed together and before what, and what is remembered of
+// the tables. It knows no client and no connection.
+package ratchet
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -19,18 +22,7 @@ import (
 // recipient's keys have to be fetched first.
 const lockPatience = 30 * time.Second
 
-// ratchets is what the runs of a process share.
-type ratchets struct {
-	commit  func(ctx context.Context, work func(ctx context.Context) error) error
-	writer  *writer
-	cache   *cache
-	sweeper *sweeper
-	reading *sqlstore.Container // the readers' view of the tables
-	db      *dbutil.Database    // behind reading
-	mapped  atomic.Int64        // how often a phone number got another LID
-}
-
-// ratchet stands between whatsmeow and the tables in which a device keeps its Signal sessions. It adds what whatsmeow's own
+// Ratchet stands between whatsmeow and the tables in which a device keeps its Signal sessions. It adds what whatsmeow's own
 // store lacks:
 //
 //   - One at a time: whatsmeow loads a session, encrypts or decrypts with it and stores it without a lock around the three.
@@ -43,13 +35,12 @@ type ratchets struct {
 //     those behind it. The run ends, and WhatsApp delivers them again to the next one.
 //
 // It is the stores of a *store.Device, so a method is what its namesake in whatsmeow's store package is.
-type ratchet struct {
-	*ratchets
-	write *sqlstore.SQLStore // takes part in the transaction of its context
-	read  *sqlstore.SQLStore // as committed
-	jid   string             // of the device, as the tables have it
-	own   string             // the device's own Signal address
-	// failed is told the first time that the database keeps the run from receiving.
+type Ratchet struct {
+	*Shared
+	write  *sqlstore.SQLStore // takes part in the transaction of its context
+	read   *sqlstore.SQLStore // as committed
+	jid    string             // of the device, as the tables have it
+	own    string             // the device's own Signal address
 	failed func(err error)
 
 	locks locks
@@ -67,11 +58,12 @@ type ratchet struct {
 	pruned   bool  // the retry store, in this run
 }
 
-// wrap puts a ratchet before the device's stores.
-func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
+// Wrap puts a ratchet before the device's stores. failed is told the first time that the database keeps the run from
+// receiving.
+func (s *Shared) Wrap(device *store.Device, failed func(err error)) *Ratchet {
 	jid := *device.ID
-	r := &ratchet{
-		ratchets: d.ratchets, write: sqlstore.NewSQLStore(d.container, jid), read: sqlstore.NewSQLStore(d.ratchets.reading, jid),
+	r := &Ratchet{
+		Shared: s, write: sqlstore.NewSQLStore(s.writing, jid), read: sqlstore.NewSQLStore(s.reading, jid),
 		jid: jid.String(), own: device.LID.SignalAddress().String(), failed: failed,
 	}
 	r.cache.addRun(r)
@@ -87,8 +79,8 @@ func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
 	return r
 }
 
-// close drops what is in memory. What was not committed is gone; nothing of it has left the process.
-func (r *ratchet) close() {
+// Close drops what is in memory. What was not committed is gone; nothing of it has left the process.
+func (r *Ratchet) Close() {
 	r.mu.Lock()
 	r.closed = true
 	for _, l := range r.leases {
@@ -122,7 +114,7 @@ func (e *storeGone) Unwrap() error { return e.err }
 func (e *storeGone) Is(target error) bool { return target == context.Canceled }
 
 // fail ends receiving for the run. A failure that the end of the run made is none.
-func (r *ratchet) fail(ctx context.Context, err error) error {
+func (r *Ratchet) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
@@ -140,7 +132,7 @@ func (r *ratchet) fail(ctx context.Context, err error) error {
 
 // failure is why nothing more can be received in this run, or nil. A handler that keeps messages asks it before it says
 // that one is kept: whatsmeow only logs where it could not store what belongs to a message.
-func (r *ratchet) failure() error {
+func (r *Ratchet) failure() error {
 	if r == nil {
 		return nil
 	}
@@ -154,7 +146,7 @@ func (r *ratchet) failure() error {
 
 // operation is one send or one decryption. It travels in the context of whatsmeow's calls.
 type operation struct {
-	r         *ratchet
+	r         *Ratchet
 	receiving bool
 
 	mu     sync.Mutex
@@ -167,7 +159,7 @@ type operation struct {
 type operationKey struct{}
 
 // operationOf gives the operation that ctx belongs to, or nil: then the caller is whatsmeow on its own.
-func (r *ratchet) operationOf(ctx context.Context) *operation {
+func (r *Ratchet) operationOf(ctx context.Context) *operation {
 	o, ok := ctx.Value(operationKey{}).(*operation)
 	if !ok || o.r != r {
 		return nil
@@ -180,7 +172,7 @@ func (r *ratchet) operationOf(ctx context.Context) *operation {
 	return o
 }
 
-func (r *ratchet) begin(ctx context.Context, receiving bool) (context.Context, *operation) {
+func (r *Ratchet) begin(ctx context.Context, receiving bool) (context.Context, *operation) {
 	o := &operation{r: r, receiving: receiving, held: make(map[string]bool)}
 	return context.WithValue(ctx, operationKey{}, o), o
 }
@@ -205,7 +197,7 @@ func (o *operation) lock(ctx context.Context, names []string) error {
 	return nil
 }
 
-func (r *ratchet) acquire(ctx context.Context, name string) error {
+func (r *Ratchet) acquire(ctx context.Context, name string) error {
 	if r.locks.try(name) { // as nearly always: without a timer
 		return nil
 	}
@@ -267,7 +259,7 @@ func (o *operation) commit(ctx context.Context) error {
 }
 
 // put commits changes and then keeps them in memory.
-func (r *ratchet) put(ctx context.Context, c *changes) error {
+func (r *Ratchet) put(ctx context.Context, c *changes) error {
 	if c.empty() {
 		return nil
 	}
@@ -279,6 +271,22 @@ func (r *ratchet) put(ctx context.Context, c *changes) error {
 	}
 	c.remember(r)
 	return nil
+}
+
+// Send makes a send of whatsmeow's with the locks of its sessions and one commit before the bytes leave. whatsmeow must be
+// called with the context that send gets.
+func (r *Ratchet) Send(ctx context.Context, send func(ctx context.Context) error) error {
+	within, o := r.begin(ctx, false)
+	defer o.end()
+	err := send(within)
+	if failure := o.failure(); failure != nil {
+		return fmt.Errorf("storing the session: %w", failure)
+	}
+	if err != nil {
+		return err
+	}
+	// Messages that are encrypted for nobody leave something: the copy for a later retry.
+	return o.commit(ctx)
 }
 
 // end gives everything back. What is still staged is dropped.

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -99,7 +99,7 @@ func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 }
 
 // remember puts what was committed into the run's cache.
-func (c *changes) remember(r *ratchet) {
+func (c *changes) remember(r *Ratchet) {
 	for address, record := range c.sessions {
 		r.cache.put(r, cachedSession, address, record)
 	}

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -23,11 +23,11 @@ type lease struct {
 	user  string
 }
 
-// errUnguarded tells a developer of a send that does not go through sending.transmit.
+// errUnguarded tells a developer of a send that does not go through Ratchet.Send.
 var errUnguarded = errors.New("sessions are loaded for a send without its locks")
 
 // sessions implements store.SessionStore.
-type sessions struct{ r *ratchet }
+type sessions struct{ r *Ratchet }
 
 var _ store.SessionStore = sessions{}
 
@@ -98,7 +98,7 @@ func (s sessions) PutSession(ctx context.Context, address string, record []byte)
 }
 
 // mended is a session after a decryption, without the harm that libsignal did to the states that it tried in vain.
-func (r *ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
+func (r *Ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
 	loaded, err := r.session(ctx, o, address) // what the decryption began with: its lock is held since
 	if err != nil || loaded == nil {
 		return record, err
@@ -184,7 +184,7 @@ func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 }
 
 // session gives a session as the operation sees it. The caller holds its lock.
-func (r *ratchet) session(ctx context.Context, o *operation, address string) ([]byte, error) {
+func (r *Ratchet) session(ctx context.Context, o *operation, address string) ([]byte, error) {
 	if o != nil {
 		o.mu.Lock()
 		value, ok := o.staged.sessions[address]
@@ -204,7 +204,7 @@ func (r *ratchet) session(ctx context.Context, o *operation, address string) ([]
 	return value, nil
 }
 
-func (r *ratchet) manySessions(ctx context.Context, o *operation, addresses []string) (map[string][]byte, error) {
+func (r *Ratchet) manySessions(ctx context.Context, o *operation, addresses []string) (map[string][]byte, error) {
 	found := make(map[string][]byte, len(addresses))
 	var missing []string
 	o.mu.Lock()
@@ -236,7 +236,7 @@ func (r *ratchet) manySessions(ctx context.Context, o *operation, addresses []st
 
 // borrow loads a session outside of an operation and keeps its lock until the session is given back, or for leaseTime:
 // whatsmeow does not give it back where encrypting fails.
-func (r *ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
+func (r *Ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	user := userOf(address)
 	if err := r.acquire(ctx, user); err != nil {
 		return nil, err
@@ -261,7 +261,7 @@ func (r *ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	return value, nil
 }
 
-func (r *ratchet) expire(address string, l *lease) {
+func (r *Ratchet) expire(address string, l *lease) {
 	r.mu.Lock()
 	live := r.leases[address] == l
 	if live {
@@ -276,7 +276,7 @@ func (r *ratchet) expire(address string, l *lease) {
 
 // giveBack stores a session that was borrowed. Where an earlier borrower may still come, nobody can tell whose this is:
 // neither is taken, and the correspondent asks again.
-func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) error {
+func (r *Ratchet) giveBack(ctx context.Context, address string, record []byte) error {
 	r.mu.Lock()
 	l := r.leases[address]
 	delete(r.leases, address)
@@ -304,7 +304,7 @@ func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) e
 }
 
 // locked takes locks outside of an operation, or beside those that the operation of ctx holds.
-func (r *ratchet) locked(ctx context.Context, names []string) (release func(), err error) {
+func (r *Ratchet) locked(ctx context.Context, names []string) (release func(), err error) {
 	if o := r.operationOf(ctx); o != nil {
 		return func() {}, o.lock(ctx, names)
 	}
@@ -324,7 +324,7 @@ func (r *ratchet) locked(ctx context.Context, names []string) (release func(), e
 }
 
 // change commits what has no place among the changes, and forgets the cached entries of those users.
-func (r *ratchet) change(ctx context.Context, users []string, kind byte, work func(ctx context.Context) error) error {
+func (r *Ratchet) change(ctx context.Context, users []string, kind byte, work func(ctx context.Context) error) error {
 	release, err := r.locked(ctx, users)
 	if err != nil {
 		return err
