@@ -124,22 +124,44 @@ func (j *tardy) Append(ctx context.Context, list ...session.Event) error {
 }
 
 func TestAClosedClientHandlesNoStanzaAnyMore(t *testing.T) {
-	log := &tardy{held: make(chan struct{})}
-	h := newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
-		log.Events = cfg.Journal.(*store.Events)
-		cfg.Journal = log
-	})
-	own, peer := h.phone(), h.phone()
-	l := h.ready("51", own)
-	if _, err := peer.SendText(testContext(t), own.Number(), "in hand"); err != nil {
-		t.Fatal(err)
+	for name, end := range map[string]func(h *house, l *life, cancel context.CancelFunc) error{
+		"Close": func(_ *house, l *life, _ context.CancelFunc) error {
+			l.client.Close()
+			return nil
+		},
+		"the end of its context, and Dialer.Close": func(h *house, _ *life, cancel context.CancelFunc) error {
+			cancel()
+			return h.dialer.Close(testContext(h.t))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &tardy{held: make(chan struct{})}
+			h := newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
+				log.Events = cfg.Journal.(*store.Events)
+				cfg.Journal = log
+			})
+			own, peer := h.phone(), h.phone()
+			h.link("51", own)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			l, err := h.begin(ctx, "51")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.expect(session.SocketUp)
+			if _, err := peer.SendText(testContext(t), own.Number(), "in hand"); err != nil {
+				t.Fatal(err)
+			}
+			<-log.held
+			if err := end(h, l, cancel); err != nil {
+				t.Fatal(err)
+			}
+			if !log.ended.Load() {
+				t.Error("the client is closed, and a stanza is still being handled")
+			}
+			l.nothingMore()
+		})
 	}
-	<-log.held
-	l.client.Close()
-	if !log.ended.Load() {
-		t.Error("the client is closed, and a stanza is still being handled")
-	}
-	l.nothingMore()
 }
 
 func TestAPanicOfWhatsmeowsEndsItsRunAlone(t *testing.T) {

@@ -130,5 +130,5 @@ func (s preKeys) GetPreKey(ctx context.Context, id uint32) (*keys.PreKey, error)
 }
 
 func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
-	return s.r.stageOrPut(ctx, func(c *changes) { c.spent = append(c.spent, id) })
+	return s.r.stageOrPut(ctx, func(c *changes) { c.usedPreKeys = append(c.usedPreKeys, id) })
 }

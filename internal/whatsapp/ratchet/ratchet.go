@@ -45,17 +45,17 @@ type Ratchet struct {
 
 	locks locks
 
-	mu       sync.Mutex
-	broken   error
-	closed   bool
-	leases   map[string]*lease // by address: sessions that are loaded outside of an operation
-	overdue  map[string]int    // by address: leases that ended before the session was stored
-	moved    map[string]bool   // pairs of users whose sessions were migrated
-	tokens   map[types.JID]*store.PrivacyToken
-	salt     *[]byte
-	mappedAt int64 // mapped, when tokens was begun
-	changed  int   // how often tokens and salt were forgotten
-	pruned   bool  // the retry store, in this run
+	mu         sync.Mutex
+	failedWith error // of the database
+	closed     bool
+	leases     map[string]*lease // by address: sessions that are loaded outside of an operation
+	overdue    map[string]int    // by address: leases that ended before the session was stored
+	moved      map[string]bool   // pairs of users whose sessions were migrated
+	tokens     map[types.JID]*store.PrivacyToken
+	salt       *[]byte
+	mappedAt   int64 // mapped, when tokens was begun
+	changed    int   // how often tokens and salt were forgotten
+	pruned     bool  // the retry store, in this run
 }
 
 // Wrap puts a ratchet before the device's stores. failed is told the first time that the database keeps the run from
@@ -101,17 +101,17 @@ func (staleError) Error() string { return "the Signal session was changed meanwh
 // Is implements the interface of errors.Is.
 func (staleError) Is(target error) bool { return target == context.Canceled || target == errStale }
 
-// storeGone is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
+// storeFailure is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
 // neither acknowledges the message nor asks its sender for it again.
-type storeGone struct{ err error }
+type storeFailure struct{ err error }
 
-func (e *storeGone) Error() string {
+func (e *storeFailure) Error() string {
 	return "receiving ends, because the database fails: " + e.err.Error()
 }
-func (e *storeGone) Unwrap() error { return e.err }
+func (e *storeFailure) Unwrap() error { return e.err }
 
 // Is implements the interface of errors.Is.
-func (e *storeGone) Is(target error) bool { return target == context.Canceled }
+func (e *storeFailure) Is(target error) bool { return target == context.Canceled }
 
 // fail ends receiving for the run. A failure that the end of the run made is none.
 func (r *Ratchet) fail(ctx context.Context, err error) error {
@@ -119,15 +119,15 @@ func (r *Ratchet) fail(ctx context.Context, err error) error {
 		return err
 	}
 	r.mu.Lock()
-	first := r.broken == nil && !r.closed
+	first := r.failedWith == nil && !r.closed
 	if first {
-		r.broken = err
+		r.failedWith = err
 	}
 	r.mu.Unlock()
 	if first {
 		r.failed(err)
 	}
-	return &storeGone{err}
+	return &storeFailure{err}
 }
 
 // failure is why nothing more can be received in this run, or nil. A handler that keeps messages asks it before it says
@@ -138,10 +138,10 @@ func (r *Ratchet) failure() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.broken == nil {
+	if r.failedWith == nil {
 		return nil
 	}
-	return &storeGone{r.broken}
+	return &storeFailure{r.failedWith}
 }
 
 // operation is one send or one decryption. It travels in the context of whatsmeow's calls.
