@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // storeTimeout bounds what the handlers write.
@@ -25,7 +26,7 @@ type Client struct {
 	wa        *whatsmeow.Client
 	conn      *attempt
 	route     *route // given back when the run is taken down
-	stanzas   *stanzas
+	stanzas   *stanzas.Queue
 	pairing   *pairing
 	receiving *receiving
 	messaging *messaging
@@ -42,9 +43,9 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
 	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
-	c.stanzas = newStanzas(&d.stanzas, r.recovered, r.stuck)
+	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
-	waLog.arrive, waLog.closing = c.stanzas.arrive, r.closing
+	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
 	lids := d.container.LIDMap
 	c.wa = wa
@@ -74,7 +75,7 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.active = guardHandlers(wa, c.stanzas.wrap)
+	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
 	// One owner of reconnects: the machine. A client has one connection, so that no event can belong to another one.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
@@ -129,7 +130,7 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 		whole := false
 		defer func() {
 			if !whole {
-				c.stanzas.stop() // what comes next may build on what was not read
+				c.stanzas.Stop() // what comes next may build on what was not read
 			}
 		}()
 		defer c.run.recovered("reader")
@@ -141,7 +142,7 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 // connectionEnded is called on whatsmeow's reader when the connection is over and whatsmeow is about to learn of it.
 func (c *Client) connectionEnded() {
 	defer c.run.recovered("end of the connection")
-	c.stanzas.stop()
+	c.stanzas.Stop()
 	c.run.step(runInput{kind: inputConnectionEnded})
 	failRequests(c.wa)
 }

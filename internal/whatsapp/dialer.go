@@ -80,7 +80,7 @@ type Dialer struct {
 	connectTimeout time.Duration
 	log            *slog.Logger
 	closings       sync.WaitGroup // runs that have not been taken down yet
-	stanzas        atomic.Int64   // that wait to be handled
+	stanzasWaiting atomic.Int64   // to be handled
 }
 
 var _ session.Dialer = (*Dialer)(nil)
@@ -160,7 +160,7 @@ func (c *Config) complete() error {
 }
 
 // StanzasWaiting is how many stanzas of all runs were received and are not handled yet.
-func (d *Dialer) StanzasWaiting() int { return int(d.stanzas.Load()) }
+func (d *Dialer) StanzasWaiting() int { return int(d.stanzasWaiting.Load()) }
 
 // Open implements session.Dialer.
 func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // run is what the parts of a client share: whose run it is, the phase it is in, its context, and the goroutines that its
@@ -95,7 +96,7 @@ func (r *run) recovered(where string) {
 
 // stuck is told of a stanza whose handling does not end. All that came after it waits, so the run is given up.
 func (r *run) stuck(tag string) {
-	r.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stuckAfter.String()})
+	r.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stanzas.StuckAfter.String()})
 }
 
 // crashLine is one line of bounded length without numbers of people.

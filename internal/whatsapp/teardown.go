@@ -9,6 +9,7 @@ import (
 
 	"wasup/internal/whatsapp/link"
 	"wasup/internal/whatsapp/ratchet"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 const (
@@ -22,7 +23,7 @@ type teardown struct {
 	run          *run
 	wa           *whatsmeow.Client
 	conn         *attempt
-	stanzas      *stanzas
+	stanzas      *stanzas.Queue
 	ratchet      *ratchet.Ratchet // nil where the run has none
 	releaseRoute func()
 	closings     *sync.WaitGroup // of the dialer, which waits for all its runs
@@ -71,12 +72,12 @@ func (t *teardown) takeDown() {
 	defer t.run.step(runInput{kind: inputTakenDown})
 	defer t.releaseRoute()
 	defer t.run.recovered("close")
-	t.stanzas.stop()
+	t.stanzas.Stop()
 	if l := t.conn.current(); l != nil {
 		t.disconnect(l)
 	}
 	t.run.end()
-	t.stanzas.wait()
+	t.stanzas.Wait()
 	t.run.tasks.Wait()
 	if t.ratchet != nil {
 		t.ratchet.Close()

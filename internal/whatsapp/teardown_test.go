@@ -12,6 +12,7 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // quietTeardown is the end of a run that is not connected, and what the dialer waits for.
@@ -20,7 +21,7 @@ func quietTeardown(t *testing.T) (td *teardown, taken chan struct{}) {
 	d := &Dialer{}
 	r := newRun(context.Background(), session.Run{Session: "a", Post: func(session.Input) {}}, true, slog.New(slog.DiscardHandler))
 	td = &teardown{
-		run: r, conn: &attempt{}, stanzas: newStanzas(&d.stanzas, r.recovered, r.stuck), closings: &d.closings,
+		run: r, conn: &attempt{}, stanzas: stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck), closings: &d.closings,
 		done: make(chan struct{}), releaseRoute: func() {},
 	}
 	d.closings.Add(1)
@@ -44,7 +45,7 @@ func isClosed(c <-chan struct{}) bool {
 func TestClosingWaitsForWhatTheRunHasStartedAndNotForEver(t *testing.T) {
 	for name, start := range map[string]func(td *teardown, work func()){
 		"a stanza in hand": func(td *teardown, work func()) {
-			td.stanzas.put(stanza{td.run.ctx, &waBinary.Node{Tag: "message"}, func(context.Context, *waBinary.Node) { work() }})
+			td.stanzas.Wrap(func(context.Context, *waBinary.Node) { work() })(td.run.ctx, &waBinary.Node{Tag: "message"})
 		},
 		"a task": func(td *teardown, work func()) { td.run.spawn("task", work) },
 	} {
@@ -99,9 +100,9 @@ func TestNothingIsStartedAfterCloseBegan(t *testing.T) {
 		td, _ := quietTeardown(t)
 		td.close()
 		td.run.spawn("task", func() { t.Error("a task runs after Close") })
-		td.stanzas.put(stanza{td.run.ctx, &waBinary.Node{Tag: "message"}, func(context.Context, *waBinary.Node) {
+		td.stanzas.Wrap(func(context.Context, *waBinary.Node) {
 			t.Error("a stanza is handled after Close")
-		}})
+		})(td.run.ctx, &waBinary.Node{Tag: "message"})
 		synctest.Wait()
 	})
 }
