@@ -49,8 +49,8 @@ type Link struct {
 	handshakeWritten bool // our part of the handshake
 }
 
-// New puts a link around a connection. onEnd is called once, on the reader's goroutine, when whatsmeow is about to learn of the
-// end; nil: nobody is told.
+// New puts a link around a connection. onEnd is called once, on the reader's goroutine, when whatsmeow is about to learn of
+// the end; nil: nobody is told.
 func New(conn io.ReadWriteCloser, onEnd func()) *Link {
 	return &Link{
 		conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1), phase: phaseSilent,
@@ -249,8 +249,8 @@ func (l *Link) isOver() bool {
 	}
 }
 
-// Close closes the connection and lets every reader go. It is idempotent: the WebSocket library calls it, too, when it gives
-// the connection up.
+// Close closes the connection and lets every reader go. It is idempotent: the WebSocket library calls it, too, when it
+// gives the connection up.
 func (l *Link) Close() error {
 	l.mu.Lock()
 	first := !l.isOver()

@@ -62,19 +62,19 @@ type stanza struct {
 	handle Handler
 }
 
-// New makes the queue of a run; all counts what waits in all of them. It has guard deferred by whatever handles a stanza: it recovers and reports. stuck is told of a stanza that is
-// handled for too long. Both run on any goroutine.
+// New makes the queue of a run. all counts what waits in the queues of the process. guard is deferred by whatever handles a
+// stanza: it recovers and reports. stuck is told of a stanza that is handled for too long. Both run on any goroutine.
 func New(all *atomic.Int64, guard, stuck func(where string)) *Queue {
 	q := &Queue{all: all, guard: guard, stuck: stuck, patient: StuckAfter}
 	q.room.L = &q.mu
 	return q
 }
 
-// SetActive says whether whatsmeow calls the handlers that Wrap made. Where it does not, the reader never waits. Only before the
-// first stanza.
+// SetActive says whether whatsmeow calls the handlers that Wrap made. Where it does not, the reader never waits. Only
+// before the first stanza.
 func (q *Queue) SetActive(is bool) { q.active = is }
 
-// Wrap makes put of a handler of whatsmeow'q.
+// Wrap makes put of a handler of whatsmeow's.
 func (q *Queue) Wrap(handle Handler) Handler {
 	return func(ctx context.Context, node *waBinary.Node) { q.put(stanza{ctx, node, handle}) }
 }
