@@ -158,7 +158,7 @@ func dependencies() map[string]owners {
 		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
 		"github.com/spf13/cobra":              {product: []string{"cmd"}},
 		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
-		"github.com/skip2/go-qrcode":          {tests: []string{sandbox, "httpapi"}}, // an encoder that is not ours
+		"github.com/skip2/go-qrcode":          {product: []string{"httpapi"}, tests: []string{sandbox}}, // draws the codes
 		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi"}, tests: []string{"cmd"}},
 		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
 		"golang.org/x/sync":                   {product: []string{everyone}},

@@ -1,49 +1,12 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"testing"
 	"time"
 
 	"wasup/internal/session"
 )
-
-// One code drawn from nothing: the part of GET /qr-code that only its first caller pays.
-func BenchmarkDrawQR(b *testing.B) {
-	b.ReportAllocs()
-	var size int
-	for b.Loop() {
-		url, err := drawDataURL(testCode)
-		if err != nil {
-			b.Fatal(err)
-		}
-		size = len(url)
-	}
-	b.ReportMetric(float64(size), "url-bytes")
-}
-
-func BenchmarkDrawPNGOnly(b *testing.B) {
-	var out bytes.Buffer
-	for b.Loop() {
-		out.Reset()
-		if err := drawPNG(&out, testCode); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCachedQR(b *testing.B) {
-	cache := newImageCache(imageCacheSize, drawDataURL)
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := cache.dataURL(testCode); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
 
 // Whole requests over loopback, with Go's own client on the same machine.
 func benchmarkRoute(b *testing.B, f *scripted, path string) {

@@ -1,59 +1,17 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"flag"
-	"image/png"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/makiuchi-d/gozxing"
-	zxing "github.com/makiuchi-d/gozxing/qrcode"
-
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/session"
 )
-
-// decodePNG reads a QR with a decoder that shares nothing with the one that drew it.
-func decodePNG(t testing.TB, content []byte) string {
-	t.Helper()
-	img, err := png.Decode(bytes.NewReader(content))
-	if err != nil {
-		t.Fatalf("decode the PNG: %v", err)
-	}
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(img)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := zxing.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		t.Fatalf("no QR in the picture: %v\n%s", err, base64.StdEncoding.EncodeToString(content))
-	}
-	return result.GetText()
-}
-
-var dataURL = regexp.MustCompile(`data:image/png;base64,[A-Za-z0-9+/=]+`)
-
-// readable replaces every picture by what it says, so that literals stay readable and the pictures are checked.
-func readable(t testing.TB, body string) string {
-	t.Helper()
-	return dataURL.ReplaceAllStringFunc(body, func(url string) string {
-		content, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(url, "data:image/png;base64,"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := decodePNG(t, content)
-		if text == testCode {
-			text = "CODE"
-		}
-		return "<PNG of " + text + ">"
-	})
-}
 
 // update writes the literals of /v1 anew. They are the contract: look at what changed.
 var update = flag.Bool("update", false, "write testdata/v1 anew")
@@ -72,7 +30,7 @@ func status(id session.ID, state session.State) session.Status {
 }
 
 func withCode(s session.Status, left time.Duration) session.Status {
-	s.QR = session.QR{Code: testCode, Seq: 1, IssuedAt: testNow.Add(-time.Second), ExpiresAt: testNow.Add(left)}
+	s.QR = session.QR{Code: qrtest.Code, Seq: 1, IssuedAt: testNow.Add(-time.Second), ExpiresAt: testNow.Add(left)}
 	return s
 }
 
@@ -87,7 +45,7 @@ func outcome(o session.QROutcome, state session.State) func(context.Context, ses
 	return func(context.Context, session.ID) session.QRAnswer {
 		answer := session.QRAnswer{Outcome: o, State: state}
 		if o == session.OutcomeQR {
-			answer.QR = session.QR{Code: testCode, ExpiresAt: testNow.Add(time.Minute)}
+			answer.QR = session.QR{Code: qrtest.Code, ExpiresAt: testNow.Add(time.Minute)}
 		}
 		return answer
 	}
@@ -118,11 +76,11 @@ func (r row) check(t *testing.T) {
 		t.Errorf("status %d, expected %d", answer.status, r.status)
 	}
 	if *update && strings.HasPrefix(r.path, "/v1") {
-		if err := os.WriteFile(filepath.Join("testdata", r.want+".json"), []byte(readable(t, answer.body)), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join("testdata", r.want+".json"), []byte(qrtest.Readable(t, answer.body)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := readable(t, answer.body), literal(t, r.want); got != want {
+	if got, want := qrtest.Readable(t, answer.body), literal(t, r.want); got != want {
 		t.Errorf("body\n%s\nexpected\n%s", got, want)
 	}
 	if got := answer.header.Get("Content-Type"); got != r.contentType() {

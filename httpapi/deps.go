@@ -94,6 +94,13 @@ type Sender interface {
 	Send(ctx context.Context, id session.ID, to session.Recipient, body, idempotencyKey string) (messageID string, err error)
 }
 
+// Pictures draws codes. Every method is safe for concurrent use and draws a code once.
+type Pictures interface {
+	DataURL(code string) (string, error) // of a PNG
+	SVG(code string) (string, error)
+	Text(code string) (string, error) // for a terminal
+}
+
 // Health is what the probes ask.
 type Health interface {
 	// Healthy is nil when the process can do its work: its database answers. It is bounded by ctx.
@@ -125,6 +132,7 @@ type Deps struct {
 	Chats      Chats
 	Webhooks   Webhooks
 	Deliveries Deliveries
+	Pictures   Pictures
 	Health     Health
 	Observer   Observer
 	Metrics    http.Handler // the exposition behind GET /metrics
@@ -148,6 +156,7 @@ func (d Deps) validate() error {
 		{"Chats", d.Chats == nil},
 		{"Webhooks", d.Webhooks == nil},
 		{"Deliveries", d.Deliveries == nil},
+		{"Pictures", d.Pictures == nil},
 		{"Health", d.Health == nil},
 		{"Observer", d.Observer == nil},
 		{"Metrics", d.Metrics == nil},

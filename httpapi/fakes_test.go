@@ -16,14 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"wasup/httpapi/qr"
 	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
-
-// testCode has the form and the length of the codes that WhatsApp's client library issues.
-const testCode = "https://wa.me/settings/linked_devices#2@vY7dQx0kq3oVbLx1nG5h8mC2wJ9tR4sE6aZ0uI7pK1fD3gH5jL8cB2nM4qW6eT9yU+/xSvAoPzQ=," +
-	"kJ8sV3bN1mZ7xC5vB9nM2aS4dF6gH8jK0lQ1wE3rT5Y=,pO9iU7yT5rE3wQ1aS2dF4gH6jK8lZ0xC9vB7nM5qW3E=,mN1bV3cX5zL7kJ9hG2fD4sA6pO8iU0yT1rE3wQ5aS7D=,1"
 
 var testNow = time.Date(2026, 1, 4, 12, 33, 56, 0, time.UTC)
 
@@ -50,6 +47,7 @@ type scripted struct {
 
 	scriptedMessages
 
+	drawing func(code string) (string, error) // of PNGs; nil: the real one
 	watches *watches
 }
 
@@ -326,9 +324,13 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 		f.files = &folder{bytes: make(map[string][]byte)}
 	}
 	hooks := hooksOf(t)
+	var pictures Pictures = qr.NewPictures()
+	if f.drawing != nil {
+		pictures = drawings{qr.NewCache(8, f.drawing), qr.NewPictures()}
+	}
 	var err error
 	r.Server, err = New(cfg, Deps{
-		Webhooks: hooks, Deliveries: hooks,
+		Webhooks: hooks, Deliveries: hooks, Pictures: pictures,
 		Sessions: f, Slots: f, Links: f, Live: f, Received: arrivals{f}, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.logs, nil)),
@@ -353,6 +355,14 @@ func newRig(t testing.TB, cfg Config, f *scripted) *rig {
 	})
 	return r
 }
+
+// drawings are pictures of which the PNGs are drawn as a test wants it.
+type drawings struct {
+	urls *qr.Cache
+	*qr.Pictures
+}
+
+func (d drawings) DataURL(code string) (string, error) { return d.urls.Get(code) }
 
 type reply struct {
 	status int

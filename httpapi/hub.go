@@ -86,7 +86,7 @@ func (s *Server) getInstance(c *fiber.Ctx) error {
 		answer.LastErrorMessage = text(status.LastError)
 	}
 	if answer.QRStatus == qrGenerated {
-		url, err := s.image(status.QR.Code)
+		url, err := s.deps.Pictures.DataURL(status.QR.Code)
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *Server) postInstanceQR(c *fiber.Ctx) error {
 	answer := s.requestQR(status.ID, wait)
 	switch answer.Outcome {
 	case session.OutcomeQR:
-		url, err := s.image(answer.QR.Code)
+		url, err := s.deps.Pictures.DataURL(answer.QR.Code)
 		if err != nil {
 			return &fault{status: fiber.StatusInternalServerError, code: codeQRFailed, cause: err}
 		}

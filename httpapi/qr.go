@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,9 +9,6 @@ import (
 
 	"wasup/internal/session"
 )
-
-// errNoCode is a bug behind the routes: an outcome that promises a code without one.
-var errNoCode = errors.New("the outcome promises a code and has none")
 
 // requestQR waits for the first outcome. A wait that the server's shutdown has cut short is told as such, because the
 // sessions themselves begin to drain only after the HTTP server.
@@ -41,7 +37,7 @@ func (s *Server) getQRCode(c *fiber.Ctx) error {
 	answer := s.requestQR(session.NumericID(client), wait)
 	switch answer.Outcome {
 	case session.OutcomeQR:
-		url, err := s.image(answer.QR.Code)
+		url, err := s.deps.Pictures.DataURL(answer.QR.Code)
 		if err != nil {
 			return err
 		}
@@ -74,13 +70,6 @@ func internalFault(answer session.QRAnswer) *fault {
 	}
 }
 
-func (s *Server) image(code string) (string, error) {
-	if code == "" {
-		return "", errNoCode
-	}
-	return s.images.dataURL(code)
-}
-
 // getQR is GET /qr.
 func (s *Server) getQR(c *fiber.Ctx) error {
 	client, err := clientOf(c)
@@ -94,7 +83,7 @@ func (s *Server) getQR(c *fiber.Ctx) error {
 		s.render(c, fiber.StatusConflict, qrAbsent{Error: "QR not available", State: status.State, CanSendMessages: status.CanSend()})
 		return nil
 	}
-	url, err := s.image(status.QR.Code)
+	url, err := s.deps.Pictures.DataURL(status.QR.Code)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,6 @@ type Server struct {
 	deps    Deps
 	app     *fiber.App
 	routes  routeTable
-	images  *imageCache
-	svgs    *imageCache
-	texts   *imageCache
 	api     *api
 	patches *turns
 	streams atomic.Int64 // open event streams
@@ -56,8 +53,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, deps: deps, images: newImageCache(imageCacheSize, drawDataURL), started: cfg.Now(), failed: make(chan error, 1)}
-	s.svgs, s.texts = newImageCache(drawnCacheSize, drawSVG), newImageCache(drawnCacheSize, drawText)
+	s := &Server{cfg: cfg, deps: deps, started: cfg.Now(), failed: make(chan error, 1)}
 	s.api, s.patches = newAPI(), newTurns()
 	s.work, s.endWork = context.WithCancel(context.Background())
 	s.waits, s.endWaits = context.WithCancel(s.work)

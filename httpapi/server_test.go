@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"wasup/httpapi/qr"
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/session"
 )
 
@@ -298,19 +300,21 @@ func TestAHundredWaitersOfASessionAreAnsweredByOneDrawing(t *testing.T) {
 	const waiters = 100
 	began := make(chan struct{}, waiters)
 	issued := make(chan struct{})
-	r := newRig(t, Config{}, &scripted{requestQR: func(ctx context.Context, _ session.ID) session.QRAnswer {
-		began <- struct{}{}
-		<-issued
-		return outcome(session.OutcomeQR, session.QRRequired)(ctx, "")
-	}})
 	var mu sync.Mutex
 	drawn := 0
-	r.images.draw = func(code string) (string, error) {
-		mu.Lock()
-		drawn++
-		mu.Unlock()
-		return drawDataURL(code)
-	}
+	r := newRig(t, Config{}, &scripted{
+		requestQR: func(ctx context.Context, _ session.ID) session.QRAnswer {
+			began <- struct{}{}
+			<-issued
+			return outcome(session.OutcomeQR, session.QRRequired)(ctx, "")
+		},
+		drawing: func(code string) (string, error) {
+			mu.Lock()
+			drawn++
+			mu.Unlock()
+			return qr.DataURL(code)
+		},
+	})
 	bodies := make([]string, waiters)
 	var wg sync.WaitGroup
 	for i := range bodies {
@@ -335,7 +339,7 @@ func TestAHundredWaitersOfASessionAreAnsweredByOneDrawing(t *testing.T) {
 			t.Fatal("waiters got different answers")
 		}
 	}
-	if got := readable(t, bodies[0]); got != literal(t, "qr_code") {
+	if got := qrtest.Readable(t, bodies[0]); got != literal(t, "qr_code") {
 		t.Errorf("body %s", got)
 	}
 }

@@ -66,7 +66,7 @@ func (s *Server) getStatus(c *fiber.Ctx) error {
 	}
 	s.watch(status)
 	if status.State == session.QRRequired && status.QR.Valid(s.cfg.Now()) {
-		url, err := s.image(status.QR.Code)
+		url, err := s.deps.Pictures.DataURL(status.QR.Code)
 		if err != nil {
 			return err
 		}

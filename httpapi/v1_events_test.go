@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/events"
 	"wasup/internal/session"
 )
@@ -147,7 +148,7 @@ func TestAStreamBeginsWithThePresentAndGoesOnLive(t *testing.T) {
 		t.Errorf("begins with %+v", block)
 	}
 	first := l.expect("session.snapshot")
-	if first.SessionID != "a" || first.QR == nil || first.QR.Code != testCode || first.Session.Status.State != "QR_REQUIRED" || first.QR.Image != "" {
+	if first.SessionID != "a" || first.QR == nil || first.QR.Code != qrtest.Code || first.Session.Status.State != "QR_REQUIRED" || first.QR.Image != "" {
 		t.Errorf("%+v", first)
 	}
 	if second := l.expect("session.snapshot"); second.SessionID != "b" || second.QR != nil || second.Session.Status.State != "READY" {
@@ -161,7 +162,7 @@ func TestAStreamBeginsWithThePresentAndGoesOnLive(t *testing.T) {
 	if event := l.expect("session.state"); event.SessionID != "a" || event.QR != nil || event.ID == from.id || event.Seq != 1 {
 		t.Errorf("%+v", event)
 	}
-	if event := l.expect("session.qr"); event.QR == nil || event.QR.Code != testCode || event.QR.Sequence != 1 || !event.QR.ExpiresAt.Equal(testNow.Add(time.Minute)) {
+	if event := l.expect("session.qr"); event.QR == nil || event.QR.Code != qrtest.Code || event.QR.Sequence != 1 || !event.QR.ExpiresAt.Equal(testNow.Add(time.Minute)) {
 		t.Errorf("%+v", event)
 	}
 	r.remove(t, "a")
@@ -179,7 +180,7 @@ func TestFollowingOneSessionKeepsItsPairingAttended(t *testing.T) {
 	r := newRig(t, Config{}, &f)
 	l := r.listen(t, "/v1/sessions/a/events?image=png")
 	l.must()
-	if event := l.expect("session.snapshot"); event.SessionID != "a" || readable(t, event.QR.Image) != "<PNG of CODE>" {
+	if event := l.expect("session.snapshot"); event.SessionID != "a" || qrtest.Readable(t, event.QR.Image) != "<PNG of CODE>" {
 		t.Errorf("%+v", event)
 	}
 	l.must()

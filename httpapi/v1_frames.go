@@ -57,7 +57,7 @@ func (s *Server) pictured(data json.RawMessage) json.RawMessage {
 	if err := json.Unmarshal(data, &state); err != nil || state.QR == nil {
 		return data
 	}
-	state.QR.Image, _ = s.image(state.QR.Code)
+	state.QR.Image, _ = s.deps.Pictures.DataURL(state.QR.Code)
 	return s.encoded(state)
 }
 

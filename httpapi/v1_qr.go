@@ -8,6 +8,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"wasup/httpapi/qr"
 	"wasup/internal/session"
 )
 
@@ -28,7 +29,7 @@ func v1GetQR(s *Server, k *call) error {
 	k.Set("X-QR-Expires-At", stamp(answer.QR.ExpiresAt).Format(time.RFC3339))
 	switch k.format {
 	case contentPNG:
-		url, err := s.image(answer.QR.Code)
+		url, err := s.deps.Pictures.DataURL(answer.QR.Code)
 		if err != nil {
 			return err
 		}
@@ -39,9 +40,9 @@ func v1GetQR(s *Server, k *call) error {
 		}
 		return send(k, contentPNG, picture)
 	case contentSVG:
-		return s.drawn(k, s.svgs, contentSVG, answer.QR.Code)
+		return drawn(k, s.deps.Pictures.SVG, contentSVG, answer.QR.Code)
 	case contentText:
-		return s.drawn(k, s.texts, contentText+"; charset=utf-8", answer.QR.Code)
+		return drawn(k, s.deps.Pictures.Text, contentText+"; charset=utf-8", answer.QR.Code)
 	default:
 		return s.ok(k.Ctx, v1QRAnswer{
 			Outcome: v1Outcome(answer.Outcome), State: v1State(answer.State), Cause: v1Cause(answer.Cause), QR: v1QROf(answer.QR),
@@ -65,7 +66,7 @@ func outcomeProblem(answer *session.QRAnswer) *problem {
 			return nil
 		}
 		p := coded(session.CodeInternal)
-		p.answer, p.cause = nil, errNoCode
+		p.answer, p.cause = nil, qr.ErrNoCode
 		return p
 	case session.OutcomeReady:
 		return named(probLinked)
@@ -91,8 +92,8 @@ func outcomeProblem(answer *session.QRAnswer) *problem {
 	return p
 }
 
-func (s *Server) drawn(k *call, cache *imageCache, contentType, code string) error {
-	picture, err := cache.dataURL(code)
+func drawn(k *call, draw func(code string) (string, error), contentType, code string) error {
+	picture, err := draw(code)
 	if err != nil {
 		return err
 	}

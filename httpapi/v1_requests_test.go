@@ -18,6 +18,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/session"
 )
 
@@ -251,7 +252,7 @@ func TestEveryFormatOfACodeSaysTheCode(t *testing.T) {
 		}
 		return answer.body
 	}
-	if got := decodePNG(t, []byte(get(contentPNG))); got != testCode {
+	if got := qrtest.Decode(t, []byte(get(contentPNG))); got != qrtest.Code {
 		t.Errorf("PNG: %s", got)
 	}
 
@@ -266,7 +267,7 @@ func TestEveryFormatOfACodeSaysTheCode(t *testing.T) {
 		rows = append(rows, upper, lower)
 	}
 	side := len(rows[0])
-	if got := decodePNG(t, raster(t, side, func(x, y int) bool { return !rows[y][x] })); got != testCode {
+	if got := qrtest.Decode(t, raster(t, side, func(x, y int) bool { return !rows[y][x] })); got != qrtest.Code {
 		t.Errorf("text: %s", got)
 	}
 
@@ -287,7 +288,7 @@ func TestEveryFormatOfACodeSaysTheCode(t *testing.T) {
 	if !strings.HasPrefix(svg, fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"`, side, side)) {
 		t.Errorf("SVG begins with %.100s", svg)
 	}
-	if got := decodePNG(t, raster(t, side, func(x, y int) bool { return dark[[2]int{x, y}] })); got != testCode {
+	if got := qrtest.Decode(t, raster(t, side, func(x, y int) bool { return dark[[2]int{x, y}] })); got != qrtest.Code {
 		t.Errorf("SVG: %s", got)
 	}
 }

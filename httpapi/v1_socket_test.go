@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/events"
 	"wasup/internal/session"
 )
@@ -70,7 +71,7 @@ func TestASocketTellsWhatAStreamTells(t *testing.T) {
 	f.buffer = events.Options{Buffer: 2, Page: 2}
 	r := newRig(t, Config{Heartbeat: time.Millisecond}, &f)
 	w := r.talk(t, "/v1/events/ws?image=png")
-	if first := w.expect("session.snapshot"); first.SessionID != "a" || readable(t, first.QR.Image) != "<PNG of CODE>" {
+	if first := w.expect("session.snapshot"); first.SessionID != "a" || qrtest.Readable(t, first.QR.Image) != "<PNG of CODE>" {
 		t.Errorf("%+v", first)
 	}
 	if second := w.expect("session.snapshot"); second.SessionID != "b" || second.QR != nil {
@@ -81,7 +82,7 @@ func TestASocketTellsWhatAStreamTells(t *testing.T) {
 	}
 	r.publish(t, pairing("a"))
 	w.expect("session.state")
-	if event := w.expect("session.qr"); event.QR == nil || event.QR.Code != testCode || readable(t, event.QR.Image) != "<PNG of CODE>" || event.ID != "2" {
+	if event := w.expect("session.qr"); event.QR == nil || event.QR.Code != qrtest.Code || qrtest.Readable(t, event.QR.Image) != "<PNG of CODE>" || event.ID != "2" {
 		t.Errorf("%+v", event)
 	}
 	r.append(t, session.Event{Session: "b", Type: session.EventCall, Data: json.RawMessage(`{"id":"c1"}`)})

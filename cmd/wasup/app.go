@@ -14,6 +14,7 @@ import (
 
 	"wasup/configs"
 	"wasup/httpapi"
+	"wasup/httpapi/qr"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
@@ -40,6 +41,7 @@ type App struct {
 	box      atomic.Pointer[outbox.Outbox]
 	keeper   atomic.Pointer[incoming.Keeper]
 	http     *httpapi.Server
+	pictures *qr.Pictures
 	lost     <-chan error // another process took the database
 	stops    []stop       // in the order of the starts; stopped in reverse
 	between  seams
@@ -62,7 +64,7 @@ type stop struct {
 // New makes an app that has not started. cfg must be valid.
 func New(cfg configs.Config, log *slog.Logger) *App {
 	return &App{
-		cfg: cfg, log: log,
+		cfg: cfg, log: log, pictures: qr.NewPictures(),
 		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
 	}
 }
@@ -153,7 +155,7 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *outgoing.Spool) 
 		httpapi.Deps{
 			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: incoming,
 			Sender: sender{box}, Messages: box, Files: spool, Chats: chats{a.sessions, numbers},
-			Webhooks: a.webhooks, Deliveries: a.webhooks,
+			Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 			Health: health{db, a.sessions}, Observer: observer{a.metrics},
 			Metrics: a.metrics.Handler(), Version: version, Log: a.log,
 		},
@@ -205,7 +207,7 @@ func (a *App) supervision(dialer session.Dialer, refresher supervisor.Refresher,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
 		MaxSends: actorSends, SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
-		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)), Prepare: func(code string) { a.http.Prepare(code) },
+		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)), Prepare: a.pictures.Prepare,
 		BootRate: cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}
 }

@@ -1,12 +1,12 @@
-package httpapi
+package qr
 
 import (
 	"fmt"
 	"strings"
 )
 
-// drawSVG writes the code as a vector picture: one path of all dark modules, row by row.
-func drawSVG(code string) (string, error) {
+// SVG draws the code as a vector picture: one path of all dark modules, row by row.
+func SVG(code string) (string, error) {
 	modules, err := symbolOf(code)
 	if err != nil {
 		return "", err
@@ -32,9 +32,9 @@ func drawSVG(code string) (string, error) {
 	return b.String(), nil
 }
 
-// drawText writes the code for a terminal with half blocks, two modules a character. The light modules are drawn, so
+// Text draws the code for a terminal with half blocks, two modules a character. The light modules are drawn, so
 // that it looks right on the usual dark background; scanners read it on a light one too, as the reverse.
-func drawText(code string) (string, error) {
+func Text(code string) (string, error) {
 	modules, err := symbolOf(code)
 	if err != nil {
 		return "", err
