@@ -153,7 +153,7 @@ func (a *App) serve(db *store.Store, box *outbox.Outbox, spool *outgoing.Spool) 
 			SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep,
 		},
 		httpapi.Deps{
-			Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: incoming,
+			Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: incoming,
 			Sender: sender{box}, Messages: box, Files: spool, Chats: chats{a.sessions, numbers},
 			Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 			Health: health{db, a.sessions}, Observer: observer{a.metrics},

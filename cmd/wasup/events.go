@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"sync/atomic"
+	"time"
 
+	httpevents "wasup/httpapi/events"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/outbox"
@@ -69,11 +71,7 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 		return err
 	}
 	a.onStop("events", a.events.Stop)
-	// Nothing is published before sessions run, and those start after HTTP does.
-	describe := func(of session.EventType, status session.Status, skipped int) json.RawMessage {
-		return a.http.Describe(of, status, skipped)
-	}
-	a.feed = events.NewFeed(a.events, describe, a.log)
+	a.feed = events.NewFeed(a.events, httpevents.Describer{Now: time.Now, Log: a.log}.Describe, a.log)
 	a.feed.Start()
 	a.onStop("feed", a.feed.Stop)
 	return nil

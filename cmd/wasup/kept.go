@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	"wasup/configs"
-	"wasup/httpapi"
+	"wasup/httpapi/media"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/media/outgoing"
@@ -25,9 +25,9 @@ type arrivals struct {
 	keeper *incoming.Keeper
 }
 
-func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (httpapi.KeptFile, error) {
+func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (media.KeptFile, error) {
 	file, state, err := f.keeper.Open(ctx, id, name)
-	held := httpapi.KeptFile{State: string(state)}
+	held := media.KeptFile{State: string(state)}
 	if err != nil || file == nil {
 		return held, err
 	}

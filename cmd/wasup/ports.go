@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"wasup/configs"
-	"wasup/httpapi"
+	httpevents "wasup/httpapi/events"
+	"wasup/httpapi/supervision"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/session"
@@ -79,14 +80,14 @@ func commits(db *store.Store) func() metrics.Commits {
 	return func() metrics.Commits { return metrics.Commits(db.Commits()) }
 }
 
-// slots is the supervisor as httpapi wants it.
-type slots struct{ *supervisor.Supervisor }
+// tree is the supervisor as httpapi shows it.
+type tree struct{ *supervisor.Supervisor }
 
-func (s slots) Tree() []httpapi.SupervisionNode {
-	tree := s.Supervisor.Tree()
-	nodes := make([]httpapi.SupervisionNode, 0, len(tree))
-	for i := range tree {
-		nodes = append(nodes, httpapi.SupervisionNode(tree[i]))
+func (t tree) Tree() []supervision.Node {
+	all := t.Supervisor.Tree()
+	nodes := make([]supervision.Node, 0, len(all))
+	for i := range all {
+		nodes = append(nodes, supervision.Node(all[i]))
 	}
 	return nodes
 }
@@ -94,7 +95,7 @@ func (s slots) Tree() []httpapi.SupervisionNode {
 // live is the log as httpapi wants it.
 type live struct{ *events.Log }
 
-func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpapi.Subscription, error) {
+func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpevents.Subscription, error) {
 	subscription, err := l.Log.Subscribe(ctx, after, id, types)
 	if err != nil {
 		return nil, err // and no interface that holds a nil

@@ -1,0 +1,93 @@
+package rest
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+)
+
+// Operation is one row of /v1: what is served, what is checked before, and what the OpenAPI document says, all from the
+// same place.
+type Operation struct {
+	Method  string
+	Path    string // Fiber's pattern
+	Name    string // operationId
+	Tag     string
+	Summary string
+	Detail  string
+
+	Query    []Parameter
+	Labels   bool         // metadata.KEY= is taken too
+	Headers  []Parameter  // that the document should name
+	Produces []string     // formats of the success, the first one by default; nil: JSON
+	Body     any          // a value of the request's type; nil: none is read
+	Optional bool         // the body may be left out
+	Forms    *huma.Schema // of the body as multipart/form-data; nil: it is not taken
+	Binary   bool         // the body may be anything
+	Examples []Example    // of the body
+	Stream   bool         // the handler reads the body as it arrives, and checks it
+
+	Status    int // of the success
+	Answer    any // a value of the success's type; nil: no body, or none that is JSON
+	Event     any // a value of the type of each event's data, where the success can be a stream of events
+	Success   string
+	Unchanged bool   // it may also be 304
+	Partial   bool   // it may also be 206
+	Accepted  string // of a 202 with the same answer; "": there is none
+	Refuses   []int  // statuses of problems beside those that every route has
+
+	Probe bool // goes on answering while the server drains
+	Serve func(k *Call) error
+}
+
+// Parameter is a query parameter. Its schema is checked before the handler runs.
+type Parameter struct {
+	Name   string
+	Doc    string
+	Schema *huma.Schema
+}
+
+// Example is a body that the document shows. Tests send each of them.
+type Example struct {
+	Name    string
+	Summary string
+	Body    string // JSON
+}
+
+func (op *Operation) formats() []string {
+	if op.Produces == nil {
+		return []string{ContentJSON}
+	}
+	return op.Produces
+}
+
+// parameters names what the operation takes, for people.
+func (op *Operation) parameters() string {
+	var names []string
+	for i := range op.Query {
+		names = append(names, op.Query[i].Name)
+	}
+	if op.Labels {
+		names = append(names, labelPrefix+"KEY")
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// problems is every status that an operation's problems may have.
+func (op *Operation) problems() []int {
+	all := append([]int{400, 405, 406, 408, 413, 500}, op.Refuses...)
+	if !op.Probe {
+		all = append(all, 503)
+	}
+	if op.Method != fiber.MethodGet {
+		all = append(all, 403, 507)
+	}
+	sort.Ints(all)
+	return slices.Compact(all)
+}
