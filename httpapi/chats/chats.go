@@ -22,7 +22,7 @@ type Chats interface {
 	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error)
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host  *rest.Host
 	chats Chats

@@ -56,7 +56,7 @@ type Deps struct {
 	Metrics  http.Handler // the exposition behind GET /metrics
 }
 
-// Routes serves them.
+// Routes serves the compatibility routes and the probes.
 type Routes struct {
 	host    *rest.Host
 	cfg     Config

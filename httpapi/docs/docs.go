@@ -17,7 +17,7 @@ var pages embed.FS
 // it shows can make it fetch or run anything.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct{}
 
 // New makes the resource.

@@ -49,7 +49,7 @@ type Limits struct {
 	Heartbeat time.Duration // between two comments on a silent stream
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host     *rest.Host
 	log      Log

@@ -86,8 +86,8 @@ func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types
 	return k.OK(page)
 }
 
-// positionOf is the id of the last event that the caller knows, session.FromNow where it names none. The header wins: a browser that comes back
-// repeats the address it began with, and says in the header how far it came.
+// positionOf is the id of the last event that the caller knows, session.FromNow where it names none. The header wins: a
+// browser that comes back repeats the address it began with, and says in the header how far it came.
 func positionOf(k *rest.Call) (uint64, error) {
 	name, text := "after", k.Query["after"]
 	if values := k.Request().Header.PeekAll(headerLastEvent); len(values) == 1 {

@@ -30,7 +30,7 @@ type Pictures interface {
 	Text(code string) (string, error) // for a terminal
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host     *rest.Host
 	links    Links

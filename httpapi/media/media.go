@@ -37,7 +37,7 @@ type KeptFile struct {
 	State string            // kept, waiting, too_large, unwanted or failed; "" where it never was to be kept
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host     *rest.Host
 	received Received

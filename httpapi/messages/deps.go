@@ -46,7 +46,7 @@ type Files interface {
 	Remove(file string) error
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host   *rest.Host
 	outbox Outbox

@@ -33,10 +33,10 @@ func (r *Resource) sendOperation() rest.Operation {
 				headerReplayed + ": true; another message under the same key is refused.", Schema: rest.ShortText(255)},
 			{Name: headerPrefer, Doc: "`wait=10` is ?wait=server_ack&timeout=10s, `respond-async` is ?wait=none (RFC 7240).", Schema: rest.ShortText(200)},
 		},
-		Body: v1MessageNew{}, Examples: messageExamples(), Stream: true, Forms: messageForm(),
+		Body: v1MessageNew{}, Input: rest.Input{Examples: messageExamples(), Stream: true, Forms: messageForm()},
 		Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It has come as far as was waited for.",
-		Accepted: "It is accepted, and `state` says how far it is; `Location` is its address.",
-		Refuses:  sendRefuses(), Serve: r.send,
+		Also:    rest.Also{Accepted: "It is accepted, and `state` says how far it is; `Location` is its address."},
+		Refuses: sendRefuses(), Serve: r.send,
 	}
 }
 
@@ -54,6 +54,14 @@ func messageForm() *huma.Schema {
 			"send_at":    text("As in JSON."),
 			"expires_in": {Type: huma.TypeInteger, Description: "As in JSON."},
 		},
+	}
+}
+
+// uploadForm is a file alone as a form.
+func uploadForm() *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"file"},
+		Properties: map[string]*huma.Schema{"file": {Type: huma.TypeString, Format: "binary"}},
 	}
 }
 
@@ -84,8 +92,7 @@ func (r *Resource) sentOperations() []rest.Operation {
 			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "upload a file for messages to come",
 			Detail: "The body is the file, or a form with the part `file`. It may be as large as media.max_size of the configuration.",
 			Query:  []rest.Parameter{{Name: "name", Doc: "File name, of documents.", Schema: rest.ShortText(255)}},
-			Binary: true, Forms: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"file": {Type: huma.TypeString, Format: "binary"}}, Required: []string{"file"}},
-			Stream: true, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "It is kept for a while; `id` goes into media.upload of messages.",
+			Input:  rest.Input{Binary: true, Forms: uploadForm(), Stream: true}, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "It is kept for a while; `id` goes into media.upload of messages.",
 			Refuses: []int{415}, Serve: r.upload,
 		},
 	}

@@ -74,7 +74,7 @@ func (a *API) Routes(h *Host) []Route {
 	for i := range a.operations {
 		op := &a.operations[i]
 		rows = append(rows, Route{
-			Method: op.Method, Path: op.Path, Errors: h.RenderProblem, Probe: op.Probe, Doc: op.Summary, Stream: op.Stream,
+			Method: op.Method, Path: op.Path, Errors: h.RenderProblem, Probe: op.Probe, Doc: op.Summary, Stream: op.Input.Stream,
 			Handle: func(c *fiber.Ctx) error {
 				k, err := a.admit(h, c, op)
 				if err != nil {
@@ -252,20 +252,20 @@ func (a *API) describeBody(op *Operation, out *huma.Operation) {
 	if op.Body != nil {
 		content[ContentJSON] = &huma.MediaType{Schema: a.Schema(op.Body)}
 	}
-	if len(op.Examples) > 0 {
+	if len(op.Input.Examples) > 0 {
 		content[ContentJSON].Examples = make(map[string]*huma.Example)
-		for _, e := range op.Examples {
+		for _, e := range op.Input.Examples {
 			content[ContentJSON].Examples[e.Name] = &huma.Example{Summary: e.Summary, Value: json.RawMessage(e.Body)}
 		}
 	}
-	if op.Forms != nil {
-		content[ContentForm] = &huma.MediaType{Schema: op.Forms}
+	if op.Input.Forms != nil {
+		content[ContentForm] = &huma.MediaType{Schema: op.Input.Forms}
 	}
-	if op.Binary {
+	if op.Input.Binary {
 		content["*/*"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	}
 	if len(content) > 0 {
-		out.RequestBody = &huma.RequestBody{Required: !op.Optional, Content: content}
+		out.RequestBody = &huma.RequestBody{Required: !op.Input.Optional, Content: content}
 	}
 }
 
@@ -291,13 +291,13 @@ func (a *API) describeAnswers(op *Operation, out *huma.Operation) {
 		}
 	}
 	out.Responses[strconv.Itoa(op.Status)] = success
-	if op.Accepted != "" {
-		out.Responses[strconv.Itoa(fiber.StatusAccepted)] = &huma.Response{Description: op.Accepted, Content: success.Content}
+	if op.Also.Accepted != "" {
+		out.Responses[strconv.Itoa(fiber.StatusAccepted)] = &huma.Response{Description: op.Also.Accepted, Content: success.Content}
 	}
-	if op.Unchanged {
+	if op.Also.Unchanged {
 		out.Responses[strconv.Itoa(fiber.StatusNotModified)] = &huma.Response{Description: "It is what If-None-Match names."}
 	}
-	if op.Partial {
+	if op.Also.Partial {
 		out.Responses[strconv.Itoa(fiber.StatusPartialContent)] = &huma.Response{Description: "The part that Range names.", Content: success.Content}
 	}
 	for _, status := range op.problems() {

@@ -24,7 +24,7 @@ func (k *Call) readBody() ([]byte, error) {
 	}
 	body := k.Request().Body()
 	if len(body) == 0 {
-		if op.Optional {
+		if op.Input.Optional {
 			return nil, nil
 		}
 		return nil, BadField("body", "expected a JSON object")

@@ -43,7 +43,7 @@ func (a *API) admit(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
 	if err := k.readQuery(); err != nil {
 		return nil, err
 	}
-	if op.Body != nil && !op.Stream {
+	if op.Body != nil && !op.Input.Stream {
 		if k.Body, err = k.readBody(); err != nil {
 			return nil, err
 		}

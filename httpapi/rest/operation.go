@@ -20,27 +20,37 @@ type Operation struct {
 	Detail  string
 
 	Query    []Parameter
-	Labels   bool         // metadata.KEY= is taken too
-	Headers  []Parameter  // that the document should name
-	Produces []string     // formats of the success, the first one by default; nil: JSON
-	Body     any          // a value of the request's type; nil: none is read
-	Optional bool         // the body may be left out
-	Forms    *huma.Schema // of the body as multipart/form-data; nil: it is not taken
-	Binary   bool         // the body may be anything
-	Examples []Example    // of the body
-	Stream   bool         // the handler reads the body as it arrives, and checks it
+	Labels   bool        // metadata.KEY= is taken too
+	Headers  []Parameter // that the document should name
+	Produces []string    // formats of the success, the first one by default; nil: JSON
+	Body     any         // a value of the request's type; nil: none is read
+	Input    Input       // how the body may come
 
-	Status    int // of the success
-	Answer    any // a value of the success's type; nil: no body, or none that is JSON
-	Event     any // a value of the type of each event's data, where the success can be a stream of events
-	Success   string
-	Unchanged bool   // it may also be 304
-	Partial   bool   // it may also be 206
-	Accepted  string // of a 202 with the same answer; "": there is none
-	Refuses   []int  // statuses of problems beside those that every route has
+	Status  int // of the success
+	Answer  any // a value of the success's type; nil: no body, or none that is JSON
+	Event   any // a value of the type of each event's data, where the success can be a stream of events
+	Success string
+	Also    Also  // what the success may be instead
+	Refuses []int // statuses of problems beside those that every route has
 
 	Probe bool // goes on answering while the server drains
 	Serve func(k *Call) error
+}
+
+// Input is how a body may come.
+type Input struct {
+	Optional bool         // it may be left out
+	Forms    *huma.Schema // of multipart/form-data; nil: it is not taken
+	Binary   bool         // it may be anything
+	Examples []Example
+	Stream   bool // the handler reads it as it arrives, and checks it
+}
+
+// Also is what a success may be instead.
+type Also struct {
+	Unchanged bool   // 304
+	Partial   bool   // 206
+	Accepted  string // of a 202 with the same answer; "": there is none
 }
 
 // Parameter is a query parameter. Its schema is checked before the handler runs.

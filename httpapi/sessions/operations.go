@@ -20,7 +20,7 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions", Name: "createSession", Tag: rest.TagSessions, Summary: "create a session",
 			Detail: "The slot for one WhatsApp account. It is linked by a QR, a phone-number code or a passkey.",
-			Body:   v1SessionNew{}, Optional: true, Status: fiber.StatusCreated, Answer: wire.Session{}, Success: "Created; `Location` is its address.",
+			Body:   v1SessionNew{}, Input: rest.Input{Optional: true}, Status: fiber.StatusCreated, Answer: wire.Session{}, Success: "Created; `Location` is its address.",
 			Refuses: []int{409, 413, 415, 504}, Serve: r.create,
 		},
 		{

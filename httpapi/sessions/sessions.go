@@ -15,8 +15,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Slots is the administration of sessions. Every method is safe for concurrent use; errors
-// carry a session.Code.
+// Slots is the administration of sessions. Every method is safe for concurrent use; errors carry a session.Code.
 type Slots interface {
 	// Create makes a session; session.CodeExists where there is one with this id.
 	Create(ctx context.Context, id session.ID, settings session.Settings, start bool) (session.Status, error)
@@ -37,7 +36,7 @@ type Starter interface {
 	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host    *rest.Host
 	starter Starter

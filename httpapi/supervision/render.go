@@ -2,7 +2,7 @@ package supervision
 
 import "wasup/httpapi/wire"
 
-func v1SupervisedOf(node *Node, stack bool) v1Supervised {
+func supervisedOf(node *Node, stack bool) v1Supervised {
 	status := &node.Status
 	out := v1Supervised{
 		ID: string(status.ID), State: wire.State(status.State), Cause: wire.Cause(status.Cause), Desired: wire.Desired(status.Desired),

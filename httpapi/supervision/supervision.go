@@ -26,7 +26,7 @@ type Node struct {
 	Quarantined bool
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host       *rest.Host
 	supervisor Supervisor
@@ -58,7 +58,7 @@ func (r *Resource) list(k *rest.Call) error {
 	answer.Total, answer.NextCursor = len(matching), next
 	answer.Items = make([]v1Supervised, 0, len(page))
 	for _, node := range page {
-		answer.Items = append(answer.Items, v1SupervisedOf(node, false))
+		answer.Items = append(answer.Items, supervisedOf(node, false))
 	}
 	return k.OK(answer)
 }
@@ -88,7 +88,7 @@ func (r *Resource) get(k *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	return k.OK(v1SupervisedOf(node, true))
+	return k.OK(supervisedOf(node, true))
 }
 
 func (r *Resource) node(k *rest.Call) (*Node, error) {
@@ -117,5 +117,5 @@ func (r *Resource) release(k *rest.Call) error {
 			return err
 		}
 	}
-	return k.OK(v1SupervisedOf(node, true))
+	return k.OK(supervisedOf(node, true))
 }

@@ -22,7 +22,7 @@ func (r *Resource) listDeliveries(k *rest.Call) error {
 	}
 	answer := v1WebhookDeliveries{Items: make([]v1WebhookDelivery, 0, limit)}
 	for i := range list[:min(limit, len(list))] {
-		answer.Items = append(answer.Items, v1WebhookDeliveryOf(&list[i]))
+		answer.Items = append(answer.Items, webhookDeliveryOf(&list[i]))
 	}
 	if len(list) > limit {
 		answer.NextCursor = rest.CursorOf(list[limit-1].N)
@@ -45,7 +45,7 @@ func (r *Resource) listDead(k *rest.Call) error {
 	}
 	answer := v1DeadLetters{Items: make([]v1DeadLetter, 0, limit)}
 	for i := range list[:min(limit, len(list))] {
-		answer.Items = append(answer.Items, v1DeadLetterOf(&list[i]))
+		answer.Items = append(answer.Items, deadLetterOf(&list[i]))
 	}
 	if len(list) > limit {
 		answer.NextCursor = rest.CursorOf(list[limit-1].Event.Pos)

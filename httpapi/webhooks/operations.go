@@ -56,7 +56,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		{
 			Method: fiber.MethodPost, Path: hookPath + "/rotate-secret", Name: "rotateWebhookSecret", Summary: "replace a webhook's secret",
 			Detail: "The secret of before signs as well for a day, so that receivers can be changed over.",
-			Body:   v1WebhookRotation{}, Optional: true, Status: fiber.StatusOK, Answer: v1Webhook{}, Success: "The webhook with its new secret, which is not shown again.",
+			Body:   v1WebhookRotation{}, Input: rest.Input{Optional: true}, Status: fiber.StatusOK, Answer: v1Webhook{}, Success: "The webhook with its new secret, which is not shown again.",
 			Refuses: []int{404, 413, 415}, Serve: r.rotateSecret,
 		},
 		{
@@ -89,19 +89,19 @@ func (r *Resource) redeliveryOperations() []rest.Operation {
 		{
 			Method: fiber.MethodPost, Path: hookPath + "/dead-letters/replay", Name: "replayDeadLetters", Summary: "try dead letters once more",
 			Detail: "All of them, or those that the body chooses. What fails again stays.",
-			Body:   v1DeadChoice{}, Optional: true, Status: fiber.StatusOK, Answer: v1Count{}, Success: "How many will be tried.",
+			Body:   v1DeadChoice{}, Input: rest.Input{Optional: true}, Status: fiber.StatusOK, Answer: v1Count{}, Success: "How many will be tried.",
 			Refuses: []int{404, 413, 415}, Serve: r.requeueDead,
 		},
 		{
 			Method: fiber.MethodPost, Path: hookPath + "/dead-letters/discard", Name: "discardDeadLetters", Summary: "delete dead letters",
 			Detail: "All of them, or those that the body chooses.",
-			Body:   v1DeadChoice{}, Optional: true, Status: fiber.StatusOK, Answer: v1Count{}, Success: "How many are deleted.",
+			Body:   v1DeadChoice{}, Input: rest.Input{Optional: true}, Status: fiber.StatusOK, Answer: v1Count{}, Success: "How many are deleted.",
 			Refuses: []int{404, 413, 415}, Serve: r.discardDead,
 		},
 		{
 			Method: fiber.MethodPost, Path: hookPath + "/replay", Name: "replayWebhook", Summary: "deliver events once more",
 			Detail: "From a number, from a time, or all that the log has; of one session or of all. They come with the ids they had, in order, and what has not been delivered yet follows.",
-			Body:   v1Replay{}, Optional: true, Status: fiber.StatusOK, Answer: v1Replayed{}, Success: "The sessions that begin again.",
+			Body:   v1Replay{}, Input: rest.Input{Optional: true}, Status: fiber.StatusOK, Answer: v1Replayed{}, Success: "The sessions that begin again.",
 			Refuses: []int{404, 413, 415}, Serve: r.replay,
 		},
 	}

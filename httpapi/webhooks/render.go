@@ -10,7 +10,7 @@ import (
 // shownHeader stands for the value of a webhook's header, which may be a credential.
 const shownHeader = "********"
 
-func v1WebhookOf(w *session.Webhook, now time.Time) v1Webhook {
+func webhookOf(w *session.Webhook, now time.Time) v1Webhook {
 	out := v1Webhook{
 		ID: w.ID, SessionID: string(w.Session), URL: w.URL, Description: w.Description, Events: []v1WebhookEvent{everyEvent},
 		Active: w.Active, Disabled: w.Disabled, CreatedAt: wire.Stamp(w.CreatedAt), UpdatedAt: wire.Stamp(w.UpdatedAt),
@@ -33,7 +33,7 @@ func v1WebhookOf(w *session.Webhook, now time.Time) v1Webhook {
 	return out
 }
 
-func v1WebhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookStatus {
+func webhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookStatus {
 	out := &v1WebhookStatus{
 		State: hookDelivering, Backlog: s.Backlog, Sessions: s.Sessions, Oldest: wire.Stamp(s.Oldest), Failing: wire.Stamp(s.Failing),
 		Failures: s.Failures, NextAttempt: wire.Stamp(s.Retry), Dead: s.Dead, Missed: s.Missed,
@@ -54,20 +54,20 @@ func v1WebhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookS
 		out.State = hookFailing
 	}
 	if s.Last != nil {
-		last := v1WebhookDeliveryOf(s.Last)
+		last := webhookDeliveryOf(s.Last)
 		out.Last = &last
 	}
 	return out
 }
 
-func v1WebhookDeliveryOf(d *session.WebhookDelivery) v1WebhookDelivery {
+func webhookDeliveryOf(d *session.WebhookDelivery) v1WebhookDelivery {
 	return v1WebhookDelivery{
 		Number: d.N, SessionID: string(d.Session), Seq: d.Seq, Pos: d.Pos, Type: v1WebhookEvent(d.Type), At: wire.Stamp(d.At), Attempt: d.Attempt,
 		Outcome: v1WebhookOutcome(d.Outcome), Status: d.Status, Duration: float64(d.Took.Microseconds()) / 1000, Error: d.Error,
 	}
 }
 
-func v1DeadLetterOf(d *session.DeadLetter) v1DeadLetter {
+func deadLetterOf(d *session.DeadLetter) v1DeadLetter {
 	return v1DeadLetter{
 		SessionID: string(d.Event.Session), Seq: d.Event.Seq, Pos: d.Event.Pos, Type: v1WebhookEvent(d.Event.Type), At: wire.Stamp(d.Event.At),
 		Data: d.Event.Data, Attempts: d.Attempts, Status: d.Status, Error: d.Error, DiedAt: wire.Stamp(d.DiedAt), Requeued: d.Requeued,

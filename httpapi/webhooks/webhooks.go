@@ -46,7 +46,7 @@ type Deliveries interface {
 	Replay(ctx context.Context, id string, replay session.Replay) ([]session.ID, error)
 }
 
-// Resource serves it.
+// Resource serves the operations of this package.
 type Resource struct {
 	host       *rest.Host
 	registry   Registry
@@ -104,7 +104,7 @@ func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
 		return err
 	}
 	k.Set(fiber.HeaderLocation, "/v1/webhooks/"+hook.ID)
-	answer := v1WebhookOf(&hook, r.host.Now())
+	answer := webhookOf(&hook, r.host.Now())
 	answer.Secret = hook.Secret
 	k.Render(fiber.StatusCreated, answer)
 	return nil
@@ -148,7 +148,7 @@ func (r *Resource) listWhere(k *rest.Call, want func(*session.Webhook) bool) err
 	page, next := rest.PageOf(list, after, k.Integer("limit", rest.DefaultPage), func(hook session.Webhook) session.ID { return session.ID(hook.ID) })
 	answer := v1WebhookList{Items: make([]v1Webhook, 0, len(page)), Total: len(list), NextCursor: next}
 	for i := range page {
-		answer.Items = append(answer.Items, v1WebhookOf(&page[i], r.host.Now()))
+		answer.Items = append(answer.Items, webhookOf(&page[i], r.host.Now()))
 	}
 	return k.OK(answer)
 }
@@ -168,8 +168,8 @@ func (r *Resource) get(k *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	answer := v1WebhookOf(&hook, r.host.Now())
-	answer.Status = v1WebhookStatusOf(&hook, &status)
+	answer := webhookOf(&hook, r.host.Now())
+	answer.Status = webhookStatusOf(&hook, &status)
 	return k.OK(answer)
 }
 
@@ -188,7 +188,7 @@ func (r *Resource) patch(k *rest.Call) error {
 	if hook, err = r.registry.Update(ctx, hook.ID, patch); err != nil {
 		return err
 	}
-	return k.OK(v1WebhookOf(&hook, r.host.Now()))
+	return k.OK(webhookOf(&hook, r.host.Now()))
 }
 
 func webhookPatch(hook *session.Webhook, k *rest.Call) (patch session.WebhookPatch, err error) {
@@ -250,7 +250,7 @@ func (r *Resource) rotateSecret(k *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	answer := v1WebhookOf(&hook, r.host.Now())
+	answer := webhookOf(&hook, r.host.Now())
 	answer.Secret = hook.Secret
 	return k.OK(answer)
 }
@@ -263,7 +263,7 @@ func (r *Resource) test(k *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	return k.OK(v1WebhookDeliveryOf(&d))
+	return k.OK(webhookDeliveryOf(&d))
 }
 
 func orEmpty(s *string) string {

@@ -88,6 +88,7 @@ func (Outcome) Schema(huma.Registry) *huma.Schema { return OneOf(session.QROutco
 func (PasskeyDue) Schema(huma.Registry) *huma.Schema {
 	return OneOf([]PasskeyDue{PasskeyResponse, PasskeyConfirmation})
 }
+
 func (Desired) Schema(huma.Registry) *huma.Schema {
 	return OneOf([]session.Desired{session.DesiredRun, session.DesiredStop, session.DesiredDelete})
 }
