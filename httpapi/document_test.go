@@ -89,3 +89,15 @@ func TestTheCommittedDocumentIsTheOneThatIsServed(t *testing.T) {
 		t.Errorf("YAML: %d %s", yaml.Status, yaml.Header.Get("Content-Type"))
 	}
 }
+
+func TestEveryNameInAPathIsDescribed(t *testing.T) {
+	api := httpapi.API()
+	operations := api.Operations()
+	for i := range operations {
+		for _, parameter := range api.Describe(&operations[i]).Parameters {
+			if parameter.In == "path" && (parameter.Description == "" || parameter.Schema == nil) {
+				t.Errorf("%s: nothing is said of %s", operations[i].Path, parameter.Name)
+			}
+		}
+	}
+}

@@ -25,12 +25,12 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	image := rest.Parameter{Name: "image", Doc: "png: a code comes with its picture, as a data: URL.", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"png"}}}
 	limit := rest.Parameter{Name: "limit", Doc: "Events on a page of JSON.", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: &low, Maximum: &high, Default: rest.DefaultPage}}
 	follow := rest.Operation{
-		Method: fiber.MethodGet, Tag: rest.TagLive, Produces: []string{rest.ContentEvents, rest.ContentJSON}, Answer: v1EventPage{}, Event: v1Event{},
+		Method: fiber.MethodGet, Tag: rest.TagLive, Produces: []string{rest.ContentEvents, rest.ContentJSON}, Answer: v1EventPage{}, Also: rest.Also{Events: v1Event{}},
 		Status: fiber.StatusOK, Query: []rest.Parameter{after, types, limit, image}, Headers: []rest.Parameter{{Name: headerLastEvent, Doc: "The id of the last event that is known.", Schema: rest.ShortText(20)}},
 		Success: "The stream, or the page.", Refuses: []int{429},
 	}
 	socket := rest.Operation{
-		Method: fiber.MethodGet, Tag: rest.TagLive, Produces: []string{rest.ContentEvents}, Event: v1Event{},
+		Method: fiber.MethodGet, Tag: rest.TagLive, Produces: []string{rest.ContentEvents}, Also: rest.Also{Events: v1Event{}},
 		Status: fiber.StatusSwitchingProtocols, Query: []rest.Parameter{after, types, image}, Headers: []rest.Parameter{{Name: headerLastEvent, Doc: "The id of the last event that is known.", Schema: rest.ShortText(20)}},
 		Success: "The WebSocket; the schema is that of its frames.", Refuses: []int{403, 426, 429},
 	}

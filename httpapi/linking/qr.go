@@ -103,7 +103,7 @@ func drawn(k *rest.Call, draw func(code string) (string, error), contentType, co
 	return k.Send(contentType, []byte(picture))
 }
 
-// wait is ?wait=, or the default.
+// waitOf is ?wait=, or the default.
 func (r *Resource) waitOf(k *rest.Call) (time.Duration, error) {
 	text, given := k.Query["wait"]
 	if !given {

@@ -16,6 +16,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			"the state of the session, and in parts for `Range`. Another one is fetched from WhatsApp, verified and decrypted while you wait, so the " +
 			"session must be READY; WhatsApp keeps files for some weeks. `X-Media-Kept` says kept, waiting, too_large, unwanted (its kind is not kept) " +
 			"or failed. `ETag` is the file's SHA-256: with `If-None-Match` nothing is fetched.",
+		Places:   []rest.Parameter{{Name: "media", Doc: "The file's id, from the event of its message.", Schema: rest.ShortText(128)}},
 		Produces: []string{rest.ContentAny}, Status: fiber.StatusOK, Success: "The file.", Also: rest.Also{Unchanged: true, Partial: true},
 		Headers: []rest.Parameter{
 			{Name: fiber.HeaderRange, Doc: "One part of a kept file, as bytes=FROM-TO. Several parts, and parts of files that are not kept, are answered with the whole.", Schema: &huma.Schema{Type: huma.TypeString}},

@@ -66,6 +66,7 @@ func uploadForm() *huma.Schema {
 }
 
 func (r *Resource) sentOperations() []rest.Operation {
+	of := []rest.Parameter{{Name: "mid", Doc: "The WhatsApp message id.", Schema: rest.ShortText(128)}}
 	return []rest.Operation{
 		{
 			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages", Name: "listMessages", Tag: rest.TagMessages, Summary: "list messages that were accepted",
@@ -76,17 +77,17 @@ func (r *Resource) sentOperations() []rest.Operation {
 		{
 			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages/:mid", Name: "getMessage", Tag: rest.TagMessages, Summary: "how far a message has come",
 			Detail: "With what each device of each recipient said.",
-			Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message.", Refuses: []int{404}, Serve: r.ofMessage(r.message),
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message.", Refuses: []int{404}, Serve: r.ofMessage(r.message),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/cancel", Name: "cancelMessage", Tag: rest.TagMessages, Summary: "take a message back that has not left",
 			Detail: "409 once an attempt has begun: WhatsApp may have it then, and a message of kind revoke is what is left. Idempotent.",
-			Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "try a message that failed once more",
 			Detail: "Under the same id. 409 where it has not failed, where WhatsApp had it, or where its content is no longer kept.",
-			Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "upload a file for messages to come",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,24 +183,25 @@ func (a *API) document() *huma.OpenAPI {
 	return document
 }
 
-// documented is a path as OpenAPI writes it.
-func documented(path string) string {
-	for name := range pathParameters() {
-		path = strings.ReplaceAll(path, "/:"+name, "/{"+name+"}")
-	}
-	return path
-}
+// placeholder is what a path names.
+var placeholder = regexp.MustCompile(`/:(\w+)`)
 
-// pathParameters describes what may be in a path.
-func pathParameters() map[string]*huma.Param {
-	most := 128
-	return map[string]*huma.Param{
-		"webhook": {Description: "The webhook's id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
-		"id":      {Description: "The session's id.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}},
-		"media":   {Description: "The file's id, from the event of its message.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
-		"mid":     {Description: "The WhatsApp message id.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
-		"chat":    {Description: "A phone number with country code, or the address of a person or a group.", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}},
+// documented is a path as OpenAPI writes it.
+func documented(path string) string { return placeholder.ReplaceAllString(path, "/{$1}") }
+
+// place describes what a path names.
+func (op *Operation) place(name string) *huma.Param {
+	out := &huma.Param{Name: name, In: "path", Required: true}
+	if name == "id" {
+		out.Description = "The session's id."
+		out.Schema = &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}
 	}
+	for i := range op.Places {
+		if p := &op.Places[i]; p.Name == name {
+			out.Description, out.Schema = p.Doc, p.Schema
+		}
+	}
+	return out
 }
 
 func slotOf(item *huma.PathItem, method string) **huma.Operation {
@@ -221,12 +223,8 @@ func (a *API) Describe(op *Operation) *huma.Operation {
 		OperationID: op.Name, Tags: []string{op.Tag}, Summary: op.Summary, Description: op.Detail,
 		Responses: make(map[string]*huma.Response),
 	}
-	for part := range strings.SplitSeq(op.Path, "/") {
-		if name, ok := strings.CutPrefix(part, ":"); ok {
-			p := pathParameters()[name]
-			p.Name, p.In, p.Required = name, "path", true
-			out.Parameters = append(out.Parameters, p)
-		}
+	for _, found := range placeholder.FindAllStringSubmatch(op.Path, -1) {
+		out.Parameters = append(out.Parameters, op.place(found[1]))
 	}
 	for i := range op.Query {
 		p := &op.Query[i]
@@ -277,7 +275,7 @@ func (a *API) describeAnswers(op *Operation, out *huma.Operation) {
 			media := &huma.MediaType{}
 			switch {
 			case format == ContentEvents:
-				media.Schema = a.Schema(op.Event)
+				media.Schema = a.Schema(op.Also.Events)
 			case format == ContentJSON && op.Answer != nil:
 				media.Schema = a.Schema(op.Answer)
 			case format == ContentJSON:

@@ -19,6 +19,7 @@ type Operation struct {
 	Summary string
 	Detail  string
 
+	Places   []Parameter // what its path names beside :id, which is the session's
 	Query    []Parameter
 	Labels   bool        // metadata.KEY= is taken too
 	Headers  []Parameter // that the document should name
@@ -28,7 +29,6 @@ type Operation struct {
 
 	Status  int // of the success
 	Answer  any // a value of the success's type; nil: no body, or none that is JSON
-	Event   any // a value of the type of each event's data, where the success can be a stream of events
 	Success string
 	Also    Also  // what the success may be instead
 	Refuses []int // statuses of problems beside those that every route has
@@ -51,9 +51,10 @@ type Also struct {
 	Unchanged bool   // 304
 	Partial   bool   // 206
 	Accepted  string // of a 202 with the same answer; "": there is none
+	Events    any    // a stream of events: a value of their type
 }
 
-// Parameter is a query parameter. Its schema is checked before the handler runs.
+// Parameter is one of the query, of the path or of the headers. The schemas of a query are checked before the handler runs.
 type Parameter struct {
 	Name   string
 	Doc    string

@@ -1,6 +1,8 @@
 package webhooks
 
 import (
+	"strings"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
@@ -73,6 +75,9 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	all = append(all, r.redeliveryOperations()...)
 	for i := range all {
 		all[i].Tag = rest.TagWebhooks
+		if strings.HasPrefix(all[i].Path, hookPath) {
+			all[i].Places = []rest.Parameter{{Name: "webhook", Doc: "The webhook's id.", Schema: rest.ShortText(128)}}
+		}
 	}
 	return all
 }
