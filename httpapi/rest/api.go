@@ -300,7 +300,7 @@ func (a *API) describeAnswers(op *Operation, out *huma.Operation) {
 	}
 	for _, status := range op.problems() {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{
-			Description: TitleOf(status) + ": " + strings.Join(codesOf(status), ", ") + ".",
+			Description: titleOf(status) + ": " + strings.Join(codesOf(status), ", ") + ".",
 			Content:     map[string]*huma.MediaType{ContentProblem: {Schema: a.Schema(wire.Problem{})}},
 		}
 	}

@@ -169,7 +169,7 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 			slog.String("code", p.Code), slog.Any("err", p.Cause))
 	}
 	body := wire.Problem{
-		Type: problemType(p.Code), Title: TitleOf(p.Status), Status: p.Status, Detail: p.Detail, Code: p.Code,
+		Type: problemType(p.Code), Title: titleOf(p.Status), Status: p.Status, Detail: p.Detail, Code: p.Code,
 		Field: p.Field, Errors: p.Fields,
 	}
 	body.Message = p.Message
@@ -185,8 +185,7 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	}
 }
 
-// TitleOf is a status in words.
-func TitleOf(status int) string { return http.StatusText(status) }
+func titleOf(status int) string { return http.StatusText(status) }
 
 // problemRetryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
 func problemRetryAfter(code string) int {

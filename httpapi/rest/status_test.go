@@ -6,7 +6,7 @@ func TestEveryCodeHasAStatusInV1(t *testing.T) {
 	rows := errorRows()
 	seen := make(map[string]bool)
 	for _, row := range rows {
-		if row.status < 400 || row.status > 599 || row.doc == "" || seen[row.code] || TitleOf(row.status) == "" {
+		if row.status < 400 || row.status > 599 || row.doc == "" || seen[row.code] || titleOf(row.status) == "" {
 			t.Errorf("%+v", row)
 		}
 		seen[row.code] = true

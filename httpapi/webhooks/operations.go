@@ -19,7 +19,18 @@ const (
 
 // Operations are the rows of the resource.
 func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
-	all := []rest.Operation{
+	all := append(r.registryOperations(), r.deliveryOperations()...)
+	for i := range all {
+		all[i].Tag = rest.TagWebhooks
+		if strings.HasPrefix(all[i].Path, hookPath) {
+			all[i].Places = []rest.Parameter{{Name: "webhook", Doc: "The webhook's id.", Schema: rest.ShortText(128)}}
+		}
+	}
+	return all
+}
+
+func (r *Resource) registryOperations() []rest.Operation {
+	return []rest.Operation{
 		{
 			Method: fiber.MethodPost, Path: "/v1/webhooks", Name: "createWebhook", Summary: "register a webhook", Detail: aboutWebhooks,
 			Body: v1WebhookNew{}, Status: fiber.StatusCreated, Answer: v1Webhook{}, Success: "Created; `Location` is its address.",
@@ -61,6 +72,12 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Body:   v1WebhookRotation{}, Input: rest.Input{Optional: true}, Status: fiber.StatusOK, Answer: v1Webhook{}, Success: "The webhook with its new secret, which is not shown again.",
 			Refuses: []int{404, 413, 415}, Serve: r.rotateSecret,
 		},
+	}
+}
+
+func (r *Resource) deliveryOperations() []rest.Operation {
+	of := &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}
+	return []rest.Operation{
 		{
 			Method: fiber.MethodPost, Path: hookPath + "/test", Name: "testWebhook", Summary: "send a webhook.test event and answer what the receiver said",
 			Detail: "Also where the webhook is paused. A receiver that takes it gets what waits for it at once.",
@@ -71,20 +88,6 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Detail: "Some 200 of each webhook are kept.",
 			Query:  rest.Paging(), Status: fiber.StatusOK, Answer: v1WebhookDeliveries{}, Success: "A page of attempts.", Refuses: []int{404}, Serve: r.listDeliveries,
 		},
-	}
-	all = append(all, r.redeliveryOperations()...)
-	for i := range all {
-		all[i].Tag = rest.TagWebhooks
-		if strings.HasPrefix(all[i].Path, hookPath) {
-			all[i].Places = []rest.Parameter{{Name: "webhook", Doc: "The webhook's id.", Schema: rest.ShortText(128)}}
-		}
-	}
-	return all
-}
-
-func (r *Resource) redeliveryOperations() []rest.Operation {
-	of := &huma.Schema{Type: huma.TypeString, Pattern: `^[a-z0-9][a-z0-9_-]{0,63}$`}
-	return []rest.Operation{
 		{
 			Method: fiber.MethodGet, Path: hookPath + "/dead-letters", Name: "listDeadLetters", Summary: "events that could not be delivered in their time",
 			Detail: "In the order of the log.",
