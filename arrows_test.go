@@ -47,9 +47,68 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools", "internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
-			owns:    "Fiber: routes, JSON, statuses, QR pictures, the OpenAPI document, event streams, the dashboard",
-			imports: []string{"internal/session"},
-			tests:   []string{"internal/events", "internal/store", "internal/webhooks"},
+			owns: "HTTP: listens, guards, mounts; each resource is a package of its own below, made with `httpapi/rest`",
+			imports: []string{
+				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
+				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
+			},
+			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/store", "internal/webhooks"},
+		},
+		"httpapi/rest": {
+			owns:    "what resources are made with: operations, calls, checks, problems, pages, the OpenAPI document",
+			imports: []string{"httpapi/wire", "internal/session"},
+		},
+		"httpapi/wire": {owns: "the JSON of /v1 that several resources write", imports: []string{"internal/session"}},
+		"httpapi/qr":   {owns: "pictures of pairing codes, each drawn once"},
+		"httpapi/compat": {
+			owns:    "the routes of the Node session manager, their JSON and errors; the probes",
+			imports: []string{"httpapi/rest", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/sessions": {
+			owns:    "/v1: make, list, change, delete, start and stop sessions",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/linking": {
+			owns:    "/v1: link a device by a QR, a pairing code or a passkey",
+			imports: []string{"httpapi/qr", "httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/messages": {
+			owns:    "/v1: send messages with their files, uploads, what became of them",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/chats": {
+			owns:    "/v1: read marks, presence, contacts",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/events": {
+			owns:    "/v1: the log of events as pages, streams and WebSockets; what an event of a state says",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi", "httpapi/qr", "internal/events"},
+		},
+		"httpapi/media": {
+			owns:    "/v1: the files of incoming messages",
+			imports: []string{"httpapi/rest", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/webhooks": {
+			owns:    "/v1: the registry of webhooks and their deliveries",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/supervision": {
+			owns:    "/v1: the supervision tree",
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			tests:   []string{"httpapi"},
+		},
+		"httpapi/docs": {
+			owns:    "/v1: the OpenAPI document, a page for people, the dashboard",
+			imports: []string{"httpapi/rest"},
+			tests:   []string{"httpapi", "internal/session"},
 		},
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
 		"configs": {owns: "every setting: default, sources, validation"},
@@ -62,7 +121,8 @@ func rooms() map[string]room {
 		"internal/app": {
 			owns: "New, Start, Stop and the only wiring; `apptest` drives a whole wasup in tests",
 			imports: []string{
-				"configs", "httpapi", "metrics", "supervisor", "internal/contacts", "internal/events", "internal/media/incoming",
+				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
+				"internal/contacts", "internal/events", "internal/media/incoming",
 				"internal/media/outgoing", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
 			},
 			tests: []string{"internal/sandbox", "internal/testtools"},
@@ -136,7 +196,7 @@ func rooms() map[string]room {
 // everyone may import a dependency that this stands for.
 const everyone = "*"
 
-// Owners are the rooms that may import a dependency.
+// Owners are the rooms that may import a dependency, and with them those below.
 type owners struct {
 	product []string
 	tests   []string
@@ -164,28 +224,29 @@ func dependencies() map[string]owners {
 		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},
 		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
 
-		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
-		"github.com/gofiber/fiber":            fiber,
-		"github.com/valyala/fasthttp":         fiber,
-		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
-		"github.com/coder/websocket":          {product: []string{sandbox, "httpapi"}},
-		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
-		"github.com/spf13/cobra":              {product: []string{"cmd"}},
-		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
-		"github.com/skip2/go-qrcode":          {tests: []string{sandbox, "httpapi"}}, // an encoder that is not ours
-		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi"}, tests: []string{"internal/app"}},
-		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
-		"golang.org/x/sync":                   {product: []string{everyone}},
-		"golang.org/x/image":                  {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
-		"github.com/hashicorp/golang-lru":     {product: []string{whatsapp, "internal/contacts"}},
-		"golang.org/x/time":                   {product: []string{"internal/contacts"}}, // rates
-		"github.com/gabriel-vasile/mimetype":  {product: []string{"internal/media/outgoing", whatsapp}},
-		"github.com/chromedp/chromedp":        {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
-		"github.com/chromedp/cdproto":         {tests: []string{"internal/app"}},
-		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
-		"code.dny.dev/ssrf":                   {product: []string{"internal/egress"}}, // which networks are private or special
-		"go.uber.org/goleak":                  testOnly,
-		"pgregory.net/rapid":                  testOnly,
+		"github.com/asynkron/protoactor-go":            {product: []string{"actors", "supervisor"}},
+		"github.com/gofiber/fiber":                     fiber,
+		"github.com/valyala/fasthttp":                  fiber,
+		"github.com/danielgtaylor/huma":                {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
+		"github.com/coder/websocket":                   {product: []string{sandbox, "httpapi/events"}},
+		"github.com/prometheus/client_golang":          {product: []string{"metrics"}},
+		"github.com/spf13/cobra":                       {product: []string{"cmd"}},
+		"go.yaml.in/yaml":                              {product: []string{"configs", sandbox}},
+		"github.com/skip2/go-qrcode":                   {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
+		"github.com/makiuchi-d/gozxing":                {product: []string{sandbox, "httpapi/qr"}, tests: []string{"internal/app"}},
+		"github.com/makiuchi-d/gozxing/qrcode/encoder": {tests: []string{"httpapi/qr"}}, // an encoder that is not ours
+		"golang.org/x/net":                             {product: []string{whatsapp}},   // SOCKS5
+		"golang.org/x/sync":                            {product: []string{everyone}},
+		"golang.org/x/image":                           {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
+		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts"}},
+		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rates
+		"github.com/gabriel-vasile/mimetype":           {product: []string{"internal/media/outgoing", whatsapp}},
+		"github.com/chromedp/chromedp":                 {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
+		"github.com/chromedp/cdproto":                  {tests: []string{"internal/app"}},
+		"github.com/standard-webhooks":                 {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
+		"code.dny.dev/ssrf":                            {product: []string{"internal/egress"}}, // which networks are private or special
+		"go.uber.org/goleak":                           testOnly,
+		"pgregory.net/rapid":                           testOnly,
 	}
 }
 
@@ -319,7 +380,9 @@ func (o owners) has(room string, test bool) bool {
 	if test {
 		may = slices.Concat(may, o.tests)
 	}
-	return slices.Contains(may, room) || slices.Contains(may, everyone)
+	return slices.ContainsFunc(may, func(owner string) bool {
+		return owner == everyone || room == owner || strings.HasPrefix(room, owner+"/")
+	})
 }
 
 // unused lists the rooms, arrows and owners on the map that no file stands for:
@@ -336,6 +399,9 @@ func unused(all []source) []string {
 			if folder, ok := ours(imported); ok {
 				used[use{s.room, roomOf(folder), s.test}] = true
 			} else if heavy := nearest(imported, dependencies()); heavy != "" {
+				for room := s.room; room != "." && room != "/"; room = path.Dir(room) {
+					used[use{room, heavy, s.test}] = true
+				}
 				used[use{s.room, heavy, s.test}] = true
 				used[use{everyone, heavy, s.test}] = true
 			}

@@ -2,11 +2,11 @@ package httpapi
 
 import (
 	"bytes"
-	"errors"
 	"io"
-	"net"
 
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
 )
 
 // takeBody reads the whole body into memory, as all routes want it but those that stream. The limit is held here,
@@ -16,7 +16,7 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	if !request.IsBodyStream() {
 		return nil
 	}
-	limit := s.cfg.BodyLimit
+	limit := s.host.BodyLimit
 	length := request.Header.ContentLength()
 	if length > limit {
 		return fiber.ErrRequestEntityTooLarge
@@ -26,7 +26,7 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	body.Grow(min(max(length, 0), 16<<10) + bytes.MinRead)
 	_, err := body.ReadFrom(io.LimitReader(request.BodyStream(), int64(limit)+1))
 	switch {
-	case err != nil && overdue(err):
+	case err != nil && rest.TimedOut(err):
 		return fiber.ErrRequestTimeout
 	case err != nil, length >= 0 && body.Len() < length:
 		return fiber.ErrBadRequest
@@ -35,11 +35,6 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	}
 	request.SetBodyRaw(body.Bytes())
 	return nil
-}
-
-func overdue(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // leaveBody closes the connection after the answer where the body was not read to its end: what is left of it must not

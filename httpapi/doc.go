@@ -1,12 +1,13 @@
-// Package httpapi is the HTTP face of wasup: it owns the routes, what a request may look like, what each answer looks
-// like and which status it has, and the drawing of pairing codes as PNG images.
+// Package httpapi is the HTTP face of wasup. It listens, guards and mounts: it owns the one middleware, what a request may
+// cost, and the table of routes.
 //
-// There are two faces: the compatibility routes (routes.go and what it names), whose JSON is a contract, and /v1, whose
-// routes, checks and OpenAPI document all come from the operations in v1_operations.go.
+// What is served lies below, a package for each resource: compat has the compatibility routes, whose JSON is a contract;
+// the others are /v1, whose routes, checks and OpenAPI document all come from their operations. Resources are made with
+// package rest, and know neither each other nor the server. A new one is a folder and a line in mount.go.
 //
-// A handler parses, calls one of the interfaces in deps.go once, and renders. The package may import Fiber and the
-// vocabulary of package session; it may not know actors, the store, WhatsApp or the configuration, and it starts no
-// session by itself. Public JSON lives in the dto_*.go files only and is pinned by the literals in testdata.
+// A handler parses, calls one of the interfaces that its resource declares once, and renders. These packages may import
+// Fiber and the vocabulary of package session; they may not know actors, the store, WhatsApp or the configuration, and they
+// start no session by themselves. Public JSON lives in dto files only and is pinned by the literals in testdata.
 //
 // Cross-origin requests are off: no CORS header is ever sent, so a browser page of another origin cannot call these
 // routes. Serve the frontend and wasup from one origin, behind a proxy.

@@ -1,17 +1,9 @@
-package httpapi
+package httpapi_test
 
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"wasup/httpapi/apitest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(
-		m,
-		// The library's clock for Date headers: one goroutine per process, for ever.
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-		// The library's worker pool: it sees that it was stopped when its sleep of at most 10 s ends.
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-	)
-}
+func TestMain(m *testing.M) { apitest.Main(m) }

@@ -3,13 +3,13 @@ package httpapi
 import (
 	"errors"
 	"log/slog"
-	"net/http"
 	"runtime/debug"
 	"slices"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/valyala/fasthttp"
+
+	"wasup/httpapi/rest"
 )
 
 // unmatched is the metric label of paths that no route has; their own text would be unbounded.
@@ -17,20 +17,20 @@ const unmatched = "unmatched"
 
 // install puts the routes behind the one middleware that observes, guards and renders errors.
 func (s *Server) install() {
-	s.routes = newRouteTable(s.table())
 	s.app.Use(s.guard)
-	for _, r := range s.routes.rows {
-		s.app.Add(r.method, r.path, r.handle)
-		if r.method == fiber.MethodGet {
-			s.app.Add(fiber.MethodHead, r.path, r.handle)
+	for i := range s.routes.rows {
+		row := &s.routes.rows[i]
+		s.app.Add(row.Method, row.Path, row.Handle)
+		if row.Method == fiber.MethodGet {
+			s.app.Add(fiber.MethodHead, row.Path, row.Handle)
 		}
 	}
 	// Fiber answers a method it does not know in plain text, before any middleware.
 	server := s.app.Server()
 	inner := server.Handler
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
-		s.handlers.begin()
-		defer s.handlers.end()
+		s.host.Life.Enter()
+		defer s.host.Life.Leave()
 		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
 			inner(ctx)
 			return
@@ -46,7 +46,7 @@ func (s *Server) guard(c *fiber.Ctx) error { return s.guardWith(c, c.Next) }
 // guardWith runs a handler: its panic becomes a 500 instead of the end of the process, its error becomes the route's
 // error body, and every answer is observed. It returns nil.
 func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
-	began := s.cfg.Now()
+	began := s.host.Now()
 	path := c.Path()
 	r := s.routes.find(path)
 	label := unmatched
@@ -57,8 +57,8 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	var err error
 	switch {
-	case r != nil && !r.probe && s.draining.Load():
-		err = shuttingDown()
+	case r != nil && !r.probe && s.host.Life.Draining():
+		err = rest.ShuttingDown()
 	case r == nil || !r.streams(c.Method()):
 		if err = s.takeBody(c); err == nil {
 			err = s.recovered(label, next)
@@ -68,38 +68,38 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	}
 	leaveBody(c)
 	if err != nil {
-		s.renderError(c, s.routes.shape(path), label, s.routed(c, r, err))
+		s.errorsOf(path)(c, label, s.routed(c, r, err))
 	}
-	if s.draining.Load() {
+	if s.host.Life.Draining() {
 		c.Context().SetConnectionClose()
 	}
-	s.deps.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), s.cfg.Now().Sub(began))
+	s.host.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), s.host.Now().Sub(began))
 	return nil
 }
 
 func (s *Server) recovered(label string, next func() error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			s.deps.Log.Error("a handler panicked", slog.String("route", label),
+			s.host.Log.Error("a handler panicked", slog.String("route", label),
 				slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
-			// Logged here, with its stack; the fault carries no cause, so that it is not logged twice.
-			err = &fault{code: codeInternal, status: fiber.StatusInternalServerError}
+			// Logged here, with its stack; the refusal carries no cause, so that it is not logged twice.
+			err = &rest.Refusal{Reason: rest.Bug, Status: fiber.StatusInternalServerError}
 		}
 	}()
 	return next()
 }
 
-// routed turns Fiber's own errors into faults and names the methods that a path has.
+// routed turns Fiber's own errors into refusals and names the methods that a path has.
 func (s *Server) routed(c *fiber.Ctx, r *place, err error) error {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	f := faultOfFiber(e)
-	if f.status == fiber.StatusMethodNotAllowed && r != nil {
+	refusal := rest.RefusalOf(e)
+	if refusal.Status == fiber.StatusMethodNotAllowed && r != nil {
 		c.Set(fiber.HeaderAllow, r.allow())
 	}
-	return f
+	return refusal
 }
 
 // beforeRouting answers what the server refuses before a handler runs: a body over the limit, headers that do not fit,
@@ -114,14 +114,14 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	if !errors.As(err, &e) {
 		e = fiber.ErrInternalServerError
 	}
-	f := faultOfFiber(e)
-	if f.status == fiber.StatusRequestEntityTooLarge {
+	refusal := rest.RefusalOf(e)
+	if refusal.Status == fiber.StatusRequestEntityTooLarge {
 		if tracked, ok := c.Context().Conn().(*conn); ok {
 			tracked.lingers.Store(true)
 		}
 	}
-	s.renderError(c, s.routes.shape(path), label, f)
-	s.deps.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), 0)
+	s.errorsOf(path)(c, label, refusal)
+	s.host.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), 0)
 	return nil
 }
 
@@ -130,18 +130,4 @@ func methodLabel(method string) string {
 		return fiber.DefaultMethods[i]
 	}
 	return "OTHER"
-}
-
-// metricsHandler serves the given handler. It recovers here too, because the adaptor may run it on a goroutine that the
-// guard does not see.
-func (s *Server) metricsHandler() fiber.Handler {
-	return adaptor.HTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if reason := recover(); reason != nil {
-				s.deps.Log.Error("the metrics handler panicked", slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
-				w.WriteHeader(http.StatusInternalServerError)
-			}
-		}()
-		s.deps.Metrics.ServeHTTP(w, r)
-	}))
 }

@@ -5,56 +5,14 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
 )
-
-// shape is how a route writes its errors. The first two are part of the compatibility contract.
-type shape int
-
-const (
-	flagged  shape = iota // {"error":true,"code":CODE,"message":…}
-	coded                 // {"error":CODE,"message":…}
-	problems              // RFC 9457; /v1 and what describes it
-)
-
-// hubPrefix begins the hub's instance routes.
-const hubPrefix = "/api/session-manager/sessions/"
-
-// route is one row of the table that everything about routing is derived from.
-type route struct {
-	method string // a GET route answers HEAD too
-	path   string // Fiber's pattern, also the metric label
-	shape  shape
-	probe  bool // goes on answering while the server drains
-	doc    string
-	handle fiber.Handler
-	stream bool // the handler reads the body as it arrives
-}
-
-func (s *Server) table() []route {
-	return append(s.compatTable(), s.v1Table()...)
-}
-
-func (s *Server) compatTable() []route {
-	return []route{
-		{fiber.MethodGet, "/", flagged, true, "this index", s.getIndex, false},
-		{fiber.MethodGet, "/qr-code", coded, false, "wait for a pairing QR of client X-Cliente-Id, starting it if needed", s.getQRCode, false},
-		{fiber.MethodGet, "/status", flagged, false, "state of client X-Cliente-Id; starts nothing", s.getStatus, false},
-		{fiber.MethodPost, "/init", flagged, false, "start client X-Cliente-Id", s.postInit, false},
-		{fiber.MethodPost, "/send", flagged, false, "send a text and wait for WhatsApp's acknowledgement", s.postSend, false},
-		{fiber.MethodGet, "/qr", flagged, false, "the pairing QR of this moment; starts nothing", s.getQR, false},
-		{fiber.MethodGet, "/health", flagged, true, "health of the service and its database", s.getHealth, false},
-		{fiber.MethodGet, hubPrefix + ":instance", coded, false, "an instance as the hub sees it", s.getInstance, false},
-		{fiber.MethodPost, hubPrefix + ":instance/qr", coded, false, "a valid QR of an instance, renewed if needed", s.postInstanceQR, false},
-		{fiber.MethodGet, "/healthz", flagged, true, "liveness: the process answers", s.getHealthz, false},
-		{fiber.MethodGet, "/readyz", flagged, true, "readiness: 503 until the boot has finished and while draining", s.getReadyz, false},
-		{fiber.MethodGet, "/metrics", flagged, true, "Prometheus metrics", s.metricsHandler(), false},
-	}
-}
 
 // place is a path with all that the table says of it, whatever the method.
 type place struct {
 	path    string // Fiber's pattern, also the metric label
-	shape   shape
+	errors  rest.RenderError
 	probe   bool
 	methods []string
 	stream  []string // the methods whose handlers read the body as it arrives
@@ -66,27 +24,27 @@ func (p *place) streams(method string) bool { return slices.Contains(p.stream, m
 // routeTable finds the place of a path whatever the method, because errors that come before routing (404, 405, 413)
 // must have the route's shape too.
 type routeTable struct {
-	rows     []route
+	rows     []rest.Route
 	byPath   map[string]*place
 	patterns []*place // those with parameters
 }
 
-func newRouteTable(rows []route) routeTable {
+func newRouteTable(rows []rest.Route) routeTable {
 	t := routeTable{rows: rows, byPath: make(map[string]*place, len(rows))}
 	for i := range rows {
 		r := &rows[i]
-		key := strings.ToLower(r.path)
+		key := strings.ToLower(r.Path)
 		p := t.byPath[key]
 		if p == nil {
-			p = &place{path: r.path, shape: r.shape, probe: r.probe, parts: strings.Split(key, "/")}
+			p = &place{path: r.Path, errors: r.Errors, probe: r.Probe, parts: strings.Split(key, "/")}
 			t.byPath[key] = p
 			if strings.Contains(key, "/:") {
 				t.patterns = append(t.patterns, p)
 			}
 		}
-		p.methods = append(p.methods, r.method)
-		if r.stream {
-			p.stream = append(p.stream, r.method)
+		p.methods = append(p.methods, r.Method)
+		if r.Stream {
+			p.stream = append(p.stream, r.Method)
 		}
 	}
 	return t
@@ -125,22 +83,6 @@ func (p *place) matches(path string) bool {
 		path = rest
 	}
 	return true
-}
-
-// shape of a path's errors, also where no route is: below /api/ callers expect the hub's.
-func (t routeTable) shape(path string) shape {
-	if p := t.find(path); p != nil {
-		return p.shape
-	}
-	path = strings.ToLower(path)
-	switch {
-	case strings.HasPrefix(path, "/api/"):
-		return coded
-	case path == "/v1", strings.HasPrefix(path, "/v1/"), strings.HasPrefix(path, "/docs/"), strings.HasPrefix(path, "/dashboard/"):
-		return problems
-	default:
-		return flagged
-	}
 }
 
 func (p *place) allow() string {

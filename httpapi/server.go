@@ -6,43 +6,31 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/compat"
+	"wasup/httpapi/rest"
 )
 
 // What a slow or careless caller may cost. The write timeout counts from the end of the handler, so that it need not
 // cover a wait.
 const (
-	readTimeout  = 15 * time.Second
-	writeTimeout = 30 * time.Second
-	idleTimeout  = 75 * time.Second // above the 60 s for which common proxies keep a connection
-	headerBytes  = 8 << 10
+	readTimeout = 15 * time.Second
+	idleTimeout = 75 * time.Second // above the 60 s for which common proxies keep a connection
+	headerBytes = 8 << 10
 	// killGrace is how long handlers get to return after a shutdown has cancelled them.
 	killGrace = 2 * time.Second
 )
 
 // Server answers HTTP requests. New, then Listen once, then Shutdown.
 type Server struct {
-	cfg     Config
-	deps    Deps
 	app     *fiber.App
+	host    *rest.Host
+	compat  *compat.Routes // which writes errors where no route is
 	routes  routeTable
-	images  *imageCache
-	svgs    *imageCache
-	texts   *imageCache
-	api     *api
-	patches *turns
-	streams atomic.Int64 // open event streams
-	started time.Time
-
-	draining atomic.Bool
-	waits    context.Context // of waits for a code: ended when the server begins to shut down
-	endWaits context.CancelFunc
-	work     context.Context // of everything else: ended when the shutdown has run out of time
-	endWork  context.CancelFunc
-	handlers inflight
+	version string
 
 	mu       sync.Mutex
 	listener *listener
@@ -56,11 +44,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, deps: deps, images: newImageCache(imageCacheSize, drawDataURL), started: cfg.Now(), failed: make(chan error, 1)}
-	s.svgs, s.texts = newImageCache(drawnCacheSize, drawSVG), newImageCache(drawnCacheSize, drawText)
-	s.api, s.patches = newAPI(), newTurns()
-	s.work, s.endWork = context.WithCancel(context.Background())
-	s.waits, s.endWaits = context.WithCancel(s.work)
+	s := &Server{version: deps.Version, failed: make(chan error, 1), host: &rest.Host{
+		Sessions: deps.Sessions, Observer: deps.Observer, Log: deps.Log, Now: cfg.Now, Life: rest.NewLife(),
+		StartTimeout: cfg.StartTimeout, LinkTimeout: cfg.LinkTimeout, MaxWait: cfg.MaxWait, BodyLimit: cfg.BodyLimit,
+	}}
 	s.app = fiber.New(fiber.Config{
 		// Without it Fiber reuses the memory of a request, and an id kept past the handler becomes another
 		// request's id: a message would leave from the wrong account.
@@ -69,7 +56,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		BodyLimit:             cfg.BodyLimit,
 		Concurrency:           cfg.Connections,
 		ReadTimeout:           readTimeout,
-		WriteTimeout:          writeTimeout,
+		WriteTimeout:          rest.WriteTimeout,
 		IdleTimeout:           idleTimeout,
 		ReadBufferSize:        headerBytes,
 		ErrorHandler:          s.beforeRouting,
@@ -78,6 +65,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		// Parsing multipart forms here would spool files to the disk before anybody looked at the request.
 		DisablePreParseMultipartForm: true,
 	})
+	s.mount(&cfg, &deps)
 	s.install()
 	return s, nil
 }
@@ -88,7 +76,7 @@ func (s *Server) Listen(addr string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.draining.Load():
+	case s.host.Life.Draining():
 		return "", errors.New("httpapi: Listen after Shutdown")
 	case s.listener != nil:
 		return "", fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
@@ -100,7 +88,7 @@ func (s *Server) Listen(addr string) (string, error) {
 	s.listener, s.served = l, make(chan struct{})
 	go func() {
 		defer close(s.served)
-		if err := s.app.Listener(l); err != nil && !errors.Is(err, net.ErrClosed) && !s.draining.Load() {
+		if err := s.app.Listener(l); err != nil && !errors.Is(err, net.ErrClosed) && !s.host.Life.Draining() {
 			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
 		}
 	}()
@@ -124,9 +112,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // returns when all are answered. When ctx ends first, it cancels what is left, cuts the connections and returns ctx's
 // error. It is idempotent and legal before Listen.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.draining.Store(true)
-	s.endWaits()
-	defer s.endWork()
+	s.host.Life.Drain()
+	defer s.host.Life.Cut()
 	s.mu.Lock()
 	l, served := s.listener, s.served
 	s.mu.Unlock()
@@ -139,10 +126,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	go func() {
 		defer close(finished)
 		<-served
-		<-s.handlers.wait()
+		<-s.host.Life.Idle()
 	}()
 	if ctx.Err() != nil {
-		s.endWork()
+		s.host.Life.Cut()
 		l.closeConns()
 	}
 	grace := time.NewTimer(killGrace)

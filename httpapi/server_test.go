@@ -1,4 +1,4 @@
-package httpapi
+package httpapi_test
 
 import (
 	"bufio"
@@ -12,13 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"wasup/httpapi"
+	"wasup/httpapi/apitest"
+	"wasup/httpapi/qr"
+	"wasup/httpapi/qr/qrtest"
 	"wasup/internal/session"
 )
 
 func TestATakenPortIsOneClearError(t *testing.T) {
 	t.Parallel()
-	first := newRig(t, Config{}, &scripted{})
-	second, err := New(Config{}, first.deps)
+	first := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{})
+	second, err := httpapi.New(httpapi.Config{}, first.Deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,21 +39,6 @@ func TestATakenPortIsOneClearError(t *testing.T) {
 	}
 }
 
-func TestOnlyLoopbackAddressesAreBound(t *testing.T) {
-	t.Parallel()
-	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "127.0.0.1", "127.0.0.1:99999", ""} {
-		l, err := bind(addr)
-		if err == nil {
-			_ = l.Close()
-			t.Errorf("%q was bound", addr)
-			continue
-		}
-		if !strings.Contains(err.Error(), fmt.Sprintf("%q", addr)) || !strings.Contains(err.Error(), "expected") {
-			t.Errorf("%q: the error does not say what was expected: %v", addr, err)
-		}
-	}
-}
-
 // waiting is a RequestQR that ends with its context, as the real one does, and tells when it has begun.
 func waiting(began chan<- struct{}) func(context.Context, session.ID) session.QRAnswer {
 	return func(ctx context.Context, _ session.ID) session.QRAnswer {
@@ -62,13 +51,13 @@ func waiting(began chan<- struct{}) func(context.Context, session.ID) session.QR
 func TestTheWaitEndsAtTheDeadlineOfTheRequest(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{}, 1)
-	r := newRig(t, Config{QRWait: time.Hour}, &scripted{requestQR: waiting(began)})
-	answer := r.do(t, "GET", "/qr-code?wait=20ms", "", client51)
-	want := strings.Replace(literal(t, "qr_code_timeout"), "30000", "20", 1)
-	if answer.status != 504 || answer.body != want {
-		t.Errorf("%d %s, expected 504 %s", answer.status, answer.body, want)
+	r := apitest.NewRig(t, httpapi.Config{QRWait: time.Hour}, &apitest.Scripted{Asked: waiting(began)})
+	answer := r.Do(t, "GET", "/qr-code?wait=20ms", "", apitest.Client51)
+	want := strings.Replace(apitest.Literal(t, "qr_code_timeout"), "30000", "20", 1)
+	if answer.Status != 504 || answer.Body != want {
+		t.Errorf("%d %s, expected 504 %s", answer.Status, answer.Body, want)
 	}
-	if _, outcomes := r.observer.snapshot(); len(outcomes) != 1 || outcomes[0] != session.OutcomeTimeout {
+	if _, outcomes := r.Observer.Snapshot(); len(outcomes) != 1 || outcomes[0] != session.OutcomeTimeout {
 		t.Errorf("observed %v", outcomes)
 	}
 }
@@ -77,13 +66,13 @@ func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	const waiters = 50
 	began := make(chan struct{}, waiters)
-	r := newRig(t, Config{QRWait: time.Hour}, &scripted{requestQR: waiting(began)})
-	answers := make([]reply, waiters)
+	r := apitest.NewRig(t, httpapi.Config{QRWait: time.Hour}, &apitest.Scripted{Asked: waiting(began)})
+	answers := make([]apitest.Reply, waiters)
 	var wg sync.WaitGroup
 	for i := range answers {
 		wg.Go(func() {
 			var err error
-			if answers[i], err = r.try("GET", "/qr-code", "", client51); err != nil {
+			if answers[i], err = r.Try("GET", "/qr-code", "", apitest.Client51); err != nil {
 				t.Error(err)
 			}
 		})
@@ -98,14 +87,14 @@ func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
 	}
 	wg.Wait()
 	for _, answer := range answers {
-		if answer.status != 503 || answer.body != literal(t, "coded_shutting_down") || answer.header.Get("Retry-After") == "" {
-			t.Fatalf("a waiter got %d %s", answer.status, answer.body)
+		if answer.Status != 503 || answer.Body != apitest.Literal(t, "coded_shutting_down") || answer.Header.Get("Retry-After") == "" {
+			t.Fatalf("a waiter got %d %s", answer.Status, answer.Body)
 		}
 	}
 	if err := r.Shutdown(ctx); err != nil {
 		t.Errorf("second shutdown: %v", err)
 	}
-	if _, err := r.try("GET", "/healthz", ""); err == nil {
+	if _, err := r.Try("GET", "/healthz", ""); err == nil {
 		t.Error("the server answers after its shutdown")
 	}
 	select {
@@ -118,9 +107,9 @@ func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
 func TestAShutdownLetsASendFinish(t *testing.T) {
 	t.Parallel()
 	began, proceed := make(chan struct{}), make(chan struct{})
-	r := newRig(t, Config{}, &scripted{
-		statuses: map[session.ID]session.Status{"51": status("51", session.Ready)},
-		send: func(ctx context.Context, _ session.ID, _ session.Recipient, _, _ string) (string, error) {
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
+		Statuses: map[session.ID]session.Status{"51": apitest.Status("51", session.Ready)},
+		Sending: func(ctx context.Context, _ session.ID, _ session.Recipient, _, _ string) (string, error) {
 			close(began)
 			select {
 			case <-proceed:
@@ -130,9 +119,9 @@ func TestAShutdownLetsASendFinish(t *testing.T) {
 			}
 		},
 	})
-	answered := make(chan reply, 1)
+	answered := make(chan apitest.Reply, 1)
 	go func() {
-		answer, _ := r.try("POST", "/send", `{"to":"5491100000000","message":"hola"}`, client51)
+		answer, _ := r.Try("POST", "/send", `{"to":"5491100000000","message":"hola"}`, apitest.Client51)
 		answered <- answer
 	}()
 	<-began
@@ -142,10 +131,10 @@ func TestAShutdownLetsASendFinish(t *testing.T) {
 		defer cancel()
 		stopped <- r.Shutdown(ctx)
 	}()
-	<-r.waits.Done() // the drain has begun
+	<-r.Life().Waits().Done() // the drain has begun
 	close(proceed)
-	if answer := <-answered; answer.status != 200 || answer.body != literal(t, "send") {
-		t.Errorf("the send got %d %s", answer.status, answer.body)
+	if answer := <-answered; answer.Status != 200 || answer.Body != apitest.Literal(t, "send") {
+		t.Errorf("the send got %d %s", answer.Status, answer.Body)
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("shutdown: %v", err)
@@ -156,7 +145,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 	t.Parallel()
 	began := make(chan struct{})
 	cancelled := make(chan struct{})
-	r := newRig(t, Config{}, &scripted{start: func(ctx context.Context, _ session.ID) (session.Status, bool, error) {
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{Starting: func(ctx context.Context, _ session.ID) (session.Status, bool, error) {
 		close(began)
 		<-ctx.Done()
 		close(cancelled)
@@ -165,7 +154,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = r.try("POST", "/init", "", client51) // whether the answer still arrives is a race
+		_, _ = r.Try("POST", "/init", "", apitest.Client51) // whether the answer still arrives is a race
 	}()
 	<-began
 	ctx, cancel := context.WithCancel(context.Background())
@@ -179,38 +168,38 @@ func TestAShutdownIsBounded(t *testing.T) {
 
 func TestRequestsOnOldConnectionsAreRefusedWhileDraining(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{}, &scripted{ready: func() (bool, int, int, string) { return true, 12, 12, "" }})
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{Readiness: func() (bool, int, int, string) { return true, 12, 12, "" }})
 	// Only the flag: the listener stays open, as a connection that was accepted before the shutdown does.
-	r.draining.Store(true)
-	if answer := r.do(t, "GET", "/status", "", client51); answer.status != 503 || answer.body != literal(t, "flagged_shutting_down") {
-		t.Errorf("/status: %d %s", answer.status, answer.body)
+	r.Life().Drain()
+	if answer := r.Do(t, "GET", "/status", "", apitest.Client51); answer.Status != 503 || answer.Body != apitest.Literal(t, "flagged_shutting_down") {
+		t.Errorf("/status: %d %s", answer.Status, answer.Body)
 	}
-	if answer := r.do(t, "GET", "/qr-code", "", client51); answer.status != 503 || answer.body != literal(t, "coded_shutting_down") {
-		t.Errorf("/qr-code: %d %s", answer.status, answer.body)
+	if answer := r.Do(t, "GET", "/qr-code", "", apitest.Client51); answer.Status != 503 || answer.Body != apitest.Literal(t, "coded_shutting_down") {
+		t.Errorf("/qr-code: %d %s", answer.Status, answer.Body)
 	}
-	if answer := r.do(t, "GET", "/readyz", ""); answer.status != 503 || answer.body != `{"status":"not_ready","reason":"draining","restored":12,"wanted":12}` {
-		t.Errorf("/readyz: %d %s", answer.status, answer.body)
+	if answer := r.Do(t, "GET", "/readyz", ""); answer.Status != 503 || answer.Body != `{"status":"not_ready","reason":"draining","restored":12,"wanted":12}` {
+		t.Errorf("/readyz: %d %s", answer.Status, answer.Body)
 	}
-	if answer := r.do(t, "GET", "/healthz", ""); answer.status != 200 {
-		t.Errorf("/healthz: %d %s", answer.status, answer.body)
+	if answer := r.Do(t, "GET", "/healthz", ""); answer.Status != 200 {
+		t.Errorf("/healthz: %d %s", answer.Status, answer.Body)
 	}
 }
 
 func TestAPanicIsOneAnswerAndOneLogRecord(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{}, &scripted{
-		requestQR: func(context.Context, session.ID) session.QRAnswer { panic("secret detail") },
-		start:     func(context.Context, session.ID) (session.Status, bool, error) { panic("secret detail") },
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
+		Asked:    func(context.Context, session.ID) session.QRAnswer { panic("secret detail") },
+		Starting: func(context.Context, session.ID) (session.Status, bool, error) { panic("secret detail") },
 	})
 	for range 3 {
-		if answer := r.do(t, "GET", "/qr-code", "", client51); answer.status != 500 || answer.body != literal(t, "coded_internal") {
-			t.Errorf("/qr-code: %d %s", answer.status, answer.body)
+		if answer := r.Do(t, "GET", "/qr-code", "", apitest.Client51); answer.Status != 500 || answer.Body != apitest.Literal(t, "coded_internal") {
+			t.Errorf("/qr-code: %d %s", answer.Status, answer.Body)
 		}
 	}
-	if answer := r.do(t, "POST", "/init", "", client51); answer.status != 500 || answer.body != literal(t, "flagged_internal") {
-		t.Errorf("/init: %d %s", answer.status, answer.body)
+	if answer := r.Do(t, "POST", "/init", "", apitest.Client51); answer.Status != 500 || answer.Body != apitest.Literal(t, "flagged_internal") {
+		t.Errorf("/init: %d %s", answer.Status, answer.Body)
 	}
-	logs := r.logs.String()
+	logs := r.Logs.String()
 	if n := strings.Count(logs, "a handler panicked"); n != 4 {
 		t.Errorf("%d records for 4 panics:\n%s", n, logs)
 	}
@@ -222,49 +211,49 @@ func TestAPanicIsOneAnswerAndOneLogRecord(t *testing.T) {
 func TestCausesStayInTheLog(t *testing.T) {
 	t.Parallel()
 	cause := fmt.Errorf("SQL logic error: /var/lib/wasup.db")
-	r := newRig(t, Config{}, &scripted{
-		statuses: map[session.ID]session.Status{"51": status("51", session.Ready)},
-		send: func(context.Context, session.ID, session.Recipient, string, string) (string, error) {
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
+		Statuses: map[session.ID]session.Status{"51": apitest.Status("51", session.Ready)},
+		Sending: func(context.Context, session.ID, session.Recipient, string, string) (string, error) {
 			return "", &session.Error{Code: session.CodeStoreUnavailable, Op: "begin", Err: cause}
 		},
 	})
-	answer := r.do(t, "POST", "/send", `{"to":"5491100000000","message":"hola"}`, client51)
-	if strings.Contains(answer.body, "SQL") || answer.status != 503 {
-		t.Errorf("%d %s", answer.status, answer.body)
+	answer := r.Do(t, "POST", "/send", `{"to":"5491100000000","message":"hola"}`, apitest.Client51)
+	if strings.Contains(answer.Body, "SQL") || answer.Status != 503 {
+		t.Errorf("%d %s", answer.Status, answer.Body)
 	}
-	if logs := r.logs.String(); !strings.Contains(logs, "SQL logic error") || strings.Contains(logs, "5491100000000") || strings.Contains(logs, "hola") {
+	if logs := r.Logs.String(); !strings.Contains(logs, "SQL logic error") || strings.Contains(logs, "5491100000000") || strings.Contains(logs, "hola") {
 		t.Errorf("log:\n%s", logs)
 	}
 }
 
 func TestAnOversizedUploadIsAnsweredEvenWhileItIsSent(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{BodyLimit: 1 << 10}, &scripted{})
+	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 1 << 10}, &apitest.Scripted{})
 	body := strings.Repeat("x", 8<<20)
-	for _, header := range [][]string{{client51}, {client51, "Expect: 100-continue"}} {
-		answer := r.do(t, "POST", "/send", body, header...)
-		if answer.status != 413 || answer.body != literal(t, "flagged_body_too_large") {
-			t.Errorf("%d %s", answer.status, answer.body)
+	for _, header := range [][]string{{apitest.Client51}, {apitest.Client51, "Expect: 100-continue"}} {
+		answer := r.Do(t, "POST", "/send", body, header...)
+		if answer.Status != 413 || answer.Body != apitest.Literal(t, "flagged_body_too_large") {
+			t.Errorf("%d %s", answer.Status, answer.Body)
 		}
 	}
 	// The same without a Content-Length.
-	request, err := http.NewRequest(http.MethodPost, r.base+"/send", io.MultiReader(strings.NewReader(body)))
+	request, err := http.NewRequest(http.MethodPost, r.Base+"/send", io.MultiReader(strings.NewReader(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := r.client.Do(request)
+	response, err := r.Client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusRequestEntityTooLarge || string(content) != literal(t, "flagged_body_too_large") {
+	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusRequestEntityTooLarge || string(content) != apitest.Literal(t, "flagged_body_too_large") {
 		t.Errorf("chunked: %d %s %v", response.StatusCode, content, err)
 	}
 }
 
 func TestWhatIsNotHTTPClosesThatConnectionOnly(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{}, &scripted{})
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{})
 	for _, garbage := range []string{"\x16\x03\x01\x02\x00\r\n\r\n", "GET\r\n\r\n", "POST /send HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "GET /status HTTP/1.1\r\nX-Cliente-Id 51\r\n\r\n"} {
 		c, err := net.Dial("tcp", r.Addr())
 		if err != nil {
@@ -288,8 +277,8 @@ func TestWhatIsNotHTTPClosesThatConnectionOnly(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	if answer := r.do(t, "GET", "/healthz", ""); answer.status != 200 {
-		t.Errorf("afterwards: %d", answer.status)
+	if answer := r.Do(t, "GET", "/healthz", ""); answer.Status != 200 {
+		t.Errorf("afterwards: %d", answer.Status)
 	}
 }
 
@@ -298,28 +287,30 @@ func TestAHundredWaitersOfASessionAreAnsweredByOneDrawing(t *testing.T) {
 	const waiters = 100
 	began := make(chan struct{}, waiters)
 	issued := make(chan struct{})
-	r := newRig(t, Config{}, &scripted{requestQR: func(ctx context.Context, _ session.ID) session.QRAnswer {
-		began <- struct{}{}
-		<-issued
-		return outcome(session.OutcomeQR, session.QRRequired)(ctx, "")
-	}})
 	var mu sync.Mutex
 	drawn := 0
-	r.images.draw = func(code string) (string, error) {
-		mu.Lock()
-		drawn++
-		mu.Unlock()
-		return drawDataURL(code)
-	}
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
+		Asked: func(ctx context.Context, _ session.ID) session.QRAnswer {
+			began <- struct{}{}
+			<-issued
+			return apitest.Outcome(session.OutcomeQR, session.QRRequired)(ctx, "")
+		},
+		Drawing: func(code string) (string, error) {
+			mu.Lock()
+			drawn++
+			mu.Unlock()
+			return qr.DataURL(code)
+		},
+	})
 	bodies := make([]string, waiters)
 	var wg sync.WaitGroup
 	for i := range bodies {
 		wg.Go(func() {
-			answer, err := r.try("GET", "/qr-code", "", client51)
-			if err != nil || answer.status != 200 {
-				t.Errorf("%d, %v", answer.status, err)
+			answer, err := r.Try("GET", "/qr-code", "", apitest.Client51)
+			if err != nil || answer.Status != 200 {
+				t.Errorf("%d, %v", answer.Status, err)
 			}
-			bodies[i] = answer.body
+			bodies[i] = answer.Body
 		})
 	}
 	for range waiters {
@@ -335,7 +326,7 @@ func TestAHundredWaitersOfASessionAreAnsweredByOneDrawing(t *testing.T) {
 			t.Fatal("waiters got different answers")
 		}
 	}
-	if got := readable(t, bodies[0]); got != literal(t, "qr_code") {
+	if got := qrtest.Readable(t, bodies[0]); got != apitest.Literal(t, "qr_code") {
 		t.Errorf("body %s", got)
 	}
 }
@@ -349,18 +340,18 @@ func TestWhatAHandlerKeepsIsNotOverwrittenByLaterRequests(t *testing.T) {
 	const callers, rounds = 8, 50
 	for i := range callers * rounds {
 		id := session.NumericID(int64(1000 + i))
-		statuses[id] = status(id, session.Ready)
+		statuses[id] = apitest.Status(id, session.Ready)
 	}
-	r := newRig(t, Config{}, &scripted{
-		statuses: statuses,
-		send: func(_ context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
+		Statuses: statuses,
+		Sending: func(_ context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, kept{string(id), string(to), body, key})
 			return key, nil
 		},
 	})
-	if !r.app.Config().Immutable {
+	if !r.Immutable() {
 		t.Error("Fiber runs without Immutable")
 	}
 	var wg sync.WaitGroup
@@ -368,12 +359,12 @@ func TestWhatAHandlerKeepsIsNotOverwrittenByLaterRequests(t *testing.T) {
 		wg.Go(func() {
 			for round := range rounds {
 				n := 1000 + caller*rounds + round
-				answer, err := r.try(
+				answer, err := r.Try(
 					"POST", "/send", fmt.Sprintf(`{"to":"54911%08d","message":"text %d"}`, n, n),
 					fmt.Sprintf("X-Cliente-Id: %d", n), fmt.Sprintf("Idempotency-Key: key-%d", n),
 				)
-				if want := fmt.Sprintf(`{"ok":true,"message_id":"key-%d"}`, n); err != nil || answer.body != want {
-					t.Errorf("%s %v, expected %s", answer.body, err, want)
+				if want := fmt.Sprintf(`{"ok":true,"message_id":"key-%d"}`, n); err != nil || answer.Body != want {
+					t.Errorf("%s %v, expected %s", answer.Body, err, want)
 				}
 			}
 		})
@@ -393,19 +384,19 @@ func TestWhatAHandlerKeepsIsNotOverwrittenByLaterRequests(t *testing.T) {
 
 func TestEveryAnswerIsObservedWithABoundedRoute(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{BodyLimit: 1 << 10}, &scripted{})
-	r.do(t, "GET", "/healthz", "")
-	r.do(t, "GET", "/api/session-manager/sessions/sender_7", "")
-	r.do(t, "GET", "/nowhere/7", "")
-	r.do(t, "BREW", "/status", "")
-	r.do(t, "POST", "/send", strings.Repeat("x", 2000))
-	got, _ := r.observer.snapshot()
-	want := []observed{
-		{"/healthz", "GET", 200},
-		{"/api/session-manager/sessions/:instance", "GET", 404},
-		{"unmatched", "GET", 404},
-		{"/status", "OTHER", 405},
-		{"/send", "POST", 413},
+	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 1 << 10}, &apitest.Scripted{})
+	r.Do(t, "GET", "/healthz", "")
+	r.Do(t, "GET", "/api/session-manager/sessions/sender_7", "")
+	r.Do(t, "GET", "/nowhere/7", "")
+	r.Do(t, "BREW", "/status", "")
+	r.Do(t, "POST", "/send", strings.Repeat("x", 2000))
+	got, _ := r.Observer.Snapshot()
+	want := []apitest.Observed{
+		{Route: "/healthz", Method: "GET", Code: 200},
+		{Route: "/api/session-manager/sessions/:instance", Method: "GET", Code: 404},
+		{Route: "unmatched", Method: "GET", Code: 404},
+		{Route: "/status", Method: "OTHER", Code: 405},
+		{Route: "/send", Method: "POST", Code: 413},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("observed\n%v\nexpected\n%v", got, want)
@@ -414,23 +405,23 @@ func TestEveryAnswerIsObservedWithABoundedRoute(t *testing.T) {
 
 func TestTheIndexAndTheMetricsAreServed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Config{}, &scripted{})
-	index := r.do(t, "GET", "/", "")
-	if index.status != 200 || !strings.HasPrefix(index.body, `{"service":"wasup","version":"1.2.3","routes":[{"method":"GET","path":"/","what":"this index"},`) {
-		t.Errorf("%d %s", index.status, index.body)
+	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{})
+	index := r.Do(t, "GET", "/", "")
+	if index.Status != 200 || !strings.HasPrefix(index.Body, `{"service":"wasup","version":"1.2.3","routes":[{"method":"GET","path":"/","what":"this index"},`) {
+		t.Errorf("%d %s", index.Status, index.Body)
 	}
-	for _, row := range r.routes.rows {
-		if !strings.Contains(index.body, `"path":"`+row.path+`"`) {
-			t.Errorf("the index lacks %s", row.path)
+	for _, row := range r.Rows() {
+		if !strings.Contains(index.Body, `"path":"`+row.Path+`"`) {
+			t.Errorf("the index lacks %s", row.Path)
 		}
 	}
-	if answer := r.do(t, "GET", "/metrics", ""); answer.status != 200 || answer.body != "wasup_up 1\n" {
-		t.Errorf("/metrics: %d %s", answer.status, answer.body)
+	if answer := r.Do(t, "GET", "/metrics", ""); answer.Status != 200 || answer.Body != "wasup_up 1\n" {
+		t.Errorf("/metrics: %d %s", answer.Status, answer.Body)
 	}
-	if answer := r.do(t, "HEAD", "/healthz", ""); answer.status != 200 || answer.body != "" {
-		t.Errorf("HEAD: %d %q", answer.status, answer.body)
+	if answer := r.Do(t, "HEAD", "/healthz", ""); answer.Status != 200 || answer.Body != "" {
+		t.Errorf("HEAD: %d %q", answer.Status, answer.Body)
 	}
-	if answer := r.do(t, "GET", "/healthz", "", "Origin: https://elsewhere.example"); answer.header.Get("Access-Control-Allow-Origin") != "" {
+	if answer := r.Do(t, "GET", "/healthz", "", "Origin: https://elsewhere.example"); answer.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("another origin is let in")
 	}
 }

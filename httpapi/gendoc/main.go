@@ -14,7 +14,8 @@ import (
 func main() {
 	out := flag.String("out", "docs", "directory to write to")
 	flag.Parse()
-	for name, text := range map[string][]byte{"openapi.json": httpapi.OpenAPI(), "api.md": []byte(httpapi.Document())} {
+	api := httpapi.API()
+	for name, text := range map[string][]byte{"openapi.json": api.JSON(), "api.md": []byte(api.Guide())} {
 		if err := os.WriteFile(filepath.Join(*out, name), text, 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "gendoc:", err)
 			os.Exit(1)

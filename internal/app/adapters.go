@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 
-	"wasup/httpapi"
+	httpevents "wasup/httpapi/events"
+	"wasup/httpapi/media"
+	"wasup/httpapi/supervision"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
@@ -82,14 +84,14 @@ func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 	return r.Ready, r.Restored, r.Wanted, reason
 }
 
-// slots is the supervisor as httpapi wants it.
-type slots struct{ *supervisor.Supervisor }
+// tree is the supervisor as httpapi shows it.
+type tree struct{ *supervisor.Supervisor }
 
-func (s slots) Tree() []httpapi.SupervisionNode {
-	tree := s.Supervisor.Tree()
-	nodes := make([]httpapi.SupervisionNode, 0, len(tree))
-	for i := range tree {
-		nodes = append(nodes, httpapi.SupervisionNode(tree[i]))
+func (t tree) Tree() []supervision.Node {
+	all := t.Supervisor.Tree()
+	nodes := make([]supervision.Node, 0, len(all))
+	for i := range all {
+		nodes = append(nodes, supervision.Node(all[i]))
 	}
 	return nodes
 }
@@ -97,7 +99,7 @@ func (s slots) Tree() []httpapi.SupervisionNode {
 // live is the log as httpapi wants it.
 type live struct{ *events.Log }
 
-func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpapi.Subscription, error) {
+func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpevents.Subscription, error) {
 	subscription, err := l.Log.Subscribe(ctx, after, id, types)
 	if err != nil {
 		return nil, err // and no interface that holds a nil
@@ -135,9 +137,9 @@ type arrivals struct {
 	downloader *incoming.Downloader
 }
 
-func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (httpapi.KeptFile, error) {
+func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (media.KeptFile, error) {
 	file, state, err := f.downloader.Open(ctx, id, name)
-	held := httpapi.KeptFile{State: string(state)}
+	held := media.KeptFile{State: string(state)}
 	if err != nil || file == nil {
 		return held, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"wasup/configs"
 	"wasup/httpapi"
+	"wasup/httpapi/qr"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/outbox"
@@ -38,6 +39,7 @@ type App struct {
 	outbox     *outbox.Outbox
 	downloader *incoming.Downloader
 	sessions   *supervisor.Supervisor
+	pictures   *qr.Pictures
 	http       *httpapi.Server
 
 	lost  <-chan error // another process took the database
@@ -61,7 +63,7 @@ type stop struct {
 // New makes an app that has not started. cfg must be valid; version is what the API and the metrics tell.
 func New(cfg configs.Config, version string, log *slog.Logger) *App {
 	return &App{
-		cfg: cfg, log: log, version: version,
+		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(),
 		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
 	}
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,12 +10,12 @@ import (
 	"time"
 
 	"wasup/httpapi"
+	httpevents "wasup/httpapi/events"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/media/outgoing"
 	"wasup/internal/outbox"
-	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/webhooks"
 	"wasup/internal/whatsapp"
@@ -104,11 +103,7 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 		return err
 	}
 	a.onStop("events", a.events.Stop)
-	// Nothing is published before sessions run, and those start after HTTP does.
-	describe := func(of session.EventType, status session.Status, skipped int) json.RawMessage {
-		return a.http.Describe(of, status, skipped)
-	}
-	a.feed = events.NewFeed(a.events, describe, a.log)
+	a.feed = events.NewFeed(a.events, httpevents.Describer{Now: time.Now, Log: a.log}.Describe, a.log)
 	a.feed.Start()
 	a.onStop("feed", a.feed.Stop)
 	return nil
@@ -153,7 +148,7 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
 	cfg.Observer, cfg.Snapshots, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
 	cfg.Followers = slices.Concat(a.between.followers, []supervisor.Follower{a.outbox, a.downloader, a.metrics})
-	cfg.Prepare = func(code string) { a.http.Prepare(code) }
+	cfg.Prepare = a.pictures.Prepare
 	if a.between.dialer != nil {
 		cfg.Dialer = a.between.dialer(dialer)
 	}
@@ -190,9 +185,9 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 	}
 	files := events.NewFiles(a.events, a.sessions, folders.fetched)
 	a.http, err = httpapi.New(a.serving(), httpapi.Deps{
-		Sessions: a.sessions, Slots: slots{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
+		Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
 		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.spool, Chats: chats{a.sessions, numbers},
-		Webhooks: a.webhooks, Deliveries: a.webhooks,
+		Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 		Health: health{db, a.sessions}, Observer: a.metrics,
 		Metrics: a.metrics.Handler(), Version: a.version, Log: a.log,
 	})

@@ -1,0 +1,153 @@
+package apitest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"wasup/internal/session"
+)
+
+// scriptedMessages answers in the place of the outbox, the files on disk and WhatsApp.
+type scriptedMessages struct {
+	Enqueuing func(ctx context.Context, request session.MessageRequest) (session.Message, bool, error)
+	Knowing   func(request session.MessageRequest) (session.Message, bool, error)
+	Waiting   func(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error)
+	About     func(verb string, id session.ID, messageID string) (session.Message, error)
+	Pages     func(filter session.MessageFilter) ([]session.Message, string, error)
+	Fetching  func(address string) (string, error)
+	Chatting  func(what string, id session.ID, value any) error
+	Checking  func(phones []string) ([]session.Contact, error)
+
+	Folder *Folder
+}
+
+// Folder keeps files in memory.
+type Folder struct {
+	mu      sync.Mutex
+	Bytes   map[string][]byte
+	removed []string
+	Limit   int64
+	Broken  error
+}
+
+// Names lists the files that are there.
+func (f *Folder) Names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []string
+	for name := range f.Bytes {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (f *scriptedMessages) Enqueue(ctx context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	return f.Enqueuing(ctx, request)
+}
+
+func (f *scriptedMessages) Known(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	if f.Knowing == nil {
+		return session.Message{}, false, nil
+	}
+	return f.Knowing(request)
+}
+
+func (f *scriptedMessages) Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error) {
+	return f.Waiting(ctx, id, messageID, until)
+}
+
+func (f *scriptedMessages) Message(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+	return f.About("get", id, messageID)
+}
+
+func (f *scriptedMessages) Cancel(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+	return f.About("cancel", id, messageID)
+}
+
+func (f *scriptedMessages) Requeue(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+	return f.About("requeue", id, messageID)
+}
+
+// messages is the outbox as the routes want it: the sessions have a List of their own.
+type messages struct{ *Scripted }
+
+func (m messages) List(_ context.Context, _ session.ID, filter session.MessageFilter) ([]session.Message, string, error) {
+	return m.Pages(filter)
+}
+
+func (f *scriptedMessages) Put(_ context.Context, r io.Reader, hint session.FileHint) (session.Media, error) {
+	content, err := io.ReadAll(r)
+	switch {
+	case err != nil:
+		return session.Media{}, err
+	case f.Folder.Broken != nil:
+		return session.Media{}, f.Folder.Broken
+	case f.Folder.Limit > 0 && int64(len(content)) > f.Folder.Limit:
+		return session.Media{}, &session.Error{Code: session.CodeMediaTooLarge, Op: "keep a file"}
+	case len(content) == 0:
+		return session.Media{}, &session.Error{Code: session.CodeInvalidRequest, Op: "keep a file", Field: "file", Message: "file: expected at least one byte"}
+	}
+	return f.Folder.keep(content, hint), nil
+}
+
+func (f *Folder) keep(content []byte, hint session.FileHint) session.Media {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := fmt.Sprintf("f%d", len(f.Bytes)+len(f.removed)+1)
+	f.Bytes[name] = content
+	sum := sha256.Sum256(content)
+	media := session.Media{File: name, Mime: "application/octet-stream", Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
+	// The bytes of these tests say what they are: image/png|…
+	if kind, _, says := strings.Cut(string(content), "|"); says {
+		media.Mime = kind
+		media.Cut = strings.HasSuffix(string(content), "…")
+	} else if hint.Mime != "" {
+		media.Mime = hint.Mime
+	}
+	return media
+}
+
+func (f *scriptedMessages) Fetch(ctx context.Context, address string, hint session.FileHint) (session.Media, error) {
+	content, err := f.Fetching(address)
+	if err != nil {
+		return session.Media{}, err
+	}
+	return f.Put(ctx, strings.NewReader(content), hint)
+}
+
+func (f *scriptedMessages) Use(_ context.Context, file string) (session.Media, error) {
+	f.Folder.mu.Lock()
+	content, ok := f.Folder.Bytes[file]
+	f.Folder.mu.Unlock()
+	if !ok {
+		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "use a file"}
+	}
+	return f.Folder.keep(content, session.FileHint{}), nil
+}
+
+func (f *scriptedMessages) Remove(file string) error {
+	f.Folder.mu.Lock()
+	defer f.Folder.mu.Unlock()
+	delete(f.Folder.Bytes, file)
+	f.Folder.removed = append(f.Folder.removed, file)
+	return nil
+}
+
+func (f *scriptedMessages) MarkRead(_ context.Context, id session.ID, mark session.ReadMark) error {
+	return f.Chatting("read", id, mark)
+}
+
+func (f *scriptedMessages) SetChatState(_ context.Context, id session.ID, chat session.Recipient, state session.ChatState) error {
+	return f.Chatting(string(state), id, chat)
+}
+
+func (f *scriptedMessages) CheckContacts(_ context.Context, _ session.ID, phones []string) ([]session.Contact, error) {
+	return f.Checking(phones)
+}

@@ -1,0 +1,138 @@
+package chats
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// Chats is what is told to and asked of WhatsApp beside messages. Every method needs a session that is READY:
+// session.CodeNotReady. They are safe for concurrent use; errors carry a session.Code.
+type Chats interface {
+	MarkRead(ctx context.Context, id session.ID, mark session.ReadMark) error
+	SetChatState(ctx context.Context, id session.ID, chat session.Recipient, state session.ChatState) error
+	// CheckContacts answers in the order of the question; phones are digits with country code.
+	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error)
+}
+
+// Resource serves the operations of this package.
+type Resource struct {
+	host  *rest.Host
+	chats Chats
+}
+
+// New makes the resource.
+func New(host *rest.Host, chats Chats) *Resource { return &Resource{host, chats} }
+
+// chatOf is the chat in the path.
+func chatOf(k *rest.Call) (session.Recipient, error) {
+	text, err := url.PathUnescape(k.Params("chat"))
+	if err != nil {
+		return "", rest.BadField("chat", "expected a phone number with country code, or an address")
+	}
+	to, err := session.ParseRecipient(text)
+	if err != nil {
+		return "", rest.BadField("chat", "expected a phone number with country code, or the address of a person or a group")
+	}
+	return to, nil
+}
+
+// markRead is POST /v1/sessions/{id}/chats/{chat}/read.
+func (r *Resource) markRead(k *rest.Call) error {
+	chat, err := chatOf(k)
+	if err != nil {
+		return err
+	}
+	var in v1ReadMark
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	mark := session.ReadMark{Chat: chat, IDs: in.IDs, Played: in.Played, At: r.host.Now()}
+	if mark.Sender, err = in.Sender.Parse("sender"); err != nil {
+		return err
+	}
+	if chat.IsGroup() && mark.Sender.IsZero() {
+		return rest.BadField("sender", "expected who wrote the messages: in a group it could be anybody")
+	}
+	for i, id := range in.IDs {
+		if id == "" || len(id) > 128 {
+			return rest.BadField(fmt.Sprintf("ids[%d]", i), "expected a WhatsApp message id")
+		}
+	}
+	return r.tell(k, func(ctx context.Context) error { return r.chats.MarkRead(ctx, k.ID, mark) })
+}
+
+// setPresence is POST /v1/sessions/{id}/chats/{chat}/presence.
+func (r *Resource) setPresence(k *rest.Call) error {
+	chat, err := chatOf(k)
+	if err != nil {
+		return err
+	}
+	var in v1Presence
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	return r.tell(k, func(ctx context.Context) error {
+		return r.chats.SetChatState(ctx, k.ID, chat, session.ChatState(in.State))
+	})
+}
+
+// tell does what has no answer but that it was done.
+func (r *Resource) tell(k *rest.Call, do func(ctx context.Context) error) error {
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
+	defer cancel()
+	if err := do(ctx); err != nil {
+		return err
+	}
+	k.Status(fiber.StatusNoContent)
+	return nil
+}
+
+// checkContacts is POST /v1/sessions/{id}/contacts/check.
+func (r *Resource) checkContacts(k *rest.Call) error {
+	var in v1ContactsAsk
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	phones := make([]string, 0, len(in.Phones))
+	for i, text := range in.Phones {
+		to, err := session.ParsePerson(text)
+		digits, isPhone := strings.CutSuffix(string(to), "@s.whatsapp.net")
+		if err != nil || !isPhone {
+			return rest.BadField(fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+		}
+		phones = append(phones, digits)
+	}
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
+	defer cancel()
+	found, err := r.chats.CheckContacts(ctx, k.ID, phones)
+	if err != nil {
+		return err
+	}
+	if len(found) != len(phones) {
+		return &session.Error{Code: session.CodeInternal, Op: "check contacts", Session: k.ID, Message: "as many answers as questions were expected"}
+	}
+	answer := v1ContactList{Items: make([]v1Contact, 0, len(found))}
+	for i := range found {
+		one := v1Contact{Phone: in.Phones[i], OnWhatsApp: found[i].OnWhatsApp, Business: found[i].Business}
+		if !found[i].Address.IsZero() {
+			address := wire.Address(found[i].Address)
+			one.Address = &address
+		}
+		answer.Items = append(answer.Items, one)
+	}
+	return k.OK(answer)
+}

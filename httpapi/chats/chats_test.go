@@ -1,0 +1,88 @@
+package chats_test
+
+import (
+	"reflect"
+	"sync"
+	"testing"
+
+	"wasup/httpapi"
+	"wasup/httpapi/apitest"
+	"wasup/internal/session"
+)
+
+func TestChatsAreToldAndContactsAsked(t *testing.T) {
+	type told struct {
+		what  string
+		id    session.ID
+		value any
+	}
+	var mu sync.Mutex
+	var got []told
+	talking := func(refusal error) apitest.Scripted {
+		f := apitest.Behind(apitest.Plain("shop", session.Ready, session.CauseConnected))
+		f.Chatting = func(what string, id session.ID, value any) error {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, told{what, id, value})
+			return refusal
+		}
+		f.Checking = func(phones []string) ([]session.Contact, error) {
+			var all []session.Contact
+			for i, phone := range phones {
+				c := session.Contact{Query: phone, OnWhatsApp: i%2 == 0}
+				if c.OnWhatsApp {
+					c.Address, c.Business = session.Address{PN: phone + "@s.whatsapp.net", LID: "987654321@lid"}, "Shop"
+				}
+				all = append(all, c)
+			}
+			return all, refusal
+		}
+		return f
+	}
+	chat, group := "/v1/sessions/shop/chats/5491155550101", "/v1/sessions/shop/chats/120363041234567890%40g.us"
+	rows := []apitest.Row{
+		{What: "contacts", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["+54 9 11 5555-0101","5491155550102"]}`, Status: 200, Want: "v1/contacts", Behind: talking(nil)},
+		{What: "contacts too often", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["5491155550101"]}`, Status: 429, Extra: "Retry-After: 2", Want: "v1/rate_limited", Behind: talking(apitest.Failing(session.CodeRateLimited))},
+		{What: "no contacts", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":[]}`, Status: 400, Want: "v1/contacts_none", Behind: talking(nil)},
+		{What: "a contact that is no number", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["5491155550101","bob"]}`, Status: 400, Want: "v1/contacts_bad", Behind: talking(nil)},
+		{What: "a contact that is a LID", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["5491155550101","987654321@lid"]}`, Status: 400, Want: "v1/contacts_bad", Behind: talking(nil)},
+		{What: "not ready", Path: chat + "/read", Body: `{"ids":["A"]}`, Status: 409, Want: "v1/not_ready", Behind: talking(apitest.Failing(session.CodeNotReady))},
+		{What: "presence of an unknown session", Path: "/v1/sessions/nobody/chats/5491155550101/presence", Body: `{"state":"typing"}`, Status: 404, Want: "v1/not_found", Behind: talking(nil)},
+		{What: "no chat", Path: "/v1/sessions/shop/chats/bob/read", Body: `{"ids":["A"]}`, Status: 400, Want: "v1/chat_bad", Behind: talking(nil)},
+		{What: "no ids", Path: chat + "/read", Body: `{"ids":[]}`, Status: 400, Want: "v1/read_none", Behind: talking(nil)},
+		{What: "an id that is none", Path: chat + "/read", Body: `{"ids":["A",""]}`, Status: 400, Want: "v1/read_bad", Behind: talking(nil)},
+		{What: "nobody in a group", Path: group + "/read", Body: `{"ids":["A"]}`, Status: 400, Want: "v1/read_sender", Behind: talking(nil)},
+		{What: "another state", Path: chat + "/presence", Body: `{"state":"online"}`, Status: 400, Want: "v1/presence_bad", Behind: talking(nil)},
+	}
+	for i := range rows {
+		rows[i].Method, rows[i].Header = "POST", []string{apitest.JSONBody}
+	}
+	t.Run("rows", func(t *testing.T) { apitest.RunRows(t, rows) })
+	got = nil
+	f := talking(nil)
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for path, body := range map[string]string{
+		chat + "/read":      `{"ids":["A","B"],"played":true}`,
+		group + "/read":     `{"ids":["C"],"sender":{"lid":"987654321@lid"}}`,
+		chat + "/presence":  `{"state":"recording"}`,
+		group + "/presence": `{"state":"paused"}`,
+	} {
+		if answer := r.Do(t, "POST", path, body, apitest.JSONBody); answer.Status != 204 || answer.Body != "" {
+			t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
+		}
+	}
+	for _, want := range []told{
+		{"read", "shop", session.ReadMark{Chat: "5491155550101@s.whatsapp.net", IDs: []string{"A", "B"}, Played: true, At: apitest.Now}},
+		{"read", "shop", session.ReadMark{Chat: "120363041234567890@g.us", Sender: session.Address{LID: "987654321@lid"}, IDs: []string{"C"}, At: apitest.Now}},
+		{"recording", "shop", session.Recipient("5491155550101@s.whatsapp.net")},
+		{"paused", "shop", session.Recipient("120363041234567890@g.us")},
+	} {
+		found := false
+		for _, each := range got {
+			found = found || reflect.DeepEqual(each, want)
+		}
+		if !found {
+			t.Errorf("%+v was not told; told was %+v", want, got)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package chats
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+type v1ReadMark struct {
+	IDs    []string      `json:"ids" minItems:"1" maxItems:"500" doc:"WhatsApp message ids, all of one sender."`
+	Sender *wire.Someone `json:"sender,omitempty" doc:"Who wrote them; needed in groups."`
+	Played bool          `json:"played,omitempty" doc:"Voice notes were played."`
+}
+
+type v1Presence struct {
+	State v1ChatState `json:"state" doc:"WhatsApp shows typing and recording for a short time only: send it again while it lasts."`
+}
+
+type v1ContactsAsk struct {
+	Phones []string `json:"phones" minItems:"1" maxItems:"100" doc:"Numbers with country code, in any usual spelling."`
+}
+
+type v1ContactList struct {
+	Items []v1Contact `json:"items" doc:"In the order of the question."`
+}
+
+type v1Contact struct {
+	Phone      string        `json:"phone" doc:"As it was asked for."`
+	OnWhatsApp bool          `json:"on_whatsapp"`
+	Address    *wire.Address `json:"address,omitempty"`
+	Business   string        `json:"business,omitempty" doc:"The verified name of a business."`
+}
+
+// v1ChatState is a closed set: it gives the document and the checks its values.
+type v1ChatState string
+
+func (v1ChatState) Schema(huma.Registry) *huma.Schema {
+	return wire.OneOf([]session.ChatState{session.ChatTyping, session.ChatRecording, session.ChatPaused})
+}

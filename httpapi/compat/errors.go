@@ -1,0 +1,45 @@
+package compat
+
+import (
+	"log/slog"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// shape is how a route writes its errors.
+type shape int
+
+const (
+	flagged shape = iota // {"error":true,"code":CODE,"message":…}
+	coded                // {"error":CODE,"message":…}
+)
+
+// Flagged writes an error as most routes do, and as callers expect it where no route is.
+func (r *Routes) Flagged(c *fiber.Ctx, label string, err error) {
+	r.renderError(c, flagged, label, err)
+}
+
+// Coded writes an error as /qr-code and the hub's routes do.
+func (r *Routes) Coded(c *fiber.Ctx, label string, err error) { r.renderError(c, coded, label, err) }
+
+// renderError writes the error in the route's shape and logs what a caller may not see.
+func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error) {
+	f := faultOf(err)
+	if f.status >= fiber.StatusInternalServerError && f.cause != nil {
+		r.host.Log.Warn("request failed", slog.String("route", label), slog.Int("status", f.status),
+			slog.String("code", f.code), slog.Any("err", f.cause))
+	}
+	if seconds := retryAfter(f.code); seconds > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
+	}
+	message := f.message
+	if message == "" {
+		message = sentence(f.code, shape)
+	}
+	if shape == flagged {
+		r.host.Render(c, f.status, flaggedError{Error: true, Code: f.code, Message: message})
+		return
+	}
+	r.host.Render(c, f.status, codedError{Error: f.code, Message: message, CurrentState: f.state, WaitTimeMS: f.waitMS})
+}

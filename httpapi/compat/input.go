@@ -1,0 +1,139 @@
+package compat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+const (
+	headerClient = "X-Cliente-Id"
+	// maxClient is 2^53-1, the largest integer that the JavaScript callers can hold exactly.
+	maxClient = 1<<53 - 1
+)
+
+// clientOf reads X-Cliente-Id. Two different headers would let a proxy and this service see two different clients, so
+// only one is accepted.
+func clientOf(c *fiber.Ctx) (int64, error) {
+	values := c.Request().Header.PeekAll(headerClient)
+	if len(values) == 0 || (len(values) == 1 && len(values[0]) == 0) {
+		return 0, &fault{status: fiber.StatusBadRequest, code: codeMissingHeader}
+	}
+	if len(values) == 1 {
+		if n, ok := positiveInteger(string(values[0])); ok {
+			return n, nil
+		}
+	}
+	return 0, &fault{status: fiber.StatusBadRequest, code: codeInvalidHeader}
+}
+
+// positiveInteger accepts decimal digits only, from 1 to 2^53-1: no sign, no space, no exponent, no other script's
+// digits. Leading zeros are the same number, as they are to JavaScript's parseInt.
+func positiveInteger(s string) (int64, bool) {
+	if s == "" {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		digit := s[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(digit)
+		if n > maxClient {
+			return 0, false
+		}
+	}
+	return n, n > 0
+}
+
+// instanceOf is the session of a hub's instance name: sender_51 is session 51. Only the canonical spelling is an
+// instance, because the name comes back in the answer as its identity.
+func instanceOf(name string) (session.ID, bool) {
+	digits, ok := strings.CutPrefix(name, "sender_")
+	if !ok {
+		return "", false
+	}
+	n, ok := positiveInteger(digits)
+	if !ok || string(session.NumericID(n)) != digits {
+		return "", false
+	}
+	return session.NumericID(n), true
+}
+
+// waitOf is how long the request wants to wait: ?wait=, or the route's default.
+func (r *Routes) waitOf(c *fiber.Ctx, def time.Duration) (time.Duration, error) {
+	args := c.Context().QueryArgs()
+	if !args.Has("wait") {
+		return def, nil
+	}
+	values := args.PeekMulti("wait")
+	if len(values) == 1 {
+		wait, err := time.ParseDuration(string(values[0]))
+		if err == nil && wait >= rest.MinWait && wait <= r.host.MaxWait {
+			return wait, nil
+		}
+	}
+	return 0, &fault{
+		status: fiber.StatusBadRequest, code: codeInvalidRequest,
+		message: fmt.Sprintf("wait debe ser una duración entre %s y %s, por ejemplo 25s", rest.MinWait, r.host.MaxWait),
+	}
+}
+
+// keyOf reads Idempotency-Key; "" where there is none.
+func keyOf(c *fiber.Ctx) (string, error) {
+	key, ok := rest.IdempotencyKey(c)
+	if !ok {
+		return "", invalid("Idempotency-Key: expected one header of 1 to 255 visible ASCII characters")
+	}
+	return key, nil
+}
+
+// missingFields is the contract's sentence for a body that is no JSON object or lacks a field.
+const missingFields = "Missing required fields: to, message"
+
+func invalid(message string) *fault {
+	return &fault{status: fiber.StatusBadRequest, code: codeInvalidRequest, message: message}
+}
+
+// sendOf reads the body of POST /send. Fields that it does not know are ignored, as the contract says.
+func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
+	// Decompressing would let a small request become a large one.
+	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return "", "", &fault{status: fiber.StatusUnsupportedMediaType, code: codeEncoding}
+	}
+	body := bytes.TrimPrefix(c.Request().Body(), []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(body) || rest.HalfCharacter(body) >= 0 {
+		// Go's decoder would replace what it cannot read, and another text than the caller's would be sent.
+		return "", "", invalid("body: expected JSON in UTF-8")
+	}
+	var in sendRequest
+	if err := json.Unmarshal(body, &in); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return "", "", invalid(fmt.Sprintf("%s: expected a string, got a JSON %s", wrong.Field, wrong.Value))
+		}
+		return "", "", invalid(missingFields)
+	}
+	if in.To == "" || in.Message == "" {
+		return "", "", invalid(missingFields)
+	}
+	if err := session.TextOf(in.Message).Check(); err != nil {
+		var e *session.Error
+		if errors.As(err, &e) && e.Field == "text" { // as /v1 calls it
+			return "", "", invalid("message: " + strings.TrimPrefix(e.Public(), "text: "))
+		}
+		return "", "", err
+	}
+	to, err = session.ParsePerson(in.To)
+	return to, in.Message, err
+}

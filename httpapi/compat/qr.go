@@ -1,0 +1,82 @@
+package compat
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+// getQRCode is GET /qr-code.
+func (r *Routes) getQRCode(c *fiber.Ctx) error {
+	client, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	wait, err := r.waitOf(c, r.cfg.QRWait)
+	if err != nil {
+		return err
+	}
+	answer := r.host.RequestQR(session.NumericID(client), wait)
+	switch answer.Outcome {
+	case session.OutcomeQR:
+		url, err := r.deps.Pictures.DataURL(answer.QR.Code)
+		if err != nil {
+			return err
+		}
+		return r.host.OK(c, qrCodeAnswer{QR: url})
+	case session.OutcomeReady:
+		return &fault{status: fiber.StatusConflict, code: codeQRNotRequired, state: answer.State}
+	case session.OutcomeTimeout:
+		return &fault{
+			status: fiber.StatusGatewayTimeout, code: codeQRTimeout,
+			state: answer.State, waitMS: wait.Milliseconds(),
+		}
+	case session.OutcomeFailed, session.OutcomeStopped:
+		// A session that somebody stops meanwhile has not been initialized either, and the contract has no other
+		// word for it; current_state tells the two apart.
+		return &fault{status: fiber.StatusInternalServerError, code: codeInitFailed, state: answer.State}
+	case session.OutcomeTooMany:
+		return &fault{status: fiber.StatusTooManyRequests, code: codeTooManyWaiters}
+	case session.OutcomeShuttingDown:
+		return rest.ShuttingDown()
+	case session.OutcomeError:
+		return internalFault(answer)
+	}
+	return internalFault(answer)
+}
+
+func internalFault(answer session.QRAnswer) *fault {
+	return &fault{
+		status: fiber.StatusInternalServerError, code: codeInternal,
+		cause: fmt.Errorf("request for a QR ended with outcome %q in %s, cause %q", answer.Outcome, answer.State, answer.Cause),
+	}
+}
+
+// getQR is GET /qr.
+func (r *Routes) getQR(c *fiber.Ctx) error {
+	client, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	status := r.statusOf(session.NumericID(client))
+	r.host.Watch(&status)
+	now := r.host.Now()
+	if status.State != session.QRRequired || !status.QR.Valid(now) {
+		r.host.Render(c, fiber.StatusConflict, qrAbsent{Error: "QR not available", State: status.State, CanSendMessages: status.CanSend()})
+		return nil
+	}
+	url, err := r.deps.Pictures.DataURL(status.QR.Code)
+	if err != nil {
+		return err
+	}
+	return r.host.OK(c, qrNowAnswer{State: status.State, ExpiresIn: secondsLeft(status.QR, now), QR: url})
+}
+
+// secondsLeft rounds down, so that nobody is promised time that the code does not have; but a valid code has 1.
+func secondsLeft(qr session.QR, now time.Time) int64 {
+	return max(1, int64(qr.ExpiresAt.Sub(now)/time.Second))
+}

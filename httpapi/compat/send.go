@@ -1,0 +1,53 @@
+package compat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/internal/session"
+)
+
+// postSend is POST /send: it answers once WhatsApp's server has acknowledged the message.
+func (r *Routes) postSend(c *fiber.Ctx) error {
+	client, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	key, err := keyOf(c)
+	if err != nil {
+		return err
+	}
+	to, text, err := sendOf(c)
+	if err != nil {
+		return err
+	}
+	id := session.NumericID(client)
+	// With a key the sender decides alone: a message that was sent before is answered whatever the state is now.
+	if status := r.statusOf(id); key == "" && !status.CanSend() {
+		return notReady(status, nil)
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.cfg.SendTimeout)
+	defer cancel()
+	messageID, err := r.deps.Sender.Send(ctx, id, to, text, key)
+	switch {
+	case err == nil:
+		return r.host.OK(c, sendAnswer{OK: true, MessageID: messageID})
+	case slices.Contains([]session.Code{session.CodeNotReady, session.CodeNotFound, session.CodeQuarantined}, session.CodeOf(err)):
+		return notReady(r.statusOf(id), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return faultOf(&session.Error{Code: session.CodeAckOverdue, Op: "send", Session: id, Err: err})
+	default:
+		return err
+	}
+}
+
+func notReady(status session.Status, cause error) *fault {
+	return &fault{
+		status: fiber.StatusConflict, code: codeSessionNotReady,
+		message: fmt.Sprintf("WhatsApp session not ready. Current state: %s", status.State), cause: cause,
+	}
+}

@@ -1,0 +1,121 @@
+package compat
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/internal/session"
+)
+
+// actions is recommended_action by state.
+var actions = map[session.State]string{
+	session.Initializing:            "Initializing for first time - wait",
+	session.Reconnecting:            "Recovering existing session - wait",
+	session.Ready:                   "Session operational - can send messages",
+	session.QRRequired:              "Scan QR code to authenticate",
+	session.AuthFailure:             "Restart service and scan new QR",
+	session.DisconnectedRecoverable: "Auto-reconnecting - wait",
+	session.DisconnectedLogout:      "User logged out - restart and scan QR",
+	session.DisconnectedBanned:      "Number banned - contact WhatsApp support",
+	session.Errored:                 "Technical error - check logs",
+	session.NotInitialized:          "Unknown state",
+}
+
+// statusOf is the session's snapshot; an unknown id looks like one that was never initialized.
+func (r *Routes) statusOf(id session.ID) session.Status {
+	status, _ := r.knownStatusOf(id)
+	return status
+}
+
+func (r *Routes) knownStatusOf(id session.ID) (session.Status, bool) {
+	if status, ok := r.host.Sessions.Status(id); ok {
+		return status, true
+	}
+	return session.Status{ID: id, State: session.NotInitialized, Cause: session.CauseNone, MaxAttempts: r.cfg.MaxAttempts}, false
+}
+
+func headOf(client int64, status session.Status) statusHead {
+	return statusHead{
+		ClientID:    client,
+		Connected:   status.State == session.Ready,
+		State:       status.State,
+		Attempts:    status.Failures,
+		MaxAttempts: status.MaxAttempts,
+	}
+}
+
+// getStatus is GET /status.
+func (r *Routes) getStatus(c *fiber.Ctx) error {
+	client, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	status, known := r.knownStatusOf(session.NumericID(client))
+	answer := statusAnswer{
+		statusHead:        headOf(client, status),
+		CanSendMessages:   status.CanSend(),
+		NeedsQR:           status.State.NeedsQR(),
+		IsRecoverable:     status.State.Transitional(),
+		RecommendedAction: actions[status.State],
+	}
+	if !known {
+		answer.Error = "Client not initialized for this cliente_id"
+	}
+	r.host.Watch(&status)
+	if status.State == session.QRRequired && status.QR.Valid(r.host.Now()) {
+		url, err := r.deps.Pictures.DataURL(status.QR.Code)
+		if err != nil {
+			return err
+		}
+		answer.QRCodeBase64 = &url
+	}
+	return r.host.OK(c, answer)
+}
+
+// postInit is POST /init.
+func (r *Routes) postInit(c *fiber.Ctx) error {
+	client, err := clientOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	status, already, err := r.deps.Starter.Start(ctx, session.NumericID(client))
+	if err != nil {
+		return r.startFailed(c, client, err)
+	}
+	answer := initAnswer{Success: true, ClientID: client, Status: headOf(client, status)}
+	if already {
+		answer.Message = "Client already initialized"
+		answer.Action = "NO_ACTION_NEEDED"
+		return r.host.OK(c, answer)
+	}
+	answer.Message = "WhatsApp client initialization started"
+	answer.NextSteps = "Monitor /status endpoint for QR code or READY state"
+	// The action says which of the two ways the start takes; the state may have moved on already.
+	answer.Action = string(session.Initializing)
+	if status.HasDevice {
+		answer.Action = string(session.Reconnecting)
+	}
+	return r.host.OK(c, answer)
+}
+
+// startFailed is the contract's one answer to a start that failed; only a drain differs, because then another
+// process will do.
+func (r *Routes) startFailed(c *fiber.Ctx, client int64, err error) error {
+	if session.CodeOf(err) == session.CodeShuttingDown {
+		return err
+	}
+	r.host.Log.Warn("start failed", slog.Int64("session", client), slog.Any("err", err))
+	answer := initError{Error: true, Code: codeInitFailed, Message: sentence(codeInitFailed, flagged), ClientID: client, Retry: true}
+	var e *session.Error
+	if errors.As(err, &e) && e.Code != session.CodeInternal {
+		answer.Message = e.Public()
+		answer.Retry = e.Retryable()
+	}
+	r.host.Render(c, fiber.StatusInternalServerError, answer)
+	return nil
+}

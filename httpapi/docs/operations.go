@@ -1,0 +1,66 @@
+package docs
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+)
+
+// Operations are the rows of the resource.
+func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
+	return []rest.Operation{
+		{
+			Method: fiber.MethodGet, Path: "/openapi.json", Name: "getOpenAPI", Tag: rest.TagDocument, Summary: "this document",
+			Produces: []string{rest.ContentJSON}, Status: fiber.StatusOK, Success: "OpenAPI 3.1.", Probe: true, Serve: r.openAPIJSON,
+		},
+		{
+			Method: fiber.MethodGet, Path: "/openapi.yaml", Name: "getOpenAPIYAML", Tag: rest.TagDocument, Summary: "this document, in YAML",
+			Produces: []string{rest.ContentYAML}, Status: fiber.StatusOK, Success: "OpenAPI 3.1.", Probe: true, Serve: r.openAPIYAML,
+		},
+		{
+			Method: fiber.MethodGet, Path: "/docs", Name: "getDocs", Tag: rest.TagDocument, Summary: "a page for people; needs no internet",
+			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Serve: page("page/index.html", rest.ContentHTML),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/docs/docs.js", Name: "getDocsScript", Tag: rest.TagDocument, Summary: "the page's script",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("page/docs.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/docs/docs.css", Name: "getDocsStyle", Tag: rest.TagDocument, Summary: "the page's style",
+			Produces: []string{rest.ContentStyle}, Status: fiber.StatusOK, Success: "CSS.", Probe: true, Serve: page("page/docs.css", rest.ContentStyle),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard", Name: "getDashboard", Tag: rest.TagDocument, Summary: "a page for operators, over /v1; needs no internet",
+			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Serve: page("dashboard/index.html", rest.ContentHTML),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/dashboard.js", Name: "getDashboardScript", Tag: rest.TagDocument, Summary: "its script",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/dashboard.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/page.js", Name: "getDashboardPage", Tag: rest.TagDocument, Summary: "what its scripts share",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/page.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/log.js", Name: "getDashboardLog", Tag: rest.TagDocument, Summary: "its script: what happens",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/log.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/messages.js", Name: "getDashboardMessages", Tag: rest.TagDocument, Summary: "its script: messages",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/messages.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/passkey.js", Name: "getDashboardPasskey", Tag: rest.TagDocument, Summary: "its script: passkeys",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/passkey.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/webhooks.js", Name: "getDashboardWebhooks", Tag: rest.TagDocument, Summary: "its script: webhooks",
+			Produces: []string{rest.ContentScript}, Status: fiber.StatusOK, Success: "JavaScript.", Probe: true, Serve: page("dashboard/webhooks.js", rest.ContentScript),
+		},
+		{
+			Method: fiber.MethodGet, Path: "/dashboard/dashboard.css", Name: "getDashboardStyle", Tag: rest.TagDocument, Summary: "its style",
+			Produces: []string{rest.ContentStyle}, Status: fiber.StatusOK, Success: "CSS.", Probe: true, Serve: page("dashboard/dashboard.css", rest.ContentStyle),
+		},
+	}
+}

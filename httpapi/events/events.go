@@ -1,0 +1,133 @@
+package events
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+const headerLastEvent = "Last-Event-ID"
+
+// all is GET /v1/events: what happens to every session.
+func (r *Resource) all(k *rest.Call) error { return r.events(k, "") }
+
+// ofSession is GET /v1/sessions/{id}/events.
+func (r *Resource) ofSession(k *rest.Call) error {
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	return r.events(k, k.ID)
+}
+
+// events answers with a page where JSON or a limit was asked for, with a stream otherwise.
+func (r *Resource) events(k *rest.Call, id session.ID) error {
+	after, err := positionOf(k)
+	if err != nil {
+		return err
+	}
+	types, err := typesOf(k)
+	if err != nil {
+		return err
+	}
+	_, bounded := k.Query["limit"]
+	accept := strings.Join(k.GetReqHeaders()[fiber.HeaderAccept], ",")
+	if k.Format == rest.ContentJSON || bounded && rest.QualityOf(accept, rest.ContentJSON) > 0 {
+		return r.pageOfEvents(k, id, after, types)
+	}
+	k.Set(fiber.HeaderContentType, rest.ContentEvents)
+	k.Set("X-Accel-Buffering", "no") // nginx would hold events back until its buffer is full
+	if k.Method() == fiber.MethodHead {
+		return nil
+	}
+	follower, err := r.follow(k, id, after, types)
+	if err != nil {
+		return err
+	}
+	st := &stream{reader: follower, conn: k.Context().Conn()}
+	st.begin(after == session.FromNow || follower.sub.Missed())
+	k.Status(fiber.StatusOK).Context().SetBodyStream(st, -1)
+	return nil
+}
+
+// follow begins to follow. Whoever has the reader closes it.
+func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []session.EventType) (reader, error) {
+	if r.open.Add(1) > int64(r.limits.Streams) {
+		r.open.Add(-1)
+		return reader{}, rest.HTTPProblem(rest.CodeTooManyStreams, "")
+	}
+	// The subscription comes before the snapshots: what happens in between is told twice rather than never.
+	sub, err := r.log.Subscribe(r.host.Life.Work(), after, id, types)
+	if err != nil {
+		r.open.Add(-1)
+		return reader{}, err
+	}
+	return reader{of: r, id: id, sub: sub, pictures: k.Query["image"] == "png"}, nil
+}
+
+func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types []session.EventType) error {
+	if after == session.FromNow {
+		after = 0
+	}
+	limit := k.Integer("limit", rest.DefaultPage)
+	found, upTo, missed, err := r.log.Page(r.host.Life.Work(), after, id, types, limit)
+	if err != nil {
+		return err
+	}
+	page := v1EventPage{Items: make([]v1Event, 0, len(found)), Next: strconv.FormatUint(upTo, 10), More: len(found) == limit, Missed: missed}
+	for i := range found {
+		page.Items = append(page.Items, frame(&found[i]))
+	}
+	return k.OK(page)
+}
+
+// positionOf is the id of the last event that the caller knows, session.FromNow where it names none. The header wins: a
+// browser that comes back repeats the address it began with, and says in the header how far it came.
+func positionOf(k *rest.Call) (uint64, error) {
+	name, text := "after", k.Query["after"]
+	if values := k.Request().Header.PeekAll(headerLastEvent); len(values) == 1 {
+		name, text = headerLastEvent, string(values[0])
+	} else if len(values) > 1 {
+		return 0, rest.BadField(headerLastEvent, "expected once")
+	}
+	if text == "" {
+		return session.FromNow, nil
+	}
+	after, err := strconv.ParseUint(text, 10, 63) // as the store's integers
+	if err != nil {
+		return 0, rest.BadField(name, "expected the id of an event")
+	}
+	return after, nil
+}
+
+// typesOf is ?types=, names separated by commas; none: all.
+func typesOf(k *rest.Call) ([]session.EventType, error) {
+	text, given := k.Query["types"]
+	if !given {
+		return nil, nil
+	}
+	var types []session.EventType
+	for name := range strings.SplitSeq(text, ",") {
+		kind := session.EventType(strings.TrimSpace(name))
+		if !slices.Contains(session.EventTypes(), kind) {
+			return nil, rest.BadField("types", fmt.Sprintf("%q is no type of event; expected some of %s, separated by commas", rest.Clipped(string(kind)), typeNames()))
+		}
+		if !slices.Contains(types, kind) {
+			types = append(types, kind)
+		}
+	}
+	return types, nil
+}
+
+func typeNames() string {
+	var names []string
+	for _, kind := range session.EventTypes() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,134 @@
+package events
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// Describer writes what an event of a session's state says: the data of session.state, session.qr and session.removed.
+type Describer struct {
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Describe writes the data of one event. skipped is how many states before it were not stored.
+func (d Describer) Describe(of session.EventType, status session.Status, skipped int) json.RawMessage {
+	now := d.Now()
+	data := v1EventState{Skipped: skipped}
+	if of != session.EventRemoved {
+		there := wire.SessionOf(&status, now)
+		data.Session = &there
+	}
+	if (of == session.EventQR || of == session.EventSnapshot) && wire.Scannable(&status, now) {
+		qr := wire.QROf(status.QR)
+		data.QR = &qr
+	}
+	return encoded(d.Log, data)
+}
+
+func encoded(log *slog.Logger, data any) json.RawMessage {
+	text, err := json.Marshal(data)
+	if err != nil {
+		log.Error("an event could not be written as JSON", slog.Any("err", err))
+		return json.RawMessage("{}")
+	}
+	return text
+}
+
+// frame is a stored event as every reader gets it.
+func frame(event *session.Event) v1Event {
+	return v1Event{
+		ID: strconv.FormatUint(event.Pos, 10), Seq: event.Seq, At: wire.Stamp(event.At), Type: v1EventType(event.Type),
+		SessionID: string(event.Session), Data: event.Data,
+	}
+}
+
+func (r *Resource) snapshot(status *session.Status, pictures bool) v1Event {
+	out := v1Event{
+		At: wire.Stamp(r.host.Now()), Type: v1EventType(session.EventSnapshot), SessionID: string(status.ID),
+		Data: Describer{r.host.Now, r.host.Log}.Describe(session.EventSnapshot, *status, 0),
+	}
+	if pictures {
+		out.Data = r.pictured(out.Data)
+	}
+	return out
+}
+
+// pictured adds the drawing of a code. Without it the code itself is still there.
+func (r *Resource) pictured(data json.RawMessage) json.RawMessage {
+	var state v1EventState
+	if err := json.Unmarshal(data, &state); err != nil || state.QR == nil {
+		return data
+	}
+	state.QR.Image, _ = r.pictures.DataURL(state.QR.Code)
+	return encoded(r.host.Log, state)
+}
+
+// reader is what the two kinds of streams have in common: one caller that follows events.
+type reader struct {
+	of        *Resource
+	id        session.ID // "": all sessions
+	sub       Subscription
+	pictures  bool
+	snapshots []session.Status // still to be told
+	showing   bool             // the snapshots, and then what the caller knows once it has them
+	live      bool             // everything stored was told; the rest comes through the subscription's channel
+}
+
+// present prepares the present state.
+func (r *reader) present() {
+	r.showing = true
+	if r.id == "" {
+		r.snapshots = r.of.sessions.List()
+	} else if status, ok := r.of.host.Sessions.Status(r.id); ok {
+		r.snapshots = []session.Status{status}
+	}
+	for i := range r.snapshots {
+		r.attend(&r.snapshots[i])
+	}
+}
+
+// tell is a stored event as this caller wants it.
+func (r *reader) tell(event *session.Event) v1Event {
+	out := frame(event)
+	if event.Type != session.EventQR {
+		return out
+	}
+	if r.pictures {
+		out.Data = r.of.pictured(out.Data)
+	}
+	if status, ok := r.of.host.Sessions.Status(event.Session); ok {
+		r.attend(&status)
+	}
+	return out
+}
+
+// attend: who follows one session waits for its scan. Who follows all of them watches, and asks for nothing.
+func (r *reader) attend(status *session.Status) {
+	if r.id != "" && wire.Scannable(status, r.of.host.Now()) {
+		r.of.host.Watch(status)
+	}
+}
+
+// past gives what is stored and was not told yet; none: the rest comes through the channel. false: the stream is over.
+func (r *reader) past() ([]session.Event, bool) {
+	found, err := r.sub.Past(r.of.host.Life.Waits())
+	if err != nil {
+		if r.of.host.Life.Waits().Err() == nil {
+			r.of.host.Log.Warn("an event stream ended, because the log could not be read", slog.Any("err", err))
+		}
+		return nil, false
+	}
+	r.live = len(found) == 0
+	return found, true
+}
+
+func (r *reader) close() {
+	r.sub.Close()
+	r.of.open.Add(-1)
+}

@@ -1,0 +1,251 @@
+package events
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// The frames that only a WebSocket has: an event stream says the same with its own fields.
+const (
+	frameResync  v1EventType = "resync"  // events were lost since the given id; the present state follows
+	framePresent v1EventType = "present" // every snapshot was told; what comes next is later than its id
+)
+
+// goodbye bounds how long a caller may take to answer our closing frame.
+const goodbye = time.Second
+
+// allSocket is GET /v1/events/ws.
+func (r *Resource) allSocket(k *rest.Call) error { return r.socket(k, "") }
+
+// ofSessionSocket is GET /v1/sessions/{id}/events/ws.
+func (r *Resource) ofSessionSocket(k *rest.Call) error {
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	return r.socket(k, k.ID)
+}
+
+func (r *Resource) socket(k *rest.Call, id session.ID) error {
+	after, err := positionOf(k)
+	if err != nil {
+		return err
+	}
+	types, err := typesOf(k)
+	if err != nil {
+		return err
+	}
+	// Unlike with other requests, a page of another origin can read what a WebSocket says.
+	if rest.CrossOrigin(k.Ctx) {
+		return rest.HTTPProblem(rest.CodeOrigin, "")
+	}
+	if err := upgradable(k.Ctx); err != nil {
+		return err
+	}
+	follower, err := r.follow(k, id, after, types)
+	if err != nil {
+		return err
+	}
+	request := upgradeRequest(k.Ctx)
+	r.host.Life.Enter() // a shutdown waits for it
+	k.Status(fiber.StatusSwitchingProtocols)
+	k.Context().HijackSetNoResponse(true)
+	k.Context().Hijack(func(conn net.Conn) {
+		defer r.host.Life.Leave()
+		defer follower.close()
+		r.serveSocket(&socket{reader: follower}, conn, request, after == session.FromNow || follower.sub.Missed())
+	})
+	return nil
+}
+
+// upgradable names what a request lacks that is to become a WebSocket.
+func upgradable(c *fiber.Ctx) error {
+	switch key, err := base64.StdEncoding.DecodeString(c.Get("Sec-WebSocket-Key")); {
+	case !strings.EqualFold(c.Get(fiber.HeaderUpgrade), "websocket") || !hasToken(c.Get(fiber.HeaderConnection), "upgrade"):
+		return rest.HTTPProblem(rest.CodeUpgrade, "expected a WebSocket handshake: Connection: Upgrade and Upgrade: websocket")
+	case c.Get("Sec-WebSocket-Version") != "13":
+		return rest.BadField("Sec-WebSocket-Version", "expected 13")
+	case err != nil || len(key) != 16:
+		return rest.BadField("Sec-WebSocket-Key", "expected 16 bytes in base64")
+	}
+	return nil
+}
+
+func hasToken(list, token string) bool {
+	for each := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.TrimSpace(each), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// upgradeRequest is what the WebSocket library wants to see of the request.
+func upgradeRequest(c *fiber.Ctx) *http.Request {
+	header := make(http.Header)
+	for name, values := range c.GetReqHeaders() {
+		for _, value := range values {
+			header.Add(name, value)
+		}
+	}
+	return &http.Request{Method: http.MethodGet, ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: strings.Clone(c.Hostname())}
+}
+
+// upgrade lets the WebSocket library answer on a connection that fasthttp has let go of.
+type upgrade struct {
+	conn   net.Conn
+	header http.Header
+}
+
+func (u *upgrade) Header() http.Header { return u.header }
+
+func (u *upgrade) Write(p []byte) (int, error) { return u.conn.Write(p) }
+
+func (u *upgrade) WriteHeader(status int) {
+	var head strings.Builder
+	head.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
+	_ = u.header.Write(&head) // a strings.Builder takes everything
+	head.WriteString("\r\n")
+	_, _ = u.conn.Write([]byte(head.String())) // a broken connection shows itself with the first frame
+}
+
+// Hijack implements http.Hijacker.
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return u.conn, bufio.NewReadWriter(bufio.NewReader(u.conn), bufio.NewWriter(u.conn)), nil
+}
+
+// socket writes the frames of one WebSocket.
+type socket struct {
+	reader
+	conn *websocket.Conn
+}
+
+// serveSocket runs until the caller leaves, is too slow, or the server drains.
+func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, snapshots bool) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			r.host.Log.Error("an event socket panicked", slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	// fasthttp's deadlines were those of the request.
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return
+	}
+	var err error
+	// The origin was checked, with what a proxy in front says.
+	w.conn, err = websocket.Accept(&upgrade{conn, make(http.Header)}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return
+	}
+	w.conn.SetReadLimit(1 << 10)
+	// Not the server's context: the end of a connection's context breaks it off, without a closing frame.
+	here, leave := context.WithCancel(context.Background())
+	defer leave()
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		defer leave()
+		w.listen(here)
+	}()
+	code, reason := w.run(here, snapshots)
+	timer := time.AfterFunc(goodbye, func() { _ = conn.Close() })
+	defer timer.Stop()
+	_ = w.conn.Close(code, reason) // whoever is gone hears nothing
+	_ = conn.Close()
+	<-left
+}
+
+// listen notices when the caller leaves. What it says is nobody's business.
+func (w *socket) listen(here context.Context) {
+	for {
+		if _, _, err := w.conn.Read(here); err != nil {
+			return
+		}
+	}
+}
+
+// run tells events until there is a reason to end.
+func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode, string) {
+	if w.sub.Missed() && !w.write(here, v1Event{At: wire.Stamp(w.of.host.Now()), Type: frameResync, Data: encoded(w.of.host.Log, lost)}) {
+		return websocket.StatusGoingAway, ""
+	}
+	if snapshots {
+		w.present()
+		for i := range w.snapshots {
+			if !w.write(here, w.of.snapshot(&w.snapshots[i], w.pictures)) {
+				return websocket.StatusGoingAway, ""
+			}
+		}
+		last := v1Event{ID: strconv.FormatUint(w.sub.From(), 10), At: wire.Stamp(w.of.host.Now()), Type: framePresent, Data: json.RawMessage("{}")}
+		if !w.write(here, last) {
+			return websocket.StatusGoingAway, ""
+		}
+		w.snapshots = nil
+	}
+	for !w.live {
+		found, ok := w.past()
+		for i := range found {
+			ok = ok && w.write(here, w.tell(&found[i]))
+		}
+		if !ok {
+			return websocket.StatusTryAgainLater, ""
+		}
+	}
+	return w.follow(here)
+}
+
+func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
+	beat := time.NewTicker(w.of.limits.Heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-w.of.host.Life.Waits().Done():
+			return websocket.StatusGoingAway, "shutting down"
+		case <-here.Done():
+			return websocket.StatusNormalClosure, ""
+		case event, open := <-w.sub.C():
+			if !open {
+				return websocket.StatusPolicyViolation, "too slow"
+			}
+			if !w.write(here, w.tell(&event)) {
+				return websocket.StatusGoingAway, ""
+			}
+		case <-beat.C:
+			if !w.ping(here) {
+				return websocket.StatusGoingAway, ""
+			}
+		}
+	}
+}
+
+func (w *socket) write(here context.Context, event v1Event) bool {
+	text, err := json.Marshal(event)
+	if err != nil {
+		w.of.host.Log.Error("an event could not be written as JSON", slog.Any("err", err))
+		return true
+	}
+	ctx, cancel := context.WithTimeout(here, rest.WriteTimeout)
+	defer cancel()
+	return w.conn.Write(ctx, websocket.MessageText, text) == nil
+}
+
+func (w *socket) ping(here context.Context) bool {
+	ctx, cancel := context.WithTimeout(here, rest.WriteTimeout)
+	defer cancel()
+	return w.conn.Ping(ctx) == nil
+}

@@ -1,0 +1,9 @@
+package media_test
+
+import (
+	"testing"
+
+	"wasup/httpapi/apitest"
+)
+
+func TestMain(m *testing.M) { apitest.Main(m) }

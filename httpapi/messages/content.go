@@ -1,0 +1,196 @@
+package messages
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+// kind is what the message is: what it says, or what its other fields mean.
+func (in *v1MessageNew) kind() session.Kind {
+	switch {
+	case in.Kind != "":
+		return session.Kind(in.Kind)
+	case in.Media != nil:
+		return kindOfFile(in.Media.Mime)
+	case in.Location != nil:
+		return session.KindLocation
+	case in.Contacts != nil:
+		return session.KindContact
+	case in.Poll != nil:
+		return session.KindPoll
+	case in.Reaction != "":
+		return session.KindReaction
+	default:
+		return session.KindText
+	}
+}
+
+// kindOfFile is how a file of this type is shown best. What is of no known type goes as a document, which shows any file.
+func kindOfFile(mime string) session.Kind {
+	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
+	switch {
+	case session.ShownAsImage(mime):
+		return session.KindImage
+	case family == "video":
+		return session.KindVideo
+	case family == "audio":
+		return session.KindAudio
+	default:
+		return session.KindDocument
+	}
+}
+
+// content is what the message says, all but its file. Errors name the field.
+func (in *v1MessageNew) content() (session.Content, error) {
+	out := session.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
+	for i := range in.Mentions {
+		address, err := in.Mentions[i].Parse(fmt.Sprintf("mentions[%d]", i))
+		if err != nil {
+			return out, err
+		}
+		out.Mentions = append(out.Mentions, address)
+	}
+	var err error
+	if out.Quote, err = in.Quote.parse("quote"); err != nil {
+		return out, err
+	}
+	if out.Target, err = in.Target.parse("target"); err != nil {
+		return out, err
+	}
+	if p := in.Preview; p != nil {
+		thumbnail, err := bytesOf("preview.thumbnail", p.Thumbnail)
+		if err != nil {
+			return out, err
+		}
+		out.Preview = &session.Preview{URL: p.URL, Title: p.Title, Description: p.Description, Thumbnail: thumbnail}
+	}
+	if l := in.Location; l != nil {
+		out.Location = &session.Location{Latitude: l.Latitude, Longitude: l.Longitude, Name: l.Name, Address: l.Address, URL: l.URL}
+	}
+	for _, card := range in.Contacts {
+		out.Contacts = append(out.Contacts, session.Card(card))
+	}
+	if p := in.Poll; p != nil {
+		out.Poll = &session.Poll{Question: p.Question, Options: p.Options, Selectable: p.Selectable}
+	}
+	return out, nil
+}
+
+// onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
+// any; only a document may be whatever the caller likes to call it. kind is "" where the type decides, and the one that the
+// message has comes back.
+func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Media, session.Kind, error) {
+	if said := in.Mime; said != "" && stored.Mime == contentBinary && !session.ShownAsImage(said) { // pictures are known by their bytes
+		stored.Mime = said
+	}
+	if kind == "" {
+		kind = kindOfFile(stored.Mime)
+	}
+	if kind == session.KindDocument && in.Mime != "" {
+		stored.Mime = in.Mime
+	}
+	if in.Name != "" {
+		stored.Name = in.Name
+	}
+	if kind != session.KindDocument {
+		stored.Name = "" // nobody sees it
+	}
+	if err := in.fits(kind); err != nil {
+		return stored, kind, err
+	}
+	if in.Width != 0 {
+		stored.Width, stored.Height = in.Width, in.Height
+	}
+	if in.Seconds != 0 {
+		stored.Seconds = in.Seconds
+	}
+	waveform, err := bytesOf("media.waveform", in.Waveform)
+	if err != nil {
+		return stored, kind, err
+	}
+	if waveform != nil {
+		stored.Waveform = waveform
+	}
+	thumbnail, err := bytesOf("media.thumbnail", in.Thumbnail)
+	if err != nil {
+		return stored, kind, err
+	}
+	if thumbnail != nil {
+		stored.Thumbnail = thumbnail
+	}
+	stored.Animated = stored.Animated || in.Animated
+	stored.ViewOnce = in.ViewOnce
+	return stored, kind, nil
+}
+
+// fits refuses what a file of this kind does not have: it would be lost.
+func (in *v1MediaNew) fits(kind session.Kind) error {
+	seen := kind == session.KindImage || kind == session.KindVideo
+	heard := kind == session.KindAudio || kind == session.KindVoice
+	for _, field := range []struct {
+		name           string
+		given, allowed bool
+	}{
+		{"width", in.Width != 0, seen || kind == session.KindSticker},
+		{"height", in.Height != 0, seen || kind == session.KindSticker},
+		{"seconds", in.Seconds != 0, heard || kind == session.KindVideo},
+		{"waveform", in.Waveform != "", kind == session.KindVoice},
+		{"thumbnail", in.Thumbnail != "", seen || kind == session.KindDocument},
+		{"animated", in.Animated, kind == session.KindSticker},
+	} {
+		if field.given && !field.allowed {
+			return rest.BadField("media."+field.name, fmt.Sprintf("a message of the kind %s has none", kind))
+		}
+	}
+	switch {
+	case in.Width != 0 && in.Height == 0:
+		return rest.BadField("media.height", "expected together with media.width")
+	case in.Height != 0 && in.Width == 0:
+		return rest.BadField("media.width", "expected together with media.height")
+	default:
+		return nil
+	}
+}
+
+// typeFor is a type that a file of a message of this kind may have.
+func typeFor(kind session.Kind) string {
+	switch kind {
+	case session.KindImage:
+		return "image/jpeg"
+	case session.KindVideo:
+		return "video/mp4"
+	case session.KindAudio:
+		return "audio/mpeg"
+	case session.KindVoice:
+		return session.MimeVoice
+	case session.KindSticker:
+		return "image/webp"
+	default:
+		return contentBinary
+	}
+}
+
+func bytesOf(field, text string) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, rest.BadField(field, "expected base64")
+	}
+	return plain, nil
+}
+
+func (r *v1MessageRef) parse(field string) (*session.MessageRef, error) {
+	if r == nil {
+		return nil, nil
+	}
+	out := &session.MessageRef{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: session.Kind(r.Kind)}
+	var err error
+	out.Sender, err = r.Sender.Parse(field + ".sender")
+	return out, err
+}

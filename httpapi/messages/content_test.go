@@ -1,0 +1,69 @@
+package messages_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"wasup/httpapi"
+	"wasup/httpapi/apitest"
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+func TestWhatOthersWroteIsNotChanged(t *testing.T) {
+	t.Parallel()
+	status := apitest.Plain("shop", session.Ready, session.CauseConnected)
+	status.Account = session.Account{JID: "5491155550199:1@s.whatsapp.net", LID: "99@lid"}
+	f := sending("", status)
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for body, want := range map[string]int{
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A","sender":"5491155550101"}}`:               400,
+		`{"to":"120363041234567890@g.us","kind":"edit","text":"x","target":{"id":"A","sender":{"lid":"98765@lid"}}}`: 400,
+		`{"to":"5491155550101","kind":"revoke","target":{"id":"A","sender":"5491155550101"}}`:                        400,
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A","sender":"+54 9 11 5555-0199"}}`:          202,
+		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A"}}`:                                        202,
+		`{"to":"120363041234567890@g.us","kind":"revoke","target":{"id":"A","sender":"5491155550101"}}`:              202, // by an admin
+		`{"to":"5491155550101","kind":"reaction","reaction":"👍","target":{"id":"A","sender":"5491155550101"}}`:       202,
+	} {
+		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)
+		if answer.Status != want || (want == 400) != strings.Contains(answer.Body, `"field":"target.sender"`) {
+			t.Errorf("%s\n%d %s", body, answer.Status, answer.Body)
+		}
+	}
+}
+
+func TestWhatIsWrongWithAFileNamesTheFieldThatItCameBy(t *testing.T) {
+	t.Parallel()
+	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
+	f.Fetching = func(string) (string, error) {
+		return "", &session.Error{Code: session.CodeFetchFailed, Op: "fetch", Message: "the address answered with HTTP 404"}
+	}
+	f.Folder = &apitest.Folder{Bytes: map[string][]byte{}, Limit: 25}
+	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 4096}, &f)
+	for _, c := range []struct {
+		body, field, code string
+		status            int
+	}{
+		{`{"to":"5491155550101","media":{"url":"https://a.example/"}}`, "media.url", "fetch_failed", 502},
+		{`{"to":"5491155550101","media":{"upload":"gone"}}`, "media.upload", "media_gone", 410},
+		{`{"to":"5491155550101","media":{"base64":"` + strings.Repeat("QUJD", 10) + `"}}`, "media.base64", "media_too_large", 413},
+		{`{"to":"5491155550101","media":{"base64":"data:text/plain;base64,"}}`, "media.base64", "invalid_request", 400},
+		{`{"to":"5491155550101","media":{"base64":"` + base64.StdEncoding.EncodeToString([]byte("image/png|abc…")) + `"}}`, "media", "invalid_request", 400},
+	} {
+		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", c.body, apitest.JSONBody)
+		var p wire.Problem
+		if err := json.Unmarshal([]byte(answer.Body), &p); err != nil || answer.Status != c.status || p.Code != c.code || p.Field != c.field ||
+			len(p.Errors) != 1 || p.Errors[0].Field != c.field {
+			t.Errorf("%s\n%d %s", c.body, answer.Status, answer.Body)
+		}
+	}
+	body, contentType := form(t, [2]string{"to", "5491155550101"}, [2]string{"file", ""})
+	if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, contentType); answer.Status != 400 || !strings.Contains(answer.Body, `"field":"file"`) {
+		t.Errorf("an empty part: %d %s", answer.Status, answer.Body)
+	}
+	if left := f.Folder.Names(); len(left) > 0 {
+		t.Errorf("files of refused messages were kept: %v", left)
+	}
+}

@@ -1,0 +1,189 @@
+package messages
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"wasup/httpapi/rest"
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// draft is the request for the outbox without its file.
+func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (session.MessageRequest, error) {
+	request := session.MessageRequest{Session: id, Key: key}
+	var err error
+	if request.To, err = session.ParseRecipient(asked.To); err != nil {
+		return request, err
+	}
+	if err := r.times(&request, asked); err != nil {
+		return request, err
+	}
+	if in.file != nil && asked.Media == nil {
+		asked.Media = &v1MediaNew{}
+	}
+	if request.Content, err = asked.content(); err != nil {
+		return request, err
+	}
+	if asked.Media != nil && in.file == nil {
+		request.Fingerprint, err = fingerprint(*asked, request.To)
+	}
+	return request, err
+}
+
+// fingerprint is what was asked for, however it was spelled, without getting the file: an address may lead nowhere by
+// the time a request is repeated.
+func fingerprint(asked v1MessageNew, to session.Recipient) (string, error) {
+	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // when is not what
+	canonical, err := json.Marshal(asked)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// complete gets the file of a message, if it has one, and checks the whole.
+func (in *incoming) complete(request *session.MessageRequest, asked *v1MessageNew) (err error) {
+	if m := asked.Media; m != nil {
+		if request.Content.Media, request.Content.Kind, err = in.mediaOf(m, session.Kind(asked.Kind), *request); err != nil {
+			return err
+		}
+	}
+	return check(*request)
+}
+
+// check says what is wrong with a message before it is stored.
+func check(request session.MessageRequest) error {
+	if err := request.Content.Check(); err != nil {
+		return err
+	}
+	return request.Content.CheckFor(request.To)
+}
+
+// checkAuthor refuses to change what somebody else wrote, as far as the account of the session is known.
+func checkAuthor(request session.MessageRequest, own session.Account) error {
+	target := request.Content.Target
+	if target == nil || !own.Excludes(target.Sender) {
+		return nil
+	}
+	switch {
+	case request.Content.Kind == session.KindEdit:
+		return rest.BadField("target.sender", "expected a message of the session's own account: others cannot be edited")
+	case request.Content.Kind == session.KindRevoke && !request.To.IsGroup():
+		return rest.BadField("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
+	default:
+		return nil
+	}
+}
+
+func (r *Resource) times(request *session.MessageRequest, asked *v1MessageNew) error {
+	now := r.host.Now()
+	if at := asked.SendAt; at != nil {
+		if at.After(now.Add(farthest)) {
+			return rest.BadField("send_at", "expected a time within ten years")
+		}
+		if at.After(now) {
+			request.SendAt = *at
+		}
+	}
+	if asked.Expires > 0 {
+		begin := now
+		if !request.SendAt.IsZero() {
+			begin = request.SendAt
+		}
+		request.ExpiresAt = begin.Add(time.Duration(asked.Expires) * time.Second)
+	}
+	return nil
+}
+
+// mediaOf gets the file of a message from where the caller says it is. kind is "" where the file decides, and the one that
+// the message has comes back.
+func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request session.MessageRequest) (*session.Media, session.Kind, error) {
+	if asked.Base64 != "" { // in a JSON body it was taken out before
+		return nil, kind, rest.BadField("media.base64", "expected in a JSON body only; in a form the file is the part file")
+	}
+	sources := 0
+	for _, there := range []bool{in.file != nil, asked.URL != "", asked.Upload != ""} {
+		if there {
+			sources++
+		}
+	}
+	if sources != 1 {
+		return nil, kind, rest.BadField("media", "expected exactly one of url, base64, upload and the part file")
+	}
+	if in.file == nil {
+		if err := asked.foresee(kind, request); err != nil {
+			return nil, kind, err
+		}
+		if err := in.bring(asked); err != nil {
+			return nil, kind, err
+		}
+	}
+	media, kind, err := asked.onto(*in.file, kind)
+	if err == nil && kind == session.KindImage && media.Cut {
+		err = rest.BadField("media", "expected the whole file; this picture breaks off")
+	}
+	return &media, kind, err
+}
+
+// foresee says what is wrong without the file before it is fetched. Where the file decides on the kind, that is little.
+func (in *v1MediaNew) foresee(kind session.Kind, request session.MessageRequest) error {
+	if kind == "" {
+		return nil
+	}
+	probe, _, err := in.onto(session.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
+	if err != nil {
+		return err
+	}
+	request.Content.Media = &probe
+	return check(request)
+}
+
+func (in *incoming) bring(asked *v1MediaNew) error {
+	if asked.Upload != "" {
+		media, err := in.of.files.Use(in.ctx, asked.Upload)
+		if err == nil {
+			in.file = &media
+		}
+		return aboutFile(err, "media.upload")
+	}
+	address, err := url.Parse(asked.URL)
+	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Hostname() == "" {
+		return rest.BadField("media.url", "expected an http or https URL")
+	}
+	if _, err := strconv.ParseUint(cmp.Or(address.Port(), "80"), 10, 16); err != nil {
+		return rest.BadField("media.url", "expected a port from 0 to 65535")
+	}
+	media, err := in.of.files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
+	if err == nil {
+		in.file = &media
+	}
+	return aboutFile(err, "media.url")
+}
+
+// aboutFile names the field that a file came by, or was to come by, in what is wrong with the file.
+func aboutFile(err error, field string) error {
+	var e *session.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case e.Code == session.CodeInvalidRequest && e.Field == "file":
+		return rest.BadField(field, strings.TrimPrefix(e.Public(), "file: "))
+	case slices.Contains([]session.Code{session.CodeFetchFailed, session.CodeFetchRefused, session.CodeMediaTooLarge, session.CodeMediaGone}, e.Code):
+		p := rest.ProblemOf(err)
+		p.Field, p.Fields = field, []wire.FieldError{{Field: field, Detail: p.Detail}}
+		return p
+	default:
+		return err
+	}
+}

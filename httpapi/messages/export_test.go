@@ -1,0 +1,4 @@
+package messages
+
+// Examples are those of the document.
+var Examples = messageExamples

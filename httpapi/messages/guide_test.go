@@ -1,0 +1,49 @@
+package messages_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"wasup/httpapi/apitest"
+	"wasup/internal/session"
+)
+
+// What a reader copies must work.
+func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/messages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, got := taking(t)
+	kinds := make(map[session.Kind]bool)
+	calls := regexp.MustCompile(`(?m)--json '(\{.*\})' "?\$W(/messages[^\s"]*)"?`).FindAllStringSubmatch(string(guide), -1)
+	if len(calls) < 20 {
+		t.Fatalf("only %d calls were found", len(calls))
+	}
+	r.Sessions.Waiting = func(_ context.Context, _ session.ID, _ string, until session.MessageState) (session.Message, error) {
+		return stored((*got)[len(*got)-1], until), nil
+	}
+	for _, call := range calls {
+		body := strings.ReplaceAll(call[1], `'$ID'`, "UPLOAD")
+		answer := r.Do(t, "POST", "/v1/sessions/shop"+call[2], body, apitest.JSONBody)
+		if answer.Status != 202 && answer.Status != 200 {
+			t.Errorf("%s\n%d %s", call[0], answer.Status, answer.Body)
+			continue
+		}
+		kinds[(*got)[len(*got)-1].Content.Kind] = true
+	}
+	for _, kind := range session.SendableKinds() {
+		if !kinds[kind] {
+			t.Errorf("the guide does not send a %s", kind)
+		}
+	}
+	for _, state := range session.MessageStates() {
+		if !strings.Contains(string(guide), "`"+string(state)+"`") {
+			t.Errorf("the guide does not say what %s is", state)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package messages
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+const (
+	contentBinary = "application/octet-stream"
+	// maxParts of a form are more than it has names.
+	maxParts = 16
+)
+
+// incoming is a request that brings a file, while it is read. Whoever reads it calls drop unless a message has taken the
+// file.
+type incoming struct {
+	of   *Resource
+	ctx  context.Context
+	call *rest.Call
+	body *upload
+	file *session.Media // what came with the request; nil: nothing did
+}
+
+func (r *Resource) receive(k *rest.Call) *incoming {
+	return &incoming{of: r, ctx: r.host.Life.Work(), call: k, body: newUpload(k.Ctx)}
+}
+
+// drop deletes what came and is not wanted after all.
+func (in *incoming) drop() {
+	if in.file == nil {
+		return
+	}
+	if err := in.of.files.Remove(in.file.File); err != nil {
+		in.of.host.Log.Warn("a file that no message took was not removed", "code", session.CodeOf(err), "err", err)
+	}
+	in.file = nil
+}
+
+// put keeps a file that is part of the body. field is how the caller calls it.
+func (in *incoming) put(from io.Reader, hint session.FileHint, field string) error {
+	source := &noted{from: from}
+	media, err := in.of.files.Put(in.ctx, source, hint)
+	if err != nil {
+		if refused := in.body.refusal(); refused != nil {
+			return refused
+		}
+		if refused := source.refusalOf(field); refused != nil {
+			return refused
+		}
+		return aboutFile(err, field)
+	}
+	in.file = &media
+	return nil
+}
+
+// message reads a message in JSON, or as a form.
+func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
+	var message v1MessageNew
+	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return message, rest.HTTPProblem(rest.CodeMediaType, "Content-Encoding: expected none")
+	}
+	var body []byte
+	var err error
+	kind, parameters, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	switch kind {
+	case "", rest.ContentJSON:
+		body, err = in.json()
+	case rest.ContentForm:
+		body, err = in.form(parameters["boundary"])
+	default:
+		return message, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected "+rest.ContentJSON+" or "+rest.ContentForm)
+	}
+	if err != nil {
+		if refused := in.body.refusal(); refused != nil {
+			return message, refused
+		}
+		return message, err
+	}
+	if err := in.call.Fit(body); err != nil {
+		return message, err
+	}
+	if err := json.Unmarshal(body, &message); err != nil {
+		return message, rest.BadField("body", "expected what the schema says")
+	}
+	return message, nil
+}
+
+func (in *incoming) json() ([]byte, error) {
+	l := &lifter{in: bufio.NewReaderSize(in.body, 32<<10), limit: in.of.host.BodyLimit}
+	l.take = func(file io.Reader) error { return in.put(file, session.FileHint{}, "media.base64") }
+	return l.lift()
+}
+
+// plainFields are the parts of a form that need not be JSON.
+func plainFields() map[string]bool {
+	return map[string]bool{"to": true, "kind": true, "text": true, "send_at": true, "expires_in": true}
+}
+
+// form reads a form: the part file, the part message in JSON, and plain fields in the place of some of its own.
+func (in *incoming) form(boundary string) ([]byte, error) {
+	if boundary == "" {
+		return nil, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected a boundary")
+	}
+	reader := multipart.NewReader(in.body, boundary)
+	message := make(map[string]json.RawMessage)
+	seen := make(map[string]bool)
+	left := in.of.host.BodyLimit
+	for range maxParts {
+		part, err := reader.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			in.body.drain()
+			return json.Marshal(message)
+		case err != nil:
+			return nil, badForm(err)
+		}
+		name := part.FormName()
+		if name == "" {
+			return nil, rest.BadField("body", "expected that each part has a name in its Content-Disposition")
+		}
+		if seen[name] {
+			return nil, rest.BadField(rest.Clipped(name), "expected once")
+		}
+		seen[name] = true
+		if name == "file" {
+			err = in.put(part, hintOf(part), "file")
+		} else {
+			err = addPart(message, name, part, &left)
+		}
+		if err != nil {
+			return nil, badForm(err)
+		}
+	}
+	return nil, rest.BadField("body", "expected at most "+strconv.Itoa(maxParts)+" parts")
+}
+
+// badForm names what a reader of forms calls by no name.
+func badForm(err error) error {
+	var p *rest.Problem
+	var e *session.Error
+	var f *fiber.Error
+	if errors.As(err, &p) || errors.As(err, &e) || errors.As(err, &f) {
+		return err
+	}
+	return rest.BadField("body", "expected "+rest.ContentForm+" with the boundary of its Content-Type")
+}
+
+func hintOf(part *multipart.Part) session.FileHint {
+	name := part.FileName()
+	// Some browsers send the whole path.
+	hint := session.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
+	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
+		hint.Mime = kind
+	}
+	return hint
+}
+
+// addPart adds a part to the message. left is how many bytes all parts together may still have.
+func addPart(message map[string]json.RawMessage, name string, part io.Reader, left *int) error {
+	if name != "message" && !plainFields()[name] {
+		return rest.BadField(rest.Clipped(name), "unknown part; expected file, message, to, kind, text, send_at or expires_in")
+	}
+	var text bytes.Buffer
+	n, err := text.ReadFrom(io.LimitReader(part, int64(*left)+1))
+	if err != nil {
+		return err
+	}
+	if *left -= int(n); *left < 0 {
+		return fiber.ErrRequestEntityTooLarge
+	}
+	add := func(field string, value json.RawMessage) error {
+		if _, twice := message[field]; twice {
+			return rest.BadField(rest.Clipped(field), "expected once")
+		}
+		message[field] = value
+		return nil
+	}
+	if name == "message" {
+		var fields map[string]json.RawMessage
+		if err := rest.StrictJSON(text.Bytes()); err != nil {
+			return err
+		}
+		if json.Unmarshal(text.Bytes(), &fields) != nil {
+			return rest.BadField("message", "expected a JSON object")
+		}
+		for field, value := range fields {
+			if err := add(field, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return plainPart(name, text.String(), add)
+}
+
+func plainPart(name, text string, add func(string, json.RawMessage) error) error {
+	if name == "expires_in" {
+		seconds, err := strconv.Atoi(text)
+		if err != nil {
+			return rest.BadField(name, "expected seconds, such as 600")
+		}
+		return add(name, json.RawMessage(strconv.Itoa(seconds))) // +60 and 060 are no JSON
+	}
+	if err := rest.StrictText(name, text); err != nil {
+		return err
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return err
+	}
+	return add(name, quoted)
+}

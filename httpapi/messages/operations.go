@@ -1,0 +1,100 @@
+package messages
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// Operations are the rows of the resource.
+func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
+	return append([]rest.Operation{r.sendOperation()}, r.sentOperations()...)
+}
+
+// sendRefuses is every status that a message may fail with, at once or while it is waited for.
+func sendRefuses() []int { return []int{404, 409, 410, 415, 422, 429, 502, 504} }
+
+func (r *Resource) sendOperation() rest.Operation {
+	wait := &huma.Schema{Type: huma.TypeString, Enum: []any{waitNone, string(session.MessageServerAck), string(session.MessageDelivered)}, Default: waitNone}
+	return rest.Operation{
+		Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages", Name: "sendMessage", Tag: rest.TagMessages, Summary: "send a message",
+		Detail: "It is stored before it is accepted, and leaves once the session is READY, after the ones before it, through restarts and " +
+			"crashes; a recipient gets it once. A file comes by URL, in base64, as an upload, or as the part `file` of a form beside `to` and `text`. " +
+			"What fails while it is waited for is a problem with the message in it.",
+		Query: []rest.Parameter{
+			{Name: "wait", Doc: "Answer once it has come so far.", Schema: wait},
+			{Name: "timeout", Doc: "How long to wait for it, such as 10s: 30s unless said otherwise, 60s at most. What has not come so far by then is answered with 202.", Schema: rest.ShortText(20)},
+		},
+		Headers: []rest.Parameter{
+			{Name: rest.HeaderKey, Doc: "1 to 255 visible characters: the same key never sends twice. A repetition is answered with what became of the first, and with " +
+				headerReplayed + ": true; another message under the same key is refused.", Schema: rest.ShortText(255)},
+			{Name: headerPrefer, Doc: "`wait=10` is ?wait=server_ack&timeout=10s, `respond-async` is ?wait=none (RFC 7240).", Schema: rest.ShortText(200)},
+		},
+		Body: v1MessageNew{}, Input: rest.Input{Examples: messageExamples(), Stream: true, Forms: messageForm()},
+		Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It has come as far as was waited for.",
+		Also:    rest.Also{Accepted: "It is accepted, and `state` says how far it is; `Location` is its address."},
+		Refuses: sendRefuses(), Serve: r.send,
+	}
+}
+
+// messageForm is a message as a form.
+func messageForm() *huma.Schema {
+	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
+	return &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{
+			"file":       {Type: huma.TypeString, Format: "binary", Description: "The file, with its name."},
+			"message":    text("The rest of the message in JSON, where the fields below do not suffice."),
+			"to":         text("As in JSON."),
+			"kind":       text("As in JSON."),
+			"text":       text("As in JSON."),
+			"send_at":    text("As in JSON."),
+			"expires_in": {Type: huma.TypeInteger, Description: "As in JSON."},
+		},
+	}
+}
+
+// uploadForm is a file alone as a form.
+func uploadForm() *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"file"},
+		Properties: map[string]*huma.Schema{"file": {Type: huma.TypeString, Format: "binary"}},
+	}
+}
+
+func (r *Resource) sentOperations() []rest.Operation {
+	of := []rest.Parameter{{Name: "mid", Doc: "The WhatsApp message id.", Schema: rest.ShortText(128)}}
+	return []rest.Operation{
+		{
+			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages", Name: "listMessages", Tag: rest.TagMessages, Summary: "list messages that were accepted",
+			Detail: "Newest first, as long as they are kept.",
+			Query:  append(rest.Paging(), rest.Parameter{Name: "state", Doc: "Only messages in these states, separated by commas: " + rest.Join(stateNames()...) + ".", Schema: rest.ShortText(200)}),
+			Status: fiber.StatusOK, Answer: v1MessageList{}, Success: "A page of messages.", Refuses: []int{404}, Serve: r.list,
+		},
+		{
+			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages/:mid", Name: "getMessage", Tag: rest.TagMessages, Summary: "how far a message has come",
+			Detail: "With what each device of each recipient said.",
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message.", Refuses: []int{404}, Serve: r.ofMessage(r.message),
+		},
+		{
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/cancel", Name: "cancelMessage", Tag: rest.TagMessages, Summary: "take a message back that has not left",
+			Detail: "409 once an attempt has begun: WhatsApp may have it then, and a message of kind revoke is what is left. Idempotent.",
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
+		},
+		{
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "try a message that failed once more",
+			Detail: "Under the same id. 409 where it has not failed, where WhatsApp had it, or where its content is no longer kept.",
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
+		},
+		{
+			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "upload a file for messages to come",
+			Detail: "The body is the file, or a form with the part `file`. It may be as large as media.max_size of the configuration.",
+			Query:  []rest.Parameter{{Name: "name", Doc: "File name, of documents.", Schema: rest.ShortText(255)}},
+			Input:  rest.Input{Binary: true, Forms: uploadForm(), Stream: true}, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "It is kept for a while; `id` goes into media.upload of messages.",
+			Refuses: []int{415}, Serve: r.upload,
+		},
+	}
+}

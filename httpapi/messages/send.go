@@ -1,0 +1,199 @@
+package messages
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+const (
+	headerReplayed = "Idempotency-Replayed"
+	headerPrefer   = "Prefer"
+	headerApplied  = "Preference-Applied"
+
+	// waitNone is the value of ?wait= that waits for nothing beyond the commit.
+	waitNone = "none"
+	// messageWait is how long ?wait= waits unless ?timeout= says otherwise, longestWait the most that it may say.
+	messageWait = 30 * time.Second
+	longestWait = time.Minute
+	// farthest is how far ahead send_at may be.
+	farthest = 10 * 366 * 24 * time.Hour
+)
+
+// send is POST /v1/sessions/{id}/messages.
+func (r *Resource) send(k *rest.Call) error {
+	until, timeout, err := messageWaitOf(k)
+	if err != nil {
+		return err
+	}
+	key, err := keyOf(k.Ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	in := r.receive(k)
+	defer in.drop()
+	asked, err := in.message(k.Ctx)
+	if err != nil {
+		return err
+	}
+	message, existed, err := r.enqueue(in, k.ID, key, &asked)
+	if err != nil {
+		return err
+	}
+	if existed {
+		k.Set(headerReplayed, "true")
+	}
+	if until != "" && !message.State.Reached(until) {
+		if message, err = r.awaited(message, until, timeout); err != nil {
+			return err
+		}
+	}
+	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.ID)+"/messages/"+message.ID)
+	return r.accepted(k, &message, until)
+}
+
+// enqueue has a message stored, or finds the one that its key was used for.
+func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1MessageNew) (message session.Message, existed bool, err error) {
+	request, err := r.draft(in, id, key, asked)
+	if err != nil {
+		return message, false, err
+	}
+	if key != "" && request.Fingerprint != "" {
+		ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+		message, existed, err = r.outbox.Known(ctx, request)
+		cancel()
+		if err != nil || existed {
+			return message, existed, err
+		}
+	}
+	if err := in.complete(&request, asked); err != nil {
+		return message, false, err
+	}
+	if status, ok := r.host.Sessions.Status(id); ok {
+		if err := checkAuthor(request, status.Account); err != nil {
+			return message, false, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	message, existed, err = r.outbox.Enqueue(ctx, request)
+	if !existed && !refusedByOutbox(session.CodeOf(err)) {
+		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
+	}
+	return message, existed, err
+}
+
+// refusedByOutbox reports the codes by which the outbox says that it took nothing.
+func refusedByOutbox(code session.Code) bool {
+	return slices.Contains([]session.Code{
+		session.CodeInvalidRequest, session.CodeIdempotencyReuse, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown,
+	}, code)
+}
+
+// awaited is the message once it has come as far as is waited for, or as it is when the wait is over. That is no error:
+// the message is accepted, and its state says how far it is.
+func (r *Resource) awaited(message session.Message, until session.MessageState, timeout time.Duration) (session.Message, error) {
+	ctx, cancel := context.WithTimeout(r.host.Life.Waits(), timeout)
+	defer cancel()
+	return r.outbox.Wait(ctx, message.Session, message.ID, until)
+}
+
+// accepted answers with the message: 200 once it has come as far as was waited for, 202 before. What failed is a problem
+// that says why.
+func (r *Resource) accepted(k *rest.Call, message *session.Message, until session.MessageState) error {
+	out := messageOf(message)
+	out.Session = r.hostOf(k.ID)
+	if p := endOf(message); p != nil {
+		p.Message = &out
+		return p
+	}
+	if until == "" {
+		until = session.MessageServerAck
+	}
+	status := fiber.StatusAccepted
+	if message.State.Reached(until) {
+		status = fiber.StatusOK
+	}
+	k.Render(status, out)
+	return nil
+}
+
+// endOf is the problem of a message that will not arrive, nil of any other.
+func endOf(message *session.Message) *rest.Problem {
+	switch message.State {
+	case session.MessageFailed:
+		failure := message.Failure
+		if failure.Code == "" {
+			failure.Code = session.CodeInternal
+		}
+		return rest.ProblemOf(failure.Err(message.Session))
+	case session.MessageCancelled:
+		return rest.HTTPProblem(rest.CodeCancelled, "")
+	default:
+		return nil
+	}
+}
+
+// messageWaitOf is what ?wait= and ?timeout= ask for, or Prefer (RFC 7240) where they are absent: its wait=10 waits for
+// the acknowledgement. "" waits for nothing.
+func messageWaitOf(k *rest.Call) (until session.MessageState, timeout time.Duration, err error) {
+	wait, asked := k.Query["wait"]
+	timeout = messageWait
+	if text, given := k.Query["timeout"]; given {
+		if timeout, err = time.ParseDuration(text); err != nil || timeout < rest.MinWait || timeout > longestWait {
+			return "", 0, rest.BadField("timeout", fmt.Sprintf("expected a duration from %s to %s, such as 10s", rest.MinWait, longestWait))
+		}
+		if !asked || wait == waitNone {
+			return "", 0, rest.BadField("timeout", "expected together with wait=server_ack or wait=delivered")
+		}
+	}
+	switch {
+	case asked && wait == waitNone:
+		return "", 0, nil
+	case asked:
+		return session.MessageState(wait), timeout, nil
+	default:
+		until, timeout = preferred(k.Ctx)
+		return until, timeout, nil
+	}
+}
+
+// preferred reads Prefer. What it does not know it may ignore, says the standard.
+func preferred(c *fiber.Ctx) (session.MessageState, time.Duration) {
+	for _, line := range c.Request().Header.PeekAll(headerPrefer) {
+		for each := range strings.SplitSeq(string(line), ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(each), "=")
+			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			switch {
+			case strings.EqualFold(name, "respond-async") && value == "":
+				c.Set(headerApplied, "respond-async")
+				return "", 0
+			case strings.EqualFold(name, "wait") && err == nil && seconds > 0:
+				seconds = min(seconds, int(longestWait/time.Second))
+				c.Set(headerApplied, "wait="+strconv.Itoa(seconds))
+				return session.MessageServerAck, time.Duration(seconds) * time.Second
+			}
+		}
+	}
+	return "", 0
+}
+
+// keyOf reads Idempotency-Key; "" where there is none.
+func keyOf(c *fiber.Ctx) (string, error) {
+	key, ok := rest.IdempotencyKey(c)
+	if !ok {
+		return "", rest.BadField(rest.HeaderKey, "expected one header of 1 to 255 visible ASCII characters")
+	}
+	return key, nil
+}

@@ -1,0 +1,136 @@
+package rest
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// Call is one request of /v1 that passed the checks.
+type Call struct {
+	*fiber.Ctx
+	op   *Operation
+	api  *API
+	host *Host
+
+	ID     session.ID        // of the path, where it has one
+	Query  map[string]string // only what the operation takes
+	Labels map[string]string // metadata.KEY=
+	Format string            // one of the operation's formats
+	Body   []byte            // JSON that fits the operation's body; nil: none came
+}
+
+// admit checks a request against its operation.
+func (a *API) admit(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
+	k := &Call{Ctx: c, op: op, api: a, host: h}
+	if op.Method != fiber.MethodGet && CrossOrigin(c) {
+		return nil, HTTPProblem(CodeOrigin, "")
+	}
+	var err error
+	if k.Format, err = negotiate(c, op); err != nil {
+		return nil, err
+	}
+	if strings.Contains(op.Path, "/:id") {
+		if k.ID, err = session.ParseID(c.Params("id")); err != nil {
+			return nil, err
+		}
+	}
+	if err := k.readQuery(); err != nil {
+		return nil, err
+	}
+	if op.Body != nil && !op.Input.Stream {
+		if k.Body, err = k.readBody(); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// Known is the snapshot of the call's session.
+func (k *Call) Known() (session.Status, error) {
+	status, ok := k.host.Sessions.Status(k.ID)
+	if !ok {
+		return status, &session.Error{Code: session.CodeNotFound, Op: "find session", Session: k.ID}
+	}
+	return status, nil
+}
+
+// Render writes the answer as JSON.
+func (k *Call) Render(status int, v any) { k.host.Render(k.Ctx, status, v) }
+
+// OK renders a 200 as a handler's last statement.
+func (k *Call) OK(v any) error { return k.host.OK(k.Ctx, v) }
+
+// OKStatus renders a session's status as the answer of a verb.
+func (k *Call) OKStatus(status session.Status, err error) error {
+	if err != nil {
+		return err
+	}
+	return k.OK(wire.StatusOf(&status, k.host.Now()))
+}
+
+// Send answers with what is no JSON.
+func (k *Call) Send(contentType string, body []byte) error {
+	k.Set(fiber.HeaderContentType, contentType)
+	k.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	k.Status(fiber.StatusOK).Response().SetBodyRaw(body)
+	return nil
+}
+
+// Document is the OpenAPI document that the call's operation is in.
+func (k *Call) Document() (asJSON, asYAML []byte) { return k.api.written() }
+
+// Fit holds a body that the handler has read by itself against the operation's schema.
+func (k *Call) Fit(body []byte) error { return k.api.fit(k.op, body) }
+
+// Decode reads a body that passed the checks; what it has no field for cannot be in there any more.
+func (k *Call) Decode(into any) error {
+	if k.Body == nil {
+		return nil
+	}
+	if err := json.Unmarshal(k.Body, into); err != nil {
+		return &session.Error{Code: session.CodeInternal, Op: "decode a body that was checked", Err: err}
+	}
+	return nil
+}
+
+// Integer is an integer parameter, def where it is absent.
+func (k *Call) Integer(name string, def int) int {
+	if n, err := strconv.Atoi(k.Query[name]); err == nil {
+		return n
+	}
+	return def
+}
+
+// IdempotencyKey reads the header; "" where there is none. ok is false for one that cannot be a key, and for an empty one:
+// its sender believes to be protected.
+func IdempotencyKey(c *fiber.Ctx) (key string, ok bool) {
+	values := c.Request().Header.PeekAll(HeaderKey)
+	if len(values) == 0 {
+		return "", true
+	}
+	if len(values) == 1 && validKey(values[0]) {
+		return string(values[0]), true
+	}
+	return "", false
+}
+
+// HeaderKey is the header by which a request is sent once, however often it comes.
+const HeaderKey = "Idempotency-Key"
+
+func validKey(key []byte) bool {
+	if len(key) == 0 || len(key) > 255 {
+		return false
+	}
+	for _, b := range key {
+		if b <= ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
+}

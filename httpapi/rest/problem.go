@@ -1,0 +1,202 @@
+package rest
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/wire"
+	"wasup/internal/session"
+)
+
+// The codes of /v1 that are about HTTP or about the outcome of a wait, beside those of package session.
+const (
+	CodeNoRoute        = "route_not_found"
+	CodeNoMethod       = "method_not_allowed"
+	CodeOrigin         = "cross_origin"
+	CodeNotAcceptable  = "not_acceptable"
+	CodeMediaType      = "unsupported_media_type"
+	CodeTooLarge       = "body_too_large"
+	CodeTooSlow        = "request_timeout"
+	CodeTooManyStreams = "too_many_streams"
+	CodeUpgrade        = "upgrade_required"
+	CodeRange          = "range_not_satisfiable"
+	CodeLinked         = "already_linked"
+	CodeStopped        = "session_stopped"
+	CodeLinkFailed     = "linking_failed"
+	CodeCancelled      = "message_cancelled"
+)
+
+// problemRow documents a code that only HTTP has.
+type problemRow struct {
+	code   string
+	status int
+	doc    string
+}
+
+func httpProblems() []problemRow {
+	return []problemRow{
+		{CodeNoRoute, 404, "No such route; /openapi.json has them all."},
+		{CodeNoMethod, 405, "The route has other methods; `Allow` lists them."},
+		{CodeOrigin, 403, "A page of another origin may not change anything here."},
+		{CodeNotAcceptable, 406, "The route has none of the formats in `Accept`."},
+		{CodeMediaType, 415, "The body has a format or an encoding that the route does not take."},
+		{CodeTooLarge, 413, "The body is larger than the server takes."},
+		{CodeTooSlow, 408, "The request did not arrive in time."},
+		{CodeTooManyStreams, 429, "As many event streams as allowed are open already."},
+		{CodeUpgrade, 426, "The route speaks WebSocket only."},
+		{CodeRange, 416, "The file has none of the bytes that Range names; `Content-Range` says how many it has."},
+		{CodeLinked, 409, "The session is linked already, so there is no code to scan."},
+		{CodeStopped, 409, "Somebody stopped the session while the request waited."},
+		{CodeCancelled, 409, "The message was cancelled before it left."},
+		{CodeLinkFailed, 422, "The session did not come to a code: `state` and `cause` say why. A person has to act."},
+	}
+}
+
+// Problem is an error of /v1 that knows how it leaves.
+type Problem struct {
+	Status  int
+	Code    string
+	Detail  string
+	Field   string
+	Fields  []wire.FieldError
+	Message *wire.Message     // that failed
+	Answer  *session.QRAnswer // of a wait that ended otherwise than with a code
+	Cause   error             // for the log
+}
+
+func (p *Problem) Error() string {
+	text := p.Code
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	if p.Cause != nil {
+		text += ": " + p.Cause.Error()
+	}
+	return text
+}
+
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// HTTPProblem is a problem with one of the codes above; the row's sentence is its detail unless another is given.
+func HTTPProblem(code, detail string) *Problem {
+	for _, row := range httpProblems() {
+		if row.code == code {
+			if detail == "" {
+				detail = row.doc
+			}
+			return &Problem{Status: row.status, Code: code, Detail: detail}
+		}
+	}
+	return &Problem{Status: fiber.StatusInternalServerError, Code: string(session.CodeInternal), Cause: errors.New("no row for problem " + code)}
+}
+
+// BadField refuses one field, parameter or header.
+func BadField(field, expected string) *Problem {
+	detail := field + ": " + expected
+	return &Problem{
+		Status: fiber.StatusBadRequest, Code: string(session.CodeInvalidRequest), Detail: detail,
+		Field: field, Fields: []wire.FieldError{{Field: field, Detail: expected}},
+	}
+}
+
+// ofRefusal names what the server itself refuses in the words of /v1. Headers that are too large are not among it: they
+// are refused before their path is known, in the shape of the compatibility routes.
+var ofRefusal = map[Reason]string{
+	NoRoute:      CodeNoRoute,
+	NoMethod:     CodeNoMethod,
+	BodyTooLarge: CodeTooLarge,
+	TooSlow:      CodeTooSlow,
+	Draining:     string(session.CodeShuttingDown),
+	Malformed:    string(session.CodeInvalidRequest),
+}
+
+// ProblemOf gives any error its form. The cause stays in the log, and so does the message of a bug.
+func ProblemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var r *Refusal
+	if errors.As(err, &r) {
+		code := ofRefusal[r.Reason]
+		switch status, known := statuses[session.Code(code)]; {
+		case known:
+			return &Problem{Status: status, Code: code, Detail: publicOf(code), Cause: r.Cause}
+		case code != "":
+			p = HTTPProblem(code, "")
+			p.Cause = r.Cause
+			return p
+		}
+		return &Problem{Status: fiber.StatusInternalServerError, Code: string(session.CodeInternal), Detail: publicOf(""), Cause: r.Cause}
+	}
+	code := session.CodeOf(err)
+	status, known := statuses[code]
+	if !known {
+		code, status = session.CodeInternal, fiber.StatusInternalServerError
+	}
+	p = &Problem{Status: status, Code: string(code), Detail: publicOf(string(code)), Cause: err}
+	var e *session.Error
+	if code != session.CodeInternal && errors.As(err, &e) {
+		p.Detail = e.Public()
+		if e.Field != "" {
+			p.Field = e.Field
+			p.Fields = []wire.FieldError{{Field: e.Field, Detail: strings.TrimPrefix(p.Detail, e.Field+": ")}}
+		}
+	}
+	return p
+}
+
+// CodeProblem is a problem with a session's error code, in the words that the code has by itself.
+func CodeProblem(code session.Code) *Problem {
+	return &Problem{Status: statuses[code], Code: string(code), Detail: publicOf(string(code))}
+}
+
+func publicOf(code string) string { return (&session.Error{Code: session.Code(code)}).Public() }
+
+// problemType identifies a code wherever the API is reached from: RFC 9457 asks for a URI, not for a page.
+func problemType(code string) string { return "urn:wasup:error:" + code }
+
+// RenderProblem writes the error as RFC 9457 says.
+func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
+	p := ProblemOf(err)
+	if p.Status >= fiber.StatusInternalServerError && p.Cause != nil {
+		h.Log.Warn("request failed", slog.String("route", label), slog.Int("status", p.Status),
+			slog.String("code", p.Code), slog.Any("err", p.Cause))
+	}
+	body := wire.Problem{
+		Type: problemType(p.Code), Title: titleOf(p.Status), Status: p.Status, Detail: p.Detail, Code: p.Code,
+		Field: p.Field, Errors: p.Fields,
+	}
+	body.Message = p.Message
+	if a := p.Answer; a != nil {
+		body.Outcome, body.State, body.Cause = wire.Outcome(a.Outcome), wire.State(a.State), wire.Cause(a.Cause)
+	}
+	if seconds := problemRetryAfter(p.Code); seconds > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
+	}
+	h.Render(c, p.Status, body)
+	if c.Response().StatusCode() == p.Status {
+		c.Set(fiber.HeaderContentType, ContentProblem)
+	}
+}
+
+func titleOf(status int) string { return http.StatusText(status) }
+
+// problemRetryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
+func problemRetryAfter(code string) int {
+	switch session.Code(code) {
+	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRateLimited, session.CodeRestarted, CodeTooManyStreams:
+		return 2
+	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked:
+		return 5
+	case session.CodeClientOutdated:
+		return 60
+	default:
+		return 0
+	}
+}

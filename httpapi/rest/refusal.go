@@ -1,0 +1,66 @@
+package rest
+
+import "github.com/gofiber/fiber/v2"
+
+// Reason is why the server itself refuses a request, whatever the route.
+type Reason string
+
+// The reasons.
+const (
+	NoRoute         Reason = "no route"
+	NoMethod        Reason = "the route has other methods"
+	Malformed       Reason = "malformed"
+	BodyTooLarge    Reason = "body too large"
+	HeadersTooLarge Reason = "headers too large"
+	TooSlow         Reason = "too slow"
+	Draining        Reason = "draining"
+	Bug             Reason = "bug"
+)
+
+// Reasons lists them all.
+func Reasons() []Reason {
+	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, Bug}
+}
+
+// Refusal is an error that comes before a handler, or in the place of its answer. Each route writes it in its own form.
+type Refusal struct {
+	Reason Reason
+	Status int
+	Cause  error // for the log
+}
+
+func (r *Refusal) Error() string {
+	if r.Cause != nil {
+		return string(r.Reason) + ": " + r.Cause.Error()
+	}
+	return string(r.Reason)
+}
+
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// RefusalOf names what Fiber and fasthttp refuse by themselves. Their texts are not passed on.
+func RefusalOf(e *fiber.Error) *Refusal {
+	reason, status := Bug, e.Code
+	switch e.Code {
+	case fiber.StatusBadRequest:
+		reason = Malformed
+	case fiber.StatusNotFound:
+		reason = NoRoute
+	case fiber.StatusMethodNotAllowed:
+		reason = NoMethod
+	case fiber.StatusRequestTimeout:
+		reason = TooSlow
+	case fiber.StatusRequestEntityTooLarge:
+		reason = BodyTooLarge
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		reason = HeadersTooLarge
+	default:
+		status = fiber.StatusInternalServerError
+	}
+	return &Refusal{Reason: reason, Status: status, Cause: e}
+}
+
+// ShuttingDown refuses what comes while the server drains.
+func ShuttingDown() *Refusal {
+	return &Refusal{Reason: Draining, Status: fiber.StatusServiceUnavailable}
+}

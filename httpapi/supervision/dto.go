@@ -1,0 +1,44 @@
+package supervision
+
+import (
+	"time"
+
+	"wasup/httpapi/wire"
+)
+
+type v1Supervision struct {
+	Counts     v1SupervisionCounts `json:"counts"`
+	Items      []v1Supervised      `json:"items"`
+	Total      int                 `json:"total" doc:"Sessions that match, on all pages."`
+	NextCursor string              `json:"next_cursor,omitempty" doc:"?cursor= of the next page; absent on the last one."`
+}
+
+type v1SupervisionCounts struct {
+	Sessions    int            `json:"sessions"`
+	Running     int            `json:"running" doc:"An actor runs for so many."`
+	Quarantined int            `json:"quarantined"`
+	Restarts    int            `json:"restarts" doc:"Supervised restarts since the process started."`
+	States      map[string]int `json:"states" doc:"Sessions by state."`
+}
+
+type v1Supervised struct {
+	ID               string       `json:"id"`
+	State            wire.State   `json:"state"`
+	Cause            wire.Cause   `json:"cause"`
+	Desired          wire.Desired `json:"desired"`
+	Running          bool         `json:"running" doc:"An actor runs for it."`
+	Quarantined      bool         `json:"quarantined" doc:"It crashed more often than the restart intensity allows. Released by a person, or by the cool-down."`
+	Incarnation      uint64       `json:"incarnation"`
+	Restarts         int          `json:"restarts" doc:"Supervised restarts since the process started."`
+	RestartsInWindow int          `json:"restarts_in_window" doc:"Crashes within the window of the restart intensity, as of the last one."`
+	NextRetryAt      time.Time    `json:"next_retry_at,omitzero"`
+	LastCrash        *v1Crash     `json:"last_crash,omitempty"`
+	Since            time.Time    `json:"since,omitzero"`
+}
+
+type v1Crash struct {
+	At     time.Time `json:"at,omitzero"`
+	Where  string    `json:"where"`
+	Reason string    `json:"reason"`
+	Stack  string    `json:"stack,omitempty" doc:"Only where one session is asked for."`
+}

@@ -1,0 +1,9 @@
+package supervision_test
+
+import (
+	"testing"
+
+	"wasup/httpapi/apitest"
+)
+
+func TestMain(m *testing.M) { apitest.Main(m) }

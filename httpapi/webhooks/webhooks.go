@@ -1,0 +1,274 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
+	"wasup/internal/session"
+)
+
+// Registry is the registry of webhooks. Every method is safe for concurrent use; errors carry a session.Code, and a
+// webhook that is not there is session.CodeUnknownWebhook.
+type Registry interface {
+	// Create registers a webhook under an id that it makes up, with a secret unless one is given. session.CodeNotFound
+	// where it is for a session that is not there.
+	Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error)
+	Get(id string) (session.Webhook, error)
+	List() []session.Webhook
+	Update(ctx context.Context, id string, patch session.WebhookPatch) (session.Webhook, error)
+	// Rotate replaces the secret, by a new one where none is given.
+	Rotate(ctx context.Context, id, secret string) (session.Webhook, error)
+	Delete(ctx context.Context, id string) error
+	// Test sends an event that nothing has caused and returns what became of it.
+	Test(ctx context.Context, id string) (session.WebhookDelivery, error)
+}
+
+// Deliveries is what became of the events of webhooks. Every method is safe for concurrent use; errors are those of
+// Registry.
+type Deliveries interface {
+	Status(ctx context.Context, id string) (session.WebhookStatus, error)
+	// Deliveries lists the last attempts, newest first: those before a number, where it is not 0.
+	Deliveries(ctx context.Context, id string, before uint64, limit int) ([]session.WebhookDelivery, error)
+	// DeadLetters lists what could not be delivered after a position of the log; of all sessions with the empty id.
+	DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]session.DeadLetter, error)
+	// Requeue lets dead letters be tried once more: all, those of a session, or the one at a position. It says how many.
+	Requeue(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
+	// Discard deletes dead letters, chosen in the same way.
+	Discard(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
+	// Replay delivers what the log has once more. It lists the sessions that begin again.
+	Replay(ctx context.Context, id string, replay session.Replay) ([]session.ID, error)
+}
+
+// Resource serves the operations of this package.
+type Resource struct {
+	host       *rest.Host
+	registry   Registry
+	deliveries Deliveries
+}
+
+// New makes the resource.
+func New(host *rest.Host, registry Registry, deliveries Deliveries) *Resource {
+	return &Resource{host, registry, deliveries}
+}
+
+// create is POST /v1/webhooks.
+func (r *Resource) create(k *rest.Call) error {
+	var in v1WebhookNew
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	return r.register(k, &in)
+}
+
+// createForSession is POST /v1/sessions/{id}/webhooks.
+func (r *Resource) createForSession(k *rest.Call) error {
+	var in v1SessionWebhookNew
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	return r.register(k, &v1WebhookNew{
+		SessionID: string(k.ID), URL: in.URL, Description: in.Description, Events: in.Events, Headers: in.Headers,
+		Secret: in.Secret, Active: in.Active, From: in.From,
+	})
+}
+
+func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
+	kinds, err := wantedEvents(in.Events)
+	if err != nil {
+		return err
+	}
+	var from session.Origin
+	switch in.From {
+	case "", "now":
+	case "beginning":
+		from.Beginning = true
+	default:
+		if from.Seq, err = strconv.ParseUint(in.From, 10, 63); err != nil {
+			return rest.BadField("from", "expected now, beginning, or the number of an event")
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	hook, err := r.registry.Create(ctx, session.Webhook{
+		Session: session.ID(in.SessionID), URL: in.URL, Description: in.Description, Events: kinds, Headers: in.Headers,
+		Secret: in.Secret, Active: in.Active == nil || *in.Active,
+	}, from)
+	if err != nil {
+		return err
+	}
+	k.Set(fiber.HeaderLocation, "/v1/webhooks/"+hook.ID)
+	answer := webhookOf(&hook, r.host.Now())
+	answer.Secret = hook.Secret
+	k.Render(fiber.StatusCreated, answer)
+	return nil
+}
+
+// wantedEvents is the types that a request names; none are all.
+func wantedEvents(in []v1WebhookEvent) ([]session.EventType, error) {
+	if slices.Contains(in, everyEvent) {
+		if len(in) > 1 {
+			return nil, rest.BadField("events", "expected * alone: it is every type")
+		}
+		return nil, nil
+	}
+	var kinds []session.EventType
+	for _, kind := range in {
+		kinds = append(kinds, session.EventType(kind))
+	}
+	return kinds, nil
+}
+
+// list is GET /v1/webhooks.
+func (r *Resource) list(k *rest.Call) error {
+	return r.listWhere(k, func(*session.Webhook) bool { return true })
+}
+
+// listForSession is GET /v1/sessions/{id}/webhooks.
+func (r *Resource) listForSession(k *rest.Call) error {
+	if _, err := k.Known(); err != nil {
+		return err
+	}
+	return r.listWhere(k, func(hook *session.Webhook) bool { return hook.Covers(k.ID) })
+}
+
+func (r *Resource) listWhere(k *rest.Call, want func(*session.Webhook) bool) error {
+	after, err := k.Cursor()
+	if err != nil {
+		return err
+	}
+	list := slices.DeleteFunc(r.registry.List(), func(hook session.Webhook) bool { return !want(&hook) })
+	slices.SortFunc(list, func(a, b session.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	page, next := rest.PageOf(list, after, k.Integer("limit", rest.DefaultPage), func(hook session.Webhook) session.ID { return session.ID(hook.ID) })
+	answer := v1WebhookList{Items: make([]v1Webhook, 0, len(page)), Total: len(list), NextCursor: next}
+	for i := range page {
+		answer.Items = append(answer.Items, webhookOf(&page[i], r.host.Now()))
+	}
+	return k.OK(answer)
+}
+
+// hookID is the webhook's id of the path. What cannot be one is not looked up.
+func hookID(k *rest.Call) string { return strings.Clone(k.Params("webhook")) }
+
+// get is GET /v1/webhooks/{webhook}.
+func (r *Resource) get(k *rest.Call) error {
+	hook, err := r.registry.Get(hookID(k))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	status, err := r.deliveries.Status(ctx, hook.ID)
+	if err != nil {
+		return err
+	}
+	answer := webhookOf(&hook, r.host.Now())
+	answer.Status = webhookStatusOf(&hook, &status)
+	return k.OK(answer)
+}
+
+// patch is PATCH /v1/webhooks/{webhook}.
+func (r *Resource) patch(k *rest.Call) error {
+	hook, err := r.registry.Get(hookID(k))
+	if err != nil {
+		return err
+	}
+	patch, err := webhookPatch(&hook, k)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	if hook, err = r.registry.Update(ctx, hook.ID, patch); err != nil {
+		return err
+	}
+	return k.OK(webhookOf(&hook, r.host.Now()))
+}
+
+func webhookPatch(hook *session.Webhook, k *rest.Call) (patch session.WebhookPatch, err error) {
+	var in v1WebhookPatch
+	var given map[string]json.RawMessage // tells a field that is null from one that is absent
+	if err := errors.Join(k.Decode(&in), k.Decode(&given)); err != nil {
+		return patch, err
+	}
+	patch.URL, patch.Active = in.URL, in.Active
+	if _, ok := given["description"]; ok {
+		text := orEmpty(in.Description)
+		patch.Description = &text
+	}
+	if in.Events != nil {
+		kinds, err := wantedEvents(in.Events)
+		if err != nil {
+			return patch, err
+		}
+		patch.Events = &kinds
+	}
+	if _, ok := given["headers"]; !ok {
+		return patch, nil
+	}
+	patch.Headers = in.Headers
+	for name, value := range in.Headers {
+		if value != nil && *value == shownHeader {
+			delete(patch.Headers, name) // who writes back what was read changes nothing
+		}
+	}
+	if in.Headers == nil {
+		patch.Headers = make(map[string]*string)
+		for name := range hook.Headers {
+			patch.Headers[name] = nil
+		}
+	}
+	return patch, nil
+}
+
+// remove is DELETE /v1/webhooks/{webhook}.
+func (r *Resource) remove(k *rest.Call) error {
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	if err := r.registry.Delete(ctx, hookID(k)); err != nil && session.CodeOf(err) != session.CodeUnknownWebhook {
+		return err
+	}
+	k.Status(fiber.StatusNoContent)
+	return nil
+}
+
+// rotateSecret is POST /v1/webhooks/{webhook}/rotate-secret.
+func (r *Resource) rotateSecret(k *rest.Call) error {
+	var in v1WebhookRotation
+	if err := k.Decode(&in); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+	defer cancel()
+	hook, err := r.registry.Rotate(ctx, hookID(k), in.Secret)
+	if err != nil {
+		return err
+	}
+	answer := webhookOf(&hook, r.host.Now())
+	answer.Secret = hook.Secret
+	return k.OK(answer)
+}
+
+// test is POST /v1/webhooks/{webhook}/test.
+func (r *Resource) test(k *rest.Call) error {
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
+	defer cancel()
+	d, err := r.registry.Test(ctx, hookID(k))
+	if err != nil {
+		return err
+	}
+	return k.OK(webhookDeliveryOf(&d))
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

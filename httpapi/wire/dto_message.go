@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wasup/internal/session"
+)
+
+// Message is a message that was accepted.
+type Message struct {
+	ID          string       `json:"id" doc:"The WhatsApp message id. It stays the same whatever happens."`
+	SessionID   string       `json:"session_id"`
+	To          string       `json:"to"`
+	Kind        Kind         `json:"kind"`
+	State       MessageState `json:"state" doc:"How far it has come."`
+	Cause       Code         `json:"cause,omitempty" doc:"Of failed: why. Of queued: why the last attempt failed."`
+	Error       string       `json:"error,omitempty" doc:"The cause in one sentence for people."`
+	Content     *Content     `json:"content,omitempty" doc:"Kept while it may be sent."`
+	Key         string       `json:"idempotency_key,omitempty"`
+	Attempts    int          `json:"attempts" doc:"Begun so far."`
+	CanRequeue  bool         `json:"can_requeue,omitempty" doc:"It failed before WhatsApp had it: POST …/requeue tries once more."`
+	CreatedAt   time.Time    `json:"created_at,omitzero"`
+	UpdatedAt   time.Time    `json:"updated_at,omitzero"`
+	SendAt      time.Time    `json:"send_at,omitzero" doc:"Not before then."`
+	ExpiresAt   time.Time    `json:"expires_at,omitzero" doc:"Not after then."`
+	AckedAt     time.Time    `json:"server_ack_at,omitzero" doc:"WhatsApp's server has had it since."`
+	DeliveredAt time.Time    `json:"delivered_at,omitzero"`
+	ReadAt      time.Time    `json:"read_at,omitzero"`
+	PlayedAt    time.Time    `json:"played_at,omitzero"`
+	Receipts    []Receipt    `json:"receipts,omitempty" doc:"What each device of each recipient said, where one message is asked for."`
+	Session     *MessageHost `json:"session,omitempty" doc:"The session at this moment: a message waits until it is READY."`
+}
+
+type MessageHost struct {
+	State   State `json:"state"`
+	Cause   Cause `json:"cause"`
+	CanSend bool  `json:"can_send"`
+}
+
+type Receipt struct {
+	Recipient   Address   `json:"recipient"`
+	Device      int       `json:"device" doc:"The number of the device; 0 is the phone."`
+	DeliveredAt time.Time `json:"delivered_at,omitzero"`
+	ReadAt      time.Time `json:"read_at,omitzero"`
+	PlayedAt    time.Time `json:"played_at,omitzero"`
+}
+
+// Address is how answers name a person or a group.
+type Address struct {
+	LID   string `json:"lid,omitempty" doc:"digits@lid"`
+	PN    string `json:"pn,omitempty" doc:"digits@s.whatsapp.net"`
+	Group string `json:"group,omitempty" doc:"…@g.us"`
+}
+
+// Content is what a message says. It is shown as it is kept.
+type Content session.Content
+
+// The closed sets. Each gives the document and the checks its own values.
+type (
+	Kind         string
+	MessageState string
+	Code         string
+)
+
+func (Kind) Schema(huma.Registry) *huma.Schema {
+	return OneOf(append(session.SendableKinds(), session.KindPollVote, session.KindUnknown))
+}
+
+func (MessageState) Schema(huma.Registry) *huma.Schema { return OneOf(session.MessageStates()) }
+
+func (Code) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, doc := range session.Codes() {
+		s.Enum = append(s.Enum, string(doc.Code))
+	}
+	return s
+}
+
+// Schema is any object: events show the same content, and its fields are documented where they are sent.
+func (Content) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The fields of a message to send; of media what is known of the file instead of where it came from."}
+}
+
+// MarshalJSON leaves out where the file is kept here.
+func (c Content) MarshalJSON() ([]byte, error) {
+	plain := session.Content(c)
+	if plain.Media != nil {
+		media := *plain.Media
+		media.File = ""
+		plain.Media = &media
+	}
+	return json.Marshal(plain)
+}

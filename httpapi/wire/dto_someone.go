@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"wasup/internal/session"
+)
+
+// Someone names a person: a phone number in any usual spelling or an address, or an object as answers have it.
+type Someone struct {
+	text    string
+	address Address
+}
+
+func (Someone) Schema(huma.Registry) *huma.Schema {
+	most := 100
+	text := func(doc string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, MaxLength: &most, Description: doc}
+	}
+	object := &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{"lid": text("digits@lid"), "pn": text("digits@s.whatsapp.net")},
+	}
+	s := &huma.Schema{OneOf: []*huma.Schema{text("A phone number with country code, or an address."), object}}
+	for _, each := range append(s.OneOf, object.Properties["lid"], object.Properties["pn"]) {
+		each.PrecomputeMessages()
+	}
+	return s
+}
+
+// MarshalJSON writes what was read.
+func (s Someone) MarshalJSON() ([]byte, error) {
+	if s.text != "" {
+		return json.Marshal(s.text)
+	}
+	return json.Marshal(s.address)
+}
+
+func (s *Someone) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, &s.text)
+	}
+	return json.Unmarshal(text, &s.address)
+}
+
+// Parse gives the zero value for nobody.
+func (s *Someone) Parse(field string) (session.Address, error) {
+	switch {
+	case s == nil:
+		return session.Address{}, nil
+	case s.address != (Address{}):
+		return session.Address(s.address), nil // checked with the rest of the content
+	default:
+		return session.ParseAddress(field, s.text)
+	}
+}
