@@ -38,7 +38,8 @@ type Deps struct {
 	Sender      compat.Sender
 	Messages    messages.Outbox
 	Files       messages.Files
-	Chats       chats.Chats
+	Door        session.Door // to the clients of READY sessions
+	Contacts    chats.Contacts
 	Webhooks    webhooks.Registry
 	Deliveries  webhooks.Deliveries
 	Pictures    linking.Pictures
@@ -63,7 +64,8 @@ func (d Deps) validate() error {
 		{"Sender", d.Sender == nil},
 		{"Messages", d.Messages == nil},
 		{"Files", d.Files == nil},
-		{"Chats", d.Chats == nil},
+		{"Door", d.Door == nil},
+		{"Contacts", d.Contacts == nil},
 		{"Webhooks", d.Webhooks == nil},
 		{"Deliveries", d.Deliveries == nil},
 		{"Pictures", d.Pictures == nil},

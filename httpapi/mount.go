@@ -26,7 +26,7 @@ func resources(cfg *Config, deps *Deps, host *rest.Host) []rest.Resource {
 		sessions.New(host, deps.Sessions, deps.Slots),
 		linking.New(host, deps.Links, deps.Pictures, cfg.QRWait),
 		messages.New(host, deps.Messages, deps.Files, cfg.UploadKeep),
-		chats.New(host, deps.Chats),
+		chats.New(host, deps.Door, deps.Contacts),
 		events.New(host, deps.Live, deps.Slots, deps.Pictures, events.Limits{Streams: cfg.Streams, Heartbeat: cfg.Heartbeat}),
 		media.New(host, deps.Received),
 		webhooks.New(host, deps.Webhooks, deps.Deliveries),

@@ -140,12 +140,18 @@ func (f *scriptedMessages) Remove(file string) error {
 	return nil
 }
 
-func (f *scriptedMessages) MarkRead(_ context.Context, id session.ID, mark session.ReadMark) error {
-	return f.Chatting("read", id, mark)
-}
+// door is the sessions as a session.Door: uploads have a Use of their own.
+type door struct{ *Scripted }
 
-func (f *scriptedMessages) SetChatState(_ context.Context, id session.ID, chat session.Recipient, state session.ChatState) error {
-	return f.Chatting(string(state), id, chat)
+func (d door) Use(_ context.Context, id session.ID, use session.Use) (any, error) {
+	switch question := use.Question.(type) {
+	case session.ReadMark:
+		return session.None{}, d.Chatting("read", id, question)
+	case session.Typing:
+		return session.None{}, d.Chatting(string(question.State), id, question.Chat)
+	default:
+		return nil, fmt.Errorf("nobody asks for %s here", use.Verb)
+	}
 }
 
 func (f *scriptedMessages) CheckContacts(_ context.Context, _ session.ID, phones []string) ([]session.Contact, error) {

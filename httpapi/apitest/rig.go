@@ -161,7 +161,7 @@ func NewRig(t testing.TB, cfg httpapi.Config, f *Scripted) *Rig {
 	}
 	r.Deps = httpapi.Deps{
 		Webhooks: r.Hooks, Deliveries: r.Hooks, Pictures: pictures,
-		Sessions: f, Slots: f, Links: f, Supervision: f, Live: f, Received: arrivals{f}, Sender: f, Messages: messages{f}, Files: f, Chats: f, Health: f, Observer: r.Observer, Version: "1.2.3",
+		Sessions: f, Slots: f, Links: f, Supervision: f, Live: f, Received: arrivals{f}, Sender: f, Messages: messages{f}, Files: f, Door: door{f}, Contacts: f, Health: f, Observer: r.Observer, Version: "1.2.3",
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "wasup_up 1\n") }),
 		Log:     slog.New(slog.NewTextHandler(r.Logs, nil)),
 	}

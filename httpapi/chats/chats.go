@@ -13,23 +13,23 @@ import (
 	"wasup/internal/session"
 )
 
-// Chats is what is told to and asked of WhatsApp beside messages. Every method needs a session that is READY:
-// session.CodeNotReady. They are safe for concurrent use; errors carry a session.Code.
-type Chats interface {
-	MarkRead(ctx context.Context, id session.ID, mark session.ReadMark) error
-	SetChatState(ctx context.Context, id session.ID, chat session.Recipient, state session.ChatState) error
+// Contacts says who has WhatsApp. It is safe for concurrent use; errors carry a session.Code.
+type Contacts interface {
 	// CheckContacts answers in the order of the question; phones are digits with country code.
 	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error)
 }
 
 // Resource serves the operations of this package.
 type Resource struct {
-	host  *rest.Host
-	chats Chats
+	host     *rest.Host
+	door     session.Door
+	contacts Contacts
 }
 
 // New makes the resource.
-func New(host *rest.Host, chats Chats) *Resource { return &Resource{host, chats} }
+func New(host *rest.Host, door session.Door, contacts Contacts) *Resource {
+	return &Resource{host, door, contacts}
+}
 
 // chatOf is the chat in the path.
 func chatOf(k *rest.Call) (session.Recipient, error) {
@@ -66,7 +66,7 @@ func (r *Resource) markRead(k *rest.Call) error {
 			return rest.BadField(fmt.Sprintf("ids[%d]", i), "expected a WhatsApp message id")
 		}
 	}
-	return r.tell(k, func(ctx context.Context) error { return r.chats.MarkRead(ctx, k.ID, mark) })
+	return tell(r, k, session.MarkRead, mark)
 }
 
 // setPresence is POST /v1/sessions/{id}/chats/{chat}/presence.
@@ -79,19 +79,17 @@ func (r *Resource) setPresence(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	return r.tell(k, func(ctx context.Context) error {
-		return r.chats.SetChatState(ctx, k.ID, chat, session.ChatState(in.State))
-	})
+	return tell(r, k, session.SetChatState, session.Typing{Chat: chat, State: session.ChatState(in.State)})
 }
 
-// tell does what has no answer but that it was done.
-func (r *Resource) tell(k *rest.Call, do func(ctx context.Context) error) error {
+// tell carries a verb out that has no answer but that it was done.
+func tell[Q any](r *Resource, k *rest.Call, verb session.Verb[Q, session.None], question Q) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
 	defer cancel()
-	if err := do(ctx); err != nil {
+	if _, err := verb.Ask(ctx, r.door, k.ID, question); err != nil {
 		return err
 	}
 	k.Status(fiber.StatusNoContent)
@@ -118,7 +116,7 @@ func (r *Resource) checkContacts(k *rest.Call) error {
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
 	defer cancel()
-	found, err := r.chats.CheckContacts(ctx, k.ID, phones)
+	found, err := r.contacts.CheckContacts(ctx, k.ID, phones)
 	if err != nil {
 		return err
 	}

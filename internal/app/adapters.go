@@ -8,7 +8,6 @@ import (
 	httpevents "wasup/httpapi/events"
 	"wasup/httpapi/media"
 	"wasup/httpapi/supervision"
-	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/outbox"
@@ -105,22 +104,6 @@ func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 		return nil, err // and no interface that holds a nil
 	}
 	return subscription, nil
-}
-
-// chats is what is told to and asked of WhatsApp: by the sessions, but phone numbers with memory and at a pace.
-type chats struct {
-	door session.Door
-	*contacts.Checker
-}
-
-func (c chats) MarkRead(ctx context.Context, id session.ID, mark session.ReadMark) error {
-	_, err := session.MarkRead.Ask(ctx, c.door, id, mark)
-	return err
-}
-
-func (c chats) SetChatState(ctx context.Context, id session.ID, chat session.Recipient, state session.ChatState) error {
-	_, err := session.SetChatState.Ask(ctx, c.door, id, session.Typing{Chat: chat, State: state})
-	return err
 }
 
 // sender is the outbox as the compatible API wants it.

@@ -186,7 +186,7 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 	files := events.NewFiles(a.events, a.sessions, folders.fetched)
 	a.http, err = httpapi.New(a.serving(), httpapi.Deps{
 		Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
-		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.spool, Chats: chats{a.sessions, numbers},
+		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.spool, Door: a.sessions, Contacts: numbers,
 		Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 		Health: health{db, a.sessions}, Observer: a.metrics,
 		Metrics: a.metrics.Handler(), Version: a.version, Log: a.log,
