@@ -238,7 +238,7 @@ func dependencies() map[string]owners {
 		"golang.org/x/net":                             {product: []string{whatsapp}},   // SOCKS5
 		"golang.org/x/sync":                            {product: []string{everyone}},
 		"golang.org/x/image":                           {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
-		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts"}},
+		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts", "httpapi/qr"}},
 		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rates
 		"github.com/gabriel-vasile/mimetype":           {product: []string{"internal/media/outgoing", whatsapp}},
 		"github.com/chromedp/chromedp":                 {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones

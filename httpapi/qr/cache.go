@@ -3,16 +3,15 @@ package qr
 import (
 	"fmt"
 	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// Cache draws each code once, however many callers ask for it at the same time, and forgets the oldest codes.
+// Cache draws each code once, however many callers ask for it at the same time, and forgets the codes that it has
+// drawn first: an older code is worth nothing, however often it was asked for.
 type Cache struct {
-	draw func(code string) (string, error)
-
-	mu      sync.Mutex
-	entries map[string]*entry
-	order   []string // codes in a ring, the next to be forgotten at next
-	next    int
+	draw    func(code string) (string, error)
+	entries *lru.Cache[string, *entry]
 }
 
 type entry struct {
@@ -21,9 +20,10 @@ type entry struct {
 	err   error
 }
 
-// NewCache makes one that keeps size drawings.
+// NewCache makes one that keeps size drawings, at least one.
 func NewCache(size int, draw func(code string) (string, error)) *Cache {
-	return &Cache{draw: draw, entries: make(map[string]*entry), order: make([]string, size)}
+	entries, _ := lru.New[string, *entry](max(1, size)) // it only refuses sizes below 1
+	return &Cache{draw, entries}
 }
 
 // Get is the drawing of a code. A drawing that panics is an error.
@@ -44,17 +44,12 @@ func (c *Cache) Get(code string) (string, error) {
 }
 
 func (c *Cache) entry(code string) *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.entries[code]; e != nil {
+	if e, found := c.entries.Peek(code); found {
 		return e
 	}
-	if oldest := c.order[c.next]; oldest != "" {
-		delete(c.entries, oldest)
-	}
 	e := &entry{}
-	c.entries[code] = e
-	c.order[c.next] = code
-	c.next = (c.next + 1) % len(c.order)
+	if other, found, _ := c.entries.PeekOrAdd(code, e); found {
+		return other // somebody else was faster
+	}
 	return e
 }

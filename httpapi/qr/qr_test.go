@@ -287,8 +287,8 @@ func TestTheCacheForgetsTheOldestCode(t *testing.T) {
 	if want := "map[a:2 b:1 c:1 d:1]"; fmt.Sprint(drawn) != want {
 		t.Errorf("drawn %v, expected %s", drawn, want)
 	}
-	if len(cache.entries) != 3 {
-		t.Errorf("%d codes are kept, expected 3", len(cache.entries))
+	if cache.entries.Len() != 3 {
+		t.Errorf("%d codes are kept, expected 3", cache.entries.Len())
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{7, 7, 7})
 
 // patience bounds every wait. Machines that run the tests may be slow and busy.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
