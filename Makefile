@@ -8,8 +8,7 @@ TOOL    := $(GO) tool -modfile=tools/go.mod
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-# The race detector needs a C compiler. Without one the tests run without it,
-# and say so.
+# The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(if $(shell command -v $(shell $(GO) env CC) 2>/dev/null),-race)
 
 FUZZTIME   ?= 20s
@@ -17,7 +16,7 @@ COUNT      ?= 20
 SOAK       ?= --sessions 50 --messages 1000 --rate 200 --kills 200 --between 3s --faults
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test interop check fmt fmt-check vet lint race generate generated readme tools required-tools bench soak repeat fuzz vuln clean
+.PHONY: help run build test interop check rest fmt fmt-check vet lint generate generated readme tools required-tools bench soak repeat fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,15 +27,17 @@ run: ## the demo: a session pairs, sends and receives against a sandbox, no phon
 build: ## bin/wasup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
-test: ## the tests, quickly; those whose tool is missing are skipped
-	$(GO) test -timeout 20m ./...
+test: ## the tests, in random order, with the race detector; those whose tool is missing are skipped
+	@GO='$(GO)' .ci/test
 
 interop: ## an independent client (baileys, on Node) against the sandbox, at length
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./internal/sandbox/interop
 
 # TEST_TOOLS=optional on the command line lets check skip what cannot be tested here.
 check: export TEST_TOOLS := required
-check: required-tools fmt-check vet lint race generated readme ## everything that must hold before a commit: what CI runs
+check: required-tools test rest ## everything that must hold before a commit: what CI runs
+
+rest: fmt-check vet lint generated readme ## what check does beside the tests
 
 fmt: ## format the sources
 	$(TOOL) gofumpt -w .
@@ -50,10 +51,6 @@ vet:
 
 lint: ## the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
-
-race:
-	@[ -n "$(RACE)" ] || echo "NOTE: no C compiler, so the tests run without the race detector"
-	$(GO) test $(RACE) -shuffle=on -timeout 30m ./...
 
 generate: ## write the generated files anew
 	$(GO) generate ./...

@@ -43,8 +43,8 @@ func rooms() map[string]room {
 		},
 		"supervisor": {
 			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
-			imports: []string{"actors", "internal/session"},
-			tests:   []string{"internal/sandbox", "internal/store", "internal/whatsapp"},
+			imports: []string{"actors", "internal/session", "internal/pause"},
+			tests:   []string{"internal/testtools", "internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
 			owns: "HTTP: listens, guards, mounts; each resource is a package of its own below, made with `httpapi/rest`",
@@ -113,13 +113,23 @@ func rooms() map[string]room {
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
 		"configs": {owns: "every setting: default, sources, validation"},
 		"cmd": {
-			owns: "the binary: flags, signals, exit codes, and the wiring",
+			owns: "the binary: one file a command, signals, exit codes",
 			imports: []string{
-				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor", "internal/contacts", "internal/events", "internal/gctuner",
-				"internal/media/incoming", "internal/media/outgoing", "internal/outbox", "internal/sandbox", "internal/session",
-				"internal/store", "internal/webhooks", "internal/whatsapp",
+				"configs", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
 			},
-			tests: []string{"internal/testtools"},
+		},
+		"internal/app": {
+			owns: "New, Start, Stop and the only wiring; `apptest` drives a whole wasup in tests",
+			imports: []string{
+				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
+				"internal/contacts", "internal/events", "internal/media/incoming",
+				"internal/media/outgoing", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
+			},
+			tests: []string{"internal/sandbox", "internal/testtools"},
+		},
+		"internal/soak": {
+			owns:    "the proof under load, kill -9 and broken networks that no message is lost or doubled",
+			imports: []string{"internal/sandbox"},
 		},
 		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, ports"},
 		"internal/whatsapp": {
@@ -129,28 +139,32 @@ func rooms() map[string]room {
 		},
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",
-			imports: []string{"internal/session"},
-			tests:   []string{"internal/store"},
+			imports: []string{"internal/session", "internal/pause"},
+			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/events": {
 			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
-			imports: []string{"internal/session"},
-			tests:   []string{"internal/store"},
+			imports: []string{"internal/session", "internal/pause"},
+			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/webhooks": {
 			owns:    "the registry of webhooks, and the delivery of events to them: in order, at least once",
 			imports: []string{"internal/session", "internal/egress"},
-			tests:   []string{"internal/events", "internal/store"},
+			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
+		},
+		"internal/media": {
+			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
+			imports: []string{"internal/session"},
 		},
 		"internal/media/outgoing": {
 			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
-			imports: []string{"internal/session", "internal/egress"},
+			imports: []string{"internal/session", "internal/egress", "internal/media"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/media/incoming": {
-			owns:    "which files of incoming messages are fetched, when, and how long they are kept",
-			imports: []string{"internal/session"},
-			tests:   []string{"internal/events", "internal/media/outgoing", "internal/store"},
+			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
+			imports: []string{"internal/session", "internal/media", "internal/pause"},
+			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/contacts": {
 			owns:    "which phone numbers have an account: remembers answers and paces questions",
@@ -168,6 +182,7 @@ func rooms() map[string]room {
 			imports: []string{"internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
+		"internal/pause":       {owns: "a sleep that can be ended"},
 		"internal/groupcommit": {owns: "a queue whose entries are done together by one goroutine"},
 		"internal/signalfix":   {owns: "undoes what libsignal does to a Signal session that did not decrypt a message"},
 		"internal/egress":      {owns: "which addresses may be reached for strangers"},
@@ -195,43 +210,44 @@ func dependencies() map[string]owners {
 	fiber := owners{product: []string{"httpapi"}}
 	testOnly := owners{tests: []string{everyone}}
 	return map[string]owners{
-		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "cmd"}},
+		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "internal/app"}},
 		"github.com/jackc/pgx":  {product: []string{store}},
-		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"cmd"}},          // whatsapp hands it on to whatsmeow's sqlstore,
-		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "cmd"}}, // and must tell a failing database from a missing device
-		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "cmd", "."}},
+		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"internal/app"}},          // whatsapp hands it on to whatsmeow's sqlstore,
+		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "internal/app"}}, // and must tell a failing database from a missing device
+		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "internal/app", "."}},
 		"go.mau.fi/libsignal":   {product: []string{sandbox, whatsapp, "internal/signalfix"}},
 
 		"go.mau.fi/whatsmeow/binary": {product: []string{whatsapp, sandbox}},
 		"go.mau.fi/whatsmeow/proto":  {product: []string{whatsapp, sandbox}},
-		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "cmd"}},
+		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "internal/app"}},
 		"go.mau.fi/whatsmeow/util":   {product: []string{whatsapp, sandbox}},
 		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},
-		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"cmd"}},
+		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
 
-		"github.com/asynkron/protoactor-go":            {product: []string{"actors", "supervisor"}},
-		"github.com/gofiber/fiber":                     fiber,
-		"github.com/valyala/fasthttp":                  fiber,
-		"github.com/danielgtaylor/huma":                {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
-		"github.com/coder/websocket":                   {product: []string{sandbox, "httpapi/events"}},
-		"github.com/prometheus/client_golang":          {product: []string{"metrics"}},
-		"github.com/spf13/cobra":                       {product: []string{"cmd"}},
-		"go.yaml.in/yaml":                              {product: []string{"configs", sandbox}},
-		"github.com/skip2/go-qrcode":                   {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
-		"github.com/makiuchi-d/gozxing":                {product: []string{sandbox, "httpapi/qr"}, tests: []string{"cmd"}},
+		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
+		"github.com/gofiber/fiber":            fiber,
+		"github.com/valyala/fasthttp":         fiber,
+		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
+		"github.com/coder/websocket":          {product: []string{sandbox, "httpapi/events"}},
+		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
+		"github.com/spf13/cobra":              {product: []string{"cmd"}},
+		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
+		"github.com/skip2/go-qrcode":          {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
+		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi/qr"}, tests: []string{"internal/app"}},
+		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
+		"golang.org/x/sync":                   {product: []string{everyone}},
+		"golang.org/x/image":                  {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
+		"github.com/hashicorp/golang-lru":     {product: []string{whatsapp, "internal/contacts"}},
+		"golang.org/x/time":                   {product: []string{"internal/contacts"}}, // rates
+		"github.com/gabriel-vasile/mimetype":  {product: []string{"internal/media/outgoing", whatsapp}},
+		"github.com/chromedp/chromedp":        {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
+		"github.com/chromedp/cdproto":         {tests: []string{"internal/app"}},
+		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
+		"code.dny.dev/ssrf":                   {product: []string{"internal/egress"}}, // which networks are private or special
+		"go.uber.org/goleak":                  testOnly,
+		"pgregory.net/rapid":                  testOnly,
+
 		"github.com/makiuchi-d/gozxing/qrcode/encoder": {tests: []string{"httpapi/qr"}}, // an encoder that is not ours
-		"golang.org/x/net":                             {product: []string{whatsapp}},   // SOCKS5
-		"golang.org/x/sync":                            {product: []string{everyone}},
-		"golang.org/x/image":                           {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
-		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts"}},
-		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rates
-		"github.com/gabriel-vasile/mimetype":           {product: []string{"internal/media/outgoing", whatsapp}},
-		"github.com/chromedp/chromedp":                 {tests: []string{"cmd"}}, // drives the browser that tests the virtual phones
-		"github.com/chromedp/cdproto":                  {tests: []string{"cmd"}},
-		"github.com/standard-webhooks":                 {product: []string{"internal/webhooks"}, tests: []string{"cmd"}},
-		"code.dny.dev/ssrf":                            {product: []string{"internal/egress"}}, // which networks are private or special
-		"go.uber.org/goleak":                           testOnly,
-		"pgregory.net/rapid":                           testOnly,
 	}
 }
 
@@ -522,10 +538,13 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 		"httpapi knows no protoactor":         {"httpapi/a.go", []string{"github.com/asynkron/protoactor-go/actor"}, "httpapi/a.go: httpapi may not import github.com/asynkron/protoactor-go/actor, which belongs to actors and supervisor"},
 		"httpapi owns Fiber":                  {"httpapi/v1/a.go", []string{"github.com/gofiber/fiber/v2/middleware/recover"}, ""},
 		"cmd has no Fiber":                    {"cmd/wasup/a.go", []string{"github.com/gofiber/fiber/v2"}, "cmd/wasup/a.go: cmd may not import github.com/gofiber/fiber/v2, which belongs to httpapi"},
-		"cmd wires":                           {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/internal/sandbox/admin"}, ""},
+		"cmd has commands":                    {"cmd/wasup/a.go", []string{"wasup/configs", "wasup/internal/app", "wasup/internal/sandbox/admin"}, ""},
+		"cmd wires nothing":                   {"cmd/wasup/a.go", []string{"wasup/supervisor"}, "cmd/wasup/a.go: cmd may not import wasup/supervisor"},
+		"app wires":                           {"internal/app/a.go", []string{"wasup/configs", "wasup/supervisor", "wasup/internal/whatsapp"}, ""},
+		"app is not for the others":           {"supervisor/a.go", []string{"wasup/internal/app"}, "supervisor/a.go: supervisor may not import wasup/internal/app"},
 		"nobody imports cmd":                  {"supervisor/a_test.go", []string{"wasup/cmd/wasup"}, "supervisor/a_test.go: supervisor may not import wasup/cmd/wasup"},
 		"not even the root":                   {"a_test.go", []string{"wasup/cmd/wasup"}, "a_test.go: . may not import wasup/cmd/wasup"},
-		"only cmd reads configs":              {"metrics/a.go", []string{"wasup/configs"}, "metrics/a.go: metrics may not import wasup/configs"},
+		"only cmd and app read configs":       {"metrics/a.go", []string{"wasup/configs"}, "metrics/a.go: metrics may not import wasup/configs"},
 		"the sandbox is not the adapter":      {"internal/sandbox/a.go", []string{"wasup/internal/whatsapp"}, "internal/sandbox/a.go: internal/sandbox may not import wasup/internal/whatsapp"},
 		"the sandbox speaks the protocol":     {"internal/sandbox/wire/a.go", []string{"go.mau.fi/whatsmeow/binary", "go.mau.fi/whatsmeow/proto/waE2E", "wasup/internal/sandbox"}, ""},
 		"the sandbox is no client":            {"internal/sandbox/a.go", []string{"go.mau.fi/whatsmeow"}, "internal/sandbox/a.go: internal/sandbox may not import go.mau.fi/whatsmeow, which belongs to internal/whatsapp"},

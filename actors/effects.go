@@ -28,8 +28,8 @@ const (
 )
 
 var (
-	errEnded   = &session.Error{Code: session.CodeDisconnected, Op: "send", Message: "the client run ended while the message was sent"}
-	errFlooded = &session.Error{Code: session.CodeDisconnected, Op: "send", Message: "the client run posted more than its session could take"}
+	errEnded   = &session.Error{Code: session.CodeDisconnected, Op: "use client", Message: "the client run ended before WhatsApp answered"}
+	errFlooded = &session.Error{Code: session.CodeDisconnected, Op: "use client", Message: "the client run posted more than its session could take"}
 )
 
 func (s *Session) carryOut(effect session.Effect) {
@@ -142,7 +142,6 @@ func (s *Session) adopt(m opened) {
 	if run, live := s.core.machine.Incarnation(); live && run == m.incarnation && s.run != nil {
 		s.client = m.client
 		s.useNow()
-		s.pump()
 	}
 }
 
@@ -152,25 +151,24 @@ func (c *Core) begin() chan struct{} {
 	return c.closing
 }
 
-// closeRun ends the open run. The client is closed in the background; a send in flight hears why.
+// closeRun ends the open run. The client is closed in the background; what uses it hears why.
 func (s *Session) closeRun(why *session.Error) {
 	if s.endRun != nil {
 		s.endRun(why)
 	}
-	s.forgetRun()
+	s.forgetRun(why)
 }
 
-func (s *Session) forgetRun() {
+func (s *Session) forgetRun(why *session.Error) {
 	s.run, s.endRun, s.client = nil, nil, nil
-	s.lane.flying = 0
-	s.missed()
+	s.missed(why)
 }
 
 // unlink tells WhatsApp, as far as the link allows, and then forgets the credentials whatever WhatsApp said: a person
 // asked for it. The run is no longer the session's, so that neither a crash nor a stop of the process cuts it short.
 func (s *Session) unlink() {
 	client, end, before := s.client, s.endRun, s.core.closing
-	s.forgetRun()
+	s.forgetRun(errEnded)
 	ended := s.core.begin()
 	s.effect("Unlink", func() {
 		defer close(ended)

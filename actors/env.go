@@ -22,8 +22,8 @@ type Records interface {
 // the same time. A panic in it is taken for a bug of the session that told it.
 type Observer interface {
 	SessionChanged(id session.ID, state session.State, cause session.Cause)
-	SendAcked(took time.Duration)
-	SendFailed(code session.Code)
+	// VerbDone tells a use of a client that has ended, or that was refused; code is "" where it succeeded.
+	VerbDone(verb string, code session.Code, took time.Duration)
 }
 
 // Live is told every snapshot that may differ from the last one, by several sessions at the same time. It must not block
@@ -43,8 +43,6 @@ type Env struct {
 	Log      *slog.Logger
 
 	MaxWaiters  int           // callers that may wait for one session's code
-	MaxSends    int           // sends that may be in flight for one session, waiting ones included
-	SendTimeout time.Duration // from handing a message to the client to its acknowledgement
 	SaveTimeout time.Duration // for one write of a record
 
 	// Tasks counts the goroutines that sessions own, so that whoever stops the process can wait for them. They are

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +30,7 @@ type RequestQR struct {
 	Order uint64 // as in Tell
 }
 
-// Forget withdraws a RequestQR, a SendOutgoing or a UseClient whose asker has gone.
+// Forget withdraws a RequestQR, or a UseClient that has not begun, whose asker has gone.
 type Forget struct{ Asker *actor.PID }
 
 // Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.
@@ -40,15 +39,10 @@ type Configure struct {
 	At       time.Time // when they were stored
 }
 
-// UseClient runs something against the live client off the mailbox, beside the lane. The answer is a Used: CodeNotReady
-// or CodeWrongState where the session is in another state, CodeQueueFull where too much is in flight already.
-type UseClient struct {
-	Name string        // for the log and for crashes
-	In   session.State // in which this makes sense: QR_REQUIRED or READY
-	// Bound is how long Do may take; 0 is UseBound. Its ctx also ends with the client's run.
-	Bound time.Duration
-	Do    func(ctx context.Context, client session.Client) (any, error)
-}
+// UseClient carries a verb out against the live client, off the mailbox. A Bound of 0 is UseBound; the ctx of Do also
+// ends with the client's run. The answer is a Used: CodeNotReady or CodeWrongState where the session is in another
+// state, CodeQueueFull where too much is in flight already.
+type UseClient struct{ session.Use }
 
 // Used answers UseClient.
 type Used struct {
@@ -58,17 +52,6 @@ type Used struct {
 
 // Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
 type Dismiss struct{}
-
-// SendOutgoing queues a message in the session's lane; the answer is a Sent.
-type SendOutgoing struct {
-	Message session.Outgoing
-}
-
-// Sent answers SendOutgoing.
-type Sent struct {
-	Ack session.Ack
-	Err error // *session.Error
-}
 
 // The rest are the actor's messages to itself. Those of a goroutine name the incarnation of the actor that started it,
 // so that the next one does not take them for its own.
@@ -82,8 +65,7 @@ type (
 		incarnation session.Incarnation
 		client      session.Client
 	}
-	useDone  struct{ from *Session }
-	sendDone struct {
+	useDone struct {
 		from        *Session
 		incarnation session.Incarnation
 		err         error

@@ -19,15 +19,14 @@ func (quiet) Forget(context.Context, session.ID) error                          
 func (quiet) Close()                                                                 {}
 func (quiet) SaveObserved(context.Context, session.Record) error                     { return nil }
 func (quiet) SessionChanged(id session.ID, state session.State, cause session.Cause) {}
-func (quiet) SendAcked(time.Duration)                                                {}
-func (quiet) SendFailed(session.Code)                                                {}
+func (quiet) VerbDone(string, session.Code, time.Duration)                           {}
 
 func TestAWishThatWasOvertakenIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		policy := session.DefaultPolicy()
 		env := &actors.Env{
 			System: newSystem(), Dialer: quiet{}, Records: quiet{}, Observer: quiet{}, Policy: &policy,
-			Log: slog.New(slog.DiscardHandler), MaxWaiters: 10, MaxSends: 10, SendTimeout: time.Second, SaveTimeout: time.Second,
+			Log: slog.New(slog.DiscardHandler), MaxWaiters: 10, SaveTimeout: time.Second,
 		}
 		core := actors.NewCore(env, session.Record{ID: "a", Desired: session.DesiredRun}, 1, time.Now())
 		pid := env.System.Root.Spawn(actors.Props(core))

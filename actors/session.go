@@ -25,7 +25,6 @@ type Session struct {
 	early  []early                 // uses of the client of the run that is opening
 	uses   int                     // of a client, in flight
 	timer  *time.Timer
-	lane   lane
 }
 
 // Props is how the supervisor spawns a session. The producer has no side effects: it also runs for a spawn that loses
@@ -65,8 +64,6 @@ func (s *Session) reraise(ctx actor.Context) {
 		switch ctx.Message().(type) {
 		case RequestQR:
 			s.keep(asker) // the next incarnation answers it
-		case SendOutgoing:
-			s.reply(asker, Sent{Err: restarted})
 		case UseClient:
 			s.reply(asker, Used{Err: restarted})
 		default:
@@ -97,12 +94,9 @@ func (s *Session) take(ctx actor.Context) {
 		s.await(ctx.Sender(), m.Order)
 	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
-		s.lane.withdraw(m.Asker.Id)
 		s.withdrawUse(m.Asker.Id)
 	case Dismiss:
 		s.dismiss(session.OutcomeShuttingDown)
-	case SendOutgoing:
-		s.enqueue(ctx.Sender(), m)
 	case UseClient:
 		s.useClient(ctx.Sender(), m)
 	case Configure:
@@ -127,12 +121,8 @@ func (s *Session) takeOwn(message any) {
 		}
 	case opened:
 		s.adopt(m)
-	case sendDone:
-		s.laneDone(m)
 	case useDone:
-		if m.from == s {
-			s.uses--
-		}
+		s.useEnded(m)
 	case crashed:
 		if m.from != nil && m.from != s {
 			s.log.Warn("panic in an effect of an incarnation that has ended", "op", m.crash.Where, "err", m.crash.Reason, "stack", m.crash.Stack)
@@ -207,7 +197,6 @@ func (s *Session) release(why *session.Error) {
 		s.timer.Stop()
 	}
 	s.closeRun(why)
-	s.failLane(why)
 }
 
 // told takes an input from people or the supervisor, and answers it.
@@ -265,9 +254,6 @@ func (s *Session) step(in session.Input) {
 		s.markDirty()
 		s.logChange(before, next, in)
 		s.core.env.Observer.SessionChanged(s.core.id, next.State(), next.Cause())
-	}
-	if next.State() != session.Ready {
-		s.failLane(&session.Error{Code: session.CodeDisconnected, Session: s.core.id, Message: "the session left READY: " + string(next.State())})
 	}
 	s.settleWaiters(now)
 	s.arm()

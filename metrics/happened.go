@@ -12,6 +12,9 @@ import (
 // The other outcomes are error codes.
 const outcomeAcked = "server_ack"
 
+// outcomeDone is the outcome of a verb that succeeded.
+const outcomeDone = "done"
+
 // other stands for a value outside a label's closed set. Seeing it is a bug of
 // the caller, but one that must not add a series for each value.
 const other = "other"
@@ -48,8 +51,8 @@ func (m *Metrics) SessionRestarted(cause session.Cause) {
 	m.restarts.WithLabelValues(string(closed(cause, session.Causes()))).Inc()
 }
 
-// QRAnswered notes how a request for a QR ended and how long it took.
-func (m *Metrics) QRAnswered(outcome session.QROutcome, wait time.Duration) {
+// QRRequest notes how a request for a QR ended and how long it took.
+func (m *Metrics) QRRequest(outcome session.QROutcome, wait time.Duration) {
 	outcome = closed(outcome, session.QROutcomes())
 	m.qrRequests.WithLabelValues(string(outcome)).Inc()
 	if outcome == session.OutcomeQR {
@@ -58,20 +61,32 @@ func (m *Metrics) QRAnswered(outcome session.QROutcome, wait time.Duration) {
 	}
 }
 
-// SendAcked notes that WhatsApp's server acknowledged a message.
-func (m *Metrics) SendAcked(took time.Duration) {
-	m.sends.WithLabelValues(outcomeAcked).Inc()
-	m.sendAck.Observe(took.Seconds())
+// VerbDone notes a verb that a session's client has carried out, or that was
+// refused. The code is empty where it succeeded. Sends have figures of their
+// own as well.
+func (m *Metrics) VerbDone(verb string, code session.Code, took time.Duration) {
+	verb = closed(verb, session.VerbNames())
+	outcome := outcomeDone
+	if code != "" {
+		outcome = string(closed(code, codes()))
+	}
+	m.verbs.WithLabelValues(verb, outcome).Inc()
+	if code == "" {
+		m.verbTime.WithLabelValues(verb).Observe(took.Seconds())
+	}
+	if verb != session.VerbSend {
+		return
+	}
+	if code == "" {
+		outcome = outcomeAcked
+		m.sendAck.Observe(took.Seconds())
+	}
+	m.sends.WithLabelValues(outcome).Inc()
 }
 
-// SendFailed notes that a message was not sent, and why.
-func (m *Metrics) SendFailed(code session.Code) {
-	m.sends.WithLabelValues(string(closed(code, codes()))).Inc()
-}
-
-// HTTPAnswered notes one answered request. The route is its template, such as
+// HTTPRequest notes one answered request. The route is its template, such as
 // /v1/sessions/:id, never the path, and empty when no route matched.
-func (m *Metrics) HTTPAnswered(route, method string, code int, took time.Duration) {
+func (m *Metrics) HTTPRequest(route, method string, code int, took time.Duration) {
 	if route == "" {
 		route = "unmatched"
 	}
@@ -100,6 +115,9 @@ func (m *Metrics) startAtZero() {
 		m.qrRequests.WithLabelValues(string(outcome))
 	}
 	m.restarts.WithLabelValues(string(session.CauseCrashed))
+	for _, verb := range session.VerbNames() {
+		m.verbs.WithLabelValues(verb, outcomeDone)
+	}
 	m.sends.WithLabelValues(outcomeAcked)
 	for _, code := range codes() {
 		m.sends.WithLabelValues(string(code))

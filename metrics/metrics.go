@@ -72,6 +72,8 @@ type Metrics struct {
 	qrWait       prometheus.Histogram
 	sends        *prometheus.CounterVec
 	sendAck      prometheus.Histogram
+	verbs        *prometheus.CounterVec
+	verbTime     *prometheus.HistogramVec
 	messages     *prometheus.CounterVec
 	accepted     prometheus.Histogram
 	retries      *prometheus.CounterVec
@@ -104,14 +106,19 @@ func New(o Options) *Metrics {
 			Namespace: namespace, Name: "session_state_seconds", Buckets: stayBuckets(),
 			Help: "Time that sessions spent in a state before they left it, by that state.",
 		}, []string{"state"}),
-		reconnects:   counters("session_reconnects_total", "Attempts to connect again after a lost link, by what had ended it.", "cause"),
-		connect:      histogram("session_connect_seconds", "Time from the beginning of an attempt to connect to READY."),
-		codeTime:     histogram("session_code_seconds", "Time from the beginning of an attempt to connect to the first QR."),
-		restarts:     counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
-		qrRequests:   counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
-		qrWait:       histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
-		sends:        counters("sends_total", "Outgoing messages, by outcome: server_ack, or the code of the error.", "outcome"),
-		sendAck:      histogram("send_ack_seconds", "Time from handing a message to WhatsApp to the server's acknowledgement."),
+		reconnects: counters("session_reconnects_total", "Attempts to connect again after a lost link, by what had ended it.", "cause"),
+		connect:    histogram("session_connect_seconds", "Time from the beginning of an attempt to connect to READY."),
+		codeTime:   histogram("session_code_seconds", "Time from the beginning of an attempt to connect to the first QR."),
+		restarts:   counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
+		qrRequests: counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
+		qrWait:     histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
+		sends:      counters("sends_total", "Outgoing messages, by outcome: server_ack, or the code of the error.", "outcome"),
+		sendAck:    histogram("send_ack_seconds", "Time from handing a message to WhatsApp to the server's acknowledgement."),
+		verbs:      counters("verbs_total", "What the clients of sessions were asked to do, by verb and outcome: done, or the code of the error.", "verb", "outcome"),
+		verbTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "verb_seconds", Buckets: waitBuckets(),
+			Help: "Time that a verb took which succeeded, by verb.",
+		}, []string{"verb"}),
 		messages:     counters("messages_total", "Outgoing messages that came to a state, by state, and by the code of the error where they failed.", "state", "cause"),
 		accepted:     histogram("message_ack_seconds", "Time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement."),
 		retries:      counters("message_retries_total", "Attempts to send a message that ended without an outcome and are made again, by the code of the error.", "cause"),
@@ -148,7 +155,7 @@ func (m *Metrics) register(version string) {
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		m.sessions, m.transitions, m.stateTime, m.reconnects, m.connect, m.codeTime, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck,
+		m.sessions, m.transitions, m.stateTime, m.reconnects, m.connect, m.codeTime, m.restarts, m.qrRequests, m.qrWait, m.sends, m.sendAck, m.verbs, m.verbTime,
 		m.messages, m.accepted, m.retries,
 		m.httpRequests, m.httpDuration, m.deadLetters, m.restore, build,
 		m.sampled("mailbox_in_flight", "Messages posted to session actors and not yet handled.",

@@ -35,9 +35,9 @@ func everything() *Metrics {
 	m.SessionChanged("51", session.Reconnecting, session.CauseSocketLost)
 	m.SessionChanged("51", session.Ready, session.CauseConnected)
 	m.SessionRestarted(session.CauseCrashed)
-	m.QRAnswered(session.OutcomeQR, time.Second)
-	m.SendAcked(time.Second)
-	m.HTTPAnswered("/qr-code", http.MethodGet, 200, time.Second)
+	m.QRRequest(session.OutcomeQR, time.Second)
+	m.VerbDone(session.VerbSend, "", time.Second)
+	m.HTTPRequest("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
 	m.WebhookAttempted(session.WebhookDelivered, time.Second)
@@ -263,8 +263,8 @@ wasup_session_state{cause="pairing",session="51",state="QR_REQUIRED"} 1
 
 func TestOnlyAQRIsTimed(t *testing.T) {
 	m := New(Options{})
-	m.QRAnswered(session.OutcomeQR, 30*time.Millisecond)
-	m.QRAnswered(session.OutcomeTimeout, 30*time.Second)
+	m.QRRequest(session.OutcomeQR, 30*time.Millisecond)
+	m.QRRequest(session.OutcomeTimeout, 30*time.Second)
 	expect(t, m, `
 # HELP wasup_qr_requests_total Requests for a QR, by outcome.
 # TYPE wasup_qr_requests_total counter
@@ -305,10 +305,10 @@ func TestSendsAreCountedByOutcome(t *testing.T) {
 	if n := testutil.CollectAndCount(m.sends); n != len(session.Codes())+1 {
 		t.Errorf("%d series before the first send; every outcome must start at 0", n)
 	}
-	m.SendAcked(time.Second)
-	m.SendAcked(3 * time.Second)
-	m.SendFailed(session.CodeRestricted)
-	m.SendFailed("made up")
+	m.VerbDone(session.VerbSend, "", time.Second)
+	m.VerbDone(session.VerbSend, "", 3*time.Second)
+	m.VerbDone(session.VerbSend, session.CodeRestricted, time.Second)
+	m.VerbDone(session.VerbSend, "made up", time.Second)
 	for outcome, want := range map[string]float64{"server_ack": 2, "restricted": 1, "other": 1, "ack_overdue": 0} {
 		if got := testutil.ToFloat64(m.sends.WithLabelValues(outcome)); got != want {
 			t.Errorf("%s: %v, want %v", outcome, got, want)
@@ -332,11 +332,11 @@ func TestSendsAreCountedByOutcome(t *testing.T) {
 
 func TestHTTPRequestsAreCountedByTemplate(t *testing.T) {
 	m := New(Options{})
-	m.HTTPAnswered("/status", "GET", 200, time.Millisecond)
-	m.HTTPAnswered("/status", "GET", 200, time.Millisecond)
-	m.HTTPAnswered("", "GET", 404, time.Millisecond)
-	m.HTTPAnswered("/status", "BREW", 405, time.Millisecond)
-	m.HTTPAnswered("/status", "GET", 4711, time.Millisecond)
+	m.HTTPRequest("/status", "GET", 200, time.Millisecond)
+	m.HTTPRequest("/status", "GET", 200, time.Millisecond)
+	m.HTTPRequest("", "GET", 404, time.Millisecond)
+	m.HTTPRequest("/status", "BREW", 405, time.Millisecond)
+	m.HTTPRequest("/status", "GET", 4711, time.Millisecond)
 	expect(t, m, `
 # HELP wasup_http_requests_total HTTP requests answered, by route template, method and status code.
 # TYPE wasup_http_requests_total counter
@@ -508,7 +508,7 @@ func TestEverythingMayBeToldFromManyGoroutinesDuringScrapes(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				m.SessionChanged(id, session.Ready, session.CauseConnected)
-				m.QRAnswered(session.OutcomeQR, time.Millisecond)
+				m.QRRequest(session.OutcomeQR, time.Millisecond)
 				m.Watch(Sources{QRWaiters: func() int { return 1 }})
 				m.SessionRemoved(id)
 			}

@@ -12,13 +12,34 @@ import (
 	"wasup/internal/session"
 )
 
-// boot counts the sessions that come back when the process starts.
-type boot struct {
+// restoring counts the sessions that come back when the process starts.
+type restoring struct {
+	observer Observer
+
 	begun   atomic.Bool
 	wanted  atomic.Int64 // stored, linked and meant to run
 	settled atomic.Int64 // of those: came to READY, or to the state that says why not
 	ready   atomic.Int64 // of those: came to READY
-	tell    sync.Mutex   // orders what the observer is told of the counts
+	told    sync.Mutex   // orders what the observer is told of the counts
+}
+
+// restored counts a session's restore as ended, once.
+func (r *restoring) restored(e *entry, state session.State) {
+	if !e.core.Restored() {
+		return
+	}
+	r.settled.Add(1)
+	if state == session.Ready {
+		r.ready.Add(1)
+	}
+	r.advanced()
+}
+
+// advanced tells the counts under a lock: of two sessions that come up at once, the older count must not be heard last.
+func (r *restoring) advanced() {
+	r.told.Lock()
+	defer r.told.Unlock()
+	r.observer.RestoreAdvanced(int(r.wanted.Load()), int(r.ready.Load()))
 }
 
 // Readiness says how far the restore of stored sessions has come.
@@ -62,7 +83,7 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 			s.boot.wanted.Add(1)
 			e.core.Restoring()
 			if !restorable(e) { // somebody asked for it meanwhile, and it may have told of it before it was counted
-				s.restored(e, e.core.Status().State)
+				s.boot.restored(e, e.core.Status().State)
 			}
 		}
 		entries = append(entries, e)
@@ -70,7 +91,7 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 	if err := s.resumeDeletes(ctx, deletes); err != nil {
 		return err
 	}
-	s.advanced()
+	s.boot.advanced()
 	began := time.Now()
 	for i, e := range entries {
 		h, err := s.running(ctx, e)
@@ -100,26 +121,7 @@ func (s *Supervisor) turn(began time.Time, n int) time.Time {
 	return turn
 }
 
-// restored counts a session's restore as ended, once.
-func (s *Supervisor) restored(e *entry, state session.State) {
-	if !e.core.Restored() {
-		return
-	}
-	s.boot.settled.Add(1)
-	if state == session.Ready {
-		s.boot.ready.Add(1)
-	}
-	s.advanced()
-}
-
-// advanced tells the counts under a lock: of two sessions that come up at once, the older count must not be heard last.
-func (s *Supervisor) advanced() {
-	s.boot.tell.Lock()
-	defer s.boot.tell.Unlock()
-	s.cfg.Observer.RestoreAdvanced(int(s.boot.wanted.Load()), int(s.boot.ready.Load()))
-}
-
-// watcher passes on what sessions report and counts the restore's progress.
+// watcher is what the actors report to: it counts the restore's progress and tells the followers.
 type watcher struct {
 	Observer
 	of *Supervisor
@@ -127,9 +129,24 @@ type watcher struct {
 
 func (w *watcher) SessionChanged(id session.ID, state session.State, cause session.Cause) {
 	if e, ok := w.of.entry(id); ok && cause != session.CauseRestoring {
-		w.of.restored(e, state)
+		w.of.boot.restored(e, state)
 	}
-	w.Observer.SessionChanged(id, state, cause)
+	w.of.followers.changed(id, state, cause)
+}
+
+// followers are told in their order.
+type followers []Follower
+
+func (f followers) changed(id session.ID, state session.State, cause session.Cause) {
+	for _, follower := range f {
+		follower.SessionChanged(id, state, cause)
+	}
+}
+
+func (f followers) removed(id session.ID) {
+	for _, follower := range f {
+		follower.SessionRemoved(id)
+	}
 }
 
 // released tells sessions that were held back that they may connect, each at its turn.
@@ -169,4 +186,4 @@ func (s *Supervisor) eager(ids []session.ID) (session.ID, bool) {
 }
 
 // Outdated reports whether WhatsApp refuses the client version, so that sessions are held back.
-func (s *Supervisor) Outdated() bool { return s.gate.shut() }
+func (s *Supervisor) Outdated() bool { return s.breaker.isOpen() }

@@ -84,7 +84,7 @@ func TestABugInOneSessionRestartsThatSessionOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 3},
-		{"in a send", "effect Send", func(t *testing.T, w *world) {
+		{"in a send", "effect send", func(t *testing.T, w *world) {
 			w.dialer.last(bad).send = func(context.Context, session.Outgoing) error { panic("scripted bug") }
 			wantCode(t, answered(t, w.sending(t.Context(), bad, "x")), session.CodeRestarted)
 		}, 2},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"wasup/actors"
 	"wasup/internal/session"
 )
 
@@ -17,57 +16,36 @@ func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string)
 	if err := linkable(id, answer); err != nil {
 		return "", time.Time{}, err
 	}
-	value, err := s.use(ctx, id, "PairPhone", func(ctx context.Context, client session.Client) (any, error) {
-		return client.PairPhone(ctx, phone)
-	})
-	if err != nil {
+	if code, err = session.PairPhone.Ask(ctx, s, id, phone); err != nil {
 		return "", time.Time{}, err
-	}
-	code, ok := value.(string)
-	if !ok {
-		return "", time.Time{}, &session.Error{Code: session.CodeInternal, Op: "PairPhone", Session: id}
 	}
 	return code, answer.QR.LastsTill, nil
 }
 
 // AnswerPasskey hands over the authenticator's answer to the challenge in Status.Passkey.
 func (s *Supervisor) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
-	return s.passkey(ctx, id, "AnswerPasskey", func(ctx context.Context, client session.Client) (any, error) {
-		return nil, client.AnswerPasskey(ctx, answer)
-	})
+	return s.passkey(ctx, id, session.AnswerPasskey.With(answer))
 }
 
 // ConfirmPasskey says that a person has compared the code in Status.Passkey with the one on the phone.
 func (s *Supervisor) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
-	return s.passkey(ctx, id, "ConfirmPasskey", func(ctx context.Context, client session.Client) (any, error) {
-		return nil, client.ConfirmPasskey(ctx)
-	})
+	return s.passkey(ctx, id, session.ConfirmPasskey.With(session.None{}))
 }
 
-func (s *Supervisor) passkey(ctx context.Context, id session.ID, name string, do func(context.Context, session.Client) (any, error)) (session.Status, error) {
+func (s *Supervisor) passkey(ctx context.Context, id session.ID, use session.Use) (session.Status, error) {
 	status, known := s.Status(id)
 	switch {
 	case !known:
 		return status, notFound(id)
 	case status.Passkey == nil:
 		return status, &session.Error{
-			Code: session.CodeWrongState, Op: name, Session: id,
+			Code: session.CodeWrongState, Op: use.Verb, Session: id,
 			Message: fmt.Sprintf("the session is %s, %s: WhatsApp has not asked it for a passkey", status.State, status.Cause),
 		}
 	}
-	_, err := s.use(ctx, id, name, do)
+	_, err := s.Use(ctx, id, use)
 	status, _ = s.Status(id)
 	return status, err
-}
-
-// use runs something against the live client of a session that waits to be linked.
-func (s *Supervisor) use(ctx context.Context, id session.ID, name string, do func(context.Context, session.Client) (any, error)) (any, error) {
-	e, ok := s.entry(id)
-	if !ok {
-		return nil, notFound(id)
-	}
-	used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Name: name, In: session.QRRequired, Do: do})
-	return used.Value, firstError(err, used.Err)
 }
 
 // linkable turns the outcome of a request for a code into the error that it means to whoever wants to link by other ways.

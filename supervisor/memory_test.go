@@ -352,9 +352,9 @@ func (f *fleet) whole() func() {
 		}
 	})
 	s := supervisor.New(supervisor.Config{
-		Dialer: dialer, Refresher: dialer, Store: f.db.Sessions(), Observer: watching,
+		Dialer: dialer, Refresher: dialer, Store: f.db.Sessions(), Observer: watching, Followers: []supervisor.Follower{watching},
 		Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
-		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000, MaxSends: 10,
+		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000,
 		SendTimeout: 30 * time.Second, SaveTimeout: 5 * time.Second, BootRate: 1000, Connecting: 8,
 	})
 	if err := s.Boot(f.b.Context()); err != nil {

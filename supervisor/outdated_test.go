@@ -68,9 +68,9 @@ func newEstate(t testing.TB, refresher func(*whatsapp.Dialer) supervisor.Refresh
 		}
 	})
 	e.Supervisor = supervisor.New(supervisor.Config{
-		Dialer: e.dialer, Refresher: refresher(e.dialer), Store: e.db.Sessions(), Observer: watching,
+		Dialer: e.dialer, Refresher: refresher(e.dialer), Store: e.db.Sessions(), Observer: watching, Followers: []supervisor.Follower{watching},
 		Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
-		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000, MaxSends: 10,
+		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000,
 		SendTimeout: 30 * time.Second, SaveTimeout: 5 * time.Second, BootRate: 100,
 	})
 	t.Cleanup(func() {
@@ -163,7 +163,7 @@ func (h heldRefresher) RefreshVersion(ctx context.Context, id session.ID) (strin
 }
 
 // newHeldEstate has one session READY, and others that are linked and held back: one by the server's refusal, the others
-// by the gate.
+// by the breaker.
 func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let chan struct{}) {
 	t.Helper()
 	asked, let := make(chan struct{}, 1), make(chan struct{})
@@ -183,7 +183,7 @@ func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let
 	e.start(ids[1:]...)
 	e.until(session.Errored, session.CauseClientOutdated, ids...)
 	if n := e.server.Counters(); n.LoginsRefused != 1 || n.ConnectionsTotal != before {
-		t.Fatalf("%d refused logins, %d connections while the gate was shut", n.LoginsRefused, n.ConnectionsTotal-before)
+		t.Fatalf("%d refused logins, %d connections while the breaker was open", n.LoginsRefused, n.ConnectionsTotal-before)
 	}
 	return e, ids, let
 }

@@ -33,9 +33,9 @@ type handle struct {
 }
 
 type (
-	ensure struct{ e *entry } // answered with a spawned
-	lapsed struct{ e *entry } // a quarantine's cool-down is over
-	remove struct{ e *entry } // answered with a spawned: the actor that stops, nil where none ran
+	ensure         struct{ e *entry } // answered with a spawned
+	quarantineOver struct{ e *entry } // a quarantine's cool-down is over
+	remove         struct{ e *entry } // answered with a spawned: the actor that stops, nil where none ran
 )
 
 // spawned answers ensure: with nil where the process drains.
@@ -60,7 +60,7 @@ func (r *root) Receive(ctx actor.Context) {
 		r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
 	case remove:
 		r.remove(ctx, m.e)
-	case lapsed:
+	case quarantineOver:
 		if m.e.handle.Load() == nil && !r.of.env.Draining.Load() && !m.e.gone.Load() {
 			r.spawn(ctx, m.e)
 		}
@@ -151,7 +151,10 @@ func (r *root) remove(ctx actor.Context, e *entry) {
 	}
 	r.of.entries.CompareAndDelete(e.id, e)
 	r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
-	r.of.cfg.Observer.SessionRemoved(e.id)
+	r.of.followers.removed(e.id)
+	if live := r.of.cfg.Live; live != nil {
+		live.Remove(e.id)
+	}
 }
 
 // within keeps the times after since, in place.
@@ -188,7 +191,7 @@ func (r *root) terminated(pid *actor.PID) {
 		e.core.Quarantine(time.Now(), e.condemned)
 	}()
 	system, self := r.of.env.System, r.of.root
-	e.release = time.AfterFunc(time.Until(e.core.RetryAt()), func() { system.Root.Send(self, lapsed{e}) })
+	e.release = time.AfterFunc(time.Until(e.core.RetryAt()), func() { system.Root.Send(self, quarantineOver{e}) })
 }
 
 // disarm stops the timers of quarantined sessions: nobody is released any more.

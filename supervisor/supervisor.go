@@ -33,13 +33,29 @@ type Store interface {
 	actors.Records
 }
 
-// Observer is told what happens. Its methods must not block.
+// Observer counts what happens. Its methods must not block.
 type Observer interface {
-	actors.Observer
+	// VerbDone tells a verb that a session's client has carried out, or that was refused; code is "" where it succeeded.
+	VerbDone(verb string, code session.Code, took time.Duration)
 	SessionRestarted(cause session.Cause)
-	SessionRemoved(id session.ID)
 	DeadLetter()
 	RestoreAdvanced(wanted, ready int)
+}
+
+// Follower is told what becomes of sessions, by several of them at the same time. Its methods must not block. A panic
+// in SessionChanged is taken for a bug of the session that told it.
+type Follower interface {
+	// SessionChanged tells a session that is known from now on, and each of its changes of state.
+	SessionChanged(id session.ID, state session.State, cause session.Cause)
+	// SessionRemoved tells a session that nothing finds any more. What is stored of it may still be there.
+	SessionRemoved(id session.ID)
+}
+
+// Live is told every snapshot of a session that may differ from the last one, and its removal. It must not block and
+// must not panic.
+type Live interface {
+	actors.Live
+	Remove(id session.ID)
 }
 
 // Config is what a Supervisor is made of. Every field is needed.
@@ -47,7 +63,11 @@ type Config struct {
 	Dialer   session.Dialer
 	Store    Store
 	Observer Observer
-	Live     actors.Live // nil: nobody follows the sessions
+	// Followers are told in their order.
+	Followers []Follower
+	Live      Live // nil: nobody reads snapshots
+	// Erased is told after everything that was stored of a session has been deleted. It may wait; nil: nobody is told.
+	Erased func(id session.ID)
 	// Refresher is asked when WhatsApp refuses the client version; nil: the version stays what it is.
 	Refresher Refresher
 	Policy    session.Policy
@@ -58,7 +78,6 @@ type Config struct {
 
 	MaxWaiters      int           // callers that may wait for one session's code
 	MaxWaitersTotal int           // the same over all sessions
-	MaxSends        int           // sends in flight for one session, waiting ones included
 	SendTimeout     time.Duration // from handing a message to WhatsApp to its acknowledgement
 	SaveTimeout     time.Duration // for one write of a session's record
 
@@ -74,17 +93,19 @@ type Supervisor struct {
 	cfg     Config
 	env     *actors.Env
 	root    *actor.PID
-	gate    *gate
+	breaker *breaker
 	stopped chan struct{} // closed once the root actor and so all sessions have stopped
 	done    chan struct{} // closed once what they had left to do is done too
 
 	entries sync.Map // session.ID -> *entry
-	wished  sync.Map // session.ID -> *wishes
+	desires desires
 	undone  sync.Map // session.ID: deleted, but what is stored of it could not be removed yet
 	waiting atomic.Int64
-	boot    boot
-	drain   sync.Once
-	stop    sync.Once
+	boot    *restoring
+
+	followers followers
+	drain     sync.Once
+	stop      sync.Once
 }
 
 // New makes a supervisor without sessions. Boot brings the stored ones back.
@@ -95,16 +116,18 @@ func New(cfg Config) *Supervisor {
 		// The throttle of a log that goes nowhere: its goroutine would outlive Stop by this long.
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
-	s := &Supervisor{cfg: cfg, gate: newGate(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
-	s.gate.tell, s.gate.eager = s.released, s.eager
+	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, followers: cfg.Followers, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s.breaker.release, s.breaker.pick = s.released, s.eager
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
-		Live:   cfg.Live,
-		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters, MaxSends: cfg.MaxSends,
-		SendTimeout: cfg.SendTimeout, SaveTimeout: cfg.SaveTimeout,
+		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
+		SaveTimeout: cfg.SaveTimeout,
 	}
-	// Whoever waits for a place has not knocked yet: the gate is behind the pacer.
-	s.env.Dialer = newPacer(s.gate, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
+	if cfg.Live != nil {
+		s.env.Live = cfg.Live // and no interface that holds a nil
+	}
+	// A session that waits for a place has not tried yet: the breaker is behind the pacer.
+	s.env.Dialer = newPacer(s.breaker, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
 	system.EventStream.Subscribe(func(event any) {
 		if letter, ok := event.(*actor.DeadLetterEvent); ok {
 			cfg.Observer.DeadLetter()
@@ -123,6 +146,12 @@ func (s *Supervisor) Status(id session.ID) (session.Status, bool) {
 		return session.Status{ID: id, State: session.NotInitialized, Cause: session.CauseNone, MaxAttempts: s.cfg.Policy.MaxAttempts}, false
 	}
 	return e.core.Status(), true
+}
+
+// Ready says whether a session could send now. It does not block.
+func (s *Supervisor) Ready(id session.ID) bool {
+	status, _ := s.Status(id)
+	return status.CanSend()
 }
 
 // List gives a snapshot of every session, by id.
@@ -168,7 +197,7 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 }
 
 func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAnswer, error) {
-	e, order, err := s.want(ctx, id, session.DesiredRun)
+	e, order, err := s.setDesired(ctx, id, session.DesiredRun)
 	if err != nil {
 		return session.QRAnswer{}, err
 	}
@@ -206,7 +235,7 @@ func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status,
 
 // tell stores what people want before the session hears of it, so that it holds across a crash right after the answer.
 func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
-	e, order, err := s.want(ctx, id, desired)
+	e, order, err := s.setDesired(ctx, id, desired)
 	if err != nil {
 		return actors.Told{}, err
 	}
@@ -215,48 +244,6 @@ func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.De
 		err = told.Err
 	}
 	return told, err
-}
-
-// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. It starts nothing: unlike a
-// request for a code it does not bring back a session that stops meanwhile. When ctx ends first, a message that still
-// waited is withdrawn; one that was on its way may arrive.
-func (s *Supervisor) Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error) {
-	if s.env.Draining.Load() {
-		return session.Ack{}, shuttingDown(id)
-	}
-	h, err := s.readyHandle(id)
-	if err != nil {
-		s.cfg.Observer.SendFailed(session.CodeNotReady)
-		return session.Ack{}, err
-	}
-	sent, err := actors.Ask[actors.Sent](ctx, s.env.System, h.pid, actors.SendOutgoing{Message: message}, h.gone, s.forget(h))
-	if err != nil {
-		return session.Ack{}, s.unheard(ctx, "send", id, err)
-	}
-	return sent.Ack, sent.Err
-}
-
-// readyHandle is the actor of a READY session. It starts none.
-func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
-	status, _ := s.Status(id)
-	if e, ok := s.entry(id); ok && status.State == session.Ready {
-		if h := e.handle.Load(); h != nil {
-			return h, nil
-		}
-	}
-	return nil, actors.NotReady(id, status.State)
-}
-
-// unheard says why a question to a session's actor got no answer.
-func (s *Supervisor) unheard(ctx context.Context, op string, id session.ID, err error) error {
-	switch {
-	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
-		return shuttingDown(id)
-	case errors.Is(err, actors.ErrGone):
-		return &session.Error{Code: session.CodeQuarantined, Op: op, Session: id, Err: err}
-	default:
-		return unanswered(ctx, op, id, err)
-	}
 }
 
 // forget withdraws a question when its asker is gone.
@@ -271,7 +258,7 @@ func (s *Supervisor) enter(record session.Record) *entry {
 		return existing.(*entry)
 	}
 	status := e.core.Status()
-	s.cfg.Observer.SessionChanged(e.id, status.State, status.Cause)
+	s.followers.changed(e.id, status.State, status.Cause)
 	return e
 }
 
@@ -371,7 +358,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 // was told to finish, so that waiting cannot race with counting.
 func (s *Supervisor) finish() {
 	<-s.stopped
-	s.gate.close()
+	s.breaker.close()
 	s.entries.Range(func(_, v any) bool {
 		v.(*entry).core.Finish()
 		return true

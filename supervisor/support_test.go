@@ -307,11 +307,11 @@ func (s *store) row(id session.ID) session.Record {
 	return s.rows[id]
 }
 
-// observer is a scripted supervisor.Observer.
+// observer is a scripted supervisor.Observer and supervisor.Follower.
 type observer struct {
 	mu       sync.Mutex
 	changed  func(id session.ID, state session.State)
-	lose     func() // when a send fails
+	lose     func() // when a verb fails
 	restart  func() // when a session is restarted
 	restarts int
 	removed  []session.ID
@@ -341,15 +341,23 @@ func (o *observer) SessionRemoved(id session.ID) {
 	o.removed = append(o.removed, id)
 }
 
-func (o *observer) SendAcked(time.Duration) {}
-
-func (o *observer) SendFailed(code session.Code) {
+func (o *observer) VerbDone(_ string, code session.Code, _ time.Duration) {
+	if code == "" {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failed[code]++
 	if o.lose != nil {
 		o.lose()
 	}
+}
+
+// failures is how many verbs ended with a code.
+func (o *observer) failures(code session.Code) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failed[code]
 }
 
 func (o *observer) SessionRestarted(session.Cause) {
@@ -392,8 +400,8 @@ func newWorld(t testing.TB, change ...func(*supervisor.Config)) *world {
 		observer: &observer{failed: map[session.Code]int{}},
 	}
 	cfg := supervisor.Config{
-		Dialer: w.dialer, Store: w.store, Observer: w.observer, Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
-		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000, MaxSends: 10,
+		Dialer: w.dialer, Store: w.store, Observer: w.observer, Followers: []supervisor.Follower{w.observer}, Policy: session.DefaultPolicy(), Log: slog.New(slog.DiscardHandler),
+		Restarts: 5, Window: 5 * time.Minute, MaxWaiters: 200, MaxWaitersTotal: 1000,
 		SendTimeout: 30 * time.Second, SaveTimeout: 5 * time.Second, BootRate: 10,
 	}
 	for _, c := range change {

@@ -7,15 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"wasup/configs"
+	"wasup/internal/app/apptest"
+
 	"wasup/internal/sandbox"
-	"wasup/internal/session"
 )
 
 func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.T) {
-	server := newSandbox(t, sandbox.Config{})
+	server := apptest.NewSandbox(t, sandbox.Config{})
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
 	if err := os.WriteFile(file, []byte("not a directory"), 0o600); err != nil {
@@ -30,8 +29,8 @@ func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	held := quick(server, newDSN(t))
-	serveChild(t, held)
+	held := apptest.Quick(server, apptest.NewDSN(t))
+	apptest.ServeChild(t, held)
 	for name, c := range map[string]struct {
 		dsn, listen string
 		says        []string
@@ -44,12 +43,12 @@ func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := listing(t, folder)
-			cfg := quick(server, c.dsn)
+			cfg := apptest.Quick(server, c.dsn)
 			if c.listen != "" {
 				cfg.HTTP.Listen = c.listen
 			}
 			cfg.Log.Level = 8 // errors
-			got := typeIn(t, nil, serveArgs(t, cfg)...)
+			got := typeIn(t, nil, apptest.ServeArgs(t, cfg)...)
 			if got.code != exitFailed {
 				t.Errorf("exit code %d, want %d", got.code, exitFailed)
 			}
@@ -88,56 +87,4 @@ func listing(t testing.TB, folder string) string {
 		t.Fatal(err)
 	}
 	return b.String()
-}
-
-func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testing.T) {
-	// The near end of a connection refuses others, and goes on to: a port that was listened on and let go may be taken.
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	end, err := net.Dial("tcp", taken.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end.Close()
-	nobody := end.LocalAddr().String()
-	stranger, err := sandbox.New(sandbox.Config{}) // signs with a root of its own
-	if err == nil {
-		err = stranger.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeSandbox(t, stranger)
-	for name, c := range map[string]struct{ url, why string }{
-		"unreachable": {"ws://" + nobody + sandbox.Path, "connection refused"},
-		"wrong root":  {stranger.URL(), "certificate not signed by the configured root key"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, func(cfg *configs.Config) {
-				cfg.WhatsApp.WebsocketURL = c.url
-				cfg.QR.Wait = 200 * time.Millisecond
-				cfg.Session.BackoffMax = 50 * time.Millisecond
-			})
-			a := h.get("/qr-code", 1).is(504).with("error", "QR_TIMEOUT", "wait_time_ms", 200)
-			if state := session.State(a.text("current_state")); !state.Transitional() {
-				t.Errorf("the state is %s", state)
-			}
-			for range 3 {
-				h.comes(1, session.DisconnectedRecoverable, session.CauseSocketLost)
-			}
-			h.close()
-			told, failed := 0, h.seen.count("1", session.DisconnectedRecoverable)
-			for line := range strings.SplitSeq(h.log.String(), "\n") {
-				if strings.Contains(line, "level=INFO") && strings.Contains(line, c.why) {
-					told++
-				}
-			}
-			if told != failed {
-				t.Errorf("%d attempts failed and the log says %d times why", failed, told)
-			}
-		})
-	}
 }

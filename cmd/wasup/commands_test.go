@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/app/apptest"
+
 	"wasup/configs"
 )
 
@@ -26,11 +28,11 @@ func typeIn(t testing.TB, environ []string, args ...string) typed {
 }
 
 func TestTheDemoShowsEveryStepAndEnds(t *testing.T) {
-	demo := startChild(t, "demo", "--once", "--http.listen", "127.0.0.1:0")
-	if code := demo.wait(); code != exitOK {
-		t.Fatalf("exit code %d\n%s\n%s", code, demo.stdout, demo.stderr)
+	demo := apptest.StartChild(t, "demo", "--once", "--http.listen", "127.0.0.1:0")
+	if code := demo.Wait(); code != exitOK {
+		t.Fatalf("exit code %d\n%s\n%s", code, demo.Stdout, demo.Stderr)
 	}
-	out := demo.stdout.String()
+	out := demo.Stdout.String()
 	for _, step := range []string{
 		`(?m)^1\. GET /qr-code as client 51: `,
 		`(?m)^  \x1b\[30;107m.*[█▀▄]`,
@@ -46,7 +48,7 @@ func TestTheDemoShowsEveryStepAndEnds(t *testing.T) {
 	if t.Failed() {
 		t.Log(out)
 	}
-	for line := range strings.SplitSeq(strings.TrimSpace(demo.stderr.String()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(demo.Stderr.String()), "\n") {
 		if line != "" && !strings.Contains(line, "slow database statement") { // which a busy machine makes
 			t.Errorf("the demo complained: %s", line)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/app"
 	"wasup/internal/sandbox"
 )
 
@@ -81,27 +82,27 @@ func runDemo(c *cobra.Command, cfg configs.Config, once bool) (err error) {
 		return err
 	}
 	p.point(&cfg)
-	app := New(cfg, log)
-	err = app.Start(c.Context())
+	wasup := app.New(cfg, version, log)
+	err = wasup.Start(c.Context())
 	if errors.Is(err, syscall.EADDRINUSE) && cfg.HTTP.Listen == configs.Default().HTTP.Listen {
 		c.Printf("%s is taken, so the demo takes a free port.\n", cfg.HTTP.Listen)
 		cfg.HTTP.Listen = "127.0.0.1:0"
-		app = New(cfg, log)
-		err = app.Start(c.Context())
+		wasup = app.New(cfg, version, log)
+		err = wasup.Start(c.Context())
 	}
 	if err != nil {
 		return err
 	}
-	d := &demo{out: c.OutOrStdout(), api: "http://" + app.Addr(), admin: p.adminURL(), url: p.server.URL()}
+	d := &demo{out: c.OutOrStdout(), api: "http://" + wasup.Addr(), admin: p.adminURL(), url: p.server.URL()}
 	bounded, cancel := context.WithTimeout(c.Context(), demoBound)
 	shown := d.steps(bounded)
 	cancel()
 	if once || shown != nil || c.Context().Err() != nil {
-		return errors.Join(shown, app.stopBounded(c.Context()))
+		return errors.Join(shown, wasup.Shutdown(c.Context()))
 	}
 	d.say("")
 	printTour(d.out, d.api, d.admin, true)
-	return app.Wait(c.Context())
+	return wasup.Wait(c.Context())
 }
 
 // demo speaks to wasup and to the sandbox as anybody would: over HTTP.

@@ -25,40 +25,40 @@ import (
 
 // opens takes a phone in hand and opens one of its chats.
 func (d *desk) opens(phone, chat string) {
-	d.t.Helper()
-	d.press("#tab-chats", "Chats")
+	d.T.Helper()
+	d.Press("#tab-chats", "Chats")
 	d.pick(phone)
-	d.press("#chats button", chat)
-	d.sees("#chat-name", chat)
+	d.Press("#chats button", chat)
+	d.Sees("#chat-name", chat)
 }
 
 // choosesFor opens the menu of the last message with a text and chooses from it.
 func (d *desk) choosesFor(text, item string) {
-	d.t.Helper()
-	d.holds("the menu of "+text+" opens", `{ const m = [...document.querySelectorAll("#messages .message")].findLast((e) => e.innerText.includes(args[0]));
+	d.T.Helper()
+	d.Holds("the menu of "+text+" opens", `{ const m = [...document.querySelectorAll("#messages .message")].findLast((e) => e.innerText.includes(args[0]));
 		if (!m) return false; const menu = document.querySelector("#menu"); menu.removeAttribute("data-told");
 		menu.addEventListener("toggle", function told(e) { if (e.newState !== "closed") return; menu.setAttribute("data-told", ""); menu.removeEventListener("toggle", told); });
 		m.querySelector(".more").click(); return menu.matches(":popover-open"); }`, text)
-	d.press("#menu button", item)
-	d.holds("the menu is closed and the page was told", `document.querySelector("#menu").matches("[data-told]:not(:popover-open)")`)
+	d.Press("#menu button", item)
+	d.Holds("the menu is closed and the page was told", `document.querySelector("#menu").matches("[data-told]:not(:popover-open)")`)
 }
 
 // api asks the admin API as a script would.
 func (d *desk) api(method, path, contentType string, body []byte) []byte {
-	d.t.Helper()
-	request, err := http.NewRequestWithContext(d.t.Context(), method, d.url+admin.Prefix+path, bytes.NewReader(body))
+	d.T.Helper()
+	request, err := http.NewRequestWithContext(d.T.Context(), method, d.url+admin.Prefix+path, bytes.NewReader(body))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	request.Header.Set("Content-Type", contentType)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode >= 300 {
-		d.t.Fatalf("%s %s answered %s: %s, %v", method, path, response.Status, raw, err)
+		d.T.Fatalf("%s %s answered %s: %s, %v", method, path, response.Status, raw, err)
 	}
 	return raw
 }
@@ -66,78 +66,78 @@ func (d *desk) api(method, path, contentType string, body []byte) []byte {
 func (d *desk) reacts(*testing.T) {
 	d.opens("Bruno", "Ana")
 	d.choosesFor("Hola Bruno", "❤️")
-	d.sees("#messages .message .reactions", "❤️")
-	d.holds("it is one's own", `document.querySelector("#messages .reactions button").getAttribute("aria-pressed") === "true"`)
+	d.Sees("#messages .message .reactions", "❤️")
+	d.Holds("it is one's own", `document.querySelector("#messages .reactions button").getAttribute("aria-pressed") === "true"`)
 	d.opens("Ana", "Bruno")
-	d.sees("#messages .mine .reactions", "❤️")
-	d.press("#messages .reactions button", "❤️") // the same from the other side
-	d.sees("#messages .mine .reactions", "❤️ 2")
-	d.press("#messages .reactions button", "❤️ 2")
-	d.misses("#messages .mine .reactions", "2")
+	d.Sees("#messages .mine .reactions", "❤️")
+	d.Press("#messages .reactions button", "❤️") // the same from the other side
+	d.Sees("#messages .mine .reactions", "❤️ 2")
+	d.Press("#messages .reactions button", "❤️ 2")
+	d.Misses("#messages .mine .reactions", "2")
 }
 
 func (d *desk) answersEditsAndDeletes(*testing.T) {
-	d.writes("#write [name=text]", "") // something was begun before
+	d.Writes("#write [name=text]", "") // something was begun before
 	d.choosesFor("¿Llevo algo?", "Reply")
-	d.sees("#about", "Reply to Bruno")
-	d.do("write at once, where the focus is", chromedp.KeyEvent("Un paraguas\r"))
-	d.sees("#messages .mine .quote", "Claro. ¿Llevo algo?")
-	d.misses("#about", "Reply")
+	d.Sees("#about", "Reply to Bruno")
+	d.Do("write at once, where the focus is", chromedp.KeyEvent("Un paraguas\r"))
+	d.Sees("#messages .mine .quote", "Claro. ¿Llevo algo?")
+	d.Misses("#about", "Reply")
 	d.choosesFor("Un paraguas", "Edit")
-	d.holds("its text is there", `document.querySelector("#write [name=text]").value === "Un paraguas"`)
-	d.writes("#write [name=text]", "Un paraguas y pan\r")
-	d.sees("#messages .mine", "Un paraguas y pan")
-	d.sees("#messages .mine footer", "edited")
-	d.writes("#write [name=text]", "Esto no\r")
-	d.sees("#messages .mine", "Esto no")
+	d.Holds("its text is there", `document.querySelector("#write [name=text]").value === "Un paraguas"`)
+	d.Writes("#write [name=text]", "Un paraguas y pan\r")
+	d.Sees("#messages .mine", "Un paraguas y pan")
+	d.Sees("#messages .mine footer", "edited")
+	d.Writes("#write [name=text]", "Esto no\r")
+	d.Sees("#messages .mine", "Esto no")
 	d.choosesFor("Esto no", "Delete for everybody")
-	d.sees("#messages .mine", "This message was deleted.")
+	d.Sees("#messages .mine", "This message was deleted.")
 	d.opens("Bruno", "Ana")
-	d.sees("#messages .message .quote", "Claro. ¿Llevo algo?")
-	d.sees("#messages .message", "Un paraguas y pan")
-	d.sees("#messages .message", "This message was deleted.")
-	d.misses("#messages .message", "Esto no")
+	d.Sees("#messages .message .quote", "Claro. ¿Llevo algo?")
+	d.Sees("#messages .message", "Un paraguas y pan")
+	d.Sees("#messages .message", "This message was deleted.")
+	d.Misses("#messages .message", "Esto no")
 }
 
 func (d *desk) seesTyping(*testing.T) {
 	typing := `{"to":"` + bruno + `","state":"composing"}`
 	d.api("POST", "/phones/"+ana+"/chat-state", "application/json", []byte(typing))
-	d.sees("#chat-about", "typing…")
+	d.Sees("#chat-about", "typing…")
 	d.api("POST", "/phones/"+ana+"/chat-state", "application/json", []byte(`{"to":"`+bruno+`","state":"paused"}`))
-	d.misses("#chat-about", "typing…")
+	d.Misses("#chat-about", "typing…")
 	// What is typed on the page is told to the other side.
-	d.writes("#write [name=text]", "Voy")
-	d.sees("#events", "chat state Ana · composing "+bruno)
-	d.do("send it", chromedp.SendKeys(chromedp.CSS("#write [name=text]"), kb.Enter))
-	d.sees("#messages .mine", "Voy")
+	d.Writes("#write [name=text]", "Voy")
+	d.Sees("#events", "chat state Ana · composing "+bruno)
+	d.Do("send it", chromedp.SendKeys(chromedp.CSS("#write [name=text]"), kb.Enter))
+	d.Sees("#messages .mine", "Voy")
 }
 
 func (d *desk) calls(t *testing.T) {
 	d.opens("Ana", "Bruno")
-	d.press("#call-video", "")
-	d.sees("#calls", "Bruno")
-	d.sees("#calls", "video call, ringing there…")
+	d.Press("#call-video", "")
+	d.Sees("#calls", "Bruno")
+	d.Sees("#calls", "video call, ringing there…")
 	d.opens("Bruno", "Ana")
-	d.sees("#calls", "video call, it rings")
-	d.press("#calls button", "Take it")
-	d.sees("#calls", "video call, talking")
-	d.press("#calls button", "Hang up")
-	d.sees("#messages .note", "Their video call: over")
-	d.holds("nothing rings", `document.querySelector("#calls").hidden`)
-	d.press("#call-voice", "☎")
+	d.Sees("#calls", "video call, it rings")
+	d.Press("#calls button", "Take it")
+	d.Sees("#calls", "video call, talking")
+	d.Press("#calls button", "Hang up")
+	d.Sees("#messages .note", "Their video call: over")
+	d.Holds("nothing rings", `document.querySelector("#calls").hidden`)
+	d.Press("#call-voice", "☎")
 	d.opens("Ana", "Bruno")
-	d.sees("#messages .note", "Your video call: over")
-	d.press("#calls button", "Not now")
-	d.sees("#messages .note", "Their voice call: not taken")
+	d.Sees("#messages .note", "Your video call: over")
+	d.Press("#calls button", "Not now")
+	d.Sees("#messages .note", "Their voice call: not taken")
 	// One that rings while the phone is not in hand and its chat is not open.
-	d.press("#tab-devices", "Linked devices")
+	d.Press("#tab-devices", "Linked devices")
 	d.api("POST", "/phones/"+bruno+"/calls", "application/json", []byte(`{"to":"`+ana+`"}`))
-	d.sees("#calls", "voice call, it rings")
-	d.press("#calls button", "Not now")
-	d.press("#tab-chats", "Chats")
+	d.Sees("#calls", "voice call, it rings")
+	d.Press("#calls button", "Not now")
+	d.Press("#tab-chats", "Chats")
 	// Ana's session heard of all of them.
 	var log strings.Builder
-	for _, entry := range d.app.logged(t, "51", session.EventCall, 4) {
+	for _, entry := range d.app.Logged(t, "51", session.EventCall, 4) {
 		log.Write(entry.Data)
 	}
 	if strings.Count(log.String(), `"ringing"`) != 2 || strings.Count(log.String(), `"rejected"`) != 2 {
@@ -147,24 +147,24 @@ func (d *desk) calls(t *testing.T) {
 }
 
 func (d *desk) votes(*testing.T) {
-	d.press("#attach", "+")
-	d.press("#attach-menu button", "Poll")
-	d.writes("#poll [name=question]", "¿A qué hora?")
-	d.writes("#poll [name=options]", "A las 9")
-	d.press("#poll button", "Send the poll")
-	d.sees("#say.bad", "Options: expected 2 to 12 different ones.")
-	d.forgive("status of 400")
-	d.writes("#poll [name=options]", "A las 9\rA las 10\rMás tarde")
-	d.press("#poll [name=one]", "")
-	d.press("#poll button", "Send the poll")
-	d.sees("#messages .mine .poll", "Choose one")
-	d.press("#messages .option", "A las 9")
-	d.holds("the vote counts", `document.querySelector("#messages .option[aria-pressed=true]")?.innerText.includes("A las 9")`)
+	d.Press("#attach", "+")
+	d.Press("#attach-menu button", "Poll")
+	d.Writes("#poll [name=question]", "¿A qué hora?")
+	d.Writes("#poll [name=options]", "A las 9")
+	d.Press("#poll button", "Send the poll")
+	d.Sees("#say.bad", "Options: expected 2 to 12 different ones.")
+	d.Forgive("status of 400")
+	d.Writes("#poll [name=options]", "A las 9\rA las 10\rMás tarde")
+	d.Press("#poll [name=one]", "")
+	d.Press("#poll button", "Send the poll")
+	d.Sees("#messages .mine .poll", "Choose one")
+	d.Press("#messages .option", "A las 9")
+	d.Holds("the vote counts", `document.querySelector("#messages .option[aria-pressed=true]")?.innerText.includes("A las 9")`)
 	d.opens("Ana", "Bruno")
-	d.press("#messages .option", "A las 10")
-	d.holds("both votes count", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "1,1,0"`)
-	d.press("#messages .option", "A las 9") // one answer: the vote moves
-	d.holds("the vote moves", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "2,0,0"`)
+	d.Press("#messages .option", "A las 10")
+	d.Holds("both votes count", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "1,1,0"`)
+	d.Press("#messages .option", "A las 9") // one answer: the vote moves
+	d.Holds("the vote moves", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "2,0,0"`)
 }
 
 // landscape is a picture that people recognise, for the screenshots.
@@ -213,29 +213,29 @@ func savedPicture(t *testing.T, name string, wide, high int) string {
 }
 
 func (d *desk) sendsAPicture(t *testing.T) {
-	d.writes("#write [name=text]", "Vista desde casa")
-	d.do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "casa.jpg", 900, 600)}, chromedp.NodeReady))
-	d.holds("it is shown", `{ const image = document.querySelector("#messages .mine .photo"); return image?.complete && image.naturalWidth === 900; }`)
-	d.sees("#messages .mine", "Vista desde casa")
+	d.Writes("#write [name=text]", "Vista desde casa")
+	d.Do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "casa.jpg", 900, 600)}, chromedp.NodeReady))
+	d.Holds("it is shown", `{ const image = document.querySelector("#messages .mine .photo"); return image?.complete && image.naturalWidth === 900; }`)
+	d.Sees("#messages .mine", "Vista desde casa")
 	d.opens("Bruno", "Ana")
-	d.holds("it arrived", `document.querySelector("#messages .message:not(.mine) .photo")?.naturalWidth === 900`)
+	d.Holds("it arrived", `document.querySelector("#messages .message:not(.mine) .photo")?.naturalWidth === 900`)
 	d.pictureFor("virtual-phones.png")
-	d.press("#messages .open", "")
-	d.holds("it is open in full", `{ const full = document.querySelector("#full-picture"); return document.querySelector("#full").open && full.complete && full.naturalWidth === 900; }`)
-	d.sees("#full", "900 × 600")
-	d.press("#full button", "Close")
+	d.Press("#messages .open", "")
+	d.Holds("it is open in full", `{ const full = document.querySelector("#full-picture"); return document.querySelector("#full").open && full.complete && full.naturalWidth === 900; }`)
+	d.Sees("#full", "900 × 600")
+	d.Press("#full button", "Close")
 	// A file that is gone from the server leaves the thumbnail of the message.
-	d.do("send another", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "otra.png", 300, 200)}, chromedp.NodeReady))
-	d.holds("it is shown", `[...document.querySelectorAll("#messages .mine .photo")].at(-1)?.naturalWidth === 300`)
+	d.Do("send another", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "otra.png", 300, 200)}, chromedp.NodeReady))
+	d.Holds("it is shown", `[...document.querySelectorAll("#messages .mine .photo")].at(-1)?.naturalWidth === 300`)
 	var files struct{ Media []struct{ ID, Type string } }
 	if err := json.Unmarshal(d.api("GET", "/media", "", nil), &files); err != nil || len(files.Media) == 0 {
 		t.Fatalf("%+v, %v", files, err)
 	}
-	d.forgive("status of 410")
+	d.Forgive("status of 410")
 	d.api("DELETE", "/media/"+files.Media[len(files.Media)-1].ID, "", nil)
 	d.opens("Ana", "Bruno")
-	d.sees("#messages .message", "The file is gone from the server.")
-	d.holds("its thumbnail is left", `document.querySelector("#messages img.photo[src^='data:image/jpeg']")?.naturalWidth === 96`)
+	d.Sees("#messages .message", "The file is gone from the server.")
+	d.Holds("its thumbnail is left", `document.querySelector("#messages img.photo[src^='data:image/jpeg']")?.naturalWidth === 96`)
 }
 
 func (d *desk) getsFiles(t *testing.T) {
@@ -244,9 +244,9 @@ func (d *desk) getsFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte("primero el pan, luego el paraguas"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.drops("#chat", file) // in an open chat, what falls is sent
-	d.sees("#messages .mine .paper", "plan.txt")
-	d.sees("#messages .mine .paper", "33 bytes")
+	d.Drops("#chat", file) // in an open chat, what falls is sent
+	d.Sees("#messages .mine .paper", "plan.txt")
+	d.Sees("#messages .mine .paper", "33 bytes")
 	voice, err := json.Marshal(map[string]any{"to": bruno, "kind": "audio", "media": map[string]any{
 		"data": base64.StdEncoding.EncodeToString(silence()), "mime": "audio/wav", "voice": true, "seconds": 2,
 	}})
@@ -254,11 +254,11 @@ func (d *desk) getsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.api("POST", "/phones/"+ana+"/messages", "application/json", voice)
-	d.sees("#messages .message .sound", "voice message · 0:02")
-	d.holds("the browser can play it", `{ const sound = document.querySelector("#messages audio"); return sound.readyState >= 1 && Math.round(sound.duration) === 2; }`)
-	d.holds("the document can be fetched", `{ window.fetched ??= fetch(document.querySelector("#messages .mine .download").href).then((r) => r.text()).then((text) => { window.got = text; });
+	d.Sees("#messages .message .sound", "voice message · 0:02")
+	d.Holds("the browser can play it", `{ const sound = document.querySelector("#messages audio"); return sound.readyState >= 1 && Math.round(sound.duration) === 2; }`)
+	d.Holds("the document can be fetched", `{ window.fetched ??= fetch(document.querySelector("#messages .mine .download").href).then((r) => r.text()).then((text) => { window.got = text; });
 		return window.got === "primero el pan, luego el paraguas"; }`)
-	d.holds("under its name", `document.querySelector("#messages .mine .download").download === "plan.txt"`)
+	d.Holds("under its name", `document.querySelector("#messages .mine .download").download === "plan.txt"`)
 }
 
 // silence is two seconds of it, as WAV.
@@ -269,70 +269,70 @@ func silence() []byte {
 }
 
 func (d *desk) showsAProfile(t *testing.T) {
-	d.press("#profile-open", "")
-	d.sees("#profile-name", "Bruno")
-	d.do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#picture-file"), []string{savedPicture(t, "cara.png", 500, 300)}, chromedp.NodeReady))
-	d.holds("it is shown, cut square", `{ const face = document.querySelector("#profile-face img"); return face?.complete && face.naturalWidth === 300 && face.naturalHeight === 300; }`)
-	d.writes("#profile-about input", "En la montaña")
-	d.press("#profile-about button", "Save")
-	d.sees("#say", "Everybody can read it now.")
-	d.press("#profile button", "Close")
+	d.Press("#profile-open", "")
+	d.Sees("#profile-name", "Bruno")
+	d.Do("choose a picture", chromedp.SetUploadFiles(chromedp.CSS("#picture-file"), []string{savedPicture(t, "cara.png", 500, 300)}, chromedp.NodeReady))
+	d.Holds("it is shown, cut square", `{ const face = document.querySelector("#profile-face img"); return face?.complete && face.naturalWidth === 300 && face.naturalHeight === 300; }`)
+	d.Writes("#profile-about input", "En la montaña")
+	d.Press("#profile-about button", "Save")
+	d.Sees("#say", "Everybody can read it now.")
+	d.Press("#profile button", "Close")
 	d.opens("Ana", "Bruno")
-	d.sees("#chat-about", "En la montaña")
-	d.holds("the chat shows the picture", `document.querySelector("#chat-face img")?.naturalWidth === 300`)
+	d.Sees("#chat-about", "En la montaña")
+	d.Holds("the chat shows the picture", `document.querySelector("#chat-face img")?.naturalWidth === 300`)
 }
 
 func (d *desk) talksInAGroup(*testing.T) {
-	d.press("#back", "Chats")
-	d.press("#new-group", "New group")
-	d.writes("#make-group [name=subject]", "Excursión")
-	d.press("#make-group button", "Make the group")
-	d.sees("#say.bad", "Choose at least one phone.")
-	d.press(`#group-people [value="`+bruno+`"]`, "")
-	d.press(`#group-people [value="4915112345678"]`, "")
-	d.press("#make-group button", "Make the group")
-	d.sees("#chat-name", "Excursión")
-	d.sees("#chat-about", "Bruno")
-	d.writes("#write [name=text]", "¿Quién viene el sábado?\r")
-	d.sees("#messages .mine", "¿Quién viene el sábado?")
+	d.Press("#back", "Chats")
+	d.Press("#new-group", "New group")
+	d.Writes("#make-group [name=subject]", "Excursión")
+	d.Press("#make-group button", "Make the group")
+	d.Sees("#say.bad", "Choose at least one phone.")
+	d.Press(`#group-people [value="`+bruno+`"]`, "")
+	d.Press(`#group-people [value="4915112345678"]`, "")
+	d.Press("#make-group button", "Make the group")
+	d.Sees("#chat-name", "Excursión")
+	d.Sees("#chat-about", "Bruno")
+	d.Writes("#write [name=text]", "¿Quién viene el sábado?\r")
+	d.Sees("#messages .mine", "¿Quién viene el sábado?")
 	d.opens("Carla", "Excursión")
-	d.sees("#messages .sender", "Ana")
-	d.writes("#write [name=text]", "Yo sí\r")
-	d.sees("#messages .mine", "Yo sí")
+	d.Sees("#messages .sender", "Ana")
+	d.Writes("#write [name=text]", "Yo sí\r")
+	d.Sees("#messages .mine", "Yo sí")
 	d.opens("Bruno", "Excursión")
-	d.sees("#messages .sender", "Carla")
+	d.Sees("#messages .sender", "Carla")
 	d.choosesFor("Yo sí", "❤️")
-	d.sees("#messages .reactions", "❤️")
-	d.writes("#write [name=text]", "Yo llevo el mapa\r")
-	d.sees("#messages .mine", "Yo llevo el mapa")
+	d.Sees("#messages .reactions", "❤️")
+	d.Writes("#write [name=text]", "Yo llevo el mapa\r")
+	d.Sees("#messages .mine", "Yo llevo el mapa")
 	d.opens("Ana", "Excursión")
-	d.sees("#messages .message", "Yo llevo el mapa")
+	d.Sees("#messages .message", "Yo llevo el mapa")
 	d.pictureFor("virtual-phones-group.png")
-	d.press("#group-open", "Members")
-	d.sees("#members", "You")
-	d.sees("#members", "made the group")
-	d.holds("Carla leaves", `{ const row = [...document.querySelectorAll("#members li")].find((e) => e.innerText.includes("Carla"));
+	d.Press("#group-open", "Members")
+	d.Sees("#members", "You")
+	d.Sees("#members", "made the group")
+	d.Holds("Carla leaves", `{ const row = [...document.querySelectorAll("#members li")].find((e) => e.innerText.includes("Carla"));
 		[...row.querySelectorAll("button")].find((b) => b.innerText === "Remove").click(); return true; }`)
-	d.misses("#members", "Carla")
-	d.press("#add-member button", "Add")
-	d.sees("#members", "Carla")
-	d.press("#group-link", "Invite link")
-	d.sees("#say", "https://chat.whatsapp.com/")
-	d.press("#group button", "Close")
+	d.Misses("#members", "Carla")
+	d.Press("#add-member button", "Add")
+	d.Sees("#members", "Carla")
+	d.Press("#group-link", "Invite link")
+	d.Sees("#say", "https://chat.whatsapp.com/")
+	d.Press("#group button", "Close")
 }
 
 func (d *desk) playsAScenario(t *testing.T) {
-	d.sees("#library-about", "temporary ban")
-	d.chooses("#library", "slow-acks")
-	d.press("#play button", "Play")
-	d.sees("#scenarios", "slow-acks")
-	d.press("#scenarios button", "Stop")
-	d.sees("#scenarios", "stopped")
+	d.Sees("#library-about", "temporary ban")
+	d.Chooses("#library", "slow-acks")
+	d.Press("#play button", "Play")
+	d.Sees("#scenarios", "slow-acks")
+	d.Press("#scenarios button", "Stop")
+	d.Sees("#scenarios", "stopped")
 	file := filepath.Join(t.TempDir(), "mine.yaml")
 	if err := os.WriteFile(file, []byte("name: mine\nsteps:\n  - at: noon\n    drop: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.do("choose a file with a mistake", chromedp.SetUploadFiles(chromedp.CSS("#scenario-file"), []string{file}, chromedp.NodeReady))
-	d.sees("#say.bad", "line 3: at: expected a duration")
-	d.forgive("status of 400")
+	d.Do("choose a file with a mistake", chromedp.SetUploadFiles(chromedp.CSS("#scenario-file"), []string{file}, chromedp.NodeReady))
+	d.Sees("#say.bad", "line 3: at: expected a duration")
+	d.Forgive("status of 400")
 }

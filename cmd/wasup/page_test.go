@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/app/apptest"
+
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -27,23 +29,23 @@ var (
 
 // desk is a person's: the page of the virtual phones in a browser, and an app to play with.
 type desk struct {
-	*browser
-	app caller
+	*apptest.Browser
+	app apptest.Caller
 	url string // of the page
 }
 
 // TestAPersonUsesTheVirtualPhonesInABrowser runs `wasup serve --sandbox` as it stands and does everything else by hand,
 // on the page whose address it prints. The steps build upon each other.
 func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
-	chromium(t)
-	child := startChild(t, "serve", "--sandbox", "--sandbox.admin", "127.0.0.1:0", "--http.listen", "127.0.0.1:0")
-	until(t, "the addresses are printed", func() bool { return strings.Contains(child.stdout.String(), "Ctrl-C") })
-	app := appAt.FindStringSubmatch(child.stdout.String())
-	page := phonesAt.FindStringSubmatch(child.stdout.String())
+	apptest.Chromium(t)
+	child := apptest.StartChild(t, "serve", "--sandbox", "--sandbox.admin", "127.0.0.1:0", "--http.listen", "127.0.0.1:0")
+	apptest.Until(t, "the addresses are printed", func() bool { return strings.Contains(child.Stdout.String(), "Ctrl-C") })
+	app := appAt.FindStringSubmatch(child.Stdout.String())
+	page := phonesAt.FindStringSubmatch(child.Stdout.String())
 	if app == nil || page == nil {
-		t.Fatalf("no addresses in\n%s", child.stdout)
+		t.Fatalf("no addresses in\n%s", child.Stdout)
 	}
-	d := &desk{browse(t, page[1]), newCaller(t, app[1]), page[1]}
+	d := &desk{apptest.Browse(t, page[1]), apptest.NewCaller(t, app[1]), page[1]}
 	for _, step := range []struct {
 		name string
 		do   func(*desk, *testing.T)
@@ -71,32 +73,32 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 		{"everything came from the sandbox itself", (*desk).stayedHome},
 	} {
 		ok := t.Run(step.name, func(t *testing.T) {
-			d.t, d.app.tb = t, t
+			d.T, d.app.TB = t, t
 			step.do(d, t)
 		})
 		if !ok {
 			break
 		}
 	}
-	d.t = t
+	d.T = t
 }
 
 // pick takes a phone in hand.
 func (d *desk) pick(name string) {
-	d.press("#phones button", name)
-	d.sees("#phone-title", name)
+	d.Press("#phones button", name)
+	d.Sees("#phone-title", name)
 }
 
 func (d *desk) seesThePhones(*testing.T) {
-	d.sees("#link", "live")
-	d.sees("#phones", "Ana")
-	d.sees("#phones", "Bruno")
+	d.Sees("#link", "live")
+	d.Sees("#phones", "Ana")
+	d.Sees("#phones", "Bruno")
 	d.pick("Ana")
-	d.sees("#chats", "No chats yet")
+	d.Sees("#chats", "No chats yet")
 	// By keyboard: the arrow moves from one tab to the other.
-	d.do("move by keyboard", chromedp.Focus(chromedp.CSS("#tab-chats")), chromedp.KeyEvent(kb.ArrowRight))
-	d.sees("#view-devices", "Nothing is linked")
-	d.holds("the tab has the focus", `document.activeElement.id === "tab-devices"`)
+	d.Do("move by keyboard", chromedp.Focus(chromedp.CSS("#tab-chats")), chromedp.KeyEvent(kb.ArrowRight))
+	d.Sees("#view-devices", "Nothing is linked")
+	d.Holds("the tab has the focus", `document.activeElement.id === "tab-devices"`)
 }
 
 func (d *desk) dropsTheWrongPicture(t *testing.T) {
@@ -111,30 +113,30 @@ func (d *desk) dropsTheWrongPicture(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d.drops("#drop", blank)
-	d.sees("#say.bad", "Expected a picture with one readable QR code.")
-	d.forgive("status of 400")
+	d.Drops("#drop", blank)
+	d.Sees("#say.bad", "Expected a picture with one readable QR code.")
+	d.Forgive("status of 400")
 	text := filepath.Join(t.TempDir(), "notes.txt")
 	if err := os.WriteFile(text, []byte("hola"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.drops("#drop", text)
-	d.sees("#say.bad", "That is no picture of a QR: expected a PNG or a JPEG.")
-	d.writes("#scan input", "ABCD-1234")
-	d.press("#scan button", "Link")
-	d.sees("#say.bad", "No client asked for a code for this number, or it does not any more.")
-	d.forgive("status of 404")
+	d.Drops("#drop", text)
+	d.Sees("#say.bad", "That is no picture of a QR: expected a PNG or a JPEG.")
+	d.Writes("#scan input", "ABCD-1234")
+	d.Press("#scan button", "Link")
+	d.Sees("#say.bad", "No client asked for a code for this number, or it does not any more.")
+	d.Forgive("status of 404")
 }
 
 // qr asks the app for a session's QR.
-func (d *desk) qr(client int64) answer {
-	return d.app.get("/qr-code", client).is(200)
+func (d *desk) qr(client int64) apptest.Answer {
+	return d.app.Get("/qr-code", client).Is(200)
 }
 
 // saved is the QR's picture as a file.
-func (d *desk) saved(t *testing.T, a answer) string {
+func (d *desk) saved(t *testing.T, a apptest.Answer) string {
 	t.Helper()
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(a.text("qr"), "data:image/png;base64,"))
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(a.Text("qr"), "data:image/png;base64,"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,123 +149,123 @@ func (d *desk) saved(t *testing.T, a answer) string {
 
 // isLinked waits until the page says so and the session agrees.
 func (d *desk) isLinked(number string, client int64) {
-	d.t.Helper()
-	d.sees("#say", "Linked as "+number)
-	d.sees("#devices", number+":")
+	d.T.Helper()
+	d.Sees("#say", "Linked as "+number)
+	d.Sees("#devices", number+":")
 	d.isIn(client, "READY")
-	d.sees("#devices", "connected")
+	d.Sees("#devices", "connected")
 }
 
 func (d *desk) isIn(client int64, state string) {
-	d.t.Helper()
-	until(d.t, fmt.Sprintf("session %d is %s", client, state), func() bool {
-		return d.app.get("/status", client).fields["state"] == state
+	d.T.Helper()
+	apptest.Until(d.T, fmt.Sprintf("session %d is %s", client, state), func() bool {
+		return d.app.Get("/status", client).Fields["state"] == state
 	})
 }
 
 func (d *desk) dropsTheQR(t *testing.T) {
-	d.drops("#drop", d.saved(t, d.qr(51)))
+	d.Drops("#drop", d.saved(t, d.qr(51)))
 	d.isLinked(ana, 51)
-	d.sees("#events", "paired")
-	d.sees("#phones", "1 device")
+	d.Sees("#events", "paired")
+	d.Sees("#phones", "1 device")
 }
 
 func (d *desk) readsAMessage(*testing.T) {
 	d.pick("Bruno")
-	d.chooses("#script", "deliver")
-	d.sees("#say", "Bruno only receives from now on.")
-	d.press("#tab-chats", "Chats")
-	d.app.send(51, bruno, "Hola Bruno, ¿mañana a las 9?").is(200)
-	d.sees("#chats", "1 new")
-	d.press("#chats button", "Ana")
-	d.sees("#messages .message", "Hola Bruno, ¿mañana a las 9?")
-	d.press("#messages button", "Mark as read")
-	d.misses("#messages", "Mark as read")
+	d.Chooses("#script", "deliver")
+	d.Sees("#say", "Bruno only receives from now on.")
+	d.Press("#tab-chats", "Chats")
+	d.app.Send(51, bruno, "Hola Bruno, ¿mañana a las 9?").Is(200)
+	d.Sees("#chats", "1 new")
+	d.Press("#chats button", "Ana")
+	d.Sees("#messages .message", "Hola Bruno, ¿mañana a las 9?")
+	d.Press("#messages button", "Mark as read")
+	d.Misses("#messages", "Mark as read")
 	d.pick("Ana")
-	d.press("#chats button", "Bruno")
-	d.sees("#messages .mine", "✓✓ read")
-	d.sees("#messages .mine", "device 1")
+	d.Press("#chats button", "Bruno")
+	d.Sees("#messages .mine", "✓✓ read")
+	d.Sees("#messages .mine", "device 1")
 }
 
 func (d *desk) writesAMessage(*testing.T) {
-	d.writes("#write [name=text]", "Escribo yo misma, desde el teléfono")
-	d.press("#write button", "Send")
-	d.sees("#messages .mine", "desde el teléfono")
+	d.Writes("#write [name=text]", "Escribo yo misma, desde el teléfono")
+	d.Press("#write button", "Send")
+	d.Sees("#messages .mine", "desde el teléfono")
 	d.pick("Bruno")
-	d.writes("#write [name=to]", "+"+ana[:3]+" "+ana[3:])
-	d.writes("#write [name=text]", "Claro. ¿Llevo algo?\r") // sent with the Enter key
-	d.sees("#chat-name", "Ana")
-	d.sees("#messages .mine", "✓✓ read") // Ana's phone reads by itself
+	d.Writes("#write [name=to]", "+"+ana[:3]+" "+ana[3:])
+	d.Writes("#write [name=text]", "Claro. ¿Llevo algo?\r") // sent with the Enter key
+	d.Sees("#chat-name", "Ana")
+	d.Sees("#messages .mine", "✓✓ read") // Ana's phone reads by itself
 	d.pictureFor("virtual-phones.png")
-	d.writes("#write [name=text]", "¿Hay alguien?")
-	d.press("#back", "Chats")
-	d.writes("#write [name=to]", "4915100000000")
-	d.press("#write button", "Send")
-	d.sees("#say.bad", "Expected the number or JID of a phone of this sandbox.")
-	d.forgive("status of 404")
+	d.Writes("#write [name=text]", "¿Hay alguien?")
+	d.Press("#back", "Chats")
+	d.Writes("#write [name=to]", "4915100000000")
+	d.Press("#write button", "Send")
+	d.Sees("#say.bad", "Expected the number or JID of a phone of this sandbox.")
+	d.Forgive("status of 404")
 }
 
 func (d *desk) getsMarkup(*testing.T) {
-	d.app.send(51, bruno, `<b class="planted">gordo</b><script>document.title="planted"</script>`).is(200)
-	d.press("#chats button", "Ana")
-	d.sees("#messages .message", `<b class="planted">gordo</b>`)
-	d.holds("markup stays text", `!document.querySelector(".planted") && document.title !== "planted"`)
+	d.app.Send(51, bruno, `<b class="planted">gordo</b><script>document.title="planted"</script>`).Is(200)
+	d.Press("#chats button", "Ana")
+	d.Sees("#messages .message", `<b class="planted">gordo</b>`)
+	d.Holds("markup stays text", `!document.querySelector(".planted") && document.title !== "planted"`)
 }
 
 func (d *desk) makesWeather(*testing.T) {
-	d.sees("#faults", "Fair weather")
-	d.chooses("#kinds", "refuse_ack")
-	d.press("#add-fault button", "Set")
-	d.sees("#say.bad", "Code: refuse_ack needs a code from 400 to 599.")
-	d.forgive("status of 400")
-	d.writes("#add-fault [name=code]", "463")
-	d.press("#add-fault [name=here]", "")
-	d.press("#add-fault button", "Set")
-	d.sees("#faults", "refuse ack 463 · Bruno · 1 to go · struck 0×")
-	d.press("#add-fault [name=here]", "")
-	d.press("#faults button", "Clear")
-	d.sees("#faults", "Fair weather")
-	d.press("#drop-all", "Cut every connection")
-	d.sees("#say", "Cut: 1 connection.")
+	d.Sees("#faults", "Fair weather")
+	d.Chooses("#kinds", "refuse_ack")
+	d.Press("#add-fault button", "Set")
+	d.Sees("#say.bad", "Code: refuse_ack needs a code from 400 to 599.")
+	d.Forgive("status of 400")
+	d.Writes("#add-fault [name=code]", "463")
+	d.Press("#add-fault [name=here]", "")
+	d.Press("#add-fault button", "Set")
+	d.Sees("#faults", "refuse ack 463 · Bruno · 1 to go · struck 0×")
+	d.Press("#add-fault [name=here]", "")
+	d.Press("#faults button", "Clear")
+	d.Sees("#faults", "Fair weather")
+	d.Press("#drop-all", "Cut every connection")
+	d.Sees("#say", "Cut: 1 connection.")
 	d.isIn(51, "READY")
-	d.press("summary", "Counters")
-	d.sees("#counters", "pairings refused")
-	d.press("summary", "Counters")
+	d.Press("summary", "Counters")
+	d.Sees("#counters", "pairings refused")
+	d.Press("summary", "Counters")
 }
 
 func (d *desk) pastesTheQR(*testing.T) {
-	d.press("#tab-devices", "Linked devices")
-	d.pastes(d.qr(52).text("qr"))
+	d.Press("#tab-devices", "Linked devices")
+	d.Pastes(d.qr(52).Text("qr"))
 	d.isLinked(bruno, 52)
 }
 
 func (d *desk) unlinksAndChoosesAFile(t *testing.T) {
 	d.pick("Ana")
-	d.press("#devices button", "Unlink")
-	d.sees("#devices", "Nothing is linked")
+	d.Press("#devices button", "Unlink")
+	d.Sees("#devices", "Nothing is linked")
 	d.isIn(51, "DISCONNECTED_LOGOUT")
 	file := d.saved(t, d.qr(51))
-	d.do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}, chromedp.NodeReady))
+	d.Do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}, chromedp.NodeReady))
 	d.isLinked(ana, 51)
 }
 
 func (d *desk) typesTheCode(*testing.T) {
-	d.writes("#add-phone [name=name]", "Carla")
-	d.writes("#add-phone [name=number]", "+49 151 12345678")
-	d.press("#add-phone button", "Add a phone")
-	d.sees("#phone-title", "Carla")
-	d.writes("#scan input", d.qr(53).code())
-	d.press("#scan button", "Link")
+	d.Writes("#add-phone [name=name]", "Carla")
+	d.Writes("#add-phone [name=number]", "+49 151 12345678")
+	d.Press("#add-phone button", "Add a phone")
+	d.Sees("#phone-title", "Carla")
+	d.Writes("#scan input", d.qr(53).Code())
+	d.Press("#scan button", "Link")
 	d.isLinked("4915112345678", 53)
 }
 
 func (d *desk) stayedHome(*testing.T) {
-	d.holds("nothing came from elsewhere", `performance.getEntriesByType("resource").every((e) => e.name.startsWith(location.origin + "/"))`)
+	d.Holds("nothing came from elsewhere", `performance.getEntriesByType("resource").every((e) => e.name.startsWith(location.origin + "/"))`)
 }
 
 // pictureFor keeps a picture of the page in the folder that WASUP_SCREENSHOTS names: docs/img is made so.
 func (d *desk) pictureFor(name string) {
 	if folder := os.Getenv("WASUP_SCREENSHOTS"); folder != "" {
-		d.picture(filepath.Join(folder, name))
+		d.Picture(filepath.Join(folder, name))
 	}
 }

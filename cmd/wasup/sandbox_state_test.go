@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/app/apptest"
+
 	"wasup/internal/sandbox"
 )
 
@@ -18,20 +20,20 @@ var adminAt = regexp.MustCompile(`(?m)^  admin API +(http://\S+)/$`)
 // A process that is killed has no last words: what was uploaded has to be on disk by then.
 func TestASandboxThatIsKilledHasItsFilesAndProfilesAfterwards(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "state")
-	start := func() (*child, caller) {
+	start := func() (*apptest.Child, apptest.Caller) {
 		t.Helper()
-		c := startChild(t, "sandbox", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state", folder)
-		until(t, "the addresses are printed", func() bool { return strings.Contains(c.stdout.String(), "wasup serve") })
-		return c, newCaller(t, adminAt.FindStringSubmatch(c.stdout.String())[1])
+		c := apptest.StartChild(t, "sandbox", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state", folder)
+		apptest.Until(t, "the addresses are printed", func() bool { return strings.Contains(c.Stdout.String(), "wasup serve") })
+		return c, apptest.NewCaller(t, adminAt.FindStringSubmatch(c.Stdout.String())[1])
 	}
-	ask := func(api caller, method, path, contentType string, body []byte) []byte {
+	ask := func(api apptest.Caller, method, path, contentType string, body []byte) []byte {
 		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, api.base+path, bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(t.Context(), method, api.Base+path, bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		request.Header.Set("Content-Type", contentType)
-		response, err := api.http.Do(request)
+		response, err := api.HTTP.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,11 +60,11 @@ func TestASandboxThatIsKilledHasItsFilesAndProfilesAfterwards(t *testing.T) {
 	if err = json.Unmarshal(ask(api, "POST", "/phones/"+ana+"/messages", "application/json", message), &sent); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "both phones' messages are in the log", func() bool {
+	apptest.Until(t, "both phones' messages are in the log", func() bool {
 		log, err := os.ReadFile(filepath.Join(folder, "state.log"))
 		return err == nil && bytes.Count(log, []byte(`"m/`)) >= 2 && bytes.Contains(log, []byte("still here"))
 	})
-	running.kill()
+	running.Kill()
 
 	_, api = start()
 	for _, number := range []string{ana, bruno} {

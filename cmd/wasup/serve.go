@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/app"
 	"wasup/internal/gctuner"
 )
 
@@ -39,7 +40,7 @@ With --sandbox it also runs a WhatsApp server with two virtual phones and talks 
 		log := newLog(c.ErrOrStderr(), cfg.Log)
 		defer headroom(cfg.Memory, environ)()
 		if !play {
-			return New(cfg, log).Run(c.Context())
+			return app.New(cfg, version, log).Run(c.Context())
 		}
 		return serveSandbox(c, cfg, where, log)
 	}
@@ -70,14 +71,14 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 		return err
 	}
 	p.point(&cfg)
-	app := New(cfg, log)
-	if err := app.Start(c.Context()); err != nil {
+	wasup := app.New(cfg, version, log)
+	if err := wasup.Start(c.Context()); err != nil {
 		return err
 	}
 	c.Printf("wasup      http://%s/\ndashboard  http://%s/dashboard   for operators, in a browser\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the same as an API\n\n",
-		app.Addr(), app.Addr(), p.addr, p.adminURL())
-	printTour(c.OutOrStdout(), "http://"+app.Addr(), p.adminURL(), false)
-	return app.Wait(c.Context())
+		wasup.Addr(), wasup.Addr(), p.addr, p.adminURL())
+	printTour(c.OutOrStdout(), "http://"+wasup.Addr(), p.adminURL(), false)
+	return wasup.Wait(c.Context())
 }
 
 // temporaryStore gives a sandbox a database of its own, unless one was named: the virtual phones are gone when the

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"wasup/cmd/wasup/soak"
+	"wasup/internal/soak"
 )
 
 var (

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"wasup/cmd/wasup/soak"
+	"wasup/internal/app/apptest"
+
+	"wasup/internal/soak"
 )
 
 func TestASoakThatIsStoppedSaysSoAndLeavesNothing(t *testing.T) {
@@ -30,10 +32,10 @@ func TestNothingIsLostOrDoubledAcrossTwentyKills(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &record{}
+	log := &apptest.Record{}
 	cfg := soak.Config{
-		Command: []string{self}, Env: []string{childMark + "=1"}, Dir: t.TempDir(), Out: t.Output(), Log: log,
-		Sessions: 5, Messages: 60, Rate: 40, Kills: 20, Between: time.Second, Faults: true, Settle: patience,
+		Command: []string{self}, Env: []string{apptest.ChildMark + "=1"}, Dir: t.TempDir(), Out: t.Output(), Log: log,
+		Sessions: 5, Messages: 60, Rate: 40, Kills: 20, Between: time.Second, Faults: true, Settle: apptest.Patience,
 	}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "WASUP_") {
@@ -42,7 +44,7 @@ func TestNothingIsLostOrDoubledAcrossTwentyKills(t *testing.T) {
 	}
 	report, err := soak.Run(t.Context(), cfg)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, log.tail(40))
+		t.Fatalf("%v\n%s", err, log.Tail(40))
 	}
 	var table strings.Builder
 	if err := report.Write(&table); err != nil {
@@ -50,6 +52,6 @@ func TestNothingIsLostOrDoubledAcrossTwentyKills(t *testing.T) {
 	}
 	t.Log("\n" + table.String())
 	if !report.Good() || report.Kills != 20 || report.Outgoing.Asked < 300 || report.Incoming.Asked < 300 {
-		t.Errorf("the soak found something, or did too little:\n%s", log.tail(40))
+		t.Errorf("the soak found something, or did too little:\n%s", log.Tail(40))
 	}
 }

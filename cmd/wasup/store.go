@@ -1,24 +1,15 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/app"
 	"wasup/internal/session"
-	"wasup/internal/store"
-	"wasup/internal/whatsapp"
 )
-
-// migrateTimeout bounds one statement of a migration: counting or copying a large table takes longer than anything that a
-// running wasup asks for.
-const migrateTimeout = 10 * time.Minute
 
 func storeCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -51,66 +42,15 @@ each other. See docs/storage.md.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			log := newLog(c.ErrOrStderr(), configs.Log{Level: slog.LevelWarn})
-			total, err := migrate(c.Context(), args[0], args[1], log, c.ErrOrStderr())
-			if err != nil {
+			total, err := app.Migrate(c.Context(), args[0], args[1], log, c.ErrOrStderr())
+			switch {
+			case session.CodeOf(err) == session.CodeInvalidRequest:
+				return &usageError{err}
+			case err != nil:
 				return err
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%d rows moved. Start wasup with store.dsn on the new database, and not on the old one again.\n", total)
 			return err
 		},
 	}
-}
-
-// migrate opens both databases, which locks them, brings both schemas to this version and copies. Progress goes to w, a
-// line for each table.
-func migrate(ctx context.Context, from, to string, log *slog.Logger, w io.Writer) (total int, err error) {
-	source, err := openForMigration(ctx, "FROM", from, log, true)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := openForMigration(ctx, "TO", to, log, false)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	go func() {
-		select {
-		case err := <-source.Lost():
-			stop(err)
-		case err := <-target.Lost():
-			stop(err)
-		case <-ctx.Done():
-		}
-	}()
-	err = store.Migrate(ctx, source, target, func(table string, done, rows int) {
-		if done == rows {
-			_, _ = fmt.Fprintf(w, "%-40s %d rows\n", table, rows)
-			total += rows
-		} else if done > 0 {
-			_, _ = fmt.Fprintf(w, "%-40s %d of %d rows\n", table, done, rows)
-		}
-	})
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = fmt.Errorf("nothing was copied: %w", cause)
-	}
-	return total, err
-}
-
-// openForMigration opens one of the two. argument is what a person calls it.
-func openForMigration(ctx context.Context, argument, dsn string, log *slog.Logger, exists bool) (*store.Store, error) {
-	st, err := store.Open(ctx, dsn, store.Options{Logger: log, AnswerTimeout: migrateTimeout, MustExist: exists})
-	if err != nil {
-		var e *session.Error
-		if errors.As(err, &e) && e.Code == session.CodeInvalidRequest {
-			return nil, &usageError{fmt.Errorf("%s: %s", argument, e.Message)}
-		}
-		return nil, err
-	}
-	if err := whatsapp.UpgradeTables(ctx, st.DB(), log); err != nil {
-		return nil, errors.Join(err, st.Close())
-	}
-	return st, nil
 }

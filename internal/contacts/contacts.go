@@ -28,11 +28,6 @@ const (
 // paced bounds the sessions whose pace is remembered. One that is forgotten has not asked for long, or is one of very many.
 const paced = 20_000
 
-// Source asks WhatsApp: at most Most numbers, digits with country code, answered in the order of the question.
-type Source interface {
-	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error)
-}
-
 // Options are what a Checker is made of. Zero values are the defaults.
 type Options struct {
 	TTL       time.Duration // how long an answer holds, "no account" as well
@@ -43,7 +38,7 @@ type Options struct {
 
 // Checker remembers and paces. It is safe for concurrent use.
 type Checker struct {
-	source  Source
+	door    session.Door
 	options Options
 
 	known *lru.Cache[string, answer]
@@ -57,7 +52,7 @@ type answer struct {
 }
 
 // New checks the options. Errors: CodeInvalidRequest with the option as Field.
-func New(source Source, options Options) (*Checker, error) {
+func New(door session.Door, options Options) (*Checker, error) {
 	for _, o := range []struct {
 		name     string
 		value    int64
@@ -87,13 +82,13 @@ func New(source Source, options Options) (*Checker, error) {
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeInternal, Op: "new checker", Err: err}
 	}
-	return &Checker{source: source, options: options, known: known, paces: paces}, nil
+	return &Checker{door: door, options: options, known: known, paces: paces}, nil
 }
 
 // CheckContacts says which phone numbers have an account, in the order of the question and spelled as in it. A number
 // that was answered within the TTL is not asked about again, whichever session asked. Errors: CodeInvalidRequest naming
 // phones or phones[i]; CodeRateLimited where the session has asked about too many new numbers, and nothing was asked;
-// those of the source.
+// those of session.CheckContacts.
 func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error) {
 	asked, err := digitsOf(id, phones)
 	if err != nil {
@@ -137,7 +132,7 @@ func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, foun
 			Message: fmt.Sprintf("at most %d new numbers a minute are looked up; try again in %d s", c.options.PerMinute, int(math.Ceil(wait.Seconds()))),
 		}
 	}
-	answers, err := c.source.CheckContacts(ctx, id, missing)
+	answers, err := session.CheckContacts.Ask(ctx, c.door, id, missing)
 	switch {
 	case session.CodeOf(err) == session.CodeNotReady, session.CodeOf(err) == session.CodeNotFound:
 		turn.CancelAt(now) // WhatsApp was not asked

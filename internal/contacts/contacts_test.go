@@ -23,7 +23,8 @@ type directory struct {
 	fail  error
 }
 
-func (d *directory) CheckContacts(_ context.Context, _ session.ID, phones []string) ([]session.Contact, error) {
+func (d *directory) Use(_ context.Context, _ session.ID, use session.Use) (any, error) {
+	phones := use.Question.([]string)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fail != nil {
@@ -40,7 +41,7 @@ func (d *directory) CheckContacts(_ context.Context, _ session.ID, phones []stri
 	return answers, nil
 }
 
-func newChecker(t *testing.T, source contacts.Source, options contacts.Options) *contacts.Checker {
+func newChecker(t *testing.T, source session.Door, options contacts.Options) *contacts.Checker {
 	t.Helper()
 	checker, err := contacts.New(source, options)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -209,8 +210,7 @@ func (f *Feed) take() []session.Event {
 
 // store writes a batch, however often it takes; false: the feed has to end. The keys make a repetition harmless.
 func (f *Feed) store(batch []session.Event) bool {
-	pause := firstPause
-	for {
+	for failures := 1; ; failures++ {
 		err := f.journal.Append(f.life, batch...)
 		if err == nil {
 			return true
@@ -219,14 +219,9 @@ func (f *Feed) store(batch []session.Event) bool {
 			f.log.Warn("changes of state were not written to the log of events", "events", len(batch)+f.Waiting(), "err", err)
 			return false
 		}
-		f.log.Warn("changes of state wait for the database", "events", len(batch)+f.Waiting(), "err", err, "in", pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-f.life.Done():
-			timer.Stop()
-		}
-		pause = min(2*pause, longestPause)
+		wait := backoff.Step(failures)
+		f.log.Warn("changes of state wait for the database", "events", len(batch)+f.Waiting(), "err", err, "in", wait)
+		pause.Sleep(f.life.Done(), wait)
 	}
 }
 

@@ -9,16 +9,16 @@ import (
 	"wasup/internal/session"
 )
 
-// Fetcher downloads a file of an incoming message, verified and decrypted, into to. Errors carry a session.Code:
-// CodeMediaGone where WhatsApp has it no longer, CodeNotReady where the session cannot ask for it now.
-type Fetcher interface {
-	FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error
-}
+// Catalog describes the files of incoming messages as the log knows them.
+type Catalog struct{ log Table }
+
+// NewCatalog makes a catalog of the files that the log's events carry.
+func NewCatalog(log Table) *Catalog { return &Catalog{log} }
 
 // Files are the files of incoming messages: described in the log, and fetched from WhatsApp when they are asked for.
 type Files struct {
-	log  Table
-	from Fetcher
+	Catalog
+	door session.Door
 	dir  string
 }
 
@@ -26,18 +26,18 @@ type Files struct {
 const scratch = "incoming-"
 
 // NewFiles makes a Files that fetches into a folder, which must exist. What a process that died left there is deleted.
-func NewFiles(log Table, from Fetcher, dir string) *Files {
+func NewFiles(log Table, door session.Door, dir string) *Files {
 	if left, err := filepath.Glob(filepath.Join(dir, scratch+"*")); err == nil {
 		for _, name := range left {
 			_ = os.Remove(name) // what cannot be removed now is tried again at the next start
 		}
 	}
-	return &Files{log: log, from: from, dir: dir}
+	return &Files{Catalog: Catalog{log}, door: door, dir: dir}
 }
 
 // Describe gives what the log says of a file, with its Remote. CodeMediaGone where no event that is kept carries it.
-func (f *Files) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
-	event, err := f.log.Media(ctx, id, media)
+func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
+	event, err := c.log.Media(ctx, id, media)
 	if session.CodeOf(err) == session.CodeNotFound {
 		return session.Media{}, gone(id)
 	}
@@ -69,7 +69,7 @@ func (f *Files) Fetch(ctx context.Context, id session.ID, file session.Media) (*
 		return nil, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
 	}
 	fetched := &Fetched{File: to}
-	if err = f.from.FetchMedia(ctx, id, *file.Remote, to); err == nil {
+	if _, err = session.FetchMedia.Ask(ctx, f.door, id, session.Download{File: *file.Remote, To: to}); err == nil {
 		_, err = to.Seek(0, 0)
 	}
 	if err != nil {

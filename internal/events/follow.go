@@ -3,50 +3,38 @@ package events
 import (
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
-// The pauses between two attempts to read a table that does not answer.
-const (
-	firstPause   = 50 * time.Millisecond
-	longestPause = 5 * time.Second
-)
+// backoff is the pause between two attempts on a table that does not answer.
+var backoff = session.Backoff{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
 // follow hands on what was committed, until Stop.
 func (l *Log) follow() {
-	pause := firstPause
+	failures := 0
 	for {
 		more, err := l.handOn()
 		switch {
 		case err != nil && l.life.Err() != nil:
 			return
 		case err != nil:
-			l.options.Logger.Warn("the log of events could not be read; trying again", "err", err, "in", pause)
-			if !l.rest(pause) {
+			failures++
+			wait := backoff.Step(failures)
+			l.options.Logger.Warn("the log of events could not be read; trying again", "err", err, "in", wait)
+			if !pause.Sleep(l.life.Done(), wait) {
 				return
 			}
-			pause = min(2*pause, longestPause)
 			continue
 		case more:
 			continue
 		}
-		pause = firstPause
+		failures = 0
 		select {
 		case <-l.Appended():
 		case <-l.life.Done():
 			return
 		}
-	}
-}
-
-func (l *Log) rest(pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-l.life.Done():
-		return false
 	}
 }
 

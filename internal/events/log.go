@@ -125,8 +125,13 @@ func (l *Log) Stop(context.Context) error {
 
 // Append implements session.Journal.
 func (l *Log) Append(ctx context.Context, list ...session.Event) error {
+	return l.Counted(func() error { return l.Table.Append(ctx, list...) })
+}
+
+// Counted counts an append that somebody else makes, because the events are committed with what they tell of.
+func (l *Log) Counted(appending func() error) error {
 	began := time.Now()
-	err := l.Table.Append(ctx, list...)
+	err := appending()
 	l.options.Observer.EventsAppended(time.Since(began), err)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -140,11 +141,7 @@ func (r *Retention) batches(ctx context.Context, one func() (int, error)) int {
 		if err != nil || n < pruneBatch {
 			return total
 		}
-		timer := time.NewTimer(pruneRest)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause.Sleep(ctx.Done(), pruneRest) {
 			return total
 		}
 	}

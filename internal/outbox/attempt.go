@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -31,7 +32,7 @@ func begin(e *Entry) outcome {
 
 // deliver marks a batch as being sent, together with what is owed, and sends it. What it returns is owed now; stop: no
 // message may pass the one that has to be tried again.
-func (o *Outbox) deliver(l *lane, batch []Entry, owed []outcome) (left []outcome, stop bool) {
+func (l *lane) deliver(batch []Entry, owed []outcome) (left []outcome, stop bool) {
 	now := time.Now()
 	first := len(owed)
 	for i := range batch {
@@ -41,7 +42,7 @@ func (o *Outbox) deliver(l *lane, batch []Entry, owed []outcome) (left []outcome
 			owed = append(owed, begin(e))
 		}
 	}
-	carried, ok := o.commit(owed)
+	carried, ok := l.box.commit(owed)
 	if !ok {
 		return nil, true
 	}
@@ -50,13 +51,13 @@ func (o *Outbox) deliver(l *lane, batch []Entry, owed []outcome) (left []outcome
 		if !carried[first+i] || owed[first+i].change.To != session.MessageSending {
 			continue // cancelled, settled by a receipt, or run out
 		}
-		if stop || !o.maySend(l) {
+		if stop || !l.maySend() {
 			stop = true
 			left = append(left, unsent(e, nil))
 			continue
 		}
 		e.Attempts++
-		done := o.attempt(l, e)
+		done := l.attempt(e)
 		left = append(left, done)
 		stop = !done.change.To.Settled()
 	}
@@ -64,17 +65,17 @@ func (o *Outbox) deliver(l *lane, batch []Entry, owed []outcome) (left []outcome
 }
 
 // attempt sends one message and says what became of it.
-func (o *Outbox) attempt(l *lane, e *Entry) outcome {
-	o.mu.Lock()
-	o.running++
-	o.mu.Unlock()
-	ack, err := o.send(e)
-	o.mu.Lock()
-	o.running--
+func (l *lane) attempt(e *Entry) outcome {
+	l.box.mu.Lock()
+	l.box.running++
+	l.box.mu.Unlock()
+	ack, err := l.box.send(e)
+	l.box.mu.Lock()
+	l.box.running--
 	if session.CodeOf(err) == session.CodeShuttingDown {
-		o.halt()
+		l.box.halt()
 	}
-	o.mu.Unlock()
+	l.box.mu.Unlock()
 
 	now := time.Now()
 	change := Change{Session: e.Session, ID: e.ID, From: open(), Failure: session.FailureOf(err)}
@@ -85,22 +86,22 @@ func (o *Outbox) attempt(l *lane, e *Entry) outcome {
 		if change.AckedAt.IsZero() {
 			change.AckedAt = now
 		}
-		o.countSent(l.id)
+		l.box.pacer.sent(l.id)
 	case v == neverLeft:
-		o.failed(l, e.ID, ownPause)
+		l.delay(e.ID, ownPause)
 		return unsent(e, err)
-	case v == refused, v == unknown && o.options.MaxAttempts > 0 && e.Attempts >= o.options.MaxAttempts:
+	case v == refused, v == unknown && l.box.options.MaxAttempts > 0 && e.Attempts >= l.box.options.MaxAttempts:
 		change.To = session.MessageFailed
-		o.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
+		l.box.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
 			"code", change.Failure.Code, "status", change.Failure.Status, "err", err)
 	default:
-		longest := o.options.RetryMax
+		longest := l.box.options.RetryMax
 		if v == unstored {
 			longest = ownPause
 		}
-		o.failed(l, e.ID, longest)
+		l.delay(e.ID, longest)
 		change.From, change.To = []session.MessageState{session.MessageSending}, session.MessageSending
-		o.options.Observer.MessageRetried(change.Failure.Code)
+		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
 	change.Events = tell(&change, e.To, now)
 	done.change = change
@@ -190,12 +191,7 @@ func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
 		if o.base.Err() != nil {
 			return nil, false
 		}
-		timer := time.NewTimer(storePause(failures))
-		select {
-		case <-timer.C:
-		case <-o.base.Done():
-			timer.Stop()
-		}
+		pause.Sleep(o.base.Done(), storePause(failures))
 	}
 }
 
@@ -220,7 +216,7 @@ func (o *Outbox) moved(list []outcome, carried []bool) {
 			if c.To.Settled() {
 				o.closeOne(c.Session, c.ID)
 			}
-			o.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
+			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
 		}
 	}
 }
@@ -235,10 +231,10 @@ func (o *Outbox) closeOne(id session.ID, messageID string) {
 	if l.head == messageID {
 		l.paused = time.Time{}
 		if !l.working {
-			o.arm(l, time.Now()) // the next one need not wait for the pause of this one
+			l.arm(time.Now()) // the next one need not wait for the pause of this one
 		}
 	}
-	o.tidy(l)
+	l.collect()
 }
 
 // answer tells those who wait for a message what cannot be stored now.
@@ -247,7 +243,7 @@ func (o *Outbox) answer(list []outcome) {
 	defer o.mu.Unlock()
 	for i := range list {
 		if c := &list[i].change; c.To.Settled() {
-			o.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
+			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
 		}
 	}
 }

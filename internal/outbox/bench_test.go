@@ -56,11 +56,11 @@ func benchEnqueue(b *testing.B, dsn string, sending bool) {
 			b.Fatal(err)
 		}
 	}
-	box := outbox.New(st.Outbox(), instant{sending}, outbox.Options{})
-	if err := box.Start(b.Context()); err != nil {
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(b.Context(), instant{sending}); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = box.Close(context.Background()) }()
+	defer func() { _ = box.Stop(context.Background()) }()
 
 	took := make([]time.Duration, b.N)
 	var callers sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -18,12 +19,13 @@ const shortWait = 5 * time.Second
 // lane is what one session has to send. It exists while there is something; the outbox's lock guards it, but for what
 // belongs to its goroutine.
 type lane struct {
+	box     *Outbox
 	id      session.ID
 	open    int       // unfinished messages, and reservations
 	oldest  time.Time // when the first one was accepted, or became due; zero: unknown
 	unsure  bool      // something may have been stored that nobody counted
 	working bool      // a goroutine runs
-	again   bool      // it was nudged since it last looked
+	again   bool      // it was woken since it last looked
 	gone    bool      // the session was deleted
 	paused  time.Time // nothing leaves before then
 	timer   *time.Timer
@@ -41,17 +43,17 @@ type lane struct {
 func (o *Outbox) lane(id session.ID) *lane {
 	l := o.lanes[id]
 	if l == nil {
-		l = &lane{id: id}
+		l = &lane{box: o, id: id}
 		o.lanes[id] = l
 	}
 	return l
 }
 
-// tidy drops a lane that has nothing to do; the lock is held.
-func (o *Outbox) tidy(l *lane) {
-	if l.open <= 0 && !l.working && !l.unsure && o.lanes[l.id] == l {
+// collect drops a lane that has nothing to do; the lock is held.
+func (l *lane) collect() {
+	if l.open <= 0 && !l.working && !l.unsure && l.box.lanes[l.id] == l {
 		l.disarm()
-		delete(o.lanes, l.id)
+		delete(l.box.lanes, l.id)
 	}
 }
 
@@ -62,8 +64,8 @@ func (l *lane) disarm() {
 	}
 }
 
-// nudge makes a lane look for something to send.
-func (o *Outbox) nudge(id session.ID) {
+// wake makes a lane look for something to send.
+func (o *Outbox) wake(id session.ID) {
 	ready := o.sender.Ready(id)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,29 +80,29 @@ func (o *Outbox) nudge(id session.ID) {
 	l.working = true
 	l.disarm()
 	o.owned.Add(1)
-	go o.work(l)
+	go l.work()
 }
 
 // work sends what is due until there is nothing more or the session cannot send.
-func (o *Outbox) work(l *lane) {
-	defer o.owned.Done()
+func (l *lane) work() {
+	defer l.box.owned.Done()
 	broken := 0
-	for o.goOn(l) {
-		page, due, err := o.next(l)
+	for l.goOn() {
+		page, due, err := l.next()
 		switch {
 		case err != nil:
 			broken++
-			o.options.Logger.Warn("messages to send could not be read", "session", l.id, "code", session.CodeOf(err), "err", err)
-			o.sleep(storePause(broken))
+			l.box.options.Logger.Warn("messages to send could not be read", "session", l.id, "code", session.CodeOf(err), "err", err)
+			pause.Sleep(l.box.closed, storePause(broken))
 		case len(page) == 0:
-			if o.rest(l, due) {
+			if l.rest(due) {
 				return
 			}
 		default:
 			broken = 0
-			o.see(l, &page[0])
-			if until := o.drain(l, page); !until.IsZero() {
-				o.pause(l, until)
+			l.observeOldest(&page[0])
+			if until := l.drain(page); !until.IsZero() {
+				l.pause(until)
 				return
 			}
 		}
@@ -108,128 +110,136 @@ func (o *Outbox) work(l *lane) {
 }
 
 // next gives what the lane has to send. Where everything it has is known already, nobody asks the ledger.
-func (o *Outbox) next(l *lane) (page []Entry, due time.Time, err error) {
-	o.mu.Lock()
+func (l *lane) next() (page []Entry, due time.Time, err error) {
+	l.box.mu.Lock()
 	fresh, none := l.fresh, l.open <= 0 && !l.unsure
 	l.fresh = nil
-	o.mu.Unlock()
+	l.box.mu.Unlock()
 	switch {
 	case fresh != nil:
 		return []Entry{*fresh}, time.Time{}, nil
 	case none:
 		return nil, time.Time{}, nil
 	}
-	ctx, cancel := context.WithTimeout(o.base, o.options.StoreTimeout)
+	ctx, cancel := context.WithTimeout(l.box.base, l.box.options.StoreTimeout)
 	defer cancel()
-	return o.ledger.Next(ctx, l.id, time.Now(), pageSize)
+	return l.box.ledger.Next(ctx, l.id, time.Now(), pageSize)
 }
 
 // goOn decides whether the lane's goroutine looks again, and ends its work where it does not.
-func (o *Outbox) goOn(l *lane) bool {
+func (l *lane) goOn() bool {
 	for {
-		o.mu.Lock()
+		l.box.mu.Lock()
 		l.again = false
-		over := o.closing || o.halted || l.gone
-		o.mu.Unlock()
-		if !over && o.sender.Ready(l.id) {
+		over := l.box.closing || l.box.halted || l.gone
+		l.box.mu.Unlock()
+		if !over && l.box.sender.Ready(l.id) {
 			return true
 		}
-		o.mu.Lock()
-		// Who nudged meanwhile relies on this goroutine.
+		l.box.mu.Lock()
+		// Who woken meanwhile relies on this goroutine.
 		if over || !l.again {
 			l.working = false
-			o.tidy(l)
-			o.mu.Unlock()
+			l.collect()
+			l.box.mu.Unlock()
 			return false
 		}
-		o.mu.Unlock()
+		l.box.mu.Unlock()
 	}
 }
 
-// see notes the oldest message of a lane.
-func (o *Outbox) see(l *lane, first *Entry) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// observeOldest notes the oldest message of a lane.
+func (l *lane) observeOldest(first *Entry) {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
 	l.oldest = later(first.CreatedAt, first.SendAt)
 }
 
 // rest ends the lane's work until something new comes or the time is there.
-func (o *Outbox) rest(l *lane, due time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (l *lane) rest(due time.Time) bool {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
 	if l.again {
 		return false
 	}
 	l.working, l.unsure, l.oldest = false, false, due
-	o.arm(l, due)
-	o.tidy(l)
+	l.arm(due)
+	l.collect()
 	return true
 }
 
 // pause ends the lane's work until a time, whatever comes: its messages leave in their order, and the first one waits.
-func (o *Outbox) pause(l *lane, until time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (l *lane) pause(until time.Time) {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
 	l.working, l.paused = false, until
-	o.arm(l, until)
+	l.arm(until)
 }
 
-// arm lets a timer nudge the lane; the lock is held.
-func (o *Outbox) arm(l *lane, at time.Time) {
+// arm lets a timer wake the lane; the lock is held.
+func (l *lane) arm(at time.Time) {
 	l.disarm()
-	if at.IsZero() || l.gone || o.closing {
+	if at.IsZero() || l.gone || l.box.closing {
 		return
 	}
 	id := l.id
-	l.timer = time.AfterFunc(max(0, time.Until(at)), func() { o.nudge(id) })
+	l.timer = time.AfterFunc(max(0, time.Until(at)), func() { l.box.wake(id) })
 }
 
 // drain sends a page, one message after the other. It stops where one of them has to be tried again, and where the first
 // one has to wait: until says how long.
-func (o *Outbox) drain(l *lane, page []Entry) (until time.Time) {
+func (l *lane) drain(page []Entry) (until time.Time) {
 	var owed []outcome // what is not stored yet: it is, with the beginning of the next message
-	for len(page) > 0 && o.maySend(l) {
-		if pause := o.hold(l, &page[0]); pause > 0 {
-			if !o.store(owed) {
+	for len(page) > 0 && l.maySend() {
+		if wait := l.pauseBefore(&page[0]); wait > 0 {
+			if !l.box.store(owed) {
 				return time.Time{}
 			}
 			owed = nil
-			if pause > shortWait {
-				return time.Now().Add(pause)
+			if wait > shortWait {
+				return time.Now().Add(wait)
 			}
-			o.sleep(pause)
+			pause.Sleep(l.box.closed, wait)
 			continue
 		}
-		batch := page[:min(len(page), o.window())]
+		batch := page[:min(len(page), l.box.window())]
 		page = page[len(batch):]
-		o.mark(l, batch, owed)
+		l.mark(batch, owed)
 		var stop bool
-		if owed, stop = o.deliver(l, batch, owed); stop {
+		if owed, stop = l.deliver(batch, owed); stop {
 			break
 		}
 	}
-	o.store(owed)
-	o.mark(l, nil, nil)
+	l.box.store(owed)
+	l.mark(nil, nil)
 	return time.Time{}
+}
+
+// pauseBefore is how long the lane has to wait before its first message may leave; 0: it may.
+func (l *lane) pauseBefore(first *Entry) time.Duration {
+	if wait := time.Until(l.notBefore); first.ID == l.head && wait > 0 {
+		return wait
+	}
+	return l.box.pacer.wait(l.id)
 }
 
 // window is how many messages are marked at a time: one where each may have to wait for its turn.
 func (o *Outbox) window() int {
-	if o.paced() {
+	if o.pacer.limited() {
 		return 1
 	}
 	return o.options.Window
 }
 
-func (o *Outbox) maySend(l *lane) bool {
-	o.mu.Lock()
-	over := o.closing || o.halted || l.gone
-	o.mu.Unlock()
-	return !over && o.sender.Ready(l.id)
+func (l *lane) maySend() bool {
+	l.box.mu.Lock()
+	over := l.box.closing || l.box.halted || l.gone
+	l.box.mu.Unlock()
+	return !over && l.box.sender.Ready(l.id)
 }
 
 // mark notes what is being sent, so that nobody lets it run out meanwhile.
-func (o *Outbox) mark(l *lane, batch []Entry, owed []outcome) {
+func (l *lane) mark(batch []Entry, owed []outcome) {
 	marked := make(map[string]struct{}, len(batch)+len(owed))
 	for i := range batch {
 		marked[batch[i].ID] = struct{}{}
@@ -237,36 +247,26 @@ func (o *Outbox) mark(l *lane, batch []Entry, owed []outcome) {
 	for i := range owed {
 		marked[owed[i].change.ID] = struct{}{}
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
 	l.marked = marked
-}
-
-// sleep pauses until the time is over or the outbox closes.
-func (o *Outbox) sleep(pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-o.closed:
-	}
 }
 
 // storePause is the wait after so many failures of the ledger in a row.
 func storePause(failures int) time.Duration {
-	return min(50*time.Millisecond<<min(failures, 8), 5*time.Second)
+	return session.Backoff{First: 100 * time.Millisecond, Longest: 5 * time.Second}.Step(failures)
 }
 
 // ownPause is the longest pause before a retry where this process was at fault and not the message.
 const ownPause = 10 * time.Second
 
-// failed puts the next attempt of a message off. The first retry waits for nothing but the session: a lost connection is
+// delay puts the next attempt of a message off. The first retry waits for nothing but the session: a lost connection is
 // rarely the message's fault.
-func (o *Outbox) failed(l *lane, messageID string, longest time.Duration) {
+func (l *lane) delay(messageID string, longest time.Duration) {
 	if l.head != messageID {
-		o.mu.Lock() // closeOne looks at it
+		l.box.mu.Lock() // closeOne looks at it
 		l.head = messageID
-		o.mu.Unlock()
+		l.box.mu.Unlock()
 		l.fails = 0
 	}
 	l.fails++
@@ -274,6 +274,6 @@ func (o *Outbox) failed(l *lane, messageID string, longest time.Duration) {
 		l.notBefore = time.Time{}
 		return
 	}
-	step := max(1, min(o.options.RetryMin<<min(l.fails-2, 20), longest))
+	step := max(1, session.Backoff{First: l.box.options.RetryMin, Longest: longest}.Step(l.fails-1))
 	l.notBefore = time.Now().Add(step/2 + rand.N(step/2+1))
 }

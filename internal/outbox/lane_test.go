@@ -69,8 +69,8 @@ func TestWhatIsQueuedLeavesInOrderWhenTheSessionIsReady(t *testing.T) {
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if len(r.lanes)+len(r.waiters)+len(r.paces) != 0 {
-				t.Errorf("%d lanes, %d waiters and %d paces are left", len(r.lanes), len(r.waiters), len(r.paces))
+			if len(r.lanes)+len(r.waiters.all)+len(r.pacer.paces) != 0 {
+				t.Errorf("%d lanes, %d waiters and %d paces are left", len(r.lanes), len(r.waiters.all), len(r.pacer.paces))
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestWhatAnEarlierProcessLeftIsSentUnderTheStoredIDs(t *testing.T) {
 		r.is(t, first, session.MessageSending)
 		died, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantCode(t, r.Close(died), session.CodeTimeout)
+		wantCode(t, r.Stop(died), session.CodeTimeout)
 		r.open(t, Options{})
 		synctest.Wait()
 		if s := r.Stats(); s.Open != 2 {
@@ -154,7 +154,7 @@ func TestAMessageThatAlwaysEndsTheConnectionFailsInTheEnd(t *testing.T) {
 		r.line.acknowledge()
 		// A session that comes back at once, each time, must not make it spin.
 		for range 100 {
-			r.SessionChanged("51", session.Ready)
+			r.SessionChanged("51", session.Ready, session.CauseConnected)
 		}
 		synctest.Wait()
 		r.line.wantSent(t, 2)
@@ -392,7 +392,7 @@ func TestTheDaysCapHoldsAcrossProcesses(t *testing.T) {
 		}
 		send(1)
 		send(2)
-		if err := r.Close(t.Context()); err != nil {
+		if err := r.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		r.open(t, options)
@@ -571,7 +571,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		}
 		r.ledger.mu.Lock()
 		before := len(r.ledger.pruned)
-		for range 2*keepBatch + 1 { // many at once go in batches, in one look
+		for range 2*retainBatch + 1 { // many at once go in batches, in one look
 			r.ledger.entries = append(r.ledger.entries, Entry{Message: session.Message{State: session.MessageRead}})
 		}
 		r.ledger.mu.Unlock()
@@ -579,14 +579,14 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		synctest.Wait()
 		r.ledger.mu.Lock()
 		defer r.ledger.mu.Unlock()
-		if looks := r.ledger.pruned[before:]; len(looks) != 3 || looks[0].Keep != 7 || looks[0].Limit != keepBatch ||
+		if looks := r.ledger.pruned[before:]; len(looks) != 3 || looks[0].Keep != 7 || looks[0].Limit != retainBatch ||
 			looks[0].KeyBefore.Sub(looks[0].Before) != 23*time.Hour || len(r.ledger.entries) != 0 {
 			t.Errorf("%d messages are left after %+v", len(r.ledger.entries), looks)
 		}
 	})
 }
 
-func TestCloseWaitsForWhatRuns(t *testing.T) {
+func TestStopWaitsForWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		sent, closed := make(chan error), make(chan error)
@@ -596,7 +596,7 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 		}()
 		synctest.Wait()
 		behind := r.enqueue(t, "behind")
-		go func() { closed <- r.Close(t.Context()) }()
+		go func() { closed <- r.Stop(t.Context()) }()
 		synctest.Wait()
 		_, err := r.SendText(t.Context(), request("late"))
 		wantCode(t, err, session.CodeShuttingDown)
@@ -604,11 +604,11 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 		wantCode(t, err, session.CodeShuttingDown)
 		select {
 		case err := <-closed:
-			t.Fatalf("Close did not wait: %v", err)
+			t.Fatalf("Stop did not wait: %v", err)
 		default:
 		}
 		r.line.acknowledge()
-		if err := errors.Join(<-sent, <-closed, r.Close(t.Context())); err != nil {
+		if err := errors.Join(<-sent, <-closed, r.Stop(t.Context())); err != nil {
 			t.Error(err)
 		}
 		r.line.wantSent(t, 1)
@@ -616,7 +616,7 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 	})
 }
 
-func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
+func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		sent := make(chan error, 1)
@@ -627,11 +627,11 @@ func TestCloseIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		wantCode(t, r.Close(ctx), session.CodeTimeout)
+		wantCode(t, r.Stop(ctx), session.CodeTimeout)
 		wantCode(t, <-sent, session.CodeAckOverdue)
 		r.is(t, idOf(request("k")), session.MessageSending)
 		idle := newRig(t, Options{})
-		if err := idle.Close(ctx); err != nil { // no time left, and nothing to wait for
+		if err := idle.Stop(ctx); err != nil { // no time left, and nothing to wait for
 			t.Error(err)
 		}
 	})
@@ -650,7 +650,10 @@ func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Outgoin
 func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := &memory{}
-		box := New(ledger, atTheLastMoment{}, Options{})
+		box := New(ledger, Options{})
+		if err := box.Start(t.Context(), atTheLastMoment{}); err != nil {
+			t.Fatal(err)
+		}
 		sent := make(chan error, 1)
 		go func() {
 			_, err := box.SendText(t.Context(), request("k"))
@@ -659,7 +662,7 @@ func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		wantCode(t, box.Close(ctx), session.CodeTimeout)
+		wantCode(t, box.Stop(ctx), session.CodeTimeout)
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}

@@ -78,8 +78,9 @@ type Queue interface {
 	// Advance carries changes out in one commit, in their order, and says of each whether it was.
 	Advance(ctx context.Context, changes ...Change) ([]bool, error)
 	// Receipt notes how far messages have come with somebody's device and moves those that came further, with an event
-	// for each (Status). Messages that the session does not have are left out.
-	Receipt(ctx context.Context, id session.ID, data session.ReceiptData) ([]Step, error)
+	// for each (Status). Messages that the session does not have are left out. told are events about the receipt itself,
+	// which are committed with all of this.
+	Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) ([]Step, error)
 	// Discard forgets a message that is queued and was never begun, and says whether it did.
 	Discard(ctx context.Context, id session.ID, messageID string) (bool, error)
 	// Backlog lists the sessions with open messages.

@@ -127,7 +127,7 @@ func (m *memory) change(c *Change) bool {
 	return true
 }
 
-func (m *memory) Receipt(_ context.Context, id session.ID, data session.ReceiptData) (steps []Step, err error) {
+func (m *memory) Receipt(_ context.Context, id session.ID, data session.ReceiptData, _ ...session.Event) (steps []Step, err error) {
 	to := session.MessageState(data.Status)
 	err = m.locked(func() error {
 		for _, messageID := range data.IDs {
@@ -337,14 +337,14 @@ func newRig(t *testing.T, options Options) *rig {
 // open makes an outbox over the ledger, as a new process does.
 func (r *rig) open(t *testing.T, options Options) {
 	t.Helper()
-	box := New(r.ledger, r.line, options)
-	if err := box.Start(t.Context()); err != nil {
+	box := New(r.ledger, options)
+	if err := box.Start(t.Context(), r.line); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = box.Close(ctx)
+		_ = box.Stop(ctx)
 	})
 	r.Outbox = box
 }
@@ -354,7 +354,7 @@ func (r *rig) becomes(id session.ID, state session.State) {
 	r.line.mu.Lock()
 	r.line.down[id] = state != session.Ready
 	r.line.mu.Unlock()
-	r.SessionChanged(id, state)
+	r.SessionChanged(id, state, session.CauseNone)
 }
 
 func request(key string) session.MessageRequest {

@@ -150,9 +150,9 @@ type player struct {
 
 func (p *player) start() {
 	p.process = &life{memory: p.ledger, world: p.world}
-	p.box = New(p.process, p.process, p.options)
+	p.box = New(p.process, p.options)
 	p.ledger.breakWith(nil)
-	if err := p.box.Start(p.t.Context()); err != nil {
+	if err := p.box.Start(p.t.Context(), p.process); err != nil {
 		p.breaks("start: %v", err)
 	}
 }
@@ -162,7 +162,7 @@ func (p *player) end(kill bool) {
 	p.process.dead.Store(kill)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = p.box.Close(ctx)
+	_ = p.box.Stop(ctx)
 	synctest.Wait()
 }
 
@@ -182,7 +182,7 @@ func (p *player) is(ready bool) {
 	p.mu.Lock()
 	p.ready = ready
 	p.mu.Unlock()
-	p.box.SessionChanged("51", map[bool]session.State{true: session.Ready, false: session.Reconnecting}[ready])
+	p.box.SessionChanged("51", map[bool]session.State{true: session.Ready, false: session.Reconnecting}[ready], session.CauseNone)
 }
 
 func (p *player) give(err error) {

@@ -79,40 +79,54 @@ func (nobody) MessageChanged(session.MessageState, session.Code) {}
 func (nobody) MessageAcked(time.Duration)                        {}
 func (nobody) MessageRetried(session.Code)                       {}
 
+// unready is the sender before Start.
+type unready struct{}
+
+func (unready) Ready(session.ID) bool { return false }
+
+func (unready) Send(_ context.Context, id session.ID, _ session.Outgoing) (session.Ack, error) {
+	return session.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
+}
+
 // Outbox sends messages through the ledger. Its methods are safe for concurrent use.
 type Outbox struct {
 	ledger  Ledger
-	sender  Sender
+	sender  Sender // from Start on
 	options Options
 
-	base   context.Context // of attempts and writes: ends when Close stops waiting
+	base   context.Context // of attempts and writes: ends when Stop stops waiting
 	cancel context.CancelFunc
-	closed chan struct{} // closed by the first Close
+	closed chan struct{} // closed by the first Stop
 	owned  sync.WaitGroup
-	expiry chan struct{} // holds a token: a message runs out earlier than was known
 
-	mu       sync.Mutex // guards what follows; never held across a call
-	closing  bool
-	halted   bool // the sessions are being stopped, so that no attempt can begin
-	running  int  // attempts
-	lanes    map[session.ID]*lane
-	paces    map[session.ID]*pace
-	waiters  map[session.ID]map[string][]*waiter
-	nextLook time.Time // at messages that ran out; zero: none will
+	pacer    *pacer
+	waiters  *waiters
+	retainer *retainer
+
+	mu      sync.Mutex // guards what follows; never held across a call
+	closing bool
+	halted  bool // the sessions are being stopped, so that no attempt can begin
+	running int  // attempts
+	lanes   map[session.ID]*lane
 }
 
 // New makes an outbox that has not started: it stores what it is given, and sends nothing.
-func New(ledger Ledger, sender Sender, options Options) *Outbox {
+func New(ledger Ledger, options Options) *Outbox {
 	base, cancel := context.WithCancel(context.Background())
-	return &Outbox{
-		ledger: ledger, sender: sender, options: options.withDefaults(),
-		base: base, cancel: cancel, closed: make(chan struct{}), expiry: make(chan struct{}, 1),
-		lanes: map[session.ID]*lane{}, paces: map[session.ID]*pace{}, waiters: map[session.ID]map[string][]*waiter{},
+	o := &Outbox{
+		ledger: ledger, sender: unready{}, options: options.withDefaults(),
+		base: base, cancel: cancel, closed: make(chan struct{}),
+		waiters: newWaiters(), lanes: map[session.ID]*lane{},
 	}
+	o.pacer = newPacer(base, ledger, &o.options)
+	o.retainer = newRetainer(o)
+	return o
 }
 
-// Start takes up what was left unfinished. It is called once, before anything is enqueued.
-func (o *Outbox) Start(ctx context.Context) error {
+// Start takes up what was left unfinished and sends through sender from now on. It is called once, before anything is
+// enqueued and before any session runs. After Stop it is CodeShuttingDown.
+func (o *Outbox) Start(ctx context.Context, sender Sender) error {
+	o.sender = sender
 	backlog, err := o.ledger.Backlog(ctx)
 	if err != nil {
 		return err
@@ -123,12 +137,23 @@ func (o *Outbox) Start(ctx context.Context) error {
 		l.open, l.oldest = l.open+b.Open, b.Oldest
 		o.mu.Unlock()
 	}
-	o.owned.Add(1)
-	go o.keep()
+	if !o.spawn(o.retainer.run) {
+		return &session.Error{Code: session.CodeShuttingDown, Op: "start outbox"}
+	}
 	for _, b := range backlog {
-		o.nudge(b.Session)
+		o.wake(b.Session)
 	}
 	return nil
+}
+
+// spawn runs something that Stop waits for; false once Stop was called.
+func (o *Outbox) spawn(do func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closing {
+		o.owned.Go(do)
+	}
+	return !o.closing
 }
 
 // Enqueue accepts a message: when it returns, the message is on disk, and it will be sent once its session is READY,
@@ -230,11 +255,11 @@ func (o *Outbox) unreserve(id session.ID, unsure bool) {
 	if l := o.lanes[id]; l != nil {
 		l.open--
 		l.unsure = l.unsure || unsure
-		o.tidy(l)
+		l.collect()
 	}
 	o.mu.Unlock()
 	if unsure {
-		o.nudge(id)
+		o.wake(id)
 	}
 }
 
@@ -251,9 +276,9 @@ func (o *Outbox) admit(e *Entry) {
 	o.mu.Unlock()
 	o.options.Observer.MessageChanged(session.MessageQueued, "")
 	if !e.ExpiresAt.IsZero() {
-		o.expires(e.ExpiresAt)
+		o.retainer.expires(e.ExpiresAt)
 	}
-	o.nudge(e.Session)
+	o.wake(e.Session)
 }
 
 func later(a, b time.Time) time.Time {
@@ -268,37 +293,25 @@ func reuse(id session.ID) error {
 }
 
 // SessionChanged is told every change of a session's state. It does not block.
-func (o *Outbox) SessionChanged(id session.ID, state session.State) {
+func (o *Outbox) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready {
-		o.nudge(id)
+		o.wake(id)
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, list := range o.waiters[id] {
-		for _, w := range list {
-			w.news.unready = true
-			w.wake()
-		}
-	}
+	o.waiters.change(id, func(n *news) { n.unready = true })
 }
 
 // SessionRemoved is told that a session was deleted, and its messages with it. It does not block.
 func (o *Outbox) SessionRemoved(id session.ID) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if l := o.lanes[id]; l != nil {
 		l.gone = true
 		l.disarm()
 		delete(o.lanes, id)
 	}
-	delete(o.paces, id)
-	for _, list := range o.waiters[id] {
-		for _, w := range list {
-			w.news.removed = true
-			w.wake()
-		}
-	}
+	o.mu.Unlock()
+	o.pacer.remove(id)
+	o.waiters.change(id, func(n *news) { n.removed = true })
 }
 
 // Stats are the figures of this moment.
@@ -324,10 +337,10 @@ func (o *Outbox) Stats() Stats {
 	return s
 }
 
-// Close refuses new messages, begins no attempt, waits for those that run, and cuts them off when ctx ends. What was cut
-// off stays in the ledger and is sent again, under the same id, by the next process. Close is idempotent.
+// Stop refuses new messages, begins no attempt, waits for those that run, and cuts them off when ctx ends. What was cut
+// off stays in the ledger and is sent again, under the same id, by the next process. Stop is idempotent and legal before Start.
 // CodeTimeout: attempts were still running when ctx ended.
-func (o *Outbox) Close(ctx context.Context) error {
+func (o *Outbox) Stop(ctx context.Context) error {
 	o.mu.Lock()
 	if !o.closing {
 		o.closing = true
@@ -365,7 +378,7 @@ func (o *Outbox) Close(ctx context.Context) error {
 		return nil
 	}
 	return &session.Error{
-		Code: session.CodeTimeout, Op: "close outbox",
+		Code: session.CodeTimeout, Op: "stop outbox",
 		Message: fmt.Sprintf("%d messages were still being sent and were cut off", cutOff), Err: ctx.Err(),
 	}
 }
@@ -376,11 +389,11 @@ func (o *Outbox) halt() {
 		return
 	}
 	o.halted = true
-	for _, of := range o.waiters {
-		for _, list := range of {
-			for _, w := range list {
-				w.wake()
-			}
-		}
-	}
+	o.waiters.wake()
+}
+
+func (o *Outbox) isHalted() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.halted
 }

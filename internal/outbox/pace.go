@@ -3,12 +3,25 @@ package outbox
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"wasup/internal/session"
 )
 
-// pace is how fast a session may send. It outlives the lane, and exists only where there is a limit.
+// pacer says when a session may send its next message: by rate, jitter and the day's cap. It has nothing to remember
+// where there is no limit.
+type pacer struct {
+	ledger  Ledger
+	options *Options
+	base    context.Context // of questions to the ledger
+
+	mu    sync.Mutex
+	paces map[session.ID]*pace
+}
+
+// pace is how fast a session may send. It outlives the lane, and exists only where there is a limit. Only the lane's
+// goroutine and its successors use what is in it, but for sent.
 type pace struct {
 	next    time.Time // no message may leave before
 	day     time.Time // the day that sent counts, its beginning in UTC
@@ -16,76 +29,93 @@ type pace struct {
 	counted bool // sent holds what the ledger had for the day
 }
 
-func (o *Outbox) paced() bool {
-	return o.options.Rate > 0 || o.options.Jitter > 0 || o.options.DailyCap > 0
+func newPacer(base context.Context, ledger Ledger, options *Options) *pacer {
+	return &pacer{ledger: ledger, options: options, base: base, paces: make(map[session.ID]*pace)}
 }
 
-// hold is how long the lane has to wait before its first message may leave; 0: it may.
-func (o *Outbox) hold(l *lane, first *Entry) time.Duration {
-	now := time.Now()
-	if first.ID == l.head && l.notBefore.After(now) {
-		return l.notBefore.Sub(now)
-	}
-	if !o.paced() {
+// limited reports that there is a limit.
+func (p *pacer) limited() bool {
+	return p.options.Rate > 0 || p.options.Jitter > 0 || p.options.DailyCap > 0
+}
+
+// wait is how long a session has to wait before its next message may leave; 0: it may, and counts as leaving now.
+func (p *pacer) wait(id session.ID) time.Duration {
+	if !p.limited() {
 		return 0
 	}
+	now := time.Now()
 	day := now.UTC().Truncate(24 * time.Hour)
-	p := o.paceOf(l.id, day)
-	if o.options.DailyCap > 0 {
-		if !p.counted && !o.count(l.id, p) {
+	own := p.of(id, day)
+	if p.options.DailyCap > 0 {
+		if !own.counted && !p.count(id, own) {
 			return time.Second
 		}
-		if p.sent >= o.options.DailyCap {
+		if p.sentToday(own) >= p.options.DailyCap {
 			return day.Add(24 * time.Hour).Sub(now)
 		}
 	}
-	if p.next.After(now) {
-		return p.next.Sub(now)
+	if own.next.After(now) {
+		return own.next.Sub(now)
 	}
 	step := time.Duration(0)
-	if o.options.Rate > 0 {
-		step = time.Duration(float64(time.Second) / o.options.Rate)
+	if p.options.Rate > 0 {
+		step = time.Duration(float64(time.Second) / p.options.Rate)
 	}
-	if o.options.Jitter > 0 {
-		step += rand.N(o.options.Jitter + 1)
+	if p.options.Jitter > 0 {
+		step += rand.N(p.options.Jitter + 1)
 	}
-	p.next = now.Add(step)
+	own.next = now.Add(step)
 	return 0
 }
 
-// paceOf gives a session's pace. Only the lane's goroutine and its successors use what is in it.
-func (o *Outbox) paceOf(id session.ID, day time.Time) *pace {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := o.paces[id]
-	if p == nil {
-		p = &pace{}
-		o.paces[id] = p
+// of gives a session's pace.
+func (p *pacer) of(id session.ID, day time.Time) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own := p.paces[id]
+	if own == nil {
+		own = &pace{}
+		p.paces[id] = own
 	}
-	if !p.day.Equal(day) {
-		p.day, p.sent, p.counted = day, 0, false
+	if !own.day.Equal(day) {
+		own.day, own.sent, own.counted = day, 0, false
 	}
-	return p
+	return own
+}
+
+func (p *pacer) sentToday(own *pace) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return own.sent
 }
 
 // count asks the ledger how many messages left today, which an earlier process may have sent.
-func (o *Outbox) count(id session.ID, p *pace) bool {
-	ctx, cancel := context.WithTimeout(o.base, o.options.StoreTimeout)
+func (p *pacer) count(id session.ID, own *pace) bool {
+	ctx, cancel := context.WithTimeout(p.base, p.options.StoreTimeout)
 	defer cancel()
-	sent, err := o.ledger.Sent(ctx, id, p.day)
+	sent, err := p.ledger.Sent(ctx, id, own.day)
 	if err != nil {
-		o.options.Logger.Warn("the messages of the day could not be counted", "session", id, "code", session.CodeOf(err), "err", err)
+		p.options.Logger.Warn("the messages of the day could not be counted", "session", id, "code", session.CodeOf(err), "err", err)
 		return false
 	}
-	p.sent, p.counted = sent, true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own.sent, own.counted = sent, true
 	return true
 }
 
-// countSent notes a message that WhatsApp took.
-func (o *Outbox) countSent(id session.ID) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if p := o.paces[id]; p != nil {
-		p.sent++
+// sent notes a message that WhatsApp took.
+func (p *pacer) sent(id session.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if own := p.paces[id]; own != nil {
+		own.sent++
 	}
+}
+
+// remove forgets a session that was deleted.
+func (p *pacer) remove(id session.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.paces, id)
 }

@@ -38,9 +38,9 @@ func (o *Outbox) SendText(ctx context.Context, request session.MessageRequest) (
 		return o.unready(ctx, &entry)
 	}
 	// Before it is stored: its acknowledgement may be faster than this caller.
-	w := o.listen(entry.Session, entry.ID)
-	defer func() { o.drop(w) }()
-	if _, halted := o.heard(w); halted {
+	w := o.waiters.add(entry.Session, entry.ID)
+	defer func() { o.waiters.remove(w) }()
+	if o.isHalted() {
 		return Result{}, &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: request.Session}
 	}
 	stored, existed, err := o.enqueue(ctx, entry)
@@ -48,8 +48,8 @@ func (o *Outbox) SendText(ctx context.Context, request session.MessageRequest) (
 		return Result{}, err
 	}
 	if stored.ID != entry.ID {
-		o.drop(w)
-		w = o.listen(stored.Session, stored.ID)
+		o.waiters.remove(w)
+		w = o.waiters.add(stored.Session, stored.ID)
 		if stored.Message, err = o.ledger.Message(ctx, stored.Session, stored.ID); err != nil {
 			return Result{}, err
 		}
@@ -86,7 +86,7 @@ func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bo
 		case <-w.signal:
 		case <-ctx.Done():
 		}
-		n, halted := o.heard(w)
+		halted, n := o.isHalted(), o.waiters.take(w)
 		if n.state != "" {
 			result.State = n.state
 		}

@@ -2,89 +2,17 @@ package outbox
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"wasup/internal/session"
 )
 
-// news is what somebody who waits for a message has to know. It is overwritten by newer news.
-type news struct {
-	state   session.MessageState
-	ackedAt time.Time
-	failure session.MessageFailure
-	err     error // of the last attempt
-	unready bool  // the session left READY since the wait began
-	removed bool  // the session was deleted
-}
-
-// waiter is one wait for a message. The outbox's lock guards its news.
-type waiter struct {
-	session session.ID
-	message string
-	news    news
-	signal  chan struct{} // holds a token: there are news
-}
-
-func (w *waiter) wake() {
-	select {
-	case w.signal <- struct{}{}:
-	default:
-	}
-}
-
-// listen registers a wait; drop ends it.
-func (o *Outbox) listen(id session.ID, messageID string) *waiter {
-	w := &waiter{session: id, message: messageID, signal: make(chan struct{}, 1)}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.waiters[id] == nil {
-		o.waiters[id] = map[string][]*waiter{}
-	}
-	o.waiters[id][messageID] = append(o.waiters[id][messageID], w)
-	return w
-}
-
-func (o *Outbox) drop(w *waiter) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	of := o.waiters[w.session]
-	of[w.message] = slices.DeleteFunc(of[w.message], func(other *waiter) bool { return other == w })
-	if len(of[w.message]) == 0 {
-		delete(of, w.message)
-	}
-	if len(of) == 0 {
-		delete(o.waiters, w.session)
-	}
-}
-
-// post hands news to those who wait for a message; the lock is held.
-func (o *Outbox) post(id session.ID, messageID string, n news) {
-	for _, w := range o.waiters[id][messageID] {
-		n.unready, n.removed = w.news.unready, w.news.removed
-		if n.err == nil && !n.state.Settled() {
-			n.err = w.news.err // the next attempt may begin before the end of this one was heard
-		}
-		w.news = n
-		w.wake()
-	}
-}
-
-// heard takes a waiter's news.
-func (o *Outbox) heard(w *waiter) (n news, halted bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n = w.news
-	w.news.unready, w.news.err = false, nil
-	return n, o.halted
-}
-
 // Wait returns the message once it has reached the state, can come no further by itself, or ctx has ended; the last is
 // no error: the state says how far it is, and so it is when the process ends and the message is not on its way. The wait is
 // woken by what happens and asks nobody again and again. CodeUnknownMessage where the session has none with this id.
 func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error) {
-	w := o.listen(id, messageID)
-	defer o.drop(w)
+	w := o.waiters.add(id, messageID)
+	defer o.waiters.remove(w)
 	for {
 		// A wait that is over is answered all the same, so the question has a bound of its own.
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
@@ -93,7 +21,8 @@ func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, unti
 		if err != nil || message.State.Reached(until) || ctx.Err() != nil {
 			return message, err
 		}
-		if _, halted := o.heard(w); halted && !o.sending(id, messageID) {
+		o.waiters.take(w)
+		if o.isHalted() && !o.sending(id, messageID) {
 			return message, nil // nothing more will happen to it in this process
 		}
 		select {
@@ -147,7 +76,7 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 		o.unreserve(id, session.CodeOf(err) == session.CodeStoreUnavailable)
 		return message, err
 	}
-	o.nudge(id)
+	o.wake(id)
 	return message, nil
 }
 
@@ -170,9 +99,10 @@ func (o *Outbox) decide(ctx context.Context, op string, change Change, otherwise
 
 // Receipt notes how far messages have come with somebody's device. Messages only ever come further; what is said twice,
 // or of messages that the outbox did not send, changes nothing. A receipt that comes before WhatsApp's own
-// acknowledgement implies it. It must not be called within a work of the ledger.
-func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData) error {
-	steps, err := o.ledger.Receipt(ctx, id, data)
+// acknowledgement implies it. told are events about the receipt itself: they are in the log once Receipt has returned, in
+// the same commit as the messages' new states. It must not be called within a work of the ledger.
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) error {
+	steps, err := o.ledger.Receipt(ctx, id, data, told...)
 	if err != nil || len(steps) == 0 {
 		return err
 	}
@@ -188,7 +118,7 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.Receip
 		if !steps[i].From.Settled() {
 			o.closeOne(id, steps[i].ID)
 		}
-		o.post(id, steps[i].ID, news{state: steps[i].To, ackedAt: steps[i].Acked})
+		o.waiters.post(id, steps[i].ID, news{state: steps[i].To, ackedAt: steps[i].Acked})
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ type Event struct {
 	Data json.RawMessage // the JSON of the type's data, as the API shows it
 	// Remote is the secret half of the event's media, which Data does not show; nil where there is none.
 	Remote *Remote
+	// Receipt is what Data says, of an event of the type EventReceipt that has just come. It is not stored.
+	Receipt *ReceiptData
 }
 
 // FromNow is the position of a reader of the log who wants only what happens from now on. 0 is the beginning.

@@ -31,16 +31,32 @@ func DefaultPolicy() Policy {
 	}
 }
 
+// Backoff is a pause that doubles with each failure in a row.
+type Backoff struct{ First, Longest time.Duration }
+
+// Step is the pause after so many failures, before jitter: First, doubled with each further one, and Longest at most.
+// After none there is no pause.
+func (b Backoff) Step(failures int) time.Duration {
+	if failures <= 0 {
+		return 0
+	}
+	step := b.First
+	for range failures - 1 {
+		if step <= 0 || step > b.Longest/2 {
+			return b.Longest
+		}
+		step *= 2
+	}
+	return min(step, b.Longest)
+}
+
 // Backoff is the wait before attempt number failures+1: exponential from BackoffMin to BackoffMax with equal jitter, so
 // that it lies between half the step and the whole step. The seed makes it a pure function.
 func (p *Policy) Backoff(failures int, seed uint64) time.Duration {
 	if failures <= 0 {
 		return 0
 	}
-	step := p.BackoffMax
-	if shift := failures - 1; shift < 32 && p.BackoffMin<<shift > 0 && p.BackoffMin<<shift < p.BackoffMax {
-		step = p.BackoffMin << shift
-	}
+	step := Backoff{p.BackoffMin, p.BackoffMax}.Step(failures)
 	half := step / 2
 	return half + time.Duration(scale(mix(seed+uint64(failures)), uint64(step-half)+1))
 }

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -129,6 +130,30 @@ func checkMachine(rt *rapid.T, m session.Machine, now time.Time, open session.In
 	}
 	if s.State != session.QRRequired && s.QR.Code != "" {
 		rt.Fatalf("%s shows a code", s.State)
+	}
+}
+
+func TestAPauseDoublesUpToItsLongest(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		b    session.Backoff
+		want []time.Duration // after 0, 1, 2, … failures
+	}{
+		{session.Backoff{100 * ms, 1000 * ms}, []time.Duration{0, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1000 * ms, 1000 * ms}},
+		{session.Backoff{100 * ms, 400 * ms}, []time.Duration{0, 100 * ms, 200 * ms, 400 * ms, 400 * ms}},
+		{session.Backoff{5 * ms, ms}, []time.Duration{0, ms, ms}},
+	} {
+		for failures, want := range c.want {
+			if got := c.b.Step(failures); got != want {
+				t.Errorf("%+v after %d failures: %s, want %s", c.b, failures, got, want)
+			}
+		}
+		if got := c.b.Step(math.MaxInt32); got != c.b.Longest {
+			t.Errorf("%+v after very many failures: %s", c.b, got)
+		}
+	}
+	if got := (session.Backoff{1, math.MaxInt64}).Step(100); got != math.MaxInt64 {
+		t.Errorf("what would overflow is %s", got)
 	}
 }
 

@@ -49,14 +49,14 @@ func scanKept(row dbutil.Scannable) (e incoming.Entry, err error) {
 	return e, err
 }
 
-// Sessions implements kept.Queue.
+// Sessions implements incoming.Queue.
 func (k *Kept) Sessions(ctx context.Context) ([]session.ID, error) {
 	rows, err := k.store.read.Query(ctx, "SELECT DISTINCT session_id FROM wasup_kept WHERE state='waiting' ORDER BY session_id")
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[session.ID], err).AsList()
 	return all, failure("list files to fetch", "", err)
 }
 
-// Next implements kept.Queue.
+// Next implements incoming.Queue.
 func (k *Kept) Next(ctx context.Context, id session.ID) (incoming.Entry, bool, error) {
 	entry, err := scanKept(k.store.read.QueryRow(ctx,
 		"SELECT "+keptColumns+" FROM wasup_kept WHERE session_id=$1 AND state='waiting' ORDER BY next_at, pos LIMIT 1", string(id)))
@@ -66,14 +66,14 @@ func (k *Kept) Next(ctx context.Context, id session.ID) (incoming.Entry, bool, e
 	return entry, err == nil, failure("find file to fetch", id, err)
 }
 
-// Retry implements kept.Queue.
+// Retry implements incoming.Queue.
 func (k *Kept) Retry(ctx context.Context, file string, cause session.Code, attempts int, next time.Time) error {
 	_, err := k.change(ctx, "UPDATE wasup_kept SET cause=$2, attempts=$3, next_at=$4 WHERE file=$1 AND state='waiting'",
 		file, string(cause), attempts, millis(next))
 	return err
 }
 
-// Settle implements kept.Queue.
+// Settle implements incoming.Queue.
 func (k *Kept) Settle(ctx context.Context, file string, state incoming.State, cause session.Code, size int64) (bool, error) {
 	n, err := k.change(ctx, "UPDATE wasup_kept SET state=$2, cause=$3, size=$4 WHERE file=$1 AND state='waiting'",
 		file, string(state), string(cause), size)
@@ -93,7 +93,7 @@ func (k *Kept) change(ctx context.Context, query string, args ...any) (n int, er
 	return n, failure("change kept files", "", err)
 }
 
-// Find implements kept.Index.
+// Find implements incoming.Index.
 func (k *Kept) Find(ctx context.Context, id session.ID, media string) (incoming.Entry, error) {
 	entry, err := scanKept(k.store.read.QueryRow(ctx,
 		"SELECT "+keptColumns+" FROM wasup_kept WHERE session_id=$1 AND media=$2 AND state<>'gone'", string(id), media))
@@ -103,7 +103,7 @@ func (k *Kept) Find(ctx context.Context, id session.ID, media string) (incoming.
 	return entry, failure("find kept file", id, err)
 }
 
-// Usage implements kept.Index.
+// Usage implements incoming.Index.
 func (k *Kept) Usage(ctx context.Context) (u incoming.Usage, err error) {
 	err = k.store.read.QueryRow(ctx, "SELECT count(*), coalesce(sum(size), 0) FROM wasup_kept WHERE state='kept'").Scan(&u.Files, &u.Bytes)
 	if err == nil {
@@ -112,12 +112,12 @@ func (k *Kept) Usage(ctx context.Context) (u incoming.Usage, err error) {
 	return u, failure("count kept files", "", err)
 }
 
-// List implements kept.Index.
+// List implements incoming.Index.
 func (k *Kept) List(ctx context.Context, after string, limit int) ([]incoming.Entry, error) {
 	return k.entries(ctx, "state='kept' AND file>$1 ORDER BY file LIMIT $2", after, limit)
 }
 
-// Oldest implements kept.Bin.
+// Oldest implements incoming.Trash.
 func (k *Kept) Oldest(ctx context.Context, limit int) ([]incoming.Entry, error) {
 	return k.entries(ctx, "state='kept' ORDER BY pos LIMIT $1", limit)
 }
@@ -128,7 +128,7 @@ func (k *Kept) entries(ctx context.Context, where string, args ...any) ([]incomi
 	return all, failure("list kept files", "", err)
 }
 
-// Which implements kept.Index.
+// Which implements incoming.Index.
 func (k *Kept) Which(ctx context.Context, files []string) ([]string, error) {
 	if len(files) == 0 {
 		return nil, nil
@@ -139,14 +139,14 @@ func (k *Kept) Which(ctx context.Context, files []string) ([]string, error) {
 	return all, failure("look up kept files", "", err)
 }
 
-// Again implements kept.Index.
+// Again implements incoming.Index.
 func (k *Kept) Again(ctx context.Context, file string) error {
 	_, err := k.change(ctx, "UPDATE wasup_kept SET state='waiting', cause='', attempts=0, next_at=0 WHERE file=$1 AND state='kept'", file)
 	return err
 }
 
-// Horizon implements kept.Bin.
-func (k *Kept) Horizon(ctx context.Context, before time.Time) (uint64, error) {
+// RetentionFloor implements incoming.Trash.
+func (k *Kept) RetentionFloor(ctx context.Context, before time.Time) (uint64, error) {
 	log := k.store.Events()
 	first, _, err := log.Bounds(ctx)
 	if err != nil {
@@ -160,14 +160,14 @@ func (k *Kept) Horizon(ctx context.Context, before time.Time) (uint64, error) {
 	return max(upTo, pos), err
 }
 
-// Expire implements kept.Bin.
+// Expire implements incoming.Trash.
 func (k *Kept) Expire(ctx context.Context, upTo uint64, limit int) (int, error) {
 	return k.change(ctx, `
 		UPDATE wasup_kept SET state='gone' WHERE file IN (
 			SELECT file FROM wasup_kept WHERE state<>'gone' AND pos<=$1 ORDER BY pos LIMIT $2)`, int64(min(upTo, math.MaxInt64)), limit)
 }
 
-// Discard implements kept.Bin.
+// Discard implements incoming.Trash.
 func (k *Kept) Discard(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
@@ -177,14 +177,14 @@ func (k *Kept) Discard(ctx context.Context, files []string) error {
 	return err
 }
 
-// Gone implements kept.Bin.
+// Gone implements incoming.Trash.
 func (k *Kept) Gone(ctx context.Context, limit int) ([]string, error) {
 	rows, err := k.store.read.Query(ctx, "SELECT file FROM wasup_kept WHERE state='gone' ORDER BY file LIMIT $1", limit)
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
 	return all, failure("list files to remove", "", err)
 }
 
-// Forget implements kept.Bin.
+// Forget implements incoming.Trash.
 func (k *Kept) Forget(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil

@@ -42,12 +42,12 @@ func sendOver(t *testing.T, path string, w *wire, request session.MessageRequest
 	t.Helper()
 	st := openAt(t, path)
 	wanted(t, st, "51")
-	box := outbox.New(st.Outbox(), w, outbox.Options{})
-	if err := box.Start(t.Context()); err != nil {
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	result, err := box.SendText(t.Context(), request)
-	if closeErr := errors.Join(box.Close(t.Context()), st.Close()); closeErr != nil {
+	if closeErr := errors.Join(box.Stop(t.Context()), st.Close()); closeErr != nil {
 		t.Fatal(closeErr)
 	}
 	return result, err
@@ -91,7 +91,10 @@ func TestNoTextOutlivesItsAcknowledgement(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "wasup.db")
 	st := openAt(t, path)
 	wanted(t, st, "51")
-	box := outbox.New(st.Outbox(), &wire{}, outbox.Options{})
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), &wire{}); err != nil {
+		t.Fatal(err)
+	}
 	const secret = "the text that nobody else may read"
 	for _, body := range []string{secret, strings.Repeat(secret, 1000)} { // in the row, and on pages of its own
 		_, err := box.SendText(t.Context(), text("", body))
@@ -103,7 +106,7 @@ func TestNoTextOutlivesItsAcknowledgement(t *testing.T) {
 	if err := st.DB().QueryRow(t.Context(), "SELECT count(*) FROM wasup_outbox WHERE body IS NOT NULL").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d texts are left, %v", left, err)
 	}
-	if err := errors.Join(box.Close(t.Context()), st.Close()); err != nil {
+	if err := errors.Join(box.Stop(t.Context()), st.Close()); err != nil {
 		t.Error(err)
 	}
 	content, err := os.ReadFile(path)
@@ -119,7 +122,10 @@ func TestAFullDatabaseSendsNothing(t *testing.T) {
 	st := openAt(t, filepath.Join(t.TempDir(), "wasup.db"))
 	wanted(t, st, "51")
 	w := &wire{}
-	box := outbox.New(st.Outbox(), w, outbox.Options{})
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := st.DB().Exec(t.Context(), "PRAGMA max_page_count=1"); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +133,7 @@ func TestAFullDatabaseSendsNothing(t *testing.T) {
 	if session.CodeOf(err) != session.CodeStoreFull || len(w.sent) != 0 {
 		t.Errorf("sent %d messages, %v", len(w.sent), err)
 	}
-	if err := box.Close(t.Context()); err != nil {
+	if err := box.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -158,14 +158,19 @@ func statesOf(states []session.MessageState) string {
 	return out.String()
 }
 
-// UsesFile reports whether a message still needs a file of the spool.
-func (o *Outbox) UsesFile(ctx context.Context, file string) (bool, error) {
-	var one int
-	err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE file=$1 AND file <> '' LIMIT 1", file).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+// UsedFiles gives those of the files of the spool that a message still needs.
+func (o *Outbox) UsedFiles(ctx context.Context, files []string) (used []string, err error) {
+	for _, file := range files {
+		var one int
+		err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE file=$1 AND file <> '' LIMIT 1", file).Scan(&one)
+		switch {
+		case err == nil:
+			used = append(used, file)
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, failure("look up file", "", err)
+		}
 	}
-	return err == nil, failure("look up file", "", err)
+	return used, nil
 }
 
 // Prune implements outbox.Ledger.

@@ -15,15 +15,18 @@ import (
 )
 
 // Receipt implements outbox.Ledger.
-func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData) (steps []outbox.Step, err error) {
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) (steps []outbox.Step, err error) {
 	state := session.MessageState(data.Status)
+	known := false
 	switch state {
 	case session.MessageDelivered, session.MessageRead, session.MessagePlayed:
-	default:
-		return nil, nil // what it tells is no state of a message
+		if known, err = o.knowsAny(ctx, id, data.IDs); err != nil {
+			return nil, failure("note receipt", id, err)
+		}
+	default: // what it tells is no state of a message
 	}
-	if known, err := o.knowsAny(ctx, id, data.IDs); err != nil || !known {
-		return nil, failure("note receipt", id, err) // the most are about messages of other devices: no commit for them
+	if !known { // most receipts are about messages of other devices
+		return nil, o.store.Events().Append(ctx, told...)
 	}
 	err = o.store.Commit(ctx, func(ctx context.Context) error {
 		steps = steps[:0]
@@ -36,7 +39,7 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.Receip
 				steps = append(steps, *step)
 			}
 		}
-		return nil
+		return o.store.Events().Insert(ctx, told...)
 	})
 	if err != nil {
 		return nil, failure("note receipt", id, err)

@@ -42,9 +42,12 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 		t.Fatal(err)
 	}
 	wanted(t, st, "51")
-	box := outbox.New(st.Outbox(), &wire{}, outbox.Options{})
+	box := outbox.New(st.Outbox(), outbox.Options{})
+	if err := box.Start(t.Context(), &wire{}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := box.Close(context.Background()); err != nil {
+		if err := box.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -3,6 +3,8 @@ package webhooks
 import (
 	"math/rand/v2"
 	"time"
+
+	"wasup/internal/session"
 )
 
 // schedule is when an event is tried again.
@@ -18,14 +20,7 @@ const jitter = 0.25
 // pause is how long to wait after so many failed attempts, 1 or more: between three quarters of the doubled pause and
 // all of it.
 func (s schedule) pause(failed int) time.Duration {
-	pause := min(s.first, s.longest)
-	for i := 1; i < failed && pause < s.longest; i++ {
-		if pause > s.longest/2 {
-			pause = s.longest
-		} else {
-			pause *= 2
-		}
-	}
+	pause := session.Backoff{First: s.first, Longest: s.longest}.Step(failed)
 	return pause - time.Duration(rand.Float64()*jitter*float64(pause)) //nolint:gosec // it spreads load and protects nothing
 }
 

@@ -113,7 +113,7 @@ func New(store Store, growth Growth, opts Options) *Webhooks {
 	return w
 }
 
-// Start reads the registry and begins to deliver what is due.
+// Start reads the registry and begins to deliver what is due. After Stop it is CodeShuttingDown.
 func (w *Webhooks) Start(ctx context.Context) error {
 	if err := w.store.Tidy(ctx); err != nil {
 		return err
@@ -128,10 +128,14 @@ func (w *Webhooks) Start(ctx context.Context) error {
 	}
 	w.all.Store(&known)
 	w.started.Store(true)
-	w.spawn(func() {
+	running := w.spawn(func() {
 		defer close(w.ended)
 		newLoop(w, list).run()
 	})
+	if !running {
+		w.started.Store(false)
+		return &session.Error{Code: session.CodeShuttingDown, Op: "start webhooks"}
+	}
 	return nil
 }
 
@@ -184,6 +188,8 @@ func (w *Webhooks) tell(do func(*loop)) bool {
 	case w.inbox <- do:
 		return true
 	case <-w.ended:
+		return false
+	case <-w.life.Done(): // also where no loop ever ran
 		return false
 	}
 }

@@ -30,7 +30,9 @@ func (t *translation) receipt(e *events.Receipt) []session.Event {
 		IDs: e.MessageIDs, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
 		FromMe: e.IsFromMe, Status: status, At: e.Timestamp.UTC(),
 	}
-	return []session.Event{t.event(session.EventReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)}
+	event := t.event(session.EventReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)
+	event.Receipt = &data
+	return []session.Event{event}
 }
 
 // The values of session.CallData.State.

@@ -10,7 +10,7 @@ import (
 // lanes say which session's turn it is. A session with files that wait has a lane; one without has nothing: no goroutine,
 // no timer, no memory. Sessions that fail or are slow share places of their own, so that they take none from the others.
 type lanes struct {
-	keeper *Keeper
+	downloader *Downloader
 
 	mu      sync.Mutex
 	opened  bool // what an earlier process left has been looked through
@@ -57,8 +57,8 @@ type verdict struct {
 	kept   bool          // one came
 }
 
-func (l *lanes) init(k *Keeper) {
-	l.keeper = k
+func (l *lanes) init(d *Downloader) {
+	l.downloader = d
 	l.all = make(map[session.ID]*lane)
 }
 
@@ -148,21 +148,21 @@ func (l *lanes) dispatch() {
 	if l.closed || l.paused || !l.opened {
 		return
 	}
-	for pool, places := range [2]int{l.keeper.options.Workers, slowShare * l.keeper.options.Workers} {
+	for pool, places := range [2]int{l.downloader.options.Workers, slowShare * l.downloader.options.Workers} {
 		for l.running[pool] < places && len(l.queue[pool]) > 0 {
 			each := l.queue[pool][0]
 			l.queue[pool][0] = nil
 			l.queue[pool] = l.queue[pool][1:]
 			each.state, each.again, each.ready = running, false, false
 			l.running[pool]++
-			l.keeper.work.Go(func() { l.turn(each) })
+			l.downloader.work.Go(func() { l.turn(each) })
 		}
 	}
 }
 
 func (l *lanes) turn(each *lane) {
-	late := time.AfterFunc(l.keeper.options.Slow, func() { l.giveWay(each) })
-	how := l.keeper.turn(each.id)
+	late := time.AfterFunc(l.downloader.options.Slow, func() { l.giveWay(each) })
+	how := l.downloader.turn(each.id)
 	late.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,7 +175,7 @@ func (l *lanes) turn(each *lane) {
 func (l *lanes) giveWay(each *lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if each.state != running || each.pool != brisk || l.running[slow] >= slowShare*l.keeper.options.Workers {
+	if each.state != running || each.pool != brisk || l.running[slow] >= slowShare*l.downloader.options.Workers {
 		return
 	}
 	l.running[brisk]--
@@ -226,9 +226,10 @@ func (l *lanes) pause(err error) {
 	if l.paused || l.closed {
 		return
 	}
-	rest := l.keeper.options.Pause << min(l.steps, 5)
+	first := l.downloader.options.Pause
+	rest := session.Backoff{First: first, Longest: first << 5}.Step(l.steps + 1)
 	if l.steps == 0 {
-		l.keeper.log.Warn("incoming files are not kept for now; it is tried again until it works", "err", err, "in", rest)
+		l.downloader.log.Warn("incoming files are not kept for now; it is tried again until it works", "err", err, "in", rest)
 	}
 	l.paused = true
 	l.steps++
@@ -243,7 +244,7 @@ func (l *lanes) pause(err error) {
 func (l *lanes) recovered() {
 	if l.steps > 0 && !l.paused {
 		l.steps = 0
-		l.keeper.log.Info("incoming files are kept again")
+		l.downloader.log.Info("incoming files are kept again")
 	}
 }
 

@@ -60,11 +60,11 @@ type Index interface {
 	Again(ctx context.Context, file string) error
 }
 
-// Bin is what has to go. Methods are safe for concurrent use; errors carry a session.Code.
-type Bin interface {
-	// Horizon is the position of the last event that retention has deleted or that was stored before a time, whichever is
+// Trash is what has to go. Methods are safe for concurrent use; errors carry a session.Code.
+type Trash interface {
+	// RetentionFloor is the position of the last event that retention has deleted or that was stored before a time, whichever is
 	// later; a zero time asks for retention alone.
-	Horizon(ctx context.Context, before time.Time) (uint64, error)
+	RetentionFloor(ctx context.Context, before time.Time) (uint64, error)
 	// Expire lets at most limit files go whose events have a position up to this one, and says how many.
 	Expire(ctx context.Context, upTo uint64, limit int) (int, error)
 	// Oldest lists the kept files of the oldest events.
@@ -81,7 +81,7 @@ type Bin interface {
 type Ledger interface {
 	Queue
 	Index
-	Bin
+	Trash
 }
 
 // Usage is how much is kept.

@@ -80,15 +80,15 @@ const (
 )
 
 // makeRoom reserves room for a file of an event. The files of the oldest events make it.
-func (k *Keeper) makeRoom(ctx context.Context, size int64, pos uint64) (space, error) {
-	k.room.making.Lock()
-	defer k.room.making.Unlock()
+func (d *Downloader) makeRoom(ctx context.Context, size int64, pos uint64) (space, error) {
+	d.room.making.Lock()
+	defer d.room.making.Unlock()
 	for {
-		missing := k.room.reserve(size, k.options.MaxTotal)
+		missing := d.room.reserve(size, d.options.MaxTotal)
 		if missing == 0 {
 			return enough, nil
 		}
-		oldest, err := k.ledger.Oldest(ctx, evicted)
+		oldest, err := d.ledger.Oldest(ctx, evicted)
 		if err != nil {
 			return enough, err
 		}
@@ -107,64 +107,64 @@ func (k *Keeper) makeRoom(ctx context.Context, size int64, pos uint64) (space, e
 		if len(leave) == 0 {
 			return crowded, nil
 		}
-		if err := k.discard(ctx, leave, names); err != nil {
+		if err := d.discard(ctx, leave, names); err != nil {
 			return enough, err
 		}
-		if err := k.removeGone(ctx); err != nil {
+		if err := d.removeGone(ctx); err != nil {
 			return enough, err
 		}
 	}
 }
 
-func (k *Keeper) discard(ctx context.Context, leave []Entry, names []string) error {
-	k.room.changing.RLock()
-	defer k.room.changing.RUnlock()
-	err := k.ledger.Discard(ctx, names)
+func (d *Downloader) discard(ctx context.Context, leave []Entry, names []string) error {
+	d.room.changing.RLock()
+	defer d.room.changing.RUnlock()
+	err := d.ledger.Discard(ctx, names)
 	if err == nil {
-		k.room.remove(leave)
+		d.room.remove(leave)
 	}
 	return err
 }
 
 // clear lets go what is too old or too much, or what belongs to an event or a session that is no more.
-func (k *Keeper) clear(ctx context.Context) {
-	err := k.expire(ctx)
+func (d *Downloader) clear(ctx context.Context) {
+	err := d.expire(ctx)
 	if err == nil {
-		err = k.removeGone(ctx)
+		err = d.removeGone(ctx)
 	}
 	if err == nil {
-		err = k.count(ctx)
+		err = d.count(ctx)
 	}
-	if err == nil && k.options.MaxTotal > 0 && k.room.usage().Bytes > k.options.MaxTotal {
+	if err == nil && d.options.MaxTotal > 0 && d.room.usage().Bytes > d.options.MaxTotal {
 		// The limit was lowered.
-		_, err = k.makeRoom(ctx, 0, math.MaxUint64)
+		_, err = d.makeRoom(ctx, 0, math.MaxUint64)
 	}
 	if err != nil && ctx.Err() == nil {
-		k.log.Warn("kept files that have to go are still there; trying again", "err", err, "in", k.options.Every)
+		d.log.Warn("kept files that have to go are still there; trying again", "err", err, "in", d.options.Every)
 	}
 }
 
 // count takes the figures from the ledger: sessions that were deleted took files with them.
-func (k *Keeper) count(ctx context.Context) error {
-	k.room.changing.Lock()
-	defer k.room.changing.Unlock()
-	used, err := k.ledger.Usage(ctx)
+func (d *Downloader) count(ctx context.Context) error {
+	d.room.changing.Lock()
+	defer d.room.changing.Unlock()
+	used, err := d.ledger.Usage(ctx)
 	if err == nil {
-		k.room.set(used)
+		d.room.set(used)
 	}
 	return err
 }
 
-func (k *Keeper) expire(ctx context.Context) error {
+func (d *Downloader) expire(ctx context.Context) error {
 	upTo := uint64(math.MaxInt64) // everything: nothing is to be kept
-	if k.options.Age > 0 {
+	if d.options.Age > 0 {
 		var err error
-		if upTo, err = k.ledger.Horizon(ctx, k.options.Now().Add(-k.options.Age)); err != nil {
+		if upTo, err = d.ledger.RetentionFloor(ctx, d.options.Now().Add(-d.options.Age)); err != nil {
 			return err
 		}
 	}
 	for {
-		n, err := k.ledger.Expire(ctx, upTo, batch)
+		n, err := d.ledger.Expire(ctx, upTo, batch)
 		if err != nil || n < batch {
 			return err
 		}
@@ -172,22 +172,22 @@ func (k *Keeper) expire(ctx context.Context) error {
 }
 
 // removeGone deletes files that have to go. Those that cannot be deleted now are tried again later.
-func (k *Keeper) removeGone(ctx context.Context) error {
+func (d *Downloader) removeGone(ctx context.Context) error {
 	for {
-		files, err := k.ledger.Gone(ctx, batch)
+		files, err := d.ledger.Gone(ctx, batch)
 		if err != nil {
 			return err
 		}
 		var removed []string
 		var trouble error
 		for _, file := range files {
-			if err := k.shelf.Remove(file); err != nil {
+			if err := d.store.Remove(file); err != nil {
 				trouble = err
 				continue
 			}
 			removed = append(removed, file)
 		}
-		if err := k.ledger.Forget(ctx, removed); err != nil {
+		if err := d.ledger.Forget(ctx, removed); err != nil {
 			return err
 		}
 		if trouble != nil || len(files) < batch {
@@ -198,13 +198,13 @@ func (k *Keeper) removeGone(ctx context.Context) error {
 
 // takeStock compares the disk with the ledger: files that nobody knows are removed, and those that are missing are to be
 // fetched again.
-func (k *Keeper) takeStock() error {
+func (d *Downloader) takeStock() error {
 	began, strays, missing := time.Now(), 0, 0
-	err := k.shelf.Walk(k.life, func(ctx context.Context, names []string) error {
+	err := d.store.Walk(d.life, func(ctx context.Context, names []string) error {
 		for len(names) > 0 {
 			some := names[:min(batch, len(names))]
 			names = names[len(some):]
-			n, err := k.sweep(ctx, some)
+			n, err := d.sweep(ctx, some)
 			strays += n
 			if err != nil {
 				return err
@@ -216,15 +216,15 @@ func (k *Keeper) takeStock() error {
 		return err
 	}
 	for after := ""; ; {
-		list, err := k.ledger.List(k.life, after, batch)
+		list, err := d.ledger.List(d.life, after, batch)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			has, err := k.shelf.Has(list[i].File, list[i].Size)
+			has, err := d.store.Has(list[i].File, list[i].Size)
 			if err == nil && !has {
 				missing++
-				err = k.ledger.Again(k.life, list[i].File)
+				err = d.ledger.Again(d.life, list[i].File)
 			}
 			if err != nil {
 				return err
@@ -236,13 +236,13 @@ func (k *Keeper) takeStock() error {
 		after = list[len(list)-1].File
 	}
 	if strays+missing > 0 {
-		k.log.Info("kept files were compared with the database", "removed", strays, "missing", missing, "took", time.Since(began))
+		d.log.Info("kept files were compared with the database", "removed", strays, "missing", missing, "took", time.Since(began))
 	}
 	return nil
 }
 
-func (k *Keeper) sweep(ctx context.Context, names []string) (removed int, err error) {
-	known, err := k.ledger.Which(ctx, names)
+func (d *Downloader) sweep(ctx context.Context, names []string) (removed int, err error) {
+	known, err := d.ledger.Which(ctx, names)
 	if err != nil {
 		return 0, err
 	}
@@ -254,7 +254,7 @@ func (k *Keeper) sweep(ctx context.Context, names []string) (removed int, err er
 		if keep[name] {
 			continue
 		}
-		if err := k.shelf.Remove(name); err != nil {
+		if err := d.store.Remove(name); err != nil {
 			return removed, err
 		}
 		removed++

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"wasup/internal/media/incoming"
-	"wasup/internal/media/outgoing"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
@@ -38,15 +37,15 @@ func until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// world is what is around a keeper: a store, a disk, and sessions with files.
+// world is what is around a downloader: a store, a disk, and sessions with files.
 type world struct {
-	t       testing.TB
-	dir     string
-	store   *store.Store
-	options incoming.Options
-	keeper  *incoming.Keeper
-	log     *bytes.Buffer
-	disk    func(*outgoing.Shelf) incoming.Shelf // stands before the disk
+	t          testing.TB
+	dir        string
+	store      *store.Store
+	options    incoming.Options
+	downloader *incoming.Downloader
+	log        *bytes.Buffer
+	disk       func(*incoming.Folder) incoming.Store // stands before the disk
 
 	mu      sync.Mutex
 	files   map[string][]byte // by session and media
@@ -84,21 +83,21 @@ func newWorld(t testing.TB, change ...func(*incoming.Options)) *world {
 	return w
 }
 
-// begin starts a keeper, as a process does.
+// begin starts a downloader, as a process does.
 func (w *world) begin() {
 	w.t.Helper()
-	shelf, err := outgoing.NewShelf(w.kept())
+	folder, err := incoming.NewFolder(w.kept())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	disk := incoming.Shelf(shelf)
+	disk := incoming.Store(folder)
 	if w.disk != nil {
-		disk = w.disk(shelf)
+		disk = w.disk(folder)
 	}
 	options := w.options
 	options.Logger = slog.New(slog.NewTextHandler(&locked{to: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.keeper = incoming.New(w.store.Kept(), w, disk, options)
-	w.keeper.Start()
+	w.downloader = incoming.New(w.store.Kept(), w, disk, options)
+	w.downloader.Start(w)
 }
 
 type locked struct {
@@ -113,12 +112,12 @@ func (l *locked) Write(p []byte) (int, error) {
 }
 
 func (w *world) stop() {
-	if w.keeper != nil {
-		if err := w.keeper.Stop(context.Background()); err != nil {
+	if w.downloader != nil {
+		if err := w.downloader.Stop(context.Background()); err != nil {
 			w.t.Error(err)
 		}
 	}
-	w.keeper = nil
+	w.downloader = nil
 }
 
 func (w *world) kept() string { return filepath.Join(w.dir, "kept") }
@@ -138,15 +137,15 @@ func (w *world) come(id session.ID, name string, size int, kind session.Kind) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.keeper != nil {
-		w.keeper.Arrived(id)
+	if w.downloader != nil {
+		w.downloader.Arrived(id)
 	}
 }
 
 // read gives a file as it is kept; nil where it is not.
 func (w *world) read(id session.ID, name string) ([]byte, incoming.State) {
 	w.t.Helper()
-	f, state, err := w.keeper.Open(context.Background(), id, name)
+	f, state, err := w.downloader.Open(context.Background(), id, name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -201,8 +200,8 @@ func (w *world) set(id session.ID, ready bool) {
 	w.mu.Lock()
 	w.away[id] = !ready
 	w.mu.Unlock()
-	if ready && w.keeper != nil {
-		w.keeper.SessionChanged(id, session.Ready)
+	if ready && w.downloader != nil {
+		w.downloader.SessionChanged(id, session.Ready, session.CauseConnected)
 	}
 }
 
@@ -240,8 +239,13 @@ func (w *world) Describe(ctx context.Context, id session.ID, name string) (sessi
 	return session.Media{ID: name, Remote: event.Remote}, err
 }
 
-// FetchMedia implements kept.Source.
-func (w *world) FetchMedia(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
+// Use implements session.Door for session.FetchMedia.
+func (w *world) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
+	download := use.Question.(session.Download)
+	return session.None{}, w.download(ctx, id, download.File, download.To)
+}
+
+func (w *world) download(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
 	w.mu.Lock()
 	w.fetched = append(w.fetched, string(id)+"/"+file.ID)
 	before, content := w.fetch, slices.Clone(w.files[string(id)+"/"+file.ID])
@@ -259,3 +263,16 @@ func (w *world) FetchMedia(ctx context.Context, id session.ID, file session.Remo
 func fail(code session.Code) error { return &session.Error{Code: code, Op: "fetch media"} }
 
 func (w *world) logged(text string) bool { return strings.Contains(w.log.String(), text) }
+
+func wantCode(t testing.TB, err error, code session.Code) {
+	t.Helper()
+	if got := session.CodeOf(err); got != code {
+		t.Errorf("code is %q (%v), want %q", got, err, code)
+	}
+}
+
+func someBytes(size int) []byte {
+	data := make([]byte, size)
+	_, _ = rand.Read(data)
+	return data
+}

@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"wasup/internal/media"
 	"wasup/internal/session"
 )
 
@@ -25,10 +26,10 @@ import (
 // returned as it is.
 func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) (session.Media, error) {
 	const op = "keep file"
-	name := newName()
+	name := media.NewName()
 	part, err := os.OpenFile(s.path(name+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	kept := false
 	defer func() {
@@ -43,23 +44,23 @@ func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) 
 		return session.Media{}, err
 	}
 	if err = part.Sync(); err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	if err = s.inspect(part, hint, &known); err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	if err = s.writeFacts(known); err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	if err = part.Close(); err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	if err = os.Rename(part.Name(), s.path(name)); err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
-	if err = syncFolder(s.dir); err != nil {
+	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(name)
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	kept = true
 	return known, nil
@@ -79,7 +80,7 @@ func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int
 	case err == nil:
 		return size, hex.EncodeToString(hash.Sum(nil)), nil
 	case source.err == nil:
-		return 0, "", diskError(op, err)
+		return 0, "", media.DiskError(op, err)
 	case source.ended:
 		return 0, "", &session.Error{Code: session.CodeTimeout, Op: op, Message: "the file did not come in time", Err: source.err}
 	default:

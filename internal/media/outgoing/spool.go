@@ -2,8 +2,6 @@ package outgoing
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"wasup/internal/media"
 	"wasup/internal/session"
 )
 
@@ -85,16 +83,16 @@ func New(options Options) (*Spool, error) {
 	}
 	s.client = newClient(options.AllowPrivate)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), partSuffix) {
 			if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, diskError(op, err)
+				return nil, media.DiskError(op, err)
 			}
 		}
 	}
@@ -107,7 +105,7 @@ func (s *Spool) MaxSize() int64 { return s.maxSize }
 // Open gives a file to be read. The caller closes it. CodeMediaGone where it is no longer kept.
 func (s *Spool) Open(file string) (*os.File, error) {
 	const op = "open file"
-	if !isName(file) {
+	if !media.IsName(file) {
 		return nil, gone(op, nil)
 	}
 	f, err := os.Open(s.path(file))
@@ -115,7 +113,7 @@ func (s *Spool) Open(file string) (*os.File, error) {
 		return nil, gone(op, err)
 	}
 	if err != nil {
-		return nil, diskError(op, err)
+		return nil, media.DiskError(op, err)
 	}
 	return f, nil
 }
@@ -124,7 +122,7 @@ func (s *Spool) Open(file string) (*os.File, error) {
 // CodeMediaGone where it is no longer kept.
 func (s *Spool) Stat(file string) (session.Media, error) {
 	const op = "look up file"
-	if !isName(file) {
+	if !media.IsName(file) {
 		return session.Media{}, gone(op, nil)
 	}
 	now := time.Now()
@@ -132,14 +130,14 @@ func (s *Spool) Stat(file string) (session.Media, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return session.Media{}, gone(op, err)
 		}
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	raw, err := os.ReadFile(s.path(file + factsSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return session.Media{}, gone(op, err)
 	}
 	if err != nil {
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	var stored facts
 	if err = json.Unmarshal(raw, &stored); err != nil {
@@ -152,13 +150,13 @@ func (s *Spool) Stat(file string) (session.Media, error) {
 
 // Remove deletes a file. One that is not there is no error.
 func (s *Spool) Remove(file string) error {
-	if !isName(file) {
+	if !media.IsName(file) {
 		return nil
 	}
 	// The file first: what is known of none is swept up.
 	for _, path := range []string{s.path(file), s.path(file + factsSuffix)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return diskError("remove file", err)
+			return media.DiskError("remove file", err)
 		}
 	}
 	return nil
@@ -172,7 +170,7 @@ const sweepBatch = 200
 func (s *Spool) Sweep(ctx context.Context, before time.Time, inUse func(ctx context.Context, files []string) ([]string, error)) (removed int, err error) {
 	folder, err := os.Open(s.dir)
 	if err != nil {
-		return 0, diskError("sweep", err)
+		return 0, media.DiskError("sweep", err)
 	}
 	defer func() { _ = folder.Close() }()
 	for ctx.Err() == nil {
@@ -211,7 +209,7 @@ func (s *Spool) olderThan(entries []fs.DirEntry, before time.Time) []string {
 	var old []string
 	for _, entry := range entries {
 		name, facts := strings.CutSuffix(entry.Name(), factsSuffix)
-		if !isName(name) {
+		if !media.IsName(name) {
 			continue
 		}
 		if facts {
@@ -236,30 +234,6 @@ func (s *Spool) removeIdle(file string, before time.Time) error {
 
 func (s *Spool) path(name string) string { return filepath.Join(s.dir, name) }
 
-const nameBytes = 16
-
-// newName is a name that nobody guesses: whoever knows it may send the file.
-func newName() string {
-	var raw [nameBytes]byte
-	_, _ = rand.Read(raw[:]) // it never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(raw[:])
-}
-
-// isName keeps names that lead elsewhere out.
-func isName(s string) bool {
-	raw, err := hex.DecodeString(s)
-	return err == nil && len(raw) == nameBytes && strings.ToLower(s) == s
-}
-
 func gone(op string, err error) error {
 	return &session.Error{Code: session.CodeMediaGone, Op: op, Message: "the file is not kept any more: upload it again", Err: err}
-}
-
-// diskError gives a failure of the file system its code. Its text has paths and stays out of the message.
-func diskError(op string, err error) error {
-	failure := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Message: "the file could not be kept on disk", Err: err}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		failure.Code, failure.Message = session.CodeStoreFull, "the disk that files are kept on is full"
-	}
-	return failure
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"wasup/internal/media"
 	"wasup/internal/session"
 )
 
@@ -17,7 +18,7 @@ func (s *Spool) Use(ctx context.Context, file string) (session.Media, error) {
 	if err != nil {
 		return session.Media{}, err
 	}
-	known.File = newName()
+	known.File = media.NewName()
 	if err = s.writeFacts(known); err == nil {
 		err = os.Link(s.path(file), s.path(known.File))
 	}
@@ -28,9 +29,9 @@ func (s *Spool) Use(ctx context.Context, file string) (session.Media, error) {
 		}
 		return s.again(ctx, file)
 	}
-	if err = syncFolder(s.dir); err != nil {
+	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(known.File)
-		return session.Media{}, diskError(op, err)
+		return session.Media{}, media.DiskError(op, err)
 	}
 	return known, nil
 }
@@ -52,9 +53,9 @@ func (s *Spool) again(ctx context.Context, file string) (session.Media, error) {
 // Scratch is an empty file for what is not to be kept, on the disk that has room for files. done closes and removes it;
 // a process that ends before leaves it to the next one.
 func (s *Spool) Scratch() (file *os.File, done func(), err error) {
-	file, err = os.OpenFile(s.path(newName()+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err = os.OpenFile(s.path(media.NewName()+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, nil, diskError("make scratch file", err)
+		return nil, nil, media.DiskError("make scratch file", err)
 	}
 	return file, func() {
 		_ = file.Close()

@@ -144,7 +144,7 @@ func filesGoWithTheirEvents(t *testing.T, st *store.Store) {
 	settle(t, st, all[1], incoming.Kept, true)
 	horizon := func(before time.Time, want uint64) {
 		t.Helper()
-		if upTo, err := st.Kept().Horizon(ctx, before); err != nil || upTo != want {
+		if upTo, err := st.Kept().RetentionFloor(ctx, before); err != nil || upTo != want {
 			t.Fatalf("horizon %d, %v, want %d", upTo, err, want)
 		}
 	}

@@ -108,12 +108,9 @@ func enqueueNew(t *testing.T, st *store.Store) {
 		read := messageOf(t, st, &given)
 		wantEntry(t, outbox.Entry{Message: read, BodyHash: given.BodyHash}, given)
 	}
-	used, err := st.Outbox().UsesFile(bounded(t), "spooled")
-	must(t, err)
-	other, err := st.Outbox().UsesFile(bounded(t), "other")
-	must(t, err)
-	if none, err := st.Outbox().UsesFile(bounded(t), ""); !used || other || none || err != nil {
-		t.Fatalf("spooled is used %v, other %v, no file %v, %v", used, other, none, err)
+	used, err := st.Outbox().UsedFiles(bounded(t), []string{"other", "spooled", ""})
+	if !reflect.DeepEqual(used, []string{"spooled"}) || err != nil {
+		t.Fatalf("used are %q, %v", used, err)
 	}
 }
 
@@ -534,5 +531,42 @@ func receiptsToOneself(t *testing.T, st *store.Store) {
 	must(t, err)
 	if m := messageOf(t, st, &e); m.State != session.MessageRead {
 		t.Fatalf("a note to oneself that was read is %+v", m)
+	}
+}
+
+func receiptsAreOneCommit(t *testing.T, st *store.Store) {
+	ctx := bounded(t)
+	lodge(t, st, "51")
+	e := enqueued(t, st, entry("51", "k"))
+	advanced(t, st, begun(&e))
+	data := session.ReceiptData{IDs: []string{e.ID}, Sender: recipient, Status: "read", At: ackTime}
+	told := session.Event{Session: "51", Type: session.EventReceipt, Key: "receipt", Data: []byte("no JSON")}
+	if _, err := st.Outbox().Receipt(ctx, "51", data, told); session.CodeOf(err) != session.CodeInternal {
+		t.Fatalf("an event that is no JSON: %v", err)
+	}
+	if m := messageOf(t, st, &e); m.State != session.MessageSending || len(m.Receipts) != 0 {
+		t.Fatalf("the event was refused and the message is %+v", m)
+	}
+	works := st.Commits().Works
+	told.Data = []byte(`{"status":"read"}`)
+	if steps, err := st.Outbox().Receipt(ctx, "51", data, told); err != nil || len(steps) != 1 {
+		t.Fatalf("steps %+v, %v", steps, err)
+	}
+	if n := st.Commits().Works - works; n != 1 {
+		t.Errorf("%d works were committed", n)
+	}
+	// What is about nothing that the session sent is told all the same.
+	data.IDs, told.Key = []string{"3EB0OTHER"}, "other"
+	if steps, err := st.Outbox().Receipt(ctx, "51", data, told); err != nil || len(steps) != 0 {
+		t.Fatalf("steps %+v, %v", steps, err)
+	}
+	list, _, err := st.Events().Read(ctx, events.Query{Session: "51"})
+	must(t, err)
+	types := []session.EventType{}
+	for i := range list {
+		types = append(types, list[i].Type)
+	}
+	if want := []session.EventType{session.EventStatus, session.EventReceipt, session.EventReceipt}; !reflect.DeepEqual(types, want) {
+		t.Fatalf("the log has %v, want %v", types, want)
 	}
 }

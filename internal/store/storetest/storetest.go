@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"outbox/receipts move messages further, once", receipts},
 		{"outbox/a receipt proves a failure wrong", receiptOfAFailure},
 		{"outbox/a note to oneself is received by oneself", receiptsToOneself},
+		{"outbox/a receipt, the states and the events are one", receiptsAreOneCommit},
 		{"events/they come back as they were given", eventsComeBackAsTheyWereGiven},
 		{"events/they are numbered without gaps, repetitions left out", eventsAreNumberedWithoutGaps},
 		{"events/a bad one is refused with those beside it", badEventsAreRefusedTogether},

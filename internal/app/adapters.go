@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"io"
+	"os"
+
+	httpevents "wasup/httpapi/events"
+	"wasup/httpapi/media"
+	"wasup/httpapi/supervision"
+	"wasup/internal/contacts"
+	"wasup/internal/events"
+	"wasup/internal/media/incoming"
+	"wasup/internal/outbox"
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/whatsapp"
+	"wasup/metrics"
+	"wasup/supervisor"
+)
+
+// The types here fit one room's answers to the interfaces that another room declares.
+
+// inbox is where the WhatsApp clients put what they receive.
+type inbox struct {
+	*events.Log
+	outbox     *outbox.Outbox
+	downloader *incoming.Downloader
+}
+
+// Append commits events. A receipt is committed together with what it says of the session's own messages. Files are
+// fetched after their events are on the disk.
+func (i inbox) Append(ctx context.Context, list ...session.Event) error {
+	others := make([]session.Event, 0, len(list))
+	for n := range list {
+		receipt := list[n].Receipt
+		if receipt == nil {
+			others = append(others, list[n])
+			continue
+		}
+		if err := i.Counted(func() error { return i.outbox.Receipt(ctx, list[n].Session, *receipt, list[n]) }); err != nil {
+			return err
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	if err := i.Log.Append(ctx, others...); err != nil {
+		return err
+	}
+	for n := range others {
+		if others[n].Remote != nil {
+			i.downloader.Arrived(others[n].Session)
+		}
+	}
+	return nil
+}
+
+// sent gives what a message says that a session sent, as far as the outbox still has it.
+func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (session.Content, bool, error) {
+	message, err := i.outbox.Message(ctx, id, messageID)
+	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
+		return session.Content{}, false, nil
+	}
+	return message.Content, err == nil, err
+}
+
+// health is what the probes ask.
+type health struct {
+	db       *store.Store
+	sessions *supervisor.Supervisor
+}
+
+func (h health) Healthy(ctx context.Context) error { return h.db.Ping(ctx) }
+
+func (h health) Ready() (ready bool, restored, wanted int, reason string) {
+	r := h.sessions.Readiness()
+	switch {
+	case r.Draining:
+		reason = "shutting down"
+	case !r.Ready:
+		reason = "restoring"
+	}
+	return r.Ready, r.Restored, r.Wanted, reason
+}
+
+// tree is the supervisor as httpapi shows it.
+type tree struct{ *supervisor.Supervisor }
+
+func (t tree) Tree() []supervision.Node {
+	all := t.Supervisor.Tree()
+	nodes := make([]supervision.Node, 0, len(all))
+	for i := range all {
+		nodes = append(nodes, supervision.Node(all[i]))
+	}
+	return nodes
+}
+
+// live is the log as httpapi wants it.
+type live struct{ *events.Log }
+
+func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpevents.Subscription, error) {
+	subscription, err := l.Log.Subscribe(ctx, after, id, types)
+	if err != nil {
+		return nil, err // and no interface that holds a nil
+	}
+	return subscription, nil
+}
+
+// chats is what is told to and asked of WhatsApp: by the sessions, but phone numbers with memory and at a pace.
+type chats struct {
+	door session.Door
+	*contacts.Checker
+}
+
+func (c chats) MarkRead(ctx context.Context, id session.ID, mark session.ReadMark) error {
+	_, err := session.MarkRead.Ask(ctx, c.door, id, mark)
+	return err
+}
+
+func (c chats) SetChatState(ctx context.Context, id session.ID, chat session.Recipient, state session.ChatState) error {
+	_, err := session.SetChatState.Ask(ctx, c.door, id, session.Typing{Chat: chat, State: state})
+	return err
+}
+
+// sender is the outbox as the compatible API wants it.
+type sender struct{ outbox *outbox.Outbox }
+
+func (s sender) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+	result, err := s.outbox.SendText(ctx, session.MessageRequest{Session: id, To: to, Content: session.TextOf(body), Key: key})
+	return result.MessageID, err
+}
+
+// arrivals are the files of incoming messages as httpapi wants them.
+type arrivals struct {
+	*events.Files
+	downloader *incoming.Downloader
+}
+
+func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (media.KeptFile, error) {
+	file, state, err := f.downloader.Open(ctx, id, name)
+	held := media.KeptFile{State: string(state)}
+	if err != nil || file == nil {
+		return held, err
+	}
+	if held.Size, err = sizeOf(file, id); err == nil {
+		held.File = file // and no interface that holds a nil
+	}
+	return held, err
+}
+
+func (f arrivals) Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
+	fetched, err := f.Files.Fetch(ctx, id, file)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := sizeOf(fetched, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	return fetched, size, nil
+}
+
+// sizeOf is how many bytes an open file has; it closes one that does not say.
+func sizeOf(file interface {
+	io.Closer
+	Stat() (os.FileInfo, error)
+}, id session.ID,
+) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return 0, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
+	}
+	return info.Size(), nil
+}
+
+// figures are what the metrics read at each scrape.
+func (a *App) figures(db *store.Store, dialer *whatsapp.Dialer) metrics.Sources {
+	return metrics.Sources{
+		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers,
+		StanzasWaiting: dialer.StanzasWaiting, ClientVersion: dialer.Version,
+		Commits: func() metrics.Commits { return metrics.Commits(db.Commits()) },
+		EventsKept: func() int { // but for those that were deleted from the log's middle
+			floor, tail := a.events.Span()
+			return int(tail - min(floor, tail))
+		},
+		Pools: func() []metrics.Pool {
+			var all []metrics.Pool
+			for _, p := range db.Pools() {
+				all = append(all, metrics.Pool(p))
+			}
+			return all
+		},
+		Backlog: func() metrics.Backlog {
+			s := a.outbox.Stats()
+			return metrics.Backlog{Messages: s.Open, Sessions: s.Lanes, Oldest: s.Oldest}
+		},
+		Webhooks: func() metrics.Webhooks {
+			f := a.webhooks.Figures()
+			return metrics.Webhooks{Backlog: f.Backlog, Oldest: f.Oldest, States: f.Webhooks}
+		},
+		KeptMedia: func() metrics.KeptMedia {
+			s := a.downloader.Stats()
+			return metrics.KeptMedia{Files: s.Files, Waiting: s.Waiting, Bytes: s.Bytes, Paused: s.Paused}
+		},
+	}
+}

@@ -1,0 +1,244 @@
+package apptest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"wasup/internal/testtools"
+)
+
+// Browser is a headless Chromium with one page open, and everything that it complained about.
+type Browser struct {
+	T   testing.TB
+	Ctx context.Context
+
+	forgiven []string // parts of complaints
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+// Chromium finds the browser of the machine.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	testtools.Missing(t, "Chromium (chromium on the PATH)")
+	return ""
+}
+
+// Browse opens a page in a browser that knows nothing and can reach this machine only.
+func Browse(t testing.TB, url string) *Browser {
+	t.Helper()
+	// A browser takes its time to let go of its folder, so the folder is not the test's own.
+	profile, err := os.MkdirTemp("", "wasup-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.WindowSize(1360, 860),
+	)
+	allocator, release := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, closeTab := chromedp.NewContext(allocator)
+	b := &Browser{T: t, Ctx: ctx}
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.Picture(filepath.Join(os.TempDir(), "wasup-page-failed.png"))
+		}
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Logf("the browser did not close by itself: %v", err)
+		}
+		closeTab()
+		release()
+		for _, complaint := range b.complained() {
+			t.Errorf("the browser complained: %s", complaint)
+		}
+		if err := os.RemoveAll(profile); err != nil {
+			t.Logf("the browser still writes its profile: %v", err)
+		}
+	})
+	// The first action starts the browser and may have no deadline: it would end the browser as well.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
+	if err := chromedp.Listen(ctx, b.hear); err != nil {
+		t.Fatal(err)
+	}
+	b.Do("open the page", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, log.Enable, cdp.Empty{})
+		return err
+	}), chromedp.Navigate(url))
+	return b
+}
+
+// hear notes what a person would find in the console: exceptions, refused content, failing requests.
+func (b *Browser) hear(event any) {
+	var complaint string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		complaint = e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			complaint += " " + thrown.Description
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level != log.EntryLevelError {
+			return
+		}
+		complaint = e.Entry.Text + " " + e.Entry.URL
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.complaints = append(b.complaints, complaint)
+}
+
+func (b *Browser) complained() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(b.complaints), func(complaint string) bool {
+		return slices.ContainsFunc(b.forgiven, func(part string) bool { return strings.Contains(complaint, part) })
+	})
+}
+
+// Forgive says which complaints the test brings about, such as a refused request.
+func (b *Browser) Forgive(part string) { b.forgiven = append(b.forgiven, part) }
+
+func (b *Browser) Do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	b.T.Helper()
+	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.T.Fatalf("%s: %v", what, err)
+	}
+}
+
+// Holds waits until a JavaScript condition is true.
+func (b *Browser) Holds(what, condition string, args ...any) {
+	b.T.Helper()
+	function := "(...args) => " + condition
+	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.PollFunction[bool](function, chromedp.WithPollingTimeout(Patience), chromedp.WithPollingArgs(args...)))
+	if err != nil {
+		text, _ := chromedp.Run(b.Ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		b.T.Fatalf("%s: %v\nthe page reads:\n%s", what, err, text)
+	}
+}
+
+// visible are the elements of a selector whose text a person can see.
+const visible = `[...document.querySelectorAll(args[0])].filter((e) => e.checkVisibility())`
+
+// Sees waits until an element shows a text.
+func (b *Browser) Sees(selector, text string) {
+	b.T.Helper()
+	b.Holds(fmt.Sprintf("%s shows %q", selector, text), visible+`.some((e) => e.innerText.includes(args[1]))`, selector, text)
+}
+
+// Misses waits until no element shows a text.
+func (b *Browser) Misses(selector, text string) {
+	b.T.Helper()
+	b.Holds(fmt.Sprintf("%s does not show %q", selector, text), visible+`.every((e) => !e.innerText.includes(args[1]))`, selector, text)
+}
+
+// Press clicks on the element of a selector that shows a text, once it can be used: it is enabled, and a mouse would meet
+// it in its middle. All of it is one step of the page's, which may be drawn anew or move before and after it.
+func (b *Browser) Press(selector, text string) {
+	b.T.Helper()
+	b.Holds(fmt.Sprintf("%s %q can be pressed", selector, text),
+		`{ const [selector, text = ""] = args; const found = [...document.querySelectorAll(selector)].find((e) => e.checkVisibility() && !e.disabled && e.innerText.includes(text));
+		if (!found) return false;
+		found.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+		const box = found.getBoundingClientRect();
+		if (!found.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2))) return false;
+		found.focus(); found.click(); return true; }`, selector, text)
+}
+
+// Writes types into a field, in place of what it holds. An Enter at the end is struck when the field holds the rest.
+func (b *Browser) Writes(selector, text string) {
+	b.T.Helper()
+	words, enter := strings.CutSuffix(text, "\r")
+	want := strings.ReplaceAll(words, "\r", "\n")
+	all, cancel := context.WithTimeout(b.Ctx, Patience)
+	defer cancel()
+	for held := false; !held; {
+		b.Holds("empty "+selector, `{ document.querySelector(args[0]).value = ""; return true; }`, selector)
+		if words == "" {
+			break
+		}
+		b.Do("write into "+selector, chromedp.SendKeys(chromedp.CSS(selector), words))
+		// The page may have moved the focus meanwhile, as it does when something opens.
+		var err error
+		held, err = chromedp.Run(all, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q).value === %q`, selector, want)))
+		if err != nil {
+			b.T.Fatalf("write into %s: %v", selector, err)
+		}
+	}
+	if enter {
+		b.Do("strike Enter in "+selector, chromedp.SendKeys(chromedp.CSS(selector), "\r"))
+	}
+}
+
+// Chooses picks an option of a select, as a person does who then leaves it.
+func (b *Browser) Chooses(selector, value string) {
+	b.T.Helper()
+	b.Holds("choose "+value, `{ const [selector, value = ""] = args, select = document.querySelector(selector); if (select.disabled || ![...select.options].some((o) => o.value === value)) return false;
+		select.value = value; select.dispatchEvent(new Event("change", { bubbles: true })); return true; }`, selector, value)
+}
+
+// Drops lets a file fall onto an element, as from a file manager.
+func (b *Browser) Drops(selector, file string) {
+	b.T.Helper()
+	b.Do("drop "+file, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		at, err := chromedp.Evaluate[[]float64](fmt.Sprintf(
+			`(() => { const box = document.querySelector(%q).getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()`, selector))(ctx, target)
+		if err != nil {
+			return err
+		}
+		data := &input.DragData{Items: []*input.DragDataItem{}, Files: []string{file}, DragOperationsMask: 1}
+		for _, kind := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+			if _, err := cdp.Call(ctx, target, input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: at[0], Y: at[1], Data: data}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// Pastes gives the page a picture from the clipboard. A headless browser has no clipboard, so the event is made here.
+func (b *Browser) Pastes(dataURL string) {
+	b.T.Helper()
+	b.Holds("paste a picture", `{ const bytes = Uint8Array.from(atob(args[0].split(",")[1]), (c) => c.charCodeAt(0));
+		const clipboard = new DataTransfer(); clipboard.items.add(new File([bytes], "image.png", { type: "image/png" }));
+		document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: clipboard, bubbles: true })); return true; }`, dataURL)
+}
+
+// Picture writes what the page looks like to a file.
+func (b *Browser) Picture(file string) {
+	b.T.Helper()
+	png, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(file, png, 0o600)
+	}
+	if err != nil {
+		b.T.Logf("no picture of the page: %v", err)
+	}
+}

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"wasup/internal/app/apptest"
+
+	"github.com/chromedp/chromedp"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox"
+)
+
+// fills sets a field as pasting does: keys that are typed one by one take too long for what is pasted.
+func (b *bridge) fills(selector, text string) {
+	b.T.Helper()
+	b.Holds("fill "+selector, `{ const field = document.querySelector(args[0]); field.value = args[1] ?? ""; field.dispatchEvent(new Event("input", { bubbles: true })); return true; }`, selector, text)
+}
+
+func (b *bridge) linksByPasskey(t *testing.T) {
+	phone := b.h.phone(sandbox.ScriptRead)
+	phone.RequirePasskey(true)
+	b.create("cauta", "Cauta")
+	b.row("cauta", "QR_REQUIRED")
+	b.Writes("#by-number input", "+"+phone.Number())
+	b.Press("#by-number button", "Get a code")
+	b.Holds("a code is shown", `/^[A-Z0-9]{4}-[A-Z0-9]{4}$/.test(document.querySelector("#pairing-code").innerText)`)
+	code, err := chromedp.Run(b.Ctx, chromedp.Evaluate[string](`document.querySelector("#pairing-code").innerText`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked, entering := make(chan error, 1), apptest.Bounded(t)
+	go func() {
+		_, err := phone.EnterCode(entering, code)
+		linked <- err
+	}()
+	b.Sees("#passkey", "with its passkey only")
+	b.Holds("what to run is said", `document.querySelector("#passkey-ask").value.includes(document.querySelector("#passkey-challenge").textContent)`)
+	b.Holds("browsers understand it", `PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(document.querySelector("#passkey-challenge").textContent)).challenge.byteLength > 0`)
+	challenge, err := chromedp.Run(b.Ctx, chromedp.Evaluate[string](`document.querySelector("#passkey-challenge").textContent`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.fills("#passkey [name=credential]", "undefined")
+	b.Press("#passkey button", "Answer")
+	b.Sees("#say.bad", "is no JSON")
+	var request types.WebAuthnPublicKey
+	if err := json.Unmarshal([]byte(challenge), &request); err != nil {
+		t.Fatalf("the challenge on the page: %v", err)
+	}
+	assertion, err := phone.Passkey().Assert(&request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	credential, err := json.Marshal(assertion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.fills("#passkey [name=credential]", string(credential))
+	b.Press("#passkey button", "Answer")
+	b.Press("#passkey-confirmation button", "Link it")
+	if err := <-linked; err != nil {
+		t.Fatal(err)
+	}
+	b.Sees("#one-title", "Cauta")
+	b.Sees("#one-state", "READY")
+	b.Misses("#passkey", "passkey")
+	b.h.v1("DELETE", "/cauta", "").Is(204)
+	b.Sees("#summary", "2 of 2 sessions are READY")
+}
+
+// seesMessages looks at a message that failed, at one whose session rests, and at a webhook that does not answer.
+func (b *bridge) seesMessages(t *testing.T) {
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	t.Cleanup(refusing.Close)
+	b.h.v1("POST", "/ventas/webhooks", `{"url":"`+refusing.URL+`","events":["message.status"],"description":"the CRM"}`).Is(201)
+	failed := b.h.v1("POST", "/ventas/messages?wait=server_ack&timeout=60s", `{"to":"34999999999","text":"not for the page"}`).Is(422)
+	if failed.Text("code") != "not_on_whatsapp" {
+		t.Fatalf("the message to nobody: %v", failed.Fields)
+	}
+	b.Press("#sessions button", "Ventas")
+	b.Sees("#message-list .wrong", "The recipient has no WhatsApp account.")
+	b.Sees("#message-list", "read")
+	b.Sees("#hook-list", "the CRM")
+	b.Sees("#hook-list", "418")
+	b.h.v1("POST", "/ventas/stop", "").Is(200)
+	b.Sees("#one-cause", "stopped")
+	b.h.v1("POST", "/ventas/messages", `{"to":"`+b.bruno.Number()+`","text":"not for the page"}`).Is(202)
+	b.Sees("#message-list", "queued") // that it was accepted is no event: the page looks by itself
+	b.Sees("#messages-why", "nobody has asked it to run")
+	b.Press("#message-list button", "Take back")
+	b.Sees("#message-list", "cancelled")
+	b.Misses("#messages-why", "READY")
+	b.Chooses("#messages-state", "failed")
+	b.Misses("#message-list", "cancelled")
+	b.Sees("#message-list", "not on whatsapp")
+	b.Chooses("#messages-state", "queued,sending")
+	b.Sees("#message-list", "None of these.")
+	b.Chooses("#messages-state", "")
+	b.Misses("body", "not for the page")
+	b.h.v1("POST", "/ventas/start", "").Is(200)
+	b.Sees("#one-state", "READY")
+	late, err := b.h.server.AddPhone(sandbox.PhoneConfig{Number: "34999999999"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Press("#message-list button", "Try again")
+	if _, err := late.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.Text == "not for the page" }); err != nil {
+		t.Fatal(err)
+	}
+	b.Misses("#message-list", "not on whatsapp")
+	b.Sees("#summary", "2 of 2 sessions are READY")
+}
+
+func (b *bridge) turnsPages(*testing.T) {
+	const more = 120
+	for i := range more {
+		b.h.v1("POST", "", fmt.Sprintf(`{"id":"many-%03d"}`, i)).Is(201)
+	}
+	b.fills("#filter [name=q]", "many")
+	b.Chooses("#filter [name=state]", "")
+	b.fills("#filter [name=q]", "many") // a choice is told by another event than the filter hears
+	b.Sees("#where", "1 to 100 of 120")
+	b.Press("#pager button", "Next")
+	b.Sees("#where", "101 to 120 of 120")
+	b.row("many-119", "NOT_INITIALIZED")
+	b.Misses("#sessions", "many-099")
+	b.Holds("there is no further page", `document.querySelector("#next").disabled && !document.querySelector("#previous").disabled`)
+	b.fills("#filter [name=q]", "many-00")
+	b.row("many-000", "NOT_INITIALIZED")
+	b.Misses("#pager", "of")
+	b.fills("#filter [name=q]", "")
+	b.Holds("only what runs", `{ const state = document.querySelector("#filter [name=state]"); state.value = "unwell"; state.dispatchEvent(new Event("input", { bubbles: true })); return true; }`)
+	b.Sees("#sessions", "No session fits.")
+	b.Holds("only one cause", `{ const { state, cause } = document.querySelector("#filter").elements; state.value = ""; cause.value = "connected"; cause.dispatchEvent(new Event("input", { bubbles: true })); return cause.value === "connected"; }`)
+	b.row("ventas", "READY")
+	b.Misses("#sessions", "many")
+	for i := range more {
+		b.h.v1("DELETE", fmt.Sprintf("/many-%03d", i), "").Is(204)
+	}
+	b.Sees("#summary", "2 of 2 sessions are READY")
+}
+
+// ticks sets a box that may move under the mouse while the page grows.
+func (b *bridge) ticks(selector string, on bool) {
+	b.T.Helper()
+	b.Holds("tick "+selector, `{ const box = document.querySelector(args[0]); const on = Boolean(args[1]); if (box.checked !== on) box.click(); return box.checked === on; }`, selector, on)
+}
+
+// seesThePast opens the page anew: what happened before is in the log.
+func (b *bridge) seesThePast(*testing.T) {
+	b.Do("open it anew", chromedp.Navigate(b.h.Base+"/dashboard"))
+	b.Sees("#link", "live")
+	b.Sees("#events", "many-119 session.removed")
+	b.Press("#sessions button", "Soporte")
+	b.ticks("#events-one", true)
+	b.Sees("#events", "Soporte session.state READY, connected")
+	b.Misses("#events", "many")
+	b.Press("#sessions button", "Ventas")
+	b.Sees("#events", "Ventas message.status")
+	b.Misses("#events", "Soporte")
+	b.ticks("#events-one", false)
+	b.Sees("#events", "many-119 session.removed")
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wasup/internal/media/incoming"
+	"wasup/internal/media/outgoing"
+)
+
+// folders are the places on the disk beside the database, all of them below media.dir.
+type folders struct {
+	spool   *outgoing.Spool  // files of outgoing messages
+	kept    *incoming.Folder // kept files of incoming messages
+	fetched string           // files of incoming messages that somebody reads and nobody keeps
+}
+
+func (a *App) openFolders() (folders, error) {
+	cfg := a.cfg.Media
+	dir := mediaDir(cfg.Dir, a.cfg.Store.DSN)
+	f := folders{fetched: filepath.Join(dir, "incoming")}
+	var err error
+	f.spool, err = outgoing.New(outgoing.Options{
+		Dir: dir, MaxSize: int64(cfg.MaxSize), FetchTimeout: cfg.FetchTimeout, AllowPrivate: cfg.AllowPrivate, Log: a.log,
+	})
+	if err != nil {
+		return folders{}, err
+	}
+	if err := os.MkdirAll(f.fetched, 0o700); err != nil {
+		return folders{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
+	}
+	if f.kept, err = incoming.NewFolder(filepath.Join(dir, "kept")); err != nil {
+		return folders{}, fmt.Errorf("media.dir: the folder for kept files cannot be made: %w", err)
+	}
+	return f, nil
+}
+
+// mediaDir is the folder that is configured, or the one beside the database.
+func mediaDir(configured, dsn string) string {
+	if configured != "" {
+		return configured
+	}
+	path, ok := strings.CutPrefix(dsn, "sqlite:")
+	if !ok {
+		return filepath.FromSlash("./data/wasup.media")
+	}
+	return strings.TrimSuffix(path, filepath.Ext(path)) + ".media"
+}

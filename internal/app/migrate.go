@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"wasup/internal/session"
+	"wasup/internal/store"
+	"wasup/internal/whatsapp"
+)
+
+// migrateTimeout bounds one statement of a migration: counting or copying a large table takes longer than anything that a
+// running wasup asks for.
+const migrateTimeout = 10 * time.Minute
+
+// Migrate copies everything from one database into an empty other one: it opens both, which locks them, brings both
+// schemas to this version and copies. Progress goes to w, a line for each table. total is how many rows were copied.
+// A DSN that is none is CodeInvalidRequest with the argument's name, FROM or TO, in its message.
+func Migrate(ctx context.Context, from, to string, log *slog.Logger, w io.Writer) (total int, err error) {
+	source, err := openForMigration(ctx, "FROM", from, log, true)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := openForMigration(ctx, "TO", to, log, false)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case err := <-source.Lost():
+			stop(err)
+		case err := <-target.Lost():
+			stop(err)
+		case <-ctx.Done():
+		}
+	}()
+	err = store.Migrate(ctx, source, target, func(table string, done, rows int) {
+		if done == rows {
+			_, _ = fmt.Fprintf(w, "%-40s %d rows\n", table, rows)
+			total += rows
+		} else if done > 0 {
+			_, _ = fmt.Fprintf(w, "%-40s %d of %d rows\n", table, done, rows)
+		}
+	})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = fmt.Errorf("nothing was copied: %w", cause)
+	}
+	return total, err
+}
+
+// openForMigration opens one of the two. argument is what a person calls it.
+func openForMigration(ctx context.Context, argument, dsn string, log *slog.Logger, exists bool) (*store.Store, error) {
+	st, err := store.Open(ctx, dsn, store.Options{Logger: log, AnswerTimeout: migrateTimeout, MustExist: exists})
+	if err != nil {
+		var e *session.Error
+		if errors.As(err, &e) && e.Code == session.CodeInvalidRequest {
+			return nil, &session.Error{Code: e.Code, Op: e.Op, Message: argument + ": " + e.Message, Err: err}
+		}
+		return nil, err
+	}
+	if err := whatsapp.UpgradeTables(ctx, st.DB(), log); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}

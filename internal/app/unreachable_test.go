@@ -1,0 +1,66 @@
+package app
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"wasup/internal/app/apptest"
+
+	"wasup/configs"
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+)
+
+func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testing.T) {
+	// The near end of a connection refuses others, and goes on to: a port that was listened on and let go may be taken.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	end, err := net.Dial("tcp", taken.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	nobody := end.LocalAddr().String()
+	stranger, err := sandbox.New(sandbox.Config{}) // signs with a root of its own
+	if err == nil {
+		err = stranger.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apptest.CloseSandbox(t, stranger)
+	for name, c := range map[string]struct{ url, why string }{
+		"unreachable": {"ws://" + nobody + sandbox.Path, "connection refused"},
+		"wrong root":  {stranger.URL(), "certificate not signed by the configured root key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(cfg *configs.Config) {
+				cfg.WhatsApp.WebsocketURL = c.url
+				cfg.QR.Wait = 200 * time.Millisecond
+				cfg.Session.BackoffMax = 50 * time.Millisecond
+			})
+			a := h.Get("/qr-code", 1).Is(504).With("error", "QR_TIMEOUT", "wait_time_ms", 200)
+			if state := session.State(a.Text("current_state")); !state.Transitional() {
+				t.Errorf("the state is %s", state)
+			}
+			for range 3 {
+				h.comes(1, session.DisconnectedRecoverable, session.CauseSocketLost)
+			}
+			h.close()
+			told, failed := 0, h.seen.count("1", session.DisconnectedRecoverable)
+			for line := range strings.SplitSeq(h.log.String(), "\n") {
+				if strings.Contains(line, "level=INFO") && strings.Contains(line, c.why) {
+					told++
+				}
+			}
+			if told != failed {
+				t.Errorf("%d attempts failed and the log says %d times why", failed, told)
+			}
+		})
+	}
+}

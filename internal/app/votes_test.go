@@ -1,0 +1,42 @@
+package app
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"wasup/internal/app/apptest"
+
+	"wasup/internal/sandbox"
+	"wasup/internal/session"
+)
+
+func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
+	h := newHouse(t)
+	ana := h.linked(1)
+	bruno := h.phone(sandbox.ScriptRead)
+	id := h.sent(`{"to":"` + bruno.Number() + `","poll":{"question":"When?","options":["today","tomorrow","never"],"selectable":2}}`)
+	arrived(t, bruno, id, sandbox.StatusRead)
+	votes := [][]string{{"today", "never"}, {"tomorrow"}, nil}
+	vote := func(options []string) {
+		if _, err := bruno.SendMessage(apptest.Bounded(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindVote, Target: id, Options: options}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vote(votes[0])
+	h.Logged(t, "1", session.EventPollVote, 1)
+	h = h.reopen() // the options are in the database
+	h.ready(1)
+	for _, options := range votes[1:] {
+		vote(options)
+	}
+	for i, event := range h.Logged(t, "1", session.EventPollVote, len(votes)) {
+		var data session.MessageData
+		if err := json.Unmarshal(event.Data, &data); err != nil || data.Content == nil || data.Content.Target == nil {
+			t.Fatalf("%s: %v", event.Data, err)
+		}
+		if said := data.Content; !slices.Equal(said.Options, votes[i]) || said.Target.ID != id || !said.Target.FromMe || said.Unknown != "" {
+			t.Errorf("vote %d: %s, want %q", i, event.Data, votes[i])
+		}
+	}
+}

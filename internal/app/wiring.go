@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+
+	"wasup/httpapi"
+	httpevents "wasup/httpapi/events"
+	"wasup/internal/contacts"
+	"wasup/internal/events"
+	"wasup/internal/media/incoming"
+	"wasup/internal/media/outgoing"
+	"wasup/internal/outbox"
+	"wasup/internal/store"
+	"wasup/internal/webhooks"
+	"wasup/internal/whatsapp"
+	"wasup/supervisor"
+)
+
+// start makes the parts, each from those before it, and starts them. Where two parts need each other, the one that is
+// made first gets the other when it starts: the outbox and the downloader are told of sessions, and use them.
+func (a *App) start(ctx context.Context) error {
+	if err := vacant(ctx, a.cfg.HTTP.Listen); err != nil {
+		return err
+	}
+	db, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.startEvents(ctx, db); err != nil {
+		return err
+	}
+	if err := a.startWebhooks(ctx, db); err != nil {
+		return err
+	}
+	a.startRetention()
+	folders, err := a.openFolders()
+	if err != nil {
+		return err
+	}
+	a.outbox = outbox.New(db.Outbox(), a.sending())
+	a.downloader = incoming.New(db.Kept(), events.NewCatalog(a.events), folders.kept, a.downloading())
+	dialer, err := a.openDialer(db, folders.spool)
+	if err != nil {
+		return err
+	}
+	a.sessions = supervisor.New(a.supervision(dialer, db))
+	a.onStop("sessions", a.sessions.Stop)
+	a.onStop("outbox", a.outbox.Stop)
+	if err := a.outbox.Start(ctx, a.sessions); err != nil {
+		return err
+	}
+	a.startSweeping(folders.spool, db.Outbox())
+	a.downloader.Start(a.sessions)
+	a.onStop("incoming files", a.downloader.Stop)
+	a.metrics.Watch(a.figures(db, dialer))
+	if err := a.makeServer(db, folders); err != nil {
+		return err
+	}
+	if err := a.sessions.Boot(ctx); err != nil {
+		return err
+	}
+	return a.listen()
+}
+
+// vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
+func vacant(ctx context.Context, addr string) error {
+	var probe net.ListenConfig
+	l, err := probe.Listen(ctx, "tcp", addr)
+	switch {
+	case err == nil:
+		return l.Close()
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: the port is taken by another process: %w", addr, syscall.EADDRINUSE)
+	default:
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+}
+
+func (a *App) openStore(ctx context.Context) (*store.Store, error) {
+	db, err := store.Open(ctx, a.cfg.Store.DSN, storeOptions(a.cfg, a.log))
+	if err != nil {
+		return nil, err
+	}
+	a.lost = db.Lost()
+	if a.between.opened != nil {
+		a.between.opened(db)
+	}
+	a.onStop("store", func(context.Context) error { return db.Close() })
+	return db, nil
+}
+
+// startEvents starts what writes and reads the durable log. It ends after the sessions, whose last changes of state
+// belong in it.
+func (a *App) startEvents(ctx context.Context, db *store.Store) error {
+	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
+	if err := a.events.Start(ctx); err != nil {
+		return err
+	}
+	a.onStop("events", a.events.Stop)
+	a.feed = events.NewFeed(a.events, httpevents.Describer{Now: time.Now, Log: a.log}.Describe, a.log)
+	a.feed.Start()
+	a.onStop("feed", a.feed.Stop)
+	return nil
+}
+
+// startWebhooks starts what delivers the log. It ends after the sessions, whose last events are still handed on if their
+// receivers are quick, and before the log it reads.
+func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
+	grown := a.events.Watch()
+	a.onStop("webhooks' watch", func(context.Context) error { grown.Close(); return nil })
+	a.webhooks = webhooks.New(db.Webhooks(), grown, a.delivering())
+	a.onStop("webhooks", a.webhooks.Stop)
+	return a.webhooks.Start(ctx)
+}
+
+// startRetention starts what shortens the log. It ends before the webhooks, which it tells what they will not get.
+func (a *App) startRetention() {
+	retention := events.NewRetention(a.events, a.keeping(), nil)
+	retention.Start()
+	a.onStop("retention", retention.Stop)
+}
+
+// openDialer opens what makes WhatsApp clients. They put what they receive into the inbox.
+func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
+	received := inbox{a.events, a.outbox, a.downloader}
+	dialer, err := whatsapp.New(whatsapp.Config{
+		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
+		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
+		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
+		Journal: received, Sent: received.sent, KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: spool, Log: a.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.onStop("whatsapp", dialer.Close)
+	return dialer, nil
+}
+
+// supervision is what the supervisor is made of. The outbox is told first: whoever hears of READY may send at once.
+func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
+	cfg := a.supervising()
+	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
+	cfg.Observer, cfg.Live, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
+	cfg.Followers = slices.Concat(a.between.followers, []supervisor.Follower{a.outbox, a.downloader, a.metrics})
+	cfg.Prepare = a.pictures.Prepare
+	if a.between.dialer != nil {
+		cfg.Dialer = a.between.dialer(dialer)
+	}
+	return cfg
+}
+
+// sweepEvery is the pause between two looks for files that nobody needs.
+const sweepEvery = 10 * time.Minute
+
+// startSweeping removes the files that no message needs, until the app stops.
+func (a *App) startSweeping(spool *outgoing.Spool, messages *store.Outbox) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		spool.Keep(ctx, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
+	}()
+	a.onStop("media", func(stopping context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-stopping.Done():
+			return stopping.Err()
+		}
+	})
+}
+
+// makeServer makes what answers HTTP, which needs everything else.
+func (a *App) makeServer(db *store.Store, folders folders) error {
+	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
+	if err != nil {
+		return err
+	}
+	files := events.NewFiles(a.events, a.sessions, folders.fetched)
+	a.http, err = httpapi.New(a.serving(), httpapi.Deps{
+		Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
+		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.spool, Chats: chats{a.sessions, numbers},
+		Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
+		Health: health{db, a.sessions}, Observer: a.metrics,
+		Metrics: a.metrics.Handler(), Version: a.version, Log: a.log,
+	})
+	return err
+}
+
+// listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
+func (a *App) listen() error {
+	if _, err := a.http.Listen(a.cfg.HTTP.Listen); err != nil {
+		return err
+	}
+	a.onStop("http", a.http.Shutdown)
+	a.log.Info("listening", "http", a.http.Addr(), "version", a.version)
+	return nil
+}
