@@ -224,30 +224,29 @@ func dependencies() map[string]owners {
 		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},
 		"google.golang.org/protobuf": {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
 
-		"github.com/asynkron/protoactor-go":   {product: []string{"actors", "supervisor"}},
-		"github.com/gofiber/fiber":            fiber,
-		"github.com/valyala/fasthttp":         fiber,
-		"github.com/danielgtaylor/huma":       {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
-		"github.com/coder/websocket":          {product: []string{sandbox, "httpapi/events"}},
-		"github.com/prometheus/client_golang": {product: []string{"metrics"}},
-		"github.com/spf13/cobra":              {product: []string{"cmd"}},
-		"go.yaml.in/yaml":                     {product: []string{"configs", sandbox}},
-		"github.com/skip2/go-qrcode":          {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
-		"github.com/makiuchi-d/gozxing":       {product: []string{sandbox, "httpapi/qr"}, tests: []string{"internal/app"}},
-		"golang.org/x/net":                    {product: []string{whatsapp}}, // SOCKS5
-		"golang.org/x/sync":                   {product: []string{everyone}},
-		"golang.org/x/image":                  {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
-		"github.com/hashicorp/golang-lru":     {product: []string{whatsapp, "internal/contacts"}},
-		"golang.org/x/time":                   {product: []string{"internal/contacts"}}, // rates
-		"github.com/gabriel-vasile/mimetype":  {product: []string{"internal/media/outgoing", whatsapp}},
-		"github.com/chromedp/chromedp":        {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
-		"github.com/chromedp/cdproto":         {tests: []string{"internal/app"}},
-		"github.com/standard-webhooks":        {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
-		"code.dny.dev/ssrf":                   {product: []string{"internal/egress"}}, // which networks are private or special
-		"go.uber.org/goleak":                  testOnly,
-		"pgregory.net/rapid":                  testOnly,
-
+		"github.com/asynkron/protoactor-go":            {product: []string{"actors", "supervisor"}},
+		"github.com/gofiber/fiber":                     fiber,
+		"github.com/valyala/fasthttp":                  fiber,
+		"github.com/danielgtaylor/huma":                {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
+		"github.com/coder/websocket":                   {product: []string{sandbox, "httpapi/events"}},
+		"github.com/prometheus/client_golang":          {product: []string{"metrics"}},
+		"github.com/spf13/cobra":                       {product: []string{"cmd"}},
+		"go.yaml.in/yaml":                              {product: []string{"configs", sandbox}},
+		"github.com/skip2/go-qrcode":                   {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
+		"github.com/makiuchi-d/gozxing":                {product: []string{sandbox, "httpapi/qr"}, tests: []string{"internal/app"}},
 		"github.com/makiuchi-d/gozxing/qrcode/encoder": {tests: []string{"httpapi/qr"}}, // an encoder that is not ours
+		"golang.org/x/net":                             {product: []string{whatsapp}},   // SOCKS5
+		"golang.org/x/sync":                            {product: []string{everyone}},
+		"golang.org/x/image":                           {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
+		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts"}},
+		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rates
+		"github.com/gabriel-vasile/mimetype":           {product: []string{"internal/media/outgoing", whatsapp}},
+		"github.com/chromedp/chromedp":                 {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
+		"github.com/chromedp/cdproto":                  {tests: []string{"internal/app"}},
+		"github.com/standard-webhooks":                 {product: []string{"internal/webhooks"}, tests: []string{"internal/app"}},
+		"code.dny.dev/ssrf":                            {product: []string{"internal/egress"}}, // which networks are private or special
+		"go.uber.org/goleak":                           testOnly,
+		"pgregory.net/rapid":                           testOnly,
 	}
 }
 

@@ -97,8 +97,8 @@ func (c *Core) task(do func()) {
 
 // Show tells whoever follows sessions live. What they follow is in the snapshot; they drop what they know already.
 func (c *Core) Show() {
-	if c.env.Live != nil {
-		c.env.Live.Publish(c.Status())
+	if c.env.Snapshots != nil {
+		c.env.Snapshots.Publish(c.Status())
 	}
 }
 

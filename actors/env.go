@@ -26,21 +26,21 @@ type Observer interface {
 	VerbDone(verb string, code session.Code, took time.Duration)
 }
 
-// Live is told every snapshot that may differ from the last one, by several sessions at the same time. It must not block
+// Snapshots is told every snapshot that may differ from the last one, by several sessions at the same time. It must not block
 // and must not panic.
-type Live interface {
+type Snapshots interface {
 	Publish(status session.Status)
 }
 
 // Env is what all session actors of a process share.
 type Env struct {
-	System   *actor.ActorSystem
-	Dialer   session.Dialer
-	Records  Records
-	Observer Observer
-	Live     Live // nil: nobody follows
-	Policy   *session.Policy
-	Log      *slog.Logger
+	System    *actor.ActorSystem
+	Dialer    session.Dialer
+	Records   Records
+	Observer  Observer
+	Snapshots Snapshots // nil: nobody follows
+	Policy    *session.Policy
+	Log       *slog.Logger
 
 	MaxWaiters  int           // callers that may wait for one session's code
 	SaveTimeout time.Duration // for one write of a record

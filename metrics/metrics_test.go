@@ -42,7 +42,7 @@ func everything() *Metrics {
 	m.RestoreAdvanced(3, 1)
 	m.WebhookAttempted(session.WebhookDelivered, time.Second)
 	m.WebhookDelivered(time.Second)
-	m.WebhookBuried()
+	m.WebhookDeadLettered()
 	m.MediaKept(time.Second)
 	m.MediaNotKept(session.CodeMediaGone)
 	m.Watch(Sources{

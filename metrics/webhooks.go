@@ -100,8 +100,8 @@ func (m *Metrics) WebhookAttempted(outcome session.WebhookOutcome, took time.Dur
 // WebhookDelivered notes that an event arrived so long after it happened.
 func (m *Metrics) WebhookDelivered(late time.Duration) { m.webhooks.late.Observe(late.Seconds()) }
 
-// WebhookBuried notes that an event became a dead letter.
-func (m *Metrics) WebhookBuried() { m.webhooks.buried.Inc() }
+// WebhookDeadLettered notes that an event became a dead letter.
+func (m *Metrics) WebhookDeadLettered() { m.webhooks.buried.Inc() }
 
 // WebhookMissed notes that retention removed events that were still to be delivered.
 func (m *Metrics) WebhookMissed(n int) { m.webhooks.missed.Add(float64(n)) }

@@ -206,7 +206,7 @@ func TestWhoFollowsLiveSeesEveryCodeAndEveryState(t *testing.T) {
 		if !codes["a"] || !codes["b"] {
 			t.Fatalf("seen: %v", codes)
 		}
-	}, func(c *supervisor.Config) { c.Live = follow })
+	}, func(c *supervisor.Config) { c.Snapshots = follow })
 }
 
 func TestADeletedSessionIsNotStoredAnyMore(t *testing.T) {

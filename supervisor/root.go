@@ -152,8 +152,8 @@ func (r *root) remove(ctx actor.Context, e *entry) {
 	r.of.entries.CompareAndDelete(e.id, e)
 	r.of.env.System.Root.Send(ctx.Sender(), spawned{h})
 	r.of.followers.removed(e.id)
-	if live := r.of.cfg.Live; live != nil {
-		live.Remove(e.id)
+	if snapshots := r.of.cfg.Snapshots; snapshots != nil {
+		snapshots.Remove(e.id)
 	}
 }
 

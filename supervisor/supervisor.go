@@ -18,8 +18,8 @@ import (
 	"wasup/internal/session"
 )
 
-// Store is the part of the database that the supervisor needs.
-type Store interface {
+// SessionStore is the part of the database that the supervisor needs.
+type SessionStore interface {
 	// SetDesired writes what people want of a session, making its row if there is none, and answers the row.
 	SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error)
 	// Create makes a session's row; CodeExists where there is one.
@@ -51,21 +51,21 @@ type Follower interface {
 	SessionRemoved(id session.ID)
 }
 
-// Live is told every snapshot of a session that may differ from the last one, and its removal. It must not block and
+// Snapshots is told every snapshot of a session that may differ from the last one, and its removal. It must not block and
 // must not panic.
-type Live interface {
-	actors.Live
+type Snapshots interface {
+	actors.Snapshots
 	Remove(id session.ID)
 }
 
 // Config is what a Supervisor is made of. Every field is needed.
 type Config struct {
 	Dialer   session.Dialer
-	Store    Store
+	Store    SessionStore
 	Observer Observer
 	// Followers are told in their order.
 	Followers []Follower
-	Live      Live // nil: nobody reads snapshots
+	Snapshots Snapshots // nil: nobody reads snapshots
 	// Erased is told after everything that was stored of a session has been deleted. It may wait; nil: nobody is told.
 	Erased func(id session.ID)
 	// Refresher is asked when WhatsApp refuses the client version; nil: the version stays what it is.
@@ -123,8 +123,8 @@ func New(cfg Config) *Supervisor {
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
 		SaveTimeout: cfg.SaveTimeout,
 	}
-	if cfg.Live != nil {
-		s.env.Live = cfg.Live // and no interface that holds a nil
+	if cfg.Snapshots != nil {
+		s.env.Snapshots = cfg.Snapshots // and no interface that holds a nil
 	}
 	// A session that waits for a place has not tried yet: the breaker is behind the pacer.
 	s.env.Dialer = newPacer(s.breaker, cfg.Connecting, cfg.Prepare, &s.env.Tasks)

@@ -39,8 +39,8 @@ type App struct {
 	outbox     *outbox.Outbox
 	downloader *incoming.Downloader
 	sessions   *supervisor.Supervisor
-	http       *httpapi.Server
 	pictures   *qr.Pictures
+	http       *httpapi.Server
 
 	lost  <-chan error // another process took the database
 	stops []stop       // in the order of the starts; stopped in reverse

@@ -146,7 +146,7 @@ func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dial
 func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
 	cfg := a.supervising()
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
-	cfg.Observer, cfg.Live, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
+	cfg.Observer, cfg.Snapshots, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
 	cfg.Followers = slices.Concat(a.between.followers, []supervisor.Follower{a.outbox, a.downloader, a.metrics})
 	cfg.Prepare = a.pictures.Prepare
 	if a.between.dialer != nil {

@@ -61,7 +61,7 @@ type Retention struct {
 // kill -9 nor a power cut takes it back. Errors are *session.Error with a code of the store, or those named.
 type Ledger interface {
 	Queue
-	Archive
+	Lookup
 }
 
 // Queue is the part of the ledger that messages pass through on their way out.
@@ -91,8 +91,8 @@ type Queue interface {
 	Sent(ctx context.Context, id session.ID, since time.Time) (int, error)
 }
 
-// Archive is the part of the ledger that answers questions about messages.
-type Archive interface {
+// Lookup is the part of the ledger that answers questions about messages.
+type Lookup interface {
 	// Message gives one message with its receipts. CodeUnknownMessage where the session has none with the id.
 	Message(ctx context.Context, id session.ID, messageID string) (session.Message, error)
 	// List gives a page of a session's messages without receipts, newest first, and the cursor of the next page, "" on

@@ -20,7 +20,7 @@ import (
 // Kept is the table of the files of incoming messages that are to be kept on disk.
 type Kept struct{ store *Store }
 
-var _ incoming.Ledger = (*Kept)(nil)
+var _ incoming.Entries = (*Kept)(nil)
 
 // Kept gives the table of kept files.
 func (s *Store) Kept() *Kept { return &Kept{s} }
@@ -49,14 +49,14 @@ func scanKept(row dbutil.Scannable) (e incoming.Entry, err error) {
 	return e, err
 }
 
-// Sessions implements incoming.Queue.
+// Sessions implements incoming.Pending.
 func (k *Kept) Sessions(ctx context.Context) ([]session.ID, error) {
 	rows, err := k.store.read.Query(ctx, "SELECT DISTINCT session_id FROM wasup_kept WHERE state='waiting' ORDER BY session_id")
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[session.ID], err).AsList()
 	return all, failure("list files to fetch", "", err)
 }
 
-// Next implements incoming.Queue.
+// Next implements incoming.Pending.
 func (k *Kept) Next(ctx context.Context, id session.ID) (incoming.Entry, bool, error) {
 	entry, err := scanKept(k.store.read.QueryRow(ctx,
 		"SELECT "+keptColumns+" FROM wasup_kept WHERE session_id=$1 AND state='waiting' ORDER BY next_at, pos LIMIT 1", string(id)))
@@ -66,14 +66,14 @@ func (k *Kept) Next(ctx context.Context, id session.ID) (incoming.Entry, bool, e
 	return entry, err == nil, failure("find file to fetch", id, err)
 }
 
-// Retry implements incoming.Queue.
+// Retry implements incoming.Pending.
 func (k *Kept) Retry(ctx context.Context, file string, cause session.Code, attempts int, next time.Time) error {
 	_, err := k.change(ctx, "UPDATE wasup_kept SET cause=$2, attempts=$3, next_at=$4 WHERE file=$1 AND state='waiting'",
 		file, string(cause), attempts, millis(next))
 	return err
 }
 
-// Settle implements incoming.Queue.
+// Settle implements incoming.Pending.
 func (k *Kept) Settle(ctx context.Context, file string, state incoming.State, cause session.Code, size int64) (bool, error) {
 	n, err := k.change(ctx, "UPDATE wasup_kept SET state=$2, cause=$3, size=$4 WHERE file=$1 AND state='waiting'",
 		file, string(state), string(cause), size)

@@ -18,8 +18,8 @@ type Webhooks struct{ store *Store }
 
 var (
 	_ webhooks.Registry = (*Webhooks)(nil)
-	_ webhooks.Ledger   = (*Webhooks)(nil)
-	_ webhooks.Archive  = (*Webhooks)(nil)
+	_ webhooks.Cursors   = (*Webhooks)(nil)
+	_ webhooks.Attempts  = (*Webhooks)(nil)
 	_ webhooks.Log      = (*Webhooks)(nil)
 )
 
@@ -216,7 +216,7 @@ func typeFilter(types []session.EventType, args ...any) (string, []any) {
 	return out + ")", args
 }
 
-// Behind implements webhooks.Ledger.
+// Behind implements webhooks.Cursors.
 func (w *Webhooks) Behind(ctx context.Context, hook session.Webhook) ([]session.ID, error) {
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.session_id FROM wasup_event_head h
@@ -238,7 +238,7 @@ func scanCursor(row dbutil.Scannable) (c webhooks.Cursor, err error) {
 	return c, err
 }
 
-// Cursor implements webhooks.Ledger.
+// Cursor implements webhooks.Cursors.
 func (w *Webhooks) Cursor(ctx context.Context, hook session.Webhook, id session.ID) (webhooks.Cursor, error) {
 	const op, read = "read cursor", "SELECT " + cursorColumns + " FROM wasup_webhook_cursor WHERE webhook_id=$1 AND session_id=$2"
 	c, err := scanCursor(w.store.read.QueryRow(ctx, read, hook.ID, string(id)))
@@ -265,7 +265,7 @@ func (w *Webhooks) Cursor(ctx context.Context, hook session.Webhook, id session.
 	return c, failure(op, id, err)
 }
 
-// Advance implements webhooks.Ledger.
+// Advance implements webhooks.Cursors.
 func (w *Webhooks) Advance(ctx context.Context, c webhooks.Cursor, to uint64) (moved bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		moved, err = w.moveOn(ctx, c, to)
@@ -289,7 +289,7 @@ func one(done sql.Result, err error) (bool, error) {
 	return n > 0, err
 }
 
-// Postpone implements webhooks.Ledger.
+// Postpone implements webhooks.Cursors.
 func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt session.WebhookDelivery) (stored bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		stored, err = one(w.store.write.Exec(ctx, `
@@ -304,7 +304,7 @@ func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt sess
 	return stored && err == nil, failure("postpone event", c.Session, err)
 }
 
-// Rewind implements webhooks.Ledger.
+// Rewind implements webhooks.Cursors.
 func (w *Webhooks) Rewind(ctx context.Context, hook session.Webhook, replay session.Replay) (moved []session.ID, err error) {
 	var pos uint64
 	if !replay.Since.IsZero() {

@@ -14,7 +14,7 @@ import (
 // keptAttempts is how many attempts of a webhook are remembered. Each takes the place of the one that many before it.
 const keptAttempts = 200
 
-// Note implements webhooks.Archive.
+// Note implements webhooks.Attempts.
 func (w *Webhooks) Note(ctx context.Context, webhook string, attempt session.WebhookDelivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
 		there, err := one(w.store.write.Exec(ctx, "UPDATE wasup_webhook SET id=id WHERE id=$1", webhook))
@@ -33,7 +33,7 @@ func scanDelivery(row dbutil.Scannable) (d session.WebhookDelivery, err error) {
 	return d, err
 }
 
-// Deliveries implements webhooks.Archive.
+// Deliveries implements webhooks.Attempts.
 func (w *Webhooks) Deliveries(ctx context.Context, webhook string, before uint64, limit int) ([]session.WebhookDelivery, error) {
 	rows, err := w.store.read.Query(ctx, `
 		SELECT n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error FROM wasup_webhook_delivery
@@ -42,8 +42,8 @@ func (w *Webhooks) Deliveries(ctx context.Context, webhook string, before uint64
 	return all, failure("list deliveries", "", err)
 }
 
-// Bury implements webhooks.Ledger.
-func (w *Webhooks) Bury(
+// DeadLetter implements webhooks.Cursors.
+func (w *Webhooks) DeadLetter(
 	ctx context.Context, c webhooks.Cursor, letter session.DeadLetter, attempt session.WebhookDelivery, forget time.Time,
 ) (moved bool, err error) {
 	e := &letter.Event
@@ -71,7 +71,7 @@ func (w *Webhooks) Bury(
 	return moved && err == nil, failure("bury event", c.Session, err)
 }
 
-// Backlog implements webhooks.Ledger.
+// Backlog implements webhooks.Cursors.
 func (w *Webhooks) Backlog(ctx context.Context, hook session.Webhook) (n int, oldest time.Time, err error) {
 	where, args := typeFilter(hook.Events, hook.ID, string(hook.Session))
 	var first int64
@@ -91,12 +91,12 @@ func scanDead(row dbutil.Scannable) (d session.DeadLetter, err error) {
 	return d, err
 }
 
-// DeadLetters implements webhooks.Archive.
+// DeadLetters implements webhooks.Attempts.
 func (w *Webhooks) DeadLetters(ctx context.Context, webhook string, id session.ID, after uint64, limit int) ([]session.DeadLetter, error) {
 	return w.deadLetters(ctx, "", webhook, string(id), int64(after), limit)
 }
 
-// Requeued implements webhooks.Archive.
+// Requeued implements webhooks.Attempts.
 func (w *Webhooks) Requeued(ctx context.Context, webhook string, limit int) ([]session.DeadLetter, error) {
 	return w.deadLetters(ctx, " AND requeued", webhook, "", int64(0), limit)
 }
@@ -109,7 +109,7 @@ func (w *Webhooks) deadLetters(ctx context.Context, which string, args ...any) (
 	return all, failure("list dead letters", "", err)
 }
 
-// CountDead implements webhooks.Archive.
+// CountDead implements webhooks.Attempts.
 func (w *Webhooks) CountDead(ctx context.Context, webhook string) (n int, err error) {
 	err = w.store.read.QueryRow(ctx, "SELECT count(*) FROM wasup_webhook_dead WHERE webhook_id=$1", webhook).Scan(&n)
 	return n, failure("count dead letters", "", err)
@@ -117,12 +117,12 @@ func (w *Webhooks) CountDead(ctx context.Context, webhook string) (n int, err er
 
 const chosenDead = " WHERE webhook_id=$1 AND ($2='' OR session_id=$2) AND (CAST($3 AS BIGINT)=0 OR pos=CAST($3 AS BIGINT))"
 
-// Requeue implements webhooks.Archive.
+// Requeue implements webhooks.Attempts.
 func (w *Webhooks) Requeue(ctx context.Context, webhook string, id session.ID, pos uint64) (int, error) {
 	return w.changeDead(ctx, "UPDATE wasup_webhook_dead SET requeued=true", webhook, id, pos)
 }
 
-// Discard implements webhooks.Archive.
+// Discard implements webhooks.Attempts.
 func (w *Webhooks) Discard(ctx context.Context, webhook string, id session.ID, pos uint64) (int, error) {
 	return w.changeDead(ctx, "DELETE FROM wasup_webhook_dead", webhook, id, pos)
 }
@@ -140,7 +140,7 @@ func (w *Webhooks) changeDead(ctx context.Context, change, webhook string, id se
 	return n, failure("change dead letters", id, err)
 }
 
-// Settle implements webhooks.Archive.
+// Settle implements webhooks.Attempts.
 func (w *Webhooks) Settle(ctx context.Context, webhook string, pos uint64, attempt session.WebhookDelivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
 		db := w.store.write

@@ -80,7 +80,7 @@ func (w *Webhooks) missOne(ctx context.Context, g *session.WebhookGap) error {
 	return err
 }
 
-// Gap implements webhooks.Ledger.
+// Gap implements webhooks.Cursors.
 func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (session.WebhookGap, error) {
 	const op = "read gap"
 	g, err := scanGap(w.store.read.QueryRow(ctx,
@@ -91,7 +91,7 @@ func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (sess
 	return g, failure(op, id, err)
 }
 
-// EndGap implements webhooks.Ledger.
+// EndGap implements webhooks.Cursors.
 func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap session.WebhookGap, attempt session.WebhookDelivery) (ended bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		ended, err = one(w.store.write.Exec(ctx, `
@@ -109,7 +109,7 @@ func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap session.We
 	return ended && err == nil, failure("end gap", c.Session, err)
 }
 
-// Gaps implements webhooks.Ledger.
+// Gaps implements webhooks.Cursors.
 func (w *Webhooks) Gaps(ctx context.Context, webhook string, limit int) (missed int, newest []session.WebhookGap, err error) {
 	err = w.store.read.QueryRow(ctx, "SELECT coalesce(sum(n), 0) FROM wasup_webhook_gap WHERE webhook_id=$1", webhook).Scan(&missed)
 	if err != nil || missed == 0 {

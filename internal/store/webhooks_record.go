@@ -21,7 +21,7 @@ type place struct {
 	session session.ID
 }
 
-// Record implements webhooks.Ledger.
+// Record implements webhooks.Cursors.
 func (w *Webhooks) Record(ctx context.Context, list []webhooks.Progress) (moved []bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		on := make(map[place]bool, len(list))

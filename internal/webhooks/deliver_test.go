@@ -258,7 +258,7 @@ func TestNothingIsSkippedWhenItIsKilledInBetween(t *testing.T) {
 
 func TestTheDatabaseMayFailInBetween(t *testing.T) {
 	r, x := newRig(t, quick()), newTarget(t, nil)
-	broken := &brokenStore{Store: r.store}
+	broken := &brokenStore{Tables: r.store}
 	r.store = broken
 	r.start()
 	hook := r.add(x.URL)
@@ -278,7 +278,7 @@ func TestTheDatabaseMayFailInBetween(t *testing.T) {
 
 // brokenStore fails every fifth call of those that deliver, and every one while fail is set.
 type brokenStore struct {
-	webhooks.Store
+	webhooks.Tables
 	fail  atomic.Bool
 	asked atomic.Int64
 }
@@ -296,28 +296,28 @@ func (b *brokenStore) Behind(ctx context.Context, hook session.Webhook) ([]sessi
 	if err := b.err(); err != nil {
 		return nil, err
 	}
-	return b.Store.Behind(ctx, hook)
+	return b.Tables.Behind(ctx, hook)
 }
 
 func (b *brokenStore) Cursor(ctx context.Context, hook session.Webhook, id session.ID) (webhooks.Cursor, error) {
 	if err := b.err(); err != nil {
 		return webhooks.Cursor{}, err
 	}
-	return b.Store.Cursor(ctx, hook, id)
+	return b.Tables.Cursor(ctx, hook, id)
 }
 
 func (b *brokenStore) ReadLog(ctx context.Context, id session.ID, after uint64, types []session.EventType, limit int) ([]session.Event, uint64, error) {
 	if err := b.err(); err != nil {
 		return nil, after, err
 	}
-	return b.Store.ReadLog(ctx, id, after, types, limit)
+	return b.Tables.ReadLog(ctx, id, after, types, limit)
 }
 
 func (b *brokenStore) Record(ctx context.Context, list []webhooks.Progress) ([]bool, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
-	return b.Store.Record(ctx, list)
+	return b.Tables.Record(ctx, list)
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {

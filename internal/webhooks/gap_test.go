@@ -138,6 +138,6 @@ type missedCounter struct{ missed atomic.Int64 }
 
 func (*missedCounter) WebhookAttempted(session.WebhookOutcome, time.Duration) {}
 func (*missedCounter) WebhookDelivered(time.Duration)                         {}
-func (*missedCounter) WebhookBuried()                                         {}
+func (*missedCounter) WebhookDeadLettered()                                   {}
 
 func (m *missedCounter) WebhookMissed(n int) { m.missed.Add(int64(n)) }

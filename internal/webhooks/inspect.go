@@ -86,7 +86,7 @@ func (w *Webhooks) Status(ctx context.Context, id string) (session.WebhookStatus
 // status is the part that the loop knows.
 func (r *receiver) status() session.WebhookStatus {
 	s := session.WebhookStatus{Failing: r.failing, Failures: r.failures, Last: r.last}
-	if !r.hook.Active || r.running > 0 {
+	if !r.hook.Active || r.turns > 0 {
 		return s
 	}
 	held := later(r.shut, r.rest)
@@ -131,7 +131,7 @@ func (w *Webhooks) Requeue(ctx context.Context, id string, of session.ID, pos ui
 	if err == nil && n > 0 {
 		w.tell(func(l *loop) {
 			if r := l.receivers[id]; r != nil {
-				l.poke(r, deadLane)
+				l.wakeLane(r, deadLane)
 			}
 		})
 	}

@@ -17,8 +17,8 @@ type loop struct {
 	scoped    map[session.ID][]*receiver
 	ring      []*receiver // those with lanes that are ready, in turn
 	times     times
-	running   int // turns
-	suspects  int // turns of them to receivers that failed or are slow
+	turns     int // that run
+	slowTurns int // of them, to receivers that failed or are slow
 }
 
 func newLoop(w *Webhooks, list []session.Webhook) *loop {
@@ -41,11 +41,11 @@ func (l *loop) run() {
 			for _, r := range l.receivers {
 				r.halt.Store(true)
 			}
-			if l.running == 0 && !l.surveying() {
+			if l.turns == 0 && !l.surveying() {
 				return
 			}
 		} else {
-			l.deal()
+			l.schedule()
 		}
 		// Without anything that waits for its time there is no timer: idle webhooks cost nothing.
 		timer.Stop()
@@ -73,16 +73,16 @@ func (l *loop) run() {
 func (l *loop) wake() {
 	for id := range l.growth.Take() {
 		for _, r := range l.global {
-			l.poke(r, id)
+			l.wakeLane(r, id)
 		}
 		for _, r := range l.scoped[id] {
-			l.poke(r, id)
+			l.wakeLane(r, id)
 		}
 	}
 }
 
-// poke says that a lane may have something to deliver.
-func (l *loop) poke(r *receiver, id session.ID) {
+// wakeLane says that a lane may have something to deliver.
+func (l *loop) wakeLane(r *receiver, id session.ID) {
 	ln := r.lanes[id]
 	if ln == nil {
 		ln = &lane{of: r, session: id}
@@ -91,7 +91,7 @@ func (l *loop) poke(r *receiver, id session.ID) {
 	switch ln.state {
 	case resting:
 		l.makeReady(ln)
-	case running:
+	case delivering:
 		ln.more = true
 	case ready, waiting:
 	}
@@ -139,15 +139,15 @@ func (l *loop) dueNow() {
 	}
 }
 
-// deal starts as many turns as may run, one a receiver in turn. A receiver that may not have one now is left out until
+// schedule starts as many turns as may run, one a receiver in turn. A receiver that may not have one now is left out until
 // something of it changes: a turn ends, its time comes, a lane becomes ready.
-func (l *loop) deal() {
+func (l *loop) schedule() {
 	var held []*receiver // for want of room, which any turn that ends may make
 	for len(l.ring) > 0 {
 		r := l.ring[0]
 		l.ring = l.ring[1:]
 		r.queued = false
-		switch l.may(r) {
+		switch l.admit(r) {
 		case no:
 		case noRoom:
 			held = append(held, r)
@@ -162,7 +162,7 @@ func (l *loop) deal() {
 		l.enqueue(r)
 	}
 	if len(l.ring) == 0 {
-		l.ring = nil // what was dealt from its front can go
+		l.ring = nil // what was taken from its front can go
 	}
 }
 
@@ -174,7 +174,7 @@ const (
 	yes
 )
 
-func (l *loop) may(r *receiver) permission {
+func (l *loop) admit(r *receiver) permission {
 	now := l.opts.Now()
 	switch {
 	case l.receivers[r.hook.ID] != r || !r.hook.Active:
@@ -183,12 +183,12 @@ func (l *loop) may(r *receiver) permission {
 		l.survey(r, now)
 	}
 	switch {
-	case len(r.ready) == 0 || r.running >= r.limit(l.opts.PerWebhook):
+	case len(r.ready) == 0 || r.turns >= r.limit(l.opts.PerWebhook):
 		return no
 	case now.Before(later(r.shut, r.rest)):
 		l.alarm(r, later(r.shut, r.rest))
 		return no
-	case r.suspect && l.suspects >= l.opts.Requests, !r.suspect && l.running-l.suspects >= l.opts.Requests:
+	case r.slowLane && l.slowTurns >= l.opts.Requests, !r.slowLane && l.turns-l.slowTurns >= l.opts.Requests:
 		return noRoom
 	default:
 		return yes
@@ -202,19 +202,19 @@ func (l *loop) begin(r *receiver) {
 	if len(r.ready) == 0 {
 		r.ready = nil
 	}
-	ln.state, ln.more = running, false
+	ln.state, ln.more = delivering, false
 	t := &turn{Webhooks: l.Webhooks, lane: ln, of: r, hook: *r.hook, halt: r.halt, session: ln.session, seen: ln.seen, force: ln.force, retry: l.retry, age: ln.age}
 	if ln.cursor != nil {
 		t.cursor, t.known = *ln.cursor, true
 	}
 	ln.force = false
-	r.running++
-	l.running++
-	if r.suspect {
-		t.suspect = true
-		l.suspects++
+	r.turns++
+	l.turns++
+	if r.slowLane {
+		t.slowLane = true
+		l.slowTurns++
 	}
-	l.Webhooks.running.Go(func() {
+	l.Webhooks.work.Go(func() {
 		end := t.run(r.ctx)
 		l.tell(func(l *loop) { l.ended(t, end) })
 	})
@@ -222,27 +222,27 @@ func (l *loop) begin(r *receiver) {
 
 // slow moves a turn that takes long to those that compete with each other.
 func (l *loop) slow(t *turn) {
-	t.of.suspect = true
-	if !t.suspect && !t.over {
-		t.suspect = true
-		l.suspects++
+	t.of.slowLane = true
+	if !t.slowLane && !t.over {
+		t.slowLane = true
+		l.slowTurns++
 	}
 }
 
 // ended takes the outcome of a turn.
 func (l *loop) ended(t *turn, end ending) {
 	r, ln := t.of, t.lane
-	r.running--
-	l.running--
+	r.turns--
+	l.turns--
 	t.over = true
-	if t.suspect {
-		l.suspects--
+	if t.slowLane {
+		l.slowTurns--
 	}
 	if l.receivers[r.hook.ID] != r || r.lanes[ln.session] != ln {
 		return // deleted meanwhile
 	}
 	ln.cursor, ln.seen = end.cursor, end.seen
-	l.judge(r, end)
+	l.recordOutcome(r, end)
 	more := ln.more || end.more || end.gone
 	if ln.age != t.age { // it was moved back, or the webhook changed: what the turn learned is of before
 		ln.cursor, ln.seen, more, end.until = nil, 0, true, time.Time{}
@@ -269,20 +269,20 @@ func (l *loop) ended(t *turn, end ending) {
 // mostLanes is how many lanes of a receiver are remembered while they rest, to save the reading of their cursors.
 const mostLanes = 10_000
 
-// judge learns from a turn how the receiver is.
-func (l *loop) judge(r *receiver, end ending) {
+// recordOutcome learns from a turn how the receiver is.
+func (l *loop) recordOutcome(r *receiver, end ending) {
 	if end.last == nil {
 		return
 	}
 	r.last = end.last
 	if end.delivered > 0 {
 		l.recovered(r)
-		r.suspect = end.slow
+		r.slowLane = end.slow
 	}
 	if end.last.Outcome == session.WebhookDelivered {
 		return
 	}
-	r.suspect = true
+	r.slowLane = true
 	r.failures++
 	now := l.opts.Now()
 	if r.failing.IsZero() {

@@ -25,7 +25,7 @@ func (l *loop) survey(r *receiver, now time.Time) {
 	}
 	r.surveying = true
 	hook := *r.hook
-	l.Webhooks.running.Go(func() {
+	l.Webhooks.work.Go(func() {
 		behind, err := l.store.Behind(r.ctx, hook)
 		l.tell(func(l *loop) {
 			r.surveying = false
@@ -40,9 +40,9 @@ func (l *loop) survey(r *receiver, now time.Time) {
 			}
 			r.surveyed = true
 			for _, id := range behind {
-				l.poke(r, id)
+				l.wakeLane(r, id)
 			}
-			l.poke(r, deadLane)
+			l.wakeLane(r, deadLane)
 		})
 	})
 }
@@ -93,7 +93,7 @@ func (l *loop) replay(id string, moved []session.ID) {
 
 // again begins a lane from its stored cursor.
 func (l *loop) again(r *receiver, id session.ID) {
-	l.poke(r, id)
+	l.wakeLane(r, id)
 	r.lanes[id].renew()
 }
 

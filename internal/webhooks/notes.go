@@ -57,8 +57,8 @@ func (n *notes) add(c Cursor, d session.WebhookDelivery) (wait bool) {
 	p.To, p.Attempts = d.Seq, append(p.Attempts, d)
 	if !n.busy {
 		n.busy = true
-		// A turn adds, and running counts it: Stop is still waiting.
-		n.of.running.Go(n.write)
+		// A turn adds, and work counts it: Stop is still waiting.
+		n.of.work.Go(n.write)
 	}
 	held := len(p.Attempts)
 	if w := n.writing[at]; w != nil {

@@ -10,7 +10,7 @@ import (
 
 // slowStore notes nothing before it is let.
 type slowStore struct {
-	webhooks.Store
+	webhooks.Tables
 	gate    chan struct{}
 	commits atomic.Int64
 }
@@ -22,13 +22,13 @@ func (s *slowStore) Record(ctx context.Context, list []webhooks.Progress) ([]boo
 		return nil, ctx.Err()
 	}
 	s.commits.Add(1)
-	return s.Store.Record(ctx, list)
+	return s.Tables.Record(ctx, list)
 }
 
 func TestDeliveriesGoOnWhileTheyAreBeingNoted(t *testing.T) {
 	const sessions, each = 4, 2 * webhooks.MostUnnoted
 	r, x := newRig(t, quick()), newTarget(t, nil)
-	slow := &slowStore{Store: r.store, gate: make(chan struct{})}
+	slow := &slowStore{Tables: r.store, gate: make(chan struct{})}
 	r.store = slow
 	r.start()
 	hook := r.add(x.URL)
@@ -54,7 +54,7 @@ func TestDeliveriesGoOnWhileTheyAreBeingNoted(t *testing.T) {
 
 func TestWhatWasTakenAMomentAgoIsReplayed(t *testing.T) {
 	r, x := newRig(t, quick()), newTarget(t, nil)
-	slow := &slowStore{Store: r.store, gate: make(chan struct{})}
+	slow := &slowStore{Tables: r.store, gate: make(chan struct{})}
 	r.store = slow
 	r.start()
 	hook := r.add(x.URL)

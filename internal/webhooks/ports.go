@@ -49,10 +49,10 @@ type Cursor struct {
 	Missed      bool      // a gap before the next event has not been told yet
 }
 
-// Ledger keeps the cursors. Those methods that take a cursor change nothing and answer false where the stored one has
+// Cursors keeps the cursors. Those methods that take a cursor change nothing and answer false where the stored one has
 // another Seq meanwhile: it was moved by a replay, or its session or webhook is gone. Each is one commit, with the attempt
 // that led to it.
-type Ledger interface {
+type Cursors interface {
 	// Behind lists the sessions whose log goes on after their cursor.
 	Behind(ctx context.Context, hook session.Webhook) ([]session.ID, error)
 	// Cursor reads a cursor and makes it where there is none: before the session's first event.
@@ -64,8 +64,8 @@ type Ledger interface {
 	Record(ctx context.Context, list []Progress) ([]bool, error)
 	// Postpone stores what is known of the next event.
 	Postpone(ctx context.Context, c Cursor, attempt session.WebhookDelivery) (bool, error)
-	// Bury makes the next event a dead letter and moves the cursor on behind it. Dead letters of before forget are deleted.
-	Bury(ctx context.Context, c Cursor, letter session.DeadLetter, attempt session.WebhookDelivery, forget time.Time) (bool, error)
+	// DeadLetter makes the next event a dead letter and moves the cursor on behind it. Dead letters of before forget are deleted.
+	DeadLetter(ctx context.Context, c Cursor, letter session.DeadLetter, attempt session.WebhookDelivery, forget time.Time) (bool, error)
 	// Gap gives what the receiver has not been told yet of what it missed of a session; CodeNotFound where there is nothing.
 	Gap(ctx context.Context, webhook string, id session.ID) (session.WebhookGap, error)
 	// EndGap notes that the receiver was told of a gap, or that this was given up, where the gap has not grown meanwhile.
@@ -80,8 +80,8 @@ type Ledger interface {
 	CountDead(ctx context.Context, webhook string) (int, error)
 }
 
-// Archive keeps what came of the events: the last attempts and the dead letters.
-type Archive interface {
+// Attempts keep what came of the events: the last attempts and the dead letters.
+type Attempts interface {
 	// Note adds an attempt that moves no cursor.
 	Note(ctx context.Context, webhook string, attempt session.WebhookDelivery) error
 	// Deliveries lists attempts, newest first: those before a number, where it is not 0.
@@ -104,8 +104,8 @@ type Observer interface {
 	WebhookAttempted(outcome session.WebhookOutcome, took time.Duration)
 	// WebhookDelivered saw an event arrive so long after it happened.
 	WebhookDelivered(late time.Duration)
-	// WebhookBuried saw an event become a dead letter.
-	WebhookBuried()
+	// WebhookDeadLettered saw an event become a dead letter.
+	WebhookDeadLettered()
 	// WebhookMissed saw retention remove so many events before they could be delivered.
 	WebhookMissed(n int)
 }
@@ -114,5 +114,5 @@ type unobserved struct{}
 
 func (unobserved) WebhookAttempted(session.WebhookOutcome, time.Duration) {}
 func (unobserved) WebhookDelivered(time.Duration)                         {}
-func (unobserved) WebhookBuried()                                         {}
+func (unobserved) WebhookDeadLettered()                                   {}
 func (unobserved) WebhookMissed(int)                                      {}

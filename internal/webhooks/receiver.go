@@ -17,17 +17,17 @@ type receiver struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	lanes   map[session.ID]*lane
-	ready   []*lane // in the order in which they became ready
-	queued  bool    // in the loop's ring
-	running int
+	lanes  map[session.ID]*lane
+	ready  []*lane // in the order in which they became ready
+	queued bool    // in the loop's ring
+	turns  int
 
 	surveyed  bool      // it was looked for what is undelivered since it started or was resumed
 	surveying bool      //
 	surveyAt  time.Time // not before
 	alarm     time.Time // when the loop looks at it again
 
-	suspect  bool      // its last attempt failed or was slow: it competes with others of this kind
+	slowLane bool      // its last attempt failed or was slow: it competes with others of this kind
 	failures int       // attempts in a row that failed
 	failing  time.Time // since when; zero: not
 	shut     time.Time // no attempt before it, because it is down
@@ -61,10 +61,10 @@ func (ln *lane) renew() {
 type laneState int
 
 const (
-	resting laneState = iota // nothing is known to be undelivered
-	ready                    // it waits for its turn
-	running                  // a turn delivers
-	waiting                  // for its time
+	resting    laneState = iota // nothing is known to be undelivered
+	ready                       // it waits for its turn
+	delivering                  // a turn delivers
+	waiting                     // for its time
 )
 
 // breakAfter is how many attempts in a row have to fail before a receiver counts as down: then one attempt at a time

@@ -212,7 +212,7 @@ func TestFiguresAreCountedWhenTheyAreRead(t *testing.T) {
 
 // silent is a store with one webhook and nothing to deliver, which counts what it is asked.
 type silent struct {
-	webhooks.Store
+	webhooks.Tables
 	asked atomic.Int64
 }
 

@@ -28,7 +28,7 @@ type rig struct {
 	t testing.TB
 	*webhooks.Webhooks
 	st     *store.Store
-	store  webhooks.Store
+	store  webhooks.Tables
 	growth *growth
 	opts   webhooks.Options
 	logs   *logBuffer

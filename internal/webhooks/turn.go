@@ -25,10 +25,10 @@ const (
 // turn delivers what one lane has, one event after the other.
 type turn struct {
 	*Webhooks
-	lane    *lane     // for the loop only
-	of      *receiver // for the loop only
-	suspect bool      // for the loop only
-	over    bool      // for the loop only
+	lane     *lane     // for the loop only
+	of       *receiver // for the loop only
+	slowLane bool      // for the loop only
+	over     bool      // for the loop only
 
 	hook    session.Webhook
 	session session.ID
@@ -64,7 +64,7 @@ func (t *turn) run(ctx context.Context) (end ending) {
 		}
 	}()
 	if t.session == deadLane {
-		t.exhume(ctx, &end)
+		t.redeliver(ctx, &end)
 		return end
 	}
 	if !t.known {
@@ -236,7 +236,7 @@ func (t *turn) failed(ctx context.Context, event *session.Event, d session.Webho
 	case err != nil:
 	case over:
 		letter := session.DeadLetter{Event: *event, Attempts: c.Attempts, Status: d.Status, Error: d.Error, DiedAt: now}
-		stored, err = t.store.Bury(ctx, t.cursor, letter, d, now.Add(-t.opts.KeepDead))
+		stored, err = t.store.DeadLetter(ctx, t.cursor, letter, d, now.Add(-t.opts.KeepDead))
 	default:
 		stored, err = t.store.Postpone(ctx, c, d)
 	}
@@ -248,7 +248,7 @@ func (t *turn) failed(ctx context.Context, event *session.Event, d session.Webho
 	case over:
 		t.cursor = Cursor{Webhook: c.Webhook, Session: c.Session, Seq: event.Seq}
 		end.more = true
-		t.opts.Observer.WebhookBuried()
+		t.opts.Observer.WebhookDeadLettered()
 		t.opts.Log.Warn("an event could not be delivered and is a dead letter", "webhook", t.hook.ID, "session", t.session,
 			"seq", event.Seq, "attempts", c.Attempts, "status", d.Status)
 	default:
@@ -270,8 +270,8 @@ func (t *turn) switchOff(ctx context.Context, d session.WebhookDelivery, end *en
 	end.gone = true
 }
 
-// exhume tries dead letters once more, each once. What fails stays dead.
-func (t *turn) exhume(ctx context.Context, end *ending) {
+// redeliver tries dead letters once more, each once. What fails stays dead.
+func (t *turn) redeliver(ctx context.Context, end *ending) {
 	letters, err := t.store.Requeued(ctx, t.hook.ID, batch)
 	if err != nil {
 		t.storeFailed(ctx, end, err)

@@ -62,18 +62,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is where webhooks, cursors and dead letters are kept, and where the log is read.
-type Store interface {
+// Tables is where webhooks, cursors and dead letters are kept, and where the log is read.
+type Tables interface {
 	Registry
-	Ledger
-	Archive
+	Cursors
+	Attempts
 	Log
 }
 
 // Webhooks delivers the log. Its methods are safe for concurrent use; errors carry a session.Code.
 type Webhooks struct {
 	opts   Options
-	store  Store
+	store  Tables
 	guard  egress.Guard
 	sender *sender
 	notes  *notes
@@ -89,8 +89,8 @@ type Webhooks struct {
 	end      context.CancelFunc
 	drain    atomic.Bool    // no attempt begins any more
 	draining chan struct{}  // is closed with it
-	running  sync.WaitGroup // the loop and what it started
-	// starting guards running against a Wait that has begun.
+	work     sync.WaitGroup // the loop and what it started
+	// starting guards work against a Wait that has begun.
 	starting sync.Mutex
 	started  atomic.Bool
 	ended    chan struct{} // the loop has
@@ -98,7 +98,7 @@ type Webhooks struct {
 }
 
 // New makes webhooks that deliver nothing until Start.
-func New(store Store, growth Growth, opts Options) *Webhooks {
+func New(store Tables, growth Growth, opts Options) *Webhooks {
 	opts = opts.withDefaults()
 	w := &Webhooks{
 		opts: opts, store: store, guard: egress.NewGuard(opts.AllowPrivate),
@@ -146,7 +146,7 @@ func (w *Webhooks) spawn(do func()) bool {
 	if w.drain.Load() {
 		return false
 	}
-	w.running.Go(do)
+	w.work.Go(do)
 	return true
 }
 
@@ -164,7 +164,7 @@ func (w *Webhooks) Stop(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.running.Wait()
+		w.work.Wait()
 	}()
 	grace := time.NewTimer(drainGrace)
 	defer grace.Stop()

@@ -17,13 +17,7 @@ func (c *Client) named(evt any) {
 		}
 		name = c.wa.Store.PushName // whatsmeow wrote it on this goroutine
 	}
-	c.mu.Lock()
-	changed := name != "" && name != c.name
-	if changed {
-		c.name = name
-	}
-	c.mu.Unlock()
-	if changed {
+	if c.account.rename(name) {
 		c.announce()
 	}
 }
@@ -32,15 +26,13 @@ func (c *Client) named(evt any) {
 // otherwise, says whatsmeow's SendPresence. The account is said to be unavailable: one that is available is shown as online for as long as the session runs, and
 // its phone does not ring for new messages.
 func (c *Client) announce() {
-	c.mu.Lock()
-	name := c.name
-	c.mu.Unlock()
+	name := c.account.pushName()
 	if name == "" {
 		return
 	}
-	c.spawn("announce the name", func() {
-		if err := sendName(c.life, c.wa, name); err != nil { // the next connection says it
-			c.log.Debug("the account's name was not announced", "err", unnamed{err})
+	c.run.spawn("announce the name", func() {
+		if err := sendName(c.run.ctx, c.wa, name); err != nil { // the next connection says it
+			c.run.log.Debug("the account's name was not announced", "err", unnamed{err})
 		}
 	})
 }

@@ -130,16 +130,3 @@ func digits(code string) string {
 	}
 	return code
 }
-
-// final reports the inputs after which a run has nothing more to say: whatever whatsmeow still emits belongs to a
-// connection that is over.
-func final(kind session.InputKind) bool {
-	switch kind {
-	case session.LoggedOut, session.Banned, session.Replaced, session.TempBanned, session.ClientOutdated,
-		session.PairFailed, session.ConnectRefused, session.SocketLost, session.LoginReconnect,
-		session.KeepAliveStale, session.StoreFailed:
-		return true
-	default:
-		return false
-	}
-}

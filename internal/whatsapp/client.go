@@ -2,92 +2,70 @@ package whatsapp
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"runtime/debug"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"os"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/stanzas"
 )
 
-const (
-	closeTimeout = 5 * time.Second  // of Close
-	quietTimeout = time.Second      // for whatsmeow's reader to come to rest, as part of it
-	storeTimeout = 10 * time.Second // of what the handlers write
-)
+// storeTimeout bounds what the handlers write.
+const storeTimeout = 10 * time.Second
 
-// Client is one run: one whatsmeow client, one connection. It is the session.Client that Dialer.Open gives.
+// Client is one run: one whatsmeow client, one connection. It is the session.Client that Dialer.Open gives. It puts the
+// parts of a run together and hands whatsmeow's events to them; each part owns its state.
 type Client struct {
-	dialer  *Dialer
-	run     session.Run
-	wa      *whatsmeow.Client
-	attempt *attempt
-	route   *route   // given back when the run is taken down
-	ratchet *ratchet // nil until the device is paired: such a run sends and receives nothing
-	stanzas *stanzas
-	// credentials are of the device, nil until it is paired: whatsmeow itself takes back a pairing that fails.
-	credentials *credentials
-	log         *slog.Logger
-	// life is the context of everything whatsmeow does for this run. It ends after the connection does, because
-	// whatsmeow's socket races with itself when its context ends first.
-	life    context.Context
-	end     context.CancelFunc
-	sending chan struct{} // held by the one send in flight
-	gone    chan struct{} // closed when Close begins
-	down    chan struct{} // closed when the run is taken down
-	deaf    atomic.Bool   // what is received can be kept no longer
-	severed atomic.Bool   // the connection is over: what waits for an answer is about to fail
-	work    sync.WaitGroup
+	run       *run
+	account   *account
+	wa        *whatsmeow.Client
+	conn      *attempt
+	route     *route // given back when the run is taken down
+	stanzas   *stanzas.Queue
+	pairing   *pairing
+	receiving *receiving
+	messaging *messaging
+	sending   *sending
+	teardown  *teardown
 
-	mu      sync.Mutex
-	jid     types.JID // the device; empty until it is paired
-	lid     types.JID
-	name    string
-	pairing bool           // accepted by us and not yet confirmed to the phone
-	paired  bool           // in this run
-	kept    *session.Input // the login request that came before the pairing's confirmation
-	refusal *session.Input // why we refused a pairing
-	ended   bool           // the connection
-	spent   bool           // an input was posted after which there is none
-	closed  bool
-	retired bool                // the device is forgotten: what writes to its tables fails from now on
-	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
-	broken  error               // of the database: the run is ending
-	unwatch func() bool         // stops watching the caller's context
+	keepAliveStale time.Duration
+	connectTimeout time.Duration
 }
 
 var _ session.Client = (*Client)(nil)
 
-func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.Device, way *route) *Client {
-	log := d.log.With("session", run.Session, "incarnation", run.Incarnation)
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Client{
-		dialer: d, run: run, route: way, log: log, life: life, end: end,
-		sending: make(chan struct{}, 1), gone: make(chan struct{}), down: make(chan struct{}),
-		lid: device.LID, name: device.PushName, awaited: map[string]struct{}{},
+func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Device, way *route) *Client {
+	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
+	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
+	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
+	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
+	waLog := newLogger(r.log, "whatsmeow")
+	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
+	wa := whatsmeow.NewClient(device, waLog)
+	lids := d.container.LIDMap
+	c.wa = wa
+	c.pairing = &pairing{run: r, account: own, wa: wa, container: d.container, devices: d.devices}
+	c.messaging = &messaging{run: r, wa: wa, lids: lids}
+	c.sending = &sending{
+		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
+		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
+	}
+	c.receiving = &receiving{run: r, account: own, wa: wa, conn: c.conn, log: r.log, sending: c.sending, journal: d.journal, sent: d.sent}
+	c.teardown = &teardown{
+		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
+		releaseRoute: func() { d.routes.releaseRoute(way) },
 	}
 	if device.ID != nil {
-		c.jid = *device.ID // copied now: whatsmeow changes the device while it runs, without a lock
-		c.credentials = &credentials{DeviceContainer: device.Container}
-		device.Container = c.credentials
-		c.ratchet = d.wrap(device, c.storeFailed)
+		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
+		device.Container = c.pairing.credentials
+		c.sending.ratchet = d.ratchets.Wrap(device, c.receiving.storeFailed)
+		c.teardown.ratchet = c.sending.ratchet
 	}
-	c.attempt = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: end, onEnd: c.cut}
-	c.stanzas = newStanzas(&d.stanzas, c.recovered, c.stuck)
-	waLog := newLogger(log, "whatsmeow")
-	waLog.arrive, waLog.over = c.stanzas.arrive, c.gone
-	c.wa = whatsmeow.NewClient(device, waLog)
-	slim(c.wa)
-	c.stanzas.active = guardHandlers(c.wa, c.stanzas.wrap)
 	c.configure()
 	d.closings.Add(1)
 	return c
@@ -96,11 +74,13 @@ func newClient(ctx context.Context, d *Dialer, run session.Run, device *store.De
 // configure sets every choice that whatsmeow leaves to its user.
 func (c *Client) configure() {
 	wa := c.wa
+	slim(wa)
+	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
 	// One owner of reconnects: the machine. A client has one connection, so that no event can belong to another one.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
 	wa.DisableLoginAutoReconnect = true
-	wa.BackgroundEventCtx = c.life
+	wa.BackgroundEventCtx = c.run.ctx
 	// A message is acknowledged after our handler has returned, so that one we could not keep comes again.
 	wa.SynchronousAck = true
 	// Recipients who cannot decrypt a message ask for it again, perhaps after we reconnected: a new client's memory
@@ -115,12 +95,12 @@ func (c *Client) configure() {
 	// The history of a phone can be hundreds of megabytes. The blobs are acknowledged and not downloaded.
 	wa.ManualHistorySyncDownload = true
 	wa.EmitAppStateEventsOnFullSync = false
-	wa.PrePairCallback = c.prePair
+	wa.PrePairCallback = c.pairing.accept
 	// Only Messenger has this token. whatsmeow calls the function on failures 413 and 414 of any server, and without one
 	// the whole process would end in a panic on a goroutine of whatsmeow's.
 	wa.RefreshCAT = func(context.Context) error { return errNoToken }
-	wa.GetClientPayload = c.payload
-	conn := c.attempt.httpClient()
+	wa.GetClientPayload = func() *waWa6.ClientPayload { return loginPayload(wa.Store) }
+	conn := c.conn.httpClient()
 	wa.SetWebsocketHTTPClient(conn)
 	wa.SetPreLoginHTTPClient(conn)
 	wa.SetMediaHTTPClient(c.route.media)
@@ -130,77 +110,79 @@ func (c *Client) configure() {
 
 // connect returns once the handshake is done. ctx may end the run at any time, now or later.
 func (c *Client) connect(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { c.attempt.abort(errRunEnded) })
-	timer := time.AfterFunc(c.dialer.connectTimeout, func() { c.attempt.abort(errConnectTimeout) })
-	err := c.wa.ConnectContext(c.life)
+	stop := context.AfterFunc(ctx, func() { c.conn.abort(errRunEnded) })
+	timer := time.AfterFunc(c.connectTimeout, func() { c.conn.abort(errConnectTimeout) })
+	err := c.wa.ConnectContext(c.run.ctx)
 	timer.Stop()
 	stop()
-	if err = c.attempt.finish(err); err != nil {
+	if err = c.conn.finish(err); err != nil {
 		return connectError(c.run.Session, err)
 	}
-	guardFrames(c.wa, c.contain)
-	c.attempt.current().admit()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.unwatch = context.AfterFunc(ctx, c.Close)
+	guardFrames(c.wa, c.guardReader)
+	c.conn.current().AdmitFrames()
+	c.teardown.watch(ctx)
 	return nil
 }
 
-// contain makes of a panic of whatsmeow's reader the end of this run; unguarded it would be the end of the process.
-func (c *Client) contain(next socket.FrameHandler) socket.FrameHandler {
+// guardReader makes of a panic of whatsmeow's reader the end of this run; unguarded it would be the end of the process.
+func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 	return func(ctx context.Context, frame []byte) {
 		whole := false
 		defer func() {
 			if !whole {
-				c.stanzas.stop() // what comes next may build on what was not read
+				c.stanzas.Stop() // what comes next may build on what was not read
 			}
 		}()
-		defer c.recovered("reader")
+		defer c.run.recovered("reader")
 		next(ctx, frame)
 		whole = true
 	}
+}
+
+// connectionEnded is called on whatsmeow's reader when the connection is over and whatsmeow is about to learn of it.
+func (c *Client) connectionEnded() {
+	defer c.run.recovered("end of the connection")
+	c.stanzas.Stop()
+	c.run.step(runInput{kind: inputConnectionEnded})
+	failRequests(c.wa)
 }
 
 // handle receives whatsmeow's events, on several of its goroutines at once, and reports whether WhatsApp may be told that
 // they arrived. It waits for nothing but the database, for what has to be kept, and never calls back into whatsmeow's
 // handler list or socket.
 func (c *Client) handle(evt any) bool {
-	defer c.recovered("event handler")
-	if kept, ours := c.receive(evt); ours {
+	defer c.run.recovered("event handler")
+	if kept, ours := c.receiving.receive(evt); ours {
 		return kept
 	}
 	c.observe(evt)
 	return true
 }
 
-// observe tells the machine what concerns it.
+// observe tells the machine of the session what concerns it.
 func (c *Client) observe(evt any) {
-	in, ok := classify(evt, time.Now(), c.dialer.keepAliveStale)
+	in, ok := classify(evt, time.Now(), c.keepAliveStale)
 	if !ok {
 		c.note(evt)
 		return
 	}
 	if _, failed := evt.(*events.PairError); failed {
-		c.retire(c.refused(in))
+		c.pairing.forgetDevice(c.pairing.reasonFor(in))
 		return
 	}
 	switch in.Kind {
 	case session.SocketUp:
-		in.Account = c.account()
-		c.post(in)
+		in.Account = c.account.public()
+		c.run.post(in)
 		c.announce()
 	case session.SocketLost:
 		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
 		expectDisconnect(c.wa)
-		c.post(in)
-	case session.LoginReconnect:
-		c.postReconnect(in)
-	case session.Paired:
-		c.postPaired(in)
+		c.run.post(in)
 	case session.LoggedOut, session.Banned:
-		c.retire(in)
+		c.pairing.forgetDevice(in)
 	default:
-		c.post(in)
+		c.run.post(in)
 	}
 }
 
@@ -208,211 +190,56 @@ func (c *Client) observe(evt any) {
 func (c *Client) note(evt any) {
 	switch e := evt.(type) {
 	case *events.QRScannedWithoutMultidevice:
-		c.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
+		c.run.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
 	case *events.KeepAliveTimeout:
-		c.log.Debug("ping not answered", "count", e.ErrorCount)
+		c.run.log.Debug("ping not answered", "count", e.ErrorCount)
 	case *events.KeepAliveRestored:
-		c.log.Debug("pings are answered again")
+		c.run.log.Debug("pings are answered again")
 	case *events.PushNameSetting, *events.AppStateSyncComplete:
 		c.named(evt)
 	}
 }
 
-// post hands an input over, unless the run is closed or has said its last.
-func (c *Client) post(in session.Input) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.postLocked(in)
+// Send implements session.Client.
+func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
+	return c.sending.send(ctx, message)
 }
 
-func (c *Client) postLocked(in session.Input) {
-	if c.closed || c.spent {
-		return
-	}
-	in.Incarnation = c.run.Incarnation
-	c.run.Post(in)
-	// After the post: where it panics, the crash that is posted instead is the run's last word.
-	c.spent = final(in.Kind)
+// PairPhone implements session.Client.
+func (c *Client) PairPhone(ctx context.Context, phone string) (string, error) {
+	return c.pairing.askCode(ctx, phone)
 }
 
-// storeFailed ends a run that cannot keep what it receives: the messages that were not acknowledged come again.
-// So do those whose parts whatsmeow could not store, such as a group's key: it only logs that and would acknowledge them.
-func (c *Client) storeFailed(err error) {
-	c.deafen()
-	c.mu.Lock()
-	retired, closed := c.retired, c.closed
-	if c.broken == nil && !retired {
-		c.broken = err
-	}
-	c.mu.Unlock()
-	failRequests(c.wa) // nothing that is waited for comes now
-	if retired || closed {
-		// It is no fault of the database, and the run's last word is another one.
-		c.log.Debug("nothing more is received", "err", err)
-		return
-	}
-	c.log.Warn("the database fails, so nothing more is received", "err", err)
-	c.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
+// AnswerPasskey implements session.Client.
+func (c *Client) AnswerPasskey(ctx context.Context, answer []byte) error {
+	return c.pairing.answerPasskey(ctx, answer)
 }
 
-// recovered is deferred by everything of ours that runs on a goroutine nobody else guards. whatsmeow would swallow a
-// handler's panic, so it is posted: a bug is the supervisor's business.
-func (c *Client) recovered(where string) {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	defer func() {
-		if again := recover(); again != nil {
-			c.log.Error("posting a crash panicked", "where", where, "err", fmt.Sprint(again))
-		}
-	}()
-	c.post(session.Input{
-		Kind: session.Crashed, Detail: crashLine(where, cause), Stack: string(debug.Stack()),
-	})
+// ConfirmPasskey implements session.Client.
+func (c *Client) ConfirmPasskey(ctx context.Context) error { return c.pairing.confirmPasskey(ctx) }
+
+// Unlink implements session.Client.
+func (c *Client) Unlink(ctx context.Context) error { return c.pairing.unlink(ctx) }
+
+// MarkRead implements session.Messaging.
+func (c *Client) MarkRead(ctx context.Context, mark session.ReadMark) error {
+	return c.messaging.markRead(ctx, mark)
 }
 
-// stuck is told of a stanza whose handling does not end. All that came after it waits, so the run is given up.
-func (c *Client) stuck(tag string) {
-	c.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stuckAfter.String()})
+// SetChatState implements session.Messaging.
+func (c *Client) SetChatState(ctx context.Context, chat session.Recipient, state session.ChatState) error {
+	return c.messaging.setChatState(ctx, chat, state)
 }
 
-// crashLine is one line of bounded length without numbers of people.
-func crashLine(where string, cause any) string {
-	const limit = 200
-	reason, _, _ := strings.Cut(mask(fmt.Sprint(cause)), "\n")
-	if len(reason) > limit {
-		reason = strings.ToValidUTF8(reason[:limit], "") + "…"
-	}
-	return where + ": " + reason
+// CheckContacts implements session.Messaging.
+func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
+	return c.messaging.checkContacts(ctx, phones)
 }
 
-// spawn runs work on a goroutine that Close waits for. After Close began nothing is spawned.
-func (c *Client) spawn(where string, work func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	c.work.Go(func() {
-		defer c.recovered(where)
-		work()
-	})
-}
-
-// cut is called on the reader's goroutine at the end of the connection.
-func (c *Client) cut() {
-	defer c.recovered("end of the connection")
-	c.severed.Store(true)
-	c.stanzas.stop()
-	failRequests(c.wa)
-	c.linkEnded()
-}
-
-// linkEnded is called when whatsmeow is about to learn that the connection is over. It tells everybody but one: an end
-// after a pairing is expected, so whatsmeow emits nothing, and without the login request (515) nothing would follow.
-func (c *Client) linkEnded() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	if c.paired {
-		c.postLocked(afterPairing)
-	}
-}
-
-var afterPairing = session.Input{Kind: session.SocketLost, Detail: "the connection ended after the pairing, without a login request"}
-
-// postReconnect keeps the login request back while a pairing is being confirmed: whatsmeow handles the two on different
-// goroutines, and the request can overtake the pairing that it belongs to.
-func (c *Client) postReconnect(in session.Input) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pairing {
-		c.kept = &in
-		return
-	}
-	c.postLocked(in)
-}
-
-func (c *Client) postPaired(in session.Input) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pairing, c.paired = false, true
-	c.postLocked(in)
-	switch {
-	case c.kept != nil:
-		c.postLocked(*c.kept)
-	case c.ended:
-		c.postLocked(afterPairing)
-	}
-}
-
-func (c *Client) account() session.Account {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	account := session.Account{PushName: c.name}
-	if !c.jid.IsEmpty() {
-		account.JID = c.jid.String()
-	}
-	if !c.lid.IsEmpty() {
-		account.LID = c.lid.String()
-	}
-	return account
+// FetchMedia implements session.Messaging.
+func (c *Client) FetchMedia(ctx context.Context, file session.Remote, to *os.File) error {
+	return c.messaging.fetchMedia(ctx, file, to)
 }
 
 // Close implements session.Client. It waits up to 5 s for the run to be taken down; what then remains ends by itself.
-func (c *Client) Close() {
-	c.mu.Lock()
-	first := !c.closed
-	c.closed = true
-	unwatch := c.unwatch
-	c.mu.Unlock()
-	if first {
-		close(c.gone)
-		if unwatch != nil {
-			unwatch()
-		}
-		go c.takeDown()
-	}
-	timer := time.NewTimer(closeTimeout)
-	defer timer.Stop()
-	select {
-	case <-c.down:
-	case <-timer.C:
-		c.log.Warn("the client is slow to close")
-	}
-}
-
-// takeDown ends the connection first and the context after it; see life.
-func (c *Client) takeDown() {
-	defer c.dialer.closings.Done()
-	defer close(c.down)
-	defer c.dialer.routes.release(c.route)
-	defer c.recovered("close")
-	// What whatsmeow still hands over is not kept any more, and so comes again. The handler stays: without one whatsmeow
-	// takes everything for handled, and a message that it marks so is not decrypted again.
-	c.deaf.Store(true)
-	c.stanzas.stop()
-	if l := c.attempt.current(); l != nil {
-		c.disconnect(l)
-	}
-	c.end()
-	c.work.Wait()
-	if c.ratchet != nil {
-		c.ratchet.close()
-	}
-}
-
-func (c *Client) disconnect(l *link) {
-	defer func() { _ = l.finish() }()
-	if !l.hold(quietTimeout) {
-		expectDisconnect(c.wa)
-		return
-	}
-	// Disconnect writes a close frame, for which the WebSocket library allows 5 s: a peer that does not read must not
-	// hold us up that long.
-	timer := time.AfterFunc(quietTimeout, func() { _ = l.finish() })
-	defer timer.Stop()
-	failRequests(c.wa)
-	c.wa.Disconnect()
-}
+func (c *Client) Close() { c.teardown.close() }

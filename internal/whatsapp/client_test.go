@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,8 +13,12 @@ import (
 
 // quietClient is a client as far as its inputs go: nothing connects.
 func quietClient(post func(session.Input)) *Client {
-	d := &Dialer{keepAliveStale: DefaultKeepAliveStale}
-	return &Client{dialer: d, run: session.Run{Session: "a", Incarnation: 3, Post: post}, log: slog.New(slog.DiscardHandler)}
+	r := newRun(context.Background(), session.Run{Session: "a", Incarnation: 3, Post: post}, false, slog.New(slog.DiscardHandler))
+	own := &account{}
+	return &Client{
+		run: r, account: own, keepAliveStale: DefaultKeepAliveStale,
+		pairing: &pairing{run: r, account: own}, receiving: &receiving{run: r, account: own},
+	}
 }
 
 func TestAPanicInTheHandlerIsPosted(t *testing.T) {
@@ -35,8 +40,8 @@ func TestAPanicWhilePostingStaysInside(t *testing.T) {
 
 func TestAPanicWhilePairingRefusesIt(t *testing.T) {
 	var got []session.Input
-	c := quietClient(func(in session.Input) { got = append(got, in) }) // no store: prePair cannot work
-	if c.prePair(testJID, "", "") {
+	c := quietClient(func(in session.Input) { got = append(got, in) }) // no store: pairing cannot work
+	if c.pairing.accept(testJID, "", "") {
 		t.Error("the pairing was accepted")
 	}
 	if len(got) != 1 || got[0].Kind != session.Crashed {
@@ -63,9 +68,10 @@ func TestARunSaysNothingAfterItsEnd(t *testing.T) {
 func TestTheLoginRequestWaitsForThePairingItBelongsTo(t *testing.T) {
 	var got []session.InputKind
 	c := quietClient(func(in session.Input) { got = append(got, in.Kind) })
-	c.pairing = true
+	c.run.post(session.Input{Kind: session.Scanned})
+	got = nil
 	c.handle(&events.ManualLoginReconnect{})
-	c.linkEnded()
+	c.run.step(runInput{kind: inputConnectionEnded})
 	if len(got) != 0 {
 		t.Fatalf("posted %v", got)
 	}
@@ -78,8 +84,9 @@ func TestTheLoginRequestWaitsForThePairingItBelongsTo(t *testing.T) {
 func TestAnEndThatOvertakesThePairingIsNotForgotten(t *testing.T) {
 	var got []session.InputKind
 	c := quietClient(func(in session.Input) { got = append(got, in.Kind) })
-	c.pairing = true
-	c.linkEnded()
+	c.run.post(session.Input{Kind: session.Scanned})
+	got = nil
+	c.run.step(runInput{kind: inputConnectionEnded})
 	c.handle(&events.PairSuccess{ID: testJID})
 	if len(got) != 2 || got[0] != session.Paired || got[1] != session.SocketLost {
 		t.Errorf("posted %v", got)

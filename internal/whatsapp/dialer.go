@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/ratchet"
 )
 
 // Defaults of Config.
@@ -69,7 +70,7 @@ type Dialer struct {
 	routes         *routes
 	db             *dbutil.Database // as the container sees it
 	container      *sqlstore.Container
-	ratchets       *ratchets
+	ratchets       *ratchet.Shared
 	devices        Devices
 	files          Files
 	uploads        *uploads
@@ -79,7 +80,7 @@ type Dialer struct {
 	connectTimeout time.Duration
 	log            *slog.Logger
 	closings       sync.WaitGroup // runs that have not been taken down yet
-	stanzas        atomic.Int64   // that wait to be handled
+	stanzasWaiting atomic.Int64   // to be handled
 }
 
 var _ session.Dialer = (*Dialer)(nil)
@@ -107,10 +108,13 @@ func New(cfg Config) (*Dialer, error) {
 		return nil, err
 	}
 	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
+	ratchets := ratchet.New(context.Background(), ratchet.Config{
+		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
+	})
 	return &Dialer{
 		endpoint: target,
 		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: newRatchets(context.Background(), cfg, reading), devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
+		db:       db, container: container, ratchets: ratchets, devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
 		files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 	}, nil
@@ -156,7 +160,7 @@ func (c *Config) complete() error {
 }
 
 // StanzasWaiting is how many stanzas of all runs were received and are not handled yet.
-func (d *Dialer) StanzasWaiting() int { return int(d.stanzas.Load()) }
+func (d *Dialer) StanzasWaiting() int { return int(d.stanzasWaiting.Load()) }
 
 // Open implements session.Dialer.
 func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {
@@ -239,7 +243,7 @@ func (d *Dialer) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		d.closings.Wait()
-		d.ratchets.close()
+		d.ratchets.Close()
 		close(done)
 	}()
 	select {

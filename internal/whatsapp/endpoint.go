@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/socket"
+
+	"wasup/internal/whatsapp/link"
 )
 
 const (
@@ -103,7 +105,7 @@ type attempt struct {
 	onEnd     func()
 
 	mu      sync.Mutex
-	link    *link
+	link    *link.Link
 	aborted error
 	done    bool
 }
@@ -119,7 +121,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		return nil, errors.New("the transport's connection is not writable")
 	}
-	l := newLink(conn, a.onEnd)
+	l := link.New(conn, a.onEnd)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.aborted != nil {
@@ -149,7 +151,7 @@ func (a *attempt) abort(cause error) {
 		a.cancel()
 		return
 	}
-	_ = a.link.finish()
+	_ = a.link.Close()
 }
 
 // finish ends the attempt and adds to whatsmeow's outcome what whatsmeow cannot know: that we broke the attempt off,
@@ -161,7 +163,7 @@ func (a *attempt) finish(outcome error) error {
 	switch {
 	case a.aborted != nil:
 		return errors.Join(a.aborted, outcome)
-	case outcome != nil && a.link != nil && a.link.unansweredEnd():
+	case outcome != nil && a.link != nil && a.link.HandshakeUnanswered():
 		return errors.Join(errHandshakeClosed, outcome)
 	default:
 		return outcome
@@ -169,7 +171,7 @@ func (a *attempt) finish(outcome error) error {
 }
 
 // current is the connection, or nil before there is one.
-func (a *attempt) current() *link {
+func (a *attempt) current() *link.Link {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.link

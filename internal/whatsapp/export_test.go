@@ -37,11 +37,12 @@ func Upload(ctx context.Context, c session.Client, data []byte, kind session.Kin
 // MessageSecret is what votes on a message of ours are read with.
 func MessageSecret(ctx context.Context, c session.Client, to session.Recipient, id string) ([]byte, error) {
 	client := c.(*Client)
-	chat, err := client.chat(ctx, "look up secret", to)
+	chat, err := client.messaging.chat(ctx, "look up secret", to)
 	if err != nil {
 		return nil, err
 	}
-	secret, _, err := client.wa.Store.MsgSecrets.GetMessageSecret(ctx, chat, client.lid.ToNonAD(), id)
+	_, lid := client.account.addresses()
+	secret, _, err := client.wa.Store.MsgSecrets.GetMessageSecret(ctx, chat, lid.ToNonAD(), id)
 	return secret, err
 }
 

@@ -34,19 +34,19 @@ func mediaKeys(kind session.Kind) whatsmeow.MediaType {
 	}
 }
 
-// FetchMedia implements session.Messaging.
-func (c *Client) FetchMedia(ctx context.Context, file session.Remote, to *os.File) error {
+// fetchMedia is Client.FetchMedia.
+func (m *messaging) fetchMedia(ctx context.Context, file session.Remote, to *os.File) error {
 	const op = "fetch media"
 	keys := mediaKeys(file.Kind)
 	if keys == "" || file.DirectPath == "" || len(file.Key) == 0 || len(file.EncSHA256) != 32 || len(file.FileSHA256) != 32 {
-		return c.invalidIn(op, "file", "expected where the file is, its key and its hashes")
+		return m.invalidIn(op, "file", "expected where the file is, its key and its hashes")
 	}
 	limit := file.Length
 	if limit <= 0 || limit > maxFetched {
 		limit = maxFetched
 	}
 	bounded := &boundedFile{File: to, left: limit + sealing, limit: limit + sealing}
-	err := c.wa.DownloadMediaWithPathToFile(ctx, file.DirectPath, file.EncSHA256, file.FileSHA256, file.Key, keys, "", false, bounded)
+	err := m.wa.DownloadMediaWithPathToFile(ctx, file.DirectPath, file.EncSHA256, file.FileSHA256, file.Key, keys, "", false, bounded)
 	if bounded.failed != nil {
 		// whatsmeow tells neither, or takes it for the network's fault.
 		err = bounded.failed
@@ -57,7 +57,7 @@ func (c *Client) FetchMedia(ctx context.Context, file session.Remote, to *os.Fil
 	if err != nil {
 		_ = to.Truncate(0) // half a file is none
 		_, _ = to.Seek(0, io.SeekStart)
-		return c.fetchError(ctx, op, err)
+		return m.fetchError(ctx, op, err)
 	}
 	return nil
 }
@@ -100,9 +100,9 @@ func (f *boundedFile) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{f}, r)
 }
 
-func (c *Client) fetchError(ctx context.Context, op string, err error) error {
+func (m *messaging) fetchError(ctx context.Context, op string, err error) error {
 	fail := func(code session.Code, message string) error {
-		return &session.Error{Code: code, Op: op, Session: c.run.Session, Message: message, Err: err}
+		return &session.Error{Code: code, Op: op, Session: m.run.Session, Message: message, Err: err}
 	}
 	switch {
 	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),
@@ -117,7 +117,7 @@ func (c *Client) fetchError(ctx context.Context, op string, err error) error {
 		return fail(session.CodeFetchFailed, "the file is not the one that the message describes")
 	}
 	var failure *session.Error
-	if errors.As(c.messagingError(ctx, op, err), &failure) && failure.Code != session.CodeSendFailed && failure.Code != session.CodeInternal {
+	if errors.As(m.failed(ctx, op, err), &failure) && failure.Code != session.CodeSendFailed && failure.Code != session.CodeInternal {
 		return failure
 	}
 	return fail(session.CodeFetchFailed, "the file could not be downloaded from WhatsApp")

@@ -12,6 +12,8 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // This file is all that is used of whatsmeow's internals, which may change with any of its versions.
@@ -62,16 +64,16 @@ func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) e
 
 // guardHandlers puts wrap around each of the functions that whatsmeow calls with a stanza. Where a later version of
 // whatsmeow keeps them otherwise, nothing happens; a test says so. Only before the client connects.
-func guardHandlers(wa *whatsmeow.Client, wrap func(nodeHandler) nodeHandler) bool {
+func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Handler) bool {
 	field := reflect.ValueOf(wa).Elem().FieldByName("nodeHandlers")
-	plain := reflect.TypeFor[nodeHandler]()
+	plain := reflect.TypeFor[stanzas.Handler]()
 	if !field.IsValid() || field.Kind() != reflect.Map || field.Type().Key().Kind() != reflect.String || !field.Type().Elem().ConvertibleTo(plain) {
 		return false
 	}
 	//nolint:gosec // an unexported field can be set by no other means; its type is checked above
 	handlers := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 	for _, key := range handlers.MapKeys() {
-		handle := handlers.MapIndex(key).Convert(plain).Interface().(nodeHandler) //nolint:forcetypeassert // just converted
+		handle := handlers.MapIndex(key).Convert(plain).Interface().(stanzas.Handler) //nolint:forcetypeassert // just converted
 		handlers.SetMapIndex(key, reflect.ValueOf(wrap(handle)).Convert(field.Type().Elem()))
 	}
 	return handlers.Len() > 0

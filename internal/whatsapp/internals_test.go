@@ -5,6 +5,8 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
+
+	"wasup/internal/whatsapp/stanzas"
 )
 
 func TestAClientCanBeSlimmed(t *testing.T) {
@@ -17,7 +19,7 @@ func TestAClientCanBeSlimmed(t *testing.T) {
 func TestEveryHandlerOfStanzasIsGuarded(t *testing.T) {
 	wa := whatsmeow.NewClient(&store.Device{}, nil)
 	wrapped := 0
-	if !guardHandlers(wa, func(handle nodeHandler) nodeHandler {
+	if !guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
 		wrapped++
 		return handle
 	}) {

@@ -19,14 +19,14 @@ import (
 // letter is a message while it is put into WhatsApp's form. What is made of one message is the same at every attempt, but
 // for times and for what whatsmeow draws at random, because recipients show the first copy that reaches them.
 type letter struct {
-	c    *Client
+	s    *sending
 	chat types.JID // as messages are addressed in it
 	out  session.Outgoing
 }
 
 // compose gives a message WhatsApp's form. It uploads the file of one that has one.
-func (c *Client) compose(ctx context.Context, chat types.JID, out session.Outgoing) (*waE2E.Message, error) {
-	l := letter{c, chat, out}
+func (s *sending) compose(ctx context.Context, chat types.JID, out session.Outgoing) (*waE2E.Message, error) {
+	l := letter{s, chat, out}
 	switch content := out.Content; content.Kind {
 	case session.KindText:
 		return l.text(), nil
@@ -45,7 +45,7 @@ func (c *Client) compose(ctx context.Context, chat types.JID, out session.Outgoi
 	case session.KindRevoke:
 		return l.revoke()
 	default:
-		return nil, c.invalidIn(opSend, "kind", "expected one that can be sent")
+		return nil, s.messaging.invalidIn(opSend, "kind", "expected one that can be sent")
 	}
 }
 
@@ -109,14 +109,14 @@ func (l *letter) poll() (*waE2E.Message, error) {
 // at the next attempt, of which the recipients show only the first: their votes could not be read. So it follows from a
 // secret of the device and the message's id.
 func (l *letter) secret() ([]byte, error) {
-	identity := l.c.wa.Store.IdentityKey
+	identity := l.s.wa.Store.IdentityKey
 	if identity == nil || identity.Priv == nil {
-		return nil, &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: l.c.run.Session}
+		return nil, &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: l.s.run.Session}
 	}
 	const size = 32
 	secret, err := hkdf.Key(sha256.New, identity.Priv[:], nil, "wasup message secret\x00"+string(l.out.To)+"\x00"+l.out.ID, size)
 	if err != nil {
-		return nil, &session.Error{Code: session.CodeInternal, Op: opSend, Session: l.c.run.Session, Err: err}
+		return nil, &session.Error{Code: session.CodeInternal, Op: opSend, Session: l.s.run.Session, Err: err}
 	}
 	return secret, nil
 }
@@ -130,7 +130,7 @@ func (l *letter) reaction() *waE2E.Message {
 func (l *letter) edit() (*waE2E.Message, error) {
 	target := l.out.Content.Target
 	if !l.own(target, true) {
-		return nil, l.c.invalidIn(opSend, "target.sender", "expected a message of the session's own account: others cannot be edited")
+		return nil, l.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: others cannot be edited")
 	}
 	content := &waE2E.Message{Conversation: proto.String(l.out.Content.Text)}
 	if around := l.around(); around != nil {
@@ -146,7 +146,7 @@ func (l *letter) edit() (*waE2E.Message, error) {
 func (l *letter) revoke() (*waE2E.Message, error) {
 	target := l.out.Content.Target
 	if !l.own(target, true) && l.chat.Server != types.GroupServer {
-		return nil, l.c.invalidIn(opSend, "target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
+		return nil, l.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
 	}
 	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: l.key(target, true),
@@ -158,9 +158,7 @@ func (l *letter) own(ref *session.MessageRef, unnamed bool) bool {
 	if ref.Sender.IsZero() {
 		return ref.FromMe || unnamed
 	}
-	l.c.mu.Lock()
-	pn, lid := l.c.jid, l.c.lid
-	l.c.mu.Unlock()
+	pn, lid := l.s.account.addresses()
 	return isUser(ref.Sender.PN, pn) || isUser(ref.Sender.LID, lid)
 }
 
@@ -207,12 +205,11 @@ func mentioned(who session.Address, text string) string {
 // author is who wrote a quoted message, in the way that the chat is addressed where both are known.
 func (l *letter) author(ref *session.MessageRef) string {
 	if l.own(ref, false) {
-		l.c.mu.Lock()
-		defer l.c.mu.Unlock()
-		if l.chat.Server == types.DefaultUserServer || l.c.lid.IsEmpty() {
-			return l.c.jid.ToNonAD().String()
+		pn, lid := l.s.account.addresses()
+		if l.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
+			return pn.ToNonAD().String()
 		}
-		return l.c.lid.ToNonAD().String()
+		return lid.ToNonAD().String()
 	}
 	if ref.Sender.IsZero() { // of a chat with one person, who it is then
 		return l.chat.String()

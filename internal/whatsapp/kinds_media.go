@@ -15,7 +15,7 @@ import (
 // file is a message with a file, which is uploaded first.
 func (l *letter) file(ctx context.Context) (*waE2E.Message, error) {
 	kind, file := l.out.Content.Kind, l.out.Content.Media
-	up, err := l.c.upload(ctx, kind, file)
+	up, err := l.s.upload(ctx, kind, file)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ type logger struct {
 	// arrive is told of every stanza that comes, on whatsmeow's reader and before whatsmeow queues it; nil: nobody is.
 	// whatsmeow says it nowhere else.
 	arrive func(tag string)
-	// over is closed when the run is ended by its owner; nil: never. What then fails is what was taken away.
-	over <-chan struct{}
+	// closing is closed when the run is ended by its owner; nil: never. What then fails is what was taken away.
+	closing <-chan struct{}
 }
 
 var _ waLog.Logger = (*logger)(nil)
@@ -48,7 +48,7 @@ func (l *logger) Debugf(msg string, args ...any) {
 
 // Sub is a logger for a part of whatsmeow. Recv and Send log every stanza at debug.
 func (l *logger) Sub(module string) waLog.Logger {
-	sub := &logger{log: l.log, module: l.module + "/" + module, over: l.over, silent: l.silent || module == "Recv" || module == "Send"}
+	sub := &logger{log: l.log, module: l.module + "/" + module, closing: l.closing, silent: l.silent || module == "Recv" || module == "Send"}
 	if module == "Recv" {
 		sub.arrive = l.arrive
 	}
@@ -58,7 +58,7 @@ func (l *logger) Sub(module string) waLog.Logger {
 // expected reports whether what fails does so because of us.
 func (l *logger) expected(args []any) bool {
 	select {
-	case <-l.over:
+	case <-l.closing:
 		return true
 	default:
 	}

@@ -29,7 +29,7 @@ func TestNothingPersonalRisesAboveDebug(t *testing.T) {
 
 func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
 	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
-	err := (&Client{}).sendError(cause)
+	err := sendError("", cause)
 	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
 	}
@@ -58,7 +58,7 @@ func TestWhatFailsBecauseOfUsIsNoWarning(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	over := make(chan struct{})
 	whatsmeow := newLogger(log, "whatsmeow")
-	whatsmeow.over = over
+	whatsmeow.closing = over
 	sub := whatsmeow.Sub("Database")
 	sub.Errorf("Failed to fetch")
 	if !strings.Contains(out.String(), "level=WARN") {

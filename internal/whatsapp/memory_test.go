@@ -68,7 +68,7 @@ func isServer(stack []uintptr) bool {
 	frames := runtime.CallersFrames(stack)
 	for {
 		frame, more := frames.Next()
-		if strings.HasPrefix(frame.Function, "wasup/sandbox") || strings.HasPrefix(frame.Function, "net/http.(*Server)") ||
+		if strings.HasPrefix(frame.Function, "wasup/internal/sandbox") || strings.HasPrefix(frame.Function, "net/http.(*Server)") ||
 			strings.HasPrefix(frame.Function, "net/http.(*conn)") {
 			return true
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
@@ -19,25 +20,32 @@ const maxChecked = 100
 // maxMarked is how many messages one receipt names.
 const maxMarked = 256
 
-// MarkRead implements session.Messaging.
-func (c *Client) MarkRead(ctx context.Context, mark session.ReadMark) error {
+// messaging is what a linked device does beside sending messages.
+type messaging struct {
+	run  *run
+	wa   *whatsmeow.Client
+	lids store.LIDStore
+}
+
+// markRead is Client.MarkRead.
+func (m *messaging) markRead(ctx context.Context, mark session.ReadMark) error {
 	const op = "mark read"
-	chat, err := c.chat(ctx, op, mark.Chat)
+	chat, err := m.chat(ctx, op, mark.Chat)
 	if err != nil {
 		return err
 	}
 	if len(mark.IDs) == 0 || len(mark.IDs) > maxMarked {
-		return c.invalidIn(op, "ids", fmt.Sprintf("expected 1 to %d message ids", maxMarked))
+		return m.invalidIn(op, "ids", fmt.Sprintf("expected 1 to %d message ids", maxMarked))
 	}
 	for i, id := range mark.IDs {
 		if id == "" {
-			return c.invalidIn(op, fmt.Sprintf("ids[%d]", i), "expected a message id")
+			return m.invalidIn(op, fmt.Sprintf("ids[%d]", i), "expected a message id")
 		}
 	}
 	var sender types.JID
 	if chat.Server == types.GroupServer {
 		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
-			return c.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
+			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
 		}
 	}
 	at := mark.At
@@ -48,13 +56,13 @@ func (c *Client) MarkRead(ctx context.Context, mark session.ReadMark) error {
 	if mark.Played {
 		kind = types.ReceiptTypePlayed
 	}
-	return c.messagingError(ctx, op, c.wa.MarkRead(ctx, mark.IDs, at, chat, sender, kind))
+	return m.failed(ctx, op, m.wa.MarkRead(ctx, mark.IDs, at, chat, sender, kind))
 }
 
-// SetChatState implements session.Messaging.
-func (c *Client) SetChatState(ctx context.Context, to session.Recipient, state session.ChatState) error {
+// setChatState is Client.SetChatState.
+func (m *messaging) setChatState(ctx context.Context, to session.Recipient, state session.ChatState) error {
 	const op = "set chat state"
-	chat, err := c.chat(ctx, op, to)
+	chat, err := m.chat(ctx, op, to)
 	if err != nil {
 		return err
 	}
@@ -66,22 +74,22 @@ func (c *Client) SetChatState(ctx context.Context, to session.Recipient, state s
 	case session.ChatPaused:
 		shown = types.ChatPresencePaused
 	default:
-		return c.invalidIn(op, "state", "expected typing, recording or paused")
+		return m.invalidIn(op, "state", "expected typing, recording or paused")
 	}
-	return c.messagingError(ctx, op, c.wa.SendChatPresence(ctx, chat, shown, media))
+	return m.failed(ctx, op, m.wa.SendChatPresence(ctx, chat, shown, media))
 }
 
-// CheckContacts implements session.Messaging.
-func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
+// checkContacts is Client.CheckContacts.
+func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
 	const op = "check contacts"
 	if len(phones) == 0 || len(phones) > maxChecked {
-		return nil, c.invalidIn(op, "phones", fmt.Sprintf("expected 1 to %d phone numbers", maxChecked))
+		return nil, m.invalidIn(op, "phones", fmt.Sprintf("expected 1 to %d phone numbers", maxChecked))
 	}
 	asked := make([]string, len(phones))
 	for i, phone := range phones {
 		person, err := session.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
-			return nil, c.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}
@@ -89,9 +97,9 @@ func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]session.
 	for i, digits := range asked {
 		questions[i] = "+" + digits
 	}
-	answers, err := c.wa.IsOnWhatsApp(ctx, questions)
+	answers, err := m.wa.IsOnWhatsApp(ctx, questions)
 	if err != nil {
-		return nil, c.messagingError(ctx, op, err)
+		return nil, m.failed(ctx, op, err)
 	}
 	found := make(map[string]types.IsOnWhatsAppResponse, len(answers))
 	for _, answer := range answers {
@@ -124,48 +132,48 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) session.Contact 
 }
 
 // chat is the address that a chat has now: WhatsApp moves chats from phone numbers to LIDs.
-func (c *Client) chat(ctx context.Context, op string, to session.Recipient) (types.JID, error) {
+func (m *messaging) chat(ctx context.Context, op string, to session.Recipient) (types.JID, error) {
 	jid, err := types.ParseJID(string(to))
 	if err != nil || jid.User == "" {
-		return types.JID{}, c.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+		return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
 	}
 	switch jid.Server {
 	case types.GroupServer, types.HiddenUserServer:
 		return jid, nil
 	case types.DefaultUserServer:
-		lid, err := c.dialer.container.LIDMap.GetLIDForPN(ctx, jid)
+		lid, err := m.lids.GetLIDForPN(ctx, jid)
 		switch {
 		case err != nil && ctx.Err() != nil && op == opSend:
-			return types.JID{}, c.sendError(ctx.Err())
+			return types.JID{}, sendError(m.run.Session, ctx.Err())
 		case err != nil && ctx.Err() != nil:
-			return types.JID{}, c.messagingError(ctx, op, ctx.Err())
+			return types.JID{}, m.failed(ctx, op, ctx.Err())
 		case err != nil:
-			return types.JID{}, storeError(op, c.run.Session, err)
+			return types.JID{}, storeError(op, m.run.Session, err)
 		}
 		if lid.IsEmpty() {
 			return jid, nil
 		}
 		return lid, nil
 	default:
-		return types.JID{}, c.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+		return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
 	}
 }
 
-func (c *Client) invalidIn(op, field, expected string) error {
+func (m *messaging) invalidIn(op, field, expected string) error {
 	return &session.Error{
-		Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: field, Message: field + ": " + expected,
+		Code: session.CodeInvalidRequest, Op: op, Session: m.run.Session, Field: field, Message: field + ": " + expected,
 	}
 }
 
-// messagingError gives what failed, other than a message, its code. nil stays nil.
-func (c *Client) messagingError(ctx context.Context, op string, err error) error {
+// failed gives what failed, other than a message, its code. nil stays nil.
+func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = op, c.run.Session, unnamed{err}
+	failure.Op, failure.Session, failure.Err = op, m.run.Session, unnamed{err}
 	select {
-	case <-c.gone:
+	case <-m.run.closing:
 		failure.Code, failure.Message = session.CodeDisconnected, ""
 		return failure
 	default:

@@ -5,47 +5,61 @@ import (
 	"errors"
 	"sync"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
 )
 
-// prePair binds the new device to the session before whatsmeow stores it. An interruption in between leaves a binding
+// pairing links a device to the session, and unlinks it.
+type pairing struct {
+	run       *run
+	account   *account
+	wa        *whatsmeow.Client
+	container *sqlstore.Container
+	devices   Devices
+	// credentials are of the device, nil until it is paired: whatsmeow itself takes back a pairing that fails.
+	credentials *credentials
+
+	mu      sync.Mutex
+	refusal *session.Input // why we refused a pairing
+}
+
+// accept binds the new device to the session before whatsmeow stores it. An interruption in between leaves a binding
 // to nothing, which the next Open clears; the other order would leave credentials that belong to nobody, and a phone
 // that shows a linked device which asks for a second scan. False refuses the pairing.
-func (c *Client) prePair(jid types.JID, _, _ string) (accepted bool) {
-	defer c.recovered("pairing") // accepted stays false
-	ctx, cancel := context.WithTimeout(c.life, storeTimeout)
+func (p *pairing) accept(jid types.JID, _, _ string) (accepted bool) {
+	defer p.run.recovered("pairing") // accepted stays false
+	ctx, cancel := context.WithTimeout(p.run.ctx, storeTimeout)
 	defer cancel()
 	// The server gave this device number to us just now, so credentials stored under it are dead. whatsmeow would
 	// keep their keys instead of the new ones.
-	err := c.dialer.container.DeleteDevice(ctx, &store.Device{ID: &jid})
+	err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid})
 	if err == nil {
-		err = c.dialer.devices.BindDevice(ctx, c.run.Session, jid.String())
+		err = p.devices.BindDevice(ctx, p.run.Session, jid.String())
 	}
 	if err != nil {
-		c.log.Error("pairing refused: the device could not be bound to the session", "err", err)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.refusal = &session.Input{Kind: session.StoreFailed, Detail: "the new device could not be bound to the session"}
+		p.run.log.Error("pairing refused: the device could not be bound to the session", "err", err)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.refusal = &session.Input{Kind: session.StoreFailed, Detail: "the new device could not be bound to the session"}
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.jid, c.pairing = jid, true
+	p.account.setJID(jid)
 	// The code on show is used from now on. Said before the phone hears our confirmation, so that nobody who has seen
 	// the phone link the device is given the used code again; whatsmeow says it only afterwards.
-	c.postLocked(session.Input{Kind: session.Scanned})
+	p.run.post(session.Input{Kind: session.Scanned})
 	return true
 }
 
-// refused puts our own reason in the place of whatsmeow's, which only knows that we refused.
-func (c *Client) refused(in session.Input) session.Input {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refusal != nil {
-		return *c.refusal
+// reasonFor puts our own reason in the place of whatsmeow's, which only knows that we refused.
+func (p *pairing) reasonFor(in session.Input) session.Input {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusal != nil {
+		return *p.refusal
 	}
 	return in
 }
@@ -55,63 +69,92 @@ func (c *Client) refused(in session.Input) session.Input {
 // find. Here it is told that it could not, and the row is ours to delete; nobody writes it again after that.
 type credentials struct {
 	store.DeviceContainer
-	mu   sync.RWMutex
-	over bool
+	mu      sync.RWMutex
+	deleted bool
 }
 
 // errOursToDelete is what whatsmeow logs then.
 var errOursToDelete = errors.New("the session deletes its credentials itself")
 
 func (s *credentials) DeleteDevice(context.Context, *store.Device) error {
-	s.end()
+	s.markDeleted()
 	return errOursToDelete
 }
 
 func (s *credentials) PutDevice(ctx context.Context, device *store.Device) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.over {
+	if s.deleted {
 		return store.ErrDeviceDeleted
 	}
 	return s.DeviceContainer.PutDevice(ctx, device)
 }
 
-// end returns when nobody writes the device any more.
-func (s *credentials) end() {
+// markDeleted returns when nobody writes the device any more.
+func (s *credentials) markDeleted() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over = true
+	s.deleted = true
 }
 
-// retire forgets the device and posts the input after that, so that whoever pairs the session again cannot load the
-// dying device. A failing database is only logged: the device then refuses the next login, which ends here again.
-func (c *Client) retire(in session.Input) {
-	c.mu.Lock()
-	jid := c.jid
-	c.retired = true
-	c.mu.Unlock()
-	if c.credentials != nil {
-		c.credentials.end()
+// forgetDevice deletes the device's credentials and posts the input after that, so that whoever pairs the session again
+// cannot load the dying device. A failing database is only logged: the device then refuses the next login, which ends here
+// again.
+func (p *pairing) forgetDevice(in session.Input) {
+	jid, _ := p.account.addresses()
+	p.run.step(runInput{kind: inputDeviceRemoved})
+	if p.credentials != nil {
+		p.credentials.markDeleted()
 	}
-	c.spawn("forgetting the device", func() {
+	p.run.spawn("forgetting the device", func() {
 		if !jid.IsEmpty() {
-			c.forget(jid)
+			p.deleteDevice(jid)
 		}
-		c.post(in)
+		p.run.step(runInput{kind: inputDeviceForgotten, post: in})
 	})
 }
 
-func (c *Client) forget(jid types.JID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.life), storeTimeout)
+func (p *pairing) deleteDevice(jid types.JID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.run.ctx), storeTimeout)
 	defer cancel()
-	if err := c.dialer.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
-		c.log.Error("the credentials of a logged out device were not deleted", "err", err)
+	if err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
+		p.run.log.Error("the credentials of a logged out device were not deleted", "err", err)
 	}
-	bound, err := c.dialer.devices.DeviceOf(ctx, c.run.Session)
+	bound, err := p.devices.DeviceOf(ctx, p.run.Session)
 	if err == nil && bound == jid.String() {
-		err = c.dialer.devices.BindDevice(ctx, c.run.Session, "")
+		err = p.devices.BindDevice(ctx, p.run.Session, "")
 	}
 	if err != nil {
-		c.log.Error("a logged out device was not unbound from its session", "err", err)
+		p.run.log.Error("a logged out device was not unbound from its session", "err", err)
 	}
+}
+
+// unlink is Client.Unlink: the network half of whatsmeow's Logout. A device that is not linked has nothing to tell. From
+// here on the run posts nothing.
+func (p *pairing) unlink(ctx context.Context) error {
+	jid, _ := p.account.addresses()
+	p.run.step(runInput{kind: inputUnlinkAsked})
+	if jid.IsEmpty() {
+		return nil
+	}
+	err := removeCompanion(ctx, p.wa, jid)
+	if err == nil || isLoggedOut(err) {
+		return nil
+	}
+	failure := classifySend(err)
+	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, unnamed{err}
+	if failure.Code == session.CodeSendFailed {
+		failure.Message = "WhatsApp did not accept the logout"
+	}
+	return failure
+}
+
+// isLoggedOut recognizes the answer of a server that removes the device before it confirms.
+func isLoggedOut(err error) bool {
+	var disconnected *whatsmeow.DisconnectedError
+	if !errors.As(err, &disconnected) || disconnected.Node == nil || disconnected.Node.Tag != "stream:error" {
+		return false
+	}
+	conflict := disconnected.Node.GetChildByTag("conflict")
+	return conflict.AttrGetter().OptionalString("type") == "device_removed"
 }

@@ -6,10 +6,11 @@ import (
 	"sync"
 
 	signal "go.mau.fi/libsignal/logger"
-	"go.mau.fi/libsignal/state/record"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/whatsapp/ratchet"
 )
 
 // process remembers what whatsmeow and libsignal keep in package variables: one value for all clients of a process.
@@ -19,7 +20,7 @@ var process struct {
 	claimed    bool
 	root       [32]byte
 	deviceName string
-	sessions   *sessionFormat
+	sessions   *ratchet.Format
 	// version guards whatsmeow's own version variables, which a refresh writes while clients log in.
 	version sync.RWMutex
 }
@@ -50,16 +51,13 @@ func claimProcess(root [32]byte, deviceName string) error {
 	store.DeviceProps.Os = proto.String(deviceName)
 	var quiet signal.Loggable = silence{}
 	signal.Setup(&quiet)
-	process.sessions = &sessionFormat{
-		SessionSerializer: store.SignalProtobufSerializer.Session, known: make(map[*byte]*record.SessionStructure),
-	}
-	store.SignalProtobufSerializer.Session = process.sessions
+	process.sessions = ratchet.InstallFormat()
 	process.claimed, process.root, process.deviceName = true, root, deviceName
 	return nil
 }
 
 // sessionRecords is the process's serializer of Signal sessions, once it was claimed.
-func sessionRecords() *sessionFormat {
+func sessionRecords() *ratchet.Format {
 	process.Lock()
 	defer process.Unlock()
 	return process.sessions

@@ -84,14 +84,14 @@ func (r *routes) of(ctx context.Context, id session.ID) (*route, error) {
 	if proxy == "" {
 		return r.direct, nil
 	}
-	found, err := r.take(proxy)
+	found, err := r.takeProxy(proxy)
 	if err != nil {
 		return nil, connectError(id, err)
 	}
 	return found, nil
 }
 
-func (r *routes) take(proxy string) (*route, error) {
+func (r *routes) takeProxy(proxy string) (*route, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if known, ok := r.proxied[proxy]; ok {
@@ -116,7 +116,7 @@ func (r *routes) take(proxy string) (*route, error) {
 	return fresh, nil
 }
 
-func (r *routes) release(used *route) {
+func (r *routes) releaseRoute(used *route) {
 	if used.through == "" {
 		return
 	}

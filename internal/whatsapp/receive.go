@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
@@ -25,56 +27,80 @@ type Journal interface {
 // Sent gives what a message says that the session sent itself; false where that is not known any more.
 type Sent func(ctx context.Context, id session.ID, messageID string) (content session.Content, is bool, err error)
 
+// receiving keeps what WhatsApp tells, before WhatsApp is told that it arrived.
+type receiving struct {
+	run     *run
+	account *account
+	wa      *whatsmeow.Client
+	conn    *attempt
+	log     *slog.Logger
+	sending *sending // is told of receipts
+	journal Journal  // nil: nobody wants it
+	sent    Sent     // nil: nobody knows
+}
+
 // receive keeps what is told about messages, calls and groups, before WhatsApp is told that it arrived. kept false: it
 // was not, and must come again. ours false: the event is about something else.
 //
 // After a failure nothing more is kept nor acknowledged in this run: what WhatsApp delivers again would otherwise come
 // behind what was sent after it. Two events are acknowledged by whatsmeow itself before it tells of them: messages that
-// cannot be decrypted, and grouped receipts of which not the last part failed; the closed line (deafen) holds back the
-// acknowledgement of the latter.
-func (c *Client) receive(evt any) (kept, ours bool) {
-	if c.dialer.journal == nil {
+// cannot be decrypted, and grouped receipts of which not the last part failed. Nothing is written after a failure
+// (storeFailed), so the acknowledgement of the latter does not leave.
+func (r *receiving) receive(evt any) (kept, ours bool) {
+	if r.journal == nil {
 		return true, false
 	}
-	ctx, cancel := context.WithTimeout(c.life, storeTimeout)
+	ctx, cancel := context.WithTimeout(r.run.ctx, storeTimeout)
 	defer cancel()
-	t := &translation{c: c, ctx: ctx}
+	t := &translation{c: r, ctx: ctx}
 	list, ours := t.guarded(evt)
 	if !ours || len(list) == 0 && t.err == nil {
 		return true, ours
 	}
-	if c.deaf.Load() {
+	if !r.run.state().receives() {
 		return false, true
 	}
 	if t.err == nil {
-		t.err = c.dialer.journal.Append(ctx, list...)
+		t.err = r.journal.Append(ctx, list...)
 	}
 	if t.err == nil {
-		c.arrived(evt)
+		if receipt, is := evt.(*events.Receipt); is {
+			r.sending.receiptKept(receipt)
+		}
 		return true, true
 	}
 	switch session.CodeOf(t.err) {
 	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
 		// A bug, which another delivery would meet again, for ever.
-		c.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
+		r.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
 		return true, true
 	default:
-		c.storeFailed(t.err)
+		r.storeFailed(t.err)
 		return false, true
 	}
 }
 
-// deafen ends what this run receives: nothing is kept and nothing is written any more, acknowledgements least of all.
-func (c *Client) deafen() {
-	c.deaf.Store(true)
-	if l := c.attempt.current(); l != nil {
-		l.mute()
+// storeFailed ends receiving for a run that cannot keep what it receives: nothing is kept and nothing is written any more,
+// acknowledgements least of all, and the messages that were not acknowledged come again. So do those whose parts whatsmeow
+// could not store, such as a group's key: it only logs that and would acknowledge them.
+func (r *receiving) storeFailed(err error) {
+	r.run.step(runInput{kind: inputStoreFailed, err: err})
+	if l := r.conn.current(); l != nil {
+		l.DropWrites()
 	}
+	failRequests(r.wa) // nothing that is waited for comes now
+	if state := r.run.state(); state.deviceForgotten || !state.open() {
+		// It is no fault of the database, and the run's last word is another one.
+		r.log.Debug("nothing more is received", "err", err)
+		return
+	}
+	r.log.Warn("the database fails, so nothing more is received", "err", err)
+	r.run.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }
 
 // translation makes events of the log of one of whatsmeow's events.
 type translation struct {
-	c   *Client
+	c   *receiving // of the client
 	ctx context.Context
 	err error // of the database: the event cannot be told now
 }
@@ -198,7 +224,6 @@ func (t *translation) failed(err error) {
 
 // own reports an address of the session's own account.
 func (t *translation) own(a session.Address) bool {
-	t.c.mu.Lock()
-	defer t.c.mu.Unlock()
-	return a.LID != "" && a.LID == t.c.lid.ToNonAD().String() || a.PN != "" && a.PN == t.c.jid.ToNonAD().String()
+	pn, lid := t.c.account.addresses()
+	return a.LID != "" && a.LID == lid.ToNonAD().String() || a.PN != "" && a.PN == pn.ToNonAD().String()
 }

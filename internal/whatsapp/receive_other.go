@@ -81,12 +81,11 @@ type change struct {
 
 func (t *translation) joined(e *events.JoinedGroup) []session.Event {
 	by := t.maybe(e.Sender, e.SenderPN)
-	t.c.mu.Lock()
-	own := []types.JID{t.c.lid.ToNonAD()}
-	if own[0].IsEmpty() {
-		own[0] = t.c.jid.ToNonAD()
+	pn, lid := t.c.account.addresses()
+	own := []types.JID{lid.ToNonAD()}
+	if lid.IsEmpty() {
+		own[0] = pn.ToNonAD()
 	}
-	t.c.mu.Unlock()
 	at := e.GroupCreated
 	if e.Type != "new" || at.IsZero() {
 		at = time.Now()

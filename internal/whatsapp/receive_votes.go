@@ -38,14 +38,14 @@ func (r *reading) vote(m *waE2E.Message) session.Content {
 
 // choices are the answers of a poll: the session sent it, or it was received and kept.
 func (r *reading) choices(poll *session.MessageRef) []string {
-	d, id := r.t.c.dialer, r.t.c.run.Session
-	if poll.FromMe && d.sent != nil {
-		content, is, err := d.sent(r.t.ctx, id, poll.ID)
+	c, id := r.t.c, r.t.c.run.Session
+	if poll.FromMe && c.sent != nil {
+		content, is, err := c.sent(r.t.ctx, id, poll.ID)
 		if r.t.failed(err); is && content.Poll != nil {
 			return content.Poll.Options
 		}
 	}
-	event, is, err := d.journal.Find(r.t.ctx, id, r.keysOf(poll)...)
+	event, is, err := c.journal.Find(r.t.ctx, id, r.keysOf(poll)...)
 	if r.t.failed(err); !is {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (r *reading) keysOf(ref *session.MessageRef) []string {
 	}
 	senders := []string{ref.Sender.LID, ref.Sender.PN}
 	if ref.FromMe {
-		account := r.t.c.account()
+		account := r.t.c.account.public()
 		senders = nil
 		for _, text := range []string{account.LID, account.JID} {
 			if jid, err := types.ParseJID(text); err == nil {

@@ -4,70 +4,90 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/ratchet"
 )
 
 const opSend = "send"
 
-// Send implements session.Client. It checks the message, uploads its file if it has one, and waits for the server.
-func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
+// sending sends messages, one at a time.
+type sending struct {
+	run       *run
+	account   *account
+	wa        *whatsmeow.Client
+	ratchet   *ratchet.Ratchet // nil until the device is paired: such a run sends and receives nothing
+	messaging *messaging
+	lids      store.LIDStore
+	files     Files
+	uploads   *uploads
+	turn      chan struct{} // held by the one send in flight
+
+	mu      sync.Mutex
+	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
+}
+
+// send is Client.Send. It checks the message, uploads its file if it has one, and waits for the server.
+func (s *sending) send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
 	if err := message.Check(); err != nil {
-		return session.Ack{}, c.refusedMessage(err)
+		return session.Ack{}, s.refusedMessage(err)
 	}
 	to, err := types.ParseJID(string(message.To))
 	if err != nil {
-		return session.Ack{}, c.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
+		return session.Ack{}, s.messaging.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
 	}
-	chat, err := c.chat(ctx, opSend, message.To)
+	chat, err := s.messaging.chat(ctx, opSend, message.To)
 	if err != nil {
 		return session.Ack{}, err
 	}
-	defer c.await(message.ID)()
-	if err := c.broke(); err != nil {
+	defer s.awaitReceipt(message.ID)()
+	if err := s.storeFailure(); err != nil {
 		return session.Ack{}, err
 	}
-	ack, err := c.carry(ctx, to, chat, message)
+	ack, err := s.deliver(ctx, to, chat, message)
 	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
 		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
 		// which WhatsApp said nothing, and the message is not at fault.
-		if broken := c.broke(); broken != nil {
+		if broken := s.storeFailure(); broken != nil {
 			err = broken
 		}
 	}
 	return ack, err
 }
 
-// carry makes the attempt.
-func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.Outgoing) (session.Ack, error) {
+// deliver makes one attempt.
+func (s *sending) deliver(ctx context.Context, to, chat types.JID, message session.Outgoing) (session.Ack, error) {
 	// Before the turn is taken: an upload may take minutes.
-	content, err := c.compose(ctx, chat, message)
+	content, err := s.compose(ctx, chat, message)
 	if err != nil {
 		return session.Ack{}, err
 	}
 	// One at a time, as whatsmeow has it; its own lock cannot be waited for with a context.
 	select {
-	case c.sending <- struct{}{}:
-		defer func() { <-c.sending }()
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return session.Ack{}, c.sendError(ctx.Err())
-	case <-c.gone:
-		return session.Ack{}, c.sendError(whatsmeow.ErrNotConnected)
+		return session.Ack{}, s.failed(ctx.Err())
+	case <-s.run.closing:
+		return session.Ack{}, s.failed(whatsmeow.ErrNotConnected)
 	}
-	if err = c.reachable(ctx, to); err != nil {
-		return session.Ack{}, c.sendError(err)
+	if err = s.reachable(ctx, to); err != nil {
+		return session.Ack{}, s.failed(err)
 	}
-	resp, err := c.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: message.ID})
-	if errors.Is(err, whatsmeow.ErrNoSession) && c.over() {
+	resp, err := s.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: message.ID})
+	if errors.Is(err, whatsmeow.ErrNoSession) && !s.run.state().answers() {
 		err = whatsmeow.ErrNotConnected // whatsmeow asked for the recipient's keys, and does not say why none came
 	}
 	if err != nil {
-		return session.Ack{}, c.sendError(err)
+		return session.Ack{}, s.failed(err)
 	}
 	at := resp.Timestamp
 	if at.IsZero() {
@@ -76,57 +96,56 @@ func (c *Client) carry(ctx context.Context, to, chat types.JID, message session.
 	return session.Ack{MessageID: resp.ID, At: at}, nil
 }
 
-// over reports whether the connection has ended, or is about to.
-func (c *Client) over() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.severed.Load() || c.closed || c.broken != nil
+// transmit is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
+func (s *sending) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
+	if s.ratchet == nil {
+		return s.wa.SendMessage(ctx, to, message, extra)
+	}
+	err = s.ratchet.Send(ctx, func(ctx context.Context) (err error) {
+		resp, err = s.wa.SendMessage(ctx, to, message, extra)
+		return err
+	})
+	return resp, err
 }
 
-// await lets a receipt of the message end its attempt, until the function that it returns is called.
-func (c *Client) await(id string) (done func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.awaited[id] = struct{}{}
+// awaitReceipt lets a receipt of the message end its attempt, until the function that it returns is called.
+func (s *sending) awaitReceipt(id string) (done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaited[id] = struct{}{}
 	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.awaited, id)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.awaited, id)
 	}
 }
 
-// arrived tells the attempts of what a receipt names. One that is kept is as good as WhatsApp's acknowledgement, which may
-// have been lost: the messages behind need not wait for a time limit and a new connection.
-func (c *Client) arrived(evt any) {
-	receipt, is := evt.(*events.Receipt)
-	if !is {
-		return
-	}
+// receiptKept tells the attempts of what a receipt names. One that is kept is as good as WhatsApp's acknowledgement, which
+// may have been lost: the messages behind need not wait for a time limit and a new connection.
+func (s *sending) receiptKept(receipt *events.Receipt) {
 	for _, id := range receipt.MessageIDs {
-		c.mu.Lock()
-		_, awaited := c.awaited[id] // the ids are somebody else's word, and requests have some, too
-		c.mu.Unlock()
+		s.mu.Lock()
+		_, awaited := s.awaited[id] // the ids are somebody else's word, and requests have some, too
+		s.mu.Unlock()
 		if awaited {
-			acknowledge(c.life, c.wa, id, receipt.Timestamp)
+			acknowledge(s.run.ctx, s.wa, id, receipt.Timestamp)
 		}
 	}
 }
 
-// broke is why nothing that this run sends is answered any more, or nil.
-func (c *Client) broke() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.broken == nil {
-		return nil
+// storeFailure is why nothing that this run sends is answered any more, or nil.
+func (s *sending) storeFailure() error {
+	if failure := s.run.state().failure; failure != nil {
+		return storeError(opSend, s.run.Session, failure)
 	}
-	return storeError(opSend, c.run.Session, c.broken)
+	return nil
 }
 
 // refusedMessage adds to a refused message whose it was.
-func (c *Client) refusedMessage(err error) error {
+func (s *sending) refusedMessage(err error) error {
 	var known *session.Error
 	if errors.As(err, &known) {
-		known.Op, known.Session = opSend, c.run.Session
+		known.Op, known.Session = opSend, s.run.Session
 	}
 	return err
 }
@@ -134,27 +153,26 @@ func (c *Client) refusedMessage(err error) error {
 // reachable asks for the recipient's devices before whatsmeow does, which then finds them in its cache. Without this a
 // message to an address with no device is encrypted for our own phone only, acknowledged, and read by nobody. An
 // address whose LID is not known yet is left to whatsmeow, which resolves it first and fails where there is none.
-func (c *Client) reachable(ctx context.Context, to types.JID) error {
+func (s *sending) reachable(ctx context.Context, to types.JID) error {
 	if to.Server == types.GroupServer {
 		return nil // whatsmeow asks for its members, who need no device
 	}
 	lid := to
 	if to.Server == types.DefaultUserServer {
 		var err error
-		if lid, err = c.dialer.container.LIDMap.GetLIDForPN(ctx, to); err != nil {
-			return storeError(opSend, c.run.Session, err)
+		if lid, err = s.lids.GetLIDForPN(ctx, to); err != nil {
+			return storeError(opSend, s.run.Session, err)
 		}
 		if lid.IsEmpty() {
 			return nil
 		}
 	}
 	wanted := []types.JID{lid}
-	c.mu.Lock()
-	if own := c.lid.ToNonAD(); !own.IsEmpty() && own != lid {
+	_, own := s.account.addresses()
+	if own = own.ToNonAD(); !own.IsEmpty() && own != lid {
 		wanted = append(wanted, own)
 	}
-	c.mu.Unlock()
-	devices, err := c.wa.GetUserDevices(ctx, wanted)
+	devices, err := s.wa.GetUserDevices(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -166,47 +184,20 @@ func (c *Client) reachable(ctx context.Context, to types.JID) error {
 
 var errNoDevices = errors.New("the recipient has no device")
 
-// sendError gives a failed send its code.
-func (c *Client) sendError(err error) error {
+// failed gives a failed send its code.
+func (s *sending) failed(err error) error {
+	failure := sendError(s.run.Session, err)
+	if failure.Code == session.CodeRestricted {
+		s.run.post(session.Input{Kind: session.SendRestricted, Code: failure.Status, Detail: failure.Message})
+	}
+	return failure
+}
+
+func sendError(id session.ID, err error) *session.Error {
 	failure := classifySend(err)
-	failure.Op, failure.Session = opSend, c.run.Session
+	failure.Op, failure.Session = opSend, id
 	if failure.Err == nil {
 		failure.Err = unnamed{err}
 	}
-	if failure.Code == session.CodeRestricted {
-		c.post(session.Input{Kind: session.SendRestricted, Code: failure.Status, Detail: failure.Message})
-	}
 	return failure
-}
-
-// Unlink implements session.Client: the network half of whatsmeow's Logout. A device that is not linked has nothing to
-// tell. From here on the run posts nothing: its end is wanted.
-func (c *Client) Unlink(ctx context.Context) error {
-	c.mu.Lock()
-	jid := c.jid
-	c.spent = true
-	c.mu.Unlock()
-	if jid.IsEmpty() {
-		return nil
-	}
-	err := removeCompanion(ctx, c.wa, jid)
-	if err == nil || isLoggedOut(err) {
-		return nil
-	}
-	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = "unlink device", c.run.Session, unnamed{err}
-	if failure.Code == session.CodeSendFailed {
-		failure.Message = "WhatsApp did not accept the logout"
-	}
-	return failure
-}
-
-// isLoggedOut recognizes the answer of a server that removes the device before it confirms.
-func isLoggedOut(err error) bool {
-	var disconnected *whatsmeow.DisconnectedError
-	if !errors.As(err, &disconnected) || disconnected.Node == nil || disconnected.Node.Tag != "stream:error" {
-		return false
-	}
-	conflict := disconnected.Node.GetChildByTag("conflict")
-	return conflict.AttrGetter().OptionalString("type") == "device_removed"
 }

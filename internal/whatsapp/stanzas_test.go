@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,6 +101,67 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 		}
 	}
 	h.noSurprises()
+}
+
+// tardy is a journal that is still busy for a while after the context of its first message has ended.
+type tardy struct {
+	*store.Events
+	first sync.Once
+	held  chan struct{} // closed when the first message is held
+	ended atomic.Bool
+}
+
+func (j *tardy) Append(ctx context.Context, list ...session.Event) error {
+	if slices.ContainsFunc(list, func(e session.Event) bool { return e.Type == session.EventMessage }) {
+		j.first.Do(func() {
+			close(j.held)
+			<-ctx.Done()
+			<-time.After(100 * time.Millisecond)
+			j.ended.Store(true)
+		})
+	}
+	return ctx.Err()
+}
+
+func TestAClosedClientHandlesNoStanzaAnyMore(t *testing.T) {
+	for name, end := range map[string]func(h *house, l *life, cancel context.CancelFunc) error{
+		"Close": func(_ *house, l *life, _ context.CancelFunc) error {
+			l.client.Close()
+			return nil
+		},
+		"the end of its context, and Dialer.Close": func(h *house, _ *life, cancel context.CancelFunc) error {
+			cancel()
+			return h.dialer.Close(testContext(h.t))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &tardy{held: make(chan struct{})}
+			h := newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
+				log.Events = cfg.Journal.(*store.Events)
+				cfg.Journal = log
+			})
+			own, peer := h.phone(), h.phone()
+			h.link("51", own)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			l, err := h.begin(ctx, "51")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.expect(session.SocketUp)
+			if _, err := peer.SendText(testContext(t), own.Number(), "in hand"); err != nil {
+				t.Fatal(err)
+			}
+			<-log.held
+			if err := end(h, l, cancel); err != nil {
+				t.Fatal(err)
+			}
+			if !log.ended.Load() {
+				t.Error("the client is closed, and a stanza is still being handled")
+			}
+			l.nothingMore()
+		})
+	}
 }
 
 func TestAPanicOfWhatsmeowsEndsItsRunAlone(t *testing.T) {

@@ -64,47 +64,46 @@ func (u *uploads) get(key uploadKey) *whatsmeow.UploadResponse {
 }
 
 // upload encrypts a file and hands it to WhatsApp, through two files on the disk and never wholly in memory.
-func (c *Client) upload(ctx context.Context, kind session.Kind, file *session.Media) (*whatsmeow.UploadResponse, error) {
-	if c.dialer.files == nil {
-		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: c.run.Session, Message: "no files are kept here"}
+func (s *sending) upload(ctx context.Context, kind session.Kind, file *session.Media) (*whatsmeow.UploadResponse, error) {
+	if s.files == nil {
+		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: s.run.Session, Message: "no files are kept here"}
 	}
-	c.mu.Lock()
-	key := uploadKey{device: c.jid.String(), sum: file.SHA256, keys: mediaKeys(kind)}
-	c.mu.Unlock()
-	if found := c.dialer.uploads.get(key); found != nil && key.sum != "" {
+	jid, _ := s.account.addresses()
+	key := uploadKey{device: jid.String(), sum: file.SHA256, keys: mediaKeys(kind)}
+	if found := s.uploads.get(key); found != nil && key.sum != "" {
 		return found, nil
 	}
-	response, err := c.uploadOnce(ctx, key.keys, file.File)
+	response, err := s.uploadOnce(ctx, key.keys, file.File)
 	if err != nil && ctx.Err() == nil && !isOurs(err) {
 		// The secret that uploads need can have expired before its time; a new one is asked for once.
-		if _, refreshed := internals(c.wa).RefreshMediaConn(ctx, true); refreshed == nil {
-			response, err = c.uploadOnce(ctx, key.keys, file.File)
+		if _, refreshed := internals(s.wa).RefreshMediaConn(ctx, true); refreshed == nil {
+			response, err = s.uploadOnce(ctx, key.keys, file.File)
 		}
 	}
 	if err != nil {
-		return nil, c.uploadError(ctx, err)
+		return nil, s.uploadError(ctx, err)
 	}
 	sum := hex.EncodeToString(response.FileSHA256)
 	if key.sum != "" && key.sum != sum {
-		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: c.run.Session, Message: "the file was changed after it was accepted"}
+		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: s.run.Session, Message: "the file was changed after it was accepted"}
 	}
 	key.sum = sum
-	c.dialer.uploads.cache.Add(key, uploaded{*response, time.Now()})
+	s.uploads.cache.Add(key, uploaded{*response, time.Now()})
 	return response, nil
 }
 
-func (c *Client) uploadOnce(ctx context.Context, keys whatsmeow.MediaType, name string) (*whatsmeow.UploadResponse, error) {
-	plain, err := c.dialer.files.Open(name)
+func (s *sending) uploadOnce(ctx context.Context, keys whatsmeow.MediaType, name string) (*whatsmeow.UploadResponse, error) {
+	plain, err := s.files.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = plain.Close() }()
-	sealed, done, err := c.dialer.files.Scratch()
+	sealed, done, err := s.files.Scratch()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	response, err := c.wa.UploadReader(ctx, plain, sealed, keys)
+	response, err := s.wa.UploadReader(ctx, plain, sealed, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -119,13 +118,13 @@ func isOurs(err error) bool {
 }
 
 // uploadError gives a failed upload its code. Nothing of the message has left, and trying again may succeed.
-func (c *Client) uploadError(ctx context.Context, err error) error {
+func (s *sending) uploadError(ctx context.Context, err error) error {
 	var coded *session.Error
 	if errors.As(err, &coded) {
 		return err
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // the run ended
-		return &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: c.run.Session, Err: err}
+		return &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: s.run.Session, Err: err}
 	}
 	failure := classifySend(err)
 	status := uploadStatus(err)
@@ -141,7 +140,7 @@ func (c *Client) uploadError(ctx context.Context, err error) error {
 	case failure.Code == session.CodeAckOverdue:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "the upload took too long"}
 	}
-	failure.Op, failure.Session, failure.Err = opSend, c.run.Session, unnamed{err}
+	failure.Op, failure.Session, failure.Err = opSend, s.run.Session, unnamed{err}
 	return failure
 }
 

@@ -32,7 +32,7 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 	if err != nil {
 		return d.Version(), false, err
 	}
-	defer d.routes.release(way)
+	defer d.routes.releaseRoute(way)
 	newest, err := whatsmeow.GetLatestVersion(ctx, &http.Client{
 		Transport: page{d.endpoint, way.transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -89,12 +89,12 @@ func (p page) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// payload is what the client says of itself when it logs in. whatsmeow reads its version variables here, without a lock,
+// loginPayload is what a client says of itself when it logs in. whatsmeow reads its version variables here, without a lock,
 // and hands one of them on as a slice.
-func (c *Client) payload() *waWa6.ClientPayload {
+func loginPayload(device *store.Device) *waWa6.ClientPayload {
 	process.version.RLock()
 	defer process.version.RUnlock()
-	payload := c.wa.Store.GetClientPayload()
+	payload := device.GetClientPayload()
 	if pairing := payload.GetDevicePairingData(); pairing != nil {
 		pairing.BuildHash = bytes.Clone(pairing.BuildHash)
 	}

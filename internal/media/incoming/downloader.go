@@ -104,7 +104,7 @@ const slowShare = 4
 // time; one whose files do not come takes no place from the others. What was not fetched is fetched by the next process.
 // All methods are safe for concurrent use, and none but Start, Stop and Open waits.
 type Downloader struct {
-	ledger  Ledger
+	ledger  Entries
 	catalog Catalog
 	from    Sessions // from Start on
 	store   Store
@@ -122,7 +122,7 @@ type Downloader struct {
 }
 
 // New makes a downloader that does nothing before Start.
-func New(ledger Ledger, catalog Catalog, store Store, options Options) *Downloader {
+func New(ledger Entries, catalog Catalog, store Store, options Options) *Downloader {
 	options = options.withDefaults()
 	life, end := context.WithCancel(context.Background())
 	d := &Downloader{

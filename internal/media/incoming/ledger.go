@@ -34,8 +34,8 @@ type Entry struct {
 	NextAt   time.Time    // Waiting: not before
 }
 
-// Queue is what is to be fetched. Methods are safe for concurrent use; errors carry a session.Code.
-type Queue interface {
+// Pending is what is to be fetched. Methods are safe for concurrent use; errors carry a session.Code.
+type Pending interface {
 	// Sessions lists those that have files waiting, due or not.
 	Sessions(ctx context.Context) ([]session.ID, error)
 	// Next gives the session's file that waits and is due first, or was due first; false where none waits.
@@ -77,9 +77,9 @@ type Trash interface {
 	Forget(ctx context.Context, files []string) error
 }
 
-// Ledger is what the store knows about files.
-type Ledger interface {
-	Queue
+// Entries is what the store knows about files.
+type Entries interface {
+	Pending
 	Index
 	Trash
 }

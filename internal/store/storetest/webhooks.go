@@ -269,7 +269,7 @@ func deadLetters(t *testing.T, st *store.Store) {
 		e := found[i]
 		letter := session.DeadLetter{Event: e, Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Duration(i) * time.Second)}
 		forget := died.Add(time.Duration(i-1) * time.Second) // so that none of the first two is forgotten, and the first by the third
-		buried, err := log.Bury(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, session.WebhookFailed), forget)
+		buried, err := log.DeadLetter(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, session.WebhookFailed), forget)
 		must(t, err)
 		if !buried {
 			t.Fatal("not buried")
@@ -396,7 +396,7 @@ func deletedSessionLeavesNoWebhooks(t *testing.T, st *store.Store) {
 	appended(t, st, "51", "51", "52")
 	found, _, err := log.ReadLog(ctx, "51", 0, nil, 1)
 	must(t, err)
-	_, err = log.Bury(ctx, cursorOf(t, st, all, "51"), session.DeadLetter{Event: found[0], DiedAt: time.Now()}, attempt(&found[0], 1, session.WebhookFailed), time.Time{})
+	_, err = log.DeadLetter(ctx, cursorOf(t, st, all, "51"), session.DeadLetter{Event: found[0], DiedAt: time.Now()}, attempt(&found[0], 1, session.WebhookFailed), time.Time{})
 	must(t, err)
 	must(t, st.Sessions().Delete(ctx, "51"))
 	if left, err := log.List(ctx); err != nil || len(left) != 1 || left[0].ID != "wh_all" {

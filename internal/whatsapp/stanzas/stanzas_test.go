@@ -1,4 +1,4 @@
-package whatsapp
+package stanzas
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// line is stanzas with a log of what was handled, and a gate that handling waits at.
+// line is a queue with a log of what was handled, and a gate that handling waits at.
 type line struct {
-	*stanzas
+	*Queue
 	all     atomic.Int64
 	gate    chan struct{}
 	handled chan string
@@ -24,7 +24,7 @@ type line struct {
 
 func newLine() *line {
 	l := &line{gate: make(chan struct{}, 1<<20), handled: make(chan string, 1<<20), guarded: make(chan string, 8), late: make(chan string, 8)}
-	l.stanzas = newStanzas(&l.all, func(where string) {
+	l.Queue = New(&l.all, func(where string) {
 		if recover() != nil {
 			l.guarded <- where
 		}
@@ -34,8 +34,8 @@ func newLine() *line {
 }
 
 func (l *line) come(tag, id string) {
-	l.arrive(tag)
-	l.wrap(func(context.Context, *waBinary.Node) {
+	l.Arrive(tag)
+	l.Wrap(func(context.Context, *waBinary.Node) {
 		<-l.gate
 		if id == "bad" {
 			panic(id)
@@ -94,10 +94,10 @@ func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 			}
 			arrived := make(chan struct{})
 			go func() {
-				l.arrive("message")
+				l.Arrive("message")
 				close(arrived)
 			}()
-			l.arrive("iq") // an answer to somebody who waits for it
+			l.Arrive("iq") // an answer to somebody who waits for it
 			select {
 			case <-arrived:
 				t.Fatal("one more was taken in")
@@ -105,7 +105,7 @@ func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 			}
 			l.gate <- struct{}{}
 			<-arrived
-			l.stop()
+			l.Stop()
 			l.gate <- struct{}{}
 			l.settle(func() bool { return !l.running })
 			if n := l.all.Load(); n != c.others {
@@ -118,15 +118,15 @@ func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
 	l := newLine()
 	for range maxPassing {
-		l.arrive("receipt")
+		l.Arrive("receipt")
 	}
 	var over sync.WaitGroup
-	over.Go(func() { l.arrive("receipt") })
+	over.Go(func() { l.Arrive("receipt") })
 	l.gate <- struct{}{}
 	l.put(stanza{t.Context(), &waBinary.Node{Tag: "receipt"}, func(context.Context, *waBinary.Node) {}})
 	over.Wait()
-	over.Go(func() { l.arrive("receipt") })
-	l.stop() // lets everybody go
+	over.Go(func() { l.Arrive("receipt") })
+	l.Stop() // lets everybody go
 	over.Wait()
 }
 

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 
 // changes are rows to be written together. Applying them twice is as good as once.
 type changes struct {
-	sessions   map[string][]byte // by address; nil deletes
-	identities map[string][]byte // by address; nil deletes
-	senderKeys map[senderKeyName][]byte
-	spent      []uint32 // prekeys
-	buffered   []bufferedEvent
-	outgoing   []outgoingEvent
-	secrets    []store.MessageSecretInsert
+	sessions    map[string][]byte // by address; nil deletes
+	identities  map[string][]byte // by address; nil deletes
+	senderKeys  map[senderKeyName][]byte
+	usedPreKeys []uint32
+	buffered    []bufferedEvent
+	outgoing    []outgoingEvent
+	secrets     []store.MessageSecretInsert
 }
 
 type senderKeyName struct{ group, user string }
@@ -39,7 +39,7 @@ type outgoingEvent struct {
 }
 
 func (c *changes) empty() bool {
-	return len(c.sessions) == 0 && len(c.identities) == 0 && len(c.senderKeys) == 0 && len(c.spent) == 0 &&
+	return len(c.sessions) == 0 && len(c.identities) == 0 && len(c.senderKeys) == 0 && len(c.usedPreKeys) == 0 &&
 		len(c.buffered) == 0 && len(c.outgoing) == 0 && len(c.secrets) == 0
 }
 
@@ -90,7 +90,7 @@ func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 			return err
 		}
 	}
-	for _, id := range c.spent {
+	for _, id := range c.usedPreKeys {
 		if err := to.RemovePreKey(ctx, id); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 }
 
 // remember puts what was committed into the run's cache.
-func (c *changes) remember(r *ratchet) {
+func (c *changes) remember(r *Ratchet) {
 	for address, record := range c.sessions {
 		r.cache.put(r, cachedSession, address, record)
 	}

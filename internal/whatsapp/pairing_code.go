@@ -16,50 +16,50 @@ import (
 // ones only (whatsmeow's PairPhone).
 const pairDisplay = "Chrome (Linux)"
 
-// PairPhone implements session.Client.
-func (c *Client) PairPhone(ctx context.Context, phone string) (string, error) {
+// askCode is Client.PairPhone.
+func (p *pairing) askCode(ctx context.Context, phone string) (string, error) {
 	const op = "ask for a pairing code"
-	code, err := c.wa.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, pairDisplay)
+	code, err := p.wa.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, pairDisplay)
 	switch {
 	case err == nil:
 		return code, nil
 	case errors.Is(err, whatsmeow.ErrPhoneNumberTooShort), errors.Is(err, whatsmeow.ErrPhoneNumberIsNotInternational):
 		return "", &session.Error{
-			Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: "phone",
+			Code: session.CodeInvalidRequest, Op: op, Session: p.run.Session, Field: "phone",
 			Message: "phone: expected a number with country code and without leading zero, such as 5491100000000", Err: err,
 		}
 	default:
-		return "", c.linkError(op, err)
+		return "", p.stepFailed(op, err)
 	}
 }
 
-// AnswerPasskey implements session.Client.
-func (c *Client) AnswerPasskey(ctx context.Context, answer []byte) error {
+// answerPasskey is Client.AnswerPasskey.
+func (p *pairing) answerPasskey(ctx context.Context, answer []byte) error {
 	const op = "answer passkey"
 	var response types.WebAuthnResponse
 	if err := json.Unmarshal(answer, &response); err != nil || len(response.RawID) == 0 {
 		return &session.Error{
-			Code: session.CodeInvalidRequest, Op: op, Session: c.run.Session, Field: "response", Err: err,
+			Code: session.CodeInvalidRequest, Op: op, Session: p.run.Session, Field: "response", Err: err,
 			Message: "response: expected the authenticator's answer as WebAuthn JSON with id, rawId, type and response",
 		}
 	}
-	if err := c.wa.SendPasskeyResponse(ctx, &response); err != nil {
-		return c.linkError(op, err)
+	if err := p.wa.SendPasskeyResponse(ctx, &response); err != nil {
+		return p.stepFailed(op, err)
 	}
 	return nil
 }
 
-// ConfirmPasskey implements session.Client.
-func (c *Client) ConfirmPasskey(ctx context.Context) error {
-	if err := c.wa.SendPasskeyConfirmation(ctx); err != nil {
-		return c.linkError("confirm passkey", err)
+// confirmPasskey is Client.ConfirmPasskey.
+func (p *pairing) confirmPasskey(ctx context.Context) error {
+	if err := p.wa.SendPasskeyConfirmation(ctx); err != nil {
+		return p.stepFailed("confirm passkey", err)
 	}
 	return nil
 }
 
-// linkError tells a refusal of the server from a link that was lost.
-func (c *Client) linkError(op string, err error) error {
-	out := &session.Error{Code: session.CodeDisconnected, Op: op, Session: c.run.Session, Err: err}
+// stepFailed tells a refusal of the server from a connection that was lost.
+func (p *pairing) stepFailed(op string, err error) error {
+	out := &session.Error{Code: session.CodeDisconnected, Op: op, Session: p.run.Session, Err: err}
 	var refused *whatsmeow.IQError
 	switch {
 	case errors.As(err, &refused):

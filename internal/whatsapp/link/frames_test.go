@@ -1,4 +1,4 @@
-package whatsapp
+package link
 
 import (
 	"encoding/binary"

@@ -1,18 +1,19 @@
-package whatsapp
+package ratchet
 
 import (
 	"sync"
 
 	"go.mau.fi/libsignal/state/record"
+	"go.mau.fi/whatsmeow/store"
 )
 
 // freshRecords is how many records are remembered between being serialized and being stored. Those of a large group are
 // more, and are read from their bytes the next time.
 const freshRecords = 256
 
-// sessionFormat is whatsmeow's serializer of Signal sessions with a memory: bytes that a cache holds are not parsed again.
+// Format is whatsmeow's serializer of Signal sessions with a memory: bytes that a cache holds are not parsed again.
 // The parsing of JSON would be the largest part of what a send costs. What is stored is what whatsmeow stores.
-type sessionFormat struct {
+type Format struct {
 	record.SessionSerializer
 
 	mu sync.Mutex
@@ -28,8 +29,16 @@ type freshRecord struct {
 	record *record.SessionStructure
 }
 
+// InstallFormat puts a Format into whatsmeow's package variable, which is read without a lock: once a process, before the
+// first client.
+func InstallFormat() *Format {
+	format := &Format{SessionSerializer: store.SignalProtobufSerializer.Session, known: make(map[*byte]*record.SessionStructure)}
+	store.SignalProtobufSerializer.Session = format
+	return format
+}
+
 // Serialize implements record.SessionSerializer.
-func (f *sessionFormat) Serialize(structure *record.SessionStructure) []byte {
+func (f *Format) Serialize(structure *record.SessionStructure) []byte {
 	serialized := f.SessionSerializer.Serialize(structure)
 	if len(serialized) > 0 {
 		f.mu.Lock()
@@ -41,7 +50,7 @@ func (f *sessionFormat) Serialize(structure *record.SessionStructure) []byte {
 }
 
 // Deserialize implements record.SessionSerializer.
-func (f *sessionFormat) Deserialize(serialized []byte) (*record.SessionStructure, error) {
+func (f *Format) Deserialize(serialized []byte) (*record.SessionStructure, error) {
 	if len(serialized) > 0 {
 		f.mu.Lock()
 		known, ok := f.known[&serialized[0]]
@@ -58,8 +67,8 @@ func (f *sessionFormat) Deserialize(serialized []byte) (*record.SessionStructure
 	return f.SessionSerializer.Deserialize(serialized)
 }
 
-// keep remembers the record of bytes that were serialized just now, until drop.
-func (f *sessionFormat) keep(serialized []byte) {
+// keepRecord remembers the record of bytes that were serialized just now, until dropRecord.
+func (f *Format) keepRecord(serialized []byte) {
 	if f == nil || len(serialized) == 0 {
 		return
 	}
@@ -75,7 +84,7 @@ func (f *sessionFormat) keep(serialized []byte) {
 	}
 }
 
-func (f *sessionFormat) drop(serialized []byte) {
+func (f *Format) dropRecord(serialized []byte) {
 	if f == nil || len(serialized) == 0 {
 		return
 	}

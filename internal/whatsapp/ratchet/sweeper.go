@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -17,6 +17,9 @@ const (
 	sweepAtOnce  = 256
 	sweepWaiting = 16 << 10
 )
+
+// sweepTimeout bounds one commit.
+const sweepTimeout = 10 * time.Second
 
 // sweeper does what nobody waits for, many at a time. What it does not get to is done again: by the deletion of old entries,
 // or when WhatsApp delivers a message once more.
@@ -50,7 +53,7 @@ func (s *sweeper) add(work func(ctx context.Context) error) { s.queue.Leave(work
 
 func (s *sweeper) round(queue *groupcommit.Queue[func(ctx context.Context) error]) {
 	works := queue.Take(sweepAtOnce)
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
 	defer cancel()
 	err := s.commit(ctx, func(ctx context.Context) error {
 		for _, e := range works {

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -57,8 +57,8 @@ func (l *locks) acquire(ctx context.Context, name string) error {
 	}
 }
 
-// release gives the lock back. Only its holder may call it.
-func (l *locks) release(name string) {
+// unlock gives the lock back. Only its holder may call it.
+func (l *locks) unlock(name string) {
 	l.mu.Lock()
 	one := l.held[name]
 	l.mu.Unlock()

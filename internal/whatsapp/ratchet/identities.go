@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // identities implements store.IdentityStore. whatsmeow stores a correspondent's identity again with every message; only a
 // new one is written.
-type identities struct{ r *ratchet }
+type identities struct{ r *Ratchet }
 
 var _ store.IdentityStore = identities{}
 
@@ -58,7 +58,7 @@ func (s identities) DeleteAllIdentities(ctx context.Context, phone string) error
 
 // identity gives the stored identity key, or nil. Outside of an operation nothing gets into the cache, because nobody may
 // hold the lock.
-func (r *ratchet) identity(ctx context.Context, address string) ([]byte, error) {
+func (r *Ratchet) identity(ctx context.Context, address string) ([]byte, error) {
 	o := r.operationOf(ctx)
 	if o != nil {
 		if err := o.lock(ctx, []string{userOf(address)}); err != nil {
@@ -87,7 +87,7 @@ func (r *ratchet) identity(ctx context.Context, address string) ([]byte, error) 
 }
 
 // loadIdentities fills the cache. The caller holds the locks.
-func (r *ratchet) loadIdentities(ctx context.Context, addresses []string) error {
+func (r *Ratchet) loadIdentities(ctx context.Context, addresses []string) error {
 	var missing []string
 	for _, address := range addresses {
 		if _, known := r.cache.get(r, cachedIdentity, address); !known {
@@ -108,7 +108,7 @@ func (r *ratchet) loadIdentities(ctx context.Context, addresses []string) error 
 }
 
 // queryIdentities reads what whatsmeow's store can only compare with.
-func (r *ratchet) queryIdentities(ctx context.Context, addresses []string) (map[string][]byte, error) {
+func (r *Ratchet) queryIdentities(ctx context.Context, addresses []string) (map[string][]byte, error) {
 	args := []any{r.jid}
 	var places strings.Builder
 	for i, address := range addresses {

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 )
 
 // senderKeys implements store.SenderKeyStore: the ratchets of groups, one for each member's device.
-type senderKeys struct{ r *ratchet }
+type senderKeys struct{ r *Ratchet }
 
 var _ store.SenderKeyStore = senderKeys{}
 

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 const maxTokens = 1000
 
 // tokens implements store.PrivacyTokenStore. Every send asks for the recipient's token, mostly for none.
-type tokens struct{ r *ratchet }
+type tokens struct{ r *Ratchet }
 
 var _ store.PrivacyTokenStore = tokens{}
 
@@ -70,7 +70,7 @@ func (s tokens) DeleteExpiredPrivacyTokens(ctx context.Context, before time.Time
 }
 
 // forgetTokens also makes those forget who are reading from the database now.
-func (r *ratchet) forgetTokens() {
+func (r *Ratchet) forgetTokens() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens, r.salt = nil, nil
@@ -78,7 +78,7 @@ func (r *ratchet) forgetTokens() {
 }
 
 // salts implements store.NCTSaltStore. Every send without a token asks for the salt.
-type salts struct{ r *ratchet }
+type salts struct{ r *Ratchet }
 
 var _ store.NCTSaltStore = salts{}
 
@@ -115,7 +115,7 @@ func (s salts) DeleteNCTSalt(ctx context.Context) error {
 // would make whatsmeow look for the session under the wrong name.
 type lids struct {
 	store.LIDStore
-	r *ratchet
+	r *Ratchet
 }
 
 func (s lids) failed(ctx context.Context, err error) error {

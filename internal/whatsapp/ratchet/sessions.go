@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -23,11 +23,11 @@ type lease struct {
 	user  string
 }
 
-// errUnguarded tells a developer of a send that does not go through Client.transmit.
+// errUnguarded tells a developer of a send that does not go through Ratchet.Send.
 var errUnguarded = errors.New("sessions are loaded for a send without its locks")
 
 // sessions implements store.SessionStore.
-type sessions struct{ r *ratchet }
+type sessions struct{ r *Ratchet }
 
 var _ store.SessionStore = sessions{}
 
@@ -98,7 +98,7 @@ func (s sessions) PutSession(ctx context.Context, address string, record []byte)
 }
 
 // mended is a session after a decryption, without the harm that libsignal did to the states that it tried in vain.
-func (r *ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
+func (r *Ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
 	loaded, err := r.session(ctx, o, address) // what the decryption began with: its lock is held since
 	if err != nil || loaded == nil {
 		return record, err
@@ -168,7 +168,7 @@ func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	}
 	defer release()
 	err = r.write.MigratePNToLID(ctx, pn, lid)
-	r.cache.forget(r, func(kind byte, name string) bool {
+	r.cache.removeEntries(r, func(kind byte, name string) bool {
 		return kind == cachedSenderKey || slices.Contains(users, userOf(name))
 	})
 	if err != nil {
@@ -184,7 +184,7 @@ func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 }
 
 // session gives a session as the operation sees it. The caller holds its lock.
-func (r *ratchet) session(ctx context.Context, o *operation, address string) ([]byte, error) {
+func (r *Ratchet) session(ctx context.Context, o *operation, address string) ([]byte, error) {
 	if o != nil {
 		o.mu.Lock()
 		value, ok := o.staged.sessions[address]
@@ -204,7 +204,7 @@ func (r *ratchet) session(ctx context.Context, o *operation, address string) ([]
 	return value, nil
 }
 
-func (r *ratchet) manySessions(ctx context.Context, o *operation, addresses []string) (map[string][]byte, error) {
+func (r *Ratchet) manySessions(ctx context.Context, o *operation, addresses []string) (map[string][]byte, error) {
 	found := make(map[string][]byte, len(addresses))
 	var missing []string
 	o.mu.Lock()
@@ -236,20 +236,20 @@ func (r *ratchet) manySessions(ctx context.Context, o *operation, addresses []st
 
 // borrow loads a session outside of an operation and keeps its lock until the session is given back, or for leaseTime:
 // whatsmeow does not give it back where encrypting fails.
-func (r *ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
+func (r *Ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	user := userOf(address)
 	if err := r.acquire(ctx, user); err != nil {
 		return nil, err
 	}
 	value, err := r.session(ctx, nil, address)
 	if err != nil {
-		r.locks.release(user)
+		r.locks.unlock(user)
 		return nil, r.fail(ctx, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		r.locks.release(user)
+		r.locks.unlock(user)
 		return nil, context.Canceled
 	}
 	if r.leases == nil {
@@ -261,7 +261,7 @@ func (r *ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	return value, nil
 }
 
-func (r *ratchet) expire(address string, l *lease) {
+func (r *Ratchet) expire(address string, l *lease) {
 	r.mu.Lock()
 	live := r.leases[address] == l
 	if live {
@@ -270,13 +270,13 @@ func (r *ratchet) expire(address string, l *lease) {
 	}
 	r.mu.Unlock()
 	if live {
-		r.locks.release(l.user)
+		r.locks.unlock(l.user)
 	}
 }
 
 // giveBack stores a session that was borrowed. Where an earlier borrower may still come, nobody can tell whose this is:
 // neither is taken, and the correspondent asks again.
-func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) error {
+func (r *Ratchet) giveBack(ctx context.Context, address string, record []byte) error {
 	r.mu.Lock()
 	l := r.leases[address]
 	delete(r.leases, address)
@@ -290,7 +290,7 @@ func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) e
 	r.mu.Unlock()
 	if l != nil {
 		l.timer.Stop()
-		defer r.locks.release(l.user)
+		defer r.locks.unlock(l.user)
 	}
 	if !mine {
 		return errStale
@@ -304,34 +304,34 @@ func (r *ratchet) giveBack(ctx context.Context, address string, record []byte) e
 }
 
 // locked takes locks outside of an operation, or beside those that the operation of ctx holds.
-func (r *ratchet) locked(ctx context.Context, names []string) (release func(), err error) {
+func (r *Ratchet) locked(ctx context.Context, names []string) (release func(), err error) {
 	if o := r.operationOf(ctx); o != nil {
 		return func() {}, o.lock(ctx, names)
 	}
 	for i, name := range names {
 		if err = r.acquire(ctx, name); err != nil {
 			for _, held := range names[:i] {
-				r.locks.release(held)
+				r.locks.unlock(held)
 			}
 			return nil, err
 		}
 	}
 	return func() {
 		for _, name := range names {
-			r.locks.release(name)
+			r.locks.unlock(name)
 		}
 	}, nil
 }
 
 // change commits what has no place among the changes, and forgets the cached entries of those users.
-func (r *ratchet) change(ctx context.Context, users []string, kind byte, work func(ctx context.Context) error) error {
+func (r *Ratchet) change(ctx context.Context, users []string, kind byte, work func(ctx context.Context) error) error {
 	release, err := r.locked(ctx, users)
 	if err != nil {
 		return err
 	}
 	defer release()
 	err = r.commit(ctx, work)
-	r.cache.forget(r, func(k byte, name string) bool { return k == kind && slices.Contains(users, userOf(name)) })
+	r.cache.removeEntries(r, func(k byte, name string) bool { return k == kind && slices.Contains(users, userOf(name)) })
 	if err != nil {
 		return r.fail(ctx, err)
 	}

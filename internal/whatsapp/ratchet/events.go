@@ -1,18 +1,17 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
 	"time"
 
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
 // eventBuffer implements store.EventBuffer: the texts that were decrypted and not handled yet, and those that were sent
 // and may be asked for again.
-type eventBuffer struct{ r *ratchet }
+type eventBuffer struct{ r *Ratchet }
 
 var _ store.EventBuffer = eventBuffer{}
 
@@ -86,7 +85,7 @@ func (s eventBuffer) DeleteOldOutgoingEvents(context.Context) error {
 }
 
 // stageOrPut collects a change of an operation, or commits it where there is none.
-func (r *ratchet) stageOrPut(ctx context.Context, change func(*changes)) error {
+func (r *Ratchet) stageOrPut(ctx context.Context, change func(*changes)) error {
 	if o := r.operationOf(ctx); o != nil {
 		o.stage(change)
 		return nil
@@ -100,7 +99,7 @@ func (r *ratchet) stageOrPut(ctx context.Context, change func(*changes)) error {
 }
 
 // secrets implements store.MsgSecretStore.
-type secrets struct{ r *ratchet }
+type secrets struct{ r *Ratchet }
 
 var _ store.MsgSecretStore = secrets{}
 
@@ -119,7 +118,7 @@ func (s secrets) GetMessageSecret(ctx context.Context, chat, sender types.JID, i
 // preKeys implements store.PreKeyStore.
 type preKeys struct {
 	store.PreKeyStore
-	r *ratchet
+	r *Ratchet
 }
 
 func (s preKeys) GetPreKey(ctx context.Context, id uint32) (*keys.PreKey, error) {
@@ -131,27 +130,5 @@ func (s preKeys) GetPreKey(ctx context.Context, id uint32) (*keys.PreKey, error)
 }
 
 func (s preKeys) RemovePreKey(ctx context.Context, id uint32) error {
-	return s.r.stageOrPut(ctx, func(c *changes) { c.spent = append(c.spent, id) })
-}
-
-// newRatchets makes what the runs of a dialer share.
-func newRatchets(ctx context.Context, cfg Config, reading *sqlstore.Container) *ratchets {
-	shared := &ratchets{commit: cfg.Commit, cache: newCache(cacheBudget, sessionRecords()), reading: reading, db: cfg.Read}
-	if shared.commit == nil {
-		shared.commit = func(ctx context.Context, work func(ctx context.Context) error) error {
-			return cfg.DB.DoTxn(ctx, nil, work)
-		}
-	}
-	shared.writer = newWriter(shared.commit, newRows(ctx, cfg.DB))
-	shared.sweeper = newSweeper(shared.commit, func(err error) {
-		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
-	})
-	return shared
-}
-
-// close waits for what is still written.
-func (s *ratchets) close() {
-	s.writer.close()
-	s.sweeper.close()
-	s.writer.rows.close()
+	return s.r.stageOrPut(ctx, func(c *changes) { c.usedPreKeys = append(c.usedPreKeys, id) })
 }

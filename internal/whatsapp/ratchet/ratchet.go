@@ -1,16 +1,16 @@
-package whatsapp
+// Package ratchet stands between whatsmeow and the tables in which devices keep their Signal sessions.
+//
+// It owns who may use a correspondent's sessions, what is committed together and before what, and what is remembered of
+// the tables. It knows no client and no connection.
+package ratchet
 
 import (
 	"context"
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"go.mau.fi/util/dbutil"
-	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -22,18 +22,7 @@ import (
 // recipient's keys have to be fetched first.
 const lockPatience = 30 * time.Second
 
-// ratchets is what the runs of a process share.
-type ratchets struct {
-	commit  func(ctx context.Context, work func(ctx context.Context) error) error
-	writer  *writer
-	cache   *cache
-	sweeper *sweeper
-	reading *sqlstore.Container // the readers' view of the tables
-	db      *dbutil.Database    // behind reading
-	mapped  atomic.Int64        // how often a phone number got another LID
-}
-
-// ratchet stands between whatsmeow and the tables in which a device keeps its Signal sessions. It adds what whatsmeow's own
+// Ratchet stands between whatsmeow and the tables in which a device keeps its Signal sessions. It adds what whatsmeow's own
 // store lacks:
 //
 //   - One at a time: whatsmeow loads a session, encrypts or decrypts with it and stores it without a lock around the three.
@@ -46,38 +35,38 @@ type ratchets struct {
 //     those behind it. The run ends, and WhatsApp delivers them again to the next one.
 //
 // It is the stores of a *store.Device, so a method is what its namesake in whatsmeow's store package is.
-type ratchet struct {
-	*ratchets
-	write *sqlstore.SQLStore // takes part in the transaction of its context
-	read  *sqlstore.SQLStore // as committed
-	jid   string             // of the device, as the tables have it
-	own   string             // the device's own Signal address
-	// failed is told the first time that the database keeps the run from receiving.
+type Ratchet struct {
+	*Shared
+	write  *sqlstore.SQLStore // takes part in the transaction of its context
+	read   *sqlstore.SQLStore // as committed
+	jid    string             // of the device, as the tables have it
+	own    string             // the device's own Signal address
 	failed func(err error)
 
 	locks locks
 
-	mu       sync.Mutex
-	broken   error
-	closed   bool
-	leases   map[string]*lease // by address: sessions that are loaded outside of an operation
-	overdue  map[string]int    // by address: leases that ended before the session was stored
-	moved    map[string]bool   // pairs of users whose sessions were migrated
-	tokens   map[types.JID]*store.PrivacyToken
-	salt     *[]byte
-	mappedAt int64 // mapped, when tokens was begun
-	changed  int   // how often tokens and salt were forgotten
-	pruned   bool  // the retry store, in this run
+	mu         sync.Mutex
+	failedWith error // of the database
+	closed     bool
+	leases     map[string]*lease // by address: sessions that are loaded outside of an operation
+	overdue    map[string]int    // by address: leases that ended before the session was stored
+	moved      map[string]bool   // pairs of users whose sessions were migrated
+	tokens     map[types.JID]*store.PrivacyToken
+	salt       *[]byte
+	mappedAt   int64 // mapped, when tokens was begun
+	changed    int   // how often tokens and salt were forgotten
+	pruned     bool  // the retry store, in this run
 }
 
-// wrap puts a ratchet before the device's stores.
-func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
+// Wrap puts a ratchet before the device's stores. failed is told the first time that the database keeps the run from
+// receiving.
+func (s *Shared) Wrap(device *store.Device, failed func(err error)) *Ratchet {
 	jid := *device.ID
-	r := &ratchet{
-		ratchets: d.ratchets, write: sqlstore.NewSQLStore(d.container, jid), read: sqlstore.NewSQLStore(d.ratchets.reading, jid),
+	r := &Ratchet{
+		Shared: s, write: sqlstore.NewSQLStore(s.writing, jid), read: sqlstore.NewSQLStore(s.reading, jid),
 		jid: jid.String(), own: device.LID.SignalAddress().String(), failed: failed,
 	}
-	r.cache.admit(r)
+	r.cache.addRun(r)
 	device.Sessions = sessions{r}
 	device.Identities = identities{r}
 	device.SenderKeys = senderKeys{r}
@@ -90,15 +79,15 @@ func (d *Dialer) wrap(device *store.Device, failed func(err error)) *ratchet {
 	return r
 }
 
-// close drops what is in memory. What was not committed is gone; nothing of it has left the process.
-func (r *ratchet) close() {
+// Close drops what is in memory. What was not committed is gone; nothing of it has left the process.
+func (r *Ratchet) Close() {
 	r.mu.Lock()
 	r.closed = true
 	for _, l := range r.leases {
 		l.timer.Stop()
 	}
 	r.mu.Unlock()
-	r.cache.drop(r)
+	r.cache.removeRun(r)
 }
 
 // staleError is the answer to storing a session that somebody else has stored since it was loaded. whatsmeow then leaves
@@ -112,52 +101,52 @@ func (staleError) Error() string { return "the Signal session was changed meanwh
 // Is implements the interface of errors.Is.
 func (staleError) Is(target error) bool { return target == context.Canceled || target == errStale }
 
-// storeGone is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
+// storeFailure is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
 // neither acknowledges the message nor asks its sender for it again.
-type storeGone struct{ err error }
+type storeFailure struct{ err error }
 
-func (e *storeGone) Error() string {
+func (e *storeFailure) Error() string {
 	return "receiving ends, because the database fails: " + e.err.Error()
 }
-func (e *storeGone) Unwrap() error { return e.err }
+func (e *storeFailure) Unwrap() error { return e.err }
 
 // Is implements the interface of errors.Is.
-func (e *storeGone) Is(target error) bool { return target == context.Canceled }
+func (e *storeFailure) Is(target error) bool { return target == context.Canceled }
 
 // fail ends receiving for the run. A failure that the end of the run made is none.
-func (r *ratchet) fail(ctx context.Context, err error) error {
+func (r *Ratchet) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
 	r.mu.Lock()
-	first := r.broken == nil && !r.closed
+	first := r.failedWith == nil && !r.closed
 	if first {
-		r.broken = err
+		r.failedWith = err
 	}
 	r.mu.Unlock()
 	if first {
 		r.failed(err)
 	}
-	return &storeGone{err}
+	return &storeFailure{err}
 }
 
 // failure is why nothing more can be received in this run, or nil. A handler that keeps messages asks it before it says
 // that one is kept: whatsmeow only logs where it could not store what belongs to a message.
-func (r *ratchet) failure() error {
+func (r *Ratchet) failure() error {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.broken == nil {
+	if r.failedWith == nil {
 		return nil
 	}
-	return &storeGone{r.broken}
+	return &storeFailure{r.failedWith}
 }
 
 // operation is one send or one decryption. It travels in the context of whatsmeow's calls.
 type operation struct {
-	r         *ratchet
+	r         *Ratchet
 	receiving bool
 
 	mu     sync.Mutex
@@ -170,7 +159,7 @@ type operation struct {
 type operationKey struct{}
 
 // operationOf gives the operation that ctx belongs to, or nil: then the caller is whatsmeow on its own.
-func (r *ratchet) operationOf(ctx context.Context) *operation {
+func (r *Ratchet) operationOf(ctx context.Context) *operation {
 	o, ok := ctx.Value(operationKey{}).(*operation)
 	if !ok || o.r != r {
 		return nil
@@ -183,7 +172,7 @@ func (r *ratchet) operationOf(ctx context.Context) *operation {
 	return o
 }
 
-func (r *ratchet) begin(ctx context.Context, receiving bool) (context.Context, *operation) {
+func (r *Ratchet) begin(ctx context.Context, receiving bool) (context.Context, *operation) {
 	o := &operation{r: r, receiving: receiving, held: make(map[string]bool)}
 	return context.WithValue(ctx, operationKey{}, o), o
 }
@@ -208,7 +197,7 @@ func (o *operation) lock(ctx context.Context, names []string) error {
 	return nil
 }
 
-func (r *ratchet) acquire(ctx context.Context, name string) error {
+func (r *Ratchet) acquire(ctx context.Context, name string) error {
 	if r.locks.try(name) { // as nearly always: without a timer
 		return nil
 	}
@@ -227,7 +216,7 @@ func (o *operation) unlock() {
 	o.held = make(map[string]bool)
 	o.mu.Unlock()
 	for name := range held {
-		o.r.locks.release(name)
+		o.r.locks.unlock(name)
 	}
 }
 
@@ -270,36 +259,34 @@ func (o *operation) commit(ctx context.Context) error {
 }
 
 // put commits changes and then keeps them in memory.
-func (r *ratchet) put(ctx context.Context, c *changes) error {
+func (r *Ratchet) put(ctx context.Context, c *changes) error {
 	if c.empty() {
 		return nil
 	}
 	err := r.writer.put(ctx, r, c)
 	if err != nil {
 		// Nobody knows what is in the database after a connection that broke at the wrong moment.
-		r.cache.forget(r, c.touches)
+		r.cache.removeEntries(r, c.touches)
 		return err
 	}
 	c.remember(r)
 	return nil
 }
 
-// send is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
-func (c *Client) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (whatsmeow.SendResponse, error) {
-	if c.ratchet == nil {
-		return c.wa.SendMessage(ctx, to, message, extra)
-	}
-	within, o := c.ratchet.begin(ctx, false)
+// Send makes a send of whatsmeow's with the locks of its sessions and one commit before the bytes leave. whatsmeow must be
+// called with the context that send gets.
+func (r *Ratchet) Send(ctx context.Context, send func(ctx context.Context) error) error {
+	within, o := r.begin(ctx, false)
 	defer o.end()
-	resp, err := c.wa.SendMessage(within, to, message, extra)
+	err := send(within)
 	if failure := o.failure(); failure != nil {
-		return resp, fmt.Errorf("storing the session: %w", failure)
+		return fmt.Errorf("storing the session: %w", failure)
 	}
 	if err != nil {
-		return resp, err
+		return err
 	}
 	// Messages that are encrypted for nobody leave something: the copy for a later retry.
-	return resp, o.commit(ctx)
+	return o.commit(ctx)
 }
 
 // end gives everything back. What is still staged is dropped.

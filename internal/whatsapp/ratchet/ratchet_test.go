@@ -1,24 +1,27 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"go.mau.fi/whatsmeow/proto/waAdv"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/sandbox"
 	"wasup/internal/store"
 )
 
 func TestTheCacheKeepsWhatWasUsedLast(t *testing.T) {
 	c := newCache(10*(entryCost+13), nil)
-	run, other := &ratchet{}, &ratchet{}
-	c.admit(run)
+	run, other := &Ratchet{}, &Ratchet{}
+	c.addRun(run)
 	for n := range 10 {
 		c.put(run, cachedIdentity, fmt.Sprintf("id%d", n), make([]byte, 10))
 	}
@@ -38,7 +41,7 @@ func TestTheCacheKeepsWhatWasUsedLast(t *testing.T) {
 	if _, known := c.get(other, cachedIdentity, "id"); known {
 		t.Error("it keeps something for a run that is closed")
 	}
-	c.drop(run)
+	c.removeRun(run)
 	if c.size != 0 || c.recent.Len() != 0 || len(c.runs) != 0 {
 		t.Errorf("a closed run leaves %d bytes, %d entries", c.size, c.recent.Len())
 	}
@@ -57,55 +60,63 @@ func TestALockIsWaitedForWithAContext(t *testing.T) {
 		t.Errorf("got %v for a lock that is held", err)
 	}
 	go func() { ended <- l.acquire(t.Context(), "x") }()
-	l.release("x")
+	l.unlock("x")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if l.try("x") {
 		t.Error("a lock that is held was given to another")
 	}
-	l.release("x")
+	l.unlock("x")
 	if !l.try("x") {
 		t.Fatal("a lock that nobody holds was refused")
 	}
 	go func() { ended <- l.acquire(t.Context(), "x") }()
-	l.release("x")
+	l.unlock("x")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	l.release("x")
+	l.unlock("x")
 	if len(l.held) != 0 {
 		t.Errorf("%d locks are remembered that nobody holds", len(l.held))
 	}
 }
 
+// format is that of the process.
+var format = sync.OnceValue(InstallFormat)
+
 // newRatchet is a ratchet of a device in a database of its own.
-func newRatchet(t *testing.T) *ratchet {
+func newRatchet(t *testing.T) *Ratchet {
 	t.Helper()
 	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := sandbox.NewAuthorityFromSeed([32]byte{7, 7, 7}).RootPublicKey() // that of the other tests of this process
-	d, err := New(Config{DB: st.DB(), Read: st.ReadDB(), Commit: st.Commit, Devices: st.Sessions(), RootPublicKey: root})
-	if err != nil {
+	db := st.DB().Child("whatsmeow_version", upgrades.Table, nil)
+	tables := sqlstore.NewWithWrappedDB(db, nil)
+	if err = tables.Upgrade(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	shared := New(t.Context(), Config{
+		DB: st.DB(), Read: st.ReadDB(), Commit: st.Commit, Writing: tables, Format: format(), Log: slog.New(slog.DiscardHandler),
+		Reading: sqlstore.NewWithWrappedDB(st.ReadDB().Child("whatsmeow_version", upgrades.Table, nil), nil),
+	})
 	t.Cleanup(func() {
-		if err := errors.Join(d.Close(context.Background()), st.Close()); err != nil {
+		shared.Close()
+		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	device := d.container.NewDevice()
+	device := tables.NewDevice()
 	jid := types.NewADJID("5491100000001", 0, 3)
 	device.ID, device.Account = &jid, &waAdv.ADVSignedDeviceIdentity{
 		Details: []byte{1}, AccountSignature: make([]byte, 64), AccountSignatureKey: make([]byte, 32), DeviceSignature: make([]byte, 64),
 	}
-	if err := d.container.PutDevice(t.Context(), device); err != nil {
+	if err := tables.PutDevice(t.Context(), device); err != nil {
 		t.Fatal(err)
 	}
-	r := d.wrap(device, func(err error) { t.Error(err) })
-	t.Cleanup(r.close)
+	r := shared.Wrap(device, func(err error) { t.Error(err) })
+	t.Cleanup(r.Close)
 	return r
 }
 
@@ -183,7 +194,7 @@ func TestWhatAnOperationCollectsIsSeenByItAndByNobodyElse(t *testing.T) {
 
 func TestOneBadWriteDoesNotSpoilTheOthers(t *testing.T) {
 	r := newRatchet(t)
-	stranger := &ratchet{ratchets: r.ratchets, write: r.write, jid: "nobody@s.whatsapp.net"}
+	stranger := &Ratchet{Shared: r.Shared, write: r.write, jid: "nobody@s.whatsapp.net"}
 	ctx, all := t.Context(), make(chan struct{})
 	var failed, commits int
 	w := newWriter(func(ctx context.Context, work func(ctx context.Context) error) error {
@@ -194,7 +205,7 @@ func TestOneBadWriteDoesNotSpoilTheOthers(t *testing.T) {
 		}
 		return err
 	}, r.writer.rows)
-	for i, run := range []*ratchet{r, stranger, r} {
+	for i, run := range []*Ratchet{r, stranger, r} {
 		c := &changes{}
 		c.setSession(fmt.Sprintf("123_1:%d", i), []byte("value"))
 		if !w.queue.Leave(written{run, c}, 3) {

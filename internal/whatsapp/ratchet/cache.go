@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"container/list"
@@ -18,13 +18,13 @@ const entryCost = 200
 // It is safe for concurrent use, but who puts an entry must hold the lock of its key, so that nothing older than the
 // database's value gets in.
 type cache struct {
-	records *sessionFormat // remembers the records of the sessions that are held
+	records *Format // remembers the records of the sessions that are held
 
 	mu     sync.Mutex
 	budget int
 	size   int
 	recent *list.List // of *cached, the one used last in front
-	runs   map[*ratchet]map[cacheKey]*list.Element
+	runs   map[*Ratchet]map[cacheKey]*list.Element
 }
 
 type cacheKey struct {
@@ -39,7 +39,7 @@ const (
 )
 
 type cached struct {
-	run   *ratchet
+	run   *Ratchet
 	key   cacheKey
 	value []byte // nil: the database has none
 }
@@ -54,12 +54,12 @@ func (k cacheKey) weigh(value []byte) int {
 	return len(value)
 }
 
-func newCache(budget int, records *sessionFormat) *cache {
-	return &cache{budget: budget, records: records, recent: list.New(), runs: make(map[*ratchet]map[cacheKey]*list.Element)}
+func newCache(budget int, records *Format) *cache {
+	return &cache{budget: budget, records: records, recent: list.New(), runs: make(map[*Ratchet]map[cacheKey]*list.Element)}
 }
 
 // get gives the value, which must not be changed, and whether it is known.
-func (c *cache) get(run *ratchet, kind byte, name string) ([]byte, bool) {
+func (c *cache) get(run *Ratchet, kind byte, name string) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	element, ok := c.runs[run][cacheKey{kind, name}]
@@ -71,7 +71,7 @@ func (c *cache) get(run *ratchet, kind byte, name string) ([]byte, bool) {
 }
 
 // put keeps a value, which must not be changed afterwards. A run that was dropped keeps none.
-func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
+func (c *cache) put(run *Ratchet, kind byte, name string, value []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entries, ok := c.runs[run]
@@ -82,7 +82,7 @@ func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
 	if element, ok := entries[key]; ok {
 		entry := element.Value.(*cached)
 		c.size += key.weigh(value) - key.weigh(entry.value)
-		c.release(entry)
+		c.forgetRecord(entry)
 		entry.value = value
 		c.recent.MoveToFront(element)
 	} else {
@@ -91,15 +91,15 @@ func (c *cache) put(run *ratchet, kind byte, name string, value []byte) {
 		entries[key] = c.recent.PushFront(entry)
 	}
 	if kind == cachedSession {
-		c.records.keep(value)
+		c.records.keepRecord(value)
 	}
 	for c.size > c.budget && c.recent.Len() > 1 {
 		c.removeLocked(c.recent.Back())
 	}
 }
 
-// forget drops the entries of a run that match.
-func (c *cache) forget(run *ratchet, match func(kind byte, name string) bool) {
+// removeEntries drops the entries of a run that match.
+func (c *cache) removeEntries(run *Ratchet, match func(kind byte, name string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, element := range c.runs[run] {
@@ -109,14 +109,14 @@ func (c *cache) forget(run *ratchet, match func(kind byte, name string) bool) {
 	}
 }
 
-// admit lets a run have entries, drop takes them all away again.
-func (c *cache) admit(run *ratchet) {
+// addRun lets a run have entries, removeRun takes them all away again.
+func (c *cache) addRun(run *Ratchet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.runs[run] = make(map[cacheKey]*list.Element)
 }
 
-func (c *cache) drop(run *ratchet) {
+func (c *cache) removeRun(run *Ratchet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, element := range c.runs[run] {
@@ -130,11 +130,11 @@ func (c *cache) removeLocked(element *list.Element) {
 	c.recent.Remove(element)
 	delete(c.runs[entry.run], entry.key)
 	c.size -= entry.cost()
-	c.release(entry)
+	c.forgetRecord(entry)
 }
 
-func (c *cache) release(entry *cached) {
+func (c *cache) forgetRecord(entry *cached) {
 	if entry.key.kind == cachedSession {
-		c.records.drop(entry.value)
+		c.records.dropRecord(entry.value)
 	}
 }

@@ -1,4 +1,4 @@
-package whatsapp
+package ratchet
 
 import (
 	"context"
@@ -29,12 +29,12 @@ var errDialerClosed = errors.New("the dialer is closed")
 
 // written are one caller's changes.
 type written struct {
-	r       *ratchet
+	r       *Ratchet
 	changes *changes
 }
 
 // put returns once the changes are on the disk. ctx takes them back while they only wait.
-func (w *writer) put(ctx context.Context, r *ratchet, c *changes) error {
+func (w *writer) put(ctx context.Context, r *Ratchet, c *changes) error {
 	err := w.queue.Do(ctx, written{r, c})
 	if errors.Is(err, groupcommit.ErrClosed) {
 		return errDialerClosed

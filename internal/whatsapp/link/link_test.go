@@ -1,4 +1,4 @@
-package whatsapp
+package link
 
 import (
 	"bytes"
@@ -12,17 +12,17 @@ import (
 )
 
 // pipeLink is a link over an in-memory connection, the server's end of it, and how often the end was announced.
-func pipeLink(t *testing.T) (*link, net.Conn, *atomic.Int32) {
+func pipeLink(t *testing.T) (*Link, net.Conn, *atomic.Int32) {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	var ends atomic.Int32
-	l := newLink(ours, func() { ends.Add(1) })
-	t.Cleanup(func() { _ = l.finish(); _ = theirs.Close() })
+	l := New(ours, func() { ends.Add(1) })
+	t.Cleanup(func() { _ = l.Close(); _ = theirs.Close() })
 	return l, theirs, &ends
 }
 
 // readAll reads as the WebSocket library does, until the end.
-func readAll(l *link) (data []byte, err error) {
+func readAll(l *Link) (data []byte, err error) {
 	buf := make([]byte, 4096)
 	for {
 		n, readErr := l.Read(buf)
@@ -87,10 +87,10 @@ func TestStanzaAndCloseFrameInOnePacketAreTakenApart(t *testing.T) {
 }
 
 func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
-	for name, end := range map[string]func(*link, net.Conn){
-		"by the server": func(_ *link, server net.Conn) { _ = server.Close() },
-		"politely":      func(_ *link, server net.Conn) { _, _ = server.Write(wsFrame(opClose, nil, false)) },
-		"by us":         func(l *link, _ net.Conn) { _ = l.finish() },
+	for name, end := range map[string]func(*Link, net.Conn){
+		"by the server": func(_ *Link, server net.Conn) { _ = server.Close() },
+		"politely":      func(_ *Link, server net.Conn) { _, _ = server.Write(wsFrame(opClose, nil, false)) },
+		"by us":         func(l *Link, _ net.Conn) { _ = l.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
 				if err != nil || !bytes.Equal(buf[:n], unanswered) {
 					t.Errorf("read %x, %v, want %x", buf[:n], err, unanswered)
 				}
-				if !l.unansweredEnd() {
+				if !l.HandshakeUnanswered() {
 					t.Error("the link does not know why")
 				}
 			})
@@ -110,7 +110,7 @@ func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
 }
 
 func TestWhatFollowsTheHandshakeWaitsUntilItIsAdmitted(t *testing.T) {
-	for name, end := range map[string]func(*link){"admitted": (*link).admit, "finished": func(l *link) { _ = l.finish() }} {
+	for name, end := range map[string]func(*Link){"admitted": (*Link).AdmitFrames, "finished": func(l *Link) { _ = l.Close() }} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, server, _ := pipeLink(t)
@@ -156,7 +156,7 @@ func TestHoldingLetsTheReaderHandOnWhatItHas(t *testing.T) {
 			t.Fatal(err)
 		}
 		held := make(chan struct{})
-		go func() { l.hold(time.Hour); close(held) }()
+		go func() { l.HoldReader(time.Hour); close(held) }()
 		synctest.Wait()
 		select {
 		case <-held:
@@ -186,7 +186,7 @@ func TestHoldingIsTooLateOnceTheEndIsKnown(t *testing.T) {
 		if _, err := readAll(l); !errors.Is(err, io.EOF) {
 			t.Fatalf("ended with %v", err)
 		}
-		if l.hold(time.Hour) {
+		if l.HoldReader(time.Hour) {
 			t.Error("hold took a link that had ended")
 		}
 	})
@@ -202,11 +202,11 @@ func TestNothingIsHandedOnWhileHolding(t *testing.T) {
 		reader := make(chan result, 1)
 		go func() { data, err := readAll(l); reader <- result{data, err} }()
 		synctest.Wait()
-		if !l.hold(time.Hour) {
+		if !l.HoldReader(time.Hour) {
 			t.Fatal("hold refused an open link")
 		}
 		_, _ = server.Write(wsFrame(2, []byte("too late"), false))
-		_ = l.finish()
+		_ = l.Close()
 		if got := <-reader; len(got.data) != 0 || !errors.Is(got.err, io.EOF) {
 			t.Errorf("handed on %q, %v", got.data, got.err)
 		}
