@@ -97,8 +97,8 @@ func likeAnothers(t *testing.T, code string, modules [][]bool, version int) bool
 
 func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
 	t.Parallel()
-	// The encoder in use packs a run of capitals and digits tighter where that saves bits, which takes 15 of them.
-	packed := regexp.MustCompile(`[0-9A-Z $%*+\-./:]{12,}`)
+	// The encoder in use packs a run tighter where that saves bits: from 6 digits on, or from 11 capitals and digits.
+	packed := regexp.MustCompile(`[0-9]{6,}|[0-9A-Z $%*+\-./:]{11,}`)
 	for range 20 {
 		code := randomCode(48)
 		for packed.MatchString(code) {
