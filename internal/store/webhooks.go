@@ -18,8 +18,8 @@ type Webhooks struct{ store *Store }
 
 var (
 	_ webhooks.Registry = (*Webhooks)(nil)
-	_ webhooks.Cursors   = (*Webhooks)(nil)
-	_ webhooks.Attempts  = (*Webhooks)(nil)
+	_ webhooks.Cursors  = (*Webhooks)(nil)
+	_ webhooks.Attempts = (*Webhooks)(nil)
 	_ webhooks.Log      = (*Webhooks)(nil)
 )
 

@@ -34,7 +34,7 @@ func StartChild(t testing.TB, args ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Child{t: t, cmd: exec.Command(self, args...), Stderr: &Record{}, Stdout: &Record{}, lines: make(chan string, 1<<16), ended: make(chan struct{})}
+	c := &Child{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self, args...), Stderr: &Record{}, Stdout: &Record{}, lines: make(chan string, 1<<16), ended: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "WASUP_") {
 			c.cmd.Env = append(c.cmd.Env, v)
