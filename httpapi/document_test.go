@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,20 @@ func TestEveryNameInAPathIsDescribed(t *testing.T) {
 			if parameter.In == "path" && (parameter.Description == "" || parameter.Schema == nil) {
 				t.Errorf("%s: nothing is said of %s", operations[i].Path, parameter.Name)
 			}
+		}
+	}
+}
+
+// A summary is what a reader scans: an imperative, short, without a full stop.
+func TestSummariesAreShortImperatives(t *testing.T) {
+	verbs := []string{
+		"Answer", "Cancel", "Check", "Confirm", "Create", "Delete", "Discard", "Download", "Follow", "Get", "List", "Log", "Mark", "Open",
+		"Release", "Replay", "Requeue", "Restart", "Rotate", "Send", "Show", "Start", "Stop", "Test", "Update", "Upload",
+	}
+	for _, op := range httpapi.API().Operations() {
+		verb, _, _ := strings.Cut(op.Summary, " ")
+		if !slices.Contains(verbs, verb) || len(op.Summary) > 50 || strings.HasSuffix(op.Summary, ".") {
+			t.Errorf("%s: %q", op.Name, op.Summary)
 		}
 	}
 }

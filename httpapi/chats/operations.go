@@ -13,16 +13,16 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	refuses := []int{404, 409, 415, 422, 429, 502, 504}
 	return []rest.Operation{
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/chats/:chat/read", Name: "markRead", Tag: rest.TagMessages, Summary: "mark messages of a chat as read", Places: chat,
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/chats/:chat/read", Name: "markRead", Tag: rest.TagMessages, Summary: "Mark messages as read", Places: chat,
 			Detail: "The sender sees it, and so do the account's other devices.",
 			Body:   v1ReadMark{}, Status: fiber.StatusNoContent, Success: "WhatsApp was told.", Refuses: refuses, Serve: r.markRead,
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/chats/:chat/presence", Name: "setPresence", Tag: rest.TagMessages, Summary: "show that the account is typing or recording",
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/chats/:chat/presence", Name: "setPresence", Tag: rest.TagMessages, Summary: "Show typing or recording",
 			Places: chat, Body: v1Presence{}, Status: fiber.StatusNoContent, Success: "WhatsApp was told.", Refuses: refuses, Serve: r.setPresence,
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/contacts/check", Name: "checkContacts", Tag: rest.TagMessages, Summary: "which phone numbers have WhatsApp",
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/contacts/check", Name: "checkContacts", Tag: rest.TagMessages, Summary: "Check which phone numbers have WhatsApp",
 			Detail: "Answers are kept for a while, and WhatsApp is asked at a bounded rate.",
 			Body:   v1ContactsAsk{}, Status: fiber.StatusOK, Answer: v1ContactList{}, Success: "One answer for each number, in the order of the question.",
 			Refuses: refuses, Serve: r.checkContacts,

@@ -36,13 +36,13 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	}
 	const attends = " Following one session keeps its pairing attended."
 	one, all, oneSocket, allSockets := follow, follow, socket, socket
-	all.Path, all.Name, all.Summary, all.Serve = "/v1/events", "followSessions", "follow or read the events of every session", r.all
+	all.Path, all.Name, all.Summary, all.Serve = "/v1/events", "followSessions", "Follow or list the events of all sessions", r.all
 	all.Detail = followedEvents
-	one.Path, one.Name, one.Summary, one.Serve = "/v1/sessions/:id/events", "followSession", "follow or read the events of a session", r.ofSession
+	one.Path, one.Name, one.Summary, one.Serve = "/v1/sessions/:id/events", "followSession", "Follow or list a session's events", r.ofSession
 	one.Detail, one.Refuses = followedEvents+attends, []int{404, 429}
-	allSockets.Path, allSockets.Name, allSockets.Summary = "/v1/events/ws", "followSessionsSocket", "follow every session over a WebSocket"
+	allSockets.Path, allSockets.Name, allSockets.Summary = "/v1/events/ws", "followSessionsSocket", "Follow all sessions over a WebSocket"
 	allSockets.Detail, allSockets.Serve = socketEvents, r.allSocket
-	oneSocket.Path, oneSocket.Name, oneSocket.Summary = "/v1/sessions/:id/events/ws", "followSessionSocket", "follow a session over a WebSocket"
+	oneSocket.Path, oneSocket.Name, oneSocket.Summary = "/v1/sessions/:id/events/ws", "followSessionSocket", "Follow a session over a WebSocket"
 	oneSocket.Detail, oneSocket.Serve, oneSocket.Refuses = socketEvents+attends, r.ofSessionSocket, []int{403, 404, 426, 429}
 	return []rest.Operation{one, oneSocket, all, allSockets}
 }

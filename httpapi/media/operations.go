@@ -11,7 +11,7 @@ import (
 func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	return []rest.Operation{{
 		Method: fiber.MethodGet, Path: "/v1/sessions/:id/media/:media", Name: "getMedia", Tag: rest.TagLive,
-		Summary: "the file of an incoming message",
+		Summary: "Download the file of an incoming message",
 		Detail: "`content.media.id` of the message's event names it. A file that is kept on disk (media.keep_incoming) is served from there, whatever " +
 			"the state of the session, and in parts for `Range`. Another one is fetched from WhatsApp, verified and decrypted while you wait, so the " +
 			"session must be READY; WhatsApp keeps files for some weeks. `X-Media-Kept` says kept, waiting, too_large, unwanted (its kind is not kept) " +

@@ -20,7 +20,7 @@ func sendRefuses() []int { return []int{404, 409, 410, 415, 422, 429, 502, 504} 
 func (r *Resource) sendOperation() rest.Operation {
 	wait := &huma.Schema{Type: huma.TypeString, Enum: []any{waitNone, string(session.MessageServerAck), string(session.MessageDelivered)}, Default: waitNone}
 	return rest.Operation{
-		Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages", Name: "sendMessage", Tag: rest.TagMessages, Summary: "send a message",
+		Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages", Name: "sendMessage", Tag: rest.TagMessages, Summary: "Send a message",
 		Detail: "It is stored before it is accepted, and leaves once the session is READY, after the ones before it, through restarts and " +
 			"crashes; a recipient gets it once. A file comes by URL, in base64, as an upload, or as the part `file` of a form beside `to` and `text`. " +
 			"What fails while it is waited for is a problem with the message in it.",
@@ -69,28 +69,28 @@ func (r *Resource) sentOperations() []rest.Operation {
 	of := []rest.Parameter{{Name: "mid", Doc: "The WhatsApp message id.", Schema: rest.ShortText(128)}}
 	return []rest.Operation{
 		{
-			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages", Name: "listMessages", Tag: rest.TagMessages, Summary: "list messages that were accepted",
+			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages", Name: "listMessages", Tag: rest.TagMessages, Summary: "List messages",
 			Detail: "Newest first, as long as they are kept.",
 			Query:  append(rest.Paging(), rest.Parameter{Name: "state", Doc: "Only messages in these states, separated by commas: " + rest.Join(stateNames()...) + ".", Schema: rest.ShortText(200)}),
 			Status: fiber.StatusOK, Answer: v1MessageList{}, Success: "A page of messages.", Refuses: []int{404}, Serve: r.list,
 		},
 		{
-			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages/:mid", Name: "getMessage", Tag: rest.TagMessages, Summary: "how far a message has come",
+			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages/:mid", Name: "getMessage", Tag: rest.TagMessages, Summary: "Get a message",
 			Detail: "With what each device of each recipient said.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message.", Refuses: []int{404}, Serve: r.ofMessage(r.message),
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/cancel", Name: "cancelMessage", Tag: rest.TagMessages, Summary: "take a message back that has not left",
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/cancel", Name: "cancelMessage", Tag: rest.TagMessages, Summary: "Cancel a message",
 			Detail: "409 once an attempt has begun: WhatsApp may have it then, and a message of kind revoke is what is left. Idempotent.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "try a message that failed once more",
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "Requeue a failed message",
 			Detail: "Under the same id. 409 where it has not failed, where WhatsApp had it, or where its content is no longer kept.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "upload a file for messages to come",
+			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "Upload a file",
 			Detail: "The body is the file, or a form with the part `file`. It may be as large as media.max_size of the configuration.",
 			Query:  []rest.Parameter{{Name: "name", Doc: "File name, of documents.", Schema: rest.ShortText(255)}},
 			Input:  rest.Input{Binary: true, Forms: uploadForm(), Stream: true}, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "It is kept for a while; `id` goes into media.upload of messages.",
