@@ -301,7 +301,7 @@ func processFields() []field {
 			func(c *Config) *float64 { return &c.Boot.Rate }, 0.01, 100_000,
 		),
 		duration(
-			"boot.jitter", "Each start is put off by a random time up to this, so that a fleet does not knock in step.",
+			"boot.jitter", "Each start is delayed by a random time up to this, so that many processes do not connect in step.",
 			func(c *Config) *time.Duration { return &c.Boot.Jitter }, 0, time.Hour,
 		),
 		duration(
