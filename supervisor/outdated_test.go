@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	sessionstore "wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -214,7 +215,7 @@ func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 	for refused := false; !refused; {
 		select {
 		case event := <-feed:
-			refused = event.Kind == sandbox.EventLoginRefused
+			refused = event.Kind == observe.EventLoginRefused
 		case <-patient(t).Done():
 			t.Fatal("nobody tried the new version")
 		}

@@ -19,6 +19,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
 
@@ -162,7 +163,7 @@ func sentTimes(server *sandbox.Server) func() map[string]time.Time {
 	go func() {
 		defer close(done)
 		for event := range events {
-			if event.Kind == sandbox.EventPairDeviceSent {
+			if event.Kind == observe.EventPairDeviceSent {
 				times[event.Detail] = event.Time
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // BenchmarkQRLatency measures from the moment the server writes pair-device to the last byte of the HTTP answer: what
@@ -55,10 +56,10 @@ func qrLatency(b *testing.B, waiters int) {
 	}
 }
 
-func pairDeviceSent(b *testing.B, events <-chan sandbox.Event) time.Time {
+func pairDeviceSent(b *testing.B, events <-chan observe.Event) time.Time {
 	b.Helper()
 	for event := range events {
-		if event.Kind == sandbox.EventPairDeviceSent {
+		if event.Kind == observe.EventPairDeviceSent {
 			return event.Time
 		}
 	}

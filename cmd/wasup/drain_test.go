@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // unlinkedClient is a client of the fleet's app that was never linked.
@@ -55,7 +56,7 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	sent := call.ask(http.MethodPost, "/send", 1, `{"to":"`+f.phones[1].Number()+`","message":"last words"}`)
 	struck := map[string]bool{}
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			struck[event.Detail] = true
 		}
 		if struck[string(sandbox.FaultWithholdQR)] && struck[string(sandbox.FaultDelayAck)] {
@@ -83,14 +84,14 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 }
 
 // loggedIn waits until so many sessions have logged in.
-func loggedIn(t testing.TB, events <-chan sandbox.Event, n int) {
+func loggedIn(t testing.TB, events <-chan observe.Event, n int) {
 	t.Helper()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for n > 0 {
 		select {
 		case event := <-events:
-			if event.Kind == sandbox.EventActive {
+			if event.Kind == observe.EventActive {
 				n--
 			}
 		case <-timer.C:
@@ -121,7 +122,7 @@ func TestASecondSIGTERMExitsAtOnce(t *testing.T) {
 		cut <- err
 	}()
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			break
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
@@ -38,7 +39,7 @@ func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) 
 		select {
 		case e := <-events:
 			kind, about, _ := strings.Cut(e.Detail, " ")
-			if e.Kind != sandbox.EventReceipt || about != back || !strings.Contains(e.Device, ":") {
+			if e.Kind != observe.EventReceipt || about != back || !strings.Contains(e.Device, ":") {
 				continue
 			}
 			if kind == "retry" {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
 
@@ -49,7 +50,7 @@ func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	}
 	until(t, "all callers wait", func() bool { return h.app.sessions.Waiting() == callers })
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			break
 		}
 	}
@@ -67,7 +68,7 @@ func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	end()
 	sent := 0
 	for event := range events {
-		if event.Kind == sandbox.EventPairDeviceSent {
+		if event.Kind == observe.EventPairDeviceSent {
 			sent++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
 
@@ -71,7 +72,7 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 }
 
 // killAfter returns after so many events of the server and a moment more.
-func killAfter(events <-chan sandbox.Event, n int) {
+func killAfter(events <-chan observe.Event, n int) {
 	for range n {
 		<-events
 	}

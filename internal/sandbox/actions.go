@@ -1,10 +1,6 @@
 package sandbox
 
-import (
-	"time"
-
-	waBinary "go.mau.fi/whatsmeow/binary"
-)
+import "time"
 
 // Select says which connections an action is for. All fields empty: all of them, those not logged in included.
 type Select struct {
@@ -15,38 +11,14 @@ type Select struct {
 	Conn    uint64
 }
 
-// selected lists the connections that an action is for.
-func (s *Server) selected(sel Select) []*conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var chosen []*conn
-	for c := range s.conns {
-		if sel.reaches(c) {
-			chosen = append(chosen, c)
-		}
-	}
-	return chosen
-}
-
 // DropTCP resets connections without a goodbye and returns how many.
 func (s *Server) DropTCP(sel Select) int {
-	dropped := 0
-	for _, c := range s.selected(sel) {
-		if c.kill("dropped") {
-			dropped++
-		}
-	}
-	return dropped
+	return s.conns.drop(sel)
 }
 
 // CloseConnections closes connections in good order (a WebSocket close, no stanza) and returns how many.
 func (s *Server) CloseConnections(sel Select) int {
-	chosen := s.selected(sel)
-	for _, c := range chosen {
-		c.ending.Store(true)
-		c.put(outgoing{close: true})
-	}
-	return len(chosen)
+	return s.conns.close(sel)
 }
 
 // StreamError sends a stream error to connections that are past the handshake and returns how many. code 0
@@ -54,36 +26,37 @@ func (s *Server) CloseConnections(sel Select) int {
 // CloseDelay (after a 515 it is for the client to close, see there), without it they stay, and the server goes on as if
 // nothing had happened.
 func (s *Server) StreamError(sel Select, code int, conflict string, closeAfter bool) int {
-	delay := s.cfg.CloseDelay
-	if code == codeRestart {
-		delay = s.leaveDelay()
-	}
-	return s.sendAll(sel, streamError(code, conflict), delay, closeAfter)
+	return s.conns.streamError(sel, code, conflict, closeAfter)
 }
 
 // Failure sends a login failure to live connections and returns how many. expire and banCode belong to code 402.
 func (s *Server) Failure(sel Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
-	return s.sendAll(sel, failureOf(Fault{Code: code, Expire: expire, BanCode: banCode}), s.cfg.CloseDelay, closeAfter)
+	return s.conns.fail(sel, code, expire, banCode, closeAfter)
 }
 
 // EndStream sends the stanza that announces the end of the stream (xmlstreamend), closes the connections after
 // CloseDelay and returns how many.
 func (s *Server) EndStream(sel Select) int {
-	return s.sendAll(sel, waBinary.Node{Tag: "xmlstreamend"}, s.cfg.CloseDelay, true)
+	return s.conns.endStream(sel)
 }
 
-func (s *Server) sendAll(sel Select, node waBinary.Node, delay time.Duration, closeAfter bool) int {
-	sent := 0
-	for _, c := range s.selected(sel) {
-		if !c.established.Load() {
-			continue
-		}
-		if closeAfter {
-			c.sendLast(node, delay)
-		} else {
-			c.send(node)
-		}
-		sent++
-	}
-	return sent
+// HalfOpen leaves connections half open, as when a router forgets them: neither side is told, nothing that the
+// client says is read any more and nothing is sent to it. Such a connection ends when its client logs in anew and
+// DropTCP or CloseConnections is asked to, when the server closes, or after IdleTimeout. It returns how many
+// connections it left so.
+func (s *Server) HalfOpen(sel Select) int {
+	return s.conns.halfOpen(sel)
 }
+
+// SetFault switches a fault on and returns its id. Of several that fit, the oldest strikes.
+// The error is a *FaultError.
+func (s *Server) SetFault(fault Fault) (string, error) { return s.faults.add(fault) }
+
+// ClearFault switches one fault off and says whether it was on.
+func (s *Server) ClearFault(id string) bool { return s.faults.clear(id) }
+
+// ClearFaults switches all faults off.
+func (s *Server) ClearFaults() { s.faults.clearAll() }
+
+// Faults lists the faults that are on, oldest first.
+func (s *Server) Faults() []Fault { return s.faults.list() }

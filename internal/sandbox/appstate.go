@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waServerSync"
 
 	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
 )
 
@@ -63,6 +66,46 @@ type storedPatch struct {
 	raw    []byte
 }
 
+// appStates is the server's part in app state: it takes in what devices and phones change, and tells the others.
+type appStates struct {
+	dir      *directory
+	courier  *courier
+	media    *mediaStore
+	observer *observe.Observer
+	log      *slog.Logger
+
+	mu        sync.RWMutex
+	byAccount map[*account]*appState
+}
+
+// of gives the app state of an account, an empty one if nothing was ever put there.
+func (a *appStates) of(owner *account) *appState {
+	a.mu.RLock()
+	state := a.byAccount[owner]
+	a.mu.RUnlock()
+	if state != nil {
+		return state
+	}
+	if a.dir.find(owner.lidJID(0)) != owner {
+		// It was removed: nothing is to be kept of it.
+		return new(appState)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if state = a.byAccount[owner]; state == nil {
+		state = new(appState)
+		a.byAccount[owner] = state
+	}
+	return state
+}
+
+// remove forgets the app state of an account that is removed.
+func (a *appStates) remove(owner *account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.byAccount, owner)
+}
+
 // get finds a collection, an empty one if nothing was ever put there. The caller holds the lock.
 func (a *appState) get(name string) *collection {
 	if c := a.collections[name]; c != nil {
@@ -89,8 +132,8 @@ func (c *collection) since(version uint64) ([]storedPatch, bool) {
 }
 
 // push enters a patch that takes a collection from the version base to the next, and tells everybody but who made it.
-func (s *Server) push(from origin, name string, base uint64, patch *waServerSync.SyncdPatch) (uint64, error) {
-	full, err := s.withExternal(patch)
+func (a *appStates) push(from origin, name string, base uint64, patch *waServerSync.SyncdPatch) (uint64, error) {
+	full, err := a.withExternal(patch)
 	if err != nil {
 		return 0, err
 	}
@@ -100,20 +143,20 @@ func (s *Server) push(from origin, name string, base uint64, patch *waServerSync
 	if len(full.GetMutations()) > maxMutations {
 		return 0, fmt.Errorf("%w: %d mutations, expected at most %d", syncd.ErrShape, len(full.GetMutations()), maxMutations)
 	}
-	version, err := from.account.state.enter(from.device, name, base, patch, full)
+	version, err := a.of(from.account).enter(from.device, name, base, patch, full)
 	if err != nil {
 		if errors.Is(err, errSyncConflict) {
-			s.stats.add(func(n *Counters) { n.SyncConflicts++ })
+			a.observer.Count(func(n *observe.Counters) { n.SyncConflicts++ })
 		}
 		return 0, err
 	}
 	from.account.changed.Store(true)
-	s.stats.add(func(n *Counters) { n.SyncPatches++ })
-	s.emit(Event{
-		Kind: EventAppState, Account: from.account.number, Device: from.account.jid(from.device).String(),
+	a.observer.Count(func(n *observe.Counters) { n.SyncPatches++ })
+	a.observer.Emit(observe.Event{
+		Kind: observe.EventAppState, Account: from.account.number, Device: from.account.jid(from.device).String(),
 		Detail: name + " " + strconv.FormatUint(version, 10),
 	})
-	s.tellSync(from, name, version)
+	a.tellSync(from, name, version)
 	return version, nil
 }
 
@@ -152,16 +195,16 @@ func (a *appState) enter(device uint16, name string, base uint64, patch, full *w
 
 // withExternal is the patch with the mutations in it that it may have in a file: the server has to know which entries
 // there are.
-func (s *Server) withExternal(patch *waServerSync.SyncdPatch) (*waServerSync.SyncdPatch, error) {
+func (a *appStates) withExternal(patch *waServerSync.SyncdPatch) (*waServerSync.SyncdPatch, error) {
 	ref := patch.GetExternalMutations()
 	if ref == nil {
 		return patch, nil
 	}
-	file, ok := s.media.get(mediaIDOf(ref.GetDirectPath()))
+	file, ok := a.media.get(mediaIDOf(ref.GetDirectPath()))
 	if !ok || file.Gone != 0 {
 		return nil, fmt.Errorf("%w: the file with its mutations is not there", syncd.ErrShape)
 	}
-	data, err := s.media.bytes(&file)
+	data, err := a.media.bytes(&file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
 	}
@@ -181,7 +224,7 @@ func (s *Server) withExternal(patch *waServerSync.SyncdPatch) (*waServerSync.Syn
 }
 
 // uploadSync puts something into a file as app state is put there, and gives the encoded reference.
-func (s *Server) uploadSync(account string, content proto.Message) (*waServerSync.ExternalBlobReference, error) {
+func (a *appStates) uploadSync(account string, content proto.Message) (*waServerSync.ExternalBlobReference, error) {
 	plain, err := proto.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("encode app state: %w", err)
@@ -190,7 +233,7 @@ func (s *Server) uploadSync(account string, content proto.Message) (*waServerSyn
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.media.put(account, "md-app-state", sealed.File)
+	file, err := a.media.put(account, "md-app-state", sealed.File)
 	if err != nil {
 		return nil, err
 	}
@@ -202,10 +245,10 @@ func (s *Server) uploadSync(account string, content proto.Message) (*waServerSyn
 
 // tellSync tells the other devices of an account, and the phone, that a collection has changed. Who has no keys yet
 // hears of everything when it gets them.
-func (s *Server) tellSync(from origin, name string, version uint64) {
+func (a *appStates) tellSync(from origin, name string, version uint64) {
 	node := waBinary.Node{
 		Tag:   "notification",
-		Attrs: waBinary.Attrs{"from": from.account.jid(0), "type": "server_sync", "id": newStanzaID(), "t": unixNow()},
+		Attrs: waBinary.Attrs{"from": from.account.jid(0), "type": "server_sync", "id": stanza.NewID(), "t": stanza.Now()},
 		Content: []waBinary.Node{{
 			Tag: "collection", Attrs: waBinary.Attrs{"name": name, "version": strconv.FormatUint(version, 10)},
 		}},
@@ -213,9 +256,9 @@ func (s *Server) tellSync(from origin, name string, version uint64) {
 	if from.device != 0 {
 		from.account.phone.take(delivery{node: node, from: from, chat: from.account})
 	}
-	for _, dev := range s.dir.devicesOf(from.account) {
+	for _, dev := range a.dir.devicesOf(from.account) {
 		if dev.id != from.device && dev.greeted.Load() {
-			s.hand(dev, node)
+			a.courier.hand(dev, node)
 		}
 	}
 }
@@ -225,51 +268,51 @@ const maxCollections = 20
 
 // queryAppState gives out what has changed in collections, and takes what the device changes. Each collection has an
 // outcome of its own.
-func (c *conn) queryAppState(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (a *appStates) queryAppState(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("sync")
 	asked := request.GetChildrenByTag("collection")
 	if len(asked) == 0 || len(asked) > maxCollections {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 	var collections []waBinary.Node
 	for i := range asked {
-		collections = append(collections, c.srv.syncCollection(origin{account: dev.account, device: dev.id}, &asked[i]))
+		collections = append(collections, a.syncCollection(origin{account: dev.account, device: dev.id}, &asked[i]))
 	}
 	return []waBinary.Node{{Tag: "sync", Content: collections}}, nil
 }
 
-func (s *Server) syncCollection(from origin, asked *waBinary.Node) waBinary.Node {
-	name := attr(asked, "name")
+func (a *appStates) syncCollection(from origin, asked *waBinary.Node) waBinary.Node {
+	name := stanza.Attr(asked, "name")
 	answer := waBinary.Node{Tag: "collection", Attrs: waBinary.Attrs{"name": name, "type": "result"}}
-	refuse := func(failed *queryError) waBinary.Node {
+	refuse := func(failed *stanza.QueryError) waBinary.Node {
 		answer.Attrs["type"] = "error"
-		answer.Content = append(answer.GetChildren(), errorNode(failed.code, failed.text))
+		answer.Content = append(answer.GetChildren(), stanza.ErrorNode(failed.Code, failed.Text))
 		return answer
 	}
-	version, err := strconv.ParseUint(strings.TrimSpace(attr(asked, "version")), 10, 64)
-	if attr(asked, "version") == "" {
+	version, err := strconv.ParseUint(strings.TrimSpace(stanza.Attr(asked, "version")), 10, 64)
+	if stanza.Attr(asked, "version") == "" {
 		version, err = 0, nil
 	}
 	if !slices.Contains(syncCollections(), name) || err != nil {
-		return refuse(errBadRequest)
+		return refuse(stanza.ErrBadRequest)
 	}
 	raw, pushes := asked.GetOptionalChildByTag("patch")
 	if !pushes {
-		return s.pull(from.account, name, version, attr(asked, "return_snapshot") == "true", maxPatchesSent, answer, refuse)
+		return a.pull(from.account, name, version, stanza.Attr(asked, "return_snapshot") == "true", maxPatchesSent, answer, refuse)
 	}
 	var patch waServerSync.SyncdPatch
-	if err = proto.Unmarshal(bytesOf(&raw), &patch); err != nil {
-		return refuse(errBadRequest)
+	if err = proto.Unmarshal(stanza.Bytes(&raw), &patch); err != nil {
+		return refuse(stanza.ErrBadRequest)
 	}
-	entered, err := s.push(from, name, version, &patch)
+	entered, err := a.push(from, name, version, &patch)
 	switch {
 	case errors.Is(err, errSyncConflict):
 		// All of them: the client tries once more when it has applied these.
-		answer = s.pull(from.account, name, version, false, maxPatches, answer, refuse)
-		return refuse(errConflict)
+		answer = a.pull(from.account, name, version, false, maxPatches, answer, refuse)
+		return refuse(stanza.ErrConflict)
 	case err != nil:
-		s.log.Debug("app state refused", "collection", name, "err", err)
-		return refuse(errBadRequest)
+		a.log.Debug("app state refused", "collection", name, "err", err)
+		return refuse(stanza.ErrBadRequest)
 	}
 	answer.Attrs["version"] = strconv.FormatUint(entered, 10)
 	return answer
@@ -277,17 +320,17 @@ func (s *Server) syncCollection(from origin, asked *waBinary.Node) waBinary.Node
 
 // pull answers with what a device does not have yet: the patches after its version, or for one that has nothing the
 // newest snapshot with the patches after that.
-func (s *Server) pull(account *account, name string, version uint64, snapshot bool, limit int, answer waBinary.Node, refuse func(*queryError) waBinary.Node) waBinary.Node {
-	a := &account.state
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c := a.get(name)
+func (a *appStates) pull(account *account, name string, version uint64, snapshot bool, limit int, answer waBinary.Node, refuse func(*stanza.QueryError) waBinary.Node) waBinary.Node {
+	state := a.of(account)
+	state.mu.Lock()
+	defer state.mu.Unlock()
+	c := state.get(name)
 	answer.Attrs["version"] = strconv.FormatUint(c.version, 10)
 	var content []waBinary.Node
 	if snapshot && version == 0 {
-		if err := s.refreshSnapshot(account, name, c); err != nil {
-			s.log.Error("snapshot of app state not made", "collection", name, "err", err)
-			return refuse(&queryError{500, "internal-server-error"})
+		if err := a.refreshSnapshot(account, name, c); err != nil {
+			a.log.Error("snapshot of app state not made", "collection", name, "err", err)
+			return refuse(stanza.ErrBroken)
 		}
 		if c.snapshot != nil {
 			content, version = append(content, waBinary.Node{Tag: "snapshot", Content: c.snapshot}), c.snapshotVersion
@@ -295,7 +338,7 @@ func (s *Server) pull(account *account, name string, version uint64, snapshot bo
 	}
 	patches, ok := c.since(version)
 	if !ok {
-		return refuse(errNotFound)
+		return refuse(stanza.ErrNotFound)
 	}
 	if len(patches) > limit {
 		patches = patches[:limit]
@@ -315,8 +358,8 @@ func (s *Server) pull(account *account, name string, version uint64, snapshot bo
 }
 
 // refreshSnapshot makes a snapshot when too many patches have come after the last one. The caller holds the lock.
-func (s *Server) refreshSnapshot(account *account, name string, c *collection) error {
-	if c.snapshot != nil && !s.media.has(c.snapshotFile) {
+func (a *appStates) refreshSnapshot(account *account, name string, c *collection) error {
+	if c.snapshot != nil && !a.media.has(c.snapshotFile) {
 		c.snapshot, c.snapshotVersion = nil, 0
 	}
 	_, complete := c.since(c.snapshotVersion)
@@ -328,7 +371,7 @@ func (s *Server) refreshSnapshot(account *account, name string, c *collection) e
 		records = append(records, record)
 	}
 	version := c.version
-	ref, err := s.uploadSync(account.number, &waServerSync.SyncdSnapshot{
+	ref, err := a.uploadSync(account.number, &waServerSync.SyncdSnapshot{
 		Version: &waServerSync.SyncdVersion{Version: &version}, Records: records, Mac: c.mac, KeyID: &waServerSync.KeyId{ID: c.keyID},
 	})
 	if err != nil {

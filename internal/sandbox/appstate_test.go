@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestANewDeviceGetsTheKeysAndTheStateOfItsPhone(t *testing.T) {
@@ -144,8 +145,8 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	defer stop()
 	yes := true
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultRefuseIQ)
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventFault && e.Detail == string(sandbox.FaultRefuseIQ)
 	})
 
 	must(t, d.cli.SendAppState(ctx, appstate.BuildPin(carla.LID(), true)))
@@ -254,13 +255,13 @@ func TestADeviceAsksForAKeyThatItLacks(t *testing.T) {
 	defer stop()
 	// Unlinking a device changes the key.
 	must(t, ana.Unlink(ctx, *second.cli.Store.ID))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultWithholdSyncKeys)
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventFault && e.Detail == string(sandbox.FaultWithholdSyncKeys)
 	})
 	yes := true
 	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST"
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST"
 	})
 	wait(first, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
 }

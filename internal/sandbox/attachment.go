@@ -99,13 +99,13 @@ func (k Kind) carries() bool {
 }
 
 // attach seals and uploads a file and describes it.
-func (p *Phone) attach(kind Kind, a *Attachment) (*Media, error) {
+func (p *codec) attach(kind Kind, a *Attachment) (*Media, error) {
 	shape := shapes[kind]
 	sealed, err := mediacrypt.Seal(a.Data, shape.kind)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: sealing a file: %w", err)
 	}
-	file, err := p.srv.media.put(p.account.number, shape.mms, sealed.File)
+	file, err := p.net.media.put(p.account.number, shape.mms, sealed.File)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (p *Phone) attach(kind Kind, a *Attachment) (*Media, error) {
 	described := &Media{
 		MIME: a.MIME, FileName: a.FileName, Size: sealed.Length, Width: a.Width, Height: a.Height, Seconds: a.Seconds,
 		Voice: a.Voice, Animated: a.Animated, GIF: a.GIF, Waveform: slices.Clone(a.Waveform), Thumbnail: slices.Clone(a.Thumbnail),
-		DirectPath: file.DirectPath, sealed: sealed, kind: shape.kind, store: &p.srv.media,
+		DirectPath: file.DirectPath, sealed: sealed, kind: shape.kind, store: p.net.media,
 	}
 	if described.MIME == "" {
 		described.MIME = shape.mime
@@ -122,8 +122,8 @@ func (p *Phone) attach(kind Kind, a *Attachment) (*Media, error) {
 }
 
 // mediaMessage puts a described file into the message of its kind.
-func (p *Phone) mediaMessage(out *Outgoing, m *Media, context *waE2E.ContextInfo) *waE2E.Message {
-	url := proto.String("https://" + p.srv.MediaHost() + m.DirectPath)
+func (p *codec) mediaMessage(out *Outgoing, m *Media, context *waE2E.ContextInfo) *waE2E.Message {
+	url := proto.String("https://" + p.net.media.host() + m.DirectPath)
 	size, caption := proto.Uint64(uint64(m.Size)), optional(out.Text)
 	switch out.Kind {
 	case KindImage:
@@ -168,11 +168,11 @@ type described interface {
 }
 
 // mediaOf reads the description of a file.
-func (p *Phone) mediaOf(kind Kind, m described) *Media {
+func (p *codec) mediaOf(kind Kind, m described) *Media {
 	return &Media{
 		MIME: m.GetMimetype(), Size: int(min(m.GetFileLength(), 1<<40)), DirectPath: m.GetDirectPath(),
 		sealed: mediacrypt.Sealed{Key: m.GetMediaKey(), PlainSHA256: m.GetFileSHA256(), SealedSHA256: m.GetFileEncSHA256()},
-		kind:   shapes[kind].kind, store: &p.srv.media,
+		kind:   shapes[kind].kind, store: p.net.media,
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/tasks"
 )
 
 // CallState says how far a call has come, as one account sees it.
@@ -71,6 +74,12 @@ type Call struct {
 // callSet holds the latest calls. Calls are short: they do not survive the process. Its lock is held while signals of
 // calls are handed over, so that devices get them in the order in which things happened.
 type callSet struct {
+	dir      *directory
+	courier  *courier
+	profiles *profiles
+	observer *observe.Observer
+	tasks    *tasks.Tasks
+
 	mu    sync.Mutex
 	byID  map[string]*call
 	order []*call

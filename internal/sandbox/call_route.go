@@ -7,6 +7,9 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // The version that phones call with; clients show it and do nothing else with it.
@@ -17,7 +20,7 @@ const (
 
 // newCall enters a call and lets it end by itself when nobody takes it. The caller holds the lock of the calls, as with
 // everything in this file that does not take it itself.
-func (s *Server) newCall(from origin, to chat, id string, video bool, ring time.Duration) (*call, error) {
+func (set *callSet) newCall(from origin, to chat, id string, video bool, ring time.Duration) (*call, error) {
 	c := &call{
 		id: id, creator: from, to: to, video: video, began: time.Now(), state: CallRinging,
 		members: make(map[*account]CallState), takenOn: make(map[*account]uint16),
@@ -33,38 +36,38 @@ func (s *Server) newCall(from origin, to chat, id string, video bool, ring time.
 	}
 	for _, a := range called {
 		// Who has blocked the caller hears nothing, and the caller does not learn of it.
-		if a != from.account && !a.hasBlocked(from.account) {
+		if a != from.account && !set.profiles.hasBlocked(a, from.account) {
 			c.members[a] = CallRinging
 		}
 	}
-	if !s.calls.add(c) {
+	if !set.add(c) {
 		return nil, fmt.Errorf("%w: the id is taken", ErrCallState)
 	}
-	c.ring = s.after(ring, func() {
-		s.calls.mu.Lock()
-		defer s.calls.mu.Unlock()
+	c.ring = set.tasks.After(ring, func() {
+		set.mu.Lock()
+		defer set.mu.Unlock()
 		if c.state == CallRinging {
-			s.endCall(c, c.creator, reasonTimeout)
+			set.endCall(c, c.creator, reasonTimeout)
 		}
 	})
-	s.stats.add(func(n *Counters) { n.Calls++ })
+	set.observer.Count(func(n *observe.Counters) { n.Calls++ })
 	return c, nil
 }
 
 // ringAll tells everybody who is called: in a group by a notice, otherwise by an offer with what content gives for each
 // device.
-func (s *Server) ringAll(c *call, content func(*account, uint16) []waBinary.Node) {
-	s.changedCall(c, c.creator.account, CallRinging)
+func (set *callSet) ringAll(c *call, content func(*account, uint16) []waBinary.Node) {
+	set.changedCall(c, c.creator.account, CallRinging)
 	for a := range c.members {
-		for _, dev := range s.dir.devicesOf(a) {
-			s.handCall(c, c.creator, dev, s.offer(c, content(a, dev.id)))
+		for _, dev := range set.dir.devicesOf(a) {
+			set.handCall(c, c.creator, dev, set.offer(c, content(a, dev.id)))
 		}
-		s.changedCall(c, a, CallRinging)
+		set.changedCall(c, a, CallRinging)
 	}
 }
 
 // offer is what makes a device ring.
-func (s *Server) offer(c *call, content []waBinary.Node) waBinary.Node {
+func (set *callSet) offer(c *call, content []waBinary.Node) waBinary.Node {
 	if c.to.group == nil {
 		return waBinary.Node{Tag: "offer", Content: content}
 	}
@@ -76,44 +79,44 @@ func (s *Server) offer(c *call, content []waBinary.Node) waBinary.Node {
 }
 
 // handCall hands a device one signal of a call.
-func (s *Server) handCall(c *call, from origin, dev *device, signal waBinary.Node) {
-	signal = withAttr(signal, "call-id", c.id)
+func (set *callSet) handCall(c *call, from origin, dev *device, signal waBinary.Node) {
+	signal = stanza.With(signal, "call-id", c.id)
 	signal.Attrs["call-creator"] = c.creator.account.lidJID(c.creator.device)
 	signal.Attrs["caller_pn"] = c.creator.account.jid(0)
 	if c.to.group != nil {
 		signal.Attrs["group-jid"] = c.to.group.jid
 	}
-	s.hand(dev, waBinary.Node{
+	set.courier.hand(dev, waBinary.Node{
 		Tag: "call",
 		Attrs: waBinary.Attrs{
-			"from": from.account.lidJID(from.device), "id": newStanzaID(), "t": unixNow(),
-			"platform": phonePlatform, "version": phoneVersion, "notify": s.nameOf(from),
+			"from": from.account.lidJID(from.device), "id": stanza.NewID(), "t": stanza.Now(),
+			"platform": phonePlatform, "version": phoneVersion, "notify": set.courier.nameOf(from),
 		},
 		Content: []waBinary.Node{signal},
 	})
 }
 
 // signal hands a signal of a call to the linked devices of an account, but to the one that it comes from.
-func (s *Server) signal(c *call, from origin, to *account, signal waBinary.Node) {
-	for _, dev := range s.dir.devicesOf(to) {
+func (set *callSet) signal(c *call, from origin, to *account, signal waBinary.Node) {
+	for _, dev := range set.dir.devicesOf(to) {
 		if to != from.account || dev.id != from.device {
-			s.handCall(c, from, dev, signal)
+			set.handCall(c, from, dev, signal)
 		}
 	}
 }
 
 // signalCreator hands a signal to the device that placed the call. A phone sees it in the call itself.
-func (s *Server) signalCreator(c *call, from origin, signal waBinary.Node) {
+func (set *callSet) signalCreator(c *call, from origin, signal waBinary.Node) {
 	if c.creator.device == 0 || c.creator.account == from.account {
 		return
 	}
-	if dev := s.dir.device(c.creator.account, c.creator.device); dev != nil {
-		s.handCall(c, from, dev, signal)
+	if dev := set.dir.device(c.creator.account, c.creator.device); dev != nil {
+		set.handCall(c, from, dev, signal)
 	}
 }
 
 // changedCall tells who watches, and who waits for it at a phone.
-func (s *Server) changedCall(c *call, a *account, state CallState) {
+func (set *callSet) changedCall(c *call, a *account, state CallState) {
 	other := c.creator.account.jid(0)
 	switch {
 	case c.to.group != nil:
@@ -121,26 +124,24 @@ func (s *Server) changedCall(c *call, a *account, state CallState) {
 	case a == c.creator.account:
 		other = c.to.account.jid(0)
 	}
-	s.emit(Event{Kind: EventCall, Account: a.number, Detail: string(state) + " " + c.id + " " + other.String()})
-	a.phone.mu.Lock()
-	a.phone.notify()
-	a.phone.mu.Unlock()
+	set.observer.Emit(observe.Event{Kind: observe.EventCall, Account: a.number, Detail: string(state) + " " + c.id + " " + other.String()})
+	a.phone.wake()
 }
 
 // acceptCall lets a device take a call: its caller is told, and the account's other devices stop to ring.
-func (s *Server) acceptCall(from origin, id string) error {
-	return s.answerCall(from, id, "accept", reasonAcceptedElsewhere, CallAccepted, (*call).take)
+func (set *callSet) acceptCall(from origin, id string) error {
+	return set.answerCall(from, id, "accept", reasonAcceptedElsewhere, CallAccepted, (*call).take)
 }
 
 // rejectCall lets a device not take a call, for all of the account.
-func (s *Server) rejectCall(from origin, id string) error {
-	return s.answerCall(from, id, "reject", reasonRejectedElsewhere, CallRejected, (*call).refuse)
+func (set *callSet) rejectCall(from origin, id string) error {
+	return set.answerCall(from, id, "reject", reasonRejectedElsewhere, CallRejected, (*call).refuse)
 }
 
-func (s *Server) answerCall(from origin, id, tag, elsewhere string, state CallState, apply func(*call, origin)) error {
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	c, err := s.calls.find(id, from.account, CallRinging)
+func (set *callSet) answerCall(from origin, id, tag, elsewhere string, state CallState, apply func(*call, origin)) error {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	c, err := set.find(id, from.account, CallRinging)
 	switch {
 	case err != nil:
 		return err
@@ -149,16 +150,16 @@ func (s *Server) answerCall(from origin, id, tag, elsewhere string, state CallSt
 	}
 	apply(c, from)
 	answer := waBinary.Node{Tag: tag}
-	s.signalCreator(c, from, answer)
-	s.signal(c, from, from.account, answer)
+	set.signalCreator(c, from, answer)
+	set.signal(c, from, from.account, answer)
 	// The caller's device tells those that need not ring any more.
-	for _, dev := range s.dir.devicesOf(from.account) {
+	for _, dev := range set.dir.devicesOf(from.account) {
 		if dev.id != from.device {
-			s.handCall(c, c.creator, dev, terminate(elsewhere))
+			set.handCall(c, c.creator, dev, terminate(elsewhere))
 		}
 	}
-	s.changedCall(c, from.account, state)
-	s.changedCall(c, c.creator.account, state)
+	set.changedCall(c, from.account, state)
+	set.changedCall(c, c.creator.account, state)
 	return nil
 }
 
@@ -171,58 +172,58 @@ func terminate(reason string) waBinary.Node {
 }
 
 // hangUp ends a call for who placed or took it.
-func (s *Server) hangUp(from origin, id string) error { return s.hangUpFor(from, id, "") }
+func (set *callSet) hangUp(from origin, id string) error { return set.hangUpFor(from, id, "") }
 
-func (s *Server) hangUpFor(from origin, id, reason string) error {
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	c, err := s.calls.find(id, from.account, CallRinging, CallAccepted)
+func (set *callSet) hangUpFor(from origin, id, reason string) error {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	c, err := set.find(id, from.account, CallRinging, CallAccepted)
 	switch {
 	case err != nil:
 		return err
 	case c.creator.account == from.account:
-		s.endCall(c, from, reason)
+		set.endCall(c, from, reason)
 	case c.members[from.account] != CallAccepted:
 		return fmt.Errorf("%w: it rings", ErrCallState)
 	case c.to.group != nil:
 		// The others go on without this one.
 		c.members[from.account] = CallEnded
-		s.changedCall(c, from.account, CallEnded)
+		set.changedCall(c, from.account, CallEnded)
 	default:
-		s.endCall(c, from, reason)
+		set.endCall(c, from, reason)
 	}
 	return nil
 }
 
 // endCall ends a call for everybody who does not know it yet: all devices that ring, and those that talk.
-func (s *Server) endCall(c *call, from origin, reason string) {
+func (set *callSet) endCall(c *call, from origin, reason string) {
 	before := maps.Clone(c.members)
 	c.finish(reason)
 	end := terminate(reason)
-	s.signalCreator(c, from, end)
+	set.signalCreator(c, from, end)
 	for a, state := range before {
 		switch {
 		case state == CallRinging:
-			s.signal(c, from, a, end)
+			set.signal(c, from, a, end)
 		case state != CallAccepted:
 			continue
 		case a != from.account:
-			if dev := s.dir.device(a, c.takenOn[a]); dev != nil {
-				s.handCall(c, from, dev, end)
+			if dev := set.dir.device(a, c.takenOn[a]); dev != nil {
+				set.handCall(c, from, dev, end)
 			}
 		}
-		s.changedCall(c, a, CallEnded)
+		set.changedCall(c, a, CallEnded)
 	}
-	s.changedCall(c, c.creator.account, CallEnded)
+	set.changedCall(c, c.creator.account, CallEnded)
 }
 
 // handleCall takes a signal of a call from a linked device, acknowledges it and passes it on.
 func (c *conn) handleCall(dev *device, node *waBinary.Node) {
 	children := node.GetChildren()
-	ack := waBinary.Attrs{"class": "call", "id": attr(node, "id"), "from": attrJID(node, "to"), "t": unixNow()}
+	ack := waBinary.Attrs{"class": "call", "id": stanza.Attr(node, "id"), "from": stanza.JID(node, "to"), "t": stanza.Now()}
 	if len(children) == 1 {
 		ack["type"] = children[0].Tag
-		if c.srv.routeCall(origin{account: dev.account, device: dev.id}, attrJID(node, "to"), &children[0]) != nil {
+		if c.srv.calls.routeCall(origin{account: dev.account, device: dev.id}, stanza.JID(node, "to"), &children[0]) != nil {
 			ack["error"] = "404"
 		}
 	} else {
@@ -232,35 +233,35 @@ func (c *conn) handleCall(dev *device, node *waBinary.Node) {
 }
 
 // routeCall does what a signal of a client says. Signals of which the server need not know anything go on as they are.
-func (s *Server) routeCall(from origin, to types.JID, signal *waBinary.Node) error {
-	id := attr(signal, "call-id")
+func (set *callSet) routeCall(from origin, to types.JID, signal *waBinary.Node) error {
+	id := stanza.Attr(signal, "call-id")
 	switch signal.Tag {
 	case "offer":
-		return s.offerOf(from, to, id, signal)
+		return set.offerOf(from, to, id, signal)
 	case "accept":
-		return s.acceptCall(from, id)
+		return set.acceptCall(from, id)
 	case "reject":
-		return s.rejectCall(from, id)
+		return set.rejectCall(from, id)
 	case "terminate":
-		return s.hangUpFor(from, id, attr(signal, "reason"))
+		return set.hangUpFor(from, id, stanza.Attr(signal, "reason"))
 	}
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	c, err := s.calls.find(id, from.account, CallRinging, CallAccepted)
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	c, err := set.find(id, from.account, CallRinging, CallAccepted)
 	if err != nil {
 		return err
 	}
-	target := s.dir.find(to)
+	target := set.dir.find(to)
 	if _, called := c.members[target]; target == nil || !called && target != c.creator.account {
 		return ErrUnknownContact
 	}
-	s.signal(c, from, target, *signal)
+	set.signal(c, from, target, *signal)
 	return nil
 }
 
 // offerOf lets a client call somebody. The key that the offer carries for each device reaches that one alone.
-func (s *Server) offerOf(from origin, to types.JID, id string, signal *waBinary.Node) error {
-	target := s.dir.find(to)
+func (set *callSet) offerOf(from origin, to types.JID, id string, signal *waBinary.Node) error {
+	target := set.dir.find(to)
 	if id == "" || len(id) > maxCallID || target == nil {
 		return ErrUnknownContact
 	}
@@ -272,20 +273,20 @@ func (s *Server) offerOf(from origin, to types.JID, id string, signal *waBinary.
 			continue
 		}
 		for _, copied := range child.GetChildrenByTag("to") {
-			jid := attrJID(&copied, "jid")
-			if owner := s.dir.find(jid); owner != nil {
+			jid := stanza.JID(&copied, "jid")
+			if owner := set.dir.find(jid); owner != nil {
 				keys[owner.lidJID(jid.Device)] = copied.GetChildren()
 			}
 		}
 	}
 	_, video := signal.GetOptionalChildByTag("video")
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	c, err := s.newCall(from, chat{account: target}, id, video, defaultRing)
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	c, err := set.newCall(from, chat{account: target}, id, video, defaultRing)
 	if err != nil {
 		return err
 	}
-	s.ringAll(c, func(a *account, device uint16) []waBinary.Node {
+	set.ringAll(c, func(a *account, device uint16) []waBinary.Node {
 		return append(shared[:len(shared):len(shared)], keys[a.lidJID(device)]...)
 	})
 	return nil

@@ -38,7 +38,7 @@ func unwrap(content *waE2E.Message, into *Message) *waE2E.Message {
 }
 
 // readContent fills a message from its decrypted content.
-func (p *Phone) readContent(content *waE2E.Message, into *Message) {
+func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	into.secret = content.GetMessageContextInfo().GetMessageSecret()
 	content = unwrap(content, into)
 	if secret := content.GetMessageContextInfo().GetMessageSecret(); secret != nil {
@@ -93,7 +93,7 @@ func pollOf(content *waE2E.Message) *waE2E.PollCreationMessage {
 	return nil
 }
 
-func (p *Phone) readText(m *waE2E.ExtendedTextMessage, into *Message) {
+func (p *codec) readText(m *waE2E.ExtendedTextMessage, into *Message) {
 	into.Kind, into.Text = KindText, m.GetText()
 	if m.GetMatchedText() != "" {
 		into.Preview = &LinkPreview{URL: m.GetMatchedText(), Title: m.GetTitle(), Description: m.GetDescription()}
@@ -101,7 +101,7 @@ func (p *Phone) readText(m *waE2E.ExtendedTextMessage, into *Message) {
 	p.readContext(m.GetContextInfo(), into)
 }
 
-func (p *Phone) readPoll(m *waE2E.PollCreationMessage, into *Message) {
+func (p *codec) readPoll(m *waE2E.PollCreationMessage, into *Message) {
 	into.Kind, into.Text = KindPoll, m.GetName()
 	into.Poll = &Poll{Selectable: int(m.GetSelectableOptionsCount())}
 	for _, option := range m.GetOptions() {
@@ -110,7 +110,7 @@ func (p *Phone) readPoll(m *waE2E.PollCreationMessage, into *Message) {
 	p.readContext(m.GetContextInfo(), into)
 }
 
-func (p *Phone) readMedia(content *waE2E.Message, into *Message) {
+func (p *codec) readMedia(content *waE2E.Message, into *Message) {
 	switch {
 	case content.ImageMessage != nil:
 		m := content.ImageMessage
@@ -144,7 +144,7 @@ func (p *Phone) readMedia(content *waE2E.Message, into *Message) {
 	}
 }
 
-func (p *Phone) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
+func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 	switch m.GetType() {
 	case waE2E.ProtocolMessage_REVOKE:
 		into.Kind = KindRevoke
@@ -164,7 +164,7 @@ func (p *Phone) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 }
 
 // readContext notes whom a message mentions, what it answers and when it disappears.
-func (p *Phone) readContext(info *waE2E.ContextInfo, into *Message) {
+func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	into.Expiration = info.GetExpiration()
 	for _, name := range info.GetMentionedJID() {
 		into.Mentions = append(into.Mentions, p.byNumber(name))
@@ -196,26 +196,26 @@ func textOf(content *waE2E.Message) string {
 
 // byNumber gives the address by phone number of an account that is named in either way; what is not known here
 // stays as it is.
-func (p *Phone) byNumber(name string) types.JID {
+func (p *codec) byNumber(name string) types.JID {
 	jid, err := types.ParseJID(name)
 	if err != nil {
 		return types.EmptyJID
 	}
-	if found := p.srv.dir.find(jid); found != nil {
+	if found := p.net.dir.find(jid); found != nil {
 		return found.jid(0)
 	}
 	return jid
 }
 
 // readKey finds out which message another one is about. A key is written from its sender's point of view.
-func (p *Phone) readKey(key *waCommon.MessageKey, into *Message) {
+func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	into.Target = key.GetID()
 	switch {
 	case key.GetFromMe():
 		into.about = into.author
 	case key.GetParticipant() != "":
 		if jid, err := types.ParseJID(key.GetParticipant()); err == nil {
-			into.about = p.srv.dir.find(jid)
+			into.about = p.net.dir.find(jid)
 		}
 	case into.chat.group != nil:
 	case into.author == p.account:
@@ -226,19 +226,14 @@ func (p *Phone) readKey(key *waCommon.MessageKey, into *Message) {
 }
 
 // readVote decrypts a vote, for which the poll has to be there.
-func (p *Phone) readVote(vote *waE2E.PollEncValue, into *Message) {
-	p.mu.Lock()
-	var poll Message
-	if found := p.byID[messageKey{into.about, into.Target}]; found != nil {
-		poll = *found
-	}
-	p.mu.Unlock()
+func (p *codec) readVote(vote *waE2E.PollEncValue, into *Message) {
+	poll, _ := p.journal.find(into.about, into.Target)
 	if poll.Poll == nil || poll.secret == nil {
 		return
 	}
 	choice, err := openVote(vote, &poll, into.author)
 	if err != nil {
-		p.srv.log.Debug("phone could not read a vote", "id", into.ID, "err", err)
+		p.net.log.Debug("phone could not read a vote", "id", into.ID, "err", err)
 		return
 	}
 	into.Poll = choice

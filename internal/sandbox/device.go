@@ -4,10 +4,11 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 const (
@@ -62,16 +63,8 @@ type device struct {
 
 // queued is a stanza that waits for its acknowledgement.
 type queued struct {
-	key  stanzaKey
+	key  stanza.Key
 	node waBinary.Node
-}
-
-// stanzaKey is what an acknowledgement names.
-type stanzaKey struct {
-	class, id string
-	from      types.JID
-	// participant is the sender within a group.
-	participant types.JID
 }
 
 func (d *device) scopeAccount() string { return d.account.number }
@@ -132,7 +125,7 @@ func (d *device) setActive(c *conn) int {
 		}}}})
 	}
 	for i := range d.queue {
-		node := withAttr(d.queue[i].node, "offline", strconv.Itoa(i))
+		node := stanza.With(d.queue[i].node, "offline", strconv.Itoa(i))
 		c.send(node)
 	}
 	// Always sent: some clients hold all events back until they read it.
@@ -149,14 +142,14 @@ func (d *device) setPassive() {
 // deliver sends a stanza that the device has to acknowledge, or keeps it for the next login. It says whether
 // the stanza was kept or sent, and whether the device saw the same message before.
 func (d *device) deliver(node waBinary.Node) (ok, duplicate bool) {
-	key := keyOf(&node)
+	key := stanza.KeyOf(&node)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.queue) >= maxQueue {
 		return false, false
 	}
 	if node.Tag == "message" {
-		duplicate = d.seen.add(key.from.String() + " " + key.participant.String() + " " + key.id)
+		duplicate = d.seen.add(key.From.String() + " " + key.Participant.String() + " " + key.ID)
 	}
 	d.queue = append(d.queue, queued{key: key, node: node})
 	if d.conn != nil && d.active {
@@ -175,7 +168,7 @@ func (d *device) hint(node waBinary.Node) {
 }
 
 // acknowledge drops the stanza that key names and says whether there was one.
-func (d *device) acknowledge(key stanzaKey) bool {
+func (d *device) acknowledge(key stanza.Key) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.queue {
@@ -222,15 +215,13 @@ func preKeysLow(left int) waBinary.Node {
 		Tag: "notification",
 		Attrs: waBinary.Attrs{
 			"from": types.ServerJID,
-			"id":   newStanzaID(),
+			"id":   stanza.NewID(),
 			"type": "encrypt",
-			"t":    unixNow(),
+			"t":    stanza.Now(),
 		},
 		Content: []waBinary.Node{{Tag: "count", Attrs: waBinary.Attrs{"value": strconv.Itoa(left)}}},
 	}
 }
-
-func unixNow() string { return strconv.FormatInt(time.Now().Unix(), 10) }
 
 // seenIDs remembers the last messages, to notice those that come twice.
 type seenIDs struct {

@@ -11,13 +11,12 @@ import (
 // maxDeviceID bounds device ids: they are one byte on the wire, and 0 is the phone.
 const maxDeviceID = 255
 
-// directory knows every account, its linked devices and the pairing refs on offer. Its lock is held for
+// directory knows every account and its linked devices. Its lock is held for
 // look-ups only, never while something is sent.
 type directory struct {
 	mu         sync.RWMutex
 	byNumber   map[string]*account
 	byLID      map[string]*account
-	refs       map[string]*linkOffer
 	lastNumber int
 	// removed are the hidden ids of accounts that were removed since the state was saved.
 	removed []string
@@ -31,10 +30,8 @@ func (d *directory) takeRemoved() []string {
 	return removed
 }
 
-func (d *directory) init() {
-	d.byNumber = make(map[string]*account)
-	d.byLID = make(map[string]*account)
-	d.refs = make(map[string]*linkOffer)
+func newDirectory() *directory {
+	return &directory{byNumber: make(map[string]*account), byLID: make(map[string]*account)}
 }
 
 // account is one WhatsApp account: a phone number, its hidden id (LID), the phone and the devices linked to
@@ -42,14 +39,9 @@ func (d *directory) init() {
 type account struct {
 	number, lid string
 	phone       *Phone
-	profile     profile
-	state       appState
 	rawID       uint32
 	// changed is set when something has to be written to disk.
 	changed atomic.Bool
-
-	// code is the latest wish of a client to be paired by a code.
-	code *codeOffer
 
 	devices      map[uint16]*device
 	reserved     map[uint16]bool
@@ -159,26 +151,4 @@ func (d *directory) unlink(dev *device) bool {
 	delete(dev.account.devices, dev.id)
 	dev.account.changed.Store(true)
 	return true
-}
-
-func (d *directory) offer(offers []*linkOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, offer := range offers {
-		d.refs[offer.ref] = offer
-	}
-}
-
-func (d *directory) withdraw(offers []*linkOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, offer := range offers {
-		delete(d.refs, offer.ref)
-	}
-}
-
-func (d *directory) offered(ref string) *linkOffer {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.refs[ref]
 }

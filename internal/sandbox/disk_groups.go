@@ -51,8 +51,8 @@ func (s *groupSet) collect(emit func(string, any) error) error {
 	for _, g := range s.byJID {
 		state := groupState{
 			JID: g.jid, Number: s.last, Addressing: g.addressing, Creator: lidOf(g.creator), Created: g.created,
-			Subject: g.subject, SubjectBy: lidOf(g.subjectBy), SubjectAt: g.subjectAt,
-			Description: g.description, DescriptionID: g.descriptionID, DescriptionBy: lidOf(g.descriptionBy), DescriptionAt: g.descriptionAt,
+			Subject: g.subject.text, SubjectBy: lidOf(g.subject.by), SubjectAt: g.subject.at,
+			Description: g.description.text, DescriptionID: g.description.id, DescriptionBy: lidOf(g.description.by), DescriptionAt: g.description.at,
 			Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds,
 			Expiration: g.expiration, Invite: g.invite, Version: g.version, Picture: g.picture.state(),
 		}
@@ -69,12 +69,12 @@ func (s *groupSet) collect(emit func(string, any) error) error {
 	return nil
 }
 
-func (s *Server) restoreGroup(raw json.RawMessage) error {
+func (k *keeper) restoreGroup(raw json.RawMessage) error {
 	var state groupState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
 	}
-	at := func(lid string) *account { return s.dir.byLID[lid] }
+	at := func(lid string) *account { return k.dir.byLID[lid] }
 	by := func(lid string) *account {
 		if a := at(lid); a != nil || lid == "" {
 			return a
@@ -85,10 +85,10 @@ func (s *Server) restoreGroup(raw json.RawMessage) error {
 		return nil // of a phone that was removed: nobody could tell what it is
 	}
 	g := &group{
-		set: &s.groups, jid: state.JID, addressing: state.Addressing, creator: at(state.Creator), created: state.Created,
-		subject: state.Subject, subjectBy: by(state.SubjectBy), subjectAt: state.SubjectAt,
-		description: state.Description, descriptionID: state.DescriptionID, descriptionBy: by(state.DescriptionBy), descriptionAt: state.DescriptionAt,
-		announce: state.Announce, locked: state.Locked, approval: state.Approval, adminAdds: state.AdminAdds,
+		set: k.groups, jid: state.JID, addressing: state.Addressing, creator: at(state.Creator), created: state.Created,
+		subject:     wording{text: state.Subject, by: by(state.SubjectBy), at: state.SubjectAt},
+		description: wording{text: state.Description, id: state.DescriptionID, by: by(state.DescriptionBy), at: state.DescriptionAt},
+		announce:    state.Announce, locked: state.Locked, approval: state.Approval, adminAdds: state.AdminAdds,
 		expiration: state.Expiration, invite: state.Invite, version: state.Version,
 	}
 	for _, m := range state.Members {
@@ -101,11 +101,11 @@ func (s *Server) restoreGroup(raw json.RawMessage) error {
 			g.requests = append(g.requests, joinRequest{account: a, at: r.At})
 		}
 	}
-	g.picture = s.restorePicture(state.Picture)
-	s.groups.last = max(s.groups.last, state.Number)
-	s.groups.byJID[g.jid] = g
+	g.picture = k.restorePicture(state.Picture)
+	k.groups.last = max(k.groups.last, state.Number)
+	k.groups.byJID[g.jid] = g
 	if g.invite != "" {
-		s.groups.byLink[g.invite] = g
+		k.groups.byLink[g.invite] = g
 	}
 	return nil
 }

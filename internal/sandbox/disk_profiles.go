@@ -47,7 +47,7 @@ func (p picture) state() *pictureState {
 	return &pictureState{p.id, p.path, p.hash}
 }
 
-func (s *Server) restoreProfile(a *account, raw json.RawMessage) error {
+func (k *keeper) restoreProfile(a *account, raw json.RawMessage) error {
 	var state profileState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
@@ -55,7 +55,7 @@ func (s *Server) restoreProfile(a *account, raw json.RawMessage) error {
 	if utf8.RuneCountInString(state.About) > maxAbout {
 		return fmt.Errorf("%w: about", errState)
 	}
-	prof := &a.profile
+	prof := k.profiles.of(a)
 	prof.about, prof.timer, prof.timerAt, prof.lastSeen = state.About, state.Timer, state.TimerAt, state.LastSeen
 	for name, value := range state.Privacy {
 		if !slices.Contains(privacySettings[name], value) {
@@ -64,39 +64,39 @@ func (s *Server) restoreProfile(a *account, raw json.RawMessage) error {
 	}
 	prof.privacy = state.Privacy
 	for _, lid := range state.Blocked {
-		if other := s.dir.byLID[lid]; other != nil {
+		if other := k.dir.byLID[lid]; other != nil {
 			prof.blocked = append(prof.blocked, other)
 		}
 	}
-	prof.picture = s.restorePicture(state.Picture)
+	prof.picture = k.restorePicture(state.Picture)
 	return nil
 }
 
-func (s *Server) restorePicture(state *pictureState) picture {
+func (k *keeper) restorePicture(state *pictureState) picture {
 	if state == nil {
 		return picture{}
 	}
-	s.media.show(state.Path, true)
+	k.media.show(state.Path, true)
 	return picture{id: state.ID, path: state.Path, hash: state.Hash}
 }
 
 // restoreMedia makes the file of a message one that can be opened.
-func (s *Server) restoreMedia(m *Message, keys *fileState) *Media {
+func (k *keeper) restoreMedia(m *Message, keys *fileState) *Media {
 	if m.Media == nil || keys == nil {
 		return nil
 	}
 	file := *m.Media
 	file.sealed = mediacrypt.Sealed{Key: keys.Key, PlainSHA256: keys.PlainSHA256, SealedSHA256: keys.SealedSHA256, Length: file.Size}
-	file.kind, file.store = shapes[m.Kind].kind, &s.media
+	file.kind, file.store = shapes[m.Kind].kind, k.media
 	return &file
 }
 
 // restoreSecret brings back what clients authorise their uploads with.
-func (s *Server) restoreSecret(raw json.RawMessage) error {
+func (k *keeper) restoreSecret(raw json.RawMessage) error {
 	var secret []byte
-	if err := json.Unmarshal(raw, &secret); err != nil || len(secret) != len(s.media.secret) {
+	if err := json.Unmarshal(raw, &secret); err != nil || len(secret) != len(k.media.secret) {
 		return fmt.Errorf("%w: the secret of uploads", errState)
 	}
-	copy(s.media.secret[:], secret)
+	copy(k.media.secret[:], secret)
 	return nil
 }

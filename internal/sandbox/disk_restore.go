@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/wire"
 )
 
 // restore makes what records tell of. Phones come first, as everything else belongs to one.
-func (s *Server) restore(records []stateRecord) error {
+func (k *keeper) restore(records []stateRecord) error {
 	byName := make(map[string]json.RawMessage, len(records))
 	for _, record := range records {
 		if len(record.Value) > 0 && string(record.Value) != "null" {
@@ -19,27 +20,27 @@ func (s *Server) restore(records []stateRecord) error {
 		}
 	}
 	if raw, ok := byName[keyServer+"media"]; ok {
-		if err := s.restoreSecret(raw); err != nil {
+		if err := k.restoreSecret(raw); err != nil {
 			return err
 		}
 	}
 	for _, record := range records {
 		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, keyPhone) {
-			if err := s.restorePhone(raw, byName); err != nil {
+			if err := k.restorePhone(raw, byName); err != nil {
 				return fmt.Errorf("%s: %w", record.Key, err)
 			}
 		}
 	}
 	for _, record := range records {
 		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, keyGroup) {
-			if err := s.restoreGroup(raw); err != nil {
+			if err := k.restoreGroup(raw); err != nil {
 				return fmt.Errorf("%s: %w", record.Key, err)
 			}
 		}
 	}
 	for _, record := range records {
 		kind, lid, ok := splitName(record.Key)
-		owner := s.dir.byLID[lid]
+		owner := k.dir.byLID[lid]
 		raw := byName[record.Key]
 		if !ok || owner == nil || raw == nil {
 			continue
@@ -47,13 +48,13 @@ func (s *Server) restore(records []stateRecord) error {
 		var err error
 		switch kind {
 		case keyPhone:
-			err = s.restoreHeld(owner.phone, raw)
+			err = k.restoreHeld(owner.phone, raw)
 		case keyProfile:
-			err = s.restoreProfile(owner, raw)
+			err = k.restoreProfile(owner, raw)
 		case keyMessage:
-			err = s.restoreMessage(owner.phone, raw)
+			err = k.restoreMessage(owner.phone, raw)
 		case keySent:
-			err = s.restoreSent(owner.phone, record.Key[len(keySent)+len(lid)+1:], raw)
+			err = k.restoreSent(owner.phone, record.Key[len(keySent)+len(lid)+1:], raw)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", record.Key, err)
@@ -71,7 +72,7 @@ func splitName(name string) (kind, lid string, ok bool) {
 	return name[:2], lid, lid != ""
 }
 
-func (s *Server) restorePhone(raw json.RawMessage, byName map[string]json.RawMessage) error {
+func (k *keeper) restorePhone(raw json.RawMessage, byName map[string]json.RawMessage) error {
 	var state phoneState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
@@ -87,7 +88,7 @@ func (s *Server) restorePhone(raw json.RawMessage, byName map[string]json.RawMes
 	if err != nil {
 		return fmt.Errorf("%w: passkey: %w", errState, err)
 	}
-	p := s.newPhone(PhoneConfig{Number: state.Number, Name: state.Name, Script: state.Script, Delay: state.Delay}, sig, &Passkey{key: key, id: state.PasskeyID}, state.RawID)
+	p := k.newPhone(PhoneConfig{Number: state.Number, Name: state.Name, Script: state.Script, Delay: state.Delay}, sig, &Passkey{key: key, id: state.PasskeyID}, state.RawID)
 	p.passkeyRequired, p.away = state.PasskeyRequired, state.Away
 	a := p.account
 	a.lid, a.lastDevice, a.lastKeyIndex = state.LID, state.LastDevice, state.LastKeyIndex
@@ -99,10 +100,10 @@ func (s *Server) restorePhone(raw json.RawMessage, byName map[string]json.RawMes
 		}
 		a.devices[id] = dev
 	}
-	if err = p.restoreSync(byName); err != nil {
+	if err = k.dir.add(a); err != nil {
 		return err
 	}
-	return s.dir.add(a)
+	return p.restoreSync(byName)
 }
 
 func restoreDevice(a *account, raw, rawKeys json.RawMessage) (*device, error) {
@@ -141,35 +142,35 @@ func restoreDevice(a *account, raw, rawKeys json.RawMessage) (*device, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errState, err)
 		}
-		dev.queue = append(dev.queue, queued{key: keyOf(node), node: *node})
+		dev.queue = append(dev.queue, queued{key: stanza.KeyOf(node), node: *node})
 	}
 	return dev, nil
 }
 
 // chatOf finds a chat; false when its account or group was removed.
-func (s *Server) chatOf(state chatState) (chat, bool) {
+func (k *keeper) chatOf(state chatState) (chat, bool) {
 	if !state.Group.IsEmpty() {
-		found := s.groups.byJID[state.Group]
+		found := k.groups.byJID[state.Group]
 		return chat{group: found}, found != nil
 	}
-	found := s.dir.byLID[state.LID]
+	found := k.dir.byLID[state.LID]
 	return chat{account: found}, found != nil
 }
 
-func (s *Server) restoreMessage(p *Phone, raw json.RawMessage) error {
+func (k *keeper) restoreMessage(p *Phone, raw json.RawMessage) error {
 	var state messageState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
 	}
-	sender := s.dir.byLID[state.By]
-	in, ok := s.chatOf(state.Chat)
+	sender := k.dir.byLID[state.By]
+	in, ok := k.chatOf(state.Chat)
 	if sender == nil || !ok {
 		return nil // its phone or group was removed
 	}
 	message := state.Message
 	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
-	message.author, message.about = s.dir.byLID[state.Author], s.dir.byLID[state.About]
-	message.Media = s.restoreMedia(&message, state.File)
+	message.author, message.about = k.dir.byLID[state.Author], k.dir.byLID[state.About]
+	message.Media = k.restoreMedia(&message, state.File)
 	if len(p.messages) >= maxMessages {
 		// The log still has what was dropped.
 		oldest := p.messages[0]
@@ -182,12 +183,12 @@ func (s *Server) restoreMessage(p *Phone, raw json.RawMessage) error {
 	return nil
 }
 
-func (s *Server) restoreSent(p *Phone, id string, raw json.RawMessage) error {
+func (k *keeper) restoreSent(p *Phone, id string, raw json.RawMessage) error {
 	var state sentState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
 	}
-	if to, ok := s.chatOf(state.Chat); ok {
+	if to, ok := k.chatOf(state.Chat); ok {
 		p.keep(id, sentMessage{
 			chat: to, kind: state.Kind, stanza: state.Stanza, edit: state.Edit, mediaType: state.MediaType,
 			plain: state.Plain, copied: state.Copied, peer: state.Peer,
@@ -197,7 +198,7 @@ func (s *Server) restoreSent(p *Phone, id string, raw json.RawMessage) error {
 }
 
 // restoreHeld brings back what waits for a phone that is offline.
-func (s *Server) restoreHeld(p *Phone, raw json.RawMessage) error {
+func (k *keeper) restoreHeld(p *Phone, raw json.RawMessage) error {
 	var state phoneState
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", errState, err)
@@ -207,8 +208,8 @@ func (s *Server) restoreHeld(p *Phone, raw json.RawMessage) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errState, err)
 		}
-		in, ok := s.chatOf(held.Chat)
-		from := s.dir.byLID[held.From]
+		in, ok := k.chatOf(held.Chat)
+		from := k.dir.byLID[held.From]
 		if from != nil && ok {
 			p.held = append(p.held, delivery{node: *node, from: origin{account: from, device: held.Device, scripted: held.Scripted}, chat: in.account, group: in.group})
 		}

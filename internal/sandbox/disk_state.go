@@ -12,6 +12,8 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
 )
 
 // What is on disk, by the beginning of its name. Names go by hidden ids, which belong to one account for ever.
@@ -109,8 +111,16 @@ type sentState struct {
 
 var errState = errors.New("a record is not one of this program")
 
+// keeper turns what the server knows into records, and records into what it knows.
+type keeper struct {
+	*network
+
+	newPhone func(PhoneConfig, *signal.Device, *Passkey, uint32) *Phone
+}
+
 // openDisk takes a folder and reads what is there.
-func (s *Server) openDisk(path string) (*disk, error) {
+func openDisk(path string, s *Server) (*disk, error) {
+	k := &keeper{network: s.network, newPhone: s.newPhone}
 	failed := func(err error) (*disk, error) { return nil, fmt.Errorf("sandbox: state in %q: %w", path, err) }
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return failed(err)
@@ -119,7 +129,7 @@ func (s *Server) openDisk(path string) (*disk, error) {
 	if err != nil {
 		return failed(err)
 	}
-	d := &disk{path: path, log: s.log, lock: lock, seed: maphash.MakeSeed(), collect: s.collectState}
+	d := &disk{path: path, log: s.log, lock: lock, seed: maphash.MakeSeed(), collect: k.collect}
 	if err = lockFile(lock); err == nil {
 		// Before the profiles, which name pictures.
 		err = s.media.openFolder(filepath.Join(path, mediaFolder), time.Now())
@@ -127,7 +137,7 @@ func (s *Server) openDisk(path string) (*disk, error) {
 	if err == nil {
 		var records []stateRecord
 		if records, err = load(filepath.Join(path, stateFile)); err == nil {
-			err = s.restore(records)
+			err = k.restore(records)
 		}
 	}
 	if err == nil {
@@ -143,20 +153,20 @@ func (s *Server) openDisk(path string) (*disk, error) {
 	return d, nil
 }
 
-// collectState tells what changed.
-func (s *Server) collectState(all bool, emit func(string, any) error) error {
-	for _, lid := range s.dir.takeRemoved() {
+// collect tells what changed.
+func (k *keeper) collect(all bool, emit func(string, any) error) error {
+	for _, lid := range k.dir.takeRemoved() {
 		if err := emit(keyPhone+lid, nil); err != nil {
 			return err
 		}
 	}
 	if all {
-		if err := emit(keyServer+"media", s.media.secret[:]); err != nil {
+		if err := emit(keyServer+"media", k.media.secret[:]); err != nil {
 			return err
 		}
 	}
 	changed := all
-	for _, phone := range s.Phones() {
+	for _, phone := range k.dir.phones() {
 		if !phone.account.changed.Swap(false) && !all {
 			continue
 		}
@@ -170,7 +180,7 @@ func (s *Server) collectState(all bool, emit func(string, any) error) error {
 		return nil
 	}
 	// Whoever changes a group is an account, and its members are told.
-	return s.groups.collect(emit)
+	return k.groups.collect(emit)
 }
 
 // collect tells everything about an account. What the phone's record names comes before it.
@@ -193,10 +203,10 @@ func (p *Phone) collect(emit func(string, any) error) error {
 		return err
 	}
 	state.Delay, state.Away = p.Delay(), !p.Online()
-	p.srv.dir.mu.RLock()
+	p.net.dir.mu.RLock()
 	state.LastDevice, state.LastKeyIndex = a.lastDevice, a.lastKeyIndex
-	p.srv.dir.mu.RUnlock()
-	for _, dev := range p.srv.dir.devicesOf(a) {
+	p.net.dir.mu.RUnlock()
+	for _, dev := range p.net.dir.devicesOf(a) {
 		state.Devices = append(state.Devices, dev.id)
 		if err = dev.collect(emit); err != nil {
 			return err
@@ -205,16 +215,19 @@ func (p *Phone) collect(emit func(string, any) error) error {
 	if err = p.collectMessages(emit); err != nil {
 		return err
 	}
+	if err = p.collectSent(emit); err != nil {
+		return err
+	}
 	if err = p.collectSync(emit); err != nil {
 		return err
 	}
-	if err = emit(keyProfile+a.lid, a.profile.collect()); err != nil {
+	if err = emit(keyProfile+a.lid, p.net.profiles.of(a).collect()); err != nil {
 		return err
 	}
 	return emit(keyPhone+a.lid, state)
 }
 
-func (p *Phone) collectMessages(emit func(string, any) error) error {
+func (p *journal) collectMessages(emit func(string, any) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	by := make(map[*Message]*account, len(p.byID))
@@ -237,6 +250,12 @@ func (p *Phone) collectMessages(emit func(string, any) error) error {
 			return err
 		}
 	}
+	return nil
+}
+
+func (p *sender) collectSent(emit func(string, any) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, id := range p.order {
 		sent, ok := p.sent[id]
 		if !ok {
@@ -296,7 +315,7 @@ func stateOf(c chat) chatState {
 	return chatState{LID: lidOf(c.account)}
 }
 
-func (p *Phone) collectHeld() ([]heldState, error) {
+func (p *availability) collectHeld() ([]heldState, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	held := make([]heldState, 0, len(p.held))

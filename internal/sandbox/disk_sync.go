@@ -39,17 +39,17 @@ type patchState struct {
 }
 
 // collectSync tells what is to be known of an account's app state. What the phone read is made anew from that.
-func (p *Phone) collectSync(emit func(string, any) error) error {
-	p.sync.mu.Lock()
-	keys := make([]syncKeyState, 0, len(p.sync.keys))
-	for _, key := range p.sync.keys {
+func (p *phoneSync) collectSync(emit func(string, any) error) error {
+	p.mu.Lock()
+	keys := make([]syncKeyState, 0, len(p.keys))
+	for _, key := range p.keys {
 		keys = append(keys, syncKeyState(key))
 	}
-	p.sync.mu.Unlock()
+	p.mu.Unlock()
 	if len(keys) == 0 {
 		return nil
 	}
-	state := &p.account.state
+	state := p.net.appStates.of(p.account)
 	for _, name := range syncCollections() {
 		state.mu.Lock()
 		collected, err := state.get(name).collect()
@@ -83,7 +83,7 @@ func (c *collection) collect() (collectionState, error) {
 }
 
 // restoreSync brings an account's app state back, and has the phone read it again.
-func (p *Phone) restoreSync(byName map[string]json.RawMessage) error {
+func (p *phoneSync) restoreSync(byName map[string]json.RawMessage) error {
 	raw, kept := byName[keySync+p.account.lid]
 	if !kept {
 		return nil
@@ -96,14 +96,14 @@ func (p *Phone) restoreSync(byName map[string]json.RawMessage) error {
 		if len(key.Data) != syncKeySize || len(key.ID) == 0 {
 			return fmt.Errorf("%w: a key of app state", errState)
 		}
-		p.sync.keys = append(p.sync.keys, syncd.Key(key))
+		p.keys = append(p.keys, syncd.Key(key))
 	}
 	for _, name := range syncCollections() {
 		raw, kept := byName[keySync+p.account.lid+"/"+name]
 		if !kept {
 			continue
 		}
-		c := p.account.state.get(name)
+		c := p.net.appStates.of(p.account).get(name)
 		if err := c.restore(raw); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -137,20 +137,20 @@ func (c *collection) restore(raw json.RawMessage) error {
 
 // readAnew has the phone read a collection from its beginning: patch by patch, which tells who made them, or if that
 // fails all entries as they are. Nobody else has the account yet.
-func (p *Phone) readAnew(name string, c *collection) {
+func (p *phoneSync) readAnew(name string, c *collection) {
 	if _, err := p.catchUp(name); err == nil {
 		return
 	}
-	known := p.sync.forget(name)
+	known := p.forget(name)
 	records := make([]*waServerSync.SyncdRecord, 0, len(c.records))
 	for _, record := range c.records {
 		records = append(records, record)
 	}
-	entries, err := known.Restore(c.version, records, p.sync.lookup)
+	entries, err := known.Restore(c.version, records, p.lookup)
 	if err != nil {
-		p.srv.log.Warn("phone could not read app state", "collection", name, "err", err)
+		p.net.log.Warn("phone could not read app state", "collection", name, "err", err)
 	}
 	for _, entry := range entries {
-		p.sync.note(name, c.version, 0, entry)
+		p.note(name, c.version, 0, entry)
 	}
 }

@@ -7,7 +7,7 @@ func (p *Phone) ForgetSession(lid types.JID) { p.sig.DeleteSession(lid) }
 
 // TakeBundle takes a one-time prekey of a phone's first linked device, as a sender does.
 func (s *Server) TakeBundle(p *Phone) error {
-	_, err := s.bundleOf(p.Devices()[0].LID)
+	_, err := s.keys.bundleOf(p.Devices()[0].LID)
 	return err
 }
 
@@ -26,7 +26,7 @@ const StateFile = stateFile
 
 // MakeGroup makes a group, the first phone being its creator.
 func (s *Server) MakeGroup(subject string, phones ...*Phone) types.JID {
-	g := &group{addressing: AddressingLID, creator: phones[0].account, subject: subject, subjectBy: phones[0].account}
+	g := &group{addressing: AddressingLID, creator: phones[0].account, subject: wording{text: subject, by: phones[0].account}}
 	for _, p := range phones {
 		g.members = append(g.members, member{account: p.account, role: RoleAdmin})
 	}
@@ -37,13 +37,13 @@ func (s *Server) MakeGroup(subject string, phones ...*Phone) types.JID {
 
 // LinkLight links a device with a Noise key and a stock of 812 prekeys, without a pairing.
 func (p *Phone) LinkLight(noise [32]byte) (uint16, error) {
-	id, keyIndex, ok := p.srv.dir.reserve(p.account)
+	id, keyIndex, ok := p.net.dir.reserve(p.account)
 	if !ok {
 		return 0, ErrTooManyDevices
 	}
 	dev := &device{account: p.account, id: id, keyIndex: keyIndex, noise: noise, preKeys: make([]oneTimeKey, 812)}
 	// Its phone takes it for one that it has known for long.
 	dev.greeted.Store(true)
-	p.srv.dir.link(dev)
+	p.net.dir.link(dev)
 	return id, nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
 )
 
 // FaultKind names one way in which the server misbehaves.
@@ -213,6 +215,7 @@ func (f *Fault) check() error {
 
 // faultSet holds the faults that are switched on, oldest first.
 type faultSet struct {
+	observer *observe.Observer
 	// active lets the busy paths skip the lock while there is no fault.
 	active atomic.Int32
 
@@ -223,13 +226,12 @@ type faultSet struct {
 	dice map[string]*rand.Rand
 }
 
-// SetFault switches a fault on and returns its id. Of several that fit, the oldest strikes.
+// add switches a fault on and returns its id. Of several that fit, the oldest strikes.
 // The error is a *FaultError.
-func (s *Server) SetFault(fault Fault) (string, error) {
+func (set *faultSet) add(fault Fault) (string, error) {
 	if err := fault.check(); err != nil {
 		return "", err
 	}
-	set := &s.faults
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	if len(set.faults) >= maxFaults {
@@ -249,9 +251,8 @@ func (s *Server) SetFault(fault Fault) (string, error) {
 	return fault.ID, nil
 }
 
-// ClearFault switches one fault off and says whether it was on.
-func (s *Server) ClearFault(id string) bool {
-	set := &s.faults
+// clear switches one fault off and says whether it was on.
+func (set *faultSet) clear(id string) bool {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	before := len(set.faults)
@@ -261,37 +262,37 @@ func (s *Server) ClearFault(id string) bool {
 	return len(set.faults) < before
 }
 
-// ClearFaults switches all faults off.
-func (s *Server) ClearFaults() {
-	set := &s.faults
+// clearAll switches all faults off.
+func (set *faultSet) clearAll() {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	set.faults, set.dice = nil, nil
 	set.active.Store(0)
 }
 
-// Faults lists the faults that are on, oldest first.
-func (s *Server) Faults() []Fault {
-	set := &s.faults
+// list lists the faults that are on, oldest first.
+func (set *faultSet) list() []Fault {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	return slices.Clone(set.faults)
 }
 
-// fault strikes: it returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it
-// is used up. who is nil while the server does not know who connects.
-func (s *Server) fault(kind FaultKind, who scope) (Fault, bool) { return s.faultIf(kind, who, nil) }
+// strike returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it is used up. who
+// is nil while the server does not know who connects.
+func (set *faultSet) strike(kind FaultKind, who scope) (Fault, bool) {
+	return set.strikeIf(kind, who, nil)
+}
 
-// faultIf strikes with a fault that accept, unless it is nil, takes.
-func (s *Server) faultIf(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
-	fault, ok := s.faults.strike(kind, who, accept)
+// strikeIf strikes with a fault that accept, unless it is nil, takes.
+func (set *faultSet) strikeIf(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
+	fault, ok := set.draw(kind, who, accept)
 	if ok {
-		s.stats.add(func(c *Counters) { increment(&c.Faults, string(kind)) })
-		event := Event{Kind: EventFault, Detail: string(kind)}
+		set.observer.Count(func(c *observe.Counters) { observe.Increment(&c.Faults, string(kind)) })
+		event := observe.Event{Kind: observe.EventFault, Detail: string(kind)}
 		if who != nil {
 			event.Account, event.Conn = who.scopeAccount(), who.scopeConn()
 		}
-		s.emit(event)
+		set.observer.Emit(event)
 	}
 	return fault, ok
 }
@@ -315,8 +316,12 @@ func (sel Select) reaches(who scope) bool {
 		(sel.Conn == 0 || sel.Conn == who.scopeConn())
 }
 
-func (set *faultSet) strike(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
-	if set.active.Load() == 0 {
+// none says that no fault is on, without a lock.
+func (set *faultSet) none() bool { return set.active.Load() == 0 }
+
+// draw finds the fault that strikes.
+func (set *faultSet) draw(kind FaultKind, who scope, accept func(*Fault) bool) (Fault, bool) {
+	if set.none() {
 		return Fault{}, false
 	}
 	set.mu.Lock()

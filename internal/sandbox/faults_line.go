@@ -8,6 +8,8 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // Faults of a live connection.
@@ -115,58 +117,20 @@ func queryNames(query *waBinary.Node) (namespace, child string) {
 	if children := query.GetChildren(); len(children) > 0 {
 		child = children[0].Tag
 	}
-	return attr(query, "xmlns"), child
+	return stanza.Attr(query, "xmlns"), child
 }
 
 // queryFault strikes a query.
 func (c *conn) queryFault(kind FaultKind, query *waBinary.Node) (Fault, bool) {
-	if c.srv.faults.active.Load() == 0 {
+	if c.srv.faults.none() {
 		return Fault{}, false
 	}
 	namespace, child := queryNames(query)
-	return c.srv.faultIf(kind, c, func(f *Fault) bool { return f.matches(namespace, child) })
+	return c.srv.faults.strikeIf(kind, c, func(f *Fault) bool { return f.matches(namespace, child) })
 }
 
 // bombSize is how large the content of a zlib bomb is, inflated, in bytes.
 const bombSize = 64 << 20
-
-// sealed is the frame of a stanza, spoilt if a fault says so. The keys stay in step either way: it is one frame
-// that is lost, not the connection, unless the length of the frame is spoilt.
-func (c *conn) sealed(payload []byte) ([]byte, error) {
-	fault, spoil := c.srv.fault(FaultMalformedFrame, c)
-	if !spoil {
-		return c.ciphers.AppendSealed(nil, payload)
-	}
-	var err error
-	switch fault.Variant {
-	case VariantNode:
-		// A flag byte, and a list that announces 255 parts without any.
-		payload = []byte{0, 0xF8, 0xFF}
-	case VariantTagless:
-		// A flag byte, and a list whose one part is an empty list. whatsmeow's reader panics on it, and with it the process
-		// of a client that does not guard the reader.
-		payload = []byte{0, 0xF8, 1, 0}
-	case VariantZlibBomb:
-		payload, err = zlibBomb()
-	case VariantStanza:
-		payload, err = nameless()
-	}
-	if err != nil {
-		return nil, err
-	}
-	frame, err := c.ciphers.AppendSealed(nil, payload)
-	if err != nil {
-		return nil, err
-	}
-	switch fault.Variant {
-	case VariantLength:
-		// 256 bytes more than there are.
-		frame[1]++
-	case VariantGarbage, "":
-		frame[len(frame)-1] ^= 1
-	}
-	return frame, nil
-}
 
 // nameless is a pairing that succeeded, without the id that clients answer to. whatsmeow's handler panics on it, and with
 // it the process of a client that does not guard its handlers.

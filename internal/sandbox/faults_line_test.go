@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestRefusalsThatClientsDoNotKnow(t *testing.T) {
@@ -82,7 +83,7 @@ func TestAConnectionCanGoSilentAtItsNextWord(t *testing.T) {
 	defer stop()
 	from := client.mark()
 	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultHalfOpen, Count: 1})
-	struck := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	struck := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	if struck.Conn == 0 || struck.Account == "" {
 		t.Errorf("event %+v", struck)
 	}
@@ -150,7 +151,7 @@ func TestAnswersToQueriesAreLateWithheldOrRefusedByName(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	asked := make(chan error, 1)
 	go func() { asked <- ask(ctx) }()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	cancel()
 	if err := <-asked; !errors.Is(err, context.Canceled) {
 		t.Errorf("withheld: %v", err)
@@ -205,7 +206,7 @@ func TestAMalformedFrameIsOneStanzaLost(t *testing.T) {
 			from := client.mark()
 			setFault(t, server, sandbox.Fault{Kind: sandbox.FaultMalformedFrame, Variant: variant, Count: 1})
 			peerSends(t, peer, own, "lost on the way")
-			until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+			until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 			peerSends(t, peer, own, "next")
 			wait(client, from, func(m *events.Message) bool { return m.Message.GetConversation() == "next" })
 			if !client.cli.IsConnected() {

@@ -15,6 +15,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/devicetest"
+	"wasup/internal/sandbox/observe"
 )
 
 func setFault(t *testing.T, server *sandbox.Server, fault sandbox.Fault) string {
@@ -63,9 +64,9 @@ func away(t *testing.T) (*sandbox.Server, *device) {
 	return server, back
 }
 
-func waitDisconnected(t *testing.T, feed <-chan sandbox.Event) {
+func waitDisconnected(t *testing.T, feed <-chan observe.Event) {
 	t.Helper()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 }
 
 func TestRefusedLogins(t *testing.T) {
@@ -159,7 +160,7 @@ func TestASilentLoginTellsTheClientNothing(t *testing.T) {
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	if got := client.seen(0); len(got) != 0 || !client.cli.IsConnected() {
 		t.Errorf("the client told %s", describe(got))
 	}
@@ -174,7 +175,7 @@ func TestAQRCanBeWithheldOrLate(t *testing.T) {
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	client.cli.Disconnect()
 	waitDisconnected(t, feed)
 	if got := client.seen(0); len(got) != 0 {
@@ -185,8 +186,8 @@ func TestAQRCanBeWithheldOrLate(t *testing.T) {
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	began := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
-	sent := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPairDeviceSent })
+	began := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
+	sent := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPairDeviceSent })
 	if took := sent.Time.Sub(began.Time); took < delay {
 		t.Errorf("the QR came after %s", took)
 	}

@@ -5,12 +5,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
 )
 
 // Errors of groups.
@@ -85,13 +88,7 @@ type group struct {
 	creator    *account
 	created    time.Time
 
-	subject       string
-	subjectBy     *account
-	subjectAt     time.Time
-	description   string
-	descriptionID string
-	descriptionBy *account
-	descriptionAt time.Time
+	subject, description wording
 
 	members                               []member
 	announce, locked, approval, adminAdds bool
@@ -100,6 +97,13 @@ type group struct {
 	requests                              []joinRequest
 	version                               int
 	picture                               picture
+}
+
+// wording is a text that somebody gave a group; id is that of a description.
+type wording struct {
+	text, id string
+	by       *account
+	at       time.Time
 }
 
 type member struct {
@@ -114,6 +118,11 @@ type joinRequest struct {
 
 // groupSet knows every group. Its lock is held for reading and changing them, never while something is sent.
 type groupSet struct {
+	dir      *directory
+	courier  *courier
+	observer *observe.Observer
+	log      *slog.Logger
+
 	mu     sync.RWMutex
 	byJID  map[types.JID]*group
 	byLink map[string]*group
@@ -122,10 +131,11 @@ type groupSet struct {
 	last    int64
 }
 
-func (s *groupSet) init() {
-	s.byJID = make(map[types.JID]*group)
-	s.byLink = make(map[string]*group)
-	s.revoked = make(map[string]bool)
+func newGroupSet(dir *directory, courier *courier, observer *observe.Observer, log *slog.Logger) *groupSet {
+	return &groupSet{
+		dir: dir, courier: courier, observer: observer, log: log,
+		byJID: make(map[types.JID]*group), byLink: make(map[string]*group), revoked: make(map[string]bool),
+	}
 }
 
 func (s *groupSet) find(jid types.JID) *group {
@@ -240,7 +250,7 @@ func (g *group) info() GroupInfo {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	info := GroupInfo{
-		JID: g.jid, Subject: g.subject, Description: g.description, Creator: g.creator.jid(0), Created: g.created, Addressing: g.addressing,
+		JID: g.jid, Subject: g.subject.text, Description: g.description.text, Creator: g.creator.jid(0), Created: g.created, Addressing: g.addressing,
 		Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Expiration: g.expiration,
 	}
 	for _, m := range g.members {
@@ -275,4 +285,19 @@ func (s *Server) Group(jid types.JID) (GroupInfo, error) {
 		return GroupInfo{}, fmt.Errorf("%w: %s", ErrUnknownGroup, jid)
 	}
 	return g.info(), nil
+}
+
+func (g *group) currentPicture() picture {
+	g.set.mu.RLock()
+	defer g.set.mu.RUnlock()
+	return g.picture
+}
+
+// changePicture returns the picture that there was.
+func (g *group) changePicture(next picture) picture {
+	g.set.mu.Lock()
+	defer g.set.mu.Unlock()
+	before := g.picture
+	g.picture = next
+	return before
 }

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // groupWish is what a new group is to be.
@@ -19,7 +22,7 @@ type groupWish struct {
 }
 
 // createGroup makes a group and tells everybody who is in it.
-func (s *Server) createGroup(actor *account, wish groupWish) (*group, error) {
+func (s *groupSet) createGroup(actor *account, wish groupWish) (*group, error) {
 	if err := checkSubject(wish.subject); err != nil {
 		return nil, err
 	}
@@ -28,7 +31,7 @@ func (s *Server) createGroup(actor *account, wish groupWish) (*group, error) {
 	}
 	now := time.Now()
 	g := &group{
-		addressing: wish.addressing, creator: actor, created: now, subject: wish.subject, subjectBy: actor, subjectAt: now,
+		addressing: wish.addressing, creator: actor, created: now, subject: wording{text: wish.subject, by: actor, at: now},
 		announce: wish.announce, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
 		members: []member{{actor, RoleSuperAdmin}},
 	}
@@ -40,8 +43,8 @@ func (s *Server) createGroup(actor *account, wish groupWish) (*group, error) {
 	if len(g.members) > maxMembers {
 		return nil, ErrGroupFull
 	}
-	s.groups.add(g)
-	s.emit(Event{Kind: EventGroup, Account: actor.number, Detail: "create " + g.jid.String()})
+	s.add(g)
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.number, Detail: "create " + g.jid.String()})
 	s.notifyGroup(g, actor, s.createNode(g, "new"), g.accounts())
 	return g, nil
 }
@@ -60,8 +63,8 @@ func validExpiration(seconds uint32) bool {
 
 // changeGroup checks that the actor may change a group, changes it, and tells the members what the change
 // function returns. It runs under the lock of all groups.
-func (s *Server) changeGroup(g *group, actor *account, adminsOnly func() bool, change func() (*waBinary.Node, error)) error {
-	s.groups.mu.Lock()
+func (s *groupSet) changeGroup(g *group, actor *account, adminsOnly func() bool, change func() (*waBinary.Node, error)) error {
+	s.mu.Lock()
 	node, err := func() (*waBinary.Node, error) {
 		if g.index(actor) < 0 {
 			return nil, ErrNotInGroup
@@ -71,11 +74,11 @@ func (s *Server) changeGroup(g *group, actor *account, adminsOnly func() bool, c
 		}
 		return change()
 	}()
-	s.groups.mu.Unlock()
+	s.mu.Unlock()
 	if err != nil || node == nil {
 		return err
 	}
-	s.emit(Event{Kind: EventGroup, Account: actor.number, Detail: node.Tag + " " + g.jid.String()})
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.number, Detail: node.Tag + " " + g.jid.String()})
 	s.notifyGroup(g, actor, *node, g.accounts())
 	return nil
 }
@@ -83,13 +86,13 @@ func (s *Server) changeGroup(g *group, actor *account, adminsOnly func() bool, c
 func always() bool { return true }
 
 // setSubject gives a group another name.
-func (s *Server) setSubject(g *group, actor *account, subject string) error {
+func (s *groupSet) setSubject(g *group, actor *account, subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err
 	}
 	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
-		g.subject, g.subjectBy, g.subjectAt = subject, actor, time.Now()
-		attrs := waBinary.Attrs{"subject": subject, "s_t": unixNow(), "s_o": actor.jidOn(g.server(), 0)}
+		g.subject = wording{text: subject, by: actor, at: time.Now()}
+		attrs := waBinary.Attrs{"subject": subject, "s_t": stanza.Now(), "s_o": actor.jidOn(g.server(), 0)}
 		if g.addressing == AddressingLID {
 			attrs["s_o_pn"] = actor.jid(0)
 		}
@@ -99,15 +102,15 @@ func (s *Server) setSubject(g *group, actor *account, subject string) error {
 
 // setDescription gives a group another description. previous is the id of the one that it replaces: two people
 // who write at the same time do not overwrite each other.
-func (s *Server) setDescription(g *group, actor *account, previous, id, text string) error {
+func (s *groupSet) setDescription(g *group, actor *account, previous, id, text string) error {
 	if utf8.RuneCountInString(text) > maxDescription || !utf8.ValidString(text) || id == "" {
 		return ErrBadDescription
 	}
 	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
-		if previous != g.descriptionID {
+		if previous != g.description.id {
 			return nil, ErrBadDescription
 		}
-		g.description, g.descriptionBy, g.descriptionAt, g.descriptionID = text, actor, time.Now(), id
+		g.description = wording{text: text, id: id, by: actor, at: time.Now()}
 		node := &waBinary.Node{Tag: "description", Attrs: waBinary.Attrs{"id": id}}
 		node.Content = []waBinary.Node{{Tag: "body", Content: []byte(text)}}
 		if text == "" {
@@ -119,7 +122,7 @@ func (s *Server) setDescription(g *group, actor *account, previous, id, text str
 
 // setSwitch turns one of the settings that are on or off. tag is as on the wire: locked, unlocked, announcement or
 // not_announcement.
-func (s *Server) setSwitch(g *group, actor *account, tag string) error {
+func (s *groupSet) setSwitch(g *group, actor *account, tag string) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		g.version++
 		switch tag {
@@ -134,7 +137,7 @@ func (s *Server) setSwitch(g *group, actor *account, tag string) error {
 }
 
 // setExpiration says after how many seconds messages disappear, 0 that they stay.
-func (s *Server) setExpiration(g *group, actor *account, seconds uint32) error {
+func (s *groupSet) setExpiration(g *group, actor *account, seconds uint32) error {
 	if !validExpiration(seconds) {
 		return ErrBadExpiration
 	}
@@ -148,7 +151,7 @@ func (s *Server) setExpiration(g *group, actor *account, seconds uint32) error {
 }
 
 // setApproval says whether admins have to let in who comes with the link; nobody waits any more when they do not.
-func (s *Server) setApproval(g *group, actor *account, on bool) error {
+func (s *groupSet) setApproval(g *group, actor *account, on bool) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		g.approval = on
 		if !on {
@@ -163,7 +166,7 @@ func (s *Server) setApproval(g *group, actor *account, on bool) error {
 }
 
 // setAdminAdds says whether only admins add members.
-func (s *Server) setAdminAdds(g *group, actor *account, on bool) error {
+func (s *groupSet) setAdminAdds(g *group, actor *account, on bool) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		g.adminAdds = on
 		mode := "all_member_add"
@@ -175,14 +178,14 @@ func (s *Server) setAdminAdds(g *group, actor *account, on bool) error {
 }
 
 // invite returns the code of a group's invite link, a new one if the old is to be revoked.
-func (s *Server) invite(g *group, actor *account, revoke bool) (string, error) {
+func (s *groupSet) invite(g *group, actor *account, revoke bool) (string, error) {
 	var code string
 	err := s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		if !revoke {
 			code = g.invite
 			return nil, nil
 		}
-		s.groups.link(g)
+		s.link(g)
 		code = g.invite
 		return &waBinary.Node{Tag: "invite", Attrs: waBinary.Attrs{"code": code}}, nil
 	})
@@ -199,18 +202,18 @@ const (
 
 // changeMembers adds, removes, promotes or demotes. The answer has an error for each account, nil where it was
 // done.
-func (s *Server) changeMembers(g *group, actor *account, action string, list []*account) (map[*account]error, error) {
+func (s *groupSet) changeMembers(g *group, actor *account, action string, list []*account) (map[*account]error, error) {
 	results := make(map[*account]error, len(list))
 	var done []*account
 	adminsOnly := func() bool { return action != memberAdd || g.adminAdds }
 	before := g.accounts()
-	s.groups.mu.Lock()
+	s.mu.Lock()
 	switch {
 	case g.index(actor) < 0:
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return nil, ErrNotInGroup
 	case adminsOnly() && !g.admin(actor):
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return nil, ErrNotAdmin
 	}
 	for _, a := range list {
@@ -219,7 +222,7 @@ func (s *Server) changeMembers(g *group, actor *account, action string, list []*
 			done = append(done, a)
 		}
 	}
-	s.groups.mu.Unlock()
+	s.mu.Unlock()
 	if len(done) > 0 {
 		s.tellMembers(g, actor, action, done, before)
 	}
@@ -253,8 +256,8 @@ func (g *group) changeMember(action string, a *account) error {
 }
 
 // tellMembers tells those who were and are there about a change, and those who are new about the group.
-func (s *Server) tellMembers(g *group, actor *account, action string, done, before []*account) {
-	s.emit(Event{Kind: EventGroup, Account: actor.number, Detail: action + " " + g.jid.String()})
+func (s *groupSet) tellMembers(g *group, actor *account, action string, done, before []*account) {
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.number, Detail: action + " " + g.jid.String()})
 	node := waBinary.Node{Tag: action, Attrs: waBinary.Attrs{"v_id": strconv.Itoa(g.currentVersion()), "prev_v_id": "0"}}
 	var list []waBinary.Node
 	for _, a := range done {
@@ -274,12 +277,12 @@ func (g *group) currentVersion() int {
 }
 
 // leave takes an account out of a group. When the last admin goes, the oldest member takes over.
-func (s *Server) leave(g *group, actor *account) error {
+func (s *groupSet) leave(g *group, actor *account) error {
 	before := g.accounts()
-	s.groups.mu.Lock()
+	s.mu.Lock()
 	at := g.index(actor)
 	if at < 0 {
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return ErrNotInGroup
 	}
 	g.members = slices.Delete(g.members, at, at+1)
@@ -293,7 +296,7 @@ func (s *Server) leave(g *group, actor *account) error {
 	if heir >= 0 {
 		next = g.members[heir].account
 	}
-	s.groups.mu.Unlock()
+	s.mu.Unlock()
 	s.tellMembers(g, actor, memberRemove, []*account{actor}, before)
 	if next != nil {
 		s.tellMembers(g, next, memberPromote, []*account{next}, g.accounts())
@@ -302,22 +305,22 @@ func (s *Server) leave(g *group, actor *account) error {
 }
 
 // join lets an account in that comes with an invite link, or has it wait for an admin.
-func (s *Server) join(g *group, a *account) (waiting bool, err error) {
+func (s *groupSet) join(g *group, a *account) (waiting bool, err error) {
 	before := g.accounts()
-	s.groups.mu.Lock()
+	s.mu.Lock()
 	switch {
 	case g.index(a) >= 0:
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return false, errAlreadyMember
 	case g.approval:
 		if !slices.ContainsFunc(g.requests, func(r joinRequest) bool { return r.account == a }) {
 			g.requests = append(g.requests, joinRequest{a, time.Now()})
 		}
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return true, nil
 	}
 	err = g.changeMember(memberAdd, a)
-	s.groups.mu.Unlock()
+	s.mu.Unlock()
 	if err != nil {
 		return false, err
 	}
@@ -328,10 +331,10 @@ func (s *Server) join(g *group, a *account) (waiting bool, err error) {
 }
 
 // decide lets those in who wait, or sends them away.
-func (s *Server) decide(g *group, actor *account, approve bool, list []*account) (map[*account]error, error) {
-	s.groups.mu.Lock()
+func (s *groupSet) decide(g *group, actor *account, approve bool, list []*account) (map[*account]error, error) {
+	s.mu.Lock()
 	if !g.admin(actor) {
-		s.groups.mu.Unlock()
+		s.mu.Unlock()
 		return nil, ErrNotAdmin
 	}
 	results, waiting := make(map[*account]error, len(list)), []*account{}
@@ -343,7 +346,7 @@ func (s *Server) decide(g *group, actor *account, approve bool, list []*account)
 			waiting = append(waiting, a)
 		}
 	}
-	s.groups.mu.Unlock()
+	s.mu.Unlock()
 	if !approve || len(waiting) == 0 {
 		return results, nil
 	}
@@ -355,8 +358,8 @@ func (s *Server) decide(g *group, actor *account, approve bool, list []*account)
 }
 
 // forgetMember takes an account that is removed out of all groups.
-func (s *Server) forgetMember(a *account) {
-	for _, g := range s.groups.of(a) {
+func (s *groupSet) forgetMember(a *account) {
+	for _, g := range s.of(a) {
 		if err := s.leave(g, a); err != nil {
 			s.log.Debug("account could not leave a group", "err", err)
 		}

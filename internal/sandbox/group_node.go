@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // memberNode names a member by the addresses that the group uses.
@@ -18,26 +20,26 @@ func memberNode(g *group, m member) waBinary.Node {
 }
 
 // groupNode describes a group as clients read it (whatsmeow group.go, parseGroupNode).
-func (s *Server) groupNode(g *group) waBinary.Node {
-	s.groups.mu.RLock()
-	defer s.groups.mu.RUnlock()
+func (s *groupSet) groupNode(g *group) waBinary.Node {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	attrs := waBinary.Attrs{
-		"id": g.jid.User, "subject": g.subject, "s_t": strconv.FormatInt(g.subjectAt.Unix(), 10), "s_o": g.subjectBy.jidOn(g.server(), 0),
+		"id": g.jid.User, "subject": g.subject.text, "s_t": strconv.FormatInt(g.subject.at.Unix(), 10), "s_o": g.subject.by.jidOn(g.server(), 0),
 		"creation": strconv.FormatInt(g.created.Unix(), 10), "creator": g.creator.jidOn(g.server(), 0),
 		"addressing_mode": g.addressing, "size": strconv.Itoa(len(g.members)), "p_v_id": strconv.Itoa(g.version), "a_v_id": strconv.Itoa(g.version),
 	}
 	if g.addressing == AddressingLID {
-		attrs["s_o_pn"], attrs["creator_pn"] = g.subjectBy.jid(0), g.creator.jid(0)
+		attrs["s_o_pn"], attrs["creator_pn"] = g.subject.by.jid(0), g.creator.jid(0)
 	}
 	var parts []waBinary.Node
 	for _, m := range g.members {
 		parts = append(parts, memberNode(g, m))
 	}
-	if g.description != "" {
+	if g.description.text != "" {
 		described := waBinary.Attrs{
-			"id": g.descriptionID, "t": strconv.FormatInt(g.descriptionAt.Unix(), 10), "participant": g.descriptionBy.jidOn(g.server(), 0),
+			"id": g.description.id, "t": strconv.FormatInt(g.description.at.Unix(), 10), "participant": g.description.by.jidOn(g.server(), 0),
 		}
-		parts = append(parts, waBinary.Node{Tag: "description", Attrs: described, Content: []waBinary.Node{{Tag: "body", Content: []byte(g.description)}}})
+		parts = append(parts, waBinary.Node{Tag: "description", Attrs: described, Content: []waBinary.Node{{Tag: "body", Content: []byte(g.description.text)}}})
 	}
 	mode := "all_member_add"
 	if g.adminAdds {
@@ -59,7 +61,7 @@ func (s *Server) groupNode(g *group) waBinary.Node {
 }
 
 // createNode tells somebody who is new of a group: new for all at its creation, invite for who joined by link.
-func (s *Server) createNode(g *group, reason string) waBinary.Node {
+func (s *groupSet) createNode(g *group, reason string) waBinary.Node {
 	attrs := waBinary.Attrs{}
 	if reason == "new" {
 		attrs["type"] = reason
@@ -70,9 +72,9 @@ func (s *Server) createNode(g *group, reason string) waBinary.Node {
 }
 
 // notifyGroup tells all linked devices of some accounts what somebody did to a group.
-func (s *Server) notifyGroup(g *group, actor *account, change waBinary.Node, to []*account) {
+func (s *groupSet) notifyGroup(g *group, actor *account, change waBinary.Node, to []*account) {
 	attrs := waBinary.Attrs{
-		"from": g.jid, "id": newStanzaID(), "t": unixNow(), "type": "w:gp2", "participant": actor.jidOn(g.server(), 0),
+		"from": g.jid, "id": stanza.NewID(), "t": stanza.Now(), "type": "w:gp2", "participant": actor.jidOn(g.server(), 0),
 		"notify": actor.phone.Name(), "addressing_mode": g.addressing,
 	}
 	if g.addressing == AddressingLID {
@@ -81,7 +83,7 @@ func (s *Server) notifyGroup(g *group, actor *account, change waBinary.Node, to 
 	notification := waBinary.Node{Tag: "notification", Attrs: attrs, Content: []waBinary.Node{change}}
 	for _, a := range to {
 		for _, dev := range s.dir.devicesOf(a) {
-			s.hand(dev, notification)
+			s.courier.hand(dev, notification)
 		}
 	}
 }

@@ -6,36 +6,30 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
-)
 
-var (
-	errNotAuthorized = &queryError{401, "not-authorized"}
-	errNotAcceptable = &queryError{406, "not-acceptable"}
-	errConflict      = &queryError{409, "conflict"}
-	errGone          = &queryError{410, "gone"}
-	errFull          = &queryError{419, "resource-limit"}
+	"wasup/internal/sandbox/stanza"
 )
 
 // groupErrors says how WhatsApp words what groups refuse.
 var groupErrors = []struct {
 	err  error
-	wire *queryError
+	wire *stanza.QueryError
 }{
-	{ErrUnknownGroup, errNotFound},
-	{ErrNotInGroup, errForbidden},
-	{ErrNotAdmin, errNotAuthorized},
-	{ErrBadSubject, errNotAcceptable},
-	{ErrBadDescription, errConflict},
-	{ErrGroupFull, errFull},
-	{ErrInviteRevoked, errGone},
-	{ErrInviteUnknown, errNotAcceptable},
-	{ErrBadExpiration, errBadRequest},
-	{ErrMemberUnknown, errNotFound},
-	{ErrOwnerStays, errNotAcceptable},
-	{errAlreadyMember, errConflict},
+	{ErrUnknownGroup, stanza.ErrNotFound},
+	{ErrNotInGroup, stanza.ErrForbidden},
+	{ErrNotAdmin, stanza.ErrNotAuthorized},
+	{ErrBadSubject, stanza.ErrNotAcceptable},
+	{ErrBadDescription, stanza.ErrConflict},
+	{ErrGroupFull, stanza.ErrFull},
+	{ErrInviteRevoked, stanza.ErrGone},
+	{ErrInviteUnknown, stanza.ErrNotAcceptable},
+	{ErrBadExpiration, stanza.ErrBadRequest},
+	{ErrMemberUnknown, stanza.ErrNotFound},
+	{ErrOwnerStays, stanza.ErrNotAcceptable},
+	{errAlreadyMember, stanza.ErrConflict},
 }
 
-func wireError(err error) *queryError {
+func wireError(err error) *stanza.QueryError {
 	if err == nil {
 		return nil
 	}
@@ -44,63 +38,63 @@ func wireError(err error) *queryError {
 			return known.wire
 		}
 	}
-	return errBadRequest
+	return stanza.ErrBadRequest
 }
 
 // groupHandler answers a query about one group, child being the first part of the query.
-type groupHandler func(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error)
+type groupHandler func(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error)
 
-// groupHandlers is the table of what may be asked of a group that is named.
-func groupHandlers() map[string]queryHandler {
+// queryHandlers is the table of what may be asked of a group that is named.
+func (s *groupSet) queryHandlers() map[string]queryHandler {
 	table := map[string]groupHandler{
-		"get query": queryGroup,
-		"set subject": func(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
-			return nil, s.setSubject(g, actor, string(bytesOf(child)))
+		"get query": s.queryGroup,
+		"set subject": func(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+			return nil, s.setSubject(g, actor, string(stanza.Bytes(child)))
 		},
-		"set description":              setDescriptionQuery,
-		"set ephemeral":                setEphemeral,
-		"set not_ephemeral":            setEphemeral,
-		"set membership_approval_mode": setApprovalQuery,
-		"set member_add_mode": func(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
-			return nil, s.setAdminAdds(g, actor, string(bytesOf(child)) == "admin_add")
+		"set description":              s.setDescriptionQuery,
+		"set ephemeral":                s.setEphemeral,
+		"set not_ephemeral":            s.setEphemeral,
+		"set membership_approval_mode": s.setApprovalQuery,
+		"set member_add_mode": func(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+			return nil, s.setAdminAdds(g, actor, string(stanza.Bytes(child)) == "admin_add")
 		},
-		"get membership_approval_requests": queryRequests,
-		"set membership_requests_action":   decideQuery,
+		"get membership_approval_requests": s.queryRequests,
+		"set membership_requests_action":   s.decideQuery,
 		"get sub_groups":                   emptyChild,
 		"get linked_groups_participants":   emptyChild,
 	}
 	for _, action := range []string{memberAdd, memberRemove, memberPromote, memberDemote} {
-		table["set "+action] = changeMembersQuery
+		table["set "+action] = s.changeMembersQuery
 	}
 	for _, tag := range []string{"locked", "unlocked", "announcement", "not_announcement"} {
-		table["set "+tag] = func(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+		table["set "+tag] = func(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
 			return nil, s.setSwitch(g, actor, child.Tag)
 		}
 	}
 	handlers := map[string]queryHandler{
-		"w:g2 get participating": (*conn).queryGroups,
-		"w:g2 set create":        (*conn).queryCreateGroup,
-		"w:g2 set leave":         (*conn).queryLeave,
-		"w:g2 get invite":        (*conn).queryInvite,
-		"w:g2 set invite":        (*conn).queryInvite,
+		"w:g2 get participating": s.queryGroups,
+		"w:g2 set create":        s.queryCreateGroup,
+		"w:g2 set leave":         s.queryLeave,
+		"w:g2 get invite":        s.queryInvite,
+		"w:g2 set invite":        s.queryInvite,
 	}
 	for name, handle := range table {
-		handlers["w:g2 "+name] = onGroup(handle)
+		handlers["w:g2 "+name] = s.onGroup(handle)
 	}
 	return handlers
 }
 
 // onGroup finds the group that a query is for, which only members may ask about.
-func onGroup(handle groupHandler) queryHandler {
-	return func(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-		g := c.srv.groups.find(attrJID(query, "to"))
+func (s *groupSet) onGroup(handle groupHandler) queryHandler {
+	return func(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+		g := s.find(stanza.JID(query, "to"))
 		if g == nil {
-			return nil, errNotFound
+			return nil, stanza.ErrNotFound
 		}
 		if !g.has(dev.account) {
-			return nil, errForbidden
+			return nil, stanza.ErrForbidden
 		}
-		answer, err := handle(c.srv, g, dev.account, &query.GetChildren()[0])
+		answer, err := handle(g, dev.account, &query.GetChildren()[0])
 		return answer, wireError(err)
 	}
 }
@@ -111,53 +105,53 @@ func (g *group) has(a *account) bool {
 	return g.index(a) >= 0
 }
 
-func emptyChild(_ *Server, _ *group, _ *account, child *waBinary.Node) ([]waBinary.Node, error) {
+func emptyChild(_ *group, _ *account, child *waBinary.Node) ([]waBinary.Node, error) {
 	return []waBinary.Node{{Tag: child.Tag}}, nil
 }
 
-func queryGroup(s *Server, g *group, _ *account, _ *waBinary.Node) ([]waBinary.Node, error) {
+func (s *groupSet) queryGroup(g *group, _ *account, _ *waBinary.Node) ([]waBinary.Node, error) {
 	return []waBinary.Node{s.groupNode(g)}, nil
 }
 
-func setDescriptionQuery(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (s *groupSet) setDescriptionQuery(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
 	body := child.GetChildByTag("body")
-	previous, id := attr(child, "prev"), attr(child, "id")
+	previous, id := stanza.Attr(child, "prev"), stanza.Attr(child, "id")
 	if id == "" {
 		// The short form, which replaces whatever is there.
-		id, previous = newStanzaID(), s.descriptionOf(g)
+		id, previous = stanza.NewID(), s.descriptionOf(g)
 	}
-	return nil, s.setDescription(g, actor, previous, id, string(bytesOf(&body)))
+	return nil, s.setDescription(g, actor, previous, id, string(stanza.Bytes(&body)))
 }
 
-func (s *Server) descriptionOf(g *group) string {
-	s.groups.mu.RLock()
-	defer s.groups.mu.RUnlock()
-	return g.descriptionID
+func (s *groupSet) descriptionOf(g *group) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return g.description.id
 }
 
-func setEphemeral(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (s *groupSet) setEphemeral(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
 	if child.Tag == "not_ephemeral" {
 		return nil, s.setExpiration(g, actor, 0)
 	}
-	seconds, err := strconv.ParseUint(attr(child, "expiration"), 10, 32)
+	seconds, err := strconv.ParseUint(stanza.Attr(child, "expiration"), 10, 32)
 	if err != nil || seconds == 0 {
 		return nil, ErrBadExpiration
 	}
 	return nil, s.setExpiration(g, actor, uint32(seconds))
 }
 
-func setApprovalQuery(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (s *groupSet) setApprovalQuery(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
 	state := child.GetChildByTag("group_join")
-	return nil, s.setApproval(g, actor, attr(&state, "state") == "on")
+	return nil, s.setApproval(g, actor, stanza.Attr(&state, "state") == "on")
 }
 
 // named lists the accounts that a query names; who is not on WhatsApp is nil.
-func (s *Server) named(node *waBinary.Node) ([]types.JID, []*account) {
+func (d *directory) named(node *waBinary.Node) ([]types.JID, []*account) {
 	var jids []types.JID
 	var list []*account
 	for _, child := range node.GetChildrenByTag("participant") {
-		jid := attrJID(&child, "jid").ToNonAD()
-		jids, list = append(jids, jid), append(list, s.dir.find(jid))
+		jid := stanza.JID(&child, "jid").ToNonAD()
+		jids, list = append(jids, jid), append(list, d.find(jid))
 	}
 	return jids, list
 }
@@ -172,8 +166,8 @@ func known(list []*account) []*account {
 	return found
 }
 
-func changeMembersQuery(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
-	jids, list := s.named(child)
+func (s *groupSet) changeMembersQuery(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+	jids, list := s.dir.named(child)
 	results, err := s.changeMembers(g, actor, child.Tag, known(list))
 	if err != nil {
 		return nil, err
@@ -186,22 +180,22 @@ func resultNodes(g *group, jids []types.JID, list []*account, results map[*accou
 	var answers []waBinary.Node
 	for i, a := range list {
 		node := waBinary.Node{Tag: "participant", Attrs: waBinary.Attrs{"jid": jids[i]}}
-		failed := errNotFound
+		failed := stanza.ErrNotFound
 		if a != nil {
 			node = memberNode(g, member{account: a})
 			failed = wireError(results[a])
 		}
 		if failed != nil {
-			node.Attrs["error"] = strconv.Itoa(failed.code)
+			node.Attrs["error"] = strconv.Itoa(failed.Code)
 		}
 		answers = append(answers, node)
 	}
 	return answers
 }
 
-func queryRequests(s *Server, g *group, actor *account, _ *waBinary.Node) ([]waBinary.Node, error) {
-	s.groups.mu.RLock()
-	defer s.groups.mu.RUnlock()
+func (s *groupSet) queryRequests(g *group, actor *account, _ *waBinary.Node) ([]waBinary.Node, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if !g.admin(actor) {
 		return nil, ErrNotAdmin
 	}
@@ -214,13 +208,13 @@ func queryRequests(s *Server, g *group, actor *account, _ *waBinary.Node) ([]waB
 	return []waBinary.Node{{Tag: "membership_approval_requests", Content: waiting}}, nil
 }
 
-func decideQuery(s *Server, g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (s *groupSet) decideQuery(g *group, actor *account, child *waBinary.Node) ([]waBinary.Node, error) {
 	actions := child.GetChildren()
 	if len(actions) == 0 {
 		return nil, ErrMemberUnknown
 	}
 	action := &actions[0]
-	jids, list := s.named(action)
+	jids, list := s.dir.named(action)
 	results, err := s.decide(g, actor, action.Tag == "approve", known(list))
 	if err != nil {
 		return nil, err
@@ -230,18 +224,18 @@ func decideQuery(s *Server, g *group, actor *account, child *waBinary.Node) ([]w
 }
 
 // queryGroups lists the groups that the account is in.
-func (c *conn) queryGroups(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (s *groupSet) queryGroups(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	var list []waBinary.Node
-	for _, g := range c.srv.groups.of(dev.account) {
-		list = append(list, c.srv.groupNode(g))
+	for _, g := range s.of(dev.account) {
+		list = append(list, s.groupNode(g))
 	}
 	return []waBinary.Node{{Tag: "groups", Content: list}}, nil
 }
 
-func (c *conn) queryCreateGroup(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (s *groupSet) queryCreateGroup(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("create")
-	_, list := c.srv.named(&request)
-	wish := groupWish{subject: attr(&request, "subject"), addressing: AddressingLID, members: known(list)}
+	_, list := s.dir.named(&request)
+	wish := groupWish{subject: stanza.Attr(&request, "subject"), addressing: AddressingLID, members: known(list)}
 	for _, child := range request.GetChildren() {
 		switch child.Tag {
 		case "locked":
@@ -249,38 +243,38 @@ func (c *conn) queryCreateGroup(dev *device, query *waBinary.Node) ([]waBinary.N
 		case "announcement":
 			wish.announce = true
 		case "member_add_mode":
-			wish.adminAdds = string(bytesOf(&child)) == "admin_add"
+			wish.adminAdds = string(stanza.Bytes(&child)) == "admin_add"
 		case "membership_approval_mode":
 			state := child.GetChildByTag("group_join")
-			wish.approval = attr(&state, "state") == "on"
+			wish.approval = stanza.Attr(&state, "state") == "on"
 		case "ephemeral":
-			seconds, err := strconv.ParseUint(attr(&child, "expiration"), 10, 32)
+			seconds, err := strconv.ParseUint(stanza.Attr(&child, "expiration"), 10, 32)
 			if err != nil {
-				return nil, errBadRequest
+				return nil, stanza.ErrBadRequest
 			}
 			wish.expiration = uint32(seconds)
 		case "parent", "linked_parent":
 			// Communities are not something that the sandbox has.
-			return nil, errNotImplemented
+			return nil, stanza.ErrNotImplemented
 		}
 	}
-	g, err := c.srv.createGroup(dev.account, wish)
+	g, err := s.createGroup(dev.account, wish)
 	if err != nil {
 		return nil, wireError(err)
 	}
-	return []waBinary.Node{c.srv.groupNode(g)}, nil
+	return []waBinary.Node{s.groupNode(g)}, nil
 }
 
-func (c *conn) queryLeave(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (s *groupSet) queryLeave(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("leave")
 	var answers []waBinary.Node
 	for _, child := range request.GetChildrenByTag("group") {
-		jid := attrJID(&child, "id")
-		g := c.srv.groups.find(jid)
+		jid := stanza.JID(&child, "id")
+		g := s.find(jid)
 		if g == nil {
-			return nil, errNotFound
+			return nil, stanza.ErrNotFound
 		}
-		if err := c.srv.leave(g, dev.account); err != nil {
+		if err := s.leave(g, dev.account); err != nil {
 			return nil, wireError(err)
 		}
 		answers = append(answers, waBinary.Node{Tag: "group", Attrs: waBinary.Attrs{"id": jid}})
@@ -289,12 +283,12 @@ func (c *conn) queryLeave(dev *device, query *waBinary.Node) ([]waBinary.Node, *
 }
 
 // queryInvite is asked of a group for its link, and of no group with a link: who is behind it, or let me in.
-func (c *conn) queryInvite(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	s, request, set := c.srv, query.GetChildByTag("invite"), attr(query, "type") == "set"
-	if to := attrJID(query, "to"); to.User != "" {
-		g := s.groups.find(to)
+func (s *groupSet) queryInvite(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	request, set := query.GetChildByTag("invite"), stanza.Attr(query, "type") == "set"
+	if to := stanza.JID(query, "to"); to.User != "" {
+		g := s.find(to)
 		if g == nil {
-			return nil, errNotFound
+			return nil, stanza.ErrNotFound
 		}
 		code, err := s.invite(g, dev.account, set)
 		if err != nil {
@@ -302,7 +296,7 @@ func (c *conn) queryInvite(dev *device, query *waBinary.Node) ([]waBinary.Node, 
 		}
 		return []waBinary.Node{{Tag: "invite", Attrs: waBinary.Attrs{"code": code}}}, nil
 	}
-	g, err := s.groups.linked(attr(&request, "code"))
+	g, err := s.linked(stanza.Attr(&request, "code"))
 	if err != nil {
 		return nil, wireError(err)
 	}

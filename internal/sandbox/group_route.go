@@ -10,7 +10,9 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of acks to messages for groups.
@@ -22,13 +24,13 @@ const (
 
 // routeGroup hands a group message to every device of every member: the part that all of them share and, where
 // there is one, the part that is encrypted for that device alone.
-func (s *Server) routeGroup(from origin, node *waBinary.Node) verdict {
-	g := s.groups.find(attrJID(node, "to"))
-	if g == nil || attr(node, "id") == "" {
+func (r *router) routeGroup(from origin, node *waBinary.Node) verdict {
+	g := r.groups.find(stanza.JID(node, "to"))
+	if g == nil || stanza.Attr(node, "id") == "" {
 		return verdict{code: ackUnknownGroup}
 	}
-	if participant := attrJID(node, "participant"); !participant.IsEmpty() {
-		return s.routeGroupRetry(from, g, participant, node)
+	if participant := stanza.JID(node, "participant"); !participant.IsEmpty() {
+		return r.routeGroupRetry(from, g, participant, node)
 	}
 	switch err := g.maySend(from.account); {
 	case err == nil:
@@ -46,8 +48,8 @@ func (s *Server) routeGroup(from origin, node *waBinary.Node) verdict {
 	alone := make(map[types.JID][]waBinary.Node, len(copies))
 	given := map[types.JID]bool{from.account.jidOn(g.server(), from.device): true}
 	for i := range copies {
-		jid := attrJID(&copies[i], "jid")
-		if owner := s.dir.find(jid); owner != nil {
+		jid := stanza.JID(&copies[i], "jid")
+		if owner := r.dir.find(jid); owner != nil {
 			named := owner.jidOn(g.server(), jid.Device)
 			given[named] = true
 			alone[named] = copies[i].GetChildren()
@@ -55,13 +57,13 @@ func (s *Server) routeGroup(from origin, node *waBinary.Node) verdict {
 	}
 	var want []types.JID
 	for _, owner := range g.accounts() {
-		for _, device := range s.deviceIDs(owner) {
+		for _, device := range r.dir.deviceIDs(owner) {
 			named := owner.jidOn(g.server(), device)
 			want = append(want, named)
 			if owner == from.account && device == from.device {
 				continue
 			}
-			s.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
+			r.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
 		}
 	}
 	return verdict{phash: differing(want, given)}
@@ -79,38 +81,38 @@ func differing(want []types.JID, given map[types.JID]bool) string {
 	if same {
 		return ""
 	}
-	return participantHash(want)
+	return stanza.ParticipantHash(want)
 }
 
 // deviceIDs lists the devices of an account, the phone first.
-func (s *Server) deviceIDs(owner *account) []uint16 {
+func (d *directory) deviceIDs(owner *account) []uint16 {
 	ids := []uint16{0}
-	for _, dev := range s.dir.devicesOf(owner) {
+	for _, dev := range d.devicesOf(owner) {
 		ids = append(ids, dev.id)
 	}
 	return ids
 }
 
 // routeGroupRetry hands over what was encrypted again for one device that asked for it.
-func (s *Server) routeGroupRetry(from origin, g *group, participant types.JID, node *waBinary.Node) verdict {
-	owner := s.dir.find(participant)
+func (r *router) routeGroupRetry(from origin, g *group, participant types.JID, node *waBinary.Node) verdict {
+	owner := r.dir.find(participant)
 	if owner == nil {
 		return verdict{code: ackUnknownRecipient}
 	}
-	s.handGroupCopy(from, node, g, owner, participant.Device, node.GetChildrenByTag("enc"))
+	r.handGroupCopy(from, node, g, owner, participant.Device, node.GetChildrenByTag("enc"))
 	return verdict{}
 }
 
 // handGroupCopy builds a group message as one receiving device sees it and hands it over.
-func (s *Server) handGroupCopy(from origin, node *waBinary.Node, g *group, owner *account, device uint16, enc []waBinary.Node) {
+func (r *router) handGroupCopy(from origin, node *waBinary.Node, g *group, owner *account, device uint16, enc []waBinary.Node) {
 	attrs := waBinary.Attrs{
 		"from":            g.jid,
 		"participant":     from.account.jidOn(g.server(), from.device),
-		"id":              attr(node, "id"),
-		"t":               unixNow(),
-		"type":            attr(node, "type"),
-		"notify":          s.nameOf(from),
-		"edit":            attr(node, "edit"),
+		"id":              stanza.Attr(node, "id"),
+		"t":               stanza.Now(),
+		"type":            stanza.Attr(node, "type"),
+		"notify":          r.courier.nameOf(from),
+		"edit":            stanza.Attr(node, "edit"),
 		"addressing_mode": g.addressing,
 	}
 	if g.addressing == AddressingPN {
@@ -119,44 +121,44 @@ func (s *Server) handGroupCopy(from origin, node *waBinary.Node, g *group, owner
 		attrs["participant_pn"] = from.account.jid(from.device)
 	}
 	copied := waBinary.Node{Tag: "message", Attrs: attrs, Content: append(enc[:len(enc):len(enc)], passedOn(node)...)}
-	s.stats.add(func(n *Counters) { n.MessagesOut++ })
+	r.observer.Count(func(n *observe.Counters) { n.MessagesOut++ })
 	if device == 0 {
 		owner.phone.take(delivery{node: copied, from: from, group: g})
 		return
 	}
-	if dev := s.dir.device(owner, device); dev != nil {
-		s.handMessage(dev, copied)
+	if dev := r.dir.device(owner, device); dev != nil {
+		r.courier.handMessage(dev, copied)
 	}
 }
 
 // routeGroupReceipt passes a receipt about a group message on to its sender, and to the reader's other devices
 // when it was read.
-func (s *Server) routeGroupReceipt(from origin, g *group, node *waBinary.Node) {
-	kind, participant := attr(node, "type"), attrJID(node, "participant")
-	author := s.dir.find(participant)
+func (r *router) routeGroupReceipt(from origin, g *group, node *waBinary.Node) {
+	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
+	author := r.dir.find(participant)
 	if author == nil || kind == receiptSender || kind == receiptPeer {
 		return
 	}
 	attrs := waBinary.Attrs{
-		"from": g.jid, "participant": from.account.jidOn(g.server(), from.device), "id": attr(node, "id"), "t": unixNow(), "type": kind,
+		"from": g.jid, "participant": from.account.jidOn(g.server(), from.device), "id": stanza.Attr(node, "id"), "t": stanza.Now(), "type": kind,
 		"addressing_mode": g.addressing,
 	}
 	receipt := waBinary.Node{Tag: "receipt", Attrs: attrs, Content: node.Content}
 	if kind == receiptRetry {
-		s.handReceipt(author, participant.Device, receipt, from)
+		r.courier.handReceipt(author, participant.Device, receipt, from)
 		return
 	}
 	if kind == receiptRead || kind == receiptPlayed {
 		attrs["participant"] = from.account.jidOn(g.server(), 0)
-		self := withAttr(withAttr(receipt, "type", receiptReadSelf), "recipient", participant.ToNonAD())
-		s.handReceipts(from.account, self, from)
+		self := stanza.With(stanza.With(receipt, "type", receiptReadSelf), "recipient", participant.ToNonAD())
+		r.courier.handReceipts(from.account, self, from)
 	}
-	s.handReceipts(author, receipt, from)
+	r.courier.handReceipts(author, receipt, from)
 }
 
 // encryptForGroup encrypts a message once with the phone's sender key for the group, and that key for every
 // device of every member: a device that came later or lost it can read from here on.
-func (p *Phone) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
+func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 	g := message.chat.group
 	key, err := p.senderKey(g)
 	if err != nil {
@@ -168,19 +170,19 @@ func (p *Phone) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 	}
 	var copies []waBinary.Node
 	for _, owner := range g.accounts() {
-		for _, device := range p.srv.deviceIDs(owner) {
+		for _, device := range p.net.dir.deviceIDs(owner) {
 			if owner == p.account && device == 0 {
 				continue
 			}
 			enc, err := p.encrypt(owner.lidJID(device), plain)
 			if err != nil {
-				p.srv.log.Warn("phone could not encrypt for a device", "err", err)
+				p.net.log.Warn("phone could not encrypt for a device", "err", err)
 				continue
 			}
 			copies = append(copies, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": owner.jidOn(g.server(), device)}, Content: []waBinary.Node{enc}})
 		}
 	}
-	if _, broken := p.srv.fault(FaultWithholdSenderKey, p.account); broken {
+	if _, broken := p.net.faults.strike(FaultWithholdSenderKey, p.account); broken {
 		copies = nil
 	}
 	sealed, err := p.sig.GroupEncrypt(g.jid, p.LID(), signal.Pad(message.plain))
@@ -194,7 +196,7 @@ func (p *Phone) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 }
 
 // senderKey is the phone's sender key for a group, as others have to get it.
-func (p *Phone) senderKey(g *group) (*waE2E.SenderKeyDistributionMessage, error) {
+func (p *sender) senderKey(g *group) (*waE2E.SenderKeyDistributionMessage, error) {
 	raw, err := p.sig.CreateSenderKey(g.jid, p.LID())
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: making a sender key: %w", err)
@@ -203,7 +205,7 @@ func (p *Phone) senderKey(g *group) (*waE2E.SenderKeyDistributionMessage, error)
 }
 
 // withSenderKey is a group message as it is sent again to one device: the message and the key for the next ones.
-func (p *Phone) withSenderKey(message sentMessage) ([]byte, error) {
+func (p *sender) withSenderKey(message sentMessage) ([]byte, error) {
 	var content waE2E.Message
 	if err := proto.Unmarshal(message.plain, &content); err != nil {
 		return nil, fmt.Errorf("sandbox: reading a message: %w", err)

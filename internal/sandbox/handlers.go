@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
-	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // stanzaHandler handles one kind of stanza. It runs in the connection's reader.
@@ -15,23 +17,21 @@ type stanzaHandler func(c *conn, node *waBinary.Node)
 
 // queryHandler answers one kind of query of a logged-in device: with the children of the result, or with an
 // error.
-type queryHandler func(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError)
+type queryHandler func(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError)
 
-// queryError is what a query is refused with.
-type queryError struct {
-	code int
-	text string
+// handlers are the tables of what clients may send and ask.
+type handlers struct {
+	stanzas     map[string]stanzaHandler
+	queries     map[string]queryHandler
+	linkQueries map[string]linkHandler
 }
 
-var (
-	errNotImplemented = &queryError{501, "feature-not-implemented"}
-	errBadRequest     = &queryError{400, "bad-request"}
-	errNotFound       = &queryError{404, "item-not-found"}
-	errForbidden      = &queryError{403, "forbidden"}
-)
+func (s *Server) newHandlers() handlers {
+	return handlers{stanzas: stanzaHandlers(), queries: s.queryHandlers(), linkQueries: s.pairing.queryHandlers()}
+}
 
 // stanzaHandlers is the table of everything a client may send, by tag.
-func (s *Server) stanzaHandlers() map[string]stanzaHandler {
+func stanzaHandlers() map[string]stanzaHandler {
 	return map[string]stanzaHandler{
 		"iq":        (*conn).handleIQ,
 		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session); nothing is expected back
@@ -66,49 +66,49 @@ func (s *Server) queryHandlers() map[string]queryHandler {
 		"w:p get -":    answerEmpty,
 		"w:p get ping": answerEmpty,
 
-		"w:m set media_conn": (*conn).queryMediaConn,
+		"w:m set media_conn": s.media.queryMediaConn,
 
 		queryActive:           answerEmpty,
-		"passive set passive": (*conn).queryPassive,
+		"passive set passive": queryPassive,
 
-		"encrypt get count":        (*conn).queryPreKeyCount,
-		"encrypt get digest":       (*conn).queryDigest,
-		"encrypt get key":          (*conn).queryBundles,
-		"encrypt set registration": (*conn).queryUploadKeys,
-		"encrypt set rotate":       (*conn).queryRotateKey,
+		"encrypt get count":        s.keys.queryPreKeyCount,
+		"encrypt get digest":       s.keys.queryDigest,
+		"encrypt get key":          s.keys.queryBundles,
+		"encrypt set registration": s.keys.queryUploadKeys,
+		"encrypt set rotate":       s.keys.queryRotateKey,
 
-		"usync get usync": (*conn).queryUsync,
+		"usync get usync": s.profiles.queryUsync,
 
-		"md set remove-companion-device": (*conn).queryUnlink,
+		"md set remove-companion-device": s.links.queryUnlink,
 
 		"abt get props": queryProps,
 		"w get props":   queryProps,
 
-		"w:sync:app:state set sync":         (*conn).queryAppState,
+		"w:sync:app:state set sync":         s.appStates.queryAppState,
 		"urn:xmpp:whatsapp:push set config": answerEmpty,
 		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
 	}
-	maps.Copy(handlers, groupHandlers())
-	maps.Copy(handlers, profileHandlers())
+	maps.Copy(handlers, s.groups.queryHandlers())
+	maps.Copy(handlers, s.profiles.queryHandlers())
 	return handlers
 }
 
-func answerEmpty(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) { return nil, nil }
+func answerEmpty(*device, *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) { return nil, nil }
 
-func answerNotFound(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return nil, errNotFound
+func answerNotFound(*device, *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	return nil, stanza.ErrNotFound
 }
 
 // dispatch handles one stanza. A handler that breaks costs the client its connection, not the server its life.
 func (c *conn) dispatch(node *waBinary.Node) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.srv.stats.add(func(n *Counters) { n.Panics++ })
+			c.srv.observer.Count(func(n *observe.Counters) { n.Panics++ })
 			c.srv.log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			c.kill("stanza handler broke")
 		}
 	}()
-	handle, ok := c.srv.stanzas[node.Tag]
+	handle, ok := c.srv.handlers.stanzas[node.Tag]
 	if !ok {
 		c.unknown(node.Tag)
 		return
@@ -120,15 +120,15 @@ func (c *conn) dispatch(node *waBinary.Node) {
 }
 
 func (c *conn) unknown(what string) {
-	c.srv.stats.add(func(n *Counters) { increment(&n.UnknownQueries, what) })
-	c.srv.emit(Event{Kind: EventUnknownQuery, Conn: c.id, Detail: what})
+	c.srv.observer.Count(func(n *observe.Counters) { observe.Increment(&n.UnknownQueries, what) })
+	c.srv.observer.Emit(observe.Event{Kind: observe.EventUnknownQuery, Conn: c.id, Detail: what})
 }
 
 func (c *conn) handleIQ(node *waBinary.Node) {
-	kind := attr(node, "type")
+	kind := stanza.Attr(node, "type")
 	switch kind {
 	case "result", "error":
-		c.answered(node)
+		c.questions.answer(node)
 		return
 	case "get", "set":
 	default:
@@ -137,7 +137,7 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 	}
 	namespace, child := queryNames(node)
 	if fault, ok := c.queryFault(FaultRefuseIQ, node); ok {
-		c.answer(node, nil, &queryError{fault.Code, "fault"})
+		c.answer(node, nil, &stanza.QueryError{Code: fault.Code, Text: "fault"})
 		return
 	}
 	dev := c.device.Load()
@@ -146,18 +146,18 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		c.handleLinkIQ(query, node)
 		return
 	}
-	handle, ok := c.srv.queries[query]
+	handle, ok := c.srv.handlers.queries[query]
 	if !ok {
 		c.unknown(namespace + "/" + child)
-		c.answer(node, nil, errNotImplemented)
+		c.answer(node, nil, stanza.ErrNotImplemented)
 		return
 	}
 	if namespace == "w:p" {
-		if _, silent := c.srv.fault(FaultNoPong, c); silent {
+		if _, silent := c.srv.faults.strike(FaultNoPong, c); silent {
 			return
 		}
 	}
-	children, failed := handle(c, dev, node)
+	children, failed := handle(dev, node)
 	c.answerThen(node, children, failed, func() {
 		if query == queryActive {
 			// After the answer: clients take themselves for connected once they have read it, and then expect
@@ -167,14 +167,14 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 	})
 }
 
-func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *queryError) {
+func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *stanza.QueryError) {
 	c.answerThen(query, children, failed, func() {})
 }
 
 // answerThen sends the result of a query, or its error, and goes on with then. Faults may keep both back.
-func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *queryError, then func()) {
-	attrs := waBinary.Attrs{"id": attr(query, "id"), "type": "result", "from": types.ServerJID}
-	if to := attrJID(query, "to"); !to.IsEmpty() {
+func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *stanza.QueryError, then func()) {
+	attrs := waBinary.Attrs{"id": stanza.Attr(query, "id"), "type": "result", "from": types.ServerJID}
+	if to := stanza.JID(query, "to"); !to.IsEmpty() {
 		attrs["from"] = to
 	}
 	result := waBinary.Node{Tag: "iq", Attrs: attrs}
@@ -183,7 +183,7 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 	}
 	if failed != nil {
 		attrs["type"] = "error"
-		result.Content = []waBinary.Node{errorNode(failed.code, failed.text)}
+		result.Content = []waBinary.Node{stanza.ErrorNode(failed.Code, failed.Text)}
 	}
 	if _, ok := c.queryFault(FaultWithholdIQ, query); ok {
 		return
@@ -198,30 +198,11 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 
 // handleAck drops what the device has acknowledged.
 func (c *conn) handleAck(dev *device, node *waBinary.Node) {
-	c.srv.stats.add(func(n *Counters) { n.Acks++ })
-	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to"), participant: attrJID(node, "participant")})
+	c.srv.observer.Count(func(n *observe.Counters) { n.Acks++ })
+	dev.acknowledge(stanza.Key{Class: stanza.Attr(node, "class"), ID: stanza.Attr(node, "id"), From: stanza.JID(node, "to"), Participant: stanza.JID(node, "participant")})
 }
 
-func (c *conn) queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+func queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	dev.setPassive()
-	return nil, nil
-}
-
-// queryUnlink removes a linked device at its own wish.
-func (c *conn) queryUnlink(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	request := query.GetChildByTag("remove-companion-device")
-	jid := attrJID(&request, "jid")
-	if c.srv.dir.find(jid) != dev.account || jid.Device == 0 {
-		return nil, errForbidden
-	}
-	target := c.srv.dir.device(dev.account, jid.Device)
-	if target == nil {
-		return nil, errNotFound
-	}
-	if target == dev {
-		c.srv.unlink(dev, "logged out by the device", false)
-		return nil, nil
-	}
-	c.srv.unlink(target, "removed by device "+strconv.Itoa(int(dev.id)), true)
 	return nil, nil
 }

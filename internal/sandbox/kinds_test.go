@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func sendKind(t *testing.T, phone *sandbox.Phone, out sandbox.Outgoing) string {
@@ -394,9 +395,9 @@ func TestAPhoneThatIsAwayGetsItsMessagesWhenItIsBack(t *testing.T) {
 	if err := peer.GoOffline(time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "offline" })
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "offline" })
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
 	if err := peer.GoOffline(0); !errors.Is(err, sandbox.ErrBadAbsence) {
 		t.Errorf("away for no time: %v", err)
 	}

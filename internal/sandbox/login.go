@@ -14,6 +14,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -30,7 +32,7 @@ const (
 func (c *conn) admit(established wire.Established) bool {
 	payload := established.Payload
 	switch {
-	case c.srv.outdated(payload):
+	case c.srv.versions.outdated(payload):
 		c.refuseLogin(failure(reasonOutdated), "", "405 outdated", false)
 		return false
 	case payload.DevicePairingData != nil:
@@ -39,8 +41,8 @@ func (c *conn) admit(established wire.Established) bool {
 			c.refusePayload(err)
 			return false
 		}
-		c.srv.stats.add(func(n *Counters) { n.Registrations++ })
-		c.offerPairing(reg)
+		c.srv.observer.Count(func(n *observe.Counters) { n.Registrations++ })
+		c.srv.pairing.offer(c, reg)
 		return true
 	case payload.Username != nil:
 		return c.logIn(established.ClientStatic, payload)
@@ -106,35 +108,35 @@ func (k *signedKey) verify(identity [32]byte) bool {
 func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 	s := c.srv
 	number := strconv.FormatUint(payload.GetUsername(), 10)
-	dev := s.linked(number, payload.GetDevice())
+	dev := s.dir.linked(number, payload.GetDevice())
 	// The Noise key, which the handshake proved, is the credential: a payload alone can name any device.
 	if dev == nil || dev.noise != noise {
 		c.refuseLogin(failure(reasonLoggedOut), number, "401 unknown device", false)
 		return false
 	}
-	if fault, ok := s.fault(FaultLoginFailure, dev); ok {
+	if fault, ok := s.faults.strike(FaultLoginFailure, dev); ok {
 		c.refuseLogin(failureOf(fault), number, strconv.Itoa(fault.Code)+" fault", fault.KeepOpen)
 		return false
 	}
-	if _, ok := s.fault(FaultSilentLogin, dev); ok {
+	if _, ok := s.faults.strike(FaultSilentLogin, dev); ok {
 		c.ending.Store(true)
 		return true
 	}
 	c.device.Store(dev)
 	if old := dev.attach(c); old != nil {
-		s.stats.add(func(n *Counters) { n.Replaced++ })
+		s.observer.Count(func(n *observe.Counters) { n.Replaced++ })
 		old.sendLast(streamError(0, conflictReplaced), s.cfg.CloseDelay)
 	}
-	s.stats.add(func(n *Counters) { n.Logins++ })
+	s.observer.Count(func(n *observe.Counters) { n.Logins++ })
 	c.send(waBinary.Node{Tag: "success", Attrs: waBinary.Attrs{
-		"t":        unixNow(),
+		"t":        stanza.Now(),
 		"lid":      dev.account.lidJID(dev.id),
 		"location": "sandbox",
 		"props":    "27",
 		"abprops":  "1",
 		"creation": "1700000000",
 	}})
-	s.emit(Event{Kind: EventLoggedIn, Account: number, Device: dev.account.jid(dev.id).String(), Conn: c.id})
+	s.observer.Emit(observe.Event{Kind: observe.EventLoggedIn, Account: number, Device: dev.account.jid(dev.id).String(), Conn: c.id})
 	if !payload.GetPassive() {
 		c.activate(dev)
 	}
@@ -144,17 +146,17 @@ func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 // activate lets stanzas through to a logged-in connection.
 func (c *conn) activate(dev *device) {
 	redelivered := dev.setActive(c)
-	c.srv.stats.add(func(n *Counters) { n.Redelivered += int64(redelivered) })
+	c.srv.observer.Count(func(n *observe.Counters) { n.Redelivered += int64(redelivered) })
 	if !dev.greeted.Load() {
 		dev.account.phone.take(delivery{node: waBinary.Node{Tag: tagLinked}, from: origin{account: dev.account, device: dev.id}, chat: dev.account})
 	}
-	c.srv.emit(Event{Kind: EventActive, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id})
+	c.srv.observer.Emit(observe.Event{Kind: observe.EventActive, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id})
 }
 
 func (c *conn) refuseLogin(node waBinary.Node, number, why string, keepOpen bool) {
 	s := c.srv
-	s.stats.add(func(n *Counters) { n.LoginsRefused++ })
-	s.emit(Event{Kind: EventLoginRefused, Account: number, Conn: c.id, Detail: why})
+	s.observer.Count(func(n *observe.Counters) { n.LoginsRefused++ })
+	s.observer.Emit(observe.Event{Kind: observe.EventLoginRefused, Account: number, Conn: c.id, Detail: why})
 	if keepOpen {
 		c.send(node)
 		return
@@ -163,15 +165,15 @@ func (c *conn) refuseLogin(node waBinary.Node, number, why string, keepOpen bool
 }
 
 // linked finds a linked device by the two numbers of a login.
-func (s *Server) linked(number string, id uint32) *device {
+func (d *directory) linked(number string, id uint32) *device {
 	if id == 0 || id > maxDeviceID {
 		return nil
 	}
-	account := s.dir.find(types.NewJID(number, types.DefaultUserServer))
+	account := d.find(types.NewJID(number, types.DefaultUserServer))
 	if account == nil {
 		return nil
 	}
-	return s.dir.device(account, uint16(id))
+	return d.device(account, uint16(id))
 }
 
 // failure is the stanza that refuses a login.
@@ -213,5 +215,5 @@ func streamError(code int, conflict string) waBinary.Node {
 // digestOf shortens a key for logs and events.
 func digestOf(key [32]byte) string {
 	sum := sha256.Sum256(key[:])
-	return upperHex(sum[:4])
+	return stanza.UpperHex(sum[:4])
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of files.
@@ -83,6 +86,8 @@ type mediaStore struct {
 	maxAge            time.Duration
 	folder            string // "" keeps them in memory
 	log               *slog.Logger
+	// host is the host:port that clients are told.
+	host func() string
 
 	mu    sync.Mutex
 	files map[string]*storedMedia
@@ -90,10 +95,13 @@ type mediaStore struct {
 	total int64
 }
 
-func (m *mediaStore) init(cfg Config) {
+func newMediaStore(cfg Config, host func() string) *mediaStore {
+	m := &mediaStore{
+		maxFile: cfg.MaxMediaFile, maxTotal: cfg.MaxMedia, maxAge: cfg.MaxMediaAge, log: cfg.Log, host: host,
+		files: make(map[string]*storedMedia),
+	}
 	_, _ = rand.Read(m.secret[:])
-	m.maxFile, m.maxTotal, m.maxAge, m.log = cfg.MaxMediaFile, cfg.MaxMedia, cfg.MaxMediaAge, cfg.Log
-	m.files = make(map[string]*storedMedia)
+	return m
 }
 
 // auth makes the secret by which an account uploads until a moment; it says for whom it was made.
@@ -129,7 +137,7 @@ func (m *mediaStore) put(account, kind string, data []byte) (MediaFile, error) {
 	file := &storedMedia{
 		MediaFile: MediaFile{
 			ID: id, Type: kind, Account: account, Size: len(data), Uploaded: time.Now(),
-			DirectPath: mediaPath + id + ".enc?ccb=11-4&oh=" + upperHex(sum[:8]) + "&oe=" + strconv.FormatInt(time.Now().Add(14*24*time.Hour).Unix(), 16),
+			DirectPath: mediaPath + id + ".enc?ccb=11-4&oh=" + stanza.UpperHex(sum[:8]) + "&oe=" + strconv.FormatInt(time.Now().Add(14*24*time.Hour).Unix(), 16),
 		},
 		data: data, sum: sum,
 	}
@@ -218,7 +226,7 @@ func (m *mediaStore) show(directPath string, on bool) {
 func newMediaID() string {
 	var raw [12]byte
 	_, _ = rand.Read(raw[:])
-	return upperHex(raw[:])
+	return stanza.UpperHex(raw[:])
 }
 
 // get finds a file by id. Files that were removed are there with what downloads are to be told.
@@ -318,50 +326,43 @@ func (s *Server) Media() []MediaFile { return s.media.list() }
 
 // ExpireMedia removes a file, as WhatsApp does after some weeks. Downloads are then answered with code: 404, 410
 // or 403. Phones still have the file, and upload it again for a device that asks.
-func (s *Server) ExpireMedia(id string, code int) error { return s.takeMedia(id, code, false) }
+func (s *Server) ExpireMedia(id string, code int) error { return s.media.take(id, code, false) }
 
 // LoseMedia removes a file as ExpireMedia does, and from the phones as well.
-func (s *Server) LoseMedia(id string, code int) error { return s.takeMedia(id, code, true) }
-
-func (s *Server) takeMedia(id string, code int, lost bool) error {
-	if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone}, code) {
-		return fmt.Errorf("%w: got %d", ErrBadMediaCode, code)
-	}
-	if !s.media.remove(id, code, lost) {
-		return fmt.Errorf("%w: %s", ErrUnknownMedia, id)
-	}
-	return nil
-}
-
-// MediaHost is the host:port of uploads and downloads that clients are told; empty before Start. Clients put
-// https:// before it. Without Config.TLS it speaks plain HTTP, and a client has to be led there.
-func (s *Server) MediaHost() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.secureListener != nil:
-		return s.secureListener.Addr().String()
-	case s.listener != nil:
-		return s.listener.Addr().String()
-	default:
-		return ""
-	}
-}
+func (s *Server) LoseMedia(id string, code int) error { return s.media.take(id, code, true) }
 
 // queryMediaConn tells a device where to upload files, and the secret to do so.
-func (c *conn) queryMediaConn(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (m *mediaStore) queryMediaConn(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	return []waBinary.Node{{
 		Tag: "media_conn",
 		Attrs: waBinary.Attrs{
-			"auth":        c.srv.media.auth(dev.account.number, time.Now().Add(mediaAuthTTL)),
+			"auth":        m.auth(dev.account.number, time.Now().Add(mediaAuthTTL)),
 			"ttl":         strconv.Itoa(int(mediaTTL.Seconds())),
 			"auth_ttl":    strconv.Itoa(int(mediaAuthTTL.Seconds())),
 			"max_buckets": "12",
 		},
 		Content: []waBinary.Node{{Tag: "host", Attrs: waBinary.Attrs{
-			"hostname":              c.srv.MediaHost(),
+			"hostname":              m.host(),
 			"type":                  "primary",
-			"maxContentLengthBytes": strconv.FormatInt(c.srv.media.maxFile, 10),
+			"maxContentLengthBytes": strconv.FormatInt(m.maxFile, 10),
 		}}},
 	}}, nil
+}
+
+// MediaHost is the host:port of uploads and downloads that clients are told; empty before Start. Clients put
+// https:// before it. Without Config.TLS it speaks plain HTTP, and a client has to be led there.
+func (s *Server) MediaHost() string {
+	plain, secure := s.endpoint.addresses()
+	return cmp.Or(secure, plain)
+}
+
+// take removes a file, for phones as well if it is to be lost.
+func (m *mediaStore) take(id string, code int, lost bool) error {
+	if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone}, code) {
+		return fmt.Errorf("%w: got %d", ErrBadMediaCode, code)
+	}
+	if !m.remove(id, code, lost) {
+		return fmt.Errorf("%w: %s", ErrUnknownMedia, id)
+	}
+	return nil
 }

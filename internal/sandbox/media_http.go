@@ -6,18 +6,29 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"wasup/internal/sandbox/observe"
 )
+
+// mediaServer is where clients upload and download files.
+type mediaServer struct {
+	media    *mediaStore
+	faults   *faultSet
+	observer *observe.Observer
+	log      *slog.Logger
+}
 
 // serveMedia adds the routes for files, as WhatsApp's clients use them: POST and DELETE /mms/{type}/{token}, where
 // token is the hash of the encrypted file, and GET of a direct path.
-func (s *Server) serveMedia(mux *http.ServeMux) {
-	mux.HandleFunc("POST /mms/{type}/{token}", s.upload)
-	mux.HandleFunc("DELETE /mms/{type}/{token}", s.deleteUpload)
-	mux.HandleFunc("GET "+mediaPath+"{file}", s.download)
+func (m *mediaServer) serveMedia(mux *http.ServeMux) {
+	mux.HandleFunc("POST /mms/{type}/{token}", m.upload)
+	mux.HandleFunc("DELETE /mms/{type}/{token}", m.deleteUpload)
+	mux.HandleFunc("GET "+mediaPath+"{file}", m.download)
 }
 
 // uploadAnswer is what a client takes over into the message.
@@ -26,46 +37,46 @@ type uploadAnswer struct {
 	DirectPath string `json:"direct_path"`
 }
 
-func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
-	if fault, ok := s.fault(FaultMediaUpload, nil); ok {
-		s.refuseMedia(w, fault.Code)
+func (m *mediaServer) upload(w http.ResponseWriter, r *http.Request) {
+	if fault, ok := m.faults.strike(FaultMediaUpload, nil); ok {
+		m.refuseMedia(w, fault.Code)
 		return
 	}
-	account, ok := s.media.authorised(r.URL.Query().Get("auth"), time.Now())
+	account, ok := m.media.authorised(r.URL.Query().Get("auth"), time.Now())
 	want, valid := hashOf(r.PathValue("token"))
 	switch {
 	case !ok:
-		s.refuseMedia(w, http.StatusUnauthorized)
+		m.refuseMedia(w, http.StatusUnauthorized)
 		return
 	case !slices.Contains(mediaTypes, r.PathValue("type")), !valid:
-		s.refuseMedia(w, http.StatusBadRequest)
+		m.refuseMedia(w, http.StatusBadRequest)
 		return
 	}
-	data, err := readUpload(w, r, s.media.maxFile)
+	data, err := readUpload(w, r, m.media.maxFile)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		s.refuseMedia(w, http.StatusRequestEntityTooLarge)
+		m.refuseMedia(w, http.StatusRequestEntityTooLarge)
 		return
 	case err != nil, len(data) < minMediaFile, sha256.Sum256(data) != want:
-		s.refuseMedia(w, http.StatusBadRequest)
+		m.refuseMedia(w, http.StatusBadRequest)
 		return
 	}
-	file, err := s.media.put(account, r.PathValue("type"), data)
+	file, err := m.media.put(account, r.PathValue("type"), data)
 	switch {
 	case errors.Is(err, ErrMediaTooLarge):
-		s.refuseMedia(w, http.StatusRequestEntityTooLarge)
+		m.refuseMedia(w, http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		s.log.Error("an uploaded file was not kept", "err", err)
-		s.refuseMedia(w, http.StatusInsufficientStorage)
+		m.log.Error("an uploaded file was not kept", "err", err)
+		m.refuseMedia(w, http.StatusInsufficientStorage)
 		return
 	}
-	s.stats.add(func(n *Counters) { n.Uploads++ })
-	s.emit(Event{Kind: EventUpload, Account: account, Detail: file.Type + " " + file.ID})
+	m.observer.Count(func(n *observe.Counters) { n.Uploads++ })
+	m.observer.Emit(observe.Event{Kind: observe.EventUpload, Account: account, Detail: file.Type + " " + file.ID})
 	w.Header().Set("Content-Type", "application/json")
 	// A client that went away meanwhile uploads again.
-	_ = json.NewEncoder(w).Encode(uploadAnswer{URL: "https://" + s.MediaHost() + file.DirectPath, DirectPath: file.DirectPath})
+	_ = json.NewEncoder(w).Encode(uploadAnswer{URL: "https://" + m.media.host() + file.DirectPath, DirectPath: file.DirectPath})
 }
 
 // readUpload reads a body. Large files take longer than the server's other requests may.
@@ -87,63 +98,63 @@ func hashOf(token string) (sum [32]byte, ok bool) {
 }
 
 // deleteUpload removes a file that its receiver does not need any more: clients do it with history.
-func (s *Server) deleteUpload(w http.ResponseWriter, r *http.Request) {
-	_, ok := s.media.authorised(r.URL.Query().Get("auth"), time.Now())
+func (m *mediaServer) deleteUpload(w http.ResponseWriter, r *http.Request) {
+	_, ok := m.media.authorised(r.URL.Query().Get("auth"), time.Now())
 	sum, valid := hashOf(r.PathValue("token"))
 	if !ok {
-		s.refuseMedia(w, http.StatusUnauthorized)
+		m.refuseMedia(w, http.StatusUnauthorized)
 		return
 	}
-	ids := s.media.byHash(sum[:])
+	ids := m.media.byHash(sum[:])
 	if !valid || len(ids) == 0 {
-		s.refuseMedia(w, http.StatusNotFound)
+		m.refuseMedia(w, http.StatusNotFound)
 		return
 	}
 	for _, id := range ids {
-		s.media.remove(id, http.StatusNotFound, true)
+		m.media.remove(id, http.StatusNotFound, true)
 	}
 	w.WriteHeader(http.StatusOK)
 }
 
-func (s *Server) download(w http.ResponseWriter, r *http.Request) {
-	if fault, ok := s.fault(FaultMediaDownload, nil); ok {
-		s.refuseMedia(w, fault.Code)
+func (m *mediaServer) download(w http.ResponseWriter, r *http.Request) {
+	if fault, ok := m.faults.strike(FaultMediaDownload, nil); ok {
+		m.refuseMedia(w, fault.Code)
 		return
 	}
-	file, ok := s.media.get(strings.TrimSuffix(r.PathValue("file"), ".enc"))
+	file, ok := m.media.get(strings.TrimSuffix(r.PathValue("file"), ".enc"))
 	switch {
 	case !ok:
-		s.refuseMedia(w, http.StatusNotFound)
+		m.refuseMedia(w, http.StatusNotFound)
 		return
 	case file.Gone != 0:
-		s.refuseMedia(w, file.Gone)
+		m.refuseMedia(w, file.Gone)
 		return
 	}
 	if asked := r.URL.Query().Get("hash"); asked != "" {
 		// The hash in the address is the receiver's word for which file it wants.
 		if sum, valid := hashOf(asked); !valid || sum != file.sum {
-			s.refuseMedia(w, http.StatusForbidden)
+			m.refuseMedia(w, http.StatusForbidden)
 			return
 		}
 	}
-	content, err := s.media.open(&file)
+	content, err := m.media.open(&file)
 	switch {
 	case errors.Is(err, ErrUnknownMedia):
-		s.refuseMedia(w, http.StatusNotFound)
+		m.refuseMedia(w, http.StatusNotFound)
 		return
 	case err != nil:
-		s.log.Error("a file cannot be read", "err", err)
-		s.refuseMedia(w, http.StatusInternalServerError)
+		m.log.Error("a file cannot be read", "err", err)
+		m.refuseMedia(w, http.StatusInternalServerError)
 		return
 	}
 	defer func() { _ = content.Close() }() // it is only read
-	s.stats.add(func(n *Counters) { n.Downloads++ })
-	s.emit(Event{Kind: EventDownload, Account: file.Account, Detail: file.Type + " " + file.ID})
+	m.observer.Count(func(n *observe.Counters) { n.Downloads++ })
+	m.observer.Emit(observe.Event{Kind: observe.EventDownload, Account: file.Account, Detail: file.Type + " " + file.ID})
 	w.Header().Set("Content-Type", "application/octet-stream")
 	http.ServeContent(w, r, "", file.Uploaded, content)
 }
 
-func (s *Server) refuseMedia(w http.ResponseWriter, code int) {
-	s.stats.add(func(n *Counters) { n.MediaRefused++ })
+func (m *mediaServer) refuseMedia(w http.ResponseWriter, code int) {
+	m.observer.Count(func(n *observe.Counters) { n.MediaRefused++ })
 	http.Error(w, http.StatusText(code), code)
 }

@@ -56,6 +56,9 @@ func Kinds() []Kind {
 
 // Message is a message as a phone sees it, decrypted.
 type Message struct {
+	Content
+	Changes
+
 	ID string
 	// From is the account that sent it, Device the device of that account (0 is the phone), Chat the other
 	// side of the conversation or the group, and To the receiver; accounts by phone number.
@@ -67,10 +70,6 @@ type Message struct {
 	FromMe bool
 	// Name is what the sender goes by.
 	Name string
-	Kind Kind
-	// Text is the text, the caption, the emoji of a reaction (empty takes it back), the question of a poll or
-	// the new text of an edit.
-	Text string
 	// Type is the type attribute of the stanza: text, media, reaction, poll and so on.
 	Type   string
 	Time   time.Time
@@ -78,6 +77,24 @@ type Message struct {
 	// Copies counts how often the message arrived: more than one means that it was received twice.
 	Copies int
 
+	// sender is where receipts go, in a group together with the group.
+	sender types.JID
+	author *account
+	chat   chat
+	// secret is what votes on this message are encrypted with.
+	secret []byte
+	// raw is the content as it was sent, without what encloses copies for own devices.
+	raw []byte
+	// about is whom the message that Target names was sent by.
+	about *account
+}
+
+// Content is what a message says.
+type Content struct {
+	Kind Kind
+	// Text is the text, the caption, the emoji of a reaction (empty takes it back), the question of a poll or
+	// the new text of an edit.
+	Text string
 	// Target is the id of the message that a vote, reaction, edit or revocation is about.
 	Target   string
 	Mentions []types.JID
@@ -90,26 +107,19 @@ type Message struct {
 	Contacts []Contact
 	// Poll has the options of a poll and who chose what so far; of a vote, the options chosen.
 	Poll *Poll
+	// ViewOnce marks a message that may be looked at once, Expiration after how many seconds it disappears.
+	ViewOnce   bool
+	Expiration uint32
+}
+
+// Changes are what came of a message since.
+type Changes struct {
 	// Reactions are those of the moment, at most one an account, in the order in which they came.
 	Reactions []Reaction
 	// Edited and Revoked say that the sender changed the text or took the message back; a revoked message has
 	// no content any more.
 	Edited  bool
 	Revoked bool
-	// ViewOnce marks a message that may be looked at once, Expiration after how many seconds it disappears.
-	ViewOnce   bool
-	Expiration uint32
-
-	// sender is where receipts go, in a group together with the group.
-	sender types.JID
-	author *account
-	chat   chat
-	// secret is what votes on this message are encrypted with.
-	secret []byte
-	// raw is the content as it was sent, without what encloses copies for own devices.
-	raw []byte
-	// about is whom the message that Target names was sent by.
-	about *account
 }
 
 // Quote is the message that another one answers.
@@ -233,12 +243,12 @@ func (c chat) hidden() types.JID {
 }
 
 // chat finds an account by number or JID, or a group by JID.
-func (s *Server) chat(name string) (chat, error) {
+func (s *groupSet) chat(name string) (chat, error) {
 	if jid, err := types.ParseJID(name); err == nil && jid.Server == types.GroupServer {
-		if found := s.groups.find(jid); found != nil {
+		if found := s.find(jid); found != nil {
 			return chat{group: found}, nil
 		}
 	}
-	found, err := s.contact(name)
+	found, err := s.dir.contact(name)
 	return chat{account: found}, err
 }

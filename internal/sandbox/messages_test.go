@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func (d *device) sendText(to types.JID, text string, extra ...whatsmeow.SendRequestExtra) string {
@@ -207,7 +208,7 @@ func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
 	feed, stop := server.Subscribe()
 	defer stop()
 	client.cli.Disconnect()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 	for i := range 3 {
 		if _, err := peer.SendText(testContext(t), own.Number(), fmt.Sprintf("missed %d", i)); err != nil {
 			t.Fatal(err)
@@ -235,10 +236,10 @@ func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
 
 // untilQueueIsEmpty waits until nothing waits for a phone's first linked device. Every receipt of the device is an event
 // of the server, after it has shortened the queue.
-func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan sandbox.Event) {
+func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan observe.Event) {
 	t.Helper()
 	for phone.Devices()[0].Queued > 0 {
-		until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventReceipt })
+		until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventReceipt })
 	}
 }
 

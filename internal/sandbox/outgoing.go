@@ -12,7 +12,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 )
 
@@ -154,12 +153,22 @@ func (l *Location) valid() bool {
 	return math.Abs(l.Latitude) <= 90 && math.Abs(l.Longitude) <= 180
 }
 
+// codec writes and reads the content of a phone's messages.
+type codec struct {
+	*handset
+
+	journal *journal
+}
+
 // compose builds the content of a message and the message as the sending phone keeps it.
-func (p *Phone) compose(out *Outgoing, to chat) (*waE2E.Message, *Message, error) {
+func (p *codec) compose(out *Outgoing, to chat) (*waE2E.Message, *Message, error) {
 	kept := &Message{
-		From: p.account.jid(0), To: to.jid(), Chat: to.jid(), FromMe: true, Name: p.Name(), Kind: out.Kind, Text: out.Text,
-		Time: time.Now(), Status: StatusSent, Copies: 1, Target: out.Target, ViewOnce: out.ViewOnce, Expiration: out.Expiration,
-		Preview: out.Preview, Location: out.Location, Contact: out.Contact, author: p.account, chat: to,
+		Content: Content{
+			Kind: out.Kind, Text: out.Text, Target: out.Target, ViewOnce: out.ViewOnce, Expiration: out.Expiration,
+			Preview: out.Preview, Location: out.Location, Contact: out.Contact,
+		},
+		From: p.account.jid(0), To: to.jid(), Chat: to.jid(), FromMe: true, Name: p.Name(),
+		Time: time.Now(), Status: StatusSent, Copies: 1, author: p.account, chat: to,
 	}
 	if out.Kind == KindRaw {
 		content := new(waE2E.Message)
@@ -248,10 +257,10 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2
 }
 
 // context is what a message says about others: whom it mentions, what it answers, when it disappears.
-func (p *Phone) context(out *Outgoing, to chat, kept *Message) (*waE2E.ContextInfo, error) {
+func (p *codec) context(out *Outgoing, to chat, kept *Message) (*waE2E.ContextInfo, error) {
 	var info waE2E.ContextInfo
 	for _, name := range out.Mentions {
-		mentioned, err := p.srv.contact(name)
+		mentioned, err := p.net.dir.contact(name)
 		if err != nil {
 			return nil, &OutgoingError{"mentions", fmt.Sprintf("%q is not on WhatsApp", name)}
 		}
@@ -259,7 +268,7 @@ func (p *Phone) context(out *Outgoing, to chat, kept *Message) (*waE2E.ContextIn
 		kept.Mentions = append(kept.Mentions, mentioned.jid(0))
 	}
 	if out.Quote != "" {
-		quoted, ok := p.inChat(to, out.Quote)
+		quoted, ok := p.journal.inChat(to, out.Quote)
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
@@ -276,21 +285,9 @@ func (p *Phone) context(out *Outgoing, to chat, kept *Message) (*waE2E.ContextIn
 	return &info, nil
 }
 
-// inChat finds a message of a chat by its id.
-func (p *Phone) inChat(in chat, id string) (Message, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, message := range slices.Backward(p.messages) {
-		if message.ID == id && message.chat == in && message.author != nil {
-			return *message, true
-		}
-	}
-	return Message{}, false
-}
-
 // composeChange builds a message that is about another one of the same chat.
-func (p *Phone) composeChange(out *Outgoing, to chat, kept *Message) (*waE2E.Message, error) {
-	target, ok := p.inChat(to, out.Target)
+func (p *codec) composeChange(out *Outgoing, to chat, kept *Message) (*waE2E.Message, error) {
+	target, ok := p.journal.inChat(to, out.Target)
 	if !ok {
 		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 	}
@@ -298,7 +295,7 @@ func (p *Phone) composeChange(out *Outgoing, to chat, kept *Message) (*waE2E.Mes
 	if !target.mayChange(kept) {
 		return nil, &OutgoingError{"target", "expected a message of one's own"}
 	}
-	key, now := p.keyFor(&target), proto.Int64(time.Now().UnixMilli())
+	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {
 	case KindReaction:
 		return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}}, nil
@@ -317,15 +314,4 @@ func (p *Phone) composeChange(out *Outgoing, to chat, kept *Message) (*waE2E.Mes
 		update.PollCreationMessageKey, update.SenderTimestampMS = key, now
 		return &waE2E.Message{PollUpdateMessage: update}, nil
 	}
-}
-
-// keyFor names a message as the phone sees it; receivers turn it around.
-func (p *Phone) keyFor(m *Message) *waCommon.MessageKey {
-	key := &waCommon.MessageKey{
-		RemoteJID: proto.String(m.chat.hidden().String()), ID: proto.String(m.ID), FromMe: proto.Bool(m.author == p.account),
-	}
-	if m.chat.group != nil && m.author != p.account {
-		key.Participant = proto.String(m.author.jidOn(m.chat.group.server(), 0).String())
-	}
-	return key
 }

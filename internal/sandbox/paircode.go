@@ -10,7 +10,9 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of EnterCode.
@@ -45,74 +47,42 @@ type codeOffer struct {
 	tries   int
 }
 
-// offerCode enters a wish. The latest counts: a phone asks a person for one code at a time.
-func (d *directory) offerCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	offer.account.code = offer
-}
-
-func (d *directory) withdrawCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if offer.account.code == offer {
-		offer.account.code = nil
-	}
-}
-
-func (d *directory) codeOf(a *account) *codeOffer {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return a.code
-}
-
-// wrongCode counts a wrong entry; after too many the wish is gone.
-func (d *directory) wrongCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	offer.tries++
-	if offer.tries >= maxCodeTries && offer.account.code == offer {
-		offer.account.code = nil
-	}
-}
-
 // queryPairByCode takes both stages of pairing by code.
-func (c *conn) queryPairByCode(link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *pairing) queryPairByCode(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("link_code_companion_reg")
-	switch attr(&request, "stage") {
+	switch stanza.Attr(&request, "stage") {
 	case stageHello:
-		return c.codeHello(link, &request)
+		return p.codeHello(c, link, &request)
 	case stageFinish:
 		return nil, link.steps.tell(stageFinish, &request)
 	default:
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 }
 
-func (c *conn) codeHello(link *linking, request *waBinary.Node) ([]waBinary.Node, *queryError) {
-	s := c.srv
+func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	wrapped := request.GetChildByTag("link_code_pairing_wrapped_companion_ephemeral_pub")
 	noise := request.GetChildByTag("companion_server_auth_key_pub")
 	display := request.GetChildByTag("companion_platform_display")
-	if len(bytesOf(&wrapped)) != signal.WrappedKeySize || string(bytesOf(&noise)) != string(link.reg.noise[:]) || !displayName.Match(bytesOf(&display)) {
-		return nil, errBadRequest
+	if len(stanza.Bytes(&wrapped)) != signal.WrappedKeySize || string(stanza.Bytes(&noise)) != string(link.reg.noise[:]) || !displayName.Match(stanza.Bytes(&display)) {
+		return nil, stanza.ErrBadRequest
 	}
-	account := s.dir.find(attrJID(request, "jid"))
+	account := p.net.dir.find(stanza.JID(request, "jid"))
 	if account == nil {
-		return nil, errNotFound
+		return nil, stanza.ErrNotFound
 	}
-	offer := &codeOffer{ref: newRef(), conn: c, account: account, wrapped: bytesOf(&wrapped)}
+	offer := &codeOffer{ref: newRef(), conn: c, account: account, wrapped: stanza.Bytes(&wrapped)}
 	if old := link.code.Swap(offer); old != nil {
-		s.dir.withdrawCode(old)
+		p.withdrawCode(old)
 	}
-	s.dir.offerCode(offer)
+	p.offerCode(offer)
 	select {
 	case <-c.gone:
 		// The connection may have ended before it could withdraw this.
-		s.dir.withdrawCode(offer)
+		p.withdrawCode(offer)
 	default:
 	}
-	s.emit(Event{Kind: EventCodeRequested, Account: account.number, Conn: c.id, Detail: string(bytesOf(&display))})
+	p.net.observer.Emit(observe.Event{Kind: observe.EventCodeRequested, Account: account.number, Conn: c.id, Detail: string(stanza.Bytes(&display))})
 	return []waBinary.Node{{
 		Tag:     "link_code_companion_reg",
 		Attrs:   waBinary.Attrs{"stage": stageHello},
@@ -125,12 +95,12 @@ func (c *conn) codeHello(link *linking, request *waBinary.Node) ([]waBinary.Node
 // entered wrongly three times. It returns the JID of the new device once the client has confirmed. Its errors
 // are ErrBadPairCode, ErrNoCode, ErrWrongCode, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices,
 // ErrPhoneRemoved or that of ctx.
-func (p *Phone) EnterCode(ctx context.Context, code string) (types.JID, error) {
+func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) {
 	code, err := plainCode(code)
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	offer := p.srv.dir.codeOf(p.account)
+	offer := p.pairing.codeOf(p.account)
 	if offer == nil {
 		return types.EmptyJID, ErrNoCode
 	}
@@ -143,7 +113,7 @@ func (p *Phone) EnterCode(ctx context.Context, code string) (types.JID, error) {
 	defer release()
 	link, err := p.exchange(ctx, offer, state, code)
 	if errors.Is(err, ErrWrongCode) {
-		p.srv.dir.wrongCode(offer)
+		p.pairing.wrongCode(offer)
 	}
 	if err != nil {
 		return types.EmptyJID, err
@@ -162,7 +132,7 @@ func plainCode(code string) (string, error) {
 }
 
 // exchange proves the code to the client and gets from it what a QR would have shown.
-func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
+func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
 	c := offer.conn
 	answer, err := p.sig.AnswerCode(code, offer.wrapped)
 	if errors.Is(err, signal.ErrPairCode) {
@@ -171,10 +141,10 @@ func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, 
 	if err != nil {
 		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the code: %w", err)
 	}
-	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *queryError {
+	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *stanza.QueryError {
 		ref := request.GetChildByTag("link_code_pairing_ref")
-		if string(bytesOf(&ref)) != offer.ref {
-			return errBadRequest
+		if string(stanza.Bytes(&ref)) != offer.ref {
+			return stanza.ErrBadRequest
 		}
 		return nil
 	})
@@ -194,7 +164,7 @@ func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, 
 		return signal.LinkCode{}, err
 	}
 	bundle := request.GetChildByTag("link_code_pairing_wrapped_key_bundle")
-	secret, err := answer.Open(bytesOf(&bundle), state.reg.identity)
+	secret, err := answer.Open(stanza.Bytes(&bundle), state.reg.identity)
 	if errors.Is(err, signal.ErrPairCode) {
 		return signal.LinkCode{}, ErrWrongCode
 	}
@@ -220,7 +190,7 @@ func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary
 func (c *conn) notify(kind string, content waBinary.Node) {
 	c.send(waBinary.Node{
 		Tag:     "notification",
-		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": newStanzaID(), "t": unixNow()},
+		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": stanza.NewID(), "t": stanza.Now()},
 		Content: []waBinary.Node{content},
 	})
 }

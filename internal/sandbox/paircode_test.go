@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // askCode connects and asks for a code for a number.
@@ -34,7 +35,7 @@ func TestAPhoneLinksAClientByCode(t *testing.T) {
 	defer stop()
 
 	code := client.askCode(phone.Number())
-	if asked := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventCodeRequested }); asked.Account != phone.Number() || asked.Detail != "Chrome (Linux)" {
+	if asked := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventCodeRequested }); asked.Account != phone.Number() || asked.Detail != "Chrome (Linux)" {
 		t.Fatalf("the server told %+v", asked)
 	}
 	jid, err := phone.EnterCode(testContext(t), strings.ToLower(code))
@@ -116,7 +117,7 @@ func TestCodesThatNobodyAskedForAreRefused(t *testing.T) {
 		t.Errorf("another phone's code: %v", err)
 	}
 	client.cli.Disconnect()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 	if _, err := phone.EnterCode(testContext(t), code); !errors.Is(err, sandbox.ErrNoCode) && !errors.Is(err, sandbox.ErrClientGone) {
 		t.Errorf("the client is gone: %v", err)
 	}
@@ -180,7 +181,7 @@ func TestAPairingMayNeedThePasskey(t *testing.T) {
 				t.Fatal(err)
 			}
 			confirmation := wait[*events.PairPasskeyConfirmation](client, 0, nil)
-			shown := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPasskeyCode })
+			shown := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPasskeyCode })
 			if shown.Detail != confirmation.Code || !confirmation.SkipHandoffUX {
 				t.Fatalf("the phone shows %s, the client %+v", shown.Detail, confirmation)
 			}

@@ -9,6 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestAPhoneLinksAClientByQR(t *testing.T) {
@@ -28,8 +29,8 @@ func TestAPhoneLinksAClientByQR(t *testing.T) {
 	if len(devices) != 1 || devices[0].JID != jid || !devices[0].Connected || devices[0].Platform != "whatsmeow" {
 		t.Fatalf("the phone lists %+v", devices)
 	}
-	sent := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPairDeviceSent })
-	paired := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPaired })
+	sent := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPairDeviceSent })
+	paired := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPaired })
 	if paired.Time.Before(sent.Time) || paired.Account != phone.Number() || paired.Device != jid.String() {
 		t.Fatalf("events %+v, %+v", sent, paired)
 	}

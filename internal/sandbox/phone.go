@@ -9,14 +9,16 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
+	"wasup/internal/sandbox/tasks"
 )
 
 // Script says what a phone does by itself with a message for it.
@@ -82,37 +84,31 @@ type PhoneConfig struct {
 }
 
 // Phone is a virtual phone: device 0 of an account, with a Signal identity of its own. All methods are safe for
-// concurrent use.
+// concurrent use. It is made of parts, each with a subject and a lock of its own, whose methods are the phone's.
 type Phone struct {
-	srv     *Server
+	*handset
+	*availability
+	*journal
+	*codec
+	*sender
+	*receiver
+	*phoneSync
+	*phoneChats
+	*phoneHistory
+	*companions
+	*memberships
+	*caller
+	*page
+	*linker
+}
+
+// handset is what the parts of a phone share: whose it is, its keys, and the network that it is in.
+type handset struct {
+	net     *network
 	account *account
 	name    atomic.Pointer[string]
 	sig     *signal.Device
-	inbox   mailbox[delivery]
 	removed chan struct{}
-	// sending is held while one message is encrypted and routed.
-	sending sync.Mutex
-
-	passkey *Passkey
-	sync    phoneSync
-	past    phoneHistory
-
-	mu              sync.Mutex
-	passkeyRequired bool
-
-	script Script
-	delay  time.Duration
-	// away is set while the phone is offline; held is what waits for it until it is back.
-	away     bool
-	held     []delivery
-	back     *time.Timer
-	messages []*Message
-	byID     map[messageKey]*Message
-	// changed is closed and replaced whenever a message arrives or changes.
-	changed chan struct{}
-	sent    map[string]sentMessage
-	order   []string
-	retries map[string]int
 }
 
 // DeviceInfo describes a linked device.
@@ -159,19 +155,30 @@ func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
 	if err = s.dir.add(p.account); err != nil {
 		return nil, err
 	}
-	s.emit(Event{Kind: EventPhone, Account: p.account.number, Detail: "added"})
+	s.observer.Emit(observe.Event{Kind: observe.EventPhone, Account: p.account.number, Detail: "added"})
 	return p, nil
 }
 
 func (s *Server) newPhone(cfg PhoneConfig, sig *signal.Device, passkey *Passkey, rawID uint32) *Phone {
-	p := &Phone{
-		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay,
-		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
-		changed: make(chan struct{}), removed: make(chan struct{}),
+	h := &handset{net: s.network, sig: sig, removed: make(chan struct{})}
+	h.name.Store(&cfg.Name)
+	p := &Phone{handset: h, availability: &availability{handset: h}, journal: newJournal(h)}
+	p.codec = &codec{handset: h, journal: p.journal}
+	p.sender = &sender{handset: h, availability: p.availability, journal: p.journal, codec: p.codec, sent: make(map[string]sentMessage)}
+	p.phoneSync = &phoneSync{handset: h, journal: p.journal, sender: p.sender}
+	p.phoneChats = &phoneChats{handset: h, availability: p.availability, journal: p.journal, sync: p.phoneSync}
+	p.phoneHistory = &phoneHistory{handset: h, journal: p.journal, sender: p.sender, chats: p.phoneChats}
+	p.companions = &companions{handset: h, journal: p.journal, sender: p.sender, sync: p.phoneSync, chats: p.phoneChats, history: p.phoneHistory}
+	p.receiver = &receiver{
+		handset: h, journal: p.journal, codec: p.codec, sender: p.sender, sync: p.phoneSync, companions: p.companions,
+		script: cfg.Script, delay: cfg.Delay, retries: make(map[string]int),
 	}
-	p.name.Store(&cfg.Name)
-	p.inbox = mailbox[delivery]{spawn: s.spawn, handle: p.receive, limit: maxPhoneQueue}
-	p.account = &account{
+	p.memberships = &memberships{handset: h, availability: p.availability}
+	p.caller = &caller{handset: h, availability: p.availability, journal: p.journal}
+	p.page = &page{handset: h, availability: p.availability}
+	p.linker = &linker{handset: h, pairing: s.pairing, passkey: passkey}
+	p.inbox = tasks.Mailbox[delivery]{Spawn: s.tasks.Spawn, Handle: p.receive, Limit: maxPhoneQueue}
+	h.account = &account{
 		phone: p, number: cfg.Number, rawID: rawID,
 		devices: make(map[uint16]*device), reserved: make(map[uint16]bool),
 	}
@@ -236,13 +243,15 @@ func (s *Server) Phone(number string) (*Phone, bool) {
 }
 
 // Phones lists all phones by number.
-func (s *Server) Phones() []*Phone {
-	s.dir.mu.RLock()
-	phones := make([]*Phone, 0, len(s.dir.byNumber))
-	for _, account := range s.dir.byNumber {
+func (s *Server) Phones() []*Phone { return s.dir.phones() }
+
+func (d *directory) phones() []*Phone {
+	d.mu.RLock()
+	phones := make([]*Phone, 0, len(d.byNumber))
+	for _, account := range d.byNumber {
 		phones = append(phones, account.phone)
 	}
-	s.dir.mu.RUnlock()
+	d.mu.RUnlock()
 	slices.SortFunc(phones, func(a, b *Phone) int { return strings.Compare(a.Number(), b.Number()) })
 	return phones
 }
@@ -254,9 +263,9 @@ func (s *Server) RemovePhone(number string) error {
 		return fmt.Errorf("%w: %s", ErrPhoneUnknown, number)
 	}
 	for _, dev := range s.dir.devicesOf(phone.account) {
-		s.unlink(dev, "phone removed", true)
+		s.links.unlink(dev, "phone removed", true)
 	}
-	s.forgetMember(phone.account)
+	s.groups.forgetMember(phone.account)
 	s.dir.mu.Lock()
 	if s.dir.byNumber[number] != phone.account {
 		s.dir.mu.Unlock()
@@ -269,45 +278,28 @@ func (s *Server) RemovePhone(number string) error {
 	}
 	s.dir.mu.Unlock()
 	close(phone.removed)
-	phone.inbox.stop()
-	s.emit(Event{Kind: EventPhone, Account: number, Detail: "removed"})
+	phone.inbox.Stop()
+	s.profiles.remove(phone.account)
+	s.appStates.remove(phone.account)
+	s.observer.Emit(observe.Event{Kind: observe.EventPhone, Account: number, Detail: "removed"})
 	return nil
 }
 
 // JID is the phone's address by number, LID the one by hidden id.
-func (p *Phone) JID() types.JID { return p.account.jid(0) }
+func (p *handset) JID() types.JID { return p.account.jid(0) }
 
 // LID is the phone's hidden address.
-func (p *Phone) LID() types.JID { return p.account.lidJID(0) }
+func (p *handset) LID() types.JID { return p.account.lidJID(0) }
 
 // Number is the phone number in digits.
-func (p *Phone) Number() string { return p.account.number }
+func (p *handset) Number() string { return p.account.number }
 
 // Name is what others see as the sender of the phone's messages.
-func (p *Phone) Name() string { return *p.name.Load() }
-
-// Script says what the phone does by itself.
-func (p *Phone) Script() Script {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.script
-}
-
-// SetScript changes what the phone does by itself from the next message on.
-func (p *Phone) SetScript(script Script) error {
-	if !script.valid() {
-		return fmt.Errorf("%w: got %q", ErrBadScript, script)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.account.changed.Store(true)
-	p.script = script
-	return nil
-}
+func (p *handset) Name() string { return *p.name.Load() }
 
 // Devices lists the linked devices by id.
-func (p *Phone) Devices() []DeviceInfo {
-	devices := p.srv.dir.devicesOf(p.account)
+func (p *linker) Devices() []DeviceInfo {
+	devices := p.net.dir.devicesOf(p.account)
 	infos := make([]DeviceInfo, 0, len(devices))
 	for _, dev := range devices {
 		infos = append(infos, DeviceInfo{
@@ -320,50 +312,29 @@ func (p *Phone) Devices() []DeviceInfo {
 
 // Unlink removes a linked device, as a person does on the phone. A device that is logged in is told so (stream
 // error 401, device_removed), another one at its next login (failure 401).
-func (p *Phone) Unlink(ctx context.Context, jid types.JID) error {
+func (p *linker) Unlink(ctx context.Context, jid types.JID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if p.srv.dir.find(jid) != p.account || jid.Device == 0 {
+	if p.net.dir.find(jid) != p.account || jid.Device == 0 {
 		return fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
 	}
-	dev := p.srv.dir.device(p.account, jid.Device)
-	if dev == nil || !p.srv.unlink(dev, "removed by the phone", true) {
+	dev := p.net.dir.device(p.account, jid.Device)
+	if dev == nil || !p.net.links.unlink(dev, "removed by the phone", true) {
 		return fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
 	}
 	return nil
 }
 
-// unlink removes a device and says whether it was linked. Its connection ends, with a stream error if the
-// device is to be told.
-func (s *Server) unlink(dev *device, why string, tell bool) bool {
-	if !s.dir.unlink(dev) {
-		return false
-	}
-	s.emit(Event{Kind: EventUnlinked, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Detail: why})
-	s.announceDevice(dev, "remove")
-	dev.account.phone.take(delivery{node: waBinary.Node{Tag: tagUnlinked}, from: origin{account: dev.account, device: dev.id}, chat: dev.account})
-	c := dev.connection()
-	switch {
-	case c == nil:
-	case tell:
-		c.sendLast(streamError(codeLoggedOut, conflictDeviceRemoved), s.cfg.CloseDelay)
-	default:
-		c.ending.Store(true)
-		c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
-	}
-	return true
-}
-
 const codeLoggedOut = 401
 
 // bundleNodes are the keys of the phone, with a one-time prekey.
-func (p *Phone) bundleNodes() []waBinary.Node {
+func (p *handset) bundleNodes() []waBinary.Node {
 	defer p.account.changed.Store(true)
 	bundle, err := p.sig.Bundle()
 	if err != nil {
-		p.srv.log.Error("phone has no keys to give", "err", err)
-		return []waBinary.Node{errorNode(500, "internal-server-error")}
+		p.net.log.Error("phone has no keys to give", "err", err)
+		return []waBinary.Node{stanza.ErrorNode(500, "internal-server-error")}
 	}
 	var registrationID [4]byte
 	binary.BigEndian.PutUint32(registrationID[:], bundle.RegistrationID)

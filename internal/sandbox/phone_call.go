@@ -6,12 +6,22 @@ import (
 	"fmt"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/stanza"
 )
+
+// caller places and takes a phone's calls.
+type caller struct {
+	*handset
+
+	availability *availability
+	journal      *journal
+}
 
 // PlaceCall calls somebody, or a group: the phone and every linked device of who is called ring until somebody takes the
 // call or not, or until it has rung for long enough. It returns the id of the call. The error is ErrUnknownContact,
 // ErrCallSelf, ErrBadRing, ErrPhoneOffline, or of a group.
-func (p *Phone) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) {
+func (p *caller) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -21,24 +31,24 @@ func (p *Phone) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) {
 	if cfg.Ring < 0 || cfg.Ring > maxRing {
 		return "", fmt.Errorf("%w: got %s", ErrBadRing, cfg.Ring)
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return "", ErrPhoneOffline
 	}
-	to, err := p.srv.chat(cfg.To)
+	to, err := p.net.groups.chat(cfg.To)
 	if err != nil {
 		return "", err
 	}
-	s, from, content := p.srv, origin{account: p.account}, offerContent(cfg.Video)
+	s, from, content := p.net, origin{account: p.account}, offerContent(cfg.Video)
 	s.calls.mu.Lock()
 	defer s.calls.mu.Unlock()
-	c, err := s.newCall(from, to, newCallID(), cfg.Video, cfg.Ring)
+	c, err := s.calls.newCall(from, to, newCallID(), cfg.Video, cfg.Ring)
 	if err != nil {
 		return "", err
 	}
-	s.ringAll(c, func(*account, uint16) []waBinary.Node { return content })
+	s.calls.ringAll(c, func(*account, uint16) []waBinary.Node { return content })
 	if to.group == nil {
 		// WhatsApp's clients measure the way to the relays as soon as it rings.
-		s.signal(c, from, to.account, waBinary.Node{Tag: "relaylatency", Content: []waBinary.Node{{
+		s.calls.signal(c, from, to.account, waBinary.Node{Tag: "relaylatency", Content: []waBinary.Node{{
 			Tag: "te", Attrs: waBinary.Attrs{"latency": relayLatency, "relay_name": "sandbox"}, Content: []byte{127, 0, 0, 1, 0x0d, 0x96},
 		}}})
 	}
@@ -69,34 +79,34 @@ func offerContent(video bool) []waBinary.Node {
 func newCallID() string {
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])
-	return upperHex(raw[:])
+	return stanza.UpperHex(raw[:])
 }
 
 // Calls lists the calls that the phone placed or got, oldest first. The server remembers the latest 1000 of all phones,
 // while it runs.
-func (p *Phone) Calls() []Call { return p.srv.calls.of(p.account) }
+func (p *caller) Calls() []Call { return p.net.calls.of(p.account) }
 
 // AcceptCall takes a call that rings. The account's other devices are told that it was taken elsewhere. The error is
 // ErrUnknownCall, ErrCallState or ErrPhoneOffline.
-func (p *Phone) AcceptCall(ctx context.Context, id string) error {
-	return p.callStep(ctx, id, p.srv.acceptCall)
+func (p *caller) AcceptCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.net.calls.acceptCall)
 }
 
 // RejectCall does not take a call that rings. The errors are those of AcceptCall.
-func (p *Phone) RejectCall(ctx context.Context, id string) error {
-	return p.callStep(ctx, id, p.srv.rejectCall)
+func (p *caller) RejectCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.net.calls.rejectCall)
 }
 
 // EndCall hangs up: a call that the phone placed, or one that it took. The errors are those of AcceptCall.
-func (p *Phone) EndCall(ctx context.Context, id string) error {
-	return p.callStep(ctx, id, p.srv.hangUp)
+func (p *caller) EndCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.net.calls.hangUp)
 }
 
-func (p *Phone) callStep(ctx context.Context, id string, step func(origin, string) error) error {
+func (p *caller) callStep(ctx context.Context, id string, step func(origin, string) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return ErrPhoneOffline
 	}
 	return step(origin{account: p.account}, id)
@@ -104,11 +114,9 @@ func (p *Phone) callStep(ctx context.Context, id string, step func(origin, strin
 
 // WaitCall returns the first call that matches, waiting for it until ctx is done. It looks again whenever a call of the
 // phone changes, so match may ask for a state.
-func (p *Phone) WaitCall(ctx context.Context, match func(Call) bool) (Call, error) {
+func (p *caller) WaitCall(ctx context.Context, match func(Call) bool) (Call, error) {
 	for {
-		p.mu.Lock()
-		changed := p.changed
-		p.mu.Unlock()
+		changed := p.journal.next()
 		for _, call := range p.Calls() {
 			if match(call) {
 				return call, nil

@@ -74,9 +74,18 @@ type ChatInfo struct {
 	Last             time.Time
 }
 
+// phoneChats are a phone's chats and address book, as its person keeps them.
+type phoneChats struct {
+	*handset
+
+	availability *availability
+	journal      *journal
+	sync         *phoneSync
+}
+
 // ChangeChat pins, mutes, archives a chat or marks it as read, as the phone's person; linked devices are told. name is
 // a number, a JID or the JID of a group. Errors are ErrUnknownContact, ErrPhoneOffline, ErrBadMute, ErrNoChange.
-func (p *Phone) ChangeChat(ctx context.Context, name string, change ChatChange) error {
+func (p *phoneChats) ChangeChat(ctx context.Context, name string, change ChatChange) error {
 	in, err := p.changeable(ctx, name)
 	if err != nil {
 		return err
@@ -88,7 +97,7 @@ func (p *Phone) ChangeChat(ctx context.Context, name string, change ChatChange) 
 	jid := in.hidden().String()
 	if change.Archived != nil {
 		low = append(low, syncd.Mutation{Index: []string{indexArchive, jid}, Version: versionArchive, Value: &waSyncAction.SyncActionValue{
-			ArchiveChatAction: &waSyncAction.ArchiveChatAction{Archived: change.Archived, MessageRange: p.messageRange(in)},
+			ArchiveChatAction: &waSyncAction.ArchiveChatAction{Archived: change.Archived, MessageRange: p.journal.messageRange(in)},
 		}})
 		if *change.Archived && change.Pinned == nil {
 			// What is put away is not on top any more.
@@ -102,7 +111,7 @@ func (p *Phone) ChangeChat(ctx context.Context, name string, change ChatChange) 
 	}
 	if change.Read != nil {
 		low = append(low, syncd.Mutation{Index: []string{indexRead, jid}, Version: versionRead, Value: &waSyncAction.SyncActionValue{
-			MarkChatAsReadAction: &waSyncAction.MarkChatAsReadAction{Read: change.Read, MessageRange: p.messageRange(in)},
+			MarkChatAsReadAction: &waSyncAction.MarkChatAsReadAction{Read: change.Read, MessageRange: p.journal.messageRange(in)},
 		}})
 	}
 	if change.Muted != nil {
@@ -119,43 +128,28 @@ func (p *Phone) ChangeChat(ctx context.Context, name string, change ChatChange) 
 		return ErrNoChange
 	}
 	if low != nil {
-		err = p.change(syncLow, low...)
+		err = p.sync.change(syncLow, low...)
 	}
 	if err == nil && high != nil {
-		err = p.change(syncHigh, high...)
+		err = p.sync.change(syncHigh, high...)
 	}
 	return err
 }
 
 // changeable finds a chat for somebody who has the phone in hand.
-func (p *Phone) changeable(ctx context.Context, name string) (chat, error) {
+func (p *phoneChats) changeable(ctx context.Context, name string) (chat, error) {
 	if err := ctx.Err(); err != nil {
 		return chat{}, err
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return chat{}, ErrPhoneOffline
 	}
-	return p.srv.chat(name)
-}
-
-// messageRange says up to which message an action is meant.
-func (p *Phone) messageRange(in chat) *waSyncAction.SyncActionMessageRange {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, message := range slices.Backward(p.messages) {
-		if message.chat == in && message.author != nil {
-			at := proto.Int64(message.Time.Unix())
-			return &waSyncAction.SyncActionMessageRange{
-				LastMessageTimestamp: at, Messages: []*waSyncAction.SyncActionMessage{{Key: p.keyFor(message), Timestamp: at}},
-			}
-		}
-	}
-	return &waSyncAction.SyncActionMessageRange{LastMessageTimestamp: proto.Int64(time.Now().Unix())}
+	return p.net.groups.chat(name)
 }
 
 // NameContact enters somebody in the phone's address book, or changes how they are called; linked devices are told. An
 // empty name removes the entry.
-func (p *Phone) NameContact(ctx context.Context, number, name string) error {
+func (p *phoneChats) NameContact(ctx context.Context, number, name string) error {
 	in, err := p.changeable(ctx, number)
 	if err != nil {
 		return err
@@ -168,15 +162,12 @@ func (p *Phone) NameContact(ctx context.Context, number, name string) error {
 	}
 	mutation := contactOf(in.account, name)
 	if name == "" {
-		p.sync.mu.Lock()
-		_, known := p.sync.entries[entryName(syncContacts, mutation.Index)]
-		p.sync.mu.Unlock()
-		if !known {
+		if !p.sync.has(syncContacts, mutation.Index...) {
 			return fmt.Errorf("%w: %s", ErrNoContact, number)
 		}
 		mutation.Remove = true
 	}
-	return p.change(syncContacts, mutation)
+	return p.sync.change(syncContacts, mutation)
 }
 
 func contactOf(a *account, name string) syncd.Mutation {
@@ -189,14 +180,14 @@ func contactOf(a *account, name string) syncd.Mutation {
 }
 
 // Rename changes what the phone's account goes by; linked devices are told, others see it with the next message.
-func (p *Phone) Rename(ctx context.Context, name string) error {
+func (p *phoneChats) Rename(ctx context.Context, name string) error {
 	if _, err := p.changeable(ctx, p.account.number); err != nil {
 		return err
 	}
 	if name == "" || len(name) > maxName {
 		return fmt.Errorf("%w: got %d bytes", ErrBadName, len(name))
 	}
-	return p.change(syncCritical, pushNameOf(name))
+	return p.sync.change(syncCritical, pushNameOf(name))
 }
 
 func pushNameOf(name string) syncd.Mutation {
@@ -206,18 +197,12 @@ func pushNameOf(name string) syncd.Mutation {
 }
 
 // StarMessage puts a star on a message, or takes it off; linked devices are told.
-func (p *Phone) StarMessage(ctx context.Context, id string, on bool) error {
+func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error {
 	if _, err := p.changeable(ctx, p.account.number); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	i := slices.IndexFunc(p.messages, func(m *Message) bool { return m.ID == id && m.author != nil })
-	var found Message
-	if i >= 0 {
-		found = *p.messages[i]
-	}
-	p.mu.Unlock()
-	if i < 0 {
+	found, ok := p.journal.findID(id)
+	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownMessage, id)
 	}
 	// The sender is named in groups only, as "0" elsewhere and for one's own.
@@ -228,7 +213,7 @@ func (p *Phone) StarMessage(ctx context.Context, id string, on bool) error {
 	case found.chat.group != nil:
 		sender = found.author.jidOn(found.chat.group.server(), 0).String()
 	}
-	return p.change(syncHigh, syncd.Mutation{
+	return p.sync.change(syncHigh, syncd.Mutation{
 		Index: []string{indexStar, found.chat.hidden().String(), id, fromMe, sender}, Version: versionStar,
 		Value: &waSyncAction.SyncActionValue{StarAction: &waSyncAction.StarAction{Starred: &on}},
 	})
@@ -236,29 +221,22 @@ func (p *Phone) StarMessage(ctx context.Context, id string, on bool) error {
 
 // beginSync makes the first app state of an account: its name, and as contacts itself and everybody with whom there is
 // a chat.
-func (p *Phone) beginSync() error {
-	p.sync.mu.Lock()
-	_, named := p.sync.entries[entryName(syncCritical, []string{indexPushName})]
-	_, begun := p.sync.entries[entryName(syncLow, []string{indexUnarchive})]
-	p.sync.mu.Unlock()
-	if begun {
+func (p *phoneChats) beginSync() error {
+	if p.sync.has(syncLow, indexUnarchive) {
 		return nil
 	}
-	if !named {
-		if err := p.change(syncCritical, pushNameOf(p.Name())); err != nil {
+	if !p.sync.has(syncCritical, indexPushName) {
+		if err := p.sync.change(syncCritical, pushNameOf(p.Name())); err != nil {
 			return err
 		}
 	}
 	contacts := []syncd.Mutation{contactOf(p.account, p.Name())}
-	for _, other := range p.partners() {
-		p.sync.mu.Lock()
-		_, named := p.sync.entries[entryName(syncContacts, contactOf(other, "").Index)]
-		p.sync.mu.Unlock()
-		if !named && other != p.account && len(contacts) < maxMutations {
+	for _, other := range p.journal.partners() {
+		if !p.sync.has(syncContacts, contactOf(other, "").Index...) && other != p.account && len(contacts) < maxMutations {
 			contacts = append(contacts, contactOf(other, other.phone.Name()))
 		}
 	}
-	if err := p.change(syncContacts, contacts...); err != nil {
+	if err := p.sync.change(syncContacts, contacts...); err != nil {
 		return err
 	}
 	// Every collection has something from the beginning: a client tells nobody what comes first in a collection.
@@ -273,30 +251,15 @@ func (p *Phone) beginSync() error {
 			UnarchiveChatsSetting: &waSyncAction.UnarchiveChatsSetting{UnarchiveChats: proto.Bool(false)},
 		}},
 	} {
-		if err := p.change(first.collection, syncd.Mutation{Index: []string{first.index}, Version: first.version, Value: first.value}); err != nil {
+		if err := p.sync.change(first.collection, syncd.Mutation{Index: []string{first.index}, Version: first.version, Value: first.value}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// partners lists the accounts with whom the phone has a chat, in the order of their first message.
-func (p *Phone) partners() []*account {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var all []*account
-	seen := make(map[*account]bool)
-	for _, message := range p.messages {
-		if other := message.chat.account; other != nil && !seen[other] {
-			seen[other] = true
-			all = append(all, other)
-		}
-	}
-	return all
-}
-
 // Chats lists the phone's chats, the newest first.
-func (p *Phone) Chats() []ChatInfo {
+func (p *phoneChats) Chats() []ChatInfo {
 	infos := make(map[chat]*ChatInfo)
 	get := func(in chat) *ChatInfo {
 		if infos[in] == nil {
@@ -307,14 +270,7 @@ func (p *Phone) Chats() []ChatInfo {
 		}
 		return infos[in]
 	}
-	p.mu.Lock()
-	counted := make([]Message, 0, len(p.messages))
-	for _, message := range p.messages {
-		if message.Target == "" {
-			counted = append(counted, *message)
-		}
-	}
-	p.mu.Unlock()
+	counted := slices.DeleteFunc(p.journal.Messages(), func(m Message) bool { return m.Target != "" })
 	for i := range counted {
 		info := get(counted[i].chat)
 		info.Messages++
@@ -323,11 +279,11 @@ func (p *Phone) Chats() []ChatInfo {
 			info.Unread++
 		}
 	}
-	for _, entry := range p.AppState() {
+	for _, entry := range p.sync.AppState() {
 		if len(entry.Index) < 2 {
 			continue
 		}
-		if in, err := p.srv.chat(entry.Index[1]); err == nil {
+		if in, err := p.net.groups.chat(entry.Index[1]); err == nil {
 			entry.describe(in, get)
 		}
 	}

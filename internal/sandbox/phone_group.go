@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // InviteLink is what stands before the code in an invite link.
@@ -22,8 +24,15 @@ type NewGroup struct {
 	Addressing string
 }
 
+// memberships is a phone's part in groups.
+type memberships struct {
+	*handset
+
+	availability *availability
+}
+
 // CreateGroup makes a group with the phone as its creator.
-func (p *Phone) CreateGroup(ctx context.Context, wish NewGroup) (types.JID, error) {
+func (p *memberships) CreateGroup(ctx context.Context, wish NewGroup) (types.JID, error) {
 	if err := ctx.Err(); err != nil {
 		return types.EmptyJID, err
 	}
@@ -33,21 +42,21 @@ func (p *Phone) CreateGroup(ctx context.Context, wish NewGroup) (types.JID, erro
 	if wish.Addressing != AddressingLID && wish.Addressing != AddressingPN {
 		return types.EmptyJID, fmt.Errorf("%w: got %q", ErrBadAddressing, wish.Addressing)
 	}
-	members, err := p.srv.accountsOf(wish.Members)
+	members, err := p.net.dir.accountsOf(wish.Members)
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	g, err := p.srv.createGroup(p.account, groupWish{subject: wish.Subject, addressing: wish.Addressing, members: members})
+	g, err := p.net.groups.createGroup(p.account, groupWish{subject: wish.Subject, addressing: wish.Addressing, members: members})
 	if err != nil {
 		return types.EmptyJID, err
 	}
 	return g.jid, nil
 }
 
-func (s *Server) accountsOf(names []string) ([]*account, error) {
+func (d *directory) accountsOf(names []string) ([]*account, error) {
 	var list []*account
 	for _, name := range names {
-		found, err := s.contact(name)
+		found, err := d.contact(name)
 		if err != nil {
 			return nil, err
 		}
@@ -57,14 +66,14 @@ func (s *Server) accountsOf(names []string) ([]*account, error) {
 }
 
 // SendGroupText sends a text to a group.
-func (p *Phone) SendGroupText(ctx context.Context, group types.JID, text string) (string, error) {
+func (p *sender) SendGroupText(ctx context.Context, group types.JID, text string) (string, error) {
 	return p.SendMessage(ctx, Outgoing{To: group.String(), Kind: KindText, Text: text})
 }
 
 // Groups lists the groups that the phone is in, oldest first.
-func (p *Phone) Groups() []GroupInfo {
+func (p *memberships) Groups() []GroupInfo {
 	var infos []GroupInfo
-	for _, g := range p.srv.groups.of(p.account) {
+	for _, g := range p.net.groups.of(p.account) {
 		infos = append(infos, g.info())
 	}
 	return infos
@@ -86,7 +95,7 @@ var ErrBadMemberChange = errors.New("unknown change: expected add, remove, promo
 
 // ChangeMembers adds, removes, promotes or demotes members, as the phone's person. Several errors are joined; what
 // could be done is done.
-func (p *Phone) ChangeMembers(ctx context.Context, group types.JID, change MemberChange, members ...string) error {
+func (p *memberships) ChangeMembers(ctx context.Context, group types.JID, change MemberChange, members ...string) error {
 	g, err := p.group(ctx, group)
 	if err != nil {
 		return err
@@ -94,11 +103,11 @@ func (p *Phone) ChangeMembers(ctx context.Context, group types.JID, change Membe
 	if !slices.Contains([]MemberChange{AddMembers, RemoveMembers, PromoteMembers, DemoteMembers}, change) {
 		return fmt.Errorf("%w: got %q", ErrBadMemberChange, change)
 	}
-	list, err := p.srv.accountsOf(members)
+	list, err := p.net.dir.accountsOf(members)
 	if err != nil {
 		return err
 	}
-	results, err := p.srv.changeMembers(g, p.account, string(change), list)
+	results, err := p.net.groups.changeMembers(g, p.account, string(change), list)
 	if err != nil {
 		return err
 	}
@@ -113,14 +122,14 @@ func (p *Phone) ChangeMembers(ctx context.Context, group types.JID, change Membe
 }
 
 // group finds a group for the phone.
-func (p *Phone) group(ctx context.Context, jid types.JID) (*group, error) {
+func (p *memberships) group(ctx context.Context, jid types.JID) (*group, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return nil, ErrPhoneOffline
 	}
-	if g := p.srv.groups.find(jid); g != nil {
+	if g := p.net.groups.find(jid); g != nil {
 		return g, nil
 	}
 	return nil, fmt.Errorf("%w: %s", ErrUnknownGroup, jid)
@@ -135,42 +144,42 @@ type GroupChange struct {
 }
 
 // ChangeGroup changes settings of a group, as the phone's person; it stops at the first that is refused.
-func (p *Phone) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
+func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
 		return err
 	}
-	s := p.srv
+	s := p.net
 	onOff := func(on *bool, yes, no string) func() error {
 		return func() error {
 			if on == nil {
 				return nil
 			}
 			if *on {
-				return s.setSwitch(g, p.account, yes)
+				return s.groups.setSwitch(g, p.account, yes)
 			}
-			return s.setSwitch(g, p.account, no)
+			return s.groups.setSwitch(g, p.account, no)
 		}
 	}
 	for _, step := range []func() error{
 		func() error {
-			return given(change.Subject, func(text string) error { return s.setSubject(g, p.account, text) })
+			return given(change.Subject, func(text string) error { return s.groups.setSubject(g, p.account, text) })
 		},
 		func() error {
 			return given(change.Description, func(text string) error {
-				return s.setDescription(g, p.account, s.descriptionOf(g), newStanzaID(), text)
+				return s.groups.setDescription(g, p.account, s.groups.descriptionOf(g), stanza.NewID(), text)
 			})
 		},
 		onOff(change.Announce, "announcement", "not_announcement"),
 		onOff(change.Locked, "locked", "unlocked"),
 		func() error {
-			return given(change.Approval, func(on bool) error { return s.setApproval(g, p.account, on) })
+			return given(change.Approval, func(on bool) error { return s.groups.setApproval(g, p.account, on) })
 		},
 		func() error {
-			return given(change.AdminAdds, func(on bool) error { return s.setAdminAdds(g, p.account, on) })
+			return given(change.AdminAdds, func(on bool) error { return s.groups.setAdminAdds(g, p.account, on) })
 		},
 		func() error {
-			return given(change.Expiration, func(n uint32) error { return s.setExpiration(g, p.account, n) })
+			return given(change.Expiration, func(n uint32) error { return s.groups.setExpiration(g, p.account, n) })
 		},
 	} {
 		if err = step(); err != nil {
@@ -188,34 +197,34 @@ func given[T any](value *T, do func(T) error) error {
 }
 
 // LeaveGroup takes the phone's account out of a group.
-func (p *Phone) LeaveGroup(ctx context.Context, jid types.JID) error {
+func (p *memberships) LeaveGroup(ctx context.Context, jid types.JID) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
 		return err
 	}
-	return p.srv.leave(g, p.account)
+	return p.net.groups.leave(g, p.account)
 }
 
 // GroupLink returns the invite link of a group, a new one after revoking the old if revoke says so.
-func (p *Phone) GroupLink(ctx context.Context, jid types.JID, revoke bool) (string, error) {
+func (p *memberships) GroupLink(ctx context.Context, jid types.JID, revoke bool) (string, error) {
 	g, err := p.group(ctx, jid)
 	if err != nil {
 		return "", err
 	}
-	code, err := p.srv.invite(g, p.account, revoke)
+	code, err := p.net.groups.invite(g, p.account, revoke)
 	return InviteLink + code, err
 }
 
 // JoinGroup follows an invite link. waiting says that an admin has to agree first.
-func (p *Phone) JoinGroup(ctx context.Context, link string) (jid types.JID, waiting bool, err error) {
+func (p *memberships) JoinGroup(ctx context.Context, link string) (jid types.JID, waiting bool, err error) {
 	if err = ctx.Err(); err != nil {
 		return types.EmptyJID, false, err
 	}
-	g, err := p.srv.groups.linked(strings.TrimPrefix(link, InviteLink))
+	g, err := p.net.groups.linked(strings.TrimPrefix(link, InviteLink))
 	if err != nil {
 		return types.EmptyJID, false, err
 	}
-	waiting, err = p.srv.join(g, p.account)
+	waiting, err = p.net.groups.join(g, p.account)
 	if errors.Is(err, errAlreadyMember) {
 		err = nil
 	}
@@ -223,16 +232,16 @@ func (p *Phone) JoinGroup(ctx context.Context, link string) (jid types.JID, wait
 }
 
 // DecideRequests lets accounts in that wait, or sends them away.
-func (p *Phone) DecideRequests(ctx context.Context, jid types.JID, approve bool, members ...string) error {
+func (p *memberships) DecideRequests(ctx context.Context, jid types.JID, approve bool, members ...string) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
 		return err
 	}
-	list, err := p.srv.accountsOf(members)
+	list, err := p.net.dir.accountsOf(members)
 	if err != nil {
 		return err
 	}
-	results, err := p.srv.decide(g, p.account, approve, list)
+	results, err := p.net.groups.decide(g, p.account, approve, list)
 	for _, failed := range results {
 		err = errors.Join(err, failed)
 	}

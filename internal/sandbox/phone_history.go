@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/observe"
 )
 
 const (
@@ -34,12 +34,22 @@ const (
 	maxOnDemand = 1000
 )
 
-// phoneHistory is what a phone remembers of the history that it sent.
-type phoneHistory struct {
+// sentChunks is what a phone remembers of the history that it sent.
+type sentChunks struct {
 	mu sync.Mutex
 	// sent are parts that travelled as files, by the id of the message that told of them.
 	sent  map[string]sentChunk
 	order []string
+}
+
+// phoneHistory hands a phone's past on to its devices.
+type phoneHistory struct {
+	*handset
+
+	journal *journal
+	sender  *sender
+	chats   *phoneChats
+	past    sentChunks
 }
 
 type sentChunk struct {
@@ -48,60 +58,21 @@ type sentChunk struct {
 	note *waE2E.HistorySyncNotification
 }
 
-// conversation is one chat with messages of the phone, oldest first.
-type conversation struct {
-	in       chat
-	messages []Message
-}
-
-// conversations copies what people wrote, by chat, that with the newest message first; changes are in the messages
-// that they are about.
-func (p *Phone) conversations() (list []conversation, changes map[string][]Message) {
-	p.mu.Lock()
-	all := p.copyMessages()
-	p.mu.Unlock()
-	at := make(map[chat]int)
-	changes = make(map[string][]Message)
-	for i := range all {
-		m := &all[i]
-		switch {
-		case m.author == nil, m.chat == chat{}:
-			continue
-		case m.Target != "":
-			changes[m.Target] = append(changes[m.Target], *m)
-			continue
-		case m.raw == nil && !m.Revoked, m.Kind == KindTimer:
-			continue
-		}
-		k, known := at[m.chat]
-		if !known {
-			k = len(list)
-			at[m.chat] = k
-			list = append(list, conversation{in: m.chat})
-		}
-		list[k].messages = append(list[k].messages, *m)
-	}
-	slices.SortStableFunc(list, func(a, b conversation) int {
-		return b.messages[len(b.messages)-1].Time.Compare(a.messages[len(a.messages)-1].Time)
-	})
-	return list, changes
-}
-
 // sendHistory sends a newly linked device what the phone has: the newest messages of every chat first, then names, then
 // the rest part by part. A phone without chats sends nothing.
-func (p *Phone) sendHistory(dev *device) {
+func (p *phoneHistory) sendHistory(dev *device) {
 	for _, chunk := range p.historyParts(dev.fullHistory) {
 		note := &waE2E.HistorySyncNotification{ChunkOrder: chunk.ChunkOrder, Progress: chunk.Progress}
 		if err := p.sendChunk(dev, chunk, note, dev.inlineHistory); err != nil {
-			p.srv.log.Warn("phone could not send its history", "err", err)
+			p.net.log.Warn("phone could not send its history", "err", err)
 			return
 		}
 	}
 }
 
 // historyParts divides the history.
-func (p *Phone) historyParts(full bool) []*waHistorySync.HistorySync {
-	list, changes := p.conversations()
+func (p *phoneHistory) historyParts(full bool) []*waHistorySync.HistorySync {
+	list, changes := p.journal.conversations()
 	if len(list) == 0 {
 		return nil
 	}
@@ -110,7 +81,7 @@ func (p *Phone) historyParts(full bool) []*waHistorySync.HistorySync {
 		GlobalSettings: &waHistorySync.GlobalSettings{},
 	}
 	infos := make(map[types.JID]ChatInfo)
-	for _, info := range p.Chats() {
+	for _, info := range p.chats.Chats() {
 		infos[info.JID] = info
 	}
 	type rest struct {
@@ -162,7 +133,7 @@ func (p *Phone) historyParts(full bool) []*waHistorySync.HistorySync {
 }
 
 // historyConversation describes messages of a chat from one position up to another, newest first.
-func (p *Phone) historyConversation(c conversation, from, to int, changes map[string][]Message) *waHistorySync.Conversation {
+func (p *phoneHistory) historyConversation(c conversation, from, to int, changes map[string][]Message) *waHistorySync.Conversation {
 	newest := c.messages[len(c.messages)-1].Time
 	end := waHistorySync.Conversation_COMPLETE_BUT_MORE_MESSAGES_REMAIN_ON_PRIMARY
 	if from == 0 {
@@ -231,7 +202,7 @@ func everybody(list []conversation) []*account {
 	return all
 }
 
-func (p *Phone) mappings(list []conversation) []*waHistorySync.PhoneNumberToLIDMapping {
+func (p *phoneHistory) mappings(list []conversation) []*waHistorySync.PhoneNumberToLIDMapping {
 	var all []*waHistorySync.PhoneNumberToLIDMapping
 	for _, a := range everybody(list) {
 		all = append(all, &waHistorySync.PhoneNumberToLIDMapping{PnJID: proto.String(a.jid(0).String()), LidJID: proto.String(a.lidJID(0).String())})
@@ -239,7 +210,7 @@ func (p *Phone) mappings(list []conversation) []*waHistorySync.PhoneNumberToLIDM
 	return all
 }
 
-func (p *Phone) pushNames(list []conversation) []*waHistorySync.Pushname {
+func (p *phoneHistory) pushNames(list []conversation) []*waHistorySync.Pushname {
 	var all []*waHistorySync.Pushname
 	for _, a := range everybody(list) {
 		for _, jid := range []types.JID{a.jid(0), a.lidJID(0)} {
@@ -251,7 +222,7 @@ func (p *Phone) pushNames(list []conversation) []*waHistorySync.Pushname {
 
 // sendChunk compresses a part of the history, uploads it and tells the device where it is; what is small may travel in
 // the message itself.
-func (p *Phone) sendChunk(dev *device, chunk *waHistorySync.HistorySync, note *waE2E.HistorySyncNotification, inline bool) error {
+func (p *phoneHistory) sendChunk(dev *device, chunk *waHistorySync.HistorySync, note *waE2E.HistorySyncNotification, inline bool) error {
 	kind := chunk.GetSyncType()
 	plain, err := proto.Marshal(chunk)
 	if err != nil {
@@ -283,29 +254,29 @@ func (p *Phone) sendChunk(dev *device, chunk *waHistorySync.HistorySync, note *w
 		sum := sha256.Sum256(packed.Bytes())
 		note.InitialHistBootstrapInlinePayload, note.FileLength, note.FileSHA256 = packed.Bytes(), proto.Uint64(uint64(packed.Len())), sum[:]
 	}
-	p.srv.stats.add(func(n *Counters) { n.HistoryChunks++ })
-	p.srv.emit(Event{
-		Kind: EventHistory, Account: p.account.number, Device: p.account.jid(dev.id).String(),
+	p.net.observer.Count(func(n *observe.Counters) { n.HistoryChunks++ })
+	p.net.observer.Emit(observe.Event{
+		Kind: observe.EventHistory, Account: p.account.number, Device: p.account.jid(dev.id).String(),
 		Detail: fmt.Sprintf("%s %d %d", kind, chunk.GetChunkOrder(), messages),
 	})
 	return p.tellChunk(dev, note, packed.Bytes(), !inline)
 }
 
 // tellChunk sends the message about a part of the history, having uploaded it if it is not within.
-func (p *Phone) tellChunk(dev *device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
+func (p *phoneHistory) tellChunk(dev *device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
 	if upload {
 		sealed, err := mediacrypt.Seal(data, mediacrypt.History)
 		if err != nil {
 			return fmt.Errorf("sandbox: sealing history: %w", err)
 		}
-		file, err := p.srv.media.put(p.account.number, "md-msg-hist", sealed.File)
+		file, err := p.net.media.put(p.account.number, "md-msg-hist", sealed.File)
 		if err != nil {
 			return fmt.Errorf("sandbox: uploading history: %w", err)
 		}
 		note.FileSHA256, note.FileEncSHA256, note.MediaKey = sealed.PlainSHA256, sealed.SealedSHA256, sealed.Key
 		note.FileLength, note.DirectPath = proto.Uint64(uint64(sealed.Length)), &file.DirectPath
 	}
-	id, err := p.sendPeer(dev, &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_HISTORY_SYNC_NOTIFICATION.Enum(), HistorySyncNotification: note})
+	id, err := p.sender.sendPeer(dev, &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_HISTORY_SYNC_NOTIFICATION.Enum(), HistorySyncNotification: note})
 	if err != nil || !upload {
 		return err
 	}
@@ -313,7 +284,7 @@ func (p *Phone) tellChunk(dev *device, note *waE2E.HistorySyncNotification, data
 	return nil
 }
 
-func (h *phoneHistory) keep(id string, chunk sentChunk) {
+func (h *sentChunks) keep(id string, chunk sentChunk) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sent == nil {
@@ -327,7 +298,7 @@ func (h *phoneHistory) keep(id string, chunk sentChunk) {
 	}
 }
 
-func (h *phoneHistory) find(id string) (sentChunk, bool) {
+func (h *sentChunks) find(id string) (sentChunk, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	chunk, ok := h.sent[id]

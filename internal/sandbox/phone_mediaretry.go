@@ -12,6 +12,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waMmsRetry"
 
 	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // notOnPhone is the error of a request for a file of a message that the phone does not have (whatsmeow mediaretry.go,
@@ -19,28 +21,28 @@ import (
 const notOnPhone = 2
 
 // receiveServerError uploads a file again that a device could not download, or says why not.
-func (p *Phone) receiveServerError(d delivery) {
-	dev := p.srv.dir.device(p.account, d.from.device)
+func (p *companions) receiveServerError(d delivery) {
+	dev := p.net.dir.device(p.account, d.from.device)
 	if dev == nil {
 		return
 	}
-	id := attr(&d.node, "id")
+	id := stanza.Attr(&d.node, "id")
 	what := "MEDIA_RETRY"
-	if attr(&d.node, "category") == categoryPeer {
+	if stanza.Attr(&d.node, "category") == categoryPeer {
 		what = "HISTORY_RETRY"
 	}
-	p.srv.emit(Event{Kind: EventPeer, Account: p.account.number, Device: p.account.jid(dev.id).String(), Detail: what})
+	p.net.observer.Emit(observe.Event{Kind: observe.EventPeer, Account: p.account.number, Device: p.account.jid(dev.id).String(), Detail: what})
 	if what == "HISTORY_RETRY" {
 		p.repeatChunk(dev, id, &d.node)
 		return
 	}
-	p.srv.hand(dev, p.retryMedia(id, &d.node))
+	p.net.courier.hand(dev, p.retryMedia(id, &d.node))
 }
 
 // opened reads the request that a server-error receipt carries.
 func opened(key []byte, id string, receipt *waBinary.Node) error {
 	sealed, iv := receipt.GetChildByTag("encrypt", "enc_p"), receipt.GetChildByTag("encrypt", "enc_iv")
-	plain, err := mediacrypt.OpenRetry(key, id, bytesOf(&iv), bytesOf(&sealed))
+	plain, err := mediacrypt.OpenRetry(key, id, stanza.Bytes(&iv), stanza.Bytes(&sealed))
 	if err != nil {
 		return err
 	}
@@ -55,15 +57,15 @@ func opened(key []byte, id string, receipt *waBinary.Node) error {
 }
 
 // retryMedia is the answer to a request for the file of a message.
-func (p *Phone) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
+func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
 	rmr := receipt.GetChildByTag("rmr")
-	fromMe := attr(&rmr, "from_me") == "true"
-	about := waBinary.Node{Tag: "rmr", Attrs: waBinary.Attrs{"jid": attrJID(&rmr, "jid"), "from_me": strconv.FormatBool(fromMe)}}
-	if participant := attrJID(&rmr, "participant"); !participant.IsEmpty() {
+	fromMe := stanza.Attr(&rmr, "from_me") == "true"
+	about := waBinary.Node{Tag: "rmr", Attrs: waBinary.Attrs{"jid": stanza.JID(&rmr, "jid"), "from_me": strconv.FormatBool(fromMe)}}
+	if participant := stanza.JID(&rmr, "participant"); !participant.IsEmpty() {
 		about.Attrs["participant"] = participant
 	}
-	answer := waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"from": p.account.jid(0), "type": "mediaretry", "id": id, "t": unixNow()}}
-	found, _, ok := p.keyed(&waCommon.MessageKey{RemoteJID: proto.String(attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
+	answer := waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"from": p.account.jid(0), "type": "mediaretry", "id": id, "t": stanza.Now()}}
+	found, _, ok := p.journal.keyed(&waCommon.MessageKey{RemoteJID: proto.String(stanza.Attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
 	if !ok || found.Media == nil {
 		answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 		return answer
@@ -83,48 +85,41 @@ func (p *Phone) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
 			return answer
 		}
 	}
-	p.srv.log.Warn("phone could not answer about a file", "err", err)
+	p.net.log.Warn("phone could not answer about a file", "err", err)
 	answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 	return answer
 }
 
 // uploadAgain puts a file of a message on the server once more and returns its new path. The key is the same, and with
 // it the encrypted file.
-func (p *Phone) uploadAgain(m *Message) (string, error) {
-	had, data, err := p.srv.media.onPhones(mediaIDOf(m.Media.DirectPath))
+func (p *companions) uploadAgain(m *Message) (string, error) {
+	had, data, err := p.net.media.onPhones(mediaIDOf(m.Media.DirectPath))
 	if err != nil {
 		return "", err
 	}
-	file, err := p.srv.media.put(p.account.number, had.Type, data)
+	file, err := p.net.media.put(p.account.number, had.Type, data)
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if kept := p.byID[messageKey{m.author, m.ID}]; kept != nil && kept.Media != nil {
-		described := *kept.Media
-		described.DirectPath = file.DirectPath
-		kept.Media = &described
-		p.notify()
-	}
+	p.journal.moveMedia(m, file.DirectPath)
 	return file.DirectPath, nil
 }
 
 // repeatChunk uploads a part of the history again and tells of it in a new message.
-func (p *Phone) repeatChunk(dev *device, id string, receipt *waBinary.Node) {
-	chunk, ok := p.past.find(id)
+func (p *companions) repeatChunk(dev *device, id string, receipt *waBinary.Node) {
+	chunk, ok := p.history.past.find(id)
 	if !ok {
-		p.srv.log.Debug("phone does not remember a part of its history", "id", id)
+		p.net.log.Debug("phone does not remember a part of its history", "id", id)
 		return
 	}
 	if err := opened(chunk.key, id, receipt); err != nil {
-		p.srv.log.Debug("phone could not read what a device asks", "id", id, "err", err)
+		p.net.log.Debug("phone could not read what a device asks", "id", id, "err", err)
 		return
 	}
 	note := new(waE2E.HistorySyncNotification)
 	proto.Merge(note, chunk.note)
 	note.OriginalMessageID = &id
-	if err := p.tellChunk(dev, note, chunk.data, true); err != nil {
-		p.srv.log.Warn("phone could not send its history again", "err", err)
+	if err := p.history.tellChunk(dev, note, chunk.data, true); err != nil {
+		p.net.log.Warn("phone could not send its history again", "err", err)
 	}
 }

@@ -1,21 +1,17 @@
 package sandbox
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waHistorySync"
 	"go.mau.fi/whatsmeow/proto/waMmsRetry"
-	"go.mau.fi/whatsmeow/proto/waServerSync"
-	"go.mau.fi/whatsmeow/proto/waSyncdSnapshotRecovery"
 
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
 )
 
@@ -25,14 +21,25 @@ const maxPeerItems = 100
 // peerResult is one outcome of a request.
 type peerResult = waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult
 
+// companions answers what the linked devices of a phone ask it.
+type companions struct {
+	*handset
+
+	journal *journal
+	sender  *sender
+	sync    *phoneSync
+	chats   *phoneChats
+	history *phoneHistory
+}
+
 // receivePeer answers what a linked device asks its phone.
-func (p *Phone) receivePeer(d delivery, content *waE2E.Message) {
-	dev := p.srv.dir.device(p.account, d.from.device)
+func (p *companions) receivePeer(d delivery, content *waE2E.Message) {
+	dev := p.net.dir.device(p.account, d.from.device)
 	if dev == nil {
 		return
 	}
 	request := content.GetProtocolMessage()
-	told := Event{Kind: EventPeer, Account: p.account.number, Device: p.account.jid(dev.id).String(), Detail: request.GetType().String()}
+	told := observe.Event{Kind: observe.EventPeer, Account: p.account.number, Device: p.account.jid(dev.id).String(), Detail: request.GetType().String()}
 	var err error
 	switch request.GetType() {
 	case waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_REQUEST:
@@ -42,40 +49,34 @@ func (p *Phone) receivePeer(d delivery, content *waE2E.Message) {
 	case waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_MESSAGE:
 		operation := request.GetPeerDataOperationRequestMessage()
 		told.Detail = operation.GetPeerDataOperationRequestType().String()
-		err = p.operate(dev, attr(&d.node, "id"), operation)
+		err = p.operate(dev, stanza.Attr(&d.node, "id"), operation)
 	default:
 	}
-	p.srv.emit(told)
+	p.net.observer.Emit(told)
 	if err != nil {
-		p.srv.log.Warn("phone could not answer a device", "asked", told.Detail, "err", err)
+		p.net.log.Warn("phone could not answer a device", "asked", told.Detail, "err", err)
 	}
 }
 
 // shareAskedKeys gives a device the keys that it lacks.
-func (p *Phone) shareAskedKeys(dev *device, request *waE2E.AppStateSyncKeyRequest) error {
+func (p *companions) shareAskedKeys(dev *device, request *waE2E.AppStateSyncKeyRequest) error {
 	asked := make(map[string]bool)
 	for _, id := range request.GetKeyIDs() {
 		asked[string(id.GetKeyID())] = true
 	}
-	return p.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
+	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
 }
 
 // startOver gives up app state that a device says is broken beyond repair: WhatsApp logs all devices out.
-func (p *Phone) startOver() {
-	p.sync.mu.Lock()
-	p.sync.known, p.sync.entries = nil, nil
-	state := &p.account.state
-	state.mu.Lock()
-	state.collections = nil
-	state.mu.Unlock()
-	p.sync.mu.Unlock()
-	for _, dev := range p.srv.dir.devicesOf(p.account) {
-		p.srv.unlink(dev, "app state was broken", true)
+func (p *companions) startOver() {
+	p.sync.reset()
+	for _, dev := range p.net.dir.devicesOf(p.account) {
+		p.net.links.unlink(dev, "app state was broken", true)
 	}
 }
 
 // operate does what a device asks, and answers under the id of its request.
-func (p *Phone) operate(dev *device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
+func (p *companions) operate(dev *device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
 	kind := request.GetPeerDataOperationRequestType()
 	var results []*peerResult
 	var err error
@@ -88,7 +89,7 @@ func (p *Phone) operate(dev *device, id string, request *waE2E.PeerDataOperation
 	case waE2E.PeerDataOperationRequestType_FULL_HISTORY_SYNC_ON_DEMAND:
 		results, err = p.sendFullOnDemand(dev, id, request.GetFullHistorySyncOnDemandRequest().GetRequestMetadata())
 	case waE2E.PeerDataOperationRequestType_COMPANION_SYNCD_SNAPSHOT_FATAL_RECOVERY:
-		results, err = p.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
+		results, err = p.sync.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
 	default:
 		// Link previews, stickers and what belongs to businesses: the phone has nothing of the kind.
 		results = []*peerResult{{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}}
@@ -96,7 +97,7 @@ func (p *Phone) operate(dev *device, id string, request *waE2E.PeerDataOperation
 	if err != nil {
 		return err
 	}
-	_, err = p.sendPeer(dev, &waE2E.ProtocolMessage{
+	_, err = p.sender.sendPeer(dev, &waE2E.ProtocolMessage{
 		Type: waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE.Enum(),
 		PeerDataOperationRequestResponseMessage: &waE2E.PeerDataOperationRequestResponseMessage{
 			PeerDataOperationRequestType: kind.Enum(), StanzaID: &id, PeerDataOperationResult: results,
@@ -105,42 +106,17 @@ func (p *Phone) operate(dev *device, id string, request *waE2E.PeerDataOperation
 	return err
 }
 
-// keyed finds a message by a key that is written from the account's point of view.
-func (p *Phone) keyed(key *waCommon.MessageKey) (Message, []Message, bool) {
-	in, err := p.srv.chat(key.GetRemoteJID())
-	if err != nil {
-		return Message{}, nil, false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var found *Message
-	var changes []Message
-	for _, m := range p.messages {
-		switch {
-		case m.chat != in || m.author == nil:
-		case m.ID == key.GetID() && (m.author == p.account) == key.GetFromMe():
-			found = m
-		case m.Target == key.GetID():
-			changes = append(changes, *m)
-		}
-	}
-	if found == nil {
-		return Message{}, nil, false
-	}
-	return *found, changes, true
-}
-
 // resend gives a device messages that it could not read.
-func (p *Phone) resend(requests []*waE2E.PeerDataOperationRequestMessage_PlaceholderMessageResendRequest) ([]*peerResult, error) {
+func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_PlaceholderMessageResendRequest) ([]*peerResult, error) {
 	if len(requests) > maxPeerItems {
 		requests = requests[:maxPeerItems]
 	}
 	var results []*peerResult
 	for _, request := range requests {
-		found, changes, ok := p.keyed(request.GetMessageKey())
+		found, changes, ok := p.journal.keyed(request.GetMessageKey())
 		result := &peerResult{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}
 		if ok {
-			if web := p.webMessage(&found, changes); web != nil {
+			if web := p.history.webMessage(&found, changes); web != nil {
 				encoded, err := proto.Marshal(web)
 				if err != nil {
 					return nil, fmt.Errorf("sandbox: encoding a message: %w", err)
@@ -156,27 +132,27 @@ func (p *Phone) resend(requests []*waE2E.PeerDataOperationRequestMessage_Placeho
 }
 
 // sendOnDemand sends the messages of a chat that came before one that the device has.
-func (p *Phone) sendOnDemand(dev *device, id string, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) error {
-	in, err := p.srv.chat(request.GetChatJID())
+func (p *companions) sendOnDemand(dev *device, id string, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) error {
+	in, err := p.net.groups.chat(request.GetChatJID())
 	if err != nil {
 		return err
 	}
 	part := &waHistorySync.HistorySync{SyncType: waHistorySync.HistorySync_ON_DEMAND.Enum(), ChunkOrder: proto.Uint32(1), Progress: proto.Uint32(100)}
-	list, changes := p.conversations()
+	list, changes := p.journal.conversations()
 	for _, c := range list {
 		if c.in != in {
 			continue
 		}
 		to := oldestKnown(c.messages, request)
 		from := max(0, to-min(max(int(request.GetOnDemandMsgCount()), 0), maxOnDemand))
-		described := p.historyConversation(c, from, to, changes)
+		described := p.history.historyConversation(c, from, to, changes)
 		if from > 0 {
 			described.EndOfHistoryTransferType = waHistorySync.Conversation_COMPLETE_ON_DEMAND_SYNC_BUT_MORE_MSG_REMAIN_ON_PRIMARY.Enum()
 		}
 		part.Conversations = append(part.Conversations, described)
 	}
 	note := &waE2E.HistorySyncNotification{ChunkOrder: part.ChunkOrder, Progress: part.Progress, PeerDataRequestSessionID: &id}
-	return p.sendChunk(dev, part, note, request.GetSupportInlineResponse())
+	return p.history.sendChunk(dev, part, note, request.GetSupportInlineResponse())
 }
 
 // oldestKnown is the position of the message that a device names, or of the first that is not older than what it says.
@@ -197,58 +173,18 @@ func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMess
 }
 
 // sendFullOnDemand sends everything once more.
-func (p *Phone) sendFullOnDemand(dev *device, id string, asked *waE2E.FullHistorySyncOnDemandRequestMetadata) ([]*peerResult, error) {
-	for _, part := range p.historyParts(true) {
+func (p *companions) sendFullOnDemand(dev *device, id string, asked *waE2E.FullHistorySyncOnDemandRequestMetadata) ([]*peerResult, error) {
+	for _, part := range p.history.historyParts(true) {
 		part.SyncType = waHistorySync.HistorySync_FULL.Enum()
 		note := &waE2E.HistorySyncNotification{
 			ChunkOrder: part.ChunkOrder, Progress: part.Progress, PeerDataRequestSessionID: &id, FullHistorySyncOnDemandRequestMetadata: asked,
 		}
-		if err := p.sendChunk(dev, part, note, false); err != nil {
+		if err := p.history.sendChunk(dev, part, note, false); err != nil {
 			return nil, err
 		}
 	}
 	return []*peerResult{{FullHistorySyncOnDemandRequestResponse: &waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_FullHistorySyncOnDemandRequestResponse{
 		RequestMetadata: asked,
 		ResponseCode:    waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_REQUEST_SUCCESS.Enum(),
-	}}}, nil
-}
-
-// recover gives a device a collection of app state in plain, which it could not make sense of.
-func (p *Phone) recover(name string) ([]*peerResult, error) {
-	p.sync.mu.Lock()
-	defer p.sync.mu.Unlock()
-	if _, err := p.catchUp(name); err != nil {
-		return nil, err
-	}
-	state := &p.account.state
-	state.mu.Lock()
-	var records []*waServerSync.SyncdRecord
-	for _, record := range state.get(name).records {
-		records = append(records, record)
-	}
-	state.mu.Unlock()
-	plain, err := syncd.Open(records, p.sync.lookup)
-	if err != nil {
-		return nil, err
-	}
-	c := p.sync.collection(name)
-	snapshot := &waSyncdSnapshotRecovery.SyncdSnapshotRecovery{
-		Version: &waSyncdSnapshotRecovery.SyncdVersion{Version: &c.Version}, CollectionName: &name, CollectionLthash: c.Hash(),
-	}
-	for _, record := range plain {
-		snapshot.MutationRecords = append(snapshot.MutationRecords, &waSyncdSnapshotRecovery.SyncdPlainTextRecord{Value: record.Data, KeyID: record.KeyID, Mac: record.MAC})
-	}
-	encoded, err := proto.Marshal(snapshot)
-	if err != nil {
-		return nil, fmt.Errorf("sandbox: encoding app state: %w", err)
-	}
-	var packed bytes.Buffer
-	writer := gzip.NewWriter(&packed)
-	_, err = writer.Write(encoded)
-	if err = errors.Join(err, writer.Close()); err != nil {
-		return nil, fmt.Errorf("sandbox: compressing app state: %w", err)
-	}
-	return []*peerResult{{SyncdSnapshotFatalRecoveryResponse: &waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_SyncDSnapshotFatalRecoveryResponse{
-		CollectionSnapshot: packed.Bytes(), IsCompressed: proto.Bool(true),
 	}}}, nil
 }

@@ -5,30 +5,24 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
 )
 
-func (p *Phone) confirmDelivery(d delivery) {
+func (p *receiver) confirmDelivery(d delivery) {
 	kind := ""
 	switch {
-	case attr(&d.node, "category") == categoryPeer:
+	case stanza.Attr(&d.node, "category") == categoryPeer:
 		kind = receiptPeer
 	case d.from.account == p.account:
 		kind = receiptSender
 	}
-	p.sendReceipt(attrJID(&d.node, "from"), attrJID(&d.node, "participant"), attr(&d.node, "id"), kind, nil)
+	p.sendReceipt(stanza.JID(&d.node, "from"), stanza.JID(&d.node, "participant"), stanza.Attr(&d.node, "id"), kind, nil)
 }
 
 // read marks a received message as read and tells the sender.
-func (p *Phone) read(message Message) {
-	p.mu.Lock()
-	for key, entered := range p.byID {
-		if key.id == message.ID && !entered.FromMe && entered.From == message.From {
-			entered.Status = StatusRead
-			p.notify()
-			break
-		}
-	}
-	p.mu.Unlock()
+func (p *receiver) read(message Message) {
+	p.journal.markRead(message)
 	to, participant := message.sender, types.EmptyJID
 	if message.chat.group != nil {
 		to, participant = message.chat.group.jid, message.sender
@@ -37,7 +31,7 @@ func (p *Phone) read(message Message) {
 }
 
 // sendReceipt tells something about a message. participant is its sender in a group, empty elsewhere.
-func (p *Phone) sendReceipt(to, participant types.JID, id, kind string, content []waBinary.Node) {
+func (p *receiver) sendReceipt(to, participant types.JID, id, kind string, content []waBinary.Node) {
 	receipt := waBinary.Node{Tag: "receipt", Attrs: waBinary.Attrs{"to": to, "id": id, "type": kind}}
 	if !participant.IsEmpty() {
 		receipt.Attrs["participant"] = participant
@@ -45,12 +39,12 @@ func (p *Phone) sendReceipt(to, participant types.JID, id, kind string, content 
 	if content != nil {
 		receipt.Content = content
 	}
-	p.srv.routeReceipt(origin{account: p.account}, &receipt)
+	p.net.router.routeReceipt(origin{account: p.account}, &receipt)
 }
 
 // askAgain asks the sending device to encrypt a message anew, with fresh keys of the phone.
-func (p *Phone) askAgain(d delivery) {
-	id := attr(&d.node, "id")
+func (p *receiver) askAgain(d delivery) {
+	id := stanza.Attr(&d.node, "id")
 	key := d.from.account.lidJID(d.from.device).String() + " " + id
 	p.mu.Lock()
 	if len(p.retries) > maxSeen {
@@ -64,49 +58,36 @@ func (p *Phone) askAgain(d delivery) {
 	}
 	keys := p.bundleNodes()
 	registration := keys[0]
-	p.sendReceipt(attrJID(&d.node, "from"), attrJID(&d.node, "participant"), id, receiptRetry, []waBinary.Node{
-		{Tag: "retry", Attrs: waBinary.Attrs{"count": strconv.Itoa(count), "id": id, "t": attr(&d.node, "t"), "v": "1"}},
+	p.sendReceipt(stanza.JID(&d.node, "from"), stanza.JID(&d.node, "participant"), id, receiptRetry, []waBinary.Node{
+		{Tag: "retry", Attrs: waBinary.Attrs{"count": strconv.Itoa(count), "id": id, "t": stanza.Attr(&d.node, "t"), "v": "1"}},
 		registration,
 		{Tag: "keys", Content: keys[1:]},
 	})
 }
 
 // receiveReceipt notes how far a message has come, or sends one again.
-func (p *Phone) receiveReceipt(d delivery) {
-	switch kind := attr(&d.node, "type"); kind {
+func (p *receiver) receiveReceipt(d delivery) {
+	switch kind := stanza.Attr(&d.node, "type"); kind {
 	case receiptRetry:
-		p.sendAgain(d)
+		p.sender.sendAgain(d)
 	case receiptServerError:
-		p.receiveServerError(d)
+		p.companions.receiveServerError(d)
 	case "", "inactive":
-		p.advance(p.account, receiptIDs(&d.node), StatusDelivered)
+		p.journal.advance(p.account, receiptIDs(&d.node), StatusDelivered)
 	case receiptRead, receiptPlayed:
-		p.advance(p.account, receiptIDs(&d.node), StatusRead)
+		p.journal.advance(p.account, receiptIDs(&d.node), StatusRead)
 	case receiptReadSelf:
-		if chat := p.srv.dir.find(attrJID(&d.node, "recipient")); chat != nil {
-			p.advance(chat, receiptIDs(&d.node), StatusRead)
+		if chat := p.net.dir.find(stanza.JID(&d.node, "recipient")); chat != nil {
+			p.journal.advance(chat, receiptIDs(&d.node), StatusRead)
 		}
 	}
 }
 
 func receiptIDs(node *waBinary.Node) []string {
-	ids := []string{attr(node, "id")}
+	ids := []string{stanza.Attr(node, "id")}
 	list := node.GetChildByTag("list")
 	for _, item := range list.GetChildrenByTag("item") {
-		ids = append(ids, attr(&item, "id"))
+		ids = append(ids, stanza.Attr(&item, "id"))
 	}
 	return ids
-}
-
-// advance moves messages that an account sent to a later state; states never go back.
-func (p *Phone) advance(sender *account, ids []string, to Status) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range ids {
-		message := p.byID[messageKey{sender, id}]
-		if message != nil && message.Status != StatusRead {
-			message.Status = to
-			p.notify()
-		}
-	}
 }

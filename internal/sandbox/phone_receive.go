@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -11,14 +12,10 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
-
-// messageKey names a message: ids are chosen by senders and could clash between them.
-type messageKey struct {
-	account *account
-	id      string
-}
 
 // delivery is a stanza on its way to a phone. group is nil in conversations of two.
 type delivery struct {
@@ -39,8 +36,24 @@ const (
 	tagUnlinked = "device_unlinked"
 )
 
+// receiver handles what arrives at a phone, and does what its script says.
+type receiver struct {
+	*handset
+
+	journal    *journal
+	codec      *codec
+	sender     *sender
+	sync       *phoneSync
+	companions *companions
+
+	mu      sync.Mutex
+	script  Script
+	delay   time.Duration
+	retries map[string]int
+}
+
 // receive handles one stanza. It runs in the inbox's goroutine.
-func (p *Phone) receive(d delivery) {
+func (p *receiver) receive(d delivery) {
 	defer p.account.changed.Store(true)
 	switch d.node.Tag {
 	case "message":
@@ -48,45 +61,45 @@ func (p *Phone) receive(d delivery) {
 	case "receipt":
 		p.receiveReceipt(d)
 	case "notification":
-		p.receiveSync(d)
+		p.sync.receiveSync(d)
 	case tagLinked:
-		p.greet(p.srv.dir.device(p.account, d.from.device))
+		p.companions.greet(p.net.dir.device(p.account, d.from.device))
 	case tagUnlinked:
-		p.renewKey()
+		p.sync.renewKey()
 	}
 }
 
-func (p *Phone) receiveMessage(d delivery) {
+func (p *receiver) receiveMessage(d delivery) {
 	plaintext, err := p.decrypt(d)
 	switch {
-	case errors.Is(err, signal.ErrDuplicate) && p.known(d):
+	case errors.Is(err, signal.ErrDuplicate) && p.journal.known(d):
 		p.receivedAgain(d)
 		return
 	case errors.Is(err, signal.ErrDuplicate):
 		// Another message under a key that was used before: the client went back to an older state of the
 		// session, as it does when it sends and receives in one chat at the same moment without a lock.
-		p.srv.stats.add(func(n *Counters) { n.KeyReuses++ })
+		p.net.observer.Count(func(n *observe.Counters) { n.KeyReuses++ })
 		p.askAgain(d)
 		return
 	case err != nil:
-		p.srv.log.Debug("phone could not decrypt", "id", attr(&d.node, "id"), "err", err)
+		p.net.log.Debug("phone could not decrypt", "id", stanza.Attr(&d.node, "id"), "err", err)
 		p.askAgain(d)
 		return
 	}
-	if p.known(d) {
+	if p.journal.known(d) {
 		// Encrypted anew, but the same message all the same.
 		p.receivedAgain(d)
 		return
 	}
 	var content waE2E.Message
 	if err = proto.Unmarshal(plaintext, &content); err != nil {
-		p.srv.log.Debug("phone could not read a message", "id", attr(&d.node, "id"), "err", err)
+		p.net.log.Debug("phone could not read a message", "id", stanza.Attr(&d.node, "id"), "err", err)
 		return
 	}
-	if attr(&d.node, "category") == categoryPeer {
+	if stanza.Attr(&d.node, "category") == categoryPeer {
 		// What a linked device asks its phone, not what people write.
 		p.confirmDelivery(d)
-		p.receivePeer(d, &content)
+		p.companions.receivePeer(d, &content)
 		return
 	}
 	p.takeSenderKey(d, &content)
@@ -95,7 +108,7 @@ func (p *Phone) receiveMessage(d delivery) {
 
 // decrypt decrypts a message. In a group the sender's key comes encrypted for this phone beside the text that is
 // encrypted with it.
-func (p *Phone) decrypt(d delivery) ([]byte, error) {
+func (p *receiver) decrypt(d delivery) ([]byte, error) {
 	parts := d.node.GetChildrenByTag("enc")
 	if len(parts) == 0 {
 		return nil, errors.New("no enc child")
@@ -106,12 +119,12 @@ func (p *Phone) decrypt(d delivery) ([]byte, error) {
 	for i := range parts {
 		var padded []byte
 		var err error
-		kind := attr(&parts[i], "type")
+		kind := stanza.Attr(&parts[i], "type")
 		grouped := kind == signal.TypeSenderKeyMessage && d.group != nil
 		if grouped {
-			padded, err = p.sig.GroupDecrypt(d.group.jid, sender, bytesOf(&parts[i]))
+			padded, err = p.sig.GroupDecrypt(d.group.jid, sender, stanza.Bytes(&parts[i]))
 		} else {
-			padded, err = p.sig.Decrypt(sender, kind, bytesOf(&parts[i]))
+			padded, err = p.sig.Decrypt(sender, kind, stanza.Bytes(&parts[i]))
 		}
 		if err != nil {
 			return nil, err
@@ -131,24 +144,18 @@ func (p *Phone) decrypt(d delivery) ([]byte, error) {
 }
 
 // takeSenderKey takes in the key with which a sender encrypts for a group.
-func (p *Phone) takeSenderKey(d delivery, content *waE2E.Message) {
+func (p *receiver) takeSenderKey(d delivery, content *waE2E.Message) {
 	key := content.GetSenderKeyDistributionMessage()
 	if key == nil || d.group == nil || key.GetGroupID() != d.group.jid.String() {
 		return
 	}
 	if err := p.sig.ProcessSenderKey(d.group.jid, d.from.account.lidJID(d.from.device), key.GetAxolotlSenderKeyDistributionMessage()); err != nil {
-		p.srv.log.Debug("phone could not use a sender key", "err", err)
+		p.net.log.Debug("phone could not use a sender key", "err", err)
 	}
 }
 
-func (p *Phone) known(d delivery) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.byID[messageKey{d.from.account, attr(&d.node, "id")}] != nil
-}
-
 // record enters a message. Copies of what the account's other devices sent carry the chat inside.
-func (p *Phone) record(d delivery, content *waE2E.Message) Message {
+func (p *receiver) record(d delivery, content *waE2E.Message) Message {
 	in := chat{account: d.from.account, group: d.group}
 	if sent := content.GetDeviceSentMessage(); sent != nil && d.from.account == p.account {
 		in = p.destination(sent.GetDestinationJID())
@@ -158,108 +165,70 @@ func (p *Phone) record(d delivery, content *waE2E.Message) Message {
 		in.account = nil
 	}
 	message := &Message{
-		ID:     attr(&d.node, "id"),
-		From:   d.from.account.jid(0),
-		Device: d.from.device,
-		To:     p.account.jid(0),
-		Chat:   in.jid(),
-		FromMe: d.from.account == p.account,
-		Name:   attr(&d.node, "notify"),
-		Kind:   KindUnknown,
-		Type:   attr(&d.node, "type"),
-		Time:   time.Now(),
-		Status: StatusReceived,
-		Copies: 1,
-		sender: attrJID(&d.node, "from"),
-		author: d.from.account,
-		chat:   in,
+		Content: Content{Kind: KindUnknown},
+		ID:      stanza.Attr(&d.node, "id"),
+		From:    d.from.account.jid(0),
+		Device:  d.from.device,
+		To:      p.account.jid(0),
+		Chat:    in.jid(),
+		FromMe:  d.from.account == p.account,
+		Name:    stanza.Attr(&d.node, "notify"),
+		Type:    stanza.Attr(&d.node, "type"),
+		Time:    time.Now(),
+		Status:  StatusReceived,
+		Copies:  1,
+		sender:  stanza.JID(&d.node, "from"),
+		author:  d.from.account,
+		chat:    in,
 	}
 	if d.group != nil {
-		message.To, message.sender = in.jid(), attrJID(&d.node, "participant")
+		message.To, message.sender = in.jid(), stanza.JID(&d.node, "participant")
 	}
 	if message.FromMe {
 		message.To, message.Status = in.jid(), StatusSent
 	}
-	p.readContent(content, message)
+	p.codec.readContent(content, message)
 	if raw, err := proto.Marshal(content); err == nil {
 		message.raw = raw
 	}
 	seen := *message // before others can change it
-	p.enter(messageKey{d.from.account, message.ID}, message)
+	p.journal.enter(messageKey{d.from.account, message.ID}, message)
 	return seen
 }
 
 // destination is the chat that a copy of an own message belongs to; one's own when it cannot be found.
-func (p *Phone) destination(name string) chat {
-	if to, err := p.srv.chat(name); err == nil {
+func (p *receiver) destination(name string) chat {
+	if to, err := p.net.groups.chat(name); err == nil {
 		return to
 	}
 	return chat{account: p.account}
 }
 
-// enter adds a message and wakes those who wait for one.
-func (p *Phone) enter(key messageKey, message *Message) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.messages) >= maxMessages {
-		oldest := p.messages[0]
-		p.messages = p.messages[1:]
-		for known, entered := range p.byID {
-			if entered == oldest {
-				delete(p.byID, known)
-				break
-			}
-		}
-	}
-	p.messages = append(p.messages, message)
-	p.byID[key] = message
-	if message.Target != "" {
-		target := p.byID[messageKey{message.about, message.Target}]
-		if target != nil && target.chat == message.chat && target.mayChange(message) {
-			target.apply(message)
-		}
-	}
-	p.notify()
-}
-
-// notify wakes everyone who waits for a change. The caller holds the lock.
-func (p *Phone) notify() {
-	p.account.changed.Store(true)
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
 // receivedAgain counts a further copy. The sender learns once more that the message has arrived: it may have
 // sent it again because it never learned.
-func (p *Phone) receivedAgain(d delivery) {
-	p.srv.stats.add(func(n *Counters) { n.Duplicates++ })
-	p.mu.Lock()
-	if message := p.byID[messageKey{d.from.account, attr(&d.node, "id")}]; message != nil {
-		message.Copies++
-		p.notify()
-	}
-	silent := p.script == ScriptSilent
-	p.mu.Unlock()
-	if !silent {
+func (p *receiver) receivedAgain(d delivery) {
+	p.net.observer.Count(func(n *observe.Counters) { n.Duplicates++ })
+	p.journal.countCopy(d)
+	if p.Script() != ScriptSilent {
 		p.confirmDelivery(d)
 	}
 }
 
 // react does what the phone's script says about a new message.
-func (p *Phone) react(d delivery, message Message) {
+func (p *receiver) react(d delivery, message Message) {
 	p.mu.Lock()
 	script, delay := p.script, p.delay
 	p.mu.Unlock()
 	switch script {
 	case ScriptSilent:
 	case ScriptSlow:
-		p.srv.after(delay, func() { p.respond(d, message, script) })
+		p.net.tasks.After(delay, func() { p.respond(d, message, script) })
 	default:
 		p.respond(d, message, script)
 	}
 }
 
-func (p *Phone) respond(d delivery, message Message, script Script) {
+func (p *receiver) respond(d delivery, message Message, script Script) {
 	p.confirmDelivery(d)
 	// What only changes another message is shown there; there is nothing to read.
 	if message.FromMe || message.Target != "" || script == ScriptDeliver {
@@ -272,12 +241,12 @@ func (p *Phone) respond(d delivery, message Message, script Script) {
 }
 
 // echo sends back what a message says or carries.
-func (p *Phone) echo(message Message) {
+func (p *receiver) echo(message Message) {
 	out := Outgoing{To: message.Chat.String(), Kind: message.Kind, Text: message.Text, Location: message.Location, Contact: message.Contact, scripted: true}
 	if message.Media != nil {
 		data, err := message.Media.Bytes()
 		if err != nil {
-			p.srv.log.Debug("phone could not download what it was to echo", "err", err)
+			p.net.log.Debug("phone could not download what it was to echo", "err", err)
 			return
 		}
 		m := message.Media
@@ -295,58 +264,58 @@ func (p *Phone) echo(message Message) {
 	if out.check() != nil {
 		return
 	}
-	if _, err := p.dispatch(&out, message.chat); err != nil {
-		p.srv.log.Warn("phone could not answer", "err", err)
-	}
-}
-
-// Messages lists what the phone sent and received, oldest first; at most the last 10,000.
-func (p *Phone) Messages() []Message {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.copyMessages()
-}
-
-func (p *Phone) copyMessages() []Message {
-	copied := make([]Message, len(p.messages))
-	for i, message := range p.messages {
-		copied[i] = *message
-	}
-	return copied
-}
-
-// WaitMessage returns the first message that matches, waiting for it until ctx is done. It looks again whenever
-// a message arrives or changes, so match may ask for a status.
-func (p *Phone) WaitMessage(ctx context.Context, match func(Message) bool) (Message, error) {
-	for {
-		p.mu.Lock()
-		messages, changed := p.copyMessages(), p.changed
-		p.mu.Unlock()
-		for _, message := range messages {
-			if match(message) {
-				return message, nil
-			}
-		}
-		select {
-		case <-changed:
-		case <-p.removed:
-			return Message{}, ErrPhoneRemoved
-		case <-ctx.Done():
-			return Message{}, fmt.Errorf("sandbox: waiting for a message: %w", ctx.Err())
-		}
+	if _, err := p.sender.dispatch(&out, message.chat); err != nil {
+		p.net.log.Warn("phone could not answer", "err", err)
 	}
 }
 
 // MarkRead reads a received message and tells the sender; it may be called again.
-func (p *Phone) MarkRead(ctx context.Context, id string) error {
+func (p *receiver) MarkRead(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for _, message := range p.Messages() {
+	for _, message := range p.journal.Messages() {
 		if message.ID == id && !message.FromMe {
 			p.read(message)
 			return nil
 		}
 	}
 	return fmt.Errorf("%w: %s", ErrUnknownMessage, id)
+}
+
+// Script says what the phone does by itself.
+func (p *receiver) Script() Script {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.script
+}
+
+// SetScript changes what the phone does by itself from the next message on.
+func (p *receiver) SetScript(script Script) error {
+	if !script.valid() {
+		return fmt.Errorf("%w: got %q", ErrBadScript, script)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.account.changed.Store(true)
+	p.script = script
+	return nil
+}
+
+// Delay is how long ScriptSlow takes.
+func (p *receiver) Delay() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.delay
+}
+
+// SetDelay changes how long ScriptSlow takes.
+func (p *receiver) SetDelay(delay time.Duration) error {
+	if delay <= 0 || delay > maxDelay {
+		return fmt.Errorf("%w: got %s", ErrBadDelay, delay)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,6 +15,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
 
 // sentMessage is kept for receivers who ask to encrypt it anew.
@@ -32,8 +34,23 @@ type sentMessage struct {
 // maxSent bounds how many sent messages can be asked for again.
 const maxSent = 1000
 
+// sender encrypts what a phone has to say.
+type sender struct {
+	*handset
+
+	availability *availability
+	journal      *journal
+	codec        *codec
+	// sending is held while one message is encrypted and routed.
+	sending sync.Mutex
+
+	mu    sync.Mutex
+	sent  map[string]sentMessage
+	order []string
+}
+
 // SendText sends a text from the phone to a phone number, a JID or the JID of a group.
-func (p *Phone) SendText(ctx context.Context, to, text string) (string, error) {
+func (p *sender) SendText(ctx context.Context, to, text string) (string, error) {
 	return p.SendMessage(ctx, Outgoing{To: to, Kind: KindText, Text: text})
 }
 
@@ -41,7 +58,7 @@ func (p *Phone) SendText(ctx context.Context, to, text string) (string, error) {
 // device linked to the phone; in a group under the phone's sender key, which every device gets. It returns the
 // message id. Receivers who are away get it when they come back. The error is an *OutgoingError when the message
 // does not fit together, ErrUnknownContact when there is no such receiver, ErrPhoneOffline, or of a group.
-func (p *Phone) SendMessage(ctx context.Context, out Outgoing) (string, error) {
+func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -51,10 +68,10 @@ func (p *Phone) SendMessage(ctx context.Context, out Outgoing) (string, error) {
 	if err := out.check(); err != nil {
 		return "", err
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return "", ErrPhoneOffline
 	}
-	to, err := p.srv.chat(out.To)
+	to, err := p.net.groups.chat(out.To)
 	if err != nil {
 		return "", err
 	}
@@ -62,7 +79,7 @@ func (p *Phone) SendMessage(ctx context.Context, out Outgoing) (string, error) {
 }
 
 // contact finds an account by number or JID.
-func (s *Server) contact(name string) (*account, error) {
+func (d *directory) contact(name string) (*account, error) {
 	jid := types.NewJID(strings.TrimPrefix(name, "+"), types.DefaultUserServer)
 	if strings.Contains(name, "@") {
 		parsed, err := types.ParseJID(name)
@@ -71,20 +88,20 @@ func (s *Server) contact(name string) (*account, error) {
 		}
 		jid = parsed
 	}
-	if account := s.dir.find(jid); account != nil {
+	if account := d.find(jid); account != nil {
 		return account, nil
 	}
 	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
 }
 
 // dispatch encrypts and routes a message that was checked.
-func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
+func (p *sender) dispatch(out *Outgoing, to chat) (string, error) {
 	if to.group != nil {
 		if err := to.group.maySend(p.account); err != nil {
 			return "", err
 		}
 	}
-	content, kept, err := p.compose(out, to)
+	content, kept, err := p.codec.compose(out, to)
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +117,7 @@ func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
-	kept.ID, kept.Type = newMessageID(), message.stanza
+	kept.ID, kept.Type = stanza.NewMessageID(), message.stanza
 	// One message at a time, so that they arrive in the order of the calls.
 	p.sending.Lock()
 	defer p.sending.Unlock()
@@ -109,15 +126,15 @@ func (p *Phone) dispatch(out *Outgoing, to chat) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.enter(messageKey{p.account, kept.ID}, kept)
-	if told := p.srv.routeMessage(origin{account: p.account, scripted: out.scripted}, &node); told.code != 0 {
+	p.journal.enter(messageKey{p.account, kept.ID}, kept)
+	if told := p.net.router.routeMessage(origin{account: p.account, scripted: out.scripted}, &node); told.code != 0 {
 		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.code)
 	}
 	return kept.ID, nil
 }
 
 // stanza encrypts a message for everybody whom it concerns.
-func (p *Phone) stanza(id string, message sentMessage) (waBinary.Node, error) {
+func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	attrs := waBinary.Attrs{"id": id, "to": message.chat.hidden(), "type": message.stanza, "edit": message.edit}
 	node := waBinary.Node{Tag: "message", Attrs: attrs}
 	if message.chat.group == nil {
@@ -205,7 +222,7 @@ func editAttribute(out *Outgoing, kept *Message) string {
 	}
 }
 
-func (p *Phone) keep(id string, message sentMessage) {
+func (p *sender) keep(id string, message sentMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent[id] = message
@@ -218,7 +235,7 @@ func (p *Phone) keep(id string, message sentMessage) {
 
 // encryptForAll encrypts a message for the devices of the chat and the phone's own. A device that cannot be
 // reached is left out, as phones do it.
-func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
+func (p *sender) encryptForAll(message sentMessage) []waBinary.Node {
 	type copyFor struct {
 		jid       types.JID
 		plaintext []byte
@@ -226,31 +243,31 @@ func (p *Phone) encryptForAll(message sentMessage) []waBinary.Node {
 	var copies []copyFor
 	if other := message.chat.account; other != p.account {
 		copies = append(copies, copyFor{other.lidJID(0), message.plain})
-		for _, dev := range p.srv.dir.devicesOf(other) {
+		for _, dev := range p.net.dir.devicesOf(other) {
 			copies = append(copies, copyFor{other.lidJID(dev.id), message.plain})
 		}
 	}
-	for _, dev := range p.srv.dir.devicesOf(p.account) {
+	for _, dev := range p.net.dir.devicesOf(p.account) {
 		copies = append(copies, copyFor{p.account.lidJID(dev.id), message.copied})
 	}
 	nodes := make([]waBinary.Node, 0, len(copies))
 	for _, c := range copies {
 		enc, err := p.encrypt(c.jid, c.plaintext)
 		if err != nil {
-			p.srv.log.Warn("phone could not encrypt for a device", "err", err)
+			p.net.log.Warn("phone could not encrypt for a device", "err", err)
 			continue
 		}
-		enc.Attrs = message.encAttrs(attr(&enc, "type"))
+		enc.Attrs = message.encAttrs(stanza.Attr(&enc, "type"))
 		nodes = append(nodes, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": c.jid}, Content: []waBinary.Node{enc}})
 	}
 	return nodes
 }
 
 // encrypt encrypts for one device, starting a session if there is none.
-func (p *Phone) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) {
+func (p *sender) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) {
 	defer p.account.changed.Store(true)
 	if !p.sig.HasSession(jid) {
-		bundle, err := p.srv.bundleOf(jid)
+		bundle, err := p.net.keys.bundleOf(jid)
 		if err != nil {
 			return waBinary.Node{}, err
 		}
@@ -266,20 +283,20 @@ func (p *Phone) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) 
 }
 
 // bundleOf takes a key bundle of a device, as the server gives it to clients.
-func (s *Server) bundleOf(jid types.JID) (signal.Bundle, error) {
-	account := s.dir.find(jid)
+func (k *keyStore) bundleOf(jid types.JID) (signal.Bundle, error) {
+	account := k.dir.find(jid)
 	if account == nil {
 		return signal.Bundle{}, fmt.Errorf("%w: %s", ErrUnknownContact, jid)
 	}
 	if jid.Device == 0 {
 		return account.phone.sig.Bundle()
 	}
-	dev := s.dir.device(account, jid.Device)
+	dev := k.dir.device(account, jid.Device)
 	if dev == nil {
 		return signal.Bundle{}, fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
 	}
 	signed, oneTime := dev.takeBundle()
-	s.noticePreKeys(dev)
+	k.noticePreKeys(dev)
 	return signalBundle(dev.registrationID, dev.identity, signed, oneTime), nil
 }
 
@@ -301,10 +318,10 @@ func signalBundle(registrationID [4]byte, identity [32]byte, signed signedKey, o
 func idOf(raw [3]byte) uint32 { return uint32(raw[0])<<16 | uint32(raw[1])<<8 | uint32(raw[2]) }
 
 // sendAgain encrypts a sent message anew for the device that could not decrypt it.
-func (p *Phone) sendAgain(d delivery) {
+func (p *sender) sendAgain(d delivery) {
 	retry := d.node.GetChildByTag("retry")
-	id := attr(&retry, "id")
-	count, err := strconv.Atoi(attr(&retry, "count"))
+	id := stanza.Attr(&retry, "id")
+	count, err := strconv.Atoi(stanza.Attr(&retry, "count"))
 	p.mu.Lock()
 	message, ok := p.sent[id]
 	p.mu.Unlock()
@@ -314,7 +331,7 @@ func (p *Phone) sendAgain(d delivery) {
 	device := d.from.account.lidJID(d.from.device)
 	if bundle, ok := retryBundle(&d.node); ok {
 		if err = p.sig.ProcessBundle(device, bundle); err != nil {
-			p.srv.log.Warn("phone got bad keys in a retry receipt", "err", err)
+			p.net.log.Warn("phone got bad keys in a retry receipt", "err", err)
 			return
 		}
 	} else {
@@ -326,7 +343,7 @@ func (p *Phone) sendAgain(d delivery) {
 	switch {
 	case message.chat.group != nil:
 		if plaintext, err = p.withSenderKey(message); err != nil {
-			p.srv.log.Warn("phone could not encrypt a group message again", "err", err)
+			p.net.log.Warn("phone could not encrypt a group message again", "err", err)
 			return
 		}
 		attrs["to"], attrs["participant"] = message.chat.group.jid, d.from.account.jidOn(message.chat.group.server(), d.from.device)
@@ -340,13 +357,13 @@ func (p *Phone) sendAgain(d delivery) {
 	}
 	enc, err := p.encrypt(device, plaintext)
 	if err != nil {
-		p.srv.log.Warn("phone could not encrypt a message again", "err", err)
+		p.net.log.Warn("phone could not encrypt a message again", "err", err)
 		return
 	}
-	enc.Attrs = message.encAttrs(attr(&enc, "type"))
+	enc.Attrs = message.encAttrs(stanza.Attr(&enc, "type"))
 	enc.Attrs["count"] = strconv.Itoa(count)
 	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: append([]waBinary.Node{enc}, message.meta()...)}
-	p.srv.routeMessage(origin{account: p.account}, &node)
+	p.net.router.routeMessage(origin{account: p.account}, &node)
 }
 
 // retryBundle reads the keys that a retry receipt may carry.

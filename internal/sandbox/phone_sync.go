@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -20,12 +22,20 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waServerSync"
 	"go.mau.fi/whatsmeow/proto/waSyncAction"
+	"go.mau.fi/whatsmeow/proto/waSyncdSnapshotRecovery"
 
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
 )
 
 // phoneSync is what a phone knows of its account's app state: the keys and, through them, what is in it.
 type phoneSync struct {
+	*handset
+
+	journal *journal
+	sender  *sender
+
 	mu sync.Mutex
 	// keys are all there were, the newest last.
 	keys    []syncd.Key
@@ -60,51 +70,58 @@ const (
 )
 
 // lookup finds a key. The caller holds the lock.
-func (y *phoneSync) lookup(id []byte) (syncd.Key, bool) {
-	i := slices.IndexFunc(y.keys, func(k syncd.Key) bool { return string(k.ID) == string(id) })
+func (p *phoneSync) lookup(id []byte) (syncd.Key, bool) {
+	i := slices.IndexFunc(p.keys, func(k syncd.Key) bool { return string(k.ID) == string(id) })
 	if i < 0 {
 		return syncd.Key{}, false
 	}
-	return y.keys[i], true
+	return p.keys[i], true
 }
 
 // newKey makes a key and uses it from now on. The caller holds the lock.
-func (y *phoneSync) newKey() syncd.Key {
+func (p *phoneSync) newKey() syncd.Key {
 	key := syncd.Key{ID: make([]byte, 2, 6), Data: make([]byte, syncKeySize), Time: time.Now().UnixMilli()}
 	_, _ = rand.Read(key.Data)
 	// The device that made it, the phone being 0, and the number of the key.
-	key.ID = binary.BigEndian.AppendUint32(key.ID, uint32(len(y.keys)+1))
-	y.keys = append(y.keys, key)
+	key.ID = binary.BigEndian.AppendUint32(key.ID, uint32(len(p.keys)+1))
+	p.keys = append(p.keys, key)
 	return key
 }
 
 // collection finds what the phone knows of a collection. The caller holds the lock.
-func (y *phoneSync) collection(name string) *syncd.Collection {
-	if y.known == nil {
-		y.known, y.entries = make(map[string]*syncd.Collection), make(map[string]*AppStateEntry)
+func (p *phoneSync) collection(name string) *syncd.Collection {
+	if p.known == nil {
+		p.known, p.entries = make(map[string]*syncd.Collection), make(map[string]*AppStateEntry)
 	}
-	if y.known[name] == nil {
-		y.known[name] = &syncd.Collection{Name: name}
+	if p.known[name] == nil {
+		p.known[name] = &syncd.Collection{Name: name}
 	}
-	return y.known[name]
+	return p.known[name]
 }
 
 // forget begins a collection anew. The caller holds the lock.
-func (y *phoneSync) forget(name string) *syncd.Collection {
-	delete(y.known, name)
-	maps.DeleteFunc(y.entries, func(_ string, entry *AppStateEntry) bool { return entry.Collection == name })
-	return y.collection(name)
+func (p *phoneSync) forget(name string) *syncd.Collection {
+	delete(p.known, name)
+	maps.DeleteFunc(p.entries, func(_ string, entry *AppStateEntry) bool { return entry.Collection == name })
+	return p.collection(name)
 }
 
 func entryName(collection string, index []string) string {
 	return collection + "\x00" + strings.Join(index, "\x00")
 }
 
+// has says whether there is an entry.
+func (p *phoneSync) has(collection string, index ...string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.entries[entryName(collection, index)] != nil
+}
+
 // note enters what a patch changed. The caller holds the lock.
-func (y *phoneSync) note(collection string, version uint64, device uint16, m syncd.Mutation) {
+func (p *phoneSync) note(collection string, version uint64, device uint16, m syncd.Mutation) {
 	name := entryName(collection, m.Index)
 	if m.Remove {
-		delete(y.entries, name)
+		delete(p.entries, name)
 		return
 	}
 	value, err := protojson.Marshal(m.Value)
@@ -112,35 +129,33 @@ func (y *phoneSync) note(collection string, version uint64, device uint16, m syn
 		// Text that is no UTF-8: the entry is there, and cannot be shown.
 		value = []byte("{}")
 	}
-	y.entries[name] = &AppStateEntry{
+	p.entries[name] = &AppStateEntry{
 		Collection: collection, Index: m.Index, Value: value, Version: version, Device: device,
 		Time: time.UnixMilli(m.Value.GetTimestamp()), action: m.Value,
 	}
 }
 
 // receiveSync takes in what a device changed.
-func (p *Phone) receiveSync(d delivery) {
+func (p *phoneSync) receiveSync(d delivery) {
 	for _, changed := range d.node.GetChildrenByTag("collection") {
-		p.sync.mu.Lock()
-		done, err := p.catchUp(attr(&changed, "name"))
-		p.sync.mu.Unlock()
+		p.mu.Lock()
+		done, err := p.catchUp(stanza.Attr(&changed, "name"))
+		p.mu.Unlock()
 		if err != nil {
-			p.srv.log.Warn("phone could not read app state", "collection", attr(&changed, "name"), "err", err)
+			p.net.log.Warn("phone could not read app state", "collection", stanza.Attr(&changed, "name"), "err", err)
 		}
 		for _, change := range done {
 			p.heed(change)
 		}
 	}
-	p.mu.Lock()
-	p.notify()
-	p.mu.Unlock()
+	p.journal.wake()
 }
 
 // catchUp applies the patches that the phone does not have yet and returns what they changed. The caller holds the
 // lock. Patches that cannot be read are counted and passed over.
-func (p *Phone) catchUp(name string) ([]syncd.Mutation, error) {
-	c := p.sync.collection(name)
-	state := &p.account.state
+func (p *phoneSync) catchUp(name string) ([]syncd.Mutation, error) {
+	c := p.collection(name)
+	state := p.net.appStates.of(p.account)
 	state.mu.Lock()
 	patches, ok := state.get(name).since(c.Version)
 	patches = slices.Clone(patches)
@@ -155,20 +170,20 @@ func (p *Phone) catchUp(name string) ([]syncd.Mutation, error) {
 		err := proto.Unmarshal(stored.raw, patch)
 		if err == nil {
 			version := patch.GetVersion()
-			if patch, err = p.srv.withExternal(patch); err == nil {
+			if patch, err = p.net.appStates.withExternal(patch); err == nil {
 				patch.Version = version
 			}
 		}
 		if err != nil {
 			return changes, errors.Join(append(failed, err)...)
 		}
-		read, err := c.Apply(patch, p.sync.lookup)
+		read, err := c.Apply(patch, p.lookup)
 		if err != nil {
-			p.srv.stats.add(func(n *Counters) { n.SyncErrors++ })
+			p.net.observer.Count(func(n *observe.Counters) { n.SyncErrors++ })
 			failed = append(failed, err)
 		}
 		for _, m := range read {
-			p.sync.note(name, c.Version, stored.device, m)
+			p.note(name, c.Version, stored.device, m)
 		}
 		changes = append(changes, read...)
 	}
@@ -176,7 +191,7 @@ func (p *Phone) catchUp(name string) ([]syncd.Mutation, error) {
 }
 
 // heed does what a change means for the phone itself.
-func (p *Phone) heed(m syncd.Mutation) {
+func (p *phoneSync) heed(m syncd.Mutation) {
 	switch m.Index[0] {
 	case indexPushName:
 		if name := m.Value.GetPushNameSetting().GetName(); name != "" && len(name) <= maxName {
@@ -190,61 +205,52 @@ func (p *Phone) heed(m syncd.Mutation) {
 }
 
 // readElsewhere notes that a device has read a chat: it told the senders itself.
-func (p *Phone) readElsewhere(name string) {
-	in, err := p.srv.chat(name)
+func (p *phoneSync) readElsewhere(name string) {
+	in, err := p.net.groups.chat(name)
 	if err != nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, message := range p.messages {
-		if message.chat == in && message.Status == StatusReceived {
-			message.Status = StatusRead
-		}
-	}
-	p.notify()
+	p.journal.markChatRead(in)
 }
 
 // change makes a patch and gives it to the server.
-func (p *Phone) change(collection string, mutations ...syncd.Mutation) error {
-	p.sync.mu.Lock()
+func (p *phoneSync) change(collection string, mutations ...syncd.Mutation) error {
+	p.mu.Lock()
 	done, err := p.makePatch(collection, mutations)
-	p.sync.mu.Unlock()
+	p.mu.Unlock()
 	for _, change := range done {
 		p.heed(change)
 	}
-	p.mu.Lock()
-	p.notify()
-	p.mu.Unlock()
+	p.journal.wake()
 	return err
 }
 
 // makePatch returns what has changed since the phone looked last, its own changes included. The caller holds the lock.
-func (p *Phone) makePatch(collection string, mutations []syncd.Mutation) ([]syncd.Mutation, error) {
-	if len(p.sync.keys) == 0 {
-		p.sync.newKey()
+func (p *phoneSync) makePatch(collection string, mutations []syncd.Mutation) ([]syncd.Mutation, error) {
+	if len(p.keys) == 0 {
+		p.newKey()
 	}
-	key := p.sync.keys[len(p.sync.keys)-1]
+	key := p.keys[len(p.keys)-1]
 	var changes []syncd.Mutation
 	for range syncTries {
 		done, err := p.catchUp(collection)
 		changes = append(changes, done...)
 		if err != nil {
-			p.srv.log.Warn("phone could not read app state", "collection", collection, "err", err)
+			p.net.log.Warn("phone could not read app state", "collection", collection, "err", err)
 		}
-		c := p.sync.collection(collection)
+		c := p.collection(collection)
 		patch, err := c.Encode(key, mutations, time.Now().UnixMilli())
 		if err != nil {
 			return changes, fmt.Errorf("sandbox: encoding app state: %w", err)
 		}
 		if proto.Size(patch) > externalSize {
-			ref, err := p.srv.uploadSync(p.account.number, &waServerSync.SyncdMutations{Mutations: patch.Mutations})
+			ref, err := p.net.appStates.uploadSync(p.account.number, &waServerSync.SyncdMutations{Mutations: patch.Mutations})
 			if err != nil {
 				return changes, fmt.Errorf("sandbox: uploading app state: %w", err)
 			}
 			patch.Mutations, patch.ExternalMutations = nil, ref
 		}
-		_, err = p.srv.push(origin{account: p.account}, collection, c.Version, patch)
+		_, err = p.net.appStates.push(origin{account: p.account}, collection, c.Version, patch)
 		if errors.Is(err, errSyncConflict) {
 			continue
 		}
@@ -258,10 +264,10 @@ func (p *Phone) makePatch(collection string, mutations []syncd.Mutation) ([]sync
 }
 
 // shareKeys gives a device keys of app state: all, or those that it asks for.
-func (p *Phone) shareKeys(dev *device, wanted func(syncd.Key) bool) error {
-	p.sync.mu.Lock()
+func (p *phoneSync) shareKeys(dev *device, wanted func(syncd.Key) bool) error {
+	p.mu.Lock()
 	var keys []*waE2E.AppStateSyncKey
-	for _, key := range p.sync.keys {
+	for _, key := range p.keys {
 		if !wanted(key) {
 			continue
 		}
@@ -273,8 +279,8 @@ func (p *Phone) shareKeys(dev *device, wanted func(syncd.Key) bool) error {
 			},
 		})
 	}
-	p.sync.mu.Unlock()
-	_, err := p.sendPeer(dev, &waE2E.ProtocolMessage{
+	p.mu.Unlock()
+	_, err := p.sender.sendPeer(dev, &waE2E.ProtocolMessage{
 		Type:                 waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_SHARE.Enum(),
 		AppStateSyncKeyShare: &waE2E.AppStateSyncKeyShare{Keys: keys},
 	})
@@ -282,50 +288,50 @@ func (p *Phone) shareKeys(dev *device, wanted func(syncd.Key) bool) error {
 }
 
 // greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
-func (p *Phone) greet(dev *device) {
+func (p *companions) greet(dev *device) {
 	if dev == nil || dev.greeted.Load() {
 		return
 	}
-	if err := p.beginSync(); err != nil {
-		p.srv.log.Warn("phone could not begin app state", "err", err)
+	if err := p.chats.beginSync(); err != nil {
+		p.net.log.Warn("phone could not begin app state", "err", err)
 	}
 	dev.greeted.Store(true)
-	if _, withheld := p.srv.fault(FaultWithholdSyncKeys, dev); !withheld {
-		if err := p.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
-			p.srv.log.Warn("phone could not share its keys", "err", err)
+	if _, withheld := p.net.faults.strike(FaultWithholdSyncKeys, dev); !withheld {
+		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
+			p.net.log.Warn("phone could not share its keys", "err", err)
 		}
 	}
-	p.sendHistory(dev)
+	p.history.sendHistory(dev)
 }
 
 // renewKey changes the key when a device was unlinked, which must not read what is changed from now on.
-func (p *Phone) renewKey() {
-	p.sync.mu.Lock()
-	if len(p.sync.keys) == 0 || len(p.sync.keys) >= maxSyncKeys {
-		p.sync.mu.Unlock()
+func (p *phoneSync) renewKey() {
+	p.mu.Lock()
+	if len(p.keys) == 0 || len(p.keys) >= maxSyncKeys {
+		p.mu.Unlock()
 		return
 	}
-	newest := p.sync.newKey()
-	p.sync.mu.Unlock()
-	for _, dev := range p.srv.dir.devicesOf(p.account) {
+	newest := p.newKey()
+	p.mu.Unlock()
+	for _, dev := range p.net.dir.devicesOf(p.account) {
 		if !dev.greeted.Load() {
 			continue
 		}
-		if _, withheld := p.srv.fault(FaultWithholdSyncKeys, dev); withheld {
+		if _, withheld := p.net.faults.strike(FaultWithholdSyncKeys, dev); withheld {
 			continue
 		}
 		if err := p.shareKeys(dev, func(k syncd.Key) bool { return string(k.ID) == string(newest.ID) }); err != nil {
-			p.srv.log.Warn("phone could not share its new key", "err", err)
+			p.net.log.Warn("phone could not share its new key", "err", err)
 		}
 	}
 }
 
 // AppState lists what is in the account's app state as the phone reads it, by collection and index.
-func (p *Phone) AppState() []AppStateEntry {
-	p.sync.mu.Lock()
-	defer p.sync.mu.Unlock()
-	entries := make([]AppStateEntry, 0, len(p.sync.entries))
-	for _, entry := range p.sync.entries {
+func (p *phoneSync) AppState() []AppStateEntry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	entries := make([]AppStateEntry, 0, len(p.entries))
+	for _, entry := range p.entries {
 		entries = append(entries, *entry)
 	}
 	slices.SortFunc(entries, func(a, b AppStateEntry) int {
@@ -335,11 +341,9 @@ func (p *Phone) AppState() []AppStateEntry {
 }
 
 // WaitAppState waits until the app state has an entry that matches.
-func (p *Phone) WaitAppState(ctx context.Context, match func(AppStateEntry) bool) (AppStateEntry, error) {
+func (p *phoneSync) WaitAppState(ctx context.Context, match func(AppStateEntry) bool) (AppStateEntry, error) {
 	for {
-		p.mu.Lock()
-		changed := p.changed
-		p.mu.Unlock()
+		changed := p.journal.next()
 		for _, entry := range p.AppState() {
 			if match(entry) {
 				return entry, nil
@@ -356,14 +360,14 @@ func (p *Phone) WaitAppState(ctx context.Context, match func(AppStateEntry) bool
 }
 
 // sendPeer sends a device of the account something that is for the client, not for people.
-func (p *Phone) sendPeer(dev *device, content *waE2E.ProtocolMessage) (string, error) {
+func (p *sender) sendPeer(dev *device, content *waE2E.ProtocolMessage) (string, error) {
 	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: content})
 	if err != nil {
 		return "", fmt.Errorf("sandbox: encoding a peer message: %w", err)
 	}
 	p.sending.Lock()
 	defer p.sending.Unlock()
-	id, to := newMessageID(), p.account.lidJID(dev.id)
+	id, to := stanza.NewMessageID(), p.account.lidJID(dev.id)
 	p.keep(id, sentMessage{chat: chat{account: p.account}, stanza: typePeer, plain: plain, copied: plain, peer: true})
 	enc, err := p.encrypt(to, plain)
 	if err != nil {
@@ -374,7 +378,7 @@ func (p *Phone) sendPeer(dev *device, content *waE2E.ProtocolMessage) (string, e
 		Attrs:   waBinary.Attrs{"id": id, "to": to, "type": typePeer, "category": categoryPeer, "push_priority": "high"},
 		Content: []waBinary.Node{enc},
 	}
-	if told := p.srv.routeMessage(origin{account: p.account}, &node); told.code != 0 {
+	if told := p.net.router.routeMessage(origin{account: p.account}, &node); told.code != 0 {
 		return "", fmt.Errorf("sandbox: the server refused a peer message: error %d", told.code)
 	}
 	return id, nil
@@ -385,3 +389,54 @@ const (
 	categoryPeer = "peer"
 	typePeer     = "peer_msg"
 )
+
+// recover gives a device a collection of app state in plain, which it could not make sense of.
+func (p *phoneSync) recover(name string) ([]*peerResult, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.catchUp(name); err != nil {
+		return nil, err
+	}
+	state := p.net.appStates.of(p.account)
+	state.mu.Lock()
+	var records []*waServerSync.SyncdRecord
+	for _, record := range state.get(name).records {
+		records = append(records, record)
+	}
+	state.mu.Unlock()
+	plain, err := syncd.Open(records, p.lookup)
+	if err != nil {
+		return nil, err
+	}
+	c := p.collection(name)
+	snapshot := &waSyncdSnapshotRecovery.SyncdSnapshotRecovery{
+		Version: &waSyncdSnapshotRecovery.SyncdVersion{Version: &c.Version}, CollectionName: &name, CollectionLthash: c.Hash(),
+	}
+	for _, record := range plain {
+		snapshot.MutationRecords = append(snapshot.MutationRecords, &waSyncdSnapshotRecovery.SyncdPlainTextRecord{Value: record.Data, KeyID: record.KeyID, Mac: record.MAC})
+	}
+	encoded, err := proto.Marshal(snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encoding app state: %w", err)
+	}
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, err = writer.Write(encoded)
+	if err = errors.Join(err, writer.Close()); err != nil {
+		return nil, fmt.Errorf("sandbox: compressing app state: %w", err)
+	}
+	return []*peerResult{{SyncdSnapshotFatalRecoveryResponse: &waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_SyncDSnapshotFatalRecoveryResponse{
+		CollectionSnapshot: packed.Bytes(), IsCompressed: proto.Bool(true),
+	}}}, nil
+}
+
+// reset forgets what is in the app state; the keys stay.
+func (p *phoneSync) reset() {
+	p.mu.Lock()
+	p.known, p.entries = nil, nil
+	state := p.net.appStates.of(p.account)
+	state.mu.Lock()
+	state.collections = nil
+	state.mu.Unlock()
+	p.mu.Unlock()
+}

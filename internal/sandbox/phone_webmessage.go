@@ -12,9 +12,9 @@ import (
 
 // webMessage is a message as phones hand it on to their devices, with what others have done to it since; nil when the
 // phone does not have its content.
-func (p *Phone) webMessage(m *Message, changes []Message) *waWeb.WebMessageInfo {
+func (p *phoneHistory) webMessage(m *Message, changes []Message) *waWeb.WebMessageInfo {
 	web := &waWeb.WebMessageInfo{
-		Key: p.keyFor(m), MessageTimestamp: proto.Uint64(uint64(m.Time.Unix())), Status: webStatus(m).Enum(), MessageSecret: m.secret,
+		Key: p.journal.keyFor(m), MessageTimestamp: proto.Uint64(uint64(m.Time.Unix())), Status: webStatus(m).Enum(), MessageSecret: m.secret,
 	}
 	if !m.FromMe {
 		web.PushName = optional(m.Name)
@@ -57,7 +57,7 @@ func webStatus(m *Message) waWeb.WebMessageInfo_Status {
 }
 
 // addChange enters a reaction that still stands, or a vote; edits and revocations are in the message already.
-func (p *Phone) addChange(web *waWeb.WebMessageInfo, m, change *Message) {
+func (p *phoneHistory) addChange(web *waWeb.WebMessageInfo, m, change *Message) {
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(change.chat.hidden().String()), ID: proto.String(change.ID), FromMe: proto.Bool(change.author == p.account),
 	}

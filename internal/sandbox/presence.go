@@ -11,6 +11,9 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // ChatState is what somebody is doing in a chat.
@@ -28,33 +31,34 @@ var ErrBadChatState = errors.New("unknown state: expected composing, recording o
 
 // handlePresence keeps the name that a device goes by, tells who watches whether it is there, and has it watch
 // others.
-func (c *conn) handlePresence(dev *device, node *waBinary.Node) {
-	switch kind := attr(node, "type"); kind {
+func (p *profiles) handlePresence(dev *device, node *waBinary.Node) {
+	switch kind := stanza.Attr(node, "type"); kind {
 	case "available", "unavailable", "":
-		if name := attr(node, "name"); name != "" {
+		if name := stanza.Attr(node, "name"); name != "" {
 			dev.mu.Lock()
 			dev.pushName = name
 			dev.mu.Unlock()
 		}
-		c.srv.setPresent(dev.account, dev.id, kind != "unavailable")
+		p.setPresent(dev.account, dev.id, kind != "unavailable")
 	case "subscribe":
-		other := c.srv.dir.find(attrJID(node, "to"))
+		other := p.dir.find(stanza.JID(node, "to"))
 		if other == nil {
 			return
 		}
-		other.profile.mu.Lock()
-		if other.profile.watchers == nil {
-			other.profile.watchers = make(map[*device]bool)
+		prof := p.of(other)
+		prof.mu.Lock()
+		if prof.watchers == nil {
+			prof.watchers = make(map[*device]bool)
 		}
-		other.profile.watchers[dev] = true
-		other.profile.mu.Unlock()
-		dev.hint(c.srv.presenceNode(other, attrJID(node, "to").Server))
+		prof.watchers[dev] = true
+		prof.mu.Unlock()
+		dev.hint(p.presenceNode(other, stanza.JID(node, "to").Server))
 	}
 }
 
 // setPresent notes whether a device of an account is there and tells those who watch when that changes anything.
-func (s *Server) setPresent(a *account, id uint16, here bool) {
-	prof := &a.profile
+func (p *profiles) setPresent(a *account, id uint16, here bool) {
+	prof := p.of(a)
 	prof.mu.Lock()
 	if prof.present == nil {
 		prof.present = make(map[uint16]bool)
@@ -70,28 +74,39 @@ func (s *Server) setPresent(a *account, id uint16, here bool) {
 	changed := (before > 0) != (len(prof.present) > 0)
 	prof.mu.Unlock()
 	if changed {
-		s.tellWatchers(a)
+		p.tellWatchers(a)
 	}
 }
 
+// switched notes that the phone of an account was switched on or off, and tells those who watch.
+func (p *profiles) switched(a *account) {
+	prof := p.of(a)
+	prof.mu.Lock()
+	prof.lastSeen = time.Now()
+	prof.mu.Unlock()
+	p.tellWatchers(a)
+}
+
 // tellWatchers tells who watches an account whether somebody of it is there.
-func (s *Server) tellWatchers(a *account) {
-	a.profile.mu.Lock()
-	watchers := slices.Collect(maps.Keys(a.profile.watchers))
-	a.profile.mu.Unlock()
+func (p *profiles) tellWatchers(a *account) {
+	prof := p.of(a)
+	prof.mu.Lock()
+	watchers := slices.Collect(maps.Keys(prof.watchers))
+	prof.mu.Unlock()
 	for _, dev := range watchers {
-		dev.hint(s.presenceNode(a, types.HiddenUserServer))
+		dev.hint(p.presenceNode(a, types.HiddenUserServer))
 	}
 }
 
 // presenceNode says whether somebody of an account is there. Phones are, unless they are switched off.
-func (s *Server) presenceNode(a *account, server string) waBinary.Node {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
+func (p *profiles) presenceNode(a *account, server string) waBinary.Node {
+	prof := p.of(a)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
 	attrs := waBinary.Attrs{"from": a.jidOn(server, 0)}
-	if len(a.profile.present) == 0 && !a.phone.Online() {
-		attrs["type"], attrs["last"] = "unavailable", strconv.FormatInt(max(1, a.profile.lastSeen.Unix()), 10)
-		if a.profile.privacy["last"] == "none" {
+	if len(prof.present) == 0 && !a.phone.Online() {
+		attrs["type"], attrs["last"] = "unavailable", strconv.FormatInt(max(1, prof.lastSeen.Unix()), 10)
+		if prof.privacy["last"] == "none" {
 			attrs["last"] = "deny"
 		}
 	}
@@ -100,27 +115,27 @@ func (s *Server) presenceNode(a *account, server string) waBinary.Node {
 
 // handleChatState passes "composing" and "paused" on to the devices of the other side.
 func (c *conn) handleChatState(dev *device, node *waBinary.Node) {
-	c.srv.routeChatState(origin{account: dev.account, device: dev.id}, attrJID(node, "to"), node.Content)
+	c.srv.router.routeChatState(origin{account: dev.account, device: dev.id}, stanza.JID(node, "to"), node.Content)
 }
 
 // routeChatState tells those of a chat what somebody does in it. It is lost on who is away.
-func (s *Server) routeChatState(from origin, to types.JID, content any) {
+func (r *router) routeChatState(from origin, to types.JID, content any) {
 	hint := waBinary.Node{Tag: "chatstate", Content: content}
 	detail := chatStateOf(content) + " " + from.account.number
 	var others []*account
-	if g := s.groups.find(to); g != nil {
+	if g := r.groups.find(to); g != nil {
 		hint.Attrs = waBinary.Attrs{"from": g.jid, "participant": from.account.jidOn(g.server(), from.device), "addressing_mode": g.addressing}
 		others, detail = g.accounts(), detail+" in "+g.jid.String()
-	} else if target := s.dir.find(to); target != nil {
+	} else if target := r.dir.find(to); target != nil {
 		hint.Attrs = waBinary.Attrs{"from": from.account.jidOn(to.Server, from.device)}
 		others = []*account{target}
 	}
 	for _, other := range others {
-		if other == from.account || other.hasBlocked(from.account) {
+		if other == from.account || r.profiles.hasBlocked(other, from.account) {
 			continue
 		}
-		s.emit(Event{Kind: EventChatState, Account: other.number, Detail: detail})
-		for _, dev := range s.dir.devicesOf(other) {
+		r.observer.Emit(observe.Event{Kind: observe.EventChatState, Account: other.number, Detail: detail})
+		for _, dev := range r.dir.devicesOf(other) {
 			dev.hint(hint)
 		}
 	}
@@ -131,24 +146,24 @@ func chatStateOf(content any) string {
 	if len(children) == 0 {
 		return ""
 	}
-	if attr(&children[0], "media") == "audio" {
+	if stanza.Attr(&children[0], "media") == "audio" {
 		return string(StateRecording)
 	}
 	return children[0].Tag
 }
 
 // SendChatState shows in a chat what the phone's person is doing: typing, recording or nothing any more.
-func (p *Phone) SendChatState(ctx context.Context, to string, state ChatState) error {
+func (p *page) SendChatState(ctx context.Context, to string, state ChatState) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if !slices.Contains([]ChatState{StateComposing, StateRecording, StatePaused}, state) {
 		return fmt.Errorf("%w: got %q", ErrBadChatState, state)
 	}
-	if !p.Online() {
+	if !p.availability.Online() {
 		return ErrPhoneOffline
 	}
-	target, err := p.srv.chat(to)
+	target, err := p.net.groups.chat(to)
 	if err != nil {
 		return err
 	}
@@ -156,6 +171,6 @@ func (p *Phone) SendChatState(ctx context.Context, to string, state ChatState) e
 	if state == StateRecording {
 		node = waBinary.Node{Tag: "composing", Attrs: waBinary.Attrs{"media": "audio"}}
 	}
-	p.srv.routeChatState(origin{account: p.account}, target.hidden(), []waBinary.Node{node})
+	p.net.router.routeChatState(origin{account: p.account}, target.hidden(), []waBinary.Node{node})
 	return nil
 }

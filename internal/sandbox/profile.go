@@ -14,6 +14,9 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of profiles.
@@ -56,51 +59,114 @@ type profile struct {
 	lastSeen time.Time
 }
 
+// profiles answers what devices ask about people, and tells them what changes.
+type profiles struct {
+	dir      *directory
+	groups   *groupSet
+	courier  *courier
+	media    *mediaStore
+	observer *observe.Observer
+
+	mu        sync.RWMutex
+	byAccount map[*account]*profile
+}
+
+// of gives the profile of an account, an empty one if nothing was ever entered.
+func (p *profiles) of(a *account) *profile {
+	p.mu.RLock()
+	prof := p.byAccount[a]
+	p.mu.RUnlock()
+	if prof != nil {
+		return prof
+	}
+	if p.dir.find(a.lidJID(0)) != a {
+		// It was removed: nothing is to be kept of it.
+		return new(profile)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if prof = p.byAccount[a]; prof == nil {
+		prof = new(profile)
+		p.byAccount[a] = prof
+	}
+	return prof
+}
+
+// remove forgets the profile of an account that is removed.
+func (p *profiles) remove(a *account) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byAccount, a)
+}
+
+func (p *profile) currentPicture() picture {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.picture
+}
+
+// changePicture returns the picture that there was.
+func (p *profile) changePicture(next picture) picture {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.picture
+	p.picture = next
+	return before
+}
+
 // picture is a profile picture or the one of a group.
 type picture struct {
 	id, path string
 	hash     []byte
 }
 
-func (a *account) aboutText() string {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
-	return a.profile.about
+func (p *profile) aboutText() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.about
+}
+
+// page is what a phone's person shows of themselves.
+type page struct {
+	*handset
+
+	availability *availability
 }
 
 // SetAbout changes the text that the phone's account shows of itself.
-func (p *Phone) SetAbout(text string) error { return p.account.setAbout(text) }
+func (p *page) SetAbout(text string) error { return p.net.profiles.setAbout(p.account, text) }
 
 // About is the text that the phone's account shows of itself.
-func (p *Phone) About() string { return p.account.aboutText() }
+func (p *page) About() string { return p.net.profiles.of(p.account).aboutText() }
 
-func (a *account) setAbout(text string) error {
+func (p *profiles) setAbout(a *account, text string) error {
 	if utf8.RuneCountInString(text) > maxAbout || !utf8.ValidString(text) {
 		return ErrBadAbout
 	}
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
-	a.profile.about = text
+	prof := p.of(a)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
+	prof.about = text
 	a.changed.Store(true)
-	a.phone.srv.emit(Event{Kind: EventProfile, Account: a.number, Detail: "about"})
+	p.observer.Emit(observe.Event{Kind: observe.EventProfile, Account: a.number, Detail: "about"})
 	return nil
 }
 
 // SetPicture gives the phone's account a profile picture, a JPEG; nil takes it away. Everybody who talks with the
 // account is told.
-func (p *Phone) SetPicture(jpeg []byte) error {
-	_, err := p.srv.setPicture(p.account, nil, p.account, jpeg)
+func (p *page) SetPicture(jpeg []byte) error {
+	_, err := p.net.profiles.setPicture(p.account, nil, p.account, jpeg)
 	return err
 }
 
 // setPicture keeps the picture of an account, or of a group when one is given, and tells who ought to know.
-func (s *Server) setPicture(of *account, g *group, actor *account, jpeg []byte) (string, error) {
+func (p *profiles) setPicture(of *account, g *group, actor *account, jpeg []byte) (string, error) {
 	var next picture
 	if jpeg != nil {
 		if len(jpeg) < 4 || len(jpeg) > maxPicture || string(jpeg[:2]) != "\xff\xd8" {
 			return "", ErrBadPicture
 		}
-		file, err := s.media.put(actor.number, "picture", jpeg)
+		file, err := p.media.put(actor.number, "picture", jpeg)
 		if err != nil {
 			return "", err
 		}
@@ -111,75 +177,42 @@ func (s *Server) setPicture(of *account, g *group, actor *account, jpeg []byte) 
 	var to []*account
 	var before picture
 	if g != nil {
-		s.groups.mu.Lock()
-		before, g.picture = g.picture, next
-		s.groups.mu.Unlock()
+		before = g.changePicture(next)
 		jid, to = g.jid, g.accounts()
 	} else {
-		of.profile.mu.Lock()
-		before, of.profile.picture = of.profile.picture, next
-		of.profile.mu.Unlock()
-		jid, to = of.lidJID(0), s.known(of)
+		before = p.of(of).changePicture(next)
+		jid, to = of.lidJID(0), p.known(of)
 	}
-	s.media.show(before.path, false)
-	s.media.show(next.path, true)
+	p.media.show(before.path, false)
+	p.media.show(next.path, true)
 	actor.changed.Store(true)
-	s.emit(Event{Kind: EventProfile, Account: actor.number, Detail: "picture of " + jid.String()})
+	p.observer.Emit(observe.Event{Kind: observe.EventProfile, Account: actor.number, Detail: "picture of " + jid.String()})
 	change := waBinary.Node{Tag: "set", Attrs: waBinary.Attrs{"jid": jid, "id": next.id, "author": actor.lidJID(0)}}
 	if jpeg == nil {
 		change = waBinary.Node{Tag: "delete", Attrs: waBinary.Attrs{"jid": jid, "author": actor.lidJID(0)}}
 	}
-	s.notifyAccounts(to, waBinary.Attrs{"from": jid, "type": "picture"}, change)
+	p.courier.notifyAccounts(to, waBinary.Attrs{"from": jid, "type": "picture"}, change)
 	return next.id, nil
 }
 
 // known lists an account and those that its phone has chats with.
-func (s *Server) known(a *account) []*account {
-	list := []*account{a}
-	a.phone.mu.Lock()
-	defer a.phone.mu.Unlock()
-	for _, message := range a.phone.messages {
-		if other := message.chat.account; other != nil && !slices.Contains(list, other) {
-			list = append(list, other)
-		}
-	}
-	return list
-}
-
-// notifyAccounts gives a notification to all linked devices of some accounts.
-func (s *Server) notifyAccounts(to []*account, attrs waBinary.Attrs, content ...waBinary.Node) {
-	attrs["id"], attrs["t"] = newStanzaID(), unixNow()
-	for _, a := range to {
-		for _, dev := range s.dir.devicesOf(a) {
-			s.hand(dev, waBinary.Node{Tag: "notification", Attrs: attrs, Content: content})
-		}
-	}
-}
-
-// notifyOthers tells the other devices of an account what one of them changed.
-func (s *Server) notifyOthers(dev *device, content waBinary.Node) {
-	for _, other := range s.dir.devicesOf(dev.account) {
-		if other != dev {
-			s.hand(other, waBinary.Node{Tag: "notification", Content: []waBinary.Node{content}, Attrs: waBinary.Attrs{
-				"from": dev.account.jid(0), "type": "account_sync", "id": newStanzaID(), "t": unixNow(),
-			}})
-		}
-	}
+func (p *profiles) known(a *account) []*account {
+	return append([]*account{a}, slices.DeleteFunc(a.phone.partners(), func(other *account) bool { return other == a })...)
 }
 
 // privacyNode lists the settings; what was never set is open to all.
-func (a *account) privacyNode() waBinary.Node {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
+func (p *profile) privacyNode() waBinary.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var settings []waBinary.Node
 	for name, values := range privacySettings {
-		value := a.profile.privacy[name]
+		value := p.privacy[name]
 		if value == "" {
 			value = values[0]
 		}
 		settings = append(settings, waBinary.Node{Tag: "category", Attrs: waBinary.Attrs{"name": name, "value": value}})
 	}
-	slices.SortFunc(settings, func(x, y waBinary.Node) int { return compareText(attr(&x, "name"), attr(&y, "name")) })
+	slices.SortFunc(settings, func(x, y waBinary.Node) int { return compareText(stanza.Attr(&x, "name"), stanza.Attr(&y, "name")) })
 	return waBinary.Node{Tag: "privacy", Content: settings}
 }
 
@@ -194,61 +227,61 @@ func compareText(a, b string) int {
 	}
 }
 
-func queryPrivacy(_ *conn, dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return []waBinary.Node{dev.account.privacyNode()}, nil
+func (p *profiles) queryPrivacy(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	return []waBinary.Node{p.of(dev.account).privacyNode()}, nil
 }
 
 // setPrivacy changes settings, and tells the account's other devices.
-func setPrivacy(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) setPrivacy(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("privacy")
 	categories := request.GetChildrenByTag("category")
 	for i := range categories {
-		if !slices.Contains(privacySettings[attr(&categories[i], "name")], attr(&categories[i], "value")) {
-			return nil, errBadRequest
+		if !slices.Contains(privacySettings[stanza.Attr(&categories[i], "name")], stanza.Attr(&categories[i], "value")) {
+			return nil, stanza.ErrBadRequest
 		}
 	}
-	prof := &dev.account.profile
+	prof := p.of(dev.account)
 	prof.mu.Lock()
 	if prof.privacy == nil {
 		prof.privacy = make(map[string]string)
 	}
 	for i := range categories {
-		prof.privacy[attr(&categories[i], "name")] = attr(&categories[i], "value")
+		prof.privacy[stanza.Attr(&categories[i], "name")] = stanza.Attr(&categories[i], "value")
 	}
 	prof.mu.Unlock()
 	dev.account.changed.Store(true)
-	c.srv.notifyOthers(dev, waBinary.Node{Tag: "privacy", Content: categories})
-	return []waBinary.Node{dev.account.privacyNode()}, nil
+	p.courier.notifyOthers(dev, waBinary.Node{Tag: "privacy", Content: categories})
+	return []waBinary.Node{p.of(dev.account).privacyNode()}, nil
 }
 
 // blocklistNode lists whom an account has blocked. The hash changes with the list.
-func (a *account) blocklistNode() waBinary.Node {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
+func (p *profile) blocklistNode() waBinary.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var items []waBinary.Node
 	hash := sha256.New()
-	for _, other := range a.profile.blocked {
+	for _, other := range p.blocked {
 		hash.Write([]byte(other.lid))
 		items = append(items, waBinary.Node{Tag: "item", Attrs: waBinary.Attrs{"jid": other.lidJID(0), "pn_jid": other.jid(0)}})
 	}
 	return waBinary.Node{Tag: "list", Attrs: waBinary.Attrs{"dhash": base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:9])}, Content: items}
 }
 
-func queryBlocklist(_ *conn, dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return []waBinary.Node{dev.account.blocklistNode()}, nil
+func (p *profiles) queryBlocklist(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	return []waBinary.Node{p.of(dev.account).blocklistNode()}, nil
 }
 
-func (c *conn) updateBlocklist(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) updateBlocklist(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	item := query.GetChildByTag("item")
-	other, action := c.srv.dir.find(attrJID(&item, "jid")), attr(&item, "action")
+	other, action := p.dir.find(stanza.JID(&item, "jid")), stanza.Attr(&item, "action")
 	if other == nil {
-		return nil, errNotFound
+		return nil, stanza.ErrNotFound
 	}
 	if action != "block" && action != "unblock" {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
-	before := dev.account.blocklistNode()
-	prof := &dev.account.profile
+	before := p.of(dev.account).blocklistNode()
+	prof := p.of(dev.account)
 	prof.mu.Lock()
 	prof.blocked = slices.DeleteFunc(prof.blocked, func(a *account) bool { return a == other })
 	if action == "block" {
@@ -256,96 +289,96 @@ func (c *conn) updateBlocklist(dev *device, query *waBinary.Node) ([]waBinary.No
 	}
 	prof.mu.Unlock()
 	dev.account.changed.Store(true)
-	list := dev.account.blocklistNode()
-	c.srv.notifyOthers(dev, waBinary.Node{
-		Tag: "blocklist", Attrs: waBinary.Attrs{"action": "modify", "dhash": attr(&list, "dhash"), "prev_dhash": attr(&before, "dhash")},
+	list := p.of(dev.account).blocklistNode()
+	p.courier.notifyOthers(dev, waBinary.Node{
+		Tag: "blocklist", Attrs: waBinary.Attrs{"action": "modify", "dhash": stanza.Attr(&list, "dhash"), "prev_dhash": stanza.Attr(&before, "dhash")},
 		Content: []waBinary.Node{{Tag: "item", Attrs: waBinary.Attrs{"jid": other.lidJID(0), "action": action}}},
 	})
 	return []waBinary.Node{list}, nil
 }
 
 // hasBlocked says whether an account does not want to hear of another one.
-func (a *account) hasBlocked(other *account) bool {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
-	return slices.Contains(a.profile.blocked, other)
+func (p *profiles) hasBlocked(a, other *account) bool {
+	prof := p.of(a)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
+	return slices.Contains(prof.blocked, other)
 }
 
 // pictureTarget finds the account or the group that a picture is of.
-func (s *Server) pictureTarget(dev *device, query *waBinary.Node) (*account, *group, *queryError) {
-	jid := attrJID(query, "target")
+func (p *profiles) pictureTarget(dev *device, query *waBinary.Node) (*account, *group, *stanza.QueryError) {
+	jid := stanza.JID(query, "target")
 	if jid.IsEmpty() {
-		if to := attrJID(query, "to"); to.User != "" {
+		if to := stanza.JID(query, "to"); to.User != "" {
 			jid = to
 		} else {
 			return dev.account, nil, nil
 		}
 	}
-	if g := s.groups.find(jid); g != nil {
+	if g := p.groups.find(jid); g != nil {
 		if !g.has(dev.account) {
-			return nil, nil, errNotAuthorized
+			return nil, nil, stanza.ErrNotAuthorized
 		}
 		return nil, g, nil
 	}
-	if a := s.dir.find(jid); a != nil {
+	if a := p.dir.find(jid); a != nil {
 		return a, nil, nil
 	}
-	return nil, nil, errNotFound
+	return nil, nil, stanza.ErrNotFound
 }
 
-func (c *conn) queryPicture(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	a, g, failed := c.srv.pictureTarget(dev, query)
+func (p *profiles) queryPicture(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	a, g, failed := p.pictureTarget(dev, query)
 	if failed != nil {
 		return nil, failed
 	}
 	request := query.GetChildByTag("picture")
 	var found picture
 	if g != nil {
-		c.srv.groups.mu.RLock()
-		found = g.picture
-		c.srv.groups.mu.RUnlock()
+		found = g.currentPicture()
 	} else {
-		a.profile.mu.Lock()
-		found = a.profile.picture
-		hidden := a != dev.account && a.profile.privacy["profile"] == "none"
-		a.profile.mu.Unlock()
-		if hidden || a.hasBlocked(dev.account) {
-			return nil, errNotAuthorized
+		prof := p.of(a)
+		prof.mu.Lock()
+		found = prof.picture
+		hidden := a != dev.account && prof.privacy["profile"] == "none"
+		prof.mu.Unlock()
+		if hidden || p.hasBlocked(a, dev.account) {
+			return nil, stanza.ErrNotAuthorized
 		}
 	}
 	switch {
 	case found.id == "":
-		return nil, errNotFound
-	case attr(&request, "id") == found.id:
+		return nil, stanza.ErrNotFound
+	case stanza.Attr(&request, "id") == found.id:
 		return []waBinary.Node{{Tag: "picture", Attrs: waBinary.Attrs{"status": "304"}}}, nil
 	}
-	kind := attr(&request, "type")
+	kind := stanza.Attr(&request, "type")
 	if kind == "" {
 		kind = "image"
 	}
 	return []waBinary.Node{{Tag: "picture", Attrs: waBinary.Attrs{
-		"id": found.id, "type": kind, "url": "https://" + c.srv.MediaHost() + found.path, "direct_path": found.path,
+		"id": found.id, "type": kind, "url": "https://" + p.media.host() + found.path, "direct_path": found.path,
 		"hash": base64.StdEncoding.EncodeToString(found.hash),
 	}}}, nil
 }
 
-func (c *conn) changePicture(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	a, g, failed := c.srv.pictureTarget(dev, query)
+func (p *profiles) changePicture(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	a, g, failed := p.pictureTarget(dev, query)
 	switch {
 	case failed != nil:
 		return nil, failed
 	case g != nil && g.info().Locked && !g.isAdmin(dev.account):
-		return nil, errNotAuthorized
+		return nil, stanza.ErrNotAuthorized
 	case g == nil && a != dev.account:
-		return nil, errForbidden
+		return nil, stanza.ErrForbidden
 	}
 	var jpeg []byte
 	if request, ok := query.GetOptionalChildByTag("picture"); ok {
-		jpeg = bytesOf(&request)
+		jpeg = stanza.Bytes(&request)
 	}
-	id, err := c.srv.setPicture(a, g, dev.account, jpeg)
+	id, err := p.setPicture(a, g, dev.account, jpeg)
 	if err != nil {
-		return nil, errNotAcceptable
+		return nil, stanza.ErrNotAcceptable
 	}
 	if jpeg == nil {
 		return nil, nil
@@ -354,59 +387,60 @@ func (c *conn) changePicture(dev *device, query *waBinary.Node) ([]waBinary.Node
 }
 
 // setAboutText takes the about text in its older form, which Baileys uses.
-func setAboutText(_ *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) setAboutText(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	text := query.GetChildByTag("status")
-	if err := dev.account.setAbout(string(bytesOf(&text))); err != nil {
-		return nil, errNotAcceptable
+	if err := p.setAbout(dev.account, string(stanza.Bytes(&text))); err != nil {
+		return nil, stanza.ErrNotAcceptable
 	}
 	return nil, nil
 }
 
 // setTimer takes how long the messages of new chats stay.
-func setTimer(_ *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) setTimer(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("disappearing_mode")
-	seconds, err := strconv.ParseUint(attr(&request, "duration"), 10, 32)
+	seconds, err := strconv.ParseUint(stanza.Attr(&request, "duration"), 10, 32)
 	if err != nil || !validExpiration(uint32(seconds)) {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
-	dev.account.profile.mu.Lock()
-	defer dev.account.profile.mu.Unlock()
-	dev.account.profile.timer, dev.account.profile.timerAt = uint32(seconds), time.Now()
+	prof := p.of(dev.account)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
+	prof.timer, prof.timerAt = uint32(seconds), time.Now()
 	dev.account.changed.Store(true)
 	return nil, nil
 }
 
 // issueToken makes a token that lets somebody write to the account as a trusted contact, and gives it to that
 // somebody's devices.
-func (c *conn) issueToken(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) issueToken(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("tokens")
 	for _, wanted := range request.GetChildrenByTag("token") {
-		other := c.srv.dir.find(attrJID(&wanted, "jid"))
+		other := p.dir.find(stanza.JID(&wanted, "jid"))
 		if other == nil {
-			return nil, errNotFound
+			return nil, stanza.ErrNotFound
 		}
 		token := make([]byte, 12)
 		_, _ = rand.Read(token)
-		c.srv.notifyAccounts([]*account{other}, waBinary.Attrs{
+		p.courier.notifyAccounts([]*account{other}, waBinary.Attrs{
 			"from": dev.account.jid(0), "sender_lid": dev.account.lidJID(0), "type": "privacy_token",
 		}, waBinary.Node{Tag: "tokens", Content: []waBinary.Node{{
-			Tag: "token", Attrs: waBinary.Attrs{"type": "trusted_contact", "t": attr(&wanted, "t")}, Content: token,
+			Tag: "token", Attrs: waBinary.Attrs{"type": "trusted_contact", "t": stanza.Attr(&wanted, "t")}, Content: token,
 		}}})
 	}
 	return nil, nil
 }
 
-// profileParts adds to a usync answer what an account shows of itself.
-func (a *account) profilePart(tag string) (waBinary.Node, bool) {
-	a.profile.mu.Lock()
-	defer a.profile.mu.Unlock()
+// part adds to a usync answer what an account shows of itself.
+func (p *profile) part(tag string) (waBinary.Node, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch tag {
 	case "status":
-		return waBinary.Node{Tag: "status", Content: []byte(a.profile.about)}, true
+		return waBinary.Node{Tag: "status", Content: []byte(p.about)}, true
 	case "picture":
-		return waBinary.Node{Tag: "picture", Attrs: waBinary.Attrs{"id": a.profile.picture.id}}, a.profile.picture.id != ""
+		return waBinary.Node{Tag: "picture", Attrs: waBinary.Attrs{"id": p.picture.id}}, p.picture.id != ""
 	case "disappearing_mode":
-		attrs := waBinary.Attrs{"duration": strconv.FormatUint(uint64(a.profile.timer), 10), "t": fmt.Sprint(max(0, a.profile.timerAt.Unix()))}
+		attrs := waBinary.Attrs{"duration": strconv.FormatUint(uint64(p.timer), 10), "t": fmt.Sprint(max(0, p.timerAt.Unix()))}
 		return waBinary.Node{Tag: tag, Attrs: attrs}, true
 	default:
 		return waBinary.Node{}, false
@@ -414,23 +448,19 @@ func (a *account) profilePart(tag string) (waBinary.Node, bool) {
 }
 
 // Picture is the profile picture of the phone's account, a JPEG; nil when it has none.
-func (p *Phone) Picture() ([]byte, error) {
-	p.account.profile.mu.Lock()
-	path := p.account.profile.picture.path
-	p.account.profile.mu.Unlock()
+func (p *page) Picture() ([]byte, error) {
+	path := p.net.profiles.of(p.account).currentPicture().path
 	if path == "" {
 		return nil, nil
 	}
-	file, ok := p.srv.media.get(mediaIDOf(path))
+	file, ok := p.net.media.get(mediaIDOf(path))
 	if !ok || file.Gone != 0 {
 		return nil, fmt.Errorf("%w: the picture", ErrUnknownMedia)
 	}
-	return p.srv.media.bytes(&file)
+	return p.net.media.bytes(&file)
 }
 
 // PictureID changes with the profile picture; empty when there is none.
-func (p *Phone) PictureID() string {
-	p.account.profile.mu.Lock()
-	defer p.account.profile.mu.Unlock()
-	return p.account.profile.picture.id
+func (p *page) PictureID() string {
+	return p.net.profiles.of(p.account).currentPicture().id
 }

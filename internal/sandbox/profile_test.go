@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestPrivacySettingsAreKeptAndToldToOtherDevices(t *testing.T) {
@@ -159,8 +160,8 @@ func TestWhoWatchesLearnsWhoIsThere(t *testing.T) {
 	if err := client.cli.SendChatPresence(ctx, peer.LID(), types.ChatPresenceComposing, types.ChatPresenceMediaAudio); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventChatState && e.Account == peer.Number() && e.Detail == "recording "+own.Number()
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventChatState && e.Account == peer.Number() && e.Detail == "recording "+own.Number()
 	})
 	// In a group everybody learns who it is.
 	group := newGroup(t, peer, "", own)

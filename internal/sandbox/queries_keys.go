@@ -8,25 +8,33 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // maxBundles bounds one query for key bundles.
 const maxBundles = 1000
 
-func (c *conn) queryPreKeyCount(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+// keyStore hands out the keys that devices upload.
+type keyStore struct {
+	dir     *directory
+	courier *courier
+}
+
+func (k *keyStore) queryPreKeyCount(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	return []waBinary.Node{{Tag: "count", Attrs: waBinary.Attrs{"value": strconv.Itoa(dev.preKeyCount())}}}, nil
 }
 
 // queryUploadKeys takes one-time prekeys, together with the identity and the signed prekey they belong to.
-func (c *conn) queryUploadKeys(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (k *keyStore) queryUploadKeys(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	identity := query.GetChildByTag("identity")
-	if string(bytesOf(&identity)) != string(dev.identity[:]) {
-		return nil, &queryError{406, "identity-mismatch"}
+	if string(stanza.Bytes(&identity)) != string(dev.identity[:]) {
+		return nil, &stanza.QueryError{Code: 406, Text: "identity-mismatch"}
 	}
 	skey := query.GetChildByTag("skey")
 	signed, ok := readSignedKey(&skey)
 	if !ok || !signed.verify(dev.identity) {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 	list := query.GetChildByTag("list")
 	uploaded := list.GetChildrenByTag("key")
@@ -34,7 +42,7 @@ func (c *conn) queryUploadKeys(dev *device, query *waBinary.Node) ([]waBinary.No
 	for i := range uploaded {
 		var key oneTimeKey
 		if !copyChild(&uploaded[i], "id", key.id[:]) || !copyChild(&uploaded[i], "value", key.value[:]) {
-			return nil, errBadRequest
+			return nil, stanza.ErrBadRequest
 		}
 		keys = append(keys, key)
 	}
@@ -55,11 +63,11 @@ func (c *conn) queryUploadKeys(dev *device, query *waBinary.Node) ([]waBinary.No
 }
 
 // queryRotateKey takes a new signed prekey.
-func (c *conn) queryRotateKey(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (k *keyStore) queryRotateKey(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	skey := query.GetChildByTag("rotate", "skey")
 	signed, ok := readSignedKey(&skey)
 	if !ok || !signed.verify(dev.identity) {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 	dev.mu.Lock()
 	defer dev.mu.Unlock()
@@ -76,55 +84,55 @@ func readSignedKey(node *waBinary.Node) (signedKey, bool) {
 // copyChild copies the content of a child of exactly the length of to.
 func copyChild(node *waBinary.Node, tag string, to []byte) bool {
 	child := node.GetChildByTag(tag)
-	content := bytesOf(&child)
+	content := stanza.Bytes(&child)
 	return len(content) == len(to) && copy(to, content) == len(to)
 }
 
 // queryBundles hands out the keys to start sessions with.
-func (c *conn) queryBundles(_ *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (k *keyStore) queryBundles(_ *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("key")
 	users := request.GetChildrenByTag("user")
 	if len(users) > maxBundles {
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 	list := make([]waBinary.Node, 0, len(users))
 	for i := range users {
-		list = append(list, c.srv.bundleNode(attrJID(&users[i], "jid")))
+		list = append(list, k.bundleNode(stanza.JID(&users[i], "jid")))
 	}
 	return []waBinary.Node{{Tag: "list", Content: list}}, nil
 }
 
-func (s *Server) bundleNode(jid types.JID) waBinary.Node {
-	user := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": jid, "t": unixNow()}}
-	account := s.dir.find(jid)
+func (k *keyStore) bundleNode(jid types.JID) waBinary.Node {
+	user := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": jid, "t": stanza.Now()}}
+	account := k.dir.find(jid)
 	if account == nil {
-		user.Content = []waBinary.Node{errorNode(errNotFound.code, errNotFound.text)}
+		user.Content = []waBinary.Node{stanza.ErrorNode(stanza.ErrNotFound.Code, stanza.ErrNotFound.Text)}
 		return user
 	}
 	if jid.Device == 0 {
 		user.Content = account.phone.bundleNodes()
 		return user
 	}
-	dev := s.dir.device(account, jid.Device)
+	dev := k.dir.device(account, jid.Device)
 	if dev == nil {
-		user.Content = []waBinary.Node{errorNode(errNotFound.code, errNotFound.text)}
+		user.Content = []waBinary.Node{stanza.ErrorNode(stanza.ErrNotFound.Code, stanza.ErrNotFound.Text)}
 		return user
 	}
-	user.Content = s.deviceBundle(dev)
+	user.Content = k.deviceBundle(dev)
 	return user
 }
 
-func (s *Server) deviceBundle(dev *device) []waBinary.Node {
+func (k *keyStore) deviceBundle(dev *device) []waBinary.Node {
 	signed, oneTime := dev.takeBundle()
-	s.noticePreKeys(dev)
+	k.noticePreKeys(dev)
 	nodes := bundleNodes(dev.registrationID, dev.identity, signed, oneTime)
 	return append(nodes, waBinary.Node{Tag: "device-identity", Content: dev.signedIdentity})
 }
 
 // noticePreKeys tells a device to upload prekeys, once when they run low and once when they are used up.
-func (s *Server) noticePreKeys(dev *device) {
+func (k *keyStore) noticePreKeys(dev *device) {
 	if left := dev.preKeyCount(); left == lowPreKeys-1 || left == 0 {
-		s.hand(dev, preKeysLow(left))
+		k.courier.hand(dev, preKeysLow(left))
 	}
 }
 

@@ -8,13 +8,15 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"go.mau.fi/libsignal/ecc"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // queryProps answers with no experiments at all: clients then use their own defaults.
-func queryProps(_ *conn, _ *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func queryProps(_ *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	asked := query.GetChildByTag("props")
 	return []waBinary.Node{{Tag: "props", Attrs: waBinary.Attrs{
-		"protocol": attr(&asked, "protocol"),
+		"protocol": stanza.Attr(&asked, "protocol"),
 		"ab_key":   "sandbox",
 		"hash":     "1",
 		"refresh":  "86400",
@@ -23,12 +25,12 @@ func queryProps(_ *conn, _ *device, query *waBinary.Node) ([]waBinary.Node, *que
 
 // queryDigest describes the keys that the server holds of a device, so that the device can compare them with its
 // own. Clients upload their keys anew when there is no answer; WhatsApp Web calls the request "digest key bundle".
-func (c *conn) queryDigest(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (k *keyStore) queryDigest(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	dev.mu.Lock()
 	signed, keys := dev.signed, slices.Clone(dev.preKeys)
 	dev.mu.Unlock()
 	if len(keys) == 0 {
-		return nil, errNotFound
+		return nil, stanza.ErrNotFound
 	}
 	slices.SortFunc(keys, func(a, b oneTimeKey) int { return strings.Compare(string(a.id[:]), string(b.id[:])) })
 	// The hash covers the long-term keys and then the one-time keys in the order of their ids.

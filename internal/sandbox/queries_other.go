@@ -4,30 +4,32 @@ import (
 	"encoding/json"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // mexAbout is the id of the query that sets the about text (whatsmeow user.go, mutationUpdateTextStatus).
 const mexAbout = "9152604461510864"
 
-// profileHandlers is the table of what devices ask about people, and of what there is nothing to tell about.
-func profileHandlers() map[string]queryHandler {
+// queryHandlers is the table of what devices ask about people, and of what there is nothing to tell about.
+func (p *profiles) queryHandlers() map[string]queryHandler {
 	return map[string]queryHandler{
-		"privacy get privacy":                     queryPrivacy,
-		"privacy set privacy":                     setPrivacy,
-		"privacy set tokens":                      (*conn).issueToken,
-		"blocklist get -":                         queryBlocklist,
-		"blocklist set item":                      (*conn).updateBlocklist,
-		"w:profile:picture get picture":           (*conn).queryPicture,
-		"w:profile:picture set picture":           (*conn).changePicture,
-		"w:profile:picture set -":                 (*conn).changePicture,
-		"status set status":                       setAboutText,
+		"privacy get privacy":                     p.queryPrivacy,
+		"privacy set privacy":                     p.setPrivacy,
+		"privacy set tokens":                      p.issueToken,
+		"blocklist get -":                         p.queryBlocklist,
+		"blocklist set item":                      p.updateBlocklist,
+		"w:profile:picture get picture":           p.queryPicture,
+		"w:profile:picture set picture":           p.changePicture,
+		"w:profile:picture set -":                 p.changePicture,
+		"status set status":                       p.setAboutText,
 		"status get privacy":                      answerNotFound, // clients then take WhatsApp's default
-		"disappearing_mode set disappearing_mode": setTimer,
-		"w:mex get query":                         (*conn).queryMex,
+		"disappearing_mode set disappearing_mode": p.setTimer,
+		"w:mex get query":                         p.queryMex,
 		"w:biz get business_profile":              answerNotFound, // nobody here is a business
 		"urn:xmpp:whatsapp:push get settings":     answerEmpty,
 		"tos set notice":                          answerEmpty,
-		"bot get bot": func(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
+		"bot get bot": func(*device, *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 			return []waBinary.Node{{Tag: "bot"}}, nil
 		},
 		"w:qr get qr":                    answerNotFound,
@@ -40,9 +42,9 @@ func profileHandlers() map[string]queryHandler {
 
 // queryMex answers the queries that are written in GraphQL. The about text is the one that has an effect; all
 // others, newsletters above all, get an error as GraphQL words it.
-func (c *conn) queryMex(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *profiles) queryMex(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("query")
-	if attr(&request, "query_id") != mexAbout {
+	if stanza.Attr(&request, "query_id") != mexAbout {
 		return mexAnswer(`{"data":null,"errors":[{"message":"item-not-found","path":[],"extensions":{"error_code":404,"is_retryable":false,"severity":"CRITICAL"}}]}`), nil
 	}
 	var asked struct {
@@ -52,15 +54,15 @@ func (c *conn) queryMex(dev *device, query *waBinary.Node) ([]waBinary.Node, *qu
 			} `json:"input"`
 		} `json:"variables"`
 	}
-	if err := json.Unmarshal(bytesOf(&request), &asked); err != nil {
-		return nil, errBadRequest
+	if err := json.Unmarshal(stanza.Bytes(&request), &asked); err != nil {
+		return nil, stanza.ErrBadRequest
 	}
 	text := ""
 	if asked.Variables.Input.Text != nil {
 		text = *asked.Variables.Input.Text
 	}
-	if err := dev.account.setAbout(text); err != nil {
-		return nil, errNotAcceptable
+	if err := p.setAbout(dev.account, text); err != nil {
+		return nil, stanza.ErrNotAcceptable
 	}
 	return mexAnswer(`{"data":{"xwa2_update_text_status":{"result":"SUCCESS"}}}`), nil
 }

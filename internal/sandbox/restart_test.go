@@ -10,6 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -28,7 +29,7 @@ func TestAServerThatComesBackKnowsWhatItKnew(t *testing.T) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- server.Restart(testContext(t), 300*time.Millisecond, true) }()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventServerDown })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventServerDown })
 	if err := server.Restart(testContext(t), 0, true); !errors.Is(err, sandbox.ErrNotRunning) {
 		t.Errorf("restarted while restarting: %v", err)
 	}
@@ -77,7 +78,7 @@ func TestAServerThatIsClosedInItsRestartStaysClosed(t *testing.T) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- server.Restart(testContext(t), time.Hour, true) }()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventServerDown })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventServerDown })
 	if err := server.Close(testContext(t)); err != nil {
 		t.Error(err)
 	}

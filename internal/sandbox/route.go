@@ -1,12 +1,13 @@
 package sandbox
 
 import (
-	"bytes"
-	"slices"
 	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // origin is the device that a stanza comes from: device 0 is the phone.
@@ -36,26 +37,26 @@ type verdict struct {
 // handleMessage routes a message of a linked device and acknowledges it.
 func (c *conn) handleMessage(dev *device, node *waBinary.Node) {
 	s := c.srv
-	s.stats.add(func(n *Counters) { n.MessagesIn++ })
-	s.emit(Event{Kind: EventMessage, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: attr(node, "id")})
+	s.observer.Count(func(n *observe.Counters) { n.MessagesIn++ })
+	s.observer.Emit(observe.Event{Kind: observe.EventMessage, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: stanza.Attr(node, "id")})
 	var told verdict
-	if fault, ok := s.fault(FaultRefuseAck, c); ok {
+	if fault, ok := s.faults.strike(FaultRefuseAck, c); ok {
 		told.code = fault.Code
 	} else {
-		told = s.routeMessage(origin{account: dev.account, device: dev.id}, node)
+		told = s.router.routeMessage(origin{account: dev.account, device: dev.id}, node)
 	}
 	if told.code != 0 {
-		s.stats.add(func(n *Counters) { n.Refusals++ })
+		s.observer.Count(func(n *observe.Counters) { n.Refusals++ })
 	}
-	if _, ok := s.fault(FaultWithholdAck, c); ok {
+	if _, ok := s.faults.strike(FaultWithholdAck, c); ok {
 		return
 	}
 	ack := messageAck(node, told)
 	acknowledge := func() { c.send(ack) }
-	if _, ok := s.fault(FaultDuplicateAck, c); ok {
+	if _, ok := s.faults.strike(FaultDuplicateAck, c); ok {
 		acknowledge = func() { c.send(ack); c.send(ack) }
 	}
-	if fault, ok := s.fault(FaultDelayAck, c); ok {
+	if fault, ok := s.faults.strike(FaultDelayAck, c); ok {
 		c.later(fault.Delay, acknowledge)
 		return
 	}
@@ -63,30 +64,39 @@ func (c *conn) handleMessage(dev *device, node *waBinary.Node) {
 }
 
 func messageAck(node *waBinary.Node, told verdict) waBinary.Node {
-	attrs := waBinary.Attrs{"class": "message", "id": attr(node, "id"), "from": attrJID(node, "to"), "t": unixNow(), "phash": told.phash}
+	attrs := waBinary.Attrs{"class": "message", "id": stanza.Attr(node, "id"), "from": stanza.JID(node, "to"), "t": stanza.Now(), "phash": told.phash}
 	if told.code != 0 {
 		attrs["error"] = strconv.Itoa(told.code)
 	}
 	return waBinary.Node{Tag: "ack", Attrs: attrs}
 }
 
+// router passes on what devices and phones say to each other.
+type router struct {
+	dir      *directory
+	groups   *groupSet
+	courier  *courier
+	profiles *profiles
+	observer *observe.Observer
+}
+
 // routeMessage hands every copy of a one-to-one message to the device it is encrypted for.
-func (s *Server) routeMessage(from origin, node *waBinary.Node) verdict {
-	to := attrJID(node, "to")
-	if attr(node, "id") == "" || to.User == "" {
+func (r *router) routeMessage(from origin, node *waBinary.Node) verdict {
+	to := stanza.JID(node, "to")
+	if stanza.Attr(node, "id") == "" || to.User == "" {
 		return verdict{code: ackBadMessage}
 	}
 	if to.Server == types.GroupServer {
-		return s.routeGroup(from, node)
+		return r.routeGroup(from, node)
 	}
-	target := s.dir.find(to)
+	target := r.dir.find(to)
 	if target == nil {
 		return verdict{code: ackUnknownRecipient}
 	}
 	if direct, ok := node.GetOptionalChildByTag("enc"); ok {
 		// Copies for one device, without a list: messages to the own phone, and those sent again after a
 		// retry receipt.
-		s.handCopy(from, node, target, to.Device, []waBinary.Node{direct})
+		r.handCopy(from, node, target, to.Device, []waBinary.Node{direct})
 		return verdict{}
 	}
 	participants := node.GetChildByTag("participants")
@@ -96,8 +106,8 @@ func (s *Server) routeMessage(from origin, node *waBinary.Node) verdict {
 	}
 	given := make([]types.JID, 0, len(copies)+1)
 	for i := range copies {
-		jid := attrJID(&copies[i], "jid")
-		owner := s.dir.find(jid)
+		jid := stanza.JID(&copies[i], "jid")
+		owner := r.dir.find(jid)
 		if owner == nil || (owner != target && owner != from.account) {
 			continue
 		}
@@ -105,14 +115,14 @@ func (s *Server) routeMessage(from origin, node *waBinary.Node) verdict {
 		if owner == from.account && jid.Device == from.device {
 			continue
 		}
-		s.handCopy(from, node, owner, jid.Device, copies[i].GetChildren())
+		r.handCopy(from, node, owner, jid.Device, copies[i].GetChildren())
 	}
-	return verdict{phash: s.correctList(from, target, to.Server, given)}
+	return verdict{phash: r.correctList(from, target, to.Server, given)}
 }
 
 // correctList compares the devices that got a copy with those that exist. It returns the hash of the right list
 // when they differ: the sender then asks for the devices again.
-func (s *Server) correctList(from origin, target *account, server string, given []types.JID) string {
+func (r *router) correctList(from origin, target *account, server string, given []types.JID) string {
 	accounts := []*account{target}
 	if target != from.account {
 		accounts = append(accounts, from.account)
@@ -120,7 +130,7 @@ func (s *Server) correctList(from origin, target *account, server string, given 
 	var want []types.JID
 	for _, account := range accounts {
 		want = append(want, account.jidOn(server, 0))
-		for _, dev := range s.dir.devicesOf(account) {
+		for _, dev := range r.dir.devicesOf(account) {
 			want = append(want, account.jidOn(server, dev.id))
 		}
 	}
@@ -131,43 +141,43 @@ func (s *Server) correctList(from origin, target *account, server string, given 
 	}
 	for _, jid := range want {
 		if !got[jid] {
-			return participantHash(want)
+			return stanza.ParticipantHash(want)
 		}
 		delete(got, jid)
 	}
 	if len(got) > 0 {
-		return participantHash(want)
+		return stanza.ParticipantHash(want)
 	}
 	return ""
 }
 
 // handCopy builds the message as one receiving device sees it and hands it over.
-func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, device uint16, enc []waBinary.Node) {
-	if owner != from.account && owner.hasBlocked(from.account) {
+func (r *router) handCopy(from origin, node *waBinary.Node, owner *account, device uint16, enc []waBinary.Node) {
+	if owner != from.account && r.profiles.hasBlocked(owner, from.account) {
 		// The sender is not told.
 		return
 	}
-	to := attrJID(node, "to").ToNonAD()
-	target := s.dir.find(to)
+	to := stanza.JID(node, "to").ToNonAD()
+	target := r.dir.find(to)
 	attrs := waBinary.Attrs{
 		"from":     from.account.jidOn(to.Server, from.device),
-		"id":       attr(node, "id"),
-		"t":        unixNow(),
-		"type":     attr(node, "type"),
-		"notify":   s.nameOf(from),
-		"category": attr(node, "category"),
-		"edit":     attr(node, "edit"),
+		"id":       stanza.Attr(node, "id"),
+		"t":        stanza.Now(),
+		"type":     stanza.Attr(node, "type"),
+		"notify":   r.courier.nameOf(from),
+		"category": stanza.Attr(node, "category"),
+		"edit":     stanza.Attr(node, "edit"),
 	}
 	hidden := to.Server == types.HiddenUserServer
 	switch {
-	case owner == from.account && attr(node, "category") != categoryPeer:
+	case owner == from.account && stanza.Attr(node, "category") != categoryPeer:
 		// A copy for the sender's own devices names the chat it belongs to.
 		chat := to
-		if recipient := attrJID(node, "recipient"); !recipient.IsEmpty() {
+		if recipient := stanza.JID(node, "recipient"); !recipient.IsEmpty() {
 			chat = recipient
 		}
 		attrs["recipient"] = chat
-		if peer := s.dir.find(chat); peer != nil && chat.Server == types.HiddenUserServer {
+		if peer := r.dir.find(chat); peer != nil && chat.Server == types.HiddenUserServer {
 			attrs["peer_recipient_pn"] = peer.jid(0)
 		} else if peer != nil {
 			attrs["peer_recipient_lid"] = peer.lidJID(0)
@@ -178,44 +188,14 @@ func (s *Server) handCopy(from origin, node *waBinary.Node, owner *account, devi
 		attrs["sender_lid"] = from.account.lidJID(from.device)
 	}
 	copied := waBinary.Node{Tag: "message", Attrs: attrs, Content: append(enc[:len(enc):len(enc)], passedOn(node)...)}
-	s.stats.add(func(n *Counters) { n.MessagesOut++ })
+	r.observer.Count(func(n *observe.Counters) { n.MessagesOut++ })
 	if device == 0 {
 		owner.phone.take(delivery{node: copied, from: from, chat: target})
 		return
 	}
-	if dev := s.dir.device(owner, device); dev != nil {
-		s.handMessage(dev, copied)
+	if dev := r.dir.device(owner, device); dev != nil {
+		r.courier.handMessage(dev, copied)
 	}
-}
-
-// handMessage gives a message to a linked device: without what it says, or so that it cannot be read, if a fault wants
-// that.
-func (s *Server) handMessage(dev *device, node waBinary.Node) {
-	if attr(&node, "category") != categoryPeer {
-		if fault, ok := s.fault(FaultUnavailable, dev); ok {
-			notice := waBinary.Node{Tag: "unavailable", Attrs: waBinary.Attrs{}}
-			if fault.Variant == VariantViewOnce {
-				notice.Attrs["type"] = VariantViewOnce
-			}
-			node.Content = []waBinary.Node{notice}
-		} else if _, ok = s.fault(FaultBadCiphertext, dev); ok {
-			node.Content = spoiled(node.GetChildren())
-		}
-	}
-	s.hand(dev, node)
-}
-
-// spoiled copies the parts of a message with the last byte of each ciphertext changed: it belongs to the MAC or the
-// signature.
-func spoiled(parts []waBinary.Node) []waBinary.Node {
-	parts = slices.Clone(parts)
-	for i := range parts {
-		if ciphertext := bytes.Clone(bytesOf(&parts[i])); parts[i].Tag == "enc" && len(ciphertext) > 0 {
-			ciphertext[len(ciphertext)-1] ^= 0xff
-			parts[i].Content = ciphertext
-		}
-	}
-	return parts
 }
 
 // passedOn lists the parts of a message that every receiver gets besides its own ciphertext.
@@ -230,49 +210,17 @@ func passedOn(node *waBinary.Node) []waBinary.Node {
 	return parts
 }
 
-// nameOf is the name that receivers of a message are shown: a dash where a client never said what the account is called.
-func (s *Server) nameOf(from origin) string {
-	if from.device != 0 {
-		if dev := s.dir.device(from.account, from.device); dev != nil {
-			dev.mu.Lock()
-			defer dev.mu.Unlock()
-			if dev.pushName == "" {
-				return "-"
-			}
-			return dev.pushName
-		}
-	}
-	return from.account.phone.Name()
-}
-
-// hand gives a stanza to a linked device, now or at its next login.
-func (s *Server) hand(dev *device, node waBinary.Node) {
-	ok, duplicate := dev.deliver(node)
-	dev.account.changed.Store(true)
-	if ok && !duplicate {
-		return
-	}
-	s.stats.add(func(n *Counters) {
-		if !ok {
-			n.QueueOverflows++
-		}
-		if duplicate {
-			n.Duplicates++
-		}
-	})
-}
-
 // handleReceipt takes a receipt of a linked device: it acknowledges the message it is about and is passed on.
 func (c *conn) handleReceipt(dev *device, node *waBinary.Node) {
 	s := c.srv
-	to, id := attrJID(node, "to"), attr(node, "id")
+	to, id := stanza.JID(node, "to"), stanza.Attr(node, "id")
 	if id == "" || to.IsEmpty() {
 		return
 	}
 	// A receipt, a request to send again included, says that the message has arrived.
-	dev.acknowledge(stanzaKey{class: "message", id: id, from: to, participant: attrJID(node, "participant")})
-	c.send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "receipt", "id": id, "from": to, "type": attr(node, "type"), "t": unixNow()}})
-	s.routeReceipt(origin{account: dev.account, device: dev.id}, node)
+	dev.acknowledge(stanza.Key{Class: "message", ID: id, From: to, Participant: stanza.JID(node, "participant")})
+	c.send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "receipt", "id": id, "from": to, "type": stanza.Attr(node, "type"), "t": stanza.Now()}})
+	s.router.routeReceipt(origin{account: dev.account, device: dev.id}, node)
 }
 
 // The types of receipts that are routed in a way of their own.
@@ -290,89 +238,67 @@ const (
 )
 
 // routeReceipt passes a receipt on to whom it concerns.
-func (s *Server) routeReceipt(from origin, node *waBinary.Node) {
-	kind := attr(node, "type")
-	s.stats.add(func(n *Counters) {
+func (r *router) routeReceipt(from origin, node *waBinary.Node) {
+	kind := stanza.Attr(node, "type")
+	r.observer.Count(func(n *observe.Counters) {
 		n.Receipts++
 		if kind == receiptRetry {
 			n.Retries++
 		}
 	})
-	s.emit(Event{Kind: EventReceipt, Account: from.account.number, Device: from.account.jid(from.device).String(), Detail: kind + " " + attr(node, "id")})
-	to := attrJID(node, "to")
-	if g := s.groups.find(to); g != nil {
-		s.routeGroupReceipt(from, g, node)
+	r.observer.Emit(observe.Event{Kind: observe.EventReceipt, Account: from.account.number, Device: from.account.jid(from.device).String(), Detail: kind + " " + stanza.Attr(node, "id")})
+	to := stanza.JID(node, "to")
+	if g := r.groups.find(to); g != nil {
+		r.routeGroupReceipt(from, g, node)
 		return
 	}
-	target := s.dir.find(to)
+	target := r.dir.find(to)
 	if target == nil {
 		return
 	}
-	attrs := waBinary.Attrs{"id": attr(node, "id"), "t": unixNow(), "type": kind}
+	attrs := waBinary.Attrs{"id": stanza.Attr(node, "id"), "t": stanza.Now(), "type": kind}
 	receipt := waBinary.Node{Tag: "receipt", Attrs: attrs, Content: node.Content}
 	switch {
 	case kind == receiptRetry:
 		// Only the device that encrypted the message can do something about it.
 		attrs["from"] = from.account.jidOn(to.Server, from.device)
-		if recipient := attrJID(node, "recipient"); !recipient.IsEmpty() {
+		if recipient := stanza.JID(node, "recipient"); !recipient.IsEmpty() {
 			attrs["recipient"] = recipient
 		}
-		s.handReceipt(target, to.Device, receipt, from)
+		r.courier.handReceipt(target, to.Device, receipt, from)
 	case kind == receiptSender || kind == receiptPeer || kind == receiptHistory:
 	case kind == receiptServerError:
 		// Only one's own phone has what is missing.
 		if target == from.account && from.device != 0 {
-			attrs["from"], attrs["category"] = from.account.jidOn(to.Server, from.device), attr(node, "category")
-			s.handReceipt(target, 0, receipt, from)
+			attrs["from"], attrs["category"] = from.account.jidOn(to.Server, from.device), stanza.Attr(node, "category")
+			r.courier.handReceipt(target, 0, receipt, from)
 		}
 	case target == from.account:
 		// What a person reads on one device is read on all others.
 		attrs["from"] = from.account.jidOn(to.Server, from.device)
-		s.handReceipts(target, receipt, from)
+		r.courier.handReceipts(target, receipt, from)
 	default:
 		device := from.device
 		if kind == receiptRead || kind == receiptPlayed {
 			device = 0
 		}
 		attrs["from"] = from.account.jidOn(to.Server, device)
-		s.handReceipts(target, receipt, from)
+		r.courier.handReceipts(target, receipt, from)
 		if kind == receiptRead || kind == receiptPlayed {
-			s.readElsewhere(from, node, target)
+			r.readElsewhere(from, node, target)
 		}
 	}
 }
 
 // readElsewhere tells the reader's other devices that a message has been read.
-func (s *Server) readElsewhere(from origin, node *waBinary.Node, chat *account) {
-	to := attrJID(node, "to")
+func (r *router) readElsewhere(from origin, node *waBinary.Node, chat *account) {
+	to := stanza.JID(node, "to")
 	receipt := waBinary.Node{Tag: "receipt", Content: node.Content, Attrs: waBinary.Attrs{
 		"from":      from.account.jidOn(to.Server, from.device),
 		"recipient": chat.jidOn(to.Server, 0),
-		"id":        attr(node, "id"),
-		"t":         unixNow(),
+		"id":        stanza.Attr(node, "id"),
+		"t":         stanza.Now(),
 		"type":      receiptReadSelf,
 	}}
-	s.handReceipts(from.account, receipt, from)
-}
-
-// handReceipts hands a receipt to all devices of an account but the one it comes from.
-func (s *Server) handReceipts(target *account, receipt waBinary.Node, from origin) {
-	if target != from.account || from.device != 0 {
-		s.handReceipt(target, 0, receipt, from)
-	}
-	for _, dev := range s.dir.devicesOf(target) {
-		if target != from.account || dev.id != from.device {
-			s.hand(dev, receipt)
-		}
-	}
-}
-
-func (s *Server) handReceipt(target *account, device uint16, receipt waBinary.Node, from origin) {
-	if device == 0 {
-		target.phone.take(delivery{node: receipt, from: from, chat: target})
-		return
-	}
-	if dev := s.dir.device(target, device); dev != nil {
-		s.hand(dev, receipt)
-	}
+	r.courier.handReceipts(from.account, receipt, from)
 }

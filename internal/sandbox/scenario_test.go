@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // play runs a scenario of the library many times faster than written and fails for steps that do.
@@ -87,7 +88,7 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 			defer close(done)
 			play(t, server, "slow-acks", 40)
 		}()
-		until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPhone })
+		until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPhone })
 		for server.Counters().Faults["withhold_ack"] < 1 {
 			within, stop := context.WithTimeout(ctx, time.Second)
 			_, _ = trySend(within, client, peer, "slow")

@@ -144,7 +144,7 @@ func FuzzStanza(f *testing.F) {
 		c := socketless(t, s, phone, nowhere)
 		c.dispatch(node)
 		dev := c.device.Load()
-		s.unlink(dev, "done", false)
+		s.links.unlink(dev, "done", false)
 		c.end("done")
 		if n := s.Counters().Panics; n != 0 {
 			t.Fatalf("a handler broke on %v", node)
@@ -158,7 +158,7 @@ func TestAQueueThatIsFullLosesTheNewest(t *testing.T) {
 	dev := c.device.Load()
 	dev.detach(c)
 	for i := range maxQueue + 1 {
-		s.hand(dev, waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": string(rune('a' + i%26)), "from": types.ServerJID}})
+		s.courier.hand(dev, waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": string(rune('a' + i%26)), "from": types.ServerJID}})
 	}
 	if n, lost := dev.queueLength(), s.Counters().QueueOverflows; n != maxQueue || lost != 1 {
 		t.Fatalf("%d kept, %d lost", n, lost)

@@ -10,6 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestWhatCannotBeDecryptedIsAskedForAndComesAgain(t *testing.T) {
@@ -53,8 +54,8 @@ func TestAMessageThatNeverCanBeDecryptedIsGivenUp(t *testing.T) {
 	id, err := peer.SendText(testContext(t), own.Number(), "nobody will know")
 	must(t, err)
 	for count := range 4 {
-		until(t, feed, func(e sandbox.Event) bool {
-			return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultBadCiphertext)
+		until(t, feed, func(e observe.Event) bool {
+			return e.Kind == observe.EventFault && e.Detail == string(sandbox.FaultBadCiphertext)
 		})
 		if count > 0 {
 			continue

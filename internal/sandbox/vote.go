@@ -39,7 +39,7 @@ func voteCipher(secret []byte, pollID string, author, voter types.JID) (cipher.A
 }
 
 // vote encrypts the choice among the options of a poll.
-func (p *Phone) vote(out *Outgoing, poll, kept *Message) (*waE2E.PollUpdateMessage, error) {
+func (p *codec) vote(out *Outgoing, poll, kept *Message) (*waE2E.PollUpdateMessage, error) {
 	if poll.Poll == nil || poll.secret == nil {
 		return nil, &OutgoingError{"target", "expected the id of a poll"}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -20,7 +21,7 @@ func TestCancellingEndsTheRunAtAnyTime(t *testing.T) {
 		defer stop()
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() {
-			until(t, feed, sandbox.EventFault)
+			until(t, feed, observe.EventFault)
 			cancel()
 		}()
 		_, err := h.begin(ctx, "a")
@@ -48,7 +49,7 @@ func TestCancellingEndsTheRunAtAnyTime(t *testing.T) {
 		}
 		l.expect(session.SocketUp)
 		cancel()
-		until(t, feed, sandbox.EventDisconnected)
+		until(t, feed, observe.EventDisconnected)
 		l.nothingMore()
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -74,7 +75,7 @@ func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
 			defer stop()
 			h.fault(f)
 			l := h.open("a")
-			until(t, feed, sandbox.EventFault)
+			until(t, feed, observe.EventFault)
 			l.nothingMore()
 		})
 	}
@@ -85,7 +86,7 @@ func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
 		h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR})
 		h.add("a")
 		l := h.open("a")
-		until(t, feed, sandbox.EventFault)
+		until(t, feed, observe.EventFault)
 		l.nothingMore()
 	})
 }
@@ -96,7 +97,7 @@ func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 	feed, stop := h.server.Subscribe()
 	t.Cleanup(stop)
 	h.link("a", h.phone())
-	until(t, feed, sandbox.EventDisconnected)
+	until(t, feed, observe.EventDisconnected)
 	for _, tc := range []struct {
 		name  string
 		end   func(s *sandbox.Server) int
@@ -128,7 +129,7 @@ func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 				t.Errorf("bound %t, want %t", kept, tc.keeps)
 			}
 			l.nothingMore()
-			until(t, feed, sandbox.EventDisconnected) // so that the next end reaches the next connection alone
+			until(t, feed, observe.EventDisconnected) // so that the next end reaches the next connection alone
 		})
 	}
 }
@@ -248,7 +249,7 @@ func TestAServerThatHangsUpDuringTheHandshakeFailsItAtOnce(t *testing.T) {
 	defer stop()
 	go func() {
 		for event := range feed {
-			if event.Kind == sandbox.EventFault {
+			if event.Kind == observe.EventFault {
 				h.server.DropTCP(sandbox.Select{})
 			}
 		}

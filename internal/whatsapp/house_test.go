@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -261,7 +262,7 @@ func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
 }
 
 // until waits for an event of the server.
-func until(t testing.TB, feed <-chan sandbox.Event, kinds ...sandbox.EventKind) sandbox.Event {
+func until(t testing.TB, feed <-chan observe.Event, kinds ...observe.EventKind) observe.Event {
 	t.Helper()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

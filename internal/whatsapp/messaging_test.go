@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -59,7 +60,7 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if mark.Played { // a receipt of several messages is told by the first
-				for e := until(t, feed, sandbox.EventReceipt); e.Detail != "played "+mark.IDs[0]; e = until(t, feed, sandbox.EventReceipt) {
+				for e := until(t, feed, observe.EventReceipt); e.Detail != "played "+mark.IDs[0]; e = until(t, feed, observe.EventReceipt) {
 					t.Log(e.Detail)
 				}
 				continue
@@ -116,7 +117,7 @@ func TestTheOtherSideSeesTheChatState(t *testing.T) {
 		if err := l.client.SetChatState(testContext(t), to, state); err != nil {
 			t.Fatal(err)
 		}
-		if e := until(t, feed, sandbox.EventChatState); e.Account != friend.Number() || e.Detail != shown+" "+own.Number() {
+		if e := until(t, feed, observe.EventChatState); e.Account != friend.Number() || e.Detail != shown+" "+own.Number() {
 			t.Errorf("%s was shown as %+v", state, e)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
 
@@ -126,7 +127,7 @@ func TestAnAcknowledgementThatDoesNotComeIsOverdue(t *testing.T) {
 	defer stop()
 	ctx, cancel := context.WithCancel(testContext(t))
 	go func() {
-		until(t, feed, sandbox.EventFault)
+		until(t, feed, observe.EventFault)
 		cancel()
 	}()
 	if _, err := l.client.Send(ctx, text("3EB0000000000001", friend.LID().String())); session.CodeOf(err) != session.CodeAckOverdue {
@@ -153,7 +154,7 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 			feed, stop := h.server.Subscribe()
 			defer stop()
 			go func() {
-				until(t, feed, sandbox.EventFault)
+				until(t, feed, observe.EventFault)
 				end(l)
 			}()
 			_, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.LID().String()))

@@ -40,7 +40,7 @@ func callJSON(c sandbox.Call) callBody {
 	}
 }
 
-func (a *api) callRoutes() []route {
+func (a callAPI) routes() []route {
 	call := callBody{
 		ID: "6C1F2A9E0B7D4C5381A2F3E4D5C6B7A8", Chat: "34600111222@s.whatsapp.net", From: "34600111222@s.whatsapp.net",
 		State: string(sandbox.CallRinging), Began: exampleTime(),
@@ -62,7 +62,7 @@ func (a *api) callRoutes() []route {
 	}
 }
 
-func (a *api) listCalls(r *http.Request) (int, any, error) {
+func (a callAPI) listCalls(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -74,7 +74,7 @@ func (a *api) listCalls(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) placeCall(r *http.Request) (int, any, error) {
+func (a callAPI) placeCall(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -100,7 +100,7 @@ func (a *api) placeCall(r *http.Request) (int, any, error) {
 }
 
 // callAction does something with one call of a phone.
-func (a *api) callAction(do func(*sandbox.Phone, context.Context, string) error) action {
+func (a callAPI) callAction(do func(*sandbox.Phone, context.Context, string) error) action {
 	return func(r *http.Request) (int, any, error) {
 		phone, err := a.phone(r)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
@@ -38,15 +39,15 @@ func TestThePageHearsEveryKindOfEvent(t *testing.T) {
 	raw, err := pageFiles.ReadFile("page/api.js")
 	must(t, err)
 	var source []byte
-	for _, name := range []string{"../counters.go", "../restart.go"} {
+	for _, name := range []string{"../observe/events.go"} {
 		part, err := os.ReadFile(name)
 		must(t, err)
 		source = append(source, part...)
 	}
-	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(sandbox.EventKinds()) {
-		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(sandbox.EventKinds()))
+	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(observe.EventKinds()) {
+		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(observe.EventKinds()))
 	}
-	for _, kind := range sandbox.EventKinds() {
+	for _, kind := range observe.EventKinds() {
 		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
 			t.Errorf("the page does not listen to %s", kind)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // The examples of the OpenAPI document. They are values of the very types that
@@ -66,12 +67,12 @@ func exampleScenario() scenarioBody {
 	}
 }
 
-func exampleEvent() sandbox.Event {
-	return sandbox.Event{Time: exampleTime(), Kind: sandbox.EventLoggedIn, Account: "4915112345678", Device: exampleDevice, Conn: 7}
+func exampleEvent() observe.Event {
+	return observe.Event{Time: exampleTime(), Kind: observe.EventLoggedIn, Account: "4915112345678", Device: exampleDevice, Conn: 7}
 }
 
-func exampleCounters() sandbox.Counters {
-	return sandbox.Counters{
+func exampleCounters() observe.Counters {
+	return observe.Counters{
 		ConnectionsOpen: 1, ConnectionsTotal: 2, Pairings: 1, Logins: 1, MessagesOut: 3, Acks: 3, Receipts: 3,
 		Malformed: map[string]int64{}, UnknownQueries: map[string]int64{}, Faults: map[string]int64{string(sandbox.FaultLoginFailure): 2},
 	}

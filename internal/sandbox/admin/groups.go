@@ -99,14 +99,14 @@ func groupsJSON(groups []sandbox.GroupInfo) groupsBody {
 	return body
 }
 
-func (a *api) listGroups(r *http.Request) (int, any, error) {
+func (a groupAPI) listGroups(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, groupsJSON(a.server.Groups()), nil
 }
 
-func (a *api) listPhoneGroups(r *http.Request) (int, any, error) {
+func (a groupAPI) listPhoneGroups(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -114,7 +114,7 @@ func (a *api) listPhoneGroups(r *http.Request) (int, any, error) {
 	return http.StatusOK, groupsJSON(phone.Groups()), nil
 }
 
-func (a *api) createGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -130,7 +130,7 @@ func (a *api) createGroup(r *http.Request) (int, any, error) {
 	return a.groupAnswer(http.StatusCreated, jid)
 }
 
-func (a *api) groupAnswer(status int, jid types.JID) (int, any, error) {
+func (a groupAPI) groupAnswer(status int, jid types.JID) (int, any, error) {
 	g, err := a.server.Group(jid)
 	if err != nil {
 		return 0, nil, translate(err)
@@ -139,7 +139,7 @@ func (a *api) groupAnswer(status int, jid types.JID) (int, any, error) {
 }
 
 // phoneGroup finds the phone and the group that the path names.
-func (a *api) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
+func (a groupAPI) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return nil, types.EmptyJID, err
@@ -151,7 +151,7 @@ func (a *api) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
 	return phone, jid, nil
 }
 
-func (a *api) changeGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) changeGroup(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -169,7 +169,7 @@ func (a *api) changeGroup(r *http.Request) (int, any, error) {
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) leaveGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) leaveGroup(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -180,7 +180,7 @@ func (a *api) leaveGroup(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) changeMembers(r *http.Request) (int, any, error) {
+func (a groupAPI) changeMembers(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -198,7 +198,7 @@ func (a *api) changeMembers(r *http.Request) (int, any, error) {
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) decideRequests(r *http.Request) (int, any, error) {
+func (a groupAPI) decideRequests(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -216,11 +216,11 @@ func (a *api) decideRequests(r *http.Request) (int, any, error) {
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) groupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, false) }
+func (a groupAPI) groupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, false) }
 
-func (a *api) newGroupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, true) }
+func (a groupAPI) newGroupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, true) }
 
-func (a *api) inviteLink(r *http.Request, revoke bool) (int, any, error) {
+func (a groupAPI) inviteLink(r *http.Request, revoke bool) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -232,7 +232,7 @@ func (a *api) inviteLink(r *http.Request, revoke bool) (int, any, error) {
 	return http.StatusOK, linkBody{link}, nil
 }
 
-func (a *api) joinGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) joinGroup(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

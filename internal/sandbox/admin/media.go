@@ -24,7 +24,7 @@ type mediaFilesBody struct {
 	Media []mediaFileBody `json:"media" doc:"oldest first"`
 }
 
-func (a *api) listMedia(r *http.Request) (int, any, error) {
+func (a weatherAPI) listMedia(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -36,7 +36,7 @@ func (a *api) listMedia(r *http.Request) (int, any, error) {
 }
 
 // expireMedia removes a file; ?code says what downloads are told from then on, ?lost whether phones have lost it as well.
-func (a *api) expireMedia(r *http.Request) (int, any, error) {
+func (a weatherAPI) expireMedia(r *http.Request) (int, any, error) {
 	values, err := query(r, "code", "lost")
 	if err != nil {
 		return 0, nil, err

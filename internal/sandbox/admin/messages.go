@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox"
 )
 
-func (a *api) sendMessage(r *http.Request) (int, any, error) {
+func (a messageAPI) sendMessage(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -33,7 +33,7 @@ func (a *api) sendMessage(r *http.Request) (int, any, error) {
 // listMessages answers with the messages after the one that ?after names, oldest
 // first. With ?wait it answers as soon as there is one, and with an empty list
 // when the time is over.
-func (a *api) listMessages(r *http.Request) (int, any, error) {
+func (a messageAPI) listMessages(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -98,7 +98,7 @@ func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sa
 	return messagesAfter(phone, after)
 }
 
-func (a *api) readMessage(r *http.Request) (int, any, error) {
+func (a messageAPI) readMessage(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -116,7 +116,7 @@ type fileBody struct {
 }
 
 // messageMedia answers with the decrypted file of a message.
-func (a *api) messageMedia(r *http.Request) (int, any, error) {
+func (a messageAPI) messageMedia(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // wordLists holds the words that fields with the tag values are made of.
@@ -15,7 +16,7 @@ func wordLists() map[string][]string {
 		"scripts":  words(sandbox.ScriptRead, sandbox.ScriptEcho, sandbox.ScriptDeliver, sandbox.ScriptSlow, sandbox.ScriptSilent),
 		"statuses": words(sandbox.StatusSent, sandbox.StatusDelivered, sandbox.StatusReceived, sandbox.StatusRead),
 		"faults":   words(sandbox.FaultKinds()...),
-		"events":   words(sandbox.EventKinds()...),
+		"events":   words(observe.EventKinds()...),
 
 		"call_states":     words(sandbox.CallRinging, sandbox.CallAccepted, sandbox.CallRejected, sandbox.CallEnded),
 		"chat_states":     words(sandbox.StateComposing, sandbox.StateRecording, sandbox.StatePaused),
@@ -46,7 +47,7 @@ func (s *schemas) ofType(t reflect.Type) object {
 		return object{"type": "object"} // somebody else's form: WebAuthn's, OpenAPI's
 	case reflect.TypeFor[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
-	case reflect.TypeFor[sandbox.EventKind]():
+	case reflect.TypeFor[observe.EventKind]():
 		return object{"type": "string", "enum": wordLists()["events"]}
 	}
 	switch t.Kind() {

@@ -24,7 +24,7 @@ func pathNumber(r *http.Request) string {
 	return strings.TrimPrefix(r.PathValue("number"), "+")
 }
 
-func (a *api) listPhones(r *http.Request) (int, any, error) {
+func (a phoneAPI) listPhones(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -35,7 +35,7 @@ func (a *api) listPhones(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) addPhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 	var in phoneRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -50,7 +50,7 @@ func (a *api) addPhone(r *http.Request) (int, any, error) {
 }
 
 // changePhone gives a phone another script, or switches it on or off.
-func (a *api) changePhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -104,7 +104,7 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 	return http.StatusOK, phoneJSON(phone), nil
 }
 
-func (a *api) getPhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) getPhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -112,14 +112,14 @@ func (a *api) getPhone(r *http.Request) (int, any, error) {
 	return http.StatusOK, phoneJSON(phone), nil
 }
 
-func (a *api) removePhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) removePhone(r *http.Request) (int, any, error) {
 	if err := a.server.RemovePhone(pathNumber(r)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) listDevices(r *http.Request) (int, any, error) {
+func (a phoneAPI) listDevices(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -127,7 +127,7 @@ func (a *api) listDevices(r *http.Request) (int, any, error) {
 	return http.StatusOK, devicesBody{devicesJSON(phone)}, nil
 }
 
-func (a *api) unlinkDevice(r *http.Request) (int, any, error) {
+func (a phoneAPI) unlinkDevice(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

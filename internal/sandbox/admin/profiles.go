@@ -23,7 +23,7 @@ type versionBody struct {
 	WebVersion string `json:"web_version" doc:"the version that the front page offers; empty when none was set"`
 }
 
-func (a *api) profileRoutes() []route {
+func (a profileAPI) routes() []route {
 	version := "2.3000.1045649367"
 	return []route{
 		{"/phones/{number}/picture", "the profile picture; set it; take it away", operations{
@@ -44,7 +44,7 @@ func (a *api) profileRoutes() []route {
 	}
 }
 
-func (a *api) getPicture(r *http.Request) (int, any, error) {
+func (a profileAPI) getPicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -59,7 +59,7 @@ func (a *api) getPicture(r *http.Request) (int, any, error) {
 	return http.StatusOK, fileBody{"image/jpeg", jpeg}, nil
 }
 
-func (a *api) setPicture(r *http.Request) (int, any, error) {
+func (a profileAPI) setPicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -77,7 +77,7 @@ func (a *api) setPicture(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) removePicture(r *http.Request) (int, any, error) {
+func (a profileAPI) removePicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -88,7 +88,7 @@ func (a *api) removePicture(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) sendChatState(r *http.Request) (int, any, error) {
+func (a profileAPI) sendChatState(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -106,7 +106,7 @@ func (a *api) sendChatState(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) getVersion(r *http.Request) (int, any, error) {
+func (a profileAPI) getVersion(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -114,7 +114,7 @@ func (a *api) getVersion(r *http.Request) (int, any, error) {
 }
 
 // changeVersion refuses older clients, or offers another version on the front page.
-func (a *api) changeVersion(r *http.Request) (int, any, error) {
+func (a profileAPI) changeVersion(r *http.Request) (int, any, error) {
 	var in versionChange
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err

@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // open connects the script to a server.
@@ -91,7 +92,7 @@ func TestBaileysPairsByCode(t *testing.T) {
 	defer stop()
 	code, _ := client.do("code", map[string]any{"number": phone.Number()})["code"].(string)
 	// The client does not wait for the server's answer before it shows the code.
-	eventually(t, feed, sandbox.EventCodeRequested)
+	eventually(t, feed, observe.EventCodeRequested)
 
 	jid, err := phone.EnterCode(within(t), code)
 	must(t, err)
@@ -220,7 +221,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		feed, stop := server.Subscribe()
 		defer stop()
 		node.do("logout", nil)
-		eventually(t, feed, sandbox.EventUnlinked)
+		eventually(t, feed, observe.EventUnlinked)
 		if devices := ana.Devices(); len(devices) != 0 {
 			t.Errorf("the phone still lists %+v", devices)
 		}
@@ -244,7 +245,7 @@ func has(t *testing.T, phone *sandbox.Phone, text string) {
 	}
 }
 
-func eventually(t *testing.T, feed <-chan sandbox.Event, kind sandbox.EventKind) {
+func eventually(t *testing.T, feed <-chan observe.Event, kind observe.EventKind) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

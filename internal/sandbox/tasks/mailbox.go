@@ -1,14 +1,14 @@
-package sandbox
+package tasks
 
 import "sync"
 
-// mailbox handles items one at a time, in order, in a goroutine that exists only while there is something to
+// Mailbox handles items one at a time, in order, in a goroutine that exists only while there is something to
 // handle: an idle connection or phone costs none.
-type mailbox[T any] struct {
-	// spawn runs a function in a goroutine that the server waits for, or refuses.
-	spawn  func(func()) bool
-	handle func(T)
-	limit  int
+type Mailbox[T any] struct {
+	// Spawn runs a function in a goroutine that the server waits for, or refuses.
+	Spawn  func(func()) bool
+	Handle func(T)
+	Limit  int
 
 	mu      sync.Mutex
 	items   []T
@@ -17,15 +17,15 @@ type mailbox[T any] struct {
 	stopped bool
 }
 
-// put queues an item and says whether it was taken: not after stop, nor beyond the limit.
-func (m *mailbox[T]) put(item T) bool {
+// Put queues an item and says whether it was taken: not after stop, nor beyond the limit.
+func (m *Mailbox[T]) Put(item T) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stopped || m.pending >= m.limit {
+	if m.stopped || m.pending >= m.Limit {
 		return false
 	}
 	if !m.running {
-		if !m.spawn(m.run) {
+		if !m.Spawn(m.run) {
 			m.stopped = true
 			return false
 		}
@@ -36,15 +36,15 @@ func (m *mailbox[T]) put(item T) bool {
 	return true
 }
 
-// stop refuses further items and forgets those not handled yet.
-func (m *mailbox[T]) stop() {
+// Stop refuses further items and forgets those not handled yet.
+func (m *Mailbox[T]) Stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stopped = true
 	m.items, m.pending = nil, 0
 }
 
-func (m *mailbox[T]) run() {
+func (m *Mailbox[T]) run() {
 	for {
 		m.mu.Lock()
 		batch := m.items
@@ -59,12 +59,12 @@ func (m *mailbox[T]) run() {
 			if !m.take() {
 				break
 			}
-			m.handle(item)
+			m.Handle(item)
 		}
 	}
 }
 
-func (m *mailbox[T]) take() bool {
+func (m *Mailbox[T]) take() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stopped {

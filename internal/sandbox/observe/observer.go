@@ -1,0 +1,104 @@
+// Package observe is what a server tells of itself: counters, and events for those who subscribe.
+//
+// It never waits for a subscriber, and keeps no events.
+package observe
+
+import (
+	"sync"
+	"time"
+)
+
+// Observer is what a server tells of itself: it counts, and hands events to subscribers.
+type Observer struct {
+	Events broadcaster
+
+	mu       sync.Mutex // cheap next to the encryption of a single frame
+	counters Counters
+}
+
+func New() *Observer {
+	o := &Observer{}
+	o.Events.dropped = func() { o.Count(func(c *Counters) { c.EventsDropped++ }) }
+	return o
+}
+
+func (o *Observer) Count(change func(*Counters)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change(&o.counters)
+}
+
+func (o *Observer) Snapshot() Counters {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	copied := o.counters
+	copied.Malformed = cloneCounts(copied.Malformed)
+	copied.UnknownQueries = cloneCounts(copied.UnknownQueries)
+	copied.Faults = cloneCounts(copied.Faults)
+	return copied
+}
+
+func (o *Observer) Emit(event Event) {
+	if event.Time.IsZero() {
+		event.Time = time.Now()
+	}
+	o.Events.publish(event)
+}
+
+const subscriberBuffer = 4096
+
+// broadcaster hands events to subscribers. It never waits for one: who does not keep up misses events, which
+// is counted.
+type broadcaster struct {
+	dropped func()
+
+	mu     sync.Mutex
+	subs   map[chan Event]struct{}
+	closed bool
+}
+
+func (b *broadcaster) Subscribe() (<-chan Event, func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ch := make(chan Event, subscriberBuffer)
+	if b.closed {
+		close(ch)
+		return ch, func() {}
+	}
+	if b.subs == nil {
+		b.subs = make(map[chan Event]struct{})
+	}
+	b.subs[ch] = struct{}{}
+	return ch, func() { b.unsubscribe(ch) }
+}
+
+func (b *broadcaster) unsubscribe(ch chan Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.subs[ch]; ok {
+		delete(b.subs, ch)
+		close(ch)
+	}
+}
+
+func (b *broadcaster) publish(event Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ch := range b.subs {
+		select {
+		case ch <- event:
+		default:
+			b.dropped()
+		}
+	}
+}
+
+func (b *broadcaster) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for ch := range b.subs {
+		close(ch)
+	}
+	b.subs = nil
+}
