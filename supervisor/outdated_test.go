@@ -12,6 +12,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	sessionstore "wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -108,7 +109,7 @@ func (e *estate) until(state session.State, cause session.Cause, ids ...session.
 func (e *estate) link(ids ...session.ID) {
 	e.t.Helper()
 	for _, id := range ids {
-		phone, err := e.server.AddPhone(sandbox.PhoneConfig{})
+		phone, err := e.server.AddPhone(phones.Config{})
 		if err != nil {
 			e.t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
@@ -73,7 +74,7 @@ func BenchmarkThousandWaiters(b *testing.B) {
 // are READY: that one's logins are refused for ever.
 func BenchmarkThousandRestored(b *testing.B) {
 	fleet := theThousand.use(b)
-	if _, err := fleet.server.SetFault(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 503, Account: fleet.phones[0].Number()}); err != nil {
+	if _, err := fleet.server.SetFault(faults.Fault{Kind: faults.LoginFailure, Code: 503, Account: fleet.phones[0].Number()}); err != nil {
 		b.Fatal(err)
 	}
 	cfg := fleet.config()

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 )
 
@@ -27,7 +27,7 @@ func qrLatency(b *testing.B, waiters int) {
 	for b.Loop() {
 		client++
 		if waiters > 1 { // all of them have to wait before the code comes
-			h.fault(sandbox.Fault{Kind: sandbox.FaultDelayQR, Delay: 300 * time.Millisecond, Count: 1})
+			h.fault(faults.Fault{Kind: faults.DelayQR, Delay: 300 * time.Millisecond, Count: 1})
 		}
 		done := make(chan time.Time, waiters)
 		for range waiters {

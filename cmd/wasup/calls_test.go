@@ -10,7 +10,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -51,11 +52,11 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 	book.secret = made.text("secret")
 	book.mu.Unlock()
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	heard := streamed(t, h.caller, "1", session.EventCall)
 	ctx := bounded(t)
 	call := func(ring time.Duration) string {
-		id, err := bruno.PlaceCall(ctx, sandbox.CallConfig{To: own.Number(), Video: true, Ring: ring})
+		id, err := bruno.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Video: true, Ring: ring})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,17 +117,17 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 func TestWhatCannotBeReadComesAgainAndWhatNobodyKnowsIsNamed(t *testing.T) {
 	h := newHouse(t)
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	ctx := bounded(t)
-	if _, err := h.server.SetFault(sandbox.Fault{Kind: sandbox.FaultBadCiphertext, Account: own.Number(), Count: 1}); err != nil {
+	if _, err := h.server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number(), Count: 1}); err != nil {
 		t.Fatal(err)
 	}
 	id, err := bruno.SendText(ctx, own.Number(), "hola")
 	if err != nil {
 		t.Fatal(err)
 	}
-	unknown, err := bruno.SendMessage(ctx, sandbox.Outgoing{
-		To: own.Number(), Kind: sandbox.KindRaw,
+	unknown, err := bruno.SendMessage(ctx, phones.Outgoing{
+		To: own.Number(), Kind: phones.KindRaw,
 		Raw: protowire.AppendVarint(protowire.AppendTag(nil, 9999, protowire.VarintType), 1),
 	})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // fills sets a field as pasting does: keys that are typed one by one take too long for what is pasted.
@@ -20,7 +20,7 @@ func (b *bridge) fills(selector, text string) {
 }
 
 func (b *bridge) linksByPasskey(t *testing.T) {
-	phone := b.h.phone(sandbox.ScriptRead)
+	phone := b.h.phone(phones.ScriptRead)
 	phone.RequirePasskey(true)
 	b.create("cauta", "Cauta")
 	b.row("cauta", "QR_REQUIRED")
@@ -102,12 +102,12 @@ func (b *bridge) seesMessages(t *testing.T) {
 	b.misses("body", "not for the page")
 	b.h.v1("POST", "/ventas/start", "").is(200)
 	b.sees("#one-state", "READY")
-	late, err := b.h.server.AddPhone(sandbox.PhoneConfig{Number: "34999999999"})
+	late, err := b.h.server.AddPhone(phones.Config{Number: "34999999999"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.press("#message-list button", "Try again")
-	if _, err := late.WaitMessage(bounded(t), func(m sandbox.Message) bool { return m.Text == "not for the page" }); err != nil {
+	if _, err := late.WaitMessage(bounded(t), func(m phones.Message) bool { return m.Text == "not for the page" }); err != nil {
 		t.Fatal(err)
 	}
 	b.misses("#message-list", "not on whatsapp")

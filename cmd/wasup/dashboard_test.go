@@ -12,6 +12,8 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/admin"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -32,7 +34,7 @@ func TestAnOperatorRunsSessionsOnTheDashboard(t *testing.T) {
 	cfg := quick(server, newDSN(t))
 	cfg.Webhooks.AllowPrivate = true
 	h := open(t, server, cfg, bad.seams())
-	b := &bridge{browse(t, h.base+"/dashboard"), h, bad, h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)}
+	b := &bridge{browse(t, h.base+"/dashboard"), h, bad, h.phone(phones.ScriptRead), h.phone(phones.ScriptRead)}
 	for _, step := range []struct {
 		name string
 		do   func(*bridge, *testing.T)
@@ -119,7 +121,7 @@ func (b *bridge) sendsAMessage(t *testing.T) {
 	b.writes("#send [name=text]", "Buenos días")
 	b.press("#send button", "Send")
 	b.holds("it is followed", `/: (server ack|delivered|read)$/.test(document.querySelector("#sent").innerText)`)
-	if _, err := b.bruno.WaitMessage(bounded(t), func(m sandbox.Message) bool { return m.Text == "Buenos días" }); err != nil {
+	if _, err := b.bruno.WaitMessage(bounded(t), func(m phones.Message) bool { return m.Text == "Buenos días" }); err != nil {
 		t.Fatal(err)
 	}
 	b.writes("#send [name=to]", "nobody")
@@ -155,10 +157,10 @@ func (b *bridge) stopsAndStarts(*testing.T) {
 }
 
 func (b *bridge) seesTrouble(t *testing.T) {
-	if _, err := b.h.server.SetFault(sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 503}); err != nil {
+	if _, err := b.h.server.SetFault(faults.Fault{Kind: faults.HTTPStatus, Code: 503}); err != nil {
 		t.Fatal(err)
 	}
-	b.h.server.DropTCP(sandbox.Select{Account: b.ana.Number()})
+	b.h.server.DropTCP(faults.Select{Account: b.ana.Number()})
 	b.press("#sessions button", "Ventas")
 	b.sees("#one-title", "Ventas")
 	b.sees("#facts", "Failed attempts")
@@ -170,7 +172,7 @@ func (b *bridge) seesTrouble(t *testing.T) {
 
 func (b *bridge) releases(*testing.T) {
 	b.bad.arm("ventas", "opening", b.h.cfg.Supervisor.Restarts+1)
-	b.h.server.DropTCP(sandbox.Select{Account: b.ana.Number()})
+	b.h.server.DropTCP(faults.Select{Account: b.ana.Number()})
 	b.row("ventas", "quarantined")
 	b.sees("#one-state", "ERROR")
 	b.sees("#counts", "1 in quarantine")

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // unlinkedClient is a client of the fleet's app that was never linked.
@@ -41,9 +43,9 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 		a := call.get("/readyz", 1)
 		return a.status == 200 && a.fields["restored"] == float64(fleetSize)
 	})
-	for _, fault := range []sandbox.Fault{
-		{Kind: sandbox.FaultWithholdQR},
-		{Kind: sandbox.FaultDelayAck, Delay: 3 * time.Second, Account: f.phones[0].Number()},
+	for _, fault := range []faults.Fault{
+		{Kind: faults.WithholdQR},
+		{Kind: faults.DelayAck, Delay: 3 * time.Second, Account: f.phones[0].Number()},
 	} {
 		if _, err := f.server.SetFault(fault); err != nil {
 			t.Fatal(err)
@@ -59,7 +61,7 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 		if event.Kind == observe.EventFault {
 			struck[event.Detail] = true
 		}
-		if struck[string(sandbox.FaultWithholdQR)] && struck[string(sandbox.FaultDelayAck)] {
+		if struck[string(faults.WithholdQR)] && struck[string(faults.DelayAck)] {
 			break
 		}
 	}
@@ -79,7 +81,7 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	if code := child.wait(); code != exitOK {
 		t.Fatalf("exit code %d", code)
 	}
-	arrived(t, f.phones[1], id, sandbox.StatusRead)
+	arrived(t, f.phones[1], id, phones.StatusRead)
 	until(t, "the server sees every socket closed", func() bool { return f.server.Counters().ConnectionsOpen == 0 })
 }
 
@@ -108,7 +110,7 @@ func TestASecondSIGTERMExitsAtOnce(t *testing.T) {
 	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
 	phone := h.linked(1)
 	h.close()
-	if _, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: phone.Number()}); err != nil {
+	if _, err := server.SetFault(faults.Fault{Kind: faults.WithholdAck, Account: phone.Number()}); err != nil {
 		t.Fatal(err)
 	}
 	events, end := server.Subscribe()

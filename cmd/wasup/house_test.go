@@ -18,6 +18,8 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store/pgtest"
 	"wasup/supervisor"
@@ -206,16 +208,16 @@ func (h *house) reopen() *house {
 	return open(h.t, h.server, h.cfg, seams{})
 }
 
-func (h *house) phone(script sandbox.Script) *sandbox.Phone {
+func (h *house) phone(script phones.Script) *sandbox.Phone {
 	h.t.Helper()
-	phone, err := h.server.AddPhone(sandbox.PhoneConfig{Script: script})
+	phone, err := h.server.AddPhone(phones.Config{Script: script})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return phone
 }
 
-func (h *house) fault(f sandbox.Fault) {
+func (h *house) fault(f faults.Fault) {
 	h.t.Helper()
 	if _, err := h.server.SetFault(f); err != nil {
 		h.t.Fatal(err)
@@ -245,7 +247,7 @@ func (h *house) pair(client int64, phone *sandbox.Phone) {
 // linked is a READY client and its phone.
 func (h *house) linked(client int64) *sandbox.Phone {
 	h.t.Helper()
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	h.pair(client, phone)
 	return phone
 }

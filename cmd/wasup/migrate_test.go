@@ -14,6 +14,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	sandboxphones "wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
@@ -24,7 +25,7 @@ import (
 func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) {
 	h.t.Helper()
 	id := h.send(client, contact.Number(), text).is(200).text("message_id")
-	if got := arrived(h.t, contact, id, sandbox.StatusRead); got.Text != text {
+	if got := arrived(h.t, contact, id, sandboxphones.StatusRead); got.Text != text {
 		h.t.Fatalf("the contact read %q, want %q", got.Text, text)
 	}
 	events, end := h.server.Subscribe()
@@ -69,7 +70,7 @@ func moves(t *testing.T, from, to string) {
 	server := newSandbox(t, sandbox.Config{})
 	h := open(t, server, quick(server, from), seams{})
 	phones := []*sandbox.Phone{h.linked(1), h.linked(2)}
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(sandboxphones.ScriptRead)
 	for i, phone := range phones {
 		h.talk(int64(i+1), phone, bruno, fmt.Sprint("before ", i))
 	}
@@ -103,7 +104,7 @@ func moves(t *testing.T, from, to string) {
 	if again := h.send(1, bruno.Number(), "once", key...).is(200).text("message_id"); again != once {
 		t.Errorf("the key is answered %s, not %s", again, once)
 	}
-	if copies := arrived(t, bruno, once, sandbox.StatusRead).Copies; copies != 1 {
+	if copies := arrived(t, bruno, once, sandboxphones.StatusRead).Copies; copies != 1 {
 		t.Errorf("the message arrived %d times", copies)
 	}
 	if n := server.Counters().Retries; n != 0 {

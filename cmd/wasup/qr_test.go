@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -22,7 +23,7 @@ func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *te
 		}
 	}
 	// The phone answers to every part of the code: ref, Noise key, identity key and ADV secret.
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	if _, err := phone.Scan(bounded(t), read); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *te
 
 func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	h := newHouse(t)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR, Count: 1})
+	h.fault(faults.Fault{Kind: faults.WithholdQR, Count: 1})
 	events, end := h.server.Subscribe()
 	defer end()
 	const callers = 100
@@ -54,7 +55,7 @@ func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 			break
 		}
 	}
-	h.server.DropTCP(sandbox.Select{}) // the next connection gets its code
+	h.server.DropTCP(faults.Select{}) // the next connection gets its code
 	first := <-answers
 	code := first.is(200).code()
 	for range callers - 1 {

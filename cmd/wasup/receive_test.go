@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -56,11 +57,11 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 	server := newSandbox(t, sandbox.Config{})
 	cfg := quick(server, newDSN(t))
 	child, c := serveChild(t, cfg)
-	own, err := server.AddPhone(sandbox.PhoneConfig{})
+	own, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := server.AddPhone(sandbox.PhoneConfig{})
+	peer, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,9 +109,9 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	id := h.send(1, bruno.Number(), "read me").is(200).text("message_id")
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 	until(t, "read", func() bool {
 		message, err := h.app.box.Load().Message(bounded(t), "1", id)
 		return err == nil && message.State == session.MessageRead && !message.DeliveredAt.IsZero()
@@ -128,11 +129,11 @@ func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 func TestAFileThatCameInIsServedByteForByte(t *testing.T) {
 	h := newHouse(t)
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	content := make([]byte, 3<<20)
 	_, _ = rand.Read(content)
-	if _, err := bruno.SendMessage(bounded(t), sandbox.Outgoing{
-		To: own.Number(), Kind: sandbox.KindDocument, Media: &sandbox.Attachment{Data: content, MIME: "application/pdf", FileName: "invoice.pdf"},
+	if _, err := bruno.SendMessage(bounded(t), phones.Outgoing{
+		To: own.Number(), Kind: phones.KindDocument, Media: &phones.Attachment{Data: content, MIME: "application/pdf", FileName: "invoice.pdf"},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -16,9 +18,9 @@ func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *tes
 	f := theFleet.use(t)
 	cfg := f.config()
 	cfg.Session.ConnectDeadline = time.Hour // the silent login stays silent
-	for _, fault := range []sandbox.Fault{
-		{Kind: sandbox.FaultLoginFailure, Code: 503, Account: f.phones[0].Number()},
-		{Kind: sandbox.FaultSilentLogin, Account: f.phones[1].Number()},
+	for _, fault := range []faults.Fault{
+		{Kind: faults.LoginFailure, Code: 503, Account: f.phones[0].Number()},
+		{Kind: faults.SilentLogin, Account: f.phones[1].Number()},
 	} {
 		if _, err := f.server.SetFault(fault); err != nil {
 			t.Fatal(err)
@@ -32,7 +34,7 @@ func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *tes
 	h.get("/status", 2).is(200).with("state", "RECONNECTING", "is_recoverable", true)
 	h.get("/readyz", 1).is(503).with("status", "not_ready", "reason", "restoring", "restored", fleetSize-2, "wanted", fleetSize)
 	f.server.ClearFaults()
-	f.server.DropTCP(sandbox.Select{})
+	f.server.DropTCP(faults.Select{})
 	for client := int64(1); client <= fleetSize; client++ {
 		h.ready(client)
 	}
@@ -54,7 +56,7 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 	cfg := quick(server, newDSN(t))
 	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
 	phone := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.close()
 	for range 3 {
 		events, end := server.Subscribe()
@@ -68,7 +70,7 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 	if h.seen.count("1", session.QRRequired) != 0 || len(phone.Devices()) != 1 {
 		t.Fatal("the pairing was lost")
 	}
-	arrived(t, bruno, h.send(1, bruno.Number(), "alive").is(200).text("message_id"), sandbox.StatusRead)
+	arrived(t, bruno, h.send(1, bruno.Number(), "alive").is(200).text("message_id"), phones.StatusRead)
 }
 
 // killAfter returns after so many events of the server and a moment more.
@@ -85,7 +87,7 @@ func TestAKillDuringAPairingNeitherLosesAConfirmedOneNorMakesTwoDevices(t *testi
 	for range 4 {
 		server := newSandbox(t, sandbox.Config{})
 		cfg := quick(server, newDSN(t))
-		phone, err := server.AddPhone(sandbox.PhoneConfig{})
+		phone, err := server.AddPhone(phones.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

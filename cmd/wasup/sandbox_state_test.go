@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 var adminAt = regexp.MustCompile(`(?m)^  admin API +(http://\S+)/$`)
@@ -51,7 +51,7 @@ func TestASandboxThatIsKilledHasItsFilesAndProfilesAfterwards(t *testing.T) {
 	ask(api, "PATCH", "/phones/"+ana, "application/json", []byte(`{"about":"still here"}`))
 	var sent struct{ ID string }
 	plan := bytes.Repeat([]byte("plan "), 20_000)
-	message, err := json.Marshal(map[string]any{"to": bruno, "kind": string(sandbox.KindDocument), "media": map[string]any{"data": plan, "file_name": "plan.txt"}})
+	message, err := json.Marshal(map[string]any{"to": bruno, "kind": string(phones.KindDocument), "media": map[string]any{"data": plan, "file_name": "plan.txt"}})
 	if err != nil {
 		t.Fatal(err)
 	}

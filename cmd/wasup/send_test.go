@@ -8,13 +8,15 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
 // arrived is a message as the phone decrypted it, once it has come to a status.
-func arrived(t testing.TB, phone *sandbox.Phone, id string, status sandbox.Status) sandbox.Message {
+func arrived(t testing.TB, phone *sandbox.Phone, id string, status phones.Status) phones.Message {
 	t.Helper()
-	message, err := phone.WaitMessage(bounded(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == status })
+	message, err := phone.WaitMessage(bounded(t), func(m phones.Message) bool { return m.ID == id && m.Status == status })
 	if err != nil {
 		t.Fatalf("message %s did not come to be %s: %v", id, status, err)
 	}
@@ -34,10 +36,10 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 	h := newHouse(t)
 	h.send(1, "34600111222", "x").is(409).with("code", "SESSION_NOT_READY", "message", "WhatsApp session not ready. Current state: NOT_INITIALIZED")
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	const text = "¡Hola, Bruno! ✓ 50 % \"quoted\""
 	first := h.send(1, bruno.Number(), text).is(200).with("ok", true).text("message_id")
-	if got := arrived(t, bruno, first, sandbox.StatusRead); got.Text != text || got.Copies != 1 {
+	if got := arrived(t, bruno, first, phones.StatusRead); got.Text != text || got.Copies != 1 {
 		t.Fatalf("the phone read %q, %d times", got.Text, got.Copies)
 	}
 	h.send(1, bruno.Number()+"@c.us", "second").is(200)
@@ -56,8 +58,8 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 	}
 	h.send(1, bruno.Number(), "other", key...).is(422)
 	last := h.send(1, bruno.Number(), "after the restart").is(200).text("message_id")
-	arrived(t, bruno, last, sandbox.StatusRead)
-	if got := arrived(t, bruno, once, sandbox.StatusRead); got.Copies != 1 {
+	arrived(t, bruno, last, phones.StatusRead)
+	if got := arrived(t, bruno, once, phones.StatusRead); got.Copies != 1 {
 		t.Errorf("the phone got %d copies", got.Copies)
 	}
 	want := []string{text, "second", "once", "after the restart"}
@@ -75,7 +77,7 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	const callers = 20
 	answers := make(chan answer, callers)
 	for range callers {
@@ -92,7 +94,7 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 	for range callers - 1 {
 		(<-answers).is(200).with("message_id", id)
 	}
-	if got := arrived(t, bruno, id, sandbox.StatusRead); got.Copies != 1 || len(received(bruno)) != 1 {
+	if got := arrived(t, bruno, id, phones.StatusRead); got.Copies != 1 || len(received(bruno)) != 1 {
 		t.Fatalf("%d copies of %d messages", got.Copies, len(received(bruno)))
 	}
 }
@@ -100,9 +102,9 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
-	carla := h.phone(sandbox.ScriptSilent) // a receipt would stand in for the acknowledgement
+	carla := h.phone(phones.ScriptSilent) // a receipt would stand in for the acknowledgement
 	h.send(1, carla.Number(), "warm").is(200)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number(), Count: 1})
 	key := []string{"Idempotency-Key", "k"}
 	h.send(1, carla.Number(), "lost ack", key...).is(500).with("error", true, "code", "SEND_FAILED")
 	h.comes(1, session.DisconnectedRecoverable, session.CauseAckOverdue)
@@ -118,18 +120,18 @@ func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 func TestAReceiptStandsInForAMissingAck(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = patience })
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})
+	bruno := h.phone(phones.ScriptRead)
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number(), Count: 1})
 	id := h.send(1, bruno.Number(), "read all the same").is(200).text("message_id")
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 }
 
 func TestARefusedMessageFailsAndLeavesTheSessionReady(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	for _, code := range []int{479, 400, 463} {
-		h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Account: ana.Number(), Code: code, Count: 1})
+		h.fault(faults.Fault{Kind: faults.RefuseAck, Account: ana.Number(), Code: code, Count: 1})
 		a := h.send(1, bruno.Number(), "refused").is(500).with("error", true, "code", "SEND_FAILED")
 		if a.text("message") == "" {
 			t.Errorf("%d: no reason", code)
@@ -140,7 +142,7 @@ func TestARefusedMessageFailsAndLeavesTheSessionReady(t *testing.T) {
 		}
 	}
 	accepted := h.send(1, bruno.Number(), "accepted").is(200).text("message_id")
-	arrived(t, bruno, accepted, sandbox.StatusRead)
+	arrived(t, bruno, accepted, phones.StatusRead)
 	if got := received(bruno); len(got) != 1 || got[0] != "accepted" {
 		t.Errorf("the phone read %q", got)
 	}

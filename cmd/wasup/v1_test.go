@@ -10,7 +10,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // seenLive is what a test looks at in a live event.
@@ -87,7 +87,7 @@ func (h *house) v1(method, path, body string) answer {
 
 func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	h.v1("POST", "", `{"id":"shop","name":"Shop","metadata":{"team":"a"}}`).is(201).with("id", "shop", "name", "Shop")
 	live := h.follow("shop")
 	live.until("snapshot", func(e *seenLive) bool {
@@ -133,7 +133,7 @@ func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 
 func TestV1LinksByPhoneNumberAndByPasskey(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	phone.RequirePasskey(true)
 	h.v1("POST", "", `{"id":"shop","start":true}`).is(201)
 	live := h.follow("shop")

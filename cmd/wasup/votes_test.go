@@ -5,19 +5,19 @@ import (
 	"slices"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
 func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	id := h.sent(`{"to":"` + bruno.Number() + `","poll":{"question":"When?","options":["today","tomorrow","never"],"selectable":2}}`)
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 	votes := [][]string{{"today", "never"}, {"tomorrow"}, nil}
 	vote := func(options []string) {
-		if _, err := bruno.SendMessage(bounded(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindVote, Target: id, Options: options}); err != nil {
+		if _, err := bruno.SendMessage(bounded(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindVote, Target: id, Options: options}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -134,7 +135,7 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 	book.secret = made.text("secret")
 	book.mu.Unlock()
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.close()
 	for round := range 3 {
 		if _, err := bruno.SendText(bounded(t), ana.Number(), "while nobody listens"); err != nil {

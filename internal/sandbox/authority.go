@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -39,7 +40,7 @@ type credentials struct {
 	static      *ecdh.PrivateKey
 	certificate []byte
 	transport   *transport // nil without Config.TLS
-	faults      *faultSet
+	faults      *faults.Set
 }
 
 func newCredentials(cfg Config) (*credentials, error) {
@@ -62,15 +63,15 @@ func newCredentials(cfg Config) (*credentials, error) {
 
 // certificateFor is the chain to show to a connecting client.
 func (k *credentials) certificateFor() ([]byte, error) {
-	fault, ok := k.faults.strike(FaultBadCertificate, nil)
+	fault, ok := k.faults.Strike(faults.BadCertificate, nil)
 	if !ok {
 		return k.certificate, nil
 	}
 	key := k.static.PublicKey().Bytes()
 	switch fault.Variant {
-	case VariantExpired:
+	case faults.VariantExpired:
 		return k.authority.root.ExpiredChain(key, time.Now())
-	case VariantWrongKey:
+	case faults.VariantWrongKey:
 		key[0] ^= 1
 		return k.authority.root.Chain(key, time.Now())
 	default:

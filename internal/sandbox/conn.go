@@ -13,6 +13,8 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/wire"
 )
@@ -27,7 +29,7 @@ type conn struct {
 	extend func(time.Duration)
 
 	// device is set by a login, link while the connection shows a QR.
-	device atomic.Pointer[device]
+	device atomic.Pointer[accounts.Device]
 	link   atomic.Pointer[linking]
 	// established is set when stanzas can be sent.
 	established atomic.Bool
@@ -36,12 +38,12 @@ type conn struct {
 
 // serveClient is the HTTP handler of the WebSocket endpoint. It returns when the connection has ended.
 func (s *Server) serveClient(w http.ResponseWriter, r *http.Request) {
-	if !s.tasks.Begin() {
+	if !s.net.Tasks.Begin() {
 		http.Error(w, "closing", http.StatusServiceUnavailable)
 		return
 	}
-	defer s.tasks.Done()
-	if fault, ok := s.faults.strike(FaultHTTPStatus, nil); ok {
+	defer s.net.Tasks.Done()
+	if fault, ok := s.net.Faults.Strike(faults.HTTPStatus, nil); ok {
 		http.Error(w, http.StatusText(fault.Code), fault.Code)
 		return
 	}
@@ -54,7 +56,7 @@ func (s *Server) serveClient(w http.ResponseWriter, r *http.Request) {
 	// browser on this machine may show, have no business here.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{"web.whatsapp.com"}})
 	if err != nil {
-		s.log.Debug("websocket upgrade refused", "err", err)
+		s.net.Log.Debug("websocket upgrade refused", "err", err)
 		return
 	}
 	defer func() { _ = ws.CloseNow() }()
@@ -106,28 +108,28 @@ func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 // bareConn is a connection without a socket.
 func (s *Server) bareConn() *conn {
 	c := &conn{srv: s}
-	c.line = newLine(s.network, c)
+	c.line = newLine(s.net, c)
 	return c
 }
 
-func (c *conn) scopeConn() uint64 { return c.id }
+func (c *conn) ScopeConn() uint64 { return c.id }
 
-func (c *conn) scopeAccount() string {
+func (c *conn) ScopeAccount() string {
 	if dev := c.device.Load(); dev != nil {
-		return dev.account.number
+		return dev.Account.Number
 	}
 	return ""
 }
 
-func (c *conn) scopeDevice(jid string) bool {
+func (c *conn) ScopeDevice(jid string) bool {
 	dev := c.device.Load()
-	return dev != nil && dev.scopeDevice(jid)
+	return dev != nil && dev.ScopeDevice(jid)
 }
 
 func (c *conn) serve() {
 	s := c.srv
-	s.observer.Count(func(n *observe.Counters) { n.ConnectionsOpen++; n.ConnectionsTotal++ })
-	s.observer.Emit(observe.Event{Kind: observe.EventConnected, Conn: c.id})
+	s.net.Observer.Count(func(n *observe.Counters) { n.ConnectionsOpen++; n.ConnectionsTotal++ })
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventConnected, Conn: c.id})
 	defer c.cleanUp()
 	established, err := c.handshake()
 	if err != nil {
@@ -146,7 +148,7 @@ func (c *conn) serve() {
 			c.receiveFailed(err)
 			return
 		}
-		if _, ok := s.faults.strike(FaultHalfOpen, c); ok {
+		if _, ok := s.net.Faults.Strike(faults.HalfOpen, c); ok {
 			c.freeze()
 		}
 		if c.frozen.Load() {
@@ -170,7 +172,7 @@ func (c *conn) handshake() (wire.Established, error) {
 	if err != nil {
 		return wire.Established{}, err
 	}
-	if fault, ok := s.faults.strike(FaultDelayHandshake, nil); ok {
+	if fault, ok := s.net.Faults.Strike(faults.DelayHandshake, nil); ok {
 		if !c.sleep(fault.Delay) {
 			return wire.Established{}, net.ErrClosed
 		}
@@ -221,13 +223,13 @@ func (c *conn) cleanUp() {
 	}
 	event := observe.Event{Kind: observe.EventDisconnected, Conn: c.id, Detail: c.reason}
 	if dev := c.device.Load(); dev != nil {
-		if dev.detach(c) {
-			s.profiles.setPresent(dev.account, dev.id, false)
+		if dev.Detach(c) {
+			s.net.Profiles.SetPresent(dev.Account, dev.ID, false)
 		}
-		event.Account = dev.account.number
-		event.Device = dev.account.jid(dev.id).String()
+		event.Account = dev.Account.Number
+		event.Device = dev.Account.JID(dev.ID).String()
 	}
 	s.conns.remove(c)
-	s.observer.Count(func(n *observe.Counters) { n.ConnectionsOpen-- })
-	s.observer.Emit(event)
+	s.net.Observer.Count(func(n *observe.Counters) { n.ConnectionsOpen-- })
+	s.net.Observer.Emit(event)
 }

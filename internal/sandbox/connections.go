@@ -5,6 +5,9 @@ import (
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/stanza"
 )
 
 // connections are the clients that are connected.
@@ -85,19 +88,19 @@ func (l *connections) drain() ([]*conn, <-chan struct{}) {
 }
 
 // selected lists the connections that an action is for.
-func (l *connections) selected(sel Select) []*conn {
+func (l *connections) selected(sel faults.Select) []*conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var chosen []*conn
 	for c := range l.open {
-		if sel.reaches(c) {
+		if sel.Reaches(c) {
 			chosen = append(chosen, c)
 		}
 	}
 	return chosen
 }
 
-func (l *connections) drop(sel Select) int {
+func (l *connections) drop(sel faults.Select) int {
 	dropped := 0
 	for _, c := range l.selected(sel) {
 		if c.kill("dropped") {
@@ -107,7 +110,7 @@ func (l *connections) drop(sel Select) int {
 	return dropped
 }
 
-func (l *connections) close(sel Select) int {
+func (l *connections) close(sel faults.Select) int {
 	chosen := l.selected(sel)
 	for _, c := range chosen {
 		c.ending.Store(true)
@@ -116,32 +119,32 @@ func (l *connections) close(sel Select) int {
 	return len(chosen)
 }
 
-func (l *connections) streamError(sel Select, code int, conflict string, closeAfter bool) int {
+func (l *connections) streamError(sel faults.Select, code int, conflict string, closeAfter bool) int {
 	delay := l.cfg.CloseDelay
 	if code == codeRestart {
 		delay = l.cfg.leaveDelay()
 	}
-	return l.sendAll(sel, streamError(code, conflict), delay, closeAfter)
+	return l.sendAll(sel, stanza.StreamError(code, conflict), delay, closeAfter)
 }
 
-func (l *connections) fail(sel Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
-	return l.sendAll(sel, failureOf(Fault{Code: code, Expire: expire, BanCode: banCode}), l.cfg.CloseDelay, closeAfter)
+func (l *connections) fail(sel faults.Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
+	return l.sendAll(sel, failureOf(faults.Fault{Code: code, Expire: expire, BanCode: banCode}), l.cfg.CloseDelay, closeAfter)
 }
 
-func (l *connections) endStream(sel Select) int {
+func (l *connections) endStream(sel faults.Select) int {
 	return l.sendAll(sel, waBinary.Node{Tag: "xmlstreamend"}, l.cfg.CloseDelay, true)
 }
 
-func (l *connections) sendAll(sel Select, node waBinary.Node, delay time.Duration, closeAfter bool) int {
+func (l *connections) sendAll(sel faults.Select, node waBinary.Node, delay time.Duration, closeAfter bool) int {
 	sent := 0
 	for _, c := range l.selected(sel) {
 		if !c.established.Load() {
 			continue
 		}
 		if closeAfter {
-			c.sendLast(node, delay)
+			c.SendLast(node, delay)
 		} else {
-			c.send(node)
+			c.Send(node)
 		}
 		sent++
 	}
@@ -149,7 +152,7 @@ func (l *connections) sendAll(sel Select, node waBinary.Node, delay time.Duratio
 }
 
 // halfOpen freezes connections and returns how many were not frozen before.
-func (l *connections) halfOpen(sel Select) int {
+func (l *connections) halfOpen(sel faults.Select) int {
 	left := 0
 	for _, c := range l.selected(sel) {
 		if c.freeze() {

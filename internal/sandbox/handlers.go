@@ -8,6 +8,8 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/stanza"
 )
@@ -15,14 +17,10 @@ import (
 // stanzaHandler handles one kind of stanza. It runs in the connection's reader.
 type stanzaHandler func(c *conn, node *waBinary.Node)
 
-// queryHandler answers one kind of query of a logged-in device: with the children of the result, or with an
-// error.
-type queryHandler func(dev *device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError)
-
 // handlers are the tables of what clients may send and ask.
 type handlers struct {
 	stanzas     map[string]stanzaHandler
-	queries     map[string]queryHandler
+	queries     map[string]accounts.QueryHandler
 	linkQueries map[string]linkHandler
 }
 
@@ -45,7 +43,7 @@ func stanzaHandlers() map[string]stanzaHandler {
 }
 
 // loggedIn keeps stanzas of clients that have not logged in from handlers that need a device.
-func loggedIn(handle func(*conn, *device, *waBinary.Node)) stanzaHandler {
+func loggedIn(handle func(*conn, *accounts.Device, *waBinary.Node)) stanzaHandler {
 	return func(c *conn, node *waBinary.Node) {
 		dev := c.device.Load()
 		if dev == nil {
@@ -61,50 +59,44 @@ const queryActive = "passive set active"
 
 // queryHandlers is the table of everything a device may ask, by namespace, type and the tag of the first
 // child ("-" when there is none).
-func (s *Server) queryHandlers() map[string]queryHandler {
-	handlers := map[string]queryHandler{
-		"w:p get -":    answerEmpty,
-		"w:p get ping": answerEmpty,
+func (s *Server) queryHandlers() map[string]accounts.QueryHandler {
+	handlers := map[string]accounts.QueryHandler{
+		"w:p get -":    accounts.AnswerEmpty,
+		"w:p get ping": accounts.AnswerEmpty,
 
-		"w:m set media_conn": s.media.queryMediaConn,
+		"w:m set media_conn": s.queryMediaConn,
 
-		queryActive:           answerEmpty,
+		queryActive:           accounts.AnswerEmpty,
 		"passive set passive": queryPassive,
 
-		"encrypt get count":        s.keys.queryPreKeyCount,
-		"encrypt get digest":       s.keys.queryDigest,
-		"encrypt get key":          s.keys.queryBundles,
-		"encrypt set registration": s.keys.queryUploadKeys,
-		"encrypt set rotate":       s.keys.queryRotateKey,
+		"encrypt get count":        s.net.Keys.QueryPreKeyCount,
+		"encrypt get digest":       s.net.Keys.QueryDigest,
+		"encrypt get key":          s.net.Keys.QueryBundles,
+		"encrypt set registration": s.net.Keys.QueryUploadKeys,
+		"encrypt set rotate":       s.net.Keys.QueryRotateKey,
 
-		"usync get usync": s.profiles.queryUsync,
+		"usync get usync": s.net.Profiles.QueryUsync,
 
-		"md set remove-companion-device": s.links.queryUnlink,
+		"md set remove-companion-device": s.net.Links.QueryUnlink,
 
 		"abt get props": queryProps,
 		"w get props":   queryProps,
 
-		"w:sync:app:state set sync":         s.appStates.queryAppState,
-		"urn:xmpp:whatsapp:push set config": answerEmpty,
-		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
+		"w:sync:app:state set sync":         s.net.AppStates.Query,
+		"urn:xmpp:whatsapp:push set config": accounts.AnswerEmpty,
+		"urn:xmpp:whatsapp:dirty set clean": accounts.AnswerEmpty,
 	}
-	maps.Copy(handlers, s.groups.queryHandlers())
-	maps.Copy(handlers, s.profiles.queryHandlers())
+	maps.Copy(handlers, s.net.Groups.Queries())
+	maps.Copy(handlers, s.net.Profiles.Queries())
 	return handlers
-}
-
-func answerEmpty(*device, *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) { return nil, nil }
-
-func answerNotFound(*device, *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
-	return nil, stanza.ErrNotFound
 }
 
 // dispatch handles one stanza. A handler that breaks costs the client its connection, not the server its life.
 func (c *conn) dispatch(node *waBinary.Node) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.srv.observer.Count(func(n *observe.Counters) { n.Panics++ })
-			c.srv.log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			c.srv.net.Observer.Count(func(n *observe.Counters) { n.Panics++ })
+			c.srv.net.Log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			c.kill("stanza handler broke")
 		}
 	}()
@@ -115,13 +107,13 @@ func (c *conn) dispatch(node *waBinary.Node) {
 	}
 	handle(c, node)
 	if dev := c.device.Load(); dev != nil {
-		dev.account.changed.Store(true)
+		dev.Account.Changed.Store(true)
 	}
 }
 
 func (c *conn) unknown(what string) {
-	c.srv.observer.Count(func(n *observe.Counters) { observe.Increment(&n.UnknownQueries, what) })
-	c.srv.observer.Emit(observe.Event{Kind: observe.EventUnknownQuery, Conn: c.id, Detail: what})
+	c.srv.net.Observer.Count(func(n *observe.Counters) { observe.Increment(&n.UnknownQueries, what) })
+	c.srv.net.Observer.Emit(observe.Event{Kind: observe.EventUnknownQuery, Conn: c.id, Detail: what})
 }
 
 func (c *conn) handleIQ(node *waBinary.Node) {
@@ -136,7 +128,7 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		return
 	}
 	namespace, child := queryNames(node)
-	if fault, ok := c.queryFault(FaultRefuseIQ, node); ok {
+	if fault, ok := c.queryFault(faults.RefuseIQ, node); ok {
 		c.answer(node, nil, &stanza.QueryError{Code: fault.Code, Text: "fault"})
 		return
 	}
@@ -153,7 +145,7 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		return
 	}
 	if namespace == "w:p" {
-		if _, silent := c.srv.faults.strike(FaultNoPong, c); silent {
+		if _, silent := c.srv.net.Faults.Strike(faults.NoPong, c); silent {
 			return
 		}
 	}
@@ -185,24 +177,73 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 		attrs["type"] = "error"
 		result.Content = []waBinary.Node{stanza.ErrorNode(failed.Code, failed.Text)}
 	}
-	if _, ok := c.queryFault(FaultWithholdIQ, query); ok {
+	if _, ok := c.queryFault(faults.WithholdIQ, query); ok {
 		return
 	}
-	if fault, ok := c.queryFault(FaultDelayIQ, query); ok {
-		c.later(fault.Delay, func() { c.send(result); then() })
+	if fault, ok := c.queryFault(faults.DelayIQ, query); ok {
+		c.later(fault.Delay, func() { c.Send(result); then() })
 		return
 	}
-	c.send(result)
+	c.Send(result)
 	then()
 }
 
 // handleAck drops what the device has acknowledged.
-func (c *conn) handleAck(dev *device, node *waBinary.Node) {
-	c.srv.observer.Count(func(n *observe.Counters) { n.Acks++ })
-	dev.acknowledge(stanza.Key{Class: stanza.Attr(node, "class"), ID: stanza.Attr(node, "id"), From: stanza.JID(node, "to"), Participant: stanza.JID(node, "participant")})
+func (c *conn) handleAck(dev *accounts.Device, node *waBinary.Node) {
+	c.srv.net.Observer.Count(func(n *observe.Counters) { n.Acks++ })
+	dev.Acknowledge(stanza.Key{Class: stanza.Attr(node, "class"), ID: stanza.Attr(node, "id"), From: stanza.JID(node, "to"), Participant: stanza.JID(node, "participant")})
 }
 
-func queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
-	dev.setPassive()
+func queryPassive(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	dev.SetPassive()
 	return nil, nil
+}
+
+// queryNames are the namespace of a query and the tag of its first child, "-" when there is none.
+func queryNames(query *waBinary.Node) (namespace, child string) {
+	child = "-"
+	if children := query.GetChildren(); len(children) > 0 {
+		child = children[0].Tag
+	}
+	return stanza.Attr(query, "xmlns"), child
+}
+
+// queryFault strikes a query.
+func (c *conn) queryFault(kind faults.Kind, query *waBinary.Node) (faults.Fault, bool) {
+	if c.srv.net.Faults.None() {
+		return faults.Fault{}, false
+	}
+	namespace, child := queryNames(query)
+	return c.srv.net.Faults.StrikeIf(kind, c, func(f *faults.Fault) bool { return f.Matches(namespace, child) })
+}
+
+// queryProps answers with no experiments at all: clients then use their own defaults.
+func queryProps(_ *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	asked := query.GetChildByTag("props")
+	return []waBinary.Node{{Tag: "props", Attrs: waBinary.Attrs{
+		"protocol": stanza.Attr(&asked, "protocol"),
+		"ab_key":   "sandbox",
+		"hash":     "1",
+		"refresh":  "86400",
+	}}}, nil
+}
+
+// handleChatState passes "composing" and "paused" on to the devices of the other side.
+func (c *conn) handleChatState(dev *accounts.Device, node *waBinary.Node) {
+	c.srv.net.Router.RouteChatState(accounts.Origin{Account: dev.Account, Device: dev.ID}, stanza.JID(node, "to"), node.Content)
+}
+
+// handleCall takes a signal of a call from a linked device, acknowledges it and passes it on.
+func (c *conn) handleCall(dev *accounts.Device, node *waBinary.Node) {
+	children := node.GetChildren()
+	ack := waBinary.Attrs{"class": "call", "id": stanza.Attr(node, "id"), "from": stanza.JID(node, "to"), "t": stanza.Now()}
+	if len(children) == 1 {
+		ack["type"] = children[0].Tag
+		if c.srv.net.Calls.Route(accounts.Origin{Account: dev.Account, Device: dev.ID}, stanza.JID(node, "to"), &children[0]) != nil {
+			ack["error"] = "404"
+		}
+	} else {
+		ack["error"] = "400"
+	}
+	c.Send(waBinary.Node{Tag: "ack", Attrs: ack})
 }

@@ -20,6 +20,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -282,7 +283,7 @@ func TestAServerCanBeClosedAtAnyTime(t *testing.T) {
 	if err = never.Start(); err == nil {
 		t.Error("started after the close")
 	}
-	server, _, client, peer := linked(t, sandbox.ScriptEcho)
+	server, _, client, peer := linked(t, phones.ScriptEcho)
 	if err = server.Start(); err == nil {
 		t.Error("started twice")
 	}

@@ -1,13 +1,18 @@
 package sandbox
 
 import (
+	"bytes"
+	"compress/zlib"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/network"
 	"wasup/internal/sandbox/tasks"
 	"wasup/internal/sandbox/wire"
 )
@@ -18,9 +23,9 @@ const maxOutgoing = 16 << 10
 // line is the way to a client. A goroutine writes, and exists only while there is something to write.
 type line struct {
 	id      uint64
-	who     scope
+	who     faults.Scope
 	tasks   *tasks.Tasks
-	faults  *faultSet
+	faults  *faults.Set
 	log     *slog.Logger
 	ciphers *wire.Ciphers
 	out     tasks.Mailbox[outgoing]
@@ -41,9 +46,9 @@ type line struct {
 }
 
 // newLine makes a line without a socket; who is whose it is.
-func newLine(net *network, who scope) *line {
-	l := &line{who: who, tasks: net.tasks, faults: net.faults, log: net.log, gone: make(chan struct{})}
-	l.out = tasks.Mailbox[outgoing]{Spawn: net.tasks.Spawn, Handle: l.perform, Limit: maxOutgoing}
+func newLine(net *network.Network, who faults.Scope) *line {
+	l := &line{who: who, tasks: net.Tasks, faults: net.Faults, log: net.Log, gone: make(chan struct{})}
+	l.out = tasks.Mailbox[outgoing]{Spawn: net.Tasks.Spawn, Handle: l.perform, Limit: maxOutgoing}
 	return l
 }
 
@@ -70,13 +75,13 @@ func (l *line) sleep(d time.Duration) bool {
 	}
 }
 
-// send queues a stanza. A client that does not read loses its connection, not the server its memory.
-func (l *line) send(node waBinary.Node) { l.enqueue(node, nil, nil) }
+// Send queues a stanza. A client that does not read loses its connection, not the server its memory.
+func (l *line) Send(node waBinary.Node) { l.enqueue(node, nil, nil) }
 
-// sendLast queues the last stanza of the connection, which closes delay after it was written.
-func (l *line) sendLast(node waBinary.Node, delay time.Duration) {
+// SendLast queues the last stanza of the connection, which closes delay after it was written.
+func (l *line) SendLast(node waBinary.Node, delay time.Duration) {
 	l.ending.Store(true)
-	if _, ok := l.faults.strike(FaultCloseAtOnce, l.who); ok {
+	if _, ok := l.faults.Strike(faults.CloseAtOnce, l.who); ok {
 		delay = 0
 	}
 	l.enqueue(node, nil, &delay)
@@ -175,22 +180,22 @@ func (l *line) freeze() bool { return l.frozen.CompareAndSwap(false, true) }
 // sealed is the frame of a stanza, spoilt if a fault says so. The keys stay in step either way: it is one frame
 // that is lost, not the connection, unless the length of the frame is spoilt.
 func (l *line) sealed(payload []byte) ([]byte, error) {
-	fault, spoil := l.faults.strike(FaultMalformedFrame, l.who)
+	fault, spoil := l.faults.Strike(faults.MalformedFrame, l.who)
 	if !spoil {
 		return l.ciphers.AppendSealed(nil, payload)
 	}
 	var err error
 	switch fault.Variant {
-	case VariantNode:
+	case faults.VariantNode:
 		// A flag byte, and a list that announces 255 parts without any.
 		payload = []byte{0, 0xF8, 0xFF}
-	case VariantTagless:
+	case faults.VariantTagless:
 		// A flag byte, and a list whose one part is an empty list. whatsmeow's reader panics on it, and with it the process
 		// of a client that does not guard the reader.
 		payload = []byte{0, 0xF8, 1, 0}
-	case VariantZlibBomb:
+	case faults.VariantZlibBomb:
 		payload, err = zlibBomb()
-	case VariantStanza:
+	case faults.VariantStanza:
 		payload, err = nameless()
 	}
 	if err != nil {
@@ -201,11 +206,43 @@ func (l *line) sealed(payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	switch fault.Variant {
-	case VariantLength:
+	case faults.VariantLength:
 		// 256 bytes more than there are.
 		frame[1]++
-	case VariantGarbage, "":
+	case faults.VariantGarbage, "":
 		frame[len(frame)-1] ^= 1
 	}
 	return frame, nil
+}
+
+// bombSize is how large the content of a zlib bomb is, inflated, in bytes.
+const bombSize = 64 << 20
+
+// nameless is a pairing that succeeded, without the id that clients answer to. whatsmeow's handler panics on it, and with
+// it the process of a client that does not guard its handlers.
+func nameless() ([]byte, error) {
+	return waBinary.Marshal(waBinary.Node{
+		Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "from": types.ServerJID}, Content: []waBinary.Node{{Tag: "pair-success"}},
+	})
+}
+
+// zlibBomb is a stanza that clients ignore, once they have it. It is a whole one: whatsmeow's decoder panics on a
+// list without a tag, as a bomb of mere zeros begins with, and takes its process with it.
+func zlibBomb() ([]byte, error) {
+	encoded, err := waBinary.Marshal(waBinary.Node{Tag: "ib", Content: make([]byte, bombSize)})
+	if err != nil {
+		return nil, err
+	}
+	var packed bytes.Buffer
+	packed.WriteByte(2) // the flag of compressed content
+	deflate := zlib.NewWriter(&packed)
+	_, _ = deflate.Write(encoded[1:]) // writes to memory do not fail
+	_ = deflate.Close()
+	return packed.Bytes(), nil
+}
+
+// Leave gives the client some time to end the connection, to which the server listens no more.
+func (l *line) Leave(delay time.Duration) {
+	l.ending.Store(true)
+	l.later(delay, func() { l.put(outgoing{close: true}) })
 }

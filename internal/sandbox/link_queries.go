@@ -57,7 +57,7 @@ func (c *conn) handleAnyAck(node *waBinary.Node) {
 func (c *conn) handleAnyPresence(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:
-		c.srv.profiles.handlePresence(dev, node)
+		c.srv.net.Profiles.HandlePresence(dev, node)
 	case c.link.Load() == nil:
 		c.unknown("presence/before-login")
 	}

@@ -23,6 +23,7 @@ import (
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/devicetest"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // testAuthority is the one root that whatsmeow can know in this process.
@@ -67,9 +68,9 @@ func newServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
 	return server
 }
 
-func newPhone(t *testing.T, server *sandbox.Server, script sandbox.Script) *sandbox.Phone {
+func newPhone(t *testing.T, server *sandbox.Server, script phones.Script) *sandbox.Phone {
 	t.Helper()
-	phone, err := server.AddPhone(sandbox.PhoneConfig{Script: script})
+	phone, err := server.AddPhone(phones.Config{Script: script})
 	if err != nil {
 		t.Fatal(err)
 	}

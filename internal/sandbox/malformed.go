@@ -11,7 +11,7 @@ import (
 var errDecrypt = errors.New("frame cannot be decrypted")
 
 func (c *conn) handshakeFailed(err error) {
-	c.srv.observer.Count(func(n *observe.Counters) { n.HandshakeFailures++ })
+	c.srv.net.Observer.Count(func(n *observe.Counters) { n.HandshakeFailures++ })
 	if !c.malformed(err) {
 		c.end("handshake not finished")
 	}
@@ -56,7 +56,7 @@ func malformedReason(err error) (string, bool) {
 }
 
 func (c *conn) countMalformed(reason string, err error) {
-	c.srv.observer.Count(func(n *observe.Counters) { observe.Increment(&n.Malformed, reason) })
-	c.srv.observer.Emit(observe.Event{Kind: observe.EventMalformed, Conn: c.id, Detail: reason})
-	c.srv.log.Debug("malformed input", "conn", c.id, "err", err)
+	c.srv.net.Observer.Count(func(n *observe.Counters) { observe.Increment(&n.Malformed, reason) })
+	c.srv.net.Observer.Emit(observe.Event{Kind: observe.EventMalformed, Conn: c.id, Detail: reason})
+	c.srv.net.Log.Debug("malformed input", "conn", c.id, "err", err)
 }

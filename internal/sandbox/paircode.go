@@ -10,6 +10,7 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
@@ -42,7 +43,7 @@ var displayName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30} \([A-Za-
 type codeOffer struct {
 	ref     string
 	conn    *conn
-	account *account
+	account *accounts.Account
 	wrapped []byte
 	tries   int
 }
@@ -64,10 +65,10 @@ func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]w
 	wrapped := request.GetChildByTag("link_code_pairing_wrapped_companion_ephemeral_pub")
 	noise := request.GetChildByTag("companion_server_auth_key_pub")
 	display := request.GetChildByTag("companion_platform_display")
-	if len(stanza.Bytes(&wrapped)) != signal.WrappedKeySize || string(stanza.Bytes(&noise)) != string(link.reg.noise[:]) || !displayName.Match(stanza.Bytes(&display)) {
+	if len(stanza.Bytes(&wrapped)) != signal.WrappedKeySize || string(stanza.Bytes(&noise)) != string(link.reg.Noise[:]) || !displayName.Match(stanza.Bytes(&display)) {
 		return nil, stanza.ErrBadRequest
 	}
-	account := p.net.dir.find(stanza.JID(request, "jid"))
+	account := p.net.Dir.Find(stanza.JID(request, "jid"))
 	if account == nil {
 		return nil, stanza.ErrNotFound
 	}
@@ -82,7 +83,7 @@ func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]w
 		p.withdrawCode(offer)
 	default:
 	}
-	p.net.observer.Emit(observe.Event{Kind: observe.EventCodeRequested, Account: account.number, Conn: c.id, Detail: string(stanza.Bytes(&display))})
+	p.net.Observer.Emit(observe.Event{Kind: observe.EventCodeRequested, Account: account.Number, Conn: c.id, Detail: string(stanza.Bytes(&display))})
 	return []waBinary.Node{{
 		Tag:     "link_code_companion_reg",
 		Attrs:   waBinary.Attrs{"stage": stageHello},
@@ -100,7 +101,7 @@ func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) 
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	offer := p.pairing.codeOf(p.account)
+	offer := p.pairing.codeOf(p.phone.Account)
 	if offer == nil {
 		return types.EmptyJID, ErrNoCode
 	}
@@ -134,7 +135,7 @@ func plainCode(code string) (string, error) {
 // exchange proves the code to the client and gets from it what a QR would have shown.
 func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
 	c := offer.conn
-	answer, err := p.sig.AnswerCode(code, offer.wrapped)
+	answer, err := p.phone.Sig.AnswerCode(code, offer.wrapped)
 	if errors.Is(err, signal.ErrPairCode) {
 		return signal.LinkCode{}, ErrWrongCode
 	}
@@ -149,7 +150,7 @@ func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking,
 		return nil
 	})
 	defer cancel()
-	identity := p.sig.IdentityPublic()
+	identity := p.phone.Sig.IdentityPublic()
 	c.notify("link_code_companion_reg", waBinary.Node{
 		Tag:   "link_code_companion_reg",
 		Attrs: waBinary.Attrs{"stage": "primary_hello"},
@@ -164,14 +165,14 @@ func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking,
 		return signal.LinkCode{}, err
 	}
 	bundle := request.GetChildByTag("link_code_pairing_wrapped_key_bundle")
-	secret, err := answer.Open(stanza.Bytes(&bundle), state.reg.identity)
+	secret, err := answer.Open(stanza.Bytes(&bundle), state.reg.Identity)
 	if errors.Is(err, signal.ErrPairCode) {
 		return signal.LinkCode{}, ErrWrongCode
 	}
 	if err != nil {
 		return signal.LinkCode{}, fmt.Errorf("sandbox: opening the key bundle: %w", err)
 	}
-	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.noise, IdentityPublic: state.reg.identity, ADVSecret: secret}, nil
+	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.Noise, IdentityPublic: state.reg.Identity, ADVSecret: secret}, nil
 }
 
 // await waits for a step of the client.
@@ -188,7 +189,7 @@ func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary
 
 // notify sends a notification of the server to a client that is being paired.
 func (c *conn) notify(kind string, content waBinary.Node) {
-	c.send(waBinary.Node{
+	c.Send(waBinary.Node{
 		Tag:     "notification",
 		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": stanza.NewID(), "t": stanza.Now()},
 		Content: []waBinary.Node{content},

@@ -12,6 +12,8 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/passkey"
+	"wasup/internal/sandbox/phones"
 )
 
 // askCode connects and asks for a code for a number.
@@ -29,7 +31,7 @@ func (d *device) askCode(number string) string {
 
 func TestAPhoneLinksAClientByCode(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	phone, other := newPhone(t, server, sandbox.ScriptRead), newPhone(t, server, sandbox.ScriptRead)
+	phone, other := newPhone(t, server, phones.ScriptRead), newPhone(t, server, phones.ScriptRead)
 	client := newDevice(t, server)
 	feed, stop := server.Subscribe()
 	defer stop()
@@ -217,7 +219,7 @@ func TestAPasskeyThatDoesNotProveAnythingIsRefused(t *testing.T) {
 		linked <- err
 	}()
 	demand := wait[*events.PairPasskeyRequest](client, 0, nil)
-	if _, err := stranger.Passkey().Assert(demand.PublicKey); !errors.Is(err, sandbox.ErrPasskeyMismatch) {
+	if _, err := stranger.Passkey().Assert(demand.PublicKey); !errors.Is(err, passkey.ErrMismatch) {
 		t.Errorf("another account's passkey: %v", err)
 	}
 	good, err := phone.Passkey().Assert(demand.PublicKey)

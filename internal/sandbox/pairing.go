@@ -15,7 +15,10 @@ import (
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
@@ -41,7 +44,7 @@ var (
 
 // linking is the state of a connection that shows a QR.
 type linking struct {
-	reg    *registration
+	reg    *accounts.Registration
 	offers []*linkOffer
 	// busy holds one token while a phone is pairing.
 	busy chan struct{}
@@ -76,13 +79,13 @@ const refBytes = 90
 
 // offer sends pair-device with its refs, unless a fault says otherwise, and closes the connection when
 // all refs have expired.
-func (p *pairing) offer(c *conn, reg *registration) {
+func (p *pairing) offer(c *conn, reg *accounts.Registration) {
 	link := &linking{reg: reg, busy: make(chan struct{}, 1)}
-	if _, ok := p.net.faults.strike(FaultWithholdQR, nil); ok {
+	if _, ok := p.net.Faults.Strike(faults.WithholdQR, nil); ok {
 		c.link.Store(link)
 		return
 	}
-	if fault, ok := p.net.faults.strike(FaultDelayQR, nil); ok {
+	if fault, ok := p.net.Faults.Strike(faults.DelayQR, nil); ok {
 		c.later(fault.Delay, func() { p.sendRefs(c, link) })
 		return
 	}
@@ -121,7 +124,7 @@ func (p *pairing) sendRefs(c *conn, link *linking) {
 		},
 		Content: []waBinary.Node{{Tag: "pair-device", Content: refs}},
 	}, func(at time.Time) {
-		p.net.observer.Emit(observe.Event{Time: at, Kind: observe.EventPairDeviceSent, Conn: c.id, Detail: digestOf(link.reg.noise)})
+		p.net.Observer.Emit(observe.Event{Time: at, Kind: observe.EventPairDeviceSent, Conn: c.id, Detail: digestOf(link.reg.Noise)})
 	}, nil)
 	c.later(lifetime, func() {
 		if c.device.Load() == nil && !c.ending.Load() {
@@ -165,9 +168,9 @@ func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 	switch {
 	case state == nil:
 		return types.EmptyJID, ErrRefUnknown
-	case link.NoisePublic != state.reg.noise:
+	case link.NoisePublic != state.reg.Noise:
 		return types.EmptyJID, fmt.Errorf("%w: the noise key is not the client's", ErrBadCode)
-	case link.IdentityPublic != state.reg.identity:
+	case link.IdentityPublic != state.reg.Identity:
 		return types.EmptyJID, fmt.Errorf("%w: the identity key is not the client's", ErrBadCode)
 	}
 	release, err := state.occupy()
@@ -179,8 +182,8 @@ func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 }
 
 // pairWith confirms the scan to the client, takes its answer and links the device.
-func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*device, error) {
-	s := p.net
+func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*accounts.Device, error) {
+	s := p.phone.Net
 	confirmation, err := p.confirm(link, keyIndex)
 	if err != nil {
 		return nil, err
@@ -189,7 +192,7 @@ func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id
 		Tag: "pair-success",
 		Content: []waBinary.Node{
 			{Tag: "device-identity", Content: confirmation},
-			{Tag: "device", Attrs: waBinary.Attrs{"jid": p.account.jid(id), "lid": p.account.lidJID(id)}},
+			{Tag: "device", Attrs: waBinary.Attrs{"jid": p.phone.Account.JID(id), "lid": p.phone.Account.LIDJID(id)}},
 			{Tag: "platform", Attrs: waBinary.Attrs{"name": "android"}},
 		},
 	}}})
@@ -201,22 +204,17 @@ func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id
 		return nil, p.refused(c, fmt.Errorf("%w: %s %s", ErrPairRefused, stanza.Attr(&reason, "code"), stanza.Attr(&reason, "text")))
 	}
 	signed := answer.GetChildByTag("pair-device-sign", "device-identity")
-	if err = p.sig.VerifyLink(link, stanza.Bytes(&signed)); err != nil {
+	if err = p.phone.Sig.VerifyLink(link, stanza.Bytes(&signed)); err != nil {
 		return nil, p.refused(c, fmt.Errorf("%w: %w", ErrPairRefused, err))
 	}
 	identity, err := p.publicIdentity(stanza.Bytes(&signed))
 	if err != nil {
 		return nil, err
 	}
-	reg := c.link.Load().reg
-	dev := &device{
-		account: p.account, id: id, keyIndex: keyIndex, noise: reg.noise, identity: reg.identity,
-		registrationID: reg.registrationID, platform: reg.platform, signed: reg.signed, signedIdentity: identity,
-		fullHistory: reg.fullHistory, inlineHistory: reg.inlineHistory,
-	}
-	if !s.dir.link(dev) {
+	dev := &accounts.Device{Registration: *c.link.Load().reg, Account: p.phone.Account, ID: id, KeyIndex: keyIndex, SignedIdentity: identity}
+	if !s.Dir.Link(dev) {
 		c.kill("phone removed")
-		return nil, ErrPhoneRemoved
+		return nil, phones.ErrRemoved
 	}
 	p.pairing.paired(c, dev)
 	return dev, nil
@@ -224,15 +222,15 @@ func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id
 
 // confirm makes the device identity that vouches for the client, spoilt if a fault says so.
 func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
-	if _, ok := p.net.faults.strike(FaultBadPairHMAC, p.account); ok {
+	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairHMAC, p.phone.Account); ok {
 		// Keyed with something else than the secret of the code, the HMAC cannot match.
 		link.ADVSecret = make([]byte, len(link.ADVSecret))
 	}
-	if _, ok := p.net.faults.strike(FaultBadPairSignature, p.account); ok {
+	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairSignature, p.phone.Account); ok {
 		// A signature over another client's key is valid for that client only.
 		link.IdentityPublic[0] ^= 0xFF
 	}
-	confirmation, err := p.sig.SignLink(link, keyIndex, p.account.rawID, time.Now())
+	confirmation, err := p.phone.Sig.SignLink(link, keyIndex, p.phone.Account.RawID, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: signing the link: %w", err)
 	}
@@ -246,7 +244,7 @@ func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 	if err := proto.Unmarshal(signed, &identity); err != nil {
 		return nil, fmt.Errorf("%w: device identity: %w", ErrPairRefused, err)
 	}
-	key := p.sig.IdentityPublic()
+	key := p.phone.Sig.IdentityPublic()
 	identity.AccountSignatureKey = key[:]
 	encoded, err := proto.Marshal(&identity)
 	if err != nil {
@@ -256,30 +254,30 @@ func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 }
 
 func (p *linker) refused(c *conn, err error) error {
-	s := p.net
-	s.observer.Count(func(n *observe.Counters) { n.PairingsRefused++ })
-	s.observer.Emit(observe.Event{Kind: observe.EventPairRefused, Account: p.account.number, Conn: c.id, Detail: err.Error()})
+	s := p.phone.Net
+	s.Observer.Count(func(n *observe.Counters) { n.PairingsRefused++ })
+	s.Observer.Emit(observe.Event{Kind: observe.EventPairRefused, Account: p.phone.Account.Number, Conn: c.id, Detail: err.Error()})
 	// The code is spent either way.
 	c.later(p.pairing.cfg.leaveDelay(), func() { c.put(outgoing{close: true}) })
 	return err
 }
 
 // paired ends a pairing: the client is told to come back and log in.
-func (p *pairing) paired(c *conn, dev *device) {
+func (p *pairing) paired(c *conn, dev *accounts.Device) {
 	link := c.link.Load()
 	p.withdraw(link)
-	p.net.observer.Count(func(n *observe.Counters) { n.Pairings++ })
-	p.net.observer.Emit(observe.Event{Kind: observe.EventPaired, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: dev.platform})
-	p.net.courier.announceDevice(dev, "add")
-	if _, ok := p.net.faults.strike(FaultNo515, dev.account); ok {
+	p.net.Observer.Count(func(n *observe.Counters) { n.Pairings++ })
+	p.net.Observer.Emit(observe.Event{Kind: observe.EventPaired, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Conn: c.id, Detail: dev.Platform})
+	p.net.Courier.AnnounceDevice(dev, "add")
+	if _, ok := p.net.Faults.Strike(faults.No515, dev.Account); ok {
 		c.ending.Store(true)
 		return
 	}
 	delay := p.cfg.leaveDelay()
-	if _, ok := p.net.faults.strike(FaultCloseAfter515, dev.account); ok {
+	if _, ok := p.net.Faults.Strike(faults.CloseAfter515, dev.Account); ok {
 		delay = 0
 	}
-	c.sendLast(streamError(codeRestart, ""), delay)
+	c.SendLast(stanza.StreamError(codeRestart, ""), delay)
 }
 
 const (

@@ -1,21 +1,26 @@
 package sandbox
 
-import "sync"
+import (
+	"sync"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/network"
+)
 
 // pairing leads phones to the clients that want to be paired.
 type pairing struct {
 	cfg Config
-	net *network
+	net *network.Network
 
 	mu sync.RWMutex
 	// refs are the pairing refs on offer, codes the latest wish of a client to be paired by a code, by the account that
 	// it names.
 	refs  map[string]*linkOffer
-	codes map[*account]*codeOffer
+	codes map[*accounts.Account]*codeOffer
 }
 
-func newPairing(cfg Config, net *network) *pairing {
-	return &pairing{cfg: cfg, net: net, refs: make(map[string]*linkOffer), codes: make(map[*account]*codeOffer)}
+func newPairing(cfg Config, net *network.Network) *pairing {
+	return &pairing{cfg: cfg, net: net, refs: make(map[string]*linkOffer), codes: make(map[*accounts.Account]*codeOffer)}
 }
 
 func (p *pairing) offerRefs(offers []*linkOffer) {
@@ -55,7 +60,7 @@ func (p *pairing) withdrawCode(offer *codeOffer) {
 	}
 }
 
-func (p *pairing) codeOf(a *account) *codeOffer {
+func (p *pairing) codeOf(a *accounts.Account) *codeOffer {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.codes[a]

@@ -10,6 +10,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestAPhoneLinksAClientByQR(t *testing.T) {
@@ -125,11 +126,11 @@ func TestTwoServersInOneProcessKnowNothingOfEachOther(t *testing.T) {
 	if one.URL() == other.URL() || one.RootPublicKey() != other.RootPublicKey() {
 		t.Fatalf("%s and %s", one.URL(), other.URL())
 	}
-	phone, err := one.AddPhone(sandbox.PhoneConfig{Number: "491700000001"})
+	phone, err := one.AddPhone(phones.Config{Number: "491700000001"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := other.AddPhone(sandbox.PhoneConfig{Number: "491700000001"})
+	stranger, err := other.AddPhone(phones.Config{Number: "491700000001"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,16 +10,17 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/passkey"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
 
 // linker links a phone to clients.
 type linker struct {
-	*handset
-
+	phone   *phones.Phone
 	pairing *pairing
-	passkey *Passkey
+	passkey *passkey.Passkey
 
 	mu              sync.Mutex
 	passkeyRequired bool
@@ -31,7 +32,7 @@ func (p *linker) RequirePasskey(required bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.passkeyRequired = required
-	p.account.changed.Store(true)
+	p.phone.Account.Changed.Store(true)
 }
 
 // PasskeyRequired says whether pairings need the passkey.
@@ -42,11 +43,11 @@ func (p *linker) PasskeyRequired() bool {
 }
 
 // Passkey is the account's passkey, which answers the demands that clients pass on.
-func (p *linker) Passkey() *Passkey { return p.passkey }
+func (p *linker) Passkey() *passkey.Passkey { return p.passkey }
 
 // linkClient links a client after its code was scanned or entered: with the passkey, if the account demands it.
 func (p *linker) linkClient(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (types.JID, error) {
-	s := p.net
+	s := p.phone.Net
 	if p.PasskeyRequired() {
 		proven, err := p.demandPasskey(ctx, c, state, link)
 		if err != nil {
@@ -54,22 +55,22 @@ func (p *linker) linkClient(ctx context.Context, c *conn, state *linking, link s
 		}
 		link = proven
 	}
-	id, keyIndex, ok := s.dir.reserve(p.account)
+	id, keyIndex, ok := s.Dir.Reserve(p.phone.Account)
 	if !ok {
 		return types.EmptyJID, ErrTooManyDevices
 	}
 	dev, err := p.pairWith(ctx, c, link, id, keyIndex)
 	if err != nil {
-		s.dir.release(p.account, id)
+		s.Dir.Release(p.phone.Account, id)
 		return types.EmptyJID, err
 	}
-	return p.account.jid(dev.id), nil
+	return p.phone.Account.JID(dev.ID), nil
 }
 
 // demandPasskey has the client prove the passkey, compare codes and hand over its keys anew. It returns what
 // the pairing goes on with. The steps are those of whatsmeow's pair-passkey.go.
 func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (signal.LinkCode, error) {
-	request, err := p.passkey.request()
+	request, err := p.passkey.Request()
 	if err != nil {
 		return signal.LinkCode{}, err
 	}
@@ -87,7 +88,7 @@ func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, lin
 	state.passkeyOptions.Store(&options)
 	defer state.passkeyOptions.Store(nil)
 	c.notify("passkey_prologue_request", waBinary.Node{Tag: "passkey_request_options", Content: options})
-	p.net.observer.Emit(observe.Event{Kind: observe.EventPasskeyDemanded, Account: p.account.number, Conn: c.id})
+	p.phone.Net.Observer.Emit(observe.Event{Kind: observe.EventPasskeyDemanded, Account: p.phone.Account.Number, Conn: c.id})
 	if _, err = c.await(ctx, proven); err != nil {
 		return signal.LinkCode{}, err
 	}
@@ -97,7 +98,7 @@ func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, lin
 // readPrologue checks the assertion and the client's first message.
 func (p *linker) readPrologue(state *linking, link signal.LinkCode, request *types.WebAuthnPublicKey, node *waBinary.Node) (*signal.PasskeyPrologue, *stanza.QueryError) {
 	credential, assertion := node.GetChildByTag("credential_id"), node.GetChildByTag("webauthn_assertion")
-	if !p.passkey.verify(request, stanza.Bytes(&credential), stanza.Bytes(&assertion)) {
+	if !p.passkey.Verify(request, stanza.Bytes(&credential), stanza.Bytes(&assertion)) {
 		return nil, stanza.ErrNotAuthorized
 	}
 	payload := node.GetChildByTag("prologue_payload")
@@ -131,7 +132,7 @@ func (p *linker) continuePasskey(ctx context.Context, c *conn, state *linking, p
 	var link signal.LinkCode
 	requested, cancelRequest := state.steps.expect("encrypted_pairing_request", func(node *waBinary.Node) *stanza.QueryError {
 		opened, err := answer.Open(stanza.Bytes(node))
-		if err != nil || opened.NoisePublic != state.reg.noise || opened.IdentityPublic != state.reg.identity {
+		if err != nil || opened.NoisePublic != state.reg.Noise || opened.IdentityPublic != state.reg.Identity {
 			return stanza.ErrNotAuthorized
 		}
 		link = opened
@@ -142,7 +143,7 @@ func (p *linker) continuePasskey(ctx context.Context, c *conn, state *linking, p
 	if _, err := c.await(ctx, revealed); err != nil {
 		return signal.LinkCode{}, err
 	}
-	p.net.observer.Emit(observe.Event{Kind: observe.EventPasskeyCode, Account: p.account.number, Conn: c.id, Detail: code})
+	p.phone.Net.Observer.Emit(observe.Event{Kind: observe.EventPasskeyCode, Account: p.phone.Account.Number, Conn: c.id, Detail: code})
 	if _, err := c.await(ctx, requested); err != nil {
 		return signal.LinkCode{}, err
 	}
@@ -163,4 +164,10 @@ func (p *pairing) queryPasskeyOptions(_ *conn, link *linking, _ *waBinary.Node) 
 		return nil, stanza.ErrNotFound
 	}
 	return []waBinary.Node{{Tag: "passkey_request_options", Content: *options}}, nil
+}
+
+// state is what is kept of the linker.
+func (p *linker) state() (phones.PairingState, error) {
+	key, id, err := p.passkey.State()
+	return phones.PairingState{PasskeyRequired: p.PasskeyRequired(), Passkey: key, PasskeyID: id}, err
 }

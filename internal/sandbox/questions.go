@@ -17,7 +17,7 @@ func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, err
 	node.Attrs["from"] = types.ServerJID
 	answer := c.questions.add(id)
 	defer c.questions.remove(id)
-	c.send(node)
+	c.Send(node)
 	select {
 	case got := <-answer:
 		return got, nil

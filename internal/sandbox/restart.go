@@ -25,16 +25,16 @@ func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool
 	default:
 		return fmt.Errorf("%w: it is restarting", ErrNotRunning)
 	}
-	if !s.tasks.Begin() {
+	if !s.net.Tasks.Begin() {
 		return ErrNotRunning
 	}
-	defer s.tasks.Done()
+	defer s.net.Tasks.Done()
 	if !s.goDown() {
 		return ErrNotRunning
 	}
-	s.observer.Emit(observe.Event{Kind: observe.EventServerDown})
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventServerDown})
 	if !keepState {
-		s.links.forgetAll()
+		s.net.Links.ForgetAll()
 	}
 	timer := time.NewTimer(down)
 	defer timer.Stop()
@@ -43,13 +43,13 @@ func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool
 	case <-timer.C:
 	case <-ctx.Done():
 		early = fmt.Errorf("sandbox: restart: %w", ctx.Err())
-	case <-s.tasks.Closing:
+	case <-s.net.Tasks.Closing:
 		return ErrNotRunning
 	}
 	if err := s.endpoint.comeBack(s.conns.admit); err != nil {
 		return err
 	}
-	s.observer.Emit(observe.Event{Kind: observe.EventServerUp})
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventServerUp})
 	return early
 }
 

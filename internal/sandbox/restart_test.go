@@ -11,6 +11,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -23,7 +24,7 @@ func peerSends(t *testing.T, from, to *sandbox.Phone, text string) {
 }
 
 func TestAServerThatComesBackKnowsWhatItKnew(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptEcho)
+	server, own, client, peer := linked(t, phones.ScriptEcho)
 	from, url := client.mark(), server.URL()
 	feed, stop := server.Subscribe()
 	defer stop()

@@ -88,7 +88,7 @@ func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, er
 		cancel()
 		return ScenarioProgress{}, err
 	}
-	if !p.server.tasks.Spawn(func() { p.play(ctx, sc, run) }) {
+	if !p.server.net.Tasks.Spawn(func() { p.play(ctx, sc, run) }) {
 		cancel()
 		close(run.over)
 		return ScenarioProgress{}, ErrNotRunning
@@ -100,9 +100,9 @@ func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, er
 func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScenario) {
 	defer close(run.over)
 	defer run.cancel()
-	watched := p.server.tasks.Spawn(func() {
+	watched := p.server.net.Tasks.Spawn(func() {
 		select {
-		case <-p.server.tasks.Closing:
+		case <-p.server.net.Tasks.Closing:
 			run.cancel()
 		case <-ctx.Done():
 		}
@@ -111,24 +111,24 @@ func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScena
 		run.cancel()
 	}
 	id, name := run.progress.ID, run.progress.Name
-	p.server.log.Info("scenario begins", "scenario", name)
-	p.server.observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " begins"})
+	p.server.net.Log.Info("scenario begins", "scenario", name)
+	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " begins"})
 	sc.run(ctx, p.server, run.progress.Speed, func(step StepReport) {
 		run.took(step)
 		if step.Error != nil {
-			p.server.log.Warn("scenario step failed", "at", step.At, "line", step.Line, "step", step.What, "err", step.Error)
+			p.server.net.Log.Warn("scenario step failed", "at", step.At, "line", step.Line, "step", step.What, "err", step.Error)
 		} else {
-			p.server.log.Info("scenario step", "at", step.At, "line", step.Line, "step", step.What)
+			p.server.net.Log.Info("scenario step", "at", step.At, "line", step.Line, "step", step.What)
 		}
-		p.server.observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + ": " + step.What})
+		p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + ": " + step.What})
 	}, run.expects)
 	state := ScenarioDone
 	if ctx.Err() != nil {
 		state = ScenarioStopped
 	}
 	run.ended(state)
-	p.server.log.Info("scenario is over", "scenario", name)
-	p.server.observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " is " + string(state)})
+	p.server.net.Log.Info("scenario is over", "scenario", name)
+	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " is " + string(state)})
 }
 
 // stop stops a scenario and returns once its last step is over and its timed faults are cleared. One that

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"wasup/internal/sandbox/disk"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/network"
 	"wasup/internal/sandbox/observe"
 )
 
@@ -129,17 +132,17 @@ func (c Config) withDefaults() (Config, error) {
 
 // Server is one WhatsApp server. All methods are safe for concurrent use.
 type Server struct {
-	*network
-
 	cfg         Config
+	net         *network.Network
 	credentials *credentials
 	versions    *versions
 	handlers    handlers
 	conns       *connections
 	pairing     *pairing
+	phones      *phoneBook
 	scenarios   *scenarioPlayer
 	endpoint    *endpoint
-	disk        *disk // nil without Config.State
+	disk        *disk.Log // nil without Config.State
 }
 
 // New prepares a server. Nothing listens before Start.
@@ -153,17 +156,20 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, credentials: creds, versions: newVersions(cfg), conns: newConnections(cfg)}
-	s.network = newNetwork(cfg, s.MediaHost)
-	s.credentials.faults = s.faults
-	s.pairing = newPairing(cfg, s.network)
+	s.net = network.New(network.Config{
+		Log: cfg.Log, Media: media.Limits{File: cfg.MaxMediaFile, Total: cfg.MaxMedia, Age: cfg.MaxMediaAge}, MediaHost: s.MediaHost,
+		CloseDelay: cfg.CloseDelay, LeaveDelay: cfg.leaveDelay(),
+	})
+	s.credentials.faults = s.net.Faults
+	s.pairing, s.phones = newPairing(cfg, s.net), newPhoneBook()
 	s.handlers = s.newHandlers()
 	s.scenarios = &scenarioPlayer{server: s}
-	files := &mediaServer{media: s.media, faults: s.faults, observer: s.observer, log: s.log}
+	files := media.NewServer(s.net.Media, s.net.Faults, s.net.Observer, s.net.Log)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
-	files.serveMedia(mux)
+	files.Routes(mux)
 	mux.HandleFunc("GET /{$}", s.serveWeb)
-	s.endpoint = newEndpoint(mux, s.credentials, s.tasks, s.observer, s.log)
+	s.endpoint = newEndpoint(mux, s.credentials, s.net.Tasks, s.net.Observer, s.net.Log)
 	if cfg.State != "" {
 		if s.disk, err = openDisk(cfg.State, s); err != nil {
 			return nil, err
@@ -178,7 +184,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	if s.disk != nil {
-		s.tasks.Spawn(func() { s.disk.keepSaving(s.tasks.Closing) })
+		s.net.Tasks.Spawn(func() { s.disk.KeepSaving(s.net.Tasks.Closing) })
 	}
 	return nil
 }
@@ -193,21 +199,21 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	done := make(chan struct{})
 	go func() {
-		s.tasks.Wait()
+		s.net.Tasks.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
-		s.observer.Events.Close()
+		s.net.Observer.Events.Close()
 		if s.disk != nil {
 			// After everything else: now nothing changes any more.
-			return s.disk.close()
+			return s.disk.Close()
 		}
 		return nil
 	case <-ctx.Done():
 		err := fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
 		if s.disk != nil {
-			err = errors.Join(err, s.disk.save())
+			err = errors.Join(err, s.disk.Save())
 		}
 		return err
 	}
@@ -225,8 +231,8 @@ func (s *Server) URL() string {
 func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey() }
 
 // Counters returns a snapshot of the server's counters.
-func (s *Server) Counters() observe.Counters { return s.observer.Snapshot() }
+func (s *Server) Counters() observe.Counters { return s.net.Observer.Snapshot() }
 
 // Subscribe returns a channel of everything that happens from now on, and a function that ends the
 // subscription. The channel is closed by that function or by Close.
-func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.observer.Events.Subscribe() }
+func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.net.Observer.Events.Subscribe() }

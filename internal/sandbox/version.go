@@ -83,7 +83,7 @@ func (v *versions) outdated(payload *waWa6.ClientPayload) bool {
 // serveWeb is the front page, of which clients read the newest revision. Like the rest of WhatsApp Web it is of no
 // other use to them.
 func (s *Server) serveWeb(w http.ResponseWriter, _ *http.Request) {
-	s.observer.Count(func(n *observe.Counters) { n.WebPages++ })
+	s.net.Observer.Count(func(n *observe.Counters) { n.WebPages++ })
 	newest := *s.versions.newest.Load()
 	if newest == (Version{}) {
 		newest = *s.versions.least.Load()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
@@ -16,7 +17,7 @@ import (
 func TestCancellingEndsTheRunAtAnyTime(t *testing.T) {
 	t.Run("during the handshake", func(t *testing.T) {
 		h := newHouse(t, sandbox.Config{})
-		h.fault(sandbox.Fault{Kind: sandbox.FaultDelayHandshake, Delay: time.Hour})
+		h.fault(faults.Fault{Kind: faults.DelayHandshake, Delay: time.Hour})
 		feed, stop := h.server.Subscribe()
 		defer stop()
 		ctx, cancel := context.WithCancel(context.Background())
@@ -58,7 +59,7 @@ func TestClosingIsIdempotentAndSilentWhateverTheServerDoes(t *testing.T) {
 	h := newHouse(t, sandbox.Config{CloseDelay: -1})
 	phone, friend := h.phone(), h.phone()
 	device := h.link("a", phone)
-	everybody := sandbox.Select{}
+	everybody := faults.Select{}
 	ends := []func(){
 		func() {},
 		func() { h.server.DropTCP(everybody) },

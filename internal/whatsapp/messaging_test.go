@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -66,13 +68,13 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 				continue
 			}
 			for _, id := range mark.IDs {
-				if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusRead }); err != nil {
+				if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead }); err != nil {
 					t.Fatalf("%+v: %v", mark, err)
 				}
 			}
 		}
 	}
-	group, err := friend.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Friends", Members: []string{own.Number()}})
+	group, err := friend.CreateGroup(testContext(t), phones.NewGroup{Subject: "Friends", Members: []string{own.Number()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +88,7 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 	if err = l.client.MarkRead(testContext(t), mark); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusRead }); err != nil {
+	if _, err = friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead }); err != nil {
 		t.Fatal(err)
 	}
 	wantField(t, l.client.MarkRead(testContext(t), session.ReadMark{Chat: "x", IDs: []string{id}}), "chat")
@@ -231,7 +233,7 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 		}
 		_ = full.Close()
 	}
-	h.fault(sandbox.Fault{Kind: sandbox.FaultMediaDownload, Code: 400, Count: 1})
+	h.fault(faults.Fault{Kind: faults.MediaDownload, Code: 400, Count: 1})
 	wantCode(t, l.client.FetchMedia(testContext(t), good, newFile(t)), session.CodeFetchFailed)
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()

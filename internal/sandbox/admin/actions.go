@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
 // drop cuts live connections with a TCP reset.
@@ -77,6 +77,6 @@ func (a weatherAPI) streamError(r *http.Request) (int, any, error) {
 	return http.StatusOK, connectionsBody{reached}, nil
 }
 
-func (in selectRequest) selection() sandbox.Select {
-	return sandbox.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
+func (in selectRequest) selection() faults.Select {
+	return faults.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
 }

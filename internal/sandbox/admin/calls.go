@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/phones"
 )
 
 type callRequest struct {
@@ -33,7 +35,7 @@ type callsBody struct {
 	Calls []callBody `json:"calls" doc:"oldest first"`
 }
 
-func callJSON(c sandbox.Call) callBody {
+func callJSON(c calls.Call) callBody {
 	return callBody{
 		ID: c.ID, Chat: c.Chat.String(), From: c.From.String(), FromMe: c.FromMe, Video: c.Video,
 		State: string(c.State), Reason: c.Reason, Began: c.Began,
@@ -43,7 +45,7 @@ func callJSON(c sandbox.Call) callBody {
 func (a callAPI) routes() []route {
 	call := callBody{
 		ID: "6C1F2A9E0B7D4C5381A2F3E4D5C6B7A8", Chat: "34600111222@s.whatsapp.net", From: "34600111222@s.whatsapp.net",
-		State: string(sandbox.CallRinging), Began: exampleTime(),
+		State: string(calls.Ringing), Began: exampleTime(),
 	}
 	return []route{
 		{"/phones/{number}/calls", "calls of the phone; call somebody", operations{
@@ -90,9 +92,9 @@ func (a callAPI) placeCall(r *http.Request) (int, any, error) {
 	case in.To == "":
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	case in.Ring != "" && ring <= 0:
-		return 0, nil, translate(sandbox.ErrBadRing)
+		return 0, nil, translate(calls.ErrBadRing)
 	}
-	id, err := phone.PlaceCall(r.Context(), sandbox.CallConfig{To: in.To, Video: in.Video, Ring: ring})
+	id, err := phone.PlaceCall(r.Context(), phones.CallConfig{To: in.To, Video: in.Video, Ring: ring})
 	if err != nil {
 		return 0, nil, translate(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // chatChange says what is to be different; what is left out stays.
@@ -55,7 +55,7 @@ type appStateBody struct {
 	Entries []appStateEntry `json:"entries" doc:"sorted by collection and index"`
 }
 
-func chatJSON(c sandbox.ChatInfo) chatBody {
+func chatJSON(c phones.ChatInfo) chatBody {
 	body := chatBody{
 		JID: c.JID.String(), Name: c.Name, Pinned: c.Pinned, Archived: c.Archived, Muted: c.Muted, MarkedUnread: c.MarkedUnread,
 		Messages: c.Messages, Unread: c.Unread,
@@ -97,7 +97,7 @@ func (a chatAPI) changeChat(r *http.Request) (int, any, error) {
 	if in.MuteFor != "" && (in.Muted == nil || !*in.Muted) {
 		return 0, nil, invalid("mute_for", "belongs to muted")
 	}
-	change := sandbox.ChatChange{Pinned: in.Pinned, Archived: in.Archived, Muted: in.Muted, MuteFor: muteFor, Read: in.Read}
+	change := phones.ChatChange{Pinned: in.Pinned, Archived: in.Archived, Muted: in.Muted, MuteFor: muteFor, Read: in.Read}
 	return http.StatusNoContent, nil, translateChat("chat", phone.ChangeChat(r.Context(), r.PathValue("chat"), change))
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 )
 
@@ -14,7 +14,7 @@ func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
 	raw, err := os.ReadFile("../../../docs/sandbox.md")
 	must(t, err)
 	guide := string(raw)
-	for _, kind := range sandbox.FaultKinds() {
+	for _, kind := range faults.Kinds() {
 		if !strings.Contains(guide, "\n| `"+string(kind)+"` |") {
 			t.Errorf("no row for the fault %s", kind)
 		}

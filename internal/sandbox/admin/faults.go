@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
 func (a weatherAPI) listFaults(r *http.Request) (int, any, error) {
@@ -16,7 +16,7 @@ func (a weatherAPI) listFaults(r *http.Request) (int, any, error) {
 	for _, fault := range a.server.Faults() {
 		body.Faults = append(body.Faults, faultJSON(fault))
 	}
-	for _, kind := range sandbox.FaultKinds() {
+	for _, kind := range faults.Kinds() {
 		body.Kinds = append(body.Kinds, string(kind))
 	}
 	return http.StatusOK, body, nil
@@ -35,8 +35,8 @@ func (a weatherAPI) setFault(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	fault := sandbox.Fault{
-		Kind:     sandbox.FaultKind(in.Kind),
+	fault := faults.Fault{
+		Kind:     faults.Kind(in.Kind),
 		Account:  strings.TrimPrefix(in.Account, "+"),
 		Device:   in.Device,
 		Count:    in.Count,
@@ -70,7 +70,7 @@ func (a weatherAPI) clearFaults(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func faultJSON(f sandbox.Fault) faultBody {
+func faultJSON(f faults.Fault) faultBody {
 	return faultBody{
 		ID: f.ID, Kind: string(f.Kind), Account: f.Account, Device: f.Device, Count: f.Count,
 		Delay: durationText(f.Delay), Code: f.Code, Expire: durationText(f.Expire), BanCode: f.BanCode,

@@ -7,6 +7,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/phones"
 )
 
 type newGroupRequest struct {
@@ -75,7 +77,7 @@ type joinedBody struct {
 	Waiting bool   `json:"waiting" doc:"whether an admin has to agree first"`
 }
 
-func groupJSON(g sandbox.GroupInfo) groupBody {
+func groupJSON(g groups.Info) groupBody {
 	body := groupBody{
 		JID: g.JID.String(), Subject: g.Subject, Description: g.Description, Creator: g.Creator.String(), Created: g.Created,
 		Addressing: g.Addressing, Announce: g.Announce, Locked: g.Locked, Approval: g.Approval, AdminAdds: g.AdminAdds,
@@ -91,7 +93,7 @@ func groupJSON(g sandbox.GroupInfo) groupBody {
 	return body
 }
 
-func groupsJSON(groups []sandbox.GroupInfo) groupsBody {
+func groupsJSON(groups []groups.Info) groupsBody {
 	body := groupsBody{Groups: []groupBody{}}
 	for _, g := range groups {
 		body.Groups = append(body.Groups, groupJSON(g))
@@ -123,7 +125,7 @@ func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	jid, err := phone.CreateGroup(r.Context(), sandbox.NewGroup(in))
+	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup(in))
 	if err != nil {
 		return 0, nil, translateMember(err)
 	}
@@ -163,7 +165,7 @@ func (a groupAPI) changeGroup(r *http.Request) (int, any, error) {
 	if in == (groupChange{}) {
 		return 0, nil, invalid("body", "expected at least one setting")
 	}
-	if err := phone.ChangeGroup(r.Context(), jid, sandbox.GroupChange(in)); err != nil {
+	if err := phone.ChangeGroup(r.Context(), jid, phones.GroupChange(in)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return a.groupAnswer(http.StatusOK, jid)
@@ -192,7 +194,7 @@ func (a groupAPI) changeMembers(r *http.Request) (int, any, error) {
 	if len(in.Members) == 0 {
 		return 0, nil, invalid("members", "expected at least one phone number or JID")
 	}
-	if err := phone.ChangeMembers(r.Context(), jid, sandbox.MemberChange(in.Change), in.Members...); err != nil {
+	if err := phone.ChangeMembers(r.Context(), jid, phones.MemberChange(in.Change), in.Members...); err != nil {
 		return 0, nil, translateMember(err)
 	}
 	return a.groupAnswer(http.StatusOK, jid)

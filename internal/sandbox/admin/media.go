@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/media"
 )
 
 type mediaFileBody struct {
@@ -44,7 +44,7 @@ func (a weatherAPI) expireMedia(r *http.Request) (int, any, error) {
 	code := http.StatusGone
 	if text := values.Get("code"); text != "" {
 		if code, err = strconv.Atoi(text); err != nil {
-			return 0, nil, translate(sandbox.ErrBadMediaCode)
+			return 0, nil, translate(media.ErrBadCode)
 		}
 	}
 	take := a.server.ExpireMedia

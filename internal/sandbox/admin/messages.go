@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 func (a messageAPI) sendMessage(r *http.Request) (int, any, error) {
@@ -64,12 +65,12 @@ func (a messageAPI) listMessages(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func messagesAfter(phone *sandbox.Phone, after string) ([]sandbox.Message, error) {
+func messagesAfter(phone *sandbox.Phone, after string) ([]phones.Message, error) {
 	messages := phone.Messages()
 	if after == "" {
 		return messages, nil
 	}
-	at := slices.IndexFunc(messages, func(m sandbox.Message) bool { return m.ID == after })
+	at := slices.IndexFunc(messages, func(m phones.Message) bool { return m.ID == after })
 	if at < 0 {
 		return nil, invalid("after", "expected the id of a message of this phone")
 	}
@@ -77,7 +78,7 @@ func messagesAfter(phone *sandbox.Phone, after string) ([]sandbox.Message, error
 }
 
 // awaitMessage waits for a message that the phone does not have yet.
-func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sandbox.Message, error) {
+func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]phones.Message, error) {
 	known := map[string]bool{}
 	for _, message := range phone.Messages() {
 		known[message.ID] = true
@@ -88,7 +89,7 @@ func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sa
 	if after == "" {
 		clear(known)
 	}
-	_, err := phone.WaitMessage(ctx, func(m sandbox.Message) bool { return !known[m.ID] })
+	_, err := phone.WaitMessage(ctx, func(m phones.Message) bool { return !known[m.ID] })
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, nil
@@ -122,7 +123,7 @@ func (a messageAPI) messageMedia(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	messages, id := phone.Messages(), r.PathValue("id")
-	at := slices.IndexFunc(messages, func(m sandbox.Message) bool { return m.ID == id && m.Media != nil })
+	at := slices.IndexFunc(messages, func(m phones.Message) bool { return m.ID == id && m.Media != nil })
 	if at < 0 {
 		return 0, nil, notFound("media_not_found", "id", "the phone has no such message with a file")
 	}

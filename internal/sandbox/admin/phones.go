@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // phone finds the phone that the path names.
@@ -40,8 +41,8 @@ func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	phone, err := a.server.AddPhone(sandbox.PhoneConfig{
-		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: sandbox.Script(in.Script),
+	phone, err := a.server.AddPhone(phones.Config{
+		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: phones.Script(in.Script),
 	})
 	if err != nil {
 		return 0, nil, translate(err)
@@ -89,7 +90,7 @@ func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 		}
 	}
 	if in.Script != "" {
-		if err := phone.SetScript(sandbox.Script(in.Script)); err != nil {
+		if err := phone.SetScript(phones.Script(in.Script)); err != nil {
 			return 0, nil, translate(err)
 		}
 	}

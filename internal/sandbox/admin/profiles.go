@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 type chatStateRequest struct {
@@ -34,7 +35,7 @@ func (a profileAPI) routes() []route {
 		{"/phones/{number}/chat-state", "show in a chat that the person types, records or stopped", operations{
 			"POST": {
 				do: a.sendChatState, id: "sendChatState", says: "Show in a chat that the phone's person types, records or stopped.",
-				in: chatStateRequest{To: "34600111222", State: string(sandbox.StateComposing)}, status: http.StatusNoContent,
+				in: chatStateRequest{To: "34600111222", State: string(phones.StateComposing)}, status: http.StatusNoContent,
 			},
 		}},
 		{"/version", "which versions of clients are let in, and which one is offered", operations{
@@ -100,7 +101,7 @@ func (a profileAPI) sendChatState(r *http.Request) (int, any, error) {
 	if in.To == "" {
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	}
-	if err := phone.SendChatState(r.Context(), in.To, sandbox.ChatState(in.State)); err != nil {
+	if err := phone.SendChatState(r.Context(), in.To, phones.ChatState(in.State)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil

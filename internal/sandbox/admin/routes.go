@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 )
 
@@ -182,7 +182,7 @@ func (a groupAPI) routes() []route {
 }
 
 func (a weatherAPI) routes() []route {
-	request := faultRequest{Kind: string(sandbox.FaultLoginFailure), Account: "4915112345678", Count: 2, Code: 503}
+	request := faultRequest{Kind: string(faults.LoginFailure), Account: "4915112345678", Count: 2, Code: 503}
 	fault := faultBody{ID: "1", Kind: request.Kind, Account: request.Account, Count: request.Count, Code: request.Code}
 	one := selectRequest{Account: request.Account}
 	return []route{

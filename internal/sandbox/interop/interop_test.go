@@ -13,6 +13,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // open connects the script to a server.
@@ -119,7 +120,7 @@ func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
-	friend, err := server.AddPhone(sandbox.PhoneConfig{Name: "Bruno", Script: sandbox.ScriptDeliver})
+	friend, err := server.AddPhone(phones.Config{Name: "Bruno", Script: phones.ScriptDeliver})
 	must(t, err)
 	client := start(t)
 	client.pair(server, phone)
@@ -239,7 +240,7 @@ func rounds() int {
 // has waits until a phone holds a message with a text.
 func has(t *testing.T, phone *sandbox.Phone, text string) {
 	t.Helper()
-	_, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool { return m.Text == text })
+	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.Text == text })
 	if err != nil {
 		t.Fatalf("%s has no %q: %v", phone.Name(), text, err)
 	}
