@@ -20,6 +20,7 @@ type Courier struct {
 	observer *observe.Observer
 }
 
+// NewCourier makes a courier for the accounts of a directory.
 func NewCourier(dir *Directory, faults *faults.Set, observer *observe.Observer) *Courier {
 	return &Courier{dir: dir, faults: faults, observer: observer}
 }
@@ -98,6 +99,7 @@ func (k *Courier) HandReceipts(target *Account, receipt waBinary.Node, from Orig
 	}
 }
 
+// HandReceipt hands a receipt to one device, 0 being the phone.
 func (k *Courier) HandReceipt(target *Account, device uint16, receipt waBinary.Node, from Origin) {
 	if device == 0 {
 		target.Phone.Take(Delivery{Node: receipt, From: from, Chat: target})

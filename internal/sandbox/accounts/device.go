@@ -82,12 +82,15 @@ type queued struct {
 	node waBinary.Node
 }
 
+// ScopeAccount is the number of the device's account.
 func (d *Device) ScopeAccount() string { return d.Account.Number }
 
+// ScopeDevice says whether a JID is the device's, by number or by hidden id.
 func (d *Device) ScopeDevice(jid string) bool {
 	return jid == d.Account.JID(d.ID).String() || jid == d.Account.LIDJID(d.ID).String()
 }
 
+// ScopeConn is 0: a device is no connection.
 func (d *Device) ScopeConn() uint64 { return 0 }
 
 // Attach makes c the device's connection and returns the one it replaces.
@@ -110,6 +113,7 @@ func (d *Device) Detach(c Conn) bool {
 	return true
 }
 
+// Connection is the connection that the device is on, nil when there is none.
 func (d *Device) Connection() Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,6 +152,7 @@ func (d *Device) SetActive(c Conn) int {
 	return total
 }
 
+// SetPassive holds stanzas back.
 func (d *Device) SetPassive() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -198,6 +203,7 @@ func (d *Device) Acknowledge(key stanza.Key) bool {
 	return false
 }
 
+// QueueLength is how many stanzas the device has not acknowledged.
 func (d *Device) QueueLength() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -43,6 +43,7 @@ type Directory struct {
 	removed []string
 }
 
+// NewDirectory makes a directory without accounts.
 func NewDirectory() *Directory {
 	return &Directory{byNumber: make(map[string]*Account), byLID: make(map[string]*Account)}
 }
@@ -76,9 +77,14 @@ type Account struct {
 	lastKeyIndex uint32
 }
 
-func (a *Account) ScopeAccount() string        { return a.Number }
+// ScopeAccount is the account's number.
+func (a *Account) ScopeAccount() string { return a.Number }
+
+// ScopeDevice is false: an account is no device.
 func (a *Account) ScopeDevice(jid string) bool { return false }
-func (a *Account) ScopeConn() uint64           { return 0 }
+
+// ScopeConn is 0: an account is no connection.
+func (a *Account) ScopeConn() uint64 { return 0 }
 
 // JID names a device of the account by phone number, device 0 being the phone.
 func (a *Account) JID(device uint16) types.JID {
@@ -112,6 +118,7 @@ func (d *Directory) Find(jid types.JID) *Account {
 	}
 }
 
+// Device gives a linked device of an account, nil when there is none.
 func (d *Directory) Device(a *Account, id uint16) *Device {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -149,6 +156,7 @@ func (d *Directory) Reserve(a *Account) (id uint16, keyIndex uint32, ok bool) {
 	return 0, 0, false
 }
 
+// Release gives back an id that Reserve picked.
 func (d *Directory) Release(a *Account, id uint16) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -180,6 +188,7 @@ func (d *Directory) unlink(dev *Device) bool {
 	return true
 }
 
+// TakeRemoved lists the hidden ids of accounts that were removed since it was called last.
 func (d *Directory) TakeRemoved() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -270,6 +279,7 @@ func (d *Directory) Add(a *Account, ready func()) error {
 	return nil
 }
 
+// ValidNumber says whether a text is a phone number: 7 to 15 digits, the first not 0.
 func ValidNumber(number string) bool {
 	if len(number) < 7 || len(number) > 15 || number[0] == '0' {
 		return false
@@ -277,6 +287,7 @@ func ValidNumber(number string) bool {
 	return !strings.ContainsFunc(number, func(r rune) bool { return r < '0' || r > '9' })
 }
 
+// RandomBelow gives a random number from 0 up to a limit.
 func RandomBelow(limit int64) (int64, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(limit))
 	if err != nil {
@@ -301,6 +312,7 @@ func (d *Directory) Contact(name string) (*Account, error) {
 	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
 }
 
+// Contacts finds accounts by numbers or JIDs.
 func (d *Directory) Contacts(names []string) ([]*Account, error) {
 	var list []*Account
 	for _, name := range names {

@@ -25,10 +25,12 @@ type Keys struct {
 	log     *slog.Logger
 }
 
+// NewKeys makes what hands out the keys of those in a directory.
 func NewKeys(dir *Directory, courier *Courier, log *slog.Logger) *Keys {
 	return &Keys{dir: dir, courier: courier, log: log}
 }
 
+// QueryPreKeyCount tells a device how many of its one-time prekeys are left.
 func (k *Keys) QueryPreKeyCount(dev *Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	return []waBinary.Node{{Tag: "count", Attrs: waBinary.Attrs{"value": strconv.Itoa(dev.preKeyCount())}}}, nil
 }

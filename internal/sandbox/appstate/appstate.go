@@ -40,6 +40,7 @@ const (
 	maxRecords     = 50_000                 // of a collection
 )
 
+// Collections lists the collections.
 func Collections() []string {
 	return []string{Critical, Contacts, High, Regular, Low}
 }
@@ -84,6 +85,7 @@ type Store struct {
 	byAccount map[*accounts.Account]*State
 }
 
+// NewStore makes a store in which nobody has app state.
 func NewStore(dir *accounts.Directory, courier *accounts.Courier, media *media.Store, observer *observe.Observer, log *slog.Logger) *Store {
 	return &Store{dir: dir, courier: courier, media: media, observer: observer, log: log, byAccount: make(map[*accounts.Account]*State)}
 }

@@ -82,6 +82,7 @@ type Set struct {
 	order []*call
 }
 
+// NewSet makes a set without calls.
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, profiles *profiles.Profiles, observer *observe.Observer, tasks *tasks.Tasks) *Set {
 	return &Set{dir: dir, courier: courier, profiles: profiles, observer: observer, tasks: tasks}
 }

@@ -174,6 +174,7 @@ type Error struct {
 
 func (e *Error) Error() string { return "fault " + e.Field + ": " + e.Reason }
 
+// Check finds the first field that does not fit the kind; the error is an *Error.
 func (f *Fault) Check() error {
 	shape, ok := shapeOf(f.Kind)
 	if !ok {
@@ -280,6 +281,7 @@ func (set *Set) List() []Fault {
 	return slices.Clone(set.faults)
 }
 
+// NewSet makes a set without faults.
 func NewSet(observer *observe.Observer) *Set { return &Set{observer: observer} }
 
 // Strike returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it is used up. who
@@ -310,6 +312,7 @@ type Scope interface {
 	ScopeConn() uint64
 }
 
+// Reaches says whether a selection includes somebody.
 func (sel Select) Reaches(who Scope) bool {
 	if sel == (Select{}) {
 		return true

@@ -12,6 +12,7 @@ type Chat struct {
 	Group   *Group
 }
 
+// JID is the address of the chat; accounts go by their number.
 func (c Chat) JID() types.JID {
 	if c.Group != nil {
 		return c.Group.JID

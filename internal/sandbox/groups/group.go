@@ -136,6 +136,7 @@ type Set struct {
 	last    int64
 }
 
+// NewSet makes a set without groups.
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observe.Observer, log *slog.Logger) *Set {
 	return &Set{
 		dir: dir, courier: courier, observer: observer, log: log,
@@ -143,6 +144,7 @@ func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observ
 	}
 }
 
+// Find gives the group with an address, nil when there is none.
 func (s *Set) Find(jid types.JID) *Group {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -219,6 +221,7 @@ func (g *Group) admin(a *accounts.Account) bool {
 	return at >= 0 && g.members[at].role != RoleMember
 }
 
+// IsAdmin says whether an account is an admin.
 func (g *Group) IsAdmin(a *accounts.Account) bool {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
@@ -267,6 +270,7 @@ func (g *Group) Info() Info {
 	return info
 }
 
+// CurrentPicture is the group's picture.
 func (g *Group) CurrentPicture() media.Picture {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()

@@ -100,6 +100,7 @@ func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	}
 }
 
+// Has says whether an account is a member.
 func (g *Group) Has(a *accounts.Account) bool {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
@@ -124,6 +125,7 @@ func (s *Set) setDescriptionQuery(g *Group, actor *accounts.Account, child *waBi
 	return nil, s.SetDescription(g, actor, previous, id, string(stanza.Bytes(&body)))
 }
 
+// DescriptionOf is the id of a group's description.
 func (s *Set) DescriptionOf(g *Group) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -24,6 +24,7 @@ type Server struct {
 	log      *slog.Logger
 }
 
+// NewServer makes what serves the files of a store.
 func NewServer(media *Store, faults *faults.Set, observer *observe.Observer, log *slog.Logger) *Server {
 	return &Server{media: media, faults: faults, observer: observer, log: log}
 }

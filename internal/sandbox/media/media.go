@@ -306,6 +306,7 @@ func (m *Store) OnPhones(id string) (File, []byte, error) {
 	return file.File, data, err
 }
 
+// List lists the files, oldest first.
 func (m *Store) List() []File {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -79,6 +79,7 @@ func cloneCounts(counts map[string]int64) map[string]int64 {
 // maxKeys bounds the maps whose keys come from clients.
 const maxKeys = 200
 
+// Increment counts under a key, under "other" once there are too many.
 func Increment(counts *map[string]int64, key string) {
 	if *counts == nil {
 		*counts = make(map[string]int64)

@@ -16,18 +16,21 @@ type Observer struct {
 	counters Counters
 }
 
+// New makes an observer that has seen nothing.
 func New() *Observer {
 	o := &Observer{}
 	o.Events.dropped = func() { o.Count(func(c *Counters) { c.EventsDropped++ }) }
 	return o
 }
 
+// Count changes the counters.
 func (o *Observer) Count(change func(*Counters)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	change(&o.counters)
 }
 
+// Snapshot copies the counters.
 func (o *Observer) Snapshot() Counters {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,6 +41,7 @@ func (o *Observer) Snapshot() Counters {
 	return copied
 }
 
+// Emit hands an event to the subscribers, with the time if it has none.
 func (o *Observer) Emit(event Event) {
 	if event.Time.IsZero() {
 		event.Time = time.Now()
@@ -57,6 +61,7 @@ type broadcaster struct {
 	closed bool
 }
 
+// Subscribe returns a channel of all events from now on, and a function that ends the subscription.
 func (b *broadcaster) Subscribe() (<-chan Event, func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,6 +98,7 @@ func (b *broadcaster) publish(event Event) {
 	}
 }
 
+// Close ends all subscriptions.
 func (b *broadcaster) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

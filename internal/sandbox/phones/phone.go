@@ -35,6 +35,7 @@ const (
 	ScriptSilent Script = "silent"
 )
 
+// Valid says whether there is such a script.
 func (s Script) Valid() bool {
 	switch s {
 	case ScriptRead, ScriptEcho, ScriptDeliver, ScriptSilent, ScriptSlow:

@@ -215,6 +215,7 @@ func Restore(net *network.Network, raw json.RawMessage, records map[string]json.
 	return p, state.PairingState, nil
 }
 
+// RestoreMessage brings back a message from its record.
 func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	var state messageState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -241,6 +242,7 @@ func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	return nil
 }
 
+// RestoreSent brings back a message that receivers may ask for again.
 func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
 	var state sentState
 	if err := json.Unmarshal(raw, &state); err != nil {

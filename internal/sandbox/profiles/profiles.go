@@ -77,6 +77,7 @@ type Profiles struct {
 	byAccount map[*accounts.Account]*profile
 }
 
+// New makes empty profiles.
 func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, media *media.Store, observer *observe.Observer) *Profiles {
 	return &Profiles{dir: dir, groups: groups, courier: courier, media: media, observer: observer, byAccount: make(map[*accounts.Account]*profile)}
 }
@@ -130,6 +131,7 @@ func (p *profile) aboutText() string {
 	return p.about
 }
 
+// SetAbout changes the text that an account shows of itself.
 func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
 	if utf8.RuneCountInString(text) > maxAbout || !utf8.ValidString(text) {
 		return ErrBadAbout

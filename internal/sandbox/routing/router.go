@@ -38,6 +38,7 @@ type Router struct {
 	observer *observe.Observer
 }
 
+// New makes a router between those in a directory and in groups.
 func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, profiles *profiles.Profiles, observer *observe.Observer) *Router {
 	return &Router{dir: dir, groups: groups, courier: courier, profiles: profiles, observer: observer}
 }

@@ -80,6 +80,7 @@ func NewMessageID() string {
 	return "3A" + UpperHex(raw[:])
 }
 
+// UpperHex writes bytes in hexadecimal capitals.
 func UpperHex(raw []byte) string {
 	const digits = "0123456789ABCDEF"
 	out := make([]byte, 0, 2*len(raw))
@@ -94,6 +95,7 @@ func ErrorNode(code int, text string) waBinary.Node {
 	return waBinary.Node{Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(code), "text": text}}
 }
 
+// Now is the time as stanzas have it, in seconds.
 func Now() string { return strconv.FormatInt(time.Now().Unix(), 10) }
 
 // ParticipantHash is the hash by which clients and servers compare lists of devices, version 2

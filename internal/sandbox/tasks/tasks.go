@@ -18,6 +18,7 @@ type Tasks struct {
 	running sync.WaitGroup
 }
 
+// New makes tasks of which none runs.
 func New() *Tasks { return &Tasks{Closing: make(chan struct{})} }
 
 // Begin enters work that wait waits for; it refuses once the tasks are stopped. Pair it with done.
@@ -34,6 +35,7 @@ func (t *Tasks) Begin() bool {
 // Add enters work of somebody who is waited for already. Pair it with done.
 func (t *Tasks) Add() { t.running.Add(1) }
 
+// Done ends work that Begin or Add entered.
 func (t *Tasks) Done() { t.running.Done() }
 
 // Spawn runs fn in a goroutine that wait waits for.
@@ -69,6 +71,7 @@ func (t *Tasks) Stop() {
 	t.stopped = true
 }
 
+// Over says whether Stop was called.
 func (t *Tasks) Over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
