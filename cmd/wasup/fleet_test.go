@@ -10,7 +10,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
-	sandboxphones "wasup/internal/sandbox/phones"
+	"wasup/internal/sandbox/phones"
 )
 
 // fleetSize is the number of linked sessions that the tests about many of them share. Pairing a hundred takes long, so
@@ -59,7 +59,7 @@ func (f *fleet) build(t testing.TB) {
 	const atOnce = 8
 	turns, failures := make(chan struct{}, atOnce), make(chan error, f.size)
 	for i := range f.size {
-		phone := h.phone(sandboxphones.ScriptRead)
+		phone := h.phone(phones.ScriptRead)
 		f.phones = append(f.phones, phone)
 		turns <- struct{}{}
 		go func() {
