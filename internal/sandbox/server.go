@@ -155,12 +155,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, credentials: creds, versions: newVersions(cfg), conns: newConnections(cfg)}
+	s := &Server{cfg: cfg, credentials: creds, conns: newConnections(cfg)}
 	s.net = network.New(network.Config{
 		Log: cfg.Log, Media: media.Limits{File: cfg.MaxMediaFile, Total: cfg.MaxMedia, Age: cfg.MaxMediaAge}, MediaHost: s.MediaHost,
 		CloseDelay: cfg.CloseDelay, LeaveDelay: cfg.leaveDelay(),
 	})
 	s.credentials.faults = s.net.Faults
+	s.versions = newVersions(cfg, s.net.Observer)
 	s.pairing, s.phones = newPairing(cfg, s.net), newPhoneBook()
 	s.handlers = s.newHandlers()
 	s.scenarios = &scenarioPlayer{server: s}
@@ -168,7 +169,7 @@ func New(cfg Config) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
 	files.Routes(mux)
-	mux.HandleFunc("GET /{$}", s.serveWeb)
+	mux.HandleFunc("GET /{$}", s.versions.serveWeb)
 	s.endpoint = newEndpoint(mux, s.credentials, s.net.Tasks, s.net.Observer, s.net.Log)
 	if cfg.State != "" {
 		if s.disk, err = openDisk(cfg.State, s); err != nil {
@@ -204,7 +205,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		s.net.Observer.Events.Close()
+		s.net.Observer.Close()
 		if s.disk != nil {
 			// After everything else: now nothing changes any more.
 			return s.disk.Close()
@@ -235,4 +236,4 @@ func (s *Server) Counters() observe.Counters { return s.net.Observer.Snapshot() 
 
 // Subscribe returns a channel of everything that happens from now on, and a function that ends the
 // subscription. The channel is closed by that function or by Close.
-func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.net.Observer.Events.Subscribe() }
+func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.net.Observer.Subscribe() }

@@ -50,11 +50,13 @@ const reasonOutdated = 405
 
 // versions is which clients are let in, and which one the front page offers.
 type versions struct {
+	observer *observe.Observer
+
 	least, newest atomic.Pointer[Version]
 }
 
-func newVersions(cfg Config) *versions {
-	v := &versions{}
+func newVersions(cfg Config, observer *observe.Observer) *versions {
+	v := &versions{observer: observer}
 	v.least.Store(&cfg.MinVersion)
 	v.newest.Store(&cfg.WebVersion)
 	return v
@@ -82,11 +84,11 @@ func (v *versions) outdated(payload *waWa6.ClientPayload) bool {
 
 // serveWeb is the front page, of which clients read the newest revision. Like the rest of WhatsApp Web it is of no
 // other use to them.
-func (s *Server) serveWeb(w http.ResponseWriter, _ *http.Request) {
-	s.net.Observer.Count(func(n *observe.Counters) { n.WebPages++ })
-	newest := *s.versions.newest.Load()
+func (v *versions) serveWeb(w http.ResponseWriter, _ *http.Request) {
+	v.observer.Count(func(n *observe.Counters) { n.WebPages++ })
+	newest := *v.newest.Load()
 	if newest == (Version{}) {
-		newest = *s.versions.least.Load()
+		newest = *v.least.Load()
 	}
 	if newest == (Version{}) {
 		http.Error(w, "this sandbox offers no version: set one with SetWebVersion", http.StatusNotFound)

@@ -10,7 +10,7 @@ import (
 
 // Observer is what a server tells of itself: it counts, and hands events to subscribers.
 type Observer struct {
-	Events broadcaster
+	events broadcaster
 
 	mu       sync.Mutex // cheap next to the encryption of a single frame
 	counters Counters
@@ -19,7 +19,7 @@ type Observer struct {
 // New makes an observer that has seen nothing.
 func New() *Observer {
 	o := &Observer{}
-	o.Events.dropped = func() { o.Count(func(c *Counters) { c.EventsDropped++ }) }
+	o.events.dropped = func() { o.Count(func(c *Counters) { c.EventsDropped++ }) }
 	return o
 }
 
@@ -46,10 +46,16 @@ func (o *Observer) Emit(event Event) {
 	if event.Time.IsZero() {
 		event.Time = time.Now()
 	}
-	o.Events.publish(event)
+	o.events.publish(event)
 }
 
 const subscriberBuffer = 4096
+
+// Subscribe returns a channel of all events from now on, and a function that ends the subscription.
+func (o *Observer) Subscribe() (<-chan Event, func()) { return o.events.subscribe() }
+
+// Close ends all subscriptions.
+func (o *Observer) Close() { o.events.close() }
 
 // broadcaster hands events to subscribers. It never waits for one: who does not keep up misses events, which
 // is counted.
@@ -61,8 +67,8 @@ type broadcaster struct {
 	closed bool
 }
 
-// Subscribe returns a channel of all events from now on, and a function that ends the subscription.
-func (b *broadcaster) Subscribe() (<-chan Event, func()) {
+// subscribe returns a channel of all events from now on, and a function that ends the subscription.
+func (b *broadcaster) subscribe() (<-chan Event, func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ch := make(chan Event, subscriberBuffer)
@@ -98,8 +104,8 @@ func (b *broadcaster) publish(event Event) {
 	}
 }
 
-// Close ends all subscriptions.
-func (b *broadcaster) Close() {
+// close ends all subscriptions.
+func (b *broadcaster) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
