@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waMmsRetry"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
@@ -188,4 +189,21 @@ func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *wa
 		RequestMetadata: asked,
 		ResponseCode:    waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_REQUEST_SUCCESS.Enum(),
 	}}}, nil
+}
+
+// greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
+func (p *companions) greet(dev *accounts.Device) {
+	if dev == nil || dev.Greeted.Load() {
+		return
+	}
+	if err := p.chats.beginSync(); err != nil {
+		p.Net.Log.Warn("phone could not begin app state", "err", err)
+	}
+	dev.Greeted.Store(true)
+	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
+		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
+			p.Net.Log.Warn("phone could not share its keys", "err", err)
+		}
+	}
+	p.history.sendHistory(dev)
 }

@@ -314,3 +314,28 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: append([]waBinary.Node{enc}, message.meta()...)}
 	p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node)
 }
+
+// sendPeer sends a device of the account something that is for the client, not for people.
+func (p *sender) sendPeer(dev *accounts.Device, content *waE2E.ProtocolMessage) (string, error) {
+	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: content})
+	if err != nil {
+		return "", fmt.Errorf("sandbox: encoding a peer message: %w", err)
+	}
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	id, to := stanza.NewMessageID(), p.Account.LIDJID(dev.ID)
+	p.keep(id, sentMessage{chat: groups.Chat{Account: p.Account}, stanza: stanza.TypePeer, plain: plain, copied: plain, peer: true})
+	enc, err := p.encrypt(to, plain)
+	if err != nil {
+		return "", err
+	}
+	node := waBinary.Node{
+		Tag:     "message",
+		Attrs:   waBinary.Attrs{"id": id, "to": to, "type": stanza.TypePeer, "category": stanza.CategoryPeer, "push_priority": "high"},
+		Content: []waBinary.Node{enc},
+	}
+	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node); told.Code != 0 {
+		return "", fmt.Errorf("sandbox: the server refused a peer message: error %d", told.Code)
+	}
+	return id, nil
+}

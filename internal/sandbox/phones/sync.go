@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +16,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waServerSync"
 	"go.mau.fi/whatsmeow/proto/waSyncAction"
@@ -26,8 +23,6 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/appstate"
-	"wasup/internal/sandbox/faults"
-	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
@@ -72,25 +67,6 @@ const (
 	// syncTries is how often a phone makes a patch anew because a device was faster.
 	syncTries = 10
 )
-
-// lookup finds a key. The caller holds the lock.
-func (p *phoneSync) lookup(id []byte) (syncd.Key, bool) {
-	i := slices.IndexFunc(p.keys, func(k syncd.Key) bool { return string(k.ID) == string(id) })
-	if i < 0 {
-		return syncd.Key{}, false
-	}
-	return p.keys[i], true
-}
-
-// newKey makes a key and uses it from now on. The caller holds the lock.
-func (p *phoneSync) newKey() syncd.Key {
-	key := syncd.Key{ID: make([]byte, 2, 6), Data: make([]byte, syncKeySize), Time: time.Now().UnixMilli()}
-	_, _ = rand.Read(key.Data)
-	// The device that made it, the phone being 0, and the number of the key.
-	key.ID = binary.BigEndian.AppendUint32(key.ID, uint32(len(p.keys)+1))
-	p.keys = append(p.keys, key)
-	return key
-}
 
 // collection finds what the phone knows of a collection. The caller holds the lock.
 func (p *phoneSync) collection(name string) *syncd.Collection {
@@ -263,69 +239,6 @@ func (p *phoneSync) makePatch(collection string, mutations []syncd.Mutation) ([]
 	return changes, fmt.Errorf("sandbox: changing app state: %w", appstate.ErrConflict)
 }
 
-// shareKeys gives a device keys of app state: all, or those that it asks for.
-func (p *phoneSync) shareKeys(dev *accounts.Device, wanted func(syncd.Key) bool) error {
-	p.mu.Lock()
-	var keys []*waE2E.AppStateSyncKey
-	for _, key := range p.keys {
-		if !wanted(key) {
-			continue
-		}
-		keys = append(keys, &waE2E.AppStateSyncKey{
-			KeyID: &waE2E.AppStateSyncKeyId{KeyID: key.ID},
-			KeyData: &waE2E.AppStateSyncKeyData{
-				KeyData: key.Data, Timestamp: proto.Int64(key.Time),
-				Fingerprint: &waE2E.AppStateSyncKeyFingerprint{RawID: &p.Account.RawID, CurrentIndex: &dev.KeyIndex, DeviceIndexes: []uint32{0, dev.KeyIndex}},
-			},
-		})
-	}
-	p.mu.Unlock()
-	_, err := p.sender.sendPeer(dev, &waE2E.ProtocolMessage{
-		Type:                 waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_SHARE.Enum(),
-		AppStateSyncKeyShare: &waE2E.AppStateSyncKeyShare{Keys: keys},
-	})
-	return err
-}
-
-// greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
-func (p *companions) greet(dev *accounts.Device) {
-	if dev == nil || dev.Greeted.Load() {
-		return
-	}
-	if err := p.chats.beginSync(); err != nil {
-		p.Net.Log.Warn("phone could not begin app state", "err", err)
-	}
-	dev.Greeted.Store(true)
-	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
-		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
-			p.Net.Log.Warn("phone could not share its keys", "err", err)
-		}
-	}
-	p.history.sendHistory(dev)
-}
-
-// renewKey changes the key when a device was unlinked, which must not read what is changed from now on.
-func (p *phoneSync) renewKey() {
-	p.mu.Lock()
-	if len(p.keys) == 0 || len(p.keys) >= maxSyncKeys {
-		p.mu.Unlock()
-		return
-	}
-	newest := p.newKey()
-	p.mu.Unlock()
-	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
-		if !dev.Greeted.Load() {
-			continue
-		}
-		if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); withheld {
-			continue
-		}
-		if err := p.shareKeys(dev, func(k syncd.Key) bool { return string(k.ID) == string(newest.ID) }); err != nil {
-			p.Net.Log.Warn("phone could not share its new key", "err", err)
-		}
-	}
-}
-
 // AppState lists what is in the account's app state as the phone reads it, by collection and index.
 func (p *phoneSync) AppState() []AppStateEntry {
 	p.mu.Lock()
@@ -357,31 +270,6 @@ func (p *phoneSync) WaitAppState(ctx context.Context, match func(AppStateEntry) 
 			return AppStateEntry{}, fmt.Errorf("sandbox: waiting for app state: %w", ctx.Err())
 		}
 	}
-}
-
-// sendPeer sends a device of the account something that is for the client, not for people.
-func (p *sender) sendPeer(dev *accounts.Device, content *waE2E.ProtocolMessage) (string, error) {
-	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: content})
-	if err != nil {
-		return "", fmt.Errorf("sandbox: encoding a peer message: %w", err)
-	}
-	p.sending.Lock()
-	defer p.sending.Unlock()
-	id, to := stanza.NewMessageID(), p.Account.LIDJID(dev.ID)
-	p.keep(id, sentMessage{chat: groups.Chat{Account: p.Account}, stanza: stanza.TypePeer, plain: plain, copied: plain, peer: true})
-	enc, err := p.encrypt(to, plain)
-	if err != nil {
-		return "", err
-	}
-	node := waBinary.Node{
-		Tag:     "message",
-		Attrs:   waBinary.Attrs{"id": id, "to": to, "type": stanza.TypePeer, "category": stanza.CategoryPeer, "push_priority": "high"},
-		Content: []waBinary.Node{enc},
-	}
-	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node); told.Code != 0 {
-		return "", fmt.Errorf("sandbox: the server refused a peer message: error %d", told.Code)
-	}
-	return id, nil
 }
 
 // recover gives a device a collection of app state in plain, which it could not make sense of.
