@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	sessionstore "wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -107,7 +109,7 @@ func (e *estate) until(state session.State, cause session.Cause, ids ...session.
 func (e *estate) link(ids ...session.ID) {
 	e.t.Helper()
 	for _, id := range ids {
-		phone, err := e.server.AddPhone(sandbox.PhoneConfig{})
+		phone, err := e.server.AddPhone(phones.Config{})
 		if err != nil {
 			e.t.Fatal(err)
 		}
@@ -214,7 +216,7 @@ func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 	for refused := false; !refused; {
 		select {
 		case event := <-feed:
-			refused = event.Kind == sandbox.EventLoginRefused
+			refused = event.Kind == observe.EventLoginRefused
 		case <-patient(t).Done():
 			t.Fatal("nobody tried the new version")
 		}

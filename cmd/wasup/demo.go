@@ -18,6 +18,7 @@ import (
 	"wasup/configs"
 	"wasup/internal/app"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // The people of the demo. Ana's account is linked to wasup; Bruno is a contact who reads what he gets.
@@ -30,7 +31,7 @@ const (
 )
 
 func addPhones(server *sandbox.Server) error {
-	for _, phone := range []sandbox.PhoneConfig{
+	for _, phone := range []phones.Config{
 		{Number: anaNumber, Name: "Ana"},
 		{Number: brunoNumber, Name: "Bruno"},
 	} {

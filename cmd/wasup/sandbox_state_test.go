@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/app/apptest"
+	"wasup/internal/sandbox/phones"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/app/apptest"
 )
 
 var adminAt = regexp.MustCompile(`(?m)^  admin API +(http://\S+)/$`)
@@ -53,7 +53,7 @@ func TestASandboxThatIsKilledHasItsFilesAndProfilesAfterwards(t *testing.T) {
 	ask(api, "PATCH", "/phones/"+ana, "application/json", []byte(`{"about":"still here"}`))
 	var sent struct{ ID string }
 	plan := bytes.Repeat([]byte("plan "), 20_000)
-	message, err := json.Marshal(map[string]any{"to": bruno, "kind": string(sandbox.KindDocument), "media": map[string]any{"data": plan, "file_name": "plan.txt"}})
+	message, err := json.Marshal(map[string]any{"to": bruno, "kind": string(phones.KindDocument), "media": map[string]any{"data": plan, "file_name": "plan.txt"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // watched is output that ends the command once something was printed.
@@ -68,7 +68,7 @@ func TestASandboxWithStateKeepsItsRootKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = p.server.AddPhone(sandbox.PhoneConfig{}); err != nil {
+		if _, err = p.server.AddPhone(phones.Config{}); err != nil {
 			t.Fatal(err)
 		}
 		key := p.server.RootPublicKey()

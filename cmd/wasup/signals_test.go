@@ -7,6 +7,10 @@ import (
 	"syscall"
 	"testing"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
@@ -17,7 +21,7 @@ func TestASecondSIGTERMExitsAtOnce(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	cfg.Shutdown.Timeout = 10 * apptest.Patience
 	cfg.Send.Timeout = 10 * apptest.Patience
-	phone, err := server.AddPhone(sandbox.PhoneConfig{})
+	phone, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +30,7 @@ func TestASecondSIGTERMExitsAtOnce(t *testing.T) {
 		t.Fatalf("scan: %v", err)
 	}
 	apptest.Until(t, "READY", func() bool { return call.Get("/status", 1).Fields["state"] == "READY" })
-	if _, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: phone.Number()}); err != nil {
+	if _, err := server.SetFault(faults.Fault{Kind: faults.WithholdAck, Account: phone.Number()}); err != nil {
 		t.Fatal(err)
 	}
 	events, end := server.Subscribe()
@@ -37,7 +41,7 @@ func TestASecondSIGTERMExitsAtOnce(t *testing.T) {
 		cut <- err
 	}()
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			break
 		}
 	}

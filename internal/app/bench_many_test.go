@@ -21,6 +21,8 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 )
 
@@ -74,7 +76,7 @@ func BenchmarkThousandWaiters(b *testing.B) {
 // are READY: that one's logins are refused for ever.
 func BenchmarkThousandRestored(b *testing.B) {
 	fleet := theThousand.use(b)
-	if _, err := fleet.server.SetFault(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 503, Account: fleet.phones[0].Number()}); err != nil {
+	if _, err := fleet.server.SetFault(faults.Fault{Kind: faults.LoginFailure, Code: 503, Account: fleet.phones[0].Number()}); err != nil {
 		b.Fatal(err)
 	}
 	cfg := fleet.config()
@@ -164,7 +166,7 @@ func sentTimes(server *sandbox.Server) func() map[string]time.Time {
 	go func() {
 		defer close(done)
 		for event := range events {
-			if event.Kind == sandbox.EventPairDeviceSent {
+			if event.Kind == observe.EventPairDeviceSent {
 				times[event.Detail] = event.Time
 			}
 		}

@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/app/apptest"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/app/apptest"
 )
 
 // BenchmarkQRLatency measures from the moment the server writes pair-device to the last byte of the HTTP answer: what
@@ -28,7 +29,7 @@ func qrLatency(b *testing.B, waiters int) {
 	for b.Loop() {
 		client++
 		if waiters > 1 { // all of them have to wait before the code comes
-			h.fault(sandbox.Fault{Kind: sandbox.FaultDelayQR, Delay: 300 * time.Millisecond, Count: 1})
+			h.fault(faults.Fault{Kind: faults.DelayQR, Delay: 300 * time.Millisecond, Count: 1})
 		}
 		done := make(chan time.Time, waiters)
 		for range waiters {
@@ -57,10 +58,10 @@ func qrLatency(b *testing.B, waiters int) {
 	}
 }
 
-func pairDeviceSent(b *testing.B, events <-chan sandbox.Event) time.Time {
+func pairDeviceSent(b *testing.B, events <-chan observe.Event) time.Time {
 	b.Helper()
 	for event := range events {
-		if event.Kind == sandbox.EventPairDeviceSent {
+		if event.Kind == observe.EventPairDeviceSent {
 			return event.Time
 		}
 	}

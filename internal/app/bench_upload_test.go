@@ -17,6 +17,7 @@ import (
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // uploadSize is the largest file that is taken by default.
@@ -56,7 +57,7 @@ func uploads(b *testing.B, path string, linked bool, body func() (io.Reader, str
 	h := open(b, server, cfg, seams{})
 	if linked {
 		h.linked(1)
-		if _, err := h.server.AddPhone(sandbox.PhoneConfig{Number: "34600111222"}); err != nil {
+		if _, err := h.server.AddPhone(phones.Config{Number: "34600111222"}); err != nil {
 			b.Fatal(err)
 		}
 	} else {

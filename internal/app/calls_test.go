@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"wasup/internal/sandbox"
 	"wasup/internal/session"
 )
 
@@ -53,11 +55,11 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 	book.secret = made.Text("secret")
 	book.mu.Unlock()
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	heard := streamed(t, h.Caller, "1", session.EventCall)
 	ctx := apptest.Bounded(t)
 	call := func(ring time.Duration) string {
-		id, err := bruno.PlaceCall(ctx, sandbox.CallConfig{To: own.Number(), Video: true, Ring: ring})
+		id, err := bruno.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Video: true, Ring: ring})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,17 +120,17 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 func TestWhatCannotBeReadComesAgainAndWhatNobodyKnowsIsNamed(t *testing.T) {
 	h := newHouse(t)
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	ctx := apptest.Bounded(t)
-	if _, err := h.server.SetFault(sandbox.Fault{Kind: sandbox.FaultBadCiphertext, Account: own.Number(), Count: 1}); err != nil {
+	if _, err := h.server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number(), Count: 1}); err != nil {
 		t.Fatal(err)
 	}
 	id, err := bruno.SendText(ctx, own.Number(), "hola")
 	if err != nil {
 		t.Fatal(err)
 	}
-	unknown, err := bruno.SendMessage(ctx, sandbox.Outgoing{
-		To: own.Number(), Kind: sandbox.KindRaw,
+	unknown, err := bruno.SendMessage(ctx, phones.Outgoing{
+		To: own.Number(), Kind: phones.KindRaw,
 		Raw: protowire.AppendVarint(protowire.AppendTag(nil, 9999, protowire.VarintType), 1),
 	})
 	if err != nil {

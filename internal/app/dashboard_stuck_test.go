@@ -7,12 +7,12 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"github.com/chromedp/chromedp"
 	"go.mau.fi/whatsmeow/types"
-
-	"wasup/internal/sandbox"
 )
 
 // fills sets a field as pasting does: keys that are typed one by one take too long for what is pasted.
@@ -22,7 +22,7 @@ func (b *bridge) fills(selector, text string) {
 }
 
 func (b *bridge) linksByPasskey(t *testing.T) {
-	phone := b.h.phone(sandbox.ScriptRead)
+	phone := b.h.phone(phones.ScriptRead)
 	phone.RequirePasskey(true)
 	b.create("cauta", "Cauta")
 	b.row("cauta", "QR_REQUIRED")
@@ -104,12 +104,12 @@ func (b *bridge) seesMessages(t *testing.T) {
 	b.Misses("body", "not for the page")
 	b.h.v1("POST", "/ventas/start", "").Is(200)
 	b.Sees("#one-state", "READY")
-	late, err := b.h.server.AddPhone(sandbox.PhoneConfig{Number: "34999999999"})
+	late, err := b.h.server.AddPhone(phones.Config{Number: "34999999999"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Press("#message-list button", "Try again")
-	if _, err := late.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.Text == "not for the page" }); err != nil {
+	if _, err := late.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.Text == "not for the page" }); err != nil {
 		t.Fatal(err)
 	}
 	b.Misses("#message-list", "not on whatsapp")

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"github.com/chromedp/chromedp"
@@ -34,7 +37,7 @@ func TestAnOperatorRunsSessionsOnTheDashboard(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	cfg.Webhooks.AllowPrivate = true
 	h := open(t, server, cfg, bad.seams())
-	b := &bridge{apptest.Browse(t, h.Base+"/dashboard"), h, bad, h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)}
+	b := &bridge{apptest.Browse(t, h.Base+"/dashboard"), h, bad, h.phone(phones.ScriptRead), h.phone(phones.ScriptRead)}
 	for _, step := range []struct {
 		name string
 		do   func(*bridge, *testing.T)
@@ -121,7 +124,7 @@ func (b *bridge) sendsAMessage(t *testing.T) {
 	b.Writes("#send [name=text]", "Buenos días")
 	b.Press("#send button", "Send")
 	b.Holds("it is followed", `/: (server ack|delivered|read)$/.test(document.querySelector("#sent").innerText)`)
-	if _, err := b.bruno.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.Text == "Buenos días" }); err != nil {
+	if _, err := b.bruno.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.Text == "Buenos días" }); err != nil {
 		t.Fatal(err)
 	}
 	b.Writes("#send [name=to]", "nobody")
@@ -157,10 +160,10 @@ func (b *bridge) stopsAndStarts(*testing.T) {
 }
 
 func (b *bridge) seesTrouble(t *testing.T) {
-	if _, err := b.h.server.SetFault(sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 503}); err != nil {
+	if _, err := b.h.server.SetFault(faults.Fault{Kind: faults.HTTPStatus, Code: 503}); err != nil {
 		t.Fatal(err)
 	}
-	b.h.server.DropTCP(sandbox.Select{Account: b.ana.Number()})
+	b.h.server.DropTCP(faults.Select{Account: b.ana.Number()})
 	b.Press("#sessions button", "Ventas")
 	b.Sees("#one-title", "Ventas")
 	b.Sees("#facts", "Failed attempts")
@@ -172,7 +175,7 @@ func (b *bridge) seesTrouble(t *testing.T) {
 
 func (b *bridge) releases(*testing.T) {
 	b.bad.arm("ventas", "opening", b.h.cfg.Supervisor.Restarts+1)
-	b.h.server.DropTCP(sandbox.Select{Account: b.ana.Number()})
+	b.h.server.DropTCP(faults.Select{Account: b.ana.Number()})
 	b.row("ventas", "quarantined")
 	b.Sees("#one-state", "ERROR")
 	b.Sees("#counts", "1 in quarantine")

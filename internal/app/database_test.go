@@ -7,6 +7,8 @@ import (
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -41,7 +43,7 @@ func TestADatabaseErrorWhileASessionStartsIsNeverTakenForNoDevice(t *testing.T) 
 		h.noQR(phone)
 
 		show = hide(t, db, table)
-		h.server.DropTCP(sandbox.Select{})
+		h.server.DropTCP(faults.Select{})
 		h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
 		show()
 		h.ready(1)
@@ -61,7 +63,7 @@ func (h *house) noQR(phone *sandbox.Phone) {
 
 func TestAPairingThatCannotBeStoredIsRefusedAndCanBeTriedAgain(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	code := h.code(1)
 	show := hide(t, connect(t, h.cfg.Store.DSN), "whatsmeow_device")
 	if device, err := phone.Scan(apptest.Bounded(t), code); err == nil {

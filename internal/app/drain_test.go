@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/app/apptest"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/app/apptest"
 )
 
 // unlinkedClient is a client of the fleet's app that was never linked.
@@ -29,9 +31,9 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 		a := call.Get("/readyz", 1)
 		return a.Status == 200 && a.Fields["restored"] == float64(fleetSize)
 	})
-	for _, fault := range []sandbox.Fault{
-		{Kind: sandbox.FaultWithholdQR},
-		{Kind: sandbox.FaultDelayAck, Delay: 3 * time.Second, Account: f.phones[0].Number()},
+	for _, fault := range []faults.Fault{
+		{Kind: faults.WithholdQR},
+		{Kind: faults.DelayAck, Delay: 3 * time.Second, Account: f.phones[0].Number()},
 	} {
 		if _, err := f.server.SetFault(fault); err != nil {
 			t.Fatal(err)
@@ -44,10 +46,10 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	sent := call.Ask(http.MethodPost, "/send", 1, `{"to":"`+f.phones[1].Number()+`","message":"last words"}`)
 	struck := map[string]bool{}
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			struck[event.Detail] = true
 		}
-		if struck[string(sandbox.FaultWithholdQR)] && struck[string(sandbox.FaultDelayAck)] {
+		if struck[string(faults.WithholdQR)] && struck[string(faults.DelayAck)] {
 			break
 		}
 	}
@@ -67,19 +69,19 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	if code := child.Wait(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	arrived(t, f.phones[1], id, sandbox.StatusRead)
+	arrived(t, f.phones[1], id, phones.StatusRead)
 	apptest.Until(t, "the server sees every socket closed", func() bool { return f.server.Counters().ConnectionsOpen == 0 })
 }
 
 // loggedIn waits until so many sessions have logged in.
-func loggedIn(t testing.TB, events <-chan sandbox.Event, n int) {
+func loggedIn(t testing.TB, events <-chan observe.Event, n int) {
 	t.Helper()
 	timer := time.NewTimer(apptest.Patience)
 	defer timer.Stop()
 	for n > 0 {
 		select {
 		case event := <-events:
-			if event.Kind == sandbox.EventActive {
+			if event.Kind == observe.EventActive {
 				n--
 			}
 		case <-timer.C:

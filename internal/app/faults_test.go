@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
@@ -21,7 +24,7 @@ type trouble struct {
 	linked *sandbox.Phone
 }
 
-func (x trouble) only() sandbox.Select { return sandbox.Select{Account: x.linked.Number()} }
+func (x trouble) only() faults.Select { return faults.Select{Account: x.linked.Number()} }
 
 func (x trouble) comes(state session.State, cause session.Cause) {
 	x.t.Helper()
@@ -29,7 +32,7 @@ func (x trouble) comes(state session.State, cause session.Cause) {
 }
 
 // refuse makes the next logins of the account fail, from a lost connection on.
-func (x trouble) refuse(fault sandbox.Fault) {
+func (x trouble) refuse(fault faults.Fault) {
 	x.t.Helper()
 	fault.Account = x.linked.Number()
 	x.fault(fault)
@@ -114,17 +117,17 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 			x.unlinked()
 		}},
 		{"login refused with 401", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 401})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 401})
 			x.comes(session.DisconnectedLogout, session.CauseLoggedOut)
 			x.unlinked()
 		}},
 		{"login refused with 403", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 403})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 403})
 			x.comes(session.DisconnectedLogout, session.CauseLoggedOut)
 			x.unlinked()
 		}},
 		{"login refused with 402, a ban for an hour", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 402, Expire: time.Hour, BanCode: 103})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 402, Expire: time.Hour, BanCode: 103})
 			x.comes(session.DisconnectedBanned, session.CauseTemporaryBan)
 			if left := time.Until(x.status(x.client).Until); left < 50*time.Minute || left > time.Hour {
 				t.Errorf("the ban ends in %s", left)
@@ -132,25 +135,25 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 			x.banned()
 		}},
 		{"login refused with 402, a ban that passes", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 402, Expire: time.Second, Count: 1})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 402, Expire: time.Second, Count: 1})
 			x.comes(session.DisconnectedBanned, session.CauseTemporaryBan)
 			x.comes(session.Reconnecting, session.CauseTemporaryBan)
 			x.backByItself()
 		}},
 		{"login refused with 406", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 406})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 406})
 			x.comes(session.DisconnectedBanned, session.CauseBanned)
 			x.banned()
 		}},
 		{"login refused with 503", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 503, Count: 2})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 503, Count: 2})
 			x.comes(session.DisconnectedRecoverable, session.CauseSocketLost)
 			x.comes(session.Reconnecting, session.CauseSocketLost)
 			x.comes(session.DisconnectedRecoverable, session.CauseSocketLost)
 			x.backByItself()
 		}},
 		{"login refused with 500", func(x trouble) {
-			x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 500, Count: 1})
+			x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 500, Count: 1})
 			x.comes(session.DisconnectedRecoverable, session.CauseSocketLost)
 			x.backByItself()
 		}},
@@ -159,7 +162,7 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h.t, h.TB = t, t
 			defer h.server.ClearFaults()
-			x := trouble{house: h, client: client, linked: h.phone(sandbox.ScriptRead)}
+			x := trouble{house: h, client: client, linked: h.phone(phones.ScriptRead)}
 			h.pair(client, x.linked)
 			c.is(x)
 		})
@@ -182,18 +185,18 @@ func (x trouble) banned() {
 
 func TestAServerThatRefusesTheWebSocketIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
-		fault sandbox.Fault
+		fault faults.Fault
 		cause session.Cause
 	}{
-		{sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 503}, session.CauseServerUnavailable},
-		{sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 429}, session.CauseConnectRefused},
-		{sandbox.Fault{Kind: sandbox.FaultBadCertificate}, session.CauseSocketLost},
+		{faults.Fault{Kind: faults.HTTPStatus, Code: 503}, session.CauseServerUnavailable},
+		{faults.Fault{Kind: faults.HTTPStatus, Code: 429}, session.CauseConnectRefused},
+		{faults.Fault{Kind: faults.BadCertificate}, session.CauseSocketLost},
 	} {
 		h := newHouse(t)
 		phone := h.linked(1)
 		c.fault.Count = 2
 		h.fault(c.fault)
-		h.server.DropTCP(sandbox.Select{})
+		h.server.DropTCP(faults.Select{})
 		h.comes(1, session.DisconnectedRecoverable, session.CauseSocketLost)
 		h.comes(1, session.DisconnectedRecoverable, c.cause)
 		h.comes(1, session.Reconnecting, c.cause)
@@ -206,7 +209,7 @@ func TestARefusedVersionHoldsEverybodyBackWithoutALogin(t *testing.T) {
 	h := newHouse(t)
 	x := trouble{h, 1, h.linked(1)}
 	h.linked(2)
-	x.refuse(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 405, Count: 1})
+	x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 405, Count: 1})
 	x.comes(session.Errored, session.CauseClientOutdated)
 	refused, opened := h.server.Counters().LoginsRefused, h.server.Counters().ConnectionsTotal
 	h.Get("/status", 1).Is(200).With("state", "ERROR", "needs_qr", false, "is_recoverable", false, "recommended_action", "Technical error - check logs")
@@ -250,7 +253,7 @@ func TestARefusedVersionIsReplacedByTheNewestOne(t *testing.T) {
 func TestSilenceEndsInADeadline(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.ConnectDeadline = 8 * time.Second })
 	x := trouble{h, 1, h.linked(1)}
-	x.refuse(sandbox.Fault{Kind: sandbox.FaultSilentLogin, Count: 1})
+	x.refuse(faults.Fault{Kind: faults.SilentLogin, Count: 1})
 	x.comes(session.DisconnectedRecoverable, session.CauseConnectDeadline)
 	x.backByItself()
 }
@@ -258,7 +261,7 @@ func TestSilenceEndsInADeadline(t *testing.T) {
 func TestPingsWithoutAnswersEndTheConnection(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.KeepaliveStale = time.Second })
 	x := trouble{h, 1, h.linked(1)}
-	x.fault(sandbox.Fault{Kind: sandbox.FaultNoPong})
+	x.fault(faults.Fault{Kind: faults.NoPong})
 	x.comes(session.DisconnectedRecoverable, session.CauseKeepAliveStale)
 	h.server.ClearFaults()
 	x.backByItself()
@@ -269,7 +272,7 @@ func TestAServerWithoutACodeIsATimeoutForTheCallerAndAFailureForTheSession(t *te
 		cfg.QR.Wait = 300 * time.Millisecond
 		cfg.Session.ConnectDeadline = 8 * time.Second
 	})
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR, Count: 1})
+	h.fault(faults.Fault{Kind: faults.WithholdQR, Count: 1})
 	h.Get("/qr-code", 1).Is(504).With("error", "QR_TIMEOUT", "current_state", "INITIALIZING", "wait_time_ms", 300,
 		"message", "Timeout esperando la generación del código QR. Intenta nuevamente.")
 	h.Get("/qr", 1).Is(409).With("error", "QR not available", "state", "INITIALIZING", "can_send_messages", false)
@@ -280,7 +283,7 @@ func TestAServerWithoutACodeIsATimeoutForTheCallerAndAFailureForTheSession(t *te
 
 func TestALateCodeIsWaitedFor(t *testing.T) {
 	h := newHouse(t)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultDelayQR, Delay: 700 * time.Millisecond, Count: 1})
+	h.fault(faults.Fault{Kind: faults.DelayQR, Delay: 700 * time.Millisecond, Count: 1})
 	if h.code(1) != h.status(1).QR.Code {
 		t.Fatal("another code")
 	}
@@ -288,7 +291,7 @@ func TestALateCodeIsWaitedFor(t *testing.T) {
 
 func TestAServerThatFailsTooOftenIsToldToWhoWaits(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.MaxAttempts = 3 })
-	h.fault(sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 503, Count: 3})
+	h.fault(faults.Fault{Kind: faults.HTTPStatus, Code: 503, Count: 3})
 	h.Get("/qr-code", 1).Is(500).With("error", "INITIALIZATION_FAILED", "current_state", "ERROR")
 	h.comes(1, session.Errored, session.CauseAttemptsExhausted)
 	h.Get("/status", 1).Is(200).With("state", "ERROR", "reconnection_attempts", 3, "max_reconnection_attempts", 3)
@@ -297,10 +300,10 @@ func TestAServerThatFailsTooOftenIsToldToWhoWaits(t *testing.T) {
 
 func TestASpoiledPairingWaitsForAPersonWhoAsksAgain(t *testing.T) {
 	h := newHouse(t)
-	for i, kind := range []sandbox.FaultKind{sandbox.FaultBadPairHMAC, sandbox.FaultBadPairSignature} {
+	for i, kind := range []faults.Kind{faults.BadPairHMAC, faults.BadPairSignature} {
 		client := int64(i + 1)
-		phone := h.phone(sandbox.ScriptRead)
-		h.fault(sandbox.Fault{Kind: kind, Account: phone.Number(), Count: 1})
+		phone := h.phone(phones.ScriptRead)
+		h.fault(faults.Fault{Kind: kind, Account: phone.Number(), Count: 1})
 		if _, err := phone.Scan(apptest.Bounded(t), h.code(client)); !errors.Is(err, sandbox.ErrPairRefused) {
 			t.Fatalf("%s: the scan ended with %v", kind, err)
 		}
@@ -317,8 +320,8 @@ func TestASpoiledPairingWaitsForAPersonWhoAsksAgain(t *testing.T) {
 
 func TestAPairingIsNotLostWhenTheServerNeverAsksForTheLogin(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Session.PairingDeadline = 5 * time.Second })
-	phone := h.phone(sandbox.ScriptRead)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultNo515, Account: phone.Number(), Count: 1})
+	phone := h.phone(phones.ScriptRead)
+	h.fault(faults.Fault{Kind: faults.No515, Account: phone.Number(), Count: 1})
 	if _, err := phone.Scan(apptest.Bounded(t), h.code(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -329,8 +332,8 @@ func TestAPairingIsNotLostWhenTheServerNeverAsksForTheLogin(t *testing.T) {
 
 func TestAPairingIsNotLostWhenTheServerClosesAtOnce(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultCloseAfter515, Account: phone.Number(), Count: 1})
+	phone := h.phone(phones.ScriptRead)
+	h.fault(faults.Fault{Kind: faults.CloseAfter515, Account: phone.Number(), Count: 1})
 	if _, err := phone.Scan(apptest.Bounded(t), h.code(1)); err != nil {
 		t.Fatal(err)
 	}

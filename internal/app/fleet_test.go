@@ -12,6 +12,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // fleetSize is the number of linked sessions that the tests about many of them share. Pairing a hundred takes long, so
@@ -60,7 +61,7 @@ func (f *fleet) build(t testing.TB) {
 	const atOnce = 8
 	turns, failures := make(chan struct{}, atOnce), make(chan error, f.size)
 	for i := range f.size {
-		phone := h.phone(sandbox.ScriptRead)
+		phone := h.phone(phones.ScriptRead)
 		f.phones = append(f.phones, phone)
 		turns <- struct{}{}
 		go func() {

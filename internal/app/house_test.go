@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"go.mau.fi/whatsmeow"
@@ -115,16 +118,16 @@ func (h *house) reopen() *house {
 	return open(h.t, h.server, h.cfg, seams{})
 }
 
-func (h *house) phone(script sandbox.Script) *sandbox.Phone {
+func (h *house) phone(script phones.Script) *sandbox.Phone {
 	h.t.Helper()
-	phone, err := h.server.AddPhone(sandbox.PhoneConfig{Script: script})
+	phone, err := h.server.AddPhone(phones.Config{Script: script})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return phone
 }
 
-func (h *house) fault(f sandbox.Fault) {
+func (h *house) fault(f faults.Fault) {
 	h.t.Helper()
 	if _, err := h.server.SetFault(f); err != nil {
 		h.t.Fatal(err)
@@ -154,7 +157,7 @@ func (h *house) pair(client int64, phone *sandbox.Phone) {
 // linked is a READY client and its phone.
 func (h *house) linked(client int64) *sandbox.Phone {
 	h.t.Helper()
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	h.pair(client, phone)
 	return phone
 }

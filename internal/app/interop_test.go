@@ -12,6 +12,7 @@ import (
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -31,7 +32,7 @@ func newParty(t *testing.T) *party {
 	ca := trusting(t, server)
 	p := &party{t: t, server: server, node: startBaileys(t, ca)}
 	for name, phone := range map[string]**sandbox.Phone{"Ana": &p.ana, "Bruno": &p.bruno} {
-		made, err := server.AddPhone(sandbox.PhoneConfig{Name: name})
+		made, err := server.AddPhone(phones.Config{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}

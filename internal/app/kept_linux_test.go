@@ -6,22 +6,23 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
-	"wasup/internal/sandbox"
 	"wasup/internal/testtools/disktest"
 )
 
 func TestAFullDiskStopsTheKeepingAndNothingElse(t *testing.T) {
 	dir := disktest.Small(t, "1m")
 	h := newKeepingHouse(t, func(cfg *configs.Config) { cfg.Media.Dir = dir })
-	own, bruno := h.linked(1), h.phone(sandbox.ScriptRead)
+	own, bruno := h.linked(1), h.phone(phones.ScriptRead)
 	filler := filepath.Join(dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, 900_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	content := shown(t, bruno, own.Number(), sandbox.KindImage, 400_000)
+	content := shown(t, bruno, own.Number(), phones.KindImage, 400_000)
 	path := h.Attached(t, "1", 1)[sum(content)]
 	apptest.Until(t, "it says that the disk is full", func() bool {
 		return strings.Contains(string(h.Get("/metrics", 1).Body), "wasup_kept_media_paused 1\n")

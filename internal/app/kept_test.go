@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
@@ -44,11 +47,11 @@ func newKeepingHouse(t *testing.T, change ...func(*configs.Config)) *house {
 }
 
 // shown sends a file of random bytes and gives them.
-func shown(t testing.TB, from *sandbox.Phone, to string, kind sandbox.Kind, size int) []byte {
+func shown(t testing.TB, from *sandbox.Phone, to string, kind phones.Kind, size int) []byte {
 	t.Helper()
 	content := make([]byte, size)
 	_, _ = rand.Read(content)
-	_, err := from.SendMessage(apptest.Bounded(t), sandbox.Outgoing{To: to, Kind: kind, Media: &sandbox.Attachment{Data: content}})
+	_, err := from.SendMessage(apptest.Bounded(t), phones.Outgoing{To: to, Kind: kind, Media: &phones.Attachment{Data: content}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,13 +93,13 @@ func keptOnDisk(t testing.TB, cfg configs.Config) map[string]string {
 
 func TestKeptFilesOutliveWhatsAppTheSessionAndTheProcess(t *testing.T) {
 	h := newKeepingHouse(t)
-	own, bruno := h.linked(1), h.phone(sandbox.ScriptSilent)
+	own, bruno := h.linked(1), h.phone(phones.ScriptSilent)
 	contents := [][]byte{
-		shown(t, bruno, own.Number(), sandbox.KindImage, 100_003),
-		shown(t, bruno, own.Number(), sandbox.KindVideo, 3<<20),
-		shown(t, bruno, own.Number(), sandbox.KindDocument, 1),
-		shown(t, bruno, own.Number(), sandbox.KindAudio, 65_536),
-		shown(t, bruno, own.Number(), sandbox.KindSticker, 777),
+		shown(t, bruno, own.Number(), phones.KindImage, 100_003),
+		shown(t, bruno, own.Number(), phones.KindVideo, 3<<20),
+		shown(t, bruno, own.Number(), phones.KindDocument, 1),
+		shown(t, bruno, own.Number(), phones.KindAudio, 65_536),
+		shown(t, bruno, own.Number(), phones.KindSticker, 777),
 	}
 	paths := h.Attached(t, "1", len(contents))
 	for _, path := range paths {
@@ -134,9 +137,9 @@ func TestKeptFilesOutliveWhatsAppTheSessionAndTheProcess(t *testing.T) {
 
 func TestFilesComeOnceTheMediaServerIsBack(t *testing.T) {
 	h := newKeepingHouse(t)
-	own, bruno := h.linked(1), h.phone(sandbox.ScriptRead)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultMediaDownload, Code: 400})
-	content := shown(t, bruno, own.Number(), sandbox.KindImage, 10_000)
+	own, bruno := h.linked(1), h.phone(phones.ScriptRead)
+	h.fault(faults.Fault{Kind: faults.MediaDownload, Code: 400})
+	content := shown(t, bruno, own.Number(), phones.KindImage, 10_000)
 	path := h.Attached(t, "1", 1)[sum(content)]
 	apptest.Until(t, "three attempts", func() bool {
 		figures := string(h.Get("/metrics", 1).Body)
@@ -157,10 +160,10 @@ func TestNoMoreIsKeptThanIsAllowed(t *testing.T) {
 	h := newKeepingHouse(t, func(cfg *configs.Config) {
 		cfg.Media.KeepIncomingTotal, cfg.Media.KeepIncomingMaxSize, cfg.Media.KeepIncomingKinds = 250_000, 100_000, "image, document"
 	})
-	own, bruno := h.linked(1), h.phone(sandbox.ScriptSilent)
-	large := shown(t, bruno, own.Number(), sandbox.KindImage, 100_001)
-	film := shown(t, bruno, own.Number(), sandbox.KindVideo, 10)
-	first := shown(t, bruno, own.Number(), sandbox.KindImage, 100_000)
+	own, bruno := h.linked(1), h.phone(phones.ScriptSilent)
+	large := shown(t, bruno, own.Number(), phones.KindImage, 100_001)
+	film := shown(t, bruno, own.Number(), phones.KindVideo, 10)
+	first := shown(t, bruno, own.Number(), phones.KindImage, 100_000)
 	paths := h.Attached(t, "1", 3)
 	h.Keeps(t, paths[sum(first)], "kept")
 	h.Keeps(t, paths[sum(large)], "too_large")
@@ -168,9 +171,9 @@ func TestNoMoreIsKeptThanIsAllowed(t *testing.T) {
 	if got := h.Get(paths[sum(large)], 1).Is(200); !bytes.Equal(got.Body, large) || got.Header.Get("Accept-Ranges") != "none" {
 		t.Errorf("a file that is too large to keep: %d bytes, %v", len(got.Body), got.Header)
 	}
-	second := shown(t, bruno, own.Number(), sandbox.KindDocument, 100_000)
+	second := shown(t, bruno, own.Number(), phones.KindDocument, 100_000)
 	h.Keeps(t, h.Attached(t, "1", 4)[sum(second)], "kept")
-	third := shown(t, bruno, own.Number(), sandbox.KindImage, 100_000)
+	third := shown(t, bruno, own.Number(), phones.KindImage, 100_000)
 	h.Keeps(t, h.Attached(t, "1", 5)[sum(third)], "kept")
 	h.Whole(t, h.Attached(t, "1", 5)[sum(second)], second)
 	there := keptOnDisk(t, h.cfg)
@@ -194,8 +197,8 @@ func TestKeptFilesGoWhenTheyAreTooOld(t *testing.T) {
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	}
 	h := open(t, server, cfg, between)
-	own, bruno := h.linked(1), h.phone(sandbox.ScriptSilent)
-	content := shown(t, bruno, own.Number(), sandbox.KindImage, 10_000)
+	own, bruno := h.linked(1), h.phone(phones.ScriptSilent)
+	content := shown(t, bruno, own.Number(), phones.KindImage, 10_000)
 	path := h.Attached(t, "1", 1)[sum(content)]
 	h.Keeps(t, path, "kept")
 	later.Store(int64(25 * time.Hour))
@@ -210,11 +213,11 @@ func TestAKillLeavesNoHalfFileAndLosesNone(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	keeping(&cfg)
 	child, c := apptest.ServeChild(t, cfg)
-	own, err := server.AddPhone(sandbox.PhoneConfig{})
+	own, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := server.AddPhone(sandbox.PhoneConfig{})
+	peer, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +229,7 @@ func TestAKillLeavesNoHalfFileAndLosesNone(t *testing.T) {
 	const files = 12
 	contents := make(map[string][]byte, files)
 	for range files {
-		content := shown(t, peer, own.Number(), sandbox.KindDocument, 4<<20)
+		content := shown(t, peer, own.Number(), phones.KindDocument, 4<<20)
 		contents[sum(content)] = content
 	}
 	for n := 1; n <= 3; n++ {

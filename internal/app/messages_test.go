@@ -15,10 +15,11 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
-	"wasup/internal/sandbox"
 )
 
 // message posts a message to session 1.
@@ -83,16 +84,16 @@ func privately(cfg *configs.Config) { cfg.Media.AllowPrivate = true }
 func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
 	h := newHouse(t, privately)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	all := files(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(all[strings.TrimPrefix(r.URL.Path, "/")])
 	}))
 	defer server.Close()
 	to := `"to":"` + bruno.Number() + `"`
-	post := func(rest string) sandbox.Message {
+	post := func(rest string) phones.Message {
 		t.Helper()
-		return arrived(t, bruno, h.sent(`{`+to+`,`+rest+`}`), sandbox.StatusRead)
+		return arrived(t, bruno, h.sent(`{`+to+`,`+rest+`}`), phones.StatusRead)
 	}
 
 	text := post(`"text":"@` + ana.Number() + ` https://a.example/ ✓","mentions":["` + ana.Number() + `"],"preview":{"url":"https://a.example/","title":"T"}`)
@@ -105,15 +106,15 @@ func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
 	}
 	for _, file := range []struct {
 		kind, name string
-		want       sandbox.Kind
+		want       phones.Kind
 		voice      bool
 	}{
-		{"image", "a.png", sandbox.KindImage, false},
-		{"video", "a.mp4", sandbox.KindVideo, false},
-		{"audio", "a.mp3", sandbox.KindAudio, false},
-		{"voice", "a.ogg", sandbox.KindAudio, true},
-		{"sticker", "a.webp", sandbox.KindSticker, false},
-		{"document", "a.pdf", sandbox.KindDocument, false},
+		{"image", "a.png", phones.KindImage, false},
+		{"video", "a.mp4", phones.KindVideo, false},
+		{"audio", "a.mp3", phones.KindAudio, false},
+		{"voice", "a.ogg", phones.KindAudio, true},
+		{"sticker", "a.webp", phones.KindSticker, false},
+		{"document", "a.pdf", phones.KindDocument, false},
 	} {
 		got := post(`"kind":"` + file.kind + `","media":{"url":"` + server.URL + `/` + file.name + `"}`)
 		if got.Kind != file.want || got.Media == nil || got.Media.Voice != file.voice {
@@ -141,11 +142,11 @@ func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
 	} {
 		h.sent(`{` + to + `,` + change + `}`)
 	}
-	changed, err := bruno.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.ID == place.ID && m.Revoked })
+	changed, err := bruno.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.ID == place.ID && m.Revoked })
 	if err != nil {
 		t.Fatalf("revoke: %v, %+v", err, changed)
 	}
-	changed, err = bruno.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.ID == reply.ID && m.Edited && len(m.Reactions) == 1 })
+	changed, err = bruno.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.ID == reply.ID && m.Edited && len(m.Reactions) == 1 })
 	if err != nil || changed.Text != "no" || changed.Reactions[0].Emoji != "👍" {
 		t.Fatalf("edit and reaction: %v, %+v", err, changed)
 	}
@@ -155,7 +156,7 @@ func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
 }
 
 // same wants the file of a message to be these bytes.
-func same(t *testing.T, what string, got sandbox.Message, want []byte) {
+func same(t *testing.T, what string, got phones.Message, want []byte) {
 	t.Helper()
 	if got.Media == nil {
 		t.Fatalf("%s: %+v has no file", what, got)
@@ -168,14 +169,14 @@ func same(t *testing.T, what string, got sandbox.Message, want []byte) {
 func TestAFileComesInEveryWayThereIs(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	want := picture(t)
 	to := `"to":"` + bruno.Number() + `"`
 
 	id := h.sent(`{` + to + `,"text":"in base64","media":{"name":"a.png","base64":"` + base64.StdEncoding.EncodeToString(want) + `"}}`)
-	got := arrived(t, bruno, id, sandbox.StatusRead)
+	got := arrived(t, bruno, id, phones.StatusRead)
 	same(t, "base64", got, want)
-	if got.Kind != sandbox.KindImage || got.Text != "in base64" || got.Media.Width != 320 || got.Media.Height != 200 || len(got.Media.Thumbnail) == 0 {
+	if got.Kind != phones.KindImage || got.Text != "in base64" || got.Media.Width != 320 || got.Media.Height != 200 || len(got.Media.Thumbnail) == 0 {
 		t.Errorf("%s %q %+v", got.Kind, got.Text, got.Media)
 	}
 
@@ -196,15 +197,15 @@ func TestAFileComesInEveryWayThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got = arrived(t, bruno, h.sent(form.String(), "Content-Type", w.FormDataContentType()), sandbox.StatusRead)
+	got = arrived(t, bruno, h.sent(form.String(), "Content-Type", w.FormDataContentType()), phones.StatusRead)
 	same(t, "form", got, want)
 	if got.Text != "in a form" {
 		t.Errorf("%+v", got)
 	}
 
 	uploaded := h.Must(h.Try(context.Background(), http.MethodPost, "/v1/media?name=a.png", 1, string(want), []string{"Content-Type", "image/png"})).Is(201)
-	for _, kind := range []sandbox.Kind{sandbox.KindImage, sandbox.KindDocument} {
-		got = arrived(t, bruno, h.sent(`{`+to+`,"kind":"`+string(kind)+`","media":{"upload":"`+uploaded.Text("id")+`"}}`), sandbox.StatusRead)
+	for _, kind := range []phones.Kind{phones.KindImage, phones.KindDocument} {
+		got = arrived(t, bruno, h.sent(`{`+to+`,"kind":"`+string(kind)+`","media":{"upload":"`+uploaded.Text("id")+`"}}`), phones.StatusRead)
 		same(t, "upload", got, want)
 		if got.Kind != kind {
 			t.Errorf("%s, expected %s", got.Kind, kind)
@@ -217,7 +218,7 @@ func TestAFileComesInEveryWayThereIs(t *testing.T) {
 func TestOneKeySendsOneMessageWhateverIsRaced(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	body := `{"to":"` + bruno.Number() + `","text":"once","media":{"base64":"` + base64.StdEncoding.EncodeToString(picture(t)) + `"}}`
 	const callers = 20
 	answers := make(chan apptest.Answer, callers)
@@ -244,10 +245,10 @@ func TestOneKeySendsOneMessageWhateverIsRaced(t *testing.T) {
 	h.message("", strings.Replace(body, "once", "twice", 1), "Idempotency-Key", "k1").Is(422).With("code", "idempotency_reuse")
 	h.message("", `{"to":"`+bruno.Number()+`","text":"other"}`, "Idempotency-Key", "k1").Is(422).With("code", "idempotency_reuse")
 	for id := range ids {
-		same(t, "once", arrived(t, bruno, id, sandbox.StatusRead), picture(t))
+		same(t, "once", arrived(t, bruno, id, phones.StatusRead), picture(t))
 	}
 	last := h.sent(`{"to":"` + bruno.Number() + `","text":"last"}`)
-	arrived(t, bruno, last, sandbox.StatusRead)
+	arrived(t, bruno, last, phones.StatusRead)
 	if got := received(bruno); len(got) != 2 {
 		t.Errorf("the phone has %q", got)
 	}
@@ -256,7 +257,7 @@ func TestOneKeySendsOneMessageWhateverIsRaced(t *testing.T) {
 func TestAWaitSaysHowFarAMessageIsAndNothingElse(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	bruno.SetOnline(false)
 	body := `{"to":"` + bruno.Number() + `","text":"hola"}`
 	first := h.message("?wait=server_ack&timeout=60s", body, "Idempotency-Key", "k").Is(200).With("state", "server_ack")
@@ -290,7 +291,7 @@ func TestAWaitSaysHowFarAMessageIsAndNothingElse(t *testing.T) {
 		t.Errorf("%v %s", err, list.Body)
 	}
 	h.v1("POST", "/1/start", "").Is(200)
-	arrived(t, bruno, away.Text("id"), sandbox.StatusRead)
+	arrived(t, bruno, away.Text("id"), phones.StatusRead)
 	if got := received(bruno); len(got) != 2 {
 		t.Errorf("the phone has %q", got)
 	}
@@ -308,7 +309,7 @@ func TestARecipientWithoutWhatsAppIsAProblemWithTheMessageInIt(t *testing.T) {
 	}
 	path := strings.TrimPrefix(failed.Header.Get("Location"), "/v1/sessions")
 	h.v1("GET", path, "").Is(200).With("state", "failed", "cause", "not_on_whatsapp")
-	if _, err := h.server.AddPhone(sandbox.PhoneConfig{Number: "34699999999", Script: sandbox.ScriptRead}); err != nil {
+	if _, err := h.server.AddPhone(phones.Config{Number: "34699999999", Script: phones.ScriptRead}); err != nil {
 		t.Fatal(err)
 	}
 	h.v1("POST", path+"/requeue", "").Is(200)
@@ -318,7 +319,7 @@ func TestARecipientWithoutWhatsAppIsAProblemWithTheMessageInIt(t *testing.T) {
 func TestChatsAndContactsAreServedOverREST(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	contacts := h.v1("POST", "/1/contacts/check", `{"phones":["+`+bruno.Number()+`","34699999999"]}`).Is(200)
 	var found struct {
 		Items []struct {
@@ -334,7 +335,7 @@ func TestChatsAndContactsAreServedOverREST(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.v1("POST", "/1/chats/"+bruno.Number()+"/read", `{"ids":["`+id+`"]}`).Is(204)
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 	h.v1("POST", "/1/chats/"+bruno.Number()+"/presence", `{"state":"typing"}`).Is(204)
 	h.v1("POST", "/1/stop", "").Is(200)
 	h.v1("POST", "/1/chats/"+bruno.Number()+"/presence", `{"state":"typing"}`).Is(409).With("code", "session_not_ready")
@@ -344,7 +345,7 @@ func TestChatsAndContactsAreServedOverREST(t *testing.T) {
 func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	before := h.sent(`{"to":"`+bruno.Number()+`","text":"before"}`, "Idempotency-Key", "k0")
 	body := `{"to":"` + bruno.Number() + `","text":"hola","media":{"base64":"` + base64.StdEncoding.EncodeToString(picture(t)) + `"}}`
 	tx, err := connect(t, h.cfg.Store.DSN).BeginTx(apptest.Bounded(t), nil)
@@ -364,7 +365,7 @@ func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := h.sent(body, "Idempotency-Key", "k1")
-	same(t, "after the lock", arrived(t, bruno, id, sandbox.StatusRead), picture(t))
+	same(t, "after the lock", arrived(t, bruno, id, phones.StatusRead), picture(t))
 	if got := received(bruno); len(got) != 2 {
 		t.Errorf("the phone has %q", got)
 	}
@@ -373,7 +374,7 @@ func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
 func TestARepeatedRequestIsAnsweredWhenItsFileIsGone(t *testing.T) {
 	h := newHouse(t, privately)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(picture(t)) }))
 	body := `{"to":"` + bruno.Number() + `","media":{"url":"` + server.URL + `/a.png"}}`
 	id := h.sent(body, "Idempotency-Key", "k")
@@ -384,7 +385,7 @@ func TestARepeatedRequestIsAnsweredWhenItsFileIsGone(t *testing.T) {
 	h.message("", strings.Replace(body, "a.png", "b.png", 1), "Idempotency-Key", "k").Is(422).With("code", "idempotency_reuse")
 	h.message("", `{"to":"`+bruno.Number()+`","text":"x"}`, "Idempotency-Key", "k").Is(422).With("code", "idempotency_reuse")
 	h.message("", body, "Idempotency-Key", "k2").Is(502).With("code", "fetch_failed")
-	same(t, "the file", arrived(t, bruno, id, sandbox.StatusRead), picture(t))
+	same(t, "the file", arrived(t, bruno, id, phones.StatusRead), picture(t))
 	if got := received(bruno); len(got) != 1 {
 		t.Errorf("the phone has %q", got)
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"go.mau.fi/util/dbutil"
@@ -25,7 +28,7 @@ import (
 func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) {
 	h.t.Helper()
 	id := h.Send(client, contact.Number(), text).Is(200).Text("message_id")
-	if got := arrived(h.t, contact, id, sandbox.StatusRead); got.Text != text {
+	if got := arrived(h.t, contact, id, phones.StatusRead); got.Text != text {
 		h.t.Fatalf("the contact read %q, want %q", got.Text, text)
 	}
 	events, end := h.server.Subscribe()
@@ -40,7 +43,7 @@ func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) 
 		select {
 		case e := <-events:
 			kind, about, _ := strings.Cut(e.Detail, " ")
-			if e.Kind != sandbox.EventReceipt || about != back || !strings.Contains(e.Device, ":") {
+			if e.Kind != observe.EventReceipt || about != back || !strings.Contains(e.Device, ":") {
 				continue
 			}
 			if kind == "retry" {
@@ -69,9 +72,9 @@ func moves(t *testing.T, from, to string) {
 	t.Helper()
 	server := apptest.NewSandbox(t, sandbox.Config{})
 	h := open(t, server, apptest.Quick(server, from), seams{})
-	phones := []*sandbox.Phone{h.linked(1), h.linked(2)}
-	bruno := h.phone(sandbox.ScriptRead)
-	for i, phone := range phones {
+	own := []*sandbox.Phone{h.linked(1), h.linked(2)}
+	bruno := h.phone(phones.ScriptRead)
+	for i, phone := range own {
 		h.talk(int64(i+1), phone, bruno, fmt.Sprint("before ", i))
 	}
 	key := []string{"Idempotency-Key", "order-4711"}
@@ -103,7 +106,7 @@ func moves(t *testing.T, from, to string) {
 	}
 
 	h = open(t, server, apptest.Quick(server, to), seams{})
-	for i, phone := range phones {
+	for i, phone := range own {
 		client := int64(i + 1)
 		h.ready(client)
 		if n := h.seen.count(session.NumericID(client), session.QRRequired); n != 0 || len(phone.Devices()) != 1 {
@@ -114,7 +117,7 @@ func moves(t *testing.T, from, to string) {
 	if again := h.Send(1, bruno.Number(), "once", key...).Is(200).Text("message_id"); again != once {
 		t.Errorf("the key is answered %s, not %s", again, once)
 	}
-	if copies := arrived(t, bruno, once, sandbox.StatusRead).Copies; copies != 1 {
+	if copies := arrived(t, bruno, once, phones.StatusRead).Copies; copies != 1 {
 		t.Errorf("the message arrived %d times", copies)
 	}
 	if n := server.Counters().Retries; n != 0 {

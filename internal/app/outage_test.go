@@ -15,6 +15,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
@@ -175,7 +176,7 @@ func (o outage) survive(t *testing.T) {
 	var db *store.Store
 	h := open(t, server, cfg, seams{opened: func(st *store.Store) { db = st }})
 	ana := h.linked(1)
-	bruno, carla, dora, erik := h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)
+	bruno, carla, dora, erik := h.phone(phones.ScriptRead), h.phone(phones.ScriptRead), h.phone(phones.ScriptRead), h.phone(phones.ScriptRead)
 
 	v1 := &insistent{
 		name: "v", post: func(ctx context.Context, text, key string) (apptest.Answer, error) {
@@ -300,7 +301,7 @@ func TestNoMessageFailsBecauseWhatComesInCannotBeKept(t *testing.T) {
 	// The first attempt without an answer would be the last.
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.MaxAttempts = 1 })
 	ana := h.linked(1)
-	bruno, carla := h.phone(sandbox.ScriptRead), h.phone(sandbox.ScriptRead)
+	bruno, carla := h.phone(phones.ScriptRead), h.phone(phones.ScriptRead)
 	end := h.silence()
 	if _, err := carla.SendText(apptest.Bounded(t), ana.Number(), "hello"); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
@@ -56,7 +59,7 @@ func wantClean(t testing.TB, server *sandbox.Server) {
 func TestWhatIsQueuedLeavesInOrderAfterARestartOfTheProcess(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.v1("POST", "/1/stop", "").Is(200)
 	var want []string
 	last := ""
@@ -72,7 +75,7 @@ func TestWhatIsQueuedLeavesInOrderAfterARestartOfTheProcess(t *testing.T) {
 	}
 	h.comesTo(last, "queued")
 	h.v1("POST", "/1/start", "").Is(200)
-	arrived(t, bruno, last, sandbox.StatusRead)
+	arrived(t, bruno, last, phones.StatusRead)
 	wantReceived(t, bruno, want)
 	h.comesTo(never, "cancelled")
 	wantClean(t, h.server)
@@ -83,7 +86,7 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.close()
 	var accepted []string // texts, in the order in which they were accepted
 	n := 0
@@ -121,7 +124,7 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 	// Only what was accepted last and not answered is asked for again.
 	last := h.message("", posted(bruno, fmt.Sprint("text ", n)), "Idempotency-Key", fmt.Sprint(n)).Text("id")
 	accepted = append(accepted, fmt.Sprint("text ", n))
-	arrived(t, bruno, last, sandbox.StatusRead)
+	arrived(t, bruno, last, phones.StatusRead)
 	wantReceived(t, bruno, accepted)
 	wantClean(t, server)
 	t.Logf("%d messages over 6 kills", len(accepted))
@@ -130,11 +133,11 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.Send(1, bruno.Number(), "warm").Is(200)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number(), Count: 1})
 	// Nobody answers, so that no receipt stands in for the acknowledgement.
-	carla := h.phone(sandbox.ScriptSilent)
+	carla := h.phone(phones.ScriptSilent)
 	id := h.queue(carla, "once")
 	h.queue(bruno, "behind it")
 	h.comes(1, session.DisconnectedRecoverable, session.CauseAckOverdue)
@@ -149,9 +152,9 @@ func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
 func TestAReceiptStandsInForAnAckThatNeverComes(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.Send(1, bruno.Number(), "warm").Is(200)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number()})
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
 	var want []string
 	last := ""
 	for n := range 5 {
@@ -171,14 +174,14 @@ func TestAReceiptStandsInForAnAckThatNeverComes(t *testing.T) {
 func TestWhatWhatsAppRefusedIsQueuedAgainByAPersonOnly(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	for _, code := range []int{479, 463, 400} {
-		h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Account: ana.Number(), Code: code, Count: 1})
+		h.fault(faults.Fault{Kind: faults.RefuseAck, Account: ana.Number(), Code: code, Count: 1})
 		id := h.queue(bruno, fmt.Sprint("refused with ", code))
 		cause := map[bool]string{true: "restricted", false: "send_failed"}[code == 463]
 		h.comesTo(id, "failed").With("cause", cause, "can_requeue", true)
 		h.v1("POST", "/1/messages/"+id+"/requeue", "").Is(200)
-		arrived(t, bruno, id, sandbox.StatusRead)
+		arrived(t, bruno, id, phones.StatusRead)
 		h.comesTo(id, "read")
 		h.v1("POST", "/1/messages/"+id+"/requeue", "").Is(409).With("code", "wrong_state")
 	}
@@ -188,26 +191,26 @@ func TestWhatWhatsAppRefusedIsQueuedAgainByAPersonOnly(t *testing.T) {
 func TestAMessageForLaterIsPassedAndOneThatRanOutIsNeverSent(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	at, err := json.Marshal(time.Now().Add(3 * time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	later := h.queue(bruno, "later", `,"send_at":`, string(at))
 	first := h.queue(bruno, "first")
-	arrived(t, bruno, first, sandbox.StatusRead)
+	arrived(t, bruno, first, phones.StatusRead)
 	h.v1("POST", "/1/stop", "").Is(200)
 	expired := h.queue(bruno, "expired", `,"expires_in":1`)
 	h.comesTo(expired, "failed").With("cause", "expired")
 	h.v1("POST", "/1/start", "").Is(200)
-	arrived(t, bruno, later, sandbox.StatusRead)
+	arrived(t, bruno, later, phones.StatusRead)
 	wantReceived(t, bruno, []string{"first", "later"})
 }
 
 func TestALockedDatabaseRefusesMessagesAndLosesNone(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.v1("POST", "/1/stop", "").Is(200)
 	var want []string
 	last := ""
@@ -227,10 +230,10 @@ func TestALockedDatabaseRefusesMessagesAndLosesNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.v1("POST", "/1/start", "").Is(200)
-	arrived(t, bruno, last, sandbox.StatusRead)
+	arrived(t, bruno, last, phones.StatusRead)
 	wantReceived(t, bruno, want)
 	retried := h.message("", refused, "Idempotency-Key", "k").Is(202).Text("id")
-	arrived(t, bruno, retried, sandbox.StatusRead)
+	arrived(t, bruno, retried, phones.StatusRead)
 	wantReceived(t, bruno, append(want, "refused"))
 	wantClean(t, h.server)
 }
@@ -240,11 +243,11 @@ func TestADaysCapHoldsOverARestartForItsSessionAlone(t *testing.T) {
 	began := day()
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.DailyCap = 2 })
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	first, second := h.queue(bruno, "one"), h.queue(bruno, "two")
 	third := h.queue(bruno, "three")
-	arrived(t, bruno, first, sandbox.StatusRead)
-	arrived(t, bruno, second, sandbox.StatusRead)
+	arrived(t, bruno, first, phones.StatusRead)
+	arrived(t, bruno, second, phones.StatusRead)
 	h = h.reopen()
 	h.ready(1)
 	h.linked(2) // another session has a day of its own, and what it sends takes longer than the lane of the first to look
@@ -254,7 +257,7 @@ func TestADaysCapHoldsOverARestartForItsSessionAlone(t *testing.T) {
 	}
 	h.cfg.Send.DailyCap = 0
 	h = h.reopen()
-	arrived(t, bruno, third, sandbox.StatusRead)
+	arrived(t, bruno, third, phones.StatusRead)
 	if day() == began {
 		wantReceived(t, bruno, []string{"one", "two", "of another", "three"})
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -103,9 +104,9 @@ func TestAPanicInOneSessionRestartsThatSessionAlone(t *testing.T) {
 		where   string
 		trigger func(client int64, phone *sandbox.Phone)
 	}{
-		{"actor", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(sandbox.Select{Account: phone.Number()}) }},
-		{"opening", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(sandbox.Select{Account: phone.Number()}) }},
-		{"event handler", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(sandbox.Select{Account: phone.Number()}) }},
+		{"actor", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(faults.Select{Account: phone.Number()}) }},
+		{"opening", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(faults.Select{Account: phone.Number()}) }},
+		{"event handler", func(_ int64, phone *sandbox.Phone) { f.server.DropTCP(faults.Select{Account: phone.Number()}) }},
 		{"sending", func(client int64, _ *sandbox.Phone) {
 			h.Send(client, f.phones[0].Number(), "x").Is(500).With("code", "SEND_FAILED")
 		}},
@@ -147,7 +148,7 @@ func (h *house) quarantined(bad *saboteur, phone *sandbox.Phone, client int64) {
 	h.t.Helper()
 	before := h.incarnations()
 	bad.arm(session.NumericID(client), "opening", h.cfg.Supervisor.Restarts+1)
-	h.server.DropTCP(sandbox.Select{Account: phone.Number()})
+	h.server.DropTCP(faults.Select{Account: phone.Number()})
 	h.comes(client, session.Errored, session.CauseQuarantined)
 	h.Get("/status", client).Is(200).With("state", "ERROR")
 	h.Get("/qr-code", client).Is(409).With("current_state", "READY")

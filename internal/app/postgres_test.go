@@ -10,6 +10,8 @@ import (
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store/pgtest"
 )
@@ -19,13 +21,13 @@ func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
 	cluster := pgtest.New(t)
 	h := open(t, server, apptest.Quick(server, cluster.Database(t)), seams{})
 	phone := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.talk(1, phone, bruno, "before")
 	shown := h.seen.count("1", session.QRRequired)
 	// What came in meanwhile, receipts and what a new device gets from its phone, is handled: nothing has to be stored.
 	apptest.Until(t, "everything is acknowledged", func() bool {
 		devices, messages := phone.Devices(), phone.Messages()
-		read := slices.ContainsFunc(messages, func(m sandbox.Message) bool { return m.FromMe && m.Status == sandbox.StatusRead })
+		read := slices.ContainsFunc(messages, func(m phones.Message) bool { return m.FromMe && m.Status == phones.StatusRead })
 		return read && len(devices) == 1 && devices[0].Queued == 0
 	})
 	if err := cluster.Shutdown(); err != nil {
@@ -37,7 +39,7 @@ func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
 		t.Errorf("a send without a database is answered %d: %s, %v", refused.Status, refused.Body, err)
 	}
 	// A session that reconnects meanwhile cannot read its device, and must not take that for having none.
-	server.DropTCP(sandbox.Select{})
+	server.DropTCP(faults.Select{})
 	h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
 	if err := cluster.Start(); err != nil {
 		t.Fatal(err)

@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"testing"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
-	"wasup/internal/sandbox"
 	"wasup/internal/session"
 )
 
@@ -23,7 +26,7 @@ func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *te
 		}
 	}
 	// The phone answers to every part of the code: ref, Noise key, identity key and ADV secret.
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	if _, err := phone.Scan(apptest.Bounded(t), read); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +38,7 @@ func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *te
 
 func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	h := newHouse(t)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR, Count: 1})
+	h.fault(faults.Fault{Kind: faults.WithholdQR, Count: 1})
 	events, end := h.server.Subscribe()
 	defer end()
 	const callers = 100
@@ -51,11 +54,11 @@ func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	}
 	apptest.Until(t, "all callers wait", func() bool { return h.app.sessions.Waiting() == callers })
 	for event := range events {
-		if event.Kind == sandbox.EventFault {
+		if event.Kind == observe.EventFault {
 			break
 		}
 	}
-	h.server.DropTCP(sandbox.Select{}) // the next connection gets its code
+	h.server.DropTCP(faults.Select{}) // the next connection gets its code
 	first := <-answers
 	code := first.Is(200).Code()
 	for range callers - 1 {
@@ -69,7 +72,7 @@ func TestAHundredCallersAreAnsweredByOneCode(t *testing.T) {
 	end()
 	sent := 0
 	for event := range events {
-		if event.Kind == sandbox.EventPairDeviceSent {
+		if event.Kind == observe.EventPairDeviceSent {
 			sent++
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
@@ -32,11 +34,11 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 	server := apptest.NewSandbox(t, sandbox.Config{})
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	child, c := apptest.ServeChild(t, cfg)
-	own, err := server.AddPhone(sandbox.PhoneConfig{})
+	own, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := server.AddPhone(sandbox.PhoneConfig{})
+	peer, err := server.AddPhone(phones.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +86,9 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	id := h.Send(1, bruno.Number(), "read me").Is(200).Text("message_id")
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 	apptest.Until(t, "read", func() bool {
 		message, err := h.app.outbox.Message(apptest.Bounded(t), "1", id)
 		return err == nil && message.State == session.MessageRead && !message.DeliveredAt.IsZero()
@@ -104,11 +106,11 @@ func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 func TestAFileThatCameInIsServedByteForByte(t *testing.T) {
 	h := newHouse(t)
 	own := h.linked(1)
-	bruno := h.phone(sandbox.ScriptSilent)
+	bruno := h.phone(phones.ScriptSilent)
 	content := make([]byte, 3<<20)
 	_, _ = rand.Read(content)
-	if _, err := bruno.SendMessage(apptest.Bounded(t), sandbox.Outgoing{
-		To: own.Number(), Kind: sandbox.KindDocument, Media: &sandbox.Attachment{Data: content, MIME: "application/pdf", FileName: "invoice.pdf"},
+	if _, err := bruno.SendMessage(apptest.Bounded(t), phones.Outgoing{
+		To: own.Number(), Kind: phones.KindDocument, Media: &phones.Attachment{Data: content, MIME: "application/pdf", FileName: "invoice.pdf"},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/internal/sandbox"
@@ -17,9 +21,9 @@ func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *tes
 	f := theFleet.use(t)
 	cfg := f.config()
 	cfg.Session.ConnectDeadline = time.Hour // the silent login stays silent
-	for _, fault := range []sandbox.Fault{
-		{Kind: sandbox.FaultLoginFailure, Code: 503, Account: f.phones[0].Number()},
-		{Kind: sandbox.FaultSilentLogin, Account: f.phones[1].Number()},
+	for _, fault := range []faults.Fault{
+		{Kind: faults.LoginFailure, Code: 503, Account: f.phones[0].Number()},
+		{Kind: faults.SilentLogin, Account: f.phones[1].Number()},
 	} {
 		if _, err := f.server.SetFault(fault); err != nil {
 			t.Fatal(err)
@@ -33,7 +37,7 @@ func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *tes
 	h.Get("/status", 2).Is(200).With("state", "RECONNECTING", "is_recoverable", true)
 	h.Get("/readyz", 1).Is(503).With("status", "not_ready", "reason", "restoring", "restored", fleetSize-2, "wanted", fleetSize)
 	f.server.ClearFaults()
-	f.server.DropTCP(sandbox.Select{})
+	f.server.DropTCP(faults.Select{})
 	for client := int64(1); client <= fleetSize; client++ {
 		h.ready(client)
 	}
@@ -55,7 +59,7 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
 	phone := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.close()
 	for range 3 {
 		events, end := server.Subscribe()
@@ -69,11 +73,11 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 	if h.seen.count("1", session.QRRequired) != 0 || len(phone.Devices()) != 1 {
 		t.Fatal("the pairing was lost")
 	}
-	arrived(t, bruno, h.Send(1, bruno.Number(), "alive").Is(200).Text("message_id"), sandbox.StatusRead)
+	arrived(t, bruno, h.Send(1, bruno.Number(), "alive").Is(200).Text("message_id"), phones.StatusRead)
 }
 
 // killAfter returns after so many events of the server and a moment more.
-func killAfter(events <-chan sandbox.Event, n int) {
+func killAfter(events <-chan observe.Event, n int) {
 	for range n {
 		<-events
 	}
@@ -86,7 +90,7 @@ func TestAKillDuringAPairingNeitherLosesAConfirmedOneNorMakesTwoDevices(t *testi
 	for range 4 {
 		server := apptest.NewSandbox(t, sandbox.Config{})
 		cfg := apptest.Quick(server, apptest.NewDSN(t))
-		phone, err := server.AddPhone(sandbox.PhoneConfig{})
+		phone, err := server.AddPhone(phones.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"wasup/configs"
@@ -14,9 +17,9 @@ import (
 )
 
 // arrived is a message as the phone decrypted it, once it has come to a status.
-func arrived(t testing.TB, phone *sandbox.Phone, id string, status sandbox.Status) sandbox.Message {
+func arrived(t testing.TB, phone *sandbox.Phone, id string, status phones.Status) phones.Message {
 	t.Helper()
-	message, err := phone.WaitMessage(apptest.Bounded(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == status })
+	message, err := phone.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.ID == id && m.Status == status })
 	if err != nil {
 		t.Fatalf("message %s did not come to be %s: %v", id, status, err)
 	}
@@ -36,10 +39,10 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 	h := newHouse(t)
 	h.Send(1, "34600111222", "x").Is(409).With("code", "SESSION_NOT_READY", "message", "WhatsApp session not ready. Current state: NOT_INITIALIZED")
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	const text = "¡Hola, Bruno! ✓ 50 % \"quoted\""
 	first := h.Send(1, bruno.Number(), text).Is(200).With("ok", true).Text("message_id")
-	if got := arrived(t, bruno, first, sandbox.StatusRead); got.Text != text || got.Copies != 1 {
+	if got := arrived(t, bruno, first, phones.StatusRead); got.Text != text || got.Copies != 1 {
 		t.Fatalf("the phone read %q, %d times", got.Text, got.Copies)
 	}
 	h.Send(1, bruno.Number()+"@c.us", "second").Is(200)
@@ -58,8 +61,8 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 	}
 	h.Send(1, bruno.Number(), "other", key...).Is(422)
 	last := h.Send(1, bruno.Number(), "after the restart").Is(200).Text("message_id")
-	arrived(t, bruno, last, sandbox.StatusRead)
-	if got := arrived(t, bruno, once, sandbox.StatusRead); got.Copies != 1 {
+	arrived(t, bruno, last, phones.StatusRead)
+	if got := arrived(t, bruno, once, phones.StatusRead); got.Copies != 1 {
 		t.Errorf("the phone got %d copies", got.Copies)
 	}
 	want := []string{text, "second", "once", "after the restart"}
@@ -77,7 +80,7 @@ func TestATextArrivesDecryptedAndAKeySendsItOnce(t *testing.T) {
 func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	const callers = 20
 	answers := make(chan apptest.Answer, callers)
 	for range callers {
@@ -94,7 +97,7 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 	for range callers - 1 {
 		(<-answers).Is(200).With("message_id", id)
 	}
-	if got := arrived(t, bruno, id, sandbox.StatusRead); got.Copies != 1 || len(received(bruno)) != 1 {
+	if got := arrived(t, bruno, id, phones.StatusRead); got.Copies != 1 || len(received(bruno)) != 1 {
 		t.Fatalf("%d copies of %d messages", got.Copies, len(received(bruno)))
 	}
 }
@@ -102,10 +105,10 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
-	carla := h.phone(sandbox.ScriptSilent) // a receipt would stand in for the acknowledgement
+	carla := h.phone(phones.ScriptSilent) // a receipt would stand in for the acknowledgement
 	h.Send(1, carla.Number(), "warm").Is(200)
 	// Every acknowledgement is missing until the answer: that of the next attempt could come before it, and would be the truth.
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number()})
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
 	key := []string{"Idempotency-Key", "k"}
 	h.Send(1, carla.Number(), "lost ack", key...).Is(500).With("error", true, "code", "SEND_FAILED")
 	h.server.ClearFaults()
@@ -123,18 +126,18 @@ func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 func TestAReceiptStandsInForAMissingAck(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = apptest.Patience })
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Account: ana.Number(), Count: 1})
+	bruno := h.phone(phones.ScriptRead)
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number(), Count: 1})
 	id := h.Send(1, bruno.Number(), "read all the same").Is(200).Text("message_id")
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 }
 
 func TestARefusedMessageFailsAndLeavesTheSessionReady(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	for _, code := range []int{479, 400, 463} {
-		h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Account: ana.Number(), Code: code, Count: 1})
+		h.fault(faults.Fault{Kind: faults.RefuseAck, Account: ana.Number(), Code: code, Count: 1})
 		a := h.Send(1, bruno.Number(), "refused").Is(500).With("error", true, "code", "SEND_FAILED")
 		if a.Text("message") == "" {
 			t.Errorf("%d: no reason", code)
@@ -145,7 +148,7 @@ func TestARefusedMessageFailsAndLeavesTheSessionReady(t *testing.T) {
 		}
 	}
 	accepted := h.Send(1, bruno.Number(), "accepted").Is(200).Text("message_id")
-	arrived(t, bruno, accepted, sandbox.StatusRead)
+	arrived(t, bruno, accepted, phones.StatusRead)
 	if got := received(bruno); len(got) != 1 || got[0] != "accepted" {
 		t.Errorf("the phone read %q", got)
 	}

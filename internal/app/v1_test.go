@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
 	"go.mau.fi/whatsmeow/types"
-
-	"wasup/internal/sandbox"
 )
 
 // seenLive is what a test looks at in a live event.
@@ -89,7 +89,7 @@ func (h *house) v1(method, path, body string) apptest.Answer {
 
 func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	h.v1("POST", "", `{"id":"shop","name":"Shop","metadata":{"team":"a"}}`).Is(201).With("id", "shop", "name", "Shop")
 	live := h.follow("shop")
 	live.until("snapshot", func(e *seenLive) bool {
@@ -135,7 +135,7 @@ func TestV1MakesLinksFollowsAndDeletesASession(t *testing.T) {
 
 func TestV1LinksByPhoneNumberAndByPasskey(t *testing.T) {
 	h := newHouse(t)
-	phone := h.phone(sandbox.ScriptRead)
+	phone := h.phone(phones.ScriptRead)
 	phone.RequirePasskey(true)
 	h.v1("POST", "", `{"id":"shop","start":true}`).Is(201)
 	live := h.follow("shop")

@@ -5,21 +5,22 @@ import (
 	"slices"
 	"testing"
 
+	"wasup/internal/sandbox/phones"
+
 	"wasup/internal/app/apptest"
 
-	"wasup/internal/sandbox"
 	"wasup/internal/session"
 )
 
 func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	id := h.sent(`{"to":"` + bruno.Number() + `","poll":{"question":"When?","options":["today","tomorrow","never"],"selectable":2}}`)
-	arrived(t, bruno, id, sandbox.StatusRead)
+	arrived(t, bruno, id, phones.StatusRead)
 	votes := [][]string{{"today", "never"}, {"tomorrow"}, nil}
 	vote := func(options []string) {
-		if _, err := bruno.SendMessage(apptest.Bounded(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindVote, Target: id, Options: options}); err != nil {
+		if _, err := bruno.SendMessage(apptest.Bounded(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindVote, Target: id, Options: options}); err != nil {
 			t.Fatal(err)
 		}
 	}

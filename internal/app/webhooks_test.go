@@ -18,6 +18,7 @@ import (
 
 	"wasup/configs"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -136,7 +137,7 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 	book.secret = made.Text("secret")
 	book.mu.Unlock()
 	ana := h.linked(1)
-	bruno := h.phone(sandbox.ScriptRead)
+	bruno := h.phone(phones.ScriptRead)
 	h.close()
 	for round := range 3 {
 		if _, err := bruno.SendText(apptest.Bounded(t), ana.Number(), "while nobody listens"); err != nil {

@@ -9,15 +9,18 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestADroppedClientComesBack(t *testing.T) {
 	server, own, client, peer := linked(t, "")
 	from := client.mark()
-	if n := server.DropTCP(sandbox.Select{Account: peer.Number()}); n != 0 {
+	if n := server.DropTCP(faults.Select{Account: peer.Number()}); n != 0 {
 		t.Fatalf("%d connections of a phone without any", n)
 	}
-	if n := server.DropTCP(sandbox.Select{Account: own.Number()}); n != 1 {
+	if n := server.DropTCP(faults.Select{Account: own.Number()}); n != 1 {
 		t.Fatalf("%d connections dropped", n)
 	}
 	wait[*events.Disconnected](client, from, nil)
@@ -26,8 +29,8 @@ func TestADroppedClientComesBack(t *testing.T) {
 
 func TestAClosedConnectionAndAnEndedStreamAreComeBackFrom(t *testing.T) {
 	for name, act := range map[string]func(*sandbox.Server) int{
-		"close":        func(s *sandbox.Server) int { return s.CloseConnections(sandbox.Select{}) },
-		"xmlstreamend": func(s *sandbox.Server) int { return s.EndStream(sandbox.Select{}) },
+		"close":        func(s *sandbox.Server) int { return s.CloseConnections(faults.Select{}) },
+		"xmlstreamend": func(s *sandbox.Server) int { return s.EndStream(faults.Select{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, _, client, _ := linked(t, "")
@@ -57,7 +60,7 @@ func TestStreamErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			server, _, client, _ := linked(t, "")
 			from := client.mark()
-			if n := server.StreamError(sandbox.Select{Device: client.cli.Store.GetJID().String()}, c.code, c.conflict, true); n != 1 {
+			if n := server.StreamError(faults.Select{Device: client.cli.Store.GetJID().String()}, c.code, c.conflict, true); n != 1 {
 				t.Fatalf("%d connections", n)
 			}
 			client.settled(from)
@@ -71,7 +74,7 @@ func TestAConflictReplacesTheClient(t *testing.T) {
 	feed, stop := server.Subscribe()
 	defer stop()
 	from := client.mark()
-	server.StreamError(sandbox.Select{}, 0, "replaced", true)
+	server.StreamError(faults.Select{}, 0, "replaced", true)
 	wait[*events.StreamReplaced](client, from, nil)
 	waitDisconnected(t, feed)
 	expect(t, client, from, "StreamReplaced")
@@ -80,7 +83,7 @@ func TestAConflictReplacesTheClient(t *testing.T) {
 func TestAStreamErrorWithoutACloseLeavesTheConnection(t *testing.T) {
 	server, _, client, _ := linked(t, "")
 	from := client.mark()
-	server.StreamError(sandbox.Select{}, 516, "", false)
+	server.StreamError(faults.Select{}, 516, "", false)
 	wait[*events.StreamError](client, from, nil)
 	expect(t, client, from, "StreamError")
 	if !client.cli.IsConnected() || client.cli.IsLoggedIn() {
@@ -91,7 +94,7 @@ func TestAStreamErrorWithoutACloseLeavesTheConnection(t *testing.T) {
 func TestALiveClientCanBeBanned(t *testing.T) {
 	server, _, client, _ := linked(t, "")
 	from := client.mark()
-	if n := server.Failure(sandbox.Select{}, 402, time.Minute, 0, true); n != 1 {
+	if n := server.Failure(faults.Select{}, 402, time.Minute, 0, true); n != 1 {
 		t.Fatalf("%d connections", n)
 	}
 	if ban := wait[*events.TemporaryBan](client, from, nil); ban.Code != 101 || ban.Expire != time.Minute {
@@ -130,10 +133,10 @@ func TestARemovedDeviceIsLoggedOut(t *testing.T) {
 	if out := wait[*events.LoggedOut](client, 0, nil); out.OnConnect {
 		t.Errorf("logged out with %+v", out)
 	}
-	if err := own.Unlink(testContext(t), jid); !errors.Is(err, sandbox.ErrUnknownDevice) {
+	if err := own.Unlink(testContext(t), jid); !errors.Is(err, accounts.ErrUnknownDevice) {
 		t.Errorf("removed twice: %v", err)
 	}
-	if err := own.Unlink(testContext(t), types.NewJID("1", types.DefaultUserServer)); !errors.Is(err, sandbox.ErrUnknownDevice) {
+	if err := own.Unlink(testContext(t), types.NewJID("1", types.DefaultUserServer)); !errors.Is(err, accounts.ErrUnknownDevice) {
 		t.Errorf("a device of nobody: %v", err)
 	}
 }
@@ -176,10 +179,10 @@ func TestRemovingAPhoneLogsItsDevicesOut(t *testing.T) {
 	if _, ok := server.Phone(own.Number()); ok || len(server.Phones()) != 1 {
 		t.Error("the phone is still there")
 	}
-	if _, err := peer.SendText(testContext(t), own.Number(), "anybody?"); !errors.Is(err, sandbox.ErrUnknownContact) {
+	if _, err := peer.SendText(testContext(t), own.Number(), "anybody?"); !errors.Is(err, accounts.ErrUnknownContact) {
 		t.Errorf("sending to a removed phone: %v", err)
 	}
-	if _, err := own.WaitMessage(testContext(t), func(sandbox.Message) bool { return false }); !errors.Is(err, sandbox.ErrPhoneRemoved) {
+	if _, err := own.WaitMessage(testContext(t), func(phones.Message) bool { return false }); !errors.Is(err, phones.ErrRemoved) {
 		t.Errorf("waiting on a removed phone: %v", err)
 	}
 }

@@ -13,6 +13,11 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestANewDeviceGetsTheKeysAndTheStateOfItsPhone(t *testing.T) {
@@ -23,7 +28,7 @@ func TestANewDeviceGetsTheKeysAndTheStateOfItsPhone(t *testing.T) {
 	must(t, ana.Rename(ctx, "Ana María"))
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno Díaz"))
 	yes := true
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes, Muted: &yes, MuteFor: time.Hour}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &yes, Muted: &yes, MuteFor: time.Hour}))
 
 	d := newDevice(t, server)
 	d.pair(ana)
@@ -55,15 +60,15 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	ctx := testContext(t)
 	yes, no := true, false
 
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &yes}))
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Archived: &yes}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Archived: &yes}))
 	wait(d, 0, func(e *events.Archive) bool { return e.JID == bruno.LID() && e.Action.GetArchived() })
 	// What is put away is not on top any more.
 	wait(d, 0, func(e *events.Pin) bool { return !e.Action.GetPinned() })
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Muted: &yes}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Muted: &yes}))
 	wait(d, 0, func(e *events.Mute) bool { return e.Action.GetMuted() && e.Action.GetMuteEndTimestamp() == -1 })
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Read: &no}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Read: &no}))
 	wait(d, 0, func(e *events.MarkChatAsRead) bool { return !e.Action.GetRead() })
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
 	wait(d, 0, func(e *events.Contact) bool {
@@ -73,7 +78,7 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	wait(d, 0, func(e *events.PushNameSetting) bool { return e.Action.GetName() == "Anita" })
 	id, err := bruno.SendText(ctx, ana.Number(), "star this")
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 	must(t, err)
 	must(t, ana.StarMessage(ctx, id, true))
 	wait(d, 0, func(e *events.Star) bool { return e.MessageID == id && e.Action.GetStarred() && !e.IsFromMe })
@@ -82,13 +87,13 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	must(t, ana.NameContact(ctx, bruno.Number(), ""))
 	must(t, ana.NameContact(ctx, ana.Number(), "me"))
 	wait(d, 0, func(e *events.Contact) bool { return e.Action.GetFullName() == "me" })
-	if slices.ContainsFunc(ana.AppState(), func(e sandbox.AppStateEntry) bool {
+	if slices.ContainsFunc(ana.AppState(), func(e phones.AppStateEntry) bool {
 		return e.Index[0] == "contact" && e.Index[1] == bruno.JID().String()
 	}) {
 		t.Error("the contact is still there")
 	}
 	chats := ana.Chats()
-	i := slices.IndexFunc(chats, func(c sandbox.ChatInfo) bool { return c.JID == bruno.JID() })
+	i := slices.IndexFunc(chats, func(c phones.ChatInfo) bool { return c.JID == bruno.JID() })
 	if i < 0 || !chats[i].Archived || !chats[i].Muted || !chats[i].MutedUntil.IsZero() || chats[i].Pinned || !chats[i].MarkedUnread || chats[i].Name != "" {
 		t.Errorf("the chats are %+v", chats)
 	}
@@ -97,7 +102,7 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 func TestWhatADeviceChangesReachesThePhoneAndTheOtherDevices(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, sandbox.Config{})
-	ana, bruno := newPhone(t, server, sandbox.ScriptDeliver), newPhone(t, server, "")
+	ana, bruno := newPhone(t, server, phones.ScriptDeliver), newPhone(t, server, "")
 	first, second := newDevice(t, server), newDevice(t, server)
 	first.pair(ana)
 	second.pair(ana)
@@ -105,14 +110,14 @@ func TestWhatADeviceChangesReachesThePhoneAndTheOtherDevices(t *testing.T) {
 
 	must(t, first.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), true)))
 	wait(second, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
-	entry, err := ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool { return e.Index[0] == appstate.IndexPin })
+	entry, err := ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool { return e.Index[0] == appstate.IndexPin })
 	must(t, err)
 	if entry.Device != first.cli.Store.ID.Device || entry.Collection != "regular_low" || !strings.Contains(string(entry.Value), `"pinned":true`) {
 		t.Errorf("the phone has %+v %s", entry, entry.Value)
 	}
 	must(t, second.cli.SendAppState(ctx, appstate.BuildSettingPushName("Ana at work")))
 	wait(first, 0, func(e *events.PushNameSetting) bool { return e.Action.GetName() == "Ana at work" })
-	_, err = ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool { return strings.Contains(string(e.Value), "Ana at work") })
+	_, err = ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool { return strings.Contains(string(e.Value), "Ana at work") })
 	must(t, err)
 	if ana.Name() != "Ana at work" {
 		t.Errorf("the phone goes by %q", ana.Name())
@@ -120,10 +125,10 @@ func TestWhatADeviceChangesReachesThePhoneAndTheOtherDevices(t *testing.T) {
 	// A chat that was read on a device is read on the phone.
 	id, err := bruno.SendText(ctx, ana.Number(), "hola")
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusReceived })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusReceived })
 	must(t, err)
 	must(t, first.cli.SendAppState(ctx, appstate.BuildMarkChatAsRead(bruno.LID(), true, time.Now(), nil)))
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusRead })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead })
 	must(t, err)
 	if got := server.Counters(); got.SyncErrors != 0 {
 		t.Errorf("the phone could not read %d patches", got.SyncErrors)
@@ -138,14 +143,14 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	d.pair(ana)
 	ctx := testContext(t)
 	// The client does not hear of what the phone does: its notification is answered with an error.
-	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultRefuseIQ, Code: 500, Match: "w:sync:app:state", Count: 1})
+	_, err := server.SetFault(faults.Fault{Kind: faults.RefuseIQ, Code: 500, Match: "w:sync:app:state", Count: 1})
 	must(t, err)
 	feed, stop := server.Subscribe()
 	defer stop()
 	yes := true
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultRefuseIQ)
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &yes}))
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventFault && e.Detail == string(faults.RefuseIQ)
 	})
 
 	must(t, d.cli.SendAppState(ctx, appstate.BuildPin(carla.LID(), true)))
@@ -156,7 +161,7 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	// The client has applied the patch that it did not know, and then its own.
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() })
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == carla.LID() })
-	_, err = ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool {
+	_, err = ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool {
 		return slices.Equal(e.Index, []string{appstate.IndexPin, carla.LID().String()})
 	})
 	must(t, err)
@@ -172,7 +177,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	first.cli.Disconnect()
 	for i := range 120 {
 		on := i%2 == 0
-		must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &on}))
+		must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &on}))
 	}
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
 	// Who is behind gets patches, more than one answer holds.
@@ -191,11 +196,11 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	// Who is new gets a snapshot, and goes on from there.
 	second := newDevice(t, server)
 	second.pair(ana)
-	if !slices.ContainsFunc(server.Media(), func(f sandbox.MediaFile) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
+	if !slices.ContainsFunc(server.Media(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
 		t.Error("no snapshot was downloaded")
 	}
 	on := true
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &on}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &on}))
 	wait(second, 0, func(e *events.Pin) bool { return !e.FromFullSync && e.Action.GetPinned() })
 	must(t, second.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), false)))
 	// A snapshot whose file is gone is made anew.
@@ -217,7 +222,7 @@ func TestALargeChangeTravelsAsAFile(t *testing.T) {
 	ana := newPhone(t, server, "")
 	ctx := testContext(t)
 	for i := range 150 {
-		friend, err := server.AddPhone(sandbox.PhoneConfig{Name: fmt.Sprintf("friend number %03d", i), Script: sandbox.ScriptSilent})
+		friend, err := server.AddPhone(phones.Config{Name: fmt.Sprintf("friend number %03d", i), Script: phones.ScriptSilent})
 		must(t, err)
 		_, err = ana.SendText(ctx, friend.Number(), "hola")
 		must(t, err)
@@ -235,7 +240,7 @@ func TestALargeChangeTravelsAsAFile(t *testing.T) {
 	if named != 150 {
 		t.Errorf("%d contacts, expected 150", named)
 	}
-	if !slices.ContainsFunc(server.Media(), func(f sandbox.MediaFile) bool { return f.Type == "md-app-state" && f.Downloads > 0 }) {
+	if !slices.ContainsFunc(server.Media(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads > 0 }) {
 		t.Error("the change did not travel as a file")
 	}
 }
@@ -248,19 +253,19 @@ func TestADeviceAsksForAKeyThatItLacks(t *testing.T) {
 	first.pair(ana)
 	second.pair(ana)
 	ctx := testContext(t)
-	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultWithholdSyncKeys, Count: 1})
+	_, err := server.SetFault(faults.Fault{Kind: faults.WithholdSyncKeys, Count: 1})
 	must(t, err)
 	feed, stop := server.Subscribe()
 	defer stop()
 	// Unlinking a device changes the key.
 	must(t, ana.Unlink(ctx, *second.cli.Store.ID))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultWithholdSyncKeys)
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventFault && e.Detail == string(faults.WithholdSyncKeys)
 	})
 	yes := true
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST"
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &yes}))
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventPeer && e.Detail == "APP_STATE_SYNC_KEY_REQUEST"
 	})
 	wait(first, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
 }
@@ -292,20 +297,20 @@ func TestAPhoneRefusesWhatCannotBeChanged(t *testing.T) {
 	ctx := testContext(t)
 	yes := true
 	for what, test := range map[string]struct{ got, want error }{
-		"nobody":     {ana.ChangeChat(ctx, "15550000000", sandbox.ChatChange{Pinned: &yes}), sandbox.ErrUnknownContact},
-		"nothing":    {ana.ChangeChat(ctx, ana.Number(), sandbox.ChatChange{}), sandbox.ErrNoChange},
-		"long mute":  {ana.ChangeChat(ctx, ana.Number(), sandbox.ChatChange{Muted: &yes, MuteFor: 1 << 62}), sandbox.ErrBadMute},
-		"no contact": {ana.NameContact(ctx, ana.Number(), ""), sandbox.ErrNoContact},
-		"long name":  {ana.NameContact(ctx, ana.Number(), strings.Repeat("x", 101)), sandbox.ErrNameTooLong},
-		"no name":    {ana.Rename(ctx, ""), sandbox.ErrBadName},
-		"no message": {ana.StarMessage(ctx, "3A00", true), sandbox.ErrUnknownMessage},
+		"nobody":     {ana.ChangeChat(ctx, "15550000000", phones.ChatChange{Pinned: &yes}), accounts.ErrUnknownContact},
+		"nothing":    {ana.ChangeChat(ctx, ana.Number(), phones.ChatChange{}), phones.ErrNoChange},
+		"long mute":  {ana.ChangeChat(ctx, ana.Number(), phones.ChatChange{Muted: &yes, MuteFor: 1 << 62}), phones.ErrBadMute},
+		"no contact": {ana.NameContact(ctx, ana.Number(), ""), phones.ErrNoContact},
+		"long name":  {ana.NameContact(ctx, ana.Number(), strings.Repeat("x", 101)), phones.ErrNameTooLong},
+		"no name":    {ana.Rename(ctx, ""), phones.ErrBadName},
+		"no message": {ana.StarMessage(ctx, "3A00", true), phones.ErrUnknownMessage},
 	} {
 		if !errors.Is(test.got, test.want) {
 			t.Errorf("%s: %v, expected %v", what, test.got, test.want)
 		}
 	}
 	ana.SetOnline(false)
-	if err := ana.Rename(ctx, "x"); !errors.Is(err, sandbox.ErrPhoneOffline) {
+	if err := ana.Rename(ctx, "x"); !errors.Is(err, phones.ErrOffline) {
 		t.Errorf("a phone that is off: %v", err)
 	}
 }

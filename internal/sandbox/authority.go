@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"crypto/ecdh"
 	"crypto/rand"
 	"fmt"
 	"time"
 
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -32,19 +34,46 @@ func NewAuthorityFromSeed(seed [32]byte) *Authority {
 // RootPublicKey is the key that clients have to trust, for whatsmeow.WACertPubKey.
 func (a *Authority) RootPublicKey() [32]byte { return a.root.PublicKey() }
 
-// certificateFor is the chain to show to a connecting client.
-func (s *Server) certificateFor() ([]byte, error) {
-	fault, ok := s.fault(FaultBadCertificate, nil)
-	if !ok {
-		return s.certificate, nil
+// credentials are the keys by which clients know the server.
+type credentials struct {
+	authority   *Authority
+	static      *ecdh.PrivateKey
+	certificate []byte
+	transport   *transport // nil without Config.TLS
+	faults      *faults.Set
+}
+
+func newCredentials(cfg Config) (*credentials, error) {
+	static, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: making the server key: %w", err)
 	}
-	key := s.static.PublicKey().Bytes()
+	certificate, err := cfg.Authority.root.Chain(static.PublicKey().Bytes(), time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: making the server certificate: %w", err)
+	}
+	k := &credentials{authority: cfg.Authority, static: static, certificate: certificate}
+	if cfg.TLS {
+		if k.transport, err = newTransport(cfg.TLSListen); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// certificateFor is the chain to show to a connecting client.
+func (k *credentials) certificateFor() ([]byte, error) {
+	fault, ok := k.faults.Strike(faults.BadCertificate, nil)
+	if !ok {
+		return k.certificate, nil
+	}
+	key := k.static.PublicKey().Bytes()
 	switch fault.Variant {
-	case VariantExpired:
-		return s.cfg.Authority.root.ExpiredChain(key, time.Now())
-	case VariantWrongKey:
+	case faults.VariantExpired:
+		return k.authority.root.ExpiredChain(key, time.Now())
+	case faults.VariantWrongKey:
 		key[0] ^= 1
-		return s.cfg.Authority.root.Chain(key, time.Now())
+		return k.authority.root.Chain(key, time.Now())
 	default:
 		stranger, err := NewAuthority()
 		if err != nil {

@@ -10,12 +10,16 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/phones"
 )
 
 // inState waits until a phone sees a call in a state.
-func inState(t *testing.T, phone *sandbox.Phone, id string, state sandbox.CallState) sandbox.Call {
+func inState(t *testing.T, phone *sandbox.Phone, id string, state calls.State) calls.Call {
 	t.Helper()
-	call, err := phone.WaitCall(testContext(t), func(c sandbox.Call) bool { return c.ID == id && c.State == state })
+	call, err := phone.WaitCall(testContext(t), func(c calls.Call) bool { return c.ID == id && c.State == state })
 	must(t, err)
 	return call
 }
@@ -54,14 +58,14 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	ctx := testContext(t)
 
 	// A video call that the phone takes: the client is told, and that it need not ring.
-	id, err := peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number(), Video: true})
+	id, err := peer.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Video: true})
 	must(t, err)
 	offer := wait(client, 0, func(e *events.CallOffer) bool { return meta(e.BasicCallMeta, id, peer, peer) })
 	if _, video := offer.Data.GetOptionalChildByTag("video"); !video || offer.RemotePlatform != "android" || offer.RemoteVersion == "" {
 		t.Errorf("the offer is %+v", offer)
 	}
 	wait(client, 0, func(e *events.CallRelayLatency) bool { return meta(e.BasicCallMeta, id, peer, peer) })
-	if call := inState(t, own, id, sandbox.CallRinging); call.From != peer.JID() || call.Chat != peer.JID() || call.FromMe || !call.Video {
+	if call := inState(t, own, id, calls.Ringing); call.From != peer.JID() || call.Chat != peer.JID() || call.FromMe || !call.Video {
 		t.Errorf("the phone sees %+v", call)
 	}
 	must(t, own.AcceptCall(ctx, id))
@@ -69,14 +73,14 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	wait(client, 0, func(e *events.CallTerminate) bool {
 		return meta(e.BasicCallMeta, id, peer, peer) && e.Reason == "accepted_elsewhere"
 	})
-	if call := inState(t, peer, id, sandbox.CallAccepted); call.Chat != own.JID() || !call.FromMe {
+	if call := inState(t, peer, id, calls.Accepted); call.Chat != own.JID() || !call.FromMe {
 		t.Errorf("the caller sees %+v", call)
 	}
 	must(t, own.EndCall(ctx, id))
-	inState(t, peer, id, sandbox.CallEnded)
+	inState(t, peer, id, calls.Ended)
 
 	// A voice call that the phone does not take.
-	id, err = peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number()})
+	id, err = peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	offer = wait(client, 0, func(e *events.CallOffer) bool { return e.CallID == id })
 	if _, video := offer.Data.GetOptionalChildByTag("video"); video {
@@ -85,19 +89,19 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	must(t, own.RejectCall(ctx, id))
 	wait(client, 0, func(e *events.CallReject) bool { return meta(e.BasicCallMeta, id, own, peer) })
 	wait(client, 0, func(e *events.CallTerminate) bool { return e.CallID == id && e.Reason == "rejected_elsewhere" })
-	inState(t, peer, id, sandbox.CallRejected)
+	inState(t, peer, id, calls.Rejected)
 
 	// One that its caller gives up, and one that nobody takes.
-	id, err = peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number()})
+	id, err = peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	must(t, peer.EndCall(ctx, id))
 	wait(client, 0, func(e *events.CallTerminate) bool { return meta(e.BasicCallMeta, id, peer, peer) && e.Reason == "" })
-	id, err = peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number(), Ring: time.Millisecond})
+	id, err = peer.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Ring: time.Millisecond})
 	must(t, err)
 	wait(client, 0, func(e *events.CallTerminate) bool {
 		return meta(e.BasicCallMeta, id, peer, peer) && e.Reason == "timeout"
 	})
-	if call := inState(t, own, id, sandbox.CallEnded); call.Reason != "timeout" {
+	if call := inState(t, own, id, calls.Ended); call.Reason != "timeout" {
 		t.Errorf("it ended for %q", call.Reason)
 	}
 	acknowledged(t, server, own)
@@ -116,15 +120,15 @@ func TestAClientDoesNotTakeACall(t *testing.T) {
 	second.pair(own)
 	caller.pair(peer)
 	ctx := testContext(t)
-	id, err := peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number()})
+	id, err := peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	wait(first, 0, func(e *events.CallOffer) bool { return e.CallID == id })
 	wait(second, 0, func(e *events.CallOffer) bool { return e.CallID == id })
 	must(t, first.cli.RejectCall(ctx, peer.LID(), id))
 	wait(second, 0, func(e *events.CallReject) bool { return e.CallID == id && e.From == first.cli.Store.GetLID() })
 	wait(second, 0, func(e *events.CallTerminate) bool { return e.CallID == id && e.Reason == "rejected_elsewhere" })
-	inState(t, own, id, sandbox.CallRejected)
-	inState(t, peer, id, sandbox.CallRejected)
+	inState(t, own, id, calls.Rejected)
+	inState(t, peer, id, calls.Rejected)
 	acknowledged(t, server, own)
 	for _, event := range first.seen(0) {
 		switch event.(type) {
@@ -166,7 +170,7 @@ func TestAClientCalls(t *testing.T) {
 	send("C1", "offer", waBinary.Node{Tag: "video"}, waBinary.Node{Tag: "destination", Content: []waBinary.Node{
 		key(peer.LID(), "for the phone"), key(other.cli.Store.GetLID(), "for the device"),
 	}})
-	if call := inState(t, peer, "C1", sandbox.CallRinging); call.From != own.JID() || !call.Video {
+	if call := inState(t, peer, "C1", calls.Ringing); call.From != own.JID() || !call.Video {
 		t.Errorf("the phone sees %+v", call)
 	}
 	offer := wait(other, 0, func(e *events.CallOffer) bool { return e.CallID == "C1" && e.CallCreator == client.cli.Store.GetLID() })
@@ -185,14 +189,14 @@ func TestAClientCalls(t *testing.T) {
 	wait(client, 0, func(e *events.CallTerminate) bool { return e.CallID == "C1" && e.From == peer.LID() })
 
 	send("C2", "offer")
-	inState(t, peer, "C2", sandbox.CallRinging)
+	inState(t, peer, "C2", calls.Ringing)
 	must(t, peer.RejectCall(ctx, "C2"))
 	wait(client, 0, func(e *events.CallReject) bool { return e.CallID == "C2" })
 
 	send("C3", "offer")
-	inState(t, peer, "C3", sandbox.CallRinging)
+	inState(t, peer, "C3", calls.Ringing)
 	send("C3", "terminate")
-	inState(t, peer, "C3", sandbox.CallEnded)
+	inState(t, peer, "C3", calls.Ended)
 	wait(other, 0, func(e *events.CallTerminate) bool { return e.CallID == "C3" })
 	acknowledged(t, server, own)
 	acknowledged(t, server, peer)
@@ -204,9 +208,9 @@ func TestAGroupIsCalled(t *testing.T) {
 	server, own, client, peer := linked(t, "")
 	third := newPhone(t, server, "")
 	ctx := testContext(t)
-	group, err := peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Night shift", Members: []string{own.Number(), third.Number()}})
+	group, err := peer.CreateGroup(ctx, phones.NewGroup{Subject: "Night shift", Members: []string{own.Number(), third.Number()}})
 	must(t, err)
-	id, err := peer.PlaceCall(ctx, sandbox.CallConfig{To: group.String(), Video: true})
+	id, err := peer.PlaceCall(ctx, phones.CallConfig{To: group.String(), Video: true})
 	must(t, err)
 	notice := wait(client, 0, func(e *events.CallOfferNotice) bool { return e.CallID == id })
 	if notice.GroupJID != group || notice.Media != "video" || notice.Type != "group" || notice.CallCreator != peer.LID() {
@@ -215,18 +219,18 @@ func TestAGroupIsCalled(t *testing.T) {
 	must(t, own.RejectCall(ctx, id))
 	wait(client, 0, func(e *events.CallReject) bool { return e.CallID == id && e.GroupJID == group })
 	// One who does not come does not end it for the others.
-	if call := inState(t, third, id, sandbox.CallRinging); call.Chat != group {
+	if call := inState(t, third, id, calls.Ringing); call.Chat != group {
 		t.Errorf("the third sees %+v", call)
 	}
 	must(t, third.AcceptCall(ctx, id))
-	inState(t, peer, id, sandbox.CallAccepted)
+	inState(t, peer, id, calls.Accepted)
 	must(t, third.EndCall(ctx, id))
-	inState(t, third, id, sandbox.CallEnded)
-	inState(t, peer, id, sandbox.CallAccepted)
+	inState(t, third, id, calls.Ended)
+	inState(t, peer, id, calls.Accepted)
 	must(t, peer.EndCall(ctx, id))
-	inState(t, peer, id, sandbox.CallEnded)
-	inState(t, own, id, sandbox.CallRejected)
-	if _, err = newPhone(t, server, "").PlaceCall(ctx, sandbox.CallConfig{To: group.String()}); !errors.Is(err, sandbox.ErrNotInGroup) {
+	inState(t, peer, id, calls.Ended)
+	inState(t, own, id, calls.Rejected)
+	if _, err = newPhone(t, server, "").PlaceCall(ctx, phones.CallConfig{To: group.String()}); !errors.Is(err, groups.ErrNotInGroup) {
 		t.Errorf("a stranger called the group: %v", err)
 	}
 }
@@ -236,7 +240,7 @@ func TestCallsWhileAwayAreToldAfterwards(t *testing.T) {
 	server, own, client, peer := linked(t, "")
 	ctx := testContext(t)
 	client.cli.Disconnect()
-	id, err := peer.PlaceCall(ctx, sandbox.CallConfig{To: own.Number()})
+	id, err := peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	must(t, peer.EndCall(ctx, id))
 	from := client.mark()
@@ -252,34 +256,34 @@ func TestWhatCannotBeDoneWithACall(t *testing.T) {
 	ana, bruno, eva := newPhone(t, server, ""), newPhone(t, server, ""), newPhone(t, server, "")
 	ctx := testContext(t)
 	for _, c := range []struct {
-		cfg  sandbox.CallConfig
+		cfg  phones.CallConfig
 		want error
 	}{
-		{sandbox.CallConfig{To: ana.Number()}, sandbox.ErrCallSelf},
-		{sandbox.CallConfig{To: "4911111111111"}, sandbox.ErrUnknownContact},
-		{sandbox.CallConfig{To: bruno.Number(), Ring: -1}, sandbox.ErrBadRing},
-		{sandbox.CallConfig{To: bruno.Number(), Ring: time.Hour}, sandbox.ErrBadRing},
+		{phones.CallConfig{To: ana.Number()}, calls.ErrSelf},
+		{phones.CallConfig{To: "4911111111111"}, accounts.ErrUnknownContact},
+		{phones.CallConfig{To: bruno.Number(), Ring: -1}, calls.ErrBadRing},
+		{phones.CallConfig{To: bruno.Number(), Ring: time.Hour}, calls.ErrBadRing},
 	} {
 		if _, err := ana.PlaceCall(ctx, c.cfg); !errors.Is(err, c.want) {
 			t.Errorf("%+v: %v, want %v", c.cfg, err, c.want)
 		}
 	}
-	id, err := ana.PlaceCall(ctx, sandbox.CallConfig{To: bruno.Number()})
+	id, err := ana.PlaceCall(ctx, phones.CallConfig{To: bruno.Number()})
 	must(t, err)
 	for _, step := range []struct {
 		name string
 		do   func() error
 		want error
 	}{
-		{"the caller takes it", func() error { return ana.AcceptCall(ctx, id) }, sandbox.ErrCallState},
-		{"who is called hangs up", func() error { return bruno.EndCall(ctx, id) }, sandbox.ErrCallState},
-		{"a stranger takes it", func() error { return eva.AcceptCall(ctx, id) }, sandbox.ErrUnknownCall},
-		{"one takes what is not there", func() error { return bruno.AcceptCall(ctx, "C0") }, sandbox.ErrUnknownCall},
+		{"the caller takes it", func() error { return ana.AcceptCall(ctx, id) }, calls.ErrState},
+		{"who is called hangs up", func() error { return bruno.EndCall(ctx, id) }, calls.ErrState},
+		{"a stranger takes it", func() error { return eva.AcceptCall(ctx, id) }, calls.ErrUnknown},
+		{"one takes what is not there", func() error { return bruno.AcceptCall(ctx, "C0") }, calls.ErrUnknown},
 		{"it is taken", func() error { return bruno.AcceptCall(ctx, id) }, nil},
-		{"it is taken twice", func() error { return bruno.AcceptCall(ctx, id) }, sandbox.ErrCallState},
+		{"it is taken twice", func() error { return bruno.AcceptCall(ctx, id) }, calls.ErrState},
 		{"it is ended", func() error { return ana.EndCall(ctx, id) }, nil},
-		{"it is ended twice", func() error { return ana.EndCall(ctx, id) }, sandbox.ErrCallState},
-		{"it is refused when it is over", func() error { return bruno.RejectCall(ctx, id) }, sandbox.ErrCallState},
+		{"it is ended twice", func() error { return ana.EndCall(ctx, id) }, calls.ErrState},
+		{"it is refused when it is over", func() error { return bruno.RejectCall(ctx, id) }, calls.ErrState},
 	} {
 		if err := step.do(); !errors.Is(err, step.want) {
 			t.Errorf("%s: %v, want %v", step.name, err, step.want)
@@ -289,10 +293,10 @@ func TestWhatCannotBeDoneWithACall(t *testing.T) {
 		t.Errorf("a stranger sees %+v", calls)
 	}
 	bruno.SetOnline(false)
-	if _, err = bruno.PlaceCall(ctx, sandbox.CallConfig{To: ana.Number()}); !errors.Is(err, sandbox.ErrPhoneOffline) {
+	if _, err = bruno.PlaceCall(ctx, phones.CallConfig{To: ana.Number()}); !errors.Is(err, phones.ErrOffline) {
 		t.Errorf("switched off it called: %v", err)
 	}
-	if err = bruno.AcceptCall(ctx, id); !errors.Is(err, sandbox.ErrPhoneOffline) {
+	if err = bruno.AcceptCall(ctx, id); !errors.Is(err, phones.ErrOffline) {
 		t.Errorf("switched off it took a call: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"wasup/internal/sandbox/observe"
 )
 
 // tellAgain is after how long a server that has no file descriptors left says so once more.
@@ -36,17 +38,17 @@ func (l watchedListener) Accept() (net.Conn, error) {
 
 // notAccepted counts a client that could not be let in for want of a file descriptor, and says what to do about it:
 // seldom, as net/http tries again many times a second.
-func (s *Server) notAccepted(err error) {
+func (e *endpoint) notAccepted(err error) {
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return
 	}
-	s.stats.add(func(n *Counters) { n.OutOfFiles++ })
-	s.shortage.mu.Lock()
-	silent := time.Since(s.shortage.told) < tellAgain
+	e.observer.Count(func(n *observe.Counters) { n.OutOfFiles++ })
+	e.shortage.mu.Lock()
+	silent := time.Since(e.shortage.told) < tellAgain
 	if !silent {
-		s.shortage.told = time.Now()
+		e.shortage.told = time.Now()
 	}
-	s.shortage.mu.Unlock()
+	e.shortage.mu.Unlock()
 	if silent {
 		return
 	}
@@ -54,16 +56,16 @@ func (s *Server) notAccepted(err error) {
 	if errors.Is(err, syscall.ENFILE) {
 		whose = "of the whole system"
 	}
-	s.log.Error("out of file descriptors: clients that connect have to wait. Every connection takes one at the server, "+
+	e.log.Error("out of file descriptors: clients that connect have to wait. Every connection takes one at the server, "+
 		"and one more at its client where that runs in the same process; raise the limit (ulimit -n) or connect fewer clients",
-		"limit", descriptorLimit(), "whose", whose, "connections", s.Counters().ConnectionsOpen)
+		"limit", descriptorLimit(), "whose", whose, "connections", e.observer.Snapshot().ConnectionsOpen)
 }
 
-func (s *Server) listenOn(address string) (net.Listener, error) {
+func (e *endpoint) listenOn(address string) (net.Listener, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: listening on %q: %w", address, err)
 	}
-	return watchedListener{listener, s.notAccepted}, nil
+	return watchedListener{listener, e.notAccepted}, nil
 }

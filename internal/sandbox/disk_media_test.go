@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // asKilled copies a state folder as a killed server leaves it: with what was saved, and the beginning of a file.
@@ -43,10 +44,10 @@ func TestAFileThatWasUploadedBeforeARestartIsDownloadedAfterIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitID(t, peer, sent.ID, func(m sandbox.Message) bool { return m.Kind == sandbox.KindImage })
+	waitID(t, peer, sent.ID, func(m phones.Message) bool { return m.Kind == phones.KindImage })
 	// The phone sends it back: nothing is half written when the folder is copied.
 	wait(client, 0, func(m *events.Message) bool { return !m.Info.IsFromMe && m.Message.GetImageMessage() != nil })
-	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindDocument, Media: &sandbox.Attachment{Data: fromPhone, FileName: "plan.pdf"}})
+	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindDocument, Media: &phones.Attachment{Data: fromPhone, FileName: "plan.pdf"}})
 	document := wait(client, 0, hasID(id)).Message.GetDocumentMessage()
 	gone := client.upload(someBytes(500), whatsmeow.MediaVideo)
 	files := server.Media()
@@ -66,7 +67,7 @@ func TestAFileThatWasUploadedBeforeARestartIsDownloadedAfterIt(t *testing.T) {
 			t.Fatalf("the phone's file: %d bytes, %v", len(got), err)
 		}
 		back := phoneOf(t, server, peer.Number())
-		if got, err := waitID(t, back, sent.ID, func(sandbox.Message) bool { return true }).Media.Bytes(); err != nil || !bytes.Equal(got, fromClient) {
+		if got, err := waitID(t, back, sent.ID, func(phones.Message) bool { return true }).Media.Bytes(); err != nil || !bytes.Equal(got, fromClient) {
 			t.Fatalf("the file in the phone's message: %d bytes, %v", len(got), err)
 		}
 		code, part := plainHTTP(t, server, http.MethodGet, image.GetDirectPath(), nil, http.Header{"Range": {"bytes=100-199"}})

@@ -9,23 +9,24 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestAppStateAndHistoryAreThereAfterARestart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	server := newServer(t, sandbox.Config{State: folder})
-	ana, bruno := newPhone(t, server, sandbox.ScriptSilent), newPhone(t, server, sandbox.ScriptSilent)
+	ana, bruno := newPhone(t, server, phones.ScriptSilent), newPhone(t, server, phones.ScriptSilent)
 	chatting(t, bruno, ana, "before")
 	first := newDevice(t, server)
 	first.pair(ana)
 	ctx := testContext(t)
 	must(t, first.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), true)))
-	_, err := ana.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool { return e.Index[0] == appstate.IndexPin })
+	_, err := ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool { return e.Index[0] == appstate.IndexPin })
 	must(t, err)
 	yes := true
 	for range 25 { // so many that there is a snapshot
-		must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Muted: &yes}))
+		must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Muted: &yes}))
 	}
 	before := ana.AppState()
 	first.cli.Disconnect()

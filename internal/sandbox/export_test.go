@@ -1,49 +1,61 @@
 package sandbox
 
-import "go.mau.fi/whatsmeow/types"
+import (
+	"context"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/disk"
+	"wasup/internal/sandbox/phones"
+)
 
 // ForgetSession makes the phone lose its Signal session with a device.
-func (p *Phone) ForgetSession(lid types.JID) { p.sig.DeleteSession(lid) }
+func (p *Phone) ForgetSession(lid types.JID) { p.Sig.DeleteSession(lid) }
 
 // TakeBundle takes a one-time prekey of a phone's first linked device, as a sender does.
 func (s *Server) TakeBundle(p *Phone) error {
-	_, err := s.bundleOf(p.Devices()[0].LID)
+	_, err := s.net.Keys.BundleOf(p.Devices()[0].LID)
 	return err
 }
 
 // SaveState writes what changed to disk now.
-func (s *Server) SaveState() error { return s.disk.save() }
+func (s *Server) SaveState() error { return s.disk.Save() }
 
 // CompactState writes everything to a new log.
 func (s *Server) CompactState() error {
-	s.disk.mu.Lock()
-	defer s.disk.mu.Unlock()
-	return s.disk.compact()
+	return s.disk.Compact()
 }
 
 // StateFile is the name of the log in a state folder.
-const StateFile = stateFile
+const StateFile = disk.File
 
-// MakeGroup makes a group, the first phone being its creator.
-func (s *Server) MakeGroup(subject string, phones ...*Phone) types.JID {
-	g := &group{addressing: AddressingLID, creator: phones[0].account, subject: subject, subjectBy: phones[0].account}
-	for _, p := range phones {
-		g.members = append(g.members, member{account: p.account, role: RoleAdmin})
+// MakeGroup makes a group of which all are admins, the first phone being its creator.
+func (s *Server) MakeGroup(subject string, members ...*Phone) types.JID {
+	ctx := context.Background()
+	var others []string
+	for _, p := range members[1:] {
+		others = append(others, p.Number())
 	}
-	s.groups.add(g)
-	phones[0].account.changed.Store(true)
-	return g.jid
+	jid, err := members[0].CreateGroup(ctx, phones.NewGroup{Subject: subject, Members: others})
+	if err == nil && len(others) > 0 {
+		err = members[0].ChangeMembers(ctx, jid, phones.PromoteMembers, others...)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return jid
 }
 
 // LinkLight links a device with a Noise key and a stock of 812 prekeys, without a pairing.
 func (p *Phone) LinkLight(noise [32]byte) (uint16, error) {
-	id, keyIndex, ok := p.srv.dir.reserve(p.account)
+	id, keyIndex, ok := p.Net.Dir.Reserve(p.Account)
 	if !ok {
 		return 0, ErrTooManyDevices
 	}
-	dev := &device{account: p.account, id: id, keyIndex: keyIndex, noise: noise, preKeys: make([]oneTimeKey, 812)}
+	dev := &accounts.Device{Registration: accounts.Registration{Noise: noise}, Account: p.Account, ID: id, KeyIndex: keyIndex, PreKeys: make([]accounts.OneTimeKey, 812)}
 	// Its phone takes it for one that it has known for long.
-	dev.greeted.Store(true)
-	p.srv.dir.link(dev)
+	dev.Greeted.Store(true)
+	p.Net.Dir.Link(dev)
 	return id, nil
 }

@@ -15,9 +15,11 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/devicetest"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 )
 
-func setFault(t *testing.T, server *sandbox.Server, fault sandbox.Fault) string {
+func setFault(t *testing.T, server *sandbox.Server, fault faults.Fault) string {
 	t.Helper()
 	id, err := server.SetFault(fault)
 	if err != nil {
@@ -63,32 +65,32 @@ func away(t *testing.T) (*sandbox.Server, *device) {
 	return server, back
 }
 
-func waitDisconnected(t *testing.T, feed <-chan sandbox.Event) {
+func waitDisconnected(t *testing.T, feed <-chan observe.Event) {
 	t.Helper()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 }
 
 func TestRefusedLogins(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		fault sandbox.Fault
+		fault faults.Fault
 		check func(*testing.T, *device)
 	}{
-		{"401", sandbox.Fault{Code: 401}, loggedOut(events.ConnectFailureLoggedOut)},
-		{"403", sandbox.Fault{Code: 403}, loggedOut(events.ConnectFailureMainDeviceGone)},
-		{"406", sandbox.Fault{Code: 406}, loggedOut(events.ConnectFailureUnknownLogout)},
-		{"402", sandbox.Fault{Code: 402, Expire: time.Hour, BanCode: 104}, func(t *testing.T, d *device) {
+		{"401", faults.Fault{Code: 401}, loggedOut(events.ConnectFailureLoggedOut)},
+		{"403", faults.Fault{Code: 403}, loggedOut(events.ConnectFailureMainDeviceGone)},
+		{"406", faults.Fault{Code: 406}, loggedOut(events.ConnectFailureUnknownLogout)},
+		{"402", faults.Fault{Code: 402, Expire: time.Hour, BanCode: 104}, func(t *testing.T, d *device) {
 			ban := wait[*events.TemporaryBan](d, 0, nil)
 			if ban.Code != 104 || ban.Expire != time.Hour {
 				t.Errorf("ban %+v", ban)
 			}
 			expect(t, d, 0, "TemporaryBan")
 		}},
-		{"405", sandbox.Fault{Code: 405}, func(t *testing.T, d *device) {
+		{"405", faults.Fault{Code: 405}, func(t *testing.T, d *device) {
 			wait[*events.ClientOutdated](d, 0, nil)
 			expect(t, d, 0, "ClientOutdated")
 		}},
-		{"409", sandbox.Fault{Code: 409}, func(t *testing.T, d *device) {
+		{"409", faults.Fault{Code: 409}, func(t *testing.T, d *device) {
 			if failure := wait[*events.ConnectFailure](d, 0, nil); failure.Reason != 409 {
 				t.Errorf("reason %v", failure.Reason)
 			}
@@ -99,7 +101,7 @@ func TestRefusedLogins(t *testing.T) {
 			server, client := away(t)
 			feed, stop := server.Subscribe()
 			defer stop()
-			c.fault.Kind = sandbox.FaultLoginFailure
+			c.fault.Kind = faults.LoginFailure
 			setFault(t, server, c.fault)
 			if err := client.cli.Connect(); err != nil {
 				t.Fatal(err)
@@ -125,7 +127,7 @@ func loggedOut(reason events.ConnectFailureReason) func(*testing.T, *device) {
 
 func TestALoginRefusedWith503IsTriedAgain(t *testing.T) {
 	server, client := away(t)
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 503, Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.LoginFailure, Code: 503, Count: 1})
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +140,7 @@ func TestALoginRefusedWith503IsTriedAgain(t *testing.T) {
 
 func TestARefusalWithoutACloseLeavesTheClientConnected(t *testing.T) {
 	server, client := away(t)
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: 405, KeepOpen: true})
+	setFault(t, server, faults.Fault{Kind: faults.LoginFailure, Code: 405, KeepOpen: true})
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
@@ -155,11 +157,11 @@ func TestASilentLoginTellsTheClientNothing(t *testing.T) {
 	server, client := away(t)
 	feed, stop := server.Subscribe()
 	defer stop()
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultSilentLogin})
+	setFault(t, server, faults.Fault{Kind: faults.SilentLogin})
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	if got := client.seen(0); len(got) != 0 || !client.cli.IsConnected() {
 		t.Errorf("the client told %s", describe(got))
 	}
@@ -169,24 +171,24 @@ func TestAQRCanBeWithheldOrLate(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	feed, stop := server.Subscribe()
 	defer stop()
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultWithholdQR, Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.WithholdQR, Count: 1})
 	client := newDevice(t, server)
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
 	client.cli.Disconnect()
 	waitDisconnected(t, feed)
 	if got := client.seen(0); len(got) != 0 {
 		t.Errorf("the client told %s", describe(got))
 	}
 	const delay = 300 * time.Millisecond
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultDelayQR, Delay: delay, Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.DelayQR, Delay: delay, Count: 1})
 	if err := client.cli.Connect(); err != nil {
 		t.Fatal(err)
 	}
-	began := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventFault })
-	sent := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPairDeviceSent })
+	began := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventFault })
+	sent := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPairDeviceSent })
 	if took := sent.Time.Sub(began.Time); took < delay {
 		t.Errorf("the QR came after %s", took)
 	}
@@ -194,15 +196,15 @@ func TestAQRCanBeWithheldOrLate(t *testing.T) {
 }
 
 func TestAClientRefusesASpoiltConfirmation(t *testing.T) {
-	for kind, reason := range map[sandbox.FaultKind]string{
-		sandbox.FaultBadPairHMAC:      "hmac-mismatch",
-		sandbox.FaultBadPairSignature: "signature-mismatch",
+	for kind, reason := range map[faults.Kind]string{
+		faults.BadPairHMAC:      "hmac-mismatch",
+		faults.BadPairSignature: "signature-mismatch",
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			server := newServer(t, sandbox.Config{})
 			phone := newPhone(t, server, "")
 			client := newDevice(t, server)
-			setFault(t, server, sandbox.Fault{Kind: kind, Account: phone.Number()})
+			setFault(t, server, faults.Fault{Kind: kind, Account: phone.Number()})
 			_, err := phone.Scan(testContext(t), client.code())
 			if !errors.Is(err, sandbox.ErrPairRefused) || !strings.Contains(err.Error(), reason) {
 				t.Fatalf("scan: %v", err)
@@ -220,7 +222,7 @@ func TestAPairingWithout515StaysWhereItIs(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	phone := newPhone(t, server, "")
 	client := newDevice(t, server)
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultNo515})
+	setFault(t, server, faults.Fault{Kind: faults.No515})
 	if _, err := phone.Scan(testContext(t), client.code()); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +239,7 @@ func TestA515FollowedByAnImmediateCloseNeedsAtMostOneConnect(t *testing.T) {
 	client := newDevice(t, server)
 	// Its own answer to the 515 would race with its answer to the close.
 	client.cli.DisableLoginAutoReconnect = true
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultCloseAfter515})
+	setFault(t, server, faults.Fault{Kind: faults.CloseAfter515})
 	if _, err := phone.Scan(testContext(t), client.code()); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +254,7 @@ func TestA515FollowedByAnImmediateCloseNeedsAtMostOneConnect(t *testing.T) {
 
 func TestAnUpgradeAnsweredWithAStatusFailsToConnect(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: 503, Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.HTTPStatus, Code: 503, Count: 1})
 	client := newDevice(t, server)
 	if err := client.cli.Connect(); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Fatalf("connect: %v", err)
@@ -265,7 +267,7 @@ func TestAnUpgradeAnsweredWithAStatusFailsToConnect(t *testing.T) {
 
 func TestACertificateOfAnotherRootIsRefused(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultBadCertificate, Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.BadCertificate, Count: 1})
 	client := newDevice(t, server)
 	if err := client.cli.Connect(); err == nil || !strings.Contains(err.Error(), "cert") {
 		t.Fatalf("connect: %v", err)
@@ -292,7 +294,7 @@ func eventually(t *testing.T, holds func() bool) {
 
 func TestALateHandshakeIsWaitedFor(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultDelayHandshake, Delay: 200 * time.Millisecond})
+	setFault(t, server, faults.Fault{Kind: faults.DelayHandshake, Delay: 200 * time.Millisecond})
 	newDevice(t, server).code()
 	if n := server.Counters().Faults["delay_handshake"]; n != 1 {
 		t.Errorf("the fault struck %d times", n)
@@ -306,7 +308,7 @@ func trySend(ctx context.Context, d *device, to *sandbox.Phone, text string) (st
 
 func TestARefusedMessageReachesNobody(t *testing.T) {
 	server, own, client, peer := linked(t, "")
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultRefuseAck, Code: 463, Account: own.Number(), Count: 1})
+	setFault(t, server, faults.Fault{Kind: faults.RefuseAck, Code: 463, Account: own.Number(), Count: 1})
 	_, err := trySend(testContext(t), client, peer, "refused")
 	if !errors.Is(err, whatsmeow.ErrServerReturnedError) || !strings.Contains(err.Error(), "463") {
 		t.Fatalf("send: %v", err)
@@ -321,7 +323,7 @@ func TestARefusedMessageReachesNobody(t *testing.T) {
 func TestAWithheldAckDoesNotKeepTheMessageBack(t *testing.T) {
 	server, _, client, peer := linked(t, "")
 	device := client.cli.Store.GetJID().String()
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultWithholdAck, Device: device})
+	setFault(t, server, faults.Fault{Kind: faults.WithholdAck, Device: device})
 	ctx, cancel := context.WithCancel(testContext(t))
 	sent := make(chan error, 1)
 	go func() {
@@ -338,7 +340,7 @@ func TestAWithheldAckDoesNotKeepTheMessageBack(t *testing.T) {
 func TestALateAckIsWaitedFor(t *testing.T) {
 	server, _, client, peer := linked(t, "")
 	const delay = 300 * time.Millisecond
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultDelayAck, Delay: delay})
+	setFault(t, server, faults.Fault{Kind: faults.DelayAck, Delay: delay})
 	began := time.Now()
 	if _, err := trySend(testContext(t), client, peer, "slow"); err != nil {
 		t.Fatal(err)
@@ -350,7 +352,7 @@ func TestALateAckIsWaitedFor(t *testing.T) {
 
 func TestUnansweredPingsAreNoticed(t *testing.T) {
 	server, _, client, _ := linked(t, "")
-	id := setFault(t, server, sandbox.Fault{Kind: sandbox.FaultNoPong})
+	id := setFault(t, server, faults.Fault{Kind: faults.NoPong})
 	wait[*events.KeepAliveTimeout](client, 0, nil)
 	if !server.ClearFault(id) || server.ClearFault(id) {
 		t.Error("the fault was not cleared once")
@@ -360,18 +362,18 @@ func TestUnansweredPingsAreNoticed(t *testing.T) {
 
 func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	for field, fault := range map[string]sandbox.Fault{
+	for field, fault := range map[string]faults.Fault{
 		"kind":      {Kind: "rain"},
-		"scope":     {Kind: sandbox.FaultWithholdQR, Account: "491700000001"},
-		"device":    {Kind: sandbox.FaultNo515, Device: "491700000001:1@s.whatsapp.net"},
-		"count":     {Kind: sandbox.FaultNoPong, Count: -1},
-		"delay":     {Kind: sandbox.FaultDelayAck},
-		"code":      {Kind: sandbox.FaultLoginFailure, Code: 200},
-		"expire":    {Kind: sandbox.FaultLoginFailure, Code: 401, Expire: time.Hour},
-		"keep_open": {Kind: sandbox.FaultNoPong, KeepOpen: true},
+		"scope":     {Kind: faults.WithholdQR, Account: "491700000001"},
+		"device":    {Kind: faults.No515, Device: "491700000001:1@s.whatsapp.net"},
+		"count":     {Kind: faults.NoPong, Count: -1},
+		"delay":     {Kind: faults.DelayAck},
+		"code":      {Kind: faults.LoginFailure, Code: 200},
+		"expire":    {Kind: faults.LoginFailure, Code: 401, Expire: time.Hour},
+		"keep_open": {Kind: faults.NoPong, KeepOpen: true},
 	} {
 		_, err := server.SetFault(fault)
-		var bad *sandbox.FaultError
+		var bad *faults.Error
 		if !errors.As(err, &bad) || bad.Field != field {
 			t.Errorf("%+v: %v, expected an error about %s", fault, err, field)
 		}

@@ -15,12 +15,16 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/phones"
 )
 
 // newGroup has a phone make a group.
 func newGroup(t *testing.T, owner *sandbox.Phone, addressing string, members ...*sandbox.Phone) types.JID {
 	t.Helper()
-	wish := sandbox.NewGroup{Subject: "Friends", Addressing: addressing}
+	wish := phones.NewGroup{Subject: "Friends", Addressing: addressing}
 	for _, member := range members {
 		wish.Members = append(wish.Members, member.Number())
 	}
@@ -32,10 +36,10 @@ func newGroup(t *testing.T, owner *sandbox.Phone, addressing string, members ...
 }
 
 func TestGroupMessagesGoBothWaysUnderSenderKeys(t *testing.T) {
-	for _, addressing := range []string{sandbox.AddressingLID, sandbox.AddressingPN} {
+	for _, addressing := range []string{groups.AddressingLID, groups.AddressingPN} {
 		t.Run(addressing, func(t *testing.T) {
-			server, own, client, peer := linked(t, sandbox.ScriptRead)
-			third := newPhone(t, server, sandbox.ScriptRead)
+			server, own, client, peer := linked(t, phones.ScriptRead)
+			third := newPhone(t, server, phones.ScriptRead)
 			group := newGroup(t, own, addressing, peer, third)
 			joined := wait[*events.JoinedGroup](client, 0, nil)
 			if joined.JID != group || joined.Name != "Friends" || len(joined.Participants) != 3 || string(joined.AddressingMode) != addressing {
@@ -62,7 +66,7 @@ func TestGroupMessagesGoBothWaysUnderSenderKeys(t *testing.T) {
 			}
 			got := wait(client, 0, hasText("from a phone"))
 			want := peer.LID()
-			if addressing == sandbox.AddressingPN {
+			if addressing == groups.AddressingPN {
 				want = peer.JID()
 			}
 			if got.Info.Chat != group || got.Info.Sender != want || !got.Info.IsGroup || got.Info.PushName != peer.Name() {
@@ -72,7 +76,7 @@ func TestGroupMessagesGoBothWaysUnderSenderKeys(t *testing.T) {
 			if err = client.cli.MarkRead(testContext(t), []string{id}, time.Now(), group, got.Info.Sender); err != nil {
 				t.Fatal(err)
 			}
-			waitStatus(t, peer, id, sandbox.StatusRead)
+			waitStatus(t, peer, id, phones.StatusRead)
 			if counters := server.Counters(); counters.Retries != 0 || counters.Duplicates != 0 {
 				t.Errorf("counters %+v", counters)
 			}
@@ -113,7 +117,7 @@ func TestTwoClientsAndASecondDeviceTalkInAGroup(t *testing.T) {
 	if got, err := other.cli.Download(testContext(t), image.Message.GetImageMessage()); err != nil || !bytes.Equal(got, data) {
 		t.Fatal(err)
 	}
-	id := sendKind(t, otherPhone, sandbox.Outgoing{To: info.JID.String(), Kind: sandbox.KindPoll, Text: "?", Options: []string{"a", "b"}})
+	id := sendKind(t, otherPhone, phones.Outgoing{To: info.JID.String(), Kind: phones.KindPoll, Text: "?", Options: []string{"a", "b"}})
 	poll := wait(one, 0, func(m *events.Message) bool { return m.Info.ID == id && m.Message.PollCreationMessage != nil })
 	vote, err := one.cli.BuildPollVote(testContext(t), &poll.Info, []string{"b"})
 	if err != nil {
@@ -122,25 +126,25 @@ func TestTwoClientsAndASecondDeviceTalkInAGroup(t *testing.T) {
 	if _, err = one.cli.SendMessage(testContext(t), info.JID, vote); err != nil {
 		t.Fatal(err)
 	}
-	waitID(t, otherPhone, id, func(m sandbox.Message) bool {
+	waitID(t, otherPhone, id, func(m phones.Message) bool {
 		return slices.Equal(m.Poll.Options[1].Voters, []types.JID{onePhone.JID()})
 	})
 	waitID(t, otherPhone, response.ID, nil)
-	sendKind(t, otherPhone, sandbox.Outgoing{To: info.JID.String(), Kind: sandbox.KindReaction, Target: response.ID, Text: "👀"})
-	waitID(t, onePhone, response.ID, func(m sandbox.Message) bool { return len(m.Reactions) == 1 })
+	sendKind(t, otherPhone, phones.Outgoing{To: info.JID.String(), Kind: phones.KindReaction, Target: response.ID, Text: "👀"})
+	waitID(t, onePhone, response.ID, func(m phones.Message) bool { return len(m.Reactions) == 1 })
 	noUnknownQueries(t, server)
 }
 
 func TestAGroupIsManagedByAClient(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
-	third := newPhone(t, server, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
+	third := newPhone(t, server, phones.ScriptSilent)
 	ctx, cli := testContext(t), client.cli
 	made, err := cli.CreateGroup(ctx, whatsmeow.ReqCreateGroup{Name: "Work", Participants: []types.JID{peer.JID()}, GroupAnnounce: types.GroupAnnounce{IsAnnounce: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	jid := made.JID
-	if _, err = peer.SendGroupText(ctx, jid, "may I?"); !errors.Is(err, sandbox.ErrNotAdmin) {
+	if _, err = peer.SendGroupText(ctx, jid, "may I?"); !errors.Is(err, groups.ErrNotAdmin) {
 		t.Fatalf("writing among announcements: %v", err)
 	}
 	must := func(err error) {
@@ -184,7 +188,7 @@ func TestAGroupIsManagedByAClient(t *testing.T) {
 		info.MemberAddMode != types.GroupMemberAddModeAdmin || len(info.Participants) != 3 || !info.Participants[0].IsSuperAdmin || info.OwnerPN != own.JID() {
 		t.Fatalf("the group is %+v", info)
 	}
-	if err := peer.ChangeGroup(ctx, jid, sandbox.GroupChange{Subject: proto.String("mine")}); !errors.Is(err, sandbox.ErrNotAdmin) {
+	if err := peer.ChangeGroup(ctx, jid, phones.GroupChange{Subject: proto.String("mine")}); !errors.Is(err, groups.ErrNotAdmin) {
 		t.Errorf("renaming a locked group: %v", err)
 	}
 	results, err := cli.UpdateGroupParticipants(ctx, jid, []types.JID{peer.LID(), own.LID()}, whatsmeow.ParticipantChangeRemove)
@@ -192,10 +196,10 @@ func TestAGroupIsManagedByAClient(t *testing.T) {
 	if results[0].Error != 0 || results[1].Error != 406 {
 		t.Errorf("removing gave %+v", results)
 	}
-	groups, err := cli.GetJoinedGroups(ctx)
+	joined, err := cli.GetJoinedGroups(ctx)
 	must(err)
-	if len(groups) != 1 || groups[0].JID != jid || len(groups[0].Participants) != 2 {
-		t.Fatalf("joined %+v", groups)
+	if len(joined) != 1 || joined[0].JID != jid || len(joined[0].Participants) != 2 {
+		t.Fatalf("joined %+v", joined)
 	}
 	if len(peer.Groups()) != 0 || len(third.Groups()) != 1 {
 		t.Error("the phones are in other groups")
@@ -204,7 +208,7 @@ func TestAGroupIsManagedByAClient(t *testing.T) {
 	if _, err = cli.GetGroupInfo(ctx, jid); !errors.Is(err, whatsmeow.ErrNotInGroup) {
 		t.Errorf("asking about a group that was left: %v", err)
 	}
-	if left, err := server.Group(jid); err != nil || len(left.Members) != 1 || left.Members[0].Role != sandbox.RoleAdmin {
+	if left, err := server.Group(jid); err != nil || len(left.Members) != 1 || left.Members[0].Role != groups.RoleAdmin {
 		t.Errorf("left behind: %+v, %v", left, err)
 	}
 	if _, err = cli.GetGroupInfo(ctx, types.NewJID("120363009999999999", types.GroupServer)); !errors.Is(err, whatsmeow.ErrGroupNotFound) {
@@ -214,12 +218,12 @@ func TestAGroupIsManagedByAClient(t *testing.T) {
 }
 
 func TestInviteLinksLeadIntoGroups(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
-	third := newPhone(t, server, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
+	third := newPhone(t, server, phones.ScriptSilent)
 	ctx := testContext(t)
 	group := newGroup(t, peer, "")
 	link, err := peer.GroupLink(ctx, group, false)
-	if err != nil || !strings.HasPrefix(link, sandbox.InviteLink) {
+	if err != nil || !strings.HasPrefix(link, phones.InviteLink) {
 		t.Fatalf("%q, %v", link, err)
 	}
 	info, err := client.cli.GetGroupInfoFromLink(ctx, link)
@@ -235,7 +239,7 @@ func TestInviteLinksLeadIntoGroups(t *testing.T) {
 	if _, err = client.cli.GetGroupInviteLink(ctx, group, false); !errors.Is(err, whatsmeow.ErrGroupInviteLinkUnauthorized) {
 		t.Errorf("the link for who is no admin: %v", err)
 	}
-	if err = peer.ChangeMembers(ctx, group, sandbox.PromoteMembers, own.Number()); err != nil {
+	if err = peer.ChangeMembers(ctx, group, phones.PromoteMembers, own.Number()); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := client.cli.GetGroupInviteLink(ctx, group, false); err != nil || got != link {
@@ -253,7 +257,7 @@ func TestInviteLinksLeadIntoGroups(t *testing.T) {
 	}
 	// With approval, who comes by the link waits.
 	on := true
-	if err = peer.ChangeGroup(ctx, group, sandbox.GroupChange{Approval: &on}); err != nil {
+	if err = peer.ChangeGroup(ctx, group, phones.GroupChange{Approval: &on}); err != nil {
 		t.Fatal(err)
 	}
 	if _, waiting, err := third.JoinGroup(ctx, fresh); err != nil || !waiting {
@@ -276,10 +280,10 @@ func TestInviteLinksLeadIntoGroups(t *testing.T) {
 }
 
 func TestAGroupMessageWithoutItsKeyIsAskedForAgain(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
-	third := newPhone(t, server, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
+	third := newPhone(t, server, phones.ScriptSilent)
 	group := newGroup(t, own, "", peer, third)
-	if _, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultWithholdSenderKey, Account: peer.Number(), Count: 1}); err != nil {
+	if _, err := server.SetFault(faults.Fault{Kind: faults.WithholdSenderKey, Account: peer.Number(), Count: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := peer.SendGroupText(testContext(t), group, "who can read this?"); err != nil {
@@ -306,26 +310,26 @@ func TestBadGroupsAreRefused(t *testing.T) {
 	phone, other := newPhone(t, server, ""), newPhone(t, server, "")
 	ctx := testContext(t)
 	for name, test := range map[string]struct {
-		wish sandbox.NewGroup
+		wish phones.NewGroup
 		want error
 	}{
-		"no name":        {sandbox.NewGroup{}, sandbox.ErrBadSubject},
-		"a long name":    {sandbox.NewGroup{Subject: strings.Repeat("n", 101)}, sandbox.ErrBadSubject},
-		"nobody":         {sandbox.NewGroup{Subject: "x", Members: []string{"15550000000"}}, sandbox.ErrUnknownContact},
-		"bad addressing": {sandbox.NewGroup{Subject: "x", Addressing: "both"}, sandbox.ErrBadAddressing},
+		"no name":        {phones.NewGroup{}, groups.ErrBadSubject},
+		"a long name":    {phones.NewGroup{Subject: strings.Repeat("n", 101)}, groups.ErrBadSubject},
+		"nobody":         {phones.NewGroup{Subject: "x", Members: []string{"15550000000"}}, accounts.ErrUnknownContact},
+		"bad addressing": {phones.NewGroup{Subject: "x", Addressing: "both"}, groups.ErrBadAddressing},
 	} {
 		if _, err := phone.CreateGroup(ctx, test.wish); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	group := newGroup(t, phone, "")
-	if _, err := other.SendGroupText(ctx, group, "let me in"); !errors.Is(err, sandbox.ErrNotInGroup) {
+	if _, err := other.SendGroupText(ctx, group, "let me in"); !errors.Is(err, groups.ErrNotInGroup) {
 		t.Errorf("writing from outside: %v", err)
 	}
-	if err := phone.ChangeMembers(ctx, group, "ban", other.Number()); !errors.Is(err, sandbox.ErrBadMemberChange) {
+	if err := phone.ChangeMembers(ctx, group, "ban", other.Number()); !errors.Is(err, phones.ErrBadMemberChange) {
 		t.Errorf("banning: %v", err)
 	}
-	if err := phone.ChangeMembers(ctx, group, sandbox.RemoveMembers, other.Number()); !errors.Is(err, sandbox.ErrMemberUnknown) {
+	if err := phone.ChangeMembers(ctx, group, phones.RemoveMembers, other.Number()); !errors.Is(err, groups.ErrMemberUnknown) {
 		t.Errorf("removing a stranger: %v", err)
 	}
 	if err := server.RemovePhone(phone.Number()); err != nil {

@@ -4,34 +4,32 @@ import (
 	"fmt"
 	"maps"
 	"runtime/debug"
-	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
 )
 
 // stanzaHandler handles one kind of stanza. It runs in the connection's reader.
 type stanzaHandler func(c *conn, node *waBinary.Node)
 
-// queryHandler answers one kind of query of a logged-in device: with the children of the result, or with an
-// error.
-type queryHandler func(c *conn, dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError)
-
-// queryError is what a query is refused with.
-type queryError struct {
-	code int
-	text string
+// handlers are the tables of what clients may send and ask.
+type handlers struct {
+	stanzas     map[string]stanzaHandler
+	queries     map[string]accounts.QueryHandler
+	linkQueries map[string]linkHandler
 }
 
-var (
-	errNotImplemented = &queryError{501, "feature-not-implemented"}
-	errBadRequest     = &queryError{400, "bad-request"}
-	errNotFound       = &queryError{404, "item-not-found"}
-	errForbidden      = &queryError{403, "forbidden"}
-)
+func (s *Server) newHandlers() handlers {
+	return handlers{stanzas: stanzaHandlers(), queries: s.queryHandlers(), linkQueries: s.pairing.queryHandlers()}
+}
 
 // stanzaHandlers is the table of everything a client may send, by tag.
-func (s *Server) stanzaHandlers() map[string]stanzaHandler {
+func stanzaHandlers() map[string]stanzaHandler {
 	return map[string]stanzaHandler{
 		"iq":        (*conn).handleIQ,
 		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session); nothing is expected back
@@ -45,7 +43,7 @@ func (s *Server) stanzaHandlers() map[string]stanzaHandler {
 }
 
 // loggedIn keeps stanzas of clients that have not logged in from handlers that need a device.
-func loggedIn(handle func(*conn, *device, *waBinary.Node)) stanzaHandler {
+func loggedIn(handle func(*conn, *accounts.Device, *waBinary.Node)) stanzaHandler {
 	return func(c *conn, node *waBinary.Node) {
 		dev := c.device.Load()
 		if dev == nil {
@@ -61,74 +59,68 @@ const queryActive = "passive set active"
 
 // queryHandlers is the table of everything a device may ask, by namespace, type and the tag of the first
 // child ("-" when there is none).
-func (s *Server) queryHandlers() map[string]queryHandler {
-	handlers := map[string]queryHandler{
-		"w:p get -":    answerEmpty,
-		"w:p get ping": answerEmpty,
+func (s *Server) queryHandlers() map[string]accounts.QueryHandler {
+	handlers := map[string]accounts.QueryHandler{
+		"w:p get -":    accounts.AnswerEmpty,
+		"w:p get ping": accounts.AnswerEmpty,
 
-		"w:m set media_conn": (*conn).queryMediaConn,
+		"w:m set media_conn": s.queryMediaConn,
 
-		queryActive:           answerEmpty,
-		"passive set passive": (*conn).queryPassive,
+		queryActive:           accounts.AnswerEmpty,
+		"passive set passive": queryPassive,
 
-		"encrypt get count":        (*conn).queryPreKeyCount,
-		"encrypt get digest":       (*conn).queryDigest,
-		"encrypt get key":          (*conn).queryBundles,
-		"encrypt set registration": (*conn).queryUploadKeys,
-		"encrypt set rotate":       (*conn).queryRotateKey,
+		"encrypt get count":        s.net.Keys.QueryPreKeyCount,
+		"encrypt get digest":       s.net.Keys.QueryDigest,
+		"encrypt get key":          s.net.Keys.QueryBundles,
+		"encrypt set registration": s.net.Keys.QueryUploadKeys,
+		"encrypt set rotate":       s.net.Keys.QueryRotateKey,
 
-		"usync get usync": (*conn).queryUsync,
+		"usync get usync": s.net.Profiles.QueryUsync,
 
-		"md set remove-companion-device": (*conn).queryUnlink,
+		"md set remove-companion-device": s.net.Links.QueryUnlink,
 
 		"abt get props": queryProps,
 		"w get props":   queryProps,
 
-		"w:sync:app:state set sync":         (*conn).queryAppState,
-		"urn:xmpp:whatsapp:push set config": answerEmpty,
-		"urn:xmpp:whatsapp:dirty set clean": answerEmpty,
+		"w:sync:app:state set sync":         s.net.AppStates.Query,
+		"urn:xmpp:whatsapp:push set config": accounts.AnswerEmpty,
+		"urn:xmpp:whatsapp:dirty set clean": accounts.AnswerEmpty,
 	}
-	maps.Copy(handlers, groupHandlers())
-	maps.Copy(handlers, profileHandlers())
+	maps.Copy(handlers, s.net.Groups.Queries())
+	maps.Copy(handlers, s.net.Profiles.Queries())
 	return handlers
-}
-
-func answerEmpty(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) { return nil, nil }
-
-func answerNotFound(*conn, *device, *waBinary.Node) ([]waBinary.Node, *queryError) {
-	return nil, errNotFound
 }
 
 // dispatch handles one stanza. A handler that breaks costs the client its connection, not the server its life.
 func (c *conn) dispatch(node *waBinary.Node) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.srv.stats.add(func(n *Counters) { n.Panics++ })
-			c.srv.log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			c.srv.net.Observer.Count(func(n *observe.Counters) { n.Panics++ })
+			c.srv.net.Log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			c.kill("stanza handler broke")
 		}
 	}()
-	handle, ok := c.srv.stanzas[node.Tag]
+	handle, ok := c.srv.handlers.stanzas[node.Tag]
 	if !ok {
 		c.unknown(node.Tag)
 		return
 	}
 	handle(c, node)
 	if dev := c.device.Load(); dev != nil {
-		dev.account.changed.Store(true)
+		dev.Account.Changed.Store(true)
 	}
 }
 
 func (c *conn) unknown(what string) {
-	c.srv.stats.add(func(n *Counters) { increment(&n.UnknownQueries, what) })
-	c.srv.emit(Event{Kind: EventUnknownQuery, Conn: c.id, Detail: what})
+	c.srv.net.Observer.Count(func(n *observe.Counters) { observe.Increment(&n.UnknownQueries, what) })
+	c.srv.net.Observer.Emit(observe.Event{Kind: observe.EventUnknownQuery, Conn: c.id, Detail: what})
 }
 
 func (c *conn) handleIQ(node *waBinary.Node) {
-	kind := attr(node, "type")
+	kind := stanza.Attr(node, "type")
 	switch kind {
 	case "result", "error":
-		c.answered(node)
+		c.questions.answer(node)
 		return
 	case "get", "set":
 	default:
@@ -136,8 +128,8 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		return
 	}
 	namespace, child := queryNames(node)
-	if fault, ok := c.queryFault(FaultRefuseIQ, node); ok {
-		c.answer(node, nil, &queryError{fault.Code, "fault"})
+	if fault, ok := c.queryFault(faults.RefuseIQ, node); ok {
+		c.answer(node, nil, &stanza.QueryError{Code: fault.Code, Text: "fault"})
 		return
 	}
 	dev := c.device.Load()
@@ -146,18 +138,18 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 		c.handleLinkIQ(query, node)
 		return
 	}
-	handle, ok := c.srv.queries[query]
+	handle, ok := c.srv.handlers.queries[query]
 	if !ok {
 		c.unknown(namespace + "/" + child)
-		c.answer(node, nil, errNotImplemented)
+		c.answer(node, nil, stanza.ErrNotImplemented)
 		return
 	}
 	if namespace == "w:p" {
-		if _, silent := c.srv.fault(FaultNoPong, c); silent {
+		if _, silent := c.srv.net.Faults.Strike(faults.NoPong, c); silent {
 			return
 		}
 	}
-	children, failed := handle(c, dev, node)
+	children, failed := handle(dev, node)
 	c.answerThen(node, children, failed, func() {
 		if query == queryActive {
 			// After the answer: clients take themselves for connected once they have read it, and then expect
@@ -167,14 +159,14 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 	})
 }
 
-func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *queryError) {
+func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *stanza.QueryError) {
 	c.answerThen(query, children, failed, func() {})
 }
 
 // answerThen sends the result of a query, or its error, and goes on with then. Faults may keep both back.
-func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *queryError, then func()) {
-	attrs := waBinary.Attrs{"id": attr(query, "id"), "type": "result", "from": types.ServerJID}
-	if to := attrJID(query, "to"); !to.IsEmpty() {
+func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *stanza.QueryError, then func()) {
+	attrs := waBinary.Attrs{"id": stanza.Attr(query, "id"), "type": "result", "from": types.ServerJID}
+	if to := stanza.JID(query, "to"); !to.IsEmpty() {
 		attrs["from"] = to
 	}
 	result := waBinary.Node{Tag: "iq", Attrs: attrs}
@@ -183,45 +175,75 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 	}
 	if failed != nil {
 		attrs["type"] = "error"
-		result.Content = []waBinary.Node{errorNode(failed.code, failed.text)}
+		result.Content = []waBinary.Node{stanza.ErrorNode(failed.Code, failed.Text)}
 	}
-	if _, ok := c.queryFault(FaultWithholdIQ, query); ok {
+	if _, ok := c.queryFault(faults.WithholdIQ, query); ok {
 		return
 	}
-	if fault, ok := c.queryFault(FaultDelayIQ, query); ok {
-		c.later(fault.Delay, func() { c.send(result); then() })
+	if fault, ok := c.queryFault(faults.DelayIQ, query); ok {
+		c.later(fault.Delay, func() { c.Send(result); then() })
 		return
 	}
-	c.send(result)
+	c.Send(result)
 	then()
 }
 
 // handleAck drops what the device has acknowledged.
-func (c *conn) handleAck(dev *device, node *waBinary.Node) {
-	c.srv.stats.add(func(n *Counters) { n.Acks++ })
-	dev.acknowledge(stanzaKey{class: attr(node, "class"), id: attr(node, "id"), from: attrJID(node, "to"), participant: attrJID(node, "participant")})
+func (c *conn) handleAck(dev *accounts.Device, node *waBinary.Node) {
+	c.srv.net.Observer.Count(func(n *observe.Counters) { n.Acks++ })
+	dev.Acknowledge(stanza.Key{Class: stanza.Attr(node, "class"), ID: stanza.Attr(node, "id"), From: stanza.JID(node, "to"), Participant: stanza.JID(node, "participant")})
 }
 
-func (c *conn) queryPassive(dev *device, _ *waBinary.Node) ([]waBinary.Node, *queryError) {
-	dev.setPassive()
+func queryPassive(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	dev.SetPassive()
 	return nil, nil
 }
 
-// queryUnlink removes a linked device at its own wish.
-func (c *conn) queryUnlink(dev *device, query *waBinary.Node) ([]waBinary.Node, *queryError) {
-	request := query.GetChildByTag("remove-companion-device")
-	jid := attrJID(&request, "jid")
-	if c.srv.dir.find(jid) != dev.account || jid.Device == 0 {
-		return nil, errForbidden
+// queryNames are the namespace of a query and the tag of its first child, "-" when there is none.
+func queryNames(query *waBinary.Node) (namespace, child string) {
+	child = "-"
+	if children := query.GetChildren(); len(children) > 0 {
+		child = children[0].Tag
 	}
-	target := c.srv.dir.device(dev.account, jid.Device)
-	if target == nil {
-		return nil, errNotFound
+	return stanza.Attr(query, "xmlns"), child
+}
+
+// queryFault strikes a query.
+func (c *conn) queryFault(kind faults.Kind, query *waBinary.Node) (faults.Fault, bool) {
+	if c.srv.net.Faults.None() {
+		return faults.Fault{}, false
 	}
-	if target == dev {
-		c.srv.unlink(dev, "logged out by the device", false)
-		return nil, nil
+	namespace, child := queryNames(query)
+	return c.srv.net.Faults.StrikeIf(kind, c, func(f *faults.Fault) bool { return f.Matches(namespace, child) })
+}
+
+// queryProps answers with no experiments at all: clients then use their own defaults.
+func queryProps(_ *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	asked := query.GetChildByTag("props")
+	return []waBinary.Node{{Tag: "props", Attrs: waBinary.Attrs{
+		"protocol": stanza.Attr(&asked, "protocol"),
+		"ab_key":   "sandbox",
+		"hash":     "1",
+		"refresh":  "86400",
+	}}}, nil
+}
+
+// handleChatState passes "composing" and "paused" on to the devices of the other side.
+func (c *conn) handleChatState(dev *accounts.Device, node *waBinary.Node) {
+	c.srv.net.Router.RouteChatState(accounts.Origin{Account: dev.Account, Device: dev.ID}, stanza.JID(node, "to"), node.Content)
+}
+
+// handleCall takes a signal of a call from a linked device, acknowledges it and passes it on.
+func (c *conn) handleCall(dev *accounts.Device, node *waBinary.Node) {
+	children := node.GetChildren()
+	ack := waBinary.Attrs{"class": "call", "id": stanza.Attr(node, "id"), "from": stanza.JID(node, "to"), "t": stanza.Now()}
+	if len(children) == 1 {
+		ack["type"] = children[0].Tag
+		if c.srv.net.Calls.Route(accounts.Origin{Account: dev.Account, Device: dev.ID}, stanza.JID(node, "to"), &children[0]) != nil {
+			ack["error"] = "404"
+		}
+	} else {
+		ack["error"] = "400"
 	}
-	c.srv.unlink(target, "removed by device "+strconv.Itoa(int(dev.id)), true)
-	return nil, nil
+	c.Send(waBinary.Node{Tag: "ack", Attrs: ack})
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // chunk waits for a part of the history.
@@ -51,7 +52,7 @@ func chatting(t *testing.T, from, to *sandbox.Phone, texts ...string) []string {
 	for _, text := range texts {
 		id, err := from.SendText(ctx, to.Number(), text)
 		must(t, err)
-		_, err = to.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id })
+		_, err = to.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 		must(t, err)
 		ids = append(ids, id)
 	}
@@ -69,28 +70,28 @@ func numbered(n int) []string {
 func TestANewDeviceGetsTheHistoryOfItsPhone(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, sandbox.Config{})
-	ana, err := server.AddPhone(sandbox.PhoneConfig{Name: "Ana"})
+	ana, err := server.AddPhone(phones.Config{Name: "Ana"})
 	must(t, err)
-	bruno, err := server.AddPhone(sandbox.PhoneConfig{Name: "Bruno"})
+	bruno, err := server.AddPhone(phones.Config{Name: "Bruno"})
 	must(t, err)
 	ctx := testContext(t)
 	ids := chatting(t, bruno, ana, numbered(15)...)
 	own := chatting(t, ana, bruno, "an answer")[0]
-	_, err = bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindReaction, Target: own, Text: "👍"})
+	_, err = bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindReaction, Target: own, Text: "👍"})
 	must(t, err)
-	_, err = bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindEdit, Target: ids[14], Text: "edited"})
+	_, err = bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindEdit, Target: ids[14], Text: "edited"})
 	must(t, err)
-	_, err = bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindRevoke, Target: ids[13]})
+	_, err = bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindRevoke, Target: ids[13]})
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == ids[13] && m.Revoked })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == ids[13] && m.Revoked })
 	must(t, err)
 	group := server.MakeGroup("Turno de noche", ana, bruno)
 	in, err := bruno.SendText(ctx, group.String(), "in the group")
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == in })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == in })
 	must(t, err)
 	yes := true
-	must(t, ana.ChangeChat(ctx, bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
+	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &yes}))
 
 	d := newDevice(t, server)
 	from := d.mark()
@@ -151,9 +152,9 @@ func TestAFileInTheHistoryCanBeDownloaded(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	ctx := testContext(t)
-	id, err := bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindImage, Media: &sandbox.Attachment{Data: []byte("a picture")}})
+	id, err := bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindImage, Media: &phones.Attachment{Data: []byte("a picture")}})
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 	must(t, err)
 	d := newDevice(t, server)
 	d.pair(ana)
@@ -170,11 +171,11 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	ctx := testContext(t)
-	poll, err := bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindPoll, Text: "when?", Options: []string{"now", "later"}})
+	poll, err := bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindPoll, Text: "when?", Options: []string{"now", "later"}})
 	must(t, err)
-	_, err = bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindVote, Target: poll, Options: []string{"now"}})
+	_, err = bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindVote, Target: poll, Options: []string{"now"}})
 	must(t, err)
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.Kind == sandbox.KindVote })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.Kind == phones.KindVote })
 	must(t, err)
 	d := newDevice(t, server)
 	d.pair(ana)
@@ -199,8 +200,8 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	must(t, err)
 	_, err = d.cli.SendMessage(ctx, bruno.LID(), vote)
 	must(t, err)
-	_, err = bruno.WaitMessage(ctx, func(m sandbox.Message) bool {
-		return m.ID == poll && slices.ContainsFunc(m.Poll.Options, func(o sandbox.PollOption) bool {
+	_, err = bruno.WaitMessage(ctx, func(m phones.Message) bool {
+		return m.ID == poll && slices.ContainsFunc(m.Poll.Options, func(o phones.PollOption) bool {
 			return o.Name == "later" && slices.Contains(o.Voters, ana.JID())
 		})
 	})
@@ -221,7 +222,7 @@ func TestADeviceThatAsksForAllGetsAllInFiles(t *testing.T) {
 		p.RequireFullSync, p.HistorySyncConfig.InlineInitialPayloadInE2EeMsg = proto.Bool(true), proto.Bool(false)
 	})
 	server := newServer(t, sandbox.Config{})
-	ana, bruno := newPhone(t, server, ""), newPhone(t, server, sandbox.ScriptSilent)
+	ana, bruno := newPhone(t, server, ""), newPhone(t, server, phones.ScriptSilent)
 	ctx := testContext(t)
 	var last string
 	for i := range 2600 {
@@ -229,7 +230,7 @@ func TestADeviceThatAsksForAllGetsAllInFiles(t *testing.T) {
 		must(t, err)
 		last = id
 	}
-	_, err := bruno.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == last })
+	_, err := bruno.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == last })
 	must(t, err)
 	d := newDevice(t, server)
 	d.cli.ManualHistorySyncDownload = true

@@ -19,6 +19,8 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -159,9 +161,9 @@ func TestMalformedInputCostsOneConnectionAndIsCounted(t *testing.T) {
 			bystander := newDevice(t, server)
 			bystander.pair(newPhone(t, server, ""))
 			act(dialRaw(t, server))
-			bad := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventMalformed })
-			until(t, feed, func(e sandbox.Event) bool {
-				return e.Kind == sandbox.EventDisconnected && e.Conn == bad.Conn
+			bad := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventMalformed })
+			until(t, feed, func(e observe.Event) bool {
+				return e.Kind == observe.EventDisconnected && e.Conn == bad.Conn
 			})
 			if counters := server.Counters(); counters.Malformed[reason] != 1 || len(counters.Malformed) != 1 {
 				t.Errorf("counted %v", counters.Malformed)
@@ -281,7 +283,7 @@ func TestAServerCanBeClosedAtAnyTime(t *testing.T) {
 	if err = never.Start(); err == nil {
 		t.Error("started after the close")
 	}
-	server, _, client, peer := linked(t, sandbox.ScriptEcho)
+	server, _, client, peer := linked(t, phones.ScriptEcho)
 	if err = server.Start(); err == nil {
 		t.Error("started twice")
 	}

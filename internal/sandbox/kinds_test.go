@@ -15,9 +15,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
-func sendKind(t *testing.T, phone *sandbox.Phone, out sandbox.Outgoing) string {
+func sendKind(t *testing.T, phone *sandbox.Phone, out phones.Outgoing) string {
 	t.Helper()
 	id, err := phone.SendMessage(testContext(t), out)
 	if err != nil {
@@ -30,9 +33,9 @@ func hasID(id string) func(*events.Message) bool {
 	return func(m *events.Message) bool { return m.Info.ID == id }
 }
 
-func waitID(t *testing.T, phone *sandbox.Phone, id string, match func(sandbox.Message) bool) sandbox.Message {
+func waitID(t *testing.T, phone *sandbox.Phone, id string, match func(phones.Message) bool) phones.Message {
 	t.Helper()
-	message, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && (match == nil || match(m)) })
+	message, err := phone.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && (match == nil || match(m)) })
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)
 	}
@@ -40,21 +43,21 @@ func waitID(t *testing.T, phone *sandbox.Phone, id string, match func(sandbox.Me
 }
 
 // files is a phone's attachment of every kind that has one.
-func files() map[sandbox.Kind]*sandbox.Attachment {
-	return map[sandbox.Kind]*sandbox.Attachment{
-		sandbox.KindImage:    {Data: someBytes(5000), MIME: "image/png", Width: 40, Height: 30, Thumbnail: someBytes(50)},
-		sandbox.KindVideo:    {Data: someBytes(9000), Seconds: 7, Width: 64, Height: 48},
-		sandbox.KindAudio:    {Data: someBytes(3000), Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}},
-		sandbox.KindDocument: {Data: someBytes(70_000), MIME: "application/pdf", FileName: "invoice.pdf"},
-		sandbox.KindSticker:  {Data: someBytes(800), Width: 512, Height: 512, Animated: true},
+func files() map[phones.Kind]*phones.Attachment {
+	return map[phones.Kind]*phones.Attachment{
+		phones.KindImage:    {Data: someBytes(5000), MIME: "image/png", Width: 40, Height: 30, Thumbnail: someBytes(50)},
+		phones.KindVideo:    {Data: someBytes(9000), Seconds: 7, Width: 64, Height: 48},
+		phones.KindAudio:    {Data: someBytes(3000), Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}},
+		phones.KindDocument: {Data: someBytes(70_000), MIME: "application/pdf", FileName: "invoice.pdf"},
+		phones.KindSticker:  {Data: someBytes(800), Width: 512, Height: 512, Animated: true},
 	}
 }
 
 func TestAClientGetsFilesOfEveryKindFromAPhone(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	for kind, file := range files() {
 		caption := "see " + string(kind)
-		id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: kind, Text: caption, Media: file})
+		id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: kind, Text: caption, Media: file})
 		got := wait(client, 0, hasID(id))
 		if got.Info.Type != "media" {
 			t.Errorf("%s came as %q", kind, got.Info.Type)
@@ -64,21 +67,21 @@ func TestAClientGetsFilesOfEveryKindFromAPhone(t *testing.T) {
 			t.Fatalf("%s: %d bytes with %v", kind, len(data), err)
 		}
 		switch kind {
-		case sandbox.KindImage:
+		case phones.KindImage:
 			m := got.Message.GetImageMessage()
 			if m.GetCaption() != caption || m.GetMimetype() != "image/png" || m.GetWidth() != 40 || !bytes.Equal(m.GetJPEGThumbnail(), file.Thumbnail) {
 				t.Errorf("image %v", m)
 			}
-		case sandbox.KindAudio:
+		case phones.KindAudio:
 			m := got.Message.GetAudioMessage()
 			if !m.GetPTT() || m.GetSeconds() != 3 || !bytes.Equal(m.GetWaveform(), file.Waveform) || got.Info.MediaType != "ptt" {
 				t.Errorf("audio %v", m)
 			}
-		case sandbox.KindDocument:
+		case phones.KindDocument:
 			if m := got.Message.GetDocumentMessage(); m.GetFileName() != "invoice.pdf" || m.GetCaption() != caption {
 				t.Errorf("document %v", m)
 			}
-		case sandbox.KindVideo:
+		case phones.KindVideo:
 			if m := got.Message.GetVideoMessage(); m.GetSeconds() != 7 || m.GetCaption() != caption {
 				t.Errorf("video %v", m)
 			}
@@ -92,30 +95,30 @@ func TestAClientGetsFilesOfEveryKindFromAPhone(t *testing.T) {
 }
 
 func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
-	for kind, message := range map[sandbox.Kind]func(up whatsmeow.UploadResponse) *waE2E.Message{
-		sandbox.KindImage: func(up whatsmeow.UploadResponse) *waE2E.Message {
+	server, own, client, peer := linked(t, phones.ScriptSilent)
+	for kind, message := range map[phones.Kind]func(up whatsmeow.UploadResponse) *waE2E.Message{
+		phones.KindImage: func(up whatsmeow.UploadResponse) *waE2E.Message {
 			image := imageOf(up)
 			image.Caption = proto.String("a picture")
 			return &waE2E.Message{ImageMessage: image}
 		},
-		sandbox.KindVideo: func(up whatsmeow.UploadResponse) *waE2E.Message {
+		phones.KindVideo: func(up whatsmeow.UploadResponse) *waE2E.Message {
 			return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Caption: proto.String("a picture"), GifPlayback: proto.Bool(true)}}
 		},
-		sandbox.KindAudio: func(up whatsmeow.UploadResponse) *waE2E.Message {
+		phones.KindAudio: func(up whatsmeow.UploadResponse) *waE2E.Message {
 			return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, PTT: proto.Bool(true), Seconds: proto.Uint32(9)}}
 		},
-		sandbox.KindDocument: func(up whatsmeow.UploadResponse) *waE2E.Message {
+		phones.KindDocument: func(up whatsmeow.UploadResponse) *waE2E.Message {
 			return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength, FileName: proto.String("a.txt"), Caption: proto.String("a picture")}}}}
 		},
-		sandbox.KindSticker: func(up whatsmeow.UploadResponse) *waE2E.Message {
+		phones.KindSticker: func(up whatsmeow.UploadResponse) *waE2E.Message {
 			return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256, FileSHA256: up.FileSHA256, FileLength: &up.FileLength}}
 		},
 	} {
 		plain := someBytes(20_001)
-		as := map[sandbox.Kind]whatsmeow.MediaType{
-			sandbox.KindImage: whatsmeow.MediaImage, sandbox.KindVideo: whatsmeow.MediaVideo, sandbox.KindAudio: whatsmeow.MediaAudio,
-			sandbox.KindDocument: whatsmeow.MediaDocument, sandbox.KindSticker: whatsmeow.MediaImage,
+		as := map[phones.Kind]whatsmeow.MediaType{
+			phones.KindImage: whatsmeow.MediaImage, phones.KindVideo: whatsmeow.MediaVideo, phones.KindAudio: whatsmeow.MediaAudio,
+			phones.KindDocument: whatsmeow.MediaDocument, phones.KindSticker: whatsmeow.MediaImage,
 		}[kind]
 		response, err := client.cli.SendMessage(testContext(t), peer.JID(), message(client.upload(plain, as)))
 		if err != nil {
@@ -131,10 +134,10 @@ func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
 			if err != nil || !bytes.Equal(data, plain) {
 				t.Fatalf("%s: %d bytes with %v", kind, len(data), err)
 			}
-			if kind == sandbox.KindAudio && (!got.Media.Voice || got.Media.Seconds != 9) || kind == sandbox.KindVideo && !got.Media.GIF {
+			if kind == phones.KindAudio && (!got.Media.Voice || got.Media.Seconds != 9) || kind == phones.KindVideo && !got.Media.GIF {
 				t.Errorf("%s has %+v", kind, got.Media)
 			}
-			if (kind == sandbox.KindImage || kind == sandbox.KindDocument) && got.Text != "a picture" {
+			if (kind == phones.KindImage || kind == phones.KindDocument) && got.Text != "a picture" {
 				t.Errorf("%s says %q", kind, got.Text)
 			}
 		}
@@ -143,19 +146,19 @@ func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
 	if err := server.ExpireMedia(server.Media()[0].ID, 410); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := last.Media.Bytes(); !errors.Is(err, sandbox.ErrMediaGone) {
+	if _, err := last.Media.Bytes(); !errors.Is(err, media.ErrGone) {
 		t.Errorf("a file that is gone: %v", err)
 	}
 	noUnknownQueries(t, server)
 }
 
 func TestTextsMentionQuoteAndPreviewBothWays(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	first := client.sendText(peer.JID(), "what do you think?")
 	waitText(t, peer, "what do you think?")
-	id := sendKind(t, peer, sandbox.Outgoing{
+	id := sendKind(t, peer, phones.Outgoing{
 		To: own.Number(), Text: "@" + own.LID().User + " see https://example.com", Mentions: []string{own.Number()}, Quote: first,
-		Preview: &sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+		Preview: &phones.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 	})
 	text := wait(client, 0, hasID(id)).Message.GetExtendedTextMessage()
 	info := text.GetContextInfo()
@@ -182,10 +185,10 @@ func TestTextsMentionQuoteAndPreviewBothWays(t *testing.T) {
 }
 
 func TestPlacesAndContactsBothWays(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	const card = "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"
-	place := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco"}})
-	contact := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "Ana", VCard: card}})
+	place := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindLocation, Location: &phones.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco"}})
+	contact := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindContact, Contact: &phones.Contact{Name: "Ana", VCard: card}})
 	if m := wait(client, 0, hasID(place)).Message.GetLocationMessage(); m.GetDegreesLatitude() != -34.6 || m.GetName() != "Obelisco" {
 		t.Fatalf("the client got %v", m)
 	}
@@ -202,8 +205,8 @@ func TestPlacesAndContactsBothWays(t *testing.T) {
 		}
 		got := waitID(t, peer, response.ID, nil)
 		switch {
-		case got.Kind == sandbox.KindLocation && got.Location.Longitude == 2.5 && got.Location.Address == "Street 1":
-		case got.Kind == sandbox.KindContact && got.Contact.VCard == card:
+		case got.Kind == phones.KindLocation && got.Location.Longitude == 2.5 && got.Location.Address == "Street 1":
+		case got.Kind == phones.KindContact && got.Contact.VCard == card:
 		default:
 			t.Errorf("the phone got %+v", got)
 		}
@@ -212,10 +215,10 @@ func TestPlacesAndContactsBothWays(t *testing.T) {
 }
 
 func TestPollsAndTheirVotesBothWays(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	// A phone asks, the client votes and changes its mind.
-	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
+	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
 	poll := wait(client, 0, hasID(id))
 	if m := poll.Message.GetPollCreationMessage(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
 		t.Fatalf("the client got %v", m)
@@ -230,7 +233,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 		}
 	}
 	for _, phone := range []*sandbox.Phone{peer, own} {
-		got := waitID(t, phone, id, func(m sandbox.Message) bool { return len(m.Poll.Options[1].Voters) == 1 })
+		got := waitID(t, phone, id, func(m phones.Message) bool { return len(m.Poll.Options[1].Voters) == 1 })
 		if got.Poll.Options[1].Voters[0] != own.JID() || len(got.Poll.Options[0].Voters) != 0 {
 			t.Errorf("the poll stands at %+v", got.Poll)
 		}
@@ -241,7 +244,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitID(t, peer, response.ID, nil)
-	vote := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindVote, Target: response.ID, Options: []string{"here", "nowhere"}})
+	vote := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindVote, Target: response.ID, Options: []string{"here", "nowhere"}})
 	got, err := client.cli.DecryptPollVote(ctx, wait(client, 0, hasID(vote)))
 	if err != nil {
 		t.Fatal(err)
@@ -251,12 +254,12 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 		t.Fatalf("the client read %v", got)
 	}
 	// The client's own phone has the poll and reads the vote as well.
-	waitID(t, own, response.ID, func(m sandbox.Message) bool {
+	waitID(t, own, response.ID, func(m phones.Message) bool {
 		return slices.Equal(m.Poll.Options[2].Voters, []types.JID{peer.JID()}) && len(m.Poll.Options[0].Voters) == 1 && len(m.Poll.Options[1].Voters) == 0
 	})
 	for _, options := range [][]string{{"here", "there", "nowhere"}, {"elsewhere"}} {
-		var bad *sandbox.OutgoingError
-		if _, err = peer.SendMessage(ctx, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindVote, Target: response.ID, Options: options}); !errors.As(err, &bad) || bad.Field != "options" {
+		var bad *phones.OutgoingError
+		if _, err = peer.SendMessage(ctx, phones.Outgoing{To: own.Number(), Kind: phones.KindVote, Target: response.ID, Options: options}); !errors.As(err, &bad) || bad.Field != "options" {
 			t.Errorf("voting for %q: %v", options, err)
 		}
 	}
@@ -264,7 +267,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 }
 
 func TestReactionsEditsAndRevocationsOfAClientReachThePhones(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	send := func(content *waE2E.Message) {
 		t.Helper()
@@ -273,22 +276,22 @@ func TestReactionsEditsAndRevocationsOfAClientReachThePhones(t *testing.T) {
 		}
 	}
 	id := client.sendText(peer.JID(), "helo")
-	theirs := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Text: "hi"})
+	theirs := sendKind(t, peer, phones.Outgoing{To: own.Number(), Text: "hi"})
 	wait(client, 0, hasID(theirs))
 	send(client.cli.BuildReaction(peer.LID(), peer.LID(), theirs, "👍"))
 	send(client.cli.BuildEdit(peer.LID(), id, &waE2E.Message{Conversation: proto.String("hello")}))
 	for _, phone := range []*sandbox.Phone{peer, own} {
-		got := waitID(t, phone, theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 1 })
+		got := waitID(t, phone, theirs, func(m phones.Message) bool { return len(m.Reactions) == 1 })
 		if got.Reactions[0].Emoji != "👍" || got.Reactions[0].From != own.JID() {
 			t.Errorf("reactions %+v", got.Reactions)
 		}
-		waitID(t, phone, id, func(m sandbox.Message) bool { return m.Edited && m.Text == "hello" })
+		waitID(t, phone, id, func(m phones.Message) bool { return m.Edited && m.Text == "hello" })
 	}
 	send(client.cli.BuildReaction(peer.LID(), peer.LID(), theirs, ""))
 	send(client.cli.BuildRevoke(peer.LID(), types.EmptyJID, id))
 	for _, phone := range []*sandbox.Phone{peer, own} {
-		waitID(t, phone, theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 0 })
-		if got := waitID(t, phone, id, func(m sandbox.Message) bool { return m.Revoked }); got.Text != "" {
+		waitID(t, phone, theirs, func(m phones.Message) bool { return len(m.Reactions) == 0 })
+		if got := waitID(t, phone, id, func(m phones.Message) bool { return m.Revoked }); got.Text != "" {
 			t.Errorf("a revoked message says %q", got.Text)
 		}
 	}
@@ -296,19 +299,19 @@ func TestReactionsEditsAndRevocationsOfAClientReachThePhones(t *testing.T) {
 }
 
 func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	theirs := client.sendText(peer.JID(), "hi")
 	waitText(t, peer, "hi")
-	id := sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Text: "helo"})
-	reaction := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindReaction, Target: theirs, Text: "❤️"})))
+	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Text: "helo"})
+	reaction := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindReaction, Target: theirs, Text: "❤️"})))
 	if m := reaction.Message.GetReactionMessage(); m.GetText() != "❤️" || m.GetKey().GetID() != theirs || reaction.Info.Type != "reaction" {
 		t.Fatalf("the client got %v", m)
 	}
-	edit := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindEdit, Target: id, Text: "hello"})))
+	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: id, Text: "hello"})))
 	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetConversation() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
 		t.Fatalf("the client got %v", edit)
 	}
-	revoke := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindRevoke, Target: id})))
+	revoke := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: id})))
 	if m := revoke.Message.GetProtocolMessage(); m.GetType() != waE2E.ProtocolMessage_REVOKE || m.GetKey().GetID() != id || revoke.Info.Edit != types.EditAttributeSenderRevoke {
 		t.Fatalf("the client got %v", revoke)
 	}
@@ -316,16 +319,16 @@ func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
 	if !mine.Edited || !mine.Revoked || len(waitID(t, peer, theirs, nil).Reactions) != 1 {
 		t.Fatalf("the phone itself has %+v", mine)
 	}
-	if m := wait(client, 0, hasID(sendKind(t, peer, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindTimer, Expiration: 86400}))); m.Message.GetProtocolMessage().GetEphemeralExpiration() != 86400 {
+	if m := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindTimer, Expiration: 86400}))); m.Message.GetProtocolMessage().GetEphemeralExpiration() != 86400 {
 		t.Fatalf("the client got %v", m)
 	}
-	for _, out := range []sandbox.Outgoing{
-		{Kind: sandbox.KindEdit, Target: theirs, Text: "not mine"},
-		{Kind: sandbox.KindRevoke, Target: theirs},
-		{Kind: sandbox.KindReaction, Target: "unknown", Text: "?"},
+	for _, out := range []phones.Outgoing{
+		{Kind: phones.KindEdit, Target: theirs, Text: "not mine"},
+		{Kind: phones.KindRevoke, Target: theirs},
+		{Kind: phones.KindReaction, Target: "unknown", Text: "?"},
 	} {
 		out.To = own.Number()
-		var bad *sandbox.OutgoingError
+		var bad *phones.OutgoingError
 		if _, err := peer.SendMessage(testContext(t), out); !errors.As(err, &bad) || bad.Field != "target" {
 			t.Errorf("%s of %s: %v", out.Kind, out.Target, err)
 		}
@@ -334,9 +337,9 @@ func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
 }
 
 func TestWhatAPhoneSendsIsCopiedToItsOwnClientsWithItsFile(t *testing.T) {
-	_, own, client, peer := linked(t, sandbox.ScriptSilent)
-	file := &sandbox.Attachment{Data: someBytes(100)}
-	id := sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindImage, Media: file, ViewOnce: true})
+	_, own, client, peer := linked(t, phones.ScriptSilent)
+	file := &phones.Attachment{Data: someBytes(100)}
+	id := sendKind(t, own, phones.Outgoing{To: peer.Number(), Kind: phones.KindImage, Media: file, ViewOnce: true})
 	got := wait(client, 0, hasID(id))
 	if !got.Info.IsFromMe || got.Info.Chat != peer.LID() || !got.IsViewOnce {
 		t.Fatalf("the client got %+v", got)
@@ -350,12 +353,12 @@ func TestWhatAPhoneSendsIsCopiedToItsOwnClientsWithItsFile(t *testing.T) {
 }
 
 func TestAPhoneEchoesFilesAndPolls(t *testing.T) {
-	_, own, _, peer := linked(t, sandbox.ScriptEcho)
-	file := &sandbox.Attachment{Data: someBytes(100), FileName: "a.bin"}
-	sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindDocument, Media: file})
-	sendKind(t, own, sandbox.Outgoing{To: peer.Number(), Kind: sandbox.KindPoll, Text: "?", Options: []string{"a", "b"}})
-	for _, kind := range []sandbox.Kind{sandbox.KindDocument, sandbox.KindPoll} {
-		got, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return !m.FromMe && m.Kind == kind })
+	_, own, _, peer := linked(t, phones.ScriptEcho)
+	file := &phones.Attachment{Data: someBytes(100), FileName: "a.bin"}
+	sendKind(t, own, phones.Outgoing{To: peer.Number(), Kind: phones.KindDocument, Media: file})
+	sendKind(t, own, phones.Outgoing{To: peer.Number(), Kind: phones.KindPoll, Text: "?", Options: []string{"a", "b"}})
+	for _, kind := range []phones.Kind{phones.KindDocument, phones.KindPoll} {
+		got, err := own.WaitMessage(testContext(t), func(m phones.Message) bool { return !m.FromMe && m.Kind == kind })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,12 +372,12 @@ func TestAPhoneEchoesFilesAndPolls(t *testing.T) {
 }
 
 func TestAPhoneThatIsAwayGetsItsMessagesWhenItIsBack(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	server, _, client, peer := linked(t, phones.ScriptRead)
 	feed, stop := server.Subscribe()
 	defer stop()
 	peer.SetOnline(false)
 	first, second := client.sendText(peer.JID(), "one"), client.sendText(peer.JID(), "two")
-	if _, err := peer.SendText(testContext(t), client.cli.Store.GetJID().User, "from nowhere"); !errors.Is(err, sandbox.ErrPhoneOffline) {
+	if _, err := peer.SendText(testContext(t), client.cli.Store.GetJID().User, "from nowhere"); !errors.Is(err, phones.ErrOffline) {
 		t.Fatalf("sending while away: %v", err)
 	}
 	if len(peer.Messages()) != 0 || len(client.seen(0)) == 0 {
@@ -394,22 +397,22 @@ func TestAPhoneThatIsAwayGetsItsMessagesWhenItIsBack(t *testing.T) {
 	if err := peer.GoOffline(time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "offline" })
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
-	until(t, feed, func(e sandbox.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
-	if err := peer.GoOffline(0); !errors.Is(err, sandbox.ErrBadAbsence) {
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "offline" })
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	until(t, feed, func(e observe.Event) bool { return e.Account == peer.Number() && e.Detail == "online" })
+	if err := peer.GoOffline(0); !errors.Is(err, phones.ErrBadAbsence) {
 		t.Errorf("away for no time: %v", err)
 	}
 }
 
 func TestASlowPhoneAnswersLate(t *testing.T) {
-	_, _, client, peer := linked(t, sandbox.ScriptSlow)
+	_, _, client, peer := linked(t, phones.ScriptSlow)
 	if err := peer.SetDelay(30 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	id := client.sendText(peer.JID(), "take your time")
 	wait(client, 0, receiptOf(id, types.ReceiptTypeRead))
-	if err := peer.SetDelay(0); !errors.Is(err, sandbox.ErrBadDelay) {
+	if err := peer.SetDelay(0); !errors.Is(err, phones.ErrBadDelay) {
 		t.Errorf("no delay: %v", err)
 	}
 }
@@ -421,41 +424,41 @@ func TestMessagesThatDoNotFitTogetherAreRefused(t *testing.T) {
 	for i := range long {
 		long[i] = 'a'
 	}
-	file := &sandbox.Attachment{Data: []byte("x")}
+	file := &phones.Attachment{Data: []byte("x")}
 	for name, test := range map[string]struct {
-		out   sandbox.Outgoing
+		out   phones.Outgoing
 		field string
 	}{
-		"unknown kind":       {sandbox.Outgoing{Kind: "dance"}, "kind"},
-		"no text":            {sandbox.Outgoing{}, "text"},
-		"long text":          {sandbox.Outgoing{Text: string(long)}, "text"},
-		"text of a revoke":   {sandbox.Outgoing{Kind: sandbox.KindRevoke, Target: "x", Text: "y"}, "text"},
-		"no target":          {sandbox.Outgoing{Kind: sandbox.KindReaction, Text: "x"}, "target"},
-		"target of a text":   {sandbox.Outgoing{Text: "x", Target: "y"}, "target"},
-		"no file":            {sandbox.Outgoing{Kind: sandbox.KindImage}, "media"},
-		"empty file":         {sandbox.Outgoing{Kind: sandbox.KindImage, Media: &sandbox.Attachment{}}, "media"},
-		"file of a text":     {sandbox.Outgoing{Text: "x", Media: file}, "media"},
-		"no place":           {sandbox.Outgoing{Kind: sandbox.KindLocation}, "location"},
-		"off the earth":      {sandbox.Outgoing{Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: 91}}, "location"},
-		"no card":            {sandbox.Outgoing{Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "x"}}, "contact"},
-		"one option":         {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a"}}, "options"},
-		"the same twice":     {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a", "a"}}, "options"},
-		"too many choices":   {sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "x", Options: []string{"a", "b"}, Selectable: 3}, "selectable"},
-		"options of a text":  {sandbox.Outgoing{Text: "x", Options: []string{"a", "b"}}, "options"},
-		"preview of a file":  {sandbox.Outgoing{Kind: sandbox.KindImage, Media: file, Preview: &sandbox.LinkPreview{URL: "x", Title: "y"}}, "preview"},
-		"a text once":        {sandbox.Outgoing{Text: "x", ViewOnce: true}, "view_once"},
-		"nobody mentioned":   {sandbox.Outgoing{Text: "x", Mentions: []string{"15550000000"}}, "mentions"},
-		"an unknown quote":   {sandbox.Outgoing{Text: "x", Quote: "y"}, "quote"},
-		"selectable of vote": {sandbox.Outgoing{Kind: sandbox.KindVote, Target: "x", Selectable: 1}, "selectable"},
+		"unknown kind":       {phones.Outgoing{Kind: "dance"}, "kind"},
+		"no text":            {phones.Outgoing{}, "text"},
+		"long text":          {phones.Outgoing{Text: string(long)}, "text"},
+		"text of a revoke":   {phones.Outgoing{Kind: phones.KindRevoke, Target: "x", Text: "y"}, "text"},
+		"no target":          {phones.Outgoing{Kind: phones.KindReaction, Text: "x"}, "target"},
+		"target of a text":   {phones.Outgoing{Text: "x", Target: "y"}, "target"},
+		"no file":            {phones.Outgoing{Kind: phones.KindImage}, "media"},
+		"empty file":         {phones.Outgoing{Kind: phones.KindImage, Media: &phones.Attachment{}}, "media"},
+		"file of a text":     {phones.Outgoing{Text: "x", Media: file}, "media"},
+		"no place":           {phones.Outgoing{Kind: phones.KindLocation}, "location"},
+		"off the earth":      {phones.Outgoing{Kind: phones.KindLocation, Location: &phones.Location{Latitude: 91}}, "location"},
+		"no card":            {phones.Outgoing{Kind: phones.KindContact, Contact: &phones.Contact{Name: "x"}}, "contact"},
+		"one option":         {phones.Outgoing{Kind: phones.KindPoll, Text: "x", Options: []string{"a"}}, "options"},
+		"the same twice":     {phones.Outgoing{Kind: phones.KindPoll, Text: "x", Options: []string{"a", "a"}}, "options"},
+		"too many choices":   {phones.Outgoing{Kind: phones.KindPoll, Text: "x", Options: []string{"a", "b"}, Selectable: 3}, "selectable"},
+		"options of a text":  {phones.Outgoing{Text: "x", Options: []string{"a", "b"}}, "options"},
+		"preview of a file":  {phones.Outgoing{Kind: phones.KindImage, Media: file, Preview: &phones.LinkPreview{URL: "x", Title: "y"}}, "preview"},
+		"a text once":        {phones.Outgoing{Text: "x", ViewOnce: true}, "view_once"},
+		"nobody mentioned":   {phones.Outgoing{Text: "x", Mentions: []string{"15550000000"}}, "mentions"},
+		"an unknown quote":   {phones.Outgoing{Text: "x", Quote: "y"}, "quote"},
+		"selectable of vote": {phones.Outgoing{Kind: phones.KindVote, Target: "x", Selectable: 1}, "selectable"},
 	} {
 		test.out.To = other.Number()
-		var bad *sandbox.OutgoingError
+		var bad *phones.OutgoingError
 		if _, err := one.SendMessage(context.Background(), test.out); !errors.As(err, &bad) || bad.Field != test.field {
 			t.Errorf("%s: %v, expected %s", name, err, test.field)
 		}
 	}
-	_, err := one.SendMessage(context.Background(), sandbox.Outgoing{To: other.Number(), Kind: sandbox.KindImage, Media: &sandbox.Attachment{Data: someBytes(2000)}})
-	if !errors.Is(err, sandbox.ErrMediaTooLarge) {
+	_, err := one.SendMessage(context.Background(), phones.Outgoing{To: other.Number(), Kind: phones.KindImage, Media: &phones.Attachment{Data: someBytes(2000)}})
+	if !errors.Is(err, media.ErrTooLarge) {
 		t.Errorf("a large file: %v", err)
 	}
 }

@@ -4,17 +4,19 @@ import (
 	"sync"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/stanza"
 )
 
 // linkHandler answers one kind of query of a client that is not linked yet.
-type linkHandler func(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError)
+type linkHandler func(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError)
 
-// linkHandlers is the table of what a client may ask while it is being paired, written as in queryHandlers.
-func linkHandlers() map[string]linkHandler {
+// queryHandlers is the table of what a client may ask while it is being paired, written as in queryHandlers.
+func (p *pairing) queryHandlers() map[string]linkHandler {
 	return map[string]linkHandler{
-		"md set link_code_companion_reg": (*conn).queryPairByCode,
-		"md get ref":                     (*conn).queryPairRef,
-		"md get passkey_request_options": (*conn).queryPasskeyOptions,
+		"md set link_code_companion_reg": p.queryPairByCode,
+		"md get ref":                     p.queryPairRef,
+		"md get passkey_request_options": p.queryPasskeyOptions,
 		"md set passkey_prologue":        tellPhone("passkey_prologue"),
 		"md set companion_nonce":         tellPhone("companion_nonce"),
 		"md set encrypted_pairing_request": tellPhone(
@@ -24,15 +26,15 @@ func linkHandlers() map[string]linkHandler {
 
 // handleLinkIQ answers a query of a client that is not logged in.
 func (c *conn) handleLinkIQ(query string, node *waBinary.Node) {
-	if attr(node, "xmlns") == "w:p" {
+	if stanza.Attr(node, "xmlns") == "w:p" {
 		c.answer(node, nil, nil)
 		return
 	}
-	handle, known := c.srv.linkQueries[query]
+	handle, known := c.srv.handlers.linkQueries[query]
 	link := c.link.Load()
 	if !known || link == nil {
 		c.unknown(query + "/before-login")
-		c.answer(node, nil, errNotImplemented)
+		c.answer(node, nil, stanza.ErrNotImplemented)
 		return
 	}
 	children, failed := handle(c, link, node)
@@ -55,7 +57,7 @@ func (c *conn) handleAnyAck(node *waBinary.Node) {
 func (c *conn) handleAnyPresence(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:
-		c.handlePresence(dev, node)
+		c.srv.net.Profiles.HandlePresence(dev, node)
 	case c.link.Load() == nil:
 		c.unknown("presence/before-login")
 	}
@@ -70,13 +72,13 @@ type steps struct {
 // step is one stanza that a phone waits for.
 type step struct {
 	// check refuses what is not right; the client may then try again.
-	check func(*waBinary.Node) *queryError
+	check func(*waBinary.Node) *stanza.QueryError
 	got   chan *waBinary.Node
 }
 
 // expect begins to wait for the stanza called name. Call it before the client is asked for that stanza, and the
 // returned function when the stanza is not wanted any more.
-func (s *steps) expect(name string, check func(*waBinary.Node) *queryError) (<-chan *waBinary.Node, func()) {
+func (s *steps) expect(name string, check func(*waBinary.Node) *stanza.QueryError) (<-chan *waBinary.Node, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiting == nil {
@@ -94,12 +96,12 @@ func (s *steps) expect(name string, check func(*waBinary.Node) *queryError) (<-c
 }
 
 // tell hands a stanza to the phone that waits for it.
-func (s *steps) tell(name string, node *waBinary.Node) *queryError {
+func (s *steps) tell(name string, node *waBinary.Node) *stanza.QueryError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one, ok := s.waiting[name]
 	if !ok {
-		return errNotFound
+		return stanza.ErrNotFound
 	}
 	if failed := one.check(node); failed != nil {
 		return failed
@@ -110,7 +112,7 @@ func (s *steps) tell(name string, node *waBinary.Node) *queryError {
 }
 
 func tellPhone(name string) linkHandler {
-	return func(_ *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+	return func(_ *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 		child := query.GetChildByTag(name)
 		return nil, link.steps.tell(name, &child)
 	}

@@ -22,6 +22,8 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/devicetest"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // testAuthority is the one root that whatsmeow can know in this process.
@@ -66,9 +68,9 @@ func newServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
 	return server
 }
 
-func newPhone(t *testing.T, server *sandbox.Server, script sandbox.Script) *sandbox.Phone {
+func newPhone(t *testing.T, server *sandbox.Server, script phones.Script) *sandbox.Phone {
 	t.Helper()
-	phone, err := server.AddPhone(sandbox.PhoneConfig{Script: script})
+	phone, err := server.AddPhone(phones.Config{Script: script})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,8 +246,8 @@ func (d *device) pair(phone *sandbox.Phone) types.JID {
 	// What the phone sends a new device has come, and the server knows.
 	d.synced(from)
 	wait[*events.PushName](d, from, nil)
-	until(d.t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventReceipt && e.Device == jid.String() && strings.HasPrefix(e.Detail, "peer_msg ")
+	until(d.t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventReceipt && e.Device == jid.String() && strings.HasPrefix(e.Detail, "peer_msg ")
 	})
 	// Nor would a stanza come again at the next login.
 	eventually(d.t, func() bool {
@@ -292,7 +294,7 @@ func testContext(t *testing.T) context.Context {
 }
 
 // until waits for an event of the server.
-func until(t *testing.T, feed <-chan sandbox.Event, accept func(sandbox.Event) bool) sandbox.Event {
+func until(t *testing.T, feed <-chan observe.Event, accept func(observe.Event) bool) observe.Event {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

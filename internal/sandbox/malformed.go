@@ -4,13 +4,14 @@ import (
 	"errors"
 	"os"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/wire"
 )
 
 var errDecrypt = errors.New("frame cannot be decrypted")
 
 func (c *conn) handshakeFailed(err error) {
-	c.srv.stats.add(func(n *Counters) { n.HandshakeFailures++ })
+	c.srv.net.Observer.Count(func(n *observe.Counters) { n.HandshakeFailures++ })
 	if !c.malformed(err) {
 		c.end("handshake not finished")
 	}
@@ -55,7 +56,7 @@ func malformedReason(err error) (string, bool) {
 }
 
 func (c *conn) countMalformed(reason string, err error) {
-	c.srv.stats.add(func(n *Counters) { increment(&n.Malformed, reason) })
-	c.srv.emit(Event{Kind: EventMalformed, Conn: c.id, Detail: reason})
-	c.srv.log.Debug("malformed input", "conn", c.id, "err", err)
+	c.srv.net.Observer.Count(func(n *observe.Counters) { observe.Increment(&n.Malformed, reason) })
+	c.srv.net.Observer.Emit(observe.Event{Kind: observe.EventMalformed, Conn: c.id, Detail: reason})
+	c.srv.net.Log.Debug("malformed input", "conn", c.id, "err", err)
 }

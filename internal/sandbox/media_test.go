@@ -19,6 +19,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/phones"
 )
 
 func someBytes(size int) []byte {
@@ -44,7 +47,7 @@ func imageOf(up whatsmeow.UploadResponse) *waE2E.ImageMessage {
 }
 
 func TestWhatAClientUploadsItCanDownload(t *testing.T) {
-	server, own, client, _ := linked(t, sandbox.ScriptSilent)
+	server, own, client, _ := linked(t, phones.ScriptSilent)
 	for kind, name := range map[whatsmeow.MediaType]string{
 		whatsmeow.MediaImage: "image", whatsmeow.MediaVideo: "video", whatsmeow.MediaAudio: "audio",
 		whatsmeow.MediaDocument: "document", whatsmeow.MediaHistory: "md-msg-hist",
@@ -72,7 +75,7 @@ func TestWhatAClientUploadsItCanDownload(t *testing.T) {
 }
 
 func TestAFileThatIsGoneIsMissedInWhatsAppsOwnWay(t *testing.T) {
-	server, _, client, _ := linked(t, sandbox.ScriptSilent)
+	server, _, client, _ := linked(t, phones.ScriptSilent)
 	for code, want := range map[int]error{
 		403: whatsmeow.ErrMediaDownloadFailedWith403,
 		404: whatsmeow.ErrMediaDownloadFailedWith404,
@@ -87,28 +90,28 @@ func TestAFileThatIsGoneIsMissedInWhatsAppsOwnWay(t *testing.T) {
 			t.Errorf("%d: downloading gave %v", code, err)
 		}
 	}
-	if err := server.ExpireMedia("nothing", 410); !errors.Is(err, sandbox.ErrUnknownMedia) {
+	if err := server.ExpireMedia("nothing", 410); !errors.Is(err, media.ErrUnknown) {
 		t.Errorf("expiring nothing: %v", err)
 	}
-	if err := server.ExpireMedia(server.Media()[0].ID, 500); !errors.Is(err, sandbox.ErrBadMediaCode) {
+	if err := server.ExpireMedia(server.Media()[0].ID, 500); !errors.Is(err, media.ErrBadCode) {
 		t.Errorf("expiring with 500: %v", err)
 	}
 }
 
 func TestUploadsAndDownloadsFailOnDemand(t *testing.T) {
-	server, _, client, _ := linked(t, sandbox.ScriptSilent)
-	set := func(kind sandbox.FaultKind, code int) {
+	server, _, client, _ := linked(t, phones.ScriptSilent)
+	set := func(kind faults.Kind, code int) {
 		t.Helper()
-		if _, err := server.SetFault(sandbox.Fault{Kind: kind, Code: code, Count: 1}); err != nil {
+		if _, err := server.SetFault(faults.Fault{Kind: kind, Code: code, Count: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	set(sandbox.FaultMediaUpload, 507)
+	set(faults.MediaUpload, 507)
 	if _, err := client.cli.Upload(testContext(t), someBytes(10), whatsmeow.MediaImage); err == nil {
 		t.Fatal("the upload was taken")
 	}
 	image := imageOf(client.upload(someBytes(10), whatsmeow.MediaImage))
-	set(sandbox.FaultMediaDownload, 404)
+	set(faults.MediaDownload, 404)
 	if _, err := client.cli.Download(testContext(t), image); !errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404) {
 		t.Fatalf("downloading gave %v", err)
 	}
@@ -143,7 +146,7 @@ func plainHTTP(t *testing.T, server *sandbox.Server, method, target string, body
 
 func TestUploadsAreChecked(t *testing.T) {
 	server := newServer(t, sandbox.Config{MaxMediaFile: 1000, MaxMedia: 2500})
-	own := newPhone(t, server, sandbox.ScriptSilent)
+	own := newPhone(t, server, phones.ScriptSilent)
 	client := newDevice(t, server)
 	client.pair(own)
 	conn, err := client.cli.DangerousInternals().QueryMediaConn(testContext(t))
@@ -202,7 +205,7 @@ func TestUploadsAreChecked(t *testing.T) {
 }
 
 func TestAFileComesInPartsAndOnlyUnderItsHash(t *testing.T) {
-	server, _, client, _ := linked(t, sandbox.ScriptSilent)
+	server, _, client, _ := linked(t, phones.ScriptSilent)
 	up := client.upload(someBytes(1000), whatsmeow.MediaDocument)
 	_, whole := plainHTTP(t, server, http.MethodGet, up.DirectPath, nil, nil)
 	code, part := plainHTTP(t, server, http.MethodGet, up.DirectPath, nil, http.Header{"Range": {"bytes=100-199"}})
@@ -219,7 +222,7 @@ func TestAFileComesInPartsAndOnlyUnderItsHash(t *testing.T) {
 
 func TestWithTLSAnUnledClientReachesTheFiles(t *testing.T) {
 	server := newServer(t, sandbox.Config{TLS: true})
-	own := newPhone(t, server, sandbox.ScriptSilent)
+	own := newPhone(t, server, phones.ScriptSilent)
 	client := newDevice(t, server)
 	client.pair(own)
 	pool := x509.NewCertPool()

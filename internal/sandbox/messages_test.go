@@ -15,6 +15,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func (d *device) sendText(to types.JID, text string, extra ...whatsmeow.SendRequestExtra) string {
@@ -30,18 +33,18 @@ func hasText(text string) func(*events.Message) bool {
 	return func(m *events.Message) bool { return m.Message.GetConversation() == text }
 }
 
-func waitText(t *testing.T, phone *sandbox.Phone, text string) sandbox.Message {
+func waitText(t *testing.T, phone *sandbox.Phone, text string) phones.Message {
 	t.Helper()
-	message, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.Text == text })
+	message, err := phone.WaitMessage(testContext(t), func(m phones.Message) bool { return m.Text == text })
 	if err != nil {
 		t.Fatalf("%q did not arrive: %v", text, err)
 	}
 	return message
 }
 
-func waitStatus(t *testing.T, phone *sandbox.Phone, id string, status sandbox.Status) {
+func waitStatus(t *testing.T, phone *sandbox.Phone, id string, status phones.Status) {
 	t.Helper()
-	if _, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == status }); err != nil {
+	if _, err := phone.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == status }); err != nil {
 		t.Fatalf("%s never became %s: %v", id, status, err)
 	}
 }
@@ -53,11 +56,11 @@ func receiptOf(id string, kind types.ReceiptType) func(*events.Receipt) bool {
 }
 
 // linked is a server with a phone, a client linked to it and a second phone to talk to.
-func linked(t *testing.T, script sandbox.Script) (*sandbox.Server, *sandbox.Phone, *device, *sandbox.Phone) {
+func linked(t *testing.T, script phones.Script) (*sandbox.Server, *sandbox.Phone, *device, *sandbox.Phone) {
 	t.Helper()
 	server := newServer(t, sandbox.Config{})
 	// The own phone keeps quiet, so that the receipts a test sees are those it asks for.
-	own, peer := newPhone(t, server, sandbox.ScriptSilent), newPhone(t, server, script)
+	own, peer := newPhone(t, server, phones.ScriptSilent), newPhone(t, server, script)
 	client := newDevice(t, server)
 	client.pair(own)
 	return server, own, client, peer
@@ -71,7 +74,7 @@ func noUnknownQueries(t *testing.T, server *sandbox.Server) {
 }
 
 func TestAPhoneDecryptsAndReadsWhatAClientSends(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, phones.ScriptRead)
 
 	id := client.sendText(peer.JID(), "hello")
 
@@ -81,14 +84,14 @@ func TestAPhoneDecryptsAndReadsWhatAClientSends(t *testing.T) {
 	}
 	wait(client, 0, receiptOf(id, types.ReceiptTypeDelivered))
 	wait(client, 0, receiptOf(id, types.ReceiptTypeRead))
-	waitStatus(t, peer, id, sandbox.StatusRead)
+	waitStatus(t, peer, id, phones.StatusRead)
 
 	// The own phone shows what the linked device wrote, in the chat it belongs to.
 	mirrored := waitText(t, own, "hello")
 	if !mirrored.FromMe || mirrored.Chat != peer.JID() || mirrored.Device == 0 {
 		t.Fatalf("the own phone has %+v", mirrored)
 	}
-	waitStatus(t, own, id, sandbox.StatusRead)
+	waitStatus(t, own, id, phones.StatusRead)
 	if duplicates := server.Counters().Duplicates; duplicates != 0 {
 		t.Errorf("%d duplicates", duplicates)
 	}
@@ -96,7 +99,7 @@ func TestAPhoneDecryptsAndReadsWhatAClientSends(t *testing.T) {
 }
 
 func TestAClientDecryptsAndReadsWhatAPhoneSends(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	server, _, client, peer := linked(t, phones.ScriptRead)
 
 	id, err := peer.SendText(testContext(t), client.cli.Store.GetJID().User, "good morning")
 	if err != nil {
@@ -106,16 +109,16 @@ func TestAClientDecryptsAndReadsWhatAPhoneSends(t *testing.T) {
 	if message.Info.ID != id || message.Info.SenderAlt != peer.JID() || message.Info.Sender != peer.LID() || message.Info.PushName != peer.Name() {
 		t.Fatalf("the client got %+v", message.Info)
 	}
-	waitStatus(t, peer, id, sandbox.StatusDelivered)
+	waitStatus(t, peer, id, phones.StatusDelivered)
 	if err = client.cli.MarkRead(testContext(t), []string{id}, message.Info.Timestamp, message.Info.Chat, message.Info.Sender); err != nil {
 		t.Fatal(err)
 	}
-	waitStatus(t, peer, id, sandbox.StatusRead)
+	waitStatus(t, peer, id, phones.StatusRead)
 	noUnknownQueries(t, server)
 }
 
 func TestMessagesKeepTheirOrder(t *testing.T) {
-	_, own, client, peer := linked(t, sandbox.ScriptRead)
+	_, own, client, peer := linked(t, phones.ScriptRead)
 	const rounds = 20
 	for i := range rounds {
 		client.sendText(peer.JID(), fmt.Sprintf("there %d", i))
@@ -148,7 +151,7 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 }
 
 func TestAPhoneEchoes(t *testing.T) {
-	_, _, client, peer := linked(t, sandbox.ScriptEcho)
+	_, _, client, peer := linked(t, phones.ScriptEcho)
 	client.sendText(peer.JID(), "echo this")
 	wait(client, 0, hasText("echo this"))
 }
@@ -172,7 +175,7 @@ func TestTwoClientsOfDifferentAccountsTalk(t *testing.T) {
 }
 
 func TestASecondLinkedDeviceGetsCopies(t *testing.T) {
-	server, own, first, peer := linked(t, sandbox.ScriptRead)
+	server, own, first, peer := linked(t, phones.ScriptRead)
 	first.sendText(peer.JID(), "before the second device")
 	second := newDevice(t, server)
 	second.pair(own)
@@ -203,11 +206,11 @@ func TestASecondLinkedDeviceGetsCopies(t *testing.T) {
 }
 
 func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, phones.ScriptRead)
 	feed, stop := server.Subscribe()
 	defer stop()
 	client.cli.Disconnect()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 	for i := range 3 {
 		if _, err := peer.SendText(testContext(t), own.Number(), fmt.Sprintf("missed %d", i)); err != nil {
 			t.Fatal(err)
@@ -235,15 +238,15 @@ func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
 
 // untilQueueIsEmpty waits until nothing waits for a phone's first linked device. Every receipt of the device is an event
 // of the server, after it has shortened the queue.
-func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan sandbox.Event) {
+func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan observe.Event) {
 	t.Helper()
 	for phone.Devices()[0].Queued > 0 {
-		until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventReceipt })
+		until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventReceipt })
 	}
 }
 
 func TestAMessageIsDeliveredAgainUntilItIsAcknowledged(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptDeliver)
+	server, own, client, peer := linked(t, phones.ScriptDeliver)
 	// A client that confirms only after its handler has returned, and whose handler fails once: it does not
 	// confirm the message, which has to come again.
 	client.cli.Disconnect()
@@ -281,14 +284,14 @@ func TestAMessageIsDeliveredAgainUntilItIsAcknowledged(t *testing.T) {
 }
 
 func TestDuplicatesAreCounted(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, phones.ScriptRead)
 	id := client.cli.GenerateMessageID()
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 
 	// The recipient and the own phone each get it twice.
 	for _, phone := range []*sandbox.Phone{peer, own} {
-		message, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Copies == 2 })
+		message, err := phone.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Copies == 2 })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +305,7 @@ func TestDuplicatesAreCounted(t *testing.T) {
 }
 
 func TestAClientThatLostItsSessionGetsTheMessageAgain(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, phones.ScriptRead)
 	if _, err := peer.SendText(testContext(t), own.Number(), "first"); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +326,7 @@ func TestAClientThatLostItsSessionGetsTheMessageAgain(t *testing.T) {
 }
 
 func TestAPhoneThatCannotDecryptAsksAgain(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptRead)
+	server, own, client, peer := linked(t, phones.ScriptRead)
 	if _, err := peer.SendText(testContext(t), own.Number(), "first"); err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +341,7 @@ func TestAPhoneThatCannotDecryptAsksAgain(t *testing.T) {
 }
 
 func TestAMessageUnderAUsedKeyIsCountedAndAskedForAgain(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	server, _, client, peer := linked(t, phones.ScriptRead)
 	client.sendText(peer.JID(), "first")
 	waitText(t, peer, "first")
 	sessions, address := client.cli.Store.Sessions, peer.LID().SignalAddress().String()
@@ -362,7 +365,7 @@ func TestAMessageUnderAUsedKeyIsCountedAndAskedForAgain(t *testing.T) {
 }
 
 func TestALowStockOfPreKeysIsReplenished(t *testing.T) {
-	server, own, client, _ := linked(t, sandbox.ScriptRead)
+	server, own, client, _ := linked(t, phones.ScriptRead)
 	before := preKeys(t, client)
 	// Every phone that writes for the first time takes one one-time prekey. With 5 left nothing happens; with
 	// 4 left the server tells the client.
@@ -390,7 +393,7 @@ func preKeys(t *testing.T, client *device) int {
 }
 
 func TestNumbersThatAreNotOnWhatsAppAreKnownAsSuch(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptRead)
+	server, _, client, peer := linked(t, phones.ScriptRead)
 	answers, err := client.cli.IsOnWhatsApp(testContext(t), []string{"+" + peer.Number(), "+4915199999999"})
 	if err != nil {
 		t.Fatal(err)
@@ -405,7 +408,7 @@ func TestNumbersThatAreNotOnWhatsAppAreKnownAsSuch(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no LID found") {
 		t.Fatalf("sending to nobody: %v", err)
 	}
-	if _, err = peer.SendText(testContext(t), "4915199999999", "anybody?"); !errors.Is(err, sandbox.ErrUnknownContact) {
+	if _, err = peer.SendText(testContext(t), "4915199999999", "anybody?"); !errors.Is(err, accounts.ErrUnknownContact) {
 		t.Fatalf("phone sending to nobody: %v", err)
 	}
 	noUnknownQueries(t, server)
@@ -413,13 +416,13 @@ func TestNumbersThatAreNotOnWhatsAppAreKnownAsSuch(t *testing.T) {
 
 func TestTwoPhonesThatEchoComeToAnEnd(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	one, other := newPhone(t, server, sandbox.ScriptEcho), newPhone(t, server, sandbox.ScriptEcho)
+	one, other := newPhone(t, server, phones.ScriptEcho), newPhone(t, server, phones.ScriptEcho)
 	id, err := one.SendText(testContext(t), other.Number(), "ping")
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitStatus(t, one, id, sandbox.StatusRead)
-	if _, err = one.WaitMessage(testContext(t), func(m sandbox.Message) bool { return !m.FromMe && m.Text == "ping" }); err != nil {
+	waitStatus(t, one, id, phones.StatusRead)
+	if _, err = one.WaitMessage(testContext(t), func(m phones.Message) bool { return !m.FromMe && m.Text == "ping" }); err != nil {
 		t.Fatal(err)
 	}
 	if count := len(one.Messages()); count != 2 {
@@ -428,37 +431,37 @@ func TestTwoPhonesThatEchoComeToAnEnd(t *testing.T) {
 }
 
 func TestAPhoneReadsWhenToldTo(t *testing.T) {
-	_, _, client, peer := linked(t, sandbox.ScriptDeliver)
+	_, _, client, peer := linked(t, phones.ScriptDeliver)
 	id := client.sendText(peer.JID(), "read me later")
 	wait(client, 0, receiptOf(id, types.ReceiptTypeDelivered))
-	if got := waitText(t, peer, "read me later"); got.Status != sandbox.StatusReceived {
+	if got := waitText(t, peer, "read me later"); got.Status != phones.StatusReceived {
 		t.Fatalf("the phone read by itself: %+v", got)
 	}
 	if err := peer.MarkRead(testContext(t), id); err != nil {
 		t.Fatal(err)
 	}
 	wait(client, 0, receiptOf(id, types.ReceiptTypeRead))
-	if err := peer.MarkRead(testContext(t), "unknown"); !errors.Is(err, sandbox.ErrUnknownMessage) {
+	if err := peer.MarkRead(testContext(t), "unknown"); !errors.Is(err, phones.ErrUnknownMessage) {
 		t.Fatalf("reading nothing: %v", err)
 	}
 }
 
 func TestBadPhonesAreRefused(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	if _, err := server.AddPhone(sandbox.PhoneConfig{Number: "49 170"}); !errors.Is(err, sandbox.ErrBadNumber) {
+	if _, err := server.AddPhone(phones.Config{Number: "49 170"}); !errors.Is(err, phones.ErrBadNumber) {
 		t.Errorf("bad number: %v", err)
 	}
-	if _, err := server.AddPhone(sandbox.PhoneConfig{Script: "dance"}); !errors.Is(err, sandbox.ErrBadScript) {
+	if _, err := server.AddPhone(phones.Config{Script: "dance"}); !errors.Is(err, phones.ErrBadScript) {
 		t.Errorf("bad script: %v", err)
 	}
-	if _, err := server.AddPhone(sandbox.PhoneConfig{Name: strings.Repeat("n", 101)}); !errors.Is(err, sandbox.ErrNameTooLong) {
+	if _, err := server.AddPhone(phones.Config{Name: strings.Repeat("n", 101)}); !errors.Is(err, phones.ErrNameTooLong) {
 		t.Errorf("long name: %v", err)
 	}
 	phone := newPhone(t, server, "")
-	if _, err := server.AddPhone(sandbox.PhoneConfig{Number: phone.Number()}); !errors.Is(err, sandbox.ErrPhoneExists) {
+	if _, err := server.AddPhone(phones.Config{Number: phone.Number()}); !errors.Is(err, accounts.ErrExists) {
 		t.Errorf("taken number: %v", err)
 	}
-	if _, err := phone.SendText(testContext(t), phone.Number(), ""); !errors.Is(err, sandbox.ErrBadText) {
+	if _, err := phone.SendText(testContext(t), phone.Number(), ""); !errors.Is(err, phones.ErrBadText) {
 		t.Errorf("empty text: %v", err)
 	}
 	if err := server.RemovePhone("15550000000"); !errors.Is(err, sandbox.ErrPhoneUnknown) {

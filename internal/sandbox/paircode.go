@@ -10,7 +10,10 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of EnterCode.
@@ -40,79 +43,47 @@ var displayName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30} \([A-Za-
 type codeOffer struct {
 	ref     string
 	conn    *conn
-	account *account
+	account *accounts.Account
 	wrapped []byte
 	tries   int
 }
 
-// offerCode enters a wish. The latest counts: a phone asks a person for one code at a time.
-func (d *directory) offerCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	offer.account.code = offer
-}
-
-func (d *directory) withdrawCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if offer.account.code == offer {
-		offer.account.code = nil
-	}
-}
-
-func (d *directory) codeOf(a *account) *codeOffer {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return a.code
-}
-
-// wrongCode counts a wrong entry; after too many the wish is gone.
-func (d *directory) wrongCode(offer *codeOffer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	offer.tries++
-	if offer.tries >= maxCodeTries && offer.account.code == offer {
-		offer.account.code = nil
-	}
-}
-
 // queryPairByCode takes both stages of pairing by code.
-func (c *conn) queryPairByCode(link *linking, query *waBinary.Node) ([]waBinary.Node, *queryError) {
+func (p *pairing) queryPairByCode(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("link_code_companion_reg")
-	switch attr(&request, "stage") {
+	switch stanza.Attr(&request, "stage") {
 	case stageHello:
-		return c.codeHello(link, &request)
+		return p.codeHello(c, link, &request)
 	case stageFinish:
 		return nil, link.steps.tell(stageFinish, &request)
 	default:
-		return nil, errBadRequest
+		return nil, stanza.ErrBadRequest
 	}
 }
 
-func (c *conn) codeHello(link *linking, request *waBinary.Node) ([]waBinary.Node, *queryError) {
-	s := c.srv
+func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	wrapped := request.GetChildByTag("link_code_pairing_wrapped_companion_ephemeral_pub")
 	noise := request.GetChildByTag("companion_server_auth_key_pub")
 	display := request.GetChildByTag("companion_platform_display")
-	if len(bytesOf(&wrapped)) != signal.WrappedKeySize || string(bytesOf(&noise)) != string(link.reg.noise[:]) || !displayName.Match(bytesOf(&display)) {
-		return nil, errBadRequest
+	if len(stanza.Bytes(&wrapped)) != signal.WrappedKeySize || string(stanza.Bytes(&noise)) != string(link.reg.Noise[:]) || !displayName.Match(stanza.Bytes(&display)) {
+		return nil, stanza.ErrBadRequest
 	}
-	account := s.dir.find(attrJID(request, "jid"))
+	account := p.net.Dir.Find(stanza.JID(request, "jid"))
 	if account == nil {
-		return nil, errNotFound
+		return nil, stanza.ErrNotFound
 	}
-	offer := &codeOffer{ref: newRef(), conn: c, account: account, wrapped: bytesOf(&wrapped)}
+	offer := &codeOffer{ref: newRef(), conn: c, account: account, wrapped: stanza.Bytes(&wrapped)}
 	if old := link.code.Swap(offer); old != nil {
-		s.dir.withdrawCode(old)
+		p.withdrawCode(old)
 	}
-	s.dir.offerCode(offer)
+	p.offerCode(offer)
 	select {
 	case <-c.gone:
 		// The connection may have ended before it could withdraw this.
-		s.dir.withdrawCode(offer)
+		p.withdrawCode(offer)
 	default:
 	}
-	s.emit(Event{Kind: EventCodeRequested, Account: account.number, Conn: c.id, Detail: string(bytesOf(&display))})
+	p.net.Observer.Emit(observe.Event{Kind: observe.EventCodeRequested, Account: account.Number, Conn: c.id, Detail: string(stanza.Bytes(&display))})
 	return []waBinary.Node{{
 		Tag:     "link_code_companion_reg",
 		Attrs:   waBinary.Attrs{"stage": stageHello},
@@ -125,12 +96,12 @@ func (c *conn) codeHello(link *linking, request *waBinary.Node) ([]waBinary.Node
 // entered wrongly three times. It returns the JID of the new device once the client has confirmed. Its errors
 // are ErrBadPairCode, ErrNoCode, ErrWrongCode, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices,
 // ErrPhoneRemoved or that of ctx.
-func (p *Phone) EnterCode(ctx context.Context, code string) (types.JID, error) {
+func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) {
 	code, err := plainCode(code)
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	offer := p.srv.dir.codeOf(p.account)
+	offer := p.pairing.codeOf(p.phone.Account)
 	if offer == nil {
 		return types.EmptyJID, ErrNoCode
 	}
@@ -143,7 +114,7 @@ func (p *Phone) EnterCode(ctx context.Context, code string) (types.JID, error) {
 	defer release()
 	link, err := p.exchange(ctx, offer, state, code)
 	if errors.Is(err, ErrWrongCode) {
-		p.srv.dir.wrongCode(offer)
+		p.pairing.wrongCode(offer)
 	}
 	if err != nil {
 		return types.EmptyJID, err
@@ -162,24 +133,24 @@ func plainCode(code string) (string, error) {
 }
 
 // exchange proves the code to the client and gets from it what a QR would have shown.
-func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
+func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
 	c := offer.conn
-	answer, err := p.sig.AnswerCode(code, offer.wrapped)
+	answer, err := p.phone.Sig.AnswerCode(code, offer.wrapped)
 	if errors.Is(err, signal.ErrPairCode) {
 		return signal.LinkCode{}, ErrWrongCode
 	}
 	if err != nil {
 		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the code: %w", err)
 	}
-	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *queryError {
+	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *stanza.QueryError {
 		ref := request.GetChildByTag("link_code_pairing_ref")
-		if string(bytesOf(&ref)) != offer.ref {
-			return errBadRequest
+		if string(stanza.Bytes(&ref)) != offer.ref {
+			return stanza.ErrBadRequest
 		}
 		return nil
 	})
 	defer cancel()
-	identity := p.sig.IdentityPublic()
+	identity := p.phone.Sig.IdentityPublic()
 	c.notify("link_code_companion_reg", waBinary.Node{
 		Tag:   "link_code_companion_reg",
 		Attrs: waBinary.Attrs{"stage": "primary_hello"},
@@ -194,14 +165,14 @@ func (p *Phone) exchange(ctx context.Context, offer *codeOffer, state *linking, 
 		return signal.LinkCode{}, err
 	}
 	bundle := request.GetChildByTag("link_code_pairing_wrapped_key_bundle")
-	secret, err := answer.Open(bytesOf(&bundle), state.reg.identity)
+	secret, err := answer.Open(stanza.Bytes(&bundle), state.reg.Identity)
 	if errors.Is(err, signal.ErrPairCode) {
 		return signal.LinkCode{}, ErrWrongCode
 	}
 	if err != nil {
 		return signal.LinkCode{}, fmt.Errorf("sandbox: opening the key bundle: %w", err)
 	}
-	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.noise, IdentityPublic: state.reg.identity, ADVSecret: secret}, nil
+	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.Noise, IdentityPublic: state.reg.Identity, ADVSecret: secret}, nil
 }
 
 // await waits for a step of the client.
@@ -218,9 +189,9 @@ func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary
 
 // notify sends a notification of the server to a client that is being paired.
 func (c *conn) notify(kind string, content waBinary.Node) {
-	c.send(waBinary.Node{
+	c.Send(waBinary.Node{
 		Tag:     "notification",
-		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": newStanzaID(), "t": unixNow()},
+		Attrs:   waBinary.Attrs{"from": types.ServerJID, "type": kind, "id": stanza.NewID(), "t": stanza.Now()},
 		Content: []waBinary.Node{content},
 	})
 }

@@ -11,6 +11,9 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/passkey"
+	"wasup/internal/sandbox/phones"
 )
 
 // askCode connects and asks for a code for a number.
@@ -28,13 +31,13 @@ func (d *device) askCode(number string) string {
 
 func TestAPhoneLinksAClientByCode(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
-	phone, other := newPhone(t, server, sandbox.ScriptRead), newPhone(t, server, sandbox.ScriptRead)
+	phone, other := newPhone(t, server, phones.ScriptRead), newPhone(t, server, phones.ScriptRead)
 	client := newDevice(t, server)
 	feed, stop := server.Subscribe()
 	defer stop()
 
 	code := client.askCode(phone.Number())
-	if asked := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventCodeRequested }); asked.Account != phone.Number() || asked.Detail != "Chrome (Linux)" {
+	if asked := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventCodeRequested }); asked.Account != phone.Number() || asked.Detail != "Chrome (Linux)" {
 		t.Fatalf("the server told %+v", asked)
 	}
 	jid, err := phone.EnterCode(testContext(t), strings.ToLower(code))
@@ -116,7 +119,7 @@ func TestCodesThatNobodyAskedForAreRefused(t *testing.T) {
 		t.Errorf("another phone's code: %v", err)
 	}
 	client.cli.Disconnect()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventDisconnected })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventDisconnected })
 	if _, err := phone.EnterCode(testContext(t), code); !errors.Is(err, sandbox.ErrNoCode) && !errors.Is(err, sandbox.ErrClientGone) {
 		t.Errorf("the client is gone: %v", err)
 	}
@@ -180,7 +183,7 @@ func TestAPairingMayNeedThePasskey(t *testing.T) {
 				t.Fatal(err)
 			}
 			confirmation := wait[*events.PairPasskeyConfirmation](client, 0, nil)
-			shown := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPasskeyCode })
+			shown := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPasskeyCode })
 			if shown.Detail != confirmation.Code || !confirmation.SkipHandoffUX {
 				t.Fatalf("the phone shows %s, the client %+v", shown.Detail, confirmation)
 			}
@@ -216,7 +219,7 @@ func TestAPasskeyThatDoesNotProveAnythingIsRefused(t *testing.T) {
 		linked <- err
 	}()
 	demand := wait[*events.PairPasskeyRequest](client, 0, nil)
-	if _, err := stranger.Passkey().Assert(demand.PublicKey); !errors.Is(err, sandbox.ErrPasskeyMismatch) {
+	if _, err := stranger.Passkey().Assert(demand.PublicKey); !errors.Is(err, passkey.ErrMismatch) {
 		t.Errorf("another account's passkey: %v", err)
 	}
 	good, err := phone.Passkey().Assert(demand.PublicKey)

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,12 @@ import (
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
 )
 
 // Errors of Scan.
@@ -40,7 +44,7 @@ var (
 
 // linking is the state of a connection that shows a QR.
 type linking struct {
-	reg    *registration
+	reg    *accounts.Registration
 	offers []*linkOffer
 	// busy holds one token while a phone is pairing.
 	busy chan struct{}
@@ -73,42 +77,40 @@ type linkOffer struct {
 // refBytes gives refs the length that WhatsApp's have, so that QR codes come out as dense as real ones.
 const refBytes = 90
 
-// offerPairing sends pair-device with its refs, unless a fault says otherwise, and closes the connection when
+// offer sends pair-device with its refs, unless a fault says otherwise, and closes the connection when
 // all refs have expired.
-func (c *conn) offerPairing(reg *registration) {
-	s := c.srv
+func (p *pairing) offer(c *conn, reg *accounts.Registration) {
 	link := &linking{reg: reg, busy: make(chan struct{}, 1)}
-	if _, ok := s.fault(FaultWithholdQR, nil); ok {
+	if _, ok := p.net.Faults.Strike(faults.WithholdQR, nil); ok {
 		c.link.Store(link)
 		return
 	}
-	if fault, ok := s.fault(FaultDelayQR, nil); ok {
-		c.later(fault.Delay, func() { c.sendRefs(link) })
+	if fault, ok := p.net.Faults.Strike(faults.DelayQR, nil); ok {
+		c.later(fault.Delay, func() { p.sendRefs(c, link) })
 		return
 	}
-	c.sendRefs(link)
+	p.sendRefs(c, link)
 }
 
-func (c *conn) sendRefs(link *linking) {
-	s := c.srv
+func (p *pairing) sendRefs(c *conn, link *linking) {
 	now := time.Now()
 	lifetime := time.Duration(0)
-	refs := make([]waBinary.Node, 0, s.cfg.Refs)
-	for i := range s.cfg.Refs {
-		lifetime += s.cfg.RefTTL
+	refs := make([]waBinary.Node, 0, p.cfg.Refs)
+	for i := range p.cfg.Refs {
+		lifetime += p.cfg.RefTTL
 		if i == 0 {
-			lifetime = s.cfg.FirstRefTTL
+			lifetime = p.cfg.FirstRefTTL
 		}
 		offer := &linkOffer{ref: newRef(), conn: c, expiry: now.Add(lifetime)}
 		link.offers = append(link.offers, offer)
 		refs = append(refs, waBinary.Node{Tag: "ref", Content: []byte(offer.ref)})
 	}
 	c.link.Store(link)
-	s.dir.offer(link.offers)
+	p.offerRefs(link.offers)
 	select {
 	case <-c.gone:
 		// The connection may have ended before it could withdraw these.
-		s.dir.withdraw(link.offers)
+		p.withdrawRefs(link.offers)
 		return
 	default:
 	}
@@ -117,12 +119,12 @@ func (c *conn) sendRefs(link *linking) {
 		Attrs: waBinary.Attrs{
 			"from":  types.ServerJID,
 			"type":  "set",
-			"id":    newStanzaID(),
+			"id":    stanza.NewID(),
 			"xmlns": "md",
 		},
 		Content: []waBinary.Node{{Tag: "pair-device", Content: refs}},
 	}, func(at time.Time) {
-		s.emit(Event{Time: at, Kind: EventPairDeviceSent, Conn: c.id, Detail: digestOf(link.reg.noise)})
+		p.net.Observer.Emit(observe.Event{Time: at, Kind: observe.EventPairDeviceSent, Conn: c.id, Detail: digestOf(link.reg.Noise)})
 	}, nil)
 	c.later(lifetime, func() {
 		if c.device.Load() == nil && !c.ending.Load() {
@@ -132,10 +134,10 @@ func (c *conn) sendRefs(link *linking) {
 }
 
 // withdraw takes back everything by which a phone could find the client.
-func (s *Server) withdraw(link *linking) {
-	s.dir.withdraw(link.offers)
+func (p *pairing) withdraw(link *linking) {
+	p.withdrawRefs(link.offers)
 	if offer := link.code.Load(); offer != nil {
-		s.dir.withdrawCode(offer)
+		p.withdrawCode(offer)
 	}
 }
 
@@ -149,13 +151,12 @@ func newRef() string {
 // (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It
 // returns the JID of the new device once the client has confirmed. Its errors are ErrBadCode, ErrRefUnknown,
 // ErrRefExpired, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices, ErrPhoneRemoved or that of ctx.
-func (p *Phone) Scan(ctx context.Context, code string) (types.JID, error) {
-	s := p.srv
+func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 	link, err := signal.ParseLinkCode(code)
 	if err != nil {
 		return types.EmptyJID, fmt.Errorf("%w: %w", ErrBadCode, err)
 	}
-	offer := s.dir.offered(link.Ref)
+	offer := p.pairing.offered(link.Ref)
 	if offer == nil {
 		return types.EmptyJID, ErrRefUnknown
 	}
@@ -167,9 +168,9 @@ func (p *Phone) Scan(ctx context.Context, code string) (types.JID, error) {
 	switch {
 	case state == nil:
 		return types.EmptyJID, ErrRefUnknown
-	case link.NoisePublic != state.reg.noise:
+	case link.NoisePublic != state.reg.Noise:
 		return types.EmptyJID, fmt.Errorf("%w: the noise key is not the client's", ErrBadCode)
-	case link.IdentityPublic != state.reg.identity:
+	case link.IdentityPublic != state.reg.Identity:
 		return types.EmptyJID, fmt.Errorf("%w: the identity key is not the client's", ErrBadCode)
 	}
 	release, err := state.occupy()
@@ -181,60 +182,55 @@ func (p *Phone) Scan(ctx context.Context, code string) (types.JID, error) {
 }
 
 // pairWith confirms the scan to the client, takes its answer and links the device.
-func (p *Phone) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*device, error) {
-	s := p.srv
+func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*accounts.Device, error) {
+	s := p.phone.Net
 	confirmation, err := p.confirm(link, keyIndex)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.ask(ctx, waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "xmlns": "md", "t": unixNow()}, Content: []waBinary.Node{{
+	answer, err := c.ask(ctx, waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "xmlns": "md", "t": stanza.Now()}, Content: []waBinary.Node{{
 		Tag: "pair-success",
 		Content: []waBinary.Node{
 			{Tag: "device-identity", Content: confirmation},
-			{Tag: "device", Attrs: waBinary.Attrs{"jid": p.account.jid(id), "lid": p.account.lidJID(id)}},
+			{Tag: "device", Attrs: waBinary.Attrs{"jid": p.phone.Account.JID(id), "lid": p.phone.Account.LIDJID(id)}},
 			{Tag: "platform", Attrs: waBinary.Attrs{"name": "android"}},
 		},
 	}}})
 	if err != nil {
 		return nil, err
 	}
-	if attr(answer, "type") == "error" {
+	if stanza.Attr(answer, "type") == "error" {
 		reason := answer.GetChildByTag("error")
-		return nil, p.refused(c, fmt.Errorf("%w: %s %s", ErrPairRefused, attr(&reason, "code"), attr(&reason, "text")))
+		return nil, p.refused(c, fmt.Errorf("%w: %s %s", ErrPairRefused, stanza.Attr(&reason, "code"), stanza.Attr(&reason, "text")))
 	}
 	signed := answer.GetChildByTag("pair-device-sign", "device-identity")
-	if err = p.sig.VerifyLink(link, bytesOf(&signed)); err != nil {
+	if err = p.phone.Sig.VerifyLink(link, stanza.Bytes(&signed)); err != nil {
 		return nil, p.refused(c, fmt.Errorf("%w: %w", ErrPairRefused, err))
 	}
-	identity, err := p.publicIdentity(bytesOf(&signed))
+	identity, err := p.publicIdentity(stanza.Bytes(&signed))
 	if err != nil {
 		return nil, err
 	}
-	reg := c.link.Load().reg
-	dev := &device{
-		account: p.account, id: id, keyIndex: keyIndex, noise: reg.noise, identity: reg.identity,
-		registrationID: reg.registrationID, platform: reg.platform, signed: reg.signed, signedIdentity: identity,
-		fullHistory: reg.fullHistory, inlineHistory: reg.inlineHistory,
-	}
-	if !s.dir.link(dev) {
+	dev := &accounts.Device{Registration: *c.link.Load().reg, Account: p.phone.Account, ID: id, KeyIndex: keyIndex, SignedIdentity: identity}
+	if !s.Dir.Link(dev) {
 		c.kill("phone removed")
-		return nil, ErrPhoneRemoved
+		return nil, phones.ErrRemoved
 	}
-	s.paired(c, dev)
+	p.pairing.paired(c, dev)
 	return dev, nil
 }
 
 // confirm makes the device identity that vouches for the client, spoilt if a fault says so.
-func (p *Phone) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
-	if _, ok := p.srv.fault(FaultBadPairHMAC, p.account); ok {
+func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
+	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairHMAC, p.phone.Account); ok {
 		// Keyed with something else than the secret of the code, the HMAC cannot match.
 		link.ADVSecret = make([]byte, len(link.ADVSecret))
 	}
-	if _, ok := p.srv.fault(FaultBadPairSignature, p.account); ok {
+	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairSignature, p.phone.Account); ok {
 		// A signature over another client's key is valid for that client only.
 		link.IdentityPublic[0] ^= 0xFF
 	}
-	confirmation, err := p.sig.SignLink(link, keyIndex, p.account.rawID, time.Now())
+	confirmation, err := p.phone.Sig.SignLink(link, keyIndex, p.phone.Account.RawID, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: signing the link: %w", err)
 	}
@@ -243,12 +239,12 @@ func (p *Phone) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
 
 // publicIdentity completes the client's signed identity with the phone's key, which the client leaves out, so
 // that others can check it.
-func (p *Phone) publicIdentity(signed []byte) ([]byte, error) {
+func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 	var identity waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(signed, &identity); err != nil {
 		return nil, fmt.Errorf("%w: device identity: %w", ErrPairRefused, err)
 	}
-	key := p.sig.IdentityPublic()
+	key := p.phone.Sig.IdentityPublic()
 	identity.AccountSignatureKey = key[:]
 	encoded, err := proto.Marshal(&identity)
 	if err != nil {
@@ -257,31 +253,31 @@ func (p *Phone) publicIdentity(signed []byte) ([]byte, error) {
 	return encoded, nil
 }
 
-func (p *Phone) refused(c *conn, err error) error {
-	s := p.srv
-	s.stats.add(func(n *Counters) { n.PairingsRefused++ })
-	s.emit(Event{Kind: EventPairRefused, Account: p.account.number, Conn: c.id, Detail: err.Error()})
+func (p *linker) refused(c *conn, err error) error {
+	s := p.phone.Net
+	s.Observer.Count(func(n *observe.Counters) { n.PairingsRefused++ })
+	s.Observer.Emit(observe.Event{Kind: observe.EventPairRefused, Account: p.phone.Account.Number, Conn: c.id, Detail: err.Error()})
 	// The code is spent either way.
-	c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
+	c.later(p.pairing.cfg.leaveDelay(), func() { c.put(outgoing{close: true}) })
 	return err
 }
 
 // paired ends a pairing: the client is told to come back and log in.
-func (s *Server) paired(c *conn, dev *device) {
+func (p *pairing) paired(c *conn, dev *accounts.Device) {
 	link := c.link.Load()
-	s.withdraw(link)
-	s.stats.add(func(n *Counters) { n.Pairings++ })
-	s.emit(Event{Kind: EventPaired, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Conn: c.id, Detail: dev.platform})
-	s.announceDevice(dev, "add")
-	if _, ok := s.fault(FaultNo515, dev.account); ok {
+	p.withdraw(link)
+	p.net.Observer.Count(func(n *observe.Counters) { n.Pairings++ })
+	p.net.Observer.Emit(observe.Event{Kind: observe.EventPaired, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Conn: c.id, Detail: dev.Platform})
+	p.net.Courier.AnnounceDevice(dev, "add")
+	if _, ok := p.net.Faults.Strike(faults.No515, dev.Account); ok {
 		c.ending.Store(true)
 		return
 	}
-	delay := s.leaveDelay()
-	if _, ok := s.fault(FaultCloseAfter515, dev.account); ok {
+	delay := p.cfg.leaveDelay()
+	if _, ok := p.net.Faults.Strike(faults.CloseAfter515, dev.Account); ok {
 		delay = 0
 	}
-	c.sendLast(streamError(codeRestart, ""), delay)
+	c.SendLast(stanza.StreamError(codeRestart, ""), delay)
 }
 
 const (
@@ -292,78 +288,10 @@ const (
 	leaveTimeout = 10 * time.Second
 )
 
-func (s *Server) leaveDelay() time.Duration {
-	if s.cfg.CloseDelay < 0 {
-		return s.cfg.CloseDelay
+// leaveDelay is how long a client has to close a connection that is over for it.
+func (c Config) leaveDelay() time.Duration {
+	if c.CloseDelay < 0 {
+		return c.CloseDelay
 	}
-	return max(s.cfg.CloseDelay, leaveTimeout)
-}
-
-// ask sends an iq of the server and waits for the client's answer.
-func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, error) {
-	id := newStanzaID()
-	node.Attrs["id"] = id
-	node.Attrs["from"] = types.ServerJID
-	answer := make(chan *waBinary.Node, 1)
-	c.mu.Lock()
-	c.waiting[id] = answer
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		delete(c.waiting, id)
-		c.mu.Unlock()
-	}()
-	c.send(node)
-	select {
-	case got := <-answer:
-		return got, nil
-	case <-c.gone:
-		// A client that refuses says so and leaves: its answer, which came first, counts.
-		select {
-		case got := <-answer:
-			return got, nil
-		default:
-			return nil, ErrClientGone
-		}
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// answered hands an answer to whom asked for it.
-func (c *conn) answered(node *waBinary.Node) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if waiting, ok := c.waiting[attr(node, "id")]; ok {
-		delete(c.waiting, attr(node, "id"))
-		waiting <- node
-	}
-}
-
-// announceDevice tells the other devices of an account that one was linked or removed, so that they encrypt
-// for it from now on, or not any more.
-func (s *Server) announceDevice(changed *device, change string) {
-	account := changed.account
-	all := []types.JID{account.lidJID(0)}
-	others := s.dir.devicesOf(account)
-	for _, dev := range others {
-		all = append(all, account.lidJID(dev.id))
-	}
-	node := waBinary.Node{
-		Tag:   "notification",
-		Attrs: waBinary.Attrs{"from": account.lidJID(0), "type": "devices", "id": newStanzaID(), "t": unixNow()},
-		Content: []waBinary.Node{{
-			Tag:   change,
-			Attrs: waBinary.Attrs{"device_hash": participantHash(all)},
-			Content: []waBinary.Node{{
-				Tag:   "device",
-				Attrs: waBinary.Attrs{"jid": account.lidJID(changed.id), "key-index": strconv.FormatUint(uint64(changed.keyIndex), 10)},
-			}},
-		}},
-	}
-	for _, dev := range others {
-		if dev != changed {
-			s.hand(dev, node)
-		}
-	}
+	return max(c.CloseDelay, leaveTimeout)
 }

@@ -9,6 +9,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestAPhoneLinksAClientByQR(t *testing.T) {
@@ -28,8 +30,8 @@ func TestAPhoneLinksAClientByQR(t *testing.T) {
 	if len(devices) != 1 || devices[0].JID != jid || !devices[0].Connected || devices[0].Platform != "whatsmeow" {
 		t.Fatalf("the phone lists %+v", devices)
 	}
-	sent := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPairDeviceSent })
-	paired := until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPaired })
+	sent := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPairDeviceSent })
+	paired := until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPaired })
 	if paired.Time.Before(sent.Time) || paired.Account != phone.Number() || paired.Device != jid.String() {
 		t.Fatalf("events %+v, %+v", sent, paired)
 	}
@@ -124,11 +126,11 @@ func TestTwoServersInOneProcessKnowNothingOfEachOther(t *testing.T) {
 	if one.URL() == other.URL() || one.RootPublicKey() != other.RootPublicKey() {
 		t.Fatalf("%s and %s", one.URL(), other.URL())
 	}
-	phone, err := one.AddPhone(sandbox.PhoneConfig{Number: "491700000001"})
+	phone, err := one.AddPhone(phones.Config{Number: "491700000001"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := other.AddPhone(sandbox.PhoneConfig{Number: "491700000001"})
+	stranger, err := other.AddPhone(phones.Config{Number: "491700000001"})
 	if err != nil {
 		t.Fatal(err)
 	}

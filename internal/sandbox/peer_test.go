@@ -11,6 +11,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestADeviceAsksForOlderMessages(t *testing.T) {
@@ -83,7 +85,7 @@ func TestAMessageWithoutItsContentIsAskedOfThePhone(t *testing.T) {
 	ana, bruno := newPhone(t, server, ""), newPhone(t, server, "")
 	d := newDevice(t, server)
 	d.pair(ana)
-	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultUnavailable, Account: ana.Number(), Count: 1})
+	_, err := server.SetFault(faults.Fault{Kind: faults.Unavailable, Account: ana.Number(), Count: 1})
 	must(t, err)
 	id, err := bruno.SendText(testContext(t), ana.Number(), "only the phone has it")
 	must(t, err)
@@ -112,11 +114,11 @@ func TestAFileThatTheServerHasNoMoreIsAskedOfThePhone(t *testing.T) {
 	d := newDevice(t, server)
 	d.pair(ana)
 	ctx := testContext(t)
-	id, err := bruno.SendMessage(ctx, sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindImage, Media: &sandbox.Attachment{Data: []byte("a picture")}})
+	id, err := bruno.SendMessage(ctx, phones.Outgoing{To: ana.Number(), Kind: phones.KindImage, Media: &phones.Attachment{Data: []byte("a picture")}})
 	must(t, err)
 	got := wait(d, 0, func(e *events.Message) bool { return e.Info.ID == id })
 	image := got.Message.GetImageMessage()
-	_, err = ana.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id })
+	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 	must(t, err)
 	must(t, server.ExpireMedia(server.Media()[0].ID, 404))
 	if _, err = d.cli.Download(ctx, image); err == nil {

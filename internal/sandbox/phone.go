@@ -2,117 +2,28 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/big"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/passkey"
+	"wasup/internal/sandbox/phones"
 )
 
-// Script says what a phone does by itself with a message for it.
-type Script string
+// ErrPhoneUnknown means that no phone has a number.
+var ErrPhoneUnknown = errors.New("no phone has this number")
 
-// The scripts.
-const (
-	// ScriptRead is the default: the phone confirms delivery and reads every message at once.
-	ScriptRead Script = "read"
-	// ScriptEcho reads and sends the same text back.
-	ScriptEcho Script = "echo"
-	// ScriptDeliver confirms delivery and leaves reading to MarkRead.
-	ScriptDeliver Script = "deliver"
-	// ScriptSlow does as ScriptRead does, after the phone's delay.
-	ScriptSlow Script = "slow"
-	// ScriptSilent decrypts, and tells nobody.
-	ScriptSilent Script = "silent"
-)
-
-func (s Script) valid() bool {
-	switch s {
-	case ScriptRead, ScriptEcho, ScriptDeliver, ScriptSilent, ScriptSlow:
-		return true
-	default:
-		return false
-	}
-}
-
-// Errors of phones.
-var (
-	ErrPhoneExists    = errors.New("a phone with this number exists already")
-	ErrPhoneUnknown   = errors.New("no phone has this number")
-	ErrPhoneRemoved   = errors.New("the phone was removed")
-	ErrBadNumber      = errors.New("not a phone number: expected 7 to 15 digits, the first not 0")
-	ErrBadScript      = errors.New("unknown script: expected read, echo, deliver, slow or silent")
-	ErrBadDelay       = errors.New("not a delay: expected more than 0 and at most 10 minutes")
-	ErrBadAbsence     = errors.New("not a time to be offline: expected more than 0 and at most 24 hours")
-	ErrUnknownDevice  = errors.New("no such linked device")
-	ErrUnknownContact = errors.New("not on WhatsApp")
-	ErrUnknownMessage = errors.New("no such message")
-	ErrBadText        = errors.New("text is empty or too long")
-	ErrNameTooLong    = errors.New("name is longer than 100 bytes")
-)
-
-const (
-	maxName       = 100
-	maxText       = 64 << 10
-	maxPhoneQueue = 100_000
-	defaultDelay  = 3 * time.Second
-	maxDelay      = 10 * time.Minute
-)
-
-// PhoneConfig describes a virtual phone.
-type PhoneConfig struct {
-	// Number is the phone number in digits, country code first; one is chosen when it is empty.
-	Number string
-	// Name is what others see as the sender of its messages; the number when it is empty.
-	Name string
-	// Script says what the phone does by itself. Default ScriptRead.
-	Script Script
-	// Delay is how long ScriptSlow takes. Default 3 s.
-	Delay time.Duration
-}
-
-// Phone is a virtual phone: device 0 of an account, with a Signal identity of its own. All methods are safe for
-// concurrent use.
+// Phone is a virtual phone that can be linked to clients. All methods are safe for concurrent use.
 type Phone struct {
-	srv     *Server
-	account *account
-	name    atomic.Pointer[string]
-	sig     *signal.Device
-	inbox   mailbox[delivery]
-	removed chan struct{}
-	// sending is held while one message is encrypted and routed.
-	sending sync.Mutex
-
-	passkey *Passkey
-	sync    phoneSync
-	past    phoneHistory
-
-	mu              sync.Mutex
-	passkeyRequired bool
-
-	script Script
-	delay  time.Duration
-	// away is set while the phone is offline; held is what waits for it until it is back.
-	away     bool
-	held     []delivery
-	back     *time.Timer
-	messages []*Message
-	byID     map[messageKey]*Message
-	// changed is closed and replaced whenever a message arrives or changes.
-	changed chan struct{}
-	sent    map[string]sentMessage
-	order   []string
-	retries map[string]int
+	*phones.Phone
+	*linker
 }
 
 // DeviceInfo describes a linked device.
@@ -126,125 +37,75 @@ type DeviceInfo struct {
 }
 
 // AddPhone adds a virtual phone and with it an account.
-func (s *Server) AddPhone(cfg PhoneConfig) (*Phone, error) {
-	if cfg.Script == "" {
-		cfg.Script = ScriptRead
-	}
-	if cfg.Delay == 0 {
-		cfg.Delay = defaultDelay
-	}
-	switch {
-	case cfg.Number != "" && !validNumber(cfg.Number):
-		return nil, fmt.Errorf("%w: got %q", ErrBadNumber, cfg.Number)
-	case !cfg.Script.valid():
-		return nil, fmt.Errorf("%w: got %q", ErrBadScript, cfg.Script)
-	case len(cfg.Name) > maxName:
-		return nil, ErrNameTooLong
-	case cfg.Delay < 0 || cfg.Delay > maxDelay:
-		return nil, fmt.Errorf("%w: got %s", ErrBadDelay, cfg.Delay)
-	}
-	sig, err := signal.NewDevice()
-	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the phone's keys: %w", err)
-	}
-	rawID, err := randomBelow(1 << 31)
+func (s *Server) AddPhone(cfg phones.Config) (*Phone, error) {
+	virtual, err := phones.New(cfg, s.net)
 	if err != nil {
 		return nil, err
 	}
-	passkey, err := newPasskey()
+	key, err := passkey.New()
 	if err != nil {
 		return nil, err
 	}
-	p := s.newPhone(cfg, sig, passkey, uint32(rawID))
-	if err = s.dir.add(p.account); err != nil {
+	p := &Phone{Phone: virtual, linker: &linker{phone: virtual, pairing: s.pairing, passkey: key}}
+	if err = s.phones.add(s.net.Dir, p); err != nil {
 		return nil, err
 	}
-	s.emit(Event{Kind: EventPhone, Account: p.account.number, Detail: "added"})
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventPhone, Account: p.Account.Number, Detail: "added"})
 	return p, nil
-}
-
-func (s *Server) newPhone(cfg PhoneConfig, sig *signal.Device, passkey *Passkey, rawID uint32) *Phone {
-	p := &Phone{
-		srv: s, sig: sig, passkey: passkey, script: cfg.Script, delay: cfg.Delay,
-		byID: make(map[messageKey]*Message), sent: make(map[string]sentMessage), retries: make(map[string]int),
-		changed: make(chan struct{}), removed: make(chan struct{}),
-	}
-	p.name.Store(&cfg.Name)
-	p.inbox = mailbox[delivery]{spawn: s.spawn, handle: p.receive, limit: maxPhoneQueue}
-	p.account = &account{
-		phone: p, number: cfg.Number, rawID: rawID,
-		devices: make(map[uint16]*device), reserved: make(map[uint16]bool),
-	}
-	return p
-}
-
-func validNumber(number string) bool {
-	if len(number) < 7 || len(number) > 15 || number[0] == '0' {
-		return false
-	}
-	return !strings.ContainsFunc(number, func(r rune) bool { return r < '0' || r > '9' })
-}
-
-func randomBelow(limit int64) (int64, error) {
-	n, err := rand.Int(rand.Reader, big.NewInt(limit))
-	if err != nil {
-		return 0, fmt.Errorf("sandbox: random number: %w", err)
-	}
-	return n.Int64(), nil
-}
-
-// firstNumber is where chosen numbers begin: the block 555-0100 and on is reserved for fiction.
-const firstNumber = 15_550_100_000
-
-// add enters an account, giving it a hidden id and, if it has none, a number.
-func (d *directory) add(a *account) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for a.number == "" {
-		d.lastNumber++
-		number := fmt.Sprint(firstNumber + d.lastNumber)
-		if d.byNumber[number] == nil {
-			a.number = number
-		}
-	}
-	if d.byNumber[a.number] != nil {
-		return fmt.Errorf("%w: %s", ErrPhoneExists, a.number)
-	}
-	for a.lid == "" || d.byLID[a.lid] != nil {
-		hidden, err := randomBelow(900_000_000_000_000)
-		if err != nil {
-			return err
-		}
-		a.lid = fmt.Sprint(100_000_000_000_000 + hidden)
-	}
-	if a.phone.Name() == "" {
-		a.phone.name.Store(&a.number)
-	}
-	d.byNumber[a.number] = a
-	d.byLID[a.lid] = a
-	a.changed.Store(true)
-	return nil
 }
 
 // Phone returns the phone with a number.
 func (s *Server) Phone(number string) (*Phone, bool) {
-	account := s.dir.find(types.NewJID(number, types.DefaultUserServer))
-	if account == nil {
-		return nil, false
-	}
-	return account.phone, true
+	phone := s.phones.get(number)
+	return phone, phone != nil
 }
 
 // Phones lists all phones by number.
-func (s *Server) Phones() []*Phone {
-	s.dir.mu.RLock()
-	phones := make([]*Phone, 0, len(s.dir.byNumber))
-	for _, account := range s.dir.byNumber {
-		phones = append(phones, account.phone)
+func (s *Server) Phones() []*Phone { return s.phones.list() }
+
+// phoneBook knows the phones by their numbers.
+type phoneBook struct {
+	mu       sync.RWMutex
+	byNumber map[string]*Phone
+}
+
+func newPhoneBook() *phoneBook { return &phoneBook{byNumber: make(map[string]*Phone)} }
+
+// add enters a phone, and its account into the directory. A phone without a name goes by its number.
+func (b *phoneBook) add(dir *accounts.Directory, p *Phone) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := dir.Add(p.Account, p.NameAfterNumber)
+	if err == nil {
+		b.byNumber[p.Account.Number] = p
 	}
-	s.dir.mu.RUnlock()
-	slices.SortFunc(phones, func(a, b *Phone) int { return strings.Compare(a.Number(), b.Number()) })
-	return phones
+	return err
+}
+
+// remove takes a phone out, and its account from the directory. It says whether it was there.
+func (b *phoneBook) remove(dir *accounts.Directory, p *Phone, note bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !dir.Remove(p.Account, note) {
+		return false
+	}
+	delete(b.byNumber, p.Account.Number)
+	return true
+}
+
+// get gives the phone with a number, nil when there is none.
+func (b *phoneBook) get(number string) *Phone {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.byNumber[number]
+}
+
+func (b *phoneBook) list() []*Phone {
+	b.mu.RLock()
+	list := slices.Collect(maps.Values(b.byNumber))
+	b.mu.RUnlock()
+	slices.SortFunc(list, func(x, y *Phone) int { return strings.Compare(x.Number(), y.Number()) })
+	return list
 }
 
 // RemovePhone removes a phone and its account; its linked devices are logged out.
@@ -253,66 +114,28 @@ func (s *Server) RemovePhone(number string) error {
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrPhoneUnknown, number)
 	}
-	for _, dev := range s.dir.devicesOf(phone.account) {
-		s.unlink(dev, "phone removed", true)
+	for _, dev := range s.net.Dir.DevicesOf(phone.Account) {
+		s.net.Links.Unlink(dev, "phone removed", true)
 	}
-	s.forgetMember(phone.account)
-	s.dir.mu.Lock()
-	if s.dir.byNumber[number] != phone.account {
-		s.dir.mu.Unlock()
+	s.net.Groups.RemoveAccount(phone.Account)
+	if !s.phones.remove(s.net.Dir, phone, s.disk != nil) {
 		return fmt.Errorf("%w: %s", ErrPhoneUnknown, number)
 	}
-	delete(s.dir.byNumber, number)
-	delete(s.dir.byLID, phone.account.lid)
-	if s.disk != nil {
-		s.dir.removed = append(s.dir.removed, phone.account.lid)
-	}
-	s.dir.mu.Unlock()
-	close(phone.removed)
-	phone.inbox.stop()
-	s.emit(Event{Kind: EventPhone, Account: number, Detail: "removed"})
-	return nil
-}
-
-// JID is the phone's address by number, LID the one by hidden id.
-func (p *Phone) JID() types.JID { return p.account.jid(0) }
-
-// LID is the phone's hidden address.
-func (p *Phone) LID() types.JID { return p.account.lidJID(0) }
-
-// Number is the phone number in digits.
-func (p *Phone) Number() string { return p.account.number }
-
-// Name is what others see as the sender of the phone's messages.
-func (p *Phone) Name() string { return *p.name.Load() }
-
-// Script says what the phone does by itself.
-func (p *Phone) Script() Script {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.script
-}
-
-// SetScript changes what the phone does by itself from the next message on.
-func (p *Phone) SetScript(script Script) error {
-	if !script.valid() {
-		return fmt.Errorf("%w: got %q", ErrBadScript, script)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.account.changed.Store(true)
-	p.script = script
+	phone.ShutDown()
+	s.net.Profiles.Remove(phone.Account)
+	s.net.AppStates.Remove(phone.Account)
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventPhone, Account: number, Detail: "removed"})
 	return nil
 }
 
 // Devices lists the linked devices by id.
-func (p *Phone) Devices() []DeviceInfo {
-	devices := p.srv.dir.devicesOf(p.account)
+func (p *linker) Devices() []DeviceInfo {
+	devices := p.phone.Net.Dir.DevicesOf(p.phone.Account)
 	infos := make([]DeviceInfo, 0, len(devices))
 	for _, dev := range devices {
 		infos = append(infos, DeviceInfo{
-			JID: p.account.jid(dev.id), LID: p.account.lidJID(dev.id), Platform: dev.platform,
-			Connected: dev.connection() != nil, Queued: dev.queueLength(),
+			JID: p.phone.Account.JID(dev.ID), LID: p.phone.Account.LIDJID(dev.ID), Platform: dev.Platform,
+			Connected: dev.Connection() != nil, Queued: dev.QueueLength(),
 		})
 	}
 	return infos
@@ -320,57 +143,16 @@ func (p *Phone) Devices() []DeviceInfo {
 
 // Unlink removes a linked device, as a person does on the phone. A device that is logged in is told so (stream
 // error 401, device_removed), another one at its next login (failure 401).
-func (p *Phone) Unlink(ctx context.Context, jid types.JID) error {
+func (p *linker) Unlink(ctx context.Context, jid types.JID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if p.srv.dir.find(jid) != p.account || jid.Device == 0 {
-		return fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
+	if p.phone.Net.Dir.Find(jid) != p.phone.Account || jid.Device == 0 {
+		return fmt.Errorf("%w: %s", accounts.ErrUnknownDevice, jid)
 	}
-	dev := p.srv.dir.device(p.account, jid.Device)
-	if dev == nil || !p.srv.unlink(dev, "removed by the phone", true) {
-		return fmt.Errorf("%w: %s", ErrUnknownDevice, jid)
+	dev := p.phone.Net.Dir.Device(p.phone.Account, jid.Device)
+	if dev == nil || !p.phone.Net.Links.Unlink(dev, "removed by the phone", true) {
+		return fmt.Errorf("%w: %s", accounts.ErrUnknownDevice, jid)
 	}
 	return nil
-}
-
-// unlink removes a device and says whether it was linked. Its connection ends, with a stream error if the
-// device is to be told.
-func (s *Server) unlink(dev *device, why string, tell bool) bool {
-	if !s.dir.unlink(dev) {
-		return false
-	}
-	s.emit(Event{Kind: EventUnlinked, Account: dev.account.number, Device: dev.account.jid(dev.id).String(), Detail: why})
-	s.announceDevice(dev, "remove")
-	dev.account.phone.take(delivery{node: waBinary.Node{Tag: tagUnlinked}, from: origin{account: dev.account, device: dev.id}, chat: dev.account})
-	c := dev.connection()
-	switch {
-	case c == nil:
-	case tell:
-		c.sendLast(streamError(codeLoggedOut, conflictDeviceRemoved), s.cfg.CloseDelay)
-	default:
-		c.ending.Store(true)
-		c.later(s.leaveDelay(), func() { c.put(outgoing{close: true}) })
-	}
-	return true
-}
-
-const codeLoggedOut = 401
-
-// bundleNodes are the keys of the phone, with a one-time prekey.
-func (p *Phone) bundleNodes() []waBinary.Node {
-	defer p.account.changed.Store(true)
-	bundle, err := p.sig.Bundle()
-	if err != nil {
-		p.srv.log.Error("phone has no keys to give", "err", err)
-		return []waBinary.Node{errorNode(500, "internal-server-error")}
-	}
-	var registrationID [4]byte
-	binary.BigEndian.PutUint32(registrationID[:], bundle.RegistrationID)
-	signed := signedKey{id: keyID(bundle.SignedPreKeyID), value: bundle.SignedPreKey, signature: bundle.Signature}
-	var oneTime *oneTimeKey
-	if bundle.PreKey != nil {
-		oneTime = &oneTimeKey{id: keyID(bundle.PreKeyID), value: *bundle.PreKey}
-	}
-	return bundleNodes(registrationID, bundle.Identity, signed, oneTime)
 }

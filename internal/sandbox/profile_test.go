@@ -15,10 +15,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
+	"wasup/internal/sandbox/profiles"
 )
 
 func TestPrivacySettingsAreKeptAndToldToOtherDevices(t *testing.T) {
-	server, own, client, _ := linked(t, sandbox.ScriptSilent)
+	server, own, client, _ := linked(t, phones.ScriptSilent)
 	second := newDevice(t, server)
 	second.pair(own)
 	ctx := testContext(t)
@@ -44,7 +47,7 @@ func TestPrivacySettingsAreKeptAndToldToOtherDevices(t *testing.T) {
 }
 
 func TestWhoIsBlockedIsNotHeard(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	if list, err := client.cli.GetBlocklist(ctx); err != nil || len(list.JIDs) != 0 {
 		t.Fatalf("%+v, %v", list, err)
@@ -72,7 +75,7 @@ func TestWhoIsBlockedIsNotHeard(t *testing.T) {
 }
 
 func TestAboutAndPicturesAreShown(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	client.sendText(peer.JID(), "hi")
 	waitText(t, peer, "hi")
@@ -119,14 +122,14 @@ func TestAboutAndPicturesAreShown(t *testing.T) {
 	if _, err = client.cli.SetGroupPhoto(ctx, group, []byte("a text")); !errors.Is(err, whatsmeow.ErrInvalidImageFormat) {
 		t.Errorf("a picture that is none: %v", err)
 	}
-	if err = peer.SetAbout(strings.Repeat("x", 140)); !errors.Is(err, sandbox.ErrBadAbout) {
+	if err = peer.SetAbout(strings.Repeat("x", 140)); !errors.Is(err, profiles.ErrBadAbout) {
 		t.Errorf("a long text: %v", err)
 	}
 	noUnknownQueries(t, server)
 }
 
 func TestWhoWatchesLearnsWhoIsThere(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptSilent)
+	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	client.cli.Store.PushName = "Client"
 	if err := client.cli.SendPresence(ctx, types.PresenceAvailable); err != nil {
@@ -141,10 +144,10 @@ func TestWhoWatchesLearnsWhoIsThere(t *testing.T) {
 	from := client.mark()
 	peer.SetOnline(true)
 	wait(client, from, func(p *events.Presence) bool { return !p.Unavailable })
-	for state, want := range map[sandbox.ChatState]events.ChatPresence{
-		sandbox.StateComposing: {State: types.ChatPresenceComposing},
-		sandbox.StateRecording: {State: types.ChatPresenceComposing, Media: types.ChatPresenceMediaAudio},
-		sandbox.StatePaused:    {State: types.ChatPresencePaused},
+	for state, want := range map[phones.ChatState]events.ChatPresence{
+		phones.StateComposing: {State: types.ChatPresenceComposing},
+		phones.StateRecording: {State: types.ChatPresenceComposing, Media: types.ChatPresenceMediaAudio},
+		phones.StatePaused:    {State: types.ChatPresencePaused},
 	} {
 		from = client.mark()
 		if err := peer.SendChatState(ctx, own.Number(), state); err != nil {
@@ -159,17 +162,17 @@ func TestWhoWatchesLearnsWhoIsThere(t *testing.T) {
 	if err := client.cli.SendChatPresence(ctx, peer.LID(), types.ChatPresenceComposing, types.ChatPresenceMediaAudio); err != nil {
 		t.Fatal(err)
 	}
-	until(t, feed, func(e sandbox.Event) bool {
-		return e.Kind == sandbox.EventChatState && e.Account == peer.Number() && e.Detail == "recording "+own.Number()
+	until(t, feed, func(e observe.Event) bool {
+		return e.Kind == observe.EventChatState && e.Account == peer.Number() && e.Detail == "recording "+own.Number()
 	})
 	// In a group everybody learns who it is.
 	group := newGroup(t, peer, "", own)
 	from = client.mark()
-	if err := peer.SendChatState(ctx, group.String(), sandbox.StateComposing); err != nil {
+	if err := peer.SendChatState(ctx, group.String(), phones.StateComposing); err != nil {
 		t.Fatal(err)
 	}
 	wait(client, from, func(p *events.ChatPresence) bool { return p.Chat == group && p.Sender == peer.LID() })
-	if err := peer.SendChatState(ctx, own.Number(), "dancing"); !errors.Is(err, sandbox.ErrBadChatState) {
+	if err := peer.SendChatState(ctx, own.Number(), "dancing"); !errors.Is(err, phones.ErrBadChatState) {
 		t.Errorf("dancing: %v", err)
 	}
 	noUnknownQueries(t, server)
@@ -205,7 +208,7 @@ func TestTokensOfTrustGoFromDeviceToDevice(t *testing.T) {
 }
 
 func TestWhatTheSandboxDoesNotHaveIsRefusedInWhatsAppsWay(t *testing.T) {
-	server, _, client, peer := linked(t, sandbox.ScriptSilent)
+	server, _, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
 	if _, err := client.cli.GetSubscribedNewsletters(ctx); err == nil || !strings.Contains(err.Error(), "item-not-found") {
 		t.Errorf("newsletters: %v", err)

@@ -4,14 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
-)
 
-// What subscribers hear of a restart.
-const (
-	EventServerDown EventKind = "server_down"
-	EventServerUp   EventKind = "server_up"
+	"wasup/internal/sandbox/observe"
 )
 
 // ErrNotRunning means that a server is not started, or closed, or restarting already.
@@ -25,21 +20,21 @@ var ErrNotRunning = errors.New("the sandbox server is not running")
 // When ctx ends early the server is back at once, and the error is that of ctx.
 func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool) error {
 	select {
-	case s.restarting <- struct{}{}:
-		defer func() { <-s.restarting }()
+	case s.endpoint.restarting <- struct{}{}:
+		defer func() { <-s.endpoint.restarting }()
 	default:
 		return fmt.Errorf("%w: it is restarting", ErrNotRunning)
 	}
-	if !s.begin() {
+	if !s.net.Tasks.Begin() {
 		return ErrNotRunning
 	}
-	defer s.work.Done()
+	defer s.net.Tasks.Done()
 	if !s.goDown() {
 		return ErrNotRunning
 	}
-	s.emit(Event{Kind: EventServerDown})
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventServerDown})
 	if !keepState {
-		s.forget()
+		s.net.Links.ForgetAll()
 	}
 	timer := time.NewTimer(down)
 	defer timer.Stop()
@@ -48,43 +43,23 @@ func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool
 	case <-timer.C:
 	case <-ctx.Done():
 		early = fmt.Errorf("sandbox: restart: %w", ctx.Err())
-	case <-s.closing:
+	case <-s.net.Tasks.Closing:
 		return ErrNotRunning
 	}
-	if err := s.comeBack(); err != nil {
+	if err := s.endpoint.comeBack(s.conns.admit); err != nil {
 		return err
 	}
-	s.emit(Event{Kind: EventServerUp})
+	s.net.Observer.Emit(observe.Event{Kind: observe.EventServerUp})
 	return early
 }
 
 // goDown stops listening and breaks every connection; it returns when they have ended. False: the server is not
 // running.
 func (s *Server) goDown() bool {
-	s.mu.Lock()
-	if !s.started || s.closed {
-		s.mu.Unlock()
+	var conns []*conn
+	var drained <-chan struct{}
+	if !s.endpoint.goDown(func() { conns, drained = s.conns.drain() }) {
 		return false
-	}
-	s.down = true
-	server, listeners := s.http, []net.Listener{s.listener, s.secureListener}
-	var drained chan struct{}
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	if len(conns) > 0 {
-		drained = make(chan struct{})
-		s.drained = drained
-	}
-	s.mu.Unlock()
-	// Errors of closing sockets that go away anyway tell nothing.
-	_ = server.Close()
-	for _, listener := range listeners {
-		// The server closes them too, but does not know them yet when it was started a moment ago.
-		if listener != nil {
-			_ = listener.Close()
-		}
 	}
 	for _, c := range conns {
 		c.kill("server restarted")
@@ -93,34 +68,4 @@ func (s *Server) goDown() bool {
 		<-drained
 	}
 	return true
-}
-
-// comeBack listens where the server listened before.
-func (s *Server) comeBack() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrNotRunning
-	}
-	s.http = s.newHTTP()
-	s.down = false
-	return s.listen(addressOf(s.listener), addressOf(s.secureListener))
-}
-
-func addressOf(listener net.Listener) string {
-	if listener == nil {
-		return ""
-	}
-	return listener.Addr().String()
-}
-
-// forget drops every linked device.
-func (s *Server) forget() {
-	for _, phone := range s.Phones() {
-		for _, dev := range s.dir.devicesOf(phone.account) {
-			if s.dir.unlink(dev) {
-				s.emit(Event{Kind: EventUnlinked, Account: phone.Number(), Device: phone.account.jid(dev.id).String(), Detail: "forgotten by the server"})
-			}
-		}
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -22,13 +24,13 @@ func peerSends(t *testing.T, from, to *sandbox.Phone, text string) {
 }
 
 func TestAServerThatComesBackKnowsWhatItKnew(t *testing.T) {
-	server, own, client, peer := linked(t, sandbox.ScriptEcho)
+	server, own, client, peer := linked(t, phones.ScriptEcho)
 	from, url := client.mark(), server.URL()
 	feed, stop := server.Subscribe()
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- server.Restart(testContext(t), 300*time.Millisecond, true) }()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventServerDown })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventServerDown })
 	if err := server.Restart(testContext(t), 0, true); !errors.Is(err, sandbox.ErrNotRunning) {
 		t.Errorf("restarted while restarting: %v", err)
 	}
@@ -77,7 +79,7 @@ func TestAServerThatIsClosedInItsRestartStaysClosed(t *testing.T) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- server.Restart(testContext(t), time.Hour, true) }()
-	until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventServerDown })
+	until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventServerDown })
 	if err := server.Close(testContext(t)); err != nil {
 		t.Error(err)
 	}

@@ -30,6 +30,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -279,7 +280,7 @@ func measureCrowd(tb testing.TB, n int) (f crowdFigures) {
 	var phone *sandbox.Phone
 	for i := range n {
 		if i%devicesEach == 0 {
-			if phone, err = server.AddPhone(sandbox.PhoneConfig{Script: sandbox.ScriptSilent}); err != nil {
+			if phone, err = server.AddPhone(phones.Config{Script: phones.ScriptSilent}); err != nil {
 				tb.Fatal(err)
 			}
 		}

@@ -7,13 +7,17 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 )
 
 // Scenario is a script of weather: what goes wrong on a server, and when. ParseScenario reads one from YAML.
 type Scenario struct {
 	Name   string
 	About  string
-	Phones []PhoneConfig // added when the scenario begins, unless they exist
+	Phones []phones.Config // added when the scenario begins, unless they exist
 	Steps  []Step
 }
 
@@ -25,11 +29,11 @@ type Step struct {
 	Every time.Duration // and again after each of these; 0: once
 	Times int           // how often in all; 0 with Every: until the scenario is stopped
 
-	Fault       *Fault
+	Fault       *faults.Fault
 	For         time.Duration // the fault is cleared after this; 0: it stays, or ends by its Count
-	Drop        *Select
-	Close       *Select
-	HalfOpen    *Select
+	Drop        *faults.Select
+	Close       *faults.Select
+	HalfOpen    *faults.Select
 	StreamError *StreamErrorStep
 	Restart     *RestartStep
 	Send        *SendStep
@@ -38,7 +42,7 @@ type Step struct {
 
 // StreamErrorStep is a stream error to live connections.
 type StreamErrorStep struct {
-	Select   Select
+	Select   faults.Select
 	Code     int
 	Conflict string
 	KeepOpen bool
@@ -77,7 +81,7 @@ func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report fun
 // addPhones adds the scenario's phones, unless they exist.
 func (sc Scenario) addPhones(s *Server) error {
 	for _, phone := range sc.Phones {
-		if _, err := s.AddPhone(phone); err != nil && !errors.Is(err, ErrPhoneExists) {
+		if _, err := s.AddPhone(phone); err != nil && !errors.Is(err, accounts.ErrExists) {
 			return fmt.Errorf("scenario %s: phone %s: %w", sc.Name, phone.Number, err)
 		}
 	}

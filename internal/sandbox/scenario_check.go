@@ -104,7 +104,7 @@ func (step Step) check() error {
 		return errors.New("stream_error: code: expected 100 to 999")
 	case step.Fault != nil:
 		fault := *step.Fault
-		return fault.check()
+		return fault.Check()
 	default:
 		return nil
 	}

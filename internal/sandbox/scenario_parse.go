@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 )
 
 // library are the scenarios that come with the sandbox.
@@ -108,8 +112,8 @@ type selectFile struct {
 	Device  string `yaml:"device"`
 }
 
-func (f selectFile) pick() Select {
-	return Select{Account: strings.TrimPrefix(f.Account, "+"), Device: f.Device}
+func (f selectFile) pick() faults.Select {
+	return faults.Select{Account: strings.TrimPrefix(f.Account, "+"), Device: f.Device}
 }
 
 type faultFile struct {
@@ -193,14 +197,14 @@ func (f scenarioFile) scenario(name string, lines lineFile) (Scenario, error) {
 		sc.Name = name
 	}
 	for i, p := range f.Phones {
-		phone := PhoneConfig{Number: strings.TrimPrefix(p.Number, "+"), Name: p.Name, Script: Script(p.Script)}
+		phone := phones.Config{Number: strings.TrimPrefix(p.Number, "+"), Name: p.Name, Script: phones.Script(p.Script)}
 		switch line := lines.Phones[i].Line; {
-		case !validNumber(phone.Number):
+		case !accounts.ValidNumber(phone.Number):
 			return Scenario{}, fmt.Errorf("line %d: number: %q: expected 7 to 15 digits, country code first", line, p.Number)
-		case phone.Script != "" && !phone.Script.valid():
+		case phone.Script != "" && !phone.Script.Valid():
 			return Scenario{}, fmt.Errorf("line %d: script: %q: expected read, echo, deliver or silent", line, p.Script)
-		case len(phone.Name) > maxName:
-			return Scenario{}, fmt.Errorf("line %d: name: expected at most %d bytes", line, maxName)
+		case len(phone.Name) > phones.MaxName:
+			return Scenario{}, fmt.Errorf("line %d: name: expected at most %d bytes", line, phones.MaxName)
 		}
 		sc.Phones = append(sc.Phones, phone)
 	}
@@ -220,7 +224,7 @@ func (f scenarioFile) scenario(name string, lines lineFile) (Scenario, error) {
 
 func (in stepFile) step() Step {
 	step := Step{At: time.Duration(in.At), Every: time.Duration(in.Every), Times: in.Times, Clear: in.Clear}
-	pick := func(s *selectFile) *Select {
+	pick := func(s *selectFile) *faults.Select {
 		if s == nil {
 			return nil
 		}
@@ -230,8 +234,8 @@ func (in stepFile) step() Step {
 	step.Drop, step.Close, step.HalfOpen = pick(in.Drop), pick(in.Close), pick(in.HalfOpen)
 	if f := in.Fault; f != nil {
 		step.For = time.Duration(f.For)
-		step.Fault = &Fault{
-			Kind: FaultKind(f.Kind), Account: f.pick().Account, Device: f.Device, Count: f.Count, Delay: time.Duration(f.Delay),
+		step.Fault = &faults.Fault{
+			Kind: faults.Kind(f.Kind), Account: f.pick().Account, Device: f.Device, Count: f.Count, Delay: time.Duration(f.Delay),
 			Code: f.Code, Expire: time.Duration(f.Expire), BanCode: f.BanCode, KeepOpen: f.KeepOpen,
 			Match: f.Match, Variant: f.Variant, Probability: f.Probability, Seed: f.Seed,
 		}

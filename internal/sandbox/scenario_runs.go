@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"wasup/internal/sandbox/observe"
 )
 
 // Errors of scenarios that a server plays.
@@ -60,30 +62,33 @@ type playedScenario struct {
 	over     chan struct{}
 }
 
-type scenarioSet struct {
+// scenarioPlayer plays scenarios on a server.
+type scenarioPlayer struct {
+	server *Server
+
 	mu   sync.Mutex
 	last int
 	runs []*playedScenario // oldest first
 }
 
-// StartScenario plays a scenario on the server, speed times faster than written, and returns at once. It ends by
-// itself, by StopScenario or with the server. Its phones are there when StartScenario returns.
-func (s *Server) StartScenario(sc Scenario, speed float64) (ScenarioProgress, error) {
+// start plays a scenario on the server, speed times faster than written, and returns at once. It ends by
+// itself, by stop or with the server. Its phones are there when start returns.
+func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, error) {
 	if !(speed > 0 && speed <= MaxScenarioSpeed) { // this way round, so that NaN is refused
 		return ScenarioProgress{}, ErrBadSpeed
 	}
-	if err := sc.addPhones(s); err != nil {
+	if err := sc.addPhones(p.server); err != nil {
 		return ScenarioProgress{}, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &playedScenario{cancel: cancel, over: make(chan struct{}), progress: ScenarioProgress{
 		Name: sc.Name, About: sc.About, State: ScenarioRunning, Speed: speed, Began: time.Now(), Steps: len(sc.Steps),
 	}}
-	if err := s.scenarios.add(run); err != nil {
+	if err := p.add(run); err != nil {
 		cancel()
 		return ScenarioProgress{}, err
 	}
-	if !s.spawn(func() { s.play(ctx, sc, run) }) {
+	if !p.server.net.Tasks.Spawn(func() { p.play(ctx, sc, run) }) {
 		cancel()
 		close(run.over)
 		return ScenarioProgress{}, ErrNotRunning
@@ -92,12 +97,12 @@ func (s *Server) StartScenario(sc Scenario, speed float64) (ScenarioProgress, er
 }
 
 // play runs a scenario until it is over, stopped or the server closes.
-func (s *Server) play(ctx context.Context, sc Scenario, run *playedScenario) {
+func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScenario) {
 	defer close(run.over)
 	defer run.cancel()
-	watched := s.spawn(func() {
+	watched := p.server.net.Tasks.Spawn(func() {
 		select {
-		case <-s.closing:
+		case <-p.server.net.Tasks.Closing:
 			run.cancel()
 		case <-ctx.Done():
 		}
@@ -106,30 +111,30 @@ func (s *Server) play(ctx context.Context, sc Scenario, run *playedScenario) {
 		run.cancel()
 	}
 	id, name := run.progress.ID, run.progress.Name
-	s.log.Info("scenario begins", "scenario", name)
-	s.emit(Event{Kind: EventScenario, Detail: id + " " + name + " begins"})
-	sc.run(ctx, s, run.progress.Speed, func(step StepReport) {
+	p.server.net.Log.Info("scenario begins", "scenario", name)
+	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " begins"})
+	sc.run(ctx, p.server, run.progress.Speed, func(step StepReport) {
 		run.took(step)
 		if step.Error != nil {
-			s.log.Warn("scenario step failed", "at", step.At, "line", step.Line, "step", step.What, "err", step.Error)
+			p.server.net.Log.Warn("scenario step failed", "at", step.At, "line", step.Line, "step", step.What, "err", step.Error)
 		} else {
-			s.log.Info("scenario step", "at", step.At, "line", step.Line, "step", step.What)
+			p.server.net.Log.Info("scenario step", "at", step.At, "line", step.Line, "step", step.What)
 		}
-		s.emit(Event{Kind: EventScenario, Detail: id + " " + name + ": " + step.What})
+		p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + ": " + step.What})
 	}, run.expects)
 	state := ScenarioDone
 	if ctx.Err() != nil {
 		state = ScenarioStopped
 	}
 	run.ended(state)
-	s.log.Info("scenario is over", "scenario", name)
-	s.emit(Event{Kind: EventScenario, Detail: id + " " + name + " is " + string(state)})
+	p.server.net.Log.Info("scenario is over", "scenario", name)
+	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " is " + string(state)})
 }
 
-// StopScenario stops a scenario and returns once its last step is over and its timed faults are cleared. One that
+// stop stops a scenario and returns once its last step is over and its timed faults are cleared. One that
 // has ended stays as it is.
-func (s *Server) StopScenario(ctx context.Context, id string) (ScenarioProgress, error) {
-	run, err := s.scenarios.find(id)
+func (p *scenarioPlayer) stop(ctx context.Context, id string) (ScenarioProgress, error) {
+	run, err := p.find(id)
 	if err != nil {
 		return ScenarioProgress{}, err
 	}
@@ -142,31 +147,31 @@ func (s *Server) StopScenario(ctx context.Context, id string) (ScenarioProgress,
 	}
 }
 
-// Scenario tells how far a scenario is.
-func (s *Server) Scenario(id string) (ScenarioProgress, error) {
-	run, err := s.scenarios.find(id)
+// get tells how far a scenario is.
+func (p *scenarioPlayer) get(id string) (ScenarioProgress, error) {
+	run, err := p.find(id)
 	if err != nil {
 		return ScenarioProgress{}, err
 	}
 	return run.snapshot(), nil
 }
 
-// Scenarios lists those that are played and the latest that were, oldest first.
-func (s *Server) Scenarios() []ScenarioProgress {
-	s.scenarios.mu.Lock()
-	defer s.scenarios.mu.Unlock()
-	list := make([]ScenarioProgress, 0, len(s.scenarios.runs))
-	for _, run := range s.scenarios.runs {
+// list lists those that are played and the latest that were, oldest first.
+func (p *scenarioPlayer) list() []ScenarioProgress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]ScenarioProgress, 0, len(p.runs))
+	for _, run := range p.runs {
 		list = append(list, run.snapshot())
 	}
 	return list
 }
 
-func (set *scenarioSet) add(run *playedScenario) error {
-	set.mu.Lock()
-	defer set.mu.Unlock()
+func (p *scenarioPlayer) add(run *playedScenario) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	running, oldest := 0, -1
-	for i, other := range set.runs {
+	for i, other := range p.runs {
 		if other.snapshot().State == ScenarioRunning {
 			running++
 		} else if oldest < 0 {
@@ -176,19 +181,19 @@ func (set *scenarioSet) add(run *playedScenario) error {
 	if running >= maxScenarios {
 		return fmt.Errorf("%w: expected at most %d", ErrTooManyScenarios, maxScenarios)
 	}
-	if len(set.runs) >= keptScenarios {
-		set.runs = append(set.runs[:oldest], set.runs[oldest+1:]...)
+	if len(p.runs) >= keptScenarios {
+		p.runs = append(p.runs[:oldest], p.runs[oldest+1:]...)
 	}
-	set.last++
-	run.progress.ID = strconv.Itoa(set.last)
-	set.runs = append(set.runs, run)
+	p.last++
+	run.progress.ID = strconv.Itoa(p.last)
+	p.runs = append(p.runs, run)
 	return nil
 }
 
-func (set *scenarioSet) find(id string) (*playedScenario, error) {
-	set.mu.Lock()
-	defer set.mu.Unlock()
-	for _, run := range set.runs {
+func (p *scenarioPlayer) find(id string) (*playedScenario, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, run := range p.runs {
 		if run.progress.ID == id {
 			return run, nil
 		}
@@ -235,3 +240,21 @@ func (r *playedScenario) snapshot() ScenarioProgress {
 	progress.Elapsed = time.Duration(float64(until.Sub(progress.Began)) * progress.Speed)
 	return progress
 }
+
+// StartScenario plays a scenario on the server, speed times faster than written, and returns at once. It ends by
+// itself, by StopScenario or with the server. Its phones are there when StartScenario returns.
+func (s *Server) StartScenario(sc Scenario, speed float64) (ScenarioProgress, error) {
+	return s.scenarios.start(sc, speed)
+}
+
+// StopScenario stops a scenario and returns once its last step is over and its timed faults are cleared. One that
+// has ended stays as it is.
+func (s *Server) StopScenario(ctx context.Context, id string) (ScenarioProgress, error) {
+	return s.scenarios.stop(ctx, id)
+}
+
+// Scenario tells how far a scenario is.
+func (s *Server) Scenario(id string) (ScenarioProgress, error) { return s.scenarios.get(id) }
+
+// Scenarios lists those that are played and the latest that were, oldest first.
+func (s *Server) Scenarios() []ScenarioProgress { return s.scenarios.list() }

@@ -13,6 +13,9 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // play runs a scenario of the library many times faster than written and fails for steps that do.
@@ -56,7 +59,7 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 		play(t, server, "flaky-link", 40)
 		wait[*events.Disconnected](client, from, nil)
 		// Half-open connections last until the client gives them up, which takes whatsmeow minutes.
-		server.DropTCP(sandbox.Select{})
+		server.DropTCP(faults.Select{})
 		back(t, client, peer)
 		if faults := server.Faults(); len(faults) != 0 {
 			t.Errorf("faults are left: %+v", faults)
@@ -87,7 +90,7 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 			defer close(done)
 			play(t, server, "slow-acks", 40)
 		}()
-		until(t, feed, func(e sandbox.Event) bool { return e.Kind == sandbox.EventPhone })
+		until(t, feed, func(e observe.Event) bool { return e.Kind == observe.EventPhone })
 		for server.Counters().Faults["withhold_ack"] < 1 {
 			within, stop := context.WithTimeout(ctx, time.Second)
 			_, _ = trySend(within, client, peer, "slow")
@@ -140,7 +143,7 @@ steps:
 		t.Fatal(err)
 	}
 	var failed []int
-	setFault(t, server, sandbox.Fault{Kind: sandbox.FaultNoPong})
+	setFault(t, server, faults.Fault{Kind: faults.NoPong})
 	if err = scenario.Run(testContext(t), server, 100, func(r sandbox.StepReport) {
 		if r.Error != nil {
 			failed = append(failed, r.Line)
@@ -152,9 +155,9 @@ steps:
 	if !ok {
 		t.Fatal("the phone was not added")
 	}
-	var got []sandbox.Message
+	var got []phones.Message
 	for len(got) < 3 {
-		if _, err = phone.WaitMessage(testContext(t), func(sandbox.Message) bool { return len(phone.Messages()) == 3 }); err != nil {
+		if _, err = phone.WaitMessage(testContext(t), func(phones.Message) bool { return len(phone.Messages()) == 3 }); err != nil {
 			t.Fatal(err)
 		}
 		got = phone.Messages()

@@ -2,16 +2,16 @@ package sandbox
 
 import (
 	"context"
-	"crypto/ecdh"
-	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"wasup/internal/sandbox/disk"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/network"
+	"wasup/internal/sandbox/observe"
 )
 
 // Path is where the WebSocket endpoint is.
@@ -133,48 +133,16 @@ func (c Config) withDefaults() (Config, error) {
 // Server is one WhatsApp server. All methods are safe for concurrent use.
 type Server struct {
 	cfg         Config
-	log         *slog.Logger
-	static      *ecdh.PrivateKey
-	certificate []byte
-	transport   *transport
-	handler     http.Handler
-	http        *http.Server
-	stanzas     map[string]stanzaHandler
-	queries     map[string]queryHandler
-	linkQueries map[string]linkHandler
-
-	dir    directory
-	disk   *disk // nil without Config.State
-	media  mediaStore
-	groups groupSet
-	calls  callSet
-	faults faultSet
-
-	scenarios scenarioSet
-	stats     stats
-	events    broadcaster
-	shortage  shortage
-
-	versions versions
-
-	mu       sync.Mutex
-	listener net.Listener
-	// secureListener is nil without Config.TLS.
-	secureListener net.Listener
-
-	conns    map[*conn]struct{}
-	lastConn uint64
-	started  bool
-	closed   bool
-	// closing is closed by Close; down is set while a restart keeps the server away.
-	closing chan struct{}
-	down    bool
-	// drained is closed when the last connection has ended, if a restart waits for that.
-	drained chan struct{}
-	// restarting holds one token while a restart is under way.
-	restarting chan struct{}
-	// work counts every goroutine that the server owns.
-	work sync.WaitGroup
+	net         *network.Network
+	credentials *credentials
+	versions    *versions
+	handlers    handlers
+	conns       *connections
+	pairing     *pairing
+	phones      *phoneBook
+	scenarios   *scenarioPlayer
+	endpoint    *endpoint
+	disk        *disk.Log // nil without Config.State
 }
 
 // New prepares a server. Nothing listens before Start.
@@ -183,158 +151,70 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	static, err := ecdh.X25519().GenerateKey(rand.Reader)
+	creds, err := newCredentials(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the server key: %w", err)
+		return nil, err
 	}
-	certificate, err := cfg.Authority.root.Chain(static.PublicKey().Bytes(), time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the server certificate: %w", err)
-	}
-	s := &Server{
-		cfg:         cfg,
-		log:         cfg.Log,
-		static:      static,
-		certificate: certificate,
-		conns:       make(map[*conn]struct{}),
-		closing:     make(chan struct{}),
-		restarting:  make(chan struct{}, 1),
-	}
-	if cfg.TLS {
-		if s.transport, err = newTransport(cfg.TLSListen); err != nil {
-			return nil, err
-		}
-	}
-	s.dir.init()
-	s.groups.init()
-	s.media.init(cfg)
-	s.events.dropped = func() { s.stats.add(func(c *Counters) { c.EventsDropped++ }) }
-	s.stanzas = s.stanzaHandlers()
-	s.queries = s.queryHandlers()
-	s.linkQueries = linkHandlers()
+	s := &Server{cfg: cfg, credentials: creds, conns: newConnections(cfg)}
+	s.net = network.New(network.Config{
+		Log: cfg.Log, Media: media.Limits{File: cfg.MaxMediaFile, Total: cfg.MaxMedia, Age: cfg.MaxMediaAge}, MediaHost: s.MediaHost,
+		CloseDelay: cfg.CloseDelay, LeaveDelay: cfg.leaveDelay(),
+	})
+	s.credentials.faults = s.net.Faults
+	s.versions = newVersions(cfg, s.net.Observer)
+	s.pairing, s.phones = newPairing(cfg, s.net), newPhoneBook()
+	s.handlers = s.newHandlers()
+	s.scenarios = &scenarioPlayer{server: s}
+	files := media.NewServer(s.net.Media, s.net.Faults, s.net.Observer, s.net.Log)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)
-	s.serveMedia(mux)
-	mux.HandleFunc("GET /{$}", s.serveWeb)
-	s.SetMinVersion(cfg.MinVersion)
-	s.SetWebVersion(cfg.WebVersion)
-	s.handler = mux
-	s.http = s.newHTTP()
+	files.Routes(mux)
+	mux.HandleFunc("GET /{$}", s.versions.serveWeb)
+	s.endpoint = newEndpoint(mux, s.credentials, s.net.Tasks, s.net.Observer, s.net.Log)
 	if cfg.State != "" {
-		if s.disk, err = s.openDisk(cfg.State); err != nil {
+		if s.disk, err = openDisk(cfg.State, s); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// newHTTP makes an HTTP server; it serves until it is closed, and never again.
-func (s *Server) newHTTP() *http.Server {
-	return &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		// The handler needs the TCP connection itself, for deadlines and for resets.
-		ConnContext: func(ctx context.Context, raw net.Conn) context.Context {
-			return context.WithValue(ctx, rawConnKey{}, raw)
-		},
-		ConnState: s.countHTTP,
-	}
-}
-
-type rawConnKey struct{}
-
 // Start listens and serves; the server is reachable when it returns. It may be called once.
 func (s *Server) Start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return errors.New("sandbox: the server is closed")
-	case s.started:
-		return errors.New("sandbox: the server is started already")
-	}
-	if err := s.listen(s.cfg.Listen, s.cfg.TLSListen); err != nil {
+	if err := s.endpoint.start(s.cfg.Listen, s.cfg.TLSListen); err != nil {
 		return err
 	}
-	s.started = true
 	if s.disk != nil {
-		s.work.Add(1)
-		go func() {
-			defer s.work.Done()
-			s.disk.keepSaving(s.closing)
-		}()
+		s.net.Tasks.Spawn(func() { s.disk.KeepSaving(s.net.Tasks.Closing) })
 	}
 	return nil
-}
-
-// listen takes the server's addresses and serves there. The caller holds the lock.
-func (s *Server) listen(plain, secure string) error {
-	listener, err := s.listenOn(plain)
-	if err != nil {
-		return err
-	}
-	if s.transport != nil {
-		secureListener, err := s.listenOn(secure)
-		if err != nil {
-			_ = listener.Close()
-			return err
-		}
-		s.secureListener = secureListener
-		s.serve(s.http, tls.NewListener(secureListener, s.transport.config))
-	}
-	s.listener = listener
-	s.serve(s.http, listener)
-	return nil
-}
-
-// serve accepts connections in a goroutine that Close waits for.
-func (s *Server) serve(server *http.Server, listener net.Listener) {
-	s.work.Add(1)
-	go func() {
-		defer s.work.Done()
-		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("sandbox stopped serving", "err", err)
-		}
-	}()
 }
 
 // Close closes all connections and waits for the server's goroutines, at most until ctx is done. It may be
 // called before Start and more than once.
 func (s *Server) Close(ctx context.Context) error {
-	s.mu.Lock()
-	if !s.closed {
-		close(s.closing)
-	}
-	s.closed = true
-	server := s.http
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	s.mu.Unlock()
-	// Errors of closing sockets that go away anyway tell nothing.
-	_ = server.Close()
+	s.endpoint.close()
+	conns := s.conns.refuse()
 	for _, c := range conns {
 		c.kill("server closed")
 	}
 	done := make(chan struct{})
 	go func() {
-		s.work.Wait()
+		s.net.Tasks.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
-		s.events.close()
+		s.net.Observer.Close()
 		if s.disk != nil {
 			// After everything else: now nothing changes any more.
-			return s.disk.close()
+			return s.disk.Close()
 		}
 		return nil
 	case <-ctx.Done():
 		err := fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
 		if s.disk != nil {
-			err = errors.Join(err, s.disk.save())
+			err = errors.Join(err, s.disk.Save())
 		}
 		return err
 	}
@@ -342,60 +222,18 @@ func (s *Server) Close(ctx context.Context) error {
 
 // URL is the WebSocket endpoint, ws://host:port/ws/chat; empty before Start.
 func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
-		return ""
+	if plain, _ := s.endpoint.addresses(); plain != "" {
+		return "ws://" + plain + Path
 	}
-	return "ws://" + s.listener.Addr().String() + Path
+	return ""
 }
 
 // RootPublicKey is the key that clients have to trust.
 func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey() }
 
-// countHTTP makes Close wait for the connections that net/http serves: it lingers half a second on one that it
-// closed because a file was too large. Connections that became WebSockets have their handler waited for.
-func (s *Server) countHTTP(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		// Called by the goroutine that accepts, which is itself waited for.
-		s.work.Add(1)
-	case http.StateHijacked, http.StateClosed:
-		s.work.Done()
-	case http.StateActive, http.StateIdle:
-	}
-}
+// Counters returns a snapshot of the server's counters.
+func (s *Server) Counters() observe.Counters { return s.net.Observer.Snapshot() }
 
-// begin enters work that Close waits for; it refuses once the server is closed. Pair it with s.work.Done.
-func (s *Server) begin() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.work.Add(1)
-	return true
-}
-
-// spawn runs fn in a goroutine that Close waits for.
-func (s *Server) spawn(fn func()) bool {
-	if !s.begin() {
-		return false
-	}
-	go func() {
-		defer s.work.Done()
-		fn()
-	}()
-	return true
-}
-
-// after runs fn once, delay from now, unless the server is closed by then or the returned timer is stopped.
-func (s *Server) after(delay time.Duration, fn func()) *time.Timer {
-	return time.AfterFunc(delay, func() {
-		if !s.begin() {
-			return
-		}
-		defer s.work.Done()
-		fn()
-	})
-}
+// Subscribe returns a channel of everything that happens from now on, and a function that ends the
+// subscription. The channel is closed by that function or by Close.
+func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.net.Observer.Subscribe() }

@@ -13,6 +13,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -21,17 +23,17 @@ func socketless(t testing.TB, s *Server, phone *Phone, write func([]byte) error)
 	t.Helper()
 	identity := keys.NewKeyPair()
 	signed := identity.CreateSignedPreKey(1)
-	id, keyIndex, ok := s.dir.reserve(phone.account)
+	id, keyIndex, ok := s.net.Dir.Reserve(phone.Account)
 	if !ok {
 		t.Fatal("no device id left")
 	}
-	dev := &device{
-		account: phone.account, id: id, keyIndex: keyIndex, identity: *identity.Pub, platform: "test",
-		signed: signedKey{id: keyID(1), value: *signed.Pub, signature: *signed.Signature},
+	dev := &accounts.Device{
+		Account: phone.Account, ID: id, KeyIndex: keyIndex,
+		Registration: accounts.Registration{Identity: *identity.Pub, Platform: "test", Signed: accounts.SignedKey{ID: accounts.KeyID(1), Value: *signed.Pub, Signature: *signed.Signature}},
 	}
 	// Its phone takes it for one that it has known for long.
-	dev.greeted.Store(true)
-	if !s.dir.link(dev) {
+	dev.Greeted.Store(true)
+	if !s.net.Dir.Link(dev) {
 		t.Fatal("not linked")
 	}
 	c := s.bareConn()
@@ -40,7 +42,7 @@ func socketless(t testing.TB, s *Server, phone *Phone, write func([]byte) error)
 	c.ciphers = testCiphers(t)
 	c.established.Store(true)
 	c.device.Store(dev)
-	dev.attach(c)
+	dev.Attach(c)
 	c.activate(dev)
 	return c
 }
@@ -79,11 +81,11 @@ func quietServer(t testing.TB) (*Server, *Phone) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phone, err := s.AddPhone(PhoneConfig{Number: "15550100001"})
+	phone, err := s.AddPhone(phones.Config{Number: "15550100001"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.AddPhone(PhoneConfig{Number: "15550100002", Script: ScriptEcho}); err != nil {
+	if _, err = s.AddPhone(phones.Config{Number: "15550100002", Script: phones.ScriptEcho}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -144,7 +146,7 @@ func FuzzStanza(f *testing.F) {
 		c := socketless(t, s, phone, nowhere)
 		c.dispatch(node)
 		dev := c.device.Load()
-		s.unlink(dev, "done", false)
+		s.net.Links.Unlink(dev, "done", false)
 		c.end("done")
 		if n := s.Counters().Panics; n != 0 {
 			t.Fatalf("a handler broke on %v", node)
@@ -156,11 +158,11 @@ func TestAQueueThatIsFullLosesTheNewest(t *testing.T) {
 	s, phone := quietServer(t)
 	c := socketless(t, s, phone, nowhere)
 	dev := c.device.Load()
-	dev.detach(c)
-	for i := range maxQueue + 1 {
-		s.hand(dev, waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": string(rune('a' + i%26)), "from": types.ServerJID}})
+	dev.Detach(c)
+	for i := range accounts.MaxQueue + 1 {
+		s.net.Courier.Hand(dev, waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": string(rune('a' + i%26)), "from": types.ServerJID}})
 	}
-	if n, lost := dev.queueLength(), s.Counters().QueueOverflows; n != maxQueue || lost != 1 {
+	if n, lost := dev.QueueLength(), s.Counters().QueueOverflows; n != accounts.MaxQueue || lost != 1 {
 		t.Fatalf("%d kept, %d lost", n, lost)
 	}
 }
@@ -173,7 +175,7 @@ func TestAClientThatDoesNotReadLosesItsConnection(t *testing.T) {
 		return errors.New("closed")
 	})
 	for range maxOutgoing + 2 {
-		c.send(waBinary.Node{Tag: "ib"})
+		c.Send(waBinary.Node{Tag: "ib"})
 	}
 	select {
 	case <-c.gone:
@@ -185,33 +187,33 @@ func TestAClientThatDoesNotReadLosesItsConnection(t *testing.T) {
 
 func TestDeviceIDsAreNotUsedAgainSoon(t *testing.T) {
 	s, phone := quietServer(t)
-	first, _, _ := s.dir.reserve(phone.account)
-	s.dir.release(phone.account, first)
-	second, _, _ := s.dir.reserve(phone.account)
+	first, _, _ := s.net.Dir.Reserve(phone.Account)
+	s.net.Dir.Release(phone.Account, first)
+	second, _, _ := s.net.Dir.Reserve(phone.Account)
 	if first == second {
 		t.Fatalf("device id %d came again", first)
 	}
 	used := 1
 	for {
-		if _, _, ok := s.dir.reserve(phone.account); !ok {
+		if _, _, ok := s.net.Dir.Reserve(phone.Account); !ok {
 			break
 		}
 		used++
 	}
-	if used != maxDeviceID {
+	if used != accounts.MaxDeviceID {
 		t.Fatalf("%d devices", used)
 	}
 }
 
 func TestOldMessageIDsAreForgotten(t *testing.T) {
-	var seen seenIDs
-	if seen.add("first") || !seen.add("first") {
+	var seen accounts.SeenIDs
+	if seen.Add("first") || !seen.Add("first") {
 		t.Fatal("the first id is not remembered")
 	}
-	for i := range maxSeen {
-		seen.add(strconv.Itoa(i))
+	for i := range accounts.MaxSeen {
+		seen.Add(strconv.Itoa(i))
 	}
-	if len(seen.set) != maxSeen || seen.add("first") {
-		t.Fatalf("%d ids remembered", len(seen.set))
+	if len(seen.Set) != accounts.MaxSeen || seen.Add("first") {
+		t.Fatalf("%d ids remembered", len(seen.Set))
 	}
 }

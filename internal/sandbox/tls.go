@@ -77,26 +77,6 @@ func newTransport(listen string) (*transport, error) {
 	}, nil
 }
 
-// SecureURL is the WebSocket endpoint with TLS, wss://host:port/ws/chat; empty before Start and without
-// Config.TLS.
-func (s *Server) SecureURL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.secureListener == nil {
-		return ""
-	}
-	return "wss://" + s.secureListener.Addr().String() + Path
-}
-
-// CAPEM is the certificate of the CA that clients of SecureURL have to trust, in PEM; nil without Config.TLS.
-// Every server has a CA of its own.
-func (s *Server) CAPEM() []byte {
-	if s.transport == nil {
-		return nil
-	}
-	return append([]byte{}, s.transport.caPEM...)
-}
-
 // tcpOf returns the TCP connection below a connection, nil when there is none.
 func tcpOf(raw net.Conn) *net.TCPConn {
 	if secure, ok := raw.(*tls.Conn); ok {
@@ -104,4 +84,22 @@ func tcpOf(raw net.Conn) *net.TCPConn {
 	}
 	tcp, _ := raw.(*net.TCPConn)
 	return tcp
+}
+
+// SecureURL is the WebSocket endpoint with TLS, wss://host:port/ws/chat; empty before Start and without
+// Config.TLS.
+func (s *Server) SecureURL() string {
+	if _, secure := s.endpoint.addresses(); secure != "" {
+		return "wss://" + secure + Path
+	}
+	return ""
+}
+
+// CAPEM is the certificate of the CA that clients of SecureURL have to trust, in PEM; nil without Config.TLS.
+// Every server has a CA of its own.
+func (s *Server) CAPEM() []byte {
+	if s.credentials.transport == nil {
+		return nil
+	}
+	return append([]byte{}, s.credentials.transport.caPEM...)
 }

@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
 // overTLS leads a client to the TLS endpoint of its server, by the name that it would use for WhatsApp's.
@@ -46,7 +47,7 @@ func TestAClientConnectsByTLS(t *testing.T) {
 
 	// A reset reaches the client below TLS as well.
 	from := client.mark()
-	if dropped := server.DropTCP(sandbox.Select{Account: phone.Number()}); dropped != 1 {
+	if dropped := server.DropTCP(faults.Select{Account: phone.Number()}); dropped != 1 {
 		t.Fatalf("%d connections dropped", dropped)
 	}
 	wait[*events.Connected](client, from, nil)

@@ -9,19 +9,21 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestWhatCannotBeDecryptedIsAskedForAndComesAgain(t *testing.T) {
 	t.Parallel()
 	server, own, client, peer := linked(t, "")
 	ctx := testContext(t)
-	group, err := peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Night shift", Members: []string{own.Number()}})
+	group, err := peer.CreateGroup(ctx, phones.NewGroup{Subject: "Night shift", Members: []string{own.Number()}})
 	must(t, err)
 	for name, to := range map[string]string{"between two": own.Number(), "in a group": group.String()} {
 		// The first message of a session and a later one are encrypted in different ways.
 		for _, text := range []string{"first", "second"} {
-			_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultBadCiphertext, Account: own.Number(), Count: 1})
+			_, err := server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number(), Count: 1})
 			must(t, err)
 			id, err := peer.SendText(ctx, to, text)
 			must(t, err)
@@ -46,15 +48,15 @@ func TestWhatCannotBeDecryptedIsAskedForAndComesAgain(t *testing.T) {
 func TestAMessageThatNeverCanBeDecryptedIsGivenUp(t *testing.T) {
 	t.Parallel()
 	server, own, client, peer := linked(t, "")
-	fault, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultBadCiphertext, Account: own.Number()})
+	fault, err := server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number()})
 	must(t, err)
 	feed, stop := server.Subscribe()
 	defer stop()
 	id, err := peer.SendText(testContext(t), own.Number(), "nobody will know")
 	must(t, err)
 	for count := range 4 {
-		until(t, feed, func(e sandbox.Event) bool {
-			return e.Kind == sandbox.EventFault && e.Detail == string(sandbox.FaultBadCiphertext)
+		until(t, feed, func(e observe.Event) bool {
+			return e.Kind == observe.EventFault && e.Detail == string(faults.BadCiphertext)
 		})
 		if count > 0 {
 			continue
@@ -68,10 +70,10 @@ func TestAMessageThatNeverCanBeDecryptedIsGivenUp(t *testing.T) {
 func TestWhatMayBeSeenOnceIsAnnouncedOnly(t *testing.T) {
 	t.Parallel()
 	server, own, client, peer := linked(t, "")
-	_, err := server.SetFault(sandbox.Fault{Kind: sandbox.FaultUnavailable, Account: own.Number(), Variant: sandbox.VariantViewOnce, Count: 1})
+	_, err := server.SetFault(faults.Fault{Kind: faults.Unavailable, Account: own.Number(), Variant: faults.VariantViewOnce, Count: 1})
 	must(t, err)
-	id, err := peer.SendMessage(testContext(t), sandbox.Outgoing{
-		To: own.Number(), Kind: sandbox.KindImage, ViewOnce: true, Media: &sandbox.Attachment{Data: []byte("for one look")},
+	id, err := peer.SendMessage(testContext(t), phones.Outgoing{
+		To: own.Number(), Kind: phones.KindImage, ViewOnce: true, Media: &phones.Attachment{Data: []byte("for one look")},
 	})
 	must(t, err)
 	wait(client, 0, func(e *events.UndecryptableMessage) bool {
@@ -89,30 +91,30 @@ func TestAMessageOfAKindThatNobodyKnowsArrives(t *testing.T) {
 		"a field that nobody knows": unknown,
 		"an order":                  encoded(t, &waE2E.Message{OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}}),
 	} {
-		id, err := peer.SendMessage(ctx, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindRaw, Raw: raw})
+		id, err := peer.SendMessage(ctx, phones.Outgoing{To: own.Number(), Kind: phones.KindRaw, Raw: raw})
 		must(t, err)
 		got := wait(client, 0, func(e *events.Message) bool { return e.Info.ID == id })
 		if have := encoded(t, got.Message); string(have) != string(raw) {
 			t.Errorf("%s came as %x, was sent as %x", name, have, raw)
 		}
-		seen, err := own.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id })
+		seen, err := own.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 		must(t, err)
-		if seen.Kind != sandbox.KindUnknown {
+		if seen.Kind != phones.KindUnknown {
 			t.Errorf("%s is shown as %s", name, seen.Kind)
 		}
 	}
 	// What can be read is shown as what it is.
 	text := encoded(t, &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("hola")}})
-	id, err := peer.SendMessage(ctx, sandbox.Outgoing{To: own.Number(), Kind: sandbox.KindRaw, Raw: text})
+	id, err := peer.SendMessage(ctx, phones.Outgoing{To: own.Number(), Kind: phones.KindRaw, Raw: text})
 	must(t, err)
-	if seen, err := own.WaitMessage(ctx, func(m sandbox.Message) bool { return m.ID == id }); err != nil || seen.Kind != sandbox.KindText || seen.Text != "hola" {
+	if seen, err := own.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id }); err != nil || seen.Kind != phones.KindText || seen.Text != "hola" {
 		t.Errorf("%+v, %v", seen, err)
 	}
-	for name, out := range map[string]sandbox.Outgoing{
-		"nothing raw":     {Kind: sandbox.KindRaw},
-		"no message":      {Kind: sandbox.KindRaw, Raw: []byte{0xff}},
+	for name, out := range map[string]phones.Outgoing{
+		"nothing raw":     {Kind: phones.KindRaw},
+		"no message":      {Kind: phones.KindRaw, Raw: []byte{0xff}},
 		"a text with raw": {Text: "hola", Raw: text},
-		"a quote beside":  {Kind: sandbox.KindRaw, Raw: text, Quote: id},
+		"a quote beside":  {Kind: phones.KindRaw, Raw: text, Quote: id},
 	} {
 		out.To = own.Number()
 		if _, err := peer.SendMessage(ctx, out); err == nil {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"go.mau.fi/whatsmeow/proto/waWa6"
+
+	"wasup/internal/sandbox/observe"
 )
 
 // Version is the number of a client of WhatsApp Web, such as 2.3000.1045649367. The last part is its revision.
@@ -48,7 +50,16 @@ const reasonOutdated = 405
 
 // versions is which clients are let in, and which one the front page offers.
 type versions struct {
+	observer *observe.Observer
+
 	least, newest atomic.Pointer[Version]
+}
+
+func newVersions(cfg Config, observer *observe.Observer) *versions {
+	v := &versions{observer: observer}
+	v.least.Store(&cfg.MinVersion)
+	v.newest.Store(&cfg.WebVersion)
+	return v
 }
 
 // SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version; those
@@ -65,19 +76,19 @@ func (s *Server) MinVersion() Version { return *s.versions.least.Load() }
 func (s *Server) WebVersion() Version { return *s.versions.newest.Load() }
 
 // outdated reports whether the client has to be refused for its version.
-func (s *Server) outdated(payload *waWa6.ClientPayload) bool {
+func (v *versions) outdated(payload *waWa6.ClientPayload) bool {
 	app := payload.GetUserAgent().GetAppVersion()
 	shown := Version{app.GetPrimary(), app.GetSecondary(), app.GetTertiary()}
-	return shown.Before(*s.versions.least.Load())
+	return shown.Before(*v.least.Load())
 }
 
 // serveWeb is the front page, of which clients read the newest revision. Like the rest of WhatsApp Web it is of no
 // other use to them.
-func (s *Server) serveWeb(w http.ResponseWriter, _ *http.Request) {
-	s.stats.add(func(n *Counters) { n.WebPages++ })
-	newest := *s.versions.newest.Load()
+func (v *versions) serveWeb(w http.ResponseWriter, _ *http.Request) {
+	v.observer.Count(func(n *observe.Counters) { n.WebPages++ })
+	newest := *v.newest.Load()
 	if newest == (Version{}) {
-		newest = *s.versions.least.Load()
+		newest = *v.least.Load()
 	}
 	if newest == (Version{}) {
 		http.Error(w, "this sandbox offers no version: set one with SetWebVersion", http.StatusNotFound)

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
 // chaos kills the child again and again, each time at a random moment, and breaks the network in between.
@@ -55,9 +55,9 @@ func (r *run) storm(ctx context.Context, dice *rand.Rand, d time.Duration) error
 // fault breaks one thing for one account. Nothing that it does gives WhatsApp a reason to refuse a message for good.
 func (r *run) fault(dice *rand.Rand) error {
 	account := r.pairs[dice.IntN(len(r.pairs))].own.Number()
-	only := sandbox.Select{Account: account}
+	only := faults.Select{Account: account}
 	r.faults.Add(1)
-	set := func(f sandbox.Fault) error {
+	set := func(f faults.Fault) error {
 		f.Account = account
 		_, err := r.server.SetFault(f)
 		return err
@@ -72,10 +72,10 @@ func (r *run) fault(dice *rand.Rand) error {
 	case 3:
 		r.server.CloseConnections(only)
 	case 4:
-		return set(sandbox.Fault{Kind: sandbox.FaultDelayAck, Delay: 300 * time.Millisecond, Count: 3})
+		return set(faults.Fault{Kind: faults.DelayAck, Delay: 300 * time.Millisecond, Count: 3})
 	case 5:
 		// The recipient gets the message, wasup hears nothing: it must send it again, under the same id.
-		if err := set(sandbox.Fault{Kind: sandbox.FaultWithholdAck, Count: 1}); err != nil {
+		if err := set(faults.Fault{Kind: faults.WithholdAck, Count: 1}); err != nil {
 			return err
 		}
 		time.AfterFunc(200*time.Millisecond, func() { r.server.DropTCP(only) })

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // Report is what a soak found.
@@ -50,7 +50,7 @@ func (r *run) report(context.Context) Report {
 	}
 }
 
-func sum(counters sandbox.Counters) (n int64) {
+func sum(counters observe.Counters) (n int64) {
 	for _, count := range counters.UnknownQueries {
 		n += count
 	}

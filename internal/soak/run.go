@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // pair is a session and its contact, who write to each other.
@@ -111,11 +112,11 @@ func (r *run) link(ctx context.Context) error {
 }
 
 func (r *run) linkOne(ctx context.Context, id string) (pair, error) {
-	own, err := r.server.AddPhone(sandbox.PhoneConfig{})
+	own, err := r.server.AddPhone(phones.Config{})
 	if err != nil {
 		return pair{}, err
 	}
-	contact, err := r.server.AddPhone(sandbox.PhoneConfig{Script: sandbox.ScriptRead})
+	contact, err := r.server.AddPhone(phones.Config{Script: phones.ScriptRead})
 	if err != nil {
 		return pair{}, err
 	}

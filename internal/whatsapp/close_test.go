@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -15,12 +17,12 @@ import (
 func TestCancellingEndsTheRunAtAnyTime(t *testing.T) {
 	t.Run("during the handshake", func(t *testing.T) {
 		h := newHouse(t, sandbox.Config{})
-		h.fault(sandbox.Fault{Kind: sandbox.FaultDelayHandshake, Delay: time.Hour})
+		h.fault(faults.Fault{Kind: faults.DelayHandshake, Delay: time.Hour})
 		feed, stop := h.server.Subscribe()
 		defer stop()
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() {
-			until(t, feed, sandbox.EventFault)
+			until(t, feed, observe.EventFault)
 			cancel()
 		}()
 		_, err := h.begin(ctx, "a")
@@ -48,7 +50,7 @@ func TestCancellingEndsTheRunAtAnyTime(t *testing.T) {
 		}
 		l.expect(session.SocketUp)
 		cancel()
-		until(t, feed, sandbox.EventDisconnected)
+		until(t, feed, observe.EventDisconnected)
 		l.nothingMore()
 	})
 }
@@ -57,7 +59,7 @@ func TestClosingIsIdempotentAndSilentWhateverTheServerDoes(t *testing.T) {
 	h := newHouse(t, sandbox.Config{CloseDelay: -1})
 	phone, friend := h.phone(), h.phone()
 	device := h.link("a", phone)
-	everybody := sandbox.Select{}
+	everybody := faults.Select{}
 	ends := []func(){
 		func() {},
 		func() { h.server.DropTCP(everybody) },

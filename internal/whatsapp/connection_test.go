@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -38,7 +40,7 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 			// A server that closes at once: the refusal may not be lost with the connection.
 			h := newHouse(t, sandbox.Config{CloseDelay: -1})
 			device := h.link("a", h.phone())
-			h.fault(sandbox.Fault{Kind: sandbox.FaultLoginFailure, Code: tc.code, Expire: tc.expire})
+			h.fault(faults.Fault{Kind: faults.LoginFailure, Code: tc.code, Expire: tc.expire})
 			before := time.Now()
 			l := h.open("a")
 			in := l.expect(tc.want)
@@ -63,9 +65,9 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 }
 
 func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
-	for name, f := range map[string]sandbox.Fault{
-		"login neither accepted nor refused": {Kind: sandbox.FaultSilentLogin},
-		"refused with 503, not closed":       {Kind: sandbox.FaultLoginFailure, Code: 503, KeepOpen: true},
+	for name, f := range map[string]faults.Fault{
+		"login neither accepted nor refused": {Kind: faults.SilentLogin},
+		"refused with 503, not closed":       {Kind: faults.LoginFailure, Code: 503, KeepOpen: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, sandbox.Config{})
@@ -74,7 +76,7 @@ func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
 			defer stop()
 			h.fault(f)
 			l := h.open("a")
-			until(t, feed, sandbox.EventFault)
+			until(t, feed, observe.EventFault)
 			l.nothingMore()
 		})
 	}
@@ -82,21 +84,21 @@ func TestAServerThatSaysNothingIsLeftToTheMachinesDeadline(t *testing.T) {
 		h := newHouse(t, sandbox.Config{})
 		feed, stop := h.server.Subscribe()
 		defer stop()
-		h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdQR})
+		h.fault(faults.Fault{Kind: faults.WithholdQR})
 		h.add("a")
 		l := h.open("a")
-		until(t, feed, sandbox.EventFault)
+		until(t, feed, observe.EventFault)
 		l.nothingMore()
 	})
 }
 
 func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
-	everybody := sandbox.Select{}
+	everybody := faults.Select{}
 	h := newHouse(t, sandbox.Config{CloseDelay: -1})
 	feed, stop := h.server.Subscribe()
 	t.Cleanup(stop)
 	h.link("a", h.phone())
-	until(t, feed, sandbox.EventDisconnected)
+	until(t, feed, observe.EventDisconnected)
 	for _, tc := range []struct {
 		name  string
 		end   func(s *sandbox.Server) int
@@ -128,7 +130,7 @@ func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 				t.Errorf("bound %t, want %t", kept, tc.keeps)
 			}
 			l.nothingMore()
-			until(t, feed, sandbox.EventDisconnected) // so that the next end reaches the next connection alone
+			until(t, feed, observe.EventDisconnected) // so that the next end reaches the next connection alone
 		})
 	}
 }
@@ -167,7 +169,7 @@ func TestADeviceRemovedFromThePhonePairsAgain(t *testing.T) {
 func TestUnansweredPingsEndTheRun(t *testing.T) {
 	h := newHouse(t, sandbox.Config{}, func(c *whatsapp.Config) { c.KeepAliveStale = time.Millisecond })
 	l := h.ready("a", h.phone())
-	h.fault(sandbox.Fault{Kind: sandbox.FaultNoPong})
+	h.fault(faults.Fault{Kind: faults.NoPong})
 	l.expect(session.KeepAliveStale)
 	l.nothingMore()
 }
@@ -175,7 +177,7 @@ func TestUnansweredPingsEndTheRun(t *testing.T) {
 func TestARefusedUpgradeKeepsItsStatus(t *testing.T) {
 	for _, status := range []int{403, 404, 429, 500, 503} {
 		h := newHouse(t, sandbox.Config{})
-		h.fault(sandbox.Fault{Kind: sandbox.FaultHTTPStatus, Code: status})
+		h.fault(faults.Fault{Kind: faults.HTTPStatus, Code: status})
 		l, err := h.begin(context.Background(), "a")
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeConnectRefused || e.Status != status {
@@ -219,7 +221,7 @@ func TestAFailedConnectionSaysWhy(t *testing.T) {
 
 func TestAServerOfAnotherRootIsNotTrusted(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
-	h.fault(sandbox.Fault{Kind: sandbox.FaultBadCertificate})
+	h.fault(faults.Fault{Kind: faults.BadCertificate})
 	_, err := h.begin(context.Background(), "a")
 	var e *session.Error
 	if !errors.As(err, &e) || e.Message != "certificate not signed by the configured root key" {
@@ -229,7 +231,7 @@ func TestAServerOfAnotherRootIsNotTrusted(t *testing.T) {
 
 func TestAHandshakeWithoutAnAnswerIsBounded(t *testing.T) {
 	h := newHouse(t, sandbox.Config{}, func(c *whatsapp.Config) { c.ConnectTimeout = 300 * time.Millisecond })
-	h.fault(sandbox.Fault{Kind: sandbox.FaultDelayHandshake, Delay: time.Hour})
+	h.fault(faults.Fault{Kind: faults.DelayHandshake, Delay: time.Hour})
 	_, err := h.begin(context.Background(), "a")
 	var e *session.Error
 	if !errors.As(err, &e) || e.Message != "handshake timed out" {
@@ -243,13 +245,13 @@ func TestAHandshakeWithoutAnAnswerIsBounded(t *testing.T) {
 
 func TestAServerThatHangsUpDuringTheHandshakeFailsItAtOnce(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
-	h.fault(sandbox.Fault{Kind: sandbox.FaultDelayHandshake, Delay: time.Hour})
+	h.fault(faults.Fault{Kind: faults.DelayHandshake, Delay: time.Hour})
 	feed, stop := h.server.Subscribe()
 	defer stop()
 	go func() {
 		for event := range feed {
-			if event.Kind == sandbox.EventFault {
-				h.server.DropTCP(sandbox.Select{})
+			if event.Kind == observe.EventFault {
+				h.server.DropTCP(faults.Select{})
 			}
 		}
 	}()

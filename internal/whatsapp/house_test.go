@@ -11,6 +11,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -108,14 +111,14 @@ func (h *house) add(id session.ID) {
 
 func (h *house) phone() *sandbox.Phone {
 	h.t.Helper()
-	phone, err := h.server.AddPhone(sandbox.PhoneConfig{})
+	phone, err := h.server.AddPhone(phones.Config{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return phone
 }
 
-func (h *house) fault(f sandbox.Fault) string {
+func (h *house) fault(f faults.Fault) string {
 	h.t.Helper()
 	id, err := h.server.SetFault(f)
 	if err != nil {
@@ -261,7 +264,7 @@ func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
 }
 
 // until waits for an event of the server.
-func until(t testing.TB, feed <-chan sandbox.Event, kinds ...sandbox.EventKind) sandbox.Event {
+func until(t testing.TB, feed <-chan observe.Event, kinds ...observe.EventKind) observe.Event {
 	t.Helper()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -14,6 +14,9 @@ import (
 
 	"wasup/internal/media/outgoing"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/groups"
+	sandboxphones "wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -83,7 +86,7 @@ func (o *office) toFriend() session.Recipient { return session.Recipient(o.frien
 func (o *office) group(addressing string) (session.Recipient, *sandbox.Phone) {
 	o.t().Helper()
 	third := o.phone()
-	jid, err := o.friend.CreateGroup(testContext(o.t()), sandbox.NewGroup{Subject: "Friends", Addressing: addressing, Members: []string{o.own.Number(), third.Number()}})
+	jid, err := o.friend.CreateGroup(testContext(o.t()), sandboxphones.NewGroup{Subject: "Friends", Addressing: addressing, Members: []string{o.own.Number(), third.Number()}})
 	if err != nil {
 		o.t().Fatal(err)
 	}
@@ -91,9 +94,9 @@ func (o *office) group(addressing string) (session.Recipient, *sandbox.Phone) {
 }
 
 // shows waits until a phone shows a message so.
-func shows(t testing.TB, phone *sandbox.Phone, id string, as func(sandbox.Message) bool) sandbox.Message {
+func shows(t testing.TB, phone *sandbox.Phone, id string, as func(sandboxphones.Message) bool) sandboxphones.Message {
 	t.Helper()
-	got, err := phone.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && (as == nil || as(m)) })
+	got, err := phone.WaitMessage(testContext(t), func(m sandboxphones.Message) bool { return m.ID == id && (as == nil || as(m)) })
 	if err != nil {
 		for _, m := range phone.Messages() {
 			t.Logf("it shows %+v", m)
@@ -136,16 +139,16 @@ func (o *office) files() map[session.Kind]*session.Media {
 }
 
 // sandboxKind is how the sandbox calls a kind.
-func sandboxKind(kind session.Kind) sandbox.Kind {
+func sandboxKind(kind session.Kind) sandboxphones.Kind {
 	if kind == session.KindVoice {
-		return sandbox.KindAudio
+		return sandboxphones.KindAudio
 	}
-	return sandbox.Kind(kind)
+	return sandboxphones.Kind(kind)
 }
 
 func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	group, third := o.group(sandbox.AddressingLID)
+	group, third := o.group(groups.AddressingLID)
 	for kind, file := range o.files() {
 		plain := o.plain(file)
 		content := session.Content{Kind: kind, Media: file, Quote: &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend), Text: "send it"}}
@@ -207,7 +210,7 @@ func TestWhatIsViewedOnceSaysSo(t *testing.T) {
 
 func TestTextsMentionQuoteAndPreview(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	for _, addressing := range []string{sandbox.AddressingLID, sandbox.AddressingPN} {
+	for _, addressing := range []string{groups.AddressingLID, groups.AddressingPN} {
 		group, _ := o.group(addressing)
 		for _, to := range []session.Recipient{o.toFriend(), session.Recipient(o.friend.LID().String()), group} {
 			for number, who := range map[string]session.Address{
@@ -221,9 +224,9 @@ func TestTextsMentionQuoteAndPreview(t *testing.T) {
 					Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 				}
 				got := shows(t, o.friend, o.send(to, content), nil)
-				if got.Kind != sandbox.KindText || got.Text != content.Text || !slices.Equal(got.Mentions, []types.JID{o.friend.JID()}) ||
+				if got.Kind != sandboxphones.KindText || got.Text != content.Text || !slices.Equal(got.Mentions, []types.JID{o.friend.JID()}) ||
 					got.Quote == nil || got.Quote.ID != "3EB0BB" || got.Quote.Text != "what I said" || got.Quote.From != o.own.JID() ||
-					got.Preview == nil || *got.Preview != (sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"}) {
+					got.Preview == nil || *got.Preview != (sandboxphones.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"}) {
 					t.Errorf("to %s it came as %+v, %+v", to, got, got.Quote)
 				}
 			}
@@ -241,16 +244,16 @@ func TestPlacesAndContactsArrive(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	place := session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: 0, Name: "Obelisco", Address: "Street 1"}}
 	got := shows(t, o.friend, o.send(o.toFriend(), place), nil)
-	if got.Kind != sandbox.KindLocation || *got.Location != (sandbox.Location{Latitude: -34.6, Name: "Obelisco", Address: "Street 1"}) {
+	if got.Kind != sandboxphones.KindLocation || *got.Location != (sandboxphones.Location{Latitude: -34.6, Name: "Obelisco", Address: "Street 1"}) {
 		t.Errorf("it came as %+v", got.Location)
 	}
 	cards := []session.Card{{Name: "Ana", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"}, {Name: "Bruno", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Bruno\nEND:VCARD"}}
 	one := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards[:1]}), nil)
-	if one.Kind != sandbox.KindContact || *one.Contact != sandbox.Contact(cards[0]) {
+	if one.Kind != sandboxphones.KindContact || *one.Contact != sandboxphones.Contact(cards[0]) {
 		t.Errorf("it came as %+v", one.Contact)
 	}
 	two := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards}), nil)
-	if two.Kind != sandbox.KindContact || !slices.Equal(two.Contacts, []sandbox.Contact{sandbox.Contact(cards[0]), sandbox.Contact(cards[1])}) {
+	if two.Kind != sandboxphones.KindContact || !slices.Equal(two.Contacts, []sandboxphones.Contact{sandboxphones.Contact(cards[0]), sandboxphones.Contact(cards[1])}) {
 		t.Errorf("they came as %+v", two.Contacts)
 	}
 	o.done()
@@ -258,7 +261,7 @@ func TestPlacesAndContactsArrive(t *testing.T) {
 
 func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	group, third := o.group(sandbox.AddressingLID)
+	group, third := o.group(groups.AddressingLID)
 	asked := session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
 	for to, voter := range map[session.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
 		id := o.send(to, asked)
@@ -269,19 +272,21 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 		if _, err := o.client.Send(testContext(t), session.Outgoing{ID: id, To: to, Content: asked}); err != nil {
 			t.Fatal(err)
 		}
-		got := shows(t, voter, id, func(m sandbox.Message) bool { return m.Copies == 2 })
-		if got.Kind != sandbox.KindPoll || got.Text != "Where?" || got.Poll.Selectable != 2 || len(got.Poll.Options) != 3 || got.Type != "poll" {
+		got := shows(t, voter, id, func(m sandboxphones.Message) bool { return m.Copies == 2 })
+		if got.Kind != sandboxphones.KindPoll || got.Text != "Where?" || got.Poll.Selectable != 2 || len(got.Poll.Options) != 3 || got.Type != "poll" {
 			t.Fatalf("it came as %+v", got)
 		}
 		chat := string(to)
 		if !to.IsGroup() {
 			chat = o.own.Number()
 		}
-		if _, err := voter.SendMessage(testContext(t), sandbox.Outgoing{To: chat, Kind: sandbox.KindVote, Target: id, Options: []string{"there"}}); err != nil {
+		if _, err := voter.SendMessage(testContext(t), sandboxphones.Outgoing{To: chat, Kind: sandboxphones.KindVote, Target: id, Options: []string{"there"}}); err != nil {
 			t.Fatal(err)
 		}
 		// The account's own phone reads the vote with the secret that came with the poll.
-		shows(t, o.own, id, func(m sandbox.Message) bool { return slices.Equal(m.Poll.Options[1].Voters, []types.JID{voter.JID()}) })
+		shows(t, o.own, id, func(m sandboxphones.Message) bool {
+			return slices.Equal(m.Poll.Options[1].Voters, []types.JID{voter.JID()})
+		})
 		if secret, err := whatsapp.MessageSecret(testContext(t), o.client, to, id); err != nil || len(secret) != 32 {
 			t.Errorf("the secret is not kept: %d bytes, %v", len(secret), err)
 		}
@@ -291,7 +296,7 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 
 func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	for _, addressing := range []string{"", sandbox.AddressingLID, sandbox.AddressingPN} {
+	for _, addressing := range []string{"", groups.AddressingLID, groups.AddressingPN} {
 		to, chat := o.toFriend(), o.own.Number()
 		if addressing != "" {
 			to, _ = o.group(addressing)
@@ -299,7 +304,7 @@ func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 		}
 		theirs, err := o.friend.SendText(testContext(t), o.own.Number(), "hi")
 		if to.IsGroup() {
-			theirs, err = o.friend.SendMessage(testContext(t), sandbox.Outgoing{To: chat, Kind: sandbox.KindText, Text: "hi"})
+			theirs, err = o.friend.SendMessage(testContext(t), sandboxphones.Outgoing{To: chat, Kind: sandboxphones.KindText, Text: "hi"})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -307,31 +312,31 @@ func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 		shows(t, o.own, theirs, nil)
 		mine := o.send(to, session.TextOf("helo"))
 		target := &session.MessageRef{ID: theirs, Sender: address(o.friend)}
-		both := func(id string, as func(sandbox.Message) bool) {
+		both := func(id string, as func(sandboxphones.Message) bool) {
 			t.Helper()
 			for _, phone := range []*sandbox.Phone{o.friend, o.own} {
 				shows(t, phone, id, as)
 			}
 		}
 		o.send(to, session.Content{Kind: session.KindReaction, Target: target, Reaction: "👍"})
-		both(theirs, func(m sandbox.Message) bool {
+		both(theirs, func(m sandboxphones.Message) bool {
 			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].From == o.own.JID()
 		})
 		o.send(to, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: mine, FromMe: true}, Reaction: "🎉"})
-		both(mine, func(m sandbox.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
+		both(mine, func(m sandboxphones.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
 		o.send(to, session.Content{Kind: session.KindReaction, Target: target})
-		both(theirs, func(m sandbox.Message) bool { return len(m.Reactions) == 0 })
+		both(theirs, func(m sandboxphones.Message) bool { return len(m.Reactions) == 0 })
 		o.send(to, session.Content{Kind: session.KindEdit, Target: &session.MessageRef{ID: mine}, Text: "hello"})
-		both(mine, func(m sandbox.Message) bool { return m.Edited && m.Text == "hello" })
+		both(mine, func(m sandboxphones.Message) bool { return m.Edited && m.Text == "hello" })
 		o.send(to, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: mine, Sender: address(o.own)}})
-		both(mine, func(m sandbox.Message) bool { return m.Revoked && m.Text == "" })
+		both(mine, func(m sandboxphones.Message) bool { return m.Revoked && m.Text == "" })
 	}
 	o.done()
 }
 
 func TestAnAdministratorRevokesWhatOthersWrote(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	jid, err := o.own.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Ours", Members: []string{o.friend.Number()}})
+	jid, err := o.own.CreateGroup(testContext(t), sandboxphones.NewGroup{Subject: "Ours", Members: []string{o.friend.Number()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +347,7 @@ func TestAnAdministratorRevokesWhatOthersWrote(t *testing.T) {
 	shows(t, o.own, theirs, nil)
 	o.send(session.Recipient(jid.String()), session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: address(o.friend)}})
 	for _, phone := range []*sandbox.Phone{o.own, o.friend} {
-		shows(t, phone, theirs, func(m sandbox.Message) bool { return m.Revoked })
+		shows(t, phone, theirs, func(m sandboxphones.Message) bool { return m.Revoked })
 	}
 	o.done()
 }
@@ -366,7 +371,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		shows(t, o.friend, mine, func(m sandbox.Message) bool {
+		shows(t, o.friend, mine, func(m sandboxphones.Message) bool {
 			return len(m.Reactions) == 1 && (i < 1 || m.Edited && m.Text == "hello" || m.Revoked) && m.Revoked == (i == 2)
 		})
 	}
@@ -374,7 +379,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 	shows(t, o.friend, final, nil)
 	seen := 0
 	for _, m := range o.friend.Messages() {
-		if m.Kind == sandbox.KindText {
+		if m.Kind == sandboxphones.KindText {
 			seen++
 		}
 	}
@@ -413,7 +418,7 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 		return session.Content{Kind: session.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})}
 	}
 	// A secret that expired before its time is asked for again.
-	if _, err := o.server.SetFault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: 401, Count: 1}); err != nil {
+	if _, err := o.server.SetFault(faults.Fault{Kind: faults.MediaUpload, Code: 401, Count: 1}); err != nil {
 		t.Fatal(err)
 	}
 	shows(t, o.friend, o.send(o.toFriend(), file()), nil)
@@ -423,7 +428,7 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 	for code, want := range map[int]session.Code{
 		507: session.CodeUploadFailed, 401: session.CodeUploadFailed, 413: session.CodeMediaTooLarge, 415: session.CodeSendFailed,
 	} {
-		fault := o.fault(sandbox.Fault{Kind: sandbox.FaultMediaUpload, Code: code})
+		fault := o.fault(faults.Fault{Kind: faults.MediaUpload, Code: code})
 		_, err = o.try(o.toFriend(), content)
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != want || e.Retryable() != (want == session.CodeUploadFailed) || e.Session != "a" || e.Message == "" {
@@ -462,7 +467,7 @@ func TestAnUploadEndsWithItsRunAndInTime(t *testing.T) {
 
 func TestWhatCannotBeSentIsNamed(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	group, _ := o.group(sandbox.AddressingLID)
+	group, _ := o.group(groups.AddressingLID)
 	theirs := &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend)}
 	for field, content := range map[string]session.Content{
 		"kind":          {},
@@ -499,7 +504,7 @@ func TestGroupsThatCannotBeWrittenTo(t *testing.T) {
 // strangers is a group that the session's account is not in.
 func (o *office) strangers() session.Recipient {
 	o.t().Helper()
-	jid, err := o.friend.CreateGroup(testContext(o.t()), sandbox.NewGroup{Subject: "Theirs", Members: []string{o.phone().Number()}})
+	jid, err := o.friend.CreateGroup(testContext(o.t()), sandboxphones.NewGroup{Subject: "Theirs", Members: []string{o.phone().Number()}})
 	if err != nil {
 		o.t().Fatal(err)
 	}

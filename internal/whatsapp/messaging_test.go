@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -59,19 +62,19 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if mark.Played { // a receipt of several messages is told by the first
-				for e := until(t, feed, sandbox.EventReceipt); e.Detail != "played "+mark.IDs[0]; e = until(t, feed, sandbox.EventReceipt) {
+				for e := until(t, feed, observe.EventReceipt); e.Detail != "played "+mark.IDs[0]; e = until(t, feed, observe.EventReceipt) {
 					t.Log(e.Detail)
 				}
 				continue
 			}
 			for _, id := range mark.IDs {
-				if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusRead }); err != nil {
+				if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead }); err != nil {
 					t.Fatalf("%+v: %v", mark, err)
 				}
 			}
 		}
 	}
-	group, err := friend.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Friends", Members: []string{own.Number()}})
+	group, err := friend.CreateGroup(testContext(t), phones.NewGroup{Subject: "Friends", Members: []string{own.Number()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +88,7 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 	if err = l.client.MarkRead(testContext(t), mark); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id && m.Status == sandbox.StatusRead }); err != nil {
+	if _, err = friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead }); err != nil {
 		t.Fatal(err)
 	}
 	wantField(t, l.client.MarkRead(testContext(t), session.ReadMark{Chat: "x", IDs: []string{id}}), "chat")
@@ -116,7 +119,7 @@ func TestTheOtherSideSeesTheChatState(t *testing.T) {
 		if err := l.client.SetChatState(testContext(t), to, state); err != nil {
 			t.Fatal(err)
 		}
-		if e := until(t, feed, sandbox.EventChatState); e.Account != friend.Number() || e.Detail != shown+" "+own.Number() {
+		if e := until(t, feed, observe.EventChatState); e.Account != friend.Number() || e.Detail != shown+" "+own.Number() {
 			t.Errorf("%s was shown as %+v", state, e)
 		}
 	}
@@ -230,7 +233,7 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 		}
 		_ = full.Close()
 	}
-	h.fault(sandbox.Fault{Kind: sandbox.FaultMediaDownload, Code: 400, Count: 1})
+	h.fault(faults.Fault{Kind: faults.MediaDownload, Code: 400, Count: 1})
 	wantCode(t, l.client.FetchMedia(testContext(t), good, newFile(t)), session.CodeFetchFailed)
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()

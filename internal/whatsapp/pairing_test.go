@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -49,7 +51,7 @@ func TestAScannedCodeLinksTheSessionForGood(t *testing.T) {
 
 func TestTheLoginRequestIsNotLostWhenTheServerClosesAtOnce(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
-	h.fault(sandbox.Fault{Kind: sandbox.FaultCloseAfter515})
+	h.fault(faults.Fault{Kind: faults.CloseAfter515})
 	for _, id := range []session.ID{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		h.link(id, h.phone())
 	}
@@ -57,12 +59,12 @@ func TestTheLoginRequestIsNotLostWhenTheServerClosesAtOnce(t *testing.T) {
 
 func TestAnEndWithoutALoginRequestIsNotSilent(t *testing.T) {
 	for name, end := range map[string]func(*sandbox.Server){
-		"reset":  func(s *sandbox.Server) { s.DropTCP(sandbox.Select{}) },
-		"closed": func(s *sandbox.Server) { s.CloseConnections(sandbox.Select{}) },
+		"reset":  func(s *sandbox.Server) { s.DropTCP(faults.Select{}) },
+		"closed": func(s *sandbox.Server) { s.CloseConnections(faults.Select{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, sandbox.Config{})
-			h.fault(sandbox.Fault{Kind: sandbox.FaultNo515})
+			h.fault(faults.Fault{Kind: faults.No515})
 			h.add("a")
 			l := h.open("a")
 			if _, err := h.phone().Scan(testContext(t), l.expect(session.QRIssued).Codes[0]); err != nil {
@@ -92,12 +94,12 @@ func TestCodesThatRunOutEndTheConnection(t *testing.T) {
 }
 
 func TestASpoiledConfirmationFailsThePairing(t *testing.T) {
-	for kind, detail := range map[sandbox.FaultKind]string{
-		sandbox.FaultBadPairHMAC: "HMAC", sandbox.FaultBadPairSignature: "signature",
+	for kind, detail := range map[faults.Kind]string{
+		faults.BadPairHMAC: "HMAC", faults.BadPairSignature: "signature",
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			h := newHouse(t, sandbox.Config{})
-			h.fault(sandbox.Fault{Kind: kind})
+			h.fault(faults.Fault{Kind: kind})
 			h.add("a")
 			l := h.open("a")
 			if _, err := h.phone().Scan(testContext(t), l.expect(session.QRIssued).Codes[0]); !errors.Is(err, sandbox.ErrPairRefused) {
@@ -200,7 +202,7 @@ func TestADeviceNumberGivenAgainReplacesTheOldCredentials(t *testing.T) {
 	first := h.link("a", phone)
 	// The server forgets everything, as a sandbox does that is started again, and numbers devices from the beginning.
 	other := newServer(t, sandbox.Config{})
-	again, err := other.AddPhone(sandbox.PhoneConfig{Number: phone.Number()})
+	again, err := other.AddPhone(phones.Config{Number: phone.Number()})
 	if err != nil {
 		t.Fatal(err)
 	}

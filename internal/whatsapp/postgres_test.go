@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
@@ -32,7 +33,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	}
 	// What a new device gets from its phone has come, and so have the receipts: one that could not be stored would end the
 	// run that the test sends with.
-	if _, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.Status == sandbox.StatusRead }); err != nil {
+	if _, err := own.WaitMessage(testContext(t), func(m phones.Message) bool { return m.Status == phones.StatusRead }); err != nil {
 		t.Fatal(err)
 	}
 	h.drained(own, device)
@@ -57,7 +58,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	if err := send("3EB0000000000004"); err != nil {
 		t.Error(err)
 	}
-	got, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0000000000004" })
+	got, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0000000000004" })
 	if err != nil || got.Text != "hello from 3EB0000000000004" {
 		t.Errorf("the phone reads %q, %v", got.Text, err)
 	}

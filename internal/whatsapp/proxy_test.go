@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp"
 )
@@ -81,7 +82,7 @@ func TestASessionPairsAndSendsThroughItsProxy(t *testing.T) {
 			if _, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0000000000001" }); err != nil {
+			if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0000000000001" }); err != nil {
 				t.Fatal(err)
 			}
 			if got := m.tunnels(); len(got) != 2 || got[0] != wire.address || got[1] != wire.address {

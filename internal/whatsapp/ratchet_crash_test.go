@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
@@ -81,7 +82,7 @@ func survivesKill9(t *testing.T, dsn string) {
 	l.expect(session.SocketUp)
 	for i, friend := range friends {
 		if i > 0 { // the first only listens, so that its messages stay of the kind that begins a session
-			if err := friend.SetScript(sandbox.ScriptEcho); err != nil {
+			if err := friend.SetScript(phones.ScriptEcho); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -113,7 +114,7 @@ func survivesKill9(t *testing.T, dsn string) {
 		if _, err := last.client.Send(testContext(t), text(id, recipients[i])); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id }); err != nil {
+		if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id }); err != nil {
 			t.Fatal(err)
 		}
 	}

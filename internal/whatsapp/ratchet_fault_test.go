@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -167,7 +168,7 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			// What a new device gets from its phone has come, and so have the receipts.
-			if _, err := own.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.Status == sandbox.StatusRead }); err != nil {
+			if _, err := own.WaitMessage(testContext(t), func(m phones.Message) bool { return m.Status == phones.StatusRead }); err != nil {
 				t.Fatal(err)
 			}
 			h.drained(own, device)
@@ -187,7 +188,7 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0000000000003" }); err != nil {
+			if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0000000000003" }); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(friend.Messages()); n != 3 {

@@ -9,6 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -52,7 +53,7 @@ func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
 	friends := make([]*sandbox.Phone, chats)
 	for i := range friends {
 		friends[i] = h.phone()
-		if err := friends[i].SetScript(sandbox.ScriptEcho); err != nil {
+		if err := friends[i].SetScript(phones.ScriptEcho); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,7 +80,7 @@ func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
 	all.Wait()
 	for i, friend := range friends {
 		last := fmt.Sprintf("3EB0%04d%08d", i, rounds-1)
-		if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == last }); err != nil {
+		if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == last }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +96,7 @@ func TestSendsAndReceivesInOneGroupDoNotDisturbEachOther(t *testing.T) {
 	l := h.open("a")
 	l.expect(session.SocketUp)
 	friends := []*sandbox.Phone{h.phone(), h.phone()}
-	group, err := own.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "All", Members: []string{friends[0].Number(), friends[1].Number()}})
+	group, err := own.CreateGroup(testContext(t), phones.NewGroup{Subject: "All", Members: []string{friends[0].Number(), friends[1].Number()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestSendsAndReceivesInOneGroupDoNotDisturbEachOther(t *testing.T) {
 	shown := func(id string) {
 		t.Helper()
 		for _, friend := range friends {
-			if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id }); err != nil {
+			if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id }); err != nil {
 				t.Fatal(err)
 			}
 		}

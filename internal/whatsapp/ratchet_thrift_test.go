@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -44,7 +45,7 @@ func TestAMessageInAChatThatIsAliveCostsOneCommitAndNoQuery(t *testing.T) {
 	h.dialer = h.newDialer()
 	friend, own := h.phone(), h.phone()
 	for _, phone := range []*sandbox.Phone{friend, own} {
-		if err := phone.SetScript(sandbox.ScriptSilent); err != nil {
+		if err := phone.SetScript(phones.ScriptSilent); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -96,7 +98,7 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 	}
 }
 
-func (h *hearing) call(phone *sandbox.Phone, cfg sandbox.CallConfig) string {
+func (h *hearing) call(phone *sandbox.Phone, cfg phones.CallConfig) string {
 	h.t.Helper()
 	id, err := phone.PlaceCall(testContext(h.t), cfg)
 	if err != nil {
@@ -130,29 +132,29 @@ func TestCallsAreKept(t *testing.T) {
 	ctx := testContext(t)
 	from := addressOf(h.peer)
 
-	id := h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Video: true})
+	id := h.call(h.peer, phones.CallConfig{To: h.own.Number(), Video: true})
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true})
 	h.must(h.own.AcceptCall(ctx, id))
 	// WhatsApp tells twice that another device took it, the second time as an end; it is kept once, and it is no end.
 	h.hearsCall(session.CallData{ID: id, From: from, State: "accepted"})
 
-	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	id = h.call(h.peer, phones.CallConfig{To: h.own.Number()})
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
 	h.must(h.own.RejectCall(ctx, id))
 	h.hearsCall(session.CallData{ID: id, From: from, State: "rejected"})
 
-	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number()})
+	id = h.call(h.peer, phones.CallConfig{To: h.own.Number()})
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
 	h.must(h.peer.EndCall(ctx, id))
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ended"})
 
-	id = h.call(h.peer, sandbox.CallConfig{To: h.own.Number(), Ring: time.Millisecond})
+	id = h.call(h.peer, phones.CallConfig{To: h.own.Number(), Ring: time.Millisecond})
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Reason: "timeout"})
 
-	group, err := h.peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	group, err := h.peer.CreateGroup(ctx, phones.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
 	h.must(err)
-	id = h.call(h.peer, sandbox.CallConfig{To: group.String(), Video: true})
+	id = h.call(h.peer, phones.CallConfig{To: group.String(), Video: true})
 	called := session.Address{Group: group.String()}
 	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true, Group: called})
 	h.must(h.peer.EndCall(ctx, id))
@@ -162,25 +164,25 @@ func TestCallsAreKept(t *testing.T) {
 
 func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
 	h := newHearing(t)
-	group, err := h.peer.CreateGroup(testContext(t), sandbox.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
+	group, err := h.peer.CreateGroup(testContext(t), phones.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
 	h.must(err)
 	h.next(session.EventGroup)
 	for _, test := range []struct {
 		name        string
 		to          string
-		fault       sandbox.Fault
+		fault       faults.Fault
 		unavailable string
 	}{
-		{"the ciphertext is broken", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
-		{"again, in a session that there is", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
-		{"in a group", group.String(), sandbox.Fault{Kind: sandbox.FaultBadCiphertext}, ""},
-		{"the phone alone has it", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable}, ""},
-		{"to be seen once", h.own.Number(), sandbox.Fault{Kind: sandbox.FaultUnavailable, Variant: sandbox.VariantViewOnce}, "view_once"},
+		{"the ciphertext is broken", h.own.Number(), faults.Fault{Kind: faults.BadCiphertext}, ""},
+		{"again, in a session that there is", h.own.Number(), faults.Fault{Kind: faults.BadCiphertext}, ""},
+		{"in a group", group.String(), faults.Fault{Kind: faults.BadCiphertext}, ""},
+		{"the phone alone has it", h.own.Number(), faults.Fault{Kind: faults.Unavailable}, ""},
+		{"to be seen once", h.own.Number(), faults.Fault{Kind: faults.Unavailable, Variant: faults.VariantViewOnce}, "view_once"},
 	} {
 		test.fault.Account, test.fault.Count = h.own.Number(), 1
 		_, err := h.server.SetFault(test.fault)
 		h.must(err)
-		id := h.send(h.peer, sandbox.Outgoing{To: test.to, Text: test.name})
+		id := h.send(h.peer, phones.Outgoing{To: test.to, Text: test.name})
 		data, event := h.message(session.EventUndecryptable)
 		if data.ID != id || data.Content != nil || data.Sender != addressOf(h.peer) || data.FromMe || data.Unavailable != test.unavailable {
 			t.Errorf("%s: told as %s", test.name, event.Data)
@@ -204,17 +206,17 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	} {
 		raw, err := proto.Marshal(message)
 		h.must(err)
-		_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+		_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, session.EventMessage)
 		same(t, said, session.Content{Kind: session.KindUnknown, Unknown: want})
 	}
 	// A field that has no name in this version has its number.
 	raw := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
-	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindRaw, Raw: raw}, session.EventMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, session.EventMessage)
 	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "field 9999"})
 	// Devices talk about keys among themselves.
 	raw, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}})
 	h.must(err)
-	h.send(h.peer, sandbox.Outgoing{To: h.own.Number(), Kind: sandbox.KindRaw, Raw: raw})
-	h.hear(sandbox.Outgoing{Text: "the last"}, session.EventMessage)
+	h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindRaw, Raw: raw})
+	h.hear(phones.Outgoing{Text: "the last"}, session.EventMessage)
 	h.noSurprises()
 }

@@ -11,6 +11,7 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -71,7 +72,7 @@ func addressOf(phone *sandbox.Phone) session.Address {
 	return session.Address{LID: phone.LID().ToNonAD().String(), PN: phone.JID().ToNonAD().String()}
 }
 
-func (h *hearing) send(phone *sandbox.Phone, out sandbox.Outgoing) string {
+func (h *hearing) send(phone *sandbox.Phone, out phones.Outgoing) string {
 	h.t.Helper()
 	id, err := phone.SendMessage(testContext(h.t), out)
 	if err != nil {
@@ -81,7 +82,7 @@ func (h *hearing) send(phone *sandbox.Phone, out sandbox.Outgoing) string {
 }
 
 // hear lets the peer send something and gives what was kept of it.
-func (h *hearing) hear(out sandbox.Outgoing, of session.EventType) (string, session.Content, session.Event) {
+func (h *hearing) hear(out phones.Outgoing, of session.EventType) (string, session.Content, session.Event) {
 	h.t.Helper()
 	out.To = h.own.Number()
 	id := h.send(h.peer, out)
@@ -102,26 +103,26 @@ func same(t *testing.T, got, want session.Content) {
 
 func TestTextsAreKeptWithWhatGoesWithThem(t *testing.T) {
 	h := newHearing(t)
-	first, said, event := h.hear(sandbox.Outgoing{Text: "hola ⚽"}, session.EventMessage)
+	first, said, event := h.hear(phones.Outgoing{Text: "hola ⚽"}, session.EventMessage)
 	same(t, said, session.TextOf("hola ⚽"))
 	if event.Seq != 1 || event.Key == "" || event.Session != "51" {
 		t.Errorf("%+v", event)
 	}
-	_, said, _ = h.hear(sandbox.Outgoing{
+	_, said, _ = h.hear(phones.Outgoing{
 		Text: "see https://example.com @" + h.own.Number(), Quote: first, Mentions: []string{h.own.Number()},
-		Preview: &sandbox.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+		Preview: &phones.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 	}, session.EventMessage)
 	same(t, said, session.Content{
 		Kind: session.KindText, Text: "see https://example.com @" + h.own.Number(), Mentions: []session.Address{addressOf(h.own)},
 		Quote:   &session.MessageRef{ID: first, Sender: addressOf(h.peer), Text: "hola ⚽", Kind: session.KindText},
 		Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 	})
-	h.send(h.peer, sandbox.Outgoing{To: h.own.Number(), Text: "soon gone", Expiration: 86400})
+	h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "soon gone", Expiration: 86400})
 	if data, _ := h.message(session.EventMessage); data.Expires != 86400 || data.Content.Text != "soon gone" {
 		t.Errorf("%+v", data)
 	}
 	// The account's own phone writes: the session hears of it as its own.
-	id := h.send(h.own, sandbox.Outgoing{To: h.peer.Number(), Text: "from my phone"})
+	id := h.send(h.own, phones.Outgoing{To: h.peer.Number(), Text: "from my phone"})
 	if data, _ := h.message(session.EventMessage); data.ID != id || !data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.own) {
 		t.Errorf("%+v", data)
 	}
@@ -131,20 +132,20 @@ func TestTextsAreKeptWithWhatGoesWithThem(t *testing.T) {
 func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 	h := newHearing(t)
 	for _, test := range []struct {
-		kind sandbox.Kind
-		file sandbox.Attachment
+		kind phones.Kind
+		file phones.Attachment
 		want session.Kind
 		is   func(*session.Media) bool
 	}{
-		{sandbox.KindImage, sandbox.Attachment{MIME: "image/png", Width: 40, Height: 30}, session.KindImage, func(m *session.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
-		{sandbox.KindVideo, sandbox.Attachment{Seconds: 7, Width: 64, Height: 48}, session.KindVideo, func(m *session.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
-		{sandbox.KindAudio, sandbox.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, session.KindVoice, func(m *session.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
-		{sandbox.KindAudio, sandbox.Attachment{Seconds: 4}, session.KindAudio, func(m *session.Media) bool { return m.Seconds == 4 }},
-		{sandbox.KindDocument, sandbox.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, session.KindDocument, func(m *session.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},
-		{sandbox.KindSticker, sandbox.Attachment{Width: 512, Height: 512, Animated: true}, session.KindSticker, func(m *session.Media) bool { return m.Animated && m.Width == 512 }},
+		{phones.KindImage, phones.Attachment{MIME: "image/png", Width: 40, Height: 30}, session.KindImage, func(m *session.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
+		{phones.KindVideo, phones.Attachment{Seconds: 7, Width: 64, Height: 48}, session.KindVideo, func(m *session.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
+		{phones.KindAudio, phones.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, session.KindVoice, func(m *session.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
+		{phones.KindAudio, phones.Attachment{Seconds: 4}, session.KindAudio, func(m *session.Media) bool { return m.Seconds == 4 }},
+		{phones.KindDocument, phones.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, session.KindDocument, func(m *session.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},
+		{phones.KindSticker, phones.Attachment{Width: 512, Height: 512, Animated: true}, session.KindSticker, func(m *session.Media) bool { return m.Animated && m.Width == 512 }},
 	} {
 		test.file.Data = someBytes(30_000)
-		out := sandbox.Outgoing{Kind: test.kind, Media: &test.file}
+		out := phones.Outgoing{Kind: test.kind, Media: &test.file}
 		caption := test.want == session.KindImage || test.want == session.KindDocument
 		if caption {
 			out.Text = "look"
@@ -169,7 +170,7 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 			t.Fatalf("%s: fetched %d bytes, %v, %v", test.want, len(got), err, readErr)
 		}
 	}
-	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindImage, ViewOnce: true, Media: &sandbox.Attachment{Data: someBytes(100)}}, session.EventMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindImage, ViewOnce: true, Media: &phones.Attachment{Data: someBytes(100)}}, session.EventMessage)
 	if !said.Media.ViewOnce {
 		t.Errorf("%+v", said.Media)
 	}
@@ -178,18 +179,18 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 
 func TestPlacesContactsAndPollsAreKept(t *testing.T) {
 	h := newHearing(t)
-	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindLocation, Location: &sandbox.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}}, session.EventMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindLocation, Location: &phones.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}}, session.EventMessage)
 	same(t, said, session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}})
 	card := "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindContact, Contact: &sandbox.Contact{Name: "Ana", VCard: card}}, session.EventMessage)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindContact, Contact: &phones.Contact{Name: "Ana", VCard: card}}, session.EventMessage)
 	same(t, said, session.Content{Kind: session.KindContact, Contacts: []session.Card{{Name: "Ana", VCard: card}}})
-	poll, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}, session.EventMessage)
+	poll, said, _ := h.hear(phones.Outgoing{Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}, session.EventMessage)
 	same(t, said, session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindVote, Target: poll, Options: []string{"Tuesday"}}, session.EventPollVote)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll, Options: []string{"Tuesday"}}, session.EventPollVote)
 	same(t, said, session.Content{
 		Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}, Options: []string{"Tuesday"},
 	})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindVote, Target: poll}, session.EventPollVote)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll}, session.EventPollVote)
 	same(t, said, session.Content{Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}})
 	h.noSurprises()
 }
@@ -199,19 +200,19 @@ func TestReactionsEditsRevocationsAndTimersAreKept(t *testing.T) {
 	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.LID().String()), Content: session.TextOf("mine")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.peer.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
+	if _, err := h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
 		t.Fatal(err)
 	}
-	theirs, _, _ := h.hear(sandbox.Outgoing{Text: "helo"}, session.EventMessage)
-	_, said, _ := h.hear(sandbox.Outgoing{Kind: sandbox.KindReaction, Target: "3EB0MINE", Text: "👍"}, session.EventReaction)
+	theirs, _, _ := h.hear(phones.Outgoing{Text: "helo"}, session.EventMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: "3EB0MINE", Text: "👍"}, session.EventReaction)
 	same(t, said, session.Content{Kind: session.KindReaction, Reaction: "👍", Target: &session.MessageRef{ID: "3EB0MINE", FromMe: true}})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindReaction, Target: theirs, Text: ""}, session.EventReaction)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: theirs, Text: ""}, session.EventReaction)
 	same(t, said, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindEdit, Target: theirs, Text: "hello"}, session.EventEdited)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindEdit, Target: theirs, Text: "hello"}, session.EventEdited)
 	same(t, said, session.Content{Kind: session.KindEdit, Text: "hello", Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindRevoke, Target: theirs}, session.EventRevoked)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindRevoke, Target: theirs}, session.EventRevoked)
 	same(t, said, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(sandbox.Outgoing{Kind: sandbox.KindTimer, Expiration: 86400}, session.EventMessage)
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindTimer, Expiration: 86400}, session.EventMessage)
 	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "protocolMessage/EPHEMERAL_SETTING"})
 	h.noSurprises()
 }
@@ -221,7 +222,7 @@ func TestReceiptsAreKeptWithWhoseTheyAre(t *testing.T) {
 	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.JID().String()), Content: session.TextOf("mine")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.peer.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
+	if _, err := h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.peer.MarkRead(testContext(t), "3EB0MINE"); err != nil {
@@ -248,7 +249,7 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 	h := newHearing(t)
 	third := h.phone()
 	ctx := testContext(t)
-	group, err := h.peer.CreateGroup(ctx, sandbox.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
+	group, err := h.peer.CreateGroup(ctx, phones.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,13 +277,13 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 		t.Errorf("%+v", data)
 	}
 	for _, change := range []struct {
-		do   sandbox.MemberChange
+		do   phones.MemberChange
 		name string
 	}{
-		{sandbox.AddMembers, session.GroupAdded},
-		{sandbox.PromoteMembers, session.GroupPromoted},
-		{sandbox.DemoteMembers, session.GroupDemoted},
-		{sandbox.RemoveMembers, session.GroupRemoved},
+		{phones.AddMembers, session.GroupAdded},
+		{phones.PromoteMembers, session.GroupPromoted},
+		{phones.DemoteMembers, session.GroupDemoted},
+		{phones.RemoveMembers, session.GroupRemoved},
 	} {
 		if err := h.peer.ChangeMembers(ctx, group, change.do, third.Number()); err != nil {
 			t.Fatal(err)
@@ -290,15 +291,15 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 		changed(change.name, "", third)
 	}
 	subject, text, on := "Best friends", "What for", true
-	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Subject: &subject}); err != nil {
+	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Subject: &subject}); err != nil {
 		t.Fatal(err)
 	}
 	changed(session.GroupName, subject)
-	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Description: &text}); err != nil {
+	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Description: &text}); err != nil {
 		t.Fatal(err)
 	}
 	changed(session.GroupDescription, text)
-	if err := h.peer.ChangeGroup(ctx, group, sandbox.GroupChange{Locked: &on}); err != nil {
+	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Locked: &on}); err != nil {
 		t.Fatal(err)
 	}
 	changed(session.GroupSettings, "locked")

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
 
@@ -32,7 +35,7 @@ func TestAMessageIsAcknowledgedAndRead(t *testing.T) {
 		if ack.MessageID != id || ack.At.Before(before) || ack.At.After(time.Now().Add(time.Minute)) {
 			t.Errorf("ack %+v", ack)
 		}
-		got, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == id })
+		got, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +59,7 @@ func TestAMessageSentAgainKeepsItsID(t *testing.T) {
 		}
 		l.nothingMore()
 	}
-	if _, err := friend.WaitMessage(testContext(t), func(m sandbox.Message) bool { return m.ID == message.ID && m.Copies == 2 }); err != nil {
+	if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == message.ID && m.Copies == 2 }); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(friend.Messages()); n != 1 {
@@ -96,7 +99,7 @@ func TestARefusedMessageHasItsNumber(t *testing.T) {
 	friend := h.phone()
 	l := h.ready("a", h.phone())
 	for i, code := range []int{479, 400, 463} {
-		fault := h.fault(sandbox.Fault{Kind: sandbox.FaultRefuseAck, Code: code})
+		fault := h.fault(faults.Fault{Kind: faults.RefuseAck, Code: code})
 		_, err := l.client.Send(testContext(t), text(fmt.Sprintf("3EB000000000000%d", i), friend.LID().String()))
 		want := session.CodeSendFailed
 		if code == 463 {
@@ -118,15 +121,15 @@ func TestAnAcknowledgementThatDoesNotComeIsOverdue(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	friend := h.phone()
 	l := h.ready("a", h.phone())
-	if err := friend.SetScript(sandbox.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
+	if err := friend.SetScript(phones.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
 		t.Fatal(err)
 	}
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck})
+	h.fault(faults.Fault{Kind: faults.WithholdAck})
 	feed, stop := h.server.Subscribe()
 	defer stop()
 	ctx, cancel := context.WithCancel(testContext(t))
 	go func() {
-		until(t, feed, sandbox.EventFault)
+		until(t, feed, observe.EventFault)
 		cancel()
 	}()
 	if _, err := l.client.Send(ctx, text("3EB0000000000001", friend.LID().String())); session.CodeOf(err) != session.CodeAckOverdue {
@@ -139,12 +142,12 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	friend := h.phone()
 	h.link("a", h.phone())
-	if err := friend.SetScript(sandbox.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
+	if err := friend.SetScript(phones.ScriptSilent); err != nil { // a receipt would stand in for the acknowledgement
 		t.Fatal(err)
 	}
-	h.fault(sandbox.Fault{Kind: sandbox.FaultWithholdAck})
+	h.fault(faults.Fault{Kind: faults.WithholdAck})
 	for name, end := range map[string]func(*life){
-		"by the server": func(*life) { h.server.DropTCP(sandbox.Select{}) },
+		"by the server": func(*life) { h.server.DropTCP(faults.Select{}) },
 		"by us":         func(l *life) { l.client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +156,7 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 			feed, stop := h.server.Subscribe()
 			defer stop()
 			go func() {
-				until(t, feed, sandbox.EventFault)
+				until(t, feed, observe.EventFault)
 				end(l)
 			}()
 			_, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.LID().String()))

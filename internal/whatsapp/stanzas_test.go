@@ -12,6 +12,7 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/whatsapp"
@@ -165,7 +166,7 @@ func TestAClosedClientHandlesNoStanzaAnyMore(t *testing.T) {
 }
 
 func TestAPanicOfWhatsmeowsEndsItsRunAlone(t *testing.T) {
-	for name, variant := range map[string]string{"in a handler": sandbox.VariantStanza, "in its reader": sandbox.VariantTagless} {
+	for name, variant := range map[string]string{"in a handler": faults.VariantStanza, "in its reader": faults.VariantTagless} {
 		t.Run(name, func(t *testing.T) { panicEndsOneRun(t, variant) })
 	}
 }
@@ -175,7 +176,7 @@ func panicEndsOneRun(t *testing.T, variant string) {
 	h := newHouse(t, sandbox.Config{})
 	own, other, peer := h.phone(), h.phone(), h.phone()
 	l, beside := h.ready("51", own), h.ready("52", other)
-	fault := h.fault(sandbox.Fault{Kind: sandbox.FaultMalformedFrame, Variant: variant, Device: h.bound("51"), Count: 1})
+	fault := h.fault(faults.Fault{Kind: faults.MalformedFrame, Variant: variant, Device: h.bound("51"), Count: 1})
 	ctx := testContext(t)
 	if _, err := peer.SendText(ctx, own.Number(), "after what nobody can handle"); err != nil {
 		t.Fatal(err)

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
 // drop cuts live connections with a TCP reset.
-func (a *api) drop(r *http.Request) (int, any, error) {
+func (a weatherAPI) drop(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -18,7 +18,7 @@ func (a *api) drop(r *http.Request) (int, any, error) {
 }
 
 // closeConnections ends live connections in good order.
-func (a *api) closeConnections(r *http.Request) (int, any, error) {
+func (a weatherAPI) closeConnections(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -27,7 +27,7 @@ func (a *api) closeConnections(r *http.Request) (int, any, error) {
 }
 
 // halfOpen leaves live connections half open.
-func (a *api) halfOpen(r *http.Request) (int, any, error) {
+func (a weatherAPI) halfOpen(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -36,7 +36,7 @@ func (a *api) halfOpen(r *http.Request) (int, any, error) {
 }
 
 // restart takes the WebSocket server away and brings it back; this API stays.
-func (a *api) restart(r *http.Request) (int, any, error) {
+func (a weatherAPI) restart(r *http.Request) (int, any, error) {
 	var in restartRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -59,7 +59,7 @@ const maxDown = 2 * time.Minute
 
 // streamError ends live connections as WhatsApp ends them: with a code and, for
 // some, the reason of a conflict.
-func (a *api) streamError(r *http.Request) (int, any, error) {
+func (a weatherAPI) streamError(r *http.Request) (int, any, error) {
 	var in streamErrorRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -77,6 +77,6 @@ func (a *api) streamError(r *http.Request) (int, any, error) {
 	return http.StatusOK, connectionsBody{reached}, nil
 }
 
-func (in selectRequest) selection() sandbox.Select {
-	return sandbox.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
+func (in selectRequest) selection() faults.Select {
+	return faults.Select{Account: strings.TrimPrefix(in.Account, "+"), Device: in.Device, Conn: in.Conn}
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // authority signs every server here: whatsmeow trusts one key per process.
@@ -106,7 +107,7 @@ func (a answer) is(t *testing.T, status int, body string) {
 
 func (f *fixture) addPhone(number, script string) *sandbox.Phone {
 	f.t.Helper()
-	phone, err := f.server.AddPhone(sandbox.PhoneConfig{Number: number, Script: sandbox.Script(script)})
+	phone, err := f.server.AddPhone(phones.Config{Number: number, Script: phones.Script(script)})
 	must(f.t, err)
 	return phone
 }

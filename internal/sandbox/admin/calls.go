@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/phones"
 )
 
 type callRequest struct {
@@ -33,17 +35,17 @@ type callsBody struct {
 	Calls []callBody `json:"calls" doc:"oldest first"`
 }
 
-func callJSON(c sandbox.Call) callBody {
+func callJSON(c calls.Call) callBody {
 	return callBody{
 		ID: c.ID, Chat: c.Chat.String(), From: c.From.String(), FromMe: c.FromMe, Video: c.Video,
 		State: string(c.State), Reason: c.Reason, Began: c.Began,
 	}
 }
 
-func (a *api) callRoutes() []route {
+func (a callAPI) routes() []route {
 	call := callBody{
 		ID: "6C1F2A9E0B7D4C5381A2F3E4D5C6B7A8", Chat: "34600111222@s.whatsapp.net", From: "34600111222@s.whatsapp.net",
-		State: string(sandbox.CallRinging), Began: exampleTime(),
+		State: string(calls.Ringing), Began: exampleTime(),
 	}
 	return []route{
 		{"/phones/{number}/calls", "calls of the phone; call somebody", operations{
@@ -62,7 +64,7 @@ func (a *api) callRoutes() []route {
 	}
 }
 
-func (a *api) listCalls(r *http.Request) (int, any, error) {
+func (a callAPI) listCalls(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -74,7 +76,7 @@ func (a *api) listCalls(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) placeCall(r *http.Request) (int, any, error) {
+func (a callAPI) placeCall(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -90,9 +92,9 @@ func (a *api) placeCall(r *http.Request) (int, any, error) {
 	case in.To == "":
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	case in.Ring != "" && ring <= 0:
-		return 0, nil, translate(sandbox.ErrBadRing)
+		return 0, nil, translate(calls.ErrBadRing)
 	}
-	id, err := phone.PlaceCall(r.Context(), sandbox.CallConfig{To: in.To, Video: in.Video, Ring: ring})
+	id, err := phone.PlaceCall(r.Context(), phones.CallConfig{To: in.To, Video: in.Video, Ring: ring})
 	if err != nil {
 		return 0, nil, translate(err)
 	}
@@ -100,7 +102,7 @@ func (a *api) placeCall(r *http.Request) (int, any, error) {
 }
 
 // callAction does something with one call of a phone.
-func (a *api) callAction(do func(*sandbox.Phone, context.Context, string) error) action {
+func (a callAPI) callAction(do func(*sandbox.Phone, context.Context, string) error) action {
 	return func(r *http.Request) (int, any, error) {
 		phone, err := a.phone(r)
 		if err != nil {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // chatChange says what is to be different; what is left out stays.
@@ -55,7 +55,7 @@ type appStateBody struct {
 	Entries []appStateEntry `json:"entries" doc:"sorted by collection and index"`
 }
 
-func chatJSON(c sandbox.ChatInfo) chatBody {
+func chatJSON(c phones.ChatInfo) chatBody {
 	body := chatBody{
 		JID: c.JID.String(), Name: c.Name, Pinned: c.Pinned, Archived: c.Archived, Muted: c.Muted, MarkedUnread: c.MarkedUnread,
 		Messages: c.Messages, Unread: c.Unread,
@@ -69,7 +69,7 @@ func chatJSON(c sandbox.ChatInfo) chatBody {
 	return body
 }
 
-func (a *api) listChats(r *http.Request) (int, any, error) {
+func (a chatAPI) listChats(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -81,7 +81,7 @@ func (a *api) listChats(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) changeChat(r *http.Request) (int, any, error) {
+func (a chatAPI) changeChat(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -97,11 +97,11 @@ func (a *api) changeChat(r *http.Request) (int, any, error) {
 	if in.MuteFor != "" && (in.Muted == nil || !*in.Muted) {
 		return 0, nil, invalid("mute_for", "belongs to muted")
 	}
-	change := sandbox.ChatChange{Pinned: in.Pinned, Archived: in.Archived, Muted: in.Muted, MuteFor: muteFor, Read: in.Read}
+	change := phones.ChatChange{Pinned: in.Pinned, Archived: in.Archived, Muted: in.Muted, MuteFor: muteFor, Read: in.Read}
 	return http.StatusNoContent, nil, translateChat("chat", phone.ChangeChat(r.Context(), r.PathValue("chat"), change))
 }
 
-func (a *api) nameContact(r *http.Request) (int, any, error) {
+func (a chatAPI) nameContact(r *http.Request) (int, any, error) {
 	var in contactRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -112,9 +112,9 @@ func (a *api) nameContact(r *http.Request) (int, any, error) {
 	return a.contact(r, in.Name)
 }
 
-func (a *api) removeContact(r *http.Request) (int, any, error) { return a.contact(r, "") }
+func (a chatAPI) removeContact(r *http.Request) (int, any, error) { return a.contact(r, "") }
 
-func (a *api) contact(r *http.Request, name string) (int, any, error) {
+func (a chatAPI) contact(r *http.Request, name string) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -122,7 +122,7 @@ func (a *api) contact(r *http.Request, name string) (int, any, error) {
 	return http.StatusNoContent, nil, translateChat("contact", phone.NameContact(r.Context(), r.PathValue("contact"), name))
 }
 
-func (a *api) starMessage(r *http.Request) (int, any, error) {
+func (a chatAPI) starMessage(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -140,7 +140,7 @@ func (a *api) starMessage(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) appState(r *http.Request) (int, any, error) {
+func (a chatAPI) appState(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -166,7 +166,7 @@ func translateChat(field string, err error) error {
 	return err
 }
 
-func (a *api) chatRoutes() []route {
+func (a chatAPI) routes() []route {
 	chat := exampleChat()
 	return []route{
 		{"/phones/{number}/chats", "chats of the phone", operations{

@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestWhatAPersonChangesReachesTheClientAndTheOtherWayRound(t *testing.T) {
@@ -59,7 +59,7 @@ func TestWhatAPersonChangesReachesTheClientAndTheOtherWayRound(t *testing.T) {
 	phone, _ := f.server.Phone(ana)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	_, err := phone.WaitAppState(ctx, func(e sandbox.AppStateEntry) bool { return e.Index[0] == appstate.IndexArchive })
+	_, err := phone.WaitAppState(ctx, func(e phones.AppStateEntry) bool { return e.Index[0] == appstate.IndexArchive })
 	must(t, err)
 	f.matches(path+"/chats", `\{"chats":\[\{"jid":"`+bruno+`@s.whatsapp.net","name":"Bruno D","pinned":false,"archived":true,"muted":true,"muted_until":"[^"]+",`+
 		`"marked_unread":false,"messages":1,"unread":0,"last":"[^"]+"\},\{"jid":"`+ana+`@s.whatsapp.net","name":"`+ana+`",.*\}\]\}`)

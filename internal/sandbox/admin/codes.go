@@ -8,7 +8,7 @@ import (
 )
 
 // enterCode has the phone enter the pairing code that a client shows.
-func (a *api) enterCode(r *http.Request) (int, any, error) {
+func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
 	values, err := query(r, "wait")
 	if err != nil {
 		return 0, nil, err
@@ -33,7 +33,7 @@ func (a *api) enterCode(r *http.Request) (int, any, error) {
 	return http.StatusOK, scanBody{Device: device.String()}, nil
 }
 
-func (a *api) getPasskey(r *http.Request) (int, any, error) {
+func (a phoneAPI) getPasskey(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -45,7 +45,7 @@ func (a *api) getPasskey(r *http.Request) (int, any, error) {
 }
 
 // setPasskey says whether pairings with the phone need its passkey.
-func (a *api) setPasskey(r *http.Request) (int, any, error) {
+func (a phoneAPI) setPasskey(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -63,7 +63,7 @@ func (a *api) setPasskey(r *http.Request) (int, any, error) {
 
 // assertPasskey answers a passkey request. Its body and its answer have the form that
 // browsers use: PublicKeyCredentialRequestOptions and PublicKeyCredential as JSON.
-func (a *api) assertPasskey(r *http.Request) (int, any, error) {
+func (a phoneAPI) assertPasskey(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 )
 
 func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
 	raw, err := os.ReadFile("../../../docs/sandbox.md")
 	must(t, err)
 	guide := string(raw)
-	for _, kind := range sandbox.FaultKinds() {
+	for _, kind := range faults.Kinds() {
 		if !strings.Contains(guide, "\n| `"+string(kind)+"` |") {
 			t.Errorf("no row for the fault %s", kind)
 		}
@@ -38,15 +39,15 @@ func TestThePageHearsEveryKindOfEvent(t *testing.T) {
 	raw, err := pageFiles.ReadFile("page/api.js")
 	must(t, err)
 	var source []byte
-	for _, name := range []string{"../counters.go", "../restart.go"} {
+	for _, name := range []string{"../observe/events.go"} {
 		part, err := os.ReadFile(name)
 		must(t, err)
 		source = append(source, part...)
 	}
-	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(sandbox.EventKinds()) {
-		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(sandbox.EventKinds()))
+	if n := len(regexp.MustCompile(`EventKind += "`).FindAll(source, -1)); n != len(observe.EventKinds()) {
+		t.Errorf("there are %d kinds of events, EventKinds lists %d", n, len(observe.EventKinds()))
 	}
-	for _, kind := range sandbox.EventKinds() {
+	for _, kind := range observe.EventKinds() {
 		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
 			t.Errorf("the page does not listen to %s", kind)
 		}

@@ -1,6 +1,8 @@
 package admin
 
-import "wasup/internal/sandbox"
+import (
+	"wasup/internal/sandbox/observe"
+)
 
 // The public JSON. Times are RFC 3339, durations as Go writes them ("1.5s"),
 // numbers of phones are digits without a plus.
@@ -108,7 +110,7 @@ type scanBody struct {
 }
 
 type eventsBody struct {
-	Events []sandbox.Event `json:"events" doc:"one, or none when the time was over"`
+	Events []observe.Event `json:"events" doc:"one, or none when the time was over"`
 }
 
 type faultRequest struct {

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // The examples of the OpenAPI document. They are values of the very types that
@@ -32,7 +35,7 @@ func exampleServer() serverBody {
 
 func examplePhone() phoneBody {
 	return phoneBody{
-		Number: "4915112345678", Name: "Carla", Script: string(sandbox.ScriptEcho),
+		Number: "4915112345678", Name: "Carla", Script: string(phones.ScriptEcho),
 		JID: "4915112345678@s.whatsapp.net", LID: "104857600000001@lid", Online: true, Delay: "0s",
 		Devices: []deviceBody{{JID: exampleDevice, LID: "104857600000001:1@lid", Platform: "Chrome", Connected: true}},
 	}
@@ -42,7 +45,7 @@ func exampleMessage() messageBody {
 	return messageBody{
 		ID: "3EB0C43BC97104D0E81A2B", Chat: "34600111222@s.whatsapp.net", From: "4915112345678@s.whatsapp.net",
 		To: "34600111222@s.whatsapp.net", FromMe: true, Type: "text", Text: "hola", Time: exampleTime(),
-		Status: string(sandbox.StatusRead), Copies: 1, Kind: "text",
+		Status: string(phones.StatusRead), Copies: 1, Kind: "text",
 	}
 }
 
@@ -66,13 +69,13 @@ func exampleScenario() scenarioBody {
 	}
 }
 
-func exampleEvent() sandbox.Event {
-	return sandbox.Event{Time: exampleTime(), Kind: sandbox.EventLoggedIn, Account: "4915112345678", Device: exampleDevice, Conn: 7}
+func exampleEvent() observe.Event {
+	return observe.Event{Time: exampleTime(), Kind: observe.EventLoggedIn, Account: "4915112345678", Device: exampleDevice, Conn: 7}
 }
 
-func exampleCounters() sandbox.Counters {
-	return sandbox.Counters{
+func exampleCounters() observe.Counters {
+	return observe.Counters{
 		ConnectionsOpen: 1, ConnectionsTotal: 2, Pairings: 1, Logins: 1, MessagesOut: 3, Acks: 3, Receipts: 3,
-		Malformed: map[string]int64{}, UnknownQueries: map[string]int64{}, Faults: map[string]int64{string(sandbox.FaultLoginFailure): 2},
+		Malformed: map[string]int64{}, UnknownQueries: map[string]int64{}, Faults: map[string]int64{string(faults.LoginFailure): 2},
 	}
 }

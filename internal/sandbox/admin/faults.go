@@ -5,10 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
 )
 
-func (a *api) listFaults(r *http.Request) (int, any, error) {
+func (a weatherAPI) listFaults(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -16,13 +16,13 @@ func (a *api) listFaults(r *http.Request) (int, any, error) {
 	for _, fault := range a.server.Faults() {
 		body.Faults = append(body.Faults, faultJSON(fault))
 	}
-	for _, kind := range sandbox.FaultKinds() {
+	for _, kind := range faults.Kinds() {
 		body.Kinds = append(body.Kinds, string(kind))
 	}
 	return http.StatusOK, body, nil
 }
 
-func (a *api) setFault(r *http.Request) (int, any, error) {
+func (a weatherAPI) setFault(r *http.Request) (int, any, error) {
 	var in faultRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -35,8 +35,8 @@ func (a *api) setFault(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	fault := sandbox.Fault{
-		Kind:     sandbox.FaultKind(in.Kind),
+	fault := faults.Fault{
+		Kind:     faults.Kind(in.Kind),
 		Account:  strings.TrimPrefix(in.Account, "+"),
 		Device:   in.Device,
 		Count:    in.Count,
@@ -55,14 +55,14 @@ func (a *api) setFault(r *http.Request) (int, any, error) {
 	return http.StatusCreated, faultJSON(fault), nil
 }
 
-func (a *api) clearFault(r *http.Request) (int, any, error) {
+func (a weatherAPI) clearFault(r *http.Request) (int, any, error) {
 	if !a.server.ClearFault(r.PathValue("id")) {
 		return 0, nil, notFound("fault_not_found", "id", "there is no such fault, or it has struck as often as it was to")
 	}
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) clearFaults(r *http.Request) (int, any, error) {
+func (a weatherAPI) clearFaults(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -70,7 +70,7 @@ func (a *api) clearFaults(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func faultJSON(f sandbox.Fault) faultBody {
+func faultJSON(f faults.Fault) faultBody {
 	return faultBody{
 		ID: f.ID, Kind: string(f.Kind), Account: f.Account, Device: f.Device, Count: f.Count,
 		Delay: durationText(f.Delay), Code: f.Code, Expire: durationText(f.Expire), BanCode: f.BanCode,

@@ -7,6 +7,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/phones"
 )
 
 type newGroupRequest struct {
@@ -75,7 +77,7 @@ type joinedBody struct {
 	Waiting bool   `json:"waiting" doc:"whether an admin has to agree first"`
 }
 
-func groupJSON(g sandbox.GroupInfo) groupBody {
+func groupJSON(g groups.Info) groupBody {
 	body := groupBody{
 		JID: g.JID.String(), Subject: g.Subject, Description: g.Description, Creator: g.Creator.String(), Created: g.Created,
 		Addressing: g.Addressing, Announce: g.Announce, Locked: g.Locked, Approval: g.Approval, AdminAdds: g.AdminAdds,
@@ -91,7 +93,7 @@ func groupJSON(g sandbox.GroupInfo) groupBody {
 	return body
 }
 
-func groupsJSON(groups []sandbox.GroupInfo) groupsBody {
+func groupsJSON(groups []groups.Info) groupsBody {
 	body := groupsBody{Groups: []groupBody{}}
 	for _, g := range groups {
 		body.Groups = append(body.Groups, groupJSON(g))
@@ -99,14 +101,14 @@ func groupsJSON(groups []sandbox.GroupInfo) groupsBody {
 	return body
 }
 
-func (a *api) listGroups(r *http.Request) (int, any, error) {
+func (a groupAPI) listGroups(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, groupsJSON(a.server.Groups()), nil
 }
 
-func (a *api) listPhoneGroups(r *http.Request) (int, any, error) {
+func (a groupAPI) listPhoneGroups(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -114,7 +116,7 @@ func (a *api) listPhoneGroups(r *http.Request) (int, any, error) {
 	return http.StatusOK, groupsJSON(phone.Groups()), nil
 }
 
-func (a *api) createGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -123,14 +125,14 @@ func (a *api) createGroup(r *http.Request) (int, any, error) {
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	jid, err := phone.CreateGroup(r.Context(), sandbox.NewGroup(in))
+	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup(in))
 	if err != nil {
 		return 0, nil, translateMember(err)
 	}
 	return a.groupAnswer(http.StatusCreated, jid)
 }
 
-func (a *api) groupAnswer(status int, jid types.JID) (int, any, error) {
+func (a groupAPI) groupAnswer(status int, jid types.JID) (int, any, error) {
 	g, err := a.server.Group(jid)
 	if err != nil {
 		return 0, nil, translate(err)
@@ -139,7 +141,7 @@ func (a *api) groupAnswer(status int, jid types.JID) (int, any, error) {
 }
 
 // phoneGroup finds the phone and the group that the path names.
-func (a *api) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
+func (a groupAPI) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return nil, types.EmptyJID, err
@@ -151,7 +153,7 @@ func (a *api) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
 	return phone, jid, nil
 }
 
-func (a *api) changeGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) changeGroup(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -163,13 +165,13 @@ func (a *api) changeGroup(r *http.Request) (int, any, error) {
 	if in == (groupChange{}) {
 		return 0, nil, invalid("body", "expected at least one setting")
 	}
-	if err := phone.ChangeGroup(r.Context(), jid, sandbox.GroupChange(in)); err != nil {
+	if err := phone.ChangeGroup(r.Context(), jid, phones.GroupChange(in)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) leaveGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) leaveGroup(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -180,7 +182,7 @@ func (a *api) leaveGroup(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) changeMembers(r *http.Request) (int, any, error) {
+func (a groupAPI) changeMembers(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -192,13 +194,13 @@ func (a *api) changeMembers(r *http.Request) (int, any, error) {
 	if len(in.Members) == 0 {
 		return 0, nil, invalid("members", "expected at least one phone number or JID")
 	}
-	if err := phone.ChangeMembers(r.Context(), jid, sandbox.MemberChange(in.Change), in.Members...); err != nil {
+	if err := phone.ChangeMembers(r.Context(), jid, phones.MemberChange(in.Change), in.Members...); err != nil {
 		return 0, nil, translateMember(err)
 	}
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) decideRequests(r *http.Request) (int, any, error) {
+func (a groupAPI) decideRequests(r *http.Request) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -216,11 +218,11 @@ func (a *api) decideRequests(r *http.Request) (int, any, error) {
 	return a.groupAnswer(http.StatusOK, jid)
 }
 
-func (a *api) groupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, false) }
+func (a groupAPI) groupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, false) }
 
-func (a *api) newGroupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, true) }
+func (a groupAPI) newGroupLink(r *http.Request) (int, any, error) { return a.inviteLink(r, true) }
 
-func (a *api) inviteLink(r *http.Request, revoke bool) (int, any, error) {
+func (a groupAPI) inviteLink(r *http.Request, revoke bool) (int, any, error) {
 	phone, jid, err := a.phoneGroup(r)
 	if err != nil {
 		return 0, nil, err
@@ -232,7 +234,7 @@ func (a *api) inviteLink(r *http.Request, revoke bool) (int, any, error) {
 	return http.StatusOK, linkBody{link}, nil
 }
 
-func (a *api) joinGroup(r *http.Request) (int, any, error) {
+func (a groupAPI) joinGroup(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

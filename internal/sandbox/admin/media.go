@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/media"
 )
 
 type mediaFileBody struct {
@@ -24,7 +24,7 @@ type mediaFilesBody struct {
 	Media []mediaFileBody `json:"media" doc:"oldest first"`
 }
 
-func (a *api) listMedia(r *http.Request) (int, any, error) {
+func (a weatherAPI) listMedia(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -36,7 +36,7 @@ func (a *api) listMedia(r *http.Request) (int, any, error) {
 }
 
 // expireMedia removes a file; ?code says what downloads are told from then on, ?lost whether phones have lost it as well.
-func (a *api) expireMedia(r *http.Request) (int, any, error) {
+func (a weatherAPI) expireMedia(r *http.Request) (int, any, error) {
 	values, err := query(r, "code", "lost")
 	if err != nil {
 		return 0, nil, err
@@ -44,7 +44,7 @@ func (a *api) expireMedia(r *http.Request) (int, any, error) {
 	code := http.StatusGone
 	if text := values.Get("code"); text != "" {
 		if code, err = strconv.Atoi(text); err != nil {
-			return 0, nil, translate(sandbox.ErrBadMediaCode)
+			return 0, nil, translate(media.ErrBadCode)
 		}
 	}
 	take := a.server.ExpireMedia

@@ -9,9 +9,10 @@ import (
 	"strings"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
-func (a *api) sendMessage(r *http.Request) (int, any, error) {
+func (a messageAPI) sendMessage(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -33,7 +34,7 @@ func (a *api) sendMessage(r *http.Request) (int, any, error) {
 // listMessages answers with the messages after the one that ?after names, oldest
 // first. With ?wait it answers as soon as there is one, and with an empty list
 // when the time is over.
-func (a *api) listMessages(r *http.Request) (int, any, error) {
+func (a messageAPI) listMessages(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -64,12 +65,12 @@ func (a *api) listMessages(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func messagesAfter(phone *sandbox.Phone, after string) ([]sandbox.Message, error) {
+func messagesAfter(phone *sandbox.Phone, after string) ([]phones.Message, error) {
 	messages := phone.Messages()
 	if after == "" {
 		return messages, nil
 	}
-	at := slices.IndexFunc(messages, func(m sandbox.Message) bool { return m.ID == after })
+	at := slices.IndexFunc(messages, func(m phones.Message) bool { return m.ID == after })
 	if at < 0 {
 		return nil, invalid("after", "expected the id of a message of this phone")
 	}
@@ -77,7 +78,7 @@ func messagesAfter(phone *sandbox.Phone, after string) ([]sandbox.Message, error
 }
 
 // awaitMessage waits for a message that the phone does not have yet.
-func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sandbox.Message, error) {
+func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]phones.Message, error) {
 	known := map[string]bool{}
 	for _, message := range phone.Messages() {
 		known[message.ID] = true
@@ -88,7 +89,7 @@ func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sa
 	if after == "" {
 		clear(known)
 	}
-	_, err := phone.WaitMessage(ctx, func(m sandbox.Message) bool { return !known[m.ID] })
+	_, err := phone.WaitMessage(ctx, func(m phones.Message) bool { return !known[m.ID] })
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, nil
@@ -98,7 +99,7 @@ func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]sa
 	return messagesAfter(phone, after)
 }
 
-func (a *api) readMessage(r *http.Request) (int, any, error) {
+func (a messageAPI) readMessage(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -116,13 +117,13 @@ type fileBody struct {
 }
 
 // messageMedia answers with the decrypted file of a message.
-func (a *api) messageMedia(r *http.Request) (int, any, error) {
+func (a messageAPI) messageMedia(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	messages, id := phone.Messages(), r.PathValue("id")
-	at := slices.IndexFunc(messages, func(m sandbox.Message) bool { return m.ID == id && m.Media != nil })
+	at := slices.IndexFunc(messages, func(m phones.Message) bool { return m.ID == id && m.Media != nil })
 	if at < 0 {
 		return 0, nil, notFound("media_not_found", "id", "the phone has no such message with a file")
 	}

@@ -6,26 +6,27 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // The public JSON of messages. Bytes are standard base64, JIDs text; of accounts they are by phone number.
 
 type sendRequest struct {
-	To         string               `json:"to" doc:"the number or JID of a phone of this sandbox" need:"yes"`
-	Kind       string               `json:"kind" doc:"text when empty"`
-	Text       string               `json:"text" doc:"what is said: of a text, a caption, a question, an emoji, or the new text of an edit"`
-	Mentions   []string             `json:"mentions" doc:"numbers or JIDs"`
-	Quote      string               `json:"quote" doc:"the id of the message it answers"`
-	Target     string               `json:"target" doc:"the id of the message that a reaction, edit, revocation or vote is about"`
-	Preview    *sandbox.LinkPreview `json:"preview" doc:"of a link"`
-	Media      *attachmentRequest   `json:"media" doc:"the file"`
-	Location   *sandbox.Location    `json:"location" doc:"the place"`
-	Contact    *sandbox.Contact     `json:"contact" doc:"the card"`
-	Options    []string             `json:"options" doc:"of a poll, or those that a vote chooses"`
-	Selectable int                  `json:"selectable" doc:"how many options a vote may choose; 0 for any"`
-	ViewOnce   bool                 `json:"view_once" doc:"the file can be opened once"`
-	Expiration uint32               `json:"expiration" doc:"seconds until the message disappears"`
-	Raw        []byte               `json:"raw" doc:"of the kind raw: the message as WhatsApp's clients encode it, in base64"`
+	To         string              `json:"to" doc:"the number or JID of a phone of this sandbox" need:"yes"`
+	Kind       string              `json:"kind" doc:"text when empty"`
+	Text       string              `json:"text" doc:"what is said: of a text, a caption, a question, an emoji, or the new text of an edit"`
+	Mentions   []string            `json:"mentions" doc:"numbers or JIDs"`
+	Quote      string              `json:"quote" doc:"the id of the message it answers"`
+	Target     string              `json:"target" doc:"the id of the message that a reaction, edit, revocation or vote is about"`
+	Preview    *phones.LinkPreview `json:"preview" doc:"of a link"`
+	Media      *attachmentRequest  `json:"media" doc:"the file"`
+	Location   *phones.Location    `json:"location" doc:"the place"`
+	Contact    *phones.Contact     `json:"contact" doc:"the card"`
+	Options    []string            `json:"options" doc:"of a poll, or those that a vote chooses"`
+	Selectable int                 `json:"selectable" doc:"how many options a vote may choose; 0 for any"`
+	ViewOnce   bool                `json:"view_once" doc:"the file can be opened once"`
+	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
+	Raw        []byte              `json:"raw" doc:"of the kind raw: the message as WhatsApp's clients encode it, in base64"`
 }
 
 type attachmentRequest struct {
@@ -59,22 +60,22 @@ type messageBody struct {
 	Status string    `json:"status" doc:"how far it has come" values:"statuses"`
 	Copies int       `json:"copies" doc:"how often it arrived under its id"`
 
-	Kind       string               `json:"kind" doc:"what it is"`
-	Name       string               `json:"name,omitempty" doc:"that the sender goes by"`
-	Target     string               `json:"target,omitempty" doc:"the message it is about"`
-	Mentions   []string             `json:"mentions,omitempty" doc:"JIDs"`
-	Quote      *quoteBody           `json:"quote,omitempty" doc:"what it answers"`
-	Preview    *sandbox.LinkPreview `json:"preview,omitempty" doc:"of a link"`
-	Media      *mediaBody           `json:"media,omitempty" doc:"the file"`
-	Location   *sandbox.Location    `json:"location,omitempty" doc:"the place"`
-	Contact    *sandbox.Contact     `json:"contact,omitempty" doc:"the card"`
-	Contacts   []sandbox.Contact    `json:"contacts,omitempty" doc:"the cards of a message that has several; contact is the first"`
-	Poll       *pollBody            `json:"poll,omitempty" doc:"its options and votes"`
-	Reactions  []reactionBody       `json:"reactions,omitempty" doc:"of everybody"`
-	Edited     bool                 `json:"edited,omitempty" doc:"its text was changed"`
-	Revoked    bool                 `json:"revoked,omitempty" doc:"it was deleted for everybody"`
-	ViewOnce   bool                 `json:"view_once,omitempty" doc:"the file can be opened once"`
-	Expiration uint32               `json:"expiration,omitempty" doc:"seconds until it disappears"`
+	Kind       string              `json:"kind" doc:"what it is"`
+	Name       string              `json:"name,omitempty" doc:"that the sender goes by"`
+	Target     string              `json:"target,omitempty" doc:"the message it is about"`
+	Mentions   []string            `json:"mentions,omitempty" doc:"JIDs"`
+	Quote      *quoteBody          `json:"quote,omitempty" doc:"what it answers"`
+	Preview    *phones.LinkPreview `json:"preview,omitempty" doc:"of a link"`
+	Media      *mediaBody          `json:"media,omitempty" doc:"the file"`
+	Location   *phones.Location    `json:"location,omitempty" doc:"the place"`
+	Contact    *phones.Contact     `json:"contact,omitempty" doc:"the card"`
+	Contacts   []phones.Contact    `json:"contacts,omitempty" doc:"the cards of a message that has several; contact is the first"`
+	Poll       *pollBody           `json:"poll,omitempty" doc:"its options and votes"`
+	Reactions  []reactionBody      `json:"reactions,omitempty" doc:"of everybody"`
+	Edited     bool                `json:"edited,omitempty" doc:"its text was changed"`
+	Revoked    bool                `json:"revoked,omitempty" doc:"it was deleted for everybody"`
+	ViewOnce   bool                `json:"view_once,omitempty" doc:"the file can be opened once"`
+	Expiration uint32              `json:"expiration,omitempty" doc:"seconds until it disappears"`
 }
 
 type quoteBody struct {
@@ -120,20 +121,20 @@ type messagesBody struct {
 	Messages []messageBody `json:"messages" doc:"oldest first"`
 }
 
-func (in *sendRequest) outgoing() sandbox.Outgoing {
-	out := sandbox.Outgoing{
-		To: in.To, Kind: sandbox.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, Target: in.Target,
+func (in *sendRequest) outgoing() phones.Outgoing {
+	out := phones.Outgoing{
+		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
 		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw,
 	}
 	if in.Media != nil {
-		file := sandbox.Attachment(*in.Media)
+		file := phones.Attachment(*in.Media)
 		out.Media = &file
 	}
 	return out
 }
 
-func messageJSON(phone *sandbox.Phone, m sandbox.Message) messageBody {
+func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 	body := messageBody{
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
 )
 
 // heartbeat keeps proxies and clients from taking a quiet stream for a dead one.
@@ -67,7 +67,7 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	wanted := func(e sandbox.Event) bool {
+	wanted := func(e observe.Event) bool {
 		return (!values.Has("kind") || string(e.Kind) == values.Get("kind")) &&
 			(!values.Has("account") || e.Account == strings.TrimPrefix(values.Get("account"), "+"))
 	}
@@ -88,24 +88,24 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, http.StatusOK, eventsBody{firstEvent(ctx, events, wanted)})
 }
 
-func firstEvent(ctx context.Context, events <-chan sandbox.Event, wanted func(sandbox.Event) bool) []sandbox.Event {
+func firstEvent(ctx context.Context, events <-chan observe.Event, wanted func(observe.Event) bool) []observe.Event {
 	for {
 		select {
 		case <-ctx.Done():
-			return []sandbox.Event{}
+			return []observe.Event{}
 		case event, open := <-events:
 			switch {
 			case !open:
-				return []sandbox.Event{}
+				return []observe.Event{}
 			case wanted(event):
-				return []sandbox.Event{event}
+				return []observe.Event{event}
 			}
 		}
 	}
 }
 
 // stream writes server-sent events until the client goes or the server closes.
-func (a *api) stream(w http.ResponseWriter, r *http.Request, events <-chan sandbox.Event, wanted func(sandbox.Event) bool) {
+func (a *api) stream(w http.ResponseWriter, r *http.Request, events <-chan observe.Event, wanted func(observe.Event) bool) {
 	control := http.NewResponseController(w)
 	// The caller's server may bound answers in time; a stream has no end.
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {

@@ -7,18 +7,22 @@ import (
 	"time"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // wordLists holds the words that fields with the tag values are made of.
 func wordLists() map[string][]string {
 	lists := map[string][]string{
-		"scripts":  words(sandbox.ScriptRead, sandbox.ScriptEcho, sandbox.ScriptDeliver, sandbox.ScriptSlow, sandbox.ScriptSilent),
-		"statuses": words(sandbox.StatusSent, sandbox.StatusDelivered, sandbox.StatusReceived, sandbox.StatusRead),
-		"faults":   words(sandbox.FaultKinds()...),
-		"events":   words(sandbox.EventKinds()...),
+		"scripts":  words(phones.ScriptRead, phones.ScriptEcho, phones.ScriptDeliver, phones.ScriptSlow, phones.ScriptSilent),
+		"statuses": words(phones.StatusSent, phones.StatusDelivered, phones.StatusReceived, phones.StatusRead),
+		"faults":   words(faults.Kinds()...),
+		"events":   words(observe.EventKinds()...),
 
-		"call_states":     words(sandbox.CallRinging, sandbox.CallAccepted, sandbox.CallRejected, sandbox.CallEnded),
-		"chat_states":     words(sandbox.StateComposing, sandbox.StateRecording, sandbox.StatePaused),
+		"call_states":     words(calls.Ringing, calls.Accepted, calls.Rejected, calls.Ended),
+		"chat_states":     words(phones.StateComposing, phones.StateRecording, phones.StatePaused),
 		"scenario_states": words(sandbox.ScenarioRunning, sandbox.ScenarioDone, sandbox.ScenarioStopped),
 	}
 	return lists
@@ -46,7 +50,7 @@ func (s *schemas) ofType(t reflect.Type) object {
 		return object{"type": "object"} // somebody else's form: WebAuthn's, OpenAPI's
 	case reflect.TypeFor[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
-	case reflect.TypeFor[sandbox.EventKind]():
+	case reflect.TypeFor[observe.EventKind]():
 		return object{"type": "string", "enum": wordLists()["events"]}
 	}
 	switch t.Kind() {

@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // phone finds the phone that the path names.
@@ -24,7 +25,7 @@ func pathNumber(r *http.Request) string {
 	return strings.TrimPrefix(r.PathValue("number"), "+")
 }
 
-func (a *api) listPhones(r *http.Request) (int, any, error) {
+func (a phoneAPI) listPhones(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -35,13 +36,13 @@ func (a *api) listPhones(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) addPhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 	var in phoneRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	phone, err := a.server.AddPhone(sandbox.PhoneConfig{
-		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: sandbox.Script(in.Script),
+	phone, err := a.server.AddPhone(phones.Config{
+		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: phones.Script(in.Script),
 	})
 	if err != nil {
 		return 0, nil, translate(err)
@@ -50,7 +51,7 @@ func (a *api) addPhone(r *http.Request) (int, any, error) {
 }
 
 // changePhone gives a phone another script, or switches it on or off.
-func (a *api) changePhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -89,7 +90,7 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 		}
 	}
 	if in.Script != "" {
-		if err := phone.SetScript(sandbox.Script(in.Script)); err != nil {
+		if err := phone.SetScript(phones.Script(in.Script)); err != nil {
 			return 0, nil, translate(err)
 		}
 	}
@@ -104,7 +105,7 @@ func (a *api) changePhone(r *http.Request) (int, any, error) {
 	return http.StatusOK, phoneJSON(phone), nil
 }
 
-func (a *api) getPhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) getPhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -112,14 +113,14 @@ func (a *api) getPhone(r *http.Request) (int, any, error) {
 	return http.StatusOK, phoneJSON(phone), nil
 }
 
-func (a *api) removePhone(r *http.Request) (int, any, error) {
+func (a phoneAPI) removePhone(r *http.Request) (int, any, error) {
 	if err := a.server.RemovePhone(pathNumber(r)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) listDevices(r *http.Request) (int, any, error) {
+func (a phoneAPI) listDevices(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -127,7 +128,7 @@ func (a *api) listDevices(r *http.Request) (int, any, error) {
 	return http.StatusOK, devicesBody{devicesJSON(phone)}, nil
 }
 
-func (a *api) unlinkDevice(r *http.Request) (int, any, error) {
+func (a phoneAPI) unlinkDevice(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

@@ -7,6 +7,14 @@ import (
 	"net/http"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/passkey"
+	"wasup/internal/sandbox/phones"
+	"wasup/internal/sandbox/profiles"
 	"wasup/internal/sandbox/signal"
 )
 
@@ -46,51 +54,51 @@ var known = []struct {
 	{sandbox.ErrBadPairCode, problem{http.StatusBadRequest, "invalid", "expected 8 letters and digits, such as ABCD-1234", "code"}},
 	{sandbox.ErrNoCode, problem{http.StatusNotFound, "code_unknown", "no client asked for a code for this number, or it does not any more", "code"}},
 	{sandbox.ErrWrongCode, problem{http.StatusBadRequest, "wrong_code", "the client shows another code; after three wrong ones it has to ask for a new one", "code"}},
-	{sandbox.ErrPasskeyMismatch, problem{http.StatusBadRequest, "passkey_mismatch", "expected a request for this account's passkey", "body"}},
+	{passkey.ErrMismatch, problem{http.StatusBadRequest, "passkey_mismatch", "expected a request for this account's passkey", "body"}},
 	{sandbox.ErrPairBusy, problem{http.StatusConflict, "pair_busy", "another phone is pairing with this client", "code"}},
 	{sandbox.ErrClientGone, problem{http.StatusConflict, "client_gone", "the client's connection ended meanwhile", ""}},
 	{sandbox.ErrTooManyDevices, problem{http.StatusConflict, "too_many_devices", "the phone has no room for another device; unlink one", ""}},
-	{sandbox.ErrPhoneExists, problem{http.StatusConflict, "phone_exists", "there is a phone with this number", "number"}},
+	{accounts.ErrExists, problem{http.StatusConflict, "phone_exists", "there is a phone with this number", "number"}},
 	{sandbox.ErrPhoneUnknown, problem{http.StatusNotFound, "phone_not_found", "there is no such phone; POST " + Prefix + "/phones adds one", "number"}},
-	{sandbox.ErrPhoneRemoved, problem{http.StatusNotFound, "phone_not_found", "the phone was removed meanwhile", "number"}},
-	{sandbox.ErrBadNumber, problem{http.StatusBadRequest, "invalid", "expected 7 to 15 digits, the first not 0", "number"}},
-	{sandbox.ErrNameTooLong, problem{http.StatusBadRequest, "invalid", "expected at most 100 bytes", "name"}},
-	{sandbox.ErrBadName, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 bytes", "name"}},
-	{sandbox.ErrBadMute, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10 years", "mute_for"}},
-	{sandbox.ErrNoChange, problem{http.StatusBadRequest, "invalid", "expected pinned, archived, muted or read", "body"}},
-	{sandbox.ErrNoContact, problem{http.StatusNotFound, "contact_not_found", "the phone has no such contact", "contact"}},
-	{sandbox.ErrBadScript, problem{http.StatusBadRequest, "invalid", "expected read, echo, deliver, slow or silent", "script"}},
-	{sandbox.ErrUnknownDevice, problem{http.StatusNotFound, "device_not_found", "the phone has no such linked device", "jid"}},
-	{sandbox.ErrUnknownContact, problem{http.StatusNotFound, "not_on_whatsapp", "expected the number or JID of a phone of this sandbox", "to"}},
-	{sandbox.ErrUnknownMessage, problem{http.StatusNotFound, "message_not_found", "the phone has no such message", "id"}},
-	{sandbox.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
-	{sandbox.ErrUnknownCall, problem{http.StatusNotFound, "call_not_found", "the phone has no such call", "id"}},
-	{sandbox.ErrCallState, problem{http.StatusConflict, "call_state", "the call is over, was taken already, or rings for others: only who is called takes a call, and only who placed or took it hangs up", "id"}},
-	{sandbox.ErrCallSelf, problem{http.StatusBadRequest, "invalid", "expected somebody else", "to"}},
-	{sandbox.ErrBadRing, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "ring"}},
-	{sandbox.ErrUnknownGroup, problem{http.StatusNotFound, "group_not_found", "there is no such group", "jid"}},
-	{sandbox.ErrNotInGroup, problem{http.StatusForbidden, "not_in_group", "the phone is not in this group", "jid"}},
-	{sandbox.ErrNotAdmin, problem{http.StatusForbidden, "not_admin", "only admins of the group may do that", "jid"}},
-	{sandbox.ErrBadSubject, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 characters", "subject"}},
-	{sandbox.ErrBadDescription, problem{http.StatusBadRequest, "invalid", "expected at most 2048 characters", "description"}},
-	{sandbox.ErrBadExpiration, problem{http.StatusBadRequest, "invalid", "expected 0, 86400, 604800 or 7776000 seconds", "expiration"}},
-	{sandbox.ErrBadAddressing, problem{http.StatusBadRequest, "invalid", "expected lid or pn", "addressing"}},
-	{sandbox.ErrBadMemberChange, problem{http.StatusBadRequest, "invalid", "expected add, remove, promote or demote", "change"}},
-	{sandbox.ErrMemberUnknown, problem{http.StatusNotFound, "member_not_found", "the group has no such member, or nobody waits there", "members"}},
-	{sandbox.ErrOwnerStays, problem{http.StatusConflict, "owner_stays", "the creator of a group stays its admin", "members"}},
-	{sandbox.ErrGroupFull, problem{http.StatusConflict, "group_full", "the group would have more than 1024 members", "members"}},
-	{sandbox.ErrInviteRevoked, problem{http.StatusGone, "link_revoked", "the link was revoked", "link"}},
-	{sandbox.ErrInviteUnknown, problem{http.StatusNotFound, "link_unknown", "expected the invite link of a group of this sandbox", "link"}},
-	{sandbox.ErrBadDelay, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "delay"}},
-	{sandbox.ErrBadAbsence, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 24h", "offline_for"}},
-	{sandbox.ErrPhoneOffline, problem{http.StatusConflict, "phone_offline", "the phone is switched off", ""}},
-	{sandbox.ErrMediaTooLarge, problem{http.StatusRequestEntityTooLarge, "too_large", "the file is larger than the sandbox takes", "media"}},
-	{sandbox.ErrMediaGone, problem{http.StatusGone, "media_gone", "the file was taken away from the server", "id"}},
-	{sandbox.ErrUnknownMedia, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
-	{sandbox.ErrBadMediaCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
-	{sandbox.ErrBadAbout, problem{http.StatusBadRequest, "invalid", "expected at most 139 characters", "about"}},
-	{sandbox.ErrBadPicture, problem{http.StatusBadRequest, "invalid", "expected a JPEG of at most 1 MiB", "body"}},
-	{sandbox.ErrBadChatState, problem{http.StatusBadRequest, "invalid", "expected composing, recording or paused", "state"}},
+	{phones.ErrRemoved, problem{http.StatusNotFound, "phone_not_found", "the phone was removed meanwhile", "number"}},
+	{phones.ErrBadNumber, problem{http.StatusBadRequest, "invalid", "expected 7 to 15 digits, the first not 0", "number"}},
+	{phones.ErrNameTooLong, problem{http.StatusBadRequest, "invalid", "expected at most 100 bytes", "name"}},
+	{phones.ErrBadName, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 bytes", "name"}},
+	{phones.ErrBadMute, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10 years", "mute_for"}},
+	{phones.ErrNoChange, problem{http.StatusBadRequest, "invalid", "expected pinned, archived, muted or read", "body"}},
+	{phones.ErrNoContact, problem{http.StatusNotFound, "contact_not_found", "the phone has no such contact", "contact"}},
+	{phones.ErrBadScript, problem{http.StatusBadRequest, "invalid", "expected read, echo, deliver, slow or silent", "script"}},
+	{accounts.ErrUnknownDevice, problem{http.StatusNotFound, "device_not_found", "the phone has no such linked device", "jid"}},
+	{accounts.ErrUnknownContact, problem{http.StatusNotFound, "not_on_whatsapp", "expected the number or JID of a phone of this sandbox", "to"}},
+	{phones.ErrUnknownMessage, problem{http.StatusNotFound, "message_not_found", "the phone has no such message", "id"}},
+	{phones.ErrBadText, problem{http.StatusBadRequest, "invalid", "expected 1 to 65536 bytes", "text"}},
+	{calls.ErrUnknown, problem{http.StatusNotFound, "call_not_found", "the phone has no such call", "id"}},
+	{calls.ErrState, problem{http.StatusConflict, "call_state", "the call is over, was taken already, or rings for others: only who is called takes a call, and only who placed or took it hangs up", "id"}},
+	{calls.ErrSelf, problem{http.StatusBadRequest, "invalid", "expected somebody else", "to"}},
+	{calls.ErrBadRing, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "ring"}},
+	{groups.ErrUnknown, problem{http.StatusNotFound, "group_not_found", "there is no such group", "jid"}},
+	{groups.ErrNotInGroup, problem{http.StatusForbidden, "not_in_group", "the phone is not in this group", "jid"}},
+	{groups.ErrNotAdmin, problem{http.StatusForbidden, "not_admin", "only admins of the group may do that", "jid"}},
+	{groups.ErrBadSubject, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 characters", "subject"}},
+	{groups.ErrBadDescription, problem{http.StatusBadRequest, "invalid", "expected at most 2048 characters", "description"}},
+	{groups.ErrBadExpiration, problem{http.StatusBadRequest, "invalid", "expected 0, 86400, 604800 or 7776000 seconds", "expiration"}},
+	{groups.ErrBadAddressing, problem{http.StatusBadRequest, "invalid", "expected lid or pn", "addressing"}},
+	{phones.ErrBadMemberChange, problem{http.StatusBadRequest, "invalid", "expected add, remove, promote or demote", "change"}},
+	{groups.ErrMemberUnknown, problem{http.StatusNotFound, "member_not_found", "the group has no such member, or nobody waits there", "members"}},
+	{groups.ErrOwnerStays, problem{http.StatusConflict, "owner_stays", "the creator of a group stays its admin", "members"}},
+	{groups.ErrFull, problem{http.StatusConflict, "group_full", "the group would have more than 1024 members", "members"}},
+	{groups.ErrInviteRevoked, problem{http.StatusGone, "link_revoked", "the link was revoked", "link"}},
+	{groups.ErrInviteUnknown, problem{http.StatusNotFound, "link_unknown", "expected the invite link of a group of this sandbox", "link"}},
+	{phones.ErrBadDelay, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "delay"}},
+	{phones.ErrBadAbsence, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 24h", "offline_for"}},
+	{phones.ErrOffline, problem{http.StatusConflict, "phone_offline", "the phone is switched off", ""}},
+	{media.ErrTooLarge, problem{http.StatusRequestEntityTooLarge, "too_large", "the file is larger than the sandbox takes", "media"}},
+	{media.ErrGone, problem{http.StatusGone, "media_gone", "the file was taken away from the server", "id"}},
+	{media.ErrUnknown, problem{http.StatusNotFound, "media_not_found", "there is no such file", "id"}},
+	{media.ErrBadCode, problem{http.StatusBadRequest, "invalid", "expected 403, 404 or 410", "code"}},
+	{profiles.ErrBadAbout, problem{http.StatusBadRequest, "invalid", "expected at most 139 characters", "about"}},
+	{profiles.ErrBadPicture, problem{http.StatusBadRequest, "invalid", "expected a JPEG of at most 1 MiB", "body"}},
+	{phones.ErrBadChatState, problem{http.StatusBadRequest, "invalid", "expected composing, recording or paused", "state"}},
 	{sandbox.ErrBadSpeed, problem{http.StatusBadRequest, "invalid", "expected more than 0, at most 1000", "speed"}},
 	{sandbox.ErrUnknownScenario, problem{http.StatusNotFound, "scenario_not_found", "no such scenario is or was played", "id"}},
 	{sandbox.ErrTooManyScenarios, problem{http.StatusConflict, "too_many_scenarios", "eight scenarios are played already; stop one", ""}},
@@ -101,9 +109,9 @@ var known = []struct {
 // translate turns the errors of the sandbox into problems. What it does not know
 // stays as it is and becomes a 500 without its text.
 func translate(err error) error {
-	var fault *sandbox.FaultError
+	var fault *faults.Error
 	var code *signal.LinkCodeError
-	var message *sandbox.OutgoingError
+	var message *phones.OutgoingError
 	switch {
 	case errors.As(err, &fault):
 		return invalid(faultField(fault.Field), "%s", fault.Reason)

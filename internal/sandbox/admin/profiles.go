@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 type chatStateRequest struct {
@@ -23,7 +24,7 @@ type versionBody struct {
 	WebVersion string `json:"web_version" doc:"the version that the front page offers; empty when none was set"`
 }
 
-func (a *api) profileRoutes() []route {
+func (a profileAPI) routes() []route {
 	version := "2.3000.1045649367"
 	return []route{
 		{"/phones/{number}/picture", "the profile picture; set it; take it away", operations{
@@ -34,7 +35,7 @@ func (a *api) profileRoutes() []route {
 		{"/phones/{number}/chat-state", "show in a chat that the person types, records or stopped", operations{
 			"POST": {
 				do: a.sendChatState, id: "sendChatState", says: "Show in a chat that the phone's person types, records or stopped.",
-				in: chatStateRequest{To: "34600111222", State: string(sandbox.StateComposing)}, status: http.StatusNoContent,
+				in: chatStateRequest{To: "34600111222", State: string(phones.StateComposing)}, status: http.StatusNoContent,
 			},
 		}},
 		{"/version", "which versions of clients are let in, and which one is offered", operations{
@@ -44,7 +45,7 @@ func (a *api) profileRoutes() []route {
 	}
 }
 
-func (a *api) getPicture(r *http.Request) (int, any, error) {
+func (a profileAPI) getPicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -59,7 +60,7 @@ func (a *api) getPicture(r *http.Request) (int, any, error) {
 	return http.StatusOK, fileBody{"image/jpeg", jpeg}, nil
 }
 
-func (a *api) setPicture(r *http.Request) (int, any, error) {
+func (a profileAPI) setPicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -77,7 +78,7 @@ func (a *api) setPicture(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) removePicture(r *http.Request) (int, any, error) {
+func (a profileAPI) removePicture(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -88,7 +89,7 @@ func (a *api) removePicture(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) sendChatState(r *http.Request) (int, any, error) {
+func (a profileAPI) sendChatState(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -100,13 +101,13 @@ func (a *api) sendChatState(r *http.Request) (int, any, error) {
 	if in.To == "" {
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	}
-	if err := phone.SendChatState(r.Context(), in.To, sandbox.ChatState(in.State)); err != nil {
+	if err := phone.SendChatState(r.Context(), in.To, phones.ChatState(in.State)); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil
 }
 
-func (a *api) getVersion(r *http.Request) (int, any, error) {
+func (a profileAPI) getVersion(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -114,7 +115,7 @@ func (a *api) getVersion(r *http.Request) (int, any, error) {
 }
 
 // changeVersion refuses older clients, or offers another version on the front page.
-func (a *api) changeVersion(r *http.Request) (int, any, error) {
+func (a profileAPI) changeVersion(r *http.Request) (int, any, error) {
 	var in versionChange
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err

@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
 )
 
 // action answers one request: a status with a body for JSON (nil for none), or
@@ -38,6 +39,26 @@ type operation struct {
 	out     any              // an example of the answer, nil when there is none
 }
 
+// The resources, each with its routes. All share the handler's context.
+type (
+	// callAPI is calls.
+	callAPI struct{ *api }
+	// chatAPI is chats, contacts and app state.
+	chatAPI struct{ *api }
+	// groupAPI is groups.
+	groupAPI struct{ *api }
+	// messageAPI is messages and their files.
+	messageAPI struct{ *api }
+	// phoneAPI is phones, their devices and pairing.
+	phoneAPI struct{ *api }
+	// profileAPI is what accounts show of themselves.
+	profileAPI struct{ *api }
+	// scenarioAPI is scenarios.
+	scenarioAPI struct{ *api }
+	// weatherAPI is what goes wrong: faults, and what is done to connections and files.
+	weatherAPI struct{ *api }
+)
+
 func (a *api) routes() []route {
 	routes := []route{
 		{"/{$}", "this list", operations{
@@ -50,23 +71,23 @@ func (a *api) routes() []route {
 			"GET": {do: a.describe, id: "getServer", says: "Get what a client has to know to connect.", out: exampleServer()},
 		}},
 	}
-	routes = append(routes, a.phoneRoutes()...)
-	routes = append(routes, a.profileRoutes()...)
-	routes = append(routes, a.messageRoutes()...)
-	routes = append(routes, a.chatRoutes()...)
-	routes = append(routes, a.callRoutes()...)
-	routes = append(routes, a.groupRoutes()...)
-	routes = append(routes, a.weatherRoutes()...)
-	routes = append(routes, a.scenarioRoutes()...)
+	routes = append(routes, phoneAPI{a}.routes()...)
+	routes = append(routes, profileAPI{a}.routes()...)
+	routes = append(routes, messageAPI{a}.routes()...)
+	routes = append(routes, chatAPI{a}.routes()...)
+	routes = append(routes, callAPI{a}.routes()...)
+	routes = append(routes, groupAPI{a}.routes()...)
+	routes = append(routes, weatherAPI{a}.routes()...)
+	routes = append(routes, scenarioAPI{a}.routes()...)
 	return append(routes, route{"/events", "what happens, as a stream or one at a time", operations{
 		"GET": {
-			stream: a.events, id: "getEvents", query: []string{"kind", "account", "wait"}, out: eventsBody{[]sandbox.Event{exampleEvent()}},
+			stream: a.events, id: "getEvents", query: []string{"kind", "account", "wait"}, out: eventsBody{[]observe.Event{exampleEvent()}},
 			says: "Follow what happens as a stream of server-sent events, or wait for the next event.",
 		},
 	}})
 }
 
-func (a *api) phoneRoutes() []route {
+func (a phoneAPI) routes() []route {
 	phone := examplePhone()
 	return []route{
 		{"/phones", "virtual phones; add one", operations{
@@ -109,7 +130,7 @@ func (a *api) phoneRoutes() []route {
 	}
 }
 
-func (a *api) messageRoutes() []route {
+func (a messageAPI) routes() []route {
 	return []route{
 		{"/phones/{number}/messages", "messages of the phone; send one", operations{
 			"GET": {
@@ -127,7 +148,7 @@ func (a *api) messageRoutes() []route {
 	}
 }
 
-func (a *api) groupRoutes() []route {
+func (a groupAPI) routes() []route {
 	group := exampleGroup()
 	list := groupsBody{[]groupBody{group}}
 	member := []string{"34600111222"}
@@ -160,8 +181,8 @@ func (a *api) groupRoutes() []route {
 	}
 }
 
-func (a *api) weatherRoutes() []route {
-	request := faultRequest{Kind: string(sandbox.FaultLoginFailure), Account: "4915112345678", Count: 2, Code: 503}
+func (a weatherAPI) routes() []route {
+	request := faultRequest{Kind: string(faults.LoginFailure), Account: "4915112345678", Count: 2, Code: 503}
 	fault := faultBody{ID: "1", Kind: request.Kind, Account: request.Account, Count: request.Count, Code: request.Code}
 	one := selectRequest{Account: request.Account}
 	return []route{

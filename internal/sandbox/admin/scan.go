@@ -15,7 +15,7 @@ const scanWait = 20 * time.Second
 
 // scan has the phone scan a pairing QR. The body is JSON with the code's text or
 // a picture of it, or the picture itself, alone or as a form's file.
-func (a *api) scan(r *http.Request) (int, any, error) {
+func (a phoneAPI) scan(r *http.Request) (int, any, error) {
 	values, err := query(r, "wait")
 	if err != nil {
 		return 0, nil, err

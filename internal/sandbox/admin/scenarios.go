@@ -53,7 +53,7 @@ type scenarioInStock struct {
 	About string `json:"about" doc:"what it is about"`
 }
 
-func (a *api) scenarioRoutes() []route {
+func (a scenarioAPI) routes() []route {
 	scenario := exampleScenario()
 	return []route{
 		{"/scenarios", "scenarios, weather by the clock; start one", operations{
@@ -70,7 +70,7 @@ func (a *api) scenarioRoutes() []route {
 	}
 }
 
-func (a *api) listScenarios(r *http.Request) (int, any, error) {
+func (a scenarioAPI) listScenarios(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -88,7 +88,7 @@ func (a *api) listScenarios(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a *api) startScenario(r *http.Request) (int, any, error) {
+func (a scenarioAPI) startScenario(r *http.Request) (int, any, error) {
 	scenario, speed, err := readScenario(r)
 	if err != nil {
 		return 0, nil, err
@@ -157,7 +157,7 @@ func parseScenario(field string, raw []byte) (sandbox.Scenario, error) {
 	return scenario, nil
 }
 
-func (a *api) getScenario(r *http.Request) (int, any, error) {
+func (a scenarioAPI) getScenario(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -168,7 +168,7 @@ func (a *api) getScenario(r *http.Request) (int, any, error) {
 	return http.StatusOK, scenarioJSON(progress), nil
 }
 
-func (a *api) stopScenario(r *http.Request) (int, any, error) {
+func (a scenarioAPI) stopScenario(r *http.Request) (int, any, error) {
 	progress, err := a.server.StopScenario(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return 0, nil, translate(err)

@@ -8,22 +8,23 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // changes waits until a phone shows a message as it became.
-func changes(t *testing.T, phone *sandbox.Phone, id string, became func(sandbox.Message) bool) {
+func changes(t *testing.T, phone *sandbox.Phone, id string, became func(phones.Message) bool) {
 	t.Helper()
-	_, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool { return m.ID == id && became(m) })
+	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id && became(m) })
 	if err != nil {
 		t.Fatalf("%s does not show the change of %s: %v", phone.Name(), id, err)
 	}
 }
 
-func edited(text string) func(sandbox.Message) bool {
-	return func(m sandbox.Message) bool { return m.Edited && m.Text == text }
+func edited(text string) func(phones.Message) bool {
+	return func(m phones.Message) bool { return m.Edited && m.Text == text }
 }
 
-func revoked(m sandbox.Message) bool { return m.Revoked }
+func revoked(m phones.Message) bool { return m.Revoked }
 
 // change waits until the peer is told that a message was edited or revoked.
 func (p *peer) change(id string, kind waE2E.ProtocolMessage_Type, text string) {
@@ -79,10 +80,10 @@ func TestEditsAndRevocationsGoBothWays(t *testing.T) {
 		id, err := carla.SendText(within(t), ana.Number(), "wrong from the phone")
 		must(t, err)
 		node.reads("wrong from the phone")
-		_, err = carla.SendMessage(within(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindEdit, Target: id, Text: "right from the phone"})
+		_, err = carla.SendMessage(within(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindEdit, Target: id, Text: "right from the phone"})
 		must(t, err)
 		node.await("edited", func(one told) bool { return one.message() == id && one.Text == "right from the phone" })
-		_, err = carla.SendMessage(within(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindRevoke, Target: id})
+		_, err = carla.SendMessage(within(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindRevoke, Target: id})
 		must(t, err)
 		node.await("revoked", func(one told) bool { return one.message() == id })
 	})

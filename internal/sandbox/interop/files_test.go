@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // someFile is bytes of no meaning, of a size that fills no cipher block; the same for one seed in every run.
@@ -65,9 +66,9 @@ func (p *peer) opens(id string, want []byte) {
 }
 
 // opens waits until a phone holds a message of a kind, and reads its file.
-func opens(t *testing.T, phone *sandbox.Phone, id string, kind sandbox.Kind, want []byte) {
+func opens(t *testing.T, phone *sandbox.Phone, id string, kind phones.Kind, want []byte) {
 	t.Helper()
-	message, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool { return m.ID == id })
+	message, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id })
 	must(t, err)
 	if message.Kind != kind || message.Media == nil {
 		t.Fatalf("%s has a message of the kind %s", phone.Name(), message.Kind)
@@ -91,12 +92,12 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 	t.Run("from Baileys", func(t *testing.T) {
 		for seed, file := range []struct {
 			script, mime string
-			kind         sandbox.Kind
+			kind         phones.Kind
 		}{
-			{"image", "image/png", sandbox.KindImage},
-			{"document", "application/pdf", sandbox.KindDocument},
-			{"audio", "audio/ogg; codecs=opus", sandbox.KindAudio},
-			{"sticker", "image/webp", sandbox.KindSticker},
+			{"image", "image/png", phones.KindImage},
+			{"document", "application/pdf", phones.KindDocument},
+			{"audio", "audio/ogg; codecs=opus", phones.KindAudio},
+			{"sticker", "image/webp", phones.KindSticker},
 		} {
 			data := someFile(byte(seed))
 			id := node.sendFile(bruno.JID().String(), file.script, file.mime, data, "")
@@ -122,7 +123,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		image, document := someFile(5), someFile(6)
 		sent := gopher.send(ana.JID(), &waE2E.Message{ImageMessage: gopher.image(image, "an image from go")})
 		node.opens(node.reads("an image from go"), image)
-		opens(t, ana, sent, sandbox.KindImage, image)
+		opens(t, ana, sent, phones.KindImage, image)
 
 		up, err := gopher.cli.Upload(within(t), document, whatsmeow.MediaDocument)
 		must(t, err)
@@ -131,7 +132,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 			FileLength: &up.FileLength, Mimetype: proto.String("application/pdf"), FileName: proto.String("go.pdf"), Caption: proto.String("a document from go"),
 		}})
 		node.opens(node.reads("a document from go"), document)
-		opens(t, ana, sent, sandbox.KindDocument, document)
+		opens(t, ana, sent, phones.KindDocument, document)
 	})
 	t.Run("voices and stickers from whatsmeow", func(t *testing.T) {
 		voice, sticker := someFile(11), someFile(12)
@@ -143,7 +144,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		}})
 		node.await("message", func(one told) bool { return one.message() == sent })
 		node.opens(sent, voice)
-		opens(t, ana, sent, sandbox.KindAudio, voice)
+		opens(t, ana, sent, phones.KindAudio, voice)
 
 		up, err = gopher.cli.Upload(within(t), sticker, whatsmeow.MediaImage)
 		must(t, err)
@@ -153,19 +154,19 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		}})
 		node.await("message", func(one told) bool { return one.message() == sent })
 		node.opens(sent, sticker)
-		opens(t, ana, sent, sandbox.KindSticker, sticker)
+		opens(t, ana, sent, phones.KindSticker, sticker)
 	})
 	t.Run("a voice message is one on every side", func(t *testing.T) {
 		id := node.sendFile(bruno.JID().String(), "audio", "audio/ogg; codecs=opus", someFile(13), "")
 		await(gopher, func(m *events.Message) bool { return m.Info.ID == id && m.Message.GetAudioMessage().GetPTT() })
-		_, err := bruno.WaitMessage(within(t), func(m sandbox.Message) bool { return m.ID == id && m.Media != nil && m.Media.Voice })
+		_, err := bruno.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id && m.Media != nil && m.Media.Voice })
 		must(t, err)
 	})
 	t.Run("from a phone", func(t *testing.T) {
-		for seed, kind := range []sandbox.Kind{sandbox.KindImage, sandbox.KindDocument, sandbox.KindAudio, sandbox.KindSticker} {
+		for seed, kind := range []phones.Kind{phones.KindImage, phones.KindDocument, phones.KindAudio, phones.KindSticker} {
 			data := someFile(byte(7 + seed))
-			id, err := carla.SendMessage(within(t), sandbox.Outgoing{
-				To: ana.Number(), Kind: kind, Media: &sandbox.Attachment{Data: data, FileName: "file.bin", Voice: kind == sandbox.KindAudio},
+			id, err := carla.SendMessage(within(t), phones.Outgoing{
+				To: ana.Number(), Kind: kind, Media: &phones.Attachment{Data: data, FileName: "file.bin", Voice: kind == phones.KindAudio},
 			})
 			must(t, err)
 			node.await("message", func(one told) bool { return one.message() == id })

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // trio is a client of each kind, and a phone without any.
@@ -46,12 +47,12 @@ func (o trio) scriptReads(group types.JID, text string) {
 func (o trio) read(t *testing.T, group types.JID, text string) {
 	t.Helper()
 	for _, phone := range []*sandbox.Phone{o.ana, o.bruno, o.carla} {
-		_, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool { return m.Text == text && m.Chat == group })
+		_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.Text == text && m.Chat == group })
 		if err != nil {
 			t.Fatalf("%s has no %q in the group: %v", phone.Name(), text, err)
 		}
 	}
-	own := func(m sandbox.Message) bool { return m.Text == text && m.FromMe }
+	own := func(m phones.Message) bool { return m.Text == text && m.FromMe }
 	if slices.ContainsFunc(o.bruno.Messages(), own) {
 		return
 	}
@@ -114,7 +115,7 @@ func TestGroupsOfBaileysWhatsmeowAndAPhone(t *testing.T) {
 		o.talks(t, made.JID, "hello")
 	})
 	t.Run("the phone makes one", func(t *testing.T) {
-		made, err := o.carla.CreateGroup(within(t), sandbox.NewGroup{Subject: "From Carla", Members: []string{o.ana.Number(), o.bruno.Number()}})
+		made, err := o.carla.CreateGroup(within(t), phones.NewGroup{Subject: "From Carla", Members: []string{o.ana.Number(), o.bruno.Number()}})
 		must(t, err)
 		o.node.await("group", func(one told) bool { return one.message() == made.String() && one.Text == "From Carla" })
 		await(o.gopher, func(e *events.JoinedGroup) bool { return e.JID == made })
@@ -132,7 +133,7 @@ func (o trio) changes(t *testing.T, group types.JID) {
 	data := someFile(1)
 	id := o.node.sendFile(group.String(), "image", "image/png", data, "for all")
 	o.gopher.opens(id, data)
-	opens(t, o.carla, id, sandbox.KindImage, data)
+	opens(t, o.carla, id, phones.KindImage, data)
 	o.gopher.send(group, &waE2E.Message{ImageMessage: o.gopher.image(data, "for all from go")})
 	o.node.opens(o.node.reads("for all from go"), data)
 

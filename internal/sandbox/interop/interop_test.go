@@ -12,6 +12,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phones"
 )
 
 // open connects the script to a server.
@@ -91,7 +93,7 @@ func TestBaileysPairsByCode(t *testing.T) {
 	defer stop()
 	code, _ := client.do("code", map[string]any{"number": phone.Number()})["code"].(string)
 	// The client does not wait for the server's answer before it shows the code.
-	eventually(t, feed, sandbox.EventCodeRequested)
+	eventually(t, feed, observe.EventCodeRequested)
 
 	jid, err := phone.EnterCode(within(t), code)
 	must(t, err)
@@ -118,7 +120,7 @@ func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
 	phone := newPhone(t, server, "Ana")
-	friend, err := server.AddPhone(sandbox.PhoneConfig{Name: "Bruno", Script: sandbox.ScriptDeliver})
+	friend, err := server.AddPhone(phones.Config{Name: "Bruno", Script: phones.ScriptDeliver})
 	must(t, err)
 	client := start(t)
 	client.pair(server, phone)
@@ -220,7 +222,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		feed, stop := server.Subscribe()
 		defer stop()
 		node.do("logout", nil)
-		eventually(t, feed, sandbox.EventUnlinked)
+		eventually(t, feed, observe.EventUnlinked)
 		if devices := ana.Devices(); len(devices) != 0 {
 			t.Errorf("the phone still lists %+v", devices)
 		}
@@ -238,13 +240,13 @@ func rounds() int {
 // has waits until a phone holds a message with a text.
 func has(t *testing.T, phone *sandbox.Phone, text string) {
 	t.Helper()
-	_, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool { return m.Text == text })
+	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.Text == text })
 	if err != nil {
 		t.Fatalf("%s has no %q: %v", phone.Name(), text, err)
 	}
 }
 
-func eventually(t *testing.T, feed <-chan sandbox.Event, kind sandbox.EventKind) {
+func eventually(t *testing.T, feed <-chan observe.Event, kind observe.EventKind) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

@@ -20,6 +20,7 @@ import (
 
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/devicetest"
+	"wasup/internal/sandbox/phones"
 )
 
 // authority is the one root that whatsmeow can know in this process.
@@ -55,7 +56,7 @@ func newServer(t *testing.T) *sandbox.Server {
 
 func newPhone(t *testing.T, server *sandbox.Server, name string) *sandbox.Phone {
 	t.Helper()
-	phone, err := server.AddPhone(sandbox.PhoneConfig{Name: name})
+	phone, err := server.AddPhone(phones.Config{Name: name})
 	must(t, err)
 	return phone
 }

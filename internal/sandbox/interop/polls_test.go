@@ -8,13 +8,14 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 // chose says whether somebody chose an option of a poll, as a phone sees it.
 func chose(t *testing.T, phone *sandbox.Phone, poll, option string, voter types.JID) {
 	t.Helper()
-	_, err := phone.WaitMessage(within(t), func(m sandbox.Message) bool {
-		return m.ID == poll && m.Poll != nil && slices.ContainsFunc(m.Poll.Options, func(o sandbox.PollOption) bool {
+	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool {
+		return m.ID == poll && m.Poll != nil && slices.ContainsFunc(m.Poll.Options, func(o phones.PollOption) bool {
 			return o.Name == option && slices.Contains(o.Voters, voter)
 		})
 	})
@@ -59,13 +60,13 @@ func TestPollsAndVotesGoBothWays(t *testing.T) {
 		chose(t, ana, poll, "never", ana.JID())
 	})
 	t.Run("a poll of a phone", func(t *testing.T) {
-		poll, err := carla.SendMessage(within(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindPoll, Text: "or not?", Options: options})
+		poll, err := carla.SendMessage(within(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindPoll, Text: "or not?", Options: options})
 		must(t, err)
 		node.await("message", func(one told) bool { return one.message() == poll })
 		node.do("vote", map[string]any{"to": carla.LID().String(), "message": poll, "options": []string{"today", "never"}})
 		chose(t, carla, poll, "today", ana.JID())
 		chose(t, carla, poll, "never", ana.JID())
-		_, err = carla.SendMessage(within(t), sandbox.Outgoing{To: ana.Number(), Kind: sandbox.KindVote, Target: poll, Options: []string{"tomorrow"}})
+		_, err = carla.SendMessage(within(t), phones.Outgoing{To: ana.Number(), Kind: phones.KindVote, Target: poll, Options: []string{"tomorrow"}})
 		must(t, err)
 		node.await("vote", func(one told) bool { return one.message() == poll && one.Text == "tomorrow" })
 	})

@@ -9,7 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
@@ -20,14 +20,14 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 	for i := range 15 {
 		id, err := bruno.SendText(within(t), ana.Number(), fmt.Sprint("long ago ", i))
 		must(t, err)
-		_, err = ana.WaitMessage(within(t), func(m sandbox.Message) bool { return m.ID == id })
+		_, err = ana.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id })
 		must(t, err)
 	}
 	must(t, ana.NameContact(within(t), bruno.Number(), "Bruno Díaz"))
 	yes := true
 	// So much that there is a snapshot with patches after it.
 	for range 30 {
-		must(t, ana.ChangeChat(within(t), bruno.Number(), sandbox.ChatChange{Pinned: &yes}))
+		must(t, ana.ChangeChat(within(t), bruno.Number(), phones.ChatChange{Pinned: &yes}))
 	}
 	node := startTrusting(t, server)
 	node.openAt(server, server.SecureURL(), string(server.CAPEM()), true)
@@ -44,7 +44,7 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 	})
 
 	t.Run("what the phone changes later comes as well", func(t *testing.T) {
-		must(t, ana.ChangeChat(within(t), bruno.Number(), sandbox.ChatChange{Muted: &yes}))
+		must(t, ana.ChangeChat(within(t), bruno.Number(), phones.ChatChange{Muted: &yes}))
 		node.await("chat", func(one told) bool { return strings.Contains(one.Text, `"muted":true`) })
 	})
 	t.Run("the phone and another client read what Baileys changes", func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 		}
 		node.do("chat", map[string]any{"to": bruno.LID().String(), "change": map[string]any{"pin": false}})
 		await(gopher, func(e *events.Pin) bool { return e.JID == bruno.LID() && !e.Action.GetPinned() })
-		entry, err := ana.WaitAppState(within(t), func(e sandbox.AppStateEntry) bool {
+		entry, err := ana.WaitAppState(within(t), func(e phones.AppStateEntry) bool {
 			return slices.Equal(e.Index, []string{appstate.IndexPin, bruno.LID().String()}) && e.Device != 0
 		})
 		must(t, err)

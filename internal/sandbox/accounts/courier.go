@@ -1,0 +1,160 @@
+package accounts
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+)
+
+// Courier hands stanzas to linked devices and phones, now or when they are back.
+type Courier struct {
+	dir      *Directory
+	faults   *faults.Set
+	observer *observe.Observer
+}
+
+// NewCourier makes a courier for the accounts of a directory.
+func NewCourier(dir *Directory, faults *faults.Set, observer *observe.Observer) *Courier {
+	return &Courier{dir: dir, faults: faults, observer: observer}
+}
+
+// NameOf is the name that receivers of a message are shown: a dash where a client never said what the account is called.
+func (k *Courier) NameOf(from Origin) string {
+	if from.Device != 0 {
+		if dev := k.dir.Device(from.Account, from.Device); dev != nil {
+			dev.mu.Lock()
+			defer dev.mu.Unlock()
+			if dev.pushName == "" {
+				return "-"
+			}
+			return dev.pushName
+		}
+	}
+	return from.Account.Phone.Name()
+}
+
+// Hand gives a stanza to a linked device, now or at its next login.
+func (k *Courier) Hand(dev *Device, node waBinary.Node) {
+	ok, duplicate := dev.deliver(node)
+	dev.Account.Changed.Store(true)
+	if ok && !duplicate {
+		return
+	}
+	k.observer.Count(func(n *observe.Counters) {
+		if !ok {
+			n.QueueOverflows++
+		}
+		if duplicate {
+			n.Duplicates++
+		}
+	})
+}
+
+// HandMessage gives a message to a linked device: without what it says, or so that it cannot be read, if a fault wants
+// that.
+func (k *Courier) HandMessage(dev *Device, node waBinary.Node) {
+	if stanza.Attr(&node, "category") != stanza.CategoryPeer {
+		if fault, ok := k.faults.Strike(faults.Unavailable, dev); ok {
+			notice := waBinary.Node{Tag: "unavailable", Attrs: waBinary.Attrs{}}
+			if fault.Variant == faults.VariantViewOnce {
+				notice.Attrs["type"] = faults.VariantViewOnce
+			}
+			node.Content = []waBinary.Node{notice}
+		} else if _, ok = k.faults.Strike(faults.BadCiphertext, dev); ok {
+			node.Content = spoiled(node.GetChildren())
+		}
+	}
+	k.Hand(dev, node)
+}
+
+// spoiled copies the parts of a message with the last byte of each ciphertext changed: it belongs to the MAC or the
+// signature.
+func spoiled(parts []waBinary.Node) []waBinary.Node {
+	parts = slices.Clone(parts)
+	for i := range parts {
+		if ciphertext := bytes.Clone(stanza.Bytes(&parts[i])); parts[i].Tag == "enc" && len(ciphertext) > 0 {
+			ciphertext[len(ciphertext)-1] ^= 0xff
+			parts[i].Content = ciphertext
+		}
+	}
+	return parts
+}
+
+// HandReceipts hands a receipt to all devices of an account but the one it comes from.
+func (k *Courier) HandReceipts(target *Account, receipt waBinary.Node, from Origin) {
+	if target != from.Account || from.Device != 0 {
+		k.HandReceipt(target, 0, receipt, from)
+	}
+	for _, dev := range k.dir.DevicesOf(target) {
+		if target != from.Account || dev.ID != from.Device {
+			k.Hand(dev, receipt)
+		}
+	}
+}
+
+// HandReceipt hands a receipt to one device, 0 being the phone.
+func (k *Courier) HandReceipt(target *Account, device uint16, receipt waBinary.Node, from Origin) {
+	if device == 0 {
+		target.Phone.Take(Delivery{Node: receipt, From: from, Chat: target})
+		return
+	}
+	if dev := k.dir.Device(target, device); dev != nil {
+		k.Hand(dev, receipt)
+	}
+}
+
+// NotifyAccounts gives a notification to all linked devices of some accounts.
+func (k *Courier) NotifyAccounts(to []*Account, attrs waBinary.Attrs, content ...waBinary.Node) {
+	attrs["id"], attrs["t"] = stanza.NewID(), stanza.Now()
+	for _, a := range to {
+		for _, dev := range k.dir.DevicesOf(a) {
+			k.Hand(dev, waBinary.Node{Tag: "notification", Attrs: attrs, Content: content})
+		}
+	}
+}
+
+// NotifyOthers tells the other devices of an account what one of them changed.
+func (k *Courier) NotifyOthers(dev *Device, content waBinary.Node) {
+	for _, other := range k.dir.DevicesOf(dev.Account) {
+		if other != dev {
+			k.Hand(other, waBinary.Node{Tag: "notification", Content: []waBinary.Node{content}, Attrs: waBinary.Attrs{
+				"from": dev.Account.JID(0), "type": "account_sync", "id": stanza.NewID(), "t": stanza.Now(),
+			}})
+		}
+	}
+}
+
+// AnnounceDevice tells the other devices of an account that one was linked or removed, so that they encrypt
+// for it from now on, or not any more.
+func (k *Courier) AnnounceDevice(changed *Device, change string) {
+	account := changed.Account
+	all := []types.JID{account.LIDJID(0)}
+	others := k.dir.DevicesOf(account)
+	for _, dev := range others {
+		all = append(all, account.LIDJID(dev.ID))
+	}
+	node := waBinary.Node{
+		Tag:   "notification",
+		Attrs: waBinary.Attrs{"from": account.LIDJID(0), "type": "devices", "id": stanza.NewID(), "t": stanza.Now()},
+		Content: []waBinary.Node{{
+			Tag:   change,
+			Attrs: waBinary.Attrs{"device_hash": stanza.ParticipantHash(all)},
+			Content: []waBinary.Node{{
+				Tag:   "device",
+				Attrs: waBinary.Attrs{"jid": account.LIDJID(changed.ID), "key-index": strconv.FormatUint(uint64(changed.KeyIndex), 10)},
+			}},
+		}},
+	}
+	for _, dev := range others {
+		if dev != changed {
+			k.Hand(dev, node)
+		}
+	}
+}

@@ -1,0 +1,366 @@
+// Package accounts is who there is: accounts with their numbers, hidden ids and linked devices, the keys of the devices,
+// and how stanzas get to them.
+//
+// It does not know what stanzas say.
+package accounts
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
+)
+
+// Errors of accounts.
+var (
+	ErrExists         = errors.New("a phone with this number exists already")
+	ErrUnknownContact = errors.New("not on WhatsApp")
+	ErrUnknownDevice  = errors.New("no such linked device")
+)
+
+// MaxDeviceID bounds device ids: they are one byte on the wire, and 0 is the phone.
+const MaxDeviceID = 255
+
+// Directory knows every account and its linked devices. Its lock is held for
+// look-ups only, never while something is sent.
+type Directory struct {
+	mu         sync.RWMutex
+	byNumber   map[string]*Account
+	byLID      map[string]*Account
+	lastNumber int
+	// removed are the hidden ids of accounts that were removed since the state was saved.
+	removed []string
+}
+
+// NewDirectory makes a directory without accounts.
+func NewDirectory() *Directory {
+	return &Directory{byNumber: make(map[string]*Account), byLID: make(map[string]*Account)}
+}
+
+// Phone is the phone of an account.
+type Phone interface {
+	// Take queues a stanza for the phone, until it is there if it is away.
+	Take(Delivery)
+	Name() string
+	Online() bool
+	// Bundle gives the phone's keys, with a one-time prekey.
+	Bundle() (signal.Bundle, error)
+	// Partners lists the accounts with whom the phone has a chat.
+	Partners() []*Account
+	// Wake wakes everyone who waits for something to change at the phone.
+	Wake()
+}
+
+// Account is one WhatsApp account: a phone number, its hidden id (LID), the phone and the devices linked to
+// it. The devices are guarded by the directory's lock.
+type Account struct {
+	Number, LID string
+	Phone       Phone
+	RawID       uint32
+	// Changed is set when something has to be written to disk.
+	Changed atomic.Bool
+
+	devices      map[uint16]*Device
+	reserved     map[uint16]bool
+	lastDevice   uint16
+	lastKeyIndex uint32
+}
+
+// ScopeAccount is the account's number.
+func (a *Account) ScopeAccount() string { return a.Number }
+
+// ScopeDevice is false: an account is no device.
+func (a *Account) ScopeDevice(jid string) bool { return false }
+
+// ScopeConn is 0: an account is no connection.
+func (a *Account) ScopeConn() uint64 { return 0 }
+
+// JID names a device of the account by phone number, device 0 being the phone.
+func (a *Account) JID(device uint16) types.JID {
+	return types.JID{User: a.Number, Device: device, Server: types.DefaultUserServer}
+}
+
+// LIDJID names a device of the account by its hidden id.
+func (a *Account) LIDJID(device uint16) types.JID {
+	return types.JID{User: a.LID, Device: device, Server: types.HiddenUserServer}
+}
+
+// JIDOn names a device of the account in the address space of server.
+func (a *Account) JIDOn(server string, device uint16) types.JID {
+	if server == types.HiddenUserServer {
+		return a.LIDJID(device)
+	}
+	return a.JID(device)
+}
+
+// Find returns the account that a JID of either address space names.
+func (d *Directory) Find(jid types.JID) *Account {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	switch jid.Server {
+	case types.DefaultUserServer, types.LegacyUserServer:
+		return d.byNumber[jid.User]
+	case types.HiddenUserServer:
+		return d.byLID[jid.User]
+	default:
+		return nil
+	}
+}
+
+// Device gives a linked device of an account, nil when there is none.
+func (d *Directory) Device(a *Account, id uint16) *Device {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return a.devices[id]
+}
+
+// DevicesOf lists the devices linked to an account, by id.
+func (d *Directory) DevicesOf(a *Account) []*Device {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	devices := make([]*Device, 0, len(a.devices))
+	for _, dev := range a.devices {
+		devices = append(devices, dev)
+	}
+	slices.SortFunc(devices, func(x, y *Device) int { return int(x.ID) - int(y.ID) })
+	return devices
+}
+
+// Reserve picks an id for a device to be linked. Ids count up and come again only after all were used, so that
+// a phone does not mistake a new device for one it has a session with.
+func (d *Directory) Reserve(a *Account) (id uint16, keyIndex uint32, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for range MaxDeviceID {
+		a.lastDevice++
+		if a.lastDevice > MaxDeviceID {
+			a.lastDevice = 1
+		}
+		if a.devices[a.lastDevice] == nil && !a.reserved[a.lastDevice] {
+			a.reserved[a.lastDevice] = true
+			a.lastKeyIndex++
+			return a.lastDevice, a.lastKeyIndex, true
+		}
+	}
+	return 0, 0, false
+}
+
+// Release gives back an id that Reserve picked.
+func (d *Directory) Release(a *Account, id uint16) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(a.reserved, id)
+}
+
+// Link adds a device; it fails when the account was removed meanwhile.
+func (d *Directory) Link(dev *Device) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byNumber[dev.Account.Number] != dev.Account {
+		return false
+	}
+	delete(dev.Account.reserved, dev.ID)
+	dev.Account.devices[dev.ID] = dev
+	dev.Account.Changed.Store(true)
+	return true
+}
+
+// unlink removes a device and says whether it was there.
+func (d *Directory) unlink(dev *Device) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if dev.Account.devices[dev.ID] != dev {
+		return false
+	}
+	delete(dev.Account.devices, dev.ID)
+	dev.Account.Changed.Store(true)
+	return true
+}
+
+// TakeRemoved lists the hidden ids of accounts that were removed since it was called last.
+func (d *Directory) TakeRemoved() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	removed := d.removed
+	d.removed = nil
+	return removed
+}
+
+// New makes the account of a phone; it is not in the directory yet.
+func New(phone Phone, number string, rawID uint32) *Account {
+	return &Account{Phone: phone, Number: number, RawID: rawID, devices: make(map[uint16]*Device), reserved: make(map[uint16]bool)}
+}
+
+// Restore brings back what an account was, before it is in the directory.
+func (a *Account) Restore(lid string, lastDevice uint16, lastKeyIndex uint32, devices []*Device) {
+	a.LID, a.lastDevice, a.lastKeyIndex = lid, lastDevice, lastKeyIndex
+	for _, dev := range devices {
+		a.devices[dev.ID] = dev
+	}
+}
+
+// LastIDs are the last device id and key index that an account gave.
+func (d *Directory) LastIDs(a *Account) (device uint16, keyIndex uint32) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return a.lastDevice, a.lastKeyIndex
+}
+
+// Hidden finds an account by its hidden id.
+func (d *Directory) Hidden(lid string) *Account {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.byLID[lid]
+}
+
+// accounts lists all accounts by number.
+func (d *Directory) accounts() []*Account {
+	d.mu.RLock()
+	list := slices.Collect(maps.Values(d.byNumber))
+	d.mu.RUnlock()
+	slices.SortFunc(list, func(a, b *Account) int { return strings.Compare(a.Number, b.Number) })
+	return list
+}
+
+// Remove takes an account out, and notes it for the state if that is kept. It says whether the account was there.
+func (d *Directory) Remove(a *Account, note bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byNumber[a.Number] != a {
+		return false
+	}
+	delete(d.byNumber, a.Number)
+	delete(d.byLID, a.LID)
+	if note {
+		d.removed = append(d.removed, a.LID)
+	}
+	return true
+}
+
+// firstNumber is where chosen numbers begin: the block 555-0100 and on is reserved for fiction.
+const firstNumber = 15_550_100_000
+
+// Add enters an account, giving it a hidden id and, if it has none, a number. ready runs when it has both.
+func (d *Directory) Add(a *Account, ready func()) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for a.Number == "" {
+		d.lastNumber++
+		number := fmt.Sprint(firstNumber + d.lastNumber)
+		if d.byNumber[number] == nil {
+			a.Number = number
+		}
+	}
+	if d.byNumber[a.Number] != nil {
+		return fmt.Errorf("%w: %s", ErrExists, a.Number)
+	}
+	for a.LID == "" || d.byLID[a.LID] != nil {
+		hidden, err := RandomBelow(900_000_000_000_000)
+		if err != nil {
+			return err
+		}
+		a.LID = fmt.Sprint(100_000_000_000_000 + hidden)
+	}
+	ready()
+	d.byNumber[a.Number] = a
+	d.byLID[a.LID] = a
+	a.Changed.Store(true)
+	return nil
+}
+
+// ValidNumber says whether a text is a phone number: 7 to 15 digits, the first not 0.
+func ValidNumber(number string) bool {
+	if len(number) < 7 || len(number) > 15 || number[0] == '0' {
+		return false
+	}
+	return !strings.ContainsFunc(number, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// RandomBelow gives a random number from 0 up to a limit.
+func RandomBelow(limit int64) (int64, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(limit))
+	if err != nil {
+		return 0, fmt.Errorf("sandbox: random number: %w", err)
+	}
+	return n.Int64(), nil
+}
+
+// Contact finds an account by number or JID.
+func (d *Directory) Contact(name string) (*Account, error) {
+	jid := types.NewJID(strings.TrimPrefix(name, "+"), types.DefaultUserServer)
+	if strings.Contains(name, "@") {
+		parsed, err := types.ParseJID(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q is neither a number nor a JID", ErrUnknownContact, name)
+		}
+		jid = parsed
+	}
+	if account := d.Find(jid); account != nil {
+		return account, nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
+}
+
+// Contacts finds accounts by numbers or JIDs.
+func (d *Directory) Contacts(names []string) ([]*Account, error) {
+	var list []*Account
+	for _, name := range names {
+		found, err := d.Contact(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found)
+	}
+	return list, nil
+}
+
+// Named lists the accounts that a query names; who is not on WhatsApp is nil.
+func (d *Directory) Named(node *waBinary.Node) ([]types.JID, []*Account) {
+	var jids []types.JID
+	var list []*Account
+	for _, child := range node.GetChildrenByTag("participant") {
+		jid := stanza.JID(&child, "jid").ToNonAD()
+		jids, list = append(jids, jid), append(list, d.Find(jid))
+	}
+	return jids, list
+}
+
+// DeviceIDs lists the devices of an account, the phone first.
+func (d *Directory) DeviceIDs(owner *Account) []uint16 {
+	ids := []uint16{0}
+	for _, dev := range d.DevicesOf(owner) {
+		ids = append(ids, dev.ID)
+	}
+	return ids
+}
+
+// Linked finds a linked device by the two numbers of a login.
+func (d *Directory) Linked(number string, id uint32) *Device {
+	if id == 0 || id > MaxDeviceID {
+		return nil
+	}
+	account := d.Find(types.NewJID(number, types.DefaultUserServer))
+	if account == nil {
+		return nil
+	}
+	return d.Device(account, uint16(id))
+}
+
+// LIDOf is the hidden id of an account, empty when there is none.
+func LIDOf(a *Account) string {
+	if a == nil {
+		return ""
+	}
+	return a.LID
+}

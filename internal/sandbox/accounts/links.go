@@ -1,0 +1,78 @@
+package accounts
+
+import (
+	"strconv"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+)
+
+const codeLoggedOut = 401
+
+// Links ends the links between phones and devices.
+type Links struct {
+	dir      *Directory
+	courier  *Courier
+	observer *observe.Observer
+	// closeDelay is after how long a connection ends that was told why, leaveDelay what a client gets to end it itself.
+	closeDelay, leaveDelay time.Duration
+}
+
+// NewLinks makes what ends links. closeDelay is after how long a connection ends that was told why, leaveDelay what a
+// client gets to end it itself.
+func NewLinks(dir *Directory, courier *Courier, observer *observe.Observer, closeDelay, leaveDelay time.Duration) *Links {
+	return &Links{dir: dir, courier: courier, observer: observer, closeDelay: closeDelay, leaveDelay: leaveDelay}
+}
+
+// Unlink removes a device and says whether it was linked. Its connection ends, with a stream error if the
+// device is to be told.
+func (l *Links) Unlink(dev *Device, why string, tell bool) bool {
+	if !l.dir.unlink(dev) {
+		return false
+	}
+	l.observer.Emit(observe.Event{Kind: observe.EventUnlinked, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Detail: why})
+	l.courier.AnnounceDevice(dev, "remove")
+	dev.Account.Phone.Take(Delivery{Node: waBinary.Node{Tag: TagUnlinked}, From: Origin{Account: dev.Account, Device: dev.ID}, Chat: dev.Account})
+	c := dev.Connection()
+	switch {
+	case c == nil:
+	case tell:
+		c.SendLast(stanza.StreamError(codeLoggedOut, stanza.ConflictDeviceRemoved), l.closeDelay)
+	default:
+		c.Leave(l.leaveDelay)
+	}
+	return true
+}
+
+// ForgetAll drops every linked device.
+func (l *Links) ForgetAll() {
+	for _, a := range l.dir.accounts() {
+		for _, dev := range l.dir.DevicesOf(a) {
+			if l.dir.unlink(dev) {
+				l.observer.Emit(observe.Event{Kind: observe.EventUnlinked, Account: a.Number, Device: a.JID(dev.ID).String(), Detail: "forgotten by the server"})
+			}
+		}
+	}
+}
+
+// QueryUnlink removes a linked device at its own wish.
+func (l *Links) QueryUnlink(dev *Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	request := query.GetChildByTag("remove-companion-device")
+	jid := stanza.JID(&request, "jid")
+	if l.dir.Find(jid) != dev.Account || jid.Device == 0 {
+		return nil, stanza.ErrForbidden
+	}
+	target := l.dir.Device(dev.Account, jid.Device)
+	if target == nil {
+		return nil, stanza.ErrNotFound
+	}
+	if target == dev {
+		l.Unlink(dev, "logged out by the device", false)
+		return nil, nil
+	}
+	l.Unlink(target, "removed by device "+strconv.Itoa(int(dev.ID)), true)
+	return nil, nil
+}

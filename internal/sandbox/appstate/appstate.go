@@ -1,0 +1,420 @@
+// Package appstate is the server's part in app state: contacts, pins, mutes and the like, encrypted.
+//
+// It cannot read any of it.
+package appstate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waServerSync"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+	"wasup/internal/sandbox/syncd"
+)
+
+// The collections of app state, with what phones keep in them.
+const (
+	Critical       = "critical_block"       // the account's own name
+	Contacts       = "critical_unblock_low" // how people are called
+	High           = "regular_high"         // mutes, stars
+	Regular        = "regular"              // labels
+	Low            = "regular_low"          // pins, archive, chats marked as read
+	snapshotAfter  = 20                     // patches a new device gets one by one before there is a snapshot
+	maxPatchesSent = 50                     // in one answer
+	maxPatches     = 2000                   // kept of a collection
+	MaxMutations   = 5000                   // of a patch
+	maxRecords     = 50_000                 // of a collection
+)
+
+// Collections lists the collections.
+func Collections() []string {
+	return []string{Critical, Contacts, High, Regular, Low}
+}
+
+// ErrConflict means that a patch is not for the newest version.
+var ErrConflict = errors.New("the collection has changed meanwhile")
+
+// State is what the server keeps of an account's app state: it cannot read any of it.
+type State struct {
+	mu          sync.Mutex
+	collections map[string]*collection
+}
+
+type collection struct {
+	version uint64
+	// patches are the newest ones, the last being of version.
+	patches []storedPatch
+	records map[string]*waServerSync.SyncdRecord
+	// mac and keyID are of the newest patch: they are those of a snapshot of this version as well.
+	mac, keyID []byte
+	// snapshot is an encoded reference to a file with the records of snapshotVersion.
+	snapshot        []byte
+	snapshotVersion uint64
+	snapshotFile    string
+}
+
+// storedPatch is an encoded patch and the device that made it, 0 being the phone.
+type storedPatch struct {
+	Device uint16
+	Raw    []byte
+}
+
+// Store is the server's part in app state: it takes in what devices and phones change, and tells the others.
+type Store struct {
+	dir      *accounts.Directory
+	courier  *accounts.Courier
+	media    *media.Store
+	observer *observe.Observer
+	log      *slog.Logger
+
+	mu        sync.RWMutex
+	byAccount map[*accounts.Account]*State
+}
+
+// NewStore makes a store in which nobody has app state.
+func NewStore(dir *accounts.Directory, courier *accounts.Courier, media *media.Store, observer *observe.Observer, log *slog.Logger) *Store {
+	return &Store{dir: dir, courier: courier, media: media, observer: observer, log: log, byAccount: make(map[*accounts.Account]*State)}
+}
+
+// Of gives the app state of an account, an empty one if nothing was ever put there.
+func (a *Store) Of(owner *accounts.Account) *State {
+	a.mu.RLock()
+	state := a.byAccount[owner]
+	a.mu.RUnlock()
+	if state != nil {
+		return state
+	}
+	if a.dir.Find(owner.LIDJID(0)) != owner {
+		// It was removed: nothing is to be kept of it.
+		return new(State)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if state = a.byAccount[owner]; state == nil {
+		state = new(State)
+		a.byAccount[owner] = state
+	}
+	return state
+}
+
+// Remove forgets the app state of an account that is removed.
+func (a *Store) Remove(owner *accounts.Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.byAccount, owner)
+}
+
+// get finds a collection, an empty one if nothing was ever put there. The caller holds the lock.
+func (a *State) get(name string) *collection {
+	if c := a.collections[name]; c != nil {
+		return c
+	}
+	if a.collections == nil {
+		a.collections = make(map[string]*collection)
+	}
+	c := &collection{records: make(map[string]*waServerSync.SyncdRecord)}
+	a.collections[name] = c
+	return c
+}
+
+// PatchesSince copies the patches of a collection after a version; false when some of them are not kept any more.
+func (a *State) PatchesSince(name string, version uint64) ([]storedPatch, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	patches, ok := a.get(name).since(version)
+	return slices.Clone(patches), ok
+}
+
+// Entries lists what is in a collection, and its version.
+func (a *State) Entries(name string) (uint64, []*waServerSync.SyncdRecord) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.get(name)
+	return c.version, slices.Collect(maps.Values(c.records))
+}
+
+// Clear forgets everything.
+func (a *State) Clear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.collections = nil
+}
+
+// since lists the patches after a version; false when some of them are not kept any more.
+func (c *collection) since(version uint64) ([]storedPatch, bool) {
+	if version > c.version {
+		return nil, false
+	}
+	behind := c.version - version
+	if behind > uint64(len(c.patches)) {
+		return nil, false
+	}
+	return c.patches[uint64(len(c.patches))-behind:], true
+}
+
+// Push enters a patch that takes a collection from the version base to the next, and tells everybody but who made it.
+func (a *Store) Push(from accounts.Origin, name string, base uint64, patch *waServerSync.SyncdPatch) (uint64, error) {
+	full, err := a.WithExternal(patch)
+	if err != nil {
+		return 0, err
+	}
+	if err = syncd.Check(full); err != nil {
+		return 0, err
+	}
+	if len(full.GetMutations()) > MaxMutations {
+		return 0, fmt.Errorf("%w: %d mutations, expected at most %d", syncd.ErrShape, len(full.GetMutations()), MaxMutations)
+	}
+	version, err := a.Of(from.Account).enter(from.Device, name, base, patch, full)
+	if err != nil {
+		if errors.Is(err, ErrConflict) {
+			a.observer.Count(func(n *observe.Counters) { n.SyncConflicts++ })
+		}
+		return 0, err
+	}
+	from.Account.Changed.Store(true)
+	a.observer.Count(func(n *observe.Counters) { n.SyncPatches++ })
+	a.observer.Emit(observe.Event{
+		Kind: observe.EventAppState, Account: from.Account.Number, Device: from.Account.JID(from.Device).String(),
+		Detail: name + " " + strconv.FormatUint(version, 10),
+	})
+	a.tellSync(from, name, version)
+	return version, nil
+}
+
+func (a *State) enter(device uint16, name string, base uint64, patch, full *waServerSync.SyncdPatch) (uint64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.get(name)
+	if base != c.version {
+		return 0, ErrConflict
+	}
+	if len(c.records)+len(full.GetMutations()) > maxRecords {
+		return 0, fmt.Errorf("%w: the collection would have more than %d entries", syncd.ErrShape, maxRecords)
+	}
+	// Clients leave the version out: it is the server's to say.
+	version := c.version + 1
+	patch.Version = &waServerSync.SyncdVersion{Version: &version}
+	raw, err := proto.Marshal(patch)
+	if err != nil {
+		return 0, fmt.Errorf("encode a patch: %w", err)
+	}
+	for _, mutation := range full.GetMutations() {
+		index := string(mutation.GetRecord().GetIndex().GetBlob())
+		if mutation.GetOperation() == waServerSync.SyncdMutation_REMOVE {
+			delete(c.records, index)
+			continue
+		}
+		c.records[index] = mutation.GetRecord()
+	}
+	c.version, c.mac, c.keyID = version, full.GetSnapshotMAC(), full.GetKeyID().GetID()
+	c.patches = append(c.patches, storedPatch{device, raw})
+	if len(c.patches) > maxPatches {
+		c.patches = slices.Clone(c.patches[len(c.patches)-maxPatches:])
+	}
+	return version, nil
+}
+
+// WithExternal is the patch with the mutations in it that it may have in a file: the server has to know which entries
+// there are.
+func (a *Store) WithExternal(patch *waServerSync.SyncdPatch) (*waServerSync.SyncdPatch, error) {
+	ref := patch.GetExternalMutations()
+	if ref == nil {
+		return patch, nil
+	}
+	file, ok := a.media.Get(media.IDOf(ref.GetDirectPath()))
+	if !ok || file.Gone != 0 {
+		return nil, fmt.Errorf("%w: the file with its mutations is not there", syncd.ErrShape)
+	}
+	data, err := a.media.Bytes(&file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	plain, err := mediacrypt.Open(mediacrypt.Sealed{
+		File: data, Key: ref.GetMediaKey(), PlainSHA256: ref.GetFileSHA256(), SealedSHA256: ref.GetFileEncSHA256(),
+	}, mediacrypt.AppState)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	var mutations waServerSync.SyncdMutations
+	if err = proto.Unmarshal(plain, &mutations); err != nil {
+		return nil, fmt.Errorf("%w: the file with its mutations: %w", syncd.ErrShape, err)
+	}
+	return &waServerSync.SyncdPatch{
+		Version: patch.Version, Mutations: mutations.GetMutations(), SnapshotMAC: patch.SnapshotMAC, PatchMAC: patch.PatchMAC, KeyID: patch.KeyID,
+	}, nil
+}
+
+// UploadSync puts something into a file as app state is put there, and gives the encoded reference.
+func (a *Store) UploadSync(account string, content proto.Message) (*waServerSync.ExternalBlobReference, error) {
+	plain, err := proto.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("encode app state: %w", err)
+	}
+	sealed, err := mediacrypt.Seal(plain, mediacrypt.AppState)
+	if err != nil {
+		return nil, err
+	}
+	file, err := a.media.Put(account, "md-app-state", sealed.File)
+	if err != nil {
+		return nil, err
+	}
+	return &waServerSync.ExternalBlobReference{
+		MediaKey: sealed.Key, DirectPath: &file.DirectPath, FileSizeBytes: proto.Uint64(uint64(sealed.Length)),
+		FileSHA256: sealed.PlainSHA256, FileEncSHA256: sealed.SealedSHA256,
+	}, nil
+}
+
+// tellSync tells the other devices of an account, and the phone, that a collection has changed. Who has no keys yet
+// hears of everything when it gets them.
+func (a *Store) tellSync(from accounts.Origin, name string, version uint64) {
+	node := waBinary.Node{
+		Tag:   "notification",
+		Attrs: waBinary.Attrs{"from": from.Account.JID(0), "type": "server_sync", "id": stanza.NewID(), "t": stanza.Now()},
+		Content: []waBinary.Node{{
+			Tag: "collection", Attrs: waBinary.Attrs{"name": name, "version": strconv.FormatUint(version, 10)},
+		}},
+	}
+	if from.Device != 0 {
+		from.Account.Phone.Take(accounts.Delivery{Node: node, From: from, Chat: from.Account})
+	}
+	for _, dev := range a.dir.DevicesOf(from.Account) {
+		if dev.ID != from.Device && dev.Greeted.Load() {
+			a.courier.Hand(dev, node)
+		}
+	}
+}
+
+// maxCollections bounds how many collections one query may name; there are five.
+const maxCollections = 20
+
+// Query gives out what has changed in collections, and takes what the device changes. Each collection has an
+// outcome of its own.
+func (a *Store) Query(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	request := query.GetChildByTag("sync")
+	asked := request.GetChildrenByTag("collection")
+	if len(asked) == 0 || len(asked) > maxCollections {
+		return nil, stanza.ErrBadRequest
+	}
+	var collections []waBinary.Node
+	for i := range asked {
+		collections = append(collections, a.syncCollection(accounts.Origin{Account: dev.Account, Device: dev.ID}, &asked[i]))
+	}
+	return []waBinary.Node{{Tag: "sync", Content: collections}}, nil
+}
+
+func (a *Store) syncCollection(from accounts.Origin, asked *waBinary.Node) waBinary.Node {
+	name := stanza.Attr(asked, "name")
+	answer := waBinary.Node{Tag: "collection", Attrs: waBinary.Attrs{"name": name, "type": "result"}}
+	refuse := func(failed *stanza.QueryError) waBinary.Node {
+		answer.Attrs["type"] = "error"
+		answer.Content = append(answer.GetChildren(), stanza.ErrorNode(failed.Code, failed.Text))
+		return answer
+	}
+	version, err := strconv.ParseUint(strings.TrimSpace(stanza.Attr(asked, "version")), 10, 64)
+	if stanza.Attr(asked, "version") == "" {
+		version, err = 0, nil
+	}
+	if !slices.Contains(Collections(), name) || err != nil {
+		return refuse(stanza.ErrBadRequest)
+	}
+	raw, pushes := asked.GetOptionalChildByTag("patch")
+	if !pushes {
+		return a.pull(from.Account, name, version, stanza.Attr(asked, "return_snapshot") == "true", maxPatchesSent, answer, refuse)
+	}
+	var patch waServerSync.SyncdPatch
+	if err = proto.Unmarshal(stanza.Bytes(&raw), &patch); err != nil {
+		return refuse(stanza.ErrBadRequest)
+	}
+	entered, err := a.Push(from, name, version, &patch)
+	switch {
+	case errors.Is(err, ErrConflict):
+		// All of them: the client tries once more when it has applied these.
+		answer = a.pull(from.Account, name, version, false, maxPatches, answer, refuse)
+		return refuse(stanza.ErrConflict)
+	case err != nil:
+		a.log.Debug("app state refused", "collection", name, "err", err)
+		return refuse(stanza.ErrBadRequest)
+	}
+	answer.Attrs["version"] = strconv.FormatUint(entered, 10)
+	return answer
+}
+
+// pull answers with what a device does not have yet: the patches after its version, or for one that has nothing the
+// newest snapshot with the patches after that.
+func (a *Store) pull(account *accounts.Account, name string, version uint64, snapshot bool, limit int, answer waBinary.Node, refuse func(*stanza.QueryError) waBinary.Node) waBinary.Node {
+	state := a.Of(account)
+	state.mu.Lock()
+	defer state.mu.Unlock()
+	c := state.get(name)
+	answer.Attrs["version"] = strconv.FormatUint(c.version, 10)
+	var content []waBinary.Node
+	if snapshot && version == 0 {
+		if err := a.refreshSnapshot(account, name, c); err != nil {
+			a.log.Error("snapshot of app state not made", "collection", name, "err", err)
+			return refuse(stanza.ErrBroken)
+		}
+		if c.snapshot != nil {
+			content, version = append(content, waBinary.Node{Tag: "snapshot", Content: c.snapshot}), c.snapshotVersion
+		}
+	}
+	patches, ok := c.since(version)
+	if !ok {
+		return refuse(stanza.ErrNotFound)
+	}
+	if len(patches) > limit {
+		patches = patches[:limit]
+		answer.Attrs["has_more_patches"] = "true"
+	}
+	nodes := make([]waBinary.Node, 0, len(patches))
+	for _, patch := range patches {
+		nodes = append(nodes, waBinary.Node{Tag: "patch", Content: patch.Raw})
+	}
+	if len(nodes) > 0 {
+		content = append(content, waBinary.Node{Tag: "patches", Content: nodes})
+	}
+	if content != nil {
+		answer.Content = content
+	}
+	return answer
+}
+
+// refreshSnapshot makes a snapshot when too many patches have come after the last one. The caller holds the lock.
+func (a *Store) refreshSnapshot(account *accounts.Account, name string, c *collection) error {
+	if c.snapshot != nil && !a.media.Has(c.snapshotFile) {
+		c.snapshot, c.snapshotVersion = nil, 0
+	}
+	_, complete := c.since(c.snapshotVersion)
+	if complete && c.version-c.snapshotVersion <= snapshotAfter {
+		return nil
+	}
+	records := make([]*waServerSync.SyncdRecord, 0, len(c.records))
+	for _, record := range c.records {
+		records = append(records, record)
+	}
+	version := c.version
+	ref, err := a.UploadSync(account.Number, &waServerSync.SyncdSnapshot{
+		Version: &waServerSync.SyncdVersion{Version: &version}, Records: records, Mac: c.mac, KeyID: &waServerSync.KeyId{ID: c.keyID},
+	})
+	if err != nil {
+		return err
+	}
+	if c.snapshot, err = proto.Marshal(ref); err != nil {
+		return fmt.Errorf("encode app state: %w", err)
+	}
+	c.snapshotVersion, c.snapshotFile = version, media.IDOf(ref.GetDirectPath())
+	return nil
+}

@@ -1,0 +1,370 @@
+package groups
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+)
+
+// Wish is what a new group is to be.
+type Wish struct {
+	Subject, Addressing                   string
+	Members                               []*accounts.Account
+	announce, locked, approval, adminAdds bool
+	expiration                            uint32
+}
+
+// Create makes a group and tells everybody who is in it.
+func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
+	if err := checkSubject(wish.Subject); err != nil {
+		return nil, err
+	}
+	if !ValidExpiration(wish.expiration) {
+		return nil, ErrBadExpiration
+	}
+	now := time.Now()
+	g := &Group{
+		Addressing: wish.Addressing, creator: actor, created: now, subject: wording{text: wish.Subject, by: actor, at: now},
+		announce: wish.announce, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
+		members: []member{{actor, RoleSuperAdmin}},
+	}
+	for _, a := range wish.Members {
+		if g.index(a) < 0 {
+			g.members = append(g.members, member{a, RoleMember})
+		}
+	}
+	if len(g.members) > MaxMembers {
+		return nil, ErrFull
+	}
+	s.add(g)
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.Number, Detail: "create " + g.JID.String()})
+	s.notifyGroup(g, actor, s.createNode(g, "new"), g.Accounts())
+	return g, nil
+}
+
+func checkSubject(subject string) error {
+	if subject == "" || utf8.RuneCountInString(subject) > maxSubject || !utf8.ValidString(subject) {
+		return ErrBadSubject
+	}
+	return nil
+}
+
+// ValidExpiration says whether messages of a group may stay so many seconds.
+func ValidExpiration(seconds uint32) bool {
+	return slices.Contains([]uint32{0, 86_400, 604_800, 7_776_000}, seconds)
+}
+
+// changeGroup checks that the actor may change a group, changes it, and tells the members what the change
+// function returns. It runs under the lock of all groups.
+func (s *Set) changeGroup(g *Group, actor *accounts.Account, adminsOnly func() bool, change func() (*waBinary.Node, error)) error {
+	s.mu.Lock()
+	node, err := func() (*waBinary.Node, error) {
+		if g.index(actor) < 0 {
+			return nil, ErrNotInGroup
+		}
+		if adminsOnly() && !g.admin(actor) {
+			return nil, ErrNotAdmin
+		}
+		return change()
+	}()
+	s.mu.Unlock()
+	if err != nil || node == nil {
+		return err
+	}
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.Number, Detail: node.Tag + " " + g.JID.String()})
+	s.notifyGroup(g, actor, *node, g.Accounts())
+	return nil
+}
+
+func always() bool { return true }
+
+// SetSubject gives a group another name.
+func (s *Set) SetSubject(g *Group, actor *accounts.Account, subject string) error {
+	if err := checkSubject(subject); err != nil {
+		return err
+	}
+	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+		g.subject = wording{text: subject, by: actor, at: time.Now()}
+		attrs := waBinary.Attrs{"subject": subject, "s_t": stanza.Now(), "s_o": actor.JIDOn(g.Server(), 0)}
+		if g.Addressing == AddressingLID {
+			attrs["s_o_pn"] = actor.JID(0)
+		}
+		return &waBinary.Node{Tag: "subject", Attrs: attrs}, nil
+	})
+}
+
+// SetDescription gives a group another description. previous is the id of the one that it replaces: two people
+// who write at the same time do not overwrite each other.
+func (s *Set) SetDescription(g *Group, actor *accounts.Account, previous, id, text string) error {
+	if utf8.RuneCountInString(text) > maxDescription || !utf8.ValidString(text) || id == "" {
+		return ErrBadDescription
+	}
+	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+		if previous != g.description.id {
+			return nil, ErrBadDescription
+		}
+		g.description = wording{text: text, id: id, by: actor, at: time.Now()}
+		node := &waBinary.Node{Tag: "description", Attrs: waBinary.Attrs{"id": id}}
+		node.Content = []waBinary.Node{{Tag: "body", Content: []byte(text)}}
+		if text == "" {
+			node.Content = []waBinary.Node{{Tag: "delete"}}
+		}
+		return node, nil
+	})
+}
+
+// SetSwitch turns one of the settings that are on or off. tag is as on the wire: locked, unlocked, announcement or
+// not_announcement.
+func (s *Set) SetSwitch(g *Group, actor *accounts.Account, tag string) error {
+	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+		g.version++
+		switch tag {
+		case "locked", "unlocked":
+			g.locked = tag == "locked"
+			return &waBinary.Node{Tag: tag}, nil
+		default:
+			g.announce = tag == "announcement"
+			return &waBinary.Node{Tag: tag, Attrs: waBinary.Attrs{"v_id": strconv.Itoa(g.version)}}, nil
+		}
+	})
+}
+
+// SetExpiration says after how many seconds messages disappear, 0 that they stay.
+func (s *Set) SetExpiration(g *Group, actor *accounts.Account, seconds uint32) error {
+	if !ValidExpiration(seconds) {
+		return ErrBadExpiration
+	}
+	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+		g.expiration = seconds
+		if seconds == 0 {
+			return &waBinary.Node{Tag: "not_ephemeral"}, nil
+		}
+		return &waBinary.Node{Tag: "ephemeral", Attrs: waBinary.Attrs{"expiration": strconv.FormatUint(uint64(seconds), 10), "trigger": "1"}}, nil
+	})
+}
+
+// SetApproval says whether admins have to let in who comes with the link; nobody waits any more when they do not.
+func (s *Set) SetApproval(g *Group, actor *accounts.Account, on bool) error {
+	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+		g.approval = on
+		if !on {
+			g.requests = nil
+		}
+		state := "off"
+		if on {
+			state = "on"
+		}
+		return &waBinary.Node{Tag: "membership_approval_mode", Content: []waBinary.Node{{Tag: "group_join", Attrs: waBinary.Attrs{"state": state}}}}, nil
+	})
+}
+
+// SetAdminAdds says whether only admins add members.
+func (s *Set) SetAdminAdds(g *Group, actor *accounts.Account, on bool) error {
+	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+		g.adminAdds = on
+		mode := "all_member_add"
+		if on {
+			mode = "admin_add"
+		}
+		return &waBinary.Node{Tag: "member_add_mode", Content: []byte(mode)}, nil
+	})
+}
+
+// Invite returns the code of a group's invite link, a new one if the old is to be revoked.
+func (s *Set) Invite(g *Group, actor *accounts.Account, revoke bool) (string, error) {
+	var code string
+	err := s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+		if !revoke {
+			code = g.invite
+			return nil, nil
+		}
+		s.link(g)
+		code = g.invite
+		return &waBinary.Node{Tag: "invite", Attrs: waBinary.Attrs{"code": code}}, nil
+	})
+	return code, err
+}
+
+// The changes of members, as on the wire.
+const (
+	MemberAdd     = "add"
+	MemberRemove  = "remove"
+	MemberPromote = "promote"
+	MemberDemote  = "demote"
+)
+
+// ChangeMembers adds, removes, promotes or demotes. The answer has an error for each account, nil where it was
+// done.
+func (s *Set) ChangeMembers(g *Group, actor *accounts.Account, action string, list []*accounts.Account) (map[*accounts.Account]error, error) {
+	results := make(map[*accounts.Account]error, len(list))
+	var done []*accounts.Account
+	adminsOnly := func() bool { return action != MemberAdd || g.adminAdds }
+	before := g.Accounts()
+	s.mu.Lock()
+	switch {
+	case g.index(actor) < 0:
+		s.mu.Unlock()
+		return nil, ErrNotInGroup
+	case adminsOnly() && !g.admin(actor):
+		s.mu.Unlock()
+		return nil, ErrNotAdmin
+	}
+	for _, a := range list {
+		results[a] = g.changeMember(action, a)
+		if results[a] == nil {
+			done = append(done, a)
+		}
+	}
+	s.mu.Unlock()
+	if len(done) > 0 {
+		s.tellMembers(g, actor, action, done, before)
+	}
+	return results, nil
+}
+
+// changeMember changes one member. The caller holds the lock.
+func (g *Group) changeMember(action string, a *accounts.Account) error {
+	at := g.index(a)
+	switch {
+	case action == MemberAdd && at >= 0:
+		return ErrAlreadyMember
+	case action == MemberAdd && len(g.members) >= MaxMembers:
+		return ErrFull
+	case action == MemberAdd:
+		g.members = append(g.members, member{a, RoleMember})
+		g.requests = slices.DeleteFunc(g.requests, func(r joinRequest) bool { return r.account == a })
+	case at < 0:
+		return ErrMemberUnknown
+	case a == g.creator && action != MemberPromote:
+		return ErrOwnerStays
+	case action == MemberRemove:
+		g.members = slices.Delete(g.members, at, at+1)
+	case action == MemberPromote && g.members[at].role == RoleMember:
+		g.members[at].role = RoleAdmin
+	case action == MemberDemote:
+		g.members[at].role = RoleMember
+	}
+	g.version++
+	return nil
+}
+
+// tellMembers tells those who were and are there about a change, and those who are new about the group.
+func (s *Set) tellMembers(g *Group, actor *accounts.Account, action string, done, before []*accounts.Account) {
+	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.Number, Detail: action + " " + g.JID.String()})
+	node := waBinary.Node{Tag: action, Attrs: waBinary.Attrs{"v_id": strconv.Itoa(g.currentVersion()), "prev_v_id": "0"}}
+	var list []waBinary.Node
+	for _, a := range done {
+		list = append(list, memberNode(g, member{account: a}))
+	}
+	node.Content = list
+	s.notifyGroup(g, actor, node, before)
+	if action == MemberAdd {
+		s.notifyGroup(g, actor, s.createNode(g, ""), done)
+	}
+}
+
+func (g *Group) currentVersion() int {
+	g.set.mu.RLock()
+	defer g.set.mu.RUnlock()
+	return g.version
+}
+
+// Leave takes an account out of a group. When the last admin goes, the oldest member takes over.
+func (s *Set) Leave(g *Group, actor *accounts.Account) error {
+	before := g.Accounts()
+	s.mu.Lock()
+	at := g.index(actor)
+	if at < 0 {
+		s.mu.Unlock()
+		return ErrNotInGroup
+	}
+	g.members = slices.Delete(g.members, at, at+1)
+	g.version++
+	heir := -1
+	if !slices.ContainsFunc(g.members, func(m member) bool { return m.role != RoleMember }) && len(g.members) > 0 {
+		heir = 0
+		g.members[0].role = RoleAdmin
+	}
+	var next *accounts.Account
+	if heir >= 0 {
+		next = g.members[heir].account
+	}
+	s.mu.Unlock()
+	s.tellMembers(g, actor, MemberRemove, []*accounts.Account{actor}, before)
+	if next != nil {
+		s.tellMembers(g, next, MemberPromote, []*accounts.Account{next}, g.Accounts())
+	}
+	return nil
+}
+
+// Join lets an account in that comes with an invite link, or has it wait for an admin.
+func (s *Set) Join(g *Group, a *accounts.Account) (waiting bool, err error) {
+	before := g.Accounts()
+	s.mu.Lock()
+	switch {
+	case g.index(a) >= 0:
+		s.mu.Unlock()
+		return false, ErrAlreadyMember
+	case g.approval:
+		if !slices.ContainsFunc(g.requests, func(r joinRequest) bool { return r.account == a }) {
+			g.requests = append(g.requests, joinRequest{a, time.Now()})
+		}
+		s.mu.Unlock()
+		return true, nil
+	}
+	err = g.changeMember(MemberAdd, a)
+	s.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	node := waBinary.Node{Tag: MemberAdd, Attrs: waBinary.Attrs{"reason": "invite"}, Content: []waBinary.Node{memberNode(g, member{account: a})}}
+	s.notifyGroup(g, a, node, before)
+	s.notifyGroup(g, a, s.createNode(g, "invite"), []*accounts.Account{a})
+	return false, nil
+}
+
+// Decide lets those in who wait, or sends them away.
+func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*accounts.Account) (map[*accounts.Account]error, error) {
+	s.mu.Lock()
+	if !g.admin(actor) {
+		s.mu.Unlock()
+		return nil, ErrNotAdmin
+	}
+	results, waiting := make(map[*accounts.Account]error, len(list)), []*accounts.Account{}
+	for _, a := range list {
+		results[a] = ErrMemberUnknown
+		if at := slices.IndexFunc(g.requests, func(r joinRequest) bool { return r.account == a }); at >= 0 {
+			g.requests = slices.Delete(g.requests, at, at+1)
+			results[a] = nil
+			waiting = append(waiting, a)
+		}
+	}
+	s.mu.Unlock()
+	if !approve || len(waiting) == 0 {
+		return results, nil
+	}
+	added, err := s.ChangeMembers(g, actor, MemberAdd, waiting)
+	for a, failed := range added {
+		results[a] = failed
+	}
+	return results, err
+}
+
+// RemoveAccount takes an account that is removed out of all groups.
+func (s *Set) RemoveAccount(a *accounts.Account) {
+	for _, g := range s.Of(a) {
+		if err := s.Leave(g, a); err != nil {
+			s.log.Debug("account could not leave a group", "err", err)
+		}
+	}
+}
+
+var ErrAlreadyMember = errors.New("already in the group")

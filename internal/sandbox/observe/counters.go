@@ -1,0 +1,91 @@
+package observe
+
+import "maps"
+
+// Counters is a snapshot of what a server has seen since it started.
+type Counters struct {
+	ConnectionsOpen   int64 `json:"connections_open"`
+	ConnectionsTotal  int64 `json:"connections_total"`
+	HandshakeFailures int64 `json:"handshake_failures"`
+	// OutOfFiles counts how often a client could not be let in because there was no file descriptor left.
+	OutOfFiles int64 `json:"out_of_files"`
+	// Malformed counts connections closed for input that no client sends, by what was wrong with it.
+	Malformed map[string]int64 `json:"malformed"`
+
+	Registrations int64 `json:"registrations"`
+	Pairings      int64 `json:"pairings"`
+	// PairingsRefused counts pairings that the client refused after the scan.
+	PairingsRefused int64 `json:"pairings_refused"`
+	Logins          int64 `json:"logins"`
+	LoginsRefused   int64 `json:"logins_refused"`
+	// WebPages counts requests for the front page, where clients read the newest version.
+	WebPages int64 `json:"web_pages"`
+	// Replaced counts connections that a second login of the same device ended.
+	Replaced int64 `json:"replaced"`
+
+	// MessagesIn counts message stanzas that linked devices sent, MessagesOut copies handed to devices and
+	// phones.
+	MessagesIn  int64 `json:"messages_in"`
+	MessagesOut int64 `json:"messages_out"`
+	Acks        int64 `json:"acks"`
+	// Refusals counts messages answered with an error.
+	Refusals int64 `json:"refusals"`
+	Receipts int64 `json:"receipts"`
+	Retries  int64 `json:"retries"`
+	// Duplicates counts copies of a message that a receiving device had been given before: same sending
+	// device, same id.
+	Duplicates int64 `json:"duplicates"`
+	// KeyReuses counts messages that a client encrypted with a message key it had used before for another
+	// message. Phones ask for them again; without that such a message is lost.
+	KeyReuses int64 `json:"key_reuses"`
+	// Redelivered counts stanzas sent again at a login because nothing acknowledged them before.
+	Redelivered int64 `json:"redelivered"`
+	// QueueOverflows counts stanzas lost because a device was away and its queue was full.
+	QueueOverflows int64 `json:"queue_overflows"`
+
+	// Uploads and Downloads count files that clients sent and fetched, MediaRefused those they could not.
+	Uploads      int64 `json:"uploads"`
+	Downloads    int64 `json:"downloads"`
+	MediaRefused int64 `json:"media_refused"`
+
+	// SyncPatches counts changes of app state, by phones and clients, SyncConflicts those that came too late and had to
+	// be made anew, SyncErrors those that a phone could not read.
+	SyncPatches   int64 `json:"sync_patches"`
+	SyncConflicts int64 `json:"sync_conflicts"`
+	SyncErrors    int64 `json:"sync_errors"`
+	// Calls counts those that phones and clients placed.
+	Calls int64 `json:"calls"`
+	// HistoryChunks counts parts of their history that phones sent to linked devices.
+	HistoryChunks int64 `json:"history_chunks"`
+
+	// UnknownQueries counts what the server has no answer for, by namespace/tag.
+	UnknownQueries map[string]int64 `json:"unknown_queries"`
+	// Faults counts faults applied, by kind.
+	Faults map[string]int64 `json:"faults"`
+
+	EventsDropped int64 `json:"events_dropped"`
+	// Panics counts stanzas whose handling broke: always a bug of the sandbox.
+	Panics int64 `json:"panics"`
+}
+
+// cloneCounts copies a map, to an empty one when there is none: JSON then says {} and not null.
+func cloneCounts(counts map[string]int64) map[string]int64 {
+	if counts == nil {
+		return map[string]int64{}
+	}
+	return maps.Clone(counts)
+}
+
+// maxKeys bounds the maps whose keys come from clients.
+const maxKeys = 200
+
+// Increment counts under a key, under "other" once there are too many.
+func Increment(counts *map[string]int64, key string) {
+	if *counts == nil {
+		*counts = make(map[string]int64)
+	}
+	if _, known := (*counts)[key]; !known && len(*counts) >= maxKeys {
+		key = "other"
+	}
+	(*counts)[key]++
+}

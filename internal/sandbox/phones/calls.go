@@ -1,0 +1,100 @@
+package phones
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/calls"
+)
+
+// CallConfig describes a call for a phone to place.
+type CallConfig struct {
+	// To is a phone number, a JID or the JID of a group.
+	To    string
+	Video bool
+	// Ring is how long it rings before it ends by itself. Default 45 s, at most 10 minutes.
+	Ring time.Duration
+}
+
+// caller places and takes a phone's calls.
+type caller struct {
+	*handset
+
+	availability *availability
+	journal      *journal
+}
+
+// PlaceCall calls somebody, or a group: the phone and every linked device of who is called ring until somebody takes the
+// call or not, or until it has rung for long enough. It returns the id of the call. The error is ErrUnknownContact,
+// ErrCallSelf, ErrBadRing, ErrPhoneOffline, or of a group.
+func (p *caller) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if cfg.Ring == 0 {
+		cfg.Ring = calls.DefaultRing
+	}
+	if cfg.Ring < 0 || cfg.Ring > calls.MaxRing {
+		return "", fmt.Errorf("%w: got %s", calls.ErrBadRing, cfg.Ring)
+	}
+	if !p.availability.Online() {
+		return "", ErrOffline
+	}
+	to, err := p.Net.Groups.Chat(cfg.To)
+	if err != nil {
+		return "", err
+	}
+	return p.Net.Calls.Place(accounts.Origin{Account: p.Account}, to, cfg.Video, cfg.Ring)
+}
+
+// Calls lists the calls that the phone placed or got, oldest first. The server remembers the latest 1000 of all phones,
+// while it runs.
+func (p *caller) Calls() []calls.Call { return p.Net.Calls.Of(p.Account) }
+
+// AcceptCall takes a call that rings. The account's other devices are told that it was taken elsewhere. The error is
+// ErrUnknownCall, ErrCallState or ErrPhoneOffline.
+func (p *caller) AcceptCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.Net.Calls.AcceptCall)
+}
+
+// RejectCall does not take a call that rings. The errors are those of AcceptCall.
+func (p *caller) RejectCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.Net.Calls.RejectCall)
+}
+
+// EndCall hangs up: a call that the phone placed, or one that it took. The errors are those of AcceptCall.
+func (p *caller) EndCall(ctx context.Context, id string) error {
+	return p.callStep(ctx, id, p.Net.Calls.HangUp)
+}
+
+func (p *caller) callStep(ctx context.Context, id string, step func(accounts.Origin, string) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !p.availability.Online() {
+		return ErrOffline
+	}
+	return step(accounts.Origin{Account: p.Account}, id)
+}
+
+// WaitCall returns the first call that matches, waiting for it until ctx is done. It looks again whenever a call of the
+// phone changes, so match may ask for a state.
+func (p *caller) WaitCall(ctx context.Context, match func(calls.Call) bool) (calls.Call, error) {
+	for {
+		changed := p.journal.next()
+		for _, call := range p.Calls() {
+			if match(call) {
+				return call, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-p.removed:
+			return calls.Call{}, ErrRemoved
+		case <-ctx.Done():
+			return calls.Call{}, fmt.Errorf("sandbox: waiting for a call: %w", ctx.Err())
+		}
+	}
+}

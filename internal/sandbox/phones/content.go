@@ -1,0 +1,240 @@
+package phones
+
+import (
+	"go.mau.fi/whatsmeow/proto/waCommon"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// maxWrappings bounds how deep a message may be wrapped; WhatsApp's own stay under four.
+const maxWrappings = 8
+
+// unwrap takes a message out of what only says how it is to be shown, and notes that.
+func unwrap(content *waE2E.Message, into *Message) *waE2E.Message {
+	for range maxWrappings {
+		var inner *waE2E.Message
+		switch {
+		case content.GetEphemeralMessage() != nil:
+			inner = content.GetEphemeralMessage().GetMessage()
+		case content.GetViewOnceMessage() != nil:
+			inner, into.ViewOnce = content.GetViewOnceMessage().GetMessage(), true
+		case content.GetViewOnceMessageV2() != nil:
+			inner, into.ViewOnce = content.GetViewOnceMessageV2().GetMessage(), true
+		case content.GetViewOnceMessageV2Extension() != nil:
+			inner, into.ViewOnce = content.GetViewOnceMessageV2Extension().GetMessage(), true
+		case content.GetDocumentWithCaptionMessage() != nil:
+			inner = content.GetDocumentWithCaptionMessage().GetMessage()
+		case content.GetLottieStickerMessage() != nil:
+			inner = content.GetLottieStickerMessage().GetMessage()
+		case content.GetEditedMessage() != nil:
+			inner = content.GetEditedMessage().GetMessage()
+		}
+		if inner == nil {
+			return content
+		}
+		content = inner
+	}
+	return content
+}
+
+// readContent fills a message from its decrypted content.
+func (p *codec) readContent(content *waE2E.Message, into *Message) {
+	into.secret = content.GetMessageContextInfo().GetMessageSecret()
+	content = unwrap(content, into)
+	if secret := content.GetMessageContextInfo().GetMessageSecret(); secret != nil {
+		into.secret = secret
+	}
+	switch {
+	case content.Conversation != nil:
+		into.Kind, into.Text = KindText, content.GetConversation()
+	case content.ExtendedTextMessage != nil:
+		p.readText(content.ExtendedTextMessage, into)
+	case content.LocationMessage != nil:
+		m := content.LocationMessage
+		into.Kind = KindLocation
+		into.Location = &Location{Latitude: m.GetDegreesLatitude(), Longitude: m.GetDegreesLongitude(), Name: m.GetName(), Address: m.GetAddress()}
+		p.readContext(m.GetContextInfo(), into)
+	case content.ContactMessage != nil:
+		m := content.ContactMessage
+		into.Kind, into.Contact = KindContact, &Contact{Name: m.GetDisplayName(), VCard: m.GetVcard()}
+		p.readContext(m.GetContextInfo(), into)
+	case content.ContactsArrayMessage != nil:
+		m := content.ContactsArrayMessage
+		into.Kind = KindContact
+		for _, card := range m.GetContacts() {
+			into.Contacts = append(into.Contacts, Contact{Name: card.GetDisplayName(), VCard: card.GetVcard()})
+		}
+		if len(into.Contacts) > 0 {
+			into.Contact = &into.Contacts[0]
+		}
+		p.readContext(m.GetContextInfo(), into)
+	case pollOf(content) != nil:
+		p.readPoll(pollOf(content), into)
+	case content.ReactionMessage != nil:
+		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
+		p.readKey(content.ReactionMessage.GetKey(), into)
+	case content.PollUpdateMessage != nil:
+		into.Kind = KindVote
+		p.readKey(content.PollUpdateMessage.GetPollCreationMessageKey(), into)
+		p.readVote(content.PollUpdateMessage.GetVote(), into)
+	case content.ProtocolMessage != nil:
+		p.readProtocol(content.ProtocolMessage, into)
+	default:
+		p.readMedia(content, into)
+	}
+}
+
+func pollOf(content *waE2E.Message) *waE2E.PollCreationMessage {
+	for _, poll := range []*waE2E.PollCreationMessage{content.PollCreationMessage, content.PollCreationMessageV2, content.PollCreationMessageV3} {
+		if poll != nil {
+			return poll
+		}
+	}
+	return nil
+}
+
+func (p *codec) readText(m *waE2E.ExtendedTextMessage, into *Message) {
+	into.Kind, into.Text = KindText, m.GetText()
+	if m.GetMatchedText() != "" {
+		into.Preview = &LinkPreview{URL: m.GetMatchedText(), Title: m.GetTitle(), Description: m.GetDescription()}
+	}
+	p.readContext(m.GetContextInfo(), into)
+}
+
+func (p *codec) readPoll(m *waE2E.PollCreationMessage, into *Message) {
+	into.Kind, into.Text = KindPoll, m.GetName()
+	into.Poll = &Poll{Selectable: int(m.GetSelectableOptionsCount())}
+	for _, option := range m.GetOptions() {
+		into.Poll.Options = append(into.Poll.Options, PollOption{Name: option.GetOptionName()})
+	}
+	p.readContext(m.GetContextInfo(), into)
+}
+
+func (p *codec) readMedia(content *waE2E.Message, into *Message) {
+	switch {
+	case content.ImageMessage != nil:
+		m := content.ImageMessage
+		into.Kind, into.Text, into.Media = KindImage, m.GetCaption(), p.mediaOf(KindImage, m)
+		into.Media.Width, into.Media.Height, into.Media.Thumbnail = int(m.GetWidth()), int(m.GetHeight()), m.GetJPEGThumbnail()
+		into.ViewOnce = into.ViewOnce || m.GetViewOnce()
+		p.readContext(m.GetContextInfo(), into)
+	case content.VideoMessage != nil:
+		m := content.VideoMessage
+		into.Kind, into.Text, into.Media = KindVideo, m.GetCaption(), p.mediaOf(KindVideo, m)
+		into.Media.Width, into.Media.Height, into.Media.Thumbnail = int(m.GetWidth()), int(m.GetHeight()), m.GetJPEGThumbnail()
+		into.Media.Seconds, into.Media.GIF = int(m.GetSeconds()), m.GetGifPlayback()
+		into.ViewOnce = into.ViewOnce || m.GetViewOnce()
+		p.readContext(m.GetContextInfo(), into)
+	case content.AudioMessage != nil:
+		m := content.AudioMessage
+		into.Kind, into.Media = KindAudio, p.mediaOf(KindAudio, m)
+		into.Media.Seconds, into.Media.Voice, into.Media.Waveform = int(m.GetSeconds()), m.GetPTT(), m.GetWaveform()
+		into.ViewOnce = into.ViewOnce || m.GetViewOnce()
+		p.readContext(m.GetContextInfo(), into)
+	case content.DocumentMessage != nil:
+		m := content.DocumentMessage
+		into.Kind, into.Text, into.Media = KindDocument, m.GetCaption(), p.mediaOf(KindDocument, m)
+		into.Media.FileName, into.Media.Thumbnail = m.GetFileName(), m.GetJPEGThumbnail()
+		p.readContext(m.GetContextInfo(), into)
+	case content.StickerMessage != nil:
+		m := content.StickerMessage
+		into.Kind, into.Media = KindSticker, p.mediaOf(KindSticker, m)
+		into.Media.Width, into.Media.Height, into.Media.Animated = int(m.GetWidth()), int(m.GetHeight()), m.GetIsAnimated()
+		p.readContext(m.GetContextInfo(), into)
+	}
+}
+
+func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
+	switch m.GetType() {
+	case waE2E.ProtocolMessage_REVOKE:
+		into.Kind = KindRevoke
+		// The type is 0, which an absent one is as well: only a key makes it a revocation.
+		if m.GetKey() == nil {
+			into.Kind = KindUnknown
+		}
+		p.readKey(m.GetKey(), into)
+	case waE2E.ProtocolMessage_MESSAGE_EDIT:
+		into.Kind, into.Text = KindEdit, textOf(m.GetEditedMessage())
+		p.readKey(m.GetKey(), into)
+	case waE2E.ProtocolMessage_EPHEMERAL_SETTING:
+		into.Kind, into.Expiration = KindTimer, m.GetEphemeralExpiration()
+	default:
+		// Nothing that a person sees.
+	}
+}
+
+// readContext notes whom a message mentions, what it answers and when it disappears.
+func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
+	into.Expiration = info.GetExpiration()
+	for _, name := range info.GetMentionedJID() {
+		into.Mentions = append(into.Mentions, p.byNumber(name))
+	}
+	if info.GetStanzaID() == "" {
+		return
+	}
+	into.Quote = &Quote{ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage())}
+}
+
+// textOf is the text or caption of a quoted message. What that one quotes in turn is not looked at: anybody may
+// nest quotes as deep as a message is long.
+func textOf(content *waE2E.Message) string {
+	switch {
+	case content.GetConversation() != "":
+		return content.GetConversation()
+	case content.GetExtendedTextMessage() != nil:
+		return content.GetExtendedTextMessage().GetText()
+	case content.GetImageMessage() != nil:
+		return content.GetImageMessage().GetCaption()
+	case content.GetVideoMessage() != nil:
+		return content.GetVideoMessage().GetCaption()
+	case content.GetDocumentMessage() != nil:
+		return content.GetDocumentMessage().GetCaption()
+	default:
+		return ""
+	}
+}
+
+// byNumber gives the address by phone number of an account that is named in either way; what is not known here
+// stays as it is.
+func (p *codec) byNumber(name string) types.JID {
+	jid, err := types.ParseJID(name)
+	if err != nil {
+		return types.EmptyJID
+	}
+	if found := p.Net.Dir.Find(jid); found != nil {
+		return found.JID(0)
+	}
+	return jid
+}
+
+// readKey finds out which message another one is about. A key is written from its sender's point of view.
+func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
+	into.Target = key.GetID()
+	switch {
+	case key.GetFromMe():
+		into.about = into.author
+	case key.GetParticipant() != "":
+		if jid, err := types.ParseJID(key.GetParticipant()); err == nil {
+			into.about = p.Net.Dir.Find(jid)
+		}
+	case into.chat.Group != nil:
+	case into.author == p.Account:
+		into.about = into.chat.Account
+	default:
+		into.about = p.Account
+	}
+}
+
+// readVote decrypts a vote, for which the poll has to be there.
+func (p *codec) readVote(vote *waE2E.PollEncValue, into *Message) {
+	poll, _ := p.journal.find(into.about, into.Target)
+	if poll.Poll == nil || poll.secret == nil {
+		return
+	}
+	choice, err := openVote(vote, &poll, into.author)
+	if err != nil {
+		p.Net.Log.Debug("phone could not read a vote", "id", into.ID, "err", err)
+		return
+	}
+	into.Poll = choice
+}

@@ -1,0 +1,79 @@
+package phones
+
+import (
+	"fmt"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/signal"
+)
+
+// encryptForGroup encrypts a message once with the phone's sender key for the group, and that key for every
+// device of every member: a device that came later or lost it can read from here on.
+func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
+	g := message.chat.Group
+	key, err := p.senderKey(g)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: key})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encoding a sender key: %w", err)
+	}
+	var copies []waBinary.Node
+	for _, owner := range g.Accounts() {
+		for _, device := range p.Net.Dir.DeviceIDs(owner) {
+			if owner == p.Account && device == 0 {
+				continue
+			}
+			enc, err := p.encrypt(owner.LIDJID(device), plain)
+			if err != nil {
+				p.Net.Log.Warn("phone could not encrypt for a device", "err", err)
+				continue
+			}
+			copies = append(copies, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": owner.JIDOn(g.Server(), device)}, Content: []waBinary.Node{enc}})
+		}
+	}
+	if _, broken := p.Net.Faults.Strike(faults.WithholdSenderKey, p.Account); broken {
+		copies = nil
+	}
+	sealed, err := p.Sig.GroupEncrypt(g.JID, p.LID(), signal.Pad(message.plain))
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encrypting for a group: %w", err)
+	}
+	return []waBinary.Node{
+		{Tag: "participants", Content: copies},
+		{Tag: "enc", Attrs: message.encAttrs(signal.TypeSenderKeyMessage), Content: sealed},
+	}, nil
+}
+
+// senderKey is the phone's sender key for a group, as others have to get it.
+func (p *sender) senderKey(g *groups.Group) (*waE2E.SenderKeyDistributionMessage, error) {
+	raw, err := p.Sig.CreateSenderKey(g.JID, p.LID())
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: making a sender key: %w", err)
+	}
+	return &waE2E.SenderKeyDistributionMessage{GroupID: proto.String(g.JID.String()), AxolotlSenderKeyDistributionMessage: raw}, nil
+}
+
+// withSenderKey is a group message as it is sent again to one device: the message and the key for the next ones.
+func (p *sender) withSenderKey(message sentMessage) ([]byte, error) {
+	var content waE2E.Message
+	if err := proto.Unmarshal(message.plain, &content); err != nil {
+		return nil, fmt.Errorf("sandbox: reading a message: %w", err)
+	}
+	key, err := p.senderKey(message.chat.Group)
+	if err != nil {
+		return nil, err
+	}
+	content.SenderKeyDistributionMessage = key
+	plain, err := proto.Marshal(&content)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encoding a message: %w", err)
+	}
+	return plain, nil
+}

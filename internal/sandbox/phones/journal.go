@@ -1,0 +1,325 @@
+package phones
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow/proto/waCommon"
+	"go.mau.fi/whatsmeow/proto/waSyncAction"
+	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/stanza"
+)
+
+// messageKey names a message: ids are chosen by senders and could clash between them.
+type messageKey struct {
+	account *accounts.Account
+	id      string
+}
+
+// conversation is one chat with messages of the phone, oldest first.
+type conversation struct {
+	in       groups.Chat
+	messages []Message
+}
+
+// journal is what a phone sent and received, decrypted, oldest first.
+type journal struct {
+	*handset
+
+	mu       sync.Mutex
+	messages []*Message
+	byID     map[messageKey]*Message
+	// changed is closed and replaced whenever a message arrives or changes.
+	changed chan struct{}
+}
+
+func newJournal(h *handset) *journal {
+	return &journal{handset: h, byID: make(map[messageKey]*Message), changed: make(chan struct{})}
+}
+
+// Messages lists what the phone sent and received, oldest first; at most the last 10,000.
+func (p *journal) Messages() []Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.copyMessages()
+}
+
+func (p *journal) copyMessages() []Message {
+	copied := make([]Message, len(p.messages))
+	for i, message := range p.messages {
+		copied[i] = *message
+	}
+	return copied
+}
+
+// WaitMessage returns the first message that matches, waiting for it until ctx is done. It looks again whenever
+// a message arrives or changes, so match may ask for a status.
+func (p *journal) WaitMessage(ctx context.Context, match func(Message) bool) (Message, error) {
+	for {
+		p.mu.Lock()
+		messages, changed := p.copyMessages(), p.changed
+		p.mu.Unlock()
+		for _, message := range messages {
+			if match(message) {
+				return message, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-p.removed:
+			return Message{}, ErrRemoved
+		case <-ctx.Done():
+			return Message{}, fmt.Errorf("sandbox: waiting for a message: %w", ctx.Err())
+		}
+	}
+}
+
+// enter adds a message and wakes those who wait for one.
+func (p *journal) enter(key messageKey, message *Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.messages) >= maxMessages {
+		oldest := p.messages[0]
+		p.messages = p.messages[1:]
+		for known, entered := range p.byID {
+			if entered == oldest {
+				delete(p.byID, known)
+				break
+			}
+		}
+	}
+	p.messages = append(p.messages, message)
+	p.byID[key] = message
+	if message.Target != "" {
+		target := p.byID[messageKey{message.about, message.Target}]
+		if target != nil && target.chat == message.chat && target.mayChange(message) {
+			target.apply(message)
+		}
+	}
+	p.notify()
+}
+
+// notify wakes everyone who waits for a change. The caller holds the lock.
+func (p *journal) notify() {
+	p.Account.Changed.Store(true)
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Wake wakes everyone who waits for a change.
+func (p *journal) Wake() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notify()
+}
+
+// next is closed at the next change.
+func (p *journal) next() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+func (p *journal) known(d accounts.Delivery) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[messageKey{d.From.Account, stanza.Attr(&d.Node, "id")}] != nil
+}
+
+// inChat finds a message of a chat by its id.
+func (p *journal) inChat(in groups.Chat, id string) (Message, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, message := range slices.Backward(p.messages) {
+		if message.ID == id && message.chat == in && message.author != nil {
+			return *message, true
+		}
+	}
+	return Message{}, false
+}
+
+// keyFor names a message as the phone sees it; receivers turn it around.
+func (p *journal) keyFor(m *Message) *waCommon.MessageKey {
+	key := &waCommon.MessageKey{
+		RemoteJID: proto.String(m.chat.Hidden().String()), ID: proto.String(m.ID), FromMe: proto.Bool(m.author == p.Account),
+	}
+	if m.chat.Group != nil && m.author != p.Account {
+		key.Participant = proto.String(m.author.JIDOn(m.chat.Group.Server(), 0).String())
+	}
+	return key
+}
+
+// keyed finds a message by a key that is written from the account's point of view.
+func (p *journal) keyed(key *waCommon.MessageKey) (Message, []Message, bool) {
+	in, err := p.Net.Groups.Chat(key.GetRemoteJID())
+	if err != nil {
+		return Message{}, nil, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var found *Message
+	var changes []Message
+	for _, m := range p.messages {
+		switch {
+		case m.chat != in || m.author == nil:
+		case m.ID == key.GetID() && (m.author == p.Account) == key.GetFromMe():
+			found = m
+		case m.Target == key.GetID():
+			changes = append(changes, *m)
+		}
+	}
+	if found == nil {
+		return Message{}, nil, false
+	}
+	return *found, changes, true
+}
+
+// messageRange says up to which message an action is meant.
+func (p *journal) messageRange(in groups.Chat) *waSyncAction.SyncActionMessageRange {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, message := range slices.Backward(p.messages) {
+		if message.chat == in && message.author != nil {
+			at := proto.Int64(message.Time.Unix())
+			return &waSyncAction.SyncActionMessageRange{
+				LastMessageTimestamp: at, Messages: []*waSyncAction.SyncActionMessage{{Key: p.keyFor(message), Timestamp: at}},
+			}
+		}
+	}
+	return &waSyncAction.SyncActionMessageRange{LastMessageTimestamp: proto.Int64(time.Now().Unix())}
+}
+
+// Partners lists the accounts with whom the phone has a chat, in the order of their first message.
+func (p *journal) Partners() []*accounts.Account {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []*accounts.Account
+	seen := make(map[*accounts.Account]bool)
+	for _, message := range p.messages {
+		if other := message.chat.Account; other != nil && !seen[other] {
+			seen[other] = true
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// conversations copies what people wrote, by chat, that with the newest message first; changes are in the messages
+// that they are about.
+func (p *journal) conversations() (list []conversation, changes map[string][]Message) {
+	p.mu.Lock()
+	all := p.copyMessages()
+	p.mu.Unlock()
+	at := make(map[groups.Chat]int)
+	changes = make(map[string][]Message)
+	for i := range all {
+		m := &all[i]
+		switch {
+		case m.author == nil, m.chat == groups.Chat{}:
+			continue
+		case m.Target != "":
+			changes[m.Target] = append(changes[m.Target], *m)
+			continue
+		case m.raw == nil && !m.Revoked, m.Kind == KindTimer:
+			continue
+		}
+		k, known := at[m.chat]
+		if !known {
+			k = len(list)
+			at[m.chat] = k
+			list = append(list, conversation{in: m.chat})
+		}
+		list[k].messages = append(list[k].messages, *m)
+	}
+	slices.SortStableFunc(list, func(a, b conversation) int {
+		return b.messages[len(b.messages)-1].Time.Compare(a.messages[len(a.messages)-1].Time)
+	})
+	return list, changes
+}
+
+// advance moves messages that an account sent to a later state; states never go back.
+func (p *journal) advance(sender *accounts.Account, ids []string, to Status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range ids {
+		message := p.byID[messageKey{sender, id}]
+		if message != nil && message.Status != StatusRead {
+			message.Status = to
+			p.notify()
+		}
+	}
+}
+
+// find gives the message of a sender.
+func (p *journal) find(author *accounts.Account, id string) (Message, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found := p.byID[messageKey{author, id}]; found != nil {
+		return *found, true
+	}
+	return Message{}, false
+}
+
+// findID gives the oldest message with an id, whoever sent it.
+func (p *journal) findID(id string) (Message, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.messages, func(m *Message) bool { return m.ID == id && m.author != nil })
+	if i < 0 {
+		return Message{}, false
+	}
+	return *p.messages[i], true
+}
+
+// countCopy notes that a message arrived once more.
+func (p *journal) countCopy(d accounts.Delivery) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if message := p.byID[messageKey{d.From.Account, stanza.Attr(&d.Node, "id")}]; message != nil {
+		message.Copies++
+		p.notify()
+	}
+}
+
+// markRead notes that a received message has been read.
+func (p *journal) markRead(message Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, entered := range p.byID {
+		if key.id == message.ID && !entered.FromMe && entered.From == message.From {
+			entered.Status = StatusRead
+			p.notify()
+			break
+		}
+	}
+}
+
+// markChatRead notes that everything that was received in a chat has been read.
+func (p *journal) markChatRead(in groups.Chat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, message := range p.messages {
+		if message.chat == in && message.Status == StatusReceived {
+			message.Status = StatusRead
+		}
+	}
+	p.notify()
+}
+
+// moveMedia notes that the file of a message has another path.
+func (p *journal) moveMedia(m *Message, path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kept := p.byID[messageKey{m.author, m.ID}]; kept != nil && kept.Media != nil {
+		described := *kept.Media
+		described.DirectPath = path
+		kept.Media = &described
+		p.notify()
+	}
+}

@@ -1,0 +1,319 @@
+package phones
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+
+	"wasup/internal/sandbox/groups"
+)
+
+// Outgoing is a message for a phone to send.
+type Outgoing struct {
+	// To is a phone number, a JID or the JID of a group.
+	To string
+	// Kind is KindText when it is empty.
+	Kind Kind
+	// Text is the text, the caption of a file, the emoji of a reaction (empty takes it back), the question of a
+	// poll or the new text of an edit.
+	Text string
+	// Mentions are the numbers or JIDs of those that the text names as @number.
+	Mentions []string
+	// Quote is the id of the message in the same chat that this one answers.
+	Quote string
+	// Target is the id of the message that a vote, reaction, edit or revocation is about.
+	Target   string
+	Preview  *LinkPreview
+	Media    *Attachment
+	Location *Location
+	Contact  *Contact
+	// Options are those of a poll, or the chosen ones of a vote; Selectable is how many one may choose, 0
+	// meaning any number.
+	Options    []string
+	Selectable int
+	ViewOnce   bool
+	// Raw is, of KindRaw, the message as WhatsApp's clients encode it (waE2E.Message), also with fields that nobody knows.
+	Raw []byte
+	// Expiration lets the message disappear after so many seconds. For KindTimer it is the chat's new setting.
+	Expiration uint32
+
+	scripted bool
+}
+
+// OutgoingError says which field of an Outgoing is wrong.
+type OutgoingError struct {
+	Field  string
+	Reason string
+}
+
+func (e *OutgoingError) Error() string { return "message " + e.Field + ": " + e.Reason }
+
+// Is makes errors.Is(err, ErrBadText) hold for texts.
+func (e *OutgoingError) Is(target error) bool { return target == ErrBadText && e.Field == "text" }
+
+// ErrOffline means that the phone is away and so cannot send.
+var ErrOffline = errors.New("the phone is offline")
+
+const (
+	maxOptions  = 12
+	maxVCard    = 64 << 10
+	maxMentions = 1000
+	secretSize  = 32
+)
+
+// check finds the first field that does not fit the kind.
+func (o *Outgoing) check() error {
+	if !slices.Contains(Kinds(), o.Kind) {
+		return &OutgoingError{"kind", fmt.Sprintf("%q is unknown, expected one of %v", o.Kind, Kinds())}
+	}
+	if err := o.checkText(); err != nil {
+		return err
+	}
+	about := o.Kind == KindVote || o.Kind == KindReaction || o.Kind == KindEdit || o.Kind == KindRevoke
+	switch {
+	case about != (o.Target != ""):
+		if about {
+			return &OutgoingError{"target", "expected the id of the message that it is about"}
+		}
+		return &OutgoingError{"target", "belongs to votes, reactions, edits and revocations"}
+	case o.Kind.carries() != (o.Media != nil):
+		if o.Kind.carries() {
+			return &OutgoingError{"media", "expected the file"}
+		}
+		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}
+	case o.Media != nil && len(o.Media.Data) == 0:
+		return &OutgoingError{"media", "expected at least one byte"}
+	case (o.Kind == KindLocation) != (o.Location != nil):
+		return &OutgoingError{"location", "belongs to the kind location, and is needed there"}
+	case o.Location != nil && !o.Location.valid():
+		return &OutgoingError{"location", "expected a latitude from -90 to 90 and a longitude from -180 to 180"}
+	case (o.Kind == KindContact) != (o.Contact != nil):
+		return &OutgoingError{"contact", "belongs to the kind contact, and is needed there"}
+	case o.Contact != nil && (o.Contact.Name == "" || !strings.HasPrefix(o.Contact.VCard, "BEGIN:VCARD") || len(o.Contact.VCard) > maxVCard):
+		return &OutgoingError{"contact", "expected a name and a vCard"}
+	case (o.Kind == KindRaw) != (len(o.Raw) > 0):
+		return &OutgoingError{"raw", "belongs to the kind raw, and is needed there"}
+	case o.Kind == KindRaw && (len(o.Mentions) > 0 || o.Quote != "" || o.Expiration != 0):
+		return &OutgoingError{"raw", "has mentions, quotes and times inside; nothing else goes with it"}
+	case len(o.Raw) > maxText || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
+		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxText)}
+	case len(o.Mentions) > maxMentions:
+		return &OutgoingError{"mentions", fmt.Sprintf("expected at most %d", maxMentions)}
+	case o.Preview != nil && (o.Kind != KindText || o.Preview.URL == "" || o.Preview.Title == ""):
+		return &OutgoingError{"preview", "belongs to texts, and needs a url and a title"}
+	case o.ViewOnce && o.Kind != KindImage && o.Kind != KindVideo && o.Kind != KindAudio:
+		return &OutgoingError{"view_once", "belongs to images, videos and audios"}
+	}
+	return o.checkOptions()
+}
+
+func (o *Outgoing) checkText() error {
+	needed := o.Kind == KindText || o.Kind == KindPoll || o.Kind == KindEdit
+	switch {
+	case len(o.Text) > maxText || !utf8.ValidString(o.Text):
+		return &OutgoingError{"text", fmt.Sprintf("expected at most %d bytes of UTF-8", maxText)}
+	case needed && o.Text == "":
+		return &OutgoingError{"text", "expected at least one character"}
+	case o.Text != "" && (o.Kind == KindRevoke || o.Kind == KindVote || o.Kind == KindTimer || o.Kind == KindRaw):
+		return &OutgoingError{"text", fmt.Sprintf("a %s has none", o.Kind)}
+	}
+	return nil
+}
+
+func (o *Outgoing) checkOptions() error {
+	switch o.Kind {
+	case KindPoll:
+		sorted := slices.Sorted(slices.Values(o.Options))
+		if len(o.Options) < 2 || len(o.Options) > maxOptions || sorted[0] == "" || len(slices.Compact(sorted)) != len(o.Options) {
+			return &OutgoingError{"options", fmt.Sprintf("expected 2 to %d different ones", maxOptions)}
+		}
+		if o.Selectable < 0 || o.Selectable > len(o.Options) {
+			return &OutgoingError{"selectable", "expected 0 (any number) up to the number of options"}
+		}
+	case KindVote:
+		if o.Selectable != 0 {
+			return &OutgoingError{"selectable", "belongs to polls"}
+		}
+	default:
+		if len(o.Options) > 0 || o.Selectable != 0 {
+			return &OutgoingError{"options", "belong to polls and votes"}
+		}
+	}
+	return nil
+}
+
+func (l *Location) valid() bool {
+	return math.Abs(l.Latitude) <= 90 && math.Abs(l.Longitude) <= 180
+}
+
+// codec writes and reads the content of a phone's messages.
+type codec struct {
+	*handset
+
+	journal *journal
+}
+
+// compose builds the content of a message and the message as the sending phone keeps it.
+func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message, error) {
+	kept := &Message{
+		Content: Content{
+			Kind: out.Kind, Text: out.Text, Target: out.Target, ViewOnce: out.ViewOnce, Expiration: out.Expiration,
+			Preview: out.Preview, Location: out.Location, Contact: out.Contact,
+		},
+		From: p.Account.JID(0), To: to.JID(), Chat: to.JID(), FromMe: true, Name: p.Name(),
+		Time: time.Now(), Status: StatusSent, Copies: 1, author: p.Account, chat: to,
+	}
+	if out.Kind == KindRaw {
+		content := new(waE2E.Message)
+		if err := proto.Unmarshal(out.Raw, content); err != nil {
+			return nil, nil, fmt.Errorf("sandbox: reading a raw message: %w", err)
+		}
+		kept.Kind = KindUnknown
+		p.readContent(content, kept)
+		return content, kept, nil
+	}
+	context, err := p.context(out, to, kept)
+	if err != nil {
+		return nil, nil, err
+	}
+	var content *waE2E.Message
+	switch out.Kind {
+	case KindText:
+		content = textMessage(out, context)
+	case KindImage, KindVideo, KindAudio, KindDocument, KindSticker:
+		if kept.Media, err = p.attach(out.Kind, out.Media); err == nil {
+			content = p.mediaMessage(out, kept.Media, context)
+		}
+	case KindLocation:
+		content = &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
+			DegreesLatitude: &out.Location.Latitude, DegreesLongitude: &out.Location.Longitude,
+			Name: optional(out.Location.Name), Address: optional(out.Location.Address), ContextInfo: context,
+		}}
+	case KindContact:
+		content = &waE2E.Message{ContactMessage: &waE2E.ContactMessage{
+			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
+		}}
+	case KindPoll:
+		content = pollMessage(out, kept, context)
+	case KindTimer:
+		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
+			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
+		}}
+	default:
+		content, err = p.composeChange(out, to, kept)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if out.ViewOnce {
+		content = &waE2E.Message{ViewOnceMessage: &waE2E.FutureProofMessage{Message: content}}
+	}
+	if out.Expiration > 0 && out.Kind != KindTimer {
+		content = &waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: content}}
+	}
+	return withSecret(content, kept), kept, nil
+}
+
+// withSecret puts the key that later votes and the like are encrypted with where receivers look for it: outside
+// of all wrappings.
+func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
+	if kept.secret != nil {
+		content.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: kept.secret}
+	}
+	return content
+}
+
+func textMessage(out *Outgoing, context *waE2E.ContextInfo) *waE2E.Message {
+	if context == nil && out.Preview == nil {
+		return &waE2E.Message{Conversation: &out.Text}
+	}
+	text := &waE2E.ExtendedTextMessage{Text: &out.Text, ContextInfo: context}
+	if out.Preview != nil {
+		text.MatchedText, text.Title, text.Description = &out.Preview.URL, &out.Preview.Title, optional(out.Preview.Description)
+	}
+	return &waE2E.Message{ExtendedTextMessage: text}
+}
+
+func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2E.Message {
+	kept.Poll = &Poll{Selectable: out.Selectable}
+	kept.secret = make([]byte, secretSize)
+	_, _ = rand.Read(kept.secret)
+	var options []*waE2E.PollCreationMessage_Option
+	for _, name := range out.Options {
+		options = append(options, &waE2E.PollCreationMessage_Option{OptionName: proto.String(name)})
+		kept.Poll.Options = append(kept.Poll.Options, PollOption{Name: name})
+	}
+	return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{
+		Name: &out.Text, Options: options, SelectableOptionsCount: proto.Uint32(uint32(out.Selectable)), ContextInfo: context,
+	}}
+}
+
+// context is what a message says about others: whom it mentions, what it answers, when it disappears.
+func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.ContextInfo, error) {
+	var info waE2E.ContextInfo
+	for _, name := range out.Mentions {
+		mentioned, err := p.Net.Dir.Contact(name)
+		if err != nil {
+			return nil, &OutgoingError{"mentions", fmt.Sprintf("%q is not on WhatsApp", name)}
+		}
+		info.MentionedJID = append(info.MentionedJID, mentioned.LIDJID(0).String())
+		kept.Mentions = append(kept.Mentions, mentioned.JID(0))
+	}
+	if out.Quote != "" {
+		quoted, ok := p.journal.inChat(to, out.Quote)
+		if !ok {
+			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
+		}
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.LIDJID(0).String())
+		info.QuotedMessage = &waE2E.Message{Conversation: proto.String(quoted.Text)}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text}
+	}
+	if out.Expiration > 0 && out.Kind != KindTimer {
+		info.Expiration = &out.Expiration
+	}
+	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil {
+		return nil, nil
+	}
+	return &info, nil
+}
+
+// composeChange builds a message that is about another one of the same chat.
+func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Message, error) {
+	target, ok := p.journal.inChat(to, out.Target)
+	if !ok {
+		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
+	}
+	kept.about = target.author
+	if !target.mayChange(kept) {
+		return nil, &OutgoingError{"target", "expected a message of one's own"}
+	}
+	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
+	switch out.Kind {
+	case KindReaction:
+		return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}}, nil
+	case KindEdit:
+		return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+			Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), Key: key, TimestampMS: now,
+			EditedMessage: &waE2E.Message{Conversation: &out.Text},
+		}}}}, nil
+	case KindRevoke:
+		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: key}}, nil
+	default:
+		update, err := p.vote(out, &target, kept)
+		if err != nil {
+			return nil, err
+		}
+		update.PollCreationMessageKey, update.SenderTimestampMS = key, now
+		return &waE2E.Message{PollUpdateMessage: update}, nil
+	}
+}

@@ -1,0 +1,87 @@
+package phones
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/media"
+)
+
+// ChatState is what somebody is doing in a chat.
+type ChatState string
+
+// The states.
+const (
+	StateComposing ChatState = "composing"
+	StateRecording ChatState = "recording"
+	StatePaused    ChatState = "paused"
+)
+
+// ErrBadChatState means that there is no such state.
+var ErrBadChatState = errors.New("unknown state: expected composing, recording or paused")
+
+// page is what a phone's person shows of themselves.
+type page struct {
+	*handset
+
+	availability *availability
+}
+
+// SetAbout changes the text that the phone's account shows of itself.
+func (p *page) SetAbout(text string) error { return p.Net.Profiles.SetAbout(p.Account, text) }
+
+// About is the text that the phone's account shows of itself.
+func (p *page) About() string { return p.Net.Profiles.About(p.Account) }
+
+// SetPicture gives the phone's account a profile picture, a JPEG; nil takes it away. Everybody who talks with the
+// account is told.
+func (p *page) SetPicture(jpeg []byte) error {
+	_, err := p.Net.Profiles.SetPicture(p.Account, nil, p.Account, jpeg)
+	return err
+}
+
+// Picture is the profile picture of the phone's account, a JPEG; nil when it has none.
+func (p *page) Picture() ([]byte, error) {
+	path := p.Net.Profiles.Picture(p.Account).Path
+	if path == "" {
+		return nil, nil
+	}
+	file, ok := p.Net.Media.Get(media.IDOf(path))
+	if !ok || file.Gone != 0 {
+		return nil, fmt.Errorf("%w: the picture", media.ErrUnknown)
+	}
+	return p.Net.Media.Bytes(&file)
+}
+
+// PictureID changes with the profile picture; empty when there is none.
+func (p *page) PictureID() string {
+	return p.Net.Profiles.Picture(p.Account).ID
+}
+
+// SendChatState shows in a chat what the phone's person is doing: typing, recording or nothing any more.
+func (p *page) SendChatState(ctx context.Context, to string, state ChatState) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !slices.Contains([]ChatState{StateComposing, StateRecording, StatePaused}, state) {
+		return fmt.Errorf("%w: got %q", ErrBadChatState, state)
+	}
+	if !p.availability.Online() {
+		return ErrOffline
+	}
+	target, err := p.Net.Groups.Chat(to)
+	if err != nil {
+		return err
+	}
+	node := waBinary.Node{Tag: string(state)}
+	if state == StateRecording {
+		node = waBinary.Node{Tag: "composing", Attrs: waBinary.Attrs{"media": "audio"}}
+	}
+	p.Net.Router.RouteChatState(accounts.Origin{Account: p.Account}, target.Hidden(), []waBinary.Node{node})
+	return nil
+}

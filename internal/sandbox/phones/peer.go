@@ -1,0 +1,209 @@
+package phones
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/proto/waHistorySync"
+	"go.mau.fi/whatsmeow/proto/waMmsRetry"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+	"wasup/internal/sandbox/syncd"
+)
+
+// maxPeerItems bounds how many things a device may ask for at once.
+const maxPeerItems = 100
+
+// peerResult is one outcome of a request.
+type peerResult = waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult
+
+// companions answers what the linked devices of a phone ask it.
+type companions struct {
+	*handset
+
+	journal *journal
+	sender  *sender
+	sync    *phoneSync
+	chats   *phoneChats
+	history *phoneHistory
+}
+
+// receivePeer answers what a linked device asks its phone.
+func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
+	dev := p.Net.Dir.Device(p.Account, d.From.Device)
+	if dev == nil {
+		return
+	}
+	request := content.GetProtocolMessage()
+	told := observe.Event{Kind: observe.EventPeer, Account: p.Account.Number, Device: p.Account.JID(dev.ID).String(), Detail: request.GetType().String()}
+	var err error
+	switch request.GetType() {
+	case waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_REQUEST:
+		err = p.shareAskedKeys(dev, request.GetAppStateSyncKeyRequest())
+	case waE2E.ProtocolMessage_APP_STATE_FATAL_EXCEPTION_NOTIFICATION:
+		p.startOver()
+	case waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_MESSAGE:
+		operation := request.GetPeerDataOperationRequestMessage()
+		told.Detail = operation.GetPeerDataOperationRequestType().String()
+		err = p.operate(dev, stanza.Attr(&d.Node, "id"), operation)
+	default:
+	}
+	p.Net.Observer.Emit(told)
+	if err != nil {
+		p.Net.Log.Warn("phone could not answer a device", "asked", told.Detail, "err", err)
+	}
+}
+
+// shareAskedKeys gives a device the keys that it lacks.
+func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStateSyncKeyRequest) error {
+	asked := make(map[string]bool)
+	for _, id := range request.GetKeyIDs() {
+		asked[string(id.GetKeyID())] = true
+	}
+	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
+}
+
+// startOver gives up app state that a device says is broken beyond repair: WhatsApp logs all devices out.
+func (p *companions) startOver() {
+	p.sync.reset()
+	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
+		p.Net.Links.Unlink(dev, "app state was broken", true)
+	}
+}
+
+// operate does what a device asks, and answers under the id of its request.
+func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
+	kind := request.GetPeerDataOperationRequestType()
+	var results []*peerResult
+	var err error
+	switch kind {
+	case waE2E.PeerDataOperationRequestType_PLACEHOLDER_MESSAGE_RESEND:
+		results, err = p.resend(request.GetPlaceholderMessageResendRequest())
+	case waE2E.PeerDataOperationRequestType_HISTORY_SYNC_ON_DEMAND:
+		// The answer is history like any other.
+		return p.sendOnDemand(dev, id, request.GetHistorySyncOnDemandRequest())
+	case waE2E.PeerDataOperationRequestType_FULL_HISTORY_SYNC_ON_DEMAND:
+		results, err = p.sendFullOnDemand(dev, id, request.GetFullHistorySyncOnDemandRequest().GetRequestMetadata())
+	case waE2E.PeerDataOperationRequestType_COMPANION_SYNCD_SNAPSHOT_FATAL_RECOVERY:
+		results, err = p.sync.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
+	default:
+		// Link previews, stickers and what belongs to businesses: the phone has nothing of the kind.
+		results = []*peerResult{{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = p.sender.sendPeer(dev, &waE2E.ProtocolMessage{
+		Type: waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE.Enum(),
+		PeerDataOperationRequestResponseMessage: &waE2E.PeerDataOperationRequestResponseMessage{
+			PeerDataOperationRequestType: kind.Enum(), StanzaID: &id, PeerDataOperationResult: results,
+		},
+	})
+	return err
+}
+
+// resend gives a device messages that it could not read.
+func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_PlaceholderMessageResendRequest) ([]*peerResult, error) {
+	if len(requests) > maxPeerItems {
+		requests = requests[:maxPeerItems]
+	}
+	var results []*peerResult
+	for _, request := range requests {
+		found, changes, ok := p.journal.keyed(request.GetMessageKey())
+		result := &peerResult{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}
+		if ok {
+			if web := p.history.webMessage(&found, changes); web != nil {
+				encoded, err := proto.Marshal(web)
+				if err != nil {
+					return nil, fmt.Errorf("sandbox: encoding a message: %w", err)
+				}
+				result = &peerResult{PlaceholderMessageResendResponse: &waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_PlaceholderMessageResendResponse{
+					WebMessageInfoBytes: encoded,
+				}}
+			}
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// sendOnDemand sends the messages of a chat that came before one that the device has.
+func (p *companions) sendOnDemand(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) error {
+	in, err := p.Net.Groups.Chat(request.GetChatJID())
+	if err != nil {
+		return err
+	}
+	part := &waHistorySync.HistorySync{SyncType: waHistorySync.HistorySync_ON_DEMAND.Enum(), ChunkOrder: proto.Uint32(1), Progress: proto.Uint32(100)}
+	list, changes := p.journal.conversations()
+	for _, c := range list {
+		if c.in != in {
+			continue
+		}
+		to := oldestKnown(c.messages, request)
+		from := max(0, to-min(max(int(request.GetOnDemandMsgCount()), 0), maxOnDemand))
+		described := p.history.historyConversation(c, from, to, changes)
+		if from > 0 {
+			described.EndOfHistoryTransferType = waHistorySync.Conversation_COMPLETE_ON_DEMAND_SYNC_BUT_MORE_MSG_REMAIN_ON_PRIMARY.Enum()
+		}
+		part.Conversations = append(part.Conversations, described)
+	}
+	note := &waE2E.HistorySyncNotification{ChunkOrder: part.ChunkOrder, Progress: part.Progress, PeerDataRequestSessionID: &id}
+	return p.history.sendChunk(dev, part, note, request.GetSupportInlineResponse())
+}
+
+// oldestKnown is the position of the message that a device names, or of the first that is not older than what it says.
+func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) int {
+	for i := range messages {
+		if messages[i].ID == request.GetOldestMsgID() && messages[i].FromMe == request.GetOldestMsgFromMe() {
+			return i
+		}
+	}
+	// Despite the field's name clients write seconds (whatsmeow send.go, BuildHistorySyncRequest).
+	before := time.Unix(request.GetOldestMsgTimestampMS(), 0)
+	for i := range messages {
+		if !messages[i].Time.Before(before) {
+			return i
+		}
+	}
+	return len(messages)
+}
+
+// sendFullOnDemand sends everything once more.
+func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *waE2E.FullHistorySyncOnDemandRequestMetadata) ([]*peerResult, error) {
+	for _, part := range p.history.historyParts(true) {
+		part.SyncType = waHistorySync.HistorySync_FULL.Enum()
+		note := &waE2E.HistorySyncNotification{
+			ChunkOrder: part.ChunkOrder, Progress: part.Progress, PeerDataRequestSessionID: &id, FullHistorySyncOnDemandRequestMetadata: asked,
+		}
+		if err := p.history.sendChunk(dev, part, note, false); err != nil {
+			return nil, err
+		}
+	}
+	return []*peerResult{{FullHistorySyncOnDemandRequestResponse: &waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_FullHistorySyncOnDemandRequestResponse{
+		RequestMetadata: asked,
+		ResponseCode:    waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult_REQUEST_SUCCESS.Enum(),
+	}}}, nil
+}
+
+// greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
+func (p *companions) greet(dev *accounts.Device) {
+	if dev == nil || dev.Greeted.Load() {
+		return
+	}
+	if err := p.chats.beginSync(); err != nil {
+		p.Net.Log.Warn("phone could not begin app state", "err", err)
+	}
+	dev.Greeted.Store(true)
+	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
+		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
+			p.Net.Log.Warn("phone could not share its keys", "err", err)
+		}
+	}
+	p.history.sendHistory(dev)
+}

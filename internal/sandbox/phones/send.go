@@ -1,0 +1,341 @@
+package phones
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/stanza"
+)
+
+// sentMessage is kept for receivers who ask to encrypt it anew.
+type sentMessage struct {
+	chat groups.Chat
+	// kind, stanza and edit go into attributes.
+	kind         Kind
+	stanza, edit string
+	mediaType    string
+	// peer marks what is for a device of the own account, not for people.
+	peer bool
+	// plain is for the other side, copied for the account's own devices.
+	plain, copied []byte
+}
+
+// maxSent bounds how many sent messages can be asked for again.
+const maxSent = 1000
+
+// sender encrypts what a phone has to say.
+type sender struct {
+	*handset
+
+	availability *availability
+	journal      *journal
+	codec        *codec
+	// sending is held while one message is encrypted and routed.
+	sending sync.Mutex
+
+	mu    sync.Mutex
+	sent  map[string]sentMessage
+	order []string
+}
+
+// SendText sends a text from the phone to a phone number, a JID or the JID of a group.
+func (p *sender) SendText(ctx context.Context, to, text string) (string, error) {
+	return p.SendMessage(ctx, Outgoing{To: to, Kind: KindText, Text: text})
+}
+
+// SendMessage sends a message from the phone: encrypted for every device of the receiver, with a copy for every
+// device linked to the phone; in a group under the phone's sender key, which every device gets. It returns the
+// message id. Receivers who are away get it when they come back. The error is an *OutgoingError when the message
+// does not fit together, ErrUnknownContact when there is no such receiver, ErrPhoneOffline, or of a group.
+func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if out.Kind == "" {
+		out.Kind = KindText
+	}
+	if err := out.check(); err != nil {
+		return "", err
+	}
+	if !p.availability.Online() {
+		return "", ErrOffline
+	}
+	to, err := p.Net.Groups.Chat(out.To)
+	if err != nil {
+		return "", err
+	}
+	return p.dispatch(&out, to)
+}
+
+// dispatch encrypts and routes a message that was checked.
+func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
+	if to.Group != nil {
+		if err := to.Group.MaySend(p.Account); err != nil {
+			return "", err
+		}
+	}
+	content, kept, err := p.codec.compose(out, to)
+	if err != nil {
+		return "", err
+	}
+	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out)}
+	if message.plain, err = proto.Marshal(content); err != nil {
+		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
+	}
+	kept.raw = message.plain
+	message.copied, err = proto.Marshal(&waE2E.Message{
+		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.Hidden().String()), Message: content},
+		MessageContextInfo: content.MessageContextInfo,
+	})
+	if err != nil {
+		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
+	}
+	kept.ID, kept.Type = stanza.NewMessageID(), message.stanza
+	// One message at a time, so that they arrive in the order of the calls.
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	p.keep(kept.ID, message)
+	node, err := p.stanza(kept.ID, message)
+	if err != nil {
+		return "", err
+	}
+	p.journal.enter(messageKey{p.Account, kept.ID}, kept)
+	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account, Scripted: out.scripted}, &node); told.Code != 0 {
+		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.Code)
+	}
+	return kept.ID, nil
+}
+
+// stanza encrypts a message for everybody whom it concerns.
+func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
+	attrs := waBinary.Attrs{"id": id, "to": message.chat.Hidden(), "type": message.stanza, "edit": message.edit}
+	node := waBinary.Node{Tag: "message", Attrs: attrs}
+	if message.chat.Group == nil {
+		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
+		return node, nil
+	}
+	content, err := p.encryptForGroup(message)
+	if err != nil {
+		return waBinary.Node{}, err
+	}
+	attrs["addressing_mode"] = message.chat.Group.Addressing
+	node.Content = append(content, message.meta()...)
+	return node, nil
+}
+
+// meta says of polls which part of one a message is.
+func (m *sentMessage) meta() []waBinary.Node {
+	switch m.kind {
+	case KindPoll:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "creation"}}}
+	case KindVote:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "vote"}}}
+	default:
+		return nil
+	}
+}
+
+// encAttrs are the attributes that every ciphertext of the message has.
+func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
+	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
+	switch m.kind {
+	case KindVote, KindReaction, KindEdit, KindRevoke:
+		// Nobody needs to know that such a message could not be read.
+		attrs["decrypt-fail"] = "hide"
+	default:
+	}
+	return attrs
+}
+
+// stanzaType is the type attribute of a message (whatsmeow send.go, getTypeFromMessage).
+func stanzaType(kind Kind) string {
+	switch {
+	case kind == KindReaction:
+		return "reaction"
+	case kind == KindPoll || kind == KindVote:
+		return "poll"
+	case kind.carries() || kind == KindContact || kind == KindLocation:
+		return "media"
+	default:
+		return "text"
+	}
+}
+
+// mediaType is the mediatype attribute of a ciphertext (whatsmeow send.go, getMediaTypeFromMessage).
+func mediaType(out *Outgoing) string {
+	switch {
+	case out.Kind == KindText && out.Preview != nil:
+		return "url"
+	case out.Kind == KindContact:
+		return "vcard"
+	case out.Kind == KindLocation:
+		return "location"
+	case out.Kind == KindAudio && out.Media.Voice:
+		return "ptt"
+	case out.Kind == KindVideo && out.Media.GIF:
+		return "gif"
+	case out.Kind.carries():
+		return string(out.Kind)
+	default:
+		return ""
+	}
+}
+
+// editAttribute is the edit attribute of a message (whatsmeow types, EditAttribute).
+func editAttribute(out *Outgoing, kept *Message) string {
+	switch {
+	case out.Kind == KindEdit:
+		return "1"
+	case out.Kind == KindRevoke && kept.about != kept.author:
+		return "8"
+	case out.Kind == KindRevoke, out.Kind == KindReaction && out.Text == "":
+		return "7"
+	default:
+		return ""
+	}
+}
+
+func (p *sender) keep(id string, message sentMessage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent[id] = message
+	p.order = append(p.order, id)
+	if len(p.order) > maxSent {
+		delete(p.sent, p.order[0])
+		p.order = p.order[1:]
+	}
+}
+
+// encryptForAll encrypts a message for the devices of the chat and the phone's own. A device that cannot be
+// reached is left out, as phones do it.
+func (p *sender) encryptForAll(message sentMessage) []waBinary.Node {
+	type copyFor struct {
+		jid       types.JID
+		plaintext []byte
+	}
+	var copies []copyFor
+	if other := message.chat.Account; other != p.Account {
+		copies = append(copies, copyFor{other.LIDJID(0), message.plain})
+		for _, dev := range p.Net.Dir.DevicesOf(other) {
+			copies = append(copies, copyFor{other.LIDJID(dev.ID), message.plain})
+		}
+	}
+	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
+		copies = append(copies, copyFor{p.Account.LIDJID(dev.ID), message.copied})
+	}
+	nodes := make([]waBinary.Node, 0, len(copies))
+	for _, c := range copies {
+		enc, err := p.encrypt(c.jid, c.plaintext)
+		if err != nil {
+			p.Net.Log.Warn("phone could not encrypt for a device", "err", err)
+			continue
+		}
+		enc.Attrs = message.encAttrs(stanza.Attr(&enc, "type"))
+		nodes = append(nodes, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": c.jid}, Content: []waBinary.Node{enc}})
+	}
+	return nodes
+}
+
+// encrypt encrypts for one device, starting a session if there is none.
+func (p *sender) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error) {
+	defer p.Account.Changed.Store(true)
+	if !p.Sig.HasSession(jid) {
+		bundle, err := p.Net.Keys.BundleOf(jid)
+		if err != nil {
+			return waBinary.Node{}, err
+		}
+		if err = p.Sig.ProcessBundle(jid, bundle); err != nil {
+			return waBinary.Node{}, err
+		}
+	}
+	kind, ciphertext, err := p.Sig.Encrypt(jid, signal.Pad(plaintext))
+	if err != nil {
+		return waBinary.Node{}, err
+	}
+	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: ciphertext}, nil
+}
+
+// sendAgain encrypts a sent message anew for the device that could not decrypt it.
+func (p *sender) sendAgain(d accounts.Delivery) {
+	retry := d.Node.GetChildByTag("retry")
+	id := stanza.Attr(&retry, "id")
+	count, err := strconv.Atoi(stanza.Attr(&retry, "count"))
+	p.mu.Lock()
+	message, ok := p.sent[id]
+	p.mu.Unlock()
+	if err != nil || !ok || count > maxRetries {
+		return
+	}
+	device := d.From.Account.LIDJID(d.From.Device)
+	if bundle, ok := accounts.RetryBundle(&d.Node); ok {
+		if err = p.Sig.ProcessBundle(device, bundle); err != nil {
+			p.Net.Log.Warn("phone got bad keys in a retry receipt", "err", err)
+			return
+		}
+	} else {
+		// The session is out of step; the next encrypt starts a new one.
+		p.Sig.DeleteSession(device)
+	}
+	plaintext := message.plain
+	attrs := waBinary.Attrs{"id": id, "to": device, "type": message.stanza, "edit": message.edit, "device_fanout": "false"}
+	switch {
+	case message.chat.Group != nil:
+		if plaintext, err = p.withSenderKey(message); err != nil {
+			p.Net.Log.Warn("phone could not encrypt a group message again", "err", err)
+			return
+		}
+		attrs["to"], attrs["participant"] = message.chat.Group.JID, d.From.Account.JIDOn(message.chat.Group.Server(), d.From.Device)
+	case message.peer && d.From.Account != p.Account:
+		return
+	case message.peer:
+		attrs["category"] = stanza.CategoryPeer
+	case d.From.Account == p.Account:
+		plaintext = message.copied
+		attrs["recipient"] = message.chat.Hidden()
+	}
+	enc, err := p.encrypt(device, plaintext)
+	if err != nil {
+		p.Net.Log.Warn("phone could not encrypt a message again", "err", err)
+		return
+	}
+	enc.Attrs = message.encAttrs(stanza.Attr(&enc, "type"))
+	enc.Attrs["count"] = strconv.Itoa(count)
+	node := waBinary.Node{Tag: "message", Attrs: attrs, Content: append([]waBinary.Node{enc}, message.meta()...)}
+	p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node)
+}
+
+// sendPeer sends a device of the account something that is for the client, not for people.
+func (p *sender) sendPeer(dev *accounts.Device, content *waE2E.ProtocolMessage) (string, error) {
+	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: content})
+	if err != nil {
+		return "", fmt.Errorf("sandbox: encoding a peer message: %w", err)
+	}
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	id, to := stanza.NewMessageID(), p.Account.LIDJID(dev.ID)
+	p.keep(id, sentMessage{chat: groups.Chat{Account: p.Account}, stanza: stanza.TypePeer, plain: plain, copied: plain, peer: true})
+	enc, err := p.encrypt(to, plain)
+	if err != nil {
+		return "", err
+	}
+	node := waBinary.Node{
+		Tag:     "message",
+		Attrs:   waBinary.Attrs{"id": id, "to": to, "type": stanza.TypePeer, "category": stanza.CategoryPeer, "push_priority": "high"},
+		Content: []waBinary.Node{enc},
+	}
+	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node); told.Code != 0 {
+		return "", fmt.Errorf("sandbox: the server refused a peer message: error %d", told.Code)
+	}
+	return id, nil
+}

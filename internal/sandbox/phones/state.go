@@ -1,0 +1,289 @@
+package phones
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/disk"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/mediacrypt"
+	"wasup/internal/sandbox/network"
+	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/wire"
+)
+
+// The records of phones, by the beginning of their names.
+const (
+	KeyPhone   = "p/" // p/LID
+	KeyMessage = "m/" // m/LID/LID OF THE SENDER/ID
+	KeySent    = "s/" // s/LID/ID
+)
+
+// PairingState is what is kept of how clients are linked to a phone.
+type PairingState struct {
+	PasskeyRequired bool   `json:"passkey_required"`
+	Passkey         []byte `json:"passkey"`
+	PasskeyID       []byte `json:"passkey_id"`
+}
+
+type phoneState struct {
+	PairingState
+
+	Number       string          `json:"number"`
+	LID          string          `json:"lid"`
+	Name         string          `json:"name"`
+	Script       Script          `json:"script"`
+	RawID        uint32          `json:"raw_id"`
+	LastDevice   uint16          `json:"last_device"`
+	LastKeyIndex uint32          `json:"last_key_index"`
+	Devices      []uint16        `json:"devices"`
+	Signal       json.RawMessage `json:"signal"`
+	Delay        time.Duration   `json:"delay"`
+	Away         bool            `json:"away"`
+	Held         []heldState     `json:"held"`
+}
+
+// heldState is what waits for a phone that is offline.
+type heldState struct {
+	Node     []byte           `json:"node"`
+	From     string           `json:"from"`
+	Device   uint16           `json:"device"`
+	Scripted bool             `json:"scripted"`
+	Chat     groups.ChatState `json:"chat"`
+}
+
+type messageState struct {
+	Message Message          `json:"message"`
+	Sender  types.JID        `json:"sender"`
+	By      string           `json:"by"` // the hidden id of the account that sent it
+	Author  string           `json:"author"`
+	About   string           `json:"about"`
+	Chat    groups.ChatState `json:"chat"`
+	Secret  []byte           `json:"secret"`
+	Raw     []byte           `json:"raw,omitempty"`
+	// File has the keys of the message's file, which is described in the message itself.
+	File *fileState `json:"file,omitempty"`
+}
+
+type fileState struct {
+	Key          []byte `json:"key"`
+	PlainSHA256  []byte `json:"plain_sha256"`
+	SealedSHA256 []byte `json:"sealed_sha256"`
+}
+
+type sentState struct {
+	Chat      groups.ChatState `json:"chat"`
+	Kind      Kind             `json:"kind"`
+	Stanza    string           `json:"stanza"`
+	Edit      string           `json:"edit"`
+	MediaType string           `json:"media_type"`
+	Plain     []byte           `json:"plain"`
+	Copied    []byte           `json:"copied"`
+	Peer      bool             `json:"peer,omitempty"`
+}
+
+// Collect tells everything about an account. What the phone's record names comes before it.
+func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) error {
+	a := p.Account
+	// The ratchets first: what they have decrypted is then among the messages.
+	sig, err := p.Sig.State()
+	if err != nil {
+		return err
+	}
+	state := phoneState{
+		PairingState: pairing, Number: a.Number, LID: a.LID, Name: p.Name(), Script: p.Script(), RawID: a.RawID, Signal: sig,
+	}
+	if state.Held, err = p.collectHeld(); err != nil {
+		return err
+	}
+	state.Delay, state.Away = p.Delay(), !p.Online()
+	state.LastDevice, state.LastKeyIndex = p.Net.Dir.LastIDs(a)
+	for _, dev := range p.Net.Dir.DevicesOf(a) {
+		state.Devices = append(state.Devices, dev.ID)
+		if err = dev.Collect(emit); err != nil {
+			return err
+		}
+	}
+	if err = p.collectMessages(emit); err != nil {
+		return err
+	}
+	if err = p.collectSent(emit); err != nil {
+		return err
+	}
+	if err = p.collectSync(emit); err != nil {
+		return err
+	}
+	if err = p.Net.Profiles.Collect(a, emit); err != nil {
+		return err
+	}
+	return emit(KeyPhone+a.LID, state)
+}
+
+func (p *journal) collectMessages(emit func(string, any) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	by := make(map[*Message]*accounts.Account, len(p.byID))
+	for key, message := range p.byID {
+		by[message] = key.account
+	}
+	for _, message := range p.messages {
+		sender := by[message]
+		if sender == nil {
+			continue
+		}
+		state := messageState{
+			Message: *message, Sender: message.sender, By: sender.LID, Author: accounts.LIDOf(message.author), About: accounts.LIDOf(message.about),
+			Chat: message.chat.State(), Secret: message.secret, Raw: message.raw,
+		}
+		if file := message.Media; file != nil {
+			state.File = &fileState{file.sealed.Key, file.sealed.PlainSHA256, file.sealed.SealedSHA256}
+		}
+		if err := emit(KeyMessage+p.Account.LID+"/"+sender.LID+"/"+message.ID, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *sender) collectSent(emit func(string, any) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range p.order {
+		sent, ok := p.sent[id]
+		if !ok {
+			continue
+		}
+		state := sentState{sent.chat.State(), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer}
+		if err := emit(KeySent+p.Account.LID+"/"+id, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *availability) collectHeld() ([]heldState, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := make([]heldState, 0, len(p.held))
+	for i := range p.held {
+		d := &p.held[i]
+		encoded, err := waBinary.Marshal(d.Node)
+		if err != nil {
+			return nil, fmt.Errorf("encode a waiting stanza: %w", err)
+		}
+		held = append(held, heldState{encoded, accounts.LIDOf(d.From.Account), d.From.Device, d.From.Scripted, heldChat(d)})
+	}
+	return held, nil
+}
+
+func heldChat(d *accounts.Delivery) groups.ChatState {
+	if !d.Group.IsEmpty() {
+		return groups.ChatState{Group: d.Group}
+	}
+	return groups.ChatState{LID: accounts.LIDOf(d.Chat)}
+}
+
+// Restore makes a phone from its record, with its devices. Its account is not in the directory yet.
+func Restore(net *network.Network, raw json.RawMessage, records map[string]json.RawMessage) (*Phone, PairingState, error) {
+	var state phoneState
+	if err := json.Unmarshal(raw, &state); err != nil {
+		return nil, state.PairingState, fmt.Errorf("%w: %w", disk.ErrRecord, err)
+	}
+	if !accounts.ValidNumber(state.Number) || state.LID == "" || !state.Script.Valid() {
+		return nil, state.PairingState, fmt.Errorf("%w: number, hidden id or script", disk.ErrRecord)
+	}
+	sig, err := signal.NewDeviceFromState(state.Signal)
+	if err != nil {
+		return nil, state.PairingState, err
+	}
+	p := assemble(Config{Number: state.Number, Name: state.Name, Script: state.Script, Delay: state.Delay}, net, sig, state.RawID)
+	p.away = state.Away
+	devices := make([]*accounts.Device, 0, len(state.Devices))
+	for _, id := range state.Devices {
+		dev, err := accounts.RestoreDevice(p.Account, state.LID, id, records)
+		if err != nil {
+			return nil, state.PairingState, fmt.Errorf("device %d: %w", id, err)
+		}
+		devices = append(devices, dev)
+	}
+	p.Account.Restore(state.LID, state.LastDevice, state.LastKeyIndex, devices)
+	return p, state.PairingState, nil
+}
+
+// RestoreMessage brings back a message from its record.
+func (p *Phone) RestoreMessage(raw json.RawMessage) error {
+	var state messageState
+	if err := json.Unmarshal(raw, &state); err != nil {
+		return fmt.Errorf("%w: %w", disk.ErrRecord, err)
+	}
+	sender := p.Net.Dir.Hidden(state.By)
+	in, ok := p.Net.Groups.ChatOf(state.Chat)
+	if sender == nil || !ok {
+		return nil // its phone or group was removed
+	}
+	message := state.Message
+	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
+	message.author, message.about = p.Net.Dir.Hidden(state.Author), p.Net.Dir.Hidden(state.About)
+	message.Media = p.restoreMedia(&message, state.File)
+	if len(p.messages) >= maxMessages {
+		// The log still has what was dropped.
+		oldest := p.messages[0]
+		delete(p.byID, messageKey{oldest.author, oldest.ID})
+		p.messages = p.messages[1:]
+	}
+	// Not by enter: what the message changed about others is in their own records.
+	p.messages = append(p.messages, &message)
+	p.byID[messageKey{sender, message.ID}] = &message
+	return nil
+}
+
+// RestoreSent brings back a message that receivers may ask for again.
+func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
+	var state sentState
+	if err := json.Unmarshal(raw, &state); err != nil {
+		return fmt.Errorf("%w: %w", disk.ErrRecord, err)
+	}
+	if to, ok := p.Net.Groups.ChatOf(state.Chat); ok {
+		p.keep(id, sentMessage{
+			chat: to, kind: state.Kind, stanza: state.Stanza, edit: state.Edit, mediaType: state.MediaType,
+			plain: state.Plain, copied: state.Copied, peer: state.Peer,
+		})
+	}
+	return nil
+}
+
+// RestoreHeld brings back what waits for a phone that is offline.
+func (p *Phone) RestoreHeld(raw json.RawMessage) error {
+	var state phoneState
+	if err := json.Unmarshal(raw, &state); err != nil {
+		return fmt.Errorf("%w: %w", disk.ErrRecord, err)
+	}
+	for _, held := range state.Held {
+		node, err := wire.DecodeNode(held.Node)
+		if err != nil {
+			return fmt.Errorf("%w: %w", disk.ErrRecord, err)
+		}
+		in, ok := p.Net.Groups.ChatOf(held.Chat)
+		from := p.Net.Dir.Hidden(held.From)
+		if from != nil && ok {
+			p.held = append(p.held, accounts.Delivery{Node: *node, From: accounts.Origin{Account: from, Device: held.Device, Scripted: held.Scripted}, Chat: in.Account, Group: held.Chat.Group})
+		}
+	}
+	return nil
+}
+
+// restoreMedia makes the file of a message one that can be opened.
+func (p *Phone) restoreMedia(m *Message, keys *fileState) *Media {
+	if m.Media == nil || keys == nil {
+		return nil
+	}
+	file := *m.Media
+	file.sealed = mediacrypt.Sealed{Key: keys.Key, PlainSHA256: keys.PlainSHA256, SealedSHA256: keys.SealedSHA256, Length: file.Size}
+	file.kind, file.store = shapes[m.Kind].kind, p.Net.Media
+	return &file
+}

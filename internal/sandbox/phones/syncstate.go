@@ -1,0 +1,89 @@
+package phones
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"wasup/internal/sandbox/appstate"
+	"wasup/internal/sandbox/disk"
+	"wasup/internal/sandbox/syncd"
+)
+
+// keySync is y/LID for the keys of an account's app state, y/LID/COLLECTION for what is encrypted with them.
+const keySync = "y/"
+
+type syncKeyState struct {
+	ID   []byte `json:"id"`
+	Data []byte `json:"data"`
+	Time int64  `json:"time"`
+}
+
+// collectSync tells what is to be known of an account's app state. What the phone read is made anew from that.
+func (p *phoneSync) collectSync(emit func(string, any) error) error {
+	p.mu.Lock()
+	keys := make([]syncKeyState, 0, len(p.keys))
+	for _, key := range p.keys {
+		keys = append(keys, syncKeyState(key))
+	}
+	p.mu.Unlock()
+	if len(keys) == 0 {
+		return nil
+	}
+	state := p.Net.AppStates.Of(p.Account)
+	for _, name := range appstate.Collections() {
+		collected, err := state.Collect(name)
+		if err != nil {
+			return err
+		}
+		if err = emit(keySync+p.Account.LID+"/"+name, collected); err != nil {
+			return err
+		}
+	}
+	return emit(keySync+p.Account.LID, keys)
+}
+
+// RestoreSync brings an account's app state back, and has the phone read it again.
+func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
+	raw, kept := byName[keySync+p.Account.LID]
+	if !kept {
+		return nil
+	}
+	var keys []syncKeyState
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return fmt.Errorf("%w: %w", disk.ErrRecord, err)
+	}
+	for _, key := range keys {
+		if len(key.Data) != syncKeySize || len(key.ID) == 0 {
+			return fmt.Errorf("%w: a key of app state", disk.ErrRecord)
+		}
+		p.keys = append(p.keys, syncd.Key(key))
+	}
+	for _, name := range appstate.Collections() {
+		raw, kept := byName[keySync+p.Account.LID+"/"+name]
+		if !kept {
+			continue
+		}
+		if err := p.Net.AppStates.Of(p.Account).Restore(name, raw); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		p.readAnew(name)
+	}
+	return nil
+}
+
+// readAnew has the phone read a collection from its beginning: patch by patch, which tells who made them, or if that
+// fails all entries as they are. Nobody else has the account yet.
+func (p *phoneSync) readAnew(name string) {
+	if _, err := p.catchUp(name); err == nil {
+		return
+	}
+	known := p.forget(name)
+	version, records := p.Net.AppStates.Of(p.Account).Entries(name)
+	entries, err := known.Restore(version, records, p.lookup)
+	if err != nil {
+		p.Net.Log.Warn("phone could not read app state", "collection", name, "err", err)
+	}
+	for _, entry := range entries {
+		p.note(name, version, 0, entry)
+	}
+}

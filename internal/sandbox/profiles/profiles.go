@@ -1,0 +1,170 @@
+// Package profiles is what accounts show of themselves, what they keep from others, and whether somebody is there.
+//
+// It answers what devices ask about people.
+package profiles
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/media"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+)
+
+// Errors of profiles.
+var (
+	ErrBadAbout   = errors.New("not an about text: expected at most 139 characters")
+	ErrBadPicture = errors.New("not a picture: expected a JPEG of at most 1 MiB")
+)
+
+const (
+	maxAbout   = 139
+	maxPicture = 1 << 20
+)
+
+// privacySettings lists what a person may keep private, and the values that each setting has.
+var privacySettings = map[string][]string{
+	"groupadd":     {"all", "contacts", "contact_blacklist", "none"},
+	"last":         {"all", "contacts", "contact_blacklist", "none"},
+	"status":       {"all", "contacts", "contact_blacklist", "none"},
+	"profile":      {"all", "contacts", "contact_blacklist", "none"},
+	"readreceipts": {"all", "none"},
+	"online":       {"all", "match_last_seen"},
+	"calladd":      {"all", "known"},
+	"messages":     {"all", "contacts"},
+	"defense":      {"off", "on_standard"},
+	"stickers":     {"all", "contacts", "contact_allowlist", "none"},
+}
+
+// profile is what an account shows of itself and what it keeps from others.
+type profile struct {
+	mu      sync.Mutex
+	about   string
+	picture media.Picture
+	privacy map[string]string
+	blocked []*accounts.Account
+	timer   uint32
+	timerAt time.Time
+	// watchers are the devices that want to know whether somebody of the account is there.
+	watchers map[*accounts.Device]bool
+	present  map[uint16]bool
+	lastSeen time.Time
+}
+
+// Profiles answers what devices ask about people, and tells them what changes.
+type Profiles struct {
+	dir      *accounts.Directory
+	groups   *groups.Set
+	courier  *accounts.Courier
+	media    *media.Store
+	observer *observe.Observer
+
+	mu        sync.RWMutex
+	byAccount map[*accounts.Account]*profile
+}
+
+// New makes empty profiles.
+func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, media *media.Store, observer *observe.Observer) *Profiles {
+	return &Profiles{dir: dir, groups: groups, courier: courier, media: media, observer: observer, byAccount: make(map[*accounts.Account]*profile)}
+}
+
+// of gives the profile of an account, an empty one if nothing was ever entered.
+func (p *Profiles) of(a *accounts.Account) *profile {
+	p.mu.RLock()
+	prof := p.byAccount[a]
+	p.mu.RUnlock()
+	if prof != nil {
+		return prof
+	}
+	if p.dir.Find(a.LIDJID(0)) != a {
+		// It was removed: nothing is to be kept of it.
+		return new(profile)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if prof = p.byAccount[a]; prof == nil {
+		prof = new(profile)
+		p.byAccount[a] = prof
+	}
+	return prof
+}
+
+// Remove forgets the profile of an account that is removed.
+func (p *Profiles) Remove(a *accounts.Account) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byAccount, a)
+}
+
+func (p *profile) aboutText() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.about
+}
+
+// SetAbout changes the text that an account shows of itself.
+func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
+	if utf8.RuneCountInString(text) > maxAbout || !utf8.ValidString(text) {
+		return ErrBadAbout
+	}
+	prof := p.of(a)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
+	prof.about = text
+	a.Changed.Store(true)
+	p.observer.Emit(observe.Event{Kind: observe.EventProfile, Account: a.Number, Detail: "about"})
+	return nil
+}
+
+// setAboutText takes the about text in its older form, which Baileys uses.
+func (p *Profiles) setAboutText(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	text := query.GetChildByTag("status")
+	if err := p.SetAbout(dev.Account, string(stanza.Bytes(&text))); err != nil {
+		return nil, stanza.ErrNotAcceptable
+	}
+	return nil, nil
+}
+
+// setTimer takes how long the messages of new chats stay.
+func (p *Profiles) setTimer(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+	request := query.GetChildByTag("disappearing_mode")
+	seconds, err := strconv.ParseUint(stanza.Attr(&request, "duration"), 10, 32)
+	if err != nil || !groups.ValidExpiration(uint32(seconds)) {
+		return nil, stanza.ErrBadRequest
+	}
+	prof := p.of(dev.Account)
+	prof.mu.Lock()
+	defer prof.mu.Unlock()
+	prof.timer, prof.timerAt = uint32(seconds), time.Now()
+	dev.Account.Changed.Store(true)
+	return nil, nil
+}
+
+// part adds to a usync answer what an account shows of itself.
+func (p *profile) part(tag string) (waBinary.Node, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch tag {
+	case "status":
+		return waBinary.Node{Tag: "status", Content: []byte(p.about)}, true
+	case "picture":
+		return waBinary.Node{Tag: "picture", Attrs: waBinary.Attrs{"id": p.picture.ID}}, p.picture.ID != ""
+	case "disappearing_mode":
+		attrs := waBinary.Attrs{"duration": strconv.FormatUint(uint64(p.timer), 10), "t": fmt.Sprint(max(0, p.timerAt.Unix()))}
+		return waBinary.Node{Tag: tag, Attrs: attrs}, true
+	default:
+		return waBinary.Node{}, false
+	}
+}
+
+// About is the text that an account shows of itself.
+func (p *Profiles) About(a *accounts.Account) string { return p.of(a).aboutText() }

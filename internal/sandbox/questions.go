@@ -1,0 +1,68 @@
+package sandbox
+
+import (
+	"context"
+	"sync"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/stanza"
+)
+
+// ask sends an iq of the server and waits for the client's answer.
+func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, error) {
+	id := stanza.NewID()
+	node.Attrs["id"] = id
+	node.Attrs["from"] = types.ServerJID
+	answer := c.questions.add(id)
+	defer c.questions.remove(id)
+	c.Send(node)
+	select {
+	case got := <-answer:
+		return got, nil
+	case <-c.gone:
+		// A client that refuses says so and leaves: its answer, which came first, counts.
+		select {
+		case got := <-answer:
+			return got, nil
+		default:
+			return nil, ErrClientGone
+		}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// questions are the queries of the server that a client has not answered yet.
+type questions struct {
+	mu      sync.Mutex
+	waiting map[string]chan *waBinary.Node
+}
+
+func (q *questions) add(id string) <-chan *waBinary.Node {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == nil {
+		q.waiting = make(map[string]chan *waBinary.Node)
+	}
+	answer := make(chan *waBinary.Node, 1)
+	q.waiting[id] = answer
+	return answer
+}
+
+func (q *questions) remove(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.waiting, id)
+}
+
+// answer hands an answer to whom asked for it.
+func (q *questions) answer(node *waBinary.Node) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if waiting, ok := q.waiting[stanza.Attr(node, "id")]; ok {
+		delete(q.waiting, stanza.Attr(node, "id"))
+		waiting <- node
+	}
+}

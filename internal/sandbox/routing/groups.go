@@ -1,0 +1,145 @@
+package routing
+
+import (
+	"errors"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/stanza"
+)
+
+// Errors of acks to messages for groups.
+const (
+	ackForbidden    = 403
+	ackUnknownGroup = 404
+	ackNotAMember   = 420
+)
+
+// routeGroup hands a group message to every device of every member: the part that all of them share and, where
+// there is one, the part that is encrypted for that device alone.
+func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
+	g := r.groups.Find(stanza.JID(node, "to"))
+	if g == nil || stanza.Attr(node, "id") == "" {
+		return Verdict{Code: ackUnknownGroup}
+	}
+	if participant := stanza.JID(node, "participant"); !participant.IsEmpty() {
+		return r.routeGroupRetry(from, g, participant, node)
+	}
+	switch err := g.MaySend(from.Account); {
+	case err == nil:
+	case errors.Is(err, groups.ErrNotInGroup):
+		return Verdict{Code: ackNotAMember}
+	default:
+		return Verdict{Code: ackForbidden}
+	}
+	shared := node.GetChildrenByTag("enc")
+	list := node.GetChildByTag("participants")
+	copies := list.GetChildrenByTag("to")
+	if len(shared) == 0 || len(copies) > groups.MaxMembers*maxDevicesInGroup {
+		return Verdict{Code: ackBadMessage}
+	}
+	alone := make(map[types.JID][]waBinary.Node, len(copies))
+	given := map[types.JID]bool{from.Account.JIDOn(g.Server(), from.Device): true}
+	for i := range copies {
+		jid := stanza.JID(&copies[i], "jid")
+		if owner := r.dir.Find(jid); owner != nil {
+			named := owner.JIDOn(g.Server(), jid.Device)
+			given[named] = true
+			alone[named] = copies[i].GetChildren()
+		}
+	}
+	var want []types.JID
+	for _, owner := range g.Accounts() {
+		for _, device := range r.dir.DeviceIDs(owner) {
+			named := owner.JIDOn(g.Server(), device)
+			want = append(want, named)
+			if owner == from.Account && device == from.Device {
+				continue
+			}
+			r.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
+		}
+	}
+	return Verdict{Phash: differing(want, given)}
+}
+
+// maxDevicesInGroup bounds, together with the number of members, the copies of one message.
+const maxDevicesInGroup = 5
+
+// differing returns the hash of the right list of devices when another one was used.
+func differing(want []types.JID, given map[types.JID]bool) string {
+	same := len(want) == len(given)
+	for _, jid := range want {
+		same = same && given[jid]
+	}
+	if same {
+		return ""
+	}
+	return stanza.ParticipantHash(want)
+}
+
+// routeGroupRetry hands over what was encrypted again for one device that asked for it.
+func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, participant types.JID, node *waBinary.Node) Verdict {
+	owner := r.dir.Find(participant)
+	if owner == nil {
+		return Verdict{Code: ackUnknownRecipient}
+	}
+	r.handGroupCopy(from, node, g, owner, participant.Device, node.GetChildrenByTag("enc"))
+	return Verdict{}
+}
+
+// handGroupCopy builds a group message as one receiving device sees it and hands it over.
+func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *groups.Group, owner *accounts.Account, device uint16, enc []waBinary.Node) {
+	attrs := waBinary.Attrs{
+		"from":            g.JID,
+		"participant":     from.Account.JIDOn(g.Server(), from.Device),
+		"id":              stanza.Attr(node, "id"),
+		"t":               stanza.Now(),
+		"type":            stanza.Attr(node, "type"),
+		"notify":          r.courier.NameOf(from),
+		"edit":            stanza.Attr(node, "edit"),
+		"addressing_mode": g.Addressing,
+	}
+	if g.Addressing == groups.AddressingPN {
+		attrs["participant_lid"] = from.Account.LIDJID(from.Device)
+	} else {
+		attrs["participant_pn"] = from.Account.JID(from.Device)
+	}
+	copied := waBinary.Node{Tag: "message", Attrs: attrs, Content: append(enc[:len(enc):len(enc)], passedOn(node)...)}
+	r.observer.Count(func(n *observe.Counters) { n.MessagesOut++ })
+	if device == 0 {
+		owner.Phone.Take(accounts.Delivery{Node: copied, From: from, Group: g.JID})
+		return
+	}
+	if dev := r.dir.Device(owner, device); dev != nil {
+		r.courier.HandMessage(dev, copied)
+	}
+}
+
+// routeGroupReceipt passes a receipt about a group message on to its sender, and to the reader's other devices
+// when it was read.
+func (r *Router) routeGroupReceipt(from accounts.Origin, g *groups.Group, node *waBinary.Node) {
+	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
+	author := r.dir.Find(participant)
+	if author == nil || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
+		return
+	}
+	attrs := waBinary.Attrs{
+		"from": g.JID, "participant": from.Account.JIDOn(g.Server(), from.Device), "id": stanza.Attr(node, "id"), "t": stanza.Now(), "type": kind,
+		"addressing_mode": g.Addressing,
+	}
+	receipt := waBinary.Node{Tag: "receipt", Attrs: attrs, Content: node.Content}
+	if kind == stanza.ReceiptRetry {
+		r.courier.HandReceipt(author, participant.Device, receipt, from)
+		return
+	}
+	if kind == stanza.ReceiptRead || kind == stanza.ReceiptPlayed {
+		attrs["participant"] = from.Account.JIDOn(g.Server(), 0)
+		self := stanza.With(stanza.With(receipt, "type", stanza.ReceiptReadSelf), "recipient", participant.ToNonAD())
+		r.courier.HandReceipts(from.Account, self, from)
+	}
+	r.courier.HandReceipts(author, receipt, from)
+}
