@@ -30,7 +30,7 @@ func Literal(t testing.TB, name string) string {
 
 // Status is a session as the compatibility routes see it.
 func Status(id session.ID, state session.State) session.Status {
-	return session.Status{ID: id, State: state, LastCause: session.CauseNone, MaxAttempts: 3}
+	return session.Status{ID: id, State: state, Past: session.Past{LastCause: session.CauseNone}, MaxAttempts: 3}
 }
 
 // WithCode gives a session a code that can be scanned for a while.

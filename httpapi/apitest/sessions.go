@@ -16,16 +16,17 @@ func Full() session.Status {
 	return session.Status{
 		ID: "shop", State: session.DisconnectedRecoverable, Cause: session.CauseSocketLost, Desired: session.DesiredRun, Since: at(-1),
 		Incarnation: 7, Failures: 2, MaxAttempts: 10, RetryAt: at(1), Until: at(60), Restricted: at(90),
-		LastError: "the socket was closed", LastCause: session.CauseSocketLost, Restarts: 3, HasDevice: true,
+		Restarts: 3, HasDevice: true,
 		Settings:  session.Settings{Name: "Shop", Metadata: map[string]string{"team": "a", "tier": "gold"}, Proxy: "socks5://ana:secret@proxy.example:1080"},
 		Account:   session.Account{JID: "5491100000000:12@s.whatsapp.net", LID: "123456789:12@lid", PushName: "Ana"},
-		CreatedAt: at(-1000), UpdatedAt: at(-1), ConnectedAt: at(-10), DisconnectAt: at(-1),
+		CreatedAt: at(-1000), UpdatedAt: at(-1),
+		Past: session.Past{LastError: "the socket was closed", LastCause: session.CauseSocketLost, ConnectedAt: at(-10), DisconnectAt: at(-1)},
 	}
 }
 
 // Plain is a session with a state and little else.
 func Plain(id session.ID, state session.State, cause session.Cause) session.Status {
-	return session.Status{ID: id, State: state, Cause: cause, Desired: session.DesiredRun, LastCause: session.CauseNone, CreatedAt: Now, UpdatedAt: Now, Since: Now}
+	return session.Status{ID: id, State: state, Cause: cause, Desired: session.DesiredRun, Past: session.Past{LastCause: session.CauseNone}, CreatedAt: Now, UpdatedAt: Now, Since: Now}
 }
 
 // Pairing is a session that waits for its scan.

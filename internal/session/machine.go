@@ -23,12 +23,8 @@ type Machine struct {
 	hasDevice   bool
 	account     Account
 
-	codes   []string // of this run; codes[0] is on show while qr is set
-	qr      QR
-	seq     int
-	passkey *Passkey
-	askedAt time.Time
-	timer   Timer
+	pairing
+	timer Timer
 
 	until        time.Time
 	restricted   time.Time
@@ -36,6 +32,15 @@ type Machine struct {
 	lastCause    Cause
 	connectedAt  time.Time
 	disconnectAt time.Time
+}
+
+// pairing is what a machine knows while its session waits for a person.
+type pairing struct {
+	codes   []string // of this run; codes[0] is on show while qr is set
+	qr      QR
+	seq     int
+	passkey *Passkey
+	askedAt time.Time
 }
 
 // New is the machine of a stored session when the process starts. States that need a live client are not taken over

@@ -22,22 +22,27 @@ type Status struct {
 	Desired Desired
 	Since   time.Time // of this state and cause
 
-	Incarnation  Incarnation
-	Failures     int       // consecutive failed attempts; 0 once READY
-	MaxAttempts  int       // 0: unlimited
-	RetryAt      time.Time // of the next attempt; zero where none is scheduled
-	Until        time.Time // of a temporary ban; zero where unknown or none
-	Restricted   time.Time // sends to new chats are restricted until then; zero: no restriction
+	Incarnation Incarnation
+	Failures    int       // consecutive failed attempts; 0 once READY
+	MaxAttempts int       // 0: unlimited
+	RetryAt     time.Time // of the next attempt; zero where none is scheduled
+	Until       time.Time // of a temporary ban; zero where unknown or none
+	Restricted  time.Time // sends to new chats are restricted until then; zero: no restriction
+	Restarts    int       // supervised restarts since the process started
+	HasDevice   bool      // credentials are stored
+	Settings    Settings
+	Passkey     *Passkey // CausePasskey: what the person has to answer; else nil
+	Account     Account
+	QR          QR        // the code of this moment; see QR.Valid
+	CreatedAt   time.Time // of the slot
+	UpdatedAt   time.Time
+	Past
+}
+
+// Past is what a session remembers of what it has gone through.
+type Past struct {
 	LastError    string    // one line, of the last failure
 	LastCause    Cause     // of the last failure; CauseNone where there was none
-	Restarts     int       // supervised restarts since the process started
-	HasDevice    bool      // credentials are stored
-	Settings     Settings
-	Passkey      *Passkey // CausePasskey: what the person has to answer; else nil
-	Account      Account
-	QR           QR        // the code of this moment; see QR.Valid
-	CreatedAt    time.Time // of the slot
-	UpdatedAt    time.Time
 	ConnectedAt  time.Time // of the last READY
 	DisconnectAt time.Time // of the last end of READY
 }
