@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -571,5 +572,35 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 				t.Fatalf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+// missingPlaces are the `file.go:function`s that a text names and the tree does not have.
+func missingPlaces(tree fs.FS, text string) (named int, missing []string) {
+	for _, m := range regexp.MustCompile("`([a-z_/]+\\.go):([A-Za-z]+)`").FindAllStringSubmatch(text, -1) {
+		named++
+		source, err := fs.ReadFile(tree, m[1])
+		if err != nil || !regexp.MustCompile(`(?m)^func (\([^)]*\) )?`+m[2]+`[(\[]`).Match(source) {
+			missing = append(missing, m[0])
+		}
+	}
+	return named, missing
+}
+
+func TestThePathsInTheArchitectureExist(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, missing := missingPlaces(os.DirFS("."), string(text))
+	if named < 20 {
+		t.Errorf("only %d places are named", named)
+	}
+	for _, place := range missing {
+		t.Errorf("docs/architecture.md names %s, which is not there", place)
+	}
+	tree := fstest.MapFS{"a/a.go": {Data: []byte("package a\n\nfunc (t *T) found() {}\nfunc Ask[A any]() {}\n")}}
+	if _, missing := missingPlaces(tree, "`a/a.go:found` `a/a.go:Ask` `a/a.go:lost` `b/b.go:found`"); len(missing) != 2 {
+		t.Errorf("missing: %v", missing)
 	}
 }
