@@ -134,7 +134,12 @@ func (s *Session) useNow() {
 // missed answers the uses that waited for a client which is not coming any more.
 func (s *Session) missed(why *session.Error) {
 	for _, e := range s.early {
-		s.used(e.asker, e.use.Verb, 0, Used{Err: &session.Error{Code: why.Code, Op: e.use.Verb, Session: s.core.id, Message: why.Message}})
+		err := &session.Error{Code: why.Code, Op: e.use.Verb, Session: s.core.id, Message: why.Message}
+		if e.use.In == session.Ready && why.Code == session.CodeDisconnected {
+			err = NotReady(s.core.id, s.core.machine.State()) // it never began, so nothing has left
+			err.Op = e.use.Verb
+		}
+		s.used(e.asker, e.use.Verb, 0, Used{Err: err})
 	}
 	s.early = nil
 }

@@ -93,3 +93,25 @@ func TestAPairingCodeThatNobodyWaitsForAnyMoreIsNotAskedFor(t *testing.T) {
 		}
 	})
 }
+
+func TestAVerbThatHadNotBegunWhenTheSocketWasLostIsRefusedAsNotReady(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.stored("51")
+		w.dialer.script(func(d *dialer) {
+			d.open = func(ctx context.Context, c *client) error {
+				c.post(session.SocketUp) // as whatsmeow's handler may, before the run is open
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		})
+		if _, _, err := w.Start(t.Context(), "51"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.is("51", session.Ready, session.CauseConnected)
+		sent := w.sending(t.Context(), "51", "hello")
+		unansweredYet(t, sent)
+		w.dialer.last("51").post(session.SocketLost)
+		wantCode(t, answered(t, sent), session.CodeNotReady) // nothing has left: it is sent again, whatever the attempts are
+	})
+}

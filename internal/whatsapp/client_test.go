@@ -34,8 +34,12 @@ func TestAPanicInTheHandlerIsPosted(t *testing.T) {
 }
 
 func TestAPanicWhilePostingStaysInside(t *testing.T) {
-	c := quietClient(func(session.Input) { panic("mailbox") })
+	posts := 0
+	c := quietClient(func(session.Input) { posts++; panic("mailbox") })
 	c.handle(&events.QR{})
+	if posts == 0 {
+		t.Error("nothing was posted, so nothing panicked")
+	}
 }
 
 func TestAPanicWhilePairingRefusesIt(t *testing.T) {

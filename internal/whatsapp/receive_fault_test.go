@@ -66,6 +66,12 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 			}
 			l.expect(session.StoreFailed)
 			l.nothingMore()
+			// The session ends the run, and with it whatever a send is at: the database is at fault, and not the message.
+			over, end := context.WithCancel(testContext(t))
+			end()
+			if _, err := l.client.Send(over, text("3EB0000000000001", "34999999999@s.whatsapp.net")); session.CodeOf(err) != session.CodeStoreFull {
+				t.Errorf("a send of a run that the database ended: %v", err)
+			}
 			log.fail(nil, nil)
 			l = h.open("51")
 			l.expect(session.SocketUp)

@@ -35,8 +35,22 @@ type sending struct {
 	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
 }
 
-// send is Client.Send. It checks the message, uploads its file if it has one, and waits for the server.
+// send is Client.Send.
 func (s *sending) send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
+	ack, err := s.attempt(ctx, message)
+	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
+		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
+		// which WhatsApp said nothing, and the message is not at fault. It may have ended the run, and ctx with it, at any
+		// step of the attempt.
+		if broken := s.storeFailure(); broken != nil {
+			err = broken
+		}
+	}
+	return ack, err
+}
+
+// attempt checks the message, uploads its file if it has one, and waits for the server.
+func (s *sending) attempt(ctx context.Context, message session.Outgoing) (session.Ack, error) {
 	if err := message.Check(); err != nil {
 		return session.Ack{}, s.refusedMessage(err)
 	}
@@ -52,15 +66,7 @@ func (s *sending) send(ctx context.Context, message session.Outgoing) (session.A
 	if err := s.storeFailure(); err != nil {
 		return session.Ack{}, err
 	}
-	ack, err := s.deliver(ctx, to, chat, message)
-	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
-		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
-		// which WhatsApp said nothing, and the message is not at fault.
-		if broken := s.storeFailure(); broken != nil {
-			err = broken
-		}
-	}
-	return ack, err
+	return s.deliver(ctx, to, chat, message)
 }
 
 // deliver makes one attempt.

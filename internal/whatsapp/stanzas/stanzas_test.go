@@ -120,6 +120,9 @@ func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
 	for range maxPassing {
 		l.Arrive("receipt")
 	}
+	if !l.full() {
+		t.Fatal("there is room, so nobody would wait")
+	}
 	var over sync.WaitGroup
 	over.Go(func() { l.Arrive("receipt") })
 	l.gate <- struct{}{}
