@@ -209,7 +209,7 @@ func TestADeviceNumberGivenAgainReplacesTheOldCredentials(t *testing.T) {
 	elsewhere := &house{t: t, server: other, store: h.store}
 	elsewhere.dialer = elsewhere.newDialer()
 	if second := elsewhere.link("b", again); second != first {
-		t.Skipf("devices are numbered %s and %s: nothing to see here", first, second)
+		t.Fatalf("devices are numbered %s and %s: nothing is given again", first, second)
 	}
 	elsewhere.open("b").expect(session.SocketUp)
 	if h.bound("a") != "" {

@@ -1,8 +1,8 @@
 // Package pgtest runs a private PostgreSQL for tests: the machine's own binaries, a new cluster in a temporary directory
 // on a free port of 127.0.0.1, fsync on, gone when the test process is gone, however it ends.
 //
-// Where the machine has no PostgreSQL, tests are skipped, or fail where toolbox.Switch requires it. `make tools` installs
-// it where it can.
+// Where the machine has no PostgreSQL, tests are skipped, or fail where testtools.Switch requires it. `make tools`
+// installs it where it can.
 package pgtest
 
 import (
@@ -55,7 +55,7 @@ var shared struct {
 }
 
 // DSN gives the DSN of an empty database on the process's shared cluster, which the first call starts. The package's
-// TestMain must call Stop. Where there is no PostgreSQL it ends the test: see toolbox.Missing.
+// TestMain must call Stop. Where there is no PostgreSQL it ends the test: see testtools.Missing.
 func DSN(tb testing.TB) string {
 	tb.Helper()
 	Needed(tb)
@@ -147,7 +147,7 @@ func New(tb testing.TB) *Cluster {
 	return c
 }
 
-// Needed ends the test where the machine has no PostgreSQL: see toolbox.Missing.
+// Needed ends the test where the machine has no PostgreSQL: see testtools.Missing.
 func Needed(tb testing.TB) {
 	tb.Helper()
 	if _, err := binaries(); err != nil {
