@@ -44,7 +44,7 @@ func rooms() map[string]room {
 		},
 		"supervisor": {
 			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
-			imports: []string{"actors", "internal/session", "internal/pause"},
+			imports: []string{"actors", "internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
@@ -53,17 +53,17 @@ func rooms() map[string]room {
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
 				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
 			},
-			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/store", "internal/webhooks"},
+			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/webhooks"},
 		},
 		"httpapi/rest": {
 			owns:    "what resources are made with: operations, calls, checks, problems, pages, the OpenAPI document",
 			imports: []string{"httpapi/wire", "internal/session"},
 		},
-		"httpapi/wire": {owns: "the JSON of /v1 that several resources write", imports: []string{"internal/session"}},
+		"httpapi/wire": {owns: "the JSON of /v1 that several resources write", imports: []string{"internal/message", "internal/session"}},
 		"httpapi/qr":   {owns: "pictures of pairing codes, each drawn once"},
 		"httpapi/compat": {
 			owns:    "the routes of the Node session manager, their JSON and errors; the probes",
-			imports: []string{"httpapi/rest", "internal/session"},
+			imports: []string{"httpapi/rest", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/sessions": {
@@ -73,32 +73,32 @@ func rooms() map[string]room {
 		},
 		"httpapi/linking": {
 			owns:    "/v1: link a device by a QR, a pairing code or a passkey",
-			imports: []string{"httpapi/qr", "httpapi/rest", "httpapi/wire", "internal/session"},
+			imports: []string{"httpapi/qr", "httpapi/rest", "httpapi/wire", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/messages": {
 			owns:    "/v1: send messages with their files, uploads, what became of them",
-			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/chats": {
 			owns:    "/v1: read marks, presence, contacts",
-			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/events": {
 			owns:    "/v1: the log of events as pages, streams and WebSockets; what an event of a state says",
-			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
-			tests:   []string{"httpapi", "httpapi/qr", "internal/events"},
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/events", "internal/session"},
+			tests:   []string{"httpapi", "httpapi/qr"},
 		},
 		"httpapi/media": {
 			owns:    "/v1: the files of incoming messages",
-			imports: []string{"httpapi/rest", "internal/session"},
+			imports: []string{"httpapi/rest", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/webhooks": {
 			owns:    "/v1: the registry of webhooks and their deliveries",
-			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
+			imports: []string{"httpapi/rest", "httpapi/wire", "internal/events", "internal/session", "internal/webhooks"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/supervision": {
@@ -109,22 +109,23 @@ func rooms() map[string]room {
 		"httpapi/docs": {
 			owns:    "/v1: the OpenAPI document, a page for people, the dashboard",
 			imports: []string{"httpapi/rest"},
-			tests:   []string{"httpapi", "internal/session"},
+			tests:   []string{"httpapi", "internal/events"},
 		},
-		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
+		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/events", "internal/message", "internal/session", "internal/webhooks"}},
 		"configs": {owns: "every setting: default, sources, validation"},
 		"cmd": {
 			owns: "the binary: one file a command, signals, exit codes",
 			imports: []string{
 				"configs", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
 			},
+			tests: []string{"internal/events"},
 		},
 		"internal/app": {
 			owns: "New, Start, Stop and the only wiring; `apptest` drives a whole wasup in tests",
 			imports: []string{
 				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
 				"internal/contacts", "internal/events", "internal/media/incoming",
-				"internal/media/outgoing", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
+				"internal/media/outgoing", "internal/message", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
 			},
 			tests: []string{"internal/sandbox", "internal/testtools"},
 		},
@@ -132,26 +133,30 @@ func rooms() map[string]room {
 			owns:    "the proof under load, kill -9 and broken networks that no message is lost or doubled",
 			imports: []string{"internal/sandbox"},
 		},
-		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, ports"},
+		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, the door to a client, ports"},
+		"internal/message": {
+			owns:    "what messages say: contents and their JSON, recipients, checks, states; the verbs about them",
+			imports: []string{"internal/session"},
+		},
 		"internal/whatsapp": {
 			owns:    "the adapter over whatsmeow: events, pairing, sending, receiving, devices",
-			imports: []string{"internal/session", "internal/signalfix", "internal/groupcommit"},
-			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/events", "internal/gctuner"},
+			imports: []string{"internal/events", "internal/groupcommit", "internal/message", "internal/session", "internal/signalfix"},
+			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/gctuner"},
 		},
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",
-			imports: []string{"internal/session", "internal/pause"},
+			imports: []string{"internal/events", "internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/events": {
-			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
-			imports: []string{"internal/session", "internal/pause"},
+			owns:    "the events and their JSON; the durable log as it is followed, the feed of states and codes, retention",
+			imports: []string{"internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/webhooks": {
 			owns:    "the registry of webhooks, and the delivery of events to them: in order, at least once",
-			imports: []string{"internal/session", "internal/egress"},
-			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
+			imports: []string{"internal/egress", "internal/events", "internal/session"},
+			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/media": {
 			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
@@ -159,22 +164,22 @@ func rooms() map[string]room {
 		},
 		"internal/media/outgoing": {
 			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
-			imports: []string{"internal/session", "internal/egress", "internal/media"},
+			imports: []string{"internal/egress", "internal/media", "internal/message", "internal/session"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/media/incoming": {
 			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
-			imports: []string{"internal/session", "internal/media", "internal/pause"},
+			imports: []string{"internal/media", "internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/contacts": {
 			owns:    "which phone numbers have an account: remembers answers and paces questions",
-			imports: []string{"internal/session"},
+			imports: []string{"internal/message", "internal/session"},
 		},
 		"internal/store": {
 			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file a table; `storetest` is the conformance suite",
 			imports: []string{
-				"internal/session", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
+				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
 			},
 			tests: []string{"internal/testtools"},
 		},

@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -78,5 +80,68 @@ func TestTestsSleepOnlyInSynctest(t *testing.T) {
 	})
 	if err != nil || len(found) != 1 || found[0] != "internal/session/real_test.go" {
 		t.Fatalf("found %v, %v", found, err)
+	}
+}
+
+// privateJSON lists the files whose JSON stays in this process or on its disk, or is a caller's own.
+func privateJSON() []string {
+	return []string{
+		"internal/media/outgoing/put.go", // what is known of a file, beside it on the disk
+		"cmd/wasup/demo.go",              // what the demonstration reads of the sandbox's answers
+	}
+}
+
+// strayJSON lists the product's files that give JSON a shape, without being the file of their package for that.
+func strayJSON(tree fs.FS) ([]string, error) {
+	all, err := sources(tree)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, s := range all {
+		if s.test || s.room == "internal/sandbox" || s.room == "internal/soak" || slices.Contains(privateJSON(), s.file) ||
+			strings.HasPrefix(path.Base(s.file), "dto") {
+			continue
+		}
+		text, err := fs.ReadFile(tree, s.file)
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), s.file, text, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		stray := false
+		ast.Inspect(file, func(n ast.Node) bool {
+			field, ok := n.(*ast.Field)
+			stray = stray || ok && field.Tag != nil && strings.Contains(field.Tag.Value, `json:"`)
+			return true
+		})
+		if stray {
+			found = append(found, s.file)
+		}
+	}
+	return found, nil
+}
+
+// TestPublicJSONHasItsShapeInDTOFiles keeps the JSON that people and programs see where a reader finds it: requests and
+// answers below httpapi, contents in internal/message, events in internal/events, what receivers get in internal/webhooks.
+func TestPublicJSONHasItsShapeInDTOFiles(t *testing.T) {
+	found, err := strayJSON(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) > 0 {
+		t.Errorf("json tags outside dto files:\n%s", strings.Join(found, "\n"))
+	}
+	const body = "package p\ntype a struct {\n\tB int `json:\"b\"`\n}\n"
+	found, err = strayJSON(fstest.MapFS{
+		"internal/session/status.go":    {Data: []byte(body)},
+		"internal/session/dto.go":       {Data: []byte(body)},
+		"internal/session/some_test.go": {Data: []byte(body)},
+		"internal/session/plain.go":     {Data: []byte("package p\ntype a struct{ B int }\n")},
+	})
+	if err != nil || !slices.Equal(found, []string{"internal/session/status.go"}) {
+		t.Errorf("found %v, %v", found, err)
 	}
 }

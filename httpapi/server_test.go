@@ -16,6 +16,7 @@ import (
 	"wasup/httpapi/apitest"
 	"wasup/httpapi/qr"
 	"wasup/httpapi/qr/qrtest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -109,7 +110,7 @@ func TestAShutdownLetsASendFinish(t *testing.T) {
 	began, proceed := make(chan struct{}), make(chan struct{})
 	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
 		Statuses: map[session.ID]session.Status{"51": apitest.Status("51", session.Ready)},
-		Sending: func(ctx context.Context, _ session.ID, _ session.Recipient, _, _ string) (string, error) {
+		Sending: func(ctx context.Context, _ session.ID, _ message.Recipient, _, _ string) (string, error) {
 			close(began)
 			select {
 			case <-proceed:
@@ -213,7 +214,7 @@ func TestCausesStayInTheLog(t *testing.T) {
 	cause := fmt.Errorf("SQL logic error: /var/lib/wasup.db")
 	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
 		Statuses: map[session.ID]session.Status{"51": apitest.Status("51", session.Ready)},
-		Sending: func(context.Context, session.ID, session.Recipient, string, string) (string, error) {
+		Sending: func(context.Context, session.ID, message.Recipient, string, string) (string, error) {
 			return "", &session.Error{Code: session.CodeStoreUnavailable, Op: "begin", Err: cause}
 		},
 	})
@@ -344,7 +345,7 @@ func TestWhatAHandlerKeepsIsNotOverwrittenByLaterRequests(t *testing.T) {
 	}
 	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{
 		Statuses: statuses,
-		Sending: func(_ context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+		Sending: func(_ context.Context, id session.ID, to message.Recipient, body, key string) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, kept{string(id), string(to), body, key})

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // logged counts what the durable log of events does.
@@ -34,14 +34,14 @@ func (l *logged) register(m *Metrics) {
 			func(s *Sources) func() int { return s.EventsKept }),
 		m.sampled("stanzas_waiting", "Stanzas of all sessions that came from WhatsApp and wait to be handled; thousands after a time offline.",
 			func(s *Sources) func() int { return s.StanzasWaiting }))
-	for _, of := range session.EventTypes() {
+	for _, of := range events.Types() {
 		l.events.WithLabelValues(string(of))
 	}
 }
 
 // EventLogged notes one new event of the durable log.
-func (m *Metrics) EventLogged(of session.EventType) {
-	m.logged.events.WithLabelValues(string(closed(of, session.EventTypes()))).Inc()
+func (m *Metrics) EventLogged(of events.Type) {
+	m.logged.events.WithLabelValues(string(closed(of, events.Types()))).Inc()
 }
 
 // EventsAppended notes the end of an attempt to add events.

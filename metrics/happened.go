@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -65,7 +66,7 @@ func (m *Metrics) QRRequest(outcome session.QROutcome, wait time.Duration) {
 // refused. The code is empty where it succeeded. Sends have figures of their
 // own as well.
 func (m *Metrics) VerbDone(verb string, code session.Code, took time.Duration) {
-	verb = closed(verb, session.VerbNames())
+	verb = closed(verb, verbNames())
 	outcome := outcomeDone
 	if code != "" {
 		outcome = string(closed(code, codes()))
@@ -74,7 +75,7 @@ func (m *Metrics) VerbDone(verb string, code session.Code, took time.Duration) {
 	if code == "" {
 		m.verbTime.WithLabelValues(verb).Observe(took.Seconds())
 	}
-	if verb != session.VerbSend {
+	if verb != message.VerbSend {
 		return
 	}
 	if code == "" {
@@ -115,7 +116,7 @@ func (m *Metrics) startAtZero() {
 		m.qrRequests.WithLabelValues(string(outcome))
 	}
 	m.restarts.WithLabelValues(string(session.CauseCrashed))
-	for _, verb := range session.VerbNames() {
+	for _, verb := range verbNames() {
 		m.verbs.WithLabelValues(verb, outcomeDone)
 	}
 	m.sends.WithLabelValues(outcomeAcked)
@@ -125,6 +126,9 @@ func (m *Metrics) startAtZero() {
 	m.startMessages()
 	m.RestoreAdvanced(0, 0)
 }
+
+// verbNames are the names of all verbs, of whatever subject.
+func verbNames() []string { return slices.Concat(session.VerbNames(), message.VerbNames()) }
 
 func closed[T ~string](value T, set []T) T {
 	if slices.Contains(set, value) {

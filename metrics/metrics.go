@@ -58,7 +58,7 @@ type Metrics struct {
 	log      *slog.Logger
 	sessions *sessions
 	sources  atomic.Pointer[Sources]
-	webhooks *webhooks
+	webhooks *webhookSeries
 	logged   logged
 	kept     *kept
 

@@ -21,7 +21,9 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/metrics.md")
@@ -36,11 +38,11 @@ func everything() *Metrics {
 	m.SessionChanged("51", session.Ready, session.CauseConnected)
 	m.SessionRestarted(session.CauseCrashed)
 	m.QRRequest(session.OutcomeQR, time.Second)
-	m.VerbDone(session.VerbSend, "", time.Second)
+	m.VerbDone(message.VerbSend, "", time.Second)
 	m.HTTPRequest("/qr-code", http.MethodGet, 200, time.Second)
 	m.DeadLetter()
 	m.RestoreAdvanced(3, 1)
-	m.WebhookAttempted(session.WebhookDelivered, time.Second)
+	m.WebhookAttempted(webhooks.Delivered, time.Second)
 	m.WebhookDelivered(time.Second)
 	m.WebhookDeadLettered()
 	m.MediaKept(time.Second)
@@ -305,10 +307,10 @@ func TestSendsAreCountedByOutcome(t *testing.T) {
 	if n := testutil.CollectAndCount(m.sends); n != len(session.Codes())+1 {
 		t.Errorf("%d series before the first send; every outcome must start at 0", n)
 	}
-	m.VerbDone(session.VerbSend, "", time.Second)
-	m.VerbDone(session.VerbSend, "", 3*time.Second)
-	m.VerbDone(session.VerbSend, session.CodeRestricted, time.Second)
-	m.VerbDone(session.VerbSend, "made up", time.Second)
+	m.VerbDone(message.VerbSend, "", time.Second)
+	m.VerbDone(message.VerbSend, "", 3*time.Second)
+	m.VerbDone(message.VerbSend, session.CodeRestricted, time.Second)
+	m.VerbDone(message.VerbSend, "made up", time.Second)
 	for outcome, want := range map[string]float64{"server_ack": 2, "restricted": 1, "other": 1, "ack_overdue": 0} {
 		if got := testutil.ToFloat64(m.sends.WithLabelValues(outcome)); got != want {
 			t.Errorf("%s: %v, want %v", outcome, got, want)
@@ -328,6 +330,20 @@ func TestSendsAreCountedByOutcome(t *testing.T) {
 		}
 	}
 	t.Error("wasup_send_ack_seconds is missing")
+}
+
+func TestEveryVerbIsCountedByItsName(t *testing.T) {
+	m := New(Options{})
+	for _, verb := range []string{session.PairPhone.Name, message.Send.Name, message.FetchMedia.Name} {
+		m.VerbDone(verb, "", time.Second)
+		if got := testutil.ToFloat64(m.verbs.WithLabelValues(verb, "done")); got != 1 {
+			t.Errorf("%s: %v, want 1", verb, got)
+		}
+	}
+	m.VerbDone("made up", "", time.Second)
+	if got := testutil.ToFloat64(m.verbs.WithLabelValues("other", "done")); got != 1 {
+		t.Errorf("a verb that is not known: %v, want 1", got)
+	}
 }
 
 func TestHTTPRequestsAreCountedByTemplate(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -17,11 +18,11 @@ type Backlog struct {
 
 // MessageChanged notes that an outgoing message came to a state. cause is the
 // code of the error where it failed, "" otherwise.
-func (m *Metrics) MessageChanged(state session.MessageState, cause session.Code) {
+func (m *Metrics) MessageChanged(state message.State, cause session.Code) {
 	if cause != "" {
 		cause = closed(cause, codes())
 	}
-	m.messages.WithLabelValues(string(closed(state, session.MessageStates())), string(cause)).Inc()
+	m.messages.WithLabelValues(string(closed(state, message.States())), string(cause)).Inc()
 }
 
 // MessageAcked notes how long an accepted message took to be acknowledged.
@@ -33,14 +34,14 @@ func (m *Metrics) MessageRetried(cause session.Code) {
 }
 
 func (m *Metrics) startMessages() {
-	for _, state := range session.MessageStates() {
-		if state == session.MessageFailed {
+	for _, state := range message.States() {
+		if state == message.Failed {
 			continue // always for a cause
 		}
 		m.messages.WithLabelValues(string(state), "")
 	}
 	for _, code := range codes() {
-		m.messages.WithLabelValues(string(session.MessageFailed), string(code))
+		m.messages.WithLabelValues(string(message.Failed), string(code))
 		m.retries.WithLabelValues(string(code))
 	}
 }

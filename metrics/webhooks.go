@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 // Webhooks is what is known of the deliveries at this moment.
@@ -15,8 +15,8 @@ type Webhooks struct {
 	States  map[string]int
 }
 
-// webhooks are the series of deliveries. Its gauges are read at each scrape.
-type webhooks struct {
+// webhookSeries are the series of deliveries. Its gauges are read at each scrape.
+type webhookSeries struct {
 	metrics  *Metrics
 	attempts *prometheus.CounterVec
 	took     prometheus.Histogram
@@ -32,11 +32,11 @@ func lateBuckets() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 86400}
 }
 
-func newWebhooks(m *Metrics) *webhooks {
+func newWebhooks(m *Metrics) *webhookSeries {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 	}
-	w := &webhooks{
+	w := &webhookSeries{
 		metrics:  m,
 		attempts: counters("webhook_attempts_total", "Requests to the receivers of webhooks, by outcome.", "outcome"),
 		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, whatever its outcome."),
@@ -54,14 +54,14 @@ func newWebhooks(m *Metrics) *webhooks {
 		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits to be delivered; 0 where none does."),
 		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver is gone.", "state"),
 	}
-	for _, outcome := range session.WebhookOutcomes() {
+	for _, outcome := range webhooks.Outcomes() {
 		w.attempts.WithLabelValues(string(outcome))
 	}
 	return w
 }
 
 // Describe implements prometheus.Collector.
-func (w *webhooks) Describe(ch chan<- *prometheus.Desc) {
+func (w *webhookSeries) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range w.parts() {
 		c.Describe(ch)
 	}
@@ -70,12 +70,12 @@ func (w *webhooks) Describe(ch chan<- *prometheus.Desc) {
 	ch <- w.states
 }
 
-func (w *webhooks) parts() []prometheus.Collector {
+func (w *webhookSeries) parts() []prometheus.Collector {
 	return []prometheus.Collector{w.attempts, w.took, w.late, w.buried, w.missed}
 }
 
 // Collect implements prometheus.Collector.
-func (w *webhooks) Collect(ch chan<- prometheus.Metric) {
+func (w *webhookSeries) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range w.parts() {
 		c.Collect(ch)
 	}
@@ -92,8 +92,8 @@ func (w *webhooks) Collect(ch chan<- prometheus.Metric) {
 }
 
 // WebhookAttempted notes the end of one request to a receiver.
-func (m *Metrics) WebhookAttempted(outcome session.WebhookOutcome, took time.Duration) {
-	m.webhooks.attempts.WithLabelValues(string(closed(outcome, session.WebhookOutcomes()))).Inc()
+func (m *Metrics) WebhookAttempted(outcome webhooks.Outcome, took time.Duration) {
+	m.webhooks.attempts.WithLabelValues(string(closed(outcome, webhooks.Outcomes()))).Inc()
 	m.webhooks.took.Observe(took.Seconds())
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -97,7 +98,7 @@ func BenchmarkSend(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.Send(b.Context(), "a", session.Outgoing{ID: "1", Content: session.TextOf("x")}); err != nil {
+		if _, err := w.Send(b.Context(), "a", message.Outgoing{ID: "1", Content: message.TextOf("x")}); err != nil {
 			b.Fatal(err)
 		}
 	}

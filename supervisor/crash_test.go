@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -85,7 +86,7 @@ func TestABugInOneSessionRestartsThatSessionOnly(t *testing.T) {
 			}
 		}, 3},
 		{"in a send", "effect send", func(t *testing.T, w *world) {
-			w.dialer.last(bad).send = func(context.Context, session.Outgoing) error { panic("scripted bug") }
+			w.dialer.last(bad).send = func(context.Context, message.Outgoing) error { panic("scripted bug") }
 			wantCode(t, answered(t, w.sending(t.Context(), bad, "x")), session.CodeRestarted)
 		}, 2},
 		{"in an event handler", "client run", func(t *testing.T, w *world) {
@@ -166,7 +167,7 @@ func TestTheSixthCrashInFiveMinutesQuarantines(t *testing.T) {
 		if row := w.store.row("a"); row.Cause != session.CauseQuarantined {
 			t.Fatalf("stored is %+v", row)
 		}
-		_, err := w.Send(t.Context(), "a", session.Outgoing{Content: session.TextOf("x")})
+		_, err := w.Send(t.Context(), "a", message.Outgoing{Content: message.TextOf("x")})
 		wantCode(t, err, session.CodeNotReady)
 		if w.supervision("a").Running {
 			t.Fatal("a send released the quarantine")
@@ -386,7 +387,7 @@ func TestItRestartsAtOnceAndReconnectsLate(t *testing.T) {
 		if status.State != session.Reconnecting || status.Cause != session.CauseCrashed || !status.RetryAt.After(time.Now()) {
 			t.Fatalf("status is %+v", status)
 		}
-		_, err := w.Send(t.Context(), "a", session.Outgoing{Content: session.TextOf("x")})
+		_, err := w.Send(t.Context(), "a", message.Outgoing{Content: message.TextOf("x")})
 		wantCode(t, err, session.CodeNotReady)
 		var refused *session.Error
 		if !errors.As(err, &refused) || refused.Message != "WhatsApp session not ready. Current state: RECONNECTING" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"wasup/actors"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -48,14 +49,14 @@ func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (a
 
 // Send gives a message to a READY session and waits for WhatsApp's acknowledgement. When ctx ends first, the message may
 // arrive.
-func (s *Supervisor) Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error) {
+func (s *Supervisor) Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error) {
 	if _, known := s.entry(id); !known && !s.env.Draining.Load() {
-		s.cfg.Observer.VerbDone(session.VerbSend, session.CodeNotReady, 0)
-		return session.Ack{}, actors.NotReady(id, session.NotInitialized)
+		s.cfg.Observer.VerbDone(message.VerbSend, session.CodeNotReady, 0)
+		return message.Ack{}, actors.NotReady(id, session.NotInitialized)
 	}
-	verb := session.Send
-	verb.Bound = s.cfg.SendTimeout + message.UploadTime()
-	return verb.Ask(ctx, s, id, message)
+	verb := message.Send
+	verb.Bound = s.cfg.SendTimeout + msg.UploadTime()
+	return verb.Ask(ctx, s, id, msg)
 }
 
 // readyHandle is the actor of a READY session. It starts none.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -17,7 +18,7 @@ func (w *world) marking(ctx context.Context, id session.ID) <-chan error {
 }
 
 func (w *world) mark(ctx context.Context, id session.ID) error {
-	_, err := session.MarkRead.Ask(ctx, w, id, session.ReadMark{})
+	_, err := message.MarkRead.Ask(ctx, w, id, message.ReadMark{})
 	return err
 }
 

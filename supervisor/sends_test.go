@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -15,7 +16,7 @@ import (
 // gate lets sends through one by one.
 type gate chan error
 
-func (g gate) send(ctx context.Context, _ session.Outgoing) error {
+func (g gate) send(ctx context.Context, _ message.Outgoing) error {
 	select {
 	case err := <-g:
 		return err
@@ -26,12 +27,12 @@ func (g gate) send(ctx context.Context, _ session.Outgoing) error {
 
 func TestASendInAnyOtherStateIsRefusedWithTheContractsSentence(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		_, err := w.Send(t.Context(), "a", session.Outgoing{})
+		_, err := w.Send(t.Context(), "a", message.Outgoing{})
 		wantCode(t, err, session.CodeNotReady)
 		if _, _, err := w.Start(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		_, err = w.Send(t.Context(), "a", session.Outgoing{})
+		_, err = w.Send(t.Context(), "a", message.Outgoing{})
 		wantCode(t, err, session.CodeNotReady)
 		var e *session.Error
 		if !errors.As(err, &e) || e.Message != "WhatsApp session not ready. Current state: INITIALIZING" {
@@ -73,7 +74,7 @@ func TestARefusalIsTheCallersAndTheNextMessageLeaves(t *testing.T) {
 		w.up("a")
 		c := w.dialer.last("a")
 		for _, code := range []session.Code{session.CodeSendFailed, session.CodeRestricted, session.CodeNotOnWhatsApp} {
-			c.send = func(context.Context, session.Outgoing) error { return &session.Error{Code: code} }
+			c.send = func(context.Context, message.Outgoing) error { return &session.Error{Code: code} }
 			wantCode(t, answered(t, w.sending(t.Context(), "a", "x")), code)
 		}
 		c.send = nil
@@ -116,7 +117,7 @@ func TestAClientThatHangsInASendHoldsUpItsOwnRunOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a")
 		goOn := make(chan struct{})
-		w.dialer.last("a").send = func(context.Context, session.Outgoing) error { <-goOn; return nil } // hears of nothing
+		w.dialer.last("a").send = func(context.Context, message.Outgoing) error { <-goOn; return nil } // hears of nothing
 		first := w.sending(t.Context(), "a", "1")
 		synctest.Wait()
 		if _, err := w.Restart(t.Context(), "a"); err != nil {

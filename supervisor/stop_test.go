@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -58,7 +59,7 @@ func TestADrainAnswersWhoWaitsAndRefusesWhoComes(t *testing.T) {
 			wantOutcome(t, w.RequestQR(t.Context(), id), session.OutcomeShuttingDown)
 			_, _, err := w.Start(t.Context(), id)
 			wantCode(t, err, session.CodeShuttingDown)
-			_, err = w.Send(t.Context(), id, session.Outgoing{})
+			_, err = w.Send(t.Context(), id, message.Outgoing{})
 			wantCode(t, err, session.CodeShuttingDown)
 		}
 		w.is("a", session.Ready, session.CauseConnected)

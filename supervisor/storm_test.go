@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -46,7 +47,7 @@ func TestNoAnswerIsLostInAStormOfQuarantines(t *testing.T) {
 							t.Errorf("a start was answered %v", err)
 						}
 					default:
-						_, err := w.Send(ctx, id, session.Outgoing{})
+						_, err := w.Send(ctx, id, message.Outgoing{})
 						wantOneOf(t, err, session.CodeNotReady, session.CodeRestarted, session.CodeQuarantined, session.CodeDisconnected)
 					}
 				})

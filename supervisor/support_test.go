@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/supervisor"
 )
@@ -123,7 +124,7 @@ func (d *dialer) script(do func(d *dialer)) {
 
 // client is a scripted session.Client.
 type client struct {
-	session.Client // what no test here drives
+	message.Client // what no test here drives
 
 	d      *dialer
 	run    session.Run
@@ -132,7 +133,7 @@ type client struct {
 	closed int
 	sent   []string
 	paired int // how often a pairing code was asked for
-	send   func(ctx context.Context, message session.Outgoing) error
+	send   func(ctx context.Context, msg message.Outgoing) error
 	unlink func(ctx context.Context) error
 	mark   func(ctx context.Context) error // MarkRead
 	close  func()
@@ -144,20 +145,20 @@ func (c *client) qr(codes ...string) {
 	c.run.Post(session.Input{Kind: session.QRIssued, Codes: codes})
 }
 
-func (c *client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
+func (c *client) Send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	c.mu.Lock()
-	c.sent = append(c.sent, message.Content.Text)
+	c.sent = append(c.sent, msg.Content.Text)
 	send := c.send
 	c.mu.Unlock()
 	if send != nil {
-		if err := send(ctx, message); err != nil {
-			return session.Ack{}, err
+		if err := send(ctx, msg); err != nil {
+			return message.Ack{}, err
 		}
 	}
-	return session.Ack{MessageID: message.ID}, nil
+	return message.Ack{MessageID: msg.ID}, nil
 }
 
-func (c *client) MarkRead(ctx context.Context, _ session.ReadMark) error { return c.mark(ctx) }
+func (c *client) MarkRead(ctx context.Context, _ message.ReadMark) error { return c.mark(ctx) }
 
 func (c *client) PairPhone(_ context.Context, phone string) (string, error) {
 	c.mu.Lock()
@@ -490,7 +491,7 @@ func (w *world) request(ctx context.Context, id session.ID) <-chan session.QRAns
 func (w *world) sending(ctx context.Context, id session.ID, body string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		_, err := w.Send(ctx, id, session.Outgoing{ID: body, Content: session.TextOf(body)})
+		_, err := w.Send(ctx, id, message.Outgoing{ID: body, Content: message.TextOf(body)})
 		done <- err
 	}()
 	return done

@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"wasup/internal/events"
 	"wasup/internal/sandbox/admin"
-	"wasup/internal/session"
 )
 
 // opens takes a phone in hand and opens one of its chats.
@@ -137,7 +137,7 @@ func (d *desk) calls(t *testing.T) {
 	d.Press("#tab-chats", "Chats")
 	// Ana's session heard of all of them.
 	var log strings.Builder
-	for _, entry := range d.app.Logged(t, "51", session.EventCall, 4) {
+	for _, entry := range d.app.Logged(t, "51", events.TypeCall, 4) {
 		log.Write(entry.Data)
 	}
 	if strings.Count(log.String(), `"ringing"`) != 2 || strings.Count(log.String(), `"rejected"`) != 2 {

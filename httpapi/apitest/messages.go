@@ -10,19 +10,20 @@ import (
 	"strings"
 	"sync"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // scriptedMessages answers in the place of the outbox, the files on disk and WhatsApp.
 type scriptedMessages struct {
-	Enqueuing func(ctx context.Context, request session.MessageRequest) (session.Message, bool, error)
-	Knowing   func(request session.MessageRequest) (session.Message, bool, error)
-	Waiting   func(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error)
-	About     func(verb string, id session.ID, messageID string) (session.Message, error)
-	Pages     func(filter session.MessageFilter) ([]session.Message, string, error)
+	Enqueuing func(ctx context.Context, request message.Request) (message.Message, bool, error)
+	Knowing   func(request message.Request) (message.Message, bool, error)
+	Waiting   func(ctx context.Context, id session.ID, messageID string, until message.State) (message.Message, error)
+	About     func(verb string, id session.ID, messageID string) (message.Message, error)
+	Pages     func(filter message.Filter) ([]message.Message, string, error)
 	Fetching  func(address string) (string, error)
 	Chatting  func(what string, id session.ID, value any) error
-	Checking  func(phones []string) ([]session.Contact, error)
+	Checking  func(phones []string) ([]message.Contact, error)
 
 	Folder *Folder
 }
@@ -48,62 +49,62 @@ func (f *Folder) Names() []string {
 	return all
 }
 
-func (f *scriptedMessages) Enqueue(ctx context.Context, request session.MessageRequest) (session.Message, bool, error) {
+func (f *scriptedMessages) Enqueue(ctx context.Context, request message.Request) (message.Message, bool, error) {
 	return f.Enqueuing(ctx, request)
 }
 
-func (f *scriptedMessages) Known(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+func (f *scriptedMessages) Known(_ context.Context, request message.Request) (message.Message, bool, error) {
 	if f.Knowing == nil {
-		return session.Message{}, false, nil
+		return message.Message{}, false, nil
 	}
 	return f.Knowing(request)
 }
 
-func (f *scriptedMessages) Wait(ctx context.Context, id session.ID, messageID string, until session.MessageState) (session.Message, error) {
+func (f *scriptedMessages) Wait(ctx context.Context, id session.ID, messageID string, until message.State) (message.Message, error) {
 	return f.Waiting(ctx, id, messageID, until)
 }
 
-func (f *scriptedMessages) Message(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+func (f *scriptedMessages) Message(_ context.Context, id session.ID, messageID string) (message.Message, error) {
 	return f.About("get", id, messageID)
 }
 
-func (f *scriptedMessages) Cancel(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+func (f *scriptedMessages) Cancel(_ context.Context, id session.ID, messageID string) (message.Message, error) {
 	return f.About("cancel", id, messageID)
 }
 
-func (f *scriptedMessages) Requeue(_ context.Context, id session.ID, messageID string) (session.Message, error) {
+func (f *scriptedMessages) Requeue(_ context.Context, id session.ID, messageID string) (message.Message, error) {
 	return f.About("requeue", id, messageID)
 }
 
 // messages is the outbox as the routes want it: the sessions have a List of their own.
 type messages struct{ *Scripted }
 
-func (m messages) List(_ context.Context, _ session.ID, filter session.MessageFilter) ([]session.Message, string, error) {
+func (m messages) List(_ context.Context, _ session.ID, filter message.Filter) ([]message.Message, string, error) {
 	return m.Pages(filter)
 }
 
-func (f *scriptedMessages) Put(_ context.Context, r io.Reader, hint session.FileHint) (session.Media, error) {
+func (f *scriptedMessages) Put(_ context.Context, r io.Reader, hint message.FileHint) (message.Media, error) {
 	content, err := io.ReadAll(r)
 	switch {
 	case err != nil:
-		return session.Media{}, err
+		return message.Media{}, err
 	case f.Folder.Broken != nil:
-		return session.Media{}, f.Folder.Broken
+		return message.Media{}, f.Folder.Broken
 	case f.Folder.Limit > 0 && int64(len(content)) > f.Folder.Limit:
-		return session.Media{}, &session.Error{Code: session.CodeMediaTooLarge, Op: "keep a file"}
+		return message.Media{}, &session.Error{Code: session.CodeMediaTooLarge, Op: "keep a file"}
 	case len(content) == 0:
-		return session.Media{}, &session.Error{Code: session.CodeInvalidRequest, Op: "keep a file", Field: "file", Message: "file: expected at least one byte"}
+		return message.Media{}, &session.Error{Code: session.CodeInvalidRequest, Op: "keep a file", Field: "file", Message: "file: expected at least one byte"}
 	}
 	return f.Folder.keep(content, hint), nil
 }
 
-func (f *Folder) keep(content []byte, hint session.FileHint) session.Media {
+func (f *Folder) keep(content []byte, hint message.FileHint) message.Media {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	name := fmt.Sprintf("f%d", len(f.Bytes)+len(f.removed)+1)
 	f.Bytes[name] = content
 	sum := sha256.Sum256(content)
-	media := session.Media{File: name, Mime: "application/octet-stream", Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
+	media := message.Media{File: name, Mime: "application/octet-stream", Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
 	// The bytes of these tests say what they are: image/png|…
 	if kind, _, says := strings.Cut(string(content), "|"); says {
 		media.Mime = kind
@@ -114,22 +115,22 @@ func (f *Folder) keep(content []byte, hint session.FileHint) session.Media {
 	return media
 }
 
-func (f *scriptedMessages) Fetch(ctx context.Context, address string, hint session.FileHint) (session.Media, error) {
+func (f *scriptedMessages) Fetch(ctx context.Context, address string, hint message.FileHint) (message.Media, error) {
 	content, err := f.Fetching(address)
 	if err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
 	return f.Put(ctx, strings.NewReader(content), hint)
 }
 
-func (f *scriptedMessages) Use(_ context.Context, file string) (session.Media, error) {
+func (f *scriptedMessages) Use(_ context.Context, file string) (message.Media, error) {
 	f.Folder.mu.Lock()
 	content, ok := f.Folder.Bytes[file]
 	f.Folder.mu.Unlock()
 	if !ok {
-		return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "use a file"}
+		return message.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "use a file"}
 	}
-	return f.Folder.keep(content, session.FileHint{}), nil
+	return f.Folder.keep(content, message.FileHint{}), nil
 }
 
 func (f *scriptedMessages) Remove(file string) error {
@@ -145,15 +146,15 @@ type door struct{ *Scripted }
 
 func (d door) Use(_ context.Context, id session.ID, use session.Use) (any, error) {
 	switch question := use.Question.(type) {
-	case session.ReadMark:
+	case message.ReadMark:
 		return session.None{}, d.Chatting("read", id, question)
-	case session.Typing:
+	case message.Typing:
 		return session.None{}, d.Chatting(string(question.State), id, question.Chat)
 	default:
 		return nil, fmt.Errorf("nobody asks for %s here", use.Verb)
 	}
 }
 
-func (f *scriptedMessages) CheckContacts(_ context.Context, _ session.ID, phones []string) ([]session.Contact, error) {
+func (f *scriptedMessages) CheckContacts(_ context.Context, _ session.ID, phones []string) ([]message.Contact, error) {
 	return f.Checking(phones)
 }

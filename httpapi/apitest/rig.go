@@ -43,7 +43,7 @@ func (r *Rig) Remove(t testing.TB, id session.ID) {
 }
 
 // Append adds an event to the log, as other rooms do.
-func (r *Rig) Append(t testing.TB, list ...session.Event) {
+func (r *Rig) Append(t testing.TB, list ...events.Event) {
 	t.Helper()
 	if err := r.Events(t).Append(t.Context(), list...); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"wasup/httpapi/media"
 	"wasup/httpapi/supervision"
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -23,7 +24,7 @@ type Scripted struct {
 	Reading   func() session.Status // of every session; nil: Statuses are read
 	Asked     func(ctx context.Context, id session.ID) session.QRAnswer
 	Starting  func(ctx context.Context, id session.ID) (session.Status, bool, error)
-	Sending   func(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error)
+	Sending   func(ctx context.Context, id session.ID, to message.Recipient, body, key string) (string, error)
 	Health    func(ctx context.Context) error
 	Readiness func() (bool, int, int, string)
 
@@ -34,7 +35,7 @@ type Scripted struct {
 	log     func() *events.Log // opened by the first who needs it
 	feed    *events.Feed
 
-	Incoming  map[string]session.Media // File is what is in it
+	Incoming  map[string]message.Media // File is what is in it
 	KeptFiles map[string]string        // media that are on the disk, and what is in them
 	Closed    *atomic.Int64            // how many of those were closed
 	Fetched   *atomic.Int64            // how often something of it was fetched; nil: nobody counts
@@ -116,7 +117,7 @@ func (f *Scripted) ConfirmPasskey(ctx context.Context, id session.ID) (session.S
 	return f.Statuses[id], err
 }
 
-func (f *Scripted) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpevents.Subscription, error) {
+func (f *Scripted) Subscribe(ctx context.Context, after uint64, id session.ID, types []events.Type) (httpevents.Subscription, error) {
 	subscription, err := f.log().Subscribe(ctx, after, id, types)
 	if err != nil {
 		return nil, err
@@ -124,18 +125,18 @@ func (f *Scripted) Subscribe(ctx context.Context, after uint64, id session.ID, t
 	return subscription, nil
 }
 
-func (f *Scripted) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) ([]session.Event, uint64, bool, error) {
+func (f *Scripted) Page(ctx context.Context, after uint64, id session.ID, types []events.Type, limit int) ([]events.Event, uint64, bool, error) {
 	return f.log().Page(ctx, after, id, types, limit)
 }
 
 // arrivals are the files of incoming messages.
 type arrivals struct{ *Scripted }
 
-func (f arrivals) Describe(_ context.Context, id session.ID, name string) (session.Media, error) {
+func (f arrivals) Describe(_ context.Context, id session.ID, name string) (message.Media, error) {
 	if file, ok := f.Incoming[name]; ok {
 		return file, nil
 	}
-	return session.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "find media", Session: id}
+	return message.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "find media", Session: id}
 }
 
 // Kept has on disk what is in kept, and under media that begin with "waiting" what is to come.
@@ -163,7 +164,7 @@ func (o *opened) Close() error {
 	return nil
 }
 
-func (f arrivals) Fetch(_ context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
+func (f arrivals) Fetch(_ context.Context, id session.ID, file message.Media) (io.ReadCloser, int64, error) {
 	if f.Fetched != nil {
 		f.Fetched.Add(1)
 	}
@@ -189,7 +190,7 @@ func (f *Scripted) Status(id session.ID) (session.Status, bool) {
 	return status, ok
 }
 
-func (f *Scripted) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
+func (f *Scripted) Send(ctx context.Context, id session.ID, to message.Recipient, body, key string) (string, error) {
 	return f.Sending(ctx, id, to, body, key)
 }
 

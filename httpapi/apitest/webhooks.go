@@ -54,32 +54,32 @@ func (h *Hooked) start(t testing.TB) *webhooks.Webhooks {
 	return w
 }
 
-func (h *Hooked) Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error) {
+func (h *Hooked) Create(ctx context.Context, hook webhooks.Webhook, from webhooks.Origin) (webhooks.Webhook, error) {
 	return h.Open().Create(ctx, hook, from)
 }
-func (h *Hooked) Get(id string) (session.Webhook, error) { return h.Open().Get(id) }
-func (h *Hooked) List() []session.Webhook                { return h.Open().List() }
-func (h *Hooked) Update(ctx context.Context, id string, patch session.WebhookPatch) (session.Webhook, error) {
+func (h *Hooked) Get(id string) (webhooks.Webhook, error) { return h.Open().Get(id) }
+func (h *Hooked) List() []webhooks.Webhook                { return h.Open().List() }
+func (h *Hooked) Update(ctx context.Context, id string, patch webhooks.Patch) (webhooks.Webhook, error) {
 	return h.Open().Update(ctx, id, patch)
 }
 
-func (h *Hooked) Rotate(ctx context.Context, id, secret string) (session.Webhook, error) {
+func (h *Hooked) Rotate(ctx context.Context, id, secret string) (webhooks.Webhook, error) {
 	return h.Open().Rotate(ctx, id, secret)
 }
 func (h *Hooked) Delete(ctx context.Context, id string) error { return h.Open().Delete(ctx, id) }
-func (h *Hooked) Test(ctx context.Context, id string) (session.WebhookDelivery, error) {
+func (h *Hooked) Test(ctx context.Context, id string) (webhooks.Delivery, error) {
 	return h.Open().Test(ctx, id)
 }
 
-func (h *Hooked) Status(ctx context.Context, id string) (session.WebhookStatus, error) {
+func (h *Hooked) Status(ctx context.Context, id string) (webhooks.Status, error) {
 	return h.Open().Status(ctx, id)
 }
 
-func (h *Hooked) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]session.WebhookDelivery, error) {
+func (h *Hooked) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]webhooks.Delivery, error) {
 	return h.Open().Deliveries(ctx, id, before, limit)
 }
 
-func (h *Hooked) DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]session.DeadLetter, error) {
+func (h *Hooked) DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]webhooks.DeadLetter, error) {
 	return h.Open().DeadLetters(ctx, id, of, after, limit)
 }
 
@@ -91,6 +91,6 @@ func (h *Hooked) Discard(ctx context.Context, id string, of session.ID, pos uint
 	return h.Open().Discard(ctx, id, of, pos)
 }
 
-func (h *Hooked) Replay(ctx context.Context, id string, replay session.Replay) ([]session.ID, error) {
+func (h *Hooked) Replay(ctx context.Context, id string, replay webhooks.Replay) ([]session.ID, error) {
 	return h.Open().Replay(ctx, id, replay)
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
-	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // Contacts says who has WhatsApp. It is safe for concurrent use; errors carry a session.Code.
 type Contacts interface {
 	// CheckContacts answers in the order of the question; phones are digits with country code.
-	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error)
+	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]message.Contact, error)
 }
 
 // Resource serves the operations of this package.
@@ -32,12 +32,12 @@ func New(host *rest.Host, door session.Door, contacts Contacts) *Resource {
 }
 
 // chatOf is the chat in the path.
-func chatOf(k *rest.Call) (session.Recipient, error) {
+func chatOf(k *rest.Call) (message.Recipient, error) {
 	text, err := url.PathUnescape(k.Params("chat"))
 	if err != nil {
 		return "", rest.BadField("chat", "expected a phone number with country code, or an address")
 	}
-	to, err := session.ParseRecipient(text)
+	to, err := message.ParseRecipient(text)
 	if err != nil {
 		return "", rest.BadField("chat", "expected a phone number with country code, or the address of a person or a group")
 	}
@@ -54,7 +54,7 @@ func (r *Resource) markRead(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	mark := session.ReadMark{Chat: chat, IDs: in.IDs, Played: in.Played, At: r.host.Now()}
+	mark := message.ReadMark{Chat: chat, IDs: in.IDs, Played: in.Played, At: r.host.Now()}
 	if mark.Sender, err = in.Sender.Parse("sender"); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (r *Resource) markRead(k *rest.Call) error {
 			return rest.BadField(fmt.Sprintf("ids[%d]", i), "expected a WhatsApp message id")
 		}
 	}
-	return tell(r, k, session.MarkRead, mark)
+	return tell(r, k, message.MarkRead, mark)
 }
 
 // setPresence is POST /v1/sessions/{id}/chats/{chat}/presence.
@@ -79,11 +79,11 @@ func (r *Resource) setPresence(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	return tell(r, k, session.SetChatState, session.Typing{Chat: chat, State: session.ChatState(in.State)})
+	return tell(r, k, message.SetChatState, message.Typing{Chat: chat, State: message.ChatState(in.State)})
 }
 
 // tell carries a verb out that has no answer but that it was done.
-func tell[Q any](r *Resource, k *rest.Call, verb session.Verb[Q, session.None], question Q) error {
+func tell[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client, Q, session.None], question Q) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *Resource) checkContacts(k *rest.Call) error {
 	}
 	phones := make([]string, 0, len(in.Phones))
 	for i, text := range in.Phones {
-		to, err := session.ParsePerson(text)
+		to, err := message.ParsePerson(text)
 		digits, isPhone := strings.CutSuffix(string(to), "@s.whatsapp.net")
 		if err != nil || !isPhone {
 			return rest.BadField(fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
@@ -127,8 +127,7 @@ func (r *Resource) checkContacts(k *rest.Call) error {
 	for i := range found {
 		one := v1Contact{Phone: in.Phones[i], OnWhatsApp: found[i].OnWhatsApp, Business: found[i].Business}
 		if !found[i].Address.IsZero() {
-			address := wire.Address(found[i].Address)
-			one.Address = &address
+			one.Address = &found[i].Address
 		}
 		answer.Items = append(answer.Items, one)
 	}

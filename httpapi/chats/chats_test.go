@@ -7,6 +7,7 @@ import (
 
 	"wasup/httpapi"
 	"wasup/httpapi/apitest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -26,12 +27,12 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 			got = append(got, told{what, id, value})
 			return refusal
 		}
-		f.Checking = func(phones []string) ([]session.Contact, error) {
-			var all []session.Contact
+		f.Checking = func(phones []string) ([]message.Contact, error) {
+			var all []message.Contact
 			for i, phone := range phones {
-				c := session.Contact{Query: phone, OnWhatsApp: i%2 == 0}
+				c := message.Contact{Query: phone, OnWhatsApp: i%2 == 0}
 				if c.OnWhatsApp {
-					c.Address, c.Business = session.Address{PN: phone + "@s.whatsapp.net", LID: "987654321@lid"}, "Shop"
+					c.Address, c.Business = message.Address{PN: phone + "@s.whatsapp.net", LID: "987654321@lid"}, "Shop"
 				}
 				all = append(all, c)
 			}
@@ -72,10 +73,10 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 		}
 	}
 	for _, want := range []told{
-		{"read", "shop", session.ReadMark{Chat: "5491155550101@s.whatsapp.net", IDs: []string{"A", "B"}, Played: true, At: apitest.Now}},
-		{"read", "shop", session.ReadMark{Chat: "120363041234567890@g.us", Sender: session.Address{LID: "987654321@lid"}, IDs: []string{"C"}, At: apitest.Now}},
-		{"recording", "shop", session.Recipient("5491155550101@s.whatsapp.net")},
-		{"paused", "shop", session.Recipient("120363041234567890@g.us")},
+		{"read", "shop", message.ReadMark{Chat: "5491155550101@s.whatsapp.net", IDs: []string{"A", "B"}, Played: true, At: apitest.Now}},
+		{"read", "shop", message.ReadMark{Chat: "120363041234567890@g.us", Sender: message.Address{LID: "987654321@lid"}, IDs: []string{"C"}, At: apitest.Now}},
+		{"recording", "shop", message.Recipient("5491155550101@s.whatsapp.net")},
+		{"paused", "shop", message.Recipient("120363041234567890@g.us")},
 	} {
 		found := false
 		for _, each := range got {

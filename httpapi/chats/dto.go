@@ -4,7 +4,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 type v1ReadMark struct {
@@ -26,15 +26,15 @@ type v1ContactList struct {
 }
 
 type v1Contact struct {
-	Phone      string        `json:"phone" doc:"As it was asked for."`
-	OnWhatsApp bool          `json:"on_whatsapp"`
-	Address    *wire.Address `json:"address,omitempty"`
-	Business   string        `json:"business,omitempty" doc:"The verified name of a business."`
+	Phone      string           `json:"phone" doc:"As it was asked for."`
+	OnWhatsApp bool             `json:"on_whatsapp"`
+	Address    *message.Address `json:"address,omitempty"`
+	Business   string           `json:"business,omitempty" doc:"The verified name of a business."`
 }
 
 // v1ChatState is a closed set: it gives the document and the checks its values.
 type v1ChatState string
 
 func (v1ChatState) Schema(huma.Registry) *huma.Schema {
-	return wire.OneOf([]session.ChatState{session.ChatTyping, session.ChatRecording, session.ChatPaused})
+	return wire.OneOf([]message.ChatState{message.ChatTyping, message.ChatRecording, message.ChatPaused})
 }

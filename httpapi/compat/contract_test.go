@@ -9,6 +9,7 @@ import (
 
 	"wasup/httpapi"
 	"wasup/httpapi/apitest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -113,7 +114,7 @@ func TestSendAnswersEveryOutcome(t *testing.T) {
 	in := func(state session.State, err error) apitest.Scripted {
 		return apitest.Scripted{
 			Statuses: map[session.ID]session.Status{"51": apitest.Status("51", state)},
-			Sending: func(context.Context, session.ID, session.Recipient, string, string) (string, error) {
+			Sending: func(context.Context, session.ID, message.Recipient, string, string) (string, error) {
 				return "3EB0C767D097B7C7C030", err
 			},
 		}
@@ -247,11 +248,11 @@ func TestWhatIsWrongWithATextIsSaidOfItsField(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Plain("1", session.Ready, session.CauseConnected))
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
-	for message, want := range map[string]string{
+	for msg, want := range map[string]string{
 		strings.Repeat("y", 70_000): `"message":"message: expected at most 65536 characters, got 70000"`,
 		`\ud83d half`:               `"message":"body: expected JSON in UTF-8"`,
 	} {
-		answer := r.Do(t, "POST", "/send", `{"to":"5491155550101","message":"`+message+`"}`, apitest.JSONBody, "X-Cliente-Id: 1")
+		answer := r.Do(t, "POST", "/send", `{"to":"5491155550101","message":"`+msg+`"}`, apitest.JSONBody, "X-Cliente-Id: 1")
 		if answer.Status != 400 || !strings.Contains(answer.Body, want) {
 			t.Errorf("%s expected: %d %s", want, answer.Status, answer.Body)
 		}

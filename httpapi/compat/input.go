@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -101,12 +102,12 @@ func keyOf(c *fiber.Ctx) (string, error) {
 // missingFields is the contract's sentence for a body that is no JSON object or lacks a field.
 const missingFields = "Missing required fields: to, message"
 
-func invalid(message string) *fault {
-	return &fault{status: fiber.StatusBadRequest, code: codeInvalidRequest, message: message}
+func invalid(msg string) *fault {
+	return &fault{status: fiber.StatusBadRequest, code: codeInvalidRequest, message: msg}
 }
 
 // sendOf reads the body of POST /send. Fields that it does not know are ignored, as the contract says.
-func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
+func sendOf(c *fiber.Ctx) (to message.Recipient, text string, err error) {
 	// Decompressing would let a small request become a large one.
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return "", "", &fault{status: fiber.StatusUnsupportedMediaType, code: codeEncoding}
@@ -127,13 +128,13 @@ func sendOf(c *fiber.Ctx) (to session.Recipient, text string, err error) {
 	if in.To == "" || in.Message == "" {
 		return "", "", invalid(missingFields)
 	}
-	if err := session.TextOf(in.Message).Check(); err != nil {
+	if err := message.TextOf(in.Message).Check(); err != nil {
 		var e *session.Error
 		if errors.As(err, &e) && e.Field == "text" { // as /v1 calls it
 			return "", "", invalid("message: " + strings.TrimPrefix(e.Public(), "text: "))
 		}
 		return "", "", err
 	}
-	to, err = session.ParsePerson(in.To)
+	to, err = message.ParsePerson(in.To)
 	return to, in.Message, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -21,7 +22,7 @@ type Starter interface {
 type Sender interface {
 	// Send honours idempotencyKey, unless it is "": the same key never sends twice, and the same key with another
 	// message is session.CodeIdempotencyReuse. Errors carry a session.Code.
-	Send(ctx context.Context, id session.ID, to session.Recipient, body, idempotencyKey string) (messageID string, err error)
+	Send(ctx context.Context, id session.ID, to message.Recipient, body, idempotencyKey string) (messageID string, err error)
 }
 
 // Health is what the probes ask.

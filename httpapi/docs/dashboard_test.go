@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // A browser hears only the types of events that it was told.
@@ -14,7 +14,7 @@ func TestTheDashboardHearsEveryTypeOfEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range append(session.EventTypes(), session.EventSnapshot, "resync") {
+	for _, kind := range append(events.Types(), events.TypeSnapshot, "resync") {
 		if !strings.Contains(string(raw), `"`+string(kind)+`"`) {
 			t.Errorf("the page does not listen to %s", kind)
 		}

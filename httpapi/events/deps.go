@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -13,18 +14,18 @@ import (
 type Log interface {
 	// Subscribe follows one session, or all with the empty id, and only the given types if there are any, from the event
 	// after the given position on; session.FromNow: from now. session.CodeShuttingDown once the process ends.
-	Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (Subscription, error)
+	Subscribe(ctx context.Context, after uint64, id session.ID, types []events.Type) (Subscription, error)
 	// Page gives at most limit stored events after a position, oldest first, and how far they reach: the position to go on
 	// from. missed reports that retention has deleted events after the position.
-	Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) (found []session.Event, upTo uint64, missed bool, err error)
+	Page(ctx context.Context, after uint64, id session.ID, types []events.Type, limit int) (found []events.Event, upTo uint64, missed bool, err error)
 }
 
 // Subscription is one reader's view of the log. It belongs to one goroutine.
 type Subscription interface {
 	// Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
-	Past(ctx context.Context) ([]session.Event, error)
+	Past(ctx context.Context) ([]events.Event, error)
 	// C is closed when the reader was too slow, and when the process ends.
-	C() <-chan session.Event
+	C() <-chan events.Event
 	// Missed reports that events were lost between the position given to Subscribe and now.
 	Missed() bool
 	// From is the position of the last event at the time of the subscription.

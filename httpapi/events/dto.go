@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // The JSON of events. Webhooks carry the same data.
@@ -42,5 +42,5 @@ type v1Resync struct {
 type v1EventType string
 
 func (v1EventType) Schema(huma.Registry) *huma.Schema {
-	return wire.OneOf(append(session.EventTypes(), session.EventSnapshot, session.EventType(framePresent), session.EventType(frameResync)))
+	return wire.OneOf(append(events.Types(), events.TypeSnapshot, events.Type(framePresent), events.Type(frameResync)))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -50,13 +51,13 @@ func (r *Resource) events(k *rest.Call, id session.ID) error {
 		return err
 	}
 	st := &stream{reader: follower, conn: k.Context().Conn()}
-	st.begin(after == session.FromNow || follower.sub.Missed())
+	st.begin(after == events.FromNow || follower.sub.Missed())
 	k.Status(fiber.StatusOK).Context().SetBodyStream(st, -1)
 	return nil
 }
 
 // follow begins to follow. Whoever has the reader closes it.
-func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []session.EventType) (reader, error) {
+func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []events.Type) (reader, error) {
 	if r.open.Add(1) > int64(r.limits.Streams) {
 		r.open.Add(-1)
 		return reader{}, rest.HTTPProblem(rest.CodeTooManyStreams, "")
@@ -70,8 +71,8 @@ func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []ses
 	return reader{of: r, id: id, sub: sub, pictures: k.Query["image"] == "png"}, nil
 }
 
-func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types []session.EventType) error {
-	if after == session.FromNow {
+func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types []events.Type) error {
+	if after == events.FromNow {
 		after = 0
 	}
 	limit := k.Integer("limit", rest.DefaultPage)
@@ -96,7 +97,7 @@ func positionOf(k *rest.Call) (uint64, error) {
 		return 0, rest.BadField(headerLastEvent, "expected once")
 	}
 	if text == "" {
-		return session.FromNow, nil
+		return events.FromNow, nil
 	}
 	after, err := strconv.ParseUint(text, 10, 63) // as the store's integers
 	if err != nil {
@@ -106,15 +107,15 @@ func positionOf(k *rest.Call) (uint64, error) {
 }
 
 // typesOf is ?types=, names separated by commas; none: all.
-func typesOf(k *rest.Call) ([]session.EventType, error) {
+func typesOf(k *rest.Call) ([]events.Type, error) {
 	text, given := k.Query["types"]
 	if !given {
 		return nil, nil
 	}
-	var types []session.EventType
+	var types []events.Type
 	for name := range strings.SplitSeq(text, ",") {
-		kind := session.EventType(strings.TrimSpace(name))
-		if !slices.Contains(session.EventTypes(), kind) {
+		kind := events.Type(strings.TrimSpace(name))
+		if !slices.Contains(events.Types(), kind) {
 			return nil, rest.BadField("types", fmt.Sprintf("%q is no type of event; expected some of %s, separated by commas", rest.Clipped(string(kind)), typeNames()))
 		}
 		if !slices.Contains(types, kind) {
@@ -126,7 +127,7 @@ func typesOf(k *rest.Call) ([]session.EventType, error) {
 
 func typeNames() string {
 	var names []string
-	for _, kind := range session.EventTypes() {
+	for _, kind := range events.Types() {
 		names = append(names, string(kind))
 	}
 	return strings.Join(names, ", ")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wasup/httpapi/wire"
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -17,14 +18,14 @@ type Describer struct {
 }
 
 // Describe writes the data of one event. skipped is how many states before it were not stored.
-func (d Describer) Describe(of session.EventType, status session.Status, skipped int) json.RawMessage {
+func (d Describer) Describe(of events.Type, status session.Status, skipped int) json.RawMessage {
 	now := d.Now()
 	data := v1EventState{Skipped: skipped}
-	if of != session.EventRemoved {
+	if of != events.TypeRemoved {
 		there := wire.SessionOf(&status, now)
 		data.Session = &there
 	}
-	if (of == session.EventQR || of == session.EventSnapshot) && wire.Scannable(&status, now) {
+	if (of == events.TypeQR || of == events.TypeSnapshot) && wire.Scannable(&status, now) {
 		qr := wire.QROf(status.QR)
 		data.QR = &qr
 	}
@@ -41,7 +42,7 @@ func encoded(log *slog.Logger, data any) json.RawMessage {
 }
 
 // frame is a stored event as every reader gets it.
-func frame(event *session.Event) v1Event {
+func frame(event *events.Event) v1Event {
 	return v1Event{
 		ID: strconv.FormatUint(event.Pos, 10), Seq: event.Seq, At: wire.Stamp(event.At), Type: v1EventType(event.Type),
 		SessionID: string(event.Session), Data: event.Data,
@@ -50,8 +51,8 @@ func frame(event *session.Event) v1Event {
 
 func (r *Resource) snapshot(status *session.Status, pictures bool) v1Event {
 	out := v1Event{
-		At: wire.Stamp(r.host.Now()), Type: v1EventType(session.EventSnapshot), SessionID: string(status.ID),
-		Data: Describer{r.host.Now, r.host.Log}.Describe(session.EventSnapshot, *status, 0),
+		At: wire.Stamp(r.host.Now()), Type: v1EventType(events.TypeSnapshot), SessionID: string(status.ID),
+		Data: Describer{r.host.Now, r.host.Log}.Describe(events.TypeSnapshot, *status, 0),
 	}
 	if pictures {
 		out.Data = r.pictured(out.Data)
@@ -94,9 +95,9 @@ func (r *reader) present() {
 }
 
 // tell is a stored event as this caller wants it.
-func (r *reader) tell(event *session.Event) v1Event {
+func (r *reader) tell(event *events.Event) v1Event {
 	out := frame(event)
-	if event.Type != session.EventQR {
+	if event.Type != events.TypeQR {
 		return out
 	}
 	if r.pictures {
@@ -116,7 +117,7 @@ func (r *reader) attend(status *session.Status) {
 }
 
 // past gives what is stored and was not told yet; none: the rest comes through the channel. false: the stream is over.
-func (r *reader) past() ([]session.Event, bool) {
+func (r *reader) past() ([]events.Event, bool) {
 	found, err := r.sub.Past(r.of.host.Life.Waits())
 	if err != nil {
 		if r.of.host.Life.Waits().Err() == nil {

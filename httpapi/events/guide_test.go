@@ -6,24 +6,24 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // dataOf is what the data of a type is read into.
-func dataOf(of session.EventType) any {
+func dataOf(of events.Type) any {
 	switch of {
-	case session.EventState, session.EventQR, session.EventRemoved:
+	case events.TypeState, events.TypeQR, events.TypeRemoved:
 		return &v1EventState{}
-	case session.EventReceipt:
-		return &session.ReceiptData{}
-	case session.EventStatus:
-		return &session.StatusData{}
-	case session.EventCall:
-		return &session.CallData{}
-	case session.EventGroup:
-		return &session.GroupData{}
+	case events.TypeReceipt:
+		return &events.ReceiptData{}
+	case events.TypeStatus:
+		return &events.StatusData{}
+	case events.TypeCall:
+		return &events.CallData{}
+	case events.TypeGroup:
+		return &events.GroupData{}
 	default:
-		return &session.MessageData{}
+		return &events.MessageData{}
 	}
 }
 
@@ -33,11 +33,11 @@ func TestTheGuideShowsEveryTypeOfEventAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := map[session.EventType]int{}
-	var of session.EventType
+	shown := map[events.Type]int{}
+	var of events.Type
 	for line := range strings.Lines(string(text)) {
 		if name, is := strings.CutPrefix(strings.TrimSpace(line), "### "); is {
-			of = session.EventType(name)
+			of = events.Type(name)
 		}
 		if !strings.HasPrefix(line, "    {") {
 			continue
@@ -49,7 +49,7 @@ func TestTheGuideShowsEveryTypeOfEventAsItIs(t *testing.T) {
 		}
 		shown[of]++
 	}
-	for _, of := range session.EventTypes() {
+	for _, of := range events.Types() {
 		if shown[of] == 0 {
 			t.Errorf("%s has no example", of)
 		}

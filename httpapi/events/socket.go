@@ -18,6 +18,7 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -68,7 +69,7 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	k.Context().Hijack(func(conn net.Conn) {
 		defer r.host.Life.Leave()
 		defer follower.close()
-		r.serveSocket(&socket{reader: follower}, conn, request, after == session.FromNow || follower.sub.Missed())
+		r.serveSocket(&socket{reader: follower}, conn, request, after == events.FromNow || follower.sub.Missed())
 	})
 	return nil
 }

@@ -88,7 +88,7 @@ func TestASocketTellsWhatAStreamTells(t *testing.T) {
 	if event := w.expect("session.qr"); event.QR == nil || event.QR.Code != qrtest.Code || qrtest.Readable(t, event.QR.Image) != "<PNG of CODE>" || event.ID != "2" {
 		t.Errorf("%+v", event)
 	}
-	r.Append(t, session.Event{Session: "b", Type: session.EventCall, Data: json.RawMessage(`{"id":"c1"}`)})
+	r.Append(t, events.Event{Session: "b", Type: events.TypeCall, Data: json.RawMessage(`{"id":"c1"}`)})
 	if event := w.expect("call"); event.SessionID != "b" || string(event.Data) != `{"id":"c1"}` || event.Seq != 1 {
 		t.Errorf("%+v", event)
 	}
@@ -146,7 +146,7 @@ func TestASlowSocketIsDropped(t *testing.T) {
 	r := apitest.NewRig(t, httpapi.Config{Heartbeat: time.Hour}, &f)
 	w := talk(t, r, "/v1/events/ws")
 	w.expect("present")
-	big := session.Event{Session: "a", Type: session.EventMessage, Data: json.RawMessage(`{"text":"` + strings.Repeat("x", 100_000) + `"}`)}
+	big := events.Event{Session: "a", Type: events.TypeMessage, Data: json.RawMessage(`{"text":"` + strings.Repeat("x", 100_000) + `"}`)}
 	until(t, "the reader is dropped", func() { r.Append(t, big) }, func() bool { return r.Events(t).Readers() == 0 })
 	for {
 		_, _, err := w.conn.Read(w.ctx)
@@ -234,8 +234,8 @@ func TestThePastIsReadInPages(t *testing.T) {
 	f := apitest.Behind(apitest.Plain("a", session.Ready, session.CauseConnected), apitest.Plain("b", session.Ready, session.CauseConnected))
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
 	for i := range 7 {
-		kind := []session.EventType{session.EventMessage, session.EventCall}[i%2]
-		r.Append(t, session.Event{Session: []session.ID{"a", "b", "b"}[i%3], Type: kind, Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, i))})
+		kind := []events.Type{events.TypeMessage, events.TypeCall}[i%2]
+		r.Append(t, events.Event{Session: []session.ID{"a", "b", "b"}[i%3], Type: kind, Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, i))})
 	}
 	page := func(path string, header ...string) httpevents.EventPage {
 		t.Helper()

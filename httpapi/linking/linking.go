@@ -9,6 +9,7 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -68,7 +69,7 @@ func (r *Resource) pairingCodeFor(k *rest.Call) error {
 
 // digitsOf accepts a number in every spelling that recipients may have, with the length of one that can be linked.
 func digitsOf(phone string) (string, bool) {
-	person, err := session.ParsePerson(phone)
+	person, err := message.ParsePerson(phone)
 	if err != nil {
 		return "", false
 	}

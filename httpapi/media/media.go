@@ -16,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -23,11 +24,11 @@ import (
 // more; those of a session that cannot fetch now.
 type Received interface {
 	// Describe gives what is known of a file without fetching it.
-	Describe(ctx context.Context, id session.ID, media string) (session.Media, error)
+	Describe(ctx context.Context, id session.ID, media string) (message.Media, error)
 	// Kept gives a file as it is kept on disk, and what became of it; without a File where it is not there.
 	Kept(ctx context.Context, id session.ID, media string) (KeptFile, error)
 	// Fetch gives the file's bytes and how many they are. The caller closes them.
-	Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error)
+	Fetch(ctx context.Context, id session.ID, file message.Media) (io.ReadCloser, int64, error)
 }
 
 // KeptFile is what became of a file that was to be kept.
@@ -87,7 +88,7 @@ func (r *Resource) media(k *rest.Call) error {
 }
 
 // fetched serves a file from WhatsApp.
-func (r *Resource) fetched(k *rest.Call, file session.Media) error {
+func (r *Resource) fetched(k *rest.Call, file message.Media) error {
 	// Each part would be another download of the whole.
 	k.Set(fiber.HeaderAcceptRanges, "none")
 	if k.Method() == fiber.MethodHead {
@@ -187,7 +188,7 @@ var endings = map[string]string{
 
 // presented says what a file is. Its sender is a stranger: a browser may show pictures, sound and films, and gets nothing
 // that it would run as a page of ours.
-func presented(c *fiber.Ctx, file *session.Media) {
+func presented(c *fiber.Ctx, file *message.Media) {
 	kind, _, err := mime.ParseMediaType(file.Mime)
 	if err != nil || !strings.Contains(kind, "/") {
 		kind = fiber.MIMEOctetStream

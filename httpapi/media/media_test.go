@@ -8,6 +8,7 @@ import (
 	"wasup/httpapi"
 	"wasup/httpapi/apitest"
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -15,7 +16,7 @@ func TestTheFileOfAMessageIsServedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Plain("a", session.Ready, session.CauseConnected))
 	f.Fetched = &atomic.Int64{}
-	f.Incoming = map[string]session.Media{
+	f.Incoming = map[string]message.Media{
 		"picture":  {ID: "picture", Mime: "image/png", Size: 4, SHA256: "abc", File: "\x89PNG"},
 		"invoice":  {ID: "invoice", Mime: "application/pdf", Name: `..\añejo "1".pdf`, Size: 3, SHA256: "def", File: "PDF"},
 		"page":     {ID: "page", Mime: "text/html; charset=utf-8", Name: "/etc/x.html", Size: 8, File: "<script>"},
@@ -61,7 +62,7 @@ func keptRig(t *testing.T) (r *apitest.Rig, fetched, closed *atomic.Int64) {
 	t.Helper()
 	f := apitest.Behind(apitest.Plain("a", session.NotInitialized, session.CauseNone))
 	f.Fetched, f.Closed = &atomic.Int64{}, &atomic.Int64{}
-	f.Incoming = map[string]session.Media{
+	f.Incoming = map[string]message.Media{
 		"film":    {ID: "film", Mime: "video/mp4", Size: 10, SHA256: "abc"},
 		"page":    {ID: "page", Mime: "image/svg+xml", Size: 6, SHA256: "def"},
 		"waiting": {ID: "waiting", Mime: "video/mp4", Size: 4, SHA256: "ghi", File: "MP4!"},

@@ -6,47 +6,47 @@ import (
 	"strings"
 
 	"wasup/httpapi/rest"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // kind is what the message is: what it says, or what its other fields mean.
-func (in *v1MessageNew) kind() session.Kind {
+func (in *v1MessageNew) kind() message.Kind {
 	switch {
 	case in.Kind != "":
-		return session.Kind(in.Kind)
+		return message.Kind(in.Kind)
 	case in.Media != nil:
 		return kindOfFile(in.Media.Mime)
 	case in.Location != nil:
-		return session.KindLocation
+		return message.KindLocation
 	case in.Contacts != nil:
-		return session.KindContact
+		return message.KindContact
 	case in.Poll != nil:
-		return session.KindPoll
+		return message.KindPoll
 	case in.Reaction != "":
-		return session.KindReaction
+		return message.KindReaction
 	default:
-		return session.KindText
+		return message.KindText
 	}
 }
 
 // kindOfFile is how a file of this type is shown best. What is of no known type goes as a document, which shows any file.
-func kindOfFile(mime string) session.Kind {
+func kindOfFile(mime string) message.Kind {
 	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
 	switch {
-	case session.ShownAsImage(mime):
-		return session.KindImage
+	case message.ShownAsImage(mime):
+		return message.KindImage
 	case family == "video":
-		return session.KindVideo
+		return message.KindVideo
 	case family == "audio":
-		return session.KindAudio
+		return message.KindAudio
 	default:
-		return session.KindDocument
+		return message.KindDocument
 	}
 }
 
 // content is what the message says, all but its file. Errors name the field.
-func (in *v1MessageNew) content() (session.Content, error) {
-	out := session.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
+func (in *v1MessageNew) content() (message.Content, error) {
+	out := message.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
 	for i := range in.Mentions {
 		address, err := in.Mentions[i].Parse(fmt.Sprintf("mentions[%d]", i))
 		if err != nil {
@@ -66,16 +66,16 @@ func (in *v1MessageNew) content() (session.Content, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Preview = &session.Preview{URL: p.URL, Title: p.Title, Description: p.Description, Thumbnail: thumbnail}
+		out.Preview = &message.Preview{URL: p.URL, Title: p.Title, Description: p.Description, Thumbnail: thumbnail}
 	}
 	if l := in.Location; l != nil {
-		out.Location = &session.Location{Latitude: l.Latitude, Longitude: l.Longitude, Name: l.Name, Address: l.Address, URL: l.URL}
+		out.Location = &message.Location{Latitude: l.Latitude, Longitude: l.Longitude, Name: l.Name, Address: l.Address, URL: l.URL}
 	}
 	for _, card := range in.Contacts {
-		out.Contacts = append(out.Contacts, session.Card(card))
+		out.Contacts = append(out.Contacts, message.Card(card))
 	}
 	if p := in.Poll; p != nil {
-		out.Poll = &session.Poll{Question: p.Question, Options: p.Options, Selectable: p.Selectable}
+		out.Poll = &message.Poll{Question: p.Question, Options: p.Options, Selectable: p.Selectable}
 	}
 	return out, nil
 }
@@ -83,20 +83,20 @@ func (in *v1MessageNew) content() (session.Content, error) {
 // onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
 // any; only a document may be whatever the caller likes to call it. kind is "" where the type decides, and the one that the
 // message has comes back.
-func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Media, session.Kind, error) {
-	if said := in.Mime; said != "" && stored.Mime == contentBinary && !session.ShownAsImage(said) { // pictures are known by their bytes
+func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
+	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // pictures are known by their bytes
 		stored.Mime = said
 	}
 	if kind == "" {
 		kind = kindOfFile(stored.Mime)
 	}
-	if kind == session.KindDocument && in.Mime != "" {
+	if kind == message.KindDocument && in.Mime != "" {
 		stored.Mime = in.Mime
 	}
 	if in.Name != "" {
 		stored.Name = in.Name
 	}
-	if kind != session.KindDocument {
+	if kind != message.KindDocument {
 		stored.Name = "" // nobody sees it
 	}
 	if err := in.fits(kind); err != nil {
@@ -128,19 +128,19 @@ func (in *v1MediaNew) onto(stored session.Media, kind session.Kind) (session.Med
 }
 
 // fits refuses what a file of this kind does not have: it would be lost.
-func (in *v1MediaNew) fits(kind session.Kind) error {
-	seen := kind == session.KindImage || kind == session.KindVideo
-	heard := kind == session.KindAudio || kind == session.KindVoice
+func (in *v1MediaNew) fits(kind message.Kind) error {
+	seen := kind == message.KindImage || kind == message.KindVideo
+	heard := kind == message.KindAudio || kind == message.KindVoice
 	for _, field := range []struct {
 		name           string
 		given, allowed bool
 	}{
-		{"width", in.Width != 0, seen || kind == session.KindSticker},
-		{"height", in.Height != 0, seen || kind == session.KindSticker},
-		{"seconds", in.Seconds != 0, heard || kind == session.KindVideo},
-		{"waveform", in.Waveform != "", kind == session.KindVoice},
-		{"thumbnail", in.Thumbnail != "", seen || kind == session.KindDocument},
-		{"animated", in.Animated, kind == session.KindSticker},
+		{"width", in.Width != 0, seen || kind == message.KindSticker},
+		{"height", in.Height != 0, seen || kind == message.KindSticker},
+		{"seconds", in.Seconds != 0, heard || kind == message.KindVideo},
+		{"waveform", in.Waveform != "", kind == message.KindVoice},
+		{"thumbnail", in.Thumbnail != "", seen || kind == message.KindDocument},
+		{"animated", in.Animated, kind == message.KindSticker},
 	} {
 		if field.given && !field.allowed {
 			return rest.BadField("media."+field.name, fmt.Sprintf("a message of the kind %s has none", kind))
@@ -157,17 +157,17 @@ func (in *v1MediaNew) fits(kind session.Kind) error {
 }
 
 // typeFor is a type that a file of a message of this kind may have.
-func typeFor(kind session.Kind) string {
+func typeFor(kind message.Kind) string {
 	switch kind {
-	case session.KindImage:
+	case message.KindImage:
 		return "image/jpeg"
-	case session.KindVideo:
+	case message.KindVideo:
 		return "video/mp4"
-	case session.KindAudio:
+	case message.KindAudio:
 		return "audio/mpeg"
-	case session.KindVoice:
-		return session.MimeVoice
-	case session.KindSticker:
+	case message.KindVoice:
+		return message.MimeVoice
+	case message.KindSticker:
 		return "image/webp"
 	default:
 		return contentBinary
@@ -185,11 +185,11 @@ func bytesOf(field, text string) ([]byte, error) {
 	return plain, nil
 }
 
-func (r *v1MessageRef) parse(field string) (*session.MessageRef, error) {
+func (r *v1MessageRef) parse(field string) (*message.Ref, error) {
 	if r == nil {
 		return nil, nil
 	}
-	out := &session.MessageRef{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: session.Kind(r.Kind)}
+	out := &message.Ref{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: message.Kind(r.Kind)}
 	var err error
 	out.Sender, err = r.Sender.Parse(field + ".sender")
 	return out, err

@@ -14,14 +14,15 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // draft is the request for the outbox without its file.
-func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (session.MessageRequest, error) {
-	request := session.MessageRequest{Session: id, Key: key}
+func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (message.Request, error) {
+	request := message.Request{Session: id, Key: key}
 	var err error
-	if request.To, err = session.ParseRecipient(asked.To); err != nil {
+	if request.To, err = message.ParseRecipient(asked.To); err != nil {
 		return request, err
 	}
 	if err := r.times(&request, asked); err != nil {
@@ -41,7 +42,7 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 
 // fingerprint is what was asked for, however it was spelled, without getting the file: an address may lead nowhere by
 // the time a request is repeated.
-func fingerprint(asked v1MessageNew, to session.Recipient) (string, error) {
+func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
 	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // when is not what
 	canonical, err := json.Marshal(asked)
 	if err != nil {
@@ -52,9 +53,9 @@ func fingerprint(asked v1MessageNew, to session.Recipient) (string, error) {
 }
 
 // complete gets the file of a message, if it has one, and checks the whole.
-func (in *incoming) complete(request *session.MessageRequest, asked *v1MessageNew) (err error) {
+func (in *incoming) complete(request *message.Request, asked *v1MessageNew) (err error) {
 	if m := asked.Media; m != nil {
-		if request.Content.Media, request.Content.Kind, err = in.mediaOf(m, session.Kind(asked.Kind), *request); err != nil {
+		if request.Content.Media, request.Content.Kind, err = in.mediaOf(m, message.Kind(asked.Kind), *request); err != nil {
 			return err
 		}
 	}
@@ -62,7 +63,7 @@ func (in *incoming) complete(request *session.MessageRequest, asked *v1MessageNe
 }
 
 // check says what is wrong with a message before it is stored.
-func check(request session.MessageRequest) error {
+func check(request message.Request) error {
 	if err := request.Content.Check(); err != nil {
 		return err
 	}
@@ -70,22 +71,22 @@ func check(request session.MessageRequest) error {
 }
 
 // checkAuthor refuses to change what somebody else wrote, as far as the account of the session is known.
-func checkAuthor(request session.MessageRequest, own session.Account) error {
+func checkAuthor(request message.Request, own session.Account) error {
 	target := request.Content.Target
-	if target == nil || !own.Excludes(target.Sender) {
+	if target == nil || !target.Sender.IsNot(own) {
 		return nil
 	}
 	switch {
-	case request.Content.Kind == session.KindEdit:
+	case request.Content.Kind == message.KindEdit:
 		return rest.BadField("target.sender", "expected a message of the session's own account: others cannot be edited")
-	case request.Content.Kind == session.KindRevoke && !request.To.IsGroup():
+	case request.Content.Kind == message.KindRevoke && !request.To.IsGroup():
 		return rest.BadField("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
 	default:
 		return nil
 	}
 }
 
-func (r *Resource) times(request *session.MessageRequest, asked *v1MessageNew) error {
+func (r *Resource) times(request *message.Request, asked *v1MessageNew) error {
 	now := r.host.Now()
 	if at := asked.SendAt; at != nil {
 		if at.After(now.Add(farthest)) {
@@ -107,7 +108,7 @@ func (r *Resource) times(request *session.MessageRequest, asked *v1MessageNew) e
 
 // mediaOf gets the file of a message from where the caller says it is. kind is "" where the file decides, and the one that
 // the message has comes back.
-func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request session.MessageRequest) (*session.Media, session.Kind, error) {
+func (in *incoming) mediaOf(asked *v1MediaNew, kind message.Kind, request message.Request) (*message.Media, message.Kind, error) {
 	if asked.Base64 != "" { // in a JSON body it was taken out before
 		return nil, kind, rest.BadField("media.base64", "expected in a JSON body only; in a form the file is the part file")
 	}
@@ -129,18 +130,18 @@ func (in *incoming) mediaOf(asked *v1MediaNew, kind session.Kind, request sessio
 		}
 	}
 	media, kind, err := asked.onto(*in.file, kind)
-	if err == nil && kind == session.KindImage && media.Cut {
+	if err == nil && kind == message.KindImage && media.Cut {
 		err = rest.BadField("media", "expected the whole file; this picture breaks off")
 	}
 	return &media, kind, err
 }
 
 // foresee says what is wrong without the file before it is fetched. Where the file decides on the kind, that is little.
-func (in *v1MediaNew) foresee(kind session.Kind, request session.MessageRequest) error {
+func (in *v1MediaNew) foresee(kind message.Kind, request message.Request) error {
 	if kind == "" {
 		return nil
 	}
-	probe, _, err := in.onto(session.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
+	probe, _, err := in.onto(message.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func (in *incoming) bring(asked *v1MediaNew) error {
 	if _, err := strconv.ParseUint(cmp.Or(address.Port(), "80"), 10, 16); err != nil {
 		return rest.BadField("media.url", "expected a port from 0 to 65535")
 	}
-	media, err := in.of.files.Fetch(in.ctx, asked.URL, session.FileHint{Mime: asked.Mime, Name: asked.Name})
+	media, err := in.of.files.Fetch(in.ctx, asked.URL, message.FileHint{Mime: asked.Mime, Name: asked.Name})
 	if err == nil {
 		in.file = &media
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // v1MessageNew is a message to send: to, and what its kind needs.
@@ -96,4 +96,4 @@ type v1Upload struct {
 // v1Sendable is a closed set: it gives the document and the checks its values.
 type v1Sendable string
 
-func (v1Sendable) Schema(huma.Registry) *huma.Schema { return wire.OneOf(session.SendableKinds()) }
+func (v1Sendable) Schema(huma.Registry) *huma.Schema { return wire.OneOf(message.SendableKinds()) }

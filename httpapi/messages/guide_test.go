@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wasup/httpapi/apitest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -19,12 +20,12 @@ func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, got := taking(t)
-	kinds := make(map[session.Kind]bool)
+	kinds := make(map[message.Kind]bool)
 	calls := regexp.MustCompile(`(?m)--json '(\{.*\})' "?\$W(/messages[^\s"]*)"?`).FindAllStringSubmatch(string(guide), -1)
 	if len(calls) < 20 {
 		t.Fatalf("only %d calls were found", len(calls))
 	}
-	r.Sessions.Waiting = func(_ context.Context, _ session.ID, _ string, until session.MessageState) (session.Message, error) {
+	r.Sessions.Waiting = func(_ context.Context, _ session.ID, _ string, until message.State) (message.Message, error) {
 		return stored((*got)[len(*got)-1], until), nil
 	}
 	for _, call := range calls {
@@ -36,12 +37,12 @@ func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
 		}
 		kinds[(*got)[len(*got)-1].Content.Kind] = true
 	}
-	for _, kind := range session.SendableKinds() {
+	for _, kind := range message.SendableKinds() {
 		if !kinds[kind] {
 			t.Errorf("the guide does not send a %s", kind)
 		}
 	}
-	for _, state := range session.MessageStates() {
+	for _, state := range message.States() {
 		if !strings.Contains(string(guide), "`"+string(state)+"`") {
 			t.Errorf("the guide does not say what %s is", state)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -31,7 +32,7 @@ type incoming struct {
 	ctx  context.Context
 	call *rest.Call
 	body *upload
-	file *session.Media // what came with the request; nil: nothing did
+	file *message.Media // what came with the request; nil: nothing did
 }
 
 func (r *Resource) receive(k *rest.Call) *incoming {
@@ -50,7 +51,7 @@ func (in *incoming) drop() {
 }
 
 // put keeps a file that is part of the body. field is how the caller calls it.
-func (in *incoming) put(from io.Reader, hint session.FileHint, field string) error {
+func (in *incoming) put(from io.Reader, hint message.FileHint, field string) error {
 	source := &noted{from: from}
 	media, err := in.of.files.Put(in.ctx, source, hint)
 	if err != nil {
@@ -68,9 +69,9 @@ func (in *incoming) put(from io.Reader, hint session.FileHint, field string) err
 
 // message reads a message in JSON, or as a form.
 func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
-	var message v1MessageNew
+	var msg v1MessageNew
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return message, rest.HTTPProblem(rest.CodeMediaType, "Content-Encoding: expected none")
+		return msg, rest.HTTPProblem(rest.CodeMediaType, "Content-Encoding: expected none")
 	}
 	var body []byte
 	var err error
@@ -81,26 +82,26 @@ func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
 	case rest.ContentForm:
 		body, err = in.form(parameters["boundary"])
 	default:
-		return message, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected "+rest.ContentJSON+" or "+rest.ContentForm)
+		return msg, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected "+rest.ContentJSON+" or "+rest.ContentForm)
 	}
 	if err != nil {
 		if refused := in.body.refusal(); refused != nil {
-			return message, refused
+			return msg, refused
 		}
-		return message, err
+		return msg, err
 	}
 	if err := in.call.Fit(body); err != nil {
-		return message, err
+		return msg, err
 	}
-	if err := json.Unmarshal(body, &message); err != nil {
-		return message, rest.BadField("body", "expected what the schema says")
+	if err := json.Unmarshal(body, &msg); err != nil {
+		return msg, rest.BadField("body", "expected what the schema says")
 	}
-	return message, nil
+	return msg, nil
 }
 
 func (in *incoming) json() ([]byte, error) {
 	l := &lifter{in: bufio.NewReaderSize(in.body, 32<<10), limit: in.of.host.BodyLimit}
-	l.take = func(file io.Reader) error { return in.put(file, session.FileHint{}, "media.base64") }
+	l.take = func(file io.Reader) error { return in.put(file, message.FileHint{}, "media.base64") }
 	return l.lift()
 }
 
@@ -115,7 +116,7 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 		return nil, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected a boundary")
 	}
 	reader := multipart.NewReader(in.body, boundary)
-	message := make(map[string]json.RawMessage)
+	msg := make(map[string]json.RawMessage)
 	seen := make(map[string]bool)
 	left := in.of.host.BodyLimit
 	for range maxParts {
@@ -123,7 +124,7 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 		switch {
 		case errors.Is(err, io.EOF):
 			in.body.drain()
-			return json.Marshal(message)
+			return json.Marshal(msg)
 		case err != nil:
 			return nil, badForm(err)
 		}
@@ -138,7 +139,7 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 		if name == "file" {
 			err = in.put(part, hintOf(part), "file")
 		} else {
-			err = addPart(message, name, part, &left)
+			err = addPart(msg, name, part, &left)
 		}
 		if err != nil {
 			return nil, badForm(err)
@@ -158,10 +159,10 @@ func badForm(err error) error {
 	return rest.BadField("body", "expected "+rest.ContentForm+" with the boundary of its Content-Type")
 }
 
-func hintOf(part *multipart.Part) session.FileHint {
+func hintOf(part *multipart.Part) message.FileHint {
 	name := part.FileName()
 	// Some browsers send the whole path.
-	hint := session.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
+	hint := message.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
 	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
 		hint.Mime = kind
 	}
@@ -169,7 +170,7 @@ func hintOf(part *multipart.Part) session.FileHint {
 }
 
 // addPart adds a part to the message. left is how many bytes all parts together may still have.
-func addPart(message map[string]json.RawMessage, name string, part io.Reader, left *int) error {
+func addPart(msg map[string]json.RawMessage, name string, part io.Reader, left *int) error {
 	if name != "message" && !plainFields()[name] {
 		return rest.BadField(rest.Clipped(name), "unknown part; expected file, message, to, kind, text, send_at or expires_in")
 	}
@@ -182,10 +183,10 @@ func addPart(message map[string]json.RawMessage, name string, part io.Reader, le
 		return fiber.ErrRequestEntityTooLarge
 	}
 	add := func(field string, value json.RawMessage) error {
-		if _, twice := message[field]; twice {
+		if _, twice := msg[field]; twice {
 			return rest.BadField(rest.Clipped(field), "expected once")
 		}
-		message[field] = value
+		msg[field] = value
 		return nil
 	}
 	if name == "message" {

@@ -7,18 +7,19 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // list is GET /v1/sessions/{id}/messages.
 func (r *Resource) list(k *rest.Call) error {
-	filter := session.MessageFilter{Cursor: k.Query["cursor"], Limit: k.Integer("limit", rest.DefaultPage)}
+	filter := message.Filter{Cursor: k.Query["cursor"], Limit: k.Integer("limit", rest.DefaultPage)}
 	if text, given := k.Query["state"]; given {
 		for each := range strings.SplitSeq(text, ",") {
-			if !slices.Contains(session.MessageStates(), session.MessageState(each)) {
+			if !slices.Contains(message.States(), message.State(each)) {
 				return rest.BadField("state", "expected states, separated by commas: "+strings.Join(stateNames(), ", "))
 			}
-			filter.States = append(filter.States, session.MessageState(each))
+			filter.States = append(filter.States, message.State(each))
 		}
 	}
 	if _, err := k.Known(); err != nil {
@@ -39,38 +40,38 @@ func (r *Resource) list(k *rest.Call) error {
 
 func stateNames() []string {
 	var names []string
-	for _, state := range session.MessageStates() {
+	for _, state := range message.States() {
 		names = append(names, string(state))
 	}
 	return names
 }
 
 // ofMessage makes the handler of a call about one message.
-func (r *Resource) ofMessage(do func(ctx context.Context, id session.ID, messageID string) (session.Message, error)) func(*rest.Call) error {
+func (r *Resource) ofMessage(do func(ctx context.Context, id session.ID, messageID string) (message.Message, error)) func(*rest.Call) error {
 	return func(k *rest.Call) error {
 		if _, err := k.Known(); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 		defer cancel()
-		message, err := do(ctx, k.ID, k.Params("mid"))
+		msg, err := do(ctx, k.ID, k.Params("mid"))
 		if err != nil {
 			return err
 		}
-		out := messageOf(&message)
+		out := messageOf(&msg)
 		out.Session = r.hostOf(k.ID)
 		return k.OK(out)
 	}
 }
 
-func (r *Resource) message(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+func (r *Resource) message(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	return r.outbox.Message(ctx, id, messageID)
 }
 
-func (r *Resource) cancel(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+func (r *Resource) cancel(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	return r.outbox.Cancel(ctx, id, messageID)
 }
 
-func (r *Resource) requeue(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+func (r *Resource) requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	return r.outbox.Requeue(ctx, id, messageID)
 }

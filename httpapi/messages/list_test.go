@@ -12,26 +12,27 @@ import (
 
 	"wasup/httpapi"
 	"wasup/httpapi/apitest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // keeping is an outbox that has one message, delivered, and refuses verbs as asked.
 func keeping(refusal error) apitest.Scripted {
 	f := apitest.Behind(apitest.Plain("shop", session.Ready, session.CauseConnected))
-	f.About = func(verb string, id session.ID, messageID string) (session.Message, error) {
+	f.About = func(verb string, id session.ID, messageID string) (message.Message, error) {
 		switch {
 		case refusal != nil:
-			return session.Message{}, refusal
+			return message.Message{}, refusal
 		case id != "shop" || messageID != testMessageID:
-			return session.Message{}, &session.Error{Code: session.CodeUnknownMessage, Op: verb, Session: id}
+			return message.Message{}, &session.Error{Code: session.CodeUnknownMessage, Op: verb, Session: id}
 		}
 		m := delivered()
 		switch verb {
 		case "cancel":
-			m = stored(session.MessageRequest{Session: id, To: m.To, Content: session.TextOf("hola")}, session.MessageCancelled)
+			m = stored(message.Request{Session: id, To: m.To, Content: message.TextOf("hola")}, message.Cancelled)
 		case "requeue":
-			m = stored(session.MessageRequest{Session: id, To: m.To, Content: session.TextOf("hola")}, session.MessageQueued)
-			m.Failure = session.MessageFailure{Code: session.CodeAckOverdue}
+			m = stored(message.Request{Session: id, To: m.To, Content: message.TextOf("hola")}, message.Queued)
+			m.Failure = message.Failure{Code: session.CodeAckOverdue}
 		}
 		return m, nil
 	}
@@ -56,20 +57,20 @@ func TestAMessageIsReadCancelledAndRequeued(t *testing.T) {
 func TestMessagesAreListedByPageAndState(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Plain("shop", session.Ready, session.CauseConnected))
-	var asked session.MessageFilter
-	f.Pages = func(filter session.MessageFilter) ([]session.Message, string, error) {
+	var asked message.Filter
+	f.Pages = func(filter message.Filter) ([]message.Message, string, error) {
 		asked = filter
 		if filter.Cursor == "broken" {
 			return nil, "", &session.Error{Code: session.CodeInvalidRequest, Field: "cursor", Message: "cursor: expected the next_cursor of an earlier answer"}
 		}
-		return []session.Message{delivered()}, "next", nil
+		return []message.Message{delivered()}, "next", nil
 	}
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
-	for query, want := range map[string]session.MessageFilter{
+	for query, want := range map[string]message.Filter{
 		"":                                  {Limit: 50},
 		"limit=7&cursor=abc":                {Limit: 7, Cursor: "abc"},
-		"state=queued":                      {Limit: 50, States: []session.MessageState{session.MessageQueued}},
-		"state=failed,cancelled,server_ack": {Limit: 50, States: []session.MessageState{session.MessageFailed, session.MessageCancelled, session.MessageServerAck}},
+		"state=queued":                      {Limit: 50, States: []message.State{message.Queued}},
+		"state=failed,cancelled,server_ack": {Limit: 50, States: []message.State{message.Failed, message.Cancelled, message.ServerAck}},
 	} {
 		answer := r.Do(t, "GET", "/v1/sessions/shop/messages?"+query, "")
 		if answer.Status != 200 || !reflect.DeepEqual(asked, want) || !strings.Contains(answer.Body, `"next_cursor":"next"`) || !strings.HasPrefix(answer.Body, `{"items":[{"id":"`+testMessageID) {
@@ -87,7 +88,7 @@ func TestMessagesAreListedByPageAndState(t *testing.T) {
 	if answer := r.Do(t, "GET", "/v1/sessions/nobody/messages", ""); answer.Status != 404 {
 		t.Errorf("%d %s", answer.Status, answer.Body)
 	}
-	f.Pages = func(session.MessageFilter) ([]session.Message, string, error) { return nil, "", nil }
+	f.Pages = func(message.Filter) ([]message.Message, string, error) { return nil, "", nil }
 	if answer := r.Do(t, "GET", "/v1/sessions/shop/messages", ""); answer.Body != `{"items":[]}` {
 		t.Errorf("%s", answer.Body)
 	}
@@ -97,14 +98,14 @@ func TestAWaitIsBoundedByTheRequestAndByAShutdown(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
 	waiting := make(chan time.Duration, 1)
-	f.Waiting = func(ctx context.Context, id session.ID, _ string, until session.MessageState) (session.Message, error) {
+	f.Waiting = func(ctx context.Context, id session.ID, _ string, until message.State) (message.Message, error) {
 		deadline, _ := ctx.Deadline()
 		waiting <- time.Until(deadline)
 		<-ctx.Done()
-		if until != session.MessageDelivered {
-			return session.Message{}, fmt.Errorf("waited for %s", until)
+		if until != message.Delivered {
+			return message.Message{}, fmt.Errorf("waited for %s", until)
 		}
-		return stored(session.MessageRequest{Session: id, To: "5491155550101@s.whatsapp.net", Content: session.TextOf("hola")}, session.MessageSending), nil
+		return stored(message.Request{Session: id, To: "5491155550101@s.whatsapp.net", Content: message.TextOf("hola")}, message.Sending), nil
 	}
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
 	answer := r.Do(t, "POST", "/v1/sessions/shop/messages?wait=delivered&timeout=1ms", toAna, apitest.JSONBody)
@@ -203,8 +204,8 @@ func TestFilesThatNoMessageTakesAreRemoved(t *testing.T) {
 		kept   int
 	}{
 		"refused":                            {refusing(apitest.Failing(session.CodeIdempotencyReuse)), 0},
-		"sent before":                        {answered(session.MessageServerAck), 0},
-		"failed before":                      {answered(session.MessageFailed), 0},
+		"sent before":                        {answered(message.ServerAck), 0},
+		"failed before":                      {answered(message.Failed), 0},
 		"taken":                              {sending("", apitest.Plain("shop", session.Ready, session.CauseConnected)), 1},
 		"perhaps taken: nobody can tell now": {refusing(apitest.Failing(session.CodeStoreUnavailable)), 1},
 	} {
@@ -219,7 +220,7 @@ func TestFilesThatNoMessageTakesAreRemoved(t *testing.T) {
 func TestAnUploadOutlivesTheMessagesThatDoNotTakeIt(t *testing.T) {
 	t.Parallel()
 	for what, f := range map[string]apitest.Scripted{
-		"refused": refusing(apitest.Failing(session.CodeQueueFull)), "sent before": answered(session.MessageServerAck),
+		"refused": refusing(apitest.Failing(session.CodeQueueFull)), "sent before": answered(message.ServerAck),
 	} {
 		f.Folder = &apitest.Folder{Bytes: map[string][]byte{"UPLOAD": []byte("uploaded")}}
 		r := apitest.NewRig(t, httpapi.Config{}, &f)
@@ -310,15 +311,15 @@ func TestARepeatedRequestIsAnsweredWithoutItsFile(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
 	prints := make(map[string]int)
-	f.Knowing = func(request session.MessageRequest) (session.Message, bool, error) {
+	f.Knowing = func(request message.Request) (message.Message, bool, error) {
 		if request.Content.Media != nil || request.Key != "k" || request.Fingerprint == "" {
 			t.Errorf("asked about %+v", request)
 		}
 		prints[request.Fingerprint]++
-		return stored(request, session.MessageServerAck), true, nil
+		return stored(request, message.ServerAck), true, nil
 	}
-	f.Enqueuing = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
-		return session.Message{}, false, apitest.Failing(session.CodeInternal)
+	f.Enqueuing = func(context.Context, message.Request) (message.Message, bool, error) {
+		return message.Message{}, false, apitest.Failing(session.CodeInternal)
 	}
 	f.Fetching = func(string) (string, error) { return "", apitest.Failing(session.CodeFetchFailed) }
 	r := apitest.NewRig(t, httpapi.Config{}, &f)

@@ -6,7 +6,7 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // Operations are the rows of the resource.
@@ -18,7 +18,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 func sendRefuses() []int { return []int{404, 409, 410, 415, 422, 429, 502, 504} }
 
 func (r *Resource) sendOperation() rest.Operation {
-	wait := &huma.Schema{Type: huma.TypeString, Enum: []any{waitNone, string(session.MessageServerAck), string(session.MessageDelivered)}, Default: waitNone}
+	wait := &huma.Schema{Type: huma.TypeString, Enum: []any{waitNone, string(message.ServerAck), string(message.Delivered)}, Default: waitNone}
 	return rest.Operation{
 		Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages", Name: "sendMessage", Tag: rest.TagMessages, Summary: "Send a message",
 		Detail: "It is stored before it is accepted, and leaves once the session is READY, after the ones before it, through restarts and " +

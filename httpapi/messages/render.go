@@ -2,17 +2,18 @@ package messages
 
 import (
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
-func messageOf(m *session.Message) wire.Message {
+func messageOf(m *message.Message) wire.Message {
 	out := wire.Message{
 		ID: m.ID, SessionID: string(m.Session), To: string(m.To), Kind: wire.Kind(m.Content.Kind), State: wire.MessageState(m.State),
 		Key: m.Key, Attempts: m.Attempts, CanRequeue: m.CanRequeue,
 		CreatedAt: wire.Stamp(m.CreatedAt), UpdatedAt: wire.Stamp(m.UpdatedAt), SendAt: wire.Stamp(m.SendAt), ExpiresAt: wire.Stamp(m.ExpiresAt),
 		AckedAt: wire.Stamp(m.AckedAt), DeliveredAt: wire.Stamp(m.DeliveredAt), ReadAt: wire.Stamp(m.ReadAt), PlayedAt: wire.Stamp(m.PlayedAt),
 	}
-	if m.Failure != (session.MessageFailure{}) {
+	if m.Failure != (message.Failure{}) {
 		out.Cause = wire.Code(m.Failure.Code)
 		out.Error = (&session.Error{Code: m.Failure.Code, Message: m.Failure.Message}).Public()
 	}
@@ -22,7 +23,7 @@ func messageOf(m *session.Message) wire.Message {
 	}
 	for _, r := range m.Receipts {
 		out.Receipts = append(out.Receipts, wire.Receipt{
-			Recipient: wire.Address(r.Recipient), Device: r.Device,
+			Recipient: r.Recipient, Device: r.Device,
 			DeliveredAt: wire.Stamp(r.DeliveredAt), ReadAt: wire.Stamp(r.ReadAt), PlayedAt: wire.Stamp(r.PlayedAt),
 		})
 	}

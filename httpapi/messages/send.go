@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -47,51 +48,51 @@ func (r *Resource) send(k *rest.Call) error {
 	if err != nil {
 		return err
 	}
-	message, existed, err := r.enqueue(in, k.ID, key, &asked)
+	msg, existed, err := r.enqueue(in, k.ID, key, &asked)
 	if err != nil {
 		return err
 	}
 	if existed {
 		k.Set(headerReplayed, "true")
 	}
-	if until != "" && !message.State.Reached(until) {
-		if message, err = r.awaited(message, until, timeout); err != nil {
+	if until != "" && !msg.State.Reached(until) {
+		if msg, err = r.awaited(msg, until, timeout); err != nil {
 			return err
 		}
 	}
-	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.ID)+"/messages/"+message.ID)
-	return r.accepted(k, &message, until)
+	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.ID)+"/messages/"+msg.ID)
+	return r.accepted(k, &msg, until)
 }
 
 // enqueue has a message stored, or finds the one that its key was used for.
-func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1MessageNew) (message session.Message, existed bool, err error) {
+func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1MessageNew) (msg message.Message, existed bool, err error) {
 	request, err := r.draft(in, id, key, asked)
 	if err != nil {
-		return message, false, err
+		return msg, false, err
 	}
 	if key != "" && request.Fingerprint != "" {
 		ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
-		message, existed, err = r.outbox.Known(ctx, request)
+		msg, existed, err = r.outbox.Known(ctx, request)
 		cancel()
 		if err != nil || existed {
-			return message, existed, err
+			return msg, existed, err
 		}
 	}
 	if err := in.complete(&request, asked); err != nil {
-		return message, false, err
+		return msg, false, err
 	}
 	if status, ok := r.host.Sessions.Status(id); ok {
 		if err := checkAuthor(request, status.Account); err != nil {
-			return message, false, err
+			return msg, false, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
-	message, existed, err = r.outbox.Enqueue(ctx, request)
+	msg, existed, err = r.outbox.Enqueue(ctx, request)
 	if !existed && !refusedByOutbox(session.CodeOf(err)) {
 		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
 	}
-	return message, existed, err
+	return msg, existed, err
 }
 
 // refusedByOutbox reports the codes by which the outbox says that it took nothing.
@@ -103,26 +104,26 @@ func refusedByOutbox(code session.Code) bool {
 
 // awaited is the message once it has come as far as is waited for, or as it is when the wait is over. That is no error:
 // the message is accepted, and its state says how far it is.
-func (r *Resource) awaited(message session.Message, until session.MessageState, timeout time.Duration) (session.Message, error) {
+func (r *Resource) awaited(msg message.Message, until message.State, timeout time.Duration) (message.Message, error) {
 	ctx, cancel := context.WithTimeout(r.host.Life.Waits(), timeout)
 	defer cancel()
-	return r.outbox.Wait(ctx, message.Session, message.ID, until)
+	return r.outbox.Wait(ctx, msg.Session, msg.ID, until)
 }
 
 // accepted answers with the message: 200 once it has come as far as was waited for, 202 before. What failed is a problem
 // that says why.
-func (r *Resource) accepted(k *rest.Call, message *session.Message, until session.MessageState) error {
-	out := messageOf(message)
+func (r *Resource) accepted(k *rest.Call, msg *message.Message, until message.State) error {
+	out := messageOf(msg)
 	out.Session = r.hostOf(k.ID)
-	if p := endOf(message); p != nil {
+	if p := endOf(msg); p != nil {
 		p.Message = &out
 		return p
 	}
 	if until == "" {
-		until = session.MessageServerAck
+		until = message.ServerAck
 	}
 	status := fiber.StatusAccepted
-	if message.State.Reached(until) {
+	if msg.State.Reached(until) {
 		status = fiber.StatusOK
 	}
 	k.Render(status, out)
@@ -130,15 +131,15 @@ func (r *Resource) accepted(k *rest.Call, message *session.Message, until sessio
 }
 
 // endOf is the problem of a message that will not arrive, nil of any other.
-func endOf(message *session.Message) *rest.Problem {
-	switch message.State {
-	case session.MessageFailed:
-		failure := message.Failure
+func endOf(msg *message.Message) *rest.Problem {
+	switch msg.State {
+	case message.Failed:
+		failure := msg.Failure
 		if failure.Code == "" {
 			failure.Code = session.CodeInternal
 		}
-		return rest.ProblemOf(failure.Err(message.Session))
-	case session.MessageCancelled:
+		return rest.ProblemOf(failure.Err(msg.Session))
+	case message.Cancelled:
 		return rest.HTTPProblem(rest.CodeCancelled, "")
 	default:
 		return nil
@@ -147,7 +148,7 @@ func endOf(message *session.Message) *rest.Problem {
 
 // messageWaitOf is what ?wait= and ?timeout= ask for, or Prefer (RFC 7240) where they are absent: its wait=10 waits for
 // the acknowledgement. "" waits for nothing.
-func messageWaitOf(k *rest.Call) (until session.MessageState, timeout time.Duration, err error) {
+func messageWaitOf(k *rest.Call) (until message.State, timeout time.Duration, err error) {
 	wait, asked := k.Query["wait"]
 	timeout = messageWait
 	if text, given := k.Query["timeout"]; given {
@@ -162,7 +163,7 @@ func messageWaitOf(k *rest.Call) (until session.MessageState, timeout time.Durat
 	case asked && wait == waitNone:
 		return "", 0, nil
 	case asked:
-		return session.MessageState(wait), timeout, nil
+		return message.State(wait), timeout, nil
 	default:
 		until, timeout = preferred(k.Ctx)
 		return until, timeout, nil
@@ -170,7 +171,7 @@ func messageWaitOf(k *rest.Call) (until session.MessageState, timeout time.Durat
 }
 
 // preferred reads Prefer. What it does not know it may ignore, says the standard.
-func preferred(c *fiber.Ctx) (session.MessageState, time.Duration) {
+func preferred(c *fiber.Ctx) (message.State, time.Duration) {
 	for _, line := range c.Request().Header.PeekAll(headerPrefer) {
 		for each := range strings.SplitSeq(string(line), ",") {
 			name, value, _ := strings.Cut(strings.TrimSpace(each), "=")
@@ -182,7 +183,7 @@ func preferred(c *fiber.Ctx) (session.MessageState, time.Duration) {
 			case strings.EqualFold(name, "wait") && err == nil && seconds > 0:
 				seconds = min(seconds, int(longestWait/time.Second))
 				c.Set(headerApplied, "wait="+strconv.Itoa(seconds))
-				return session.MessageServerAck, time.Duration(seconds) * time.Second
+				return message.ServerAck, time.Duration(seconds) * time.Second
 			}
 		}
 	}

@@ -17,67 +17,68 @@ import (
 	"wasup/httpapi/apitest"
 	"wasup/httpapi/messages"
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 const testMessageID = "3EB0C767D097B7C7C030"
 
 // stored is a message as the outbox would return it for a request.
-func stored(request session.MessageRequest, state session.MessageState) session.Message {
-	m := session.Message{
+func stored(request message.Request, state message.State) message.Message {
+	m := message.Message{
 		Session: request.Session, ID: testMessageID, Key: request.Key, To: request.To, Content: request.Content, State: state,
 		SendAt: request.SendAt, ExpiresAt: request.ExpiresAt, CreatedAt: apitest.Now, UpdatedAt: apitest.Now,
 	}
-	if state != session.MessageQueued {
+	if state != message.Queued {
 		m.Attempts = 1
 	}
-	if state.Reached(session.MessageServerAck) && state != session.MessageFailed && state != session.MessageCancelled {
+	if state.Reached(message.ServerAck) && state != message.Failed && state != message.Cancelled {
 		m.AckedAt = apitest.Now.Add(time.Second)
 	}
 	return m
 }
 
 // delivered is a message of which every field says something.
-func delivered() session.Message {
-	m := stored(session.MessageRequest{
-		Session: "shop", To: "5491155550101@s.whatsapp.net", Key: "order-1", Content: session.TextOf("hola"),
+func delivered() message.Message {
+	m := stored(message.Request{
+		Session: "shop", To: "5491155550101@s.whatsapp.net", Key: "order-1", Content: message.TextOf("hola"),
 		SendAt: apitest.Now.Add(time.Minute), ExpiresAt: apitest.Now.Add(time.Hour),
-	}, session.MessagePlayed)
+	}, message.Played)
 	m.DeliveredAt, m.ReadAt, m.PlayedAt = apitest.Now.Add(2*time.Second), apitest.Now.Add(3*time.Second), apitest.Now.Add(4*time.Second)
-	m.Receipts = []session.MessageReceipt{
-		{Recipient: session.Address{PN: "5491155550101@s.whatsapp.net", LID: "987654321@lid"}, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, PlayedAt: m.PlayedAt},
-		{Recipient: session.Address{LID: "987654321@lid"}, Device: 12, DeliveredAt: m.DeliveredAt},
+	m.Receipts = []message.Receipt{
+		{Recipient: message.Address{PN: "5491155550101@s.whatsapp.net", LID: "987654321@lid"}, DeliveredAt: m.DeliveredAt, ReadAt: m.ReadAt, PlayedAt: m.PlayedAt},
+		{Recipient: message.Address{LID: "987654321@lid"}, Device: 12, DeliveredAt: m.DeliveredAt},
 	}
 	return m
 }
 
 // sending is apitest.Behind(sessions) with an outbox that accepts a message and gets it as far as state.
-func sending(state session.MessageState, sessions ...session.Status) apitest.Scripted {
+func sending(state message.State, sessions ...session.Status) apitest.Scripted {
 	f := apitest.Behind(sessions...)
-	f.Enqueuing = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
-		return stored(request, session.MessageQueued), false, nil
+	f.Enqueuing = func(_ context.Context, request message.Request) (message.Message, bool, error) {
+		return stored(request, message.Queued), false, nil
 	}
-	f.Waiting = func(_ context.Context, id session.ID, _ string, _ session.MessageState) (session.Message, error) {
-		return stored(session.MessageRequest{Session: id, To: "5491155550101@s.whatsapp.net", Content: session.TextOf("hola")}, state), nil
+	f.Waiting = func(_ context.Context, id session.ID, _ string, _ message.State) (message.Message, error) {
+		return stored(message.Request{Session: id, To: "5491155550101@s.whatsapp.net", Content: message.TextOf("hola")}, state), nil
 	}
 	return f
 }
 
 func refusing(err error) apitest.Scripted {
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
-	f.Enqueuing = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
-		return session.Message{}, false, err
+	f.Enqueuing = func(context.Context, message.Request) (message.Message, bool, error) {
+		return message.Message{}, false, err
 	}
 	return f
 }
 
 // answered is an outbox that had the message already, in this state.
-func answered(state session.MessageState) apitest.Scripted {
+func answered(state message.State) apitest.Scripted {
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
-	f.Enqueuing = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	f.Enqueuing = func(_ context.Context, request message.Request) (message.Message, bool, error) {
 		m := stored(request, state)
-		if state == session.MessageFailed {
-			m.Failure = session.MessageFailure{Code: session.CodeNotOnWhatsApp}
+		if state == message.Failed {
+			m.Failure = message.Failure{Code: session.CodeNotOnWhatsApp}
 		}
 		return m, true, nil
 	}
@@ -90,9 +91,9 @@ func TestAMessageIsAcceptedAndSaysHowFarItIs(t *testing.T) {
 	ready := apitest.Plain("shop", session.Ready, session.CauseConnected)
 	away := apitest.Plain("shop", session.DisconnectedLogout, session.CauseLoggedOut)
 	failed := sending("", ready)
-	failed.Waiting = func(_ context.Context, id session.ID, _ string, _ session.MessageState) (session.Message, error) {
-		m := stored(session.MessageRequest{Session: id, To: "5491155550101@s.whatsapp.net", Content: session.TextOf("hola")}, session.MessageFailed)
-		m.Failure = session.MessageFailure{Code: session.CodeRestricted, Status: 463, Message: "WhatsApp restricts the account."}
+	failed.Waiting = func(_ context.Context, id session.ID, _ string, _ message.State) (message.Message, error) {
+		m := stored(message.Request{Session: id, To: "5491155550101@s.whatsapp.net", Content: message.TextOf("hola")}, message.Failed)
+		m.Failure = message.Failure{Code: session.CodeRestricted, Status: 463, Message: "WhatsApp restricts the account."}
 		m.CanRequeue = true
 		return m, nil
 	}
@@ -101,18 +102,18 @@ func TestAMessageIsAcceptedAndSaysHowFarItIs(t *testing.T) {
 		{What: "accepted", Status: 202, Want: "v1/message_queued", Behind: sending("", ready)},
 		{What: "accepted for a session that is logged out", Status: 202, Want: "v1/message_queued_away", Behind: sending("", away)},
 		{What: "waited for nothing", Path: path + "?wait=none", Status: 202, Want: "v1/message_queued", Behind: sending("", ready)},
-		{What: "acknowledged", Path: path + "?wait=server_ack", Status: 200, Want: "v1/message_acked", Behind: sending(session.MessageServerAck, ready)},
-		{What: "read, which is further than was waited for", Path: path + "?wait=delivered&timeout=1s", Status: 200, Want: "v1/message_read", Behind: sending(session.MessageRead, ready)},
-		{What: "acknowledged, not delivered in time", Path: path + "?wait=delivered", Status: 202, Want: "v1/message_acked", Behind: sending(session.MessageServerAck, ready)},
-		{What: "not acknowledged in time", Path: path + "?wait=server_ack", Status: 202, Want: "v1/message_sending", Behind: sending(session.MessageSending, ready)},
-		{What: "preferred to wait", Header: []string{"Prefer: foo, wait=5"}, Extra: "Preference-Applied: wait=5", Status: 200, Want: "v1/message_acked", Behind: sending(session.MessageServerAck, ready)},
-		{What: "preferred to wait too long", Header: []string{"Prefer: wait=500"}, Extra: "Preference-Applied: wait=60", Status: 200, Want: "v1/message_acked", Behind: sending(session.MessageServerAck, ready)},
+		{What: "acknowledged", Path: path + "?wait=server_ack", Status: 200, Want: "v1/message_acked", Behind: sending(message.ServerAck, ready)},
+		{What: "read, which is further than was waited for", Path: path + "?wait=delivered&timeout=1s", Status: 200, Want: "v1/message_read", Behind: sending(message.Read, ready)},
+		{What: "acknowledged, not delivered in time", Path: path + "?wait=delivered", Status: 202, Want: "v1/message_acked", Behind: sending(message.ServerAck, ready)},
+		{What: "not acknowledged in time", Path: path + "?wait=server_ack", Status: 202, Want: "v1/message_sending", Behind: sending(message.Sending, ready)},
+		{What: "preferred to wait", Header: []string{"Prefer: foo, wait=5"}, Extra: "Preference-Applied: wait=5", Status: 200, Want: "v1/message_acked", Behind: sending(message.ServerAck, ready)},
+		{What: "preferred to wait too long", Header: []string{"Prefer: wait=500"}, Extra: "Preference-Applied: wait=60", Status: 200, Want: "v1/message_acked", Behind: sending(message.ServerAck, ready)},
 		{What: "preferred not to wait", Header: []string{"Prefer: respond-async"}, Extra: "Preference-Applied: respond-async", Status: 202, Want: "v1/message_queued", Behind: sending("", ready)},
 		{What: "failed while waited for", Path: path + "?wait=server_ack", Status: 409, Want: "v1/message_failed", Extra: "Location: " + path + "/" + testMessageID, Behind: failed},
-		{What: "cancelled while waited for", Path: path + "?wait=server_ack", Status: 409, Want: "v1/message_cancelled", Behind: sending(session.MessageCancelled, ready)},
-		{What: "sent before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 200, Want: "v1/message_replayed", Behind: answered(session.MessageServerAck)},
-		{What: "queued before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 202, Want: "v1/message_requeued_before", Behind: answered(session.MessageQueued)},
-		{What: "failed before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 422, Want: "v1/message_failed_before", Behind: answered(session.MessageFailed)},
+		{What: "cancelled while waited for", Path: path + "?wait=server_ack", Status: 409, Want: "v1/message_cancelled", Behind: sending(message.Cancelled, ready)},
+		{What: "sent before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 200, Want: "v1/message_replayed", Behind: answered(message.ServerAck)},
+		{What: "queued before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 202, Want: "v1/message_requeued_before", Behind: answered(message.Queued)},
+		{What: "failed before", Header: []string{"Idempotency-Key: order-1"}, Extra: "Idempotency-Replayed: true", Status: 422, Want: "v1/message_failed_before", Behind: answered(message.Failed)},
 		{What: "another body under the key", Header: []string{"Idempotency-Key: order-1"}, Status: 422, Want: "v1/message_reuse", Behind: refusing(apitest.Failing(session.CodeIdempotencyReuse))},
 		{What: "too many", Status: 429, Extra: "Retry-After: 2", Want: "v1/message_queue_full", Behind: refusing(apitest.Failing(session.CodeQueueFull))},
 		{What: "the disk is full", Status: 507, Extra: "Retry-After: 5", Want: "v1/store_full", Behind: refusing(apitest.Failing(session.CodeStoreFull))},
@@ -144,8 +145,8 @@ func TestAMessageIsAcceptedAndSaysHowFarItIs(t *testing.T) {
 func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
-	f.Enqueuing = func(context.Context, session.MessageRequest) (session.Message, bool, error) {
-		return session.Message{}, false, &session.Error{Code: session.CodeInternal, Op: "it was taken"}
+	f.Enqueuing = func(context.Context, message.Request) (message.Message, bool, error) {
+		return message.Message{}, false, &session.Error{Code: session.CodeInternal, Op: "it was taken"}
 	}
 	f.Fetching = func(string) (string, error) { return "bytes", nil }
 	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 4096}, &f)
@@ -235,26 +236,26 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 }
 
 // taking remembers what the outbox was asked to send.
-func taking(t *testing.T) (*apitest.Rig, *[]session.MessageRequest) {
+func taking(t *testing.T) (*apitest.Rig, *[]message.Request) {
 	t.Helper()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
-	var got []session.MessageRequest
-	f.Enqueuing = func(_ context.Context, request session.MessageRequest) (session.Message, bool, error) {
+	var got []message.Request
+	f.Enqueuing = func(_ context.Context, request message.Request) (message.Message, bool, error) {
 		got = append(got, request)
-		return stored(request, session.MessageQueued), false, nil
+		return stored(request, message.Queued), false, nil
 	}
 	f.Fetching = func(address string) (string, error) {
-		kinds := map[string]string{"jpg": "image/jpeg", "mp4": "video/mp4", "mp3": "audio/mpeg", "ogg": session.MimeVoice, "webp": "image/webp", "txt": "text/plain"}
+		kinds := map[string]string{"jpg": "image/jpeg", "mp4": "video/mp4", "mp3": "audio/mpeg", "ogg": message.MimeVoice, "webp": "image/webp", "txt": "text/plain"}
 		return kinds[address[strings.LastIndex(address, ".")+1:]] + "|fetched", nil
 	}
-	f.Folder = &apitest.Folder{Bytes: map[string][]byte{"UPLOAD": []byte("video/mp4|uploaded"), "VOICE": []byte(session.MimeVoice + "|uploaded"), "TEXT": []byte("text/plain|uploaded")}}
+	f.Folder = &apitest.Folder{Bytes: map[string][]byte{"UPLOAD": []byte("video/mp4|uploaded"), "VOICE": []byte(message.MimeVoice + "|uploaded"), "TEXT": []byte("text/plain|uploaded")}}
 	return apitest.NewRig(t, httpapi.Config{BodyLimit: 4096}, &f), &got
 }
 
 func TestEveryKindOfTheDocumentIsTaken(t *testing.T) {
 	t.Parallel()
 	r, got := taking(t)
-	kinds := make(map[session.Kind]bool)
+	kinds := make(map[message.Kind]bool)
 	for _, e := range messages.Examples() {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", e.Body, apitest.JSONBody)
 		if answer.Status != 202 {
@@ -263,14 +264,14 @@ func TestEveryKindOfTheDocumentIsTaken(t *testing.T) {
 		}
 		last := (*got)[len(*got)-1]
 		kinds[last.Content.Kind] = true
-		var asked struct{ Kind session.Kind }
+		var asked struct{ Kind message.Kind }
 		if err := json.Unmarshal([]byte(e.Body), &asked); err != nil || (asked.Kind != "" && asked.Kind != last.Content.Kind) {
 			t.Errorf("%s: %v, kind %s", e.Name, err, last.Content.Kind)
 		}
 		if strings.Contains(answer.Body, `"file"`) {
 			t.Errorf("%s: the answer tells where the file is kept: %s", e.Name, answer.Body)
 		}
-		var shown struct{ Content session.Content }
+		var shown struct{ Content message.Content }
 		if err := json.Unmarshal([]byte(answer.Body), &shown); err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +282,7 @@ func TestEveryKindOfTheDocumentIsTaken(t *testing.T) {
 			t.Errorf("%s: the answer shows\n%+v\nand the outbox has\n%+v", e.Name, shown.Content, last.Content)
 		}
 	}
-	for _, kind := range session.SendableKinds() {
+	for _, kind := range message.SendableKinds() {
 		if !kinds[kind] {
 			t.Errorf("there is no example of %s", kind)
 		}
@@ -293,58 +294,58 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 	r, got := taking(t)
 	jpeg := base64.StdEncoding.EncodeToString([]byte{0xff, 0xd8, 0xff, 1})
 	waveform := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{50}, 64))
-	for body, want := range map[string]session.MessageRequest{
+	for body, want := range map[string]message.Request{
 		`{"to":"120363041234567890@g.us","text":"@5491155550102 https://a.example/","mentions":["+54 9 11 5555 0102",{"lid":"987654321@lid","pn":"5491155550103@s.whatsapp.net"}],` +
 			`"quote":{"id":"A","sender":"987654321@lid","text":"q","kind":"image"},"preview":{"url":"https://a.example/","title":"T","description":"D","thumbnail":"` + jpeg + `"},` +
 			`"send_at":"2026-01-04T13:00:00Z","expires_in":7200}`: {
 			To: "120363041234567890@g.us", SendAt: time.Date(2026, 1, 4, 13, 0, 0, 0, time.UTC), ExpiresAt: time.Date(2026, 1, 4, 15, 0, 0, 0, time.UTC),
-			Content: session.Content{
-				Kind: session.KindText, Text: "@5491155550102 https://a.example/",
-				Mentions: []session.Address{{PN: "5491155550102@s.whatsapp.net"}, {LID: "987654321@lid", PN: "5491155550103@s.whatsapp.net"}},
-				Quote:    &session.MessageRef{ID: "A", Sender: session.Address{LID: "987654321@lid"}, Text: "q", Kind: session.KindImage},
-				Preview:  &session.Preview{URL: "https://a.example/", Title: "T", Description: "D", Thumbnail: []byte{0xff, 0xd8, 0xff, 1}},
+			Content: message.Content{
+				Kind: message.KindText, Text: "@5491155550102 https://a.example/",
+				Mentions: []message.Address{{PN: "5491155550102@s.whatsapp.net"}, {LID: "987654321@lid", PN: "5491155550103@s.whatsapp.net"}},
+				Quote:    &message.Ref{ID: "A", Sender: message.Address{LID: "987654321@lid"}, Text: "q", Kind: message.KindImage},
+				Preview:  &message.Preview{URL: "https://a.example/", Title: "T", Description: "D", Thumbnail: []byte{0xff, 0xd8, 0xff, 1}},
 			},
 		},
 		`{"to":"987654321@lid","kind":"voice","media":{"upload":"VOICE","mime":"audio/ogg","seconds":3,"waveform":"` + waveform + `","view_once":true}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindVoice, Media: &session.Media{
-				File: "*", Mime: session.MimeVoice, Size: int64(len(session.MimeVoice) + 9), SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
+			To: "987654321@lid", Content: message.Content{Kind: message.KindVoice, Media: &message.Media{
+				File: "*", Mime: message.MimeVoice, Size: int64(len(message.MimeVoice) + 9), SHA256: "*", Seconds: 3, Waveform: bytes.Repeat([]byte{50}, 64), ViewOnce: true,
 			}},
 		},
 		`{"to":"987654321@lid","kind":"image","text":"c","media":{"base64":"aW1hZ2UvanBlZ3xh","mime":"image/png","width":3,"height":4,"name":"a.jpg","thumbnail":"` + jpeg + `"}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindImage, Text: "c", Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindImage, Text: "c", Media: &message.Media{
 				File: "*", Mime: "image/jpeg", Size: 12, SHA256: "*", Width: 3, Height: 4, Thumbnail: []byte{0xff, 0xd8, 0xff, 1},
 			}},
 		},
 		`{"to":"987654321@lid","media":{"url":"https://a.example/x.txt"},"text":"c"}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Text: "c", Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Text: "c", Media: &message.Media{
 				File: "*", Mime: "text/plain", Size: 18, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","kind":"document","media":{"url":"https://a.example/x.jpg","mime":"image/x-raw"}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Media: &message.Media{
 				File: "*", Mime: "image/x-raw", Size: 18, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","media":{"url":"https://a.example/x.jpg","mime":"text/csv"}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindImage, Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindImage, Media: &message.Media{
 				File: "*", Mime: "image/jpeg", Size: 18, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","media":{"base64":"aW1hZ2Uvc3ZnK3htbHxh","name":"a.svg","mime":"image/png"}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Media: &message.Media{
 				File: "*", Mime: "image/png", Name: "a.svg", Size: 15, SHA256: "*",
 			}},
 		},
-		`{"to":"0054 9 11 5555 0101","text":"\ud83d\ude00 \\ud800"}`: {To: "5491155550101@s.whatsapp.net", Content: session.TextOf("😀 \\ud800")},
+		`{"to":"0054 9 11 5555 0101","text":"\ud83d\ude00 \\ud800"}`: {To: "5491155550101@s.whatsapp.net", Content: message.TextOf("😀 \\ud800")},
 		`{"to":"987654321@lid","media":{"upload":"TEXT","mime":"text/csv","name":"a.csv"}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindDocument, Media: &session.Media{
+			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Media: &message.Media{
 				File: "*", Mime: "text/csv", Name: "a.csv", Size: 19, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","kind":"reaction","target":{"id":"A","from_me":true}}`: {
-			To: "987654321@lid", Content: session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: "A", FromMe: true}},
+			To: "987654321@lid", Content: message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: "A", FromMe: true}},
 		},
-		`{"to":"987654321@lid","text":"late","send_at":"2020-01-01T00:00:00Z"}`: {To: "987654321@lid", Content: session.TextOf("late")},
+		`{"to":"987654321@lid","text":"late","send_at":"2020-01-01T00:00:00Z"}`: {To: "987654321@lid", Content: message.TextOf("late")},
 	} {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody, "Idempotency-Key: k")
 		if answer.Status != 202 {
@@ -409,7 +410,7 @@ func TestAFileComesAsAPartOfAForm(t *testing.T) {
 		}
 		last := (*got)[len(*got)-1]
 		m := last.Content.Media
-		if last.To != "5491155550101@s.whatsapp.net" || last.Content.Kind != session.KindDocument || last.Content.Text != "the invoice" ||
+		if last.To != "5491155550101@s.whatsapp.net" || last.Content.Kind != message.KindDocument || last.Content.Text != "the invoice" ||
 			m.Mime != "application/pdf" || m.Name != "invoice.pdf" || string(r.Sessions.Folder.Bytes[m.File]) != big {
 			t.Errorf("%+v %+v", last, m)
 		}

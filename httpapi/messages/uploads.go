@@ -11,7 +11,7 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // upload is POST /v1/media: the body is the file, or a form with the part file.
@@ -27,7 +27,7 @@ func (r *Resource) upload(k *rest.Call) error {
 	if kind == rest.ContentForm {
 		err = in.onlyFile(parameters["boundary"], name)
 	} else {
-		hint := session.FileHint{Name: name}
+		hint := message.FileHint{Name: name}
 		if kind != contentBinary {
 			hint.Mime = kind
 		}

@@ -5,6 +5,7 @@ import (
 
 	"wasup/httpapi/rest"
 	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 // listDeliveries is GET /v1/webhooks/{webhook}/deliveries.
@@ -81,7 +82,7 @@ func (r *Resource) replay(k *rest.Call) error {
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
 	defer cancel()
-	moved, err := r.deliveries.Replay(ctx, hookID(k), session.Replay{Session: session.ID(in.SessionID), Seq: in.Seq, Since: in.Since})
+	moved, err := r.deliveries.Replay(ctx, hookID(k), webhooks.Replay{Session: session.ID(in.SessionID), Seq: in.Seq, Since: in.Since})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/events"
+	"wasup/internal/webhooks"
 )
 
 // The JSON of webhooks.
@@ -162,7 +163,7 @@ type (
 const everyEvent v1WebhookEvent = "*"
 
 func (v1WebhookEvent) Schema(huma.Registry) *huma.Schema {
-	return wire.OneOf(append([]session.EventType{session.EventType(everyEvent), session.EventTest, session.EventGap}, session.EventTypes()...))
+	return wire.OneOf(append([]events.Type{events.Type(everyEvent), events.TypeTest, events.TypeGap}, events.Types()...))
 }
 
 func (v1WebhookState) Schema(huma.Registry) *huma.Schema {
@@ -170,10 +171,10 @@ func (v1WebhookState) Schema(huma.Registry) *huma.Schema {
 }
 
 func (v1WebhookOutcome) Schema(huma.Registry) *huma.Schema {
-	return wire.OneOf(session.WebhookOutcomes())
+	return wire.OneOf(webhooks.Outcomes())
 }
 
-func (v1GapState) Schema(huma.Registry) *huma.Schema { return wire.OneOf(session.GapStates()) }
+func (v1GapState) Schema(huma.Registry) *huma.Schema { return wire.OneOf(events.GapStates()) }
 
 // The states of a webhook.
 const (

@@ -4,13 +4,13 @@ import (
 	"time"
 
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 // shownHeader stands for the value of a webhook's header, which may be a credential.
 const shownHeader = "********"
 
-func webhookOf(w *session.Webhook, now time.Time) v1Webhook {
+func webhookOf(w *webhooks.Webhook, now time.Time) v1Webhook {
 	out := v1Webhook{
 		ID: w.ID, SessionID: string(w.Session), URL: w.URL, Description: w.Description, Events: []v1WebhookEvent{everyEvent},
 		Active: w.Active, Disabled: w.Disabled, CreatedAt: wire.Stamp(w.CreatedAt), UpdatedAt: wire.Stamp(w.UpdatedAt),
@@ -33,7 +33,7 @@ func webhookOf(w *session.Webhook, now time.Time) v1Webhook {
 	return out
 }
 
-func webhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookStatus {
+func webhookStatusOf(w *webhooks.Webhook, s *webhooks.Status) *v1WebhookStatus {
 	out := &v1WebhookStatus{
 		State: hookDelivering, Backlog: s.Backlog, Sessions: s.Sessions, Oldest: wire.Stamp(s.Oldest), Failing: wire.Stamp(s.Failing),
 		Failures: s.Failures, NextAttempt: wire.Stamp(s.Retry), Dead: s.Dead, Missed: s.Missed,
@@ -60,14 +60,14 @@ func webhookStatusOf(w *session.Webhook, s *session.WebhookStatus) *v1WebhookSta
 	return out
 }
 
-func webhookDeliveryOf(d *session.WebhookDelivery) v1WebhookDelivery {
+func webhookDeliveryOf(d *webhooks.Delivery) v1WebhookDelivery {
 	return v1WebhookDelivery{
 		Number: d.N, SessionID: string(d.Session), Seq: d.Seq, Pos: d.Pos, Type: v1WebhookEvent(d.Type), At: wire.Stamp(d.At), Attempt: d.Attempt,
 		Outcome: v1WebhookOutcome(d.Outcome), Status: d.Status, Duration: float64(d.Took.Microseconds()) / 1000, Error: d.Error,
 	}
 }
 
-func deadLetterOf(d *session.DeadLetter) v1DeadLetter {
+func deadLetterOf(d *webhooks.DeadLetter) v1DeadLetter {
 	return v1DeadLetter{
 		SessionID: string(d.Event.Session), Seq: d.Event.Seq, Pos: d.Event.Pos, Type: v1WebhookEvent(d.Event.Type), At: wire.Stamp(d.Event.At),
 		Data: d.Event.Data, Attempts: d.Attempts, Status: d.Status, Error: d.Error, DiedAt: wire.Stamp(d.DiedAt), Requeued: d.Requeued,

@@ -11,7 +11,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/events"
 	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 // Registry is the registry of webhooks. Every method is safe for concurrent use; errors carry a session.Code, and a
@@ -19,31 +21,31 @@ import (
 type Registry interface {
 	// Create registers a webhook under an id that it makes up, with a secret unless one is given. session.CodeNotFound
 	// where it is for a session that is not there.
-	Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error)
-	Get(id string) (session.Webhook, error)
-	List() []session.Webhook
-	Update(ctx context.Context, id string, patch session.WebhookPatch) (session.Webhook, error)
+	Create(ctx context.Context, hook webhooks.Webhook, from webhooks.Origin) (webhooks.Webhook, error)
+	Get(id string) (webhooks.Webhook, error)
+	List() []webhooks.Webhook
+	Update(ctx context.Context, id string, patch webhooks.Patch) (webhooks.Webhook, error)
 	// Rotate replaces the secret, by a new one where none is given.
-	Rotate(ctx context.Context, id, secret string) (session.Webhook, error)
+	Rotate(ctx context.Context, id, secret string) (webhooks.Webhook, error)
 	Delete(ctx context.Context, id string) error
 	// Test sends an event that nothing has caused and returns what became of it.
-	Test(ctx context.Context, id string) (session.WebhookDelivery, error)
+	Test(ctx context.Context, id string) (webhooks.Delivery, error)
 }
 
 // Deliveries is what became of the events of webhooks. Every method is safe for concurrent use; errors are those of
 // Registry.
 type Deliveries interface {
-	Status(ctx context.Context, id string) (session.WebhookStatus, error)
+	Status(ctx context.Context, id string) (webhooks.Status, error)
 	// Deliveries lists the last attempts, newest first: those before a number, where it is not 0.
-	Deliveries(ctx context.Context, id string, before uint64, limit int) ([]session.WebhookDelivery, error)
+	Deliveries(ctx context.Context, id string, before uint64, limit int) ([]webhooks.Delivery, error)
 	// DeadLetters lists what could not be delivered after a position of the log; of all sessions with the empty id.
-	DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]session.DeadLetter, error)
+	DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]webhooks.DeadLetter, error)
 	// Requeue lets dead letters be tried once more: all, those of a session, or the one at a position. It says how many.
 	Requeue(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
 	// Discard deletes dead letters, chosen in the same way.
 	Discard(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
 	// Replay delivers what the log has once more. It lists the sessions that begin again.
-	Replay(ctx context.Context, id string, replay session.Replay) ([]session.ID, error)
+	Replay(ctx context.Context, id string, replay webhooks.Replay) ([]session.ID, error)
 }
 
 // Resource serves the operations of this package.
@@ -84,7 +86,7 @@ func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
 	if err != nil {
 		return err
 	}
-	var from session.Origin
+	var from webhooks.Origin
 	switch in.From {
 	case "", "now":
 	case "beginning":
@@ -96,7 +98,7 @@ func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
-	hook, err := r.registry.Create(ctx, session.Webhook{
+	hook, err := r.registry.Create(ctx, webhooks.Webhook{
 		Session: session.ID(in.SessionID), URL: in.URL, Description: in.Description, Events: kinds, Headers: in.Headers,
 		Secret: in.Secret, Active: in.Active == nil || *in.Active,
 	}, from)
@@ -111,23 +113,23 @@ func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
 }
 
 // wantedEvents is the types that a request names; none are all.
-func wantedEvents(in []v1WebhookEvent) ([]session.EventType, error) {
+func wantedEvents(in []v1WebhookEvent) ([]events.Type, error) {
 	if slices.Contains(in, everyEvent) {
 		if len(in) > 1 {
 			return nil, rest.BadField("events", "expected * alone: it is every type")
 		}
 		return nil, nil
 	}
-	var kinds []session.EventType
+	var kinds []events.Type
 	for _, kind := range in {
-		kinds = append(kinds, session.EventType(kind))
+		kinds = append(kinds, events.Type(kind))
 	}
 	return kinds, nil
 }
 
 // list is GET /v1/webhooks.
 func (r *Resource) list(k *rest.Call) error {
-	return r.listWhere(k, func(*session.Webhook) bool { return true })
+	return r.listWhere(k, func(*webhooks.Webhook) bool { return true })
 }
 
 // listForSession is GET /v1/sessions/{id}/webhooks.
@@ -135,17 +137,17 @@ func (r *Resource) listForSession(k *rest.Call) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}
-	return r.listWhere(k, func(hook *session.Webhook) bool { return hook.Covers(k.ID) })
+	return r.listWhere(k, func(hook *webhooks.Webhook) bool { return hook.Covers(k.ID) })
 }
 
-func (r *Resource) listWhere(k *rest.Call, want func(*session.Webhook) bool) error {
+func (r *Resource) listWhere(k *rest.Call, want func(*webhooks.Webhook) bool) error {
 	after, err := k.Cursor()
 	if err != nil {
 		return err
 	}
-	list := slices.DeleteFunc(r.registry.List(), func(hook session.Webhook) bool { return !want(&hook) })
-	slices.SortFunc(list, func(a, b session.Webhook) int { return strings.Compare(a.ID, b.ID) })
-	page, next := rest.PageOf(list, after, k.Integer("limit", rest.DefaultPage), func(hook session.Webhook) session.ID { return session.ID(hook.ID) })
+	list := slices.DeleteFunc(r.registry.List(), func(hook webhooks.Webhook) bool { return !want(&hook) })
+	slices.SortFunc(list, func(a, b webhooks.Webhook) int { return strings.Compare(a.ID, b.ID) })
+	page, next := rest.PageOf(list, after, k.Integer("limit", rest.DefaultPage), func(hook webhooks.Webhook) session.ID { return session.ID(hook.ID) })
 	answer := v1WebhookList{Items: make([]v1Webhook, 0, len(page)), Total: len(list), NextCursor: next}
 	for i := range page {
 		answer.Items = append(answer.Items, webhookOf(&page[i], r.host.Now()))
@@ -191,7 +193,7 @@ func (r *Resource) patch(k *rest.Call) error {
 	return k.OK(webhookOf(&hook, r.host.Now()))
 }
 
-func webhookPatch(hook *session.Webhook, k *rest.Call) (patch session.WebhookPatch, err error) {
+func webhookPatch(hook *webhooks.Webhook, k *rest.Call) (patch webhooks.Patch, err error) {
 	var in v1WebhookPatch
 	var given map[string]json.RawMessage // tells a field that is null from one that is absent
 	if err := errors.Join(k.Decode(&in), k.Decode(&given)); err != nil {

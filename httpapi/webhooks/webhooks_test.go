@@ -16,7 +16,8 @@ import (
 	"wasup/httpapi/apitest"
 	"wasup/httpapi/webhooks"
 	"wasup/httpapi/wire"
-	"wasup/internal/session"
+	"wasup/internal/events"
+	hooks "wasup/internal/webhooks"
 )
 
 // hookRig is a server with a receiver that answers what it is told to.
@@ -26,7 +27,7 @@ type hookRig struct {
 	status atomic.Int64
 
 	mu     sync.Mutex
-	bodies []session.WebhookBody
+	bodies []hooks.Body
 }
 
 func newHookRig(t *testing.T) *hookRig {
@@ -37,7 +38,7 @@ func newHookRig(t *testing.T) *hookRig {
 	r.status.Store(http.StatusNoContent)
 	r.target = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		raw, _ := io.ReadAll(q.Body)
-		var body session.WebhookBody
+		var body hooks.Body
 		if err := json.Unmarshal(raw, &body); err != nil {
 			t.Error(err)
 		}
@@ -59,7 +60,7 @@ func (r *hookRig) came() int {
 func (r *hookRig) happen(t *testing.T, n int) {
 	t.Helper()
 	for range n {
-		if err := r.Hooks.Store.Events().Append(t.Context(), session.Event{Session: "shop", Type: session.EventMessage, Data: []byte(`{"id":"3EB0"}`)}); err != nil {
+		if err := r.Hooks.Store.Events().Append(t.Context(), events.Event{Session: "shop", Type: events.TypeMessage, Data: []byte(`{"id":"3EB0"}`)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestWebhooksAreMadeReadChangedAndDeleted(t *testing.T) {
 	var made, read, changed webhooks.Webhook
 	answer := r.call(t, "POST", "/v1/webhooks", `{"url":"`+r.target.URL+`/a","description":"all","headers":{"Authorization":"Bearer b"},"events":["*"]}`, 201, &made)
 	at := "/v1/webhooks/" + made.ID
-	if answer.Header.Get("Location") != at || session.CheckSecret(made.Secret) != nil || made.SessionID != "" || !made.Active ||
+	if answer.Header.Get("Location") != at || hooks.CheckSecret(made.Secret) != nil || made.SessionID != "" || !made.Active ||
 		len(made.Events) != 1 || made.Events[0] != "*" || made.Headers["Authorization"] != webhooks.ShownHeader {
 		t.Fatalf("made %+v", made)
 	}

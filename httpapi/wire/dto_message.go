@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -41,22 +42,15 @@ type MessageHost struct {
 }
 
 type Receipt struct {
-	Recipient   Address   `json:"recipient"`
-	Device      int       `json:"device" doc:"The number of the device; 0 is the phone."`
-	DeliveredAt time.Time `json:"delivered_at,omitzero"`
-	ReadAt      time.Time `json:"read_at,omitzero"`
-	PlayedAt    time.Time `json:"played_at,omitzero"`
-}
-
-// Address is how answers name a person or a group.
-type Address struct {
-	LID   string `json:"lid,omitempty" doc:"digits@lid"`
-	PN    string `json:"pn,omitempty" doc:"digits@s.whatsapp.net"`
-	Group string `json:"group,omitempty" doc:"…@g.us"`
+	Recipient   message.Address `json:"recipient"`
+	Device      int             `json:"device" doc:"The number of the device; 0 is the phone."`
+	DeliveredAt time.Time       `json:"delivered_at,omitzero"`
+	ReadAt      time.Time       `json:"read_at,omitzero"`
+	PlayedAt    time.Time       `json:"played_at,omitzero"`
 }
 
 // Content is what a message says. It is shown as it is kept.
-type Content session.Content
+type Content message.Content
 
 // The closed sets. Each gives the document and the checks its own values.
 type (
@@ -66,10 +60,10 @@ type (
 )
 
 func (Kind) Schema(huma.Registry) *huma.Schema {
-	return OneOf(append(session.SendableKinds(), session.KindPollVote, session.KindUnknown))
+	return OneOf(append(message.SendableKinds(), message.KindPollVote, message.KindUnknown))
 }
 
-func (MessageState) Schema(huma.Registry) *huma.Schema { return OneOf(session.MessageStates()) }
+func (MessageState) Schema(huma.Registry) *huma.Schema { return OneOf(message.States()) }
 
 func (Code) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
@@ -86,7 +80,7 @@ func (Content) Schema(huma.Registry) *huma.Schema {
 
 // MarshalJSON leaves out where the file is kept here.
 func (c Content) MarshalJSON() ([]byte, error) {
-	plain := session.Content(c)
+	plain := message.Content(c)
 	if plain.Media != nil {
 		media := *plain.Media
 		media.File = ""

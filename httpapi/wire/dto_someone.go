@@ -5,13 +5,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // Someone names a person: a phone number in any usual spelling or an address, or an object as answers have it.
 type Someone struct {
 	text    string
-	address Address
+	address message.Address
 }
 
 func (Someone) Schema(huma.Registry) *huma.Schema {
@@ -46,13 +46,13 @@ func (s *Someone) UnmarshalJSON(text []byte) error {
 }
 
 // Parse gives the zero value for nobody.
-func (s *Someone) Parse(field string) (session.Address, error) {
+func (s *Someone) Parse(field string) (message.Address, error) {
 	switch {
 	case s == nil:
-		return session.Address{}, nil
-	case s.address != (Address{}):
-		return session.Address(s.address), nil // checked with the rest of the content
+		return message.Address{}, nil
+	case !s.address.IsZero():
+		return s.address, nil // checked with the rest of the content
 	default:
-		return session.ParseAddress(field, s.text)
+		return message.ParseAddress(field, s.text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"wasup/httpapi/supervision"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -29,8 +30,8 @@ type inbox struct {
 
 // Append commits events. A receipt is committed together with what it says of the session's own messages. Files are
 // fetched after their events are on the disk.
-func (i inbox) Append(ctx context.Context, list ...session.Event) error {
-	others := make([]session.Event, 0, len(list))
+func (i inbox) Append(ctx context.Context, list ...events.Event) error {
+	others := make([]events.Event, 0, len(list))
 	for n := range list {
 		receipt := list[n].Receipt
 		if receipt == nil {
@@ -56,12 +57,12 @@ func (i inbox) Append(ctx context.Context, list ...session.Event) error {
 }
 
 // sent gives what a message says that a session sent, as far as the outbox still has it.
-func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (session.Content, bool, error) {
-	message, err := i.outbox.Message(ctx, id, messageID)
+func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Content, bool, error) {
+	msg, err := i.outbox.Message(ctx, id, messageID)
 	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
-		return session.Content{}, false, nil
+		return message.Content{}, false, nil
 	}
-	return message.Content, err == nil, err
+	return msg.Content, err == nil, err
 }
 
 // health is what the probes ask.
@@ -98,7 +99,7 @@ func (t tree) Tree() []supervision.Node {
 // live is the log as httpapi wants it.
 type live struct{ *events.Log }
 
-func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (httpevents.Subscription, error) {
+func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []events.Type) (httpevents.Subscription, error) {
 	subscription, err := l.Log.Subscribe(ctx, after, id, types)
 	if err != nil {
 		return nil, err // and no interface that holds a nil
@@ -109,8 +110,8 @@ func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 // sender is the outbox as the compatible API wants it.
 type sender struct{ outbox *outbox.Outbox }
 
-func (s sender) Send(ctx context.Context, id session.ID, to session.Recipient, body, key string) (string, error) {
-	result, err := s.outbox.SendText(ctx, session.MessageRequest{Session: id, To: to, Content: session.TextOf(body), Key: key})
+func (s sender) Send(ctx context.Context, id session.ID, to message.Recipient, body, key string) (string, error) {
+	result, err := s.outbox.SendText(ctx, message.Request{Session: id, To: to, Content: message.TextOf(body), Key: key})
 	return result.MessageID, err
 }
 
@@ -132,7 +133,7 @@ func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (media.K
 	return held, err
 }
 
-func (f arrivals) Fetch(ctx context.Context, id session.ID, file session.Media) (io.ReadCloser, int64, error) {
+func (f arrivals) Fetch(ctx context.Context, id session.ID, file message.Media) (io.ReadCloser, int64, error) {
 	fetched, err := f.Files.Fetch(ctx, id, file)
 	if err != nil {
 		return nil, 0, err

@@ -8,18 +8,17 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/sandbox/faults"
-	"wasup/internal/sandbox/phones"
-
-	"wasup/internal/app/apptest"
-
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"wasup/internal/session"
+	"wasup/internal/app/apptest"
+	"wasup/internal/events"
+	"wasup/internal/message"
+	"wasup/internal/sandbox/faults"
+	"wasup/internal/sandbox/phones"
 )
 
 // streamed follows the live events of a session and gives the data of those of one type.
-func streamed(t *testing.T, c apptest.Caller, id string, of session.EventType) <-chan string {
+func streamed(t *testing.T, c apptest.Caller, id string, of events.Type) <-chan string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Base+"/v1/sessions/"+id+"/events?types="+string(of), nil)
 	if err != nil {
@@ -56,7 +55,7 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 	book.mu.Unlock()
 	own := h.linked(1)
 	bruno := h.phone(phones.ScriptSilent)
-	heard := streamed(t, h.Caller, "1", session.EventCall)
+	heard := streamed(t, h.Caller, "1", events.TypeCall)
 	ctx := apptest.Bounded(t)
 	call := func(ring time.Duration) string {
 		id, err := bruno.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Video: true, Ring: ring})
@@ -70,28 +69,28 @@ func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	missed := call(time.Millisecond)
-	want := []session.CallData{
+	want := []events.CallData{
 		{ID: taken, State: "ringing", Video: true},
 		{ID: taken, State: "accepted"},
 		{ID: missed, State: "ringing", Video: true},
 		{ID: missed, State: "ended", Reason: "timeout"},
 	}
-	check := func(where string, raw json.RawMessage, want session.CallData) {
+	check := func(where string, raw json.RawMessage, want events.CallData) {
 		t.Helper()
-		var data session.CallData
+		var data events.CallData
 		if err := json.Unmarshal(raw, &data); err != nil {
 			t.Fatalf("%s: %s: %v", where, raw, err)
 		}
-		from := session.Address{LID: bruno.LID().String(), PN: bruno.JID().String()}
+		from := message.Address{LID: bruno.LID().String(), PN: bruno.JID().String()}
 		if data.From != from || data.At.IsZero() {
 			t.Errorf("%s: %s", where, raw)
 		}
-		data.From, data.At = session.Address{}, time.Time{}
+		data.From, data.At = message.Address{}, time.Time{}
 		if data != want {
 			t.Errorf("%s: %+v, want %+v", where, data, want)
 		}
 	}
-	for i, entry := range h.Logged(t, "1", session.EventCall, len(want)) {
+	for i, entry := range h.Logged(t, "1", events.TypeCall, len(want)) {
 		check("log", entry.Data, want[i])
 	}
 	apptest.Until(t, "the webhook was told", func() bool { return len(book.snapshot()) >= len(want) })
@@ -136,19 +135,19 @@ func TestWhatCannotBeReadComesAgainAndWhatNobodyKnowsIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var broken session.MessageData
-	if err := json.Unmarshal(h.Logged(t, "1", session.EventUndecryptable, 1)[0].Data, &broken); err != nil || broken.ID != id || broken.Content != nil {
+	var broken events.MessageData
+	if err := json.Unmarshal(h.Logged(t, "1", events.TypeUndecryptable, 1)[0].Data, &broken); err != nil || broken.ID != id || broken.Content != nil {
 		t.Errorf("%+v, %v", broken, err)
 	}
-	said := map[string]session.Content{}
-	for _, entry := range h.Logged(t, "1", session.EventMessage, 2) {
-		var data session.MessageData
+	said := map[string]message.Content{}
+	for _, entry := range h.Logged(t, "1", events.TypeMessage, 2) {
+		var data events.MessageData
 		if err := json.Unmarshal(entry.Data, &data); err != nil || data.Content == nil {
 			t.Fatalf("%s, %v", entry.Data, err)
 		}
 		said[data.ID] = *data.Content
 	}
-	if said[id].Text != "hola" || said[unknown].Kind != session.KindUnknown || said[unknown].Unknown != "field 9999" {
+	if said[id].Text != "hola" || said[unknown].Kind != message.KindUnknown || said[unknown].Unknown != "field 9999" {
 		t.Errorf("logged %+v", said)
 	}
 }

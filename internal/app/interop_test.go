@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"wasup/internal/app/apptest"
-
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
-	"wasup/internal/session"
 )
 
 // party is a wasup in a process of its own and Baileys in another, with a phone each.
@@ -55,9 +55,9 @@ func (p *party) posts(content string) string {
 }
 
 // hears waits until wasup's log has a message of a type that is accepted.
-func (p *party) hears(kind session.EventType, accept func(session.MessageData) bool) session.MessageData {
+func (p *party) hears(kind events.Type, accept func(events.MessageData) bool) events.MessageData {
 	p.t.Helper()
-	var found session.MessageData
+	var found events.MessageData
 	var last []byte
 	defer func() {
 		if p.t.Failed() {
@@ -66,7 +66,7 @@ func (p *party) hears(kind session.EventType, accept func(session.MessageData) b
 	}()
 	apptest.Until(p.t, "an event "+string(kind), func() bool {
 		var page struct {
-			Items []struct{ Data session.MessageData }
+			Items []struct{ Data events.MessageData }
 		}
 		answered := p.Must(p.Try(apptest.Bounded(p.t), http.MethodGet, "/v1/sessions/1/events?limit=500&types="+string(kind), 1, "", nil)).Is(200)
 		last = answered.Body
@@ -105,33 +105,33 @@ func TestWasupAndBaileysUnderstandEachOther(t *testing.T) {
 	// From Baileys.
 	to := p.ana.JID().String()
 	theirs := node.sends("text", map[string]any{"to": to, "text": "helo back"})
-	is := func(id string) func(session.MessageData) bool {
-		return func(m session.MessageData) bool { return m.ID == id }
+	is := func(id string) func(events.MessageData) bool {
+		return func(m events.MessageData) bool { return m.ID == id }
 	}
-	if got := p.hears(session.EventMessage, is(theirs)); got.Content.Text != "helo back" || got.Sender.PN != p.bruno.JID().String() {
+	if got := p.hears(events.TypeMessage, is(theirs)); got.Content.Text != "helo back" || got.Sender.PN != p.bruno.JID().String() {
 		t.Errorf("wasup heard %+v", got)
 	}
 	image := node.sends("file", map[string]any{"to": to, "kind": "image", "mime": "image/png", "text": "look back", "data": base64.StdEncoding.EncodeToString(file)})
 	sum := sha256.Sum256(file)
-	if got := p.hears(session.EventMessage, is(image)); got.Content.Kind != session.KindImage || got.Content.Text != "look back" ||
+	if got := p.hears(events.TypeMessage, is(image)); got.Content.Kind != message.KindImage || got.Content.Text != "look back" ||
 		got.Content.Media == nil || got.Content.Media.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("wasup heard %+v, %+v", got.Content, got.Content.Media)
 	}
-	about := func(id string) func(session.MessageData) bool {
-		return func(m session.MessageData) bool { return m.Content.Target != nil && m.Content.Target.ID == id }
+	about := func(id string) func(events.MessageData) bool {
+		return func(m events.MessageData) bool { return m.Content.Target != nil && m.Content.Target.ID == id }
 	}
 	node.sends("react", map[string]any{"to": to, "message": seen, "text": "👍"})
-	if got := p.hears(session.EventReaction, about(seen)); got.Content.Reaction != "👍" {
+	if got := p.hears(events.TypeReaction, about(seen)); got.Content.Reaction != "👍" {
 		t.Errorf("wasup heard %+v", got.Content)
 	}
 	p.posts(`"kind":"reaction","reaction":"🎉","target":{"id":"` + theirs + `"}`)
 	node.find(map[string]any{"event": "reaction", "id": theirs, "text": "🎉"})
 	node.sends("edit", map[string]any{"to": to, "message": theirs, "text": "hello back"})
-	if got := p.hears(session.EventEdited, about(theirs)); got.Content.Text != "hello back" {
+	if got := p.hears(events.TypeEdited, about(theirs)); got.Content.Text != "hello back" {
 		t.Errorf("wasup heard %+v", got.Content)
 	}
 	node.sends("revoke", map[string]any{"to": to, "message": theirs})
-	p.hears(session.EventRevoked, about(theirs))
+	p.hears(events.TypeRevoked, about(theirs))
 
 	if counters := p.server.Counters(); len(counters.UnknownQueries) != 0 || len(counters.Malformed) != 0 || counters.KeyReuses != 0 {
 		t.Errorf("unknown queries %v, malformed %v, %d keys used twice", counters.UnknownQueries, counters.Malformed, counters.KeyReuses)

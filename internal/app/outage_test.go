@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/app/apptest"
-
 	"wasup/configs"
+	"wasup/internal/app/apptest"
+	"wasup/internal/events"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
@@ -241,10 +241,10 @@ func (o outage) survive(t *testing.T) {
 	h.wantAll(bruno, v1.accepted())
 	h.wantAll(carla, compatible.accepted())
 	h.wantAll(erik, []string{"once"})
-	if got := firstWords(texts(t, h.Logged(t, "1", session.EventMessage, len(told)))); !slices.Equal(got, told) {
+	if got := firstWords(texts(t, h.Logged(t, "1", events.TypeMessage, len(told)))); !slices.Equal(got, told) {
 		t.Errorf("came in: %q, want %q", got, told)
 	}
-	if bad := h.Logged(t, "1", session.EventUndecryptable, 0); len(bad) != 0 {
+	if bad := h.Logged(t, "1", events.TypeUndecryptable, 0); len(bad) != 0 {
 		t.Errorf("%d could not be decrypted", len(bad))
 	}
 	h.noneFailed()
@@ -318,7 +318,7 @@ func TestNoMessageFailsBecauseWhatComesInCannotBeKept(t *testing.T) {
 	}
 	end()
 	h.wantAll(bruno, want)
-	if got := texts(t, h.Logged(t, "1", session.EventMessage, 1)); !slices.Equal(got, []string{"hello"}) {
+	if got := texts(t, h.Logged(t, "1", events.TypeMessage, 1)); !slices.Equal(got, []string{"hello"}) {
 		t.Errorf("came in: %q", got)
 	}
 	h.noneFailed()

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/session"
@@ -79,18 +80,22 @@ func (d badDialer) Open(ctx context.Context, run session.Run) (session.Client, e
 	if err != nil {
 		return nil, err
 	}
-	return badClient{client, run.Session, d.of}, nil
+	return badClient{client, client.(message.Client), run.Session, d.of}, nil
 }
+
+// messaging is message.Client by another name, because two embedded types cannot share one.
+type messaging = message.Client
 
 type badClient struct {
 	session.Client
+	messaging
 	id session.ID
 	of *saboteur
 }
 
-func (c badClient) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
+func (c badClient) Send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	c.of.blow(c.id, "sending")
-	return c.Client.Send(ctx, message)
+	return c.messaging.Send(ctx, msg)
 }
 
 func TestAPanicInOneSessionRestartsThatSessionAlone(t *testing.T) {

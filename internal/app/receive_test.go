@@ -10,18 +10,17 @@ import (
 	"strings"
 	"testing"
 
-	"wasup/internal/sandbox/phones"
-
 	"wasup/internal/app/apptest"
-
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
-	"wasup/internal/session"
+	"wasup/internal/sandbox/phones"
 )
 
 func texts(t testing.TB, list []apptest.LoggedEvent) (all []string) {
 	t.Helper()
 	for i := range list {
-		var data session.MessageData
+		var data events.MessageData
 		if err := json.Unmarshal(list[i].Data, &data); err != nil || data.Content == nil {
 			t.Fatalf("%s: %v", list[i].Data, err)
 		}
@@ -63,7 +62,7 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 			want = append(want, fmt.Sprintf("text %d.%d", round, i))
 		}
 		// In the middle of it.
-		c.Logged(t, "1", session.EventMessage, round*each+each/3)
+		c.Logged(t, "1", events.TypeMessage, round*each+each/3)
 		child.Kill()
 		if err := <-ended; err != nil {
 			t.Fatal(err)
@@ -71,11 +70,11 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 		child, c = apptest.ServeChild(t, cfg)
 		apptest.Until(t, "the session is back", func() bool { return c.Get("/readyz", 1).Status == 200 })
 	}
-	got := texts(t, c.Logged(t, "1", session.EventMessage, rounds*each))
+	got := texts(t, c.Logged(t, "1", events.TypeMessage, rounds*each))
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("logged\n%q, want\n%q", got, want)
 	}
-	if undecryptable := c.Logged(t, "1", session.EventUndecryptable, 0); len(undecryptable) > 0 {
+	if undecryptable := c.Logged(t, "1", events.TypeUndecryptable, 0); len(undecryptable) > 0 {
 		t.Errorf("%d could not be decrypted", len(undecryptable))
 	}
 	if n := server.Counters(); n.KeyReuses != 0 || len(n.UnknownQueries) != 0 {
@@ -90,15 +89,15 @@ func TestReceiptsReachTheOutboxAndTheLog(t *testing.T) {
 	id := h.Send(1, bruno.Number(), "read me").Is(200).Text("message_id")
 	arrived(t, bruno, id, phones.StatusRead)
 	apptest.Until(t, "read", func() bool {
-		message, err := h.app.outbox.Message(apptest.Bounded(t), "1", id)
-		return err == nil && message.State == session.MessageRead && !message.DeliveredAt.IsZero()
+		msg, err := h.app.outbox.Message(apptest.Bounded(t), "1", id)
+		return err == nil && msg.State == message.Read && !msg.DeliveredAt.IsZero()
 	})
-	statuses := h.Logged(t, "1", session.EventStatus, 1)
-	last := session.StatusData{}
+	statuses := h.Logged(t, "1", events.TypeStatus, 1)
+	last := events.StatusData{}
 	if err := json.Unmarshal(statuses[len(statuses)-1].Data, &last); err != nil || last.State != "read" || last.ID != id {
 		t.Errorf("the last status is %+v, %v", last, err)
 	}
-	if receipts := h.Logged(t, "1", session.EventReceipt, 2); len(receipts) < 2 {
+	if receipts := h.Logged(t, "1", events.TypeReceipt, 2); len(receipts) < 2 {
 		t.Errorf("%d receipts", len(receipts))
 	}
 }
@@ -114,8 +113,8 @@ func TestAFileThatCameInIsServedByteForByte(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var data session.MessageData
-	if err := json.Unmarshal(h.Logged(t, "1", session.EventMessage, 1)[0].Data, &data); err != nil {
+	var data events.MessageData
+	if err := json.Unmarshal(h.Logged(t, "1", events.TypeMessage, 1)[0].Data, &data); err != nil {
 		t.Fatal(err)
 	}
 	file := data.Content.Media
@@ -148,8 +147,8 @@ func TestRecipientsAreShownWhatTheAccountIsCalled(t *testing.T) {
 		apptest.Until(t, "a message by "+want, func() bool {
 			n++
 			h.v1("POST", "/1/messages?wait=delivered&timeout=60s", `{"to":"`+bruno.Number()+`","text":"hola"}`).Is(200)
-			list := h.Logged(t, "2", session.EventMessage, n)
-			var data session.MessageData
+			list := h.Logged(t, "2", events.TypeMessage, n)
+			var data events.MessageData
 			if err := json.Unmarshal(list[len(list)-1].Data, &data); err != nil {
 				t.Fatal(err)
 			}

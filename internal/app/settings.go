@@ -10,6 +10,7 @@ import (
 	"wasup/httpapi"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -95,7 +96,7 @@ func (a *App) downloading() incoming.Options {
 		Observer: a.metrics, Logger: a.log,
 	}
 	for _, kind := range configs.Listed(cfg.KeepIncomingKinds) {
-		options.Kinds = append(options.Kinds, session.Kind(kind))
+		options.Kinds = append(options.Kinds, message.Kind(kind))
 	}
 	if a.between.downloading != nil {
 		a.between.downloading(&options)

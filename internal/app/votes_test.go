@@ -5,11 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"wasup/internal/sandbox/phones"
-
 	"wasup/internal/app/apptest"
-
-	"wasup/internal/session"
+	"wasup/internal/events"
+	"wasup/internal/sandbox/phones"
 )
 
 func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
@@ -25,14 +23,14 @@ func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
 		}
 	}
 	vote(votes[0])
-	h.Logged(t, "1", session.EventPollVote, 1)
+	h.Logged(t, "1", events.TypePollVote, 1)
 	h = h.reopen() // the options are in the database
 	h.ready(1)
 	for _, options := range votes[1:] {
 		vote(options)
 	}
-	for i, event := range h.Logged(t, "1", session.EventPollVote, len(votes)) {
-		var data session.MessageData
+	for i, event := range h.Logged(t, "1", events.TypePollVote, len(votes)) {
+		var data events.MessageData
 		if err := json.Unmarshal(event.Data, &data); err != nil || data.Content == nil || data.Content.Target == nil {
 			t.Fatalf("%s: %v", event.Data, err)
 		}

@@ -12,14 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"wasup/internal/app/apptest"
-
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"wasup/configs"
+	"wasup/internal/app/apptest"
+	"wasup/internal/events"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
+	"wasup/internal/webhooks"
 )
 
 // ledger is a receiver of webhooks that writes down what came, and verifies it once it knows the secret.
@@ -27,7 +28,7 @@ type ledger struct {
 	*httptest.Server
 	mu     sync.Mutex
 	secret string
-	all    []session.WebhookBody
+	all    []webhooks.Body
 	ids    map[string]bool
 	wrong  []string
 	seen   int
@@ -58,7 +59,7 @@ func (l *ledger) note(raw []byte, header http.Header) int {
 	if err == nil {
 		err = verifier.Verify(raw, header)
 	}
-	var body session.WebhookBody
+	var body webhooks.Body
 	if err == nil {
 		err = json.Unmarshal(raw, &body)
 	}
@@ -73,10 +74,10 @@ func (l *ledger) note(raw []byte, header http.Header) int {
 	return http.StatusOK
 }
 
-func (l *ledger) snapshot() []session.WebhookBody {
+func (l *ledger) snapshot() []webhooks.Body {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]session.WebhookBody(nil), l.all...)
+	return append([]webhooks.Body(nil), l.all...)
 }
 
 func hooksTried(cfg *configs.Config) {
@@ -85,16 +86,16 @@ func hooksTried(cfg *configs.Config) {
 }
 
 // logOf is the durable log as the API gives it.
-func logOf(c apptest.Caller, id string) (all []session.WebhookBody) {
+func logOf(c apptest.Caller, id string) (all []webhooks.Body) {
 	c.TB.Helper()
 	after := "0"
 	for {
 		var page struct {
 			Items []struct {
-				ID   string            `json:"id"`
-				Seq  uint64            `json:"seq"`
-				Type session.EventType `json:"type"`
-				Data json.RawMessage   `json:"data"`
+				ID   string          `json:"id"`
+				Seq  uint64          `json:"seq"`
+				Type events.Type     `json:"type"`
+				Data json.RawMessage `json:"data"`
 			} `json:"items"`
 			Next string `json:"next"`
 			More bool   `json:"more"`
@@ -108,7 +109,7 @@ func logOf(c apptest.Caller, id string) (all []session.WebhookBody) {
 			if err != nil {
 				c.TB.Fatal(err)
 			}
-			all = append(all, session.WebhookBody{Session: session.ID(id), Seq: item.Seq, Pos: pos, Type: item.Type, Data: item.Data})
+			all = append(all, webhooks.Body{Session: session.ID(id), Seq: item.Seq, Pos: pos, Type: item.Type, Data: item.Data})
 		}
 		if !page.More {
 			return all
@@ -117,7 +118,7 @@ func logOf(c apptest.Caller, id string) (all []session.WebhookBody) {
 	}
 }
 
-func told(list []session.WebhookBody, id session.ID) string {
+func told(list []webhooks.Body, id session.ID) string {
 	var out strings.Builder
 	for i := range list {
 		if b := &list[i]; b.Session == id {
@@ -156,10 +157,10 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 	apptest.Until(t, "everything is told", func() bool {
 		a := h.Get("/v1/webhooks/"+made.Text("id"), 1).Is(200)
 		status, _ := a.Fields["status"].(map[string]any)
-		return status["backlog"] == float64(0) && strings.Count(told(book.snapshot(), "1"), string(session.EventMessage)) >= 3 && told(book.snapshot(), "1") == told(logOf(h.Caller, "1"), "1")
+		return status["backlog"] == float64(0) && strings.Count(told(book.snapshot(), "1"), string(events.TypeMessage)) >= 3 && told(book.snapshot(), "1") == told(logOf(h.Caller, "1"), "1")
 	})
 	want := told(logOf(h.Caller, "1"), "1")
-	if strings.Count(want, string(session.EventMessage)) != 3 || !strings.Contains(want, string(session.EventState)) || strings.Count(want, string(session.EventStatus)) < 4 {
+	if strings.Count(want, string(events.TypeMessage)) != 3 || !strings.Contains(want, string(events.TypeState)) || strings.Count(want, string(events.TypeStatus)) < 4 {
 		t.Errorf("the log is only\n%s", want)
 	}
 	if len(book.wrong) > 0 {
@@ -186,7 +187,7 @@ func TestAWebhookOfASessionGoesWithIt(t *testing.T) {
 	h.Get("/v1/webhooks/"+own.Text("id"), 1).Is(404)
 	apptest.Until(t, "the deletion is told", func() bool {
 		for _, b := range book.snapshot() {
-			if b.Type == session.EventRemoved && b.Session == "shop" {
+			if b.Type == events.TypeRemoved && b.Session == "shop" {
 				return true
 			}
 		}

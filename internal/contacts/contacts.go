@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -47,7 +48,7 @@ type Checker struct {
 }
 
 type answer struct {
-	contact session.Contact
+	contact message.Contact
 	at      time.Time
 }
 
@@ -89,19 +90,19 @@ func New(door session.Door, options Options) (*Checker, error) {
 // that was answered within the TTL is not asked about again, whichever session asked. Errors: CodeInvalidRequest naming
 // phones or phones[i]; CodeRateLimited where the session has asked about too many new numbers, and nothing was asked;
 // those of session.CheckContacts.
-func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]session.Contact, error) {
+func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]message.Contact, error) {
 	asked, err := digitsOf(id, phones)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	found := make(map[string]session.Contact, len(asked))
+	found := make(map[string]message.Contact, len(asked))
 	var missing []string
 	for _, digits := range asked {
 		if _, seen := found[digits]; seen {
 			continue
 		}
-		found[digits] = session.Contact{}
+		found[digits] = message.Contact{}
 		if known, ok := c.known.Get(digits); ok && now.Sub(known.at) < c.options.TTL {
 			found[digits] = known.contact
 			continue
@@ -111,7 +112,7 @@ func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []str
 	if err := c.ask(ctx, id, missing, found, now); err != nil {
 		return nil, err
 	}
-	contacts := make([]session.Contact, len(phones))
+	contacts := make([]message.Contact, len(phones))
 	for i, digits := range asked {
 		contacts[i] = found[digits]
 		contacts[i].Query = phones[i]
@@ -120,7 +121,7 @@ func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []str
 }
 
 // ask fills in what is not known. What could not be asked does not count against the session.
-func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, found map[string]session.Contact, now time.Time) error {
+func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, found map[string]message.Contact, now time.Time) error {
 	if len(missing) == 0 {
 		return nil
 	}
@@ -132,7 +133,7 @@ func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, foun
 			Message: fmt.Sprintf("at most %d new numbers a minute are looked up; try again in %d s", c.options.PerMinute, int(math.Ceil(wait.Seconds()))),
 		}
 	}
-	answers, err := session.CheckContacts.Ask(ctx, c.door, id, missing)
+	answers, err := message.CheckContacts.Ask(ctx, c.door, id, missing)
 	switch {
 	case session.CodeOf(err) == session.CodeNotReady, session.CodeOf(err) == session.CodeNotFound:
 		turn.CancelAt(now) // WhatsApp was not asked
@@ -170,7 +171,7 @@ func digitsOf(id session.ID, phones []string) ([]string, error) {
 	}
 	asked := make([]string, len(phones))
 	for i, phone := range phones {
-		person, err := session.ParsePerson(phone)
+		person, err := message.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
 			return nil, invalid(fmt.Sprintf("phones[%d]", i), "a phone number with country code (5 to 20 digits)")
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wasup/internal/contacts"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -31,11 +32,11 @@ func (d *directory) Use(_ context.Context, _ session.ID, use session.Use) (any, 
 		return nil, d.fail
 	}
 	d.asked = append(d.asked, phones...)
-	answers := make([]session.Contact, len(phones))
+	answers := make([]message.Contact, len(phones))
 	for i, phone := range phones {
-		answers[i] = session.Contact{Query: phone}
+		answers[i] = message.Contact{Query: phone}
 		if strings.HasSuffix(phone, "1") {
-			answers[i].OnWhatsApp, answers[i].Address = true, session.Address{PN: phone + "@s.whatsapp.net"}
+			answers[i].OnWhatsApp, answers[i].Address = true, message.Address{PN: phone + "@s.whatsapp.net"}
 		}
 	}
 	return answers, nil
@@ -62,8 +63,8 @@ func TestAnAnswerIsRememberedForItsTime(t *testing.T) {
 		source := &directory{}
 		checker := newChecker(t, source, contacts.Options{TTL: time.Hour})
 		question := []string{"+49 151 0000001", "491510000002", "491510000001@c.us"}
-		account := session.Address{PN: "491510000001@s.whatsapp.net"}
-		want := []session.Contact{
+		account := message.Address{PN: "491510000001@s.whatsapp.net"}
+		want := []message.Contact{
 			{Query: question[0], OnWhatsApp: true, Address: account}, {Query: question[1]}, {Query: question[2], OnWhatsApp: true, Address: account},
 		}
 		for range 3 { // "no account" is remembered as well

@@ -22,12 +22,12 @@ const (
 
 // Describe writes what an event of a session's state says, as people are shown it. skipped is how many states before
 // this one nobody wrote down, because the database did not take them in time.
-type Describe func(of session.EventType, status session.Status, skipped int) json.RawMessage
+type Describe func(of Type, status session.Status, skipped int) json.RawMessage
 
 // Feed brings what happens to sessions into the log: every change of state that people see, every code, every deletion.
 // Publish and Remove never wait; a goroutine writes, and tries again until the database takes it.
 type Feed struct {
-	journal  session.Journal
+	journal  Journal
 	describe Describe
 	log      *slog.Logger
 	run      string // makes the keys of this process's events its own
@@ -57,11 +57,11 @@ type pending struct {
 
 type slot struct {
 	id session.ID
-	of session.EventType
+	of Type
 }
 
 // NewFeed makes a feed that writes nothing before Start. log may be nil.
-func NewFeed(journal session.Journal, describe Describe, log *slog.Logger) *Feed {
+func NewFeed(journal Journal, describe Describe, log *slog.Logger) *Feed {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -116,10 +116,10 @@ func (f *Feed) Publish(status session.Status) {
 	before, known := f.last[status.ID]
 	f.last[status.ID] = status
 	if !known || !same(&before, &status) {
-		f.add(session.EventState, status)
+		f.add(TypeState, status)
 	}
 	if status.QR.Code != "" && status.State == session.QRRequired && (status.QR.Seq != before.QR.Seq || status.QR.Code != before.QR.Code) {
-		f.add(session.EventQR, status)
+		f.add(TypeQR, status)
 	}
 }
 
@@ -131,10 +131,10 @@ func (f *Feed) Remove(id session.ID) {
 		return
 	}
 	delete(f.last, id)
-	f.add(session.EventRemoved, session.Status{ID: id})
+	f.add(TypeRemoved, session.Status{ID: id})
 	// A session that gets the name again is another one.
-	delete(f.newest, slot{id, session.EventState})
-	delete(f.newest, slot{id, session.EventQR})
+	delete(f.newest, slot{id, TypeState})
+	delete(f.newest, slot{id, TypeQR})
 }
 
 // Waiting is how many events have not been written yet.
@@ -144,12 +144,12 @@ func (f *Feed) Waiting() int {
 	return len(f.queue)
 }
 
-func (f *Feed) add(of session.EventType, status session.Status) {
+func (f *Feed) add(of Type, status session.Status) {
 	if f.stopped {
 		return
 	}
 	place := slot{status.ID, of}
-	if held := f.newest[place]; held != nil && len(f.queue) >= f.bound && of != session.EventRemoved {
+	if held := f.newest[place]; held != nil && len(f.queue) >= f.bound && of != TypeRemoved {
 		held.status = status
 		held.skipped++
 		return
@@ -185,7 +185,7 @@ func (f *Feed) write() {
 }
 
 // take gives the oldest that wait. From then on they are as they are.
-func (f *Feed) take() []session.Event {
+func (f *Feed) take() []Event {
 	f.mu.Lock()
 	n := min(len(f.queue), feedBatch)
 	taken := f.queue[:n:n]
@@ -199,9 +199,9 @@ func (f *Feed) take() []session.Event {
 		f.queue = nil
 	}
 	f.mu.Unlock()
-	list := make([]session.Event, 0, n)
+	list := make([]Event, 0, n)
 	for _, entry := range taken {
-		list = append(list, session.Event{
+		list = append(list, Event{
 			Session: entry.id, Type: entry.of, Key: entry.key, Data: f.describe(entry.of, entry.status, entry.skipped),
 		})
 	}
@@ -209,7 +209,7 @@ func (f *Feed) take() []session.Event {
 }
 
 // store writes a batch, however often it takes; false: the feed has to end. The keys make a repetition harmless.
-func (f *Feed) store(batch []session.Event) bool {
+func (f *Feed) store(batch []Event) bool {
 	for failures := 1; ; failures++ {
 		err := f.journal.Append(f.life, batch...)
 		if err == nil {

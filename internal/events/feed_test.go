@@ -26,7 +26,7 @@ func TestEveryChangeAndEveryCodeIsWrittenOnce(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	feed := newFeed(t, l)
 	feed.Start()
-	all, one, other := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "a"), follow(t, l, session.FromNow, "b")
+	all, one, other := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "a"), follow(t, l, events.FromNow, "b")
 	for _, s := range []session.Status{
 		at(session.Initializing, session.CauseStarting),
 		at(session.Initializing, session.CauseStarting),
@@ -89,10 +89,10 @@ type broken struct {
 	mu       sync.Mutex
 	repaired bool
 	tried    chan struct{}
-	kept     []session.Event
+	kept     []events.Event
 }
 
-func (b *broken) Append(_ context.Context, list ...session.Event) error {
+func (b *broken) Append(_ context.Context, list ...events.Event) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.repaired {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -36,22 +37,22 @@ func NewFiles(log Table, door session.Door, dir string) *Files {
 }
 
 // Describe gives what the log says of a file, with its Remote. CodeMediaGone where no event that is kept carries it.
-func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (session.Media, error) {
+func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (message.Media, error) {
 	event, err := c.log.Media(ctx, id, media)
 	if session.CodeOf(err) == session.CodeNotFound {
-		return session.Media{}, gone(id)
+		return message.Media{}, gone(id)
 	}
 	if err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
-	var message session.MessageData
-	if err := json.Unmarshal(event.Data, &message); err != nil {
-		return session.Media{}, &session.Error{Code: session.CodeInternal, Op: "find media", Session: id, Err: err}
+	var msg MessageData
+	if err := json.Unmarshal(event.Data, &msg); err != nil {
+		return message.Media{}, &session.Error{Code: session.CodeInternal, Op: "find media", Session: id, Err: err}
 	}
-	if message.Content == nil || message.Content.Media == nil || event.Remote == nil {
-		return session.Media{}, gone(id)
+	if msg.Content == nil || msg.Content.Media == nil || event.Remote == nil {
+		return message.Media{}, gone(id)
 	}
-	found := *message.Content.Media
+	found := *msg.Content.Media
 	found.Remote = event.Remote
 	return found, nil
 }
@@ -63,13 +64,13 @@ func gone(id session.ID) error {
 }
 
 // Fetch downloads a file and gives it, to be read from its beginning. It is deleted when it is closed.
-func (f *Files) Fetch(ctx context.Context, id session.ID, file session.Media) (*Fetched, error) {
+func (f *Files) Fetch(ctx context.Context, id session.ID, file message.Media) (*Fetched, error) {
 	to, err := os.CreateTemp(f.dir, scratch+"*")
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeStoreUnavailable, Op: "fetch media", Session: id, Err: err}
 	}
 	fetched := &Fetched{File: to}
-	if _, err = session.FetchMedia.Ask(ctx, f.door, id, session.Download{File: *file.Remote, To: to}); err == nil {
+	if _, err = message.FetchMedia.Ask(ctx, f.door, id, message.Download{File: *file.Remote, To: to}); err == nil {
 		_, err = to.Seek(0, 0)
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (l *Log) handOn() (more bool, err error) {
 }
 
 // add remembers an event and hands it to whoever follows.
-func (l *Log) add(event *session.Event) {
+func (l *Log) add(event *Event) {
 	if len(l.ring) < cap(l.ring) {
 		l.ring = append(l.ring, *event)
 	} else {
@@ -74,7 +74,7 @@ func (l *Log) add(event *session.Event) {
 	l.hand(l.readers[event.Session], event)
 }
 
-func (l *Log) hand(readers map[*Subscription]struct{}, event *session.Event) {
+func (l *Log) hand(readers map[*Subscription]struct{}, event *Event) {
 	for reader := range readers {
 		if !reader.wants(event) {
 			continue

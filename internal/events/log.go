@@ -21,7 +21,7 @@ var ErrOvertaken error = &session.Error{
 // Observer counts what the log does. Its methods never block.
 type Observer interface {
 	// EventLogged saw one new event, whoever added it.
-	EventLogged(of session.EventType)
+	EventLogged(of Type)
 	// EventsAppended saw the end of one Append.
 	EventsAppended(took time.Duration, err error)
 	// ReaderDropped saw the end of a reader that did not keep up.
@@ -52,7 +52,7 @@ func (o Options) withDefaults() Options {
 
 type unobserved struct{}
 
-func (unobserved) EventLogged(session.EventType)       {}
+func (unobserved) EventLogged(Type)                    {}
 func (unobserved) EventsAppended(time.Duration, error) {}
 func (unobserved) ReaderDropped()                      {}
 
@@ -68,7 +68,7 @@ type Log struct {
 
 	mu       sync.Mutex
 	closed   bool
-	ring     []session.Event                           // the last events; full once it has cap(ring) of them
+	ring     []Event                                   // the last events; full once it has cap(ring) of them
 	next     int                                       // where the next event goes once the ring is full
 	tail     uint64                                    // every event up to this position was handed on
 	oldest   uint64                                    // every event after this position, up to tail, is in the ring
@@ -78,7 +78,7 @@ type Log struct {
 	watchers map[*Watch]struct{}
 }
 
-var _ session.Journal = (*Log)(nil)
+var _ Journal = (*Log)(nil)
 
 // NewLog makes a log over a table. It follows nothing before Start.
 func NewLog(table Table, options Options) *Log {
@@ -86,7 +86,7 @@ func NewLog(table Table, options Options) *Log {
 	life, end := context.WithCancel(context.Background())
 	return &Log{
 		Table: table, options: options, life: life, end: end,
-		ring:     make([]session.Event, 0, options.Buffer),
+		ring:     make([]Event, 0, options.Buffer),
 		readers:  make(map[session.ID]map[*Subscription]struct{}),
 		watchers: make(map[*Watch]struct{}),
 	}
@@ -123,8 +123,8 @@ func (l *Log) Stop(context.Context) error {
 	return nil
 }
 
-// Append implements session.Journal.
-func (l *Log) Append(ctx context.Context, list ...session.Event) error {
+// Append implements Journal.
+func (l *Log) Append(ctx context.Context, list ...Event) error {
 	return l.Counted(func() error { return l.Table.Append(ctx, list...) })
 }
 
@@ -138,7 +138,7 @@ func (l *Log) Counted(appending func() error) error {
 
 // Page gives at most limit stored events after a position, oldest first, and how far they reach. missed reports that
 // retention has deleted events after the position, or that the position is not one of this log.
-func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []session.EventType, limit int) (found []session.Event, upTo uint64, missed bool, err error) {
+func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []Type, limit int) (found []Event, upTo uint64, missed bool, err error) {
 	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
 	if err != nil {
 		return nil, 0, false, err

@@ -15,7 +15,7 @@ import (
 	"wasup/internal/store"
 )
 
-func positions(all []session.Event) string {
+func positions(all []events.Event) string {
 	var out []uint64
 	for i := range all {
 		out = append(out, all[i].Pos)
@@ -28,7 +28,7 @@ func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 	// The ring and the pages are smaller than what a reader missed.
 	l := openLog(t, st, events.Options{Buffer: 4, Page: 3})
 	for i := range 20 {
-		add(t, l, entry([]session.ID{"a", "b"}[i%2], session.EventState))
+		add(t, l, entry([]session.ID{"a", "b"}[i%2], events.TypeState))
 	}
 	handedOn(t, l, 20)
 	for after := uint64(1); after < 20; after++ {
@@ -41,14 +41,14 @@ func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 			t.Errorf("of b after %d: %s", after, positions(got))
 		}
 	}
-	fresh, future := follow(t, l, session.FromNow, ""), follow(t, l, 21, "a")
+	fresh, future := follow(t, l, events.FromNow, ""), follow(t, l, 21, "a")
 	if fresh.Missed() || fresh.From() != 20 || !future.Missed() || future.From() != 20 {
 		t.Errorf("a new reader missed %t from %d; one from the future %t from %d", fresh.Missed(), fresh.From(), future.Missed(), future.From())
 	}
 	if all := follow(t, l, 0, ""); all.Missed() || len(read(t, all, 20)) != 20 {
 		t.Error("a reader from the beginning is not told everything")
 	}
-	add(t, l, entry("a", session.EventState))
+	add(t, l, entry("a", events.TypeState))
 	for _, reader := range []*events.Subscription{fresh, future} {
 		if got := positions(read(t, reader, 1)); got != "[21]" {
 			t.Errorf("then comes %s", got)
@@ -66,16 +66,16 @@ func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 
 func TestAReaderIsToldOnlyTheTypesItAskedFor(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{Buffer: 2, Page: 2})
-	kinds := session.EventTypes()
-	add(t, l, entry("a", session.EventTest))
+	kinds := events.Types()
+	add(t, l, entry("a", events.TypeTest))
 	for _, kind := range kinds {
 		add(t, l, entry("a", kind))
 	}
-	reader := follow(t, l, 1, "", session.EventCall, session.EventGroup, session.EventQR)
+	reader := follow(t, l, 1, "", events.TypeCall, events.TypeGroup, events.TypeQR)
 	if got := words(read(t, reader, 3)); got != "a session.qr\na call\na group.changed" {
 		t.Errorf("told\n%s", got)
 	}
-	add(t, l, entry("a", session.EventState), entry("a", session.EventCall))
+	add(t, l, entry("a", events.TypeState), entry("a", events.TypeCall))
 	if got := words(read(t, reader, 1)); got != "a call" {
 		t.Errorf("then told\n%s", got)
 	}
@@ -83,18 +83,18 @@ func TestAReaderIsToldOnlyTheTypesItAskedFor(t *testing.T) {
 
 func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{PerReader: 3})
-	slow, quick := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "")
+	slow, quick := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "")
 	if past, err := slow.Past(bounded(t)); err != nil || len(past) > 0 {
 		t.Fatal(past, err)
 	}
 	for range 10 {
-		add(t, l, entry("a", session.EventState))
+		add(t, l, entry("a", events.TypeState))
 		read(t, quick, 1)
 	}
 	if l.Readers() != 1 {
 		t.Errorf("%d readers are left", l.Readers())
 	}
-	var kept []session.Event
+	var kept []events.Event
 	for event := range slow.C() { // it ends: the reader was dropped
 		kept = append(kept, event)
 	}
@@ -108,7 +108,7 @@ func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
 
 func TestStoppingEndsEveryReader(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
-	one, two, early := follow(t, l, session.FromNow, ""), follow(t, l, session.FromNow, "a"), follow(t, l, session.FromNow, "a")
+	one, two, early := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "a"), follow(t, l, events.FromNow, "a")
 	for _, reader := range []*events.Subscription{one, two} {
 		if _, err := reader.Past(bounded(t)); err != nil {
 			t.Fatal(err)
@@ -140,8 +140,8 @@ func TestAWatchTellsWhoseLogHasGrown(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	watch := l.Watch()
 	defer watch.Close()
-	add(t, l, entry("a", session.EventState), entry("b", session.EventState), entry("a", session.EventState))
-	add(t, l, entry("a", session.EventState))
+	add(t, l, entry("a", events.TypeState), entry("b", events.TypeState), entry("a", events.TypeState))
+	add(t, l, entry("a", events.TypeState))
 	handedOn(t, l, 4)
 	<-watch.C()
 	if taken := watch.Take(); len(taken) != 2 || taken["a"] != 3 || taken["b"] != 1 {
@@ -158,7 +158,7 @@ type pruning struct {
 	keep uint64
 }
 
-func (p *pruning) Read(ctx context.Context, q events.Query) ([]session.Event, uint64, error) {
+func (p *pruning) Read(ctx context.Context, q events.Query) ([]events.Event, uint64, error) {
 	if p.keep > 0 {
 		if _, _, err := p.Prune(ctx, events.Cut{Keep: p.keep}, 100); err != nil {
 			return nil, 0, err
@@ -174,7 +174,7 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Stop(context.Background()) })
-	follower, err := l.Subscribe(bounded(t), session.FromNow, "", nil)
+	follower, err := l.Subscribe(bounded(t), events.FromNow, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		t.Fatalf("read %s, %v", positions(past), err)
 	}
 	for range 10 {
-		if err := l.Append(bounded(t), entry("a", session.EventState)); err != nil {
+		if err := l.Append(bounded(t), entry("a", events.TypeState)); err != nil {
 			t.Fatal(err)
 		}
 		<-follower.C() // handed on, so that readers of the past read the table
@@ -209,7 +209,7 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 func TestRetentionLeavesReadersInNoDoubt(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{Buffer: 2})
 	for range 10 {
-		add(t, l, entry("a", session.EventMessage), entry("b", session.EventMessage))
+		add(t, l, entry("a", events.TypeMessage), entry("b", events.TypeMessage))
 	}
 	handedOn(t, l, 20)
 	now := time.Now()
@@ -224,7 +224,7 @@ func TestRetentionLeavesReadersInNoDoubt(t *testing.T) {
 	if reader := follow(t, l, 14, "a"); !reader.Missed() {
 		t.Error("a reader of what is gone missed nothing")
 	}
-	add(t, l, entry("a", session.EventQR), entry("a", session.EventMessage))
+	add(t, l, entry("a", events.TypeQR), entry("a", events.TypeMessage))
 	now = now.Add(time.Hour)
 	keep.Run(bounded(t))
 	if found, _, err := l.Read(bounded(t), events.Query{}); err != nil || positions(found) != "[18 19 20 22]" {
@@ -247,15 +247,15 @@ func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 	defer func() { _ = keep.Stop(context.Background()) }()
 	ctx := bounded(t)
 	for l.Readers() == 0 { // it follows from its start on
-		add(t, l, entry("b", session.EventMessage))
+		add(t, l, entry("b", events.TypeMessage))
 	}
-	add(t, l, entry("a", session.EventMessage), entry("a", session.EventMessage), entry("b", session.EventMessage), entry("a", session.EventRemoved))
+	add(t, l, entry("a", events.TypeMessage), entry("a", events.TypeMessage), entry("b", events.TypeMessage), entry("a", events.TypeRemoved))
 	for {
 		found, _, err := l.Read(ctx, events.Query{Session: "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(found) == 1 && found[0].Type == session.EventRemoved && found[0].Seq == 3 {
+		if len(found) == 1 && found[0].Type == events.TypeRemoved && found[0].Seq == 3 {
 			break
 		}
 	}
@@ -281,7 +281,7 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 		id := rapid.SampledFrom([]session.ID{"", "a", "b"}).Draw(rt, "reads")
 		_, start := l.Span()
 		known := start
-		var told []session.Event
+		var told []events.Event
 		reader, err := l.Subscribe(ctx, known, id, nil)
 		if err != nil {
 			rt.Fatal(err)
@@ -299,7 +299,7 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 							reader, _ = l.Subscribe(ctx, known, id, nil)
 							continue
 						}
-						past = []session.Event{e}
+						past = []events.Event{e}
 					case <-time.After(patience):
 						rt.Fatal("an event never came")
 					}
@@ -316,7 +316,7 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(rt, "step") {
 			case 0, 1:
 				of := rapid.SampledFrom([]session.ID{"a", "b"}).Draw(rt, "session")
-				if err := l.Append(ctx, entry(of, session.EventState)); err != nil {
+				if err := l.Append(ctx, entry(of, events.TypeState)); err != nil {
 					rt.Fatal(err)
 				}
 				if _, end, _ := st.Events().Bounds(ctx); id == "" || id == of {
@@ -349,7 +349,7 @@ func TestEverythingMayHappenAtTheSameTime(t *testing.T) {
 	for worker := range 4 {
 		wg.Go(func() {
 			for range 50 {
-				if err := l.Append(ctx, entry(session.NumericID(int64(worker+1)), session.EventState)); err != nil {
+				if err := l.Append(ctx, entry(session.NumericID(int64(worker+1)), events.TypeState)); err != nil {
 					t.Error(err)
 				}
 			}

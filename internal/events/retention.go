@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"wasup/internal/pause"
-	"wasup/internal/session"
 )
 
 const (
@@ -29,7 +28,7 @@ type Keep struct {
 	MaxAge   time.Duration
 	MaxCount uint64
 	// Missed is told of events that webhooks will not get any more; may be nil.
-	Missed func([]session.WebhookGap)
+	Missed func([]Gap)
 }
 
 // Retention deletes what is too old, in small batches, and what belongs to sessions that were deleted. Its goroutine ends
@@ -71,7 +70,7 @@ func (r *Retention) Stop(context.Context) error {
 
 func (r *Retention) run() {
 	// From now on; what a process that died left of deleted sessions goes with its age.
-	removed, err := r.log.Subscribe(r.life, session.FromNow, "", []session.EventType{session.EventRemoved})
+	removed, err := r.log.Subscribe(r.life, FromNow, "", []Type{TypeRemoved})
 	if err != nil {
 		return
 	}
@@ -125,7 +124,7 @@ func (r *Retention) Run(ctx context.Context) {
 }
 
 // forget deletes what came before a session's deletion.
-func (r *Retention) forget(event *session.Event) {
+func (r *Retention) forget(event *Event) {
 	r.batches(r.life, func() (int, error) { return r.log.Forget(r.life, event.Session, event.Seq-1, pruneBatch) })
 }
 

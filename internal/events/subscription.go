@@ -12,8 +12,8 @@ import (
 type Subscription struct {
 	of     *Log
 	id     session.ID // "": all sessions
-	types  []session.EventType
-	events chan session.Event
+	types  []Type
+	events chan Event
 	from   uint64
 	known  uint64 // every event up to this position was given, or was not wanted
 	missed bool
@@ -24,9 +24,9 @@ type Subscription struct {
 // Subscribe follows one session, or all with the empty id, and only the given types if there are any. after is the
 // position of the last event that the reader knows: what came later is told first. 0 begins with the oldest that is kept,
 // session.FromNow with what happens from now on. The reader calls Close when it is done. Errors carry a session.Code; ErrClosed is one of them.
-func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types []session.EventType) (*Subscription, error) {
+func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types []Type) (*Subscription, error) {
 	l.mu.Lock()
-	beyond := after > l.tail && after != session.FromNow
+	beyond := after > l.tail && after != FromNow
 	l.mu.Unlock()
 	if beyond {
 		// A caller who reads pages can be ahead of what was handed on.
@@ -43,10 +43,10 @@ func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 	}
 	s := &Subscription{
 		of: l, id: id, types: types, from: l.tail, known: after,
-		events: make(chan session.Event, l.options.PerReader),
+		events: make(chan Event, l.options.PerReader),
 	}
 	s.missed = beyond || after > 0 && after < l.floor
-	if s.missed || after == session.FromNow {
+	if s.missed || after == FromNow {
 		s.known = l.tail
 	}
 	l.open++
@@ -55,7 +55,7 @@ func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 
 // Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
 // Errors carry a session.Code.
-func (s *Subscription) Past(ctx context.Context) ([]session.Event, error) {
+func (s *Subscription) Past(ctx context.Context) ([]Event, error) {
 	for {
 		found, live, err := s.remembered()
 		if err != nil || live || len(found) > 0 {
@@ -89,7 +89,7 @@ func (s *Subscription) overtaken(ctx context.Context) error {
 
 // remembered gives what the ring has for the reader, once it has all that is missing; with nothing missing the reader is
 // admitted.
-func (s *Subscription) remembered() (found []session.Event, live bool, err error) {
+func (s *Subscription) remembered() (found []Event, live bool, err error) {
 	l := s.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,15 +119,15 @@ func (s *Subscription) remembered() (found []session.Event, live bool, err error
 	return nil, true, nil
 }
 
-func (s *Subscription) covers(event *session.Event) bool { return s.id == "" || s.id == event.Session }
+func (s *Subscription) covers(event *Event) bool { return s.id == "" || s.id == event.Session }
 
 // wants leaves out what a page read ahead of the log's follower had already.
-func (s *Subscription) wants(event *session.Event) bool {
+func (s *Subscription) wants(event *Event) bool {
 	return event.Pos > s.known && (len(s.types) == 0 || slices.Contains(s.types, event.Type))
 }
 
 // C yields the events once Past has none. It is closed when the reader was too slow, and when the log is stopped.
-func (s *Subscription) C() <-chan session.Event { return s.events }
+func (s *Subscription) C() <-chan Event { return s.events }
 
 // Missed reports that events were lost between the position the reader came with and now: it has to read the present
 // state anew.

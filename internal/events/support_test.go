@@ -44,7 +44,7 @@ func openLog(t testing.TB, st *store.Store, options events.Options) *events.Log 
 	return l
 }
 
-func newFeed(t testing.TB, journal session.Journal) *events.Feed {
+func newFeed(t testing.TB, journal events.Journal) *events.Feed {
 	t.Helper()
 	f := events.NewFeed(journal, describe, nil)
 	t.Cleanup(func() {
@@ -63,16 +63,16 @@ type told struct {
 	Skipped int           `json:"skipped,omitempty"`
 }
 
-func describe(of session.EventType, status session.Status, skipped int) json.RawMessage {
+func describe(of events.Type, status session.Status, skipped int) json.RawMessage {
 	out := told{State: status.State, Name: status.Settings.Name, Skipped: skipped}
-	if of == session.EventQR {
+	if of == events.TypeQR {
 		out = told{QR: status.QR.Seq}
 	}
 	text, _ := json.Marshal(out)
 	return text
 }
 
-func word(e *session.Event) string {
+func word(e *events.Event) string {
 	var of told
 	_ = json.Unmarshal(e.Data, &of)
 	out := fmt.Sprintf("%s %s", e.Session, e.Type)
@@ -88,7 +88,7 @@ func word(e *session.Event) string {
 	return out
 }
 
-func words(all []session.Event) string {
+func words(all []events.Event) string {
 	var out []string
 	for i := range all {
 		out = append(out, word(&all[i]))
@@ -96,7 +96,7 @@ func words(all []session.Event) string {
 	return strings.Join(out, "\n")
 }
 
-func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...session.EventType) *events.Subscription {
+func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...events.Type) *events.Subscription {
 	t.Helper()
 	s, err := l.Subscribe(bounded(t), after, id, types)
 	if err != nil {
@@ -107,10 +107,10 @@ func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...s
 }
 
 // read waits for so many events of a reader; fewer where the reader was dropped.
-func read(t testing.TB, s *events.Subscription, n int) []session.Event {
+func read(t testing.TB, s *events.Subscription, n int) []events.Event {
 	t.Helper()
 	ctx := bounded(t)
-	var all []session.Event
+	var all []events.Event
 	for len(all) < n {
 		past, err := s.Past(ctx)
 		if err != nil {
@@ -132,11 +132,11 @@ func read(t testing.TB, s *events.Subscription, n int) []session.Event {
 	return all
 }
 
-func entry(id session.ID, of session.EventType) session.Event {
-	return session.Event{Session: id, Type: of, Data: json.RawMessage(`{}`)}
+func entry(id session.ID, of events.Type) events.Event {
+	return events.Event{Session: id, Type: of, Data: json.RawMessage(`{}`)}
 }
 
-func add(t testing.TB, l *events.Log, list ...session.Event) {
+func add(t testing.TB, l *events.Log, list ...events.Event) {
 	t.Helper()
 	if err := l.Append(bounded(t), list...); err != nil {
 		t.Fatal(err)

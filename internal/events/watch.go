@@ -45,7 +45,7 @@ func (w *Watch) Close() {
 	delete(w.of.watchers, w)
 }
 
-func (w *Watch) told(list []session.Event) {
+func (w *Watch) told(list []Event) {
 	if len(list) == 0 {
 		return
 	}

@@ -6,13 +6,15 @@ import (
 	"runtime/debug"
 	"time"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
 // open are the states in which a message is still to be sent.
-func open() []session.MessageState {
-	return []session.MessageState{session.MessageQueued, session.MessageSending}
+func open() []message.State {
+	return []message.State{message.Queued, message.Sending}
 }
 
 // outcome is a change that is to be stored, and what those who wait for the message are told.
@@ -26,7 +28,7 @@ type outcome struct {
 // that was confirmed holds, and a message of which nobody knows whether it left is sent again.
 func begin(e *Entry) outcome {
 	return outcome{since: later(e.CreatedAt, e.SendAt), change: Change{
-		Session: e.Session, ID: e.ID, From: open(), To: session.MessageSending, Begun: 1, Failure: e.Failure,
+		Session: e.Session, ID: e.ID, From: open(), To: message.Sending, Begun: 1, Failure: e.Failure,
 	}}
 }
 
@@ -48,7 +50,7 @@ func (l *lane) deliver(batch []Entry, owed []outcome) (left []outcome, stop bool
 	}
 	for i := range batch {
 		e := &batch[i]
-		if !carried[first+i] || owed[first+i].change.To != session.MessageSending {
+		if !carried[first+i] || owed[first+i].change.To != message.Sending {
 			continue // cancelled, settled by a receipt, or run out
 		}
 		if stop || !l.maySend() {
@@ -78,11 +80,11 @@ func (l *lane) attempt(e *Entry) outcome {
 	l.box.mu.Unlock()
 
 	now := time.Now()
-	change := Change{Session: e.Session, ID: e.ID, From: open(), Failure: session.FailureOf(err)}
+	change := Change{Session: e.Session, ID: e.ID, From: open(), Failure: message.FailureOf(err)}
 	done := outcome{since: later(e.CreatedAt, e.SendAt), err: err}
 	switch v := verdictOf(err); {
 	case v == taken:
-		change.To, change.AckedAt = session.MessageServerAck, ack.At
+		change.To, change.AckedAt = message.ServerAck, ack.At
 		if change.AckedAt.IsZero() {
 			change.AckedAt = now
 		}
@@ -91,7 +93,7 @@ func (l *lane) attempt(e *Entry) outcome {
 		l.delay(e.ID, ownPause)
 		return unsent(e, err)
 	case v == refused, v == unknown && l.box.options.MaxAttempts > 0 && e.Attempts >= l.box.options.MaxAttempts:
-		change.To = session.MessageFailed
+		change.To = message.Failed
 		l.box.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
 			"code", change.Failure.Code, "status", change.Failure.Status, "err", err)
 	default:
@@ -100,7 +102,7 @@ func (l *lane) attempt(e *Entry) outcome {
 			longest = ownPause
 		}
 		l.delay(e.ID, longest)
-		change.From, change.To = []session.MessageState{session.MessageSending}, session.MessageSending
+		change.From, change.To = []message.State{message.Sending}, message.Sending
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
 	change.Events = tell(&change, e.To, now)
@@ -109,41 +111,41 @@ func (l *lane) attempt(e *Entry) outcome {
 }
 
 // tell is the event of a change to a state that does not pass by itself.
-func tell(c *Change, to session.Recipient, now time.Time) []session.Event {
-	if c.To == session.MessageSending {
+func tell(c *Change, to message.Recipient, now time.Time) []events.Event {
+	if c.To == message.Sending {
 		return nil
 	}
-	data := session.StatusData{ID: c.ID, To: to, State: string(c.To), At: now}
+	data := events.StatusData{ID: c.ID, To: to, State: string(c.To), At: now}
 	if !c.AckedAt.IsZero() {
 		data.At = c.AckedAt
 	}
-	if c.To == session.MessageFailed {
+	if c.To == message.Failed {
 		data.Cause = c.Failure.Code
 		data.Error = (&session.Error{Code: c.Failure.Code, Message: c.Failure.Message}).Public()
 	}
-	return []session.Event{Status(c.Session, data)}
+	return []events.Event{Status(c.Session, data)}
 }
 
 // unsent is the change of a message that was marked and never left the process.
 func unsent(e *Entry, err error) outcome {
 	return outcome{since: later(e.CreatedAt, e.SendAt), err: err, change: Change{
-		Session: e.Session, ID: e.ID, From: []session.MessageState{session.MessageSending}, To: session.MessageQueued, Begun: -1,
+		Session: e.Session, ID: e.ID, From: []message.State{message.Sending}, To: message.Queued, Begun: -1,
 		Failure: e.Failure,
 	}}
 }
 
 // expired is the change of a message whose time ran out.
 func expired(e *Entry, now time.Time) outcome {
-	failure := session.MessageFailure{Code: session.CodeExpired}
+	failure := message.Failure{Code: session.CodeExpired}
 	change := Change{
-		Session: e.Session, ID: e.ID, From: []session.MessageState{e.State}, Attempts: e.Attempts, To: session.MessageFailed, Failure: failure,
+		Session: e.Session, ID: e.ID, From: []message.State{e.State}, Attempts: e.Attempts, To: message.Failed, Failure: failure,
 	}
 	change.Events = tell(&change, e.To, now)
 	return outcome{change: change, since: later(e.CreatedAt, e.SendAt), err: failure.Err(e.Session)}
 }
 
 // send makes the attempt. A panic in it would end the process with every other session in it.
-func (o *Outbox) send(e *Entry) (ack session.Ack, err error) {
+func (o *Outbox) send(e *Entry) (ack message.Ack, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			crash := &session.Crash{Where: "outbox attempt", Reason: fmt.Sprint(reason), Stack: string(debug.Stack())}
@@ -151,10 +153,10 @@ func (o *Outbox) send(e *Entry) (ack session.Ack, err error) {
 			err = &session.Error{Code: session.CodeInternal, Op: "send message", Session: e.Session, Err: crash}
 		}
 	}()
-	message := session.Outgoing{ID: e.ID, To: e.To, Content: e.Content}
-	ctx, cancel := context.WithTimeout(o.base, o.options.AttemptTimeout+message.UploadTime())
+	msg := message.Outgoing{ID: e.ID, To: e.To, Content: e.Content}
+	ctx, cancel := context.WithTimeout(o.base, o.options.AttemptTimeout+msg.UploadTime())
 	defer cancel()
-	return o.sender.Send(ctx, e.Session, message)
+	return o.sender.Send(ctx, e.Session, msg)
 }
 
 // store writes what is owed.
@@ -202,10 +204,10 @@ func (o *Outbox) moved(list []outcome, carried []bool) {
 		if !carried[i] {
 			continue
 		}
-		if c.To != session.MessageSending && (c.To != session.MessageQueued || c.Anew) {
+		if c.To != message.Sending && (c.To != message.Queued || c.Anew) {
 			o.options.Observer.MessageChanged(c.To, c.Failure.Code)
 		}
-		if c.To == session.MessageServerAck {
+		if c.To == message.ServerAck {
 			o.options.Observer.MessageAcked(max(0, time.Since(list[i].since)))
 		}
 	}
@@ -269,7 +271,7 @@ func verdictOf(err error) verdict {
 		session.CodeMediaGone, session.CodeFetchRefused:
 		return refused
 	case session.CodeSendFailed:
-		if passing(session.FailureOf(err).Status) {
+		if passing(message.FailureOf(err).Status) {
 			return unknown
 		}
 		return refused

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -20,8 +21,8 @@ type instant struct{ ready bool }
 
 func (i instant) Ready(session.ID) bool { return i.ready }
 
-func (instant) Send(_ context.Context, _ session.ID, m session.Outgoing) (session.Ack, error) {
-	return session.Ack{MessageID: m.ID, At: time.Now()}, nil
+func (instant) Send(_ context.Context, _ session.ID, m message.Outgoing) (message.Ack, error) {
+	return message.Ack{MessageID: m.ID, At: time.Now()}, nil
 }
 
 const (
@@ -72,9 +73,9 @@ func benchEnqueue(b *testing.B, dsn string, sending bool) {
 		<-turn.C
 		callers.Go(func() {
 			at := time.Now()
-			_, _, err := box.Enqueue(b.Context(), session.MessageRequest{
+			_, _, err := box.Enqueue(b.Context(), message.Request{
 				Session: session.ID(fmt.Sprintf("s%d", n%sessions)), To: "5491100000001@s.whatsapp.net",
-				Content: session.TextOf("the quick brown fox jumps over the lazy dog"), Key: fmt.Sprint(n),
+				Content: message.TextOf("the quick brown fox jumps over the lazy dog"), Key: fmt.Sprint(n),
 			})
 			if took[n] = time.Since(at); err != nil {
 				b.Error(err)

@@ -3,14 +3,15 @@ package outbox
 import (
 	"testing"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 func TestAKnownRequestNeedsNoFile(t *testing.T) {
 	r := newRig(t, Options{})
-	full := session.MessageRequest{
+	full := message.Request{
 		Session: "51", To: "5491100000001@s.whatsapp.net", Key: "k", Fingerprint: "what was asked",
-		Content: session.Content{Kind: session.KindDocument, Media: &session.Media{File: "f1", Mime: "text/plain", Size: 3, SHA256: "ab"}},
+		Content: message.Content{Kind: message.KindDocument, Media: &message.Media{File: "f1", Mime: "text/plain", Size: 3, SHA256: "ab"}},
 	}
 	bare := full
 	bare.Content.Media = nil
@@ -25,7 +26,7 @@ func TestAKnownRequestNeedsNoFile(t *testing.T) {
 		t.Errorf("%+v, known %t, %v", found, known, err)
 	}
 	changed := full // the address gives other bytes by now; the request is the same
-	changed.Content.Media = &session.Media{File: "f2", Mime: "text/plain", Size: 4, SHA256: "cd"}
+	changed.Content.Media = &message.Media{File: "f2", Mime: "text/plain", Size: 4, SHA256: "cd"}
 	if again, existed, err := r.Enqueue(t.Context(), changed); err != nil || !existed || again.ID != first.ID {
 		t.Errorf("%+v, existed %t, %v", again, existed, err)
 	}

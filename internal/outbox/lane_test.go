@@ -9,25 +9,27 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // enqueue accepts a message with a key and gives its id.
-func (r *rig) enqueue(t *testing.T, key string, change ...func(*session.MessageRequest)) string {
+func (r *rig) enqueue(t *testing.T, key string, change ...func(*message.Request)) string {
 	t.Helper()
 	q := request(key)
 	for _, c := range change {
 		c(&q)
 	}
-	message, existed, err := r.Enqueue(t.Context(), q)
+	msg, existed, err := r.Enqueue(t.Context(), q)
 	if err != nil || existed {
 		t.Fatalf("enqueue %s: existed %v, %v", key, existed, err)
 	}
-	return message.ID
+	return msg.ID
 }
 
 // is wants a message in a state.
-func (r *rig) is(t *testing.T, messageID string, want session.MessageState) session.Message {
+func (r *rig) is(t *testing.T, messageID string, want message.State) message.Message {
 	t.Helper()
 	m, err := r.Message(t.Context(), "51", messageID)
 	if err != nil || m.State != want {
@@ -36,7 +38,7 @@ func (r *rig) is(t *testing.T, messageID string, want session.MessageState) sess
 	return m
 }
 
-func ids(sent []session.Outgoing) (list []string) {
+func ids(sent []message.Outgoing) (list []string) {
 	for _, m := range sent {
 		list = append(list, m.ID)
 	}
@@ -63,7 +65,7 @@ func TestWhatIsQueuedLeavesInOrderWhenTheSessionIsReady(t *testing.T) {
 			if got := ids(r.line.wantSent(t, len(want))); !slices.Equal(got, want) {
 				t.Fatalf("sent %v, want %v", got, want)
 			}
-			r.is(t, want[0], session.MessageServerAck)
+			r.is(t, want[0], message.ServerAck)
 			if s := r.Stats(); s != (Stats{}) {
 				t.Fatalf("stats are %+v", s)
 			}
@@ -82,9 +84,9 @@ func TestSessionsDoNotWaitForEachOther(t *testing.T) {
 		r.enqueue(t, "hangs")
 		synctest.Wait()
 		r.line.auto = true
-		other := r.enqueue(t, "leaves", func(q *session.MessageRequest) { q.Session = "52" })
+		other := r.enqueue(t, "leaves", func(q *message.Request) { q.Session = "52" })
 		synctest.Wait()
-		if m, err := r.Message(t.Context(), "52", other); err != nil || m.State != session.MessageServerAck {
+		if m, err := r.Message(t.Context(), "52", other); err != nil || m.State != message.ServerAck {
 			t.Fatalf("%+v, %v", m, err)
 		}
 	})
@@ -96,7 +98,7 @@ func TestWhatAnEarlierProcessLeftIsSentUnderTheStoredIDs(t *testing.T) {
 		first, second := r.enqueue(t, "1"), r.enqueue(t, "2")
 		synctest.Wait()
 		r.line.wantSent(t, 1)
-		r.is(t, first, session.MessageSending)
+		r.is(t, first, message.Sending)
 		died, cancel := context.WithCancel(t.Context())
 		cancel()
 		wantCode(t, r.Stop(died), session.CodeTimeout)
@@ -134,7 +136,7 @@ func TestAnAttemptWithoutOutcomeIsMadeAgainUnderItsID(t *testing.T) {
 			if got := ids(r.line.wantSent(t, 5)); !slices.Equal(got, want) {
 				t.Fatalf("%s: sent %v, want %v", code, got, want)
 			}
-			m := r.is(t, first, session.MessageServerAck)
+			m := r.is(t, first, message.ServerAck)
 			if begun := map[bool]int{true: 1, false: 4}[verdictOf(&session.Error{Code: code}) == neverLeft]; m.Attempts != begun {
 				t.Errorf("%s: %d attempts count, want %d", code, m.Attempts, begun)
 			}
@@ -161,11 +163,11 @@ func TestAMessageThatAlwaysEndsTheConnectionFailsInTheEnd(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		r.line.wantSent(t, 3)
-		m := r.is(t, poison, session.MessageFailed)
+		m := r.is(t, poison, message.Failed)
 		if m.Failure.Code != session.CodeDisconnected || m.UpdatedAt.Sub(began) < 1500*time.Millisecond {
 			t.Errorf("it failed after %s with %+v", m.UpdatedAt.Sub(began), m.Failure)
 		}
-		r.is(t, next, session.MessageServerAck)
+		r.is(t, next, message.ServerAck)
 	})
 }
 
@@ -179,7 +181,7 @@ func TestARefusalByCauseIsFinalAndTheNextMessageLeaves(t *testing.T) {
 				r.line.acknowledge()
 			}
 			synctest.Wait()
-			r.is(t, id, map[bool]session.MessageState{true: session.MessageFailed, false: session.MessageServerAck}[final])
+			r.is(t, id, map[bool]message.State{true: message.Failed, false: message.ServerAck}[final])
 		}
 		for _, code := range []session.Code{
 			session.CodeRestricted, session.CodeNotOnWhatsApp, session.CodeInvalidRequest, session.CodeMediaGone, session.CodeMediaTooLarge,
@@ -187,7 +189,7 @@ func TestARefusalByCauseIsFinalAndTheNextMessageLeaves(t *testing.T) {
 			id := r.enqueue(t, string(code))
 			r.line.refuse(code)
 			synctest.Wait()
-			if m := r.is(t, id, session.MessageFailed); m.Failure.Code != code {
+			if m := r.is(t, id, message.Failed); m.Failure.Code != code {
 				t.Errorf("%s failed for %s", code, m.Failure.Code)
 			}
 		}
@@ -201,11 +203,11 @@ func TestOnlyWhatIsQueuedCanBeCancelled(t *testing.T) {
 		synctest.Wait()
 		m, err := r.Cancel(t.Context(), "51", flying)
 		wantCode(t, err, session.CodeWrongState)
-		if m.State != session.MessageSending {
+		if m.State != message.Sending {
 			t.Errorf("it is %s", m.State)
 		}
 		for range 2 {
-			if m, err = r.Cancel(t.Context(), "51", waiting); err != nil || m.State != session.MessageCancelled {
+			if m, err = r.Cancel(t.Context(), "51", waiting); err != nil || m.State != message.Cancelled {
 				t.Fatalf("cancelled it is %+v, %v", m, err)
 			}
 		}
@@ -227,12 +229,12 @@ func TestOnlyWhatIsQueuedCanBeCancelled(t *testing.T) {
 func TestWhatFailedIsQueuedAgainUnderItsID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
-		id := r.enqueue(t, "k", func(q *session.MessageRequest) { q.ExpiresAt = time.Now().Add(time.Minute) })
+		id := r.enqueue(t, "k", func(q *message.Request) { q.ExpiresAt = time.Now().Add(time.Minute) })
 		_, err := r.Requeue(t.Context(), "51", id)
 		wantCode(t, err, session.CodeWrongState)
 		r.line.refuse(session.CodeNotOnWhatsApp)
 		synctest.Wait()
-		r.is(t, id, session.MessageFailed)
+		r.is(t, id, message.Failed)
 		time.Sleep(time.Hour) // whoever asks again does not mean the old limit
 		if _, err := r.Requeue(t.Context(), "51", id); err != nil {
 			t.Fatal(err)
@@ -242,7 +244,7 @@ func TestWhatFailedIsQueuedAgainUnderItsID(t *testing.T) {
 		if got := ids(r.line.wantSent(t, 2)); got[0] != id || got[1] != id {
 			t.Fatalf("sent %v", got)
 		}
-		r.is(t, id, session.MessageServerAck)
+		r.is(t, id, message.ServerAck)
 		_, err = r.Requeue(t.Context(), "51", id)
 		wantCode(t, err, session.CodeWrongState)
 		if s := r.Stats(); s.Open != 0 {
@@ -255,11 +257,11 @@ func TestAMessageForLaterLetsOthersPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		r.line.auto = true
-		later := r.enqueue(t, "later", func(q *session.MessageRequest) { q.SendAt = time.Now().Add(time.Hour) })
+		later := r.enqueue(t, "later", func(q *message.Request) { q.SendAt = time.Now().Add(time.Hour) })
 		now := r.enqueue(t, "now")
 		synctest.Wait()
-		r.is(t, now, session.MessageServerAck)
-		r.is(t, later, session.MessageQueued)
+		r.is(t, now, message.ServerAck)
+		r.is(t, later, message.Queued)
 		time.Sleep(59 * time.Minute)
 		r.line.wantSent(t, 1)
 		r.becomes("51", session.Reconnecting)
@@ -267,7 +269,7 @@ func TestAMessageForLaterLetsOthersPass(t *testing.T) {
 		r.line.wantSent(t, 0)
 		r.becomes("51", session.Ready)
 		synctest.Wait()
-		r.is(t, later, session.MessageServerAck)
+		r.is(t, later, message.ServerAck)
 	})
 }
 
@@ -275,12 +277,12 @@ func TestAMessageForLaterLeavesByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		r.line.auto = true
-		id := r.enqueue(t, "later", func(q *session.MessageRequest) { q.SendAt = time.Now().Add(time.Hour) })
+		id := r.enqueue(t, "later", func(q *message.Request) { q.SendAt = time.Now().Add(time.Hour) })
 		time.Sleep(time.Hour - time.Second)
-		r.is(t, id, session.MessageQueued)
+		r.is(t, id, message.Queued)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		r.is(t, id, session.MessageServerAck)
+		r.is(t, id, message.ServerAck)
 		if r.ledger.reads > 6 {
 			t.Errorf("the ledger was asked %d times", r.ledger.reads)
 		}
@@ -291,27 +293,27 @@ func TestAMessageRunsOutWhetherItsSessionIsThereOrNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		r.becomes("51", session.Reconnecting)
-		soon := func(q *session.MessageRequest) { q.ExpiresAt = time.Now().Add(time.Minute) }
-		late := r.enqueue(t, "later", func(q *session.MessageRequest) { q.ExpiresAt = time.Now().Add(time.Hour) })
+		soon := func(q *message.Request) { q.ExpiresAt = time.Now().Add(time.Minute) }
+		late := r.enqueue(t, "later", func(q *message.Request) { q.ExpiresAt = time.Now().Add(time.Hour) })
 		first := r.enqueue(t, "1", soon)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if m := r.is(t, first, session.MessageFailed); m.Failure.Code != session.CodeExpired {
+		if m := r.is(t, first, message.Failed); m.Failure.Code != session.CodeExpired {
 			t.Fatalf("it failed for %+v", m.Failure)
 		}
-		r.is(t, late, session.MessageQueued)
+		r.is(t, late, message.Queued)
 		r.becomes("51", session.Ready)
 		synctest.Wait()
 		r.line.acknowledge()
-		r.is(t, late, session.MessageSending)
+		r.is(t, late, message.Sending)
 
 		flying := r.enqueue(t, "2", soon)
 		synctest.Wait()
 		time.Sleep(40 * time.Second)
-		r.is(t, flying, session.MessageSending)
+		r.is(t, flying, message.Sending)
 		r.line.acknowledge() // in time
 		time.Sleep(time.Hour)
-		r.is(t, flying, session.MessageServerAck)
+		r.is(t, flying, message.ServerAck)
 		if got := ids(r.line.wantSent(t, 2)); got[0] != late || got[1] != flying {
 			t.Errorf("sent %v", got)
 		}
@@ -324,18 +326,18 @@ func TestAMessageRunsOutWhetherItsSessionIsThereOrNot(t *testing.T) {
 func TestAMessageThatRunsOutWhileItIsOnItsWayHasItsAttemptsOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{AttemptTimeout: time.Hour})
-		soon := func(q *session.MessageRequest) { q.ExpiresAt = time.Now().Add(time.Minute) }
+		soon := func(q *message.Request) { q.ExpiresAt = time.Now().Add(time.Minute) }
 		arrives := r.enqueue(t, "1", soon)
 		time.Sleep(10 * time.Minute)
-		r.is(t, arrives, session.MessageSending)
+		r.is(t, arrives, message.Sending)
 		r.line.acknowledge()
 		synctest.Wait()
-		r.is(t, arrives, session.MessageServerAck)
+		r.is(t, arrives, message.ServerAck)
 		fails := r.enqueue(t, "2", soon)
 		time.Sleep(10 * time.Minute)
 		r.line.refuse(session.CodeDisconnected)
 		synctest.Wait()
-		r.is(t, fails, session.MessageFailed)
+		r.is(t, fails, message.Failed)
 		r.line.wantSent(t, 2)
 	})
 }
@@ -387,7 +389,7 @@ func TestTheDaysCapHoldsAcrossProcesses(t *testing.T) {
 		midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 		send := func(n int) {
 			r.enqueue(t, fmt.Sprint(n))
-			r.line.answers <- answer{ack: session.Ack{At: time.Now()}}
+			r.line.answers <- answer{ack: message.Ack{At: time.Now()}}
 			synctest.Wait()
 		}
 		send(1)
@@ -437,8 +439,8 @@ func TestAWaitIsWokenByWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		id := r.enqueue(t, "k")
-		got := make(chan session.Message, 3)
-		for _, until := range []session.MessageState{session.MessageServerAck, session.MessageDelivered, session.MessagePlayed} {
+		got := make(chan message.Message, 3)
+		for _, until := range []message.State{message.ServerAck, message.Delivered, message.Played} {
 			go func() {
 				m, err := r.Wait(t.Context(), "51", id, until)
 				if err != nil {
@@ -448,34 +450,34 @@ func TestAWaitIsWokenByWhatItWaitsFor(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		receipt := func(status session.MessageState) {
-			err := r.Receipt(t.Context(), "51", session.ReceiptData{IDs: []string{id, "3EB0"}, Status: string(status), At: serverTime})
+		receipt := func(status message.State) {
+			err := r.Receipt(t.Context(), "51", events.ReceiptData{IDs: []string{id, "3EB0"}, Status: string(status), At: serverTime})
 			if err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
 		}
 		r.line.acknowledge()
-		if m := <-got; m.State != session.MessageServerAck {
+		if m := <-got; m.State != message.ServerAck {
 			t.Fatalf("first it is %s", m.State)
 		}
-		receipt(session.MessageDelivered)
-		receipt(session.MessageDelivered)
-		if m := <-got; m.State != session.MessageDelivered {
+		receipt(message.Delivered)
+		receipt(message.Delivered)
+		if m := <-got; m.State != message.Delivered {
 			t.Fatalf("then it is %s", m.State)
 		}
-		receipt(session.MessageRead)
+		receipt(message.Read)
 		if len(got) != 0 {
 			t.Fatal("a wait ended early")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if m, err := r.Wait(ctx, "51", id, session.MessagePlayed); err != nil || m.State != session.MessageRead {
+		if m, err := r.Wait(ctx, "51", id, message.Played); err != nil || m.State != message.Read {
 			t.Fatalf("a wait that is over: %+v, %v", m, err)
 		}
-		receipt(session.MessagePlayed)
+		receipt(message.Played)
 		<-got
-		_, err := r.Wait(t.Context(), "51", "3EB0", session.MessageRead)
+		_, err := r.Wait(t.Context(), "51", "3EB0", message.Read)
 		wantCode(t, err, session.CodeUnknownMessage)
 	})
 }
@@ -485,13 +487,13 @@ func TestAReceiptBeforeTheAckSettlesTheMessage(t *testing.T) {
 		r := newRig(t, Options{})
 		id := r.enqueue(t, "k")
 		synctest.Wait()
-		err := r.Receipt(t.Context(), "51", session.ReceiptData{IDs: []string{id}, Status: "read", At: serverTime})
+		err := r.Receipt(t.Context(), "51", events.ReceiptData{IDs: []string{id}, Status: "read", At: serverTime})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.line.refuse(session.CodeDisconnected) // the acknowledgement was lost
 		synctest.Wait()
-		r.is(t, id, session.MessageRead)
+		r.is(t, id, message.Read)
 		r.line.wantSent(t, 1)
 		if s := r.Stats(); s.Open != 0 {
 			t.Errorf("stats are %+v", s)
@@ -506,7 +508,7 @@ func TestADeletedSessionsMessagesAreForgotten(t *testing.T) {
 		id := r.enqueue(t, "k")
 		waited := make(chan error)
 		go func() {
-			_, err := r.Wait(t.Context(), "51", id, session.MessageServerAck)
+			_, err := r.Wait(t.Context(), "51", id, message.ServerAck)
 			waited <- err
 		}()
 		synctest.Wait()
@@ -530,7 +532,7 @@ func TestWhatMayHaveBeenStoredIsSent(t *testing.T) {
 		wantCode(t, err, session.CodeStoreUnavailable)
 		r.ledger.breakWith(nil)
 		time.Sleep(time.Minute)
-		r.is(t, idOf(request("k")), session.MessageServerAck)
+		r.is(t, idOf(request("k")), message.ServerAck)
 		if s := r.Stats(); s != (Stats{}) {
 			t.Errorf("stats are %+v", s)
 		}
@@ -548,10 +550,10 @@ func TestALedgerThatFailsHoldsTheLaneUp(t *testing.T) {
 		r.line.wantSent(t, 1)
 		r.ledger.breakWith(nil)
 		time.Sleep(time.Minute)
-		r.is(t, first, session.MessageServerAck)
+		r.is(t, first, message.ServerAck)
 		r.line.acknowledge()
 		synctest.Wait()
-		r.is(t, second, session.MessageServerAck)
+		r.is(t, second, message.ServerAck)
 	})
 }
 
@@ -572,7 +574,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		r.ledger.mu.Lock()
 		before := len(r.ledger.pruned)
 		for range 2*retainBatch + 1 { // many at once go in batches, in one look
-			r.ledger.entries = append(r.ledger.entries, Entry{Message: session.Message{State: session.MessageRead}})
+			r.ledger.entries = append(r.ledger.entries, Entry{Message: message.Message{State: message.Read}})
 		}
 		r.ledger.mu.Unlock()
 		time.Sleep(time.Hour)
@@ -612,7 +614,7 @@ func TestStopWaitsForWhatRuns(t *testing.T) {
 			t.Error(err)
 		}
 		r.line.wantSent(t, 1)
-		r.is(t, behind, session.MessageQueued)
+		r.is(t, behind, message.Queued)
 	})
 }
 
@@ -629,7 +631,7 @@ func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		defer cancel()
 		wantCode(t, r.Stop(ctx), session.CodeTimeout)
 		wantCode(t, <-sent, session.CodeAckOverdue)
-		r.is(t, idOf(request("k")), session.MessageSending)
+		r.is(t, idOf(request("k")), message.Sending)
 		idle := newRig(t, Options{})
 		if err := idle.Stop(ctx); err != nil { // no time left, and nothing to wait for
 			t.Error(err)
@@ -642,9 +644,9 @@ type atTheLastMoment struct{}
 
 func (atTheLastMoment) Ready(session.ID) bool { return true }
 
-func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ session.Outgoing) (session.Ack, error) {
+func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ message.Outgoing) (message.Ack, error) {
 	<-ctx.Done()
-	return session.Ack{At: serverTime}, nil
+	return message.Ack{At: serverTime}, nil
 }
 
 func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
@@ -666,7 +668,7 @@ func TestAnAckThatArrivesAtTheCutIsStored(t *testing.T) {
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		if stored := ledger.all(); len(stored) != 1 || stored[0].State != session.MessageServerAck {
+		if stored := ledger.all(); len(stored) != 1 || stored[0].State != message.ServerAck {
 			t.Errorf("ledger has %+v", stored)
 		}
 	})

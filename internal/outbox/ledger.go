@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"time"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // Entry is a message as it is stored.
 type Entry struct {
-	session.Message
+	message.Message
 	BodyHash string // of recipient and content; kept after the content is gone
 }
 
@@ -21,23 +23,23 @@ func (e *Entry) Open() bool { return !e.State.Settled() }
 type Change struct {
 	Session session.ID
 	ID      string
-	From    []session.MessageState
+	From    []message.State
 	// Attempts, where it is not 0, is how many attempts must have begun: then nobody has begun another one meanwhile.
 	Attempts int
-	To       session.MessageState
+	To       message.State
 	Begun    int // is added to the attempts: 1 for one that begins, -1 for one that never left the process
 	AckedAt  time.Time
-	Failure  session.MessageFailure
+	Failure  message.Failure
 	// Anew is a requeue: it needs the content and a message that WhatsApp never took, and clears attempts and expiry.
 	Anew   bool
-	Events []session.Event // are committed with the change, and only if it was carried out
+	Events []events.Event // are committed with the change, and only if it was carried out
 }
 
 // Step is how a receipt moved a message.
 type Step struct {
 	ID    string
-	From  session.MessageState
-	To    session.MessageState
+	From  message.State
+	To    message.State
 	Acked time.Time // the server's time of acceptance, which a receipt implies
 	Since time.Time // when the message was accepted, or became due
 }
@@ -80,7 +82,7 @@ type Queue interface {
 	// Receipt notes how far messages have come with somebody's device and moves those that came further, with an event
 	// for each (Status). Messages that the session does not have are left out. told are events about the receipt itself,
 	// which are committed with all of this.
-	Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) ([]Step, error)
+	Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) ([]Step, error)
 	// Discard forgets a message that is queued and was never begun, and says whether it did.
 	Discard(ctx context.Context, id session.ID, messageID string) (bool, error)
 	// Backlog lists the sessions with open messages.
@@ -94,10 +96,10 @@ type Queue interface {
 // Lookup is the part of the ledger that answers questions about messages.
 type Lookup interface {
 	// Message gives one message with its receipts. CodeUnknownMessage where the session has none with the id.
-	Message(ctx context.Context, id session.ID, messageID string) (session.Message, error)
+	Message(ctx context.Context, id session.ID, messageID string) (message.Message, error)
 	// List gives a page of a session's messages without receipts, newest first, and the cursor of the next page, "" on
 	// the last. CodeInvalidRequest with field cursor for a cursor that is none.
-	List(ctx context.Context, id session.ID, filter session.MessageFilter) (page []session.Message, next string, err error)
+	List(ctx context.Context, id session.ID, filter message.Filter) (page []message.Message, next string, err error)
 	// Prune deletes settled messages and says how many. It holds the database for a short write.
 	Prune(ctx context.Context, what Retention) (int, error)
 }
@@ -105,7 +107,7 @@ type Lookup interface {
 // Sender makes one attempt. It returns once WhatsApp's server has acknowledged the message or refused it, and when ctx
 // ends. What its errors mean is in verdictOf.
 type Sender interface {
-	Send(ctx context.Context, id session.ID, message session.Outgoing) (session.Ack, error)
+	Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error)
 	// Ready says whether the session could send now. It must not block.
 	Ready(id session.ID) bool
 }
@@ -113,7 +115,7 @@ type Sender interface {
 // Observer is told what becomes of messages. Its methods must not block.
 type Observer interface {
 	// MessageChanged tells a message that came to a state; cause is "" unless it failed.
-	MessageChanged(state session.MessageState, cause session.Code)
+	MessageChanged(state message.State, cause session.Code)
 	// MessageAcked tells the time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement.
 	MessageAcked(took time.Duration)
 	// MessageRetried tells an attempt that ended without an outcome, so that another one follows.
@@ -122,10 +124,10 @@ type Observer interface {
 
 // Status is the event of the durable log that tells where a message is. A message that failed and was queued again can
 // fail again, so the events have no key; each is committed with the change that it tells.
-func Status(id session.ID, data session.StatusData) session.Event {
+func Status(id session.ID, data events.StatusData) events.Event {
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		encoded = []byte("{}") // strings and a time of this century always encode
 	}
-	return session.Event{Session: id, At: data.At, Type: session.EventStatus, Data: encoded}
+	return events.Event{Session: id, At: data.At, Type: events.TypeStatus, Data: encoded}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -121,18 +123,18 @@ func (m *memory) change(c *Change) bool {
 	if c.Anew {
 		e.Attempts, e.ExpiresAt = 0, time.Time{}
 	}
-	if c.To.Settled() && c.To != session.MessageFailed {
-		e.Content = session.Content{Kind: e.Content.Kind}
+	if c.To.Settled() && c.To != message.Failed {
+		e.Content = message.Content{Kind: e.Content.Kind}
 	}
 	return true
 }
 
-func (m *memory) Receipt(_ context.Context, id session.ID, data session.ReceiptData, _ ...session.Event) (steps []Step, err error) {
-	to := session.MessageState(data.Status)
+func (m *memory) Receipt(_ context.Context, id session.ID, data events.ReceiptData, _ ...events.Event) (steps []Step, err error) {
+	to := message.State(data.Status)
 	err = m.locked(func() error {
 		for _, messageID := range data.IDs {
 			e := m.byID(id, messageID)
-			if e == nil || (e.State != session.MessageFailed && e.State.Reached(to)) {
+			if e == nil || (e.State != message.Failed && e.State.Reached(to)) {
 				continue
 			}
 			steps = append(steps, Step{ID: e.ID, From: e.State, To: to, Acked: data.At, Since: e.CreatedAt})
@@ -147,7 +149,7 @@ func (m *memory) Discard(_ context.Context, id session.ID, messageID string) (go
 	err = m.locked(func() error {
 		before := len(m.entries)
 		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
-			return e.Session == id && e.ID == messageID && e.State == session.MessageQueued && e.Attempts == 0
+			return e.Session == id && e.ID == messageID && e.State == message.Queued && e.Attempts == 0
 		})
 		gone = len(m.entries) < before
 		return nil
@@ -203,19 +205,19 @@ func (m *memory) Sent(_ context.Context, id session.ID, since time.Time) (n int,
 	return n, err
 }
 
-func (m *memory) Message(_ context.Context, id session.ID, messageID string) (message session.Message, err error) {
+func (m *memory) Message(_ context.Context, id session.ID, messageID string) (msg message.Message, err error) {
 	err = m.locked(func() error {
 		e := m.byID(id, messageID)
 		if e == nil {
 			return &session.Error{Code: session.CodeUnknownMessage}
 		}
-		message = e.Message
+		msg = e.Message
 		return nil
 	})
-	return message, err
+	return msg, err
 }
 
-func (m *memory) List(context.Context, session.ID, session.MessageFilter) ([]session.Message, string, error) {
+func (m *memory) List(context.Context, session.ID, message.Filter) ([]message.Message, string, error) {
 	return nil, "", errors.New("not asked by these tests")
 }
 
@@ -258,13 +260,13 @@ func (m *memory) all() []Entry {
 type line struct {
 	mu      sync.Mutex
 	down    map[session.ID]bool
-	sent    []session.Outgoing
+	sent    []message.Outgoing
 	answers chan answer
 	auto    bool // acknowledge what comes
 }
 
 type answer struct {
-	ack session.Ack
+	ack message.Ack
 	err error
 }
 
@@ -278,13 +280,13 @@ func (l *line) Ready(id session.ID) bool {
 	return !l.down[id]
 }
 
-func (l *line) Send(ctx context.Context, _ session.ID, message session.Outgoing) (session.Ack, error) {
+func (l *line) Send(ctx context.Context, _ session.ID, msg message.Outgoing) (message.Ack, error) {
 	l.mu.Lock()
-	l.sent = append(l.sent, message)
+	l.sent = append(l.sent, msg)
 	auto := l.auto
 	l.mu.Unlock()
 	if auto {
-		return session.Ack{MessageID: message.ID, At: serverTime}, nil
+		return message.Ack{MessageID: msg.ID, At: serverTime}, nil
 	}
 	select {
 	case a := <-l.answers:
@@ -293,7 +295,7 @@ func (l *line) Send(ctx context.Context, _ session.ID, message session.Outgoing)
 		}
 		return a.ack, a.err
 	case <-ctx.Done():
-		return session.Ack{}, &session.Error{Code: session.CodeAckOverdue, Err: ctx.Err()}
+		return message.Ack{}, &session.Error{Code: session.CodeAckOverdue, Err: ctx.Err()}
 	}
 }
 
@@ -301,14 +303,14 @@ var errCrash = &session.Error{Code: session.CodeInternal, Message: "crash"}
 
 var serverTime = time.UnixMilli(1_780_000_000_000)
 
-func (l *line) acknowledge() { l.answers <- answer{ack: session.Ack{At: serverTime}} }
+func (l *line) acknowledge() { l.answers <- answer{ack: message.Ack{At: serverTime}} }
 
 func (l *line) refuse(code session.Code) {
 	l.answers <- answer{err: &session.Error{Code: code, Status: 463, Message: "the sentence of " + string(code)}}
 }
 
 // wantSent wants exactly these many messages since the last time, and returns them.
-func (l *line) wantSent(t *testing.T, n int) []session.Outgoing {
+func (l *line) wantSent(t *testing.T, n int) []message.Outgoing {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -357,11 +359,11 @@ func (r *rig) becomes(id session.ID, state session.State) {
 	r.SessionChanged(id, state, session.CauseNone)
 }
 
-func request(key string) session.MessageRequest {
-	return session.MessageRequest{Session: "51", To: "5491100000001@s.whatsapp.net", Content: session.TextOf("hola"), Key: key}
+func request(key string) message.Request {
+	return message.Request{Session: "51", To: "5491100000001@s.whatsapp.net", Content: message.TextOf("hola"), Key: key}
 }
 
-func idOf(r session.MessageRequest) string {
+func idOf(r message.Request) string {
 	return NewMessageID(r.Session, r.Key, bodyHash(r.To, r.Content))
 }
 

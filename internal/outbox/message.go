@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -39,8 +40,8 @@ func NewMessageID(id session.ID, key, hash string) string {
 }
 
 // bodyHash tells whether two requests ask for the same message. A file counts by its bytes, not by where they are kept.
-func bodyHash(to session.Recipient, content session.Content) string {
-	if reflect.DeepEqual(content, session.TextOf(content.Text)) {
+func bodyHash(to message.Recipient, content message.Content) string {
+	if reflect.DeepEqual(content, message.TextOf(content.Text)) {
 		// As the version that knew only texts had it: a key keeps its meaning across the upgrade.
 		whole := hashOf("wasup/message-body/v1", string(to), content.Text)
 		return hex.EncodeToString(whole[:])
@@ -70,20 +71,20 @@ func hashOf(domain string, parts ...string) [sha256.Size]byte {
 }
 
 // draft is the entry of a request.
-func draft(r session.MessageRequest) Entry {
+func draft(r message.Request) Entry {
 	hash := bodyHash(r.To, r.Content)
 	if r.Fingerprint != "" {
 		whole := hashOf("wasup/message-request/v1", string(r.To), r.Fingerprint)
 		hash = hex.EncodeToString(whole[:])
 	}
-	return Entry{BodyHash: hash, Message: session.Message{
+	return Entry{BodyHash: hash, Message: message.Message{
 		Session: r.Session, ID: NewMessageID(r.Session, r.Key, hash), Key: r.Key, To: r.To, Content: r.Content,
-		State: session.MessageQueued, SendAt: r.SendAt, ExpiresAt: r.ExpiresAt,
+		State: message.Queued, SendAt: r.SendAt, ExpiresAt: r.ExpiresAt,
 	}}
 }
 
 // check names the first field that is not acceptable.
-func check(r *session.MessageRequest, now time.Time) error {
+func check(r *message.Request, now time.Time) error {
 	switch {
 	case r.Session == "":
 		return invalid(r.Session, "id", "expected the id of a session")
@@ -96,11 +97,11 @@ func check(r *session.MessageRequest, now time.Time) error {
 	case !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(r.SendAt):
 		return invalid(r.Session, "expires_at", "expected a time after send_at")
 	}
-	return (session.Outgoing{ID: "-", To: r.To, Content: r.Content}).Check()
+	return (message.Outgoing{ID: "-", To: r.To, Content: r.Content}).Check()
 }
 
 // checkText is check for the one field that a plain text has, by the name that the compatible API gives it.
-func checkText(r *session.MessageRequest) error {
+func checkText(r *message.Request) error {
 	switch {
 	case r.Content.Text == "":
 		return invalid(r.Session, "message", "expected a text that is not empty")

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -41,7 +42,7 @@ func TestSessionAndKeyAreNotMixedUp(t *testing.T) {
 	if NewMessageID("a", "bc", "") == NewMessageID("ab", "c", "") || NewMessageID("a", "b", "c") == NewMessageID("a", "bc", "") {
 		t.Error("a+bc and ab+c have one id")
 	}
-	if bodyHash("1@lid", session.TextOf("2")) == bodyHash("1@lid2", session.TextOf("")) {
+	if bodyHash("1@lid", message.TextOf("2")) == bodyHash("1@lid2", message.TextOf("")) {
 		t.Error("the recipient runs into the text")
 	}
 }
@@ -59,20 +60,20 @@ func TestWithoutAKeyEveryIDIsAnother(t *testing.T) {
 
 func TestABodyIsWhatArrives(t *testing.T) {
 	// If this fails, a retry across an upgrade is refused as another message.
-	if got, want := bodyHash("1@lid", session.TextOf("hola")), "be86e45c1b809caaff1d796efd2bac323dff8cfacda8b2ed890036a458458f95"; got != want {
+	if got, want := bodyHash("1@lid", message.TextOf("hola")), "be86e45c1b809caaff1d796efd2bac323dff8cfacda8b2ed890036a458458f95"; got != want {
 		t.Errorf("hash is %s, want %s", got, want)
 	}
-	file := func(name, sum string) session.Content {
-		return session.Content{Kind: session.KindImage, Text: "c", Media: &session.Media{File: name, SHA256: sum, Size: 1}}
+	file := func(name, sum string) message.Content {
+		return message.Content{Kind: message.KindImage, Text: "c", Media: &message.Media{File: name, SHA256: sum, Size: 1}}
 	}
 	first := file("a", "s")
 	same := bodyHash("1@lid", first)
 	if same != bodyHash("1@lid", file("b", "s")) || same == bodyHash("1@lid", file("a", "t")) || first.Media.File != "a" {
 		t.Error("a file does not count by its bytes")
 	}
-	quoted := session.TextOf("hola")
-	quoted.Quote = &session.MessageRef{ID: "3EB0"}
-	if bodyHash("1@lid", quoted) == bodyHash("1@lid", session.TextOf("hola")) {
+	quoted := message.TextOf("hola")
+	quoted.Quote = &message.Ref{ID: "3EB0"}
+	if bodyHash("1@lid", quoted) == bodyHash("1@lid", message.TextOf("hola")) {
 		t.Error("a quote does not count")
 	}
 }
@@ -82,23 +83,23 @@ func TestARequestIsRefusedByTheFieldThatIsWrong(t *testing.T) {
 	long := strings.Repeat("k", 256)
 	past := time.Now().Add(-time.Second)
 	for name, test := range map[string]struct {
-		change func(*session.MessageRequest)
+		change func(*message.Request)
 		field  string
 		text   string // the name of the field that SendText gives, where it is another one
 	}{
-		"no session":       {func(q *session.MessageRequest) { q.Session = "" }, "id", ""},
-		"no recipient":     {func(q *session.MessageRequest) { q.To = "" }, "to", ""},
-		"no text":          {func(q *session.MessageRequest) { q.Content.Text = "" }, "text", "message"},
-		"text not UTF-8":   {func(q *session.MessageRequest) { q.Content.Text = "a\xff" }, "text", "message"},
-		"key with a space": {func(q *session.MessageRequest) { q.Key = "a b" }, "Idempotency-Key", ""},
-		"key not ASCII":    {func(q *session.MessageRequest) { q.Key = "ñ" }, "Idempotency-Key", ""},
-		"key with DEL":     {func(q *session.MessageRequest) { q.Key = "\x7f" }, "Idempotency-Key", ""},
-		"key of 256":       {func(q *session.MessageRequest) { q.Key = long }, "Idempotency-Key", ""},
-		"expired":          {func(q *session.MessageRequest) { q.ExpiresAt = past }, "expires_at", ""},
-		"expires too soon": {func(q *session.MessageRequest) {
+		"no session":       {func(q *message.Request) { q.Session = "" }, "id", ""},
+		"no recipient":     {func(q *message.Request) { q.To = "" }, "to", ""},
+		"no text":          {func(q *message.Request) { q.Content.Text = "" }, "text", "message"},
+		"text not UTF-8":   {func(q *message.Request) { q.Content.Text = "a\xff" }, "text", "message"},
+		"key with a space": {func(q *message.Request) { q.Key = "a b" }, "Idempotency-Key", ""},
+		"key not ASCII":    {func(q *message.Request) { q.Key = "ñ" }, "Idempotency-Key", ""},
+		"key with DEL":     {func(q *message.Request) { q.Key = "\x7f" }, "Idempotency-Key", ""},
+		"key of 256":       {func(q *message.Request) { q.Key = long }, "Idempotency-Key", ""},
+		"expired":          {func(q *message.Request) { q.ExpiresAt = past }, "expires_at", ""},
+		"expires too soon": {func(q *message.Request) {
 			q.ExpiresAt, q.SendAt = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 		}, "expires_at", ""},
-		"no kind": {func(q *session.MessageRequest) { q.Content.Kind = "" }, "kind", ""},
+		"no kind": {func(q *message.Request) { q.Content.Kind = "" }, "kind", ""},
 	} {
 		q := request("k")
 		test.change(&q)

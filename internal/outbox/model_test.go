@@ -12,6 +12,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -53,9 +55,9 @@ func (l *life) Discard(ctx context.Context, id session.ID, messageID string) (bo
 	return l.memory.Discard(ctx, id, messageID)
 }
 
-func (l *life) Send(ctx context.Context, id session.ID, m session.Outgoing) (session.Ack, error) {
+func (l *life) Send(ctx context.Context, id session.ID, m message.Outgoing) (message.Ack, error) {
 	if l.dead.Load() {
-		return session.Ack{}, errDead
+		return message.Ack{}, errDead
 	}
 	return l.world.Send(ctx, id, m)
 }
@@ -90,20 +92,20 @@ func (w *world) breaks(format string, args ...any) {
 	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
 }
 
-func (w *world) Send(ctx context.Context, _ session.ID, m session.Outgoing) (session.Ack, error) {
+func (w *world) Send(ctx context.Context, _ session.ID, m message.Outgoing) (message.Ack, error) {
 	w.ledger.mu.Lock()
 	e := w.ledger.byID("51", m.ID)
 	switch {
 	case e == nil:
 		w.breaks("%s was sent and is not in the ledger", m.ID)
-	case e.State != session.MessageSending:
+	case e.State != message.Sending:
 		w.breaks("%s was sent while it was %s", m.ID, e.State)
 	}
 	w.ledger.mu.Unlock()
 	w.mu.Lock()
 	calm := w.calm
 	w.mu.Unlock()
-	a := answer{ack: session.Ack{At: serverTime}}
+	a := answer{ack: message.Ack{At: serverTime}}
 	if !calm {
 		select {
 		case a = <-w.answers:
@@ -187,7 +189,7 @@ func (p *player) is(ready bool) {
 
 func (p *player) give(err error) {
 	select {
-	case p.answers <- answer{ack: session.Ack{At: serverTime}, err: err}:
+	case p.answers <- answer{ack: message.Ack{At: serverTime}, err: err}:
 	default:
 	}
 }
@@ -222,7 +224,7 @@ func (p *player) play(s step) {
 		p.end(s.what == "kill")
 		p.start()
 	case "cancel":
-		if m, err := p.box.Cancel(p.t.Context(), "51", chosen); err == nil && m.State == session.MessageCancelled {
+		if m, err := p.box.Cancel(p.t.Context(), "51", chosen); err == nil && m.State == message.Cancelled {
 			p.mu.Lock()
 			p.undone[chosen] = struct{}{}
 			p.mu.Unlock()
@@ -243,7 +245,7 @@ func (p *player) play(s step) {
 		time.Sleep(time.Duration(s.pick*s.pick) * time.Second)
 	case "receipt":
 		if slices.Contains(p.arrived, chosen) {
-			_ = p.box.Receipt(p.t.Context(), "51", session.ReceiptData{IDs: []string{chosen}, Status: "delivered", At: serverTime})
+			_ = p.box.Receipt(p.t.Context(), "51", events.ReceiptData{IDs: []string{chosen}, Status: "delivered", At: serverTime})
 		}
 	}
 	synctest.Wait()
@@ -273,7 +275,7 @@ func (p *player) verdict() []string {
 			p.breaks("%s was accepted and is lost", id)
 		case e.Open():
 			p.breaks("%s is still %s", id, e.State)
-		case e.State.Reached(session.MessageServerAck) && e.State != session.MessageFailed && e.State != session.MessageCancelled &&
+		case e.State.Reached(message.ServerAck) && e.State != message.Failed && e.State != message.Cancelled &&
 			!slices.Contains(p.arrived, id):
 			p.breaks("%s is %s and never arrived", id, e.State)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -75,17 +76,17 @@ func (o Options) withDefaults() Options {
 
 type nobody struct{}
 
-func (nobody) MessageChanged(session.MessageState, session.Code) {}
-func (nobody) MessageAcked(time.Duration)                        {}
-func (nobody) MessageRetried(session.Code)                       {}
+func (nobody) MessageChanged(message.State, session.Code) {}
+func (nobody) MessageAcked(time.Duration)                 {}
+func (nobody) MessageRetried(session.Code)                {}
 
 // unready is the sender before Start.
 type unready struct{}
 
 func (unready) Ready(session.ID) bool { return false }
 
-func (unready) Send(_ context.Context, id session.ID, _ session.Outgoing) (session.Ack, error) {
-	return session.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
+func (unready) Send(_ context.Context, id session.ID, _ message.Outgoing) (message.Ack, error) {
+	return message.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
 }
 
 // Outbox sends messages through the ledger. Its methods are safe for concurrent use.
@@ -162,9 +163,9 @@ func (o *Outbox) spawn(do func()) bool {
 //
 // Errors: CodeInvalidRequest, CodeNotFound, CodeIdempotencyReuse, CodeQueueFull, CodeShuttingDown, and those of the
 // ledger, in which case nothing was accepted.
-func (o *Outbox) Enqueue(ctx context.Context, request session.MessageRequest) (message session.Message, existed bool, err error) {
+func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg message.Message, existed bool, err error) {
 	if err := check(&request, time.Now()); err != nil {
-		return session.Message{}, false, err
+		return message.Message{}, false, err
 	}
 	entry, existed, err := o.enqueue(ctx, draft(request))
 	return entry.Message, existed, err
@@ -173,9 +174,9 @@ func (o *Outbox) Enqueue(ctx context.Context, request session.MessageRequest) (m
 // Known gives the message that Enqueue would answer the request's key with; false where it would accept a new one. Only
 // To, Key and Fingerprint or Content count, so that a caller who repeats a request need not get its file again. Errors:
 // CodeIdempotencyReuse and those of the ledger.
-func (o *Outbox) Known(ctx context.Context, request session.MessageRequest) (session.Message, bool, error) {
+func (o *Outbox) Known(ctx context.Context, request message.Request) (message.Message, bool, error) {
 	if request.Key == "" {
-		return session.Message{}, false, nil
+		return message.Message{}, false, nil
 	}
 	entry := draft(request)
 	stored, found, err := o.find(ctx, &entry)
@@ -274,7 +275,7 @@ func (o *Outbox) admit(e *Entry) {
 		}
 	}
 	o.mu.Unlock()
-	o.options.Observer.MessageChanged(session.MessageQueued, "")
+	o.options.Observer.MessageChanged(message.Queued, "")
 	if !e.ExpiresAt.IsZero() {
 		o.retainer.expires(e.ExpiresAt)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -20,14 +21,14 @@ func TestAMessageIsStoredSentAndAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent := r.line.wantSent(t, 1)[0]
-		if want := (session.Outgoing{ID: result.MessageID, To: request(key).To, Content: session.TextOf("hola")}); !reflect.DeepEqual(sent, want) {
+		if want := (message.Outgoing{ID: result.MessageID, To: request(key).To, Content: message.TextOf("hola")}); !reflect.DeepEqual(sent, want) {
 			t.Errorf("sent %+v, want %+v", sent, want)
 		}
-		if result.State != session.MessageServerAck || !result.At.Equal(serverTime) || (key != "" && result.MessageID != idOf(request(key))) {
+		if result.State != message.ServerAck || !result.At.Equal(serverTime) || (key != "" && result.MessageID != idOf(request(key))) {
 			t.Errorf("result is %+v", result)
 		}
 		stored := r.ledger.all()
-		if len(stored) != 1 || stored[0].State != session.MessageServerAck || stored[0].Content.Text != "" || stored[0].ID != result.MessageID {
+		if len(stored) != 1 || stored[0].State != message.ServerAck || stored[0].Content.Text != "" || stored[0].ID != result.MessageID {
 			t.Errorf("ledger has %+v", stored)
 		}
 	}
@@ -70,7 +71,7 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 			done <- err
 		}()
 		synctest.Wait() // the first is in flight
-		for _, q := range []session.MessageRequest{other, elsewhere} {
+		for _, q := range []message.Request{other, elsewhere} {
 			_, err := r.SendText(t.Context(), q)
 			wantCode(t, err, session.CodeIdempotencyReuse)
 		}
@@ -78,7 +79,7 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range []session.MessageRequest{other, elsewhere} { // and after it was answered
+		for _, q := range []message.Request{other, elsewhere} { // and after it was answered
 			_, err := r.SendText(t.Context(), q)
 			wantCode(t, err, session.CodeIdempotencyReuse)
 		}
@@ -127,7 +128,7 @@ func TestARefusalIsStoredAndComesBackTheSame(t *testing.T) {
 		if a.Code != code || b.Code != code || a.Message != b.Message || a.Message == "" || a.Status != 463 || b.Status != 463 {
 			t.Errorf("first %+v, then %+v", a, b)
 		}
-		if first != again || first.State != session.MessageFailed {
+		if first != again || first.State != message.Failed {
 			t.Errorf("first %+v, then %+v", first, again)
 		}
 		r.line.wantSent(t, 1)
@@ -165,7 +166,7 @@ func TestAnAckIsToldEvenWhenItCannotBeStored(t *testing.T) {
 		synctest.Wait()
 		r.ledger.breakWith(&session.Error{Code: session.CodeStoreFull})
 		r.line.acknowledge()
-		if err := <-done; err != nil || result.State != session.MessageServerAck {
+		if err := <-done; err != nil || result.State != message.ServerAck {
 			t.Errorf("result %+v, %v", result, err)
 		}
 	})
@@ -192,7 +193,7 @@ func TestACallerThatGoesAwayDoesNotStopTheAttempt(t *testing.T) {
 		}
 		r.line.acknowledge()
 		synctest.Wait()
-		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != session.MessageServerAck {
+		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != message.ServerAck {
 			t.Errorf("ledger has %+v", stored)
 		}
 		_, err = r.SendText(ctx, request("another")) // gone before it came
@@ -223,7 +224,7 @@ func TestASendIsRefusedBeforeItIsStoredWhereTheSessionIsNotReady(t *testing.T) {
 		id := r.enqueue(t, "waits")
 		result, err := r.SendText(t.Context(), request("waits"))
 		wantCode(t, err, session.CodeNotReady)
-		if result.MessageID != id || result.State != session.MessageQueued {
+		if result.MessageID != id || result.State != message.Queued {
 			t.Errorf("result is %+v", result)
 		}
 		r.line.auto = true
@@ -277,7 +278,7 @@ func TestASendBehindOthersIsForgottenWhenTheSessionGoes(t *testing.T) {
 		wantCode(t, <-answered, session.CodeNotReady)
 		r.line.refuse(session.CodeDisconnected)
 		synctest.Wait()
-		r.is(t, first, session.MessageSending)
+		r.is(t, first, message.Sending)
 		if stored := r.ledger.all(); len(stored) != 1 {
 			t.Errorf("ledger has %+v", stored)
 		}
@@ -295,7 +296,7 @@ func TestASendWhoseAttemptHadNoOutcomeIsTheCallersErrorAndGoesOn(t *testing.T) {
 			wantCode(t, err, code)
 			r.line.acknowledge()
 			again, err := r.SendText(t.Context(), request("k"))
-			if err != nil || again.MessageID != result.MessageID || again.State != session.MessageServerAck {
+			if err != nil || again.MessageID != result.MessageID || again.State != message.ServerAck {
 				t.Fatalf("again it is %+v, %v; was %+v", again, err, result)
 			}
 			if got := ids(r.line.wantSent(t, 2)); got[0] != got[1] || got[0] != result.MessageID {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // Result is where a message stands. MessageID is set as soon as it was chosen, beside an error too.
 type Result struct {
 	MessageID string
-	State     session.MessageState
+	State     message.State
 	At        time.Time // the server's time of the acknowledgement; zero before it
 }
 
@@ -23,7 +24,7 @@ type Result struct {
 // message that was accepted before is answered from what became of it, whatever the session's state.
 //
 // Errors: those of Enqueue and of the attempt; a refusal by WhatsApp comes back as the same error every time.
-func (o *Outbox) SendText(ctx context.Context, request session.MessageRequest) (Result, error) {
+func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result, error) {
 	if err := checkText(&request); err != nil {
 		return Result{}, err
 	}
@@ -144,14 +145,14 @@ func (o *Outbox) forget(ctx context.Context, e *Entry) bool {
 }
 
 // settled is the answer of a message that is settled. A failure gives the first caller and every one after the same error.
-func settled(m *session.Message, cause error) (Result, error) {
+func settled(m *message.Message, cause error) (Result, error) {
 	result := Result{MessageID: m.ID, State: m.State, At: m.AckedAt}
 	switch m.State {
-	case session.MessageFailed:
+	case message.Failed:
 		return result, &session.Error{
 			Code: m.Failure.Code, Op: "send message", Session: m.Session, Status: m.Failure.Status, Message: m.Failure.Message, Err: cause,
 		}
-	case session.MessageCancelled:
+	case message.Cancelled:
 		return result, &session.Error{
 			Code: session.CodeWrongState, Op: "send message", Session: m.Session, Message: "the message was cancelled before it was sent",
 		}

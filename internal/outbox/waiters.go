@@ -5,14 +5,15 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 // news is what somebody who waits for a message has to know. It is overwritten by newer news.
 type news struct {
-	state   session.MessageState
+	state   message.State
 	ackedAt time.Time
-	failure session.MessageFailure
+	failure message.Failure
 	err     error // of the last attempt
 	unready bool  // the session left READY since the wait began
 	removed bool  // the session was deleted

@@ -16,7 +16,7 @@ func ParseID(s string) (ID, error) {
 	if !idPattern.MatchString(s) {
 		return "", &Error{
 			Code: CodeInvalidRequest, Op: "parse session id", Field: "id",
-			Message: fmt.Sprintf("session id %q must be 1 to 64 characters of a-z, 0-9, '_' or '-', beginning with a letter or a digit", clip(s, 80)),
+			Message: fmt.Sprintf("session id %q must be 1 to 64 characters of a-z, 0-9, '_' or '-', beginning with a letter or a digit", Clip(s, 80)),
 		}
 	}
 	return ID(s), nil
@@ -34,7 +34,8 @@ func (id ID) Numeric() (int64, bool) {
 // NumericID is the session of a client of the compatibility routes: client 51 is session "51".
 func NumericID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
 
-func clip(s string, n int) string {
+// Clip is the first n bytes of what a caller sent, for the text of an error.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Incarnation numbers the runs of a WhatsApp client within a session, from 1. Zero is no run.
 type Incarnation uint64
@@ -88,17 +85,6 @@ func (a Account) Phone() string {
 		}
 	}
 	return ""
-}
-
-// Excludes reports that who is certainly somebody else.
-func (a Account) Excludes(who Address) bool {
-	other := func(address, own string) bool {
-		address, _, _ = strings.Cut(address, "@")
-		own, _, _ = strings.Cut(own, "@")
-		own, _, _ = strings.Cut(own, ":")
-		return address == "" || (own != "" && address != own)
-	}
-	return !who.IsZero() && other(who.PN, a.JID) && other(who.LID, a.LID)
 }
 
 // Input is one thing that happened, with what the kind says it carries.

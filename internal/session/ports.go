@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 )
 
@@ -27,12 +26,9 @@ type Run struct {
 	Post        func(Input)
 }
 
-// Client is one run of a WhatsApp client. It is discarded when the run ends; the next run gets a new one.
+// Client is one run of a WhatsApp client, as far as every session needs it. What verbs need beside that is an interface
+// next to the verbs. A Client is discarded when the run ends; the next run gets a new one.
 type Client interface {
-	Messaging
-	// Send returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
-	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
-	Send(ctx context.Context, message Outgoing) (Ack, error)
 	// PairPhone asks for a code that the owner of the number enters on the phone, instead of scanning a QR. The phone is
 	// digits with country code. Only while the session waits for a person (QR_REQUIRED).
 	PairPhone(ctx context.Context, phone string) (code string, err error)
@@ -44,28 +40,6 @@ type Client interface {
 	Unlink(ctx context.Context) error
 	// Close ends the run: no input is posted once it returned. It is bounded, idempotent and safe at any time.
 	Close()
-}
-
-// Messaging is what the client of a READY session does about messages beside sending them. Errors, beside those named:
-// CodeInvalidRequest, CodeDisconnected, CodeTimeout (ctx ended), CodeSendFailed (WhatsApp refused).
-type Messaging interface {
-	// MarkRead tells the sender, and the account's other devices, that messages were read or played.
-	MarkRead(ctx context.Context, mark ReadMark) error
-	// SetChatState shows the other side that the account is typing, recording, or has paused.
-	SetChatState(ctx context.Context, chat Recipient, state ChatState) error
-	// CheckContacts asks WhatsApp which phone numbers have an account: digits with country code, at most 100 at a time,
-	// answered in the order of the question. CodeRateLimited where WhatsApp was asked too often.
-	CheckContacts(ctx context.Context, phones []string) ([]Contact, error)
-	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it.
-	// CodeMediaGone where WhatsApp has it no longer, CodeStoreFull, CodeFetchFailed where it cannot be downloaded or is
-	// another file than was said.
-	FetchMedia(ctx context.Context, file Remote, to *os.File) error
-}
-
-// Ack is the server's acknowledgement.
-type Ack struct {
-	MessageID string
-	At        time.Time // the server's time
 }
 
 // Record is a session's stored row.

@@ -37,7 +37,7 @@ func (s Settings) Check() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Metadata)) {
 		if !metadataKey.MatchString(key) {
-			return invalidSetting("metadata", fmt.Sprintf("key %q: expected 1 to 64 characters of A-Z, a-z, 0-9, '_', '.' or '-', beginning with a letter or a digit", clip(key, 80)))
+			return invalidSetting("metadata", fmt.Sprintf("key %q: expected 1 to 64 characters of A-Z, a-z, 0-9, '_', '.' or '-', beginning with a letter or a digit", Clip(key, 80)))
 		}
 		if value := s.Metadata[key]; len(value) > MaxMetadataValue || !utf8.ValidString(value) {
 			return invalidSetting("metadata."+key, fmt.Sprintf("expected text of at most %d bytes", MaxMetadataValue))

@@ -2,20 +2,19 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
-// Verb is one thing that the client of a session does when it is asked. Q is what it is asked with, A its answer.
-type Verb[Q, A any] struct {
+// Verb is one thing that the client of a session does when it is asked. C is what it needs of the client, Q is what it is
+// asked with, and A is its answer.
+type Verb[C, Q, A any] struct {
 	Name  string        // for errors, logs and metrics
 	In    State         // in which it makes sense: READY or QR_REQUIRED
 	Bound time.Duration // how long it may take; 0: as long as the session's own bound
 	// Whole says that what has begun is not cut short when the caller leaves.
 	Whole bool
-	Do    func(ctx context.Context, client Client, question Q) (A, error)
+	Do    func(ctx context.Context, client C, question Q) (A, error)
 }
 
 // None is the answer of a verb that has none.
@@ -39,16 +38,22 @@ type Door interface {
 	Use(ctx context.Context, id ID, use Use) (any, error)
 }
 
-// With gives the verb its question.
-func (v Verb[Q, A]) With(question Q) Use {
+// With gives the verb its question. Do fails with CodeInternal if the client is not what the verb needs.
+func (v Verb[C, Q, A]) With(question Q) Use {
 	return Use{
 		Verb: v.Name, In: v.In, Bound: v.Bound, Whole: v.Whole, Question: question,
-		Do: func(ctx context.Context, client Client) (any, error) { return v.Do(ctx, client, question) },
+		Do: func(ctx context.Context, client Client) (any, error) {
+			able, ok := client.(C)
+			if !ok {
+				return nil, &Error{Code: CodeInternal, Op: v.Name, Err: fmt.Errorf("the client is a %T and cannot do this", client)}
+			}
+			return v.Do(ctx, able, question)
+		},
 	}
 }
 
 // Ask carries the verb to a session through a door and gives its answer. Errors are those of Door.Use.
-func (v Verb[Q, A]) Ask(ctx context.Context, door Door, id ID, question Q) (answer A, err error) {
+func (v Verb[C, Q, A]) Ask(ctx context.Context, door Door, id ID, question Q) (answer A, err error) {
 	given, err := door.Use(ctx, id, v.With(question))
 	if err != nil {
 		return answer, err
@@ -60,84 +65,11 @@ func (v Verb[Q, A]) Ask(ctx context.Context, door Door, id ID, question Q) (answ
 	return answer, err
 }
 
-// VerbSend is the name of the verb that sends a message: how long it takes, and why it fails, has figures of its own.
-const VerbSend = "send"
-
-// VerbNames are the names of all verbs.
-func VerbNames() []string {
-	return []string{
-		Send.Name, MarkRead.Name, SetChatState.Name, CheckContacts.Name, FetchMedia.Name, PairPhone.Name, AnswerPasskey.Name,
-		ConfirmPasskey.Name,
-	}
-}
-
-// Send sends a message and returns once WhatsApp has acknowledged it. Whoever uses it gives it a bound.
-var Send = Verb[Outgoing, Ack]{
-	Name: VerbSend, In: Ready, Whole: true,
-	Do: func(ctx context.Context, client Client, message Outgoing) (Ack, error) {
-		ack, err := client.Send(ctx, message)
-		var known *Error
-		if err == nil || errors.As(err, &known) {
-			return ack, err
-		}
-		code := CodeSendFailed
-		if ctx.Err() != nil {
-			code = CodeAckOverdue
-		}
-		return ack, &Error{Code: code, Op: VerbSend, Err: err}
-	},
-}
-
-// MarkRead tells the sender, and the account's other devices, that messages were read or played.
-var MarkRead = Verb[ReadMark, None]{
-	Name: "MarkRead", In: Ready,
-	Do: func(ctx context.Context, client Client, mark ReadMark) (None, error) {
-		return None{}, client.MarkRead(ctx, mark)
-	},
-}
-
-// Typing is what SetChatState is asked with.
-type Typing struct {
-	Chat  Recipient
-	State ChatState
-}
-
-// SetChatState shows the other side that the account is typing, recording, or has paused.
-var SetChatState = Verb[Typing, None]{
-	Name: "SetChatState", In: Ready,
-	Do: func(ctx context.Context, client Client, typing Typing) (None, error) {
-		return None{}, client.SetChatState(ctx, typing.Chat, typing.State)
-	},
-}
-
-// CheckContacts asks WhatsApp which phone numbers have an account, at most 100 at a time, answered in the order of the
-// question.
-var CheckContacts = Verb[[]string, []Contact]{
-	Name: "CheckContacts", In: Ready,
-	Do: func(ctx context.Context, client Client, phones []string) ([]Contact, error) {
-		return client.CheckContacts(ctx, phones)
-	},
-}
-
-// fetchBound is how long a file may take to come from WhatsApp: 2 GB at 4 MB a second.
-const fetchBound = 10 * time.Minute
-
-// Download is what FetchMedia is asked with: a file of an incoming message, and where it goes on this machine.
-type Download struct {
-	File Remote
-	To   *os.File // empty before and complete after it
-}
-
-// FetchMedia downloads, verifies and decrypts a file. A caller that leaves early may close To: the download ends then.
-var FetchMedia = Verb[Download, None]{
-	Name: "FetchMedia", In: Ready, Bound: fetchBound,
-	Do: func(ctx context.Context, client Client, download Download) (None, error) {
-		return None{}, client.FetchMedia(ctx, download.File, download.To)
-	},
-}
+// VerbNames are the names of the verbs that link a device.
+func VerbNames() []string { return []string{PairPhone.Name, AnswerPasskey.Name, ConfirmPasskey.Name} }
 
 // PairPhone asks for a code that the owner of the number enters on the phone.
-var PairPhone = Verb[string, string]{
+var PairPhone = Verb[Client, string, string]{
 	Name: "PairPhone", In: QRRequired,
 	Do: func(ctx context.Context, client Client, phone string) (string, error) {
 		return client.PairPhone(ctx, phone)
@@ -145,7 +77,7 @@ var PairPhone = Verb[string, string]{
 }
 
 // AnswerPasskey hands over the authenticator's answer to the challenge in Status.Passkey.
-var AnswerPasskey = Verb[[]byte, None]{
+var AnswerPasskey = Verb[Client, []byte, None]{
 	Name: "AnswerPasskey", In: QRRequired,
 	Do: func(ctx context.Context, client Client, answer []byte) (None, error) {
 		return None{}, client.AnswerPasskey(ctx, answer)
@@ -153,7 +85,7 @@ var AnswerPasskey = Verb[[]byte, None]{
 }
 
 // ConfirmPasskey says that a person has compared the code in Status.Passkey with the one on the phone.
-var ConfirmPasskey = Verb[None, None]{
+var ConfirmPasskey = Verb[Client, None, None]{
 	Name: "ConfirmPasskey", In: QRRequired,
 	Do: func(ctx context.Context, client Client, _ None) (None, error) {
 		return None{}, client.ConfirmPasskey(ctx)

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -33,17 +32,24 @@ func (d *doorman) Use(ctx context.Context, _ ID, use Use) (any, error) {
 	if d.answer != nil {
 		return d.answer, nil
 	}
-	return use.Do(ctx, nil)
+	return use.Do(ctx, able{})
 }
 
+// able is a client that can count beside what every client can.
+type able struct{ Client }
+
+func (able) Length(text string) int { return len(text) }
+
+type counting interface{ Length(text string) int }
+
 func TestAVerbCarriesItsQuestionAndGivesItsAnswer(t *testing.T) {
-	length := Verb[string, int]{
+	length := Verb[counting, string, int]{
 		Name: "length", In: Ready, Bound: time.Minute, Whole: true,
-		Do: func(_ context.Context, _ Client, text string) (int, error) {
+		Do: func(_ context.Context, client counting, text string) (int, error) {
 			if text == "" {
 				return 0, &Error{Code: CodeInvalidRequest}
 			}
-			return len(text), nil
+			return client.Length(text), nil
 		},
 	}
 	d := &doorman{}
@@ -60,30 +66,8 @@ func TestAVerbCarriesItsQuestionAndGivesItsAnswer(t *testing.T) {
 	if _, err := length.Ask(t.Context(), d, "51", "four"); CodeOf(err) != CodeInternal {
 		t.Errorf("an answer of another type is %v", err)
 	}
-}
-
-// sender is a client whose sends end with an error.
-type sender struct {
-	Client
-	err error
-}
-
-func (s sender) Send(context.Context, Outgoing) (Ack, error) { return Ack{MessageID: "3EB0"}, s.err }
-
-func TestASendThatFailsForNoReasonThatIsKnownIsAFailureOrOverdue(t *testing.T) {
-	unknown := errors.New("no code")
-	if _, err := Send.Do(t.Context(), sender{err: unknown}, Outgoing{}); CodeOf(err) != CodeSendFailed || !errors.Is(err, unknown) {
-		t.Errorf("it is %v", err)
-	}
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Send.Do(over, sender{err: unknown}, Outgoing{}); CodeOf(err) != CodeAckOverdue {
-		t.Errorf("after its time it is %v", err)
-	}
-	if _, err := Send.Do(over, sender{err: &Error{Code: CodeRestricted}}, Outgoing{}); CodeOf(err) != CodeRestricted {
-		t.Errorf("a code is kept: %v", err)
-	}
-	if ack, err := Send.Do(t.Context(), sender{}, Outgoing{}); ack.MessageID != "3EB0" || err != nil {
-		t.Errorf("it is %+v, %v", ack, err)
+	var lesser struct{ Client }
+	if _, err := length.With("four").Do(t.Context(), lesser); CodeOf(err) != CodeInternal {
+		t.Errorf("a client that cannot do it gives %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -17,15 +18,15 @@ import (
 
 // sendOnce is what one message costs the ledger: three commits.
 func sendOnce(b *testing.B, st *store.Store, id session.ID, key string) {
-	e := message(key)
+	e := entryOf(key)
 	e.Session = id
 	if _, existed, err := st.Outbox().Enqueue(b.Context(), e, time.Time{}); err != nil || existed {
 		b.Error(existed, err)
 	}
 	for _, change := range []outbox.Change{
-		{To: session.MessageSending, Begun: 1}, {To: session.MessageServerAck, AckedAt: time.Now()},
+		{To: message.Sending, Begun: 1}, {To: message.ServerAck, AckedAt: time.Now()},
 	} {
-		change.Session, change.ID, change.From = id, e.ID, []session.MessageState{session.MessageQueued, session.MessageSending}
+		change.Session, change.ID, change.From = id, e.ID, []message.State{message.Queued, message.Sending}
 		if carried, err := st.Outbox().Advance(b.Context(), change); err != nil || !carried[0] {
 			b.Error(carried, err)
 		}

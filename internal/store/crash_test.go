@@ -13,6 +13,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -58,17 +59,17 @@ func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 		if err != nil {
 			return err
 		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageQueued)
+		lines <- fmt.Sprintf("%s %s %s", id, key, message.Queued)
 		if n%2 == 0 {
 			continue
 		}
 		_, err = st.Outbox().Advance(ctx, outbox.Change{
-			Session: id, ID: stored.ID, From: []session.MessageState{session.MessageQueued}, To: session.MessageServerAck, AckedAt: time.Now(),
+			Session: id, ID: stored.ID, From: []message.State{message.Queued}, To: message.ServerAck, AckedAt: time.Now(),
 		})
 		if err != nil {
 			return err
 		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageServerAck)
+		lines <- fmt.Sprintf("%s %s %s", id, key, message.ServerAck)
 	}
 }
 
@@ -86,12 +87,12 @@ func commitForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 		if err != nil {
 			return err
 		}
-		lines <- fmt.Sprintf("%s %s %s", id, key, session.MessageQueued)
+		lines <- fmt.Sprintf("%s %s %s", id, key, message.Queued)
 	}
 }
 
 func messageOf(id session.ID, key string) outbox.Entry {
-	e := message(key)
+	e := entryOf(key)
 	e.Session, e.ID = id, outbox.NewMessageID(id, key, key)
 	return e
 }
@@ -103,7 +104,7 @@ func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
 
 func survivesKill9(t *testing.T, dsn string) {
 	t.Helper()
-	accepted := map[string]session.MessageState{} // "session key" -> the furthest state that was acknowledged
+	accepted := map[string]message.State{} // "session key" -> the furthest state that was acknowledged
 	for round := range 3 {
 		killAfter(t, dsn, 40+17*round, accepted)
 		st := openDSN(t, dsn, store.Options{}) // the dead process's lock must not keep us out
@@ -114,7 +115,7 @@ func survivesKill9(t *testing.T, dsn string) {
 				t.Fatalf("accepted message %s is lost after round %d: %v", at, round, err)
 			}
 			// The outcome may have been written without a line: the child dies between the two.
-			if stored.State != want && stored.State != session.MessageServerAck {
+			if stored.State != want && stored.State != message.ServerAck {
 				t.Fatalf("message %s is %s after round %d, was acknowledged as %s", at, stored.State, round, want)
 			}
 			if _, found, err := st.Sessions().Load(t.Context(), session.ID(id)); err != nil || !found {
@@ -135,7 +136,7 @@ func survivesKill9(t *testing.T, dsn string) {
 
 // killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds what
 // it acknowledged.
-func killAfter(t *testing.T, dsn string, writes int, accepted map[string]session.MessageState) {
+func killAfter(t *testing.T, dsn string, writes int, accepted map[string]message.State) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
 	defer cancel()
@@ -157,7 +158,7 @@ func killAfter(t *testing.T, dsn string, writes int, accepted map[string]session
 		}
 		seen++
 		fields := strings.Fields(line)
-		accepted[fields[0]+" "+fields[1]] = session.MessageState(fields[2])
+		accepted[fields[0]+" "+fields[1]] = message.State(fields[2])
 		if seen == writes {
 			if err := child.Process.Kill(); err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -16,15 +17,15 @@ import (
 type Events struct{ store *Store }
 
 var (
-	_ events.Table    = (*Events)(nil)
-	_ session.Journal = (*Events)(nil)
+	_ events.Table   = (*Events)(nil)
+	_ events.Journal = (*Events)(nil)
 )
 
 // Events gives the durable log.
 func (s *Store) Events() *Events { return &Events{s} }
 
-// Append implements session.Journal: the events are committed together when it returns.
-func (e *Events) Append(ctx context.Context, list ...session.Event) error {
+// Append implements events.Journal: the events are committed together when it returns.
+func (e *Events) Append(ctx context.Context, list ...events.Event) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -34,7 +35,7 @@ func (e *Events) Append(ctx context.Context, list ...session.Event) error {
 
 // Insert is Append as part of a work of Store.Commit, whose context ctx is. Positions follow the order of the commits:
 // the works run one after the other, and the head's row stays locked until they are committed.
-func (e *Events) Insert(ctx context.Context, list ...session.Event) error {
+func (e *Events) Insert(ctx context.Context, list ...events.Event) error {
 	for i := range list {
 		if err := e.insert(ctx, &list[i]); err != nil {
 			return failure("append events", list[i].Session, err)
@@ -55,7 +56,7 @@ const (
 	takeBack = "UPDATE wasup_event_head SET last=last-1 WHERE session_id IN ('', $1)"
 )
 
-func (e *Events) insert(ctx context.Context, event *session.Event) error {
+func (e *Events) insert(ctx context.Context, event *events.Event) error {
 	if err := checkID(event.Session); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (e *Events) next(ctx context.Context, id string) (pos, seq int64, err error
 	return pos, seq, err
 }
 
-func remoteColumns(remote *session.Remote) (media, text sql.NullString, err error) {
+func remoteColumns(remote *message.Remote) (media, text sql.NullString, err error) {
 	if remote == nil {
 		return media, text, nil
 	}

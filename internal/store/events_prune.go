@@ -9,7 +9,7 @@ import (
 )
 
 // Prune implements events.Table. Age is looked up from the oldest end, so that no index of times has to be kept.
-func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, missed []session.WebhookGap, err error) {
+func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, missed []events.Gap, err error) {
 	first, last, err := e.Bounds(ctx)
 	if err != nil || first > last {
 		return 0, nil, err
@@ -46,7 +46,7 @@ func (e *Events) oldest(ctx context.Context, last uint64, before time.Time, keep
 
 // cut deletes a batch of the events up to a position, as part of a transaction: those up to most in any case, others as
 // far as no webhook waits for one.
-func (e *Events) cut(ctx context.Context, upTo, most uint64, limit int) (int, []session.WebhookGap, error) {
+func (e *Events) cut(ctx context.Context, upTo, most uint64, limit int) (int, []events.Gap, error) {
 	var end uint64
 	err := e.store.write.QueryRow(ctx,
 		"SELECT coalesce(max(pos), 0) FROM (SELECT pos FROM wasup_event WHERE pos<=$1 ORDER BY pos LIMIT $2) batch", int64(upTo), limit).Scan(&end)

@@ -12,14 +12,15 @@ import (
 	"go.mau.fi/util/dbutil"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 const eventColumns = "pos, session_id, seq, at, type, key, data, remote"
 
-func scanEvent(row dbutil.Scannable) (session.Event, error) {
+func scanEvent(row dbutil.Scannable) (events.Event, error) {
 	var (
-		e           session.Event
+		e           events.Event
 		at          int64
 		data        string
 		key, remote sql.NullString
@@ -31,12 +32,12 @@ func scanEvent(row dbutil.Scannable) (session.Event, error) {
 	if !remote.Valid {
 		return e, nil
 	}
-	e.Remote = &session.Remote{}
+	e.Remote = &message.Remote{}
 	return e, json.Unmarshal([]byte(remote.String), e.Remote)
 }
 
 // Read implements events.Table.
-func (e *Events) Read(ctx context.Context, q events.Query) (found []session.Event, upTo uint64, err error) {
+func (e *Events) Read(ctx context.Context, q events.Query) (found []events.Event, upTo uint64, err error) {
 	if q.Limit <= 0 || q.Limit > events.MaxPage {
 		q.Limit = events.MaxPage
 	}
@@ -154,7 +155,7 @@ func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
 }
 
 // Find gives the event with one of the keys.
-func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (session.Event, bool, error) {
+func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (events.Event, bool, error) {
 	for _, key := range keys {
 		found, err := scanEvent(e.store.read.QueryRow(ctx,
 			"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND key=$2", string(id), key))
@@ -162,11 +163,11 @@ func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (sessi
 			return found, err == nil, failure("find event", id, err)
 		}
 	}
-	return session.Event{}, false, nil
+	return events.Event{}, false, nil
 }
 
 // Media implements events.Table.
-func (e *Events) Media(ctx context.Context, id session.ID, media string) (session.Event, error) {
+func (e *Events) Media(ctx context.Context, id session.ID, media string) (events.Event, error) {
 	found, err := scanEvent(e.store.read.QueryRow(ctx,
 		"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND media=$2", string(id), media))
 	if errors.Is(err, sql.ErrNoRows) {

@@ -13,6 +13,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
 	"wasup/internal/media/incoming"
 	"wasup/internal/session"
 )
@@ -26,7 +27,7 @@ var _ incoming.Entries = (*Kept)(nil)
 func (s *Store) Kept() *Kept { return &Kept{s} }
 
 // queueFile notes an event's file, as part of the transaction that adds the event.
-func (e *Events) queueFile(ctx context.Context, event *session.Event, pos int64) error {
+func (e *Events) queueFile(ctx context.Context, event *events.Event, pos int64) error {
 	remote := event.Remote
 	if !e.store.options.KeepMedia || remote == nil || remote.ID == "" {
 		return nil

@@ -4,13 +4,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 func TestFilesAreOnlyNotedWhereTheyAreKept(t *testing.T) {
 	st := openAt(t, filepath.Join(t.TempDir(), "wasup.db"))
-	err := st.Events().Append(t.Context(), session.Event{
-		Session: "51", Type: session.EventMessage, Data: []byte("{}"), Remote: &session.Remote{ID: "m", Kind: session.KindImage},
+	err := st.Events().Append(t.Context(), events.Event{
+		Session: "51", Type: events.TypeMessage, Data: []byte("{}"), Remote: &message.Remote{ID: "m", Kind: message.KindImage},
 	})
 	if err != nil {
 		t.Fatal(err)

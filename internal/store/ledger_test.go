@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -19,26 +20,26 @@ import (
 // wire notes what is sent, and answers what the test says.
 type wire struct {
 	mu   sync.Mutex
-	sent []session.Outgoing
+	sent []message.Outgoing
 	err  error
 }
 
-func (w *wire) Send(_ context.Context, _ session.ID, message session.Outgoing) (session.Ack, error) {
+func (w *wire) Send(_ context.Context, _ session.ID, msg message.Outgoing) (message.Ack, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent = append(w.sent, message)
-	return session.Ack{MessageID: message.ID, At: time.UnixMilli(1_780_000_000_000)}, w.err
+	w.sent = append(w.sent, msg)
+	return message.Ack{MessageID: msg.ID, At: time.UnixMilli(1_780_000_000_000)}, w.err
 }
 
 // Ready implements outbox.Sender.
 func (*wire) Ready(session.ID) bool { return true }
 
-func text(key, body string) session.MessageRequest {
-	return session.MessageRequest{Session: "51", To: "5491100000001@s.whatsapp.net", Content: session.TextOf(body), Key: key}
+func text(key, body string) message.Request {
+	return message.Request{Session: "51", To: "5491100000001@s.whatsapp.net", Content: message.TextOf(body), Key: key}
 }
 
 // sendOver sends over a new outbox on the store at path, as a process that starts, sends and ends.
-func sendOver(t *testing.T, path string, w *wire, request session.MessageRequest) (outbox.Result, error) {
+func sendOver(t *testing.T, path string, w *wire, request message.Request) (outbox.Result, error) {
 	t.Helper()
 	st := openAt(t, path)
 	wanted(t, st, "51")
@@ -65,7 +66,7 @@ func TestAKeyKeepsItsMeaningAcrossProcesses(t *testing.T) {
 	w.err = nil
 	w.mu.Unlock()
 	second, err := sendOver(t, path, w, request)
-	if err != nil || second.State != session.MessageServerAck {
+	if err != nil || second.State != message.ServerAck {
 		t.Fatalf("second process: %+v, %v", second, err)
 	}
 	third, err := sendOver(t, path, w, request)

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/store/pgtest"
+	"wasup/internal/webhooks"
 )
 
 // opener opens a new and empty store.
@@ -63,20 +65,20 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	if err := st.Events().Append(ctx, received("k"), received("")); err != nil {
 		t.Fatal(err)
 	}
-	hook := session.Webhook{ID: "wh_1", URL: "https://a.example/", Headers: map[string]string{"X-A": "b"}, Active: true}
-	if _, err := st.Webhooks().Create(ctx, hook, session.Origin{Seq: 1}); err != nil {
+	hook := webhooks.Webhook{ID: "wh_1", URL: "https://a.example/", Headers: map[string]string{"X-A": "b"}, Active: true}
+	if _, err := st.Webhooks().Create(ctx, hook, webhooks.Origin{Seq: 1}); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"sending", "acked", ""} {
-		entry := message(key)
+		entry := entryOf(key)
 		entry.Content.Text = "zero \x00 and ⚽"
 		stored, _, err := st.Outbox().Enqueue(ctx, entry, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if key == "acked" {
-			_, err := st.Outbox().Receipt(ctx, "51", session.ReceiptData{
-				IDs: []string{stored.ID}, Status: "read", Sender: session.Address{LID: "7@lid"}, At: time.UnixMilli(1_780_000_000_456),
+			_, err := st.Outbox().Receipt(ctx, "51", events.ReceiptData{
+				IDs: []string{stored.ID}, Status: "read", Sender: message.Address{LID: "7@lid"}, At: time.UnixMilli(1_780_000_000_456),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -85,10 +87,10 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	}
 }
 
-func received(key string) session.Event {
-	return session.Event{
-		Session: "51", Type: session.EventMessage, Key: key, Data: []byte(`{"text":"\u0000 and ⚽"}`),
-		Remote: &session.Remote{ID: "of " + key, Key: []byte{0, 1}, Kind: session.KindImage},
+func received(key string) events.Event {
+	return events.Event{
+		Session: "51", Type: events.TypeMessage, Key: key, Data: []byte(`{"text":"\u0000 and ⚽"}`),
+		Remote: &message.Remote{ID: "of " + key, Key: []byte{0, 1}, Kind: message.KindImage},
 	}
 }
 
@@ -153,11 +155,11 @@ func wantSame(t *testing.T, source, target *store.Store) {
 		t.Errorf("behind with %v, %v", behind, err)
 	}
 	for _, key := range []string{"sending", "acked", ""} {
-		was, existed, err := source.Outbox().Enqueue(t.Context(), message(key), time.Time{})
+		was, existed, err := source.Outbox().Enqueue(t.Context(), entryOf(key), time.Time{})
 		if err != nil || existed != (key != "") {
 			t.Fatal(existed, err)
 		}
-		is, existed, err := target.Outbox().Enqueue(t.Context(), message(key), time.Time{})
+		is, existed, err := target.Outbox().Enqueue(t.Context(), entryOf(key), time.Time{})
 		if err != nil || existed != (key != "") || (key != "" && !reflect.DeepEqual(is, was)) {
 			t.Errorf("message %q is %+v, %v, %v; was %+v", key, is, existed, err, was)
 		}
@@ -182,7 +184,7 @@ func wantAlive(t *testing.T, st *store.Store) {
 		t.Fatalf("the log goes on with %d, %v", last, err)
 	}
 	for n := range 5 {
-		if _, existed, err := st.Outbox().Enqueue(t.Context(), message(fmt.Sprint("new", n)), time.Time{}); err != nil || existed {
+		if _, existed, err := st.Outbox().Enqueue(t.Context(), entryOf(fmt.Sprint("new", n)), time.Time{}); err != nil || existed {
 			t.Fatalf("a message after the migration: %v, %v", existed, err)
 		}
 	}

@@ -232,7 +232,7 @@ func TestAProgramThatHoldsTheFileIsReportedAndWaitedFor(t *testing.T) {
 	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); session.CodeOf(err) != session.CodeStoreLocked {
+	if _, _, err := st.Outbox().Enqueue(t.Context(), entryOf("k"), time.Time{}); session.CodeOf(err) != session.CodeStoreLocked {
 		t.Errorf("Enqueue beside another writer: %v", err)
 	}
 	if _, err := st.Sessions().SetDesired(t.Context(), "51", session.DesiredRun); session.CodeOf(err) != session.CodeStoreLocked {
@@ -244,7 +244,7 @@ func TestAProgramThatHoldsTheFileIsReportedAndWaitedFor(t *testing.T) {
 	if _, err := other.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
-	if _, existed, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(t.Context(), entryOf("k"), time.Time{}); err != nil || existed {
 		t.Errorf("Enqueue after the other writer: %v, %v", existed, err)
 	}
 	if err := st.Close(); err != nil {

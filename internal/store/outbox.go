@@ -11,6 +11,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 )
@@ -53,10 +54,10 @@ func scanRow(from dbutil.Scannable) (row, error) {
 	r.Key = key.String
 	r.AckedAt, r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(acked), timeOf(delivered), timeOf(read), timeOf(played)
 	r.SendAt, r.ExpiresAt, r.CreatedAt, r.UpdatedAt = timeOf(sendAt), timeOf(expires), timeOf(created), timeOf(updated)
-	r.CanRequeue = r.State == session.MessageFailed && r.AckedAt.IsZero() && body.Valid
+	r.CanRequeue = r.State == message.Failed && r.AckedAt.IsZero() && body.Valid
 	switch {
 	case r.Content.Kind == "": // of a version that knew nothing but texts
-		r.Content = session.TextOf(body.String)
+		r.Content = message.TextOf(body.String)
 	case body.Valid:
 		if err := json.Unmarshal([]byte(body.String), &r.Content); err != nil {
 			return r, fmt.Errorf("content of message %d: %w", r.seq, err)
@@ -200,7 +201,7 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 	case c.Anew:
 		set = strings.Replace(set, "attempts=attempts+$4", "attempts=$4, expires_at=0", 1)
 		where += " AND acked_at=0 AND body IS NOT NULL"
-	case c.To.Settled() && c.To != session.MessageFailed:
+	case c.To.Settled() && c.To != message.Failed:
 		set += dropContent
 	}
 	if c.Attempts != 0 {
@@ -219,9 +220,9 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 const dropContent = ", body=CASE WHEN kind='poll' THEN body END, file=''"
 
 // literals lists states as SQL has them. The set is closed, so that none of them needs quoting.
-func literals(states []session.MessageState) string {
+func literals(states []message.State) string {
 	var out strings.Builder
-	for _, known := range session.MessageStates() {
+	for _, known := range message.States() {
 		for _, state := range states {
 			if state == known {
 				out.WriteString(separator(out.Len()) + "'" + string(known) + "'")

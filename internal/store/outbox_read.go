@@ -13,6 +13,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 )
@@ -91,22 +92,22 @@ func (o *Outbox) Sent(ctx context.Context, id session.ID, since time.Time) (n in
 }
 
 // Message implements outbox.Ledger.
-func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (session.Message, error) {
+func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	const op = "read message"
 	found, err := scanRow(o.store.read.QueryRow(ctx,
 		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND message_id=$2", string(id), messageID))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return session.Message{}, &session.Error{Code: session.CodeUnknownMessage, Op: op, Session: id}
+		return message.Message{}, &session.Error{Code: session.CodeUnknownMessage, Op: op, Session: id}
 	case err != nil:
-		return session.Message{}, failure(op, id, err)
+		return message.Message{}, failure(op, id, err)
 	}
 	found.Receipts, err = o.receipts(ctx, found.seq)
 	return found.Message, failure(op, id, err)
 }
 
 // List implements outbox.Ledger.
-func (o *Outbox) List(ctx context.Context, id session.ID, filter session.MessageFilter) ([]session.Message, string, error) {
+func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter) ([]message.Message, string, error) {
 	limit := filter.Limit
 	if limit <= 0 || limit > maxPage {
 		limit = maxPage
@@ -133,7 +134,7 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter session.Message
 		rows = rows[:limit]
 		next = strconv.FormatInt(rows[limit-1].seq, 36)
 	}
-	page := make([]session.Message, len(rows))
+	page := make([]message.Message, len(rows))
 	for i := range rows {
 		page[i] = rows[i].Message
 	}
@@ -141,17 +142,17 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter session.Message
 }
 
 // statesOf narrows a list. Rare states have an index of their own, which its condition chooses.
-func statesOf(states []session.MessageState) string {
-	only := func(some ...session.MessageState) bool {
-		return !slices.ContainsFunc(states, func(s session.MessageState) bool { return !slices.Contains(some, s) })
+func statesOf(states []message.State) string {
+	only := func(some ...message.State) bool {
+		return !slices.ContainsFunc(states, func(s message.State) bool { return !slices.Contains(some, s) })
 	}
 	var out strings.Builder
 	switch {
 	case len(states) == 0:
 		return ""
-	case only(session.MessageFailed, session.MessageCancelled):
+	case only(message.Failed, message.Cancelled):
 		out.WriteString(" AND " + isEnded)
-	case only(session.MessageQueued, session.MessageSending):
+	case only(message.Queued, message.Sending):
 		out.WriteString(" AND " + isOpen)
 	}
 	fmt.Fprintf(&out, " AND state IN (%s)", literals(states))

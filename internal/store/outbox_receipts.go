@@ -10,16 +10,18 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 )
 
 // Receipt implements outbox.Ledger.
-func (o *Outbox) Receipt(ctx context.Context, id session.ID, data session.ReceiptData, told ...session.Event) (steps []outbox.Step, err error) {
-	state := session.MessageState(data.Status)
+func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) (steps []outbox.Step, err error) {
+	state := message.State(data.Status)
 	known := false
 	switch state {
-	case session.MessageDelivered, session.MessageRead, session.MessagePlayed:
+	case message.Delivered, message.Read, message.Played:
 		if known, err = o.knowsAny(ctx, id, data.IDs); err != nil {
 			return nil, failure("note receipt", id, err)
 		}
@@ -60,7 +62,7 @@ func (o *Outbox) knowsAny(ctx context.Context, id session.ID, messageIDs []strin
 }
 
 // note writes what one receipt says of one message; nil where the message does not come further by it.
-func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, state session.MessageState, data *session.ReceiptData) (*outbox.Step, error) {
+func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, state message.State, data *events.ReceiptData) (*outbox.Step, error) {
 	entry, err := scanRow(o.store.write.QueryRow(ctx,
 		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND message_id=$2", string(id), messageID))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -75,7 +77,7 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	if err := o.noteDevice(ctx, entry.seq, state, data); err != nil {
 		return nil, err
 	}
-	ended := entry.State == session.MessageFailed || entry.State == session.MessageCancelled
+	ended := entry.State == message.Failed || entry.State == message.Cancelled
 	if !ended && entry.State.Reached(state) {
 		return nil, nil //nolint:nilnil // it is as far already
 	}
@@ -88,9 +90,9 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	}
 	delivered, read, played := entry.DeliveredAt, entry.ReadAt, entry.PlayedAt
 	for _, mark := range []struct {
-		of session.MessageState
+		of message.State
 		at *time.Time
-	}{{session.MessageDelivered, &delivered}, {session.MessageRead, &read}, {session.MessagePlayed, &played}} {
+	}{{message.Delivered, &delivered}, {message.Read, &read}, {message.Played, &played}} {
 		if mark.at.IsZero() && state.Reached(mark.of) {
 			*mark.at = data.At
 		}
@@ -102,15 +104,15 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	if err != nil {
 		return nil, err
 	}
-	return &step, o.store.Events().Insert(ctx, outbox.Status(id, session.StatusData{
+	return &step, o.store.Events().Insert(ctx, outbox.Status(id, events.StatusData{
 		ID: messageID, To: entry.To, State: string(state), At: data.At,
 	}))
 }
 
 // noteDevice keeps the first time of each kind.
-func (o *Outbox) noteDevice(ctx context.Context, seq int64, state session.MessageState, data *session.ReceiptData) error {
-	column := map[session.MessageState]string{
-		session.MessageDelivered: "delivered_at", session.MessageRead: "read_at", session.MessagePlayed: "played_at",
+func (o *Outbox) noteDevice(ctx context.Context, seq int64, state message.State, data *events.ReceiptData) error {
+	column := map[message.State]string{
+		message.Delivered: "delivered_at", message.Read: "read_at", message.Played: "played_at",
 	}[state]
 	_, err := o.store.write.Exec(ctx, `
 		INSERT INTO wasup_receipt (message, recipient, device, lid, pn, `+column+`) VALUES ($1, $2, $3, $4, $5, $6)
@@ -119,21 +121,21 @@ func (o *Outbox) noteDevice(ctx context.Context, seq int64, state session.Messag
 	return err
 }
 
-func (o *Outbox) receipts(ctx context.Context, seq int64) ([]session.MessageReceipt, error) {
+func (o *Outbox) receipts(ctx context.Context, seq int64) ([]message.Receipt, error) {
 	rows, err := o.store.read.Query(ctx,
 		"SELECT device, lid, pn, delivered_at, read_at, played_at FROM wasup_receipt WHERE message=$1 ORDER BY recipient, device", seq)
-	list, err := dbutil.NewRowIterWithError(rows, func(from dbutil.Scannable) (r session.MessageReceipt, err error) {
+	list, err := dbutil.NewRowIterWithError(rows, func(from dbutil.Scannable) (r message.Receipt, err error) {
 		var delivered, read, played int64
 		err = from.Scan(&r.Device, &r.Recipient.LID, &r.Recipient.PN, &delivered, &read, &played)
 		r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(delivered), timeOf(read), timeOf(played)
 		return r, err
 	}, err).AsList()
-	slices.SortStableFunc(list, func(a, b session.MessageReceipt) int { return cmp.Compare(firstWord(&a), firstWord(&b)) })
+	slices.SortStableFunc(list, func(a, b message.Receipt) int { return cmp.Compare(firstWord(&a), firstWord(&b)) })
 	return list, err
 }
 
 // firstWord is when a device was first heard of.
-func firstWord(r *session.MessageReceipt) int64 {
+func firstWord(r *message.Receipt) int64 {
 	first := int64(0)
 	for _, at := range []time.Time{r.DeliveredAt, r.ReadAt, r.PlayedAt} {
 		if ms := millis(at); ms != 0 && (first == 0 || ms < first) {

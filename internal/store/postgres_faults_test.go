@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -36,10 +37,10 @@ func eventually(t *testing.T, what string, ask func(ctx context.Context) error) 
 	}
 }
 
-func message(key string) outbox.Entry {
-	return outbox.Entry{BodyHash: key, Message: session.Message{
+func entryOf(key string) outbox.Entry {
+	return outbox.Entry{BodyHash: key, Message: message.Message{
 		Session: "51", ID: outbox.NewMessageID("51", key, key), Key: key, To: "5491100000001@s.whatsapp.net",
-		Content: session.TextOf("text of " + key), State: session.MessageQueued,
+		Content: message.TextOf("text of " + key), State: message.Queued,
 	}}
 }
 
@@ -55,7 +56,7 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 	cluster := pgtest.New(t)
 	st := openDSN(t, cluster.Database(t), store.Options{})
 	wanted(t, st, "51")
-	kept, _, err := st.Outbox().Enqueue(t.Context(), message("kept"), time.Time{})
+	kept, _, err := st.Outbox().Enqueue(t.Context(), entryOf("kept"), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		_, _, err := st.Outbox().Enqueue(t.Context(), message("gone"), time.Time{})
+		_, _, err := st.Outbox().Enqueue(t.Context(), entryOf("gone"), time.Time{})
 		if session.CodeOf(err) != session.CodeStoreUnavailable {
 			t.Fatalf("without a server: %v", err)
 		}
@@ -75,11 +76,11 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the server", st.Ping)
-	again, existed, err := st.Outbox().Enqueue(t.Context(), message("kept"), time.Time{})
+	again, existed, err := st.Outbox().Enqueue(t.Context(), entryOf("kept"), time.Time{})
 	if err != nil || !existed || again.Content.Text != kept.Content.Text {
 		t.Errorf("the accepted message is %+v, %v, %v", again, existed, err)
 	}
-	if _, existed, err := st.Outbox().Enqueue(t.Context(), message("gone"), time.Time{}); err != nil || existed {
+	if _, existed, err := st.Outbox().Enqueue(t.Context(), entryOf("gone"), time.Time{}); err != nil || existed {
 		t.Errorf("the refused message existed: %v, %v", existed, err)
 	}
 	select {
@@ -100,14 +101,14 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 		t.Errorf("a caller with a deadline: %v", err)
 	}
 	// Without a deadline the bound is ours. The test's own end is the only clock here.
-	_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), message("k"), time.Time{})
+	_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), entryOf("k"), time.Time{})
 	if session.CodeOf(err) != session.CodeStoreUnavailable {
 		t.Errorf("a caller without a deadline: %v", err)
 	}
 	thaw()
 	eventually(t, "the server", st.Ping)
 	eventually(t, "the message", func(ctx context.Context) error {
-		_, _, err := st.Outbox().Enqueue(ctx, message("k"), time.Time{})
+		_, _, err := st.Outbox().Enqueue(ctx, entryOf("k"), time.Time{})
 		return err
 	})
 }
@@ -144,7 +145,7 @@ func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the server's query_canceled", func(context.Context) error {
-		_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), message("k"), time.Time{})
+		_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), entryOf("k"), time.Time{})
 		if session.CodeOf(err) == session.CodeStoreUnavailable && strings.Contains(err.Error(), "57014") {
 			return nil
 		}
@@ -157,7 +158,7 @@ func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 	eventually(t, "the message", func(ctx context.Context) (err error) {
 		_, found, err := st.Outbox().Find(ctx, "51", "k")
 		if existed = existed || found; err == nil && !existed {
-			_, _, err = st.Outbox().Enqueue(ctx, message("k"), time.Time{})
+			_, _, err = st.Outbox().Enqueue(ctx, entryOf("k"), time.Time{})
 		}
 		return err
 	})

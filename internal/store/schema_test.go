@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
@@ -70,7 +71,7 @@ func wantUpgraded(t *testing.T, version string) {
 		record.Settings.Name != "" || record.Settings.Metadata != nil || saved.Settings.Name != "Ana" {
 		t.Errorf("settings of the old row are %+v, then %+v, %v", record.Settings, saved.Settings, err)
 	}
-	if _, _, err := st.Outbox().Enqueue(t.Context(), message("k"), time.Time{}); err != nil {
+	if _, _, err := st.Outbox().Enqueue(t.Context(), entryOf("k"), time.Time{}); err != nil {
 		t.Errorf("the new table is missing: %v", err)
 	}
 	if version == "v3" {
@@ -95,8 +96,8 @@ func wantUpgraded(t *testing.T, version string) {
 func wantTakenUp(t *testing.T, st *store.Store) {
 	t.Helper()
 	page, _, err := st.Outbox().Next(t.Context(), "51", time.Now(), 10)
-	if err != nil || len(page) != 2 || page[0].ID != "3EB0LEFT" || page[0].Key != "left" || page[0].State != session.MessageSending ||
-		!reflect.DeepEqual(page[0].Content, session.TextOf("text that was on its way")) {
+	if err != nil || len(page) != 2 || page[0].ID != "3EB0LEFT" || page[0].Key != "left" || page[0].State != message.Sending ||
+		!reflect.DeepEqual(page[0].Content, message.TextOf("text that was on its way")) {
 		t.Errorf("what was on its way is %+v, %v", page, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
@@ -29,8 +30,8 @@ func (s *Store) Webhooks() *Webhooks { return &Webhooks{s} }
 const webhookColumns = `id, session_id, url, description, events, headers, secret, old_secret, old_until,
 	active, disabled, created_at, updated_at`
 
-func scanWebhook(row dbutil.Scannable) (session.Webhook, error) {
-	var w session.Webhook
+func scanWebhook(row dbutil.Scannable) (webhooks.Webhook, error) {
+	var w webhooks.Webhook
 	var until, created, updated int64
 	var types, headers string
 	err := row.Scan(&w.ID, &w.Session, &w.URL, &w.Description, &types, &headers, &w.Secret, &w.OldSecret, &until,
@@ -46,7 +47,7 @@ func scanWebhook(row dbutil.Scannable) (session.Webhook, error) {
 }
 
 // webhookLists writes the two columns that hold JSON.
-func webhookLists(w *session.Webhook) (types, headers string, err error) {
+func webhookLists(w *webhooks.Webhook) (types, headers string, err error) {
 	t, err := json.Marshal(w.Events)
 	if err != nil {
 		return "", "", err
@@ -60,7 +61,7 @@ func unknownWebhook(op string) error {
 }
 
 // List implements webhooks.Registry.
-func (w *Webhooks) List(ctx context.Context) ([]session.Webhook, error) {
+func (w *Webhooks) List(ctx context.Context) ([]webhooks.Webhook, error) {
 	rows, err := w.store.read.Query(ctx, "SELECT "+webhookColumns+" FROM wasup_webhook ORDER BY created_at, id")
 	all, err := dbutil.NewRowIterWithError(rows, scanWebhook, err).AsList()
 	return all, failure("list webhooks", "", err)
@@ -68,7 +69,7 @@ func (w *Webhooks) List(ctx context.Context) ([]session.Webhook, error) {
 
 // Create implements webhooks.Registry. Sessions that have events already get their cursors with it, so that the end of the
 // log means the same for all of them; others begin with their first event.
-func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error) {
+func (w *Webhooks) Create(ctx context.Context, hook webhooks.Webhook, from webhooks.Origin) (webhooks.Webhook, error) {
 	const op = "create webhook"
 	types, headers, err := webhookLists(&hook)
 	if err != nil {
@@ -105,7 +106,7 @@ func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from sessio
 }
 
 // Update implements webhooks.Registry.
-func (w *Webhooks) Update(ctx context.Context, hook session.Webhook) (session.Webhook, error) {
+func (w *Webhooks) Update(ctx context.Context, hook webhooks.Webhook) (webhooks.Webhook, error) {
 	const op = "update webhook"
 	types, headers, err := webhookLists(&hook)
 	if err != nil {
@@ -172,15 +173,15 @@ func (w *Webhooks) Tidy(ctx context.Context) error {
 
 // ReadLog implements webhooks.Log.
 func (w *Webhooks) ReadLog(
-	ctx context.Context, id session.ID, after uint64, types []session.EventType, limit int,
-) (found []session.Event, seen uint64, err error) {
+	ctx context.Context, id session.ID, after uint64, types []events.Type, limit int,
+) (found []events.Event, seen uint64, err error) {
 	// One statement sees one moment: the events and how far they reach belong together.
 	where, args := typeFilter(types, string(id), int64(after), limit)
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.last, coalesce(e.pos, 0), h.session_id, coalesce(e.seq, 0), coalesce(e.at, 0), coalesce(e.type, ''), e.key, coalesce(e.data, ''), e.remote
 		FROM wasup_event_head h LEFT JOIN wasup_event e ON e.session_id=h.session_id AND e.seq>$2`+where+`
 		WHERE h.session_id=$1 ORDER BY e.seq LIMIT $3`, args...)
-	found, err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (session.Event, error) {
+	found, err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (events.Event, error) {
 		return scanEvent(behind{row, &seen})
 	}, err).AsList()
 	switch {
@@ -204,7 +205,7 @@ type behind struct {
 func (b behind) Scan(into ...any) error { return b.Scannable.Scan(append([]any{b.first}, into...)...) }
 
 // typeFilter is a condition on e.type behind arguments that are there already.
-func typeFilter(types []session.EventType, args ...any) (string, []any) {
+func typeFilter(types []events.Type, args ...any) (string, []any) {
 	if len(types) == 0 {
 		return "", args
 	}
@@ -217,7 +218,7 @@ func typeFilter(types []session.EventType, args ...any) (string, []any) {
 }
 
 // Behind implements webhooks.Cursors.
-func (w *Webhooks) Behind(ctx context.Context, hook session.Webhook) ([]session.ID, error) {
+func (w *Webhooks) Behind(ctx context.Context, hook webhooks.Webhook) ([]session.ID, error) {
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.session_id FROM wasup_event_head h
 		LEFT JOIN wasup_webhook_cursor c ON c.webhook_id=$1 AND c.session_id=h.session_id
@@ -239,7 +240,7 @@ func scanCursor(row dbutil.Scannable) (c webhooks.Cursor, err error) {
 }
 
 // Cursor implements webhooks.Cursors.
-func (w *Webhooks) Cursor(ctx context.Context, hook session.Webhook, id session.ID) (webhooks.Cursor, error) {
+func (w *Webhooks) Cursor(ctx context.Context, hook webhooks.Webhook, id session.ID) (webhooks.Cursor, error) {
 	const op, read = "read cursor", "SELECT " + cursorColumns + " FROM wasup_webhook_cursor WHERE webhook_id=$1 AND session_id=$2"
 	c, err := scanCursor(w.store.read.QueryRow(ctx, read, hook.ID, string(id)))
 	if err == nil || !isNoRows(err) {
@@ -290,7 +291,7 @@ func one(done sql.Result, err error) (bool, error) {
 }
 
 // Postpone implements webhooks.Cursors.
-func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt session.WebhookDelivery) (stored bool, err error) {
+func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt webhooks.Delivery) (stored bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		stored, err = one(w.store.write.Exec(ctx, `
 			UPDATE wasup_webhook_cursor SET attempt_seq=$4, attempts=$5, first_failed=$6, next_at=$7
@@ -305,7 +306,7 @@ func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt sess
 }
 
 // Rewind implements webhooks.Cursors.
-func (w *Webhooks) Rewind(ctx context.Context, hook session.Webhook, replay session.Replay) (moved []session.ID, err error) {
+func (w *Webhooks) Rewind(ctx context.Context, hook webhooks.Webhook, replay webhooks.Replay) (moved []session.ID, err error) {
 	var pos uint64
 	if !replay.Since.IsZero() {
 		if pos, err = w.store.Events().At(ctx, replay.Since); err != nil {

@@ -15,7 +15,7 @@ import (
 const keptAttempts = 200
 
 // Note implements webhooks.Attempts.
-func (w *Webhooks) Note(ctx context.Context, webhook string, attempt session.WebhookDelivery) error {
+func (w *Webhooks) Note(ctx context.Context, webhook string, attempt webhooks.Delivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
 		there, err := one(w.store.write.Exec(ctx, "UPDATE wasup_webhook SET id=id WHERE id=$1", webhook))
 		if err != nil || !there {
@@ -26,7 +26,7 @@ func (w *Webhooks) Note(ctx context.Context, webhook string, attempt session.Web
 	return failure("note attempt", attempt.Session, err)
 }
 
-func scanDelivery(row dbutil.Scannable) (d session.WebhookDelivery, err error) {
+func scanDelivery(row dbutil.Scannable) (d webhooks.Delivery, err error) {
 	var at, took int64
 	err = row.Scan(&d.N, &d.Session, &d.Seq, &d.Pos, &d.Type, &at, &d.Attempt, &d.Outcome, &d.Status, &took, &d.Error)
 	d.At, d.Took = timeOf(at), time.Duration(took)*time.Microsecond
@@ -34,7 +34,7 @@ func scanDelivery(row dbutil.Scannable) (d session.WebhookDelivery, err error) {
 }
 
 // Deliveries implements webhooks.Attempts.
-func (w *Webhooks) Deliveries(ctx context.Context, webhook string, before uint64, limit int) ([]session.WebhookDelivery, error) {
+func (w *Webhooks) Deliveries(ctx context.Context, webhook string, before uint64, limit int) ([]webhooks.Delivery, error) {
 	rows, err := w.store.read.Query(ctx, `
 		SELECT n, session_id, seq, pos, type, at, attempt, outcome, status, took_us, error FROM wasup_webhook_delivery
 		WHERE webhook_id=$1 AND (CAST($2 AS BIGINT)=0 OR n<CAST($2 AS BIGINT)) ORDER BY n DESC LIMIT $3`, webhook, int64(before), limit)
@@ -44,7 +44,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, webhook string, before uint64
 
 // DeadLetter implements webhooks.Cursors.
 func (w *Webhooks) DeadLetter(
-	ctx context.Context, c webhooks.Cursor, letter session.DeadLetter, attempt session.WebhookDelivery, forget time.Time,
+	ctx context.Context, c webhooks.Cursor, letter webhooks.DeadLetter, attempt webhooks.Delivery, forget time.Time,
 ) (moved bool, err error) {
 	e := &letter.Event
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
@@ -72,7 +72,7 @@ func (w *Webhooks) DeadLetter(
 }
 
 // Backlog implements webhooks.Cursors.
-func (w *Webhooks) Backlog(ctx context.Context, hook session.Webhook) (n int, oldest time.Time, err error) {
+func (w *Webhooks) Backlog(ctx context.Context, hook webhooks.Webhook) (n int, oldest time.Time, err error) {
 	where, args := typeFilter(hook.Events, hook.ID, string(hook.Session))
 	var first int64
 	err = w.store.read.QueryRow(ctx, `
@@ -83,7 +83,7 @@ func (w *Webhooks) Backlog(ctx context.Context, hook session.Webhook) (n int, ol
 	return n, timeOf(first), failure("count undelivered events", "", err)
 }
 
-func scanDead(row dbutil.Scannable) (d session.DeadLetter, err error) {
+func scanDead(row dbutil.Scannable) (d webhooks.DeadLetter, err error) {
 	var at, died int64
 	var data string
 	err = row.Scan(&d.Event.Pos, &d.Event.Session, &d.Event.Seq, &at, &d.Event.Type, &data, &d.Attempts, &d.Status, &d.Error, &died, &d.Requeued)
@@ -92,16 +92,16 @@ func scanDead(row dbutil.Scannable) (d session.DeadLetter, err error) {
 }
 
 // DeadLetters implements webhooks.Attempts.
-func (w *Webhooks) DeadLetters(ctx context.Context, webhook string, id session.ID, after uint64, limit int) ([]session.DeadLetter, error) {
+func (w *Webhooks) DeadLetters(ctx context.Context, webhook string, id session.ID, after uint64, limit int) ([]webhooks.DeadLetter, error) {
 	return w.deadLetters(ctx, "", webhook, string(id), int64(after), limit)
 }
 
 // Requeued implements webhooks.Attempts.
-func (w *Webhooks) Requeued(ctx context.Context, webhook string, limit int) ([]session.DeadLetter, error) {
+func (w *Webhooks) Requeued(ctx context.Context, webhook string, limit int) ([]webhooks.DeadLetter, error) {
 	return w.deadLetters(ctx, " AND requeued", webhook, "", int64(0), limit)
 }
 
-func (w *Webhooks) deadLetters(ctx context.Context, which string, args ...any) ([]session.DeadLetter, error) {
+func (w *Webhooks) deadLetters(ctx context.Context, which string, args ...any) ([]webhooks.DeadLetter, error) {
 	rows, err := w.store.read.Query(ctx, `
 		SELECT pos, session_id, seq, at, type, data, attempts, status, error, died_at, requeued FROM wasup_webhook_dead
 		WHERE webhook_id=$1 AND ($2='' OR session_id=$2) AND pos>$3`+which+" ORDER BY pos LIMIT $4", args...)
@@ -141,12 +141,12 @@ func (w *Webhooks) changeDead(ctx context.Context, change, webhook string, id se
 }
 
 // Settle implements webhooks.Attempts.
-func (w *Webhooks) Settle(ctx context.Context, webhook string, pos uint64, attempt session.WebhookDelivery) error {
+func (w *Webhooks) Settle(ctx context.Context, webhook string, pos uint64, attempt webhooks.Delivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
 		db := w.store.write
 		var there bool
 		var err error
-		if attempt.Outcome == session.WebhookDelivered {
+		if attempt.Outcome == webhooks.Delivered {
 			there, err = one(db.Exec(ctx, "DELETE FROM wasup_webhook_dead WHERE webhook_id=$1 AND pos=$2", webhook, int64(pos)))
 		} else {
 			there, err = one(db.Exec(ctx, `

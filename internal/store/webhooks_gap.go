@@ -5,13 +5,14 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
 
 const gapColumns = "webhook_id, session_id, first_seq, last_seq, last_pos, n, since, until, noted_at, state"
 
-func scanGap(row dbutil.Scannable) (g session.WebhookGap, err error) {
+func scanGap(row dbutil.Scannable) (g events.Gap, err error) {
 	var from, to, at int64
 	err = row.Scan(&g.Webhook, &g.Session, &g.First, &g.Last, &g.Pos, &g.Count, &from, &to, &at, &g.State)
 	g.From, g.To, g.At = timeOf(from), timeOf(to), timeOf(at)
@@ -39,7 +40,7 @@ func (w *Webhooks) held(ctx context.Context, from, end uint64) (uint64, error) {
 
 // miss notes, as part of a transaction, what webhooks will not get because the events up to a position are deleted, and
 // moves their cursors over it.
-func (w *Webhooks) miss(ctx context.Context, end uint64) ([]session.WebhookGap, error) {
+func (w *Webhooks) miss(ctx context.Context, end uint64) ([]events.Gap, error) {
 	now := millis(w.store.options.Now())
 	rows, err := w.store.write.Query(ctx, `
 		SELECT w.id, e.session_id, min(e.seq), max(e.seq), max(e.pos), count(*), min(e.at), max(e.at), CAST($3 AS BIGINT), 'waiting'`+undelivered+`
@@ -56,7 +57,7 @@ func (w *Webhooks) miss(ctx context.Context, end uint64) ([]session.WebhookGap, 
 	return gaps, nil
 }
 
-func (w *Webhooks) missOne(ctx context.Context, g *session.WebhookGap) error {
+func (w *Webhooks) missOne(ctx context.Context, g *events.Gap) error {
 	db := w.store.write
 	grown, err := one(db.Exec(ctx, `
 		UPDATE wasup_webhook_gap SET last_seq=$3, last_pos=$4, n=n+$5, until=$6, noted_at=$7
@@ -81,7 +82,7 @@ func (w *Webhooks) missOne(ctx context.Context, g *session.WebhookGap) error {
 }
 
 // Gap implements webhooks.Cursors.
-func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (session.WebhookGap, error) {
+func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (events.Gap, error) {
 	const op = "read gap"
 	g, err := scanGap(w.store.read.QueryRow(ctx,
 		"SELECT "+gapColumns+" FROM wasup_webhook_gap WHERE webhook_id=$1 AND session_id=$2 AND state='waiting'", webhook, string(id)))
@@ -92,7 +93,7 @@ func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (sess
 }
 
 // EndGap implements webhooks.Cursors.
-func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap session.WebhookGap, attempt session.WebhookDelivery) (ended bool, err error) {
+func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap events.Gap, attempt webhooks.Delivery) (ended bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
 		ended, err = one(w.store.write.Exec(ctx, `
 			UPDATE wasup_webhook_gap SET state=$5 WHERE webhook_id=$1 AND session_id=$2 AND first_seq=$3 AND last_seq=$4 AND state='waiting'`,
@@ -110,7 +111,7 @@ func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap session.We
 }
 
 // Gaps implements webhooks.Cursors.
-func (w *Webhooks) Gaps(ctx context.Context, webhook string, limit int) (missed int, newest []session.WebhookGap, err error) {
+func (w *Webhooks) Gaps(ctx context.Context, webhook string, limit int) (missed int, newest []events.Gap, err error) {
 	err = w.store.read.QueryRow(ctx, "SELECT coalesce(sum(n), 0) FROM wasup_webhook_gap WHERE webhook_id=$1", webhook).Scan(&missed)
 	if err != nil || missed == 0 {
 		return 0, nil, failure("count missed events", "", err)

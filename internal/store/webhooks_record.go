@@ -30,7 +30,7 @@ func (w *Webhooks) Record(ctx context.Context, list []webhooks.Progress) (moved 
 				return err
 			}
 		}
-		attempts := make(map[string][]session.WebhookDelivery)
+		attempts := make(map[string][]webhooks.Delivery)
 		moved = make([]bool, len(list))
 		for i, p := range list {
 			if moved[i] = on[place{p.Webhook, p.Session}]; moved[i] {
@@ -72,7 +72,7 @@ func (w *Webhooks) moveMany(ctx context.Context, list []webhooks.Progress, on ma
 }
 
 // note remembers attempts, as part of a transaction.
-func (w *Webhooks) note(ctx context.Context, webhook string, list ...session.WebhookDelivery) error {
+func (w *Webhooks) note(ctx context.Context, webhook string, list ...webhooks.Delivery) error {
 	db := w.store.write
 	var last uint64
 	err := db.QueryRow(ctx, "SELECT coalesce(max(n), 0) FROM wasup_webhook_delivery WHERE webhook_id=$1", webhook).Scan(&last)

@@ -36,7 +36,7 @@ type counting struct {
 }
 
 func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var body session.WebhookBody
+	var body webhooks.Body
 	err := json.NewDecoder(r.Body).Decode(&body)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,12 +78,12 @@ func deliver(b *testing.B, dsn string, live bool) {
 	}
 	if !live {
 		off, on := false, true
-		if _, err := r.Update(b.Context(), hook.ID, session.WebhookPatch{Active: &off}); err != nil {
+		if _, err := r.Update(b.Context(), hook.ID, webhooks.Patch{Active: &off}); err != nil {
 			b.Fatal(err)
 		}
 		happen()
 		b.ResetTimer()
-		if _, err := r.Update(b.Context(), hook.ID, session.WebhookPatch{Active: &on}); err != nil {
+		if _, err := r.Update(b.Context(), hook.ID, webhooks.Patch{Active: &on}); err != nil {
 			b.Fatal(err)
 		}
 	} else {

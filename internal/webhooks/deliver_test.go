@@ -18,13 +18,14 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
 
 func TestEventsArriveInOrderAndSigned(t *testing.T) {
 	r, x := newRig(t, quick()).start(), newTarget(t, nil)
-	hook := r.add(x.URL+"/in?key=k", func(w *session.Webhook) { w.Headers = map[string]string{"X-Tenant": "a", "Authorization": "Bearer b"} })
+	hook := r.add(x.URL+"/in?key=k", func(w *webhooks.Webhook) { w.Headers = map[string]string{"X-Tenant": "a", "Authorization": "Bearer b"} })
 	for _, id := range []session.ID{"51", "52"} {
 		r.happen(id, 40)
 	}
@@ -54,7 +55,7 @@ func TestEventsArriveInOrderAndSigned(t *testing.T) {
 		t.Errorf("body is %s, want %s", first.raw, want)
 	}
 	for _, d := range r.deliveries(hook) {
-		if d.Outcome != session.WebhookDelivered || d.Status != 204 || d.Attempt != 1 || d.Error != "" {
+		if d.Outcome != webhooks.Delivered || d.Status != 204 || d.Attempt != 1 || d.Error != "" {
 			t.Errorf("noted %+v", d)
 		}
 	}
@@ -150,7 +151,7 @@ func TestWhatTheReceiverSaidIsKeptShort(t *testing.T) {
 	r.happen("51", 1)
 	eventually(t, "an attempt is noted", func() bool { return len(r.deliveries(hook)) > 0 })
 	d := r.deliveries(hook)[0]
-	if d.Outcome != session.WebhookRefused || d.Status != 400 || !strings.HasPrefix(d.Error, "status 400: [31mno  such tenant é") ||
+	if d.Outcome != webhooks.Refused || d.Status != 400 || !strings.HasPrefix(d.Error, "status 400: [31mno  such tenant é") ||
 		len([]rune(d.Error)) > webhooks.MostKept+20 || strings.Contains(d.Error, "second") {
 		t.Errorf("kept %+v", d)
 	}
@@ -172,7 +173,7 @@ func TestADeadReceiverDelaysNobody(t *testing.T) {
 		return 204
 	})
 	live := newTarget(t, nil)
-	var hooks []session.Webhook
+	var hooks []webhooks.Webhook
 	for range 2 { // more than there are places
 		hooks = append(hooks, r.add(dead.URL))
 	}
@@ -270,7 +271,7 @@ func TestTheDatabaseMayFailInBetween(t *testing.T) {
 	r.settled(hook)
 	x.wantOrder(t, 2, 5)
 	for _, d := range r.deliveries(hook) {
-		if d.Outcome != session.WebhookDelivered {
+		if d.Outcome != webhooks.Delivered {
 			t.Errorf("the receiver is blamed: %+v", d)
 		}
 	}
@@ -292,21 +293,21 @@ func (b *brokenStore) err() error {
 	return nil
 }
 
-func (b *brokenStore) Behind(ctx context.Context, hook session.Webhook) ([]session.ID, error) {
+func (b *brokenStore) Behind(ctx context.Context, hook webhooks.Webhook) ([]session.ID, error) {
 	if err := b.err(); err != nil {
 		return nil, err
 	}
 	return b.Tables.Behind(ctx, hook)
 }
 
-func (b *brokenStore) Cursor(ctx context.Context, hook session.Webhook, id session.ID) (webhooks.Cursor, error) {
+func (b *brokenStore) Cursor(ctx context.Context, hook webhooks.Webhook, id session.ID) (webhooks.Cursor, error) {
 	if err := b.err(); err != nil {
 		return webhooks.Cursor{}, err
 	}
 	return b.Tables.Cursor(ctx, hook, id)
 }
 
-func (b *brokenStore) ReadLog(ctx context.Context, id session.ID, after uint64, types []session.EventType, limit int) ([]session.Event, uint64, error) {
+func (b *brokenStore) ReadLog(ctx context.Context, id session.ID, after uint64, types []events.Type, limit int) ([]events.Event, uint64, error) {
 	if err := b.err(); err != nil {
 		return nil, after, err
 	}
@@ -333,7 +334,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	r.happen("51", 1)
 	eventually(t, "an attempt is noted", func() bool { return len(r.deliveries(hook)) == 1 })
 	r.happen("52", 1) // another session meets the same receiver
-	var s session.WebhookStatus
+	var s webhooks.Status
 	eventually(t, "the pause is known", func() bool {
 		var err error
 		s, err = r.Status(t.Context(), hook.ID)
@@ -349,7 +350,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	// Somebody who knows better changes it.
-	if _, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{Active: new(true)}); err != nil {
+	if _, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(hook)
@@ -429,7 +430,7 @@ func TestAReceiverThatIsGoneSwitchesItsWebhookOff(t *testing.T) {
 	if w, err := r.Get(hook.ID); err != nil || w.Active || r.backlog(hook) != 3 {
 		t.Fatalf("after a restart %+v, %v, backlog %d", w, err, r.backlog(hook))
 	}
-	if w, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{Active: new(true)}); err != nil || !w.Active || w.Disabled != "" {
+	if w, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: new(true)}); err != nil || !w.Active || w.Disabled != "" {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	r.settled(hook)
@@ -444,7 +445,7 @@ func TestAPausedWebhookKeepsItsPlace(t *testing.T) {
 	hook := r.add(x.URL)
 	r.happen("51", 2)
 	r.settled(hook)
-	if _, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{Active: new(false)}); err != nil {
+	if _, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: new(false)}); err != nil {
 		t.Fatal(err)
 	}
 	r.happen("51", 3)
@@ -457,7 +458,7 @@ func TestAPausedWebhookKeepsItsPlace(t *testing.T) {
 			t.Errorf("a paused webhook delivered %+v", g.body)
 		}
 	}
-	if _, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{Active: new(true)}); err != nil {
+	if _, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: new(true)}); err != nil {
 		t.Fatal(err)
 	}
 	r.settled(hook)
@@ -475,17 +476,17 @@ func TestOnlyWhatIsWantedIsDelivered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	of := func(id session.ID) func(*session.Webhook) { return func(w *session.Webhook) { w.Session = id } }
-	hooks := []session.Webhook{
-		r.addFrom(session.Origin{Beginning: true}, x.URL+"/all"),
-		r.addFrom(session.Origin{Seq: 2}, x.URL+"/second", of("51")),
+	of := func(id session.ID) func(*webhooks.Webhook) { return func(w *webhooks.Webhook) { w.Session = id } }
+	hooks := []webhooks.Webhook{
+		r.addFrom(webhooks.Origin{Beginning: true}, x.URL+"/all"),
+		r.addFrom(webhooks.Origin{Seq: 2}, x.URL+"/second", of("51")),
 		r.add(x.URL+"/52", of("52")),
-		r.add(x.URL+"/calls", func(w *session.Webhook) { w.Events = []session.EventType{session.EventCall} }),
+		r.add(x.URL+"/calls", func(w *webhooks.Webhook) { w.Events = []events.Type{events.TypeCall} }),
 	}
 	r.happen("51", 520) // farther than a cursor is left behind
 	r.happen("52", 1)
-	r.log(session.Event{Session: "51", Type: session.EventCall, Data: []byte(`{}`)})
-	r.log(session.Event{Session: "53", Type: session.EventState, Data: []byte(`{}`)})
+	r.log(events.Event{Session: "51", Type: events.TypeCall, Data: []byte(`{}`)})
+	r.log(events.Event{Session: "53", Type: events.TypeState, Data: []byte(`{}`)})
 	for _, hook := range hooks {
 		r.settled(hook)
 	}
@@ -494,7 +495,7 @@ func TestOnlyWhatIsWantedIsDelivered(t *testing.T) {
 		path := strings.TrimPrefix(hook.URL, x.URL)
 		n := 0
 		for _, d := range x.requests() {
-			if d.id == webhooks.MessageID(hook.ID, &session.Event{Session: d.body.Session, Type: d.body.Type, Seq: d.body.Seq, Pos: d.body.Pos, At: d.body.At}) {
+			if d.id == webhooks.MessageID(hook.ID, &events.Event{Session: d.body.Session, Type: d.body.Type, Seq: d.body.Seq, Pos: d.body.Pos, At: d.body.At}) {
 				n++
 			}
 		}
@@ -512,7 +513,7 @@ func TestWhatWasDeliveredIsDeliveredOnceMore(t *testing.T) {
 	r.settled(hook)
 	first := x.requests()
 	slices.SortFunc(first, func(a, b got) int { return cmp.Compare(a.body.Pos, b.body.Pos) })
-	again := func(replay session.Replay, want ...string) {
+	again := func(replay webhooks.Replay, want ...string) {
 		t.Helper()
 		before := x.count()
 		if _, err := r.Replay(t.Context(), hook.ID, replay); err != nil {
@@ -531,10 +532,10 @@ func TestWhatWasDeliveredIsDeliveredOnceMore(t *testing.T) {
 			t.Errorf("%+v brought %v, want %v", replay, came, want)
 		}
 	}
-	again(session.Replay{Session: "51", Seq: 4}, "51/4", "51/5")
-	again(session.Replay{Session: "52"}, "52/1", "52/2")
-	again(session.Replay{Since: first[0].body.At}, "51/1", "51/2", "51/3", "51/4", "51/5", "52/1", "52/2")
-	for field, bad := range map[string]session.Replay{
+	again(webhooks.Replay{Session: "51", Seq: 4}, "51/4", "51/5")
+	again(webhooks.Replay{Session: "52"}, "52/1", "52/2")
+	again(webhooks.Replay{Since: first[0].body.At}, "51/1", "51/2", "51/3", "51/4", "51/5", "52/1", "52/2")
+	for field, bad := range map[string]webhooks.Replay{
 		"session_id": {Seq: 1}, "since": {Session: "51", Seq: 1, Since: time.Now()},
 	} {
 		var e *session.Error

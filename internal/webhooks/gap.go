@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -13,7 +14,7 @@ const shownGaps = 20
 
 // Missed is told that retention has removed events before webhooks had them. Their receivers are told before the next
 // event of the session.
-func (w *Webhooks) Missed(gaps []session.WebhookGap) {
+func (w *Webhooks) Missed(gaps []events.Gap) {
 	for i := range gaps {
 		g := &gaps[i]
 		w.opts.Observer.WebhookMissed(g.Count)
@@ -53,13 +54,13 @@ func (t *turn) tellGap(ctx context.Context, end *ending) bool {
 	case r.cut:
 		end.more = true
 		return false
-	case d.Outcome == session.WebhookGone:
+	case d.Outcome == Gone:
 		t.switchOff(ctx, d, end)
 		return false
-	case d.Outcome == session.WebhookDelivered:
-		gap.State = session.GapTold
+	case d.Outcome == Delivered:
+		gap.State = events.GapTold
 	case !c.FirstFailed.IsZero() && t.retry.over(c.FirstFailed, t.opts.Now()):
-		gap.State = session.GapGivenUp
+		gap.State = events.GapGivenUp
 	default:
 		t.failed(ctx, event, d, r, end)
 		return false
@@ -68,15 +69,15 @@ func (t *turn) tellGap(ctx context.Context, end *ending) bool {
 }
 
 // gapEvent stands in the place of the events that are missing, so that a receiver that counts can go on behind it.
-func gapEvent(gap *session.WebhookGap) *session.Event {
-	data, err := json.Marshal(session.GapData{Count: gap.Count, First: gap.First, Last: gap.Last, From: gap.From, To: gap.To})
+func gapEvent(gap *events.Gap) *events.Event {
+	data, err := json.Marshal(events.GapData{Count: gap.Count, First: gap.First, Last: gap.Last, From: gap.From, To: gap.To})
 	if err != nil { // a time beyond the year 9999
 		data = json.RawMessage(`{}`)
 	}
-	return &session.Event{Session: gap.Session, Seq: gap.Last, Pos: gap.Pos, At: gap.At, Type: session.EventGap, Data: data}
+	return &events.Event{Session: gap.Session, Seq: gap.Last, Pos: gap.Pos, At: gap.At, Type: events.TypeGap, Data: data}
 }
 
-func (t *turn) endGap(ctx context.Context, gap session.WebhookGap, d session.WebhookDelivery, end *ending) bool {
+func (t *turn) endGap(ctx context.Context, gap events.Gap, d Delivery, end *ending) bool {
 	ended, err := t.store.EndGap(ctx, t.cursor, gap, d)
 	switch {
 	case err != nil:
@@ -87,7 +88,7 @@ func (t *turn) endGap(ctx context.Context, gap session.WebhookGap, d session.Web
 		return false
 	default:
 		t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: t.cursor.Seq}
-		if gap.State == session.GapGivenUp {
+		if gap.State == events.GapGivenUp {
 			end.more = true // the next event has a turn of its own, when the receiver may be tried again
 			return false
 		}

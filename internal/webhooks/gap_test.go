@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"wasup/internal/events"
-	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
 
@@ -27,7 +26,7 @@ func (r *rig) prune(keep uint64) (missed int) {
 	return missed
 }
 
-func (r *rig) status(id string) session.WebhookStatus {
+func (r *rig) status(id string) webhooks.Status {
 	r.t.Helper()
 	s, err := r.Status(r.t.Context(), id)
 	if err != nil {
@@ -62,7 +61,7 @@ func TestAReceiverIsToldWhatItMissed(t *testing.T) {
 	if n := observed.missed.Load(); n != 3 {
 		t.Errorf("%d missed events were counted", n)
 	}
-	if s := r.status(hook.ID); s.Missed != 3 || len(s.Gaps) != 1 || s.Gaps[0].State != session.GapWaiting || s.Backlog != 3 {
+	if s := r.status(hook.ID); s.Missed != 3 || len(s.Gaps) != 1 || s.Gaps[0].State != events.GapWaiting || s.Backlog != 3 {
 		t.Errorf("the status is %+v", s)
 	}
 	before := x.count()
@@ -71,15 +70,15 @@ func TestAReceiverIsToldWhatItMissed(t *testing.T) {
 	down.Store(false)
 	r.start()
 	r.settled(hook)
-	eventually(t, "the gap is told", func() bool { s := r.status(hook.ID); return len(s.Gaps) == 1 && s.Gaps[0].State == session.GapTold })
+	eventually(t, "the gap is told", func() bool { s := r.status(hook.ID); return len(s.Gaps) == 1 && s.Gaps[0].State == events.GapTold })
 
 	var taken []string
 	for _, g := range x.requests() {
 		if g.body.Session != "51" || g.body.Seq < 3 {
 			continue
 		}
-		if g.body.Type == session.EventGap {
-			var data session.GapData
+		if g.body.Type == events.TypeGap {
+			var data events.GapData
 			if err := json.Unmarshal(g.body.Data, &data); err != nil || data.Count != 3 || data.First != 3 || data.Last != 5 || g.body.Seq != 5 || data.From.IsZero() {
 				t.Errorf("the notice is %s, %v", g.raw, err)
 			}
@@ -100,7 +99,7 @@ func TestANoticeThatNobodyTakesIsGivenUp(t *testing.T) {
 	x := newTarget(t, nil)
 	var picky *target
 	picky = newTarget(t, func(_ http.ResponseWriter, _ *http.Request, n int) int {
-		if picky.requests()[n-1].body.Type == session.EventGap {
+		if picky.requests()[n-1].body.Type == events.TypeGap {
 			return 400
 		}
 		return 204
@@ -110,25 +109,25 @@ func TestANoticeThatNobodyTakesIsGivenUp(t *testing.T) {
 	idle := r.add(x.URL)
 	off, on := false, true
 	for _, id := range []string{hook.ID, idle.ID} {
-		if _, err := r.Update(t.Context(), id, session.WebhookPatch{Active: &off}); err != nil {
+		if _, err := r.Update(t.Context(), id, webhooks.Patch{Active: &off}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r.happen("51", 4)
 	r.prune(2)
-	if _, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{Active: &on}); err != nil {
+	if _, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: &on}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "what follows is delivered all the same", func() bool { return r.backlog(hook) == 0 })
 	for i, g := range picky.requests() {
-		if last := i >= picky.count()-2; last == (g.body.Type == session.EventGap) {
+		if last := i >= picky.count()-2; last == (g.body.Type == events.TypeGap) {
 			t.Errorf("%d came as %s", i, g.raw)
 		}
 	}
-	if s := r.status(hook.ID); s.Missed != 2 || s.Gaps[0].State != session.GapGivenUp {
+	if s := r.status(hook.ID); s.Missed != 2 || s.Gaps[0].State != events.GapGivenUp {
 		t.Errorf("the status is %+v", s)
 	}
-	if s := r.status(idle.ID); s.Missed != 2 || s.Gaps[0].State != session.GapWaiting || x.count() != 0 {
+	if s := r.status(idle.ID); s.Missed != 2 || s.Gaps[0].State != events.GapWaiting || x.count() != 0 {
 		t.Errorf("the status of the one that is paused is %+v", s)
 	}
 }
@@ -136,8 +135,8 @@ func TestANoticeThatNobodyTakesIsGivenUp(t *testing.T) {
 // missedCounter counts what was missed.
 type missedCounter struct{ missed atomic.Int64 }
 
-func (*missedCounter) WebhookAttempted(session.WebhookOutcome, time.Duration) {}
-func (*missedCounter) WebhookDelivered(time.Duration)                         {}
-func (*missedCounter) WebhookDeadLettered()                                   {}
+func (*missedCounter) WebhookAttempted(webhooks.Outcome, time.Duration) {}
+func (*missedCounter) WebhookDelivered(time.Duration)                   {}
+func (*missedCounter) WebhookDeadLettered()                             {}
 
 func (m *missedCounter) WebhookMissed(n int) { m.missed.Add(int64(n)) }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wasup/internal/egress"
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -78,10 +79,10 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 }
 
 func TestOutcomesAreNamedByStatus(t *testing.T) {
-	for status, want := range map[int]session.WebhookOutcome{
-		200: session.WebhookDelivered, 204: session.WebhookDelivered, 299: session.WebhookDelivered, 300: session.WebhookRedirected,
-		307: session.WebhookRedirected, 400: session.WebhookRefused, 409: session.WebhookRefused, 410: session.WebhookGone,
-		429: session.WebhookRateLimited, 500: session.WebhookFailed, 599: session.WebhookFailed, 999: session.WebhookFailed,
+	for status, want := range map[int]Outcome{
+		200: Delivered, 204: Delivered, 299: Delivered, 300: Redirected,
+		307: Redirected, 400: Refused, 409: Refused, 410: Gone,
+		429: RateLimited, 500: Failed, 599: Failed, 999: Failed,
 	} {
 		if got := outcomeOf(status); got != want {
 			t.Errorf("%d is %s, want %s", status, got, want)
@@ -110,23 +111,23 @@ func TestARedirectOrANameLeadsNowhereElse(t *testing.T) {
 	defer secret.Close()
 	front := httptest.NewServer(http.RedirectHandler(secret.URL, http.StatusTemporaryRedirect))
 	defer front.Close()
-	try := func(private bool, url string, want session.WebhookOutcome) {
+	try := func(private bool, url string, want Outcome) {
 		t.Helper()
 		client, transport := newClient(egress.NewGuard(private), 1, time.Minute)
 		defer transport.CloseIdleConnections()
 		s := &sender{client: client, timeout: time.Minute, now: time.Now}
-		hook := &session.Webhook{URL: url, Secret: newSecret()}
+		hook := &Webhook{URL: url, Secret: newSecret()}
 		if r := s.post(t.Context(), hook, "msg_1", []byte("{}")); r.outcome != want {
 			t.Errorf("%s: %+v", url, r)
 		}
 	}
-	try(true, front.URL, session.WebhookRedirected)
-	try(false, secret.URL, session.WebhookBlocked)
+	try(true, front.URL, Redirected)
+	try(false, secret.URL, Blocked)
 	_, port, _ := cutLast(secret.URL, ":")
-	try(false, "http://localhost:"+port, session.WebhookBlocked)
-	try(true, "http://localhost:1", session.WebhookUnreachable)
-	try(true, "https://localhost:"+port, session.WebhookUnreachable)
-	try(true, "http://name.invalid", session.WebhookUnreachable)
+	try(false, "http://localhost:"+port, Blocked)
+	try(true, "http://localhost:1", Unreachable)
+	try(true, "https://localhost:"+port, Unreachable)
+	try(true, "http://name.invalid", Unreachable)
 	select {
 	case <-reached:
 		t.Error("a request reached what it must not reach")
@@ -145,14 +146,14 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 func TestAnEventHasOneIDForEachWebhook(t *testing.T) {
 	at := time.UnixMilli(1_780_000_000_000)
-	base := session.Event{Session: "51", Seq: 1, Pos: 9, At: at, Type: session.EventMessage}
+	base := events.Event{Session: "51", Seq: 1, Pos: 9, At: at, Type: events.TypeMessage}
 	seen := map[string]bool{messageID("a", &base): true}
 	if again := base; messageID("a", &again) != messageID("a", &base) || len(messageID("a", &base)) != 28 {
 		t.Fatal(messageID("a", &base))
 	}
-	for _, other := range []func(*session.Event){
-		func(e *session.Event) { e.Session = "52" }, func(e *session.Event) { e.Seq = 2 }, func(e *session.Event) { e.Pos = 8 },
-		func(e *session.Event) { e.At = at.Add(time.Second) }, func(e *session.Event) { e.Type = session.EventCall },
+	for _, other := range []func(*events.Event){
+		func(e *events.Event) { e.Session = "52" }, func(e *events.Event) { e.Seq = 2 }, func(e *events.Event) { e.Pos = 8 },
+		func(e *events.Event) { e.At = at.Add(time.Second) }, func(e *events.Event) { e.Type = events.TypeCall },
 	} {
 		e := base
 		other(&e)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -17,50 +18,50 @@ const maxTests = 16
 
 // Test sends an event of the type webhook.test and says what became of it, whether the webhook is active or not. A
 // receiver that takes it is tried at once with what waits for it.
-func (w *Webhooks) Test(ctx context.Context, id string) (session.WebhookDelivery, error) {
+func (w *Webhooks) Test(ctx context.Context, id string) (Delivery, error) {
 	hook, err := w.Get(id)
 	if err != nil {
-		return session.WebhookDelivery{}, err
+		return Delivery{}, err
 	}
 	select {
 	case w.tests <- struct{}{}:
 		defer func() { <-w.tests }()
 	default:
-		return session.WebhookDelivery{}, &session.Error{Code: session.CodeRateLimited, Op: "test webhook"}
+		return Delivery{}, &session.Error{Code: session.CodeRateLimited, Op: "test webhook"}
 	}
 	now := w.opts.Now()
-	body, err := bodyOf(&session.Event{
-		Session: hook.Session, At: now, Type: session.EventTest, Data: json.RawMessage(`{"webhook_id":"` + hook.ID + `"}`),
+	body, err := bodyOf(&events.Event{
+		Session: hook.Session, At: now, Type: events.TypeTest, Data: json.RawMessage(`{"webhook_id":"` + hook.ID + `"}`),
 	})
 	if err != nil {
-		return session.WebhookDelivery{}, &session.Error{Code: session.CodeInternal, Op: "test webhook", Err: err}
+		return Delivery{}, &session.Error{Code: session.CodeInternal, Op: "test webhook", Err: err}
 	}
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	r := w.sender.post(ctx, &hook, "msg_test_"+strings.ToLower(base32.StdEncoding.EncodeToString(random[:])), body)
 	if r.cut {
-		return session.WebhookDelivery{}, &session.Error{Code: session.CodeTimeout, Op: "test webhook", Err: ctx.Err()}
+		return Delivery{}, &session.Error{Code: session.CodeTimeout, Op: "test webhook", Err: ctx.Err()}
 	}
 	w.opts.Observer.WebhookAttempted(r.outcome, r.took)
-	d := session.WebhookDelivery{
-		Session: hook.Session, Type: session.EventTest, At: now, Attempt: 1, Outcome: r.outcome, Status: r.status, Took: r.took, Error: r.line,
+	d := Delivery{
+		Session: hook.Session, Type: events.TypeTest, At: now, Attempt: 1, Outcome: r.outcome, Status: r.status, Took: r.took, Error: r.line,
 	}
 	if err := w.store.Note(ctx, id, d); err != nil {
 		w.opts.Log.Warn("a test of a webhook was not noted", "webhook", id, "err", err)
 	}
-	if d.Outcome == session.WebhookDelivered {
+	if d.Outcome == Delivered {
 		w.tell(func(l *loop) { l.try(id) })
 	}
 	return d, nil
 }
 
 // Status says how far a webhook's deliveries have come.
-func (w *Webhooks) Status(ctx context.Context, id string) (session.WebhookStatus, error) {
+func (w *Webhooks) Status(ctx context.Context, id string) (Status, error) {
 	hook, err := w.Get(id)
 	if err != nil {
-		return session.WebhookStatus{}, err
+		return Status{}, err
 	}
-	var s session.WebhookStatus
+	var s Status
 	w.ask(func(l *loop) {
 		if r := l.receivers[id]; r != nil {
 			s = r.status()
@@ -84,8 +85,8 @@ func (w *Webhooks) Status(ctx context.Context, id string) (session.WebhookStatus
 }
 
 // status is the part that the loop knows.
-func (r *receiver) status() session.WebhookStatus {
-	s := session.WebhookStatus{Failing: r.failing, Failures: r.failures, Last: r.last}
+func (r *receiver) status() Status {
+	s := Status{Failing: r.failing, Failures: r.failures, Last: r.last}
 	if !r.hook.Active || r.turns > 0 {
 		return s
 	}
@@ -106,7 +107,7 @@ func (r *receiver) status() session.WebhookStatus {
 }
 
 // Deliveries lists the last attempts, newest first: those before the attempt with a number, where it is not 0.
-func (w *Webhooks) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]session.WebhookDelivery, error) {
+func (w *Webhooks) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]Delivery, error) {
 	if _, err := w.Get(id); err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (w *Webhooks) Deliveries(ctx context.Context, id string, before uint64, lim
 
 // DeadLetters lists what could not be delivered, oldest first: those after a position of the log; of one session, or of
 // all with the empty id.
-func (w *Webhooks) DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]session.DeadLetter, error) {
+func (w *Webhooks) DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]DeadLetter, error) {
 	if _, err := w.Get(id); err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (w *Webhooks) Discard(ctx context.Context, id string, of session.ID, pos ui
 
 // Replay delivers events once more, from a number or a time on, as far as the log has them. It never leaves out what was
 // not delivered yet. It lists the sessions that begin again.
-func (w *Webhooks) Replay(ctx context.Context, id string, replay session.Replay) ([]session.ID, error) {
+func (w *Webhooks) Replay(ctx context.Context, id string, replay Replay) ([]session.ID, error) {
 	hook, err := w.Get(id)
 	if err != nil {
 		return nil, err

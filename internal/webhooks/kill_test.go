@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/webhooks"
@@ -34,7 +35,7 @@ func deliverUntilKilled(path string) int {
 	}
 	for {
 		for _, id := range names(3) {
-			if err := st.Events().Append(ctx, session.Event{Session: id, Type: session.EventMessage, Data: []byte(`{}`)}); err != nil {
+			if err := st.Events().Append(ctx, events.Event{Session: id, Type: events.TypeMessage, Data: []byte(`{}`)}); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return 1
 			}
@@ -62,7 +63,7 @@ func TestNothingIsSkippedAfterKill(t *testing.T) {
 	})
 	st := open()
 	hooks := webhooks.New(st.Webhooks(), newGrowth(), quick())
-	hook, err := hooks.Create(t.Context(), session.Webhook{URL: x.URL, Active: true}, session.Origin{})
+	hook, err := hooks.Create(t.Context(), webhooks.Webhook{URL: x.URL, Active: true}, webhooks.Origin{})
 	if err != nil {
 		t.Fatal(err)
 	}

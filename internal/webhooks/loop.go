@@ -21,7 +21,7 @@ type loop struct {
 	slowTurns int // of them, to receivers that failed or are slow
 }
 
-func newLoop(w *Webhooks, list []session.Webhook) *loop {
+func newLoop(w *Webhooks, list []Webhook) *loop {
 	l := &loop{
 		Webhooks: w, retry: schedule{w.opts.RetryMin, w.opts.RetryMax, w.opts.RetryFor},
 		receivers: make(map[string]*receiver), scoped: make(map[session.ID][]*receiver),
@@ -279,7 +279,7 @@ func (l *loop) recordOutcome(r *receiver, end ending) {
 		l.recovered(r)
 		r.slowLane = end.slow
 	}
-	if end.last.Outcome == session.WebhookDelivered {
+	if end.last.Outcome == Delivered {
 		return
 	}
 	r.slowLane = true

@@ -48,7 +48,7 @@ func (l *loop) survey(r *receiver, now time.Time) {
 }
 
 // add begins to deliver to a webhook.
-func (l *loop) add(hook *session.Webhook) {
+func (l *loop) add(hook *Webhook) {
 	r := &receiver{hook: hook, halt: new(atomic.Bool), lanes: make(map[session.ID]*lane)}
 	r.ctx, r.cancel = context.WithCancel(l.life)
 	l.receivers[hook.ID] = r
@@ -61,7 +61,7 @@ func (l *loop) add(hook *session.Webhook) {
 }
 
 // change goes on with another version of a webhook.
-func (l *loop) change(hook *session.Webhook) {
+func (l *loop) change(hook *Webhook) {
 	r := l.receivers[hook.ID]
 	if r == nil {
 		return

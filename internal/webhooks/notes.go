@@ -17,7 +17,7 @@ type Progress struct {
 	Webhook  string
 	Session  session.ID
 	From, To uint64
-	Attempts []session.WebhookDelivery
+	Attempts []Delivery
 }
 
 // notes writes down what was delivered, for all lanes together: while one commit is on its way the lanes go on, and what
@@ -45,7 +45,7 @@ func newNotes(w *Webhooks) *notes {
 
 // add notes a delivered event behind the cursor. wait: the lane has to settle before it goes on, because much of it is not
 // written yet, or the database does not take it.
-func (n *notes) add(c Cursor, d session.WebhookDelivery) (wait bool) {
+func (n *notes) add(c Cursor, d Delivery) (wait bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	at := place{c.Webhook, c.Session}

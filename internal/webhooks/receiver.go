@@ -12,7 +12,7 @@ import (
 
 // receiver is a webhook as the loop sees it.
 type receiver struct {
-	hook   *session.Webhook
+	hook   *Webhook
 	halt   *atomic.Bool // turns of this hook stop after their attempt
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -32,7 +32,7 @@ type receiver struct {
 	failing  time.Time // since when; zero: not
 	shut     time.Time // no attempt before it, because it is down
 	rest     time.Time // no attempt before it, because it asked for a pause
-	last     *session.WebhookDelivery
+	last     *Delivery
 }
 
 // deadLane is where dead letters are delivered from: no session has this id.
@@ -75,9 +75,9 @@ const breakAfter = 5
 func (r *receiver) limit(perWebhook int) int { return max(1, perWebhook>>min(r.failures, 31)) }
 
 // isDown says whether an outcome tells of the receiver rather than of the event.
-func isDown(outcome session.WebhookOutcome) bool {
+func isDown(outcome Outcome) bool {
 	switch outcome {
-	case session.WebhookFailed, session.WebhookTimeout, session.WebhookUnreachable, session.WebhookBlocked, session.WebhookRateLimited:
+	case Failed, Timeout, Unreachable, Blocked, RateLimited:
 		return true
 	default:
 		return false

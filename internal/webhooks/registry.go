@@ -19,25 +19,25 @@ const DisabledGone = "gone"
 
 // Create registers a webhook. Its id is made up, and so is its secret where none is given; the caller shows the secret
 // now or never. CodeTooManyWebhooks where there are as many as are allowed.
-func (w *Webhooks) Create(ctx context.Context, hook session.Webhook, from session.Origin) (session.Webhook, error) {
+func (w *Webhooks) Create(ctx context.Context, hook Webhook, from Origin) (Webhook, error) {
 	hook.ID, hook.OldSecret, hook.Disabled = newID(), "", ""
 	if hook.Secret == "" {
 		hook.Secret = newSecret()
 	}
 	if err := w.check(&hook); err != nil {
-		return session.Webhook{}, err
+		return Webhook{}, err
 	}
 	if from.Seq > 0 && hook.Session == "" {
-		return session.Webhook{}, badField("from", "a number is one session's; a webhook for all of them begins now or at the beginning")
+		return Webhook{}, badField("from", "a number is one session's; a webhook for all of them begins now or at the beginning")
 	}
 	w.changes.Lock()
 	defer w.changes.Unlock()
 	if err := w.room(hook.Session); err != nil {
-		return session.Webhook{}, err
+		return Webhook{}, err
 	}
 	stored, err := w.store.Create(ctx, hook, from)
 	if err != nil {
-		return session.Webhook{}, err
+		return Webhook{}, err
 	}
 	w.put(&stored)
 	w.tell(func(l *loop) { l.add(&stored) })
@@ -79,14 +79,14 @@ func newID() string {
 func newSecret() string {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // it never fails
-	return session.SecretPrefix + base64.StdEncoding.EncodeToString(random[:])
+	return SecretPrefix + base64.StdEncoding.EncodeToString(random[:])
 }
 
 func badField(field, expected string) error {
 	return &session.Error{Code: session.CodeInvalidRequest, Op: "check webhook", Field: field, Message: field + ": " + expected}
 }
 
-func (w *Webhooks) check(hook *session.Webhook) error {
+func (w *Webhooks) check(hook *Webhook) error {
 	if err := hook.Check(); err != nil {
 		return err
 	}
@@ -94,43 +94,43 @@ func (w *Webhooks) check(hook *session.Webhook) error {
 }
 
 // put and drop replace the map of webhooks; changes is held.
-func (w *Webhooks) put(hook *session.Webhook) {
+func (w *Webhooks) put(hook *Webhook) {
 	all := maps.Clone(*w.all.Load())
 	all[hook.ID] = hook
 	w.all.Store(&all)
 }
 
-func (w *Webhooks) drop(gone func(*session.Webhook) bool) {
+func (w *Webhooks) drop(gone func(*Webhook) bool) {
 	all := maps.Clone(*w.all.Load())
-	maps.DeleteFunc(all, func(_ string, hook *session.Webhook) bool { return gone(hook) })
+	maps.DeleteFunc(all, func(_ string, hook *Webhook) bool { return gone(hook) })
 	w.all.Store(&all)
 }
 
 // Get gives a webhook; CodeUnknownWebhook where there is none.
-func (w *Webhooks) Get(id string) (session.Webhook, error) {
+func (w *Webhooks) Get(id string) (Webhook, error) {
 	hook, there := (*w.all.Load())[id]
 	if !there {
-		return session.Webhook{}, &session.Error{Code: session.CodeUnknownWebhook, Op: "find webhook"}
+		return Webhook{}, &session.Error{Code: session.CodeUnknownWebhook, Op: "find webhook"}
 	}
 	return *hook, nil
 }
 
 // List gives every webhook, oldest first.
-func (w *Webhooks) List() []session.Webhook {
+func (w *Webhooks) List() []Webhook {
 	all := *w.all.Load()
-	list := make([]session.Webhook, 0, len(all))
+	list := make([]Webhook, 0, len(all))
 	for _, hook := range all {
 		list = append(list, *hook)
 	}
-	slices.SortFunc(list, func(a, b session.Webhook) int {
+	slices.SortFunc(list, func(a, b Webhook) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	return list
 }
 
 // Update changes a webhook. Making it active again clears why it was switched off.
-func (w *Webhooks) Update(ctx context.Context, id string, patch session.WebhookPatch) (session.Webhook, error) {
-	return w.change(ctx, id, func(hook *session.Webhook) {
+func (w *Webhooks) Update(ctx context.Context, id string, patch Patch) (Webhook, error) {
+	return w.change(ctx, id, func(hook *Webhook) {
 		if patch.URL != nil {
 			hook.URL = *patch.URL
 		}
@@ -161,8 +161,8 @@ func (w *Webhooks) Update(ctx context.Context, id string, patch session.WebhookP
 }
 
 // Rotate replaces a webhook's secret, by a new one where none is given. The one before goes on signing for a while.
-func (w *Webhooks) Rotate(ctx context.Context, id, secret string) (session.Webhook, error) {
-	return w.change(ctx, id, func(hook *session.Webhook) {
+func (w *Webhooks) Rotate(ctx context.Context, id, secret string) (Webhook, error) {
+	return w.change(ctx, id, func(hook *Webhook) {
 		hook.OldSecret, hook.OldUntil = hook.Secret, w.opts.Now().Add(w.opts.KeepSecret)
 		if hook.Secret = secret; secret == "" {
 			hook.Secret = newSecret()
@@ -170,7 +170,7 @@ func (w *Webhooks) Rotate(ctx context.Context, id, secret string) (session.Webho
 	})
 }
 
-func (w *Webhooks) change(ctx context.Context, id string, edit func(*session.Webhook)) (session.Webhook, error) {
+func (w *Webhooks) change(ctx context.Context, id string, edit func(*Webhook)) (Webhook, error) {
 	w.changes.Lock()
 	defer w.changes.Unlock()
 	hook, err := w.Get(id)
@@ -179,11 +179,11 @@ func (w *Webhooks) change(ctx context.Context, id string, edit func(*session.Web
 	}
 	edit(&hook)
 	if err := w.check(&hook); err != nil {
-		return session.Webhook{}, err
+		return Webhook{}, err
 	}
 	stored, err := w.store.Update(ctx, hook)
 	if err != nil {
-		return session.Webhook{}, err
+		return Webhook{}, err
 	}
 	w.put(&stored)
 	w.tell(func(l *loop) { l.change(&stored) })
@@ -191,12 +191,12 @@ func (w *Webhooks) change(ctx context.Context, id string, edit func(*session.Web
 }
 
 // disable switches a webhook off whose receiver is gone, unless it was changed meanwhile.
-func (w *Webhooks) disable(ctx context.Context, as *session.Webhook) error {
+func (w *Webhooks) disable(ctx context.Context, as *Webhook) error {
 	hook, err := w.Get(as.ID)
 	if err != nil || hook.URL != as.URL || !hook.Active {
 		return nil //nolint:nilerr // what was deleted needs no switch
 	}
-	_, err = w.change(ctx, as.ID, func(hook *session.Webhook) {
+	_, err = w.change(ctx, as.ID, func(hook *Webhook) {
 		if hook.URL == as.URL && hook.Active {
 			hook.Active, hook.Disabled = false, DisabledGone
 		}
@@ -214,7 +214,7 @@ func (w *Webhooks) Delete(ctx context.Context, id string) error {
 	if err := w.store.Delete(ctx, id); err != nil {
 		return err
 	}
-	w.drop(func(hook *session.Webhook) bool { return hook.ID == id })
+	w.drop(func(hook *Webhook) bool { return hook.ID == id })
 	w.tell(func(l *loop) { l.remove(id) })
 	return nil
 }
@@ -223,7 +223,7 @@ func (w *Webhooks) Delete(ctx context.Context, id string) error {
 func (w *Webhooks) SessionRemoved(id session.ID) {
 	w.changes.Lock()
 	defer w.changes.Unlock()
-	w.drop(func(hook *session.Webhook) bool { return hook.Session == id })
+	w.drop(func(hook *Webhook) bool { return hook.Session == id })
 	w.tell(func(l *loop) {
 		for _, r := range l.scoped[id] {
 			l.remove(r.hook.ID)

@@ -13,18 +13,19 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
 
 func TestWebhooksAreRegisteredChangedAndDeleted(t *testing.T) {
 	r, x := newRig(t, quick()).start(), newTarget(t, nil)
-	hook := r.add(x.URL, func(w *session.Webhook) { w.Headers = map[string]string{"X-A": "1", "X-B": "2"} })
-	if !strings.HasPrefix(hook.ID, "wh_") || session.CheckSecret(hook.Secret) != nil || hook.CreatedAt.IsZero() {
+	hook := r.add(x.URL, func(w *webhooks.Webhook) { w.Headers = map[string]string{"X-A": "1", "X-B": "2"} })
+	if !strings.HasPrefix(hook.ID, "wh_") || webhooks.CheckSecret(hook.Secret) != nil || hook.CreatedAt.IsZero() {
 		t.Fatalf("made %+v", hook)
 	}
-	changed, err := r.Update(t.Context(), hook.ID, session.WebhookPatch{
-		URL: new(x.URL + "/b"), Description: new("b"), Events: &[]session.EventType{session.EventCall},
+	changed, err := r.Update(t.Context(), hook.ID, webhooks.Patch{
+		URL: new(x.URL + "/b"), Description: new("b"), Events: &[]events.Type{events.TypeCall},
 		Headers: map[string]*string{"x-a": new("3"), "X-B": nil, "X-C": new("4")},
 	})
 	if err != nil || changed.URL != x.URL+"/b" || changed.Description != "b" || len(changed.Events) != 1 ||
@@ -40,11 +41,11 @@ func TestWebhooksAreRegisteredChangedAndDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{
-		"delete": r.Delete(t.Context(), hook.ID), "get": second(r.Get(hook.ID)), "update": second(r.Update(t.Context(), hook.ID, session.WebhookPatch{})),
+		"delete": r.Delete(t.Context(), hook.ID), "get": second(r.Get(hook.ID)), "update": second(r.Update(t.Context(), hook.ID, webhooks.Patch{})),
 		"rotate": second(r.Rotate(t.Context(), hook.ID, "")), "test": second(r.Test(t.Context(), hook.ID)), "status": second(r.Status(t.Context(), hook.ID)),
 		"deliveries": second(r.Deliveries(t.Context(), hook.ID, 0, 1)), "dead": second(r.DeadLetters(t.Context(), hook.ID, "", 0, 1)),
 		"requeue": second(r.Requeue(t.Context(), hook.ID, "", 0)), "discard": second(r.Discard(t.Context(), hook.ID, "", 0)),
-		"replay": second(r.Replay(t.Context(), hook.ID, session.Replay{})),
+		"replay": second(r.Replay(t.Context(), hook.ID, webhooks.Replay{})),
 	} {
 		if session.CodeOf(err) != session.CodeUnknownWebhook {
 			t.Errorf("%s: %v", what, err)
@@ -56,23 +57,23 @@ func second[T any](_ T, err error) error { return err }
 
 func TestBadWebhooksAreRefusedByName(t *testing.T) {
 	r := newRig(t, webhooks.Options{}).start()
-	for field, bad := range map[string]session.Webhook{
+	for field, bad := range map[string]webhooks.Webhook{
 		"url":         {URL: "http://127.0.0.1:8080/"},
 		"description": {URL: "https://a.example/", Description: strings.Repeat("x", 201)},
-		"events":      {URL: "https://a.example/", Events: []session.EventType{"nothing"}},
+		"events":      {URL: "https://a.example/", Events: []events.Type{"nothing"}},
 		"headers":     {URL: "https://a.example/", Headers: map[string]string{"Webhook-Id": "1"}},
 		"secret":      {URL: "https://a.example/", Secret: "whsec_short"},
 	} {
 		var e *session.Error
-		if _, err := r.Create(t.Context(), bad, session.Origin{}); !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != field {
+		if _, err := r.Create(t.Context(), bad, webhooks.Origin{}); !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := r.Create(t.Context(), session.Webhook{URL: "https://a.example/", Session: "nobody"}, session.Origin{}); session.CodeOf(err) != session.CodeNotFound {
+	if _, err := r.Create(t.Context(), webhooks.Webhook{URL: "https://a.example/", Session: "nobody"}, webhooks.Origin{}); session.CodeOf(err) != session.CodeNotFound {
 		t.Errorf("a webhook of nobody: %v", err)
 	}
 	var e *session.Error
-	if _, err := r.Create(t.Context(), session.Webhook{URL: "https://a.example/"}, session.Origin{Seq: 3}); !errors.As(err, &e) || e.Field != "from" {
+	if _, err := r.Create(t.Context(), webhooks.Webhook{URL: "https://a.example/"}, webhooks.Origin{Seq: 3}); !errors.As(err, &e) || e.Field != "from" {
 		t.Errorf("a number without a session: %v", err)
 	}
 	if len(r.List()) != 0 {
@@ -122,11 +123,11 @@ func TestATestSaysWhatTheReceiverSaid(t *testing.T) {
 	})
 	hook := r.add(x.URL)
 	d, err := r.Test(t.Context(), hook.ID)
-	if err != nil || d.Outcome != session.WebhookRefused || d.Status != 401 || d.Error != "status 401: who are you?" || d.Type != session.EventTest {
+	if err != nil || d.Outcome != webhooks.Refused || d.Status != 401 || d.Error != "status 401: who are you?" || d.Type != events.TypeTest {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	status.Store(200)
-	if d, err = r.Test(t.Context(), hook.ID); err != nil || d.Outcome != session.WebhookDelivered || d.Error != "" {
+	if d, err = r.Test(t.Context(), hook.ID); err != nil || d.Outcome != webhooks.Delivered || d.Error != "" {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	verifier, err := standardwebhooks.NewWebhook(hook.Secret)
@@ -134,11 +135,11 @@ func TestATestSaysWhatTheReceiverSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, g := range x.requests() {
-		if err := verifier.Verify([]byte(g.raw), g.header); err != nil || g.body.Type != session.EventTest || !strings.HasPrefix(g.id, "msg_test_") {
+		if err := verifier.Verify([]byte(g.raw), g.header); err != nil || g.body.Type != events.TypeTest || !strings.HasPrefix(g.id, "msg_test_") {
 			t.Errorf("%+v, %v", g, err)
 		}
 	}
-	if list := r.deliveries(hook); len(list) != 2 || list[0].Type != session.EventTest {
+	if list := r.deliveries(hook); len(list) != 2 || list[0].Type != events.TypeTest {
 		t.Errorf("noted %+v", list)
 	}
 }
@@ -174,7 +175,7 @@ func TestAWebhookEndsWithItsSession(t *testing.T) {
 	if _, err := r.st.Sessions().SetDesired(t.Context(), "51", session.DesiredStop); err != nil {
 		t.Fatal(err)
 	}
-	own, all := r.add(x.URL+"/own", func(w *session.Webhook) { w.Session = "51" }), r.add(x.URL+"/all")
+	own, all := r.add(x.URL+"/own", func(w *webhooks.Webhook) { w.Session = "51" }), r.add(x.URL+"/all")
 	r.happen("51", 2)
 	r.settled(own)
 	if err := r.st.Sessions().Delete(t.Context(), "51"); err != nil {
@@ -184,9 +185,9 @@ func TestAWebhookEndsWithItsSession(t *testing.T) {
 	if left := r.List(); len(left) != 1 || left[0].ID != all.ID {
 		t.Fatalf("left are %+v", left)
 	}
-	r.log(session.Event{Session: "51", Type: session.EventRemoved, Data: []byte(`{}`)})
+	r.log(events.Event{Session: "51", Type: events.TypeRemoved, Data: []byte(`{}`)})
 	r.settled(all)
-	if last := x.requests()[x.count()-1]; last.body.Type != session.EventRemoved || x.count() != 5 {
+	if last := x.requests()[x.count()-1]; last.body.Type != events.TypeRemoved || x.count() != 5 {
 		t.Errorf("%d requests, the last is %+v", x.count(), last.body)
 	}
 }
@@ -198,7 +199,7 @@ func TestFiguresAreCountedWhenTheyAreRead(t *testing.T) {
 	r := newRig(t, opts).start()
 	x := newTarget(t, nil)
 	paused := r.add(x.URL)
-	if _, err := r.Update(t.Context(), paused.ID, session.WebhookPatch{Active: new(false)}); err != nil {
+	if _, err := r.Update(t.Context(), paused.ID, webhooks.Patch{Active: new(false)}); err != nil {
 		t.Fatal(err)
 	}
 	r.add(x.URL)
@@ -218,16 +219,16 @@ type silent struct {
 
 func (s *silent) Tidy(context.Context) error { return nil }
 
-func (s *silent) List(context.Context) ([]session.Webhook, error) {
-	return []session.Webhook{{ID: "wh_1", URL: "https://a.example/", Active: true, Secret: "whsec_"}}, nil
+func (s *silent) List(context.Context) ([]webhooks.Webhook, error) {
+	return []webhooks.Webhook{{ID: "wh_1", URL: "https://a.example/", Active: true, Secret: "whsec_"}}, nil
 }
 
-func (s *silent) Behind(context.Context, session.Webhook) ([]session.ID, error) {
+func (s *silent) Behind(context.Context, webhooks.Webhook) ([]session.ID, error) {
 	s.asked.Add(1)
 	return nil, nil
 }
 
-func (s *silent) Requeued(context.Context, string, int) ([]session.DeadLetter, error) {
+func (s *silent) Requeued(context.Context, string, int) ([]webhooks.DeadLetter, error) {
 	s.asked.Add(1)
 	return nil, nil
 }
@@ -295,11 +296,11 @@ func TestThereAreOnlySoManyWebhooks(t *testing.T) {
 		}
 	}
 	r.start()
-	of := func(id session.ID) func(*session.Webhook) { return func(w *session.Webhook) { w.Session = id } }
+	of := func(id session.ID) func(*webhooks.Webhook) { return func(w *webhooks.Webhook) { w.Session = id } }
 	refused := func(id session.ID, limit string) {
 		t.Helper()
 		var e *session.Error
-		_, err := r.Create(t.Context(), session.Webhook{URL: "https://a.example/", Session: id}, session.Origin{})
+		_, err := r.Create(t.Context(), webhooks.Webhook{URL: "https://a.example/", Session: id}, webhooks.Origin{})
 		if !errors.As(err, &e) || e.Code != session.CodeTooManyWebhooks || !strings.Contains(e.Message, limit) {
 			t.Errorf("one more of %q: %v", id, err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/webhooks"
@@ -83,14 +84,14 @@ func (r *rig) kill() {
 	r.stop()
 }
 
-func (r *rig) add(url string, edit ...func(*session.Webhook)) session.Webhook {
+func (r *rig) add(url string, edit ...func(*webhooks.Webhook)) webhooks.Webhook {
 	r.t.Helper()
-	return r.addFrom(session.Origin{}, url, edit...)
+	return r.addFrom(webhooks.Origin{}, url, edit...)
 }
 
-func (r *rig) addFrom(from session.Origin, url string, edit ...func(*session.Webhook)) session.Webhook {
+func (r *rig) addFrom(from webhooks.Origin, url string, edit ...func(*webhooks.Webhook)) webhooks.Webhook {
 	r.t.Helper()
-	hook := session.Webhook{URL: url, Active: true}
+	hook := webhooks.Webhook{URL: url, Active: true}
 	for _, e := range edit {
 		e(&hook)
 	}
@@ -104,14 +105,14 @@ func (r *rig) addFrom(from session.Origin, url string, edit ...func(*session.Web
 // happen adds n events to a session's log.
 func (r *rig) happen(id session.ID, n int) {
 	r.t.Helper()
-	list := make([]session.Event, n)
+	list := make([]events.Event, n)
 	for i := range list {
-		list[i] = session.Event{Session: id, Type: session.EventMessage, Data: json.RawMessage(`{"text":"<hola> & ⚽"}`)}
+		list[i] = events.Event{Session: id, Type: events.TypeMessage, Data: json.RawMessage(`{"text":"<hola> & ⚽"}`)}
 	}
 	r.log(list...)
 }
 
-func (r *rig) log(list ...session.Event) {
+func (r *rig) log(list ...events.Event) {
 	r.t.Helper()
 	if err := r.st.Events().Append(r.t.Context(), list...); err != nil {
 		r.t.Fatal(err)
@@ -121,7 +122,7 @@ func (r *rig) log(list ...session.Event) {
 	}
 }
 
-func (r *rig) backlog(hook session.Webhook) int {
+func (r *rig) backlog(hook webhooks.Webhook) int {
 	r.t.Helper()
 	n, _, err := r.store.Backlog(r.t.Context(), hook)
 	if err != nil {
@@ -131,12 +132,12 @@ func (r *rig) backlog(hook session.Webhook) int {
 }
 
 // settled waits until a webhook has nothing left.
-func (r *rig) settled(hook session.Webhook) {
+func (r *rig) settled(hook webhooks.Webhook) {
 	r.t.Helper()
 	eventually(r.t, "everything is delivered", func() bool { return r.backlog(hook) == 0 })
 }
 
-func (r *rig) deliveries(hook session.Webhook) []session.WebhookDelivery {
+func (r *rig) deliveries(hook webhooks.Webhook) []webhooks.Delivery {
 	r.t.Helper()
 	list, err := r.Deliveries(r.t.Context(), hook.ID, 0, 500)
 	if err != nil {
@@ -162,7 +163,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 // got is one request as a receiver saw it.
 type got struct {
 	id     string
-	body   session.WebhookBody
+	body   webhooks.Body
 	raw    string
 	header http.Header
 }
@@ -302,6 +303,6 @@ func (g *growth) add(id session.ID, seq uint64) {
 	}
 }
 
-func replayFrom(id session.ID, seq uint64) session.Replay {
-	return session.Replay{Session: id, Seq: seq}
+func replayFrom(id session.ID, seq uint64) webhooks.Replay {
+	return webhooks.Replay{Session: id, Seq: seq}
 }

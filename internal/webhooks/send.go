@@ -21,7 +21,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"wasup/internal/egress"
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // sender makes one attempt at a time; the loop decides about the next one.
@@ -34,7 +34,7 @@ type sender struct {
 
 // result is how an attempt ended.
 type result struct {
-	outcome session.WebhookOutcome
+	outcome Outcome
 	status  int
 	took    time.Duration
 	line    string        // what went wrong, for people
@@ -43,25 +43,25 @@ type result struct {
 }
 
 // post sends a body under an id that stays the same for every attempt.
-func (s *sender) post(ctx context.Context, hook *session.Webhook, id string, body []byte) result {
+func (s *sender) post(ctx context.Context, hook *Webhook, id string, body []byte) result {
 	began := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	r := s.attempt(bounded, hook, id, body)
 	r.took = time.Since(began)
-	r.cut = r.outcome != session.WebhookDelivered && ctx.Err() != nil
+	r.cut = r.outcome != Delivered && ctx.Err() != nil
 	return r
 }
 
-func (s *sender) attempt(ctx context.Context, hook *session.Webhook, id string, body []byte) result {
+func (s *sender) attempt(ctx context.Context, hook *Webhook, id string, body []byte) result {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
 	if err != nil {
-		return result{outcome: session.WebhookUnreachable, line: "the URL cannot be used"}
+		return result{outcome: Unreachable, line: "the URL cannot be used"}
 	}
 	now := s.now()
 	signature, err := sign(hook, id, now, body)
 	if err != nil {
-		return result{outcome: session.WebhookUnreachable, line: "the secret cannot be used"}
+		return result{outcome: Unreachable, line: "the secret cannot be used"}
 	}
 	for name, value := range hook.Headers {
 		request.Header.Set(name, value)
@@ -80,7 +80,7 @@ func (s *sender) attempt(ctx context.Context, hook *session.Webhook, id string, 
 	}
 	r := result{outcome: outcomeOf(answer.StatusCode), status: answer.StatusCode}
 	text := line(answer.Body)
-	if r.outcome == session.WebhookDelivered {
+	if r.outcome == Delivered {
 		return r
 	}
 	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
@@ -88,7 +88,7 @@ func (s *sender) attempt(ctx context.Context, hook *session.Webhook, id string, 
 	}
 	r.line = "status " + strconv.Itoa(r.status)
 	switch {
-	case r.outcome == session.WebhookRedirected:
+	case r.outcome == Redirected:
 		r.line += ": redirects are not followed"
 	case text != "":
 		r.line += ": " + text
@@ -97,7 +97,7 @@ func (s *sender) attempt(ctx context.Context, hook *session.Webhook, id string, 
 }
 
 // sign gives the signatures of each secret that is valid, the present one first.
-func sign(hook *session.Webhook, id string, now time.Time, body []byte) (string, error) {
+func sign(hook *Webhook, id string, now time.Time, body []byte) (string, error) {
 	secrets := []string{hook.Secret}
 	if hook.OldSecret != "" && now.Before(hook.OldUntil) {
 		secrets = append(secrets, hook.OldSecret)
@@ -117,20 +117,20 @@ func sign(hook *session.Webhook, id string, now time.Time, body []byte) (string,
 	return strings.Join(signatures, " "), nil
 }
 
-func outcomeOf(status int) session.WebhookOutcome {
+func outcomeOf(status int) Outcome {
 	switch {
 	case status >= 200 && status <= 299:
-		return session.WebhookDelivered
+		return Delivered
 	case status >= 300 && status <= 399:
-		return session.WebhookRedirected
+		return Redirected
 	case status == http.StatusGone:
-		return session.WebhookGone
+		return Gone
 	case status == http.StatusTooManyRequests:
-		return session.WebhookRateLimited
+		return RateLimited
 	case status >= 400 && status <= 499:
-		return session.WebhookRefused
+		return Refused
 	default:
-		return session.WebhookFailed
+		return Failed
 	}
 }
 
@@ -177,7 +177,7 @@ func retryAfter(text string, now time.Time) time.Duration {
 
 // explain gives a failed request a name and a sentence. The library's own text is not passed on: it has the URL, whose
 // query may hold a credential.
-func (s *sender) explain(err error) (session.WebhookOutcome, string) {
+func (s *sender) explain(err error) (Outcome, string) {
 	var (
 		name   *net.DNSError
 		cert   *tls.CertificateVerificationError
@@ -186,29 +186,29 @@ func (s *sender) explain(err error) (session.WebhookOutcome, string) {
 	)
 	switch {
 	case errors.Is(err, egress.ErrBlocked):
-		return session.WebhookBlocked, "the address is in a network that webhooks may not reach"
+		return Blocked, "the address is in a network that webhooks may not reach"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
-		return session.WebhookTimeout, fmt.Sprintf("no answer within %s", s.timeout)
+		return Timeout, fmt.Sprintf("no answer within %s", s.timeout)
 	case errors.As(err, &name):
-		return session.WebhookUnreachable, "the host's name cannot be resolved"
+		return Unreachable, "the host's name cannot be resolved"
 	case errors.As(err, &cert):
-		return session.WebhookUnreachable, "TLS: the certificate is not valid for this host"
+		return Unreachable, "TLS: the certificate is not valid for this host"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return session.WebhookUnreachable, "TLS: the answer is not TLS"
+		return Unreachable, "TLS: the answer is not TLS"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return session.WebhookUnreachable, "connection refused"
+		return Unreachable, "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return session.WebhookUnreachable, "the host's network cannot be reached"
+		return Unreachable, "the host's network cannot be reached"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return session.WebhookFailed, "the connection was closed without an answer"
+		return Failed, "the connection was closed without an answer"
 	default:
-		return session.WebhookFailed, "what came back is no answer of HTTP"
+		return Failed, "what came back is no answer of HTTP"
 	}
 }
 
 // messageID is the same for every attempt to deliver an event to a webhook, and for no other: receivers drop repetitions
 // by it.
-func messageID(webhook string, event *session.Event) string {
+func messageID(webhook string, event *events.Event) string {
 	h := sha256.New()
 	for _, text := range []string{webhook, string(event.Session), string(event.Type)} {
 		_, _ = h.Write([]byte(text + "\x00"))
@@ -222,8 +222,8 @@ func messageID(webhook string, event *session.Event) string {
 }
 
 // bodyOf is what a receiver gets: the same bytes for every attempt.
-func bodyOf(event *session.Event) ([]byte, error) {
-	body := session.WebhookBody{
+func bodyOf(event *events.Event) ([]byte, error) {
+	body := Body{
 		Type: event.Type, At: event.At.UTC().Truncate(time.Millisecond), Session: event.Session, Seq: event.Seq, Pos: event.Pos,
 		Data: event.Data,
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 )
 
@@ -30,7 +31,7 @@ type turn struct {
 	slowLane bool      // for the loop only
 	over     bool      // for the loop only
 
-	hook    session.Webhook
+	hook    Webhook
 	session session.ID
 	halt    *atomic.Bool
 	cursor  Cursor
@@ -47,7 +48,7 @@ type ending struct {
 	seen      uint64
 	more      bool      // there is more to deliver
 	until     time.Time // not before; zero: at any time
-	last      *session.WebhookDelivery
+	last      *Delivery
 	delivered int
 	asked     time.Duration // the receiver's Retry-After
 	slow      bool
@@ -150,7 +151,7 @@ func (t *turn) storeFailed(ctx context.Context, end *ending, err error) {
 }
 
 // deliver makes one attempt. It is false where the turn is over.
-func (t *turn) deliver(ctx context.Context, event *session.Event, end *ending) bool {
+func (t *turn) deliver(ctx context.Context, event *events.Event, end *ending) bool {
 	c := &t.cursor
 	if c.AttemptSeq != event.Seq {
 		c.AttemptSeq, c.Attempts, c.FirstFailed, c.NextAt = event.Seq, 0, time.Time{}, time.Time{}
@@ -165,9 +166,9 @@ func (t *turn) deliver(ctx context.Context, event *session.Event, end *ending) b
 	case r.cut:
 		end.more = true
 		return false
-	case d.Outcome == session.WebhookDelivered:
+	case d.Outcome == Delivered:
 		return t.delivered(ctx, event, d, end)
-	case d.Outcome == session.WebhookGone:
+	case d.Outcome == Gone:
 		t.switchOff(ctx, d, end)
 		return false
 	default:
@@ -177,18 +178,18 @@ func (t *turn) deliver(ctx context.Context, event *session.Event, end *ending) b
 }
 
 // attempt sends an event and counts the outcome.
-func (t *turn) attempt(ctx context.Context, event *session.Event, n int, end *ending) (session.WebhookDelivery, result) {
+func (t *turn) attempt(ctx context.Context, event *events.Event, n int, end *ending) (Delivery, result) {
 	began := t.opts.Now()
 	var r result
 	body, err := bodyOf(event)
 	if err != nil {
-		r = result{outcome: session.WebhookRefused, line: "the event is no JSON"}
+		r = result{outcome: Refused, line: "the event is no JSON"}
 	} else {
 		slow := time.AfterFunc(slowAfter, func() { t.tell(func(l *loop) { l.slow(t) }) })
 		r = t.sender.post(ctx, &t.hook, messageID(t.hook.ID, event), body)
 		slow.Stop()
 	}
-	d := session.WebhookDelivery{
+	d := Delivery{
 		Session: event.Session, Seq: event.Seq, Pos: event.Pos, Type: event.Type, At: began, Attempt: n,
 		Outcome: r.outcome, Status: r.status, Took: r.took, Error: r.line,
 	}
@@ -197,7 +198,7 @@ func (t *turn) attempt(ctx context.Context, event *session.Event, n int, end *en
 	}
 	end.last, end.asked, end.slow = &d, r.asked, end.slow || r.took >= slowAfter
 	t.opts.Observer.WebhookAttempted(d.Outcome, d.Took)
-	if d.Outcome == session.WebhookDelivered {
+	if d.Outcome == Delivered {
 		end.delivered++
 		t.opts.Observer.WebhookDelivered(max(0, t.opts.Now().Sub(event.At)))
 	}
@@ -208,7 +209,7 @@ func (t *turn) attempt(ctx context.Context, event *session.Event, n int, end *en
 func (t *turn) settle(ctx context.Context) error { return t.notes.settle(ctx, t.hook.ID, t.session) }
 
 // delivered goes on with the next event while this one is being noted.
-func (t *turn) delivered(ctx context.Context, event *session.Event, d session.WebhookDelivery, end *ending) bool {
+func (t *turn) delivered(ctx context.Context, event *events.Event, d Delivery, end *ending) bool {
 	wait := t.notes.add(t.cursor, d)
 	t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: event.Seq}
 	if !wait {
@@ -222,20 +223,20 @@ func (t *turn) delivered(ctx context.Context, event *session.Event, d session.We
 }
 
 // failed stores when the event is tried again, or gives it up.
-func (t *turn) failed(ctx context.Context, event *session.Event, d session.WebhookDelivery, r result, end *ending) {
+func (t *turn) failed(ctx context.Context, event *events.Event, d Delivery, r result, end *ending) {
 	c, now := t.cursor, t.opts.Now()
 	c.Attempts++
 	if c.FirstFailed.IsZero() {
 		c.FirstFailed = now
 	}
 	c.NextAt = now.Add(t.retry.later(c.Attempts, r.asked))
-	over := event.Type != session.EventGap && t.retry.over(c.FirstFailed, now)
+	over := event.Type != events.TypeGap && t.retry.over(c.FirstFailed, now)
 	var stored bool
 	err := t.settle(ctx)
 	switch {
 	case err != nil:
 	case over:
-		letter := session.DeadLetter{Event: *event, Attempts: c.Attempts, Status: d.Status, Error: d.Error, DiedAt: now}
+		letter := DeadLetter{Event: *event, Attempts: c.Attempts, Status: d.Status, Error: d.Error, DiedAt: now}
 		stored, err = t.store.DeadLetter(ctx, t.cursor, letter, d, now.Add(-t.opts.KeepDead))
 	default:
 		stored, err = t.store.Postpone(ctx, c, d)
@@ -258,7 +259,7 @@ func (t *turn) failed(ctx context.Context, event *session.Event, d session.Webho
 }
 
 // switchOff is the answer to 410.
-func (t *turn) switchOff(ctx context.Context, d session.WebhookDelivery, end *ending) {
+func (t *turn) switchOff(ctx context.Context, d Delivery, end *ending) {
 	err := t.store.Note(ctx, t.hook.ID, d)
 	if err == nil {
 		err = t.disable(ctx, &t.hook)
@@ -293,11 +294,11 @@ func (t *turn) redeliver(ctx context.Context, end *ending) {
 			t.storeFailed(ctx, end, err)
 			return
 		}
-		if d.Outcome == session.WebhookGone {
+		if d.Outcome == Gone {
 			t.switchOff(ctx, d, end)
 			return
 		}
-		if d.Outcome != session.WebhookDelivered {
+		if d.Outcome != Delivered {
 			end.more = true // the next one when the receiver may be tried again
 			return
 		}

@@ -79,9 +79,9 @@ type Webhooks struct {
 	notes  *notes
 	close  func() // idle connections
 
-	all     atomic.Pointer[map[string]*session.Webhook] // as they are stored; replaced as a whole
-	changes sync.Mutex                                  // one change of the registry at a time
-	tests   chan struct{}                               // as many tests run at the same time as it has room for
+	all     atomic.Pointer[map[string]*Webhook] // as they are stored; replaced as a whole
+	changes sync.Mutex                          // one change of the registry at a time
+	tests   chan struct{}                       // as many tests run at the same time as it has room for
 
 	growth   Growth
 	inbox    chan func(*loop)
@@ -109,7 +109,7 @@ func New(store Tables, growth Growth, opts Options) *Webhooks {
 	w.sender = &sender{client: client, timeout: opts.Timeout, userAgent: "wasup/" + opts.Version + " (webhooks)", now: opts.Now}
 	w.notes = newNotes(w)
 	w.life, w.end = context.WithCancel(context.Background())
-	w.all.Store(&map[string]*session.Webhook{})
+	w.all.Store(&map[string]*Webhook{})
 	return w
 }
 
@@ -122,7 +122,7 @@ func (w *Webhooks) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := make(map[string]*session.Webhook, len(list))
+	known := make(map[string]*Webhook, len(list))
 	for i := range list {
 		known[list[i].ID] = &list[i]
 	}

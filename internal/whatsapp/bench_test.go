@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/gctuner"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -160,8 +161,8 @@ func ourSenders(b *testing.B, h *house, friends []types.JID) []sender {
 		l := h.open(session.ID(fmt.Sprintf("s%d", i)))
 		l.expect(session.SocketUp)
 		senders[i] = sender{end: l.client.Close, send: func(ctx context.Context, n int64) error {
-			_, err := l.client.Send(ctx, session.Outgoing{
-				ID: fmt.Sprintf("3EB0%012X", uint64(n)&0xffffffffffff), To: session.Recipient(friend.String()), Content: session.TextOf(benchText),
+			_, err := l.client.Send(ctx, message.Outgoing{
+				ID: fmt.Sprintf("3EB0%012X", uint64(n)&0xffffffffffff), To: message.Recipient(friend.String()), Content: message.TextOf(benchText),
 			})
 			return err
 		}}

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/stanzas"
 )
@@ -37,7 +38,10 @@ type Client struct {
 	connectTimeout time.Duration
 }
 
-var _ session.Client = (*Client)(nil)
+var (
+	_ session.Client = (*Client)(nil)
+	_ message.Client = (*Client)(nil)
+)
 
 func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Device, way *route) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
@@ -201,8 +205,8 @@ func (c *Client) note(evt any) {
 }
 
 // Send implements session.Client.
-func (c *Client) Send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
-	return c.sending.send(ctx, message)
+func (c *Client) Send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
+	return c.sending.send(ctx, msg)
 }
 
 // PairPhone implements session.Client.
@@ -222,22 +226,22 @@ func (c *Client) ConfirmPasskey(ctx context.Context) error { return c.pairing.co
 func (c *Client) Unlink(ctx context.Context) error { return c.pairing.unlink(ctx) }
 
 // MarkRead implements session.Messaging.
-func (c *Client) MarkRead(ctx context.Context, mark session.ReadMark) error {
+func (c *Client) MarkRead(ctx context.Context, mark message.ReadMark) error {
 	return c.messaging.markRead(ctx, mark)
 }
 
 // SetChatState implements session.Messaging.
-func (c *Client) SetChatState(ctx context.Context, chat session.Recipient, state session.ChatState) error {
+func (c *Client) SetChatState(ctx context.Context, chat message.Recipient, state message.ChatState) error {
 	return c.messaging.setChatState(ctx, chat, state)
 }
 
 // CheckContacts implements session.Messaging.
-func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
+func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]message.Contact, error) {
 	return c.messaging.checkContacts(ctx, phones)
 }
 
 // FetchMedia implements session.Messaging.
-func (c *Client) FetchMedia(ctx context.Context, file session.Remote, to *os.File) error {
+func (c *Client) FetchMedia(ctx context.Context, file message.Remote, to *os.File) error {
 	return c.messaging.fetchMedia(ctx, file, to)
 }
 

@@ -49,7 +49,7 @@ type Config struct {
 	// several works in one transaction, and a work more than once. Default: a transaction for each.
 	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
 	Devices        Devices
-	Journal        Journal       // keeps what is received before WhatsApp is told that it arrived; nil: nobody wants it
+	Journal        EventLog      // keeps what is received before WhatsApp is told that it arrived; nil: nobody wants it
 	Sent           Sent          // tells what could be chosen in a poll that the session sent; nil: nobody knows
 	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
 	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
@@ -74,7 +74,7 @@ type Dialer struct {
 	devices        Devices
 	files          Files
 	uploads        *uploads
-	journal        Journal
+	journal        EventLog
 	sent           Sent
 	keepAliveStale time.Duration
 	connectTimeout time.Duration

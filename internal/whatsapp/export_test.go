@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net/http"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -26,16 +27,16 @@ func (d *Dialer) ProxiesInUse() int {
 func MediaClient(c session.Client) *http.Client { return c.(*Client).route.media }
 
 // Upload has the run's whatsmeow client seal and upload a file.
-func Upload(ctx context.Context, c session.Client, data []byte, kind session.Kind) (session.Remote, error) {
+func Upload(ctx context.Context, c session.Client, data []byte, kind message.Kind) (message.Remote, error) {
 	up, err := c.(*Client).wa.Upload(ctx, data, mediaKeys(kind))
-	return session.Remote{
+	return message.Remote{
 		DirectPath: up.DirectPath, Key: up.MediaKey, FileSHA256: up.FileSHA256, EncSHA256: up.FileEncSHA256,
 		Length: int64(up.FileLength), Kind: kind,
 	}, err
 }
 
 // MessageSecret is what votes on a message of ours are read with.
-func MessageSecret(ctx context.Context, c session.Client, to session.Recipient, id string) ([]byte, error) {
+func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, id string) ([]byte, error) {
 	client := c.(*Client)
 	chat, err := client.messaging.chat(ctx, "look up secret", to)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"go.mau.fi/whatsmeow"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -19,15 +20,15 @@ const maxFetched = 2 << 30
 const sealing = 16 + 10
 
 // mediaKeys says which of WhatsApp's media keys a kind has; "" are those without a file.
-func mediaKeys(kind session.Kind) whatsmeow.MediaType {
+func mediaKeys(kind message.Kind) whatsmeow.MediaType {
 	switch kind {
-	case session.KindImage, session.KindSticker:
+	case message.KindImage, message.KindSticker:
 		return whatsmeow.MediaImage
-	case session.KindVideo:
+	case message.KindVideo:
 		return whatsmeow.MediaVideo
-	case session.KindAudio, session.KindVoice:
+	case message.KindAudio, message.KindVoice:
 		return whatsmeow.MediaAudio
-	case session.KindDocument:
+	case message.KindDocument:
 		return whatsmeow.MediaDocument
 	default:
 		return ""
@@ -35,7 +36,7 @@ func mediaKeys(kind session.Kind) whatsmeow.MediaType {
 }
 
 // fetchMedia is Client.FetchMedia.
-func (m *messaging) fetchMedia(ctx context.Context, file session.Remote, to *os.File) error {
+func (m *messaging) fetchMedia(ctx context.Context, file message.Remote, to *os.File) error {
 	const op = "fetch media"
 	keys := mediaKeys(file.Kind)
 	if keys == "" || file.DirectPath == "" || len(file.Key) == 0 || len(file.EncSHA256) != 32 || len(file.FileSHA256) != 32 {
@@ -101,8 +102,8 @@ func (f *boundedFile) ReadFrom(r io.Reader) (int64, error) {
 }
 
 func (m *messaging) fetchError(ctx context.Context, op string, err error) error {
-	fail := func(code session.Code, message string) error {
-		return &session.Error{Code: code, Op: op, Session: m.run.Session, Message: message, Err: err}
+	fail := func(code session.Code, msg string) error {
+		return &session.Error{Code: code, Op: op, Session: m.run.Session, Message: msg, Err: err}
 	}
 	switch {
 	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),

@@ -10,6 +10,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
@@ -146,10 +147,16 @@ func (h *house) stored() (n int) {
 	return n
 }
 
+// client is all that a client run can do.
+type client interface {
+	session.Client
+	message.Client
+}
+
 // life is one client run and what it posted.
 type life struct {
 	t      testing.TB
-	client session.Client
+	client client
 
 	mu     sync.Mutex
 	inputs []session.Input
@@ -165,7 +172,7 @@ func (h *house) begin(ctx context.Context, id session.ID) (*life, error) {
 	lastIncarnation++
 	incarnation := lastIncarnation
 	l := &life{t: h.t, more: make(chan struct{}, 1)}
-	client, err := h.dialer.Open(ctx, session.Run{Session: id, Incarnation: incarnation, Post: func(in session.Input) {
+	opened, err := h.dialer.Open(ctx, session.Run{Session: id, Incarnation: incarnation, Post: func(in session.Input) {
 		if in.Incarnation != incarnation {
 			h.t.Errorf("%s carries incarnation %d, want %d", in.Kind, in.Incarnation, incarnation)
 		}
@@ -180,8 +187,8 @@ func (h *house) begin(ctx context.Context, id session.ID) (*life, error) {
 	if err != nil {
 		return l, err
 	}
-	l.client = client
-	h.t.Cleanup(client.Close)
+	l.client = opened.(client)
+	h.t.Cleanup(opened.Close)
 	return l, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -21,28 +22,28 @@ import (
 type letter struct {
 	s    *sending
 	chat types.JID // as messages are addressed in it
-	out  session.Outgoing
+	out  message.Outgoing
 }
 
 // compose gives a message WhatsApp's form. It uploads the file of one that has one.
-func (s *sending) compose(ctx context.Context, chat types.JID, out session.Outgoing) (*waE2E.Message, error) {
+func (s *sending) compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
 	l := letter{s, chat, out}
 	switch content := out.Content; content.Kind {
-	case session.KindText:
+	case message.KindText:
 		return l.text(), nil
-	case session.KindImage, session.KindVideo, session.KindAudio, session.KindVoice, session.KindDocument, session.KindSticker:
+	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
 		return l.file(ctx)
-	case session.KindLocation:
+	case message.KindLocation:
 		return l.location(), nil
-	case session.KindContact:
+	case message.KindContact:
 		return l.contacts(), nil
-	case session.KindPoll:
+	case message.KindPoll:
 		return l.poll()
-	case session.KindReaction:
+	case message.KindReaction:
 		return l.reaction(), nil
-	case session.KindEdit:
+	case message.KindEdit:
 		return l.edit()
-	case session.KindRevoke:
+	case message.KindRevoke:
 		return l.revoke()
 	default:
 		return nil, s.messaging.invalidIn(opSend, "kind", "expected one that can be sent")
@@ -154,7 +155,7 @@ func (l *letter) revoke() (*waE2E.Message, error) {
 }
 
 // own reports whether the session's account wrote a message. unnamed is what holds where the author is not named.
-func (l *letter) own(ref *session.MessageRef, unnamed bool) bool {
+func (l *letter) own(ref *message.Ref, unnamed bool) bool {
 	if ref.Sender.IsZero() {
 		return ref.FromMe || unnamed
 	}
@@ -168,7 +169,7 @@ func isUser(address string, jid types.JID) bool {
 }
 
 // key names another message of the chat, from our point of view.
-func (l *letter) key(ref *session.MessageRef, unnamed bool) *waCommon.MessageKey {
+func (l *letter) key(ref *message.Ref, unnamed bool) *waCommon.MessageKey {
 	own := l.own(ref, unnamed)
 	key := &waCommon.MessageKey{RemoteJID: proto.String(l.chat.String()), FromMe: &own, ID: &ref.ID}
 	if !own && l.chat.Server == types.GroupServer {
@@ -195,7 +196,7 @@ func (l *letter) around() *waE2E.ContextInfo {
 }
 
 // mentioned is the address that the text names: a phone looks in the text for the number of exactly that one.
-func mentioned(who session.Address, text string) string {
+func mentioned(who message.Address, text string) string {
 	if user, _, _ := strings.Cut(who.PN, "@"); user != "" && strings.Contains(text, "@"+user) {
 		return who.PN
 	}
@@ -203,7 +204,7 @@ func mentioned(who session.Address, text string) string {
 }
 
 // author is who wrote a quoted message, in the way that the chat is addressed where both are known.
-func (l *letter) author(ref *session.MessageRef) string {
+func (l *letter) author(ref *message.Ref) string {
 	if l.own(ref, false) {
 		pn, lid := l.s.account.addresses()
 		if l.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
@@ -218,24 +219,24 @@ func (l *letter) author(ref *session.MessageRef) string {
 }
 
 // quoted is what a phone shows of a message that is answered.
-func quoted(ref *session.MessageRef) *waE2E.Message {
+func quoted(ref *message.Ref) *waE2E.Message {
 	text := optional(ref.Text)
 	switch ref.Kind {
-	case session.KindImage:
+	case message.KindImage:
 		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text}}
-	case session.KindVideo:
+	case message.KindVideo:
 		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text}}
-	case session.KindAudio, session.KindVoice:
-		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{PTT: proto.Bool(ref.Kind == session.KindVoice)}}
-	case session.KindDocument:
+	case message.KindAudio, message.KindVoice:
+		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{PTT: proto.Bool(ref.Kind == message.KindVoice)}}
+	case message.KindDocument:
 		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text}}
-	case session.KindSticker:
+	case message.KindSticker:
 		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{}}
-	case session.KindLocation:
+	case message.KindLocation:
 		return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{Name: text}}
-	case session.KindContact:
+	case message.KindContact:
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: text}}
-	case session.KindPoll:
+	case message.KindPoll:
 		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: text}}
 	default:
 		return &waE2E.Message{Conversation: proto.String(ref.Text)}

@@ -9,7 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"google.golang.org/protobuf/proto"
 
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // file is a message with a file, which is uploaded first.
@@ -20,13 +20,13 @@ func (l *letter) file(ctx context.Context) (*waE2E.Message, error) {
 		return nil, err
 	}
 	switch kind {
-	case session.KindImage:
+	case message.KindImage:
 		return l.once(l.image(file, up)), nil
-	case session.KindVideo:
+	case message.KindVideo:
 		return l.once(l.video(file, up)), nil
-	case session.KindAudio, session.KindVoice:
+	case message.KindAudio, message.KindVoice:
 		return l.once(l.sound(file, up)), nil
-	case session.KindDocument:
+	case message.KindDocument:
 		return l.document(file, up), nil
 	default:
 		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{
@@ -37,7 +37,7 @@ func (l *letter) file(ctx context.Context) (*waE2E.Message, error) {
 	}
 }
 
-func (l *letter) image(file *session.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (l *letter) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(l.out.Content.Text),
@@ -46,7 +46,7 @@ func (l *letter) image(file *session.Media, up *whatsmeow.UploadResponse) *waE2E
 	}}
 }
 
-func (l *letter) video(file *session.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (l *letter) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(l.out.Content.Text),
@@ -55,34 +55,34 @@ func (l *letter) video(file *session.Media, up *whatsmeow.UploadResponse) *waE2E
 	}}
 }
 
-func (l *letter) sound(file *session.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (l *letter) sound(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	sound := &waE2E.AudioMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Seconds: count(file.Seconds),
 		ViewOnce: onlyTrue(file.ViewOnce), ContextInfo: l.around(),
 	}
-	if l.out.Content.Kind == session.KindVoice {
+	if l.out.Content.Kind == message.KindVoice {
 		sound.PTT, sound.Waveform = proto.Bool(true), file.Waveform
 	}
 	return &waE2E.Message{AudioMessage: sound}
 }
 
 // document is shown by its name, so it has one.
-func (l *letter) document(file *session.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (l *letter) document(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	name := file.Name
 	if name == "" {
 		name = "file"
 		name += endingOf(file.Mime)
 	}
-	message := &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
+	msg := &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, FileName: &name, Title: &name,
 		Caption: optional(l.out.Content.Text), JPEGThumbnail: file.Thumbnail, ContextInfo: l.around(),
 	}}
 	if l.out.Content.Text == "" {
-		return message
+		return msg
 	}
-	return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: message}}
+	return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: msg}}
 }
 
 // endingOf is the usual ending of a file of this type, "" where there is none. Only a library with an order of its own
@@ -99,14 +99,14 @@ func endingOf(kind string) string {
 }
 
 // once wraps a message that can be opened once. A voice note has a wrapping of its own.
-func (l *letter) once(message *waE2E.Message) *waE2E.Message {
+func (l *letter) once(msg *waE2E.Message) *waE2E.Message {
 	switch {
 	case !l.out.Content.Media.ViewOnce:
-		return message
-	case message.AudioMessage != nil:
-		return &waE2E.Message{ViewOnceMessageV2Extension: &waE2E.FutureProofMessage{Message: message}}
+		return msg
+	case msg.AudioMessage != nil:
+		return &waE2E.Message{ViewOnceMessageV2Extension: &waE2E.FutureProofMessage{Message: msg}}
 	default:
-		return &waE2E.Message{ViewOnceMessageV2: &waE2E.FutureProofMessage{Message: message}}
+		return &waE2E.Message{ViewOnceMessageV2: &waE2E.FutureProofMessage{Message: msg}}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/media/outgoing"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
@@ -51,7 +52,7 @@ func (o *office) done() {
 
 func (o *office) t() testing.TB { return o.house.t }
 
-func (o *office) keep(data []byte, hint session.FileHint) *session.Media {
+func (o *office) keep(data []byte, hint message.FileHint) *message.Media {
 	o.t().Helper()
 	known, err := o.spool.Put(testContext(o.t()), bytes.NewReader(data), hint)
 	if err != nil {
@@ -61,7 +62,7 @@ func (o *office) keep(data []byte, hint session.FileHint) *session.Media {
 }
 
 // send sends and gives the message's id.
-func (o *office) send(to session.Recipient, content session.Content) string {
+func (o *office) send(to message.Recipient, content message.Content) string {
 	o.t().Helper()
 	id, err := o.try(to, content)
 	if err != nil {
@@ -70,27 +71,27 @@ func (o *office) send(to session.Recipient, content session.Content) string {
 	return id
 }
 
-func (o *office) try(to session.Recipient, content session.Content) (string, error) {
+func (o *office) try(to message.Recipient, content message.Content) (string, error) {
 	o.last++
 	id := fmt.Sprintf("3EB0%018d", o.last)
-	ack, err := o.client.Send(testContext(o.t()), session.Outgoing{ID: id, To: to, Content: content})
+	ack, err := o.client.Send(testContext(o.t()), message.Outgoing{ID: id, To: to, Content: content})
 	if err == nil && (ack.MessageID != id || ack.At.IsZero()) {
 		o.t().Errorf("%s was acknowledged with %+v", id, ack)
 	}
 	return id, err
 }
 
-func (o *office) toFriend() session.Recipient { return session.Recipient(o.friend.JID().String()) }
+func (o *office) toFriend() message.Recipient { return message.Recipient(o.friend.JID().String()) }
 
 // group makes one of the session's account, the friend and a third phone.
-func (o *office) group(addressing string) (session.Recipient, *sandbox.Phone) {
+func (o *office) group(addressing string) (message.Recipient, *sandbox.Phone) {
 	o.t().Helper()
 	third := o.phone()
 	jid, err := o.friend.CreateGroup(testContext(o.t()), sandboxphones.NewGroup{Subject: "Friends", Addressing: addressing, Members: []string{o.own.Number(), third.Number()}})
 	if err != nil {
 		o.t().Fatal(err)
 	}
-	return session.Recipient(jid.String()), third
+	return message.Recipient(jid.String()), third
 }
 
 // shows waits until a phone shows a message so.
@@ -106,8 +107,8 @@ func shows(t testing.TB, phone *sandbox.Phone, id string, as func(sandboxphones.
 	return got
 }
 
-func address(phone *sandbox.Phone) session.Address {
-	return session.Address{LID: phone.LID().String(), PN: phone.JID().String()}
+func address(phone *sandbox.Phone) message.Address {
+	return message.Address{LID: phone.LID().String(), PN: phone.JID().String()}
 }
 
 const pixel = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -123,24 +124,24 @@ func sounds() []byte {
 }
 
 // files is a file of every kind that has one, with a type of its own.
-func (o *office) files() map[session.Kind]*session.Media {
+func (o *office) files() map[message.Kind]*message.Media {
 	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), someBytes(300_000)...)
 	sticker := append([]byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00"), someBytes(1000)...)
-	files := map[session.Kind]*session.Media{
-		session.KindImage:    o.keep([]byte(pixel), session.FileHint{}),
-		session.KindVideo:    o.keep(video, session.FileHint{}),
-		session.KindAudio:    o.keep(append([]byte("RIFF\x88\x13\x00\x00WAVEfmt "), someBytes(5000)...), session.FileHint{}),
-		session.KindVoice:    o.keep(sounds(), session.FileHint{}),
-		session.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), session.FileHint{Name: "invoice.pdf"}),
-		session.KindSticker:  o.keep(sticker, session.FileHint{}),
+	files := map[message.Kind]*message.Media{
+		message.KindImage:    o.keep([]byte(pixel), message.FileHint{}),
+		message.KindVideo:    o.keep(video, message.FileHint{}),
+		message.KindAudio:    o.keep(append([]byte("RIFF\x88\x13\x00\x00WAVEfmt "), someBytes(5000)...), message.FileHint{}),
+		message.KindVoice:    o.keep(sounds(), message.FileHint{}),
+		message.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), message.FileHint{Name: "invoice.pdf"}),
+		message.KindSticker:  o.keep(sticker, message.FileHint{}),
 	}
-	files[session.KindVideo].Seconds, files[session.KindVideo].Thumbnail = 7, []byte("\xff\xd8\xff\xe0")
+	files[message.KindVideo].Seconds, files[message.KindVideo].Thumbnail = 7, []byte("\xff\xd8\xff\xe0")
 	return files
 }
 
 // sandboxKind is how the sandbox calls a kind.
-func sandboxKind(kind session.Kind) sandboxphones.Kind {
-	if kind == session.KindVoice {
+func sandboxKind(kind message.Kind) sandboxphones.Kind {
+	if kind == message.KindVoice {
 		return sandboxphones.KindAudio
 	}
 	return sandboxphones.Kind(kind)
@@ -151,11 +152,11 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 	group, third := o.group(groups.AddressingLID)
 	for kind, file := range o.files() {
 		plain := o.plain(file)
-		content := session.Content{Kind: kind, Media: file, Quote: &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend), Text: "send it"}}
-		if kind == session.KindImage || kind == session.KindVideo || kind == session.KindDocument {
+		content := message.Content{Kind: kind, Media: file, Quote: &message.Ref{ID: "3EB0AA", Sender: address(o.friend), Text: "send it"}}
+		if kind == message.KindImage || kind == message.KindVideo || kind == message.KindDocument {
 			content.Text = "the " + string(kind)
 		}
-		for to, phones := range map[session.Recipient][]*sandbox.Phone{o.toFriend(): {o.friend, o.own}, group: {o.friend, third, o.own}} {
+		for to, phones := range map[message.Recipient][]*sandbox.Phone{o.toFriend(): {o.friend, o.own}, group: {o.friend, third, o.own}} {
 			id := o.send(to, content)
 			for _, phone := range phones {
 				got := shows(t, phone, id, nil)
@@ -166,13 +167,13 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 					t.Fatalf("%s came as %d bytes, %v", kind, len(data), err)
 				}
 				if m := got.Media; m.MIME != file.Mime || m.Size != len(plain) || m.Width != file.Width || m.Height != file.Height ||
-					m.Seconds != file.Seconds || m.Voice != (kind == session.KindVoice) || m.Animated != file.Animated || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
+					m.Seconds != file.Seconds || m.Voice != (kind == message.KindVoice) || m.Animated != file.Animated || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
 					t.Errorf("%s came as %+v of %+v", kind, m, file)
 				}
 				if got.Quote == nil || got.Quote.ID != "3EB0AA" || got.Quote.Text != "send it" || got.Quote.From != o.friend.JID() {
 					t.Errorf("%s answers %+v", kind, got.Quote)
 				}
-				if kind == session.KindVoice && !bytes.Equal(got.Media.Waveform, file.Waveform) || kind == session.KindDocument && got.Media.FileName != "invoice.pdf" {
+				if kind == message.KindVoice && !bytes.Equal(got.Media.Waveform, file.Waveform) || kind == message.KindDocument && got.Media.FileName != "invoice.pdf" {
 					t.Errorf("%s came as %+v", kind, got.Media)
 				}
 			}
@@ -181,7 +182,7 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 	o.done()
 }
 
-func (o *office) plain(file *session.Media) []byte {
+func (o *office) plain(file *message.Media) []byte {
 	o.t().Helper()
 	f, err := o.spool.Open(file.File)
 	if err != nil {
@@ -198,9 +199,9 @@ func (o *office) plain(file *session.Media) []byte {
 func TestWhatIsViewedOnceSaysSo(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	files := o.files()
-	for _, kind := range []session.Kind{session.KindImage, session.KindVideo, session.KindVoice} {
+	for _, kind := range []message.Kind{message.KindImage, message.KindVideo, message.KindVoice} {
 		files[kind].ViewOnce = true
-		got := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: kind, Media: files[kind]}), nil)
+		got := shows(t, o.friend, o.send(o.toFriend(), message.Content{Kind: kind, Media: files[kind]}), nil)
 		if !got.ViewOnce || got.Kind != sandboxKind(kind) {
 			t.Errorf("%s came as %+v", kind, got)
 		}
@@ -212,16 +213,16 @@ func TestTextsMentionQuoteAndPreview(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	for _, addressing := range []string{groups.AddressingLID, groups.AddressingPN} {
 		group, _ := o.group(addressing)
-		for _, to := range []session.Recipient{o.toFriend(), session.Recipient(o.friend.LID().String()), group} {
-			for number, who := range map[string]session.Address{
+		for _, to := range []message.Recipient{o.toFriend(), message.Recipient(o.friend.LID().String()), group} {
+			for number, who := range map[string]message.Address{
 				o.friend.Number():   address(o.friend),
 				o.friend.LID().User: address(o.friend),
 				o.friend.JID().User: {PN: o.friend.JID().String()},
 			} {
-				content := session.Content{
-					Kind: session.KindText, Text: "@" + number + " see https://example.com", Mentions: []session.Address{who},
-					Quote:   &session.MessageRef{ID: "3EB0BB", FromMe: true, Text: "what I said"},
-					Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+				content := message.Content{
+					Kind: message.KindText, Text: "@" + number + " see https://example.com", Mentions: []message.Address{who},
+					Quote:   &message.Ref{ID: "3EB0BB", FromMe: true, Text: "what I said"},
+					Preview: &message.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 				}
 				got := shows(t, o.friend, o.send(to, content), nil)
 				if got.Kind != sandboxphones.KindText || got.Text != content.Text || !slices.Equal(got.Mentions, []types.JID{o.friend.JID()}) ||
@@ -233,7 +234,7 @@ func TestTextsMentionQuoteAndPreview(t *testing.T) {
 		}
 	}
 	// In a chat with one person, what has no author was written by that person.
-	reply := session.Content{Kind: session.KindText, Text: "yes", Quote: &session.MessageRef{ID: "3EB0CC", Text: "well?"}}
+	reply := message.Content{Kind: message.KindText, Text: "yes", Quote: &message.Ref{ID: "3EB0CC", Text: "well?"}}
 	if got := shows(t, o.friend, o.send(o.toFriend(), reply), nil); got.Quote == nil || got.Quote.From != o.friend.JID() {
 		t.Errorf("it answers %+v", got.Quote)
 	}
@@ -242,17 +243,17 @@ func TestTextsMentionQuoteAndPreview(t *testing.T) {
 
 func TestPlacesAndContactsArrive(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	place := session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: 0, Name: "Obelisco", Address: "Street 1"}}
+	place := message.Content{Kind: message.KindLocation, Location: &message.Location{Latitude: -34.6, Longitude: 0, Name: "Obelisco", Address: "Street 1"}}
 	got := shows(t, o.friend, o.send(o.toFriend(), place), nil)
 	if got.Kind != sandboxphones.KindLocation || *got.Location != (sandboxphones.Location{Latitude: -34.6, Name: "Obelisco", Address: "Street 1"}) {
 		t.Errorf("it came as %+v", got.Location)
 	}
-	cards := []session.Card{{Name: "Ana", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"}, {Name: "Bruno", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Bruno\nEND:VCARD"}}
-	one := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards[:1]}), nil)
+	cards := []message.Card{{Name: "Ana", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"}, {Name: "Bruno", VCard: "BEGIN:VCARD\nVERSION:3.0\nFN:Bruno\nEND:VCARD"}}
+	one := shows(t, o.friend, o.send(o.toFriend(), message.Content{Kind: message.KindContact, Contacts: cards[:1]}), nil)
 	if one.Kind != sandboxphones.KindContact || *one.Contact != sandboxphones.Contact(cards[0]) {
 		t.Errorf("it came as %+v", one.Contact)
 	}
-	two := shows(t, o.friend, o.send(o.toFriend(), session.Content{Kind: session.KindContact, Contacts: cards}), nil)
+	two := shows(t, o.friend, o.send(o.toFriend(), message.Content{Kind: message.KindContact, Contacts: cards}), nil)
 	if two.Kind != sandboxphones.KindContact || !slices.Equal(two.Contacts, []sandboxphones.Contact{sandboxphones.Contact(cards[0]), sandboxphones.Contact(cards[1])}) {
 		t.Errorf("they came as %+v", two.Contacts)
 	}
@@ -262,14 +263,14 @@ func TestPlacesAndContactsArrive(t *testing.T) {
 func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	group, third := o.group(groups.AddressingLID)
-	asked := session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
-	for to, voter := range map[session.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
+	asked := message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
+	for to, voter := range map[message.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
 		id := o.send(to, asked)
 		// Another run sends it again, as after a crash; the phones keep the first one.
 		o.nothingMore()
 		o.life = o.open("a")
 		o.expect(session.SocketUp)
-		if _, err := o.client.Send(testContext(t), session.Outgoing{ID: id, To: to, Content: asked}); err != nil {
+		if _, err := o.client.Send(testContext(t), message.Outgoing{ID: id, To: to, Content: asked}); err != nil {
 			t.Fatal(err)
 		}
 		got := shows(t, voter, id, func(m sandboxphones.Message) bool { return m.Copies == 2 })
@@ -310,25 +311,25 @@ func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 			t.Fatal(err)
 		}
 		shows(t, o.own, theirs, nil)
-		mine := o.send(to, session.TextOf("helo"))
-		target := &session.MessageRef{ID: theirs, Sender: address(o.friend)}
+		mine := o.send(to, message.TextOf("helo"))
+		target := &message.Ref{ID: theirs, Sender: address(o.friend)}
 		both := func(id string, as func(sandboxphones.Message) bool) {
 			t.Helper()
 			for _, phone := range []*sandbox.Phone{o.friend, o.own} {
 				shows(t, phone, id, as)
 			}
 		}
-		o.send(to, session.Content{Kind: session.KindReaction, Target: target, Reaction: "👍"})
+		o.send(to, message.Content{Kind: message.KindReaction, Target: target, Reaction: "👍"})
 		both(theirs, func(m sandboxphones.Message) bool {
 			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].From == o.own.JID()
 		})
-		o.send(to, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: mine, FromMe: true}, Reaction: "🎉"})
+		o.send(to, message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "🎉"})
 		both(mine, func(m sandboxphones.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
-		o.send(to, session.Content{Kind: session.KindReaction, Target: target})
+		o.send(to, message.Content{Kind: message.KindReaction, Target: target})
 		both(theirs, func(m sandboxphones.Message) bool { return len(m.Reactions) == 0 })
-		o.send(to, session.Content{Kind: session.KindEdit, Target: &session.MessageRef{ID: mine}, Text: "hello"})
+		o.send(to, message.Content{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"})
 		both(mine, func(m sandboxphones.Message) bool { return m.Edited && m.Text == "hello" })
-		o.send(to, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: mine, Sender: address(o.own)}})
+		o.send(to, message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: mine, Sender: address(o.own)}})
 		both(mine, func(m sandboxphones.Message) bool { return m.Revoked && m.Text == "" })
 	}
 	o.done()
@@ -345,7 +346,7 @@ func TestAnAdministratorRevokesWhatOthersWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(t, o.own, theirs, nil)
-	o.send(session.Recipient(jid.String()), session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: address(o.friend)}})
+	o.send(message.Recipient(jid.String()), message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: theirs, Sender: address(o.friend)}})
 	for _, phone := range []*sandbox.Phone{o.own, o.friend} {
 		shows(t, phone, theirs, func(m sandboxphones.Message) bool { return m.Revoked })
 	}
@@ -354,15 +355,15 @@ func TestAnAdministratorRevokesWhatOthersWrote(t *testing.T) {
 
 func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	mine := o.send(o.toFriend(), session.TextOf("helo"))
+	mine := o.send(o.toFriend(), message.TextOf("helo"))
 	shows(t, o.friend, mine, nil)
 	messages := len(o.friend.Messages())
-	for i, content := range []session.Content{
-		{Kind: session.KindReaction, Target: &session.MessageRef{ID: mine, FromMe: true}, Reaction: "👍"},
-		{Kind: session.KindEdit, Target: &session.MessageRef{ID: mine}, Text: "hello"},
-		{Kind: session.KindRevoke, Target: &session.MessageRef{ID: mine}},
+	for i, content := range []message.Content{
+		{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "👍"},
+		{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"},
+		{Kind: message.KindRevoke, Target: &message.Ref{ID: mine}},
 	} {
-		out := session.Outgoing{ID: fmt.Sprintf("3EB0FFFFFFFFFFFFFF%04d", i), To: o.toFriend(), Content: content}
+		out := message.Outgoing{ID: fmt.Sprintf("3EB0FFFFFFFFFFFFFF%04d", i), To: o.toFriend(), Content: content}
 		for range 2 { // another run each, as after a crash
 			o.nothingMore()
 			o.life = o.open("a")
@@ -375,7 +376,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 			return len(m.Reactions) == 1 && (i < 1 || m.Edited && m.Text == "hello" || m.Revoked) && m.Revoked == (i == 2)
 		})
 	}
-	final := o.send(o.toFriend(), session.TextOf("done"))
+	final := o.send(o.toFriend(), message.TextOf("done"))
 	shows(t, o.friend, final, nil)
 	seen := 0
 	for _, m := range o.friend.Messages() {
@@ -391,14 +392,14 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 
 func TestAFileIsUploadedOnceForManyRecipients(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	file := o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})
+	file := o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})
 	other, err := o.spool.Use(testContext(t), file.File) // as another message has it
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range []*session.Media{file, &other, file} {
+	for i, m := range []*message.Media{file, &other, file} {
 		to := o.phone()
-		got := shows(t, to, o.send(session.Recipient(to.JID().String()), session.Content{Kind: session.KindDocument, Media: m}), nil)
+		got := shows(t, to, o.send(message.Recipient(to.JID().String()), message.Content{Kind: message.KindDocument, Media: m}), nil)
 		if data, err := got.Media.Bytes(); err != nil || !bytes.Equal(data, o.plain(file)) {
 			t.Errorf("%d: %d bytes, %v", i, len(data), err)
 		}
@@ -414,8 +415,8 @@ func TestAFileIsUploadedOnceForManyRecipients(t *testing.T) {
 
 func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	file := func() session.Content {
-		return session.Content{Kind: session.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})}
+	file := func() message.Content {
+		return message.Content{Kind: message.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})}
 	}
 	// A secret that expired before its time is asked for again.
 	if _, err := o.server.SetFault(faults.Fault{Kind: faults.MediaUpload, Code: 401, Count: 1}); err != nil {
@@ -453,14 +454,14 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 
 func TestAnUploadEndsWithItsRunAndInTime(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	content := session.Content{Kind: session.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), session.FileHint{})}
+	content := message.Content{Kind: message.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})}
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()
-	_, err := o.client.Send(ctx, session.Outgoing{ID: "3EB0FF", To: session.Recipient(o.friend.LID().String()), Content: content})
+	_, err := o.client.Send(ctx, message.Outgoing{ID: "3EB0FF", To: message.Recipient(o.friend.LID().String()), Content: content})
 	wantCode(t, err, session.CodeDisconnected)
 	ctx, cancel = context.WithTimeout(testContext(t), 0)
 	defer cancel()
-	_, err = o.client.Send(ctx, session.Outgoing{ID: "3EB0FF", To: session.Recipient(o.friend.LID().String()), Content: content})
+	_, err = o.client.Send(ctx, message.Outgoing{ID: "3EB0FF", To: message.Recipient(o.friend.LID().String()), Content: content})
 	wantCode(t, err, session.CodeUploadFailed)
 	o.done()
 }
@@ -468,31 +469,31 @@ func TestAnUploadEndsWithItsRunAndInTime(t *testing.T) {
 func TestWhatCannotBeSentIsNamed(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	group, _ := o.group(groups.AddressingLID)
-	theirs := &session.MessageRef{ID: "3EB0AA", Sender: address(o.friend)}
-	for field, content := range map[string]session.Content{
+	theirs := &message.Ref{ID: "3EB0AA", Sender: address(o.friend)}
+	for field, content := range map[string]message.Content{
 		"kind":          {},
-		"poll.options":  {Kind: session.KindPoll, Poll: &session.Poll{Question: "?", Options: []string{"one"}}},
-		"media":         {Kind: session.KindImage},
-		"text":          {Kind: session.KindText},
-		"target.sender": {Kind: session.KindEdit, Target: theirs, Text: "not mine"},
+		"poll.options":  {Kind: message.KindPoll, Poll: &message.Poll{Question: "?", Options: []string{"one"}}},
+		"media":         {Kind: message.KindImage},
+		"text":          {Kind: message.KindText},
+		"target.sender": {Kind: message.KindEdit, Target: theirs, Text: "not mine"},
 	} {
 		_, err := o.try(o.toFriend(), content)
 		wantField(t, err, field)
 	}
-	_, err := o.try(o.toFriend(), session.Content{Kind: session.KindRevoke, Target: theirs})
+	_, err := o.try(o.toFriend(), message.Content{Kind: message.KindRevoke, Target: theirs})
 	wantField(t, err, "target.sender")
-	_, err = o.try(group, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: "3EB0AA"}, Reaction: "👍"})
+	_, err = o.try(group, message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: "3EB0AA"}, Reaction: "👍"})
 	wantField(t, err, "target.sender")
 	o.done()
 }
 
 func TestGroupsThatCannotBeWrittenTo(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
-	for to, says := range map[session.Recipient]string{
+	for to, says := range map[message.Recipient]string{
 		"120363000000000000@g.us": "no such group",
 		o.strangers():             "not in this group",
 	} {
-		_, err := o.try(to, session.TextOf("hello?"))
+		_, err := o.try(to, message.TextOf("hello?"))
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeSendFailed || !strings.Contains(e.Message, says) {
 			t.Errorf("%s: %v", to, err)
@@ -502,11 +503,11 @@ func TestGroupsThatCannotBeWrittenTo(t *testing.T) {
 }
 
 // strangers is a group that the session's account is not in.
-func (o *office) strangers() session.Recipient {
+func (o *office) strangers() message.Recipient {
 	o.t().Helper()
 	jid, err := o.friend.CreateGroup(testContext(o.t()), sandboxphones.NewGroup{Subject: "Theirs", Members: []string{o.phone().Number()}})
 	if err != nil {
 		o.t().Fatal(err)
 	}
-	return session.Recipient(jid.String())
+	return message.Recipient(jid.String())
 }

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -28,7 +29,7 @@ type messaging struct {
 }
 
 // markRead is Client.MarkRead.
-func (m *messaging) markRead(ctx context.Context, mark session.ReadMark) error {
+func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 	const op = "mark read"
 	chat, err := m.chat(ctx, op, mark.Chat)
 	if err != nil {
@@ -60,7 +61,7 @@ func (m *messaging) markRead(ctx context.Context, mark session.ReadMark) error {
 }
 
 // setChatState is Client.SetChatState.
-func (m *messaging) setChatState(ctx context.Context, to session.Recipient, state session.ChatState) error {
+func (m *messaging) setChatState(ctx context.Context, to message.Recipient, state message.ChatState) error {
 	const op = "set chat state"
 	chat, err := m.chat(ctx, op, to)
 	if err != nil {
@@ -68,10 +69,10 @@ func (m *messaging) setChatState(ctx context.Context, to session.Recipient, stat
 	}
 	shown, media := types.ChatPresenceComposing, types.ChatPresenceMediaText
 	switch state {
-	case session.ChatTyping:
-	case session.ChatRecording:
+	case message.ChatTyping:
+	case message.ChatRecording:
 		media = types.ChatPresenceMediaAudio
-	case session.ChatPaused:
+	case message.ChatPaused:
 		shown = types.ChatPresencePaused
 	default:
 		return m.invalidIn(op, "state", "expected typing, recording or paused")
@@ -80,14 +81,14 @@ func (m *messaging) setChatState(ctx context.Context, to session.Recipient, stat
 }
 
 // checkContacts is Client.CheckContacts.
-func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]session.Contact, error) {
+func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]message.Contact, error) {
 	const op = "check contacts"
 	if len(phones) == 0 || len(phones) > maxChecked {
 		return nil, m.invalidIn(op, "phones", fmt.Sprintf("expected 1 to %d phone numbers", maxChecked))
 	}
 	asked := make([]string, len(phones))
 	for i, phone := range phones {
-		person, err := session.ParsePerson(phone)
+		person, err := message.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
 			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
 		}
@@ -105,15 +106,15 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]sessi
 	for _, answer := range answers {
 		found[strings.TrimPrefix(answer.Query, "+")] = answer
 	}
-	contacts := make([]session.Contact, len(phones))
+	contacts := make([]message.Contact, len(phones))
 	for i, digits := range asked {
 		contacts[i] = contactOf(phones[i], found[digits])
 	}
 	return contacts, nil
 }
 
-func contactOf(query string, answer types.IsOnWhatsAppResponse) session.Contact {
-	contact := session.Contact{Query: query, OnWhatsApp: answer.IsIn}
+func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact {
+	contact := message.Contact{Query: query, OnWhatsApp: answer.IsIn}
 	if !answer.IsIn {
 		return contact
 	}
@@ -132,7 +133,7 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) session.Contact 
 }
 
 // chat is the address that a chat has now: WhatsApp moves chats from phone numbers to LIDs.
-func (m *messaging) chat(ctx context.Context, op string, to session.Recipient) (types.JID, error) {
+func (m *messaging) chat(ctx context.Context, op string, to message.Recipient) (types.JID, error) {
 	jid, err := types.ParseJID(string(to))
 	if err != nil || jid.User == "" {
 		return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")

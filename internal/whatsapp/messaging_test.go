@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
@@ -45,11 +46,11 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	own, friend := h.phone(), h.phone()
 	l := h.ready("a", own)
-	chat := session.Recipient(friend.Number() + "@s.whatsapp.net")
+	chat := message.Recipient(friend.Number() + "@s.whatsapp.net")
 	feed, stop := h.server.Subscribe()
 	defer stop()
-	for _, mark := range []session.ReadMark{{}, {Played: true}} {
-		for _, mark.Chat = range []session.Recipient{chat, session.Recipient(friend.LID().String())} {
+	for _, mark := range []message.ReadMark{{}, {Played: true}} {
+		for _, mark.Chat = range []message.Recipient{chat, message.Recipient(friend.LID().String())} {
 			mark.IDs = nil
 			for range 2 {
 				id, err := friend.SendText(testContext(t), own.Number(), "read me")
@@ -82,18 +83,18 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark := session.ReadMark{Chat: session.Recipient(group.String()), IDs: []string{id}}
+	mark := message.ReadMark{Chat: message.Recipient(group.String()), IDs: []string{id}}
 	wantField(t, l.client.MarkRead(testContext(t), mark), "sender")
-	mark.Sender = session.Address{LID: friend.LID().String()}
+	mark.Sender = message.Address{LID: friend.LID().String()}
 	if err = l.client.MarkRead(testContext(t), mark); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusRead }); err != nil {
 		t.Fatal(err)
 	}
-	wantField(t, l.client.MarkRead(testContext(t), session.ReadMark{Chat: "x", IDs: []string{id}}), "chat")
-	wantField(t, l.client.MarkRead(testContext(t), session.ReadMark{Chat: chat}), "ids")
-	wantField(t, l.client.MarkRead(testContext(t), session.ReadMark{Chat: chat, IDs: []string{id, ""}}), "ids[1]")
+	wantField(t, l.client.MarkRead(testContext(t), message.ReadMark{Chat: "x", IDs: []string{id}}), "chat")
+	wantField(t, l.client.MarkRead(testContext(t), message.ReadMark{Chat: chat}), "ids")
+	wantField(t, l.client.MarkRead(testContext(t), message.ReadMark{Chat: chat, IDs: []string{id, ""}}), "ids[1]")
 	h.noSurprises()
 	l.nothingMore()
 }
@@ -112,9 +113,9 @@ func TestTheOtherSideSeesTheChatState(t *testing.T) {
 	l := h.ready("a", own)
 	feed, stop := h.server.Subscribe()
 	defer stop()
-	to := session.Recipient(friend.Number() + "@s.whatsapp.net")
-	for state, shown := range map[session.ChatState]string{
-		session.ChatTyping: "composing", session.ChatRecording: "recording", session.ChatPaused: "paused",
+	to := message.Recipient(friend.Number() + "@s.whatsapp.net")
+	for state, shown := range map[message.ChatState]string{
+		message.ChatTyping: "composing", message.ChatRecording: "recording", message.ChatPaused: "paused",
 	} {
 		if err := l.client.SetChatState(testContext(t), to, state); err != nil {
 			t.Fatal(err)
@@ -126,7 +127,7 @@ func TestTheOtherSideSeesTheChatState(t *testing.T) {
 	wantField(t, l.client.SetChatState(testContext(t), to, "dancing"), "state")
 	h.noSurprises()
 	l.nothingMore()
-	wantCode(t, l.client.SetChatState(testContext(t), to, session.ChatTyping), session.CodeDisconnected)
+	wantCode(t, l.client.SetChatState(testContext(t), to, message.ChatTyping), session.CodeDisconnected)
 }
 
 func TestContactsAreLookedUp(t *testing.T) {
@@ -138,8 +139,8 @@ func TestContactsAreLookedUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := session.Address{LID: friend.LID().String(), PN: friend.JID().String()}
-	want := []session.Contact{
+	known := message.Address{LID: friend.LID().String(), PN: friend.JID().String()}
+	want := []message.Contact{
 		{Query: nobody}, {Query: "+" + friend.Number(), OnWhatsApp: true, Address: known}, {Query: friend.Number(), OnWhatsApp: true, Address: known},
 	}
 	for i := range want {
@@ -172,7 +173,7 @@ func newFile(t testing.TB) *os.File {
 func TestFilesAreFetchedByteForByte(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	l := h.ready("a", h.phone())
-	for _, kind := range session.SendableKinds() {
+	for _, kind := range message.SendableKinds() {
 		if !kind.HasMedia() {
 			continue
 		}
@@ -199,21 +200,21 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	l := h.ready("a", h.phone())
 	plain := someBytes(50_000)
-	good, err := whatsapp.Upload(testContext(t), l.client, plain, session.KindDocument)
+	good, err := whatsapp.Upload(testContext(t), l.client, plain, message.KindDocument)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		spoil func(*session.Remote)
+		spoil func(*message.Remote)
 		code  session.Code
 	}{
-		"no key":           {func(r *session.Remote) { r.Key = nil }, session.CodeInvalidRequest},
-		"no file":          {func(r *session.Remote) { r.Kind = session.KindText }, session.CodeInvalidRequest},
-		"another key":      {func(r *session.Remote) { r.Key = someBytes(32) }, session.CodeFetchFailed},
-		"another kind":     {func(r *session.Remote) { r.Kind = session.KindImage }, session.CodeFetchFailed},
-		"another content":  {func(r *session.Remote) { r.FileSHA256 = someBytes(32) }, session.CodeFetchFailed},
-		"longer than said": {func(r *session.Remote) { r.Length = 1000 }, session.CodeFetchFailed},
-		"unknown":          {func(r *session.Remote) { r.DirectPath = "/v/t62.7118-24/nothing.enc?a=b" }, session.CodeMediaGone},
+		"no key":           {func(r *message.Remote) { r.Key = nil }, session.CodeInvalidRequest},
+		"no file":          {func(r *message.Remote) { r.Kind = message.KindText }, session.CodeInvalidRequest},
+		"another key":      {func(r *message.Remote) { r.Key = someBytes(32) }, session.CodeFetchFailed},
+		"another kind":     {func(r *message.Remote) { r.Kind = message.KindImage }, session.CodeFetchFailed},
+		"another content":  {func(r *message.Remote) { r.FileSHA256 = someBytes(32) }, session.CodeFetchFailed},
+		"longer than said": {func(r *message.Remote) { r.Length = 1000 }, session.CodeFetchFailed},
+		"unknown":          {func(r *message.Remote) { r.DirectPath = "/v/t62.7118-24/nothing.enc?a=b" }, session.CodeMediaGone},
 	} {
 		spoiled, file := good, newFile(t)
 		test.spoil(&spoiled)

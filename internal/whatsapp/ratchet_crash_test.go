@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
@@ -52,7 +53,7 @@ func sendUntilKilled() error {
 	recipients := strings.Split(os.Getenv(childRecipients), ",")
 	for n := 0; ; n++ {
 		id := fmt.Sprintf("3EB0%06X%06X", os.Getpid(), n)
-		if _, err := client.Send(ctx, text(id, recipients[n%len(recipients)])); err != nil {
+		if _, err := message.Send.With(text(id, recipients[n%len(recipients)])).Do(ctx, client); err != nil {
 			return err
 		}
 		// One write for one line: a torn last line is dropped by the reader.

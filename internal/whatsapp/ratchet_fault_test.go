@@ -11,6 +11,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
@@ -159,9 +160,9 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 			l := h.open("a")
 			l.expect(session.SocketUp)
 			send := func(id string) error {
-				message := text(id, friend.LID().String())
-				message.Content = session.TextOf(large)
-				_, err := l.client.Send(testContext(t), message)
+				msg := text(id, friend.LID().String())
+				msg.Content = message.TextOf(large)
+				_, err := l.client.Send(testContext(t), msg)
 				return err
 			}
 			if err := send("3EB0000000000001"); err != nil {

@@ -14,18 +14,20 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
+	eventlog "wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
-// Journal is the durable log as a client needs it.
-type Journal interface {
-	session.Journal
+// EventLog is the durable log of events as a client needs it.
+type EventLog interface {
+	eventlog.Journal
 	// Find gives an event of the session by one of the keys under which it was added.
-	Find(ctx context.Context, id session.ID, keys ...string) (found session.Event, is bool, err error)
+	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
 }
 
 // Sent gives what a message says that the session sent itself; false where that is not known any more.
-type Sent func(ctx context.Context, id session.ID, messageID string) (content session.Content, is bool, err error)
+type Sent func(ctx context.Context, id session.ID, messageID string) (content message.Content, is bool, err error)
 
 // receiving keeps what WhatsApp tells, before WhatsApp is told that it arrived.
 type receiving struct {
@@ -35,7 +37,7 @@ type receiving struct {
 	conn    *attempt
 	log     *slog.Logger
 	sending *sending // is told of receipts
-	journal Journal  // nil: nobody wants it
+	journal EventLog // nil: nobody wants it
 	sent    Sent     // nil: nobody knows
 }
 
@@ -107,7 +109,7 @@ type translation struct {
 
 // guarded contains a panic: something of a shape that nobody foresaw becomes a message of an unknown kind, because
 // another delivery would have the same shape.
-func (t *translation) guarded(evt any) (list []session.Event, ours bool) {
+func (t *translation) guarded(evt any) (list []eventlog.Event, ours bool) {
 	defer func() {
 		reason := recover()
 		if reason == nil {
@@ -115,14 +117,14 @@ func (t *translation) guarded(evt any) (list []session.Event, ours bool) {
 		}
 		t.c.log.Error("something received could not be read", "op", fmt.Sprintf("%T", evt), "err", crashLine("read", reason), "stack", string(debug.Stack()))
 		list = nil
-		if message, is := evt.(*events.Message); is {
-			list, ours = t.bare(&message.Info, session.EventMessage, &session.Content{Kind: session.KindUnknown}), true
+		if msg, is := evt.(*events.Message); is {
+			list, ours = t.bare(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
 		}
 	}()
 	return t.of(evt)
 }
 
-func (t *translation) of(evt any) (list []session.Event, ours bool) {
+func (t *translation) of(evt any) (list []eventlog.Event, ours bool) {
 	switch e := evt.(type) {
 	case *events.Message:
 		return t.message(e), true
@@ -152,16 +154,16 @@ func (t *translation) of(evt any) (list []session.Event, ours bool) {
 }
 
 // event is one entry of the log. key drops repetitions.
-func (t *translation) event(of session.EventType, key string, data any, remote *session.Remote) session.Event {
+func (t *translation) event(of eventlog.Type, key string, data any, remote *message.Remote) eventlog.Event {
 	text, err := json.Marshal(data)
 	if err != nil {
 		// Numbers that are none, such as a place at NaN. guarded contains it.
 		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
 	}
-	return session.Event{Session: t.c.run.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
+	return eventlog.Event{Session: t.c.run.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
 }
 
-func keyOf(of session.EventType, digest string) string { return string(of) + ":" + digest }
+func keyOf(of eventlog.Type, digest string) string { return string(of) + ":" + digest }
 
 // digest makes a key of bounded length of what tells an event from all others.
 func digest(parts ...any) string {
@@ -174,8 +176,8 @@ func digest(parts ...any) string {
 }
 
 // address names somebody both ways where WhatsApp has told which LID belongs to which number.
-func (t *translation) address(jid types.JID, others ...types.JID) session.Address {
-	var out session.Address
+func (t *translation) address(jid types.JID, others ...types.JID) message.Address {
+	var out message.Address
 	for _, each := range append([]types.JID{jid}, others...) {
 		switch each.Server {
 		case types.HiddenUserServer, types.HostedLIDServer:
@@ -208,10 +210,10 @@ func (t *translation) address(jid types.JID, others ...types.JID) session.Addres
 }
 
 // named is an address that came as text; the zero value where it is none.
-func (t *translation) named(text string) session.Address {
+func (t *translation) named(text string) message.Address {
 	jid, err := types.ParseJID(text)
 	if err != nil || jid.IsEmpty() {
-		return session.Address{}
+		return message.Address{}
 	}
 	return t.address(jid)
 }
@@ -223,7 +225,7 @@ func (t *translation) failed(err error) {
 }
 
 // own reports an address of the session's own account.
-func (t *translation) own(a session.Address) bool {
+func (t *translation) own(a message.Address) bool {
 	pn, lid := t.c.account.addresses()
 	return a.LID != "" && a.LID == lid.ToNonAD().String() || a.PN != "" && a.PN == pn.ToNonAD().String()
 }

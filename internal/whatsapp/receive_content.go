@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // reading makes content of one message.
@@ -20,40 +20,40 @@ type reading struct {
 }
 
 // content is what a message says. What this version does not know is named, not hidden.
-func (r *reading) content(m *waE2E.Message) session.Content {
+func (r *reading) content(m *waE2E.Message) message.Content {
 	out, known := r.said(m)
 	if !known {
 		out, known = r.about(m)
 	}
 	if !known {
-		out = session.Content{Kind: session.KindUnknown, Unknown: kindName(m)}
+		out = message.Content{Kind: message.KindUnknown, Unknown: kindName(m)}
 	}
 	r.context(contextOf(m), &out)
 	return out
 }
 
 // said is content that stands for itself.
-func (r *reading) said(m *waE2E.Message) (session.Content, bool) {
+func (r *reading) said(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.Conversation != nil:
-		return session.TextOf(m.GetConversation()), true
+		return message.TextOf(m.GetConversation()), true
 	case m.ExtendedTextMessage != nil:
 		return extendedText(m.GetExtendedTextMessage()), true
 	case m.LocationMessage != nil:
 		l := m.GetLocationMessage()
-		return session.Content{Kind: session.KindLocation, Text: l.GetComment(), Location: &session.Location{
+		return message.Content{Kind: message.KindLocation, Text: l.GetComment(), Location: &message.Location{
 			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(),
 			Name: l.GetName(), Address: l.GetAddress(), URL: l.GetURL(), Live: l.GetIsLive(),
 		}}, true
 	case m.LiveLocationMessage != nil:
 		l := m.GetLiveLocationMessage()
-		return session.Content{Kind: session.KindLocation, Text: l.GetCaption(), Location: &session.Location{
+		return message.Content{Kind: message.KindLocation, Text: l.GetCaption(), Location: &message.Location{
 			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(), Live: true,
 		}}, true
 	case m.ContactMessage != nil:
-		return session.Content{Kind: session.KindContact, Contacts: []session.Card{cardOf(m.GetContactMessage())}}, true
+		return message.Content{Kind: message.KindContact, Contacts: []message.Card{cardOf(m.GetContactMessage())}}, true
 	case m.ContactsArrayMessage != nil:
-		out := session.Content{Kind: session.KindContact}
+		out := message.Content{Kind: message.KindContact}
 		for _, each := range m.GetContactsArrayMessage().GetContacts() {
 			out.Contacts = append(out.Contacts, cardOf(each))
 		}
@@ -63,23 +63,23 @@ func (r *reading) said(m *waE2E.Message) (session.Content, bool) {
 		return pollContent(poll), true
 	}
 	if text, ok := answerOf(m); ok {
-		return session.TextOf(text), true
+		return message.TextOf(text), true
 	}
 	return r.file(m)
 }
 
-func extendedText(m *waE2E.ExtendedTextMessage) session.Content {
-	out := session.TextOf(m.GetText())
+func extendedText(m *waE2E.ExtendedTextMessage) message.Content {
+	out := message.TextOf(m.GetText())
 	if m.GetMatchedText() != "" && (m.GetTitle() != "" || m.GetDescription() != "" || len(m.GetJPEGThumbnail()) > 0) {
-		out.Preview = &session.Preview{
+		out.Preview = &message.Preview{
 			URL: m.GetMatchedText(), Title: m.GetTitle(), Description: m.GetDescription(), Thumbnail: m.GetJPEGThumbnail(),
 		}
 	}
 	return out
 }
 
-func cardOf(m *waE2E.ContactMessage) session.Card {
-	return session.Card{Name: m.GetDisplayName(), VCard: m.GetVcard()}
+func cardOf(m *waE2E.ContactMessage) message.Card {
+	return message.Card{Name: m.GetDisplayName(), VCard: m.GetVcard()}
 }
 
 // pollOf is a poll of any of the versions that have this form.
@@ -88,12 +88,12 @@ func pollOf(m *waE2E.Message) *waE2E.PollCreationMessage {
 		m.GetPollCreationMessageV5(), m.GetPollCreationMessageV6())
 }
 
-func pollContent(m *waE2E.PollCreationMessage) session.Content {
-	poll := &session.Poll{Question: m.GetName(), Options: []string{}, Selectable: int(m.GetSelectableOptionsCount())}
+func pollContent(m *waE2E.PollCreationMessage) message.Content {
+	poll := &message.Poll{Question: m.GetName(), Options: []string{}, Selectable: int(m.GetSelectableOptionsCount())}
 	for _, option := range m.GetOptions() {
 		poll.Options = append(poll.Options, option.GetOptionName())
 	}
-	return session.Content{Kind: session.KindPoll, Poll: poll}
+	return message.Content{Kind: message.KindPoll, Poll: poll}
 }
 
 // answerOf is what somebody chose of the buttons or the list that a business had sent.
@@ -112,11 +112,11 @@ func answerOf(m *waE2E.Message) (string, bool) {
 }
 
 // about is content that is about another message.
-func (r *reading) about(m *waE2E.Message) (session.Content, bool) {
+func (r *reading) about(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.ReactionMessage != nil:
-		return session.Content{
-			Kind: session.KindReaction, Reaction: m.GetReactionMessage().GetText(), Target: r.ref(m.GetReactionMessage().GetKey()),
+		return message.Content{
+			Kind: message.KindReaction, Reaction: m.GetReactionMessage().GetText(), Target: r.ref(m.GetReactionMessage().GetKey()),
 		}, true
 	case m.EncReactionMessage != nil:
 		return r.sealedReaction(m), true
@@ -127,20 +127,20 @@ func (r *reading) about(m *waE2E.Message) (session.Content, bool) {
 	}
 	switch p := m.GetProtocolMessage(); {
 	case p == nil:
-		return session.Content{}, false
+		return message.Content{}, false
 	case p.GetType() == waE2E.ProtocolMessage_REVOKE:
-		return session.Content{Kind: session.KindRevoke, Target: r.ref(p.GetKey())}, true
+		return message.Content{Kind: message.KindRevoke, Target: r.ref(p.GetKey())}, true
 	case p.GetType() == waE2E.ProtocolMessage_MESSAGE_EDIT:
 		return r.edit(p.GetKey(), p.GetEditedMessage()), true
 	default:
-		return session.Content{Kind: session.KindUnknown, Unknown: "protocolMessage/" + p.GetType().String()}, true
+		return message.Content{Kind: message.KindUnknown, Unknown: "protocolMessage/" + p.GetType().String()}, true
 	}
 }
 
 // edit is the new content of a message as an edit: its text or caption, and whom it mentions.
-func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) session.Content {
+func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) message.Content {
 	now, _ = unwrapped(now)
-	out := session.Content{Kind: session.KindEdit, Target: r.ref(key)}
+	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if now == nil {
 		return out
 	}
@@ -151,11 +151,11 @@ func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) session.Con
 }
 
 // ref is the message that a key names. The key speaks from the point of view of who sent it.
-func (r *reading) ref(key *waCommon.MessageKey) *session.MessageRef {
+func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	if key == nil {
 		return nil
 	}
-	ref := &session.MessageRef{ID: key.GetID()}
+	ref := &message.Ref{ID: key.GetID()}
 	info := &r.event.Info
 	switch {
 	case key.GetFromMe():
@@ -170,13 +170,13 @@ func (r *reading) ref(key *waCommon.MessageKey) *session.MessageRef {
 		ref.FromMe = true
 	}
 	if ref.FromMe = ref.FromMe || r.t.own(ref.Sender); ref.FromMe {
-		ref.Sender = session.Address{}
+		ref.Sender = message.Address{}
 	}
 	return ref
 }
 
 // context is what may go with content of every kind: whom it answers and mentions, when it disappears.
-func (r *reading) context(info *waE2E.ContextInfo, out *session.Content) {
+func (r *reading) context(info *waE2E.ContextInfo, out *message.Content) {
 	if info == nil {
 		return
 	}
@@ -189,9 +189,9 @@ func (r *reading) context(info *waE2E.ContextInfo, out *session.Content) {
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}
-	ref := &session.MessageRef{ID: info.GetStanzaID(), Sender: r.t.named(info.GetParticipant())}
+	ref := &message.Ref{ID: info.GetStanzaID(), Sender: r.t.named(info.GetParticipant())}
 	if ref.FromMe = r.t.own(ref.Sender); ref.FromMe {
-		ref.Sender = session.Address{}
+		ref.Sender = message.Address{}
 	}
 	quoted, _ := unwrapped(info.GetQuotedMessage())
 	if said, known := r.said(quoted); known {
@@ -218,8 +218,8 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 }
 
 // sealedReaction is a reaction of a community's announcements, encrypted with a secret of the message it is about.
-func (r *reading) sealedReaction(m *waE2E.Message) session.Content {
-	out := session.Content{Kind: session.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
+func (r *reading) sealedReaction(m *waE2E.Message) message.Content {
+	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
 	opened, err := r.t.c.wa.DecryptReaction(r.t.ctx, r.with(m))
 	if r.unreadable(err, "encReactionMessage", &out) {
 		return out
@@ -228,10 +228,10 @@ func (r *reading) sealedReaction(m *waE2E.Message) session.Content {
 	return out
 }
 
-func (r *reading) sealedEdit(m *waE2E.Message) session.Content {
+func (r *reading) sealedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
 	opened, err := r.t.c.wa.DecryptSecretEncryptedMessage(r.t.ctx, r.with(m))
-	out := session.Content{Kind: session.KindEdit, Target: r.ref(key)}
+	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if r.unreadable(err, "secretEncryptedMessage", &out) {
 		return out
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/phones"
@@ -31,7 +32,7 @@ type faulty struct {
 	after  error
 }
 
-func (f *faulty) Append(ctx context.Context, list ...session.Event) error {
+func (f *faulty) Append(ctx context.Context, list ...events.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.before != nil {
@@ -75,12 +76,12 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 			log.fail(nil, nil)
 			l = h.open("51")
 			l.expect(session.SocketUp)
-			var kept []session.Event
+			var kept []events.Event
 			ctx := testContext(t)
 			for len(kept) < messages {
 				var err error
 				// Beside them are receipts of the account's own phone.
-				if kept, _, err = log.Read(ctx, events.Query{Session: "51", Types: []session.EventType{session.EventMessage}}); err != nil {
+				if kept, _, err = log.Read(ctx, events.Query{Session: "51", Types: []events.Type{events.TypeMessage}}); err != nil {
 					t.Fatal(err)
 				}
 				select {
@@ -91,7 +92,7 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 				}
 			}
 			for i := range kept {
-				var data session.MessageData
+				var data events.MessageData
 				if err := json.Unmarshal(kept[i].Data, &data); err != nil || data.Content.Text != fmt.Sprint("text ", i) {
 					t.Errorf("at %d there is %s, %v", i, kept[i].Data, err)
 				}
@@ -114,10 +115,10 @@ func (h *hearing) call(phone *sandbox.Phone, cfg phones.CallConfig) string {
 }
 
 // hearsCall waits for the next event of a call.
-func (h *hearing) hearsCall(want session.CallData) {
+func (h *hearing) hearsCall(want events.CallData) {
 	h.t.Helper()
-	var data session.CallData
-	event := h.next(session.EventCall, session.EventGroup)
+	var data events.CallData
+	event := h.next(events.TypeCall, events.TypeGroup)
 	if err := json.Unmarshal(event.Data, &data); err != nil || data.At.IsZero() {
 		h.t.Errorf("%s, %v", event.Data, err)
 	}
@@ -139,32 +140,32 @@ func TestCallsAreKept(t *testing.T) {
 	from := addressOf(h.peer)
 
 	id := h.call(h.peer, phones.CallConfig{To: h.own.Number(), Video: true})
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing", Video: true})
 	h.must(h.own.AcceptCall(ctx, id))
 	// WhatsApp tells twice that another device took it, the second time as an end; it is kept once, and it is no end.
-	h.hearsCall(session.CallData{ID: id, From: from, State: "accepted"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "accepted"})
 
 	id = h.call(h.peer, phones.CallConfig{To: h.own.Number()})
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing"})
 	h.must(h.own.RejectCall(ctx, id))
-	h.hearsCall(session.CallData{ID: id, From: from, State: "rejected"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "rejected"})
 
 	id = h.call(h.peer, phones.CallConfig{To: h.own.Number()})
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing"})
 	h.must(h.peer.EndCall(ctx, id))
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ended"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ended"})
 
 	id = h.call(h.peer, phones.CallConfig{To: h.own.Number(), Ring: time.Millisecond})
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing"})
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Reason: "timeout"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing"})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ended", Reason: "timeout"})
 
 	group, err := h.peer.CreateGroup(ctx, phones.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
 	h.must(err)
 	id = h.call(h.peer, phones.CallConfig{To: group.String(), Video: true})
-	called := session.Address{Group: group.String()}
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ringing", Video: true, Group: called})
+	called := message.Address{Group: group.String()}
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing", Video: true, Group: called})
 	h.must(h.peer.EndCall(ctx, id))
-	h.hearsCall(session.CallData{ID: id, From: from, State: "ended", Group: called})
+	h.hearsCall(events.CallData{ID: id, From: from, State: "ended", Group: called})
 	h.noSurprises()
 }
 
@@ -172,7 +173,7 @@ func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
 	h := newHearing(t)
 	group, err := h.peer.CreateGroup(testContext(t), phones.NewGroup{Subject: "Night shift", Members: []string{h.own.Number()}})
 	h.must(err)
-	h.next(session.EventGroup)
+	h.next(events.TypeGroup)
 	for _, test := range []struct {
 		name        string
 		to          string
@@ -189,11 +190,11 @@ func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
 		_, err := h.server.SetFault(test.fault)
 		h.must(err)
 		id := h.send(h.peer, phones.Outgoing{To: test.to, Text: test.name})
-		data, event := h.message(session.EventUndecryptable)
+		data, event := h.message(events.TypeUndecryptable)
 		if data.ID != id || data.Content != nil || data.Sender != addressOf(h.peer) || data.FromMe || data.Unavailable != test.unavailable {
 			t.Errorf("%s: told as %s", test.name, event.Data)
 		}
-		if data, event = h.message(session.EventMessage); data.ID != id || data.Content == nil || data.Content.Text != test.name || data.Sender != addressOf(h.peer) {
+		if data, event = h.message(events.TypeMessage); data.ID != id || data.Content == nil || data.Content.Text != test.name || data.Sender != addressOf(h.peer) {
 			t.Errorf("%s: followed as %s", test.name, event.Data)
 		}
 	}
@@ -203,26 +204,26 @@ func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
 func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	h := newHearing(t)
 	nan := math.NaN()
-	for want, message := range map[string]*waE2E.Message{
+	for want, msg := range map[string]*waE2E.Message{
 		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
 		// Wrapped in whatever WhatsApp thinks of next.
 		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
 		// A shape that breaks the reading is no reason to lose it, or to ask for it for ever.
 		"": {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
 	} {
-		raw, err := proto.Marshal(message)
+		raw, err := proto.Marshal(msg)
 		h.must(err)
-		_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, session.EventMessage)
-		same(t, said, session.Content{Kind: session.KindUnknown, Unknown: want})
+		_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
+		same(t, said, message.Content{Kind: message.KindUnknown, Unknown: want})
 	}
 	// A field that has no name in this version has its number.
 	raw := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
-	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, session.EventMessage)
-	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "field 9999"})
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
+	same(t, said, message.Content{Kind: message.KindUnknown, Unknown: "field 9999"})
 	// Devices talk about keys among themselves.
 	raw, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}})
 	h.must(err)
 	h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindRaw, Raw: raw})
-	h.hear(phones.Outgoing{Text: "the last"}, session.EventMessage)
+	h.hear(phones.Outgoing{Text: "the last"}, events.TypeMessage)
 	h.noSurprises()
 }

@@ -5,7 +5,7 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // carried is what all files have in common.
@@ -19,51 +19,51 @@ type carried interface {
 }
 
 // file is content with a file.
-func (r *reading) file(m *waE2E.Message) (session.Content, bool) {
+func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.ImageMessage != nil:
 		f := m.GetImageMessage()
-		media := r.media(session.KindImage, f)
+		media := r.media(message.KindImage, f)
 		media.Width, media.Height = int(f.GetWidth()), int(f.GetHeight())
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
-		return session.Content{Kind: session.KindImage, Text: f.GetCaption(), Media: media}, true
+		return message.Content{Kind: message.KindImage, Text: f.GetCaption(), Media: media}, true
 	case m.VideoMessage != nil, m.PtvMessage != nil:
 		f := m.GetVideoMessage()
 		if f == nil {
 			f = m.GetPtvMessage()
 		}
-		media := r.media(session.KindVideo, f)
+		media := r.media(message.KindVideo, f)
 		media.Width, media.Height, media.Seconds = int(f.GetWidth()), int(f.GetHeight()), int(f.GetSeconds())
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
-		return session.Content{Kind: session.KindVideo, Text: f.GetCaption(), Media: media}, true
+		return message.Content{Kind: message.KindVideo, Text: f.GetCaption(), Media: media}, true
 	case m.AudioMessage != nil:
 		f := m.GetAudioMessage()
-		kind := session.KindAudio
+		kind := message.KindAudio
 		if f.GetPTT() {
-			kind = session.KindVoice
+			kind = message.KindVoice
 		}
 		media := r.media(kind, f)
 		media.Seconds, media.Waveform = int(f.GetSeconds()), f.GetWaveform()
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
-		return session.Content{Kind: kind, Media: media}, true
+		return message.Content{Kind: kind, Media: media}, true
 	case m.DocumentMessage != nil:
 		f := m.GetDocumentMessage()
-		media := r.media(session.KindDocument, f)
+		media := r.media(message.KindDocument, f)
 		media.Name = f.GetFileName()
-		return session.Content{Kind: session.KindDocument, Text: f.GetCaption(), Media: media}, true
+		return message.Content{Kind: message.KindDocument, Text: f.GetCaption(), Media: media}, true
 	case m.StickerMessage != nil:
 		f := m.GetStickerMessage()
-		media := r.media(session.KindSticker, f)
+		media := r.media(message.KindSticker, f)
 		media.Width, media.Height, media.Animated = int(f.GetWidth()), int(f.GetHeight()), f.GetIsAnimated()
-		return session.Content{Kind: session.KindSticker, Media: media}, true
+		return message.Content{Kind: message.KindSticker, Media: media}, true
 	}
-	return session.Content{}, false
+	return message.Content{}, false
 }
 
 // media describes a file. It gets an id where it can be fetched: a view of a message that may be seen once, on a phone,
 // comes without a key.
-func (r *reading) media(kind session.Kind, f carried) *session.Media {
-	out := &session.Media{
+func (r *reading) media(kind message.Kind, f carried) *message.Media {
+	out := &message.Media{
 		Mime: f.GetMimetype(), Size: int64(f.GetFileLength()), SHA256: hex.EncodeToString(f.GetFileSHA256()), ViewOnce: r.viewOnce,
 	}
 	if f.GetDirectPath() == "" || len(f.GetMediaKey()) == 0 {
@@ -71,7 +71,7 @@ func (r *reading) media(kind session.Kind, f carried) *session.Media {
 	}
 	info := &r.event.Info
 	out.ID = digest("media", info.Chat, info.Sender.ToNonAD(), info.ID)
-	out.Remote = &session.Remote{
+	out.Remote = &message.Remote{
 		ID: out.ID, DirectPath: f.GetDirectPath(), Key: f.GetMediaKey(), FileSHA256: f.GetFileSHA256(), EncSHA256: f.GetFileEncSHA256(),
 		Length: int64(f.GetFileLength()), Kind: kind,
 	}

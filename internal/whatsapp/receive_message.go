@@ -9,28 +9,29 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"wasup/internal/session"
+	eventlog "wasup/internal/events"
+	"wasup/internal/message"
 )
 
 // message tells a message of any kind. Most kinds are message.received; what is about another message has types of its
 // own. Nothing is told of what devices say to each other: keys, history, states of the app.
-func (t *translation) message(e *events.Message) []session.Event {
+func (t *translation) message(e *events.Message) []eventlog.Event {
 	content, viewOnce := unwrapped(e.Message)
 	if content == nil || silent(content) {
 		return nil
 	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
-	of := session.EventMessage
+	of := eventlog.TypeMessage
 	switch said.Kind {
-	case session.KindEdit:
-		of = session.EventEdited
-	case session.KindRevoke:
-		of = session.EventRevoked
-	case session.KindReaction:
-		of = session.EventReaction
-	case session.KindPollVote:
-		of = session.EventPollVote
+	case message.KindEdit:
+		of = eventlog.TypeEdited
+	case message.KindRevoke:
+		of = eventlog.TypeRevoked
+	case message.KindReaction:
+		of = eventlog.TypeReaction
+	case message.KindPollVote:
+		of = eventlog.TypePollVote
 	default:
 	}
 	return t.bare(&e.Info, of, &said, editOf(e)...)
@@ -45,20 +46,20 @@ func editOf(e *events.Message) []any {
 }
 
 // undecryptable tells a message that cannot be read yet.
-func (t *translation) undecryptable(e *events.UndecryptableMessage) []session.Event {
+func (t *translation) undecryptable(e *events.UndecryptableMessage) []eventlog.Event {
 	data := t.data(&e.Info, nil)
 	data.Unavailable = string(e.UnavailableType)
-	return []session.Event{t.event(session.EventUndecryptable, messageKey(&e.Info), data, nil)}
+	return []eventlog.Event{t.event(eventlog.TypeUndecryptable, messageKey(&e.Info), data, nil)}
 }
 
 // bare is an event about a message, with its content where it is known.
-func (t *translation) bare(info *types.MessageInfo, of session.EventType, content *session.Content, version ...any) []session.Event {
+func (t *translation) bare(info *types.MessageInfo, of eventlog.Type, content *message.Content, version ...any) []eventlog.Event {
 	data := t.data(info, content)
-	var remote *session.Remote
+	var remote *message.Remote
 	if content != nil && content.Media != nil {
 		remote = content.Media.Remote
 	}
-	return []session.Event{t.event(of, messageKey(info, version...), data, remote)}
+	return []eventlog.Event{t.event(of, messageKey(info, version...), data, remote)}
 }
 
 // messageKey drops repetitions. It has the addresses as they came: a delivery that is repeated has the same ones.
@@ -66,8 +67,8 @@ func messageKey(info *types.MessageInfo, version ...any) string {
 	return digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
 }
 
-func (t *translation) data(info *types.MessageInfo, content *session.Content) session.MessageData {
-	data := session.MessageData{
+func (t *translation) data(info *types.MessageInfo, content *message.Content) eventlog.MessageData {
+	data := eventlog.MessageData{
 		ID: info.ID, FromMe: info.IsFromMe, PushName: info.PushName, At: info.Timestamp.UTC(), Content: content,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
@@ -77,7 +78,7 @@ func (t *translation) data(info *types.MessageInfo, content *session.Content) se
 	return data
 }
 
-func (t *translation) chatOf(source *types.MessageSource) session.Address {
+func (t *translation) chatOf(source *types.MessageSource) message.Address {
 	switch {
 	case source.Chat.Server != types.DefaultUserServer && source.Chat.Server != types.HiddenUserServer:
 		return t.address(source.Chat)

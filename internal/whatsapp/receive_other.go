@@ -7,32 +7,33 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
-	"wasup/internal/session"
+	eventlog "wasup/internal/events"
+	"wasup/internal/message"
 )
 
 // receipt tells how far messages have come. What devices ask of each other (retries, history) is none of it.
-func (t *translation) receipt(e *events.Receipt) []session.Event {
+func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	var status string
 	switch e.Type {
 	case types.ReceiptTypeDelivered, types.ReceiptTypeInactive, types.ReceiptTypeSender:
-		status = session.ReceiptDelivered
+		status = eventlog.ReceiptDelivered
 	case types.ReceiptTypeRead, types.ReceiptTypeReadSelf:
-		status = session.ReceiptRead
+		status = eventlog.ReceiptRead
 	case types.ReceiptTypePlayed, types.ReceiptTypePlayedSelf:
-		status = session.ReceiptPlayed
+		status = eventlog.ReceiptPlayed
 	default:
 		return nil
 	}
 	if len(e.MessageIDs) == 0 {
 		return nil
 	}
-	data := session.ReceiptData{
+	data := eventlog.ReceiptData{
 		IDs: e.MessageIDs, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
 		FromMe: e.IsFromMe, Status: status, At: e.Timestamp.UTC(),
 	}
-	event := t.event(session.EventReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)
+	event := t.event(eventlog.TypeReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)
 	event.Receipt = &data
-	return []session.Event{event}
+	return []eventlog.Event{event}
 }
 
 // The values of session.CallData.State.
@@ -45,7 +46,7 @@ const (
 
 // terminated tells a call that rings no more. Where another device of the account took it or not, WhatsApp says so by
 // ending it for this one; the call itself may go on.
-func (t *translation) terminated(e *events.CallTerminate) []session.Event {
+func (t *translation) terminated(e *events.CallTerminate) []eventlog.Event {
 	switch e.Reason {
 	case "accepted_elsewhere":
 		return t.call(&e.BasicCallMeta, callAccepted, "", false)
@@ -56,12 +57,12 @@ func (t *translation) terminated(e *events.CallTerminate) []session.Event {
 	}
 }
 
-func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []session.Event {
-	data := session.CallData{
+func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []eventlog.Event {
+	data := eventlog.CallData{
 		ID: meta.CallID, From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
 		Group: t.address(meta.GroupJID), Reason: reason, At: meta.Timestamp.UTC(),
 	}
-	return []session.Event{t.event(session.EventCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
+	return []eventlog.Event{t.event(eventlog.TypeCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
 }
 
 func hasVideo(data *waBinary.Node) bool {
@@ -79,7 +80,7 @@ type change struct {
 	value   string
 }
 
-func (t *translation) joined(e *events.JoinedGroup) []session.Event {
+func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
 	by := t.maybe(e.Sender, e.SenderPN)
 	pn, lid := t.c.account.addresses()
 	own := []types.JID{lid.ToNonAD()}
@@ -92,15 +93,15 @@ func (t *translation) joined(e *events.JoinedGroup) []session.Event {
 	}
 	// Without a time of its own: being added again later is told again, because what was created before is not repeated.
 	key := digest(e.JID, "joined", e.ParticipantVersionID, e.GroupCreated.Unix(), e.CreateKey)
-	return []session.Event{t.event(session.EventGroup, key, session.GroupData{
-		Group: t.address(e.JID), By: by, Change: session.GroupJoined, Members: t.members(own), Value: e.Name, At: at.UTC(),
+	return []eventlog.Event{t.event(eventlog.TypeGroup, key, eventlog.GroupData{
+		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.members(own), Value: e.Name, At: at.UTC(),
 	}, nil)}
 }
 
-func (t *translation) maybe(jid, other *types.JID) session.Address {
+func (t *translation) maybe(jid, other *types.JID) message.Address {
 	switch {
 	case jid == nil:
-		return session.Address{}
+		return message.Address{}
 	case other == nil:
 		return t.address(*jid)
 	default:
@@ -108,8 +109,8 @@ func (t *translation) maybe(jid, other *types.JID) session.Address {
 	}
 }
 
-func (t *translation) members(jids []types.JID) []session.Address {
-	var out []session.Address
+func (t *translation) members(jids []types.JID) []message.Address {
+	var out []message.Address
 	for _, jid := range jids {
 		out = append(out, t.address(jid))
 	}
@@ -117,12 +118,12 @@ func (t *translation) members(jids []types.JID) []session.Address {
 }
 
 // group tells each change that one notification names.
-func (t *translation) group(e *events.GroupInfo) []session.Event {
+func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 	group, by := t.address(e.JID), t.maybe(e.Sender, e.SenderPN)
-	var list []session.Event
+	var list []eventlog.Event
 	for _, c := range changesOf(e) {
 		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
-		list = append(list, t.event(session.EventGroup, key, session.GroupData{
+		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
 			Group: group, By: by, Change: c.name, Members: t.members(c.members), Value: c.value, At: e.Timestamp.UTC(),
 		}, nil))
 	}
@@ -138,24 +139,24 @@ func changesOf(e *events.GroupInfo) []change {
 	}
 	// Who leaves alone and by the own wish is named as the one who made the change.
 	alone := e.Sender == nil || len(e.Leave) == 1 && (e.Leave[0].User == e.Sender.User || e.SenderPN != nil && e.Leave[0].User == e.SenderPN.User)
-	add(len(e.Join) > 0 && e.JoinReason == "invite", session.GroupJoined, e.Join, "")
-	add(len(e.Join) > 0 && e.JoinReason != "invite", session.GroupAdded, e.Join, "")
-	add(len(e.Leave) > 0 && alone, session.GroupLeft, e.Leave, "")
-	add(len(e.Leave) > 0 && !alone, session.GroupRemoved, e.Leave, "")
-	add(len(e.Promote) > 0, session.GroupPromoted, e.Promote, "")
-	add(len(e.Demote) > 0, session.GroupDemoted, e.Demote, "")
+	add(len(e.Join) > 0 && e.JoinReason == "invite", eventlog.GroupJoined, e.Join, "")
+	add(len(e.Join) > 0 && e.JoinReason != "invite", eventlog.GroupAdded, e.Join, "")
+	add(len(e.Leave) > 0 && alone, eventlog.GroupLeft, e.Leave, "")
+	add(len(e.Leave) > 0 && !alone, eventlog.GroupRemoved, e.Leave, "")
+	add(len(e.Promote) > 0, eventlog.GroupPromoted, e.Promote, "")
+	add(len(e.Demote) > 0, eventlog.GroupDemoted, e.Demote, "")
 	if e.Name != nil {
-		add(true, session.GroupName, nil, e.Name.Name)
+		add(true, eventlog.GroupName, nil, e.Name.Name)
 	}
 	if e.Topic != nil {
-		add(true, session.GroupDescription, nil, e.Topic.Topic)
+		add(true, eventlog.GroupDescription, nil, e.Topic.Topic)
 	}
 	if e.NewInviteLink != nil {
-		add(true, session.GroupInvite, nil, *e.NewInviteLink)
+		add(true, eventlog.GroupInvite, nil, *e.NewInviteLink)
 	}
 	other := e.Locked != nil || e.Announce != nil || e.Ephemeral != nil || e.MembershipApprovalMode != nil || e.Delete != nil ||
 		e.Link != nil || e.Unlink != nil || e.Suspended || e.Unsuspended || len(e.UnknownChanges) > 0
-	add(other, session.GroupSettings, nil, settingOf(e))
+	add(other, eventlog.GroupSettings, nil, settingOf(e))
 	return list
 }
 
@@ -191,7 +192,7 @@ func settingOf(e *events.GroupInfo) string {
 }
 
 // picture tells a group's new picture. Those of people are none of a group's changes.
-func (t *translation) picture(e *events.Picture) []session.Event {
+func (t *translation) picture(e *events.Picture) []eventlog.Event {
 	if e.JID.Server != types.GroupServer {
 		return nil
 	}
@@ -199,7 +200,7 @@ func (t *translation) picture(e *events.Picture) []session.Event {
 	if e.Remove {
 		value = ""
 	}
-	return []session.Event{t.event(session.EventGroup, digest(e.JID, "picture", e.Timestamp.Unix(), value), session.GroupData{
-		Group: t.address(e.JID), By: t.address(e.Author), Change: session.GroupPicture, Value: value, At: e.Timestamp.UTC(),
+	return []eventlog.Event{t.event(eventlog.TypeGroup, digest(e.JID, "picture", e.Timestamp.Unix(), value), eventlog.GroupData{
+		Group: t.address(e.JID), By: t.address(e.Author), Change: eventlog.GroupPicture, Value: value, At: e.Timestamp.UTC(),
 	}, nil)}
 }

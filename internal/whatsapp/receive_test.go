@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
-	"wasup/internal/session"
 )
 
 // hearing is a session that is READY and keeps what it receives.
@@ -32,7 +32,7 @@ func newHearing(t *testing.T) *hearing {
 }
 
 // next waits for the next event of a type; what comes before it must be of the types that are let pass.
-func (h *hearing) next(of session.EventType, pass ...session.EventType) session.Event {
+func (h *hearing) next(of events.Type, pass ...events.Type) events.Event {
 	h.t.Helper()
 	ctx := testContext(h.t)
 	for {
@@ -58,18 +58,18 @@ func (h *hearing) next(of session.EventType, pass ...session.EventType) session.
 }
 
 // message waits for the next message of a type and reads it.
-func (h *hearing) message(of session.EventType) (session.MessageData, session.Event) {
+func (h *hearing) message(of events.Type) (events.MessageData, events.Event) {
 	h.t.Helper()
-	event := h.next(of, session.EventReceipt)
-	var data session.MessageData
+	event := h.next(of, events.TypeReceipt)
+	var data events.MessageData
 	if err := json.Unmarshal(event.Data, &data); err != nil {
 		h.t.Fatal(err)
 	}
 	return data, event
 }
 
-func addressOf(phone *sandbox.Phone) session.Address {
-	return session.Address{LID: phone.LID().ToNonAD().String(), PN: phone.JID().ToNonAD().String()}
+func addressOf(phone *sandbox.Phone) message.Address {
+	return message.Address{LID: phone.LID().ToNonAD().String(), PN: phone.JID().ToNonAD().String()}
 }
 
 func (h *hearing) send(phone *sandbox.Phone, out phones.Outgoing) string {
@@ -82,7 +82,7 @@ func (h *hearing) send(phone *sandbox.Phone, out phones.Outgoing) string {
 }
 
 // hear lets the peer send something and gives what was kept of it.
-func (h *hearing) hear(out phones.Outgoing, of session.EventType) (string, session.Content, session.Event) {
+func (h *hearing) hear(out phones.Outgoing, of events.Type) (string, message.Content, events.Event) {
 	h.t.Helper()
 	out.To = h.own.Number()
 	id := h.send(h.peer, out)
@@ -94,7 +94,7 @@ func (h *hearing) hear(out phones.Outgoing, of session.EventType) (string, sessi
 	return id, *data.Content, event
 }
 
-func same(t *testing.T, got, want session.Content) {
+func same(t *testing.T, got, want message.Content) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("kept\n%+v, want\n%+v", got, want)
@@ -103,27 +103,27 @@ func same(t *testing.T, got, want session.Content) {
 
 func TestTextsAreKeptWithWhatGoesWithThem(t *testing.T) {
 	h := newHearing(t)
-	first, said, event := h.hear(phones.Outgoing{Text: "hola ⚽"}, session.EventMessage)
-	same(t, said, session.TextOf("hola ⚽"))
+	first, said, event := h.hear(phones.Outgoing{Text: "hola ⚽"}, events.TypeMessage)
+	same(t, said, message.TextOf("hola ⚽"))
 	if event.Seq != 1 || event.Key == "" || event.Session != "51" {
 		t.Errorf("%+v", event)
 	}
 	_, said, _ = h.hear(phones.Outgoing{
 		Text: "see https://example.com @" + h.own.Number(), Quote: first, Mentions: []string{h.own.Number()},
 		Preview: &phones.LinkPreview{URL: "https://example.com", Title: "Example", Description: "of a page"},
-	}, session.EventMessage)
-	same(t, said, session.Content{
-		Kind: session.KindText, Text: "see https://example.com @" + h.own.Number(), Mentions: []session.Address{addressOf(h.own)},
-		Quote:   &session.MessageRef{ID: first, Sender: addressOf(h.peer), Text: "hola ⚽", Kind: session.KindText},
-		Preview: &session.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
+	}, events.TypeMessage)
+	same(t, said, message.Content{
+		Kind: message.KindText, Text: "see https://example.com @" + h.own.Number(), Mentions: []message.Address{addressOf(h.own)},
+		Quote:   &message.Ref{ID: first, Sender: addressOf(h.peer), Text: "hola ⚽", Kind: message.KindText},
+		Preview: &message.Preview{URL: "https://example.com", Title: "Example", Description: "of a page"},
 	})
 	h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "soon gone", Expiration: 86400})
-	if data, _ := h.message(session.EventMessage); data.Expires != 86400 || data.Content.Text != "soon gone" {
+	if data, _ := h.message(events.TypeMessage); data.Expires != 86400 || data.Content.Text != "soon gone" {
 		t.Errorf("%+v", data)
 	}
 	// The account's own phone writes: the session hears of it as its own.
 	id := h.send(h.own, phones.Outgoing{To: h.peer.Number(), Text: "from my phone"})
-	if data, _ := h.message(session.EventMessage); data.ID != id || !data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.own) {
+	if data, _ := h.message(events.TypeMessage); data.ID != id || !data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.own) {
 		t.Errorf("%+v", data)
 	}
 	h.noSurprises()
@@ -134,23 +134,23 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 	for _, test := range []struct {
 		kind phones.Kind
 		file phones.Attachment
-		want session.Kind
-		is   func(*session.Media) bool
+		want message.Kind
+		is   func(*message.Media) bool
 	}{
-		{phones.KindImage, phones.Attachment{MIME: "image/png", Width: 40, Height: 30}, session.KindImage, func(m *session.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
-		{phones.KindVideo, phones.Attachment{Seconds: 7, Width: 64, Height: 48}, session.KindVideo, func(m *session.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
-		{phones.KindAudio, phones.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, session.KindVoice, func(m *session.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
-		{phones.KindAudio, phones.Attachment{Seconds: 4}, session.KindAudio, func(m *session.Media) bool { return m.Seconds == 4 }},
-		{phones.KindDocument, phones.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, session.KindDocument, func(m *session.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},
-		{phones.KindSticker, phones.Attachment{Width: 512, Height: 512, Animated: true}, session.KindSticker, func(m *session.Media) bool { return m.Animated && m.Width == 512 }},
+		{phones.KindImage, phones.Attachment{MIME: "image/png", Width: 40, Height: 30}, message.KindImage, func(m *message.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
+		{phones.KindVideo, phones.Attachment{Seconds: 7, Width: 64, Height: 48}, message.KindVideo, func(m *message.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
+		{phones.KindAudio, phones.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, message.KindVoice, func(m *message.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
+		{phones.KindAudio, phones.Attachment{Seconds: 4}, message.KindAudio, func(m *message.Media) bool { return m.Seconds == 4 }},
+		{phones.KindDocument, phones.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, message.KindDocument, func(m *message.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},
+		{phones.KindSticker, phones.Attachment{Width: 512, Height: 512, Animated: true}, message.KindSticker, func(m *message.Media) bool { return m.Animated && m.Width == 512 }},
 	} {
 		test.file.Data = someBytes(30_000)
 		out := phones.Outgoing{Kind: test.kind, Media: &test.file}
-		caption := test.want == session.KindImage || test.want == session.KindDocument
+		caption := test.want == message.KindImage || test.want == message.KindDocument
 		if caption {
 			out.Text = "look"
 		}
-		_, said, event := h.hear(out, session.EventMessage)
+		_, said, event := h.hear(out, events.TypeMessage)
 		m := said.Media
 		if said.Kind != test.want || m == nil || m.ID == "" || m.Size != 30_000 || len(m.SHA256) != 64 || m.ViewOnce || !test.is(m) || (said.Text == "look") != caption {
 			t.Fatalf("%s is kept as %s", test.want, event.Data)
@@ -163,14 +163,14 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = h.life.client.(session.Messaging).FetchMedia(testContext(t), *carrier.Remote, to)
+		err = h.life.client.(message.Client).FetchMedia(testContext(t), *carrier.Remote, to)
 		_ = to.Close()
 		got, readErr := os.ReadFile(to.Name())
 		if err != nil || readErr != nil || !bytes.Equal(got, test.file.Data) {
 			t.Fatalf("%s: fetched %d bytes, %v, %v", test.want, len(got), err, readErr)
 		}
 	}
-	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindImage, ViewOnce: true, Media: &phones.Attachment{Data: someBytes(100)}}, session.EventMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindImage, ViewOnce: true, Media: &phones.Attachment{Data: someBytes(100)}}, events.TypeMessage)
 	if !said.Media.ViewOnce {
 		t.Errorf("%+v", said.Media)
 	}
@@ -179,47 +179,47 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 
 func TestPlacesContactsAndPollsAreKept(t *testing.T) {
 	h := newHearing(t)
-	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindLocation, Location: &phones.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}}, session.EventMessage)
-	same(t, said, session.Content{Kind: session.KindLocation, Location: &session.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}})
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindLocation, Location: &phones.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}}, events.TypeMessage)
+	same(t, said, message.Content{Kind: message.KindLocation, Location: &message.Location{Latitude: -34.6, Longitude: -58.4, Name: "Obelisco", Address: "Av. 9 de Julio"}})
 	card := "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD"
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindContact, Contact: &phones.Contact{Name: "Ana", VCard: card}}, session.EventMessage)
-	same(t, said, session.Content{Kind: session.KindContact, Contacts: []session.Card{{Name: "Ana", VCard: card}}})
-	poll, said, _ := h.hear(phones.Outgoing{Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}, session.EventMessage)
-	same(t, said, session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll, Options: []string{"Tuesday"}}, session.EventPollVote)
-	same(t, said, session.Content{
-		Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}, Options: []string{"Tuesday"},
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindContact, Contact: &phones.Contact{Name: "Ana", VCard: card}}, events.TypeMessage)
+	same(t, said, message.Content{Kind: message.KindContact, Contacts: []message.Card{{Name: "Ana", VCard: card}}})
+	poll, said, _ := h.hear(phones.Outgoing{Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}, events.TypeMessage)
+	same(t, said, message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll, Options: []string{"Tuesday"}}, events.TypePollVote)
+	same(t, said, message.Content{
+		Kind: message.KindPollVote, Target: &message.Ref{ID: poll, Sender: addressOf(h.peer)}, Options: []string{"Tuesday"},
 	})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll}, session.EventPollVote)
-	same(t, said, session.Content{Kind: session.KindPollVote, Target: &session.MessageRef{ID: poll, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindVote, Target: poll}, events.TypePollVote)
+	same(t, said, message.Content{Kind: message.KindPollVote, Target: &message.Ref{ID: poll, Sender: addressOf(h.peer)}})
 	h.noSurprises()
 }
 
 func TestReactionsEditsRevocationsAndTimersAreKept(t *testing.T) {
 	h := newHearing(t)
-	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.LID().String()), Content: session.TextOf("mine")}); err != nil {
+	if _, err := h.life.client.Send(testContext(t), message.Outgoing{ID: "3EB0MINE", To: message.Recipient(h.peer.LID().String()), Content: message.TextOf("mine")}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
 		t.Fatal(err)
 	}
-	theirs, _, _ := h.hear(phones.Outgoing{Text: "helo"}, session.EventMessage)
-	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: "3EB0MINE", Text: "👍"}, session.EventReaction)
-	same(t, said, session.Content{Kind: session.KindReaction, Reaction: "👍", Target: &session.MessageRef{ID: "3EB0MINE", FromMe: true}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: theirs, Text: ""}, session.EventReaction)
-	same(t, said, session.Content{Kind: session.KindReaction, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindEdit, Target: theirs, Text: "hello"}, session.EventEdited)
-	same(t, said, session.Content{Kind: session.KindEdit, Text: "hello", Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindRevoke, Target: theirs}, session.EventRevoked)
-	same(t, said, session.Content{Kind: session.KindRevoke, Target: &session.MessageRef{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindTimer, Expiration: 86400}, session.EventMessage)
-	same(t, said, session.Content{Kind: session.KindUnknown, Unknown: "protocolMessage/EPHEMERAL_SETTING"})
+	theirs, _, _ := h.hear(phones.Outgoing{Text: "helo"}, events.TypeMessage)
+	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: "3EB0MINE", Text: "👍"}, events.TypeReaction)
+	same(t, said, message.Content{Kind: message.KindReaction, Reaction: "👍", Target: &message.Ref{ID: "3EB0MINE", FromMe: true}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindReaction, Target: theirs, Text: ""}, events.TypeReaction)
+	same(t, said, message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindEdit, Target: theirs, Text: "hello"}, events.TypeEdited)
+	same(t, said, message.Content{Kind: message.KindEdit, Text: "hello", Target: &message.Ref{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindRevoke, Target: theirs}, events.TypeRevoked)
+	same(t, said, message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: theirs, Sender: addressOf(h.peer)}})
+	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindTimer, Expiration: 86400}, events.TypeMessage)
+	same(t, said, message.Content{Kind: message.KindUnknown, Unknown: "protocolMessage/EPHEMERAL_SETTING"})
 	h.noSurprises()
 }
 
 func TestReceiptsAreKeptWithWhoseTheyAre(t *testing.T) {
 	h := newHearing(t)
-	if _, err := h.life.client.Send(testContext(t), session.Outgoing{ID: "3EB0MINE", To: session.Recipient(h.peer.JID().String()), Content: session.TextOf("mine")}); err != nil {
+	if _, err := h.life.client.Send(testContext(t), message.Outgoing{ID: "3EB0MINE", To: message.Recipient(h.peer.JID().String()), Content: message.TextOf("mine")}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "3EB0MINE" }); err != nil {
@@ -229,9 +229,9 @@ func TestReceiptsAreKeptWithWhoseTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	for !seen[session.ReceiptRead] || !seen[session.ReceiptDelivered] {
-		var data session.ReceiptData
-		if err := json.Unmarshal(h.next(session.EventReceipt).Data, &data); err != nil {
+	for !seen[events.ReceiptRead] || !seen[events.ReceiptDelivered] {
+		var data events.ReceiptData
+		if err := json.Unmarshal(h.next(events.TypeReceipt).Data, &data); err != nil {
 			t.Fatal(err)
 		}
 		if data.FromMe || !slices.Equal(data.IDs, []string{"3EB0MINE"}) || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.peer) || data.Device != 0 || data.At.IsZero() {
@@ -255,8 +255,8 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 	}
 	changed := func(name, value string, members ...*sandbox.Phone) {
 		t.Helper()
-		var data session.GroupData
-		if err := json.Unmarshal(h.next(session.EventGroup, session.EventReceipt).Data, &data); err != nil {
+		var data events.GroupData
+		if err := json.Unmarshal(h.next(events.TypeGroup, events.TypeReceipt).Data, &data); err != nil {
 			t.Fatal(err)
 		}
 		if data.Group.Group != group.String() || data.Change != name || data.Value != value || data.By != addressOf(h.peer) || data.At.IsZero() || len(data.Members) != len(members) {
@@ -268,22 +268,22 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 			}
 		}
 	}
-	changed(session.GroupJoined, "Friends", h.own)
+	changed(events.GroupJoined, "Friends", h.own)
 	id, err := h.peer.SendGroupText(ctx, group, "hi all")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, _ := h.message(session.EventMessage); data.ID != id || data.Chat != (session.Address{Group: group.String()}) || data.Sender != addressOf(h.peer) || data.Content.Text != "hi all" {
+	if data, _ := h.message(events.TypeMessage); data.ID != id || data.Chat != (message.Address{Group: group.String()}) || data.Sender != addressOf(h.peer) || data.Content.Text != "hi all" {
 		t.Errorf("%+v", data)
 	}
 	for _, change := range []struct {
 		do   phones.MemberChange
 		name string
 	}{
-		{phones.AddMembers, session.GroupAdded},
-		{phones.PromoteMembers, session.GroupPromoted},
-		{phones.DemoteMembers, session.GroupDemoted},
-		{phones.RemoveMembers, session.GroupRemoved},
+		{phones.AddMembers, events.GroupAdded},
+		{phones.PromoteMembers, events.GroupPromoted},
+		{phones.DemoteMembers, events.GroupDemoted},
+		{phones.RemoveMembers, events.GroupRemoved},
 	} {
 		if err := h.peer.ChangeMembers(ctx, group, change.do, third.Number()); err != nil {
 			t.Fatal(err)
@@ -294,18 +294,18 @@ func TestGroupsAndTheirChangesAreKept(t *testing.T) {
 	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Subject: &subject}); err != nil {
 		t.Fatal(err)
 	}
-	changed(session.GroupName, subject)
+	changed(events.GroupName, subject)
 	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Description: &text}); err != nil {
 		t.Fatal(err)
 	}
-	changed(session.GroupDescription, text)
+	changed(events.GroupDescription, text)
 	if err := h.peer.ChangeGroup(ctx, group, phones.GroupChange{Locked: &on}); err != nil {
 		t.Fatal(err)
 	}
-	changed(session.GroupSettings, "locked")
+	changed(events.GroupSettings, "locked")
 	if err := h.peer.LeaveGroup(ctx, group); err != nil {
 		t.Fatal(err)
 	}
-	changed(session.GroupLeft, "", h.peer)
+	changed(events.GroupLeft, "", h.peer)
 	h.noSurprises()
 }

@@ -14,17 +14,18 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	eventlog "wasup/internal/events"
 	"wasup/internal/session"
 )
 
 // failing is a journal that fails when it is told to.
 type failing struct {
-	Journal
+	EventLog
 	err  error
 	kept int
 }
 
-func (j *failing) Append(context.Context, ...session.Event) error {
+func (j *failing) Append(context.Context, ...eventlog.Event) error {
 	if j.err == nil {
 		j.kept++
 	}

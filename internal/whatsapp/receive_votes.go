@@ -10,14 +10,15 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/session"
+	"wasup/internal/events"
+	"wasup/internal/message"
 )
 
 // vote is what somebody chose in a poll. It can be read where the poll's secret is known, which came with the poll or was
 // made with it.
-func (r *reading) vote(m *waE2E.Message) session.Content {
+func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
-	out := session.Content{Kind: session.KindPollVote, Target: r.ref(poll)}
+	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
 	opened, err := r.t.c.wa.DecryptPollVote(r.t.ctx, r.with(m))
 	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
@@ -37,7 +38,7 @@ func (r *reading) vote(m *waE2E.Message) session.Content {
 }
 
 // choices are the answers of a poll: the session sent it, or it was received and kept.
-func (r *reading) choices(poll *session.MessageRef) []string {
+func (r *reading) choices(poll *message.Ref) []string {
 	c, id := r.t.c, r.t.c.run.Session
 	if poll.FromMe && c.sent != nil {
 		content, is, err := c.sent(r.t.ctx, id, poll.ID)
@@ -49,15 +50,15 @@ func (r *reading) choices(poll *session.MessageRef) []string {
 	if r.t.failed(err); !is {
 		return nil
 	}
-	var message session.MessageData
-	if err := json.Unmarshal(event.Data, &message); err != nil || message.Content == nil || message.Content.Poll == nil {
+	var msg events.MessageData
+	if err := json.Unmarshal(event.Data, &msg); err != nil || msg.Content == nil || msg.Content.Poll == nil {
 		return nil
 	}
-	return message.Content.Poll.Options
+	return msg.Content.Poll.Options
 }
 
 // keysOf are the keys that a message of this chat can have been kept under: chat and sender as LID or number.
-func (r *reading) keysOf(ref *session.MessageRef) []string {
+func (r *reading) keysOf(ref *message.Ref) []string {
 	chats := []string{r.event.Info.Chat.String()}
 	for _, other := range []string{r.t.chatOf(&r.event.Info.MessageSource).LID, r.t.chatOf(&r.event.Info.MessageSource).PN} {
 		if other != "" && other != chats[0] {
@@ -78,7 +79,7 @@ func (r *reading) keysOf(ref *session.MessageRef) []string {
 	for _, chat := range chats {
 		for _, sender := range senders {
 			if sender != "" {
-				keys = append(keys, keyOf(session.EventMessage, digest(chat, sender, ref.ID)))
+				keys = append(keys, keyOf(events.TypeMessage, digest(chat, sender, ref.ID)))
 			}
 		}
 	}
@@ -90,7 +91,7 @@ const unknownOption = "sha256:"
 
 // unreadable reports that sealed content could not be opened, and says so in the content. A database that fails is
 // another matter: the message has to come again.
-func (r *reading) unreadable(err error, name string, out *session.Content) bool {
+func (r *reading) unreadable(err error, name string, out *message.Content) bool {
 	if err == nil {
 		return false
 	}

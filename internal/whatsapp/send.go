@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/ratchet"
 )
@@ -36,8 +37,8 @@ type sending struct {
 }
 
 // send is Client.Send.
-func (s *sending) send(ctx context.Context, message session.Outgoing) (session.Ack, error) {
-	ack, err := s.attempt(ctx, message)
+func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
+	ack, err := s.attempt(ctx, msg)
 	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
 		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
 		// which WhatsApp said nothing, and the message is not at fault. It may have ended the run, and ctx with it, at any
@@ -50,65 +51,65 @@ func (s *sending) send(ctx context.Context, message session.Outgoing) (session.A
 }
 
 // attempt checks the message, uploads its file if it has one, and waits for the server.
-func (s *sending) attempt(ctx context.Context, message session.Outgoing) (session.Ack, error) {
-	if err := message.Check(); err != nil {
-		return session.Ack{}, s.refusedMessage(err)
+func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
+	if err := msg.Check(); err != nil {
+		return message.Ack{}, s.refusedMessage(err)
 	}
-	to, err := types.ParseJID(string(message.To))
+	to, err := types.ParseJID(string(msg.To))
 	if err != nil {
-		return session.Ack{}, s.messaging.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
+		return message.Ack{}, s.messaging.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
 	}
-	chat, err := s.messaging.chat(ctx, opSend, message.To)
+	chat, err := s.messaging.chat(ctx, opSend, msg.To)
 	if err != nil {
-		return session.Ack{}, err
+		return message.Ack{}, err
 	}
-	defer s.awaitReceipt(message.ID)()
+	defer s.awaitReceipt(msg.ID)()
 	if err := s.storeFailure(); err != nil {
-		return session.Ack{}, err
+		return message.Ack{}, err
 	}
-	return s.deliver(ctx, to, chat, message)
+	return s.deliver(ctx, to, chat, msg)
 }
 
 // deliver makes one attempt.
-func (s *sending) deliver(ctx context.Context, to, chat types.JID, message session.Outgoing) (session.Ack, error) {
+func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Before the turn is taken: an upload may take minutes.
-	content, err := s.compose(ctx, chat, message)
+	content, err := s.compose(ctx, chat, msg)
 	if err != nil {
-		return session.Ack{}, err
+		return message.Ack{}, err
 	}
 	// One at a time, as whatsmeow has it; its own lock cannot be waited for with a context.
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return session.Ack{}, s.failed(ctx.Err())
+		return message.Ack{}, s.failed(ctx.Err())
 	case <-s.run.closing:
-		return session.Ack{}, s.failed(whatsmeow.ErrNotConnected)
+		return message.Ack{}, s.failed(whatsmeow.ErrNotConnected)
 	}
 	if err = s.reachable(ctx, to); err != nil {
-		return session.Ack{}, s.failed(err)
+		return message.Ack{}, s.failed(err)
 	}
-	resp, err := s.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: message.ID})
+	resp, err := s.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: msg.ID})
 	if errors.Is(err, whatsmeow.ErrNoSession) && !s.run.state().answers() {
 		err = whatsmeow.ErrNotConnected // whatsmeow asked for the recipient's keys, and does not say why none came
 	}
 	if err != nil {
-		return session.Ack{}, s.failed(err)
+		return message.Ack{}, s.failed(err)
 	}
 	at := resp.Timestamp
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return session.Ack{MessageID: resp.ID, At: at}, nil
+	return message.Ack{MessageID: resp.ID, At: at}, nil
 }
 
 // transmit is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
-func (s *sending) transmit(ctx context.Context, to types.JID, message *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
+func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	if s.ratchet == nil {
-		return s.wa.SendMessage(ctx, to, message, extra)
+		return s.wa.SendMessage(ctx, to, msg, extra)
 	}
 	err = s.ratchet.Send(ctx, func(ctx context.Context) (err error) {
-		resp, err = s.wa.SendMessage(ctx, to, message, extra)
+		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
 	})
 	return resp, err

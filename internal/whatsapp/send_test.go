@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
@@ -14,8 +15,8 @@ import (
 	"wasup/internal/session"
 )
 
-func text(id string, to string) session.Outgoing {
-	return session.Outgoing{ID: id, To: session.Recipient(to), Content: session.TextOf("hello from " + id)}
+func text(id string, to string) message.Outgoing {
+	return message.Outgoing{ID: id, To: message.Recipient(to), Content: message.TextOf("hello from " + id)}
 }
 
 func TestAMessageIsAcknowledgedAndRead(t *testing.T) {
@@ -50,16 +51,16 @@ func TestAMessageSentAgainKeepsItsID(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	friend := h.phone()
 	h.link("a", h.phone())
-	message := text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")
+	msg := text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")
 	for range 2 { // another run each, as after a crash
 		l := h.open("a")
 		l.expect(session.SocketUp)
-		if _, err := l.client.Send(testContext(t), message); err != nil {
+		if _, err := l.client.Send(testContext(t), msg); err != nil {
 			t.Fatal(err)
 		}
 		l.nothingMore()
 	}
-	if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == message.ID && m.Copies == 2 }); err != nil {
+	if _, err := friend.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == msg.ID && m.Copies == 2 }); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(friend.Messages()); n != 1 {
@@ -174,11 +175,11 @@ func TestBadMessagesAreNamed(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	h.add("a")
 	l := h.open("a")
-	for field, message := range map[string]session.Outgoing{
+	for field, msg := range map[string]message.Outgoing{
 		"to": {ID: "x", To: "123-456@g.us"},
 		"id": {To: "4915112345678@s.whatsapp.net"},
 	} {
-		_, err := l.client.Send(testContext(t), message)
+		_, err := l.client.Send(testContext(t), msg)
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != field {
 			t.Errorf("%s: %v", field, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/session"
@@ -30,16 +31,16 @@ type slow struct {
 	told  chan struct{}
 }
 
-func (s *slow) Append(ctx context.Context, list ...session.Event) error {
+func (s *slow) Append(ctx context.Context, list ...events.Event) error {
 	for _, event := range list {
-		if event.Type != session.EventMessage {
+		if event.Type != events.TypeMessage {
 			continue
 		}
 		s.first.Do(func() {
 			close(s.held)
 			<-s.open
 		})
-		var data session.MessageData
+		var data events.MessageData
 		if err := json.Unmarshal(event.Data, &data); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 		}
 	}
 	// What is asked meanwhile is answered.
-	if _, err := l.client.(session.Messaging).CheckContacts(ctx, []string{peer.Number()}); err != nil {
+	if _, err := l.client.(message.Client).CheckContacts(ctx, []string{peer.Number()}); err != nil {
 		t.Error(err)
 	}
 	close(log.open)
@@ -112,8 +113,8 @@ type tardy struct {
 	ended atomic.Bool
 }
 
-func (j *tardy) Append(ctx context.Context, list ...session.Event) error {
-	if slices.ContainsFunc(list, func(e session.Event) bool { return e.Type == session.EventMessage }) {
+func (j *tardy) Append(ctx context.Context, list ...events.Event) error {
+	if slices.ContainsFunc(list, func(e events.Event) bool { return e.Type == events.TypeMessage }) {
 		j.first.Do(func() {
 			close(j.held)
 			<-ctx.Done()
@@ -203,12 +204,12 @@ func (h *house) hears(id session.ID, text string) {
 	h.t.Helper()
 	ctx := testContext(h.t)
 	for {
-		kept, _, err := h.store.Events().Read(ctx, events.Query{Session: id, Types: []session.EventType{session.EventMessage}})
+		kept, _, err := h.store.Events().Read(ctx, events.Query{Session: id, Types: []events.Type{events.TypeMessage}})
 		if err != nil {
 			h.t.Fatal(err)
 		}
 		for i := range kept {
-			var data session.MessageData
+			var data events.MessageData
 			if err = json.Unmarshal(kept[i].Data, &data); err == nil && data.Content.Text == text {
 				return
 			}

@@ -14,6 +14,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"go.mau.fi/whatsmeow"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -64,7 +65,7 @@ func (u *uploads) get(key uploadKey) *whatsmeow.UploadResponse {
 }
 
 // upload encrypts a file and hands it to WhatsApp, through two files on the disk and never wholly in memory.
-func (s *sending) upload(ctx context.Context, kind session.Kind, file *session.Media) (*whatsmeow.UploadResponse, error) {
+func (s *sending) upload(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error) {
 	if s.files == nil {
 		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: s.run.Session, Message: "no files are kept here"}
 	}

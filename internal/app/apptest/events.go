@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"testing"
 
-	"wasup/internal/session"
+	"wasup/internal/events"
 )
 
 // LoggedEvent is an event as GET …/events gives it.
@@ -21,7 +21,7 @@ type LoggedEvent struct {
 }
 
 // Logged waits until a session's log has so many events of a type and gives them.
-func (c Caller) Logged(t testing.TB, id string, of session.EventType, n int) []LoggedEvent {
+func (c Caller) Logged(t testing.TB, id string, of events.Type, n int) []LoggedEvent {
 	t.Helper()
 	var page struct {
 		Items []LoggedEvent `json:"items"`
@@ -40,9 +40,9 @@ func (c Caller) Logged(t testing.TB, id string, of session.EventType, n int) []L
 func (c Caller) Attached(t testing.TB, id string, n int) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
-	list := c.Logged(t, id, session.EventMessage, n)
+	list := c.Logged(t, id, events.TypeMessage, n)
 	for i := range list {
-		var data session.MessageData
+		var data events.MessageData
 		if err := json.Unmarshal(list[i].Data, &data); err != nil || data.Content.Media == nil || data.Content.Media.ID == "" {
 			t.Fatalf("%s: %v", list[i].Data, err)
 		}

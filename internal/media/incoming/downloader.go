@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/pause"
 	"wasup/internal/session"
 )
@@ -16,7 +17,7 @@ import (
 // Catalog describes the files that the log's events carry. Errors carry a session.Code.
 type Catalog interface {
 	// Describe gives what is known of a file, with its Remote; CodeMediaGone where no event that is kept carries it.
-	Describe(ctx context.Context, id session.ID, media string) (session.Media, error)
+	Describe(ctx context.Context, id session.ID, media string) (message.Media, error)
 }
 
 // Sessions fetch the files from WhatsApp: session.FetchMedia.
@@ -60,7 +61,7 @@ type Options struct {
 	Age      time.Duration  // since the message came; 0: nothing is kept, and what was kept before is deleted
 	MaxTotal int64          // bytes of all files; 0 is no limit
 	MaxFile  int64          // bytes of one file; 0 is no limit
-	Kinds    []session.Kind // that are kept; none: all
+	Kinds    []message.Kind // that are kept; none: all
 	Workers  int            // files that come at the same time, of sessions that answer well; default 4
 
 	Slow        time.Duration // a file that takes longer does not count among Workers any more; default 5 s

@@ -12,15 +12,16 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
 func TestFilesAreKeptAsTheyCome(t *testing.T) {
 	w := newWorld(t)
-	w.come("51", "before the start", 5000, session.KindImage)
+	w.come("51", "before the start", 5000, message.KindImage)
 	w.begin()
-	w.come("51", "after it", 1, session.KindVideo)
-	w.come("52", "of another one", 300_000, session.KindDocument)
+	w.come("51", "after it", 1, message.KindVideo)
+	w.come("52", "of another one", 300_000, message.KindDocument)
 	for id, names := range map[session.ID][]string{"51": {"before the start", "after it"}, "52": {"of another one"}} {
 		for _, name := range names {
 			w.becomes(id, name, incoming.Kept)
@@ -44,14 +45,14 @@ func TestWhatCouldNotBeFetchedIsTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	var down atomic.Bool
 	down.Store(true)
-	w.before(func(context.Context, session.ID, session.Remote) error {
+	w.before(func(context.Context, session.ID, message.Remote) error {
 		if down.Load() {
 			return fail(session.CodeFetchFailed)
 		}
 		return nil
 	})
 	w.begin()
-	w.come("51", "a", 1000, session.KindImage)
+	w.come("51", "a", 1000, message.KindImage)
 	until(t, "some attempts", func() bool { return w.tried("51", "a") > 3 })
 	w.becomes("51", "a", incoming.Waiting)
 	w.stop()
@@ -66,7 +67,7 @@ func TestWhatCouldNotBeFetchedIsTriedAgain(t *testing.T) {
 
 func TestWhatWillNeverComeIsGivenUp(t *testing.T) {
 	w := newWorld(t, func(o *incoming.Options) { o.MaxAttempts = 3 })
-	w.before(func(_ context.Context, _ session.ID, file session.Remote) error {
+	w.before(func(_ context.Context, _ session.ID, file message.Remote) error {
 		switch file.ID {
 		case "gone":
 			return fail(session.CodeMediaGone)
@@ -76,9 +77,9 @@ func TestWhatWillNeverComeIsGivenUp(t *testing.T) {
 		return nil
 	})
 	w.begin()
-	w.come("51", "gone", 10, session.KindImage)
-	w.come("51", "bad", 10, session.KindImage)
-	w.come("51", "good", 10, session.KindImage)
+	w.come("51", "gone", 10, message.KindImage)
+	w.come("51", "bad", 10, message.KindImage)
+	w.come("51", "good", 10, message.KindImage)
 	w.becomes("51", "gone", incoming.Failed)
 	w.becomes("51", "bad", incoming.Failed)
 	w.becomes("51", "good", incoming.Kept)
@@ -91,15 +92,15 @@ func TestASessionThatIsAwayGetsItsFilesWhenItIsBack(t *testing.T) {
 	w := newWorld(t)
 	w.set("51", false)
 	w.begin()
-	w.come("51", "a", 10, session.KindImage)
-	w.come("52", "a", 10, session.KindImage)
+	w.come("51", "a", 10, message.KindImage)
+	w.come("52", "a", 10, message.KindImage)
 	w.becomes("52", "a", incoming.Kept)
 	w.becomes("51", "a", incoming.Waiting)
 	if w.tried("51", "a") != 0 {
 		t.Error("it was fetched without a connection")
 	}
 	// It is lost in the middle, which is no attempt.
-	w.before(func(_ context.Context, id session.ID, _ session.Remote) error {
+	w.before(func(_ context.Context, id session.ID, _ message.Remote) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if len(w.fetched) == 2 {
@@ -115,7 +116,7 @@ func TestASessionThatIsAwayGetsItsFilesWhenItIsBack(t *testing.T) {
 
 func TestSessionsWhoseFilesHangDelayNoOther(t *testing.T) {
 	w := newWorld(t, func(o *incoming.Options) { o.Workers, o.Slow = 2, time.Millisecond })
-	w.before(func(ctx context.Context, id session.ID, _ session.Remote) error {
+	w.before(func(ctx context.Context, id session.ID, _ message.Remote) error {
 		if strings.HasPrefix(string(id), "dead") {
 			<-ctx.Done()
 			return ctx.Err()
@@ -125,7 +126,7 @@ func TestSessionsWhoseFilesHangDelayNoOther(t *testing.T) {
 	w.begin()
 	for n := range 6 {
 		for m := range 3 {
-			w.come(session.ID(fmt.Sprintf("dead-%d", n)), fmt.Sprint(m), 10, session.KindImage)
+			w.come(session.ID(fmt.Sprintf("dead-%d", n)), fmt.Sprint(m), 10, message.KindImage)
 		}
 	}
 	until(t, "all of them hang", func() bool {
@@ -134,7 +135,7 @@ func TestSessionsWhoseFilesHangDelayNoOther(t *testing.T) {
 		return len(w.fetched) == 6 // one of each
 	})
 	for n := range 20 {
-		w.come("alive", fmt.Sprint(n), 10, session.KindImage)
+		w.come("alive", fmt.Sprint(n), 10, message.KindImage)
 	}
 	for n := range 20 {
 		w.becomes("alive", fmt.Sprint(n), incoming.Kept)
@@ -147,7 +148,7 @@ func TestSessionsWhoseFilesHangDelayNoOther(t *testing.T) {
 
 func TestAFetchThatStallsIsTriedAgain(t *testing.T) {
 	w := newWorld(t, func(o *incoming.Options) { o.Stall = 10 * time.Millisecond })
-	w.before(func(ctx context.Context, _ session.ID, _ session.Remote) error {
+	w.before(func(ctx context.Context, _ session.ID, _ message.Remote) error {
 		if w.tried("51", "a") > 2 {
 			return nil
 		}
@@ -155,7 +156,7 @@ func TestAFetchThatStallsIsTriedAgain(t *testing.T) {
 		return ctx.Err()
 	})
 	w.begin()
-	w.come("51", "a", 10, session.KindImage)
+	w.come("51", "a", 10, message.KindImage)
 	w.becomes("51", "a", incoming.Kept)
 	if n := w.tried("51", "a"); n != 3 {
 		t.Errorf("tried %d times", n)
@@ -164,12 +165,12 @@ func TestAFetchThatStallsIsTriedAgain(t *testing.T) {
 
 func TestWhatIsTooLargeOrNotWantedIsNotFetched(t *testing.T) {
 	w := newWorld(t, func(o *incoming.Options) {
-		o.MaxFile, o.Kinds = 1000, []session.Kind{session.KindImage, session.KindVoice}
+		o.MaxFile, o.Kinds = 1000, []message.Kind{message.KindImage, message.KindVoice}
 	})
 	w.begin()
-	w.come("51", "large", 1001, session.KindImage)
-	w.come("51", "film", 10, session.KindVideo)
-	w.come("51", "voice", 1000, session.KindVoice)
+	w.come("51", "large", 1001, message.KindImage)
+	w.come("51", "film", 10, message.KindVideo)
+	w.come("51", "voice", 1000, message.KindVoice)
 	w.becomes("51", "large", incoming.TooLarge)
 	w.becomes("51", "film", incoming.Unwanted)
 	w.becomes("51", "voice", incoming.Kept)
@@ -182,7 +183,7 @@ func TestTheOldestMakeRoomForTheNewest(t *testing.T) {
 	w := newWorld(t, func(o *incoming.Options) { o.MaxTotal = 1000 })
 	w.begin()
 	for n := range 8 {
-		w.come(session.ID(fmt.Sprint("s", n%3)), fmt.Sprint(n), 300, session.KindImage)
+		w.come(session.ID(fmt.Sprint("s", n%3)), fmt.Sprint(n), 300, message.KindImage)
 		w.becomes(session.ID(fmt.Sprint("s", n%3)), fmt.Sprint(n), incoming.Kept)
 		var bytes int64
 		for _, path := range w.onDisk() {
@@ -200,7 +201,7 @@ func TestTheOldestMakeRoomForTheNewest(t *testing.T) {
 	for n := 5; n < 8; n++ {
 		w.becomes(session.ID(fmt.Sprint("s", n%3)), fmt.Sprint(n), incoming.Kept)
 	}
-	w.come("s0", "larger than everything", 1001, session.KindImage)
+	w.come("s0", "larger than everything", 1001, message.KindImage)
 	w.becomes("s0", "larger than everything", incoming.TooLarge)
 	// Less is allowed from now on.
 	w.stop()
@@ -219,10 +220,10 @@ func TestFilesGoWithAgeLogAndSession(t *testing.T) {
 	})
 	w.begin()
 	for _, name := range []string{"a", "b", "c"} {
-		w.come("51", name, 10, session.KindImage)
+		w.come("51", name, 10, message.KindImage)
 		w.becomes("51", name, incoming.Kept)
 	}
-	w.come("52", "d", 10, session.KindImage)
+	w.come("52", "d", 10, message.KindImage)
 	w.becomes("52", "d", incoming.Kept)
 	if _, _, err := w.store.Events().Prune(t.Context(), events.Cut{Keep: 3}, 10); err != nil {
 		t.Fatal(err)
@@ -249,8 +250,8 @@ func TestADiskThatIsFullIsToldOnceAndTriedAgain(t *testing.T) {
 	disk.full.Store(true)
 	w.disk = func(s *incoming.Folder) incoming.Store { disk.Folder = s; return disk }
 	w.begin()
-	w.come("51", "a", 10, session.KindImage)
-	w.come("52", "a", 10, session.KindImage)
+	w.come("51", "a", 10, message.KindImage)
+	w.come("52", "a", 10, message.KindImage)
 	until(t, "refused some times", func() bool { return disk.refused.Load() > 5 })
 	if !w.downloader.Stats().Paused {
 		t.Error("it does not say that it waits")
@@ -286,7 +287,7 @@ func TestAStartSetsTheDiskRight(t *testing.T) {
 	w := newWorld(t)
 	w.begin()
 	for _, name := range []string{"whole", "lost", "short"} {
-		w.come("51", name, 1000, session.KindImage)
+		w.come("51", name, 1000, message.KindImage)
 		w.becomes("51", name, incoming.Kept)
 	}
 	path := func(name string) string {
@@ -328,14 +329,14 @@ func TestAStartSetsTheDiskRight(t *testing.T) {
 func TestWithoutKeepingWhatWasKeptIsDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.begin()
-	w.come("51", "a", 1000, session.KindImage)
+	w.come("51", "a", 1000, message.KindImage)
 	w.becomes("51", "a", incoming.Kept)
 	w.stop()
 	w.options.Age = 0
 	w.begin()
 	until(t, "nothing is left", func() bool { return len(w.onDisk()) == 0 })
 	w.becomes("51", "a", "")
-	w.come("51", "b", 1000, session.KindImage)
+	w.come("51", "b", 1000, message.KindImage)
 	w.downloader.SessionChanged("51", session.Ready, session.CauseConnected)
 	w.stop()
 	if w.tried("51", "b") != 0 {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -87,7 +88,7 @@ func (d *Downloader) fetch(entry *Entry) verdict {
 }
 
 // fill fetches a file into the room that is reserved for it.
-func (d *Downloader) fill(entry *Entry, remote session.Remote, reserved int64) verdict {
+func (d *Downloader) fill(entry *Entry, remote message.Remote, reserved int64) verdict {
 	began := time.Now()
 	f, err := d.store.Begin(entry.File)
 	if err != nil {
@@ -126,7 +127,7 @@ func (d *Downloader) placed(entry *Entry, reserved, size int64, took time.Durati
 var errStalled = &session.Error{Code: session.CodeTimeout, Op: "keep media", Message: "nothing came for too long"}
 
 // download fetches a file, as long as something of it comes.
-func (d *Downloader) download(id session.ID, remote session.Remote, to *os.File) error {
+func (d *Downloader) download(id session.ID, remote message.Remote, to *os.File) error {
 	ctx, cancel := context.WithCancelCause(d.life)
 	defer cancel(nil)
 	watched := make(chan struct{})
@@ -139,7 +140,7 @@ func (d *Downloader) download(id session.ID, remote session.Remote, to *os.File)
 		defer close(watched)
 		d.watch(watching, to, cancel)
 	}()
-	_, err := session.FetchMedia.Ask(ctx, d.from, id, session.Download{File: remote, To: to})
+	_, err := message.FetchMedia.Ask(ctx, d.from, id, message.Download{File: remote, To: to})
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
 	}

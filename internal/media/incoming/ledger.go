@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -24,9 +25,9 @@ const (
 type Entry struct {
 	File     string // its name on the disk, which says nothing
 	Session  session.ID
-	Media    string // session.Media.ID
+	Media    string // message.Media.ID
 	Pos      uint64 // the event's place in the log
-	Kind     session.Kind
+	Kind     message.Kind
 	Size     int64 // bytes, as its sender said and, once it is kept, as they are
 	State    State
 	Cause    session.Code // of Failed, and of the last attempt of one that waits

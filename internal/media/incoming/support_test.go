@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/events"
 	"wasup/internal/media/incoming"
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
@@ -50,7 +52,7 @@ type world struct {
 	mu      sync.Mutex
 	files   map[string][]byte // by session and media
 	away    map[session.ID]bool
-	fetch   func(ctx context.Context, id session.ID, file session.Remote) error // before each fetch
+	fetch   func(ctx context.Context, id session.ID, file message.Remote) error // before each fetch
 	fetched []string
 }
 
@@ -123,16 +125,16 @@ func (w *world) stop() {
 func (w *world) kept() string { return filepath.Join(w.dir, "kept") }
 
 // come adds a message with a file of random bytes.
-func (w *world) come(id session.ID, name string, size int, kind session.Kind) {
+func (w *world) come(id session.ID, name string, size int, kind message.Kind) {
 	w.t.Helper()
 	content := make([]byte, size)
 	_, _ = rand.Read(content)
 	w.mu.Lock()
 	w.files[string(id)+"/"+name] = content
 	w.mu.Unlock()
-	err := w.store.Events().Append(context.Background(), session.Event{
-		Session: id, Type: session.EventMessage, Key: name, Data: []byte("{}"),
-		Remote: &session.Remote{ID: name, Length: int64(size), Kind: kind},
+	err := w.store.Events().Append(context.Background(), events.Event{
+		Session: id, Type: events.TypeMessage, Key: name, Data: []byte("{}"),
+		Remote: &message.Remote{ID: name, Length: int64(size), Kind: kind},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -205,7 +207,7 @@ func (w *world) set(id session.ID, ready bool) {
 	}
 }
 
-func (w *world) before(fetch func(ctx context.Context, id session.ID, file session.Remote) error) {
+func (w *world) before(fetch func(ctx context.Context, id session.ID, file message.Remote) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fetch = fetch
@@ -231,21 +233,21 @@ func (w *world) Ready(id session.ID) bool {
 }
 
 // Describe implements kept.Source.
-func (w *world) Describe(ctx context.Context, id session.ID, name string) (session.Media, error) {
+func (w *world) Describe(ctx context.Context, id session.ID, name string) (message.Media, error) {
 	event, err := w.store.Events().Media(ctx, id, name)
 	if session.CodeOf(err) == session.CodeNotFound {
-		return session.Media{}, &session.Error{Code: session.CodeMediaGone}
+		return message.Media{}, &session.Error{Code: session.CodeMediaGone}
 	}
-	return session.Media{ID: name, Remote: event.Remote}, err
+	return message.Media{ID: name, Remote: event.Remote}, err
 }
 
 // Use implements session.Door for session.FetchMedia.
 func (w *world) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
-	download := use.Question.(session.Download)
+	download := use.Question.(message.Download)
 	return session.None{}, w.download(ctx, id, download.File, download.To)
 }
 
-func (w *world) download(ctx context.Context, id session.ID, file session.Remote, to *os.File) error {
+func (w *world) download(ctx context.Context, id session.ID, file message.Remote, to *os.File) error {
 	w.mu.Lock()
 	w.fetched = append(w.fetched, string(id)+"/"+file.ID)
 	before, content := w.fetch, slices.Clone(w.files[string(id)+"/"+file.ID])

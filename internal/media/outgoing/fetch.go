@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wasup/internal/egress"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -55,10 +56,10 @@ func fetchable(u *url.URL) bool {
 
 // Fetch takes in the file at an http or https address, as Put does. Errors, beside Put's: CodeFetchRefused where the
 // address leads to a network that must not be reached, CodeFetchFailed.
-func (s *Spool) Fetch(ctx context.Context, address string, hint session.FileHint) (session.Media, error) {
+func (s *Spool) Fetch(ctx context.Context, address string, hint message.FileHint) (message.Media, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
-		return session.Media{}, &session.Error{
+		return message.Media{}, &session.Error{
 			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // as a message has it
 			Message: "media.url: expected an http or https address without user and password",
 		}
@@ -69,24 +70,24 @@ func (s *Spool) Fetch(ctx context.Context, address string, hint session.FileHint
 	case s.fetching <- struct{}{}:
 		defer func() { <-s.fetching }()
 	case <-ctx.Done():
-		return session.Media{}, s.fetchError(ctx, ctx.Err())
+		return message.Media{}, s.fetchError(ctx, ctx.Err())
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return session.Media{}, s.fetchError(ctx, err)
+		return message.Media{}, s.fetchError(ctx, err)
 	}
 	req.Header.Set("User-Agent", "wasup")
 	req.Header.Set("Accept", "*/*")
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return session.Media{}, s.fetchError(ctx, err)
+		return message.Media{}, s.fetchError(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return session.Media{}, failed(fmt.Sprintf("the address answered with HTTP %d", resp.StatusCode), nil)
+		return message.Media{}, failed(fmt.Sprintf("the address answered with HTTP %d", resp.StatusCode), nil)
 	case resp.ContentLength > s.maxSize:
-		return session.Media{}, tooLarge(opFetch, s.maxSize)
+		return message.Media{}, tooLarge(opFetch, s.maxSize)
 	}
 	return s.Put(ctx, &answer{s, ctx, resp.Body}, fetchedHint(resp, hint))
 }
@@ -107,7 +108,7 @@ func (a *answer) Read(p []byte) (int, error) {
 }
 
 // fetchedHint adds what the server says to what the caller says.
-func fetchedHint(resp *http.Response, hint session.FileHint) session.FileHint {
+func fetchedHint(resp *http.Response, hint message.FileHint) message.FileHint {
 	if hint.Mime == "" {
 		hint.Mime = resp.Header.Get("Content-Type")
 	}
@@ -124,8 +125,8 @@ func fetchedHint(resp *http.Response, hint session.FileHint) session.FileHint {
 	return hint
 }
 
-func failed(message string, err error) error {
-	return &session.Error{Code: session.CodeFetchFailed, Op: opFetch, Message: message, Err: err}
+func failed(msg string, err error) error {
+	return &session.Error{Code: session.CodeFetchFailed, Op: opFetch, Message: msg, Err: err}
 }
 
 // fetchError gives a failed fetch its code and one sentence that repeats nothing of the address: it may hold a secret.

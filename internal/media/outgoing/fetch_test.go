@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wasup/internal/media/outgoing"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -43,7 +44,7 @@ func TestAFileIsFetchedFromItsAddress(t *testing.T) {
 		}
 	})
 	for path, want := range map[string]string{"/moved": "cat.png", "/named": "dog.png", "/": ""} {
-		known, err := spool.Fetch(t.Context(), server.URL+path, session.FileHint{})
+		known, err := spool.Fetch(t.Context(), server.URL+path, message.FileHint{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +52,7 @@ func TestAFileIsFetchedFromItsAddress(t *testing.T) {
 			t.Errorf("%s: %+v", path, known)
 		}
 	}
-	known, err := spool.Fetch(t.Context(), server.URL+"/named", session.FileHint{Name: "mine.png"})
+	known, err := spool.Fetch(t.Context(), server.URL+"/named", message.FileHint{Name: "mine.png"})
 	if err != nil || known.Name != "mine.png" {
 		t.Errorf("%+v, %v", known, err)
 	}
@@ -67,7 +68,7 @@ func TestPrivateNetworksAreNotReached(t *testing.T) {
 		"169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "100.64.0.1", "224.0.0.1", "[ff02::1]", "192.0.2.1", "198.18.0.1", "255.255.255.255",
 		"[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f000001", "0177.0.0.1",
 	} {
-		_, err := spool.Fetch(t.Context(), "http://"+host+":"+port+"/", session.FileHint{})
+		_, err := spool.Fetch(t.Context(), "http://"+host+":"+port+"/", message.FileHint{})
 		// Spellings of an address that Go does not take for one are names, which do not resolve.
 		if code := session.CodeOf(err); code != session.CodeFetchRefused && (code != session.CodeFetchFailed || strings.ContainsAny(host, "[:")) {
 			t.Errorf("%s: %v", host, err)
@@ -84,7 +85,7 @@ func TestPrivateNetworksAreNotReached(t *testing.T) {
 func TestABadAddressIsNamed(t *testing.T) {
 	spool, _ := newSpool(t, private)
 	for _, address := range []string{"", "x", "/etc/passwd", "file:///etc/passwd", "ftp://example.com/a", "http://", "http://user:password@example.com/", "http://[::1", "gopher://example.com"} {
-		_, err := spool.Fetch(t.Context(), address, session.FileHint{})
+		_, err := spool.Fetch(t.Context(), address, message.FileHint{})
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != "media.url" {
 			t.Errorf("%q: %v", address, err)
@@ -144,7 +145,7 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 		"/cut":       {session.CodeFetchFailed, ""},
 		"/missing":   {session.CodeFetchFailed, "HTTP 404"},
 	} {
-		_, err := spool.Fetch(t.Context(), server.URL+path+"?token=secret", session.FileHint{})
+		_, err := spool.Fetch(t.Context(), server.URL+path+"?token=secret", message.FileHint{})
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != test.code || !strings.Contains(e.Message, test.says) {
 			t.Errorf("%s: %v", path, err)
@@ -153,7 +154,7 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the error repeats the address: %v", path, err)
 		}
 	}
-	_, err := spool.Fetch(t.Context(), "http://"+nobody(t), session.FileHint{})
+	_, err := spool.Fetch(t.Context(), "http://"+nobody(t), message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left %v", left)
@@ -173,7 +174,7 @@ func TestAFetchIsBounded(t *testing.T) {
 	})
 	short, _ := newSpool(t, private, func(o *outgoing.Options) { o.FetchTimeout = 100 * time.Millisecond })
 	// Its time may be over before the server hears of it.
-	_, err := short.Fetch(t.Context(), server.URL, session.FileHint{})
+	_, err := short.Fetch(t.Context(), server.URL, message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	long, dir := newSpool(t, private)
 	ctx, leave := context.WithCancel(t.Context())
@@ -181,7 +182,7 @@ func TestAFetchIsBounded(t *testing.T) {
 		<-began
 		leave()
 	}()
-	_, err = long.Fetch(ctx, server.URL+"/told", session.FileHint{})
+	_, err = long.Fetch(ctx, server.URL+"/told", message.FileHint{})
 	wantCode(t, err, session.CodeTimeout)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left %v", left)

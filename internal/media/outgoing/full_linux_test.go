@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wasup/internal/media/outgoing"
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/testtools/disktest"
 )
@@ -15,13 +16,13 @@ func TestAFullDiskRefusesTheFileAndKeepsNoHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = spool.Put(t.Context(), bytes.NewReader(someBytes(2<<20)), session.FileHint{})
+	_, err = spool.Put(t.Context(), bytes.NewReader(someBytes(2<<20)), message.FileHint{})
 	wantCode(t, err, session.CodeStoreFull)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left on the disk: %v", left)
 	}
 	small := someBytes(100_000)
-	if got := read(t, spool, put(t, spool, small, session.FileHint{}).File); !bytes.Equal(got, small) {
+	if got := read(t, spool, put(t, spool, small, message.FileHint{}).File); !bytes.Equal(got, small) {
 		t.Error("the next file is not whole")
 	}
 }

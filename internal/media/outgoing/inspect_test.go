@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"testing"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -50,7 +51,7 @@ func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
 			if kind == "image/gif" && size[0] > 300 {
 				continue // finding 256 colours for it takes long, and it is scaled as the others are
 			}
-			known := put(t, spool, encoded(t, kind, picture(size[0], size[1])), session.FileHint{Mime: "video/mp4"})
+			known := put(t, spool, encoded(t, kind, picture(size[0], size[1])), message.FileHint{Mime: "video/mp4"})
 			if known.Mime != kind || known.Width != size[0] || known.Height != size[1] {
 				t.Fatalf("%s %v: %+v", kind, size, known)
 			}
@@ -62,7 +63,7 @@ func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
 			if longer := max(bounds.Dx(), bounds.Dy()); longer != min(100, max(size[0], size[1])) || (bounds.Dx() > bounds.Dy()) != (size[0] > size[1]) {
 				t.Errorf("%s %v: a thumbnail of %v", kind, size, bounds)
 			}
-			if err = (session.Content{Kind: session.KindImage, Media: &known}).Check(); err != nil {
+			if err = (message.Content{Kind: message.KindImage, Media: &known}).Check(); err != nil {
 				t.Error(err)
 			}
 		}
@@ -101,7 +102,7 @@ func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
 		5: {turned: true}, 6: {bottom: true, turned: true}, 7: {right: true, bottom: true, turned: true}, 8: {right: true, turned: true},
 	} {
 		for _, little := range []bool{false, true} {
-			known := put(t, spool, held(corner(where.right, where.bottom), orientation, little), session.FileHint{})
+			known := put(t, spool, held(corner(where.right, where.bottom), orientation, little), message.FileHint{})
 			wantWidth, wantHeight := width, height
 			if where.turned {
 				wantWidth, wantHeight = height, width
@@ -132,12 +133,12 @@ func pngOf(width, height uint32) []byte {
 func TestAPictureThatWouldFillTheMemoryIsNotDecoded(t *testing.T) {
 	spool, _ := newSpool(t)
 	for _, size := range [][2]uint32{{60_000, 60_000}, {3600, 3600}} { // 14 GB; cut off
-		known := put(t, spool, pngOf(size[0], size[1]), session.FileHint{})
+		known := put(t, spool, pngOf(size[0], size[1]), message.FileHint{})
 		if known.Mime != "image/png" || known.Width != int(size[0]) || known.Thumbnail != nil {
 			t.Errorf("%v: %+v", size, known)
 		}
 	}
-	if known := put(t, spool, pngOf(1<<30, 1<<30), session.FileHint{}); known.Width != 0 || known.Thumbnail != nil {
+	if known := put(t, spool, pngOf(1<<30, 1<<30), message.FileHint{}); known.Width != 0 || known.Thumbnail != nil {
 		t.Errorf("%+v", known)
 	}
 }
@@ -146,11 +147,11 @@ func TestAPictureThatBreaksOffIsSaidTo(t *testing.T) {
 	spool, _ := newSpool(t)
 	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
 		whole := encoded(t, kind, picture(200, 100))
-		if known := put(t, spool, whole, session.FileHint{}); known.Cut {
+		if known := put(t, spool, whole, message.FileHint{}); known.Cut {
 			t.Errorf("%s is whole", kind)
 		}
 		for _, size := range []int{40, 300, len(whole) / 2, len(whole) - len(whole)/10} {
-			known := put(t, spool, whole[:size], session.FileHint{})
+			known := put(t, spool, whole[:size], message.FileHint{})
 			if known.Mime != kind || !known.Cut {
 				t.Errorf("%d of %d bytes: %+v", size, len(whole), known)
 			}
@@ -160,11 +161,11 @@ func TestAPictureThatBreaksOffIsSaidTo(t *testing.T) {
 		}
 		broken := bytes.Clone(whole)
 		copy(broken[len(whole)/2:], make([]byte, 20))
-		if known := put(t, spool, broken, session.FileHint{}); known.Mime != kind {
+		if known := put(t, spool, broken, message.FileHint{}); known.Mime != kind {
 			t.Errorf("%+v", known)
 		}
 	}
-	if known := put(t, spool, someBytes(500), session.FileHint{Mime: "image/png"}); known.Cut || known.Mime != "application/octet-stream" {
+	if known := put(t, spool, someBytes(500), message.FileHint{Mime: "image/png"}); known.Cut || known.Mime != "application/octet-stream" {
 		t.Errorf("what is no picture: %+v", known)
 	}
 }
@@ -173,11 +174,11 @@ func TestAMovingStickerIsKnown(t *testing.T) {
 	spool, _ := newSpool(t)
 	// The header of an animated WebP of 512 by 512 with its animation chunk.
 	webp := []byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	if known := put(t, spool, webp, session.FileHint{}); known.Mime != "image/webp" || known.Width != 512 || known.Height != 512 || !known.Animated {
+	if known := put(t, spool, webp, message.FileHint{}); known.Mime != "image/webp" || known.Width != 512 || known.Height != 512 || !known.Animated {
 		t.Errorf("%+v", known)
 	}
 	webp[20] = 0
-	if known := put(t, spool, webp, session.FileHint{}); known.Mime != "image/webp" || known.Animated {
+	if known := put(t, spool, webp, message.FileHint{}); known.Mime != "image/webp" || known.Animated {
 		t.Errorf("%+v", known)
 	}
 }
@@ -223,19 +224,19 @@ func oggOf(codec string, seconds int) []byte {
 
 func TestAVoiceNoteHasItsLengthAndShape(t *testing.T) {
 	spool, _ := newSpool(t)
-	known := put(t, spool, oggOf("OpusHead", 10), session.FileHint{Mime: "audio/mpeg"})
-	if known.Mime != session.MimeVoice || known.Seconds != 10 || len(known.Waveform) != 64 {
+	known := put(t, spool, oggOf("OpusHead", 10), message.FileHint{Mime: "audio/mpeg"})
+	if known.Mime != message.MimeVoice || known.Seconds != 10 || len(known.Waveform) != 64 {
 		t.Fatalf("%+v", known)
 	}
 	if known.Waveform[0] > 10 || known.Waveform[63] != 100 || known.Waveform[31] > 10 {
 		t.Errorf("the waveform is %v", known.Waveform)
 	}
-	voice := session.Content{Kind: session.KindVoice, Media: &known}
+	voice := message.Content{Kind: message.KindVoice, Media: &known}
 	if err := voice.Check(); err != nil {
 		t.Error(err)
 	}
-	cut := put(t, spool, oggOf("OpusHead", 10)[:20_000], session.FileHint{})
-	if cut.Mime != session.MimeVoice || cut.Seconds < 1 || cut.Seconds >= 10 {
+	cut := put(t, spool, oggOf("OpusHead", 10)[:20_000], message.FileHint{})
+	if cut.Mime != message.MimeVoice || cut.Seconds < 1 || cut.Seconds >= 10 {
 		t.Errorf("a recording that was cut off: %+v", cut)
 	}
 }
@@ -247,8 +248,8 @@ func TestWhatIsNoVoiceNoteIsSaidNotToBe(t *testing.T) {
 		"two streams": append(oggOf("OpusHead", 1), bytes.ReplaceAll(oggOf("OpusHead", 1), []byte{7, 0, 0, 0}, []byte{8, 0, 0, 0})...),
 		"text":        []byte("OpusHead, but not in ogg"),
 	} {
-		known := put(t, spool, data, session.FileHint{Mime: session.MimeVoice})
-		voice := session.Content{Kind: session.KindVoice, Media: &known}
+		known := put(t, spool, data, message.FileHint{Mime: message.MimeVoice})
+		voice := message.Content{Kind: message.KindVoice, Media: &known}
 		if err := voice.Check(); session.CodeOf(err) != session.CodeInvalidRequest {
 			t.Errorf("%s: taken for a voice note as %s: %v", name, known.Mime, err)
 		}
@@ -267,7 +268,7 @@ func TestTheBytesSayMoreThanTheCaller(t *testing.T) {
 		{"<html><body>", "image/jpeg", "text/html"},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			if known := put(t, spool, []byte(test.data), session.FileHint{Mime: test.hint}); known.Mime != test.want {
+			if known := put(t, spool, []byte(test.data), message.FileHint{Mime: test.hint}); known.Mime != test.want {
 				t.Errorf("%q as %q is %q, want %q", test.data, test.hint, known.Mime, test.want)
 			}
 		})
@@ -284,7 +285,7 @@ func FuzzWhateverComesIsKept(f *testing.F) {
 		if len(data) == 0 {
 			return
 		}
-		known := put(t, spool, data, session.FileHint{})
+		known := put(t, spool, data, message.FileHint{})
 		if got := read(t, spool, known.File); !bytes.Equal(got, data) {
 			t.Fatal("the file changed")
 		}
@@ -298,7 +299,7 @@ func TestSoundAndFilmHaveTheNamesThatPhonesKnow(t *testing.T) {
 	spool, _ := newSpool(t)
 	for brand, want := range map[string]string{"M4A ": "audio/mp4", "M4V ": "video/mp4", "isom": "video/mp4"} {
 		file := append([]byte("\x00\x00\x00\x18ftyp"+brand+"\x00\x00\x02\x00"+brand+"iso2"), someBytes(500)...)
-		if known := put(t, spool, file, session.FileHint{}); known.Mime != want {
+		if known := put(t, spool, file, message.FileHint{}); known.Mime != want {
 			t.Errorf("%q is %q", brand, known.Mime)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp"
 
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 const (
@@ -45,7 +45,7 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	}
 	family, _, _ := strings.Cut(said, "/")
 	switch {
-	case sniffed == "application/octet-stream" && session.ShownAsImage(said):
+	case sniffed == "application/octet-stream" && message.ShownAsImage(said):
 		return sniffed, nil
 	case sniffed == "application/octet-stream":
 		return said, nil
@@ -64,7 +64,7 @@ func usualTypes() map[string]string {
 }
 
 // look reads a picture's dimensions and draws its thumbnail. What cannot be decoded has neither.
-func (s *Spool) look(r io.ReadSeeker, known *session.Media) error {
+func (s *Spool) look(r io.ReadSeeker, known *message.Media) error {
 	source := &exhausted{from: r}
 	facts, _, err := image.DecodeConfig(source)
 	known.Cut = err != nil && source.end

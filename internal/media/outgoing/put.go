@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"wasup/internal/media"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -24,12 +25,12 @@ import (
 // power cut loses them, and where it fails nothing is left. Errors: CodeMediaTooLarge, CodeStoreFull,
 // CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for a file that is empty. An error of the reader is
 // returned as it is.
-func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) (session.Media, error) {
+func (s *Spool) Put(ctx context.Context, from io.Reader, hint message.FileHint) (message.Media, error) {
 	const op = "keep file"
 	name := media.NewName()
 	part, err := os.OpenFile(s.path(name+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	kept := false
 	defer func() {
@@ -39,28 +40,28 @@ func (s *Spool) Put(ctx context.Context, from io.Reader, hint session.FileHint) 
 			_ = os.Remove(s.path(name + factsSuffix))
 		}
 	}()
-	known := session.Media{File: name}
+	known := message.Media{File: name}
 	if known.Size, known.SHA256, err = s.copy(ctx, part, from); err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
 	if err = part.Sync(); err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	if err = s.inspect(part, hint, &known); err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	if err = s.writeFacts(known); err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	if err = part.Close(); err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	if err = os.Rename(part.Name(), s.path(name)); err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(name)
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	kept = true
 	return known, nil
@@ -116,12 +117,12 @@ func (s *source) Read(p []byte) (int, error) {
 
 // facts is what is kept of a file: all that is shown of it, and what is not.
 type facts struct {
-	session.Media
+	message.Media
 	Cut bool `json:"cut,omitempty"`
 }
 
 // writeFacts keeps what is known of a file beside it, before the file has its name.
-func (s *Spool) writeFacts(known session.Media) (err error) {
+func (s *Spool) writeFacts(known message.Media) (err error) {
 	raw, err := json.Marshal(facts{known, known.Cut})
 	if err != nil {
 		return err
@@ -164,7 +165,7 @@ func cleanName(name string) string {
 }
 
 // inspect fills in what the bytes say. Only a disk that cannot be read is an error: a file may be anything.
-func (s *Spool) inspect(f *os.File, hint session.FileHint, known *session.Media) error {
+func (s *Spool) inspect(f *os.File, hint message.FileHint, known *message.Media) error {
 	known.Name = cleanName(hint.Name)
 	read := func(do func(io.ReadSeeker) error) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -184,7 +185,7 @@ func (s *Spool) inspect(f *os.File, hint session.FileHint, known *session.Media)
 	case strings.HasSuffix(known.Mime, "/ogg"):
 		return read(func(r io.ReadSeeker) error {
 			if voice, ok := listen(bufio.NewReader(r)); ok {
-				known.Mime, known.Seconds, known.Waveform = session.MimeVoice, voice.seconds, voice.waveform
+				known.Mime, known.Seconds, known.Waveform = message.MimeVoice, voice.seconds, voice.waveform
 			}
 			return nil
 		})

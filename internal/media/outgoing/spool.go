@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wasup/internal/media"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -120,28 +121,28 @@ func (s *Spool) Open(file string) (*os.File, error) {
 
 // Stat says what is known of a file, as Put said it, and counts as a use: the file stays for as long as a new one would.
 // CodeMediaGone where it is no longer kept.
-func (s *Spool) Stat(file string) (session.Media, error) {
+func (s *Spool) Stat(file string) (message.Media, error) {
 	const op = "look up file"
 	if !media.IsName(file) {
-		return session.Media{}, gone(op, nil)
+		return message.Media{}, gone(op, nil)
 	}
 	now := time.Now()
 	if err := os.Chtimes(s.path(file), now, now); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return session.Media{}, gone(op, err)
+			return message.Media{}, gone(op, err)
 		}
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	raw, err := os.ReadFile(s.path(file + factsSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
-		return session.Media{}, gone(op, err)
+		return message.Media{}, gone(op, err)
 	}
 	if err != nil {
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	var stored facts
 	if err = json.Unmarshal(raw, &stored); err != nil {
-		return session.Media{}, gone(op, err)
+		return message.Media{}, gone(op, err)
 	}
 	known := stored.Media
 	known.Cut = stored.Cut

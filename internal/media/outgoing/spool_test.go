@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wasup/internal/media/outgoing"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -43,7 +44,7 @@ func someBytes(size int) []byte {
 	return data
 }
 
-func put(t testing.TB, spool *outgoing.Spool, data []byte, hint session.FileHint) session.Media {
+func put(t testing.TB, spool *outgoing.Spool, data []byte, hint message.FileHint) message.Media {
 	t.Helper()
 	known, err := spool.Put(t.Context(), bytes.NewReader(data), hint)
 	if err != nil {
@@ -91,7 +92,7 @@ func TestAFileIsKeptByteForByteAndOutlivesTheSpool(t *testing.T) {
 	for _, size := range []int{1, 3071, 100_000, 3 << 20} {
 		data := someBytes(size)
 		data[0] = 0 // nothing that has a type
-		known := put(t, spool, data, session.FileHint{Name: "a b.bin"})
+		known := put(t, spool, data, message.FileHint{Name: "a b.bin"})
 		sum := sha256.Sum256(data)
 		if known.Size != int64(size) || known.SHA256 != hex.EncodeToString(sum[:]) || known.Mime != "application/octet-stream" || known.Name != "a b.bin" {
 			t.Fatalf("%d bytes: %+v", size, known)
@@ -138,7 +139,7 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 		"nobody waits":   {ended, bytes.NewReader(someBytes(500)), session.CodeTimeout},
 		"refused before": {t.Context(), iotest.ErrReader(&session.Error{Code: session.CodeFetchFailed}), session.CodeFetchFailed},
 	} {
-		_, err := spool.Put(test.ctx, test.from, session.FileHint{})
+		_, err := spool.Put(test.ctx, test.from, message.FileHint{})
 		if session.CodeOf(err) != test.code || errors.Is(err, broken) != (test.code == session.CodeInternal) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -146,7 +147,7 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v", name, left)
 		}
 	}
-	put(t, spool, someBytes(1000), session.FileHint{}) // exactly as large as is allowed
+	put(t, spool, someBytes(1000), message.FileHint{}) // exactly as large as is allowed
 }
 
 func TestNamesLeadNowhereElse(t *testing.T) {
@@ -155,7 +156,7 @@ func TestNamesLeadNowhereElse(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	known := put(t, spool, someBytes(10), session.FileHint{})
+	known := put(t, spool, someBytes(10), message.FileHint{})
 	for _, file := range []string{"", ".", "..", "../secret", secret, known.File + ".json", strings.ToUpper(known.File), known.File[:30], known.File + "/", "\x00"} {
 		_, err := spool.Open(file)
 		wantCode(t, err, session.CodeMediaGone)
@@ -179,14 +180,14 @@ func TestFileNamesAreMadeHarmless(t *testing.T) {
 		"invoice.pdf": "invoice.pdf", "/etc/passwd": "passwd", `C:\Users\ana\CV.doc`: "CV.doc", "../..": "", ".": "", "": "",
 		"a\x00b\nc.txt": "abc.txt", "año 2026.txt": "año 2026.txt", "x/": "", " y ": "y",
 	} {
-		if known := put(t, spool, someBytes(10), session.FileHint{Name: name}); known.Name != want {
+		if known := put(t, spool, someBytes(10), message.FileHint{Name: name}); known.Name != want {
 			t.Errorf("%q became %q", name, known.Name)
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		name := rapid.String().Draw(rt, "name") + rapid.SampledFrom([]string{"", ".txt", strings.Repeat("é", 200)}).Draw(rt, "ending")
 		clean := outgoing.CleanName(name)
-		content := session.Content{Kind: session.KindDocument, Media: &session.Media{File: "x", Size: 1, Name: clean}}
+		content := message.Content{Kind: message.KindDocument, Media: &message.Media{File: "x", Size: 1, Name: clean}}
 		if err := content.Check(); err != nil || outgoing.CleanName(clean) != clean {
 			rt.Fatalf("%q became %q: %v", name, clean, err)
 		}
@@ -195,7 +196,7 @@ func TestFileNamesAreMadeHarmless(t *testing.T) {
 
 func TestWhatAnEarlierProcessDidNotFinishIsRemoved(t *testing.T) {
 	spool, dir := newSpool(t)
-	known := put(t, spool, someBytes(10), session.FileHint{})
+	known := put(t, spool, someBytes(10), message.FileHint{})
 	for _, name := range []string{strings.Repeat("0a", 16) + ".part", strings.Repeat("0b", 16) + ".json"} { // killed while writing
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
@@ -238,7 +239,7 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	const files = 450 // more than are asked about at a time
 	old := time.Now().Add(-time.Hour)
 	var kept string
-	first := put(t, spool, []byte("x"), session.FileHint{})
+	first := put(t, spool, []byte("x"), message.FileHint{})
 	facts, err := os.ReadFile(filepath.Join(dir, first.File+".json"))
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +282,7 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
 	spool, dir := newSpool(t)
 	data := encoded(t, "image/png", picture(20, 10))
-	upload := put(t, spool, data, session.FileHint{Name: "cat.png"})
+	upload := put(t, spool, data, message.FileHint{Name: "cat.png"})
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(filepath.Join(dir, upload.File), old, old); err != nil {
 		t.Fatal(err)

@@ -7,16 +7,16 @@ import (
 	"os"
 
 	"wasup/internal/media"
-	"wasup/internal/session"
+	"wasup/internal/message"
 )
 
 // Use gives a file another name, for one message to own. The file it came from stays for other messages, for as long as
 // a new one would. Errors: CodeMediaGone where there is no file of this name, whatever the name is, and those of a disk.
-func (s *Spool) Use(ctx context.Context, file string) (session.Media, error) {
+func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 	const op = "use file"
 	known, err := s.Stat(file)
 	if err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
 	known.File = media.NewName()
 	if err = s.writeFacts(known); err == nil {
@@ -25,29 +25,29 @@ func (s *Spool) Use(ctx context.Context, file string) (session.Media, error) {
 	if err != nil {
 		_ = s.Remove(known.File)
 		if errors.Is(err, fs.ErrNotExist) {
-			return session.Media{}, gone(op, err)
+			return message.Media{}, gone(op, err)
 		}
 		return s.again(ctx, file)
 	}
 	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(known.File)
-		return session.Media{}, media.DiskError(op, err)
+		return message.Media{}, media.DiskError(op, err)
 	}
 	return known, nil
 }
 
 // again is Use where a file cannot have two names: some file systems have no links.
-func (s *Spool) again(ctx context.Context, file string) (session.Media, error) {
+func (s *Spool) again(ctx context.Context, file string) (message.Media, error) {
 	known, err := s.Stat(file)
 	if err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
 	from, err := s.Open(file)
 	if err != nil {
-		return session.Media{}, err
+		return message.Media{}, err
 	}
 	defer func() { _ = from.Close() }()
-	return s.Put(ctx, from, session.FileHint{Mime: known.Mime, Name: known.Name})
+	return s.Put(ctx, from, message.FileHint{Mime: known.Mime, Name: known.Name})
 }
 
 // Scratch is an empty file for what is not to be kept, on the disk that has room for files. done closes and removes it;

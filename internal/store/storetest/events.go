@@ -10,19 +10,20 @@ import (
 	"time"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
 
-func event(id session.ID, key string) session.Event {
-	return session.Event{
-		Session: id, Type: session.EventMessage, Key: key,
+func event(id session.ID, key string) events.Event {
+	return events.Event{
+		Session: id, Type: events.TypeMessage, Key: key,
 		Data: json.RawMessage(`{"id":"3EB0","text":"hola, \u0000 'quoted' ⚽"}`),
 	}
 }
 
 // told writes events as position, session, number and key, for comparison.
-func told(found []session.Event) string {
+func told(found []events.Event) string {
 	var out strings.Builder
 	for i := range found {
 		fmt.Fprintf(&out, "%d:%s/%d:%s ", found[i].Pos, found[i].Session, found[i].Seq, found[i].Key)
@@ -43,8 +44,8 @@ func eventsComeBackAsTheyWereGiven(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	before := time.Now().Truncate(time.Millisecond)
 	given := event("51", "k")
-	given.Remote = &session.Remote{
-		ID: "m1", DirectPath: "/v/1", Key: []byte{1}, FileSHA256: []byte{2}, EncSHA256: []byte{3}, Length: 1 << 40, Kind: session.KindVideo,
+	given.Remote = &message.Remote{
+		ID: "m1", DirectPath: "/v/1", Key: []byte{1}, FileSHA256: []byte{2}, EncSHA256: []byte{3}, Length: 1 << 40, Kind: message.KindVideo,
 	}
 	must(t, st.Events().Append(ctx, given, event("52", "")))
 	must(t, st.Events().Append(ctx))
@@ -87,10 +88,10 @@ func eventsAreNumberedWithoutGaps(t *testing.T, st *store.Store) {
 	wantEvents(t, st, events.Query{Session: "53"}, "")
 	wantEvents(t, st, events.Query{After: 100}, "")
 	other := event("51", "")
-	other.Type = session.EventReceipt
+	other.Type = events.TypeReceipt
 	must(t, log.Append(ctx, other))
-	wantEvents(t, st, events.Query{Types: []session.EventType{session.EventReceipt, session.EventCall}}, "7:51/5:")
-	wantEvents(t, st, events.Query{Session: "51", Types: []session.EventType{session.EventCall}}, "")
+	wantEvents(t, st, events.Query{Types: []events.Type{events.TypeReceipt, events.TypeCall}}, "7:51/5:")
+	wantEvents(t, st, events.Query{Session: "51", Types: []events.Type{events.TypeCall}}, "")
 	if last, err := log.LastSeq(ctx, "51"); err != nil || last != 5 {
 		t.Fatalf("last number %d, %v", last, err)
 	}
@@ -101,7 +102,7 @@ func badEventsAreRefusedTogether(t *testing.T, st *store.Store) {
 	bad := event("51", "")
 	bad.Data = json.RawMessage(`{"id":`)
 	wantCode(t, st.Events().Append(ctx, event("51", ""), bad), session.CodeInternal)
-	wantCode(t, st.Events().Append(ctx, event("51", ""), session.Event{Session: "51", Data: []byte(`{}`)}), session.CodeInternal)
+	wantCode(t, st.Events().Append(ctx, event("51", ""), events.Event{Session: "51", Data: []byte(`{}`)}), session.CodeInternal)
 	wantCode(t, st.Events().Append(ctx, event("51", ""), event("not an id", "")), session.CodeInvalidRequest)
 	wantEvents(t, st, events.Query{}, "")
 	must(t, st.Events().Append(ctx, event("51", "")))
@@ -115,7 +116,7 @@ func retentionKeepsTheNumbers(t *testing.T, st *store.Store) {
 		must(t, log.Append(ctx, event("51", "")))
 	}
 	code := event("51", "")
-	code.Type = session.EventQR
+	code.Type = events.TypeQR
 	must(t, log.Append(ctx, code))
 	prune := func(before time.Time, keep uint64, want int) {
 		t.Helper()

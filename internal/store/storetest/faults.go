@@ -11,6 +11,8 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -122,7 +124,7 @@ func wantOutboxUnanswered(ctx context.Context, t *testing.T, box *store.Outbox) 
 	wantUnanswered(t, "Find", err)
 	_, err = box.Advance(ctx, acked(&e))
 	wantUnanswered(t, "Advance", err)
-	_, err = box.Receipt(ctx, "51", session.ReceiptData{IDs: []string{"m"}, Status: "read"})
+	_, err = box.Receipt(ctx, "51", events.ReceiptData{IDs: []string{"m"}, Status: "read"})
 	wantUnanswered(t, "Receipt", err)
 	_, err = box.Discard(ctx, "51", "m")
 	wantUnanswered(t, "Discard", err)
@@ -136,7 +138,7 @@ func wantOutboxUnanswered(ctx context.Context, t *testing.T, box *store.Outbox) 
 	wantUnanswered(t, "Sent", err)
 	_, err = box.Message(ctx, "51", "m")
 	wantUnanswered(t, "Message", err)
-	_, _, err = box.List(ctx, "51", session.MessageFilter{})
+	_, _, err = box.List(ctx, "51", message.Filter{})
 	wantUnanswered(t, "List", err)
 	_, err = box.UsedFiles(ctx, []string{"f"})
 	wantUnanswered(t, "UsedFiles", err)

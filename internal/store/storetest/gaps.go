@@ -15,17 +15,17 @@ func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
 	calls := hook("wh_calls", "51")
-	calls.Events = []session.EventType{session.EventCall}
+	calls.Events = []events.Type{events.TypeCall}
 	gone := hook("wh_gone", "")
 	gone.Active, gone.Disabled = false, "gone"
 	paused := hook("wh_paused", "")
 	paused.Active = false
-	created(t, st, calls, session.Origin{})
-	created(t, st, gone, session.Origin{})
-	created(t, st, paused, session.Origin{})
+	created(t, st, calls, webhooks.Origin{})
+	created(t, st, gone, webhooks.Origin{})
+	created(t, st, paused, webhooks.Origin{})
 	appended(t, st, "51", "52", "51", "52", "51", "51") // positions 1 to 6
 	call := event("51", "")
-	call.Type = session.EventCall
+	call.Type = events.TypeCall
 	must(t, st.Events().Append(ctx, call))                      // 7
 	appended(t, st, "52", "51", "52", "51")                     // 8 to 11
 	_, err = log.Advance(ctx, cursorOf(t, st, paused, "51"), 2) // up to 3
@@ -33,7 +33,7 @@ func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
 	_, err = log.Advance(ctx, cursorOf(t, st, paused, "52"), 1) // up to 2
 	must(t, err)
 
-	prune := func(cut events.Cut, want int, missed ...session.WebhookGap) {
+	prune := func(cut events.Cut, want int, missed ...events.Gap) {
 		t.Helper()
 		n, gaps, err := st.Events().Prune(ctx, cut, 100)
 		must(t, err)
@@ -49,8 +49,8 @@ func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
 			}
 		}
 	}
-	gap := func(w string, id session.ID, first, last, pos uint64, n int) session.WebhookGap {
-		return session.WebhookGap{Webhook: w, Session: id, First: first, Last: last, Pos: pos, Count: n, State: session.GapWaiting}
+	gap := func(w string, id session.ID, first, last, pos uint64, n int) events.Gap {
+		return events.Gap{Webhook: w, Session: id, First: first, Last: last, Pos: pos, Count: n, State: events.GapWaiting}
 	}
 	// What the paused one waits for stays; a webhook whose receiver is gone holds nothing.
 	prune(events.Cut{Keep: 1}, 3, gap("wh_gone", "51", 1, 2, 3, 2), gap("wh_gone", "52", 1, 1, 2, 1))
@@ -72,8 +72,8 @@ func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
 	}
 	told, err := log.Gap(ctx, "wh_paused", "51")
 	must(t, err)
-	told.State = session.GapTold
-	notice := attempt(&session.Event{Session: "51", Seq: told.Last, Type: session.EventGap}, 1, session.WebhookDelivered)
+	told.State = events.GapTold
+	notice := attempt(&events.Event{Session: "51", Seq: told.Last, Type: events.TypeGap}, 1, webhooks.Delivered)
 	for _, want := range []bool{true, false} {
 		if ended, err := log.EndGap(ctx, c, told, notice); err != nil || ended != want {
 			t.Fatalf("ended: %v, %v, want %v", ended, err, want)
@@ -85,7 +85,7 @@ func retentionWaitsForWebhooks(t *testing.T, st *store.Store) {
 	_, err = log.Gap(ctx, "wh_paused", "51")
 	wantCode(t, err, session.CodeNotFound)
 	missed, list, err := log.Gaps(ctx, "wh_paused", 10)
-	if err != nil || missed != 4 || len(list) != 2 || list[0].State != session.GapTold || list[1].State != session.GapWaiting {
+	if err != nil || missed != 4 || len(list) != 2 || list[0].State != events.GapTold || list[1].State != events.GapWaiting {
 		t.Errorf("%d missed, %+v, %v", missed, list, err)
 	}
 	// Who has all but a notice is behind.

@@ -7,14 +7,15 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
+	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/store"
 )
 
 // withFile is an event that carries a file of some bytes.
-func withFile(id session.ID, media string, bytes int64) session.Event {
+func withFile(id session.ID, media string, bytes int64) events.Event {
 	e := event(id, "key of "+media)
-	e.Remote = &session.Remote{ID: media, DirectPath: "/v/" + media, Key: []byte{1}, Length: bytes, Kind: session.KindImage}
+	e.Remote = &message.Remote{ID: media, DirectPath: "/v/" + media, Key: []byte{1}, Length: bytes, Kind: message.KindImage}
 	return e
 }
 
@@ -45,7 +46,7 @@ func filesArriveWithTheirEvents(t *testing.T, st *store.Store) {
 	entry := arrive(t, st, "51", "a")[0]
 	// WhatsApp delivers it again.
 	must(t, st.Events().Append(ctx, withFile("51", "a", 5)))
-	want := incoming.Entry{File: entry.File, Session: "51", Media: "a", Pos: 2, Kind: session.KindImage, Size: 100, State: incoming.Waiting}
+	want := incoming.Entry{File: entry.File, Session: "51", Media: "a", Pos: 2, Kind: message.KindImage, Size: 100, State: incoming.Waiting}
 	if entry != want || len(entry.File) != 32 {
 		t.Fatalf("the entry is %+v", entry)
 	}

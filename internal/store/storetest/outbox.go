@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wasup/internal/events"
+	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
@@ -16,9 +17,9 @@ import (
 
 // entry is a message with content that a careless column would spoil.
 func entry(id session.ID, key string) outbox.Entry {
-	return outbox.Entry{BodyHash: "hash of it", Message: session.Message{
+	return outbox.Entry{BodyHash: "hash of it", Message: message.Message{
 		Session: id, ID: outbox.NewMessageID(id, key, "hash of it"), Key: key, To: "5491100000001@s.whatsapp.net",
-		Content: session.TextOf("hola, mañana\x00 'quoted' ⚽"), State: session.MessageQueued,
+		Content: message.TextOf("hola, mañana\x00 'quoted' ⚽"), State: message.Queued,
 	}}
 }
 
@@ -45,8 +46,8 @@ func enqueued(t *testing.T, st *store.Store, e outbox.Entry) outbox.Entry {
 	return stored
 }
 
-func open() []session.MessageState {
-	return []session.MessageState{session.MessageQueued, session.MessageSending}
+func open() []message.State {
+	return []message.State{message.Queued, message.Sending}
 }
 
 // advanced carries one change out.
@@ -60,22 +61,22 @@ func advanced(t *testing.T, st *store.Store, c outbox.Change) {
 }
 
 func begun(e *outbox.Entry) outbox.Change {
-	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: session.MessageSending, Begun: 1}
+	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: message.Sending, Begun: 1}
 }
 
 var ackTime = time.UnixMilli(1_780_000_000_000).UTC()
 
 func acked(e *outbox.Entry) outbox.Change {
-	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: session.MessageServerAck, AckedAt: ackTime}
+	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: message.ServerAck, AckedAt: ackTime}
 }
 
 func failed(e *outbox.Entry) outbox.Change {
-	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: session.MessageFailed, Failure: session.MessageFailure{
+	return outbox.Change{Session: e.Session, ID: e.ID, From: open(), To: message.Failed, Failure: message.Failure{
 		Code: session.CodeRestricted, Status: 463, Message: "WhatsApp restricts this account",
 	}}
 }
 
-func messageOf(t *testing.T, st *store.Store, e *outbox.Entry) session.Message {
+func messageOf(t *testing.T, st *store.Store, e *outbox.Entry) message.Message {
 	t.Helper()
 	m, err := st.Outbox().Message(bounded(t), e.Session, e.ID)
 	must(t, err)
@@ -95,9 +96,9 @@ func enqueueNew(t *testing.T, st *store.Store) {
 	for _, key := range []string{"", "", "a key"} { // no key never meets no key
 		given := entry("51", key)
 		given.SendAt, given.ExpiresAt = ackTime, ackTime.Add(time.Hour)
-		given.Content = session.Content{
-			Kind: session.KindImage, Text: "caption \x00", Mentions: []session.Address{{PN: "1@s.whatsapp.net"}},
-			Media: &session.Media{File: "spooled", Mime: "image/png", Size: 3, SHA256: "ab", Waveform: []byte{0, 100}},
+		given.Content = message.Content{
+			Kind: message.KindImage, Text: "caption \x00", Mentions: []message.Address{{PN: "1@s.whatsapp.net"}},
+			Media: &message.Media{File: "spooled", Mime: "image/png", Size: 3, SHA256: "ab", Waveform: []byte{0, 100}},
 		}
 		stored := enqueued(t, st, given)
 		given.CreatedAt = stored.CreatedAt
@@ -147,7 +148,7 @@ func oldKeysAreFree(t *testing.T, st *store.Store) {
 	if existed || second.ID == first.ID || second.ID == "" {
 		t.Fatalf("second is %+v, existed %v; the first one is %s", second, existed, first.ID)
 	}
-	if m := messageOf(t, st, &first); m.Key != "" || m.State != session.MessageServerAck {
+	if m := messageOf(t, st, &first); m.Key != "" || m.State != message.ServerAck {
 		t.Fatalf("the first one is %+v", m)
 	}
 }
@@ -169,21 +170,21 @@ func advance(t *testing.T, st *store.Store) {
 	e := enqueued(t, st, entry("51", "k"))
 	advanced(t, st, begun(&e))
 	advanced(t, st, begun(&e))
-	if m := messageOf(t, st, &e); m.State != session.MessageSending || m.Attempts != 2 || m.Content.Text == "" {
+	if m := messageOf(t, st, &e); m.State != message.Sending || m.Attempts != 2 || m.Content.Text == "" {
 		t.Fatalf("begun twice it is %+v", m)
 	}
-	back := outbox.Change{Session: "51", ID: e.ID, From: []session.MessageState{session.MessageSending}, To: session.MessageQueued, Begun: -1}
+	back := outbox.Change{Session: "51", ID: e.ID, From: []message.State{message.Sending}, To: message.Queued, Begun: -1}
 	stale := back
 	stale.Attempts = 1
-	cancel := outbox.Change{Session: "51", ID: e.ID, From: []session.MessageState{session.MessageQueued}, To: session.MessageCancelled}
+	cancel := outbox.Change{Session: "51", ID: e.ID, From: []message.State{message.Queued}, To: message.Cancelled}
 	carried, err := st.Outbox().Advance(bounded(t), stale, cancel, back, acked(&e), failed(&e), cancel)
 	must(t, err)
 	if want := []bool{false, false, true, true, false, false}; !slices.Equal(carried, want) {
 		t.Fatalf("carried out %v, want %v", carried, want)
 	}
 	m := messageOf(t, st, &e)
-	want := session.Content{Kind: session.KindText}
-	if m.State != session.MessageServerAck || !m.AckedAt.Equal(ackTime) || m.Attempts != 1 || !reflect.DeepEqual(m.Content, want) || m.CanRequeue {
+	want := message.Content{Kind: message.KindText}
+	if m.State != message.ServerAck || !m.AckedAt.Equal(ackTime) || m.Attempts != 1 || !reflect.DeepEqual(m.Content, want) || m.CanRequeue {
 		t.Fatalf("in the end it is %+v", m)
 	}
 }
@@ -192,12 +193,12 @@ func pollsKeepTheirAnswers(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	for _, how := range []string{"acked", "read"} {
 		given := entry("51", how)
-		given.Content = session.Content{Kind: session.KindPoll, Poll: &session.Poll{Question: "?", Options: []string{"a", "b"}}}
+		given.Content = message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "?", Options: []string{"a", "b"}}}
 		e := enqueued(t, st, given)
 		if how == "acked" {
 			advanced(t, st, acked(&e))
 		} else {
-			must(t, receive(t, st, &e, session.MessageRead))
+			must(t, receive(t, st, &e, message.Read))
 		}
 		if m := messageOf(t, st, &e); m.Content.Poll == nil || len(m.Content.Poll.Options) != 2 {
 			t.Fatalf("%s: the poll is %+v", how, m.Content)
@@ -210,19 +211,19 @@ func failAndRequeue(t *testing.T, st *store.Store) {
 	given := entry("51", "k")
 	given.ExpiresAt = ackTime
 	e := enqueued(t, st, given)
-	anew := outbox.Change{Session: "51", ID: e.ID, From: []session.MessageState{session.MessageFailed}, To: session.MessageQueued, Anew: true}
+	anew := outbox.Change{Session: "51", ID: e.ID, From: []message.State{message.Failed}, To: message.Queued, Anew: true}
 	if carried, err := st.Outbox().Advance(bounded(t), anew); err != nil || carried[0] {
 		t.Fatalf("a queued message was queued again: %v, %v", carried, err)
 	}
 	advanced(t, st, begun(&e))
 	advanced(t, st, failed(&e))
 	m := messageOf(t, st, &e)
-	if m.State != session.MessageFailed || m.Failure != failed(&e).Failure || !m.CanRequeue || m.Content.Text != given.Content.Text {
+	if m.State != message.Failed || m.Failure != failed(&e).Failure || !m.CanRequeue || m.Content.Text != given.Content.Text {
 		t.Fatalf("failed it is %+v", m)
 	}
 	advanced(t, st, anew)
 	m = messageOf(t, st, &e)
-	if m.State != session.MessageQueued || m.Attempts != 0 || !m.ExpiresAt.IsZero() || m.Failure != (session.MessageFailure{}) {
+	if m.State != message.Queued || m.Attempts != 0 || !m.ExpiresAt.IsZero() || m.Failure != (message.Failure{}) {
 		t.Fatalf("queued again it is %+v", m)
 	}
 }
@@ -231,21 +232,21 @@ func eventsOfChanges(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	e := enqueued(t, st, entry("51", "k"))
 	told := acked(&e)
-	told.Events = []session.Event{outbox.Status("51", session.StatusData{ID: e.ID, State: "server_ack", At: ackTime})}
+	told.Events = []events.Event{outbox.Status("51", events.StatusData{ID: e.ID, State: "server_ack", At: ackTime})}
 	carried, err := st.Outbox().Advance(bounded(t), told, told)
 	must(t, err)
 	bad := failed(&e)
-	bad.From = []session.MessageState{session.MessageServerAck}
-	bad.Events = []session.Event{{Session: "51"}} // no type
+	bad.From = []message.State{message.ServerAck}
+	bad.Events = []events.Event{{Session: "51"}} // no type
 	if _, err := st.Outbox().Advance(bounded(t), bad); err == nil {
 		t.Fatal("an event without a type was stored")
 	}
 	list, _, err := st.Events().Read(bounded(t), events.Query{Session: "51"})
 	must(t, err)
-	if len(list) != 1 || list[0].Type != session.EventStatus || !strings.Contains(string(list[0].Data), e.ID) || !carried[0] || carried[1] {
+	if len(list) != 1 || list[0].Type != events.TypeStatus || !strings.Contains(string(list[0].Data), e.ID) || !carried[0] || carried[1] {
 		t.Fatalf("the log has %+v after %v", list, carried)
 	}
-	if m := messageOf(t, st, &e); m.State != session.MessageServerAck {
+	if m := messageOf(t, st, &e); m.State != message.ServerAck {
 		t.Fatalf("the message changed without its event: %+v", m)
 	}
 }
@@ -365,28 +366,28 @@ func listMessages(t *testing.T, st *store.Store) {
 			advanced(t, st, acked(&e))
 		case 3:
 			c := failed(&e)
-			c.To, c.Failure = session.MessageCancelled, session.MessageFailure{}
+			c.To, c.Failure = message.Cancelled, message.Failure{}
 			advanced(t, st, c)
 		}
 		all = append(all, fmt.Sprint(n))
 	}
 	slices.Reverse(all)
 	for _, test := range []struct {
-		states []session.MessageState
+		states []message.State
 		want   []string
 	}{
 		{nil, all},
-		{[]session.MessageState{session.MessageFailed}, []string{"4", "1"}},
-		{[]session.MessageState{session.MessageFailed, session.MessageCancelled}, []string{"4", "3", "1"}},
-		{[]session.MessageState{session.MessageQueued}, []string{"6", "5", "0"}},
-		{[]session.MessageState{session.MessageServerAck, session.MessageFailed}, []string{"4", "2", "1"}},
-		{[]session.MessageState{session.MessagePlayed}, nil},
+		{[]message.State{message.Failed}, []string{"4", "1"}},
+		{[]message.State{message.Failed, message.Cancelled}, []string{"4", "3", "1"}},
+		{[]message.State{message.Queued}, []string{"6", "5", "0"}},
+		{[]message.State{message.ServerAck, message.Failed}, []string{"4", "2", "1"}},
+		{[]message.State{message.Played}, nil},
 	} {
 		for _, limit := range []int{1, 2, 100, 0} {
 			var got []string
 			cursor := ""
 			for pages := 0; ; pages++ {
-				page, next, err := st.Outbox().List(bounded(t), "51", session.MessageFilter{States: test.states, Cursor: cursor, Limit: limit})
+				page, next, err := st.Outbox().List(bounded(t), "51", message.Filter{States: test.states, Cursor: cursor, Limit: limit})
 				must(t, err)
 				for i := range page {
 					got = append(got, page[i].Key)
@@ -404,7 +405,7 @@ func listMessages(t *testing.T, st *store.Store) {
 		}
 	}
 	for _, cursor := range []string{"!", "-1", "9999999999999999999999"} {
-		_, _, err := st.Outbox().List(bounded(t), "51", session.MessageFilter{Cursor: cursor})
+		_, _, err := st.Outbox().List(bounded(t), "51", message.Filter{Cursor: cursor})
 		wantCode(t, err, session.CodeInvalidRequest)
 	}
 }
@@ -416,7 +417,7 @@ func prune(t *testing.T, st *store.Store) {
 		e := enqueued(t, st, entry("51", key))
 		if key != "f" { // which is still to be sent, however old
 			advanced(t, st, acked(&e))
-			must(t, receive(t, st, &e, session.MessageDelivered))
+			must(t, receive(t, st, &e, message.Delivered))
 		}
 	}
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -451,11 +452,11 @@ func prune(t *testing.T, st *store.Store) {
 	}
 }
 
-var recipient = session.Address{LID: "77@lid", PN: "5491100000001@s.whatsapp.net"}
+var recipient = message.Address{LID: "77@lid", PN: "5491100000001@s.whatsapp.net"}
 
-func receive(t *testing.T, st *store.Store, e *outbox.Entry, state session.MessageState) error {
+func receive(t *testing.T, st *store.Store, e *outbox.Entry, state message.State) error {
 	t.Helper()
-	_, err := st.Outbox().Receipt(bounded(t), e.Session, session.ReceiptData{
+	_, err := st.Outbox().Receipt(bounded(t), e.Session, events.ReceiptData{
 		IDs: []string{e.ID}, Chat: recipient, Sender: recipient, Status: string(state), At: ackTime.Add(time.Second),
 	})
 	return err
@@ -468,22 +469,22 @@ func receipts(t *testing.T, st *store.Store) {
 	advanced(t, st, begun(&e))
 	at := func(n int) time.Time { return ackTime.Add(time.Duration(n) * time.Second) }
 	for n, r := range []struct {
-		sender session.Address
+		sender message.Address
 		device int
 		fromMe bool
 		status string
-		want   session.MessageState
+		want   message.State
 		moved  bool
 	}{
-		{session.Address{LID: "me@lid"}, 0, true, "delivered", session.MessageSending, false}, // our own phone has it
-		{recipient, 0, false, "sender", session.MessageSending, false},                        // no state of a message
-		{recipient, 1, false, "delivered", session.MessageDelivered, true},                    // before WhatsApp's own answer
-		{recipient, 1, false, "delivered", session.MessageDelivered, false},
-		{recipient, 0, false, "read", session.MessageRead, true},
-		{recipient, 0, false, "delivered", session.MessageRead, false},
-		{session.Address{LID: "78@lid"}, 0, false, "played", session.MessagePlayed, true},
+		{message.Address{LID: "me@lid"}, 0, true, "delivered", message.Sending, false}, // our own phone has it
+		{recipient, 0, false, "sender", message.Sending, false},                        // no state of a message
+		{recipient, 1, false, "delivered", message.Delivered, true},                    // before WhatsApp's own answer
+		{recipient, 1, false, "delivered", message.Delivered, false},
+		{recipient, 0, false, "read", message.Read, true},
+		{recipient, 0, false, "delivered", message.Read, false},
+		{message.Address{LID: "78@lid"}, 0, false, "played", message.Played, true},
 	} {
-		steps, err := st.Outbox().Receipt(ctx, "51", session.ReceiptData{
+		steps, err := st.Outbox().Receipt(ctx, "51", events.ReceiptData{
 			IDs: []string{"3EB0OTHER", e.ID}, Sender: r.sender, Device: r.device, FromMe: r.fromMe, Status: r.status, At: at(n),
 		})
 		must(t, err)
@@ -493,10 +494,10 @@ func receipts(t *testing.T, st *store.Store) {
 		}
 	}
 	m := messageOf(t, st, &e)
-	want := []session.MessageReceipt{
+	want := []message.Receipt{
 		{Recipient: recipient, Device: 1, DeliveredAt: at(2)},
 		{Recipient: recipient, Device: 0, ReadAt: at(4), DeliveredAt: at(5)},
-		{Recipient: session.Address{LID: "78@lid"}, PlayedAt: at(6)},
+		{Recipient: message.Address{LID: "78@lid"}, PlayedAt: at(6)},
 	}
 	if !reflect.DeepEqual(m.Receipts, want) {
 		t.Fatalf("receipts %+v\nwant     %+v", m.Receipts, want)
@@ -515,9 +516,9 @@ func receiptOfAFailure(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	e := enqueued(t, st, entry("51", "k"))
 	advanced(t, st, failed(&e))
-	must(t, receive(t, st, &e, session.MessageRead))
+	must(t, receive(t, st, &e, message.Read))
 	m := messageOf(t, st, &e)
-	if m.State != session.MessageRead || m.CanRequeue || m.Failure != (session.MessageFailure{}) || m.DeliveredAt.IsZero() {
+	if m.State != message.Read || m.CanRequeue || m.Failure != (message.Failure{}) || m.DeliveredAt.IsZero() {
 		t.Fatalf("read by somebody it is %+v", m)
 	}
 }
@@ -525,11 +526,11 @@ func receiptOfAFailure(t *testing.T, st *store.Store) {
 func receiptsToOneself(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	e := enqueued(t, st, entry("51", "k"))
-	_, err := st.Outbox().Receipt(bounded(t), "51", session.ReceiptData{
+	_, err := st.Outbox().Receipt(bounded(t), "51", events.ReceiptData{
 		IDs: []string{e.ID}, Sender: recipient, FromMe: true, Status: "read", At: ackTime,
 	})
 	must(t, err)
-	if m := messageOf(t, st, &e); m.State != session.MessageRead {
+	if m := messageOf(t, st, &e); m.State != message.Read {
 		t.Fatalf("a note to oneself that was read is %+v", m)
 	}
 }
@@ -539,12 +540,12 @@ func receiptsAreOneCommit(t *testing.T, st *store.Store) {
 	lodge(t, st, "51")
 	e := enqueued(t, st, entry("51", "k"))
 	advanced(t, st, begun(&e))
-	data := session.ReceiptData{IDs: []string{e.ID}, Sender: recipient, Status: "read", At: ackTime}
-	told := session.Event{Session: "51", Type: session.EventReceipt, Key: "receipt", Data: []byte("no JSON")}
+	data := events.ReceiptData{IDs: []string{e.ID}, Sender: recipient, Status: "read", At: ackTime}
+	told := events.Event{Session: "51", Type: events.TypeReceipt, Key: "receipt", Data: []byte("no JSON")}
 	if _, err := st.Outbox().Receipt(ctx, "51", data, told); session.CodeOf(err) != session.CodeInternal {
 		t.Fatalf("an event that is no JSON: %v", err)
 	}
-	if m := messageOf(t, st, &e); m.State != session.MessageSending || len(m.Receipts) != 0 {
+	if m := messageOf(t, st, &e); m.State != message.Sending || len(m.Receipts) != 0 {
 		t.Fatalf("the event was refused and the message is %+v", m)
 	}
 	works := st.Commits().Works
@@ -562,11 +563,11 @@ func receiptsAreOneCommit(t *testing.T, st *store.Store) {
 	}
 	list, _, err := st.Events().Read(ctx, events.Query{Session: "51"})
 	must(t, err)
-	types := []session.EventType{}
+	types := []events.Type{}
 	for i := range list {
 		types = append(types, list[i].Type)
 	}
-	if want := []session.EventType{session.EventStatus, session.EventReceipt, session.EventReceipt}; !reflect.DeepEqual(types, want) {
+	if want := []events.Type{events.TypeStatus, events.TypeReceipt, events.TypeReceipt}; !reflect.DeepEqual(types, want) {
 		t.Fatalf("the log has %v, want %v", types, want)
 	}
 }

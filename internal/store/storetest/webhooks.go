@@ -8,18 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/store"
 	"wasup/internal/webhooks"
 )
 
-func hook(id string, of session.ID) session.Webhook {
-	return session.Webhook{
+func hook(id string, of session.ID) webhooks.Webhook {
+	return webhooks.Webhook{
 		ID: id, Session: of, URL: "https://hooks.example/a?b=c", Description: "ürgent", Secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", Active: true,
 	}
 }
 
-func created(t *testing.T, st *store.Store, given session.Webhook, from session.Origin) session.Webhook {
+func created(t *testing.T, st *store.Store, given webhooks.Webhook, from webhooks.Origin) webhooks.Webhook {
 	t.Helper()
 	stored, err := st.Webhooks().Create(bounded(t), given, from)
 	must(t, err)
@@ -33,14 +34,14 @@ func appended(t *testing.T, st *store.Store, ids ...session.ID) {
 	}
 }
 
-func cursorOf(t *testing.T, st *store.Store, w session.Webhook, id session.ID) webhooks.Cursor {
+func cursorOf(t *testing.T, st *store.Store, w webhooks.Webhook, id session.ID) webhooks.Cursor {
 	t.Helper()
 	c, err := st.Webhooks().Cursor(bounded(t), w, id)
 	must(t, err)
 	return c
 }
 
-func wantBehind(t *testing.T, st *store.Store, w session.Webhook, backlog int, want ...session.ID) {
+func wantBehind(t *testing.T, st *store.Store, w webhooks.Webhook, backlog int, want ...session.ID) {
 	t.Helper()
 	got, err := st.Webhooks().Behind(bounded(t), w)
 	must(t, err)
@@ -59,10 +60,10 @@ func webhookComesBack(t *testing.T, st *store.Store) {
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
 	full := hook("wh_1", "51")
-	full.Events = []session.EventType{session.EventMessage, session.EventCall}
+	full.Events = []events.Type{events.TypeMessage, events.TypeCall}
 	full.Headers = map[string]string{"X-Tenant": "a", "Authorization": "Bearer b"}
 	full.OldSecret, full.OldUntil, full.Disabled = "whsec_old", time.UnixMilli(1_780_000_000_000).UTC(), "gone"
-	want := []session.Webhook{created(t, st, full, session.Origin{}), created(t, st, hook("wh_2", ""), session.Origin{})}
+	want := []webhooks.Webhook{created(t, st, full, webhooks.Origin{}), created(t, st, hook("wh_2", ""), webhooks.Origin{})}
 	if want[0].CreatedAt.IsZero() || want[0].CreatedAt != want[0].UpdatedAt {
 		t.Fatalf("created %+v", want[0])
 	}
@@ -71,7 +72,7 @@ func webhookComesBack(t *testing.T, st *store.Store) {
 	if !reflect.DeepEqual(all, want) {
 		t.Fatalf("listed\n%+v, want\n%+v", all, want)
 	}
-	_, err = st.Webhooks().Create(ctx, hook("wh_3", "nobody"), session.Origin{})
+	_, err = st.Webhooks().Create(ctx, hook("wh_3", "nobody"), webhooks.Origin{})
 	wantCode(t, err, session.CodeNotFound)
 
 	changed := want[0]
@@ -98,8 +99,8 @@ func webhookBegins(t *testing.T, st *store.Store) {
 		must(t, err)
 	}
 	appended(t, st, "51", "51", "51", "52")
-	now, all := created(t, st, hook("wh_now", ""), session.Origin{}), created(t, st, hook("wh_all", ""), session.Origin{Beginning: true})
-	second, ahead := created(t, st, hook("wh_2", "51"), session.Origin{Seq: 2}), created(t, st, hook("wh_9", "51"), session.Origin{Seq: 9})
+	now, all := created(t, st, hook("wh_now", ""), webhooks.Origin{}), created(t, st, hook("wh_all", ""), webhooks.Origin{Beginning: true})
+	second, ahead := created(t, st, hook("wh_2", "51"), webhooks.Origin{Seq: 2}), created(t, st, hook("wh_9", "51"), webhooks.Origin{Seq: 9})
 	wantBehind(t, st, now, 0)
 	wantBehind(t, st, all, 4, "51", "52")
 	wantBehind(t, st, second, 2, "51")
@@ -113,7 +114,7 @@ func webhookBegins(t *testing.T, st *store.Store) {
 		}
 	}
 	calls := now
-	calls.Events = []session.EventType{session.EventCall}
+	calls.Events = []events.Type{events.TypeCall}
 	if n, oldest, err := st.Webhooks().Backlog(ctx, calls); n != 0 || !oldest.IsZero() || err != nil {
 		t.Errorf("a backlog of %d calls, %v", n, err)
 	}
@@ -122,19 +123,19 @@ func webhookBegins(t *testing.T, st *store.Store) {
 func webhookReadsTheLog(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	call := event("51", "call")
-	call.Type = session.EventCall
+	call.Type = events.TypeCall
 	must(t, st.Events().Append(ctx, event("51", "a"), event("52", "b"), call, event("51", "c"), event("51", "d")))
 	for _, test := range []struct {
 		after uint64
-		types []session.EventType
+		types []events.Type
 		limit int
 		want  string
 		seen  uint64
 	}{
 		{0, nil, 10, "1:51/1:a 3:51/2:call 4:51/3:c 5:51/4:d", 4},
 		{0, nil, 2, "1:51/1:a 3:51/2:call", 2},
-		{1, []session.EventType{session.EventMessage, session.EventState}, 10, "4:51/3:c 5:51/4:d", 4},
-		{2, []session.EventType{session.EventCall}, 10, "", 4},
+		{1, []events.Type{events.TypeMessage, events.TypeState}, 10, "4:51/3:c 5:51/4:d", 4},
+		{2, []events.Type{events.TypeCall}, 10, "", 4},
 		{4, nil, 10, "", 4},
 		{9, nil, 10, "", 9},
 	} {
@@ -146,8 +147,8 @@ func webhookReadsTheLog(t *testing.T, st *store.Store) {
 	}
 }
 
-func attempt(e *session.Event, n int, outcome session.WebhookOutcome) session.WebhookDelivery {
-	return session.WebhookDelivery{
+func attempt(e *events.Event, n int, outcome webhooks.Outcome) webhooks.Delivery {
+	return webhooks.Delivery{
 		Session: e.Session, Seq: e.Seq, Pos: e.Pos, Type: e.Type, At: time.UnixMilli(1_780_000_000_000).UTC(), Attempt: n, Outcome: outcome,
 		Status: 500, Took: 1500 * time.Microsecond, Error: "né\x00t",
 	}
@@ -155,17 +156,17 @@ func attempt(e *session.Event, n int, outcome session.WebhookOutcome) session.We
 
 func cursorMovesFromWhereItWas(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	w := created(t, st, hook("wh_1", ""), session.Origin{})
+	w := created(t, st, hook("wh_1", ""), webhooks.Origin{})
 	appended(t, st, "51", "51", "51")
 	c := cursorOf(t, st, w, "51")
-	delivered := attempt(&session.Event{Session: "51", Seq: 1}, 1, session.WebhookDelivered)
+	delivered := attempt(&events.Event{Session: "51", Seq: 1}, 1, webhooks.Delivered)
 	for _, step := range []struct {
 		from, to uint64
 		want     bool
 	}{{0, 1, true}, {0, 1, false}, {1, 3, true}} {
 		c.Seq = step.from
 		moved, err := st.Webhooks().Record(ctx, []webhooks.Progress{{
-			Webhook: c.Webhook, Session: c.Session, From: step.from, To: step.to, Attempts: []session.WebhookDelivery{delivered},
+			Webhook: c.Webhook, Session: c.Session, From: step.from, To: step.to, Attempts: []webhooks.Delivery{delivered},
 		}})
 		must(t, err)
 		if moved[0] != step.want {
@@ -190,7 +191,7 @@ func cursorMovesFromWhereItWas(t *testing.T, st *store.Store) {
 // manyMoveAtOnce moves more cursors than one statement takes, of two webhooks, with more attempts than are kept.
 func manyMoveAtOnce(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	both := []session.Webhook{created(t, st, hook("wh_1", ""), session.Origin{}), created(t, st, hook("wh_2", ""), session.Origin{})}
+	both := []webhooks.Webhook{created(t, st, hook("wh_1", ""), webhooks.Origin{}), created(t, st, hook("wh_2", ""), webhooks.Origin{})}
 	var list []webhooks.Progress
 	for i := range 70 {
 		id := session.ID(fmt.Sprintf("s%02d", i))
@@ -198,7 +199,7 @@ func manyMoveAtOnce(t *testing.T, st *store.Store) {
 		for _, w := range both {
 			p := webhooks.Progress{Webhook: w.ID, Session: id, From: cursorOf(t, st, w, id).Seq, To: 4}
 			for seq := uint64(1); seq <= 4; seq++ {
-				p.Attempts = append(p.Attempts, attempt(&session.Event{Session: id, Seq: seq}, 1, session.WebhookDelivered))
+				p.Attempts = append(p.Attempts, attempt(&events.Event{Session: id, Seq: seq}, 1, webhooks.Delivered))
 			}
 			if i%10 == 9 {
 				p.From = 2 // where it is not
@@ -227,12 +228,12 @@ func manyMoveAtOnce(t *testing.T, st *store.Store) {
 
 func cursorKeepsItsAttempts(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	w := created(t, st, hook("wh_1", ""), session.Origin{})
+	w := created(t, st, hook("wh_1", ""), webhooks.Origin{})
 	appended(t, st, "51")
 	c := cursorOf(t, st, w, "51")
 	c.AttemptSeq, c.Attempts = 1, 3
 	c.FirstFailed, c.NextAt = time.UnixMilli(1_780_000_000_000).UTC(), time.UnixMilli(1_780_000_009_000).UTC()
-	failed := attempt(&session.Event{Session: "51", Seq: 1, Pos: 1, Type: session.EventMessage}, 3, session.WebhookFailed)
+	failed := attempt(&events.Event{Session: "51", Seq: 1, Pos: 1, Type: events.TypeMessage}, 3, webhooks.Failed)
 	if stored, err := st.Webhooks().Postpone(ctx, c, failed); err != nil || !stored {
 		t.Fatalf("%v, %v", stored, err)
 	}
@@ -260,16 +261,16 @@ func cursorKeepsItsAttempts(t *testing.T, st *store.Store) {
 
 func deadLetters(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	w, log := created(t, st, hook("wh_1", ""), session.Origin{}), st.Webhooks()
+	w, log := created(t, st, hook("wh_1", ""), webhooks.Origin{}), st.Webhooks()
 	appended(t, st, "51", "52", "51", "51")
 	found, _, err := log.ReadLog(ctx, "51", 0, nil, 10)
 	must(t, err)
 	died := time.UnixMilli(1_780_000_000_000).UTC()
 	for i := range found {
 		e := found[i]
-		letter := session.DeadLetter{Event: e, Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Duration(i) * time.Second)}
+		letter := webhooks.DeadLetter{Event: e, Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Duration(i) * time.Second)}
 		forget := died.Add(time.Duration(i-1) * time.Second) // so that none of the first two is forgotten, and the first by the third
-		buried, err := log.DeadLetter(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, session.WebhookFailed), forget)
+		buried, err := log.DeadLetter(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, webhooks.Failed), forget)
 		must(t, err)
 		if !buried {
 			t.Fatal("not buried")
@@ -277,7 +278,7 @@ func deadLetters(t *testing.T, st *store.Store) {
 	}
 	list, err := log.DeadLetters(ctx, "wh_1", "", 0, 10)
 	must(t, err)
-	want := session.DeadLetter{Event: found[1], Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Second)}
+	want := webhooks.DeadLetter{Event: found[1], Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Second)}
 	want.Event.Key = ""
 	if len(list) != 2 || !reflect.DeepEqual(list[0], want) {
 		t.Fatalf("dead are %+v, want %+v first", list, want)
@@ -301,14 +302,14 @@ func deadLetters(t *testing.T, st *store.Store) {
 	if again, err := log.Requeued(ctx, "wh_1", 10); err != nil || len(again) != 1 || again[0].Event.Seq != 3 || !again[0].Requeued {
 		t.Fatalf("requeued %+v, %v", again, err)
 	}
-	must(t, log.Settle(ctx, "wh_1", found[2].Pos, attempt(&found[2], 10, session.WebhookTimeout)))
+	must(t, log.Settle(ctx, "wh_1", found[2].Pos, attempt(&found[2], 10, webhooks.Timeout)))
 	if again, err := log.DeadLetters(ctx, "wh_1", "", found[1].Pos, 10); err != nil || again[0].Requeued || again[0].Attempts != 10 {
 		t.Fatalf("after another failure %+v, %v", again, err)
 	}
 	if n, err := log.Requeue(ctx, "wh_1", "51", 0); err != nil || n != 2 {
 		t.Fatalf("requeued %d, %v", n, err)
 	}
-	must(t, log.Settle(ctx, "wh_1", found[2].Pos, attempt(&found[2], 11, session.WebhookDelivered)))
+	must(t, log.Settle(ctx, "wh_1", found[2].Pos, attempt(&found[2], 11, webhooks.Delivered)))
 	if n, err := log.CountDead(ctx, "wh_1"); err != nil || n != 1 {
 		t.Fatalf("%d left, %v", n, err)
 	}
@@ -319,7 +320,7 @@ func deadLetters(t *testing.T, st *store.Store) {
 
 func cursorsGoBack(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	w, log := created(t, st, hook("wh_1", ""), session.Origin{}), st.Webhooks()
+	w, log := created(t, st, hook("wh_1", ""), webhooks.Origin{}), st.Webhooks()
 	appended(t, st, "51", "52", "51")
 	first, _, err := log.ReadLog(ctx, "51", 1, nil, 1)
 	must(t, err)
@@ -344,17 +345,17 @@ func cursorsGoBack(t *testing.T, st *store.Store) {
 		wantBehind(t, st, w, 0)
 	}
 	for what, test := range map[string]struct {
-		replay  session.Replay
+		replay  webhooks.Replay
 		backlog int
 		moved   []session.ID
 	}{
-		"everything":                    {session.Replay{}, 5, []session.ID{"51", "52"}},
-		"a session":                     {session.Replay{Session: "52"}, 2, []session.ID{"52"}},
-		"from a number":                 {session.Replay{Session: "51", Seq: 2}, 2, []session.ID{"51"}},
-		"from a number that is to come": {session.Replay{Session: "51", Seq: 4}, 0, nil},
-		"from a time":                   {session.Replay{Since: later[0].At}, 2, []session.ID{"51", "52"}},
-		"from a time, one session":      {session.Replay{Since: later[0].At, Session: "51"}, 1, []session.ID{"51"}},
-		"from a time to come":           {session.Replay{Since: time.Now().Add(time.Hour)}, 0, nil},
+		"everything":                    {webhooks.Replay{}, 5, []session.ID{"51", "52"}},
+		"a session":                     {webhooks.Replay{Session: "52"}, 2, []session.ID{"52"}},
+		"from a number":                 {webhooks.Replay{Session: "51", Seq: 2}, 2, []session.ID{"51"}},
+		"from a number that is to come": {webhooks.Replay{Session: "51", Seq: 4}, 0, nil},
+		"from a time":                   {webhooks.Replay{Since: later[0].At}, 2, []session.ID{"51", "52"}},
+		"from a time, one session":      {webhooks.Replay{Since: later[0].At, Session: "51"}, 1, []session.ID{"51"}},
+		"from a time to come":           {webhooks.Replay{Since: time.Now().Add(time.Hour)}, 0, nil},
 	} {
 		done()
 		moved, err := log.Rewind(ctx, w, test.replay)
@@ -369,10 +370,10 @@ func cursorsGoBack(t *testing.T, st *store.Store) {
 
 func attemptsAreKept(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	created(t, st, hook("wh_1", ""), session.Origin{})
-	created(t, st, hook("wh_2", ""), session.Origin{})
+	created(t, st, hook("wh_1", ""), webhooks.Origin{})
+	created(t, st, hook("wh_2", ""), webhooks.Origin{})
 	for n := range 230 {
-		must(t, st.Webhooks().Note(ctx, "wh_1", attempt(&session.Event{Session: "51", Seq: uint64(n + 1)}, 1, session.WebhookFailed)))
+		must(t, st.Webhooks().Note(ctx, "wh_1", attempt(&events.Event{Session: "51", Seq: uint64(n + 1)}, 1, webhooks.Failed)))
 	}
 	list, err := st.Webhooks().Deliveries(ctx, "wh_1", 0, 500)
 	must(t, err)
@@ -391,12 +392,12 @@ func deletedSessionLeavesNoWebhooks(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
-	created(t, st, hook("wh_own", "51"), session.Origin{})
-	all, log := created(t, st, hook("wh_all", ""), session.Origin{}), st.Webhooks()
+	created(t, st, hook("wh_own", "51"), webhooks.Origin{})
+	all, log := created(t, st, hook("wh_all", ""), webhooks.Origin{}), st.Webhooks()
 	appended(t, st, "51", "51", "52")
 	found, _, err := log.ReadLog(ctx, "51", 0, nil, 1)
 	must(t, err)
-	_, err = log.DeadLetter(ctx, cursorOf(t, st, all, "51"), session.DeadLetter{Event: found[0], DiedAt: time.Now()}, attempt(&found[0], 1, session.WebhookFailed), time.Time{})
+	_, err = log.DeadLetter(ctx, cursorOf(t, st, all, "51"), webhooks.DeadLetter{Event: found[0], DiedAt: time.Now()}, attempt(&found[0], 1, webhooks.Failed), time.Time{})
 	must(t, err)
 	must(t, st.Sessions().Delete(ctx, "51"))
 	if left, err := log.List(ctx); err != nil || len(left) != 1 || left[0].ID != "wh_all" {

@@ -1,4 +1,4 @@
-package session
+package message
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"wasup/internal/session"
 )
 
 // MimeVoice is the type of what can be a voice note.
@@ -46,7 +48,7 @@ func (m *Media) checkType(kind Kind) error {
 	switch kind {
 	case KindImage:
 		if !ShownAsImage(m.Mime) {
-			return invalidField("media.mime", fmt.Sprintf("expected a JPEG, PNG, WebP or GIF for a message of the kind image, got %q; the kind document takes any file", clip(m.Mime, 80)))
+			return invalidField("media.mime", fmt.Sprintf("expected a JPEG, PNG, WebP or GIF for a message of the kind image, got %q; the kind document takes any file", session.Clip(m.Mime, 80)))
 		}
 		return nil
 	case KindVideo:
@@ -61,7 +63,7 @@ func (m *Media) checkType(kind Kind) error {
 		return nil
 	}
 	if !strings.HasPrefix(m.Mime, family) {
-		return invalidField("media.mime", fmt.Sprintf("expected %s for a message of the kind %s, got %q; the kind document takes any file", expected, kind, clip(m.Mime, 80)))
+		return invalidField("media.mime", fmt.Sprintf("expected %s for a message of the kind %s, got %q; the kind document takes any file", expected, kind, session.Clip(m.Mime, 80)))
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
-package session
+package message
 
 import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"wasup/internal/session"
 )
 
 // The servers of WhatsApp's addresses that messages can go to.
@@ -57,9 +59,9 @@ func ParseRecipient(s string) (Recipient, error) {
 func ParsePerson(s string) (Recipient, error) {
 	person, ok := parsePerson(s)
 	if !ok {
-		return "", &Error{
-			Code: CodeInvalidRequest, Op: "parse recipient", Field: "to",
-			Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), or one with @c.us, @s.whatsapp.net or @lid", clip(s, 80)),
+		return "", &session.Error{
+			Code: session.CodeInvalidRequest, Op: "parse recipient", Field: "to",
+			Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), or one with @c.us, @s.whatsapp.net or @lid", session.Clip(s, 80)),
 		}
 	}
 	return person, nil
@@ -171,8 +173,8 @@ func onlyDigits(s string) bool {
 }
 
 func invalidRecipient(s string) error {
-	return &Error{
-		Code: CodeInvalidRequest, Op: "parse recipient", Field: "to",
-		Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), one with @c.us, @s.whatsapp.net or @lid, or a group with @g.us", clip(s, 80)),
+	return &session.Error{
+		Code: session.CodeInvalidRequest, Op: "parse recipient", Field: "to",
+		Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), one with @c.us, @s.whatsapp.net or @lid, or a group with @g.us", session.Clip(s, 80)),
 	}
 }

@@ -1,4 +1,4 @@
-package session
+package message
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"wasup/internal/session"
 )
 
 // What WhatsApp's own clients allow, unless it says otherwise.
@@ -77,7 +79,7 @@ func (c Content) Check() error {
 
 // CheckFor reports what the content lacks to be sent to this recipient in particular.
 func (c Content) CheckFor(to Recipient) error {
-	named := func(ref *MessageRef) bool { return ref == nil || ref.FromMe || !ref.Sender.IsZero() }
+	named := func(ref *Ref) bool { return ref == nil || ref.FromMe || !ref.Sender.IsZero() }
 	switch {
 	case !to.IsGroup():
 		return nil
@@ -176,7 +178,7 @@ func (c Content) checkAround() error {
 	return nil
 }
 
-func (r *MessageRef) check(field string) error {
+func (r *Ref) check(field string) error {
 	switch {
 	case r == nil:
 		return invalidField(field, "expected the message that is meant")
@@ -338,5 +340,5 @@ func shortText(s string, limit int) bool {
 }
 
 func invalidField(field, expected string) error {
-	return &Error{Code: CodeInvalidRequest, Op: "check content", Field: field, Message: field + ": " + expected}
+	return &session.Error{Code: session.CodeInvalidRequest, Op: "check content", Field: field, Message: field + ": " + expected}
 }

@@ -1,6 +1,10 @@
-package session
+package message
 
-import "testing"
+import (
+	"testing"
+
+	"wasup/internal/session"
+)
 
 func TestANumberMayHaveItsScheme(t *testing.T) {
 	for _, s := range []string{"tel:+34-600-111-222", "TEL:34600111222", "whatsapp:+34600111222", "tel:0034600111222"} {
@@ -18,8 +22,8 @@ func TestANumberMayHaveItsScheme(t *testing.T) {
 func TestATextThatNobodyCanSeeIsRefused(t *testing.T) {
 	for _, text := range []string{" ", "\n\t", "\u00a0", "\u200b\u2060"} {
 		c := Content{Kind: KindText, Text: text}
-		if err := c.Check(); CodeOf(err) != CodeInvalidRequest {
-			t.Errorf("text %q: %v, want %s", text, err, CodeInvalidRequest)
+		if err := c.Check(); session.CodeOf(err) != session.CodeInvalidRequest {
+			t.Errorf("text %q: %v, want %s", text, err, session.CodeInvalidRequest)
 		}
 	}
 	if err := (Content{Kind: KindText, Text: " a "}).Check(); err != nil {

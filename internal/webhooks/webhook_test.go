@@ -1,14 +1,17 @@
-package session
+package webhooks
 
 import (
 	"errors"
 	"strings"
 	"testing"
+
+	"wasup/internal/events"
+	"wasup/internal/session"
 )
 
 func TestWebhooksAreChecked(t *testing.T) {
 	good := Webhook{
-		URL: "https://hooks.example:8443/in?key=k", Description: "ürgent", Events: []EventType{EventMessage, EventCall},
+		URL: "https://hooks.example:8443/in?key=k", Description: "ürgent", Events: []events.Type{events.TypeMessage, events.TypeCall},
 		Headers: map[string]string{"X-Tenant": "a b\tc", "authorization": "Bearer x"}, Secret: "whsec_" + strings.Repeat("YWFh", 8),
 	}
 	if err := good.Check(); err != nil {
@@ -30,9 +33,9 @@ func TestWebhooksAreChecked(t *testing.T) {
 		"a fragment":             {address("https://a.example/#x"), "url"},
 		"a long URL":             {address("https://a.example/" + strings.Repeat("x", 2000)), "url"},
 		"a long description":     {func(w *Webhook) { w.Description = strings.Repeat("é", 201) }, "description"},
-		"an unknown type":        {func(w *Webhook) { w.Events = []EventType{"message"} }, "events"},
-		"the test's type":        {func(w *Webhook) { w.Events = []EventType{EventTest} }, "events"},
-		"a type twice":           {func(w *Webhook) { w.Events = []EventType{EventCall, EventCall} }, "events"},
+		"an unknown type":        {func(w *Webhook) { w.Events = []events.Type{"message"} }, "events"},
+		"the test's type":        {func(w *Webhook) { w.Events = []events.Type{events.TypeTest} }, "events"},
+		"a type twice":           {func(w *Webhook) { w.Events = []events.Type{events.TypeCall, events.TypeCall} }, "events"},
 		"a header without name":  {headers("", "a"), "headers"},
 		"a header with a space":  {headers("X A", "a"), "headers"},
 		"a header of ours":       {headers("webhook-signature", "a"), "headers"},
@@ -48,8 +51,8 @@ func TestWebhooksAreChecked(t *testing.T) {
 	} {
 		bad := good
 		test.spoil(&bad)
-		var e *Error
-		if err := bad.Check(); !errors.As(err, &e) || e.Code != CodeInvalidRequest || e.Field != test.field || !strings.HasPrefix(e.Message, test.field) {
+		var e *session.Error
+		if err := bad.Check(); !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != test.field || !strings.HasPrefix(e.Message, test.field) {
 			t.Errorf("%s: %v", what, err)
 		} else if strings.Contains(e.Message, "u:p@") || strings.Contains(e.Message, "YWFh") {
 			t.Errorf("%s: a credential is repeated: %v", what, err)
@@ -60,15 +63,15 @@ func TestWebhooksAreChecked(t *testing.T) {
 	for c := 'a'; c <= 'u'; c++ {
 		many.Headers["X-"+string(c)] = ""
 	}
-	var e *Error
+	var e *session.Error
 	if err := many.Check(); !errors.As(err, &e) || e.Field != "headers" {
 		t.Errorf("21 headers: %v", err)
 	}
 }
 
 func TestAWebhookKnowsWhatItWants(t *testing.T) {
-	all, some := Webhook{}, Webhook{Session: "51", Events: []EventType{EventCall}}
-	if !all.Sends(EventQR) || !all.Covers("52") || some.Sends(EventQR) || !some.Sends(EventCall) || some.Covers("52") || !some.Covers("51") {
+	all, some := Webhook{}, Webhook{Session: "51", Events: []events.Type{events.TypeCall}}
+	if !all.Sends(events.TypeQR) || !all.Covers("52") || some.Sends(events.TypeQR) || !some.Sends(events.TypeCall) || some.Covers("52") || !some.Covers("51") {
 		t.Errorf("%+v, %+v", all, some)
 	}
 }
