@@ -345,7 +345,7 @@ func FuzzHandshake(f *testing.F) {
 			}
 			return
 		}
-		// Nobody can finish a handshake with a server key that was made a moment ago.
+		// The server key is new, so nobody can finish a handshake with it.
 		if _, err = responder.Finish(finish); !errors.Is(err, ErrHandshake) {
 			t.Fatalf("client finish: %v", err)
 		}
@@ -364,7 +364,7 @@ func FuzzNode(f *testing.F) {
 			}
 			return
 		}
-		// What was decoded can be encoded: the server echoes parts of it.
+		// Everything that was decoded can be encoded: the server echoes parts of it.
 		if _, err = waBinary.Marshal(*node); err != nil {
 			t.Fatal(err)
 		}
