@@ -18,11 +18,12 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// notOnPhone is the error of a request for a file of a message that the phone does not have (whatsmeow mediaretry.go,
+// notOnPhone is the error code for a file of a message that the phone does not have (whatsmeow mediaretry.go,
 // DecryptMediaRetryNotification).
 const notOnPhone = 2
 
-// receiveServerError uploads a file again that a device could not download, or says why not.
+// receiveServerError handles a device's request for a file that it could not download: the phone uploads the file
+// again, or answers why it cannot.
 func (p *companions) receiveServerError(d accounts.Delivery) {
 	dev := p.Net.Dir.Device(p.Account, d.From.Device)
 	if dev == nil {
@@ -41,7 +42,7 @@ func (p *companions) receiveServerError(d accounts.Delivery) {
 	p.Net.Courier.Hand(dev, p.retryMedia(id, &d.Node))
 }
 
-// opened reads the request that a server-error receipt carries.
+// opened decrypts the request in a server-error receipt and checks that it is for the message with this id.
 func opened(key []byte, id string, receipt *waBinary.Node) error {
 	sealed, iv := receipt.GetChildByTag("encrypt", "enc_p"), receipt.GetChildByTag("encrypt", "enc_iv")
 	plain, err := mediacrypt.OpenRetry(key, id, stanza.Bytes(&iv), stanza.Bytes(&sealed))
@@ -58,7 +59,7 @@ func opened(key []byte, id string, receipt *waBinary.Node) error {
 	return nil
 }
 
-// retryMedia is the answer to a request for the file of a message.
+// retryMedia returns the answer to a request for the file of a message.
 func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
 	rmr := receipt.GetChildByTag("rmr")
 	fromMe := stanza.Attr(&rmr, "from_me") == "true"
@@ -92,8 +93,8 @@ func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node
 	return answer
 }
 
-// uploadAgain puts a file of a message on the server once more and returns its new path. The key is the same, and with
-// it the encrypted file.
+// uploadAgain uploads the file of a message again and returns its new path. The key stays the same, and so does the
+// encrypted file.
 func (p *companions) uploadAgain(m *Message) (string, error) {
 	had, data, err := p.Net.Media.OnPhones(media.IDOf(m.Media.DirectPath))
 	if err != nil {
@@ -107,7 +108,7 @@ func (p *companions) uploadAgain(m *Message) (string, error) {
 	return file.DirectPath, nil
 }
 
-// repeatChunk uploads a part of the history again and tells of it in a new message.
+// repeatChunk uploads a part of the history again and announces it in a new message.
 func (p *companions) repeatChunk(dev *accounts.Device, id string, receipt *waBinary.Node) {
 	chunk, ok := p.history.past.find(id)
 	if !ok {

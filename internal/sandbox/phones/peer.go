@@ -17,13 +17,13 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// maxPeerItems bounds how many things a device may ask for at once.
+// maxPeerItems bounds how many messages a device may request at once.
 const maxPeerItems = 100
 
-// peerResult is one outcome of a request.
+// peerResult is one result of a device's request.
 type peerResult = waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult
 
-// companions answers what the linked devices of a phone ask it.
+// companions answers requests of the phone's linked devices.
 type companions struct {
 	*handset
 
@@ -34,7 +34,7 @@ type companions struct {
 	history *phoneHistory
 }
 
-// receivePeer answers what a linked device asks its phone.
+// receivePeer answers a request that a linked device sent to its phone.
 func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	dev := p.Net.Dir.Device(p.Account, d.From.Device)
 	if dev == nil {
@@ -60,7 +60,7 @@ func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	}
 }
 
-// shareAskedKeys gives a device the keys that it lacks.
+// shareAskedKeys sends a device the app state keys that it asks for.
 func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStateSyncKeyRequest) error {
 	asked := make(map[string]bool)
 	for _, id := range request.GetKeyIDs() {
@@ -69,7 +69,8 @@ func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStat
 	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
 }
 
-// startOver gives up app state that a device says is broken beyond repair: WhatsApp logs all devices out.
+// startOver drops the app state after a device has reported that it is broken beyond repair. All devices are logged
+// out, as WhatsApp does.
 func (p *companions) startOver() {
 	p.sync.reset()
 	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
@@ -77,7 +78,7 @@ func (p *companions) startOver() {
 	}
 }
 
-// operate does what a device asks, and answers under the id of its request.
+// operate carries out a request and answers it under the request's id.
 func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
 	kind := request.GetPeerDataOperationRequestType()
 	var results []*peerResult
@@ -86,14 +87,14 @@ func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.Pee
 	case waE2E.PeerDataOperationRequestType_PLACEHOLDER_MESSAGE_RESEND:
 		results, err = p.resend(request.GetPlaceholderMessageResendRequest())
 	case waE2E.PeerDataOperationRequestType_HISTORY_SYNC_ON_DEMAND:
-		// The answer is history like any other.
+		// The answer is a part of the history.
 		return p.sendOnDemand(dev, id, request.GetHistorySyncOnDemandRequest())
 	case waE2E.PeerDataOperationRequestType_FULL_HISTORY_SYNC_ON_DEMAND:
 		results, err = p.sendFullOnDemand(dev, id, request.GetFullHistorySyncOnDemandRequest().GetRequestMetadata())
 	case waE2E.PeerDataOperationRequestType_COMPANION_SYNCD_SNAPSHOT_FATAL_RECOVERY:
 		results, err = p.sync.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
 	default:
-		// Link previews, stickers and what belongs to businesses: the phone has nothing of the kind.
+		// Link previews, stickers and requests of businesses: the phone has nothing of these.
 		results = []*peerResult{{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}}
 	}
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.Pee
 	return err
 }
 
-// resend gives a device messages that it could not read.
+// resend returns messages that a device could not read.
 func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_PlaceholderMessageResendRequest) ([]*peerResult, error) {
 	if len(requests) > maxPeerItems {
 		requests = requests[:maxPeerItems]
@@ -133,7 +134,7 @@ func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_Pl
 	return results, nil
 }
 
-// sendOnDemand sends the messages of a chat that came before one that the device has.
+// sendOnDemand sends the messages of a chat that are older than the oldest one of the device.
 func (p *companions) sendOnDemand(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) error {
 	in, err := p.Net.Groups.Chat(request.GetChatJID())
 	if err != nil {
@@ -157,14 +158,15 @@ func (p *companions) sendOnDemand(dev *accounts.Device, id string, request *waE2
 	return p.history.sendChunk(dev, part, note, request.GetSupportInlineResponse())
 }
 
-// oldestKnown is the position of the message that a device names, or of the first that is not older than what it says.
+// oldestKnown returns the position of the device's oldest message. If that message is not found, it is the position of
+// the first message that is not older.
 func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) int {
 	for i := range messages {
 		if messages[i].ID == request.GetOldestMsgID() && messages[i].FromMe == request.GetOldestMsgFromMe() {
 			return i
 		}
 	}
-	// Despite the field's name clients write seconds (whatsmeow send.go, BuildHistorySyncRequest).
+	// Despite the field's name, clients write seconds (whatsmeow send.go, BuildHistorySyncRequest).
 	before := time.Unix(request.GetOldestMsgTimestampMS(), 0)
 	for i := range messages {
 		if !messages[i].Time.Before(before) {
@@ -174,7 +176,7 @@ func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMess
 	return len(messages)
 }
 
-// sendFullOnDemand sends everything once more.
+// sendFullOnDemand sends the whole history again.
 func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *waE2E.FullHistorySyncOnDemandRequestMetadata) ([]*peerResult, error) {
 	for _, part := range p.history.historyParts(true) {
 		part.SyncType = waHistorySync.HistorySync_FULL.Enum()
@@ -191,7 +193,7 @@ func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *wa
 	}}}, nil
 }
 
-// greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
+// greet gives a newly linked device the app state keys and the phone's history.
 func (p *companions) greet(dev *accounts.Device) {
 	if dev == nil || dev.Greeted.Load() {
 		return
