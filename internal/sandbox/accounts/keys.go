@@ -123,7 +123,7 @@ func (k *Keys) bundleNode(jid types.JID) waBinary.Node {
 	if jid.Device == 0 {
 		bundle, err := account.Phone.Bundle()
 		if err != nil {
-			k.log.Error("phone has no keys to give", "err", err)
+			k.log.Error("phone could not make a key bundle", "err", err)
 			user.Content = []waBinary.Node{stanza.ErrorNode(500, "internal-server-error")}
 			return user
 		}

@@ -243,7 +243,7 @@ func (a *Store) WithExternal(patch *waServerSync.SyncdPatch) (*waServerSync.Sync
 	}
 	file, ok := a.media.Get(media.IDOf(ref.GetDirectPath()))
 	if !ok || file.Gone != 0 {
-		return nil, fmt.Errorf("%w: the file with its mutations is not there", syncd.ErrShape)
+		return nil, fmt.Errorf("%w: the file with its mutations does not exist", syncd.ErrShape)
 	}
 	data, err := a.media.Bytes(&file)
 	if err != nil {
@@ -352,7 +352,7 @@ func (a *Store) syncCollection(from accounts.Origin, asked *waBinary.Node) waBin
 		answer = a.pull(from.Account, name, version, false, maxPatches, answer, refuse)
 		return refuse(stanza.ErrConflict)
 	case err != nil:
-		a.log.Debug("app state refused", "collection", name, "err", err)
+		a.log.Debug("app state patch refused", "collection", name, "err", err)
 		return refuse(stanza.ErrBadRequest)
 	}
 	answer.Attrs["version"] = strconv.FormatUint(entered, 10)
@@ -370,7 +370,7 @@ func (a *Store) pull(account *accounts.Account, name string, version uint64, sna
 	var content []waBinary.Node
 	if snapshot && version == 0 {
 		if err := a.refreshSnapshot(account, name, c); err != nil {
-			a.log.Error("snapshot of app state not made", "collection", name, "err", err)
+			a.log.Error("app state snapshot was not made", "collection", name, "err", err)
 			return refuse(stanza.ErrBroken)
 		}
 		if c.snapshot != nil {

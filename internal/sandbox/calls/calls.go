@@ -33,9 +33,9 @@ const (
 // Errors of calls.
 var (
 	ErrUnknown = errors.New("no such call")
-	ErrState   = errors.New("the call is not in a state for that")
-	ErrSelf    = errors.New("nobody calls oneself")
-	ErrBadRing = errors.New("not a time to ring: expected more than 0 and at most 10 minutes")
+	ErrState   = errors.New("the call's state does not allow this")
+	ErrSelf    = errors.New("an account cannot call itself")
+	ErrBadRing = errors.New("invalid ring time: expected more than 0 and at most 10 minutes")
 )
 
 const (
@@ -185,7 +185,7 @@ func (set *Set) find(id string, a *accounts.Account, states ...State) (*call, er
 	}
 }
 
-// take accepts the call for a member, on one of its devices.
+// take accepts the call for a member on one of its devices.
 func (c *call) take(by accounts.Origin) {
 	c.stopRinging()
 	c.members[by.Account], c.state = Accepted, Accepted

@@ -20,8 +20,8 @@ const (
 	phoneVersion  = "2.25.20.80"
 )
 
-// newCall adds a call that ends by itself after ring if nobody accepts it. The caller holds the set's lock. So it does
-// for everything in this file that does not take the lock itself.
+// newCall adds a call that ends by itself after ring if nobody accepts it. The caller holds the set's lock, as for
+// every function in this file that does not take the lock itself.
 func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video bool, ring time.Duration) (*call, error) {
 	c := &call{
 		id: id, creator: from, to: to, video: video, began: time.Now(), state: Ringing,
@@ -149,7 +149,7 @@ func (set *Set) answerCall(from accounts.Origin, id, tag, elsewhere string, stat
 	case err != nil:
 		return err
 	case c.creator.Account == from.Account:
-		return fmt.Errorf("%w: the account itself calls", ErrState)
+		return fmt.Errorf("%w: the account itself is the caller", ErrState)
 	}
 	apply(c, from)
 	answer := waBinary.Node{Tag: tag}

@@ -35,8 +35,8 @@ const (
 	recordHeader = 8
 )
 
-// ErrRecord means that a record has not the expected form.
-var ErrRecord = errors.New("a record is not one of this program")
+// ErrRecord means that a record does not have the expected form.
+var ErrRecord = errors.New("malformed record")
 
 // ErrBusy means that another server uses the folder.
 var ErrBusy = errors.New("another server uses this state folder")
@@ -118,7 +118,7 @@ func readRecord(r io.Reader) (Record, error) {
 	}
 	var record Record
 	if err := json.Unmarshal(raw.Bytes(), &record); err != nil {
-		return Record{}, fmt.Errorf("a record is not one of this program: %w", err)
+		return Record{}, fmt.Errorf("malformed record: %w", err)
 	}
 	return record, nil
 }

@@ -66,7 +66,7 @@ func (p *peer) opens(id string, want []byte) {
 	}
 }
 
-// opens waits until a phone holds a message of a kind, and reads its file.
+// opens waits until a phone has a message, and compares its kind and its file with what is expected.
 func opens(t *testing.T, phone *sandbox.Phone, id string, kind phones.Kind, want []byte) {
 	t.Helper()
 	message, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id })

@@ -38,7 +38,7 @@ type describedMedia struct {
 	SHA256 []byte `json:"sha256"`
 }
 
-var errMediaFile = errors.New("not a file of this program, or only a part of one")
+var errMediaFile = errors.New("not a media file of the sandbox, or incomplete")
 
 // OpenFolder loads the files that an earlier process stored in the state folder, and stores new ones there. Files that
 // cannot be read are skipped.
@@ -117,7 +117,7 @@ func readDescription(r io.Reader) (described describedMedia, begins int64, err e
 
 // write writes a file to the folder and replaces an older one of the same name atomically.
 func (m *Store) write(file *Stored, data []byte) error {
-	failed := func(err error) error { return fmt.Errorf("sandbox: keep a file: %w", err) }
+	failed := func(err error) error { return fmt.Errorf("sandbox: store a file: %w", err) }
 	described, err := json.Marshal(describedMedia{file.File, file.sum[:]})
 	if err != nil {
 		return failed(err)

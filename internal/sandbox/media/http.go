@@ -74,7 +74,7 @@ func (m *Server) upload(w http.ResponseWriter, r *http.Request) {
 		m.refuseMedia(w, http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		m.log.Error("an uploaded file was not kept", "err", err)
+		m.log.Error("an uploaded file was not stored", "err", err)
 		m.refuseMedia(w, http.StatusInsufficientStorage)
 		return
 	}

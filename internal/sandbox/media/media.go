@@ -27,7 +27,7 @@ var (
 	ErrUnknown  = errors.New("no such file")
 	ErrGone     = errors.New("the file was removed from the server")
 	ErrTooLarge = errors.New("the file is too large")
-	ErrBadCode  = errors.New("not a status for a removed file: expected 403, 404 or 410")
+	ErrBadCode  = errors.New("invalid status for a removed file: expected 403, 404 or 410")
 )
 
 const (
@@ -275,7 +275,7 @@ func (m *Store) remove(id string, code int, lost bool) bool {
 	if lost = lost || file.Lost; !lost {
 		var err error
 		if data, err = m.Bytes(file); err != nil {
-			m.log.Error("a file was not read: phones have lost it as well", "err", err)
+			m.log.Error("a removed file could not be read: phones lose it as well", "err", err)
 			lost = true
 		}
 	}
@@ -287,7 +287,7 @@ func (m *Store) remove(id string, code int, lost bool) bool {
 	m.total += file.kept()
 	if m.folder != "" {
 		if err := m.write(file, data); err != nil {
-			m.log.Error("that a file was taken away is not on disk: it is back after a restart", "err", err)
+			m.log.Error("the removal of a file was not stored: the file is back after a restart", "err", err)
 		}
 	}
 	return true

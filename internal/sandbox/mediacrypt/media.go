@@ -39,9 +39,9 @@ const (
 // Errors of Open; test with errors.Is.
 var (
 	// ErrSealed means that the file is not the one that the message describes, or that the key is wrong.
-	ErrSealed = errors.New("the sealed file is not what it should be")
+	ErrSealed = errors.New("the encrypted file does not match")
 	// ErrPlain means that the file was decrypted, but the result is not what the message describes.
-	ErrPlain = errors.New("the opened file is not what it should be")
+	ErrPlain = errors.New("the decrypted file does not match")
 )
 
 // Sealed is an encrypted attachment and what a message says about it.
@@ -115,7 +115,7 @@ func Open(sealed Sealed, kind Type) ([]byte, error) {
 	}
 	sum := sha256.Sum256(sealed.File)
 	if !hmac.Equal(sum[:], sealed.SealedSHA256) {
-		return nil, fmt.Errorf("%w: its hash is another", ErrSealed)
+		return nil, fmt.Errorf("%w: its hash is wrong", ErrSealed)
 	}
 	k, err := derive(sealed.Key, kind)
 	if err != nil {
@@ -137,7 +137,7 @@ func Open(sealed Sealed, kind Type) ([]byte, error) {
 	}
 	plain = plain[:ciphertext-padding]
 	if sum = sha256.Sum256(plain); !hmac.Equal(sum[:], sealed.PlainSHA256) {
-		return nil, fmt.Errorf("%w: its hash is another", ErrPlain)
+		return nil, fmt.Errorf("%w: its hash is wrong", ErrPlain)
 	}
 	return plain, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrRetry means that a request for a file, or the answer, was not encrypted with the file's key.
-var ErrRetry = errors.New("not encrypted with the key of the file")
+var ErrRetry = errors.New("not encrypted with the file's key")
 
 const retryIVSize = 12
 

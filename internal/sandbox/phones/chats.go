@@ -43,8 +43,8 @@ const (
 
 // Errors of chats.
 var (
-	ErrBadMute   = errors.New("not a time to be muted: expected 0 (for ever) to 10 years")
-	ErrBadName   = errors.New("not a name: expected 1 to 100 bytes")
+	ErrBadMute   = errors.New("invalid mute time: expected 0 (for ever) to 10 years")
+	ErrBadName   = errors.New("invalid name: expected 1 to 100 bytes")
 	ErrNoChange  = errors.New("nothing to change")
 	ErrNoContact = errors.New("the phone has no such contact")
 )

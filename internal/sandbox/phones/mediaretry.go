@@ -88,7 +88,7 @@ func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node
 			return answer
 		}
 	}
-	p.Net.Log.Warn("phone could not answer about a file", "err", err)
+	p.Net.Log.Warn("phone could not answer a request for a file", "err", err)
 	answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 	return answer
 }
@@ -116,7 +116,7 @@ func (p *companions) repeatChunk(dev *accounts.Device, id string, receipt *waBin
 		return
 	}
 	if err := opened(chunk.key, id, receipt); err != nil {
-		p.Net.Log.Debug("phone could not read what a device asks", "id", id, "err", err)
+		p.Net.Log.Debug("phone could not decrypt a request for history", "id", id, "err", err)
 		return
 	}
 	note := new(waE2E.HistorySyncNotification)

@@ -103,7 +103,7 @@ func (o *Outgoing) check() error {
 	case (o.Kind == KindRaw) != (len(o.Raw) > 0):
 		return &OutgoingError{"raw", "belongs to the kind raw, and is needed there"}
 	case o.Kind == KindRaw && (len(o.Mentions) > 0 || o.Quote != "" || o.Expiration != 0):
-		return &OutgoingError{"raw", "has mentions, quotes and times inside; nothing else goes with it"}
+		return &OutgoingError{"raw", "contains mentions, quotes and times itself; leave the other fields empty"}
 	case len(o.Raw) > maxText || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
 		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxText)}
 	case len(o.Mentions) > maxMentions:
@@ -295,7 +295,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	}
 	kept.about = target.author
 	if !target.mayChange(kept) {
-		return nil, &OutgoingError{"target", "expected a message of one's own"}
+		return nil, &OutgoingError{"target", "expected a message of the phone itself"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {

@@ -199,12 +199,12 @@ func (p *companions) greet(dev *accounts.Device) {
 		return
 	}
 	if err := p.chats.beginSync(); err != nil {
-		p.Net.Log.Warn("phone could not begin app state", "err", err)
+		p.Net.Log.Warn("phone could not create its app state", "err", err)
 	}
 	dev.Greeted.Store(true)
 	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
 		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
-			p.Net.Log.Warn("phone could not share its keys", "err", err)
+			p.Net.Log.Warn("phone could not share its app state keys", "err", err)
 		}
 	}
 	p.history.sendHistory(dev)

@@ -59,7 +59,7 @@ func (p *receiver) askAgain(d accounts.Delivery) {
 	}
 	bundle, err := p.Bundle()
 	if err != nil {
-		p.Net.Log.Error("phone has no keys to give", "err", err)
+		p.Net.Log.Error("phone could not make a key bundle", "err", err)
 		return
 	}
 	keys := accounts.PhoneBundle(bundle)

@@ -235,7 +235,7 @@ func (p *receiver) echo(message Message) {
 	if message.Media != nil {
 		data, err := message.Media.Bytes()
 		if err != nil {
-			p.Net.Log.Debug("phone could not download what it was to echo", "err", err)
+			p.Net.Log.Debug("phone could not download a file to echo", "err", err)
 			return
 		}
 		m := message.Media
@@ -254,7 +254,7 @@ func (p *receiver) echo(message Message) {
 		return
 	}
 	if _, err := p.sender.dispatch(&out, message.chat); err != nil {
-		p.Net.Log.Warn("phone could not answer", "err", err)
+		p.Net.Log.Warn("phone could not echo a message", "err", err)
 	}
 }
 

@@ -75,7 +75,7 @@ func (p *phoneSync) renewKey() {
 			continue
 		}
 		if err := p.shareKeys(dev, func(k syncd.Key) bool { return string(k.ID) == string(newest.ID) }); err != nil {
-			p.Net.Log.Warn("phone could not share its new key", "err", err)
+			p.Net.Log.Warn("phone could not share its new app state key", "err", err)
 		}
 	}
 }

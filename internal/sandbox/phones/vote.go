@@ -19,7 +19,7 @@ import (
 )
 
 // errVote means that a vote cannot be decrypted.
-var errVote = errors.New("the vote does not open")
+var errVote = errors.New("the vote cannot be decrypted")
 
 // voteCipher returns the cipher and the additional data of a vote. The key is derived from the poll's secret, the
 // poll's id and author, and the voter (whatsmeow msgsecret.go, generateMsgSecretKey).

@@ -22,8 +22,8 @@ import (
 
 // Errors of profiles.
 var (
-	ErrBadAbout   = errors.New("not an about text: expected at most 139 characters")
-	ErrBadPicture = errors.New("not a picture: expected a JPEG of at most 1 MiB")
+	ErrBadAbout   = errors.New("invalid about text: expected at most 139 characters")
+	ErrBadPicture = errors.New("invalid picture: expected a JPEG of at most 1 MiB")
 )
 
 const (

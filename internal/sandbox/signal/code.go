@@ -28,7 +28,7 @@ const (
 
 // ErrPairCode means that a companion's message cannot be decrypted with the code: the code is wrong, or the message was
 // changed.
-var ErrPairCode = errors.New("the pairing code does not fit")
+var ErrPairCode = errors.New("the pairing code does not match")
 
 // CodeAnswer is the phone's part in pairing by code, from the entering of the code to the companion's key bundle.
 type CodeAnswer struct {
@@ -112,7 +112,7 @@ func (a *CodeAnswer) Open(bundle []byte, companion [32]byte) (advSecret []byte, 
 	}
 	plain, err := openGCM(key, bundle[codeSaltSize:head], bundle[head:])
 	if err != nil || len(plain) != 3*keySize {
-		return nil, fmt.Errorf("%w: the key bundle does not open", ErrPairCode)
+		return nil, fmt.Errorf("%w: the key bundle cannot be decrypted", ErrPairCode)
 	}
 	own := a.device.IdentityPublic()
 	if [keySize]byte(plain[:keySize]) != companion || [keySize]byte(plain[keySize:2*keySize]) != own {

@@ -135,7 +135,7 @@ func (a *PasskeyAnswer) Open(wrapped []byte) (LinkCode, error) {
 	}
 	plain, err := openGCM(key, outer.GetIV(), outer.GetEncryptedPayload())
 	if err != nil {
-		return LinkCode{}, fmt.Errorf("%w: the pairing request does not open", ErrPasskeyPairing)
+		return LinkCode{}, fmt.Errorf("%w: the pairing request cannot be decrypted", ErrPasskeyPairing)
 	}
 	var request waCompanionReg.PairingRequest
 	if err = proto.Unmarshal(plain, &request); err != nil {

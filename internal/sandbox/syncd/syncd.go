@@ -31,7 +31,7 @@ var (
 	// ErrShape means that something is missing or has a wrong length.
 	ErrShape = errors.New("not a patch")
 	// ErrUnknownKey means that a patch or a mutation is encrypted with a key that is not known.
-	ErrUnknownKey = errors.New("encrypted under an unknown key")
+	ErrUnknownKey = errors.New("encrypted with an unknown key")
 	// ErrMAC means that a MAC is wrong.
 	ErrMAC = errors.New("a MAC is wrong")
 )
