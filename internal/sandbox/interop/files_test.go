@@ -135,7 +135,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		node.opens(node.reads("a document from go"), document)
 		opens(t, ana, sent, phones.KindDocument, document)
 	})
-	t.Run("voices and stickers from whatsmeow", func(t *testing.T) {
+	t.Run("voice messages and stickers from whatsmeow", func(t *testing.T) {
 		voice, sticker := someFile(11), someFile(12)
 		up, err := gopher.cli.Upload(within(t), voice, whatsmeow.MediaAudio)
 		must(t, err)
@@ -157,7 +157,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		node.opens(sent, sticker)
 		opens(t, ana, sent, phones.KindSticker, sticker)
 	})
-	t.Run("a voice message is one on every side", func(t *testing.T) {
+	t.Run("a voice message is marked as one on both sides", func(t *testing.T) {
 		id := node.sendFile(bruno.JID().String(), "audio", "audio/ogg; codecs=opus", someFile(13), "")
 		await(gopher, func(m *events.Message) bool { return m.Info.ID == id && m.Message.GetAudioMessage().GetPTT() })
 		_, err := bruno.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id && m.Media != nil && m.Media.Voice })

@@ -106,7 +106,7 @@ func TestGroupsOfBaileysWhatsmeowAndAPhone(t *testing.T) {
 		}
 	})
 	t.Run("an image, an edit and a revocation", func(t *testing.T) { o.changes(t, group) })
-	t.Run("who is added reads on, who is removed does not", func(t *testing.T) { o.members(t, group) })
+	t.Run("an added member reads new messages, a removed one does not", func(t *testing.T) { o.members(t, group) })
 	t.Run("whatsmeow makes one", func(t *testing.T) {
 		made, err := o.gopher.cli.CreateGroup(within(t), whatsmeow.ReqCreateGroup{Name: "From Go", Participants: []types.JID{o.ana.JID(), o.carla.JID()}})
 		must(t, err)

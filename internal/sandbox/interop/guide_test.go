@@ -122,7 +122,7 @@ func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
 	}
 }
 
-func TestTheGuidesTLSRoutesTellTheCA(t *testing.T) {
+func TestTheServerRouteHasTheTLSFieldsOfTheGuide(t *testing.T) {
 	server := newServer(t)
 	front := httptest.NewServer(admin.New(server, nil))
 	defer front.Close()

@@ -115,7 +115,7 @@ func TestBaileysConnectsByTLS(t *testing.T) {
 	talk(t, client, newPhone(t, server, "Bruno"), phone)
 }
 
-func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
+func TestBaileysGetsReceiptsAndLearnsThatItWasUnlinked(t *testing.T) {
 	needNode(t)
 	t.Parallel()
 	server := newServer(t)
@@ -155,7 +155,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 	node.pair(server, ana)
 	gopher := newPeer(t, server, bruno)
 
-	t.Run("the client finds who is there", func(t *testing.T) {
+	t.Run("the client finds out who is on WhatsApp", func(t *testing.T) {
 		for number, there := range map[string]bool{bruno.Number(): true, "15559999999": false} {
 			if got := node.do("onWhatsApp", map[string]any{"number": number})["exists"]; got != there {
 				t.Errorf("%s: %v", number, got)
@@ -210,7 +210,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		// A session that starts now uses the new signed key.
 		talk(t, node, newPhone(t, server, "Dora"), ana)
 	})
-	t.Run("settings are there", func(t *testing.T) {
+	t.Run("the client reads its settings", func(t *testing.T) {
 		if blocked := node.do("blocklist", nil)["blocked"]; blocked != float64(0) {
 			t.Errorf("%v blocked", blocked)
 		}

@@ -43,7 +43,7 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 		return one.Chat == bruno.LID().String() && strings.Contains(one.Text, `"pinned":true`)
 	})
 
-	t.Run("what the phone changes later comes as well", func(t *testing.T) {
+	t.Run("later changes of the phone arrive", func(t *testing.T) {
 		must(t, ana.ChangeChat(within(t), bruno.Number(), phones.ChatChange{Muted: &yes}))
 		node.await("chat", func(one told) bool { return strings.Contains(one.Text, `"muted":true`) })
 	})

@@ -85,7 +85,7 @@ func TestAChangedFileDoesNotOpen(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoSealedFileIsRefused(t *testing.T) {
+func TestFilesAndKeysOfAWrongSizeAreRefused(t *testing.T) {
 	for _, size := range []int{0, 1, 10, 11, 25} {
 		if _, err := Open(Sealed{File: make([]byte, size), Key: make([]byte, keySize)}, Audio); !errors.Is(err, ErrSealed) {
 			t.Errorf("%d bytes: %v", size, err)

@@ -8,9 +8,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// TestDevicesThatBeganAtTheSameMomentUnderstandEachOtherForEver lets both devices write before either has received a
+// TestDevicesThatStartSessionsAtTheSameTimeCanReadEachOther lets both devices write before either has received a
 // message. Each then has two sessions, and switches between them again and again as messages cross.
-func TestDevicesThatBeganAtTheSameMomentUnderstandEachOtherForEver(t *testing.T) {
+func TestDevicesThatStartSessionsAtTheSameTimeCanReadEachOther(t *testing.T) {
 	for seed := range uint64(40) {
 		dice := rand.New(rand.NewPCG(seed, 1))
 		devices := []*Device{newDevice(t), newDevice(t)}

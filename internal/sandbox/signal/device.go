@@ -1,9 +1,8 @@
-// Package signal is the cryptographic half of a virtual phone: one Signal
-// identity with its prekeys, pairwise and group sessions, the padding of
-// WhatsApp messages, and the account signatures that link a companion device.
+// Package signal implements the cryptography of a virtual phone: one Signal identity with its prekeys, pairwise and
+// group sessions, the padding of WhatsApp messages, and the account signatures that link a companion device.
 //
-// It owns keys and ratchets, all in memory. It may not open connections, know
-// stanzas, or decide when a message is sent: the sandbox server does.
+// It owns keys and ratchets, all in memory. It may not open connections, know stanzas, or decide when a message is
+// sent: the sandbox server does that.
 package signal
 
 import (

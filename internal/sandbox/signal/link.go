@@ -52,7 +52,7 @@ func (e *LinkCodeError) Error() string {
 	return fmt.Sprintf("%v: %s: expected %s", ErrLinkCode, e.Part, e.Want)
 }
 
-// Is makes errors.Is(err, ErrLinkCode) hold.
+// Is makes errors.Is(err, ErrLinkCode) true.
 func (e *LinkCodeError) Is(target error) bool { return target == ErrLinkCode }
 
 // LinkCode is the content of a pairing QR.
@@ -141,11 +141,9 @@ func (d *Device) SignLink(code LinkCode, keyIndex, rawID uint32, at time.Time) (
 	return out, nil
 }
 
-// VerifyLink checks the device-identity of the companion's pair-device-sign
-// answer: an ADVSignedDeviceIdentity that repeats what this device signed for
-// the code and carries the companion's own signature. The account's key is
-// omitted there, as both sides know it. A failure is ErrLinkSignature and names
-// the field.
+// VerifyLink checks the device-identity of the companion's pair-device-sign answer: an ADVSignedDeviceIdentity that
+// repeats what this device signed for the code and carries the companion's own signature. It leaves out the account's
+// key, which both sides know. The error is ErrLinkSignature and names the field.
 func (d *Device) VerifyLink(code LinkCode, signed []byte) error {
 	var identity waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(signed, &identity); err != nil {

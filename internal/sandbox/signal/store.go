@@ -58,8 +58,7 @@ func (s *memoryStore) SaveIdentity(context.Context, *protocol.SignalAddress, *id
 	return nil
 }
 
-// IsTrustedIdentity accepts every key, as a phone does: WhatsApp tells the person
-// that the security code changed and goes on.
+// IsTrustedIdentity accepts every key, as a phone does: WhatsApp only tells the person that the security code changed.
 func (s *memoryStore) IsTrustedIdentity(context.Context, *protocol.SignalAddress, *identity.Key) (bool, error) {
 	return true, nil
 }

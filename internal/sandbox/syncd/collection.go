@@ -131,9 +131,9 @@ func encodeMutation(keyID []byte, k keys, m Mutation, now int64) (*waServerSync.
 	}, nil
 }
 
-// Apply applies a patch that has its version, and returns the mutations that could be read. Mutations that cannot be
-// read, for lack of a key or because of a wrong MAC, are left out and reported in the error. The collection still
-// advances to the patch's version, so that later patches can be made and read.
+// Apply applies a patch that has its version, and returns the mutations that could be read. What cannot be read, for
+// lack of a key or because of a wrong MAC, is left out and reported in the error. The collection still advances to the
+// patch's version, so that later patches can be made and read. Only a malformed patch (ErrShape) changes nothing.
 func (c *Collection) Apply(patch *waServerSync.SyncdPatch, lookup Lookup) ([]Mutation, error) {
 	if err := Check(patch); err != nil {
 		return nil, err

@@ -130,7 +130,7 @@ func TestWhatsmeowTakesARecoveredCollection(t *testing.T) {
 	must(t, err)
 }
 
-func TestWhatIsWrongIsToldAndTheRestGoesOn(t *testing.T) {
+func TestABrokenPatchIsReportedAndReadsNothing(t *testing.T) {
 	spoil := map[string]struct {
 		change func(*waServerSync.SyncdPatch)
 		want   error

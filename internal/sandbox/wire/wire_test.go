@@ -203,7 +203,7 @@ func TestTheResponderAgreesWithWhatsmeow(t *testing.T) {
 	}
 }
 
-func TestCertificatesVouchForOneServerForATime(t *testing.T) {
+func TestCertificatesAreValidForOneServerAndALimitedTime(t *testing.T) {
 	root, now := NewRoot([32]byte{1}), time.Now()
 	key, other := newKey(t).PublicKey().Bytes(), newKey(t).PublicKey().Bytes()
 	chain, err := root.Chain(key, now)
@@ -253,7 +253,7 @@ func encode(t testing.TB, node waBinary.Node) []byte {
 	return encoded
 }
 
-func TestNodesSurviveTheWire(t *testing.T) {
+func TestNodesAreDecodedAsTheyWereEncoded(t *testing.T) {
 	node := sampleNode()
 	got, err := DecodeNode(encode(t, node))
 	if err != nil {
