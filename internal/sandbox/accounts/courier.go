@@ -70,15 +70,15 @@ func (k *Courier) HandMessage(dev *Device, node waBinary.Node) {
 			}
 			node.Content = []waBinary.Node{notice}
 		} else if _, ok = k.faults.Strike(faults.BadCiphertext, dev); ok {
-			node.Content = spoiled(node.GetChildren())
+			node.Content = damaged(node.GetChildren())
 		}
 	}
 	k.Hand(dev, node)
 }
 
-// spoiled returns a copy of the parts of a message in which the last byte of each ciphertext is changed. That byte
+// damaged returns a copy of the parts of a message in which the last byte of each ciphertext is changed. That byte
 // belongs to the MAC or the signature, so decryption fails.
-func spoiled(parts []waBinary.Node) []waBinary.Node {
+func damaged(parts []waBinary.Node) []waBinary.Node {
 	parts = slices.Clone(parts)
 	for i := range parts {
 		if ciphertext := bytes.Clone(stanza.Bytes(&parts[i])); parts[i].Tag == "enc" && len(ciphertext) > 0 {

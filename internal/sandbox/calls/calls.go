@@ -99,9 +99,9 @@ type call struct {
 	// state is the state that the creator sees. members holds the state that each called account sees.
 	state   State
 	members map[*accounts.Account]State
-	// takenOn is the device with which an account accepted the call. Later signals go only to that device.
-	takenOn map[*accounts.Account]uint16
-	ring    *time.Timer
+	// acceptedOn is the device with which an account accepted the call. Later signals go only to that device.
+	acceptedOn map[*accounts.Account]uint16
+	ring       *time.Timer
 }
 
 // over reports whether the call has ended or was rejected.
@@ -185,15 +185,15 @@ func (set *Set) find(id string, a *accounts.Account, states ...State) (*call, er
 	}
 }
 
-// take accepts the call for a member on one of its devices.
-func (c *call) take(by accounts.Origin) {
+// accept accepts the call for a member on one of its devices.
+func (c *call) accept(by accounts.Origin) {
 	c.stopRinging()
 	c.members[by.Account], c.state = Accepted, Accepted
-	c.takenOn[by.Account] = by.Device
+	c.acceptedOn[by.Account] = by.Device
 }
 
-// refuse rejects the call for a member. This ends a call of two.
-func (c *call) refuse(by accounts.Origin) {
+// reject rejects the call for a member. This ends a call of two.
+func (c *call) reject(by accounts.Origin) {
 	c.members[by.Account] = Rejected
 	if c.to.Group == nil {
 		c.stopRinging()

@@ -25,7 +25,7 @@ const (
 func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video bool, ring time.Duration) (*call, error) {
 	c := &call{
 		id: id, creator: from, to: to, video: video, began: time.Now(), state: Ringing,
-		members: make(map[*accounts.Account]State), takenOn: make(map[*accounts.Account]uint16),
+		members: make(map[*accounts.Account]State), acceptedOn: make(map[*accounts.Account]uint16),
 	}
 	called := []*accounts.Account{to.Account}
 	switch {
@@ -133,12 +133,12 @@ func (set *Set) changedCall(c *call, a *accounts.Account, state State) {
 
 // AcceptCall accepts a call on a device. The caller is told, and the account's other devices stop ringing.
 func (set *Set) AcceptCall(from accounts.Origin, id string) error {
-	return set.answerCall(from, id, "accept", reasonAcceptedElsewhere, Accepted, (*call).take)
+	return set.answerCall(from, id, "accept", reasonAcceptedElsewhere, Accepted, (*call).accept)
 }
 
 // RejectCall rejects a call for the whole account. The caller is told, and the account's other devices stop ringing.
 func (set *Set) RejectCall(from accounts.Origin, id string) error {
-	return set.answerCall(from, id, "reject", reasonRejectedElsewhere, Rejected, (*call).refuse)
+	return set.answerCall(from, id, "reject", reasonRejectedElsewhere, Rejected, (*call).reject)
 }
 
 func (set *Set) answerCall(from accounts.Origin, id, tag, elsewhere string, state State, apply func(*call, accounts.Origin)) error {
@@ -212,7 +212,7 @@ func (set *Set) endCall(c *call, from accounts.Origin, reason string) {
 		case state != Accepted:
 			continue
 		case a != from.Account:
-			if dev := set.dir.Device(a, c.takenOn[a]); dev != nil {
+			if dev := set.dir.Device(a, c.acceptedOn[a]); dev != nil {
 				set.handCall(c, from, dev, end)
 			}
 		}

@@ -150,7 +150,7 @@ func (s *Set) setApprovalQuery(g *Group, actor *accounts.Account, child *waBinar
 
 func (s *Set) changeMembersQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	jids, list := s.dir.Named(child)
-	results, err := s.ChangeMembers(g, actor, child.Tag, known(list))
+	results, err := s.ChangeMembers(g, actor, child.Tag, withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (s *Set) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Nod
 	}
 	action := &actions[0]
 	jids, list := s.dir.Named(action)
-	results, err := s.Decide(g, actor, action.Tag == "approve", known(list))
+	results, err := s.Decide(g, actor, action.Tag == "approve", withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (s *Set) queryGroups(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.No
 func (s *Set) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("create")
 	_, list := s.dir.Named(&request)
-	wish := Wish{Subject: stanza.Attr(&request, "subject"), Addressing: AddressingLID, Members: known(list)}
+	wish := Wish{Subject: stanza.Attr(&request, "subject"), Addressing: AddressingLID, Members: withoutUnknown(list)}
 	for _, child := range request.GetChildren() {
 		switch child.Tag {
 		case "locked":
@@ -265,7 +265,7 @@ func (s *Set) queryLeave(dev *accounts.Device, query *waBinary.Node) ([]waBinary
 }
 
 // queryInvite handles two queries. Sent to a group, it returns the group's invite link, or a new one (type "set"). Sent
-// with a code, it describes the group of the link, or joins it (type "set").
+// without a group, it describes the group of the code, or joins it (type "set").
 func (s *Set) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request, set := query.GetChildByTag("invite"), stanza.Attr(query, "type") == "set"
 	if to := stanza.JID(query, "to"); to.User != "" {
@@ -297,7 +297,8 @@ func (s *Set) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinar
 	}
 }
 
-func known(list []*accounts.Account) []*accounts.Account {
+// withoutUnknown leaves out the accounts that are not on WhatsApp.
+func withoutUnknown(list []*accounts.Account) []*accounts.Account {
 	var found []*accounts.Account
 	for _, a := range list {
 		if a != nil {

@@ -225,7 +225,7 @@ const commands = {
   // file sends data (base64) as an image, audio (a voice message) or document.
   file: ({ to, kind, data, mime, name, text }) => send(to, {
     [kind]: Buffer.from(data, 'base64'), mimetype: mime, fileName: name, caption: text,
-    ...(kind === 'audio' && { ptt: true, seconds: 1 }), // the data is not real sound, so the library could not find out the length
+    ...(kind === 'audio' && { ptt: true, seconds: 1 }), // the library cannot tell the length of random data
   }),
   poll: ({ to, text, options, count }) => send(to, { poll: { name: text, values: options, selectableCount: count } }),
   async vote({ to, message: id, options }) {

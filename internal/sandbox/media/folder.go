@@ -89,12 +89,12 @@ func readMediaFile(path string) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := &Stored{File: described.File}
-	copy(kept.sum[:], described.SHA256)
-	if described.ID != filepath.Base(path) || described.Size < 0 || len(described.SHA256) != len(kept.sum) || info.Size() != begins+kept.kept() {
+	loaded := &Stored{File: described.File}
+	copy(loaded.sum[:], described.SHA256)
+	if described.ID != filepath.Base(path) || described.Size < 0 || len(described.SHA256) != len(loaded.sum) || info.Size() != begins+loaded.storedSize() {
 		return nil, errMediaFile
 	}
-	return kept, nil
+	return loaded, nil
 }
 
 // readDescription reads the description at the beginning of a file. It also returns the offset at which the bytes of
@@ -178,7 +178,7 @@ func (m *Store) open(file *Stored) (mediaReader, error) {
 		_ = opened.Close() // it was only read
 		return mediaReader{}, fmt.Errorf("sandbox: open a file: %w", err)
 	}
-	return mediaReader{io.NewSectionReader(opened, begins, described.kept()), opened}, nil
+	return mediaReader{io.NewSectionReader(opened, begins, described.storedSize()), opened}, nil
 }
 
 // Bytes returns the bytes of a file. It fails with ErrUnknown if the file has been removed meanwhile.

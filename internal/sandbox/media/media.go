@@ -160,7 +160,7 @@ func (m *Store) Put(account, kind string, data []byte) (File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.enter(file)
-	m.makeRoom(time.Now())
+	m.enforceLimits(time.Now())
 	return file.File, nil
 }
 
@@ -168,21 +168,22 @@ func (m *Store) Put(account, kind string, data []byte) (File, error) {
 func (m *Store) enter(file *Stored) {
 	m.files[file.ID] = file
 	m.order = append(m.order, file)
-	m.total += file.kept()
+	m.total += file.storedSize()
 }
 
-// kept is how many bytes of the file are stored. A file that is gone from the server is still stored as long as phones
-// have it.
-func (f *File) kept() int64 {
+// storedSize returns how many bytes of the file are stored. A file that is gone from the server is still stored as long
+// as phones have it.
+func (f *File) storedSize() int64 {
 	if f.Lost {
 		return 0
 	}
 	return int64(f.Size)
 }
 
-// makeRoom removes files that are too old, and the oldest files while there are too many or too many bytes. Pictures
-// that are shown are removed only for lack of room, and last. The newest file always stays. The caller holds the lock.
-func (m *Store) makeRoom(now time.Time) {
+// enforceLimits removes files that are too old, and the oldest files while there are too many or too many bytes.
+// Pictures that are shown are removed only for lack of room, and last. The newest file always stays. The caller holds
+// the lock.
+func (m *Store) enforceLimits(now time.Time) {
 	m.order = slices.DeleteFunc(m.order, func(file *Stored) bool {
 		old := !file.shown && m.tooOld(file, now)
 		if old {
@@ -210,7 +211,7 @@ func (m *Store) makeRoom(now time.Time) {
 func (m *Store) Tidy(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.makeRoom(now)
+	m.enforceLimits(now)
 }
 
 func (m *Store) tooOld(file *Stored, now time.Time) bool {
@@ -219,7 +220,7 @@ func (m *Store) tooOld(file *Stored, now time.Time) bool {
 
 // forget deletes a file that has been taken off the list.
 func (m *Store) forget(file *Stored) {
-	m.total -= file.kept()
+	m.total -= file.storedSize()
 	delete(m.files, file.ID)
 	m.erase(file.ID)
 }
@@ -279,12 +280,12 @@ func (m *Store) remove(id string, code int, lost bool) bool {
 			lost = true
 		}
 	}
-	m.total -= file.kept()
+	m.total -= file.storedSize()
 	file.Gone, file.Lost = code, lost
 	if lost {
 		file.data = nil
 	}
-	m.total += file.kept()
+	m.total += file.storedSize()
 	if m.folder != "" {
 		if err := m.write(file, data); err != nil {
 			m.log.Error("the removal of a file was not stored: the file is back after a restart", "err", err)

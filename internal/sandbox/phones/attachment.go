@@ -84,8 +84,8 @@ var shapes = map[Kind]struct {
 	KindSticker:  {mediacrypt.Image, "image", "image/webp"},
 }
 
-// carries reports whether messages of the kind have a file.
-func (k Kind) carries() bool {
+// hasFile reports whether messages of the kind have a file.
+func (k Kind) hasFile() bool {
 	_, ok := shapes[k]
 	return ok
 }

@@ -261,11 +261,11 @@ func (p *phoneHistory) sendChunk(dev *accounts.Device, chunk *waHistorySync.Hist
 		Kind: observe.EventHistory, Account: p.Account.Number, Device: p.Account.JID(dev.ID).String(),
 		Detail: fmt.Sprintf("%s %d %d", kind, chunk.GetChunkOrder(), messages),
 	})
-	return p.tellChunk(dev, note, packed.Bytes(), !inline)
+	return p.announceChunk(dev, note, packed.Bytes(), !inline)
 }
 
-// tellChunk sends the message about a part of the history. With upload it uploads the part first.
-func (p *phoneHistory) tellChunk(dev *accounts.Device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
+// announceChunk sends the message about a part of the history. With upload it uploads the part first.
+func (p *phoneHistory) announceChunk(dev *accounts.Device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
 	if upload {
 		sealed, err := mediacrypt.Seal(data, mediacrypt.History)
 		if err != nil {

@@ -155,8 +155,8 @@ func (p *journal) keyFor(m *Message) *waCommon.MessageKey {
 	return key
 }
 
-// keyed finds a message by a key from the account's point of view. It also returns the messages that changed it.
-func (p *journal) keyed(key *waCommon.MessageKey) (Message, []Message, bool) {
+// findByKey finds a message by a key from the account's point of view. It also returns the messages that changed it.
+func (p *journal) findByKey(key *waCommon.MessageKey) (Message, []Message, bool) {
 	in, err := p.Net.Groups.Chat(key.GetRemoteJID())
 	if err != nil {
 		return Message{}, nil, false

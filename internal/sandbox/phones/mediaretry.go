@@ -42,8 +42,8 @@ func (p *companions) receiveServerError(d accounts.Delivery) {
 	p.Net.Courier.Hand(dev, p.retryMedia(id, &d.Node))
 }
 
-// opened decrypts the request in a server-error receipt and checks that it is for the message with this id.
-func opened(key []byte, id string, receipt *waBinary.Node) error {
+// checkRequest decrypts the request in a server-error receipt and checks that it is for the message with this id.
+func checkRequest(key []byte, id string, receipt *waBinary.Node) error {
 	sealed, iv := receipt.GetChildByTag("encrypt", "enc_p"), receipt.GetChildByTag("encrypt", "enc_iv")
 	plain, err := mediacrypt.OpenRetry(key, id, stanza.Bytes(&iv), stanza.Bytes(&sealed))
 	if err != nil {
@@ -68,14 +68,14 @@ func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node
 		about.Attrs["participant"] = participant
 	}
 	answer := waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"from": p.Account.JID(0), "type": "mediaretry", "id": id, "t": stanza.Now()}}
-	found, _, ok := p.journal.keyed(&waCommon.MessageKey{RemoteJID: proto.String(stanza.Attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
+	found, _, ok := p.journal.findByKey(&waCommon.MessageKey{RemoteJID: proto.String(stanza.Attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
 	if !ok || found.Media == nil {
 		answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 		return answer
 	}
 	outcome := &waMmsRetry.MediaRetryNotification{StanzaID: &id, Result: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum(), MessageSecret: found.secret}
 	key := found.Media.sealed.Key
-	if err := opened(key, id, receipt); err != nil {
+	if err := checkRequest(key, id, receipt); err != nil {
 		outcome.Result = waMmsRetry.MediaRetryNotification_DECRYPTION_ERROR.Enum()
 	} else if path, err := p.uploadAgain(&found); err == nil {
 		outcome.Result, outcome.DirectPath = waMmsRetry.MediaRetryNotification_SUCCESS.Enum(), &path
@@ -115,14 +115,14 @@ func (p *companions) repeatChunk(dev *accounts.Device, id string, receipt *waBin
 		p.Net.Log.Debug("phone does not remember a part of its history", "id", id)
 		return
 	}
-	if err := opened(chunk.key, id, receipt); err != nil {
+	if err := checkRequest(chunk.key, id, receipt); err != nil {
 		p.Net.Log.Debug("phone could not decrypt a request for history", "id", id, "err", err)
 		return
 	}
 	note := new(waE2E.HistorySyncNotification)
 	proto.Merge(note, chunk.note)
 	note.OriginalMessageID = &id
-	if err := p.history.tellChunk(dev, note, chunk.data, true); err != nil {
+	if err := p.history.announceChunk(dev, note, chunk.data, true); err != nil {
 		p.Net.Log.Warn("phone could not send its history again", "err", err)
 	}
 }

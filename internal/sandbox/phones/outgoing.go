@@ -85,8 +85,8 @@ func (o *Outgoing) check() error {
 			return &OutgoingError{"target", "expected the id of the message that it is about"}
 		}
 		return &OutgoingError{"target", "belongs to votes, reactions, edits and revocations"}
-	case o.Kind.carries() != (o.Media != nil):
-		if o.Kind.carries() {
+	case o.Kind.hasFile() != (o.Media != nil):
+		if o.Kind.hasFile() {
 			return &OutgoingError{"media", "expected the file"}
 		}
 		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}

@@ -47,11 +47,11 @@ func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	case waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_REQUEST:
 		err = p.shareAskedKeys(dev, request.GetAppStateSyncKeyRequest())
 	case waE2E.ProtocolMessage_APP_STATE_FATAL_EXCEPTION_NOTIFICATION:
-		p.startOver()
+		p.dropAppState()
 	case waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_MESSAGE:
 		operation := request.GetPeerDataOperationRequestMessage()
 		told.Detail = operation.GetPeerDataOperationRequestType().String()
-		err = p.operate(dev, stanza.Attr(&d.Node, "id"), operation)
+		err = p.answerOperation(dev, stanza.Attr(&d.Node, "id"), operation)
 	default:
 	}
 	p.Net.Observer.Emit(told)
@@ -69,17 +69,17 @@ func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStat
 	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
 }
 
-// startOver drops the app state after a device has reported that it is broken beyond repair. All devices are logged
+// dropAppState drops the app state after a device has reported that it is broken beyond repair. All devices are logged
 // out, as WhatsApp does.
-func (p *companions) startOver() {
+func (p *companions) dropAppState() {
 	p.sync.reset()
 	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
 		p.Net.Links.Unlink(dev, "app state was broken", true)
 	}
 }
 
-// operate carries out a request and answers it under the request's id.
-func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
+// answerOperation carries out a request and answers it under the request's id.
+func (p *companions) answerOperation(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
 	kind := request.GetPeerDataOperationRequestType()
 	var results []*peerResult
 	var err error
@@ -116,7 +116,7 @@ func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_Pl
 	}
 	var results []*peerResult
 	for _, request := range requests {
-		found, changes, ok := p.journal.keyed(request.GetMessageKey())
+		found, changes, ok := p.journal.findByKey(request.GetMessageKey())
 		result := &peerResult{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}
 		if ok {
 			if web := p.history.webMessage(&found, changes); web != nil {

@@ -43,8 +43,8 @@ func (p *receiver) sendReceipt(to, participant types.JID, id, kind string, conte
 	p.Net.Router.RouteReceipt(accounts.Origin{Account: p.Account}, &receipt)
 }
 
-// askAgain asks the sending device to encrypt a message again, with new keys of the phone.
-func (p *receiver) askAgain(d accounts.Delivery) {
+// requestRetry asks the sending device to encrypt a message again, with new keys of the phone.
+func (p *receiver) requestRetry(d accounts.Delivery) {
 	id := stanza.Attr(&d.Node, "id")
 	key := d.From.Account.LIDJID(d.From.Device).String() + " " + id
 	p.mu.Lock()

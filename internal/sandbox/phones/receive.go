@@ -62,22 +62,22 @@ func (p *receiver) receiveMessage(d accounts.Delivery) {
 	plaintext, err := p.decrypt(d)
 	switch {
 	case errors.Is(err, signal.ErrDuplicate) && p.journal.known(d):
-		p.receivedAgain(d)
+		p.handleDuplicate(d)
 		return
 	case errors.Is(err, signal.ErrDuplicate):
 		// A different message with a used key: the client returned to an older state of the session. Clients do so when
 		// they encrypt and decrypt for one chat at the same time without a lock.
 		p.Net.Observer.Count(func(n *observe.Counters) { n.KeyReuses++ })
-		p.askAgain(d)
+		p.requestRetry(d)
 		return
 	case err != nil:
 		p.Net.Log.Debug("phone could not decrypt", "id", stanza.Attr(&d.Node, "id"), "err", err)
-		p.askAgain(d)
+		p.requestRetry(d)
 		return
 	}
 	if p.journal.known(d) {
 		// The same message, encrypted again.
-		p.receivedAgain(d)
+		p.handleDuplicate(d)
 		return
 	}
 	var content waE2E.Message
@@ -91,8 +91,8 @@ func (p *receiver) receiveMessage(d accounts.Delivery) {
 		p.companions.receivePeer(d, &content)
 		return
 	}
-	p.takeSenderKey(d, &content)
-	p.react(d, p.record(d, &content))
+	p.storeSenderKey(d, &content)
+	p.runScript(d, p.record(d, &content))
 }
 
 // decrypt decrypts a message. A group message may come with the sender's key, which is encrypted for this phone alone.
@@ -125,14 +125,14 @@ func (p *receiver) decrypt(d accounts.Delivery) ([]byte, error) {
 			if err = proto.Unmarshal(plaintext, &key); err != nil {
 				return nil, fmt.Errorf("read a sender key: %w", err)
 			}
-			p.takeSenderKey(d, &key)
+			p.storeSenderKey(d, &key)
 		}
 	}
 	return plaintext, nil
 }
 
-// takeSenderKey stores the key with which a sender encrypts for a group.
-func (p *receiver) takeSenderKey(d accounts.Delivery, content *waE2E.Message) {
+// storeSenderKey stores the key with which a sender encrypts for a group.
+func (p *receiver) storeSenderKey(d accounts.Delivery, content *waE2E.Message) {
 	key := content.GetSenderKeyDistributionMessage()
 	if key == nil || d.Group.IsEmpty() || key.GetGroupID() != d.Group.String() {
 		return
@@ -193,9 +193,9 @@ func (p *receiver) destination(name string) groups.Chat {
 	return groups.Chat{Account: p.Account}
 }
 
-// receivedAgain counts a further copy and confirms its delivery: the sender may have sent it again because it missed
+// handleDuplicate counts a further copy and confirms its delivery: the sender may have sent it again because it missed
 // the first receipt.
-func (p *receiver) receivedAgain(d accounts.Delivery) {
+func (p *receiver) handleDuplicate(d accounts.Delivery) {
 	p.Net.Observer.Count(func(n *observe.Counters) { n.Duplicates++ })
 	p.journal.countCopy(d)
 	if p.Script() != ScriptSilent {
@@ -203,8 +203,8 @@ func (p *receiver) receivedAgain(d accounts.Delivery) {
 	}
 }
 
-// react carries out the phone's script for a new message.
-func (p *receiver) react(d accounts.Delivery, message Message) {
+// runScript carries out the phone's script for a new message.
+func (p *receiver) runScript(d accounts.Delivery, message Message) {
 	p.mu.Lock()
 	script, delay := p.script, p.delay
 	p.mu.Unlock()

@@ -165,7 +165,7 @@ func stanzaType(kind Kind) string {
 		return "reaction"
 	case kind == KindPoll || kind == KindVote:
 		return "poll"
-	case kind.carries() || kind == KindContact || kind == KindLocation:
+	case kind.hasFile() || kind == KindContact || kind == KindLocation:
 		return "media"
 	default:
 		return "text"
@@ -185,7 +185,7 @@ func mediaType(out *Outgoing) string {
 		return "ptt"
 	case out.Kind == KindVideo && out.Media.GIF:
 		return "gif"
-	case out.Kind.carries():
+	case out.Kind.hasFile():
 		return string(out.Kind)
 	default:
 		return ""

@@ -99,8 +99,8 @@ func (p *phoneSync) has(collection string, index ...string) bool {
 	return p.entries[entryName(collection, index)] != nil
 }
 
-// note updates the entries by one mutation. The caller holds the lock.
-func (p *phoneSync) note(collection string, version uint64, device uint16, m syncd.Mutation) {
+// updateEntry updates the entries by one mutation. The caller holds the lock.
+func (p *phoneSync) updateEntry(collection string, version uint64, device uint16, m syncd.Mutation) {
 	name := entryName(collection, m.Index)
 	if m.Remove {
 		delete(p.entries, name)
@@ -127,7 +127,7 @@ func (p *phoneSync) receiveSync(d accounts.Delivery) {
 			p.Net.Log.Warn("phone could not read app state", "collection", stanza.Attr(&changed, "name"), "err", err)
 		}
 		for _, change := range done {
-			p.heed(change)
+			p.applyToPhone(change)
 		}
 	}
 	p.journal.Wake()
@@ -161,15 +161,15 @@ func (p *phoneSync) catchUp(name string) ([]syncd.Mutation, error) {
 			failed = append(failed, err)
 		}
 		for _, m := range read {
-			p.note(name, c.Version, stored.Device, m)
+			p.updateEntry(name, c.Version, stored.Device, m)
 		}
 		changes = append(changes, read...)
 	}
 	return changes, errors.Join(failed...)
 }
 
-// heed applies a change that concerns the phone itself: its name, or a chat that was read.
-func (p *phoneSync) heed(m syncd.Mutation) {
+// applyToPhone applies a change that concerns the phone itself: its name, or a chat that was read.
+func (p *phoneSync) applyToPhone(m syncd.Mutation) {
 	switch m.Index[0] {
 	case indexPushName:
 		if name := m.Value.GetPushNameSetting().GetName(); name != "" && len(name) <= MaxName {
@@ -197,7 +197,7 @@ func (p *phoneSync) change(collection string, mutations ...syncd.Mutation) error
 	done, err := p.makePatch(collection, mutations)
 	p.mu.Unlock()
 	for _, change := range done {
-		p.heed(change)
+		p.applyToPhone(change)
 	}
 	p.journal.Wake()
 	return err

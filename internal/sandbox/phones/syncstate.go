@@ -67,14 +67,14 @@ func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
 		if err := p.Net.AppStates.Of(p.Account).Restore(name, raw); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		p.readAnew(name)
+		p.readFromStart(name)
 	}
 	return nil
 }
 
-// readAnew has the phone read a collection from its beginning. It reads patch by patch, which shows who made them. If
-// that fails, it reads all records. No lock is needed, because nobody else has the account yet.
-func (p *phoneSync) readAnew(name string) {
+// readFromStart has the phone read a collection from its beginning. It reads patch by patch, which shows who made them.
+// If that fails, it reads all records. No lock is needed, because nobody else has the account yet.
+func (p *phoneSync) readFromStart(name string) {
 	if _, err := p.catchUp(name); err == nil {
 		return
 	}
@@ -85,6 +85,6 @@ func (p *phoneSync) readAnew(name string) {
 		p.Net.Log.Warn("phone could not read app state", "collection", name, "err", err)
 	}
 	for _, entry := range entries {
-		p.note(name, version, 0, entry)
+		p.updateEntry(name, version, 0, entry)
 	}
 }

@@ -58,7 +58,7 @@ func (p *Profiles) SetPicture(of *accounts.Account, g *groups.Group, actor *acco
 		jid, to = g.JID, g.Accounts()
 	} else {
 		before = p.of(of).changePicture(next)
-		jid, to = of.LIDJID(0), p.known(of)
+		jid, to = of.LIDJID(0), p.withPartners(of)
 	}
 	p.media.Show(before.Path, false)
 	p.media.Show(next.Path, true)
@@ -72,8 +72,8 @@ func (p *Profiles) SetPicture(of *accounts.Account, g *groups.Group, actor *acco
 	return next.ID, nil
 }
 
-// known lists an account and the accounts that its phone has chats with.
-func (p *Profiles) known(a *accounts.Account) []*accounts.Account {
+// withPartners lists an account and the accounts that its phone has chats with.
+func (p *Profiles) withPartners(a *accounts.Account) []*accounts.Account {
 	return append([]*accounts.Account{a}, slices.DeleteFunc(a.Phone.Partners(), func(other *accounts.Account) bool { return other == a })...)
 }
 

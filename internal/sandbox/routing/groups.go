@@ -63,14 +63,14 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 			r.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
 		}
 	}
-	return Verdict{Phash: differing(want, given)}
+	return Verdict{Phash: correction(want, given)}
 }
 
 // maxDevicesInGroup is the average number of devices of a member for which a message may have copies.
 const maxDevicesInGroup = 5
 
-// differing returns the hash of the right list of devices if the sender used another list, otherwise "".
-func differing(want []types.JID, given map[types.JID]bool) string {
+// correction returns the hash of the right list of devices if the sender used another list, otherwise "".
+func correction(want []types.JID, given map[types.JID]bool) string {
 	same := len(want) == len(given)
 	for _, jid := range want {
 		same = same && given[jid]

@@ -54,7 +54,7 @@ func (d *Device) AnswerCode(code string, wrappedCompanion []byte) (*CodeAnswer, 
 	if err != nil {
 		return nil, fmt.Errorf("generate ephemeral key: %w", err)
 	}
-	shared, err := agree(own, companion)
+	shared, err := sharedSecret(own, companion)
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +85,8 @@ func cryptKey(code string, head, key []byte) ([]byte, error) {
 	return out, nil
 }
 
-// agree computes the secret that own shares with the holder of a public key.
-func agree(own *ecdh.PrivateKey, public []byte) ([]byte, error) {
+// sharedSecret computes the secret that own shares with the holder of a public key.
+func sharedSecret(own *ecdh.PrivateKey, public []byte) ([]byte, error) {
 	other, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a public key", ErrPairCode)
@@ -122,7 +122,7 @@ func (a *CodeAnswer) Open(bundle []byte, companion [32]byte) (advSecret []byte, 
 	if err != nil {
 		return nil, err
 	}
-	identities, err := agree(private, companion[:])
+	identities, err := sharedSecret(private, companion[:])
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (a *PasskeyAnswer) Open(wrapped []byte) (LinkCode, error) {
 	if err := proto.Unmarshal(wrapped, &outer); err != nil {
 		return LinkCode{}, fmt.Errorf("%w: pairing request: %w", ErrPasskeyPairing, err)
 	}
-	shared, err := agree(a.private, a.prologue.public[:])
+	shared, err := sharedSecret(a.private, a.prologue.public[:])
 	if err != nil {
 		return LinkCode{}, err
 	}
