@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// MaxQueue bounds the stanzas kept for a device that is away.
+	// MaxQueue bounds how many stanzas are queued for a device.
 	MaxQueue = 10_000
 	// lowPreKeys is the stock of one-time prekeys below which a device is told to upload more
 	// (whatsmeow.MinPreKeyCount).
