@@ -13,19 +13,20 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// Courier hands stanzas to linked devices and phones, now or when they are back.
+// Courier delivers stanzas to linked devices and phones. Stanzas for those that are offline wait until they log in
+// again.
 type Courier struct {
 	dir      *Directory
 	faults   *faults.Set
 	observer *observe.Observer
 }
 
-// NewCourier makes a courier for the accounts of a directory.
+// NewCourier returns a courier for the accounts of a directory.
 func NewCourier(dir *Directory, faults *faults.Set, observer *observe.Observer) *Courier {
 	return &Courier{dir: dir, faults: faults, observer: observer}
 }
 
-// NameOf is the name that receivers of a message are shown: a dash where a client never said what the account is called.
+// NameOf returns the sender's name, as receivers of a message see it: "-" if the sending device never set one.
 func (k *Courier) NameOf(from Origin) string {
 	if from.Device != 0 {
 		if dev := k.dir.Device(from.Account, from.Device); dev != nil {
@@ -40,7 +41,7 @@ func (k *Courier) NameOf(from Origin) string {
 	return from.Account.Phone.Name()
 }
 
-// Hand gives a stanza to a linked device, now or at its next login.
+// Hand queues a stanza for a linked device and sends it now, or at the device's next login.
 func (k *Courier) Hand(dev *Device, node waBinary.Node) {
 	ok, duplicate := dev.deliver(node)
 	dev.Account.Changed.Store(true)
@@ -57,8 +58,9 @@ func (k *Courier) Hand(dev *Device, node waBinary.Node) {
 	})
 }
 
-// HandMessage gives a message to a linked device: without what it says, or so that it cannot be read, if a fault wants
-// that.
+// HandMessage queues a message for a linked device. The fault "unavailable" takes the content out; the fault
+// "bad ciphertext" damages it, so that it cannot be decrypted. Messages between an account's own devices (category
+// "peer") are not affected.
 func (k *Courier) HandMessage(dev *Device, node waBinary.Node) {
 	if stanza.Attr(&node, "category") != stanza.CategoryPeer {
 		if fault, ok := k.faults.Strike(faults.Unavailable, dev); ok {
@@ -68,15 +70,15 @@ func (k *Courier) HandMessage(dev *Device, node waBinary.Node) {
 			}
 			node.Content = []waBinary.Node{notice}
 		} else if _, ok = k.faults.Strike(faults.BadCiphertext, dev); ok {
-			node.Content = spoiled(node.GetChildren())
+			node.Content = damaged(node.GetChildren())
 		}
 	}
 	k.Hand(dev, node)
 }
 
-// spoiled copies the parts of a message with the last byte of each ciphertext changed: it belongs to the MAC or the
-// signature.
-func spoiled(parts []waBinary.Node) []waBinary.Node {
+// damaged returns a copy of the parts of a message in which the last byte of each ciphertext is changed. That byte
+// belongs to the MAC or the signature, so decryption fails.
+func damaged(parts []waBinary.Node) []waBinary.Node {
 	parts = slices.Clone(parts)
 	for i := range parts {
 		if ciphertext := bytes.Clone(stanza.Bytes(&parts[i])); parts[i].Tag == "enc" && len(ciphertext) > 0 {
@@ -87,7 +89,7 @@ func spoiled(parts []waBinary.Node) []waBinary.Node {
 	return parts
 }
 
-// HandReceipts hands a receipt to all devices of an account but the one it comes from.
+// HandReceipts delivers a receipt to the phone and all devices of an account, except the one that sent it.
 func (k *Courier) HandReceipts(target *Account, receipt waBinary.Node, from Origin) {
 	if target != from.Account || from.Device != 0 {
 		k.HandReceipt(target, 0, receipt, from)
@@ -99,7 +101,7 @@ func (k *Courier) HandReceipts(target *Account, receipt waBinary.Node, from Orig
 	}
 }
 
-// HandReceipt hands a receipt to one device, 0 being the phone.
+// HandReceipt delivers a receipt to one device of an account. Device 0 is the phone.
 func (k *Courier) HandReceipt(target *Account, device uint16, receipt waBinary.Node, from Origin) {
 	if device == 0 {
 		target.Phone.Take(Delivery{Node: receipt, From: from, Chat: target})
@@ -110,7 +112,7 @@ func (k *Courier) HandReceipt(target *Account, device uint16, receipt waBinary.N
 	}
 }
 
-// NotifyAccounts gives a notification to all linked devices of some accounts.
+// NotifyAccounts sends a notification to all linked devices of some accounts.
 func (k *Courier) NotifyAccounts(to []*Account, attrs waBinary.Attrs, content ...waBinary.Node) {
 	attrs["id"], attrs["t"] = stanza.NewID(), stanza.Now()
 	for _, a := range to {
@@ -120,7 +122,7 @@ func (k *Courier) NotifyAccounts(to []*Account, attrs waBinary.Attrs, content ..
 	}
 }
 
-// NotifyOthers tells the other devices of an account what one of them changed.
+// NotifyOthers tells the other linked devices of an account what one of them changed.
 func (k *Courier) NotifyOthers(dev *Device, content waBinary.Node) {
 	for _, other := range k.dir.DevicesOf(dev.Account) {
 		if other != dev {
@@ -131,8 +133,8 @@ func (k *Courier) NotifyOthers(dev *Device, content waBinary.Node) {
 	}
 }
 
-// AnnounceDevice tells the other devices of an account that one was linked or removed, so that they encrypt
-// for it from now on, or not any more.
+// AnnounceDevice tells the other devices of an account that a device was linked (change "add") or removed ("remove").
+// From then on they encrypt for it, or no longer do.
 func (k *Courier) AnnounceDevice(changed *Device, change string) {
 	account := changed.Account
 	all := []types.JID{account.LIDJID(0)}

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// MaxQueue bounds the stanzas kept for a device that is away.
+	// MaxQueue bounds how many stanzas are queued for a device.
 	MaxQueue = 10_000
-	// lowPreKeys is the stock of one-time prekeys at which a device is told to upload more
+	// lowPreKeys is the stock of one-time prekeys below which a device is told to upload more
 	// (whatsmeow.MinPreKeyCount).
 	lowPreKeys = 5
 	maxPreKeys = 2000
 )
 
-// OneTimeKey is a one-time prekey as uploaded.
+// OneTimeKey is a one-time prekey as the device uploaded it.
 type OneTimeKey struct {
 	id    [3]byte
 	value [32]byte
@@ -34,40 +34,39 @@ type SignedKey struct {
 	Signature [64]byte
 }
 
-// Registration is what a client says about itself when it is paired. The signed prekey changes later.
+// Registration is what a client says about itself when it is paired. Only the signed prekey changes later.
 type Registration struct {
 	Noise, Identity [32]byte
 	RegistrationID  [4]byte
 	Signed          SignedKey
 	Platform        string
-	// FullHistory says that the client wants all of the phone's history, inlineHistory that it reads what is small from
-	// the message itself.
+	// FullHistory says that the client wants the phone's whole history. InlineHistory says that it can read a small
+	// history from the message itself, without a download.
 	FullHistory, InlineHistory bool
 }
 
-// Conn is the connection that a device is on.
+// Conn is a device's connection to the server.
 type Conn interface {
-	// Send queues a stanza, SendLast one after which the connection ends, delay after it was written.
+	// Send queues a stanza. SendLast queues the last one: the connection ends delay after the stanza was written.
 	Send(node waBinary.Node)
 	SendLast(node waBinary.Node, delay time.Duration)
-	// Leave gives the client some time to end the connection.
+	// Leave ends the connection after delay, unless the client ends it first.
 	Leave(delay time.Duration)
 }
 
-// Device is one linked device: what it registered, the connection it is on and the stanzas it has not
-// acknowledged.
+// Device is one linked device: its registration, its connection and the stanzas that it has not acknowledged.
 type Device struct {
 	Registration
 
 	Account  *Account
 	ID       uint16
 	KeyIndex uint32
-	// SignedIdentity is the encoded ADVSignedDeviceIdentity that proves the link to others.
+	// SignedIdentity is the encoded ADVSignedDeviceIdentity. It proves to others that the account linked the device.
 	SignedIdentity []byte
-	// Greeted is set once the phone gave the device its keys of app state.
+	// Greeted is set once the phone has given the device its app state keys.
 	Greeted atomic.Bool
 
-	mu       sync.Mutex // guards the signed prekey, too
+	mu       sync.Mutex // guards the fields below and the signed prekey
 	PreKeys  []OneTimeKey
 	conn     Conn
 	active   bool
@@ -76,24 +75,25 @@ type Device struct {
 	pushName string
 }
 
-// queued is a stanza that waits for its acknowledgement.
+// queued is a stanza that the device has not acknowledged yet.
 type queued struct {
 	key  stanza.Key
 	node waBinary.Node
 }
 
-// ScopeAccount is the number of the device's account.
+// ScopeAccount returns the number of the device's account.
 func (d *Device) ScopeAccount() string { return d.Account.Number }
 
-// ScopeDevice says whether a JID is the device's, by number or by hidden id.
+// ScopeDevice reports whether a JID names the device, by phone number or by hidden id.
 func (d *Device) ScopeDevice(jid string) bool {
 	return jid == d.Account.JID(d.ID).String() || jid == d.Account.LIDJID(d.ID).String()
 }
 
-// ScopeConn is 0: a device is no connection.
+// ScopeConn returns 0: a device is not a connection.
 func (d *Device) ScopeConn() uint64 { return 0 }
 
-// Attach makes c the device's connection and returns the one it replaces.
+// Attach makes c the device's connection and returns the connection that it replaces, or nil. No stanzas are sent on c
+// until SetActive.
 func (d *Device) Attach(c Conn) Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (d *Device) Attach(c Conn) Conn {
 	return old
 }
 
-// Detach forgets c if it is still the device's connection, and says whether it was.
+// Detach removes c if it is still the device's connection, and reports whether it was.
 func (d *Device) Detach(c Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,15 +113,15 @@ func (d *Device) Detach(c Conn) bool {
 	return true
 }
 
-// Connection is the connection that the device is on, nil when there is none.
+// Connection returns the device's connection, or nil if it has none.
 func (d *Device) Connection() Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.conn
 }
 
-// SetActive lets stanzas through to the connection c, beginning with all that were not acknowledged before.
-// It returns how many those were.
+// SetActive starts delivery on the connection c, beginning with all stanzas that are not acknowledged. It returns their
+// number. It does nothing if c is not the device's connection or is active already.
 func (d *Device) SetActive(c Conn) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,20 +147,20 @@ func (d *Device) SetActive(c Conn) int {
 		node := stanza.With(d.queue[i].node, "offline", strconv.Itoa(i))
 		c.Send(node)
 	}
-	// Always sent: some clients hold all events back until they read it.
+	// Always sent: some clients hold back all events until they have read it.
 	c.Send(waBinary.Node{Tag: "ib", Content: []waBinary.Node{{Tag: "offline", Attrs: waBinary.Attrs{"count": strconv.Itoa(total)}}}})
 	return total
 }
 
-// SetPassive holds stanzas back.
+// SetPassive stops delivery: stanzas are queued until SetActive.
 func (d *Device) SetPassive() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.active = false
 }
 
-// deliver sends a stanza that the device has to acknowledge, or keeps it for the next login. It says whether
-// the stanza was kept or sent, and whether the device saw the same message before.
+// deliver queues a stanza until the device acknowledges it, and sends it if the device is active. ok is false if the
+// queue is full and the stanza was dropped. duplicate says that the device was given the same message before.
 func (d *Device) deliver(node waBinary.Node) (ok, duplicate bool) {
 	key := stanza.KeyOf(&node)
 	d.mu.Lock()
@@ -178,7 +178,7 @@ func (d *Device) deliver(node waBinary.Node) (ok, duplicate bool) {
 	return true, duplicate
 }
 
-// Hint sends a stanza that needs no acknowledgement, if the device is there.
+// Hint sends a stanza that needs no acknowledgement, if the device is active. Otherwise it is dropped.
 func (d *Device) Hint(node waBinary.Node) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -187,7 +187,7 @@ func (d *Device) Hint(node waBinary.Node) {
 	}
 }
 
-// Acknowledge drops the stanza that key names and says whether there was one.
+// Acknowledge removes the stanza with this key from the queue and reports whether there was one.
 func (d *Device) Acknowledge(key stanza.Key) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -203,7 +203,7 @@ func (d *Device) Acknowledge(key stanza.Key) bool {
 	return false
 }
 
-// QueueLength is how many stanzas the device has not acknowledged.
+// QueueLength returns the number of stanzas that the device has not acknowledged.
 func (d *Device) QueueLength() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,8 +216,7 @@ func (d *Device) preKeyCount() int {
 	return len(d.PreKeys)
 }
 
-// takeBundle returns the device's keys with one one-time prekey less in stock, nil when none is left, and tells
-// the device when the stock runs low.
+// takeBundle returns the device's signed prekey and takes one one-time prekey out of its stock, nil if none is left.
 func (d *Device) takeBundle() (SignedKey, *OneTimeKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -230,7 +229,7 @@ func (d *Device) takeBundle() (SignedKey, *OneTimeKey) {
 	return d.Signed, &key
 }
 
-// preKeysLow is the notification that makes a client upload one-time prekeys.
+// preKeysLow returns the notification that makes a client upload one-time prekeys.
 func preKeysLow(left int) waBinary.Node {
 	return waBinary.Node{
 		Tag: "notification",
@@ -244,7 +243,7 @@ func preKeysLow(left int) waBinary.Node {
 	}
 }
 
-// SeenIDs remembers the last messages, to notice those that come twice.
+// SeenIDs remembers the ids of the last MaxSeen messages, to detect duplicates.
 type SeenIDs struct {
 	Set  map[string]struct{}
 	ring []string
@@ -253,7 +252,7 @@ type SeenIDs struct {
 
 const MaxSeen = 4096
 
-// Add remembers id and says whether it was there.
+// Add remembers id and reports whether it was known already.
 func (s *SeenIDs) Add(id string) bool {
 	if _, ok := s.Set[id]; ok {
 		return true
@@ -272,7 +271,7 @@ func (s *SeenIDs) Add(id string) bool {
 	return false
 }
 
-// SetPushName notes what the account goes by on the device.
+// SetPushName sets the account's name as the device announces it.
 func (d *Device) SetPushName(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// The records of devices, by the beginning of their names.
+// The prefixes of the keys of device records.
 const (
 	keyDevice  = "d/" // d/LID/DEVICE
 	keyPreKeys = "k/" // k/LID/DEVICE
@@ -35,7 +35,7 @@ type deviceState struct {
 	Queue          [][]byte `json:"queue"` // stanzas as they are sent
 }
 
-// Collect tells everything about a device.
+// Collect emits the records of a device: one with its one-time prekeys and one with everything else.
 func (d *Device) Collect(emit func(string, any) error) error {
 	d.mu.Lock()
 	state := deviceState{
@@ -65,10 +65,11 @@ func (d *Device) Collect(emit func(string, any) error) error {
 	return emit(keyDevice+name, state)
 }
 
-// oneTimeKeySize is how long a one-time prekey is on disk, in bytes.
+// oneTimeKeySize is the length of a one-time prekey on disk, in bytes: the id and the key.
 const oneTimeKeySize = 3 + 32
 
-// RestoreDevice brings a device back from the records of its account.
+// RestoreDevice returns a device read from the records of its account. It fails with disk.ErrRecord if they are
+// malformed.
 func RestoreDevice(a *Account, lid string, id uint16, records map[string]json.RawMessage) (*Device, error) {
 	name := fmt.Sprintf("%s/%d", lid, id)
 	raw, rawKeys := records[keyDevice+name], records[keyPreKeys+name]

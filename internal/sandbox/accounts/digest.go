@@ -12,8 +12,8 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// QueryDigest describes the keys that the server holds of a device, so that the device can compare them with its
-// own. Clients upload their keys anew when there is no answer; WhatsApp Web calls the request "digest key bundle".
+// QueryDigest describes the keys that the server holds for a device, so that the device can compare them with its
+// own. Clients upload their keys anew when the query fails. WhatsApp Web calls the request "digest key bundle".
 func (k *Keys) QueryDigest(dev *Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	dev.mu.Lock()
 	signed, keys := dev.Signed, slices.Clone(dev.PreKeys)

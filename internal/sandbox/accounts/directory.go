@@ -1,7 +1,7 @@
-// Package accounts is who there is: accounts with their numbers, hidden ids and linked devices, the keys of the devices,
-// and how stanzas get to them.
+// Package accounts holds the accounts with their numbers, hidden ids and linked devices, and the keys of these devices.
+// It also delivers stanzas to devices and phones.
 //
-// It does not know what stanzas say.
+// It does not interpret what the stanzas say.
 package accounts
 
 import (
@@ -32,43 +32,43 @@ var (
 // MaxDeviceID bounds device ids: they are one byte on the wire, and 0 is the phone.
 const MaxDeviceID = 255
 
-// Directory knows every account and its linked devices. Its lock is held for
-// look-ups only, never while something is sent.
+// Directory holds all accounts and their linked devices. Its lock is held for look-ups only, never while something is
+// sent.
 type Directory struct {
 	mu         sync.RWMutex
 	byNumber   map[string]*Account
 	byLID      map[string]*Account
 	lastNumber int
-	// removed are the hidden ids of accounts that were removed since the state was saved.
+	// removed lists the hidden ids of accounts that were removed since the state was last saved.
 	removed []string
 }
 
-// NewDirectory makes a directory without accounts.
+// NewDirectory returns a directory without accounts.
 func NewDirectory() *Directory {
 	return &Directory{byNumber: make(map[string]*Account), byLID: make(map[string]*Account)}
 }
 
 // Phone is the phone of an account.
 type Phone interface {
-	// Take queues a stanza for the phone, until it is there if it is away.
+	// Take queues a stanza for the phone. If the phone is offline, the stanza waits until it is back.
 	Take(Delivery)
 	Name() string
 	Online() bool
-	// Bundle gives the phone's keys, with a one-time prekey.
+	// Bundle returns the phone's keys, with a one-time prekey.
 	Bundle() (signal.Bundle, error)
 	// Partners lists the accounts with whom the phone has a chat.
 	Partners() []*Account
-	// Wake wakes everyone who waits for something to change at the phone.
+	// Wake wakes everyone who waits for a change of the phone.
 	Wake()
 }
 
-// Account is one WhatsApp account: a phone number, its hidden id (LID), the phone and the devices linked to
-// it. The devices are guarded by the directory's lock.
+// Account is one WhatsApp account: a phone number, its hidden id (LID), the phone and the linked devices. The
+// directory's lock guards the devices.
 type Account struct {
 	Number, LID string
 	Phone       Phone
 	RawID       uint32
-	// Changed is set when something has to be written to disk.
+	// Changed says that the account has to be written to disk again.
 	Changed atomic.Bool
 
 	devices      map[uint16]*Device
@@ -77,26 +77,27 @@ type Account struct {
 	lastKeyIndex uint32
 }
 
-// ScopeAccount is the account's number.
+// ScopeAccount returns the account's number.
 func (a *Account) ScopeAccount() string { return a.Number }
 
-// ScopeDevice is false: an account is no device.
+// ScopeDevice returns false: an account is not a device.
 func (a *Account) ScopeDevice(jid string) bool { return false }
 
-// ScopeConn is 0: an account is no connection.
+// ScopeConn returns 0: an account is not a connection.
 func (a *Account) ScopeConn() uint64 { return 0 }
 
-// JID names a device of the account by phone number, device 0 being the phone.
+// JID returns the address of a device of the account by phone number. Device 0 is the phone.
 func (a *Account) JID(device uint16) types.JID {
 	return types.JID{User: a.Number, Device: device, Server: types.DefaultUserServer}
 }
 
-// LIDJID names a device of the account by its hidden id.
+// LIDJID returns the address of a device of the account by hidden id. Device 0 is the phone.
 func (a *Account) LIDJID(device uint16) types.JID {
 	return types.JID{User: a.LID, Device: device, Server: types.HiddenUserServer}
 }
 
-// JIDOn names a device of the account in the address space of server.
+// JIDOn returns the address of a device of the account on a server: by hidden id on types.HiddenUserServer, otherwise
+// by phone number.
 func (a *Account) JIDOn(server string, device uint16) types.JID {
 	if server == types.HiddenUserServer {
 		return a.LIDJID(device)
@@ -104,7 +105,7 @@ func (a *Account) JIDOn(server string, device uint16) types.JID {
 	return a.JID(device)
 }
 
-// Find returns the account that a JID of either address space names.
+// Find returns the account that a JID names, by phone number or by hidden id, or nil.
 func (d *Directory) Find(jid types.JID) *Account {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -118,14 +119,14 @@ func (d *Directory) Find(jid types.JID) *Account {
 	}
 }
 
-// Device gives a linked device of an account, nil when there is none.
+// Device returns a linked device of an account, or nil.
 func (d *Directory) Device(a *Account, id uint16) *Device {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return a.devices[id]
 }
 
-// DevicesOf lists the devices linked to an account, by id.
+// DevicesOf lists the devices linked to an account, ordered by id.
 func (d *Directory) DevicesOf(a *Account) []*Device {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -137,8 +138,8 @@ func (d *Directory) DevicesOf(a *Account) []*Device {
 	return devices
 }
 
-// Reserve picks an id for a device to be linked. Ids count up and come again only after all were used, so that
-// a phone does not mistake a new device for one it has a session with.
+// Reserve picks an id for a new device. Ids count up and are reused only after all have been used, so that a phone does
+// not mistake a new device for an old one that it has a session with. ok is false if no id is free.
 func (d *Directory) Reserve(a *Account) (id uint16, keyIndex uint32, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -156,14 +157,14 @@ func (d *Directory) Reserve(a *Account) (id uint16, keyIndex uint32, ok bool) {
 	return 0, 0, false
 }
 
-// Release gives back an id that Reserve picked.
+// Release frees an id that Reserve picked.
 func (d *Directory) Release(a *Account, id uint16) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(a.reserved, id)
 }
 
-// Link adds a device; it fails when the account was removed meanwhile.
+// Link adds a device to its account. It returns false if the account was removed meanwhile.
 func (d *Directory) Link(dev *Device) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,7 +177,7 @@ func (d *Directory) Link(dev *Device) bool {
 	return true
 }
 
-// unlink removes a device and says whether it was there.
+// unlink removes a device and reports whether it was linked.
 func (d *Directory) unlink(dev *Device) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -188,7 +189,7 @@ func (d *Directory) unlink(dev *Device) bool {
 	return true
 }
 
-// TakeRemoved lists the hidden ids of accounts that were removed since it was called last.
+// TakeRemoved returns the hidden ids of the accounts that were removed since its last call.
 func (d *Directory) TakeRemoved() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -197,12 +198,12 @@ func (d *Directory) TakeRemoved() []string {
 	return removed
 }
 
-// New makes the account of a phone; it is not in the directory yet.
+// New returns an account for a phone. Add enters it into a directory.
 func New(phone Phone, number string, rawID uint32) *Account {
 	return &Account{Phone: phone, Number: number, RawID: rawID, devices: make(map[uint16]*Device), reserved: make(map[uint16]bool)}
 }
 
-// Restore brings back what an account was, before it is in the directory.
+// Restore sets an account's stored values. It must be called before the account is in a directory.
 func (a *Account) Restore(lid string, lastDevice uint16, lastKeyIndex uint32, devices []*Device) {
 	a.LID, a.lastDevice, a.lastKeyIndex = lid, lastDevice, lastKeyIndex
 	for _, dev := range devices {
@@ -210,21 +211,21 @@ func (a *Account) Restore(lid string, lastDevice uint16, lastKeyIndex uint32, de
 	}
 }
 
-// LastIDs are the last device id and key index that an account gave.
+// LastIDs returns the last device id and key index that an account gave out.
 func (d *Directory) LastIDs(a *Account) (device uint16, keyIndex uint32) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return a.lastDevice, a.lastKeyIndex
 }
 
-// Hidden finds an account by its hidden id.
+// Hidden returns the account with this hidden id, or nil.
 func (d *Directory) Hidden(lid string) *Account {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.byLID[lid]
 }
 
-// accounts lists all accounts by number.
+// accounts lists all accounts, ordered by number.
 func (d *Directory) accounts() []*Account {
 	d.mu.RLock()
 	list := slices.Collect(maps.Values(d.byNumber))
@@ -233,7 +234,7 @@ func (d *Directory) accounts() []*Account {
 	return list
 }
 
-// Remove takes an account out, and notes it for the state if that is kept. It says whether the account was there.
+// Remove removes an account and reports whether it was there. With note, TakeRemoved will list it.
 func (d *Directory) Remove(a *Account, note bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -248,10 +249,11 @@ func (d *Directory) Remove(a *Account, note bool) bool {
 	return true
 }
 
-// firstNumber is where chosen numbers begin: the block 555-0100 and on is reserved for fiction.
+// firstNumber is where generated numbers begin: numbers from 555-0100 are reserved for fiction.
 const firstNumber = 15_550_100_000
 
-// Add enters an account, giving it a hidden id and, if it has none, a number. ready runs when it has both.
+// Add adds an account. It gives the account a hidden id and a number if they are missing, then calls ready. It fails
+// with ErrExists if the number is taken.
 func (d *Directory) Add(a *Account, ready func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -279,7 +281,7 @@ func (d *Directory) Add(a *Account, ready func()) error {
 	return nil
 }
 
-// ValidNumber says whether a text is a phone number: 7 to 15 digits, the first not 0.
+// ValidNumber reports whether a text is a phone number: 7 to 15 digits, the first not 0.
 func ValidNumber(number string) bool {
 	if len(number) < 7 || len(number) > 15 || number[0] == '0' {
 		return false
@@ -287,7 +289,7 @@ func ValidNumber(number string) bool {
 	return !strings.ContainsFunc(number, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// RandomBelow gives a random number from 0 up to a limit.
+// RandomBelow returns a random number from 0 to limit - 1.
 func RandomBelow(limit int64) (int64, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(limit))
 	if err != nil {
@@ -296,7 +298,7 @@ func RandomBelow(limit int64) (int64, error) {
 	return n.Int64(), nil
 }
 
-// Contact finds an account by number or JID.
+// Contact finds an account by number or JID. It fails with ErrUnknownContact.
 func (d *Directory) Contact(name string) (*Account, error) {
 	jid := types.NewJID(strings.TrimPrefix(name, "+"), types.DefaultUserServer)
 	if strings.Contains(name, "@") {
@@ -312,7 +314,7 @@ func (d *Directory) Contact(name string) (*Account, error) {
 	return nil, fmt.Errorf("%w: %s", ErrUnknownContact, name)
 }
 
-// Contacts finds accounts by numbers or JIDs.
+// Contacts finds accounts by numbers or JIDs. It fails with ErrUnknownContact if one is unknown.
 func (d *Directory) Contacts(names []string) ([]*Account, error) {
 	var list []*Account
 	for _, name := range names {
@@ -325,7 +327,7 @@ func (d *Directory) Contacts(names []string) ([]*Account, error) {
 	return list, nil
 }
 
-// Named lists the accounts that a query names; who is not on WhatsApp is nil.
+// Named lists the participants that a query names: their JIDs, and for each its account, nil if it is not on WhatsApp.
 func (d *Directory) Named(node *waBinary.Node) ([]types.JID, []*Account) {
 	var jids []types.JID
 	var list []*Account
@@ -336,7 +338,7 @@ func (d *Directory) Named(node *waBinary.Node) ([]types.JID, []*Account) {
 	return jids, list
 }
 
-// DeviceIDs lists the devices of an account, the phone first.
+// DeviceIDs lists the device ids of an account, first 0 for the phone.
 func (d *Directory) DeviceIDs(owner *Account) []uint16 {
 	ids := []uint16{0}
 	for _, dev := range d.DevicesOf(owner) {
@@ -345,7 +347,7 @@ func (d *Directory) DeviceIDs(owner *Account) []uint16 {
 	return ids
 }
 
-// Linked finds a linked device by the two numbers of a login.
+// Linked finds a linked device by the phone number and the device id of a login. It returns nil if there is none.
 func (d *Directory) Linked(number string, id uint32) *Device {
 	if id == 0 || id > MaxDeviceID {
 		return nil
@@ -357,7 +359,7 @@ func (d *Directory) Linked(number string, id uint32) *Device {
 	return d.Device(account, uint16(id))
 }
 
-// LIDOf is the hidden id of an account, empty when there is none.
+// LIDOf returns the hidden id of an account, "" if a is nil.
 func LIDOf(a *Account) string {
 	if a == nil {
 		return ""

@@ -15,17 +15,17 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// maxBundles bounds one query for key bundles.
+// maxBundles bounds how many key bundles one query may ask for.
 const maxBundles = 1000
 
-// Keys hands out the keys that devices upload.
+// Keys stores the keys that devices upload, and gives them to other devices.
 type Keys struct {
 	dir     *Directory
 	courier *Courier
 	log     *slog.Logger
 }
 
-// NewKeys makes what hands out the keys of those in a directory.
+// NewKeys returns the keys of the accounts in a directory.
 func NewKeys(dir *Directory, courier *Courier, log *slog.Logger) *Keys {
 	return &Keys{dir: dir, courier: courier, log: log}
 }
@@ -35,7 +35,8 @@ func (k *Keys) QueryPreKeyCount(dev *Device, _ *waBinary.Node) ([]waBinary.Node,
 	return []waBinary.Node{{Tag: "count", Attrs: waBinary.Attrs{"value": strconv.Itoa(dev.preKeyCount())}}}, nil
 }
 
-// QueryUploadKeys takes one-time prekeys, together with the identity and the signed prekey they belong to.
+// QueryUploadKeys stores one-time prekeys and the signed prekey that comes with them. The identity in the query has to
+// be the device's.
 func (k *Keys) QueryUploadKeys(dev *Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	identity := query.GetChildByTag("identity")
 	if string(stanza.Bytes(&identity)) != string(dev.Identity[:]) {
@@ -64,7 +65,7 @@ func (k *Keys) QueryUploadKeys(dev *Device, query *waBinary.Node) ([]waBinary.No
 		known[dev.PreKeys[i].id] = true
 	}
 	for _, key := range keys {
-		// An upload whose answer was lost comes again with the same keys.
+		// A client that lost the answer uploads the same keys again.
 		if !known[key.id] && len(dev.PreKeys) < maxPreKeys {
 			dev.PreKeys = append(dev.PreKeys, key)
 		}
@@ -72,7 +73,7 @@ func (k *Keys) QueryUploadKeys(dev *Device, query *waBinary.Node) ([]waBinary.No
 	return nil, nil
 }
 
-// QueryRotateKey takes a new signed prekey.
+// QueryRotateKey replaces the device's signed prekey.
 func (k *Keys) QueryRotateKey(dev *Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	skey := query.GetChildByTag("rotate", "skey")
 	signed, ok := readSignedKey(&skey)
@@ -91,14 +92,14 @@ func readSignedKey(node *waBinary.Node) (SignedKey, bool) {
 	return key, ok
 }
 
-// copyChild copies the content of a child of exactly the length of to.
+// copyChild copies a child's content to to. It returns false if the content is not exactly as long as to.
 func copyChild(node *waBinary.Node, tag string, to []byte) bool {
 	child := node.GetChildByTag(tag)
 	content := stanza.Bytes(&child)
 	return len(content) == len(to) && copy(to, content) == len(to)
 }
 
-// QueryBundles hands out the keys to start sessions with.
+// QueryBundles answers with the key bundles with which the client starts Signal sessions.
 func (k *Keys) QueryBundles(_ *Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("key")
 	users := request.GetChildrenByTag("user")
@@ -122,7 +123,7 @@ func (k *Keys) bundleNode(jid types.JID) waBinary.Node {
 	if jid.Device == 0 {
 		bundle, err := account.Phone.Bundle()
 		if err != nil {
-			k.log.Error("phone has no keys to give", "err", err)
+			k.log.Error("phone could not make a key bundle", "err", err)
 			user.Content = []waBinary.Node{stanza.ErrorNode(500, "internal-server-error")}
 			return user
 		}
@@ -145,7 +146,7 @@ func (k *Keys) deviceBundle(dev *Device) []waBinary.Node {
 	return append(nodes, waBinary.Node{Tag: "device-identity", Content: dev.SignedIdentity})
 }
 
-// noticePreKeys tells a device to upload prekeys, once when they run low and once when they are used up.
+// noticePreKeys tells a device to upload one-time prekeys: once when few are left, and once when none are.
 func (k *Keys) noticePreKeys(dev *Device) {
 	if left := dev.preKeyCount(); left == lowPreKeys-1 || left == 0 {
 		k.courier.Hand(dev, preKeysLow(left))
@@ -172,14 +173,14 @@ func bundleNodes(registrationID [4]byte, identity [32]byte, signed SignedKey, on
 	return nodes
 }
 
-// KeyID writes a key id in the three bytes it has on the wire.
+// KeyID encodes a key id in three bytes, as on the wire.
 func KeyID(id uint32) [3]byte {
 	var raw [4]byte
 	binary.BigEndian.PutUint32(raw[:], id)
 	return [3]byte(raw[1:])
 }
 
-// PhoneBundle are the keys of a phone as they are sent.
+// PhoneBundle encodes the keys of a phone for the wire.
 func PhoneBundle(bundle signal.Bundle) []waBinary.Node {
 	var registrationID [4]byte
 	binary.BigEndian.PutUint32(registrationID[:], bundle.RegistrationID)
@@ -191,7 +192,7 @@ func PhoneBundle(bundle signal.Bundle) []waBinary.Node {
 	return bundleNodes(registrationID, bundle.Identity, signed, oneTime)
 }
 
-// BundleOf takes a key bundle of a device, as the server gives it to clients.
+// BundleOf takes a key bundle of a device or a phone, as a client gets it from the server.
 func (k *Keys) BundleOf(jid types.JID) (signal.Bundle, error) {
 	account := k.dir.Find(jid)
 	if account == nil {
@@ -226,7 +227,7 @@ func signalBundle(registrationID [4]byte, identity [32]byte, signed SignedKey, o
 
 func idOf(raw [3]byte) uint32 { return uint32(raw[0])<<16 | uint32(raw[1])<<8 | uint32(raw[2]) }
 
-// RetryBundle reads the keys that a retry receipt may carry.
+// RetryBundle reads the keys of a retry receipt. It returns false if the receipt carries none or they are malformed.
 func RetryBundle(node *waBinary.Node) (signal.Bundle, bool) {
 	keys, ok := node.GetOptionalChildByTag("keys")
 	if !ok {
@@ -249,7 +250,7 @@ func RetryBundle(node *waBinary.Node) (signal.Bundle, bool) {
 	return signalBundle(registrationID, identity, signed, oneTime), true
 }
 
-// Verify checks that identity signed the prekey.
+// Verify reports whether identity signed the prekey.
 func (k *SignedKey) Verify(identity [32]byte) bool {
 	signed := append([]byte{ecc.DjbType}, k.Value[:]...)
 	return ecc.VerifySignature(ecc.NewDjbECPublicKey(identity), signed, k.Signature)

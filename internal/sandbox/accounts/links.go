@@ -12,23 +12,24 @@ import (
 
 const codeLoggedOut = 401
 
-// Links ends the links between phones and devices.
+// Links removes links between phones and devices.
 type Links struct {
 	dir      *Directory
 	courier  *Courier
 	observer *observe.Observer
-	// closeDelay is after how long a connection ends that was told why, leaveDelay what a client gets to end it itself.
+	// closeDelay is the time between the stream error and the end of the connection. leaveDelay is the time that a
+	// client gets to end the connection itself.
 	closeDelay, leaveDelay time.Duration
 }
 
-// NewLinks makes what ends links. closeDelay is after how long a connection ends that was told why, leaveDelay what a
-// client gets to end it itself.
+// NewLinks returns Links. closeDelay is the time between the stream error and the end of a connection. leaveDelay is
+// the time that a client gets to end the connection itself.
 func NewLinks(dir *Directory, courier *Courier, observer *observe.Observer, closeDelay, leaveDelay time.Duration) *Links {
 	return &Links{dir: dir, courier: courier, observer: observer, closeDelay: closeDelay, leaveDelay: leaveDelay}
 }
 
-// Unlink removes a device and says whether it was linked. Its connection ends, with a stream error if the
-// device is to be told.
+// Unlink removes a device, ends its connection and reports whether it was linked. With tell, the connection ends with a
+// stream error that says why. why is the text of the event.
 func (l *Links) Unlink(dev *Device, why string, tell bool) bool {
 	if !l.dir.unlink(dev) {
 		return false
@@ -47,7 +48,7 @@ func (l *Links) Unlink(dev *Device, why string, tell bool) bool {
 	return true
 }
 
-// ForgetAll drops every linked device.
+// ForgetAll removes every linked device of every account. It tells no device and ends no connection.
 func (l *Links) ForgetAll() {
 	for _, a := range l.dir.accounts() {
 		for _, dev := range l.dir.DevicesOf(a) {
@@ -58,7 +59,7 @@ func (l *Links) ForgetAll() {
 	}
 }
 
-// QueryUnlink removes a linked device at its own wish.
+// QueryUnlink lets a linked device remove itself or another device of its account.
 func (l *Links) QueryUnlink(dev *Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("remove-companion-device")
 	jid := stanza.JID(&request, "jid")

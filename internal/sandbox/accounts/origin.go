@@ -5,16 +5,16 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Origin is the device that a stanza comes from: device 0 is the phone.
+// Origin is the device that a stanza comes from. Device 0 is the phone.
 type Origin struct {
 	Account *Account
 	Device  uint16
-	// Scripted marks what a phone sends by itself, which no other phone answers by itself: two phones that
-	// echo would never end.
+	// Scripted marks what a phone sends by its script. Scripts do not answer it, because two phones that echo would
+	// never stop.
 	Scripted bool
 }
 
-// Delivery is a stanza on its way to a phone. group is empty in conversations of two.
+// Delivery is a stanza on its way to a phone. Group is empty in chats of two.
 type Delivery struct {
 	Node  waBinary.Node
 	From  Origin
@@ -22,7 +22,7 @@ type Delivery struct {
 	Group types.JID
 }
 
-// The server tells a phone about its devices by these.
+// The tags of stanzas by which the server tells a phone that a device was linked or unlinked.
 const (
 	TagLinked   = "device_linked"
 	TagUnlinked = "device_unlinked"

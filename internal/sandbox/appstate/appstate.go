@@ -1,6 +1,7 @@
-// Package appstate is the server's part in app state: contacts, pins, mutes and the like, encrypted.
+// Package appstate is the server's part of app state: contacts, pins, mutes and the like, which clients and phones
+// share in encrypted form.
 //
-// It cannot read any of it.
+// The server stores and distributes app state but cannot decrypt it.
 package appstate
 
 import (
@@ -26,29 +27,29 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// The collections of app state, with what phones keep in them.
+// The collections of app state, with what phones keep in them, and the limits.
 const (
 	Critical       = "critical_block"       // the account's own name
-	Contacts       = "critical_unblock_low" // how people are called
+	Contacts       = "critical_unblock_low" // the names of contacts
 	High           = "regular_high"         // mutes, stars
 	Regular        = "regular"              // labels
 	Low            = "regular_low"          // pins, archive, chats marked as read
-	snapshotAfter  = 20                     // patches a new device gets one by one before there is a snapshot
-	maxPatchesSent = 50                     // in one answer
-	maxPatches     = 2000                   // kept of a collection
-	MaxMutations   = 5000                   // of a patch
-	maxRecords     = 50_000                 // of a collection
+	snapshotAfter  = 20                     // a snapshot is made when more patches than this have come since the last one
+	maxPatchesSent = 50                     // patches in one answer
+	maxPatches     = 2000                   // stored for a collection
+	MaxMutations   = 5000                   // in a patch
+	maxRecords     = 50_000                 // in a collection
 )
 
-// Collections lists the collections.
+// Collections lists the names of all collections.
 func Collections() []string {
 	return []string{Critical, Contacts, High, Regular, Low}
 }
 
-// ErrConflict means that a patch is not for the newest version.
+// ErrConflict means that a patch is based on an old version of the collection.
 var ErrConflict = errors.New("the collection has changed meanwhile")
 
-// State is what the server keeps of an account's app state: it cannot read any of it.
+// State is the encrypted app state of one account.
 type State struct {
 	mu          sync.Mutex
 	collections map[string]*collection
@@ -56,24 +57,25 @@ type State struct {
 
 type collection struct {
 	version uint64
-	// patches are the newest ones, the last being of version.
+	// patches are the newest patches, in order. The last one led to version.
 	patches []storedPatch
 	records map[string]*waServerSync.SyncdRecord
-	// mac and keyID are of the newest patch: they are those of a snapshot of this version as well.
+	// mac and keyID come from the newest patch. A snapshot of this version has the same ones.
 	mac, keyID []byte
-	// snapshot is an encoded reference to a file with the records of snapshotVersion.
+	// snapshot is an encoded reference to the file snapshotFile, which holds the records of snapshotVersion.
 	snapshot        []byte
 	snapshotVersion uint64
 	snapshotFile    string
 }
 
-// storedPatch is an encoded patch and the device that made it, 0 being the phone.
+// storedPatch is an encoded patch and the device that made it. Device 0 is the phone.
 type storedPatch struct {
 	Device uint16
 	Raw    []byte
 }
 
-// Store is the server's part in app state: it takes in what devices and phones change, and tells the others.
+// Store holds the app state of all accounts. It accepts changes of devices and phones and tells the other devices of
+// the account.
 type Store struct {
 	dir      *accounts.Directory
 	courier  *accounts.Courier
@@ -85,12 +87,12 @@ type Store struct {
 	byAccount map[*accounts.Account]*State
 }
 
-// NewStore makes a store in which nobody has app state.
+// NewStore returns an empty store.
 func NewStore(dir *accounts.Directory, courier *accounts.Courier, media *media.Store, observer *observe.Observer, log *slog.Logger) *Store {
 	return &Store{dir: dir, courier: courier, media: media, observer: observer, log: log, byAccount: make(map[*accounts.Account]*State)}
 }
 
-// Of gives the app state of an account, an empty one if nothing was ever put there.
+// Of returns the app state of an account, creating an empty one if there is none.
 func (a *Store) Of(owner *accounts.Account) *State {
 	a.mu.RLock()
 	state := a.byAccount[owner]
@@ -99,7 +101,7 @@ func (a *Store) Of(owner *accounts.Account) *State {
 		return state
 	}
 	if a.dir.Find(owner.LIDJID(0)) != owner {
-		// It was removed: nothing is to be kept of it.
+		// The account was removed: store nothing for it.
 		return new(State)
 	}
 	a.mu.Lock()
@@ -111,14 +113,14 @@ func (a *Store) Of(owner *accounts.Account) *State {
 	return state
 }
 
-// Remove forgets the app state of an account that is removed.
+// Remove deletes the app state of an account.
 func (a *Store) Remove(owner *accounts.Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.byAccount, owner)
 }
 
-// get finds a collection, an empty one if nothing was ever put there. The caller holds the lock.
+// get returns a collection, creating an empty one if there is none. The caller holds the lock.
 func (a *State) get(name string) *collection {
 	if c := a.collections[name]; c != nil {
 		return c
@@ -131,7 +133,8 @@ func (a *State) get(name string) *collection {
 	return c
 }
 
-// PatchesSince copies the patches of a collection after a version; false when some of them are not kept any more.
+// PatchesSince returns the patches of a collection after a version. It returns false if the collection has no such
+// version or some of the patches are not stored any more.
 func (a *State) PatchesSince(name string, version uint64) ([]storedPatch, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -139,7 +142,7 @@ func (a *State) PatchesSince(name string, version uint64) ([]storedPatch, bool) 
 	return slices.Clone(patches), ok
 }
 
-// Entries lists what is in a collection, and its version.
+// Entries returns the version of a collection and its records.
 func (a *State) Entries(name string) (uint64, []*waServerSync.SyncdRecord) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -147,14 +150,15 @@ func (a *State) Entries(name string) (uint64, []*waServerSync.SyncdRecord) {
 	return c.version, slices.Collect(maps.Values(c.records))
 }
 
-// Clear forgets everything.
+// Clear deletes all collections.
 func (a *State) Clear() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.collections = nil
 }
 
-// since lists the patches after a version; false when some of them are not kept any more.
+// since returns the patches after a version. It returns false if there is no such version yet or some of the patches
+// are not stored any more.
 func (c *collection) since(version uint64) ([]storedPatch, bool) {
 	if version > c.version {
 		return nil, false
@@ -166,7 +170,9 @@ func (c *collection) since(version uint64) ([]storedPatch, bool) {
 	return c.patches[uint64(len(c.patches))-behind:], true
 }
 
-// Push enters a patch that takes a collection from the version base to the next, and tells everybody but who made it.
+// Push applies a patch that takes a collection from version base to the next, and tells the account's other devices and
+// its phone. It returns the new version. It fails with ErrConflict if base is not the newest version, and with an error
+// of package syncd if the patch is malformed.
 func (a *Store) Push(from accounts.Origin, name string, base uint64, patch *waServerSync.SyncdPatch) (uint64, error) {
 	full, err := a.WithExternal(patch)
 	if err != nil {
@@ -205,7 +211,7 @@ func (a *State) enter(device uint16, name string, base uint64, patch, full *waSe
 	if len(c.records)+len(full.GetMutations()) > maxRecords {
 		return 0, fmt.Errorf("%w: the collection would have more than %d entries", syncd.ErrShape, maxRecords)
 	}
-	// Clients leave the version out: it is the server's to say.
+	// Clients leave the version out: the server assigns it.
 	version := c.version + 1
 	patch.Version = &waServerSync.SyncdVersion{Version: &version}
 	raw, err := proto.Marshal(patch)
@@ -228,8 +234,8 @@ func (a *State) enter(device uint16, name string, base uint64, patch, full *waSe
 	return version, nil
 }
 
-// WithExternal is the patch with the mutations in it that it may have in a file: the server has to know which entries
-// there are.
+// WithExternal returns the patch with its mutations inline. A client may put them into an uploaded file instead, and
+// the server has to know which entries they change.
 func (a *Store) WithExternal(patch *waServerSync.SyncdPatch) (*waServerSync.SyncdPatch, error) {
 	ref := patch.GetExternalMutations()
 	if ref == nil {
@@ -237,7 +243,7 @@ func (a *Store) WithExternal(patch *waServerSync.SyncdPatch) (*waServerSync.Sync
 	}
 	file, ok := a.media.Get(media.IDOf(ref.GetDirectPath()))
 	if !ok || file.Gone != 0 {
-		return nil, fmt.Errorf("%w: the file with its mutations is not there", syncd.ErrShape)
+		return nil, fmt.Errorf("%w: the file with its mutations does not exist", syncd.ErrShape)
 	}
 	data, err := a.media.Bytes(&file)
 	if err != nil {
@@ -258,7 +264,7 @@ func (a *Store) WithExternal(patch *waServerSync.SyncdPatch) (*waServerSync.Sync
 	}, nil
 }
 
-// UploadSync puts something into a file as app state is put there, and gives the encoded reference.
+// UploadSync encrypts content as app state and stores it as a media file. It returns the reference to the file.
 func (a *Store) UploadSync(account string, content proto.Message) (*waServerSync.ExternalBlobReference, error) {
 	plain, err := proto.Marshal(content)
 	if err != nil {
@@ -278,8 +284,8 @@ func (a *Store) UploadSync(account string, content proto.Message) (*waServerSync
 	}, nil
 }
 
-// tellSync tells the other devices of an account, and the phone, that a collection has changed. Who has no keys yet
-// hears of everything when it gets them.
+// tellSync tells the account's other devices, and the phone, that a collection has changed. Devices that have no app
+// state keys yet are left out: they fetch everything when they get the keys.
 func (a *Store) tellSync(from accounts.Origin, name string, version uint64) {
 	node := waBinary.Node{
 		Tag:   "notification",
@@ -298,11 +304,11 @@ func (a *Store) tellSync(from accounts.Origin, name string, version uint64) {
 	}
 }
 
-// maxCollections bounds how many collections one query may name; there are five.
+// maxCollections bounds how many collections one query may name. There are five.
 const maxCollections = 20
 
-// Query gives out what has changed in collections, and takes what the device changes. Each collection has an
-// outcome of its own.
+// Query answers with what has changed in collections, and applies the patches that the device sends. Each collection
+// has its own result.
 func (a *Store) Query(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("sync")
 	asked := request.GetChildrenByTag("collection")
@@ -342,19 +348,19 @@ func (a *Store) syncCollection(from accounts.Origin, asked *waBinary.Node) waBin
 	entered, err := a.Push(from, name, version, &patch)
 	switch {
 	case errors.Is(err, ErrConflict):
-		// All of them: the client tries once more when it has applied these.
+		// All patches at once: the client applies them and tries again.
 		answer = a.pull(from.Account, name, version, false, maxPatches, answer, refuse)
 		return refuse(stanza.ErrConflict)
 	case err != nil:
-		a.log.Debug("app state refused", "collection", name, "err", err)
+		a.log.Debug("app state patch refused", "collection", name, "err", err)
 		return refuse(stanza.ErrBadRequest)
 	}
 	answer.Attrs["version"] = strconv.FormatUint(entered, 10)
 	return answer
 }
 
-// pull answers with what a device does not have yet: the patches after its version, or for one that has nothing the
-// newest snapshot with the patches after that.
+// pull answers with what a device lacks: the patches after its version. A device that has nothing and asks for a
+// snapshot gets the newest snapshot and the patches after it.
 func (a *Store) pull(account *accounts.Account, name string, version uint64, snapshot bool, limit int, answer waBinary.Node, refuse func(*stanza.QueryError) waBinary.Node) waBinary.Node {
 	state := a.Of(account)
 	state.mu.Lock()
@@ -364,7 +370,7 @@ func (a *Store) pull(account *accounts.Account, name string, version uint64, sna
 	var content []waBinary.Node
 	if snapshot && version == 0 {
 		if err := a.refreshSnapshot(account, name, c); err != nil {
-			a.log.Error("snapshot of app state not made", "collection", name, "err", err)
+			a.log.Error("app state snapshot was not made", "collection", name, "err", err)
 			return refuse(stanza.ErrBroken)
 		}
 		if c.snapshot != nil {
@@ -392,7 +398,8 @@ func (a *Store) pull(account *accounts.Account, name string, version uint64, sna
 	return answer
 }
 
-// refreshSnapshot makes a snapshot when too many patches have come after the last one. The caller holds the lock.
+// refreshSnapshot makes a new snapshot if more than snapshotAfter patches have come since the last one, or if the
+// patches since then or the snapshot's file are not stored any more. The caller holds the lock.
 func (a *Store) refreshSnapshot(account *accounts.Account, name string, c *collection) error {
 	if c.snapshot != nil && !a.media.Has(c.snapshotFile) {
 		c.snapshot, c.snapshotVersion = nil, 0

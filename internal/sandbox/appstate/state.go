@@ -35,7 +35,7 @@ func (c *collection) collect() (collectionState, error) {
 	for _, patch := range c.patches {
 		state.Patches = append(state.Patches, patchState(patch))
 	}
-	// Sorted: a collection that has not changed has to look the same.
+	// Sorted, so that an unchanged collection is encoded in the same bytes.
 	for _, index := range slices.Sorted(maps.Keys(c.records)) {
 		raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(c.records[index])
 		if err != nil {
@@ -69,14 +69,14 @@ func (c *collection) restore(raw json.RawMessage) error {
 	return nil
 }
 
-// Collect is a collection as it is kept.
+// Collect returns a collection as it is stored on disk.
 func (a *State) Collect(name string) (collectionState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.get(name).collect()
 }
 
-// Restore brings back a collection from its record.
+// Restore loads a collection from its stored record.
 func (a *State) Restore(name string, raw json.RawMessage) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package calls is who calls whom, and how far that has come.
+// Package calls holds the calls between accounts and their states.
 //
-// Nothing can be heard or seen in a call: only its signals are real. Calls do not survive the process.
+// Calls have signalling but no sound or picture. They do not survive the process.
 package calls
 
 import (
@@ -19,10 +19,10 @@ import (
 	"wasup/internal/sandbox/tasks"
 )
 
-// State says how far a call has come, as one account sees it.
+// State is the state of a call, as one account sees it.
 type State string
 
-// The states of a call. One that is ringing is accepted, rejected or ended; one that was accepted is ended.
+// The states of a call. A ringing call becomes accepted, rejected or ended. An accepted call becomes ended.
 const (
 	Ringing  State = "ringing"
 	Accepted State = "accepted"
@@ -33,43 +33,43 @@ const (
 // Errors of calls.
 var (
 	ErrUnknown = errors.New("no such call")
-	ErrState   = errors.New("the call is not in a state for that")
-	ErrSelf    = errors.New("nobody calls oneself")
-	ErrBadRing = errors.New("not a time to ring: expected more than 0 and at most 10 minutes")
+	ErrState   = errors.New("the call's state does not allow this")
+	ErrSelf    = errors.New("an account cannot call itself")
+	ErrBadRing = errors.New("invalid ring time: expected more than 0 and at most 10 minutes")
 )
 
 const (
 	// DefaultRing is how long an unanswered call rings, roughly as long as on WhatsApp.
 	DefaultRing = 45 * time.Second
 	MaxRing     = 10 * time.Minute
-	// maxCalls bounds how many calls are remembered; those that are over go first.
+	// maxCalls bounds how many calls are remembered. The oldest call that is over is forgotten first.
 	maxCalls = 1000
 )
 
-// The reasons that stanzas of calls give (seen on WhatsApp's wire): why a call ended, or why a device need not ring any more.
+// The reasons in call stanzas (seen on WhatsApp's wire): why a call ended, or why a device stops ringing.
 const (
 	reasonTimeout           = "timeout"
 	reasonAcceptedElsewhere = "accepted_elsewhere"
 	reasonRejectedElsewhere = "rejected_elsewhere"
 )
 
-// Call is a call as one account sees it. Nothing can be heard or seen in it: only its signals are real.
+// Call is a call as one account sees it.
 type Call struct {
 	ID string `json:"id"`
-	// From is who calls, Chat the other side or the group; accounts by phone number.
+	// From is the caller. Chat is the other side or the group. Accounts are named by phone number.
 	From types.JID `json:"from"`
 	Chat types.JID `json:"chat"`
-	// FromMe says that the account itself calls.
+	// FromMe says that the account itself is the caller.
 	FromMe bool  `json:"from_me"`
 	Video  bool  `json:"video"`
 	State  State `json:"state"`
-	// Reason is why it ended, where there was one: timeout when nobody took it.
+	// Reason is why the call ended, if a reason was given: "timeout" if nobody accepted it.
 	Reason string    `json:"reason,omitempty"`
 	Began  time.Time `json:"began"`
 }
 
-// Set holds the latest calls. Calls are short: they do not survive the process. Its lock is held while signals of
-// calls are handed over, so that devices get them in the order in which things happened.
+// Set holds the latest calls, at most maxCalls. Its lock is held while call signals are handed over, so that devices
+// get them in the order in which things happened.
 type Set struct {
 	dir      *accounts.Directory
 	courier  *accounts.Courier
@@ -82,32 +82,32 @@ type Set struct {
 	order []*call
 }
 
-// NewSet makes a set without calls.
+// NewSet returns an empty set.
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, profiles *profiles.Profiles, observer *observe.Observer, tasks *tasks.Tasks) *Set {
 	return &Set{dir: dir, courier: courier, profiles: profiles, observer: observer, tasks: tasks}
 }
 
-// call is what the server knows of a call. Its fields are guarded by the set's lock.
+// call is the server's view of a call. The set's lock guards its fields.
 type call struct {
 	id      string
 	creator accounts.Origin
-	// to is who is called in a call of two, group where it rings.
+	// to is the called account, or the group that is called.
 	to     groups.Chat
 	video  bool
 	began  time.Time
 	reason string
-	// state is the call as its creator sees it, members as those see it who were called.
+	// state is the state that the creator sees. members holds the state that each called account sees.
 	state   State
 	members map[*accounts.Account]State
-	// takenOn is the device with which somebody took the call: what follows is between that one and the caller's.
-	takenOn map[*accounts.Account]uint16
-	ring    *time.Timer
+	// acceptedOn is the device with which an account accepted the call. Later signals go only to that device.
+	acceptedOn map[*accounts.Account]uint16
+	ring       *time.Timer
 }
 
-// over says whether nothing can happen with a call any more.
+// over reports whether the call has ended or was rejected.
 func (c *call) over() bool { return c.state == Ended || c.state == Rejected }
 
-// info is the call as an account sees it; false when it has nothing to do with it.
+// info returns the call as an account sees it. It returns false if the account has no part in it.
 func (c *call) info(a *accounts.Account) (Call, bool) {
 	seen := Call{
 		ID: c.id, From: c.creator.Account.JID(0), FromMe: a == c.creator.Account, Video: c.video, State: c.state, Reason: c.reason, Began: c.began,
@@ -133,7 +133,7 @@ func (c *call) info(a *accounts.Account) (Call, bool) {
 	return seen, true
 }
 
-// add enters a call and says whether its id was free. The caller holds the lock.
+// add adds a call and reports whether its id was free. The caller holds the lock.
 func (set *Set) add(c *call) bool {
 	if set.byID == nil {
 		set.byID = make(map[string]*call)
@@ -167,7 +167,8 @@ func (set *Set) Of(a *accounts.Account) []Call {
 	return calls
 }
 
-// find gives a call that is in one of some states for an account. The caller holds the lock.
+// find returns a call that is in one of these states for an account. It fails with ErrUnknown or ErrState. The caller
+// holds the lock.
 func (set *Set) find(id string, a *accounts.Account, states ...State) (*call, error) {
 	c := set.byID[id]
 	if c == nil {
@@ -184,15 +185,15 @@ func (set *Set) find(id string, a *accounts.Account, states ...State) (*call, er
 	}
 }
 
-// take lets a member take the call on a device.
-func (c *call) take(by accounts.Origin) {
+// accept accepts the call for a member on one of its devices.
+func (c *call) accept(by accounts.Origin) {
 	c.stopRinging()
 	c.members[by.Account], c.state = Accepted, Accepted
-	c.takenOn[by.Account] = by.Device
+	c.acceptedOn[by.Account] = by.Device
 }
 
-// refuse lets a member not take the call. A call of two is over then.
-func (c *call) refuse(by accounts.Origin) {
+// reject rejects the call for a member. This ends a call of two.
+func (c *call) reject(by accounts.Origin) {
 	c.members[by.Account] = Rejected
 	if c.to.Group == nil {
 		c.stopRinging()
@@ -200,7 +201,7 @@ func (c *call) refuse(by accounts.Origin) {
 	}
 }
 
-// finish ends the call for everybody.
+// finish ends the call for everybody, except for members that have rejected it.
 func (c *call) finish(reason string) {
 	c.stopRinging()
 	c.state, c.reason = Ended, reason

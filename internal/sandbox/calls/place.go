@@ -11,7 +11,8 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// Place lets a phone call somebody, or a group, and returns the id of the call.
+// Place calls an account or a group from a phone and returns the id of the call. The call ends after ring if nobody
+// accepts it.
 func (set *Set) Place(from accounts.Origin, to groups.Chat, video bool, ring time.Duration) (string, error) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
@@ -21,7 +22,7 @@ func (set *Set) Place(from accounts.Origin, to groups.Chat, video bool, ring tim
 	}
 	set.ringAll(c, func(*accounts.Account, uint16) []waBinary.Node { return offerContent(video) })
 	if to.Group == nil {
-		// WhatsApp's clients measure the way to the relays as soon as it rings.
+		// WhatsApp's clients measure the latency to the relays as soon as it rings.
 		set.signal(c, from, to.Account, waBinary.Node{Tag: "relaylatency", Content: []waBinary.Node{{
 			Tag: "te", Attrs: waBinary.Attrs{"latency": relayLatency, "relay_name": "sandbox"}, Content: []byte{127, 0, 0, 1, 0x0d, 0x96},
 		}}})
@@ -29,10 +30,10 @@ func (set *Set) Place(from accounts.Origin, to groups.Chat, video bool, ring tim
 	return c.id, nil
 }
 
-// relayLatency is 50 ms as the wire has it: 0x2000000 and the milliseconds.
+// relayLatency is a latency of 50 ms in its wire format: 0x2000000 plus the milliseconds.
 const relayLatency = "33554482"
 
-// offerContent is what an offer says of sound and picture.
+// offerContent returns the part of an offer that describes audio and video.
 func offerContent(video bool) []waBinary.Node {
 	content := []waBinary.Node{
 		{Tag: "audio", Attrs: waBinary.Attrs{"enc": "opus", "rate": "8000"}},
@@ -49,7 +50,7 @@ func offerContent(video bool) []waBinary.Node {
 	)
 }
 
-// newCallID makes an id as WhatsApp's clients do: 16 random bytes in capitals.
+// newCallID returns a call id in the form that WhatsApp's clients use: 16 random bytes in upper-case hex.
 func newCallID() string {
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])

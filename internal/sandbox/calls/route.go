@@ -14,18 +14,18 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// The version that phones call with; clients show it and do nothing else with it.
+// The app version that phones call with. Clients show it and do not use it otherwise.
 const (
 	phonePlatform = "android"
 	phoneVersion  = "2.25.20.80"
 )
 
-// newCall enters a call and lets it end by itself when nobody takes it. The caller holds the lock of the calls, as with
-// everything in this file that does not take it itself.
+// newCall adds a call that ends by itself after ring if nobody accepts it. The caller holds the set's lock, as for
+// every function in this file that does not take the lock itself.
 func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video bool, ring time.Duration) (*call, error) {
 	c := &call{
 		id: id, creator: from, to: to, video: video, began: time.Now(), state: Ringing,
-		members: make(map[*accounts.Account]State), takenOn: make(map[*accounts.Account]uint16),
+		members: make(map[*accounts.Account]State), acceptedOn: make(map[*accounts.Account]uint16),
 	}
 	called := []*accounts.Account{to.Account}
 	switch {
@@ -37,7 +37,7 @@ func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video b
 		called = to.Group.Accounts()
 	}
 	for _, a := range called {
-		// Who has blocked the caller hears nothing, and the caller does not learn of it.
+		// An account that has blocked the caller gets no signals. The caller does not learn of it.
 		if a != from.Account && !set.profiles.HasBlocked(a, from.Account) {
 			c.members[a] = Ringing
 		}
@@ -56,8 +56,8 @@ func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video b
 	return c, nil
 }
 
-// ringAll tells everybody who is called: in a group by a notice, otherwise by an offer with what content gives for each
-// device.
+// ringAll makes the devices of all called accounts ring: with a notice for a group call, otherwise with an offer that
+// has the content for the device.
 func (set *Set) ringAll(c *call, content func(*accounts.Account, uint16) []waBinary.Node) {
 	set.changedCall(c, c.creator.Account, Ringing)
 	for a := range c.members {
@@ -68,7 +68,7 @@ func (set *Set) ringAll(c *call, content func(*accounts.Account, uint16) []waBin
 	}
 }
 
-// offer is what makes a device ring.
+// offer returns the signal that makes a device ring.
 func (set *Set) offer(c *call, content []waBinary.Node) waBinary.Node {
 	if c.to.Group == nil {
 		return waBinary.Node{Tag: "offer", Content: content}
@@ -80,7 +80,7 @@ func (set *Set) offer(c *call, content []waBinary.Node) waBinary.Node {
 	return waBinary.Node{Tag: "offer_notice", Attrs: waBinary.Attrs{"type": "group", "media": kind}}
 }
 
-// handCall hands a device one signal of a call.
+// handCall delivers one signal of a call to a device.
 func (set *Set) handCall(c *call, from accounts.Origin, dev *accounts.Device, signal waBinary.Node) {
 	signal = stanza.With(signal, "call-id", c.id)
 	signal.Attrs["call-creator"] = c.creator.Account.LIDJID(c.creator.Device)
@@ -98,7 +98,7 @@ func (set *Set) handCall(c *call, from accounts.Origin, dev *accounts.Device, si
 	})
 }
 
-// signal hands a signal of a call to the linked devices of an account, but to the one that it comes from.
+// signal delivers a signal of a call to the linked devices of an account, except the device that it comes from.
 func (set *Set) signal(c *call, from accounts.Origin, to *accounts.Account, signal waBinary.Node) {
 	for _, dev := range set.dir.DevicesOf(to) {
 		if to != from.Account || dev.ID != from.Device {
@@ -107,7 +107,8 @@ func (set *Set) signal(c *call, from accounts.Origin, to *accounts.Account, sign
 	}
 }
 
-// signalCreator hands a signal to the device that placed the call. A phone sees it in the call itself.
+// signalCreator delivers a signal to the device that placed the call. A phone that placed it gets no signals: it reads
+// the call's state from the set.
 func (set *Set) signalCreator(c *call, from accounts.Origin, signal waBinary.Node) {
 	if c.creator.Device == 0 || c.creator.Account == from.Account {
 		return
@@ -117,7 +118,7 @@ func (set *Set) signalCreator(c *call, from accounts.Origin, signal waBinary.Nod
 	}
 }
 
-// changedCall tells who watches, and who waits for it at a phone.
+// changedCall emits an event about a call and wakes everyone who waits for a change of the account's phone.
 func (set *Set) changedCall(c *call, a *accounts.Account, state State) {
 	other := c.creator.Account.JID(0)
 	switch {
@@ -130,14 +131,14 @@ func (set *Set) changedCall(c *call, a *accounts.Account, state State) {
 	a.Phone.Wake()
 }
 
-// AcceptCall lets a device take a call: its caller is told, and the account's other devices stop to ring.
+// AcceptCall accepts a call on a device. The caller is told, and the account's other devices stop ringing.
 func (set *Set) AcceptCall(from accounts.Origin, id string) error {
-	return set.answerCall(from, id, "accept", reasonAcceptedElsewhere, Accepted, (*call).take)
+	return set.answerCall(from, id, "accept", reasonAcceptedElsewhere, Accepted, (*call).accept)
 }
 
-// RejectCall lets a device not take a call, for all of the account.
+// RejectCall rejects a call for the whole account. The caller is told, and the account's other devices stop ringing.
 func (set *Set) RejectCall(from accounts.Origin, id string) error {
-	return set.answerCall(from, id, "reject", reasonRejectedElsewhere, Rejected, (*call).refuse)
+	return set.answerCall(from, id, "reject", reasonRejectedElsewhere, Rejected, (*call).reject)
 }
 
 func (set *Set) answerCall(from accounts.Origin, id, tag, elsewhere string, state State, apply func(*call, accounts.Origin)) error {
@@ -148,13 +149,13 @@ func (set *Set) answerCall(from accounts.Origin, id, tag, elsewhere string, stat
 	case err != nil:
 		return err
 	case c.creator.Account == from.Account:
-		return fmt.Errorf("%w: the account itself calls", ErrState)
+		return fmt.Errorf("%w: the account itself is the caller", ErrState)
 	}
 	apply(c, from)
 	answer := waBinary.Node{Tag: tag}
 	set.signalCreator(c, from, answer)
 	set.signal(c, from, from.Account, answer)
-	// The caller's device tells those that need not ring any more.
+	// This signal comes from the caller's device, which tells the account's other devices to stop ringing.
 	for _, dev := range set.dir.DevicesOf(from.Account) {
 		if dev.ID != from.Device {
 			set.handCall(c, c.creator, dev, terminate(elsewhere))
@@ -173,7 +174,8 @@ func terminate(reason string) waBinary.Node {
 	return node
 }
 
-// HangUp ends a call for who placed or took it.
+// HangUp ends a call for the account that placed it or accepted it. A member that hangs up leaves a group call, and the
+// others go on.
 func (set *Set) HangUp(from accounts.Origin, id string) error { return set.hangUpFor(from, id, "") }
 
 func (set *Set) hangUpFor(from accounts.Origin, id, reason string) error {
@@ -188,7 +190,7 @@ func (set *Set) hangUpFor(from accounts.Origin, id, reason string) error {
 	case c.members[from.Account] != Accepted:
 		return fmt.Errorf("%w: it rings", ErrState)
 	case c.to.Group != nil:
-		// The others go on without this one.
+		// The others stay in the call.
 		c.members[from.Account] = Ended
 		set.changedCall(c, from.Account, Ended)
 	default:
@@ -197,7 +199,7 @@ func (set *Set) hangUpFor(from accounts.Origin, id, reason string) error {
 	return nil
 }
 
-// endCall ends a call for everybody who does not know it yet: all devices that ring, and those that talk.
+// endCall ends a call and tells every device that still rings or talks.
 func (set *Set) endCall(c *call, from accounts.Origin, reason string) {
 	before := maps.Clone(c.members)
 	c.finish(reason)
@@ -210,7 +212,7 @@ func (set *Set) endCall(c *call, from accounts.Origin, reason string) {
 		case state != Accepted:
 			continue
 		case a != from.Account:
-			if dev := set.dir.Device(a, c.takenOn[a]); dev != nil {
+			if dev := set.dir.Device(a, c.acceptedOn[a]); dev != nil {
 				set.handCall(c, from, dev, end)
 			}
 		}
@@ -219,7 +221,7 @@ func (set *Set) endCall(c *call, from accounts.Origin, reason string) {
 	set.changedCall(c, c.creator.Account, Ended)
 }
 
-// Route does what a signal of a client says. Signals of which the server need not know anything go on as they are.
+// Route handles a call signal of a client. Signals that do not change the call's state are passed on as they are.
 func (set *Set) Route(from accounts.Origin, to types.JID, signal *waBinary.Node) error {
 	id := stanza.Attr(signal, "call-id")
 	switch signal.Tag {
@@ -246,7 +248,8 @@ func (set *Set) Route(from accounts.Origin, to types.JID, signal *waBinary.Node)
 	return nil
 }
 
-// offerOf lets a client call somebody. The key that the offer carries for each device reaches that one alone.
+// offerOf handles a client's offer and so starts a call. The offer carries a key for each device, which reaches only
+// that device.
 func (set *Set) offerOf(from accounts.Origin, to types.JID, id string, signal *waBinary.Node) error {
 	target := set.dir.Find(to)
 	if id == "" || len(id) > maxCallID || target == nil {
@@ -279,5 +282,5 @@ func (set *Set) offerOf(from accounts.Origin, to types.JID, id string, signal *w
 	return nil
 }
 
-// maxCallID bounds what clients choose, in bytes.
+// maxCallID bounds the call ids that clients choose, in bytes.
 const maxCallID = 100

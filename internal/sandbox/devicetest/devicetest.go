@@ -1,4 +1,4 @@
-// Package devicetest keeps the device of a whatsmeow client for the length of a test, in whatsmeow's own store on SQLite.
+// Package devicetest stores the device of a whatsmeow client during a test, in whatsmeow's own store on SQLite.
 package devicetest
 
 import (
@@ -12,21 +12,23 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// patience bounds waiting for a client's last query. It is for slow machines, never something measured.
+// patience is how long tests wait for a client before they fail. It is generous for slow machines and never measures
+// anything.
 const patience = 2 * time.Minute
 
-// DSN names a new database, which is gone when the test ends. A process that is killed loses nothing of it; a machine does,
-// since nothing is synced.
+// DSN returns the data source name of a new database. The test's end deletes it. The database survives a killed process
+// but not a crash of the machine, since nothing is synced.
 func DSN(tb testing.TB) string {
 	tb.Helper()
 	return "file:" + filepath.Join(tb.TempDir(), "device.db") +
 		"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
 }
 
-// Open opens the database of a DSN, and closes it when the test ends: after all that was given to tb.Cleanup since.
+// Open opens the database of a DSN and closes it when the test ends. The closing runs after all cleanups that were
+// registered later.
 //
-// Disconnecting a client does not end its handlers, and sql.DB.Close leaves a connection that a query holds to that query.
-// Open's cleanup waits for those too: a query that is still running would write into a folder that is being removed.
+// Disconnecting a client does not end its handlers, and sql.DB.Close does not wait for a connection that a query holds.
+// Open's cleanup waits for it: a query that is still running would write into a folder that is being removed.
 func Open(tb testing.TB, dsn string) *sqlstore.Container {
 	tb.Helper()
 	db, err := sql.Open("sqlite", dsn)

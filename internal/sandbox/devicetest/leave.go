@@ -11,7 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// Ends reports whether an event says that the server has ended the connection for good.
+// Ends reports whether an event means that the server has ended the connection for good.
 func Ends(event any) bool {
 	switch event.(type) {
 	case *events.LoggedOut, *events.StreamReplaced, *events.TemporaryBan, *events.ClientOutdated, *events.ConnectFailure:
@@ -21,9 +21,9 @@ func Ends(event any) bool {
 	}
 }
 
-// Leave disconnects a client. Where the server has ended the connection for good it waits until the client has seen that:
-// whatsmeow's Disconnect and its own handling of a closed socket touch socket.FrameSocket.OnDisconnect without a lock, so
-// they must not meet.
+// Leave disconnects a client. If the server has ended the connection for good, Leave waits until the client has
+// noticed. whatsmeow's Disconnect and its handling of a closed socket both access socket.FrameSocket.OnDisconnect
+// without a lock, so they must not run at the same time.
 func Leave(tb testing.TB, cli *whatsmeow.Client, ended bool) {
 	tb.Helper()
 	if !ended {
@@ -33,8 +33,8 @@ func Leave(tb testing.TB, cli *whatsmeow.Client, ended bool) {
 	Gone(tb, cli)
 }
 
-// Gone waits until a client that does not reconnect by itself has put away a connection that the server ended. From then
-// on Connect and Disconnect do not race with that.
+// Gone waits until a client that does not reconnect by itself has dropped the connection that the server ended. After
+// that, Connect and Disconnect do not race with the client's own clean-up.
 func Gone(tb testing.TB, cli *whatsmeow.Client) {
 	tb.Helper()
 	deadline := time.NewTimer(patience)
@@ -51,7 +51,8 @@ func Gone(tb testing.TB, cli *whatsmeow.Client) {
 	}
 }
 
-// gone asks for what cannot be sent any more: the error tells a closed socket from none.
+// gone tries to send a stanza on a connection that has ended. The error shows whether the client still has the closed
+// socket or none.
 func gone(cli *whatsmeow.Client) bool {
 	if cli.IsConnected() {
 		return false

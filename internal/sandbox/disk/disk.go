@@ -1,6 +1,6 @@
-// Package disk keeps what a server knows in a log of records, which it reads at the next start.
+// Package disk stores the state of a server in a log of records and reads it at the next start.
 //
-// It knows nothing of what the records say.
+// It does not interpret the records.
 package disk
 
 import (
@@ -21,54 +21,54 @@ import (
 )
 
 const (
-	// File is the name of the log in its folder.
+	// File is the file name of the log in its folder.
 	File = "state.log"
-	// saveEvery is how often what has changed is written, and so about how much a killed server forgets.
+	// saveEvery is how often changes are written. A killed server loses about that much.
 	saveEvery = 100 * time.Millisecond
-	// The log is written anew when it has grown to more than compactFactor times what it began with and is larger
-	// than compactMin, in bytes.
+	// The log is rewritten when it is larger than compactMin bytes and more than compactFactor times as large as after
+	// the last rewrite.
 	compactFactor = 4
 	compactMin    = 16 << 20
-	// maxRecord bounds a record, in bytes.
+	// maxRecord bounds the size of a record, in bytes.
 	maxRecord = 256 << 20
-	// recordHeader is a length and a checksum, four bytes each.
+	// recordHeader is the size of a record's header: a length and a checksum, four bytes each.
 	recordHeader = 8
 )
 
-// ErrRecord means that a record cannot be read.
-var ErrRecord = errors.New("a record is not one of this program")
+// ErrRecord means that a record does not have the expected form.
+var ErrRecord = errors.New("malformed record")
 
-// ErrBusy means that another server keeps its state in the folder.
+// ErrBusy means that another server uses the folder.
 var ErrBusy = errors.New("another server uses this state folder")
 
-// Record is one thing that the server knows, under its name; a later record replaces an earlier one of the same
-// name, and one without a value ends it.
+// Record is a named part of the server's state. A later record replaces an earlier one with the same name. A record
+// without a value deletes the earlier one.
 type Record struct {
 	Key   string          `json:"k"`
 	Value json.RawMessage `json:"v,omitempty"`
 }
 
-// Log is the log of everything that a server knows. A record is written whole or, when the program dies meanwhile,
-// is cut off at the next start: what was written before is never touched.
+// Log is the stored state of a server. A record that was not written completely before the program died is cut off at
+// the next start. Records before it are never touched.
 type Log struct {
 	path string
 	log  *slog.Logger
-	// collect tells what changed since it was asked last, or everything.
+	// collect emits the records that may have changed since its last call, or all of them.
 	collect func(all bool, emit func(key string, value any) error) error
 
 	mu     sync.Mutex
 	file   *os.File
 	lock   *os.File
 	seed   maphash.Seed
-	saved  map[string]uint64 // the hash of what was written last
+	saved  map[string]uint64 // the hash of each record's value as it was last written
 	size   int64
-	first  int64 // the size when the log was written anew
+	first  int64 // the size after the last rewrite
 	closed bool
-	// broken says that the log may end in half a record, so that nothing must be written after it.
+	// broken says that the log may end in half a record. Nothing must be appended then.
 	broken bool
 }
 
-// load reads a folder's log: the last record of each name, in the order of their first.
+// load reads a folder's log. It returns the last record of each name, in the order in which the names first appear.
 func load(path string) ([]Record, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -98,7 +98,8 @@ func load(path string) ([]Record, error) {
 	}
 }
 
-// readRecord reads one record. The end of the log, be it in the middle of a record that was never finished, is io.EOF.
+// readRecord reads one record. It returns io.EOF at the end of the log, and also for a record that was not written
+// completely.
 func readRecord(r io.Reader) (Record, error) {
 	var header [recordHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -117,7 +118,7 @@ func readRecord(r io.Reader) (Record, error) {
 	}
 	var record Record
 	if err := json.Unmarshal(raw.Bytes(), &record); err != nil {
-		return Record{}, fmt.Errorf("a record is not one of this program: %w", err)
+		return Record{}, fmt.Errorf("malformed record: %w", err)
 	}
 	return record, nil
 }
@@ -129,7 +130,8 @@ func cutOff(err error) error {
 	return err
 }
 
-// Open takes a folder, hands what is in its log to restore, and begins a new log with what collect then tells.
+// Open locks a folder, passes the records of its log to restore and writes a new log of everything that collect emits.
+// It fails with ErrBusy if another server uses the folder.
 func Open(path string, log *slog.Logger, collect func(all bool, emit func(string, any) error) error, restore func([]Record) error) (*Log, error) {
 	failed := func(err error) (*Log, error) { return nil, fmt.Errorf("sandbox: state in %q: %w", path, err) }
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -147,7 +149,7 @@ func Open(path string, log *slog.Logger, collect func(all bool, emit func(string
 		}
 	}
 	if err == nil {
-		// The end of the old log may be half a record.
+		// The old log may end in half a record.
 		err = d.Compact()
 	}
 	if err != nil {
@@ -157,14 +159,15 @@ func Open(path string, log *slog.Logger, collect func(all bool, emit func(string
 	return d, nil
 }
 
-// Compact writes everything to a new log.
+// Compact rewrites the log, so that it holds only the current records.
 func (d *Log) Compact() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.compact()
 }
 
-// compact writes everything to a new log, which takes the place of the old one in a moment. The caller holds the lock.
+// compact writes all current records to a new log and then puts it in the place of the old one by a rename. The caller
+// holds the lock.
 func (d *Log) compact() error {
 	path := filepath.Join(d.path, File)
 	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -189,7 +192,7 @@ func (d *Log) compact() error {
 	return SyncFolder(d.path)
 }
 
-// SyncFolder makes what happened in a folder durable.
+// SyncFolder makes changes of a folder's entries durable, such as new and renamed files.
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
@@ -198,7 +201,7 @@ func SyncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// write appends what has changed. The caller holds the lock.
+// write appends the records that have changed, or all of them, and syncs the file. The caller holds the lock.
 func (d *Log) write(all bool) error {
 	var pending bytes.Buffer
 	flush := func() error {
@@ -235,14 +238,15 @@ func (d *Log) write(all bool) error {
 		return nil
 	}
 	if err != nil {
-		// What was not written has to be tried again.
+		// Forget what was written, so that the next write tries everything again.
 		d.saved, d.broken = make(map[string]uint64), true
 		return err
 	}
 	return d.file.Sync()
 }
 
-// Save writes what has changed since the last time.
+// Save writes what has changed since the last call. It rewrites the log instead if the log is broken or has grown too
+// much.
 func (d *Log) Save() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -255,7 +259,7 @@ func (d *Log) Save() error {
 	return d.write(false)
 }
 
-// KeepSaving saves until done is closed. What fails is tried again.
+// KeepSaving calls Save regularly until done is closed. A failed save is logged and tried again.
 func (d *Log) KeepSaving(done <-chan struct{}) {
 	tick := time.NewTicker(saveEvery)
 	defer tick.Stop()
@@ -271,7 +275,7 @@ func (d *Log) KeepSaving(done <-chan struct{}) {
 	}
 }
 
-// Close saves for the last time and lets go of the folder. It may be called again.
+// Close saves for the last time and unlocks the folder. Further calls do nothing.
 func (d *Log) Close() error {
 	err := d.Save()
 	d.mu.Lock()

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the file for this process; the system lets go of it when the process ends, however it ends.
+// lockFile locks the file for this process. The system releases the lock when the process ends, however it ends. It
+// fails with ErrBusy if another process has the lock.
 func lockFile(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

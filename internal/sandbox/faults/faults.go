@@ -1,6 +1,6 @@
-// Package faults is how a server misbehaves: the faults that are switched on, and whom they strike.
+// Package faults holds the faults that are switched on, and decides when one strikes and whom.
 //
-// It decides whether a fault strikes; what follows is for who asks.
+// The caller carries out what the fault does.
 package faults
 
 import (
@@ -22,61 +22,61 @@ type Kind string
 
 // The faults. What a client sees of each is in docs/sandbox.md.
 const (
-	// HTTPStatus answers the WebSocket upgrade with Code (400 to 599) instead.
+	// HTTPStatus answers the WebSocket upgrade with HTTP status Code (400 to 599) instead.
 	HTTPStatus Kind = "http_status"
 	// DelayHandshake answers the client hello after Delay.
 	DelayHandshake Kind = "delay_handshake"
-	// BadCertificate shows a certificate that does not vouch for the server; Variant says why not.
+	// BadCertificate presents an invalid server certificate. Variant says what is wrong with it.
 	BadCertificate Kind = "bad_certificate"
-	// WithholdQR never sends pair-device.
+	// WithholdQR never sends pair-device, the stanza with the QR codes.
 	WithholdQR Kind = "withhold_qr"
 	// DelayQR sends pair-device after Delay.
 	DelayQR Kind = "delay_qr"
-	// BadPairHMAC and FaultBadPairSignature spoil the phone's confirmation of a scan.
+	// BadPairHMAC and BadPairSignature make the phone's confirmation of a scan invalid.
 	BadPairHMAC      Kind = "bad_pair_hmac"
 	BadPairSignature Kind = "bad_pair_signature"
 	// No515 leaves the connection open after pairing instead of ending it with 515.
 	No515 Kind = "no_515"
-	// CloseAfter515 closes at once after 515, so that a client may lose the stanza.
+	// CloseAfter515 closes the connection at once after 515, so that a client may lose the stanza.
 	CloseAfter515 Kind = "close_after_515"
-	// LoginFailure refuses logins with failure Code. Expire and BanCode belong to code 402.
+	// LoginFailure refuses logins with the failure reason Code. Expire and BanCode belong to code 402.
 	LoginFailure Kind = "login_failure"
 	// SilentLogin never answers a login.
 	SilentLogin Kind = "silent_login"
-	// FaultDelayAck, FaultWithholdAck and FaultRefuseAck are about the acknowledgement of a message that a
-	// linked device sends. A delayed or withheld one does not keep the message from its recipients; a
-	// refused message, answered with error Code, reaches nobody.
+	// DelayAck, WithholdAck and RefuseAck are about the acknowledgement of a message that a linked device sends. A
+	// message whose acknowledgement is late or missing still reaches its recipients. A refused message, answered with
+	// error Code, reaches nobody.
 	DelayAck    Kind = "delay_ack"
 	WithholdAck Kind = "withhold_ack"
 	RefuseAck   Kind = "refuse_ack"
 	// NoPong leaves keepalive pings unanswered.
 	NoPong Kind = "no_pong"
-	// WithholdSenderKey keeps a phone from giving the others the key that its next group message is encrypted
-	// with: who did not have it before cannot decrypt, and asks again.
+	// WithholdSenderKey keeps a phone from sending the sender key of its next group message. Members that did not have
+	// the key before cannot decrypt the message and ask for it again.
 	WithholdSenderKey Kind = "withhold_sender_key"
-	// WithholdSyncKeys keeps a phone from giving a device its keys of app state: the device has to ask for them.
+	// WithholdSyncKeys keeps a phone from giving a device its app state keys. The device has to ask for them.
 	WithholdSyncKeys Kind = "withhold_sync_keys"
-	// Unavailable hands a linked device a message without its content: the device has to ask its phone. Variant says
-	// whether it is told why.
+	// Unavailable delivers a message to a linked device without its content. The device has to ask its phone for it.
+	// Variant says whether the device is told why.
 	Unavailable Kind = "unavailable"
-	// BadCiphertext spoils what is encrypted for a linked device: it cannot decrypt the message and asks its sender
-	// for it again.
+	// BadCiphertext damages the ciphertext for a linked device. The device cannot decrypt the message and asks its
+	// sender for it again.
 	BadCiphertext Kind = "bad_ciphertext"
-	// MediaUpload and FaultMediaDownload answer the upload or download of a file with HTTP status Code.
+	// MediaUpload and MediaDownload answer the upload or download of a file with HTTP status Code.
 	MediaUpload   Kind = "media_upload"
 	MediaDownload Kind = "media_download"
 )
 
-// faultShape says what a kind of fault needs and allows.
+// faultShape says which fields a kind of fault needs and allows.
 type faultShape struct {
-	// early faults strike before the server knows who connects, so they cannot be scoped.
+	// early: the fault strikes before the server knows who connects, so it cannot be narrowed.
 	early bool
-	// account faults strike when the account is known but no device is yet.
+	// accountOnly: the fault strikes when the account is known but no device is yet.
 	accountOnly bool
 	delay       bool
 	minCode     int
 	maxCode     int
-	// live faults strike a connection that has a number, match ones can be narrowed to some queries.
+	// live: the fault strikes a connection that has a number. match: the fault can be narrowed to some queries.
 	live     bool
 	match    bool
 	variants []string
@@ -113,7 +113,7 @@ func shapeOf(kind Kind) (faultShape, bool) {
 	}
 }
 
-// Kinds lists every kind there is.
+// Kinds lists every kind of fault.
 func Kinds() []Kind {
 	return append([]Kind{
 		HTTPStatus, DelayHandshake, BadCertificate, WithholdQR, DelayQR,
@@ -124,38 +124,37 @@ func Kinds() []Kind {
 	}, lineFaults()...)
 }
 
-// Fault is one misbehaviour that is switched on.
+// Fault is one fault that is switched on.
 type Fault struct {
-	// ID is chosen by SetFault.
+	// ID is assigned by Set.Add.
 	ID   string
 	Kind Kind
-	// Account (a phone number) and Device (the JID of a linked device) narrow the fault; both empty mean the
-	// whole server. A fault that strikes before the server knows who connects cannot be narrowed.
+	// Account (a phone number) and Device (the JID of a linked device) narrow the fault. If both are empty it is for
+	// the whole server. A fault that strikes before the server knows who connects cannot be narrowed.
 	Account string
 	Device  string
-	// Conn narrows the fault to one connection, by the number that events have; for faults of live connections.
+	// Conn narrows the fault to one connection, by the number that events give. It is for faults of live connections.
 	Conn uint64
-	// Match narrows faults of queries: see FaultDelayIQ. Variant chooses between kinds of bad certificates and
-	// malformed frames.
+	// Match narrows faults of queries, see DelayIQ. Variant chooses a form of the fault, where the kind has several.
 	Match   string
 	Variant string
-	// Probability is how likely the fault strikes each time that it could; 0 means always. The draws follow
-	// from Seed: the same each time.
+	// Probability is how likely the fault strikes each time that it could; 0 means always. Seed determines the random
+	// draws: the same seed gives the same draws.
 	Probability float64
 	Seed        uint64
 	// Count is how many times the fault strikes; 0 means until it is cleared.
 	Count int
-	// Delay belongs to the delay_ kinds.
+	// Delay is how long kinds that begin with "delay_" delay something.
 	Delay time.Duration
-	// Code is the HTTP status, the failure reason or the error of the ack.
+	// Code is the HTTP status, the failure reason or the error code.
 	Code int
-	// Expire is how long a temporary ban lasts (login_failure with Code 402), in whole seconds; BanCode is
-	// its reason, 101 by default.
+	// Expire is how long a temporary ban lasts (login_failure with Code 402), in whole seconds. BanCode is its reason,
+	// 101 by default.
 	Expire  time.Duration
 	BanCode int
 	// KeepOpen leaves the connection open after a login_failure.
 	KeepOpen bool
-	// Applied says how many times the fault has struck.
+	// Applied is how many times the fault has struck.
 	Applied int
 }
 
@@ -166,7 +165,7 @@ const (
 	MaxFaultDelay    = 24 * time.Hour
 )
 
-// Error says which field of a fault is wrong.
+// Error says which field of a fault is wrong, and why.
 type Error struct {
 	Field  string
 	Reason string
@@ -174,7 +173,7 @@ type Error struct {
 
 func (e *Error) Error() string { return "fault " + e.Field + ": " + e.Reason }
 
-// Check finds the first field that does not fit the kind; the error is an *Error.
+// Check returns an *Error for the first field that does not fit the kind, or nil.
 func (f *Fault) Check() error {
 	shape, ok := shapeOf(f.Kind)
 	if !ok {
@@ -220,18 +219,17 @@ func (f *Fault) Check() error {
 // Set holds the faults that are switched on, oldest first.
 type Set struct {
 	observer *observe.Observer
-	// active lets the busy paths skip the lock while there is no fault.
+	// active is the number of faults. Busy paths read it without the lock.
 	active atomic.Int32
 
 	mu     sync.Mutex
 	last   int
 	faults []Fault
-	// dice are the draws of the faults with a probability.
+	// dice are the random sources of faults with a probability, by fault id.
 	dice map[string]*rand.Rand
 }
 
-// Add switches a fault on and returns its id. Of several that fit, the oldest strikes.
-// The error is a *FaultError.
+// Add switches a fault on and returns its id. If several faults fit, the oldest strikes. The error is an *Error.
 func (set *Set) Add(fault Fault) (string, error) {
 	if err := fault.Check(); err != nil {
 		return "", err
@@ -255,7 +253,7 @@ func (set *Set) Add(fault Fault) (string, error) {
 	return fault.ID, nil
 }
 
-// Clear switches one fault off and says whether it was on.
+// Clear switches one fault off and reports whether it was on.
 func (set *Set) Clear(id string) bool {
 	set.mu.Lock()
 	defer set.mu.Unlock()
@@ -274,23 +272,23 @@ func (set *Set) ClearAll() {
 	set.active.Store(0)
 }
 
-// List lists the faults that are on, oldest first.
+// List returns the faults that are on, oldest first.
 func (set *Set) List() []Fault {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	return slices.Clone(set.faults)
 }
 
-// NewSet makes a set without faults.
+// NewSet returns a set without faults.
 func NewSet(observer *observe.Observer) *Set { return &Set{observer: observer} }
 
-// Strike returns the oldest fault of a kind whose scope fits, counts it, and switches it off when it is used up. who
-// is nil while the server does not know who connects.
+// Strike returns the oldest fault of a kind whose scope fits, if one strikes. It counts the strike and switches the
+// fault off after its last one. who is nil while the server does not know who connects.
 func (set *Set) Strike(kind Kind, who Scope) (Fault, bool) {
 	return set.StrikeIf(kind, who, nil)
 }
 
-// StrikeIf strikes with a fault that accept, unless it is nil, takes.
+// StrikeIf is Strike restricted to faults for which accept returns true. A nil accept allows all.
 func (set *Set) StrikeIf(kind Kind, who Scope, accept func(*Fault) bool) (Fault, bool) {
 	fault, ok := set.draw(kind, who, accept)
 	if ok {
@@ -304,15 +302,15 @@ func (set *Set) StrikeIf(kind Kind, who Scope, accept func(*Fault) bool) (Fault,
 	return fault, ok
 }
 
-// Scope is what the reach of a fault or an action is compared with: an account, a device of one, or a connection.
+// Scope is whom a fault or an action may be for: an account, a device of an account, or a connection.
 type Scope interface {
 	ScopeAccount() string
 	ScopeDevice(jid string) bool
-	// ScopeConn is the number of a connection, 0 for anything else.
+	// ScopeConn returns the number of a connection, 0 for anything else.
 	ScopeConn() uint64
 }
 
-// Reaches says whether a selection includes somebody.
+// Reaches reports whether the selection includes who. A nil who is included only if the selection is empty.
 func (sel Select) Reaches(who Scope) bool {
 	if sel == (Select{}) {
 		return true
@@ -324,10 +322,10 @@ func (sel Select) Reaches(who Scope) bool {
 		(sel.Conn == 0 || sel.Conn == who.ScopeConn())
 }
 
-// None says that no fault is on, without a lock.
+// None reports whether no fault is on. It takes no lock.
 func (set *Set) None() bool { return set.active.Load() == 0 }
 
-// draw finds the fault that strikes.
+// draw finds the fault that strikes and counts the strike.
 func (set *Set) draw(kind Kind, who Scope, accept func(*Fault) bool) (Fault, bool) {
 	if set.None() {
 		return Fault{}, false
@@ -354,10 +352,10 @@ func (set *Set) draw(kind Kind, who Scope, accept func(*Fault) bool) (Fault, boo
 	return Fault{}, false
 }
 
-// Select says which connections a fault or an action is for. All fields empty: all of them, those not logged in included.
+// Select says whom a fault or an action is for. If all fields are empty it is for every connection, including those
+// that are not logged in.
 type Select struct {
-	// Account is a phone number, Device the JID of a linked device, Conn the number of a connection, which events
-	// tell.
+	// Account is a phone number, Device the JID of a linked device, Conn the number of a connection as events give it.
 	Account string
 	Device  string
 	Conn    uint64

@@ -9,42 +9,43 @@ import (
 const (
 	// DuplicateAck acknowledges a message twice.
 	DuplicateAck Kind = "duplicate_ack"
-	// FaultDelayIQ, FaultWithholdIQ and FaultRefuseIQ are about the answer to a query. A query whose answer is
-	// late or never comes has taken effect; a refused one, answered with error Code, has not. Match narrows
-	// them to queries of a namespace ("encrypt") and, after a slash, of a first child ("encrypt/count").
+	// DelayIQ, WithholdIQ and RefuseIQ are about the answer to a query. A query whose answer is late or missing has
+	// taken effect. A refused query, answered with error Code, has not. Match narrows these faults to queries of a
+	// namespace ("encrypt") and, after a slash, of a first child ("encrypt/count").
 	DelayIQ    Kind = "delay_iq"
 	WithholdIQ Kind = "withhold_iq"
 	RefuseIQ   Kind = "refuse_iq"
-	// CloseAtOnce closes right after a final stanza (failure, stream error) instead of CloseDelay later, so
-	// that a client may lose the stanza.
+	// CloseAtOnce closes the connection right after a final stanza (failure, stream error) instead of CloseDelay later,
+	// so that a client may lose the stanza.
 	CloseAtOnce Kind = "close_at_once"
-	// HalfOpen leaves a connection half open when its client says something: see HalfOpen.
+	// HalfOpen leaves a connection half open when its client next sends something: the server reads nothing more, sends
+	// nothing and does not close it.
 	HalfOpen Kind = "half_open"
-	// MalformedFrame sends, in place of a stanza, what Variant says.
+	// MalformedFrame sends a malformed frame in place of a stanza. Variant says what is wrong with it.
 	MalformedFrame Kind = "malformed_frame"
 )
 
-// The variants of FaultBadCertificate, the first being the default.
+// The variants of BadCertificate, the first being the default.
 const (
 	VariantWrongRoot = "wrong_root" // signed by another root
 	VariantExpired   = "expired"    // valid until a year ago
 	VariantWrongKey  = "wrong_key"  // for another server's key
 )
 
-// The variants of FaultUnavailable, the first being the default.
+// The variants of Unavailable, the first being the default.
 const (
 	VariantUnsaid   = "unsaid"    // no reason is given
-	VariantViewOnce = "view_once" // it may be looked at once, and only on the phone
+	VariantViewOnce = "view_once" // it may be viewed once, and only on the phone
 )
 
-// The variants of FaultMalformedFrame, the first being the default.
+// The variants of MalformedFrame, the first being the default.
 const (
 	VariantGarbage  = "garbage"   // a frame that cannot be decrypted
 	VariantNode     = "node"      // a frame whose content is no stanza
-	VariantLength   = "length"    // a frame that announces more than it has: what follows is out of step
+	VariantLength   = "length"    // a frame shorter than its length field says, so that the next bytes are misread
 	VariantZlibBomb = "zlib_bomb" // a small frame that inflates to 64 MiB of zeros
-	VariantStanza   = "stanza"    // a whole stanza without what every other of its kind has: a pairing without an id
-	VariantTagless  = "tagless"   // a stanza without a name
+	VariantStanza   = "stanza"    // a valid stanza without a required attribute: a pairing without an id
+	VariantTagless  = "tagless"   // a stanza without a tag
 )
 
 func lineFaults() []Kind {
@@ -72,7 +73,7 @@ func lineShape(kind Kind) (faultShape, bool) {
 
 const maxMatch = 100
 
-// checkReach checks what narrows a fault beyond account and device, and its variant.
+// checkReach checks the fields that narrow a fault beyond account and device, and the variant.
 func (f *Fault) checkReach(shape faultShape) error {
 	known := f.Variant == ""
 	for _, variant := range shape.variants {
@@ -98,7 +99,7 @@ func (f *Fault) checkReach(shape faultShape) error {
 	}
 }
 
-// Matches tells whether the fault is about queries of a namespace with a first child.
+// Matches reports whether the fault is for queries of this namespace with this first child.
 func (f *Fault) Matches(namespace, child string) bool {
 	wantNamespace, wantChild, both := strings.Cut(f.Match, "/")
 	return f.Match == "" || (wantNamespace == namespace && (!both || wantChild == child))

@@ -14,7 +14,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// Wish is what a new group is to be.
+// Wish describes a group to be created.
 type Wish struct {
 	Subject, Addressing                   string
 	Members                               []*accounts.Account
@@ -22,7 +22,7 @@ type Wish struct {
 	expiration                            uint32
 }
 
-// Create makes a group and tells everybody who is in it.
+// Create creates a group and tells all its members.
 func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
 	if err := checkSubject(wish.Subject); err != nil {
 		return nil, err
@@ -57,13 +57,13 @@ func checkSubject(subject string) error {
 	return nil
 }
 
-// ValidExpiration says whether messages of a group may stay so many seconds.
+// ValidExpiration reports whether messages of a group can disappear after this number of seconds. 0 means never.
 func ValidExpiration(seconds uint32) bool {
 	return slices.Contains([]uint32{0, 86_400, 604_800, 7_776_000}, seconds)
 }
 
-// changeGroup checks that the actor may change a group, changes it, and tells the members what the change
-// function returns. It runs under the lock of all groups.
+// changeGroup checks that the actor may change a group, calls change and sends the node that change returns to the
+// members. adminsOnly says whether only admins may make the change. Both functions run under the lock of the set.
 func (s *Set) changeGroup(g *Group, actor *accounts.Account, adminsOnly func() bool, change func() (*waBinary.Node, error)) error {
 	s.mu.Lock()
 	node, err := func() (*waBinary.Node, error) {
@@ -86,7 +86,7 @@ func (s *Set) changeGroup(g *Group, actor *accounts.Account, adminsOnly func() b
 
 func always() bool { return true }
 
-// SetSubject gives a group another name.
+// SetSubject changes the name of a group.
 func (s *Set) SetSubject(g *Group, actor *accounts.Account, subject string) error {
 	if err := checkSubject(subject); err != nil {
 		return err
@@ -101,8 +101,9 @@ func (s *Set) SetSubject(g *Group, actor *accounts.Account, subject string) erro
 	})
 }
 
-// SetDescription gives a group another description. previous is the id of the one that it replaces: two people
-// who write at the same time do not overwrite each other.
+// SetDescription changes the description of a group. previous is the id of the description that it replaces. If that is
+// not the current one it fails with ErrBadDescription, so that two people who write at the same time do not overwrite
+// each other.
 func (s *Set) SetDescription(g *Group, actor *accounts.Account, previous, id, text string) error {
 	if utf8.RuneCountInString(text) > maxDescription || !utf8.ValidString(text) || id == "" {
 		return ErrBadDescription
@@ -121,7 +122,7 @@ func (s *Set) SetDescription(g *Group, actor *accounts.Account, previous, id, te
 	})
 }
 
-// SetSwitch turns one of the settings that are on or off. tag is as on the wire: locked, unlocked, announcement or
+// SetSwitch turns one of the on/off settings on or off. tag is the wire name: locked, unlocked, announcement or
 // not_announcement.
 func (s *Set) SetSwitch(g *Group, actor *accounts.Account, tag string) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
@@ -137,7 +138,7 @@ func (s *Set) SetSwitch(g *Group, actor *accounts.Account, tag string) error {
 	})
 }
 
-// SetExpiration says after how many seconds messages disappear, 0 that they stay.
+// SetExpiration sets after how many seconds messages disappear. 0 means never.
 func (s *Set) SetExpiration(g *Group, actor *accounts.Account, seconds uint32) error {
 	if !ValidExpiration(seconds) {
 		return ErrBadExpiration
@@ -151,7 +152,7 @@ func (s *Set) SetExpiration(g *Group, actor *accounts.Account, seconds uint32) e
 	})
 }
 
-// SetApproval says whether admins have to let in who comes with the link; nobody waits any more when they do not.
+// SetApproval sets whether admins have to approve accounts that join by link. Turning it off discards waiting requests.
 func (s *Set) SetApproval(g *Group, actor *accounts.Account, on bool) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		g.approval = on
@@ -166,7 +167,7 @@ func (s *Set) SetApproval(g *Group, actor *accounts.Account, on bool) error {
 	})
 }
 
-// SetAdminAdds says whether only admins add members.
+// SetAdminAdds sets whether only admins may add members.
 func (s *Set) SetAdminAdds(g *Group, actor *accounts.Account, on bool) error {
 	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
 		g.adminAdds = on
@@ -178,7 +179,7 @@ func (s *Set) SetAdminAdds(g *Group, actor *accounts.Account, on bool) error {
 	})
 }
 
-// Invite returns the code of a group's invite link, a new one if the old is to be revoked.
+// Invite returns the code of a group's invite link. With revoke it makes a new one and revokes the old.
 func (s *Set) Invite(g *Group, actor *accounts.Account, revoke bool) (string, error) {
 	var code string
 	err := s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
@@ -193,7 +194,7 @@ func (s *Set) Invite(g *Group, actor *accounts.Account, revoke bool) (string, er
 	return code, err
 }
 
-// The changes of members, as on the wire.
+// The changes of members, as named on the wire.
 const (
 	MemberAdd     = "add"
 	MemberRemove  = "remove"
@@ -201,8 +202,8 @@ const (
 	MemberDemote  = "demote"
 )
 
-// ChangeMembers adds, removes, promotes or demotes. The answer has an error for each account, nil where it was
-// done.
+// ChangeMembers adds, removes, promotes or demotes accounts. The map has an entry for each account: nil if the change
+// was made, otherwise the error.
 func (s *Set) ChangeMembers(g *Group, actor *accounts.Account, action string, list []*accounts.Account) (map[*accounts.Account]error, error) {
 	results := make(map[*accounts.Account]error, len(list))
 	var done []*accounts.Account
@@ -230,7 +231,7 @@ func (s *Set) ChangeMembers(g *Group, actor *accounts.Account, action string, li
 	return results, nil
 }
 
-// changeMember changes one member. The caller holds the lock.
+// changeMember makes one change for one account. The caller holds the lock.
 func (g *Group) changeMember(action string, a *accounts.Account) error {
 	at := g.index(a)
 	switch {
@@ -256,7 +257,7 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 	return nil
 }
 
-// tellMembers tells those who were and are there about a change, and those who are new about the group.
+// tellMembers tells the members before the change about it, and new members about the group.
 func (s *Set) tellMembers(g *Group, actor *accounts.Account, action string, done, before []*accounts.Account) {
 	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: actor.Number, Detail: action + " " + g.JID.String()})
 	node := waBinary.Node{Tag: action, Attrs: waBinary.Attrs{"v_id": strconv.Itoa(g.currentVersion()), "prev_v_id": "0"}}
@@ -277,7 +278,7 @@ func (g *Group) currentVersion() int {
 	return g.version
 }
 
-// Leave takes an account out of a group. When the last admin goes, the oldest member takes over.
+// Leave removes an account from a group. If no admin is left, the oldest member becomes one.
 func (s *Set) Leave(g *Group, actor *accounts.Account) error {
 	before := g.Accounts()
 	s.mu.Lock()
@@ -305,7 +306,8 @@ func (s *Set) Leave(g *Group, actor *accounts.Account) error {
 	return nil
 }
 
-// Join lets an account in that comes with an invite link, or has it wait for an admin.
+// Join adds an account that comes with an invite link. If the group needs approval, the account has to wait for an
+// admin instead and waiting is true.
 func (s *Set) Join(g *Group, a *accounts.Account) (waiting bool, err error) {
 	before := g.Accounts()
 	s.mu.Lock()
@@ -331,7 +333,8 @@ func (s *Set) Join(g *Group, a *accounts.Account) (waiting bool, err error) {
 	return false, nil
 }
 
-// Decide lets those in who wait, or sends them away.
+// Decide approves or rejects join requests. The map has an entry for each account: nil if it was decided, otherwise the
+// error.
 func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*accounts.Account) (map[*accounts.Account]error, error) {
 	s.mu.Lock()
 	if !g.admin(actor) {
@@ -358,7 +361,7 @@ func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*ac
 	return results, err
 }
 
-// RemoveAccount takes an account that is removed out of all groups.
+// RemoveAccount takes an account out of all its groups.
 func (s *Set) RemoveAccount(a *accounts.Account) {
 	for _, g := range s.Of(a) {
 		if err := s.Leave(g, a); err != nil {

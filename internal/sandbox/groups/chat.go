@@ -6,13 +6,13 @@ import (
 	"wasup/internal/sandbox/accounts"
 )
 
-// Chat is where a message belongs: an account or a group.
+// Chat is a chat with an account or a group: one of the two is set.
 type Chat struct {
 	Account *accounts.Account
 	Group   *Group
 }
 
-// JID is the address of the chat; accounts go by their number.
+// JID returns the address of the chat. Accounts are named by phone number.
 func (c Chat) JID() types.JID {
 	if c.Group != nil {
 		return c.Group.JID
@@ -20,7 +20,7 @@ func (c Chat) JID() types.JID {
 	return c.Account.JID(0)
 }
 
-// Hidden is the address of the chat in messages: accounts go by their hidden id.
+// Hidden returns the address of the chat in messages. Accounts are named by hidden id.
 func (c Chat) Hidden() types.JID {
 	if c.Group != nil {
 		return c.Group.JID
@@ -28,7 +28,7 @@ func (c Chat) Hidden() types.JID {
 	return c.Account.LIDJID(0)
 }
 
-// Chat finds an account by number or JID, or a group by JID.
+// Chat finds an account by number or JID, or a group by JID. It fails with accounts.ErrUnknownContact.
 func (s *Set) Chat(name string) (Chat, error) {
 	if jid, err := types.ParseJID(name); err == nil && jid.Server == types.GroupServer {
 		if found := s.Find(jid); found != nil {
@@ -39,13 +39,13 @@ func (s *Set) Chat(name string) (Chat, error) {
 	return Chat{Account: found}, err
 }
 
-// ChatState names an account by its hidden id, or a group.
+// ChatState is a chat on disk: an account by its hidden id, or a group.
 type ChatState struct {
 	LID   string    `json:"lid,omitempty"`
 	Group types.JID `json:"group"`
 }
 
-// State is the chat as it is kept.
+// State returns the chat as it is stored on disk.
 func (c Chat) State() ChatState {
 	if c.Group != nil {
 		return ChatState{Group: c.Group.JID}
@@ -53,7 +53,7 @@ func (c Chat) State() ChatState {
 	return ChatState{LID: accounts.LIDOf(c.Account)}
 }
 
-// ChatOf finds a chat; false when its account or group was removed.
+// ChatOf returns the chat that a ChatState names. It returns false if the account or group was removed.
 func (s *Set) ChatOf(state ChatState) (Chat, bool) {
 	if !state.Group.IsEmpty() {
 		found := s.Find(state.Group)

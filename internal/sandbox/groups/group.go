@@ -1,6 +1,6 @@
-// Package groups is the groups, who is in them, and what may be done to them by whom.
+// Package groups holds the groups, their members and settings, and checks who may change what.
 //
-// It tells members what changes; messages to a group are not its affair.
+// It tells members about changes. Messages to groups are the business of package routing.
 package groups
 
 import (
@@ -26,18 +26,18 @@ var (
 	ErrUnknown        = errors.New("no such group")
 	ErrNotInGroup     = errors.New("not in this group")
 	ErrNotAdmin       = errors.New("only admins of the group may do that")
-	ErrBadSubject     = errors.New("not a name for a group: expected 1 to 100 characters")
-	ErrBadDescription = errors.New("not a description: expected at most 2048 characters, written after the one that is there")
+	ErrBadSubject     = errors.New("invalid group name: expected 1 to 100 characters")
+	ErrBadDescription = errors.New("invalid description: expected at most 2048 characters, replacing the current description")
 	ErrFull           = errors.New("the group would have too many members")
 	ErrInviteRevoked  = errors.New("the invite link was revoked")
 	ErrInviteUnknown  = errors.New("not an invite link")
-	ErrBadExpiration  = errors.New("not a time for messages to stay: expected 0, 86400, 604800 or 7776000 seconds")
-	ErrBadAddressing  = errors.New("not an addressing mode: expected lid or pn")
+	ErrBadExpiration  = errors.New("invalid expiration: expected 0, 86400, 604800 or 7776000 seconds")
+	ErrBadAddressing  = errors.New("unknown addressing mode: expected lid or pn")
 	ErrMemberUnknown  = errors.New("not a member of the group")
 	ErrOwnerStays     = errors.New("the creator of a group stays its admin")
 )
 
-// The ways in which a group names its members.
+// The addressing modes: members are named by hidden id (lid) or by phone number (pn).
 const (
 	AddressingLID = "lid"
 	AddressingPN  = "pn"
@@ -49,7 +49,7 @@ const (
 	maxDescription = 2048
 )
 
-// Role is what a member of a group may do.
+// Role says what a member of a group may do.
 type Role string
 
 // The roles. The creator of a group is its superadmin.
@@ -73,19 +73,19 @@ type Info struct {
 	Description string
 	Creator     types.JID
 	Created     time.Time
-	// Addressing says whether messages name members by hidden id (lid) or number (pn).
+	// Addressing says whether messages name members by hidden id (lid) or phone number (pn).
 	Addressing string
 	Members    []Member
-	// Announce lets only admins write, Locked only admins change the name and the like, Approval only admins
-	// let people in who come with the link, AdminAdds only admins add others.
+	// Announce: only admins may write. Locked: only admins may change the name, the description and the like. Approval:
+	// admins have to approve those who join by link. AdminAdds: only admins may add members.
 	Announce, Locked, Approval, AdminAdds bool
-	// Expiration is after how many seconds messages disappear, 0 when they stay.
+	// Expiration is after how many seconds messages disappear. 0 means never.
 	Expiration uint32
-	// Requests are those who wait to be let in.
+	// Requests are the accounts that wait for approval to join.
 	Requests []types.JID
 }
 
-// Group is a group. What changes is guarded by the lock of the set that it is in.
+// Group is a group. The lock of its set guards what changes.
 type Group struct {
 	set        *Set
 	JID        types.JID
@@ -104,7 +104,7 @@ type Group struct {
 	picture                               media.Picture
 }
 
-// wording is a text that somebody gave a group; id is that of a description.
+// wording is the subject or description of a group, and who set it. Only a description has an id.
 type wording struct {
 	text, id string
 	by       *accounts.Account
@@ -121,7 +121,7 @@ type joinRequest struct {
 	at      time.Time
 }
 
-// Set knows every group. Its lock is held for reading and changing them, never while something is sent.
+// Set holds all groups. Its lock is held to read and change them, never while something is sent.
 type Set struct {
 	dir      *accounts.Directory
 	courier  *accounts.Courier
@@ -131,12 +131,12 @@ type Set struct {
 	mu     sync.RWMutex
 	byJID  map[types.JID]*Group
 	byLink map[string]*Group
-	// revoked are links that once led somewhere.
+	// revoked holds the codes of revoked invite links.
 	revoked map[string]bool
 	last    int64
 }
 
-// NewSet makes a set without groups.
+// NewSet returns an empty set.
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observe.Observer, log *slog.Logger) *Set {
 	return &Set{
 		dir: dir, courier: courier, observer: observer, log: log,
@@ -144,14 +144,14 @@ func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observ
 	}
 }
 
-// Find gives the group with an address, nil when there is none.
+// Find returns the group with this JID, or nil.
 func (s *Set) Find(jid types.JID) *Group {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byJID[jid.ToNonAD()]
 }
 
-// add enters a new group under an id of its own.
+// add adds a new group and gives it an id.
 func (s *Set) add(g *Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *Set) link(g *Group) {
 	s.byLink[g.invite] = g
 }
 
-// Linked finds the group that an invite link leads to.
+// Linked finds the group of an invite code. It fails with ErrInviteRevoked or ErrInviteUnknown.
 func (s *Set) Linked(code string) (*Group, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -188,7 +188,7 @@ func (s *Set) Linked(code string) (*Group, error) {
 	}
 }
 
-// Of lists the groups that an account is in, oldest first.
+// Of lists the groups of an account, oldest first.
 func (s *Set) Of(a *accounts.Account) []*Group {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -202,7 +202,7 @@ func (s *Set) Of(a *accounts.Account) []*Group {
 	return groups
 }
 
-// Server is the address space in which the group names its members.
+// Server returns the server of the JIDs with which the group names its members.
 func (g *Group) Server() string {
 	if g.Addressing == AddressingPN {
 		return types.DefaultUserServer
@@ -210,18 +210,18 @@ func (g *Group) Server() string {
 	return types.HiddenUserServer
 }
 
-// index finds a member, -1 when it is none. The caller holds the lock.
+// index returns the position of a member, -1 if the account is not a member. The caller holds the lock.
 func (g *Group) index(a *accounts.Account) int {
 	return slices.IndexFunc(g.members, func(m member) bool { return m.account == a })
 }
 
-// admin says whether an account is an admin. The caller holds the lock.
+// admin reports whether an account is an admin. The caller holds the lock.
 func (g *Group) admin(a *accounts.Account) bool {
 	at := g.index(a)
 	return at >= 0 && g.members[at].role != RoleMember
 }
 
-// IsAdmin says whether an account is an admin.
+// IsAdmin reports whether an account is an admin.
 func (g *Group) IsAdmin(a *accounts.Account) bool {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
@@ -239,7 +239,7 @@ func (g *Group) Accounts() []*accounts.Account {
 	return list
 }
 
-// MaySend says whether an account may write.
+// MaySend returns nil if an account may write to the group, otherwise ErrNotInGroup or ErrNotAdmin.
 func (g *Group) MaySend(a *accounts.Account) error {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
@@ -270,14 +270,14 @@ func (g *Group) Info() Info {
 	return info
 }
 
-// CurrentPicture is the group's picture.
+// CurrentPicture returns the group's picture.
 func (g *Group) CurrentPicture() media.Picture {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	return g.picture
 }
 
-// ChangePicture returns the picture that there was.
+// ChangePicture sets the group's picture and returns the previous one.
 func (g *Group) ChangePicture(next media.Picture) media.Picture {
 	g.set.mu.Lock()
 	defer g.set.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// memberNode names a member by the addresses that the group uses.
+// memberNode describes a member by both addresses, the one of the group's addressing mode as "jid".
 func memberNode(g *Group, m member) waBinary.Node {
 	attrs := waBinary.Attrs{"jid": m.account.JIDOn(g.Server(), 0), "type": string(m.role)}
 	if g.Addressing == AddressingPN {
@@ -20,7 +20,7 @@ func memberNode(g *Group, m member) waBinary.Node {
 	return waBinary.Node{Tag: "participant", Attrs: attrs}
 }
 
-// groupNode describes a group as clients read it (whatsmeow group.go, parseGroupNode).
+// groupNode describes a group in the form that clients parse (whatsmeow group.go, parseGroupNode).
 func (s *Set) groupNode(g *Group) waBinary.Node {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -61,7 +61,8 @@ func (s *Set) groupNode(g *Group) waBinary.Node {
 	return waBinary.Node{Tag: "group", Attrs: attrs, Content: parts}
 }
 
-// createNode tells somebody who is new of a group: new for all at its creation, invite for who joined by link.
+// createNode tells a new member about a group. reason is "new" when the group is created, "invite" for a member that
+// joined by link and "" for a member that was added.
 func (s *Set) createNode(g *Group, reason string) waBinary.Node {
 	attrs := waBinary.Attrs{}
 	if reason == "new" {
@@ -72,7 +73,7 @@ func (s *Set) createNode(g *Group, reason string) waBinary.Node {
 	return waBinary.Node{Tag: "create", Attrs: attrs, Content: []waBinary.Node{s.groupNode(g)}}
 }
 
-// notifyGroup tells all linked devices of some accounts what somebody did to a group.
+// notifyGroup tells all linked devices of some accounts what the actor changed in a group.
 func (s *Set) notifyGroup(g *Group, actor *accounts.Account, change waBinary.Node, to []*accounts.Account) {
 	attrs := waBinary.Attrs{
 		"from": g.JID, "id": stanza.NewID(), "t": stanza.Now(), "type": "w:gp2", "participant": actor.JIDOn(g.Server(), 0),

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// groupErrors says how WhatsApp words what groups refuse.
+// groupErrors maps errors of groups to the errors that WhatsApp answers with.
 var groupErrors = []struct {
 	err  error
 	wire *stanza.QueryError
@@ -42,10 +42,10 @@ func wireError(err error) *stanza.QueryError {
 	return stanza.ErrBadRequest
 }
 
-// groupHandler answers a query about one group, child being the first part of the query.
+// groupHandler answers a query about one group. child is the first child of the query.
 type groupHandler func(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error)
 
-// Queries is the table of what may be asked of a group that is named.
+// Queries returns the handlers of all queries about groups, by namespace, type and first child.
 func (s *Set) Queries() map[string]accounts.QueryHandler {
 	table := map[string]groupHandler{
 		"get query": s.queryGroup,
@@ -85,7 +85,7 @@ func (s *Set) Queries() map[string]accounts.QueryHandler {
 	return handlers
 }
 
-// onGroup finds the group that a query is for, which only members may ask about.
+// onGroup makes a query handler that looks up the group of the query. It refuses accounts that are not members.
 func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	return func(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 		g := s.Find(stanza.JID(query, "to"))
@@ -100,7 +100,7 @@ func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	}
 }
 
-// Has says whether an account is a member.
+// Has reports whether an account is a member.
 func (g *Group) Has(a *accounts.Account) bool {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
@@ -119,13 +119,13 @@ func (s *Set) setDescriptionQuery(g *Group, actor *accounts.Account, child *waBi
 	body := child.GetChildByTag("body")
 	previous, id := stanza.Attr(child, "prev"), stanza.Attr(child, "id")
 	if id == "" {
-		// The short form, which replaces whatever is there.
+		// The short form has no ids: it replaces whatever is there.
 		id, previous = stanza.NewID(), s.DescriptionOf(g)
 	}
 	return nil, s.SetDescription(g, actor, previous, id, string(stanza.Bytes(&body)))
 }
 
-// DescriptionOf is the id of a group's description.
+// DescriptionOf returns the id of a group's description.
 func (s *Set) DescriptionOf(g *Group) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -150,14 +150,14 @@ func (s *Set) setApprovalQuery(g *Group, actor *accounts.Account, child *waBinar
 
 func (s *Set) changeMembersQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	jids, list := s.dir.Named(child)
-	results, err := s.ChangeMembers(g, actor, child.Tag, known(list))
+	results, err := s.ChangeMembers(g, actor, child.Tag, withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
 	return []waBinary.Node{{Tag: child.Tag, Content: resultNodes(g, jids, list, results)}}, nil
 }
 
-// resultNodes says for everybody who was named whether it was done.
+// resultNodes lists the named accounts, each with its error if the change was not made.
 func resultNodes(g *Group, jids []types.JID, list []*accounts.Account, results map[*accounts.Account]error) []waBinary.Node {
 	var answers []waBinary.Node
 	for i, a := range list {
@@ -197,7 +197,7 @@ func (s *Set) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Nod
 	}
 	action := &actions[0]
 	jids, list := s.dir.Named(action)
-	results, err := s.Decide(g, actor, action.Tag == "approve", known(list))
+	results, err := s.Decide(g, actor, action.Tag == "approve", withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (s *Set) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Nod
 	return []waBinary.Node{{Tag: child.Tag, Content: []waBinary.Node{answer}}}, nil
 }
 
-// queryGroups lists the groups that the account is in.
+// queryGroups lists the groups of the account.
 func (s *Set) queryGroups(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	var list []waBinary.Node
 	for _, g := range s.Of(dev.Account) {
@@ -217,7 +217,7 @@ func (s *Set) queryGroups(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.No
 func (s *Set) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("create")
 	_, list := s.dir.Named(&request)
-	wish := Wish{Subject: stanza.Attr(&request, "subject"), Addressing: AddressingLID, Members: known(list)}
+	wish := Wish{Subject: stanza.Attr(&request, "subject"), Addressing: AddressingLID, Members: withoutUnknown(list)}
 	for _, child := range request.GetChildren() {
 		switch child.Tag {
 		case "locked":
@@ -236,7 +236,7 @@ func (s *Set) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]wa
 			}
 			wish.expiration = uint32(seconds)
 		case "parent", "linked_parent":
-			// Communities are not something that the sandbox has.
+			// The sandbox has no communities.
 			return nil, stanza.ErrNotImplemented
 		}
 	}
@@ -264,7 +264,8 @@ func (s *Set) queryLeave(dev *accounts.Device, query *waBinary.Node) ([]waBinary
 	return []waBinary.Node{{Tag: "leave", Content: answers}}, nil
 }
 
-// queryInvite is asked of a group for its link, and of no group with a link: who is behind it, or let me in.
+// queryInvite handles two queries. Sent to a group, it returns the group's invite link, or a new one (type "set"). Sent
+// without a group, it describes the group of the code, or joins it (type "set").
 func (s *Set) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request, set := query.GetChildByTag("invite"), stanza.Attr(query, "type") == "set"
 	if to := stanza.JID(query, "to"); to.User != "" {
@@ -296,7 +297,8 @@ func (s *Set) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinar
 	}
 }
 
-func known(list []*accounts.Account) []*accounts.Account {
+// withoutUnknown leaves out the accounts that are not on WhatsApp.
+func withoutUnknown(list []*accounts.Account) []*accounts.Account {
 	var found []*accounts.Account
 	for _, a := range list {
 		if a != nil {

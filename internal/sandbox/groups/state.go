@@ -12,13 +12,13 @@ import (
 	"wasup/internal/sandbox/media"
 )
 
-// KeyGroup is how the records of groups begin: g/JID.
+// KeyGroup is the prefix of the keys of group records: g/JID.
 const KeyGroup = "g/"
 
-// groupState is a group on disk. Accounts go by their hidden ids.
+// groupState is a group on disk. Accounts are named by their hidden ids.
 type groupState struct {
 	JID           types.JID      `json:"jid"`
-	Number        int64          `json:"number"` // the last that a group was made with
+	Number        int64          `json:"number"` // the number of the newest group of the set
 	Addressing    string         `json:"addressing"`
 	Creator       string         `json:"creator"`
 	Created       time.Time      `json:"created"`
@@ -51,7 +51,7 @@ type askedState struct {
 	At  time.Time `json:"at"`
 }
 
-// Collect tells everything about the groups.
+// Collect emits a record for each group.
 func (s *Set) Collect(emit func(string, any) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -76,7 +76,7 @@ func (s *Set) Collect(emit func(string, any) error) error {
 	return nil
 }
 
-// Restore brings back a group from its record.
+// Restore adds a group from its record. It skips a group whose creator's account was removed.
 func (s *Set) Restore(raw json.RawMessage, files *media.Store) error {
 	var state groupState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -87,10 +87,10 @@ func (s *Set) Restore(raw json.RawMessage, files *media.Store) error {
 		if a := at(lid); a != nil || lid == "" {
 			return a
 		}
-		return at(state.Creator) // somebody has to have done it
+		return at(state.Creator) // whoever set a text must be known: fall back to the creator
 	}
 	if state.JID.Server != types.GroupServer || at(state.Creator) == nil {
-		return nil // of a phone that was removed: nobody could tell what it is
+		return nil // the creator's account was removed, and a group cannot be described without its creator
 	}
 	g := &Group{
 		set: s, JID: state.JID, Addressing: state.Addressing, creator: at(state.Creator), created: state.Created,

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// changes waits until a phone shows a message as it became.
+// changes waits until a phone shows a message in its changed form.
 func changes(t *testing.T, phone *sandbox.Phone, id string, became func(phones.Message) bool) {
 	t.Helper()
 	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id && became(m) })
@@ -26,7 +26,7 @@ func edited(text string) func(phones.Message) bool {
 
 func revoked(m phones.Message) bool { return m.Revoked }
 
-// change waits until the peer is told that a message was edited or revoked.
+// change waits until the peer gets an edit or a revocation of a message.
 func (p *peer) change(id string, kind waE2E.ProtocolMessage_Type, text string) {
 	p.t.Helper()
 	await(p, func(m *events.Message) bool {

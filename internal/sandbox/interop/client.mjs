@@ -1,8 +1,8 @@
-// A WhatsApp-Web client that is none of ours: the npm package baileys, driven by JSON lines.
+// A WhatsApp-Web client that is independent of this project: the npm package baileys, driven by JSON lines.
 //
-// It reads one command a line from standard input, {"id":1,"do":"open",...}, answers each with
-// {"id":1,"result":...} or {"id":1,"error":"..."}, and writes what it experiences as {"event":"...",...}.
-// Everything that libraries print goes to standard error, so that the lines stay whole.
+// It reads commands from standard input, one on each line: {"id":1,"do":"open",...}. It answers each with
+// {"id":1,"result":...} or {"id":1,"error":"..."}, and writes events as {"event":"...",...}. The output of libraries
+// goes to standard error, so that it does not mix with these lines.
 console.log = console.info = console.debug = console.error
 
 import { createCipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
@@ -17,8 +17,8 @@ import pino from 'pino'
 const logger = pino({ level: process.env.WASUP_INTEROP_LOG ?? 'fatal' }, pino.destination(2))
 const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 
-// Files of history and app state are named without a host, and the library then always asks WhatsApp's: this leads it to
-// the sandbox.
+// Files of history and app state have no host in their path, so the library requests them from WhatsApp's host.
+// Redirect these requests to the sandbox.
 const elsewhere = globalThis.fetch
 globalThis.fetch = (url, ...rest) => {
   const asked = new URL(url)
@@ -27,11 +27,11 @@ globalThis.fetch = (url, ...rest) => {
 }
 
 let sock, settings, saved
-let wanted = false // whether the connection is to come back by itself
-const known = new Map() // messages by id: for reactions, receipts and for receivers who ask again
-const sending = new Set() // what is being sent: a receiver may ask again before the sender knows that it is done
+let wanted = false // whether to reconnect after a restart that the server requires
+const known = new Map() // messages by id: for reactions, receipts and retries of receivers
+const sending = new Set() // sends in progress: a receiver may ask for a retry before the send is done
 
-// connect makes one socket on the stored credentials, or on new ones.
+// connect makes a socket with the stored credentials, or with new ones.
 async function connect() {
   const { state, saveCreds } = await useMultiFileAuthState(settings.store)
   saved = Promise.resolve()
@@ -41,7 +41,7 @@ async function connect() {
     waWebSocketUrl: settings.url,
     agent: settings.ca ? new Agent({ ca: settings.ca }) : undefined,
     browser: Browsers.ubuntu('Chrome'),
-    // Without a history to wait for, events come as they happen.
+    // Without a full history to wait for, events come as they happen.
     syncFullHistory: false,
     shouldSyncHistoryMessage: () => settings.history,
     getMessage: asked,
@@ -54,7 +54,7 @@ async function connect() {
   sock.ev.on('messaging-history.set', ({ messages, chats, contacts }) => {
     messages.forEach(past)
     chats.forEach(chat)
-    // Who is named by app state while a history with the same contact waits to be told is told as part of that history.
+    // A contact's name from app state is reported here if a history with the same contact is pending.
     contacts.filter(({ name }) => name).forEach(contact)
   })
   sock.ev.on('chats.update', (updates) => updates.forEach(chat))
@@ -69,20 +69,20 @@ async function connectionChanged({ connection, qr, isNewLogin, lastDisconnect, r
   if (connection !== 'close') return
   const status = lastDisconnect?.error?.output?.statusCode ?? 0
   tell({ event: 'close', status })
-  // As every client of this library does: the server asks for a new connection after a pairing.
+  // The server requires a new connection after a pairing. Every client of this library handles it like this.
   if (wanted && status === DisconnectReason.restartRequired) {
     await saved
     await connect()
   }
 }
 
-// past tells of a message that came with the history.
+// past reports a message of the history.
 function past(message) {
   known.set(message.key.id, message)
   tell({ event: 'past', id: message.key.id, fromMe: message.key.fromMe ?? false, chat: message.key.remoteJid, text: textOf(message.message) })
 }
 
-// chat tells what became of a chat by app state.
+// chat reports the app state of a chat.
 function chat({ id, pinned, archived, muteEndTime }) {
   const changed = { pinned: !!pinned, archived: !!archived, muted: !!muteEndTime }
   if ([pinned, archived, muteEndTime].some((value) => value !== undefined)) tell({ event: 'chat', chat: id, text: JSON.stringify(changed) })
@@ -95,7 +95,7 @@ function contact({ id, name }) {
 function arrived(message) {
   known.set(message.key.id, message)
   if (message.message?.pollUpdateMessage) voted(message)
-  // A receipt that comes before the library has told of our own message is told as part of it.
+  // A receipt that comes before the library has reported our own message is part of that report.
   if (message.key.fromMe) changed({ key: message.key, update: message })
   tell({
     event: 'message',
@@ -106,14 +106,14 @@ function arrived(message) {
   })
 }
 
-// textOf is the text or the caption of a message.
+// textOf returns the text or the caption of a message.
 function textOf(wrapped) {
   const content = extractMessageContent(wrapped)
   const said = content?.[getContentType(content)]
   return typeof said === 'string' ? said : said?.text ?? said?.caption ?? ''
 }
 
-// changed tells how far a message that we sent has come, and what became of one after it was sent.
+// changed reports the new status of a message that we sent, or an edit or a revocation.
 function changed({ key, update }) {
   if (update.status !== undefined && update.status !== null) {
     tell({ event: 'status', id: key.id, status: WAMessageStatus[update.status] })
@@ -127,7 +127,7 @@ function reacted({ key, reaction }) {
   tell({ event: 'reaction', id: key.id, text: reaction.text })
 }
 
-// addresses are all that the author of a message may go by.
+// addresses returns all addresses of the author of a message.
 function addresses({ fromMe, remoteJid, remoteJidAlt, participant, participantAlt }) {
   const all = fromMe ? [sock.user.id, sock.user.lid] : participant ? [participant, participantAlt] : [remoteJid, remoteJidAlt]
   return all.filter(Boolean).map(jidNormalizedUser)
@@ -137,7 +137,8 @@ const secretOf = (poll) => poll.message.messageContextInfo?.messageSecret
 const optionsOf = (poll) => Object.values(poll.message).find((content) => content?.options)?.options.map(({ optionName }) => optionName) ?? []
 const hashOf = (name) => createHash('sha256').update(name).digest()
 
-// voted tells what somebody chose. Neither side says under which of its addresses it encrypted.
+// voted reports the options that somebody chose. A vote does not say which addresses were used to encrypt it, so all are
+// tried.
 function voted({ key, message }) {
   const { pollCreationMessageKey: about, vote } = message.pollUpdateMessage
   const poll = known.get(about.id)
@@ -150,14 +151,14 @@ function voted({ key, message }) {
         tell({ event: 'vote', id: about.id, text: chosen.join() })
         return
       } catch {
-        // The next address.
+        // Try the next address.
       }
     }
   }
-  tell({ event: 'vote', id: about.id, text: 'it does not open' })
+  tell({ event: 'vote', id: about.id, text: 'the vote cannot be decrypted' })
 }
 
-// choose encrypts a vote: the library reads votes and makes none.
+// choose encrypts a vote, because the library can only decrypt votes.
 function choose(poll, names) {
   const id = poll.key.id
   const voter = jidNormalizedUser(sock.user.lid)
@@ -188,7 +189,7 @@ async function send(to, content) {
   }
 }
 
-// asked finds the content of a message that a receiver could not decrypt.
+// asked returns the content of a message that a receiver could not decrypt.
 async function asked({ id }) {
   if (!known.has(id)) await Promise.allSettled(sending)
   return known.get(id)?.message
@@ -197,8 +198,8 @@ async function asked({ id }) {
 const summary = ({ id, subject, participants }) => ({ id, subject, members: participants.length })
 
 const commands = {
-  // open connects; url, key (hex) and store say where to, whom to trust and where the credentials are, history whether
-  // to read what the phone has.
+  // open connects to url and trusts the root key (hex). store is the folder of the credentials. history says whether to
+  // read the phone's history.
   async open({ url, key, ca, store, history = false }) {
     settings = { url, ca, store, history }
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(key, 'hex')
@@ -224,13 +225,13 @@ const commands = {
   // file sends data (base64) as an image, audio (a voice message) or document.
   file: ({ to, kind, data, mime, name, text }) => send(to, {
     [kind]: Buffer.from(data, 'base64'), mimetype: mime, fileName: name, caption: text,
-    ...(kind === 'audio' && { ptt: true, seconds: 1 }), // of no real sound nobody could tell the length
+    ...(kind === 'audio' && { ptt: true, seconds: 1 }), // the library cannot tell the length of random data
   }),
   poll: ({ to, text, options, count }) => send(to, { poll: { name: text, values: options, selectableCount: count } }),
   async vote({ to, message: id, options }) {
     return { id: await sock.relayMessage(to, { pollUpdateMessage: choose(message(id), options) }, {}) }
   },
-  // chat changes a chat by app state, as the library names it: {pin: true}, {mute: 1000}.
+  // chat changes a chat by app state. change is in the library's form: {pin: true}, {mute: 1000}.
   async chat({ to, change }) {
     await sock.chatModify(change, to)
   },
@@ -278,6 +279,6 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
   } catch (err) {
     tell({ id, error: String(err?.message ?? err) })
   }
-}).on('close', () => process.exit(0)) // whoever started this is gone or done
+}).on('close', () => process.exit(0)) // the test has ended
 
 tell({ event: 'started' })

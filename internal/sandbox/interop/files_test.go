@@ -15,14 +15,15 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// someFile is bytes of no meaning, of a size that fills no cipher block; the same for one seed in every run.
+// someFile returns random bytes, the same for one seed in every run. Their number is not a multiple of the cipher's
+// block size.
 func someFile(seed byte) []byte {
 	data := make([]byte, 100_003)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data)
 	return data
 }
 
-// sendFile sends a file from the script and returns the message's id.
+// sendFile makes the script send a file, and returns the message's id.
 func (s *script) sendFile(to, kind, mime string, data []byte, text string) string {
 	s.t.Helper()
 	return s.send("file", map[string]any{
@@ -30,7 +31,7 @@ func (s *script) sendFile(to, kind, mime string, data []byte, text string) strin
 	})
 }
 
-// opens has the script download and decrypt the file of a message.
+// opens makes the script download and decrypt the file of a message, and compares it with want.
 func (s *script) opens(id string, want []byte) {
 	s.t.Helper()
 	encoded, _ := s.do("download", map[string]any{"message": id})["data"].(string)
@@ -41,7 +42,7 @@ func (s *script) opens(id string, want []byte) {
 	}
 }
 
-// opens has the peer wait for a message, download its file and decrypt it.
+// opens waits until the peer has a message, downloads and decrypts its file, and compares it with want.
 func (p *peer) opens(id string, want []byte) {
 	p.t.Helper()
 	message := await(p, func(m *events.Message) bool { return m.Info.ID == id })
@@ -65,7 +66,7 @@ func (p *peer) opens(id string, want []byte) {
 	}
 }
 
-// opens waits until a phone holds a message of a kind, and reads its file.
+// opens waits until a phone has a message, and compares its kind and its file with what is expected.
 func opens(t *testing.T, phone *sandbox.Phone, id string, kind phones.Kind, want []byte) {
 	t.Helper()
 	message, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id })
@@ -103,7 +104,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 			id := node.sendFile(bruno.JID().String(), file.script, file.mime, data, "")
 			gopher.opens(id, data)
 			opens(t, bruno, id, file.kind, data)
-			// Its own phone gets what the client sends as well.
+			// The client's own phone gets what the client sends as well.
 			opens(t, ana, id, file.kind, data)
 			opens(t, carla, node.sendFile(carla.JID().String(), file.script, file.mime, data, ""), file.kind, data)
 		}
@@ -134,7 +135,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		node.opens(node.reads("a document from go"), document)
 		opens(t, ana, sent, phones.KindDocument, document)
 	})
-	t.Run("voices and stickers from whatsmeow", func(t *testing.T) {
+	t.Run("voice messages and stickers from whatsmeow", func(t *testing.T) {
 		voice, sticker := someFile(11), someFile(12)
 		up, err := gopher.cli.Upload(within(t), voice, whatsmeow.MediaAudio)
 		must(t, err)
@@ -156,7 +157,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 		node.opens(sent, sticker)
 		opens(t, ana, sent, phones.KindSticker, sticker)
 	})
-	t.Run("a voice message is one on every side", func(t *testing.T) {
+	t.Run("a voice message is marked as one on both sides", func(t *testing.T) {
 		id := node.sendFile(bruno.JID().String(), "audio", "audio/ogg; codecs=opus", someFile(13), "")
 		await(gopher, func(m *events.Message) bool { return m.Info.ID == id && m.Message.GetAudioMessage().GetPTT() })
 		_, err := bruno.WaitMessage(within(t), func(m phones.Message) bool { return m.ID == id && m.Media != nil && m.Media.Voice })
@@ -178,7 +179,7 @@ func TestFilesAreTheSameOnBothSides(t *testing.T) {
 	}
 }
 
-// image uploads an image and describes it.
+// image uploads an image and returns the message for it.
 func (p *peer) image(data []byte, caption string) *waE2E.ImageMessage {
 	p.t.Helper()
 	up, err := p.cli.Upload(within(p.t), data, whatsmeow.MediaImage)

@@ -16,7 +16,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// trio is a client of each kind, and a phone without any.
+// trio is a server with a client of each kind, and a phone without a client.
 type trio struct {
 	server            *sandbox.Server
 	node              *script
@@ -24,7 +24,7 @@ type trio struct {
 	ana, bruno, carla *sandbox.Phone
 }
 
-// talks sends a text to a group from each of the three, and waits until the others have it there.
+// talks sends a text to a group from each of the three, and waits until the others have it.
 func (o trio) talks(t *testing.T, group types.JID, about string) {
 	t.Helper()
 	o.node.send("text", map[string]any{"to": group.String(), "text": about + " from node"})
@@ -43,7 +43,7 @@ func (o trio) scriptReads(group types.JID, text string) {
 	o.node.await("message", func(one told) bool { return one.Text == text && one.Chat == group.String() && !one.FromMe })
 }
 
-// read waits until the phones and the peer have a text of a group; the peer need not be told its own.
+// read waits until the phones and the peer have a text of a group. The peer gets no event for a text of its own.
 func (o trio) read(t *testing.T, group types.JID, text string) {
 	t.Helper()
 	for _, phone := range []*sandbox.Phone{o.ana, o.bruno, o.carla} {
@@ -61,7 +61,7 @@ func (o trio) read(t *testing.T, group types.JID, text string) {
 	}
 }
 
-// knows checks what both clients are told of a group when they ask.
+// knows checks the answers that both clients get when they ask for a group's metadata.
 func (o trio) knows(t *testing.T, group types.JID, subject string, members int) {
 	t.Helper()
 	told := o.node.do("metadata", map[string]any{"group": group.String()})
@@ -106,7 +106,7 @@ func TestGroupsOfBaileysWhatsmeowAndAPhone(t *testing.T) {
 		}
 	})
 	t.Run("an image, an edit and a revocation", func(t *testing.T) { o.changes(t, group) })
-	t.Run("who is added reads on, who is removed does not", func(t *testing.T) { o.members(t, group) })
+	t.Run("an added member reads new messages, a removed one does not", func(t *testing.T) { o.members(t, group) })
 	t.Run("whatsmeow makes one", func(t *testing.T) {
 		made, err := o.gopher.cli.CreateGroup(within(t), whatsmeow.ReqCreateGroup{Name: "From Go", Participants: []types.JID{o.ana.JID(), o.carla.JID()}})
 		must(t, err)
@@ -122,7 +122,7 @@ func TestGroupsOfBaileysWhatsmeowAndAPhone(t *testing.T) {
 		o.knows(t, made, "From Carla", 3)
 		o.talks(t, made, "welcome")
 	})
-	// Asking again would cover up a key that was not handed out as it should be.
+	// A retry would hide a sender key that was not distributed correctly.
 	if retries := server.Counters().Retries; retries != 0 {
 		t.Errorf("%d messages could not be read at first", retries)
 	}
@@ -157,7 +157,7 @@ func (o trio) changes(t *testing.T, group types.JID) {
 	changes(t, o.carla, id, revoked)
 }
 
-// members adds a phone to a group and takes it out again.
+// members adds a phone to a group and removes it again.
 func (o trio) members(t *testing.T, group types.JID) {
 	dora := newPhone(t, o.server, "Dora")
 	change := func(name string) {

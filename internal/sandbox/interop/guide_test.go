@@ -20,7 +20,7 @@ import (
 	"wasup/internal/sandbox/admin"
 )
 
-// guide is docs/sandbox.md.
+// guide returns the text of docs/sandbox.md.
 func guide(t *testing.T) string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "sandbox.md"))
@@ -44,7 +44,7 @@ func TestTheGuidesBaileysExampleLinks(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	cmd := exec.CommandContext(ctx, node, path)
-	cmd.Dir = t.TempDir() // where it keeps its credentials
+	cmd.Dir = t.TempDir() // the example stores its credentials here
 	cmd.Env = append(os.Environ(), "SANDBOX="+front.URL+admin.Prefix)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
@@ -90,7 +90,7 @@ func TestTheGuidesWhatsmeowExampleLinks(t *testing.T) {
 	}, newPhone(t, server, "Ana"))
 }
 
-// What the guide shows of a whole program is put together as it says, and run in a folder of its own.
+// The guide's pieces of a whole program are joined as the guide says, and run in a folder of their own.
 func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
 	text := guide(t)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```\n").FindAllStringSubmatch(text, -1)
@@ -113,7 +113,8 @@ func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the %s time it ended with %v\n%s", time, err, out)
 		}
-		// Beside it libsignal may log what comes again because the program left before it was acknowledged.
+		// The output may also have lines of libsignal: messages come again because the program left before they were
+		// acknowledged.
 		phones := server.Phones()
 		if len(phones) != 1 || len(phones[0].Devices()) != 1 || !strings.Contains(string(out), "linked as "+phones[0].Devices()[0].JID.String()+"\n") {
 			t.Errorf("the %s time it says %q, and there are %d phones", time, out, len(phones))
@@ -121,7 +122,7 @@ func TestTheGuidesWholeProgramLinksAndLogsInAgain(t *testing.T) {
 	}
 }
 
-func TestTheGuidesTLSRoutesTellTheCA(t *testing.T) {
+func TestTheServerRouteHasTheTLSFieldsOfTheGuide(t *testing.T) {
 	server := newServer(t)
 	front := httptest.NewServer(admin.New(server, nil))
 	defer front.Close()

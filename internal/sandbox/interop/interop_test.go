@@ -22,7 +22,7 @@ func (s *script) open(server *sandbox.Server) {
 	s.openAt(server, server.URL(), "", false)
 }
 
-// openAt connects to an address, with a CA for TLS; history says whether the script reads what its phone has.
+// openAt connects to an address, with a CA for TLS. history says whether the script requests its phone's history.
 func (s *script) openAt(server *sandbox.Server, url, ca string, history bool) {
 	s.t.Helper()
 	key := server.RootPublicKey()
@@ -74,7 +74,7 @@ func TestBaileysPairsByQRAndLogsInAgain(t *testing.T) {
 	if counters := server.Counters(); counters.Pairings != 1 || counters.Logins != 2 {
 		t.Fatalf("counters %+v", counters)
 	}
-	// The sessions that were kept go on.
+	// The stored Signal sessions still work.
 	_, err = friend.SendText(within(t), phone.Number(), "after")
 	must(t, err)
 	again.reads("after")
@@ -92,7 +92,7 @@ func TestBaileysPairsByCode(t *testing.T) {
 	feed, stop := server.Subscribe()
 	defer stop()
 	code, _ := client.do("code", map[string]any{"number": phone.Number()})["code"].(string)
-	// The client does not wait for the server's answer before it shows the code.
+	// The client shows the code before the server has answered.
 	eventually(t, feed, observe.EventCodeRequested)
 
 	jid, err := phone.EnterCode(within(t), code)
@@ -115,7 +115,7 @@ func TestBaileysConnectsByTLS(t *testing.T) {
 	talk(t, client, newPhone(t, server, "Bruno"), phone)
 }
 
-func TestBaileysIsToldHowFarAMessageHasComeAndThatItWasUnlinked(t *testing.T) {
+func TestBaileysGetsReceiptsAndLearnsThatItWasUnlinked(t *testing.T) {
 	needNode(t)
 	t.Parallel()
 	server := newServer(t)
@@ -155,7 +155,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 	node.pair(server, ana)
 	gopher := newPeer(t, server, bruno)
 
-	t.Run("the client finds who is there", func(t *testing.T) {
+	t.Run("the client finds out who is on WhatsApp", func(t *testing.T) {
 		for number, there := range map[string]bool{bruno.Number(): true, "15559999999": false} {
 			if got := node.do("onWhatsApp", map[string]any{"number": number})["exists"]; got != there {
 				t.Errorf("%s: %v", number, got)
@@ -176,7 +176,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 		gopher.receipt(answer, types.ReceiptTypeRead)
 	})
 	t.Run("a conversation goes on", func(t *testing.T) {
-		// By turns: whatsmeow forgets keys when it encrypts and decrypts for one device at the same moment.
+		// In turns: whatsmeow loses keys if it encrypts and decrypts for one device at the same time.
 		for i := range rounds() {
 			node.send("text", map[string]any{"to": bruno.JID().String(), "text": fmt.Sprint("to go ", i)})
 			gopher.reads(fmt.Sprint("to go ", i))
@@ -207,10 +207,10 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 	t.Run("the keys on the server are those of the client", func(t *testing.T) {
 		node.do("digest", nil)
 		node.do("rotate", nil)
-		// Who starts a session now gets the new signed key.
+		// A session that starts now uses the new signed key.
 		talk(t, node, newPhone(t, server, "Dora"), ana)
 	})
-	t.Run("settings are there", func(t *testing.T) {
+	t.Run("the client reads its settings", func(t *testing.T) {
 		if blocked := node.do("blocklist", nil)["blocked"]; blocked != float64(0) {
 			t.Errorf("%v blocked", blocked)
 		}
@@ -229,7 +229,7 @@ func TestBaileysAndWhatsmeowTalkToEachOther(t *testing.T) {
 	})
 }
 
-// rounds is how many texts cross: a few in the short form, many in the long one.
+// rounds returns how many texts are exchanged: few in the short form, many in the long one.
 func rounds() int {
 	if os.Getenv("WASUP_INTEROP") == "long" {
 		return 200
@@ -237,7 +237,7 @@ func rounds() int {
 	return 10
 }
 
-// has waits until a phone holds a message with a text.
+// has waits until a phone has a message with this text.
 func has(t *testing.T, phone *sandbox.Phone, text string) {
 	t.Helper()
 	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool { return m.Text == text })

@@ -23,18 +23,18 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// authority is the one root that whatsmeow can know in this process.
+// authority is the root for all tests: whatsmeow knows one root for the whole process.
 var authority = sandbox.NewAuthorityFromSeed([32]byte{9, 9, 9})
 
 func TestMain(m *testing.M) {
 	whatsmeow.WACertPubKey = authority.RootPublicKey()
-	// whatsmeow's reader can stay behind when a frame arrives just after its consumer has stopped.
+	// whatsmeow's reader goroutine may stay if a frame arrives just after its consumer has stopped.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
-		// It waits a minute for more history, connected or not.
+		// This goroutine waits a minute for more history, even when the client is not connected.
 		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
-// newServer starts a sandbox that has to know every question it is asked.
+// newServer starts a sandbox. At the end of the test it fails if the server got a query that it does not know.
 func newServer(t *testing.T) *sandbox.Server {
 	t.Helper()
 	server, err := sandbox.New(sandbox.Config{Authority: authority, TLS: true})
@@ -67,7 +67,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// toServer sends every request to the sandbox: whatsmeow dials WhatsApp's name.
+// toServer redirects every request to the sandbox, because whatsmeow dials WhatsApp's host name.
 type toServer struct {
 	host      string
 	transport *http.Transport
@@ -104,7 +104,7 @@ func newPeer(t *testing.T, server *sandbox.Server, phone *sandbox.Phone) *peer {
 	}, phone)
 }
 
-// linkPeer makes a whatsmeow client with an empty store, has it pointed at a server and links it to a phone.
+// linkPeer makes a whatsmeow client with an empty store, lets point set its server, and links it to a phone.
 func linkPeer(t *testing.T, point func(*peer), phone *sandbox.Phone) *peer {
 	t.Helper()
 	container := devicetest.Open(t, devicetest.DSN(t))
@@ -133,7 +133,7 @@ func (p *peer) handle(event any) {
 	p.changed = make(chan struct{})
 }
 
-// await waits for an event that is accepted.
+// await waits for an event of type E that accept accepts. A nil accept accepts all.
 func await[E any](p *peer, accept func(E) bool) E {
 	p.t.Helper()
 	deadline := time.NewTimer(patience)
@@ -163,7 +163,7 @@ func names(got []any) string {
 	return "[" + strings.Join(all, " ") + "]"
 }
 
-// reads waits for a text.
+// reads waits for a message with this text.
 func (p *peer) reads(text string) *events.Message {
 	p.t.Helper()
 	return await(p, func(m *events.Message) bool {

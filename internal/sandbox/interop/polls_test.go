@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// chose says whether somebody chose an option of a poll, as a phone sees it.
+// chose waits until a phone shows that voter chose an option of a poll.
 func chose(t *testing.T, phone *sandbox.Phone, poll, option string, voter types.JID) {
 	t.Helper()
 	_, err := phone.WaitMessage(within(t), func(m phones.Message) bool {

@@ -23,10 +23,10 @@ import (
 	"wasup/internal/testtools"
 )
 
-// patience bounds every wait; the machine may be slow and busy.
+// patience bounds every wait. It is long because the machine may be slow and busy.
 const patience = 2 * time.Minute
 
-// needNode makes sure that Node and the pinned packages are there, and gives the path of node.
+// needNode returns the path of node. Without Node and the pinned packages the test is skipped or fails.
 func needNode(t *testing.T) string {
 	t.Helper()
 	node, err := installed()
@@ -38,11 +38,11 @@ func needNode(t *testing.T) string {
 
 var installed = sync.OnceValues(findNode)
 
-// oldest is the first version of Node that baileys runs on.
+// oldest is the oldest major version of Node that baileys runs on.
 const oldest = 20
 
-// findNode finds the packages that `make tools` has installed, and a Node that is new enough: the machine's, or the one
-// among the packages.
+// findNode checks that `make tools` has installed the pinned packages, and returns the path of a Node that is new
+// enough: the machine's, or the one among the packages.
 func findNode() (string, error) {
 	lock, err := os.ReadFile("package-lock.json")
 	if err != nil {
@@ -71,20 +71,20 @@ func findNode() (string, error) {
 	return "", fmt.Errorf("Node %d or newer (node on the PATH)", oldest)
 }
 
-// told is one line of the script: an event, or the answer to a command.
+// told is one line of the script's output: an event, or the answer to a command.
 type told struct {
 	Event, Code, JID, LID, Chat, Text, Error string
 
-	ID     any // of the message, or of the command that a line answers
+	ID     any // of the message, or of the command that the line answers
 	FromMe bool
 	Status any // a word for messages, a number for closed connections
 	Result json.RawMessage
 }
 
-// message is the id of the message that an event is about.
+// message returns the id of the message that an event is about.
 func (e told) message() string { s, _ := e.ID.(string); return s }
 
-// status is what Status says, as text.
+// status returns Status as text.
 func (e told) status() string { return fmt.Sprint(e.Status) }
 
 // script is a running client.mjs.
@@ -102,13 +102,14 @@ type script struct {
 	ended   bool
 }
 
-// start runs the script with a place of its own for credentials.
+// start runs the script with its own folder for credentials.
 func start(t *testing.T) *script {
 	t.Helper()
 	return startOn(t, t.TempDir())
 }
 
-// startTrusting runs the script so that Node itself trusts a server's CA: for files, which go by https.
+// startTrusting runs the script so that Node itself trusts a server's CA. Files need this, because they are transferred
+// by https.
 func startTrusting(t *testing.T, server *sandbox.Server) *script {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
@@ -134,7 +135,7 @@ func startOn(t *testing.T, store string, env ...string) *script {
 		s.listen(out)
 	}()
 	t.Cleanup(func() {
-		// The end of its input ends the script; one that does not notice is killed.
+		// The script ends when its input ends. If it does not, it is killed.
 		_ = in.Close()
 		timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
@@ -196,14 +197,14 @@ func (s *script) listen(out io.Reader) {
 		s.changed = make(chan struct{})
 		s.mu.Unlock()
 		if err != nil {
-			// What is written after a broken line must not block the script.
+			// The output after a broken line is read too, so that the script does not block.
 			_, _ = io.Copy(io.Discard, lines)
 			return
 		}
 	}
 }
 
-// find waits for the first line that is accepted.
+// find waits for the first line that accept accepts.
 func (s *script) find(what string, accept func(told) bool) told {
 	s.t.Helper()
 	deadline := time.NewTimer(patience)
@@ -234,7 +235,7 @@ func (s *script) summary(lines []told) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-// told lists everything so far.
+// told returns all lines so far.
 func (s *script) told() []told {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,7 +248,7 @@ func (s *script) await(event string, accept func(told) bool) told {
 	return s.find(event, func(one told) bool { return one.Event == event && (accept == nil || accept(one)) })
 }
 
-// try gives a command and returns its result, or the error that the client had.
+// try sends a command and returns its result, or the client's error.
 func (s *script) try(name string, given map[string]any) (map[string]any, error) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -271,7 +272,7 @@ func (s *script) try(name string, given map[string]any) (map[string]any, error) 
 	return result, nil
 }
 
-// do gives a command that has to succeed.
+// do sends a command that has to succeed, and returns its result.
 func (s *script) do(name string, given map[string]any) map[string]any {
 	s.t.Helper()
 	result, err := s.try(name, given)
@@ -279,7 +280,7 @@ func (s *script) do(name string, given map[string]any) map[string]any {
 	return result
 }
 
-// send gives a command that sends something and returns the message's id.
+// send sends a command that sends a message, and returns the message's id.
 func (s *script) send(name string, given map[string]any) string {
 	s.t.Helper()
 	id, ok := s.do(name, given)["id"].(string)
@@ -289,13 +290,13 @@ func (s *script) send(name string, given map[string]any) string {
 	return id
 }
 
-// reads waits for a text in a chat and returns the message's id.
+// reads waits for a message with this text and returns the message's id.
 func (s *script) reads(text string) string {
 	s.t.Helper()
 	return s.await("message", func(one told) bool { return one.Text == text && !one.FromMe }).message()
 }
 
-// reached waits until a message that the script sent has come as far as status says, or further.
+// reached waits until a message of the script has this status or a later one.
 func (s *script) reached(id, status string) {
 	s.t.Helper()
 	order := []string{"SERVER_ACK", "DELIVERY_ACK", "READ", "PLAYED"}

@@ -25,7 +25,7 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 	}
 	must(t, ana.NameContact(within(t), bruno.Number(), "Bruno Díaz"))
 	yes := true
-	// So much that there is a snapshot with patches after it.
+	// Enough patches for a snapshot with further patches after it.
 	for range 30 {
 		must(t, ana.ChangeChat(within(t), bruno.Number(), phones.ChatChange{Pinned: &yes}))
 	}
@@ -33,17 +33,17 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 	node.openAt(server, server.SecureURL(), string(server.CAPEM()), true)
 	node.scanned(ana)
 
-	// The newest come in the message itself or in the first file, the oldest in another.
+	// The newest messages come in the first part of the history, the oldest in a later one.
 	for _, i := range []int{14, 0} {
 		node.await("past", func(one told) bool { return one.Text == fmt.Sprint("long ago ", i) && one.Chat == bruno.LID().String() })
 	}
-	// Under the number, that is by app state: the history names the chat, which goes by its hidden address.
+	// A contact under the phone number comes from app state. The history would name the chat by its hidden id.
 	node.await("contact", func(one told) bool { return one.Text == "Bruno Díaz" && one.ID == bruno.JID().String() })
 	node.await("chat", func(one told) bool {
 		return one.Chat == bruno.LID().String() && strings.Contains(one.Text, `"pinned":true`)
 	})
 
-	t.Run("what the phone changes later comes as well", func(t *testing.T) {
+	t.Run("later changes of the phone arrive", func(t *testing.T) {
 		must(t, ana.ChangeChat(within(t), bruno.Number(), phones.ChatChange{Muted: &yes}))
 		node.await("chat", func(one told) bool { return strings.Contains(one.Text, `"muted":true`) })
 	})
@@ -61,7 +61,7 @@ func TestBaileysGetsTheHistoryAndTheAppStateOfItsPhone(t *testing.T) {
 		if strings.Contains(string(entry.Value), `"pinned":true`) {
 			t.Errorf("the phone reads %s", entry.Value)
 		}
-		// And the other way: what whatsmeow changes is told to Baileys.
+		// The other direction: Baileys gets what whatsmeow changes.
 		must(t, gopher.cli.SendAppState(within(t), appstate.BuildMute(bruno.LID(), false, 0)))
 		node.await("chat", func(one told) bool { return one.Text == `{"pinned":false,"archived":false,"muted":false}` })
 	})

@@ -19,28 +19,29 @@ import (
 )
 
 const (
-	// mediaFolder lies in the folder of the state and has one file for each that was uploaded: the length of its
-	// description in four bytes, the description as JSON, and its bytes as they were uploaded.
+	// mediaFolder is a folder in the state folder. It has one file for each upload: the length of its description (four
+	// bytes), the description as JSON, and the bytes as they were uploaded.
 	mediaFolder = "media"
-	// unfinished ends the name of a file that is being written.
+	// unfinished is the suffix of a file that is still being written.
 	unfinished = ".new"
-	// maxHeader bounds a file's description, in bytes.
+	// maxHeader bounds the size of a description, in bytes.
 	maxHeader  = 64 << 10
 	lengthSize = 4
 )
 
 var mediaName = regexp.MustCompile(`^[0-9A-F]{24}$`)
 
-// describedMedia is the description of a file on disk.
+// describedMedia is the description of an upload on disk.
 type describedMedia struct {
 	File
 
 	SHA256 []byte `json:"sha256"`
 }
 
-var errMediaFile = errors.New("not a file of this program, or only a part of one")
+var errMediaFile = errors.New("not a media file of the sandbox, or incomplete")
 
-// OpenFolder lists the files that a server kept before it ended, and keeps new ones there.
+// OpenFolder loads the files that an earlier process stored in the state folder, and stores new ones there. Files that
+// cannot be read are skipped.
 func (m *Store) OpenFolder(state string, now time.Time) error {
 	path := filepath.Join(state, mediaFolder)
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -56,7 +57,7 @@ func (m *Store) OpenFolder(state string, now time.Time) error {
 	for _, entry := range entries {
 		switch name := entry.Name(); {
 		case strings.HasSuffix(name, unfinished):
-			// Nobody was told of it.
+			// The uploader got no answer, so the file can be removed.
 			m.erase(name)
 		case mediaName.MatchString(name):
 			file, err := readMediaFile(filepath.Join(path, name))
@@ -73,7 +74,7 @@ func (m *Store) OpenFolder(state string, now time.Time) error {
 	return nil
 }
 
-// readMediaFile reads the description of a file and checks that the file is whole.
+// readMediaFile reads the description of a file and checks that the file is complete.
 func readMediaFile(path string) (*Stored, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -88,15 +89,16 @@ func readMediaFile(path string) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := &Stored{File: described.File}
-	copy(kept.sum[:], described.SHA256)
-	if described.ID != filepath.Base(path) || described.Size < 0 || len(described.SHA256) != len(kept.sum) || info.Size() != begins+kept.kept() {
+	loaded := &Stored{File: described.File}
+	copy(loaded.sum[:], described.SHA256)
+	if described.ID != filepath.Base(path) || described.Size < 0 || len(described.SHA256) != len(loaded.sum) || info.Size() != begins+loaded.storedSize() {
 		return nil, errMediaFile
 	}
-	return kept, nil
+	return loaded, nil
 }
 
-// readDescription reads what stands before a file's bytes, and tells where these begin.
+// readDescription reads the description at the beginning of a file. It also returns the offset at which the bytes of
+// the upload begin.
 func readDescription(r io.Reader) (described describedMedia, begins int64, err error) {
 	var header [lengthSize]byte
 	if _, err = io.ReadFull(r, header[:]); err != nil {
@@ -113,9 +115,9 @@ func readDescription(r io.Reader) (described describedMedia, begins int64, err e
 	return described, lengthSize + int64(length), nil
 }
 
-// write puts a file into the folder, in the place of what has its name, in one moment.
+// write writes a file to the folder and replaces an older one of the same name atomically.
 func (m *Store) write(file *Stored, data []byte) error {
-	failed := func(err error) error { return fmt.Errorf("sandbox: keep a file: %w", err) }
+	failed := func(err error) error { return fmt.Errorf("sandbox: store a file: %w", err) }
 	described, err := json.Marshal(describedMedia{file.File, file.sum[:]})
 	if err != nil {
 		return failed(err)
@@ -143,7 +145,7 @@ func (m *Store) write(file *Stored, data []byte) error {
 	return disk.SyncFolder(m.folder)
 }
 
-// erase removes a file of the folder.
+// erase removes a file from the folder, if there is a folder.
 func (m *Store) erase(name string) {
 	if m.folder == "" {
 		return
@@ -153,20 +155,20 @@ func (m *Store) erase(name string) {
 	}
 }
 
-// mediaReader are the bytes of a file.
+// mediaReader reads the bytes of an upload.
 type mediaReader struct {
 	io.ReadSeeker
 	io.Closer
 }
 
-// open gives the bytes of a file that is there.
+// open returns a reader of a file's bytes. It fails with ErrUnknown if the file has been removed meanwhile.
 func (m *Store) open(file *Stored) (mediaReader, error) {
 	if m.folder == "" {
 		return mediaReader{bytes.NewReader(file.data), io.NopCloser(nil)}, nil
 	}
 	opened, err := os.Open(filepath.Join(m.folder, file.ID))
 	if errors.Is(err, os.ErrNotExist) {
-		return mediaReader{}, fmt.Errorf("%w: %s", ErrUnknown, file.ID) // newer ones took its place meanwhile
+		return mediaReader{}, fmt.Errorf("%w: %s", ErrUnknown, file.ID) // removed meanwhile to make room
 	}
 	if err != nil {
 		return mediaReader{}, fmt.Errorf("sandbox: open a file: %w", err)
@@ -176,10 +178,10 @@ func (m *Store) open(file *Stored) (mediaReader, error) {
 		_ = opened.Close() // it was only read
 		return mediaReader{}, fmt.Errorf("sandbox: open a file: %w", err)
 	}
-	return mediaReader{io.NewSectionReader(opened, begins, described.kept()), opened}, nil
+	return mediaReader{io.NewSectionReader(opened, begins, described.storedSize()), opened}, nil
 }
 
-// Bytes reads a file that is there.
+// Bytes returns the bytes of a file. It fails with ErrUnknown if the file has been removed meanwhile.
 func (m *Store) Bytes(file *Stored) ([]byte, error) {
 	content, err := m.open(file)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// Server is where clients upload and download files.
+// Server serves uploads and downloads of files over HTTP.
 type Server struct {
 	media    *Store
 	faults   *faults.Set
@@ -24,20 +24,20 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// NewServer makes what serves the files of a store.
+// NewServer returns a server for the files of a store.
 func NewServer(media *Store, faults *faults.Set, observer *observe.Observer, log *slog.Logger) *Server {
 	return &Server{media: media, faults: faults, observer: observer, log: log}
 }
 
-// Routes adds the routes for files, as WhatsApp's clients use them: POST and DELETE /mms/{type}/{token}, where
-// token is the hash of the encrypted file, and GET of a direct path.
+// Routes adds the routes that WhatsApp's clients use: POST and DELETE /mms/{type}/{token}, where token is the hash of
+// the encrypted file, and GET of a direct path.
 func (m *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /mms/{type}/{token}", m.upload)
 	mux.HandleFunc("DELETE /mms/{type}/{token}", m.deleteUpload)
 	mux.HandleFunc("GET "+Path+"{file}", m.download)
 }
 
-// uploadAnswer is what a client takes over into the message.
+// uploadAnswer is the answer to an upload. The client copies it into the message.
 type uploadAnswer struct {
 	URL        string `json:"url"`
 	DirectPath string `json:"direct_path"`
@@ -74,18 +74,19 @@ func (m *Server) upload(w http.ResponseWriter, r *http.Request) {
 		m.refuseMedia(w, http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
-		m.log.Error("an uploaded file was not kept", "err", err)
+		m.log.Error("an uploaded file was not stored", "err", err)
 		m.refuseMedia(w, http.StatusInsufficientStorage)
 		return
 	}
 	m.observer.Count(func(n *observe.Counters) { n.Uploads++ })
 	m.observer.Emit(observe.Event{Kind: observe.EventUpload, Account: account, Detail: file.Type + " " + file.ID})
 	w.Header().Set("Content-Type", "application/json")
-	// A client that went away meanwhile uploads again.
+	// A client that has disconnected uploads the file again.
 	_ = json.NewEncoder(w).Encode(uploadAnswer{URL: "https://" + m.media.Host() + file.DirectPath, DirectPath: file.DirectPath})
 }
 
-// readUpload reads a body. Large files take longer than the server's other requests may.
+// readUpload reads a body of at most limit bytes. It extends the read deadline, because large files take longer than
+// other requests may.
 func readUpload(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(mediaTTL)); err != nil {
@@ -94,7 +95,7 @@ func readUpload(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, er
 	return io.ReadAll(r.Body)
 }
 
-// hashOf reads a SHA-256 in URL-safe base64, with or without its padding.
+// hashOf decodes a SHA-256 in URL-safe base64, with or without padding.
 func hashOf(token string) (sum [32]byte, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(token, "="))
 	if err != nil || len(raw) != len(sum) {
@@ -103,7 +104,7 @@ func hashOf(token string) (sum [32]byte, ok bool) {
 	return [32]byte(raw), true
 }
 
-// deleteUpload removes a file that its receiver does not need any more: clients do it with history.
+// deleteUpload removes a file that its receiver does not need any more. Clients do so with history.
 func (m *Server) deleteUpload(w http.ResponseWriter, r *http.Request) {
 	_, ok := m.media.authorised(r.URL.Query().Get("auth"), time.Now())
 	sum, valid := hashOf(r.PathValue("token"))
@@ -137,7 +138,7 @@ func (m *Server) download(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if asked := r.URL.Query().Get("hash"); asked != "" {
-		// The hash in the address is the receiver's word for which file it wants.
+		// The hash in the URL says which file the receiver expects.
 		if sum, valid := hashOf(asked); !valid || sum != file.sum {
 			m.refuseMedia(w, http.StatusForbidden)
 			return

@@ -1,6 +1,6 @@
-// Package media keeps the files that clients upload, encrypted, and serves them.
+// Package media stores the encrypted files that clients upload, and serves them.
 //
-// It knows neither their keys nor what is in them.
+// It knows neither the keys nor the content of the files.
 package media
 
 import (
@@ -27,18 +27,18 @@ var (
 	ErrUnknown  = errors.New("no such file")
 	ErrGone     = errors.New("the file was removed from the server")
 	ErrTooLarge = errors.New("the file is too large")
-	ErrBadCode  = errors.New("not a status for a removed file: expected 403, 404 or 410")
+	ErrBadCode  = errors.New("invalid status for a removed file: expected 403, 404 or 410")
 )
 
 const (
-	// mediaTTL and mediaAuthTTL say how long clients may use the answer to media_conn and the secret in it.
+	// mediaTTL is how long clients may use an answer to media_conn, mediaAuthTTL how long the secret in it is valid.
 	mediaTTL     = 5 * time.Minute
 	mediaAuthTTL = 6 * time.Hour
-	// Path is where files are downloaded from; WhatsApp's paths look like this one.
+	// Path is the path prefix of downloads. It looks like WhatsApp's.
 	Path = "/v/t62.7118-24/"
-	// maxMediaFiles bounds how many files are kept besides their bytes.
+	// maxMediaFiles bounds how many files are stored, whatever their size.
 	maxMediaFiles = 100_000
-	// minMediaFile is the smallest sealed file: one cipher block and the MAC.
+	// minMediaFile is the smallest size of an encrypted file: one cipher block and the MAC.
 	minMediaFile = 26
 )
 
@@ -49,45 +49,45 @@ var mediaTypes = []string{
 	"md-msg-hist", "md-app-state", "thumbnail-link", "thumbnail-image", "thumbnail-video", "thumbnail-document",
 }
 
-// File is an uploaded file. The server knows neither its key nor what is in it.
+// File is an uploaded file. The server knows neither its key nor its content.
 type File struct {
-	// ID is the name of the file in its path.
+	// ID is the file's name in its path.
 	ID string `json:"id"`
-	// Type is the type it was uploaded as: image, video, audio, document and so on.
+	// Type is the type that it was uploaded as: image, video, audio, document and so on.
 	Type string `json:"type"`
-	// Account is the phone number of who uploaded it.
+	// Account is the phone number of the uploader.
 	Account string `json:"account"`
-	// Size is in bytes, encrypted.
+	// Size is the size of the encrypted file in bytes.
 	Size int `json:"size"`
-	// DirectPath is the path and query that messages carry.
+	// DirectPath is the path and query in messages.
 	DirectPath string    `json:"direct_path"`
 	Uploaded   time.Time `json:"uploaded"`
-	// Downloads counts how often it was fetched whole or in part.
+	// Downloads counts how often the file was downloaded, in whole or in part.
 	Downloads int `json:"downloads"`
-	// Gone is the HTTP status that downloads get instead of the file, 0 while it is there.
+	// Gone is the HTTP status that downloads get instead of the file. 0 means that the file can be downloaded.
 	Gone int `json:"gone,omitempty"`
-	// Lost says that the phones do not have the file any more either.
+	// Lost says that phones do not have the file any more either.
 	Lost bool `json:"lost,omitempty"`
 }
 
 type Stored struct {
 	File
-	data []byte // nil when the file lies in the store's folder
+	data []byte // nil if the file is in the store's folder
 	sum  [32]byte
-	// shown says that somebody's profile shows the file, so that it goes last.
+	// shown says that a profile or a group shows the file as its picture. Such files are removed last.
 	shown bool
 }
 
-// Store keeps encrypted files, the newest as far as the limits allow: in memory, or in a folder when the server
-// Has one for its state.
+// Store holds encrypted files, in memory or in a folder if the server stores its state. When the limits are exceeded it
+// removes the oldest files.
 type Store struct {
 	secret [32]byte
-	// maxFile and maxTotal are in bytes.
+	// maxFile bounds one file and maxTotal all files, in bytes.
 	maxFile, maxTotal int64
 	maxAge            time.Duration
-	folder            string // "" keeps them in memory
+	folder            string // "" means in memory
 	log               *slog.Logger
-	// Host is the host:port that clients are told.
+	// Host returns the host:port that clients are told.
 	Host func() string
 
 	mu    sync.Mutex
@@ -96,13 +96,13 @@ type Store struct {
 	total int64
 }
 
-// Limits say how much a store keeps: bytes of a file and of all files, and for how long.
+// Limits are the limits of a store: the bytes of one file, the bytes of all files, and the age of a file.
 type Limits struct {
 	File, Total int64
 	Age         time.Duration
 }
 
-// NewStore makes a store without files. host is the host:port that clients are told.
+// NewStore returns a store without files. host returns the host:port that clients are told.
 func NewStore(limits Limits, log *slog.Logger, host func() string) *Store {
 	m := &Store{
 		maxFile: limits.File, maxTotal: limits.Total, maxAge: limits.Age, log: log, Host: host,
@@ -112,7 +112,8 @@ func NewStore(limits Limits, log *slog.Logger, host func() string) *Store {
 	return m
 }
 
-// auth makes the secret by which an account uploads until a moment; it says for whom it was made.
+// auth returns the secret that lets an account upload until a time. The account's number and the time are part of the
+// secret.
 func (m *Store) auth(number string, until time.Time) string {
 	body := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
 	body = append(body, number...)
@@ -125,7 +126,7 @@ func (m *Store) sign(body []byte) []byte {
 	return mac.Sum(nil)[:16]
 }
 
-// authorised returns the account that a secret was made for.
+// authorised returns the account of a secret. ok is false if the secret is invalid or has expired.
 func (m *Store) authorised(secret string, now time.Time) (number string, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(secret)
 	if err != nil || len(raw) < 24 || !hmac.Equal(raw[:16], m.sign(raw[16:])) {
@@ -135,7 +136,7 @@ func (m *Store) authorised(secret string, now time.Time) (number string, ok bool
 	return string(raw[24:]), now.Before(until)
 }
 
-// Put keeps a file and forgets the oldest ones when there are too many.
+// Put stores a file, and removes the oldest files if the limits are exceeded. It fails with ErrTooLarge.
 func (m *Store) Put(account, kind string, data []byte) (File, error) {
 	if int64(len(data)) > m.maxFile {
 		return File{}, fmt.Errorf("%w: %d bytes, expected at most %d", ErrTooLarge, len(data), m.maxFile)
@@ -150,7 +151,7 @@ func (m *Store) Put(account, kind string, data []byte) (File, error) {
 		data: data, sum: sum,
 	}
 	if m.folder != "" {
-		// Before anybody is told that it is there: a server that is killed then still has it.
+		// Write before the uploader gets an answer, so that a killed server still has the file.
 		if err := m.write(file, data); err != nil {
 			return File{}, err
 		}
@@ -159,28 +160,30 @@ func (m *Store) Put(account, kind string, data []byte) (File, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.enter(file)
-	m.makeRoom(time.Now())
+	m.enforceLimits(time.Now())
 	return file.File, nil
 }
 
-// enter takes a file into the list. The caller holds the lock.
+// enter adds a file to the list. The caller holds the lock.
 func (m *Store) enter(file *Stored) {
 	m.files[file.ID] = file
 	m.order = append(m.order, file)
-	m.total += file.kept()
+	m.total += file.storedSize()
 }
 
-// kept is how many bytes of the file there are, encrypted: what is gone from the server may be on phones.
-func (f *File) kept() int64 {
+// storedSize returns how many bytes of the file are stored. A file that is gone from the server is still stored as long
+// as phones have it.
+func (f *File) storedSize() int64 {
 	if f.Lost {
 		return 0
 	}
 	return int64(f.Size)
 }
 
-// makeRoom forgets what is too old, and the oldest files while there are too many; of these, what profiles show goes
-// last. The newest one stays. The caller holds the lock.
-func (m *Store) makeRoom(now time.Time) {
+// enforceLimits removes files that are too old, and the oldest files while there are too many or too many bytes.
+// Pictures that are shown are removed only for lack of room, and last. The newest file always stays. The caller holds
+// the lock.
+func (m *Store) enforceLimits(now time.Time) {
 	m.order = slices.DeleteFunc(m.order, func(file *Stored) bool {
 		old := !file.shown && m.tooOld(file, now)
 		if old {
@@ -204,25 +207,26 @@ func (m *Store) makeRoom(now time.Time) {
 	}
 }
 
-// Tidy keeps the limits.
+// Tidy removes files that exceed the limits.
 func (m *Store) Tidy(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.makeRoom(now)
+	m.enforceLimits(now)
 }
 
 func (m *Store) tooOld(file *Stored, now time.Time) bool {
 	return now.Sub(file.Uploaded) > m.maxAge
 }
 
-// forget lets go of a file that is in the list no more.
+// forget deletes a file that has been taken off the list.
 func (m *Store) forget(file *Stored) {
-	m.total -= file.kept()
+	m.total -= file.storedSize()
 	delete(m.files, file.ID)
 	m.erase(file.ID)
 }
 
-// Show says whether a profile shows a file, which then stays as long as the total allows.
+// Show marks a file as shown or not shown by a profile or a group. A shown file does not expire, but is removed if the
+// files exceed the other limits.
 func (m *Store) Show(directPath string, on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -237,7 +241,7 @@ func newMediaID() string {
 	return stanza.UpperHex(raw[:])
 }
 
-// Get finds a file by id. Files that were removed are there with what downloads are to be told.
+// Get returns a file by id. A file that was taken from the server is found too: its Gone says what downloads get.
 func (m *Store) Get(id string) (Stored, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -251,7 +255,7 @@ func (m *Store) Get(id string) (Stored, bool) {
 	return *file, true
 }
 
-// Has says whether a file is there to be downloaded.
+// Has reports whether a file can be downloaded.
 func (m *Store) Has(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -259,8 +263,8 @@ func (m *Store) Has(id string) bool {
 	return ok && file.Gone == 0
 }
 
-// remove takes a file from the server; downloads then get the status code. Phones keep what they have of it unless it is
-// to be lost to them as well.
+// remove takes a file from the server, so that downloads get the status code. With lost, phones lose it as well. It
+// returns false if there is no such file.
 func (m *Store) remove(id string, code int, lost bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -272,25 +276,26 @@ func (m *Store) remove(id string, code int, lost bool) bool {
 	if lost = lost || file.Lost; !lost {
 		var err error
 		if data, err = m.Bytes(file); err != nil {
-			m.log.Error("a file was not read: phones have lost it as well", "err", err)
+			m.log.Error("a removed file could not be read: phones lose it as well", "err", err)
 			lost = true
 		}
 	}
-	m.total -= file.kept()
+	m.total -= file.storedSize()
 	file.Gone, file.Lost = code, lost
 	if lost {
 		file.data = nil
 	}
-	m.total += file.kept()
+	m.total += file.storedSize()
 	if m.folder != "" {
 		if err := m.write(file, data); err != nil {
-			m.log.Error("that a file was taken away is not on disk: it is back after a restart", "err", err)
+			m.log.Error("the removal of a file was not stored: the file is back after a restart", "err", err)
 		}
 	}
 	return true
 }
 
-// OnPhones is a file as the phones that were sent it have it, whether or not it is still on the server.
+// OnPhones returns a file and its bytes as phones have it, even if it is gone from the server. It fails with ErrUnknown
+// if phones have lost it.
 func (m *Store) OnPhones(id string) (File, []byte, error) {
 	m.mu.Lock()
 	found, ok := m.files[id]
@@ -306,7 +311,7 @@ func (m *Store) OnPhones(id string) (File, []byte, error) {
 	return file.File, data, err
 }
 
-// List lists the files, oldest first.
+// List returns all files, oldest first.
 func (m *Store) List() []File {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -317,7 +322,7 @@ func (m *Store) List() []File {
 	return files
 }
 
-// byHash finds the files whose sealed form has a hash.
+// byHash returns the ids of the files whose encrypted bytes have this SHA-256.
 func (m *Store) byHash(sum []byte) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -330,7 +335,8 @@ func (m *Store) byHash(sum []byte) []string {
 	return ids
 }
 
-// Take removes a file, for phones as well if it is to be lost.
+// Take takes a file from the server, so that downloads get the status code. With lost, phones lose it as well. It fails
+// with ErrBadCode or ErrUnknown.
 func (m *Store) Take(id string, code int, lost bool) error {
 	if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusGone}, code) {
 		return fmt.Errorf("%w: got %d", ErrBadCode, code)
@@ -341,7 +347,7 @@ func (m *Store) Take(id string, code int, lost bool) error {
 	return nil
 }
 
-// IDOf reads the id from a direct path, with or without its query.
+// IDOf returns the id in a direct path, with or without query. It returns "" for any other path.
 func IDOf(directPath string) string {
 	name, ok := strings.CutPrefix(directPath, Path)
 	if !ok {

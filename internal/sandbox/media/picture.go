@@ -11,14 +11,14 @@ import (
 	"wasup/internal/sandbox/disk"
 )
 
-// Picture is a profile picture or the one of a group.
+// Picture is the picture of an account or a group.
 type Picture struct {
 	ID   string `json:"id"`
 	Path string `json:"path"`
 	Hash []byte `json:"hash"`
 }
 
-// State is the picture as it is kept, nil when there is none.
+// State returns the picture as it is stored on disk, nil if there is none.
 func (p Picture) State() *Picture {
 	if p.ID == "" {
 		return nil
@@ -26,7 +26,7 @@ func (p Picture) State() *Picture {
 	return &p
 }
 
-// RestorePicture brings a picture back from its state.
+// RestorePicture returns a picture from its stored state and marks its file as shown.
 func (m *Store) RestorePicture(state *Picture) Picture {
 	if state == nil {
 		return Picture{}
@@ -35,10 +35,10 @@ func (m *Store) RestorePicture(state *Picture) Picture {
 	return *state
 }
 
-// SecretState is what clients authorise their uploads with, as it is kept.
+// SecretState returns the key that signs the secrets of uploads, as it is stored on disk.
 func (m *Store) SecretState() []byte { return m.secret[:] }
 
-// RestoreSecret brings back what clients authorise their uploads with.
+// RestoreSecret sets the key that signs the secrets of uploads, so that secrets from before a restart stay valid.
 func (m *Store) RestoreSecret(raw json.RawMessage) error {
 	var secret []byte
 	if err := json.Unmarshal(raw, &secret); err != nil || len(secret) != len(m.secret) {
@@ -48,7 +48,7 @@ func (m *Store) RestoreSecret(raw json.RawMessage) error {
 	return nil
 }
 
-// ConnNode tells a device where to upload files, and the secret to do so.
+// ConnNode returns the stanza that tells a client where to upload files, with the secret that lets it.
 func (m *Store) ConnNode(number string) waBinary.Node {
 	return waBinary.Node{
 		Tag: "media_conn",

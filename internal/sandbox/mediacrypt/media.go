@@ -1,6 +1,5 @@
-// Package mediacrypt is the encryption of attachments: what a phone does to a picture before it uploads it, and to
-// what it downloads. It owns the derivation of keys and the layout of a sealed file. It may not upload, download
-// or know messages.
+// Package mediacrypt encrypts and decrypts attachments, as a phone does before an upload and after a download. It owns
+// the derivation of keys and the layout of an encrypted file. It may not upload, download or know messages.
 package mediacrypt
 
 import (
@@ -14,11 +13,11 @@ import (
 	"fmt"
 )
 
-// Type is a kind of attachment: its value is the text from which the keys are derived (whatsmeow download.go,
+// Type is a kind of attachment. Its value is the text from which the keys are derived (whatsmeow download.go,
 // MediaType).
 type Type string
 
-// The types of attachments. Stickers are sealed as images.
+// The types of attachments. Stickers are encrypted as images.
 const (
 	Image         Type = "WhatsApp Image Keys"
 	Video         Type = "WhatsApp Video Keys"
@@ -31,27 +30,27 @@ const (
 
 const (
 	keySize = 32
-	// macSize is how much of the HMAC stands at the end of a sealed file.
+	// macSize is how many bytes of the HMAC are at the end of an encrypted file.
 	macSize = 10
-	// derivedSize is initialisation vector, cipher key, MAC key and a key that nobody uses here.
+	// derivedSize is the length of initialisation vector, cipher key, MAC key and a key that is not used here.
 	derivedSize = aes.BlockSize + keySize + keySize + keySize
 )
 
 // Errors of Open; test with errors.Is.
 var (
-	// ErrSealed means that the file is not the one that the message speaks of, or that the key is another's.
-	ErrSealed = errors.New("the sealed file is not what it should be")
-	// ErrPlain means that the file opened, but to something else than the message speaks of.
-	ErrPlain = errors.New("the opened file is not what it should be")
+	// ErrSealed means that the file is not the one that the message describes, or that the key is wrong.
+	ErrSealed = errors.New("the encrypted file does not match")
+	// ErrPlain means that the file was decrypted, but the result is not what the message describes.
+	ErrPlain = errors.New("the decrypted file does not match")
 )
 
 // Sealed is an encrypted attachment and what a message says about it.
 type Sealed struct {
-	// File is what is uploaded.
+	// File is the encrypted file, as it is uploaded.
 	File []byte
-	// Key is the media key; it never leaves the message.
+	// Key is the media key. It is sent only in the message.
 	Key []byte
-	// PlainSHA256 and SealedSHA256 are the hashes of both forms.
+	// PlainSHA256 is the hash of the plain file, SealedSHA256 that of the encrypted file.
 	PlainSHA256, SealedSHA256 []byte
 	// Length is the size of the plain file in bytes.
 	Length int
@@ -67,7 +66,7 @@ func derive(key []byte, kind Type) (keys, error) {
 	return keys{derived[:aes.BlockSize], derived[aes.BlockSize : aes.BlockSize+keySize], derived[aes.BlockSize+keySize : aes.BlockSize+2*keySize]}, nil
 }
 
-// Seal encrypts a file under a new key.
+// Seal encrypts a file with a new key.
 func Seal(plain []byte, kind Type) (Sealed, error) {
 	key := make([]byte, keySize)
 	// crypto/rand.Read never fails: it ends the program when the system has no random numbers.
@@ -75,8 +74,8 @@ func Seal(plain []byte, kind Type) (Sealed, error) {
 	return SealWith(key, plain, kind)
 }
 
-// SealWith encrypts a file under a given key of 32 bytes: AES-256 in CBC mode with PKCS #7 padding, then ten bytes
-// of HMAC-SHA256 over the initialisation vector and the ciphertext.
+// SealWith encrypts a file with a given key of 32 bytes: AES-256 in CBC mode with PKCS #7 padding, then ten bytes of
+// HMAC-SHA256 over the initialisation vector and the ciphertext.
 func SealWith(key, plain []byte, kind Type) (Sealed, error) {
 	if len(key) != keySize {
 		return Sealed{}, fmt.Errorf("a media key has %d bytes, expected %d", len(key), keySize)
@@ -108,7 +107,7 @@ func (k keys) sum(ciphertext []byte) []byte {
 	return mac.Sum(nil)[:macSize]
 }
 
-// Open decrypts a file and checks it against what the message said: both hashes and, through the key, the MAC.
+// Open decrypts a file and checks both hashes and the MAC. It fails with ErrSealed or ErrPlain.
 func Open(sealed Sealed, kind Type) ([]byte, error) {
 	ciphertext := len(sealed.File) - macSize
 	if ciphertext <= 0 || ciphertext%aes.BlockSize != 0 {
@@ -116,7 +115,7 @@ func Open(sealed Sealed, kind Type) ([]byte, error) {
 	}
 	sum := sha256.Sum256(sealed.File)
 	if !hmac.Equal(sum[:], sealed.SealedSHA256) {
-		return nil, fmt.Errorf("%w: its hash is another", ErrSealed)
+		return nil, fmt.Errorf("%w: its hash is wrong", ErrSealed)
 	}
 	k, err := derive(sealed.Key, kind)
 	if err != nil {
@@ -138,7 +137,7 @@ func Open(sealed Sealed, kind Type) ([]byte, error) {
 	}
 	plain = plain[:ciphertext-padding]
 	if sum = sha256.Sum256(plain); !hmac.Equal(sum[:], sealed.PlainSHA256) {
-		return nil, fmt.Errorf("%w: its hash is another", ErrPlain)
+		return nil, fmt.Errorf("%w: its hash is wrong", ErrPlain)
 	}
 	return plain, nil
 }

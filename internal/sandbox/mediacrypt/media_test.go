@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sealedByWhatsmeow is what whatsmeow's Upload makes of a file (upload.go), built from its own parts.
+// sealedByWhatsmeow encrypts a file as whatsmeow's Upload does (upload.go), built from whatsmeow's own parts.
 func sealedByWhatsmeow(t testing.TB, key, plain []byte, kind Type) []byte {
 	t.Helper()
 	expanded := hkdfutil.SHA256(key, nil, []byte(kind), 112)
@@ -68,7 +68,7 @@ func TestAChangedFileDoesNotOpen(t *testing.T) {
 		if _, err = Open(changed, Image); !errors.Is(err, ErrSealed) {
 			r.Fatalf("opened with %v", err)
 		}
-		// The hash of the changed file is right now: the MAC still says no.
+		// The hash is right for the changed file now, so the MAC has to fail.
 		sum := sha256.Sum256(changed.File)
 		changed.SealedSHA256 = sum[:]
 		if _, err = Open(changed, Image); !errors.Is(err, ErrSealed) {
@@ -85,7 +85,7 @@ func TestAChangedFileDoesNotOpen(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoSealedFileIsRefused(t *testing.T) {
+func TestFilesAndKeysOfAWrongSizeAreRefused(t *testing.T) {
 	for _, size := range []int{0, 1, 10, 11, 25} {
 		if _, err := Open(Sealed{File: make([]byte, size), Key: make([]byte, keySize)}, Audio); !errors.Is(err, ErrSealed) {
 			t.Errorf("%d bytes: %v", size, err)

@@ -10,13 +10,13 @@ import (
 	"fmt"
 )
 
-// ErrRetry means that a request for a file, or its answer, was not made with the file's key.
-var ErrRetry = errors.New("not encrypted with the key of the file")
+// ErrRetry means that a request for a file, or the answer, was not encrypted with the file's key.
+var ErrRetry = errors.New("not encrypted with the file's key")
 
 const retryIVSize = 12
 
-// retryCipher is what devices and phones talk with about a file that the server has no more: only who has the
-// message knows the key (whatsmeow mediaretry.go, getMediaRetryKey).
+// retryCipher is the cipher for requests and answers about a file that is gone from the server. Only devices that have
+// the message know the key (whatsmeow mediaretry.go, getMediaRetryKey).
 func retryCipher(key []byte) (cipher.AEAD, error) {
 	derived, err := hkdf.Key(sha256.New, key, nil, "WhatsApp Media Retry Notification", keySize)
 	if err != nil {
@@ -33,7 +33,7 @@ func retryCipher(key []byte) (cipher.AEAD, error) {
 	return sealed, nil
 }
 
-// SealRetry encrypts a request or an answer about the file of a message.
+// SealRetry encrypts a request for the file of a message, or the answer. key is the media key.
 func SealRetry(key []byte, messageID string, plain []byte) (iv, sealed []byte, err error) {
 	aead, err := retryCipher(key)
 	if err != nil {
@@ -44,7 +44,7 @@ func SealRetry(key []byte, messageID string, plain []byte) (iv, sealed []byte, e
 	return iv, aead.Seal(nil, iv, plain, []byte(messageID)), nil
 }
 
-// OpenRetry decrypts what SealRetry made for the same message.
+// OpenRetry decrypts what SealRetry encrypted with the same key for the same message. It fails with ErrRetry.
 func OpenRetry(key []byte, messageID string, iv, sealed []byte) ([]byte, error) {
 	aead, err := retryCipher(key)
 	if err != nil {

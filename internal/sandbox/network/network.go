@@ -1,6 +1,6 @@
-// Package network is everything between phones and clients, put together.
+// Package network combines the packages between phones and clients.
 //
-// What there is of each subject, and what is done about it, is in the packages of the subjects.
+// The state and the logic of each subject are in the subject's own package.
 package network
 
 import (
@@ -19,7 +19,8 @@ import (
 	"wasup/internal/sandbox/tasks"
 )
 
-// Network is everything between phones and clients: who there is, what they have, and how it gets from one to another.
+// Network combines what lies between phones and clients: accounts, groups, calls, media, app state, and the delivery of
+// stanzas.
 type Network struct {
 	Log      *slog.Logger
 	Tasks    *tasks.Tasks
@@ -42,13 +43,14 @@ type Network struct {
 type Config struct {
 	Log   *slog.Logger
 	Media media.Limits
-	// MediaHost is the host:port of uploads and downloads that clients are told.
+	// MediaHost returns the host:port for uploads and downloads that clients are told.
 	MediaHost func() string
-	// CloseDelay is after how long a connection ends that was told why, LeaveDelay what a client gets to end it itself.
+	// CloseDelay is the time between a final stanza and the end of its connection. LeaveDelay is the time that a client
+	// gets to end the connection itself.
 	CloseDelay, LeaveDelay time.Duration
 }
 
-// New makes a network without anybody.
+// New returns a network without accounts.
 func New(cfg Config) *Network {
 	n := &Network{Log: cfg.Log, Tasks: tasks.New(), Observer: observe.New(), Dir: accounts.NewDirectory(), Media: media.NewStore(cfg.Media, cfg.Log, cfg.MediaHost)}
 	n.Faults = faults.NewSet(n.Observer)

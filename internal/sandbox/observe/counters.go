@@ -7,9 +7,9 @@ type Counters struct {
 	ConnectionsOpen   int64 `json:"connections_open"`
 	ConnectionsTotal  int64 `json:"connections_total"`
 	HandshakeFailures int64 `json:"handshake_failures"`
-	// OutOfFiles counts how often a client could not be let in because there was no file descriptor left.
+	// OutOfFiles counts how often a client was refused because no file descriptor was left.
 	OutOfFiles int64 `json:"out_of_files"`
-	// Malformed counts connections closed for input that no client sends, by what was wrong with it.
+	// Malformed counts connections that were closed for input that no client sends, by what was wrong with it.
 	Malformed map[string]int64 `json:"malformed"`
 
 	Registrations int64 `json:"registrations"`
@@ -18,13 +18,12 @@ type Counters struct {
 	PairingsRefused int64 `json:"pairings_refused"`
 	Logins          int64 `json:"logins"`
 	LoginsRefused   int64 `json:"logins_refused"`
-	// WebPages counts requests for the front page, where clients read the newest version.
+	// WebPages counts requests for the front page, where clients read the newest version of WhatsApp Web.
 	WebPages int64 `json:"web_pages"`
 	// Replaced counts connections that a second login of the same device ended.
 	Replaced int64 `json:"replaced"`
 
-	// MessagesIn counts message stanzas that linked devices sent, MessagesOut copies handed to devices and
-	// phones.
+	// MessagesIn counts message stanzas from linked devices. MessagesOut counts copies for devices and phones.
 	MessagesIn  int64 `json:"messages_in"`
 	MessagesOut int64 `json:"messages_out"`
 	Acks        int64 `json:"acks"`
@@ -32,43 +31,43 @@ type Counters struct {
 	Refusals int64 `json:"refusals"`
 	Receipts int64 `json:"receipts"`
 	Retries  int64 `json:"retries"`
-	// Duplicates counts copies of a message that a receiving device had been given before: same sending
-	// device, same id.
+	// Duplicates counts copies of a message that the receiving device had been given before: same sending device, same
+	// id.
 	Duplicates int64 `json:"duplicates"`
-	// KeyReuses counts messages that a client encrypted with a message key it had used before for another
-	// message. Phones ask for them again; without that such a message is lost.
+	// KeyReuses counts messages that a client encrypted with a message key of an earlier message. Phones ask for such a
+	// message again, because it would be lost otherwise.
 	KeyReuses int64 `json:"key_reuses"`
-	// Redelivered counts stanzas sent again at a login because nothing acknowledged them before.
+	// Redelivered counts stanzas that were sent again at a login because they had not been acknowledged.
 	Redelivered int64 `json:"redelivered"`
-	// QueueOverflows counts stanzas lost because a device was away and its queue was full.
+	// QueueOverflows counts stanzas that were lost because the queue of an offline device was full.
 	QueueOverflows int64 `json:"queue_overflows"`
 
-	// Uploads and Downloads count files that clients sent and fetched, MediaRefused those they could not.
+	// Uploads and Downloads count files that clients uploaded and downloaded. MediaRefused counts requests that failed.
 	Uploads      int64 `json:"uploads"`
 	Downloads    int64 `json:"downloads"`
 	MediaRefused int64 `json:"media_refused"`
 
-	// SyncPatches counts changes of app state, by phones and clients, SyncConflicts those that came too late and had to
-	// be made anew, SyncErrors those that a phone could not read.
+	// SyncPatches counts changes of app state by phones and clients. SyncConflicts counts those that were based on an
+	// old version and had to be repeated. SyncErrors counts those that a phone could not read.
 	SyncPatches   int64 `json:"sync_patches"`
 	SyncConflicts int64 `json:"sync_conflicts"`
 	SyncErrors    int64 `json:"sync_errors"`
-	// Calls counts those that phones and clients placed.
+	// Calls counts calls that phones and clients placed.
 	Calls int64 `json:"calls"`
-	// HistoryChunks counts parts of their history that phones sent to linked devices.
+	// HistoryChunks counts parts of the history that phones sent to linked devices.
 	HistoryChunks int64 `json:"history_chunks"`
 
-	// UnknownQueries counts what the server has no answer for, by namespace/tag.
+	// UnknownQueries counts queries that the server does not know, by namespace/tag.
 	UnknownQueries map[string]int64 `json:"unknown_queries"`
-	// Faults counts faults applied, by kind.
+	// Faults counts how often faults struck, by kind.
 	Faults map[string]int64 `json:"faults"`
 
 	EventsDropped int64 `json:"events_dropped"`
-	// Panics counts stanzas whose handling broke: always a bug of the sandbox.
+	// Panics counts stanzas whose handler panicked. This is always a bug of the sandbox.
 	Panics int64 `json:"panics"`
 }
 
-// cloneCounts copies a map, to an empty one when there is none: JSON then says {} and not null.
+// cloneCounts copies a map. It returns an empty map for nil, so that JSON has {} and not null.
 func cloneCounts(counts map[string]int64) map[string]int64 {
 	if counts == nil {
 		return map[string]int64{}
@@ -76,10 +75,10 @@ func cloneCounts(counts map[string]int64) map[string]int64 {
 	return maps.Clone(counts)
 }
 
-// maxKeys bounds the maps whose keys come from clients.
+// maxKeys bounds the number of keys of a counter map, because clients choose the keys.
 const maxKeys = 200
 
-// Increment counts under a key, under "other" once there are too many.
+// Increment adds 1 under a key, or under "other" for a new key once the map has maxKeys keys.
 func Increment(counts *map[string]int64, key string) {
 	if *counts == nil {
 		*counts = make(map[string]int64)

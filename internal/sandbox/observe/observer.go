@@ -1,6 +1,6 @@
-// Package observe is what a server tells of itself: counters, and events for those who subscribe.
+// Package observe counts what a server does and sends events to subscribers.
 //
-// It never waits for a subscriber, and keeps no events.
+// It never waits for a subscriber and stores no events.
 package observe
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Observer is what a server tells of itself: it counts, and hands events to subscribers.
+// Observer counts what a server does and sends events to subscribers.
 type Observer struct {
 	events broadcaster
 
@@ -16,21 +16,21 @@ type Observer struct {
 	counters Counters
 }
 
-// New makes an observer that has seen nothing.
+// New returns an observer with all counters at 0.
 func New() *Observer {
 	o := &Observer{}
 	o.events.dropped = func() { o.Count(func(c *Counters) { c.EventsDropped++ }) }
 	return o
 }
 
-// Count changes the counters.
+// Count lets change update the counters.
 func (o *Observer) Count(change func(*Counters)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	change(&o.counters)
 }
 
-// Snapshot copies the counters.
+// Snapshot returns a copy of the counters.
 func (o *Observer) Snapshot() Counters {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -41,7 +41,7 @@ func (o *Observer) Snapshot() Counters {
 	return copied
 }
 
-// Emit hands an event to the subscribers, with the time if it has none.
+// Emit sends an event to the subscribers. It sets the event's time if there is none.
 func (o *Observer) Emit(event Event) {
 	if event.Time.IsZero() {
 		event.Time = time.Now()
@@ -57,8 +57,8 @@ func (o *Observer) Subscribe() (<-chan Event, func()) { return o.events.subscrib
 // Close ends all subscriptions.
 func (o *Observer) Close() { o.events.close() }
 
-// broadcaster hands events to subscribers. It never waits for one: who does not keep up misses events, which
-// is counted.
+// broadcaster sends events to subscribers. It never waits for one: a subscriber that does not keep up misses events,
+// and the misses are counted.
 type broadcaster struct {
 	dropped func()
 

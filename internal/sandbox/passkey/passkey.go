@@ -1,6 +1,6 @@
-// Package passkey is an account's passkey with the authenticator that holds it.
+// Package passkey is an account's passkey together with the authenticator that holds it.
 //
-// It answers as a browser does, and checks answers; it keeps nothing.
+// It answers requests as a browser does and checks answers. It stores nothing.
 package passkey
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// relyingParty and passkeyOrigin are what a browser at WhatsApp Web puts into what it signs.
+	// relyingParty and passkeyOrigin are the values that a browser signs on WhatsApp Web.
 	relyingParty  = "whatsapp.com"
 	passkeyOrigin = "https://web.whatsapp.com"
 
@@ -28,7 +28,7 @@ const (
 	challengeBytes   = 32
 	passkeyTimeoutMS = 60_000
 
-	// The flags of WebAuthn's authenticator data: a person was there, and was recognised.
+	// The flags of WebAuthn's authenticator data: a person was present, and was verified.
 	flagUserPresent  = 0x01
 	flagUserVerified = 0x04
 	// authDataSize is the length of authenticator data without extensions: the hash of the relying party, the
@@ -36,17 +36,17 @@ const (
 	authDataSize = sha256.Size + 1 + 4
 )
 
-// ErrMismatch means that an authenticator is asked for a passkey that it does not hold.
+// ErrMismatch means that a request is for another passkey or another site.
 var ErrMismatch = errors.New("the request is not for this passkey")
 
-// Passkey is an account's passkey together with the authenticator that holds it: it answers as a browser does
-// after a person has touched the sensor. Its credential is ES256.
+// Passkey is an account's passkey together with the authenticator that holds it. It answers as a browser does after a
+// person has touched the sensor. Its credential is ES256.
 type Passkey struct {
 	key *ecdsa.PrivateKey
 	id  []byte
 }
 
-// New makes a passkey.
+// New returns a new passkey.
 func New() (*Passkey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -59,7 +59,7 @@ func New() (*Passkey, error) {
 	return &Passkey{key: key, id: id}, nil
 }
 
-// clientData is what a browser says about an assertion (WebAuthn, CollectedClientData).
+// clientData is the client data of an assertion (WebAuthn, CollectedClientData).
 type clientData struct {
 	Type        string `json:"type"`
 	Challenge   string `json:"challenge"`
@@ -69,8 +69,8 @@ type clientData struct {
 
 const assertionType = "webauthn.get"
 
-// Assert signs the challenge of a request. It fails with ErrMismatch when the request is for another
-// passkey or another site.
+// Assert signs the challenge of a request. It fails with ErrMismatch if the request is for another passkey or another
+// site.
 func (k *Passkey) Assert(request *types.WebAuthnPublicKey) (*types.WebAuthnResponse, error) {
 	allowed := slices.ContainsFunc(request.AllowCredentials, func(c types.AllowedCredential) bool { return string(c.ID) == string(k.id) })
 	if !allowed || request.RelyingPartID != relyingParty {
@@ -84,7 +84,7 @@ func (k *Passkey) Assert(request *types.WebAuthnPublicKey) (*types.WebAuthnRespo
 	}
 	party := sha256.Sum256([]byte(relyingParty))
 	data := append(party[:], flagUserPresent|flagUserVerified)
-	// Passkeys that are synchronised between devices keep no counter: it stays 0.
+	// Passkeys that are synchronised between devices have no counter, so it stays 0.
 	data = binary.BigEndian.AppendUint32(data, 0)
 	signature, err := ecdsa.SignASN1(rand.Reader, k.key, assertionDigest(data, said))
 	if err != nil {
@@ -102,7 +102,7 @@ func assertionDigest(authData, said []byte) []byte {
 	return sum[:]
 }
 
-// Request makes the options that a client hands to an authenticator.
+// Request returns the request options that a client passes to an authenticator, with a new challenge.
 func (k *Passkey) Request() (*types.WebAuthnPublicKey, error) {
 	challenge := make([]byte, challengeBytes)
 	if _, err := rand.Read(challenge); err != nil {
@@ -115,8 +115,8 @@ func (k *Passkey) Request() (*types.WebAuthnPublicKey, error) {
 	}, nil
 }
 
-// Verify says whether an assertion answers a request: for this passkey, this challenge and WhatsApp's site, and
-// signed by the passkey.
+// Verify reports whether an assertion answers a request: it is for this passkey, this challenge and WhatsApp's site,
+// and the passkey signed it.
 func (k *Passkey) Verify(request *types.WebAuthnPublicKey, credential, assertion []byte) bool {
 	var response types.WebAuthnResponse
 	if json.Unmarshal(assertion, &response) != nil {
@@ -145,13 +145,13 @@ func (k *Passkey) Verify(request *types.WebAuthnPublicKey, credential, assertion
 	return ecdsa.VerifyASN1(&k.key.PublicKey, assertionDigest(data, response.Response.ClientDataJSON), response.Response.Signature)
 }
 
-// State is the passkey as it is kept: its key in DER, and its id.
+// State returns the passkey as it is stored on disk: its private key in DER, and its id.
 func (k *Passkey) State() (key, id []byte, err error) {
 	key, err = x509.MarshalECPrivateKey(k.key)
 	return key, k.id, err
 }
 
-// Restore brings back a passkey from its state.
+// Restore returns a passkey from its stored state.
 func Restore(key, id []byte) (*Passkey, error) {
 	parsed, err := x509.ParseECPrivateKey(key)
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 	"wasup/internal/sandbox/mediacrypt"
 )
 
-// Media is a file in a message. The message has its description; its bytes are on the server, encrypted, until
-// somebody asks for them.
+// Media is a file in a message. The message describes it. The bytes are on the server, encrypted, until they are
+// downloaded.
 type Media struct {
 	MIME     string
 	FileName string
-	// Size is in bytes, decrypted, as the sender says.
+	// Size is the size of the decrypted file in bytes, as the sender states it.
 	Size int
-	// Width and Height are in pixels, Seconds is the length; as the sender says, 0 when it does not.
+	// Width and Height are in pixels, Seconds is the length, as the sender states them; 0 if unknown.
 	Width, Height, Seconds int
-	// Voice marks a voice message, Waveform is its loudness over time (0 to 100), Animated a moving sticker and
+	// Voice marks a voice message; Waveform is its loudness over time (0 to 100). Animated marks a moving sticker and
 	// GIF a video without sound that repeats.
 	Voice, Animated, GIF bool
 	Waveform             []byte
 	// Thumbnail is a small JPEG.
 	Thumbnail []byte
-	// DirectPath names the file on the server.
+	// DirectPath is the path of the file on the server.
 	DirectPath string
 
 	sealed mediacrypt.Sealed
@@ -35,8 +35,9 @@ type Media struct {
 	store  *media.Store
 }
 
-// Bytes downloads the file, decrypts it and checks it against the message. Errors are ErrUnknownMedia and
-// ErrMediaGone when the server has it no more, or say what does not fit.
+// Bytes downloads the file, decrypts it and checks it against the message. It fails with media.ErrUnknown or
+// media.ErrGone if the server does not have the file any more, and with an error of package mediacrypt if the file does
+// not match.
 func (m *Media) Bytes() ([]byte, error) {
 	file, ok := m.store.Get(media.IDOf(m.DirectPath))
 	switch {
@@ -57,10 +58,10 @@ func (m *Media) Bytes() ([]byte, error) {
 	return plain, nil
 }
 
-// Attachment is a file to be sent.
+// Attachment is a file to send.
 type Attachment struct {
 	Data []byte
-	// MIME is guessed from the kind when it is empty.
+	// MIME is the MIME type. If it is empty, the usual one for the message's kind is used.
 	MIME     string
 	FileName string
 	// Width, Height, Seconds, Voice, Waveform, Animated, GIF and Thumbnail are as in Media.
@@ -69,7 +70,8 @@ type Attachment struct {
 	Waveform, Thumbnail    []byte
 }
 
-// shapes says how a kind of message is sealed and uploaded, and which type its file has unless it is told.
+// shapes says how the file of a kind of message is encrypted, under which type it is uploaded, and its default MIME
+// type.
 var shapes = map[Kind]struct {
 	kind mediacrypt.Type
 	mms  string
@@ -82,13 +84,13 @@ var shapes = map[Kind]struct {
 	KindSticker:  {mediacrypt.Image, "image", "image/webp"},
 }
 
-// carries says whether messages of the kind have a file.
-func (k Kind) carries() bool {
+// hasFile reports whether messages of the kind have a file.
+func (k Kind) hasFile() bool {
 	_, ok := shapes[k]
 	return ok
 }
 
-// attach seals and uploads a file and describes it.
+// attach encrypts and uploads a file and returns its description.
 func (p *codec) attach(kind Kind, a *Attachment) (*Media, error) {
 	shape := shapes[kind]
 	sealed, err := mediacrypt.Seal(a.Data, shape.kind)
@@ -111,7 +113,7 @@ func (p *codec) attach(kind Kind, a *Attachment) (*Media, error) {
 	return described, nil
 }
 
-// mediaMessage puts a described file into the message of its kind.
+// mediaMessage builds the message for a file that was uploaded.
 func (p *codec) mediaMessage(out *Outgoing, m *Media, context *waE2E.ContextInfo) *waE2E.Message {
 	url := proto.String("https://" + p.Net.Media.Host() + m.DirectPath)
 	size, caption := proto.Uint64(uint64(m.Size)), optional(out.Text)
@@ -147,7 +149,7 @@ func (p *codec) mediaMessage(out *Outgoing, m *Media, context *waE2E.ContextInfo
 	}
 }
 
-// described is what all messages with a file have.
+// described is the interface of all messages that have a file.
 type described interface {
 	GetDirectPath() string
 	GetMediaKey() []byte
@@ -157,7 +159,7 @@ type described interface {
 	GetMimetype() string
 }
 
-// mediaOf reads the description of a file.
+// mediaOf reads the description of a message's file.
 func (p *codec) mediaOf(kind Kind, m described) *Media {
 	return &Media{
 		MIME: m.GetMimetype(), Size: int(min(m.GetFileLength(), 1<<40)), DirectPath: m.GetDirectPath(),

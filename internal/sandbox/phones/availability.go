@@ -11,35 +11,35 @@ import (
 	"wasup/internal/sandbox/tasks"
 )
 
-// availability says whether a phone is there, and takes what is for it.
+// availability is whether a phone is online. It also queues the stanzas for the phone.
 type availability struct {
 	*handset
 
 	inbox tasks.Mailbox[accounts.Delivery]
 
 	mu sync.Mutex
-	// away is set while the phone is offline; held is what waits for it until it is back.
+	// away is set while the phone is offline. held are the stanzas that wait until it is back.
 	away bool
 	held []accounts.Delivery
 	back *time.Timer
 }
 
-// Online says whether the phone is there.
+// Online reports whether the phone is online.
 func (p *availability) Online() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.away
 }
 
-// SetOnline switches the phone off or on, as a person or a tunnel does. Off, it sends and receives nothing and the
-// server keeps what is for it; on again, it gets all of that in order, and only then are there receipts.
+// SetOnline switches the phone on or off. While it is off, it sends and receives nothing and the server keeps the
+// stanzas for it. When it is on again, it gets all of them in order and sends receipts only then.
 func (p *availability) SetOnline(on bool) {
 	if p.switchTo(on) {
 		p.Net.Profiles.Switched(p.Account)
 	}
 }
 
-// switchTo says whether the phone was switched.
+// switchTo switches the phone on or off and reports whether that changed anything.
 func (p *availability) switchTo(on bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,7 +63,7 @@ func (p *availability) switchTo(on bool) bool {
 	return true
 }
 
-// GoOffline switches the phone off for some time.
+// GoOffline switches the phone off for a time. It fails with ErrBadAbsence.
 func (p *availability) GoOffline(d time.Duration) error {
 	if d <= 0 || d > faults.MaxFaultDelay {
 		return fmt.Errorf("%w: got %s", ErrBadAbsence, d)
@@ -75,7 +75,7 @@ func (p *availability) GoOffline(d time.Duration) error {
 	return nil
 }
 
-// Take queues a stanza for the phone, until it is back if it is away.
+// Take queues a stanza for the phone. While the phone is offline, the stanza waits.
 func (p *availability) Take(d accounts.Delivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +90,7 @@ func (p *availability) Take(d accounts.Delivery) {
 	p.held = append(p.held, d)
 }
 
-// put hands a stanza to the goroutine that handles them. The caller holds the lock, which keeps the order.
+// put passes a stanza to the goroutine that handles it. The caller holds the lock, which preserves the order.
 func (p *availability) put(d accounts.Delivery) {
 	if !p.inbox.Put(d) {
 		p.Net.Observer.Count(func(n *observe.Counters) { n.QueueOverflows++ })

@@ -9,16 +9,16 @@ import (
 	"wasup/internal/sandbox/calls"
 )
 
-// CallConfig describes a call for a phone to place.
+// CallConfig describes a call that a phone places.
 type CallConfig struct {
 	// To is a phone number, a JID or the JID of a group.
 	To    string
 	Video bool
-	// Ring is how long it rings before it ends by itself. Default 45 s, at most 10 minutes.
+	// Ring is how long the call rings before it ends by itself. Default 45 s, at most 10 minutes.
 	Ring time.Duration
 }
 
-// caller places and takes a phone's calls.
+// caller places and answers a phone's calls.
 type caller struct {
 	*handset
 
@@ -26,9 +26,9 @@ type caller struct {
 	journal      *journal
 }
 
-// PlaceCall calls somebody, or a group: the phone and every linked device of who is called ring until somebody takes the
-// call or not, or until it has rung for long enough. It returns the id of the call. The error is ErrUnknownContact,
-// ErrCallSelf, ErrBadRing, ErrPhoneOffline, or of a group.
+// PlaceCall calls an account or a group and returns the id of the call. The phone and all linked devices of the called
+// accounts ring until somebody accepts or rejects the call, or until Ring is over. It fails with
+// accounts.ErrUnknownContact, calls.ErrSelf, calls.ErrBadRing, ErrOffline or an error of package groups.
 func (p *caller) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -49,22 +49,22 @@ func (p *caller) PlaceCall(ctx context.Context, cfg CallConfig) (string, error) 
 	return p.Net.Calls.Place(accounts.Origin{Account: p.Account}, to, cfg.Video, cfg.Ring)
 }
 
-// Calls lists the calls that the phone placed or got, oldest first. The server remembers the latest 1000 of all phones,
-// while it runs.
+// Calls lists the calls that the phone placed or got, oldest first. The server remembers the latest 1000 calls of all
+// phones until it ends.
 func (p *caller) Calls() []calls.Call { return p.Net.Calls.Of(p.Account) }
 
-// AcceptCall takes a call that rings. The account's other devices are told that it was taken elsewhere. The error is
-// ErrUnknownCall, ErrCallState or ErrPhoneOffline.
+// AcceptCall accepts a ringing call. The account's other devices stop ringing. It fails with calls.ErrUnknown,
+// calls.ErrState or ErrOffline.
 func (p *caller) AcceptCall(ctx context.Context, id string) error {
 	return p.callStep(ctx, id, p.Net.Calls.AcceptCall)
 }
 
-// RejectCall does not take a call that rings. The errors are those of AcceptCall.
+// RejectCall rejects a ringing call. The errors are those of AcceptCall.
 func (p *caller) RejectCall(ctx context.Context, id string) error {
 	return p.callStep(ctx, id, p.Net.Calls.RejectCall)
 }
 
-// EndCall hangs up: a call that the phone placed, or one that it took. The errors are those of AcceptCall.
+// EndCall hangs up a call that the phone placed or accepted. The errors are those of AcceptCall.
 func (p *caller) EndCall(ctx context.Context, id string) error {
 	return p.callStep(ctx, id, p.Net.Calls.HangUp)
 }
@@ -79,8 +79,8 @@ func (p *caller) callStep(ctx context.Context, id string, step func(accounts.Ori
 	return step(accounts.Origin{Account: p.Account}, id)
 }
 
-// WaitCall returns the first call that matches, waiting for it until ctx is done. It looks again whenever a call of the
-// phone changes, so match may ask for a state.
+// WaitCall waits for a call that matches and returns the oldest one. It checks again whenever a call of the phone
+// changes, so match may test the state. It fails with ErrRemoved or the error of ctx.
 func (p *caller) WaitCall(ctx context.Context, match func(calls.Call) bool) (calls.Call, error) {
 	for {
 		changed := p.journal.next()

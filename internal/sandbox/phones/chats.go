@@ -19,8 +19,8 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// The entries of app state that phones make (whatsmeow appstate/keys.go lists them all). The versions are those that
-// clients make them with.
+// The kinds of app state entries that phones make (whatsmeow appstate/keys.go lists them all), and the versions with
+// which clients make them.
 const (
 	indexPushName = "setting_pushName"
 	indexContact  = "contact"
@@ -29,7 +29,7 @@ const (
 	indexArchive  = "archive"
 	indexRead     = "markChatAsRead"
 	indexStar     = "star"
-	// indexUnarchive is the last that a phone begins with.
+	// indexUnarchive is the last entry of a phone's first app state.
 	indexUnarchive = "setting_unarchiveChats"
 
 	versionPushName = 1
@@ -43,41 +43,41 @@ const (
 
 // Errors of chats.
 var (
-	ErrBadMute   = errors.New("not a time to be muted: expected 0 (for ever) to 10 years")
-	ErrBadName   = errors.New("not a name: expected 1 to 100 bytes")
+	ErrBadMute   = errors.New("invalid mute time: expected 0 (for ever) to 10 years")
+	ErrBadName   = errors.New("invalid name: expected 1 to 100 bytes")
 	ErrNoChange  = errors.New("nothing to change")
 	ErrNoContact = errors.New("the phone has no such contact")
 )
 
 const maxMute = 10 * 366 * 24 * time.Hour
 
-// ChatChange is what is to be different about a chat; nil leaves it as it is.
+// ChatChange is a change of a chat. A nil field stays as it is.
 type ChatChange struct {
 	Pinned, Archived, Muted *bool
-	// MuteFor is for how long a chat is muted, 0 meaning for ever.
+	// MuteFor is how long the chat is muted. 0 means for ever.
 	MuteFor time.Duration
 	// Read marks a chat as read, or as unread. It sends no receipts: MarkRead does.
 	Read *bool
 }
 
-// ChatInfo is what a phone knows of a chat.
+// ChatInfo describes a chat of a phone.
 type ChatInfo struct {
-	// JID is the address by number, or that of a group.
+	// JID is the phone number's address, or the group's.
 	JID types.JID
-	// Name is what the person calls the contact, or the subject of the group; empty when there is none.
+	// Name is the contact's name in the address book or the group's subject, "" if there is none.
 	Name             string
 	Pinned, Archived bool
 	Muted            bool
-	// MutedUntil is the zero time when the chat is muted for ever.
+	// MutedUntil is the zero time if the chat is muted for ever.
 	MutedUntil time.Time
-	// MarkedUnread says that somebody marked the chat as unread.
+	// MarkedUnread says that the chat was marked as unread by hand.
 	MarkedUnread bool
-	// Messages and Unread count messages, Last is when the newest one came.
+	// Messages and Unread count messages. Last is the time of the newest one.
 	Messages, Unread int
 	Last             time.Time
 }
 
-// phoneChats are a phone's chats and address book, as its person keeps them.
+// phoneChats are a phone's chats and address book.
 type phoneChats struct {
 	*handset
 
@@ -86,8 +86,9 @@ type phoneChats struct {
 	sync         *phoneSync
 }
 
-// ChangeChat pins, mutes, archives a chat or marks it as read, as the phone's person; linked devices are told. name is
-// a number, a JID or the JID of a group. Errors are ErrUnknownContact, ErrPhoneOffline, ErrBadMute, ErrNoChange.
+// ChangeChat pins, mutes or archives a chat or marks it as read, as the phone's owner. Linked devices are told. name is
+// a number, a JID or the JID of a group. It fails with accounts.ErrUnknownContact, ErrOffline, ErrBadMute or
+// ErrNoChange.
 func (p *phoneChats) ChangeChat(ctx context.Context, name string, change ChatChange) error {
 	in, err := p.changeable(ctx, name)
 	if err != nil {
@@ -103,7 +104,7 @@ func (p *phoneChats) ChangeChat(ctx context.Context, name string, change ChatCha
 			ArchiveChatAction: &waSyncAction.ArchiveChatAction{Archived: change.Archived, MessageRange: p.journal.messageRange(in)},
 		}})
 		if *change.Archived && change.Pinned == nil {
-			// What is put away is not on top any more.
+			// An archived chat is not pinned any more.
 			change.Pinned = new(bool)
 		}
 	}
@@ -139,7 +140,7 @@ func (p *phoneChats) ChangeChat(ctx context.Context, name string, change ChatCha
 	return err
 }
 
-// changeable finds a chat for somebody who has the phone in hand.
+// changeable returns the chat that a name means. It fails with ErrOffline while the phone is off.
 func (p *phoneChats) changeable(ctx context.Context, name string) (groups.Chat, error) {
 	if err := ctx.Err(); err != nil {
 		return groups.Chat{}, err
@@ -150,8 +151,8 @@ func (p *phoneChats) changeable(ctx context.Context, name string) (groups.Chat, 
 	return p.Net.Groups.Chat(name)
 }
 
-// NameContact enters somebody in the phone's address book, or changes how they are called; linked devices are told. An
-// empty name removes the entry.
+// NameContact sets an account's name in the phone's address book. An empty name removes the entry. Linked devices are
+// told.
 func (p *phoneChats) NameContact(ctx context.Context, number, name string) error {
 	in, err := p.changeable(ctx, number)
 	if err != nil {
@@ -182,7 +183,7 @@ func contactOf(a *accounts.Account, name string) syncd.Mutation {
 	}}
 }
 
-// Rename changes what the phone's account goes by; linked devices are told, others see it with the next message.
+// Rename changes the name of the phone's account. Linked devices are told; others see it with the next message.
 func (p *phoneChats) Rename(ctx context.Context, name string) error {
 	if _, err := p.changeable(ctx, p.Account.Number); err != nil {
 		return err
@@ -199,7 +200,7 @@ func pushNameOf(name string) syncd.Mutation {
 	}}
 }
 
-// StarMessage puts a star on a message, or takes it off; linked devices are told.
+// StarMessage adds a star to a message or removes it. Linked devices are told.
 func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error {
 	if _, err := p.changeable(ctx, p.Account.Number); err != nil {
 		return err
@@ -208,7 +209,7 @@ func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error 
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownMessage, id)
 	}
-	// The sender is named in groups only, as "0" elsewhere and for one's own.
+	// The sender is named only for messages of others in groups. Otherwise the field is "0".
 	fromMe, sender := "0", "0"
 	switch {
 	case found.author == p.Account:
@@ -222,8 +223,8 @@ func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error 
 	})
 }
 
-// beginSync makes the first app state of an account: its name, and as contacts itself and everybody with whom there is
-// a chat.
+// beginSync creates the first app state of an account: its name, and as contacts the account itself and everybody with
+// whom it has a chat.
 func (p *phoneChats) beginSync() error {
 	if p.sync.has(appstate.Low, indexUnarchive) {
 		return nil
@@ -242,7 +243,7 @@ func (p *phoneChats) beginSync() error {
 	if err := p.sync.change(appstate.Contacts, contacts...); err != nil {
 		return err
 	}
-	// Every collection has something from the beginning: a client tells nobody what comes first in a collection.
+	// Every collection gets a first entry here, because a client emits no events for the first sync of a collection.
 	for _, first := range []struct {
 		collection, index string
 		version           int32
@@ -303,7 +304,7 @@ func (p *phoneChats) Chats() []ChatInfo {
 	return all
 }
 
-// describe enters what an entry says of a chat.
+// describe sets the fields of a chat that an entry is about.
 func (e *AppStateEntry) describe(in groups.Chat, get func(groups.Chat) *ChatInfo) {
 	switch e.Index[0] {
 	case indexContact:

@@ -6,10 +6,10 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// maxWrappings bounds how deep a message may be wrapped; WhatsApp's own stay under four.
+// maxWrappings bounds how deep a message may be wrapped. WhatsApp's own messages stay under four.
 const maxWrappings = 8
 
-// unwrap takes a message out of what only says how it is to be shown, and notes that.
+// unwrap removes the wrappings that only say how a message is shown, and notes view-once messages.
 func unwrap(content *waE2E.Message, into *Message) *waE2E.Message {
 	for range maxWrappings {
 		var inner *waE2E.Message
@@ -148,7 +148,7 @@ func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 	switch m.GetType() {
 	case waE2E.ProtocolMessage_REVOKE:
 		into.Kind = KindRevoke
-		// The type is 0, which an absent one is as well: only a key makes it a revocation.
+		// REVOKE is 0, the value of a missing type as well. Only a message with a key is a revocation.
 		if m.GetKey() == nil {
 			into.Kind = KindUnknown
 		}
@@ -159,11 +159,11 @@ func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 	case waE2E.ProtocolMessage_EPHEMERAL_SETTING:
 		into.Kind, into.Expiration = KindTimer, m.GetEphemeralExpiration()
 	default:
-		// Nothing that a person sees.
+		// Other types are not shown to people.
 	}
 }
 
-// readContext notes whom a message mentions, what it answers and when it disappears.
+// readContext reads whom a message mentions, which message it answers and when it disappears.
 func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	into.Expiration = info.GetExpiration()
 	for _, name := range info.GetMentionedJID() {
@@ -175,8 +175,8 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	into.Quote = &Quote{ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage())}
 }
 
-// textOf is the text or caption of a quoted message. What that one quotes in turn is not looked at: anybody may
-// nest quotes as deep as a message is long.
+// textOf returns the text or caption of a quoted message. It ignores what the quoted message quotes in turn, because
+// quotes may be nested as deep as a message is long.
 func textOf(content *waE2E.Message) string {
 	switch {
 	case content.GetConversation() != "":
@@ -194,8 +194,8 @@ func textOf(content *waE2E.Message) string {
 	}
 }
 
-// byNumber gives the address by phone number of an account that is named in either way; what is not known here
-// stays as it is.
+// byNumber returns the phone number JID of an account that is named by number or hidden id. Unknown names stay as they
+// are.
 func (p *codec) byNumber(name string) types.JID {
 	jid, err := types.ParseJID(name)
 	if err != nil {
@@ -207,7 +207,7 @@ func (p *codec) byNumber(name string) types.JID {
 	return jid
 }
 
-// readKey finds out which message another one is about. A key is written from its sender's point of view.
+// readKey finds the message that another one is about. A key is written from its sender's point of view.
 func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	into.Target = key.GetID()
 	switch {
@@ -225,7 +225,7 @@ func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	}
 }
 
-// readVote decrypts a vote, for which the poll has to be there.
+// readVote decrypts a vote. It ignores votes on polls that the phone does not have.
 func (p *codec) readVote(vote *waE2E.PollEncValue, into *Message) {
 	poll, _ := p.journal.find(into.about, into.Target)
 	if poll.Poll == nil || poll.secret == nil {

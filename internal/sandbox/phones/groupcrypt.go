@@ -12,8 +12,8 @@ import (
 	"wasup/internal/sandbox/signal"
 )
 
-// encryptForGroup encrypts a message once with the phone's sender key for the group, and that key for every
-// device of every member: a device that came later or lost it can read from here on.
+// encryptForGroup encrypts a message once with the phone's sender key for the group, and encrypts that key for every
+// device of every member. So a device that is new or lost the key can read from this message on.
 func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 	g := message.chat.Group
 	key, err := p.senderKey(g)
@@ -51,7 +51,7 @@ func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 	}, nil
 }
 
-// senderKey is the phone's sender key for a group, as others have to get it.
+// senderKey returns the phone's sender key for a group, in the form in which others get it.
 func (p *sender) senderKey(g *groups.Group) (*waE2E.SenderKeyDistributionMessage, error) {
 	raw, err := p.Sig.CreateSenderKey(g.JID, p.LID())
 	if err != nil {
@@ -60,7 +60,7 @@ func (p *sender) senderKey(g *groups.Group) (*waE2E.SenderKeyDistributionMessage
 	return &waE2E.SenderKeyDistributionMessage{GroupID: proto.String(g.JID.String()), AxolotlSenderKeyDistributionMessage: raw}, nil
 }
 
-// withSenderKey is a group message as it is sent again to one device: the message and the key for the next ones.
+// withSenderKey returns a group message as it is sent again to one device: with the sender key for the next messages.
 func (p *sender) withSenderKey(message sentMessage) ([]byte, error) {
 	var content waE2E.Message
 	if err := proto.Unmarshal(message.plain, &content); err != nil {

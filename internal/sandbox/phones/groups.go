@@ -13,26 +13,26 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// InviteLink is what stands before the code in an invite link.
+// InviteLink is the beginning of an invite link. The code follows.
 const InviteLink = "https://chat.whatsapp.com/"
 
-// NewGroup describes a group to be made.
+// NewGroup describes a group to create.
 type NewGroup struct {
 	Subject string
-	// Members are numbers or JIDs; the phone itself is always in.
+	// Members are numbers or JIDs. The phone itself is always a member.
 	Members []string
-	// Addressing is AddressingLID when it is empty, as in groups of today; AddressingPN is how older ones are.
+	// Addressing is groups.AddressingLID by default, as in new groups. Older groups have groups.AddressingPN.
 	Addressing string
 }
 
-// memberships is a phone's part in groups.
+// memberships is what a phone does in groups.
 type memberships struct {
 	*handset
 
 	availability *availability
 }
 
-// CreateGroup makes a group with the phone as its creator.
+// CreateGroup creates a group with the phone as its creator.
 func (p *memberships) CreateGroup(ctx context.Context, wish NewGroup) (types.JID, error) {
 	if err := ctx.Err(); err != nil {
 		return types.EmptyJID, err
@@ -59,7 +59,7 @@ func (p *sender) SendGroupText(ctx context.Context, group types.JID, text string
 	return p.SendMessage(ctx, Outgoing{To: group.String(), Kind: KindText, Text: text})
 }
 
-// Groups lists the groups that the phone is in, oldest first.
+// Groups lists the groups of the phone, oldest first.
 func (p *memberships) Groups() []groups.Info {
 	var infos []groups.Info
 	for _, g := range p.Net.Groups.Of(p.Account) {
@@ -68,7 +68,7 @@ func (p *memberships) Groups() []groups.Info {
 	return infos
 }
 
-// MemberChange is what can be done to the members of a group.
+// MemberChange is a change of a group's members.
 type MemberChange string
 
 // The changes.
@@ -79,11 +79,11 @@ const (
 	DemoteMembers  MemberChange = groups.MemberDemote
 )
 
-// ErrBadMemberChange means that there is no such change.
+// ErrBadMemberChange means that a MemberChange is unknown.
 var ErrBadMemberChange = errors.New("unknown change: expected add, remove, promote or demote")
 
-// ChangeMembers adds, removes, promotes or demotes members, as the phone's person. Several errors are joined; what
-// could be done is done.
+// ChangeMembers adds, removes, promotes or demotes members, as the phone's owner. A failure for one member does not
+// stop the change for the others. The errors are joined.
 func (p *memberships) ChangeMembers(ctx context.Context, group types.JID, change MemberChange, members ...string) error {
 	g, err := p.group(ctx, group)
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *memberships) ChangeMembers(ctx context.Context, group types.JID, change
 	}
 	var failed []error
 	for a, err := range results {
-		// Adding who is in already is no failure for a person.
+		// Adding somebody who is a member already is not a failure.
 		if err != nil && !errors.Is(err, groups.ErrAlreadyMember) {
 			failed = append(failed, fmt.Errorf("%s: %w", a.Number, err))
 		}
@@ -110,7 +110,7 @@ func (p *memberships) ChangeMembers(ctx context.Context, group types.JID, change
 	return errors.Join(failed...)
 }
 
-// group finds a group for the phone.
+// group finds a group. It fails with ErrOffline while the phone is off.
 func (p *memberships) group(ctx context.Context, jid types.JID) (*groups.Group, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (p *memberships) group(ctx context.Context, jid types.JID) (*groups.Group, 
 	return nil, fmt.Errorf("%w: %s", groups.ErrUnknown, jid)
 }
 
-// GroupChange is what is to be different in a group; nil leaves a setting as it is.
+// GroupChange is a change of a group's settings. A nil field stays as it is.
 type GroupChange struct {
 	Subject, Description                  *string
 	Announce, Locked, Approval, AdminAdds *bool
@@ -132,7 +132,7 @@ type GroupChange struct {
 	Expiration *uint32
 }
 
-// ChangeGroup changes settings of a group, as the phone's person; it stops at the first that is refused.
+// ChangeGroup changes settings of a group, as the phone's owner. It stops at the first setting that is refused.
 func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
@@ -185,7 +185,7 @@ func given[T any](value *T, do func(T) error) error {
 	return do(*value)
 }
 
-// LeaveGroup takes the phone's account out of a group.
+// LeaveGroup removes the phone's account from a group.
 func (p *memberships) LeaveGroup(ctx context.Context, jid types.JID) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
@@ -194,7 +194,7 @@ func (p *memberships) LeaveGroup(ctx context.Context, jid types.JID) error {
 	return p.Net.Groups.Leave(g, p.Account)
 }
 
-// GroupLink returns the invite link of a group, a new one after revoking the old if revoke says so.
+// GroupLink returns the invite link of a group. With revoke it makes a new link and revokes the old one.
 func (p *memberships) GroupLink(ctx context.Context, jid types.JID, revoke bool) (string, error) {
 	g, err := p.group(ctx, jid)
 	if err != nil {
@@ -204,7 +204,7 @@ func (p *memberships) GroupLink(ctx context.Context, jid types.JID, revoke bool)
 	return InviteLink + code, err
 }
 
-// JoinGroup follows an invite link. waiting says that an admin has to agree first.
+// JoinGroup joins the group of an invite link. waiting says that an admin has to approve first.
 func (p *memberships) JoinGroup(ctx context.Context, link string) (jid types.JID, waiting bool, err error) {
 	if err = ctx.Err(); err != nil {
 		return types.EmptyJID, false, err
@@ -220,7 +220,7 @@ func (p *memberships) JoinGroup(ctx context.Context, link string) (jid types.JID
 	return g.JID, waiting, err
 }
 
-// DecideRequests lets accounts in that wait, or sends them away.
+// DecideRequests approves or rejects the join requests of accounts.
 func (p *memberships) DecideRequests(ctx context.Context, jid types.JID, approve bool, members ...string) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {

@@ -23,28 +23,28 @@ import (
 )
 
 const (
-	// firstMessages is how many of the newest messages of each chat come first, historyChunk how many messages a
-	// later part has, and recentMessages how many a device gets that did not ask for all.
+	// firstMessages is how many of the newest messages of each chat are sent first. historyChunk is how many messages a
+	// later part has. recentMessages is how many messages besides the first a device gets that did not ask for all.
 	firstMessages  = 10
 	historyChunk   = 500
 	recentMessages = 2000
-	// inlineHistory is up to how many bytes the first part travels in the message itself.
+	// inlineHistory is the size in bytes up to which a part is sent in the message itself.
 	inlineHistory = 16 << 10
-	// maxChunksKept bounds how many parts a phone can send once more.
+	// maxChunksKept bounds how many parts a phone can send again.
 	maxChunksKept = 32
-	// maxOnDemand bounds how many messages a device may ask for at once.
+	// maxOnDemand bounds how many messages a device may request at once.
 	maxOnDemand = 1000
 )
 
-// sentChunks is what a phone remembers of the history that it sent.
+// sentChunks remembers the parts of the history that a phone sent.
 type sentChunks struct {
 	mu sync.Mutex
-	// sent are parts that travelled as files, by the id of the message that told of them.
+	// sent are the parts that were sent as files, by the id of the message that announced them.
 	sent  map[string]sentChunk
 	order []string
 }
 
-// phoneHistory hands a phone's past on to its devices.
+// phoneHistory sends a phone's history to its devices.
 type phoneHistory struct {
 	*handset
 
@@ -55,13 +55,13 @@ type phoneHistory struct {
 }
 
 type sentChunk struct {
-	key  []byte // of the file
+	key  []byte // the media key of the file
 	data []byte // compressed
 	note *waE2E.HistorySyncNotification
 }
 
-// sendHistory sends a newly linked device what the phone has: the newest messages of every chat first, then names, then
-// the rest part by part. A phone without chats sends nothing.
+// sendHistory sends a newly linked device the phone's history: first the newest messages of every chat, then names,
+// then the rest part by part. A phone without chats sends nothing.
 func (p *phoneHistory) sendHistory(dev *accounts.Device) {
 	for _, chunk := range p.historyParts(dev.FullHistory) {
 		note := &waE2E.HistorySyncNotification{ChunkOrder: chunk.ChunkOrder, Progress: chunk.Progress}
@@ -72,7 +72,7 @@ func (p *phoneHistory) sendHistory(dev *accounts.Device) {
 	}
 }
 
-// historyParts divides the history.
+// historyParts divides the history into parts. With full it includes all messages.
 func (p *phoneHistory) historyParts(full bool) []*waHistorySync.HistorySync {
 	list, changes := p.journal.conversations()
 	if len(list) == 0 {
@@ -89,7 +89,7 @@ func (p *phoneHistory) historyParts(full bool) []*waHistorySync.HistorySync {
 	type rest struct {
 		conversation
 
-		at int // of the oldest message that was sent
+		at int // the position of the oldest message in the parts so far
 	}
 	var rests []rest
 	for _, c := range list {
@@ -134,7 +134,7 @@ func (p *phoneHistory) historyParts(full bool) []*waHistorySync.HistorySync {
 	return parts
 }
 
-// historyConversation describes messages of a chat from one position up to another, newest first.
+// historyConversation describes the messages of a chat at the positions from to to - 1, newest first.
 func (p *phoneHistory) historyConversation(c conversation, from, to int, changes map[string][]Message) *waHistorySync.Conversation {
 	newest := c.messages[len(c.messages)-1].Time
 	end := waHistorySync.Conversation_COMPLETE_BUT_MORE_MESSAGES_REMAIN_ON_PRIMARY
@@ -153,7 +153,7 @@ func (p *phoneHistory) historyConversation(c conversation, from, to int, changes
 	return described
 }
 
-// describeConversation enters what the phone knows of a chat besides its messages.
+// describeConversation adds what the phone knows of a chat besides its messages.
 func describeConversation(c conversation, info ChatInfo, described *waHistorySync.Conversation) {
 	described.UnreadCount, described.Name = proto.Uint32(uint32(info.Unread)), optional(info.Name)
 	described.Archived, described.MarkedAsUnread = &info.Archived, &info.MarkedUnread
@@ -185,7 +185,7 @@ func describeConversation(c conversation, info ChatInfo, described *waHistorySyn
 	}
 }
 
-// everybody lists who takes part in chats.
+// everybody lists all accounts that take part in the chats.
 func everybody(list []conversation) []*accounts.Account {
 	var all []*accounts.Account
 	seen := make(map[*accounts.Account]bool)
@@ -222,8 +222,8 @@ func (p *phoneHistory) pushNames(list []conversation) []*waHistorySync.Pushname 
 	return all
 }
 
-// sendChunk compresses a part of the history, uploads it and tells the device where it is; what is small may travel in
-// the message itself.
+// sendChunk compresses a part of the history, uploads it and sends the device a message with its path. With inline, a
+// small part is sent in the message itself.
 func (p *phoneHistory) sendChunk(dev *accounts.Device, chunk *waHistorySync.HistorySync, note *waE2E.HistorySyncNotification, inline bool) error {
 	kind := chunk.GetSyncType()
 	plain, err := proto.Marshal(chunk)
@@ -261,11 +261,11 @@ func (p *phoneHistory) sendChunk(dev *accounts.Device, chunk *waHistorySync.Hist
 		Kind: observe.EventHistory, Account: p.Account.Number, Device: p.Account.JID(dev.ID).String(),
 		Detail: fmt.Sprintf("%s %d %d", kind, chunk.GetChunkOrder(), messages),
 	})
-	return p.tellChunk(dev, note, packed.Bytes(), !inline)
+	return p.announceChunk(dev, note, packed.Bytes(), !inline)
 }
 
-// tellChunk sends the message about a part of the history, having uploaded it if it is not within.
-func (p *phoneHistory) tellChunk(dev *accounts.Device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
+// announceChunk sends the message about a part of the history. With upload it uploads the part first.
+func (p *phoneHistory) announceChunk(dev *accounts.Device, note *waE2E.HistorySyncNotification, data []byte, upload bool) error {
 	if upload {
 		sealed, err := mediacrypt.Seal(data, mediacrypt.History)
 		if err != nil {

@@ -16,19 +16,19 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// messageKey names a message: ids are chosen by senders and could clash between them.
+// messageKey identifies a message. Senders choose the ids, so messages of different senders may have the same id.
 type messageKey struct {
 	account *accounts.Account
 	id      string
 }
 
-// conversation is one chat with messages of the phone, oldest first.
+// conversation is a chat with its messages, oldest first.
 type conversation struct {
 	in       groups.Chat
 	messages []Message
 }
 
-// journal is what a phone sent and received, decrypted, oldest first.
+// journal holds the decrypted messages that a phone sent and received, oldest first.
 type journal struct {
 	*handset
 
@@ -43,7 +43,7 @@ func newJournal(h *handset) *journal {
 	return &journal{handset: h, byID: make(map[messageKey]*Message), changed: make(chan struct{})}
 }
 
-// Messages lists what the phone sent and received, oldest first; at most the last 10,000.
+// Messages lists the messages that the phone sent and received, oldest first: at most the last 10,000.
 func (p *journal) Messages() []Message {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +58,8 @@ func (p *journal) copyMessages() []Message {
 	return copied
 }
 
-// WaitMessage returns the first message that matches, waiting for it until ctx is done. It looks again whenever
-// a message arrives or changes, so match may ask for a status.
+// WaitMessage waits for a message that matches and returns the oldest one. It checks again whenever a message arrives
+// or changes, so match may test the status. It fails with ErrRemoved or the error of ctx.
 func (p *journal) WaitMessage(ctx context.Context, match func(Message) bool) (Message, error) {
 	for {
 		p.mu.Lock()
@@ -80,7 +80,7 @@ func (p *journal) WaitMessage(ctx context.Context, match func(Message) bool) (Me
 	}
 }
 
-// enter adds a message and wakes those who wait for one.
+// enter adds a message, applies it to the message that it is about, and wakes those who wait.
 func (p *journal) enter(key messageKey, message *Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +119,7 @@ func (p *journal) Wake() {
 	p.notify()
 }
 
-// next is closed at the next change.
+// next returns a channel that is closed at the next change.
 func (p *journal) next() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +144,7 @@ func (p *journal) inChat(in groups.Chat, id string) (Message, bool) {
 	return Message{}, false
 }
 
-// keyFor names a message as the phone sees it; receivers turn it around.
+// keyFor returns the key of a message from the phone's point of view. Receivers translate it to theirs.
 func (p *journal) keyFor(m *Message) *waCommon.MessageKey {
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(m.chat.Hidden().String()), ID: proto.String(m.ID), FromMe: proto.Bool(m.author == p.Account),
@@ -155,8 +155,8 @@ func (p *journal) keyFor(m *Message) *waCommon.MessageKey {
 	return key
 }
 
-// keyed finds a message by a key that is written from the account's point of view.
-func (p *journal) keyed(key *waCommon.MessageKey) (Message, []Message, bool) {
+// findByKey finds a message by a key from the account's point of view. It also returns the messages that changed it.
+func (p *journal) findByKey(key *waCommon.MessageKey) (Message, []Message, bool) {
 	in, err := p.Net.Groups.Chat(key.GetRemoteJID())
 	if err != nil {
 		return Message{}, nil, false
@@ -180,7 +180,7 @@ func (p *journal) keyed(key *waCommon.MessageKey) (Message, []Message, bool) {
 	return *found, changes, true
 }
 
-// messageRange says up to which message an action is meant.
+// messageRange returns the range of an action on a chat: up to its newest message.
 func (p *journal) messageRange(in groups.Chat) *waSyncAction.SyncActionMessageRange {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,8 +210,8 @@ func (p *journal) Partners() []*accounts.Account {
 	return all
 }
 
-// conversations copies what people wrote, by chat, that with the newest message first; changes are in the messages
-// that they are about.
+// conversations returns the messages by chat, the chat with the newest message first. changes are the messages that
+// changed others, such as reactions, by the id of the message that they are about.
 func (p *journal) conversations() (list []conversation, changes map[string][]Message) {
 	p.mu.Lock()
 	all := p.copyMessages()
@@ -243,7 +243,7 @@ func (p *journal) conversations() (list []conversation, changes map[string][]Mes
 	return list, changes
 }
 
-// advance moves messages that an account sent to a later state; states never go back.
+// advance sets the status of messages that an account sent. A message that was read stays read.
 func (p *journal) advance(sender *accounts.Account, ids []string, to Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,7 +256,7 @@ func (p *journal) advance(sender *accounts.Account, ids []string, to Status) {
 	}
 }
 
-// find gives the message of a sender.
+// find returns the message with this author and id.
 func (p *journal) find(author *accounts.Account, id string) (Message, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -266,7 +266,7 @@ func (p *journal) find(author *accounts.Account, id string) (Message, bool) {
 	return Message{}, false
 }
 
-// findID gives the oldest message with an id, whoever sent it.
+// findID returns the oldest message with an id, whoever sent it.
 func (p *journal) findID(id string) (Message, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,7 +277,7 @@ func (p *journal) findID(id string) (Message, bool) {
 	return *p.messages[i], true
 }
 
-// countCopy notes that a message arrived once more.
+// countCopy counts a further copy of a message.
 func (p *journal) countCopy(d accounts.Delivery) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -287,7 +287,7 @@ func (p *journal) countCopy(d accounts.Delivery) {
 	}
 }
 
-// markRead notes that a received message has been read.
+// markRead marks a received message as read.
 func (p *journal) markRead(message Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -300,7 +300,7 @@ func (p *journal) markRead(message Message) {
 	}
 }
 
-// markChatRead notes that everything that was received in a chat has been read.
+// markChatRead marks all received messages of a chat as read.
 func (p *journal) markChatRead(in groups.Chat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -312,7 +312,7 @@ func (p *journal) markChatRead(in groups.Chat) {
 	p.notify()
 }
 
-// moveMedia notes that the file of a message has another path.
+// moveMedia sets a new path for the file of a message.
 func (p *journal) moveMedia(m *Message, path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

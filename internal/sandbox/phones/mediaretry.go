@@ -18,11 +18,12 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// notOnPhone is the error of a request for a file of a message that the phone does not have (whatsmeow mediaretry.go,
+// notOnPhone is the error code for a file of a message that the phone does not have (whatsmeow mediaretry.go,
 // DecryptMediaRetryNotification).
 const notOnPhone = 2
 
-// receiveServerError uploads a file again that a device could not download, or says why not.
+// receiveServerError handles a device's request for a file that it could not download: the phone uploads the file
+// again, or answers why it cannot.
 func (p *companions) receiveServerError(d accounts.Delivery) {
 	dev := p.Net.Dir.Device(p.Account, d.From.Device)
 	if dev == nil {
@@ -41,8 +42,8 @@ func (p *companions) receiveServerError(d accounts.Delivery) {
 	p.Net.Courier.Hand(dev, p.retryMedia(id, &d.Node))
 }
 
-// opened reads the request that a server-error receipt carries.
-func opened(key []byte, id string, receipt *waBinary.Node) error {
+// checkRequest decrypts the request in a server-error receipt and checks that it is for the message with this id.
+func checkRequest(key []byte, id string, receipt *waBinary.Node) error {
 	sealed, iv := receipt.GetChildByTag("encrypt", "enc_p"), receipt.GetChildByTag("encrypt", "enc_iv")
 	plain, err := mediacrypt.OpenRetry(key, id, stanza.Bytes(&iv), stanza.Bytes(&sealed))
 	if err != nil {
@@ -58,7 +59,7 @@ func opened(key []byte, id string, receipt *waBinary.Node) error {
 	return nil
 }
 
-// retryMedia is the answer to a request for the file of a message.
+// retryMedia returns the answer to a request for the file of a message.
 func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node {
 	rmr := receipt.GetChildByTag("rmr")
 	fromMe := stanza.Attr(&rmr, "from_me") == "true"
@@ -67,14 +68,14 @@ func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node
 		about.Attrs["participant"] = participant
 	}
 	answer := waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"from": p.Account.JID(0), "type": "mediaretry", "id": id, "t": stanza.Now()}}
-	found, _, ok := p.journal.keyed(&waCommon.MessageKey{RemoteJID: proto.String(stanza.Attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
+	found, _, ok := p.journal.findByKey(&waCommon.MessageKey{RemoteJID: proto.String(stanza.Attr(&rmr, "jid")), ID: &id, FromMe: &fromMe})
 	if !ok || found.Media == nil {
 		answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 		return answer
 	}
 	outcome := &waMmsRetry.MediaRetryNotification{StanzaID: &id, Result: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum(), MessageSecret: found.secret}
 	key := found.Media.sealed.Key
-	if err := opened(key, id, receipt); err != nil {
+	if err := checkRequest(key, id, receipt); err != nil {
 		outcome.Result = waMmsRetry.MediaRetryNotification_DECRYPTION_ERROR.Enum()
 	} else if path, err := p.uploadAgain(&found); err == nil {
 		outcome.Result, outcome.DirectPath = waMmsRetry.MediaRetryNotification_SUCCESS.Enum(), &path
@@ -87,13 +88,13 @@ func (p *companions) retryMedia(id string, receipt *waBinary.Node) waBinary.Node
 			return answer
 		}
 	}
-	p.Net.Log.Warn("phone could not answer about a file", "err", err)
+	p.Net.Log.Warn("phone could not answer a request for a file", "err", err)
 	answer.Content = []waBinary.Node{about, {Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(notOnPhone)}}}
 	return answer
 }
 
-// uploadAgain puts a file of a message on the server once more and returns its new path. The key is the same, and with
-// it the encrypted file.
+// uploadAgain uploads the file of a message again and returns its new path. The key stays the same, and so does the
+// encrypted file.
 func (p *companions) uploadAgain(m *Message) (string, error) {
 	had, data, err := p.Net.Media.OnPhones(media.IDOf(m.Media.DirectPath))
 	if err != nil {
@@ -107,21 +108,21 @@ func (p *companions) uploadAgain(m *Message) (string, error) {
 	return file.DirectPath, nil
 }
 
-// repeatChunk uploads a part of the history again and tells of it in a new message.
+// repeatChunk uploads a part of the history again and announces it in a new message.
 func (p *companions) repeatChunk(dev *accounts.Device, id string, receipt *waBinary.Node) {
 	chunk, ok := p.history.past.find(id)
 	if !ok {
 		p.Net.Log.Debug("phone does not remember a part of its history", "id", id)
 		return
 	}
-	if err := opened(chunk.key, id, receipt); err != nil {
-		p.Net.Log.Debug("phone could not read what a device asks", "id", id, "err", err)
+	if err := checkRequest(chunk.key, id, receipt); err != nil {
+		p.Net.Log.Debug("phone could not decrypt a request for history", "id", id, "err", err)
 		return
 	}
 	note := new(waE2E.HistorySyncNotification)
 	proto.Merge(note, chunk.note)
 	note.OriginalMessageID = &id
-	if err := p.history.tellChunk(dev, note, chunk.data, true); err != nil {
+	if err := p.history.announceChunk(dev, note, chunk.data, true); err != nil {
 		p.Net.Log.Warn("phone could not send its history again", "err", err)
 	}
 }

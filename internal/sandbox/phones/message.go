@@ -10,11 +10,10 @@ import (
 	"wasup/internal/sandbox/groups"
 )
 
-// Status says how far a message has come.
+// Status is the state of a message.
 type Status string
 
-// The states of a message: one that the phone sent goes from sent to delivered to read, one that it received
-// from received to read.
+// The states of a message. A sent message goes from sent to delivered to read, a received one from received to read.
 const (
 	StatusSent      Status = "sent"
 	StatusDelivered Status = "delivered"
@@ -22,7 +21,7 @@ const (
 	StatusRead      Status = "read"
 )
 
-// Kind says what a message is.
+// Kind is the kind of a message.
 type Kind string
 
 // The kinds of messages.
@@ -41,11 +40,12 @@ const (
 	KindReaction Kind = "reaction"
 	KindEdit     Kind = "edit"
 	KindRevoke   Kind = "revoke"
-	// KindTimer sets how long the messages of a chat stay; Expiration says so in seconds, 0 meaning for ever.
+	// KindTimer sets after how many seconds the messages of a chat disappear: Expiration, 0 meaning never.
 	KindTimer Kind = "timer"
-	// KindRaw is sent as the sender encoded it, for kinds that are none of these. It shows as what can be read in it.
+	// KindRaw is sent as the sender encoded it, for kinds that are none of these. Phones show the parts that they can
+	// read.
 	KindRaw Kind = "raw"
-	// KindUnknown is what was decrypted and is none of these.
+	// KindUnknown is a decrypted message that is none of these.
 	KindUnknown Kind = "unknown"
 )
 
@@ -57,46 +57,46 @@ func Kinds() []Kind {
 	}
 }
 
-// Message is a message as a phone sees it, decrypted.
+// Message is a decrypted message as a phone sees it.
 type Message struct {
 	Content
 	Changes
 
 	ID string
-	// From is the account that sent it, Device the device of that account (0 is the phone), Chat the other
-	// side of the conversation or the group, and To the receiver; accounts by phone number.
+	// From is the sender's account and Device the sending device (0 is the phone). Chat is the other side of the chat,
+	// or the group. To is the receiver. Accounts are named by phone number.
 	From   types.JID
 	Device uint16
 	To     types.JID
 	Chat   types.JID
 	// FromMe says that the phone's own account sent it, from the phone or a linked device.
 	FromMe bool
-	// Name is what the sender goes by.
+	// Name is the sender's name.
 	Name string
 	// Type is the type attribute of the stanza: text, media, reaction, poll and so on.
 	Type   string
 	Time   time.Time
 	Status Status
-	// Copies counts how often the message arrived: more than one means that it was received twice.
+	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 
-	// sender is where receipts go, in a group together with the group.
+	// sender is the address for receipts. In a group it is the participant.
 	sender types.JID
 	author *accounts.Account
 	chat   groups.Chat
-	// secret is what votes on this message are encrypted with.
+	// secret is the key with which votes on this message are encrypted.
 	secret []byte
-	// raw is the content as it was sent, without what encloses copies for own devices.
+	// raw is the content as it was sent, without the wrapper that copies for own devices have.
 	raw []byte
-	// about is whom the message that Target names was sent by.
+	// about is the author of the message that Target names.
 	about *accounts.Account
 }
 
-// Content is what a message says.
+// Content is the content of a message.
 type Content struct {
 	Kind Kind
-	// Text is the text, the caption, the emoji of a reaction (empty takes it back), the question of a poll or
-	// the new text of an edit.
+	// Text is the text, the caption, the emoji of a reaction ("" removes it), the question of a poll or the new text of
+	// an edit.
 	Text string
 	// Target is the id of the message that a vote, reaction, edit or revocation is about.
 	Target   string
@@ -106,40 +106,39 @@ type Content struct {
 	Media    *Media
 	Location *Location
 	Contact  *Contact
-	// Contacts are those of a message that passes on several; Contact is the first of them.
+	// Contacts are the contacts of a message with several. Contact is the first of them.
 	Contacts []Contact
-	// Poll has the options of a poll and who chose what so far; of a vote, the options chosen.
+	// Poll has the options of a poll and their voters so far. In a vote it has the chosen options.
 	Poll *Poll
-	// ViewOnce marks a message that may be looked at once, Expiration after how many seconds it disappears.
+	// ViewOnce marks a message that may be viewed once. Expiration is after how many seconds the message disappears.
 	ViewOnce   bool
 	Expiration uint32
 }
 
-// Changes are what came of a message since.
+// Changes are the changes that other messages made to a message.
 type Changes struct {
-	// Reactions are those of the moment, at most one an account, in the order in which they came.
+	// Reactions are the current reactions, at most one for each account, in the order in which they came.
 	Reactions []Reaction
-	// Edited and Revoked say that the sender changed the text or took the message back; a revoked message has
-	// no content any more.
+	// Edited says that the text was changed. Revoked says that the message was taken back: it has no content any more.
 	Edited  bool
 	Revoked bool
 }
 
-// Quote is the message that another one answers.
+// Quote is the message that a message answers.
 type Quote struct {
 	ID   string    `json:"id"`
 	From types.JID `json:"from"`
 	Text string    `json:"text"`
 }
 
-// LinkPreview is what is shown of a link in a text.
+// LinkPreview is the preview of a link in a text.
 type LinkPreview struct {
 	URL         string `json:"url"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
 }
 
-// Location is a place, in degrees.
+// Location is a place, with coordinates in degrees.
 type Location struct {
 	Latitude  float64 `json:"latitude"`
 	Longitude float64 `json:"longitude"`
@@ -147,7 +146,7 @@ type Location struct {
 	Address   string  `json:"address"`
 }
 
-// Contact is a card of somebody.
+// Contact is a contact card.
 type Contact struct {
 	Name  string `json:"name"`
 	VCard string `json:"vcard"`
@@ -156,11 +155,11 @@ type Contact struct {
 // Poll is a question with options.
 type Poll struct {
 	Options []PollOption `json:"options"`
-	// Selectable is how many options one may choose, 0 meaning any number.
+	// Selectable is how many options one may choose. 0 means any number.
 	Selectable int `json:"selectable"`
 }
 
-// PollOption is one answer and who chose it.
+// PollOption is one answer and those who chose it.
 type PollOption struct {
 	Name   string      `json:"name"`
 	Voters []types.JID `json:"voters"`
@@ -173,8 +172,8 @@ type Reaction struct {
 	Time  time.Time `json:"time"`
 }
 
-// apply changes a message by another one that is about it. What others may hold a copy of is replaced, never
-// changed.
+// apply applies a message that changes m. Slices and pointers in m are replaced and not modified, because copies of m
+// may share them.
 func (m *Message) apply(change *Message) {
 	switch change.Kind {
 	case KindReaction:
@@ -194,12 +193,12 @@ func (m *Message) apply(change *Message) {
 			m.Poll = m.Poll.voted(change.From, change.Poll)
 		}
 	default:
-		// Other kinds are about no other message.
+		// Other kinds change no message.
 	}
 }
 
-// mayChange says whether the sender of a change is allowed to make it: only authors edit, and only they or the
-// admins of a group revoke.
+// mayChange reports whether the sender of a change is allowed to make it. Only the author may edit. Only the author and
+// the admins of a group may revoke.
 func (m *Message) mayChange(change *Message) bool {
 	switch change.Kind {
 	case KindEdit:
@@ -211,7 +210,7 @@ func (m *Message) mayChange(change *Message) bool {
 	}
 }
 
-// voted returns the poll after an account has chosen; a later vote replaces an earlier one.
+// voted returns the poll after an account's vote. A later vote replaces an earlier one.
 func (p *Poll) voted(voter types.JID, vote *Poll) *Poll {
 	next := &Poll{Selectable: p.Selectable}
 	for _, option := range p.Options {

@@ -17,16 +17,16 @@ import (
 	"wasup/internal/sandbox/groups"
 )
 
-// Outgoing is a message for a phone to send.
+// Outgoing is a message that a phone sends.
 type Outgoing struct {
 	// To is a phone number, a JID or the JID of a group.
 	To string
-	// Kind is KindText when it is empty.
+	// Kind is KindText by default.
 	Kind Kind
-	// Text is the text, the caption of a file, the emoji of a reaction (empty takes it back), the question of a
-	// poll or the new text of an edit.
+	// Text is the text, the caption of a file, the emoji of a reaction ("" removes it), the question of a poll or the
+	// new text of an edit.
 	Text string
-	// Mentions are the numbers or JIDs of those that the text names as @number.
+	// Mentions are the numbers or JIDs of the accounts that the text names as @number.
 	Mentions []string
 	// Quote is the id of the message in the same chat that this one answers.
 	Quote string
@@ -36,20 +36,20 @@ type Outgoing struct {
 	Media    *Attachment
 	Location *Location
 	Contact  *Contact
-	// Options are those of a poll, or the chosen ones of a vote; Selectable is how many one may choose, 0
-	// meaning any number.
+	// Options are the options of a poll, or the chosen ones of a vote. Selectable is how many options of a poll one may
+	// choose. 0 means any number.
 	Options    []string
 	Selectable int
 	ViewOnce   bool
-	// Raw is, of KindRaw, the message as WhatsApp's clients encode it (waE2E.Message), also with fields that nobody knows.
+	// Raw is the message of KindRaw, encoded as waE2E.Message. It may have unknown fields.
 	Raw []byte
-	// Expiration lets the message disappear after so many seconds. For KindTimer it is the chat's new setting.
+	// Expiration is after how many seconds the message disappears. For KindTimer it is the chat's new setting.
 	Expiration uint32
 
 	scripted bool
 }
 
-// OutgoingError says which field of an Outgoing is wrong.
+// OutgoingError says which field of an Outgoing is wrong, and why.
 type OutgoingError struct {
 	Field  string
 	Reason string
@@ -57,10 +57,10 @@ type OutgoingError struct {
 
 func (e *OutgoingError) Error() string { return "message " + e.Field + ": " + e.Reason }
 
-// Is makes errors.Is(err, ErrBadText) hold for texts.
+// Is makes errors.Is(err, ErrBadText) true for an error of the text.
 func (e *OutgoingError) Is(target error) bool { return target == ErrBadText && e.Field == "text" }
 
-// ErrOffline means that the phone is away and so cannot send.
+// ErrOffline means that the phone is offline and cannot do this.
 var ErrOffline = errors.New("the phone is offline")
 
 const (
@@ -70,7 +70,7 @@ const (
 	secretSize  = 32
 )
 
-// check finds the first field that does not fit the kind.
+// check returns an *OutgoingError for the first field that does not fit the kind, or nil.
 func (o *Outgoing) check() error {
 	if !slices.Contains(Kinds(), o.Kind) {
 		return &OutgoingError{"kind", fmt.Sprintf("%q is unknown, expected one of %v", o.Kind, Kinds())}
@@ -85,8 +85,8 @@ func (o *Outgoing) check() error {
 			return &OutgoingError{"target", "expected the id of the message that it is about"}
 		}
 		return &OutgoingError{"target", "belongs to votes, reactions, edits and revocations"}
-	case o.Kind.carries() != (o.Media != nil):
-		if o.Kind.carries() {
+	case o.Kind.hasFile() != (o.Media != nil):
+		if o.Kind.hasFile() {
 			return &OutgoingError{"media", "expected the file"}
 		}
 		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}
@@ -103,7 +103,7 @@ func (o *Outgoing) check() error {
 	case (o.Kind == KindRaw) != (len(o.Raw) > 0):
 		return &OutgoingError{"raw", "belongs to the kind raw, and is needed there"}
 	case o.Kind == KindRaw && (len(o.Mentions) > 0 || o.Quote != "" || o.Expiration != 0):
-		return &OutgoingError{"raw", "has mentions, quotes and times inside; nothing else goes with it"}
+		return &OutgoingError{"raw", "contains mentions, quotes and times itself; leave the other fields empty"}
 	case len(o.Raw) > maxText || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
 		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxText)}
 	case len(o.Mentions) > maxMentions:
@@ -155,14 +155,14 @@ func (l *Location) valid() bool {
 	return math.Abs(l.Latitude) <= 90 && math.Abs(l.Longitude) <= 180
 }
 
-// codec writes and reads the content of a phone's messages.
+// codec encodes and decodes the content of a phone's messages.
 type codec struct {
 	*handset
 
 	journal *journal
 }
 
-// compose builds the content of a message and the message as the sending phone keeps it.
+// compose builds the content of a message, and the message as the sending phone stores it.
 func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message, error) {
 	kept := &Message{
 		Content: Content{
@@ -224,8 +224,7 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 	return withSecret(content, kept), kept, nil
 }
 
-// withSecret puts the key that later votes and the like are encrypted with where receivers look for it: outside
-// of all wrappings.
+// withSecret adds the key with which votes are encrypted. Receivers expect it outside of all wrappings.
 func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
 	if kept.secret != nil {
 		content.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: kept.secret}
@@ -258,7 +257,8 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2
 	}}
 }
 
-// context is what a message says about others: whom it mentions, what it answers, when it disappears.
+// context returns the part of a message that says whom it mentions, which message it answers and when it disappears. It
+// is nil if there is nothing to say.
 func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.ContextInfo, error) {
 	var info waE2E.ContextInfo
 	for _, name := range out.Mentions {
@@ -287,7 +287,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 	return &info, nil
 }
 
-// composeChange builds a message that is about another one of the same chat.
+// composeChange builds a message that changes another one of the same chat.
 func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Message, error) {
 	target, ok := p.journal.inChat(to, out.Target)
 	if !ok {
@@ -295,7 +295,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	}
 	kept.about = target.author
 	if !target.mayChange(kept) {
-		return nil, &OutgoingError{"target", "expected a message of one's own"}
+		return nil, &OutgoingError{"target", "expected a message of the phone itself"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {

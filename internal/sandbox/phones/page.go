@@ -22,30 +22,30 @@ const (
 	StatePaused    ChatState = "paused"
 )
 
-// ErrBadChatState means that there is no such state.
+// ErrBadChatState means that a ChatState is unknown.
 var ErrBadChatState = errors.New("unknown state: expected composing, recording or paused")
 
-// page is what a phone's person shows of themselves.
+// page is what the phone's owner shows to others: about text, picture and chat state.
 type page struct {
 	*handset
 
 	availability *availability
 }
 
-// SetAbout changes the text that the phone's account shows of itself.
+// SetAbout changes the about text of the phone's account.
 func (p *page) SetAbout(text string) error { return p.Net.Profiles.SetAbout(p.Account, text) }
 
-// About is the text that the phone's account shows of itself.
+// About returns the about text of the phone's account.
 func (p *page) About() string { return p.Net.Profiles.About(p.Account) }
 
-// SetPicture gives the phone's account a profile picture, a JPEG; nil takes it away. Everybody who talks with the
-// account is told.
+// SetPicture sets the profile picture of the phone's account, a JPEG. nil removes it. The account's chat partners are
+// told.
 func (p *page) SetPicture(jpeg []byte) error {
 	_, err := p.Net.Profiles.SetPicture(p.Account, nil, p.Account, jpeg)
 	return err
 }
 
-// Picture is the profile picture of the phone's account, a JPEG; nil when it has none.
+// Picture returns the profile picture of the phone's account, a JPEG, or nil if it has none.
 func (p *page) Picture() ([]byte, error) {
 	path := p.Net.Profiles.Picture(p.Account).Path
 	if path == "" {
@@ -58,12 +58,12 @@ func (p *page) Picture() ([]byte, error) {
 	return p.Net.Media.Bytes(&file)
 }
 
-// PictureID changes with the profile picture; empty when there is none.
+// PictureID returns an id that changes with the profile picture, "" if there is none.
 func (p *page) PictureID() string {
 	return p.Net.Profiles.Picture(p.Account).ID
 }
 
-// SendChatState shows in a chat what the phone's person is doing: typing, recording or nothing any more.
+// SendChatState shows in a chat that the phone's owner is typing, is recording, or has stopped.
 func (p *page) SendChatState(ctx context.Context, to string, state ChatState) error {
 	if err := ctx.Err(); err != nil {
 		return err

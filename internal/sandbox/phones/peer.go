@@ -17,13 +17,13 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// maxPeerItems bounds how many things a device may ask for at once.
+// maxPeerItems bounds how many messages a device may request at once.
 const maxPeerItems = 100
 
-// peerResult is one outcome of a request.
+// peerResult is one result of a device's request.
 type peerResult = waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult
 
-// companions answers what the linked devices of a phone ask it.
+// companions answers requests of the phone's linked devices.
 type companions struct {
 	*handset
 
@@ -34,7 +34,7 @@ type companions struct {
 	history *phoneHistory
 }
 
-// receivePeer answers what a linked device asks its phone.
+// receivePeer answers a request that a linked device sent to its phone.
 func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	dev := p.Net.Dir.Device(p.Account, d.From.Device)
 	if dev == nil {
@@ -47,11 +47,11 @@ func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	case waE2E.ProtocolMessage_APP_STATE_SYNC_KEY_REQUEST:
 		err = p.shareAskedKeys(dev, request.GetAppStateSyncKeyRequest())
 	case waE2E.ProtocolMessage_APP_STATE_FATAL_EXCEPTION_NOTIFICATION:
-		p.startOver()
+		p.dropAppState()
 	case waE2E.ProtocolMessage_PEER_DATA_OPERATION_REQUEST_MESSAGE:
 		operation := request.GetPeerDataOperationRequestMessage()
 		told.Detail = operation.GetPeerDataOperationRequestType().String()
-		err = p.operate(dev, stanza.Attr(&d.Node, "id"), operation)
+		err = p.answerOperation(dev, stanza.Attr(&d.Node, "id"), operation)
 	default:
 	}
 	p.Net.Observer.Emit(told)
@@ -60,7 +60,7 @@ func (p *companions) receivePeer(d accounts.Delivery, content *waE2E.Message) {
 	}
 }
 
-// shareAskedKeys gives a device the keys that it lacks.
+// shareAskedKeys sends a device the app state keys that it asks for.
 func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStateSyncKeyRequest) error {
 	asked := make(map[string]bool)
 	for _, id := range request.GetKeyIDs() {
@@ -69,16 +69,17 @@ func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStat
 	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
 }
 
-// startOver gives up app state that a device says is broken beyond repair: WhatsApp logs all devices out.
-func (p *companions) startOver() {
+// dropAppState drops the app state after a device has reported that it is broken beyond repair. All devices are logged
+// out, as WhatsApp does.
+func (p *companions) dropAppState() {
 	p.sync.reset()
 	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
 		p.Net.Links.Unlink(dev, "app state was broken", true)
 	}
 }
 
-// operate does what a device asks, and answers under the id of its request.
-func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
+// answerOperation carries out a request and answers it under the request's id.
+func (p *companions) answerOperation(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage) error {
 	kind := request.GetPeerDataOperationRequestType()
 	var results []*peerResult
 	var err error
@@ -86,14 +87,14 @@ func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.Pee
 	case waE2E.PeerDataOperationRequestType_PLACEHOLDER_MESSAGE_RESEND:
 		results, err = p.resend(request.GetPlaceholderMessageResendRequest())
 	case waE2E.PeerDataOperationRequestType_HISTORY_SYNC_ON_DEMAND:
-		// The answer is history like any other.
+		// The answer is a part of the history.
 		return p.sendOnDemand(dev, id, request.GetHistorySyncOnDemandRequest())
 	case waE2E.PeerDataOperationRequestType_FULL_HISTORY_SYNC_ON_DEMAND:
 		results, err = p.sendFullOnDemand(dev, id, request.GetFullHistorySyncOnDemandRequest().GetRequestMetadata())
 	case waE2E.PeerDataOperationRequestType_COMPANION_SYNCD_SNAPSHOT_FATAL_RECOVERY:
 		results, err = p.sync.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
 	default:
-		// Link previews, stickers and what belongs to businesses: the phone has nothing of the kind.
+		// Link previews, stickers and requests of businesses: the phone has nothing of these.
 		results = []*peerResult{{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}}
 	}
 	if err != nil {
@@ -108,14 +109,14 @@ func (p *companions) operate(dev *accounts.Device, id string, request *waE2E.Pee
 	return err
 }
 
-// resend gives a device messages that it could not read.
+// resend returns messages that a device could not read.
 func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_PlaceholderMessageResendRequest) ([]*peerResult, error) {
 	if len(requests) > maxPeerItems {
 		requests = requests[:maxPeerItems]
 	}
 	var results []*peerResult
 	for _, request := range requests {
-		found, changes, ok := p.journal.keyed(request.GetMessageKey())
+		found, changes, ok := p.journal.findByKey(request.GetMessageKey())
 		result := &peerResult{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}
 		if ok {
 			if web := p.history.webMessage(&found, changes); web != nil {
@@ -133,7 +134,7 @@ func (p *companions) resend(requests []*waE2E.PeerDataOperationRequestMessage_Pl
 	return results, nil
 }
 
-// sendOnDemand sends the messages of a chat that came before one that the device has.
+// sendOnDemand sends the messages of a chat that are older than the oldest one of the device.
 func (p *companions) sendOnDemand(dev *accounts.Device, id string, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) error {
 	in, err := p.Net.Groups.Chat(request.GetChatJID())
 	if err != nil {
@@ -157,14 +158,15 @@ func (p *companions) sendOnDemand(dev *accounts.Device, id string, request *waE2
 	return p.history.sendChunk(dev, part, note, request.GetSupportInlineResponse())
 }
 
-// oldestKnown is the position of the message that a device names, or of the first that is not older than what it says.
+// oldestKnown returns the position of the device's oldest message. If that message is not found, it is the position of
+// the first message that is not older.
 func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMessage_HistorySyncOnDemandRequest) int {
 	for i := range messages {
 		if messages[i].ID == request.GetOldestMsgID() && messages[i].FromMe == request.GetOldestMsgFromMe() {
 			return i
 		}
 	}
-	// Despite the field's name clients write seconds (whatsmeow send.go, BuildHistorySyncRequest).
+	// Despite the field's name, clients write seconds (whatsmeow send.go, BuildHistorySyncRequest).
 	before := time.Unix(request.GetOldestMsgTimestampMS(), 0)
 	for i := range messages {
 		if !messages[i].Time.Before(before) {
@@ -174,7 +176,7 @@ func oldestKnown(messages []Message, request *waE2E.PeerDataOperationRequestMess
 	return len(messages)
 }
 
-// sendFullOnDemand sends everything once more.
+// sendFullOnDemand sends the whole history again.
 func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *waE2E.FullHistorySyncOnDemandRequestMetadata) ([]*peerResult, error) {
 	for _, part := range p.history.historyParts(true) {
 		part.SyncType = waHistorySync.HistorySync_FULL.Enum()
@@ -191,18 +193,18 @@ func (p *companions) sendFullOnDemand(dev *accounts.Device, id string, asked *wa
 	}}}, nil
 }
 
-// greet gives a newly linked device what it needs to take part: the keys of app state, and the phone's history.
+// greet gives a newly linked device the app state keys and the phone's history.
 func (p *companions) greet(dev *accounts.Device) {
 	if dev == nil || dev.Greeted.Load() {
 		return
 	}
 	if err := p.chats.beginSync(); err != nil {
-		p.Net.Log.Warn("phone could not begin app state", "err", err)
+		p.Net.Log.Warn("phone could not create its app state", "err", err)
 	}
 	dev.Greeted.Store(true)
 	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
 		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
-			p.Net.Log.Warn("phone could not share its keys", "err", err)
+			p.Net.Log.Warn("phone could not share its app state keys", "err", err)
 		}
 	}
 	p.history.sendHistory(dev)

@@ -1,7 +1,7 @@
-// Package phones is the virtual phones: what they send and receive, with real Signal encryption, what they do by
-// themselves, and what a person does with them.
+// Package phones implements the virtual phones: what they send and receive with real Signal encryption, what they do by
+// script, and what a person does with them.
 //
-// A phone speaks to clients through the network only. How clients are linked to it is not its affair.
+// A phone reaches clients only through the network. Linking clients is not part of this package.
 package phones
 
 import (
@@ -18,24 +18,24 @@ import (
 	"wasup/internal/sandbox/tasks"
 )
 
-// Script says what a phone does by itself with a message for it.
+// Script says what a phone does with a message that it receives.
 type Script string
 
 // The scripts.
 const (
 	// ScriptRead is the default: the phone confirms delivery and reads every message at once.
 	ScriptRead Script = "read"
-	// ScriptEcho reads and sends the same text back.
+	// ScriptEcho reads the message and sends the same content back.
 	ScriptEcho Script = "echo"
-	// ScriptDeliver confirms delivery and leaves reading to MarkRead.
+	// ScriptDeliver confirms delivery. Messages stay unread until MarkRead.
 	ScriptDeliver Script = "deliver"
-	// ScriptSlow does as ScriptRead does, after the phone's delay.
+	// ScriptSlow does the same as ScriptRead, after the phone's delay.
 	ScriptSlow Script = "slow"
-	// ScriptSilent decrypts, and tells nobody.
+	// ScriptSilent decrypts the message and sends no receipts.
 	ScriptSilent Script = "silent"
 )
 
-// Valid says whether there is such a script.
+// Valid reports whether the script is known.
 func (s Script) Valid() bool {
 	switch s {
 	case ScriptRead, ScriptEcho, ScriptDeliver, ScriptSilent, ScriptSlow:
@@ -50,8 +50,8 @@ var (
 	ErrRemoved        = errors.New("the phone was removed")
 	ErrBadNumber      = errors.New("not a phone number: expected 7 to 15 digits, the first not 0")
 	ErrBadScript      = errors.New("unknown script: expected read, echo, deliver, slow or silent")
-	ErrBadDelay       = errors.New("not a delay: expected more than 0 and at most 10 minutes")
-	ErrBadAbsence     = errors.New("not a time to be offline: expected more than 0 and at most 24 hours")
+	ErrBadDelay       = errors.New("invalid delay: expected more than 0 and at most 10 minutes")
+	ErrBadAbsence     = errors.New("invalid offline time: expected more than 0 and at most 24 hours")
 	ErrUnknownMessage = errors.New("no such message")
 	ErrBadText        = errors.New("text is empty or too long")
 	ErrNameTooLong    = errors.New("name is longer than 100 bytes")
@@ -67,17 +67,17 @@ const (
 
 // Config describes a virtual phone.
 type Config struct {
-	// Number is the phone number in digits, country code first; one is chosen when it is empty.
+	// Number is the phone number in digits, country code first. If it is empty, a number is generated.
 	Number string
-	// Name is what others see as the sender of its messages; the number when it is empty.
+	// Name is the name that others see as the sender. If it is empty, it is the number.
 	Name string
-	// Script says what the phone does by itself. Default ScriptRead.
+	// Script says what the phone does with received messages. Default ScriptRead.
 	Script Script
-	// Delay is how long ScriptSlow takes. Default 3 s.
+	// Delay is the delay of ScriptSlow. Default 3 s.
 	Delay time.Duration
 }
 
-// withDefaults checks what a phone is to be.
+// withDefaults fills in defaults and checks the configuration.
 func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Script == "" {
 		cfg.Script = ScriptRead
@@ -98,8 +98,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, nil
 }
 
-// Phone is a virtual phone: device 0 of an account, with a Signal identity of its own. All methods are safe for
-// concurrent use. It is made of parts, each with a subject and a lock of its own, whose methods are the phone's.
+// Phone is a virtual phone: device 0 of an account, with its own Signal identity. All methods are safe for concurrent
+// use. Its parts each have a subject and a lock. Their exported methods are the phone's methods.
 type Phone struct {
 	*handset
 	*availability
@@ -116,7 +116,7 @@ type Phone struct {
 	*page
 }
 
-// handset is what the parts of a phone share: whose it is, its keys, and the network that it is in.
+// handset is what the parts of a phone share: the account, the keys and the network.
 type handset struct {
 	Net     *network.Network
 	Account *accounts.Account
@@ -125,7 +125,7 @@ type handset struct {
 	removed chan struct{}
 }
 
-// New makes a phone with keys of its own. Its account is not in the directory yet.
+// New returns a phone with new keys. Its account is not in the directory yet.
 func New(cfg Config, net *network.Network) (*Phone, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -142,7 +142,7 @@ func New(cfg Config, net *network.Network) (*Phone, error) {
 	return assemble(cfg, net, sig, uint32(rawID)), nil
 }
 
-// assemble puts the parts of a phone together.
+// assemble builds a phone from its parts.
 func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32) *Phone {
 	h := &handset{Net: net, Sig: sig, removed: make(chan struct{})}
 	h.name.Store(&cfg.Name)
@@ -165,32 +165,32 @@ func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32
 	return p
 }
 
-// JID is the phone's address by number, LID the one by hidden id.
+// JID returns the phone's address by number.
 func (p *handset) JID() types.JID { return p.Account.JID(0) }
 
-// LID is the phone's hidden address.
+// LID returns the phone's address by hidden id.
 func (p *handset) LID() types.JID { return p.Account.LIDJID(0) }
 
-// Number is the phone number in digits.
+// Number returns the phone number in digits.
 func (p *handset) Number() string { return p.Account.Number }
 
-// Name is what others see as the sender of the phone's messages.
+// Name returns the name that others see as the sender of the phone's messages.
 func (p *handset) Name() string { return *p.name.Load() }
 
-// Bundle gives the phone's keys, with a one-time prekey.
+// Bundle returns the phone's keys, with a one-time prekey.
 func (p *handset) Bundle() (signal.Bundle, error) {
 	defer p.Account.Changed.Store(true)
 	return p.Sig.Bundle()
 }
 
-// NameAfterNumber gives a phone without a name its number for one.
+// NameAfterNumber sets the name of a phone without one to its number.
 func (p *handset) NameAfterNumber() {
 	if p.Name() == "" {
 		p.name.Store(&p.Account.Number)
 	}
 }
 
-// ShutDown ends everything that waits for the phone, which was removed.
+// ShutDown stops a phone that was removed. Everything that waits for it ends with ErrRemoved.
 func (p *Phone) ShutDown() {
 	close(p.removed)
 	p.inbox.Stop()

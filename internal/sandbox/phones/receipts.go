@@ -31,7 +31,7 @@ func (p *receiver) read(message Message) {
 	p.sendReceipt(to, participant, message.ID, stanza.ReceiptRead, nil)
 }
 
-// sendReceipt tells something about a message. participant is its sender in a group, empty elsewhere.
+// sendReceipt sends a receipt for a message. participant is the message's sender in a group, empty otherwise.
 func (p *receiver) sendReceipt(to, participant types.JID, id, kind string, content []waBinary.Node) {
 	receipt := waBinary.Node{Tag: "receipt", Attrs: waBinary.Attrs{"to": to, "id": id, "type": kind}}
 	if !participant.IsEmpty() {
@@ -43,8 +43,8 @@ func (p *receiver) sendReceipt(to, participant types.JID, id, kind string, conte
 	p.Net.Router.RouteReceipt(accounts.Origin{Account: p.Account}, &receipt)
 }
 
-// askAgain asks the sending device to encrypt a message anew, with fresh keys of the phone.
-func (p *receiver) askAgain(d accounts.Delivery) {
+// requestRetry asks the sending device to encrypt a message again, with new keys of the phone.
+func (p *receiver) requestRetry(d accounts.Delivery) {
 	id := stanza.Attr(&d.Node, "id")
 	key := d.From.Account.LIDJID(d.From.Device).String() + " " + id
 	p.mu.Lock()
@@ -59,7 +59,7 @@ func (p *receiver) askAgain(d accounts.Delivery) {
 	}
 	bundle, err := p.Bundle()
 	if err != nil {
-		p.Net.Log.Error("phone has no keys to give", "err", err)
+		p.Net.Log.Error("phone could not make a key bundle", "err", err)
 		return
 	}
 	keys := accounts.PhoneBundle(bundle)
@@ -71,7 +71,7 @@ func (p *receiver) askAgain(d accounts.Delivery) {
 	})
 }
 
-// receiveReceipt notes how far a message has come, or sends one again.
+// receiveReceipt handles a receipt: it updates the status of messages, or sends a message or file again.
 func (p *receiver) receiveReceipt(d accounts.Delivery) {
 	switch kind := stanza.Attr(&d.Node, "type"); kind {
 	case stanza.ReceiptRetry:

@@ -21,11 +21,11 @@ import (
 const (
 	maxMessages = 10_000
 	maxRetries  = 4
-	// maxRetriesKept bounds how many messages a phone counts the retries of.
+	// maxRetriesKept bounds for how many messages a phone counts retries.
 	maxRetriesKept = 4096
 )
 
-// receiver handles what arrives at a phone, and does what its script says.
+// receiver handles the stanzas for a phone and carries out the phone's script.
 type receiver struct {
 	*handset
 
@@ -62,22 +62,22 @@ func (p *receiver) receiveMessage(d accounts.Delivery) {
 	plaintext, err := p.decrypt(d)
 	switch {
 	case errors.Is(err, signal.ErrDuplicate) && p.journal.known(d):
-		p.receivedAgain(d)
+		p.handleDuplicate(d)
 		return
 	case errors.Is(err, signal.ErrDuplicate):
-		// Another message under a key that was used before: the client went back to an older state of the
-		// session, as it does when it sends and receives in one chat at the same moment without a lock.
+		// A different message with a used key: the client returned to an older state of the session. Clients do so when
+		// they encrypt and decrypt for one chat at the same time without a lock.
 		p.Net.Observer.Count(func(n *observe.Counters) { n.KeyReuses++ })
-		p.askAgain(d)
+		p.requestRetry(d)
 		return
 	case err != nil:
 		p.Net.Log.Debug("phone could not decrypt", "id", stanza.Attr(&d.Node, "id"), "err", err)
-		p.askAgain(d)
+		p.requestRetry(d)
 		return
 	}
 	if p.journal.known(d) {
-		// Encrypted anew, but the same message all the same.
-		p.receivedAgain(d)
+		// The same message, encrypted again.
+		p.handleDuplicate(d)
 		return
 	}
 	var content waE2E.Message
@@ -86,23 +86,22 @@ func (p *receiver) receiveMessage(d accounts.Delivery) {
 		return
 	}
 	if stanza.Attr(&d.Node, "category") == stanza.CategoryPeer {
-		// What a linked device asks its phone, not what people write.
+		// A request of a linked device to its phone, not a message that people see.
 		p.confirmDelivery(d)
 		p.companions.receivePeer(d, &content)
 		return
 	}
-	p.takeSenderKey(d, &content)
-	p.react(d, p.record(d, &content))
+	p.storeSenderKey(d, &content)
+	p.runScript(d, p.record(d, &content))
 }
 
-// decrypt decrypts a message. In a group the sender's key comes encrypted for this phone beside the text that is
-// encrypted with it.
+// decrypt decrypts a message. A group message may come with the sender's key, which is encrypted for this phone alone.
 func (p *receiver) decrypt(d accounts.Delivery) ([]byte, error) {
 	parts := d.Node.GetChildrenByTag("enc")
 	if len(parts) == 0 {
 		return nil, errors.New("no enc child")
 	}
-	// Sessions go by hidden ids, whichever address the stanza used: one device is one session.
+	// Sessions are always named by hidden id, whichever address the stanza has, so that a device has one session.
 	sender := d.From.Account.LIDJID(d.From.Device)
 	var plaintext []byte
 	for i := range parts {
@@ -126,14 +125,14 @@ func (p *receiver) decrypt(d accounts.Delivery) ([]byte, error) {
 			if err = proto.Unmarshal(plaintext, &key); err != nil {
 				return nil, fmt.Errorf("read a sender key: %w", err)
 			}
-			p.takeSenderKey(d, &key)
+			p.storeSenderKey(d, &key)
 		}
 	}
 	return plaintext, nil
 }
 
-// takeSenderKey takes in the key with which a sender encrypts for a group.
-func (p *receiver) takeSenderKey(d accounts.Delivery, content *waE2E.Message) {
+// storeSenderKey stores the key with which a sender encrypts for a group.
+func (p *receiver) storeSenderKey(d accounts.Delivery, content *waE2E.Message) {
 	key := content.GetSenderKeyDistributionMessage()
 	if key == nil || d.Group.IsEmpty() || key.GetGroupID() != d.Group.String() {
 		return
@@ -143,7 +142,8 @@ func (p *receiver) takeSenderKey(d accounts.Delivery, content *waE2E.Message) {
 	}
 }
 
-// record enters a message. Copies of what the account's other devices sent carry the chat inside.
+// record adds a message to the journal. A copy of a message that the account's other devices sent has the chat in its
+// content.
 func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 	in := groups.Chat{Account: d.From.Account, Group: p.Net.Groups.Find(d.Group)}
 	if sent := content.GetDeviceSentMessage(); sent != nil && d.From.Account == p.Account {
@@ -185,7 +185,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 	return seen
 }
 
-// destination is the chat that a copy of an own message belongs to; one's own when it cannot be found.
+// destination returns the chat that a copy of an own message belongs to, or the account's own chat if that is unknown.
 func (p *receiver) destination(name string) groups.Chat {
 	if to, err := p.Net.Groups.Chat(name); err == nil {
 		return to
@@ -193,9 +193,9 @@ func (p *receiver) destination(name string) groups.Chat {
 	return groups.Chat{Account: p.Account}
 }
 
-// receivedAgain counts a further copy. The sender learns once more that the message has arrived: it may have
-// sent it again because it never learned.
-func (p *receiver) receivedAgain(d accounts.Delivery) {
+// handleDuplicate counts a further copy and confirms its delivery: the sender may have sent it again because it missed
+// the first receipt.
+func (p *receiver) handleDuplicate(d accounts.Delivery) {
 	p.Net.Observer.Count(func(n *observe.Counters) { n.Duplicates++ })
 	p.journal.countCopy(d)
 	if p.Script() != ScriptSilent {
@@ -203,8 +203,8 @@ func (p *receiver) receivedAgain(d accounts.Delivery) {
 	}
 }
 
-// react does what the phone's script says about a new message.
-func (p *receiver) react(d accounts.Delivery, message Message) {
+// runScript carries out the phone's script for a new message.
+func (p *receiver) runScript(d accounts.Delivery, message Message) {
 	p.mu.Lock()
 	script, delay := p.script, p.delay
 	p.mu.Unlock()
@@ -219,7 +219,7 @@ func (p *receiver) react(d accounts.Delivery, message Message) {
 
 func (p *receiver) respond(d accounts.Delivery, message Message, script Script) {
 	p.confirmDelivery(d)
-	// What only changes another message is shown there; there is nothing to read.
+	// A message that changes another one is shown there and not read by itself.
 	if message.FromMe || message.Target != "" || script == ScriptDeliver {
 		return
 	}
@@ -229,13 +229,13 @@ func (p *receiver) respond(d accounts.Delivery, message Message, script Script) 
 	}
 }
 
-// echo sends back what a message says or carries.
+// echo sends the content of a message back.
 func (p *receiver) echo(message Message) {
 	out := Outgoing{To: message.Chat.String(), Kind: message.Kind, Text: message.Text, Location: message.Location, Contact: message.Contact, scripted: true}
 	if message.Media != nil {
 		data, err := message.Media.Bytes()
 		if err != nil {
-			p.Net.Log.Debug("phone could not download what it was to echo", "err", err)
+			p.Net.Log.Debug("phone could not download a file to echo", "err", err)
 			return
 		}
 		m := message.Media
@@ -254,11 +254,12 @@ func (p *receiver) echo(message Message) {
 		return
 	}
 	if _, err := p.sender.dispatch(&out, message.chat); err != nil {
-		p.Net.Log.Warn("phone could not answer", "err", err)
+		p.Net.Log.Warn("phone could not echo a message", "err", err)
 	}
 }
 
-// MarkRead reads a received message and tells the sender; it may be called again.
+// MarkRead marks a received message as read and tells the sender. It may be called again. It fails with
+// ErrUnknownMessage.
 func (p *receiver) MarkRead(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -272,14 +273,14 @@ func (p *receiver) MarkRead(ctx context.Context, id string) error {
 	return fmt.Errorf("%w: %s", ErrUnknownMessage, id)
 }
 
-// Script says what the phone does by itself.
+// Script returns what the phone does with received messages.
 func (p *receiver) Script() Script {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.script
 }
 
-// SetScript changes what the phone does by itself from the next message on.
+// SetScript changes the script, from the next message on. It fails with ErrBadScript.
 func (p *receiver) SetScript(script Script) error {
 	if !script.Valid() {
 		return fmt.Errorf("%w: got %q", ErrBadScript, script)
@@ -291,14 +292,14 @@ func (p *receiver) SetScript(script Script) error {
 	return nil
 }
 
-// Delay is how long ScriptSlow takes.
+// Delay returns the delay of ScriptSlow.
 func (p *receiver) Delay() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.delay
 }
 
-// SetDelay changes how long ScriptSlow takes.
+// SetDelay changes the delay of ScriptSlow. It fails with ErrBadDelay.
 func (p *receiver) SetDelay(delay time.Duration) error {
 	if delay <= 0 || delay > maxDelay {
 		return fmt.Errorf("%w: got %s", ErrBadDelay, delay)

@@ -18,23 +18,23 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// sentMessage is kept for receivers who ask to encrypt it anew.
+// sentMessage is a sent message, stored for receivers that ask to encrypt it again.
 type sentMessage struct {
 	chat groups.Chat
-	// kind, stanza and edit go into attributes.
+	// kind, stanza, edit and mediaType determine attributes.
 	kind         Kind
 	stanza, edit string
 	mediaType    string
-	// peer marks what is for a device of the own account, not for people.
+	// peer marks a message for a client of the own account, which people do not see.
 	peer bool
-	// plain is for the other side, copied for the account's own devices.
+	// plain is the content for the other side, copied the content for the account's own devices.
 	plain, copied []byte
 }
 
-// maxSent bounds how many sent messages can be asked for again.
+// maxSent bounds how many sent messages are stored.
 const maxSent = 1000
 
-// sender encrypts what a phone has to say.
+// sender encrypts and sends a phone's messages.
 type sender struct {
 	*handset
 
@@ -54,10 +54,10 @@ func (p *sender) SendText(ctx context.Context, to, text string) (string, error) 
 	return p.SendMessage(ctx, Outgoing{To: to, Kind: KindText, Text: text})
 }
 
-// SendMessage sends a message from the phone: encrypted for every device of the receiver, with a copy for every
-// device linked to the phone; in a group under the phone's sender key, which every device gets. It returns the
-// message id. Receivers who are away get it when they come back. The error is an *OutgoingError when the message
-// does not fit together, ErrUnknownContact when there is no such receiver, ErrPhoneOffline, or of a group.
+// SendMessage sends a message from the phone and returns its id. The message is encrypted for every device of the
+// receiver, and a copy for every device linked to the phone. In a group it is encrypted with the phone's sender key,
+// which every device gets. Receivers that are offline get it when they are back. It fails with an *OutgoingError for an
+// invalid message, accounts.ErrUnknownContact for an unknown receiver, ErrOffline, or an error of package groups.
 func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -102,7 +102,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
 	kept.ID, kept.Type = stanza.NewMessageID(), message.stanza
-	// One message at a time, so that they arrive in the order of the calls.
+	// One message at a time, so that messages arrive in the order of the calls.
 	p.sending.Lock()
 	defer p.sending.Unlock()
 	p.keep(kept.ID, message)
@@ -117,7 +117,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	return kept.ID, nil
 }
 
-// stanza encrypts a message for everybody whom it concerns.
+// stanza encrypts a message for all its receivers and returns the stanza.
 func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	attrs := waBinary.Attrs{"id": id, "to": message.chat.Hidden(), "type": message.stanza, "edit": message.edit}
 	node := waBinary.Node{Tag: "message", Attrs: attrs}
@@ -134,7 +134,7 @@ func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	return node, nil
 }
 
-// meta says of polls which part of one a message is.
+// meta returns the node that marks a poll or a vote.
 func (m *sentMessage) meta() []waBinary.Node {
 	switch m.kind {
 	case KindPoll:
@@ -146,33 +146,33 @@ func (m *sentMessage) meta() []waBinary.Node {
 	}
 }
 
-// encAttrs are the attributes that every ciphertext of the message has.
+// encAttrs returns the attributes that every ciphertext of the message has.
 func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
 	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
 	switch m.kind {
 	case KindVote, KindReaction, KindEdit, KindRevoke:
-		// Nobody needs to know that such a message could not be read.
+		// Receivers that cannot decrypt such a message show nothing.
 		attrs["decrypt-fail"] = "hide"
 	default:
 	}
 	return attrs
 }
 
-// stanzaType is the type attribute of a message (whatsmeow send.go, getTypeFromMessage).
+// stanzaType returns the type attribute of a message (whatsmeow send.go, getTypeFromMessage).
 func stanzaType(kind Kind) string {
 	switch {
 	case kind == KindReaction:
 		return "reaction"
 	case kind == KindPoll || kind == KindVote:
 		return "poll"
-	case kind.carries() || kind == KindContact || kind == KindLocation:
+	case kind.hasFile() || kind == KindContact || kind == KindLocation:
 		return "media"
 	default:
 		return "text"
 	}
 }
 
-// mediaType is the mediatype attribute of a ciphertext (whatsmeow send.go, getMediaTypeFromMessage).
+// mediaType returns the mediatype attribute of a ciphertext (whatsmeow send.go, getMediaTypeFromMessage).
 func mediaType(out *Outgoing) string {
 	switch {
 	case out.Kind == KindText && out.Preview != nil:
@@ -185,14 +185,14 @@ func mediaType(out *Outgoing) string {
 		return "ptt"
 	case out.Kind == KindVideo && out.Media.GIF:
 		return "gif"
-	case out.Kind.carries():
+	case out.Kind.hasFile():
 		return string(out.Kind)
 	default:
 		return ""
 	}
 }
 
-// editAttribute is the edit attribute of a message (whatsmeow types, EditAttribute).
+// editAttribute returns the edit attribute of a message (whatsmeow types, EditAttribute).
 func editAttribute(out *Outgoing, kept *Message) string {
 	switch {
 	case out.Kind == KindEdit:
@@ -217,8 +217,8 @@ func (p *sender) keep(id string, message sentMessage) {
 	}
 }
 
-// encryptForAll encrypts a message for the devices of the chat and the phone's own. A device that cannot be
-// reached is left out, as phones do it.
+// encryptForAll encrypts a message for the devices of the chat and the phone's own devices. A device for which this
+// fails is left out, as real phones do.
 func (p *sender) encryptForAll(message sentMessage) []waBinary.Node {
 	type copyFor struct {
 		jid       types.JID
@@ -266,7 +266,7 @@ func (p *sender) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error)
 	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: ciphertext}, nil
 }
 
-// sendAgain encrypts a sent message anew for the device that could not decrypt it.
+// sendAgain encrypts a sent message again for a device that could not decrypt it.
 func (p *sender) sendAgain(d accounts.Delivery) {
 	retry := d.Node.GetChildByTag("retry")
 	id := stanza.Attr(&retry, "id")
@@ -284,7 +284,7 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 			return
 		}
 	} else {
-		// The session is out of step; the next encrypt starts a new one.
+		// The session is broken. The next encrypt starts a new one.
 		p.Sig.DeleteSession(device)
 	}
 	plaintext := message.plain
@@ -315,7 +315,7 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 	p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account}, &node)
 }
 
-// sendPeer sends a device of the account something that is for the client, not for people.
+// sendPeer sends one of the account's devices a message for the client, which people do not see. It returns the id.
 func (p *sender) sendPeer(dev *accounts.Device, content *waE2E.ProtocolMessage) (string, error) {
 	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: content})
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// The records of phones, by the beginning of their names.
+// The prefixes of the keys of phone records.
 const (
 	KeyPhone   = "p/" // p/LID
 	KeyMessage = "m/" // m/LID/LID OF THE SENDER/ID
 	KeySent    = "s/" // s/LID/ID
 )
 
-// PairingState is what is kept of how clients are linked to a phone.
+// PairingState is the stored part of a phone that is about pairing.
 type PairingState struct {
 	PasskeyRequired bool   `json:"passkey_required"`
 	Passkey         []byte `json:"passkey"`
@@ -48,7 +48,7 @@ type phoneState struct {
 	Held         []heldState     `json:"held"`
 }
 
-// heldState is what waits for a phone that is offline.
+// heldState is a stanza that waits for a phone that is offline.
 type heldState struct {
 	Node     []byte           `json:"node"`
 	From     string           `json:"from"`
@@ -66,7 +66,7 @@ type messageState struct {
 	Chat    groups.ChatState `json:"chat"`
 	Secret  []byte           `json:"secret"`
 	Raw     []byte           `json:"raw,omitempty"`
-	// File has the keys of the message's file, which is described in the message itself.
+	// File has the keys of the message's file. The rest of the file's description is in Message.
 	File *fileState `json:"file,omitempty"`
 }
 
@@ -87,10 +87,10 @@ type sentState struct {
 	Peer      bool             `json:"peer,omitempty"`
 }
 
-// Collect tells everything about an account. What the phone's record names comes before it.
+// Collect emits all records of an account. The phone's own record comes last, after the records that it refers to.
 func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) error {
 	a := p.Account
-	// The ratchets first: what they have decrypted is then among the messages.
+	// The ratchets first: every message that they have decrypted is then stored as well.
 	sig, err := p.Sig.State()
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func heldChat(d *accounts.Delivery) groups.ChatState {
 	return groups.ChatState{LID: accounts.LIDOf(d.Chat)}
 }
 
-// Restore makes a phone from its record, with its devices. Its account is not in the directory yet.
+// Restore returns a phone, with its devices, from its record. Its account is not in the directory yet.
 func Restore(net *network.Network, raw json.RawMessage, records map[string]json.RawMessage) (*Phone, PairingState, error) {
 	var state phoneState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -215,7 +215,7 @@ func Restore(net *network.Network, raw json.RawMessage, records map[string]json.
 	return p, state.PairingState, nil
 }
 
-// RestoreMessage brings back a message from its record.
+// RestoreMessage adds a message from its record.
 func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	var state messageState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -224,25 +224,25 @@ func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	sender := p.Net.Dir.Hidden(state.By)
 	in, ok := p.Net.Groups.ChatOf(state.Chat)
 	if sender == nil || !ok {
-		return nil // its phone or group was removed
+		return nil // the sender's account, the chat's account or the group was removed
 	}
 	message := state.Message
 	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
 	message.author, message.about = p.Net.Dir.Hidden(state.Author), p.Net.Dir.Hidden(state.About)
 	message.Media = p.restoreMedia(&message, state.File)
 	if len(p.messages) >= maxMessages {
-		// The log still has what was dropped.
+		// The log still has messages that were dropped.
 		oldest := p.messages[0]
 		delete(p.byID, messageKey{oldest.author, oldest.ID})
 		p.messages = p.messages[1:]
 	}
-	// Not by enter: what the message changed about others is in their own records.
+	// Not by enter: the records of other messages already have the changes that this one made.
 	p.messages = append(p.messages, &message)
 	p.byID[messageKey{sender, message.ID}] = &message
 	return nil
 }
 
-// RestoreSent brings back a message that receivers may ask for again.
+// RestoreSent restores a sent message, which receivers may ask for again.
 func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
 	var state sentState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -257,7 +257,7 @@ func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
 	return nil
 }
 
-// RestoreHeld brings back what waits for a phone that is offline.
+// RestoreHeld restores the stanzas that wait for a phone that is offline.
 func (p *Phone) RestoreHeld(raw json.RawMessage) error {
 	var state phoneState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -277,7 +277,7 @@ func (p *Phone) RestoreHeld(raw json.RawMessage) error {
 	return nil
 }
 
-// restoreMedia makes the file of a message one that can be opened.
+// restoreMedia returns the file of a restored message with its keys, so that it can be opened.
 func (p *Phone) restoreMedia(m *Message, keys *fileState) *Media {
 	if m.Media == nil || keys == nil {
 		return nil

@@ -28,7 +28,7 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// phoneSync is what a phone knows of its account's app state: the keys and, through them, what is in it.
+// phoneSync is a phone's view of its account's app state: the keys and the decrypted entries.
 type phoneSync struct {
 	*handset
 
@@ -36,7 +36,7 @@ type phoneSync struct {
 	sender  *sender
 
 	mu sync.Mutex
-	// keys are all there were, the newest last.
+	// keys are all keys so far, the newest last.
 	keys    []syncd.Key
 	known   map[string]*syncd.Collection
 	entries map[string]*AppStateEntry
@@ -46,11 +46,12 @@ type phoneSync struct {
 type AppStateEntry struct {
 	// Collection is critical_block, critical_unblock_low, regular_high, regular or regular_low.
 	Collection string
-	// Index says what the entry is and what it is about, such as ["pin_v1","104857600000001@lid"].
+	// Index is the kind of the entry and what it is about, such as ["pin_v1","104857600000001@lid"].
 	Index []string
-	// Value is the entry as JSON, as the protocol names its fields.
+	// Value is the entry as JSON, with the protocol's field names.
 	Value json.RawMessage
-	// Version is that of the collection in which the entry came, Device who set it, 0 being the phone.
+	// Version is the version of the collection in which the entry came. Device is the device that set it; 0 is the
+	// phone.
 	Version uint64
 	Device  uint16
 	Time    time.Time
@@ -60,15 +61,16 @@ type AppStateEntry struct {
 
 const (
 	syncKeySize = 32
-	// maxSyncKeys bounds how often a phone changes its key: entries may be under any of them.
+	// maxSyncKeys bounds how many keys a phone makes. Old keys are kept, because entries may be encrypted with any of
+	// them.
 	maxSyncKeys = 256
-	// externalSize is from how many bytes on a phone puts the mutations of a patch into a file.
+	// externalSize is the size of a patch, in bytes, above which a phone puts its mutations into a file.
 	externalSize = 32 << 10
-	// syncTries is how often a phone makes a patch anew because a device was faster.
+	// syncTries is how often a phone tries to make a patch if devices are faster.
 	syncTries = 10
 )
 
-// collection finds what the phone knows of a collection. The caller holds the lock.
+// collection returns the phone's state of a collection, creating an empty one. The caller holds the lock.
 func (p *phoneSync) collection(name string) *syncd.Collection {
 	if p.known == nil {
 		p.known, p.entries = make(map[string]*syncd.Collection), make(map[string]*AppStateEntry)
@@ -79,7 +81,7 @@ func (p *phoneSync) collection(name string) *syncd.Collection {
 	return p.known[name]
 }
 
-// forget begins a collection anew. The caller holds the lock.
+// forget replaces a collection by an empty one and returns that. The caller holds the lock.
 func (p *phoneSync) forget(name string) *syncd.Collection {
 	delete(p.known, name)
 	maps.DeleteFunc(p.entries, func(_ string, entry *AppStateEntry) bool { return entry.Collection == name })
@@ -90,15 +92,15 @@ func entryName(collection string, index []string) string {
 	return collection + "\x00" + strings.Join(index, "\x00")
 }
 
-// has says whether there is an entry.
+// has reports whether there is an entry with this index.
 func (p *phoneSync) has(collection string, index ...string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.entries[entryName(collection, index)] != nil
 }
 
-// note enters what a patch changed. The caller holds the lock.
-func (p *phoneSync) note(collection string, version uint64, device uint16, m syncd.Mutation) {
+// updateEntry updates the entries by one mutation. The caller holds the lock.
+func (p *phoneSync) updateEntry(collection string, version uint64, device uint16, m syncd.Mutation) {
 	name := entryName(collection, m.Index)
 	if m.Remove {
 		delete(p.entries, name)
@@ -106,7 +108,7 @@ func (p *phoneSync) note(collection string, version uint64, device uint16, m syn
 	}
 	value, err := protojson.Marshal(m.Value)
 	if err != nil {
-		// Text that is no UTF-8: the entry is there, and cannot be shown.
+		// A text that is not UTF-8: the entry exists but cannot be shown.
 		value = []byte("{}")
 	}
 	p.entries[name] = &AppStateEntry{
@@ -115,7 +117,7 @@ func (p *phoneSync) note(collection string, version uint64, device uint16, m syn
 	}
 }
 
-// receiveSync takes in what a device changed.
+// receiveSync reads what a device changed.
 func (p *phoneSync) receiveSync(d accounts.Delivery) {
 	for _, changed := range d.Node.GetChildrenByTag("collection") {
 		p.mu.Lock()
@@ -125,14 +127,14 @@ func (p *phoneSync) receiveSync(d accounts.Delivery) {
 			p.Net.Log.Warn("phone could not read app state", "collection", stanza.Attr(&changed, "name"), "err", err)
 		}
 		for _, change := range done {
-			p.heed(change)
+			p.applyToPhone(change)
 		}
 	}
 	p.journal.Wake()
 }
 
-// catchUp applies the patches that the phone does not have yet and returns what they changed. The caller holds the
-// lock. Patches that cannot be read are counted and passed over.
+// catchUp applies the patches that the phone does not have yet and returns the mutations. The caller holds the lock.
+// Patches that cannot be read are counted and skipped.
 func (p *phoneSync) catchUp(name string) ([]syncd.Mutation, error) {
 	c := p.collection(name)
 	patches, ok := p.Net.AppStates.Of(p.Account).PatchesSince(name, c.Version)
@@ -159,15 +161,15 @@ func (p *phoneSync) catchUp(name string) ([]syncd.Mutation, error) {
 			failed = append(failed, err)
 		}
 		for _, m := range read {
-			p.note(name, c.Version, stored.Device, m)
+			p.updateEntry(name, c.Version, stored.Device, m)
 		}
 		changes = append(changes, read...)
 	}
 	return changes, errors.Join(failed...)
 }
 
-// heed does what a change means for the phone itself.
-func (p *phoneSync) heed(m syncd.Mutation) {
+// applyToPhone applies a change that concerns the phone itself: its name, or a chat that was read.
+func (p *phoneSync) applyToPhone(m syncd.Mutation) {
 	switch m.Index[0] {
 	case indexPushName:
 		if name := m.Value.GetPushNameSetting().GetName(); name != "" && len(name) <= MaxName {
@@ -180,7 +182,7 @@ func (p *phoneSync) heed(m syncd.Mutation) {
 	}
 }
 
-// readElsewhere notes that a device has read a chat: it told the senders itself.
+// readElsewhere marks a chat as read that a device has read. The device has sent the receipts itself.
 func (p *phoneSync) readElsewhere(name string) {
 	in, err := p.Net.Groups.Chat(name)
 	if err != nil {
@@ -189,19 +191,20 @@ func (p *phoneSync) readElsewhere(name string) {
 	p.journal.markChatRead(in)
 }
 
-// change makes a patch and gives it to the server.
+// change makes a patch of mutations and pushes it to the server.
 func (p *phoneSync) change(collection string, mutations ...syncd.Mutation) error {
 	p.mu.Lock()
 	done, err := p.makePatch(collection, mutations)
 	p.mu.Unlock()
 	for _, change := range done {
-		p.heed(change)
+		p.applyToPhone(change)
 	}
 	p.journal.Wake()
 	return err
 }
 
-// makePatch returns what has changed since the phone looked last, its own changes included. The caller holds the lock.
+// makePatch pushes a patch. It returns all mutations since the phone's last look, its own included. The caller holds
+// the lock.
 func (p *phoneSync) makePatch(collection string, mutations []syncd.Mutation) ([]syncd.Mutation, error) {
 	if len(p.keys) == 0 {
 		p.newKey()
@@ -239,7 +242,7 @@ func (p *phoneSync) makePatch(collection string, mutations []syncd.Mutation) ([]
 	return changes, fmt.Errorf("sandbox: changing app state: %w", appstate.ErrConflict)
 }
 
-// AppState lists what is in the account's app state as the phone reads it, by collection and index.
+// AppState lists the entries of the account's app state, ordered by collection and index.
 func (p *phoneSync) AppState() []AppStateEntry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -253,7 +256,8 @@ func (p *phoneSync) AppState() []AppStateEntry {
 	return entries
 }
 
-// WaitAppState waits until the app state has an entry that matches.
+// WaitAppState waits until the app state has an entry that matches, and returns it. It fails with ErrRemoved or the
+// error of ctx.
 func (p *phoneSync) WaitAppState(ctx context.Context, match func(AppStateEntry) bool) (AppStateEntry, error) {
 	for {
 		changed := p.journal.next()
@@ -272,7 +276,7 @@ func (p *phoneSync) WaitAppState(ctx context.Context, match func(AppStateEntry) 
 	}
 }
 
-// recover gives a device a collection of app state in plain, which it could not make sense of.
+// recover returns a decrypted collection for a device that could not read it.
 func (p *phoneSync) recover(name string) ([]*peerResult, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -306,7 +310,7 @@ func (p *phoneSync) recover(name string) ([]*peerResult, error) {
 	}}}, nil
 }
 
-// reset forgets what is in the app state; the keys stay.
+// reset deletes the app state. The keys stay.
 func (p *phoneSync) reset() {
 	p.mu.Lock()
 	p.known, p.entries = nil, nil

@@ -14,7 +14,7 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// lookup finds a key. The caller holds the lock.
+// lookup finds an app state key by its id. The caller holds the lock.
 func (p *phoneSync) lookup(id []byte) (syncd.Key, bool) {
 	i := slices.IndexFunc(p.keys, func(k syncd.Key) bool { return string(k.ID) == string(id) })
 	if i < 0 {
@@ -23,17 +23,17 @@ func (p *phoneSync) lookup(id []byte) (syncd.Key, bool) {
 	return p.keys[i], true
 }
 
-// newKey makes a key and uses it from now on. The caller holds the lock.
+// newKey makes a key, which is used from now on. The caller holds the lock.
 func (p *phoneSync) newKey() syncd.Key {
 	key := syncd.Key{ID: make([]byte, 2, 6), Data: make([]byte, syncKeySize), Time: time.Now().UnixMilli()}
 	_, _ = rand.Read(key.Data)
-	// The device that made it, the phone being 0, and the number of the key.
+	// The id is the device that made the key (0, the phone), and the number of the key.
 	key.ID = binary.BigEndian.AppendUint32(key.ID, uint32(len(p.keys)+1))
 	p.keys = append(p.keys, key)
 	return key
 }
 
-// shareKeys gives a device keys of app state: all, or those that it asks for.
+// shareKeys sends a device the app state keys for which wanted returns true.
 func (p *phoneSync) shareKeys(dev *accounts.Device, wanted func(syncd.Key) bool) error {
 	p.mu.Lock()
 	var keys []*waE2E.AppStateSyncKey
@@ -57,7 +57,8 @@ func (p *phoneSync) shareKeys(dev *accounts.Device, wanted func(syncd.Key) bool)
 	return err
 }
 
-// renewKey changes the key when a device was unlinked, which must not read what is changed from now on.
+// renewKey makes a new key after a device was unlinked, and shares it with the other devices. The unlinked device must
+// not be able to read later changes.
 func (p *phoneSync) renewKey() {
 	p.mu.Lock()
 	if len(p.keys) == 0 || len(p.keys) >= maxSyncKeys {
@@ -74,7 +75,7 @@ func (p *phoneSync) renewKey() {
 			continue
 		}
 		if err := p.shareKeys(dev, func(k syncd.Key) bool { return string(k.ID) == string(newest.ID) }); err != nil {
-			p.Net.Log.Warn("phone could not share its new key", "err", err)
+			p.Net.Log.Warn("phone could not share its new app state key", "err", err)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/sandbox/syncd"
 )
 
-// keySync is y/LID for the keys of an account's app state, y/LID/COLLECTION for what is encrypted with them.
+// keySync is the prefix of app state records: y/LID for the keys, y/LID/COLLECTION for the encrypted collections.
 const keySync = "y/"
 
 type syncKeyState struct {
@@ -18,7 +18,8 @@ type syncKeyState struct {
 	Time int64  `json:"time"`
 }
 
-// collectSync tells what is to be known of an account's app state. What the phone read is made anew from that.
+// collectSync emits the keys and the encrypted collections. The decrypted entries are not stored: the phone reads them
+// again from the collections.
 func (p *phoneSync) collectSync(emit func(string, any) error) error {
 	p.mu.Lock()
 	keys := make([]syncKeyState, 0, len(p.keys))
@@ -42,7 +43,7 @@ func (p *phoneSync) collectSync(emit func(string, any) error) error {
 	return emit(keySync+p.Account.LID, keys)
 }
 
-// RestoreSync brings an account's app state back, and has the phone read it again.
+// RestoreSync restores an account's app state and has the phone read it again.
 func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
 	raw, kept := byName[keySync+p.Account.LID]
 	if !kept {
@@ -66,14 +67,14 @@ func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
 		if err := p.Net.AppStates.Of(p.Account).Restore(name, raw); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		p.readAnew(name)
+		p.readFromStart(name)
 	}
 	return nil
 }
 
-// readAnew has the phone read a collection from its beginning: patch by patch, which tells who made them, or if that
-// fails all entries as they are. Nobody else has the account yet.
-func (p *phoneSync) readAnew(name string) {
+// readFromStart has the phone read a collection from its beginning. It reads patch by patch, which shows who made them.
+// If that fails, it reads all records. No lock is needed, because nobody else has the account yet.
+func (p *phoneSync) readFromStart(name string) {
 	if _, err := p.catchUp(name); err == nil {
 		return
 	}
@@ -84,6 +85,6 @@ func (p *phoneSync) readAnew(name string) {
 		p.Net.Log.Warn("phone could not read app state", "collection", name, "err", err)
 	}
 	for _, entry := range entries {
-		p.note(name, version, 0, entry)
+		p.updateEntry(name, version, 0, entry)
 	}
 }

@@ -18,11 +18,11 @@ import (
 	"wasup/internal/sandbox/accounts"
 )
 
-// errVote means that a vote cannot be read.
-var errVote = errors.New("the vote does not open")
+// errVote means that a vote cannot be decrypted.
+var errVote = errors.New("the vote cannot be decrypted")
 
-// voteCipher is what a vote is encrypted with: a key from the poll's secret, the poll's id and author and the
-// voter (whatsmeow msgsecret.go, generateMsgSecretKey).
+// voteCipher returns the cipher and the additional data of a vote. The key is derived from the poll's secret, the
+// poll's id and author, and the voter (whatsmeow msgsecret.go, generateMsgSecretKey).
 func voteCipher(secret []byte, pollID string, author, voter types.JID) (cipher.AEAD, []byte, error) {
 	info := pollID + author.ToNonAD().String() + voter.ToNonAD().String() + "Poll Vote"
 	key, err := hkdf.Key(sha256.New, secret, nil, info, 32)
@@ -40,7 +40,7 @@ func voteCipher(secret []byte, pollID string, author, voter types.JID) (cipher.A
 	return sealed, []byte(pollID + "\x00" + voter.ToNonAD().String()), nil
 }
 
-// vote encrypts the choice among the options of a poll.
+// vote encrypts a choice among the options of a poll.
 func (p *codec) vote(out *Outgoing, poll, kept *Message) (*waE2E.PollUpdateMessage, error) {
 	if poll.Poll == nil || poll.secret == nil {
 		return nil, &OutgoingError{"target", "expected the id of a poll"}
@@ -75,8 +75,8 @@ func (p *codec) vote(out *Outgoing, poll, kept *Message) (*waE2E.PollUpdateMessa
 	return &waE2E.PollUpdateMessage{Vote: &waE2E.PollEncValue{EncPayload: sealer.Seal(nil, nonce, plain, additional), EncIV: nonce}}, nil
 }
 
-// openVote decrypts a vote on a poll that the phone has. Which of their two addresses author and voter used is
-// not said anywhere, so each is tried.
+// openVote decrypts a vote on a poll that the phone has. A vote does not say which address, by number or by hidden id,
+// the author and the voter used, so all combinations are tried.
 func openVote(vote *waE2E.PollEncValue, poll *Message, voter *accounts.Account) (*Poll, error) {
 	for _, authorOn := range []string{types.HiddenUserServer, types.DefaultUserServer} {
 		for _, voterOn := range []string{types.HiddenUserServer, types.DefaultUserServer} {
@@ -101,7 +101,7 @@ func openVote(vote *waE2E.PollEncValue, poll *Message, voter *accounts.Account) 
 	return nil, errVote
 }
 
-// chosen names the options whose hashes a vote carries.
+// chosen returns the options whose hashes a vote has.
 func chosen(poll *Poll, hashes [][]byte) *Poll {
 	vote := &Poll{}
 	for _, option := range poll.Options {

@@ -10,8 +10,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waWeb"
 )
 
-// webMessage is a message as phones hand it on to their devices, with what others have done to it since; nil when the
-// phone does not have its content.
+// webMessage returns a message in the form in which phones send it to their devices, with its reactions and votes. It
+// returns nil if the phone does not have the content.
 func (p *phoneHistory) webMessage(m *Message, changes []Message) *waWeb.WebMessageInfo {
 	web := &waWeb.WebMessageInfo{
 		Key: p.journal.keyFor(m), MessageTimestamp: proto.Uint64(uint64(m.Time.Unix())), Status: webStatus(m).Enum(), MessageSecret: m.secret,
@@ -56,7 +56,7 @@ func webStatus(m *Message) waWeb.WebMessageInfo_Status {
 	}
 }
 
-// addChange enters a reaction that still stands, or a vote; edits and revocations are in the message already.
+// addChange adds a vote, or a reaction that is still there. Edits and revocations are part of the message already.
 func (p *phoneHistory) addChange(web *waWeb.WebMessageInfo, m, change *Message) {
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(change.chat.Hidden().String()), ID: proto.String(change.ID), FromMe: proto.Bool(change.author == p.Account),
@@ -68,7 +68,7 @@ func (p *phoneHistory) addChange(web *waWeb.WebMessageInfo, m, change *Message) 
 	switch change.Kind {
 	case KindReaction:
 		for _, reaction := range m.Reactions {
-			// An account has one reaction at most: the last one.
+			// An account has at most one reaction: its last one.
 			if reaction.From == change.From && reaction.Emoji == change.Text && reaction.Time.Equal(change.Time) {
 				web.Reactions = append(web.Reactions, &waWeb.Reaction{Key: key, Text: proto.String(change.Text), SenderTimestampMS: at})
 			}

@@ -23,7 +23,7 @@ func (p *profile) currentPicture() media.Picture {
 	return p.picture
 }
 
-// changePicture returns the picture that there was.
+// changePicture sets the picture and returns the previous one.
 func (p *profile) changePicture(next media.Picture) media.Picture {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,10 +32,11 @@ func (p *profile) changePicture(next media.Picture) media.Picture {
 	return before
 }
 
-// Picture is the profile picture of an account.
+// Picture returns the profile picture of an account.
 func (p *Profiles) Picture(a *accounts.Account) media.Picture { return p.of(a).currentPicture() }
 
-// SetPicture keeps the picture of an account, or of a group when one is given, and tells who ought to know.
+// SetPicture sets the picture of a group, or of an account if g is nil, and tells the members or the account's chat
+// partners. A nil jpeg removes the picture. It returns the id of the picture, and fails with ErrBadPicture.
 func (p *Profiles) SetPicture(of *accounts.Account, g *groups.Group, actor *accounts.Account, jpeg []byte) (string, error) {
 	var next media.Picture
 	if jpeg != nil {
@@ -57,7 +58,7 @@ func (p *Profiles) SetPicture(of *accounts.Account, g *groups.Group, actor *acco
 		jid, to = g.JID, g.Accounts()
 	} else {
 		before = p.of(of).changePicture(next)
-		jid, to = of.LIDJID(0), p.known(of)
+		jid, to = of.LIDJID(0), p.withPartners(of)
 	}
 	p.media.Show(before.Path, false)
 	p.media.Show(next.Path, true)
@@ -71,12 +72,12 @@ func (p *Profiles) SetPicture(of *accounts.Account, g *groups.Group, actor *acco
 	return next.ID, nil
 }
 
-// known lists an account and those that its phone has chats with.
-func (p *Profiles) known(a *accounts.Account) []*accounts.Account {
+// withPartners lists an account and the accounts that its phone has chats with.
+func (p *Profiles) withPartners(a *accounts.Account) []*accounts.Account {
 	return append([]*accounts.Account{a}, slices.DeleteFunc(a.Phone.Partners(), func(other *accounts.Account) bool { return other == a })...)
 }
 
-// pictureTarget finds the account or the group that a picture is of.
+// pictureTarget finds the account or the group whose picture a query is about.
 func (p *Profiles) pictureTarget(dev *accounts.Device, query *waBinary.Node) (*accounts.Account, *groups.Group, *stanza.QueryError) {
 	jid := stanza.JID(query, "target")
 	if jid.IsEmpty() {

@@ -13,8 +13,8 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// HandlePresence keeps the name that a device goes by, tells who watches whether it is there, and has it watch
-// others.
+// HandlePresence handles a presence stanza: it stores the device's push name, tells watchers whether the device is
+// available, or subscribes the device to another account's presence.
 func (p *Profiles) HandlePresence(dev *accounts.Device, node *waBinary.Node) {
 	switch kind := stanza.Attr(node, "type"); kind {
 	case "available", "unavailable", "":
@@ -38,7 +38,8 @@ func (p *Profiles) HandlePresence(dev *accounts.Device, node *waBinary.Node) {
 	}
 }
 
-// SetPresent notes whether a device of an account is there and tells those who watch when that changes anything.
+// SetPresent records whether a device of an account is available. Watchers are told if that changes the account's
+// presence.
 func (p *Profiles) SetPresent(a *accounts.Account, id uint16, here bool) {
 	prof := p.of(a)
 	prof.mu.Lock()
@@ -60,7 +61,7 @@ func (p *Profiles) SetPresent(a *accounts.Account, id uint16, here bool) {
 	}
 }
 
-// Switched notes that the phone of an account was switched on or off, and tells those who watch.
+// Switched records that the phone of an account was switched on or off, and tells watchers.
 func (p *Profiles) Switched(a *accounts.Account) {
 	prof := p.of(a)
 	prof.mu.Lock()
@@ -69,7 +70,7 @@ func (p *Profiles) Switched(a *accounts.Account) {
 	p.tellWatchers(a)
 }
 
-// tellWatchers tells who watches an account whether somebody of it is there.
+// tellWatchers sends an account's presence to the devices that have subscribed to it.
 func (p *Profiles) tellWatchers(a *accounts.Account) {
 	prof := p.of(a)
 	prof.mu.Lock()
@@ -80,7 +81,8 @@ func (p *Profiles) tellWatchers(a *accounts.Account) {
 	}
 }
 
-// presenceNode says whether somebody of an account is there. Phones are, unless they are switched off.
+// presenceNode describes an account's presence. An account is available if one of its devices is, or if its phone is
+// switched on.
 func (p *Profiles) presenceNode(a *accounts.Account, server string) waBinary.Node {
 	prof := p.of(a)
 	prof.mu.Lock()

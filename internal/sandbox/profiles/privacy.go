@@ -12,7 +12,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// privacyNode lists the settings; what was never set is open to all.
+// privacyNode lists the privacy settings. A setting that was never set has its first value, the most open one.
 func (p *profile) privacyNode() waBinary.Node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,7 +43,7 @@ func (p *Profiles) queryPrivacy(dev *accounts.Device, _ *waBinary.Node) ([]waBin
 	return []waBinary.Node{p.of(dev.Account).privacyNode()}, nil
 }
 
-// setPrivacy changes settings, and tells the account's other devices.
+// setPrivacy changes settings and tells the account's other devices.
 func (p *Profiles) setPrivacy(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("privacy")
 	categories := request.GetChildrenByTag("category")
@@ -66,7 +66,7 @@ func (p *Profiles) setPrivacy(dev *accounts.Device, query *waBinary.Node) ([]waB
 	return []waBinary.Node{p.of(dev.Account).privacyNode()}, nil
 }
 
-// blocklistNode lists whom an account has blocked. The hash changes with the list.
+// blocklistNode lists the accounts that an account has blocked. The hash changes with the list.
 func (p *profile) blocklistNode() waBinary.Node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +109,7 @@ func (p *Profiles) updateBlocklist(dev *accounts.Device, query *waBinary.Node) (
 	return []waBinary.Node{list}, nil
 }
 
-// HasBlocked says whether an account does not want to hear of another one.
+// HasBlocked reports whether account a has blocked the other.
 func (p *Profiles) HasBlocked(a, other *accounts.Account) bool {
 	prof := p.of(a)
 	prof.mu.Lock()
@@ -117,8 +117,8 @@ func (p *Profiles) HasBlocked(a, other *accounts.Account) bool {
 	return slices.Contains(prof.blocked, other)
 }
 
-// issueToken makes a token that lets somebody write to the account as a trusted contact, and gives it to that
-// somebody's devices.
+// issueToken issues tokens that let others write to the account as trusted contacts, and sends each token to the other
+// account's devices.
 func (p *Profiles) issueToken(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("tokens")
 	for _, wanted := range request.GetChildrenByTag("token") {

@@ -1,6 +1,6 @@
-// Package profiles is what accounts show of themselves, what they keep from others, and whether somebody is there.
+// Package profiles holds the profiles of accounts, their privacy settings and block lists, and their presence.
 //
-// It answers what devices ask about people.
+// It answers queries of devices about accounts.
 package profiles
 
 import (
@@ -22,8 +22,8 @@ import (
 
 // Errors of profiles.
 var (
-	ErrBadAbout   = errors.New("not an about text: expected at most 139 characters")
-	ErrBadPicture = errors.New("not a picture: expected a JPEG of at most 1 MiB")
+	ErrBadAbout   = errors.New("invalid about text: expected at most 139 characters")
+	ErrBadPicture = errors.New("invalid picture: expected a JPEG of at most 1 MiB")
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 	maxPicture = 1 << 20
 )
 
-// privacySettings lists what a person may keep private, and the values that each setting has.
+// privacySettings lists the privacy settings and the values of each. The first value is the default.
 var privacySettings = map[string][]string{
 	"groupadd":     {"all", "contacts", "contact_blacklist", "none"},
 	"last":         {"all", "contacts", "contact_blacklist", "none"},
@@ -45,7 +45,7 @@ var privacySettings = map[string][]string{
 	"stickers":     {"all", "contacts", "contact_allowlist", "none"},
 }
 
-// profile is what an account shows of itself and what it keeps from others.
+// profile is what an account shows of itself, and what it hides from others.
 type profile struct {
 	mu      sync.Mutex
 	about   string
@@ -54,13 +54,14 @@ type profile struct {
 	blocked []*accounts.Account
 	timer   uint32
 	timerAt time.Time
-	// watchers are the devices that want to know whether somebody of the account is there.
+	// watchers are the devices that have subscribed to the account's presence. present are the account's devices that
+	// are available.
 	watchers map[*accounts.Device]bool
 	present  map[uint16]bool
 	lastSeen time.Time
 }
 
-// Profiles answers what devices ask about people, and tells them what changes.
+// Profiles answers queries of devices about accounts, and tells devices about changes.
 type Profiles struct {
 	dir      *accounts.Directory
 	groups   *groups.Set
@@ -72,12 +73,12 @@ type Profiles struct {
 	byAccount map[*accounts.Account]*profile
 }
 
-// New makes empty profiles.
+// New returns empty profiles.
 func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, media *media.Store, observer *observe.Observer) *Profiles {
 	return &Profiles{dir: dir, groups: groups, courier: courier, media: media, observer: observer, byAccount: make(map[*accounts.Account]*profile)}
 }
 
-// of gives the profile of an account, an empty one if nothing was ever entered.
+// of returns the profile of an account, creating an empty one if there is none.
 func (p *Profiles) of(a *accounts.Account) *profile {
 	p.mu.RLock()
 	prof := p.byAccount[a]
@@ -86,7 +87,7 @@ func (p *Profiles) of(a *accounts.Account) *profile {
 		return prof
 	}
 	if p.dir.Find(a.LIDJID(0)) != a {
-		// It was removed: nothing is to be kept of it.
+		// The account was removed: store nothing for it.
 		return new(profile)
 	}
 	p.mu.Lock()
@@ -98,7 +99,7 @@ func (p *Profiles) of(a *accounts.Account) *profile {
 	return prof
 }
 
-// Remove forgets the profile of an account that is removed.
+// Remove deletes the profile of an account.
 func (p *Profiles) Remove(a *accounts.Account) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +112,7 @@ func (p *profile) aboutText() string {
 	return p.about
 }
 
-// SetAbout changes the text that an account shows of itself.
+// SetAbout sets the about text of an account. It fails with ErrBadAbout.
 func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
 	if utf8.RuneCountInString(text) > maxAbout || !utf8.ValidString(text) {
 		return ErrBadAbout
@@ -125,7 +126,7 @@ func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
 	return nil
 }
 
-// setAboutText takes the about text in its older form, which Baileys uses.
+// setAboutText sets the about text by the older query, which Baileys uses.
 func (p *Profiles) setAboutText(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	text := query.GetChildByTag("status")
 	if err := p.SetAbout(dev.Account, string(stanza.Bytes(&text))); err != nil {
@@ -134,7 +135,7 @@ func (p *Profiles) setAboutText(dev *accounts.Device, query *waBinary.Node) ([]w
 	return nil, nil
 }
 
-// setTimer takes how long the messages of new chats stay.
+// setTimer sets after how many seconds messages of new chats disappear.
 func (p *Profiles) setTimer(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("disappearing_mode")
 	seconds, err := strconv.ParseUint(stanza.Attr(&request, "duration"), 10, 32)
@@ -149,7 +150,7 @@ func (p *Profiles) setTimer(dev *accounts.Device, query *waBinary.Node) ([]waBin
 	return nil, nil
 }
 
-// part adds to a usync answer what an account shows of itself.
+// part returns a part of a usync answer. It returns false if the profile has no such part.
 func (p *profile) part(tag string) (waBinary.Node, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,5 +167,5 @@ func (p *profile) part(tag string) (waBinary.Node, bool) {
 	}
 }
 
-// About is the text that an account shows of itself.
+// About returns the about text of an account.
 func (p *Profiles) About(a *accounts.Account) string { return p.of(a).aboutText() }

@@ -12,7 +12,8 @@ import (
 // mexAbout is the id of the query that sets the about text (whatsmeow user.go, mutationUpdateTextStatus).
 const mexAbout = "9152604461510864"
 
-// Queries is the table of what devices ask about people, and of what there is nothing to tell about.
+// Queries returns the handlers of queries about accounts, by namespace, type and first child. Some always answer "not
+// found" or nothing.
 func (p *Profiles) Queries() map[string]accounts.QueryHandler {
 	return map[string]accounts.QueryHandler{
 		"privacy get privacy":                     p.queryPrivacy,
@@ -41,8 +42,8 @@ func (p *Profiles) Queries() map[string]accounts.QueryHandler {
 	}
 }
 
-// queryMex answers the queries that are written in GraphQL. The about text is the one that has an effect; all
-// others, newsletters above all, get an error as GraphQL words it.
+// queryMex answers GraphQL queries. Only the query that sets the about text has an effect. All others, such as those
+// about newsletters, get a GraphQL error.
 func (p *Profiles) queryMex(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("query")
 	if stanza.Attr(&request, "query_id") != mexAbout {

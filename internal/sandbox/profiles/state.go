@@ -13,10 +13,10 @@ import (
 	"wasup/internal/sandbox/media"
 )
 
-// Key is how the records of profiles begin: f/LID.
+// Key is the prefix of the keys of profile records: f/LID.
 const Key = "f/"
 
-// profileState is what an account shows and keeps from others. Accounts go by their hidden ids.
+// profileState is a profile on disk. Accounts are named by their hidden ids.
 type profileState struct {
 	About    string            `json:"about,omitempty"`
 	Picture  *media.Picture    `json:"picture,omitempty"`
@@ -27,7 +27,7 @@ type profileState struct {
 	LastSeen time.Time         `json:"last_seen"`
 }
 
-// Collect tells the profile of an account.
+// Collect emits the record of an account's profile.
 func (p *Profiles) Collect(a *accounts.Account, emit func(string, any) error) error {
 	return emit(Key+a.LID, p.of(a).state())
 }
@@ -44,7 +44,7 @@ func (p *profile) state() profileState {
 	return state
 }
 
-// Restore brings back the profile of an account from its record.
+// Restore loads the profile of an account from its record.
 func (p *Profiles) Restore(a *accounts.Account, raw json.RawMessage) error {
 	var state profileState
 	if err := json.Unmarshal(raw, &state); err != nil {

@@ -11,11 +11,11 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// maxUsyncUsers bounds one usync query.
+// maxUsyncUsers bounds how many users one usync query may ask for.
 const maxUsyncUsers = 5000
 
-// QueryUsync tells which accounts there are, which devices they have and how phone numbers and hidden ids
-// belong together. Every user asked for gets the parts that the <query> child lists.
+// QueryUsync answers which of the users exist, which devices they have and which hidden ids belong to their phone
+// numbers. Each user in the answer gets the parts that the <query> child lists.
 func (p *Profiles) QueryUsync(_ *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	usync := query.GetChildByTag("usync")
 	wanted := usync.GetChildByTag("query")

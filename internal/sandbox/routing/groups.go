@@ -12,15 +12,15 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// Errors of acks to messages for groups.
+// Error codes of acks to group messages.
 const (
 	ackForbidden    = 403
 	ackUnknownGroup = 404
 	ackNotAMember   = 420
 )
 
-// routeGroup hands a group message to every device of every member: the part that all of them share and, where
-// there is one, the part that is encrypted for that device alone.
+// routeGroup delivers a group message to every device of every member. Each gets the part that all devices share and,
+// if there is one, the part that is encrypted for that device alone.
 func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	g := r.groups.Find(stanza.JID(node, "to"))
 	if g == nil || stanza.Attr(node, "id") == "" {
@@ -63,14 +63,14 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 			r.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
 		}
 	}
-	return Verdict{Phash: differing(want, given)}
+	return Verdict{Phash: correction(want, given)}
 }
 
-// maxDevicesInGroup bounds, together with the number of members, the copies of one message.
+// maxDevicesInGroup is the average number of devices of a member for which a message may have copies.
 const maxDevicesInGroup = 5
 
-// differing returns the hash of the right list of devices when another one was used.
-func differing(want []types.JID, given map[types.JID]bool) string {
+// correction returns the hash of the right list of devices if the sender used another list, otherwise "".
+func correction(want []types.JID, given map[types.JID]bool) string {
 	same := len(want) == len(given)
 	for _, jid := range want {
 		same = same && given[jid]
@@ -81,7 +81,7 @@ func differing(want []types.JID, given map[types.JID]bool) string {
 	return stanza.ParticipantHash(want)
 }
 
-// routeGroupRetry hands over what was encrypted again for one device that asked for it.
+// routeGroupRetry delivers a message that was encrypted again for one device that asked for it.
 func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, participant types.JID, node *waBinary.Node) Verdict {
 	owner := r.dir.Find(participant)
 	if owner == nil {
@@ -91,7 +91,7 @@ func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, particip
 	return Verdict{}
 }
 
-// handGroupCopy builds a group message as one receiving device sees it and hands it over.
+// handGroupCopy builds a group message as one receiving device sees it and delivers it.
 func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *groups.Group, owner *accounts.Account, device uint16, enc []waBinary.Node) {
 	attrs := waBinary.Attrs{
 		"from":            g.JID,
@@ -119,8 +119,8 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 	}
 }
 
-// routeGroupReceipt passes a receipt about a group message on to its sender, and to the reader's other devices
-// when it was read.
+// routeGroupReceipt passes a receipt about a group message to its sender. A read or played receipt goes to the reader's
+// other devices as well.
 func (r *Router) routeGroupReceipt(from accounts.Origin, g *groups.Group, node *waBinary.Node) {
 	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
 	author := r.dir.Find(participant)

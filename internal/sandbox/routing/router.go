@@ -1,6 +1,6 @@
-// Package routing passes on what devices and phones say to each other: messages, receipts, what somebody is doing.
+// Package routing delivers what devices and phones send each other: messages, receipts and chat states ("composing").
 //
-// It reads addresses and attributes, not what is encrypted.
+// It reads addresses and attributes, not the encrypted content.
 package routing
 
 import (
@@ -14,7 +14,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// Errors of acks, as numbers on the wire.
+// Error codes of acks.
 const (
 	ackUnknownRecipient = 404
 	ackBadMessage       = 400
@@ -23,13 +23,14 @@ const (
 // maxParticipants bounds the copies of one message.
 const maxParticipants = 2000
 
-// Verdict is what the sender of a message is told.
+// Verdict is the ack that the sender of a message gets: an error code, or 0, and the hash of the right list of devices
+// if the sender used another list.
 type Verdict struct {
 	Code  int
 	Phash string
 }
 
-// Router passes on what devices and phones say to each other.
+// Router delivers what devices and phones send each other.
 type Router struct {
 	dir      *accounts.Directory
 	groups   *groups.Set
@@ -38,12 +39,12 @@ type Router struct {
 	observer *observe.Observer
 }
 
-// New makes a router between those in a directory and in groups.
+// New returns a router for the accounts of a directory and its groups.
 func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, profiles *profiles.Profiles, observer *observe.Observer) *Router {
 	return &Router{dir: dir, groups: groups, courier: courier, profiles: profiles, observer: observer}
 }
 
-// RouteMessage hands every copy of a one-to-one message to the device it is encrypted for.
+// RouteMessage delivers every copy of a message to the device that it is encrypted for.
 func (r *Router) RouteMessage(from accounts.Origin, node *waBinary.Node) Verdict {
 	to := stanza.JID(node, "to")
 	if stanza.Attr(node, "id") == "" || to.User == "" {
@@ -57,8 +58,8 @@ func (r *Router) RouteMessage(from accounts.Origin, node *waBinary.Node) Verdict
 		return Verdict{Code: ackUnknownRecipient}
 	}
 	if direct, ok := node.GetOptionalChildByTag("enc"); ok {
-		// Copies for one device, without a list: messages to the own phone, and those sent again after a
-		// retry receipt.
+		// A copy for one device, without a list: a message to the own phone, or one that is sent again after a retry
+		// receipt.
 		r.handCopy(from, node, target, to.Device, []waBinary.Node{direct})
 		return Verdict{}
 	}
@@ -83,8 +84,8 @@ func (r *Router) RouteMessage(from accounts.Origin, node *waBinary.Node) Verdict
 	return Verdict{Phash: r.correctList(from, target, to.Server, given)}
 }
 
-// correctList compares the devices that got a copy with those that exist. It returns the hash of the right list
-// when they differ: the sender then asks for the devices again.
+// correctList compares the devices that got a copy with those that exist. If they differ it returns the hash of the
+// right list, which makes the sender ask for the devices again.
 func (r *Router) correctList(from accounts.Origin, target *accounts.Account, server string, given []types.JID) string {
 	accounts := []*accounts.Account{target}
 	if target != from.Account {
@@ -114,7 +115,7 @@ func (r *Router) correctList(from accounts.Origin, target *accounts.Account, ser
 	return ""
 }
 
-// handCopy builds the message as one receiving device sees it and hands it over.
+// handCopy builds a message as one receiving device sees it and delivers it.
 func (r *Router) handCopy(from accounts.Origin, node *waBinary.Node, owner *accounts.Account, device uint16, enc []waBinary.Node) {
 	if owner != from.Account && r.profiles.HasBlocked(owner, from.Account) {
 		// The sender is not told.
@@ -161,7 +162,7 @@ func (r *Router) handCopy(from accounts.Origin, node *waBinary.Node, owner *acco
 	}
 }
 
-// passedOn lists the parts of a message that every receiver gets besides its own ciphertext.
+// passedOn returns the parts of a message that every receiver gets besides its own ciphertext.
 func passedOn(node *waBinary.Node) []waBinary.Node {
 	var parts []waBinary.Node
 	for _, child := range node.GetChildren() {
@@ -173,7 +174,7 @@ func passedOn(node *waBinary.Node) []waBinary.Node {
 	return parts
 }
 
-// RouteReceipt passes a receipt on to whom it concerns.
+// RouteReceipt delivers a receipt to the devices that it concerns.
 func (r *Router) RouteReceipt(from accounts.Origin, node *waBinary.Node) {
 	kind := stanza.Attr(node, "type")
 	r.observer.Count(func(n *observe.Counters) {
@@ -196,7 +197,7 @@ func (r *Router) RouteReceipt(from accounts.Origin, node *waBinary.Node) {
 	receipt := waBinary.Node{Tag: "receipt", Attrs: attrs, Content: node.Content}
 	switch {
 	case kind == stanza.ReceiptRetry:
-		// Only the device that encrypted the message can do something about it.
+		// Only the device that encrypted the message can encrypt it again.
 		attrs["from"] = from.Account.JIDOn(to.Server, from.Device)
 		if recipient := stanza.JID(node, "recipient"); !recipient.IsEmpty() {
 			attrs["recipient"] = recipient
@@ -204,13 +205,13 @@ func (r *Router) RouteReceipt(from accounts.Origin, node *waBinary.Node) {
 		r.courier.HandReceipt(target, to.Device, receipt, from)
 	case kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer || kind == stanza.ReceiptHistory:
 	case kind == stanza.ReceiptServerError:
-		// Only one's own phone has what is missing.
+		// Only the account's own phone has the missing file.
 		if target == from.Account && from.Device != 0 {
 			attrs["from"], attrs["category"] = from.Account.JIDOn(to.Server, from.Device), stanza.Attr(node, "category")
 			r.courier.HandReceipt(target, 0, receipt, from)
 		}
 	case target == from.Account:
-		// What a person reads on one device is read on all others.
+		// A message that was read on one device is read on all others.
 		attrs["from"] = from.Account.JIDOn(to.Server, from.Device)
 		r.courier.HandReceipts(target, receipt, from)
 	default:
@@ -239,7 +240,7 @@ func (r *Router) readElsewhere(from accounts.Origin, node *waBinary.Node, chat *
 	r.courier.HandReceipts(from.Account, receipt, from)
 }
 
-// RouteChatState tells those of a chat what somebody does in it. It is lost on who is away.
+// RouteChatState tells the other members of a chat what somebody does in it. Devices that are not active miss it.
 func (r *Router) RouteChatState(from accounts.Origin, to types.JID, content any) {
 	hint := waBinary.Node{Tag: "chatstate", Content: content}
 	detail := chatStateOf(content) + " " + from.Account.Number

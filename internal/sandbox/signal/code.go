@@ -26,23 +26,22 @@ const (
 	advSecretInfo  = "adv_secret"
 )
 
-// ErrPairCode means that what a companion sent does not open with the code: the code
-// is another one, or the message was changed.
-var ErrPairCode = errors.New("the pairing code does not fit")
+// ErrPairCode means that a companion's message cannot be decrypted with the code: the code is wrong, or the message was
+// changed.
+var ErrPairCode = errors.New("the pairing code does not match")
 
-// CodeAnswer is the phone's part in pairing by code, between the moment at which a
-// person enters the code and the companion's key bundle.
+// CodeAnswer is the phone's part in pairing by code, from the entering of the code to the companion's key bundle.
 type CodeAnswer struct {
-	// Wrapped is the phone's ephemeral public key, wrapped by the code.
+	// Wrapped is the phone's ephemeral public key, encrypted with the code.
 	Wrapped []byte
 
 	device    *Device
-	ephemeral []byte // shared by the two ephemeral keys
+	ephemeral []byte // the shared secret of the two ephemeral keys
 }
 
-// AnswerCode takes the companion's ephemeral public key, wrapped by the code that it
-// shows, and makes the phone's answer to it. Whether the code is right shows only when
-// the key bundle is opened: the wrapping authenticates nothing.
+// AnswerCode decrypts the companion's ephemeral public key with the code that the companion shows, and returns the
+// phone's answer. A wrong code is noticed only when the key bundle is opened, because the encryption of the keys
+// authenticates nothing.
 func (d *Device) AnswerCode(code string, wrappedCompanion []byte) (*CodeAnswer, error) {
 	if len(wrappedCompanion) != WrappedKeySize {
 		return nil, fmt.Errorf("%w: the wrapped key has %d bytes, expected %d", ErrPairCode, len(wrappedCompanion), WrappedKeySize)
@@ -55,7 +54,7 @@ func (d *Device) AnswerCode(code string, wrappedCompanion []byte) (*CodeAnswer, 
 	if err != nil {
 		return nil, fmt.Errorf("generate ephemeral key: %w", err)
 	}
-	shared, err := agree(own, companion)
+	shared, err := sharedSecret(own, companion)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +69,8 @@ func (d *Device) AnswerCode(code string, wrappedCompanion []byte) (*CodeAnswer, 
 	return &CodeAnswer{Wrapped: append(head, body...), device: d, ephemeral: shared}, nil
 }
 
-// cryptKey wraps a public key or unwraps it: AES-256 in counter mode does both. head
-// is the salt of the code's key and the first counter block.
+// cryptKey encrypts or decrypts a public key: AES-256 in counter mode does both. head is the salt of the code's key and
+// the first counter block.
 func cryptKey(code string, head, key []byte) ([]byte, error) {
 	derived, err := pbkdf2.Key(sha256.New, code, head[:codeSaltSize], codeIterations, keySize)
 	if err != nil {
@@ -86,8 +85,8 @@ func cryptKey(code string, head, key []byte) ([]byte, error) {
 	return out, nil
 }
 
-// agree computes the secret that own shares with the holder of a public key.
-func agree(own *ecdh.PrivateKey, public []byte) ([]byte, error) {
+// sharedSecret computes the secret that own shares with the holder of a public key.
+func sharedSecret(own *ecdh.PrivateKey, public []byte) ([]byte, error) {
 	other, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a public key", ErrPairCode)
@@ -99,9 +98,9 @@ func agree(own *ecdh.PrivateKey, public []byte) ([]byte, error) {
 	return shared, nil
 }
 
-// Open opens the companion's key bundle (salt, nonce, AES-GCM of both identity keys
-// and 32 random bytes) and returns the secret that authenticates the pairing, as the
-// secret in a QR does. companion is the identity key that the bundle has to name.
+// Open decrypts the companion's key bundle (salt, nonce, AES-GCM of both identity keys and 32 random bytes). It returns
+// the secret that authenticates the pairing, as the secret in a QR does. companion is the identity key that the bundle
+// has to contain. It fails with ErrPairCode.
 func (a *CodeAnswer) Open(bundle []byte, companion [32]byte) (advSecret []byte, err error) {
 	const head = codeSaltSize + bundleNonce
 	if len(bundle) < head {
@@ -113,7 +112,7 @@ func (a *CodeAnswer) Open(bundle []byte, companion [32]byte) (advSecret []byte, 
 	}
 	plain, err := openGCM(key, bundle[codeSaltSize:head], bundle[head:])
 	if err != nil || len(plain) != 3*keySize {
-		return nil, fmt.Errorf("%w: the key bundle does not open", ErrPairCode)
+		return nil, fmt.Errorf("%w: the key bundle cannot be decrypted", ErrPairCode)
 	}
 	own := a.device.IdentityPublic()
 	if [keySize]byte(plain[:keySize]) != companion || [keySize]byte(plain[keySize:2*keySize]) != own {
@@ -123,7 +122,7 @@ func (a *CodeAnswer) Open(bundle []byte, companion [32]byte) (advSecret []byte, 
 	if err != nil {
 		return nil, err
 	}
-	identities, err := agree(private, companion[:])
+	identities, err := sharedSecret(private, companion[:])
 	if err != nil {
 		return nil, err
 	}

@@ -63,8 +63,8 @@ func prologue(t testing.TB, key, hash []byte) []byte {
 	return payload
 }
 
-// FuzzCompanionPairing feeds what a client sends while it pairs to everything that reads it: it may be refused,
-// and nothing else.
+// FuzzCompanionPairing feeds random client input to everything that reads it during pairing. Nothing may crash, and no
+// nonce, pairing request or key bundle may be accepted.
 func FuzzCompanionPairing(f *testing.F) {
 	f.Add(prologue(f, make([]byte, keySize), make([]byte, 32)), []byte{}, []byte{})
 	f.Add([]byte{}, make([]byte, WrappedKeySize), make([]byte, 200))

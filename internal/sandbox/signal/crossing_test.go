@@ -8,9 +8,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// TestDevicesThatBeganAtTheSameMomentUnderstandEachOtherForEver lets both write before either has heard of the other: each
-// then has two sessions, and takes up the other one again and again as messages cross.
-func TestDevicesThatBeganAtTheSameMomentUnderstandEachOtherForEver(t *testing.T) {
+// TestDevicesThatStartSessionsAtTheSameTimeCanReadEachOther lets both devices write before either has received a
+// message. Each then has two sessions, and switches between them again and again as messages cross.
+func TestDevicesThatStartSessionsAtTheSameTimeCanReadEachOther(t *testing.T) {
 	for seed := range uint64(40) {
 		dice := rand.New(rand.NewPCG(seed, 1))
 		devices := []*Device{newDevice(t), newDevice(t)}
@@ -25,7 +25,7 @@ func TestDevicesThatBeganAtTheSameMomentUnderstandEachOtherForEver(t *testing.T)
 			text []byte
 			want string
 		}
-		var wire [2][]letter // to each of them, in order
+		var wire [2][]letter // to each device, in order
 		for n := range 600 {
 			i := dice.IntN(2)
 			if dice.IntN(2) == 0 && len(wire[i]) < 6 {

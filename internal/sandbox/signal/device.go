@@ -1,9 +1,8 @@
-// Package signal is the cryptographic half of a virtual phone: one Signal
-// identity with its prekeys, pairwise and group sessions, the padding of
-// WhatsApp messages, and the account signatures that link a companion device.
+// Package signal implements the cryptography of a virtual phone: one Signal identity with its prekeys, pairwise and
+// group sessions, the padding of WhatsApp messages, and the account signatures that link a companion device.
 //
-// It owns keys and ratchets, all in memory. It may not open connections, know
-// stanzas, or decide when a message is sent: the sandbox server does.
+// It owns keys and ratchets, all in memory. It may not open connections, know stanzas, or decide when a message is
+// sent: the sandbox server does that.
 package signal
 
 import (
@@ -34,12 +33,11 @@ var (
 	// ErrDuplicate means that this ciphertext was decrypted before, or is so
 	// old that its key is gone.
 	ErrDuplicate = errors.New("message was already decrypted")
-	// ErrNoSession means that nothing was agreed with the address yet: process
-	// its bundle, or wait for its pkmsg.
+	// ErrNoSession means that there is no session with the address: process its bundle, or wait for its pkmsg.
 	ErrNoSession = errors.New("no session")
-	// ErrMalformed means that the bytes are not a Signal message at all.
+	// ErrMalformed means that the bytes are not a Signal message.
 	ErrMalformed = errors.New("malformed ciphertext")
-	// ErrUnknownType means an encryption type other than pkmsg and msg.
+	// ErrUnknownType means that the encryption type is neither pkmsg nor msg.
 	ErrUnknownType = errors.New("unknown encryption type, expected pkmsg or msg")
 )
 
@@ -52,10 +50,9 @@ const (
 const (
 	// signedPreKeyID is fixed because a virtual phone never rotates the key.
 	signedPreKeyID = 1
-	// preKeyBatch is how many one-time prekeys are made at once; a key costs
-	// about 50 microseconds.
+	// preKeyBatch is how many one-time prekeys are generated at once. A key costs about 50 microseconds.
 	preKeyBatch = 16
-	// preKeyLow is the stock below which the next batch is made.
+	// preKeyLow is the stock below which the next batch is generated.
 	preKeyLow = 4
 	// maxPreKeyID is the largest id that fits the three bytes of the wire.
 	maxPreKeyID = 0xFFFFFF
@@ -70,12 +67,11 @@ type Device struct {
 	store    *memoryStore
 	wire     *serialize.Serializer
 	signed   *record.SignedPreKey
-	unserved []uint32 // ids of one-time prekeys that no bundle carried yet
+	unserved []uint32 // ids of one-time prekeys that were in no bundle yet
 	nextID   uint32
 }
 
-// NewDevice makes a device with a fresh identity. It fails only when the
-// system's random source does.
+// NewDevice returns a device with a new identity. It fails only if the system's random source does.
 func NewDevice() (*Device, error) {
 	identityKeys, err := keyhelper.GenerateIdentityKeyPair()
 	if err != nil {
@@ -113,19 +109,18 @@ func (d *Device) RegistrationID() uint32 {
 	return d.store.registrationID
 }
 
-// Bundle is what a server hands to somebody who wants to start a session.
+// Bundle holds the public keys with which somebody starts a session with a device.
 type Bundle struct {
 	RegistrationID uint32
 	Identity       [32]byte
 	SignedPreKeyID uint32
 	SignedPreKey   [32]byte
 	Signature      [64]byte
-	// PreKeyID and PreKey are the one-time prekey; PreKey is nil when none is
-	// left, and PreKeyID then means nothing.
+	// PreKeyID and PreKey are the one-time prekey. If none is left, PreKey is nil and PreKeyID has no meaning.
 	PreKeyID uint32
 	PreKey   *[32]byte
-	// DeviceIdentity is the marshalled ADVSignedDeviceIdentity of a companion
-	// device; empty for a phone. It is carried for the server's use only.
+	// DeviceIdentity is the marshalled ADVSignedDeviceIdentity of a companion device; empty for a phone. Only the
+	// server uses it.
 	DeviceIdentity []byte
 }
 
@@ -153,8 +148,7 @@ func (d *Device) Bundle() (Bundle, error) {
 	}, nil
 }
 
-// refillPreKeys makes the next batch. The caller holds the lock, or is the only
-// one to know the device.
+// refillPreKeys generates the next batch. The caller holds the lock, or is the only one that knows the device.
 func (d *Device) refillPreKeys() error {
 	for range preKeyBatch {
 		pair, err := ecc.GenerateKeyPair()
@@ -168,9 +162,8 @@ func (d *Device) refillPreKeys() error {
 	return nil
 }
 
-// HasSession tells whether Encrypt can address this device. The address is the
-// user and device of the JID, as types.JID.SignalAddress writes it, so a phone
-// number and its LID are two addresses.
+// HasSession reports whether there is a session with the address. The address is the user and device of the JID, as
+// types.JID.SignalAddress writes it, so a phone number and its LID are two addresses.
 func (d *Device) HasSession(addr types.JID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,17 +171,15 @@ func (d *Device) HasSession(addr types.JID) bool {
 	return ok
 }
 
-// DeleteSession forgets the session with the address; without one it does
-// nothing. The next message needs a bundle again.
+// DeleteSession deletes the session with the address, if there is one. The next message needs a bundle again.
 func (d *Device) DeleteSession(addr types.JID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.store.sessions, addr.SignalAddress().String())
 }
 
-// ProcessBundle starts a session with the address; an existing one is archived,
-// so messages under way in it can still be decrypted. It fails when the bundle's
-// signed prekey is not signed by the bundle's identity.
+// ProcessBundle starts a session with the address. An existing session is archived, so that messages under way in it
+// can still be decrypted. It fails if the bundle's signed prekey is not signed by the bundle's identity.
 func (d *Device) ProcessBundle(addr types.JID, b Bundle) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -231,10 +222,9 @@ func (d *Device) Encrypt(addr types.JID, plaintext []byte) (encType string, ciph
 	return encType, ciphertext, err
 }
 
-// Decrypt decrypts one message from the address; the plaintext is still padded.
-// A TypePreKeyMessage starts the session by itself and uses up its one-time
-// prekey. A ciphertext seen before gives ErrDuplicate, and a failure of any kind
-// leaves the session as it was.
+// Decrypt decrypts one message from the address. The plaintext is still padded. A TypePreKeyMessage starts a session
+// and uses up its one-time prekey. A ciphertext that was seen before gives ErrDuplicate. Any failure leaves the session
+// unchanged.
 func (d *Device) Decrypt(addr types.JID, encType string, ciphertext []byte) (plaintext []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

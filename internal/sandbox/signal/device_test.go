@@ -11,7 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-func TestPhoneStartsASessionWithWhatsmeowAndItBecomesPlainAfterTheAnswer(t *testing.T) {
+func TestThePhoneStartsASessionWithWhatsmeowThatUsesMsgAfterTheAnswer(t *testing.T) {
 	for _, addr := range []types.JID{companionJID, companionLID} {
 		t.Run(addr.Server, func(t *testing.T) {
 			phone, client := newDevice(t), newCompanion(t).linked()
@@ -111,8 +111,8 @@ func TestAForgedMessageFailsAndLeavesTheSessionUsable(t *testing.T) {
 	must(t, phone.ProcessBundle(companionLID, client.bundle()))
 	phoneSays(t, phone, client, companionLID, TypePreKeyMessage, "hello")
 	encType, genuine := client.encrypt(phoneLID, nil, "genuine")
-	// The version, the end of the ciphertext and the MAC. Between them the library
-	// parses and writes the fields anew, so a change without meaning is ignored.
+	// The version, the end of the ciphertext and the MAC. The library parses and rewrites the fields between them, so a
+	// change there may have no effect.
 	for _, i := range append([]int{0}, lastIndexes(genuine, 24)...) {
 		forged := bytes.Clone(genuine)
 		forged[i] ^= 0x40
@@ -156,7 +156,7 @@ func TestAMessageForSomebodyElseCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestACompanionThatWasLinkedAnewCanWriteUnderItsOldAddress(t *testing.T) {
+func TestACompanionThatIsLinkedAgainCanWriteUnderItsOldAddress(t *testing.T) {
 	phone := newDevice(t)
 	for i := range 2 {
 		client := newCompanion(t).linked()
@@ -186,14 +186,14 @@ func TestWithoutASessionNothingIsEncryptedOrRead(t *testing.T) {
 	if _, err := phone.Decrypt(companionLID, encType, ciphertext); !errors.Is(err, ErrNoSession) {
 		t.Errorf("Decrypt gives %v", err)
 	}
-	// The phone number is another address than the LID.
+	// The phone number and the LID are two different addresses.
 	must(t, phone.ProcessBundle(companionLID, client.bundle()))
 	if phone.HasSession(companionJID) {
 		t.Error("a session with the LID is one with the phone number")
 	}
 }
 
-func TestBadInputIsNamed(t *testing.T) {
+func TestBadInputGivesItsOwnError(t *testing.T) {
 	phone, client := newDevice(t), newCompanion(t).linked()
 	must(t, phone.ProcessBundle(companionLID, client.bundle()))
 	if _, err := phone.Decrypt(companionLID, "skmsg", []byte("x")); !errors.Is(err, ErrUnknownType) {
@@ -206,7 +206,7 @@ func TestBadInputIsNamed(t *testing.T) {
 			}
 		}
 	}
-	// A ratchet key of no bytes makes libsignal index out of range.
+	// An empty ratchet key makes libsignal index out of range.
 	empty := append([]byte{0x33, 0x0a, 0x00, 0x22, 0x01, 0x00}, make([]byte, 8)...)
 	if _, err := phone.Decrypt(companionLID, TypeMessage, empty); !errors.Is(err, ErrMalformed) {
 		t.Errorf("an empty ratchet key gives %v", err)

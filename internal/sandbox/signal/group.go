@@ -13,9 +13,8 @@ import (
 // TypeSenderKeyMessage is the type attribute of an <enc> node for group messages.
 const TypeSenderKeyMessage = "skmsg"
 
-// CreateSenderKey returns the distribution message (SKDM) for this device's own
-// sender key in the group, which is made at the first call. self is the address
-// under which the members know this device.
+// CreateSenderKey returns the distribution message (SKDM) of this device's sender key for the group. The first call
+// creates the key. self is the address under which the members know this device.
 func (d *Device) CreateSenderKey(group, self types.JID) (skdm []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,8 +29,8 @@ func (d *Device) CreateSenderKey(group, self types.JID) (skdm []byte, err error)
 	return skdm, err
 }
 
-// ProcessSenderKey takes in the distribution message that sender sent for the
-// group; GroupDecrypt works for that sender from then on.
+// ProcessSenderKey stores the sender key in a distribution message that sender sent for the group. From then on
+// GroupDecrypt works for that sender.
 func (d *Device) ProcessSenderKey(group, sender types.JID, skdm []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,8 +43,8 @@ func (d *Device) ProcessSenderKey(group, sender types.JID, skdm []byte) error {
 	})
 }
 
-// GroupEncrypt encrypts one padded message with this device's sender key. It
-// returns ErrNoSession before CreateSenderKey was called for the group.
+// GroupEncrypt encrypts one padded message with this device's sender key. It fails with ErrNoSession if CreateSenderKey
+// was not called for the group.
 func (d *Device) GroupEncrypt(group, self types.JID, plaintext []byte) (ciphertext []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -64,9 +63,8 @@ func (d *Device) GroupEncrypt(group, self types.JID, plaintext []byte) (cipherte
 	return ciphertext, err
 }
 
-// GroupDecrypt decrypts one group message of sender; the plaintext is still
-// padded. Without the sender's key it returns ErrNoSession, for a message seen
-// before ErrDuplicate.
+// GroupDecrypt decrypts one group message of sender. The plaintext is still padded. It fails with ErrNoSession without
+// the sender's key, and with ErrDuplicate for a message that was seen before.
 func (d *Device) GroupDecrypt(group, sender types.JID, ciphertext []byte) (plaintext []byte, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// linkURL is what the codes of present clients start with (whatsmeow pair.go,
-// makeQRData). Older clients showed only what follows it, without the type.
+// linkURL is the beginning of the codes of present clients (whatsmeow pair.go, makeQRData). Older clients showed only
+// what follows it, without the client type.
 const linkURL = "https://wa.me/settings/linked_devices#"
 
 const (
@@ -38,12 +38,11 @@ var (
 	// ErrLinkCode means that a string is not a linking code; the error is a
 	// *LinkCodeError that names the part.
 	ErrLinkCode = errors.New("bad linking code")
-	// ErrLinkSignature means that a companion's answer is not signed as it must be.
+	// ErrLinkSignature means that a companion's answer is not signed correctly.
 	ErrLinkSignature = errors.New("bad device identity")
 )
 
-// LinkCodeError tells which part of a linking code is wrong, and what was
-// expected there. It matches ErrLinkCode.
+// LinkCodeError says which part of a linking code is wrong, and what was expected. It matches ErrLinkCode.
 type LinkCodeError struct {
 	Part string // code, ref, noise key, identity key, adv secret or client type
 	Want string
@@ -53,7 +52,7 @@ func (e *LinkCodeError) Error() string {
 	return fmt.Sprintf("%v: %s: expected %s", ErrLinkCode, e.Part, e.Want)
 }
 
-// Is makes errors.Is(err, ErrLinkCode) hold.
+// Is makes errors.Is(err, ErrLinkCode) true.
 func (e *LinkCodeError) Is(target error) bool { return target == ErrLinkCode }
 
 // LinkCode is the content of a pairing QR.
@@ -64,10 +63,9 @@ type LinkCode struct {
 	Platform                    string // client type, for example 1 for Chrome; empty in older codes
 }
 
-// ParseLinkCode reads the present form
-// https://wa.me/settings/linked_devices#ref,noise,identity,adv,type and the older
-// ref,noise,identity,adv. Space around the code is ignored, for codes that a
-// person pastes. A failure is a *LinkCodeError.
+// ParseLinkCode parses the present form https://wa.me/settings/linked_devices#ref,noise,identity,adv,type and the older
+// ref,noise,identity,adv. Space around the code is ignored, for codes that a person pastes. The error is a
+// *LinkCodeError.
 func ParseLinkCode(s string) (LinkCode, error) {
 	s = strings.TrimSpace(s)
 	if s == "" || len(s) > maxLinkCode {
@@ -107,10 +105,9 @@ func ParseLinkCode(s string) (LinkCode, error) {
 	return code, nil
 }
 
-// SignLink makes the device-identity of a pair-success stanza: a marshalled
-// ADVSignedDeviceIdentityHMAC in which this device, as the account's phone,
-// vouches for the companion that showed the code. keyIndex counts the
-// companions of the account, rawID identifies the account's key list.
+// SignLink returns the device-identity of a pair-success stanza: a marshalled ADVSignedDeviceIdentityHMAC in which this
+// device, as the account's phone, signs the identity of the companion that showed the code. keyIndex is the companion's
+// number within the account. rawID identifies the account's key list.
 func (d *Device) SignLink(code LinkCode, keyIndex, rawID uint32, at time.Time) (deviceIdentityHMAC []byte, err error) {
 	if len(code.ADVSecret) == 0 {
 		return nil, &LinkCodeError{"adv secret", "32 bytes"}
@@ -144,11 +141,9 @@ func (d *Device) SignLink(code LinkCode, keyIndex, rawID uint32, at time.Time) (
 	return out, nil
 }
 
-// VerifyLink checks the device-identity of the companion's pair-device-sign
-// answer: an ADVSignedDeviceIdentity that repeats what this device signed for
-// the code and carries the companion's own signature. The account's key is
-// omitted there, as both sides know it. A failure is ErrLinkSignature and names
-// the field.
+// VerifyLink checks the device-identity of the companion's pair-device-sign answer: an ADVSignedDeviceIdentity that
+// repeats what this device signed for the code and carries the companion's own signature. It leaves out the account's
+// key, which both sides know. The error is ErrLinkSignature and names the field.
 func (d *Device) VerifyLink(code LinkCode, signed []byte) error {
 	var identity waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(signed, &identity); err != nil {

@@ -40,7 +40,7 @@ func TestTheCodeThatWhatsmeowShowsIsRead(t *testing.T) {
 	}
 }
 
-func TestABadCodeNamesThePart(t *testing.T) {
+func TestTheErrorOfABadCodeNamesThePart(t *testing.T) {
 	key := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	short := base64.StdEncoding.EncodeToString(make([]byte, 31))
 	long := base64.StdEncoding.EncodeToString(make([]byte, 33))
@@ -168,7 +168,7 @@ func FuzzParseLinkCode(f *testing.F) {
 			}
 			return
 		}
-		// What was read, written again in the present form, is read the same.
+		// A code that was parsed and written again in the present form parses to the same value.
 		encode := base64.StdEncoding.EncodeToString
 		parts := []string{code.Ref, encode(code.NoisePublic[:]), encode(code.IdentityPublic[:]), encode(code.ADVSecret)}
 		if code.Platform != "" {
@@ -181,8 +181,8 @@ func FuzzParseLinkCode(f *testing.F) {
 	})
 }
 
-// link pairs a companion with a phone and returns what the companion answers,
-// changed at will.
+// link pairs a companion with a phone. It also returns a function that gives the companion's answer, changed by its
+// argument.
 func link(t *testing.T) (*Device, companion, LinkCode, func(func(*waAdv.ADVSignedDeviceIdentity)) []byte) {
 	t.Helper()
 	phone, client := newDevice(t), newCompanion(t)

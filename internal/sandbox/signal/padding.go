@@ -13,8 +13,8 @@ var ErrPadding = errors.New("bad message padding")
 // maxPad is the longest padding Pad writes (whatsmeow message.go, padMessage).
 const maxPad = 15
 
-// Pad returns the plaintext followed by 1 to 15 bytes that each tell how many
-// they are: padding version 2 of WhatsApp messages. The argument is not changed.
+// Pad returns the plaintext with 1 to 15 bytes of padding, each of which is the number of padding bytes: padding
+// version 2 of WhatsApp messages. The argument is not changed.
 func Pad(plaintext []byte) []byte {
 	var pad [1]byte
 	// crypto/rand.Read does not fail: it ends the process when the system has no

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestPaddingGoesOnAndComesOff(t *testing.T) {
+func TestUnpadRemovesWhatPadAdds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plaintext := rapid.SliceOf(rapid.Byte()).Draw(t, "plaintext")
 		before := bytes.Clone(plaintext)

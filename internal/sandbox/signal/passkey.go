@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// What pairing with a passkey derives its keys from (whatsmeow pair-passkey.go).
+// The inputs from which pairing with a passkey derives its keys (whatsmeow pair-passkey.go).
 const (
 	handoffInfo     = "shortcake-passkey-handoff-v1"
 	pairRequestInfo = "Pairing Information Encryption Key"
@@ -22,16 +22,15 @@ const (
 	shownCodeBytes  = 5
 )
 
-// shownCode writes the codes that people compare or type: digits and capitals without
-// those that look alike (whatsmeow pair-code.go, linkingBase32).
+// shownCode encodes the codes that people compare or type: digits and capitals, without those that look alike
+// (whatsmeow pair-code.go, linkingBase32).
 var shownCode = base32.NewEncoding("123456789ABCDEFGHJKLMNPQRSTVWXYZ")
 
-// ErrPasskeyPairing means that a companion's part of a passkey pairing is not what it
-// has to be; the error says which.
+// ErrPasskeyPairing means that a companion's message in a passkey pairing is invalid. The error says which.
 var ErrPasskeyPairing = errors.New("bad passkey pairing")
 
-// PasskeyPrologue is the companion's first message: a commitment to a nonce that it
-// reveals later, so that it cannot choose the code that both sides show.
+// PasskeyPrologue is the companion's first message. It commits the companion to a nonce that it reveals later, so that
+// the companion cannot choose the code that both sides show.
 type PasskeyPrologue struct {
 	public     [32]byte
 	deviceType waCompanionReg.DeviceProps_PlatformType
@@ -40,7 +39,7 @@ type PasskeyPrologue struct {
 	commitment []byte
 }
 
-// ReadPasskeyPrologue reads a ProloguePayload.
+// ReadPasskeyPrologue parses a ProloguePayload.
 func ReadPasskeyPrologue(payload []byte) (*PasskeyPrologue, error) {
 	var outer waCompanionReg.ProloguePayload
 	if err := proto.Unmarshal(payload, &outer); err != nil {
@@ -60,11 +59,11 @@ func ReadPasskeyPrologue(payload []byte) (*PasskeyPrologue, error) {
 	}, nil
 }
 
-// Ref is the pairing ref that the companion asked for before.
+// Ref returns the pairing ref that the companion asked for before.
 func (p *PasskeyPrologue) Ref() string { return p.ref }
 
-// HandoffProven says whether proof shows that the companion is the one whose QR held
-// advSecret; people then need not compare codes.
+// HandoffProven reports whether proof shows that the companion is the one whose QR held advSecret. People need not
+// compare codes then.
 func HandoffProven(advSecret, prologuePayload, proof []byte) bool {
 	key, err := hkdf.Key(sha256.New, advSecret, nil, handoffInfo, keySize)
 	if err != nil {
@@ -85,7 +84,7 @@ type PasskeyAnswer struct {
 	prologue *PasskeyPrologue
 }
 
-// AnswerPasskey makes the phone's answer to a prologue.
+// AnswerPasskey returns the phone's answer to a prologue.
 func AnswerPasskey(prologue *PasskeyPrologue) (*PasskeyAnswer, error) {
 	private, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -102,8 +101,8 @@ func AnswerPasskey(prologue *PasskeyPrologue) (*PasskeyAnswer, error) {
 	return &PasskeyAnswer{Identity: identity, private: private, nonce: nonce, prologue: prologue}, nil
 }
 
-// Code checks that the companion revealed the nonce it had committed to, and returns
-// the code that both sides show, such as ABCD-1234.
+// Code checks that the companion revealed the nonce to which it was committed, and returns the code that both sides
+// show, such as ABCD-1234.
 func (a *PasskeyAnswer) Code(companionNonce []byte) (string, error) {
 	committed := sha256.Sum256(append(append([]byte{}, a.prologue.identity...), companionNonce...))
 	if !hmac.Equal(committed[:], a.prologue.commitment) {
@@ -118,14 +117,14 @@ func (a *PasskeyAnswer) Code(companionNonce []byte) (string, error) {
 	return text[:4] + "-" + text[4:], nil
 }
 
-// Open opens an EncryptedPairingRequest and returns what a QR would have held: the
-// companion's keys and the secret that authenticates the pairing.
+// Open decrypts an EncryptedPairingRequest. It returns what a QR would have held: the companion's keys and the secret
+// that authenticates the pairing.
 func (a *PasskeyAnswer) Open(wrapped []byte) (LinkCode, error) {
 	var outer waCompanionReg.EncryptedPairingRequest
 	if err := proto.Unmarshal(wrapped, &outer); err != nil {
 		return LinkCode{}, fmt.Errorf("%w: pairing request: %w", ErrPasskeyPairing, err)
 	}
-	shared, err := agree(a.private, a.prologue.public[:])
+	shared, err := sharedSecret(a.private, a.prologue.public[:])
 	if err != nil {
 		return LinkCode{}, err
 	}
@@ -136,7 +135,7 @@ func (a *PasskeyAnswer) Open(wrapped []byte) (LinkCode, error) {
 	}
 	plain, err := openGCM(key, outer.GetIV(), outer.GetEncryptedPayload())
 	if err != nil {
-		return LinkCode{}, fmt.Errorf("%w: the pairing request does not open", ErrPasskeyPairing)
+		return LinkCode{}, fmt.Errorf("%w: the pairing request cannot be decrypted", ErrPasskeyPairing)
 	}
 	var request waCompanionReg.PairingRequest
 	if err = proto.Unmarshal(plain, &request); err != nil {

@@ -30,8 +30,7 @@ var (
 	groupJID     = types.NewJID("120363000000000001", types.GroupServer)
 )
 
-// companion is a real whatsmeow client that never connects: its own functions
-// are the other side of every test here.
+// companion is a real whatsmeow client that never connects. Its functions are the other side in every test here.
 type companion struct {
 	t      *testing.T
 	client *whatsmeow.Client
@@ -43,7 +42,7 @@ func newCompanion(t *testing.T) companion {
 	return companion{t, whatsmeow.NewClient(container.NewDevice(), nil)}
 }
 
-// linked gives the companion an account, which the stores of sessions need.
+// linked gives the companion an account, which the session stores need.
 func (c companion) linked() companion {
 	c.t.Helper()
 	jid := companionJID
@@ -60,7 +59,7 @@ func (c companion) code() string {
 	return c.client.DangerousInternals().MakeQRData([]byte("2@ref/with+base64=="), whatsmeow.PairClientChrome)
 }
 
-// bundle is what the server would hand out for the companion.
+// bundle returns the keys that the server would give out for the companion.
 func (c companion) bundle() Bundle {
 	c.t.Helper()
 	device := c.client.Store
@@ -77,7 +76,7 @@ func (c companion) bundle() Bundle {
 	}
 }
 
-// encrypt is whatsmeow's sending side; with a bundle it starts the session.
+// encrypt encrypts as whatsmeow does when it sends. With a bundle it starts the session.
 func (c companion) encrypt(to types.JID, b *Bundle, text string) (encType string, ciphertext []byte) {
 	c.t.Helper()
 	var bundle *prekey.Bundle
@@ -94,15 +93,15 @@ func (c companion) encrypt(to types.JID, b *Bundle, text string) (encType string
 	return node.Attrs["type"].(string), node.Content.([]byte)
 }
 
-// decrypt is whatsmeow's receiving side, including the removal of padding.
+// decrypt decrypts as whatsmeow does when it receives, including the removal of padding.
 func (c companion) decrypt(from types.JID, encType string, ciphertext []byte) (string, error) {
 	node := &waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": encType}, Content: ciphertext}
 	plaintext, _, err := c.client.DangerousInternals().DecryptDM(c.t.Context(), node, from, encType == "pkmsg", time.Now())
 	return string(plaintext), err
 }
 
-// pair runs whatsmeow's answer to a pair-success. The client has no connection,
-// so a pairing that it accepts ends in ErrNotConnected while it answers.
+// pair runs whatsmeow's answer to a pair-success. The client has no connection, so a pairing that it accepts fails with
+// ErrNotConnected when it sends the answer.
 func (c companion) pair(ctx context.Context, deviceIdentity []byte) error {
 	return c.client.DangerousInternals().HandlePair(ctx, deviceIdentity, "1", "", "android", companionJID, companionLID)
 }

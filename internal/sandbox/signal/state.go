@@ -13,12 +13,12 @@ import (
 	"go.mau.fi/libsignal/state/record"
 )
 
-// errState means that bytes are not a device's state.
+// errState means that the bytes are not a device's stored state.
 var errState = errors.New("not the state of a Signal device")
 
-// deviceState is everything a device knows, secrets included.
+// deviceState is all that a device knows, secrets included.
 type deviceState struct {
-	Identity       []byte            `json:"identity"` // private; the public keys follow from the private ones
+	Identity       []byte            `json:"identity"` // private; the public key is derived from it
 	RegistrationID uint32            `json:"registration_id"`
 	Signed         []byte            `json:"signed"`
 	SignedAt       int64             `json:"signed_at"`
@@ -30,7 +30,7 @@ type deviceState struct {
 	SenderKeys     map[string][]byte `json:"sender_keys"`
 }
 
-// State returns everything the device knows, its private keys and ratchets included, for NewDeviceFromState.
+// State returns all that the device knows, private keys and ratchets included, for NewDeviceFromState.
 func (d *Device) State() ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,7 @@ func (d *Device) State() ([]byte, error) {
 	return json.Marshal(state)
 }
 
-// NewDeviceFromState makes the device that State described.
+// NewDeviceFromState returns the device whose State is given.
 func NewDeviceFromState(raw []byte) (*Device, error) {
 	var state deviceState
 	if err := json.Unmarshal(raw, &state); err != nil {
@@ -102,7 +102,7 @@ func privateOf(key ecc.ECPrivateKeyable) []byte {
 	return raw[:]
 }
 
-// keyPair makes a pair of a private key.
+// keyPair returns the key pair of a private key.
 func keyPair(private []byte) (*ecc.ECKeyPair, error) {
 	if len(private) != keySize {
 		return nil, fmt.Errorf("%w: a key has %d bytes, expected %d", errState, len(private), keySize)

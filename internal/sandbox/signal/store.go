@@ -21,12 +21,11 @@ var (
 	_ groupstore.SenderKey = (*memoryStore)(nil)
 )
 
-// memoryStore keeps what libsignal asks it to keep. The Device's mutex guards
-// it: the store itself takes no lock, does no I/O and so ignores contexts.
+// memoryStore stores what libsignal asks it to store. The Device's mutex guards it: the store itself takes no lock,
+// does no I/O and so ignores contexts.
 //
-// Session records are kept serialised. The library changes a record while it
-// tries to decrypt and stores it only on success; sharing the live record would
-// let a forged message damage a good session.
+// Session records are stored serialised. The library changes a record while it tries to decrypt and stores it only on
+// success. If it had the stored record itself, a forged message could damage a good session.
 type memoryStore struct {
 	identity       *identity.KeyPair
 	registrationID uint32
@@ -53,14 +52,13 @@ func (s *memoryStore) GetIdentityKeyPair() *identity.KeyPair { return s.identity
 
 func (s *memoryStore) GetLocalRegistrationID() uint32 { return s.registrationID }
 
-// SaveIdentity keeps nothing: a session record holds the key it was made with,
-// and IsTrustedIdentity never asks for another.
+// SaveIdentity stores nothing: a session record holds the key that it was made with, and IsTrustedIdentity needs no
+// other.
 func (s *memoryStore) SaveIdentity(context.Context, *protocol.SignalAddress, *identity.Key) error {
 	return nil
 }
 
-// IsTrustedIdentity accepts every key, as a phone does: WhatsApp tells the person
-// that the security code changed and goes on.
+// IsTrustedIdentity accepts every key, as a phone does: WhatsApp only tells the person that the security code changed.
 func (s *memoryStore) IsTrustedIdentity(context.Context, *protocol.SignalAddress, *identity.Key) (bool, error) {
 	return true, nil
 }
@@ -111,8 +109,7 @@ func (s *memoryStore) RemoveSignedPreKey(_ context.Context, id uint32) error {
 	return nil
 }
 
-// LoadSession returns a fresh record when there is none: the library tells the
-// two apart by the record, not by an error.
+// LoadSession returns a new record if there is none: the library tells the two apart by the record, not by an error.
 func (s *memoryStore) LoadSession(_ context.Context, addr *protocol.SignalAddress) (*record.Session, error) {
 	raw, ok := s.sessions[addr.String()]
 	if !ok {

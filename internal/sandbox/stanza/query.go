@@ -1,12 +1,12 @@
 package stanza
 
-// QueryError is what a query is refused with.
+// QueryError is the error with which a query is refused.
 type QueryError struct {
 	Code int
 	Text string
 }
 
-// What queries are refused with.
+// The errors with which queries are refused.
 var (
 	ErrBadRequest     = &QueryError{400, "bad-request"}
 	ErrNotAuthorized  = &QueryError{401, "not-authorized"}

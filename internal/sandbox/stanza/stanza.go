@@ -1,6 +1,6 @@
-// Package stanza reads and makes the stanzas of WhatsApp's protocol.
+// Package stanza reads and builds the stanzas of WhatsApp's protocol.
 //
-// It owns their ids, attributes and the errors of queries. It knows nothing of who sends or gets them.
+// It owns their ids, their attributes and the errors of queries. It does not know who sends or gets them.
 package stanza
 
 import (
@@ -19,7 +19,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// Attr returns an attribute as text, empty when it is missing.
+// Attr returns an attribute as text, "" if it is missing.
 func Attr(node *waBinary.Node, name string) string {
 	switch value := node.Attrs[name].(type) {
 	case string:
@@ -31,13 +31,13 @@ func Attr(node *waBinary.Node, name string) string {
 	}
 }
 
-// JID returns an attribute as a JID, empty when it is missing or no JID.
+// JID returns an attribute as a JID, empty if it is missing or not a JID.
 func JID(node *waBinary.Node, name string) types.JID {
 	jid, _ := node.Attrs[name].(types.JID)
 	return jid
 }
 
-// Bytes returns a node's content as bytes. Short text may have been packed into a string on the way.
+// Bytes returns a node's content as bytes. The encoding may have turned short text into a string.
 func Bytes(node *waBinary.Node) []byte {
 	switch content := node.Content.(type) {
 	case []byte:
@@ -49,7 +49,7 @@ func Bytes(node *waBinary.Node) []byte {
 	}
 }
 
-// With returns a copy of node with one more attribute; the original may be shared.
+// With returns a copy of node with one more attribute. It does not change the original, which may be shared.
 func With(node waBinary.Node, name string, value any) waBinary.Node {
 	attrs := maps.Clone(node.Attrs)
 	if attrs == nil {
@@ -60,12 +60,12 @@ func With(node waBinary.Node, name string, value any) waBinary.Node {
 	return node
 }
 
-// KeyOf is what an acknowledgement of node will name.
+// KeyOf returns the key that an acknowledgement of node will carry.
 func KeyOf(node *waBinary.Node) Key {
 	return Key{Class: node.Tag, ID: Attr(node, "id"), From: JID(node, "from"), Participant: JID(node, "participant")}
 }
 
-// NewID makes an id for a stanza of the server.
+// NewID returns an id for a stanza of the server.
 func NewID() string {
 	var raw [8]byte
 	// crypto/rand.Read never fails: it ends the program when the system has no random numbers.
@@ -73,14 +73,14 @@ func NewID() string {
 	return hex.EncodeToString(raw[:])
 }
 
-// NewMessageID makes a message id as phones do: 16 random bytes in capitals, 3A first.
+// NewMessageID returns a message id in the form that phones use: 3A and 9 random bytes, in upper-case hex.
 func NewMessageID() string {
 	var raw [9]byte
 	_, _ = rand.Read(raw[:])
 	return "3A" + UpperHex(raw[:])
 }
 
-// UpperHex writes bytes in hexadecimal capitals.
+// UpperHex encodes bytes in upper-case hex.
 func UpperHex(raw []byte) string {
 	const digits = "0123456789ABCDEF"
 	out := make([]byte, 0, 2*len(raw))
@@ -90,16 +90,16 @@ func UpperHex(raw []byte) string {
 	return string(out)
 }
 
-// ErrorNode is the <error> child of an answer.
+// ErrorNode returns the <error> child of an answer.
 func ErrorNode(code int, text string) waBinary.Node {
 	return waBinary.Node{Tag: "error", Attrs: waBinary.Attrs{"code": strconv.Itoa(code), "text": text}}
 }
 
-// Now is the time as stanzas have it, in seconds.
+// Now returns the time as stanzas have it: Unix seconds in decimal.
 func Now() string { return strconv.FormatInt(time.Now().Unix(), 10) }
 
-// ParticipantHash is the hash by which clients and servers compare lists of devices, version 2
-// (whatsmeow participantListHashV2).
+// ParticipantHash returns the hash by which clients and servers compare lists of devices, version 2 (whatsmeow
+// participantListHashV2).
 func ParticipantHash(devices []types.JID) string {
 	names := make([]string, len(devices))
 	for i, jid := range devices {
@@ -110,7 +110,7 @@ func ParticipantHash(devices []types.JID) string {
 	return fmt.Sprintf("2:%s", base64.RawStdEncoding.EncodeToString(sum[:6]))
 }
 
-// Key is what an acknowledgement names.
+// Key identifies a stanza in its acknowledgement.
 type Key struct {
 	Class, ID string
 	From      types.JID

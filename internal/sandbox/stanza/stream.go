@@ -12,7 +12,7 @@ const (
 	ConflictDeviceRemoved = "device_removed"
 )
 
-// StreamError is the stanza that ends a live connection; code 0 leaves the code out.
+// StreamError returns the stanza that ends a live connection. Code 0 leaves the code out.
 func StreamError(code int, conflict string) waBinary.Node {
 	node := waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{}}
 	if code != 0 {

@@ -17,33 +17,34 @@ import (
 	"go.mau.fi/whatsmeow/proto/waSyncAction"
 )
 
-// Mutation is one change to a collection, in plain.
+// Mutation is one decrypted change of a collection.
 type Mutation struct {
-	// Remove says that the entry is gone; Value is then what it was.
+	// Remove says that the entry was removed. Value is then its last value.
 	Remove bool
-	// Index names the entry: what it is about, then of which chat, message and so on.
+	// Index names the entry: first its kind, then the chat, the message and so on.
 	Index []string
 	Value *waSyncAction.SyncActionValue
-	// Version is that of the kind of entry, not of the collection.
+	// Version is the version of the kind of entry, not of the collection.
 	Version int32
 }
 
-// Collection is what a device with the keys knows of a collection. The zero value with a name is an empty one.
+// Collection is the state of a collection on a device that has the keys. The zero value with a name is an empty
+// collection.
 type Collection struct {
 	Name    string
 	Version uint64
 	hash    Hash
-	// values has the MAC of the value of every entry, by the MAC of its index.
+	// values maps the MAC of each entry's index to the MAC of its value.
 	values map[[macSize]byte][macSize]byte
 }
 
 // Lookup finds a key by its id.
 type Lookup func(id []byte) (Key, bool)
 
-// Hash is the sum over all entries.
+// Hash returns the hash over all entries.
 func (c *Collection) Hash() []byte { return c.hash[:] }
 
-// apply enters mutations into the hash. It needs no keys.
+// apply updates the hash by mutations. It needs no keys.
 func (c *Collection) apply(mutations []*waServerSync.SyncdMutation) error {
 	if c.values == nil {
 		c.values = make(map[[macSize]byte][macSize]byte)
@@ -74,8 +75,8 @@ func (c *Collection) clone() *Collection {
 	return &next
 }
 
-// Encode makes the patch that changes the collection from its version to the next, under a key. The collection itself
-// stays as it is until Apply: somebody else may be faster. now is in milliseconds since 1970.
+// Encode returns the patch that takes the collection from its version to the next, encrypted with a key. The collection
+// does not change until Apply, because another device may be faster. now is in milliseconds since 1970.
 func (c *Collection) Encode(key Key, mutations []Mutation, now int64) (*waServerSync.SyncdPatch, error) {
 	k, err := key.expand()
 	if err != nil {
@@ -130,9 +131,9 @@ func encodeMutation(keyID []byte, k keys, m Mutation, now int64) (*waServerSync.
 	}, nil
 }
 
-// Apply takes a patch in, which has its version, and tells what changed. What cannot be read for want of a key or
-// because a MAC is wrong is left out and told as an error; the collection then still goes on to the patch's version, so
-// that patches of others can be made and read.
+// Apply applies a patch that has its version, and returns the mutations that could be read. What cannot be read, for
+// lack of a key or because of a wrong MAC, is left out and reported in the error. The collection still advances to the
+// patch's version, so that later patches can be made and read. Only a malformed patch (ErrShape) changes nothing.
 func (c *Collection) Apply(patch *waServerSync.SyncdPatch, lookup Lookup) ([]Mutation, error) {
 	if err := Check(patch); err != nil {
 		return nil, err
@@ -168,8 +169,8 @@ func (c *Collection) Apply(patch *waServerSync.SyncdPatch, lookup Lookup) ([]Mut
 	return read, errors.Join(failed...)
 }
 
-// Restore takes in all records of a collection at a version, as from a snapshot, and tells them as mutations. What
-// cannot be read is left out and told as an error.
+// Restore loads all records of a collection at a version, such as those of a snapshot, and returns them as mutations.
+// Records that cannot be read are left out and reported in the error.
 func (c *Collection) Restore(version uint64, records []*waServerSync.SyncdRecord, lookup Lookup) ([]Mutation, error) {
 	var read []Mutation
 	var failed []error
@@ -192,7 +193,7 @@ func (c *Collection) Restore(version uint64, records []*waServerSync.SyncdRecord
 	return read, errors.Join(failed...)
 }
 
-// decode reads one mutation of the right shape.
+// decode decrypts one mutation. The shape of its record has been checked.
 func decode(mutation *waServerSync.SyncdMutation, lookup Lookup) (Mutation, error) {
 	record := mutation.GetRecord()
 	keyID := record.GetKeyID().GetID()
@@ -227,7 +228,7 @@ func decode(mutation *waServerSync.SyncdMutation, lookup Lookup) (Mutation, erro
 	return m, nil
 }
 
-// Record is one entry in plain with the MAC of its sealed value, as a device asks for when it cannot make sense of its
+// Record is one decrypted entry with the MAC of its encrypted value. Devices ask for records if they cannot read their
 // own copy.
 type Record struct {
 	KeyID []byte
@@ -235,7 +236,7 @@ type Record struct {
 	Data  *waSyncAction.SyncActionData
 }
 
-// Open reads records for a device that lost them. What cannot be read is left out and told as an error.
+// Open decrypts records. Those that cannot be read are left out and reported in the error.
 func Open(records []*waServerSync.SyncdRecord, lookup Lookup) ([]Record, error) {
 	var all []Record
 	var failed []error
@@ -257,7 +258,7 @@ func Open(records []*waServerSync.SyncdRecord, lookup Lookup) ([]Record, error) 
 	return all, errors.Join(failed...)
 }
 
-// seal encrypts with AES-256 in CBC mode, PKCS #7 padding and the initialisation vector in front.
+// seal encrypts with AES-256 in CBC mode and PKCS #7 padding, and puts the initialisation vector in front.
 func seal(key, plain []byte) ([]byte, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -275,7 +276,7 @@ func seal(key, plain []byte) ([]byte, error) {
 	return sealed, nil
 }
 
-// open decrypts what seal made. The MAC was checked, so only a holder of the keys can have made it.
+// open decrypts what seal encrypted. The MAC was checked, so only a holder of the keys can have encrypted it.
 func open(key, sealed []byte) ([]byte, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

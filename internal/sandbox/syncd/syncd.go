@@ -20,7 +20,7 @@ import (
 const (
 	macSize = 32
 	keySize = 32
-	// ivSize is how long the initialisation vector before a value is.
+	// ivSize is the length of the initialisation vector in front of a value.
 	ivSize = 16
 	// hashSize is the length of the hash over a collection, in bytes.
 	hashSize = 128
@@ -30,21 +30,21 @@ const (
 var (
 	// ErrShape means that something is missing or has a wrong length.
 	ErrShape = errors.New("not a patch")
-	// ErrUnknownKey means that a patch or a mutation is under a key that is not there.
-	ErrUnknownKey = errors.New("encrypted under an unknown key")
-	// ErrMAC means that a MAC is not the one that the key gives.
+	// ErrUnknownKey means that a patch or a mutation is encrypted with a key that is not known.
+	ErrUnknownKey = errors.New("encrypted with an unknown key")
+	// ErrMAC means that a MAC is wrong.
 	ErrMAC = errors.New("a MAC is wrong")
 )
 
-// Key is what the devices of an account encrypt app state with. Any of them may be older than the newest.
+// Key is a key with which the devices of an account encrypt app state. Older keys stay in use for older entries.
 type Key struct {
 	ID   []byte
 	Data []byte
-	// Time is when the key was made, in milliseconds since 1970.
+	// Time is when the key was created, in milliseconds since 1970.
 	Time int64
 }
 
-// keys are what is derived from one Key.
+// keys are the keys that are derived from one Key.
 type keys struct{ index, value, forValues, forSnapshots, forPatches []byte }
 
 func (k Key) expand() (keys, error) {
@@ -66,12 +66,12 @@ func mac(alg func() hash.Hash, key []byte, data ...[]byte) []byte {
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// contentMAC covers an encrypted value, what is done with it and the key.
+// contentMAC returns the MAC over an encrypted value, the operation and the key id.
 func (k keys) contentMAC(operation waServerSync.SyncdMutation_SyncdOperation, content, keyID []byte) []byte {
 	return mac(sha512.New, k.forValues, []byte{byte(operation) + 1}, keyID, content, number(uint64(len(keyID)+1)))[:macSize]
 }
 
-// Hash is the sum over the value MACs of a collection: adding and taking away in any order gives the same.
+// Hash is the sum over the value MACs of a collection. The order of additions and removals does not matter.
 type Hash [hashSize]byte
 
 func (h *Hash) add(valueMAC []byte) error {
@@ -93,12 +93,12 @@ func (h *Hash) combine(valueMAC []byte, with func(a, b uint16) uint16) error {
 	return nil
 }
 
-// snapshotMAC covers a whole collection at a version.
+// snapshotMAC returns the MAC over a whole collection at a version.
 func (k keys) snapshotMAC(h *Hash, version uint64, collection string) []byte {
 	return mac(sha256.New, k.forSnapshots, h[:], number(version), []byte(collection))
 }
 
-// patchMAC covers a patch, and by the MAC of the snapshot all before it.
+// patchMAC returns the MAC over a patch. It includes the MAC of the snapshot, and so everything before the patch.
 func (k keys) patchMAC(patch *waServerSync.SyncdPatch, version uint64, collection string) []byte {
 	parts := [][]byte{patch.GetSnapshotMAC()}
 	for _, mutation := range patch.GetMutations() {
@@ -107,14 +107,14 @@ func (k keys) patchMAC(patch *waServerSync.SyncdPatch, version uint64, collectio
 	return mac(sha256.New, k.forPatches, append(parts, number(version), []byte(collection))...)
 }
 
-// valueMACOf is the end of a record's value. The record was checked.
+// valueMACOf returns the MAC at the end of a record's value. The record's shape has been checked.
 func valueMACOf(record *waServerSync.SyncdRecord) []byte {
 	blob := record.GetValue().GetBlob()
 	return blob[len(blob)-macSize:]
 }
 
-// Check says what is wrong with the shape of a patch, for who cannot read it: a server must not pass on what would
-// break its readers.
+// Check checks the shape of a patch without a key. The server uses it so as not to pass on what would break its
+// readers. It fails with ErrShape.
 func Check(patch *waServerSync.SyncdPatch) error {
 	for name, got := range map[string][]byte{"snapshot MAC": patch.GetSnapshotMAC(), "patch MAC": patch.GetPatchMAC()} {
 		if len(got) != macSize {

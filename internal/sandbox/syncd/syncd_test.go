@@ -41,7 +41,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// whatsmeow's own processor, with its store.
+// newProcessor returns whatsmeow's own app state processor, with its store.
 func newProcessor(t *testing.T) *appstate.Processor {
 	t.Helper()
 	ctx := context.Background()
@@ -60,7 +60,7 @@ func TestWhatsmeowReadsWhatWeEncode(t *testing.T) {
 	theirs := newProcessor(t)
 	ours := &syncd.Collection{Name: name}
 	var state appstate.HashState
-	// Set, set again, remove, two at once: every way in which the hash changes.
+	// Set, set again, remove, two at once: all the ways in which the hash changes.
 	removed := pin("1@lid", true)
 	removed.Remove = true
 	for i, changes := range [][]syncd.Mutation{{pin("1@lid", true)}, {pin("1@lid", false)}, {removed}, {pin("1@lid", true), pin("2@lid", true)}} {
@@ -92,7 +92,7 @@ func TestWeReadWhatWhatsmeowEncodes(t *testing.T) {
 	must(t, err)
 	var patch waServerSync.SyncdPatch
 	must(t, proto.Unmarshal(raw, &patch))
-	// The server says which version it is.
+	// The server assigns the version.
 	patch.Version = &waServerSync.SyncdVersion{Version: proto.Uint64(1)}
 	read, err := ours.Apply(&patch, lookup)
 	must(t, err)
@@ -121,7 +121,7 @@ func TestWhatsmeowTakesARecoveredCollection(t *testing.T) {
 		MutationRecords: []*waSyncdSnapshotRecovery.SyncdPlainTextRecord{{Value: records[0].Data, KeyID: records[0].KeyID, Mac: records[0].MAC}},
 	})
 	must(t, err)
-	// What they go on with is what we have: they can read the next patch.
+	// whatsmeow continues from our state: it can read the next patch.
 	patch, err = ours.Encode(key, []syncd.Mutation{pin("1@lid", false)}, 2)
 	must(t, err)
 	version, hash, err := theirs.Store.AppState.GetAppStateVersion(t.Context(), name)
@@ -130,7 +130,7 @@ func TestWhatsmeowTakesARecoveredCollection(t *testing.T) {
 	must(t, err)
 }
 
-func TestWhatIsWrongIsToldAndTheRestGoesOn(t *testing.T) {
+func TestABrokenPatchIsReportedAndReadsNothing(t *testing.T) {
 	spoil := map[string]struct {
 		change func(*waServerSync.SyncdPatch)
 		want   error
@@ -163,7 +163,7 @@ func TestWhatIsWrongIsToldAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
-// FuzzPatch feeds what strangers could send: nothing of it may break a reader.
+// FuzzPatch feeds patches that strangers could send. None of them may crash a reader.
 func FuzzPatch(f *testing.F) {
 	c := &syncd.Collection{Name: name}
 	patch, err := c.Encode(key, []syncd.Mutation{pin("1@lid", true)}, 1)

@@ -2,10 +2,10 @@ package tasks
 
 import "sync"
 
-// Mailbox handles items one at a time, in order, in a goroutine that exists only while there is something to
-// handle: an idle connection or phone costs none.
+// Mailbox handles items one at a time and in order. Its goroutine exists only while there are items, so an idle
+// connection or phone has none.
 type Mailbox[T any] struct {
-	// Spawn runs a function in a goroutine that the server waits for, or refuses.
+	// Spawn runs a function in a goroutine that the server waits for. It returns false if the server is stopping.
 	Spawn  func(func()) bool
 	Handle func(T)
 	Limit  int
@@ -17,7 +17,7 @@ type Mailbox[T any] struct {
 	stopped bool
 }
 
-// Put queues an item and says whether it was taken: not after stop, nor beyond the limit.
+// Put queues an item. It returns false after Stop, or if Limit items are pending.
 func (m *Mailbox[T]) Put(item T) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -36,7 +36,7 @@ func (m *Mailbox[T]) Put(item T) bool {
 	return true
 }
 
-// Stop refuses further items and forgets those not handled yet.
+// Stop refuses further items and drops those that are not handled yet.
 func (m *Mailbox[T]) Stop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package tasks keeps the goroutines of a server, which its end waits for, and the mailboxes that they empty.
+// Package tasks manages the goroutines that a closing server waits for, and the mailboxes that they empty.
 //
-// It knows nothing of what they do.
+// It does not know what the goroutines do.
 package tasks
 
 import (
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Tasks are the goroutines of a server, which its end waits for.
+// Tasks are the goroutines of a server. A closing server waits for them.
 type Tasks struct {
-	// Closing is closed by stop.
+	// Closing is closed by Stop.
 	Closing chan struct{}
 
 	mu      sync.Mutex
@@ -18,10 +18,10 @@ type Tasks struct {
 	running sync.WaitGroup
 }
 
-// New makes tasks of which none runs.
+// New returns Tasks of which none runs.
 func New() *Tasks { return &Tasks{Closing: make(chan struct{})} }
 
-// Begin enters work that wait waits for; it refuses once the tasks are stopped. Pair it with done.
+// Begin registers work that Wait waits for. It returns false after Stop. Pair it with Done.
 func (t *Tasks) Begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,13 +32,13 @@ func (t *Tasks) Begin() bool {
 	return true
 }
 
-// Add enters work of somebody who is waited for already. Pair it with done.
+// Add registers further work of a caller whose own work is registered. Pair it with Done.
 func (t *Tasks) Add() { t.running.Add(1) }
 
-// Done ends work that Begin or Add entered.
+// Done ends work that Begin or Add registered.
 func (t *Tasks) Done() { t.running.Done() }
 
-// Spawn runs fn in a goroutine that wait waits for.
+// Spawn runs fn in a goroutine that Wait waits for. It returns false after Stop.
 func (t *Tasks) Spawn(fn func()) bool {
 	if !t.Begin() {
 		return false
@@ -50,7 +50,7 @@ func (t *Tasks) Spawn(fn func()) bool {
 	return true
 }
 
-// After runs fn once, delay from now, unless the tasks are stopped by then or the returned timer is.
+// After runs fn once after delay, unless the tasks or the returned timer are stopped by then.
 func (t *Tasks) After(delay time.Duration, fn func()) *time.Timer {
 	return time.AfterFunc(delay, func() {
 		if !t.Begin() {
@@ -71,12 +71,12 @@ func (t *Tasks) Stop() {
 	t.stopped = true
 }
 
-// Over says whether Stop was called.
+// Over reports whether Stop was called.
 func (t *Tasks) Over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.stopped
 }
 
-// Wait returns when everything that was begun is done.
+// Wait waits until all registered work is done.
 func (t *Tasks) Wait() { t.running.Wait() }

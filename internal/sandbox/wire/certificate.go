@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// rootSerial is the issuer serial that clients demand of the intermediate certificate
+	// rootSerial is the issuer serial that clients require in the intermediate certificate
 	// (whatsmeow.WACertIssuerSerial).
 	rootSerial         = 0
 	intermediateSerial = 1
 	leafSerial         = 2
 
-	// Clients compare a certificate's validity with their own clock, which may be a little off.
+	// Clients compare a certificate's validity with their own clock, which may be slightly wrong.
 	validBefore = 24 * time.Hour
 	validAfter  = 10 * 365 * 24 * time.Hour
 )
@@ -42,7 +42,7 @@ func deriveKey(seed [32]byte, name string) *keys.KeyPair {
 	return keys.NewKeyPairFromPrivateKey(private)
 }
 
-// PublicKey is what clients have to trust.
+// PublicKey returns the key that clients have to trust.
 func (r *Root) PublicKey() [32]byte { return *r.root.Pub }
 
 // Chain returns the encoded certificate chain for a server's Noise key, valid around now.
@@ -50,7 +50,7 @@ func (r *Root) Chain(serverKey []byte, now time.Time) ([]byte, error) {
 	return r.chain(serverKey, now.Add(-validBefore), now.Add(validAfter))
 }
 
-// ExpiredChain returns a chain that is right but for its time: it was valid until a year ago.
+// ExpiredChain returns a chain that is valid except for its time: it expired a year ago.
 func (r *Root) ExpiredChain(serverKey []byte, now time.Time) ([]byte, error) {
 	return r.chain(serverKey, now.AddDate(-2, 0, 0), now.AddDate(-1, 0, 0))
 }

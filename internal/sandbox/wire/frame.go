@@ -19,8 +19,8 @@ const (
 	// MaxHandshakeFrame bounds a frame before the client is known. A real ClientHello has about 40 bytes
 	// and a ClientFinish under 1 kB.
 	MaxHandshakeFrame = 16 << 10
-	// MaxFrame bounds a frame of a session. The largest a client sends in practice, the upload of 812
-	// one-time prekeys, has about 40 kB.
+	// MaxFrame bounds a frame of a session. The largest that clients send in practice is the upload of 812 one-time
+	// prekeys, with about 40 kB.
 	MaxFrame = 2 << 20
 
 	frameLength = 3
@@ -34,8 +34,8 @@ var (
 	ErrEmptyFrame    = errors.New("frame without content")
 )
 
-// edgeHeader opens the optional routing block that some clients send before the connection header: 'E' 'D'
-// 0 1, a length of three bytes and that many bytes of routing data (as Baileys does).
+// edgeHeader begins the optional routing block that some clients, such as Baileys, send before the connection header:
+// 'E' 'D' 0 1, a length of three bytes and that many bytes of routing data.
 var edgeHeader = []byte{'E', 'D', 0, 1}
 
 // Reader turns a sequence of WebSocket messages into one byte stream and reads frames from it. Frames and
@@ -47,7 +47,7 @@ type Reader struct {
 	length  [frameLength]byte
 }
 
-// NewReader reads from the messages that next returns one after another.
+// NewReader returns a reader of the messages that next returns one after another.
 func NewReader(next func() (io.Reader, error)) *Reader {
 	return &Reader{next: next}
 }
@@ -73,9 +73,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// Prologue reads the connection header that a client sends once, "WA", 6 and the version of its token
-// dictionary, and returns those four bytes: they are the prologue of the Noise handshake. A routing block
-// before the header is skipped.
+// Prologue reads the connection header, which a client sends once: "WA", 6 and the version of its token dictionary. It
+// returns these four bytes, which are the prologue of the Noise handshake. A routing block before the header is
+// skipped.
 func (r *Reader) Prologue() ([]byte, error) {
 	header := make([]byte, 4)
 	if _, err := io.ReadFull(r, header); err != nil {
@@ -108,7 +108,7 @@ func (r *Reader) Frame(limit int) ([]byte, error) {
 	if size == 0 {
 		return nil, ErrEmptyFrame
 	}
-	// The buffer grows with what arrives: an announced length alone costs no memory.
+	// The buffer grows with the bytes that arrive, so an announced length alone costs no memory.
 	payload := make([]byte, 0, min(size, readChunk))
 	for len(payload) < size {
 		chunk := min(size-len(payload), readChunk)

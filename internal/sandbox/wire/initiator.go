@@ -15,8 +15,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waWa6"
 )
 
-// Initiator is the client's side of a handshake. Tests speak to a server with it, to say what no client says,
-// and to be many at little cost.
+// Initiator is the client's side of a handshake. Tests use it to send a server what no real client sends, and to
+// simulate many clients at little cost.
 type Initiator struct {
 	h      Handshake
 	static *ecdh.PrivateKey
@@ -44,7 +44,7 @@ func Initiate(prologue []byte, static *ecdh.PrivateKey) (*Initiator, []byte, err
 	return i, hello, nil
 }
 
-// Finish reads the server's answer, checks its certificate against root and returns the frame to answer with.
+// Finish reads the server's answer, checks its certificate against root and returns the client's second frame.
 func (i *Initiator) Finish(serverHello []byte, root [keySize]byte, payload *waWa6.ClientPayload) ([]byte, *Ciphers, error) {
 	var message waWa6.HandshakeMessage
 	if err := proto.Unmarshal(serverHello, &message); err != nil {
@@ -107,7 +107,7 @@ func (i *Initiator) answer(ephemeral *ecdh.PublicKey, payload *waWa6.ClientPaylo
 	return finish, ciphers, nil
 }
 
-// ErrCertificate means that a certificate chain does not vouch for a server.
+// ErrCertificate means that a certificate chain is not valid for a server.
 var ErrCertificate = errors.New("certificate is not valid")
 
 // VerifyChain checks a certificate chain as clients do (whatsmeow verifyServerCert).

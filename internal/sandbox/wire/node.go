@@ -20,11 +20,11 @@ const flagCompressed = 2
 // ErrBadNode is wrapped by every error about a stanza that cannot be decoded.
 var ErrBadNode = errors.New("malformed node")
 
-// DecodeNode decodes the plaintext of one frame, flag byte included, from an untrusted client.
+// DecodeNode decodes the plaintext of one frame, flag byte included, from an untrusted client. Errors wrap ErrBadNode.
 //
-// whatsmeow's decoder is written for a server that it trusts: it allocates as many nodes as a list
-// announces, recurses as deep as the input says and panics on some malformed values. So the structure is
-// walked first, within limits, and what is left of panics becomes an error.
+// whatsmeow's decoder is written for a server that it trusts: it allocates as many nodes as a list announces, recurses
+// as deep as the input says and panics on some malformed values. So the structure is first walked within limits, and
+// remaining panics become errors.
 func DecodeNode(frame []byte) (node *waBinary.Node, err error) {
 	data, err := unpack(frame)
 	if err != nil {
@@ -69,8 +69,8 @@ func unpack(frame []byte) ([]byte, error) {
 	return data, nil
 }
 
-// checkAttrs makes sure that attributes hold nothing but text and JIDs, which is all that the server's own
-// encoder can echo.
+// checkAttrs makes sure that attributes hold only text and JIDs, because the server's own encoder can encode nothing
+// else.
 func checkAttrs(node *waBinary.Node) error {
 	for name, value := range node.Attrs {
 		switch value.(type) {
@@ -88,7 +88,7 @@ func checkAttrs(node *waBinary.Node) error {
 	return nil
 }
 
-// walker follows the structure of an encoded node without building it.
+// walker checks the structure of an encoded node without building it.
 type walker struct {
 	data []byte
 }
@@ -189,8 +189,8 @@ func (w *walker) value(depth int) error {
 	}
 }
 
-// list walks a list of nodes. Every node takes at least two bytes, so a list that announces more nodes than
-// that is a lie and would only cost memory.
+// list walks a list of nodes. Every node takes at least two bytes. A list that announces more nodes than fit is
+// refused, because it would only cost memory.
 func (w *walker) list(tag, depth int) error {
 	size, err := w.listSize(tag)
 	if err != nil {
@@ -216,8 +216,8 @@ func (w *walker) skipCounted(width, mask int) error {
 	return err
 }
 
-// values skips the parts of a JID: a value, fixed bytes, a value, as asked. The parts are text; the depth
-// still grows, so that JIDs within JIDs end as well.
+// values skips the parts of a JID: a value if before is set, fixed bytes, and a value if after is set. The depth grows,
+// so that JIDs within JIDs end as well.
 func (w *walker) values(depth, fixed int, before, after bool) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: nested deeper than %d", ErrBadNode, maxDepth)

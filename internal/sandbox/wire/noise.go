@@ -23,7 +23,7 @@ const noisePattern = "Noise_XX_25519_AESGCM_SHA256\x00\x00\x00\x00"
 
 const keySize = 32
 
-// ErrHandshake is wrapped by every error of a handshake that the client got wrong.
+// ErrHandshake is wrapped by every handshake error that the other side caused.
 var ErrHandshake = errors.New("noise handshake failed")
 
 // Handshake is the responder's side of one Noise XX handshake. It is not safe for concurrent use.
@@ -35,9 +35,9 @@ type Handshake struct {
 	ephemeral *ecdh.PrivateKey
 }
 
-// Established is the outcome of a handshake.
+// Established is the result of a handshake.
 type Established struct {
-	// ClientStatic is the client's Noise key, proven by the handshake: it names a device.
+	// ClientStatic is the client's Noise key, proven by the handshake. It identifies a device.
 	ClientStatic [keySize]byte
 	// Payload says whether the client registers or logs in, and as whom.
 	Payload *waWa6.ClientPayload
@@ -45,8 +45,8 @@ type Established struct {
 	Ciphers *Ciphers
 }
 
-// Respond reads a client's first frame and returns the frame to answer with. static is the server's Noise
-// key and certificate the encoded chain that vouches for it.
+// Respond reads a client's first frame and returns the frame to answer with. static is the server's Noise key.
+// certificate is the encoded certificate chain for that key.
 func Respond(prologue []byte, static *ecdh.PrivateKey, certificate, clientHello []byte) (*Handshake, []byte, error) {
 	var hello waWa6.HandshakeMessage
 	if err := proto.Unmarshal(clientHello, &hello); err != nil {
@@ -138,7 +138,7 @@ func (h *Handshake) mixShared(private *ecdh.PrivateKey, public *ecdh.PublicKey) 
 	}
 	h.chain = chain
 	h.aead, err = newAEAD(key)
-	// The counter of nonces belongs to the key: a new key starts at zero.
+	// The nonce counter belongs to the key: a new key starts at zero.
 	h.counter = 0
 	return err
 }
@@ -160,8 +160,8 @@ func (h *Handshake) open(sealed []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// Ciphers seal and open the frames of an established connection. Seal and Open may be used by one goroutine
-// each, at the same time; the order of calls is the order of frames on the wire.
+// Ciphers encrypt and decrypt the frames of an established connection. Open and AppendSealed may each be used by one
+// goroutine, at the same time. The order of calls is the order of frames on the wire.
 type Ciphers struct {
 	read, write               cipher.AEAD
 	readCounter, writeCounter uint32

@@ -203,7 +203,7 @@ func TestTheResponderAgreesWithWhatsmeow(t *testing.T) {
 	}
 }
 
-func TestCertificatesVouchForOneServerForATime(t *testing.T) {
+func TestCertificatesAreValidForOneServerAndALimitedTime(t *testing.T) {
 	root, now := NewRoot([32]byte{1}), time.Now()
 	key, other := newKey(t).PublicKey().Bytes(), newKey(t).PublicKey().Bytes()
 	chain, err := root.Chain(key, now)
@@ -253,7 +253,7 @@ func encode(t testing.TB, node waBinary.Node) []byte {
 	return encoded
 }
 
-func TestNodesSurviveTheWire(t *testing.T) {
+func TestNodesAreDecodedAsTheyWereEncoded(t *testing.T) {
 	node := sampleNode()
 	got, err := DecodeNode(encode(t, node))
 	if err != nil {
@@ -345,7 +345,7 @@ func FuzzHandshake(f *testing.F) {
 			}
 			return
 		}
-		// Nobody can finish a handshake with a server key that was made a moment ago.
+		// The server key is new, so nobody can finish a handshake with it.
 		if _, err = responder.Finish(finish); !errors.Is(err, ErrHandshake) {
 			t.Fatalf("client finish: %v", err)
 		}
@@ -364,7 +364,7 @@ func FuzzNode(f *testing.F) {
 			}
 			return
 		}
-		// What was decoded can be encoded: the server echoes parts of it.
+		// Everything that was decoded can be encoded: the server echoes parts of it.
 		if _, err = waBinary.Marshal(*node); err != nil {
 			t.Fatal(err)
 		}
