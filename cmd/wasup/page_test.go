@@ -56,7 +56,7 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 		{"a message arrives and is read", (*desk).readsAMessage},
 		{"a message is written", (*desk).writesAMessage},
 		{"a text is never a piece of the page", (*desk).getsMarkup},
-		{"the weather changes", (*desk).makesWeather},
+		{"faults are set and cleared", (*desk).setsFaults},
 		{"a second session is linked by pasting", (*desk).pastesTheQR},
 		{"a device is unlinked and linked again from a file", (*desk).unlinksAndChoosesAFile},
 		{"a new phone is linked by text", (*desk).typesTheCode},
@@ -97,7 +97,7 @@ func (d *desk) seesThePhones(*testing.T) {
 	d.Sees("#chats", "No chats yet")
 	// By keyboard: the arrow moves from one tab to the other.
 	d.Do("move by keyboard", chromedp.Focus(chromedp.CSS("#tab-chats")), chromedp.KeyEvent(kb.ArrowRight))
-	d.Sees("#view-devices", "Nothing is linked")
+	d.Sees("#view-devices", "No linked devices")
 	d.Holds("the tab has the focus", `document.activeElement.id === "tab-devices"`)
 }
 
@@ -121,7 +121,7 @@ func (d *desk) dropsTheWrongPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Drops("#drop", text)
-	d.Sees("#say.bad", "That is no picture of a QR: expected a PNG or a JPEG.")
+	d.Sees("#say.bad", "That is not a picture of a QR: expected a PNG or a JPEG.")
 	d.Writes("#scan input", "ABCD-1234")
 	d.Press("#scan button", "Link")
 	d.Sees("#say.bad", "No client asked for a code for this number, or it does not any more.")
@@ -212,8 +212,8 @@ func (d *desk) getsMarkup(*testing.T) {
 	d.Holds("markup stays text", `!document.querySelector(".planted") && document.title !== "planted"`)
 }
 
-func (d *desk) makesWeather(*testing.T) {
-	d.Sees("#faults", "Fair weather")
+func (d *desk) setsFaults(*testing.T) {
+	d.Sees("#faults", "No active faults")
 	d.Chooses("#kinds", "refuse_ack")
 	d.Press("#add-fault button", "Set")
 	d.Sees("#say.bad", "Code: refuse_ack needs a code from 400 to 599.")
@@ -221,11 +221,11 @@ func (d *desk) makesWeather(*testing.T) {
 	d.Writes("#add-fault [name=code]", "463")
 	d.Press("#add-fault [name=here]", "")
 	d.Press("#add-fault button", "Set")
-	d.Sees("#faults", "refuse ack 463 · Bruno · 1 to go · struck 0×")
+	d.Sees("#faults", "refuse ack 463 · Bruno · 1 left · applied 0×")
 	d.Press("#add-fault [name=here]", "")
 	d.Press("#faults button", "Clear")
-	d.Sees("#faults", "Fair weather")
-	d.Press("#drop-all", "Cut every connection")
+	d.Sees("#faults", "No active faults")
+	d.Press("#drop-all", "Cut all connections")
 	d.Sees("#say", "Cut: 1 connection.")
 	d.isIn(51, "READY")
 	d.Press("summary", "Counters")
@@ -242,7 +242,7 @@ func (d *desk) pastesTheQR(*testing.T) {
 func (d *desk) unlinksAndChoosesAFile(t *testing.T) {
 	d.pick("Ana")
 	d.Press("#devices button", "Unlink")
-	d.Sees("#devices", "Nothing is linked")
+	d.Sees("#devices", "No linked devices")
 	d.isIn(51, "DISCONNECTED_LOGOUT")
 	file := d.saved(t, d.qr(51))
 	d.Do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}, chromedp.NodeReady))

@@ -7,7 +7,7 @@ const path = () => `${phonePath(state.number)}/groups/${encodeURIComponent(state
 
 const roles = { superadmin: "made the group", admin: "admin", member: "" };
 
-// showGroup keeps the list of members right while it is open.
+// showGroup updates the list of members while it is open.
 export function showGroup() {
   if (!$("group").open) return;
   const group = groupOf(state.chat);

@@ -2,7 +2,7 @@ import { call, phonePath } from "./api.js";
 import { $, attempt, avatar, jpegOf, openDialog, say } from "./dom.js";
 import { faceOf, nameOf, phone, refresh, state } from "./app.js";
 
-// showProfile keeps an open profile right; what somebody is writing stays.
+// showProfile updates an open profile. It keeps a text that is being edited.
 export function showProfile() {
   const current = phone();
   if (!$("profile").open || !current) return;
@@ -28,7 +28,7 @@ export function startProfile() {
     attempt(async () => {
       await call("PATCH", phonePath(state.number), { about: about.value });
       await refresh();
-      say("Everybody can read it now.");
+      say("The about text is saved.");
     }, event.target.querySelector("button"));
   });
   $("picture-choose").addEventListener("click", () => $("picture-file").click());

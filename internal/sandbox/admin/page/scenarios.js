@@ -18,7 +18,7 @@ export async function showScenarios() {
     s.state === "running" ? el("button", { type: "button", class: "quiet", onclick: (event) => attempt(async () => {
       await call("DELETE", `/scenarios/${encodeURIComponent(s.id)}`);
       await showScenarios();
-    }, event.target) }, "Stop") : null), "None is played.");
+    }, event.target) }, "Stop") : null), "No scenarios yet.");
 }
 
 function tellAbout(library) {
