@@ -116,7 +116,7 @@ func (d *desk) calls(t *testing.T) {
 	d.opens("Ana", "Bruno")
 	d.Press("#call-video", "")
 	d.Sees("#calls", "Bruno")
-	d.Sees("#calls", "video call, ringing there…")
+	d.Sees("#calls", "video call, calling…")
 	d.opens("Bruno", "Ana")
 	d.Sees("#calls", "video call, ringing")
 	d.Press("#calls button", "Accept")
