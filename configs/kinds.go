@@ -211,7 +211,8 @@ func listen(name, doc string, at func(*Config) *string) field {
 	}, at)
 }
 
-// isLoopback reports whether an address is host:port on loopback. An empty host is not: Go listens on every interface then.
+// isLoopback reports whether an address is host:port on loopback. An empty host is not: Go listens on every interface
+// then.
 func isLoopback(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

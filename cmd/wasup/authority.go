@@ -16,8 +16,8 @@ const (
 	seedFile = "root.seed"
 )
 
-// authorityOf returns the root key that clients of a sandbox trust. It comes from the seed (64 hex digits), from the seed
-// file in the state folder, or is random if both are empty.
+// authorityOf returns the root key that clients of a sandbox trust. It comes from the seed (64 hex digits), from the
+// seed file in the state folder, or is random if both are empty.
 func authorityOf(seed, state string) (*sandbox.Authority, error) {
 	switch {
 	case seed != "":

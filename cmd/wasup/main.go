@@ -34,8 +34,8 @@ func main() {
 	os.Exit(code)
 }
 
-// notify returns a context that ends at the first SIGINT or SIGTERM. A second signal exits at once: whoever sends it does
-// not want to wait for the drain.
+// notify returns a context that ends at the first SIGINT or SIGTERM. A second signal exits at once: whoever sends it
+// does not want to wait for the drain.
 func notify(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// drawPNG draws a picture of a QR with half blocks: a character shows two modules, dark on light because scanners expect
-// that. It draws the pixels of the picture, so that the terminal shows exactly the answer of /qr-code.
+// drawPNG draws a picture of a QR with half blocks: a character shows two modules, dark on light because scanners
+// expect that. It draws the pixels of the picture, so that the terminal shows exactly the answer of /qr-code.
 func drawPNG(data []byte) (string, error) {
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {

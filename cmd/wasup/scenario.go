@@ -9,8 +9,8 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// readScenario returns the scenario of the library with that name, or reads the file of that name. It returns nil for an
-// empty name.
+// readScenario returns the scenario of the library with that name, or reads the file of that name. It returns nil for
+// an empty name.
 func readScenario(name string, speed float64) (*sandbox.Scenario, error) {
 	if !(speed > 0 && speed <= sandbox.MaxScenarioSpeed) {
 		return nil, &usageError{fmt.Errorf("--scenario.speed %v: expected more than 0, at most %d", speed, sandbox.MaxScenarioSpeed)}

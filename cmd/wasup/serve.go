@@ -82,8 +82,8 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 	return wasup.Wait(c.Context())
 }
 
-// temporaryStore sets store.dsn to a database in a temporary folder, unless the operator has set one. The virtual phones
-// disappear with the process, so devices linked to them must not stay in the default database among real ones.
+// temporaryStore sets store.dsn to a database in a temporary folder, unless the operator has set one. The virtual
+// phones disappear with the process, so devices linked to them must not stay in the default database among real ones.
 func temporaryStore(cfg *configs.Config) (remove func() error, err error) {
 	if cfg.Store.DSN != configs.Default().Store.DSN {
 		return func() error { return nil }, nil

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// printTour prints commands to try next, which can be pasted into a shell. linked means that the demo has already linked
-// Ana's account to the first session.
+// printTour prints commands to try next, which can be pasted into a shell. linked means that the demo has already
+// linked Ana's account to the first session.
 func printTour(w io.Writer, api, admin string, linked bool) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	say("Try next, in another terminal:\n")

@@ -1,6 +1,6 @@
 // Package egress restricts connections to addresses that others have chosen, such as webhook URLs. Public addresses are
-// allowed. Private, local and other special networks are allowed only if the operator says so. The package owns this rule
-// and applies it between name resolution and connection. Requests and redirects are the caller's task.
+// allowed. Private, local and other special networks are allowed only if the operator says so. The package owns this
+// rule and applies it between name resolution and connection. Requests and redirects are the caller's task.
 package egress
 
 import (
@@ -29,8 +29,8 @@ func NewGuard(private bool) Guard {
 	return Guard{private, ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))}
 }
 
-// Control is the Control function of a net.Dialer. It checks the resolved address of each connection, so neither a redirect
-// nor a name that resolves differently the second time can bypass it. Errors: ErrBlocked.
+// Control is the Control function of a net.Dialer. It checks the resolved address of each connection, so neither a
+// redirect nor a name that resolves differently the second time can bypass it. Errors: ErrBlocked.
 func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	if g.private {
 		return nil
@@ -41,8 +41,8 @@ func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// Refuses reports whether host is an IP address that Control would refuse. For a name it returns false: Control checks the
-// name's address when it is dialed.
+// Refuses reports whether host is an IP address that Control would refuse. For a name it returns false: Control checks
+// the name's address when it is dialed.
 func (g Guard) Refuses(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	if g.private || err != nil {
@@ -51,8 +51,8 @@ func (g Guard) Refuses(host string) bool {
 	return g.check.SafeAddr(ip.Unmap().WithZone("")) != nil
 }
 
-// Transport returns an HTTP transport whose connections are all checked by the guard. It uses no proxy, not even that of
-// the environment: the proxy would make the connection, unchecked. step is the timeout of connecting, and of the TLS
+// Transport returns an HTTP transport whose connections are all checked by the guard. It uses no proxy, not even that
+// of the environment: the proxy would make the connection, unchecked. step is the timeout of connecting, and of the TLS
 // handshake. Compressed bodies are not decompressed.
 func (g Guard) Transport(step time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: step, KeepAlive: 30 * time.Second, Control: g.Control}

@@ -1,5 +1,5 @@
-// Package gctuner sets the amount of garbage at which the garbage collector runs. The setting is global to the process, so
-// only the binary uses the package. It imports nothing of the program.
+// Package gctuner sets the amount of garbage at which the garbage collector runs. The setting is global to the process,
+// so only the binary uses the package. It imports nothing of the program.
 package gctuner
 
 import (
@@ -10,13 +10,14 @@ import (
 	"sync"
 )
 
-// usual is Go's default GC percentage: it collects when there is as much garbage as live heap. A Headroom never sets less.
+// usual is Go's default GC percentage: it collects when there is as much garbage as live heap. A Headroom never sets
+// less.
 const usual = 100
 
-// Headroom keeps the GC percentage so that the collector runs only when there is a fixed amount of garbage, even if the live
-// heap is small. By default Go collects when there is as much garbage as live heap. A process with a small heap and many
-// allocations, such as wasup when it sends, would then collect many times a second. If the live heap is larger than the
-// headroom, Go's rule applies. GOMEMLIMIT still applies as well.
+// Headroom keeps the GC percentage so that the collector runs only when there is a fixed amount of garbage, even if the
+// live heap is small. By default Go collects when there is as much garbage as live heap. A process with a small heap
+// and many allocations, such as wasup when it sends, would then collect many times a second. If the live heap is larger
+// than the headroom, Go's rule applies. GOMEMLIMIT still applies as well.
 type Headroom struct {
 	bytes  uint64
 	before int // the GC percentage that Stop restores
@@ -26,8 +27,8 @@ type Headroom struct {
 	stopped bool
 }
 
-// Keep starts a Headroom of headroom bytes. It controls the GC percentage of the process until Stop, so only one may exist
-// at a time.
+// Keep starts a Headroom of headroom bytes. It controls the GC percentage of the process until Stop, so only one may
+// exist at a time.
 func Keep(headroom int) *Headroom {
 	h := &Headroom{bytes: uint64(max(0, headroom)), percent: usual} //nolint:gosec // not negative
 	h.before = debug.SetGCPercent(usual)
@@ -46,8 +47,8 @@ func (h *Headroom) Stop() {
 	}
 }
 
-// sentinel is an object without references, so that the next collection frees it and runs its cleanup. It is too large for
-// Go's tiny allocator: a tiny object shares a block with others, which could keep it alive.
+// sentinel is an object without references, so that the next collection frees it and runs its cleanup. It is too large
+// for Go's tiny allocator: a tiny object shares a block with others, which could keep it alive.
 type sentinel struct{ _ [32]byte }
 
 // watch calls adjust after every collection until Stop.
@@ -63,8 +64,8 @@ func (h *Headroom) watch() {
 	}, h)
 }
 
-// adjust sets the GC percentage from the live memory that the last collection found. The caller holds h.mu, unless no other
-// goroutine has h yet.
+// adjust sets the GC percentage from the live memory that the last collection found. The caller holds h.mu, unless no
+// other goroutine has h yet.
 func (h *Headroom) adjust() {
 	sample := []metrics.Sample{
 		// The GC percentage refers to the sum of these.

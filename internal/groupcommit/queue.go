@@ -1,5 +1,5 @@
-// Package groupcommit batches requests: one goroutine handles requests together that many goroutines make at the same time.
-// The owner of a queue decides how to handle them. The package imports nothing of the program.
+// Package groupcommit batches requests: one goroutine handles requests together that many goroutines make at the same
+// time. The owner of a queue decides how to handle them. The package imports nothing of the program.
 package groupcommit
 
 import (
@@ -12,8 +12,8 @@ import (
 // ErrClosed is the error of Do after Close.
 var ErrClosed = errors.New("closed")
 
-// Queue collects requests and calls its owner's round function to handle them, on a goroutine that exists only while entries
-// wait. It is safe for concurrent use.
+// Queue collects requests and calls its owner's round function to handle them, on a goroutine that exists only while
+// entries wait. It is safe for concurrent use.
 type Queue[T any] struct {
 	round func(*Queue[T])
 
@@ -24,8 +24,8 @@ type Queue[T any] struct {
 	idle    sync.WaitGroup // the goroutine
 }
 
-// New returns a queue. One goroutine at a time calls round again and again while entries wait. Each call must Take entries,
-// and Answer every entry that it has taken.
+// New returns a queue. One goroutine at a time calls round again and again while entries wait. Each call must Take
+// entries, and Answer every entry that it has taken.
 func New[T any](round func(*Queue[T])) *Queue[T] { return &Queue[T]{round: round} }
 
 // Entry is one request.
@@ -100,8 +100,8 @@ func (q *Queue[T]) busy() bool {
 	return q.running
 }
 
-// Take removes at most limit waiting entries, in the order in which they came, and returns them. The result may be empty,
-// because callers may have given up.
+// Take removes at most limit waiting entries, in the order in which they came, and returns them. The result may be
+// empty, because callers may have given up.
 func (q *Queue[T]) Take(limit int) []*Entry[T] {
 	q.mu.Lock()
 	n := min(len(q.waiting), limit)

@@ -74,8 +74,8 @@ func (l *connections) refuseAll() []*conn {
 	return list
 }
 
-// drain is refuse with a channel that is closed when all listed connections have ended. The channel is nil when there are
-// none.
+// drain is refuse with a channel that is closed when all listed connections have ended. The channel is nil when there
+// are none.
 func (l *connections) drain() ([]*conn, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

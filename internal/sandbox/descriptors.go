@@ -36,8 +36,8 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	return c, err //nolint:wrapcheck // net/http asks the error whether it is temporary
 }
 
-// notAccepted counts a connection that could not be accepted because no file descriptor is left, and logs what to do. It
-// logs rarely, because net/http tries again many times a second.
+// notAccepted counts a connection that could not be accepted because no file descriptor is left, and logs what to do.
+// It logs rarely, because net/http tries again many times a second.
 func (e *endpoint) notAccepted(err error) {
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return

@@ -25,8 +25,8 @@
 //	stanza     reading and building stanzas
 //
 // Locks are taken in this order: first calls and a phone that is sending, then profiles, then the rest of a phone, then
-// app state and media, then groups, then the directory, a device and its connection. No stanza is sent while the lock of
-// the directory or of the groups is held.
+// app state and media, then groups, then the directory, a device and its connection. No stanza is sent while the lock
+// of the directory or of the groups is held.
 //
 // The package must not import internal/whatsapp, the product's adapter for whatsmeow: the adapter is tested against the
 // sandbox.

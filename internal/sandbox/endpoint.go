@@ -113,8 +113,8 @@ func (e *endpoint) close() {
 	_ = server.Close()
 }
 
-// goDown stops listening. It calls refuse, which refuses new connections, while it holds the lock. It returns false when
-// the endpoint is not listening.
+// goDown stops listening. It calls refuse, which refuses new connections, while it holds the lock. It returns false
+// when the endpoint is not listening.
 func (e *endpoint) goDown(refuse func()) bool {
 	e.mu.Lock()
 	if !e.started || e.tasks.Over() {

@@ -218,16 +218,16 @@ func (l *line) sealed(payload []byte) ([]byte, error) {
 // bombSize is the decompressed size of a zlib bomb, in bytes.
 const bombSize = 64 << 20
 
-// nameless returns a pair-success stanza without the id that clients need for their answer. whatsmeow's handler panics on
-// it. A client that does not recover in its handlers crashes.
+// nameless returns a pair-success stanza without the id that clients need for their answer. whatsmeow's handler panics
+// on it. A client that does not recover in its handlers crashes.
 func nameless() ([]byte, error) {
 	return waBinary.Marshal(waBinary.Node{
 		Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "from": types.ServerJID}, Content: []waBinary.Node{{Tag: "pair-success"}},
 	})
 }
 
-// zlibBomb returns a compressed stanza that clients ignore after decoding it. It is a valid stanza: a bomb of zeros only
-// would be a list without a tag, on which whatsmeow's decoder panics.
+// zlibBomb returns a compressed stanza that clients ignore after decoding it. It is a valid stanza: a bomb of zeros
+// only would be a list without a tag, on which whatsmeow's decoder panics.
 func zlibBomb() ([]byte, error) {
 	encoded, err := waBinary.Marshal(waBinary.Node{Tag: "ib", Content: make([]byte, bombSize)})
 	if err != nil {

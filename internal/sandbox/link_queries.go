@@ -11,7 +11,8 @@ import (
 // linkHandler answers one kind of query of a client that is not linked yet.
 type linkHandler func(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError)
 
-// queryHandlers returns the handlers of queries of a client that is pairing, with the same keys as Server.queryHandlers.
+// queryHandlers returns the handlers of queries of a client that is pairing, with the same keys as
+// Server.queryHandlers.
 func (p *pairing) queryHandlers() map[string]linkHandler {
 	return map[string]linkHandler{
 		"md set link_code_companion_reg": p.queryPairByCode,
@@ -52,8 +53,8 @@ func (c *conn) handleAnyAck(node *waBinary.Node) {
 	}
 }
 
-// handleAnyPresence handles presences. Clients that pair by code send one with a placeholder name before they are linked;
-// it is ignored.
+// handleAnyPresence handles presences. Clients that pair by code send one with a placeholder name before they are
+// linked; it is ignored.
 func (c *conn) handleAnyPresence(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:

@@ -27,8 +27,8 @@ const (
 	reasonLoggedOut  = 401
 )
 
-// admit answers a finished handshake with a login, an offer to pair, or a refusal. It returns false when the connection is
-// going to end.
+// admit answers a finished handshake with a login, an offer to pair, or a refusal. It returns false when the connection
+// is going to end.
 func (c *conn) admit(established wire.Established) bool {
 	payload := established.Payload
 	switch {

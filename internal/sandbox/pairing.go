@@ -148,8 +148,8 @@ func newRef() string {
 }
 
 // Scan makes the phone scan the content of a pairing QR, in the current form
-// (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It returns the JID
-// of the new device once the client has confirmed. Errors: ErrBadCode, ErrRefUnknown, ErrRefExpired, ErrPairBusy,
+// (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It returns the
+// JID of the new device once the client has confirmed. Errors: ErrBadCode, ErrRefUnknown, ErrRefExpired, ErrPairBusy,
 // ErrPairRefused, ErrClientGone, ErrTooManyDevices, phones.ErrRemoved or that of ctx.
 func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 	link, err := signal.ParseLinkCode(code)
@@ -220,8 +220,8 @@ func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id
 	return dev, nil
 }
 
-// confirm returns the device identity that the phone signs for the client, with a wrong HMAC or signature if a fault says
-// so.
+// confirm returns the device identity that the phone signs for the client, with a wrong HMAC or signature if a fault
+// says so.
 func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
 	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairHMAC, p.phone.Account); ok {
 		// With another key than the secret of the code, the HMAC does not match.
@@ -238,8 +238,8 @@ func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) 
 	return confirmation, nil
 }
 
-// publicIdentity adds the phone's key, which the client omits, to the client's signed identity. Others need it to verify
-// the identity.
+// publicIdentity adds the phone's key, which the client omits, to the client's signed identity. Others need it to
+// verify the identity.
 func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 	var identity waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(signed, &identity); err != nil {

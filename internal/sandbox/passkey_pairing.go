@@ -67,8 +67,8 @@ func (p *linker) linkClient(ctx context.Context, c *conn, state *linking, link s
 	return p.phone.Account.JID(dev.ID), nil
 }
 
-// demandPasskey makes the client prove the passkey, show a code to compare, and send its keys again. It returns the link
-// code with which the pairing continues. The steps are those of whatsmeow's pair-passkey.go.
+// demandPasskey makes the client prove the passkey, show a code to compare, and send its keys again. It returns the
+// link code with which the pairing continues. The steps are those of whatsmeow's pair-passkey.go.
 func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (signal.LinkCode, error) {
 	request, err := p.passkey.Request()
 	if err != nil {

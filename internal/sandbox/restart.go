@@ -13,9 +13,9 @@ import (
 var ErrNotRunning = errors.New("the sandbox server is not running")
 
 // Restart resets all connections and stops listening for the time down. Then the server listens on the same addresses
-// again. Without keepState it loses the linked devices with their keys and queues: their logins are refused with 401, as
-// for unlinked devices. Phones always keep their keys and messages, because a phone is not part of the server. Faults and
-// counters stay as well.
+// again. Without keepState it loses the linked devices with their keys and queues: their logins are refused with 401,
+// as for unlinked devices. Phones always keep their keys and messages, because a phone is not part of the server.
+// Faults and counters stay as well.
 //
 // If ctx ends early, the server listens again at once, and Restart returns the error of ctx.
 func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool) error {

@@ -21,8 +21,8 @@ type Scenario struct {
 	Steps  []Step
 }
 
-// Step is one action at a time, which counts from the beginning of the scenario. Exactly one of the fields from Fault to
-// Clear is set (For belongs to Fault).
+// Step is one action at a time, which counts from the beginning of the scenario. Exactly one of the fields from Fault
+// to Clear is set (For belongs to Fault).
 type Step struct {
 	Line  int           // line in the file, for errors
 	At    time.Duration // time of the first run
@@ -65,9 +65,9 @@ type StepReport struct {
 	Error error // of the step; the scenario continues
 }
 
-// Run runs the scenario's steps on the server until all are done or ctx ends, which is not an error. speed is the factor
-// by which the scenario's clock runs faster. report may be nil. Faults with a duration are cleared at the end, even if ctx
-// has ended.
+// Run runs the scenario's steps on the server until all are done or ctx ends, which is not an error. speed is the
+// factor by which the scenario's clock runs faster. report may be nil. Faults with a duration are cleared at the end,
+// even if ctx has ended.
 func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report func(StepReport)) error {
 	if speed <= 0 {
 		return fmt.Errorf("speed is %v: expected more than 0", speed)

@@ -20,7 +20,8 @@ var (
 	yamlWrongType    = regexp.MustCompile("line (\\d+): cannot unmarshal !!(\\S+) (?:`(.*)` )?into (\\S+)")
 )
 
-// explainYAML turns the decoder's error, which is about Go types, into one with the line, the field and the expected value.
+// explainYAML turns the decoder's error, which is about Go types, into one with the line, the field and the expected
+// value.
 func explainYAML(raw []byte, err error) error {
 	text := err.Error()
 	var bad *lengthError

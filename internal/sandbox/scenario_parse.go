@@ -41,8 +41,8 @@ func ScenarioNames() []string {
 	return names
 }
 
-// LibraryScenario returns a scenario of the library. ScenarioNames lists the names, and so does the error for an unknown
-// one.
+// LibraryScenario returns a scenario of the library. ScenarioNames lists the names, and so does the error for an
+// unknown one.
 func LibraryScenario(name string) (Scenario, error) {
 	file, err := library.Open("scenarios/" + name + ".yaml")
 	if err != nil {

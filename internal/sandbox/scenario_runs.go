@@ -19,8 +19,8 @@ var (
 )
 
 const (
-	// maxScenarios is the maximum number of scenarios that run at the same time, keptScenarios the number of scenarios that
-	// are remembered, running ones included.
+	// maxScenarios is the maximum number of scenarios that run at the same time, keptScenarios the number of scenarios
+	// that are remembered, running ones included.
 	maxScenarios  = 8
 	keptScenarios = 24
 	// keptReports is the number of step reports that are remembered for a scenario.

@@ -33,8 +33,8 @@ type Config struct {
 	// Refs is the number of refs in a pair-device stanza. Default 6.
 	Refs int
 	// CloseDelay is the time between a final stanza (failure, stream error) and the close of the connection. Default 150
-	// ms. A negative value closes at once, and clients may then lose the stanza. After a 515, a refused pairing or a logout
-	// the client should close: there the server waits at least 10 s, unless CloseDelay is negative.
+	// ms. A negative value closes at once, and clients may then lose the stanza. After a 515, a refused pairing or a
+	// logout the client should close: there the server waits at least 10 s, unless CloseDelay is negative.
 	CloseDelay time.Duration
 	// IdleTimeout is the time without input after which a connection is closed. Default 5 minutes: clients send a ping
 	// every 20 to 30 s.

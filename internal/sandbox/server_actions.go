@@ -20,14 +20,16 @@ func (s *Server) CloseConnections(sel faults.Select) int {
 	return s.conns.close(sel)
 }
 
-// StreamError sends a stream error to the selected connections that have finished the handshake, and returns their number.
-// code 0 omits the code. conflict is "replaced", "device_removed" or empty. With closeAfter the connections close after
-// Config.CloseDelay (which describes the longer delay after a 515). Without it they stay open and are served as before.
+// StreamError sends a stream error to the selected connections that have finished the handshake, and returns their
+// number. code 0 omits the code. conflict is "replaced", "device_removed" or empty. With closeAfter the connections
+// close after Config.CloseDelay (which describes the longer delay after a 515). Without it they stay open and are
+// served as before.
 func (s *Server) StreamError(sel faults.Select, code int, conflict string, closeAfter bool) int {
 	return s.conns.streamError(sel, code, conflict, closeAfter)
 }
 
-// Failure sends a login failure to the selected connections and returns their number. expire and banCode are for code 402.
+// Failure sends a login failure to the selected connections and returns their number. expire and banCode are for code
+// 402.
 func (s *Server) Failure(sel faults.Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
 	return s.conns.fail(sel, code, expire, banCode, closeAfter)
 }
@@ -38,10 +40,10 @@ func (s *Server) EndStream(sel faults.Select) int {
 	return s.conns.endStream(sel)
 }
 
-// HalfOpen leaves the selected connections half open, as a router does that has dropped its state: the server neither reads
-// nor writes on them and does not close them. Such a connection ends by DropTCP or CloseConnections, when the server
-// closes or restarts, or after Config.IdleTimeout. HalfOpen returns the number of connections that were not half open
-// before.
+// HalfOpen leaves the selected connections half open, as a router does that has dropped its state: the server neither
+// reads nor writes on them and does not close them. Such a connection ends by DropTCP or CloseConnections, when the
+// server closes or restarts, or after Config.IdleTimeout. HalfOpen returns the number of connections that were not half
+// open before.
 func (s *Server) HalfOpen(sel faults.Select) int {
 	return s.conns.halfOpen(sel)
 }

@@ -13,8 +13,8 @@ import (
 // Media lists the uploaded files, oldest first.
 func (s *Server) Media() []media.File { return s.net.Media.List() }
 
-// ExpireMedia removes a file, as WhatsApp does after some weeks. Later downloads are answered with code: 403, 404 or 410.
-// Phones keep their copy and upload it again for a device that asks.
+// ExpireMedia removes a file, as WhatsApp does after some weeks. Later downloads are answered with code: 403, 404 or
+// 410. Phones keep their copy and upload it again for a device that asks.
 func (s *Server) ExpireMedia(id string, code int) error { return s.net.Media.Take(id, code, false) }
 
 // LoseMedia removes a file as ExpireMedia does, and the copies of the phones as well.

@@ -17,8 +17,8 @@ import (
 // certificateLife is the validity of a server's TLS certificates. A server creates new ones at every start.
 const certificateLife = 365 * 24 * time.Hour
 
-// webHost is the host that clients connect to by default. The certificate includes it, so that clients whose connections
-// are redirected here only need to trust the CA.
+// webHost is the host that clients connect to by default. The certificate includes it, so that clients whose
+// connections are redirected here only need to trust the CA.
 const webHost = "web.whatsapp.com"
 
 // transport is the TLS configuration of a server.

@@ -62,8 +62,8 @@ func newVersions(cfg Config, observer *observe.Observer) *versions {
 	return v
 }
 
-// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version. Connected
-// clients stay connected. The zero Version accepts all.
+// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version.
+// Connected clients stay connected. The zero Version accepts all.
 func (s *Server) SetMinVersion(v Version) { s.versions.least.Store(&v) }
 
 // SetWebVersion sets the version whose revision the front page contains. The zero Version means that of SetMinVersion.

@@ -56,8 +56,8 @@ func (r *run) call(ctx context.Context, method, path string, body any, headers .
 	return answer{response.StatusCode, text}, err
 }
 
-// must repeats a request until wasup answers 2xx, because wasup may be down at any moment. It gives up when ctx ends, or at
-// a 4xx other than 409 and 429.
+// must repeats a request until wasup answers 2xx, because wasup may be down at any moment. It gives up when ctx ends,
+// or at a 4xx other than 409 and 429.
 func (r *run) must(ctx context.Context, method, path string, body any, headers ...string) (answer, error) {
 	pause := 20 * time.Millisecond
 	for {

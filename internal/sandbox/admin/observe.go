@@ -14,7 +14,8 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// heartbeat is the interval of comments on a stream: without them proxies and clients take a quiet stream for a dead one.
+// heartbeat is the interval of comments on a stream: without them proxies and clients take a quiet stream for a dead
+// one.
 const heartbeat = 15 * time.Second
 
 func (a *api) index(r *http.Request) (int, any, error) {

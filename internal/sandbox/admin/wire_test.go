@@ -69,8 +69,8 @@ func (f *fixture) newClient() *client {
 	return c
 }
 
-// fewerKeys reduces the first upload from 812 prekeys to 50. Generating them takes most of the time of a pairing. A client
-// with prekeys that are marked as uploaded does not begin with 812.
+// fewerKeys reduces the first upload from 812 prekeys to 50. Generating them takes most of the time of a pairing. A
+// client with prekeys that are marked as uploaded does not begin with 812.
 func fewerKeys(cli *whatsmeow.Client) {
 	keys, err := cli.Store.PreKeys.GetOrGenPreKeys(context.Background(), whatsmeow.MinPreKeyCount)
 	if err != nil {

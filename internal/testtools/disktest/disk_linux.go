@@ -12,8 +12,8 @@ import (
 // patience bounds the wait for files that are still open when the test ends.
 const patience = time.Minute
 
-// Small mounts a disk of a size such as "1m" and returns its folder. It is unmounted when the test ends, after the cleanups
-// that the test registers later. If mounting is not possible, the test is skipped.
+// Small mounts a disk of a size such as "1m" and returns its folder. It is unmounted when the test ends, after the
+// cleanups that the test registers later. If mounting is not possible, the test is skipped.
 func Small(tb testing.TB, size string) string {
 	tb.Helper()
 	if os.Geteuid() != 0 {
@@ -40,8 +40,8 @@ func Small(tb testing.TB, size string) string {
 	return dir
 }
 
-// unmount waits for processes that still have a file open: one that was killed and is not reaped, or a child between fork
-// and exec. After patience it detaches the disk, which then disappears with the last open file.
+// unmount waits for processes that still have a file open: one that was killed and is not reaped, or a child between
+// fork and exec. After patience it detaches the disk, which then disappears with the last open file.
 func unmount(dir string) error {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

@@ -1,6 +1,6 @@
-// Package parttest tests the contract of the long-lived parts of a process. Start does not block, and starts nothing after
-// Stop was called. Stop may be called before Start and more than once. It returns when no goroutine of the part runs any
-// more, or soon after its context has ended. Start and Stop may be called at the same time.
+// Package parttest tests the contract of the long-lived parts of a process. Start does not block, and starts nothing
+// after Stop was called. Stop may be called before Start and more than once. It returns when no goroutine of the part
+// runs any more, or soon after its context has ended. Start and Stop may be called at the same time.
 package parttest
 
 import (
