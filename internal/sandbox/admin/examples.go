@@ -64,7 +64,7 @@ func exampleFile() mediaFileBody {
 
 func exampleScenario() scenarioBody {
 	return scenarioBody{
-		ID: "1", Name: "outage", About: "The server goes away for five seconds, twice.", State: string(sandbox.ScenarioRunning), Speed: 1,
+		ID: "1", Name: "outage", About: "The server is away for five seconds, twice.", State: string(sandbox.ScenarioRunning), Speed: 1,
 		Began: exampleTime(), Steps: 2, Taken: 1, Elapsed: "9s", Next: "30s", Reports: []stepBody{{At: "3s", Line: 6, What: "server restarted"}},
 	}
 }

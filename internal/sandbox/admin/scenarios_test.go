@@ -80,7 +80,7 @@ func TestAScenarioOfTheLibraryRunsToItsEnd(t *testing.T) {
 		t.Errorf("%+v", over)
 	}
 	listed := f.get("/scenarios")
-	for _, part := range []string{`{"scenarios":[{"id":"1","name":"outage"`, `"library":[{"name":"ban-wave","about":"`, `{"name":"outage","about":"The server goes away for five seconds, twice."}`} {
+	for _, part := range []string{`{"scenarios":[{"id":"1","name":"outage"`, `"library":[{"name":"ban-wave","about":"`, `{"name":"outage","about":"The server is away for five seconds, twice."}`} {
 		if !strings.Contains(listed.body, part) {
 			t.Errorf("%s is missing in %s", part, listed.body)
 		}
