@@ -56,15 +56,15 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 
 // dispatch selects the operation by method. The mux could do the same, but would
 // answer a wrong method in plain text.
-func (a *api) dispatch(operations operations) http.Handler {
+func (a *api) dispatch(methods operations) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		operation, ok := operations[method]
+		operation, ok := methods[method]
 		if !ok {
-			a.refuseMethod(w, r, sortedMethods(operations))
+			a.refuseMethod(w, r, sortedMethods(methods))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -81,9 +81,9 @@ func (a *api) dispatch(operations operations) http.Handler {
 	})
 }
 
-func sortedMethods(operations operations) []string {
-	names := make([]string, 0, len(operations))
-	for name := range operations {
+func sortedMethods(methods operations) []string {
+	names := make([]string, 0, len(methods))
+	for name := range methods {
 		names = append(names, name)
 	}
 	slices.Sort(names)

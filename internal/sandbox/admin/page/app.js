@@ -33,7 +33,7 @@ function showPhones() {
   rows($("phones"), items, (p) => el("li", {}, el("button", {
     type: "button", "aria-current": String(p.current), onclick: () => attempt(() => pick(p.number)),
   }, avatar(p.name, p.face), el("span", {}, p.name, el("small", {}, `${plus(p.number)} · ${p.online ? devicesIn(p.devices) : "switched off"}`)))),
-  "Nobody has a phone yet. Add one below.");
+  "No phones yet. Add one below.");
   $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
     .map((p) => el("option", { value: p.number }, p.name)));
   const current = phone();
@@ -107,7 +107,7 @@ $("add-phone").addEventListener("submit", (event) => {
     const made = await call("POST", "/phones", { name: name.value.trim(), number: number.value.replace(/[\s()+-]/g, "") });
     form.reset();
     await pick(made.number);
-    say(`${nameOf(made.number)} is on the air.`);
+    say(`${nameOf(made.number)} is added.`);
   }, form.querySelector("button"));
 });
 

@@ -6,7 +6,7 @@ import { answer, edit } from "./compose.js";
 
 const words = {
   image: "picture", video: "video", audio: "audio", document: "document", sticker: "sticker", location: "place",
-  contact: "contact card", poll: "poll", unknown: "something that this phone cannot show",
+  contact: "contact card", poll: "poll", unknown: "a kind of message that this phone cannot show",
 };
 
 // kindOf returns the kind of a message in words.
@@ -15,14 +15,14 @@ export const kindOf = (m) => (m.kind === "audio" && m.media?.voice ? "voice mess
 // summaryOf returns a message as one line.
 export function summaryOf(m) {
   if (m.revoked) return "deleted";
-  if (m.kind === "reaction") return m.text ? `reacted ${m.text}` : "took a reaction back";
+  if (m.kind === "reaction") return m.text ? `reacted ${m.text}` : "removed a reaction";
   if (m.kind === "revoke") return "deleted a message";
   if (m.kind === "timer") return timer(m.expiration);
   return [kindOf(m), m.text || m.contact?.name || m.location?.name || m.media?.file_name].filter(Boolean).join(": ");
 }
 
 const days = { 86400: "a day", 604800: "7 days", 7776000: "90 days" };
-const timer = (seconds) => (seconds ? `Messages disappear after ${days[seconds] ?? `${seconds} seconds`}.` : "Messages stay from now on.");
+const timer = (seconds) => (seconds ? `Messages disappear after ${days[seconds] ?? `${seconds} seconds`}.` : "Messages no longer disappear.");
 
 const whoOf = (jid) => (jid === phone()?.jid ? "you" : nameOf(digitsOf(jid)));
 const ticks = { sent: "✓", delivered: "✓✓", read: "✓✓ read" };
@@ -51,7 +51,7 @@ function footer(m) {
     m.view_once ? el("span", {}, "view once") : null,
     m.expiration ? el("span", { title: timer(m.expiration) }, "⏱ disappears") : null,
     m.edited && !m.revoked ? el("span", {}, "edited") : null,
-    m.copies > 1 ? el("span", { class: "again", title: "received more than once, under one id" }, `${m.copies}×`) : null,
+    m.copies > 1 ? el("span", { class: "again", title: "received more than once with the same id" }, `${m.copies}×`) : null,
     el("time", { datetime: m.time }, clock(m.time)),
     m.from_me ? el("span", { class: `ticks ${m.status}`, title: m.status }, ticks[m.status] ?? m.status) : null,
     m.waits ? el("button", { type: "button", class: "quiet", onclick: (event) => read(m, event.target) }, "Mark as read") : null);

@@ -47,6 +47,6 @@ export function startProfile() {
     const online = event.target.checked;
     await call("PATCH", phonePath(state.number), { online });
     await refresh();
-    say(online ? `${nameOf(state.number)} is back and gets what waited.` : `${nameOf(state.number)} is switched off: nothing reaches it until it is back.`);
+    say(online ? `${nameOf(state.number)} is switched on and gets the messages that waited.` : `${nameOf(state.number)} is switched off: messages wait until it is back.`);
   }));
 }
