@@ -210,7 +210,7 @@ func sendFields() []field {
 			func(c *Config) *time.Duration { return &c.Send.Retention }, time.Second, 3650*day,
 		),
 		count(
-			"send.retention_count", "messages, 0 = unlimited", "Maximum number of these messages, of all sessions together. The oldest are deleted first, but none whose Idempotency-Key is still remembered.",
+			"send.retention_count", "messages, 0 = unlimited", "Maximum number of sent, failed and cancelled messages that are kept, of all sessions together. The oldest are deleted first, but none whose Idempotency-Key is still remembered.",
 			func(c *Config) *int { return &c.Send.RetentionCount }, 0, 1_000_000_000,
 		),
 	}
@@ -243,7 +243,7 @@ func mediaFields() []field {
 			func(c *Config) *time.Duration { return &c.Media.KeepIncoming }, 0, 3650*day,
 		),
 		size(
-			"media.keep_incoming_total", "Maximum size of all kept files together. The oldest are deleted first. The disk needs more space than this: the database may be on it, too.",
+			"media.keep_incoming_total", "Maximum size of all kept incoming files together. The oldest are deleted first. The disk needs more space than this: the database may be on it, too.",
 			func(c *Config) *int { return &c.Media.KeepIncomingTotal }, 1<<10, 1<<50,
 		),
 		size(
@@ -280,7 +280,7 @@ func eventFields() []field {
 			func(c *Config) *time.Duration { return &c.Events.MaxAge }, 0, 3650*day,
 		),
 		count(
-			"events.max_count", "events, 0 = unlimited", "Maximum number of events that are kept because a webhook has not delivered the oldest ones yet.",
+			"events.max_count", "events, 0 = unlimited", "Maximum number of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered the oldest ones yet.",
 			func(c *Config) *int { return &c.Events.MaxCount }, 0, 1_000_000_000,
 		),
 	}
@@ -301,7 +301,7 @@ func processFields() []field {
 			func(c *Config) *float64 { return &c.Boot.Rate }, 0.01, 100_000,
 		),
 		duration(
-			"boot.jitter", "Maximum random delay of each of these starts, so that many processes do not connect at the same moment.",
+			"boot.jitter", "Maximum random delay that is added to the start of each session at boot, so that many processes do not connect at the same moment.",
 			func(c *Config) *time.Duration { return &c.Boot.Jitter }, 0, time.Hour,
 		),
 		duration(
@@ -341,7 +341,7 @@ func webhookFields() []field {
 			func(c *Config) *time.Duration { return &c.Webhooks.RetryMin }, time.Millisecond, day,
 		),
 		duration(
-			"webhooks.retry_max", "Maximum delay between two attempts.",
+			"webhooks.retry_max", "Maximum delay between two attempts to deliver an event.",
 			func(c *Config) *time.Duration { return &c.Webhooks.RetryMax }, time.Millisecond, day,
 		),
 		duration(
