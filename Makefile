@@ -1,7 +1,7 @@
-# `make` lists the targets. They need Go, git and make. Some tests need Node,
-# PostgreSQL or a browser as well: `make test` skips them where those are
-# missing, `make check` installs them where it can and fails without. The linters
-# are built from tools/go.mod, so that everybody runs the same ones.
+# `make` lists the targets. They need Go, git and make. Some tests also need Node,
+# PostgreSQL or a browser. If a tool is missing, `make test` skips its tests, and
+# `make check` installs it if it can and fails otherwise. The linters are built
+# from tools/go.mod, so that everybody runs the same versions.
 
 GO      ?= go
 TOOL    := $(GO) tool -modfile=tools/go.mod
@@ -21,23 +21,23 @@ SOAK       ?= --sessions 50 --messages 1000 --rate 200 --kills 200 --between 3s 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## the demo: a session pairs, sends and receives against a sandbox, no phone needed
+run: ## run the demo: a session pairs and sends against a sandbox, no phone needed
 	$(GO) run ./cmd/wasup demo
 
-build: ## bin/wasup
+build: ## build bin/wasup
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
-test: ## the tests, in random order, with the race detector; those whose tool is missing are skipped
+test: ## run the tests in random order with the race detector; skip those whose tool is missing
 	@GO='$(GO)' .ci/test
 
-interop: ## an independent client (baileys, on Node) against the sandbox, at length
+interop: ## run the long test of an independent client (baileys, on Node) against the sandbox
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./internal/sandbox/interop
 
-# TEST_TOOLS=optional on the command line lets check skip what cannot be tested here.
+# With TEST_TOOLS=optional on the command line, check skips tests whose tool is missing.
 check: export TEST_TOOLS := required
-check: required-tools test rest ## everything that must hold before a commit: what CI runs
+check: required-tools test rest ## run all checks before a commit, as CI does
 
-rest: fmt-check vet lint generated readme ## what check does beside the tests
+rest: fmt-check vet lint generated readme ## run all checks except the tests
 
 fmt: ## format the sources
 	$(TOOL) gofumpt -w .
@@ -49,10 +49,10 @@ fmt-check:
 vet:
 	$(GO) vet ./...
 
-lint: ## the linters of .golangci.yml
+lint: ## run the linters of .golangci.yml
 	$(TOOL) golangci-lint run ./...
 
-generate: ## write the generated files anew
+generate: ## write the generated files
 	$(GO) generate ./...
 
 generated:
@@ -61,26 +61,26 @@ generated:
 readme: build
 	.ci/readme bin/wasup
 
-tools: ## what some tests need: Node, PostgreSQL, Chromium; installed where it is missing and can be
+tools: ## install the tools of some tests, if missing: Node, PostgreSQL, Chromium
 	@.ci/tools
 
 required-tools:
 	@.ci/tools
 
-bench: ## the benchmarks
+bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: build ## load, 200 times kill -9 and broken networks: nothing may be lost, doubled or out of order
+soak: build ## test with load, 200 kills and broken networks that no message is lost, duplicated or out of order
 	bin/wasup soak $(SOAK)
 
-repeat: ## every test COUNT times in random order, to find what fails rarely
+repeat: ## run every test COUNT times in random order, to find rare failures
 	$(GO) test $(RACE) -shuffle=on -count=$(COUNT) -timeout 0 ./...
 
-fuzz: ## every fuzz target for FUZZTIME
+fuzz: ## run every fuzz target for FUZZTIME
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' .ci/fuzz
 
-vuln: ## known vulnerabilities; needs vuln.go.dev, so it is no part of check
+vuln: ## scan for known vulnerabilities; not part of check, because it needs vuln.go.dev
 	@$(TOOL) govulncheck ./... || { echo "make vuln: findings are above; if there are none, vuln.go.dev could not be reached"; exit 1; }
 
-clean: ## remove what was built
+clean: ## delete the build results
 	rm -rf bin coverage*

@@ -1,6 +1,6 @@
-// Package wasup holds no code: only the rules of the house, as tests over the
-// sources. They read the files themselves, because the answer of `go list`
-// would come from the test cache after somebody drew a new arrow.
+// Package wasup has no code, only tests of rules about the sources. The tests read
+// the files themselves instead of calling `go list`: so Go's test cache notices
+// that a file has changed.
 package wasup
 
 import (
@@ -24,31 +24,31 @@ import (
 
 const module = "wasup"
 
-// A room is a folder with everything below it, up to the next room. Its
-// packages may import each other, and the rooms listed here. A package whose
-// name ends in "test" is there for tests: it may what they may, and only they
-// import it.
+// A room is a folder with one purpose, and everything below it except other rooms.
+// Its packages may import each other, and the rooms listed here (arrows). A package
+// whose name ends in "test" is for tests: it may import what tests of its room may,
+// and only tests may import it.
 type room struct {
-	owns    string   // what it is for, as CONTRIBUTING.md says it
-	imports []string // what the product may import
-	tests   []string // what its tests may import beside that
+	owns    string   // its purpose, for the table in CONTRIBUTING.md
+	imports []string // rooms that the product code may import
+	tests   []string // further rooms that its tests may import
 }
 
-// rooms is the map, by path. An arrow that is not on it fails, and so does one
-// that nobody uses.
+// rooms returns the map of rooms, by path. An import that is not on it fails, and so
+// does an entry that no import uses.
 func rooms() map[string]room {
 	return map[string]room{
 		"actors": {
-			owns:    "the session actor: steps the machine, runs effects off its mailbox; `ask.go`, our future",
+			owns:    "the session actor: steps the machine, runs effects outside its mailbox; `ask.go`, requests to an actor",
 			imports: []string{"internal/session"},
 		},
 		"supervisor": {
-			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; what `httpapi` calls",
+			owns:    "one actor per session, restart intensity, quarantine, paced boot, drain; the API that `httpapi` calls",
 			imports: []string{"actors", "internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/sandbox", "internal/store", "internal/whatsapp"},
 		},
 		"httpapi": {
-			owns: "HTTP: listens, guards, mounts; each resource is a package of its own below, made with `httpapi/rest`",
+			owns: "HTTP: listens, guards, mounts; each resource is a sub-package built with `httpapi/rest`",
 			imports: []string{
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
 				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
@@ -56,18 +56,18 @@ func rooms() map[string]room {
 			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/webhooks"},
 		},
 		"httpapi/rest": {
-			owns:    "what resources are made with: operations, calls, checks, problems, pages, the OpenAPI document",
+			owns:    "the toolkit of resources: operations, calls, checks, problems, pages, the OpenAPI document",
 			imports: []string{"httpapi/wire", "internal/session"},
 		},
-		"httpapi/wire": {owns: "the JSON of /v1 that several resources write", imports: []string{"internal/message", "internal/session"}},
-		"httpapi/qr":   {owns: "pictures of pairing codes, each drawn once"},
+		"httpapi/wire": {owns: "JSON types of /v1 that several resources share", imports: []string{"internal/message", "internal/session"}},
+		"httpapi/qr":   {owns: "pictures of pairing codes; each is drawn once"},
 		"httpapi/compat": {
-			owns:    "the routes of the Node session manager, their JSON and errors; the probes",
+			owns:    "the routes of the Node session manager, with their JSON and errors; the health probes",
 			imports: []string{"httpapi/rest", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/sessions": {
-			owns:    "/v1: make, list, change, delete, start and stop sessions",
+			owns:    "/v1: create, list, update, delete, start and stop sessions",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
@@ -77,7 +77,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/messages": {
-			owns:    "/v1: send messages with their files, uploads, what became of them",
+			owns:    "/v1: send messages, upload files, read the status of messages",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/message", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
@@ -87,7 +87,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/events": {
-			owns:    "/v1: the log of events as pages, streams and WebSockets; what an event of a state says",
+			owns:    "/v1: the event log as pages, streams and WebSockets; the JSON of state events",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/events", "internal/session"},
 			tests:   []string{"httpapi", "httpapi/qr"},
 		},
@@ -107,21 +107,21 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/docs": {
-			owns:    "/v1: the OpenAPI document, a page for people, the dashboard",
+			owns:    "/v1: the OpenAPI document, the API page, the dashboard",
 			imports: []string{"httpapi/rest"},
 			tests:   []string{"httpapi", "internal/events"},
 		},
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/events", "internal/message", "internal/session", "internal/webhooks"}},
 		"configs": {owns: "every setting: default, sources, validation"},
 		"cmd": {
-			owns: "the binary: one file a command, signals, exit codes",
+			owns: "the binary: one file per command, signals, exit codes",
 			imports: []string{
 				"configs", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
 			},
 			tests: []string{"internal/events"},
 		},
 		"internal/app": {
-			owns: "New, Start, Stop and the only wiring; `apptest` drives a whole wasup in tests",
+			owns: "New, Start, Stop: connects all parts, and nothing else does; `apptest` runs a whole wasup in tests",
 			imports: []string{
 				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
 				"internal/contacts", "internal/events", "internal/media/incoming",
@@ -130,7 +130,7 @@ func rooms() map[string]room {
 			tests: []string{"internal/sandbox", "internal/testtools"},
 		},
 		"internal/soak": {
-			owns:    "the proof under load, kill -9 and broken networks that no message is lost or doubled",
+			owns:    "the test under load, kill -9 and broken networks that no message is lost or duplicated",
 			imports: []string{"internal/sandbox"},
 		},
 		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, the door to a client, ports"},
@@ -154,30 +154,30 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/webhooks": {
-			owns:    "the registry of webhooks, and the delivery of events to them: in order, at least once",
+			owns:    "the registry of webhooks and the delivery of events: in order, at least once",
 			imports: []string{"internal/egress", "internal/events", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/media": {
-			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
+			owns:    "shared code of files on disk: names, errors, writes that survive a power cut",
 			imports: []string{"internal/session"},
 		},
 		"internal/media/outgoing": {
-			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
+			owns:    "files of outgoing messages on disk, their types, and downloading them from URLs",
 			imports: []string{"internal/egress", "internal/media", "internal/message", "internal/session"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/media/incoming": {
-			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
+			owns:    "files of incoming messages: which are downloaded, when, and how long they are kept on disk",
 			imports: []string{"internal/media", "internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/contacts": {
-			owns:    "which phone numbers have an account: remembers answers and paces questions",
+			owns:    "which phone numbers have an account: caches answers and limits look-ups",
 			imports: []string{"internal/message", "internal/session"},
 		},
 		"internal/store": {
-			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file a table; `storetest` is the conformance suite",
+			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file per table; `storetest` is the conformance suite",
 			imports: []string{
 				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
 			},
@@ -188,29 +188,29 @@ func rooms() map[string]room {
 			imports: []string{"internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
-		"internal/pause":       {owns: "a sleep that can be ended"},
-		"internal/groupcommit": {owns: "a queue whose entries are done together by one goroutine"},
-		"internal/signalfix":   {owns: "undoes what libsignal does to a Signal session that did not decrypt a message"},
-		"internal/egress":      {owns: "which addresses may be reached for strangers"},
-		"internal/gctuner":     {owns: "how much garbage the process lets gather before it is collected"},
-		"internal/testtools":   {owns: "what becomes of a test whose tool is missing"},
-		// The root has no product code; its tests hold rooms against each other.
+		"internal/pause":       {owns: "a sleep that can be cancelled"},
+		"internal/groupcommit": {owns: "a queue whose entries one goroutine handles in batches"},
+		"internal/signalfix":   {owns: "undoes changes that libsignal makes to Signal session states which failed to decrypt"},
+		"internal/egress":      {owns: "restricts connections to addresses that others have chosen"},
+		"internal/gctuner":     {owns: "the amount of garbage at which the garbage collector runs"},
+		"internal/testtools":   {owns: "skips or fails a test whose tool is missing"},
+		// The root has no product code. Its tests compare rooms with each other.
 		".": {tests: []string{"configs"}},
 	}
 }
 
-// everyone may import a dependency that this stands for.
+// everyone as an owner means that every room may import the dependency.
 const everyone = "*"
 
-// Owners are the rooms that may import a dependency, and with them those below.
+// owners are the rooms that may import a dependency. Rooms below them may, too.
 type owners struct {
 	product []string
 	tests   []string
 }
 
-// dependencies lists every third-party module and its owners, longest path
-// first where one is within another. A module that is not listed fails: a new
-// dependency is a decision.
+// dependencies lists every third-party module and its owners. For an import the
+// longest matching path counts. A module that is not listed fails: a new dependency
+// is a deliberate decision.
 func dependencies() map[string]owners {
 	const store, whatsapp, sandbox = "internal/store", "internal/whatsapp", "internal/sandbox"
 	fiber := owners{product: []string{"httpapi"}}
@@ -218,8 +218,8 @@ func dependencies() map[string]owners {
 	return map[string]owners{
 		"modernc.org/sqlite":    {product: []string{store}, tests: []string{sandbox, "internal/app"}},
 		"github.com/jackc/pgx":  {product: []string{store}},
-		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"internal/app"}},          // whatsapp hands it on to whatsmeow's sqlstore,
-		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "internal/app"}}, // and must tell a failing database from a missing device
+		"go.mau.fi/util/dbutil": {product: []string{store, whatsapp}, tests: []string{"internal/app"}},          // whatsapp passes it to whatsmeow's sqlstore
+		"database/sql":          {product: []string{store, whatsapp}, tests: []string{sandbox, "internal/app"}}, // whatsapp distinguishes a failing database from a missing device
 		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "internal/app", "."}},
 		"go.mau.fi/libsignal":   {product: []string{sandbox, whatsapp, "internal/signalfix"}},
 
@@ -233,19 +233,19 @@ func dependencies() map[string]owners {
 		"github.com/asynkron/protoactor-go":            {product: []string{"actors", "supervisor"}},
 		"github.com/gofiber/fiber":                     fiber,
 		"github.com/valyala/fasthttp":                  fiber,
-		"github.com/danielgtaylor/huma":                {product: []string{"httpapi"}}, // schemas and OpenAPI; its routers stay out
+		"github.com/danielgtaylor/huma":                {product: []string{"httpapi"}}, // schemas and OpenAPI, not its routers
 		"github.com/coder/websocket":                   {product: []string{sandbox, "httpapi/events"}},
 		"github.com/prometheus/client_golang":          {product: []string{"metrics"}},
 		"github.com/spf13/cobra":                       {product: []string{"cmd"}},
 		"go.yaml.in/yaml":                              {product: []string{"configs", sandbox}},
-		"github.com/skip2/go-qrcode":                   {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws the codes
+		"github.com/skip2/go-qrcode":                   {product: []string{"httpapi/qr"}, tests: []string{sandbox}}, // draws QR codes
 		"github.com/makiuchi-d/gozxing":                {product: []string{sandbox, "httpapi/qr"}, tests: []string{"internal/app"}},
-		"github.com/makiuchi-d/gozxing/qrcode/encoder": {tests: []string{"httpapi/qr"}}, // an encoder that is not ours
+		"github.com/makiuchi-d/gozxing/qrcode/encoder": {tests: []string{"httpapi/qr"}}, // an independent encoder
 		"golang.org/x/net":                             {product: []string{whatsapp}},   // SOCKS5
 		"golang.org/x/sync":                            {product: []string{everyone}},
 		"golang.org/x/image":                           {product: []string{"internal/media/outgoing"}}, // pictures, for thumbnails
 		"github.com/hashicorp/golang-lru":              {product: []string{whatsapp, "internal/contacts", "httpapi/qr"}},
-		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rates
+		"golang.org/x/time":                            {product: []string{"internal/contacts"}}, // rate limits
 		"github.com/gabriel-vasile/mimetype":           {product: []string{"internal/media/outgoing", whatsapp}},
 		"github.com/chromedp/chromedp":                 {tests: []string{"internal/app", "cmd"}}, // drives the browser that tests the virtual phones
 		"github.com/chromedp/cdproto":                  {tests: []string{"internal/app"}},
@@ -256,15 +256,15 @@ func dependencies() map[string]owners {
 	}
 }
 
-// source is one parsed file and what it imports.
+// source is one Go file and its imports.
 type source struct {
 	file    string
-	room    string // "" where the file is in none
+	room    string // "" if the file is in none
 	test    bool
 	imports []string
 }
 
-// sources parses the imports of every Go file, whatever its build tags.
+// sources parses the imports of every Go file, with any build tags.
 func sources(tree fs.FS) ([]source, error) {
 	var all []source
 	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -303,8 +303,8 @@ func sources(tree fs.FS) ([]source, error) {
 	return all, err
 }
 
-// roomOf is the room that a folder lies in: the nearest one on the map, at or
-// above it. The root is a room of its own, and holds no other.
+// roomOf returns the room of a folder: the nearest one on the map at or above it.
+// The root is a room of its own, and no folder below it belongs to it.
 func roomOf(folder string) string {
 	if folder == "." {
 		return "."
@@ -312,7 +312,7 @@ func roomOf(folder string) string {
 	return nearest(folder, rooms())
 }
 
-// nearest is the longest key that a path is, or lies within; "" for none.
+// nearest returns the longest key that is the path or one of its parents; "" for none.
 func nearest[V any](p string, known map[string]V) string {
 	for ; p != "." && p != "/"; p = path.Dir(p) {
 		if _, listed := known[p]; listed {
@@ -322,12 +322,13 @@ func nearest[V any](p string, known map[string]V) string {
 	return ""
 }
 
-// forTests tells packages like internal/store/pgtest from the product's.
+// forTests reports whether a package is for tests, such as internal/store/pgtest.
 func forTests(pkg string) bool {
 	return strings.HasSuffix(path.Base(pkg), "test")
 }
 
-// ours is the folder of a package of this module.
+// ours returns the folder of an imported package of this module. ok is false for
+// other packages.
 func ours(imported string) (folder string, ok bool) {
 	if imported == module {
 		return ".", true
@@ -335,7 +336,7 @@ func ours(imported string) (folder string, ok bool) {
 	return strings.CutPrefix(imported, module+"/")
 }
 
-// broken lists what each file may not import.
+// broken lists the forbidden imports of each file.
 func broken(all []source) []string {
 	var found []string
 	for _, s := range all {
@@ -391,8 +392,8 @@ func (o owners) has(room string, test bool) bool {
 	})
 }
 
-// unused lists the rooms, arrows and owners on the map that no file stands for:
-// what nobody needs is not allowed.
+// unused lists the rooms, arrows and owners on the map that no file needs: the map
+// must not allow more than that.
 func unused(all []source) []string {
 	type use struct {
 		room, of string
@@ -443,8 +444,8 @@ func unused(all []source) []string {
 	return found
 }
 
-// table renders the map for CONTRIBUTING.md: the six rooms on top, then the
-// others, in the order of their paths.
+// table renders the map for CONTRIBUTING.md: first the rooms outside internal, then
+// those in it, sorted by path.
 func table() string {
 	names := slices.Sorted(maps.Keys(rooms()))
 	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(a, "internal/") - strings.Count(b, "internal/") })
@@ -477,7 +478,7 @@ func TestEveryArrowBetweenRoomsIsOnTheMap(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the generated table anew")
+var update = flag.Bool("update", false, "write the generated table to CONTRIBUTING.md")
 
 func TestContributingShowsTheMap(t *testing.T) {
 	const file, begin, end = "CONTRIBUTING.md", "<!-- rooms: generated from arrows_test.go by `go generate .` -->\n", "<!-- rooms end -->\n"
@@ -580,7 +581,8 @@ func TestTheMapRefusesWhatItShould(t *testing.T) {
 	}
 }
 
-// missingPlaces are the `file.go:function`s that a text names and the tree does not have.
+// missingPlaces counts the places in the form `file.go:function` that a text names, and lists those that are not in the
+// tree.
 func missingPlaces(tree fs.FS, text string) (named int, missing []string) {
 	for _, m := range regexp.MustCompile("`([a-z_/]+\\.go):([A-Za-z]+)`").FindAllStringSubmatch(text, -1) {
 		named++
@@ -602,7 +604,7 @@ func TestThePathsInTheArchitectureExist(t *testing.T) {
 		t.Errorf("only %d places are named", named)
 	}
 	for _, place := range missing {
-		t.Errorf("docs/architecture.md names %s, which is not there", place)
+		t.Errorf("docs/architecture.md names %s, which does not exist", place)
 	}
 	tree := fstest.MapFS{"a/a.go": {Data: []byte("package a\n\nfunc (t *T) found() {}\nfunc Ask[A any]() {}\n")}}
 	if _, missing := missingPlaces(tree, "`a/a.go:found` `a/a.go:Ask` `a/a.go:lost` `b/b.go:found`"); len(missing) != 2 {

@@ -19,16 +19,16 @@ import (
 	"wasup/configs"
 )
 
-// configs may not import whatsmeow, so it repeats two of its facts.
+// configs may not import whatsmeow, so it repeats two of its values.
 func TestTheDefaultServerIsTheOneThatWhatsmeowKnows(t *testing.T) {
 	if got := configs.Default().WhatsApp; got.WebsocketURL != socket.URL || got.RootPublicKey != whatsmeow.WACertPubKey {
 		t.Fatalf("configs has %s and %x, whatsmeow %s and %s", got.WebsocketURL, got.RootPublicKey, socket.URL, hex.EncodeToString(whatsmeow.WACertPubKey[:]))
 	}
 }
 
-// sleepers lists the tests that sleep outside testing/synctest. A real sleep
-// makes a test slow when it is too long and flaky when it is too short. (The
-// product's own sleeps are refused by the linter.)
+// sleepers lists the test files that call time.Sleep outside testing/synctest. A
+// real sleep makes a test slow if it is too long and flaky if it is too short. The
+// linter forbids sleeps in the product.
 func sleepers(tree fs.FS) ([]string, error) {
 	all, err := sources(tree)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package configs owns everything an operator can tell wasup: which keys
-// exist, their defaults, where a value may come from (flags over environment
-// over file over default) and what is refused. It reads no other package of
-// the program, and only cmd may import it: every other package takes plain
-// values, so that none of them depends on where a value came from.
+// Package configs owns the configuration of wasup: the keys, their defaults,
+// their sources (flags override the environment, which overrides the file, which
+// overrides the defaults) and their validation. It imports no other package of
+// the program. Only cmd and internal/app may import it: every other package takes
+// plain values, so that none depends on the source of a value.
 package configs
 
 import (
@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Config is one complete configuration. It holds plain comparable values, so
-// two of them can be compared with ==. Units are in the names of the types:
-// durations are time.Duration, sizes are bytes.
+// Config is one complete configuration. It consists of comparable values, so two
+// configurations can be compared with ==. Durations are time.Duration, sizes are
+// in bytes.
 type Config struct {
 	HTTP       HTTP
 	Store      Store
@@ -32,21 +32,21 @@ type Config struct {
 	Memory     Memory
 }
 
-// HTTP is the API's listener.
+// HTTP configures the listener of the API.
 type HTTP struct {
 	Listen    string // host:port, loopback
 	BodyLimit int    // bytes
 }
 
-// Store is where devices and sessions are kept.
+// Store configures the database.
 type Store struct {
 	DSN       string        // sqlite:PATH or a PostgreSQL URL
-	MaxConns  int           // PostgreSQL only, and so are the next ones
-	IdleConns int           //
-	Timeout   time.Duration // of one statement
+	MaxConns  int           // PostgreSQL only
+	IdleConns int           // PostgreSQL only
+	Timeout   time.Duration // of one statement; PostgreSQL only
 }
 
-// QR is how long a QR is valid and who may wait for one.
+// QR configures the validity of QR codes and the requests that wait for them.
 type QR struct {
 	Wait              time.Duration
 	WaitersPerSession int
@@ -56,15 +56,15 @@ type QR struct {
 	TTL               time.Duration
 }
 
-// WhatsApp is the server that sessions connect to.
+// WhatsApp configures the server that sessions connect to, and the proxy to it.
 type WhatsApp struct {
 	WebsocketURL  string
 	RootPublicKey [32]byte // signs the certificate chain of the server
-	Proxy         string   // of sessions without one of their own; {id} and {n} are filled in; "" is none
-	ProxyPoolSize int      // {n} is below it
+	Proxy         string   // for sessions without their own; {id} and {n} are replaced; "" is none
+	ProxyPoolSize int      // {n} is less than this
 }
 
-// Session holds the deadlines and the retry policy of one session.
+// Session configures the deadlines and the retries of each session.
 type Session struct {
 	ConnectDeadline time.Duration
 	PairingDeadline time.Duration
@@ -73,10 +73,10 @@ type Session struct {
 	MaxAttempts     int // 0 is unlimited
 	Cooldown        time.Duration
 	KeepaliveStale  time.Duration
-	Connecting      int // sessions that connect at the same time; 0 is two for each processor
+	Connecting      int // sessions that connect at the same time; 0 is two per processor
 }
 
-// Send is the policy for outgoing messages.
+// Send configures the sending of messages.
 type Send struct {
 	Timeout        time.Duration
 	Queue          int           // unfinished messages of one session
@@ -84,43 +84,43 @@ type Send struct {
 	RetryMin       time.Duration // pause before the second retry of a message
 	RetryMax       time.Duration
 	Window         int
-	Rate           float64 // messages a second of one session; 0 is unlimited
+	Rate           float64 // messages per second of one session; 0 is unlimited
 	Jitter         time.Duration
 	DailyCap       int           // 0 is unlimited
 	KeyRetention   time.Duration // of Idempotency-Keys
-	Retention      time.Duration // of settled messages
+	Retention      time.Duration // of sent, failed and cancelled messages
 	RetentionCount int           // 0 is unlimited
 }
 
-// Media is where the files of messages are kept, for how long, and where those of outgoing ones may come from.
+// Media configures the files of messages: where and how long they are kept, and where outgoing ones may come from.
 type Media struct {
-	Dir          string // "" is beside the database
+	Dir          string // "" is next to the database
 	MaxSize      int    // bytes
 	FetchTimeout time.Duration
 	AllowPrivate bool
-	Keep         time.Duration // of files that no message uses
+	Keep         time.Duration // of uploaded files, after their last use
 
-	KeepIncoming        time.Duration // of files of incoming messages; 0 keeps none
-	KeepIncomingTotal   int           // bytes of all of them
-	KeepIncomingMaxSize int           // bytes of one
-	KeepIncomingKinds   string        // names of kinds, with commas: see Listed; "" is all
+	KeepIncoming        time.Duration // of the files of incoming messages; 0 keeps none
+	KeepIncomingTotal   int           // bytes of all kept files together
+	KeepIncomingMaxSize int           // bytes of one file
+	KeepIncomingKinds   string        // kinds, separated by commas (see Listed); "" is all
 }
 
-// Contacts is how phone numbers are looked up.
+// Contacts configures the look-up of phone numbers.
 type Contacts struct {
-	TTL       time.Duration // an answer holds for so long
-	PerMinute int           // numbers of one session that WhatsApp is asked about
+	TTL       time.Duration // validity of an answer
+	PerMinute int           // numbers that one session looks up
 }
 
-// Events is how much of the durable log is kept.
+// Events configures how much of the durable event log is kept.
 type Events struct {
 	RetentionAge   time.Duration // 0: no limit
 	RetentionCount int           // of all sessions together; 0: no limit
-	MaxAge         time.Duration // of what a webhook waits for; 0: no limit
-	MaxCount       int           // likewise
+	MaxAge         time.Duration // of events that a webhook has not delivered yet; 0: no limit
+	MaxCount       int           // events kept for webhooks; 0: no limit
 }
 
-// Webhooks is how events are delivered.
+// Webhooks configures the delivery of events.
 type Webhooks struct {
 	AllowPrivate bool
 	Timeout      time.Duration // of one attempt
@@ -128,21 +128,21 @@ type Webhooks struct {
 	RetryMax     time.Duration
 	RetryFor     time.Duration
 	KeepDead     time.Duration
-	Requests     int
-	PerWebhook   int
+	Requests     int // concurrent requests
+	PerWebhook   int // concurrent requests to one receiver
 	Max          int // webhooks
 	PerSession   int // webhooks of one session
 }
 
-// Supervisor is the restart intensity of each child.
+// Supervisor configures the restart intensity of each session.
 type Supervisor struct {
 	Restarts int
 	Window   time.Duration
 }
 
-// Boot paces the sessions that come back when the process starts.
+// Boot configures how fast sessions connect when the process starts.
 type Boot struct {
-	Rate   float64 // sessions a second
+	Rate   float64 // sessions per second
 	Jitter time.Duration
 }
 
@@ -151,41 +151,41 @@ type Shutdown struct {
 	Timeout time.Duration
 }
 
-// Log is what is logged and how.
+// Log configures the log.
 type Log struct {
 	Level  slog.Level
 	Format string // text or json
 }
 
-// Memory is what the process may take beside what it needs.
+// Memory configures the garbage collector.
 type Memory struct {
-	Headroom int // bytes of garbage before it is collected
+	Headroom int // minimum bytes of garbage before a collection
 }
 
-// Metrics is what the Prometheus exposition holds.
+// Metrics configures the Prometheus metrics.
 type Metrics struct {
 	PerSession bool
 }
 
-// The addresses of WhatsApp itself. They are written out here because this
-// package may not import whatsmeow; a test of the adapter compares them.
+// The address and the key of WhatsApp. They are repeated here because this package
+// may not import whatsmeow. TestTheDefaultServerIsTheOneThatWhatsmeowKnows at the
+// root compares them.
 const (
 	// WhatsAppWebsocketURL is socket.URL of go.mau.fi/whatsmeow.
 	WhatsAppWebsocketURL = "wss://web.whatsapp.com/ws/chat"
 	// WhatsAppRootPublicKey is WACertPubKey (handshake.go) of
-	// go.mau.fi/whatsmeow in hex: the key that signs the certificate which the
-	// server shows in the Noise handshake.
+	// go.mau.fi/whatsmeow in hex. It signs the certificate that the server presents
+	// in the Noise handshake.
 	WhatsAppRootPublicKey = "142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b"
 )
 
-// whatsAppRootKey is WhatsAppRootPublicKey as bytes, so that Default cannot fail.
+// whatsAppRootKey is WhatsAppRootPublicKey as bytes, so that Default needs no decoding that could fail.
 var whatsAppRootKey = [32]byte{
 	0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x71, 0x66, 0xaa, 0xe7, 0x1e, 0xbe, 0x51, 0x64, 0x37,
 	0xc4, 0xa2, 0x8b, 0x73, 0xe3, 0x69, 0x5c, 0x6c, 0xe1, 0xf7, 0xf9, 0x54, 0x5d, 0xa8, 0xee, 0x6b,
 }
 
-// Default returns the configuration of a wasup that was told nothing. It is
-// valid.
+// Default returns the default configuration, which is valid.
 func Default() Config {
 	return Config{
 		HTTP:  HTTP{Listen: "127.0.0.1:3001", BodyLimit: 1 << 20},

@@ -80,8 +80,8 @@ func TestTheDefaultFileLoadsAsTheDefault(t *testing.T) {
 	}
 }
 
-// The file is read here with the YAML library alone, so that a key which Write
-// and Load both forget is noticed.
+// The test reads the file with the YAML library only, to notice a key that both Write
+// and Load have forgotten.
 func TestEveryKeyIsInTheDefaultFileUnderAComment(t *testing.T) {
 	var sections map[string]map[string]string
 	if err := yaml.Unmarshal(DefaultYAML(), &sections); err != nil {
@@ -112,7 +112,7 @@ func TestEveryKeyIsInTheDefaultFileUnderAComment(t *testing.T) {
 	}
 }
 
-// Every leaf of Config must be reachable through exactly one key.
+// Exactly one key must set each leaf of Config.
 func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 	changes := map[string]string{
 		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "store.dsn": "sqlite:other",
@@ -151,7 +151,7 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 	for _, k := range Keys() {
 		single, err := Load(Sources{Flags: map[string]string{k.Name: flags[k.Name]}})
 		if k.Name == "qr.waiters_per_session" || k.Name == "session.backoff_min" || k.Name == "webhooks.retry_min" {
-			continue // these depend on a second key
+			continue // valid only together with another key
 		}
 		if err != nil || single == Default() {
 			t.Errorf("%s = %q changes nothing (error %v)", k.Name, flags[k.Name], err)

@@ -2,12 +2,12 @@ package configs
 
 import "fmt"
 
-// Error is one thing that is wrong with a configuration. Load and Validate
-// return all of them at once, joined; use errors.As or the text.
+// Error is one error in a configuration. Load and Validate return all of them at
+// once, joined.
 type Error struct {
-	Key    string // the key, or the name of a variable that is none
-	Value  string // what was given, masked when it may be a secret; empty when it may not be shown
-	Source string // such as "wasup.yaml:3", "WASUP_QR_WAIT" or "--qr.wait"; empty when set in code
+	Key    string // the key, or the name of an unknown variable
+	Value  string // the given value, masked if it may be a secret; empty if it must not be shown
+	Source string // such as "wasup.yaml:3", "WASUP_QR_WAIT" or "--qr.wait"; empty if set in code
 	Want   string // what was expected
 }
 

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Key describes one thing that can be configured. The same name is the key in
-// the file (nested at the dots) and the name of the flag.
+// Key describes one setting. Its name is the key in the file (nested at the dots)
+// and the name of the flag.
 type Key struct {
 	Name    string // such as http.listen
 	Env     string // such as WASUP_HTTP_LISTEN
-	Default string // as it would be written in the file
-	Unit    string // what the value counts or is
+	Default string // as written in the file
+	Unit    string // the unit or the form of the value
 	Doc     string // one or more sentences
-	Secret  bool   // the value may hold a credential: shown masked
+	Secret  bool   // the value may contain a credential and is printed masked
 }
 
 // Keys lists every key, in the order of the default file.
@@ -35,11 +35,11 @@ func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// day bounds every duration: a longer one is nearly always a slip of the unit.
+// day is the upper bound of most durations: a longer one is nearly always a wrong unit.
 const day = 24 * time.Hour
 
-// fields is the one table of keys. Everything else (file, environment, flags,
-// validation, the dump and the default file) is derived from it.
+// fields returns the table of all keys. File, environment, flags, validation, the
+// output of Write and the default file are all derived from it.
 func fields() []field {
 	all := make([]field, 0, 32)
 	all = append(all, serverFields()...)
@@ -55,43 +55,43 @@ func fields() []field {
 func serverFields() []field {
 	return []field{
 		listen(
-			"http.listen", "Address that the HTTP API listens on. It must be a loopback address: there are no API keys yet, so whoever reaches the port owns every session. Port 0 takes a free one.",
+			"http.listen", "Address of the HTTP API. It must be a loopback address: there are no API keys yet, so anyone who can reach the port controls every session. Port 0 picks a free port.",
 			func(c *Config) *string { return &c.HTTP.Listen },
 		),
 		size(
-			"http.body_limit", "Largest request body that is read; a larger one is answered 413.",
+			"http.body_limit", "Maximum size of a request body. A larger body is answered with 413.",
 			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
 		),
 		dsn(
-			"store.dsn", "Where devices and sessions are kept. The file of sqlite: and its folder are made when they are missing; a PostgreSQL database must exist. A password is better given in the environment than in a flag, which other users of the machine can see.",
+			"store.dsn", "Database of devices, sessions, messages and events. An SQLite file and its folder are created if they are missing; a PostgreSQL database must exist. Pass a password in the environment, not in a flag: other users of the machine can see flags.",
 			func(c *Config) *string { return &c.Store.DSN },
 		),
 		count(
-			"store.max_conns", "connections", "PostgreSQL only: how many connections the process opens at most, beside the one that holds the lock on the database.",
+			"store.max_conns", "connections", "PostgreSQL only: maximum number of connections, in addition to the one that holds the lock on the database.",
 			func(c *Config) *int { return &c.Store.MaxConns }, 2, 1000,
 		),
 		count(
-			"store.idle_conns", "connections", "PostgreSQL only: how many connections stay open while there is nothing to do.",
+			"store.idle_conns", "connections", "PostgreSQL only: number of idle connections that stay open.",
 			func(c *Config) *int { return &c.Store.IdleConns }, 1, 1000,
 		),
 		duration(
-			"store.timeout", "PostgreSQL only: how long the server may take for one statement before it counts as failed.",
+			"store.timeout", "PostgreSQL only: timeout of one statement.",
 			func(c *Config) *time.Duration { return &c.Store.Timeout }, time.Second, time.Hour,
 		),
 		websocketURL(
-			"whatsapp.websocket_url", "Server that sessions connect to. Point it at a sandbox to work without WhatsApp.",
+			"whatsapp.websocket_url", "Server that sessions connect to. Set it to a sandbox to work without WhatsApp.",
 			func(c *Config) *string { return &c.WhatsApp.WebsocketURL },
 		),
 		publicKey(
-			"whatsapp.root_public_key", "Key that the server's certificate must be signed with. A sandbox prints its own when it starts.",
+			"whatsapp.root_public_key", "Public key that signs the certificate of the server. A sandbox prints its key when it starts.",
 			func(c *Config) *[32]byte { return &c.WhatsApp.RootPublicKey },
 		),
 		proxyTemplate(
-			"whatsapp.proxy", "Proxy of the sessions that have none of their own: http, https or socks5, with credentials if need be, for connections and media alike. {id} stands for the session's id and {n} for its place among whatsapp.proxy_pool_size proxies, from 0, which follows from the id: socks5://user-{id}:password@proxy-{n}.example:1080. A session whose proxy fails does not connect without it. Empty: such sessions take the proxy of the process' environment (HTTPS_PROXY), if any, and none to a loopback address.",
+			"whatsapp.proxy", "Proxy for the connections and media of sessions without their own proxy: http, https or socks5, with credentials if needed. {id} is replaced by the session's id. {n} is replaced by a number from 0 to whatsapp.proxy_pool_size - 1, which is always the same for an id. Example: socks5://user-{id}:password@proxy-{n}.example:1080. A session whose proxy fails does not connect without it. If empty, these sessions use the proxy of the environment (HTTPS_PROXY), if it is set, but not for loopback addresses.",
 			func(c *Config) *string { return &c.WhatsApp.Proxy },
 		),
 		count(
-			"whatsapp.proxy_pool_size", "proxies", "How many proxies {n} in whatsapp.proxy tells apart. Another size moves most sessions to another proxy.",
+			"whatsapp.proxy_pool_size", "proxies", "Number of proxies that {n} in whatsapp.proxy selects from. Changing it moves most sessions to another proxy.",
 			func(c *Config) *int { return &c.WhatsApp.ProxyPoolSize }, 0, 1_000_000,
 		),
 	}
@@ -100,23 +100,23 @@ func serverFields() []field {
 func qrFields() []field {
 	return []field{
 		duration(
-			"qr.wait", "How long /qr-code waits for a QR, for READY or for a failure before it answers 504. Set the timeout of callers and proxies above it.",
+			"qr.wait", "How long /qr-code waits for a QR, for READY or for a failure before it answers with 504. Set the timeouts of callers and proxies higher.",
 			func(c *Config) *time.Duration { return &c.QR.Wait }, time.Millisecond, time.Hour,
 		),
 		count(
-			"qr.waiters_per_session", "requests", "How many requests may wait for the QR of one session; the next one is answered 429.",
+			"qr.waiters_per_session", "requests", "Maximum number of requests that wait for the QR of one session. Further requests are answered with 429.",
 			func(c *Config) *int { return &c.QR.WaitersPerSession }, 1, 1_000_000,
 		),
 		count(
-			"qr.waiters_total", "requests", "How many requests may wait for a QR in the whole process; the next one is answered 429.",
+			"qr.waiters_total", "requests", "Maximum number of requests that wait for a QR in the whole process. Further requests are answered with 429.",
 			func(c *Config) *int { return &c.QR.WaitersTotal }, 1, 10_000_000,
 		),
 		duration(
-			"qr.unattended_after", "When WhatsApp's codes run out and nobody has asked for one during this time, the session stops pairing until somebody asks again.",
+			"qr.unattended_after", "If WhatsApp's codes run out and no request has asked for a code during this time, the session stops pairing until the next request.",
 			func(c *Config) *time.Duration { return &c.QR.UnattendedAfter }, time.Millisecond, day,
 		),
 		duration(
-			"qr.first_ttl", "How long the first code of a pairing is valid. WhatsApp decides this; change it only with a sandbox that does.",
+			"qr.first_ttl", "How long the first code of a pairing is valid. WhatsApp sets this time: change it only for a sandbox with another one.",
 			func(c *Config) *time.Duration { return &c.QR.FirstTTL }, time.Millisecond, time.Hour,
 		),
 		duration(
@@ -129,35 +129,35 @@ func qrFields() []field {
 func sessionFields() []field {
 	return []field{
 		duration(
-			"session.connect_deadline", "From opening the socket to being connected; after it the attempt counts as failed.",
+			"session.connect_deadline", "Maximum time from opening the socket to being connected. After it the attempt has failed.",
 			func(c *Config) *time.Duration { return &c.Session.ConnectDeadline }, time.Millisecond, time.Hour,
 		),
 		duration(
-			"session.pairing_deadline", "From the scan of the QR to being connected; after it the attempt counts as failed.",
+			"session.pairing_deadline", "Maximum time from the scan of the QR to being connected. After it the attempt has failed.",
 			func(c *Config) *time.Duration { return &c.Session.PairingDeadline }, time.Millisecond, time.Hour,
 		),
 		duration(
-			"session.backoff_min", "Pause before the first reconnect. It doubles with every failure, with jitter.",
+			"session.backoff_min", "Delay before the first reconnect. It doubles with every failure, with jitter.",
 			func(c *Config) *time.Duration { return &c.Session.BackoffMin }, time.Millisecond, day,
 		),
 		duration(
-			"session.backoff_max", "Longest pause between two reconnects.",
+			"session.backoff_max", "Maximum delay between two reconnects.",
 			func(c *Config) *time.Duration { return &c.Session.BackoffMax }, time.Millisecond, day,
 		),
 		count(
-			"session.max_attempts", "attempts, 0 = unlimited", "Reconnects in a row before the session goes to ERROR and waits for session.cooldown.",
+			"session.max_attempts", "attempts, 0 = unlimited", "Number of consecutive failed reconnects after which the session goes to ERROR and waits for session.cooldown.",
 			func(c *Config) *int { return &c.Session.MaxAttempts }, 0, 1_000_000,
 		),
 		duration(
-			"session.cooldown", "How long a session rests, after session.max_attempts or in quarantine, before it is tried again.",
+			"session.cooldown", "How long a session waits after session.max_attempts, or in quarantine, before it is tried again.",
 			func(c *Config) *time.Duration { return &c.Session.Cooldown }, time.Millisecond, day,
 		),
 		duration(
-			"session.keepalive_stale", "Without an answer to a keepalive for this long a socket that looks open counts as lost.",
+			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
 		count(
-			"session.connecting", "sessions", "How many sessions connect at the same time, apart for those that are linked and those that will show a QR; 0 is two for each processor, which answers everybody soonest. The others wait for their turn, at most a second behind one that hangs.",
+			"session.connecting", "sessions", "Maximum number of sessions that connect at the same time. Linked sessions and sessions that will show a QR are counted separately. 0 means two per processor, which gives the shortest waits. Other sessions wait for a place; a session that hangs keeps its place for at most a second.",
 			func(c *Config) *int { return &c.Session.Connecting }, 0, 100_000,
 		),
 	}
@@ -166,39 +166,39 @@ func sessionFields() []field {
 func sendFields() []field {
 	return []field{
 		duration(
-			"send.timeout", "How long WhatsApp may take to acknowledge a message before the session reconnects.",
+			"send.timeout", "Maximum time for WhatsApp to acknowledge a message. After it the session reconnects.",
 			func(c *Config) *time.Duration { return &c.Send.Timeout }, time.Millisecond, time.Hour,
 		),
 		count(
-			"send.queue", "messages", "How many messages of one session may wait to be sent; the next one is refused (429).",
+			"send.queue", "messages", "Maximum number of messages of one session that wait to be sent. Further messages are refused with 429.",
 			func(c *Config) *int { return &c.Send.Queue }, 1, 1_000_000,
 		),
 		count(
-			"send.max_attempts", "attempts, 0 = unlimited", "After how many attempts without an answer from WhatsApp a message fails, so that one which ends every connection does not hold up the others. Attempts that could not begin do not count.",
+			"send.max_attempts", "attempts, 0 = unlimited", "Number of attempts without an answer from WhatsApp after which a message fails. Without a limit, a message that breaks every connection would block the messages behind it. Attempts that could not begin do not count.",
 			func(c *Config) *int { return &c.Send.MaxAttempts }, 0, 1_000_000,
 		),
 		duration(
-			"send.retry_min", "Pause before the second retry of a message; the first one follows as soon as the session is READY. It doubles with every attempt, with jitter.",
+			"send.retry_min", "Delay before the second retry of a message. The first retry follows as soon as the session is READY. The delay doubles with every attempt, with jitter.",
 			func(c *Config) *time.Duration { return &c.Send.RetryMin }, time.Millisecond, day,
 		),
 		duration(
-			"send.retry_max", "Longest pause between two attempts of a message.",
+			"send.retry_max", "Maximum delay between two attempts of a message.",
 			func(c *Config) *time.Duration { return &c.Send.RetryMax }, time.Millisecond, day,
 		),
 		count(
-			"send.window", "messages", "How many messages of a session are marked as being sent in one write. They leave one after another all the same; a larger window saves writes where a session sends a lot, and what is marked can no longer be cancelled.",
+			"send.window", "messages", "Number of messages of a session that one database write marks as being sent. They are still sent one after another. A larger window saves writes for a session that sends a lot, but a marked message can no longer be cancelled.",
 			func(c *Config) *int { return &c.Send.Window }, 1, 10_000,
 		),
 		rate(
-			"send.rate", "messages a second, 0 = unlimited", "How fast one session may send. 0.2 is one message every five seconds.",
+			"send.rate", "messages a second, 0 = unlimited", "Maximum rate at which one session sends. 0.2 is one message every five seconds.",
 			func(c *Config) *float64 { return &c.Send.Rate }, 0, 100_000,
 		),
 		duration(
-			"send.jitter", "Most that is added, at random, to the pause between two messages of a session.",
+			"send.jitter", "Maximum of a random delay that is added between two messages of a session.",
 			func(c *Config) *time.Duration { return &c.Send.Jitter }, 0, time.Hour,
 		),
 		count(
-			"send.daily_cap", "messages, 0 = unlimited", "How many messages of one session WhatsApp may take in a day (UTC); the others wait for the next day.",
+			"send.daily_cap", "messages, 0 = unlimited", "Maximum number of messages that one session sends per day (UTC). Further messages wait for the next day.",
 			func(c *Config) *int { return &c.Send.DailyCap }, 0, 10_000_000,
 		),
 		duration(
@@ -206,11 +206,11 @@ func sendFields() []field {
 			func(c *Config) *time.Duration { return &c.Send.KeyRetention }, time.Second, 90*day,
 		),
 		duration(
-			"send.retention", "How long messages that are sent, failed or cancelled are kept after their last change; at least as long as send.key_retention. The content of a message is deleted as soon as WhatsApp has it; that of a failed one, which can be queued again, is kept as long as the message.",
+			"send.retention", "How long sent, failed and cancelled messages are kept after their last change, at least for send.key_retention. The content of a message is deleted once WhatsApp has acknowledged it. A failed message keeps its content, because it can be queued again.",
 			func(c *Config) *time.Duration { return &c.Send.Retention }, time.Second, 3650*day,
 		),
 		count(
-			"send.retention_count", "messages, 0 = unlimited", "How many such messages are kept at most, in all sessions together; the oldest go first, but none whose key is still remembered.",
+			"send.retention_count", "messages, 0 = unlimited", "Maximum number of sent, failed and cancelled messages that are kept, of all sessions together. The oldest are deleted first, but none whose Idempotency-Key is still remembered.",
 			func(c *Config) *int { return &c.Send.RetentionCount }, 0, 1_000_000_000,
 		),
 	}
@@ -219,19 +219,19 @@ func sendFields() []field {
 func mediaFields() []field {
 	return []field{
 		folder(
-			"media.dir", "Where the files of outgoing messages are kept until they have left, and those of incoming ones as media.keep_incoming says. One process at a time may use it. Empty: beside a SQLite database, with its name and .media; ./data/wasup.media with PostgreSQL.",
+			"media.dir", "Folder of the files of outgoing messages until they are sent, and of incoming files for media.keep_incoming. Only one process at a time may use it. If empty, it is the path of the SQLite database with .media for its extension, or ./data/wasup.media with PostgreSQL.",
 			func(c *Config) *string { return &c.Media.Dir },
 		),
 		size(
-			"media.max_size", "Largest file of a message, whichever way it comes; a larger one is answered 413. A proxy in front must let as much through, and a third more for base64.",
+			"media.max_size", "Maximum size of the file of a message, in any form. A larger file is answered with 413. A reverse proxy must allow bodies of this size, and a third more for base64.",
 			func(c *Config) *int { return &c.Media.MaxSize }, 1<<10, 2<<30,
 		),
 		duration(
-			"media.fetch_timeout", "How long a file may take to come from the address that a message names.",
+			"media.fetch_timeout", "Maximum time to download a file from the URL in a message.",
 			func(c *Config) *time.Duration { return &c.Media.FetchTimeout }, time.Millisecond, time.Hour,
 		),
 		boolean(
-			"media.allow_private", "Whether files may be fetched from private networks and from this machine. Whoever may send messages can then read what answers there.",
+			"media.allow_private", "Allows downloads of files from private networks and from this machine. Anyone who can send messages can then read what those addresses answer.",
 			func(c *Config) *bool { return &c.Media.AllowPrivate },
 		),
 		duration(
@@ -239,27 +239,27 @@ func mediaFields() []field {
 			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
 		),
 		duration(
-			"media.keep_incoming", "How long the files of incoming messages are kept on disk after they came, never longer than their events (events.retention_age, events.retention_count). They are fetched in the background as they come, and served when the session is stopped or WhatsApp has them no longer. 0 keeps none, and deletes what was kept before.",
+			"media.keep_incoming", "How long the files of incoming messages are kept on disk, but never longer than their events (events.retention_age, events.retention_count). They are downloaded in the background when they arrive, and can be read while the session is stopped or when WhatsApp has deleted them. 0 keeps no files and deletes those that were kept before.",
 			func(c *Config) *time.Duration { return &c.Media.KeepIncoming }, 0, 3650*day,
 		),
 		size(
-			"media.keep_incoming_total", "How many bytes all kept files may have together; those that came first make room for others. Leave the disk more: the database may be on it too.",
+			"media.keep_incoming_total", "Maximum size of all kept incoming files together. The oldest are deleted first. The disk needs more space than this: the database may be on it, too.",
 			func(c *Config) *int { return &c.Media.KeepIncomingTotal }, 1<<10, 1<<50,
 		),
 		size(
-			"media.keep_incoming_max_size", "Largest incoming file that is kept. A larger one is fetched from WhatsApp when somebody asks for it.",
+			"media.keep_incoming_max_size", "Maximum size of an incoming file that is kept. A larger file is downloaded from WhatsApp on request.",
 			func(c *Config) *int { return &c.Media.KeepIncomingMaxSize }, 1<<10, 2<<30,
 		),
 		subset(
-			"media.keep_incoming_kinds", "Which kinds of incoming files are kept; empty: all of them.",
+			"media.keep_incoming_kinds", "Kinds of incoming files that are kept. If empty, all kinds are kept.",
 			func(c *Config) *string { return &c.Media.KeepIncomingKinds }, "image", "video", "audio", "voice", "document", "sticker",
 		),
 		duration(
-			"contacts.ttl", "How long WhatsApp's answer about a phone number is remembered, for all sessions; that there is no account as well.",
+			"contacts.ttl", "How long an answer of WhatsApp about a phone number is remembered, for all sessions. The answer may also be that there is no account.",
 			func(c *Config) *time.Duration { return &c.Contacts.TTL }, time.Second, 90*day,
 		),
 		count(
-			"contacts.per_minute", "phone numbers", "How many phone numbers of one session WhatsApp is asked about a minute, on average; up to 200 at once after a pause. What is remembered does not count; more is answered 429. WhatsApp restricts accounts that look many numbers up.",
+			"contacts.per_minute", "phone numbers a minute", "Maximum number of phone numbers per minute, on average, that one session looks up at WhatsApp. After a pause up to 200 are allowed at once. Remembered answers do not count. Further look-ups are answered with 429. WhatsApp restricts accounts that look up many numbers.",
 			func(c *Config) *int { return &c.Contacts.PerMinute }, 1, 100_000,
 		),
 	}
@@ -268,19 +268,19 @@ func mediaFields() []field {
 func eventFields() []field {
 	return []field{
 		duration(
-			"events.retention_age", "How long events are kept in the durable log, for readers and webhooks that come back and for the files of incoming messages; 0 is no limit.",
+			"events.retention_age", "How long events are kept in the durable log, for readers and webhooks that reconnect and for the files of incoming messages. 0 means no limit.",
 			func(c *Config) *time.Duration { return &c.Events.RetentionAge }, 0, 3650*day,
 		),
 		count(
-			"events.retention_count", "events, 0 = unlimited", "How many of the newest events are kept, of all sessions together.",
+			"events.retention_count", "events, 0 = unlimited", "Maximum number of events that are kept, of all sessions together. The oldest are deleted first.",
 			func(c *Config) *int { return &c.Events.RetentionCount }, 0, 1_000_000_000,
 		),
 		duration(
-			"events.max_age", "How long events are kept beyond events.retention_age and events.retention_count because a webhook has yet to deliver them. What is removed then is counted, shown with the webhook, and told to its receiver. 0 is no limit.",
+			"events.max_age", "Maximum age of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered them yet. Events that are deleted undelivered are counted, shown at the webhook, and reported to its receiver. 0 means no limit.",
 			func(c *Config) *time.Duration { return &c.Events.MaxAge }, 0, 3650*day,
 		),
 		count(
-			"events.max_count", "events, 0 = unlimited", "How many of the newest events are kept at most because a webhook has yet to deliver the oldest of them.",
+			"events.max_count", "events, 0 = unlimited", "Maximum number of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered the oldest ones yet.",
 			func(c *Config) *int { return &c.Events.MaxCount }, 0, 1_000_000_000,
 		),
 	}
@@ -289,38 +289,38 @@ func eventFields() []field {
 func processFields() []field {
 	return []field{
 		count(
-			"supervisor.restarts", "restarts", "Crashes of one session within supervisor.window that are answered by a restart; one more puts it in quarantine. Other sessions are not touched.",
+			"supervisor.restarts", "restarts", "Number of crashes of one session within supervisor.window that are answered with a restart. One more crash puts it in quarantine. Other sessions are not affected.",
 			func(c *Config) *int { return &c.Supervisor.Restarts }, 0, 1_000_000,
 		),
 		duration(
-			"supervisor.window", "Time within which supervisor.restarts are counted.",
+			"supervisor.window", "Period in which crashes are counted for supervisor.restarts.",
 			func(c *Config) *time.Duration { return &c.Supervisor.Window }, time.Millisecond, 7*day,
 		),
 		rate(
-			"boot.rate", "sessions a second", "How many sessions begin to connect each second when the process starts. One that hangs delays none: the next ones begin at their own turn.",
+			"boot.rate", "sessions a second", "Number of sessions per second that begin to connect when the process starts. A session that hangs does not delay the others.",
 			func(c *Config) *float64 { return &c.Boot.Rate }, 0.01, 100_000,
 		),
 		duration(
-			"boot.jitter", "Each start is delayed by a random time up to this, so that many processes do not connect in step.",
+			"boot.jitter", "Maximum random delay that is added to the start of each session at boot, so that many processes do not connect at the same moment.",
 			func(c *Config) *time.Duration { return &c.Boot.Jitter }, 0, time.Hour,
 		),
 		duration(
-			"shutdown.timeout", "How long a drain may take before the process exits all the same.",
+			"shutdown.timeout", "Maximum duration of the drain. After it the process exits anyway.",
 			func(c *Config) *time.Duration { return &c.Shutdown.Timeout }, time.Millisecond, time.Hour,
 		),
 		level(
-			"log.level", "Least important record that is logged.",
+			"log.level", "Least severe level that is logged.",
 		),
 		choice(
-			"log.format", "Form of the log records on standard error.",
+			"log.format", "Format of the log on standard error.",
 			func(c *Config) *string { return &c.Log.Format }, "text", "json",
 		),
 		boolean(
-			"metrics.per_session", "Adds series with a session label to /metrics. With many sessions that is many series.",
+			"metrics.per_session", "Adds time series with a session label to /metrics. Many sessions then mean many series.",
 			func(c *Config) *bool { return &c.Metrics.PerSession },
 		),
 		size(
-			"memory.headroom", "How much garbage may gather before it is collected, at least; never less than what is in use. More of it takes memory and saves processor time while messages are sent. GOGC in the environment overrides it, GOMEMLIMIT bounds it.",
+			"memory.headroom", "Minimum amount of garbage before the garbage collector runs. If the live heap is larger, Go's own rule applies: it runs when there is as much garbage as live heap. A higher value needs more memory and saves CPU while messages are sent. If GOGC is set, this key has no effect. GOMEMLIMIT still limits the total.",
 			func(c *Config) *int { return &c.Memory.Headroom }, 1<<20, 1<<30,
 		),
 	}
@@ -329,23 +329,23 @@ func processFields() []field {
 func webhookFields() []field {
 	return []field{
 		boolean(
-			"webhooks.allow_private", "Lets webhooks reach private, local and other special networks. Whoever may register a webhook then reaches what this machine reaches.",
+			"webhooks.allow_private", "Allows webhooks to private, local and other special networks. Anyone who can register a webhook can then reach every address that this machine can.",
 			func(c *Config) *bool { return &c.Webhooks.AllowPrivate },
 		),
 		duration(
-			"webhooks.timeout", "How long a receiver may take for its answer before the attempt counts as failed.",
+			"webhooks.timeout", "Maximum time for a receiver to answer. After it the attempt has failed.",
 			func(c *Config) *time.Duration { return &c.Webhooks.Timeout }, time.Millisecond, 5*time.Minute,
 		),
 		duration(
-			"webhooks.retry_min", "Pause before an event is delivered again. It doubles with every failure, with jitter.",
+			"webhooks.retry_min", "Delay before the first retry of an event. It doubles with every failure, with jitter.",
 			func(c *Config) *time.Duration { return &c.Webhooks.RetryMin }, time.Millisecond, day,
 		),
 		duration(
-			"webhooks.retry_max", "Longest pause between two attempts.",
+			"webhooks.retry_max", "Maximum delay between two attempts to deliver an event.",
 			func(c *Config) *time.Duration { return &c.Webhooks.RetryMax }, time.Millisecond, day,
 		),
 		duration(
-			"webhooks.retry_for", "How long after its first failure an event is given up: it becomes a dead letter, and the next one of its session follows.",
+			"webhooks.retry_for", "Time after the first failure of an event at which it is given up. It becomes a dead letter, and the next event of its session follows.",
 			func(c *Config) *time.Duration { return &c.Webhooks.RetryFor }, time.Millisecond, 30*day,
 		),
 		duration(
@@ -353,19 +353,19 @@ func webhookFields() []field {
 			func(c *Config) *time.Duration { return &c.Webhooks.KeepDead }, time.Second, 3650*day,
 		),
 		count(
-			"webhooks.requests", "requests", "How many requests to receivers that answer well run at the same time, and how many to those that are slow or fail.",
+			"webhooks.requests", "requests", "Maximum number of concurrent requests to healthy receivers. Slow and failing receivers share a separate pool of the same size.",
 			func(c *Config) *int { return &c.Webhooks.Requests }, 1, 100_000,
 		),
 		count(
-			"webhooks.per_webhook", "requests", "How many requests to one receiver run at the same time, each for another session; the events of one session go one after the other.",
+			"webhooks.per_webhook", "requests", "Maximum number of concurrent requests to one receiver, each for another session. The events of one session are delivered one after another.",
 			func(c *Config) *int { return &c.Webhooks.PerWebhook }, 1, 10_000,
 		),
 		count(
-			"webhooks.max", "webhooks", "How many webhooks may be registered, of all sessions together and for every session.",
+			"webhooks.max", "webhooks", "Maximum number of registered webhooks: those for a single session and those for all sessions, together.",
 			func(c *Config) *int { return &c.Webhooks.Max }, 1, 1_000_000,
 		),
 		count(
-			"webhooks.per_session", "webhooks", "How many webhooks may be registered for one session, beside those for every session.",
+			"webhooks.per_session", "webhooks", "Maximum number of webhooks for one session, not counting those for all sessions.",
 			func(c *Config) *int { return &c.Webhooks.PerSession }, 1, 10_000,
 		),
 	}

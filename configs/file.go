@@ -14,13 +14,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile bounds the file: a configuration is a page, and a wrong path may
-// point at anything.
+// maxFile bounds the file, in bytes. A configuration is small, and a wrong path
+// may lead to a file of any size.
 const maxFile = 1 << 20
 
-// file reads a YAML file. It walks the parsed nodes itself instead of decoding
-// into a structure: that gives every mistake its line, finds unknown and
-// repeated keys, and keeps values as they were written.
+// file reads a YAML file. It walks the parsed nodes instead of decoding them into
+// a structure: so every error has its line, unknown and repeated keys are found,
+// and values stay as they are written.
 func (l *loader) file(path string) {
 	raw, err := readFile(path)
 	if err != nil {
@@ -74,7 +74,7 @@ func readFile(path string) ([]byte, error) {
 
 var lineOf = regexp.MustCompile(`line \d+`)
 
-// yamlLine keeps only the line of the parser's message, which may quote values.
+// yamlLine returns only the line of the parser's message: the rest may quote secret values.
 func yamlLine(err error) string {
 	if line := lineOf.FindString(err.Error()); line != "" {
 		return " near " + line
@@ -101,7 +101,7 @@ func (w *fileWalk) node(key string, n *yaml.Node) {
 	}
 	null := n.Kind == yaml.ScalarNode && n.Tag == "!!null"
 	if key != "" && !w.isSection(key) {
-		// An unknown section is told by its keys, which say more.
+		// For an unknown section, report its keys: they are more helpful.
 		if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
 			w.unknownKey(key, w.at(n))
 			return

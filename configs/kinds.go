@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// field ties a key to its place in Config. set reports whether the text has
-// the right form; check whether the value is allowed. Both failures are told
-// in the words of want.
+// field connects a key with its place in Config. set parses a text and reports
+// whether it has the right form. check reports whether the value is allowed. want
+// describes the expected value in the errors of both.
 type field struct {
 	name, unit, doc, want string
 
 	get   func(*Config) string
 	set   func(*Config, string) bool
 	check func(*Config) bool
-	mask  func(string) string // nil when the value is no secret
+	mask  func(string) string // nil when the value is not a secret
 	none  bool                // the value may be empty
 }
 
-// shown is the value as it may be printed.
+// shown returns the value for output, masked if it may be a secret.
 func (f field) shown(value string) string {
 	if f.mask == nil {
 		return value
@@ -91,7 +91,7 @@ func rate(name, unit, doc string, at func(*Config) *float64, least, most float64
 
 func formatFloat(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-// byteUnits are tried from the largest, so that 1048576 is written 1MiB.
+// byteUnits is sorted from the largest, so that 1048576 is written as 1MiB.
 var byteUnits = []struct {
 	suffix string
 	size   int
@@ -160,7 +160,7 @@ func choice(name, doc string, at func(*Config) *string, options ...string) field
 	}
 }
 
-// subset is some of the options, with commas between them; none of them is said by an empty value.
+// subset is a field for any of the options, separated by commas. The value may be empty.
 func subset(name, doc string, at func(*Config) *string, options ...string) field {
 	return text(field{
 		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true,
@@ -171,7 +171,7 @@ func subset(name, doc string, at func(*Config) *string, options ...string) field
 	}, at)
 }
 
-// Listed are the values of a setting that has several.
+// Listed splits the value of a setting with several values at its commas. It returns nil for an empty one.
 func Listed(value string) (all []string) {
 	if strings.TrimSpace(value) == "" {
 		return nil
@@ -211,7 +211,8 @@ func listen(name, doc string, at func(*Config) *string) field {
 	}, at)
 }
 
-// isLoopback takes no empty host: Go's listener reads that as every interface.
+// isLoopback reports whether an address is host:port on loopback. An empty host is not: Go listens on every interface
+// then.
 func isLoopback(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -240,7 +241,7 @@ func websocketURL(name, doc string, at func(*Config) *string) field {
 	}, at)
 }
 
-// proxyTemplate is a URL in which {id} and {n} are filled in for each session.
+// proxyTemplate is a field for a URL in which {id} and {n} are replaced for each session.
 func proxyTemplate(name, doc string, at func(*Config) *string) field {
 	return text(field{
 		name: name, doc: doc, unit: "URL, or empty", none: true,
@@ -255,7 +256,7 @@ func proxyTemplate(name, doc string, at func(*Config) *string) field {
 			if s == "" {
 				return ""
 			}
-			// Braces are no part of a URL's host: what stands there is shown as it is, the password is not.
+			// A URL's host cannot contain braces, so replace them while the password is masked.
 			shown := strings.NewReplacer("{id}", "_id_", "{n}", "_n_").Replace(s)
 			return strings.NewReplacer("_id_", "{id}", "_n_", "{n}").Replace(maskURL(shown))
 		},
@@ -286,9 +287,9 @@ func dsn(name, doc string, at func(*Config) *string) field {
 	}, at)
 }
 
-// maskURL keeps what tells one server from another and drops whatever may be a
-// credential: the password, and the query, where drivers take passwords too.
-// Text that is no URL is dropped whole, because a password could be anywhere.
+// maskURL masks what may be a credential: the password, and the query, where
+// drivers accept passwords, too. The rest of the URL identifies the server and
+// stays. A text that is not a URL is masked whole: a password could be anywhere.
 func maskURL(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
@@ -326,7 +327,7 @@ func folder(name, doc string, at func(*Config) *string) field {
 	}, at)
 }
 
-// text completes a field whose value is a string as it stands.
+// text completes a field whose value is a plain string.
 func text(f field, at func(*Config) *string) field {
 	f.get = func(c *Config) string { return *at(c) }
 	f.set = func(c *Config, s string) bool {

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// EnvFile names the environment variable that gives the file when
+// EnvFile is the environment variable with the path of the file. It is used when
 // Sources.File is empty.
 const EnvFile = envPrefix + "CONFIG"
 
-// Sources is where values come from: flags win over the environment, that
-// over the file, that over the defaults.
+// Sources are the sources of values. Flags override the environment, which
+// overrides the file, which overrides the defaults.
 type Sources struct {
 	File  string            // path of a YAML file; empty for none
-	Env   []string          // as os.Environ returns it
-	Flags map[string]string // key name to value, only those that were given
+	Env   []string          // NAME=value, as os.Environ returns it
+	Flags map[string]string // from key to value, only given flags
 }
 
-// Load merges the sources and validates the outcome. Its error joins
-// everything that is wrong, one *Error each, so that one start shows all of it.
+// Load merges the sources and validates the result. Its error joins one *Error for
+// each problem, so that one start shows all of them.
 func Load(src Sources) (Config, error) {
 	l := loader{config: Default(), origin: map[string]string{}, byName: map[string]field{}, byEnv: map[string]string{}}
 	for _, f := range fields() {
@@ -46,20 +46,20 @@ func Load(src Sources) (Config, error) {
 	return l.config, nil
 }
 
-// Validate reports everything that is wrong with a configuration, joined.
+// Validate returns all errors in a configuration, joined, or nil.
 func (c Config) Validate() error { return errors.Join(check(&c, nil)...) }
 
-// loader gathers values and complaints from one source after the other.
+// loader collects values and errors from one source after the other.
 type loader struct {
 	config Config
-	origin map[string]string // key to the source of its present value
+	origin map[string]string // from key to the source of its current value
 	byName map[string]field
 	byEnv  map[string]string
 	errs   []error
 }
 
-// set stores one value. A value that cannot be read leaves the former one, so
-// that each mistake is told once.
+// set stores one value. If the value cannot be parsed, the previous one stays, so
+// that the error is reported only once.
 func (l *loader) set(f field, value, source string) {
 	if value == "" && !f.none {
 		l.fail(f.name, "", source, "is empty; expected "+f.want+" (leave it out for the default)")
@@ -78,9 +78,9 @@ func (l *loader) fail(key, value, source, want string) {
 	l.errs = append(l.errs, &Error{Key: key, Value: value, Source: source, Want: want})
 }
 
-// foreignEnv matches what Kubernetes and Docker links put into the environment
-// of every container next to a service that is called wasup. Those names are
-// not ours and must not stop the start.
+// foreignEnv matches variables that Kubernetes and Docker links set in every
+// container beside a service with the name wasup. They are not settings and must
+// not be reported as unknown.
 var foreignEnv = regexp.MustCompile(`^WASUP_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 func (l *loader) env(environ []string) {
@@ -120,8 +120,8 @@ func (l *loader) unknownKey(name, source string) {
 	l.fail(name, "", source, "is not a key of the configuration"+didYouMean(name, slices.Collect(maps.Keys(l.byName))))
 }
 
-// check holds every value against its own bounds, then the values that must
-// fit each other.
+// check validates every value by itself, then the values that depend on each
+// other. origin maps keys to their sources.
 func check(c *Config, origin map[string]string) []error {
 	var errs []error
 	for _, f := range fields() {

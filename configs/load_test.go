@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// unchangedLeaf names a leaf of a that equals the same leaf of b.
+// unchangedLeaf returns the name of a leaf that is equal in a and b, or "".
 func unchangedLeaf(a, b Config) string {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {

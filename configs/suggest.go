@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// didYouMean names the nearest candidate, or nothing when none is near enough
-// to be what was meant.
+// didYouMean suggests the nearest candidate. It returns "" when none is near
+// enough.
 func didYouMean(name string, candidates []string) string {
 	slices.Sort(candidates)
 	best, bestDistance := "", len(name)/2+1
 	for _, candidate := range candidates {
 		distance := editDistance(name, candidate)
 		if !strings.Contains(name, ".") {
-			// Somebody who leaves out the section means the last part.
+			// A name without a section is compared with the last part of the key.
 			last := candidate[strings.LastIndexByte(candidate, '.')+1:]
 			distance = min(distance, editDistance(name, last)+1)
 		}

@@ -15,21 +15,21 @@ import (
 //go:embed default.yaml
 var defaultYAML []byte
 
-// DefaultYAML returns the default file: every key with its unit, its default
-// and what it does. It is a good first configuration file.
+// DefaultYAML returns the default configuration file: every key with its meaning,
+// unit and default.
 func DefaultYAML() []byte { return bytes.Clone(defaultYAML) }
 
 const header = `# Configuration of wasup: every key, with its default.
 #
-# Flags (--http.listen) win over the environment (WASUP_HTTP_LISTEN), that wins
-# over the file, that over the defaults. Unknown keys are errors.
+# Flags (--http.listen) override the environment (WASUP_HTTP_LISTEN), which
+# overrides this file, which overrides the defaults. Unknown keys are errors.
 `
 
-// lineWidth is where the comments of the file are broken, in characters.
+// lineWidth is the maximum width of a comment in the file, in characters.
 const lineWidth = 88
 
-// Write writes the whole configuration as YAML that Load reads, each key under
-// a comment with its meaning, unit, default and variable. Secrets are masked.
+// Write writes the whole configuration as YAML that Load can read. A comment above
+// each key gives its meaning, unit, default and variable. Secrets are masked.
 func (c Config) Write(w io.Writer) error {
 	var out bytes.Buffer
 	out.WriteString(header)
@@ -53,8 +53,8 @@ func (c Config) Write(w io.Writer) error {
 	return err
 }
 
-// scalar leaves quoting to the YAML library only where the plain text would
-// not come back as it is.
+// scalar returns a value as YAML. It quotes the value only where YAML would read
+// the plain text as something else.
 func scalar(value string) (string, error) {
 	if value == "true" || value == "false" {
 		return value, nil

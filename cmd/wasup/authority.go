@@ -16,8 +16,8 @@ const (
 	seedFile = "root.seed"
 )
 
-// authorityOf is the root that clients of a sandbox trust: of a seed in hex, of the seed that is kept with the
-// sandbox's state, or a new one.
+// authorityOf returns the root key that clients of a sandbox trust. It comes from the seed (64 hex digits), from the
+// seed file in the state folder, or is random if both are empty.
 func authorityOf(seed, state string) (*sandbox.Authority, error) {
 	switch {
 	case seed != "":
@@ -27,15 +27,15 @@ func authorityOf(seed, state string) (*sandbox.Authority, error) {
 		}
 		return sandbox.NewAuthorityFromSeed([seedSize]byte(raw)), nil
 	case state != "":
-		return keptAuthority(state)
+		return storedAuthority(state)
 	default:
 		return sandbox.NewAuthority()
 	}
 }
 
-// keptAuthority reads the seed in a folder, or makes one. Without it, clients that are linked would not trust the
-// sandbox any more after its restart.
-func keptAuthority(state string) (*sandbox.Authority, error) {
+// storedAuthority reads the seed file in the state folder, and creates it if it is missing. Without the file, linked
+// clients would not trust the sandbox after its restart.
+func storedAuthority(state string) (*sandbox.Authority, error) {
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, fmt.Errorf("--state: %w", err)
 	}
@@ -43,7 +43,7 @@ func keptAuthority(state string) (*sandbox.Authority, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		raw = make([]byte, seedSize)
-		_, _ = rand.Read(raw) // never fails: it ends the program when the system has no random numbers
+		_, _ = rand.Read(raw) // never returns an error: it ends the program when the system has no random numbers
 		err = os.WriteFile(path, raw, 0o600)
 	}
 	if err != nil {

@@ -47,7 +47,7 @@ func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.
 			if c.listen != "" {
 				cfg.HTTP.Listen = c.listen
 			}
-			cfg.Log.Level = 8 // errors
+			cfg.Log.Level = 8 // only errors
 			got := typeIn(t, nil, apptest.ServeArgs(t, cfg)...)
 			if got.code != exitFailed {
 				t.Errorf("exit code %d, want %d", got.code, exitFailed)
@@ -67,7 +67,7 @@ func TestWhatKeepsItFromStartingIsOneClearLineAndLeavesNothingBehind(t *testing.
 	}
 }
 
-// listing is every file below a folder with its size.
+// listing lists every file below a folder with its size.
 func listing(t testing.TB, folder string) string {
 	t.Helper()
 	var b strings.Builder

@@ -14,7 +14,7 @@ import (
 	"wasup/configs"
 )
 
-// typed is what a command line printed and the exit code it ended with.
+// typed is the output and the exit code of a command line.
 type typed struct {
 	code        int
 	out, errors string
@@ -49,7 +49,7 @@ func TestTheDemoShowsEveryStepAndEnds(t *testing.T) {
 		t.Log(out)
 	}
 	for line := range strings.SplitSeq(strings.TrimSpace(demo.Stderr.String()), "\n") {
-		if line != "" && !strings.Contains(line, "slow database statement") { // which a busy machine makes
+		if line != "" && !strings.Contains(line, "slow database statement") { // a busy machine causes this warning
 			t.Errorf("the demo complained: %s", line)
 		}
 	}
@@ -138,7 +138,7 @@ func TestWhatASoakCannotDoIsRefused(t *testing.T) {
 	}
 }
 
-// A flag's help names its value by what is between backquotes, so a command must not stand there.
+// In a flag's help the text between backquotes is the name of its value, so it must not be a command.
 func TestHelpNamesTheConfigurationFileAsAFile(t *testing.T) {
 	if got := typeIn(t, nil, "serve", "--help"); !strings.Contains(got.out, "--config file ") || !strings.Contains(got.out, `"wasup config --default" prints one`) {
 		t.Errorf("serve --help says of --config: %s", got.out)

@@ -21,7 +21,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// The people of the demo. Ana's account is linked to wasup; Bruno is a contact who reads what he gets.
+// The accounts of the demo. Ana's is linked to wasup. Bruno is a contact whose phone reads every message.
 const (
 	anaNumber   = "5491155550101"
 	brunoNumber = "34600111222"
@@ -46,21 +46,21 @@ func demoCommand(environ []string) *cobra.Command {
 	var once bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "See it work: pair, send and read against a sandbox, without a phone or internet",
-		Long: `Runs wasup and a sandbox in one process, asks for a QR over HTTP, draws it, lets a virtual phone scan the very
-picture, waits until the session is READY, sends a message and shows that the other phone decrypted and read it.
-Then it keeps serving and says what to try next. Everything is removed when it ends.`,
+		Short: "Show pairing, sending and reading against a sandbox, without a phone or internet",
+		Long: `Runs wasup and a sandbox in one process. It gets a QR over HTTP, draws it, makes a virtual phone scan that picture,
+waits until the session is READY, sends a message and shows that the other phone decrypted and read it. Then it keeps
+serving and prints commands to try next. Unless store.dsn is set, everything is deleted at the end.`,
 		Args: noArgs,
 	}
 	s := newSettings(c, environ)
-	c.Flags().BoolVar(&once, "once", false, "end after the last step; exit code 0 only if every step was seen")
+	c.Flags().BoolVar(&once, "once", false, "exit after the last step; exit code 0 only if every step succeeded")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.load(c)
 		if err != nil {
 			return err
 		}
 		if !c.Flags().Changed("log.level") && cfg.Log.Level == configs.Default().Log.Level {
-			cfg.Log.Level = slog.LevelWarn // the steps are the output; logs would bury them
+			cfg.Log.Level = slog.LevelWarn // log lines would hide the steps, which are the output
 		}
 		return runDemo(c, cfg, once)
 	}
@@ -106,7 +106,7 @@ func runDemo(c *cobra.Command, cfg configs.Config, once bool) (err error) {
 	return wasup.Wait(c.Context())
 }
 
-// demo speaks to wasup and to the sandbox as anybody would: over HTTP.
+// demo is a client of wasup and of the sandbox. It uses only their HTTP APIs.
 type demo struct {
 	out             io.Writer
 	api, admin, url string
@@ -121,7 +121,7 @@ func (d *demo) done(began time.Time, format string, args ...any) {
 }
 
 func (d *demo) steps(ctx context.Context) error {
-	d.say("wasup %s on %s, a WhatsApp server of our own on %s\n", version, d.api, d.url)
+	d.say("wasup %s on %s, a local WhatsApp server on %s\n", version, d.api, d.url)
 	png, err := d.askForQR(ctx)
 	if err != nil {
 		return err
@@ -145,11 +145,11 @@ func (d *demo) askForQR(ctx context.Context) ([]byte, error) {
 	if err := d.call(ctx, http.MethodGet, d.api+"/qr-code", nil, http.StatusOK, &answer); err != nil {
 		return nil, fmt.Errorf("ask for a QR: %w", err)
 	}
-	d.done(began, "GET /qr-code as client %s: the session started, WhatsApp issued a code, here it is", demoClient)
+	d.done(began, "GET /qr-code as client %s: the session started and the server issued this code", demoClient)
 	encoded, ok := strings.CutPrefix(answer.QR, "data:image/png;base64,")
 	png, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || err != nil {
-		return nil, errors.New("ask for a QR: the answer holds no PNG")
+		return nil, errors.New("ask for a QR: the answer contains no PNG")
 	}
 	picture, err := drawPNG(png)
 	if err != nil {
@@ -169,7 +169,7 @@ func (d *demo) scan(ctx context.Context, png []byte) error {
 	return nil
 }
 
-// waitReady asks for a code again: the answer comes when the session needs none any more.
+// waitReady asks for a QR again: /qr-code answers 409 once the session is READY.
 func (d *demo) waitReady(ctx context.Context) error {
 	began := time.Now()
 	var answer struct {
@@ -215,12 +215,12 @@ func (d *demo) seen(ctx context.Context, id string) error {
 			}
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("look at Bruno's phone: message %s did not arrive and get read", id)
+			return fmt.Errorf("look at Bruno's phone: message %s was not read in time", id)
 		}
 	}
 }
 
-// call sends one request and decodes the JSON answer, which must have the status.
+// call sends one request and decodes the JSON answer into into. Any other status is an error.
 func (d *demo) call(ctx context.Context, method, url string, body []byte, status int, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {

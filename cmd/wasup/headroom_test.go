@@ -15,7 +15,7 @@ func TestGarbageGathersUpToTheHeadroomUnlessTheOperatorSaysOtherwise(t *testing.
 		environ []string
 		kept    bool
 	}{{nil, false}, {[]string{"GOGC="}, false}, {[]string{"PATH=/bin", "GOGC=150"}, true}} {
-		// So much that no test can have it live.
+		// More than any test can have live.
 		stop := headroom(configs.Memory{Headroom: 1 << 40}, c.environ)
 		inForce := debug.SetGCPercent(asked)
 		debug.SetGCPercent(inForce)

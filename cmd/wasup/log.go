@@ -7,7 +7,7 @@ import (
 	"wasup/configs"
 )
 
-// newLog writes to stderr, so that stdout stays for what a command answers.
+// newLog returns a logger that writes to w in the configured format. Commands pass stderr: stdout is for their output.
 func newLog(w io.Writer, cfg configs.Log) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.Level}
 	if cfg.Format == "json" {

@@ -1,7 +1,6 @@
 // Command wasup supervises WhatsApp sessions.
 //
-// This package owns flags, signals, exit codes and the wiring (app.go); everything that does something lives in the
-// rooms it wires together.
+// This package owns the commands: flags, signals, exit codes and output. internal/app connects the parts of a server.
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 // version is set by the linker: -X main.version=v1.2.3.
 var version = "dev"
 
-// Exit codes: 0 done, 1 something failed, 2 the command line or the configuration is wrong, 130 a second signal.
+// Exit codes: 0 success, 1 failure, 2 wrong command line or configuration, 130 a second signal.
 const (
 	exitOK      = 0
 	exitFailed  = 1
@@ -35,7 +34,8 @@ func main() {
 	os.Exit(code)
 }
 
-// notify ends ctx at the first SIGINT or SIGTERM. A second one exits at once: whoever asks twice does not want to wait.
+// notify returns a context that ends at the first SIGINT or SIGTERM. A second signal exits at once: whoever sends it
+// does not want to wait for the drain.
 func notify(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -58,7 +58,7 @@ func notify(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// run is main without the process: what it prints and the exit code it returns are all it does to the outside.
+// run executes one command line and returns the exit code. It is main without the process, so that tests can call it.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	root := rootCommand(environ)
 	root.SetArgs(args)
@@ -78,13 +78,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return exitFailed
 }
 
-// usageError is a mistake on the command line or in the configuration.
+// usageError is an error in the command line or the configuration. Its exit code is 2.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// sentence is what a person reads: the message that was written for people where there is one.
+// sentence returns the text of an error for the user: Message of a session.Error, or else the text of err.
 func sentence(err error) string {
 	var e *session.Error
 	if errors.As(err, &e) && e.Message != "" {

@@ -23,7 +23,7 @@ import (
 	"wasup/internal/sandbox/admin"
 )
 
-// opens takes a phone in hand and opens one of its chats.
+// opens selects a phone and opens one of its chats.
 func (d *desk) opens(phone, chat string) {
 	d.T.Helper()
 	d.Press("#tab-chats", "Chats")
@@ -32,7 +32,7 @@ func (d *desk) opens(phone, chat string) {
 	d.Sees("#chat-name", chat)
 }
 
-// choosesFor opens the menu of the last message with a text and chooses from it.
+// choosesFor opens the menu of the last message with a text and chooses an item.
 func (d *desk) choosesFor(text, item string) {
 	d.T.Helper()
 	d.Holds("the menu of "+text+" opens", `{ const m = [...document.querySelectorAll("#messages .message")].findLast((e) => e.innerText.includes(args[0]));
@@ -43,7 +43,7 @@ func (d *desk) choosesFor(text, item string) {
 	d.Holds("the menu is closed and the page was told", `document.querySelector("#menu").matches("[data-told]:not(:popover-open)")`)
 }
 
-// api asks the admin API as a script would.
+// api makes a request to the admin API, as a script would.
 func (d *desk) api(method, path, contentType string, body []byte) []byte {
 	d.T.Helper()
 	request, err := http.NewRequestWithContext(d.T.Context(), method, d.url+admin.Prefix+path, bytes.NewReader(body))
@@ -70,14 +70,14 @@ func (d *desk) reacts(*testing.T) {
 	d.Holds("it is one's own", `document.querySelector("#messages .reactions button").getAttribute("aria-pressed") === "true"`)
 	d.opens("Ana", "Bruno")
 	d.Sees("#messages .mine .reactions", "❤️")
-	d.Press("#messages .reactions button", "❤️") // the same from the other side
+	d.Press("#messages .reactions button", "❤️") // the recipient reacts as well
 	d.Sees("#messages .mine .reactions", "❤️ 2")
 	d.Press("#messages .reactions button", "❤️ 2")
 	d.Misses("#messages .mine .reactions", "2")
 }
 
 func (d *desk) answersEditsAndDeletes(*testing.T) {
-	d.Writes("#write [name=text]", "") // something was begun before
+	d.Writes("#write [name=text]", "") // clear the begun text
 	d.choosesFor("¿Llevo algo?", "Reply")
 	d.Sees("#about", "Reply to Bruno")
 	d.Do("write at once, where the focus is", chromedp.KeyEvent("Un paraguas\r"))
@@ -105,7 +105,7 @@ func (d *desk) seesTyping(*testing.T) {
 	d.Sees("#chat-about", "typing…")
 	d.api("POST", "/phones/"+ana+"/chat-state", "application/json", []byte(`{"to":"`+bruno+`","state":"paused"}`))
 	d.Misses("#chat-about", "typing…")
-	// What is typed on the page is told to the other side.
+	// Typing on the page is shown on the other side.
 	d.Writes("#write [name=text]", "Voy")
 	d.Sees("#events", "chat state Ana · composing "+bruno)
 	d.Do("send it", chromedp.SendKeys(chromedp.CSS("#write [name=text]"), kb.Enter))
@@ -116,26 +116,26 @@ func (d *desk) calls(t *testing.T) {
 	d.opens("Ana", "Bruno")
 	d.Press("#call-video", "")
 	d.Sees("#calls", "Bruno")
-	d.Sees("#calls", "video call, ringing there…")
+	d.Sees("#calls", "video call, calling…")
 	d.opens("Bruno", "Ana")
-	d.Sees("#calls", "video call, it rings")
-	d.Press("#calls button", "Take it")
-	d.Sees("#calls", "video call, talking")
+	d.Sees("#calls", "video call, ringing")
+	d.Press("#calls button", "Accept")
+	d.Sees("#calls", "video call, in progress")
 	d.Press("#calls button", "Hang up")
-	d.Sees("#messages .note", "Their video call: over")
+	d.Sees("#messages .note", "Their video call: ended")
 	d.Holds("nothing rings", `document.querySelector("#calls").hidden`)
 	d.Press("#call-voice", "☎")
 	d.opens("Ana", "Bruno")
-	d.Sees("#messages .note", "Your video call: over")
-	d.Press("#calls button", "Not now")
-	d.Sees("#messages .note", "Their voice call: not taken")
-	// One that rings while the phone is not in hand and its chat is not open.
+	d.Sees("#messages .note", "Your video call: ended")
+	d.Press("#calls button", "Decline")
+	d.Sees("#messages .note", "Their voice call: declined")
+	// Place a call to a phone that is not selected and whose chat is not open.
 	d.Press("#tab-devices", "Linked devices")
 	d.api("POST", "/phones/"+bruno+"/calls", "application/json", []byte(`{"to":"`+ana+`"}`))
-	d.Sees("#calls", "voice call, it rings")
-	d.Press("#calls button", "Not now")
+	d.Sees("#calls", "voice call, ringing")
+	d.Press("#calls button", "Decline")
 	d.Press("#tab-chats", "Chats")
-	// Ana's session heard of all of them.
+	// Ana's session has events of all calls.
 	var log strings.Builder
 	for _, entry := range d.app.Logged(t, "51", events.TypeCall, 4) {
 		log.Write(entry.Data)
@@ -163,11 +163,11 @@ func (d *desk) votes(*testing.T) {
 	d.opens("Ana", "Bruno")
 	d.Press("#messages .option", "A las 10")
 	d.Holds("both votes count", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "1,1,0"`)
-	d.Press("#messages .option", "A las 9") // one answer: the vote moves
+	d.Press("#messages .option", "A las 9") // a single-choice poll: the vote moves
 	d.Holds("the vote moves", `[...document.querySelectorAll("#messages .option b")].map((e) => e.innerText).join() === "2,0,0"`)
 }
 
-// landscape is a picture that people recognise, for the screenshots.
+// landscape draws a picture for the screenshots.
 func landscape(t *testing.T, wide, high int) image.Image {
 	t.Helper()
 	picture := image.NewRGBA(image.Rect(0, 0, wide, high))
@@ -194,7 +194,7 @@ func landscape(t *testing.T, wide, high int) image.Image {
 	return picture
 }
 
-// savedPicture is a picture as a file.
+// savedPicture writes a picture to a file and returns its path.
 func savedPicture(t *testing.T, name string, wide, high int) string {
 	t.Helper()
 	var raw bytes.Buffer
@@ -224,7 +224,7 @@ func (d *desk) sendsAPicture(t *testing.T) {
 	d.Holds("it is open in full", `{ const full = document.querySelector("#full-picture"); return document.querySelector("#full").open && full.complete && full.naturalWidth === 900; }`)
 	d.Sees("#full", "900 × 600")
 	d.Press("#full button", "Close")
-	// A file that is gone from the server leaves the thumbnail of the message.
+	// After the file was removed from the server, the page shows the thumbnail of the message.
 	d.Do("send another", chromedp.SetUploadFiles(chromedp.CSS("#attach-file"), []string{savedPicture(t, "otra.png", 300, 200)}, chromedp.NodeReady))
 	d.Holds("it is shown", `[...document.querySelectorAll("#messages .mine .photo")].at(-1)?.naturalWidth === 300`)
 	var files struct{ Media []struct{ ID, Type string } }
@@ -244,7 +244,7 @@ func (d *desk) getsFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte("primero el pan, luego el paraguas"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.Drops("#chat", file) // in an open chat, what falls is sent
+	d.Drops("#chat", file) // a file that is dropped on an open chat is sent
 	d.Sees("#messages .mine .paper", "plan.txt")
 	d.Sees("#messages .mine .paper", "33 bytes")
 	voice, err := json.Marshal(map[string]any{"to": bruno, "kind": "audio", "media": map[string]any{
@@ -261,7 +261,7 @@ func (d *desk) getsFiles(t *testing.T) {
 	d.Holds("under its name", `document.querySelector("#messages .mine .download").download === "plan.txt"`)
 }
 
-// silence is two seconds of it, as WAV.
+// silence returns two seconds of silence as WAV.
 func silence() []byte {
 	const rate, seconds = 8000, 2
 	header := []byte("RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data\x80\x3e\x00\x00")
@@ -275,7 +275,7 @@ func (d *desk) showsAProfile(t *testing.T) {
 	d.Holds("it is shown, cut square", `{ const face = document.querySelector("#profile-face img"); return face?.complete && face.naturalWidth === 300 && face.naturalHeight === 300; }`)
 	d.Writes("#profile-about input", "En la montaña")
 	d.Press("#profile-about button", "Save")
-	d.Sees("#say", "Everybody can read it now.")
+	d.Sees("#say", "The about text is saved.")
 	d.Press("#profile button", "Close")
 	d.opens("Ana", "Bruno")
 	d.Sees("#chat-about", "En la montaña")
@@ -286,11 +286,11 @@ func (d *desk) talksInAGroup(*testing.T) {
 	d.Press("#back", "Chats")
 	d.Press("#new-group", "New group")
 	d.Writes("#make-group [name=subject]", "Excursión")
-	d.Press("#make-group button", "Make the group")
+	d.Press("#make-group button", "Create the group")
 	d.Sees("#say.bad", "Choose at least one phone.")
 	d.Press(`#group-people [value="`+bruno+`"]`, "")
 	d.Press(`#group-people [value="4915112345678"]`, "")
-	d.Press("#make-group button", "Make the group")
+	d.Press("#make-group button", "Create the group")
 	d.Sees("#chat-name", "Excursión")
 	d.Sees("#chat-about", "Bruno")
 	d.Writes("#write [name=text]", "¿Quién viene el sábado?\r")

@@ -27,15 +27,15 @@ var (
 	phonesAt = regexp.MustCompile(`(?m)^phones +(http://\S+/) `)
 )
 
-// desk is a person's: the page of the virtual phones in a browser, and an app to play with.
+// desk is the page of the virtual phones in a browser, with a wasup to try it on.
 type desk struct {
 	*apptest.Browser
 	app apptest.Caller
-	url string // of the page
+	url string // URL of the page
 }
 
-// TestAPersonUsesTheVirtualPhonesInABrowser runs `wasup serve --sandbox` as it stands and does everything else by hand,
-// on the page whose address it prints. The steps build upon each other.
+// TestAPersonUsesTheVirtualPhonesInABrowser runs `wasup serve --sandbox` and does everything else as a person would, on
+// the page whose address it prints. Each step depends on the ones before.
 func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 	apptest.Chromium(t)
 	child := apptest.StartChild(t, "serve", "--sandbox", "--sandbox.admin", "127.0.0.1:0", "--http.listen", "127.0.0.1:0")
@@ -56,7 +56,7 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 		{"a message arrives and is read", (*desk).readsAMessage},
 		{"a message is written", (*desk).writesAMessage},
 		{"a text is never a piece of the page", (*desk).getsMarkup},
-		{"the weather changes", (*desk).makesWeather},
+		{"faults are set and cleared", (*desk).setsFaults},
 		{"a second session is linked by pasting", (*desk).pastesTheQR},
 		{"a device is unlinked and linked again from a file", (*desk).unlinksAndChoosesAFile},
 		{"a new phone is linked by text", (*desk).typesTheCode},
@@ -83,7 +83,7 @@ func TestAPersonUsesTheVirtualPhonesInABrowser(t *testing.T) {
 	d.T = t
 }
 
-// pick takes a phone in hand.
+// pick selects a phone.
 func (d *desk) pick(name string) {
 	d.Press("#phones button", name)
 	d.Sees("#phone-title", name)
@@ -95,9 +95,9 @@ func (d *desk) seesThePhones(*testing.T) {
 	d.Sees("#phones", "Bruno")
 	d.pick("Ana")
 	d.Sees("#chats", "No chats yet")
-	// By keyboard: the arrow moves from one tab to the other.
+	// The arrow key moves from one tab to the other.
 	d.Do("move by keyboard", chromedp.Focus(chromedp.CSS("#tab-chats")), chromedp.KeyEvent(kb.ArrowRight))
-	d.Sees("#view-devices", "Nothing is linked")
+	d.Sees("#view-devices", "No linked devices")
 	d.Holds("the tab has the focus", `document.activeElement.id === "tab-devices"`)
 }
 
@@ -121,19 +121,19 @@ func (d *desk) dropsTheWrongPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Drops("#drop", text)
-	d.Sees("#say.bad", "That is no picture of a QR: expected a PNG or a JPEG.")
+	d.Sees("#say.bad", "That is not a picture of a QR: expected a PNG or a JPEG.")
 	d.Writes("#scan input", "ABCD-1234")
 	d.Press("#scan button", "Link")
 	d.Sees("#say.bad", "No client asked for a code for this number, or it does not any more.")
 	d.Forgive("status of 404")
 }
 
-// qr asks the app for a session's QR.
+// qr requests a session's QR from wasup.
 func (d *desk) qr(client int64) apptest.Answer {
 	return d.app.Get("/qr-code", client).Is(200)
 }
 
-// saved is the QR's picture as a file.
+// saved writes the picture of a QR to a file and returns its path.
 func (d *desk) saved(t *testing.T, a apptest.Answer) string {
 	t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(a.Text("qr"), "data:image/png;base64,"))
@@ -147,7 +147,7 @@ func (d *desk) saved(t *testing.T, a apptest.Answer) string {
 	return file
 }
 
-// isLinked waits until the page says so and the session agrees.
+// isLinked waits until the page shows the device and the session is READY.
 func (d *desk) isLinked(number string, client int64) {
 	d.T.Helper()
 	d.Sees("#say", "Linked as "+number)
@@ -195,7 +195,7 @@ func (d *desk) writesAMessage(*testing.T) {
 	d.Writes("#write [name=to]", "+"+ana[:3]+" "+ana[3:])
 	d.Writes("#write [name=text]", "Claro. ¿Llevo algo?\r") // sent with the Enter key
 	d.Sees("#chat-name", "Ana")
-	d.Sees("#messages .mine", "✓✓ read") // Ana's phone reads by itself
+	d.Sees("#messages .mine", "✓✓ read") // Ana's phone reads messages automatically
 	d.pictureFor("virtual-phones.png")
 	d.Writes("#write [name=text]", "¿Hay alguien?")
 	d.Press("#back", "Chats")
@@ -212,8 +212,8 @@ func (d *desk) getsMarkup(*testing.T) {
 	d.Holds("markup stays text", `!document.querySelector(".planted") && document.title !== "planted"`)
 }
 
-func (d *desk) makesWeather(*testing.T) {
-	d.Sees("#faults", "Fair weather")
+func (d *desk) setsFaults(*testing.T) {
+	d.Sees("#faults", "No active faults")
 	d.Chooses("#kinds", "refuse_ack")
 	d.Press("#add-fault button", "Set")
 	d.Sees("#say.bad", "Code: refuse_ack needs a code from 400 to 599.")
@@ -221,11 +221,11 @@ func (d *desk) makesWeather(*testing.T) {
 	d.Writes("#add-fault [name=code]", "463")
 	d.Press("#add-fault [name=here]", "")
 	d.Press("#add-fault button", "Set")
-	d.Sees("#faults", "refuse ack 463 · Bruno · 1 to go · struck 0×")
+	d.Sees("#faults", "refuse ack 463 · Bruno · 1 left · applied 0×")
 	d.Press("#add-fault [name=here]", "")
 	d.Press("#faults button", "Clear")
-	d.Sees("#faults", "Fair weather")
-	d.Press("#drop-all", "Cut every connection")
+	d.Sees("#faults", "No active faults")
+	d.Press("#drop-all", "Cut all connections")
 	d.Sees("#say", "Cut: 1 connection.")
 	d.isIn(51, "READY")
 	d.Press("summary", "Counters")
@@ -242,7 +242,7 @@ func (d *desk) pastesTheQR(*testing.T) {
 func (d *desk) unlinksAndChoosesAFile(t *testing.T) {
 	d.pick("Ana")
 	d.Press("#devices button", "Unlink")
-	d.Sees("#devices", "Nothing is linked")
+	d.Sees("#devices", "No linked devices")
 	d.isIn(51, "DISCONNECTED_LOGOUT")
 	file := d.saved(t, d.qr(51))
 	d.Do("choose a file", chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{file}, chromedp.NodeReady))
@@ -263,7 +263,8 @@ func (d *desk) stayedHome(*testing.T) {
 	d.Holds("nothing came from elsewhere", `performance.getEntriesByType("resource").every((e) => e.name.startsWith(location.origin + "/"))`)
 }
 
-// pictureFor keeps a picture of the page in the folder that WASUP_SCREENSHOTS names: docs/img is made so.
+// pictureFor saves a screenshot of the page in the folder WASUP_SCREENSHOTS, if it is set. The pictures in docs/img
+// come from it.
 func (d *desk) pictureFor(name string) {
 	if folder := os.Getenv("WASUP_SCREENSHOTS"); folder != "" {
 		d.Picture(filepath.Join(folder, name))

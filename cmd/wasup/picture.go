@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// drawPNG draws a QR picture with half blocks, two modules a character, dark on light as scanners want it. It reads the
-// picture itself rather than the code, so that what is drawn is what /qr-code answered.
+// drawPNG draws a picture of a QR with half blocks: a character shows two modules, dark on light because scanners
+// expect that. It draws the pixels of the picture, so that the terminal shows exactly the answer of /qr-code.
 func drawPNG(data []byte) (string, error) {
 	picture, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -48,7 +48,8 @@ func drawPNG(data []byte) (string, error) {
 	return b.String(), nil
 }
 
-// moduleSize is the width of a module in pixels: the finder pattern in the corner is seven modules wide.
+// moduleSize returns the width of a module in pixels, 0 for a blank picture. The finder pattern in the corner is seven
+// modules wide.
 func moduleSize(picture image.Image) int {
 	bounds := picture.Bounds()
 	for i := bounds.Min.X; i < bounds.Max.X; i++ {
@@ -69,7 +70,7 @@ func moduleSize(picture image.Image) int {
 
 func decodeJSON(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("the answer is no JSON: %w", err)
+		return fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	return nil
 }

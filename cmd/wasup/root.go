@@ -12,13 +12,13 @@ import (
 func rootCommand(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "wasup",
-		Short: "Supervises WhatsApp sessions: pairing over HTTP, sends that are acknowledged, restarts that hurt nobody else",
-		Long: `wasup holds many WhatsApp accounts in one process. A supervisor runs one actor per session, restarts the one that
-fails and leaves every other one alone. A frontend gets a pairing QR and a hub sends messages over HTTP; operators
-watch Prometheus metrics.
+		Short: "Supervise WhatsApp sessions",
+		Long: `wasup runs many WhatsApp accounts in one process. A supervisor runs one actor per session and restarts a session
+that fails without touching the others. Applications get QR codes and send messages over HTTP; operators watch
+Prometheus metrics.
 
 Try it without a phone:  wasup demo`,
-		// An unknown command is a mistake on the command line, and told in one line as the others are.
+		// Report an unknown command as a usageError in one line, like every other error in the command line.
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -34,7 +34,7 @@ Try it without a phone:  wasup demo`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.SuggestionsMinimumDistance = 2 // letters that a command may differ by to be suggested
+	root.SuggestionsMinimumDistance = 2 // edit distance up to which a command is suggested
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w (see %q)", err, c.CommandPath()+" --help")}
 	})
@@ -54,7 +54,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// noArgs refuses stray words as what they are: a mistake on the command line.
+// noArgs refuses arguments with a usageError.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return &usageError{fmt.Errorf("unexpected argument %q (see %q)", args[0], c.CommandPath()+" --help")}
@@ -62,7 +62,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// settings are the flags that every command which runs a server takes: --config and one for each key.
+// settings holds the flags of every command that reads the configuration: --config, and one flag for each key.
 type settings struct {
 	environ []string
 	file    string
@@ -78,7 +78,7 @@ func newSettings(c *cobra.Command, environ []string) *settings {
 	return s
 }
 
-// load reads file, environment and the flags that were given, in rising precedence.
+// load reads the configuration. The environment overrides the file, and flags override both.
 func (s *settings) load(c *cobra.Command) (configs.Config, error) {
 	given := make(map[string]string)
 	for name, value := range s.values {
@@ -94,16 +94,16 @@ func (s *settings) load(c *cobra.Command) (configs.Config, error) {
 }
 
 func configCommand(environ []string) *cobra.Command {
-	var plain bool
+	var byDefault bool
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Print the configuration that is in force, or the commented default",
+		Short: "Print the effective configuration, or the commented default",
 		Args:  noArgs,
 	}
 	s := newSettings(c, environ)
-	c.Flags().BoolVar(&plain, "default", false, "print the default configuration file, every key commented")
+	c.Flags().BoolVar(&byDefault, "default", false, "print the default configuration file, with a comment for every key")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if plain {
+		if byDefault {
 			_, err := c.OutOrStdout().Write(configs.DefaultYAML())
 			return err
 		}

@@ -25,19 +25,18 @@ const sandboxShutdown = 5 * time.Second
 type playground struct {
 	server *sandbox.Server
 	admin  *http.Server
-	addr   string // of the admin API
+	addr   string // host:port of the admin API
 	log    *slog.Logger
 	served chan struct{}
 }
 
-// playgroundConfig says where a playground listens. Seed is 64 hex digits that fix the root key, or "" for a new one.
-// TLS is where a second endpoint speaks TLS, "" for nowhere.
+// playgroundConfig is the configuration of a playground. Addresses are host:port.
 type playgroundConfig struct {
-	listen, admin string
-	tls           string
-	seed          string
+	listen, admin string // the WebSocket endpoint and the admin API
+	tls           string // a second WebSocket endpoint with TLS, "" for none
+	seed          string // 64 hex digits that fix the root key, "" for a random one
 	state         string // the folder of the server's state, "" for none
-	// minVersion is the oldest client that is let in, webVersion the one that is offered; "" for none.
+	// minVersion is the lowest client version that may log in, webVersion the one that the front page offers; "" for none.
 	minVersion, webVersion string
 }
 
@@ -85,7 +84,7 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	go func() {
 		defer close(p.served)
 		if err := p.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the sandbox's admin API failed", "err", err)
+			log.Error("the admin API of the sandbox failed", "err", err)
 		}
 	}()
 	return p, nil
@@ -114,20 +113,20 @@ func loopback(addr string) error {
 	return nil
 }
 
-// adminURL is where the admin API's routes begin.
+// adminURL returns the base URL of the admin API.
 func (p *playground) adminURL() string { return "http://" + p.addr + admin.Prefix }
 
-// point makes a wasup talk to this server.
+// point changes the configuration of a wasup so that it uses this server.
 func (p *playground) point(cfg *configs.Config) {
 	cfg.WhatsApp.WebsocketURL = p.server.URL()
 	cfg.WhatsApp.RootPublicKey = p.server.RootPublicKey()
-	cfg.Webhooks.AllowPrivate = true // receivers to try things with are on this machine
+	cfg.Webhooks.AllowPrivate = true // webhook receivers for experiments are on this machine
 }
 
 func (p *playground) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), sandboxShutdown)
 	defer cancel()
-	// The server first: its end is the end of the streams that somebody may be following.
+	// Close the server first: that ends the event streams, for which Shutdown would wait.
 	err := p.server.Close(ctx)
 	if p.admin.Shutdown(ctx) != nil {
 		err = errors.Join(err, p.admin.Close())
@@ -151,7 +150,7 @@ Point a wasup at it:
 `, p.server.URL(), root, p.adminURL(), p.addr, p.describeTLS(), p.server.URL(), root)
 }
 
-// describeTLS is empty without a TLS endpoint.
+// describeTLS returns the lines about the TLS endpoint, "" if there is none.
 func (p *playground) describeTLS() string {
 	if p.server.SecureURL() == "" {
 		return ""
@@ -161,20 +160,21 @@ func (p *playground) describeTLS() string {
 
 func sandboxCommand() *cobra.Command {
 	var cfg playgroundConfig
-	var level, weather string
+	var level, scenarioName string
 	var speed float64
 	c := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Run a WhatsApp server of your own: the real protocol, virtual phones, faults on demand",
-		Long: `Runs a local WhatsApp server that speaks the real wire protocol to unmodified clients, with virtual phones that scan
-QRs, receive, answer and read, and an admin API to drive them. Nothing leaves the machine. See docs/sandbox.md.`,
+		Short: "Run a local WhatsApp server with virtual phones and faults on demand",
+		Long: `Runs a local WhatsApp server that speaks the real wire protocol to unmodified clients. Its virtual phones scan QRs,
+receive, answer and read messages. An admin API and a page in the browser control them. Nothing leaves the machine.
+See docs/sandbox.md.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var lv slog.Level
 			if err := lv.UnmarshalText([]byte(level)); err != nil {
 				return &usageError{fmt.Errorf("--log.level %q: expected debug, info, warn or error", level)}
 			}
-			scenario, err := readScenario(weather, speed)
+			scenario, err := readScenario(scenarioName, speed)
 			if err != nil {
 				return err
 			}
@@ -192,15 +192,15 @@ QRs, receive, answer and read, and an admin API to drive them. Nothing leaves th
 			return p.stop()
 		},
 	}
-	c.Flags().StringVar(&cfg.listen, "listen", "127.0.0.1:3003", "host:port of the WebSocket endpoint, loopback only; port 0 takes a free one")
-	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API, loopback only; port 0 takes a free one")
-	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint that speaks TLS under a CA of its own, loopback only; none by default")
-	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients keep trusting it after a restart")
-	c.Flags().StringVar(&cfg.state, "state", "", "folder in which the sandbox keeps what it knows, so that it goes on after its own restart; it forgets by default")
-	c.Flags().StringVar(&cfg.minVersion, "version.min", "", "refuse clients of an older version than this, such as 2.3000.1045649367; all are let in by default")
-	c.Flags().StringVar(&cfg.webVersion, "version.web", "", "the version that the front page offers to clients that look for a newer one; --version.min by default")
-	c.Flags().StringVar(&weather, "scenario", "", "what goes wrong, and when: a YAML file, or one of "+strings.Join(sandbox.ScenarioNames(), ", "))
-	c.Flags().Float64Var(&speed, "scenario.speed", 1, "how many times faster than written the scenario's time passes")
-	c.Flags().StringVar(&level, "log.level", "info", "debug, info, warn or error")
+	c.Flags().StringVar(&cfg.listen, "listen", "127.0.0.1:3003", "host:port of the WebSocket endpoint, loopback only; port 0 picks a free one")
+	c.Flags().StringVar(&cfg.admin, "admin", "127.0.0.1:3002", "host:port of the admin API and page, loopback only; port 0 picks a free one")
+	c.Flags().StringVar(&cfg.tls, "tls", "", "host:port of a second WebSocket endpoint with TLS and its own CA, loopback only; none by default")
+	c.Flags().StringVar(&cfg.seed, "seed", "", "64 hex digits that fix the root key, so that clients trust it after a restart; random by default, or kept in --state")
+	c.Flags().StringVar(&cfg.state, "state", "", "folder for the state of the sandbox, which then survives a restart; in memory by default")
+	c.Flags().StringVar(&cfg.minVersion, "version.min", "", "lowest client version that may log in, such as 2.3000.1045649367; no limit by default")
+	c.Flags().StringVar(&cfg.webVersion, "version.web", "", "client version that the front page offers; --version.min by default")
+	c.Flags().StringVar(&scenarioName, "scenario", "", "scenario to play, a schedule of faults: a YAML file, or one of "+strings.Join(sandbox.ScenarioNames(), ", "))
+	c.Flags().Float64Var(&speed, "scenario.speed", 1, "factor by which the scenario's clock runs faster")
+	c.Flags().StringVar(&level, "log.level", "info", "least severe record to log: debug, info, warn or error")
 	return c
 }

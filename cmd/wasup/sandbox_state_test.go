@@ -17,7 +17,7 @@ import (
 
 var adminAt = regexp.MustCompile(`(?m)^  admin API +(http://\S+)/$`)
 
-// A process that is killed has no last words: what was uploaded has to be on disk by then.
+// A killed process cannot save anything, so uploaded files must be on disk before.
 func TestASandboxThatIsKilledHasItsFilesAndProfilesAfterwards(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "state")
 	start := func() (*apptest.Child, apptest.Caller) {

@@ -9,7 +9,8 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// readScenario reads the scenario of the library with a name, or a file; nil for no name.
+// readScenario returns the scenario of the library with that name, or reads the file of that name. It returns nil for
+// an empty name.
 func readScenario(name string, speed float64) (*sandbox.Scenario, error) {
 	if !(speed > 0 && speed <= sandbox.MaxScenarioSpeed) {
 		return nil, &usageError{fmt.Errorf("--scenario.speed %v: expected more than 0, at most %d", speed, sandbox.MaxScenarioSpeed)}
@@ -30,7 +31,7 @@ func openScenario(name string) (sandbox.Scenario, error) {
 	}
 	file, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		// The error lists the names there are.
+		// The error of LibraryScenario lists the names of the library.
 		return sandbox.LibraryScenario(name)
 	}
 	if err != nil {

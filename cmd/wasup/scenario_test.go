@@ -12,7 +12,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// watched is output that ends the command once something was printed.
+// watched is an output that ends the command once a text was printed.
 type watched struct {
 	mu    sync.Mutex
 	text  strings.Builder

@@ -21,16 +21,17 @@ func serveCommand(environ []string) *cobra.Command {
 	var where playgroundConfig
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the API and supervise the sessions",
-		Long: `Serves the API and brings back every stored session that should run. SIGTERM or SIGINT drains: new requests are
-refused, sends end, sockets are closed; a second one exits at once.
+		Short: "Serve the API and run the sessions",
+		Long: `Serves the API and starts every stored session that should run. SIGTERM or SIGINT drains: wasup refuses new requests,
+finishes the sends that are under way and closes the sockets. A second signal exits at once.
 
-With --sandbox it also runs a WhatsApp server with two virtual phones and talks to that one: no phone, no internet.`,
+With --sandbox it also runs a WhatsApp server with two virtual phones, and uses that server instead of WhatsApp. No
+phone and no internet are needed. Unless store.dsn is set, the database is temporary and deleted at the end.`,
 		Args: noArgs,
 	}
 	s := newSettings(c, environ)
 	c.Flags().BoolVar(&play, "sandbox", false, "run a sandbox in the same process and use it instead of WhatsApp")
-	c.Flags().StringVar(&where.admin, "sandbox.admin", "127.0.0.1:3002", "host:port of the sandbox's admin API, loopback only")
+	c.Flags().StringVar(&where.admin, "sandbox.admin", "127.0.0.1:3002", "host:port of the sandbox's admin API and page, loopback only")
 	c.Flags().StringVar(&where.listen, "sandbox.listen", "127.0.0.1:0", "host:port of the sandbox's WebSocket endpoint, loopback only")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := s.load(c)
@@ -47,7 +48,7 @@ With --sandbox it also runs a WhatsApp server with two virtual phones and talks 
 	return c
 }
 
-// headroom sets how much garbage may gather, for the process as a whole, unless the operator has told Go itself.
+// headroom tunes the garbage collector of the process with memory.headroom, unless the operator has set GOGC.
 func headroom(cfg configs.Memory, environ []string) (stop func()) {
 	if slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") && v != "GOGC=" }) {
 		return func() {}
@@ -55,7 +56,7 @@ func headroom(cfg configs.Memory, environ []string) (stop func()) {
 	return gctuner.Keep(cfg.Headroom).Stop
 }
 
-// serveSandbox serves against a sandbox that lives as long as the process does.
+// serveSandbox runs a sandbox and a wasup that uses it, until c's context ends.
 func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, log *slog.Logger) (err error) {
 	remove, err := temporaryStore(&cfg)
 	if err != nil {
@@ -75,21 +76,21 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 	if err := wasup.Start(c.Context()); err != nil {
 		return err
 	}
-	c.Printf("wasup      http://%s/\ndashboard  http://%s/dashboard   for operators, in a browser\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the same as an API\n\n",
+	c.Printf("wasup      http://%s/\ndashboard  http://%s/dashboard   for operators, in a browser\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the sandbox's admin API\n\n",
 		wasup.Addr(), wasup.Addr(), p.addr, p.adminURL())
 	printTour(c.OutOrStdout(), "http://"+wasup.Addr(), p.adminURL(), false)
 	return wasup.Wait(c.Context())
 }
 
-// temporaryStore gives a sandbox a database of its own, unless one was named: the virtual phones are gone when the
-// process ends, and devices linked to them must not be left in the store of real ones.
+// temporaryStore sets store.dsn to a database in a temporary folder, unless the operator has set one. The virtual
+// phones disappear with the process, so devices linked to them must not stay in the default database among real ones.
 func temporaryStore(cfg *configs.Config) (remove func() error, err error) {
 	if cfg.Store.DSN != configs.Default().Store.DSN {
 		return func() error { return nil }, nil
 	}
 	folder, err := os.MkdirTemp("", "wasup-sandbox-")
 	if err != nil {
-		return nil, fmt.Errorf("make a temporary folder for the sandbox's database: %w", err)
+		return nil, fmt.Errorf("create a temporary folder for the sandbox's database: %w", err)
 	}
 	cfg.Store.DSN = "sqlite:" + filepath.Join(folder, "wasup.db")
 	return func() error { return os.RemoveAll(folder) }, nil

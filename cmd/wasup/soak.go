@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	errSoak        = errors.New("messages were lost, doubled or mixed up; see the table")
+	errSoak        = errors.New("messages were lost, duplicated or out of order; see the table")
 	errSoakStopped = errors.New("stopped before the end: nothing was compared")
 )
 
@@ -26,28 +26,29 @@ func soakCommand(environ []string) *cobra.Command {
 	var log string
 	c := &cobra.Command{
 		Use:   "soak",
-		Short: "Prove that nothing is lost and nothing sent twice: load, kill -9 and broken networks against a sandbox",
-		Long: `Runs a sandbox and, as a child process, a wasup with linked sessions. Messages go both ways at a rate while the child is
-killed (kill -9) at random moments and connections break. In the end everything that was asked for is compared with what
-arrived: at the phones of the contacts, and at a webhook. Exit code 0 only if nothing was lost, doubled or out of order.
+		Short: "Test that no message is lost or sent twice: load, kill -9 and broken connections against a sandbox",
+		Long: `Runs a sandbox and, as a child process, a wasup with linked sessions. Messages go in both directions at a fixed rate
+while the child is killed (kill -9) at random moments and, with --faults, connections break. At the end it compares the
+messages that were sent with those that arrived at the contacts' phones and at a webhook. The exit code is 0 only if
+none was lost, duplicated or out of order.
 
-Nothing leaves the machine, and what it writes is removed at its end unless --keep is given.`,
+Nothing leaves the machine. After success, or when it is stopped, its files are deleted unless --keep is given.`,
 		Example: `  wasup soak                                             # 10 sessions, 20 kills, about a minute
   wasup soak --sessions 50 --messages 2000 --rate 500 --kills 200 --faults
   wasup soak --store.dsn postgres://wasup@127.0.0.1/soak   # an empty database`,
 		Args: noArgs,
 	}
 	f := c.Flags()
-	f.IntVar(&cfg.Sessions, "sessions", 10, "linked sessions, each with a contact")
-	f.IntVar(&cfg.Messages, "messages", 100, "at least this many messages a session and direction")
-	f.Float64Var(&cfg.Rate, "rate", 50, "messages a second and direction, all sessions together")
-	f.IntVar(&cfg.Kills, "kills", 20, "how often the child is killed; -1 for never")
-	f.DurationVar(&cfg.Between, "between", 0, "mean time between a start and its kill (default 2s)")
-	f.BoolVar(&cfg.Faults, "faults", false, "break connections and acknowledgements meanwhile")
-	f.Uint64Var(&cfg.Seed, "seed", 1, "of every random choice")
-	f.StringVar(&cfg.DSN, "store.dsn", "", "database of the child, empty at the start (default SQLite in a temporary folder)")
+	f.IntVar(&cfg.Sessions, "sessions", 10, "number of linked sessions, each with one contact")
+	f.IntVar(&cfg.Messages, "messages", 100, "least number of messages per session and direction")
+	f.Float64Var(&cfg.Rate, "rate", 50, "messages per second and direction, of all sessions together")
+	f.IntVar(&cfg.Kills, "kills", 20, "how many times the child is killed; -1 for never")
+	f.DurationVar(&cfg.Between, "between", 0, "mean time between a start and the next kill (default 2s)")
+	f.BoolVar(&cfg.Faults, "faults", false, "break connections and acknowledgements as well")
+	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of every random choice")
+	f.StringVar(&cfg.DSN, "store.dsn", "", "database of the child, which must be empty at the start (default SQLite in a temporary folder)")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
-	f.BoolVar(&keep, "keep", false, "keep the temporary folder: the database and the child's log")
+	f.BoolVar(&keep, "keep", false, "keep the temporary folder with the database and the child's log")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if err := soakable(&cfg); err != nil {
 			return &usageError{err}
@@ -58,12 +59,12 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 		}
 		cfg.Command, cfg.Out = []string{self}, c.ErrOrStderr()
 		for _, v := range environ {
-			if !strings.HasPrefix(v, "WASUP_") { // it would change what is measured
+			if !strings.HasPrefix(v, "WASUP_") { // a setting would change the result
 				cfg.Env = append(cfg.Env, v)
 			}
 		}
 		if cfg.Dir, err = os.MkdirTemp("", "wasup-soak-"); err != nil {
-			return fmt.Errorf("make a temporary folder: %w", err)
+			return fmt.Errorf("create a temporary folder: %w", err)
 		}
 		log = filepath.Join(cfg.Dir, "wasup.log")
 		file, err := os.Create(log)
@@ -72,7 +73,7 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 		}
 		cfg.Log = file
 		report, err := soak.Run(c.Context(), cfg)
-		_ = file.Close() // it is only a log
+		_ = file.Close() // losing its last lines changes nothing
 		good := err == nil && report.Good()
 		stopped := c.Context().Err() != nil && errors.Is(err, c.Context().Err())
 		if keep || !good && !stopped {
@@ -91,7 +92,7 @@ Nothing leaves the machine, and what it writes is removed at its end unless --ke
 	return c
 }
 
-// soakable refuses what the soak would take for "not said": somebody who says 0 does not mean the default.
+// soakable checks the flags. It refuses 0 where soak.Config would read it as the default.
 func soakable(cfg *soak.Config) error {
 	switch {
 	case cfg.Sessions < 1:

@@ -14,7 +14,7 @@ import (
 func storeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
-		Short: "Work on the database while no wasup uses it",
+		Short: "Maintain the database while wasup is stopped",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -25,15 +25,15 @@ func storeCommand() *cobra.Command {
 func migrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate FROM TO",
-		Short: "Copy everything into another database, so that sessions go on there without a new QR",
-		Long: `Copies every table, the devices' keys included, from one database into an empty other one: all of it or, when
-something goes wrong, nothing. FROM and TO are written like store.dsn:
+		Short: "Copy everything into another database, so that sessions continue there without a new QR",
+		Long: `Copies every table, including the devices' keys, from the database FROM into the empty database TO. If anything
+fails, nothing is copied. FROM and TO are written like store.dsn:
 
   wasup store migrate sqlite:./data/wasup.db 'postgres://wasup@db.example:5432/wasup?sslmode=verify-full'
 
-The password can come from the environment (PGPASSWORD) or from ~/.pgpass. No wasup may run on either database
-meanwhile. Start wasup on the new one afterwards and never again on the old one: two copies of a device's keys break
-each other. See docs/storage.md.`,
+The password can come from the environment (PGPASSWORD) or from ~/.pgpass. Stop wasup first: no process may use either
+database. Afterwards start wasup on TO, and never again on FROM: two copies of a device's keys break each other.
+See docs/storage.md.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return &usageError{fmt.Errorf("store migrate: expected two databases, FROM and TO, got %d arguments", len(args))}
@@ -49,7 +49,7 @@ each other. See docs/storage.md.`,
 			case err != nil:
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d rows moved. Start wasup with store.dsn on the new database, and not on the old one again.\n", total)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d rows copied. Start wasup with store.dsn on the new database, and never again on the old one.\n", total)
 			return err
 		},
 	}

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// printTour says what to try next, as commands that can be pasted. linked says that the demo has linked Ana's account to
-// the first session already.
+// printTour prints commands to try next, which can be pasted into a shell. linked means that the demo has already
+// linked Ana's account to the first session.
 func printTour(w io.Writer, api, admin string, linked bool) {
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	say("Try next, in another terminal:\n")
@@ -14,16 +14,16 @@ func printTour(w io.Writer, api, admin string, linked bool) {
 	if linked {
 		say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # session %[1]s is linked to Ana", demoClient)
 	} else {
-		say("  # a session and its QR; Ana's virtual phone scans the very picture")
+		say("  # create a session and get its QR; Ana's virtual phone scans the picture")
 		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code | curl -s --json @- $S/phones/$ANA/scan", demoClient)
-		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code                                  # answers as soon as it is READY", demoClient)
+		say("  curl -s -H 'X-Cliente-Id: %s' $W/qr-code                                  # answers once the session is READY", demoClient)
 	}
 	say("  curl -s -H 'X-Cliente-Id: %s' --json '{\"to\":\"'$BRUNO'\",\"message\":\"hola\"}' $W/send", demoClient)
 	say("  curl -s --json '{\"to\":\"'$BRUNO'\",\"poll\":{\"question\":\"Lunch?\",\"options\":[\"yes\",\"no\"]}}' \"$W/v1/sessions/%s/messages?wait=delivered\"", demoClient)
 	say("  curl -s $S/phones/$BRUNO/messages                                        # what Bruno decrypted and read")
-	say("  curl -s --json '{}' $S/actions/drop                                      # cut every connection ...")
-	say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # ... and see it come back", demoClient)
-	say("  curl -s -H 'X-Cliente-Id: 52' $W/qr-code | curl -s --json @- $S/phones/$BRUNO/scan   # a second session")
+	say("  curl -s --json '{}' $S/actions/drop                                      # cut all connections ...")
+	say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # ... and see the session reconnect", demoClient)
+	say("  curl -s -H 'X-Cliente-Id: 52' $W/qr-code | curl -s --json @- $S/phones/$BRUNO/scan   # link a second session")
 	say("  curl -s $W/metrics | grep ^wasup_\n")
 	say("Ctrl-C stops it.")
 }

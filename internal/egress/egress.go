@@ -1,6 +1,6 @@
-// Package egress says which addresses may be reached for strangers: public ones, unless the operator allows private, local
-// and other special networks. It owns the rule and where it stands, between the resolver and the connection; what is sent
-// there, and what redirects mean, is for who sends.
+// Package egress restricts connections to addresses that others have chosen, such as webhook URLs. Public addresses are
+// allowed. Private, local and other special networks are allowed only if the operator says so. The package owns this
+// rule and applies it between name resolution and connection. Requests and redirects are the caller's task.
 package egress
 
 import (
@@ -15,22 +15,22 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// ErrBlocked is dialing an address that must not be reached.
+// ErrBlocked is the error of dialing an address that is not allowed.
 var ErrBlocked = errors.New("the address is in a private or special network")
 
-// Guard refuses private, local and otherwise special networks.
+// Guard refuses addresses in private, local and other special networks.
 type Guard struct {
-	private bool // they are allowed
+	private bool // such networks are allowed
 	check   *ssrf.Guardian
 }
 
-// NewGuard makes a guard; with private it lets everything through.
+// NewGuard returns a guard. With private it allows every address.
 func NewGuard(private bool) Guard {
 	return Guard{private, ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))}
 }
 
-// Control is for net.Dialer. It sees the address that a name has led to, at the moment of the connection, so that neither a
-// redirect nor a name that leads elsewhere on its second look-up gets past it. Errors: ErrBlocked.
+// Control is the Control function of a net.Dialer. It checks the resolved address of each connection, so neither a
+// redirect nor a name that resolves differently the second time can bypass it. Errors: ErrBlocked.
 func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	if g.private {
 		return nil
@@ -41,8 +41,8 @@ func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// Refuses says whether a host is an address, written as such, that Control would refuse. A name is looked at when it is
-// dialed.
+// Refuses reports whether host is an IP address that Control would refuse. For a name it returns false: Control checks
+// the name's address when it is dialed.
 func (g Guard) Refuses(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	if g.private || err != nil {
@@ -51,9 +51,9 @@ func (g Guard) Refuses(host string) bool {
 	return g.check.SafeAddr(ip.Unmap().WithZone("")) != nil
 }
 
-// Transport makes a transport that goes past the guard with every connection. It knows no proxy, that of the environment
-// included: one would connect in its place. step bounds the connecting and the TLS handshake, each. What is compressed
-// comes as it is.
+// Transport returns an HTTP transport whose connections are all checked by the guard. It uses no proxy, not even that
+// of the environment: the proxy would make the connection, unchecked. step is the timeout of connecting, and of the TLS
+// handshake. Compressed bodies are not decompressed.
 func (g Guard) Transport(step time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: step, KeepAlive: 30 * time.Second, Control: g.Control}
 	return &http.Transport{

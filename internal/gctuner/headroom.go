@@ -1,5 +1,5 @@
-// Package gctuner decides how much garbage a process may gather before it is collected. It is for the process as a whole,
-// so the binary calls it once; it imports nothing of the program.
+// Package gctuner sets the amount of garbage at which the garbage collector runs. The setting is global to the process,
+// so only the binary uses the package. It imports nothing of the program.
 package gctuner
 
 import (
@@ -10,23 +10,25 @@ import (
 	"sync"
 )
 
-// usual is the percentage of garbage to live memory that Go itself collects at, and the least of a Headroom.
+// usual is Go's default GC percentage: it collects when there is as much garbage as live heap. A Headroom never sets
+// less.
 const usual = 100
 
-// Headroom lets garbage gather up to a fixed size, however little memory is live. Go collects when there is as much garbage
-// as live memory: a process that keeps little and makes a lot, such as this one when it sends, would collect many times a
-// second. Where more is live than the headroom, Go's own rule holds. A limit of the operator's (GOMEMLIMIT) holds as ever.
+// Headroom keeps the GC percentage so that the collector runs only when there is a fixed amount of garbage, even if the
+// live heap is small. By default Go collects when there is as much garbage as live heap. A process with a small heap
+// and many allocations, such as wasup when it sends, would then collect many times a second. If the live heap is larger
+// than the headroom, Go's rule applies. GOMEMLIMIT still applies as well.
 type Headroom struct {
 	bytes  uint64
-	before int // the percentage that stop puts back
+	before int // the GC percentage that Stop restores
 
 	mu      sync.Mutex
 	percent int
 	stopped bool
 }
 
-// Keep begins to let up to headroom bytes of garbage gather, beside what is live. The percentage of the process is the
-// Headroom's until Stop; a second Headroom at the same time would contradict it.
+// Keep starts a Headroom of headroom bytes. It controls the GC percentage of the process until Stop, so only one may
+// exist at a time.
 func Keep(headroom int) *Headroom {
 	h := &Headroom{bytes: uint64(max(0, headroom)), percent: usual} //nolint:gosec // not negative
 	h.before = debug.SetGCPercent(usual)
@@ -35,7 +37,7 @@ func Keep(headroom int) *Headroom {
 	return h
 }
 
-// Stop puts back the percentage that was in force before.
+// Stop restores the GC percentage from before Keep. It may be called more than once.
 func (h *Headroom) Stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,27 +47,28 @@ func (h *Headroom) Stop() {
 	}
 }
 
-// sentinel is garbage from the beginning, so that each collection finds one. It is no tiny object: those share memory with
-// others, which would keep it.
+// sentinel is an object without references, so that the next collection frees it and runs its cleanup. It is too large
+// for Go's tiny allocator: a tiny object shares a block with others, which could keep it alive.
 type sentinel struct{ _ [32]byte }
 
-// watch adjusts after the next collection, and after each one that follows.
+// watch calls adjust after every collection until Stop.
 func (h *Headroom) watch() {
 	s := new(sentinel)
 	runtime.AddCleanup(s, func(h *Headroom) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if !h.stopped {
-			h.watch() // first, so that no collection is missed
+			h.watch() // before adjust, so that no collection is missed
 			h.adjust()
 		}
 	}, h)
 }
 
-// adjust derives the percentage from what the last collection found live. The caller holds the mutex, if it shares h.
+// adjust sets the GC percentage from the live memory that the last collection found. The caller holds h.mu, unless no
+// other goroutine has h yet.
 func (h *Headroom) adjust() {
 	sample := []metrics.Sample{
-		// What Go's percentage is of.
+		// The GC percentage refers to the sum of these.
 		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}
 	metrics.Read(sample)
@@ -75,17 +78,17 @@ func (h *Headroom) adjust() {
 			live += s.Value.Uint64()
 		}
 	}
-	// Setting it stops the world for a moment.
+	// SetGCPercent stops the world for a moment, so call it only for a change.
 	if percent := percentage(h.bytes, live); percent != h.percent {
 		h.percent = percent
 		debug.SetGCPercent(percent)
 	}
 }
 
-// least is Go's own least size of a heap, at 100 %. It grows with the percentage.
+// least is Go's minimum heap size in bytes at 100 %. It grows with the percentage.
 const least = 4 << 20
 
-// percentage is that of headroom to live memory, and no less than the usual one.
+// percentage returns headroom as a percentage of live memory, at least usual.
 func percentage(headroom, live uint64) int {
 	return int(min(max(usual, headroom*100/max(live, least)), math.MaxInt32)) //nolint:gosec // bounded
 }

@@ -26,14 +26,14 @@ func TestThePercentageFollowsWhatIsLive(t *testing.T) {
 	}
 }
 
-// goal is the size of the heap at which the next collection begins.
+// goal returns the heap size at which the next collection begins.
 func goal() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// until collects until holds does: what follows a collection may wait for the next one.
+// until runs collections until holds returns true. An adjustment may take effect only at the next collection.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	again, end := time.NewTicker(time.Millisecond), time.After(5*time.Second)

@@ -1,5 +1,5 @@
-// Package groupcommit lets one goroutine do at once what many ask for at the same moment: a queue whose entries wait for their
-// answers together. What is done with them is the owner's affair; the package knows nothing of it and imports nothing.
+// Package groupcommit batches requests: one goroutine handles requests together that many goroutines make at the same
+// time. The owner of a queue decides how to handle them. The package imports nothing of the program.
 package groupcommit
 
 import (
@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 )
 
-// ErrClosed is the answer to what comes after Close.
+// ErrClosed is the error of Do after Close.
 var ErrClosed = errors.New("closed")
 
-// Queue gathers what callers ask for and hands it to its owner's round, on a goroutine that exists while something waits.
-// It is safe for concurrent use.
+// Queue collects requests and calls its owner's round function to handle them, on a goroutine that exists only while
+// entries wait. It is safe for concurrent use.
 type Queue[T any] struct {
 	round func(*Queue[T])
 
@@ -24,19 +24,19 @@ type Queue[T any] struct {
 	idle    sync.WaitGroup // the goroutine
 }
 
-// New makes a queue. round is called, by one goroutine at a time, as long as something waits. It must Take, and answer
-// each entry that it has taken.
+// New returns a queue. One goroutine at a time calls round again and again while entries wait. Each call must Take
+// entries, and Answer every entry that it has taken.
 func New[T any](round func(*Queue[T])) *Queue[T] { return &Queue[T]{round: round} }
 
-// Entry is what one caller asks for.
+// Entry is one request.
 type Entry[T any] struct {
 	What T
 
-	claimed atomic.Bool // by the round, or by a caller who gave up
+	claimed atomic.Bool // by the round, or by a caller that gave up
 	done    chan error  // holds the answer
 }
 
-// Answer lets the entry's caller go on. An entry is answered once.
+// Answer returns err from the caller's Do. An entry must be answered once.
 func (e *Entry[T]) Answer(err error) { e.done <- err }
 
 // AnswerAll gives the same answer to each of the entries.
@@ -46,8 +46,8 @@ func AnswerAll[T any](entries []*Entry[T], err error) {
 	}
 }
 
-// Do adds what to the queue and returns its answer. ctx takes back what has not been taken yet, and Do then returns the
-// error of ctx; what has been taken is waited for. After Close the answer is ErrClosed.
+// Do adds what to the queue and waits for its answer. If ctx ends before the entry is taken, Do withdraws the entry and
+// returns the error of ctx; an entry that is taken is waited for. After Close, Do returns ErrClosed.
 func (q *Queue[T]) Do(ctx context.Context, what T) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -67,7 +67,8 @@ func (q *Queue[T]) Do(ctx context.Context, what T) error {
 	}
 }
 
-// Leave adds what to the queue without waiting for it. It reports false after Close, and where limit entries wait already.
+// Leave adds what to the queue without waiting for the answer. It returns false after Close, or if limit entries wait
+// already; a limit of 0 is none.
 func (q *Queue[T]) Leave(what T, limit int) bool {
 	return q.add(&Entry[T]{What: what, done: make(chan error, 1)}, limit)
 }
@@ -99,14 +100,14 @@ func (q *Queue[T]) busy() bool {
 	return q.running
 }
 
-// Take claims what waits, at most limit entries, in the order in which they came. Its result may be empty: callers may
-// have given up.
+// Take removes at most limit waiting entries, in the order in which they came, and returns them. The result may be
+// empty, because callers may have given up.
 func (q *Queue[T]) Take(limit int) []*Entry[T] {
 	q.mu.Lock()
 	n := min(len(q.waiting), limit)
 	taken := q.waiting[:n:n]
 	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
-		q.waiting = nil // and no array that grows behind a window
+		q.waiting = nil // free the array, which would otherwise grow
 	}
 	q.mu.Unlock()
 	claimed := taken[:0]
@@ -118,7 +119,7 @@ func (q *Queue[T]) Take(limit int) []*Entry[T] {
 	return claimed
 }
 
-// Close refuses what comes from now on and returns when nothing waits any more. It may be called more than once.
+// Close makes the queue refuse new entries, and returns once no entry waits. It may be called more than once.
 func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	q.closed = true

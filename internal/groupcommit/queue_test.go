@@ -15,9 +15,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rounds is an owner whose rounds can be held up.
+// rounds is an owner of a queue whose rounds wait for the test.
 type rounds struct {
-	gate chan struct{} // each round takes one before it takes its entries
+	gate chan struct{} // each round receives from it before it takes its entries
 	mu   sync.Mutex
 	done [][]int
 }
@@ -48,7 +48,7 @@ func newRounds() (*rounds, *groupcommit.Queue[int]) {
 	return r, groupcommit.New(r.serve)
 }
 
-// ask lets callers come one after the other; their answers are in the order of the numbers.
+// ask starts one caller after the other. The returned function waits for their answers, in the order of the numbers.
 func ask(ctx context.Context, q *groupcommit.Queue[int], numbers ...int) func() []error {
 	var all sync.WaitGroup
 	answers := make([]error, len(numbers))

@@ -1,9 +1,9 @@
-// Package pause waits in a way that can be ended. How long to wait is not its affair: session.Backoff says that.
+// Package pause provides a sleep that can be cancelled. It does not choose the duration: session.Backoff does.
 package pause
 
 import "time"
 
-// Sleep waits and reports true, or false as soon as done is closed.
+// Sleep waits for d and returns true. It returns false at once when done is closed.
 func Sleep(done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

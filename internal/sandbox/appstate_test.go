@@ -64,7 +64,7 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() && e.Action.GetPinned() })
 	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Archived: &yes}))
 	wait(d, 0, func(e *events.Archive) bool { return e.JID == bruno.LID() && e.Action.GetArchived() })
-	// What is put away is not on top any more.
+	// An archived chat is no longer pinned.
 	wait(d, 0, func(e *events.Pin) bool { return !e.Action.GetPinned() })
 	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Muted: &yes}))
 	wait(d, 0, func(e *events.Mute) bool { return e.Action.GetMuted() && e.Action.GetMuteEndTimestamp() == -1 })
@@ -83,7 +83,7 @@ func TestWhatAPhoneChangesReachesItsDevices(t *testing.T) {
 	must(t, ana.StarMessage(ctx, id, true))
 	wait(d, 0, func(e *events.Star) bool { return e.MessageID == id && e.Action.GetStarred() && !e.IsFromMe })
 
-	// Removing somebody from the address book is the one change that takes an entry away.
+	// Deleting a contact is the only change that removes an entry.
 	must(t, ana.NameContact(ctx, bruno.Number(), ""))
 	must(t, ana.NameContact(ctx, ana.Number(), "me"))
 	wait(d, 0, func(e *events.Contact) bool { return e.Action.GetFullName() == "me" })
@@ -122,7 +122,7 @@ func TestWhatADeviceChangesReachesThePhoneAndTheOtherDevices(t *testing.T) {
 	if ana.Name() != "Ana at work" {
 		t.Errorf("the phone goes by %q", ana.Name())
 	}
-	// A chat that was read on a device is read on the phone.
+	// A chat that was marked as read on a device is read on the phone.
 	id, err := bruno.SendText(ctx, ana.Number(), "hola")
 	must(t, err)
 	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id && m.Status == phones.StatusReceived })
@@ -142,7 +142,7 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	d := newDevice(t, server)
 	d.pair(ana)
 	ctx := testContext(t)
-	// The client does not hear of what the phone does: its notification is answered with an error.
+	// The client does not learn of the phone's changes: its query after the notification gets an error.
 	_, err := server.SetFault(faults.Fault{Kind: faults.RefuseIQ, Code: 500, Match: "w:sync:app:state", Count: 1})
 	must(t, err)
 	feed, stop := server.Subscribe()
@@ -158,7 +158,7 @@ func TestAChangeThatComesTooLateIsMadeAnew(t *testing.T) {
 	if got := server.Counters().SyncConflicts; got != 1 {
 		t.Errorf("%d conflicts, expected one", got)
 	}
-	// The client has applied the patch that it did not know, and then its own.
+	// The client has applied the missing patch first, and then its own.
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == bruno.LID() })
 	wait(d, 0, func(e *events.Pin) bool { return e.JID == carla.LID() })
 	_, err = ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool {
@@ -180,7 +180,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 		must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &on}))
 	}
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
-	// Who is behind gets patches, more than one answer holds.
+	// A client that is behind gets patches, more than fit in one answer.
 	from := first.mark()
 	first.connect()
 	must(t, first.cli.FetchAppState(ctx, appstate.WAPatchRegularLow, false, false))
@@ -193,7 +193,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	if pins < 120 {
 		t.Errorf("%d pins, expected all 120", pins)
 	}
-	// Who is new gets a snapshot, and goes on from there.
+	// A new client gets a snapshot, and continues from there.
 	second := newDevice(t, server)
 	second.pair(ana)
 	if !slices.ContainsFunc(server.Media(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
@@ -203,7 +203,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Pinned: &on}))
 	wait(second, 0, func(e *events.Pin) bool { return !e.FromFullSync && e.Action.GetPinned() })
 	must(t, second.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), false)))
-	// A snapshot whose file is gone is made anew.
+	// A snapshot whose file is gone is created again.
 	for _, file := range server.Media() {
 		must(t, server.LoseMedia(file.ID, 404))
 	}
@@ -285,7 +285,7 @@ func TestADeviceThatIsBrokenGetsACollectionInPlain(t *testing.T) {
 	_, err := d.cli.SendPeerMessage(ctx, whatsmeow.BuildAppStateRecoveryRequest(name))
 	must(t, err)
 	wait(d, from, func(e *events.AppStateSyncComplete) bool { return e.Name == name && e.Recovery })
-	// It goes on from what it got.
+	// The client continues from the recovered collection.
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno again"))
 	wait(d, from, func(e *events.Contact) bool { return e.Action.GetFullName() == "Bruno again" })
 }

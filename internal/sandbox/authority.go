@@ -10,31 +10,31 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// Authority is the certificate root that servers sign with. Clients trust its public key. Servers of one
-// process share an Authority, because whatsmeow knows one root key a process.
+// Authority is the root that signs the certificates of servers. Clients trust its public key. Servers of one process
+// share an Authority, because whatsmeow has one root key per process.
 type Authority struct {
 	root *wire.Root
 }
 
-// NewAuthority makes an authority with a random key.
+// NewAuthority returns an authority with a random key.
 func NewAuthority() (*Authority, error) {
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, fmt.Errorf("sandbox: making a root key: %w", err)
+		return nil, fmt.Errorf("sandbox: create a root key: %w", err)
 	}
 	return NewAuthorityFromSeed(seed), nil
 }
 
-// NewAuthorityFromSeed makes the authority that belongs to seed: the same root key after a restart. Who knows
-// the seed can sign certificates.
+// NewAuthorityFromSeed returns the authority with the root key that follows from seed, so that the key survives a
+// restart. Anyone who knows the seed can sign certificates.
 func NewAuthorityFromSeed(seed [32]byte) *Authority {
 	return &Authority{root: wire.NewRoot(seed)}
 }
 
-// RootPublicKey is the key that clients have to trust, for whatsmeow.WACertPubKey.
+// RootPublicKey returns the key that clients must trust, for whatsmeow.WACertPubKey.
 func (a *Authority) RootPublicKey() [32]byte { return a.root.PublicKey() }
 
-// credentials are the keys by which clients know the server.
+// credentials are the keys and certificates that the server presents to clients.
 type credentials struct {
 	authority   *Authority
 	static      *ecdh.PrivateKey
@@ -46,11 +46,11 @@ type credentials struct {
 func newCredentials(cfg Config) (*credentials, error) {
 	static, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the server key: %w", err)
+		return nil, fmt.Errorf("sandbox: create the server key: %w", err)
 	}
 	certificate, err := cfg.Authority.root.Chain(static.PublicKey().Bytes(), time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the server certificate: %w", err)
+		return nil, fmt.Errorf("sandbox: create the server certificate: %w", err)
 	}
 	k := &credentials{authority: cfg.Authority, static: static, certificate: certificate}
 	if cfg.TLS {
@@ -61,7 +61,7 @@ func newCredentials(cfg Config) (*credentials, error) {
 	return k, nil
 }
 
-// certificateFor is the chain to show to a connecting client.
+// certificateFor returns the certificate chain for a connecting client, a wrong one if a fault says so.
 func (k *credentials) certificateFor() ([]byte, error) {
 	fault, ok := k.faults.Strike(faults.BadCertificate, nil)
 	if !ok {

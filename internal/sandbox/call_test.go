@@ -16,7 +16,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// inState waits until a phone sees a call in a state.
+// inState waits until a call has a state on a phone.
 func inState(t *testing.T, phone *sandbox.Phone, id string, state calls.State) calls.Call {
 	t.Helper()
 	call, err := phone.WaitCall(testContext(t), func(c calls.Call) bool { return c.ID == id && c.State == state })
@@ -24,7 +24,7 @@ func inState(t *testing.T, phone *sandbox.Phone, id string, state calls.State) c
 	return call
 }
 
-// acknowledged waits until a device has nothing left to acknowledge.
+// acknowledged waits until a device has acknowledged everything.
 func acknowledged(t *testing.T, server *sandbox.Server, phone *sandbox.Phone) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
@@ -57,7 +57,7 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	server, own, client, peer := linked(t, "")
 	ctx := testContext(t)
 
-	// A video call that the phone takes: the client is told, and that it need not ring.
+	// The phone accepts a video call. The client learns of it and stops ringing.
 	id, err := peer.PlaceCall(ctx, phones.CallConfig{To: own.Number(), Video: true})
 	must(t, err)
 	offer := wait(client, 0, func(e *events.CallOffer) bool { return meta(e.BasicCallMeta, id, peer, peer) })
@@ -79,7 +79,7 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	must(t, own.EndCall(ctx, id))
 	inState(t, peer, id, calls.Ended)
 
-	// A voice call that the phone does not take.
+	// The phone rejects a voice call.
 	id, err = peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	offer = wait(client, 0, func(e *events.CallOffer) bool { return e.CallID == id })
@@ -91,7 +91,7 @@ func TestAClientHearsItsAccountBeingCalled(t *testing.T) {
 	wait(client, 0, func(e *events.CallTerminate) bool { return e.CallID == id && e.Reason == "rejected_elsewhere" })
 	inState(t, peer, id, calls.Rejected)
 
-	// One that its caller gives up, and one that nobody takes.
+	// The caller gives one call up, and nobody answers another.
 	id, err = peer.PlaceCall(ctx, phones.CallConfig{To: own.Number()})
 	must(t, err)
 	must(t, peer.EndCall(ctx, id))
@@ -136,7 +136,7 @@ func TestAClientDoesNotTakeACall(t *testing.T) {
 			t.Errorf("who did it is told: %+v", event)
 		}
 	}
-	// A phone's calls are its own: its clients hear nothing of them.
+	// Clients get no events of calls that their own phone places.
 	for _, event := range caller.seen(0) {
 		if offer, is := event.(*events.CallOffer); is {
 			t.Errorf("the caller's client rings: %+v", offer)
@@ -145,7 +145,7 @@ func TestAClientDoesNotTakeACall(t *testing.T) {
 	noUnknownQueries(t, server)
 }
 
-// whatsmeow places no calls of its own, but programs on top of it do, with stanzas like these.
+// whatsmeow places no calls by itself, but programs that use it do, with stanzas like these.
 func TestAClientCalls(t *testing.T) {
 	t.Parallel()
 	server, own, client, peer := linked(t, "")
@@ -218,7 +218,7 @@ func TestAGroupIsCalled(t *testing.T) {
 	}
 	must(t, own.RejectCall(ctx, id))
 	wait(client, 0, func(e *events.CallReject) bool { return e.CallID == id && e.GroupJID == group })
-	// One who does not come does not end it for the others.
+	// A member who rejects the call does not end it for the others.
 	if call := inState(t, third, id, calls.Ringing); call.Chat != group {
 		t.Errorf("the third sees %+v", call)
 	}

@@ -25,10 +25,10 @@ type conn struct {
 
 	srv    *Server
 	frames *wire.Reader
-	// extend postpones the moment at which the connection counts as idle.
+	// extend sets the time from now after which the connection counts as idle.
 	extend func(time.Duration)
 
-	// device is set by a login, link while the connection shows a QR.
+	// device is set by a login, link by a registration that waits for pairing.
 	device atomic.Pointer[accounts.Device]
 	link   atomic.Pointer[linking]
 	// established is set when stanzas can be sent.
@@ -52,8 +52,8 @@ func (s *Server) serveClient(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	// WhatsApp's clients name its web page as their origin or none at all. Pages of other origins, which a
-	// browser on this machine may show, have no business here.
+	// Clients of WhatsApp send its web page as their origin, or no origin. Refuse pages of other origins in a browser on
+	// this machine.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{"web.whatsapp.com"}})
 	if err != nil {
 		s.net.Log.Debug("websocket upgrade refused", "err", err)
@@ -68,7 +68,7 @@ func (s *Server) serveClient(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// newConn registers a connection; nil means that the server is closing.
+// newConn creates and registers a connection. It returns nil when the server is closing or restarting.
 func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 	c := s.bareConn()
 	c.frames = wire.NewReader(func() (io.Reader, error) {
@@ -90,8 +90,7 @@ func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 	}
 	c.shut = func() { _ = ws.Close(websocket.StatusNormalClosure, "") }
 	c.drop = func() {
-		// With a linger time of zero the system answers further packets with a reset: the client sees a
-		// connection that broke, not one that ended.
+		// With a linger time of zero the system sends a reset: the client sees a broken connection, not a closed one.
 		if tcp := tcpOf(raw); tcp != nil {
 			_ = tcp.SetLinger(0)
 			_ = tcp.Close()
@@ -105,7 +104,7 @@ func (s *Server) newConn(ws *websocket.Conn, raw net.Conn) *conn {
 	return c
 }
 
-// bareConn is a connection without a socket.
+// bareConn returns a connection without a socket.
 func (s *Server) bareConn() *conn {
 	c := &conn{srv: s}
 	c.line = newLine(s.net, c)
@@ -139,7 +138,7 @@ func (c *conn) serve() {
 	c.ciphers = established.Ciphers
 	c.established.Store(true)
 	if !c.admit(established) {
-		// The refusal is on its way; the connection ends when the client has read it.
+		// The refusal is queued. The connection closes after it was written.
 		c.ending.Store(true)
 	}
 	for {
@@ -213,7 +212,7 @@ func (c *conn) receive() (*waBinary.Node, error) {
 	return wire.DecodeNode(plaintext)
 }
 
-// cleanUp runs when the reader is done: nothing of the connection is left behind.
+// cleanUp runs when the reader has ended. It removes everything that belongs to the connection.
 func (c *conn) cleanUp() {
 	s := c.srv
 	c.end("ended")

@@ -10,14 +10,14 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// connections are the clients that are connected.
+// connections is the set of open client connections.
 type connections struct {
 	cfg Config
 
 	mu   sync.Mutex
 	open map[*conn]struct{}
 	last uint64
-	// refusing is set while the server is away, and once it is closed.
+	// refusing is set while the server is restarting, and after it is closed.
 	refusing bool
 	// drained is closed when the last connection has ended, if a restart waits for that.
 	drained chan struct{}
@@ -27,7 +27,7 @@ func newConnections(cfg Config) *connections {
 	return &connections{cfg: cfg, open: make(map[*conn]struct{})}
 }
 
-// add enters a connection and gives it its number, unless the server is away.
+// add registers a connection and sets its number. It returns false when the server refuses connections.
 func (l *connections) add(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,21 +50,21 @@ func (l *connections) remove(c *conn) {
 	}
 }
 
-// admit lets new connections in again.
+// admit accepts new connections again.
 func (l *connections) admit() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refusing = false
 }
 
-// refuse lets no new connections in and lists those that there are.
+// refuse refuses new connections from now on and lists the open ones.
 func (l *connections) refuse() []*conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.refuseAll()
 }
 
-// refuseAll is refuse for who holds the lock.
+// refuseAll is refuse for a caller that holds the lock.
 func (l *connections) refuseAll() []*conn {
 	l.refusing = true
 	list := make([]*conn, 0, len(l.open))
@@ -74,7 +74,8 @@ func (l *connections) refuseAll() []*conn {
 	return list
 }
 
-// drain is refuse with a channel that is closed when all those have ended; it is nil when there are none.
+// drain is refuse with a channel that is closed when all listed connections have ended. The channel is nil when there
+// are none.
 func (l *connections) drain() ([]*conn, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +88,7 @@ func (l *connections) drain() ([]*conn, <-chan struct{}) {
 	return list, drained
 }
 
-// selected lists the connections that an action is for.
+// selected lists the connections that an action applies to.
 func (l *connections) selected(sel faults.Select) []*conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()

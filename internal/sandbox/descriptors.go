@@ -12,16 +12,16 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// tellAgain is after how long a server that has no file descriptors left says so once more.
-const tellAgain = 10 * time.Second
+// logInterval is the minimum time between two log records about missing file descriptors.
+const logInterval = 10 * time.Second
 
-// shortage says in the log that clients cannot connect because the process has no file descriptor for them.
+// shortage remembers when the log last reported that clients cannot connect because no file descriptor is left.
 type shortage struct {
 	mu   sync.Mutex
 	told time.Time
 }
 
-// watchedListener tells of connections that could not be accepted. net/http then waits and tries again.
+// watchedListener calls failed for connections that could not be accepted. net/http then waits and tries again.
 type watchedListener struct {
 	net.Listener
 
@@ -33,18 +33,18 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		l.failed(err)
 	}
-	return c, err //nolint:wrapcheck // net/http asks it whether it may try again
+	return c, err //nolint:wrapcheck // net/http asks the error whether it is temporary
 }
 
-// notAccepted counts a client that could not be let in for want of a file descriptor, and says what to do about it:
-// seldom, as net/http tries again many times a second.
+// notAccepted counts a connection that could not be accepted because no file descriptor is left, and logs what to do.
+// It logs rarely, because net/http tries again many times a second.
 func (e *endpoint) notAccepted(err error) {
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return
 	}
 	e.observer.Count(func(n *observe.Counters) { n.OutOfFiles++ })
 	e.shortage.mu.Lock()
-	silent := time.Since(e.shortage.told) < tellAgain
+	silent := time.Since(e.shortage.told) < logInterval
 	if !silent {
 		e.shortage.told = time.Now()
 	}
@@ -56,8 +56,8 @@ func (e *endpoint) notAccepted(err error) {
 	if errors.Is(err, syscall.ENFILE) {
 		whose = "of the whole system"
 	}
-	e.log.Error("out of file descriptors: clients that connect have to wait. Every connection takes one at the server, "+
-		"and one more at its client where that runs in the same process; raise the limit (ulimit -n) or connect fewer clients",
+	e.log.Error("out of file descriptors: new clients have to wait. Every connection needs one at the server, "+
+		"and another one at its client if that runs in the same process; raise the limit (ulimit -n) or connect fewer clients",
 		"limit", descriptorLimit(), "whose", whose, "connections", e.observer.Snapshot().ConnectionsOpen)
 }
 
@@ -65,7 +65,7 @@ func (e *endpoint) listenOn(address string) (net.Listener, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: listening on %q: %w", address, err)
+		return nil, fmt.Errorf("sandbox: listen on %q: %w", address, err)
 	}
 	return watchedListener{listener, e.notAccepted}, nil
 }

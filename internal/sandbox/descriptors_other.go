@@ -2,5 +2,5 @@
 
 package sandbox
 
-// descriptorLimit is 0: these systems have no such limit, or do not tell.
+// descriptorLimit returns 0: these systems have no such limit, or do not report it.
 func descriptorLimit() uint64 { return 0 }

@@ -19,18 +19,18 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// fewFiles names how many file descriptors a server in a process of its own may have; tests of other packages and
-// other tests of this one need theirs.
+// fewFiles is the number of file descriptors of a server in a separate process. It must be separate, because other
+// tests need their descriptors.
 const fewFiles = 48
 
-// TestAServerWithFewFiles is no test: it is the process of the next one.
+// TestAServerWithFewFiles is not a test: it is the child process of the next one.
 func TestAServerWithFewFiles(t *testing.T) {
 	if os.Getenv("SANDBOX_FEW_FILES") == "" {
 		t.Skip("it is a part of TestAServerThatHasNoFilesLeftSaysSo")
 	}
 	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: fewFiles, Max: fewFiles}))
 	server := newServer(t, sandbox.Config{Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))})
-	// It is told in the way that everything else is.
+	// Print the address as JSON, like the log.
 	fmt.Printf("{\"msg\":%q}\n", server.URL())
 	_, err := io.Copy(io.Discard, os.Stdin)
 	must(t, err)
@@ -79,7 +79,7 @@ func TestAServerThatHasNoFilesLeftSaysSo(t *testing.T) {
 	for _, c := range open {
 		must(t, c.Close())
 	}
-	// Who waited is let in when others have gone.
+	// A client that waited is accepted once others have disconnected.
 	c, err := net.Dial("tcp", address.Host)
 	must(t, err)
 	_, err = fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n")

@@ -18,7 +18,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// asKilled copies a state folder as a killed server leaves it: with what was saved, and the beginning of a file.
+// asKilled copies a state folder as a killed server leaves it: with the saved state and an incomplete file.
 func asKilled(t *testing.T, server *sandbox.Server, folder string) string {
 	t.Helper()
 	if err := server.SaveState(); err != nil {
@@ -45,7 +45,7 @@ func TestAFileThatWasUploadedBeforeARestartIsDownloadedAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitID(t, peer, sent.ID, func(m phones.Message) bool { return m.Kind == phones.KindImage })
-	// The phone sends it back: nothing is half written when the folder is copied.
+	// Wait for the phone's echo: then no file is incomplete when the folder is copied.
 	wait(client, 0, func(m *events.Message) bool { return !m.Info.IsFromMe && m.Message.GetImageMessage() != nil })
 	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindDocument, Media: &phones.Attachment{Data: fromPhone, FileName: "plan.pdf"}})
 	document := wait(client, 0, hasID(id)).Message.GetDocumentMessage()
@@ -108,7 +108,7 @@ func TestProfilesComeBack(t *testing.T) {
 	client.cli.Disconnect()
 	next := asKilled(t, server, folder)
 	closeServer(t, server)
-	// The pictures are older than what is kept of files: they stay, as profiles show them.
+	// The pictures are older than MaxMediaAge. They stay because profiles show them.
 	server = newServer(t, sandbox.Config{State: next, MaxMediaAge: time.Nanosecond})
 	if about := phoneOf(t, server, own.Number()).About(); about != "at sea" {
 		t.Errorf("about %q", about)
@@ -136,7 +136,7 @@ func TestProfilesComeBack(t *testing.T) {
 	}
 }
 
-// uploads puts files of 900 bytes on a server and returns their paths.
+// uploads uploads files of 900 bytes to a server and returns their paths.
 func uploads(t *testing.T, client *device, n int) []string {
 	t.Helper()
 	var paths []string
@@ -160,7 +160,7 @@ func TestFilesOnDiskAreBoundedInSizeAndAge(t *testing.T) {
 	}
 	for _, limit := range []struct {
 		cfg  sandbox.Config
-		want []int // of each file
+		want []int // status of each file
 		kept int
 	}{
 		{sandbox.Config{}, []int{200, 200, 200, 200}, 4},

@@ -25,7 +25,7 @@ func TestAppStateAndHistoryAreThereAfterARestart(t *testing.T) {
 	_, err := ana.WaitAppState(ctx, func(e phones.AppStateEntry) bool { return e.Index[0] == appstate.IndexPin })
 	must(t, err)
 	yes := true
-	for range 25 { // so many that there is a snapshot
+	for range 25 { // enough for a snapshot
 		must(t, ana.ChangeChat(ctx, bruno.Number(), phones.ChatChange{Muted: &yes}))
 	}
 	before := ana.AppState()
@@ -58,8 +58,8 @@ func TestAppStateAndHistoryAreThereAfterARestart(t *testing.T) {
 	}
 	must(t, ana.NameContact(ctx, bruno.Number(), "Bruno"))
 	wait(again, 0, func(e *events.Contact) bool { return e.JID == bruno.JID() })
-	// Who was linked before is no new device: there is no second greeting.
-	// Pairing waits for what the phone sends first; the last parts may still be in the making.
+	// A device that was linked before is not new: the phone does not send it the history again.
+	// Pairing waits for the first messages of the phone only. The last parts of the history may not exist yet.
 	eventually(t, func() bool { return server.Counters().HistoryChunks >= 3 })
 	if got := server.Counters(); got.HistoryChunks != 3 || got.SyncErrors != 0 {
 		t.Errorf("counters %+v", got)

@@ -36,7 +36,7 @@ func phoneOf(t *testing.T, server *sandbox.Server, number string) *sandbox.Phone
 	return phone
 }
 
-// settledChat links a client to a server with state and has it talk with a phone, so that the ratchets have turned.
+// settledChat links a client to a server with state and lets it chat with a phone, so that the ratchets advance.
 func settledChat(t *testing.T, folder string) (server *sandbox.Server, own, peer *sandbox.Phone, client *device) {
 	t.Helper()
 	server = newServer(t, sandbox.Config{State: folder})
@@ -49,7 +49,7 @@ func settledChat(t *testing.T, folder string) (server *sandbox.Server, own, peer
 	return server, own, peer, client
 }
 
-// goesOn checks that a client and a phone understand each other on a server that came back.
+// goesOn checks that a client and a phone can decrypt each other's messages after a restart of the server.
 func goesOn(t *testing.T, server *sandbox.Server, dsn, own, peer string) {
 	t.Helper()
 	client := openDevice(t, server, dsn)
@@ -90,7 +90,7 @@ func TestAServerWithStateGoesOnAfterItsOwnRestart(t *testing.T) {
 	if got := phoneOf(t, server, peer.Number()); got.Name() != keys || got.Script() != phones.ScriptEcho || got.LID() != peer.LID() {
 		t.Errorf("the phone came back as %s, %s, %s", got.Name(), got.Script(), got.LID())
 	}
-	// And once more, from the log that the second server has written anew.
+	// Restart again, from the log that the second server has compacted.
 	closeServer(t, server)
 	server = newServer(t, sandbox.Config{State: folder})
 	if devices := phoneOf(t, server, own.Number()).Devices(); len(devices) != 1 {
@@ -107,7 +107,7 @@ func TestAKilledServerGoesOnFromItsLastSave(t *testing.T) {
 	if err := server.SaveState(); err != nil {
 		t.Fatal(err)
 	}
-	// A process that is killed leaves the file as it is, perhaps in the middle of a record.
+	// A killed process may leave an incomplete record at the end of the file.
 	raw, err := os.ReadFile(filepath.Join(folder, sandbox.StateFile))
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestGroupsAndWhatWaitsForAPhoneComeBack(t *testing.T) {
 	server = newServer(t, sandbox.Config{State: folder})
 	after, err := server.Group(jid)
 	if after.Created.Equal(before.Created) {
-		before.Created = after.Created // without the clock of the process
+		before.Created = after.Created // without the monotonic clock
 	}
 	if err != nil || !reflect.DeepEqual(before, after) {
 		t.Errorf("the group was %+v and is %+v: %v", before, after, err)

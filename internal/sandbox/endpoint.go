@@ -14,7 +14,7 @@ import (
 	"wasup/internal/sandbox/tasks"
 )
 
-// endpoint is where a server listens: once without TLS, and once with it where that is wanted.
+// endpoint listens without TLS and, with Config.TLS, on a second address with TLS.
 type endpoint struct {
 	handler     http.Handler
 	credentials *credentials
@@ -39,7 +39,7 @@ func newEndpoint(handler http.Handler, credentials *credentials, tasks *tasks.Ta
 	return e
 }
 
-// newHTTP makes an HTTP server; it serves until it is closed, and never again.
+// newHTTP returns an HTTP server. Like every http.Server it cannot be used again after Close.
 func (e *endpoint) newHTTP() *http.Server {
 	return &http.Server{
 		Handler:           e.handler,
@@ -72,7 +72,7 @@ func (e *endpoint) start(plain, secure string) error {
 	return nil
 }
 
-// listen takes the addresses and serves there. The caller holds the lock.
+// listen listens on the addresses and serves there. The caller holds the lock.
 func (e *endpoint) listen(plain, secure string) error {
 	listener, err := e.listenOn(plain)
 	if err != nil {
@@ -103,18 +103,18 @@ func (e *endpoint) serve(server *http.Server, listener net.Listener) {
 	}()
 }
 
-// close stops listening for ever, and refuses further work of the server.
+// close stops listening permanently, and makes the server refuse new tasks.
 func (e *endpoint) close() {
 	e.mu.Lock()
 	e.tasks.Stop()
 	server := e.http
 	e.mu.Unlock()
-	// Errors of closing sockets that go away anyway tell nothing.
+	// Errors of closing these sockets do not matter.
 	_ = server.Close()
 }
 
-// goDown stops listening; meanwhile, under the lock, the caller refuses connections. False: the endpoint is not
-// listening.
+// goDown stops listening. It calls refuse, which refuses new connections, while it holds the lock. It returns false
+// when the endpoint is not listening.
 func (e *endpoint) goDown(refuse func()) bool {
 	e.mu.Lock()
 	if !e.started || e.tasks.Over() {
@@ -124,10 +124,10 @@ func (e *endpoint) goDown(refuse func()) bool {
 	server, listeners := e.http, []net.Listener{e.listener, e.secureListener}
 	refuse()
 	e.mu.Unlock()
-	// Errors of closing sockets that go away anyway tell nothing.
+	// Errors of closing these sockets do not matter.
 	_ = server.Close()
 	for _, listener := range listeners {
-		// The server closes them too, but does not know them yet when it was started a moment ago.
+		// The server closes them too, but does not know them yet if Serve has only just been called.
 		if listener != nil {
 			_ = listener.Close()
 		}
@@ -135,7 +135,7 @@ func (e *endpoint) goDown(refuse func()) bool {
 	return true
 }
 
-// comeBack listens where the endpoint listened before. Clients are let in, by admit, before they can come.
+// comeBack listens on the same addresses again. Before that it calls admit, which accepts new connections.
 func (e *endpoint) comeBack(admit func()) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -147,7 +147,7 @@ func (e *endpoint) comeBack(admit func()) error {
 	return e.listen(addressOf(e.listener), addressOf(e.secureListener))
 }
 
-// addresses are host:port of the two listeners; empty before start, the second also without TLS.
+// addresses returns host:port of the two listeners. Both are empty before start, and secure is empty without TLS.
 func (e *endpoint) addresses() (plain, secure string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -161,12 +161,12 @@ func addressOf(listener net.Listener) string {
 	return listener.Addr().String()
 }
 
-// countHTTP makes Close wait for the connections that net/http serves: it lingers half a second on one that it
-// closed because a file was too large. Connections that became WebSockets have their handler waited for.
+// countHTTP makes Close wait for the connections that net/http serves: after a file that was too large net/http keeps a
+// connection for another half second. For a connection that became a WebSocket, Close waits for its handler instead.
 func (e *endpoint) countHTTP(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		// Called by the goroutine that accepts, which is itself waited for.
+		// The accepting goroutine calls this. It is a task itself, so Add cannot race with Wait.
 		e.tasks.Add()
 	case http.StateHijacked, http.StateClosed:
 		e.tasks.Done()

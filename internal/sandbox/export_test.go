@@ -10,7 +10,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// ForgetSession makes the phone lose its Signal session with a device.
+// ForgetSession deletes the phone's Signal session with a device.
 func (p *Phone) ForgetSession(lid types.JID) { p.Sig.DeleteSession(lid) }
 
 // TakeBundle takes a one-time prekey of a phone's first linked device, as a sender does.
@@ -19,18 +19,18 @@ func (s *Server) TakeBundle(p *Phone) error {
 	return err
 }
 
-// SaveState writes what changed to disk now.
+// SaveState saves the changes to disk now.
 func (s *Server) SaveState() error { return s.disk.Save() }
 
-// CompactState writes everything to a new log.
+// CompactState writes the whole state to a new log.
 func (s *Server) CompactState() error {
 	return s.disk.Compact()
 }
 
-// StateFile is the name of the log in a state folder.
+// StateFile is the file name of the log in a state folder.
 const StateFile = disk.File
 
-// MakeGroup makes a group of which all are admins, the first phone being its creator.
+// MakeGroup creates a group in which all phones are admins. The first is its creator.
 func (s *Server) MakeGroup(subject string, members ...*Phone) types.JID {
 	ctx := context.Background()
 	var others []string
@@ -47,14 +47,14 @@ func (s *Server) MakeGroup(subject string, members ...*Phone) types.JID {
 	return jid
 }
 
-// LinkLight links a device with a Noise key and a stock of 812 prekeys, without a pairing.
+// LinkLight links a device with a Noise key and 812 prekeys, without a pairing.
 func (p *Phone) LinkLight(noise [32]byte) (uint16, error) {
 	id, keyIndex, ok := p.Net.Dir.Reserve(p.Account)
 	if !ok {
 		return 0, ErrTooManyDevices
 	}
 	dev := &accounts.Device{Registration: accounts.Registration{Noise: noise}, Account: p.Account, ID: id, KeyIndex: keyIndex, PreKeys: make([]accounts.OneTimeKey, 812)}
-	// Its phone takes it for one that it has known for long.
+	// Mark the device as greeted, so that the phone does not send it the history.
 	dev.Greeted.Store(true)
 	p.Net.Dir.Link(dev)
 	return id, nil

@@ -89,7 +89,7 @@ func TestAConnectionCanGoSilentAtItsNextWord(t *testing.T) {
 		t.Errorf("event %+v", struck)
 	}
 	wait[*events.KeepAliveTimeout](client, from, nil)
-	// By its number: one connection, whoever it is of.
+	// The fault applies to one connection by its number, with any account.
 	if n := server.DropTCP(faults.Select{Conn: struck.Conn + 1}); n != 0 {
 		t.Errorf("%d connections of another number", n)
 	}
@@ -213,7 +213,7 @@ func TestAMalformedFrameIsOneStanzaLost(t *testing.T) {
 			if !client.cli.IsConnected() {
 				t.Error("the connection ended")
 			}
-			// Nothing is lost for good: it was not acknowledged.
+			// The message is not lost: it was not acknowledged, so it comes again.
 			client.cli.ResetConnection()
 			wait(client, from, func(m *events.Message) bool { return m.Message.GetConversation() == "lost on the way" })
 		})

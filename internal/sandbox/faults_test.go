@@ -28,7 +28,7 @@ func setFault(t *testing.T, server *sandbox.Server, fault faults.Fault) string {
 	return id
 }
 
-// expect checks the names of all events from a position on, in any order and without repetition.
+// expect checks the names of all events after a position, in any order and without repetitions.
 func expect(t *testing.T, d *device, from int, want ...string) {
 	t.Helper()
 	var got []string
@@ -48,7 +48,7 @@ func expect(t *testing.T, d *device, from int, want ...string) {
 	}
 }
 
-// late tells what a client says of a machine that is slow, whatever the server did.
+// late reports whether an event may come from a slow machine, whatever the server does.
 func late(event any) bool {
 	switch event.(type) {
 	case *events.KeepAliveTimeout, *events.KeepAliveRestored:
@@ -57,7 +57,7 @@ func late(event any) bool {
 	return false
 }
 
-// away is a linked client that is disconnected and is about to log in.
+// away returns a linked client that is disconnected and about to log in.
 func away(t *testing.T) (*sandbox.Server, *device) {
 	t.Helper()
 	server, _, client, _ := linked(t, "")
@@ -145,7 +145,7 @@ func TestARefusalWithoutACloseLeavesTheClientConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait[*events.ClientOutdated](client, 0, nil)
-	// The connection that was away may still be counted for a moment; this one must stay.
+	// The previous connection may still be counted for a moment. This one must stay.
 	eventually(t, func() bool { return server.Counters().ConnectionsOpen == 1 })
 	if !client.cli.IsConnected() {
 		t.Error("the connection was closed")
@@ -237,7 +237,7 @@ func TestA515FollowedByAnImmediateCloseNeedsAtMostOneConnect(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	phone := newPhone(t, server, "")
 	client := newDevice(t, server)
-	// Its own answer to the 515 would race with its answer to the close.
+	// The client's reconnect after the 515 would race with its reconnect after the close.
 	client.cli.DisableLoginAutoReconnect = true
 	setFault(t, server, faults.Fault{Kind: faults.CloseAfter515})
 	if _, err := phone.Scan(testContext(t), client.code()); err != nil {
@@ -245,7 +245,7 @@ func TestA515FollowedByAnImmediateCloseNeedsAtMostOneConnect(t *testing.T) {
 	}
 	wait[*events.PairSuccess](client, 0, nil)
 	devicetest.Gone(t, client.cli)
-	// The client may have lost the 515 with the connection. It then waits for ever, unless it is told.
+	// The client may have lost the 515 with the connection. Then it waits for ever, unless the test connects it.
 	client.connect()
 	if logins := server.Counters().Logins; logins != 1 {
 		t.Errorf("%d logins", logins)
@@ -276,7 +276,7 @@ func TestACertificateOfAnotherRootIsRefused(t *testing.T) {
 	eventually(t, func() bool { return server.Counters().HandshakeFailures == 1 })
 }
 
-// eventually waits for what the server counts on a goroutine of its own.
+// eventually waits for a counter that the server changes on another goroutine.
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)

@@ -21,7 +21,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// newGroup has a phone make a group.
+// newGroup makes a phone create a group.
 func newGroup(t *testing.T, owner *sandbox.Phone, addressing string, members ...*sandbox.Phone) types.JID {
 	t.Helper()
 	wish := phones.NewGroup{Subject: "Friends", Addressing: addressing}
@@ -106,13 +106,13 @@ func TestTwoClientsAndASecondDeviceTalkInAGroup(t *testing.T) {
 	wait(one, 0, hasText("hello back"))
 	wait(second, 0, hasText("hello back"))
 	waitText(t, onePhone, "hello back")
-	// A file, a reaction and a poll with a vote, all in the group.
+	// Send a file, a reaction and a poll with a vote in the group.
 	data := someBytes(1234)
 	response, err := one.cli.SendMessage(testContext(t), info.JID, &waE2E.Message{ImageMessage: imageOf(one.upload(data, whatsmeow.MediaImage))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The sender's key, which comes with the message, is an event of its own.
+	// The sender key, which comes with the message, is a separate event.
 	image := wait(other, 0, func(m *events.Message) bool { return m.Info.ID == response.ID && m.Message.ImageMessage != nil })
 	if got, err := other.cli.Download(testContext(t), image.Message.GetImageMessage()); err != nil || !bytes.Equal(got, data) {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func TestInviteLinksLeadIntoGroups(t *testing.T) {
 	if _, err = client.cli.JoinGroupWithLink(ctx, "nonsense"); !errors.Is(err, whatsmeow.ErrInviteLinkInvalid) {
 		t.Errorf("no link: %v", err)
 	}
-	// With approval, who comes by the link waits.
+	// With approval, an account that follows the link has to wait.
 	on := true
 	if err = peer.ChangeGroup(ctx, group, phones.GroupChange{Approval: &on}); err != nil {
 		t.Fatal(err)
@@ -293,7 +293,7 @@ func TestAGroupMessageWithoutItsKeyIsAskedForAgain(t *testing.T) {
 	wait(client, 0, hasText("who can read this?"))
 	waitText(t, third, "who can read this?")
 	waitText(t, own, "who can read this?")
-	// And the other way: a phone that lost the client's session asks the client.
+	// In the other direction, a phone that has lost the client's session asks the client.
 	client.sendText(group, "first")
 	waitText(t, peer, "first")
 	peer.ForgetSession(client.cli.Store.GetLID())

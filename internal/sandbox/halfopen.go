@@ -2,7 +2,7 @@ package sandbox
 
 import "time"
 
-// thaw waits for the end of a half-open connection.
+// thaw waits until a half-open connection ends, and kills it after IdleTimeout.
 func (c *conn) thaw() {
 	timer := time.NewTimer(c.srv.cfg.IdleTimeout)
 	defer timer.Stop()

@@ -17,7 +17,7 @@ import (
 // stanzaHandler handles one kind of stanza. It runs in the connection's reader.
 type stanzaHandler func(c *conn, node *waBinary.Node)
 
-// handlers are the tables of what clients may send and ask.
+// handlers are the tables of the stanzas and queries that clients may send.
 type handlers struct {
 	stanzas     map[string]stanzaHandler
 	queries     map[string]accounts.QueryHandler
@@ -28,11 +28,11 @@ func (s *Server) newHandlers() handlers {
 	return handlers{stanzas: stanzaHandlers(), queries: s.queryHandlers(), linkQueries: s.pairing.queryHandlers()}
 }
 
-// stanzaHandlers is the table of everything a client may send, by tag.
+// stanzaHandlers returns the handlers of all stanzas that a client may send, by tag.
 func stanzaHandlers() map[string]stanzaHandler {
 	return map[string]stanzaHandler{
 		"iq":        (*conn).handleIQ,
-		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session); nothing is expected back
+		"ib":        func(*conn, *waBinary.Node) {}, // telemetry (unified_session), without an answer
 		"ack":       (*conn).handleAnyAck,
 		"message":   loggedIn((*conn).handleMessage),
 		"receipt":   loggedIn((*conn).handleReceipt),
@@ -42,7 +42,7 @@ func stanzaHandlers() map[string]stanzaHandler {
 	}
 }
 
-// loggedIn keeps stanzas of clients that have not logged in from handlers that need a device.
+// loggedIn wraps a handler that needs a device. A stanza from a client that has not logged in counts as unknown.
 func loggedIn(handle func(*conn, *accounts.Device, *waBinary.Node)) stanzaHandler {
 	return func(c *conn, node *waBinary.Node) {
 		dev := c.device.Load()
@@ -54,11 +54,11 @@ func loggedIn(handle func(*conn, *accounts.Device, *waBinary.Node)) stanzaHandle
 	}
 }
 
-// queryActive is the query by which a client says that it wants its stanzas.
+// queryActive is the query with which a client asks for its stanzas.
 const queryActive = "passive set active"
 
-// queryHandlers is the table of everything a device may ask, by namespace, type and the tag of the first
-// child ("-" when there is none).
+// queryHandlers returns the handlers of all queries of a device, by namespace, type and the tag of the first child ("-"
+// when there is none).
 func (s *Server) queryHandlers() map[string]accounts.QueryHandler {
 	handlers := map[string]accounts.QueryHandler{
 		"w:p get -":    accounts.AnswerEmpty,
@@ -91,12 +91,12 @@ func (s *Server) queryHandlers() map[string]accounts.QueryHandler {
 	return handlers
 }
 
-// dispatch handles one stanza. A handler that breaks costs the client its connection, not the server its life.
+// dispatch handles one stanza. A panic of the handler ends the connection, but not the server.
 func (c *conn) dispatch(node *waBinary.Node) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.srv.net.Observer.Count(func(n *observe.Counters) { n.Panics++ })
-			c.srv.net.Log.Error("stanza handler broke", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			c.srv.net.Log.Error("a stanza handler panicked", "tag", node.Tag, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			c.kill("stanza handler broke")
 		}
 	}()
@@ -152,8 +152,8 @@ func (c *conn) handleIQ(node *waBinary.Node) {
 	children, failed := handle(dev, node)
 	c.answerThen(node, children, failed, func() {
 		if query == queryActive {
-			// After the answer: clients take themselves for connected once they have read it, and then expect
-			// what came while they were away.
+			// Activate after the answer: clients count as connected once they have read it, and then expect the stanzas
+			// that came while they were away.
 			c.activate(dev)
 		}
 	})
@@ -163,7 +163,7 @@ func (c *conn) answer(query *waBinary.Node, children []waBinary.Node, failed *st
 	c.answerThen(query, children, failed, func() {})
 }
 
-// answerThen sends the result of a query, or its error, and goes on with then. Faults may keep both back.
+// answerThen sends the result of a query, or its error, and calls then. Faults may withhold or delay both.
 func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed *stanza.QueryError, then func()) {
 	attrs := waBinary.Attrs{"id": stanza.Attr(query, "id"), "type": "result", "from": types.ServerJID}
 	if to := stanza.JID(query, "to"); !to.IsEmpty() {
@@ -188,7 +188,7 @@ func (c *conn) answerThen(query *waBinary.Node, children []waBinary.Node, failed
 	then()
 }
 
-// handleAck drops what the device has acknowledged.
+// handleAck removes the stanza that the device acknowledges from its queue.
 func (c *conn) handleAck(dev *accounts.Device, node *waBinary.Node) {
 	c.srv.net.Observer.Count(func(n *observe.Counters) { n.Acks++ })
 	dev.Acknowledge(stanza.Key{Class: stanza.Attr(node, "class"), ID: stanza.Attr(node, "id"), From: stanza.JID(node, "to"), Participant: stanza.JID(node, "participant")})
@@ -199,7 +199,7 @@ func queryPassive(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *sta
 	return nil, nil
 }
 
-// queryNames are the namespace of a query and the tag of its first child, "-" when there is none.
+// queryNames returns the namespace of a query and the tag of its first child, "-" when there is none.
 func queryNames(query *waBinary.Node) (namespace, child string) {
 	child = "-"
 	if children := query.GetChildren(); len(children) > 0 {
@@ -208,7 +208,7 @@ func queryNames(query *waBinary.Node) (namespace, child string) {
 	return stanza.Attr(query, "xmlns"), child
 }
 
-// queryFault strikes a query.
+// queryFault returns the fault of a kind that applies to a query.
 func (c *conn) queryFault(kind faults.Kind, query *waBinary.Node) (faults.Fault, bool) {
 	if c.srv.net.Faults.None() {
 		return faults.Fault{}, false
@@ -217,7 +217,7 @@ func (c *conn) queryFault(kind faults.Kind, query *waBinary.Node) (faults.Fault,
 	return c.srv.net.Faults.StrikeIf(kind, c, func(f *faults.Fault) bool { return f.Matches(namespace, child) })
 }
 
-// queryProps answers with no experiments at all: clients then use their own defaults.
+// queryProps answers without any experiments: clients then use their own defaults.
 func queryProps(_ *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	asked := query.GetChildByTag("props")
 	return []waBinary.Node{{Tag: "props", Attrs: waBinary.Attrs{
@@ -228,12 +228,12 @@ func queryProps(_ *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *sta
 	}}}, nil
 }
 
-// handleChatState passes "composing" and "paused" on to the devices of the other side.
+// handleChatState forwards "composing" and "paused" to the devices in the chat.
 func (c *conn) handleChatState(dev *accounts.Device, node *waBinary.Node) {
 	c.srv.net.Router.RouteChatState(accounts.Origin{Account: dev.Account, Device: dev.ID}, stanza.JID(node, "to"), node.Content)
 }
 
-// handleCall takes a signal of a call from a linked device, acknowledges it and passes it on.
+// handleCall acknowledges and forwards a call signal from a linked device.
 func (c *conn) handleCall(dev *accounts.Device, node *waBinary.Node) {
 	children := node.GetChildren()
 	ack := waBinary.Attrs{"class": "call", "id": stanza.Attr(node, "id"), "from": stanza.JID(node, "to"), "t": stanza.Now()}

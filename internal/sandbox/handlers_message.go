@@ -49,14 +49,14 @@ func messageAck(node *waBinary.Node, told routing.Verdict) waBinary.Node {
 	return waBinary.Node{Tag: "ack", Attrs: attrs}
 }
 
-// handleReceipt takes a receipt of a linked device: it acknowledges the message it is about and is passed on.
+// handleReceipt takes a receipt of a linked device as the acknowledgement of its message, and forwards it.
 func (c *conn) handleReceipt(dev *accounts.Device, node *waBinary.Node) {
 	s := c.srv
 	to, id := stanza.JID(node, "to"), stanza.Attr(node, "id")
 	if id == "" || to.IsEmpty() {
 		return
 	}
-	// A receipt, a request to send again included, says that the message has arrived.
+	// Every receipt, even a retry request, means that the message has arrived.
 	dev.Acknowledge(stanza.Key{Class: "message", ID: id, From: to, Participant: stanza.JID(node, "participant")})
 	c.Send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "receipt", "id": id, "from": to, "type": stanza.Attr(node, "type"), "t": stanza.Now()}})
 	s.net.Router.RouteReceipt(accounts.Origin{Account: dev.Account, Device: dev.ID}, node)

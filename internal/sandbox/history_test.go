@@ -19,13 +19,13 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// chunk waits for a part of the history.
+// chunk waits for one part of the history.
 func (d *device) chunk(from int, kind waHistorySync.HistorySync_HistorySyncType) *waHistorySync.HistorySync {
 	d.t.Helper()
 	return wait(d, from, func(e *events.HistorySync) bool { return e.Data.GetSyncType() == kind }).Data
 }
 
-// texts are those of a conversation, newest first.
+// texts returns the texts of a conversation, newest first.
 func texts(c *waHistorySync.Conversation) []string {
 	var all []string
 	for _, m := range c.GetMessages() {
@@ -34,7 +34,7 @@ func texts(c *waHistorySync.Conversation) []string {
 	return all
 }
 
-// conversationOf finds the messages of one chat.
+// conversationOf returns the messages of one chat.
 func conversationOf(part *waHistorySync.HistorySync, jid types.JID) *waHistorySync.Conversation {
 	for _, c := range part.GetConversations() {
 		if c.GetID() == jid.String() {
@@ -44,7 +44,7 @@ func conversationOf(part *waHistorySync.HistorySync, jid types.JID) *waHistorySy
 	return nil
 }
 
-// chatting lets two phones exchange texts and waits until both have all.
+// chatting makes two phones exchange texts and waits until both have all of them.
 func chatting(t *testing.T, from, to *sandbox.Phone, texts ...string) []string {
 	t.Helper()
 	ctx := testContext(t)
@@ -130,13 +130,13 @@ func TestANewDeviceGetsTheHistoryOfItsPhone(t *testing.T) {
 	if last := d.chunk(from, waHistorySync.HistorySync_NON_BLOCKING_DATA); last.GetProgress() != 100 {
 		t.Errorf("the last part is %v", last)
 	}
-	// What came with the history is in the client's stores: phone numbers and hidden ids belong together.
+	// The client has stored the mapping from phone numbers to hidden ids that came with the history.
 	lid, err := d.cli.Store.LIDs.GetLIDForPN(ctx, bruno.JID())
 	must(t, err)
 	if lid != bruno.LID() {
 		t.Errorf("the client takes %s for %s", lid, bruno.JID())
 	}
-	// The client reads each message as if it had come now.
+	// The client can parse each message like one that has just arrived.
 	parsed, err := d.cli.ParseWebMessage(bruno.LID(), recent.GetConversations()[0].GetMessages()[0].GetMessage())
 	must(t, err)
 	if parsed.Info.ID != ids[5] || parsed.Info.Sender != bruno.LID() || parsed.Message.GetConversation() != "text 5" {
@@ -183,9 +183,9 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	if len(message.GetPollUpdates()) != 1 || len(message.GetPollUpdates()[0].GetVote().GetSelectedOptions()) != 1 {
 		t.Fatalf("the poll is %v", message)
 	}
-	// With the secret from the history the client can vote.
+	// With the poll's secret from the history the client can vote.
 	info := &types.MessageInfo{ID: poll, MessageSource: types.MessageSource{Chat: bruno.LID(), Sender: bruno.LID()}}
-	// The client stores what comes with history beside telling of it.
+	// The client stores the data of the history in parallel with the event.
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for {
@@ -208,7 +208,7 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	must(t, err)
 }
 
-// registering holds the one variable by which clients of whatsmeow say what they want of the history.
+// registering guards the global variable that contains the history options of whatsmeow's clients.
 func registering(t *testing.T, change func(*waCompanionReg.DeviceProps)) {
 	t.Helper()
 	before := proto.Clone(store.DeviceProps).(*waCompanionReg.DeviceProps)
@@ -216,7 +216,7 @@ func registering(t *testing.T, change func(*waCompanionReg.DeviceProps)) {
 	t.Cleanup(func() { proto.Reset(store.DeviceProps); proto.Merge(store.DeviceProps, before) })
 }
 
-// Not parallel: what clients say of themselves is a variable of the process.
+// Not parallel: the client properties are a global variable.
 func TestADeviceThatAsksForAllGetsAllInFiles(t *testing.T) {
 	registering(t, func(p *waCompanionReg.DeviceProps) {
 		p.RequireFullSync, p.HistorySyncConfig.InlineInitialPayloadInE2EeMsg = proto.Bool(true), proto.Bool(false)

@@ -24,7 +24,7 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// rawClient is a client that says what the test wants it to.
+// rawClient is a client that sends whatever the test wants.
 type rawClient struct {
 	t       *testing.T
 	ws      *websocket.Conn
@@ -69,7 +69,7 @@ func (c *rawClient) writeFrame(payload []byte) {
 	c.write(frame)
 }
 
-// handshake goes through the handshake as a client with a payload.
+// handshake performs the handshake of a client with a payload.
 func (c *rawClient) handshake(payload *waWa6.ClientPayload) {
 	c.t.Helper()
 	static, err := ecdh.X25519().GenerateKey(rand.Reader)
@@ -120,7 +120,7 @@ func (c *rawClient) receive() *waBinary.Node {
 	return node
 }
 
-// registration is the payload of a client that wants to be paired.
+// registration returns the payload of a client that wants to pair.
 func registration() *waWa6.ClientPayload {
 	identity := keys.NewKeyPair()
 	signed := identity.CreateSignedPreKey(1)

@@ -8,12 +8,12 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// What is on disk, by the beginning of its name. Names go by hidden ids, which belong to one account for ever.
+// Prefixes of record keys. Keys contain hidden ids (LIDs), because these never change their account.
 const (
 	keyServer = "x/" // x/media
 )
 
-// keeper turns what the server knows into records, and records into what it knows.
+// keeper saves the state of the server as records, and restores it from them.
 type keeper struct {
 	*network.Network
 
@@ -21,24 +21,24 @@ type keeper struct {
 	pairing *pairing
 }
 
-// openDisk takes a folder and reads what is there.
+// openDisk opens the state folder and restores the saved state.
 func openDisk(path string, s *Server) (*disk.Log, error) {
 	k := &keeper{Network: s.net, phones: s.phones, pairing: s.pairing}
 	return disk.Open(path, s.net.Log, k.collect, func(records []disk.Record) error {
-		// Before the profiles, which name pictures.
+		// Open the files first: profiles refer to pictures.
 		if err := k.Media.OpenFolder(path, time.Now()); err != nil {
 			return err
 		}
 		if err := k.restore(records); err != nil {
 			return err
 		}
-		// Profiles have said what they show; limits may be other ones now.
+		// Now the files in use are known. Apply the limits, which may have changed.
 		k.Media.Tidy(time.Now())
 		return nil
 	})
 }
 
-// collect tells what changed.
+// collect emits the records that have changed, or all of them.
 func (k *keeper) collect(all bool, emit func(string, any) error) error {
 	for _, lid := range k.Dir.TakeRemoved() {
 		if err := emit(phones.KeyPhone+lid, nil); err != nil {
@@ -68,6 +68,6 @@ func (k *keeper) collect(all bool, emit func(string, any) error) error {
 	if !changed {
 		return nil
 	}
-	// Whoever changes a group is an account, and its members are told.
+	// Groups change only together with an account: one that acts, or members that are notified.
 	return k.Groups.Collect(emit)
 }

@@ -12,7 +12,7 @@ import (
 	"wasup/internal/sandbox/profiles"
 )
 
-// restore makes what records tell of. Phones come first, as everything else belongs to one.
+// restore restores the state from records. Phones come first, because everything else belongs to one.
 func (k *keeper) restore(records []disk.Record) error {
 	byName := make(map[string]json.RawMessage, len(records))
 	for _, record := range records {
@@ -64,7 +64,7 @@ func (k *keeper) restore(records []disk.Record) error {
 	return nil
 }
 
-// splitName takes the kind and the hidden id of the owner from a name.
+// splitName returns the kind of a record and the hidden id of its owner, from its key.
 func splitName(name string) (kind, lid string, ok bool) {
 	if len(name) < 2 {
 		return "", "", false

@@ -42,7 +42,7 @@ func waitID(t *testing.T, phone *sandbox.Phone, id string, match func(phones.Mes
 	return message
 }
 
-// files is a phone's attachment of every kind that has one.
+// files has one attachment for every kind of message with a file.
 func files() map[phones.Kind]*phones.Attachment {
 	return map[phones.Kind]*phones.Attachment{
 		phones.KindImage:    {Data: someBytes(5000), MIME: "image/png", Width: 40, Height: 30, Thumbnail: someBytes(50)},
@@ -62,7 +62,7 @@ func TestAClientGetsFilesOfEveryKindFromAPhone(t *testing.T) {
 		if got.Info.Type != "media" {
 			t.Errorf("%s came as %q", kind, got.Info.Type)
 		}
-		data, err := client.cli.DownloadAny(testContext(t), got.Message) //nolint:staticcheck // any kind will do
+		data, err := client.cli.DownloadAny(testContext(t), got.Message) //nolint:staticcheck // the kind does not matter
 		if err != nil || !bytes.Equal(data, file.Data) {
 			t.Fatalf("%s: %d bytes with %v", kind, len(data), err)
 		}
@@ -124,7 +124,7 @@ func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The receiver and, through the copy for own devices, the sender's own phone.
+		// Both the receiver and the sender's own phone, which gets the copy for own devices.
 		for _, phone := range []*sandbox.Phone{peer, own} {
 			got := waitID(t, phone, response.ID, nil)
 			if got.Kind != kind || got.Media == nil || got.Media.Size != len(plain) {
@@ -217,7 +217,7 @@ func TestPlacesAndContactsBothWays(t *testing.T) {
 func TestPollsAndTheirVotesBothWays(t *testing.T) {
 	server, own, client, peer := linked(t, phones.ScriptSilent)
 	ctx := testContext(t)
-	// A phone asks, the client votes and changes its mind.
+	// A phone sends a poll, the client votes and changes its vote.
 	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
 	poll := wait(client, 0, hasID(id))
 	if m := poll.Message.GetPollCreationMessage(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
@@ -238,7 +238,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 			t.Errorf("the poll stands at %+v", got.Poll)
 		}
 	}
-	// The client asks, the phone votes.
+	// The client sends a poll, the phone votes.
 	response, err := client.cli.SendMessage(ctx, peer.JID(), client.cli.BuildPollCreation("Where?", []string{"here", "there", "nowhere"}, 2))
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 	if len(got.GetSelectedOptions()) != 2 || !bytes.Equal(got.GetSelectedOptions()[1], want[1]) {
 		t.Fatalf("the client read %v", got)
 	}
-	// The client's own phone has the poll and reads the vote as well.
+	// The client's own phone has the poll, too, and decrypts the vote.
 	waitID(t, own, response.ID, func(m phones.Message) bool {
 		return slices.Equal(m.Poll.Options[2].Voters, []types.JID{peer.JID()}) && len(m.Poll.Options[0].Voters) == 1 && len(m.Poll.Options[1].Voters) == 0
 	})

@@ -20,7 +20,7 @@ import (
 // maxOutgoing bounds the stanzas that wait for a client that reads slowly or not at all.
 const maxOutgoing = 16 << 10
 
-// line is the way to a client. A goroutine writes, and exists only while there is something to write.
+// line sends stanzas to a client. Its writer goroutine exists only while stanzas are queued.
 type line struct {
 	id      uint64
 	who     faults.Scope
@@ -29,12 +29,12 @@ type line struct {
 	log     *slog.Logger
 	ciphers *wire.Ciphers
 	out     tasks.Mailbox[outgoing]
-	// write puts bytes on the wire, shut ends the connection politely, drop at once.
+	// write writes bytes to the connection, shut closes it in an orderly way, drop resets it.
 	write func([]byte) error
 	shut  func()
 	drop  func()
 
-	// ending is set once a final stanza was queued: what the client says after it is not looked at.
+	// ending is set when the final stanza is queued. Later stanzas from the client are ignored.
 	ending atomic.Bool
 	// frozen is set when the connection was left half open.
 	frozen atomic.Bool
@@ -45,25 +45,25 @@ type line struct {
 	timers []*time.Timer
 }
 
-// newLine makes a line without a socket; who is whose it is.
+// newLine returns a line without a socket. who is its client, for faults.
 func newLine(net *network.Network, who faults.Scope) *line {
 	l := &line{who: who, tasks: net.Tasks, faults: net.Faults, log: net.Log, gone: make(chan struct{})}
 	l.out = tasks.Mailbox[outgoing]{Spawn: net.Tasks.Spawn, Handle: l.perform, Limit: maxOutgoing}
 	return l
 }
 
-// outgoing is one thing for the writer to do.
+// outgoing is one task of the writer.
 type outgoing struct {
 	payload []byte
-	// written is told the moment just before the write.
+	// written is called after the write, with the time just before it.
 	written func(time.Time)
-	// final is set on the last stanza; the connection closes that long after it was written.
+	// final is set on the last stanza: the connection closes this long after the write.
 	final *time.Duration
 	// close ends the connection instead of writing.
 	close bool
 }
 
-// sleep waits and says whether the connection is still there.
+// sleep waits and reports whether the connection is still open.
 func (l *line) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -75,10 +75,10 @@ func (l *line) sleep(d time.Duration) bool {
 	}
 }
 
-// Send queues a stanza. A client that does not read loses its connection, not the server its memory.
+// Send queues a stanza. If the queue is full because the client does not read, the connection ends.
 func (l *line) Send(node waBinary.Node) { l.enqueue(node, nil, nil) }
 
-// SendLast queues the last stanza of the connection, which closes delay after it was written.
+// SendLast queues the last stanza of the connection, which closes delay after the write.
 func (l *line) SendLast(node waBinary.Node, delay time.Duration) {
 	l.ending.Store(true)
 	if _, ok := l.faults.Strike(faults.CloseAtOnce, l.who); ok {
@@ -90,7 +90,7 @@ func (l *line) SendLast(node waBinary.Node, delay time.Duration) {
 func (l *line) enqueue(node waBinary.Node, written func(time.Time), final *time.Duration) {
 	payload, err := waBinary.Marshal(node)
 	if err != nil {
-		l.log.Error("stanza not encoded", "tag", node.Tag, "err", err)
+		l.log.Error("could not encode a stanza", "tag", node.Tag, "err", err)
 		return
 	}
 	l.put(outgoing{payload: payload, written: written, final: final})
@@ -112,7 +112,7 @@ func (l *line) perform(item outgoing) {
 		l.shut()
 		return
 	}
-	// sealed draws on the key's counter: only the writer calls it, in the order of the wire.
+	// sealed uses the counter of the key, so only the writer may call it, in the order of the writes.
 	frame, err := l.sealed(item.payload)
 	if err != nil {
 		l.kill("stanza not encrypted")
@@ -151,7 +151,7 @@ func (l *line) later(delay time.Duration, fn func()) {
 	l.timers = append(l.timers, l.tasks.After(delay, fn))
 }
 
-// end marks the connection as ended, the first reason being kept.
+// end marks the connection as ended. It keeps the first reason, and returns false if there is one already.
 func (l *line) end(reason string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,18 +167,18 @@ func (l *line) end(reason string) bool {
 	return true
 }
 
-// kill ends the connection without a goodbye and says whether it was still there.
+// kill resets the connection and reports whether it was still open.
 func (l *line) kill(reason string) bool {
 	first := l.end(reason)
 	l.drop()
 	return first
 }
 
-// freeze makes a connection half open and says whether it was not before.
+// freeze makes a connection half open. It returns false if it was half open already.
 func (l *line) freeze() bool { return l.frozen.CompareAndSwap(false, true) }
 
-// sealed is the frame of a stanza, spoilt if a fault says so. The keys stay in step either way: it is one frame
-// that is lost, not the connection, unless the length of the frame is spoilt.
+// sealed returns the encrypted frame of a stanza, or a malformed one if a fault says so. The key counters stay in step
+// either way, so only this frame is lost. A wrong length, however, breaks the connection.
 func (l *line) sealed(payload []byte) ([]byte, error) {
 	fault, spoil := l.faults.Strike(faults.MalformedFrame, l.who)
 	if !spoil {
@@ -187,11 +187,11 @@ func (l *line) sealed(payload []byte) ([]byte, error) {
 	var err error
 	switch fault.Variant {
 	case faults.VariantNode:
-		// A flag byte, and a list that announces 255 parts without any.
+		// A flag byte, and a list that announces 255 items but has none.
 		payload = []byte{0, 0xF8, 0xFF}
 	case faults.VariantTagless:
-		// A flag byte, and a list whose one part is an empty list. whatsmeow's reader panics on it, and with it the process
-		// of a client that does not guard the reader.
+		// A flag byte, and a list with an empty list as its only item. whatsmeow's reader panics on it. A client that does
+		// not recover in the reader crashes.
 		payload = []byte{0, 0xF8, 1, 0}
 	case faults.VariantZlibBomb:
 		payload, err = zlibBomb()
@@ -207,7 +207,7 @@ func (l *line) sealed(payload []byte) ([]byte, error) {
 	}
 	switch fault.Variant {
 	case faults.VariantLength:
-		// 256 bytes more than there are.
+		// Announce 256 bytes more than there are.
 		frame[1]++
 	case faults.VariantGarbage, "":
 		frame[len(frame)-1] ^= 1
@@ -215,19 +215,19 @@ func (l *line) sealed(payload []byte) ([]byte, error) {
 	return frame, nil
 }
 
-// bombSize is how large the content of a zlib bomb is, inflated, in bytes.
+// bombSize is the decompressed size of a zlib bomb, in bytes.
 const bombSize = 64 << 20
 
-// nameless is a pairing that succeeded, without the id that clients answer to. whatsmeow's handler panics on it, and with
-// it the process of a client that does not guard its handlers.
+// nameless returns a pair-success stanza without the id that clients need for their answer. whatsmeow's handler panics
+// on it. A client that does not recover in its handlers crashes.
 func nameless() ([]byte, error) {
 	return waBinary.Marshal(waBinary.Node{
 		Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "from": types.ServerJID}, Content: []waBinary.Node{{Tag: "pair-success"}},
 	})
 }
 
-// zlibBomb is a stanza that clients ignore, once they have it. It is a whole one: whatsmeow's decoder panics on a
-// list without a tag, as a bomb of mere zeros begins with, and takes its process with it.
+// zlibBomb returns a compressed stanza that clients ignore after decoding it. It is a valid stanza: a bomb of zeros
+// only would be a list without a tag, on which whatsmeow's decoder panics.
 func zlibBomb() ([]byte, error) {
 	encoded, err := waBinary.Marshal(waBinary.Node{Tag: "ib", Content: make([]byte, bombSize)})
 	if err != nil {
@@ -241,7 +241,7 @@ func zlibBomb() ([]byte, error) {
 	return packed.Bytes(), nil
 }
 
-// Leave gives the client some time to end the connection, to which the server listens no more.
+// Leave ignores the client from now on and closes the connection after delay, unless the client closes it before.
 func (l *line) Leave(delay time.Duration) {
 	l.ending.Store(true)
 	l.later(delay, func() { l.put(outgoing{close: true}) })

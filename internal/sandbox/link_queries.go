@@ -11,7 +11,8 @@ import (
 // linkHandler answers one kind of query of a client that is not linked yet.
 type linkHandler func(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError)
 
-// queryHandlers is the table of what a client may ask while it is being paired, written as in queryHandlers.
+// queryHandlers returns the handlers of queries of a client that is pairing, with the same keys as
+// Server.queryHandlers.
 func (p *pairing) queryHandlers() map[string]linkHandler {
 	return map[string]linkHandler{
 		"md set link_code_companion_reg": p.queryPairByCode,
@@ -41,8 +42,8 @@ func (c *conn) handleLinkIQ(query string, node *waBinary.Node) {
 	c.answer(node, children, failed)
 }
 
-// handleAnyAck takes the acknowledgements of logged-in devices. Those of clients that are being paired are for
-// notifications that nobody sends again.
+// handleAnyAck handles acknowledgements of logged-in devices. It ignores those of pairing clients: they are for
+// notifications that are not sent again anyway.
 func (c *conn) handleAnyAck(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:
@@ -52,8 +53,8 @@ func (c *conn) handleAnyAck(node *waBinary.Node) {
 	}
 }
 
-// handleAnyPresence takes presences. Clients that pair by code send one with a placeholder for their name before
-// they are linked; it says nothing.
+// handleAnyPresence handles presences. Clients that pair by code send one with a placeholder name before they are
+// linked; it is ignored.
 func (c *conn) handleAnyPresence(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:
@@ -63,7 +64,7 @@ func (c *conn) handleAnyPresence(node *waBinary.Node) {
 	}
 }
 
-// steps is how a phone that pairs waits for what the client sends next.
+// steps lets a pairing phone wait for the next stanza of the client.
 type steps struct {
 	mu      sync.Mutex
 	waiting map[string]*step
@@ -71,13 +72,13 @@ type steps struct {
 
 // step is one stanza that a phone waits for.
 type step struct {
-	// check refuses what is not right; the client may then try again.
+	// check validates the stanza. After an error the client may try again.
 	check func(*waBinary.Node) *stanza.QueryError
 	got   chan *waBinary.Node
 }
 
-// expect begins to wait for the stanza called name. Call it before the client is asked for that stanza, and the
-// returned function when the stanza is not wanted any more.
+// expect begins to wait for the stanza called name. Call it before asking the client for that stanza, and call the
+// returned function to stop waiting.
 func (s *steps) expect(name string, check func(*waBinary.Node) *stanza.QueryError) (<-chan *waBinary.Node, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +96,7 @@ func (s *steps) expect(name string, check func(*waBinary.Node) *stanza.QueryErro
 	}
 }
 
-// tell hands a stanza to the phone that waits for it.
+// tell passes a stanza to the phone that waits for it.
 func (s *steps) tell(name string, node *waBinary.Node) *stanza.QueryError {
 	s.mu.Lock()
 	defer s.mu.Unlock()

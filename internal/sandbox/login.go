@@ -19,7 +19,7 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// errPayload is wrapped by errors about the payload that ends a handshake.
+// errPayload is wrapped by errors about the client payload at the end of a handshake.
 var errPayload = errors.New("client payload is not usable")
 
 const (
@@ -27,8 +27,8 @@ const (
 	reasonLoggedOut  = 401
 )
 
-// admit answers a finished handshake: a login, an offer to pair, or a refusal. It says whether the connection
-// goes on.
+// admit answers a finished handshake with a login, an offer to pair, or a refusal. It returns false when the connection
+// is going to end.
 func (c *conn) admit(established wire.Established) bool {
 	payload := established.Payload
 	switch {
@@ -52,7 +52,7 @@ func (c *conn) admit(established wire.Established) bool {
 	}
 }
 
-// refusePayload tells a client that what it said of itself cannot be used, and closes.
+// refusePayload refuses a client with an invalid payload (400) and closes the connection.
 func (c *conn) refusePayload(err error) {
 	c.countMalformed("payload", err)
 	c.SendLast(failure(reasonBadRequest), c.srv.cfg.CloseDelay)
@@ -93,7 +93,7 @@ func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 	s := c.srv
 	number := strconv.FormatUint(payload.GetUsername(), 10)
 	dev := s.net.Dir.Linked(number, payload.GetDevice())
-	// The Noise key, which the handshake proved, is the credential: a payload alone can name any device.
+	// The credential is the Noise key, which the handshake has proved. The payload alone could name any device.
 	if dev == nil || dev.Noise != noise {
 		c.refuseLogin(failure(reasonLoggedOut), number, "401 unknown device", false)
 		return false
@@ -127,7 +127,7 @@ func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 	return true
 }
 
-// activate lets stanzas through to a logged-in connection.
+// activate starts the delivery of stanzas to a logged-in connection.
 func (c *conn) activate(dev *accounts.Device) {
 	redelivered := dev.SetActive(c)
 	c.srv.net.Observer.Count(func(n *observe.Counters) { n.Redelivered += int64(redelivered) })
@@ -148,7 +148,7 @@ func (c *conn) refuseLogin(node waBinary.Node, number, why string, keepOpen bool
 	c.SendLast(node, s.cfg.CloseDelay)
 }
 
-// failure is the stanza that refuses a login.
+// failure returns the stanza that refuses a login.
 func failure(reason int) waBinary.Node {
 	return waBinary.Node{Tag: "failure", Attrs: waBinary.Attrs{"reason": strconv.Itoa(reason), "location": "sandbox"}}
 }

@@ -26,23 +26,23 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// testAuthority is the one root that whatsmeow can know in this process.
+// testAuthority is the root of all servers here: whatsmeow has one root key per process.
 var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{1, 2, 3})
 
 func TestMain(m *testing.M) {
 	whatsmeow.WACertPubKey = testAuthority.RootPublicKey()
-	// Short keepalives let tests see pings and their absence.
+	// Keepalive intervals are short, so that tests see pings and missing answers.
 	whatsmeow.KeepAliveIntervalMin = 500 * time.Millisecond
 	whatsmeow.KeepAliveIntervalMax = 900 * time.Millisecond
 	whatsmeow.KeepAliveResponseDeadline = 2 * time.Second
-	// whatsmeow's own reader stays behind for ever when a frame arrives just after its consumer has stopped
-	// (socket.FrameSocket.frameComplete sends without a way out). It is the client's, not the server's.
+	// whatsmeow's reader leaks when a frame arrives just after its consumer has stopped, because
+	// socket.FrameSocket.frameComplete then blocks for ever. That is a bug of the client, not of the server.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
-		// It waits a minute for more history, connected or not.
+		// The loop waits a minute for more history, connected or not.
 		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
-// patience bounds every wait of the tests. Machines that run them may be slow and busy.
+// patience bounds every wait of the tests. The machine may be slow and busy.
 const patience = 3 * time.Minute
 
 func newServer(t *testing.T, cfg sandbox.Config) *sandbox.Server {
@@ -77,7 +77,7 @@ func newPhone(t *testing.T, server *sandbox.Server, script phones.Script) *sandb
 	return phone
 }
 
-// toServer sends every request to one sandbox, whatever host it names: whatsmeow always dials WhatsApp's.
+// toServer sends every request to one sandbox, because whatsmeow always dials WhatsApp's host names.
 type toServer struct {
 	host      string
 	transport *http.Transport
@@ -89,13 +89,13 @@ func (r toServer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return r.transport.RoundTrip(request)
 }
 
-// device is a real whatsmeow client with its store, and everything it has told.
+// device is a real whatsmeow client with its store and all its events so far.
 type device struct {
 	t      *testing.T
 	cli    *whatsmeow.Client
 	dsn    string
 	server *sandbox.Server
-	// allKeys leaves the first upload of prekeys at whatsmeow's 812.
+	// allKeys keeps the first upload at whatsmeow's 812 prekeys.
 	allKeys bool
 
 	mu      sync.Mutex
@@ -103,13 +103,13 @@ type device struct {
 	changed chan struct{}
 }
 
-// newDevice makes a client with an empty store.
+// newDevice returns a client with an empty store.
 func newDevice(t *testing.T, server *sandbox.Server) *device {
 	t.Helper()
 	return openDevice(t, server, devicetest.DSN(t))
 }
 
-// openDevice makes a client for the device in a store, or a new one.
+// openDevice returns a client for the device in a store, or for a new device.
 func openDevice(t *testing.T, server *sandbox.Server, dsn string) *device {
 	t.Helper()
 	stored, err := devicetest.Open(t, dsn).GetFirstDevice(context.Background())
@@ -139,18 +139,18 @@ func newClient(t *testing.T, server *sandbox.Server, stored *store.Device) *what
 	return cli
 }
 
-// leave disconnects.
+// leave disconnects the client.
 func (d *device) leave() {
 	devicetest.Leave(d.t, d.cli, slices.ContainsFunc(d.seen(0), devicetest.Ends))
 }
 
-// fewerKeys makes the first upload one of 50 prekeys: a client that has prekeys which it takes for uploaded does
-// not begin with 812. Making those is most of the time that pairing takes.
+// fewerKeys reduces the first upload from 812 prekeys to 50. Generating them takes most of the time of a pairing. A
+// client with prekeys that are marked as uploaded does not begin with 812.
 func (d *device) fewerKeys() {
 	ctx := context.Background()
 	keys, err := d.cli.Store.PreKeys.GetOrGenPreKeys(ctx, whatsmeow.MinPreKeyCount)
 	if err != nil {
-		// The client then uploads 812: the test takes longer, that is all.
+		// Then the client uploads 812, and the test only takes longer.
 		return
 	}
 	_ = d.cli.Store.PreKeys.MarkPreKeysAsUploaded(ctx, keys[len(keys)-1].KeyID)
@@ -167,7 +167,7 @@ func (d *device) handle(event any) {
 	d.changed = make(chan struct{})
 }
 
-// seen lists the events so far from a position on.
+// seen lists the events so far, after a position.
 func (d *device) seen(from int) []any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -180,7 +180,7 @@ func (d *device) mark() int {
 	return len(d.events)
 }
 
-// wait returns the first event from a position on that the function accepts.
+// wait returns the first event after a position that the function accepts.
 func wait[E any](d *device, from int, accept func(E) bool) E {
 	d.t.Helper()
 	deadline := time.NewTimer(patience)
@@ -243,20 +243,20 @@ func (d *device) pair(phone *sandbox.Phone) types.JID {
 		d.t.Fatalf("client is %s, phone linked %s", success.ID, jid)
 	}
 	d.settled(from)
-	// What the phone sends a new device has come, and the server knows.
+	// Wait until the client has acknowledged the phone's first messages to a new device.
 	d.synced(from)
 	wait[*events.PushName](d, from, nil)
 	until(d.t, feed, func(e observe.Event) bool {
 		return e.Kind == observe.EventReceipt && e.Device == jid.String() && strings.HasPrefix(e.Detail, "peer_msg ")
 	})
-	// Nor would a stanza come again at the next login.
+	// Otherwise a stanza would come again at the next login.
 	eventually(d.t, func() bool {
 		return !slices.ContainsFunc(phone.Devices(), func(i sandbox.DeviceInfo) bool { return i.JID == jid && i.Queued > 0 })
 	})
 	return jid
 }
 
-// synced waits until the client has the collections of app state.
+// synced waits until the client has all collections of app state.
 func (d *device) synced(from int) {
 	d.t.Helper()
 	for _, name := range appstate.AllPatchNames {
@@ -264,7 +264,7 @@ func (d *device) synced(from int) {
 	}
 }
 
-// reopen disconnects and comes back as a new client on the same store.
+// reopen disconnects and returns a new client on the same store.
 func (d *device) reopen() *device {
 	d.t.Helper()
 	d.cli.Disconnect()
@@ -280,7 +280,7 @@ func (d *device) connect() {
 	d.settled(from)
 }
 
-// settled waits until a login is complete: what was missed has been announced as delivered, too.
+// settled waits until a login is complete, and the missed stanzas have been delivered.
 func (d *device) settled(from int) {
 	d.t.Helper()
 	wait[*events.Connected](d, from, nil)
@@ -293,7 +293,7 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// until waits for an event of the server.
+// until waits for an event of the server that the function accepts.
 func until(t *testing.T, feed <-chan observe.Event, accept func(observe.Event) bool) observe.Event {
 	t.Helper()
 	deadline := time.NewTimer(patience)
@@ -313,7 +313,8 @@ func until(t *testing.T, feed <-chan observe.Event, accept func(observe.Event) b
 	}
 }
 
-// clientLog shows what clients do when WASUP_TEST_CLIENT_LOG names a level (DEBUG, WARN).
+// clientLog returns a logger for clients. WASUP_TEST_CLIENT_LOG sets its level (DEBUG, WARN); by default nothing is
+// logged.
 func clientLog() waLog.Logger {
 	if level := os.Getenv("WASUP_TEST_CLIENT_LOG"); level != "" {
 		return waLog.Stdout("client", level, false)

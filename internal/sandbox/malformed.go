@@ -28,7 +28,7 @@ func (c *conn) receiveFailed(err error) {
 	c.end("client went away")
 }
 
-// malformed counts err and ends the connection, if the client sent what no client sends.
+// malformed counts err and ends the connection, if err is about input that violates the protocol.
 func (c *conn) malformed(err error) bool {
 	reason, ok := malformedReason(err)
 	if ok {

@@ -120,7 +120,7 @@ func TestUploadsAndDownloadsFailOnDemand(t *testing.T) {
 	}
 }
 
-// plainHTTP makes requests of a server's media routes without a client of WhatsApp.
+// plainHTTP requests a server's media routes without a WhatsApp client.
 func plainHTTP(t *testing.T, server *sandbox.Server, method, target string, body []byte, header http.Header) (int, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(testContext(t), method, "http://"+server.MediaHost()+target, bytes.NewReader(body))
@@ -191,7 +191,7 @@ func TestUploadsAreChecked(t *testing.T) {
 			t.Errorf("%s: %d, expected %d", name, code, test.want)
 		}
 	}
-	// 2500 bytes hold two files of 900: the third pushes the oldest out.
+	// 2500 bytes are enough for two files of 900: the third displaces the oldest.
 	before := server.Media()
 	third := someBytes(900)
 	plainHTTP(t, server, http.MethodPost, "/mms/video/"+token(third)+auth, third, nil)
@@ -227,7 +227,7 @@ func TestWithTLSAnUnledClientReachesTheFiles(t *testing.T) {
 	client.pair(own)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(server.CAPEM())
-	// Nothing but trust in the CA: the address in media_conn is one that https:// can be put before.
+	// The client only trusts the CA: with TLS the host in media_conn works with https://.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
 	client.cli.SetMediaHTTPClient(&http.Client{Transport: transport})

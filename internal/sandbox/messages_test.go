@@ -55,11 +55,11 @@ func receiptOf(id string, kind types.ReceiptType) func(*events.Receipt) bool {
 	}
 }
 
-// linked is a server with a phone, a client linked to it and a second phone to talk to.
+// linked is a server with a phone, a client that is linked to it, and a second phone as contact.
 func linked(t *testing.T, script phones.Script) (*sandbox.Server, *sandbox.Phone, *device, *sandbox.Phone) {
 	t.Helper()
 	server := newServer(t, sandbox.Config{})
-	// The own phone keeps quiet, so that the receipts a test sees are those it asks for.
+	// The own phone sends no receipts, so that tests see only the expected ones.
 	own, peer := newPhone(t, server, phones.ScriptSilent), newPhone(t, server, script)
 	client := newDevice(t, server)
 	client.pair(own)
@@ -86,7 +86,7 @@ func TestAPhoneDecryptsAndReadsWhatAClientSends(t *testing.T) {
 	wait(client, 0, receiptOf(id, types.ReceiptTypeRead))
 	waitStatus(t, peer, id, phones.StatusRead)
 
-	// The own phone shows what the linked device wrote, in the chat it belongs to.
+	// The own phone shows the message of the linked device in the right chat.
 	mirrored := waitText(t, own, "hello")
 	if !mirrored.FromMe || mirrored.Chat != peer.JID() || mirrored.Device == 0 {
 		t.Fatalf("the own phone has %+v", mirrored)
@@ -140,7 +140,7 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 		got = append(got, message.Text)
 	}
 	for _, event := range client.seen(0) {
-		// Of what is between a client and its phone nobody has to see anything.
+		// Skip messages between a client and its own phone.
 		if message, ok := event.(*events.Message); ok && message.Info.Category != "peer" {
 			got = append(got, message.Message.GetConversation())
 		}
@@ -180,7 +180,7 @@ func TestASecondLinkedDeviceGetsCopies(t *testing.T) {
 	second := newDevice(t, server)
 	second.pair(own)
 
-	// The list of devices that the first client has kept is out of date; it has to learn of the new one.
+	// The first client's cached list of devices is out of date. It has to learn of the new device.
 	from := second.mark()
 	first.sendText(peer.JID(), "from the first device")
 	mirrored := wait(second, from, hasText("from the first device"))
@@ -193,7 +193,7 @@ func TestASecondLinkedDeviceGetsCopies(t *testing.T) {
 	wait(first, 0, hasText("to all devices"))
 	wait(second, 0, hasText("to all devices"))
 
-	// What a person writes on the phone appears on the linked devices.
+	// A message that is written on the phone appears on the linked devices.
 	if _, err := own.SendText(testContext(t), peer.Number(), "from the phone"); err != nil {
 		t.Fatal(err)
 	}
@@ -236,8 +236,8 @@ func TestWhatArrivesWhileAClientIsAwayWaitsForIt(t *testing.T) {
 	}
 }
 
-// untilQueueIsEmpty waits until nothing waits for a phone's first linked device. Every receipt of the device is an event
-// of the server, after it has shortened the queue.
+// untilQueueIsEmpty waits until no stanza is queued for a phone's first linked device. The server emits an event for
+// every receipt of the device, after it has removed the stanza from the queue.
 func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan observe.Event) {
 	t.Helper()
 	for phone.Devices()[0].Queued > 0 {
@@ -247,8 +247,8 @@ func untilQueueIsEmpty(t *testing.T, phone *sandbox.Phone, feed <-chan observe.E
 
 func TestAMessageIsDeliveredAgainUntilItIsAcknowledged(t *testing.T) {
 	server, own, client, peer := linked(t, phones.ScriptDeliver)
-	// A client that confirms only after its handler has returned, and whose handler fails once: it does not
-	// confirm the message, which has to come again.
+	// The client acknowledges only after its handler has returned. The handler fails once, so the message is not
+	// acknowledged and has to come again.
 	client.cli.Disconnect()
 	stubborn := openDevice(t, server, client.dsn)
 	stubborn.cli.SynchronousAck = true
@@ -289,7 +289,7 @@ func TestDuplicatesAreCounted(t *testing.T) {
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 	client.sendText(peer.JID(), "twice", whatsmeow.SendRequestExtra{ID: id})
 
-	// The recipient and the own phone each get it twice.
+	// The recipient and the own phone each get the message twice.
 	for _, phone := range []*sandbox.Phone{peer, own} {
 		message, err := phone.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id && m.Copies == 2 })
 		if err != nil {
@@ -312,7 +312,7 @@ func TestAClientThatLostItsSessionGetsTheMessageAgain(t *testing.T) {
 	first := wait(client, 0, hasText("first"))
 	client.sendText(first.Info.Chat, "answer")
 	waitText(t, peer, "answer")
-	// From here on the phone sends messages that only a session can decrypt.
+	// From here on the phone's messages can only be decrypted with the session.
 	if err := client.cli.Store.Sessions.DeleteSession(context.Background(), peer.LID().SignalAddress().String()); err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestAPhoneThatCannotDecryptAsksAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(client, 0, hasText("first"))
-	// The client has a session by now and believes that the phone has it too.
+	// The client has a session now, and expects the phone to have it, too.
 	peer.ForgetSession(client.cli.Store.GetLID())
 	client.sendText(peer.JID(), "second")
 	waitText(t, peer, "second")
@@ -351,7 +351,7 @@ func TestAMessageUnderAUsedKeyIsCountedAndAskedForAgain(t *testing.T) {
 	}
 	client.sendText(peer.JID(), "second")
 	waitText(t, peer, "second")
-	// Back to the state before the second message: the third is encrypted with the key of the second.
+	// Restore the state before the second message, so that the third is encrypted with the key of the second.
 	if err = sessions.PutSession(context.Background(), address, older); err != nil {
 		t.Fatal(err)
 	}
@@ -367,8 +367,8 @@ func TestAMessageUnderAUsedKeyIsCountedAndAskedForAgain(t *testing.T) {
 func TestALowStockOfPreKeysIsReplenished(t *testing.T) {
 	server, own, client, _ := linked(t, phones.ScriptRead)
 	before := preKeys(t, client)
-	// Every phone that writes for the first time takes one one-time prekey. With 5 left nothing happens; with
-	// 4 left the server tells the client.
+	// Every phone that writes for the first time uses one one-time prekey. With 5 left nothing happens. With 4 left the
+	// server notifies the client.
 	for range before - 4 {
 		if err := server.TakeBundle(own); err != nil {
 			t.Fatal(err)
@@ -382,7 +382,7 @@ func TestALowStockOfPreKeysIsReplenished(t *testing.T) {
 	}
 }
 
-// preKeys asks the server for the client's stock.
+// preKeys returns the number of the client's prekeys on the server.
 func preKeys(t *testing.T, client *device) int {
 	t.Helper()
 	count, err := client.cli.DangerousInternals().GetServerPreKeyCount(testContext(t))

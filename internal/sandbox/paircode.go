@@ -18,28 +18,28 @@ import (
 
 // Errors of EnterCode.
 var (
-	// ErrBadPairCode means that what was entered cannot be a code.
+	// ErrBadPairCode means that the input does not have the form of a code.
 	ErrBadPairCode = errors.New("not a pairing code: expected 8 letters and digits, such as ABCD-1234")
-	// ErrNoCode means that no client asks to be paired with this phone by a code, or not any more.
+	// ErrNoCode means that no client currently asks to pair with this phone by a code.
 	ErrNoCode = errors.New("no client asked this phone for a pairing code")
 	// ErrWrongCode means that the client shows another code.
 	ErrWrongCode = errors.New("wrong pairing code")
 )
 
-// maxCodeTries bounds the wrong entries after which the client has to ask for a new code.
+// maxCodeTries is the number of wrong entries after which the client must ask for a new code.
 const maxCodeTries = 3
 
-// The two stages of pairing by code that the client begins (whatsmeow pair-code.go).
+// The two stages of pairing by code that the client starts (whatsmeow, pair-code.go).
 const (
 	stageHello  = "companion_hello"
 	stageFinish = "companion_finish"
 )
 
-// displayName is what a client may call itself: the browser and the system. WhatsApp refuses others with 400
+// displayName matches the allowed display names of clients: browser and system. WhatsApp refuses others with 400
 // (whatsmeow, PairPhone).
 var displayName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,30} \([A-Za-z0-9][A-Za-z0-9 ._-]{0,30}\)$`)
 
-// codeOffer is a client's wish to be paired with one phone by a code.
+// codeOffer is a client's request to pair with one phone by a code.
 type codeOffer struct {
 	ref     string
 	conn    *conn
@@ -48,7 +48,7 @@ type codeOffer struct {
 	tries   int
 }
 
-// queryPairByCode takes both stages of pairing by code.
+// queryPairByCode handles both stages of pairing by code.
 func (p *pairing) queryPairByCode(c *conn, link *linking, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("link_code_companion_reg")
 	switch stanza.Attr(&request, "stage") {
@@ -79,7 +79,7 @@ func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]w
 	p.offerCode(offer)
 	select {
 	case <-c.gone:
-		// The connection may have ended before it could withdraw this.
+		// If the connection has ended meanwhile, its cleanup has not withdrawn this offer.
 		p.withdrawCode(offer)
 	default:
 	}
@@ -91,11 +91,10 @@ func (p *pairing) codeHello(c *conn, link *linking, request *waBinary.Node) ([]w
 	}}, nil
 }
 
-// EnterCode has the phone enter the code that a client shows for its number, with or without the hyphen. The
-// code belongs to the client that asked last, and lives as long as that client's connection or until it was
-// entered wrongly three times. It returns the JID of the new device once the client has confirmed. Its errors
-// are ErrBadPairCode, ErrNoCode, ErrWrongCode, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices,
-// ErrPhoneRemoved or that of ctx.
+// EnterCode makes the phone enter the code that a client shows for its number, with or without the hyphen. The code
+// belongs to the client that asked last. It is valid until that client's connection ends or three wrong entries were
+// made. EnterCode returns the JID of the new device once the client has confirmed. Errors: ErrBadPairCode, ErrNoCode,
+// ErrWrongCode, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices, phones.ErrRemoved or that of ctx.
 func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) {
 	code, err := plainCode(code)
 	if err != nil {
@@ -122,7 +121,7 @@ func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) 
 	return p.linkClient(ctx, c, state, link)
 }
 
-// plainCode takes the punctuation out of a code that a person entered.
+// plainCode removes hyphens and spaces from an entered code, and turns it to upper case.
 func plainCode(code string) (string, error) {
 	plain := strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
 	ok := func(r rune) bool { return r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }
@@ -132,7 +131,7 @@ func plainCode(code string) (string, error) {
 	return plain, nil
 }
 
-// exchange proves the code to the client and gets from it what a QR would have shown.
+// exchange proves the code to the client and gets the data that a QR would contain.
 func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking, code string) (signal.LinkCode, error) {
 	c := offer.conn
 	answer, err := p.phone.Sig.AnswerCode(code, offer.wrapped)
@@ -140,7 +139,7 @@ func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking,
 		return signal.LinkCode{}, ErrWrongCode
 	}
 	if err != nil {
-		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the code: %w", err)
+		return signal.LinkCode{}, fmt.Errorf("sandbox: answer the code: %w", err)
 	}
 	finished, cancel := state.steps.expect(stageFinish, func(request *waBinary.Node) *stanza.QueryError {
 		ref := request.GetChildByTag("link_code_pairing_ref")
@@ -170,12 +169,12 @@ func (p *linker) exchange(ctx context.Context, offer *codeOffer, state *linking,
 		return signal.LinkCode{}, ErrWrongCode
 	}
 	if err != nil {
-		return signal.LinkCode{}, fmt.Errorf("sandbox: opening the key bundle: %w", err)
+		return signal.LinkCode{}, fmt.Errorf("sandbox: open the key bundle: %w", err)
 	}
 	return signal.LinkCode{Ref: offer.ref, NoisePublic: state.reg.Noise, IdentityPublic: state.reg.Identity, ADVSecret: secret}, nil
 }
 
-// await waits for a step of the client.
+// await waits for a stanza of the client.
 func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary.Node, error) {
 	select {
 	case node := <-step:
@@ -187,7 +186,7 @@ func (c *conn) await(ctx context.Context, step <-chan *waBinary.Node) (*waBinary
 	}
 }
 
-// notify sends a notification of the server to a client that is being paired.
+// notify sends a notification from the server to a pairing client.
 func (c *conn) notify(kind string, content waBinary.Node) {
 	c.Send(waBinary.Node{
 		Tag:     "notification",

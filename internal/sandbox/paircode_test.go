@@ -16,7 +16,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// askCode connects and asks for a code for a number.
+// askCode connects and requests a pairing code for a number.
 func (d *device) askCode(number string) string {
 	d.t.Helper()
 	if !d.cli.IsConnected() {
@@ -52,7 +52,7 @@ func TestAPhoneLinksAClientByCode(t *testing.T) {
 	if devices := phone.Devices(); len(devices) != 1 || devices[0].JID != jid {
 		t.Fatalf("the phone lists %+v", devices)
 	}
-	// The keys work as those of a QR pairing do: others can check the device's identity.
+	// The keys work like those of a QR pairing: others can verify the device's identity.
 	if _, err = other.SendText(testContext(t), jid.User, "hello"); err != nil {
 		t.Fatal(err)
 	}

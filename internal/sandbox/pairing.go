@@ -25,39 +25,39 @@ import (
 
 // Errors of Scan.
 var (
-	// ErrBadCode means that the code is not a pairing code, or does not belong to the client that shows it.
+	// ErrBadCode means that the code is not a pairing code, or its keys are not those of the client that shows it.
 	ErrBadCode = errors.New("not a valid pairing code")
-	// ErrRefUnknown means that no client on this server shows the code, or not any more.
+	// ErrRefUnknown means that no client on this server currently shows the code.
 	ErrRefUnknown = errors.New("no client shows this pairing code")
-	// ErrRefExpired means that the code was valid, but for too short a time.
+	// ErrRefExpired means that the code is too old.
 	ErrRefExpired = errors.New("the pairing code has expired")
 	// ErrPairBusy means that another phone is pairing with the same client.
 	ErrPairBusy = errors.New("the client is being paired already")
-	// ErrPairRefused means that the client did not accept the phone's confirmation; the error names the
-	// client's reason (hmac-mismatch, signature-mismatch).
+	// ErrPairRefused means that the client did not accept the phone's confirmation. The error contains the client's
+	// reason (hmac-mismatch, signature-mismatch).
 	ErrPairRefused = errors.New("the client refused the pairing")
-	// ErrClientGone means that the client's connection ended meanwhile.
+	// ErrClientGone means that the client's connection has ended meanwhile.
 	ErrClientGone = errors.New("the client went away")
 	// ErrTooManyDevices means that the account has no device id left.
 	ErrTooManyDevices = errors.New("the account has too many linked devices")
 )
 
-// linking is the state of a connection that shows a QR.
+// linking is the state of a connection whose client is pairing.
 type linking struct {
 	reg    *accounts.Registration
 	offers []*linkOffer
 	// busy holds one token while a phone is pairing.
 	busy chan struct{}
-	// steps is where a phone waits for what the client sends next.
+	// steps lets a phone wait for the next stanza of the client.
 	steps steps
-	// code is the client's wish to be paired by a code.
+	// code is the client's request to pair by a code.
 	code atomic.Pointer[codeOffer]
-	// passkeyOptions is the demand for a passkey while there is one, passkeyRef the ref of its answer.
+	// passkeyOptions is the pending passkey request, passkeyRef the ref that its answer must contain.
 	passkeyOptions atomic.Pointer[[]byte]
 	passkeyRef     atomic.Pointer[string]
 }
 
-// occupy takes the client for one pairing; the returned function ends that.
+// occupy reserves the client for one pairing. The returned function releases it. Errors: ErrPairBusy.
 func (l *linking) occupy() (func(), error) {
 	select {
 	case l.busy <- struct{}{}:
@@ -74,11 +74,11 @@ type linkOffer struct {
 	expiry time.Time
 }
 
-// refBytes gives refs the length that WhatsApp's have, so that QR codes come out as dense as real ones.
+// refBytes gives refs the same length as WhatsApp's, so that QR codes are as dense as real ones.
 const refBytes = 90
 
-// offer sends pair-device with its refs, unless a fault says otherwise, and closes the connection when
-// all refs have expired.
+// offer sends the pair-device stanza with its refs and closes the connection when all refs have expired. Faults may
+// withhold or delay it.
 func (p *pairing) offer(c *conn, reg *accounts.Registration) {
 	link := &linking{reg: reg, busy: make(chan struct{}, 1)}
 	if _, ok := p.net.Faults.Strike(faults.WithholdQR, nil); ok {
@@ -109,7 +109,7 @@ func (p *pairing) sendRefs(c *conn, link *linking) {
 	p.offerRefs(link.offers)
 	select {
 	case <-c.gone:
-		// The connection may have ended before it could withdraw these.
+		// If the connection has ended meanwhile, its cleanup has not withdrawn these refs.
 		p.withdrawRefs(link.offers)
 		return
 	default:
@@ -133,7 +133,7 @@ func (p *pairing) sendRefs(c *conn, link *linking) {
 	})
 }
 
-// withdraw takes back everything by which a phone could find the client.
+// withdraw removes the refs and the code of a client, so that no phone finds it any more.
 func (p *pairing) withdraw(link *linking) {
 	p.withdrawRefs(link.offers)
 	if offer := link.code.Load(); offer != nil {
@@ -147,10 +147,10 @@ func newRef() string {
 	return "2@" + base64.StdEncoding.EncodeToString(raw)
 }
 
-// Scan has the phone scan the content of a pairing QR, in the present form
-// (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It
-// returns the JID of the new device once the client has confirmed. Its errors are ErrBadCode, ErrRefUnknown,
-// ErrRefExpired, ErrPairBusy, ErrPairRefused, ErrClientGone, ErrTooManyDevices, ErrPhoneRemoved or that of ctx.
+// Scan makes the phone scan the content of a pairing QR, in the current form
+// (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It returns the
+// JID of the new device once the client has confirmed. Errors: ErrBadCode, ErrRefUnknown, ErrRefExpired, ErrPairBusy,
+// ErrPairRefused, ErrClientGone, ErrTooManyDevices, phones.ErrRemoved or that of ctx.
 func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 	link, err := signal.ParseLinkCode(code)
 	if err != nil {
@@ -181,7 +181,7 @@ func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
 	return p.linkClient(ctx, c, state, link)
 }
 
-// pairWith confirms the scan to the client, takes its answer and links the device.
+// pairWith confirms the scan to the client, checks its answer and links the device.
 func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id uint16, keyIndex uint32) (*accounts.Device, error) {
 	s := p.phone.Net
 	confirmation, err := p.confirm(link, keyIndex)
@@ -220,10 +220,11 @@ func (p *linker) pairWith(ctx context.Context, c *conn, link signal.LinkCode, id
 	return dev, nil
 }
 
-// confirm makes the device identity that vouches for the client, spoilt if a fault says so.
+// confirm returns the device identity that the phone signs for the client, with a wrong HMAC or signature if a fault
+// says so.
 func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) {
 	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairHMAC, p.phone.Account); ok {
-		// Keyed with something else than the secret of the code, the HMAC cannot match.
+		// With another key than the secret of the code, the HMAC does not match.
 		link.ADVSecret = make([]byte, len(link.ADVSecret))
 	}
 	if _, ok := p.phone.Net.Faults.Strike(faults.BadPairSignature, p.phone.Account); ok {
@@ -232,13 +233,13 @@ func (p *linker) confirm(link signal.LinkCode, keyIndex uint32) ([]byte, error) 
 	}
 	confirmation, err := p.phone.Sig.SignLink(link, keyIndex, p.phone.Account.RawID, time.Now())
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: signing the link: %w", err)
+		return nil, fmt.Errorf("sandbox: sign the link: %w", err)
 	}
 	return confirmation, nil
 }
 
-// publicIdentity completes the client's signed identity with the phone's key, which the client leaves out, so
-// that others can check it.
+// publicIdentity adds the phone's key, which the client omits, to the client's signed identity. Others need it to
+// verify the identity.
 func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 	var identity waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(signed, &identity); err != nil {
@@ -248,7 +249,7 @@ func (p *linker) publicIdentity(signed []byte) ([]byte, error) {
 	identity.AccountSignatureKey = key[:]
 	encoded, err := proto.Marshal(&identity)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: encoding the device identity: %w", err)
+		return nil, fmt.Errorf("sandbox: encode the device identity: %w", err)
 	}
 	return encoded, nil
 }
@@ -257,12 +258,12 @@ func (p *linker) refused(c *conn, err error) error {
 	s := p.phone.Net
 	s.Observer.Count(func(n *observe.Counters) { n.PairingsRefused++ })
 	s.Observer.Emit(observe.Event{Kind: observe.EventPairRefused, Account: p.phone.Account.Number, Conn: c.id, Detail: err.Error()})
-	// The code is spent either way.
+	// The code cannot be used again, so end the connection.
 	c.later(p.pairing.cfg.leaveDelay(), func() { c.put(outgoing{close: true}) })
 	return err
 }
 
-// paired ends a pairing: the client is told to come back and log in.
+// paired completes a pairing. It tells the client to reconnect and log in (stream error 515).
 func (p *pairing) paired(c *conn, dev *accounts.Device) {
 	link := c.link.Load()
 	p.withdraw(link)
@@ -282,13 +283,12 @@ func (p *pairing) paired(c *conn, dev *accounts.Device) {
 
 const (
 	codeRestart = 515
-	// leaveTimeout is for a client to close a connection that is over for it: after a 515, a pairing that it refused and
-	// a logout. whatsmeow's own end of a connection and the server's must not meet: they touch one field of
-	// socket.FrameSocket without a lock.
+	// leaveTimeout is the time for a client to close its connection after a 515, a refused pairing or a logout. The server
+	// must not close at the same moment: whatsmeow then has a data race on a field of socket.FrameSocket.
 	leaveTimeout = 10 * time.Second
 )
 
-// leaveDelay is how long a client has to close a connection that is over for it.
+// leaveDelay returns the time that a client has to close its connection before the server does.
 func (c Config) leaveDelay() time.Duration {
 	if c.CloseDelay < 0 {
 		return c.CloseDelay

@@ -7,14 +7,14 @@ import (
 	"wasup/internal/sandbox/network"
 )
 
-// pairing leads phones to the clients that want to be paired.
+// pairing finds the pairing client for a scanned or entered code.
 type pairing struct {
 	cfg Config
 	net *network.Network
 
 	mu sync.RWMutex
-	// refs are the pairing refs on offer, codes the latest wish of a client to be paired by a code, by the account that
-	// it names.
+	// refs holds the valid pairing refs, codes the latest request of a client to pair by a code, by the account that it
+	// names.
 	refs  map[string]*linkOffer
 	codes map[*accounts.Account]*codeOffer
 }
@@ -45,7 +45,7 @@ func (p *pairing) offered(ref string) *linkOffer {
 	return p.refs[ref]
 }
 
-// offerCode enters a wish. The latest counts: a phone asks a person for one code at a time.
+// offerCode stores a request to pair by a code. It replaces an older one: a phone asks for one code at a time.
 func (p *pairing) offerCode(offer *codeOffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *pairing) codeOf(a *accounts.Account) *codeOffer {
 	return p.codes[a]
 }
 
-// wrongCode counts a wrong entry; after too many the wish is gone.
+// wrongCode counts a wrong entry. After maxCodeTries the request is removed.
 func (p *pairing) wrongCode(offer *codeOffer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

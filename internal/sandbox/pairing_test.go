@@ -35,7 +35,7 @@ func TestAPhoneLinksAClientByQR(t *testing.T) {
 	if paired.Time.Before(sent.Time) || paired.Account != phone.Number() || paired.Device != jid.String() {
 		t.Fatalf("events %+v, %+v", sent, paired)
 	}
-	// One of 812 went to the phone, which wrote to its new device.
+	// The phone has used one of 812 prekeys to write to its new device.
 	if count := preKeys(t, client); count != 811 {
 		t.Errorf("%d prekeys on the server", count)
 	}
@@ -101,7 +101,7 @@ func TestCodesThatNobodyShowsAreRefused(t *testing.T) {
 	if _, err := phone.Scan(testContext(t), unknown); !errors.Is(err, sandbox.ErrRefUnknown) {
 		t.Errorf("unknown ref: %v", err)
 	}
-	// The keys of the code have to be those of the client that shows it.
+	// The keys in the code must be those of the client that shows it.
 	swapped := strings.Join([]string{parts[0], parts[2], parts[1], parts[3], parts[4]}, ",")
 	if _, err := phone.Scan(testContext(t), swapped); !errors.Is(err, sandbox.ErrBadCode) {
 		t.Errorf("foreign keys: %v", err)

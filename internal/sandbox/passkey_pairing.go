@@ -26,8 +26,8 @@ type linker struct {
 	passkeyRequired bool
 }
 
-// RequirePasskey makes the account demand its passkey at every pairing from now on, or not any more. Scan and
-// EnterCode then wait until the client has answered the demand and confirmed.
+// RequirePasskey sets whether pairing requires the account's passkey. If it does, Scan and EnterCode wait until the
+// client has answered the passkey request and confirmed.
 func (p *linker) RequirePasskey(required bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,17 +35,17 @@ func (p *linker) RequirePasskey(required bool) {
 	p.phone.Account.Changed.Store(true)
 }
 
-// PasskeyRequired says whether pairings need the passkey.
+// PasskeyRequired reports whether pairing requires the passkey.
 func (p *linker) PasskeyRequired() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.passkeyRequired
 }
 
-// Passkey is the account's passkey, which answers the demands that clients pass on.
+// Passkey returns the account's passkey. It answers the passkey requests that clients forward.
 func (p *linker) Passkey() *passkey.Passkey { return p.passkey }
 
-// linkClient links a client after its code was scanned or entered: with the passkey, if the account demands it.
+// linkClient links a client after its code was scanned or entered. It asks for the passkey if the account requires it.
 func (p *linker) linkClient(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (types.JID, error) {
 	s := p.phone.Net
 	if p.PasskeyRequired() {
@@ -67,8 +67,8 @@ func (p *linker) linkClient(ctx context.Context, c *conn, state *linking, link s
 	return p.phone.Account.JID(dev.ID), nil
 }
 
-// demandPasskey has the client prove the passkey, compare codes and hand over its keys anew. It returns what
-// the pairing goes on with. The steps are those of whatsmeow's pair-passkey.go.
+// demandPasskey makes the client prove the passkey, show a code to compare, and send its keys again. It returns the
+// link code with which the pairing continues. The steps are those of whatsmeow's pair-passkey.go.
 func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, link signal.LinkCode) (signal.LinkCode, error) {
 	request, err := p.passkey.Request()
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, lin
 	}
 	options, err := json.Marshal(request)
 	if err != nil {
-		return signal.LinkCode{}, fmt.Errorf("sandbox: encoding the passkey request: %w", err)
+		return signal.LinkCode{}, fmt.Errorf("sandbox: encode the passkey request: %w", err)
 	}
 	var prologue *signal.PasskeyPrologue
 	proven, cancel := state.steps.expect("passkey_prologue", func(node *waBinary.Node) *stanza.QueryError {
@@ -95,7 +95,7 @@ func (p *linker) demandPasskey(ctx context.Context, c *conn, state *linking, lin
 	return p.continuePasskey(ctx, c, state, prologue)
 }
 
-// readPrologue checks the assertion and the client's first message.
+// readPrologue verifies the assertion and decodes the client's first message.
 func (p *linker) readPrologue(state *linking, link signal.LinkCode, request *types.WebAuthnPublicKey, node *waBinary.Node) (*signal.PasskeyPrologue, *stanza.QueryError) {
 	credential, assertion := node.GetChildByTag("credential_id"), node.GetChildByTag("webauthn_assertion")
 	if !p.passkey.Verify(request, stanza.Bytes(&credential), stanza.Bytes(&assertion)) {
@@ -106,18 +106,18 @@ func (p *linker) readPrologue(state *linking, link signal.LinkCode, request *typ
 	if ref := state.passkeyRef.Load(); err != nil || ref == nil || prologue.Ref() != *ref {
 		return nil, stanza.ErrBadRequest
 	}
-	// Without a proof people compare the codes; a wrong one is worse than none.
+	// The proof is optional, because people compare the codes without it. A wrong proof is refused.
 	if proof, ok := node.GetOptionalChildByTag("pairing_handoff_proof"); ok && !signal.HandoffProven(link.ADVSecret, stanza.Bytes(&payload), stanza.Bytes(&proof)) {
 		return nil, stanza.ErrNotAuthorized
 	}
 	return prologue, nil
 }
 
-// continuePasskey answers the prologue and takes the client's keys.
+// continuePasskey answers the prologue and receives the client's keys.
 func (p *linker) continuePasskey(ctx context.Context, c *conn, state *linking, prologue *signal.PasskeyPrologue) (signal.LinkCode, error) {
 	answer, err := signal.AnswerPasskey(prologue)
 	if err != nil {
-		return signal.LinkCode{}, fmt.Errorf("sandbox: answering the prologue: %w", err)
+		return signal.LinkCode{}, fmt.Errorf("sandbox: answer the prologue: %w", err)
 	}
 	var code string
 	revealed, cancelNonce := state.steps.expect("companion_nonce", func(node *waBinary.Node) *stanza.QueryError {
@@ -150,14 +150,14 @@ func (p *linker) continuePasskey(ctx context.Context, c *conn, state *linking, p
 	return link, nil
 }
 
-// queryPairRef hands out the ref that a passkey pairing is bound to.
+// queryPairRef answers with a new ref for a passkey pairing.
 func (p *pairing) queryPairRef(_ *conn, link *linking, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	ref := newRef()
 	link.passkeyRef.Store(&ref)
 	return []waBinary.Node{{Tag: "ref", Content: []byte(ref)}}, nil
 }
 
-// queryPasskeyOptions repeats the demand to a client that could not read it.
+// queryPasskeyOptions answers with the pending passkey request, for a client that could not read the notification.
 func (p *pairing) queryPasskeyOptions(_ *conn, link *linking, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	options := link.passkeyOptions.Load()
 	if options == nil {
@@ -166,7 +166,7 @@ func (p *pairing) queryPasskeyOptions(_ *conn, link *linking, _ *waBinary.Node) 
 	return []waBinary.Node{{Tag: "passkey_request_options", Content: *options}}, nil
 }
 
-// state is what is kept of the linker.
+// state returns the state of the linker for saving.
 func (p *linker) state() (phones.PairingState, error) {
 	key, id, err := p.passkey.State()
 	return phones.PairingState{PasskeyRequired: p.PasskeyRequired(), Passkey: key, PasskeyID: id}, err

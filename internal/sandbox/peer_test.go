@@ -94,11 +94,11 @@ func TestAMessageWithoutItsContentIsAskedOfThePhone(t *testing.T) {
 	if got.Message.GetConversation() != "only the phone has it" || got.UnavailableRequestID == "" || got.Info.Sender != bruno.LID() {
 		t.Errorf("got %+v", got)
 	}
-	// What the phone does not have either is told as well.
+	// The phone also answers for a message that it does not have.
 	ctx := testContext(t)
 	asked, err := d.cli.SendPeerMessage(ctx, d.cli.BuildUnavailableMessageRequest(bruno.LID(), bruno.LID(), "3A00"))
 	must(t, err)
-	// whatsmeow tells the answer to its own request only after the message that was in it: this one could be that.
+	// whatsmeow emits the answer to its own request only after the message in it, so this event could be that answer.
 	answer := wait(d, 0, func(e *events.Message) bool {
 		return e.Message.GetProtocolMessage().GetPeerDataOperationRequestResponseMessage().GetStanzaID() == asked.ID
 	}).Message.GetProtocolMessage().GetPeerDataOperationRequestResponseMessage()
@@ -141,7 +141,7 @@ func TestAFileThatTheServerHasNoMoreIsAskedOfThePhone(t *testing.T) {
 	if string(data) != "a picture" {
 		t.Errorf("downloaded %q", data)
 	}
-	// A key that is another message's opens nothing.
+	// The key of another message does not decrypt the answer.
 	wrong := make([]byte, 32)
 	retry := ask(got.Info, wrong)
 	answer, err = whatsmeow.DecryptMediaRetryNotification(retry, image.GetMediaKey())
@@ -159,7 +159,7 @@ func TestAFileThatTheServerHasNoMoreIsAskedOfThePhone(t *testing.T) {
 	}
 	unknown := got.Info
 	unknown.ID = "3A00"
-	if _, err = whatsmeow.DecryptMediaRetryNotification(ask(unknown, image.GetMediaKey()), image.GetMediaKey()); err != whatsmeow.ErrMediaNotAvailableOnPhone { //nolint:errorlint // it comes bare
+	if _, err = whatsmeow.DecryptMediaRetryNotification(ask(unknown, image.GetMediaKey()), image.GetMediaKey()); err != whatsmeow.ErrMediaNotAvailableOnPhone { //nolint:errorlint // whatsmeow returns it unwrapped
 		t.Errorf("the phone says %v", err)
 	}
 }

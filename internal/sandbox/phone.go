@@ -17,7 +17,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// ErrPhoneUnknown means that no phone has a number.
+// ErrPhoneUnknown means that no phone has the given number.
 var ErrPhoneUnknown = errors.New("no phone has this number")
 
 // Phone is a virtual phone that can be linked to clients. All methods are safe for concurrent use.
@@ -30,13 +30,13 @@ type Phone struct {
 type DeviceInfo struct {
 	JID types.JID `json:"jid"`
 	LID types.JID `json:"lid"`
-	// Connected says that the device is logged in, Queued how many stanzas it has not acknowledged.
+	// Connected means that the device is logged in. Queued is the number of stanzas that it has not acknowledged.
 	Connected bool   `json:"connected"`
 	Queued    int    `json:"queued"`
 	Platform  string `json:"platform"`
 }
 
-// AddPhone adds a virtual phone and with it an account.
+// AddPhone creates a virtual phone and its account.
 func (s *Server) AddPhone(cfg phones.Config) (*Phone, error) {
 	virtual, err := phones.New(cfg, s.net)
 	if err != nil {
@@ -60,10 +60,10 @@ func (s *Server) Phone(number string) (*Phone, bool) {
 	return phone, phone != nil
 }
 
-// Phones lists all phones by number.
+// Phones lists all phones, sorted by number.
 func (s *Server) Phones() []*Phone { return s.phones.list() }
 
-// phoneBook knows the phones by their numbers.
+// phoneBook holds the phones by number.
 type phoneBook struct {
 	mu       sync.RWMutex
 	byNumber map[string]*Phone
@@ -71,7 +71,7 @@ type phoneBook struct {
 
 func newPhoneBook() *phoneBook { return &phoneBook{byNumber: make(map[string]*Phone)} }
 
-// add enters a phone, and its account into the directory. A phone without a name goes by its number.
+// add adds a phone, and its account to the directory. A phone without a name gets its number as name.
 func (b *phoneBook) add(dir *accounts.Directory, p *Phone) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,7 +82,7 @@ func (b *phoneBook) add(dir *accounts.Directory, p *Phone) error {
 	return err
 }
 
-// remove takes a phone out, and its account from the directory. It says whether it was there.
+// remove removes a phone, and its account from the directory. It returns false if there was none.
 func (b *phoneBook) remove(dir *accounts.Directory, p *Phone, note bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,7 +93,7 @@ func (b *phoneBook) remove(dir *accounts.Directory, p *Phone, note bool) bool {
 	return true
 }
 
-// get gives the phone with a number, nil when there is none.
+// get returns the phone with a number, nil if there is none.
 func (b *phoneBook) get(number string) *Phone {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -108,7 +108,7 @@ func (b *phoneBook) list() []*Phone {
 	return list
 }
 
-// RemovePhone removes a phone and its account; its linked devices are logged out.
+// RemovePhone deletes a phone and its account, and logs its linked devices out. Errors: ErrPhoneUnknown.
 func (s *Server) RemovePhone(number string) error {
 	phone, ok := s.Phone(number)
 	if !ok {
@@ -128,7 +128,7 @@ func (s *Server) RemovePhone(number string) error {
 	return nil
 }
 
-// Devices lists the linked devices by id.
+// Devices lists the linked devices, sorted by id.
 func (p *linker) Devices() []DeviceInfo {
 	devices := p.phone.Net.Dir.DevicesOf(p.phone.Account)
 	infos := make([]DeviceInfo, 0, len(devices))
@@ -141,8 +141,8 @@ func (p *linker) Devices() []DeviceInfo {
 	return infos
 }
 
-// Unlink removes a linked device, as a person does on the phone. A device that is logged in is told so (stream
-// error 401, device_removed), another one at its next login (failure 401).
+// Unlink removes a linked device, as a person does on the phone. A connected device gets the stream error 401
+// (device_removed), another one gets the failure 401 at its next login. Errors: accounts.ErrUnknownDevice.
 func (p *linker) Unlink(ctx context.Context, jid types.JID) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -25,7 +25,7 @@ func TestPrivacySettingsAreKeptAndToldToOtherDevices(t *testing.T) {
 	second := newDevice(t, server)
 	second.pair(own)
 	ctx := testContext(t)
-	// A change is told as a difference to settings that the device knows.
+	// The server notifies a change as a difference to the settings that the device knows.
 	if _, err := second.cli.TryFetchPrivacySettings(ctx, true); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestWhoWatchesLearnsWhoIsThere(t *testing.T) {
 	until(t, feed, func(e observe.Event) bool {
 		return e.Kind == observe.EventChatState && e.Account == peer.Number() && e.Detail == "recording "+own.Number()
 	})
-	// In a group everybody learns who it is.
+	// In a group the event names the sender.
 	group := newGroup(t, peer, "", own)
 	from = client.mark()
 	if err := peer.SendChatState(ctx, group.String(), phones.StateComposing); err != nil {
@@ -199,7 +199,7 @@ func TestTokensOfTrustGoFromDeviceToDevice(t *testing.T) {
 			break
 		}
 	}
-	// From here on the token goes with every message.
+	// From here on every message contains the token.
 	if _, err := other.cli.SendMessage(ctx, onePhone.JID(), &waE2E.Message{Conversation: proto.String("trusted")}); err != nil {
 		t.Fatal(err)
 	}

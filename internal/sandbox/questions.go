@@ -10,7 +10,7 @@ import (
 	"wasup/internal/sandbox/stanza"
 )
 
-// ask sends an iq of the server and waits for the client's answer.
+// ask sends an iq from the server and waits for the client's answer.
 func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, error) {
 	id := stanza.NewID()
 	node.Attrs["id"] = id
@@ -22,7 +22,7 @@ func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, err
 	case got := <-answer:
 		return got, nil
 	case <-c.gone:
-		// A client that refuses says so and leaves: its answer, which came first, counts.
+		// A client that refuses answers and disconnects. Its answer came first, so return it.
 		select {
 		case got := <-answer:
 			return got, nil
@@ -34,7 +34,7 @@ func (c *conn) ask(ctx context.Context, node waBinary.Node) (*waBinary.Node, err
 	}
 }
 
-// questions are the queries of the server that a client has not answered yet.
+// questions holds the queries of the server that a client has not answered yet.
 type questions struct {
 	mu      sync.Mutex
 	waiting map[string]chan *waBinary.Node
@@ -57,7 +57,7 @@ func (q *questions) remove(id string) {
 	delete(q.waiting, id)
 }
 
-// answer hands an answer to whom asked for it.
+// answer passes an answer to the caller of ask that waits for it.
 func (q *questions) answer(node *waBinary.Node) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

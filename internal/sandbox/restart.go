@@ -9,15 +9,15 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// ErrNotRunning means that a server is not started, or closed, or restarting already.
+// ErrNotRunning means that the server is not started, closed, or restarting.
 var ErrNotRunning = errors.New("the sandbox server is not running")
 
-// Restart takes the server away: connections break and nobody listens for the time of down. Then it is back on the
-// same addresses. With keepState it knows everything that it knew. Without, it has forgotten the linked devices with
-// their keys and queues: logins are refused with 401, as for devices that were unlinked. Phones keep their keys and
-// messages either way, as they are not part of the server; faults and counters stay too.
+// Restart resets all connections and stops listening for the time down. Then the server listens on the same addresses
+// again. Without keepState it loses the linked devices with their keys and queues: their logins are refused with 401,
+// as for unlinked devices. Phones always keep their keys and messages, because a phone is not part of the server.
+// Faults and counters stay as well.
 //
-// When ctx ends early the server is back at once, and the error is that of ctx.
+// If ctx ends early, the server listens again at once, and Restart returns the error of ctx.
 func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool) error {
 	select {
 	case s.endpoint.restarting <- struct{}{}:
@@ -53,7 +53,7 @@ func (s *Server) Restart(ctx context.Context, down time.Duration, keepState bool
 	return early
 }
 
-// goDown stops listening and breaks every connection; it returns when they have ended. False: the server is not
+// goDown stops listening, resets every connection and waits until all have ended. It returns false if the server is not
 // running.
 func (s *Server) goDown() bool {
 	var conns []*conn

@@ -34,11 +34,11 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// crowdEnv makes this test binary a crowd of light clients: a process of its own, so that the memory and the time of
-// the server's process are the server's.
+// crowdEnv turns this test binary into a crowd of light clients. They run in a separate process, so that memory and CPU
+// time of this process belong to the server alone.
 const crowdEnv = "WASUP_TEST_CROWD"
 
-// crowd says who the clients are.
+// crowd describes the clients.
 type crowd struct {
 	URL     string
 	Clients []crowdClient
@@ -50,13 +50,13 @@ type crowdClient struct {
 	Peer   uint32 // another device of the account
 }
 
-// crowdKey is the Noise key of a client.
+// crowdKey returns the Noise key of a client.
 func crowdKey(i int) (*ecdh.PrivateKey, error) {
 	seed := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("crowd"), uint64(i)))
 	return ecdh.X25519().NewPrivateKey(seed[:])
 }
 
-// TestCrowdProcess is no test: it is what the child process runs.
+// TestCrowdProcess is not a test: it is the code of the child process.
 func TestCrowdProcess(t *testing.T) {
 	file := os.Getenv(crowdEnv)
 	if file == "" {
@@ -112,11 +112,11 @@ func TestCrowdProcess(t *testing.T) {
 	}
 }
 
-// lightClient is a client that does what has to be done to be logged in, and no more.
+// lightClient is a client that does only what is needed to log in and stay logged in.
 type lightClient struct {
 	ws      *websocket.Conn
 	ciphers *wire.Ciphers
-	answers chan string // ids
+	answers chan string // ids of answers
 }
 
 func dialLight(ctx context.Context, url string, i int, who crowdClient) (*lightClient, error) {
@@ -234,7 +234,7 @@ func (c *lightClient) message(ctx context.Context, who crowdClient) error {
 	})
 }
 
-// memory is what the process uses, in bytes: live heap and stacks, and what the system has given it.
+// memory returns the memory of the process in bytes: live heap and stacks, and the total from the operating system.
 func memory() (live, resident int64) {
 	runtime.GC()
 	runtime.GC()
@@ -256,14 +256,14 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// crowdFigures is what n logged-in clients cost the server.
+// crowdFigures are the costs of n logged-in clients for the server.
 type crowdFigures struct {
 	liveEach, resident           int64
-	login, ping, message         time.Duration // processor time each
+	login, ping, message         time.Duration // CPU time for each
 	logins, pings, messagesASecs float64
 }
 
-const devicesEach = 100 // devices an account
+const devicesEach = 100 // devices per account
 
 func measureCrowd(tb testing.TB, n int) (f crowdFigures) {
 	tb.Helper()
@@ -315,7 +315,7 @@ func measureCrowd(tb testing.TB, n int) (f crowdFigures) {
 	return f
 }
 
-// startCrowd starts the child process; the function that it returns has all clients do something.
+// startCrowd starts the child process. The returned function makes all clients do something.
 func startCrowd(tb testing.TB, c crowd) func(string) {
 	tb.Helper()
 	raw, err := json.Marshal(c)
@@ -363,8 +363,8 @@ func TestHundredsOfClientsCostLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkTenThousandClients measures the server alone, in a process without its clients, which share the processors
-// with it all the same.
+// BenchmarkTenThousandClients measures the server alone: its clients run in another process. They still share the
+// processors.
 func BenchmarkTenThousandClients(b *testing.B) {
 	for b.Loop() {
 		f := measureCrowd(b, 10_000)

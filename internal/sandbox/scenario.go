@@ -13,34 +13,34 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// Scenario is a script of weather: what goes wrong on a server, and when. ParseScenario reads one from YAML.
+// Scenario is a schedule of faults and other actions on a server. ParseScenario reads one from YAML.
 type Scenario struct {
 	Name   string
 	About  string
-	Phones []phones.Config // added when the scenario begins, unless they exist
+	Phones []phones.Config // created when the scenario begins, unless they exist
 	Steps  []Step
 }
 
-// Step is one thing that happens, at a time counted from the beginning of the scenario. Exactly one of the actions is
-// set.
+// Step is one action at a time, which counts from the beginning of the scenario. Exactly one of the fields from Fault
+// to Clear is set (For belongs to Fault).
 type Step struct {
-	Line  int           // in the file, for errors
-	At    time.Duration // the first time
-	Every time.Duration // and again after each of these; 0: once
-	Times int           // how often in all; 0 with Every: until the scenario is stopped
+	Line  int           // line in the file, for errors
+	At    time.Duration // time of the first run
+	Every time.Duration // interval of repetitions; 0: the step runs once
+	Times int           // total number of runs; 0 with Every: until the scenario is stopped
 
 	Fault       *faults.Fault
-	For         time.Duration // the fault is cleared after this; 0: it stays, or ends by its Count
+	For         time.Duration // time after which the fault is cleared; 0: never, or by its Count
 	Drop        *faults.Select
 	Close       *faults.Select
 	HalfOpen    *faults.Select
 	StreamError *StreamErrorStep
 	Restart     *RestartStep
 	Send        *SendStep
-	Clear       bool // every fault
+	Clear       bool // clears every fault
 }
 
-// StreamErrorStep is a stream error to live connections.
+// StreamErrorStep sends a stream error to live connections.
 type StreamErrorStep struct {
 	Select   faults.Select
 	Code     int
@@ -48,25 +48,26 @@ type StreamErrorStep struct {
 	KeepOpen bool
 }
 
-// RestartStep takes the server away and brings it back.
+// RestartStep restarts the server.
 type RestartStep struct {
-	Down   time.Duration // nothing listens for this long
-	Forget bool          // it comes back without its state: nobody is linked any more
+	Down   time.Duration // how long the server does not listen
+	Forget bool          // the server loses its linked devices
 }
 
-// SendStep lets a phone write.
+// SendStep makes a phone send a text.
 type SendStep struct{ From, To, Text string }
 
-// StepReport tells that a step was taken.
+// StepReport is the report of one step that was run.
 type StepReport struct {
-	At    time.Duration // since the beginning, in the scenario's own time
+	At    time.Duration // time since the beginning, on the scenario's clock
 	Line  int
 	What  string
-	Error error // of the step; the scenario goes on
+	Error error // of the step; the scenario continues
 }
 
-// Run takes the scenario's steps on the server until all are done or ctx ends, which is no error. speed is how many
-// times faster than written time passes; report may be nil. Faults with a duration are cleared also when ctx ends.
+// Run runs the scenario's steps on the server until all are done or ctx ends, which is not an error. speed is the
+// factor by which the scenario's clock runs faster. report may be nil. Faults with a duration are cleared at the end,
+// even if ctx has ended.
 func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report func(StepReport)) error {
 	if speed <= 0 {
 		return fmt.Errorf("speed is %v: expected more than 0", speed)
@@ -78,7 +79,7 @@ func (sc Scenario) Run(ctx context.Context, s *Server, speed float64, report fun
 	return nil
 }
 
-// addPhones adds the scenario's phones, unless they exist.
+// addPhones creates the scenario's phones, unless they exist.
 func (sc Scenario) addPhones(s *Server) error {
 	for _, phone := range sc.Phones {
 		if _, err := s.AddPhone(phone); err != nil && !errors.Is(err, accounts.ErrExists) {
@@ -88,7 +89,7 @@ func (sc Scenario) addPhones(s *Server) error {
 	return nil
 }
 
-// run takes the steps. expects hears when the next one is due, in the scenario's time.
+// run runs the steps. It calls expects with the time of each next step, on the scenario's clock.
 func (sc Scenario) run(ctx context.Context, s *Server, speed float64, report func(StepReport), expects func(time.Duration)) {
 	run := &scenarioRun{server: s, speed: speed, began: time.Now(), report: report}
 	defer run.clearAll()
@@ -106,22 +107,22 @@ func (sc Scenario) run(ctx context.Context, s *Server, speed float64, report fun
 	}
 }
 
-// scenarioRun is one run of a scenario; its steps are taken one after the other.
+// scenarioRun is one run of a scenario. Steps run one after the other.
 type scenarioRun struct {
 	server *Server
 	speed  float64
 	began  time.Time
 	due    []dueStep
-	timed  []string // faults that have an end
+	timed  []string // ids of faults with a duration
 	report func(StepReport)
 }
 
-// dueStep is a step at its time, or the end of a fault.
+// dueStep is a planned step, or the planned end of a fault.
 type dueStep struct {
 	at    time.Duration
 	step  *Step
 	count int
-	clear string // the id of the fault to clear; "" takes the step
+	clear string // id of the fault to clear; "" to run the step
 }
 
 func (r *scenarioRun) plan(at time.Duration, step *Step, count int, clearing string) {
@@ -129,7 +130,7 @@ func (r *scenarioRun) plan(at time.Duration, step *Step, count int, clearing str
 	slices.SortStableFunc(r.due, func(a, b dueStep) int { return cmp.Compare(a.at, b.at) })
 }
 
-// wait for a time of the scenario. False: ctx ended.
+// wait waits for a time of the scenario. It returns false when ctx has ended.
 func (r *scenarioRun) wait(ctx context.Context, at time.Duration) bool {
 	timer := time.NewTimer(time.Until(r.began.Add(r.scaled(at))))
 	defer timer.Stop()

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// minEvery keeps a repeated step from being all that the server does.
+// minEvery is the shortest interval of a repeated step. A shorter one would keep the server busy.
 const minEvery = 10 * time.Millisecond
 
 var (
@@ -20,7 +20,8 @@ var (
 	yamlWrongType    = regexp.MustCompile("line (\\d+): cannot unmarshal !!(\\S+) (?:`(.*)` )?into (\\S+)")
 )
 
-// explainYAML turns what the decoder says, which is about Go types, into line, field and expectation.
+// explainYAML turns the decoder's error, which is about Go types, into one with the line, the field and the expected
+// value.
 func explainYAML(raw []byte, err error) error {
 	text := err.Error()
 	var bad *lengthError
@@ -54,8 +55,8 @@ func yamlExpectation(goType string) string {
 	}
 }
 
-// fieldAt names the field whose value begins on a line, as "field: "; nothing when it cannot tell. The decoder
-// shortens long values, so their beginning has to do.
+// fieldAt returns the name of the field whose value begins on a line, as "field: ", or "" if it is unknown. The decoder
+// shortens long values in its errors, so only their beginning is compared.
 func fieldAt(raw []byte, line int, value string) string {
 	var root yaml.Node
 	if yaml.NewDecoder(bytes.NewReader(raw)).Decode(&root) != nil {

@@ -17,12 +17,12 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// library are the scenarios that come with the sandbox.
+// library holds the scenarios that come with the sandbox.
 //
 //go:embed scenarios
 var library embed.FS
 
-// maxScenario bounds a scenario's file and its steps.
+// Limits of a scenario file.
 const (
 	maxScenario = 1 << 20 // bytes
 	maxSteps    = 10_000
@@ -31,7 +31,7 @@ const (
 // ScenarioNames lists the scenarios that come with the sandbox.
 func ScenarioNames() []string {
 	entries, err := library.ReadDir("scenarios")
-	if err != nil { // embedded: it is there
+	if err != nil { // cannot happen: the folder is embedded
 		return nil
 	}
 	names := make([]string, 0, len(entries))
@@ -41,18 +41,19 @@ func ScenarioNames() []string {
 	return names
 }
 
-// LibraryScenario is one of ScenarioNames.
+// LibraryScenario returns a scenario of the library. ScenarioNames lists the names, and so does the error for an
+// unknown one.
 func LibraryScenario(name string) (Scenario, error) {
 	file, err := library.Open("scenarios/" + name + ".yaml")
 	if err != nil {
 		return Scenario{}, fmt.Errorf("no scenario %q: expected a file or one of %s", name, strings.Join(ScenarioNames(), ", "))
 	}
-	defer func() { _ = file.Close() }() // embedded: closing cannot fail
+	defer func() { _ = file.Close() }() // closing an embedded file cannot fail
 	return ParseScenario(file, name)
 }
 
-// ParseScenario reads a scenario. name stands in errors, which carry the line and the field. docs/sandbox.md describes
-// the format.
+// ParseScenario parses a scenario file. Its errors contain name, the line and the field. name is also the name of a
+// scenario without one. docs/sandbox.md describes the format.
 func ParseScenario(r io.Reader, name string) (Scenario, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxScenario+1))
 	if err != nil {
@@ -72,7 +73,7 @@ func ParseScenario(r io.Reader, name string) (Scenario, error) {
 	return sc, nil
 }
 
-// The file's shape.
+// scenarioFile is the structure of a scenario file.
 type scenarioFile struct {
 	Name   string      `yaml:"name"`
 	About  string      `yaml:"about"`
@@ -80,7 +81,7 @@ type scenarioFile struct {
 	Steps  []stepFile  `yaml:"steps"`
 }
 
-// lineFile finds the lines of the steps, which decoding into values loses.
+// lineFile keeps the nodes of phones and steps, which have the line numbers that decoding into values loses.
 type lineFile struct {
 	Phones []yaml.Node `yaml:"phones"`
 	Steps  []yaml.Node `yaml:"steps"`
@@ -153,20 +154,20 @@ type sendFile struct {
 	Text string `yaml:"text"`
 }
 
-// length is a duration as people write it: 1.5s, 2m.
+// length is a duration such as 1.5s or 2m.
 type length time.Duration
 
-// lengthError is about a value that is no duration.
+// lengthError is the error of a value that is not a duration.
 type lengthError struct {
 	line  int
 	value string
 }
 
 func (e *lengthError) Error() string {
-	return fmt.Sprintf("line %d: %q is no duration", e.line, e.value)
+	return fmt.Sprintf("line %d: %q is not a duration", e.line, e.value)
 }
 
-// UnmarshalYAML accepts what time.ParseDuration does, not negative.
+// UnmarshalYAML parses a duration as time.ParseDuration does, but refuses negative ones.
 func (l *length) UnmarshalYAML(node *yaml.Node) error {
 	d, err := time.ParseDuration(node.Value)
 	if err != nil || d < 0 {
@@ -202,7 +203,7 @@ func (f scenarioFile) scenario(name string, lines lineFile) (Scenario, error) {
 		case !accounts.ValidNumber(phone.Number):
 			return Scenario{}, fmt.Errorf("line %d: number: %q: expected 7 to 15 digits, country code first", line, p.Number)
 		case phone.Script != "" && !phone.Script.Valid():
-			return Scenario{}, fmt.Errorf("line %d: script: %q: expected read, echo, deliver or silent", line, p.Script)
+			return Scenario{}, fmt.Errorf("line %d: script: %q: expected read, echo, deliver, slow or silent", line, p.Script)
 		case len(phone.Name) > phones.MaxName:
 			return Scenario{}, fmt.Errorf("line %d: name: expected at most %d bytes", line, phones.MaxName)
 		}

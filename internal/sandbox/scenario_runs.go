@@ -11,7 +11,7 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// Errors of scenarios that a server plays.
+// Errors of scenarios on a server.
 var (
 	ErrUnknownScenario  = errors.New("no such scenario")
 	ErrTooManyScenarios = errors.New("too many scenarios at once")
@@ -19,16 +19,17 @@ var (
 )
 
 const (
-	// maxScenarios is how many scenarios may be played at once, and keptScenarios how many are remembered.
+	// maxScenarios is the maximum number of scenarios that run at the same time, keptScenarios the number of scenarios
+	// that are remembered, running ones included.
 	maxScenarios  = 8
 	keptScenarios = 24
-	// keptReports is how many steps of a scenario are remembered.
+	// keptReports is the number of step reports that are remembered for a scenario.
 	keptReports = 50
-	// MaxScenarioSpeed is how many times faster than written a scenario may be played.
+	// MaxScenarioSpeed is the maximum factor by which a scenario's clock runs faster.
 	MaxScenarioSpeed = 1000
 )
 
-// ScenarioState says how far a scenario is.
+// ScenarioState is the state of a scenario.
 type ScenarioState string
 
 // The states of a scenario.
@@ -38,23 +39,23 @@ const (
 	ScenarioStopped ScenarioState = "stopped"
 )
 
-// ScenarioProgress is a scenario that the server plays or has played.
+// ScenarioProgress is the progress of a scenario that is running or has ended.
 type ScenarioProgress struct {
 	ID, Name, About string
 	State           ScenarioState
 	Speed           float64
 	Began, Ended    time.Time // Ended is zero while it runs
-	// Steps is how many the file has; Taken how many times one was taken, Failed how many of these went wrong. Steps
-	// that repeat are taken more than once.
+	// Steps is the number of steps in the file. Taken is the number of steps that were run, with repetitions and the ends
+	// of timed faults. Failed is the number of these that failed.
 	Steps, Taken, Failed int
-	// Elapsed is how far it is and Next when something happens again, both in the scenario's own time; Next is 0 when
-	// nothing follows.
+	// Elapsed is the time since the beginning, and Next the time of the next step, both on the scenario's clock. Next is 0
+	// after the end.
 	Elapsed, Next time.Duration
-	// Reports are of the latest steps, oldest first.
+	// Reports are the reports of the latest steps, oldest first.
 	Reports []StepReport
 }
 
-// playedScenario is one of them, with the means to stop it.
+// playedScenario is a scenario on a server, with the function that stops it.
 type playedScenario struct {
 	mu       sync.Mutex
 	progress ScenarioProgress
@@ -62,7 +63,7 @@ type playedScenario struct {
 	over     chan struct{}
 }
 
-// scenarioPlayer plays scenarios on a server.
+// scenarioPlayer runs scenarios on a server.
 type scenarioPlayer struct {
 	server *Server
 
@@ -71,10 +72,9 @@ type scenarioPlayer struct {
 	runs []*playedScenario // oldest first
 }
 
-// start plays a scenario on the server, speed times faster than written, and returns at once. It ends by
-// itself, by stop or with the server. Its phones are there when start returns.
+// start implements Server.StartScenario.
 func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, error) {
-	if !(speed > 0 && speed <= MaxScenarioSpeed) { // this way round, so that NaN is refused
+	if !(speed > 0 && speed <= MaxScenarioSpeed) { // written as a negation, so that NaN is refused
 		return ScenarioProgress{}, ErrBadSpeed
 	}
 	if err := sc.addPhones(p.server); err != nil {
@@ -96,7 +96,7 @@ func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, er
 	return run.snapshot(), nil
 }
 
-// play runs a scenario until it is over, stopped or the server closes.
+// play runs a scenario until it is done or stopped, or the server closes.
 func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScenario) {
 	defer close(run.over)
 	defer run.cancel()
@@ -131,8 +131,7 @@ func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScena
 	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " is " + string(state)})
 }
 
-// stop stops a scenario and returns once its last step is over and its timed faults are cleared. One that
-// has ended stays as it is.
+// stop implements Server.StopScenario.
 func (p *scenarioPlayer) stop(ctx context.Context, id string) (ScenarioProgress, error) {
 	run, err := p.find(id)
 	if err != nil {
@@ -147,7 +146,7 @@ func (p *scenarioPlayer) stop(ctx context.Context, id string) (ScenarioProgress,
 	}
 }
 
-// get tells how far a scenario is.
+// get returns the progress of a scenario.
 func (p *scenarioPlayer) get(id string) (ScenarioProgress, error) {
 	run, err := p.find(id)
 	if err != nil {
@@ -156,7 +155,7 @@ func (p *scenarioPlayer) get(id string) (ScenarioProgress, error) {
 	return run.snapshot(), nil
 }
 
-// list lists those that are played and the latest that were, oldest first.
+// list implements Server.Scenarios.
 func (p *scenarioPlayer) list() []ScenarioProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,7 +200,7 @@ func (p *scenarioPlayer) find(id string) (*playedScenario, error) {
 	return nil, fmt.Errorf("%w: %s", ErrUnknownScenario, id)
 }
 
-// expects notes when something happens next.
+// expects stores the time of the next step.
 func (r *playedScenario) expects(next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,7 +218,7 @@ func (r *playedScenario) took(step StepReport) {
 	if len(kept) >= keptReports {
 		kept = kept[1:]
 	}
-	// A copy: snapshots share what they were given.
+	// Append to a copy: snapshots share the old slice.
 	r.progress.Reports = append(kept[:len(kept):len(kept)], step)
 }
 
@@ -241,20 +240,21 @@ func (r *playedScenario) snapshot() ScenarioProgress {
 	return progress
 }
 
-// StartScenario plays a scenario on the server, speed times faster than written, and returns at once. It ends by
-// itself, by StopScenario or with the server. Its phones are there when StartScenario returns.
+// StartScenario starts a scenario and returns at once. speed is the factor by which its clock runs faster. The scenario
+// ends by itself, by StopScenario or when the server closes. Its phones exist when StartScenario returns. Errors:
+// ErrBadSpeed, ErrTooManyScenarios, ErrNotRunning.
 func (s *Server) StartScenario(sc Scenario, speed float64) (ScenarioProgress, error) {
 	return s.scenarios.start(sc, speed)
 }
 
-// StopScenario stops a scenario and returns once its last step is over and its timed faults are cleared. One that
-// has ended stays as it is.
+// StopScenario stops a scenario and returns once its current step has ended and its timed faults are cleared. For a
+// scenario that has ended it returns the final progress. Errors: ErrUnknownScenario or that of ctx.
 func (s *Server) StopScenario(ctx context.Context, id string) (ScenarioProgress, error) {
 	return s.scenarios.stop(ctx, id)
 }
 
-// Scenario tells how far a scenario is.
+// Scenario returns the progress of a scenario. Errors: ErrUnknownScenario.
 func (s *Server) Scenario(id string) (ScenarioProgress, error) { return s.scenarios.get(id) }
 
-// Scenarios lists those that are played and the latest that were, oldest first.
+// Scenarios lists running and recent scenarios, oldest first.
 func (s *Server) Scenarios() []ScenarioProgress { return s.scenarios.list() }

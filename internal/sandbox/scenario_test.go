@@ -18,7 +18,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// play runs a scenario of the library many times faster than written and fails for steps that do.
+// play runs a scenario of the library at high speed. The test fails if a step fails.
 func play(t *testing.T, server *sandbox.Server, name string, speed float64) []sandbox.StepReport {
 	t.Helper()
 	scenario, err := sandbox.LibraryScenario(name)
@@ -58,7 +58,7 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 		from := client.mark()
 		play(t, server, "flaky-link", 40)
 		wait[*events.Disconnected](client, from, nil)
-		// Half-open connections last until the client gives them up, which takes whatsmeow minutes.
+		// Half-open connections last until the client gives up, which takes minutes with whatsmeow.
 		server.DropTCP(faults.Select{})
 		back(t, client, peer)
 		if faults := server.Faults(); len(faults) != 0 {
@@ -104,7 +104,7 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 	})
 }
 
-// back waits until a client is of use again.
+// back waits until a client is connected again.
 func back(t *testing.T, client *device, peer *sandbox.Phone) {
 	t.Helper()
 	ctx := testContext(t)

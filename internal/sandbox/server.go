@@ -14,43 +14,43 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// Path is where the WebSocket endpoint is.
+// Path is the path of the WebSocket endpoint.
 const Path = "/ws/chat"
 
-// Config says how a server behaves. The zero value is usable: it listens on a free port of 127.0.0.1.
+// Config configures a server. The zero value is usable: the server listens on a free port of 127.0.0.1.
 type Config struct {
 	// Listen is host:port of the WebSocket endpoint. Default 127.0.0.1:0.
 	Listen string
-	// TLS adds a second endpoint that speaks TLS, with a certificate under the server's own CA (CAPEM).
-	// TLSListen is its host:port. Default 127.0.0.1:0.
+	// TLS adds a second endpoint with TLS. Its certificate is signed by the server's own CA (see CAPEM). TLSListen is its
+	// host:port. Default 127.0.0.1:0.
 	TLS       bool
 	TLSListen string
 	// Authority signs the server's certificate. Default: a new one.
 	Authority *Authority
-	// FirstRefTTL and RefTTL say how long the first and every further pairing ref can be scanned.
-	// Defaults 60 s and 20 s, as WhatsApp does.
+	// FirstRefTTL and RefTTL are the validity of the first and of every further pairing ref. Defaults 60 s and 20 s, as on
+	// WhatsApp.
 	FirstRefTTL, RefTTL time.Duration
-	// Refs is the number of refs a pair-device stanza carries. Default 6.
+	// Refs is the number of refs in a pair-device stanza. Default 6.
 	Refs int
-	// CloseDelay is the time between a final stanza (failure, stream error) and the close of the connection.
-	// Default 150 ms; negative closes at once, and clients may then lose the stanza. Where it is for the client to
-	// close (after a 515, a pairing that it refused, its logout) the server waits at least 10 s, unless negative.
+	// CloseDelay is the time between a final stanza (failure, stream error) and the close of the connection. Default 150
+	// ms. A negative value closes at once, and clients may then lose the stanza. After a 515, a refused pairing or a
+	// logout the client should close: there the server waits at least 10 s, unless CloseDelay is negative.
 	CloseDelay time.Duration
-	// IdleTimeout closes a connection on which nothing arrives. Default 5 minutes: clients send a ping
+	// IdleTimeout is the time without input after which a connection is closed. Default 5 minutes: clients send a ping
 	// every 20 to 30 s.
 	IdleTimeout time.Duration
-	// MaxMediaFile is the largest file that may be uploaded, MaxMedia how much of all files is kept, the newest
-	// first; both in bytes, encrypted. Defaults 100 MiB and 512 MiB.
+	// MaxMediaFile is the maximum size of an uploaded file, MaxMedia that of all kept files together, of which the oldest
+	// are deleted first. Both are encrypted sizes in bytes. Defaults 100 MiB and 512 MiB.
 	MaxMediaFile, MaxMedia int64
-	// MaxMediaAge is how long a file is kept. Default 30 days. What a profile shows stays longer.
+	// MaxMediaAge is how long a file is kept. Default 30 days. Profile pictures in use are kept longer.
 	MaxMediaAge time.Duration
-	// MinVersion and WebVersion are the first values of SetMinVersion and SetWebVersion.
+	// MinVersion and WebVersion are the initial values of SetMinVersion and SetWebVersion.
 	MinVersion, WebVersion Version
-	// State is a folder in which the server keeps what it knows, so that it knows it after its own restart: phones
-	// with their keys, profiles and messages, linked devices, their prekeys and what waits for them, groups and
-	// uploaded files. Default: none, it forgets.
+	// State is a folder for the state of the server, so that it survives a restart of the process: phones with their keys,
+	// profiles and messages, linked devices with their prekeys and queued stanzas, groups and uploaded files. Default:
+	// none, the state is in memory only.
 	State string
-	// Log receives what happens, without phone numbers and message texts. Default: nothing.
+	// Log receives log records, without phone numbers and message texts. Default: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -145,7 +145,7 @@ type Server struct {
 	disk        *disk.Log // nil without Config.State
 }
 
-// New prepares a server. Nothing listens before Start.
+// New creates a server and restores its state. It does not listen before Start.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -179,7 +179,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Start listens and serves; the server is reachable when it returns. It may be called once.
+// Start listens and serves. The server is reachable when Start returns. It may be called once.
 func (s *Server) Start() error {
 	if err := s.endpoint.start(s.cfg.Listen, s.cfg.TLSListen); err != nil {
 		return err
@@ -190,8 +190,8 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Close closes all connections and waits for the server's goroutines, at most until ctx is done. It may be
-// called before Start and more than once.
+// Close closes all connections, waits for the server's goroutines and saves the state. When ctx ends before that, it
+// returns the error of ctx. It may be called before Start and more than once.
 func (s *Server) Close(ctx context.Context) error {
 	s.endpoint.close()
 	conns := s.conns.refuse()
@@ -207,12 +207,12 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-done:
 		s.net.Observer.Close()
 		if s.disk != nil {
-			// After everything else: now nothing changes any more.
+			// Close the disk last: now the state does not change any more.
 			return s.disk.Close()
 		}
 		return nil
 	case <-ctx.Done():
-		err := fmt.Errorf("sandbox: waiting for connections to end: %w", ctx.Err())
+		err := fmt.Errorf("sandbox: wait for connections to end: %w", ctx.Err())
 		if s.disk != nil {
 			err = errors.Join(err, s.disk.Save())
 		}
@@ -220,7 +220,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 }
 
-// URL is the WebSocket endpoint, ws://host:port/ws/chat; empty before Start.
+// URL returns the URL of the WebSocket endpoint, ws://host:port/ws/chat. It is empty before Start.
 func (s *Server) URL() string {
 	if plain, _ := s.endpoint.addresses(); plain != "" {
 		return "ws://" + plain + Path
@@ -228,12 +228,12 @@ func (s *Server) URL() string {
 	return ""
 }
 
-// RootPublicKey is the key that clients have to trust.
+// RootPublicKey returns the key that clients must trust.
 func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey() }
 
 // Counters returns a snapshot of the server's counters.
 func (s *Server) Counters() observe.Counters { return s.net.Observer.Snapshot() }
 
-// Subscribe returns a channel of everything that happens from now on, and a function that ends the
-// subscription. The channel is closed by that function or by Close.
+// Subscribe returns a channel of all events from now on, and a function that ends the subscription. That function or
+// Close closes the channel.
 func (s *Server) Subscribe() (<-chan observe.Event, func()) { return s.net.Observer.Subscribe() }

@@ -10,60 +10,60 @@ import (
 	"wasup/internal/sandbox/groups"
 )
 
-// DropTCP resets connections without a goodbye and returns how many.
+// DropTCP resets the selected connections and returns their number.
 func (s *Server) DropTCP(sel faults.Select) int {
 	return s.conns.drop(sel)
 }
 
-// CloseConnections closes connections in good order (a WebSocket close, no stanza) and returns how many.
+// CloseConnections closes the selected connections with a WebSocket close, without a stanza, and returns their number.
 func (s *Server) CloseConnections(sel faults.Select) int {
 	return s.conns.close(sel)
 }
 
-// StreamError sends a stream error to connections that are past the handshake and returns how many. code 0
-// leaves the code out; conflict is "replaced", "device_removed" or empty. With closeAfter the connections close after
-// CloseDelay (after a 515 it is for the client to close, see there), without it they stay, and the server goes on as if
-// nothing had happened.
+// StreamError sends a stream error to the selected connections that have finished the handshake, and returns their
+// number. code 0 omits the code. conflict is "replaced", "device_removed" or empty. With closeAfter the connections
+// close after Config.CloseDelay (which describes the longer delay after a 515). Without it they stay open and are
+// served as before.
 func (s *Server) StreamError(sel faults.Select, code int, conflict string, closeAfter bool) int {
 	return s.conns.streamError(sel, code, conflict, closeAfter)
 }
 
-// Failure sends a login failure to live connections and returns how many. expire and banCode belong to code 402.
+// Failure sends a login failure to the selected connections and returns their number. expire and banCode are for code
+// 402.
 func (s *Server) Failure(sel faults.Select, code int, expire time.Duration, banCode int, closeAfter bool) int {
 	return s.conns.fail(sel, code, expire, banCode, closeAfter)
 }
 
-// EndStream sends the stanza that announces the end of the stream (xmlstreamend), closes the connections after
-// CloseDelay and returns how many.
+// EndStream sends the stanza that ends the stream (xmlstreamend) to the selected connections, closes them after
+// Config.CloseDelay and returns their number.
 func (s *Server) EndStream(sel faults.Select) int {
 	return s.conns.endStream(sel)
 }
 
-// HalfOpen leaves connections half open, as when a router forgets them: neither side is told, nothing that the
-// client says is read any more and nothing is sent to it. Such a connection ends when its client logs in anew and
-// DropTCP or CloseConnections is asked to, when the server closes, or after IdleTimeout. It returns how many
-// connections it left so.
+// HalfOpen leaves the selected connections half open, as a router does that has dropped its state: the server neither
+// reads nor writes on them and does not close them. Such a connection ends by DropTCP or CloseConnections, when the
+// server closes or restarts, or after Config.IdleTimeout. HalfOpen returns the number of connections that were not half
+// open before.
 func (s *Server) HalfOpen(sel faults.Select) int {
 	return s.conns.halfOpen(sel)
 }
 
-// SetFault switches a fault on and returns its id. Of several that fit, the oldest strikes.
-// The error is a *FaultError.
+// SetFault sets a fault and returns its id. If several match, the oldest applies. The error is a *faults.Error.
 func (s *Server) SetFault(fault faults.Fault) (string, error) { return s.net.Faults.Add(fault) }
 
-// ClearFault switches one fault off and says whether it was on.
+// ClearFault clears a fault. It returns false if there is none with this id.
 func (s *Server) ClearFault(id string) bool { return s.net.Faults.Clear(id) }
 
-// ClearFaults switches all faults off.
+// ClearFaults clears all faults.
 func (s *Server) ClearFaults() { s.net.Faults.ClearAll() }
 
-// Faults lists the faults that are on, oldest first.
+// Faults lists the active faults, oldest first.
 func (s *Server) Faults() []faults.Fault { return s.net.Faults.List() }
 
 // Groups lists all groups, oldest first.
 func (s *Server) Groups() []groups.Info { return s.net.Groups.List() }
 
-// Group describes one group.
+// Group returns one group. Errors: groups.ErrUnknown.
 func (s *Server) Group(jid types.JID) (groups.Info, error) {
 	g := s.net.Groups.Find(jid)
 	if g == nil {

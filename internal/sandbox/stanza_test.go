@@ -18,7 +18,7 @@ import (
 	"wasup/internal/sandbox/wire"
 )
 
-// socketless is a logged-in connection that writes with a function of the test's.
+// socketless returns a logged-in connection without a socket. It writes with a function of the test.
 func socketless(t testing.TB, s *Server, phone *Phone, write func([]byte) error) *conn {
 	t.Helper()
 	identity := keys.NewKeyPair()
@@ -31,7 +31,7 @@ func socketless(t testing.TB, s *Server, phone *Phone, write func([]byte) error)
 		Account: phone.Account, ID: id, KeyIndex: keyIndex,
 		Registration: accounts.Registration{Identity: *identity.Pub, Platform: "test", Signed: accounts.SignedKey{ID: accounts.KeyID(1), Value: *signed.Pub, Signature: *signed.Signature}},
 	}
-	// Its phone takes it for one that it has known for long.
+	// Mark the device as greeted, so that the phone does not send it the history.
 	dev.Greeted.Store(true)
 	if !s.net.Dir.Link(dev) {
 		t.Fatal("not linked")
@@ -96,7 +96,7 @@ func quietServer(t testing.TB) (*Server, *Phone) {
 	return s, phone
 }
 
-// FuzzStanza hands decoded nodes of any kind to a logged-in connection: no handler may break.
+// FuzzStanza passes arbitrary decoded nodes to a logged-in connection: no handler may panic.
 func FuzzStanza(f *testing.F) {
 	to := types.NewJID("15550100002", types.DefaultUserServer)
 	child := func(tag string, content any) []waBinary.Node { return []waBinary.Node{{Tag: tag, Content: content}} }

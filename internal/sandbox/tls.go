@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// certificateLife is how long the certificates of a server hold; it makes new ones at every start.
+// certificateLife is the validity of a server's TLS certificates. A server creates new ones at every start.
 const certificateLife = 365 * 24 * time.Hour
 
-// webHost is the host that clients connect to unless told otherwise. The certificate names it, so that clients
-// whose connections are led here need no other change than to trust the CA.
+// webHost is the host that clients connect to by default. The certificate includes it, so that clients whose
+// connections are redirected here only need to trust the CA.
 const webHost = "web.whatsapp.com"
 
-// transport is what a server needs to speak TLS.
+// transport is the TLS configuration of a server.
 type transport struct {
 	config *tls.Config
 	caPEM  []byte
 }
 
-// newTransport makes a CA and a certificate under it for the hosts by which the server is reached.
+// newTransport creates a CA and a certificate for the names and addresses of the server.
 func newTransport(listen string) (*transport, error) {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -35,7 +35,7 @@ func newTransport(listen string) (*transport, error) {
 	}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the CA's key: %w", err)
+		return nil, fmt.Errorf("sandbox: create the CA's key: %w", err)
 	}
 	now := time.Now()
 	ca := &x509.Certificate{
@@ -45,11 +45,11 @@ func newTransport(listen string) (*transport, error) {
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the CA: %w", err)
+		return nil, fmt.Errorf("sandbox: create the CA: %w", err)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the TLS key: %w", err)
+		return nil, fmt.Errorf("sandbox: create the TLS key: %w", err)
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "wasup sandbox"},
@@ -64,20 +64,20 @@ func newTransport(listen string) (*transport, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: making the TLS certificate: %w", err)
+		return nil, fmt.Errorf("sandbox: create the TLS certificate: %w", err)
 	}
 	return &transport{
 		config: &tls.Config{
 			MinVersion:   tls.VersionTLS12,
 			Certificates: []tls.Certificate{{Certificate: [][]byte{der, caDER}, PrivateKey: key}},
-			// WebSocket connections begin as HTTP/1.1.
+			// The WebSocket handshake needs HTTP/1.1.
 			NextProtos: []string{"http/1.1"},
 		},
 		caPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}),
 	}, nil
 }
 
-// tcpOf returns the TCP connection below a connection, nil when there is none.
+// tcpOf returns the TCP connection under a connection, nil if there is none.
 func tcpOf(raw net.Conn) *net.TCPConn {
 	if secure, ok := raw.(*tls.Conn); ok {
 		raw = secure.NetConn()
@@ -86,8 +86,8 @@ func tcpOf(raw net.Conn) *net.TCPConn {
 	return tcp
 }
 
-// SecureURL is the WebSocket endpoint with TLS, wss://host:port/ws/chat; empty before Start and without
-// Config.TLS.
+// SecureURL returns the URL of the WebSocket endpoint with TLS, wss://host:port/ws/chat. It is empty before Start and
+// without Config.TLS.
 func (s *Server) SecureURL() string {
 	if _, secure := s.endpoint.addresses(); secure != "" {
 		return "wss://" + secure + Path
@@ -95,8 +95,8 @@ func (s *Server) SecureURL() string {
 	return ""
 }
 
-// CAPEM is the certificate of the CA that clients of SecureURL have to trust, in PEM; nil without Config.TLS.
-// Every server has a CA of its own.
+// CAPEM returns the certificate of the CA, which clients of SecureURL must trust, in PEM. It is nil without Config.TLS.
+// Every server has its own CA.
 func (s *Server) CAPEM() []byte {
 	if s.credentials.transport == nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"wasup/internal/sandbox/faults"
 )
 
-// overTLS leads a client to the TLS endpoint of its server, by the name that it would use for WhatsApp's.
+// overTLS redirects a client to the TLS endpoint of its server. The client still uses WhatsApp's host name.
 func (d *device) overTLS(ca []byte) {
 	d.t.Helper()
 	address, err := url.Parse(d.server.SecureURL())
@@ -45,7 +45,7 @@ func TestAClientConnectsByTLS(t *testing.T) {
 
 	client.pair(phone)
 
-	// A reset reaches the client below TLS as well.
+	// A reset reaches the client with TLS as well.
 	from := client.mark()
 	if dropped := server.DropTCP(faults.Select{Account: phone.Number()}); dropped != 1 {
 		t.Fatalf("%d connections dropped", dropped)

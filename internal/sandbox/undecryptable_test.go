@@ -21,7 +21,7 @@ func TestWhatCannotBeDecryptedIsAskedForAndComesAgain(t *testing.T) {
 	group, err := peer.CreateGroup(ctx, phones.NewGroup{Subject: "Night shift", Members: []string{own.Number()}})
 	must(t, err)
 	for name, to := range map[string]string{"between two": own.Number(), "in a group": group.String()} {
-		// The first message of a session and a later one are encrypted in different ways.
+		// The first message of a session is encrypted differently from later ones.
 		for _, text := range []string{"first", "second"} {
 			_, err := server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number(), Count: 1})
 			must(t, err)
@@ -37,7 +37,7 @@ func TestWhatCannotBeDecryptedIsAskedForAndComesAgain(t *testing.T) {
 	if n := server.Counters().Retries; n < 4 {
 		t.Errorf("%d messages were asked for again", n)
 	}
-	// The client's own sends are not spoiled by it, and what follows is read at once.
+	// The fault does not affect messages from the client, and the client decrypts the next message at once.
 	from := client.mark()
 	id, err := peer.SendText(ctx, own.Number(), "whole")
 	must(t, err)
@@ -103,7 +103,7 @@ func TestAMessageOfAKindThatNobodyKnowsArrives(t *testing.T) {
 			t.Errorf("%s is shown as %s", name, seen.Kind)
 		}
 	}
-	// What can be read is shown as what it is.
+	// A message that can be decrypted has its content.
 	text := encoded(t, &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("hola")}})
 	id, err := peer.SendMessage(ctx, phones.Outgoing{To: own.Number(), Kind: phones.KindRaw, Raw: text})
 	must(t, err)

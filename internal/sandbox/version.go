@@ -15,18 +15,18 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// Version is the number of a client of WhatsApp Web, such as 2.3000.1045649367. The last part is its revision.
+// Version is the version of a WhatsApp Web client, such as 2.3000.1045649367. The last part is the revision.
 type Version [3]uint32
 
-// Before orders versions.
+// Before reports whether v is lower than other.
 func (v Version) Before(other Version) bool {
 	return slices.CompareFunc(v[:], other[:], cmp.Compare[uint32]) < 0
 }
 
-// ErrBadVersion means that a text is no Version.
+// ErrBadVersion means that a text is not a Version.
 var ErrBadVersion = errors.New("not a version: expected three numbers such as 2.3000.1045649367")
 
-// ParseVersion reads a version as String writes it.
+// ParseVersion parses a version in the form of String. Errors: ErrBadVersion.
 func ParseVersion(text string) (Version, error) {
 	var v Version
 	parts := strings.Split(text, ".")
@@ -45,10 +45,10 @@ func ParseVersion(text string) (Version, error) {
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
-// reasonOutdated refuses a client for its version (405), before the server looks at who it is.
+// reasonOutdated is the failure for an outdated client (405). It comes before the server checks the account.
 const reasonOutdated = 405
 
-// versions is which clients are let in, and which one the front page offers.
+// versions holds the lowest accepted client version and the version that the front page offers.
 type versions struct {
 	observer *observe.Observer
 
@@ -62,28 +62,27 @@ func newVersions(cfg Config, observer *observe.Observer) *versions {
 	return v
 }
 
-// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version; those
-// that are connected stay. The zero Version lets everybody in.
+// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version.
+// Connected clients stay connected. The zero Version accepts all.
 func (s *Server) SetMinVersion(v Version) { s.versions.least.Store(&v) }
 
-// SetWebVersion is the version whose revision the front page names. The zero Version is the least one let in.
+// SetWebVersion sets the version whose revision the front page contains. The zero Version means that of SetMinVersion.
 func (s *Server) SetWebVersion(v Version) { s.versions.newest.Store(&v) }
 
-// MinVersion is the oldest version that is let in, zero when all are.
+// MinVersion returns the lowest accepted version, zero if all are accepted.
 func (s *Server) MinVersion() Version { return *s.versions.least.Load() }
 
-// WebVersion is the version that was set for the front page, zero for the least one let in.
+// WebVersion returns the version of the front page as it was set, zero for that of MinVersion.
 func (s *Server) WebVersion() Version { return *s.versions.newest.Load() }
 
-// outdated reports whether the client has to be refused for its version.
+// outdated reports whether a client must be refused because of its version.
 func (v *versions) outdated(payload *waWa6.ClientPayload) bool {
 	app := payload.GetUserAgent().GetAppVersion()
 	shown := Version{app.GetPrimary(), app.GetSecondary(), app.GetTertiary()}
 	return shown.Before(*v.least.Load())
 }
 
-// serveWeb is the front page, of which clients read the newest revision. Like the rest of WhatsApp Web it is of no
-// other use to them.
+// serveWeb serves the front page, from which clients read the newest revision. They need nothing else of WhatsApp Web.
 func (v *versions) serveWeb(w http.ResponseWriter, _ *http.Request) {
 	v.observer.Count(func(n *observe.Counters) { n.WebPages++ })
 	newest := *v.newest.Load()

@@ -1,20 +1,21 @@
-// Package signalfix undoes what libsignal does to the states of a Signal session that did not decrypt a message.
+// Package signalfix undoes changes that libsignal makes to session states which failed to decrypt a message.
 //
-// A session has a current state and archived ones, several of each side where both began at the same moment. libsignal
-// tries a message with one after the other, and each try changes the state (it turns the Diffie-Hellman ratchet before it
-// looks at the MAC), also where it fails; and when it takes an archived state up again, it leaves a copy of it behind
-// (session.Cipher.DecryptWithRecord of go.mau.fi/libsignal v0.2.2; the original works on copies). A session in which
-// messages cross then ends in states that the other side has no key for: everything is undecryptable from there on.
+// A Signal session has a current state and archived ones. There are several when both sides began at the same moment.
+// libsignal tries one state after the other. Each try changes the state even if it fails, because the Diffie-Hellman
+// ratchet advances before the MAC is checked. When an archived state succeeds and becomes the current one, libsignal
+// leaves a copy of it in the archive. (See session.Cipher.DecryptWithRecord of go.mau.fi/libsignal v0.2.2. The original
+// implementation works on copies.) After messages have crossed, such a session has states that the other side has no
+// key for, and every further message is undecryptable.
 //
-// The package knows structures of libsignal and nothing else.
+// The package depends on libsignal's structures only.
 package signalfix
 
 import "go.mau.fi/libsignal/state/record"
 
-// Archived puts the archived states of a session right after a message was decrypted: each is as it was before, and none is
-// there twice. before is the session as it was loaded; it is not changed. after is the session that is about to be stored:
-// its current state is the one that decrypted the message. A state is known by the base key of its beginning. It reports
-// whether something had to be changed.
+// Archived repairs the archived states of a session after a message was decrypted: it restores each to its value
+// before, and removes copies. before is the session as it was loaded; it is not changed. after is the session that will
+// be stored; its current state is the one that decrypted the message. States are identified by their sender base key.
+// Archived reports whether it changed after.
 func Archived(before, after *record.SessionStructure) bool {
 	if before == nil || after == nil || after.SessionState == nil || len(after.PreviousStates) == 0 {
 		return false
@@ -44,7 +45,8 @@ func Archived(before, after *record.SessionStructure) bool {
 	return changed
 }
 
-// SameCurrent reports that the current state is still the same one, perhaps further on. Then no other was tried.
+// SameCurrent reports whether both sessions have the same current state, which may have advanced. Then libsignal has
+// tried no other state.
 func SameCurrent(before, after *record.SessionStructure) bool {
 	return before != nil && after != nil && before.SessionState != nil && after.SessionState != nil &&
 		baseKey(before.SessionState) == baseKey(after.SessionState)

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// answer is what wasup said. Status is 0 where nothing came back.
+// answer is the response of wasup. status is 0 if there was none.
 type answer struct {
 	status int
 	body   []byte
 }
 
-// into decodes a good answer.
+// into decodes the body of a 2xx answer into v. Any other status is an error.
 func (a answer) into(v any) error {
 	if a.status/100 != 2 {
 		return fmt.Errorf("wasup answered %d: %s", a.status, bytes.TrimSpace(a.body))
@@ -25,7 +25,7 @@ func (a answer) into(v any) error {
 	return json.Unmarshal(a.body, v)
 }
 
-// call makes one request. An error means that nobody knows whether it was carried out.
+// call makes one request. After an error it is unknown whether wasup carried it out.
 func (r *run) call(ctx context.Context, method, path string, body any, headers ...string) (answer, error) {
 	addr := r.child.addr.Load()
 	raw := []byte(nil)
@@ -56,7 +56,8 @@ func (r *run) call(ctx context.Context, method, path string, body any, headers .
 	return answer{response.StatusCode, text}, err
 }
 
-// must repeats a request until wasup answers 2xx: it may be down at any moment.
+// must repeats a request until wasup answers 2xx, because wasup may be down at any moment. It gives up when ctx ends,
+// or at a 4xx other than 409 and 429.
 func (r *run) must(ctx context.Context, method, path string, body any, headers ...string) (answer, error) {
 	pause := 20 * time.Millisecond
 	for {

@@ -9,16 +9,16 @@ import (
 	"wasup/internal/sandbox/faults"
 )
 
-// chaos kills the child again and again, each time at a random moment, and breaks the network in between.
+// chaos kills the child cfg.Kills times, each time at a random moment, and breaks the network in between.
 func (r *run) chaos(ctx context.Context) error {
-	dice := rand.New(rand.NewPCG(r.cfg.Seed, 0x50a4)) //nolint:gosec // the same each time, on purpose
+	dice := rand.New(rand.NewPCG(r.cfg.Seed, 0x50a4)) //nolint:gosec // a fixed seed makes runs repeatable
 	if r.cfg.Kills == 0 && r.cfg.Faults {
-		return r.storm(ctx, dice, time.Duration(float64(r.cfg.Messages*r.cfg.Sessions)/r.cfg.Rate*float64(time.Second)))
+		return r.breakFor(ctx, dice, time.Duration(float64(r.cfg.Messages*r.cfg.Sessions)/r.cfg.Rate*float64(time.Second)))
 	}
 	for range r.cfg.Kills {
-		// Half to one and a half of the mean: a kill may come while sessions are still connecting.
+		// Between 0.5 and 1.5 times the mean: a kill may come while sessions are still connecting.
 		life := time.Duration((0.5 + dice.Float64()) * float64(r.cfg.Between))
-		if err := r.storm(ctx, dice, life); err != nil {
+		if err := r.breakFor(ctx, dice, life); err != nil {
 			return err
 		}
 		r.child.kill()
@@ -30,8 +30,8 @@ func (r *run) chaos(ctx context.Context) error {
 	return nil
 }
 
-// storm lets time pass, with faults if they are wanted.
-func (r *run) storm(ctx context.Context, dice *rand.Rand, d time.Duration) error {
+// breakFor waits for d. Meanwhile it breaks the network again and again, if the configuration has faults.
+func (r *run) breakFor(ctx context.Context, dice *rand.Rand, d time.Duration) error {
 	end := time.NewTimer(d)
 	defer end.Stop()
 	gust := time.NewTicker(max(50*time.Millisecond, r.cfg.Between/5))
@@ -52,7 +52,7 @@ func (r *run) storm(ctx context.Context, dice *rand.Rand, d time.Duration) error
 	}
 }
 
-// fault breaks one thing for one account. Nothing that it does gives WhatsApp a reason to refuse a message for good.
+// fault breaks one thing for one account. No fault here makes the server refuse a message permanently.
 func (r *run) fault(dice *rand.Rand) error {
 	account := r.pairs[dice.IntN(len(r.pairs))].own.Number()
 	only := faults.Select{Account: account}
@@ -74,7 +74,7 @@ func (r *run) fault(dice *rand.Rand) error {
 	case 4:
 		return set(faults.Fault{Kind: faults.DelayAck, Delay: 300 * time.Millisecond, Count: 3})
 	case 5:
-		// The recipient gets the message, wasup hears nothing: it must send it again, under the same id.
+		// The recipient gets the message, but wasup gets no acknowledgement: it must send the message again with the same id.
 		if err := set(faults.Fault{Kind: faults.WithholdAck, Count: 1}); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// child is the wasup that is killed and started again. addr is where it listens at the moment.
+// child is the wasup process that is killed and started again. addr is its current address.
 type child struct {
 	command []string
 	env     []string
@@ -30,7 +30,7 @@ var listening = regexp.MustCompile(`msg=listening http=(\S+)`)
 
 // start runs the child and returns once it listens.
 func (c *child) start(ctx context.Context) error {
-	cmd := exec.Command(c.command[0], c.command[1:]...) //nolint:gosec,noctx // it is wasup itself, and ends by kill
+	cmd := exec.Command(c.command[0], c.command[1:]...) //nolint:gosec,noctx // the command is wasup itself, and kill ends it
 	cmd.Env, cmd.Dir = c.env, c.dir
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *child) start(ctx context.Context) error {
 				}
 			}
 		}
-		_ = cmd.Wait() // it is killed
+		_ = cmd.Wait() // the error says that it was killed
 	}()
 	c.mu.Lock()
 	c.cmd, c.ended = cmd, ended
@@ -70,7 +70,7 @@ func (c *child) start(ctx context.Context) error {
 	}
 }
 
-// kill is kill -9. It returns once the process is gone.
+// kill ends the child as kill -9 does, and returns once the process has ended.
 func (c *child) kill() {
 	c.mu.Lock()
 	cmd, ended := c.cmd, c.ended
@@ -78,6 +78,6 @@ func (c *child) kill() {
 	if cmd == nil {
 		return
 	}
-	_ = cmd.Process.Kill() // it may be gone already
+	_ = cmd.Process.Kill() // it may have ended already
 	<-ended
 }

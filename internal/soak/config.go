@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Config says how long and how hard. The zero value of a field means its default.
+// Config configures a soak. The zero value of a field means its default.
 type Config struct {
-	Command []string // how wasup is started, "serve" and its flags are added; needed
-	Env     []string // the child's environment; needed
-	DSN     string   // where the child keeps its data; default: SQLite in Dir
-	Dir     string   // an empty folder; needed
+	Command []string // command that starts wasup, without "serve" and its flags; required
+	Env     []string // environment of the child; required
+	DSN     string   // database of the child; default: SQLite in Dir
+	Dir     string   // an empty folder; required
 
-	Sessions int           // linked sessions, each with a contact of its own; default 10
-	Messages int           // at least this many a session and direction; default 100
-	Rate     float64       // messages a second and direction, all sessions together; default 50
-	Kills    int           // kill -9 of the child; default 20, negative: none
-	Between  time.Duration // mean time from a start of the child to its kill; default 2 s
-	Faults   bool          // break connections and acknowledgements meanwhile
-	Seed     uint64        // of every random choice; default 1
-	Settle   time.Duration // without any progress in the end, until what is missing counts as lost; default 60 s
+	Sessions int           // linked sessions, each with one contact; default 10
+	Messages int           // least number per session and direction; default 100
+	Rate     float64       // messages per second and direction, of all sessions together; default 50
+	Kills    int           // number of kills (kill -9); default 20, negative: none
+	Between  time.Duration // mean time from a start of the child to its kill; default 2s
+	Faults   bool          // break connections and acknowledgements as well
+	Seed     uint64        // seed of every random choice; default 1
+	Settle   time.Duration // time without progress at the end after which missing messages count as lost; default 60s
 
-	Out io.Writer // progress, one line every few seconds; needed
-	Log io.Writer // the child's log; default: nowhere
+	Out io.Writer // progress, one line every few seconds; required
+	Log io.Writer // log of the child; default: discarded
 }
 
 func (c Config) withDefaults() (Config, error) {

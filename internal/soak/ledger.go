@@ -6,22 +6,22 @@ import (
 	"sync"
 )
 
-// line is one message in a ledger. Texts are unique, so that a message that was sent twice under two ids shows.
+// line is one message in a ledger. Texts are unique, so that a message that was sent twice with two ids is detected.
 type line struct {
 	chat    string
-	n       int            // in the order in which it was asked for
-	id      string         // the WhatsApp message id that was promised
-	arrival int            // in the order in which they arrived; 0: it did not
-	ids     map[string]int // how often it arrived under which id
+	n       int            // position in the order of requests
+	id      string         // the WhatsApp message id that wasup answered
+	arrival int            // position in the order of arrival; 0: not arrived
+	ids     map[string]int // from id to number of arrivals with it
 }
 
-// ledger compares what was asked for with what arrived.
+// ledger records the messages that were requested and those that arrived.
 type ledger struct {
 	mu      sync.Mutex
 	lines   map[string]*line // by text
 	asked   int
 	arrived int
-	strange []string // texts that nobody asked for
+	strange []string // texts that were not requested
 }
 
 func (l *ledger) ask(chat, text string) {
@@ -40,7 +40,7 @@ func (l *ledger) accepted(text, id string) {
 	l.lines[text].id = id
 }
 
-// arrive enters a message. copies is how often it has arrived under this id so far.
+// arrive records an arrival. copies is the number of arrivals with this id so far.
 func (l *ledger) arrive(chat, text, id string, copies int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,16 +70,16 @@ func (l *ledger) counts() (asked, arrived int) {
 	return l.asked, l.arrived
 }
 
-// verdict is what a ledger says in the end.
+// verdict is the result of comparing a ledger.
 type verdict struct {
 	Asked      int `json:"asked"`
 	Arrived    int `json:"arrived"`
 	Lost       int `json:"lost"`
-	Duplicated int `json:"duplicated"`    // seen more than once by whoever reads it
-	OutOfOrder int `json:"out_of_order"`  // arrived after one of its chat that was asked for later
-	WrongID    int `json:"wrong_id"`      // arrived under another id than was promised
-	Strange    int `json:"not_asked_for"` // arrived and nobody had asked for it
-	Repeated   int `json:"repeated"`      // copies with a known id, which the reader drops
+	Duplicated int `json:"duplicated"`    // arrived with more than one id, so that the reader sees it twice
+	OutOfOrder int `json:"out_of_order"`  // arrived after a message of its chat that was requested later
+	WrongID    int `json:"wrong_id"`      // arrived with another id than wasup answered
+	Strange    int `json:"not_asked_for"` // arrived without a request
+	Repeated   int `json:"repeated"`      // further arrivals with a known id, which the reader drops
 
 	examples []string
 }
@@ -88,8 +88,8 @@ func (v verdict) good() bool {
 	return v.Lost == 0 && v.Duplicated == 0 && v.OutOfOrder == 0 && v.WrongID == 0 && v.Strange == 0
 }
 
-// judge compares.
-func (l *ledger) judge() verdict {
+// compare compares the requests with the arrivals.
+func (l *ledger) compare() verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := verdict{Asked: l.asked, Arrived: l.arrived, Strange: len(l.strange)}
@@ -110,7 +110,7 @@ func (l *ledger) judge() verdict {
 		all = append(all, entry{text, found})
 	}
 	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.n, b.n) })
-	latest := make(map[string]int) // by chat: the newest arrival so far
+	latest := make(map[string]int) // by chat: the last arrival so far
 	for _, e := range all {
 		if e.arrival == 0 {
 			v.Lost++

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// enough says that a writer has written what was asked for and the chaos is over.
+// enough reports whether a writer that has written n messages may end: the number is reached and the chaos is over.
 func (r *run) enough(n int) bool { return n >= r.cfg.Messages && !r.busy.Load() }
 
-// send asks wasup for one message after another, each with a key, and repeats each request until it was accepted. The
-// answer to a request may be lost with the process that gave it.
+// send requests one message after another from wasup, and repeats each request until it is accepted. Each has an
+// Idempotency-Key, because a kill may lose the answer to an accepted request.
 func (r *run) send(ctx context.Context, p *pair, each time.Duration) error {
 	turn := time.NewTicker(each)
 	defer turn.Stop()
@@ -41,7 +41,7 @@ func (r *run) send(ctx context.Context, p *pair, each time.Duration) error {
 	}
 }
 
-// write lets the contact write to the session. The server keeps what it writes until wasup acknowledges it.
+// write makes the contact write to the session. The server keeps each message until wasup acknowledges it.
 func (r *run) write(ctx context.Context, p *pair, each time.Duration) error {
 	turn := time.NewTicker(each)
 	defer turn.Stop()
@@ -64,7 +64,7 @@ func (r *run) write(ctx context.Context, p *pair, each time.Duration) error {
 	}
 }
 
-// readPhones enters what has arrived at the contacts.
+// readPhones records the messages that have arrived at the contacts.
 func (r *run) readPhones() {
 	for i := range r.pairs {
 		for _, message := range r.pairs[i].contact.Messages() {

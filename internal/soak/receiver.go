@@ -11,25 +11,24 @@ import (
 	"time"
 )
 
-// receiver is the webhook receiver: it enters every message that it is told of.
+// receiver is the webhook receiver. It records every message that arrives in the ledger into.
 type receiver struct {
 	url    string
 	server *http.Server
 	served chan struct{}
 	into   *ledger
 
-	mu     sync.Mutex
-	events map[string]map[uint64]string // by session and sequence: what it was
-	last   map[string]uint64
-	told   map[string]int // under how many numbers of its session an event was told
-	// What a durable log must never do.
-	again    int // deliveries of an event that had been delivered: allowed, and counted
-	changed  int // a sequence number that came with another event
-	gaps     int // numbers of one session that were skipped backwards
-	statuses map[string]int
+	mu       sync.Mutex
+	events   map[string]map[uint64]string // by session and sequence number: the event
+	last     map[string]uint64            // by session: the highest sequence number
+	told     map[string]int               // by session and event: number of sequence numbers that it came with
+	again    int                          // repeated deliveries of an event, which are allowed
+	changed  int                          // sequence numbers that came with another event, which a durable log must never do
+	gaps     int                          // new sequence numbers below the highest one, which a durable log must never do
+	statuses map[string]int               // by state: number of status events
 }
 
-// delivery is the part of a webhook's body that is looked at.
+// delivery contains the fields of a webhook's body that the receiver uses.
 type delivery struct {
 	Type    string `json:"type"`
 	Session string `json:"session"`
@@ -57,7 +56,7 @@ func newReceiver(into *ledger) (*receiver, error) {
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(r.served)
-		_ = r.server.Serve(listener) // it ends with close
+		_ = r.server.Serve(listener) // close ends it
 	}()
 	return r, nil
 }
@@ -108,7 +107,7 @@ func (r *receiver) enter(d delivery) {
 		r.statuses[d.Data.State]++
 	case "message.received":
 		if !d.Data.FromMe {
-			// Another sequence number is another event: were one message in the log twice, it would be told twice.
+			// A message that is in the log twice comes with two sequence numbers, and counts as two copies.
 			r.into.arrive(d.Session, d.Data.Content.Text, d.Data.ID, r.told[d.Session+" "+what])
 		}
 	}

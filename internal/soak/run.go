@@ -15,10 +15,10 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// pair is a session and its contact, who write to each other.
+// pair is a session and its contact. They write to each other.
 type pair struct {
 	id      string
-	own     *sandbox.Phone // whose account the session is linked to
+	own     *sandbox.Phone // the phone that the session is linked to
 	contact *sandbox.Phone
 }
 
@@ -36,11 +36,11 @@ type run struct {
 
 	kills    atomic.Int64
 	faults   atomic.Int64
-	refusals atomic.Int64 // answers that said "not now"
-	busy     atomic.Bool  // the chaos goes on
+	refusals atomic.Int64 // requests that wasup refused for the moment
+	busy     atomic.Bool  // the chaos is not over
 }
 
-// Run soaks wasup and reports. The error is about the soak itself; what it found is in the report.
+// Run runs one soak. Its error is about the soak itself; lost or duplicated messages are in the report.
 func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -87,7 +87,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	return r.report(ctx), ctx.Err()
 }
 
-// link makes the sessions and the webhook.
+// link creates the webhook and the sessions, and links the sessions.
 func (r *run) link(ctx context.Context) error {
 	_, err := r.must(ctx, http.MethodPost, "/v1/webhooks", map[string]any{
 		"url": r.hook.url, "events": []string{"message.received", "message.status"},
@@ -159,7 +159,7 @@ func (r *run) ready(ctx context.Context, id string) error {
 	}
 }
 
-// load writes both ways while the chaos rages, and ends when both have done what was asked for.
+// load writes in both directions during the chaos. It ends when the chaos is over and all messages are written.
 func (r *run) load(ctx context.Context) error {
 	r.busy.Store(true)
 	watched, done := context.WithCancel(ctx)
@@ -181,7 +181,7 @@ func (r *run) load(ctx context.Context) error {
 	return group.Wait()
 }
 
-// watch reads the phones now and then, because they forget old messages, and says how far things are.
+// watch reads the phones every second, because they drop old messages, and prints the progress every five.
 func (r *run) watch(ctx context.Context) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
@@ -198,10 +198,10 @@ func (r *run) watch(ctx context.Context) {
 	}
 }
 
-// settle waits until everything has arrived, or nothing has for a while.
+// settle waits until every message has arrived, or until none has arrived for cfg.Settle.
 func (r *run) settle(ctx context.Context) {
 	r.server.ClearFaults()
-	r.say("the load is over: waiting for what is still on its way")
+	r.say("the load is over: waiting for messages that are still under way")
 	last, since := -1, time.Now()
 	for ctx.Err() == nil {
 		r.readPhones()
@@ -223,8 +223,8 @@ func (r *run) settle(ctx context.Context) {
 
 func (r *run) progress() {
 	asked, arrived := r.sent.counts()
-	wrote, told := r.received.counts()
-	r.say("sent %d, arrived %d · written %d, told %d · %d kills, %d faults", asked, arrived, wrote, told, r.kills.Load(), r.faults.Load())
+	wrote, delivered := r.received.counts()
+	r.say("sent %d, arrived %d · received %d of %d · %d kills, %d faults", asked, arrived, delivered, wrote, r.kills.Load(), r.faults.Load())
 }
 
 func (r *run) say(format string, args ...any) {

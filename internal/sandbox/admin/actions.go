@@ -8,8 +8,8 @@ import (
 	"wasup/internal/sandbox/faults"
 )
 
-// drop cuts live connections with a TCP reset.
-func (a weatherAPI) drop(r *http.Request) (int, any, error) {
+// drop resets live connections (TCP RST).
+func (a faultAPI) drop(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -17,8 +17,8 @@ func (a weatherAPI) drop(r *http.Request) (int, any, error) {
 	return http.StatusOK, connectionsBody{a.server.DropTCP(in.selection())}, nil
 }
 
-// closeConnections ends live connections in good order.
-func (a weatherAPI) closeConnections(r *http.Request) (int, any, error) {
+// closeConnections closes live connections in an orderly way.
+func (a faultAPI) closeConnections(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -27,7 +27,7 @@ func (a weatherAPI) closeConnections(r *http.Request) (int, any, error) {
 }
 
 // halfOpen leaves live connections half open.
-func (a weatherAPI) halfOpen(r *http.Request) (int, any, error) {
+func (a faultAPI) halfOpen(r *http.Request) (int, any, error) {
 	var in selectRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -35,8 +35,8 @@ func (a weatherAPI) halfOpen(r *http.Request) (int, any, error) {
 	return http.StatusOK, connectionsBody{a.server.HalfOpen(in.selection())}, nil
 }
 
-// restart takes the WebSocket server away and brings it back; this API stays.
-func (a weatherAPI) restart(r *http.Request) (int, any, error) {
+// restart stops the WebSocket server and starts it again. The admin API stays up.
+func (a faultAPI) restart(r *http.Request) (int, any, error) {
 	var in restartRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -54,12 +54,12 @@ func (a weatherAPI) restart(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-// maxDown is how long a request may wait for its answer.
+// maxDown is the longest time that a restart may take the server away: the request waits for it.
 const maxDown = 2 * time.Minute
 
-// streamError ends live connections as WhatsApp ends them: with a code and, for
-// some, the reason of a conflict.
-func (a weatherAPI) streamError(r *http.Request) (int, any, error) {
+// streamError ends live connections as WhatsApp does: with a code, the reason of
+// a conflict, or both.
+func (a faultAPI) streamError(r *http.Request) (int, any, error) {
 	var in streamErrorRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -70,7 +70,7 @@ func (a weatherAPI) streamError(r *http.Request) (int, any, error) {
 	case in.Code == 0 && in.Conflict == "":
 		return 0, nil, invalid("code", "expected a code, a conflict or both")
 	case !conflictPattern.MatchString(in.Conflict):
-		return 0, nil, invalid("conflict", "expected replaced, device_removed or another word of small letters and underscores")
+		return 0, nil, invalid("conflict", "expected replaced, device_removed or another word of lower-case letters and underscores")
 	}
 	closeAfter := in.Close == nil || *in.Close
 	reached := a.server.StreamError(in.selection(), in.Code, in.Conflict, closeAfter)

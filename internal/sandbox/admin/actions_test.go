@@ -2,7 +2,7 @@ package admin
 
 import "testing"
 
-func TestWeatherByTheAPI(t *testing.T) {
+func TestFaultsAndActionsByTheAPI(t *testing.T) {
 	f := newFixture(t)
 	f.post("/actions/half-open", `{}`).is(t, 200, `{"connections":0}`)
 	f.post("/actions/close", `{"account":"+4915112345678"}`).is(t, 200, `{"connections":0}`)

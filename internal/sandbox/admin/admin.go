@@ -1,11 +1,10 @@
-// Package admin is the JSON admin API of a sandbox server: with it a person or
-// a test in any language adds phones, scans QR codes, sends and reads messages
-// and switches faults on. The page of virtual phones at / does the same by hand.
+// Package admin is the JSON admin API of a sandbox server. With it a person, or a
+// test in any language, creates phones, scans QR codes, sends and reads messages
+// and sets faults. The page of virtual phones at / uses the same API.
 //
-// It owns the routes under /sandbox/v1, their JSON, their errors and the OpenAPI
-// document that describes them, and the page. It keeps no state of its own and
-// may not listen: the caller serves the handler, on loopback, as there is no
-// authentication.
+// The package owns the routes under /sandbox/v1, their JSON, their errors, the
+// OpenAPI document and the page. It keeps no state and may not listen: the caller
+// serves the handler. The API has no authentication, so it must be on loopback.
 package admin
 
 import (
@@ -19,18 +18,18 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// Prefix is the path under which all routes are.
+// Prefix is the path prefix of all routes.
 const Prefix = "/sandbox/v1"
 
-// api is the handler's context: the server it drives, and where failures go that
-// are nobody's bad input.
+// api is the handler's context: the server that it controls, and the log of
+// internal failures.
 type api struct {
 	server *sandbox.Server
 	log    *slog.Logger
 }
 
-// New returns the handler. Answers are JSON, errors are
-// {"error":{"code","message","field"}}. A nil logger discards.
+// New returns the handler of the API and the page. Answers are JSON, errors are
+// {"error":{"code","message","field"}}. With a nil logger nothing is logged.
 func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -46,8 +45,8 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 		}
 		a.refuse(w, r, &problem{http.StatusNotFound, "not_found", "no such route; GET " + Prefix + "/ lists them", ""})
 	})
-	// A page of another origin in a browser on this machine can reach loopback
-	// too, and forms ask no one first.
+	// A page of another origin in a browser on this machine can reach loopback too,
+	// and the browser submits forms without a preflight request.
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, &problem{http.StatusForbidden, "cross_origin", "web pages of other origins have no access", ""})
@@ -55,17 +54,17 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 	return guard.Handler(mux)
 }
 
-// dispatch picks the action by method. The mux could do that as well, but would
+// dispatch selects the operation by method. The mux could do the same, but would
 // answer a wrong method in plain text.
-func (a *api) dispatch(actions operations) http.Handler {
+func (a *api) dispatch(methods operations) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
 		if method == http.MethodHead {
 			method = http.MethodGet
 		}
-		operation, ok := actions[method]
+		operation, ok := methods[method]
 		if !ok {
-			a.refuseMethod(w, r, sortedMethods(actions))
+			a.refuseMethod(w, r, sortedMethods(methods))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -82,9 +81,9 @@ func (a *api) dispatch(actions operations) http.Handler {
 	})
 }
 
-func sortedMethods(actions operations) []string {
-	names := make([]string, 0, len(actions))
-	for name := range actions {
+func sortedMethods(methods operations) []string {
+	names := make([]string, 0, len(methods))
+	for name := range methods {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -109,15 +108,15 @@ func (a *api) answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
-	// Texts go to terminals, not into HTML pages: <3 should read <3.
+	// Readers see the JSON in a terminal, not in HTML: <3 must not become \u003c3.
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(body); err != nil {
-		a.log.Debug("admin answer was not written", "err", err)
+		a.log.Debug("could not write an admin answer", "err", err)
 	}
 }
 
-// refuse answers with an error. What is not a problem of the caller is logged
-// and not shown.
+// refuse answers with an error. An error that is not a problem is logged, and the
+// caller gets a 500 without its text.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var p *problem
 	if !errors.As(err, &p) {

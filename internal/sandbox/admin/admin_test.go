@@ -22,10 +22,10 @@ var authority = sandbox.NewAuthorityFromSeed([32]byte{7})
 
 func TestMain(m *testing.M) {
 	whatsmeow.WACertPubKey = authority.RootPublicKey()
-	// whatsmeow's reader can stay behind when a frame arrives just after its
-	// consumer has stopped; that is the client's, not the sandbox's.
+	// whatsmeow's reader can leak when a frame arrives just after its consumer has
+	// stopped. That is a bug of the client, not of the sandbox.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow/socket.(*FrameSocket).readPump"),
-		// It waits a minute for more history, connected or not.
+		// The loop waits a minute for more history, connected or not.
 		goleak.IgnoreAnyFunction("go.mau.fi/whatsmeow.(*Client).handleHistorySyncNotificationLoop"))
 }
 
@@ -49,7 +49,7 @@ func newFixtureWith(t *testing.T, cfg sandbox.Config) *fixture {
 	must(t, server.Start())
 	front := httptest.NewServer(New(server, nil))
 	t.Cleanup(func() {
-		// The sandbox first: it ends the event streams that the front waits for.
+		// Close the sandbox first: it ends the event streams that the HTTP server waits for.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := server.Close(ctx); err != nil {
@@ -60,14 +60,14 @@ func newFixtureWith(t *testing.T, cfg sandbox.Config) *fixture {
 	return &fixture{t, server, front.URL + Prefix, front.Client()}
 }
 
-// answer is what a request came to.
+// answer is the response to a request.
 type answer struct {
 	status int
 	body   string
 	header http.Header
 }
 
-// send makes a request with a body of a content type; both may be empty.
+// send makes a request. The body and its content type may be empty.
 func (f *fixture) send(method, path, contentType, body string) answer {
 	f.t.Helper()
 	request, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, strings.NewReader(body))
@@ -92,8 +92,8 @@ func (f *fixture) post(path, body string) answer {
 	return f.send("POST", path, "application/json", body)
 }
 
-// is checks status and literal body. A # in the expected body stands for any
-// run of digits, which is how ids and times that are chosen at random look.
+// is checks the status and the literal body. A # in the expected body stands for
+// any run of digits, such as a random id or a time.
 func (a answer) is(t *testing.T, status int, body string) {
 	t.Helper()
 	pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(body), "#", "[0-9]+") + "$"
@@ -194,10 +194,10 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"POST", "/faults", `{"kind":"http_status","code":200}`, 400, `"invalid","message":"http_status needs a code from 400 to 599","field":"code"`},
 		{"POST", "/faults", `{"kind":"delay_ack","delay":"long"}`, 400, `"invalid","message":"expected a duration such as 1.5s or 24h","field":"delay"`},
 		{"POST", "/faults", `{"kind":"withhold_qr","account":"4915112345678"}`, 400, `"invalid","message":"withhold_qr strikes before the server knows who connects: leave account and device empty","field":"account"`},
-		{"DELETE", "/faults/77", ``, 404, `"fault_not_found","message":"there is no such fault, or it has struck as often as it was to","field":"id"`},
+		{"DELETE", "/faults/77", ``, 404, `"fault_not_found","message":"there is no such fault, or it has applied as many times as its count","field":"id"`},
 		{"POST", "/actions/stream-error", `{}`, 400, `"invalid","message":"expected a code, a conflict or both","field":"code"`},
 		{"POST", "/actions/stream-error", `{"code":7}`, 400, `"invalid","message":"expected a code from 100 to 999, such as 503 or 515; 401 with the conflict device_removed unlinks","field":"code"`},
-		{"POST", "/actions/stream-error", `{"conflict":"<x>"}`, 400, `"invalid","message":"expected replaced, device_removed or another word of small letters and underscores","field":"conflict"`},
+		{"POST", "/actions/stream-error", `{"conflict":"<x>"}`, 400, `"invalid","message":"expected replaced, device_removed or another word of lower-case letters and underscores","field":"conflict"`},
 		{"PUT", "/phones", ``, 405, `"method_not_allowed","message":"expected GET or POST"`},
 		{"POST", "/events", ``, 405, `"method_not_allowed","message":"expected GET"`},
 		{"GET", "/nowhere", ``, 404, `"not_found","message":"no such route; GET /sandbox/v1/ lists them"`},

@@ -12,23 +12,23 @@ import (
 
 type callRequest struct {
 	To    string `json:"to" doc:"the number or JID of a phone of this sandbox, or the JID of a group" need:"yes"`
-	Video bool   `json:"video" doc:"whether there is a picture, too"`
-	Ring  string `json:"ring" doc:"how long it rings before it ends by itself, up to 10m; 45s when empty"`
+	Video bool   `json:"video" doc:"whether it is a video call"`
+	Ring  string `json:"ring" doc:"how long it rings before it times out, up to 10m; 45s when empty"`
 }
 
 type calledBody struct {
-	ID string `json:"id" doc:"of the call"`
+	ID string `json:"id" doc:"id of the call"`
 }
 
 type callBody struct {
 	ID     string    `json:"id" doc:"chosen by the caller"`
-	Chat   string    `json:"chat" doc:"the other side, or the group"`
-	From   string    `json:"from" doc:"the account that calls"`
-	FromMe bool      `json:"from_me" doc:"the phone's own account calls"`
-	Video  bool      `json:"video" doc:"whether there is a picture, too"`
-	State  string    `json:"state" doc:"how far it has come, as the phone sees it" values:"call_states"`
-	Reason string    `json:"reason,omitempty" doc:"why it ended: timeout when nobody took it"`
-	Began  time.Time `json:"began" doc:"when it was placed"`
+	Chat   string    `json:"chat" doc:"JID of the other account, or of the group"`
+	From   string    `json:"from" doc:"JID of the calling account"`
+	FromMe bool      `json:"from_me" doc:"whether the phone placed the call"`
+	Video  bool      `json:"video" doc:"whether it is a video call"`
+	State  string    `json:"state" doc:"state of the call, as the phone sees it" values:"call_states"`
+	Reason string    `json:"reason,omitempty" doc:"why it ended: timeout when nobody answered"`
+	Began  time.Time `json:"began" doc:"when the call was placed"`
 }
 
 type callsBody struct {
@@ -48,18 +48,18 @@ func (a callAPI) routes() []route {
 		State: string(calls.Ringing), Began: exampleTime(),
 	}
 	return []route{
-		{"/phones/{number}/calls", "calls of the phone; call somebody", operations{
-			"GET":  {do: a.listCalls, id: "listCalls", says: "List the calls that a phone placed or got, oldest first.", out: callsBody{[]callBody{call}}},
-			"POST": {do: a.placeCall, id: "placeCall", says: "Call somebody or a group. Phones never take a call by themselves.", in: callRequest{To: "34600111222", Video: true}, status: http.StatusCreated, out: calledBody{call.ID}},
+		{"/phones/{number}/calls", operations{
+			"GET":  {do: a.listCalls, id: "listCalls", summary: "List a phone's calls", detail: "Oldest first, placed and received.", out: callsBody{[]callBody{call}}},
+			"POST": {do: a.placeCall, id: "placeCall", summary: "Place a call", detail: "To a phone or a group. Phones never answer a call by themselves.", in: callRequest{To: "34600111222", Video: true}, status: http.StatusCreated, out: calledBody{call.ID}},
 		}},
-		{"/phones/{number}/calls/{id}/accept", "take a call that rings", operations{
-			"POST": {do: a.callAction((*sandbox.Phone).AcceptCall), id: "acceptCall", says: "Take a call that rings.", status: http.StatusNoContent},
+		{"/phones/{number}/calls/{id}/accept", operations{
+			"POST": {do: a.callAction((*sandbox.Phone).AcceptCall), id: "acceptCall", summary: "Accept a call", detail: "The call must be ringing.", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/calls/{id}/reject", "do not take a call that rings", operations{
-			"POST": {do: a.callAction((*sandbox.Phone).RejectCall), id: "rejectCall", says: "Do not take a call that rings.", status: http.StatusNoContent},
+		{"/phones/{number}/calls/{id}/reject", operations{
+			"POST": {do: a.callAction((*sandbox.Phone).RejectCall), id: "rejectCall", summary: "Reject a call", detail: "The call must be ringing.", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/calls/{id}/end", "hang up", operations{
-			"POST": {do: a.callAction((*sandbox.Phone).EndCall), id: "endCall", says: "Hang up a call that the phone placed or took.", status: http.StatusNoContent},
+		{"/phones/{number}/calls/{id}/end", operations{
+			"POST": {do: a.callAction((*sandbox.Phone).EndCall), id: "endCall", summary: "Hang up a call", detail: "The phone must have placed or accepted it.", status: http.StatusNoContent},
 		}},
 	}
 }
@@ -101,7 +101,7 @@ func (a callAPI) placeCall(r *http.Request) (int, any, error) {
 	return http.StatusCreated, calledBody{id}, nil
 }
 
-// callAction does something with one call of a phone.
+// callAction returns an action that calls do with the phone and the call that the path names.
 func (a callAPI) callAction(do func(*sandbox.Phone, context.Context, string) error) action {
 	return func(r *http.Request) (int, any, error) {
 		phone, err := a.phone(r)

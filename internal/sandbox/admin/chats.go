@@ -8,30 +8,30 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// chatChange says what is to be different; what is left out stays.
+// chatChange holds the fields to change. An omitted field stays as it is.
 type chatChange struct {
-	Pinned   *bool  `json:"pinned" doc:"whether it stays on top"`
-	Archived *bool  `json:"archived" doc:"whether it is put away"`
-	Muted    *bool  `json:"muted" doc:"whether it makes no noise"`
-	MuteFor  string `json:"mute_for" doc:"with muted: for how long; for ever when empty"`
-	Read     *bool  `json:"read" doc:"marks it as read or unread; nobody gets a receipt"`
+	Pinned   *bool  `json:"pinned" doc:"whether the chat is pinned to the top"`
+	Archived *bool  `json:"archived" doc:"whether the chat is archived"`
+	Muted    *bool  `json:"muted" doc:"whether notifications are muted"`
+	MuteFor  string `json:"mute_for" doc:"with muted: the duration; for ever when empty"`
+	Read     *bool  `json:"read" doc:"marks the chat as read or unread; no receipt is sent"`
 }
 
 type chatBody struct {
-	JID          string     `json:"jid" doc:"by number, or of a group"`
-	Name         string     `json:"name,omitempty" doc:"what the person calls the contact, or the subject of the group"`
-	Pinned       bool       `json:"pinned" doc:"it stays on top"`
-	Archived     bool       `json:"archived" doc:"it is put away"`
-	Muted        bool       `json:"muted" doc:"it makes no noise"`
-	MutedUntil   *time.Time `json:"muted_until,omitempty" doc:"until when; for ever without"`
-	MarkedUnread bool       `json:"marked_unread" doc:"somebody marked it as unread"`
-	Messages     int        `json:"messages" doc:"how many there are"`
-	Unread       int        `json:"unread" doc:"how many of them were not read"`
-	Last         *time.Time `json:"last,omitempty" doc:"when the newest one came"`
+	JID          string     `json:"jid" doc:"JID of the account (by number) or the group"`
+	Name         string     `json:"name,omitempty" doc:"the contact's name in the address book, or the group's subject"`
+	Pinned       bool       `json:"pinned" doc:"whether the chat is pinned to the top"`
+	Archived     bool       `json:"archived" doc:"whether the chat is archived"`
+	Muted        bool       `json:"muted" doc:"whether notifications are muted"`
+	MutedUntil   *time.Time `json:"muted_until,omitempty" doc:"when the mute ends; omitted when it is for ever"`
+	MarkedUnread bool       `json:"marked_unread" doc:"whether the chat was marked as unread"`
+	Messages     int        `json:"messages" doc:"number of messages"`
+	Unread       int        `json:"unread" doc:"number of unread messages"`
+	Last         *time.Time `json:"last,omitempty" doc:"time of the newest message"`
 }
 
 type chatsBody struct {
-	Chats []chatBody `json:"chats" doc:"the newest first"`
+	Chats []chatBody `json:"chats" doc:"newest first"`
 }
 
 type contactRequest struct {
@@ -44,11 +44,11 @@ type starRequest struct {
 
 type appStateEntry struct {
 	Collection string          `json:"collection" doc:"critical_block, critical_unblock_low, regular_high, regular or regular_low"`
-	Index      []string        `json:"index" doc:"what the entry is and what it is about"`
-	Value      json.RawMessage `json:"value" doc:"as the protocol names it"`
-	Version    uint64          `json:"version" doc:"of the collection when it came"`
-	Device     uint16          `json:"device" doc:"who set it, 0 being the phone"`
-	Time       time.Time       `json:"time" doc:"when"`
+	Index      []string        `json:"index" doc:"kind of the entry and what it applies to"`
+	Value      json.RawMessage `json:"value" doc:"SyncActionValue of the protocol, as JSON"`
+	Version    uint64          `json:"version" doc:"version of the collection that added the entry"`
+	Device     uint16          `json:"device" doc:"device that set it; 0 is the phone"`
+	Time       time.Time       `json:"time" doc:"when it was set"`
 }
 
 type appStateBody struct {
@@ -154,7 +154,7 @@ func (a chatAPI) appState(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// translateChat names the part of the path that says whom, which elsewhere is "to".
+// translateChat translates an error and replaces the field "to" by the path parameter that names the other account.
 func translateChat(field string, err error) error {
 	if err == nil {
 		return nil
@@ -169,21 +169,21 @@ func translateChat(field string, err error) error {
 func (a chatAPI) routes() []route {
 	chat := exampleChat()
 	return []route{
-		{"/phones/{number}/chats", "chats of the phone", operations{
-			"GET": {do: a.listChats, id: "listChats", says: "List the chats of a phone, the newest first.", out: chatsBody{[]chatBody{chat}}},
+		{"/phones/{number}/chats", operations{
+			"GET": {do: a.listChats, id: "listChats", summary: "List a phone's chats", detail: "Newest first.", out: chatsBody{[]chatBody{chat}}},
 		}},
-		{"/phones/{number}/chats/{chat}", "pin, archive, mute a chat, or mark it as read", operations{
-			"PATCH": {do: a.changeChat, id: "changeChat", says: "Pin, archive or mute a chat, or mark it as read: linked devices are told.", in: chatChange{Pinned: new(true)}, status: http.StatusNoContent},
+		{"/phones/{number}/chats/{chat}", operations{
+			"PATCH": {do: a.changeChat, id: "changeChat", summary: "Update a chat", detail: "Pins, archives or mutes it, or marks it as read. Linked devices are notified.", in: chatChange{Pinned: new(true)}, status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/contacts/{contact}", "call a contact something; forget them", operations{
-			"PUT":    {do: a.nameContact, id: "nameContact", says: "Enter somebody in the phone's address book, or change their name there: linked devices are told.", in: contactRequest{"Bruno"}, status: http.StatusNoContent},
-			"DELETE": {do: a.removeContact, id: "removeContact", says: "Remove somebody from the phone's address book.", status: http.StatusNoContent},
+		{"/phones/{number}/contacts/{contact}", operations{
+			"PUT":    {do: a.nameContact, id: "nameContact", summary: "Name a contact", detail: "Adds the contact to the phone's address book or changes its name there. Linked devices are notified.", in: contactRequest{"Bruno"}, status: http.StatusNoContent},
+			"DELETE": {do: a.removeContact, id: "removeContact", summary: "Delete a contact", detail: "Removes the contact from the phone's address book.", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/messages/{id}/star", "put a star on a message, or take it off", operations{
-			"PUT": {do: a.starMessage, id: "starMessage", says: "Put a star on a message, or take it off: linked devices are told.", in: starRequest{new(true)}, status: http.StatusNoContent},
+		{"/phones/{number}/messages/{id}/star", operations{
+			"PUT": {do: a.starMessage, id: "starMessage", summary: "Star or unstar a message", detail: "Linked devices are notified.", in: starRequest{new(true)}, status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/app-state", "what the phone and its devices share, as the phone reads it", operations{
-			"GET": {do: a.appState, id: "getAppState", says: "Get what a phone and its devices share: names, pins, mutes and the like, as the phone reads it.", out: appStateBody{[]appStateEntry{{
+		{"/phones/{number}/app-state", operations{
+			"GET": {do: a.appState, id: "getAppState", summary: "Get a phone's app state", detail: "The names, pins, mutes and other settings that the phone shares with its linked devices, decrypted.", out: appStateBody{[]appStateEntry{{
 				Collection: "regular_low", Index: []string{"pin_v1", "104857600000001@lid"}, Value: json.RawMessage(`{"pinAction":{"pinned":true}}`),
 				Version: 3, Device: 1, Time: exampleTime(),
 			}}}},

@@ -7,7 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// enterCode has the phone enter the pairing code that a client shows.
+// enterCode makes the phone enter the pairing code that a client shows.
 func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
 	values, err := query(r, "wait")
 	if err != nil {
@@ -44,7 +44,7 @@ func (a phoneAPI) getPasskey(r *http.Request) (int, any, error) {
 	return http.StatusOK, passkeyBody{phone.PasskeyRequired()}, nil
 }
 
-// setPasskey says whether pairings with the phone need its passkey.
+// setPasskey sets whether pairing with the phone requires its passkey.
 func (a phoneAPI) setPasskey(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
@@ -61,14 +61,14 @@ func (a phoneAPI) setPasskey(r *http.Request) (int, any, error) {
 	return http.StatusOK, passkeyBody{*in.Required}, nil
 }
 
-// assertPasskey answers a passkey request. Its body and its answer have the form that
-// browsers use: PublicKeyCredentialRequestOptions and PublicKeyCredential as JSON.
+// assertPasskey answers a passkey request. Body and answer are the JSON that browsers
+// use: PublicKeyCredentialRequestOptions and PublicKeyCredential.
 func (a phoneAPI) assertPasskey(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	// The form is WebAuthn's and may grow: fields that are not known here are let be.
+	// WebAuthn defines the format and may extend it, so unknown fields are allowed.
 	raw := json.RawMessage{}
 	if err = readJSON(r, maxJSON, &raw); err != nil {
 		return 0, nil, err

@@ -27,14 +27,14 @@ func TestTheGuideNamesEveryRouteFaultAndError(t *testing.T) {
 	short := regexp.MustCompile(`^/phones/\{number\}/(messages|devices|groups|chats|calls)/`)
 	for _, route := range (&api{}).routes() {
 		path := strings.TrimSuffix(route.path, "{$}")
-		// Rows shorten what the row before has spelt out.
+		// A row may shorten a path that the row before spells out.
 		if !strings.Contains(guide, path+"`") && !strings.Contains(guide, short.ReplaceAllString(path, ".../$1/")+"`") {
 			t.Errorf("no row for %s", route.path)
 		}
 	}
 }
 
-// A stream of events names the kind of each, and a browser hears only the names it was told.
+// Server-sent events carry their kind as a name, and a browser delivers only the names that the page listens to.
 func TestThePageHearsEveryKindOfEvent(t *testing.T) {
 	raw, err := pageFiles.ReadFile("page/api.js")
 	must(t, err)

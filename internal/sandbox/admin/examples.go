@@ -9,8 +9,8 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// The examples of the OpenAPI document. They are values of the very types that
-// the API speaks, so a field that goes away takes its example along.
+// The examples of the OpenAPI document. They are values of the API's own types, so
+// an example with a field that no longer exists does not compile.
 
 const (
 	exampleDevice = "4915112345678:1@s.whatsapp.net"
@@ -22,7 +22,7 @@ const (
 func exampleTime() time.Time { return time.Date(2026, time.March, 1, 9, 30, 0, 0, time.UTC) }
 
 func exampleIndex() indexBody {
-	return indexBody{"wasup sandbox", []indexRoute{{[]string{"GET"}, Prefix + "/counters", "what the server has seen"}}}
+	return indexBody{"wasup sandbox", []indexRoute{{[]string{"GET"}, Prefix + "/counters", "Get the counters"}}}
 }
 
 func exampleServer() serverBody {
@@ -64,7 +64,7 @@ func exampleFile() mediaFileBody {
 
 func exampleScenario() scenarioBody {
 	return scenarioBody{
-		ID: "1", Name: "outage", About: "The server goes away for five seconds, twice.", State: string(sandbox.ScenarioRunning), Speed: 1,
+		ID: "1", Name: "outage", About: "The server is away for five seconds, twice.", State: string(sandbox.ScenarioRunning), Speed: 1,
 		Began: exampleTime(), Steps: 2, Taken: 1, Elapsed: "9s", Next: "30s", Reports: []stepBody{{At: "3s", Line: 6, What: "server restarted"}},
 	}
 }

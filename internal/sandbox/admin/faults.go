@@ -8,7 +8,7 @@ import (
 	"wasup/internal/sandbox/faults"
 )
 
-func (a weatherAPI) listFaults(r *http.Request) (int, any, error) {
+func (a faultAPI) listFaults(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -22,7 +22,7 @@ func (a weatherAPI) listFaults(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-func (a weatherAPI) setFault(r *http.Request) (int, any, error) {
+func (a faultAPI) setFault(r *http.Request) (int, any, error) {
 	var in faultRequest
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
@@ -55,14 +55,14 @@ func (a weatherAPI) setFault(r *http.Request) (int, any, error) {
 	return http.StatusCreated, faultJSON(fault), nil
 }
 
-func (a weatherAPI) clearFault(r *http.Request) (int, any, error) {
+func (a faultAPI) clearFault(r *http.Request) (int, any, error) {
 	if !a.server.ClearFault(r.PathValue("id")) {
-		return 0, nil, notFound("fault_not_found", "id", "there is no such fault, or it has struck as often as it was to")
+		return 0, nil, notFound("fault_not_found", "id", "there is no such fault, or it has applied as many times as its count")
 	}
 	return http.StatusNoContent, nil, nil
 }
 
-func (a weatherAPI) clearFaults(r *http.Request) (int, any, error) {
+func (a faultAPI) clearFaults(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}

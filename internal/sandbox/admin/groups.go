@@ -14,17 +14,17 @@ import (
 type newGroupRequest struct {
 	Subject    string   `json:"subject" doc:"1 to 100 characters" need:"yes"`
 	Members    []string `json:"members" doc:"numbers or JIDs"`
-	Addressing string   `json:"addressing" doc:"lid, or pn as in older groups; lid when empty"`
+	Addressing string   `json:"addressing" doc:"how members are addressed: lid, or pn as in older groups; lid when empty"`
 }
 
-// groupChange says what is to be different; what is left out stays.
+// groupChange holds the settings to change. A nil field stays as it is.
 type groupChange struct {
 	Subject     *string `json:"subject" doc:"1 to 100 characters"`
 	Description *string `json:"description" doc:"at most 2048 characters"`
-	Announce    *bool   `json:"announce" doc:"only admins write"`
-	Locked      *bool   `json:"locked" doc:"only admins change the settings"`
-	Approval    *bool   `json:"approval" doc:"admins let people in who follow the link"`
-	AdminAdds   *bool   `json:"admin_adds" doc:"only admins add members"`
+	Announce    *bool   `json:"announce" doc:"whether only admins may send messages"`
+	Locked      *bool   `json:"locked" doc:"whether only admins may change the settings"`
+	Approval    *bool   `json:"approval" doc:"whether an admin must approve people who join by the link"`
+	AdminAdds   *bool   `json:"admin_adds" doc:"whether only admins may add members"`
 	Expiration  *uint32 `json:"expiration" doc:"seconds until messages disappear: 0, 86400, 604800 or 7776000"`
 }
 
@@ -38,34 +38,34 @@ type joinRequest struct {
 }
 
 type decideRequest struct {
-	Approve *bool    `json:"approve" doc:"whether they are let in" need:"yes"`
+	Approve *bool    `json:"approve" doc:"whether the requests are approved" need:"yes"`
 	Members []string `json:"members" doc:"numbers or JIDs"`
 }
 
 type groupBody struct {
-	JID         string       `json:"jid" doc:"its address"`
-	Subject     string       `json:"subject" doc:"its name"`
-	Description string       `json:"description" doc:"its description"`
-	Creator     string       `json:"creator" doc:"JID of an account"`
-	Created     time.Time    `json:"created" doc:"when"`
-	Addressing  string       `json:"addressing" doc:"lid or pn"`
-	Announce    bool         `json:"announce" doc:"only admins write"`
-	Locked      bool         `json:"locked" doc:"only admins change the settings"`
-	Approval    bool         `json:"approval" doc:"admins let people in who follow the link"`
-	AdminAdds   bool         `json:"admin_adds" doc:"only admins add members"`
+	JID         string       `json:"jid" doc:"JID of the group"`
+	Subject     string       `json:"subject" doc:"name of the group"`
+	Description string       `json:"description" doc:"description of the group"`
+	Creator     string       `json:"creator" doc:"JID of the creator"`
+	Created     time.Time    `json:"created" doc:"when it was created"`
+	Addressing  string       `json:"addressing" doc:"how members are addressed: lid or pn"`
+	Announce    bool         `json:"announce" doc:"whether only admins may send messages"`
+	Locked      bool         `json:"locked" doc:"whether only admins may change the settings"`
+	Approval    bool         `json:"approval" doc:"whether an admin must approve people who join by the link"`
+	AdminAdds   bool         `json:"admin_adds" doc:"whether only admins may add members"`
 	Expiration  uint32       `json:"expiration" doc:"seconds until messages disappear, 0 for never"`
-	Members     []memberBody `json:"members" doc:"all of them"`
-	Requests    []string     `json:"requests" doc:"JIDs of those who wait to be let in"`
+	Members     []memberBody `json:"members" doc:"all members"`
+	Requests    []string     `json:"requests" doc:"JIDs that have requested to join"`
 }
 
 type memberBody struct {
-	JID  string `json:"jid" doc:"by number"`
-	LID  string `json:"lid" doc:"hidden"`
+	JID  string `json:"jid" doc:"address by phone number"`
+	LID  string `json:"lid" doc:"address that hides the phone number"`
 	Role string `json:"role" doc:"member, admin or superadmin"`
 }
 
 type groupsBody struct {
-	Groups []groupBody `json:"groups" doc:"all of them"`
+	Groups []groupBody `json:"groups" doc:"all groups"`
 }
 
 type linkBody struct {
@@ -73,8 +73,8 @@ type linkBody struct {
 }
 
 type joinedBody struct {
-	JID     string `json:"jid" doc:"of the group"`
-	Waiting bool   `json:"waiting" doc:"whether an admin has to agree first"`
+	JID     string `json:"jid" doc:"JID of the group"`
+	Waiting bool   `json:"waiting" doc:"whether an admin must approve the request first"`
 }
 
 func groupJSON(g groups.Info) groupBody {
@@ -140,7 +140,7 @@ func (a groupAPI) groupAnswer(status int, jid types.JID) (int, any, error) {
 	return status, groupJSON(g), nil
 }
 
-// phoneGroup finds the phone and the group that the path names.
+// phoneGroup returns the phone and the JID of the group that the path names.
 func (a groupAPI) phoneGroup(r *http.Request) (*sandbox.Phone, types.JID, error) {
 	phone, err := a.phone(r)
 	if err != nil {
@@ -250,7 +250,7 @@ func (a groupAPI) joinGroup(r *http.Request) (int, any, error) {
 	return http.StatusOK, joinedBody{jid.String(), waiting}, nil
 }
 
-// translateMember names the field that lists accounts, which elsewhere is "to".
+// translateMember translates an error and replaces the field "to" by members.
 func translateMember(err error) error {
 	err = translate(err)
 	if p, ok := err.(*problem); ok && p.field == "to" { //nolint:errorlint // translate returns it bare

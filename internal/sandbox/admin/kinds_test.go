@@ -23,7 +23,7 @@ func (f *fixture) sendJSON(from, body string) string {
 	return id[1]
 }
 
-// shows waits until a phone's messages contain every part.
+// shows waits until the JSON of a phone's messages contains every part.
 func (f *fixture) shows(number string, parts ...string) {
 	f.t.Helper()
 	for _, part := range parts {
@@ -70,7 +70,7 @@ func TestEveryKindOfMessageIsSentAndShownInJSON(t *testing.T) {
 	if got.status != 200 || got.body != "not really a picture" || got.header.Get("Content-Type") != "image/png" || got.header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Fatalf("the picture came as %d %v %q", got.status, got.header, got.body)
 	}
-	// What a browser would run is never served as that.
+	// A type that a browser would run is not passed on.
 	if got = f.get("/phones/" + anaNumber + "/messages/" + page + "/media"); got.header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("a page came as %s", got.header.Get("Content-Type"))
 	}

@@ -9,22 +9,22 @@ import (
 )
 
 type mediaFileBody struct {
-	ID         string    `json:"id" doc:"to take it away"`
+	ID         string    `json:"id" doc:"identifies it in /media/{id}"`
 	Type       string    `json:"type" doc:"image, video, document and so on"`
-	Account    string    `json:"account" doc:"who uploaded it"`
-	Size       int       `json:"size" doc:"in bytes, encrypted"`
-	DirectPath string    `json:"direct_path" doc:"where clients find it"`
-	Uploaded   time.Time `json:"uploaded" doc:"when"`
-	Downloads  int       `json:"downloads" doc:"how often it was fetched"`
-	Gone       int       `json:"gone,omitempty" doc:"the status that downloads get instead"`
-	Lost       bool      `json:"lost,omitempty" doc:"the phones do not have it any more either"`
+	Account    string    `json:"account" doc:"account that uploaded it"`
+	Size       int       `json:"size" doc:"encrypted size in bytes"`
+	DirectPath string    `json:"direct_path" doc:"path that clients download it from"`
+	Uploaded   time.Time `json:"uploaded" doc:"when it was uploaded"`
+	Downloads  int       `json:"downloads" doc:"number of downloads"`
+	Gone       int       `json:"gone,omitempty" doc:"status of downloads since the file was removed"`
+	Lost       bool      `json:"lost,omitempty" doc:"whether the phones have lost their copy, too"`
 }
 
 type mediaFilesBody struct {
 	Media []mediaFileBody `json:"media" doc:"oldest first"`
 }
 
-func (a weatherAPI) listMedia(r *http.Request) (int, any, error) {
+func (a faultAPI) listMedia(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
@@ -35,8 +35,8 @@ func (a weatherAPI) listMedia(r *http.Request) (int, any, error) {
 	return http.StatusOK, body, nil
 }
 
-// expireMedia removes a file; ?code says what downloads are told from then on, ?lost whether phones have lost it as well.
-func (a weatherAPI) expireMedia(r *http.Request) (int, any, error) {
+// expireMedia removes a file. ?code is the status of later downloads, ?lost whether the phones lose their copy, too.
+func (a faultAPI) expireMedia(r *http.Request) (int, any, error) {
 	values, err := query(r, "code", "lost")
 	if err != nil {
 		return 0, nil, err

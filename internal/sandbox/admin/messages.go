@@ -32,7 +32,7 @@ func (a messageAPI) sendMessage(r *http.Request) (int, any, error) {
 }
 
 // listMessages answers with the messages after the one that ?after names, oldest
-// first. With ?wait it answers as soon as there is one, and with an empty list
+// first. With ?wait it waits until there is one, and answers with an empty list
 // when the time is over.
 func (a messageAPI) listMessages(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
@@ -77,7 +77,7 @@ func messagesAfter(phone *sandbox.Phone, after string) ([]phones.Message, error)
 	return messages[at+1:], nil
 }
 
-// awaitMessage waits for a message that the phone does not have yet.
+// awaitMessage waits until the phone has a message after the given one.
 func awaitMessage(ctx context.Context, phone *sandbox.Phone, after string) ([]phones.Message, error) {
 	known := map[string]bool{}
 	for _, message := range phone.Messages() {
@@ -110,7 +110,7 @@ func (a messageAPI) readMessage(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-// fileBody is an answer that is a file, of the type that its sender gave it.
+// fileBody is an answer that is a file. The sender chose its MIME type.
 type fileBody struct {
 	mime string
 	data []byte
@@ -134,8 +134,8 @@ func (a messageAPI) messageMedia(r *http.Request) (int, any, error) {
 	return http.StatusOK, fileBody{messages[at].Media.MIME, data}, nil
 }
 
-// answerFile writes a file. Whoever sent it chose its type, so only types that a browser shows and does not run
-// are passed on, and nothing may be run in any case.
+// answerFile writes a file. The sender chose its type, so answerFile keeps only types that a browser shows without
+// running them, and its policy forbids scripts in any case.
 func (a *api) answerFile(w http.ResponseWriter, status int, file fileBody) {
 	media, _, err := mime.ParseMediaType(file.mime)
 	kind, _, _ := strings.Cut(media, "/")
@@ -147,6 +147,6 @@ func (a *api) answerFile(w http.ResponseWriter, status int, file fileBody) {
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	w.WriteHeader(status)
 	if _, err = w.Write(file.data); err != nil {
-		a.log.Debug("admin answer was not written", "err", err)
+		a.log.Debug("could not write an admin answer", "err", err)
 	}
 }

@@ -9,112 +9,112 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// The public JSON of messages. Bytes are standard base64, JIDs text; of accounts they are by phone number.
+// The public JSON of messages. Bytes are standard base64, JIDs are text. JIDs of accounts are by phone number.
 
 type sendRequest struct {
-	To         string              `json:"to" doc:"the number or JID of a phone of this sandbox" need:"yes"`
-	Kind       string              `json:"kind" doc:"text when empty"`
-	Text       string              `json:"text" doc:"what is said: of a text, a caption, a question, an emoji, or the new text of an edit"`
-	Mentions   []string            `json:"mentions" doc:"numbers or JIDs"`
-	Quote      string              `json:"quote" doc:"the id of the message it answers"`
-	Target     string              `json:"target" doc:"the id of the message that a reaction, edit, revocation or vote is about"`
-	Preview    *phones.LinkPreview `json:"preview" doc:"of a link"`
+	To         string              `json:"to" doc:"number or JID of a phone of this sandbox, or JID of a group" need:"yes"`
+	Kind       string              `json:"kind" doc:"kind of the message; text when empty"`
+	Text       string              `json:"text" doc:"the text, caption, question or emoji, or the new text of an edit"`
+	Mentions   []string            `json:"mentions" doc:"mentioned numbers or JIDs"`
+	Quote      string              `json:"quote" doc:"id of the quoted message"`
+	Target     string              `json:"target" doc:"id of the message that a reaction, edit, revocation or vote applies to"`
+	Preview    *phones.LinkPreview `json:"preview" doc:"link preview"`
 	Media      *attachmentRequest  `json:"media" doc:"the file"`
-	Location   *phones.Location    `json:"location" doc:"the place"`
-	Contact    *phones.Contact     `json:"contact" doc:"the card"`
-	Options    []string            `json:"options" doc:"of a poll, or those that a vote chooses"`
-	Selectable int                 `json:"selectable" doc:"how many options a vote may choose; 0 for any"`
-	ViewOnce   bool                `json:"view_once" doc:"the file can be opened once"`
+	Location   *phones.Location    `json:"location" doc:"the location"`
+	Contact    *phones.Contact     `json:"contact" doc:"the contact card"`
+	Options    []string            `json:"options" doc:"options of a poll, or the chosen options of a vote"`
+	Selectable int                 `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
+	ViewOnce   bool                `json:"view_once" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
-	Raw        []byte              `json:"raw" doc:"of the kind raw: the message as WhatsApp's clients encode it, in base64"`
+	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }
 
 type attachmentRequest struct {
-	Data      []byte `json:"data" doc:"in base64"`
-	MIME      string `json:"mime" doc:"its type"`
-	FileName  string `json:"file_name" doc:"of a document"`
+	Data      []byte `json:"data" doc:"the file in base64"`
+	MIME      string `json:"mime" doc:"MIME type"`
+	FileName  string `json:"file_name" doc:"file name of a document"`
 	Width     int    `json:"width" doc:"in pixels"`
 	Height    int    `json:"height" doc:"in pixels"`
-	Seconds   int    `json:"seconds" doc:"how long it plays"`
-	Voice     bool   `json:"voice" doc:"a voice message"`
-	Animated  bool   `json:"animated" doc:"a sticker that moves"`
-	GIF       bool   `json:"gif" doc:"a video that plays as a GIF"`
-	Waveform  []byte `json:"waveform" doc:"of a voice message, in base64"`
+	Seconds   int    `json:"seconds" doc:"duration of an audio or video in seconds"`
+	Voice     bool   `json:"voice" doc:"whether it is a voice message"`
+	Animated  bool   `json:"animated" doc:"whether a sticker is animated"`
+	GIF       bool   `json:"gif" doc:"whether a video plays like a GIF"`
+	Waveform  []byte `json:"waveform" doc:"waveform of a voice message, in base64"`
 	Thumbnail []byte `json:"thumbnail" doc:"a small JPEG, in base64"`
 }
 
 type sendBody struct {
-	ID string `json:"id" doc:"of the message"`
+	ID string `json:"id" doc:"id of the message"`
 }
 
 type messageBody struct {
-	ID     string    `json:"id" doc:"chosen by its sender"`
-	Chat   string    `json:"chat" doc:"the other side"`
-	From   string    `json:"from" doc:"the account that sent it"`
-	To     string    `json:"to" doc:"the account it was sent to"`
-	Device uint16    `json:"device" doc:"of the sending account; 0 is the phone"`
-	FromMe bool      `json:"from_me" doc:"sent by the phone's own account"`
-	Type   string    `json:"type" doc:"the stanza's type: text, media, reaction, poll and so on"`
-	Text   string    `json:"text" doc:"empty where the message has none"`
+	ID     string    `json:"id" doc:"id, chosen by the sender"`
+	Chat   string    `json:"chat" doc:"JID of the other account, or of the group"`
+	From   string    `json:"from" doc:"JID of the sender"`
+	To     string    `json:"to" doc:"JID of the recipient"`
+	Device uint16    `json:"device" doc:"device of the sender; 0 is the phone"`
+	FromMe bool      `json:"from_me" doc:"whether the phone's own account sent it"`
+	Type   string    `json:"type" doc:"type of the stanza: text, media, reaction, poll and so on"`
+	Text   string    `json:"text" doc:"text; empty when the message has none"`
 	Time   time.Time `json:"time" doc:"when it was sent"`
-	Status string    `json:"status" doc:"how far it has come" values:"statuses"`
-	Copies int       `json:"copies" doc:"how often it arrived under its id"`
+	Status string    `json:"status" doc:"delivery status" values:"statuses"`
+	Copies int       `json:"copies" doc:"how many times it arrived with this id"`
 
-	Kind       string              `json:"kind" doc:"what it is"`
-	Name       string              `json:"name,omitempty" doc:"that the sender goes by"`
-	Target     string              `json:"target,omitempty" doc:"the message it is about"`
-	Mentions   []string            `json:"mentions,omitempty" doc:"JIDs"`
-	Quote      *quoteBody          `json:"quote,omitempty" doc:"what it answers"`
-	Preview    *phones.LinkPreview `json:"preview,omitempty" doc:"of a link"`
+	Kind       string              `json:"kind" doc:"kind of the message"`
+	Name       string              `json:"name,omitempty" doc:"push name of the sender"`
+	Target     string              `json:"target,omitempty" doc:"id of the message that it applies to"`
+	Mentions   []string            `json:"mentions,omitempty" doc:"mentioned JIDs"`
+	Quote      *quoteBody          `json:"quote,omitempty" doc:"the quoted message"`
+	Preview    *phones.LinkPreview `json:"preview,omitempty" doc:"link preview"`
 	Media      *mediaBody          `json:"media,omitempty" doc:"the file"`
-	Location   *phones.Location    `json:"location,omitempty" doc:"the place"`
-	Contact    *phones.Contact     `json:"contact,omitempty" doc:"the card"`
-	Contacts   []phones.Contact    `json:"contacts,omitempty" doc:"the cards of a message that has several; contact is the first"`
-	Poll       *pollBody           `json:"poll,omitempty" doc:"its options and votes"`
-	Reactions  []reactionBody      `json:"reactions,omitempty" doc:"of everybody"`
-	Edited     bool                `json:"edited,omitempty" doc:"its text was changed"`
-	Revoked    bool                `json:"revoked,omitempty" doc:"it was deleted for everybody"`
-	ViewOnce   bool                `json:"view_once,omitempty" doc:"the file can be opened once"`
+	Location   *phones.Location    `json:"location,omitempty" doc:"the location"`
+	Contact    *phones.Contact     `json:"contact,omitempty" doc:"the contact card"`
+	Contacts   []phones.Contact    `json:"contacts,omitempty" doc:"all contact cards of a message with several; contact is the first"`
+	Poll       *pollBody           `json:"poll,omitempty" doc:"options and votes of a poll"`
+	Reactions  []reactionBody      `json:"reactions,omitempty" doc:"reactions of all accounts"`
+	Edited     bool                `json:"edited,omitempty" doc:"whether the text was edited"`
+	Revoked    bool                `json:"revoked,omitempty" doc:"whether it was deleted for everyone"`
+	ViewOnce   bool                `json:"view_once,omitempty" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration,omitempty" doc:"seconds until it disappears"`
 }
 
 type quoteBody struct {
-	ID   string `json:"id" doc:"of the message"`
-	From string `json:"from" doc:"who wrote it"`
-	Text string `json:"text" doc:"of it"`
+	ID   string `json:"id" doc:"id of the quoted message"`
+	From string `json:"from" doc:"JID of its sender"`
+	Text string `json:"text" doc:"text of the quoted message"`
 }
 
-// mediaBody describes a file; URL is the path of its decrypted bytes.
+// mediaBody describes the file of a message. URL is the path to download it decrypted.
 type mediaBody struct {
-	URL        string `json:"url" doc:"the path of the decrypted bytes"`
-	MIME       string `json:"mime" doc:"its type"`
-	FileName   string `json:"file_name,omitempty" doc:"of a document"`
+	URL        string `json:"url" doc:"path to download the decrypted file"`
+	MIME       string `json:"mime" doc:"MIME type"`
+	FileName   string `json:"file_name,omitempty" doc:"file name of a document"`
 	Size       int    `json:"size" doc:"in bytes"`
 	Width      int    `json:"width,omitempty" doc:"in pixels"`
 	Height     int    `json:"height,omitempty" doc:"in pixels"`
-	Seconds    int    `json:"seconds,omitempty" doc:"how long it plays"`
-	Voice      bool   `json:"voice,omitempty" doc:"a voice message"`
-	Animated   bool   `json:"animated,omitempty" doc:"a sticker that moves"`
-	GIF        bool   `json:"gif,omitempty" doc:"a video that plays as a GIF"`
-	Waveform   []byte `json:"waveform,omitempty" doc:"of a voice message, in base64"`
+	Seconds    int    `json:"seconds,omitempty" doc:"duration of an audio or video in seconds"`
+	Voice      bool   `json:"voice,omitempty" doc:"whether it is a voice message"`
+	Animated   bool   `json:"animated,omitempty" doc:"whether a sticker is animated"`
+	GIF        bool   `json:"gif,omitempty" doc:"whether a video plays like a GIF"`
+	Waveform   []byte `json:"waveform,omitempty" doc:"waveform of a voice message, in base64"`
 	Thumbnail  []byte `json:"thumbnail,omitempty" doc:"a small JPEG, in base64"`
-	DirectPath string `json:"direct_path" doc:"where it lies on the server, encrypted"`
+	DirectPath string `json:"direct_path" doc:"path of the encrypted file on the server"`
 }
 
 type pollBody struct {
-	Options    []optionBody `json:"options" doc:"in their order"`
-	Selectable int          `json:"selectable" doc:"how many a vote may choose; 0 for any"`
+	Options    []optionBody `json:"options" doc:"options in their order"`
+	Selectable int          `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
 }
 
 type optionBody struct {
-	Name   string   `json:"name" doc:"of the option"`
-	Voters []string `json:"voters" doc:"JIDs"`
+	Name   string   `json:"name" doc:"text of the option"`
+	Voters []string `json:"voters" doc:"JIDs of the voters"`
 }
 
 type reactionBody struct {
-	From  string    `json:"from" doc:"who reacted"`
-	Emoji string    `json:"emoji" doc:"what with"`
-	Time  time.Time `json:"time" doc:"when"`
+	From  string    `json:"from" doc:"JID of the account that reacted"`
+	Emoji string    `json:"emoji" doc:"emoji of the reaction"`
+	Time  time.Time `json:"time" doc:"when the reaction was sent"`
 }
 
 type messagesBody struct {

@@ -14,7 +14,8 @@ import (
 	"wasup/internal/sandbox/observe"
 )
 
-// heartbeat keeps proxies and clients from taking a quiet stream for a dead one.
+// heartbeat is the interval of comments on a stream: without them proxies and clients take a quiet stream for a dead
+// one.
 const heartbeat = 15 * time.Second
 
 func (a *api) index(r *http.Request) (int, any, error) {
@@ -24,7 +25,7 @@ func (a *api) index(r *http.Request) (int, any, error) {
 	body := indexBody{Name: "wasup sandbox"}
 	for _, route := range a.routes() {
 		path := Prefix + strings.TrimSuffix(route.path, "{$}")
-		body.Routes = append(body.Routes, indexRoute{sortedMethods(route.operations), path, route.summary})
+		body.Routes = append(body.Routes, indexRoute{sortedMethods(route.operations), path, route.operations.summary()})
 	}
 	return http.StatusOK, body, nil
 }
@@ -43,7 +44,7 @@ func (a *api) describe(r *http.Request) (int, any, error) {
 	}, nil
 }
 
-// buildVersion is what the Go tool stamped into the binary.
+// buildVersion returns the module version that the Go tool wrote into the binary, or "unknown".
 func buildVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -59,8 +60,9 @@ func (a *api) counters(r *http.Request) (int, any, error) {
 }
 
 // events answers in one of two ways. A client that accepts text/event-stream gets
-// every event from now on. Any other gets a list with the first event from now
-// on that matches ?kind, or an empty list once ?wait is over.
+// every matching event from now on. Any other client gets a list with the first
+// event from now on that matches ?kind and ?account, or an empty list once ?wait
+// (10s by default) is over.
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	values, err := query(r, "wait", "kind", "account")
 	if err != nil {
@@ -71,8 +73,8 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		return (!values.Has("kind") || string(e.Kind) == values.Get("kind")) &&
 			(!values.Has("account") || e.Account == strings.TrimPrefix(values.Get("account"), "+"))
 	}
-	// Subscribed before anything is answered: who has seen the answer begin
-	// misses nothing that happens after it.
+	// Subscribe before answering: a client that has seen the beginning of the
+	// answer must not miss an event after it.
 	events, unsubscribe := a.server.Subscribe()
 	defer unsubscribe()
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
@@ -104,12 +106,12 @@ func firstEvent(ctx context.Context, events <-chan observe.Event, wanted func(ob
 	}
 }
 
-// stream writes server-sent events until the client goes or the server closes.
+// stream writes server-sent events until the client disconnects or the server closes.
 func (a *api) stream(w http.ResponseWriter, r *http.Request, events <-chan observe.Event, wanted func(observe.Event) bool) {
 	control := http.NewResponseController(w)
-	// The caller's server may bound answers in time; a stream has no end.
+	// The HTTP server may have a write timeout, which would cut the stream.
 	if err := control.SetWriteDeadline(time.Time{}); err != nil {
-		a.log.Debug("event stream keeps the server's write deadline", "err", err)
+		a.log.Debug("could not lift the write deadline of an event stream", "err", err)
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -131,7 +133,7 @@ func (a *api) stream(w http.ResponseWriter, r *http.Request, events <-chan obser
 			}
 			raw, failed := json.Marshal(event)
 			if failed != nil {
-				a.log.Error("event did not marshal", "err", failed)
+				a.log.Error("could not encode an event", "err", failed)
 				continue
 			}
 			err = writeFlush(w, control, fmt.Sprintf("event: %s\ndata: %s\n\n", event.Kind, raw))

@@ -11,31 +11,31 @@ import (
 
 //go:generate go test -count=1 -run ^TestTheCommittedDocumentIsTheGeneratedOne$ . -update
 
-// object is a JSON object of the document. Its keys come out sorted, so the
+// object is a JSON object of the document. encoding/json sorts its keys, so the
 // document is the same every time.
 type object = map[string]any
 
-// parameters explains what stands in paths and after the question mark. The key
-// is the name; those of one name mean the same everywhere.
+// parameters describes the path and query parameters by name. A name means the
+// same in every route.
 func parameters() map[string]object {
-	word := func(schema object, says string) object {
-		return object{"description": says, "schema": schema}
+	parameter := func(schema object, description string) object {
+		return object{"description": description, "schema": schema}
 	}
 	text := object{"type": "string"}
 	duration := object{"type": "string", "examples": []string{"10s"}}
 	return map[string]object{
-		"number":  word(object{"type": "string", "pattern": `^\+?[0-9]{7,15}$`}, "The number of a phone."),
-		"id":      word(text, "The id of a message, a file, a call, a fault or a scenario."),
-		"speed":   word(object{"type": "number"}, "How many times faster than written the scenario's time passes, for a body in YAML."),
-		"jid":     word(text, "The JID of a linked device, such as "+exampleDevice+", or of a group, such as "+exampleGroup().JID+"."),
-		"code":    word(object{"type": "integer", "enum": []int{403, 404, 410}}, "What downloads are answered from then on, 410 by default."),
-		"wait":    word(duration, "How long to wait at most, up to 2m."),
-		"after":   word(text, "The id of a message: only later ones are listed."),
-		"kind":    word(object{"type": "string", "enum": wordLists()["events"]}, "Only events of this kind."),
-		"account": word(text, "Only events of this phone."),
-		"chat":    word(text, "A number, a JID or the JID of a group."),
-		"contact": word(text, "A number or a JID."),
-		"lost":    word(object{"type": "boolean"}, "Whether the phones have lost the file, too."),
+		"number":  parameter(object{"type": "string", "pattern": `^\+?[0-9]{7,15}$`}, "The number of a phone."),
+		"id":      parameter(text, "The id of a message, a file, a call, a fault or a scenario."),
+		"speed":   parameter(object{"type": "number"}, "The factor by which the scenario's clock runs faster, for a body in YAML. Default 1."),
+		"jid":     parameter(text, "The JID of a linked device, such as "+exampleDevice+", or of a group, such as "+exampleGroup().JID+"."),
+		"code":    parameter(object{"type": "integer", "enum": []int{403, 404, 410}}, "The status of later downloads, 410 by default."),
+		"wait":    parameter(duration, "The longest time to wait, up to 2m."),
+		"after":   parameter(text, "The id of a message. Only later messages are listed."),
+		"kind":    parameter(object{"type": "string", "enum": wordLists()["events"]}, "Only events of this kind."),
+		"account": parameter(text, "Only events of this phone."),
+		"chat":    parameter(text, "A number, a JID or the JID of a group."),
+		"contact": parameter(text, "A number or a JID."),
+		"lost":    parameter(object{"type": "boolean"}, "Whether the phones lose their copy of the file, too."),
 	}
 }
 
@@ -58,7 +58,7 @@ func document(routes []route) object {
 		"info": object{
 			"title":       "wasup sandbox, admin API",
 			"version":     "1",
-			"description": "Drives a WhatsApp server for one machine: virtual phones, messages, faults. Loopback only, without authentication. Durations are written 500ms, 1.5s, 10m.",
+			"description": "Controls a WhatsApp server for one machine: virtual phones, messages, faults. Loopback only, without authentication. Durations are written 500ms, 1.5s, 10m.",
 			"license":     object{"name": "MPL-2.0", "identifier": "MPL-2.0"},
 		},
 		"servers":    []object{{"url": Prefix}},
@@ -77,7 +77,7 @@ func (o operation) describe(route route, schemas *schemas, failure object) objec
 	if o.out != nil {
 		content := object{"application/json": object{"schema": schemas.of(o.out), "example": o.out}}
 		if o.stream != nil {
-			content["text/event-stream"] = object{"schema": object{"type": "string", "description": "an event's kind, and the event as JSON in its data"}}
+			content["text/event-stream"] = object{"schema": object{"type": "string", "description": "the kind of the event as event, and the event in JSON as data"}}
 		}
 		success["content"] = content
 	}
@@ -86,14 +86,17 @@ func (o operation) describe(route route, schemas *schemas, failure object) objec
 	}
 	described := object{
 		"operationId": o.id,
-		"summary":     strings.TrimSuffix(o.says, "."),
+		"summary":     o.summary,
 		"responses": object{
 			strconv.Itoa(status): success,
 			"default": object{
-				"description": "What was wrong. Bad input is 400 with the field and what was expected.",
+				"description": "An error. For bad input the status is 400, with the field and what was expected.",
 				"content":     object{"application/json": object{"schema": failure}},
 			},
 		},
+	}
+	if o.detail != "" {
+		described["description"] = o.detail
 	}
 	if list := o.parameters(route.path); len(list) > 0 {
 		described["parameters"] = list
@@ -109,7 +112,7 @@ func (o operation) describe(route route, schemas *schemas, failure object) objec
 			}}
 		}
 		if o.yaml {
-			content["application/yaml"] = object{"schema": object{"type": "string", "description": "a scenario, as the guide describes it"}}
+			content["application/yaml"] = object{"schema": object{"type": "string", "description": "a scenario file; docs/sandbox.md describes it"}}
 		}
 		described["requestBody"] = object{"required": true, "content": content}
 	}

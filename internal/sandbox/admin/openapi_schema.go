@@ -13,7 +13,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// wordLists holds the words that fields with the tag values are made of.
+// wordLists holds the allowed values of fields with the tag values, by the name in the tag.
 func wordLists() map[string][]string {
 	lists := map[string][]string{
 		"scripts":  words(phones.ScriptRead, phones.ScriptEcho, phones.ScriptDeliver, phones.ScriptSlow, phones.ScriptSilent),
@@ -39,7 +39,7 @@ func words[S ~string](list ...S) []string {
 // schemas collects the schemas of Go types under their names in the document.
 type schemas struct{ named object }
 
-// of is the schema of a value's type.
+// of returns the schema of a value's type.
 func (s *schemas) of(value any) object { return s.ofType(reflect.TypeOf(value)) }
 
 func (s *schemas) ofType(t reflect.Type) object {
@@ -47,7 +47,7 @@ func (s *schemas) ofType(t reflect.Type) object {
 	case reflect.TypeFor[time.Time]():
 		return object{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[json.RawMessage]():
-		return object{"type": "object"} // somebody else's form: WebAuthn's, OpenAPI's
+		return object{"type": "object"} // a format that others define: WebAuthn, OpenAPI
 	case reflect.TypeFor[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
 	case reflect.TypeFor[observe.EventKind]():
@@ -73,12 +73,12 @@ func (s *schemas) ofType(t reflect.Type) object {
 	case reflect.Struct:
 		return s.ref(t)
 	default:
-		// The document's test fails on it.
+		// TestEveryExampleIsWhatItsSchemaSays fails on this type.
 		return object{"type": "unknown: " + t.String()}
 	}
 }
 
-// ref enters a struct under its name and points at it.
+// ref stores the schema of a struct under its name and returns a reference to it.
 func (s *schemas) ref(t reflect.Type) object {
 	name := strings.TrimSuffix(t.Name(), "Body")
 	name = strings.ToUpper(name[:1]) + name[1:]
@@ -86,19 +86,19 @@ func (s *schemas) ref(t reflect.Type) object {
 		s.named = object{}
 	}
 	if _, known := s.named[name]; !known {
-		s.named[name] = object{} // a type may hold itself
+		s.named[name] = object{} // a type may contain itself
 		s.named[name] = s.ofStruct(t, strings.HasSuffix(name, "Request") || strings.HasSuffix(name, "Change"))
 	}
 	return object{"$ref": "#/components/schemas/" + name}
 }
 
-// ofStruct lists the fields. A request must have those that say so, and may have
-// no others; an answer has all that are not left out when they are empty.
+// ofStruct returns the schema of a struct. A request requires the fields with the
+// tag need and allows no others; an answer has every field without omitempty.
 func (s *schemas) ofStruct(t reflect.Type, request bool) object {
 	properties, required := object{}, []string{}
 	for _, field := range reflect.VisibleFields(t) {
 		if field.Anonymous {
-			continue // its fields are visible themselves
+			continue // VisibleFields lists its fields as well
 		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		schema := s.ofType(field.Type)
@@ -109,8 +109,8 @@ func (s *schemas) ofStruct(t reflect.Type, request bool) object {
 				schema["enum"] = wordLists()[list]
 			}
 		}
-		if says := field.Tag.Get("doc"); says != "" {
-			schema["description"] = says
+		if description := field.Tag.Get("doc"); description != "" {
+			schema["description"] = description
 		}
 		properties[name] = schema
 		if field.Tag.Get("need") != "" || !request && options != "omitempty" {
@@ -127,19 +127,19 @@ func (s *schemas) ofStruct(t reflect.Type, request bool) object {
 	return schema
 }
 
-// withoutZeros is an example of a request as people write it: with the fields
-// that say something.
+// withoutZeros returns a request's example without its zero fields, as people
+// write one.
 func withoutZeros(value any) any {
 	v := reflect.ValueOf(value)
 	if v.Kind() != reflect.Struct {
 		return value
 	}
-	said := object{}
+	given := object{}
 	for _, field := range reflect.VisibleFields(v.Type()) {
 		if value := v.FieldByIndex(field.Index); !field.Anonymous && !value.IsZero() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			said[name] = value.Interface()
+			given[name] = value.Interface()
 		}
 	}
-	return said
+	return given
 }

@@ -51,11 +51,14 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		for method, o := range route.operations {
 			where := method + " " + route.path
 			if seen[o.id] || !regexp.MustCompile(`^[a-z]+[A-Za-z]+$`).MatchString(o.id) {
-				t.Errorf("%s: the id %q is missing, taken or no name", where, o.id)
+				t.Errorf("%s: the id %q is empty, taken or not a name", where, o.id)
 			}
 			seen[o.id] = true
-			if !strings.HasSuffix(o.says, ".") {
-				t.Errorf("%s says %q: expected a sentence", where, o.says)
+			if !regexp.MustCompile(`^[A-Z][^.]*[a-z]$`).MatchString(o.summary) {
+				t.Errorf("%s has the summary %q: expected an imperative without a full stop", where, o.summary)
+			}
+			if o.detail != "" && !strings.HasSuffix(o.detail, ".") {
+				t.Errorf("%s has the detail %q: expected whole sentences", where, o.detail)
 			}
 			if (o.do == nil) == (o.stream == nil) {
 				t.Errorf("%s: expected an action or a stream", where)
@@ -72,8 +75,8 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 	}
 }
 
-// Counters and Event are the sandbox's types and explained there; all others are this package's, and the document is
-// their only description.
+// Counters and Event are types of the package observe and described there. All others belong to this package, and the
+// OpenAPI document is their only description.
 func TestEveryFieldOfTheAPIIsExplained(t *testing.T) {
 	var look func(of reflect.Type)
 	seen := map[reflect.Type]bool{}
@@ -96,7 +99,7 @@ func TestEveryFieldOfTheAPIIsExplained(t *testing.T) {
 				t.Errorf("%s.%s has no tag json or doc", of.Name(), field.Name)
 			}
 			if list := field.Tag.Get("values"); list != "" && len(wordLists()[list]) == 0 {
-				t.Errorf("%s.%s takes its values from %s, which is no list", of.Name(), field.Name, list)
+				t.Errorf("%s.%s takes its values from %s, which is not a list", of.Name(), field.Name, list)
 			}
 			look(field.Type)
 		}
@@ -154,7 +157,7 @@ func TestEveryExampleIsWhatItsSchemaSays(t *testing.T) {
 	}
 }
 
-// document as JSON: what a reader of the file has.
+// read is the document decoded from the committed file.
 type read object
 
 func readDocument(t *testing.T) read {
@@ -174,8 +177,8 @@ func field(value any, names ...string) any {
 	return value
 }
 
-// holds checks a real answer against what the document says of its operation, so that every test of this package is
-// one of the document as well.
+// holds checks a real answer against the document's description of its operation. The fixture calls it for every
+// request, so every test of this package tests the document as well.
 func (d read) holds(t *testing.T, method, path string, a answer) {
 	t.Helper()
 	path, _, _ = strings.Cut(path, "?")
@@ -212,8 +215,8 @@ func (d read) holds(t *testing.T, method, path string, a answer) {
 	}
 }
 
-// check lists what a value has that its schema does not say, for the words that our schemas use. A field that the
-// schema does not name is refused even where JSON Schema would let it pass.
+// check lists where a value differs from its schema. It knows only the keywords that our schemas use. It rejects a
+// field that the schema does not name even where JSON Schema would allow it.
 func (d read) check(schema object, value any, at string) []string {
 	if ref, ok := schema["$ref"].(string); ok {
 		name := strings.TrimPrefix(ref, "#/components/schemas/")
@@ -275,7 +278,7 @@ func (d read) checkObject(schema object, value any, at string) []string {
 	properties, named := schema["properties"].(object)
 	others, _ := schema["additionalProperties"].(object)
 	if !named && others == nil {
-		return nil // anybody's form
+		return nil // a format that others define
 	}
 	var problems []string
 	required, _ := schema["required"].([]any)

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// The virtual phone: a page over this very API, in the binary so that it needs no internet.
+// The page of virtual phones. It uses this API, and is embedded so that it needs no internet.
 //
 //go:embed page
 var pageFiles embed.FS
 
-// policy lets the page load its own files and speak to its own server, and nothing else.
+// policy allows the page to load its own files and to call its own server, and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves one file of the page, or tells that it has none by this name.
+// page serves one file of the page. It returns false if there is no file of that name.
 func (a *api) page(w http.ResponseWriter, r *http.Request) bool {
 	name := path.Base(r.URL.Path)
 	if r.URL.Path == "/" {
@@ -38,7 +38,7 @@ func (a *api) page(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Cache-Control", "no-cache") // a newer binary brings a newer page
+	w.Header().Set("Cache-Control", "no-cache") // a newer binary has a newer page
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	return true
 }

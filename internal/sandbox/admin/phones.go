@@ -10,7 +10,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// phone finds the phone that the path names.
+// phone returns the phone that the path names.
 func (a *api) phone(r *http.Request) (*sandbox.Phone, error) {
 	phone, ok := a.server.Phone(pathNumber(r))
 	if !ok {
@@ -19,8 +19,7 @@ func (a *api) phone(r *http.Request) (*sandbox.Phone, error) {
 	return phone, nil
 }
 
-// pathNumber is the number in the path. A plus before it is allowed, as people
-// write it.
+// pathNumber returns the number in the path. People may write a plus before it.
 func pathNumber(r *http.Request) string {
 	return strings.TrimPrefix(r.PathValue("number"), "+")
 }
@@ -50,7 +49,7 @@ func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 	return http.StatusCreated, phoneJSON(phone), nil
 }
 
-// changePhone gives a phone another script, or switches it on or off.
+// changePhone changes the fields of a phone that the body names.
 func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"wasup/internal/sandbox/signal"
 )
 
-// problem is an error that the caller is told: what is wrong, in which field, and
-// what was expected.
+// problem is an error that the caller sees: its status and code, the field, and
+// a message that says what was expected.
 type problem struct {
 	status  int
 	code    string
@@ -34,7 +34,7 @@ func (p *problem) Error() string {
 	return fmt.Sprintf("%s: %s: %s", p.code, p.field, p.message)
 }
 
-// invalid is bad input in one field; the message says what was expected.
+// invalid reports bad input in one field. The message says what was expected.
 func invalid(field, format string, args ...any) *problem {
 	return &problem{http.StatusBadRequest, "invalid", fmt.Sprintf(format, args...), field}
 }
@@ -43,8 +43,8 @@ func notFound(code, field, format string, args ...any) *problem {
 	return &problem{http.StatusNotFound, code, fmt.Sprintf(format, args...), field}
 }
 
-// known maps what the sandbox may answer to what the caller is told. The texts
-// are this package's: an error's own text may hold more than a caller should see.
+// known maps errors of the sandbox to problems. The texts are written here: an
+// error's own text may contain more than a caller should see.
 var known = []struct {
 	err error
 	problem
@@ -106,8 +106,8 @@ var known = []struct {
 	{context.DeadlineExceeded, problem{http.StatusGatewayTimeout, "timeout", "the client did not answer in time", ""}},
 }
 
-// translate turns the errors of the sandbox into problems. What it does not know
-// stays as it is and becomes a 500 without its text.
+// translate turns an error of the sandbox into a problem. An unknown error is
+// returned unchanged, and refuse answers it with 500 and without its text.
 func translate(err error) error {
 	var fault *faults.Error
 	var code *signal.LinkCodeError
@@ -122,7 +122,7 @@ func translate(err error) error {
 	case errors.Is(err, sandbox.ErrBadCode):
 		return &problem{http.StatusBadRequest, "bad_code", "the keys in the code are not those of the client that shows it", "code"}
 	case errors.Is(err, sandbox.ErrPairRefused):
-		// The text is the client's own reason, such as hmac-mismatch.
+		// The text contains the client's own reason, such as hmac-mismatch.
 		return &problem{http.StatusConflict, "pair_refused", err.Error(), ""}
 	}
 	for _, k := range known {
@@ -134,8 +134,8 @@ func translate(err error) error {
 	return err
 }
 
-// faultField names the JSON field: the sandbox calls account and device together
-// the scope.
+// faultField returns the JSON field for a field of faults.Error, which calls
+// account and device together the scope.
 func faultField(name string) string {
 	if name == "scope" {
 		return "account"

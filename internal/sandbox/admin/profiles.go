@@ -10,37 +10,37 @@ import (
 
 type chatStateRequest struct {
 	To    string `json:"to" doc:"a number, a JID or the JID of a group" need:"yes"`
-	State string `json:"state" doc:"what the person is doing there" need:"yes" values:"chat_states"`
+	State string `json:"state" doc:"what the user is doing in the chat" need:"yes" values:"chat_states"`
 }
 
-// versionChange says what is to be different; what is left out stays.
+// versionChange holds the fields to change. A nil field stays as it is.
 type versionChange struct {
-	MinVersion *string `json:"min_version" doc:"the oldest version of clients that is let in, such as 2.3000.1045649367; empty lets all in"`
-	WebVersion *string `json:"web_version" doc:"the version that the front page offers; empty offers the oldest that is let in"`
+	MinVersion *string `json:"min_version" doc:"the lowest client version that may log in, such as 2.3000.1045649367; empty for no limit"`
+	WebVersion *string `json:"web_version" doc:"the client version that the front page offers; empty to offer min_version"`
 }
 
 type versionBody struct {
-	MinVersion string `json:"min_version" doc:"the oldest version of clients that is let in; empty when all are"`
-	WebVersion string `json:"web_version" doc:"the version that the front page offers; empty when none was set"`
+	MinVersion string `json:"min_version" doc:"the lowest client version that may log in; empty for no limit"`
+	WebVersion string `json:"web_version" doc:"the client version that the front page offers; empty when none is set"`
 }
 
 func (a profileAPI) routes() []route {
 	version := "2.3000.1045649367"
 	return []route{
-		{"/phones/{number}/picture", "the profile picture; set it; take it away", operations{
-			"GET":    {do: a.getPicture, id: "getPicture", says: "Get the profile picture.", file: true},
-			"PUT":    {do: a.setPicture, id: "setPicture", says: "Set the profile picture. Who talks with the phone is told.", jpeg: true, status: http.StatusNoContent},
-			"DELETE": {do: a.removePicture, id: "removePicture", says: "Take the profile picture away.", status: http.StatusNoContent},
+		{"/phones/{number}/picture", operations{
+			"GET":    {do: a.getPicture, id: "getPicture", summary: "Get a phone's profile picture", file: true},
+			"PUT":    {do: a.setPicture, id: "setPicture", summary: "Set a phone's profile picture", detail: "Accounts that have a chat with the phone are notified.", jpeg: true, status: http.StatusNoContent},
+			"DELETE": {do: a.removePicture, id: "removePicture", summary: "Delete a phone's profile picture", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/chat-state", "show in a chat that the person types, records or stopped", operations{
+		{"/phones/{number}/chat-state", operations{
 			"POST": {
-				do: a.sendChatState, id: "sendChatState", says: "Show in a chat that the phone's person types, records or stopped.",
+				do: a.sendChatState, id: "sendChatState", summary: "Show typing or recording", detail: "Shows in a chat that the phone's user is typing, recording or has stopped.",
 				in: chatStateRequest{To: "34600111222", State: string(phones.StateComposing)}, status: http.StatusNoContent,
 			},
 		}},
-		{"/version", "which versions of clients are let in, and which one is offered", operations{
-			"GET":   {do: a.getVersion, id: "getVersion", says: "Tell which versions of clients are let in, and which one the front page offers.", out: versionBody{version, version}},
-			"PATCH": {do: a.changeVersion, id: "changeVersion", says: "Refuse older clients at their next login (405), or offer another version.", in: versionChange{MinVersion: &version}, out: versionBody{MinVersion: version}},
+		{"/version", operations{
+			"GET":   {do: a.getVersion, id: "getVersion", summary: "Get the accepted client versions", detail: "The lowest version that may log in, and the version that the front page offers.", out: versionBody{version, version}},
+			"PATCH": {do: a.changeVersion, id: "changeVersion", summary: "Set the accepted client versions", detail: "Older clients are refused with 405 at their next login.", in: versionChange{MinVersion: &version}, out: versionBody{MinVersion: version}},
 		}},
 	}
 }
@@ -114,7 +114,7 @@ func (a profileAPI) getVersion(r *http.Request) (int, any, error) {
 	return http.StatusOK, versionBody{versionText(a.server.MinVersion()), versionText(a.server.WebVersion())}, nil
 }
 
-// changeVersion refuses older clients, or offers another version on the front page.
+// changeVersion sets the lowest version that may log in, the version that the front page offers, or both.
 func (a profileAPI) changeVersion(r *http.Request) (int, any, error) {
 	var in versionChange
 	if err := readJSON(r, maxJSON, &in); err != nil {

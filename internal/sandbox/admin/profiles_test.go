@@ -65,7 +65,7 @@ func TestVersionsAreLetInAndOffered(t *testing.T) {
 	f.link("34600111222")
 }
 
-// awaitEvent waits for an event of a kind that is as wanted.
+// awaitEvent waits for an event of type E for which wanted returns true.
 func awaitEvent[E any](c *client, wanted func(E) bool) {
 	c.t.Helper()
 	for !wanted(await[E](c)) {

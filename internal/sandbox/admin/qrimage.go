@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"image"
 	_ "image/jpeg" // a photograph of a screen
-	_ "image/png"  // what /qr-code answers
+	_ "image/png"  // the format of /qr-code
 	"strings"
 
 	"github.com/makiuchi-d/gozxing"
@@ -15,8 +15,8 @@ import (
 const (
 	// maxPicture bounds an encoded picture, in bytes.
 	maxPicture = 4 << 20
-	// maxPixels bounds a decoded one. A few kilobytes of PNG can claim
-	// gigabytes of pixels, so the size is checked before they are made.
+	// maxPixels bounds a decoded picture. A PNG of a few kilobytes can declare
+	// gigabytes of pixels, so the size is checked before decoding.
 	maxPixels = 16 << 20
 )
 
@@ -37,16 +37,16 @@ func readQR(field string, encoded []byte) (content string, err error) {
 	if err != nil {
 		return "", invalid(field, "expected a whole PNG or JPEG picture")
 	}
-	// The decoder was written for camera pictures and indexes into what it
-	// believes to see; a picture that confuses it is one without a QR code.
+	// The decoder panics on some pictures (index out of range). Such a picture
+	// counts as one without a QR code.
 	defer func() {
 		if reason := recover(); reason != nil {
 			content, err = "", noQR(field)
 		}
 	}()
 	luminance := gozxing.NewLuminanceSourceFromImage(picture)
-	// In this order: a photograph, a drawn code, a photograph in even light. Each
-	// reads pictures that the others do not.
+	// The attempts are for a photograph, a drawn code and an evenly lit photograph.
+	// Each reads pictures that the others cannot.
 	for _, try := range []struct {
 		binarizer gozxing.Binarizer
 		hint      gozxing.DecodeHintType
@@ -73,7 +73,7 @@ func noQR(field string) *problem {
 	return p
 }
 
-// decodePicture reads base64, alone or as a data URL, as /qr-code answers it.
+// decodePicture decodes base64, plain or as a data URL. /qr-code answers a data URL.
 func decodePicture(field, text string) ([]byte, error) {
 	if rest, isURL := strings.CutPrefix(text, "data:"); isURL {
 		media, data, ok := strings.Cut(rest, ",")

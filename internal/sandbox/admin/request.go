@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// maxBody bounds every request, in bytes. The largest is a picture in base64.
+	// maxBody bounds the body of every request, in bytes. The largest is a picture in base64.
 	maxBody = 6 << 20
-	// maxJSON bounds the requests that carry no picture, in bytes: a text of 64 KiB
-	// with every character escaped fits.
+	// maxJSON bounds bodies without a picture, in bytes. A text of 64 KiB fits with
+	// every character escaped.
 	maxJSON = 512 << 10
-	// maxWait bounds how long a request may wait for something to happen.
+	// maxWait bounds the parameter wait.
 	maxWait = 2 * time.Minute
 )
 
-// conflictPattern is what the name of a conflict may look like, or nothing.
+// conflictPattern matches the name of a conflict, or an empty string.
 var conflictPattern = regexp.MustCompile(`^[a-z_]{0,40}$`)
 
-// readJSON reads the body into target, which holds the fields that exist. Empty
-// bodies, unknown fields, trailing data and bodies over limit bytes are refused.
+// readJSON decodes the body into target. It refuses an empty body, unknown
+// fields, trailing data and a body over limit bytes.
 func readJSON(r *http.Request, limit int64, target any) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
@@ -52,7 +52,7 @@ func readJSON(r *http.Request, limit int64, target any) error {
 	return nil
 }
 
-// readBody reads at most limit bytes.
+// readBody reads the body. It refuses one over limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	var tooLarge *http.MaxBytesError
@@ -65,8 +65,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// jsonProblem says in the API's own words what encoding/json found, so that no
-// Go type names reach the caller.
+// jsonProblem translates an error of encoding/json, so that the caller sees no
+// names of Go types.
 func jsonProblem(raw []byte, target any, err error) *problem {
 	var wrongType *json.UnmarshalTypeError
 	var own *problem
@@ -75,7 +75,7 @@ func jsonProblem(raw []byte, target any, err error) *problem {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &notBase64):
-		// encoding/json does not say which field it was.
+		// encoding/json does not name the field.
 		return invalid(brokenBytes(raw, reflect.TypeOf(target), ""), "expected standard base64")
 	case errors.As(err, &wrongType):
 		if wrongType.Field == "" {
@@ -92,7 +92,7 @@ func jsonProblem(raw []byte, target any, err error) *problem {
 	return &problem{http.StatusBadRequest, "bad_json", "expected a JSON object", ""}
 }
 
-// brokenBytes finds the field of bytes whose text is no base64.
+// brokenBytes returns the path of the first []byte field whose text is not base64, or "".
 func brokenBytes(raw []byte, of reflect.Type, path string) string {
 	for of.Kind() == reflect.Pointer {
 		of = of.Elem()
@@ -132,8 +132,8 @@ func jsonName(kind string) string {
 	}
 }
 
-// query reads the parameters of the URL; one that is not among the known is
-// refused, as a misspelt ?wait would otherwise silently not wait.
+// query returns the query parameters. It refuses an unknown one: a misspelt ?wait
+// would otherwise silently not wait.
 func query(r *http.Request, known ...string) (url.Values, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -153,8 +153,8 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	return values, nil
 }
 
-// waitContext limits the request's context to the parameter wait, or to the
-// default when it is not given.
+// waitContext returns the request's context with the timeout that the parameter
+// wait gives, or with byDefault.
 func waitContext(r *http.Request, values url.Values, byDefault time.Duration) (context.Context, context.CancelFunc, error) {
 	wait := byDefault
 	if text := values.Get("wait"); text != "" {
@@ -168,7 +168,7 @@ func waitContext(r *http.Request, values url.Values, byDefault time.Duration) (c
 	return ctx, cancel, nil
 }
 
-// readDuration reads a duration field as Go writes one; empty is 0.
+// readDuration parses a duration as time.ParseDuration does. An empty text is 0.
 func readDuration(field, text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil

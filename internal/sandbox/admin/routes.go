@@ -3,72 +3,82 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 )
 
-// action answers one request: a status with a body for JSON (nil for none), or
-// an error.
+// action handles one request. It returns a status with a body to encode as JSON
+// (nil for none), or an error.
 type action func(r *http.Request) (status int, body any, err error)
 
-// route is one path and what can be done there. The server, its index and the
-// OpenAPI document are all made from the same routes.
+// route is one path with its operations. The server, the index and the OpenAPI
+// document are all built from the same routes.
 type route struct {
 	path       string
-	summary    string // what the index says
 	operations operations
 }
 
-// operations maps an HTTP method to what it does at one path.
+// operations maps an HTTP method to its operation at one path.
 type operations map[string]operation
 
-// operation is what one method does, and what the document tells of it.
+// summary joins the summaries of the methods, sorted by method.
+func (o operations) summary() string {
+	var summaries []string
+	for _, method := range sortedMethods(o) {
+		summaries = append(summaries, o[method].summary)
+	}
+	return strings.Join(summaries, "; ")
+}
+
+// operation is what one method does, and how the OpenAPI document describes it.
 type operation struct {
 	do      action
-	stream  http.HandlerFunc // instead of do, for an answer that is no JSON
-	id      string           // the operation's name in the document
-	says    string           // one sentence
-	query   []string         // parameters of the URL, explained in parameters
+	stream  http.HandlerFunc // replaces do when the answer is not JSON
+	id      string           // operationId in the document
+	summary string           // an imperative without a full stop, such as "Create a phone"
+	detail  string           // whole sentences, empty when the summary says it all
+	query   []string         // query parameters; parameters describes them
 	in      any              // an example of the body, nil when there is none
 	picture bool             // the body may also be a picture, or a form with one
 	yaml    bool             // the body may also be YAML
 	jpeg    bool             // the body is a JPEG
 	file    bool             // the answer is a file
-	status  int              // of success, 0 for 200
+	status  int              // status of success, 0 for 200
 	out     any              // an example of the answer, nil when there is none
 }
 
-// The resources, each with its routes. All share the handler's context.
+// The resources. Each has its routes, and all share the handler's context.
 type (
-	// callAPI is calls.
+	// callAPI serves calls.
 	callAPI struct{ *api }
-	// chatAPI is chats, contacts and app state.
+	// chatAPI serves chats, contacts and app state.
 	chatAPI struct{ *api }
-	// groupAPI is groups.
+	// faultAPI serves faults, actions on live connections, uploaded files and counters.
+	faultAPI struct{ *api }
+	// groupAPI serves groups.
 	groupAPI struct{ *api }
-	// messageAPI is messages and their files.
+	// messageAPI serves messages and their files.
 	messageAPI struct{ *api }
-	// phoneAPI is phones, their devices and pairing.
+	// phoneAPI serves phones, their devices and pairing.
 	phoneAPI struct{ *api }
-	// profileAPI is what accounts show of themselves.
+	// profileAPI serves profile pictures, typing states and the client versions that the server accepts.
 	profileAPI struct{ *api }
-	// scenarioAPI is scenarios.
+	// scenarioAPI serves scenarios.
 	scenarioAPI struct{ *api }
-	// weatherAPI is what goes wrong: faults, and what is done to connections and files.
-	weatherAPI struct{ *api }
 )
 
 func (a *api) routes() []route {
 	routes := []route{
-		{"/{$}", "this list", operations{
-			"GET": {do: a.index, id: "listRoutes", says: "List the routes.", out: exampleIndex()},
+		{"/{$}", operations{
+			"GET": {do: a.index, id: "listRoutes", summary: "List routes", out: exampleIndex()},
 		}},
-		{"/openapi.json", "this API as an OpenAPI 3.1 document", operations{
-			"GET": {do: a.openAPI, id: "getOpenAPI", says: "Get this document.", out: json.RawMessage(`{"openapi":"3.1.0"}`)},
+		{"/openapi.json", operations{
+			"GET": {do: a.openAPI, id: "getOpenAPI", summary: "Get this document", out: json.RawMessage(`{"openapi":"3.1.0"}`)},
 		}},
-		{"/server", "the address and root key that a client needs", operations{
-			"GET": {do: a.describe, id: "getServer", says: "Get what a client has to know to connect.", out: exampleServer()},
+		{"/server", operations{
+			"GET": {do: a.describe, id: "getServer", summary: "Get the server address and root key", detail: "A client needs both to connect.", out: exampleServer()},
 		}},
 	}
 	routes = append(routes, phoneAPI{a}.routes()...)
@@ -77,12 +87,13 @@ func (a *api) routes() []route {
 	routes = append(routes, chatAPI{a}.routes()...)
 	routes = append(routes, callAPI{a}.routes()...)
 	routes = append(routes, groupAPI{a}.routes()...)
-	routes = append(routes, weatherAPI{a}.routes()...)
+	routes = append(routes, faultAPI{a}.routes()...)
 	routes = append(routes, scenarioAPI{a}.routes()...)
-	return append(routes, route{"/events", "what happens, as a stream or one at a time", operations{
+	return append(routes, route{"/events", operations{
 		"GET": {
 			stream: a.events, id: "getEvents", query: []string{"kind", "account", "wait"}, out: eventsBody{[]observe.Event{exampleEvent()}},
-			says: "Follow what happens as a stream of server-sent events, or wait for the next event.",
+			summary: "Follow events, or wait for the next one",
+			detail:  "With Accept: text/event-stream the answer is a stream of server-sent events. Without it the answer is the next matching event, or an empty list when the wait ends.",
 		},
 	}})
 }
@@ -90,60 +101,64 @@ func (a *api) routes() []route {
 func (a phoneAPI) routes() []route {
 	phone := examplePhone()
 	return []route{
-		{"/phones", "virtual phones; add one", operations{
-			"GET":  {do: a.listPhones, id: "listPhones", says: "List the phones.", out: phonesBody{[]phoneBody{phone}}},
-			"POST": {do: a.addPhone, id: "addPhone", says: "Add a phone. What is left out is chosen.", in: phoneRequest{Number: phone.Number, Name: phone.Name, Script: phone.Script}, status: http.StatusCreated, out: phone},
+		{"/phones", operations{
+			"GET":  {do: a.listPhones, id: "listPhones", summary: "List phones", out: phonesBody{[]phoneBody{phone}}},
+			"POST": {do: a.addPhone, id: "addPhone", summary: "Create a phone", detail: "Missing fields get default values.", in: phoneRequest{Number: phone.Number, Name: phone.Name, Script: phone.Script}, status: http.StatusCreated, out: phone},
 		}},
-		{"/phones/{number}", "one phone; change its script or its about text, switch it on or off; remove it", operations{
-			"GET":    {do: a.getPhone, id: "getPhone", says: "Get one phone.", out: phone},
-			"PATCH":  {do: a.changePhone, id: "changePhone", says: "Give a phone another script or about text, or switch it on or off.", in: phoneChange{Script: phone.Script}, out: phone},
-			"DELETE": {do: a.removePhone, id: "removePhone", says: "Remove a phone with everything linked to it.", status: http.StatusNoContent},
+		{"/phones/{number}", operations{
+			"GET":    {do: a.getPhone, id: "getPhone", summary: "Get a phone", out: phone},
+			"PATCH":  {do: a.changePhone, id: "changePhone", summary: "Update a phone", detail: "Changes its name, script, delay or about text, or switches it on or off.", in: phoneChange{Script: phone.Script}, out: phone},
+			"DELETE": {do: a.removePhone, id: "removePhone", summary: "Delete a phone", detail: "Its linked devices are logged out.", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/scan", "scan a pairing QR, as code or as picture", operations{
+		{"/phones/{number}/scan", operations{
 			"POST": {
 				do: a.scan, id: "scanQR", query: []string{"wait"}, in: scanRequest{Code: "https://wa.me/settings/linked_devices#2@..."}, picture: true, out: scanBody{exampleDevice},
-				says: "Scan a pairing QR. The answer comes once the client has confirmed the pairing.",
+				summary: "Scan a QR code",
+				detail:  "The answer comes once the client has confirmed the pairing.",
 			},
 		}},
-		{"/phones/{number}/code", "enter the pairing code that a client shows", operations{
+		{"/phones/{number}/code", operations{
 			"POST": {
 				do: a.enterCode, id: "enterPairingCode", query: []string{"wait"}, in: codeRequest{"ABCD-1234"}, out: scanBody{exampleDevice},
-				says: "Enter the pairing code that a client shows. The answer comes once the client has confirmed the pairing.",
+				summary: "Enter a pairing code",
+				detail:  "The client shows the code. The answer comes once the client has confirmed the pairing.",
 			},
 		}},
-		{"/phones/{number}/passkey", "whether pairings need the account's passkey; say so", operations{
-			"GET": {do: a.getPasskey, id: "getPasskey", says: "Tell whether pairings need the account's passkey.", out: passkeyBody{true}},
-			"PUT": {do: a.setPasskey, id: "setPasskey", says: "Say whether pairings need the account's passkey.", in: passkeyRequest{new(true)}, out: passkeyBody{true}},
+		{"/phones/{number}/passkey", operations{
+			"GET": {do: a.getPasskey, id: "getPasskey", summary: "Get whether pairing requires a passkey", out: passkeyBody{true}},
+			"PUT": {do: a.setPasskey, id: "setPasskey", summary: "Set whether pairing requires a passkey", in: passkeyRequest{new(true)}, out: passkeyBody{true}},
 		}},
-		{"/phones/{number}/passkey/assertion", "answer a passkey request, as a browser does", operations{
+		{"/phones/{number}/passkey/assertion", operations{
 			"POST": {
 				do: a.assertPasskey, id: "assertPasskey", in: json.RawMessage(exampleAssertionRequest), out: json.RawMessage(exampleAssertion),
-				says: "Answer a passkey request as a browser does: WebAuthn's PublicKeyCredentialRequestOptions in, its PublicKeyCredential out.",
+				summary: "Answer a passkey request",
+				detail:  "Takes WebAuthn's PublicKeyCredentialRequestOptions and returns a PublicKeyCredential, as a browser does.",
 			},
 		}},
-		{"/phones/{number}/devices", "devices linked to the phone", operations{
-			"GET": {do: a.listDevices, id: "listDevices", says: "List the devices linked to a phone.", out: devicesBody{phone.Devices}},
+		{"/phones/{number}/devices", operations{
+			"GET": {do: a.listDevices, id: "listDevices", summary: "List a phone's linked devices", out: devicesBody{phone.Devices}},
 		}},
-		{"/phones/{number}/devices/{jid}", "unlink a device, as a person does on the phone", operations{
-			"DELETE": {do: a.unlinkDevice, id: "unlinkDevice", says: "Unlink a device, as a person does on the phone.", status: http.StatusNoContent},
+		{"/phones/{number}/devices/{jid}", operations{
+			"DELETE": {do: a.unlinkDevice, id: "unlinkDevice", summary: "Unlink a device", detail: `Does what a person does under "Linked devices" on the phone.`, status: http.StatusNoContent},
 		}},
 	}
 }
 
 func (a messageAPI) routes() []route {
 	return []route{
-		{"/phones/{number}/messages", "messages of the phone; send one", operations{
+		{"/phones/{number}/messages", operations{
 			"GET": {
 				do: a.listMessages, id: "listMessages", query: []string{"after", "wait"}, out: messagesBody{[]messageBody{exampleMessage()}},
-				says: "List what a phone has sent and received, oldest first, or wait for the next.",
+				summary: "List a phone's messages",
+				detail:  "Oldest first, sent and received. With wait, the answer comes once there is a message, or is empty when the time is over.",
 			},
-			"POST": {do: a.sendMessage, id: "sendMessage", says: "Send a message.", in: sendRequest{To: "34600111222", Text: "hola"}, status: http.StatusCreated, out: sendBody{exampleMessage().ID}},
+			"POST": {do: a.sendMessage, id: "sendMessage", summary: "Send a message from a phone", in: sendRequest{To: "34600111222", Text: "hola"}, status: http.StatusCreated, out: sendBody{exampleMessage().ID}},
 		}},
-		{"/phones/{number}/messages/{id}/media", "the file in a message, decrypted", operations{
-			"GET": {do: a.messageMedia, id: "getMessageMedia", says: "Get the file in a message, decrypted.", file: true},
+		{"/phones/{number}/messages/{id}/media", operations{
+			"GET": {do: a.messageMedia, id: "getMessageMedia", summary: "Download the file of a message", detail: "The file is decrypted.", file: true},
 		}},
-		{"/phones/{number}/messages/{id}/read", "read a message: its sender gets the read receipt", operations{
-			"POST": {do: a.readMessage, id: "readMessage", says: "Read a received message: its sender gets the read receipt.", status: http.StatusNoContent},
+		{"/phones/{number}/messages/{id}/read", operations{
+			"POST": {do: a.readMessage, id: "readMessage", summary: "Mark a message as read", detail: "The sender gets the read receipt.", status: http.StatusNoContent},
 		}},
 	}
 }
@@ -154,69 +169,69 @@ func (a groupAPI) routes() []route {
 	member := []string{"34600111222"}
 	link := linkBody{"https://chat.whatsapp.com/AbCdEfGhIjKlMnOpQrStUv"}
 	return []route{
-		{"/phones/{number}/groups", "groups of the phone; make one", operations{
-			"GET":  {do: a.listPhoneGroups, id: "listPhoneGroups", says: "List the groups that a phone is in.", out: list},
-			"POST": {do: a.createGroup, id: "createGroup", says: "Make a group.", in: newGroupRequest{Subject: group.Subject, Members: member}, status: http.StatusCreated, out: group},
+		{"/phones/{number}/groups", operations{
+			"GET":  {do: a.listPhoneGroups, id: "listPhoneGroups", summary: "List a phone's groups", out: list},
+			"POST": {do: a.createGroup, id: "createGroup", summary: "Create a group", in: newGroupRequest{Subject: group.Subject, Members: member}, status: http.StatusCreated, out: group},
 		}},
-		{"/phones/{number}/groups/join", "follow an invite link", operations{
-			"POST": {do: a.joinGroup, id: "joinGroup", says: "Follow an invite link.", in: joinRequest(link), out: joinedBody{JID: group.JID}},
+		{"/phones/{number}/groups/join", operations{
+			"POST": {do: a.joinGroup, id: "joinGroup", summary: "Join a group by its invite link", detail: "If the group requires approval, an admin has to approve the request first.", in: joinRequest(link), out: joinedBody{JID: group.JID}},
 		}},
-		{"/phones/{number}/groups/{jid}", "change a group's settings; leave it", operations{
-			"PATCH":  {do: a.changeGroup, id: "changeGroup", says: "Change a group's settings.", in: groupChange{Announce: new(true)}, out: group},
-			"DELETE": {do: a.leaveGroup, id: "leaveGroup", says: "Leave a group.", status: http.StatusNoContent},
+		{"/phones/{number}/groups/{jid}", operations{
+			"PATCH":  {do: a.changeGroup, id: "changeGroup", summary: "Update a group", in: groupChange{Announce: new(true)}, out: group},
+			"DELETE": {do: a.leaveGroup, id: "leaveGroup", summary: "Leave a group", status: http.StatusNoContent},
 		}},
-		{"/phones/{number}/groups/{jid}/members", "add, remove, promote or demote members", operations{
-			"POST": {do: a.changeMembers, id: "changeMembers", says: "Add, remove, promote or demote members.", in: memberRequest{"promote", member}, out: group},
+		{"/phones/{number}/groups/{jid}/members", operations{
+			"POST": {do: a.changeMembers, id: "changeMembers", summary: "Add, remove, promote or demote group members", in: memberRequest{"promote", member}, out: group},
 		}},
-		{"/phones/{number}/groups/{jid}/requests", "let in who waits, or not", operations{
-			"POST": {do: a.decideRequests, id: "decideRequests", says: "Let in who waits, or not.", in: decideRequest{new(true), member}, out: group},
+		{"/phones/{number}/groups/{jid}/requests", operations{
+			"POST": {do: a.decideRequests, id: "decideRequests", summary: "Approve or reject requests to join a group", in: decideRequest{new(true), member}, out: group},
 		}},
-		{"/phones/{number}/groups/{jid}/link", "the invite link; a new one, revoking the old", operations{
-			"GET":  {do: a.groupLink, id: "getGroupLink", says: "Get the invite link.", out: link},
-			"POST": {do: a.newGroupLink, id: "renewGroupLink", says: "Make a new invite link, which revokes the old one.", out: link},
+		{"/phones/{number}/groups/{jid}/link", operations{
+			"GET":  {do: a.groupLink, id: "getGroupLink", summary: "Get a group's invite link", out: link},
+			"POST": {do: a.newGroupLink, id: "renewGroupLink", summary: "Replace a group's invite link", detail: "The old link is revoked.", out: link},
 		}},
-		{"/groups", "all groups", operations{
-			"GET": {do: a.listGroups, id: "listGroups", says: "List all groups.", out: list},
+		{"/groups", operations{
+			"GET": {do: a.listGroups, id: "listGroups", summary: "List all groups", out: list},
 		}},
 	}
 }
 
-func (a weatherAPI) routes() []route {
+func (a faultAPI) routes() []route {
 	request := faultRequest{Kind: string(faults.LoginFailure), Account: "4915112345678", Count: 2, Code: 503}
 	fault := faultBody{ID: "1", Kind: request.Kind, Account: request.Account, Count: request.Count, Code: request.Code}
 	one := selectRequest{Account: request.Account}
 	return []route{
-		{"/media", "uploaded files", operations{
-			"GET": {do: a.listMedia, id: "listMedia", says: "List the files that were uploaded.", out: mediaFilesBody{[]mediaFileBody{exampleFile()}}},
+		{"/media", operations{
+			"GET": {do: a.listMedia, id: "listMedia", summary: "List uploaded files", out: mediaFilesBody{[]mediaFileBody{exampleFile()}}},
 		}},
-		{"/media/{id}", "take a file away: downloads get ?code=, 410 by default", operations{
-			"DELETE": {do: a.expireMedia, id: "expireMedia", query: []string{"code", "lost"}, says: "Take a file away. Phones still have it, and upload it again for a device that asks.", status: http.StatusNoContent},
+		{"/media/{id}", operations{
+			"DELETE": {do: a.expireMedia, id: "expireMedia", summary: "Remove an uploaded file", detail: "Phones keep their copy unless lost is true: they upload the file again for a device that asks.", query: []string{"code", "lost"}, status: http.StatusNoContent},
 		}},
-		{"/faults", "faults; set one; clear all", operations{
-			"GET":    {do: a.listFaults, id: "listFaults", says: "List the faults that are set, and the kinds there are.", out: faultsBody{[]faultBody{fault}, []string{request.Kind}}},
-			"POST":   {do: a.setFault, id: "setFault", says: "Set a fault. The guide lists the fields of each kind.", in: request, status: http.StatusCreated, out: fault},
-			"DELETE": {do: a.clearFaults, id: "clearFaults", says: "Clear all faults.", status: http.StatusNoContent},
+		{"/faults", operations{
+			"GET":    {do: a.listFaults, id: "listFaults", summary: "List faults", detail: "Lists the active faults and every kind that can be set.", out: faultsBody{[]faultBody{fault}, []string{request.Kind}}},
+			"POST":   {do: a.setFault, id: "setFault", summary: "Set a fault", detail: "docs/sandbox.md lists the fields of each kind.", in: request, status: http.StatusCreated, out: fault},
+			"DELETE": {do: a.clearFaults, id: "clearFaults", summary: "Clear all faults", status: http.StatusNoContent},
 		}},
-		{"/faults/{id}", "clear a fault", operations{
-			"DELETE": {do: a.clearFault, id: "clearFault", says: "Clear one fault.", status: http.StatusNoContent},
+		{"/faults/{id}", operations{
+			"DELETE": {do: a.clearFault, id: "clearFault", summary: "Clear a fault", status: http.StatusNoContent},
 		}},
-		{"/actions/drop", "cut live connections without a goodbye", operations{
-			"POST": {do: a.drop, id: "drop", says: "Cut live connections with a TCP reset. An empty object means all.", in: one, out: connectionsBody{1}},
+		{"/actions/drop", operations{
+			"POST": {do: a.drop, id: "drop", summary: "Cut connections", detail: "Sends a TCP reset on the selected live connections. An empty object selects all.", in: one, out: connectionsBody{1}},
 		}},
-		{"/actions/close", "close live connections in good order", operations{
-			"POST": {do: a.closeConnections, id: "closeConnections", says: "Close live connections in good order.", in: one, out: connectionsBody{1}},
+		{"/actions/close", operations{
+			"POST": {do: a.closeConnections, id: "closeConnections", summary: "Close connections", detail: "Closes the selected live connections in an orderly way. An empty object selects all.", in: one, out: connectionsBody{1}},
 		}},
-		{"/actions/half-open", "leave live connections half open: nothing is read or sent any more", operations{
-			"POST": {do: a.halfOpen, id: "halfOpen", says: "Leave live connections half open: nothing is read or sent any more.", in: one, out: connectionsBody{1}},
+		{"/actions/half-open", operations{
+			"POST": {do: a.halfOpen, id: "halfOpen", summary: "Leave connections half open", detail: "The server keeps the selected live connections open, but neither reads nor writes on them. An empty object selects all.", in: one, out: connectionsBody{1}},
 		}},
-		{"/actions/restart", "take the server away for a while, with or without what it knows", operations{
-			"POST": {do: a.restart, id: "restart", says: "Take the server away for a while, with or without what it knows.", in: restartRequest{Down: "2s"}, status: http.StatusNoContent},
+		{"/actions/restart", operations{
+			"POST": {do: a.restart, id: "restart", summary: "Restart the server", detail: "The server is away for the given time. The answer comes once it is back.", in: restartRequest{Down: "2s"}, status: http.StatusNoContent},
 		}},
-		{"/actions/stream-error", "send live connections a stream error", operations{
-			"POST": {do: a.streamError, id: "streamError", says: "End live connections as WhatsApp ends them: with a code, the reason of a conflict, or both.", in: streamErrorRequest{Code: 503}, out: connectionsBody{1}},
+		{"/actions/stream-error", operations{
+			"POST": {do: a.streamError, id: "streamError", summary: "Send a stream error", detail: "Ends the selected live connections as WhatsApp does: with a code, the reason of a conflict, or both.", in: streamErrorRequest{Code: 503}, out: connectionsBody{1}},
 		}},
-		{"/counters", "what the server has seen", operations{
-			"GET": {do: a.counters, id: "getCounters", says: "Get what the server has seen since its start.", out: exampleCounters()},
+		{"/counters", operations{
+			"GET": {do: a.counters, id: "getCounters", summary: "Get the counters", detail: "They count from the start of the server.", out: exampleCounters()},
 		}},
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// scanWait is how long a scan waits for the client to confirm the pairing.
+// scanWait is the default time that a scan waits for the client to confirm the pairing.
 const scanWait = 20 * time.Second
 
-// scan has the phone scan a pairing QR. The body is JSON with the code's text or
-// a picture of it, or the picture itself, alone or as a form's file.
+// scan makes the phone scan a pairing QR. The body is JSON with the text of the
+// code or a picture of it, or a picture, alone or as a file of a form.
 func (a phoneAPI) scan(r *http.Request) (int, any, error) {
 	values, err := query(r, "wait")
 	if err != nil {
@@ -91,7 +91,7 @@ func codeFromJSON(r *http.Request) (string, error) {
 	return readQR(field, picture)
 }
 
-// codeFromForm reads the first file of a form, whatever its field is called.
+// codeFromForm reads the QR from the first file of a form. The field may have any name.
 func codeFromForm(r *http.Request, boundary string) (string, error) {
 	if boundary == "" {
 		return "", invalid("body", "expected a form with a boundary")

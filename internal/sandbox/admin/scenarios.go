@@ -10,62 +10,63 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// maxScenarioFile bounds a scenario's file, in bytes.
+// maxScenarioFile bounds a scenario file, in bytes.
 const maxScenarioFile = 1 << 20
 
-// scenarioRequest names a scenario of the library, or holds one.
+// scenarioRequest names a scenario of the library, or contains a scenario file.
 type scenarioRequest struct {
-	Name  string  `json:"name" doc:"of the library"`
-	YAML  string  `json:"yaml" doc:"a scenario of one's own"`
-	Speed float64 `json:"speed" doc:"how many times faster than written its time passes, up to 1000; 1 when left out"`
+	Name  string  `json:"name" doc:"a scenario of the library"`
+	YAML  string  `json:"yaml" doc:"a scenario file of your own"`
+	Speed float64 `json:"speed" doc:"the factor by which its clock runs faster, up to 1000; 1 when omitted"`
 }
 
 type scenarioBody struct {
-	ID      string     `json:"id" doc:"to look at it and to stop it"`
+	ID      string     `json:"id" doc:"identifies it in /scenarios/{id}"`
 	Name    string     `json:"name" doc:"of the scenario"`
-	About   string     `json:"about" doc:"what it is about"`
-	State   string     `json:"state" doc:"how far it is" values:"scenario_states"`
-	Speed   float64    `json:"speed" doc:"how many times faster than written its time passes"`
-	Began   time.Time  `json:"began" doc:"when it was started"`
-	Ended   *time.Time `json:"ended,omitempty" doc:"when it was over"`
-	Steps   int        `json:"steps" doc:"how many its file has"`
-	Taken   int        `json:"taken" doc:"how many were taken, repeated ones and ends of faults counted each time"`
-	Failed  int        `json:"failed" doc:"how many of these went wrong"`
-	Elapsed string     `json:"elapsed" doc:"how far it is, in its own time"`
-	Next    string     `json:"next,omitempty" doc:"when something happens again, in its own time"`
+	About   string     `json:"about" doc:"a short description"`
+	State   string     `json:"state" doc:"running, done or stopped" values:"scenario_states"`
+	Speed   float64    `json:"speed" doc:"the factor by which its clock runs faster"`
+	Began   time.Time  `json:"began" doc:"the start"`
+	Ended   *time.Time `json:"ended,omitempty" doc:"the end; omitted while it runs"`
+	Steps   int        `json:"steps" doc:"number of steps in the file"`
+	Taken   int        `json:"taken" doc:"number of steps done; repetitions and the ends of timed faults count"`
+	Failed  int        `json:"failed" doc:"number of steps that failed"`
+	Elapsed string     `json:"elapsed" doc:"time since the start, on the scenario's clock"`
+	Next    string     `json:"next,omitempty" doc:"time of the next step, on the scenario's clock"`
 	Reports []stepBody `json:"reports" doc:"the latest steps, oldest first"`
 }
 
 type stepBody struct {
-	At    string `json:"at" doc:"in the scenario's own time"`
-	Line  int    `json:"line" doc:"of the file"`
-	What  string `json:"what" doc:"what was done"`
-	Error string `json:"error,omitempty" doc:"what went wrong"`
+	At    string `json:"at" doc:"time on the scenario's clock"`
+	Line  int    `json:"line" doc:"line in the file"`
+	What  string `json:"what" doc:"what the step did"`
+	Error string `json:"error,omitempty" doc:"why the step failed"`
 }
 
 type scenariosBody struct {
-	Scenarios []scenarioBody    `json:"scenarios" doc:"those that are played, and the latest that were, oldest first"`
-	Library   []scenarioInStock `json:"library" doc:"those that come with the sandbox"`
+	Scenarios []scenarioBody    `json:"scenarios" doc:"running and recent scenarios, oldest first"`
+	Library   []scenarioInStock `json:"library" doc:"the scenarios that come with the sandbox"`
 }
 
 type scenarioInStock struct {
-	Name  string `json:"name" doc:"to start it by"`
-	About string `json:"about" doc:"what it is about"`
+	Name  string `json:"name" doc:"the name to start it with"`
+	About string `json:"about" doc:"a short description"`
 }
 
 func (a scenarioAPI) routes() []route {
 	scenario := exampleScenario()
 	return []route{
-		{"/scenarios", "scenarios, weather by the clock; start one", operations{
-			"GET": {do: a.listScenarios, id: "listScenarios", says: "List the scenarios that are played, those that were, and the library.", out: scenariosBody{[]scenarioBody{scenario}, []scenarioInStock{{scenario.Name, scenario.About}}}},
+		{"/scenarios", operations{
+			"GET": {do: a.listScenarios, id: "listScenarios", summary: "List scenarios", detail: "Lists running and recent scenarios, and the library.", out: scenariosBody{[]scenarioBody{scenario}, []scenarioInStock{{scenario.Name, scenario.About}}}},
 			"POST": {
 				do: a.startScenario, id: "startScenario", query: []string{"speed"}, in: scenarioRequest{Name: scenario.Name, Speed: 2}, yaml: true, status: http.StatusCreated, out: scenario,
-				says: "Start a scenario of the library or of one's own. A mistake in the file is told by line and field.",
+				summary: "Start a scenario",
+				detail:  "From the library or a file of your own. An error in the file names its line and field.",
 			},
 		}},
-		{"/scenarios/{id}", "how far a scenario is; stop it", operations{
-			"GET":    {do: a.getScenario, id: "getScenario", says: "Tell how far a scenario is.", out: scenario},
-			"DELETE": {do: a.stopScenario, id: "stopScenario", says: "Stop a scenario. The answer comes once its last step is over and its timed faults are cleared.", out: scenario},
+		{"/scenarios/{id}", operations{
+			"GET":    {do: a.getScenario, id: "getScenario", summary: "Get a scenario's progress", out: scenario},
+			"DELETE": {do: a.stopScenario, id: "stopScenario", summary: "Stop a scenario", detail: "The answer comes once its last step has ended and its timed faults are cleared.", out: scenario},
 		}},
 	}
 }
@@ -100,7 +101,7 @@ func (a scenarioAPI) startScenario(r *http.Request) (int, any, error) {
 	return http.StatusCreated, scenarioJSON(progress), nil
 }
 
-// readScenario takes a scenario from the body: a file as it is, or JSON.
+// readScenario reads a scenario from the body, which is a YAML file or JSON.
 func readScenario(r *http.Request) (scenario sandbox.Scenario, speed float64, err error) {
 	values, err := query(r, "speed")
 	if err != nil {
@@ -148,7 +149,8 @@ func scenarioFromJSON(r *http.Request, speed float64) (scenario sandbox.Scenario
 	return scenario, speed, nil
 }
 
-// parseScenario tells mistakes by line and field; the text is the parser's own, which is about the file alone.
+// parseScenario parses a scenario file. Its errors name line and field. They show the parser's own text, which is
+// about the file alone.
 func parseScenario(field string, raw []byte) (sandbox.Scenario, error) {
 	scenario, err := sandbox.ParseScenario(bytes.NewReader(raw), "of the admin API")
 	if err != nil {
@@ -194,7 +196,7 @@ func scenarioJSON(p sandbox.ScenarioProgress) scenarioBody {
 	return body
 }
 
-// stepError says what went wrong in the API's words; what it has none for is in the log.
+// stepError returns the API's text for the error of a step. An error without one is only in the log.
 func stepError(err error) string {
 	if p, ok := translate(err).(*problem); ok { //nolint:errorlint // translate returns it bare
 		return p.message

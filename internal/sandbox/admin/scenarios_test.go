@@ -9,7 +9,7 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// untilScenario asks how far a scenario is until it is as wanted.
+// untilScenario polls a scenario until wanted returns true.
 func (f *fixture) untilScenario(id string, wanted func(scenarioBody) bool) scenarioBody {
 	f.t.Helper()
 	events, stop := f.server.Subscribe()
@@ -80,7 +80,7 @@ func TestAScenarioOfTheLibraryRunsToItsEnd(t *testing.T) {
 		t.Errorf("%+v", over)
 	}
 	listed := f.get("/scenarios")
-	for _, part := range []string{`{"scenarios":[{"id":"1","name":"outage"`, `"library":[{"name":"ban-wave","about":"`, `{"name":"outage","about":"The server goes away for five seconds, twice."}`} {
+	for _, part := range []string{`{"scenarios":[{"id":"1","name":"outage"`, `"library":[{"name":"ban-wave","about":"`, `{"name":"outage","about":"The server is away for five seconds, twice."}`} {
 		if !strings.Contains(listed.body, part) {
 			t.Errorf("%s is missing in %s", part, listed.body)
 		}
@@ -114,7 +114,7 @@ func TestScenariosThatCannotBePlayedAreRefused(t *testing.T) {
 		}
 	}
 	bad("application/json", `{"name":"outage"}`, 409, "too_many_scenarios", "eight scenarios are played already; stop one", "")
-	// Those that are over make room, in what is remembered too.
+	// Ended scenarios make room for new ones, also in the list of remembered ones.
 	for i := range 30 {
 		if _, err := f.server.StopScenario(t.Context(), f.server.Scenarios()[0].ID); err != nil && i < 8 {
 			t.Fatal(err)

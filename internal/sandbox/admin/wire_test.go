@@ -26,7 +26,7 @@ import (
 	"wasup/internal/sandbox/devicetest"
 )
 
-// patience bounds waiting for what certainly comes; the machine may be busy.
+// patience bounds the wait for something that certainly happens. The machine may be busy.
 const patience = 2 * time.Minute
 
 // client is a real whatsmeow client of the sandbox.
@@ -56,7 +56,7 @@ func (f *fixture) newClient() *client {
 		if _, ok := event.(*events.PairSuccess); ok {
 			fewerKeys(cli)
 		}
-		// What is between a client and its phone is not for people.
+		// Drop messages between a client and its own phone: no person sees them.
 		if message, ok := event.(*events.Message); !ok || message.Info.Category != "peer" {
 			c.events <- event
 		}
@@ -69,8 +69,8 @@ func (f *fixture) newClient() *client {
 	return c
 }
 
-// fewerKeys makes the first upload one of 50 prekeys instead of 812, whose making is most of the time that pairing takes: a
-// client that has prekeys which it takes for uploaded does not begin with 812.
+// fewerKeys reduces the first upload from 812 prekeys to 50. Generating them takes most of the time of a pairing. A
+// client with prekeys that are marked as uploaded does not begin with 812.
 func fewerKeys(cli *whatsmeow.Client) {
 	keys, err := cli.Store.PreKeys.GetOrGenPreKeys(context.Background(), whatsmeow.MinPreKeyCount)
 	if err != nil {
@@ -79,7 +79,7 @@ func fewerKeys(cli *whatsmeow.Client) {
 	_ = cli.Store.PreKeys.MarkPreKeysAsUploaded(context.Background(), keys[len(keys)-1].KeyID)
 }
 
-// redirect sends every request to the sandbox: whatsmeow dials WhatsApp's name.
+// redirect sends every request to the sandbox, because whatsmeow dials WhatsApp's host name.
 type redirect struct {
 	host      string
 	transport *http.Transport
@@ -91,7 +91,7 @@ func (r redirect) RoundTrip(request *http.Request) (*http.Response, error) {
 	return r.transport.RoundTrip(request)
 }
 
-// await returns the next event of a type; others before it are dropped.
+// await returns the next event of a type. It drops other events before it.
 func await[E any](c *client) E {
 	c.t.Helper()
 	timeout := time.NewTimer(patience)
@@ -108,7 +108,7 @@ func await[E any](c *client) E {
 	}
 }
 
-// awaitBoth waits for two events that the client tells on goroutines of their own, so in any order.
+// awaitBoth waits for two events in any order: the client emits them from different goroutines.
 func awaitBoth[A, B any](c *client) {
 	c.t.Helper()
 	var a, b bool
@@ -126,7 +126,7 @@ func awaitBoth[A, B any](c *client) {
 	}
 }
 
-// link has a phone scan what a new client shows.
+// link makes a phone scan the QR of a new client.
 func (f *fixture) link(number string) *client {
 	f.t.Helper()
 	c := f.newClient()
@@ -136,8 +136,8 @@ func (f *fixture) link(number string) *client {
 	return c
 }
 
-// settled waits until the client is logged in and has the collections of app state, in whatever order that is told. A
-// client that is unlinked earlier deletes its store while it still reads from it, which whatsmeow does not guard.
+// settled waits until the client is logged in and has all collections of app state, in any order. A client that is
+// unlinked earlier deletes its store while it still reads from it, and whatsmeow does not guard against that.
 func (c *client) settled() {
 	c.t.Helper()
 	timeout := time.NewTimer(patience)
@@ -239,7 +239,7 @@ func TestAScanOfAnExpiredCodeSaysSo(t *testing.T) {
 	f.post("/phones/4915112345678/scan", fmt.Sprintf(`{"code":%q}`, codes[0])).is(t, 410,
 		`{"error":{"code":"ref_expired","message":"the code has expired; the client shows a newer one","field":"code"}}`)
 	f.post("/phones/4915112345678/scan", fmt.Sprintf(`{"code":%q}`, codes[1])).is(t, 200, `{"device":"4915112345678:#@s.whatsapp.net"}`)
-	// Not left while it reconnects: whatsmeow's attempt would outlive the test.
+	// Do not end while the client reconnects: whatsmeow's attempt would outlive the test.
 	await[*events.Connected](c)
 }
 
@@ -272,7 +272,7 @@ func TestMessagesGoBothWaysThroughTheAPI(t *testing.T) {
 	f.matches("/phones/"+ana+"/messages", `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
 		`@s.whatsapp.net","to":"`+ana+`@s.whatsapp.net","device":0,"from_me":false,"type":"text","text":"hola <3",`+times+`,"status":"received","copies":1,"kind":"text","name":"`+bruno+`"\}\]\}`)
 
-	// The answer is waited for before it is sent.
+	// Begin to wait for the reply before it is sent.
 	waited := make(chan answer, 1)
 	go func() { waited <- f.get("/phones/" + bruno + "/messages?wait=2m&after=" + id[1]) }()
 	to, _ := f.server.Phone(bruno)

@@ -12,14 +12,14 @@ import (
 // patience bounds the wait for files that are still open when the test ends.
 const patience = time.Minute
 
-// Small mounts a disk of a size such as "1m" and gives its folder. It is gone when the test ends, after everything that
-// the test registers later. Where nothing can be mounted the test is skipped.
+// Small mounts a disk of a size such as "1m" and returns its folder. It is unmounted when the test ends, after the
+// cleanups that the test registers later. If mounting is not possible, the test is skipped.
 func Small(tb testing.TB, size string) string {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		tb.Skip("only root can mount a disk that is small enough to fill")
 	}
-	// No folder of the test's own: a disk that cannot be unmounted would keep that one from being removed.
+	// Do not use tb.TempDir: its removal would fail if the disk could not be unmounted.
 	dir, err := os.MkdirTemp("", "wasup-disk-")
 	if err != nil {
 		tb.Fatal(err)
@@ -40,8 +40,8 @@ func Small(tb testing.TB, size string) string {
 	return dir
 }
 
-// unmount waits for whoever still has a file open: a process that was killed and not collected, or one that was started
-// while the file was open and has not replaced itself yet. In the end the disk goes when the last of them does.
+// unmount waits for processes that still have a file open: one that was killed and is not reaped, or a child between
+// fork and exec. After patience it detaches the disk, which then disappears with the last open file.
 func unmount(dir string) error {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -60,7 +60,7 @@ func unmount(dir string) error {
 	}
 }
 
-// Fill writes a file until the disk has no room left, and gives what removes it.
+// Fill writes a file until the disk is full. The returned function removes the file.
 func Fill(tb testing.TB, dir string) (empty func()) {
 	tb.Helper()
 	filler := filepath.Join(dir, "filler")

@@ -1,4 +1,5 @@
-// Package disktest gives tests a disk that is small enough to be filled.
+// Package disktest provides tests with a disk that is small enough to be filled.
 //
-// It owns the mounting and the unmounting, needs root on Linux and skips the test elsewhere. It may know nothing of any room.
+// It mounts and unmounts the disk, which needs root on Linux; elsewhere it skips the test. It imports nothing of the
+// program.
 package disktest

@@ -1,6 +1,6 @@
-// Package parttest holds the long-lived parts of a process to one contract: Start does not block, and begins nothing once
-// Stop was called; Stop is legal before Start, idempotent, and returns when nothing of the part runs any more, or soon
-// after its context has ended. Both may be called at the same time.
+// Package parttest tests the contract of the long-lived parts of a process. Start does not block, and starts nothing
+// after Stop was called. Stop may be called before Start and more than once. It returns when no goroutine of the part
+// runs any more, or soon after its context has ended. Start and Stop may be called at the same time.
 package parttest
 
 import (
@@ -13,26 +13,26 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience bounds every wait. It is an upper bound for a slow machine, never something that is measured.
+// patience bounds every wait. It is generous for a slow machine, and no test measures it.
 const patience = 2 * time.Minute
 
-// rounds is how often a start and stops meet each other.
+// rounds is the number of times that Start and Stop are called concurrently.
 const rounds = 30
 
-// Part is one part that has not started.
+// Part is a part that has not been started.
 type Part struct {
 	Start func(ctx context.Context) error
 	Stop  func(ctx context.Context) error
 }
 
-// Stress runs parts that make gives through every order of starts and stops. Errors of Start after Stop are the part's
-// affair. What make opens beside the part, such as a database, is closed by the test's cleanup.
+// Stress runs parts from make through every order of Start and Stop. Start may return an error after Stop. make must
+// register a cleanup for everything else that it opens, such as a database.
 func Stress(t *testing.T, make func(t *testing.T) Part) {
 	t.Helper()
 	run := func(name string, do func(t *testing.T, p Part)) {
 		t.Run(name, func(t *testing.T) {
 			p := make(t)
-			others := goleak.IgnoreCurrent() // what make opened
+			others := goleak.IgnoreCurrent() // goroutines that make started
 			do(t, p)
 			stopped(t, p)
 			goleak.VerifyNone(t, others)
@@ -58,7 +58,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 		started(t, p)
 		ended, end := context.WithCancel(t.Context())
 		end()
-		_ = p.Stop(ended) // it may say that something still ends
+		_ = p.Stop(ended) // it may return an error because the part is still stopping
 	})
 	t.Run("start and stop at once", func(t *testing.T) {
 		for n := range rounds {
@@ -67,7 +67,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 			var both sync.WaitGroup
 			both.Go(func() { _ = p.Start(bounded(t)) })
 			both.Go(func() {
-				for range n % 5 { // the two meet at different places
+				for range n % 5 { // vary the moment at which Stop interrupts Start
 					runtime.Gosched()
 				}
 				stopped(t, p)

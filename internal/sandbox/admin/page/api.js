@@ -1,4 +1,4 @@
-// The admin API as this page needs it. Every failure becomes an Error whose message can be shown.
+// A client of the admin API. Every failure becomes an Error with a message that can be shown.
 const base = "/sandbox/v1";
 
 export async function call(method, path, body) {
@@ -18,12 +18,12 @@ export async function call(method, path, body) {
     throw new Error("The sandbox does not answer. Is it still running?");
   }
   let answer = {};
-  try { answer = text ? JSON.parse(text) : {}; } catch { /* said below */ }
+  try { answer = text ? JSON.parse(text) : {}; } catch { /* reported below */ }
   if (!response.ok) throw new Error(inWords(answer.error) ?? `The sandbox answered ${response.status}.`);
   return answer;
 }
 
-// inWords makes a sentence of what the API says of one field.
+// inWords turns an error of the API into a sentence.
 function inWords(error) {
   if (!error) return undefined;
   const what = error.code === "invalid" && error.field ? `${error.field}: ${error.message}` : error.message;
@@ -32,7 +32,7 @@ function inWords(error) {
 
 export const phonePath = (number) => `/phones/${encodeURIComponent(number)}`;
 
-// follow calls onEvent for everything that happens, and onState when the stream comes and goes.
+// follow calls onEvent for every event, and onState when the stream connects or ends.
 export function follow(onEvent, onState) {
   const source = new EventSource(base + "/events");
   source.onopen = () => onState(true);
@@ -40,7 +40,7 @@ export function follow(onEvent, onState) {
   for (const kind of kinds) source.addEventListener(kind, (message) => onEvent(JSON.parse(message.data)));
 }
 
-// The stream names the kind of each event, and a browser hears only names that it was told.
+// The stream names the kind of each event, and a browser delivers only the names that were registered.
 const kinds = [
   "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "passkey_demanded", "passkey_code",
   "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "chat_state", "call", "unknown_query", "malformed",

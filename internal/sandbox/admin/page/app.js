@@ -5,11 +5,11 @@ import { showCalls, startCalls } from "./calls.js";
 import { showDevices, startDevices } from "./devices.js";
 import { showGroup, startGroups } from "./groups.js";
 import { showProfile, startProfile } from "./profile.js";
-import { logEvent, showCounters, startWeather } from "./weather.js";
+import { logEvent, showCounters, startFaults } from "./faults.js";
 import { showScenarios, startScenarios } from "./scenarios.js";
 
-// What is on the page: the phones, the one in hand, its groups, messages and calls, and the chat that is open on it: the
-// number of the other side, or the JID of a group.
+// The state of the page: all phones, the number of the selected one, its groups, messages and calls, and its open chat,
+// which is the number of the other account or the JID of a group.
 export const state = { phones: [], number: "", groups: [], messages: [], calls: [], chat: "" };
 
 export const phone = () => state.phones.find((p) => p.number === state.number);
@@ -18,7 +18,7 @@ export const nameOf = (number) => {
   return name && name !== number ? name : plus(number);
 };
 
-// faceOf is where the picture of a number is, nothing when there is none. The id in it changes with the picture.
+// faceOf returns the URL of the profile picture of a number, or undefined. Its id changes with the picture.
 export const faceOf = (number) => {
   const picture = state.phones.find((p) => p.number === number)?.picture;
   return picture ? `/sandbox/v1${phonePath(number)}/picture?id=${picture}` : undefined;
@@ -33,7 +33,7 @@ function showPhones() {
   rows($("phones"), items, (p) => el("li", {}, el("button", {
     type: "button", "aria-current": String(p.current), onclick: () => attempt(() => pick(p.number)),
   }, avatar(p.name, p.face), el("span", {}, p.name, el("small", {}, `${plus(p.number)} · ${p.online ? devicesIn(p.devices) : "switched off"}`)))),
-  "Nobody has a phone yet. Add one below.");
+  "No phones yet. Add one below.");
   $("numbers").replaceChildren(...state.phones.filter((p) => p.number !== state.number)
     .map((p) => el("option", { value: p.number }, p.name)));
   const current = phone();
@@ -54,7 +54,7 @@ async function pick(number) {
   await refresh();
 }
 
-// refresh reads everything of the phone in hand. It is cheap: the server is on this machine.
+// refresh reads everything about the selected phone. That is cheap: the server is on this machine.
 export async function refresh() {
   const { phones } = await call("GET", "/phones");
   state.phones = phones;
@@ -73,7 +73,7 @@ export async function refresh() {
   showProfile();
 }
 
-// soon joins the events of one moment into one refresh.
+// soon merges events that arrive together into one refresh.
 let pending;
 function soon() {
   clearTimeout(pending);
@@ -107,7 +107,7 @@ $("add-phone").addEventListener("submit", (event) => {
     const made = await call("POST", "/phones", { name: name.value.trim(), number: number.value.replace(/[\s()+-]/g, "") });
     form.reset();
     await pick(made.number);
-    say(`${nameOf(made.number)} is on the air.`);
+    say(`${nameOf(made.number)} is added.`);
   }, form.querySelector("button"));
 });
 
@@ -124,7 +124,7 @@ startCalls();
 startDevices();
 startGroups();
 startProfile();
-startWeather();
+startFaults();
 startScenarios();
 soon();
 follow((event) => {

@@ -6,23 +6,23 @@ import { answer, edit } from "./compose.js";
 
 const words = {
   image: "picture", video: "video", audio: "audio", document: "document", sticker: "sticker", location: "place",
-  contact: "contact card", poll: "poll", unknown: "something that this phone cannot show",
+  contact: "contact card", poll: "poll", unknown: "a kind of message that this phone cannot show",
 };
 
-// kindOf is what a message is, in words; text needs none.
+// kindOf returns the kind of a message in words.
 export const kindOf = (m) => (m.kind === "audio" && m.media?.voice ? "voice message" : words[m.kind] ?? "");
 
-// summaryOf is a message in one line.
+// summaryOf returns a message as one line.
 export function summaryOf(m) {
   if (m.revoked) return "deleted";
-  if (m.kind === "reaction") return m.text ? `reacted ${m.text}` : "took a reaction back";
+  if (m.kind === "reaction") return m.text ? `reacted ${m.text}` : "removed a reaction";
   if (m.kind === "revoke") return "deleted a message";
   if (m.kind === "timer") return timer(m.expiration);
   return [kindOf(m), m.text || m.contact?.name || m.location?.name || m.media?.file_name].filter(Boolean).join(": ");
 }
 
 const days = { 86400: "a day", 604800: "7 days", 7776000: "90 days" };
-const timer = (seconds) => (seconds ? `Messages disappear after ${days[seconds] ?? `${seconds} seconds`}.` : "Messages stay from now on.");
+const timer = (seconds) => (seconds ? `Messages disappear after ${days[seconds] ?? `${seconds} seconds`}.` : "Messages no longer disappear.");
 
 const whoOf = (jid) => (jid === phone()?.jid ? "you" : nameOf(digitsOf(jid)));
 const ticks = { sent: "✓", delivered: "✓✓", read: "✓✓ read" };
@@ -51,7 +51,7 @@ function footer(m) {
     m.view_once ? el("span", {}, "view once") : null,
     m.expiration ? el("span", { title: timer(m.expiration) }, "⏱ disappears") : null,
     m.edited && !m.revoked ? el("span", {}, "edited") : null,
-    m.copies > 1 ? el("span", { class: "again", title: "received more than once, under one id" }, `${m.copies}×`) : null,
+    m.copies > 1 ? el("span", { class: "again", title: "received more than once with the same id" }, `${m.copies}×`) : null,
     el("time", { datetime: m.time }, clock(m.time)),
     m.from_me ? el("span", { class: `ticks ${m.status}`, title: m.status }, ticks[m.status] ?? m.status) : null,
     m.waits ? el("button", { type: "button", class: "quiet", onclick: (event) => read(m, event.target) }, "Mark as read") : null);
@@ -73,7 +73,7 @@ function quote(q) {
   }, el("b", {}, whoOf(q.from)), el("span", {}, q.text || (original ? summaryOf(original) : "a message")));
 }
 
-// content draws what a message carries besides its text.
+// content draws the parts of a message besides its text.
 function content(m) {
   const file = m.media;
   switch (m.kind) {
@@ -97,7 +97,7 @@ const numbersOf = (vcard) => [...vcard.matchAll(/^TEL[^:]*:(.+)$/gim)].map((foun
 
 const download = (m, text) => el("a", { class: "download", href: m.media.url, download: m.media.file_name || `${m.kind}-${m.id}` }, text);
 
-// picture shows what is on the server, and the thumbnail of the message where that is gone.
+// picture shows the file on the server, or the thumbnail of the message if the file is gone.
 function picture(m) {
   const label = m.text || kindOf(m);
   const image = el("img", { src: m.media.url, alt: label, class: m.kind === "sticker" ? "sticker" : "photo", loading: "lazy" });
@@ -115,7 +115,7 @@ function picture(m) {
   } }, image);
 }
 
-// poll shows the options with their votes; a press votes, and takes the vote back.
+// poll shows the options with their votes. A click votes, another one withdraws the vote.
 function poll(m) {
   const me = phone()?.jid;
   const one = m.poll.selectable === 1;
@@ -152,7 +152,7 @@ const react = (m, emoji, button) => attempt(() => send({ kind: "reaction", targe
 
 const quick = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
-// openMenu shows beside a message what can be done with it.
+// openMenu shows the menu of actions beside a message.
 function openMenu(m, anchor) {
   const menu = $("menu");
   const act = (text, work, label) => el("button", { type: "button", role: "menuitem", "aria-label": label, onclick: () => { menu.hidePopover(); work(); } }, text);
@@ -174,7 +174,7 @@ function openMenu(m, anchor) {
     event.preventDefault();
     items[(items.indexOf(document.activeElement) + step + items.length) % items.length].focus();
   };
-  // It is told late that the menu closed: who chose Reply or Edit writes by then, and must not lose the focus.
+  // The toggle event comes late: after Reply or Edit the focus is in the text field by then, and must stay there.
   menu.ontoggle = (event) => {
     const lost = !document.activeElement || document.activeElement === document.body;
     if (event.newState === "closed" && lost) $(`m-${m.id}`)?.querySelector(".more")?.focus();

@@ -5,7 +5,7 @@ import { bubble, summaryOf } from "./bubble.js";
 import { callNotes } from "./calls.js";
 import { startCompose, stopAnswering } from "./compose.js";
 
-// chatOf is the chat of a message: the number of the other side, or the JID of a group.
+// chatOf returns the chat of a message: the number of the other account, or the JID of a group.
 export const chatOf = (m) => (m.chat.endsWith("@g.us") ? m.chat : digitsOf(m.chat));
 
 export const groupOf = (chat) => state.groups.find((g) => g.jid === chat);
@@ -13,11 +13,11 @@ export const titleOf = (chat) => (chat.endsWith("@g.us") ? groupOf(chat)?.subjec
 
 const unread = (m) => !m.from_me && m.status === "received";
 
-// Votes, reactions, edits and revocations show in the message that they are about.
+// Votes, reactions, edits and revocations appear in the message that they apply to.
 const about = new Set(["vote", "reaction", "edit", "revoke"]);
 const own = (m) => !about.has(m.kind);
 
-// Who does what in which chat: typing is told once and forgotten when nothing follows.
+// Who is typing or recording in which chat. The event comes once, so an entry expires when no other follows.
 const doing = new Map();
 const forgets = 15000; // milliseconds; WhatsApp's clients repeat it every ten seconds
 
@@ -35,7 +35,7 @@ export function heardState(event) {
   showChats();
 }
 
-// doingIn says what somebody is doing in a chat right now; a message of theirs ends it.
+// doingIn returns what another account is doing in a chat right now. A message from it ends the state.
 function doingIn(chat) {
   const now = doing.get(chat);
   if (!now) return "";
@@ -91,7 +91,7 @@ export function show(chat) {
   $("write").elements.text.focus();
 }
 
-// page is how many messages are drawn at first, and with every press on what shows earlier ones.
+// page is the number of messages that are drawn at first, and that each click on the button for earlier ones adds.
 const page = 150;
 let earlier = 0;
 
@@ -114,18 +114,18 @@ function showMessages() {
     ...m, admin, waits: unread(m), group: Boolean(group),
     first: i === 0 || shown[i - 1].from !== m.from,
   }));
-  // Calls stand where they were; those before the first message that is shown come with the earlier ones.
+  // Calls are in time order. A call before the first drawn message appears together with the earlier messages.
   const since = all.length > shown.length ? Date.parse(shown[0].time) : 0;
   items.push(...callNotes(state.chat).filter((c) => Date.parse(c.time) >= since));
   items.sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   if (all.length > shown.length) items.unshift({ id: "earlier", earlier: all.length - shown.length });
   rows(box, items, (item) => (item.note ? el("li", { class: "note" }, item.note, " ", el("time", { datetime: item.time }, clock(item.time))) : item.earlier ? el("li", { class: "note" }, el("button", {
     type: "button", class: "quiet", onclick: () => { earlier += page; showMessages(); },
-  }, `${item.earlier} earlier messages`)) : bubble(item)), "Nothing said yet.");
+  }, `${item.earlier} earlier messages`)) : bubble(item)), "No messages yet.");
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-// send gives the phone in hand a message to send in the open chat, or another phone one for another chat.
+// send sends a message from the selected phone in the open chat, or from another phone in another chat.
 export async function send(body, { from, to } = { from: state.number, to: state.chat }) {
   const { id } = await call("POST", `${phonePath(from)}/messages`, { to, ...body });
   await refresh();
@@ -139,7 +139,7 @@ export function startChats() {
     showChats();
     $("chats").querySelector("button")?.focus();
   });
-  // A picture that loads makes its bubble taller: who reads the end stays there.
+  // A picture that has loaded makes its bubble taller. A list that was at its end stays there.
   $("messages").addEventListener("load", () => {
     const box = $("messages");
     if (box.scrollHeight - box.scrollTop - box.clientHeight < 400) box.scrollTop = box.scrollHeight;

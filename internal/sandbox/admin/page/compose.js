@@ -6,7 +6,7 @@ import { summaryOf } from "./bubble.js";
 
 const most = 4e6; // bytes of a file: the API takes 6 MiB, in base64
 
-// What the next text is: a new one, an answer to a message or the new text of one.
+// What the next text becomes: a new message, a reply to a message, or the new text of one.
 let about = null;
 
 function setAbout(what, m, text) {
@@ -28,13 +28,13 @@ export function stopAnswering() {
   $("about").hidden = true;
 }
 
-// withQuote adds what a message answers, and is done with it.
+// withQuote adds the quote to a message, and ends the reply.
 function withQuote(body) {
   if (about?.what === "quote") body.quote = about.id;
   return body;
 }
 
-// What the other side sees of the typing: it is told again while somebody types, as WhatsApp's own clients do.
+// The typing state is sent again while the user types, as WhatsApp's own clients do.
 const tellsAgain = 8000; // milliseconds
 let told = { chat: "", at: 0 };
 
@@ -44,7 +44,7 @@ function tell(state_) {
   if (state_ === "composing" && told.chat === to && Date.now() - told.at < tellsAgain) return;
   if (state_ === "paused" && told.chat !== to) return;
   told = state_ === "composing" ? { chat: to, at: Date.now() } : { chat: "", at: 0 };
-  // Nobody waits for it, and who left meanwhile cannot be told.
+  // Ignore failures: nobody waits for the result, and a member who has left meanwhile cannot get it.
   call("POST", `${phonePath(state.number)}/chat-state`, { to, state: state_ }).catch(() => {});
 }
 
@@ -61,7 +61,7 @@ async function sendText(to, text) {
     show(number);
     return;
   }
-  // The field is free at once: what is begun while this one leaves must not be lost when it has left.
+  // Empty the field at once: a text that the user begins while this one is sent must not be lost.
   const [said, was, chat] = [text.value, about, { from: state.number, to: state.chat }];
   told = { chat: "", at: 0 }; // a message ends the typing by itself
   text.value = "";
@@ -113,7 +113,7 @@ function startAttach() {
   $("attach-choose").addEventListener("click", () => { menu.hidePopover(); file.click(); });
   file.addEventListener("change", async () => { await attachAll([...file.files]); file.value = ""; });
   $("attach-poll").addEventListener("click", () => { menu.hidePopover(); openDialog("poll"); });
-  // In an open chat a file that falls onto it, or is pasted where one writes, is sent; elsewhere it is a QR.
+  // A file that is dropped on an open chat, or pasted in its text field, is sent. Anywhere else it is read as a QR.
   $("chat").addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
@@ -148,7 +148,7 @@ export function startCompose() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { to, text } = form.elements;
-    // In a chat the next text may follow at once: with its button disabled the form would ignore the Enter key.
+    // Do not disable the button: the form would ignore the Enter key, and the next text may follow at once.
     attempt(() => sendText(to, text), state.chat ? undefined : form.querySelector("button:not([type])"));
   });
   startAttach();

@@ -8,17 +8,17 @@ export function showDevices() {
     el("div", {}, d.platform || "device", el("small", {}, d.jid),
       el("small", {}, d.connected ? "connected" : `away, ${d.queued} waiting for it`)),
     el("button", { type: "button", class: "quiet", onclick: (event) => unlink(d.jid, event.target) }, "Unlink")),
-  state.number ? "Nothing is linked. Scan the QR of a session below." : "Add a phone first.");
+  state.number ? "No linked devices. Scan the QR of a session below." : "Add a phone first.");
   $("remove").disabled = !state.number;
 }
 
 const unlink = (jid, button) => attempt(async () => {
   await call("DELETE", `${phonePath(state.number)}/devices/${encodeURIComponent(jid)}`);
   await refresh();
-  say("Unlinked. The session will say so.");
+  say("Unlinked. The session logs out.");
 }, button);
 
-// link gives a code or a picture of one to the phone, and tells whether that worked.
+// link gives a code, or a picture of one, to the phone and shows the result.
 const link = (route, body, button) => attempt(async () => {
   if (!state.number) throw new Error("Add a phone first: somebody has to scan.");
   say("Linking…");
@@ -31,10 +31,10 @@ const link = (route, body, button) => attempt(async () => {
 function picture(files) {
   const file = [...files].find((f) => f.type === "image/png" || f.type === "image/jpeg");
   if (file) link("scan", file);
-  else say("That is no picture of a QR: expected a PNG or a JPEG.", true);
+  else say("That is not a picture of a QR: expected a PNG or a JPEG.", true);
 }
 
-// A pairing code for a number is short; anything else is the text of a QR.
+// A pairing code is short. Anything longer is the text of a QR.
 const pairingCode = /^[0-9a-z]{4}[\s-]?[0-9a-z]{4}$/i;
 
 export function startDevices() {
@@ -48,7 +48,7 @@ export function startDevices() {
   });
   file.addEventListener("click", (event) => event.stopPropagation()); // it lies within what opens it
   file.addEventListener("change", () => { picture(file.files); file.value = ""; });
-  // Wherever a picture falls, the browser must not leave the page to show it.
+  // The browser must not leave the page to show a file that is dropped anywhere.
   for (const kind of ["dragenter", "dragover"]) {
     document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   }

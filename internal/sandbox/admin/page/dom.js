@@ -1,4 +1,4 @@
-// Small helpers over the document. Text is always set as text, never as HTML: messages come from anywhere.
+// Helpers for the DOM. Text is always set as text, never as HTML: anyone can write a message.
 export const $ = (id) => document.getElementById(id);
 
 export function el(tag, attributes = {}, ...children) {
@@ -12,16 +12,16 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-// place makes nodes the children of a parent. What stays is not moved: a node that is taken out and put back between the
-// press and the release of a mouse is not clicked.
+// place makes nodes the children of a parent. It does not move nodes that stay: a node that is removed and added again
+// between the press and the release of a mouse button gets no click.
 export function place(parent, nodes) {
   const stay = new Set(nodes);
   for (const child of [...parent.children]) if (!stay.has(child)) child.remove();
   nodes.forEach((node, i) => { if (parent.children[i] !== node) parent.insertBefore(node, parent.children[i] ?? null); });
 }
 
-// rows shows one node for each item. What has not changed keeps its node, and with it the focus and the place in the
-// scroll: this runs at every event. Items are what the node is drawn from, so that comparing them is enough.
+// rows shows one node for each item. An unchanged item keeps its node, with focus and scroll position, because rows runs
+// at every event. An item contains everything that its node shows, so comparing items is enough.
 export function rows(parent, items, draw, whenEmpty) {
   const before = new Map([...parent.children].map((node) => [node.dataset.drawn, node]));
   const focused = parent !== document.activeElement && parent.contains(document.activeElement) ? document.activeElement : null;
@@ -50,7 +50,7 @@ export function say(text, bad = false) {
   hide = setTimeout(() => node.hidePopover(), bad ? 9000 : 4000);
 }
 
-// attempt runs something that may fail, shows why it did, and keeps a button from being pressed twice meanwhile.
+// attempt runs a function, shows its error, and disables the button while it runs.
 export async function attempt(work, button) {
   if (button) button.disabled = true;
   try {
@@ -67,10 +67,10 @@ export async function attempt(work, button) {
 
 export const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
-// plus writes a number as people do.
+// plus adds the plus that people write before a number.
 export const plus = (number) => "+" + number;
 
-// digitsOf is the number in a JID, digits of a group as well.
+// digitsOf returns the digits of a JID, of an account or a group.
 export const digitsOf = (jid) => jid.split(/[@:.]/)[0];
 
 export function sizeOf(bytes) {
@@ -80,7 +80,7 @@ export function sizeOf(bytes) {
 
 export const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")}`;
 
-// avatar is a picture, or the first letters of a name on a colour of its own.
+// avatar returns a picture, or the initials of a name on a colour that follows from the name.
 export function avatar(name, src) {
   if (src) return el("img", { class: "avatar", src, alt: "" });
   const letters = name.replace(/^\+/, "").split(/\s+/).slice(0, 2).map((word) => [...word][0] ?? "").join("").toUpperCase();
@@ -89,7 +89,7 @@ export function avatar(name, src) {
   return el("span", { class: `avatar hue${hue}`, "aria-hidden": "true" }, /^\d/.test(letters) ? letters[0] : letters);
 }
 
-// openDialog shows a dialog; a click beside it and the Escape key close it.
+// openDialog shows a dialog. A click outside or the Escape key closes it.
 export function openDialog(id) {
   const dialog = $(id);
   dialog.showModal();
@@ -101,9 +101,9 @@ for (const dialog of document.querySelectorAll("dialog")) {
   for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close());
 }
 
-// jpegOf makes a JPEG of a picture file that is at most so many pixels wide and high; a square one is cut to its middle.
+// jpegOf turns a picture file into a JPEG of at most the given width and height. A square one is cropped to its middle.
 export async function jpegOf(file, most, square = false) {
-  const bitmap = await createImageBitmap(file).catch(() => { throw new Error("That is no picture that a browser can read."); });
+  const bitmap = await createImageBitmap(file).catch(() => { throw new Error("The browser cannot read this picture."); });
   const { width, height } = bitmap;
   const side = Math.min(width, height);
   const [w, h] = square ? [side, side] : [width, height];
@@ -118,7 +118,7 @@ export async function jpegOf(file, most, square = false) {
   return { blob, width, height };
 }
 
-// base64Of reads a file as the API takes bytes.
+// base64Of reads a file as base64, which is how the API takes bytes.
 export async function base64Of(blob) {
   const url = await new Promise((done, failed) => {
     const reader = new FileReader();

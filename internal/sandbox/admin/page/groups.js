@@ -7,7 +7,7 @@ const path = () => `${phonePath(state.number)}/groups/${encodeURIComponent(state
 
 const roles = { superadmin: "made the group", admin: "admin", member: "" };
 
-// showGroup keeps the list of members right while it is open.
+// showGroup updates the list of members while it is open.
 export function showGroup() {
   if (!$("group").open) return;
   const group = groupOf(state.chat);
@@ -17,7 +17,7 @@ export function showGroup() {
   }
   const admin = group.members.some((m) => m.jid === phone()?.jid && m.role !== "member");
   $("group-title").textContent = group.subject;
-  $("group-about").textContent = [group.description, group.announce ? "Only admins write." : "", group.expiration ? "Messages disappear." : ""].filter(Boolean).join(" ");
+  $("group-about").textContent = [group.description, group.announce ? "Only admins can write." : "", group.expiration ? "Messages disappear." : ""].filter(Boolean).join(" ");
   const items = group.members.map((m) => {
     const number = digitsOf(m.jid);
     return { jid: m.jid, number, name: m.jid === phone()?.jid ? "You" : nameOf(number), face: faceOf(number), role: m.role, may: admin && m.jid !== phone()?.jid && m.role !== "superadmin" };
@@ -25,8 +25,8 @@ export function showGroup() {
   rows($("members"), items, (m) => el("li", {}, avatar(m.name, m.face),
     el("div", {}, m.name, el("small", {}, [plus(m.number), roles[m.role]].filter(Boolean).join(" · "))),
     m.may ? el("button", { type: "button", class: "quiet", onclick: (event) => change(m.role === "admin" ? "demote" : "promote", m.number, event.target) },
-      m.role === "admin" ? "Not admin" : "Make admin") : null,
-    m.may ? el("button", { type: "button", class: "quiet", onclick: (event) => change("remove", m.number, event.target) }, "Remove") : null), "Nobody is left.");
+      m.role === "admin" ? "Dismiss as admin" : "Make admin") : null,
+    m.may ? el("button", { type: "button", class: "quiet", onclick: (event) => change("remove", m.number, event.target) }, "Remove") : null), "No members.");
   const inside = new Set(group.members.map((m) => digitsOf(m.jid)));
   const others = state.phones.filter((p) => !inside.has(p.number));
   $("add-member").hidden = !admin || !others.length;

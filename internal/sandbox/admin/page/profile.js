@@ -2,7 +2,7 @@ import { call, phonePath } from "./api.js";
 import { $, attempt, avatar, jpegOf, openDialog, say } from "./dom.js";
 import { faceOf, nameOf, phone, refresh, state } from "./app.js";
 
-// showProfile keeps an open profile right; what somebody is writing stays.
+// showProfile updates an open profile. It keeps a text that is being edited.
 export function showProfile() {
   const current = phone();
   if (!$("profile").open || !current) return;
@@ -28,7 +28,7 @@ export function startProfile() {
     attempt(async () => {
       await call("PATCH", phonePath(state.number), { about: about.value });
       await refresh();
-      say("Everybody can read it now.");
+      say("The about text is saved.");
     }, event.target.querySelector("button"));
   });
   $("picture-choose").addEventListener("click", () => $("picture-file").click());
@@ -47,6 +47,6 @@ export function startProfile() {
     const online = event.target.checked;
     await call("PATCH", phonePath(state.number), { online });
     await refresh();
-    say(online ? `${nameOf(state.number)} is back and gets what waited.` : `${nameOf(state.number)} is switched off: nothing reaches it until it is back.`);
+    say(online ? `${nameOf(state.number)} is switched on and gets the messages that waited.` : `${nameOf(state.number)} is switched off: messages wait until it is back.`);
   }));
 }

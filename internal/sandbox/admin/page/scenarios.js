@@ -1,7 +1,7 @@
 import { call } from "./api.js";
 import { $, attempt, el, rows, say } from "./dom.js";
 
-const ends = { running: "", done: "over", stopped: "stopped" };
+const ends = { running: "", done: "done", stopped: "stopped" };
 
 export async function showScenarios() {
   const { scenarios, library } = await call("GET", "/scenarios");
@@ -14,11 +14,11 @@ export async function showScenarios() {
     id, name, state, taken, failed, next, last: reports.at(-1)?.what ?? "nothing yet",
   }));
   rows($("scenarios"), items, (s) => el("li", {},
-    el("span", {}, el("b", {}, s.name), ` ${[ends[s.state], `${s.taken} done`, s.failed ? `${s.failed} failed` : "", `last: ${s.last}`, s.next ? `next at ${s.next}` : ""].filter(Boolean).join(" · ")}`),
+    el("span", {}, el("b", {}, s.name), ` ${[ends[s.state], `${s.taken} steps`, s.failed ? `${s.failed} failed` : "", `last: ${s.last}`, s.next ? `next at ${s.next}` : ""].filter(Boolean).join(" · ")}`),
     s.state === "running" ? el("button", { type: "button", class: "quiet", onclick: (event) => attempt(async () => {
       await call("DELETE", `/scenarios/${encodeURIComponent(s.id)}`);
       await showScenarios();
-    }, event.target) }, "Stop") : null), "None is played.");
+    }, event.target) }, "Stop") : null), "No scenarios yet.");
 }
 
 function tellAbout(library) {

@@ -6,7 +6,7 @@ const limit = 200; // events kept on the page
 
 const spelt = (word) => word.replaceAll("_", " ");
 
-// shortJID leaves out the server that nearly all JIDs have.
+// shortJID omits the server that nearly all JIDs have.
 const shortJID = (text) => text?.replaceAll("@s.whatsapp.net", "");
 
 export function logEvent(event) {
@@ -20,8 +20,8 @@ export function logEvent(event) {
   while (list.children.length > limit) list.lastChild.remove();
 }
 
-// Where in the life of a connection each kind strikes, and which fields it looks at beside times and phone. One that
-// is not here is offered too, with every field.
+// The kinds of faults, grouped by the phase of a connection, with the fields that each kind uses besides times and
+// phone. A kind that is not listed here is offered under Others, with every field.
 const kinds = {
   "Connecting": { http_status: ["code"], delay_handshake: ["delay"], bad_certificate: ["variant"] },
   "Pairing": { withhold_qr: [], delay_qr: ["delay"], bad_pair_hmac: [], bad_pair_signature: [], no_515: [], close_after_515: [] },
@@ -29,7 +29,7 @@ const kinds = {
   "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [], bad_ciphertext: [], unavailable: ["variant"] },
   "Files": { media_upload: ["code"], media_download: ["code"] },
   "Queries": { delay_iq: ["delay", "match"], withhold_iq: ["match"], refuse_iq: ["code", "match"] },
-  "The line": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"] },
+  "Connection": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"] },
 };
 const fields = ["code", "delay", "variant", "match"];
 
@@ -45,13 +45,13 @@ function offerKinds(offered) {
   showFields();
 }
 
-// showFields leaves the fields that the chosen kind looks at.
+// showFields shows only the fields that the chosen kind uses.
 function showFields() {
-  const looksAt = Object.values(kinds).find((of) => $("kinds").value in of)?.[$("kinds").value] ?? fields;
+  const used = Object.values(kinds).find((of) => $("kinds").value in of)?.[$("kinds").value] ?? fields;
   for (const name of fields) {
     const field = $("add-fault").elements[name];
-    field.closest("label").hidden = !looksAt.includes(name);
-    if (!looksAt.includes(name)) field.value = "";
+    field.closest("label").hidden = !used.includes(name);
+    if (!used.includes(name)) field.value = "";
   }
 }
 
@@ -61,11 +61,11 @@ async function showFaults() {
   $("clear-faults").hidden = faults.length < 2;
   rows($("faults"), faults, (f) => el("li", {},
     el("span", {}, [`${spelt(f.kind)}${f.code ? ` ${f.code}` : ""}`, f.variant, f.match, f.delay, f.account && nameOf(f.account),
-      f.count ? `${f.count} to go` : "until cleared", `struck ${f.applied}×`].filter(Boolean).join(" · ")),
+      f.count ? `${f.count} left` : "until cleared", `applied ${f.applied}×`].filter(Boolean).join(" · ")),
     el("button", { type: "button", class: "quiet", onclick: (event) => attempt(async () => {
-      // One that has struck for the last time meanwhile is gone as well.
+      // Update the list after a failure too: a fault that has just reached its count no longer exists.
       await call("DELETE", `/faults/${encodeURIComponent(f.id)}`).finally(showFaults);
-    }, event.target) }, "Clear")), "Fair weather: no fault is set.");
+    }, event.target) }, "Clear")), "No active faults.");
 }
 
 export async function showCounters() {
@@ -78,20 +78,20 @@ export async function showCounters() {
   $("counters").replaceChildren(...list.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
 }
 
-// What happens to live connections, of every phone or of the one in hand.
+// act returns a click handler that runs an action on the live connections of all phones, or of the selected one.
 const act = (path, body, what) => (event) => attempt(async () => {
   const scope = $("only-here").checked && state.number ? { account: state.number } : {};
   const { connections } = await call("POST", `/actions/${path}`, { ...body, ...scope });
   say(`${what}: ${connections} ${connections === 1 ? "connection" : "connections"}.`);
 }, event.target);
 
-export function startWeather() {
+export function startFaults() {
   $("drop-all").addEventListener("click", act("drop", {}, "Cut"));
   $("half-all").addEventListener("click", act("half-open", {}, "Half open"));
   $("error-all").addEventListener("click", act("stream-error", { code: 503 }, "Stream error 503"));
   $("restart").addEventListener("click", (event) => attempt(async () => {
     await call("POST", "/actions/restart", { down: "3s" });
-    say("The server was away for three seconds, and is back.");
+    say("The server was away for three seconds and is back.");
   }, event.target));
   $("clear-faults").addEventListener("click", (event) => attempt(async () => {
     await call("DELETE", "/faults");

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// ended is a test that only notes how it ends.
+// ended is a testing.TB that records how the test ended.
 type ended struct {
 	testing.TB
 	how, says string
@@ -18,7 +18,7 @@ func (e *ended) Fatalf(format string, args ...any) {
 }
 
 func (e *ended) Skipf(format string, args ...any) {
-	// A real Fatalf does not return.
+	// A real Fatalf does not return, so Skipf after it must not count.
 	if e.how == "" {
 		e.how, e.says = "skipped", fmt.Sprintf(format, args...)
 	}

@@ -46,7 +46,7 @@ func TestSpecialNetworksAreNotReached(t *testing.T) {
 	}
 }
 
-// A name, a redirect, an unusual spelling and a proxy of the environment all end at the guard.
+// The guard stops a name, a redirect, an unusual spelling of an address, and a proxy of the environment.
 func TestNothingLeadsPastTheGuard(t *testing.T) {
 	reached := make(chan string, 10)
 	secret := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.Host }))
