@@ -39,7 +39,7 @@ type room struct {
 func rooms() map[string]room {
 	return map[string]room{
 		"actors": {
-			owns:    "the session actor: steps the machine, runs effects off its mailbox; `ask.go`, our future",
+			owns:    "the session actor: steps the machine, runs effects outside its mailbox; `ask.go`, our own future",
 			imports: []string{"internal/session"},
 		},
 		"supervisor": {
@@ -56,7 +56,7 @@ func rooms() map[string]room {
 			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/store", "internal/webhooks"},
 		},
 		"httpapi/rest": {
-			owns:    "what resources are made with: operations, calls, checks, problems, pages, the OpenAPI document",
+			owns:    "what resources are built with: operations, calls, checks, problems, pages, the OpenAPI document",
 			imports: []string{"httpapi/wire", "internal/session"},
 		},
 		"httpapi/wire": {owns: "the JSON of /v1 that several resources write", imports: []string{"internal/session"}},
@@ -67,7 +67,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/sessions": {
-			owns:    "/v1: make, list, change, delete, start and stop sessions",
+			owns:    "/v1: create, list, update, delete, start and stop sessions",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
@@ -77,7 +77,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/messages": {
-			owns:    "/v1: send messages with their files, uploads, what became of them",
+			owns:    "/v1: send messages with their files, take uploads, list messages and their states",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
 			tests:   []string{"httpapi"},
 		},
@@ -87,7 +87,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/events": {
-			owns:    "/v1: the log of events as pages, streams and WebSockets; what an event of a state says",
+			owns:    "/v1: the log of events as pages, streams and WebSockets; the JSON of state events",
 			imports: []string{"httpapi/rest", "httpapi/wire", "internal/session"},
 			tests:   []string{"httpapi", "httpapi/qr", "internal/events"},
 		},
@@ -107,12 +107,12 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi"},
 		},
 		"httpapi/docs": {
-			owns:    "/v1: the OpenAPI document, a page for people, the dashboard",
+			owns:    "/v1: the OpenAPI document, the API page, the dashboard",
 			imports: []string{"httpapi/rest"},
 			tests:   []string{"httpapi", "internal/session"},
 		},
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/session"}},
-		"configs": {owns: "every setting: default, sources, validation"},
+		"configs": {owns: "every setting: its default, its sources, its validation"},
 		"cmd": {
 			owns: "the binary: one file a command, signals, exit codes",
 			imports: []string{
@@ -129,7 +129,7 @@ func rooms() map[string]room {
 			tests: []string{"internal/sandbox", "internal/testtools"},
 		},
 		"internal/soak": {
-			owns:    "the proof under load, kill -9 and broken networks that no message is lost or doubled",
+			owns:    "a test under load, kill -9 and broken networks that no message is lost or doubled",
 			imports: []string{"internal/sandbox"},
 		},
 		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, ports"},
@@ -144,7 +144,7 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/events": {
-			owns:    "the durable event log as it is followed, the feed of states and codes, retention",
+			owns:    "following the durable event log, the feed of states and codes, retention",
 			imports: []string{"internal/session", "internal/pause"},
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
@@ -154,21 +154,21 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/media": {
-			owns:    "what files on the disk have in common: names, errors, surviving a power cut",
+			owns:    "common parts of files on disk: names, errors, surviving a power cut",
 			imports: []string{"internal/session"},
 		},
 		"internal/media/outgoing": {
-			owns:    "files of outgoing messages on disk, what they are, and fetching them from addresses of strangers",
+			owns:    "files of outgoing messages on disk, their types, and fetching them from URLs in messages",
 			imports: []string{"internal/session", "internal/egress", "internal/media"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/media/incoming": {
-			owns:    "files of incoming messages: which are fetched, when, and how long they are kept on disk",
+			owns:    "files of incoming messages: which ones are fetched, when, and how long they stay on disk",
 			imports: []string{"internal/session", "internal/media", "internal/pause"},
 			tests:   []string{"internal/testtools", "internal/events", "internal/store"},
 		},
 		"internal/contacts": {
-			owns:    "which phone numbers have an account: remembers answers and paces questions",
+			owns:    "which phone numbers have an account: remembers answers and limits the rate of questions",
 			imports: []string{"internal/session"},
 		},
 		"internal/store": {
@@ -183,12 +183,12 @@ func rooms() map[string]room {
 			imports: []string{"internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
-		"internal/pause":       {owns: "a sleep that can be ended"},
-		"internal/groupcommit": {owns: "a queue whose entries are done together by one goroutine"},
-		"internal/signalfix":   {owns: "undoes what libsignal does to a Signal session that did not decrypt a message"},
-		"internal/egress":      {owns: "which addresses may be reached for strangers"},
-		"internal/gctuner":     {owns: "how much garbage the process lets gather before it is collected"},
-		"internal/testtools":   {owns: "what becomes of a test whose tool is missing"},
+		"internal/pause":       {owns: "a sleep that can be cancelled"},
+		"internal/groupcommit": {owns: "a queue whose entries one goroutine commits together"},
+		"internal/signalfix":   {owns: "undoes the changes of libsignal to a Signal session that failed to decrypt a message"},
+		"internal/egress":      {owns: "which network addresses a URL from outside may lead to"},
+		"internal/gctuner":     {owns: "how much garbage the process allows before a collection"},
+		"internal/testtools":   {owns: "whether a test with a missing tool is skipped or fails"},
 		// The root has no product code; its tests hold rooms against each other.
 		".": {tests: []string{"configs"}},
 	}
