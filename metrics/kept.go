@@ -30,11 +30,11 @@ func newKept(m *Metrics) *kept {
 	}
 	k := &kept{
 		metrics: m,
-		took:    histogram("kept_media_fetch_seconds", "Time that the file of an incoming message took to come from WhatsApp and to be on disk, for files that are kept."),
-		missed:  counters("kept_media_failures_total", "Attempts to keep the file of an incoming message that failed, and files that are too large to be kept, by cause.", "cause"),
-		files:   desc("files", "Files of incoming messages that are kept on disk."),
-		bytes:   desc("bytes", "Size of the files of incoming messages that are kept on disk."),
-		waiting: desc("waiting", "Files of incoming messages that are still to be fetched; at most a minute old."),
+		took:    histogram("kept_media_fetch_seconds", "Time to fetch the file of an incoming message from WhatsApp and write it to disk, for kept files."),
+		missed:  counters("kept_media_failures_total", "Failed attempts to keep the file of an incoming message, and files too large to keep, by cause.", "cause"),
+		files:   desc("files", "Files of incoming messages kept on disk."),
+		bytes:   desc("bytes", "Size of the files of incoming messages kept on disk."),
+		waiting: desc("waiting", "Files of incoming messages still to be fetched. The value is at most a minute old."),
 		paused:  desc("paused", "1 while no files are fetched because the disk or the database refused one, else 0."),
 	}
 	for _, code := range codes() {

@@ -59,7 +59,7 @@ func newBacklog(m *Metrics) *queue {
 		metrics:  m,
 		messages: desc("messages", "Outgoing messages that are queued or being sent."),
 		sessions: desc("sessions", "Sessions with outgoing messages that are queued or being sent."),
-		aged:     desc("oldest_seconds", "Time since the longest waiting outgoing message was accepted, or became due."),
+		aged:     desc("oldest_seconds", "Age of the oldest waiting outgoing message, since its acceptance or its send_at."),
 	}
 }
 

@@ -44,11 +44,11 @@ func newSessions(perSession bool) *sessions {
 		byState: prometheus.NewDesc("wasup_sessions",
 			"Sessions held by this process, by state.", []string{"state"}, nil),
 		quarantined: prometheus.NewDesc("wasup_sessions_quarantined",
-			"Sessions that crashed too often and wait for a person or a cool-down.", nil, nil),
+			"Sessions in quarantine: they crashed too often and wait for a person or the cool-down.", nil, nil),
 		outdated: prometheus.NewDesc("wasup_client_outdated",
-			"1 while WhatsApp refuses this version of the client library (405); every session of the process is concerned.", nil, nil),
+			"1 while WhatsApp refuses this version of the client library (405). This concerns every session of the process.", nil, nil),
 		each: prometheus.NewDesc("wasup_session_state",
-			"Always 1: the present state and cause of each session. Only with metrics.per_session.", []string{"session", "state", "cause"}, nil),
+			"Always 1. The labels are the present state and cause of each session. Only with metrics.per_session.", []string{"session", "state", "cause"}, nil),
 	}
 }
 

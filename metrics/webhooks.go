@@ -39,20 +39,20 @@ func newWebhooks(m *Metrics) *webhooks {
 	w := &webhooks{
 		metrics:  m,
 		attempts: counters("webhook_attempts_total", "Requests to the receivers of webhooks, by outcome.", "outcome"),
-		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, whatever its outcome."),
+		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, with any outcome."),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "webhook_delay_seconds", Buckets: lateBuckets(),
 			Help: "Time from an event to its delivery.",
 		}),
 		buried: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered in the time there is for it.",
+			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered within webhooks.retry_for.",
 		}),
 		missed: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "webhook_missed_events_total", Help: "Events that retention removed before a webhook had them.",
+			Namespace: namespace, Name: "webhook_missed_events_total", Help: "Events that retention deleted before a webhook got them.",
 		}),
-		backlog: desc("webhook_backlog", "Events that wait to be delivered, counted for each webhook that wants them; at most some seconds old."),
-		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits to be delivered; 0 where none does."),
-		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver is gone.", "state"),
+		backlog: desc("webhook_backlog", "Events that wait for delivery, counted once for each webhook that wants them. The value is at most some seconds old."),
+		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits for delivery; 0 if none waits."),
+		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver answered 410.", "state"),
 	}
 	for _, outcome := range session.WebhookOutcomes() {
 		w.attempts.WithLabelValues(string(outcome))
