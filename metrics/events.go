@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// logged counts what the durable log of events does.
+// logged counts the events, failures and readers of the durable log.
 type logged struct {
 	events   *prometheus.CounterVec
 	appended prometheus.Histogram

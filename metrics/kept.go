@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// KeptMedia is what is kept of the files of incoming messages.
+// KeptMedia is the state of the kept files of incoming messages.
 type KeptMedia struct {
 	Files, Waiting int
 	Bytes          int64
@@ -75,7 +75,7 @@ func (k *kept) Collect(ch chan<- prometheus.Metric) {
 // MediaKept notes a file that is now on the disk.
 func (m *Metrics) MediaKept(took time.Duration) { m.kept.took.Observe(took.Seconds()) }
 
-// MediaNotKept notes a file, or an attempt to keep it, that failed.
+// MediaNotKept notes a failed attempt to keep a file, or a file that is too large.
 func (m *Metrics) MediaNotKept(cause session.Code) {
 	m.kept.missed.WithLabelValues(string(closed(cause, codes()))).Inc()
 }

@@ -1,8 +1,8 @@
-// Package metrics owns what Prometheus reads: the names, labels and buckets of
-// every wasup_* series, and the handler that exposes them. Other packages tell
-// it what happened and never see a Prometheus type. It holds no state of its
-// own beyond the numbers, decides nothing, and has no global registry, so two
-// of them can live in one process.
+// Package metrics owns everything that Prometheus reads: the names, labels and
+// buckets of every wasup_* series, and the handler that serves them. Other
+// packages report events to it and never see a Prometheus type. It has no state
+// beyond the numbers, decides nothing, and has no global registry, so one
+// process can have two of them.
 //
 // Labels are closed sets (state, cause, outcome, code, route, method). A
 // session's id is a label only when Options.PerSession asks for it.
@@ -35,8 +35,8 @@ type Options struct {
 	Log        *slog.Logger // told when a scrape fails; nil is silent
 }
 
-// Sources are read at each scrape, so that a gauge cannot drift from what it
-// counts. A nil function reads as 0. They must not block.
+// Sources are read at each scrape, so that a gauge cannot drift from the value
+// that it shows. A nil function reads as 0. The functions must not block.
 type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
@@ -51,7 +51,7 @@ type Sources struct {
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
 
-// Metrics is told what happened. Its methods are safe for concurrent use and
+// Metrics takes what other packages report. Its methods are safe for concurrent use and
 // do not block.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -83,12 +83,12 @@ type Metrics struct {
 	restore      *prometheus.GaugeVec
 }
 
-// waitBuckets run from a code that was already there to the longest wait.
+// waitBuckets range from a code that was there already to the longest wait.
 func waitBuckets() []float64 {
 	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 }
 
-// stayBuckets run from a state that is passed through to a session that stays linked for a month.
+// stayBuckets range from a state that lasts a moment to a session that stays linked for a month.
 func stayBuckets() []float64 {
 	return []float64{.01, .1, 1, 5, 30, 60, 300, 1800, 3600, 21600, 86400, 604800, 2592000}
 }
@@ -109,7 +109,7 @@ func New(o Options) *Metrics {
 		reconnects: counters("session_reconnects_total", "Attempts to connect again after a lost connection, by the cause of the loss.", "cause"),
 		connect:    histogram("session_connect_seconds", "Time from the start of an attempt to connect to READY."),
 		codeTime:   histogram("session_code_seconds", "Time from the start of an attempt to connect to the first QR."),
-		restarts:   counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
+		restarts:   counters("session_restarts_total", "Crashes of sessions, each followed by a restart or by quarantine, by cause.", "cause"),
 		qrRequests: counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
 		qrWait:     histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests answered with a QR."),
 		sends:      counters("sends_total", "Attempts to send a message, by outcome: server_ack, or the code of the error.", "outcome"),
@@ -188,8 +188,8 @@ func (m *Metrics) sampled(name, help string, pick func(*Sources) func() int) pro
 	})
 }
 
-// Handler serves the exposition, in Prometheus' text format or in OpenMetrics
-// as the scraper asks. A failing collector leaves the others readable; its
+// Handler serves the metrics, in Prometheus' text format, or in OpenMetrics if
+// the scraper asks for it. If a collector fails, the others stay readable. The
 // error goes to the log and not into the answer.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

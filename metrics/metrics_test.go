@@ -388,7 +388,7 @@ wasup_dead_letters_total 1
 # TYPE wasup_restore_sessions gauge
 wasup_restore_sessions{phase="ready"} 4
 wasup_restore_sessions{phase="wanted"} 10
-# HELP wasup_session_restarts_total Restarts of a session by its supervisor after a crash, by cause.
+# HELP wasup_session_restarts_total Crashes of sessions, each followed by a restart or by quarantine, by cause.
 # TYPE wasup_session_restarts_total counter
 wasup_session_restarts_total{cause="crashed"} 1
 wasup_session_restarts_total{cause="other"} 1

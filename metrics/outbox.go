@@ -8,15 +8,15 @@ import (
 	"wasup/internal/session"
 )
 
-// Backlog is what waits to be sent.
+// Backlog is the outgoing messages that wait to be sent.
 type Backlog struct {
 	Messages int           // queued or being sent
 	Sessions int           // that have some
 	Oldest   time.Duration // since the longest waiting one was accepted, or became due
 }
 
-// MessageChanged notes that an outgoing message came to a state. cause is the
-// code of the error where it failed, "" otherwise.
+// MessageChanged notes that an outgoing message reached a state. cause is the
+// code of the error if it failed, "" otherwise.
 func (m *Metrics) MessageChanged(state session.MessageState, cause session.Code) {
 	if cause != "" {
 		cause = closed(cause, codes())
@@ -27,7 +27,7 @@ func (m *Metrics) MessageChanged(state session.MessageState, cause session.Code)
 // MessageAcked notes how long an accepted message took to be acknowledged.
 func (m *Metrics) MessageAcked(took time.Duration) { m.accepted.Observe(took.Seconds()) }
 
-// MessageRetried notes an attempt that is made again, and why.
+// MessageRetried notes that an attempt is repeated, and why.
 func (m *Metrics) MessageRetried(cause session.Code) {
 	m.retries.WithLabelValues(string(closed(cause, codes()))).Inc()
 }
@@ -45,7 +45,7 @@ func (m *Metrics) startMessages() {
 	}
 }
 
-// queue reads what waits to be sent at each scrape.
+// queue reads the backlog at each scrape.
 type queue struct {
 	metrics                  *Metrics
 	messages, sessions, aged *prometheus.Desc

@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Pool is what is known of one pool of database connections. Waits and
-// WaitTime only ever grow.
+// Pool has the figures of one pool of database connections. Waits and WaitTime
+// only ever grow.
 type Pool struct {
 	Name     string // closed: "postgres", or "writer" and "readers" of SQLite
 	Max      int

@@ -9,9 +9,9 @@ import (
 	"wasup/internal/session"
 )
 
-// sessions counts sessions by what each of them is in now. It keeps the
-// present state of each one instead of adding and subtracting on events: a
-// repeated or a missing event then cannot make the gauges drift.
+// sessions counts sessions by their present state. It keeps the state of each
+// session instead of adding and subtracting on events, so a repeated or missing
+// event cannot make the gauges drift.
 type sessions struct {
 	mu      sync.Mutex
 	current map[session.ID]journey
@@ -29,7 +29,7 @@ type stateAndCause struct {
 	cause session.Cause
 }
 
-// journey is where a session has come from, with the times that durations are taken from.
+// journey is the present state of a session, with the times from which durations are measured.
 type journey struct {
 	stateAndCause
 	since time.Time // of the state
@@ -52,7 +52,7 @@ func newSessions(perSession bool) *sessions {
 	}
 }
 
-// passage is what one change of a session's state or cause amounts to.
+// passage describes one change of a session's state or cause.
 type passage struct {
 	before     session.State // "": the session was not known
 	in         time.Duration // how long it was in the state before
@@ -60,7 +60,7 @@ type passage struct {
 	took       time.Duration // from the beginning of the attempt; 0 where none was under way
 }
 
-// set reports whether anything is new, and what it amounts to.
+// set reports whether anything is new, and describes the change.
 func (s *sessions) set(id session.ID, state session.State, cause session.Cause) (passage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,8 +2,8 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// clientVersion reads the version at each scrape: it changes while the process
-// runs, and the series of the one before must go.
+// clientVersion reads the version at each scrape: the version changes while the
+// process runs, and the series of the previous one must disappear.
 type clientVersion struct {
 	desc    *prometheus.Desc
 	sources func() *Sources

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Webhooks is what is known of the deliveries at this moment.
+// Webhooks has the present figures of deliveries.
 type Webhooks struct {
 	Backlog int           // events that wait to be delivered
 	Oldest  time.Duration // the age of the oldest of them
@@ -27,7 +27,7 @@ type webhooks struct {
 	backlog, oldest, states *prometheus.Desc
 }
 
-// lateBuckets run from an event that is delivered at once to one that a receiver was down for.
+// lateBuckets range from an event that is delivered at once to one whose receiver was down.
 func lateBuckets() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 86400}
 }
@@ -97,11 +97,11 @@ func (m *Metrics) WebhookAttempted(outcome session.WebhookOutcome, took time.Dur
 	m.webhooks.took.Observe(took.Seconds())
 }
 
-// WebhookDelivered notes that an event arrived so long after it happened.
+// WebhookDelivered notes how long after an event its delivery was.
 func (m *Metrics) WebhookDelivered(late time.Duration) { m.webhooks.late.Observe(late.Seconds()) }
 
 // WebhookDeadLettered notes that an event became a dead letter.
 func (m *Metrics) WebhookDeadLettered() { m.webhooks.buried.Inc() }
 
-// WebhookMissed notes that retention removed events that were still to be delivered.
+// WebhookMissed notes that retention deleted undelivered events.
 func (m *Metrics) WebhookMissed(n int) { m.webhooks.missed.Add(float64(n)) }

@@ -17,7 +17,7 @@ type v1SupervisionCounts struct {
 	Sessions    int            `json:"sessions"`
 	Running     int            `json:"running" doc:"The number of sessions with a running actor."`
 	Quarantined int            `json:"quarantined"`
-	Restarts    int            `json:"restarts" doc:"Supervised restarts since the process started."`
+	Restarts    int            `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
 	States      map[string]int `json:"states" doc:"Sessions by state."`
 }
 
@@ -29,7 +29,7 @@ type v1Supervised struct {
 	Running          bool         `json:"running" doc:"Its actor runs."`
 	Quarantined      bool         `json:"quarantined" doc:"The session crashed too often (supervisor.restarts within supervisor.window). A person or the cool-down releases it."`
 	Incarnation      uint64       `json:"incarnation"`
-	Restarts         int          `json:"restarts" doc:"Supervised restarts since the process started."`
+	Restarts         int          `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
 	RestartsInWindow int          `json:"restarts_in_window" doc:"Crashes within supervisor.window, counted at the last crash."`
 	NextRetryAt      time.Time    `json:"next_retry_at,omitzero"`
 	LastCrash        *v1Crash     `json:"last_crash,omitempty"`

@@ -33,7 +33,7 @@ type Status struct {
 	Incarnation    uint64     `json:"incarnation" doc:"The number of the session's last connection attempt (client run); 0: none yet."`
 	Failures       int        `json:"failures" doc:"Failed attempts in a row; 0 once READY."`
 	MaxAttempts    int        `json:"max_attempts" doc:"Failed attempts in a row before ERROR; 0: no limit."`
-	Restarts       int        `json:"restarts" doc:"Supervised restarts after a crash since the process started."`
+	Restarts       int        `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
 	Account        *Account   `json:"account,omitempty" doc:"The account of the linked device."`
 	QR             *QRState   `json:"qr,omitempty" doc:"The code that is valid now. GET …/qr has the code itself."`
 	Passkey        PasskeyDue `json:"passkey,omitempty" doc:"WhatsApp asks for a passkey: what a person has to do next."`
