@@ -187,7 +187,7 @@ func (b *bridge) releases(*testing.T) {
 	b.Press("#crash button", "Release from quarantine")
 	b.Sees("#one-state", "READY")
 	b.Sees("#counts", "0 in quarantine")
-	b.Sees("#tree", "restarts") // it is remembered that it crashed
+	b.Sees("#tree", "crashes") // it is remembered that it crashed
 }
 
 func (b *bridge) finds(*testing.T) {

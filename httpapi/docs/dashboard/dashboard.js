@@ -127,7 +127,7 @@ function showOne() {
     ["Linked", status.has_credentials ? "yes: it reconnects without a code" : "no"],
     ["Last failure", status.last_error && `${spelt(status.last_error.cause)}${status.last_error.message ? `: ${status.last_error.message}` : ""}`],
     ["Failed attempts", status.failures ? `${status.failures}${status.max_attempts ? ` of ${status.max_attempts}` : ""}` : ""],
-    ["Run", status.incarnation ? `number ${status.incarnation}, ${status.restarts} supervised restarts` : ""],
+    ["Run", status.incarnation ? `number ${status.incarnation}, ${status.restarts} crashes` : ""],
     ["Proxy", s.proxy], ["Connected", status.connected_at && when(status.connected_at)],
   ].filter(([, value]) => value);
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
@@ -192,14 +192,14 @@ async function showTree() {
     crashed.set(item.id, item);
   }
   const { counts } = tree;
-  $("counts").textContent = `${counts.running} of ${counts.sessions} actors run · ${counts.quarantined} in quarantine · ${counts.restarts} restarts since the start`;
+  $("counts").textContent = `${counts.running} of ${counts.sessions} actors run · ${counts.quarantined} in quarantine · ${counts.restarts} crashes since the start`;
   const before = new Map([...$("tree").children].map((node) => [node.dataset.drawn, node]));
   const nodes = tree.items.map((n) => {
     const name = sessions.get(n.id) ? titleOf(sessions.get(n.id)) : n.id;
     const drawn = JSON.stringify([n.id, name, n.restarts, n.last_crash?.at, n.last_crash?.reason, n.quarantined]);
     return before.get(drawn) ?? el("li", { "data-drawn": drawn },
       el("button", { type: "button", class: "name", onclick: () => choose(n.id) }, name),
-      el("span", {}, `${n.restarts} restarts${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
+      el("span", {}, `${n.restarts} crashes${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
       n.quarantined ? el("button", { type: "button", class: "quiet", onclick: (event) => release(n.id, event.target) }, "Release") : null);
   });
   place($("tree"), nodes.length ? nodes : [el("li", { class: "empty" }, "Nobody crashed since the start.")]);
