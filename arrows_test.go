@@ -112,7 +112,7 @@ func rooms() map[string]room {
 			tests:   []string{"httpapi", "internal/events"},
 		},
 		"metrics": {owns: "Prometheus collectors, no globals", imports: []string{"internal/events", "internal/message", "internal/session", "internal/webhooks"}},
-		"configs": {owns: "every setting: default, sources, validation"},
+		"configs": {owns: "every setting: its default, its sources, its validation"},
 		"cmd": {
 			owns: "the binary: one file per command, signals, exit codes",
 			imports: []string{
@@ -149,7 +149,7 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools", "internal/store"},
 		},
 		"internal/events": {
-			owns:    "the events and their JSON; the durable log as it is followed, the feed of states and codes, retention",
+			owns:    "the events and their JSON, the durable log and its readers, the feed of states and codes, retention",
 			imports: []string{"internal/message", "internal/pause", "internal/session"},
 			tests:   []string{"internal/testtools", "internal/store"},
 		},

@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Commits are the durable writes since the process started. They only ever grow.
 type Commits struct {
 	Works        int64 // changes that are on the disk
-	Transactions int64 // that took them there
+	Transactions int64 // that committed the changes
 }
 
 // commits reads the figures of the store's group commit at each scrape.
@@ -20,8 +20,8 @@ func newCommits(m *Metrics) *commits {
 	}
 	return &commits{
 		metrics:      m,
-		works:        desc("works_total", "Changes of sends, receipts and events that were committed."),
-		transactions: desc("transactions_total", "Transactions that committed them: changes that wait at the same moment share one, and one flush of the disk."),
+		works:        desc("works_total", "Committed changes to outgoing messages, receipts and events."),
+		transactions: desc("transactions_total", "Transactions that committed changes to outgoing messages, receipts and events. Changes that wait at the same moment share one transaction and one flush of the disk."),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/events"
 )
 
-// logged counts what the durable log of events does.
+// logged counts the events, failures and readers of the durable log.
 type logged struct {
 	events   *prometheus.CounterVec
 	appended prometheus.Histogram
@@ -21,18 +21,18 @@ func newLogged() logged {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 	}
 	return logged{
-		events:   counters("events_total", "Events that were added to the durable log, by type.", "type"),
-		appended: histogram("event_append_seconds", "Time that adding events to the durable log took, until they were on disk."),
-		failed:   counter("event_append_failures_total", "Attempts to add events to the durable log that failed; what came from WhatsApp comes again."),
-		dropped:  counter("live_readers_dropped_total", "Readers of events that were disconnected because they did not keep up."),
+		events:   counters("events_total", "Events added to the durable log, by type.", "type"),
+		appended: histogram("event_append_seconds", "Time to add events to the durable log, until they are on disk."),
+		failed:   counter("event_append_failures_total", "Failed attempts to add events to the durable log. WhatsApp delivers incoming events again."),
+		dropped:  counter("live_readers_dropped_total", "Readers of events disconnected because they did not keep up."),
 	}
 }
 
 func (l *logged) register(m *Metrics) {
 	m.registry.MustRegister(l.events, l.appended, l.failed, l.dropped,
-		m.sampled("events_kept", "Events between the oldest that retention keeps and the newest.",
+		m.sampled("events_kept", "Events from the oldest one that retention keeps to the newest.",
 			func(s *Sources) func() int { return s.EventsKept }),
-		m.sampled("stanzas_waiting", "Stanzas of all sessions that came from WhatsApp and wait to be handled; thousands after a time offline.",
+		m.sampled("stanzas_waiting", "Stanzas of all sessions that were received from WhatsApp and wait to be handled. Thousands are normal after a time offline.",
 			func(s *Sources) func() int { return s.StanzasWaiting }))
 	for _, of := range events.Types() {
 		l.events.WithLabelValues(string(of))

@@ -16,12 +16,12 @@ const outcomeAcked = "server_ack"
 // outcomeDone is the outcome of a verb that succeeded.
 const outcomeDone = "done"
 
-// other stands for a value outside a label's closed set. Seeing it is a bug of
-// the caller, but one that must not add a series for each value.
+// other stands for a value outside a label's closed set. Such a value is a bug
+// of the caller, but it must not add a series of its own.
 const other = "other"
 
 // SessionChanged notes that a session entered a state for a cause. The first
-// call makes the session known; calling it again with nothing new counts nothing.
+// call makes the session known. A call with the same state and cause counts nothing.
 func (m *Metrics) SessionChanged(id session.ID, state session.State, cause session.Cause) {
 	state, cause = closed(state, session.States()), closed(cause, session.Causes())
 	p, changed := m.sessions.set(id, state, cause)
@@ -47,7 +47,8 @@ func (m *Metrics) SessionChanged(id session.ID, state session.State, cause sessi
 // SessionRemoved notes that a session is no longer held by this process.
 func (m *Metrics) SessionRemoved(id session.ID) { m.sessions.remove(id) }
 
-// SessionRestarted notes that the supervisor restarted a session.
+// SessionRestarted notes that a session crashed, and that its supervisor
+// restarts it or puts it in quarantine.
 func (m *Metrics) SessionRestarted(cause session.Cause) {
 	m.restarts.WithLabelValues(string(closed(cause, session.Causes()))).Inc()
 }
@@ -62,9 +63,9 @@ func (m *Metrics) QRRequest(outcome session.QROutcome, wait time.Duration) {
 	}
 }
 
-// VerbDone notes a verb that a session's client has carried out, or that was
-// refused. The code is empty where it succeeded. Sends have figures of their
-// own as well.
+// VerbDone notes that a session's client has carried a verb out, or that the
+// verb was refused. The code is empty if it succeeded. Sends also have series
+// of their own.
 func (m *Metrics) VerbDone(verb string, code session.Code, took time.Duration) {
 	verb = closed(verb, verbNames())
 	outcome := outcomeDone
@@ -102,8 +103,8 @@ func (m *Metrics) HTTPRequest(route, method string, code int, took time.Duration
 // DeadLetter notes a message to an actor that no longer exists.
 func (m *Metrics) DeadLetter() { m.deadLetters.Inc() }
 
-// RestoreAdvanced notes how many sessions were to come back when the process
-// started, and how many of them are READY.
+// RestoreAdvanced notes how many sessions should come back after the start of
+// the process, and how many of them are READY.
 func (m *Metrics) RestoreAdvanced(wanted, ready int) {
 	m.restore.WithLabelValues("wanted").Set(float64(wanted))
 	m.restore.WithLabelValues("ready").Set(float64(ready))

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// KeptMedia is what is kept of the files of incoming messages.
+// KeptMedia is the state of the kept files of incoming messages.
 type KeptMedia struct {
 	Files, Waiting int
 	Bytes          int64
@@ -30,11 +30,11 @@ func newKept(m *Metrics) *kept {
 	}
 	k := &kept{
 		metrics: m,
-		took:    histogram("kept_media_fetch_seconds", "Time that the file of an incoming message took to come from WhatsApp and to be on disk, for files that are kept."),
-		missed:  counters("kept_media_failures_total", "Attempts to keep the file of an incoming message that failed, and files that are too large to be kept, by cause.", "cause"),
-		files:   desc("files", "Files of incoming messages that are kept on disk."),
-		bytes:   desc("bytes", "Size of the files of incoming messages that are kept on disk."),
-		waiting: desc("waiting", "Files of incoming messages that are still to be fetched; at most a minute old."),
+		took:    histogram("kept_media_fetch_seconds", "Time to fetch the file of an incoming message from WhatsApp and write it to disk, for kept files."),
+		missed:  counters("kept_media_failures_total", "Failed attempts to keep the file of an incoming message, and files too large to keep, by cause.", "cause"),
+		files:   desc("files", "Files of incoming messages kept on disk."),
+		bytes:   desc("bytes", "Size of the files of incoming messages kept on disk."),
+		waiting: desc("waiting", "Files of incoming messages still to be fetched. The value is at most a minute old."),
 		paused:  desc("paused", "1 while no files are fetched because the disk or the database refused one, else 0."),
 	}
 	for _, code := range codes() {
@@ -75,7 +75,7 @@ func (k *kept) Collect(ch chan<- prometheus.Metric) {
 // MediaKept notes a file that is now on the disk.
 func (m *Metrics) MediaKept(took time.Duration) { m.kept.took.Observe(took.Seconds()) }
 
-// MediaNotKept notes a file, or an attempt to keep it, that failed.
+// MediaNotKept notes a failed attempt to keep a file, or a file that is too large.
 func (m *Metrics) MediaNotKept(cause session.Code) {
 	m.kept.missed.WithLabelValues(string(closed(cause, codes()))).Inc()
 }

@@ -1,8 +1,8 @@
-// Package metrics owns what Prometheus reads: the names, labels and buckets of
-// every wasup_* series, and the handler that exposes them. Other packages tell
-// it what happened and never see a Prometheus type. It holds no state of its
-// own beyond the numbers, decides nothing, and has no global registry, so two
-// of them can live in one process.
+// Package metrics owns everything that Prometheus reads: the names, labels and
+// buckets of every wasup_* series, and the handler that serves them. Other
+// packages report events to it and never see a Prometheus type. It has no state
+// beyond the numbers, decides nothing, and has no global registry, so one
+// process can have two of them.
 //
 // Labels are closed sets (state, cause, outcome, code, route, method). A
 // session's id is a label only when Options.PerSession asks for it.
@@ -22,7 +22,7 @@ import (
 
 const namespace = "wasup"
 
-// maxScrapes bounds concurrent scrapes: one that is slow must not pile up others.
+// maxScrapes limits concurrent scrapes: slow scrapes must not pile up.
 const maxScrapes = 8
 
 // Options is what New needs to know. The zero value is usable.
@@ -35,8 +35,8 @@ type Options struct {
 	Log        *slog.Logger // told when a scrape fails; nil is silent
 }
 
-// Sources are read at each scrape, so that a gauge cannot drift from what it
-// counts. A nil function reads as 0. They must not block.
+// Sources are read at each scrape, so that a gauge cannot drift from the value
+// that it shows. A nil function reads as 0. The functions must not block.
 type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
@@ -51,7 +51,7 @@ type Sources struct {
 	ClientVersion   func() string // that WhatsApp is shown; nil or "" has no series
 }
 
-// Metrics is told what happened. Its methods are safe for concurrent use and
+// Metrics takes what other packages report. Its methods are safe for concurrent use and
 // do not block.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -83,12 +83,12 @@ type Metrics struct {
 	restore      *prometheus.GaugeVec
 }
 
-// waitBuckets run from a code that was already there to the longest wait.
+// waitBuckets range from a code that was there already to the longest wait.
 func waitBuckets() []float64 {
 	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 }
 
-// stayBuckets run from a state that is passed through to a session that stays linked for a month.
+// stayBuckets range from a state that lasts a moment to a session that stays linked for a month.
 func stayBuckets() []float64 {
 	return []float64{.01, .1, 1, 5, 30, 60, 300, 1800, 3600, 21600, 86400, 604800, 2592000}
 }
@@ -101,38 +101,38 @@ func New(o Options) *Metrics {
 	}
 	m := &Metrics{
 		registry: o.Registry, log: o.Log, sessions: newSessions(o.PerSession),
-		transitions: counters("session_transitions_total", "Changes of a session's state or cause, by where they led.", "to", "cause"),
+		transitions: counters("session_transitions_total", "Changes of a session's state or cause, by the new state and cause.", "to", "cause"),
 		stateTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "session_state_seconds", Buckets: stayBuckets(),
-			Help: "Time that sessions spent in a state before they left it, by that state.",
+			Help: "Time that sessions spent in a state before they left it, by state.",
 		}, []string{"state"}),
-		reconnects: counters("session_reconnects_total", "Attempts to connect again after a lost link, by what had ended it.", "cause"),
-		connect:    histogram("session_connect_seconds", "Time from the beginning of an attempt to connect to READY."),
-		codeTime:   histogram("session_code_seconds", "Time from the beginning of an attempt to connect to the first QR."),
-		restarts:   counters("session_restarts_total", "Restarts of a session by its supervisor after a crash, by cause.", "cause"),
+		reconnects: counters("session_reconnects_total", "Attempts to connect again after a lost connection, by the cause of the loss.", "cause"),
+		connect:    histogram("session_connect_seconds", "Time from the start of an attempt to connect to READY."),
+		codeTime:   histogram("session_code_seconds", "Time from the start of an attempt to connect to the first QR."),
+		restarts:   counters("session_restarts_total", "Crashes of sessions, each followed by a restart or by quarantine, by cause.", "cause"),
 		qrRequests: counters("qr_requests_total", "Requests for a QR, by outcome.", "outcome"),
-		qrWait:     histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests that were answered with a QR."),
-		sends:      counters("sends_total", "Outgoing messages, by outcome: server_ack, or the code of the error.", "outcome"),
-		sendAck:    histogram("send_ack_seconds", "Time from handing a message to WhatsApp to the server's acknowledgement."),
-		verbs:      counters("verbs_total", "What the clients of sessions were asked to do, by verb and outcome: done, or the code of the error.", "verb", "outcome"),
+		qrWait:     histogram("qr_wait_seconds", "Time from a request for a QR to its answer, for requests answered with a QR."),
+		sends:      counters("sends_total", "Attempts to send a message, by outcome: server_ack, or the code of the error.", "outcome"),
+		sendAck:    histogram("send_ack_seconds", "Time from sending a message to the acknowledgement of WhatsApp's server."),
+		verbs:      counters("verbs_total", "Requests to the clients of sessions, by verb (such as send or MarkRead) and outcome: done, or the code of the error.", "verb", "outcome"),
 		verbTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "verb_seconds", Buckets: waitBuckets(),
-			Help: "Time that a verb took which succeeded, by verb.",
+			Help: "Time that a successful request to a client took, by verb.",
 		}, []string{"verb"}),
-		messages:     counters("messages_total", "Outgoing messages that came to a state, by state, and by the code of the error where they failed.", "state", "cause"),
-		accepted:     histogram("message_ack_seconds", "Time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement."),
-		retries:      counters("message_retries_total", "Attempts to send a message that ended without an outcome and are made again, by the code of the error.", "cause"),
+		messages:     counters("messages_total", "Outgoing messages that reached a state, by state, and for failed ones by the code of the error.", "state", "cause"),
+		accepted:     histogram("message_ack_seconds", "Time from the acceptance of a message, or from its send_at, to WhatsApp's acknowledgement."),
+		retries:      counters("message_retries_total", "Attempts to send a message that ended without an outcome and are repeated, by the code of the error.", "cause"),
 		httpRequests: counters("http_requests_total", "HTTP requests answered, by route template, method and status code.", "route", "method", "code"),
 		httpDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "http_request_duration_seconds", Buckets: waitBuckets(),
-			Help: "Time from reading an HTTP request to having its answer, by route template.",
+			Help: "Time from reading an HTTP request to its answer, by route template.",
 		}, []string{"route"}),
 		deadLetters: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "dead_letters_total", Help: "Messages to actors that no longer exist.",
+			Namespace: namespace, Name: "dead_letters_total", Help: "Internal messages to session actors that no longer exist. This is not about webhooks.",
 		}),
 		restore: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "restore_sessions",
-			Help: "Sessions to bring back since the process started: wanted in all, ready so far.",
+			Help: "Sessions to bring back after the start of the process: wanted counts all of them, ready those that are READY.",
 		}, []string{"phase"}),
 	}
 	m.sources.Store(&Sources{})
@@ -150,7 +150,7 @@ func (m *Metrics) register(version string) {
 		version = "unknown"
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels say which build runs.",
+		Namespace: namespace, Name: "build_info", Help: "Always 1. The labels name the running build.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
@@ -160,7 +160,7 @@ func (m *Metrics) register(version string) {
 		m.httpRequests, m.httpDuration, m.deadLetters, m.restore, build,
 		m.sampled("mailbox_in_flight", "Messages posted to session actors and not yet handled.",
 			func(s *Sources) func() int { return s.MailboxInFlight }),
-		m.sampled("qr_waiters", "Requests that wait for a QR at this moment.",
+		m.sampled("qr_waiters", "Requests that wait for a QR now.",
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
 		newCommits(m),
@@ -188,8 +188,8 @@ func (m *Metrics) sampled(name, help string, pick func(*Sources) func() int) pro
 	})
 }
 
-// Handler serves the exposition, in Prometheus' text format or in OpenMetrics
-// as the scraper asks. A failing collector leaves the others readable; its
+// Handler serves the metrics, in Prometheus' text format, or in OpenMetrics if
+// the scraper asks for it. If a collector fails, the others stay readable. The
 // error goes to the log and not into the answer.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

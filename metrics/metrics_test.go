@@ -69,7 +69,7 @@ func TestTheClientVersionIsTheOneOfTheMoment(t *testing.T) {
 	version := "2.3000.1"
 	m.Watch(Sources{ClientVersion: func() string { return version }})
 	for _, version = range []string{"2.3000.1", "2.3000.2"} {
-		expect(t, m, `# HELP wasup_client_version_info Always 1; the label says which client version WhatsApp is shown. It changes when WhatsApp refuses the one before.
+		expect(t, m, `# HELP wasup_client_version_info Always 1. The label is the client version that wasup shows to WhatsApp. wasup changes it when WhatsApp refuses the previous one.
 # TYPE wasup_client_version_info gauge
 wasup_client_version_info{version="`+version+`"} 1
 `, "wasup_client_version_info")
@@ -174,7 +174,7 @@ func TestTimesAndReconnectsAreTakenFromASessionsJourney(t *testing.T) {
 		m.SessionChanged("51", step.state, step.cause)
 	}
 	expect(t, m, `
-# HELP wasup_session_reconnects_total Attempts to connect again after a lost link, by what had ended it.
+# HELP wasup_session_reconnects_total Attempts to connect again after a lost connection, by the cause of the loss.
 # TYPE wasup_session_reconnects_total counter
 wasup_session_reconnects_total{cause="connect_refused"} 1
 wasup_session_reconnects_total{cause="keepalive_stale"} 1
@@ -224,10 +224,10 @@ func TestSessionsAreCountedByTheStateTheyAreInNow(t *testing.T) {
 	m.SessionRemoved("4")
 	m.SessionRemoved("never seen")
 	expect(t, m, `
-# HELP wasup_client_outdated 1 while WhatsApp refuses this version of the client library (405); every session of the process is concerned.
+# HELP wasup_client_outdated 1 while WhatsApp refuses this version of the client library (405). This concerns every session of the process.
 # TYPE wasup_client_outdated gauge
 wasup_client_outdated 1
-# HELP wasup_session_transitions_total Changes of a session's state or cause, by where they led.
+# HELP wasup_session_transitions_total Changes of a session's state or cause, by the new state and cause.
 # TYPE wasup_session_transitions_total counter
 wasup_session_transitions_total{cause="client_outdated",to="ERROR"} 1
 wasup_session_transitions_total{cause="connected",to="READY"} 2
@@ -245,7 +245,7 @@ wasup_sessions{state="NOT_INITIALIZED"} 0
 wasup_sessions{state="QR_REQUIRED"} 0
 wasup_sessions{state="READY"} 1
 wasup_sessions{state="RECONNECTING"} 0
-# HELP wasup_sessions_quarantined Sessions that crashed too often and wait for a person or a cool-down.
+# HELP wasup_sessions_quarantined Sessions in quarantine: they crashed too often and wait for a person or the cool-down.
 # TYPE wasup_sessions_quarantined gauge
 wasup_sessions_quarantined 1
 `, "wasup_sessions", "wasup_sessions_quarantined", "wasup_client_outdated", "wasup_session_transitions_total", "wasup_session_state")
@@ -257,7 +257,7 @@ func TestASessionIsALabelOnlyWhenAskedFor(t *testing.T) {
 	m.SessionChanged("52", session.Ready, session.CauseConnected)
 	m.SessionRemoved("52")
 	expect(t, m, `
-# HELP wasup_session_state Always 1: the present state and cause of each session. Only with metrics.per_session.
+# HELP wasup_session_state Always 1. The labels are the present state and cause of each session. Only with metrics.per_session.
 # TYPE wasup_session_state gauge
 wasup_session_state{cause="pairing",session="51",state="QR_REQUIRED"} 1
 `, "wasup_session_state")
@@ -278,7 +278,7 @@ wasup_qr_requests_total{outcome="shutting_down"} 0
 wasup_qr_requests_total{outcome="stopped"} 0
 wasup_qr_requests_total{outcome="timeout"} 1
 wasup_qr_requests_total{outcome="too_many"} 0
-# HELP wasup_qr_wait_seconds Time from a request for a QR to its answer, for requests that were answered with a QR.
+# HELP wasup_qr_wait_seconds Time from a request for a QR to its answer, for requests answered with a QR.
 # TYPE wasup_qr_wait_seconds histogram
 wasup_qr_wait_seconds_bucket{le="0.001"} 0
 wasup_qr_wait_seconds_bucket{le="0.0025"} 0
@@ -379,7 +379,7 @@ wasup_live_readers 0
 # HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
 # TYPE wasup_mailbox_in_flight gauge
 wasup_mailbox_in_flight 0
-# HELP wasup_qr_waiters Requests that wait for a QR at this moment.
+# HELP wasup_qr_waiters Requests that wait for a QR now.
 # TYPE wasup_qr_waiters gauge
 wasup_qr_waiters 0
 `, `
@@ -389,7 +389,7 @@ wasup_live_readers 5
 # HELP wasup_mailbox_in_flight Messages posted to session actors and not yet handled.
 # TYPE wasup_mailbox_in_flight gauge
 wasup_mailbox_in_flight 7
-# HELP wasup_qr_waiters Requests that wait for a QR at this moment.
+# HELP wasup_qr_waiters Requests that wait for a QR now.
 # TYPE wasup_qr_waiters gauge
 wasup_qr_waiters 3
 `
@@ -397,14 +397,14 @@ wasup_qr_waiters 3
 	m.Watch(Sources{MailboxInFlight: func() int { return 7 }, QRWaiters: func() int { return 3 }, LiveReaders: func() int { return 5 }})
 	expect(t, m, seven, "wasup_live_readers", "wasup_mailbox_in_flight", "wasup_qr_waiters")
 	expect(t, m, `
-# HELP wasup_dead_letters_total Messages to actors that no longer exist.
+# HELP wasup_dead_letters_total Internal messages to session actors that no longer exist. This is not about webhooks.
 # TYPE wasup_dead_letters_total counter
 wasup_dead_letters_total 1
-# HELP wasup_restore_sessions Sessions to bring back since the process started: wanted in all, ready so far.
+# HELP wasup_restore_sessions Sessions to bring back after the start of the process: wanted counts all of them, ready those that are READY.
 # TYPE wasup_restore_sessions gauge
 wasup_restore_sessions{phase="ready"} 4
 wasup_restore_sessions{phase="wanted"} 10
-# HELP wasup_session_restarts_total Restarts of a session by its supervisor after a crash, by cause.
+# HELP wasup_session_restarts_total Crashes of sessions, each followed by a restart or by quarantine, by cause.
 # TYPE wasup_session_restarts_total counter
 wasup_session_restarts_total{cause="crashed"} 1
 wasup_session_restarts_total{cause="other"} 1
@@ -417,16 +417,16 @@ func TestKeptFilesAreCountedAndMeasured(t *testing.T) {
 	m.MediaNotKept("nonsense")
 	m.Watch(Sources{KeptMedia: func() KeptMedia { return KeptMedia{Files: 2, Bytes: 5e9, Waiting: 3, Paused: true} }})
 	expect(t, m, `
-# HELP wasup_kept_media_bytes Size of the files of incoming messages that are kept on disk.
+# HELP wasup_kept_media_bytes Size of the files of incoming messages kept on disk.
 # TYPE wasup_kept_media_bytes gauge
 wasup_kept_media_bytes 5e+09
-# HELP wasup_kept_media_files Files of incoming messages that are kept on disk.
+# HELP wasup_kept_media_files Files of incoming messages kept on disk.
 # TYPE wasup_kept_media_files gauge
 wasup_kept_media_files 2
 # HELP wasup_kept_media_paused 1 while no files are fetched because the disk or the database refused one, else 0.
 # TYPE wasup_kept_media_paused gauge
 wasup_kept_media_paused 1
-# HELP wasup_kept_media_waiting Files of incoming messages that are still to be fetched; at most a minute old.
+# HELP wasup_kept_media_waiting Files of incoming messages still to be fetched. The value is at most a minute old.
 # TYPE wasup_kept_media_waiting gauge
 wasup_kept_media_waiting 3
 `, "wasup_kept_media_bytes", "wasup_kept_media_files", "wasup_kept_media_paused", "wasup_kept_media_waiting")

@@ -9,15 +9,15 @@ import (
 	"wasup/internal/session"
 )
 
-// Backlog is what waits to be sent.
+// Backlog is the outgoing messages that wait to be sent.
 type Backlog struct {
 	Messages int           // queued or being sent
 	Sessions int           // that have some
 	Oldest   time.Duration // since the longest waiting one was accepted, or became due
 }
 
-// MessageChanged notes that an outgoing message came to a state. cause is the
-// code of the error where it failed, "" otherwise.
+// MessageChanged notes that an outgoing message reached a state. cause is the
+// code of the error if it failed, "" otherwise.
 func (m *Metrics) MessageChanged(state message.State, cause session.Code) {
 	if cause != "" {
 		cause = closed(cause, codes())
@@ -28,7 +28,7 @@ func (m *Metrics) MessageChanged(state message.State, cause session.Code) {
 // MessageAcked notes how long an accepted message took to be acknowledged.
 func (m *Metrics) MessageAcked(took time.Duration) { m.accepted.Observe(took.Seconds()) }
 
-// MessageRetried notes an attempt that is made again, and why.
+// MessageRetried notes that an attempt is repeated, and why.
 func (m *Metrics) MessageRetried(cause session.Code) {
 	m.retries.WithLabelValues(string(closed(cause, codes()))).Inc()
 }
@@ -46,7 +46,7 @@ func (m *Metrics) startMessages() {
 	}
 }
 
-// queue reads what waits to be sent at each scrape.
+// queue reads the backlog at each scrape.
 type queue struct {
 	metrics                  *Metrics
 	messages, sessions, aged *prometheus.Desc
@@ -60,7 +60,7 @@ func newBacklog(m *Metrics) *queue {
 		metrics:  m,
 		messages: desc("messages", "Outgoing messages that are queued or being sent."),
 		sessions: desc("sessions", "Sessions with outgoing messages that are queued or being sent."),
-		aged:     desc("oldest_seconds", "Time since the longest waiting outgoing message was accepted, or became due."),
+		aged:     desc("oldest_seconds", "Age of the oldest waiting outgoing message, since its acceptance or its send_at."),
 	}
 }
 

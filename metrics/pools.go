@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Pool is what is known of one pool of database connections. Waits and
-// WaitTime only ever grow.
+// Pool has the figures of one pool of database connections. Waits and WaitTime
+// only ever grow.
 type Pool struct {
 	Name     string // closed: "postgres", or "writer" and "readers" of SQLite
 	Max      int
@@ -29,10 +29,10 @@ func newPools(m *Metrics) *pools {
 	}
 	return &pools{
 		metrics:      m,
-		open:         desc("connections", "Open database connections: in_use run a statement or a transaction, idle are free.", "use"),
+		open:         desc("connections", "Open database connections: in_use ones run a statement or a transaction, idle ones are free.", "use"),
 		limit:        desc("connections_max", "Database connections that may be open at once."),
-		waits:        desc("connection_waits_total", "How often somebody waited for a database connection to be free."),
-		waitsSeconds: desc("connection_wait_seconds_total", "Time spent waiting for database connections to be free."),
+		waits:        desc("connection_waits_total", "How often a caller waited for a free database connection."),
+		waitsSeconds: desc("connection_wait_seconds_total", "Time that callers waited for a free database connection."),
 	}
 }
 

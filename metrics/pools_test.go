@@ -14,13 +14,13 @@ func TestThePoolsOfTheDatabaseAreReadAtEachScrape(t *testing.T) {
 		"wasup_store_connection_waits_total", "wasup_store_connection_wait_seconds_total",
 	}
 	expect(t, m, `
-# HELP wasup_store_connection_wait_seconds_total Time spent waiting for database connections to be free.
+# HELP wasup_store_connection_wait_seconds_total Time that callers waited for a free database connection.
 # TYPE wasup_store_connection_wait_seconds_total counter
 wasup_store_connection_wait_seconds_total{pool="postgres"} 1.5
-# HELP wasup_store_connection_waits_total How often somebody waited for a database connection to be free.
+# HELP wasup_store_connection_waits_total How often a caller waited for a free database connection.
 # TYPE wasup_store_connection_waits_total counter
 wasup_store_connection_waits_total{pool="postgres"} 7
-# HELP wasup_store_connections Open database connections: in_use run a statement or a transaction, idle are free.
+# HELP wasup_store_connections Open database connections: in_use ones run a statement or a transaction, idle ones are free.
 # TYPE wasup_store_connections gauge
 wasup_store_connections{pool="postgres",use="idle"} 2
 wasup_store_connections{pool="postgres",use="in_use"} 3
@@ -30,7 +30,7 @@ wasup_store_connections_max{pool="postgres"} 20
 `, names...)
 	pool.InUse = 4
 	expect(t, m, `
-# HELP wasup_store_connections Open database connections: in_use run a statement or a transaction, idle are free.
+# HELP wasup_store_connections Open database connections: in_use ones run a statement or a transaction, idle ones are free.
 # TYPE wasup_store_connections gauge
 wasup_store_connections{pool="postgres",use="idle"} 2
 wasup_store_connections{pool="postgres",use="in_use"} 4
@@ -49,10 +49,10 @@ func TestTheCommitsOfTheDatabaseAreReadAtEachScrape(t *testing.T) {
 	m.Watch(Sources{Commits: func() Commits { return figures }})
 	figures.Works++
 	expect(t, m, `
-# HELP wasup_store_transactions_total Transactions that committed them: changes that wait at the same moment share one, and one flush of the disk.
+# HELP wasup_store_transactions_total Transactions that committed changes to outgoing messages, receipts and events. Changes that wait at the same moment share one transaction and one flush of the disk.
 # TYPE wasup_store_transactions_total counter
 wasup_store_transactions_total 4
-# HELP wasup_store_works_total Changes of sends, receipts and events that were committed.
+# HELP wasup_store_works_total Committed changes to outgoing messages, receipts and events.
 # TYPE wasup_store_works_total counter
 wasup_store_works_total 10
 `, names...)

@@ -9,9 +9,9 @@ import (
 	"wasup/internal/session"
 )
 
-// sessions counts sessions by what each of them is in now. It keeps the
-// present state of each one instead of adding and subtracting on events: a
-// repeated or a missing event then cannot make the gauges drift.
+// sessions counts sessions by their present state. It keeps the state of each
+// session instead of adding and subtracting on events, so a repeated or missing
+// event cannot make the gauges drift.
 type sessions struct {
 	mu      sync.Mutex
 	current map[session.ID]journey
@@ -29,7 +29,7 @@ type stateAndCause struct {
 	cause session.Cause
 }
 
-// journey is where a session has come from, with the times that durations are taken from.
+// journey is the present state of a session, with the times from which durations are measured.
 type journey struct {
 	stateAndCause
 	since time.Time // of the state
@@ -44,15 +44,15 @@ func newSessions(perSession bool) *sessions {
 		byState: prometheus.NewDesc("wasup_sessions",
 			"Sessions held by this process, by state.", []string{"state"}, nil),
 		quarantined: prometheus.NewDesc("wasup_sessions_quarantined",
-			"Sessions that crashed too often and wait for a person or a cool-down.", nil, nil),
+			"Sessions in quarantine: they crashed too often and wait for a person or the cool-down.", nil, nil),
 		outdated: prometheus.NewDesc("wasup_client_outdated",
-			"1 while WhatsApp refuses this version of the client library (405); every session of the process is concerned.", nil, nil),
+			"1 while WhatsApp refuses this version of the client library (405). This concerns every session of the process.", nil, nil),
 		each: prometheus.NewDesc("wasup_session_state",
-			"Always 1: the present state and cause of each session. Only with metrics.per_session.", []string{"session", "state", "cause"}, nil),
+			"Always 1. The labels are the present state and cause of each session. Only with metrics.per_session.", []string{"session", "state", "cause"}, nil),
 	}
 }
 
-// passage is what one change of a session's state or cause amounts to.
+// passage describes one change of a session's state or cause.
 type passage struct {
 	before     session.State // "": the session was not known
 	in         time.Duration // how long it was in the state before
@@ -60,7 +60,7 @@ type passage struct {
 	took       time.Duration // from the beginning of the attempt; 0 where none was under way
 }
 
-// set reports whether anything is new, and what it amounts to.
+// set reports whether anything is new, and describes the change.
 func (s *sessions) set(id session.ID, state session.State, cause session.Cause) (passage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,8 +2,8 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// clientVersion reads the version at each scrape: it changes while the process
-// runs, and the series of the one before must go.
+// clientVersion reads the version at each scrape: the version changes while the
+// process runs, and the series of the previous one must disappear.
 type clientVersion struct {
 	desc    *prometheus.Desc
 	sources func() *Sources
@@ -11,7 +11,7 @@ type clientVersion struct {
 
 func newClientVersion(sources func() *Sources) clientVersion {
 	return clientVersion{sources: sources, desc: prometheus.NewDesc("wasup_client_version_info",
-		"Always 1; the label says which client version WhatsApp is shown. It changes when WhatsApp refuses the one before.", []string{"version"}, nil)}
+		"Always 1. The label is the client version that wasup shows to WhatsApp. wasup changes it when WhatsApp refuses the previous one.", []string{"version"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// Webhooks is what is known of the deliveries at this moment.
+// Webhooks has the present figures of deliveries.
 type Webhooks struct {
 	Backlog int           // events that wait to be delivered
 	Oldest  time.Duration // the age of the oldest of them
@@ -27,7 +27,7 @@ type webhookSeries struct {
 	backlog, oldest, states *prometheus.Desc
 }
 
-// lateBuckets run from an event that is delivered at once to one that a receiver was down for.
+// lateBuckets range from an event that is delivered at once to one whose receiver was down.
 func lateBuckets() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 86400}
 }
@@ -39,20 +39,20 @@ func newWebhooks(m *Metrics) *webhookSeries {
 	w := &webhookSeries{
 		metrics:  m,
 		attempts: counters("webhook_attempts_total", "Requests to the receivers of webhooks, by outcome.", "outcome"),
-		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, whatever its outcome."),
+		took:     histogram("webhook_attempt_seconds", "Time that one request to a receiver took, with any outcome."),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "webhook_delay_seconds", Buckets: lateBuckets(),
 			Help: "Time from an event to its delivery.",
 		}),
 		buried: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered in the time there is for it.",
+			Namespace: namespace, Name: "webhook_dead_letters_total", Help: "Events that could not be delivered within webhooks.retry_for.",
 		}),
 		missed: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "webhook_missed_events_total", Help: "Events that retention removed before a webhook had them.",
+			Namespace: namespace, Name: "webhook_missed_events_total", Help: "Events that retention deleted before a webhook got them.",
 		}),
-		backlog: desc("webhook_backlog", "Events that wait to be delivered, counted for each webhook that wants them; at most some seconds old."),
-		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits to be delivered; 0 where none does."),
-		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver is gone.", "state"),
+		backlog: desc("webhook_backlog", "Events that wait for delivery, counted once for each webhook that wants them. The value is at most some seconds old."),
+		oldest:  desc("webhook_oldest_undelivered_seconds", "Age of the oldest event that waits for delivery; 0 if none waits."),
+		states:  desc("webhooks", "Webhooks by state: delivering, failing, paused by a person, or disabled because the receiver answered 410.", "state"),
 	}
 	for _, outcome := range webhooks.Outcomes() {
 		w.attempts.WithLabelValues(string(outcome))
@@ -97,11 +97,11 @@ func (m *Metrics) WebhookAttempted(outcome webhooks.Outcome, took time.Duration)
 	m.webhooks.took.Observe(took.Seconds())
 }
 
-// WebhookDelivered notes that an event arrived so long after it happened.
+// WebhookDelivered notes how long after an event its delivery was.
 func (m *Metrics) WebhookDelivered(late time.Duration) { m.webhooks.late.Observe(late.Seconds()) }
 
 // WebhookDeadLettered notes that an event became a dead letter.
 func (m *Metrics) WebhookDeadLettered() { m.webhooks.buried.Inc() }
 
-// WebhookMissed notes that retention removed events that were still to be delivered.
+// WebhookMissed notes that retention deleted undelivered events.
 func (m *Metrics) WebhookMissed(n int) { m.webhooks.missed.Add(float64(n)) }

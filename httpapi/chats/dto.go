@@ -10,11 +10,11 @@ import (
 type v1ReadMark struct {
 	IDs    []string      `json:"ids" minItems:"1" maxItems:"500" doc:"WhatsApp message ids, all of one sender."`
 	Sender *wire.Someone `json:"sender,omitempty" doc:"Who wrote them; needed in groups."`
-	Played bool          `json:"played,omitempty" doc:"Voice notes were played."`
+	Played bool          `json:"played,omitempty" doc:"The messages are voice notes that were played."`
 }
 
 type v1Presence struct {
-	State v1ChatState `json:"state" doc:"WhatsApp shows typing and recording for a short time only: send it again while it lasts."`
+	State v1ChatState `json:"state" doc:"WhatsApp shows typing and recording for a short time only. Repeat the request while it lasts."`
 }
 
 type v1ContactsAsk struct {
@@ -22,11 +22,11 @@ type v1ContactsAsk struct {
 }
 
 type v1ContactList struct {
-	Items []v1Contact `json:"items" doc:"In the order of the question."`
+	Items []v1Contact `json:"items" doc:"In the order of the request."`
 }
 
 type v1Contact struct {
-	Phone      string           `json:"phone" doc:"As it was asked for."`
+	Phone      string           `json:"phone" doc:"The number as it was in the request."`
 	OnWhatsApp bool             `json:"on_whatsapp"`
 	Address    *message.Address `json:"address,omitempty"`
 	Business   string           `json:"business,omitempty" doc:"The verified name of a business."`

@@ -19,15 +19,15 @@ type v1PairingCodeAsk struct {
 }
 
 type v1PairingCode struct {
-	Code      string    `json:"code" doc:"To enter on the phone, under Linked devices, Link with phone number."`
+	Code      string    `json:"code" doc:"Enter it on the phone, under Linked devices, Link with phone number."`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
 type v1Passkey struct {
 	Step              wire.PasskeyDue `json:"step"`
-	Challenge         json.RawMessage `json:"challenge,omitempty" doc:"WebAuthn PublicKeyCredentialRequestOptions for navigator.credentials.get, while step is response."`
-	Code              string          `json:"code,omitempty" doc:"To compare with the code that the phone shows, while step is confirmation."`
-	ComparisonSkipped bool            `json:"comparison_skipped" doc:"WhatsApp does not ask for the comparison: confirm at once."`
+	Challenge         json.RawMessage `json:"challenge,omitempty" doc:"WebAuthn PublicKeyCredentialRequestOptions for navigator.credentials.get. Only if step is response."`
+	Code              string          `json:"code,omitempty" doc:"Compare it with the code that the phone shows. Only if step is confirmation."`
+	ComparisonSkipped bool            `json:"comparison_skipped" doc:"WhatsApp does not ask to compare codes: confirm at once."`
 }
 
 // v1Credential is a PublicKeyCredential; WhatsApp checks what is in it.

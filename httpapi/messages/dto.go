@@ -12,47 +12,47 @@ import (
 // v1MessageNew is a message to send: to, and what its kind needs.
 type v1MessageNew struct {
 	To       string         `json:"to" minLength:"1" maxLength:"100" doc:"A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us."`
-	Kind     v1Sendable     `json:"kind,omitempty" doc:"Left out: what the other fields say. A file goes by its type, and a file of sound is audio, not voice."`
-	Text     string         `json:"text,omitempty" maxLength:"65536" doc:"Of text and edit; the caption of image, video and document."`
-	Mentions []wire.Someone `json:"mentions,omitempty" maxItems:"1024" doc:"Who the text names as @number."`
+	Kind     v1Sendable     `json:"kind,omitempty" doc:"If it is left out, the other fields determine it: a file its type, and a sound file is audio, not voice."`
+	Text     string         `json:"text,omitempty" maxLength:"65536" doc:"The text of text and edit; the caption of image, video and document."`
+	Mentions []wire.Someone `json:"mentions,omitempty" maxItems:"1024" doc:"The people whom the text names as @number."`
 	Quote    *v1MessageRef  `json:"quote,omitempty" doc:"The message that is replied to."`
-	Preview  *v1Preview     `json:"preview,omitempty" doc:"Of text: what a link leads to. Nothing is fetched for it."`
-	Media    *v1MediaNew    `json:"media,omitempty" doc:"Of image, video, audio, voice, document and sticker: where the file comes from."`
+	Preview  *v1Preview     `json:"preview,omitempty" doc:"For text: the preview of a link. wasup fetches nothing for it."`
+	Media    *v1MediaNew    `json:"media,omitempty" doc:"For image, video, audio, voice, document and sticker: the file."`
 	Location *v1Location    `json:"location,omitempty"`
 	Contacts []v1Card       `json:"contacts,omitempty" maxItems:"100"`
 	Poll     *v1Poll        `json:"poll,omitempty"`
-	Reaction string         `json:"reaction,omitempty" maxLength:"64" doc:"One emoji; with kind reaction, none takes the reaction back."`
-	Target   *v1MessageRef  `json:"target,omitempty" doc:"Of reaction, edit and revoke: the message that is meant."`
-	SendAt   *time.Time     `json:"send_at,omitempty" doc:"Not before then; at most ten years ahead."`
-	Expires  int            `json:"expires_in,omitempty" minimum:"1" maximum:"31536000" doc:"Seconds from now on, or from send_at, after which it is not sent any more: it fails with cause expired."`
+	Reaction string         `json:"reaction,omitempty" maxLength:"64" doc:"One emoji. With kind reaction, an empty one takes the reaction back."`
+	Target   *v1MessageRef  `json:"target,omitempty" doc:"For reaction, edit and revoke: the message to react to, edit or revoke."`
+	SendAt   *time.Time     `json:"send_at,omitempty" doc:"The earliest time to send; at most ten years ahead."`
+	Expires  int            `json:"expires_in,omitempty" minimum:"1" maximum:"31536000" doc:"Seconds from now, or from send_at, until the message expires. It then fails with cause expired."`
 }
 
 // v1MediaNew is where a file comes from: exactly one of url, base64 and upload.
 type v1MediaNew struct {
-	URL       string `json:"url,omitempty" maxLength:"4096" doc:"An http or https address to fetch it from, now."`
-	Base64    string `json:"base64,omitempty" doc:"The file itself; a data: URL is taken too. It may be as large as media.max_size."`
+	URL       string `json:"url,omitempty" maxLength:"4096" doc:"An http or https URL. wasup fetches the file before it answers."`
+	Base64    string `json:"base64,omitempty" doc:"The file in base64, or a data: URL. It may be as large as media.max_size."`
 	Upload    string `json:"upload,omitempty" maxLength:"200" doc:"The id that POST /v1/media gave."`
-	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"What the bytes are unless they do not say; of a document it may be anything."`
-	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name, of documents."`
-	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, of image, video and sticker; left out: what the bytes say."`
-	Height    int    `json:"height,omitempty" minimum:"1" maximum:"65535" doc:"Pixels; given together with width."`
-	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice; left out: what the bytes say."`
-	Waveform  string `json:"waveform,omitempty" maxLength:"88" doc:"Of voice: 64 bytes of 0 to 100, in base64."`
-	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"Of image, video and document: a JPEG of at most 64 KiB, in base64; left out: made of an image."`
-	Animated  bool   `json:"animated,omitempty" doc:"Of stickers."`
-	ViewOnce  bool   `json:"view_once,omitempty" doc:"It can be opened once only."`
+	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"Used if the bytes do not show the type. For a document it may be anything."`
+	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name of a document."`
+	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, for image, video and sticker. Default: read from the file."`
+	Height    int    `json:"height,omitempty" minimum:"1" maximum:"65535" doc:"Pixels. Give it together with width."`
+	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice. Default: read from the file."`
+	Waveform  string `json:"waveform,omitempty" maxLength:"88" doc:"For voice: 64 bytes of 0 to 100, in base64."`
+	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"For image, video and document: a JPEG of at most 64 KiB, in base64. Default: wasup makes one for an image."`
+	Animated  bool   `json:"animated,omitempty" doc:"For stickers."`
+	ViewOnce  bool   `json:"view_once,omitempty" doc:"The recipient can open it once only."`
 }
 
 type v1MessageRef struct {
 	ID     string        `json:"id" minLength:"1" maxLength:"128" doc:"Its WhatsApp message id."`
-	Sender *wire.Someone `json:"sender,omitempty" doc:"Who wrote it; needed in groups, for messages of others."`
+	Sender *wire.Someone `json:"sender,omitempty" doc:"The author. Needed in groups, for messages of others."`
 	FromMe bool          `json:"from_me,omitempty" doc:"The session's own account wrote it."`
-	Text   string        `json:"text,omitempty" maxLength:"65536" doc:"What a quote shows of it."`
+	Text   string        `json:"text,omitempty" maxLength:"65536" doc:"For a quote: the text that it shows."`
 	Kind   wire.Kind     `json:"kind,omitempty" doc:"Of the quoted message."`
 }
 
 type v1Preview struct {
-	URL         string `json:"url" minLength:"1" maxLength:"4096" doc:"It must be in the text."`
+	URL         string `json:"url" minLength:"1" maxLength:"4096" doc:"The URL must be in the text."`
 	Title       string `json:"title,omitempty" maxLength:"1024"`
 	Description string `json:"description,omitempty" maxLength:"1024"`
 	Thumbnail   string `json:"thumbnail,omitempty" maxLength:"87384" doc:"A JPEG of at most 64 KiB, in base64."`
@@ -73,8 +73,8 @@ type v1Card struct {
 
 type v1Poll struct {
 	Question   string   `json:"question" minLength:"1" maxLength:"255"`
-	Options    []string `json:"options" minItems:"2" maxItems:"12" doc:"Different from each other, of 1 to 100 characters."`
-	Selectable int      `json:"selectable,omitempty" minimum:"0" maximum:"12" doc:"How many may be chosen; 0: any number."`
+	Options    []string `json:"options" minItems:"2" maxItems:"12" doc:"Each different, with 1 to 100 characters."`
+	Selectable int      `json:"selectable,omitempty" minimum:"0" maximum:"12" doc:"How many options a voter may choose; 0: any number."`
 }
 
 type v1MessageList struct {
@@ -83,14 +83,14 @@ type v1MessageList struct {
 }
 
 type v1Upload struct {
-	ID        string    `json:"id" doc:"media.upload of a message takes it, of as many messages as there are."`
-	Mime      string    `json:"mime" doc:"What the bytes are."`
+	ID        string    `json:"id" doc:"Use it as media.upload of any number of messages."`
+	Mime      string    `json:"mime" doc:"The type of the file, read from its bytes."`
 	Size      int64     `json:"size" doc:"Bytes."`
-	SHA256    string    `json:"sha256" doc:"Of the bytes, in hexadecimal."`
+	SHA256    string    `json:"sha256" doc:"The file's SHA-256 in hexadecimal."`
 	Width     int       `json:"width,omitempty"`
 	Height    int       `json:"height,omitempty"`
 	Seconds   int       `json:"seconds,omitempty"`
-	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"It is deleted then."`
+	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When the file is deleted."`
 }
 
 // v1Sendable is a closed set: it gives the document and the checks its values.

@@ -21,21 +21,21 @@ func (r *Resource) sendOperation() rest.Operation {
 	wait := &huma.Schema{Type: huma.TypeString, Enum: []any{waitNone, string(message.ServerAck), string(message.Delivered)}, Default: waitNone}
 	return rest.Operation{
 		Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages", Name: "sendMessage", Tag: rest.TagMessages, Summary: "Send a message",
-		Detail: "It is stored before it is accepted, and leaves once the session is READY, after the ones before it, through restarts and " +
-			"crashes; a recipient gets it once. A file comes by URL, in base64, as an upload, or as the part `file` of a form beside `to` and `text`. " +
-			"What fails while it is waited for is a problem with the message in it.",
+		Detail: "The message is stored before it is accepted. It leaves when the session is READY, after the messages accepted before it, through restarts and " +
+			"crashes. A recipient gets it once. A file comes by URL, in base64, as an upload, or as the part `file` of a form beside `to` and `text`. " +
+			"If the message fails during the wait, the answer is a problem that has the message in it.",
 		Query: []rest.Parameter{
-			{Name: "wait", Doc: "Answer once it has come so far.", Schema: wait},
-			{Name: "timeout", Doc: "How long to wait for it, such as 10s: 30s unless said otherwise, 60s at most. What has not come so far by then is answered with 202.", Schema: rest.ShortText(20)},
+			{Name: "wait", Doc: "Answer when the message has reached this state.", Schema: wait},
+			{Name: "timeout", Doc: "How long to wait for that, such as 10s. Default 30s, at most 60s. If the message has not reached the state by then, the answer is 202.", Schema: rest.ShortText(20)},
 		},
 		Headers: []rest.Parameter{
-			{Name: rest.HeaderKey, Doc: "1 to 255 visible characters: the same key never sends twice. A repetition is answered with what became of the first, and with " +
-				headerReplayed + ": true; another message under the same key is refused.", Schema: rest.ShortText(255)},
-			{Name: headerPrefer, Doc: "`wait=10` is ?wait=server_ack&timeout=10s, `respond-async` is ?wait=none (RFC 7240).", Schema: rest.ShortText(200)},
+			{Name: rest.HeaderKey, Doc: "1 to 255 visible characters. The same key never sends twice. A repeated request gets the first message in its present state, and " +
+				headerReplayed + ": true. Another message under the same key is refused.", Schema: rest.ShortText(255)},
+			{Name: headerPrefer, Doc: "`wait=10` means ?wait=server_ack&timeout=10s, `respond-async` means ?wait=none (RFC 7240).", Schema: rest.ShortText(200)},
 		},
 		Body: v1MessageNew{}, Input: rest.Input{Examples: messageExamples(), Stream: true, Forms: messageForm()},
-		Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It has come as far as was waited for.",
-		Also:    rest.Also{Accepted: "It is accepted, and `state` says how far it is; `Location` is its address."},
+		Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message has reached the state that `wait` asks for.",
+		Also:    rest.Also{Accepted: "The message is accepted, and `state` says how far it is. `Location` is its address."},
 		Refuses: sendRefuses(), Serve: r.send,
 	}
 }
@@ -47,7 +47,7 @@ func messageForm() *huma.Schema {
 		Type: huma.TypeObject, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{
 			"file":       {Type: huma.TypeString, Format: "binary", Description: "The file, with its name."},
-			"message":    text("The rest of the message in JSON, where the fields below do not suffice."),
+			"message":    text("The rest of the message in JSON, for fields that the form does not have."),
 			"to":         text("As in JSON."),
 			"kind":       text("As in JSON."),
 			"text":       text("As in JSON."),
@@ -70,30 +70,30 @@ func (r *Resource) sentOperations() []rest.Operation {
 	return []rest.Operation{
 		{
 			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages", Name: "listMessages", Tag: rest.TagMessages, Summary: "List messages",
-			Detail: "Newest first, as long as they are kept.",
+			Detail: "Newest first. send.retention and send.retention_count limit how long messages are kept.",
 			Query:  append(rest.Paging(), rest.Parameter{Name: "state", Doc: "Only messages in these states, separated by commas: " + rest.Join(stateNames()...) + ".", Schema: rest.ShortText(200)}),
 			Status: fiber.StatusOK, Answer: v1MessageList{}, Success: "A page of messages.", Refuses: []int{404}, Serve: r.list,
 		},
 		{
 			Method: fiber.MethodGet, Path: "/v1/sessions/:id/messages/:mid", Name: "getMessage", Tag: rest.TagMessages, Summary: "Get a message",
-			Detail: "With what each device of each recipient said.",
+			Detail: "With the receipts of each device of each recipient.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message.", Refuses: []int{404}, Serve: r.ofMessage(r.message),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/cancel", Name: "cancelMessage", Tag: rest.TagMessages, Summary: "Cancel a message",
-			Detail: "409 once an attempt has begun: WhatsApp may have it then, and a message of kind revoke is what is left. Idempotent.",
-			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
+			Detail: "409 after an attempt has begun: WhatsApp may then have the message, and you can only send a message of kind revoke. Idempotent.",
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "Requeue a failed message",
-			Detail: "Under the same id. 409 where it has not failed, where WhatsApp had it, or where its content is no longer kept.",
-			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "It is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
+			Detail: "Keeps its id. 409 if it has not failed, if WhatsApp had it, or if its content is no longer kept.",
+			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/media", Name: "uploadMedia", Tag: rest.TagMessages, Summary: "Upload a file",
 			Detail: "The body is the file, or a form with the part `file`. It may be as large as media.max_size of the configuration.",
-			Query:  []rest.Parameter{{Name: "name", Doc: "File name, of documents.", Schema: rest.ShortText(255)}},
-			Input:  rest.Input{Binary: true, Forms: uploadForm(), Stream: true}, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "It is kept for a while; `id` goes into media.upload of messages.",
+			Query:  []rest.Parameter{{Name: "name", Doc: "File name of a document.", Schema: rest.ShortText(255)}},
+			Input:  rest.Input{Binary: true, Forms: uploadForm(), Stream: true}, Status: fiber.StatusCreated, Answer: v1Upload{}, Success: "The file is kept for a while (media.keep). Use `id` as media.upload of messages.",
 			Refuses: []int{415}, Serve: r.upload,
 		},
 	}

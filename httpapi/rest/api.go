@@ -154,19 +154,19 @@ func (a *API) document() *huma.OpenAPI {
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title: "wasup", Version: apiVersion,
-			Description: "Supervised WhatsApp sessions. Errors are RFC 9457 problem details with a stable `code`. Fields that a request may " +
-				"not have are refused, and so are unknown parameters.",
+			Description: "Supervised WhatsApp sessions. Errors are RFC 9457 problem details with a stable `code`. Unknown fields and parameters " +
+				"are rejected.",
 			License: &huma.License{Name: "MPL-2.0", Identifier: "MPL-2.0"},
 		},
 		Paths:      make(map[string]*huma.PathItem),
 		Components: &huma.Components{Schemas: a.registry},
 		Tags: []*huma.Tag{
-			{Name: TagSessions, Description: "The slots, and what is asked of them."},
+			{Name: TagSessions, Description: "Create, list, change, start and stop sessions."},
 			{Name: TagLinking, Description: "Linking a device: by QR, by phone-number code, by passkey."},
-			{Name: TagMessages, Description: "Messages that leave: they are stored before they are accepted, and sent once."},
-			{Name: TagLive, Description: "What happens, as it happens."},
-			{Name: TagWebhooks, Description: "Events, posted to where they are wanted."},
-			{Name: TagSupervision, Description: "What the supervisor knows: crashes, restarts, quarantine."},
+			{Name: TagMessages, Description: "Outgoing messages: stored before they are accepted, and sent once."},
+			{Name: TagLive, Description: "Events as they happen, and the files of incoming messages."},
+			{Name: TagWebhooks, Description: "Events, posted to your own addresses."},
+			{Name: TagSupervision, Description: "The supervision tree: crashes, restarts, quarantine."},
 			{Name: TagDocument, Description: "This document."},
 		},
 	}
@@ -233,7 +233,7 @@ func (a *API) Describe(op *Operation) *huma.Operation {
 	if op.Labels {
 		out.Parameters = append(out.Parameters, &huma.Param{
 			Name: labelPrefix + "KEY", In: "query", Schema: ShortText(session.MaxMetadataValue),
-			Description: "Only sessions whose metadata has this value under KEY. KEY stands for any key; several may be given.",
+			Description: "Only sessions whose metadata has this value under KEY. KEY stands for any key. You may give several.",
 		})
 	}
 	for i := range op.Headers {
@@ -293,10 +293,10 @@ func (a *API) describeAnswers(op *Operation, out *huma.Operation) {
 		out.Responses[strconv.Itoa(fiber.StatusAccepted)] = &huma.Response{Description: op.Also.Accepted, Content: success.Content}
 	}
 	if op.Also.Unchanged {
-		out.Responses[strconv.Itoa(fiber.StatusNotModified)] = &huma.Response{Description: "It is what If-None-Match names."}
+		out.Responses[strconv.Itoa(fiber.StatusNotModified)] = &huma.Response{Description: "The file is the one that If-None-Match names."}
 	}
 	if op.Also.Partial {
-		out.Responses[strconv.Itoa(fiber.StatusPartialContent)] = &huma.Response{Description: "The part that Range names.", Content: success.Content}
+		out.Responses[strconv.Itoa(fiber.StatusPartialContent)] = &huma.Response{Description: "The part of the file that Range names.", Content: success.Content}
 	}
 	for _, status := range op.problems() {
 		out.Responses[strconv.Itoa(status)] = &huma.Response{

@@ -24,8 +24,8 @@ func (a *API) Guide() string {
 	return b.String()
 }
 
-const documentHead = "The machine-readable form is [openapi.json](openapi.json): the process serves it as `GET /openapi.json`, `/openapi.yaml`, and as a\n" +
-	"page for people under `/docs`, without internet.\n\n" +
+const documentHead = "The machine-readable form is [openapi.json](openapi.json). A running wasup serves it as `GET /openapi.json` and `/openapi.yaml`, and\n" +
+	"shows it as a page under `/docs`, without internet.\n\n" +
 	"Errors are problem details (RFC 9457, `application/problem+json`): `status`, a stable `code`, `detail` for people, and for\n" +
-	"`invalid_request` the `field` and all `errors`. A field without a value is left out of an answer. A session has what people want\n" +
-	"(`desired`) apart from what is seen (`state`, `cause`); the verbs are idempotent and answer both.\n\n"
+	"`invalid_request` the `field` and all `errors`. A field without a value is left out of an answer. A session has a desired state\n" +
+	"(`desired`) and an observed state (`state`, `cause`). Start, stop, restart and logout are idempotent and return both.\n\n"

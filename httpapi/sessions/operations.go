@@ -13,19 +13,19 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 	filters := append(rest.Paging(),
 		rest.Parameter{Name: "state", Doc: "Only sessions in this state.", Schema: schema(wire.State(""))},
 		rest.Parameter{Name: "cause", Doc: "Only sessions with this cause.", Schema: schema(wire.Cause(""))},
-		rest.Parameter{Name: "desired", Doc: "Only sessions that people asked this of.", Schema: schema(wire.Desired(""))},
+		rest.Parameter{Name: "desired", Doc: "Only sessions with this desired state.", Schema: schema(wire.Desired(""))},
 		rest.Parameter{Name: "q", Doc: "Only sessions whose id or name begins with this, in any case.", Schema: rest.ShortText(100)},
 	)
 	all := []rest.Operation{
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions", Name: "createSession", Tag: rest.TagSessions, Summary: "Create a session",
-			Detail: "The slot for one WhatsApp account. It is linked by a QR, a phone-number code or a passkey.",
+			Detail: "A session is the slot for one WhatsApp account. It is linked by a QR, a phone-number code or a passkey.",
 			Body:   v1SessionNew{}, Input: rest.Input{Optional: true}, Status: fiber.StatusCreated, Answer: wire.Session{}, Success: "Created; `Location` is its address.",
 			Refuses: []int{409, 413, 415, 504}, Serve: r.create,
 		},
 		{
 			Method: fiber.MethodGet, Path: "/v1/sessions", Name: "listSessions", Tag: rest.TagSessions, Summary: "List sessions",
-			Detail: "Sorted by id. Filters narrow it down together; `metadata.KEY=VALUE` takes any key, also several.",
+			Detail: "Sorted by id. A session must match all filters. `metadata.KEY=VALUE` takes any key, and may be given several times.",
 			Query:  filters, Labels: true, Status: fiber.StatusOK, Answer: v1SessionList{}, Success: "A page of sessions.", Serve: r.list,
 		},
 		{
@@ -34,13 +34,13 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodPatch, Path: "/v1/sessions/:id", Name: "updateSession", Tag: rest.TagSessions, Summary: "Update a session",
-			Detail: "A JSON merge patch (RFC 7396): what is left out stays. Another proxy restarts a session that runs.",
+			Detail: "Takes a JSON merge patch (RFC 7396): fields that are left out stay. A new proxy restarts a running session.",
 			Body:   v1SessionPatch{}, Status: fiber.StatusOK, Answer: wire.Session{}, Success: "The session as it is now.",
 			Refuses: []int{404, 413, 415, 504}, Serve: r.patch,
 		},
 		{
 			Method: fiber.MethodDelete, Path: "/v1/sessions/:id", Name: "deleteSession", Tag: rest.TagSessions, Summary: "Delete a session",
-			Detail: "Logs the session out and deletes everything it stores. Idempotent: 204 also where there is no such session.",
+			Detail: "Logs the session out and deletes everything it stores. Idempotent: 204 also if there is no such session.",
 			Status: fiber.StatusNoContent, Success: "It is gone.", Refuses: []int{502, 504}, Serve: r.delete,
 		},
 		{
@@ -50,15 +50,15 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 		},
 	}
 	for _, v := range []rest.Operation{
-		{Name: "start", Summary: "Start a session", Detail: "Also one that was stopped, that gave up, or that was taken over elsewhere.", Serve: r.verb(r.start)},
+		{Name: "start", Summary: "Start a session", Detail: "Works too if the session was stopped, gave up, or lost its connection to another process (cause replaced).", Serve: r.verb(r.start)},
 		{Name: "stop", Summary: "Stop a session", Detail: "Its credentials stay.", Serve: r.verb(r.stop)},
-		{Name: "restart", Summary: "Restart a session", Detail: "Drops whatever the session does and begins again. Releases a quarantine too.", Serve: r.verb(r.restart)},
-		{Name: "logout", Summary: "Log a session out", Detail: "Unlinks the device and deletes the credentials. The session stays, with its settings; a new code links it again.", Serve: r.verb(r.logout)},
+		{Name: "restart", Summary: "Restart a session", Detail: "Closes the session's connection and begins again. Releases it from quarantine too.", Serve: r.verb(r.restart)},
+		{Name: "logout", Summary: "Log a session out", Detail: "Unlinks the device and deletes the credentials. The session and its settings stay; a new code links it again.", Serve: r.verb(r.logout)},
 	} {
 		v.Path, v.Name = "/v1/sessions/:id/"+v.Name, v.Name+"Session"
 		v.Method, v.Tag, v.Status, v.Answer = fiber.MethodPost, rest.TagSessions, fiber.StatusOK, wire.Status{}
-		v.Success, v.Refuses = "The resulting status: `desired` is what was asked, `state` what is seen.", []int{404, 409, 504}
-		v.Detail = rest.Join(v.Detail, "Idempotent, and possible from every state.")
+		v.Success, v.Refuses = "The status afterwards: `desired` is what was asked for, `state` is the observed state.", []int{404, 409, 504}
+		v.Detail = rest.Join(v.Detail, "Idempotent, and allowed in every state.")
 		all = append(all, v)
 	}
 	return all

@@ -15,9 +15,9 @@ type v1Supervision struct {
 
 type v1SupervisionCounts struct {
 	Sessions    int            `json:"sessions"`
-	Running     int            `json:"running" doc:"An actor runs for so many."`
+	Running     int            `json:"running" doc:"The number of sessions with a running actor."`
 	Quarantined int            `json:"quarantined"`
-	Restarts    int            `json:"restarts" doc:"Supervised restarts since the process started."`
+	Restarts    int            `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
 	States      map[string]int `json:"states" doc:"Sessions by state."`
 }
 
@@ -26,11 +26,11 @@ type v1Supervised struct {
 	State            wire.State   `json:"state"`
 	Cause            wire.Cause   `json:"cause"`
 	Desired          wire.Desired `json:"desired"`
-	Running          bool         `json:"running" doc:"An actor runs for it."`
-	Quarantined      bool         `json:"quarantined" doc:"It crashed more often than the restart intensity allows. Released by a person, or by the cool-down."`
+	Running          bool         `json:"running" doc:"Its actor runs."`
+	Quarantined      bool         `json:"quarantined" doc:"The session crashed too often (supervisor.restarts within supervisor.window). A person or the cool-down releases it."`
 	Incarnation      uint64       `json:"incarnation"`
-	Restarts         int          `json:"restarts" doc:"Supervised restarts since the process started."`
-	RestartsInWindow int          `json:"restarts_in_window" doc:"Crashes within the window of the restart intensity, as of the last one."`
+	Restarts         int          `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
+	RestartsInWindow int          `json:"restarts_in_window" doc:"Crashes within supervisor.window, counted at the last crash."`
 	NextRetryAt      time.Time    `json:"next_retry_at,omitzero"`
 	LastCrash        *v1Crash     `json:"last_crash,omitempty"`
 	Since            time.Time    `json:"since,omitzero"`
@@ -40,5 +40,5 @@ type v1Crash struct {
 	At     time.Time `json:"at,omitzero"`
 	Where  string    `json:"where"`
 	Reason string    `json:"reason"`
-	Stack  string    `json:"stack,omitempty" doc:"Only where one session is asked for."`
+	Stack  string    `json:"stack,omitempty" doc:"Only in the answer for one session."`
 }

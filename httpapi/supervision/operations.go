@@ -16,7 +16,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Query: append(rest.Paging(),
 				rest.Parameter{Name: "quarantined", Doc: "Only sessions that are in quarantine, or only those that are not.", Schema: yesNo()},
 				rest.Parameter{Name: "crashed", Doc: "Only sessions that crashed since the process started, or only those that did not.", Schema: yesNo()}),
-			Status: fiber.StatusOK, Answer: v1Supervision{}, Success: "A page of the tree. The counts are of all sessions.", Serve: r.list,
+			Status: fiber.StatusOK, Answer: v1Supervision{}, Success: "A page of the tree. The counts include all sessions.", Serve: r.list,
 		},
 		{
 			Method: fiber.MethodGet, Path: "/v1/supervision/:id", Name: "getSupervised", Tag: rest.TagSupervision, Summary: "Get a session's supervision",
@@ -25,7 +25,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/supervision/:id/release", Name: "releaseSession", Tag: rest.TagSupervision, Summary: "Release a session from quarantine",
-			Detail: "Restarts it. Idempotent: a session that is not in quarantine stays as it is.",
+			Detail: "Restarts the session. Idempotent: a session that is not in quarantine stays as it is.",
 			Status: fiber.StatusOK, Answer: v1Supervised{}, Success: "The node.", Refuses: []int{404, 504}, Serve: r.release,
 		},
 	}

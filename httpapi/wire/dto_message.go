@@ -16,22 +16,22 @@ type Message struct {
 	SessionID   string       `json:"session_id"`
 	To          string       `json:"to"`
 	Kind        Kind         `json:"kind"`
-	State       MessageState `json:"state" doc:"How far it has come."`
-	Cause       Code         `json:"cause,omitempty" doc:"Of failed: why. Of queued: why the last attempt failed."`
+	State       MessageState `json:"state" doc:"How far the message is."`
+	Cause       Code         `json:"cause,omitempty" doc:"If failed: why. If queued: why the last attempt failed."`
 	Error       string       `json:"error,omitempty" doc:"The cause in one sentence for people."`
-	Content     *Content     `json:"content,omitempty" doc:"Kept while it may be sent."`
+	Content     *Content     `json:"content,omitempty" doc:"Kept as long as the message may still be sent."`
 	Key         string       `json:"idempotency_key,omitempty"`
-	Attempts    int          `json:"attempts" doc:"Begun so far."`
-	CanRequeue  bool         `json:"can_requeue,omitempty" doc:"It failed before WhatsApp had it: POST …/requeue tries once more."`
+	Attempts    int          `json:"attempts" doc:"Attempts begun so far."`
+	CanRequeue  bool         `json:"can_requeue,omitempty" doc:"The message failed before WhatsApp had it: POST …/requeue tries again."`
 	CreatedAt   time.Time    `json:"created_at,omitzero"`
 	UpdatedAt   time.Time    `json:"updated_at,omitzero"`
-	SendAt      time.Time    `json:"send_at,omitzero" doc:"Not before then."`
-	ExpiresAt   time.Time    `json:"expires_at,omitzero" doc:"Not after then."`
-	AckedAt     time.Time    `json:"server_ack_at,omitzero" doc:"WhatsApp's server has had it since."`
+	SendAt      time.Time    `json:"send_at,omitzero" doc:"The earliest time to send."`
+	ExpiresAt   time.Time    `json:"expires_at,omitzero" doc:"The latest time to send."`
+	AckedAt     time.Time    `json:"server_ack_at,omitzero" doc:"When WhatsApp's server acknowledged the message."`
 	DeliveredAt time.Time    `json:"delivered_at,omitzero"`
 	ReadAt      time.Time    `json:"read_at,omitzero"`
 	PlayedAt    time.Time    `json:"played_at,omitzero"`
-	Receipts    []Receipt    `json:"receipts,omitempty" doc:"What each device of each recipient said, where one message is asked for."`
+	Receipts    []Receipt    `json:"receipts,omitempty" doc:"The receipts of each device of each recipient. Only in the answer for one message."`
 	Session     *MessageHost `json:"session,omitempty" doc:"The session at this moment: a message waits until it is READY."`
 }
 

@@ -2,13 +2,13 @@ package wire
 
 // Problem is the body of an error, as RFC 9457 has it.
 type Problem struct {
-	Type    string       `json:"type" doc:"urn:wasup:error: and the code."`
+	Type    string       `json:"type" doc:"urn:wasup:error: followed by the code."`
 	Title   string       `json:"title" doc:"The status in words."`
 	Status  int          `json:"status"`
 	Detail  string       `json:"detail,omitempty" doc:"One sentence for people."`
 	Code    string       `json:"code" doc:"Stable and machine-readable: docs/api.md lists them all."`
-	Field   string       `json:"field,omitempty" doc:"invalid_request: the first field, parameter or header that is not acceptable."`
-	Errors  []FieldError `json:"errors,omitempty" doc:"invalid_request: each of them."`
+	Field   string       `json:"field,omitempty" doc:"With invalid_request: the first field, parameter or header that is wrong."`
+	Errors  []FieldError `json:"errors,omitempty" doc:"With invalid_request: every field, parameter or header that is wrong."`
 	Outcome Outcome      `json:"outcome,omitempty" doc:"How the wait for a code ended."`
 	State   State        `json:"state,omitempty"`
 	Cause   Cause        `json:"cause,omitempty"`

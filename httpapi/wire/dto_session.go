@@ -10,7 +10,7 @@ import (
 
 type Session struct {
 	ID        string            `json:"id" doc:"The session's name in every route."`
-	Name      string            `json:"name,omitempty" doc:"For people."`
+	Name      string            `json:"name,omitempty" doc:"A name for people."`
 	Metadata  map[string]string `json:"metadata,omitempty" doc:"The caller's own labels."`
 	Proxy     string            `json:"proxy,omitempty" doc:"The proxy that the session connects through, its password masked."`
 	CreatedAt time.Time         `json:"created_at,omitzero"`
@@ -20,25 +20,25 @@ type Session struct {
 
 type Status struct {
 	ID             string     `json:"id"`
-	State          State      `json:"state" doc:"What the session is seen to be in."`
-	Cause          Cause      `json:"cause" doc:"Why it is in this state."`
-	Desired        Desired    `json:"desired" doc:"What people asked of it. Stored; holds across restarts of the process."`
-	Since          time.Time  `json:"since,omitzero" doc:"Of this state and cause."`
-	CanSend        bool       `json:"can_send" doc:"A message would be taken now."`
-	HasCredentials bool       `json:"has_credentials" doc:"A device is linked: the session comes back without a code."`
-	NextRetryAt    time.Time  `json:"next_retry_at,omitzero" doc:"Of the next attempt, where one is scheduled."`
-	BanUntil       time.Time  `json:"ban_until,omitzero" doc:"The end of a temporary ban, where it is known."`
-	RestrictedTill time.Time  `json:"restriction_until,omitzero" doc:"Until then WhatsApp refuses messages to new chats (error 463)."`
-	LastError      *LastError `json:"last_error,omitempty" doc:"The last failure, kept when it is over."`
-	Incarnation    uint64     `json:"incarnation" doc:"Number of the last run of a WhatsApp client; 0: none yet."`
+	State          State      `json:"state" doc:"The observed state of the session."`
+	Cause          Cause      `json:"cause" doc:"Why the session is in this state."`
+	Desired        Desired    `json:"desired" doc:"The desired state: what people asked for. It is stored, and holds across restarts of the process."`
+	Since          time.Time  `json:"since,omitzero" doc:"When this state and cause began."`
+	CanSend        bool       `json:"can_send" doc:"The session can send now."`
+	HasCredentials bool       `json:"has_credentials" doc:"A device is linked: the session reconnects without a code."`
+	NextRetryAt    time.Time  `json:"next_retry_at,omitzero" doc:"When the next attempt is, if one is scheduled."`
+	BanUntil       time.Time  `json:"ban_until,omitzero" doc:"The end of a temporary ban, if it is known."`
+	RestrictedTill time.Time  `json:"restriction_until,omitzero" doc:"Until this time WhatsApp refuses messages to new chats (error 463)."`
+	LastError      *LastError `json:"last_error,omitempty" doc:"The last failure. It stays after the session has recovered."`
+	Incarnation    uint64     `json:"incarnation" doc:"The number of the session's last connection attempt (client run); 0: none yet."`
 	Failures       int        `json:"failures" doc:"Failed attempts in a row; 0 once READY."`
 	MaxAttempts    int        `json:"max_attempts" doc:"Failed attempts in a row before ERROR; 0: no limit."`
-	Restarts       int        `json:"restarts" doc:"Supervised restarts after a crash since the process started."`
-	Account        *Account   `json:"account,omitempty" doc:"Who the linked device belongs to."`
-	QR             *QRState   `json:"qr,omitempty" doc:"The code that can be scanned now; GET …/qr has the code itself."`
-	Passkey        PasskeyDue `json:"passkey,omitempty" doc:"WhatsApp asks for a passkey: the step that a person has to do."`
-	ConnectedAt    time.Time  `json:"connected_at,omitzero" doc:"Of the last READY."`
-	DisconnectedAt time.Time  `json:"disconnected_at,omitzero" doc:"Of the last end of READY."`
+	Restarts       int        `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
+	Account        *Account   `json:"account,omitempty" doc:"The account of the linked device."`
+	QR             *QRState   `json:"qr,omitempty" doc:"The code that is valid now. GET …/qr has the code itself."`
+	Passkey        PasskeyDue `json:"passkey,omitempty" doc:"WhatsApp asks for a passkey: what a person has to do next."`
+	ConnectedAt    time.Time  `json:"connected_at,omitzero" doc:"When the session last became READY."`
+	DisconnectedAt time.Time  `json:"disconnected_at,omitzero" doc:"When the session last left READY."`
 }
 
 type LastError struct {
@@ -54,17 +54,17 @@ type Account struct {
 }
 
 type QRState struct {
-	Sequence  int       `json:"sequence" doc:"Counts the session's codes, through rotations and reconnects."`
+	Sequence  int       `json:"sequence" doc:"Numbers the session's codes, across rotations and reconnects."`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
 // QR is a code that can be scanned. In an event it comes with the picture only where ?image=png asked for it.
 type QR struct {
-	Code      string    `json:"code" doc:"Exactly the string to draw."`
-	Sequence  int       `json:"sequence" doc:"Counts the session's codes, through rotations and reconnects."`
+	Code      string    `json:"code" doc:"The exact string to draw as a QR."`
+	Sequence  int       `json:"sequence" doc:"Numbers the session's codes, across rotations and reconnects."`
 	IssuedAt  time.Time `json:"issued_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at"`
-	Image     string    `json:"image,omitempty" doc:"The code as a data: URL of a PNG."`
+	Image     string    `json:"image,omitempty" doc:"The QR as a PNG in a data: URL."`
 }
 
 // The closed sets. Each gives the document and the checks its own values.

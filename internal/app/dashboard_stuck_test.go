@@ -47,7 +47,7 @@ func (b *bridge) linksByPasskey(t *testing.T) {
 	}
 	b.fills("#passkey [name=credential]", "undefined")
 	b.Press("#passkey button", "Answer")
-	b.Sees("#say.bad", "is no JSON")
+	b.Sees("#say.bad", "is not JSON")
 	var request types.WebAuthnPublicKey
 	if err := json.Unmarshal([]byte(challenge), &request); err != nil {
 		t.Fatalf("the challenge on the page: %v", err)
@@ -99,7 +99,7 @@ func (b *bridge) seesMessages(t *testing.T) {
 	b.Misses("#message-list", "cancelled")
 	b.Sees("#message-list", "not on whatsapp")
 	b.Chooses("#messages-state", "queued,sending")
-	b.Sees("#message-list", "None of these.")
+	b.Sees("#message-list", "No message in this state.")
 	b.Chooses("#messages-state", "")
 	b.Misses("body", "not for the page")
 	b.h.v1("POST", "/ventas/start", "").Is(200)
@@ -135,7 +135,7 @@ func (b *bridge) turnsPages(*testing.T) {
 	b.Misses("#pager", "of")
 	b.fills("#filter [name=q]", "")
 	b.Holds("only what runs", `{ const state = document.querySelector("#filter [name=state]"); state.value = "unwell"; state.dispatchEvent(new Event("input", { bubbles: true })); return true; }`)
-	b.Sees("#sessions", "No session fits.")
+	b.Sees("#sessions", "No session matches.")
 	b.Holds("only one cause", `{ const { state, cause } = document.querySelector("#filter").elements; state.value = ""; cause.value = "connected"; cause.dispatchEvent(new Event("input", { bubbles: true })); return cause.value === "connected"; }`)
 	b.row("ventas", "READY")
 	b.Misses("#sessions", "many")

@@ -94,7 +94,7 @@ func (b *bridge) create(id, name string) {
 func (b *bridge) linksByQR(t *testing.T) {
 	b.create("ventas", "Ventas")
 	b.Holds("its QR is drawn", `{ const code = document.querySelector("#code-picture"); return code.checkVisibility() && code.complete && code.naturalWidth > 100; }`)
-	b.Sees("#code", "s, then the next one comes by itself")
+	b.Sees("#code", "s, then the next code appears by itself")
 	b.row("ventas", "QR_REQUIRED")
 	b.pictureFor("dashboard-qr.png")
 	src, err := chromedp.Run(b.Ctx, chromedp.Evaluate[string](`document.querySelector("#code-picture").src`))
@@ -114,7 +114,7 @@ func (b *bridge) linksByQR(t *testing.T) {
 	b.Sees("#one-state", "READY")
 	b.row("ventas", "+"+b.ana.Number())
 	b.Sees("#summary", "1 of 1 sessions are READY")
-	b.Sees("#facts", "it comes back without a code")
+	b.Sees("#facts", "it reconnects without a code")
 	b.Misses("#linking", "Link a phone")
 	b.Sees("#events", "Ventas session.state READY, connected")
 }
@@ -187,7 +187,7 @@ func (b *bridge) releases(*testing.T) {
 	b.Press("#crash button", "Release from quarantine")
 	b.Sees("#one-state", "READY")
 	b.Sees("#counts", "0 in quarantine")
-	b.Sees("#tree", "restarts") // it is remembered that it crashed
+	b.Sees("#tree", "crashes") // it is remembered that it crashed
 }
 
 func (b *bridge) finds(*testing.T) {
@@ -196,7 +196,7 @@ func (b *bridge) finds(*testing.T) {
 	b.Misses("#sessions", "Ventas")
 	b.Writes("#filter [name=q]", b.ana.Number()[:6])
 	b.Writes("#filter [name=q]", "nobody")
-	b.Sees("#sessions", "No session fits.")
+	b.Sees("#sessions", "No session matches.")
 	b.Holds("show all again", `{ const q = document.querySelector("#filter [name=q]"); q.value = ""; q.dispatchEvent(new Event("input", { bubbles: true })); return true; }`)
 	b.row("ventas", "READY")
 	b.Holds("choose a state", `{ const state = document.querySelector("#filter [name=state]"); state.value = "READY"; state.dispatchEvent(new Event("input", { bubbles: true })); return state.value === "READY"; }`)

@@ -22,12 +22,12 @@ var phases = []struct {
 	what  string
 }{
 	{phaseUnlinked, "no device is linked: a phone may scan a code"},
-	{phaseConfirming, "we accepted a phone's pairing, and it is being confirmed to the phone"},
+	{phaseConfirming, "we accepted a phone's pairing and are confirming it to the phone"},
 	{phasePaired, "the device was linked in this run; WhatsApp's request to log in again ends the run"},
-	{phaseLinked, "the device was linked before this run, which logs in, sends and receives"},
-	{phaseForgetting, "the device is over and its credentials are being deleted; the last word is posted after that"},
-	{phaseFinished, "the last word was posted, or is not wanted because a person logs the session out"},
-	{phaseClosing, "Close was called: what the run started is ended and waited for"},
+	{phaseLinked, "the device was linked before this run; the run logs in, sends and receives"},
+	{phaseForgetting, "the device is no longer valid and its credentials are being deleted; the last word follows"},
+	{phaseFinished, "the last word was posted, or is not needed because a person logs the session out"},
+	{phaseClosing, "Close was called: the run ends its goroutines and waits for them"},
 	{phaseClosed, "nothing of the run is left"},
 }
 

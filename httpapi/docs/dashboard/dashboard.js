@@ -51,7 +51,7 @@ function showSessions() {
   const before = new Map([...$("sessions").children].map((node) => [node.dataset.drawn, node]));
   const focused = document.activeElement?.closest("#sessions tr")?.dataset.id;
   const rows = all.slice(first, first + perPage).map((s) => rowOf(s, before));
-  if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session fits." : live ? "No session yet. New session makes one and shows its QR." : "Reading…")));
+  if (!rows.length) rows.push(el("tr", {}, el("td", { colspan: "6", class: "empty" }, sessions.size ? "No session matches." : live ? "No session yet. New session creates one and shows its QR." : "Reading…")));
   place($("sessions"), rows);
   if (focused && !document.activeElement?.closest("#sessions")) $("sessions").querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus();
   $("pager").hidden = all.length <= perPage;
@@ -120,14 +120,14 @@ function showOne() {
   $("one-state").className = `state ${kind(status.state)}`;
   $("one-cause").textContent = status.cause === "none" ? "" : spelt(status.cause);
   const facts = [
-    ["Id", s.id], ["Asked for", status.desired], ["Since", status.since && when(status.since)],
+    ["Id", s.id], ["Desired", status.desired], ["Since", status.since && when(status.since)],
     ["Next attempt in", status.next_retry_at && until(status.next_retry_at)], ["Banned for", status.ban_until && until(status.ban_until)],
     ["New chats refused for", status.restriction_until && until(status.restriction_until)],
     ["Account", status.account && [status.account.push_name, status.account.phone && `+${status.account.phone}`].filter(Boolean).join(", ")],
-    ["Linked", status.has_credentials ? "yes: it comes back without a code" : "no"],
+    ["Linked", status.has_credentials ? "yes: it reconnects without a code" : "no"],
     ["Last failure", status.last_error && `${spelt(status.last_error.cause)}${status.last_error.message ? `: ${status.last_error.message}` : ""}`],
     ["Failed attempts", status.failures ? `${status.failures}${status.max_attempts ? ` of ${status.max_attempts}` : ""}` : ""],
-    ["Run", status.incarnation ? `number ${status.incarnation}, ${status.restarts} supervised restarts` : ""],
+    ["Run", status.incarnation ? `number ${status.incarnation}, ${status.restarts} crashes` : ""],
     ["Proxy", s.proxy], ["Connected", status.connected_at && when(status.connected_at)],
   ].filter(([, value]) => value);
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
@@ -192,14 +192,14 @@ async function showTree() {
     crashed.set(item.id, item);
   }
   const { counts } = tree;
-  $("counts").textContent = `${counts.running} of ${counts.sessions} actors run · ${counts.quarantined} in quarantine · ${counts.restarts} restarts since the start`;
+  $("counts").textContent = `${counts.running} of ${counts.sessions} actors run · ${counts.quarantined} in quarantine · ${counts.restarts} crashes since the start`;
   const before = new Map([...$("tree").children].map((node) => [node.dataset.drawn, node]));
   const nodes = tree.items.map((n) => {
     const name = sessions.get(n.id) ? titleOf(sessions.get(n.id)) : n.id;
     const drawn = JSON.stringify([n.id, name, n.restarts, n.last_crash?.at, n.last_crash?.reason, n.quarantined]);
     return before.get(drawn) ?? el("li", { "data-drawn": drawn },
       el("button", { type: "button", class: "name", onclick: () => choose(n.id) }, name),
-      el("span", {}, `${n.restarts} restarts${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
+      el("span", {}, `${n.restarts} crashes${n.last_crash ? ` · ${when(n.last_crash.at)} ${n.last_crash.reason}` : ""}`),
       n.quarantined ? el("button", { type: "button", class: "quiet", onclick: (event) => release(n.id, event.target) }, "Release") : null);
   });
   place($("tree"), nodes.length ? nodes : [el("li", { class: "empty" }, "Nobody crashed since the start.")]);
@@ -259,7 +259,7 @@ const types = [
 function follow() {
   const source = new EventSource("/v1/events?image=png");
   const state = (on) => {
-    $("link").textContent = on ? "live" : "wasup is away; trying again…";
+    $("link").textContent = on ? "live" : "wasup does not answer; trying again…";
     $("link").classList.toggle("on", on);
     if (on) {
       live = true;
@@ -289,13 +289,13 @@ for (const button of document.querySelectorAll("[data-verb]")) {
   button.addEventListener("click", async () => {
     const { verb } = button.dataset;
     const id = chosen;
-    if (verb === "logout" && !await sure(`Log ${titleOf(sessions.get(id))} out? Its device is unlinked and needs a new code. Its settings stay.`, "Log out")) return;
+    if (verb === "logout" && !await sure(`Log ${titleOf(sessions.get(id))} out? Its device is unlinked, and the session needs a new code. Its settings stay.`, "Log out")) return;
     attempt(() => call("POST", path(id, `/${verb}`)), button);
   });
 }
 $("delete").addEventListener("click", async (event) => {
   const id = chosen;
-  if (!await sure(`Delete ${titleOf(sessions.get(id))} with everything of it? Its device is unlinked.`, "Delete")) return;
+  if (!await sure(`Delete ${titleOf(sessions.get(id))} and everything it stores? Its device is unlinked.`, "Delete")) return;
   attempt(async () => { await call("DELETE", path(id)); say(`${id} is gone.`); }, event.target);
 });
 $("show-code").addEventListener("click", (event) => ask(chosen, event.target));

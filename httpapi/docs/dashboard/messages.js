@@ -44,7 +44,7 @@ function why() {
   const waiting = list.some(({ state }) => state === "queued" || state === "sending");
   const { can_send: able, state, cause, desired } = session?.status ?? {};
   $("messages-why").hidden = !waiting || able !== false || session?.id !== of;
-  $("messages-why").textContent = `What waits leaves once the session is READY. It is ${state}${cause === "none" ? "" : `, ${spelt(cause ?? "")}`}`
+  $("messages-why").textContent = `Messages leave when the session is READY. Now it is ${state}${cause === "none" ? "" : `, ${spelt(cause ?? "")}`}`
     + (desired === "run" ? "." : ", and nobody has asked it to run.");
 }
 
@@ -76,7 +76,7 @@ function itemOf(m, before) {
 function draw() {
   const before = new Map([...$("message-list").children].map((node) => [node.dataset.drawn, node]));
   const nodes = list.map((m) => itemOf(m, before));
-  place($("message-list"), nodes.length ? nodes : [el("li", { class: "empty" }, $("messages-state").value ? "None of these." : "None yet.")]);
+  place($("message-list"), nodes.length ? nodes : [el("li", { class: "empty" }, $("messages-state").value ? "No message in this state." : "None yet.")]);
   $("messages-older").hidden = !more || shown >= most;
   why();
 }

@@ -30,13 +30,13 @@ function ask(challenge) {
 function compare({ code, comparison_skipped: skipped }) {
   $("passkey-code").hidden = skipped || !code;
   $("passkey-code").textContent = code ?? "";
-  $("passkey-compare").textContent = skipped ? "The passkey was accepted. WhatsApp asks for no comparison of codes." : "The passkey was accepted. Does the phone show this very code?";
-  $("passkey-confirm").textContent = skipped ? "Link it" : "They are the same";
+  $("passkey-compare").textContent = skipped ? "The passkey was accepted. WhatsApp does not ask to compare codes." : "The passkey was accepted. Does the phone show the same code?";
+  $("passkey-confirm").textContent = skipped ? "Link it" : "The codes are the same";
 }
 
 $("passkey-copy").addEventListener("click", (event) => attempt(async () => {
   $("passkey-ask").select(); // where the clipboard is refused, Ctrl+C does it
-  await navigator.clipboard.writeText($("passkey-ask").value).catch(() => { throw new Error("The browser keeps its clipboard to itself. The text is selected: copy it."); });
+  await navigator.clipboard.writeText($("passkey-ask").value).catch(() => { throw new Error("The browser does not allow copying from here. The text is selected: copy it by hand."); });
 }, event.target));
 
 $("passkey-response").addEventListener("submit", (event) => {
@@ -47,7 +47,7 @@ $("passkey-response").addEventListener("submit", (event) => {
     try {
       answer = JSON.parse(credential.value);
     } catch {
-      throw new Error("What is pasted is no JSON. Copy the whole line that was printed, from { to }.");
+      throw new Error("The pasted text is not JSON. Copy the whole line of output, from { to }.");
     }
     await call("POST", path(of, "/passkey/response"), answer);
   }, event.submitter);
