@@ -17,9 +17,6 @@ import (
 	"wasup/internal/session"
 )
 
-// version is set by the linker: -X main.version=v1.2.3.
-var version = "dev"
-
 // Exit codes: 0 done, 1 something failed, 2 the command line or the configuration is wrong, 130 a second signal.
 const (
 	exitOK      = 0
