@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
@@ -128,12 +129,24 @@ type Set struct {
 	observer *observe.Observer
 	log      *slog.Logger
 
-	mu     sync.RWMutex
+	mu     setLock
 	byJID  map[types.JID]*Group
 	byLink map[string]*Group
 	// revoked are links that once led somewhere.
 	revoked map[string]bool
 	last    int64
+}
+
+// setLock guards groups. Who takes it to change something cannot forget to say so.
+type setLock struct {
+	sync.RWMutex
+	changed atomic.Bool // since the groups were saved
+}
+
+// Lock also notes that something changes.
+func (l *setLock) Lock() {
+	l.RWMutex.Lock()
+	l.changed.Store(true)
 }
 
 // NewSet makes a set without groups.

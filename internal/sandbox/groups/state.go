@@ -51,8 +51,19 @@ type askedState struct {
 	At  time.Time `json:"at"`
 }
 
-// Collect tells everything about the groups.
-func (s *Set) Collect(emit func(string, any) error) error {
+// Collect tells everything about the groups, if something changed since it did so last or all is asked for.
+func (s *Set) Collect(all bool, emit func(string, any) error) error {
+	if !s.mu.changed.Swap(false) && !all {
+		return nil
+	}
+	err := s.collect(emit)
+	if err != nil {
+		s.mu.changed.Store(true)
+	}
+	return err
+}
+
+func (s *Set) collect(emit func(string, any) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, g := range s.byJID {
