@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -243,5 +244,8 @@ func (d *demo) call(ctx context.Context, method, url string, body []byte, status
 	if response.StatusCode != status {
 		return fmt.Errorf("%s %s answered %s: %s", method, url, response.Status, bytes.TrimSpace(text))
 	}
-	return decodeJSON(text, into)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	return nil
 }

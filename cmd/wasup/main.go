@@ -16,9 +16,6 @@ import (
 	"wasup/internal/session"
 )
 
-// version is set by the linker: -X main.version=v1.2.3.
-var version = "dev"
-
 // Exit codes: 0 success, 1 failure, 2 wrong command line or configuration, 130 a second signal.
 const (
 	exitOK      = 0

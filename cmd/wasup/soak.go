@@ -23,7 +23,6 @@ var (
 func soakCommand(environ []string) *cobra.Command {
 	var cfg soak.Config
 	var asJSON, keep bool
-	var log string
 	c := &cobra.Command{
 		Use:   "soak",
 		Short: "Test that no message is lost or sent twice: load, kill -9 and broken connections against a sandbox",
@@ -49,47 +48,52 @@ Nothing leaves the machine. After success, or when it is stopped, its files are 
 	f.StringVar(&cfg.DSN, "store.dsn", "", "database of the child, which must be empty at the start (default SQLite in a temporary folder)")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	f.BoolVar(&keep, "keep", false, "keep the temporary folder with the database and the child's log")
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := soakable(&cfg); err != nil {
 			return &usageError{err}
 		}
-		self, err := os.Executable()
+		report, err := runSoak(c, cfg, environ, keep)
 		if err != nil {
-			return err
-		}
-		cfg.Command, cfg.Out = []string{self}, c.ErrOrStderr()
-		for _, v := range environ {
-			if !strings.HasPrefix(v, "WASUP_") { // a setting would change the result
-				cfg.Env = append(cfg.Env, v)
-			}
-		}
-		if cfg.Dir, err = os.MkdirTemp("", "wasup-soak-"); err != nil {
-			return fmt.Errorf("create a temporary folder: %w", err)
-		}
-		log = filepath.Join(cfg.Dir, "wasup.log")
-		file, err := os.Create(log)
-		if err != nil {
-			return errors.Join(err, os.RemoveAll(cfg.Dir))
-		}
-		cfg.Log = file
-		report, err := soak.Run(c.Context(), cfg)
-		_ = file.Close() // losing its last lines changes nothing
-		good := err == nil && report.Good()
-		stopped := c.Context().Err() != nil && errors.Is(err, c.Context().Err())
-		if keep || !good && !stopped {
-			c.PrintErrf("kept: %s\n", cfg.Dir)
-		} else if err := os.RemoveAll(cfg.Dir); err != nil {
-			return err
-		}
-		switch {
-		case stopped:
-			return errSoakStopped
-		case err != nil:
 			return err
 		}
 		return soaked(c.OutOrStdout(), &report, asJSON)
 	}
 	return c
+}
+
+// runSoak runs the soak in a temporary folder. The folder stays after a failure, or if keep is set.
+func runSoak(c *cobra.Command, cfg soak.Config, environ []string, keep bool) (report soak.Report, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return report, err
+	}
+	cfg.Command, cfg.Out = []string{self}, c.ErrOrStderr()
+	for _, v := range environ {
+		if !strings.HasPrefix(v, "WASUP_") { // a setting would change the result
+			cfg.Env = append(cfg.Env, v)
+		}
+	}
+	if cfg.Dir, err = os.MkdirTemp("", "wasup-soak-"); err != nil {
+		return report, fmt.Errorf("create a temporary folder: %w", err)
+	}
+	file, err := os.Create(filepath.Join(cfg.Dir, "wasup.log"))
+	if err != nil {
+		return report, errors.Join(err, os.RemoveAll(cfg.Dir))
+	}
+	cfg.Log = file
+	report, err = soak.Run(c.Context(), cfg)
+	_ = file.Close() // losing its last lines changes nothing
+	good := err == nil && report.Good()
+	stopped := c.Context().Err() != nil && errors.Is(err, c.Context().Err())
+	if keep || !good && !stopped {
+		c.PrintErrf("kept: %s\n", cfg.Dir)
+	} else if err := os.RemoveAll(cfg.Dir); err != nil {
+		return report, err
+	}
+	if stopped {
+		return report, errSoakStopped
+	}
+	return report, err
 }
 
 // soakable checks the flags. It refuses 0 where soak.Config would read it as the default.

@@ -75,13 +75,24 @@ func (r *Rig) stored(t testing.TB, before uint64) {
 	}
 }
 
+// openStore is an empty database of the test's own; nil after an error, which it tells: the goroutine of a request must
+// not end the test.
+func openStore(ctx context.Context, t testing.TB) *store.Store {
+	t.Helper()
+	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	return st
+}
+
 // openLog is the log of a test, in a database of its own.
 func (r *Rig) openLog(t testing.TB) *events.Log {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
-	if err != nil {
-		t.Error(err)
+	st := openStore(ctx, t)
+	if st == nil {
 		return nil
 	}
 	log := events.NewLog(st.Events(), r.Sessions.Buffer)

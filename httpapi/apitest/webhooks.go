@@ -3,7 +3,6 @@ package apitest
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -29,9 +28,8 @@ func hooksOf(t testing.TB) *Hooked {
 func (h *Hooked) start(t testing.TB) *webhooks.Webhooks {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
-	if err != nil {
-		t.Error(err)
+	st := openStore(ctx, t)
+	if st == nil {
 		return nil
 	}
 	log := events.NewLog(st.Events(), events.Options{})

@@ -50,12 +50,10 @@ func (k *keeper) collect(all bool, emit func(string, any) error) error {
 			return err
 		}
 	}
-	changed := all
 	for _, phone := range k.phones.list() {
 		if !phone.Account.Changed.Swap(false) && !all {
 			continue
 		}
-		changed = true
 		pairing, err := phone.state()
 		if err == nil {
 			err = phone.Collect(pairing, emit)
@@ -65,9 +63,5 @@ func (k *keeper) collect(all bool, emit func(string, any) error) error {
 			return err
 		}
 	}
-	if !changed {
-		return nil
-	}
-	// Groups change only together with an account: one that acts, or members that are notified.
-	return k.Groups.Collect(emit)
+	return k.Groups.Collect(all, emit)
 }

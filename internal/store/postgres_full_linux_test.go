@@ -2,9 +2,6 @@ package store_test
 
 import (
 	"context"
-	"errors"
-	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,26 +13,11 @@ import (
 	"wasup/internal/testtools/disktest"
 )
 
-// smallDisk is a disk of a few megabytes that belongs to the user whom the server runs as.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	owner, err := user.Lookup("postgres")
-	if err != nil {
-		t.Skip("there is no user postgres to give a disk to")
-	}
-	dir := disktest.Small(t, "8m")
-	uid, uidErr := strconv.Atoi(owner.Uid)
-	gid, gidErr := strconv.Atoi(owner.Gid)
-	if err := errors.Join(uidErr, gidErr, os.Chown(dir, uid, gid)); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) {
 	pgtest.Needed(t)
-	disk := smallDisk(t)
+	disk := disktest.Small(t, "8m")
 	cluster := pgtest.New(t)
+	cluster.Give(t, disk)
 	cluster.Exec(t, "CREATE TABLESPACE small LOCATION '"+disk+"'")
 	st := openDSN(t, cluster.Database(t), store.Options{})
 	if _, err := st.DB().Exec(t.Context(), "ALTER TABLE wasup_outbox SET TABLESPACE small"); err != nil {

@@ -151,6 +151,7 @@ func (d *Directory) Reserve(a *Account) (id uint16, keyIndex uint32, ok bool) {
 		if a.devices[a.lastDevice] == nil && !a.reserved[a.lastDevice] {
 			a.reserved[a.lastDevice] = true
 			a.lastKeyIndex++
+			a.Changed.Store(true)
 			return a.lastDevice, a.lastKeyIndex, true
 		}
 	}

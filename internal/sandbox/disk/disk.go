@@ -253,10 +253,15 @@ func (d *Log) Save() error {
 	if d.closed {
 		return nil
 	}
+	return d.save(false)
+}
+
+// save writes what has changed, or looks at everything for it. The caller holds the lock.
+func (d *Log) save(all bool) error {
 	if d.broken || d.size > compactMin && d.size > compactFactor*d.first {
 		return d.compact()
 	}
-	return d.write(false)
+	return d.write(all)
 }
 
 // KeepSaving calls Save regularly until done is closed. A failed save is logged and tried again.
@@ -275,16 +280,16 @@ func (d *Log) KeepSaving(done <-chan struct{}) {
 	}
 }
 
-// Close saves for the last time and unlocks the folder. Further calls do nothing.
+// Close saves for the last time and unlocks the folder. Further calls do nothing. It looks at every record: a change that
+// nobody marked would be lost for good.
 func (d *Log) Close() error {
-	err := d.Save()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil
 	}
 	d.closed = true
-	if err = errors.Join(err, d.file.Close(), d.lock.Close()); err != nil {
+	if err := errors.Join(d.save(true), d.file.Close(), d.lock.Close()); err != nil {
 		return fmt.Errorf("sandbox: state: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
@@ -128,12 +129,24 @@ type Set struct {
 	observer *observe.Observer
 	log      *slog.Logger
 
-	mu     sync.RWMutex
+	mu     setLock
 	byJID  map[types.JID]*Group
 	byLink map[string]*Group
 	// revoked holds the codes of revoked invite links.
 	revoked map[string]bool
 	last    int64
+}
+
+// setLock guards the groups and notes each change, so that no setter can forget to.
+type setLock struct {
+	sync.RWMutex
+	changed atomic.Bool // since the groups were saved
+}
+
+// Lock locks for writing and notes that something changes.
+func (l *setLock) Lock() {
+	l.RWMutex.Lock()
+	l.changed.Store(true)
 }
 
 // NewSet returns an empty set.

@@ -51,8 +51,19 @@ type askedState struct {
 	At  time.Time `json:"at"`
 }
 
-// Collect emits a record for each group.
-func (s *Set) Collect(emit func(string, any) error) error {
+// Collect emits a record for each group, if all is set or a group changed since the last call that succeeded.
+func (s *Set) Collect(all bool, emit func(string, any) error) error {
+	if !s.mu.changed.Swap(false) && !all {
+		return nil
+	}
+	err := s.collect(emit)
+	if err != nil {
+		s.mu.changed.Store(true)
+	}
+	return err
+}
+
+func (s *Set) collect(emit func(string, any) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, g := range s.byJID {

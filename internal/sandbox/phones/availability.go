@@ -51,6 +51,7 @@ func (p *availability) switchTo(on bool) bool {
 		return false
 	}
 	p.away = !on
+	p.Account.Changed.Store(true)
 	detail := "offline"
 	if on {
 		detail = "online"
@@ -88,6 +89,7 @@ func (p *availability) Take(d accounts.Delivery) {
 		return
 	}
 	p.held = append(p.held, d)
+	p.Account.Changed.Store(true)
 }
 
 // put passes a stanza to the goroutine that handles it. The caller holds the lock, which preserves the order.

@@ -306,6 +306,7 @@ func (p *receiver) SetDelay(delay time.Duration) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.Account.Changed.Store(true)
 	p.delay = delay
 	return nil
 }

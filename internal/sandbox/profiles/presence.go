@@ -66,6 +66,7 @@ func (p *Profiles) Switched(a *accounts.Account) {
 	prof := p.of(a)
 	prof.mu.Lock()
 	prof.lastSeen = time.Now()
+	a.Changed.Store(true)
 	prof.mu.Unlock()
 	p.tellWatchers(a)
 }

@@ -371,6 +371,14 @@ func (c *Cluster) Exec(tb testing.TB, statement string) {
 	}
 }
 
+// Give makes files and folders the server's own.
+func (c *Cluster) Give(tb testing.TB, paths ...string) {
+	tb.Helper()
+	if err := c.user.own(paths...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Password is the superuser's, for tests that look for it where it must not be.
 func (c *Cluster) Password() string { return c.password }
 

@@ -13,6 +13,16 @@ import (
 	"wasup/internal/store"
 )
 
+var commitTests = []test{
+	{"commit/works that wait together share a transaction", commitsShareATransaction},
+	{"commit/a work that fails fails alone", oneFailingCommitFailsAlone},
+	{"commit/a work that has not begun is withdrawn with its context", commitIsWithdrawn},
+	{"commit/a work that has begun is finished", commitIsFinishedOnceBegun},
+	{"commit/within a transaction it is part of it", commitWithinATransactionJoinsIt},
+	{"commit/a full database refuses works and recovers", commitsOfAFullDatabaseRecover},
+	{"commit/closing answers every work", closeAnswersEveryCommit},
+}
+
 // want is the work of these tests: one row.
 func want(st *store.Store, id string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {

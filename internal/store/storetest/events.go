@@ -15,6 +15,16 @@ import (
 	"wasup/internal/store"
 )
 
+var eventTests = []test{
+	{"events/they come back as they were given", eventsComeBackAsTheyWereGiven},
+	{"events/they are numbered without gaps, repetitions left out", eventsAreNumberedWithoutGaps},
+	{"events/a bad one is refused with those beside it", badEventsAreRefusedTogether},
+	{"events/retention never gives a number again", retentionKeepsTheNumbers},
+	{"events/a time is found", aTimeIsFound},
+	{"events/those of one session can be forgotten", forgottenEventsLeaveTheOthers},
+	{"events/commits are in the order of positions", commitsAreInOrder},
+}
+
 func event(id session.ID, key string) events.Event {
 	return events.Event{
 		Session: id, Type: events.TypeMessage, Key: key,

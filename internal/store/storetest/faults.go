@@ -18,6 +18,17 @@ import (
 	"wasup/internal/store"
 )
 
+var faultTests = []test{
+	{"concurrency/writers of many sessions do not disturb each other", concurrentWriters},
+	{"concurrency/one of many callers with one key makes the entry", oneBegins},
+	{"faults/a context that ended is an error and never no row", endedContext},
+	{"faults/a wait for the writer ends with the context", writerIsTaken},
+	{"faults/reads do not wait for the writer", readsPassTheWriter},
+	{"faults/a full database refuses the entry and recovers", fullDatabase},
+	{"faults/a database that became read-only refuses the entry", readOnly},
+	{"faults/a closed store answers with an error", closed},
+}
+
 func concurrentWriters(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const writers, rounds = 8, 12

@@ -12,6 +12,14 @@ import (
 	"wasup/internal/store"
 )
 
+var keptTests = []test{
+	{"kept/a file waits from the moment its event is there, once", filesArriveWithTheirEvents},
+	{"kept/files wait for their turn, and what failed for its time", filesWaitForTheirTurn},
+	{"kept/what is there is listed and looked up", filesAreListedAndLookedUp},
+	{"kept/files go with the log, by age and when they are told to", filesGoWithTheirEvents},
+	{"kept/a deleted session's files go, and another one's with its name do not", filesGoWithTheirSession},
+}
+
 // withFile is an event that carries a file of some bytes.
 func withFile(id session.ID, media string, bytes int64) events.Event {
 	e := event(id, "key of "+media)

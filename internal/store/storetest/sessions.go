@@ -10,6 +10,18 @@ import (
 	"wasup/internal/store"
 )
 
+var sessionTests = []test{
+	{"sessions/a new store has none", noSessions},
+	{"sessions/asking for one makes its row", setDesiredMakesTheRow},
+	{"sessions/asking again keeps the rest of the row", setDesiredKeepsTheRest},
+	{"sessions/what is observed leaves desired and device alone", saveObservedWritesOnlyItsColumns},
+	{"sessions/what is observed does not bring a deleted one back", saveObservedMakesNoRow},
+	{"sessions/a device is bound and unbound", bindDevice},
+	{"sessions/a device belongs to the session that paired it last", deviceIsTakenOver},
+	{"sessions/a deleted one is gone with its messages", deleteSession},
+	{"sessions/bad ids and wishes are refused by name", refusesBadInput},
+}
+
 const device = "5491100000000:12@s.whatsapp.net"
 
 func noSessions(t *testing.T, st *store.Store) {

@@ -10,6 +10,15 @@ import (
 	"wasup/internal/store"
 )
 
+var settingsTests = []test{
+	{"settings/creating makes the row with them", createMakesTheRow},
+	{"settings/only one of many callers creates", createOnce},
+	{"settings/saving them leaves the rest of the row alone", saveSettingsKeepsTheRest},
+	{"settings/other writes leave them alone", othersKeepTheSettings},
+	{"settings/a deletion is not taken back", deletionIsNotTakenBack},
+	{"settings/bad ones are refused", refusesBadSettings},
+}
+
 func someSettings() session.Settings {
 	return session.Settings{
 		Name:     "Tienda de Ana ⚽ 'quoted'",

@@ -14,6 +14,19 @@ import (
 	"wasup/internal/webhooks"
 )
 
+var webhookTests = []test{
+	{"webhooks/one comes back as it was given, is changed and deleted", webhookComesBack},
+	{"webhooks/one begins where it was told to", webhookBegins},
+	{"webhooks/the log is read by session, number and type", webhookReadsTheLog},
+	{"webhooks/a cursor moves only from where it was", cursorMovesFromWhereItWas},
+	{"webhooks/many cursors move in one commit, each from where it was", manyMoveAtOnce},
+	{"webhooks/what failed is kept with its next time", cursorKeepsItsAttempts},
+	{"webhooks/a dead letter keeps its event, and can be tried again or thrown away", deadLetters},
+	{"webhooks/cursors go back by number, by time and to the beginning", cursorsGoBack},
+	{"webhooks/the last attempts are kept, newest first", attemptsAreKept},
+	{"webhooks/a deleted session leaves nothing", deletedSessionLeavesNoWebhooks},
+}
+
 func hook(id string, of session.ID) webhooks.Webhook {
 	return webhooks.Webhook{
 		ID: id, Session: of, URL: "https://hooks.example/a?b=c", Description: "ürgent", Secret: "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", Active: true,

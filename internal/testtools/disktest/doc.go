@@ -1,5 +1,4 @@
 // Package disktest provides tests with a disk that is small enough to be filled.
 //
-// It mounts and unmounts the disk, which needs root on Linux; elsewhere it skips the test. It imports nothing of the
-// program.
+// It mounts and unmounts the disk, on Linux, which needs root or user namespaces. It imports nothing of the program.
 package disktest

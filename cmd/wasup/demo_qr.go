@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"image"
 	"image/png"
 	"strings"
@@ -66,11 +64,4 @@ func moduleSize(picture image.Image) int {
 		return run / 7
 	}
 	return 0
-}
-
-func decodeJSON(text []byte, into any) error {
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("the answer is not JSON: %w", err)
-	}
-	return nil
 }

@@ -1,0 +1,121 @@
+package sandbox_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/phones"
+)
+
+// setting is something that a person changes at the phone of Ana, who has no linked device: nothing else says there that
+// something has to be saved. Bea is another one, in a group with her.
+type setting struct {
+	name   string
+	before func(ana, bea *sandbox.Phone) // what is saved already
+	change func(ctx context.Context, server *sandbox.Server, ana, bea *sandbox.Phone, group types.JID) error
+	stays  func(server *sandbox.Server, ana, bea *sandbox.Phone, group types.JID) bool
+}
+
+func settings() []setting {
+	info := func(server *sandbox.Server, group types.JID) (subject string, members int) {
+		g, err := server.Group(group)
+		if err != nil {
+			return err.Error(), 0
+		}
+		return g.Subject, len(g.Members)
+	}
+	return []setting{
+		{name: "the phone is off", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			ana.SetOnline(false)
+			return nil
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return !ana.Online() }},
+		{name: "the phone is on again", before: func(ana, _ *sandbox.Phone) { ana.SetOnline(false) }, change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			ana.SetOnline(true)
+			return nil
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return ana.Online() }},
+		{name: "a message waits for the phone", before: func(ana, _ *sandbox.Phone) { ana.SetOnline(false) }, change: func(ctx context.Context, _ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) error {
+			_, err := bea.SendText(ctx, ana.Number(), "for later")
+			return err
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			ana.SetOnline(true)
+			_, err := ana.WaitMessage(ctx, func(m phones.Message) bool { return m.Text == "for later" })
+			return err == nil
+		}},
+		{name: "the script", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			return ana.SetScript(phones.ScriptSlow)
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool {
+			return ana.Script() == phones.ScriptSlow
+		}},
+		{name: "the delay", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			return ana.SetDelay(time.Minute)
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return ana.Delay() == time.Minute }},
+		{name: "the passkey is required", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			ana.RequirePasskey(true)
+			return nil
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return ana.PasskeyRequired() }},
+		{name: "the name", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			return ana.Rename(ctx, "Anna")
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return ana.Name() == "Anna" }},
+		{name: "the about text", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			return ana.SetAbout("at sea")
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool { return ana.About() == "at sea" }},
+		{name: "a group's name", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, group types.JID) error {
+			subject := "Go"
+			return ana.ChangeGroup(ctx, group, phones.GroupChange{Subject: &subject})
+		}, stays: func(server *sandbox.Server, _, _ *sandbox.Phone, group types.JID) bool {
+			subject, _ := info(server, group)
+			return subject == "Go"
+		}},
+		{name: "who is in a group", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, group types.JID) error {
+			return ana.LeaveGroup(ctx, group)
+		}, stays: func(server *sandbox.Server, _, _ *sandbox.Phone, group types.JID) bool {
+			_, members := info(server, group)
+			return members == 1
+		}},
+		{name: "a group of one who was removed", change: func(_ context.Context, server *sandbox.Server, _, bea *sandbox.Phone, _ types.JID) error {
+			return server.RemovePhone(bea.Number())
+		}, stays: func(server *sandbox.Server, _, bea *sandbox.Phone, group types.JID) bool {
+			_, members := info(server, group)
+			return bea == nil && members == 1
+		}},
+	}
+}
+
+func TestWhatAPersonChangesIsSaved(t *testing.T) {
+	for _, s := range settings() {
+		for how, again := range map[string]func(*testing.T, *sandbox.Server, string) string{
+			"and the server is killed": asKilled,
+			"and the server is closed": func(t *testing.T, server *sandbox.Server, folder string) string {
+				closeServer(t, server)
+				return folder
+			},
+		} {
+			t.Run(s.name+", "+how, func(t *testing.T) {
+				folder := t.TempDir()
+				server := newServer(t, sandbox.Config{State: folder})
+				ana, bea := newPhone(t, server, phones.ScriptSilent), newPhone(t, server, phones.ScriptSilent)
+				group := server.MakeGroup("Chess", ana, bea)
+				if s.before != nil {
+					s.before(ana, bea)
+				}
+				if err := server.SaveState(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.change(testContext(t), server, ana, bea, group); err != nil {
+					t.Fatal(err)
+				}
+				server = newServer(t, sandbox.Config{State: again(t, server, folder)})
+				anew, _ := server.Phone(bea.Number())
+				if !s.stays(server, phoneOf(t, server, ana.Number()), anew, group) {
+					t.Error("it is not so any more")
+				}
+			})
+		}
+	}
+}
