@@ -53,7 +53,7 @@ func rooms() map[string]room {
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
 				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
 			},
-			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/store", "internal/webhooks"},
+			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/store", "internal/webhooks", "internal/testtools"},
 		},
 		"httpapi/rest": {
 			owns:    "what resources are made with: operations, calls, checks, problems, pages, the OpenAPI document",

@@ -65,7 +65,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.sessions.Boot(ctx); err != nil {
 		return err
 	}
-	return a.listen()
+	return a.listen(ctx)
 }
 
 // vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
@@ -195,11 +195,11 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 }
 
 // listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
-func (a *App) listen() error {
-	if _, err := a.http.Listen(a.cfg.HTTP.Listen); err != nil {
+func (a *App) listen(ctx context.Context) error {
+	if err := a.http.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop("http", a.http.Shutdown)
+	a.onStop("http", a.http.Stop)
 	a.log.Info("listening", "http", a.http.Addr(), "version", a.version)
 	return nil
 }

@@ -26,8 +26,9 @@ type Part struct {
 }
 
 // Stress runs parts that make gives through every order of starts and stops. Errors of Start after Stop are the part's
-// affair. What make opens beside the part, such as a database, is closed by the test's cleanup.
-func Stress(t *testing.T, make func(t *testing.T) Part) {
+// affair. What make opens beside the part, such as a database, is closed by the test's cleanup. library names goroutines of
+// libraries that end by themselves, and later than their user asks for.
+func Stress(t *testing.T, make func(t *testing.T) Part, library ...goleak.Option) {
 	t.Helper()
 	run := func(name string, do func(t *testing.T, p Part)) {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +36,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 			others := goleak.IgnoreCurrent() // what make opened
 			do(t, p)
 			stopped(t, p)
-			goleak.VerifyNone(t, others)
+			goleak.VerifyNone(t, append(library, others)...)
 		})
 	}
 	run("stop before start", func(t *testing.T, p Part) {
@@ -74,7 +75,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 			})
 			both.Wait()
 			stopped(t, p)
-			goleak.VerifyNone(t, others)
+			goleak.VerifyNone(t, append(library, others)...)
 		}
 	})
 }
