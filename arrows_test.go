@@ -136,7 +136,7 @@ func rooms() map[string]room {
 		"internal/whatsapp": {
 			owns:    "the adapter over whatsmeow: events, pairing, sending, receiving, devices",
 			imports: []string{"internal/session", "internal/signalfix", "internal/groupcommit"},
-			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/events", "internal/gctuner"},
+			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/events", "internal/gctuner", "internal/testtools"},
 		},
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",

@@ -45,7 +45,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.outbox = outbox.New(db.Outbox(), a.sending())
 	a.downloader = incoming.New(db.Kept(), events.NewCatalog(a.events), folders.kept, a.downloading())
-	dialer, err := a.openDialer(db, folders.spool)
+	dialer, err := a.startDialer(ctx, db, folders.spool)
 	if err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func (a *App) startRetention() {
 	a.onStop("retention", retention.Stop)
 }
 
-// openDialer opens what makes WhatsApp clients. They put what they receive into the inbox.
-func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
+// startDialer starts what makes WhatsApp clients. They put what they receive into the inbox.
+func (a *App) startDialer(ctx context.Context, db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
 	received := inbox{a.events, a.outbox, a.downloader}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
@@ -138,8 +138,8 @@ func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dial
 	if err != nil {
 		return nil, err
 	}
-	a.onStop("whatsapp", dialer.Close)
-	return dialer, nil
+	a.onStop("whatsapp", dialer.Stop)
+	return dialer, dialer.Start(ctx)
 }
 
 // supervision is what the supervisor is made of. The outbox is told first: whoever hears of READY may send at once.

@@ -39,7 +39,8 @@ type Client struct {
 
 var _ session.Client = (*Client)(nil)
 
-func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Device, way *route) *Client {
+// newClient makes a run that calls leave when it is taken down.
+func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
 	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
@@ -47,9 +48,9 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	waLog := newLogger(r.log, "whatsmeow")
 	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
-	lids := d.container.LIDMap
+	lids := t.container.LIDMap
 	c.wa = wa
-	c.pairing = &pairing{run: r, account: own, wa: wa, container: d.container, devices: d.devices}
+	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
 	c.messaging = &messaging{run: r, wa: wa, lids: lids}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
@@ -58,12 +59,12 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	c.receiving = &receiving{run: r, account: own, wa: wa, conn: c.conn, log: r.log, sending: c.sending, journal: d.journal, sent: d.sent}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
-		releaseRoute: func() { d.routes.releaseRoute(way) },
+		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
 	}
 	if device.ID != nil {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
-		c.sending.ratchet = d.ratchets.Wrap(device, c.receiving.storeFailed)
+		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
 	}
 	c.configure()
