@@ -55,7 +55,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
 		return err
 	}
-	a.startSweeping(folders.spool, db.Outbox())
+	if err := a.startSweeping(ctx, folders.spool, db.Outbox()); err != nil {
+		return err
+	}
 	a.downloader.Start(a.sessions)
 	a.onStop("incoming files", a.downloader.Stop)
 	a.metrics.Watch(a.figures(db, dialer))
@@ -159,22 +161,10 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 const sweepEvery = 10 * time.Minute
 
 // startSweeping removes the files that no message needs, until the app stops.
-func (a *App) startSweeping(spool *outgoing.Spool, messages *store.Outbox) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		spool.Keep(ctx, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
-	}()
-	a.onStop("media", func(stopping context.Context) error {
-		cancel()
-		select {
-		case <-done:
-			return nil
-		case <-stopping.Done():
-			return stopping.Err()
-		}
-	})
+func (a *App) startSweeping(ctx context.Context, spool *outgoing.Spool, messages *store.Outbox) error {
+	sweeper := outgoing.NewSweeper(spool, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
+	a.onStop("media", sweeper.Stop)
+	return sweeper.Start(ctx)
 }
 
 // makeServer makes what answers HTTP, which needs everything else.
