@@ -148,8 +148,9 @@ func (s *Server) Stop(ctx context.Context) error {
 // end waits for what is served, however long that takes: who asked for it has a bound, and cuts off what is left.
 func (s *Server) end(l *listener) {
 	defer close(s.ended)
-	s.endErr = errors.Join(l.Close(), s.app.Shutdown())
-	<-s.served
+	closeErr := l.Close()
+	<-s.served // before the shutdown, which takes the accept loop for a connection and looks again only after 100 ms
+	s.endErr = errors.Join(closeErr, s.app.Shutdown())
 	<-s.host.Life.Idle()
 	s.host.Life.Cut()
 	l.cut()
