@@ -26,7 +26,7 @@ type teardown struct {
 	stanzas      *stanzas.Queue
 	ratchet      *ratchet.Ratchet // nil where the run has none
 	releaseRoute func()
-	leave        func() // ends with the dialer no more
+	leave        func()          // ends with the dialer no more
 	closings     *sync.WaitGroup // of the dialer, which waits for all its runs
 	done         chan struct{}   // closed when the run is taken down
 
