@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"wasup/internal/app/apptest"
+	"wasup/internal/media/incoming"
 	"wasup/internal/sandbox"
 	"wasup/internal/session"
+	"wasup/internal/store"
 	"wasup/internal/testtools/parttest"
 )
 
@@ -75,6 +77,38 @@ func TestAnAppThatWasStoppedMakesNoDatabase(t *testing.T) {
 	}
 	if _, err := os.Stat(strings.TrimPrefix(cfg.Store.DSN, "sqlite:")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is a database: %v", err)
+	}
+}
+
+func TestAStopDuringAStartEndsIt(t *testing.T) {
+	server := apptest.NewSandbox(t, sandbox.Config{})
+	for name, meet := range map[string]func(between *seams, stop func()){
+		"the database is open": func(between *seams, stop func()) { between.opened = func(*store.Store) { stop() } },
+		"the outbox is made":   func(between *seams, stop func()) { between.downloading = func(*incoming.Options) { stop() } },
+		"the dialer has started": func(between *seams, stop func()) {
+			between.dialer = func(d session.Dialer) session.Dialer { stop(); return d }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := apptest.Quick(server, apptest.NewDSN(t))
+			a := New(cfg, "test", slog.New(slog.DiscardHandler))
+			stopped := make(chan error, 1)
+			meet(&a.between, func() {
+				go func() { stopped <- a.Stop(apptest.Bounded(t)) }()
+				<-a.life.Done()
+			})
+			if err := a.Start(apptest.Bounded(t)); session.CodeOf(err) != session.CodeShuttingDown {
+				t.Errorf("start: %v", err)
+			}
+			if err := <-stopped; err != nil {
+				t.Errorf("stop: %v", err)
+			}
+			again, err := store.Open(apptest.Bounded(t), cfg.Store.DSN, store.Options{})
+			if err != nil {
+				t.Fatalf("the database was not let go: %v", err)
+			}
+			_ = again.Close()
+		})
 	}
 }
 
