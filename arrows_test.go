@@ -53,7 +53,7 @@ func rooms() map[string]room {
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
 				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
 			},
-			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/webhooks"},
+			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/testtools", "internal/webhooks"},
 		},
 		"httpapi/rest": {
 			owns:    "the toolkit of resources: operations, calls, checks, problems, pages, the OpenAPI document",
@@ -141,7 +141,7 @@ func rooms() map[string]room {
 		"internal/whatsapp": {
 			owns:    "the adapter over whatsmeow: events, pairing, sending, receiving, devices",
 			imports: []string{"internal/events", "internal/groupcommit", "internal/message", "internal/session", "internal/signalfix"},
-			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/gctuner"},
+			tests:   []string{"internal/sandbox", "internal/store", "internal/media/outgoing", "internal/gctuner", "internal/testtools"},
 		},
 		"internal/outbox": {
 			owns:    "outgoing messages: durable, idempotent, in order for each session",

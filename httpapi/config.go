@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Config is how the server behaves. The zero value of a field means its default.
+// Config is how the server behaves. The zero value of a field means its default, where it has one.
 type Config struct {
+	Listen       string        // host:port of a loopback address; with port 0 the system chooses one. Needed by Start.
 	QRWait       time.Duration // how long GET /qr-code waits unless ?wait= says otherwise; default 30 s
 	HubWait      time.Duration // the same for the hub's POST …/qr; default QRWait, but 25 s at most
 	MaxWait      time.Duration // the longest ?wait=; default 2 min, and never below QRWait and HubWait

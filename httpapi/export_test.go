@@ -1,6 +1,10 @@
 package httpapi
 
-import "wasup/httpapi/rest"
+import (
+	"net"
+
+	"wasup/httpapi/rest"
+)
 
 // What the tests of the whole server look at.
 
@@ -9,3 +13,5 @@ func (s *Server) Life() *rest.Life { return s.host.Life }
 func (s *Server) Immutable() bool { return s.app.Config().Immutable }
 
 func (s *Server) Rows() []rest.Route { return s.routes.rows }
+
+func (s *Server) Listener() *net.TCPListener { return s.listener.TCPListener }

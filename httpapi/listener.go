@@ -39,6 +39,7 @@ type listener struct {
 	*net.TCPListener
 	mu     sync.Mutex
 	closed bool
+	ended  bool // by cut
 	conns  map[*conn]struct{}
 }
 
@@ -49,8 +50,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := &conn{TCPConn: inner, listener: l}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended { // it came in while the others were cut
+		_ = inner.Close()
+		return nil, net.ErrClosed
+	}
 	l.conns[c] = struct{}{}
-	l.mu.Unlock()
 	return c, nil
 }
 
@@ -66,8 +71,10 @@ func (l *listener) Close() error {
 	return l.TCPListener.Close()
 }
 
-func (l *listener) closeConns() {
+// cut closes the connections, and those that come in at the same moment.
+func (l *listener) cut() {
 	l.mu.Lock()
+	l.ended = true
 	conns := make([]*conn, 0, len(l.conns))
 	for c := range l.conns {
 		conns = append(conns, c)

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 )
@@ -18,5 +20,26 @@ func TestOnlyLoopbackAddressesAreBound(t *testing.T) {
 		if !strings.Contains(err.Error(), fmt.Sprintf("%q", addr)) || !strings.Contains(err.Error(), "expected") {
 			t.Errorf("%q: the error does not say what was expected: %v", addr, err)
 		}
+	}
+}
+
+func TestAConnectionThatComesWhileTheOthersAreCutIsClosed(t *testing.T) {
+	t.Parallel()
+	l, err := bind("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	caller, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = caller.Close() }()
+	l.cut()
+	if c, err := l.Accept(); !errors.Is(err, net.ErrClosed) || c != nil {
+		t.Fatalf("it was accepted: %v", err)
+	}
+	if _, err := caller.Read(make([]byte, 1)); err == nil {
+		t.Error("it is open")
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"wasup/httpapi/compat"
 	"wasup/httpapi/rest"
+	"wasup/internal/session"
 )
 
 // What a slow or careless caller may cost. The write timeout counts from the end of the handler, so that it need not
@@ -24,8 +25,9 @@ const (
 	killGrace = 2 * time.Second
 )
 
-// Server answers HTTP requests. New, then Listen once, then Shutdown.
+// Server answers HTTP requests, between Start and Stop.
 type Server struct {
+	listen  string // the address, as it is configured
 	app     *fiber.App
 	host    *rest.Host
 	compat  *compat.Routes // which writes errors where no route is
@@ -36,6 +38,10 @@ type Server struct {
 	listener *listener
 	served   chan struct{} // closed when the accept loop has ended
 	failed   chan error
+
+	ending sync.Once
+	ended  chan struct{} // closed when nothing of the server runs any more
+	endErr error         // once it is
 }
 
 // New makes a server that does not listen yet. Errors name what is missing or malformed.
@@ -44,7 +50,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{version: deps.Version, failed: make(chan error, 1), host: &rest.Host{
+	s := &Server{listen: cfg.Listen, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
 		Sessions: deps.Sessions, Observer: deps.Observer, Log: deps.Log, Now: cfg.Now, Life: rest.NewLife(),
 		StartTimeout: cfg.StartTimeout, LinkTimeout: cfg.LinkTimeout, MaxWait: cfg.MaxWait, BodyLimit: cfg.BodyLimit,
 	}}
@@ -70,20 +76,20 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// Listen binds the address and serves it in a goroutine of its own until Shutdown. It returns the bound address, which
-// differs from addr when its port is 0. Only loopback addresses are accepted.
-func (s *Server) Listen(addr string) (string, error) {
+// Start binds the address and serves it in a goroutine of its own until Stop. Only loopback addresses are accepted. It is
+// called once. After Stop it is CodeShuttingDown.
+func (s *Server) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.host.Life.Draining():
-		return "", errors.New("httpapi: Listen after Shutdown")
+		return &session.Error{Code: session.CodeShuttingDown, Op: "start http"}
 	case s.listener != nil:
-		return "", fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
+		return fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
 	}
-	l, err := bind(addr)
+	l, err := bind(s.listen)
 	if err != nil {
-		return "", err
+		return err
 	}
 	s.listener, s.served = l, make(chan struct{})
 	go func() {
@@ -92,10 +98,10 @@ func (s *Server) Listen(addr string) (string, error) {
 			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
 		}
 	}()
-	return l.Addr().String(), nil
+	return nil
 }
 
-// Addr is the bound address, "" before Listen.
+// Addr is the bound address, "" before Start. It differs from the configured one where that has port 0.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,37 +114,44 @@ func (s *Server) Addr() string {
 // Failed yields one error if the server stops serving without having been asked to.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Shutdown stops accepting, answers those who wait for a code with the route's 503, lets the other requests finish and
+// Stop stops accepting, answers those who wait for a code with the route's 503, lets the other requests finish and
 // returns when all are answered. When ctx ends first, it cancels what is left, cuts the connections and returns ctx's
-// error. It is idempotent and legal before Listen.
-func (s *Server) Shutdown(ctx context.Context) error {
+// error. It is idempotent and legal before Start; a later call waits on.
+func (s *Server) Stop(ctx context.Context) error {
 	s.host.Life.Drain()
-	defer s.host.Life.Cut()
 	s.mu.Lock()
-	l, served := s.listener, s.served
+	l := s.listener
 	s.mu.Unlock()
 	if l == nil {
+		s.host.Life.Cut()
 		return nil
 	}
-	closeErr := l.Close()
-	shutdownErr := s.app.ShutdownWithContext(ctx)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		<-served
-		<-s.host.Life.Idle()
-	}()
-	if ctx.Err() != nil {
-		s.host.Life.Cut()
-		l.closeConns()
+	// Once, and apart from ctx: fasthttp waits for its connections in the first shutdown only, and Fiber holds a lock meanwhile.
+	s.ending.Do(func() { go s.end(l) })
+	select {
+	case <-s.ended:
+		return s.endErr
+	case <-ctx.Done():
 	}
+	s.host.Life.Cut()
+	l.cut()
 	grace := time.NewTimer(killGrace)
 	defer grace.Stop()
 	select {
-	case <-finished:
+	case <-s.ended:
+		return errors.Join(s.endErr, ctx.Err())
 	case <-grace.C:
-		shutdownErr = errors.Join(shutdownErr, fmt.Errorf("httpapi: requests still run %s after they were cancelled", killGrace))
+		return errors.Join(ctx.Err(), fmt.Errorf("httpapi: requests still run %s after they were cancelled", killGrace))
 	}
-	l.closeConns()
-	return errors.Join(closeErr, shutdownErr)
+}
+
+// end waits for what is served, however long that takes: who asked for it has a bound, and cuts off what is left.
+func (s *Server) end(l *listener) {
+	defer close(s.ended)
+	closeErr := l.Close()
+	<-s.served // before the shutdown, which takes the accept loop for a connection and looks again only after 100 ms
+	s.endErr = errors.Join(closeErr, s.app.Shutdown())
+	<-s.host.Life.Idle()
+	s.host.Life.Cut()
+	l.cut()
 }

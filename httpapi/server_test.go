@@ -23,20 +23,20 @@ import (
 func TestATakenPortIsOneClearError(t *testing.T) {
 	t.Parallel()
 	first := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{})
-	second, err := httpapi.New(httpapi.Config{}, first.Deps)
+	second, err := httpapi.New(httpapi.Config{Listen: first.Addr()}, first.Deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, err := second.Listen(first.Addr())
+	err = second.Start(t.Context())
 	want := "listen on " + first.Addr() + ": the port is taken by another process: address already in use"
-	if err == nil || err.Error() != want || addr != "" {
-		t.Errorf("%q, %v; expected %s", addr, err, want)
+	if err == nil || err.Error() != want || second.Addr() != "" {
+		t.Errorf("%q, %v; expected %s", second.Addr(), err, want)
 	}
-	if err := second.Shutdown(context.Background()); err != nil {
-		t.Errorf("shutdown of a server that never listened: %v", err)
+	if err := second.Stop(context.Background()); err != nil {
+		t.Errorf("stop of a server that never listened: %v", err)
 	}
-	if _, err := second.Listen("127.0.0.1:0"); err == nil {
-		t.Error("a server listens after its shutdown")
+	if err := second.Start(t.Context()); session.CodeOf(err) != session.CodeShuttingDown || second.Addr() != "" {
+		t.Errorf("a server that was stopped listens on %q: %v", second.Addr(), err)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	wg.Wait()
@@ -92,7 +92,7 @@ func TestAShutdownAnswersThoseWhoWait(t *testing.T) {
 			t.Fatalf("a waiter got %d %s", answer.Status, answer.Body)
 		}
 	}
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Errorf("second shutdown: %v", err)
 	}
 	if _, err := r.Try("GET", "/healthz", ""); err == nil {
@@ -130,7 +130,7 @@ func TestAShutdownLetsASendFinish(t *testing.T) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		stopped <- r.Shutdown(ctx)
+		stopped <- r.Stop(ctx)
 	}()
 	<-r.Life().Waits().Done() // the drain has begun
 	close(proceed)
@@ -160,7 +160,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 	<-began
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := r.Shutdown(ctx); err == nil {
+	if err := r.Stop(ctx); err == nil {
 		t.Error("a shutdown that ran out of time says nothing")
 	}
 	<-cancelled

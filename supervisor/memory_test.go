@@ -239,7 +239,7 @@ func newFleet(b *testing.B, clients int) *fleet {
 		}
 	}
 	wg.Wait()
-	if err := dialer.Close(b.Context()); err != nil {
+	if err := dialer.Stop(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	return f
@@ -250,6 +250,9 @@ func (f *fleet) dialer() *whatsapp.Dialer {
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: f.server.url, RootPublicKey: testAuthority.RootPublicKey(), DB: f.db.DB(), Devices: f.db.Sessions(),
 	})
+	if err == nil {
+		err = dialer.Start(f.b.Context())
+	}
 	if err != nil {
 		f.b.Fatal(err)
 	}
@@ -336,7 +339,7 @@ func (f *fleet) adapter() func() {
 			wg.Go(client.Close)
 		}
 		wg.Wait()
-		if err := dialer.Close(f.b.Context()); err != nil {
+		if err := dialer.Stop(f.b.Context()); err != nil {
 			f.b.Fatal(err)
 		}
 	}
@@ -371,7 +374,7 @@ func (f *fleet) whole() func() {
 		if err := s.Stop(f.b.Context()); err != nil {
 			f.b.Fatal(err)
 		}
-		if err := dialer.Close(f.b.Context()); err != nil {
+		if err := dialer.Stop(f.b.Context()); err != nil {
 			f.b.Fatal(err)
 		}
 	}

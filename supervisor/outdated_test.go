@@ -62,6 +62,7 @@ func newEstate(t testing.TB, refresher func(*whatsapp.Dialer) supervisor.Refresh
 		WebsocketURL: e.server.URL(), RootPublicKey: testAuthority.RootPublicKey(), DB: e.db.DB(), Devices: e.db.Sessions(),
 	})
 	must(err)
+	must(e.dialer.Start(patient(t)))
 	watching := &observer{failed: map[session.Code]int{}}
 	watching.script(func(session.ID, session.State) {
 		select {
@@ -79,7 +80,7 @@ func newEstate(t testing.TB, refresher func(*whatsapp.Dialer) supervisor.Refresh
 		if err := e.Stop(patient(t)); err != nil {
 			t.Error(err)
 		}
-		if err := e.dialer.Close(patient(t)); err != nil {
+		if err := e.dialer.Stop(patient(t)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -157,6 +157,7 @@ type Rig struct {
 func NewRig(t testing.TB, cfg httpapi.Config, f *Scripted) *Rig {
 	t.Helper()
 	r := &Rig{Sessions: f, Observer: &Recorder{}, Logs: &lockedBuffer{}}
+	cfg.Listen = "127.0.0.1:0"
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return Now }
 	}
@@ -181,19 +182,18 @@ func NewRig(t testing.TB, cfg httpapi.Config, f *Scripted) *Rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, err := r.Listen("127.0.0.1:0")
-	if err != nil {
+	if err := r.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r.Base = "http://" + addr
+	r.Base = "http://" + r.Addr()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	r.Client = &http.Client{Transport: transport, Timeout: time.Minute}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := r.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
+		if err := r.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
 		}
 	})
 	return r

@@ -128,7 +128,7 @@ func TestASocketThatLeavesIsForgottenAndAShutdownEndsTheOthers(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	if err := <-ended; websocket.CloseStatus(err) != websocket.StatusGoingAway {

@@ -276,7 +276,7 @@ func TestAShutdownEndsStreamsInOrder(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	for _, l := range all {

@@ -203,7 +203,7 @@ func TestAShutdownAnswersThoseWhoWaitForAPairingCode(t *testing.T) {
 	<-began
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	if answer := <-answered; answer.Status != 503 || answer.Body != apitest.Literal(t, "v1/shutting_down") {

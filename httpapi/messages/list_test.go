@@ -122,7 +122,7 @@ func TestAWaitIsBoundedByTheRequestAndByAShutdown(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil {
+	if err := r.Stop(ctx); err != nil {
 		t.Error(err)
 	}
 	if answer := <-answers; answer.Status != 202 || !strings.Contains(answer.Body, `"state":"sending"`) {

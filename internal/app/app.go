@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"wasup/configs"
@@ -42,8 +43,13 @@ type App struct {
 	pictures   *qr.Pictures
 	http       *httpapi.Server
 
-	lost  <-chan error // another process took the database
-	stops []stop       // in the order of the starts; stopped in reverse
+	lost <-chan error // another process took the database
+
+	life  context.Context // of a Start: ends with the first Stop
+	end   context.CancelFunc
+	turn  chan struct{} // held by the Start or the Stop that is at work; it guards all that they change
+	begun bool
+	stops []stop // in the order of the starts; stopped in reverse
 }
 
 // seams let tests stand between two rooms, to break what cannot be broken from outside. The zero value changes nothing.
@@ -62,22 +68,59 @@ type stop struct {
 
 // New makes an app that has not started. cfg must be valid; version is what the API and the metrics tell.
 func New(cfg configs.Config, version string, log *slog.Logger) *App {
+	life, end := context.WithCancel(context.Background())
 	return &App{
-		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(),
+		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(), life: life, end: end, turn: make(chan struct{}, 1),
 		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
 	}
 }
 
 // Start opens the store, serves HTTP and brings the stored sessions back. It returns once that is on its way; what had
-// started is stopped again where something fails.
+// started is stopped again where something fails. It is called once. CodeShuttingDown: Stop was called.
 func (a *App) Start(ctx context.Context) error {
-	if err := a.start(ctx); err != nil {
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
-		defer cancel()
-		return errors.Join(err, a.Stop(stopping))
+	if err := a.take(ctx); err != nil {
+		return err
 	}
-	return nil
+	defer a.give()
+	if a.begun {
+		return errors.New("app: Start was called before")
+	}
+	a.begun = true
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.life, cancel)()
+	err := a.life.Err()
+	if err == nil {
+		err = a.start(starting)
+	}
+	if err == nil {
+		return nil
+	}
+	if a.life.Err() != nil {
+		err = &session.Error{Code: session.CodeShuttingDown, Op: "start", Err: err}
+	}
+	a.end()
+	stopping, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
+	defer cancelStop()
+	return errors.Join(err, a.stopParts(stopping))
 }
+
+// take waits until no other Start or Stop is at work. It asks ctx last: a Stop without time still cuts everything off.
+func (a *App) take(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("another start or stop is at work: %w", ctx.Err())
+	}
+}
+
+func (a *App) give() { <-a.turn }
 
 // Addr is the address that HTTP is served on.
 func (a *App) Addr() string { return a.http.Addr() }
@@ -88,12 +131,23 @@ func (a *App) onStop(name string, do func(context.Context) error) {
 }
 
 // Stop refuses new requests, answers those that wait, lets sends end, closes every socket and the store, in that order
-// and within ctx. It names what did not stop in time. It is idempotent and legal after a failed Start.
+// and within ctx. It names what did not stop in time; a later call waits for that. It is idempotent and legal before Start,
+// which then begins nothing, and during one, which it ends.
 func (a *App) Stop(ctx context.Context) error {
+	a.end()
+	if err := a.take(ctx); err != nil {
+		return err
+	}
+	defer a.give()
+	return a.stopParts(ctx)
+}
+
+func (a *App) stopParts(ctx context.Context) error {
 	if a.sessions != nil {
 		a.sessions.Drain()
 	}
 	var errs []error
+	var left []stop
 	for i := len(a.stops) - 1; i >= 0; i-- {
 		part := a.stops[i]
 		bounded, cancel := share(ctx, i)
@@ -101,12 +155,14 @@ func (a *App) Stop(ctx context.Context) error {
 		if err := part.do(bounded); err != nil {
 			a.log.Error("a part did not stop", "part", part.name, "err", err)
 			errs = append(errs, fmt.Errorf("stop %s: %w", part.name, err))
+			left = append(left, part)
 		} else {
 			a.log.Debug("stopped", "part", part.name, "took", time.Since(began))
 		}
 		cancel()
 	}
-	a.stops = nil
+	slices.Reverse(left)
+	a.stops = left
 	return errors.Join(errs...)
 }
 

@@ -45,7 +45,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.outbox = outbox.New(db.Outbox(), a.sending())
 	a.downloader = incoming.New(db.Kept(), events.NewCatalog(a.events), folders.kept, a.downloading())
-	dialer, err := a.openDialer(db, folders.spool)
+	dialer, err := a.startDialer(ctx, db, folders.spool)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
 		return err
 	}
-	a.startSweeping(folders.spool, db.Outbox())
+	if err := a.startSweeping(ctx, folders.spool, db.Outbox()); err != nil {
+		return err
+	}
 	a.downloader.Start(a.sessions)
 	a.onStop("incoming files", a.downloader.Stop)
 	a.metrics.Watch(a.figures(db, dialer))
@@ -65,7 +67,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.sessions.Boot(ctx); err != nil {
 		return err
 	}
-	return a.listen()
+	return a.listen(ctx)
 }
 
 // vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
@@ -126,8 +128,8 @@ func (a *App) startRetention() {
 	a.onStop("retention", retention.Stop)
 }
 
-// openDialer opens what makes WhatsApp clients. They put what they receive into the inbox.
-func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
+// startDialer starts what makes WhatsApp clients. They put what they receive into the inbox.
+func (a *App) startDialer(ctx context.Context, db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
 	received := inbox{a.events, a.outbox, a.downloader}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
@@ -138,8 +140,8 @@ func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dial
 	if err != nil {
 		return nil, err
 	}
-	a.onStop("whatsapp", dialer.Close)
-	return dialer, nil
+	a.onStop("whatsapp", dialer.Stop)
+	return dialer, dialer.Start(ctx)
 }
 
 // supervision is what the supervisor is made of. The outbox is told first: whoever hears of READY may send at once.
@@ -159,22 +161,10 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 const sweepEvery = 10 * time.Minute
 
 // startSweeping removes the files that no message needs, until the app stops.
-func (a *App) startSweeping(spool *outgoing.Spool, messages *store.Outbox) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		spool.Keep(ctx, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
-	}()
-	a.onStop("media", func(stopping context.Context) error {
-		cancel()
-		select {
-		case <-done:
-			return nil
-		case <-stopping.Done():
-			return stopping.Err()
-		}
-	})
+func (a *App) startSweeping(ctx context.Context, spool *outgoing.Spool, messages *store.Outbox) error {
+	sweeper := outgoing.NewSweeper(spool, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
+	a.onStop("media", sweeper.Stop)
+	return sweeper.Start(ctx)
 }
 
 // makeServer makes what answers HTTP, which needs everything else.
@@ -195,11 +185,11 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 }
 
 // listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
-func (a *App) listen() error {
-	if _, err := a.http.Listen(a.cfg.HTTP.Listen); err != nil {
+func (a *App) listen(ctx context.Context) error {
+	if err := a.http.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop("http", a.http.Shutdown)
+	a.onStop("http", a.http.Stop)
 	a.log.Info("listening", "http", a.http.Addr(), "version", a.version)
 	return nil
 }

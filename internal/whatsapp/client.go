@@ -43,7 +43,8 @@ var (
 	_ message.Client = (*Client)(nil)
 )
 
-func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Device, way *route) *Client {
+// newClient makes a run that calls leave when it is taken down.
+func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
 	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
@@ -51,9 +52,9 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	waLog := newLogger(r.log, "whatsmeow")
 	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
-	lids := d.container.LIDMap
+	lids := t.container.LIDMap
 	c.wa = wa
-	c.pairing = &pairing{run: r, account: own, wa: wa, container: d.container, devices: d.devices}
+	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
 	c.messaging = &messaging{run: r, wa: wa, lids: lids}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
@@ -62,12 +63,12 @@ func newClient(ctx context.Context, d *Dialer, of session.Run, device *store.Dev
 	c.receiving = &receiving{run: r, account: own, wa: wa, conn: c.conn, log: r.log, sending: c.sending, journal: d.journal, sent: d.sent}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
-		releaseRoute: func() { d.routes.releaseRoute(way) },
+		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
 	}
 	if device.ID != nil {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
-		c.sending.ratchet = d.ratchets.Wrap(device, c.receiving.storeFailed)
+		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
 	}
 	c.configure()
@@ -225,22 +226,22 @@ func (c *Client) ConfirmPasskey(ctx context.Context) error { return c.pairing.co
 // Unlink implements session.Client.
 func (c *Client) Unlink(ctx context.Context) error { return c.pairing.unlink(ctx) }
 
-// MarkRead implements session.Messaging.
+// MarkRead implements message.Client.
 func (c *Client) MarkRead(ctx context.Context, mark message.ReadMark) error {
 	return c.messaging.markRead(ctx, mark)
 }
 
-// SetChatState implements session.Messaging.
+// SetChatState implements message.Client.
 func (c *Client) SetChatState(ctx context.Context, chat message.Recipient, state message.ChatState) error {
 	return c.messaging.setChatState(ctx, chat, state)
 }
 
-// CheckContacts implements session.Messaging.
+// CheckContacts implements message.Client.
 func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]message.Contact, error) {
 	return c.messaging.checkContacts(ctx, phones)
 }
 
-// FetchMedia implements session.Messaging.
+// FetchMedia implements message.Client.
 func (c *Client) FetchMedia(ctx context.Context, file message.Remote, to *os.File) error {
 	return c.messaging.fetchMedia(ctx, file, to)
 }

@@ -11,12 +11,9 @@ import (
 
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/store/sqlstore"
-	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
-	"wasup/internal/whatsapp/ratchet"
 )
 
 // Defaults of Config.
@@ -43,7 +40,7 @@ type Devices interface {
 type Config struct {
 	WebsocketURL  string           // ws:// or wss://; default WhatsApp's own
 	RootPublicKey [32]byte         // of the server's certificates; zero is WhatsApp's own. One value a process.
-	DB            *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Close
+	DB            *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Stop
 	Read          *dbutil.Database // the same as what has been committed to it, for those who only read; default DB
 	// Commit runs work in a transaction of DB, which its context carries, and returns once that is on the disk. It may run
 	// several works in one transaction, and a work more than once. Default: a transaction for each.
@@ -64,13 +61,11 @@ type Config struct {
 	Log        *slog.Logger // nil discards
 }
 
-// Dialer opens client runs. It is the session.Dialer of the process.
+// Dialer opens client runs, between Start and Stop. It is the session.Dialer of the process.
 type Dialer struct {
+	config         Config
 	endpoint       endpoint
 	routes         *routes
-	db             *dbutil.Database // as the container sees it
-	container      *sqlstore.Container
-	ratchets       *ratchet.Shared
 	devices        Devices
 	files          Files
 	uploads        *uploads
@@ -79,14 +74,23 @@ type Dialer struct {
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
-	closings       sync.WaitGroup // runs that have not been taken down yet
-	stanzasWaiting atomic.Int64   // to be handled
+	stanzasWaiting atomic.Int64 // to be handled
+
+	life     context.Context // of the runs
+	end      context.CancelFunc
+	closings sync.WaitGroup // runs that have not been taken down yet, and calls that are not over
+	stop     sync.Once
+	ended    chan struct{} // closed when nothing of the dialer runs any more
+
+	mu      sync.Mutex
+	tables  *tables // from Start on
+	stopped bool
 }
 
 var _ session.Dialer = (*Dialer)(nil)
 
-// New checks the configuration, sets what whatsmeow keeps process-wide and creates or upgrades whatsmeow's tables. A
-// second Dialer of a process needs the same RootPublicKey and DeviceName.
+// New checks the configuration and sets what whatsmeow keeps process-wide. A second Dialer of a process needs the same
+// RootPublicKey and DeviceName.
 func New(cfg Config) (*Dialer, error) {
 	const op = "new dialer"
 	target, err := parseEndpoint(cfg.WebsocketURL)
@@ -103,21 +107,66 @@ func New(cfg Config) (*Dialer, error) {
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeInternal, Op: op, Err: err}
 	}
-	db, container, err := upgradedTables(context.Background(), cfg.DB, cfg.Log)
-	if err != nil {
-		return nil, err
-	}
-	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
-	ratchets := ratchet.New(context.Background(), ratchet.Config{
-		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
-	})
+	life, end := context.WithCancel(context.Background())
 	return &Dialer{
-		endpoint: target,
-		routes:   &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		db:       db, container: container, ratchets: ratchets, devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent,
-		files: cfg.Files, uploads: sent,
+		config: cfg, endpoint: target,
+		routes:  &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
+		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
+		life: life, end: end, ended: make(chan struct{}),
 	}, nil
+}
+
+// Start creates or upgrades whatsmeow's tables; runs can be opened from then on. It is called once. After Stop it is
+// CodeShuttingDown; the other errors are those of the database.
+func (d *Dialer) Start(ctx context.Context) error {
+	const op = "start dialer"
+	d.mu.Lock()
+	if d.stopped {
+		d.mu.Unlock()
+		return shuttingDown(op, "")
+	}
+	d.closings.Add(1)
+	d.mu.Unlock()
+	defer d.closings.Done()
+	ctx, leave := d.within(ctx)
+	defer leave()
+	opened, err := openTables(ctx, &d.config)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tables = opened
+	if d.stopped { // and closes them
+		return shuttingDown(op, "")
+	}
+	return nil
+}
+
+// begin counts a call in, which Stop waits for. The call ends with closings.Done.
+func (d *Dialer) begin(op string, id session.ID) (*tables, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.stopped:
+		return nil, shuttingDown(op, id)
+	case d.tables == nil:
+		return nil, &session.Error{Code: session.CodeInternal, Op: op, Session: id, Message: "the dialer has not started"}
+	}
+	d.closings.Add(1)
+	return d.tables, nil
+}
+
+// within makes a context that ends with the dialer as well.
+func (d *Dialer) within(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	unhook := context.AfterFunc(d.life, cancel)
+	return ctx, func() { unhook(); cancel() }
+}
+
+func shuttingDown(op string, id session.ID) error {
+	return &session.Error{Code: session.CodeShuttingDown, Op: op, Session: id}
 }
 
 // complete fills the defaults in and names the first field that cannot be.
@@ -164,15 +213,23 @@ func (d *Dialer) StanzasWaiting() int { return int(d.stanzasWaiting.Load()) }
 
 // Open implements session.Dialer.
 func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {
-	device, err := d.device(ctx, run.Session)
+	t, err := d.begin("open run", run.Session)
 	if err != nil {
+		return nil, err
+	}
+	defer d.closings.Done()
+	ctx, leave := d.within(ctx) // the run leaves when it is taken down
+	device, err := d.device(ctx, t, run.Session)
+	if err != nil {
+		leave()
 		return nil, err
 	}
 	way, err := d.routes.of(ctx, run.Session)
 	if err != nil {
+		leave()
 		return nil, err
 	}
-	c := newClient(ctx, d, run, device, way)
+	c := newClient(ctx, d, t, run, device, way, leave)
 	if err = c.connect(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -182,14 +239,14 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 
 // device loads the session's device. Only a database that answers "there is none" makes a new one: a failing database
 // taken for that would show a QR to somebody who is linked.
-func (d *Dialer) device(ctx context.Context, id session.ID) (*store.Device, error) {
+func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.Device, error) {
 	const op = "load device"
 	bound, err := d.devices.DeviceOf(ctx, id)
 	if err != nil {
 		return nil, storeError(op, id, err)
 	}
 	if bound == "" {
-		return d.container.NewDevice(), nil
+		return t.container.NewDevice(), nil
 	}
 	jid, err := types.ParseJID(bound)
 	if err != nil {
@@ -198,12 +255,12 @@ func (d *Dialer) device(ctx context.Context, id session.ID) (*store.Device, erro
 			Message: "the stored device of the session has no valid JID", Err: err,
 		}
 	}
-	device, err := d.container.GetDevice(ctx, jid)
+	device, err := t.container.GetDevice(ctx, jid)
 	if err != nil {
 		return nil, storeError(op, id, err)
 	}
 	if device != nil {
-		device.PreKeys = batchedPreKeys{device.PreKeys, d.db}
+		device.PreKeys = batchedPreKeys{device.PreKeys, t.db}
 		return device, nil
 	}
 	// The session was bound and the credentials are gone: a pairing that did not finish, or a logout that whatsmeow
@@ -212,13 +269,18 @@ func (d *Dialer) device(ctx context.Context, id session.ID) (*store.Device, erro
 	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
 		return nil, storeError(op, id, err)
 	}
-	return d.container.NewDevice(), nil
+	return t.container.NewDevice(), nil
 }
 
 // Forget implements session.Dialer. The credentials go first: an interruption leaves a binding to nothing, which the
 // next Open clears, and never credentials without a session.
 func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 	const op = "forget device"
+	t, err := d.begin(op, id)
+	if err != nil {
+		return err
+	}
+	defer d.closings.Done()
 	bound, err := d.devices.DeviceOf(ctx, id)
 	if err != nil {
 		return storeError(op, id, err)
@@ -227,7 +289,7 @@ func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 		return nil
 	}
 	if jid, parseErr := types.ParseJID(bound); parseErr == nil {
-		if err = d.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
+		if err = t.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
 			return storeError(op, id, err)
 		}
 	}
@@ -237,20 +299,33 @@ func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 	return nil
 }
 
-// Close waits until the runs that were opened and closed are taken down, or ctx ends. It closes none by itself, and
-// not the database.
-func (d *Dialer) Close(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		d.closings.Wait()
-		d.ratchets.Close()
-		close(done)
-	}()
+// Stop ends the runs and returns when nothing of them is left, or when ctx ends. The database is its owner's to close. It
+// is idempotent and legal before Start; a later call waits on.
+func (d *Dialer) Stop(ctx context.Context) error {
+	d.mu.Lock()
+	d.stopped = true
+	d.mu.Unlock()
+	d.stop.Do(func() {
+		d.end()
+		go d.finish()
+	})
 	select {
-	case <-done:
-		d.routes.direct.end()
+	case <-d.ended:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for client runs to end: %w", ctx.Err())
 	}
+}
+
+// finish waits for the runs. Nothing is counted in any more, so that waiting cannot race with counting.
+func (d *Dialer) finish() {
+	defer close(d.ended)
+	d.closings.Wait()
+	d.mu.Lock()
+	t := d.tables
+	d.mu.Unlock()
+	if t != nil {
+		t.ratchets.Close()
+	}
+	d.routes.direct.end()
 }

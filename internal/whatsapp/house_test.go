@@ -89,13 +89,16 @@ func (h *house) newDialer(change ...func(*whatsapp.Config)) *whatsapp.Dialer {
 		c(&cfg)
 	}
 	dialer, err := whatsapp.New(cfg)
+	if err == nil {
+		err = dialer.Start(testContext(h.t))
+	}
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := dialer.Close(ctx); err != nil {
+		if err := dialer.Stop(ctx); err != nil {
 			h.t.Error(err)
 		}
 	})

@@ -39,6 +39,9 @@ func sendUntilKilled() error {
 		WebsocketURL: os.Getenv(childServer), RootPublicKey: testAuthority.RootPublicKey(),
 		DB: st.DB(), Read: st.ReadDB(), Commit: st.Commit, Devices: st.Sessions(),
 	})
+	if err == nil {
+		err = dialer.Start(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func survivesKill9(t *testing.T, dsn string) {
 	}
 	h.drained(own, device)
 	l.nothingMore()
-	if err := errors.Join(h.dialer.Close(testContext(t)), st.Close()); err != nil {
+	if err := errors.Join(h.dialer.Stop(testContext(t)), st.Close()); err != nil {
 		t.Fatal(err)
 	}
 	var acknowledged []string

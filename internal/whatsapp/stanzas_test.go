@@ -131,9 +131,9 @@ func TestAClosedClientHandlesNoStanzaAnyMore(t *testing.T) {
 			l.client.Close()
 			return nil
 		},
-		"the end of its context, and Dialer.Close": func(h *house, _ *life, cancel context.CancelFunc) error {
+		"the end of its context, and Dialer.Stop": func(h *house, _ *life, cancel context.CancelFunc) error {
 			cancel()
-			return h.dialer.Close(testContext(h.t))
+			return h.dialer.Stop(testContext(h.t))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,9 +7,35 @@ import (
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
+
+	"wasup/internal/whatsapp/ratchet"
 )
 
-// UpgradeTables creates whatsmeow's tables in the database or brings them to this version, as New does. It is for those
+// tables are whatsmeow's, as a dialer uses them.
+type tables struct {
+	db        *dbutil.Database // as the container sees it
+	container *sqlstore.Container
+	ratchets  *ratchet.Shared
+}
+
+func openTables(ctx context.Context, cfg *Config) (*tables, error) {
+	db, container, err := upgradedTables(ctx, cfg.DB, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
+	t := &tables{db: db, container: container, ratchets: ratchet.New(ctx, ratchet.Config{
+		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
+	})}
+	// Where ctx ends meanwhile, statements are not prepared, and would not be later.
+	if err := ctx.Err(); err != nil {
+		t.ratchets.Close()
+		return nil, storeError("open device tables", "", err)
+	}
+	return t, nil
+}
+
+// UpgradeTables creates whatsmeow's tables in the database or brings them to this version, as Start does. It is for those
 // who need the tables without a client. Errors are *session.Error with a code of the store.
 func UpgradeTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) error {
 	_, _, err := upgradedTables(ctx, db, log)

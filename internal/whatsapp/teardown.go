@@ -26,6 +26,7 @@ type teardown struct {
 	stanzas      *stanzas.Queue
 	ratchet      *ratchet.Ratchet // nil where the run has none
 	releaseRoute func()
+	leave        func()          // ends with the dialer no more
 	closings     *sync.WaitGroup // of the dialer, which waits for all its runs
 	done         chan struct{}   // closed when the run is taken down
 
@@ -70,6 +71,7 @@ func (t *teardown) takeDown() {
 	defer t.closings.Done()
 	defer close(t.done)
 	defer t.run.step(runInput{kind: inputTakenDown})
+	defer t.leave()
 	defer t.releaseRoute()
 	defer t.run.recovered("close")
 	t.stanzas.Stop()

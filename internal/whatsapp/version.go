@@ -28,6 +28,12 @@ func (d *Dialer) Version() string {
 // It goes the way that the session goes, proxy included, to the host of the endpoint. changed reports a newer version
 // than the one before; an older one is not taken.
 func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version string, changed bool, err error) {
+	if _, err := d.begin("refresh client version", id); err != nil {
+		return d.Version(), false, err
+	}
+	defer d.closings.Done()
+	ctx, leave := d.within(ctx)
+	defer leave()
 	way, err := d.routes.of(ctx, id)
 	if err != nil {
 		return d.Version(), false, err

@@ -107,16 +107,20 @@ func NewDSN(t testing.TB) string {
 // letters may need a few more to end.
 func Leaks() (err error) {
 	for range 5 {
-		// fasthttp's clock runs for ever, and its pools look only every 10 s whether they have been stopped.
-		err = goleak.Find(
-			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		)
-		if err == nil {
+		if err = goleak.Find(Lingering()...); err == nil {
 			return nil
 		}
 	}
 	return err
+}
+
+// Lingering are the goroutines that no stop of an app ends: fasthttp's clock runs for ever, and its pools look only every
+// 10 s whether they have been stopped.
+func Lingering() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	}
 }
 
 // Record is a log that can be read while it is written.

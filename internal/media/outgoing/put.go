@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -191,25 +190,5 @@ func (s *Spool) inspect(f *os.File, hint message.FileHint, known *message.Media)
 		})
 	default:
 		return nil
-	}
-}
-
-// Keep sweeps every pause until ctx ends: the files that were not used for age and that inUse does not list.
-func (s *Spool) Keep(ctx context.Context, pause, age time.Duration, inUse func(ctx context.Context, files []string) ([]string, error)) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for {
-		removed, err := s.Sweep(ctx, time.Now().Add(-age), inUse)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			s.log.Warn("files that nobody needs were not all removed", "op", "sweep", "err", err)
-		case removed > 0:
-			s.log.Debug("files that nobody needs were removed", "op", "sweep", "removed", removed)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }

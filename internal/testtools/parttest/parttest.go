@@ -26,8 +26,9 @@ type Part struct {
 }
 
 // Stress runs parts from make through every order of Start and Stop. Start may return an error after Stop. make must
-// register a cleanup for everything else that it opens, such as a database.
-func Stress(t *testing.T, make func(t *testing.T) Part) {
+// register a cleanup for everything else that it opens, such as a database. library names goroutines of libraries that end
+// by themselves, but later than the part's Stop.
+func Stress(t *testing.T, make func(t *testing.T) Part, library ...goleak.Option) {
 	t.Helper()
 	run := func(name string, do func(t *testing.T, p Part)) {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +36,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 			others := goleak.IgnoreCurrent() // goroutines that make started
 			do(t, p)
 			stopped(t, p)
-			goleak.VerifyNone(t, others)
+			goleak.VerifyNone(t, append(library, others)...)
 		})
 	}
 	run("stop before start", func(t *testing.T, p Part) {
@@ -74,7 +75,7 @@ func Stress(t *testing.T, make func(t *testing.T) Part) {
 			})
 			both.Wait()
 			stopped(t, p)
-			goleak.VerifyNone(t, others)
+			goleak.VerifyNone(t, append(library, others)...)
 		}
 	})
 }

@@ -1,0 +1,20 @@
+package outgoing_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"wasup/internal/media/outgoing"
+	"wasup/internal/message"
+	"wasup/internal/testtools/parttest"
+)
+
+func TestASweeperStartsAndStopsInAnyOrder(t *testing.T) {
+	spool, _ := newSpool(t)
+	put(t, spool, []byte("kept"), message.FileHint{})
+	parttest.Stress(t, func(*testing.T) parttest.Part {
+		s := outgoing.NewSweeper(spool, time.Nanosecond, 0, func(_ context.Context, files []string) ([]string, error) { return files, nil })
+		return parttest.Part{Start: s.Start, Stop: s.Stop}
+	})
+}

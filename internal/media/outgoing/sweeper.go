@@ -1,0 +1,69 @@
+package outgoing
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Sweeper removes the files of a spool that nobody needs, between Start and Stop.
+type Sweeper struct {
+	spool      *Spool
+	every, age time.Duration
+	inUse      func(ctx context.Context, files []string) ([]string, error)
+
+	life  context.Context
+	end   context.CancelFunc
+	once  sync.Once     // Start, or the Stop before it
+	ended chan struct{} // closed when nothing of the sweeper runs any more
+}
+
+// NewSweeper makes a sweeper that does nothing before Start. It looks at once and then every so often, for files that were
+// not used for age and that inUse does not list.
+func NewSweeper(spool *Spool, every, age time.Duration, inUse func(ctx context.Context, files []string) ([]string, error)) *Sweeper {
+	life, end := context.WithCancel(context.Background())
+	return &Sweeper{spool: spool, every: every, age: age, inUse: inUse, life: life, end: end, ended: make(chan struct{})}
+}
+
+// Start begins. It is called once; after Stop it does nothing.
+func (s *Sweeper) Start(context.Context) error {
+	s.once.Do(func() {
+		go func() {
+			defer close(s.ended)
+			s.run()
+		}()
+	})
+	return nil
+}
+
+// Stop ends after the file that is being removed, or with ctx. It is idempotent and legal before Start; a later call waits on.
+func (s *Sweeper) Stop(ctx context.Context) error {
+	s.end()
+	s.once.Do(func() { close(s.ended) })
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a sweep to end: %w", ctx.Err())
+	}
+}
+
+func (s *Sweeper) run() {
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	for {
+		removed, err := s.spool.Sweep(s.life, time.Now().Add(-s.age), s.inUse)
+		switch {
+		case err != nil && s.life.Err() == nil:
+			s.spool.log.Warn("files that nobody needs were not all removed", "op", "sweep", "err", err)
+		case removed > 0:
+			s.spool.log.Debug("files that nobody needs were removed", "op", "sweep", "removed", removed)
+		}
+		select {
+		case <-ticker.C:
+		case <-s.life.Done():
+			return
+		}
+	}
+}
