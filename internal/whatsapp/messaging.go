@@ -98,6 +98,8 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 	for i, digits := range asked {
 		questions[i] = "+" + digits
 	}
+	ctx, done := m.run.requestContext(ctx)
+	defer done()
 	answers, err := m.wa.IsOnWhatsApp(ctx, questions)
 	if err != nil {
 		return nil, m.failed(ctx, op, err)

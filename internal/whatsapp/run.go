@@ -39,6 +39,23 @@ func newRun(ctx context.Context, of session.Run, hasDevice bool, log *slog.Logge
 	}
 }
 
+// requestContext returns the context of a request to WhatsApp that a caller waits for. It has the values and the deadline
+// of the caller's context, and ends with the run. It does not end when the caller cancels: if its context ends while a
+// request is being written, whatsmeow closes the channel of the answer, and an answer that comes at that moment would
+// panic on the reader. When the connection ends, failRequests ends its requests first.
+func (r *run) requestContext(caller context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(caller))
+	if deadline, limited := caller.Deadline(); limited {
+		cancel()
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(caller), deadline)
+	}
+	stop := context.AfterFunc(r.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
 // post tells the session's machine, unless the run's phase forbids it.
 func (r *run) post(in session.Input) { r.step(runInputFor(in)) }
 

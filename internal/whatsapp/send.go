@@ -86,6 +86,11 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	case <-s.run.closing:
 		return message.Ack{}, s.failed(whatsmeow.ErrNotConnected)
 	}
+	if ctx.Err() != nil {
+		return message.Ack{}, s.failed(ctx.Err())
+	}
+	ctx, done := s.run.requestContext(ctx)
+	defer done()
 	if err = s.reachable(ctx, to); err != nil {
 		return message.Ack{}, s.failed(err)
 	}
