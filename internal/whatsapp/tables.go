@@ -9,15 +9,15 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 )
 
-// UpgradeTables creates whatsmeow's tables in the database or brings them to this version, as New does. It is for those
-// who need the tables without a client. Errors are *session.Error with a code of the store.
+// UpgradeTables creates whatsmeow's tables or upgrades them to this version, as New does. It is for callers that need
+// the tables without a client. Errors are *session.Error with a code of the store.
 func UpgradeTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) error {
 	_, _, err := upgradedTables(ctx, db, log)
 	return err
 }
 
-// upgradedTables gives whatsmeow's view of the database. Its tables have a version table of their own, so that they
-// upgrade apart from the caller's.
+// upgradedTables upgrades whatsmeow's tables and returns whatsmeow's view of the database. The tables have their own
+// version table, so that they upgrade independently of the caller's.
 func upgradedTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) (*dbutil.Database, *sqlstore.Container, error) {
 	child := db.Child("whatsmeow_version", upgrades.Table, nil)
 	container := sqlstore.NewWithWrappedDB(child, newLogger(log, "store"))
