@@ -22,7 +22,7 @@ import (
 //	login neither accepted nor refused              connect deadline
 //	login refused with 500 or 503, socket not closed  connect deadline
 //	scanned, login request (515) never sent         pairing deadline
-//	scanned, socket closed without 515              the link's end: SocketLost (whatsmeow expects that end and tells nobody)
+//	scanned, socket closed without 515              the link's end: SocketLost (whatsmeow expects that end and does not report it)
 //	stream error 503 without a close                nothing reaches the socket any more: keepalive, ack deadline
 //	server stops answering                          KeepAliveStale, ack deadline
 //

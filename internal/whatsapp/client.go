@@ -206,7 +206,7 @@ func (c *Client) note(evt any) {
 	}
 }
 
-// Send implements session.Client.
+// Send implements message.Client.
 func (c *Client) Send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	return c.sending.send(ctx, msg)
 }
@@ -227,22 +227,22 @@ func (c *Client) ConfirmPasskey(ctx context.Context) error { return c.pairing.co
 // Unlink implements session.Client.
 func (c *Client) Unlink(ctx context.Context) error { return c.pairing.unlink(ctx) }
 
-// MarkRead implements session.Messaging.
+// MarkRead implements message.Client.
 func (c *Client) MarkRead(ctx context.Context, mark message.ReadMark) error {
 	return c.messaging.markRead(ctx, mark)
 }
 
-// SetChatState implements session.Messaging.
+// SetChatState implements message.Client.
 func (c *Client) SetChatState(ctx context.Context, chat message.Recipient, state message.ChatState) error {
 	return c.messaging.setChatState(ctx, chat, state)
 }
 
-// CheckContacts implements session.Messaging.
+// CheckContacts implements message.Client.
 func (c *Client) CheckContacts(ctx context.Context, phones []string) ([]message.Contact, error) {
 	return c.messaging.checkContacts(ctx, phones)
 }
 
-// FetchMedia implements session.Messaging.
+// FetchMedia implements message.Client.
 func (c *Client) FetchMedia(ctx context.Context, file message.Remote, to *os.File) error {
 	return c.messaging.fetchMedia(ctx, file, to)
 }

@@ -39,7 +39,7 @@ type Devices interface {
 	ProxyOf(ctx context.Context, id session.ID) (string, error)
 }
 
-// Config is what a Dialer needs. DB and Devices are required.
+// Config configures a Dialer. DB and Devices are required.
 type Config struct {
 	WebsocketURL  string           // ws:// or wss://; default WhatsApp's own
 	RootPublicKey [32]byte         // that signs the server's certificates; zero means WhatsApp's own. One value a process.

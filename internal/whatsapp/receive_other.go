@@ -36,7 +36,7 @@ func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	return []eventlog.Event{event}
 }
 
-// The values of session.CallData.State.
+// The values of eventlog.CallData.State.
 const (
 	callRinging  = "ringing"
 	callAccepted = "accepted"
