@@ -83,8 +83,8 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Hand
 }
 
 // guardFrames wraps the function that whatsmeow's reader calls with each decrypted frame. It does nothing if a later
-// version of whatsmeow stores it in another way; a test detects that. It takes no lock that the reader takes, so call
-// it only before the link admits the first frame.
+// version of whatsmeow stores it in another way; a test detects that. The reader uses the function without a lock, so
+// call guardFrames only before the link admits the first frame.
 func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.FrameHandler) {
 	client := reflect.ValueOf(wa).Elem()
 	lock, sock := client.FieldByName("socketLock"), client.FieldByName("socket")

@@ -111,8 +111,8 @@ func (s salts) DeleteNCTSalt(ctx context.Context) error {
 	return s.r.commit(ctx, s.r.write.DeleteNCTSalt)
 }
 
-// lids implements store.LIDStore over the container's map. If a mapping cannot be read while a message is decrypted,
-// whatsmeow would look up the session under the wrong address, so the error ends receiving.
+// lids implements store.LIDStore over the container's map. If a mapping cannot be read before a message is decrypted,
+// whatsmeow looks up the session under the wrong address. So an error outside of an operation ends receiving.
 type lids struct {
 	store.LIDStore
 	r *Ratchet
