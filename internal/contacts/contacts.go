@@ -15,7 +15,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Most is how many numbers can be asked about at a time.
+// Most is the largest number of phone numbers in one request.
 const Most = 100
 
 // Defaults of Options.
@@ -26,25 +26,26 @@ const (
 	DefaultBurst     = 2 * Most
 )
 
-// paced bounds the sessions whose pace is remembered. One that is forgotten has not asked for long, or is one of very many.
-const paced = 20_000
+// maxLimiters bounds the sessions whose rate limiter is kept. A session whose limiter was evicted starts with a full
+// burst. This affects only sessions that have not asked for a long time, unless very many sessions ask.
+const maxLimiters = 20_000
 
-// Options are what a Checker is made of. Zero values are the defaults.
+// Options configures a Checker. A zero value selects the default.
 type Options struct {
-	TTL       time.Duration // how long an answer holds, "no account" as well
-	Remember  int           // numbers that are remembered, about 300 bytes each
-	PerMinute int           // numbers that one session may have WhatsApp asked about, on average
-	Burst     int           // and at once, after a pause; at least Most
+	TTL       time.Duration // how long an answer is valid, "no account" included
+	Remember  int           // cached numbers, about 300 bytes each
+	PerMinute int           // new numbers a minute that one session may look up on average
+	Burst     int           // new numbers that it may look up at once after a pause; at least Most
 }
 
-// Checker remembers and paces. It is safe for concurrent use.
+// Checker looks up numbers, caches the answers and limits the rate of each session. It is safe for concurrent use.
 type Checker struct {
 	door    session.Door
 	options Options
 
-	known *lru.Cache[string, answer]
-	mu    sync.Mutex // makes one limiter a session
-	paces *lru.Cache[session.ID, *rate.Limiter]
+	known    *lru.Cache[string, answer]
+	mu       sync.Mutex // so that a session gets only one limiter
+	limiters *lru.Cache[session.ID, *rate.Limiter]
 }
 
 type answer struct {
@@ -52,7 +53,7 @@ type answer struct {
 	at      time.Time
 }
 
-// New checks the options. Errors: CodeInvalidRequest with the option as Field.
+// New makes a Checker. Errors: CodeInvalidRequest with the invalid option as Field.
 func New(door session.Door, options Options) (*Checker, error) {
 	for _, o := range []struct {
 		name     string
@@ -79,17 +80,17 @@ func New(door session.Door, options Options) (*Checker, error) {
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeInternal, Op: "new checker", Err: err}
 	}
-	paces, err := lru.New[session.ID, *rate.Limiter](paced)
+	limiters, err := lru.New[session.ID, *rate.Limiter](maxLimiters)
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeInternal, Op: "new checker", Err: err}
 	}
-	return &Checker{door: door, options: options, known: known, paces: paces}, nil
+	return &Checker{door: door, options: options, known: known, limiters: limiters}, nil
 }
 
-// CheckContacts says which phone numbers have an account, in the order of the question and spelled as in it. A number
-// that was answered within the TTL is not asked about again, whichever session asked. Errors: CodeInvalidRequest naming
-// phones or phones[i]; CodeRateLimited where the session has asked about too many new numbers, and nothing was asked;
-// those of session.CheckContacts.
+// CheckContacts returns for each phone number whether it has an account, in the order of phones and with Query spelled
+// as there. A number that was looked up within the TTL, by any session, is answered from the cache. Errors:
+// CodeInvalidRequest with phones or phones[i] as Field; CodeRateLimited if the session has looked up too many new
+// numbers (WhatsApp is then not asked); the errors of message.CheckContacts.
 func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []string) ([]message.Contact, error) {
 	asked, err := digitsOf(id, phones)
 	if err != nil {
@@ -109,7 +110,7 @@ func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []str
 		}
 		missing = append(missing, digits)
 	}
-	if err := c.ask(ctx, id, missing, found, now); err != nil {
+	if err := c.lookUp(ctx, id, missing, found, now); err != nil {
 		return nil, err
 	}
 	contacts := make([]message.Contact, len(phones))
@@ -120,14 +121,15 @@ func (c *Checker) CheckContacts(ctx context.Context, id session.ID, phones []str
 	return contacts, nil
 }
 
-// ask fills in what is not known. What could not be asked does not count against the session.
-func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, found map[string]message.Contact, now time.Time) error {
+// lookUp asks WhatsApp about the missing numbers and adds the answers to found and to the cache. If WhatsApp was not
+// asked, the numbers do not count against the session's rate.
+func (c *Checker) lookUp(ctx context.Context, id session.ID, missing []string, found map[string]message.Contact, now time.Time) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	turn := c.pace(id).ReserveN(now, len(missing))
-	if wait := turn.DelayFrom(now); !turn.OK() || wait > 0 {
-		turn.CancelAt(now)
+	reservation := c.limiterOf(id).ReserveN(now, len(missing))
+	if wait := reservation.DelayFrom(now); !reservation.OK() || wait > 0 {
+		reservation.CancelAt(now)
 		return &session.Error{
 			Code: session.CodeRateLimited, Op: "check contacts", Session: id,
 			Message: fmt.Sprintf("at most %d new numbers a minute are looked up; try again in %d s", c.options.PerMinute, int(math.Ceil(wait.Seconds()))),
@@ -136,7 +138,7 @@ func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, foun
 	answers, err := message.CheckContacts.Ask(ctx, c.door, id, missing)
 	switch {
 	case session.CodeOf(err) == session.CodeNotReady, session.CodeOf(err) == session.CodeNotFound:
-		turn.CancelAt(now) // WhatsApp was not asked
+		reservation.CancelAt(now) // the session was not ready, so WhatsApp was not asked
 		return err
 	case err != nil:
 		return err
@@ -150,14 +152,14 @@ func (c *Checker) ask(ctx context.Context, id session.ID, missing []string, foun
 	return nil
 }
 
-// pace is the session's share.
-func (c *Checker) pace(id session.ID) *rate.Limiter {
+// limiterOf returns the session's rate limiter, and creates it if needed.
+func (c *Checker) limiterOf(id session.ID) *rate.Limiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	limiter, ok := c.paces.Get(id)
+	limiter, ok := c.limiters.Get(id)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Limit(float64(c.options.PerMinute)/60), c.options.Burst)
-		c.paces.Add(id, limiter)
+		c.limiters.Add(id, limiter)
 	}
 	return limiter
 }

@@ -17,7 +17,8 @@ import (
 	"wasup/internal/session"
 )
 
-// directory knows that numbers that end in 1 have an account, and who was asked for.
+// directory is a session.Door that gives an account to numbers that end in 1. It records the numbers it was asked
+// about.
 type directory struct {
 	mu    sync.Mutex
 	asked []string
@@ -58,7 +59,7 @@ func numbers(from, n int) (list []string) {
 	return list
 }
 
-func TestAnAnswerIsRememberedForItsTime(t *testing.T) {
+func TestAnAnswerIsCachedForTheTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &directory{}
 		checker := newChecker(t, source, contacts.Options{TTL: time.Hour})
@@ -67,13 +68,13 @@ func TestAnAnswerIsRememberedForItsTime(t *testing.T) {
 		want := []message.Contact{
 			{Query: question[0], OnWhatsApp: true, Address: account}, {Query: question[1]}, {Query: question[2], OnWhatsApp: true, Address: account},
 		}
-		for range 3 { // "no account" is remembered as well
+		for range 3 { // "no account" is cached as well
 			got, err := checker.CheckContacts(t.Context(), "a", question)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Fatalf("got %+v, %v", got, err)
 			}
 		}
-		if _, err := checker.CheckContacts(t.Context(), "b", question[:1]); err != nil { // for every session
+		if _, err := checker.CheckContacts(t.Context(), "b", question[:1]); err != nil { // the cache serves every session
 			t.Fatal(err)
 		}
 		if !slices.Equal(source.asked, []string{"491510000001", "491510000002"}) {
@@ -89,7 +90,7 @@ func TestAnAnswerIsRememberedForItsTime(t *testing.T) {
 	})
 }
 
-func TestASessionIsPacedByItself(t *testing.T) {
+func TestEachSessionHasItsOwnRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &directory{}
 		checker := newChecker(t, source, contacts.Options{PerMinute: 60, Burst: 100})
@@ -122,7 +123,7 @@ func TestASessionIsPacedByItself(t *testing.T) {
 	})
 }
 
-func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
+func TestOnlyNumbersThatWhatsAppWasAskedAboutCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &directory{fail: &session.Error{Code: session.CodeNotReady}}
 		checker := newChecker(t, source, contacts.Options{PerMinute: 1, Burst: 100})
@@ -131,7 +132,7 @@ func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		source.fail = &session.Error{Code: session.CodeTimeout} // asked, and not answered
+		source.fail = &session.Error{Code: session.CodeTimeout} // WhatsApp was asked but did not answer
 		if _, err := checker.CheckContacts(t.Context(), "a", numbers(0, 100)); session.CodeOf(err) != session.CodeTimeout {
 			t.Fatal(err)
 		}
@@ -142,7 +143,7 @@ func TestWhatWasNotAskedDoesNotCount(t *testing.T) {
 	})
 }
 
-func TestOnlySoMuchIsRemembered(t *testing.T) {
+func TestTheCacheIsBounded(t *testing.T) {
 	source := &directory{}
 	checker := newChecker(t, source, contacts.Options{Remember: 10, PerMinute: 1000, Burst: 1000})
 	for range 2 {
@@ -150,12 +151,12 @@ func TestOnlySoMuchIsRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(source.asked) != 12 { // the first one had to go
+	if len(source.asked) != 12 { // the first number was evicted from the cache
 		t.Errorf("WhatsApp was asked for %d numbers", len(source.asked))
 	}
 }
 
-func TestManyAskAtATime(t *testing.T) {
+func TestManyCallersAtATime(t *testing.T) {
 	source := &directory{}
 	checker := newChecker(t, source, contacts.Options{PerMinute: 1, Burst: 500})
 	var done sync.WaitGroup
@@ -173,7 +174,7 @@ func TestManyAskAtATime(t *testing.T) {
 	}
 }
 
-func TestABadQuestionIsNamed(t *testing.T) {
+func TestAnInvalidRequestNamesItsField(t *testing.T) {
 	checker := newChecker(t, &directory{}, contacts.Options{})
 	for field, phones := range map[string][]string{
 		"phones": nil, "phones[1]": {"491510000001", "12345@lid"}, "phones[0]": {"abc"},

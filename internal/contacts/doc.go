@@ -1,5 +1,5 @@
-// Package contacts answers which phone numbers have a WhatsApp account.
+// Package contacts looks up which phone numbers have a WhatsApp account.
 //
-// It owns what is remembered of WhatsApp's answers and how often WhatsApp is asked: accounts that look up too many numbers
-// are restricted. It knows no WhatsApp; whoever runs the sessions asks for it.
+// It owns the cache of WhatsApp's answers and the rate limit of each session: WhatsApp restricts accounts that look up
+// too many numbers. It does not know WhatsApp itself: a session.Door asks WhatsApp on its behalf.
 package contacts

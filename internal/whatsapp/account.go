@@ -9,10 +9,10 @@ import (
 	"wasup/internal/session"
 )
 
-// account is whose device the run uses. It is a copy: whatsmeow changes the device while it runs, without a lock.
+// account is the account that the run uses. It is a copy, because whatsmeow changes its device without a lock.
 type account struct {
 	mu   sync.Mutex
-	jid  types.JID // the device; empty until it is paired
+	jid  types.JID // the device's JID; empty until a device is linked
 	lid  types.JID
 	name string
 }
@@ -25,7 +25,7 @@ func newAccount(device *store.Device) *account {
 	return a
 }
 
-// addresses are the device's phone number and its LID; each may be empty.
+// addresses returns the device's JID with the phone number, and its LID. Each may be empty.
 func (a *account) addresses() (jid, lid types.JID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,7 +44,7 @@ func (a *account) pushName() string {
 	return a.name
 }
 
-// rename reports whether the name is another one now. An empty name is none.
+// rename sets the name and reports whether it changed. An empty name is ignored.
 func (a *account) rename(name string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,7 +55,7 @@ func (a *account) rename(name string) bool {
 	return changed
 }
 
-// public is the account as the session's machine knows it.
+// public returns the account as the session's machine needs it.
 func (a *account) public() session.Account {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// named takes in what the account is called, which its phone says after the pairing and whenever somebody changes it.
+// named takes over the account's name. The phone sends it after the pairing and at every change.
 func (c *Client) named(evt any) {
 	var name string
 	switch e := evt.(type) {
@@ -22,17 +22,17 @@ func (c *Client) named(evt any) {
 	}
 }
 
-// announce tells WhatsApp what the account is called: who does not have it among their contacts is shown "-" for its name
-// otherwise, says whatsmeow's SendPresence. The account is said to be unavailable: one that is available is shown as online for as long as the session runs, and
-// its phone does not ring for new messages.
+// announce sends the account's name to WhatsApp. According to whatsmeow's SendPresence, people who do not have the
+// account among their contacts otherwise see "-" as its name. The presence is "unavailable": an available account is
+// shown as online while the session runs, and its phone does not ring for new messages.
 func (c *Client) announce() {
 	name := c.account.pushName()
 	if name == "" {
 		return
 	}
 	c.run.spawn("announce the name", func() {
-		if err := sendName(c.run.ctx, c.wa, name); err != nil { // the next connection says it
-			c.run.log.Debug("the account's name was not announced", "err", unnamed{err})
+		if err := sendName(c.run.ctx, c.wa, name); err != nil { // the next connection sends it again
+			c.run.log.Debug("the account's name could not be sent", "err", maskedError{err})
 		}
 	})
 }

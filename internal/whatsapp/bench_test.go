@@ -27,21 +27,21 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// benchSessions is how many sessions the benchmarks of sending run at a time, benchTurns how often each side has its turn:
-// a machine that is busy with other things is so for both.
+// benchSessions is how many sessions the send benchmarks run at a time. benchTurns is how often the two sides
+// alternate, so that other load on the machine affects both.
 const (
 	benchSessions = 50
 	benchTurns    = 10
 )
 
-// benchHeadroom is the default of memory.headroom, which the binary sets for itself. It holds for both sides.
+// benchHeadroom is the default of memory.headroom, which the binary applies to itself. Here it applies to both sides.
 const benchHeadroom = 64 << 20
 
-// BenchmarkSends compares what wasup sends in a second with what whatsmeow does alone, with its own store, on the same
-// database with the same settings: SQLite with a write-ahead log and synchronous=FULL, PostgreSQL with synchronous_commit.
-// Both commit the state of a session before the message leaves; wasup also keeps the message for recipients who ask for it
-// again, which whatsmeow does not by default. The phones are away, so that the server only keeps the messages and the
-// clients are what is measured.
+// BenchmarkSends compares wasup's sends per second with those of whatsmeow alone with its own store, on the same
+// database with the same settings: SQLite with a write-ahead log and synchronous=FULL, PostgreSQL with
+// synchronous_commit. Both commit the session's state before the message leaves. wasup also stores the message for
+// recipients that ask for it again, which whatsmeow does not do by default. The phones are offline, so the server only
+// stores the messages, and the benchmark measures the clients.
 func BenchmarkSends(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { compareSends(b, newStore(b)) })
 	b.Run("postgres", func(b *testing.B) {
@@ -54,7 +54,7 @@ func BenchmarkSends(b *testing.B) {
 	})
 }
 
-// sender is one client and the one it writes to.
+// sender is one client with its recipient.
 type sender struct {
 	send func(ctx context.Context, n int64) error
 	end  func()
@@ -63,7 +63,7 @@ type sender struct {
 // crew is one side of the comparison.
 type crew struct {
 	senders   []sender
-	last      int64 // message
+	last      int64 // number of the last message
 	took, cpu time.Duration
 }
 
@@ -107,7 +107,7 @@ func compareSends(b *testing.B, st *store.Store) {
 	}
 }
 
-// sendAll sends n more messages, each sender one after the other.
+// sendAll sends n more messages. All senders work at the same time, each sends one message after the other.
 func (c *crew) sendAll(b *testing.B, n int64) {
 	b.Helper()
 	var next atomic.Int64
@@ -130,7 +130,7 @@ func (c *crew) sendAll(b *testing.B, n int64) {
 	c.cpu += processorTime(b) - used
 }
 
-// linkLight links a session without the 812 prekeys of a first login, which take longer than all the rest.
+// linkLight links a session without the 812 prekeys of a first login, which take longer than everything else.
 func (h *house) linkLight(id session.ID, phone *sandbox.Phone) types.JID {
 	h.t.Helper()
 	device := h.link(id, phone)
@@ -142,7 +142,7 @@ func (h *house) linkLight(id session.ID, phone *sandbox.Phone) types.JID {
 	return device
 }
 
-// processorTime is what this process has used: the clients and the server.
+// processorTime returns the CPU time of this process: that of the clients and the server.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage
@@ -196,7 +196,7 @@ func bareSenders(b *testing.B, h *house, devices, friends []types.JID) []sender 
 	return senders
 }
 
-// toSandbox sends every request to one server: whatsmeow has WhatsApp's address compiled in.
+// toSandbox sends every request to one server, because WhatsApp's address is compiled into whatsmeow.
 type toSandbox struct{ url string }
 
 func (s toSandbox) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -11,22 +11,22 @@ import (
 	"wasup/internal/session"
 )
 
-// classify is the one place that knows whatsmeow's events. It turns an event into the input it means to the machine;
-// false is an event that the machine has no interest in. Every event not listed here is one of them.
+// classify turns an event of whatsmeow's into the input that it means to the session's machine. It returns false for an
+// event that does not concern the machine, such as every event that is not listed here.
 //
-// whatsmeow stays silent in these cases. The machine's deadlines cover them, and what ends the connection is seen as
-// Disconnected at the latest:
+// whatsmeow reports nothing in the following cases. The machine's deadlines cover them, and the end of the connection
+// is reported as Disconnected at the latest:
 //
 //	case                                            covered by
 //	pair-device never sent                          connect deadline (no first code)
 //	login neither accepted nor refused              connect deadline
 //	login refused with 500 or 503, socket not closed  connect deadline
 //	scanned, login request (515) never sent         pairing deadline
-//	scanned, socket closed without 515              the link's end: SocketLost (whatsmeow expects that end and tells nobody)
+//	scanned, socket closed without 515              the link's end: SocketLost (whatsmeow expects that end and does not report it)
 //	stream error 503 without a close                nothing reaches the socket any more: keepalive, ack deadline
 //	server stops answering                          KeepAliveStale, ack deadline
 //
-// Details are for operators: they name codes and reasons, never numbers, names or text of people.
+// Details are for operators. They contain codes and reasons, never phone numbers, names or message text.
 func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Input, bool) {
 	switch e := evt.(type) {
 	case *events.QR:
@@ -75,8 +75,8 @@ func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Inp
 	}
 }
 
-// logout tells the three refusals apart that whatsmeow reports as LoggedOut. WhatsApp Web calls 406 BANNED and 403
-// LOCKED (types/events/events.go); a device removed from the phone comes as 401.
+// logout distinguishes the three refusals that whatsmeow reports as LoggedOut. WhatsApp Web calls 406 BANNED and 403
+// LOCKED (types/events/events.go). A device that was removed on the phone is reported as 401.
 func logout(e *events.LoggedOut) session.Input {
 	in := session.Input{Kind: session.LoggedOut, Code: int(e.Reason), Detail: "the device was removed from the phone"}
 	if !e.OnConnect {
@@ -93,8 +93,8 @@ func logout(e *events.LoggedOut) session.Input {
 	return in
 }
 
-// pairFailure tells a pairing that WhatsApp or the phone spoiled, which waits for a person, from one that our database
-// or the network spoiled, which may be tried again.
+// pairFailure distinguishes failures of a pairing: those caused by WhatsApp or the phone wait for a person, those
+// caused by our database or the network may be retried.
 func pairFailure(err error) session.Input {
 	var (
 		proto    *whatsmeow.PairProtoError
@@ -118,7 +118,8 @@ func pairFailure(err error) session.Input {
 	return in
 }
 
-// digits keeps a code that the server chose from carrying anything else into a log line.
+// digits returns a code of the server's, or "unknown" if it is not a short number: nothing else of it may get into a
+// log line.
 func digits(code string) string {
 	for _, r := range code {
 		if r < '0' || r > '9' {

@@ -16,17 +16,17 @@ import (
 	"wasup/internal/whatsapp/stanzas"
 )
 
-// storeTimeout bounds what the handlers write.
+// storeTimeout bounds each database operation of the handlers.
 const storeTimeout = 10 * time.Second
 
-// Client is one run: one whatsmeow client, one connection. It is the session.Client that Dialer.Open gives. It puts the
-// parts of a run together and hands whatsmeow's events to them; each part owns its state.
+// Client is one run: one whatsmeow client on one connection. Dialer.Open returns it as a session.Client. It puts the
+// parts of a run together and passes whatsmeow's events to them. Each part owns its state.
 type Client struct {
 	run       *run
 	account   *account
 	wa        *whatsmeow.Client
 	conn      *attempt
-	route     *route // given back when the run is taken down
+	route     *route // released when the run is taken down
 	stanzas   *stanzas.Queue
 	pairing   *pairing
 	receiving *receiving
@@ -76,44 +76,45 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	return c
 }
 
-// configure sets every choice that whatsmeow leaves to its user.
+// configure sets all options of whatsmeow's client.
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
 	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
-	// One owner of reconnects: the machine. A client has one connection, so that no event can belong to another one.
+	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
 	wa.DisableLoginAutoReconnect = true
 	wa.BackgroundEventCtx = c.run.ctx
-	// A message is acknowledged after our handler has returned, so that one we could not keep comes again.
+	// whatsmeow acknowledges a message after our handler has returned, so a message that we could not store comes again.
 	wa.SynchronousAck = true
-	// Recipients who cannot decrypt a message ask for it again, perhaps after we reconnected: a new client's memory
-	// does not have it, the database does.
+	// A recipient that cannot decrypt a message asks for it again, perhaps after we have reconnected. The memory of a new
+	// client does not have the message; the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
-	// A text is stored together with the key that was spent on it, until it was handled: after a crash in between WhatsApp
-	// delivers the message again, and it could not be decrypted a second time.
+	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
+	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
-	// A recipient's new phone must not make sending fail; the safety number is the phone's affair, not a service's.
+	// A recipient's new phone must not make a send fail. Checking safety numbers is up to the phone's user, not to a
+	// service.
 	wa.AutoTrustIdentity = true
-	// The history of a phone can be hundreds of megabytes. The blobs are acknowledged and not downloaded.
+	// The history of a phone can be hundreds of megabytes. It is acknowledged but not downloaded.
 	wa.ManualHistorySyncDownload = true
 	wa.EmitAppStateEventsOnFullSync = false
 	wa.PrePairCallback = c.pairing.accept
-	// Only Messenger has this token. whatsmeow calls the function on failures 413 and 414 of any server, and without one
-	// the whole process would end in a panic on a goroutine of whatsmeow's.
+	// Only Messenger has this token. But whatsmeow calls the function on failures 413 and 414 of any server, and a nil
+	// function would panic on one of whatsmeow's goroutines and end the process.
 	wa.RefreshCAT = func(context.Context) error { return errNoToken }
 	wa.GetClientPayload = func() *waWa6.ClientPayload { return loginPayload(wa.Store) }
 	conn := c.conn.httpClient()
 	wa.SetWebsocketHTTPClient(conn)
 	wa.SetPreLoginHTTPClient(conn)
 	wa.SetMediaHTTPClient(c.route.media)
-	// Register before connecting: events of the handshake would be lost otherwise.
+	// Register before connecting: otherwise the events of the handshake would be lost.
 	wa.AddEventHandlerWithSuccessStatus(c.handle)
 }
 
-// connect returns once the handshake is done. ctx may end the run at any time, now or later.
+// connect opens the connection and returns after the handshake. The end of ctx ends the run at any time, also later.
 func (c *Client) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.conn.abort(errRunEnded) })
 	timer := time.AfterFunc(c.connectTimeout, func() { c.conn.abort(errConnectTimeout) })
@@ -129,13 +130,13 @@ func (c *Client) connect(ctx context.Context) error {
 	return nil
 }
 
-// guardReader makes of a panic of whatsmeow's reader the end of this run; unguarded it would be the end of the process.
+// guardReader turns a panic of whatsmeow's reader into the end of this run. Without it, the process would end.
 func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 	return func(ctx context.Context, frame []byte) {
 		whole := false
 		defer func() {
 			if !whole {
-				c.stanzas.Stop() // what comes next may build on what was not read
+				c.stanzas.Stop() // later stanzas may depend on the frame that was not read
 			}
 		}()
 		defer c.run.recovered("reader")
@@ -144,7 +145,8 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 	}
 }
 
-// connectionEnded is called on whatsmeow's reader when the connection is over and whatsmeow is about to learn of it.
+// connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
+// end.
 func (c *Client) connectionEnded() {
 	defer c.run.recovered("end of the connection")
 	c.stanzas.Stop()
@@ -152,9 +154,9 @@ func (c *Client) connectionEnded() {
 	failRequests(c.wa)
 }
 
-// handle receives whatsmeow's events, on several of its goroutines at once, and reports whether WhatsApp may be told that
-// they arrived. It waits for nothing but the database, for what has to be kept, and never calls back into whatsmeow's
-// handler list or socket.
+// handle receives whatsmeow's events, on several goroutines at once. It returns false for an event that must not be
+// acknowledged to WhatsApp. It waits only for the database, to store what has to be kept. It never calls back into
+// whatsmeow's handler list or socket.
 func (c *Client) handle(evt any) bool {
 	defer c.run.recovered("event handler")
 	if kept, ours := c.receiving.receive(evt); ours {
@@ -164,7 +166,7 @@ func (c *Client) handle(evt any) bool {
 	return true
 }
 
-// observe tells the machine of the session what concerns it.
+// observe passes the events that concern the session's machine on to it.
 func (c *Client) observe(evt any) {
 	in, ok := classify(evt, time.Now(), c.keepAliveStale)
 	if !ok {
@@ -181,7 +183,7 @@ func (c *Client) observe(evt any) {
 		c.run.post(in)
 		c.announce()
 	case session.SocketLost:
-		// Sends in flight wait 5 s for a reconnect that will not come, unless the end was expected.
+		// Otherwise sends in flight would wait 5 s for a reconnect that does not come.
 		expectDisconnect(c.wa)
 		c.run.post(in)
 	case session.LoggedOut, session.Banned:
@@ -191,7 +193,7 @@ func (c *Client) observe(evt any) {
 	}
 }
 
-// note logs what is of use to an operator and of none to the machine.
+// note logs events that matter to an operator but not to the machine, and takes over the account's name.
 func (c *Client) note(evt any) {
 	switch e := evt.(type) {
 	case *events.QRScannedWithoutMultidevice:
@@ -205,7 +207,7 @@ func (c *Client) note(evt any) {
 	}
 }
 
-// Send implements session.Client.
+// Send implements message.Client.
 func (c *Client) Send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	return c.sending.send(ctx, msg)
 }
@@ -246,5 +248,5 @@ func (c *Client) FetchMedia(ctx context.Context, file message.Remote, to *os.Fil
 	return c.messaging.fetchMedia(ctx, file, to)
 }
 
-// Close implements session.Client. It waits up to 5 s for the run to be taken down; what then remains ends by itself.
+// Close implements session.Client. It waits up to 5 s until the run is taken down. What takes longer ends on its own.
 func (c *Client) Close() { c.teardown.close() }

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// quietClient is a client as far as its inputs go: nothing connects.
+// quietClient returns a client that never connects, for tests of its inputs.
 func quietClient(post func(session.Input)) *Client {
 	r := newRun(context.Background(), session.Run{Session: "a", Incarnation: 3, Post: post}, false, slog.New(slog.DiscardHandler))
 	own := &account{}
@@ -44,7 +44,7 @@ func TestAPanicWhilePostingStaysInside(t *testing.T) {
 
 func TestAPanicWhilePairingRefusesIt(t *testing.T) {
 	var got []session.Input
-	c := quietClient(func(in session.Input) { got = append(got, in) }) // no store: pairing cannot work
+	c := quietClient(func(in session.Input) { got = append(got, in) }) // without a store, accepting a pairing panics
 	if c.pairing.accept(testJID, "", "") {
 		t.Error("the pairing was accepted")
 	}

@@ -23,7 +23,7 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 		code   int
 		expire time.Duration
 		want   session.InputKind
-		keeps  bool // the credentials
+		keeps  bool // the credentials are kept
 	}{
 		{"401 logged out", 401, 0, session.LoggedOut, false},
 		{"402 temporary ban", 402, time.Hour, session.TempBanned, true},
@@ -37,7 +37,7 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 		{"503 unavailable", 503, 0, session.SocketLost, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			// A server that closes at once: the refusal may not be lost with the connection.
+			// The server closes at once. The refusal must not be lost with the connection.
 			h := newHouse(t, sandbox.Config{CloseDelay: -1})
 			device := h.link("a", h.phone())
 			h.fault(faults.Fault{Kind: faults.LoginFailure, Code: tc.code, Expire: tc.expire})
@@ -57,8 +57,8 @@ func TestEveryRefusedLoginHasItsInput(t *testing.T) {
 				t.Errorf("bound %t, want %t", kept, tc.keeps)
 			}
 			l.nothingMore()
-			if kept := h.stored() == 1; kept != tc.keeps {
-				t.Errorf("%d credentials stored, kept %t, want %t", h.stored(), kept, tc.keeps)
+			if kept := h.storedDevices() == 1; kept != tc.keeps {
+				t.Errorf("%d credentials stored, kept %t, want %t", h.storedDevices(), kept, tc.keeps)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func TestEveryEndOfALiveConnectionHasItsInput(t *testing.T) {
 				t.Errorf("bound %t, want %t", kept, tc.keeps)
 			}
 			l.nothingMore()
-			until(t, feed, observe.EventDisconnected) // so that the next end reaches the next connection alone
+			until(t, feed, observe.EventDisconnected) // so that the next disconnect hits only the next connection
 		})
 	}
 }
@@ -151,7 +151,7 @@ func TestADeviceRemovedFromThePhonePairsAgain(t *testing.T) {
 	device := h.link("a", phone)
 	l := h.open("a")
 	l.expect(session.SocketUp)
-	// At once: whatsmeow still takes in what a new device gets from its phone, and reads the device all the while.
+	// Unlink at once: whatsmeow is still processing what a new device gets from its phone, and reads the device meanwhile.
 	if err := phone.Unlink(testContext(t), device); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestAHandshakeWithoutAnAnswerIsBounded(t *testing.T) {
 	if !errors.As(err, &e) || e.Message != "handshake timed out" {
 		t.Fatalf("got %v", err)
 	}
-	// whatsmeow's own limit of 20 s would say the same in other words.
+	// whatsmeow's own limit of 20 s gives another message.
 	if strings.Contains(err.Error(), "timed out waiting for handshake response") {
 		t.Error("it was whatsmeow's limit that ended the wait")
 	}

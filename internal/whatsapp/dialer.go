@@ -26,38 +26,39 @@ const (
 // upgradeTimeout bounds the creation and the upgrade of whatsmeow's tables.
 const upgradeTimeout = 2 * time.Minute
 
-// Devices knows which stored device belongs to which session.
+// Devices stores which device and which proxy a session has.
 type Devices interface {
-	// DeviceOf gives the JID of the session's device, or "" where none is bound.
+	// DeviceOf returns the JID of the session's device, or "" if none is bound.
 	DeviceOf(ctx context.Context, id session.ID) (string, error)
-	// BindDevice binds the device with this JID to the session; "" unbinds.
+	// BindDevice binds the device with this JID to the session; "" unbinds it.
 	BindDevice(ctx context.Context, id session.ID, jid string) error
-	// ProxyOf gives the URL of the session's own proxy, credentials included, or "" where it has none.
+	// ProxyOf returns the URL of the session's own proxy with its credentials, or "" if it has none.
 	ProxyOf(ctx context.Context, id session.ID) (string, error)
 }
 
-// Config is what a Dialer needs. DB and Devices are required.
+// Config configures a Dialer. DB and Devices are required.
 type Config struct {
 	WebsocketURL  string           // ws:// or wss://; default WhatsApp's own
-	RootPublicKey [32]byte         // of the server's certificates; zero is WhatsApp's own. One value a process.
+	RootPublicKey [32]byte         // that signs the server's certificates; zero means WhatsApp's own. One value a process.
 	DB            *dbutil.Database // holds whatsmeow's tables beside the caller's; its owner closes it after Stop
-	Read          *dbutil.Database // the same as what has been committed to it, for those who only read; default DB
-	// Commit runs work in a transaction of DB, which its context carries, and returns once that is on the disk. It may run
-	// several works in one transaction, and a work more than once. Default: a transaction for each.
+	Read          *dbutil.Database // reads what is committed to DB; default DB
+	// Commit runs work in a transaction of DB, which the work's context carries, and returns once it is on the disk. It
+	// may run several works in one transaction, and a work more than once. Default: one transaction for each work.
 	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
 	Devices        Devices
-	Journal        EventLog      // keeps what is received before WhatsApp is told that it arrived; nil: nobody wants it
-	Sent           Sent          // tells what could be chosen in a poll that the session sent; nil: nobody knows
-	KeepAliveStale time.Duration // unanswered pings for longer than this end the run; default 3 minutes
-	ConnectTimeout time.Duration // of dial and handshake together; default 20 s
-	// Proxy is the URL of the proxy of sessions that have none of their own: http, https or socks5, with credentials if
-	// need be. {id} stands for the session's id and {n} for its place in a pool, a number from 0 to ProxyPoolSize-1 that
-	// follows from the id. Default "": such sessions connect as the process' environment says, and straight to loopback.
+	Journal        EventLog      // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
+	Sent           Sent          // finds the session's sent messages, for the options of its polls; nil: not known
+	KeepAliveStale time.Duration // a run ends if pings stay unanswered for longer; default 3 minutes
+	ConnectTimeout time.Duration // limit for dial and handshake together; default 20 s
+	// Proxy is the URL of the proxy for sessions that have none of their own: http, https or socks5, with credentials if
+	// needed. {id} is replaced by the session's id, {n} by its number in a pool, from 0 to ProxyPoolSize-1, which is
+	// derived from the id. Default "": such sessions use the proxy of the process' environment, and none for loopback
+	// addresses.
 	Proxy         string
 	ProxyPoolSize int
-	// Files keeps the files of outgoing messages; nil: messages with a file are refused.
+	// Files stores the files of outgoing messages; nil: messages with a file are refused.
 	Files      Files
-	DeviceName string       // what the phone shows among the linked devices; default "wasup". One value a process.
+	DeviceName string       // the name in the phone's list of linked devices; default "wasup". One value a process.
 	Log        *slog.Logger // nil discards
 }
 
@@ -74,11 +75,11 @@ type Dialer struct {
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
-	stanzasWaiting atomic.Int64 // to be handled
+	stanzasWaiting atomic.Int64 // stanzas of all runs that wait to be handled
 
 	life     context.Context // of the runs
 	end      context.CancelFunc
-	closings sync.WaitGroup // runs that have not been taken down yet, and calls that are not over
+	closings sync.WaitGroup // runs that are not taken down yet, and calls that are not over
 	stop     sync.Once
 	ended    chan struct{} // closed when nothing of the dialer runs any more
 
@@ -89,8 +90,8 @@ type Dialer struct {
 
 var _ session.Dialer = (*Dialer)(nil)
 
-// New checks the configuration and sets what whatsmeow keeps process-wide. A second Dialer of a process needs the same
-// RootPublicKey and DeviceName.
+// New makes a Dialer that has not started. It checks the configuration and sets whatsmeow's process-wide variables. A
+// second Dialer in a process needs the same RootPublicKey and DeviceName. Errors are *session.Error.
 func New(cfg Config) (*Dialer, error) {
 	const op = "new dialer"
 	target, err := parseEndpoint(cfg.WebsocketURL)
@@ -117,8 +118,8 @@ func New(cfg Config) (*Dialer, error) {
 	}, nil
 }
 
-// Start creates or upgrades whatsmeow's tables; runs can be opened from then on. It is called once. After Stop it is
-// CodeShuttingDown; the other errors are those of the database.
+// Start creates or upgrades whatsmeow's tables. Runs can be opened afterwards. It is called once. Errors are
+// CodeShuttingDown after Stop, and those of the database.
 func (d *Dialer) Start(ctx context.Context) error {
 	const op = "start dialer"
 	d.mu.Lock()
@@ -144,7 +145,7 @@ func (d *Dialer) Start(ctx context.Context) error {
 	return nil
 }
 
-// begin counts a call in, which Stop waits for. The call ends with closings.Done.
+// begin counts a call, so that Stop waits for it. The call ends with closings.Done.
 func (d *Dialer) begin(op string, id session.ID) (*tables, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -158,7 +159,7 @@ func (d *Dialer) begin(op string, id session.ID) (*tables, error) {
 	return d.tables, nil
 }
 
-// within makes a context that ends with the dialer as well.
+// within returns a context that also ends with the dialer.
 func (d *Dialer) within(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	unhook := context.AfterFunc(d.life, cancel)
@@ -169,7 +170,7 @@ func shuttingDown(op string, id session.ID) error {
 	return &session.Error{Code: session.CodeShuttingDown, Op: op, Session: id}
 }
 
-// complete fills the defaults in and names the first field that cannot be.
+// complete sets the defaults. The error names the first invalid field.
 func (c *Config) complete() error {
 	invalid := func(field, expected string) error {
 		return &session.Error{
@@ -208,7 +209,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// StanzasWaiting is how many stanzas of all runs were received and are not handled yet.
+// StanzasWaiting returns how many received stanzas of all runs are not handled yet.
 func (d *Dialer) StanzasWaiting() int { return int(d.stanzasWaiting.Load()) }
 
 // Open implements session.Dialer.
@@ -237,8 +238,8 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 	return c, nil
 }
 
-// device loads the session's device. Only a database that answers "there is none" makes a new one: a failing database
-// taken for that would show a QR to somebody who is linked.
+// device loads the session's device. It makes a new device only if the database answers that there is none. If it took
+// a database failure for that answer, a session that is linked would show a QR.
 func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.Device, error) {
 	const op = "load device"
 	bound, err := d.devices.DeviceOf(ctx, id)
@@ -263,8 +264,8 @@ func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.D
 		device.PreKeys = batchedPreKeys{device.PreKeys, t.db}
 		return device, nil
 	}
-	// The session was bound and the credentials are gone: a pairing that did not finish, or a logout that whatsmeow
-	// carried out just before the process ended.
+	// The session is bound, but its credentials do not exist: a pairing did not finish, or whatsmeow deleted them after a
+	// logout just before the process ended.
 	d.log.Info("the session's device is gone, unbinding it", "session", id)
 	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
 		return nil, storeError(op, id, err)
@@ -272,8 +273,8 @@ func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.D
 	return t.container.NewDevice(), nil
 }
 
-// Forget implements session.Dialer. The credentials go first: an interruption leaves a binding to nothing, which the
-// next Open clears, and never credentials without a session.
+// Forget implements session.Dialer. It deletes the credentials first: an interruption then leaves a binding without a
+// device, which the next Open clears, and never credentials without a session.
 func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 	const op = "forget device"
 	t, err := d.begin(op, id)
@@ -299,8 +300,8 @@ func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 	return nil
 }
 
-// Stop ends the runs and returns when nothing of them is left, or when ctx ends. The database is its owner's to close. It
-// is idempotent and legal before Start; a later call waits on.
+// Stop ends the runs and returns when nothing of them is left, or when ctx ends. It does not close the database. It is
+// idempotent and legal before Start; a later call waits on.
 func (d *Dialer) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	d.stopped = true

@@ -18,14 +18,14 @@ import (
 )
 
 const (
-	dialTimeout = 15 * time.Second // TCP, every address of the host taken together
+	dialTimeout = 15 * time.Second // TCP, for all addresses of the host together
 	tlsTimeout  = 10 * time.Second
 )
 
-// endpoint is where the WebSocket goes instead of the address that whatsmeow has compiled in.
+// endpoint is the address of the WebSocket. It replaces the one that is compiled into whatsmeow.
 type endpoint struct{ target *url.URL }
 
-// parseEndpoint accepts ws and wss URLs; "" is WhatsApp's own.
+// parseEndpoint parses a ws or wss URL; "" means WhatsApp's own.
 func parseEndpoint(raw string) (endpoint, error) {
 	if raw == "" {
 		raw = socket.URL
@@ -48,7 +48,8 @@ func parseEndpoint(raw string) (endpoint, error) {
 	return endpoint{target: u}, nil
 }
 
-// rewrite points the request at the endpoint. The headers stay, Origin with them: WhatsApp's server looks at it.
+// rewrite returns the request with the endpoint's URL. The headers stay, including Origin, which WhatsApp's server
+// checks.
 func (e endpoint) rewrite(req *http.Request) *http.Request {
 	out := req.WithContext(req.Context()) // a copy: a RoundTripper may not change the request it was given
 	target := *e.target
@@ -64,7 +65,7 @@ func (e endpoint) loopback() bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// newDirect is the way without a proxy of ours, shared by all clients that have none.
+// newDirect returns the route without a proxy of ours. All sessions without a proxy share it.
 func newDirect(e endpoint) *route {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	life, end := context.WithCancel(context.Background())
@@ -75,13 +76,14 @@ func newDirect(e endpoint) *route {
 	return &route{transport: transport, media: mediaClient(transport, e), end: end}
 }
 
-// newTransport is the transport of all clients that take the same way: whatsmeow would clone one for each, at 14 KB. It
-// knows no proxy but the one that dial knows, so that there is no second way. Dials end with life.
+// newTransport returns the transport of all clients with the same route. whatsmeow would clone a transport of 14 KB for
+// each client. The transport uses no proxy by itself, so dial is the only way out. Dials end with life.
 func newTransport(life context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true) // a WebSocket upgrade is HTTP/1.1
 	return &http.Transport{
-		// The transport lets a dial go on for somebody else when its request is cancelled; here nobody else comes.
+		// http.Transport continues a dial after its request is cancelled, for the benefit of other requests. Here there are
+		// none.
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -90,18 +92,18 @@ func newTransport(life context.Context, dial func(ctx context.Context, network, 
 		},
 		TLSHandshakeTimeout:    tlsTimeout,
 		Protocols:              &protocols,
-		DisableKeepAlives:      true, // a refused upgrade leaves no idle connection behind
+		DisableKeepAlives:      true, // a refused upgrade must not leave an idle connection
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }
 
-// attempt is the RoundTripper of one client: it makes the one connection the client is used for, and can be broken off
-// at any moment until it is done.
+// attempt is the RoundTripper of one client. It opens the client's one connection, and can be aborted until the
+// handshake is done.
 type attempt struct {
 	endpoint  endpoint
 	transport http.RoundTripper
-	cancel    context.CancelFunc // of the context that the dial runs in
+	cancel    context.CancelFunc // cancels the context that the dial runs in
 	onEnd     func()
 
 	mu      sync.Mutex
@@ -110,7 +112,7 @@ type attempt struct {
 	done    bool
 }
 
-// RoundTrip makes the connection and puts the link around it.
+// RoundTrip opens the connection and wraps it into a link.
 func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := a.transport.RoundTrip(a.endpoint.rewrite(req))
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
@@ -135,11 +137,11 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (a *attempt) httpClient() *http.Client {
 	return &http.Client{Transport: a, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // a redirect is a refusal: the endpoint is what was configured
+		return http.ErrUseLastResponse // a redirect counts as a refusal: only the configured endpoint is allowed
 	}}
 }
 
-// abort breaks the dial or the handshake off. It does nothing once the attempt is done.
+// abort aborts the dial or the handshake. It does nothing after finish.
 func (a *attempt) abort(cause error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -154,8 +156,8 @@ func (a *attempt) abort(cause error) {
 	_ = a.link.Close()
 }
 
-// finish ends the attempt and adds to whatsmeow's outcome what whatsmeow cannot know: that we broke the attempt off,
-// also where whatsmeow had just succeeded, or that the server went away without a word.
+// finish ends the attempt. It adds to whatsmeow's error what whatsmeow does not know: that we aborted the attempt,
+// perhaps just after it had succeeded, or that the server closed the connection without an answer.
 func (a *attempt) finish(outcome error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -170,7 +172,7 @@ func (a *attempt) finish(outcome error) error {
 	}
 }
 
-// current is the connection, or nil before there is one.
+// current returns the connection, or nil if there is none yet.
 func (a *attempt) current() *link.Link {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// noDevices is for configurations that are refused before anybody asks for a device.
+// noDevices is for configurations that are rejected before anybody asks for a device.
 type noDevices struct{ Devices }
 
 func TestTheEndpointIsConfiguredAndTheOriginStays(t *testing.T) {

@@ -28,7 +28,7 @@ var (
 	errHandshakeClosed = errors.New("the connection was closed before the handshake was answered")
 )
 
-// connectError gives a failed connection its code and one line that names the reason and nothing else.
+// connectError returns the error of a failed connection: a code, and a message that contains nothing but the reason.
 func connectError(id session.ID, err error) error {
 	failure := &session.Error{Code: session.CodeConnectFailed, Op: "connect", Session: id, Err: err}
 	var (
@@ -96,7 +96,7 @@ func connectReason(err error) string {
 	}
 }
 
-// storeError gives a failed database its code. An error that has one keeps it.
+// storeError returns the error of a failed database operation. An error that has a code keeps it.
 func storeError(op string, id session.ID, err error) error {
 	failure := &session.Error{Code: storeCode(err), Op: op, Session: id, Err: err}
 	var coded *session.Error
@@ -106,8 +106,8 @@ func storeError(op string, id session.ID, err error) error {
 	return failure
 }
 
-// storeCode tells a full and a locked database apart from one that does not answer. The drivers are the store's
-// business, so only their common shape is known here: SQLite's result codes and PostgreSQL's SQLSTATE.
+// storeCode distinguishes a full and a locked database from one that does not answer. Only the store knows the drivers,
+// so this function uses what their errors have in common: SQLite's result codes and PostgreSQL's SQLSTATE.
 func storeCode(err error) session.Code {
 	var (
 		sqlite interface{ Code() int }
@@ -129,8 +129,8 @@ func storeCode(err error) session.Code {
 	return session.CodeStoreUnavailable
 }
 
-// isStore reports whether a database, and not the network, made an operation of whatsmeow fail. A connection to
-// PostgreSQL that breaks has no SQLSTATE; its driver's errors say whether a statement may be repeated.
+// isStore reports whether an operation of whatsmeow failed because of the database and not the network. A broken
+// connection to PostgreSQL has no SQLSTATE, but its driver's errors say whether a statement may be repeated.
 func isStore(err error) bool {
 	var (
 		sqlite interface{ Code() int }
@@ -140,16 +140,17 @@ func isStore(err error) bool {
 	return errors.As(err, &sqlite) || errors.As(err, &pg) || errors.As(err, &broken)
 }
 
-// statusRestricted is WhatsApp's number for an account that may not write to people who have not written to it.
+// statusRestricted is WhatsApp's error number for an account that may not write to people who have not written to it.
 const statusRestricted = 463
 
-// classifySend gives a failed request to WhatsApp its code, status and message; the caller says what it was.
+// classifySend returns the code, status and message for a failed request to WhatsApp. The caller sets Op, Session and
+// Err.
 func classifySend(err error) *session.Error {
 	var (
 		coded        *session.Error
 		iq           *whatsmeow.IQError
 		disconnected *whatsmeow.DisconnectedError
-		broken       *net.OpError // a write on a connection that the reader does not know to be over yet
+		broken       *net.OpError // a write to a connection whose end the reader has not seen yet
 	)
 	switch {
 	case errors.As(err, &coded):
@@ -174,7 +175,7 @@ func classifySend(err error) *session.Error {
 	case isStore(err):
 		return &session.Error{Code: storeCode(err)}
 	default:
-		// Only WhatsApp's own answer settles a message. What is not understood is no such answer, so it is tried again.
+		// Only WhatsApp's own answer ends a message. This error is no such answer, so the message is tried again.
 		return &session.Error{Code: session.CodeInternal, Message: "the message could not be prepared for the recipient"}
 	}
 }
@@ -191,7 +192,7 @@ func refusedSend(status int) *session.Error {
 	}
 }
 
-// statusIn is the number at the end of whatsmeow's "server returned error 479".
+// statusIn returns the number at the end of whatsmeow's "server returned error 479", or 0.
 func statusIn(text string) int {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {

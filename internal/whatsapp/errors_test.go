@@ -80,7 +80,7 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 			session.CodeDisconnected, 0,
 		},
 		{fmt.Errorf("failed to write frame: %w", io.EOF), session.CodeDisconnected, 0},
-		{errors.New("anything"), session.CodeInternal, 0}, // no answer of WhatsApp's, so the message is not settled
+		{errors.New("anything"), session.CodeInternal, 0}, // not WhatsApp's answer, so the message is tried again
 	} {
 		got := classifySend(tc.err)
 		if got.Code != tc.want || got.Status != tc.status {
@@ -128,7 +128,7 @@ func TestAnHTTPRefusalKeepsItsStatus(t *testing.T) {
 	}
 }
 
-// wrapped gives socket.ErrWithStatusCode a text: its embedded error is not exported.
+// wrapped adds an Error method to socket.ErrWithStatusCode, whose embedded error is not exported.
 type wrapped struct{ status socket.ErrWithStatusCode }
 
 func (wrapped) Error() string   { return "status" }

@@ -9,24 +9,24 @@ import (
 	"wasup/internal/session"
 )
 
-// TrustProxies makes https proxies with these roots' certificates acceptable.
+// TrustProxies accepts https proxies with certificates of these roots.
 func (d *Dialer) TrustProxies(roots *x509.CertPool) {
 	d.routes.mu.Lock()
 	defer d.routes.mu.Unlock()
 	d.routes.roots = roots
 }
 
-// ProxiesInUse counts the proxies that runs hold.
+// ProxiesInUse returns how many proxies are used by runs.
 func (d *Dialer) ProxiesInUse() int {
 	d.routes.mu.Lock()
 	defer d.routes.mu.Unlock()
 	return len(d.routes.proxied)
 }
 
-// MediaClient is what the run's media goes through.
+// MediaClient returns the HTTP client for the run's media.
 func MediaClient(c session.Client) *http.Client { return c.(*Client).route.media }
 
-// Upload has the run's whatsmeow client seal and upload a file.
+// Upload encrypts and uploads a file with the run's whatsmeow client.
 func Upload(ctx context.Context, c session.Client, data []byte, kind message.Kind) (message.Remote, error) {
 	up, err := c.(*Client).wa.Upload(ctx, data, mediaKeys(kind))
 	return message.Remote{
@@ -35,7 +35,7 @@ func Upload(ctx context.Context, c session.Client, data []byte, kind message.Kin
 	}, err
 }
 
-// MessageSecret is what votes on a message of ours are read with.
+// MessageSecret returns the secret that votes on a message of ours are encrypted with.
 func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, id string) ([]byte, error) {
 	client := c.(*Client)
 	chat, err := client.messaging.chat(ctx, "look up secret", to)
@@ -47,7 +47,7 @@ func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, 
 	return secret, err
 }
 
-// Expand is the template's proxy for a session.
+// Expand returns the template's proxy for a session.
 func Expand(template string, id session.ID, poolSize int) string {
 	return expand(template, id, poolSize)
 }

@@ -13,13 +13,13 @@ import (
 	"wasup/internal/session"
 )
 
-// maxFetched bounds a file whose length the message does not say: 2 GB is the largest that WhatsApp takes.
+// maxFetched bounds a file whose message does not say its length. 2 GB is the largest file that WhatsApp accepts.
 const maxFetched = 2 << 30
 
-// sealing is how much longer an encrypted file may be: padding and authentication code.
-const sealing = 16 + 10
+// encryptionOverhead is how many bytes an encrypted file may be longer than the file: padding and authentication code.
+const encryptionOverhead = 16 + 10
 
-// mediaKeys says which of WhatsApp's media keys a kind has; "" are those without a file.
+// mediaKeys returns the type of WhatsApp's media keys for a kind of message, or "" for a kind without a file.
 func mediaKeys(kind message.Kind) whatsmeow.MediaType {
 	switch kind {
 	case message.KindImage, message.KindSticker:
@@ -40,23 +40,23 @@ func (m *messaging) fetchMedia(ctx context.Context, file message.Remote, to *os.
 	const op = "fetch media"
 	keys := mediaKeys(file.Kind)
 	if keys == "" || file.DirectPath == "" || len(file.Key) == 0 || len(file.EncSHA256) != 32 || len(file.FileSHA256) != 32 {
-		return m.invalidIn(op, "file", "expected where the file is, its key and its hashes")
+		return m.invalidIn(op, "file", "expected the file's path, its key and its hashes")
 	}
 	limit := file.Length
 	if limit <= 0 || limit > maxFetched {
 		limit = maxFetched
 	}
-	bounded := &boundedFile{File: to, left: limit + sealing, limit: limit + sealing}
+	bounded := &boundedFile{File: to, left: limit + encryptionOverhead, limit: limit + encryptionOverhead}
 	err := m.wa.DownloadMediaWithPathToFile(ctx, file.DirectPath, file.EncSHA256, file.FileSHA256, file.Key, keys, "", false, bounded)
 	if bounded.failed != nil {
-		// whatsmeow tells neither, or takes it for the network's fault.
+		// whatsmeow does not report this error, or reports it as a network failure
 		err = bounded.failed
 	}
 	if err == nil {
 		_, err = to.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		_ = to.Truncate(0) // half a file is none
+		_ = to.Truncate(0) // leave no partial file
 		_, _ = to.Seek(0, io.SeekStart)
 		return m.fetchError(ctx, op, err)
 	}
@@ -65,16 +65,16 @@ func (m *messaging) fetchMedia(ctx context.Context, file message.Remote, to *os.
 
 var errTooLong = errors.New("the file is longer than its message says")
 
-// boundedFile keeps a server from filling the disk. It is no *os.File to whatsmeow, which would reserve on the disk
-// whatever length the server announces.
+// boundedFile limits how much a server can write to the disk. whatsmeow must not see an *os.File: it would reserve as
+// much disk space as the server announces.
 type boundedFile struct {
 	*os.File
 	left, limit int64
-	failed      error // why it could not be written
+	failed      error // the error of the last failed write
 }
 
-// errUnwritable ends a download. whatsmeow takes an error of the disk for one of the network, because system calls'
-// errors have the same methods, and would download the file four more times; then it forgets it.
+// errUnwritable ends a download. whatsmeow takes a disk error for a network error, because errors of system calls have
+// the same methods. It would download the file four more times and then lose the error.
 var errUnwritable = errors.New("the file could not be written")
 
 func (f *boundedFile) Write(p []byte) (int, error) {
@@ -90,13 +90,13 @@ func (f *boundedFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Seek begins anew: whatsmeow rewinds the file before it tries another time.
+// Seek resets the limit: whatsmeow rewinds the file before it tries again.
 func (f *boundedFile) Seek(offset int64, whence int) (int64, error) {
 	f.left = f.limit
 	return f.File.Seek(offset, whence)
 }
 
-// ReadFrom hides that of *os.File, which would write past Write.
+// ReadFrom replaces ReadFrom of *os.File, which would bypass Write.
 func (f *boundedFile) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{f}, r)
 }
@@ -108,7 +108,7 @@ func (m *messaging) fetchError(ctx context.Context, op string, err error) error 
 	switch {
 	case errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith403), errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith404),
 		errors.Is(err, whatsmeow.ErrMediaDownloadFailedWith410):
-		return fail(session.CodeMediaGone, "WhatsApp has the file no longer")
+		return fail(session.CodeMediaGone, "WhatsApp no longer has the file")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fail(session.CodeStoreFull, "")
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):

@@ -20,7 +20,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// testAuthority is the one root that whatsmeow can know in this process.
+// testAuthority is the root of all servers: whatsmeow has one root key for the whole process.
 var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{7, 7, 7})
 
 // patience bounds every wait. Machines that run the tests may be slow and busy.
@@ -33,7 +33,7 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// house is a server, a database and a dialer between them.
+// house is the test environment: a server, a database, and a dialer between them.
 type house struct {
 	t      testing.TB
 	server *sandbox.Server
@@ -105,7 +105,7 @@ func (h *house) newDialer(change ...func(*whatsapp.Config)) *whatsapp.Dialer {
 	return dialer
 }
 
-// add makes the session's row, as a person's first request does.
+// add creates the session's row, as a person's first request does.
 func (h *house) add(id session.ID) {
 	h.t.Helper()
 	if _, err := h.store.Sessions().SetDesired(testContext(h.t), id, session.DesiredRun); err != nil {
@@ -140,8 +140,8 @@ func (h *house) bound(id session.ID) string {
 	return jid
 }
 
-// stored counts the credentials in whatsmeow's table.
-func (h *house) stored() (n int) {
+// storedDevices counts the credentials in whatsmeow's table.
+func (h *house) storedDevices() (n int) {
 	h.t.Helper()
 	err := h.store.DB().QueryRow(testContext(h.t), "SELECT COUNT(*) FROM whatsmeow_device").Scan(&n)
 	if err != nil {
@@ -150,13 +150,13 @@ func (h *house) stored() (n int) {
 	return n
 }
 
-// client is all that a client run can do.
+// client has all methods of a client run.
 type client interface {
 	session.Client
 	message.Client
 }
 
-// life is one client run and what it posted.
+// life is one client run with the inputs that it has posted.
 type life struct {
 	t      testing.TB
 	client client
@@ -169,7 +169,7 @@ type life struct {
 
 var lastIncarnation session.Incarnation
 
-// begin opens a run. A failure to open is the caller's to look at.
+// begin opens a run and returns the error if that fails.
 func (h *house) begin(ctx context.Context, id session.ID) (*life, error) {
 	h.t.Helper()
 	lastIncarnation++
@@ -204,7 +204,7 @@ func (h *house) open(id session.ID) *life {
 	return l
 }
 
-// next is the next input, whatever it is.
+// next waits for the next input.
 func (l *life) next() session.Input {
 	l.t.Helper()
 	timer := time.NewTimer(patience)
@@ -226,7 +226,7 @@ func (l *life) next() session.Input {
 	}
 }
 
-// expect is the next input, which has to be of the kind.
+// expect waits for the next input and fails unless it is of the kind.
 func (l *life) expect(kind session.InputKind) session.Input {
 	l.t.Helper()
 	in := l.next()
@@ -236,7 +236,7 @@ func (l *life) expect(kind session.InputKind) session.Input {
 	return in
 }
 
-// nothingMore closes the run and checks that nothing else had come of it.
+// nothingMore closes the run and fails if it has posted another input.
 func (l *life) nothingMore() {
 	l.t.Helper()
 	l.client.Close()
@@ -247,7 +247,7 @@ func (l *life) nothingMore() {
 	}
 }
 
-// link pairs the session with the phone and gives the linked device. The run is over then.
+// link pairs the session with the phone and returns the linked device. It closes the run.
 func (h *house) link(id session.ID, phone *sandbox.Phone) types.JID {
 	h.t.Helper()
 	h.add(id)
@@ -264,7 +264,7 @@ func (h *house) link(id session.ID, phone *sandbox.Phone) types.JID {
 	return device
 }
 
-// ready is a logged in run of a session linked with the phone.
+// ready links the session with the phone and returns a logged in run.
 func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
 	h.t.Helper()
 	h.link(id, phone)
@@ -273,7 +273,7 @@ func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
 	return l
 }
 
-// until waits for an event of the server.
+// until waits for an event of the server of one of the kinds.
 func until(t testing.TB, feed <-chan observe.Event, kinds ...observe.EventKind) observe.Event {
 	t.Helper()
 	timer := time.NewTimer(patience)

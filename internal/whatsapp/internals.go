@@ -16,41 +16,43 @@ import (
 	"wasup/internal/whatsapp/stanzas"
 )
 
-// This file is all that is used of whatsmeow's internals, which may change with any of its versions.
+// This file contains every use of whatsmeow's internals, which may change with any version of whatsmeow.
 
 func internals(wa *whatsmeow.Client) *whatsmeow.DangerousInternalClient {
 	return wa.DangerousInternals() //nolint:staticcheck // marked deprecated to warn of exactly this use; there is no other way
 }
 
 // expectDisconnect makes whatsmeow's requests fail at once when the connection ends. Otherwise they wait 5 s for a
-// reconnect, which is not whatsmeow's business here.
+// reconnect, which never comes here.
 func expectDisconnect(wa *whatsmeow.Client) { internals(wa).ExpectDisconnect() }
 
-// connectionOver looks like the one kind of end after which whatsmeow does not try a request again. It is never sent.
+// connectionOver is a stanza that is never sent. whatsmeow takes it for the one kind of end after which it does not
+// repeat a request.
 var connectionOver = &waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{"code": "401"}}
 
-// failRequests ends the requests that wait for an answer, before whatsmeow learns of the end by itself: it would let
-// each of them wait for a reconnect, and those waits race with one another (exsync.Event.GetChan).
+// failRequests fails the requests that wait for an answer, before whatsmeow itself learns of the end. Otherwise each of
+// them would wait for a reconnect, and these waits have a data race (exsync.Event.GetChan).
 func failRequests(wa *whatsmeow.Client) { internals(wa).ClearResponseWaiters(connectionOver) }
 
-// sendName says what the account is called, and that nobody is there. whatsmeow's SendPresence does it as well, but takes
-// the name from where another of its goroutines may write it at the same moment.
+// sendName sends the account's name, with the presence "unavailable". whatsmeow's SendPresence does the same, but reads
+// the name from a field that another goroutine may be writing.
 func sendName(ctx context.Context, wa *whatsmeow.Client, name string) error {
 	return internals(wa).SendNode(ctx, waBinary.Node{
 		Tag: "presence", Attrs: waBinary.Attrs{"type": string(types.PresenceUnavailable), "name": name},
 	})
 }
 
-// acknowledge ends the wait of the message with this id as WhatsApp's acknowledgement does, on the same way. A context that
-// ends would let whatsmeow close the channel that an acknowledgement may be about to be written to, and so end the process.
+// acknowledge ends the wait for the acknowledgement of the message with this id, as if WhatsApp's acknowledgement had
+// come. Cancelling the send's context instead would make whatsmeow close a channel that an acknowledgement may be about
+// to be written to, and the panic would end the process.
 func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.Time) {
 	internals(wa).ReceiveResponse(ctx, &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
 		"class": "message", "id": id, "t": strconv.FormatInt(at.Unix(), 10),
 	}})
 }
 
-// removeCompanion tells WhatsApp that the device is gone. whatsmeow's Logout does it as well, but disconnects and
-// deletes the credentials too: the one would race with the end of the run, the other is Forget's.
+// removeCompanion tells WhatsApp that the device is removed. whatsmeow's Logout also disconnects and deletes the
+// credentials: the first would race with the end of the run, the second is the task of Dialer.Forget.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {
 	_, err := internals(wa).SendIQ(ctx, whatsmeow.DangerousInfoQuery{
 		Namespace: "md", Type: "set", To: types.ServerJID, NoRetry: true,
@@ -62,8 +64,9 @@ func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) e
 	return err
 }
 
-// guardHandlers puts wrap around each of the functions that whatsmeow calls with a stanza. Where a later version of
-// whatsmeow keeps them otherwise, nothing happens; a test says so. Only before the client connects.
+// guardHandlers wraps each function that whatsmeow calls with a stanza, and reports whether it did. It does nothing if
+// a later version of whatsmeow stores them in another way; a test detects that. Call it only before the client
+// connects.
 func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Handler) bool {
 	field := reflect.ValueOf(wa).Elem().FieldByName("nodeHandlers")
 	plain := reflect.TypeFor[stanzas.Handler]()
@@ -79,9 +82,9 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Hand
 	return handlers.Len() > 0
 }
 
-// guardFrames puts wrap around the function that whatsmeow's reader calls with each frame of the connection, decrypted.
-// Where a later version of whatsmeow keeps it otherwise, nothing happens; a test says so. Only while the reader is kept
-// from the first frame, since it takes no lock.
+// guardFrames wraps the function that whatsmeow's reader calls with each decrypted frame. It does nothing if a later
+// version of whatsmeow stores it in another way; a test detects that. The reader uses the function without a lock, so
+// call guardFrames only before the link admits the first frame.
 func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.FrameHandler) {
 	client := reflect.ValueOf(wa).Elem()
 	lock, sock := client.FieldByName("socketLock"), client.FieldByName("socket")
@@ -105,9 +108,9 @@ func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.Fra
 	*handle = wrap(*handle)
 }
 
-// slim gives back what NewClient takes ahead of time for the last 256 messages that a client has sent: 40 KB, a third of
-// an idle client. The map is replaced by an empty one of its type, which grows as messages are sent. Where a later
-// version of whatsmeow has no such field, nothing happens; a test says so. Only before the client connects.
+// slim frees the map that NewClient preallocates for the last 256 sent messages: 40 KB, a third of an idle client. It
+// replaces the map by an empty one of the same type, which grows as messages are sent. It does nothing if a later
+// version of whatsmeow has no such field; a test detects that. Call it only before the client connects.
 func slim(wa *whatsmeow.Client) bool {
 	field := reflect.ValueOf(wa).Elem().FieldByName("recentMessagesMap")
 	if !field.IsValid() || field.Kind() != reflect.Map || field.Len() > 0 {

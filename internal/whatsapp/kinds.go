@@ -17,45 +17,45 @@ import (
 	"wasup/internal/session"
 )
 
-// letter is a message while it is put into WhatsApp's form. What is made of one message is the same at every attempt, but
-// for times and for what whatsmeow draws at random, because recipients show the first copy that reaches them.
-type letter struct {
+// composer puts an outgoing message into WhatsApp's format. Recipients show the first copy that arrives, so every
+// attempt produces the same message, except for times and for what whatsmeow chooses at random.
+type composer struct {
 	s    *sending
-	chat types.JID // as messages are addressed in it
+	chat types.JID // the chat's current address
 	out  message.Outgoing
 }
 
-// compose gives a message WhatsApp's form. It uploads the file of one that has one.
+// compose returns a message in WhatsApp's format. It uploads the message's file, if there is one.
 func (s *sending) compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
-	l := letter{s, chat, out}
+	c := composer{s, chat, out}
 	switch content := out.Content; content.Kind {
 	case message.KindText:
-		return l.text(), nil
+		return c.text(), nil
 	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
-		return l.file(ctx)
+		return c.file(ctx)
 	case message.KindLocation:
-		return l.location(), nil
+		return c.location(), nil
 	case message.KindContact:
-		return l.contacts(), nil
+		return c.contacts(), nil
 	case message.KindPoll:
-		return l.poll()
+		return c.poll()
 	case message.KindReaction:
-		return l.reaction(), nil
+		return c.reaction(), nil
 	case message.KindEdit:
-		return l.edit()
+		return c.edit()
 	case message.KindRevoke:
-		return l.revoke()
+		return c.revoke()
 	default:
-		return nil, s.messaging.invalidIn(opSend, "kind", "expected one that can be sent")
+		return nil, s.messaging.invalidIn(opSend, "kind", "expected a kind that can be sent")
 	}
 }
 
-func (l *letter) text() *waE2E.Message {
-	content, around := &l.out.Content, l.around()
-	if around == nil && content.Preview == nil {
+func (c *composer) text() *waE2E.Message {
+	content, info := &c.out.Content, c.contextInfo()
+	if info == nil && content.Preview == nil {
 		return &waE2E.Message{Conversation: proto.String(content.Text)}
 	}
-	text := &waE2E.ExtendedTextMessage{Text: proto.String(content.Text), ContextInfo: around}
+	text := &waE2E.ExtendedTextMessage{Text: proto.String(content.Text), ContextInfo: info}
 	if p := content.Preview; p != nil {
 		text.MatchedText, text.Title, text.Description = &p.URL, optional(p.Title), optional(p.Description)
 		text.JPEGThumbnail = p.Thumbnail
@@ -64,102 +64,103 @@ func (l *letter) text() *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: text}
 }
 
-func (l *letter) location() *waE2E.Message {
-	place := l.out.Content.Location
+func (c *composer) location() *waE2E.Message {
+	place := c.out.Content.Location
 	return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
 		DegreesLatitude: &place.Latitude, DegreesLongitude: &place.Longitude,
-		Name: optional(place.Name), Address: optional(place.Address), URL: optional(place.URL), ContextInfo: l.around(),
+		Name: optional(place.Name), Address: optional(place.Address), URL: optional(place.URL), ContextInfo: c.contextInfo(),
 	}}
 }
 
-func (l *letter) contacts() *waE2E.Message {
-	cards := l.out.Content.Contacts
+func (c *composer) contacts() *waE2E.Message {
+	cards := c.out.Content.Contacts
 	list := make([]*waE2E.ContactMessage, len(cards))
 	for i := range cards {
 		list[i] = &waE2E.ContactMessage{DisplayName: &cards[i].Name, Vcard: &cards[i].VCard}
 	}
 	if len(list) == 1 {
-		list[0].ContextInfo = l.around()
+		list[0].ContextInfo = c.contextInfo()
 		return &waE2E.Message{ContactMessage: list[0]}
 	}
 	return &waE2E.Message{ContactsArrayMessage: &waE2E.ContactsArrayMessage{
-		DisplayName: proto.String(fmt.Sprintf("%d contacts", len(list))), Contacts: list, ContextInfo: l.around(),
+		DisplayName: proto.String(fmt.Sprintf("%d contacts", len(list))), Contacts: list, ContextInfo: c.contextInfo(),
 	}}
 }
 
-// poll asks in the oldest of WhatsApp's forms: the one that whatsmeow marks as a poll for the server.
-func (l *letter) poll() (*waE2E.Message, error) {
-	secret, err := l.secret()
+// poll uses the oldest of WhatsApp's poll versions, because whatsmeow marks that one as a poll for the server.
+func (c *composer) poll() (*waE2E.Message, error) {
+	secret, err := c.messageSecret()
 	if err != nil {
 		return nil, err
 	}
-	asked := l.out.Content.Poll
+	asked := c.out.Content.Poll
 	options := make([]*waE2E.PollCreationMessage_Option, len(asked.Options))
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
 	return &waE2E.Message{
 		PollCreationMessage: &waE2E.PollCreationMessage{
-			Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: l.around(),
+			Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
 		},
 		MessageContextInfo: &waE2E.MessageContextInfo{MessageSecret: secret},
 	}, nil
 }
 
-// secret is what votes on this message are encrypted with. whatsmeow stores it when it sends and would draw another one
-// at the next attempt, of which the recipients show only the first: their votes could not be read. So it follows from a
-// secret of the device and the message's id.
-func (l *letter) secret() ([]byte, error) {
-	identity := l.s.wa.Store.IdentityKey
+// messageSecret returns the secret that encrypts votes on this message. whatsmeow would choose a new secret at every
+// attempt and store the last one, but recipients show the first copy, so their votes could not be decrypted. So the
+// secret is derived from a secret of the device, the recipient and the message's id.
+func (c *composer) messageSecret() ([]byte, error) {
+	identity := c.s.wa.Store.IdentityKey
 	if identity == nil || identity.Priv == nil {
-		return nil, &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: l.s.run.Session}
+		return nil, &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: c.s.run.Session}
 	}
 	const size = 32
-	secret, err := hkdf.Key(sha256.New, identity.Priv[:], nil, "wasup message secret\x00"+string(l.out.To)+"\x00"+l.out.ID, size)
+	secret, err := hkdf.Key(sha256.New, identity.Priv[:], nil, "wasup message secret\x00"+string(c.out.To)+"\x00"+c.out.ID, size)
 	if err != nil {
-		return nil, &session.Error{Code: session.CodeInternal, Op: opSend, Session: l.s.run.Session, Err: err}
+		return nil, &session.Error{Code: session.CodeInternal, Op: opSend, Session: c.s.run.Session, Err: err}
 	}
 	return secret, nil
 }
 
-func (l *letter) reaction() *waE2E.Message {
+func (c *composer) reaction() *waE2E.Message {
 	return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{
-		Key: l.key(l.out.Content.Target, false), Text: proto.String(l.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
+		Key: c.key(c.out.Content.Target, false), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}
 }
 
-func (l *letter) edit() (*waE2E.Message, error) {
-	target := l.out.Content.Target
-	if !l.own(target, true) {
-		return nil, l.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: others cannot be edited")
+func (c *composer) edit() (*waE2E.Message, error) {
+	target := c.out.Content.Target
+	if !c.isOwn(target, true) {
+		return nil, c.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: others cannot be edited")
 	}
-	content := &waE2E.Message{Conversation: proto.String(l.out.Content.Text)}
-	if around := l.around(); around != nil {
-		content = &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(l.out.Content.Text), ContextInfo: around}}
+	content := &waE2E.Message{Conversation: proto.String(c.out.Content.Text)}
+	if info := c.contextInfo(); info != nil {
+		content = &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(c.out.Content.Text), ContextInfo: info}}
 	}
 	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Key: l.key(target, true), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: content,
+		Key: c.key(target, true), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: content,
 		TimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}}}, nil
 }
 
-// revoke takes an own message back, or, as an administrator of a group, one of others.
-func (l *letter) revoke() (*waE2E.Message, error) {
-	target := l.out.Content.Target
-	if !l.own(target, true) && l.chat.Server != types.GroupServer {
-		return nil, l.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
+// revoke deletes a message for everyone: an own message, or as an administrator of a group a message of somebody else.
+func (c *composer) revoke() (*waE2E.Message, error) {
+	target := c.out.Content.Target
+	if !c.isOwn(target, true) && c.chat.Server != types.GroupServer {
+		return nil, c.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
 	}
 	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: l.key(target, true),
+		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: c.key(target, true),
 	}}, nil
 }
 
-// own reports whether the session's account wrote a message. unnamed is what holds where the author is not named.
-func (l *letter) own(ref *message.Ref, unnamed bool) bool {
+// isOwn reports whether the session's account wrote a message. ifUnnamed is the result if the reference names no
+// author.
+func (c *composer) isOwn(ref *message.Ref, ifUnnamed bool) bool {
 	if ref.Sender.IsZero() {
-		return ref.FromMe || unnamed
+		return ref.FromMe || ifUnnamed
 	}
-	pn, lid := l.s.account.addresses()
+	pn, lid := c.s.account.addresses()
 	return isUser(ref.Sender.PN, pn) || isUser(ref.Sender.LID, lid)
 }
 
@@ -168,19 +169,19 @@ func isUser(address string, jid types.JID) bool {
 	return user != "" && user == jid.User
 }
 
-// key names another message of the chat, from our point of view.
-func (l *letter) key(ref *message.Ref, unnamed bool) *waCommon.MessageKey {
-	own := l.own(ref, unnamed)
-	key := &waCommon.MessageKey{RemoteJID: proto.String(l.chat.String()), FromMe: &own, ID: &ref.ID}
-	if !own && l.chat.Server == types.GroupServer {
+// key refers to another message of the chat, from our point of view.
+func (c *composer) key(ref *message.Ref, ifUnnamed bool) *waCommon.MessageKey {
+	own := c.isOwn(ref, ifUnnamed)
+	key := &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID}
+	if !own && c.chat.Server == types.GroupServer {
 		key.Participant = proto.String(ref.Sender.String())
 	}
 	return key
 }
 
-// around is whom a message mentions and what it answers; nil for neither.
-func (l *letter) around() *waE2E.ContextInfo {
-	content := &l.out.Content
+// contextInfo returns the mentions and the quote of the message, or nil if it has neither.
+func (c *composer) contextInfo() *waE2E.ContextInfo {
+	content := &c.out.Content
 	if len(content.Mentions) == 0 && content.Quote == nil {
 		return nil
 	}
@@ -189,13 +190,13 @@ func (l *letter) around() *waE2E.ContextInfo {
 		info.MentionedJID = append(info.MentionedJID, mentioned(who, content.Text))
 	}
 	if ref := content.Quote; ref != nil {
-		info.StanzaID, info.Participant = &ref.ID, optional(l.author(ref))
+		info.StanzaID, info.Participant = &ref.ID, optional(c.author(ref))
 		info.QuotedMessage = quoted(ref)
 	}
 	return info
 }
 
-// mentioned is the address that the text names: a phone looks in the text for the number of exactly that one.
+// mentioned returns the form of the address that occurs in the text: a phone searches the text for exactly that number.
 func mentioned(who message.Address, text string) string {
 	if user, _, _ := strings.Cut(who.PN, "@"); user != "" && strings.Contains(text, "@"+user) {
 		return who.PN
@@ -203,22 +204,22 @@ func mentioned(who message.Address, text string) string {
 	return who.String()
 }
 
-// author is who wrote a quoted message, in the way that the chat is addressed where both are known.
-func (l *letter) author(ref *message.Ref) string {
-	if l.own(ref, false) {
-		pn, lid := l.s.account.addresses()
-		if l.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
+// author returns who wrote a quoted message, in the form in which the chat is addressed if both forms are known.
+func (c *composer) author(ref *message.Ref) string {
+	if c.isOwn(ref, false) {
+		pn, lid := c.s.account.addresses()
+		if c.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
 			return pn.ToNonAD().String()
 		}
 		return lid.ToNonAD().String()
 	}
-	if ref.Sender.IsZero() { // of a chat with one person, who it is then
-		return l.chat.String()
+	if ref.Sender.IsZero() { // in a chat with one person, that person is the author
+		return c.chat.String()
 	}
 	return ref.Sender.String()
 }
 
-// quoted is what a phone shows of a message that is answered.
+// quoted returns what a phone shows of a quoted message.
 func quoted(ref *message.Ref) *waE2E.Message {
 	text := optional(ref.Text)
 	switch ref.Kind {

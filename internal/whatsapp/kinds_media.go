@@ -12,82 +12,82 @@ import (
 	"wasup/internal/message"
 )
 
-// file is a message with a file, which is uploaded first.
-func (l *letter) file(ctx context.Context) (*waE2E.Message, error) {
-	kind, file := l.out.Content.Kind, l.out.Content.Media
-	up, err := l.s.upload(ctx, kind, file)
+// file uploads the message's file and returns the message.
+func (c *composer) file(ctx context.Context) (*waE2E.Message, error) {
+	kind, file := c.out.Content.Kind, c.out.Content.Media
+	up, err := c.s.upload(ctx, kind, file)
 	if err != nil {
 		return nil, err
 	}
 	switch kind {
 	case message.KindImage:
-		return l.once(l.image(file, up)), nil
+		return c.wrapViewOnce(c.image(file, up)), nil
 	case message.KindVideo:
-		return l.once(l.video(file, up)), nil
+		return c.wrapViewOnce(c.video(file, up)), nil
 	case message.KindAudio, message.KindVoice:
-		return l.once(l.sound(file, up)), nil
+		return c.wrapViewOnce(c.audio(file, up)), nil
 	case message.KindDocument:
-		return l.document(file, up), nil
+		return c.document(file, up), nil
 	default:
 		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{
 			URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 			FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime,
-			Width: count(file.Width), Height: count(file.Height), IsAnimated: &file.Animated, ContextInfo: l.around(),
+			Width: count(file.Width), Height: count(file.Height), IsAnimated: &file.Animated, ContextInfo: c.contextInfo(),
 		}}, nil
 	}
 }
 
-func (l *letter) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composer) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(l.out.Content.Text),
-		Width: count(file.Width), Height: count(file.Height), JPEGThumbnail: file.Thumbnail, ViewOnce: onlyTrue(file.ViewOnce),
-		ContextInfo: l.around(),
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
+		Width: count(file.Width), Height: count(file.Height), JPEGThumbnail: file.Thumbnail, ViewOnce: trueOrNil(file.ViewOnce),
+		ContextInfo: c.contextInfo(),
 	}}
 }
 
-func (l *letter) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composer) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(l.out.Content.Text),
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
 		Width: count(file.Width), Height: count(file.Height), Seconds: count(file.Seconds), JPEGThumbnail: file.Thumbnail,
-		ViewOnce: onlyTrue(file.ViewOnce), ContextInfo: l.around(),
+		ViewOnce: trueOrNil(file.ViewOnce), ContextInfo: c.contextInfo(),
 	}}
 }
 
-func (l *letter) sound(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composer) audio(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	sound := &waE2E.AudioMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Seconds: count(file.Seconds),
-		ViewOnce: onlyTrue(file.ViewOnce), ContextInfo: l.around(),
+		ViewOnce: trueOrNil(file.ViewOnce), ContextInfo: c.contextInfo(),
 	}
-	if l.out.Content.Kind == message.KindVoice {
+	if c.out.Content.Kind == message.KindVoice {
 		sound.PTT, sound.Waveform = proto.Bool(true), file.Waveform
 	}
 	return &waE2E.Message{AudioMessage: sound}
 }
 
-// document is shown by its name, so it has one.
-func (l *letter) document(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+// document returns a message with a document. Phones show a document by its name, so it always gets one.
+func (c *composer) document(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	name := file.Name
 	if name == "" {
 		name = "file"
-		name += endingOf(file.Mime)
+		name += extensionOf(file.Mime)
 	}
 	msg := &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, FileName: &name, Title: &name,
-		Caption: optional(l.out.Content.Text), JPEGThumbnail: file.Thumbnail, ContextInfo: l.around(),
+		Caption: optional(c.out.Content.Text), JPEGThumbnail: file.Thumbnail, ContextInfo: c.contextInfo(),
 	}}
-	if l.out.Content.Text == "" {
+	if c.out.Content.Text == "" {
 		return msg
 	}
 	return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: msg}}
 }
 
-// endingOf is the usual ending of a file of this type, "" where there is none. Only a library with an order of its own
-// knows the usual one: of text/html the machine's table may list .ehtml first.
-func endingOf(kind string) string {
+// extensionOf returns the usual file extension of a MIME type, or "". The library mimetype comes first because the
+// machine's table has no order of preference: for text/html it may list .ehtml first.
+func extensionOf(kind string) string {
 	if known := mimetype.Lookup(kind); known != nil {
 		return known.Extension()
 	}
@@ -98,10 +98,10 @@ func endingOf(kind string) string {
 	return endings[0]
 }
 
-// once wraps a message that can be opened once. A voice note has a wrapping of its own.
-func (l *letter) once(msg *waE2E.Message) *waE2E.Message {
+// wrapViewOnce wraps a view-once message. Voice notes and audio have a different wrapper.
+func (c *composer) wrapViewOnce(msg *waE2E.Message) *waE2E.Message {
 	switch {
-	case !l.out.Content.Media.ViewOnce:
+	case !c.out.Content.Media.ViewOnce:
 		return msg
 	case msg.AudioMessage != nil:
 		return &waE2E.Message{ViewOnceMessageV2Extension: &waE2E.FutureProofMessage{Message: msg}}
@@ -110,7 +110,7 @@ func (l *letter) once(msg *waE2E.Message) *waE2E.Message {
 	}
 }
 
-func onlyTrue(yes bool) *bool {
+func trueOrNil(yes bool) *bool {
 	if !yes {
 		return nil
 	}

@@ -22,7 +22,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// office is a house that keeps files, with a session that is READY and somebody to write to.
+// office is a house that stores files, with a session in READY and a friend to write to.
 type office struct {
 	*house
 	*life
@@ -43,7 +43,7 @@ func newOffice(t *testing.T, cfg sandbox.Config) *office {
 	return o
 }
 
-// done checks that all of it left no trace that it should not.
+// done closes the run and fails on unexpected inputs and on requests that the server does not know.
 func (o *office) done() {
 	o.house.t.Helper()
 	o.nothingMore()
@@ -61,7 +61,7 @@ func (o *office) keep(data []byte, hint message.FileHint) *message.Media {
 	return &known
 }
 
-// send sends and gives the message's id.
+// send sends a message and returns its id.
 func (o *office) send(to message.Recipient, content message.Content) string {
 	o.t().Helper()
 	id, err := o.try(to, content)
@@ -83,7 +83,7 @@ func (o *office) try(to message.Recipient, content message.Content) (string, err
 
 func (o *office) toFriend() message.Recipient { return message.Recipient(o.friend.JID().String()) }
 
-// group makes one of the session's account, the friend and a third phone.
+// group creates a group of the session's account, the friend and a third phone.
 func (o *office) group(addressing string) (message.Recipient, *sandbox.Phone) {
 	o.t().Helper()
 	third := o.phone()
@@ -94,7 +94,7 @@ func (o *office) group(addressing string) (message.Recipient, *sandbox.Phone) {
 	return message.Recipient(jid.String()), third
 }
 
-// shows waits until a phone shows a message so.
+// shows waits until the phone shows the message in a form that as accepts.
 func shows(t testing.TB, phone *sandbox.Phone, id string, as func(sandboxphones.Message) bool) sandboxphones.Message {
 	t.Helper()
 	got, err := phone.WaitMessage(testContext(t), func(m sandboxphones.Message) bool { return m.ID == id && (as == nil || as(m)) })
@@ -113,8 +113,8 @@ func address(phone *sandbox.Phone) message.Address {
 
 const pixel = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82"
 
-// sounds is a voice note of a second, as the spool has to know one.
-func sounds() []byte {
+// voiceNote returns a voice note of one second, in the format that the spool checks.
+func voiceNote() []byte {
 	page := func(position, flags, number byte, packet []byte) []byte {
 		head := append([]byte("OggS"), 0, flags, 0, position, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, number, 0, 0, 0, 0, 0, 0, 0)
 		return append(append(head, 1, byte(len(packet))), packet...)
@@ -123,7 +123,7 @@ func sounds() []byte {
 	return slices.Concat(page(0, 2, 0, head), page(0, 0, 1, []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")), page(0xbb, 4, 2, someBytes(100)))
 }
 
-// files is a file of every kind that has one, with a type of its own.
+// files returns a file for each kind that has one, each with its own type.
 func (o *office) files() map[message.Kind]*message.Media {
 	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"), someBytes(300_000)...)
 	sticker := append([]byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00"), someBytes(1000)...)
@@ -131,7 +131,7 @@ func (o *office) files() map[message.Kind]*message.Media {
 		message.KindImage:    o.keep([]byte(pixel), message.FileHint{}),
 		message.KindVideo:    o.keep(video, message.FileHint{}),
 		message.KindAudio:    o.keep(append([]byte("RIFF\x88\x13\x00\x00WAVEfmt "), someBytes(5000)...), message.FileHint{}),
-		message.KindVoice:    o.keep(sounds(), message.FileHint{}),
+		message.KindVoice:    o.keep(voiceNote(), message.FileHint{}),
 		message.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), message.FileHint{Name: "invoice.pdf"}),
 		message.KindSticker:  o.keep(sticker, message.FileHint{}),
 	}
@@ -139,7 +139,7 @@ func (o *office) files() map[message.Kind]*message.Media {
 	return files
 }
 
-// sandboxKind is how the sandbox calls a kind.
+// sandboxKind returns the sandbox's name of a kind.
 func sandboxKind(kind message.Kind) sandboxphones.Kind {
 	if kind == message.KindVoice {
 		return sandboxphones.KindAudio
@@ -233,7 +233,7 @@ func TestTextsMentionQuoteAndPreview(t *testing.T) {
 			}
 		}
 	}
-	// In a chat with one person, what has no author was written by that person.
+	// In a chat with one person, a quoted message without an author was written by that person.
 	reply := message.Content{Kind: message.KindText, Text: "yes", Quote: &message.Ref{ID: "3EB0CC", Text: "well?"}}
 	if got := shows(t, o.friend, o.send(o.toFriend(), reply), nil); got.Quote == nil || got.Quote.From != o.friend.JID() {
 		t.Errorf("it answers %+v", got.Quote)
@@ -266,7 +266,7 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 	asked := message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
 	for to, voter := range map[message.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
 		id := o.send(to, asked)
-		// Another run sends it again, as after a crash; the phones keep the first one.
+		// Another run sends it again, as after a crash. The phones keep the first copy.
 		o.nothingMore()
 		o.life = o.open("a")
 		o.expect(session.SocketUp)
@@ -284,7 +284,7 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 		if _, err := voter.SendMessage(testContext(t), sandboxphones.Outgoing{To: chat, Kind: sandboxphones.KindVote, Target: id, Options: []string{"there"}}); err != nil {
 			t.Fatal(err)
 		}
-		// The account's own phone reads the vote with the secret that came with the poll.
+		// The account's own phone decrypts the vote with the secret that came with the poll.
 		shows(t, o.own, id, func(m sandboxphones.Message) bool {
 			return slices.Equal(m.Poll.Options[1].Voters, []types.JID{voter.JID()})
 		})
@@ -364,7 +364,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 		{Kind: message.KindRevoke, Target: &message.Ref{ID: mine}},
 	} {
 		out := message.Outgoing{ID: fmt.Sprintf("3EB0FFFFFFFFFFFFFF%04d", i), To: o.toFriend(), Content: content}
-		for range 2 { // another run each, as after a crash
+		for range 2 { // a new run each time, as after a crash
 			o.nothingMore()
 			o.life = o.open("a")
 			o.expect(session.SocketUp)
@@ -393,7 +393,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 func TestAFileIsUploadedOnceForManyRecipients(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	file := o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})
-	other, err := o.spool.Use(testContext(t), file.File) // as another message has it
+	other, err := o.spool.Use(testContext(t), file.File) // the reference that another message would have
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +418,7 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 	file := func() message.Content {
 		return message.Content{Kind: message.KindDocument, Media: o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})}
 	}
-	// A secret that expired before its time is asked for again.
+	// If the upload secret has expired early, a new one is requested.
 	if _, err := o.server.SetFault(faults.Fault{Kind: faults.MediaUpload, Code: 401, Count: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -437,7 +437,7 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 		}
 		o.server.ClearFault(fault)
 	}
-	shows(t, o.friend, o.send(o.toFriend(), content), nil) // the same again
+	shows(t, o.friend, o.send(o.toFriend(), content), nil) // the next attempt succeeds
 
 	changed := file()
 	changed.Media.SHA256 = strings.Repeat("0", 64)
@@ -502,7 +502,7 @@ func TestGroupsThatCannotBeWrittenTo(t *testing.T) {
 	o.done()
 }
 
-// strangers is a group that the session's account is not in.
+// strangers creates a group without the session's account.
 func (o *office) strangers() message.Recipient {
 	o.t().Helper()
 	jid, err := o.friend.CreateGroup(testContext(o.t()), sandboxphones.NewGroup{Subject: "Theirs", Members: []string{o.phone().Number()}})

@@ -12,16 +12,16 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
-// logger is whatsmeow's logger over ours. What it says at info or above carries no number: whatsmeow puts addresses
-// and whole stanzas into its lines, so only its errors rise above debug, and those masked.
+// logger passes whatsmeow's log lines to ours. whatsmeow's lines contain addresses and whole stanzas. So only its
+// errors are logged above debug, and long numbers are masked.
 type logger struct {
 	log    *slog.Logger
 	module string
-	silent bool // stanza dumps: they carry pairing refs and every address, and are of no use without the source
-	// arrive is told of every stanza that comes, on whatsmeow's reader and before whatsmeow queues it; nil: nobody is.
-	// whatsmeow says it nowhere else.
+	silent bool // drops stanza dumps, because they contain pairing refs and all addresses
+	// arrive is called with the tag of each stanza, on whatsmeow's reader, before whatsmeow queues the stanza; it may be
+	// nil. This debug line is the only place where whatsmeow announces a stanza.
 	arrive func(tag string)
-	// closing is closed when the run is ended by its owner; nil: never. What then fails is what was taken away.
+	// closing is closed when Close begins; it may be nil. Failures after that are a consequence of closing.
 	closing <-chan struct{}
 }
 
@@ -46,7 +46,7 @@ func (l *logger) Debugf(msg string, args ...any) {
 	}
 }
 
-// Sub is a logger for a part of whatsmeow. Recv and Send log every stanza at debug.
+// Sub returns a logger for a part of whatsmeow. The parts Recv and Send log every stanza at debug.
 func (l *logger) Sub(module string) waLog.Logger {
 	sub := &logger{log: l.log, module: l.module + "/" + module, closing: l.closing, silent: l.silent || module == "Recv" || module == "Send"}
 	if module == "Recv" {
@@ -55,7 +55,7 @@ func (l *logger) Sub(module string) waLog.Logger {
 	return sub
 }
 
-// expected reports whether what fails does so because of us.
+// expected reports whether a failure is our own doing.
 func (l *logger) expected(args []any) bool {
 	select {
 	case <-l.closing:
@@ -79,14 +79,14 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", mask(fmt.Sprintf(msg, args...)))
 }
 
-// numbers are runs of digits as long as a phone number or a LID may be, and long hexadecimal or base64 runs, which are
+// numbers matches runs of digits that may be a phone number or a LID, and long hexadecimal or base64 runs, which are
 // keys and payloads.
 var numbers = regexp.MustCompile(`[0-9]{5,}|[0-9A-Za-z+/=_-]{40,}`)
 
 func mask(text string) string { return numbers.ReplaceAllString(text, "…") }
 
-// unnamed is an error of whatsmeow as it may be logged: its own text names addresses.
-type unnamed struct{ err error }
+// maskedError is an error of whatsmeow's that may be logged: its text contains no addresses.
+type maskedError struct{ err error }
 
-func (u unnamed) Error() string { return mask(u.err.Error()) }
-func (u unnamed) Unwrap() error { return u.err }
+func (u maskedError) Error() string { return mask(u.err.Error()) }
+func (u maskedError) Unwrap() error { return u.err }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, sendUntilKilled())
 		os.Exit(2)
 	}
-	// Short pings let the tests see them unanswered. whatsmeow reads these variables without a lock.
+	// Short intervals let the tests see unanswered pings. whatsmeow reads these variables without a lock.
 	whatsmeow.KeepAliveIntervalMin = 200 * time.Millisecond
 	whatsmeow.KeepAliveIntervalMax = 400 * time.Millisecond
 	whatsmeow.KeepAliveResponseDeadline = time.Second

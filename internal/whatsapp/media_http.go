@@ -2,8 +2,9 @@ package whatsapp
 
 import "net/http"
 
-// mediaClient is how files go the same way as messages. whatsmeow puts https:// before whichever host the server names;
-// a server that is reached without TLS, a sandbox, has its files without TLS on the same port.
+// mediaClient returns the HTTP client for files, over the same transport as messages. whatsmeow puts https:// before
+// the host that the server names. But a server that is reached without TLS, such as a sandbox, serves its files without
+// TLS on the same port.
 func mediaClient(transport *http.Transport, e endpoint) *http.Client {
 	if e.target.Scheme != "http" {
 		return &http.Client{Transport: transport}

@@ -10,8 +10,8 @@ import (
 	"wasup/internal/session"
 )
 
-// BenchmarkIdleClients measures what a linked, connected and idle client holds on the heap. The server's side of the
-// connections lives in the same process; it is told apart by who allocated.
+// BenchmarkIdleClients measures the heap of a linked, connected and idle client. The server runs in the same process;
+// its share is recognized by the allocating functions.
 func BenchmarkIdleClients(b *testing.B) {
 	const clients = 200
 	for b.Loop() {
@@ -25,7 +25,7 @@ func BenchmarkIdleClients(b *testing.B) {
 			l.nothingMore()
 		}
 		rate := runtime.MemProfileRate
-		runtime.MemProfileRate = 1 // from here on every allocation counts
+		runtime.MemProfileRate = 1 // record every allocation from here on
 		oursBefore, serverBefore := heapBySide(b)
 		lives := make([]*life, clients)
 		for i, id := range ids {
@@ -43,10 +43,10 @@ func BenchmarkIdleClients(b *testing.B) {
 	}
 }
 
-// heapBySide adds up what is in use.
+// heapBySide returns the bytes in use, on the clients' side and on the server's side.
 func heapBySide(b *testing.B) (ours, server int64) {
 	b.Helper()
-	for range 3 { // the profile is two collections behind
+	for range 3 { // the profile lags two collections behind
 		runtime.GC()
 	}
 	records := make([]runtime.MemProfileRecord, 100_000)

@@ -15,13 +15,13 @@ import (
 	"wasup/internal/session"
 )
 
-// maxChecked is how many numbers WhatsApp is asked about at a time.
+// maxChecked bounds the phone numbers of one request to WhatsApp.
 const maxChecked = 100
 
-// maxMarked is how many messages one receipt names.
+// maxMarked bounds the messages of one receipt.
 const maxMarked = 256
 
-// messaging is what a linked device does beside sending messages.
+// messaging is everything that a linked device does except sending messages.
 type messaging struct {
 	run  *run
 	wa   *whatsmeow.Client
@@ -134,7 +134,7 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact 
 	return contact
 }
 
-// chat is the address that a chat has now: WhatsApp moves chats from phone numbers to LIDs.
+// chat returns the current address of a chat: WhatsApp moves chats from phone numbers to LIDs.
 func (m *messaging) chat(ctx context.Context, op string, to message.Recipient) (types.JID, error) {
 	jid, err := types.ParseJID(string(to))
 	if err != nil || jid.User == "" {
@@ -168,13 +168,13 @@ func (m *messaging) invalidIn(op, field, expected string) error {
 	}
 }
 
-// failed gives what failed, other than a message, its code. nil stays nil.
+// failed returns the error of a failed request other than a send. nil stays nil.
 func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = op, m.run.Session, unnamed{err}
+	failure.Op, failure.Session, failure.Err = op, m.run.Session, maskedError{err}
 	select {
 	case <-m.run.closing:
 		failure.Code, failure.Message = session.CodeDisconnected, ""
@@ -186,11 +186,11 @@ func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	case failure.Code == session.CodeAckOverdue, ctx.Err() != nil:
 		failure.Code, failure.Message = session.CodeTimeout, "WhatsApp did not answer in time"
 	case errors.As(err, &iq) && iq.Code == 429:
-		failure.Code, failure.Message = session.CodeRateLimited, "WhatsApp was asked too often; try again later"
+		failure.Code, failure.Message = session.CodeRateLimited, "WhatsApp limits the rate of these requests; try again later"
 	case failure.Code == session.CodeSendFailed && failure.Status != 0:
 		failure.Message = fmt.Sprintf("WhatsApp refused (error %d)", failure.Status)
 	case failure.Code == session.CodeSendFailed:
-		failure.Message = "WhatsApp's answer was not understood"
+		failure.Message = "WhatsApp's answer could not be read"
 	}
 	return failure
 }

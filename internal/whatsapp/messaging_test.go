@@ -26,7 +26,7 @@ func someBytes(size int) []byte {
 	return data
 }
 
-// noSurprises checks that the server was asked for nothing that it does not know, and that nothing was sent twice.
+// noSurprises fails if the server got an unknown or malformed request, a handler panicked, or a key was used twice.
 func (h *house) noSurprises() {
 	h.t.Helper()
 	counters := h.server.Counters()
@@ -62,7 +62,7 @@ func TestMessagesAreMarkedAsReadAndPlayed(t *testing.T) {
 			if err := l.client.MarkRead(testContext(t), mark); err != nil {
 				t.Fatal(err)
 			}
-			if mark.Played { // a receipt of several messages is told by the first
+			if mark.Played { // a receipt for several messages is reported with the first id
 				for e := until(t, feed, observe.EventReceipt); e.Detail != "played "+mark.IDs[0]; e = until(t, feed, observe.EventReceipt) {
 					t.Log(e.Detail)
 				}
@@ -177,7 +177,7 @@ func TestFilesAreFetchedByteForByte(t *testing.T) {
 		if !kind.HasMedia() {
 			continue
 		}
-		for _, size := range []int{1, 100_000, 1 << 20} { // the last one is padded by a whole block
+		for _, size := range []int{1, 100_000, 1 << 20} { // the last one gets a whole block of padding
 			plain := someBytes(size)
 			remote, err := whatsapp.Upload(testContext(t), l.client, plain, kind)
 			if err != nil {
@@ -226,7 +226,7 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v, %v", name, info, statErr)
 		}
 	}
-	if full, err := os.OpenFile("/dev/full", os.O_RDWR, 0); err == nil { // Linux has it
+	if full, err := os.OpenFile("/dev/full", os.O_RDWR, 0); err == nil { // on Linux
 		before := h.server.Counters().Downloads
 		wantCode(t, l.client.FetchMedia(testContext(t), good, full), session.CodeStoreFull)
 		if n := h.server.Counters().Downloads - before; n != 1 {

@@ -13,29 +13,31 @@ import (
 	"wasup/internal/session"
 )
 
-// pairing links a device to the session, and unlinks it.
+// pairing links a device to the session and unlinks it.
 type pairing struct {
 	run       *run
 	account   *account
 	wa        *whatsmeow.Client
 	container *sqlstore.Container
 	devices   Devices
-	// credentials are of the device, nil until it is paired: whatsmeow itself takes back a pairing that fails.
+	// credentials guards the device's row. It is nil if the run began without a linked device: if such a pairing fails,
+	// whatsmeow itself removes what it has stored.
 	credentials *credentials
 
 	mu      sync.Mutex
-	refusal *session.Input // why we refused a pairing
+	refusal *session.Input // the reason why we refused a pairing
 }
 
-// accept binds the new device to the session before whatsmeow stores it. An interruption in between leaves a binding
-// to nothing, which the next Open clears; the other order would leave credentials that belong to nobody, and a phone
-// that shows a linked device which asks for a second scan. False refuses the pairing.
+// accept binds the new device to the session before whatsmeow stores the device. A crash in between leaves a binding
+// without a device, which the next Open clears. In the other order, a crash would leave credentials that belong to no
+// session, and a phone that lists a linked device while the session asks for a second scan. Returning false refuses the
+// pairing.
 func (p *pairing) accept(jid types.JID, _, _ string) (accepted bool) {
 	defer p.run.recovered("pairing") // accepted stays false
 	ctx, cancel := context.WithTimeout(p.run.ctx, storeTimeout)
 	defer cancel()
-	// The server gave this device number to us just now, so credentials stored under it are dead. whatsmeow would
-	// keep their keys instead of the new ones.
+	// The server has just assigned this device number, so old credentials under it are no longer valid. whatsmeow would
+	// keep the old keys instead of the new ones.
 	err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid})
 	if err == nil {
 		err = p.devices.BindDevice(ctx, p.run.Session, jid.String())
@@ -48,13 +50,14 @@ func (p *pairing) accept(jid types.JID, _, _ string) (accepted bool) {
 		return false
 	}
 	p.account.setJID(jid)
-	// The code on show is used from now on. Said before the phone hears our confirmation, so that nobody who has seen
-	// the phone link the device is given the used code again; whatsmeow says it only afterwards.
+	// The displayed code is used up from now on. Post this before the phone gets our confirmation: nobody who has seen the
+	// phone link the device must get the used code again. whatsmeow reports it only afterwards.
 	p.run.post(session.Input{Kind: session.Scanned})
 	return true
 }
 
-// reasonFor puts our own reason in the place of whatsmeow's, which only knows that we refused.
+// reasonFor returns our own reason for refusing the pairing, if there is one, instead of whatsmeow's, which only says
+// that we refused.
 func (p *pairing) reasonFor(in session.Input) session.Input {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,16 +67,17 @@ func (p *pairing) reasonFor(in session.Input) session.Input {
 	return in
 }
 
-// credentials stand between a device and its table. whatsmeow that learns of an unlinking deletes the row and empties the
-// device, without a lock, while its other goroutines read it: half of one store and half of another is what they may
-// find. Here it is told that it could not, and the row is ours to delete; nobody writes it again after that.
+// credentials wraps the table of a device. When whatsmeow learns that the device was unlinked, it deletes the row and
+// empties the device without a lock, while its other goroutines read the device and may see it half emptied. So this
+// type refuses to delete the row, which makes whatsmeow leave the device as it is. The run deletes the row itself;
+// nothing writes it afterwards.
 type credentials struct {
 	store.DeviceContainer
 	mu      sync.RWMutex
 	deleted bool
 }
 
-// errOursToDelete is what whatsmeow logs then.
+// errOursToDelete is the error that whatsmeow then logs.
 var errOursToDelete = errors.New("the session deletes its credentials itself")
 
 func (s *credentials) DeleteDevice(context.Context, *store.Device) error {
@@ -90,16 +94,16 @@ func (s *credentials) PutDevice(ctx context.Context, device *store.Device) error
 	return s.DeviceContainer.PutDevice(ctx, device)
 }
 
-// markDeleted returns when nobody writes the device any more.
+// markDeleted refuses all further writes of the device. It returns when no write is in progress.
 func (s *credentials) markDeleted() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleted = true
 }
 
-// forgetDevice deletes the device's credentials and posts the input after that, so that whoever pairs the session again
-// cannot load the dying device. A failing database is only logged: the device then refuses the next login, which ends here
-// again.
+// forgetDevice deletes the device's credentials and posts the input afterwards, so that a new pairing of the session
+// cannot load the old device. A database failure is only logged: WhatsApp then refuses the device's next login, which
+// leads here again.
 func (p *pairing) forgetDevice(in session.Input) {
 	jid, _ := p.account.addresses()
 	p.run.step(runInput{kind: inputDeviceRemoved})
@@ -118,19 +122,19 @@ func (p *pairing) deleteDevice(jid types.JID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.run.ctx), storeTimeout)
 	defer cancel()
 	if err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
-		p.run.log.Error("the credentials of a logged out device were not deleted", "err", err)
+		p.run.log.Error("the credentials of a logged out device could not be deleted", "err", err)
 	}
 	bound, err := p.devices.DeviceOf(ctx, p.run.Session)
 	if err == nil && bound == jid.String() {
 		err = p.devices.BindDevice(ctx, p.run.Session, "")
 	}
 	if err != nil {
-		p.run.log.Error("a logged out device was not unbound from its session", "err", err)
+		p.run.log.Error("a logged out device could not be unbound from its session", "err", err)
 	}
 }
 
-// unlink is Client.Unlink: the network half of whatsmeow's Logout. A device that is not linked has nothing to tell. From
-// here on the run posts nothing.
+// unlink is Client.Unlink: the network half of whatsmeow's Logout. It does nothing at WhatsApp if no device is linked.
+// From now on the run posts nothing.
 func (p *pairing) unlink(ctx context.Context) error {
 	jid, _ := p.account.addresses()
 	p.run.step(runInput{kind: inputUnlinkAsked})
@@ -144,14 +148,14 @@ func (p *pairing) unlink(ctx context.Context) error {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, unnamed{err}
+	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, maskedError{err}
 	if failure.Code == session.CodeSendFailed {
 		failure.Message = "WhatsApp did not accept the logout"
 	}
 	return failure
 }
 
-// isLoggedOut recognizes the answer of a server that removes the device before it confirms.
+// isLoggedOut reports whether the server has removed the device before it confirmed the request.
 func isLoggedOut(err error) bool {
 	var disconnected *whatsmeow.DisconnectedError
 	if !errors.As(err, &disconnected) || disconnected.Node == nil || disconnected.Node.Tag != "stream:error" {

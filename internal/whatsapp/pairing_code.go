@@ -12,8 +12,8 @@ import (
 	"wasup/internal/session"
 )
 
-// pairDisplay is how the phone names the device while a code is entered. WhatsApp validates it: "Browser (OS)" of common
-// ones only (whatsmeow's PairPhone).
+// pairDisplay is the device's name on the phone while a code is entered. WhatsApp validates it: it must have the form
+// "Browser (OS)" with common names (whatsmeow's PairPhone).
 const pairDisplay = "Chrome (Linux)"
 
 // askCode is Client.PairPhone.
@@ -63,7 +63,8 @@ func (p *pairing) confirmPasskey(ctx context.Context) error {
 	return nil
 }
 
-// stepFailed tells a refusal of the server from a connection that was lost.
+// stepFailed returns the error of a failed pairing step: whether WhatsApp refused it, it timed out, or the connection
+// was lost.
 func (p *pairing) stepFailed(op string, err error) error {
 	out := &session.Error{Code: session.CodeDisconnected, Op: op, Session: p.run.Session, Err: err}
 	var refused *whatsmeow.IQError
@@ -80,7 +81,7 @@ func (p *pairing) stepFailed(op string, err error) error {
 func passkeyRequired(e *events.PairPasskeyRequest) session.Input {
 	in := session.Input{Kind: session.PasskeyRequired, Detail: "WhatsApp asks for a passkey to link this device"}
 	challenge, err := json.Marshal(e.PublicKey)
-	if err != nil { // types.WebAuthnPublicKey holds text and bytes: it cannot fail
+	if err != nil { // cannot happen: types.WebAuthnPublicKey holds only text and bytes
 		return session.Input{Kind: session.PairFailed, Detail: "the passkey challenge could not be read"}
 	}
 	in.Passkey = &session.Passkey{Challenge: challenge}

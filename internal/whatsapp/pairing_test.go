@@ -109,14 +109,14 @@ func TestASpoiledConfirmationFailsThePairing(t *testing.T) {
 				t.Errorf("detail %q", failed.Detail)
 			}
 			l.nothingMore()
-			if h.bound("a") != "" || h.stored() != 0 {
-				t.Errorf("bound to %q, %d credentials stored", h.bound("a"), h.stored())
+			if h.bound("a") != "" || h.storedDevices() != 0 {
+				t.Errorf("bound to %q, %d credentials stored", h.bound("a"), h.storedDevices())
 			}
 		})
 	}
 }
 
-// devices is a Devices whose answers a test can spoil.
+// devices is a Devices whose calls a test can make fail.
 type devices struct {
 	whatsapp.Devices
 	lookUp, bind error
@@ -146,7 +146,7 @@ func TestAPairingThatCannotBeBoundIsRefused(t *testing.T) {
 	}
 	l.expect(session.StoreFailed)
 	l.nothingMore()
-	if h.stored() != 0 {
+	if h.storedDevices() != 0 {
 		t.Error("credentials were stored that belong to no session")
 	}
 }
@@ -200,7 +200,7 @@ func TestADeviceNumberGivenAgainReplacesTheOldCredentials(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
 	phone := h.phone()
 	first := h.link("a", phone)
-	// The server forgets everything, as a sandbox does that is started again, and numbers devices from the beginning.
+	// The server loses its state, like a sandbox that is restarted, and numbers devices from the beginning.
 	other := newServer(t, sandbox.Config{})
 	again, err := other.AddPhone(phones.Config{Number: phone.Number()})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 )
 
-// deviceTable counts what reaches the table of devices.
+// deviceTable counts the calls that reach the table of devices.
 type deviceTable struct{ put, deleted int }
 
 func (w *deviceTable) PutDevice(context.Context, *store.Device) error    { w.put++; return nil }
@@ -21,7 +21,7 @@ func TestADeviceThatIsOverIsNeitherEmptiedNorWrittenAgain(t *testing.T) {
 	if err := held.PutDevice(t.Context(), device); err != nil || table.put != 1 {
 		t.Fatalf("written %d times, %v", table.put, err)
 	}
-	// What whatsmeow does when the device was removed on the phone.
+	// whatsmeow calls this when the device was removed on the phone.
 	if err := device.Delete(t.Context()); !errors.Is(err, errOursToDelete) || device.Deleted || table.deleted != 0 {
 		t.Errorf("deleted: %v, %d times in the table, %v", device.Deleted, table.deleted, err)
 	}

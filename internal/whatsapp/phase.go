@@ -2,7 +2,7 @@ package whatsapp
 
 import "wasup/internal/session"
 
-// phase is where a client run is: in one of these, and from one to another by the rows of phaseTable only.
+// phase is the phase of a client run. Only rows of phaseTable change it.
 type phase string
 
 const (
@@ -16,7 +16,7 @@ const (
 	phaseClosed     phase = "CLOSED"
 )
 
-// phases are all of them, with what they mean.
+// phases lists every phase with its meaning, for the documentation.
 var phases = []struct {
 	phase phase
 	what  string
@@ -35,34 +35,34 @@ var phases = []struct {
 type runInputKind string
 
 const (
-	inputTold             runInputKind = "Told"             // Post: something for the session's machine, and more may follow
-	inputLastWord         runInputKind = "LastWord"         // Post: something after which whatsmeow's events belong to a connection that is over
+	inputTold             runInputKind = "Told"             // Post: an input for the session's machine that is not its last
+	inputLastWord         runInputKind = "LastWord"         // Post: an input after which whatsmeow's events belong to a connection that is over
 	inputLoginRequested   runInputKind = "LoginRequested"   // Post: WhatsApp asks for a new login (515)
-	inputPairingAccepted  runInputKind = "PairingAccepted"  // Post: we bound the new device and let whatsmeow go on
-	inputPairingConfirmed runInputKind = "PairingConfirmed" // Post: the phone has the confirmation, the device is stored
-	inputDeviceRemoved    runInputKind = "DeviceRemoved"    // the device is over, or was never completed
-	inputDeviceForgotten  runInputKind = "DeviceForgotten"  // Post: its credentials are deleted, and this is why
-	inputStoreFailed      runInputKind = "StoreFailed"      // Err: what was received could not be stored
+	inputPairingAccepted  runInputKind = "PairingAccepted"  // Post: the new device is bound, and whatsmeow may continue
+	inputPairingConfirmed runInputKind = "PairingConfirmed" // Post: the phone has the confirmation, and the device is stored
+	inputDeviceRemoved    runInputKind = "DeviceRemoved"    // the device is no longer valid, or its pairing failed
+	inputDeviceForgotten  runInputKind = "DeviceForgotten"  // Post: the reason; the device's credentials are deleted
+	inputStoreFailed      runInputKind = "StoreFailed"      // Err: received data could not be stored
 	inputConnectionEnded  runInputKind = "ConnectionEnded"
-	inputUnlinkAsked      runInputKind = "UnlinkAsked" // a person logs the session out: its end is wanted
+	inputUnlinkAsked      runInputKind = "UnlinkAsked" // a person logs the session out, so its end is intended
 	inputCloseAsked       runInputKind = "CloseAsked"
 	inputTakenDown        runInputKind = "TakenDown" // everything that the run started has ended
 )
 
-// runInputs lists every kind.
+// runInputs lists every kind of input.
 var runInputs = []runInputKind{
 	inputTold, inputLastWord, inputLoginRequested, inputPairingAccepted, inputPairingConfirmed, inputDeviceRemoved, inputDeviceForgotten,
 	inputStoreFailed, inputConnectionEnded, inputUnlinkAsked, inputCloseAsked, inputTakenDown,
 }
 
-// runInput is one thing that happened, with what its kind carries.
+// runInput is one input of the run's machine. Which fields are set depends on its kind.
 type runInput struct {
 	kind runInputKind
 	post session.Input
 	err  error
 }
 
-// runInputFor is what an input for the session's machine means to the run.
+// runInputFor returns the run's input for an input of the session's machine.
 func runInputFor(in session.Input) runInput {
 	kind := inputTold
 	switch in.Kind {
@@ -80,28 +80,29 @@ func runInputFor(in session.Input) runInput {
 	return runInput{kind: kind, post: in}
 }
 
-// runEffect is something that is posted, or kept for later.
+// runEffect is an action of a row: an input for the session's machine is posted, or held back.
 type runEffect string
 
 const (
-	effectPost         runEffect = "Post"         // what came
-	effectHoldBack     runEffect = "HoldBack"     // what came, until the pairing is confirmed
-	effectPostHeldBack runEffect = "PostHeldBack" // what was held back
-	effectPostLost     runEffect = "PostLost"     // that the connection ended
+	effectPost         runEffect = "Post"         // post the input
+	effectHoldBack     runEffect = "HoldBack"     // hold the input back until the pairing is confirmed
+	effectPostHeldBack runEffect = "PostHeldBack" // post the input that was held back
+	effectPostLost     runEffect = "PostLost"     // post that the connection ended
 )
 
-// lostAfterPairing is posted by us: whatsmeow expects the connection to end after a pairing and tells nobody.
+// lostAfterPairing is posted in whatsmeow's place: whatsmeow expects the connection to end after a pairing and reports
+// nothing.
 var lostAfterPairing = session.Input{Kind: session.SocketLost, Detail: "the connection ended after the pairing, without a login request"}
 
-// machine is the state of a run, a pure value: its phase, and facts that no phase excludes. A fact that holds once holds
-// for ever.
+// machine is the state of a run, a pure value: its phase, and facts that are independent of the phase. A fact never
+// becomes false again.
 type machine struct {
 	phase           phase
 	connectionOver  bool
-	receivingOver   bool           // nothing is kept nor acknowledged any more
-	deviceForgotten bool           // what writes to the device's tables fails from now on, and that is no fault
-	failure         error          // of the database, which ends receiving
-	heldBack        *session.Input // the login request that came before the confirmation of its pairing
+	receivingOver   bool           // received data is neither stored nor acknowledged any more
+	deviceForgotten bool           // the device's tables can no longer be written, which is no database failure
+	failure         error          // the database failure that ended receiving
+	heldBack        *session.Input // a login request that came before the confirmation of its pairing
 }
 
 func newMachine(hasDevice bool) machine {
@@ -111,16 +112,16 @@ func newMachine(hasDevice bool) machine {
 	return machine{phase: phaseUnlinked}
 }
 
-// receives reports whether what comes is kept and acknowledged.
+// receives reports whether received data is stored and acknowledged.
 func (m machine) receives() bool { return !m.receivingOver && m.open() }
 
-// open reports that Close was not called yet.
+// open reports whether Close has not been called yet.
 func (m machine) open() bool { return m.phase != phaseClosing && m.phase != phaseClosed }
 
-// answers reports whether what is sent may still be answered.
+// answers reports whether WhatsApp's answer to a request can still arrive.
 func (m machine) answers() bool { return !m.connectionOver && m.failure == nil && m.open() }
 
-// step is the machine: what happened makes the next one, and what is to be posted, in order.
+// step returns the machine after an input, and what to post to the session's machine, in order.
 func (m machine) step(in runInput) (machine, []session.Input) {
 	row := m.row(in.kind)
 	if row == nil {
@@ -139,15 +140,15 @@ func (m machine) step(in runInput) (machine, []session.Input) {
 			posts = append(posts, lostAfterPairing)
 		}
 	}
-	m.note(in)
+	m.recordFact(in)
 	if row.to != "" {
 		m.phase = row.to
 	}
 	return m, posts
 }
 
-// note takes over the facts.
-func (m *machine) note(in runInput) {
+// recordFact sets the facts that follow from an input.
+func (m *machine) recordFact(in runInput) {
 	switch in.kind {
 	case inputConnectionEnded:
 		m.connectionOver = true
@@ -162,7 +163,7 @@ func (m *machine) note(in runInput) {
 	}
 }
 
-// row is the first one that holds.
+// row returns the first row whose condition holds, or nil.
 func (m machine) row(on runInputKind) *phaseRow {
 	for _, row := range phaseIndex[phasePair{m.phase, on}] {
 		if row.when == nil || row.when.holds(m) {

@@ -36,7 +36,8 @@ func TestTheArchitectureShowsThePhases(t *testing.T) {
 	}
 }
 
-// phasesTable says of each phase what it means and where it leads, but for CLOSING, where CloseAsked leads from everywhere.
+// phasesTable renders each phase with its meaning and the phases that it leads to. It leaves out CLOSING, which
+// CloseAsked leads to from every phase.
 func phasesTable() string {
 	var b strings.Builder
 	b.WriteString("| Phase | Meaning | Leads to |\n| --- | --- | --- |\n")
@@ -46,7 +47,7 @@ func phasesTable() string {
 	return b.String()
 }
 
-// exits are the phases that follow, each with the inputs that lead there.
+// exits returns the phases that follow, each with the inputs that lead there.
 func exits(from phase) []string {
 	var order []phase
 	inputs := map[phase][]string{}

@@ -54,7 +54,7 @@ func TestEveryPairOfPhaseAndInputIsARowOrIgnoredWithAReason(t *testing.T) {
 	}
 }
 
-// drawRunInput makes anything that may happen to a run, as the client makes it.
+// drawRunInput draws an input of the run, in the form in which the client makes it.
 func drawRunInput(t *rapid.T) runInput {
 	kind := rapid.SampledFrom(runInputs).Draw(t, "kind")
 	from := session.Input{}
@@ -90,8 +90,8 @@ func TestARunKeepsItsWordWhateverHappens(t *testing.T) {
 		m := newMachine(rapid.Bool().Draw(t, "has a device"))
 		var (
 			posted    []session.InputKind
-			unlinked  bool // by a person, before the last word
-			accepted  bool // a pairing that is not confirmed yet
+			unlinked  bool // a person unlinked the device before the last word
+			accepted  bool // a pairing was accepted and is not confirmed yet
 			lastWords int
 		)
 		for range rapid.IntRange(1, 60).Draw(t, "inputs") {
@@ -128,7 +128,7 @@ func TestARunKeepsItsWordWhateverHappens(t *testing.T) {
 	})
 }
 
-// neverBack checks what holds for ever once it holds.
+// neverBack fails if a fact that was true has become false.
 func neverBack(t *rapid.T, in runInput, before, after machine) {
 	t.Helper()
 	for what, flag := range map[string][2]bool{

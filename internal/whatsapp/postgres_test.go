@@ -19,7 +19,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	h := &house{t: t, server: newServer(t, sandbox.Config{}), store: st}
-	h.dialer = h.newDialer(deaf)
+	h.dialer = h.newDialer(withoutJournal)
 	friend, own := h.phone(), h.phone()
 	device := h.link("a", own)
 	l := h.open("a")
@@ -31,7 +31,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	if err := send("3EB0000000000001"); err != nil {
 		t.Fatal(err)
 	}
-	// What a new device gets from its phone has come, and so have the receipts: one that could not be stored would end the
+	// Wait for what a new device gets from its phone, and for the receipts: a receipt that cannot be stored would end the
 	// run that the test sends with.
 	if _, err := own.WaitMessage(testContext(t), func(m phones.Message) bool { return m.Status == phones.StatusRead }); err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestASendWithoutPostgresFailsForTheDatabaseAndNotForTheNetwork(t *testing.T
 	if err := cluster.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"3EB0000000000002", "3EB0000000000003"} { // on a connection that breaks, and on none
+	for _, id := range []string{"3EB0000000000002", "3EB0000000000003"} { // first on a connection that breaks, then without a connection
 		if err := send(id); session.CodeOf(err) != session.CodeStoreUnavailable {
 			t.Errorf("without a database: %v", err)
 		}

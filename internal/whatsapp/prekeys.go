@@ -8,12 +8,12 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// batchedPreKeys generates prekeys in one transaction. whatsmeow inserts each of the 812 keys of a first login by
-// itself; every one is then a flush of the disk, in a queue with all other sessions' writes, and a hundred pairings at
-// once run into the connect deadline.
+// batchedPreKeys generates prekeys in one transaction. whatsmeow inserts each of the 812 keys of a first login on its
+// own. Each insert would then be a disk flush, in a queue with the writes of all other sessions, and a hundred
+// simultaneous pairings would exceed the connect deadline.
 type batchedPreKeys struct {
 	store.PreKeyStore
-	db *dbutil.Database // the one behind PreKeyStore, whose statements join the transaction of their context
+	db *dbutil.Database // PreKeyStore's database; PreKeyStore's statements join the transaction of their context
 }
 
 func (b batchedPreKeys) GetOrGenPreKeys(ctx context.Context, count uint32) (batch []*keys.PreKey, err error) {

@@ -13,25 +13,25 @@ import (
 	"wasup/internal/whatsapp/ratchet"
 )
 
-// process remembers what whatsmeow and libsignal keep in package variables: one value for all clients of a process.
-// They are read without a lock by every client, so they are written once, before the first one exists.
+// process holds the values of package variables of whatsmeow and libsignal: one value for all clients of a process.
+// Every client reads these variables without a lock, so they are written once, before the first client exists.
 var process struct {
 	sync.Mutex
 	claimed    bool
 	root       [32]byte
 	deviceName string
 	sessions   *ratchet.Format
-	// version guards whatsmeow's own version variables, which a refresh writes while clients log in.
+	// version guards whatsmeow's version variables. A refresh writes them while clients log in.
 	version sync.RWMutex
 }
 
-// whatsAppRoot is the key that whatsmeow comes with.
+// whatsAppRoot is the root key that is compiled into whatsmeow.
 var whatsAppRoot = whatsmeow.WACertPubKey
 
 var errProcessClaimed = errors.New("this process already speaks to WhatsApp with other settings")
 
-// claimProcess sets the process-wide variables, or checks that they are already what is wanted. The zero root key
-// stands for whatsmeow's own.
+// claimProcess sets the process-wide variables. At a later call it checks that they have the wanted values. A zero root
+// means whatsmeow's own key.
 func claimProcess(root [32]byte, deviceName string) error {
 	process.Lock()
 	defer process.Unlock()
@@ -40,10 +40,10 @@ func claimProcess(root [32]byte, deviceName string) error {
 	}
 	if process.claimed {
 		if process.root != root {
-			return fmt.Errorf("%w: RootPublicKey differs, and whatsmeow knows one root key a process", errProcessClaimed)
+			return fmt.Errorf("%w: RootPublicKey differs, and whatsmeow has one root key for the whole process", errProcessClaimed)
 		}
 		if process.deviceName != deviceName {
-			return fmt.Errorf("%w: DeviceName differs, and whatsmeow knows one device name a process", errProcessClaimed)
+			return fmt.Errorf("%w: DeviceName differs, and whatsmeow has one device name for the whole process", errProcessClaimed)
 		}
 		return nil
 	}
@@ -56,15 +56,15 @@ func claimProcess(root [32]byte, deviceName string) error {
 	return nil
 }
 
-// sessionRecords is the process's serializer of Signal sessions, once it was claimed.
+// sessionRecords returns the process's serializer of Signal sessions. Call it after claimProcess.
 func sessionRecords() *ratchet.Format {
 	process.Lock()
 	defer process.Unlock()
 	return process.sessions
 }
 
-// silence is libsignal's logger. libsignal sets up its own one without a lock on first use and prints to standard
-// output; what it has to say reaches us as the errors of whatsmeow's calls.
+// silence is libsignal's logger. Otherwise libsignal would set up its own at first use, without a lock, and print to
+// standard output. Its failures reach us as errors of whatsmeow's calls.
 type silence struct{}
 
 func (silence) Debug(_, _ string)   {}

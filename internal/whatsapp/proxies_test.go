@@ -16,23 +16,23 @@ import (
 	"time"
 )
 
-// middleman is a proxy of one of the three kinds. Whatever it is asked for, it connects to target, so that the address
-// that a client is given can be one where a direct connection would be noticed.
+// middleman is a proxy of one of the three kinds. It connects every request to target. So a test can give the client an
+// address at which a direct connection would be noticed.
 type middleman struct {
 	t              testing.TB
 	scheme         string
-	user, password string // "" lets everybody in
-	target         string // host:port; "" is what was asked for
+	user, password string // "": no credentials needed
+	target         string // host:port; "": the requested address
 	address        string
 	tls            *tls.Config
 
 	mu       sync.Mutex
 	listener net.Listener
 	conns    map[net.Conn]struct{}
-	asked    []string // the addresses, as they were asked for
-	refused  int      // for their credentials
-	mute     bool     // takes connections and says nothing
-	status   string   // an HTTP proxy's answer instead of a tunnel
+	asked    []string // the requested addresses
+	refused  int      // clients refused for their credentials
+	mute     bool     // accepts connections but never answers
+	status   string   // an HTTP proxy answers this status instead of opening a tunnel
 	work     sync.WaitGroup
 }
 
@@ -51,7 +51,7 @@ func newMiddleman(t testing.TB, scheme, user, password, target string) *middlema
 	return m
 }
 
-// url names the proxy with the credentials given.
+// url returns the proxy's URL with the credentials.
 func (m *middleman) url(credentials string) string {
 	if credentials != "" {
 		credentials += "@"
@@ -197,7 +197,7 @@ func (m *middleman) askHTTP(conn net.Conn, reader *bufio.Reader) (string, bool) 
 	return "", false
 }
 
-// askSOCKS is RFC 1928 with the user name and password of RFC 1929.
+// askSOCKS implements RFC 1928 with the user name and password of RFC 1929.
 func (m *middleman) askSOCKS(conn net.Conn, reader *bufio.Reader) (string, bool) {
 	read := func(n int) []byte {
 		b := make([]byte, n)
@@ -243,7 +243,7 @@ func (m *middleman) askSOCKS(conn net.Conn, reader *bufio.Reader) (string, bool)
 	return net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(read(2))))), host != ""
 }
 
-// tripwire listens where a client that ignored its proxy would go, and counts who comes.
+// tripwire listens at the address of a direct connection and counts the clients that ignore their proxy.
 type tripwire struct {
 	address string
 	mu      sync.Mutex
@@ -289,7 +289,7 @@ func (w *tripwire) count() int {
 
 func (w *tripwire) websocketURL() string { return "ws://" + w.address + "/ws/chat" }
 
-// eventually waits for what has no event of its own.
+// eventually waits for a condition that no event announces.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -17,8 +17,8 @@ import (
 // MaxProxyPool is the largest Config.ProxyPoolSize.
 const MaxProxyPool = 1_000_000
 
-// routes knows the way each session takes to the server: through its own proxy, through the one that the template gives
-// it, or, where there is neither, straight. A session with a proxy never takes another way.
+// routes returns the route of each session to the server: through its own proxy, through the proxy that the template
+// gives, or directly if it has neither. A session with a proxy never takes another route.
 type routes struct {
 	devices  Devices
 	template string
@@ -27,21 +27,21 @@ type routes struct {
 	direct   *route
 
 	mu      sync.Mutex
-	proxied map[string]*route // those in use, by the proxy's URL
-	roots   *x509.CertPool    // that sign the certificates of https proxies; nil is the system's
+	proxied map[string]*route // routes in use, by the proxy's URL
+	roots   *x509.CertPool    // root certificates for https proxies; nil means the system's
 }
 
-// route is one way to the server, shared by all runs that take it. Its transport keeps no idle connections, so that
-// nothing of a proxy is left once its last run has ended.
+// route is one route to the server. All runs with the same route share it. Its transport keeps no idle connections, so
+// no connection to a proxy remains after its last run has ended.
 type route struct {
 	transport *http.Transport
-	media     *http.Client // over the same transport: media and messages show the same address
-	through   string       // the proxy's URL; "" is straight
+	media     *http.Client // uses the same transport: media and messages come from the same address
+	through   string       // the proxy's URL; "" is the direct route
 	users     int
 	end       context.CancelFunc
 }
 
-// checkTemplate tries the template on a session.
+// checkTemplate checks the template with an example session. It returns the invalid field and a message, or "".
 func checkTemplate(template string, poolSize int) (field, message string) {
 	switch {
 	case poolSize < 0 || poolSize > MaxProxyPool:
@@ -62,8 +62,8 @@ func checkTemplate(template string, poolSize int) (field, message string) {
 	return "", ""
 }
 
-// expand fills a template in. {n} is a session's place in the pool, from 0: the same one at every start, as long as the
-// pool keeps its size.
+// expand replaces the placeholders of a template. {n} is the session's number in the pool, from 0. It stays the same as
+// long as the pool keeps its size.
 func expand(template string, id session.ID, poolSize int) string {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(id))
@@ -71,11 +71,11 @@ func expand(template string, id session.ID, poolSize int) string {
 	return strings.NewReplacer("{id}", string(id), "{n}", n).Replace(template)
 }
 
-// of is the way that a session takes now. The caller gives it back with release.
+// of returns the session's current route. The caller must call releaseRoute afterwards.
 func (r *routes) of(ctx context.Context, id session.ID) (*route, error) {
 	const op = "look up proxy"
 	proxy, err := r.devices.ProxyOf(ctx, id)
-	if err != nil { // never taken for "none"
+	if err != nil { // an error never means "no proxy"
 		return nil, storeError(op, id, err)
 	}
 	if proxy == "" && r.template != "" {
@@ -84,14 +84,14 @@ func (r *routes) of(ctx context.Context, id session.ID) (*route, error) {
 	if proxy == "" {
 		return r.direct, nil
 	}
-	found, err := r.takeProxy(proxy)
+	found, err := r.acquireProxy(proxy)
 	if err != nil {
 		return nil, connectError(id, err)
 	}
 	return found, nil
 }
 
-func (r *routes) takeProxy(proxy string) (*route, error) {
+func (r *routes) acquireProxy(proxy string) (*route, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if known, ok := r.proxied[proxy]; ok {

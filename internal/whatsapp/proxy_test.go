@@ -19,7 +19,7 @@ import (
 
 var proxySchemes = []string{"http", "https", "socks5"}
 
-// guarded is a house whose server only the proxy can reach: who goes straight meets the tripwire.
+// guarded returns a house whose server only the proxy can reach. A direct connection meets the tripwire.
 func guarded(t *testing.T, scheme string, change ...func(*whatsapp.Config)) (*house, *middleman, *tripwire) {
 	t.Helper()
 	wire := newTripwire(t)
@@ -49,8 +49,8 @@ func (h *house) trust(m *middleman) {
 	h.dialer.TrustProxies(roots)
 }
 
-// through gives a session a proxy of its own.
-func (h *house) through(id session.ID, proxy string) {
+// setProxy gives a session its own proxy.
+func (h *house) setProxy(id session.ID, proxy string) {
 	h.t.Helper()
 	h.add(id)
 	if _, err := h.store.Sessions().SaveSettings(testContext(h.t), id, session.Settings{Proxy: proxy}); err != nil {
@@ -76,7 +76,7 @@ func TestASessionPairsAndSendsThroughItsProxy(t *testing.T) {
 	for _, scheme := range proxySchemes {
 		t.Run(scheme, func(t *testing.T) {
 			h, m, wire := guarded(t, scheme)
-			h.through("a", m.url(credentials))
+			h.setProxy("a", m.url(credentials))
 			friend := h.phone()
 			l := h.ready("a", h.phone())
 			if _, err := l.client.Send(testContext(t), text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")); err != nil {
@@ -99,7 +99,7 @@ func TestAProxyResolvesTheServersName(t *testing.T) {
 			h, m, _ := guarded(t, scheme, func(*whatsapp.Config) {})
 			h.dialer = h.newDialer(func(c *whatsapp.Config) { c.WebsocketURL = "ws://chat.wasup.invalid/ws/chat" })
 			h.trust(m)
-			h.through("a", m.url(credentials))
+			h.setProxy("a", m.url(credentials))
 			l := h.open("a")
 			l.expect(session.QRIssued)
 			if got := m.tunnels(); len(got) != 1 || got[0] != "chat.wasup.invalid:80" {
@@ -114,7 +114,7 @@ func TestMediaTakesTheSameWayAndNoOther(t *testing.T) {
 	for _, scheme := range proxySchemes {
 		t.Run(scheme, func(t *testing.T) {
 			h, m, wire := guarded(t, scheme)
-			h.through("a", m.url(credentials))
+			h.setProxy("a", m.url(credentials))
 			l := h.open("a")
 			l.expect(session.QRIssued)
 			media := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "blob") }))
@@ -151,7 +151,7 @@ func TestAProxyThatRefusesTheCredentialsIsTheEndOfTheAttempt(t *testing.T) {
 		for _, wrong := range []string{"us%20er:secret", "else:p%40ss%3Aw", ""} {
 			t.Run(scheme+" "+wrong, func(t *testing.T) {
 				h, m, _ := guarded(t, scheme)
-				h.through("a", m.url(wrong))
+				h.setProxy("a", m.url(wrong))
 				_, err := h.begin(context.Background(), "a")
 				wantProxyFailed(t, err, "refused the credentials")
 				if m.refusals() == 0 || len(m.tunnels()) > 0 {
@@ -169,7 +169,7 @@ func TestASessionWhoseProxyDiesComesBackThroughItOnly(t *testing.T) {
 	for _, scheme := range proxySchemes {
 		t.Run(scheme, func(t *testing.T) {
 			h, m, _ := guarded(t, scheme)
-			h.through("a", m.url(credentials))
+			h.setProxy("a", m.url(credentials))
 			l := h.ready("a", h.phone())
 			m.stop()
 			l.expect(session.SocketLost)
@@ -225,7 +225,7 @@ func TestAProxyThatCannotBeUsedSaysWhyAndNothingConnects(t *testing.T) {
 			defer cancel()
 			devices := fixedProxy{h.store.Sessions(), proxy, nil}
 			change := func(c *whatsapp.Config) { c.Devices, c.WebsocketURL = devices, newTripwire(t).websocketURL() }
-			if tc.name == "silence" { // it ends with the run
+			if tc.name == "silence" { // the wait ends with the run
 				h.dialer = h.newDialer(change)
 				done := make(chan error, 1)
 				h.add("a")
@@ -256,7 +256,7 @@ func TestAProxyThatCannotBeUsedSaysWhyAndNothingConnects(t *testing.T) {
 	}
 }
 
-// fixedProxy gives every session one proxy, without the checks of the store.
+// fixedProxy gives every session the same proxy, without the checks of the store.
 type fixedProxy struct {
 	whatsapp.Devices
 	proxy string
@@ -281,7 +281,7 @@ func TestADatabaseThatDoesNotNameTheProxyConnectsNothing(t *testing.T) {
 func TestAProxyWithAnUnknownCertificateIsNotTrusted(t *testing.T) {
 	h, m, _ := guarded(t, "https")
 	h.dialer.TrustProxies(x509.NewCertPool())
-	h.through("a", m.url(credentials))
+	h.setProxy("a", m.url(credentials))
 	_, err := h.begin(context.Background(), "a")
 	wantProxyFailed(t, err, "TLS certificate of the proxy")
 }
@@ -291,7 +291,7 @@ func TestRunsShareTheirProxysTransportAndTheLastOneReleasesIt(t *testing.T) {
 	ids := []session.ID{"a", "b", "c"}
 	var lives []*life
 	for _, id := range ids {
-		h.through(id, m.url(credentials))
+		h.setProxy(id, m.url(credentials))
 		l := h.open(id)
 		l.expect(session.QRIssued)
 		lives = append(lives, l)
@@ -327,10 +327,10 @@ func TestSessionsWithoutAProxyTakeTheirPlaceInThePool(t *testing.T) {
 	l := h.open("a")
 	l.expect(session.QRIssued)
 	l.nothingMore()
-	h.add("b") // user-b is not known to the pool's proxy
+	h.add("b") // the pool's proxy does not know user-b
 	_, err := h.begin(context.Background(), "b")
 	wantProxyFailed(t, err, "refused the credentials")
-	h.through("b", own.url("mine:pw"))
+	h.setProxy("b", own.url("mine:pw"))
 	l = h.open("b")
 	l.expect(session.QRIssued)
 	l.nothingMore()
@@ -361,7 +361,7 @@ func TestASessionsPlaceInThePoolStays(t *testing.T) {
 	if len(seen) < size-2 {
 		t.Errorf("18 sessions share %d of %d proxies", len(seen), size)
 	}
-	// Pinned: a session that moved to another proxy at an upgrade would show WhatsApp another address.
+	// Pinned: if a session moved to another proxy at an upgrade, WhatsApp would see it at another address.
 	if got := whatsapp.Expand("{n}", "51", 100); got != "27" {
 		t.Errorf("51 is at %s", got)
 	}

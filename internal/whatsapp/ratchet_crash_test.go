@@ -20,15 +20,16 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// These name, for a process of this test binary that is going to be killed, the server, the database and the recipients.
+// These environment variables pass the server, the database and the recipients to a child process, which will be
+// killed.
 const (
 	childServer     = "WASUP_WHATSAPP_TEST_CHILD_SERVER"
 	childDSN        = "WASUP_WHATSAPP_TEST_CHILD_DSN"
 	childRecipients = "WASUP_WHATSAPP_TEST_CHILD_RECIPIENTS"
 )
 
-// sendUntilKilled is the child: it sends to each recipient in turn, and writes the id of each message that WhatsApp has
-// acknowledged.
+// sendUntilKilled is the child's main function. It sends to each recipient in turn, and writes the id of each message
+// that WhatsApp has acknowledged.
 func sendUntilKilled() error {
 	ctx := context.Background()
 	st, err := store.Open(ctx, os.Getenv(childDSN), store.Options{})
@@ -59,7 +60,7 @@ func sendUntilKilled() error {
 		if _, err := message.Send.With(text(id, recipients[n%len(recipients)])).Do(ctx, client); err != nil {
 			return err
 		}
-		// One write for one line: a torn last line is dropped by the reader.
+		// Write each line with one call: the reader drops an incomplete last line.
 		if _, err := os.Stdout.WriteString(id + "\n"); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func survivesKill9(t *testing.T, dsn string) {
 	l := h.open("a")
 	l.expect(session.SocketUp)
 	for i, friend := range friends {
-		if i > 0 { // the first only listens, so that its messages stay of the kind that begins a session
+		if i > 0 { // the first friend does not answer, so every message to it still begins a session
 			if err := friend.SetScript(phones.ScriptEcho); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +123,7 @@ func survivesKill9(t *testing.T, dsn string) {
 			t.Fatal(err)
 		}
 	}
-	h.sound(own, device)
+	h.wantHealthy(own, device)
 	shown := make(map[string]int)
 	for _, friend := range friends {
 		for _, m := range friend.Messages() {
@@ -137,8 +138,8 @@ func survivesKill9(t *testing.T, dsn string) {
 	last.nothingMore()
 }
 
-// killAfter runs a child until it has had so many messages acknowledged, kills it while it sends the next, and gives what
-// was acknowledged.
+// killAfter runs a child until that many messages are acknowledged, and kills it while it sends the next one. It
+// returns the ids of the acknowledged messages.
 func killAfter(t *testing.T, messages int, env ...string) []string {
 	t.Helper()
 	child := exec.CommandContext(testContext(t), os.Args[0])

@@ -61,7 +61,7 @@ func breakages() []breakage {
 	}
 }
 
-// openBeside opens a SQLite file as another program does.
+// openBeside opens a SQLite file as another program would.
 func openBeside(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: "_busy_timeout=60000"}).String())
@@ -72,7 +72,7 @@ func openBeside(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// fragileHouse has a database at a known path that does not wait long for other programs.
+// fragileHouse returns a house whose database has a known path and does not wait long for other programs.
 func fragileHouse(t *testing.T, change ...func(*whatsapp.Config)) (*house, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "wasup.db")
@@ -86,10 +86,11 @@ func fragileHouse(t *testing.T, change ...func(*whatsapp.Config)) (*house, strin
 	return h, path
 }
 
-// deaf keeps nothing of what is received: a receipt that could not be stored would end the run that a test sends with.
-func deaf(cfg *whatsapp.Config) { cfg.Journal = nil }
+// withoutJournal stores nothing that is received: a receipt that could not be stored would end the run that the test
+// sends with.
+func withoutJournal(cfg *whatsapp.Config) { cfg.Journal = nil }
 
-// decrypted counts the messages whose keys are spent.
+// decrypted counts the messages that were decrypted.
 func (h *house) decrypted() (n int) {
 	h.t.Helper()
 	if err := h.store.DB().QueryRow(testContext(h.t), "SELECT count(*) FROM whatsmeow_event_buffer").Scan(&n); err != nil {
@@ -98,7 +99,7 @@ func (h *house) decrypted() (n int) {
 	return n
 }
 
-// large is more than fits into what is left of a full database.
+// large does not fit into the free space of a full database.
 var large = strings.Repeat("x", 60_000)
 
 func TestWhatADatabaseCannotKeepIsDeliveredAgain(t *testing.T) {
@@ -125,13 +126,13 @@ func TestWhatADatabaseCannotKeepIsDeliveredAgain(t *testing.T) {
 			}
 			l.expect(session.StoreFailed)
 			l.nothingMore()
-			if queued := h.queued(own, device); queued < lost { // receipts wait, too
+			if queued := h.queued(own, device); queued < lost { // receipts wait as well
 				t.Errorf("%d stanzas are still to be delivered, want the %d messages", queued, lost)
 			}
 			end()
 			l = h.open("a")
 			l.expect(session.SocketUp)
-			h.sound(own, device)
+			h.wantHealthy(own, device)
 			if got := h.decrypted() - before; got != lost {
 				t.Errorf("%d messages were decrypted, want %d", got, lost)
 			}
@@ -154,7 +155,7 @@ func (h *house) queued(phone *sandbox.Phone, device types.JID) int {
 func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 	for _, broken := range breakages() {
 		t.Run(broken.name, func(t *testing.T) {
-			h, path := fragileHouse(t, deaf)
+			h, path := fragileHouse(t, withoutJournal)
 			friend, own := h.phone(), h.phone()
 			device := h.link("a", own)
 			l := h.open("a")
@@ -168,7 +169,7 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 			if err := send("3EB0000000000001"); err != nil {
 				t.Fatal(err)
 			}
-			// What a new device gets from its phone has come, and so have the receipts.
+			// Wait for what a new device gets from its phone, and for the receipts.
 			if _, err := own.WaitMessage(testContext(t), func(m phones.Message) bool { return m.Status == phones.StatusRead }); err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +196,7 @@ func TestWithoutADatabaseNothingIsSent(t *testing.T) {
 			if n := len(friend.Messages()); n != 3 {
 				t.Errorf("the phone shows %d messages, want 3", n)
 			}
-			h.sound(own, device)
+			h.wantHealthy(own, device)
 			l.nothingMore()
 		})
 	}

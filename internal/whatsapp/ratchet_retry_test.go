@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// A recipient that has lost its side of a session asks for messages again, while more are on their way in the session
+// A recipient that has lost its side of a session asks for messages again, while more messages are sent in the session
 // that the answers change.
 func TestMessagesAreSentAgainWhileOthersAreSent(t *testing.T) {
 	h := newHouse(t, sandbox.Config{})
@@ -31,7 +31,7 @@ func TestMessagesAreSentAgainWhileOthersAreSent(t *testing.T) {
 	toA, toB := h.lidOf(account(a)), h.lidOf(account(b))
 	send(a, "3EB1000000000001", toB)
 	h.untilDecrypted(account(b), 1)
-	send(b, "3EB1000000000002", toA) // an answer, so that what follows does not begin a session by itself
+	send(b, "3EB1000000000002", toA) // an answer, after which messages no longer begin a session
 	h.untilDecrypted(account(a), 1)
 	b.nothingMore()
 	if _, err := h.store.DB().Exec(testContext(t), "DELETE FROM whatsmeow_sessions WHERE our_jid=$1", account(b)); err != nil {
@@ -59,7 +59,7 @@ func (h *house) lidOf(jid string) (lid string) {
 	return withoutDevice(lid)
 }
 
-// untilDecrypted waits until the device has spent so many keys.
+// untilDecrypted waits until the device has decrypted that many messages.
 func (h *house) untilDecrypted(jid string, want int) {
 	h.t.Helper()
 	ctx := testContext(h.t)

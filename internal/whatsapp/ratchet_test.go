@@ -13,9 +13,9 @@ import (
 	"wasup/internal/session"
 )
 
-// sound checks what is left of a conversation: nothing had to be asked for again, no key was used twice, and the device
-// has acknowledged all that was sent to it.
-func (h *house) sound(phone *sandbox.Phone, device types.JID) {
+// wantHealthy fails if a message was requested again, a key was used twice, or a handler panicked. It waits until the
+// device has acknowledged everything.
+func (h *house) wantHealthy(phone *sandbox.Phone, device types.JID) {
 	h.t.Helper()
 	h.drained(phone, device)
 	if n := h.server.Counters(); n.KeyReuses != 0 || n.Retries != 0 || n.Panics != 0 {
@@ -57,7 +57,7 @@ func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Both sides begin at the same moment, so that each chat has two Signal sessions that take turns.
+	// Both sides begin at the same moment, so each chat has two Signal sessions that are used in turn.
 	var all sync.WaitGroup
 	for i, friend := range friends {
 		all.Go(func() {
@@ -84,7 +84,7 @@ func TestSendsAndReceivesInOneChatDoNotDisturbEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.sound(own, device)
+	h.wantHealthy(own, device)
 	l.nothingMore()
 }
 
@@ -118,7 +118,7 @@ func TestSendsAndReceivesInOneGroupDoNotDisturbEachOther(t *testing.T) {
 			}
 		}
 	}
-	send("3EB1000000000000") // and an answer of each, so that every pair speaks in one Signal session
+	send("3EB1000000000000") // with an answer from each friend, so that every pair uses one Signal session
 	shown("3EB1000000000000")
 	for _, friend := range friends {
 		say(friend, 0)
@@ -139,6 +139,6 @@ func TestSendsAndReceivesInOneGroupDoNotDisturbEachOther(t *testing.T) {
 	}
 	all.Wait()
 	shown(fmt.Sprintf("3EB0%012d", rounds-1))
-	h.sound(own, device)
+	h.wantHealthy(own, device)
 	l.nothingMore()
 }

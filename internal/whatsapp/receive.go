@@ -19,35 +19,35 @@ import (
 	"wasup/internal/session"
 )
 
-// EventLog is the durable log of events as a client needs it.
+// EventLog is the part of the durable log of events that a client uses.
 type EventLog interface {
 	eventlog.Journal
-	// Find gives an event of the session by one of the keys under which it was added.
+	// Find returns an event of the session that was added under one of the keys.
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
 }
 
-// Sent gives what a message says that the session sent itself; false where that is not known any more.
+// Sent returns the content of a message that the session sent itself, and false if it is no longer known.
 type Sent func(ctx context.Context, id session.ID, messageID string) (content message.Content, is bool, err error)
 
-// receiving keeps what WhatsApp tells, before WhatsApp is told that it arrived.
+// receiving stores what WhatsApp delivers before it is acknowledged.
 type receiving struct {
 	run     *run
 	account *account
 	wa      *whatsmeow.Client
 	conn    *attempt
 	log     *slog.Logger
-	sending *sending // is told of receipts
-	journal EventLog // nil: nobody wants it
-	sent    Sent     // nil: nobody knows
+	sending *sending // gets the receipts
+	journal EventLog // nil: received events are not stored
+	sent    Sent     // nil: sent messages are not known
 }
 
-// receive keeps what is told about messages, calls and groups, before WhatsApp is told that it arrived. kept false: it
-// was not, and must come again. ours false: the event is about something else.
+// receive stores events about messages, calls and groups before they are acknowledged to WhatsApp. kept false: the
+// event was not stored and must come again. ours false: the event is about something else.
 //
-// After a failure nothing more is kept nor acknowledged in this run: what WhatsApp delivers again would otherwise come
-// behind what was sent after it. Two events are acknowledged by whatsmeow itself before it tells of them: messages that
-// cannot be decrypted, and grouped receipts of which not the last part failed. Nothing is written after a failure
-// (storeFailed), so the acknowledgement of the latter does not leave.
+// After a database failure this run neither stores nor acknowledges anything more. Otherwise, events that WhatsApp
+// delivers again would be stored behind later ones. whatsmeow acknowledges two events before it reports them: messages
+// that cannot be decrypted, and grouped receipts if a part other than the last one failed. No write follows a failure
+// (storeFailed), so the acknowledgement of such a receipt does not leave.
 func (r *receiving) receive(evt any) (kept, ours bool) {
 	if r.journal == nil {
 		return true, false
@@ -55,7 +55,7 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	ctx, cancel := context.WithTimeout(r.run.ctx, storeTimeout)
 	defer cancel()
 	t := &translation{c: r, ctx: ctx}
-	list, ours := t.guarded(evt)
+	list, ours := t.translateGuarded(evt)
 	if !ours || len(list) == 0 && t.err == nil {
 		return true, ours
 	}
@@ -73,8 +73,8 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	}
 	switch session.CodeOf(t.err) {
 	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
-		// A bug, which another delivery would meet again, for ever.
-		r.log.Error("something received could not be kept", "op", fmt.Sprintf("%T", evt), "err", t.err)
+		// A bug: another delivery would fail in the same way, forever.
+		r.log.Error("a received event could not be stored", "op", fmt.Sprintf("%T", evt), "err", t.err)
 		return true, true
 	default:
 		r.storeFailed(t.err)
@@ -82,49 +82,49 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	}
 }
 
-// storeFailed ends receiving for a run that cannot keep what it receives: nothing is kept and nothing is written any more,
-// acknowledgements least of all, and the messages that were not acknowledged come again. So do those whose parts whatsmeow
-// could not store, such as a group's key: it only logs that and would acknowledge them.
+// storeFailed ends receiving for a run that cannot store what it receives. Nothing is stored or written any more, so no
+// acknowledgement leaves, and WhatsApp delivers the messages again. That includes messages of which whatsmeow could not
+// store a part, such as a group's key: whatsmeow only logs that and would acknowledge them.
 func (r *receiving) storeFailed(err error) {
 	r.run.step(runInput{kind: inputStoreFailed, err: err})
 	if l := r.conn.current(); l != nil {
 		l.DropWrites()
 	}
-	failRequests(r.wa) // nothing that is waited for comes now
+	failRequests(r.wa) // no answer to a request will come now
 	if state := r.run.state(); state.deviceForgotten || !state.open() {
-		// It is no fault of the database, and the run's last word is another one.
-		r.log.Debug("nothing more is received", "err", err)
+		// This is no database failure, and the run's last word is another input.
+		r.log.Debug("the run receives nothing more", "err", err)
 		return
 	}
-	r.log.Warn("the database fails, so nothing more is received", "err", err)
+	r.log.Warn("the database failed, so the run receives nothing more", "err", err)
 	r.run.post(session.Input{Kind: session.StoreFailed, Detail: "what was received could not be stored"})
 }
 
-// translation makes events of the log of one of whatsmeow's events.
+// translation translates one of whatsmeow's events into entries of the log.
 type translation struct {
-	c   *receiving // of the client
+	c   *receiving // the client's
 	ctx context.Context
-	err error // of the database: the event cannot be told now
+	err error // a database failure; the event cannot be translated now
 }
 
-// guarded contains a panic: something of a shape that nobody foresaw becomes a message of an unknown kind, because
-// another delivery would have the same shape.
-func (t *translation) guarded(evt any) (list []eventlog.Event, ours bool) {
+// translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an
+// unknown kind, because another delivery would have the same shape.
+func (t *translation) translateGuarded(evt any) (list []eventlog.Event, ours bool) {
 	defer func() {
 		reason := recover()
 		if reason == nil {
 			return
 		}
-		t.c.log.Error("something received could not be read", "op", fmt.Sprintf("%T", evt), "err", crashLine("read", reason), "stack", string(debug.Stack()))
+		t.c.log.Error("a received event could not be translated", "op", fmt.Sprintf("%T", evt), "err", crashLine("read", reason), "stack", string(debug.Stack()))
 		list = nil
 		if msg, is := evt.(*events.Message); is {
-			list, ours = t.bare(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
+			list, ours = t.messageEvent(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
 		}
 	}()
-	return t.of(evt)
+	return t.translate(evt)
 }
 
-func (t *translation) of(evt any) (list []eventlog.Event, ours bool) {
+func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
 	switch e := evt.(type) {
 	case *events.Message:
 		return t.message(e), true
@@ -153,11 +153,11 @@ func (t *translation) of(evt any) (list []eventlog.Event, ours bool) {
 	}
 }
 
-// event is one entry of the log. key drops repetitions.
+// event makes one entry of the log. The log drops a second entry with the same key.
 func (t *translation) event(of eventlog.Type, key string, data any, remote *message.Remote) eventlog.Event {
 	text, err := json.Marshal(data)
 	if err != nil {
-		// Numbers that are none, such as a place at NaN. guarded contains it.
+		// JSON has no NaN, for example in a location. translateGuarded recovers this panic.
 		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
 	}
 	return eventlog.Event{Session: t.c.run.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
@@ -165,7 +165,7 @@ func (t *translation) event(of eventlog.Type, key string, data any, remote *mess
 
 func keyOf(of eventlog.Type, digest string) string { return string(of) + ":" + digest }
 
-// digest makes a key of bounded length of what tells an event from all others.
+// digest returns a key of bounded length. parts must distinguish the event from all others.
 func digest(parts ...any) string {
 	var text strings.Builder
 	for _, part := range parts {
@@ -175,7 +175,7 @@ func digest(parts ...any) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// address names somebody both ways where WhatsApp has told which LID belongs to which number.
+// address returns a person's phone number and LID, if WhatsApp has told which belong together, or a group's address.
 func (t *translation) address(jid types.JID, others ...types.JID) message.Address {
 	var out message.Address
 	for _, each := range append([]types.JID{jid}, others...) {
@@ -197,20 +197,20 @@ func (t *translation) address(jid types.JID, others ...types.JID) message.Addres
 	case out.Group != "":
 	case out.LID != "" && out.PN == "":
 		pn, err := lids.GetPNForLID(t.ctx, types.NewJID(jid.User, types.HiddenUserServer))
-		if t.failed(err); !pn.IsEmpty() {
+		if t.recordFailure(err); !pn.IsEmpty() {
 			out.PN = pn.ToNonAD().String()
 		}
 	case out.PN != "" && out.LID == "":
 		lid, err := lids.GetLIDForPN(t.ctx, types.NewJID(jid.User, types.DefaultUserServer))
-		if t.failed(err); !lid.IsEmpty() {
+		if t.recordFailure(err); !lid.IsEmpty() {
 			out.LID = lid.ToNonAD().String()
 		}
 	}
 	return out
 }
 
-// named is an address that came as text; the zero value where it is none.
-func (t *translation) named(text string) message.Address {
+// parseAddress parses an address. It returns the zero value for an invalid one.
+func (t *translation) parseAddress(text string) message.Address {
 	jid, err := types.ParseJID(text)
 	if err != nil || jid.IsEmpty() {
 		return message.Address{}
@@ -218,14 +218,14 @@ func (t *translation) named(text string) message.Address {
 	return t.address(jid)
 }
 
-func (t *translation) failed(err error) {
+func (t *translation) recordFailure(err error) {
 	if err != nil && t.err == nil {
 		t.err = storeError("receive", t.c.run.Session, err)
 	}
 }
 
-// own reports an address of the session's own account.
-func (t *translation) own(a message.Address) bool {
+// isOwn reports whether the address is one of the session's own account.
+func (t *translation) isOwn(a message.Address) bool {
 	pn, lid := t.c.account.addresses()
 	return a.LID != "" && a.LID == lid.ToNonAD().String() || a.PN != "" && a.PN == pn.ToNonAD().String()
 }

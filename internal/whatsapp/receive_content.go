@@ -12,28 +12,28 @@ import (
 	"wasup/internal/message"
 )
 
-// reading makes content of one message.
+// reading translates the content of one message.
 type reading struct {
 	t        *translation
 	event    *events.Message
 	viewOnce bool
 }
 
-// content is what a message says. What this version does not know is named, not hidden.
+// content returns the content of a message. A kind that this version does not know is named in Unknown.
 func (r *reading) content(m *waE2E.Message) message.Content {
-	out, known := r.said(m)
+	out, known := r.standalone(m)
 	if !known {
-		out, known = r.about(m)
+		out, known = r.referring(m)
 	}
 	if !known {
 		out = message.Content{Kind: message.KindUnknown, Unknown: kindName(m)}
 	}
-	r.context(contextOf(m), &out)
+	r.addContext(contextOf(m), &out)
 	return out
 }
 
-// said is content that stands for itself.
-func (r *reading) said(m *waE2E.Message) (message.Content, bool) {
+// standalone returns content that does not refer to another message.
+func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.Conversation != nil:
 		return message.TextOf(m.GetConversation()), true
@@ -82,7 +82,7 @@ func cardOf(m *waE2E.ContactMessage) message.Card {
 	return message.Card{Name: m.GetDisplayName(), VCard: m.GetVcard()}
 }
 
-// pollOf is a poll of any of the versions that have this form.
+// pollOf returns the poll of a message, in any of the versions with this structure, or nil.
 func pollOf(m *waE2E.Message) *waE2E.PollCreationMessage {
 	return cmp.Or(m.GetPollCreationMessage(), m.GetPollCreationMessageV2(), m.GetPollCreationMessageV3(),
 		m.GetPollCreationMessageV5(), m.GetPollCreationMessageV6())
@@ -96,7 +96,7 @@ func pollContent(m *waE2E.PollCreationMessage) message.Content {
 	return message.Content{Kind: message.KindPoll, Poll: poll}
 }
 
-// answerOf is what somebody chose of the buttons or the list that a business had sent.
+// answerOf returns what somebody chose among the buttons or in the list of a business.
 func answerOf(m *waE2E.Message) (string, bool) {
 	switch {
 	case m.ButtonsResponseMessage != nil:
@@ -111,19 +111,19 @@ func answerOf(m *waE2E.Message) (string, bool) {
 	return "", false
 }
 
-// about is content that is about another message.
-func (r *reading) about(m *waE2E.Message) (message.Content, bool) {
+// referring returns content that refers to another message.
+func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.ReactionMessage != nil:
 		return message.Content{
 			Kind: message.KindReaction, Reaction: m.GetReactionMessage().GetText(), Target: r.ref(m.GetReactionMessage().GetKey()),
 		}, true
 	case m.EncReactionMessage != nil:
-		return r.sealedReaction(m), true
+		return r.encryptedReaction(m), true
 	case m.PollUpdateMessage != nil:
 		return r.vote(m), true
 	case m.SecretEncryptedMessage.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT && m.SecretEncryptedMessage != nil:
-		return r.sealedEdit(m), true
+		return r.encryptedEdit(m), true
 	}
 	switch p := m.GetProtocolMessage(); {
 	case p == nil:
@@ -137,20 +137,20 @@ func (r *reading) about(m *waE2E.Message) (message.Content, bool) {
 	}
 }
 
-// edit is the new content of a message as an edit: its text or caption, and whom it mentions.
+// edit returns an edit with the message's new text or caption and its mentions.
 func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) message.Content {
 	now, _ = unwrapped(now)
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if now == nil {
 		return out
 	}
-	said, _ := r.said(now)
-	r.context(contextOf(now), &said)
+	said, _ := r.standalone(now)
+	r.addContext(contextOf(now), &said)
 	out.Text, out.Mentions = said.Text, said.Mentions
 	return out
 }
 
-// ref is the message that a key names. The key speaks from the point of view of who sent it.
+// ref returns the message that a key refers to. The key is from the point of view of its sender.
 func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	if key == nil {
 		return nil
@@ -161,40 +161,40 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	case key.GetFromMe():
 		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
 	case key.GetParticipant() != "":
-		ref.Sender = r.t.named(key.GetParticipant())
-	case info.IsGroup: // and without a participant: nobody can say
+		ref.Sender = r.t.parseAddress(key.GetParticipant())
+	case info.IsGroup: // without a participant the author is unknown
 		return ref
 	case info.IsFromMe:
 		ref.Sender = r.t.chatOf(&info.MessageSource)
 	default:
 		ref.FromMe = true
 	}
-	if ref.FromMe = ref.FromMe || r.t.own(ref.Sender); ref.FromMe {
+	if ref.FromMe = ref.FromMe || r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
 	return ref
 }
 
-// context is what may go with content of every kind: whom it answers and mentions, when it disappears.
-func (r *reading) context(info *waE2E.ContextInfo, out *message.Content) {
+// addContext adds what content of any kind may have: quote, mentions and expiration.
+func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if info == nil {
 		return
 	}
 	out.Expires = int(info.GetExpiration())
 	for _, name := range info.GetMentionedJID() {
-		if somebody := r.t.named(name); !somebody.IsZero() {
+		if somebody := r.t.parseAddress(name); !somebody.IsZero() {
 			out.Mentions = append(out.Mentions, somebody)
 		}
 	}
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}
-	ref := &message.Ref{ID: info.GetStanzaID(), Sender: r.t.named(info.GetParticipant())}
-	if ref.FromMe = r.t.own(ref.Sender); ref.FromMe {
+	ref := &message.Ref{ID: info.GetStanzaID(), Sender: r.t.parseAddress(info.GetParticipant())}
+	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
 	quoted, _ := unwrapped(info.GetQuotedMessage())
-	if said, known := r.said(quoted); known {
+	if said, known := r.standalone(quoted); known {
 		ref.Text, ref.Kind = said.Text, said.Kind
 		if said.Poll != nil {
 			ref.Text = said.Poll.Question
@@ -203,7 +203,7 @@ func (r *reading) context(info *waE2E.ContextInfo, out *message.Content) {
 	out.Quote = ref
 }
 
-// contextOf finds the context of whatever content has one.
+// contextOf returns the context of the message's content, whatever its kind, or nil.
 func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		if field.Message() == nil || field.IsList() {
@@ -217,10 +217,11 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 	return info
 }
 
-// sealedReaction is a reaction of a community's announcements, encrypted with a secret of the message it is about.
-func (r *reading) sealedReaction(m *waE2E.Message) message.Content {
+// encryptedReaction decrypts a reaction to an announcement of a community. It is encrypted with a secret of that
+// message.
+func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	opened, err := r.t.c.wa.DecryptReaction(r.t.ctx, r.with(m))
+	opened, err := r.t.c.wa.DecryptReaction(r.t.ctx, r.eventWith(m))
 	if r.unreadable(err, "encReactionMessage", &out) {
 		return out
 	}
@@ -228,9 +229,9 @@ func (r *reading) sealedReaction(m *waE2E.Message) message.Content {
 	return out
 }
 
-func (r *reading) sealedEdit(m *waE2E.Message) message.Content {
+func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
-	opened, err := r.t.c.wa.DecryptSecretEncryptedMessage(r.t.ctx, r.with(m))
+	opened, err := r.t.c.wa.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if r.unreadable(err, "secretEncryptedMessage", &out) {
 		return out
@@ -242,15 +243,15 @@ func (r *reading) sealedEdit(m *waE2E.Message) message.Content {
 	return r.edit(key, inner)
 }
 
-// with is the event around what was unwrapped of it.
-func (r *reading) with(m *waE2E.Message) *events.Message {
+// eventWith returns the event with an unwrapped message.
+func (r *reading) eventWith(m *waE2E.Message) *events.Message {
 	e := *r.event
 	e.Message = m
 	if e.Message.MessageContextInfo == nil && e.RawMessage.GetMessageContextInfo() != nil {
 		e.Message = proto.CloneOf(m)
 		e.Message.MessageContextInfo = e.RawMessage.GetMessageContextInfo()
 	}
-	// The secret belongs to the chat and the sender as they are stored.
+	// The secret is stored by chat and sender, without the device.
 	e.Info.Sender = e.Info.Sender.ToNonAD()
 	return &e
 }

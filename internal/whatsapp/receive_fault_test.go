@@ -24,7 +24,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// faulty is the log behind a database that fails, before or after it has stored something.
+// faulty is a log whose database fails, before or after it has stored an event.
 type faulty struct {
 	*store.Events
 	mu     sync.Mutex
@@ -67,7 +67,7 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 			}
 			l.expect(session.StoreFailed)
 			l.nothingMore()
-			// The session ends the run, and with it whatever a send is at: the database is at fault, and not the message.
+			// The session ends the run and with it every send in flight. The error must name the database, not the message.
 			over, end := context.WithCancel(testContext(t))
 			end()
 			if _, err := l.client.Send(over, text("3EB0000000000001", "34999999999@s.whatsapp.net")); session.CodeOf(err) != session.CodeStoreFull {
@@ -80,7 +80,7 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 			ctx := testContext(t)
 			for len(kept) < messages {
 				var err error
-				// Beside them are receipts of the account's own phone.
+				// The log also has receipts of the account's own phone.
 				if kept, _, err = log.Read(ctx, events.Query{Session: "51", Types: []events.Type{events.TypeMessage}}); err != nil {
 					t.Fatal(err)
 				}
@@ -88,7 +88,7 @@ func TestWhatCouldNotBeKeptComesAgainInItsOrderAndIsKeptOnce(t *testing.T) {
 				case <-log.Appended():
 				case <-ctx.Done():
 					t.Fatalf("%d messages were kept", len(kept))
-				case <-time.After(10 * time.Millisecond): // a word may have been taken by an earlier look
+				case <-time.After(10 * time.Millisecond): // an earlier iteration may have taken the notification
 				}
 			}
 			for i := range kept {
@@ -114,7 +114,7 @@ func (h *hearing) call(phone *sandbox.Phone, cfg phones.CallConfig) string {
 	return id
 }
 
-// hearsCall waits for the next event of a call.
+// hearsCall waits for the next event of a call and compares it.
 func (h *hearing) hearsCall(want events.CallData) {
 	h.t.Helper()
 	var data events.CallData
@@ -142,7 +142,8 @@ func TestCallsAreKept(t *testing.T) {
 	id := h.call(h.peer, phones.CallConfig{To: h.own.Number(), Video: true})
 	h.hearsCall(events.CallData{ID: id, From: from, State: "ringing", Video: true})
 	h.must(h.own.AcceptCall(ctx, id))
-	// WhatsApp tells twice that another device took it, the second time as an end; it is kept once, and it is no end.
+	// WhatsApp reports twice that another device accepted the call, the second time as an end. The log stores it once, not
+	// as an end.
 	h.hearsCall(events.CallData{ID: id, From: from, State: "accepted"})
 
 	id = h.call(h.peer, phones.CallConfig{To: h.own.Number()})
@@ -206,9 +207,9 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	nan := math.NaN()
 	for want, msg := range map[string]*waE2E.Message{
 		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
-		// Wrapped in whatever WhatsApp thinks of next.
+		// A wrapper that the code does not know by name.
 		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
-		// A shape that breaks the reading is no reason to lose it, or to ask for it for ever.
+		// A message that cannot be translated must neither be lost nor requested forever.
 		"": {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
 	} {
 		raw, err := proto.Marshal(msg)
@@ -216,11 +217,11 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 		_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
 		same(t, said, message.Content{Kind: message.KindUnknown, Unknown: want})
 	}
-	// A field that has no name in this version has its number.
+	// An unknown field is named by its number.
 	raw := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
 	_, said, _ := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
 	same(t, said, message.Content{Kind: message.KindUnknown, Unknown: "field 9999"})
-	// Devices talk about keys among themselves.
+	// Messages between devices about keys give no event.
 	raw, err := proto.Marshal(&waE2E.Message{SenderKeyDistributionMessage: &waE2E.SenderKeyDistributionMessage{}})
 	h.must(err)
 	h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindRaw, Raw: raw})

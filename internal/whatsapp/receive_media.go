@@ -8,8 +8,8 @@ import (
 	"wasup/internal/message"
 )
 
-// carried is what all files have in common.
-type carried interface {
+// mediaFields is implemented by all messages with a file.
+type mediaFields interface {
 	GetDirectPath() string
 	GetMediaKey() []byte
 	GetFileSHA256() []byte
@@ -18,7 +18,7 @@ type carried interface {
 	GetMimetype() string
 }
 
-// file is content with a file.
+// file returns the content of a message with a file.
 func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.ImageMessage != nil:
@@ -60,9 +60,9 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	return message.Content{}, false
 }
 
-// media describes a file. It gets an id where it can be fetched: a view of a message that may be seen once, on a phone,
-// comes without a key.
-func (r *reading) media(kind message.Kind, f carried) *message.Media {
+// media describes a file. It sets an id and Remote only if the file can be fetched: a view-once message whose content
+// is only for the phone comes without a key.
+func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
 	out := &message.Media{
 		Mime: f.GetMimetype(), Size: int64(f.GetFileLength()), SHA256: hex.EncodeToString(f.GetFileSHA256()), ViewOnce: r.viewOnce,
 	}

@@ -13,11 +13,11 @@ import (
 	"wasup/internal/message"
 )
 
-// message tells a message of any kind. Most kinds are message.received; what is about another message has types of its
-// own. Nothing is told of what devices say to each other: keys, history, states of the app.
+// message translates a message of any kind. Most kinds become message.received. Messages that refer to another one have
+// their own event types. Messages between devices (keys, history, app state) give no event.
 func (t *translation) message(e *events.Message) []eventlog.Event {
 	content, viewOnce := unwrapped(e.Message)
-	if content == nil || silent(content) {
+	if content == nil || hasNoContent(content) {
 		return nil
 	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
@@ -34,10 +34,10 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 		of = eventlog.TypePollVote
 	default:
 	}
-	return t.bare(&e.Info, of, &said, editOf(e)...)
+	return t.messageEvent(&e.Info, of, &said, editOf(e)...)
 }
 
-// editOf tells the versions of a newsletter's message apart, which have one id.
+// editOf distinguishes the versions of a newsletter's message, which have the same id.
 func editOf(e *events.Message) []any {
 	if e.NewsletterMeta == nil || e.NewsletterMeta.EditTS.IsZero() {
 		return nil
@@ -45,15 +45,15 @@ func editOf(e *events.Message) []any {
 	return []any{e.NewsletterMeta.EditTS.UnixMilli()}
 }
 
-// undecryptable tells a message that cannot be read yet.
+// undecryptable translates a message that cannot be decrypted yet.
 func (t *translation) undecryptable(e *events.UndecryptableMessage) []eventlog.Event {
 	data := t.data(&e.Info, nil)
 	data.Unavailable = string(e.UnavailableType)
 	return []eventlog.Event{t.event(eventlog.TypeUndecryptable, messageKey(&e.Info), data, nil)}
 }
 
-// bare is an event about a message, with its content where it is known.
-func (t *translation) bare(info *types.MessageInfo, of eventlog.Type, content *message.Content, version ...any) []eventlog.Event {
+// messageEvent returns an event about a message, with its content if it is known.
+func (t *translation) messageEvent(info *types.MessageInfo, of eventlog.Type, content *message.Content, version ...any) []eventlog.Event {
 	data := t.data(info, content)
 	var remote *message.Remote
 	if content != nil && content.Media != nil {
@@ -62,7 +62,8 @@ func (t *translation) bare(info *types.MessageInfo, of eventlog.Type, content *m
 	return []eventlog.Event{t.event(of, messageKey(info, version...), data, remote)}
 }
 
-// messageKey drops repetitions. It has the addresses as they came: a delivery that is repeated has the same ones.
+// messageKey returns the key of a message's event. It contains the addresses as they arrived: a repeated delivery has
+// the same ones.
 func messageKey(info *types.MessageInfo, version ...any) string {
 	return digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
 }
@@ -89,8 +90,8 @@ func (t *translation) chatOf(source *types.MessageSource) message.Address {
 	}
 }
 
-// unwrapped takes a message out of what it is wrapped in, for disappearing, viewing once, and whatever WhatsApp thinks of
-// next: all wrappers have one type.
+// unwrapped removes the wrappers of a message: for disappearing messages, view-once messages and others. All wrappers
+// have the same type, so wrappers that WhatsApp adds later are removed, too.
 func unwrapped(m *waE2E.Message) (inner *waE2E.Message, viewOnce bool) {
 	for range 8 {
 		name, wrapper := wrapperOf(m)
@@ -124,8 +125,8 @@ func wrapperOf(m *waE2E.Message) (name string, inner *waE2E.Message) {
 	return name, inner
 }
 
-// silent reports what carries nothing for people.
-func silent(m *waE2E.Message) bool {
+// hasNoContent reports whether a message contains nothing for people.
+func hasNoContent(m *waE2E.Message) bool {
 	if p := m.GetProtocolMessage(); p != nil {
 		switch p.GetType() {
 		case waE2E.ProtocolMessage_REVOKE, waE2E.ProtocolMessage_MESSAGE_EDIT:
@@ -139,8 +140,8 @@ func silent(m *waE2E.Message) bool {
 	return kindName(m) == ""
 }
 
-// kindName is what WhatsApp calls the kind of a message, or the number of a field that this version has no name for; ""
-// where it is about keys only.
+// kindName returns WhatsApp's name for the kind of a message, or the number of an unknown field. It returns "" for a
+// message that contains only keys.
 func kindName(m *waE2E.Message) (name string) {
 	m.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
 		switch field.Name() {

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/message"
 )
 
-// receipt tells how far messages have come. What devices ask of each other (retries, history) is none of it.
+// receipt translates a receipt. Requests between devices (retries, history) give no event.
 func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	var status string
 	switch e.Type {
@@ -36,7 +36,7 @@ func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	return []eventlog.Event{event}
 }
 
-// The values of session.CallData.State.
+// The values of eventlog.CallData.State.
 const (
 	callRinging  = "ringing"
 	callAccepted = "accepted"
@@ -44,8 +44,8 @@ const (
 	callEnded    = "ended"
 )
 
-// terminated tells a call that rings no more. Where another device of the account took it or not, WhatsApp says so by
-// ending it for this one; the call itself may go on.
+// terminated translates the end of ringing. If another device of the account has accepted or rejected the call,
+// WhatsApp ends it for this device; the call itself may continue.
 func (t *translation) terminated(e *events.CallTerminate) []eventlog.Event {
 	switch e.Reason {
 	case "accepted_elsewhere":
@@ -73,7 +73,7 @@ func hasVideo(data *waBinary.Node) bool {
 	return has
 }
 
-// change is one change of a group.
+// change is one change to a group.
 type change struct {
 	name    string
 	members []types.JID
@@ -81,7 +81,7 @@ type change struct {
 }
 
 func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
-	by := t.maybe(e.Sender, e.SenderPN)
+	by := t.optionalAddress(e.Sender, e.SenderPN)
 	pn, lid := t.c.account.addresses()
 	own := []types.JID{lid.ToNonAD()}
 	if lid.IsEmpty() {
@@ -91,14 +91,15 @@ func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
 	if e.Type != "new" || at.IsZero() {
 		at = time.Now()
 	}
-	// Without a time of its own: being added again later is told again, because what was created before is not repeated.
+	// The key contains no current time, so a repeated notification is dropped. Being added again later is another event,
+	// because its version or creation values differ.
 	key := digest(e.JID, "joined", e.ParticipantVersionID, e.GroupCreated.Unix(), e.CreateKey)
 	return []eventlog.Event{t.event(eventlog.TypeGroup, key, eventlog.GroupData{
 		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.members(own), Value: e.Name, At: at.UTC(),
 	}, nil)}
 }
 
-func (t *translation) maybe(jid, other *types.JID) message.Address {
+func (t *translation) optionalAddress(jid, other *types.JID) message.Address {
 	switch {
 	case jid == nil:
 		return message.Address{}
@@ -117,9 +118,9 @@ func (t *translation) members(jids []types.JID) []message.Address {
 	return out
 }
 
-// group tells each change that one notification names.
+// group translates each change of a notification.
 func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
-	group, by := t.address(e.JID), t.maybe(e.Sender, e.SenderPN)
+	group, by := t.address(e.JID), t.optionalAddress(e.Sender, e.SenderPN)
 	var list []eventlog.Event
 	for _, c := range changesOf(e) {
 		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
@@ -137,7 +138,7 @@ func changesOf(e *events.GroupInfo) []change {
 			list = append(list, change{name, members, value})
 		}
 	}
-	// Who leaves alone and by the own wish is named as the one who made the change.
+	// Somebody who leaves on their own is named as the sender of the change.
 	alone := e.Sender == nil || len(e.Leave) == 1 && (e.Leave[0].User == e.Sender.User || e.SenderPN != nil && e.Leave[0].User == e.SenderPN.User)
 	add(len(e.Join) > 0 && e.JoinReason == "invite", eventlog.GroupJoined, e.Join, "")
 	add(len(e.Join) > 0 && e.JoinReason != "invite", eventlog.GroupAdded, e.Join, "")
@@ -160,7 +161,7 @@ func changesOf(e *events.GroupInfo) []change {
 	return list
 }
 
-// settingOf names a setting and what it became.
+// settingOf returns the new value of a setting.
 func settingOf(e *events.GroupInfo) string {
 	choose := func(is bool, yes, no string) string {
 		if is {
@@ -191,7 +192,7 @@ func settingOf(e *events.GroupInfo) string {
 	return ""
 }
 
-// picture tells a group's new picture. Those of people are none of a group's changes.
+// picture translates a group's new picture. Pictures of people give no event.
 func (t *translation) picture(e *events.Picture) []eventlog.Event {
 	if e.JID.Server != types.GroupServer {
 		return nil

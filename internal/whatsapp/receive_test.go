@@ -15,12 +15,12 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// hearing is a session that is READY and keeps what it receives.
+// hearing is a house with a session in READY that stores what it receives.
 type hearing struct {
 	*house
 	life      *life
 	own, peer *sandbox.Phone
-	known     uint64 // up to this position the test has looked
+	known     uint64 // the log's position up to which the test has read
 }
 
 func newHearing(t *testing.T) *hearing {
@@ -31,7 +31,7 @@ func newHearing(t *testing.T) *hearing {
 	return h
 }
 
-// next waits for the next event of a type; what comes before it must be of the types that are let pass.
+// next waits for the next event of a type. Events before it must be of the types in pass.
 func (h *hearing) next(of events.Type, pass ...events.Type) events.Event {
 	h.t.Helper()
 	ctx := testContext(h.t)
@@ -57,7 +57,7 @@ func (h *hearing) next(of events.Type, pass ...events.Type) events.Event {
 	}
 }
 
-// message waits for the next message of a type and reads it.
+// message waits for the next message event of a type and decodes it.
 func (h *hearing) message(of events.Type) (events.MessageData, events.Event) {
 	h.t.Helper()
 	event := h.next(of, events.TypeReceipt)
@@ -81,7 +81,7 @@ func (h *hearing) send(phone *sandbox.Phone, out phones.Outgoing) string {
 	return id
 }
 
-// hear lets the peer send something and gives what was kept of it.
+// hear makes the peer send something and returns what was stored.
 func (h *hearing) hear(out phones.Outgoing, of events.Type) (string, message.Content, events.Event) {
 	h.t.Helper()
 	out.To = h.own.Number()
@@ -121,7 +121,7 @@ func TestTextsAreKeptWithWhatGoesWithThem(t *testing.T) {
 	if data, _ := h.message(events.TypeMessage); data.Expires != 86400 || data.Content.Text != "soon gone" {
 		t.Errorf("%+v", data)
 	}
-	// The account's own phone writes: the session hears of it as its own.
+	// The account's own phone writes: the session receives it as its own message.
 	id := h.send(h.own, phones.Outgoing{To: h.peer.Number(), Text: "from my phone"})
 	if data, _ := h.message(events.TypeMessage); data.ID != id || !data.FromMe || data.Chat != addressOf(h.peer) || data.Sender != addressOf(h.own) {
 		t.Errorf("%+v", data)

@@ -18,7 +18,7 @@ import (
 	"wasup/internal/session"
 )
 
-// failing is a journal that fails when it is told to.
+// failing is a journal that fails with err.
 type failing struct {
 	EventLog
 	err  error
@@ -32,7 +32,7 @@ func (j *failing) Append(context.Context, ...eventlog.Event) error {
 	return j.err
 }
 
-// noLIDs knows no other name of anybody.
+// noLIDs knows no mapping between LIDs and phone numbers.
 type noLIDs struct{ store.LIDStore }
 
 func (noLIDs) GetPNForLID(context.Context, types.JID) (types.JID, error) { return types.JID{}, nil }

@@ -14,12 +14,12 @@ import (
 	"wasup/internal/message"
 )
 
-// vote is what somebody chose in a poll. It can be read where the poll's secret is known, which came with the poll or was
-// made with it.
+// vote decrypts a vote. That works if the poll's secret is known: the poll brought it, or it was made when the poll was
+// sent.
 func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
 	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
-	opened, err := r.t.c.wa.DecryptPollVote(r.t.ctx, r.with(m))
+	opened, err := r.t.c.wa.DecryptPollVote(r.t.ctx, r.eventWith(m))
 	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
@@ -37,17 +37,17 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 	return out
 }
 
-// choices are the answers of a poll: the session sent it, or it was received and kept.
+// choices returns the options of a poll that the session has sent, or has received and stored. Unknown: nil.
 func (r *reading) choices(poll *message.Ref) []string {
 	c, id := r.t.c, r.t.c.run.Session
 	if poll.FromMe && c.sent != nil {
 		content, is, err := c.sent(r.t.ctx, id, poll.ID)
-		if r.t.failed(err); is && content.Poll != nil {
+		if r.t.recordFailure(err); is && content.Poll != nil {
 			return content.Poll.Options
 		}
 	}
 	event, is, err := c.journal.Find(r.t.ctx, id, r.keysOf(poll)...)
-	if r.t.failed(err); !is {
+	if r.t.recordFailure(err); !is {
 		return nil
 	}
 	var msg events.MessageData
@@ -57,7 +57,8 @@ func (r *reading) choices(poll *message.Ref) []string {
 	return msg.Content.Poll.Options
 }
 
-// keysOf are the keys that a message of this chat can have been kept under: chat and sender as LID or number.
+// keysOf returns the keys under which a message of this chat may be stored: with chat and sender as LID or as phone
+// number.
 func (r *reading) keysOf(ref *message.Ref) []string {
 	chats := []string{r.event.Info.Chat.String()}
 	for _, other := range []string{r.t.chatOf(&r.event.Info.MessageSource).LID, r.t.chatOf(&r.event.Info.MessageSource).PN} {
@@ -86,18 +87,18 @@ func (r *reading) keysOf(ref *message.Ref) []string {
 	return keys
 }
 
-// unknownOption begins a choice of a poll that is not known: its SHA-256 follows.
+// unknownOption is the prefix of an option whose text is not known. The SHA-256 of the option follows.
 const unknownOption = "sha256:"
 
-// unreadable reports that sealed content could not be opened, and says so in the content. A database that fails is
-// another matter: the message has to come again.
+// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content. A database
+// failure is recorded: the message has to come again.
 func (r *reading) unreadable(err error, name string, out *message.Content) bool {
 	if err == nil {
 		return false
 	}
-	// whatsmeow has no type for it.
+	// whatsmeow has no error value for this database failure.
 	if strings.Contains(err.Error(), "failed to get original message secret key") {
-		r.t.failed(err)
+		r.t.recordFailure(err)
 	}
 	out.Unknown = name
 	return true

@@ -12,15 +12,15 @@ import (
 	"wasup/internal/whatsapp/stanzas"
 )
 
-// run is what the parts of a client share: whose run it is, the phase it is in, its context, and the goroutines that its
-// end waits for.
+// run is the state that the parts of a client share: its session and incarnation, its phase, its context, and the
+// goroutines that its end waits for.
 type run struct {
-	Session     session.ID
-	incarnation session.Incarnation
-	hand        func(session.Input) // to the session's machine
-	log         *slog.Logger
-	// ctx is the context of everything whatsmeow does for this run. It ends after the connection does, because whatsmeow's
-	// socket races with itself when its context ends first.
+	Session       session.ID
+	incarnation   session.Incarnation
+	postToMachine func(session.Input) // posts an input to the session's machine
+	log           *slog.Logger
+	// ctx is the context of everything that whatsmeow does for this run. It ends after the connection does: if its context
+	// ends first, whatsmeow's socket has a data race.
 	ctx     context.Context
 	end     context.CancelFunc
 	closing chan struct{} // closed when Close begins
@@ -33,7 +33,7 @@ type run struct {
 func newRun(ctx context.Context, of session.Run, hasDevice bool, log *slog.Logger) *run {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	return &run{
-		Session: of.Session, incarnation: of.Incarnation, hand: of.Post,
+		Session: of.Session, incarnation: of.Incarnation, postToMachine: of.Post,
 		log: log.With("session", of.Session, "incarnation", of.Incarnation),
 		ctx: life, end: end, closing: make(chan struct{}), machine: newMachine(hasDevice),
 	}
@@ -56,32 +56,32 @@ func (r *run) requestContext(caller context.Context) (context.Context, context.C
 	}
 }
 
-// post tells the session's machine, unless the run's phase forbids it.
+// post posts an input to the session's machine, if the run's phase allows it.
 func (r *run) post(in session.Input) { r.step(runInputFor(in)) }
 
-// step steps the machine and reports whether the run is in another phase now.
+// step steps the run's machine and reports whether the phase changed.
 func (r *run) step(in runInput) (moved bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next, posts := r.machine.step(in)
 	for _, post := range posts {
 		post.Incarnation = r.incarnation
-		r.hand(post)
+		r.postToMachine(post)
 	}
-	// After the posts: where one panics, the crash that is posted instead is the run's last word.
+	// Change the machine after the posts: if a post panics, the crash that is posted then is the run's last word.
 	moved = next.phase != r.machine.phase
 	r.machine = next
 	return moved
 }
 
-// state is a copy of the machine, for questions.
+// state returns a copy of the run's machine.
 func (r *run) state() machine {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.machine
 }
 
-// spawn runs work on a goroutine that Close waits for. After Close began nothing is spawned.
+// spawn runs work on a goroutine that Close waits for. It does nothing once Close has begun.
 func (r *run) spawn(where string, work func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,8 +94,8 @@ func (r *run) spawn(where string, work func()) {
 	})
 }
 
-// recovered is deferred by everything of ours that runs on a goroutine nobody else guards. whatsmeow would swallow a
-// handler's panic, so it is posted: a bug is the supervisor's business.
+// recovered recovers a panic and posts it as a crash. It is deferred in all our code on goroutines that nobody else
+// guards. whatsmeow would swallow a handler's panic, but a bug must reach the supervisor.
 func (r *run) recovered(where string) {
 	cause := recover()
 	if cause == nil {
@@ -103,7 +103,7 @@ func (r *run) recovered(where string) {
 	}
 	defer func() {
 		if again := recover(); again != nil {
-			r.log.Error("posting a crash panicked", "where", where, "err", fmt.Sprint(again))
+			r.log.Error("a panic while posting a crash", "where", where, "err", fmt.Sprint(again))
 		}
 	}()
 	r.post(session.Input{
@@ -111,12 +111,12 @@ func (r *run) recovered(where string) {
 	})
 }
 
-// stuck is told of a stanza whose handling does not end. All that came after it waits, so the run is given up.
+// stuck posts a crash if the handling of a stanza does not end: all later stanzas wait for it, so the run is given up.
 func (r *run) stuck(tag string) {
 	r.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stanzas.StuckAfter.String()})
 }
 
-// crashLine is one line of bounded length without numbers of people.
+// crashLine returns one line of bounded length that contains no phone numbers.
 func crashLine(where string, cause any) string {
 	const limit = 200
 	reason, _, _ := strings.Cut(mask(fmt.Sprint(cause)), "\n")

@@ -25,24 +25,24 @@ type sending struct {
 	run       *run
 	account   *account
 	wa        *whatsmeow.Client
-	ratchet   *ratchet.Ratchet // nil until the device is paired: such a run sends and receives nothing
+	ratchet   *ratchet.Ratchet // nil if the run began without a linked device; such a run neither sends nor receives
 	messaging *messaging
 	lids      store.LIDStore
 	files     Files
 	uploads   *uploads
-	turn      chan struct{} // held by the one send in flight
+	turn      chan struct{} // a token that the one send in flight holds
 
 	mu      sync.Mutex
-	awaited map[string]struct{} // messages of which an attempt waits for the acknowledgement
+	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
 }
 
 // send is Client.Send.
 func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	ack, err := s.attempt(ctx, msg)
 	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
-		// The database fails, so that the run receives no more and what it writes does not leave: that is no attempt of
-		// which WhatsApp said nothing, and the message is not at fault. It may have ended the run, and ctx with it, at any
-		// step of the attempt.
+		// If the database has failed, the run receives nothing more and drops what it writes. Then WhatsApp's silence says
+		// nothing about the message, so the database's error is returned. The failure may have ended the run, and ctx with
+		// it, at any step of the attempt.
 		if broken := s.storeFailure(); broken != nil {
 			err = broken
 		}
@@ -50,7 +50,7 @@ func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, 
 	return ack, err
 }
 
-// attempt checks the message, uploads its file if it has one, and waits for the server.
+// attempt checks the message and makes one attempt to send it.
 func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	if err := msg.Check(); err != nil {
 		return message.Ack{}, s.refusedMessage(err)
@@ -70,14 +70,14 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	return s.deliver(ctx, to, chat, msg)
 }
 
-// deliver makes one attempt.
+// deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
 func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
-	// Before the turn is taken: an upload may take minutes.
+	// Compose first, before waiting for other sends: an upload may take minutes.
 	content, err := s.compose(ctx, chat, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}
-	// One at a time, as whatsmeow has it; its own lock cannot be waited for with a context.
+	// whatsmeow sends one message at a time, too, but a context cannot interrupt the wait for its lock.
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -96,7 +96,7 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	}
 	resp, err := s.transmit(ctx, to, content, whatsmeow.SendRequestExtra{ID: msg.ID})
 	if errors.Is(err, whatsmeow.ErrNoSession) && !s.run.state().answers() {
-		err = whatsmeow.ErrNotConnected // whatsmeow asked for the recipient's keys, and does not say why none came
+		err = whatsmeow.ErrNotConnected // whatsmeow requested the recipient's keys, but its error does not say why none came
 	}
 	if err != nil {
 		return message.Ack{}, s.failed(err)
@@ -108,7 +108,7 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	return message.Ack{MessageID: resp.ID, At: at}, nil
 }
 
-// transmit is whatsmeow's SendMessage with the session's locks and one commit before the bytes leave.
+// transmit calls whatsmeow's SendMessage with the locks of the Signal sessions and one commit before the bytes leave.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	if s.ratchet == nil {
 		return s.wa.SendMessage(ctx, to, msg, extra)
@@ -120,7 +120,7 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 	return resp, err
 }
 
-// awaitReceipt lets a receipt of the message end its attempt, until the function that it returns is called.
+// awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.
 func (s *sending) awaitReceipt(id string) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,12 +132,12 @@ func (s *sending) awaitReceipt(id string) (done func()) {
 	}
 }
 
-// receiptKept tells the attempts of what a receipt names. One that is kept is as good as WhatsApp's acknowledgement, which
-// may have been lost: the messages behind need not wait for a time limit and a new connection.
+// receiptKept ends the attempts whose messages a stored receipt names. A receipt counts as WhatsApp's acknowledgement,
+// which may have been lost. So the messages behind need not wait for a time limit and a new connection.
 func (s *sending) receiptKept(receipt *events.Receipt) {
 	for _, id := range receipt.MessageIDs {
 		s.mu.Lock()
-		_, awaited := s.awaited[id] // the ids are somebody else's word, and requests have some, too
+		_, awaited := s.awaited[id] // the sender of the receipt chose the ids, and our requests have ids, too
 		s.mu.Unlock()
 		if awaited {
 			acknowledge(s.run.ctx, s.wa, id, receipt.Timestamp)
@@ -145,7 +145,7 @@ func (s *sending) receiptKept(receipt *events.Receipt) {
 	}
 }
 
-// storeFailure is why nothing that this run sends is answered any more, or nil.
+// storeFailure returns the database failure after which this run gets no answers any more, or nil.
 func (s *sending) storeFailure() error {
 	if failure := s.run.state().failure; failure != nil {
 		return storeError(opSend, s.run.Session, failure)
@@ -153,7 +153,7 @@ func (s *sending) storeFailure() error {
 	return nil
 }
 
-// refusedMessage adds to a refused message whose it was.
+// refusedMessage adds the operation and the session to the error of an invalid message.
 func (s *sending) refusedMessage(err error) error {
 	var known *session.Error
 	if errors.As(err, &known) {
@@ -162,12 +162,12 @@ func (s *sending) refusedMessage(err error) error {
 	return err
 }
 
-// reachable asks for the recipient's devices before whatsmeow does, which then finds them in its cache. Without this a
-// message to an address with no device is encrypted for our own phone only, acknowledged, and read by nobody. An
-// address whose LID is not known yet is left to whatsmeow, which resolves it first and fails where there is none.
+// reachable checks that the recipient has a device. whatsmeow then finds the devices in its cache. Without this check,
+// a message to an address without devices would be encrypted for our own phone only, acknowledged, and read by nobody.
+// An address whose LID is unknown is left to whatsmeow, which resolves it first and fails if there is none.
 func (s *sending) reachable(ctx context.Context, to types.JID) error {
 	if to.Server == types.GroupServer {
-		return nil // whatsmeow asks for its members, who need no device
+		return nil // whatsmeow requests the members, of whom none needs a device
 	}
 	lid := to
 	if to.Server == types.DefaultUserServer {
@@ -196,7 +196,7 @@ func (s *sending) reachable(ctx context.Context, to types.JID) error {
 
 var errNoDevices = errors.New("the recipient has no device")
 
-// failed gives a failed send its code.
+// failed returns the error of a failed send, and posts it to the session's machine if the account is restricted.
 func (s *sending) failed(err error) error {
 	failure := sendError(s.run.Session, err)
 	if failure.Code == session.CodeRestricted {
@@ -209,7 +209,7 @@ func sendError(id session.ID, err error) *session.Error {
 	failure := classifySend(err)
 	failure.Op, failure.Session = opSend, id
 	if failure.Err == nil {
-		failure.Err = unnamed{err}
+		failure.Err = maskedError{err}
 	}
 	return failure
 }

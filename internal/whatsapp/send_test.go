@@ -26,7 +26,7 @@ func TestAMessageIsAcknowledgedAndRead(t *testing.T) {
 	for id, to := range map[string]string{
 		"3EB0000000000001": friend.Number() + "@s.whatsapp.net",
 		"3EB0000000000002": friend.LID().String(),
-		"3EB0000000000003": friend.Number() + "@s.whatsapp.net", // its LID is known now
+		"3EB0000000000003": friend.Number() + "@s.whatsapp.net", // its LID is known by now
 	} {
 		before := time.Now().Add(-time.Minute)
 		ack, err := l.client.Send(testContext(t), text(id, to))
@@ -52,7 +52,7 @@ func TestAMessageSentAgainKeepsItsID(t *testing.T) {
 	friend := h.phone()
 	h.link("a", h.phone())
 	msg := text("3EB0000000000001", friend.Number()+"@s.whatsapp.net")
-	for range 2 { // another run each, as after a crash
+	for range 2 { // a new run each time, as after a crash
 		l := h.open("a")
 		l.expect(session.SocketUp)
 		if _, err := l.client.Send(testContext(t), msg); err != nil {
@@ -201,13 +201,13 @@ func TestUnlinkTellsWhatsAppAndForgetDeletesTheCredentials(t *testing.T) {
 	if n := len(phone.Devices()); n != 0 {
 		t.Errorf("the phone still lists %d devices", n)
 	}
-	for range 2 { // a second time is no error
+	for range 2 { // a second call is no error
 		if err := h.dialer.Forget(testContext(t), "a"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if h.bound("a") != "" || h.stored() != 0 {
-		t.Errorf("bound to %q, %d credentials", h.bound("a"), h.stored())
+	if h.bound("a") != "" || h.storedDevices() != 0 {
+		t.Errorf("bound to %q, %d credentials", h.bound("a"), h.storedDevices())
 	}
 	h.link("a", phone)
 }

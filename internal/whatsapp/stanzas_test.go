@@ -19,7 +19,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// slow is a journal that holds the first message back until it is opened, and remembers the texts that came.
+// slow is a journal that blocks on the first message until open is closed, and records the texts.
 type slow struct {
 	*store.Events
 	first sync.Once
@@ -52,7 +52,7 @@ func (s *slow) Append(ctx context.Context, list ...events.Event) error {
 		default:
 		}
 	}
-	return nil // the log itself is not what this is about, and takes its time
+	return nil // do not store it: this test is not about the log, and storing takes time
 }
 
 func (s *slow) heard() []string {
@@ -61,7 +61,7 @@ func (s *slow) heard() []string {
 	return s.texts[:len(s.texts):len(s.texts)]
 }
 
-// More than whatsmeow's own queue holds comes at once, and whatsmeow would let go of the order.
+// More stanzas arrive at once than whatsmeow's own queue holds; whatsmeow alone would lose their order.
 func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 	const messages = 2200
 	log := &slow{held: make(chan struct{}), open: make(chan struct{}), told: make(chan struct{}, 1)}
@@ -85,7 +85,7 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	// What is asked meanwhile is answered.
+	// Requests are answered meanwhile.
 	if _, err := l.client.(message.Client).CheckContacts(ctx, []string{peer.Number()}); err != nil {
 		t.Error(err)
 	}
@@ -105,7 +105,7 @@ func TestThousandsThatComeAtOnceKeepTheirOrder(t *testing.T) {
 	h.noSurprises()
 }
 
-// tardy is a journal that is still busy for a while after the context of its first message has ended.
+// tardy is a journal that stays busy for a while after the context of its first message has ended.
 type tardy struct {
 	*store.Events
 	first sync.Once

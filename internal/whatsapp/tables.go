@@ -11,9 +11,9 @@ import (
 	"wasup/internal/whatsapp/ratchet"
 )
 
-// tables are whatsmeow's, as a dialer uses them.
+// tables gives a Dialer access to whatsmeow's tables.
 type tables struct {
-	db        *dbutil.Database // as the container sees it
+	db        *dbutil.Database // the database as the container uses it
 	container *sqlstore.Container
 	ratchets  *ratchet.Shared
 }
@@ -27,7 +27,7 @@ func openTables(ctx context.Context, cfg *Config) (*tables, error) {
 	t := &tables{db: db, container: container, ratchets: ratchet.New(ctx, ratchet.Config{
 		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
 	})}
-	// Where ctx ends meanwhile, statements are not prepared, and would not be later.
+	// If ctx ended meanwhile, some statements are not prepared, and nothing would prepare them later.
 	if err := ctx.Err(); err != nil {
 		t.ratchets.Close()
 		return nil, storeError("open device tables", "", err)
@@ -35,15 +35,15 @@ func openTables(ctx context.Context, cfg *Config) (*tables, error) {
 	return t, nil
 }
 
-// UpgradeTables creates whatsmeow's tables in the database or brings them to this version, as Start does. It is for those
-// who need the tables without a client. Errors are *session.Error with a code of the store.
+// UpgradeTables creates whatsmeow's tables or upgrades them to this version, as Dialer.Start does. It is for callers that
+// need the tables without a client. Errors are *session.Error with a code of the store.
 func UpgradeTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) error {
 	_, _, err := upgradedTables(ctx, db, log)
 	return err
 }
 
-// upgradedTables gives whatsmeow's view of the database. Its tables have a version table of their own, so that they
-// upgrade apart from the caller's.
+// upgradedTables upgrades whatsmeow's tables and returns whatsmeow's view of the database. The tables have their own
+// version table, so that they upgrade independently of the caller's.
 func upgradedTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) (*dbutil.Database, *sqlstore.Container, error) {
 	child := db.Child("whatsmeow_version", upgrades.Table, nil)
 	container := sqlstore.NewWithWrappedDB(child, newLogger(log, "store"))

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	closeTimeout = 5 * time.Second // of Close
-	quietTimeout = time.Second     // for whatsmeow's reader to come to rest, as part of it
+	closeTimeout = 5 * time.Second // limit of Close
+	quietTimeout = time.Second     // limit for whatsmeow's reader to become idle, within closeTimeout
 )
 
-// teardown ends a run, once, and waits for every goroutine that the run started. Those that whatsmeow started for itself
-// end by themselves with the connection and the run's context.
+// teardown ends a run once, and waits for every goroutine that the run started. whatsmeow's own goroutines end with the
+// connection and the run's context.
 type teardown struct {
 	run          *run
 	wa           *whatsmeow.Client
 	conn         *attempt
 	stanzas      *stanzas.Queue
-	ratchet      *ratchet.Ratchet // nil where the run has none
+	ratchet      *ratchet.Ratchet // nil if the run began without a linked device
 	releaseRoute func()
-	leave        func()          // ends with the dialer no more
-	closings     *sync.WaitGroup // of the dialer, which waits for all its runs
+	leave        func()          // detaches the run from the dialer's context
+	closings     *sync.WaitGroup // the dialer's runs that are not taken down yet, and its calls
 	done         chan struct{}   // closed when the run is taken down
 
 	mu      sync.Mutex
@@ -49,8 +49,9 @@ func (t *teardown) stopWatching() {
 	}
 }
 
-// close is Client.Close. What whatsmeow still hands over is not kept from here on, and so comes again. The handler stays:
-// without one whatsmeow takes everything for handled, and a message that it marks so is not decrypted again.
+// close is Client.Close. From now on nothing that whatsmeow hands over is stored, so WhatsApp delivers it again. The
+// handler stays registered: without a handler whatsmeow takes everything for handled, and a message that it marks as
+// handled is not decrypted again.
 func (t *teardown) close() {
 	if t.run.step(runInput{kind: inputCloseAsked}) {
 		close(t.run.closing)
@@ -62,11 +63,11 @@ func (t *teardown) close() {
 	select {
 	case <-t.done:
 	case <-timer.C:
-		t.run.log.Warn("the client is slow to close")
+		t.run.log.Warn("the client did not close in time")
 	}
 }
 
-// takeDown ends the connection first and the context after it; see run.ctx.
+// takeDown ends the connection first and the context afterwards; see run.ctx.
 func (t *teardown) takeDown() {
 	defer t.closings.Done()
 	defer close(t.done)
@@ -92,8 +93,8 @@ func (t *teardown) disconnect(l *link.Link) {
 		expectDisconnect(t.wa)
 		return
 	}
-	// Disconnect writes a close frame, for which the WebSocket library allows 5 s: a peer that does not read must not
-	// hold us up that long.
+	// Disconnect writes a close frame, for which the WebSocket library allows 5 s. A server that does not read must not
+	// delay us that long.
 	timer := time.AfterFunc(quietTimeout, func() { _ = l.Close() })
 	defer timer.Stop()
 	failRequests(t.wa)

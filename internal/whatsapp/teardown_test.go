@@ -15,7 +15,7 @@ import (
 	"wasup/internal/whatsapp/stanzas"
 )
 
-// quietTeardown is the end of a run that is not connected, and what the dialer waits for.
+// quietTeardown returns the teardown of a run that is not connected. taken is closed when the dialer's wait is over.
 func quietTeardown(t *testing.T) (td *teardown, taken chan struct{}) {
 	t.Helper()
 	d := &Dialer{}

@@ -22,13 +22,13 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// proxyTimeout bounds what a proxy takes from our first byte to a connection to the server.
+// proxyTimeout bounds the time from our first byte to the proxy until the connection to the server exists.
 const proxyTimeout = 15 * time.Second
 
 // maxProxyAnswer bounds the header of a proxy's answer to CONNECT.
 const maxProxyAnswer = 64 << 10
 
-// proxyError is a failure of the way to the server rather than of the server. reason names no address and no secret.
+// proxyError is a failure of the proxy, not of the server. reason contains no address and no secret.
 type proxyError struct {
 	reason string
 	err    error
@@ -43,16 +43,16 @@ func (e *proxyError) Error() string {
 
 func (e *proxyError) Unwrap() error { return e.err }
 
-// tunnel makes connections through one proxy. It passes the server's name on as it is, so that the proxy resolves it.
+// tunnel makes connections through one proxy. It passes on the server's host name unresolved; the proxy resolves it.
 type tunnel struct {
 	proxy   *url.URL
-	address string // of the proxy, host:port
+	address string // the proxy's host:port
 	roots   *x509.CertPool
 	forward *net.Dialer
 }
 
-// newTunnel accepts http, https and socks5 URLs with or without credentials. The error repeats nothing of the URL: it
-// may hold a password.
+// newTunnel parses an http, https or socks5 URL with or without credentials. Its error contains nothing of the URL,
+// which may hold a password.
 func newTunnel(raw string) (*tunnel, error) {
 	const expected = "expected a URL such as socks5://user:password@host:1080 with the scheme http, https or socks5"
 	u, err := url.Parse(raw)
@@ -71,7 +71,7 @@ func newTunnel(raw string) (*tunnel, error) {
 		return nil, &proxyError{reason: "expected a port from 1 to 65535"}
 	}
 	if u.Scheme == "socks5" && u.User != nil {
-		// RFC 1929 counts both in one byte.
+		// RFC 1929 stores each length in one byte.
 		password, _ := u.User.Password()
 		if name := u.User.Username(); name == "" || len(name) > 255 || len(password) > 255 {
 			return nil, &proxyError{reason: "expected a user name of 1 to 255 bytes and a password of at most 255"}
@@ -83,13 +83,13 @@ func newTunnel(raw string) (*tunnel, error) {
 	}, nil
 }
 
-// DialContext gives a connection to address through the proxy. Every error is a *proxyError: there is no other way.
+// DialContext connects to address through the proxy. Every error is a *proxyError: there is no other route.
 func (t *tunnel) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, proxyTimeout)
 	defer cancel()
-	dial := t.connect
+	dial := t.dialHTTP
 	if t.proxy.Scheme == "socks5" {
-		dial = t.socks
+		dial = t.dialSOCKS
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil {
@@ -98,7 +98,7 @@ func (t *tunnel) DialContext(ctx context.Context, network, address string) (net.
 	return conn, nil
 }
 
-func (t *tunnel) socks(ctx context.Context, network, address string) (net.Conn, error) {
+func (t *tunnel) dialSOCKS(ctx context.Context, network, address string) (net.Conn, error) {
 	var auth *proxy.Auth
 	if user := t.proxy.User; user != nil {
 		password, _ := user.Password()
@@ -115,9 +115,9 @@ func (t *tunnel) socks(ctx context.Context, network, address string) (net.Conn, 
 	return through.DialContext(ctx, network, address)
 }
 
-// connect asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6), for ws:// as for wss://: only a tunnel carries a
-// WebSocket whatever the proxy knows of them.
-func (t *tunnel) connect(ctx context.Context, network, address string) (net.Conn, error) {
+// dialHTTP requests a tunnel from an HTTP proxy (RFC 9110, section 9.3.6), also for ws://: a tunnel carries a WebSocket
+// even if the proxy does not support WebSockets.
+func (t *tunnel) dialHTTP(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := t.forward.DialContext(ctx, network, t.address)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (t *tunnel) connect(ctx context.Context, network, address string) (net.Conn
 		conn = secure
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	rest, err := t.ask(conn, address)
+	rest, err := t.requestTunnel(conn, address)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -140,20 +140,21 @@ func (t *tunnel) connect(ctx context.Context, network, address string) (net.Conn
 		return nil, errors.Join(err, ctx.Err())
 	}
 	if len(rest) > 0 {
-		return &begun{Conn: conn, rest: rest}, nil
+		return &bufferedConn{Conn: conn, rest: rest}, nil
 	}
 	return conn, nil
 }
 
-// ask gives what the server sent in one piece with the proxy's answer.
-func (t *tunnel) ask(conn net.Conn, address string) (rest []byte, err error) {
-	question := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
+// requestTunnel sends the CONNECT request. It returns bytes of the server that arrived together with the proxy's
+// answer.
+func (t *tunnel) requestTunnel(conn net.Conn, address string) (rest []byte, err error) {
+	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
 	if user := t.proxy.User; user != nil {
 		password, _ := user.Password()
 		credentials := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
-		question += "Proxy-Authorization: Basic " + credentials + "\r\n"
+		request += "Proxy-Authorization: Basic " + credentials + "\r\n"
 	}
-	if _, err = io.WriteString(conn, question+"\r\n"); err != nil {
+	if _, err = io.WriteString(conn, request+"\r\n"); err != nil {
 		return nil, err
 	}
 	reader := bufio.NewReader(io.LimitReader(conn, maxProxyAnswer))
@@ -168,13 +169,13 @@ func (t *tunnel) ask(conn net.Conn, address string) (rest []byte, err error) {
 	return bytes.Clone(rest), nil
 }
 
-// begun is a connection of which something was read already.
-type begun struct {
+// bufferedConn is a connection with bytes that were already read.
+type bufferedConn struct {
 	net.Conn
 	rest []byte
 }
 
-func (b *begun) Read(p []byte) (int, error) {
+func (b *bufferedConn) Read(p []byte) (int, error) {
 	if len(b.rest) == 0 {
 		return b.Conn.Read(p)
 	}
@@ -187,7 +188,7 @@ func (b *begun) Read(p []byte) (int, error) {
 
 var errNoProxy = errors.New("not an HTTP proxy's answer")
 
-// refusedTunnel is the status of a proxy that gave no tunnel.
+// refusedTunnel is the HTTP status of a proxy that refused a tunnel.
 type refusedTunnel int
 
 func (s refusedTunnel) Error() string {
@@ -201,7 +202,7 @@ func proxyReason(err error) string {
 		verify *tls.CertificateVerificationError
 		record tls.RecordHeaderError
 	)
-	// The SOCKS library has no error values; these are the words of its internal package and of RFC 1928.
+	// The SOCKS library exports no error values. These texts are from its internal package and from RFC 1928.
 	text := err.Error()
 	switch {
 	case errors.As(err, &status) && status == http.StatusProxyAuthRequired,
@@ -218,7 +219,7 @@ func proxyReason(err error) string {
 		return "the TLS certificate of the proxy is not valid"
 	case errors.As(err, &record):
 		return "the proxy does not speak TLS"
-	case strings.Contains(text, "unknown error "): // how the SOCKS library begins a refusal with its reply's name
+	case strings.Contains(text, "unknown error "): // the SOCKS library's prefix of a refusal
 		return "the proxy gave no connection to the server"
 	case errors.Is(err, errNoProxy), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(text, "unexpected protocol version"):
 		return "the proxy closed the connection or does not speak the protocol"

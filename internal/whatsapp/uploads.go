@@ -18,31 +18,31 @@ import (
 	"wasup/internal/session"
 )
 
-// Files keeps the files of outgoing messages.
+// Files stores the files of outgoing messages.
 type Files interface {
-	// Open gives a file to be read. CodeMediaGone where it is no longer kept.
+	// Open opens a file for reading. It returns CodeMediaGone if the file no longer exists.
 	Open(file string) (*os.File, error)
-	// Scratch is an empty file on the same disk, until done is called.
+	// Scratch creates an empty file on the same disk. done deletes it.
 	Scratch() (file *os.File, done func(), err error)
 }
 
 const (
-	// uploadKept is how long a file that was uploaded is not uploaded again. WhatsApp keeps files for weeks; phones
-	// forward them, too, without another upload.
+	// uploadKept is how long an upload is reused. WhatsApp keeps files for weeks, and phones forward them without another
+	// upload, too.
 	uploadKept = time.Hour
-	// uploadsKept bounds what is remembered, about 500 bytes each.
+	// uploadsKept bounds the cached uploads, about 500 bytes each.
 	uploadsKept = 4096
 )
 
-// uploads remembers what was uploaded: the same file to many recipients, and a message that is tried again, need one
-// upload. Each account has its own.
+// uploads caches uploads: the same file for many recipients, or for another attempt, needs one upload. Each account has
+// its own entries.
 type uploads struct {
 	cache *lru.Cache[uploadKey, uploaded]
 }
 
 type uploadKey struct {
 	device string
-	sum    string // of the plain bytes
+	sum    string // SHA-256 of the unencrypted file
 	keys   whatsmeow.MediaType
 }
 
@@ -64,10 +64,11 @@ func (u *uploads) get(key uploadKey) *whatsmeow.UploadResponse {
 	return &found.response
 }
 
-// upload encrypts a file and hands it to WhatsApp, through two files on the disk and never wholly in memory.
+// upload encrypts a file and uploads it to WhatsApp. It works with two files on the disk and never holds a whole file
+// in memory.
 func (s *sending) upload(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error) {
 	if s.files == nil {
-		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: s.run.Session, Message: "no files are kept here"}
+		return nil, &session.Error{Code: session.CodeMediaGone, Op: opSend, Session: s.run.Session, Message: "this server stores no files"}
 	}
 	jid, _ := s.account.addresses()
 	key := uploadKey{device: jid.String(), sum: file.SHA256, keys: mediaKeys(kind)}
@@ -75,8 +76,8 @@ func (s *sending) upload(ctx context.Context, kind message.Kind, file *message.M
 		return found, nil
 	}
 	response, err := s.uploadOnce(ctx, key.keys, file.File)
-	if err != nil && ctx.Err() == nil && !isOurs(err) {
-		// The secret that uploads need can have expired before its time; a new one is asked for once.
+	if err != nil && ctx.Err() == nil && !isDiskError(err) {
+		// The secret for uploads may have expired early, so request a new one once.
 		if _, refreshed := internals(s.wa).RefreshMediaConn(ctx, true); refreshed == nil {
 			response, err = s.uploadOnce(ctx, key.keys, file.File)
 		}
@@ -111,14 +112,14 @@ func (s *sending) uploadOnce(ctx context.Context, keys whatsmeow.MediaType, name
 	return &response, nil
 }
 
-// isOurs recognizes failures of our own disk.
-func isOurs(err error) bool {
+// isDiskError reports whether our own disk failed.
+func isDiskError(err error) bool {
 	var coded *session.Error
 	var path *os.PathError
 	return errors.As(err, &coded) || errors.As(err, &path)
 }
 
-// uploadError gives a failed upload its code. Nothing of the message has left, and trying again may succeed.
+// uploadError returns the error of a failed upload. Nothing of the message was sent, and another attempt may succeed.
 func (s *sending) uploadError(ctx context.Context, err error) error {
 	var coded *session.Error
 	if errors.As(err, &coded) {
@@ -141,11 +142,11 @@ func (s *sending) uploadError(ctx context.Context, err error) error {
 	case failure.Code == session.CodeAckOverdue:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "the upload took too long"}
 	}
-	failure.Op, failure.Session, failure.Err = opSend, s.run.Session, unnamed{err}
+	failure.Op, failure.Session, failure.Err = opSend, s.run.Session, maskedError{err}
 	return failure
 }
 
-// uploadStatus is the status of whatsmeow's "upload failed with status code 507"; 0 is none.
+// uploadStatus returns the status in whatsmeow's "upload failed with status code 507", or 0.
 func uploadStatus(err error) int {
 	if text := err.Error(); strings.Contains(text, "upload failed with status code") {
 		return statusIn(text)
@@ -153,8 +154,8 @@ func uploadStatus(err error) int {
 	return 0
 }
 
-// final4xx are the answers to an upload that another attempt gets as well. 401 and 403 are about the secret, which was
-// asked for anew once and may be good next time.
+// final4xx reports whether another upload attempt would get the same answer. 401 and 403 concern the secret, which was
+// renewed once and may be valid at the next attempt.
 func final4xx(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:

@@ -14,19 +14,20 @@ import (
 	"wasup/internal/session"
 )
 
-// maxPage bounds what is read of WhatsApp Web's page. It has a few hundred kilobytes.
+// maxPage bounds how much is read of WhatsApp Web's page, which has a few hundred kilobytes.
 const maxPage = 8 << 20
 
-// Version is the client version that WhatsApp is shown from now on, such as 2.3000.1045649367. It is one a process.
+// Version returns the client version that wasup shows to WhatsApp, such as 2.3000.1045649367. It is the same for the
+// whole process.
 func (d *Dialer) Version() string {
 	process.version.RLock()
 	defer process.version.RUnlock()
 	return store.GetWAVersion().String()
 }
 
-// RefreshVersion reads from WhatsApp Web's page which version is the newest and shows that one from the next Open on.
-// It goes the way that the session goes, proxy included, to the host of the endpoint. changed reports a newer version
-// than the one before; an older one is not taken.
+// RefreshVersion reads the newest version from WhatsApp Web's page and uses it from the next Open on. The request takes
+// the session's route, proxy included, to the endpoint's host. changed reports that the version is newer than before;
+// an older one is ignored.
 func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version string, changed bool, err error) {
 	if _, err := d.begin("refresh client version", id); err != nil {
 		return d.Version(), false, err
@@ -40,9 +41,9 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 	}
 	defer d.routes.releaseRoute(way)
 	newest, err := whatsmeow.GetLatestVersion(ctx, &http.Client{
-		Transport: page{d.endpoint, way.transport},
+		Transport: endpointTransport{d.endpoint, way.transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // nobody else's page says what WhatsApp's version is
+			return http.ErrUseLastResponse // only WhatsApp's own page may say the version
 		},
 	})
 	if err != nil {
@@ -57,12 +58,12 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 	return newest.String(), true, nil
 }
 
-// pageError keeps the page out of the error: whatsmeow repeats all of it.
+// pageError returns the error of a failed refresh, without the page: whatsmeow repeats all of it in its error.
 func pageError(id session.ID, err error) error {
 	var (
 		through *proxyError
 		failure = &session.Error{Code: session.CodeConnectFailed, Op: "refresh client version", Session: id}
-		request interface{ Timeout() bool } // a *url.Error: the request failed, and not its answer
+		request interface{ Timeout() bool } // a *url.Error: the request failed, not the reading of its answer
 	)
 	switch {
 	case errors.As(err, &through):
@@ -75,16 +76,16 @@ func pageError(id session.ID, err error) error {
 	return failure
 }
 
-// page asks the endpoint's host for what whatsmeow asks WhatsApp for.
-type page struct {
+// endpointTransport sends whatsmeow's requests for WhatsApp's page to the endpoint's host.
+type endpointTransport struct {
 	endpoint  endpoint
 	transport http.RoundTripper
 }
 
-func (p page) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t endpointTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
-	out.URL.Scheme, out.URL.Host, out.Host = p.endpoint.target.Scheme, p.endpoint.target.Host, p.endpoint.target.Host
-	resp, err := p.transport.RoundTrip(out)
+	out.URL.Scheme, out.URL.Host, out.Host = t.endpoint.target.Scheme, t.endpoint.target.Host, t.endpoint.target.Host
+	resp, err := t.transport.RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +96,8 @@ func (p page) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// loginPayload is what a client says of itself when it logs in. whatsmeow reads its version variables here, without a lock,
-// and hands one of them on as a slice.
+// loginPayload returns what a client sends about itself when it logs in. whatsmeow reads its version variables here
+// without a lock and returns a slice of one of them, so the lock is taken here and the slice is copied.
 func loginPayload(device *store.Device) *waWa6.ClientPayload {
 	process.version.RLock()
 	defer process.version.RUnlock()

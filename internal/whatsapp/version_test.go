@@ -17,7 +17,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// shown is the version that the dialer shows, some revisions later.
+// shown returns the dialer's version with a revision that is higher by later.
 func shown(t *testing.T, d *whatsapp.Dialer, later uint32) sandbox.Version {
 	t.Helper()
 	var v sandbox.Version
@@ -53,7 +53,7 @@ func TestAnOutdatedClientIsRefusedUntilItsVersionIsRefreshed(t *testing.T) {
 	l = h.open("new")
 	l.expect(session.QRIssued)
 	l.nothingMore()
-	for _, same := range []sandbox.Version{least, {2, 3000, 1}} { // an older one is not taken
+	for _, same := range []sandbox.Version{least, {2, 3000, 1}} { // an older version is ignored
 		h.server.SetWebVersion(same)
 		if version, changed, err = h.dialer.RefreshVersion(testContext(t), "a"); err != nil || changed || version != least.String() {
 			t.Errorf("%s, changed %t, %v", version, changed, err)
@@ -66,7 +66,7 @@ func TestAnOutdatedClientIsRefusedUntilItsVersionIsRefreshed(t *testing.T) {
 
 func TestTheVersionIsLookedUpTheWayTheSessionConnects(t *testing.T) {
 	h, m, wire := guarded(t, "socks5")
-	h.through("a", m.url(credentials))
+	h.setProxy("a", m.url(credentials))
 	h.server.SetWebVersion(shown(t, h.dialer, 0))
 	if _, _, err := h.dialer.RefreshVersion(testContext(t), "a"); err != nil {
 		t.Fatal(err)

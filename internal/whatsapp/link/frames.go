@@ -5,16 +5,17 @@ import "encoding/binary"
 // opClose is the opcode of a WebSocket close frame (RFC 6455, section 5.5.1).
 const opClose = 0x8
 
-// frameScanner follows the WebSocket frames of one direction of a connection without keeping their content.
+// frameScanner finds the boundaries of WebSocket frames in one direction of a connection. It does not keep their
+// content.
 type frameScanner struct {
-	head [14]byte // the header of the frame in progress, as far as it was seen
-	seen int      // bytes of head
-	left uint64   // payload bytes of the frame in progress still to come
-	data int      // frames that were walked over whole, without those of control
+	head [14]byte // the header of the current frame, as far as it has arrived
+	seen int      // how many bytes of head have arrived
+	left uint64   // payload bytes of the current frame that are still missing
+	data int      // complete frames so far, control frames excluded
 }
 
-// scan walks over b and gives the number of bytes before the first close frame: len(b) if none begins in b. The bytes
-// from there on are not walked over.
+// scan reads b up to the first close frame and returns the number of bytes before it: len(b) if b has no close frame.
+// It does not read the close frame.
 func (s *frameScanner) scan(b []byte) int {
 	for i := 0; i < len(b); {
 		if s.left > 0 {
@@ -45,7 +46,7 @@ func (s *frameScanner) count() {
 	}
 }
 
-// payload is the length of the payload once the header is complete.
+// payload returns the payload's length, and false while the header is incomplete.
 func (s *frameScanner) payload() (uint64, bool) {
 	if s.seen < 2 {
 		return 0, false

@@ -32,7 +32,7 @@ func TestTheScannerFindsTheCloseFrameHoweverTheStreamIsCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stream []byte
 		for range rapid.IntRange(0, 6).Draw(t, "frames") {
-			// Payloads full of 0x88, which would be a close frame anywhere but inside a payload.
+			// Payloads full of 0x88, which is a close frame anywhere but inside a payload.
 			payload := make([]byte, rapid.SampledFrom([]int{0, 1, 125, 126, 300, 70_000}).Draw(t, "size"))
 			for i := range payload {
 				payload[i] = 0x88

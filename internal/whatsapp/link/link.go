@@ -1,7 +1,7 @@
-// Package link is the byte stream between the HTTP transport and whatsmeow's WebSocket.
+// Package link stands between the HTTP transport's byte stream and whatsmeow's WebSocket.
 //
-// It owns when whatsmeow learns of what the server sent and of the connection's end, and changes nothing that is on the
-// wire. It knows neither whatsmeow nor sessions.
+// It owns when whatsmeow gets the server's bytes and when it learns that the connection ended. The bytes on the wire
+// stay the same. It knows neither whatsmeow's types nor sessions.
 package link
 
 import (
@@ -10,54 +10,53 @@ import (
 	"time"
 )
 
-// lingerFor is how long the end of a connection is withheld from whatsmeow. whatsmeow drops the stanzas it has
-// received but not yet handled when the connection ends, and the last one before the end is the one that says why: a
-// server that closes right after it would make a logout look like a network failure and leave a pairing hanging
-// without any event.
+// lingerFor is how long the end of a connection is withheld from whatsmeow. When the connection ends, whatsmeow drops
+// the stanzas that it has received but not handled yet. The last stanza often says why the server closes. Without the
+// delay, a logout could look like a network failure, and a pairing could hang without any event.
 const lingerFor = 200 * time.Millisecond
 
-// handshakeFrames is how many messages whatsmeow sends in a handshake: its hello, and what ends it.
+// handshakeFrames is how many messages whatsmeow sends in a handshake: the client hello and the client finish.
 const handshakeFrames = 2
 
-// unanswered is a WebSocket message that no handshake response can be: one frame with one byte that is no protobuf.
-// whatsmeow waits 20 s for the handshake response whatever happens to the socket or to its context, holding its
-// socket lock; being handed this instead ends the wait at once.
-var unanswered = []byte{0x82, 0x04, 0x00, 0x00, 0x01, 0xff}
+// brokenResponse is a WebSocket frame that cannot be a handshake response: its one payload byte after the length is not
+// valid protobuf. whatsmeow waits 20 s for the handshake response, even if the socket closes or its context ends, and
+// holds its socket lock meanwhile. Reading this frame makes it fail at once.
+var brokenResponse = []byte{0x82, 0x04, 0x00, 0x00, 0x01, 0xff}
 
-// Link is one connection. It changes when whatsmeow learns of the end:
-//   - the server's end comes lingerFor late, so that whatsmeow has handled every stanza before it;
-//   - an end before the server's first byte breaks whatsmeow's wait for the handshake;
-//   - what follows the handshake waits until we are ready for it (AdmitFrames);
-//   - our own end waits until whatsmeow's reader has handed everything on (a reader interrupted in between is stuck for
-//     ever), and does not wait for the server's goodbye.
+// Link is one connection. It controls when whatsmeow learns of the connection's end:
+//   - The server's end reaches whatsmeow lingerFor later, so that whatsmeow can handle every stanza before it.
+//   - If the connection ends before the server's first byte, Link makes whatsmeow's handshake fail at once.
+//   - Frames after the handshake are held back until AdmitFrames is called.
+//   - When we close the connection, Link first waits until whatsmeow's reader has handed everything on: a reader that
+//     is interrupted in between hangs forever. It does not wait for the server's close frame.
 type Link struct {
 	conn  io.ReadWriteCloser
-	onEnd func()        // called once, on the reader's goroutine, when whatsmeow is about to learn of the end
+	onEnd func()        // called once, on the reader's goroutine, just before whatsmeow learns of the end; may be nil
 	over  chan struct{} // closed by Close
 	ready chan struct{} // closed by AdmitFrames
-	idle  chan struct{} // told, while the link is held, that the reader has come back for more
+	idle  chan struct{} // signalled when the reader comes back for more while the link is held
 
 	// The WebSocket library has one reader and one writer at a time.
 	in, out frameScanner
-	rest    []byte // the server's close frame, withheld
+	rest    []byte // the server's close frame, which is withheld
 
 	mu               sync.Mutex
 	phase            phase
-	unanswered       bool // the handshake was never answered
+	unanswered       bool // the server never answered the handshake
 	reading          bool // the reader is in Read
-	writesDropped    bool // nothing is written any more
-	handshakeWritten bool // our part of the handshake
+	writesDropped    bool // Write discards everything
+	handshakeWritten bool // our part of the handshake is sent
 }
 
-// New puts a link around a connection. onEnd is called once, on the reader's goroutine, when whatsmeow is about to learn of
-// the end; nil: nobody is told.
+// New wraps a connection. onEnd is called once, on the reader's goroutine, just before whatsmeow learns of the end. It
+// may be nil.
 func New(conn io.ReadWriteCloser, onEnd func()) *Link {
 	return &Link{
 		conn: conn, onEnd: onEnd, over: make(chan struct{}), ready: make(chan struct{}), idle: make(chan struct{}, 1), phase: phaseSilent,
 	}
 }
 
-// Read hands on what the server sent.
+// Read implements io.Reader for whatsmeow's WebSocket.
 func (l *Link) Read(p []byte) (int, error) {
 	switch l.enterRead() {
 	case phaseHeld:
@@ -66,7 +65,7 @@ func (l *Link) Read(p []byte) (int, error) {
 		return l.readAfterEnd(p)
 	default:
 	}
-	if len(l.rest) > 0 { // came in one piece with what was delivered last
+	if len(l.rest) > 0 { // the close frame arrived together with the last bytes that were delivered
 		return l.endRead(p, nil)
 	}
 	n, err := l.conn.Read(p)
@@ -75,7 +74,7 @@ func (l *Link) Read(p []byte) (int, error) {
 		l.rest = append([]byte(nil), p[whole:n]...)
 	}
 	switch {
-	case whole > 0: // a close frame behind it is in rest, an error comes again
+	case whole > 0: // a close frame behind these bytes is in rest; the next Read returns the error again
 		return l.deliver(whole)
 	case n == 0 && err == nil:
 		return l.deliver(0)
@@ -84,7 +83,8 @@ func (l *Link) Read(p []byte) (int, error) {
 	}
 }
 
-// Write passes our bytes on. Once our own close frame is out there is nothing to wait for.
+// Write sends whatsmeow's bytes. After our own close frame it closes the connection, because nothing is left to wait
+// for.
 func (l *Link) Write(p []byte) (int, error) {
 	goodbye := l.out.scan(p) < len(p)
 	l.mu.Lock()
@@ -101,10 +101,10 @@ func (l *Link) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// AdmitFrames lets in what the server sends after the handshake.
+// AdmitFrames delivers the frames after the handshake to the reader from now on. Call it once.
 func (l *Link) AdmitFrames() { close(l.ready) }
 
-// awaitAdmission waits for that.
+// awaitAdmission waits for AdmitFrames or Close, if our part of the handshake is already sent.
 func (l *Link) awaitAdmission() {
 	l.mu.Lock()
 	waits := l.handshakeWritten
@@ -118,8 +118,8 @@ func (l *Link) awaitAdmission() {
 	}
 }
 
-// DropWrites lets nothing out any more: what whatsmeow still has to say would acknowledge what was not kept. The
-// connection is about to be closed.
+// DropWrites discards everything that is written from now on: whatsmeow would acknowledge stanzas that were not stored.
+// The caller is about to close the connection.
 func (l *Link) DropWrites() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,7 +139,7 @@ func (l *Link) enterRead() phase {
 	return l.phase
 }
 
-// leaveRead lets the reader go back to whatsmeow, unless the link's phase forbids it.
+// leaveRead reports whether the reader may return to whatsmeow in the link's phase, and steps the phase if it may.
 func (l *Link) leaveRead(why input) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +164,7 @@ func (l *Link) deliver(n int) (int, error) {
 	return n, nil
 }
 
-// awaitClose is Read while the link is held: what still comes is not wanted, and the end comes after our goodbye.
+// awaitClose is Read while the link is held. It discards what the server still sends and returns io.EOF after Close.
 func (l *Link) awaitClose() (int, error) {
 	<-l.over
 	return 0, io.EOF
@@ -172,9 +172,9 @@ func (l *Link) awaitClose() (int, error) {
 
 // endRead is Read at the end of the connection.
 func (l *Link) endRead(p []byte, err error) (int, error) {
-	if len(p) >= len(unanswered) && l.leaveRead(inputUnanswered) {
+	if len(p) >= len(brokenResponse) && l.leaveRead(inputUnanswered) {
 		l.rest = nil
-		return copy(p, unanswered), nil
+		return copy(p, brokenResponse), nil
 	}
 	l.linger()
 	if !l.leaveRead(inputEndReached) {
@@ -207,9 +207,9 @@ func (l *Link) readAfterEnd(p []byte) (int, error) {
 	return n, nil
 }
 
-// HoldReader stops handing anything on and waits, for no longer than bound, until the reader has handed on what it has. It
-// reports false if whatsmeow already knows of the end: then its socket takes itself down, and telling whatsmeow to
-// disconnect as well would race with that.
+// HoldReader stops delivering to whatsmeow. It waits until the reader has handed on what it has already got, but no
+// longer than bound. It returns false if whatsmeow already knows that the connection ended: its socket then closes
+// itself, and a call to Disconnect would race with that.
 func (l *Link) HoldReader(bound time.Duration) bool {
 	l.mu.Lock()
 	next, may := l.phase.after(inputHoldAsked)
@@ -233,7 +233,7 @@ func (l *Link) HoldReader(bound time.Duration) bool {
 	return true
 }
 
-// HandshakeUnanswered reports that the connection ended before the server had said anything.
+// HandshakeUnanswered reports whether the connection ended before the server had sent a byte.
 func (l *Link) HandshakeUnanswered() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -249,8 +249,8 @@ func (l *Link) isOver() bool {
 	}
 }
 
-// Close closes the connection and lets every reader go. It is idempotent: the WebSocket library calls it, too, when it
-// gives the connection up.
+// Close closes the connection and releases every waiting reader. It is idempotent, because the WebSocket library also
+// calls it when it gives up a connection.
 func (l *Link) Close() error {
 	l.mu.Lock()
 	first := !l.isOver()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// pipeLink is a link over an in-memory connection, the server's end of it, and how often the end was announced.
+// pipeLink is a link over an in-memory connection, with the server's end of it and the number of calls of onEnd.
 func pipeLink(t *testing.T) (*Link, net.Conn, *atomic.Int32) {
 	t.Helper()
 	ours, theirs := net.Pipe()
@@ -21,7 +21,7 @@ func pipeLink(t *testing.T) (*Link, net.Conn, *atomic.Int32) {
 	return l, theirs, &ends
 }
 
-// readAll reads as the WebSocket library does, until the end.
+// readAll reads to the end, as the WebSocket library does.
 func readAll(l *Link) (data []byte, err error) {
 	buf := make([]byte, 4096)
 	for {
@@ -68,7 +68,7 @@ func TestStanzaAndCloseFrameInOnePacketAreTakenApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, server, _ := pipeLink(t)
 		stanza, goodbye := wsFrame(2, []byte("stanza"), false), wsFrame(opClose, []byte{3, 0xe8}, false)
-		// The server leaves the connection open after its goodbye and waits for ours.
+		// The server keeps the connection open after its close frame and waits for ours.
 		go func() { _, _ = server.Write(append(append([]byte(nil), stanza...), goodbye...)) }()
 		buf := make([]byte, 4096)
 		n, _ := l.Read(buf)
@@ -98,8 +98,8 @@ func TestAnEndBeforeTheFirstByteBreaksTheHandshake(t *testing.T) {
 				go end(l, server)
 				buf := make([]byte, 4096)
 				n, err := l.Read(buf)
-				if err != nil || !bytes.Equal(buf[:n], unanswered) {
-					t.Errorf("read %x, %v, want %x", buf[:n], err, unanswered)
+				if err != nil || !bytes.Equal(buf[:n], brokenResponse) {
+					t.Errorf("read %x, %v, want %x", buf[:n], err, brokenResponse)
 				}
 				if !l.HandshakeUnanswered() {
 					t.Error("the link does not know why")

@@ -1,47 +1,46 @@
 package link
 
-// phase is what becomes of the bytes that the server sends: a link is in one phase at a time, and goes from one to
-// another by the rows of table only.
+// phase says what a link does with the server's bytes. A link is in one phase at a time. Only rows of table change it.
 type phase string
 
 const (
-	phaseSilent phase = "SILENT" // the server has said nothing yet
-	phaseOpen   phase = "OPEN"   // what the server sends is handed on to whatsmeow
-	phaseHeld   phase = "HELD"   // we are closing: nothing is handed on any more
-	phaseEnded  phase = "ENDED"  // whatsmeow was told of the end, and takes its socket down by itself
+	phaseSilent phase = "SILENT" // the server has not sent anything yet
+	phaseOpen   phase = "OPEN"   // the server's bytes are delivered to whatsmeow
+	phaseHeld   phase = "HELD"   // we are closing, so nothing is delivered any more
+	phaseEnded  phase = "ENDED"  // whatsmeow knows that the connection ended, and closes its socket itself
 )
 
-// phases are all of them.
+// phases lists every phase.
 var phases = []phase{phaseSilent, phaseOpen, phaseHeld, phaseEnded}
 
 // input is something that happens to a link.
 type input string
 
 const (
-	inputHandedOn    input = "HandedOn"    // bytes of the server reached whatsmeow
-	inputReadNothing input = "ReadNothing" // the reader is to try again
-	inputUnanswered  input = "Unanswered"  // the connection ended before the server had said anything
-	inputEndReached  input = "EndReached"  // the reader has come to the end of the connection
+	inputHandedOn    input = "HandedOn"    // the server's bytes reached whatsmeow
+	inputReadNothing input = "ReadNothing" // the read returned no bytes and no error
+	inputUnanswered  input = "Unanswered"  // the connection ended before the server had sent anything
+	inputEndReached  input = "EndReached"  // the reader has reached the end of the connection
 	inputHoldAsked   input = "HoldAsked"   // we want to close the connection
 )
 
-// row is one row of the link's machine: in one of from, when on happens, go to.
+// row is one row of the link's table: a link in one of the phases from goes to the phase to when on happens.
 type row struct {
 	from []phase
 	on   input
-	to   phase // "": stay
+	to   phase // "": the phase stays
 	why  string
 }
 
 var table = []row{
-	{[]phase{phaseSilent, phaseOpen}, inputHandedOn, phaseOpen, "the server has spoken"},
-	{[]phase{phaseSilent, phaseOpen}, inputReadNothing, "", "the WebSocket library asks again"},
-	{[]phase{phaseSilent}, inputUnanswered, phaseOpen, "we speak in the server's place, so that whatsmeow stops waiting"},
-	{[]phase{phaseSilent, phaseOpen}, inputEndReached, phaseEnded, "whatsmeow may know now"},
-	{[]phase{phaseSilent, phaseOpen, phaseHeld}, inputHoldAsked, phaseHeld, "whatsmeow is at rest before it disconnects"},
+	{[]phase{phaseSilent, phaseOpen}, inputHandedOn, phaseOpen, "the server has sent something"},
+	{[]phase{phaseSilent, phaseOpen}, inputReadNothing, "", "the WebSocket library reads again"},
+	{[]phase{phaseSilent}, inputUnanswered, phaseOpen, "a broken response in the server's place makes whatsmeow stop waiting"},
+	{[]phase{phaseSilent, phaseOpen}, inputEndReached, phaseEnded, "whatsmeow may learn of the end now"},
+	{[]phase{phaseSilent, phaseOpen, phaseHeld}, inputHoldAsked, phaseHeld, "whatsmeow's reader must be idle before whatsmeow disconnects"},
 }
 
-// ignored are pairs of phases and inputs that change nothing, with the reason.
+// ignored lists pairs of phase and input that change nothing, with the reason.
 type ignored struct {
 	from []phase
 	on   []input
@@ -49,15 +48,15 @@ type ignored struct {
 }
 
 var ignores = []ignored{
-	{[]phase{phaseOpen}, []input{inputUnanswered}, "the server has spoken"},
-	{[]phase{phaseHeld}, []input{inputHandedOn, inputReadNothing, inputUnanswered, inputEndReached}, "whatsmeow hears nothing until we have closed"},
-	{[]phase{phaseEnded}, []input{inputHandedOn, inputReadNothing, inputUnanswered, inputEndReached, inputHoldAsked}, "whatsmeow takes its socket down"},
+	{[]phase{phaseOpen}, []input{inputUnanswered}, "the server has sent something"},
+	{[]phase{phaseHeld}, []input{inputHandedOn, inputReadNothing, inputUnanswered, inputEndReached}, "whatsmeow gets nothing until the link is closed"},
+	{[]phase{phaseEnded}, []input{inputHandedOn, inputReadNothing, inputUnanswered, inputEndReached, inputHoldAsked}, "whatsmeow closes its socket itself"},
 }
 
-// inputs lists every kind.
+// inputs lists every input.
 var inputs = []input{inputHandedOn, inputReadNothing, inputUnanswered, inputEndReached, inputHoldAsked}
 
-// after is the phase that follows, and whether there is a row for it.
+// after returns the next phase, and false if no row allows the input in this phase.
 func (p phase) after(on input) (phase, bool) {
 	for i := range table {
 		if table[i].on != on {

@@ -5,25 +5,25 @@ import (
 	"sync"
 )
 
-// cacheBudget bounds what the sessions of a process keep of their ratchets in memory, in bytes. A Signal session takes
-// about 1.5 KB, so this is room for the chats that are alive at a time; the others are read from the database again.
+// cacheBudget bounds the cache of all sessions of a process, in bytes. A Signal session takes about 1.5 KB. The budget
+// is meant for the chats that are active at a time; the others are read from the database again.
 const cacheBudget = 64 << 20
 
-// entryCost is what an entry takes beside its key and its value.
+// entryCost is the memory of an entry besides its key and its value, in bytes.
 const entryCost = 200
 
-// cache holds what the database holds, for all runs of a process: the entries that were used last, within a budget. An
-// idle run's entries go when others need the room. It knows "none", too.
+// cache holds committed values of all runs of a process: the most recently used ones, within a budget. The entries of
+// an idle run are evicted when others need the room. It also caches that the database has no value.
 //
-// It is safe for concurrent use, but who puts an entry must hold the lock of its key, so that nothing older than the
-// database's value gets in.
+// It is safe for concurrent use. A caller of put must hold the lock of the key, so that a value older than the
+// database's never gets in.
 type cache struct {
-	records *Format // remembers the records of the sessions that are held
+	records *Format // keeps the parsed records of the cached sessions
 
 	mu     sync.Mutex
 	budget int
 	size   int
-	recent *list.List // of *cached, the one used last in front
+	recent *list.List // of *cached, the most recently used in front
 	runs   map[*Ratchet]map[cacheKey]*list.Element
 }
 
@@ -44,10 +44,10 @@ type cached struct {
 	value []byte // nil: the database has none
 }
 
-func (e *cached) cost() int { return len(e.key.name) + e.key.weigh(e.value) + entryCost }
+func (e *cached) cost() int { return len(e.key.name) + e.key.memory(e.value) + entryCost }
 
-// weigh is what a value takes: a session's record is remembered beside its bytes.
-func (k cacheKey) weigh(value []byte) int {
+// memory returns the bytes that a value takes. A session's parsed record is kept beside its bytes.
+func (k cacheKey) memory(value []byte) int {
 	if k.kind == cachedSession {
 		return 3 * len(value)
 	}
@@ -58,7 +58,7 @@ func newCache(budget int, records *Format) *cache {
 	return &cache{budget: budget, records: records, recent: list.New(), runs: make(map[*Ratchet]map[cacheKey]*list.Element)}
 }
 
-// get gives the value, which must not be changed, and whether it is known.
+// get returns the value and whether it is known. The caller must not change the value.
 func (c *cache) get(run *Ratchet, kind byte, name string) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *cache) get(run *Ratchet, kind byte, name string) ([]byte, bool) {
 	return element.Value.(*cached).value, true
 }
 
-// put keeps a value, which must not be changed afterwards. A run that was dropped keeps none.
+// put caches a value, which must not be changed afterwards. It does nothing for a run that was removed.
 func (c *cache) put(run *Ratchet, kind byte, name string, value []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,8 +81,8 @@ func (c *cache) put(run *Ratchet, kind byte, name string, value []byte) {
 	key := cacheKey{kind, name}
 	if element, ok := entries[key]; ok {
 		entry := element.Value.(*cached)
-		c.size += key.weigh(value) - key.weigh(entry.value)
-		c.forgetRecord(entry)
+		c.size += key.memory(value) - key.memory(entry.value)
+		c.dropRecordOf(entry)
 		entry.value = value
 		c.recent.MoveToFront(element)
 	} else {
@@ -98,7 +98,7 @@ func (c *cache) put(run *Ratchet, kind byte, name string, value []byte) {
 	}
 }
 
-// removeEntries drops the entries of a run that match.
+// removeEntries removes the entries of a run that match.
 func (c *cache) removeEntries(run *Ratchet, match func(kind byte, name string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *cache) removeEntries(run *Ratchet, match func(kind byte, name string) b
 	}
 }
 
-// addRun lets a run have entries, removeRun takes them all away again.
+// addRun allows entries for a run. removeRun removes them all.
 func (c *cache) addRun(run *Ratchet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,10 +130,10 @@ func (c *cache) removeLocked(element *list.Element) {
 	c.recent.Remove(element)
 	delete(c.runs[entry.run], entry.key)
 	c.size -= entry.cost()
-	c.forgetRecord(entry)
+	c.dropRecordOf(entry)
 }
 
-func (c *cache) forgetRecord(entry *cached) {
+func (c *cache) dropRecordOf(entry *cached) {
 	if entry.key.kind == cachedSession {
 		c.records.dropRecord(entry.value)
 	}

@@ -10,7 +10,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// changes are rows to be written together. Applying them twice is as good as once.
+// changes is a set of rows that are written in one transaction. Applying it twice has the same result.
 type changes struct {
 	sessions    map[string][]byte // by address; nil deletes
 	identities  map[string][]byte // by address; nil deletes
@@ -64,7 +64,7 @@ func (c *changes) setSenderKey(name senderKeyName, value []byte) {
 	c.senderKeys[name] = value
 }
 
-// applyRest writes, in the transaction of ctx, what rows has no statement for.
+// applyRest writes the rows that the type rows has no statement for, within the transaction of ctx.
 func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 	for address, key := range c.identities {
 		var err error
@@ -98,7 +98,7 @@ func (c *changes) applyRest(ctx context.Context, to *sqlstore.SQLStore) error {
 	return to.PutMessageSecrets(ctx, c.secrets)
 }
 
-// remember puts what was committed into the run's cache.
+// remember adds the committed values to the run's cache.
 func (c *changes) remember(r *Ratchet) {
 	for address, record := range c.sessions {
 		r.cache.put(r, cachedSession, address, record)
@@ -111,7 +111,7 @@ func (c *changes) remember(r *Ratchet) {
 	}
 }
 
-// touches says which cached entries the changes are about.
+// touches reports whether the changes concern a cache entry.
 func (c *changes) touches(kind byte, name string) bool {
 	switch kind {
 	case cachedSession:

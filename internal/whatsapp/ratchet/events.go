@@ -9,13 +9,13 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// eventBuffer implements store.EventBuffer: the texts that were decrypted and not handled yet, and those that were sent
-// and may be asked for again.
+// eventBuffer implements store.EventBuffer: decrypted texts that are not handled yet, and sent texts that recipients
+// may ask for again.
 type eventBuffer struct{ r *Ratchet }
 
 var _ store.EventBuffer = eventBuffer{}
 
-// GetBufferedEvent is the first thing that whatsmeow does with a ciphertext.
+// GetBufferedEvent is whatsmeow's first call for a ciphertext. It fails once the run can receive nothing more.
 func (s eventBuffer) GetBufferedEvent(ctx context.Context, hash [32]byte) (*store.BufferedEvent, error) {
 	if err := s.r.failure(); err != nil {
 		return nil, err
@@ -32,8 +32,9 @@ func (s eventBuffer) PutBufferedEvent(ctx context.Context, hash [32]byte, plaint
 	return s.r.stageOrPut(ctx, func(c *changes) { c.buffered = append(c.buffered, event) })
 }
 
-// DoDecryptionTxn loads, decrypts and commits under the lock of the correspondent. The database has no transaction
-// meanwhile: a decryption that waits for a send to the same chat must not keep all others from writing.
+// DoDecryptionTxn runs a decryption, from loading the session to the commit, under the correspondent's lock. There is
+// no database transaction meanwhile: a decryption that waits for a send to the same chat must not block all other
+// writers.
 func (s eventBuffer) DoDecryptionTxn(ctx context.Context, decrypt func(context.Context) error) error {
 	within, o := s.r.begin(ctx, true)
 	defer o.end()
@@ -55,7 +56,8 @@ func (s eventBuffer) ClearBufferedEventPlaintext(_ context.Context, hash [32]byt
 	return nil
 }
 
-// DeleteOldBufferedHashes is for all devices at once, and every client asks for it when it receives its first message.
+// DeleteOldBufferedHashes deletes entries of all devices. Every client calls it at its first message, but once in
+// sweepEvery is enough.
 func (s eventBuffer) DeleteOldBufferedHashes(context.Context) error {
 	if s.r.sweeper.due() {
 		s.r.sweeper.add(s.r.write.DeleteOldBufferedHashes)
@@ -72,7 +74,7 @@ func (s eventBuffer) AddOutgoingEvent(ctx context.Context, chat types.JID, id ty
 	return s.r.stageOrPut(ctx, func(c *changes) { c.outgoing = append(c.outgoing, event) })
 }
 
-// DeleteOldOutgoingEvents is called by whatsmeow at every send, which means it to be rare.
+// DeleteOldOutgoingEvents runs once a run. whatsmeow calls it at every send.
 func (s eventBuffer) DeleteOldOutgoingEvents(context.Context) error {
 	s.r.mu.Lock()
 	first := !s.r.pruned
@@ -84,7 +86,7 @@ func (s eventBuffer) DeleteOldOutgoingEvents(context.Context) error {
 	return nil
 }
 
-// stageOrPut collects a change of an operation, or commits it where there is none.
+// stageOrPut adds a change to the operation of ctx, or commits it at once if there is none.
 func (r *Ratchet) stageOrPut(ctx context.Context, change func(*changes)) error {
 	if o := r.operationOf(ctx); o != nil {
 		o.stage(change)

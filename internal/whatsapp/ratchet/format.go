@@ -7,30 +7,30 @@ import (
 	"go.mau.fi/whatsmeow/store"
 )
 
-// freshRecords is how many records are remembered between being serialized and being stored. Those of a large group are
-// more, and are read from their bytes the next time.
-const freshRecords = 256
+// recentRecords is how many records are kept between being serialized and being stored. A send to a large group makes
+// more; the others are parsed again at their next use.
+const recentRecords = 256
 
-// Format is whatsmeow's serializer of Signal sessions with a memory: bytes that a cache holds are not parsed again.
-// The parsing of JSON would be the largest part of what a send costs. What is stored is what whatsmeow stores.
+// Format is whatsmeow's serializer of Signal sessions with a cache: it does not parse again the bytes that a cache
+// holds. Parsing would be the largest part of the cost of a send. The stored format is whatsmeow's.
 type Format struct {
 	record.SessionSerializer
 
 	mu sync.Mutex
-	// known are the records behind the bytes that a cache holds, by their first byte. Nobody changes a record: whatsmeow
-	// makes states of its own from it.
-	known map[*byte]*record.SessionStructure
-	fresh [freshRecords]freshRecord
-	next  int
+	// known maps bytes that a cache holds, by the address of their first byte, to their record. Nobody changes a record:
+	// whatsmeow builds its own states from it.
+	known  map[*byte]*record.SessionStructure
+	recent [recentRecords]recentRecord
+	next   int
 }
 
-type freshRecord struct {
+type recentRecord struct {
 	bytes  *byte
 	record *record.SessionStructure
 }
 
-// InstallFormat puts a Format into whatsmeow's package variable, which is read without a lock: once a process, before the
-// first client.
+// InstallFormat sets whatsmeow's package variable to a new Format. whatsmeow reads the variable without a lock, so call
+// this once a process, before the first client is made.
 func InstallFormat() *Format {
 	format := &Format{SessionSerializer: store.SignalProtobufSerializer.Session, known: make(map[*byte]*record.SessionStructure)}
 	store.SignalProtobufSerializer.Session = format
@@ -42,8 +42,8 @@ func (f *Format) Serialize(structure *record.SessionStructure) []byte {
 	serialized := f.SessionSerializer.Serialize(structure)
 	if len(serialized) > 0 {
 		f.mu.Lock()
-		f.fresh[f.next] = freshRecord{&serialized[0], structure}
-		f.next = (f.next + 1) % freshRecords
+		f.recent[f.next] = recentRecord{&serialized[0], structure}
+		f.next = (f.next + 1) % recentRecords
 		f.mu.Unlock()
 	}
 	return serialized
@@ -54,9 +54,9 @@ func (f *Format) Deserialize(serialized []byte) (*record.SessionStructure, error
 	if len(serialized) > 0 {
 		f.mu.Lock()
 		known, ok := f.known[&serialized[0]]
-		for n := 0; n < freshRecords && !ok; n++ {
-			if f.fresh[n].bytes == &serialized[0] {
-				known, ok = f.fresh[n].record, true
+		for n := 0; n < recentRecords && !ok; n++ {
+			if f.recent[n].bytes == &serialized[0] {
+				known, ok = f.recent[n].record, true
 			}
 		}
 		f.mu.Unlock()
@@ -67,18 +67,18 @@ func (f *Format) Deserialize(serialized []byte) (*record.SessionStructure, error
 	return f.SessionSerializer.Deserialize(serialized)
 }
 
-// keepRecord remembers the record of bytes that were serialized just now, until dropRecord.
+// keepRecord keeps the record of bytes that were just serialized, until dropRecord.
 func (f *Format) keepRecord(serialized []byte) {
 	if f == nil || len(serialized) == 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for n := range freshRecords {
-		at := (f.next - 1 - n + 2*freshRecords) % freshRecords
-		if f.fresh[at].bytes == &serialized[0] {
-			f.known[&serialized[0]] = f.fresh[at].record
-			f.fresh[at] = freshRecord{}
+	for n := range recentRecords {
+		at := (f.next - 1 - n + 2*recentRecords) % recentRecords
+		if f.recent[at].bytes == &serialized[0] {
+			f.known[&serialized[0]] = f.recent[at].record
+			f.recent[at] = recentRecord{}
 			return
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"go.mau.fi/whatsmeow/store"
 )
 
-// senderKeys implements store.SenderKeyStore: the ratchets of groups, one for each member's device.
+// senderKeys implements store.SenderKeyStore: the group ratchets, one for each device of each member.
 type senderKeys struct{ r *Ratchet }
 
 var _ store.SenderKeyStore = senderKeys{}
 
-// lockName cannot be the name of a correspondent.
+// lockName returns the name of the key's lock. It cannot equal a correspondent's name.
 func (n senderKeyName) lockName() string { return "\x00" + n.cacheName() }
 
 func (s senderKeys) GetSenderKey(ctx context.Context, group, user string) ([]byte, error) {
@@ -43,8 +43,8 @@ func (s senderKeys) GetSenderKey(ctx context.Context, group, user string) ([]byt
 	return value, nil
 }
 
-// PutSenderKey commits at once where the account itself sends: the key's message leaves whether or not anything is
-// encrypted for a single member, so no later commit is certain.
+// PutSenderKey commits at once if the account itself sends: the message that distributes the key leaves even if nothing
+// is encrypted for a single member, and then no later commit follows.
 func (s senderKeys) PutSenderKey(ctx context.Context, group, user string, record []byte) error {
 	r, name := s.r, senderKeyName{group, user}
 	if o := r.operationOf(ctx); o != nil {
@@ -60,7 +60,7 @@ func (s senderKeys) PutSenderKey(ctx context.Context, group, user string, record
 	}
 	defer release()
 	if user == r.own {
-		// Only where there was none does whatsmeow store a key of our own outside of a send.
+		// Outside of a send, whatsmeow stores a key of our own only if there was none.
 		stored, err := s.GetSenderKey(ctx, group, user)
 		if err != nil {
 			return err

@@ -9,8 +9,8 @@ import (
 	"go.mau.fi/whatsmeow/store"
 )
 
-// identities implements store.IdentityStore. whatsmeow stores a correspondent's identity again with every message; only a
-// new one is written.
+// identities implements store.IdentityStore. whatsmeow stores a correspondent's identity with every message; this one
+// writes it only if it changed.
 type identities struct{ r *Ratchet }
 
 var _ store.IdentityStore = identities{}
@@ -56,8 +56,8 @@ func (s identities) DeleteAllIdentities(ctx context.Context, phone string) error
 	})
 }
 
-// identity gives the stored identity key, or nil. Outside of an operation nothing gets into the cache, because nobody may
-// hold the lock.
+// identity returns the stored identity key, or nil. Outside of an operation it does not fill the cache, because the
+// caller may not hold the lock.
 func (r *Ratchet) identity(ctx context.Context, address string) ([]byte, error) {
 	o := r.operationOf(ctx)
 	if o != nil {
@@ -86,7 +86,7 @@ func (r *Ratchet) identity(ctx context.Context, address string) ([]byte, error) 
 	return found[address], nil
 }
 
-// loadIdentities fills the cache. The caller holds the locks.
+// loadIdentities loads the identities of the addresses into the cache. The caller holds the locks.
 func (r *Ratchet) loadIdentities(ctx context.Context, addresses []string) error {
 	var missing []string
 	for _, address := range addresses {
@@ -107,7 +107,7 @@ func (r *Ratchet) loadIdentities(ctx context.Context, addresses []string) error 
 	return nil
 }
 
-// queryIdentities reads what whatsmeow's store can only compare with.
+// queryIdentities reads identity keys. whatsmeow's own store can only compare them.
 func (r *Ratchet) queryIdentities(ctx context.Context, addresses []string) (map[string][]byte, error) {
 	args := []any{r.jid}
 	var places strings.Builder

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// locks are mutexes by name that can be waited for with a context. A name without a holder takes no memory.
+// locks is a set of named mutexes. A wait can be cancelled by a context. A name that nobody holds takes no memory.
 type locks struct {
 	mu   sync.Mutex
 	held map[string]*lock
 }
 
-// try takes a lock that nobody holds or waits for.
+// try acquires a lock if nobody holds it or waits for it, and reports whether it did.
 func (l *locks) try(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -27,7 +27,7 @@ func (l *locks) try(name string) bool {
 
 type lock struct {
 	free  chan struct{} // holds a token while nobody holds the lock
-	users int           // holder and waiters
+	users int           // the holder and the waiters
 }
 
 func (l *locks) acquire(ctx context.Context, name string) error {
@@ -57,7 +57,7 @@ func (l *locks) acquire(ctx context.Context, name string) error {
 	}
 }
 
-// unlock gives the lock back. Only its holder may call it.
+// unlock releases the lock. Only its holder may call it.
 func (l *locks) unlock(name string) {
 	l.mu.Lock()
 	one := l.held[name]

@@ -1,7 +1,7 @@
-// Package ratchet stands between whatsmeow and the tables in which devices keep their Signal sessions.
+// Package ratchet stands between whatsmeow and the tables in which devices store their Signal sessions.
 //
-// It owns who may use a correspondent's sessions, what is committed together and before what, and what is remembered of
-// the tables. It knows no client and no connection.
+// It owns the locks of the correspondents' sessions, the commits (which changes belong together, and what waits for
+// them) and the cache of the tables. It knows neither clients nor connections.
 package ratchet
 
 import (
@@ -18,48 +18,50 @@ import (
 	"wasup/internal/session"
 )
 
-// lockPatience bounds the wait for a chat's Signal session. Who holds one may wait for WhatsApp's answer meanwhile, when a
-// recipient's keys have to be fetched first.
-const lockPatience = 30 * time.Second
+// lockTimeout bounds the wait for a correspondent's lock. Its holder may itself be waiting for WhatsApp's answer, if it
+// has to fetch a recipient's keys.
+const lockTimeout = 30 * time.Second
 
-// Ratchet stands between whatsmeow and the tables in which a device keeps its Signal sessions. It adds what whatsmeow's own
-// store lacks:
+// Ratchet stands between whatsmeow and the tables in which a device stores its Signal sessions. It adds what
+// whatsmeow's own store lacks:
 //
-//   - One at a time: whatsmeow loads a session, encrypts or decrypts with it and stores it without a lock around the three.
-//     A send and a receive in one chat could load the same state, and the message key that both take would be used twice. So
-//     each correspondent's sessions have a lock, held from the first load to the commit.
-//   - One commit: what a send or a decryption changes is collected and committed as one work (Config.Commit), which shares
-//     its flush of the disk with other sessions. A send's bytes leave after it, so after a crash no key is used again.
-//   - Memory: what was read or committed is read again from a cache.
-//   - Order: where the database fails a decryption, the message is neither acknowledged nor asked for again, and so are
-//     those behind it. The run ends, and WhatsApp delivers them again to the next one.
+//   - Locks: whatsmeow loads a session, encrypts or decrypts with it and stores it, without a lock around the three
+//     steps. A send and a receive in one chat could load the same state and use the same message key twice. So each
+//     correspondent's sessions have a lock, which is held from the first load to the commit.
+//   - One commit: the changes of a send or a decryption are collected and committed as one work (Config.Commit), which
+//     shares its disk flush with other sessions. The bytes of a send leave after the commit, so a key is not used again
+//     after a crash.
+//   - A cache of what was read or committed.
+//   - Order: if the database fails during a decryption, neither this message nor a later one is acknowledged or
+//     requested again from its sender. The run ends, and WhatsApp delivers the messages to the next run.
 //
-// It is the stores of a *store.Device, so a method is what its namesake in whatsmeow's store package is.
+// It implements the stores of a *store.Device. Each method does what the method of the same name in whatsmeow's store
+// package does.
 type Ratchet struct {
 	*Shared
-	write  *sqlstore.SQLStore // takes part in the transaction of its context
-	read   *sqlstore.SQLStore // as committed
-	jid    string             // of the device, as the tables have it
+	write  *sqlstore.SQLStore // writes within the transaction of the context
+	read   *sqlstore.SQLStore // reads what is committed
+	jid    string             // the device's JID as the tables store it
 	own    string             // the device's own Signal address
 	failed func(err error)
 
 	locks locks
 
 	mu         sync.Mutex
-	failedWith error // of the database
+	failedWith error // the first failure of the database
 	closed     bool
-	leases     map[string]*lease // by address: sessions that are loaded outside of an operation
-	overdue    map[string]int    // by address: leases that ended before the session was stored
-	moved      map[string]bool   // pairs of users whose sessions were migrated
+	leases     map[string]*lease // sessions that are loaded outside of an operation, by address
+	overdue    map[string]int    // leases that expired before their session was stored, counted by address
+	migrated   map[string]bool   // pairs of users whose sessions were migrated in this run
 	tokens     map[types.JID]*store.PrivacyToken
 	salt       *[]byte
-	mappedAt   int64 // mapped, when tokens was begun
-	changed    int   // how often tokens and salt were forgotten
-	pruned     bool  // the retry store, in this run
+	mappedAt   int64 // the value of mapped when tokens was created
+	changed    int   // how often tokens and salt were cleared
+	pruned     bool  // old outgoing messages were deleted in this run
 }
 
-// Wrap puts a ratchet before the device's stores. failed is told the first time that the database keeps the run from
-// receiving.
+// Wrap replaces the stores of the device by a ratchet. failed is called once, at the first database failure that keeps
+// the run from receiving.
 func (s *Shared) Wrap(device *store.Device, failed func(err error)) *Ratchet {
 	jid := *device.ID
 	r := &Ratchet{
@@ -79,7 +81,7 @@ func (s *Shared) Wrap(device *store.Device, failed func(err error)) *Ratchet {
 	return r
 }
 
-// Close drops what is in memory. What was not committed is gone; nothing of it has left the process.
+// Close drops what is in memory. Changes that were not committed are lost, but nothing that depends on them was sent.
 func (r *Ratchet) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -90,30 +92,31 @@ func (r *Ratchet) Close() {
 	r.cache.removeRun(r)
 }
 
-// staleError is the answer to storing a session that somebody else has stored since it was loaded. whatsmeow then leaves
-// the request that it was answering unacknowledged, so that it comes again.
+// staleError is the error for storing a session that another caller may have stored since it was loaded. whatsmeow then
+// does not acknowledge the retry request that it was answering, so the request comes again.
 type staleError struct{}
 
 var errStale error = staleError{}
 
-func (staleError) Error() string { return "the Signal session was changed meanwhile" }
+func (staleError) Error() string { return "another caller may have changed the Signal session" }
 
 // Is implements the interface of errors.Is.
 func (staleError) Is(target error) bool { return target == context.Canceled || target == errStale }
 
-// storeFailure is a failure of the database in the middle of receiving. whatsmeow takes it for the end of the connection: it
-// neither acknowledges the message nor asks its sender for it again.
+// storeFailure is a database failure while receiving. It matches context.Canceled, so whatsmeow treats it as the end of
+// the connection: it neither acknowledges the message nor asks its sender for it again.
 type storeFailure struct{ err error }
 
 func (e *storeFailure) Error() string {
-	return "receiving ends, because the database fails: " + e.err.Error()
+	return "the database failed, so receiving ends: " + e.err.Error()
 }
 func (e *storeFailure) Unwrap() error { return e.err }
 
 // Is implements the interface of errors.Is.
 func (e *storeFailure) Is(target error) bool { return target == context.Canceled }
 
-// fail ends receiving for the run. A failure that the end of the run made is none.
+// fail ends receiving for the run, unless ctx has ended: an error that the end of the run caused is no database
+// failure.
 func (r *Ratchet) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -130,8 +133,8 @@ func (r *Ratchet) fail(ctx context.Context, err error) error {
 	return &storeFailure{err}
 }
 
-// failure is why nothing more can be received in this run, or nil. A handler that keeps messages asks it before it says
-// that one is kept: whatsmeow only logs where it could not store what belongs to a message.
+// failure returns why this run can receive nothing more, or nil. GetBufferedEvent checks it before each decryption,
+// because whatsmeow only logs that it could not store a part of a message.
 func (r *Ratchet) failure() error {
 	if r == nil {
 		return nil
@@ -144,21 +147,21 @@ func (r *Ratchet) failure() error {
 	return &storeFailure{r.failedWith}
 }
 
-// operation is one send or one decryption. It travels in the context of whatsmeow's calls.
+// operation is one send or one decryption. The context of whatsmeow's calls carries it.
 type operation struct {
 	r         *Ratchet
 	receiving bool
 
 	mu     sync.Mutex
 	ended  bool
-	held   map[string]bool // names of the locks
+	held   map[string]bool // names of the locks that the operation holds
 	staged changes
-	err    error // of the database; what follows it fails, too
+	err    error // the first failure of the database; later commits fail with it, too
 }
 
 type operationKey struct{}
 
-// operationOf gives the operation that ctx belongs to, or nil: then the caller is whatsmeow on its own.
+// operationOf returns the operation of ctx, or nil if whatsmeow calls outside of an operation.
 func (r *Ratchet) operationOf(ctx context.Context) *operation {
 	o, ok := ctx.Value(operationKey{}).(*operation)
 	if !ok || o.r != r {
@@ -177,8 +180,8 @@ func (r *Ratchet) begin(ctx context.Context, receiving bool) (context.Context, *
 	return context.WithValue(ctx, operationKey{}, o), o
 }
 
-// lock takes the locks that the operation does not hold yet. Whoever takes several does so in one call, in the order of
-// their names.
+// lock acquires the locks that the operation does not hold yet. To avoid a deadlock, a caller that needs several passes
+// them in one call, sorted by name.
 func (o *operation) lock(ctx context.Context, names []string) error {
 	for _, name := range names {
 		o.mu.Lock()
@@ -198,12 +201,12 @@ func (o *operation) lock(ctx context.Context, names []string) error {
 }
 
 func (r *Ratchet) acquire(ctx context.Context, name string) error {
-	if r.locks.try(name) { // as nearly always: without a timer
+	if r.locks.try(name) { // the usual case, without a timer
 		return nil
 	}
-	patient, cancel := context.WithTimeout(ctx, lockPatience)
+	bounded, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	err := r.locks.acquire(patient, name)
+	err := r.locks.acquire(bounded, name)
 	if err != nil && ctx.Err() == nil {
 		return &session.Error{Code: session.CodeStoreLocked, Op: "lock session", Err: err}
 	}
@@ -220,7 +223,7 @@ func (o *operation) unlock() {
 	}
 }
 
-// fail notes the first failure of the database and hands the error on.
+// fail records the first failure of the operation and returns err.
 func (o *operation) fail(err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -236,14 +239,15 @@ func (o *operation) failure() error {
 	return o.err
 }
 
-// stage collects a change.
+// stage adds a change to the operation.
 func (o *operation) stage(change func(*changes)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	change(&o.staged)
 }
 
-// commit writes what was collected. It keeps the locks: what the cache holds must not be older than the database.
+// commit writes the collected changes. It keeps the locks, so that nobody caches a value that is older than the
+// database's.
 func (o *operation) commit(ctx context.Context) error {
 	o.mu.Lock()
 	staged, err := o.staged, o.err
@@ -258,14 +262,14 @@ func (o *operation) commit(ctx context.Context) error {
 	return nil
 }
 
-// put commits changes and then keeps them in memory.
+// put commits changes and then adds them to the cache.
 func (r *Ratchet) put(ctx context.Context, c *changes) error {
 	if c.empty() {
 		return nil
 	}
 	err := r.writer.put(ctx, r, c)
 	if err != nil {
-		// Nobody knows what is in the database after a connection that broke at the wrong moment.
+		// If the connection broke during the commit, the database may have the old or the new values.
 		r.cache.removeEntries(r, c.touches)
 		return err
 	}
@@ -273,23 +277,23 @@ func (r *Ratchet) put(ctx context.Context, c *changes) error {
 	return nil
 }
 
-// Send makes a send of whatsmeow's with the locks of its sessions and one commit before the bytes leave. whatsmeow must be
-// called with the context that send gets.
+// Send runs a send of whatsmeow's with the locks of its sessions and with one commit before the bytes leave. send must
+// pass its context on to whatsmeow.
 func (r *Ratchet) Send(ctx context.Context, send func(ctx context.Context) error) error {
 	within, o := r.begin(ctx, false)
 	defer o.end()
 	err := send(within)
 	if failure := o.failure(); failure != nil {
-		return fmt.Errorf("storing the session: %w", failure)
+		return fmt.Errorf("store the session: %w", failure)
 	}
 	if err != nil {
 		return err
 	}
-	// Messages that are encrypted for nobody leave something: the copy for a later retry.
+	// A message without any recipient device still stores something: its copy for later retries.
 	return o.commit(ctx)
 }
 
-// end gives everything back. What is still staged is dropped.
+// end releases the locks and drops changes that were not committed.
 func (o *operation) end() {
 	o.mu.Lock()
 	o.ended = true
@@ -297,7 +301,7 @@ func (o *operation) end() {
 	o.unlock()
 }
 
-// userOf is the correspondent of a Signal address, which is USER:DEVICE.
+// userOf returns the user of a Signal address, which has the form USER:DEVICE.
 func userOf(address string) string {
 	user, _, _ := strings.Cut(address, ":")
 	return user

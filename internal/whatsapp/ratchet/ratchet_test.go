@@ -82,10 +82,10 @@ func TestALockIsWaitedForWithAContext(t *testing.T) {
 	}
 }
 
-// format is that of the process.
+// format is the serializer of the process.
 var format = sync.OnceValue(InstallFormat)
 
-// newRatchet is a ratchet of a device in a database of its own.
+// newRatchet returns a ratchet of a device in a new database.
 func newRatchet(t *testing.T) *Ratchet {
 	t.Helper()
 	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
@@ -141,7 +141,7 @@ func TestASessionIsLentToOneAtATime(t *testing.T) {
 	if value, err := s.GetSession(ctx, address); err != nil || string(value) != "one" {
 		t.Fatalf("%q, %v", value, err)
 	}
-	// Whoever loaded it now does not store it in time; somebody else does what he wanted to do.
+	// The one who has loaded it now does not store it in time, and another caller loads it.
 	r.mu.Lock()
 	late := r.leases[address]
 	r.mu.Unlock()
@@ -149,7 +149,7 @@ func TestASessionIsLentToOneAtATime(t *testing.T) {
 	if _, err := s.GetSession(ctx, address); err != nil {
 		t.Fatal(err)
 	}
-	// Nobody can tell which of the two comes here, so neither is believed.
+	// Nobody can tell which of the two borrowers stores here, so both are refused.
 	for range 2 {
 		if err := s.PutSession(ctx, address, []byte("two")); !errors.Is(err, errStale) {
 			t.Errorf("got %v where two have loaded the session", err)
@@ -198,7 +198,7 @@ func TestOneBadWriteDoesNotSpoilTheOthers(t *testing.T) {
 	ctx, all := t.Context(), make(chan struct{})
 	var failed, commits int
 	w := newWriter(func(ctx context.Context, work func(ctx context.Context) error) error {
-		<-all // wait together
+		<-all // all writes wait until the channel is closed
 		err := r.commit(ctx, work)
 		if commits++; err != nil {
 			failed++

@@ -13,8 +13,8 @@ import (
 	"wasup/internal/groupcommit"
 )
 
-// rows writes changes of many devices. What every message changes goes many rows at a time into whatsmeow's tables, the
-// rest through whatsmeow's own store.
+// rows writes the changes of many devices. What every message changes is written to whatsmeow's tables with many rows
+// per statement, the rest through whatsmeow's own store.
 type rows struct {
 	db       *dbutil.Database
 	sessions *table
@@ -22,18 +22,19 @@ type rows struct {
 	buffered *table
 }
 
-// rowsAtOnce are the sizes of SQLite's statements. Few, so that each of them is prepared once; the last is 1.
+// rowsAtOnce lists the rows per statement for SQLite. There are few sizes, so that each statement is prepared once. The
+// last one must be 1.
 var rowsAtOnce = [...]int{32, 16, 8, 4, 2, 1}
 
-// table inserts into one of whatsmeow's tables as whatsmeow does.
+// table inserts into one of whatsmeow's tables, with the same effect as whatsmeow's own statement.
 type table struct {
 	columns  int
 	texts    [len(rowsAtOnce)]string    // SQLite
-	prepared [len(rowsAtOnce)]*sql.Stmt // of texts; nil where the database refused when the process started
-	arrays   string                     // PostgreSQL: one statement for any number of rows, whose values are arrays of columns
+	prepared [len(rowsAtOnce)]*sql.Stmt // of texts; nil if preparing it failed at the start of the process
+	arrays   string                     // PostgreSQL: one statement for any number of rows; each argument is the array of one column
 }
 
-// newTable makes the statements for a table; types are PostgreSQL's names for those of the columns.
+// newTable makes the statements for a table. types are PostgreSQL's names of the columns' types.
 func newTable(ctx context.Context, db *dbutil.Database, name string, columns, types []string, conflict string) *table {
 	t := &table{columns: len(columns)}
 	into := "INSERT INTO " + name + " (" + strings.Join(columns, ",") + ") "
@@ -48,8 +49,8 @@ func newTable(ctx context.Context, db *dbutil.Database, name string, columns, ty
 	row := "(" + strings.Repeat("?,", len(columns)-1) + "?)"
 	for i, size := range rowsAtOnce {
 		t.texts[i] = into + "VALUES " + strings.Repeat(row+",", size-1) + row + " " + conflict
-		// Now: within a transaction the one connection that could prepare a statement is taken. A database that fails is
-		// told to the sessions that need it, not to the process.
+		// Prepare now: a transaction occupies the one connection that could prepare a statement. An error is ignored here,
+		// and shows up in the sessions that use the database.
 		if statement, err := db.RawDB.PrepareContext(ctx, t.texts[i]); err == nil { //nolint:sqlclosecheck // close does it
 			t.prepared[i] = statement
 		}
@@ -75,7 +76,8 @@ func newRows(ctx context.Context, db *dbutil.Database) *rows {
 			[]string{"our_jid", "chat_jid", "message_id", "format", "plaintext", "timestamp"},
 			[]string{"text", "text", "text", "text", "bytea", "bigint"},
 			"ON CONFLICT (our_jid, chat_jid, message_id) DO UPDATE SET format=excluded.format, plaintext=excluded.plaintext, timestamp=excluded.timestamp"),
-		// Where another connection of the device has met the same message, both handle it, and the log drops the second.
+		// If another connection of the device has received the same message, both handle it, and the log drops the second
+		// copy.
 		buffered: newTable(ctx, db, "whatsmeow_event_buffer",
 			[]string{"our_jid", "ciphertext_hash", "plaintext", "server_timestamp", "insert_timestamp"},
 			[]string{"text", "bytea", "bytea", "bigint", "bigint"}, "ON CONFLICT (our_jid, ciphertext_hash) DO NOTHING"),
@@ -88,7 +90,7 @@ func (r *rows) close() {
 	}
 }
 
-// write takes part in the transaction of ctx.
+// write writes the entries within the transaction of ctx.
 func (r *rows) write(ctx context.Context, entries []*groupcommit.Entry[written]) error {
 	now := time.Now().UnixMilli()
 	var sessions, outgoing, buffered []any
@@ -118,7 +120,7 @@ func (r *rows) write(ctx context.Context, entries []*groupcommit.Entry[written])
 	return r.insert(ctx, r.buffered, buffered)
 }
 
-// insert writes rows, whose values follow each other.
+// insert writes rows. values holds their columns one row after the other.
 func (r *rows) insert(ctx context.Context, t *table, values []any) error {
 	if len(values) == 0 {
 		return nil
@@ -142,7 +144,7 @@ func (r *rows) insert(ctx context.Context, t *table, values []any) error {
 	return nil
 }
 
-// exec runs SQLite's statement of one size.
+// exec runs SQLite's statement with the index size in rowsAtOnce.
 func (t *table) exec(ctx context.Context, transaction *sql.Tx, size int, values []any) (err error) {
 	if t.prepared[size] == nil {
 		_, err = transaction.ExecContext(ctx, t.texts[size], values...)
@@ -152,10 +154,10 @@ func (t *table) exec(ctx context.Context, transaction *sql.Tx, size int, values 
 	return err
 }
 
-// errNoTransaction tells a developer of a Config.Commit that does not begin one.
+// errNoTransaction shows a bug to a developer: a Config.Commit that does not begin a transaction.
 var errNoTransaction = errors.New("the work's context carries no transaction")
 
-// columnsOf turns rows into columns, each an array of one type.
+// columnsOf turns rows into columns. Each column is a typed slice.
 func (t *table) columnsOf(values []any) []any {
 	columns := make([]any, t.columns)
 	for i := range columns {

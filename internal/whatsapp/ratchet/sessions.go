@@ -12,18 +12,18 @@ import (
 	"wasup/internal/signalfix"
 )
 
-// leaseTime is how long whatsmeow may keep a session that it loaded outside of an operation before it stores it. It does
-// nothing but arithmetic in between.
+// leaseTime is how long whatsmeow may take to store a session that it has loaded outside of an operation. In between it
+// only computes.
 const leaseTime = 2 * time.Second
 
-// lease is a session that whatsmeow has loaded outside of an operation, which it does to answer a request for a message
-// that could not be decrypted. The correspondent's lock is held for it.
+// lease is a session that whatsmeow has loaded outside of an operation, which it does to answer a retry request. The
+// correspondent's lock is held during the lease.
 type lease struct {
 	timer *time.Timer
 	user  string
 }
 
-// errUnguarded tells a developer of a send that does not go through Ratchet.Send.
+// errUnguarded shows a bug to a developer: a send that does not go through Ratchet.Send.
 var errUnguarded = errors.New("sessions are loaded for a send without its locks")
 
 // sessions implements store.SessionStore.
@@ -69,7 +69,7 @@ func (s sessions) GetManySessions(ctx context.Context, addresses []string) (map[
 	if err := o.lock(ctx, usersOf(addresses)); err != nil {
 		return nil, err
 	}
-	// Now, while a failure still fails the send: for one in the middle, whatsmeow would leave the device out.
+	// Load the identities now, while a failure still fails the send. Later, whatsmeow would only leave out the device.
 	if err := s.r.loadIdentities(ctx, addresses); err != nil {
 		return nil, o.fail(err)
 	}
@@ -83,23 +83,24 @@ func (s sessions) GetManySessions(ctx context.Context, addresses []string) (map[
 func (s sessions) PutSession(ctx context.Context, address string, record []byte) error {
 	o := s.r.operationOf(ctx)
 	if o == nil {
-		return s.r.giveBack(ctx, address, record)
+		return s.r.storeBorrowed(ctx, address, record)
 	}
 	if o.receiving {
-		mended, err := s.r.mended(ctx, o, address, record)
+		repaired, err := s.r.repairedSession(ctx, o, address, record)
 		if err != nil {
 			return o.fail(err)
 		}
-		o.stage(func(c *changes) { c.setSession(address, mended) })
+		o.stage(func(c *changes) { c.setSession(address, repaired) })
 		return nil
 	}
 	o.stage(func(c *changes) { c.setSession(address, record) })
 	return o.commit(ctx)
 }
 
-// mended is a session after a decryption, without the harm that libsignal did to the states that it tried in vain.
-func (r *Ratchet) mended(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
-	loaded, err := r.session(ctx, o, address) // what the decryption began with: its lock is held since
+// repairedSession returns a session after a decryption, without the damage that libsignal does to archived states that
+// fail to decrypt.
+func (r *Ratchet) repairedSession(ctx context.Context, o *operation, address string, record []byte) ([]byte, error) {
+	loaded, err := r.session(ctx, o, address) // the session before the decryption; the operation holds its lock
 	if err != nil || loaded == nil {
 		return record, err
 	}
@@ -118,7 +119,7 @@ func (r *Ratchet) mended(ctx context.Context, o *operation, address string, reco
 	return format.Serialize(after), nil
 }
 
-// PutManySessions is where the bytes of a send are about to leave.
+// PutManySessions commits and releases the locks: whatsmeow calls it just before the bytes of a send leave.
 func (s sessions) PutManySessions(ctx context.Context, records map[string][]byte) error {
 	o := s.r.operationOf(ctx)
 	if o == nil {
@@ -150,14 +151,15 @@ func (s sessions) DeleteAllSessions(ctx context.Context, phone string) error {
 	})
 }
 
-// MigratePNToLID is not one of the group's works: whatsmeow remembers that it ran, and would not run it again.
+// MigratePNToLID does not use the group commit, which may run a work twice: whatsmeow remembers that it migrated and
+// would skip the second time.
 func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	r := s.r
 	users := []string{pn.SignalAddressUser(), lid.SignalAddressUser()}
 	slices.Sort(users)
 	pair := users[0] + "\x00" + users[1]
 	r.mu.Lock()
-	done := r.moved[pair]
+	done := r.migrated[pair]
 	r.mu.Unlock()
 	if done {
 		return nil
@@ -176,14 +178,14 @@ func (s sessions) MigratePNToLID(ctx context.Context, pn, lid types.JID) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.moved == nil {
-		r.moved = make(map[string]bool)
+	if r.migrated == nil {
+		r.migrated = make(map[string]bool)
 	}
-	r.moved[pair] = true
+	r.migrated[pair] = true
 	return nil
 }
 
-// session gives a session as the operation sees it. The caller holds its lock.
+// session returns a session as the operation sees it; o may be nil. The caller holds the correspondent's lock.
 func (r *Ratchet) session(ctx context.Context, o *operation, address string) ([]byte, error) {
 	if o != nil {
 		o.mu.Lock()
@@ -234,8 +236,8 @@ func (r *Ratchet) manySessions(ctx context.Context, o *operation, addresses []st
 	return found, nil
 }
 
-// borrow loads a session outside of an operation and keeps its lock until the session is given back, or for leaseTime:
-// whatsmeow does not give it back where encrypting fails.
+// borrow loads a session outside of an operation. It holds the lock until the session is stored, but no longer than
+// leaseTime: whatsmeow does not store the session if encrypting fails.
 func (r *Ratchet) borrow(ctx context.Context, address string) ([]byte, error) {
 	user := userOf(address)
 	if err := r.acquire(ctx, user); err != nil {
@@ -274,9 +276,9 @@ func (r *Ratchet) expire(address string, l *lease) {
 	}
 }
 
-// giveBack stores a session that was borrowed. Where an earlier borrower may still come, nobody can tell whose this is:
-// neither is taken, and the correspondent asks again.
-func (r *Ratchet) giveBack(ctx context.Context, address string, record []byte) error {
+// storeBorrowed stores a session that was borrowed. If an earlier lease of the address has expired, the record may come
+// from either borrower. Then both are refused with errStale, and the correspondent asks again.
+func (r *Ratchet) storeBorrowed(ctx context.Context, address string, record []byte) error {
 	r.mu.Lock()
 	l := r.leases[address]
 	delete(r.leases, address)
@@ -303,7 +305,8 @@ func (r *Ratchet) giveBack(ctx context.Context, address string, record []byte) e
 	return nil
 }
 
-// locked takes locks outside of an operation, or beside those that the operation of ctx holds.
+// locked acquires locks and returns the function that releases them. Within an operation the operation keeps the locks
+// instead.
 func (r *Ratchet) locked(ctx context.Context, names []string) (release func(), err error) {
 	if o := r.operationOf(ctx); o != nil {
 		return func() {}, o.lock(ctx, names)
@@ -323,7 +326,7 @@ func (r *Ratchet) locked(ctx context.Context, names []string) (release func(), e
 	}, nil
 }
 
-// change commits what has no place among the changes, and forgets the cached entries of those users.
+// change commits a work that changes has no field for, and removes the users' entries of this kind from the cache.
 func (r *Ratchet) change(ctx context.Context, users []string, kind byte, work func(ctx context.Context) error) error {
 	release, err := r.locked(ctx, users)
 	if err != nil {
@@ -338,7 +341,7 @@ func (r *Ratchet) change(ctx context.Context, users []string, kind byte, work fu
 	return nil
 }
 
-// usersOf gives the correspondents of the addresses, once each and in order.
+// usersOf returns the users of the addresses, sorted and without duplicates.
 func usersOf(addresses []string) []string {
 	users := make([]string, len(addresses))
 	for i, address := range addresses {

@@ -9,32 +9,32 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 )
 
-// Config is what the runs of a process need. All but Commit is required.
+// Config holds what the runs of a process need. All fields but Commit are required.
 type Config struct {
 	DB   *dbutil.Database
-	Read *dbutil.Database // the same as what has been committed to DB
-	// Commit runs work in a transaction of DB, which its context carries, and returns once that is on the disk. It may run
-	// several works in one transaction, and a work more than once. Default: a transaction for each.
+	Read *dbutil.Database // reads what is committed to DB
+	// Commit runs work in a transaction of DB, which the work's context carries, and returns once it is on the disk. It
+	// may run several works in one transaction, and a work more than once. Default: one transaction for each work.
 	Commit  func(ctx context.Context, work func(ctx context.Context) error) error
 	Writing *sqlstore.Container // whatsmeow's tables in DB
-	Reading *sqlstore.Container // the same in Read
-	Format  *Format             // of the process
+	Reading *sqlstore.Container // whatsmeow's tables in Read
+	Format  *Format             // the process's serializer, from InstallFormat
 	Log     *slog.Logger
 }
 
-// Shared is what the runs of a process share.
+// Shared holds what the runs of a process share.
 type Shared struct {
 	commit  func(ctx context.Context, work func(ctx context.Context) error) error
 	writer  *writer
 	cache   *cache
 	sweeper *sweeper
-	writing *sqlstore.Container // takes part in the transaction of its context
-	reading *sqlstore.Container // the readers' view of the tables
-	db      *dbutil.Database    // behind reading
-	mapped  atomic.Int64        // how often a phone number got another LID
+	writing *sqlstore.Container // writes within the transaction of the context
+	reading *sqlstore.Container // reads what is committed
+	db      *dbutil.Database    // the database of reading
+	mapped  atomic.Int64        // how often LID mappings were stored
 }
 
-// New makes what the runs of a process share.
+// New makes the part that the runs of a process share.
 func New(ctx context.Context, cfg Config) *Shared {
 	shared := &Shared{
 		commit: cfg.Commit, cache: newCache(cacheBudget, cfg.Format), writing: cfg.Writing, reading: cfg.Reading, db: cfg.Read,
@@ -46,12 +46,12 @@ func New(ctx context.Context, cfg Config) *Shared {
 	}
 	shared.writer = newWriter(shared.commit, newRows(ctx, cfg.DB))
 	shared.sweeper = newSweeper(shared.commit, func(err error) {
-		cfg.Log.Warn("remains of handled messages could not be deleted now", "err", err)
+		cfg.Log.Warn("the rows of handled messages could not be deleted", "err", err)
 	})
 	return shared
 }
 
-// Close waits for what is still written.
+// Close waits until the pending writes are done.
 func (s *Shared) Close() {
 	s.writer.close()
 	s.sweeper.close()

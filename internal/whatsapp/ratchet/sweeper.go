@@ -8,11 +8,11 @@ import (
 	"wasup/internal/groupcommit"
 )
 
-// sweepEvery is how often the remains of old messages are looked for.
+// sweepEvery is how often old entries are deleted.
 const sweepEvery = 12 * time.Hour
 
-// sweepAtOnce bounds the works of one commit, and sweepWaiting those that wait: what is beyond that stays until old
-// entries are deleted.
+// sweepAtOnce bounds the works of one commit, sweepWaiting the works that wait. Works beyond that are dropped; the
+// deletion of old entries makes up for them.
 const (
 	sweepAtOnce  = 256
 	sweepWaiting = 16 << 10
@@ -21,8 +21,8 @@ const (
 // sweepTimeout bounds one commit.
 const sweepTimeout = 10 * time.Second
 
-// sweeper does what nobody waits for, many at a time. What it does not get to is done again: by the deletion of old entries,
-// or when WhatsApp delivers a message once more.
+// sweeper runs works that nobody waits for, many in one commit. A work that is dropped or fails is made up for later:
+// by the deletion of old entries, or when WhatsApp delivers a message once more.
 type sweeper struct {
 	commit func(ctx context.Context, work func(ctx context.Context) error) error
 	failed func(err error)
@@ -38,7 +38,7 @@ func newSweeper(commit func(ctx context.Context, work func(ctx context.Context) 
 	return s
 }
 
-// due reports, once in sweepEvery, that old entries are to be deleted.
+// due reports, once every sweepEvery, that it is time to delete old entries.
 func (s *sweeper) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,5 +69,5 @@ func (s *sweeper) round(queue *groupcommit.Queue[func(ctx context.Context) error
 	groupcommit.AnswerAll(works, err)
 }
 
-// close refuses what comes and returns when there is nothing left to do.
+// close refuses new works and returns when the waiting ones are done.
 func (s *sweeper) close() { s.queue.Close() }

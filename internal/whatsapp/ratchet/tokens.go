@@ -8,10 +8,10 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// maxTokens bounds the privacy tokens that a run remembers.
+// maxTokens bounds the privacy tokens that a run caches.
 const maxTokens = 1000
 
-// tokens implements store.PrivacyTokenStore. Every send asks for the recipient's token, mostly for none.
+// tokens implements store.PrivacyTokenStore. Every send looks for the recipient's token; most recipients have none.
 type tokens struct{ r *Ratchet }
 
 var _ store.PrivacyTokenStore = tokens{}
@@ -21,7 +21,7 @@ func (s tokens) GetPrivacyToken(ctx context.Context, user types.JID) (*store.Pri
 	user = user.ToNonAD()
 	r.mu.Lock()
 	if at := r.mapped.Load(); r.mappedAt != at {
-		r.tokens, r.mappedAt = nil, at // a token may be stored under the other name of its user
+		r.tokens, r.mappedAt = nil, at // a user's token may be stored under the other address (phone number or LID)
 		r.changed++
 	}
 	token, known := r.tokens[user]
@@ -37,7 +37,7 @@ func (s tokens) GetPrivacyToken(ctx context.Context, user types.JID) (*store.Pri
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.changed != changed || r.mappedAt != r.mapped.Load() {
-		return token, nil // it may be older than what is stored
+		return token, nil // do not cache it: it may be older than what is stored now
 	}
 	if r.tokens == nil || len(r.tokens) >= maxTokens {
 		r.tokens = make(map[types.JID]*store.PrivacyToken)
@@ -56,7 +56,7 @@ func copyOf(token *store.PrivacyToken) *store.PrivacyToken {
 
 func (s tokens) PutPrivacyTokens(ctx context.Context, list ...store.PrivacyToken) error {
 	err := s.r.commit(ctx, func(ctx context.Context) error { return s.r.write.PutPrivacyTokens(ctx, list...) })
-	s.r.forgetTokens()
+	s.r.clearTokens()
 	return err
 }
 
@@ -65,19 +65,19 @@ func (s tokens) DeleteExpiredPrivacyTokens(ctx context.Context, before time.Time
 		n, err = s.r.write.DeleteExpiredPrivacyTokens(ctx, before)
 		return err
 	})
-	s.r.forgetTokens()
+	s.r.clearTokens()
 	return n, err
 }
 
-// forgetTokens also makes those forget who are reading from the database now.
-func (r *Ratchet) forgetTokens() {
+// clearTokens clears the cached tokens and the salt. Reads that are in progress do not cache their results either.
+func (r *Ratchet) clearTokens() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens, r.salt = nil, nil
 	r.changed++
 }
 
-// salts implements store.NCTSaltStore. Every send without a token asks for the salt.
+// salts implements store.NCTSaltStore. Every send without a token looks for the salt.
 type salts struct{ r *Ratchet }
 
 var _ store.NCTSaltStore = salts{}
@@ -102,17 +102,17 @@ func (s salts) GetNCTSalt(ctx context.Context) ([]byte, error) {
 }
 
 func (s salts) PutNCTSalt(ctx context.Context, salt []byte) error {
-	defer s.r.forgetTokens()
+	defer s.r.clearTokens()
 	return s.r.commit(ctx, func(ctx context.Context) error { return s.r.write.PutNCTSalt(ctx, salt) })
 }
 
 func (s salts) DeleteNCTSalt(ctx context.Context) error {
-	defer s.r.forgetTokens()
+	defer s.r.clearTokens()
 	return s.r.commit(ctx, s.r.write.DeleteNCTSalt)
 }
 
-// lids implements store.LIDStore over the container's map. A mapping that cannot be read while a message is decrypted
-// would make whatsmeow look for the session under the wrong name.
+// lids implements store.LIDStore over the container's map. If a mapping cannot be read before a message is decrypted,
+// whatsmeow looks up the session under the wrong address. So an error outside of an operation ends receiving.
 type lids struct {
 	store.LIDStore
 	r *Ratchet

@@ -7,11 +7,11 @@ import (
 	"wasup/internal/groupcommit"
 )
 
-// writtenAtOnce bounds the callers whose changes are one work.
-const writtenAtOnce = 1024
+// maxRound bounds the callers whose changes are committed together.
+const maxRound = 1024
 
-// writer commits the changes of all runs that wait at the same moment as one work, and so with a few statements for many
-// rows: what a send costs the database is statements, and with a server each of them is a journey.
+// writer commits the changes of all runs that wait at the same moment as one work. That needs few statements for many
+// rows. Statements are the main cost of a send, and with a database server each of them is a round trip.
 type writer struct {
 	commit func(ctx context.Context, work func(ctx context.Context) error) error
 	rows   *rows
@@ -24,16 +24,17 @@ func newWriter(commit func(ctx context.Context, work func(ctx context.Context) e
 	return w
 }
 
-// errDialerClosed is what those get who outlive the dialer: whatsmeow's goroutines are not waited for.
+// errDialerClosed is the error for callers that outlive the dialer, such as whatsmeow's goroutines, for which nobody
+// waits.
 var errDialerClosed = errors.New("the dialer is closed")
 
-// written are one caller's changes.
+// written is the changes of one caller.
 type written struct {
 	r       *Ratchet
 	changes *changes
 }
 
-// put returns once the changes are on the disk. ctx takes them back while they only wait.
+// put returns once the changes are on the disk. If ctx ends before a round takes them, they are not written.
 func (w *writer) put(ctx context.Context, r *Ratchet, c *changes) error {
 	err := w.queue.Do(ctx, written{r, c})
 	if errors.Is(err, groupcommit.ErrClosed) {
@@ -42,24 +43,24 @@ func (w *writer) put(ctx context.Context, r *Ratchet, c *changes) error {
 	return err
 }
 
-// round commits what waits when the transaction runs, not when it is asked for.
+// round commits the changes that wait when the transaction begins, not only those that wait when it is requested.
 func (w *writer) round(queue *groupcommit.Queue[written]) {
 	var entries []*groupcommit.Entry[written]
 	begun := false
 	err := w.commit(context.Background(), func(ctx context.Context) error {
 		if !begun {
-			begun, entries = true, queue.Take(writtenAtOnce)
+			begun, entries = true, queue.Take(maxRound)
 		}
 		return w.rows.write(ctx, entries)
 	})
-	if !begun { // the database does not even begin: that is the answer for all who wait for it
-		entries = queue.Take(writtenAtOnce)
+	if !begun { // the transaction did not begin, so all waiting callers get its error
+		entries = queue.Take(maxRound)
 	}
 	if err == nil || !begun || len(entries) == 1 {
 		groupcommit.AnswerAll(entries, err)
 		return
 	}
-	// One of them fails for all, such as one whose device has just been deleted.
+	// One entry makes all fail, for example because its device has just been deleted. Commit each on its own.
 	for _, e := range entries {
 		e.Answer(w.commit(context.Background(), func(ctx context.Context) error {
 			return w.rows.write(ctx, []*groupcommit.Entry[written]{e})
@@ -67,5 +68,5 @@ func (w *writer) round(queue *groupcommit.Queue[written]) {
 	}
 }
 
-// close refuses what comes and returns when nothing waits any more.
+// close refuses new changes and returns when none wait any more.
 func (w *writer) close() { w.queue.Close() }

@@ -1,7 +1,7 @@
-// Package stanzas has the stanzas of one run handled one after the other.
+// Package stanzas handles the stanzas of one run, one after the other.
 //
-// It owns their order, the bounds of how many wait, and what becomes of a handler that panics or does not end. It knows of
-// whatsmeow only what a stanza is and how it is handled.
+// It owns their order, the limits of the queue, and the reaction to a handler that panics or does not return. Of
+// whatsmeow it knows only the stanza type and the handlers' signature.
 package stanzas
 
 import (
@@ -14,89 +14,92 @@ import (
 )
 
 const (
-	// maxPassing bounds the stanzas of a run that are on whatsmeow's own queue, which holds 2048 and gives the order up
-	// when it is full.
-	maxPassing = 1024
-	// maxWaiting bounds the stanzas of a run that wait to be handled, at about 2 KB each. What is more waits at WhatsApp's,
-	// and with it the answers to what we send: so the bound is high.
+	// maxInTransit bounds the stanzas of a run in whatsmeow's own queue. That queue holds 2048 and loses the order when it
+	// is full.
+	maxInTransit = 1024
+	// maxWaiting bounds the stanzas of a run that wait for the worker, at about 2 KB each. Further stanzas wait at
+	// WhatsApp, and so do the answers to our requests. That is why the bound is high.
 	maxWaiting = 16384
-	// fairWaiting is the bound of each run while those of the process wait for more than maxWaitingAll together.
+	// fairWaiting is the bound of each run while maxWaitingAll or more stanzas of all runs of the process wait.
 	fairWaiting   = 256
 	maxWaitingAll = 65536
-	// StuckAfter is how long one stanza may take. whatsmeow goes on with the next one after this time, and out of order.
+	// StuckAfter is how long the handling of one stanza may take. whatsmeow's own queue has the same limit, but then
+	// continues with the next stanza, out of order.
 	StuckAfter = 5 * time.Minute
 )
 
-// Handler is what whatsmeow does with a stanza of one kind.
+// Handler is whatsmeow's function that handles one kind of stanza.
 type Handler = func(ctx context.Context, node *waBinary.Node)
 
-// Queue has the stanzas of one run handled one after the other, in the order in which WhatsApp sent them, however many
-// come at once: thousands do after a day offline. It also contains their handling: whatsmeow calls its handlers on bare
-// goroutines, where a panic would be the process' end.
+// Queue handles the stanzas of one run one after the other, in the order in which WhatsApp sent them. Thousands can
+// arrive at once, for example after a day offline. Queue also contains panics: whatsmeow calls its handlers on its own
+// goroutines, where a panic would end the process.
 //
-// whatsmeow's reader announces a stanza (Arrive) and queues it; whatsmeow's queue hands it over (put); our worker handles
-// it. The reader waits where one of the bounds is reached, so that WhatsApp keeps the rest.
+// whatsmeow's reader announces a stanza (Arrive) and puts it on whatsmeow's queue. whatsmeow's queue passes it to put.
+// Our worker handles it. Arrive blocks the reader while a limit is reached, so the other stanzas stay at WhatsApp.
 type Queue struct {
-	all     *atomic.Int64 // that wait, of the process
-	guard   func(where string)
-	stuck   func(tag string)
-	patient time.Duration // StuckAfter
+	all        *atomic.Int64 // waiting stanzas of all runs of the process
+	guard      func(where string)
+	stuck      func(tag string)
+	stuckAfter time.Duration // StuckAfter
 
-	mu      sync.Mutex
-	room    sync.Cond // told whenever there may be room
-	active  bool      // whatsmeow's handlers are ours
-	passing int       // announced and not yet handed over
-	waiting int       // handed over and not yet handled
-	queue   []stanza
-	running bool   // the worker, which exists while something waits
-	tag     string // of what it handles
-	stopped bool
+	mu        sync.Mutex
+	hasRoom   sync.Cond // signalled when the queue may have room again
+	active    bool      // whatsmeow calls the handlers that Wrap made
+	inTransit int       // announced by Arrive but not yet passed to put
+	waiting   int       // passed to put but not yet handled
+	queue     []stanza
+	running   bool   // a worker exists; it ends when the queue is empty
+	tag       string // tag of the stanza that the worker handles
+	stopped   bool
 
-	workers sync.WaitGroup // the worker, and one before it that is about to end
+	workers sync.WaitGroup // the worker, and a previous one that is about to end
 }
 
-// stanza is one of them, and what whatsmeow does with it.
+// stanza is one queued stanza with whatsmeow's handler for it.
 type stanza struct {
 	ctx    context.Context
 	node   *waBinary.Node
 	handle Handler
 }
 
-// New makes the queue of a run. all counts what waits in the queues of the process. guard is deferred by whatever handles a
-// stanza: it recovers and reports. stuck is told of a stanza that is handled for too long. Both run on any goroutine.
-func New(all *atomic.Int64, guard, stuck func(where string)) *Queue {
-	q := &Queue{all: all, guard: guard, stuck: stuck, patient: StuckAfter}
-	q.room.L = &q.mu
+// New makes the queue of a run. all counts the waiting stanzas of all runs of the process. guard is deferred around
+// each handler call: it recovers a panic and reports it. stuck is called with the tag of a stanza whose handling takes
+// too long. Both may run on any goroutine.
+func New(all *atomic.Int64, guard func(where string), stuck func(tag string)) *Queue {
+	q := &Queue{all: all, guard: guard, stuck: stuck, stuckAfter: StuckAfter}
+	q.hasRoom.L = &q.mu
 	return q
 }
 
-// SetActive says whether whatsmeow calls the handlers that Wrap made. Where it does not, the reader never waits. Only
-// before the first stanza.
+// SetActive sets whether whatsmeow calls the handlers that Wrap made. If not, Arrive never blocks. Call it only before
+// the first stanza.
 func (q *Queue) SetActive(is bool) { q.active = is }
 
-// Wrap makes put of a handler of whatsmeow's.
+// Wrap returns a handler that queues a stanza for the given handler of whatsmeow's.
 func (q *Queue) Wrap(handle Handler) Handler {
 	return func(ctx context.Context, node *waBinary.Node) { q.put(stanza{ctx, node, handle}) }
 }
 
-// queued reports whether whatsmeow puts every stanza of a kind on its queue. Answers to our requests pass beside it.
+// queued reports whether whatsmeow puts stanzas with this tag on its queue. Answers to our requests bypass it.
 func queued(tag string) bool { return tag != "iq" && tag != "ack" && tag != "xmlstreamend" }
 
-// Arrive is called on whatsmeow's reader before it queues a stanza.
+// Arrive announces a stanza. whatsmeow's reader calls it before it queues the stanza. It blocks while a limit is
+// reached.
 func (q *Queue) Arrive(tag string) {
 	if !queued(tag) {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.active && !q.stopped && q.full() {
-		q.room.Wait()
+	for q.active && !q.stopped && q.isFull() {
+		q.hasRoom.Wait()
 	}
-	q.passing++
+	q.inTransit++
 }
 
-func (q *Queue) full() bool {
-	return q.passing >= maxPassing || q.waiting >= maxWaiting || q.waiting >= fairWaiting && q.all.Load() >= maxWaitingAll
+func (q *Queue) isFull() bool {
+	return q.inTransit >= maxInTransit || q.waiting >= maxWaiting || q.waiting >= fairWaiting && q.all.Load() >= maxWaitingAll
 }
 
 func (q *Queue) put(next stanza) {
@@ -106,8 +109,8 @@ func (q *Queue) put(next stanza) {
 		return
 	}
 	if queued(next.node.Tag) {
-		q.passing--
-		q.room.Signal()
+		q.inTransit--
+		q.hasRoom.Signal()
 	}
 	q.waiting++
 	q.all.Add(1)
@@ -120,18 +123,18 @@ func (q *Queue) put(next stanza) {
 
 func (q *Queue) work() {
 	next, is := q.first()
-	watch := time.AfterFunc(q.patient, func() { q.stuck(q.inHand()) })
+	watch := time.AfterFunc(q.stuckAfter, func() { q.stuck(q.currentTag()) })
 	defer watch.Stop()
 	for ; is; next, is = q.next() {
-		watch.Reset(q.patient)
-		if !q.perform(next) {
+		watch.Reset(q.stuckAfter)
+		if !q.handleGuarded(next) {
 			q.Stop()
 		}
 	}
 }
 
-// perform reports false after a panic: what comes next may build on what was not finished.
-func (q *Queue) perform(next stanza) (whole bool) {
+// handleGuarded handles a stanza and returns false after a panic: the following stanzas may depend on this one.
+func (q *Queue) handleGuarded(next stanza) (completed bool) {
 	defer q.guard("handling of a stanza: " + next.node.Tag)
 	next.handle(next.ctx, next.node)
 	return true
@@ -143,14 +146,14 @@ func (q *Queue) first() (stanza, bool) {
 	return q.takeLocked()
 }
 
-// next counts the stanza before as handled.
+// next marks the current stanza as handled and takes the next one.
 func (q *Queue) next() (stanza, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.stopped {
 		q.waiting--
 		q.all.Add(-1)
-		q.room.Signal()
+		q.hasRoom.Signal()
 	}
 	return q.takeLocked()
 }
@@ -167,13 +170,13 @@ func (q *Queue) takeLocked() (stanza, bool) {
 	return next, true
 }
 
-func (q *Queue) inHand() string {
+func (q *Queue) currentTag() string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.tag
 }
 
-// Stop drops what waits: WhatsApp was not told that it arrived, and sends it again. It is idempotent.
+// Stop drops the waiting stanzas. They were not acknowledged, so WhatsApp sends them again. It is idempotent.
 func (q *Queue) Stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -183,8 +186,8 @@ func (q *Queue) Stop() {
 	q.stopped = true
 	q.all.Add(int64(-q.waiting))
 	q.waiting, q.queue = 0, nil
-	q.room.Broadcast()
+	q.hasRoom.Broadcast()
 }
 
-// Wait returns when nothing is handled any more. Only after Stop.
+// Wait returns when the worker has ended. Call it only after Stop.
 func (q *Queue) Wait() { q.workers.Wait() }

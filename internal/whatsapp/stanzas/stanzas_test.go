@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// line is a queue with a log of what was handled, and a gate that handling waits at.
+// line is a queue that logs what was handled. Each handler waits at the gate.
 type line struct {
 	*Queue
 	all     atomic.Int64
@@ -66,7 +66,7 @@ func TestStanzasAreHandledInOrderWhateverTheirKind(t *testing.T) {
 	})
 }
 
-// settle waits for what the worker does after it has handled a stanza.
+// settle waits until holds is true: the worker still does some work after a handler has returned.
 func (l *line) settle(holds func() bool) {
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
@@ -97,7 +97,7 @@ func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 				l.Arrive("message")
 				close(arrived)
 			}()
-			l.Arrive("iq") // an answer to somebody who waits for it
+			l.Arrive("iq") // the answer to one of our requests is not held back
 			select {
 			case <-arrived:
 				t.Fatal("one more was taken in")
@@ -117,10 +117,10 @@ func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 
 func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
 	l := newLine()
-	for range maxPassing {
+	for range maxInTransit {
 		l.Arrive("receipt")
 	}
-	if !l.full() {
+	if !l.isFull() {
 		t.Fatal("there is room, so nobody would wait")
 	}
 	var over sync.WaitGroup
@@ -129,7 +129,7 @@ func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
 	l.put(stanza{t.Context(), &waBinary.Node{Tag: "receipt"}, func(context.Context, *waBinary.Node) {}})
 	over.Wait()
 	over.Go(func() { l.Arrive("receipt") })
-	l.Stop() // lets everybody go
+	l.Stop() // releases everybody who waits
 	over.Wait()
 }
 
@@ -151,7 +151,7 @@ func TestAPanicEndsTheRunAndNothingElse(t *testing.T) {
 
 func TestAStanzaWhoseHandlingDoesNotEndIsTold(t *testing.T) {
 	l := newLine()
-	l.patient = time.Millisecond
+	l.stuckAfter = time.Millisecond
 	l.come("message", "slow")
 	if tag := <-l.late; tag != "message" {
 		t.Errorf("told of %q", tag)

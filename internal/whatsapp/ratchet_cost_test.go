@@ -15,7 +15,7 @@ import (
 	"wasup/internal/session"
 )
 
-// statements notes what the database is asked beside prepared statements.
+// statements records the database's statements, except prepared ones.
 type statements struct {
 	dbutil.DatabaseLogger
 	mu   sync.Mutex
@@ -25,7 +25,7 @@ type statements struct {
 func (s *statements) QueryTiming(_ context.Context, _, query string, _ []any, _ int, _ time.Duration, _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if query = strings.TrimSpace(query); query != "" && !strings.HasPrefix(query, "<") { // begin and commit
+	if query = strings.TrimSpace(query); query != "" && !strings.HasPrefix(query, "<") { // not begin and commit
 		s.seen = append(s.seen, query)
 	}
 }
@@ -59,11 +59,11 @@ func TestAMessageInAChatThatIsAliveCostsOneCommitAndNoQuery(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for n := range 3 { // keys, tokens, and what is deleted now and then
+	for n := range 3 { // these fetch keys and tokens and delete old entries
 		send(n)
 	}
 	h.drained(own, device)
-	// A client that has just logged in has other things to do beside; one round of messages is without them.
+	// A client that has just logged in also does other work. At least one round must be free of it.
 	const rounds = 20
 	for round := 1; ; round++ {
 		asked.take()
