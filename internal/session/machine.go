@@ -63,7 +63,8 @@ func New(policy *Policy, seed uint64, record Record, now time.Time) Machine {
 			m.cause = record.Cause
 		}
 	default:
-		// In all other states the session ran or had a retry scheduled: after a restart of the process it is tried again.
+		// In all other states the session ran or had a retry scheduled: after a restart of the process it is tried
+		// again.
 	}
 	if m.state == DisconnectedBanned && m.cause == CauseTemporaryBan && record.Desired == DesiredRun {
 		m.timer = Timer{At: m.until, Kind: RetryDue}

@@ -8,8 +8,8 @@ import (
 
 // Dialer opens client runs. The whatsapp package implements it; the session actor uses it.
 type Dialer interface {
-	// Open loads the session's device, or makes a new one if none is stored. It connects and returns when the
-	// handshake is done. Later events of the client are posted through run.Post. Cancelling ctx ends the whole run, not only the
+	// Open loads the session's device, or makes a new one if none is stored. It connects and returns when the handshake
+	// is done. Later events of the client are posted through run.Post. Cancelling ctx ends the whole run, not only the
 	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeClientOutdated, CodeConnectRefused (with
 	// Status) or CodeConnectFailed. Nothing runs after an error.
 	Open(ctx context.Context, run Run) (Client, error)
@@ -17,8 +17,8 @@ type Dialer interface {
 	Forget(ctx context.Context, id ID) error
 }
 
-// Run describes a client run to the dialer. Post takes the inputs of the run; it never blocks and may be called from any
-// goroutine. The dialer puts Incarnation into every input.
+// Run describes a client run to the dialer. Post takes the inputs of the run; it never blocks and may be called from
+// any goroutine. The dialer puts Incarnation into every input.
 type Run struct {
 	Session     ID
 	Incarnation Incarnation
@@ -26,11 +26,11 @@ type Run struct {
 	Post        func(Input)
 }
 
-// Client is one run of a WhatsApp client, with the methods that every session needs. Verbs that need more methods declare
-// their own interface. A Client is discarded when its run ends; the next run gets a new one.
+// Client is one run of a WhatsApp client, with the methods that every session needs. Verbs that need more methods
+// declare their own interface. A Client is discarded when its run ends; the next run gets a new one.
 type Client interface {
-	// PairPhone asks WhatsApp for a code that the owner enters on the phone, instead of scanning a QR. phone is the number
-	// in digits, with the country code. It works only in QR_REQUIRED.
+	// PairPhone asks WhatsApp for a code that the owner enters on the phone, instead of scanning a QR. phone is the
+	// number in digits, with the country code. It works only in QR_REQUIRED.
 	PairPhone(ctx context.Context, phone string) (code string, err error)
 	// AnswerPasskey sends the authenticator's answer: a WebAuthn AuthenticatorAssertionResponse credential in JSON.
 	AnswerPasskey(ctx context.Context, answer []byte) error
