@@ -93,8 +93,8 @@ func TestABadAddressIsNamed(t *testing.T) {
 	}
 }
 
-// nobody is an address that refuses connections, and goes on to: it is the near end of one. A port that was listened on and
-// let go may be somebody else's by now.
+// nobody is an address that refuses connections, and goes on to: it is the near end of one. A port that was listened on
+// and let go may be somebody else's by now.
 func nobody(t *testing.T) string {
 	t.Helper()
 	server := serve(t, http.NotFound)
@@ -173,7 +173,7 @@ func TestAFetchIsBounded(t *testing.T) {
 		<-r.Context().Done()
 	})
 	short, _ := newSpool(t, private, func(o *outgoing.Options) { o.FetchTimeout = 100 * time.Millisecond })
-	// Its time may be over before the server hears of it.
+	// The time limit may pass before the request reaches the server.
 	_, err := short.Fetch(t.Context(), server.URL, message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	long, dir := newSpool(t, private)

@@ -83,7 +83,7 @@ func held(picture []byte, orientation byte, little bool) []byte {
 
 func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
 	spool, _ := newSpool(t)
-	// A red corner, which each way of holding a camera stores elsewhere.
+	// A picture with a red corner. Each orientation stores the corner in another place.
 	const width, height = 60, 40
 	corner := func(right, bottom bool) []byte {
 		m := image.NewRGBA(image.Rect(0, 0, width, height))

@@ -258,7 +258,7 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	asked := 0
 	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(_ context.Context, list []string) ([]string, error) {
 		asked += len(list)
-		if slices.Contains(list, kept) { // a request takes the file up while others are asked
+		if slices.Contains(list, kept) { // a request uses the file while inUse is asked about others
 			if _, err := spool.Stat(kept); err != nil {
 				return nil, err
 			}
@@ -303,7 +303,7 @@ func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
 		}
 		mine = append(mine, own.File)
 	}
-	// Whoever uses an upload keeps it for a while.
+	// A use of an upload extends its time.
 	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
 	if err != nil || removed != 0 {
 		t.Errorf("removed %d, %v", removed, err)
