@@ -18,7 +18,7 @@ const (
 	LogoutDue InputKind = "LogoutDue" // a person logs the session out: unlink the device and delete the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody asked for a code; this also links a session again
 	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
-	Released  InputKind = "Released"  // WhatsApp accepts the client version again. Until: when to connect
+	Released  InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
 	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
 
 	QRIssued        InputKind = "QRIssued"        // Codes

@@ -8,7 +8,7 @@ type QR struct {
 	Seq       int    // 1 for a session's first code, then one more for each code, also after a reconnect
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	LastsTill time.Time // when the last code of this client run expires
+	LastsTill time.Time // when the last code of this client run expires; a pairing that began may finish until then
 }
 
 // Valid reports whether a phone can scan the code at the time now.
