@@ -49,7 +49,7 @@ func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
 	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
 		for _, size := range [][2]int{{40, 30}, {300, 200}, {500, 850}} {
 			if kind == "image/gif" && size[0] > 300 {
-				continue // finding 256 colours for it takes long, and it is scaled as the others are
+				continue // too slow to reduce to 256 colours, and scaled like the other formats
 			}
 			known := put(t, spool, encoded(t, kind, picture(size[0], size[1])), message.FileHint{Mime: "video/mp4"})
 			if known.Mime != kind || known.Width != size[0] || known.Height != size[1] {
