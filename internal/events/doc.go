@@ -1,5 +1,7 @@
-// Package events owns what is told about sessions to those who follow them: the types of events and the JSON of each
-// (dto.go), the durable log, its readers, its retention, and the files that events carry. Log reads and hands on; Feed brings in what actors publish, without making them wait;
-// Retention keeps the log short. It may import the vocabulary of sessions and messages; it knows neither HTTP nor actors nor
-// SQL, and what it starts is ended by Stop.
+// Package events owns the events about sessions: their types and JSON (dto.go), the durable log, its readers, its
+// retention, and the files that events carry.
+//
+// Log appends events, reads them and passes them on to readers. Feed writes the state changes that actors publish to
+// the log, without blocking the actors. Retention deletes old events. The package may import the vocabulary of sessions
+// and messages. It knows neither HTTP nor actors nor SQL. Stop ends everything that it starts.
 package events

@@ -7,7 +7,7 @@ import (
 	"wasup/internal/session"
 )
 
-// The JSON of events: what Event.Data holds, as it is stored, shown by the API and delivered to webhooks.
+// This file has the JSON of events, which is Event.Data. It is stored, shown by the API and delivered to webhooks.
 
 // MessageData is a message that came in, or that another device of the account sent.
 type MessageData struct {
@@ -18,9 +18,10 @@ type MessageData struct {
 	PushName string           `json:"push_name,omitempty"`
 	At       time.Time        `json:"timestamp"` // the server's time
 	Content  *message.Content `json:"content,omitempty"`
-	// Unavailable is view_once for what WhatsApp shows on the phone alone. It may come all the same: the phone is asked for it.
+	// Unavailable is view_once for a message that WhatsApp shows only on the phone. wasup asks the phone for it, so the
+	// content may still come.
 	Unavailable string `json:"unavailable,omitempty"`
-	// Expires is after how many seconds the message disappears; 0: it does not.
+	// Expires is the number of seconds after which the message disappears; 0: it stays.
 	Expires int `json:"expires_in,omitempty"`
 }
 
@@ -31,18 +32,18 @@ const (
 	ReceiptPlayed    = "played"
 )
 
-// ReceiptData says how far messages have come with somebody.
+// ReceiptData says that a device got, read or played messages.
 type ReceiptData struct {
 	IDs    []string        `json:"ids"`
 	Chat   message.Address `json:"chat"`
-	Sender message.Address `json:"sender"` // who got, read or played them
+	Sender message.Address `json:"sender"` // the owner of the device that got, read or played them
 	Device int             `json:"device"` // the number of the device; 0 is the phone
 	FromMe bool            `json:"from_me"`
 	Status string          `json:"status"` // delivered, read or played
 	At     time.Time       `json:"timestamp"`
 }
 
-// StatusData is where an outgoing message is.
+// StatusData is a new state of an outgoing message.
 type StatusData struct {
 	ID    string            `json:"id"`
 	To    message.Recipient `json:"to"`
@@ -52,21 +53,21 @@ type StatusData struct {
 	At    time.Time         `json:"timestamp"`
 }
 
-// CallData is a call. wasup never answers one.
+// CallData is a new state of a call. wasup never answers a call.
 type CallData struct {
 	ID    string          `json:"id"`
 	From  message.Address `json:"from"`
-	State string          `json:"state"` // ringing, accepted or rejected (by whatever device of the account), or ended
+	State string          `json:"state"` // ringing, accepted or rejected (by any device of the account), or ended
 	Video bool            `json:"video"`
 	Group message.Address `json:"group,omitzero"`
-	// Reason is why it ended, in WhatsApp's words and where it gave one: timeout when nobody took it.
+	// Reason is WhatsApp's word for why the call ended, if there is one: timeout if nobody answered.
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"timestamp"`
 }
 
 // The values of GroupData.Change.
 const (
-	GroupJoined      = "joined" // the account was added or joined, or somebody else by a link
+	GroupJoined      = "joined" // the account was added or joined, or somebody else joined by a link
 	GroupAdded       = "added"
 	GroupRemoved     = "removed"
 	GroupLeft        = "left"
@@ -75,7 +76,7 @@ const (
 	GroupName        = "name"
 	GroupDescription = "description"
 	GroupSettings    = "settings" // Value names the setting: locked, announcement, ephemeral, deleted and so on
-	GroupPicture     = "picture"  // Value is the picture's id, "" where it was removed
+	GroupPicture     = "picture"  // Value is the picture's id, "" if it was removed
 	GroupInvite      = "invite"   // Value is the new link
 )
 
@@ -89,7 +90,7 @@ type GroupData struct {
 	At      time.Time         `json:"timestamp"`
 }
 
-// GapData is what a receiver is told of a gap.
+// GapData tells the receiver of a webhook about a gap: events that were deleted before they were delivered.
 type GapData struct {
 	Count int       `json:"missed"`
 	First uint64    `json:"first_seq"`

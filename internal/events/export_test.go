@@ -1,4 +1,4 @@
 package events
 
-// SetBound makes a feed's queue small.
+// SetBound sets the length of a feed's queue.
 func (f *Feed) SetBound(n int) { f.bound = n }

@@ -14,24 +14,25 @@ import (
 )
 
 const (
-	// feedBatch is how many events one commit takes.
+	// feedBatch is the maximum number of events in one commit.
 	feedBatch = 64
-	// feedQueue is how many may wait for the database. Beyond it a session keeps its newest state and code only.
+	// feedQueue is the number of events that may wait for the database. Beyond it, only the newest state and the newest
+	// code of a session wait; older ones are overwritten.
 	feedQueue = 8192
 )
 
-// Describe writes what an event of a session's state says, as people are shown it. skipped is how many states before
-// this one nobody wrote down, because the database did not take them in time.
+// Describe returns the JSON of an event about a session's state. skipped is the number of states before this one that
+// were not stored, because the database did not take them in time.
 type Describe func(of Type, status session.Status, skipped int) json.RawMessage
 
-// Feed brings what happens to sessions into the log: every change of state that people see, every code, every deletion.
-// Publish and Remove never wait; a goroutine writes, and tries again until the database takes it.
+// Feed writes events about sessions to the log: every change of a visible field, every code, every deletion. Publish
+// and Remove never block. A goroutine writes the events, and repeats a failed write until the database takes it.
 type Feed struct {
 	journal  Journal
 	describe Describe
 	log      *slog.Logger
-	run      string // makes the keys of this process's events its own
-	bound    int
+	run      string // a part of each Event.Key, different for each process
+	bound    int    // see feedQueue
 
 	life context.Context // of the goroutine
 	end  context.CancelFunc
@@ -44,10 +45,11 @@ type Feed struct {
 	stopped bool
 	count   uint64
 	queue   []*pending
-	newest  map[slot]*pending // the last one that waits of a session and a type
+	newest  map[slot]*pending // the newest waiting event of a session and a type
 	last    map[session.ID]session.Status
 }
 
+// pending is an event that waits to be written.
 type pending struct {
 	slot
 	key     string
@@ -55,12 +57,13 @@ type pending struct {
 	skipped int
 }
 
+// slot is a session and a type of event.
 type slot struct {
 	id session.ID
 	of Type
 }
 
-// NewFeed makes a feed that writes nothing before Start. log may be nil.
+// NewFeed makes a feed. It writes nothing before Start. log may be nil.
 func NewFeed(journal Journal, describe Describe, log *slog.Logger) *Feed {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -73,7 +76,7 @@ func NewFeed(journal Journal, describe Describe, log *slog.Logger) *Feed {
 	}
 }
 
-// Start begins to write.
+// Start starts the goroutine that writes.
 func (f *Feed) Start() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,8 +87,8 @@ func (f *Feed) Start() {
 	go f.write()
 }
 
-// Stop writes what waits, within ctx, and ends. It is idempotent and legal before Start. What is published afterwards is
-// dropped.
+// Stop writes the waiting events, until ctx ends, and ends the goroutine. It is idempotent and legal before Start.
+// Events that are published afterwards are dropped.
 func (f *Feed) Stop(ctx context.Context) error {
 	f.mu.Lock()
 	first := !f.stopped
@@ -109,21 +112,21 @@ func (f *Feed) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Publish tells a session's snapshot. What nobody would see a difference in is dropped.
+// Publish adds events for a session's snapshot: one if a visible field has changed, and one if there is a new code.
 func (f *Feed) Publish(status session.Status) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before, known := f.last[status.ID]
 	f.last[status.ID] = status
-	if !known || !same(&before, &status) {
-		f.add(TypeState, status)
+	if !known || !looksAlike(&before, &status) {
+		f.enqueue(TypeState, status)
 	}
 	if status.QR.Code != "" && status.State == session.QRRequired && (status.QR.Seq != before.QR.Seq || status.QR.Code != before.QR.Code) {
-		f.add(TypeQR, status)
+		f.enqueue(TypeQR, status)
 	}
 }
 
-// Remove tells that a session was deleted.
+// Remove adds the event that a session was deleted.
 func (f *Feed) Remove(id session.ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,20 +134,21 @@ func (f *Feed) Remove(id session.ID) {
 		return
 	}
 	delete(f.last, id)
-	f.add(TypeRemoved, session.Status{ID: id})
-	// A session that gets the name again is another one.
+	f.enqueue(TypeRemoved, session.Status{ID: id})
+	// A later session with the same id is another session: its events must not overwrite these.
 	delete(f.newest, slot{id, TypeState})
 	delete(f.newest, slot{id, TypeQR})
 }
 
-// Waiting is how many events have not been written yet.
+// Waiting returns the number of events that have not been written yet.
 func (f *Feed) Waiting() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.queue)
 }
 
-func (f *Feed) add(of Type, status session.Status) {
+// enqueue adds an event to the queue. If the queue is full, it overwrites the waiting event of the same slot instead.
+func (f *Feed) enqueue(of Type, status session.Status) {
 	if f.stopped {
 		return
 	}
@@ -164,11 +168,11 @@ func (f *Feed) add(of Type, status session.Status) {
 	}
 }
 
-// write is the goroutine.
+// write runs in the feed's goroutine and writes the queue to the log.
 func (f *Feed) write() {
 	defer close(f.done)
 	for {
-		if batch := f.take(); len(batch) > 0 {
+		if batch := f.nextBatch(); len(batch) > 0 {
 			if !f.store(batch) {
 				return
 			}
@@ -184,8 +188,8 @@ func (f *Feed) write() {
 	}
 }
 
-// take gives the oldest that wait. From then on they are as they are.
-func (f *Feed) take() []Event {
+// nextBatch removes the oldest events from the queue and returns them. Publish can no longer overwrite them.
+func (f *Feed) nextBatch() []Event {
 	f.mu.Lock()
 	n := min(len(f.queue), feedBatch)
 	taken := f.queue[:n:n]
@@ -208,7 +212,8 @@ func (f *Feed) take() []Event {
 	return list
 }
 
-// store writes a batch, however often it takes; false: the feed has to end. The keys make a repetition harmless.
+// store writes a batch, and repeats that until it succeeds. A repetition does no harm, because the log knows the keys.
+// It returns false if the feed has to end.
 func (f *Feed) store(batch []Event) bool {
 	for failures := 1; ; failures++ {
 		err := f.journal.Append(f.life, batch...)
@@ -216,18 +221,18 @@ func (f *Feed) store(batch []Event) bool {
 			return true
 		}
 		if f.life.Err() != nil {
-			f.log.Warn("changes of state were not written to the log of events", "events", len(batch)+f.Waiting(), "err", err)
+			f.log.Warn("feed: stopped before all changes of state were written to the event log", "events", len(batch)+f.Waiting(), "err", err)
 			return false
 		}
 		wait := backoff.Step(failures)
-		f.log.Warn("changes of state wait for the database", "events", len(batch)+f.Waiting(), "err", err, "in", wait)
+		f.log.Warn("feed: cannot write changes of state to the event log; retrying", "events", len(batch)+f.Waiting(), "err", err, "in", wait)
 		pause.Sleep(f.life.Done(), wait)
 	}
 }
 
-// same reports whether two snapshots of a session look alike to people. Codes have events of their own; counters and
-// times change only along with what is compared here.
-func same(a, b *session.Status) bool {
+// looksAlike reports whether the visible fields of two snapshots are equal. It leaves out codes, which have events of
+// their own, and counters and times, which change only together with a field that is compared here.
+func looksAlike(a, b *session.Status) bool {
 	return a.State == b.State && a.Cause == b.Cause && a.Desired == b.Desired && a.Since.Equal(b.Since) &&
 		a.RetryAt.Equal(b.RetryAt) && a.Until.Equal(b.Until) && a.Restricted.Equal(b.Restricted) &&
 		a.HasDevice == b.HasDevice && a.Account == b.Account && samePasskey(a.Passkey, b.Passkey) &&

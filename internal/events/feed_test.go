@@ -84,7 +84,7 @@ func TestEveryDifferenceThatPeopleSeeIsWrittenAndNoOther(t *testing.T) {
 	}
 }
 
-// broken is a database that refuses until it is repaired.
+// broken is a journal that fails until it is repaired.
 type broken struct {
 	mu       sync.Mutex
 	repaired bool
@@ -112,7 +112,7 @@ func TestWithoutADatabaseTheNewestStateIsKeptAndSaysWhatIsMissing(t *testing.T) 
 	feed.SetBound(3)
 	feed.Publish(at(session.Initializing, session.CauseStarting))
 	feed.Start()
-	<-journal.tried // the first one is in its hands
+	<-journal.tried // the feed has tried to write the first one
 	states := session.States()
 	for range 3 {
 		for _, state := range states {

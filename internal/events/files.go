@@ -10,37 +10,38 @@ import (
 	"wasup/internal/session"
 )
 
-// Catalog describes the files of incoming messages as the log knows them.
+// Catalog finds the descriptions of the files of incoming messages in the log.
 type Catalog struct{ log Table }
 
-// NewCatalog makes a catalog of the files that the log's events carry.
+// NewCatalog makes a catalog over a log.
 func NewCatalog(log Table) *Catalog { return &Catalog{log} }
 
-// Files are the files of incoming messages: described in the log, and fetched from WhatsApp when they are asked for.
+// Files describes the files of incoming messages, and downloads one from WhatsApp when somebody asks for it.
 type Files struct {
 	Catalog
 	door session.Door
 	dir  string
 }
 
-// scratch begins the names of files that are being read.
+// scratch is the prefix of the names of temporary files.
 const scratch = "incoming-"
 
-// NewFiles makes a Files that fetches into a folder, which must exist. What a process that died left there is deleted.
+// NewFiles makes a Files that downloads into a folder, which must exist. It deletes the temporary files that a killed
+// process left there.
 func NewFiles(log Table, door session.Door, dir string) *Files {
 	if left, err := filepath.Glob(filepath.Join(dir, scratch+"*")); err == nil {
 		for _, name := range left {
-			_ = os.Remove(name) // what cannot be removed now is tried again at the next start
+			_ = os.Remove(name) // the next start tries again
 		}
 	}
 	return &Files{Catalog: Catalog{log}, door: door, dir: dir}
 }
 
-// Describe gives what the log says of a file, with its Remote. CodeMediaGone where no event that is kept carries it.
+// Describe returns the log's description of a file, with its Remote. CodeMediaGone if no event in the log carries it.
 func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (message.Media, error) {
 	event, err := c.log.Media(ctx, id, media)
 	if session.CodeOf(err) == session.CodeNotFound {
-		return message.Media{}, gone(id)
+		return message.Media{}, mediaGone(id)
 	}
 	if err != nil {
 		return message.Media{}, err
@@ -50,20 +51,20 @@ func (c *Catalog) Describe(ctx context.Context, id session.ID, media string) (me
 		return message.Media{}, &session.Error{Code: session.CodeInternal, Op: "find media", Session: id, Err: err}
 	}
 	if msg.Content == nil || msg.Content.Media == nil || event.Remote == nil {
-		return message.Media{}, gone(id)
+		return message.Media{}, mediaGone(id)
 	}
 	found := *msg.Content.Media
 	found.Remote = event.Remote
 	return found, nil
 }
 
-func gone(id session.ID) error {
+func mediaGone(id session.ID) error {
 	return &session.Error{
 		Code: session.CodeMediaGone, Op: "find media", Session: id, Message: "no event that is kept carries this file",
 	}
 }
 
-// Fetch downloads a file and gives it, to be read from its beginning. It is deleted when it is closed.
+// Fetch downloads a file and returns it, at its beginning. Closing it deletes it.
 func (f *Files) Fetch(ctx context.Context, id session.ID, file message.Media) (*Fetched, error) {
 	to, err := os.CreateTemp(f.dir, scratch+"*")
 	if err != nil {
@@ -80,10 +81,10 @@ func (f *Files) Fetch(ctx context.Context, id session.ID, file message.Media) (*
 	return fetched, nil
 }
 
-// Fetched is a file that was downloaded for one reader.
+// Fetched is a temporary file that was downloaded for one reader.
 type Fetched struct{ *os.File }
 
-// Close deletes the file.
+// Close closes and deletes the file.
 func (f *Fetched) Close() error {
 	err := f.File.Close()
 	_ = os.Remove(f.Name())

@@ -7,10 +7,10 @@ import (
 	"wasup/internal/session"
 )
 
-// backoff is the pause between two attempts on a table that does not answer.
+// backoff is the pause between attempts while the database does not answer.
 var backoff = session.Backoff{First: 50 * time.Millisecond, Longest: 5 * time.Second}
 
-// follow hands on what was committed, until Stop.
+// follow passes committed events on to the readers, until Stop.
 func (l *Log) follow() {
 	failures := 0
 	for {
@@ -21,7 +21,7 @@ func (l *Log) follow() {
 		case err != nil:
 			failures++
 			wait := backoff.Step(failures)
-			l.options.Logger.Warn("the log of events could not be read; trying again", "err", err, "in", wait)
+			l.options.Logger.Warn("event log: cannot read; retrying", "err", err, "in", wait)
 			if !pause.Sleep(l.life.Done(), wait) {
 				return
 			}
@@ -38,7 +38,7 @@ func (l *Log) follow() {
 	}
 }
 
-// handOn reads one page; more: another one may be there already.
+// handOn reads one page of new events and passes them on. more says that there may be another page already.
 func (l *Log) handOn() (more bool, err error) {
 	l.mu.Lock()
 	after := l.tail
@@ -50,17 +50,17 @@ func (l *Log) handOn() (more bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range found {
-		l.add(&found[i])
+		l.passOn(&found[i])
 	}
 	l.tail = max(l.tail, upTo)
 	for watch := range l.watchers {
-		watch.told(found)
+		watch.noteGrowth(found)
 	}
 	return len(found) == l.options.Page, nil
 }
 
-// add remembers an event and hands it to whoever follows.
-func (l *Log) add(event *Event) {
+// passOn puts an event into the ring and sends it to the readers that want it.
+func (l *Log) passOn(event *Event) {
 	if len(l.ring) < cap(l.ring) {
 		l.ring = append(l.ring, *event)
 	} else {
@@ -70,11 +70,11 @@ func (l *Log) add(event *Event) {
 	}
 	l.tail = event.Pos
 	l.options.Observer.EventLogged(event.Type)
-	l.hand(l.readers[""], event)
-	l.hand(l.readers[event.Session], event)
+	l.send(l.readers[""], event)
+	l.send(l.readers[event.Session], event)
 }
 
-func (l *Log) hand(readers map[*Subscription]struct{}, event *Event) {
+func (l *Log) send(readers map[*Subscription]struct{}, event *Event) {
 	for reader := range readers {
 		if !reader.wants(event) {
 			continue
@@ -82,9 +82,9 @@ func (l *Log) hand(readers map[*Subscription]struct{}, event *Event) {
 		select {
 		case reader.events <- *event:
 		default:
-			// It is too slow; it comes back with the position of the last event it has read.
+			// The reader is too slow. It can subscribe again with the position of the last event that it has read.
 			l.options.Observer.ReaderDropped()
-			l.drop(reader)
+			l.endSubscription(reader)
 		}
 	}
 }

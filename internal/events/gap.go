@@ -6,16 +6,16 @@ import (
 	"wasup/internal/session"
 )
 
-// Gap is a run of a session's events that retention removed before a webhook had them. Only those are counted that
+// Gap is a range of a session's events that retention deleted before a webhook had them. It counts only the events that
 // the webhook wants.
 type Gap struct {
 	Webhook     string
 	Session     session.ID
 	First, Last uint64 // numbers of the session's events
-	Pos         uint64 // the last one's position in the log
+	Pos         uint64 // position of the last event in the log
 	Count       int
-	From, To    time.Time // when they happened
-	At          time.Time // when they were removed
+	From, To    time.Time // when the first and the last event happened
+	At          time.Time // when they were deleted
 	State       GapState
 }
 
@@ -24,9 +24,9 @@ type GapState string
 
 // The states. The names are public and stored.
 const (
-	GapWaiting GapState = "waiting"  // it will be told before the next event of the session
-	GapTold    GapState = "told"     //
-	GapGivenUp GapState = "given_up" // it did not take the notice in the time that an event has
+	GapWaiting GapState = "waiting"  // the notice is delivered before the next event of the session
+	GapTold    GapState = "told"     // the receiver has the notice
+	GapGivenUp GapState = "given_up" // the receiver did not take the notice within the time limit of an event
 )
 
 // GapStates lists every state.

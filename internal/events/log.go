@@ -10,29 +10,30 @@ import (
 	"wasup/internal/session"
 )
 
-// ErrClosed is what readers are answered after Stop.
+// ErrClosed is the error for readers after Stop, and for a subscription that has ended.
 var ErrClosed error = &session.Error{Code: session.CodeShuttingDown, Op: "follow events"}
 
-// ErrOvertaken is what a reader is answered whom retention has overtaken: who subscribes again learns that events were missed.
+// ErrOvertaken is the error for a reader if retention has deleted events that it had not read yet. If it subscribes
+// again, Missed reports the loss.
 var ErrOvertaken error = &session.Error{
 	Code: session.CodeNotFound, Op: "follow events", Message: "events were deleted before the reader had read them",
 }
 
-// Observer counts what the log does. Its methods never block.
+// Observer counts events of the log, for metrics. Its methods never block.
 type Observer interface {
-	// EventLogged saw one new event, whoever added it.
+	// EventLogged is called for each new event, whoever appended it.
 	EventLogged(of Type)
-	// EventsAppended saw the end of one Append.
+	// EventsAppended is called after each append.
 	EventsAppended(took time.Duration, err error)
-	// ReaderDropped saw the end of a reader that did not keep up.
+	// ReaderDropped is called when a reader is dropped because it is too slow.
 	ReaderDropped()
 }
 
 // Options tune a Log. The zero value of a field means its default.
 type Options struct {
-	Buffer    int // how many of the last events are kept in memory for readers; default 4096
-	PerReader int // a reader that is so many events behind is dropped; default 256
-	Page      int // events in one reading of the table; default 500
+	Buffer    int // number of the newest events kept in memory for readers; default 4096
+	PerReader int // a reader that is this many events behind is dropped; default 256
+	Page      int // events per query of the table; default 500
 	Observer  Observer
 	Logger    *slog.Logger // default: discard
 }
@@ -56,8 +57,8 @@ func (unobserved) EventLogged(Type)                    {}
 func (unobserved) EventsAppended(time.Duration, error) {}
 func (unobserved) ReaderDropped()                      {}
 
-// Log is the durable log for those who add to it and those who follow it. One goroutine reads what was committed and
-// hands it on in the order of positions; nothing here waits for a reader. All methods are safe for concurrent use.
+// Log is the durable log with its readers. One goroutine reads committed events and passes them on in the order of
+// their positions. It never waits for a reader. All methods are safe for concurrent use.
 type Log struct {
 	Table
 	options Options
@@ -68,19 +69,19 @@ type Log struct {
 
 	mu       sync.Mutex
 	closed   bool
-	ring     []Event                                   // the last events; full once it has cap(ring) of them
-	next     int                                       // where the next event goes once the ring is full
-	tail     uint64                                    // every event up to this position was handed on
-	oldest   uint64                                    // every event after this position, up to tail, is in the ring
-	floor    uint64                                    // up to this position retention has deleted
-	readers  map[session.ID]map[*Subscription]struct{} // those that live off the ring, by the session they follow; "" for all
+	ring     []Event                                   // the newest events; full when it has cap(ring) of them
+	next     int                                       // index for the next event when the ring is full
+	tail     uint64                                    // all events up to this position have been passed on
+	oldest   uint64                                    // all events after this position, up to tail, are in the ring
+	floor    uint64                                    // retention has deleted events up to this position
+	readers  map[session.ID]map[*Subscription]struct{} // live readers by the session that they follow; "" for all
 	open     int
 	watchers map[*Watch]struct{}
 }
 
 var _ Journal = (*Log)(nil)
 
-// NewLog makes a log over a table. It follows nothing before Start.
+// NewLog makes a log over a table. It does not follow the table before Start.
 func NewLog(table Table, options Options) *Log {
 	options = options.withDefaults()
 	life, end := context.WithCancel(context.Background())
@@ -92,7 +93,7 @@ func NewLog(table Table, options Options) *Log {
 	}
 }
 
-// Start begins to follow the table, from its present end on.
+// Start begins to follow the table from its present end.
 func (l *Log) Start(ctx context.Context) error {
 	first, last, err := l.Bounds(ctx)
 	if err != nil {
@@ -108,13 +109,13 @@ func (l *Log) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends every subscription and the following. It is idempotent and legal before Start.
+// Stop ends all subscriptions and the goroutine. It is idempotent and legal before Start.
 func (l *Log) Stop(context.Context) error {
 	l.mu.Lock()
 	l.closed = true
 	for _, group := range l.readers {
 		for reader := range group {
-			l.drop(reader)
+			l.endSubscription(reader)
 		}
 	}
 	l.mu.Unlock()
@@ -123,12 +124,13 @@ func (l *Log) Stop(context.Context) error {
 	return nil
 }
 
-// Append implements Journal.
+// Append stores events, as Journal says.
 func (l *Log) Append(ctx context.Context, list ...Event) error {
 	return l.Counted(func() error { return l.Table.Append(ctx, list...) })
 }
 
-// Counted counts an append that somebody else makes, because the events are committed with what they tell of.
+// Counted calls appending and reports it to the Observer. It is for callers that append events in a transaction with
+// other changes.
 func (l *Log) Counted(appending func() error) error {
 	began := time.Now()
 	err := appending()
@@ -136,14 +138,14 @@ func (l *Log) Counted(appending func() error) error {
 	return err
 }
 
-// Page gives at most limit stored events after a position, oldest first, and how far they reach. missed reports that
-// retention has deleted events after the position, or that the position is not one of this log.
+// Page returns at most limit stored events after a position, oldest first, and the position up to which it has read.
+// missed says that retention has deleted events after the given position, or that the log never had this position.
 func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []Type, limit int) (found []Event, upTo uint64, missed bool, err error) {
 	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
 	if err != nil {
 		return nil, 0, false, err
 	}
-	// Afterwards: retention may delete in between.
+	// Ask for the bounds after reading, because retention may delete events in between.
 	first, last, err := l.Bounds(ctx)
 	switch {
 	case err != nil:
@@ -155,22 +157,22 @@ func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []Typ
 	}
 }
 
-// Readers is how many subscriptions are open.
+// Readers returns the number of open subscriptions.
 func (l *Log) Readers() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open
 }
 
-// Span is the position up to which retention has deleted, and that of the last event that was handed on: how much the
-// log holds.
+// Span returns the position up to which retention has deleted events, and the position of the last event that was
+// passed on. The difference is the size of the log.
 func (l *Log) Span() (floor, tail uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.floor, l.tail
 }
 
-// raiseFloor is told by retention that what is up to a position is gone.
+// raiseFloor notes that retention has deleted the events up to a position.
 func (l *Log) raiseFloor(floor uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

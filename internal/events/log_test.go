@@ -25,7 +25,7 @@ func positions(all []events.Event) string {
 
 func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 	st := openStore(t)
-	// The ring and the pages are smaller than what a reader missed.
+	// The ring and the pages are smaller than the number of events that a reader missed.
 	l := openLog(t, st, events.Options{Buffer: 4, Page: 3})
 	for i := range 20 {
 		add(t, l, entry([]session.ID{"a", "b"}[i%2], events.TypeState))
@@ -54,7 +54,7 @@ func TestAReaderWhoComesBackIsToldEverythingThatTheLogHas(t *testing.T) {
 			t.Errorf("then comes %s", got)
 		}
 	}
-	// The next process goes on.
+	// The next process continues.
 	if err := l.Stop(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
 		t.Errorf("%d readers are left", l.Readers())
 	}
 	var kept []events.Event
-	for event := range slow.C() { // it ends: the reader was dropped
+	for event := range slow.C() { // the loop ends because the reader was dropped
 		kept = append(kept, event)
 	}
 	if positions(kept) != "[1 2 3]" {
@@ -152,7 +152,7 @@ func TestAWatchTellsWhoseLogHasGrown(t *testing.T) {
 	}
 }
 
-// pruning deletes all but the newest events at the moment when the log is read.
+// pruning is a table that deletes all but the newest events whenever the log is read.
 type pruning struct {
 	*store.Events
 	keep uint64
@@ -186,7 +186,7 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		if err := l.Append(bounded(t), entry("a", events.TypeState)); err != nil {
 			t.Fatal(err)
 		}
-		<-follower.C() // handed on, so that readers of the past read the table
+		<-follower.C() // passed on, so that readers of old events have to read the table
 	}
 	reader, err := l.Subscribe(bounded(t), 1, "", nil)
 	if err != nil {
@@ -246,7 +246,7 @@ func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 	keep.Start()
 	defer func() { _ = keep.Stop(context.Background()) }()
 	ctx := bounded(t)
-	for l.Readers() == 0 { // it follows from its start on
+	for l.Readers() == 0 { // the retention subscribes when it starts
 		add(t, l, entry("b", events.TypeMessage))
 	}
 	add(t, l, entry("a", events.TypeMessage), entry("a", events.TypeMessage), entry("b", events.TypeMessage), entry("a", events.TypeRemoved))
@@ -264,8 +264,8 @@ func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 	}
 }
 
-// Whatever is written and whenever a reader comes and goes: with the positions it has seen it is told everything exactly
-// once and in order.
+// A reader that comes and goes at any time, and returns with the last position that it has seen, gets all events
+// exactly once and in order.
 func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 	st := openStore(t)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -11,28 +11,27 @@ import (
 )
 
 const (
-	// pruneBatch is how many events one statement deletes: others that write wait that long and no longer.
+	// pruneBatch is the number of events that one statement deletes. Other writers wait no longer than one statement.
 	pruneBatch = 500
-	// pruneRest is what is left to the others between two statements.
+	// pruneRest is the pause between two statements, in which others can write.
 	pruneRest = 20 * time.Millisecond
-	// codeAge is how long a code is kept: it expires after a minute at most.
+	// codeAge is how long QR events are kept. A code expires after a minute at most.
 	codeAge = 10 * time.Minute
 )
 
-// Keep says how much of the log is kept. The zero value of ages and counts is no limit.
+// Keep says how much of the log to keep. An age or a count of 0 means no limit.
 type Keep struct {
 	Age   time.Duration // since an event was stored
 	Count uint64        // the newest events of all sessions together
-	Every time.Duration // how often it is looked after; default 1 minute
-	// MaxAge and MaxCount bound what is kept beyond Age and Count because a webhook has yet to deliver it.
+	Every time.Duration // time between two runs; default 1 minute
+	// MaxAge and MaxCount are the limits for events beyond Age and Count that a webhook has not delivered yet.
 	MaxAge   time.Duration
 	MaxCount uint64
-	// Missed is told of events that webhooks will not get any more; may be nil.
+	// Missed is called with the deleted events that webhooks have not delivered; may be nil.
 	Missed func([]Gap)
 }
 
-// Retention deletes what is too old, in small batches, and what belongs to sessions that were deleted. Its goroutine ends
-// with Stop.
+// Retention deletes old events, and the events of deleted sessions, in small batches. Its goroutine ends with Stop.
 type Retention struct {
 	log    *Log
 	keep   Keep
@@ -45,7 +44,7 @@ type Retention struct {
 	once sync.Once
 }
 
-// NewRetention makes a retention that does nothing before Start.
+// NewRetention makes a retention. It does nothing before Start. now may be nil.
 func NewRetention(log *Log, keep Keep, now func() time.Time) *Retention {
 	keep.Every = cmp.Or(keep.Every, time.Minute)
 	if now == nil {
@@ -55,12 +54,12 @@ func NewRetention(log *Log, keep Keep, now func() time.Time) *Retention {
 	return &Retention{log: log, keep: keep, now: now, logger: log.options.Logger, life: life, end: end}
 }
 
-// Start begins.
+// Start starts the goroutine.
 func (r *Retention) Start() {
 	r.once.Do(func() { r.work.Go(r.run) })
 }
 
-// Stop ends after the statement that runs. It is idempotent and legal before Start.
+// Stop ends the goroutine and waits for it. It is idempotent and legal before Start.
 func (r *Retention) Stop(context.Context) error {
 	r.end()
 	r.once.Do(func() {})
@@ -69,7 +68,8 @@ func (r *Retention) Stop(context.Context) error {
 }
 
 func (r *Retention) run() {
-	// From now on; what a process that died left of deleted sessions goes with its age.
+	// Sessions that were deleted before this start are not looked for: their events are deleted when they are old
+	// enough.
 	removed, err := r.log.Subscribe(r.life, FromNow, "", []Type{TypeRemoved})
 	if err != nil {
 		return
@@ -88,7 +88,7 @@ func (r *Retention) run() {
 			if !open {
 				return
 			}
-			r.forget(&event)
+			r.deleteEventsBefore(&event)
 		case <-timer.C:
 			r.Run(r.life)
 			timer.Reset(r.keep.Every)
@@ -96,7 +96,7 @@ func (r *Retention) run() {
 	}
 }
 
-// Run deletes once what is too old, until nothing of it is left or ctx ends.
+// Run deletes all events that are too old. It ends when none is left, at an error, or when ctx ends.
 func (r *Retention) Run(ctx context.Context) {
 	cut := Cut{Keep: r.keep.Count, MaxKeep: r.keep.MaxCount}
 	if r.keep.Age > 0 {
@@ -105,37 +105,38 @@ func (r *Retention) Run(ctx context.Context) {
 	if r.keep.MaxAge > 0 {
 		cut.MaxBefore = r.now().Add(-r.keep.MaxAge)
 	}
-	pruned := r.batches(ctx, func() (int, error) {
+	pruned := r.inBatches(ctx, func() (int, error) {
 		n, missed, err := r.log.Prune(ctx, cut, pruneBatch)
 		if len(missed) > 0 && r.keep.Missed != nil {
 			r.keep.Missed(missed)
 		}
 		return n, err
 	})
-	codes := r.batches(ctx, func() (int, error) { return r.log.PruneQR(ctx, r.now().Add(-codeAge), pruneBatch) })
+	codes := r.inBatches(ctx, func() (int, error) { return r.log.PruneQR(ctx, r.now().Add(-codeAge), pruneBatch) })
 	if pruned > 0 {
 		if first, _, err := r.log.Bounds(ctx); err == nil {
 			r.log.raiseFloor(max(first, 1) - 1)
 		}
 	}
 	if pruned+codes > 0 {
-		r.logger.Debug("old events were deleted", "events", pruned, "codes", codes)
+		r.logger.Debug("retention: old events deleted", "events", pruned, "codes", codes)
 	}
 }
 
-// forget deletes what came before a session's deletion.
-func (r *Retention) forget(event *Event) {
-	r.batches(r.life, func() (int, error) { return r.log.Forget(r.life, event.Session, event.Seq-1, pruneBatch) })
+// deleteEventsBefore deletes the events of a deleted session. It keeps the given event, which tells of the deletion.
+func (r *Retention) deleteEventsBefore(event *Event) {
+	r.inBatches(r.life, func() (int, error) { return r.log.Forget(r.life, event.Session, event.Seq-1, pruneBatch) })
 }
 
-func (r *Retention) batches(ctx context.Context, one func() (int, error)) int {
+// inBatches calls one, which deletes at most pruneBatch events, until less than a batch was left. It returns the sum.
+func (r *Retention) inBatches(ctx context.Context, one func() (int, error)) int {
 	total := 0
 	for {
 		n, err := one()
 		total += n
 		if err != nil && ctx.Err() == nil {
-			// The next turn tries again.
-			r.logger.Warn("old events could not be deleted", "err", err)
+			// The next run tries again.
+			r.logger.Warn("retention: cannot delete old events", "err", err)
 		}
 		if err != nil || n < pruneBatch {
 			return total

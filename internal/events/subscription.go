@@ -7,29 +7,29 @@ import (
 	"wasup/internal/session"
 )
 
-// Subscription is one reader of the log. It first asks for what is stored, page by page, and then is handed what is new.
-// Past belongs to one goroutine.
+// Subscription is one reader of the log. It first reads the stored events with Past, page by page. Then it gets new
+// events through C. Only one goroutine may call Past.
 type Subscription struct {
 	of     *Log
 	id     session.ID // "": all sessions
 	types  []Type
 	events chan Event
 	from   uint64
-	known  uint64 // every event up to this position was given, or was not wanted
+	known  uint64 // all events up to this position were returned, or are not wanted
 	missed bool
-	live   bool // admitted: the events come through the channel
-	over   bool
+	live   bool // new events come through the channel
+	over   bool // the subscription has ended
 }
 
-// Subscribe follows one session, or all with the empty id, and only the given types if there are any. after is the
-// position of the last event that the reader knows: what came later is told first. 0 begins with the oldest that is kept,
-// session.FromNow with what happens from now on. The reader calls Close when it is done. Errors carry a session.Code; ErrClosed is one of them.
+// Subscribe follows one session, or all sessions if the id is empty, and only the given types if there are any. after
+// is the position of the last event that the reader knows. 0 begins with the oldest event in the log, FromNow with the
+// next event. The reader calls Close when it is done. Errors carry a session.Code; ErrClosed is one of them.
 func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types []Type) (*Subscription, error) {
 	l.mu.Lock()
 	beyond := after > l.tail && after != FromNow
 	l.mu.Unlock()
 	if beyond {
-		// A caller who reads pages can be ahead of what was handed on.
+		// A caller that reads pages of the table can be ahead of the log's goroutine.
 		_, last, err := l.Bounds(ctx)
 		if err != nil {
 			return nil, err
@@ -53,11 +53,11 @@ func (l *Log) Subscribe(ctx context.Context, after uint64, id session.ID, types 
 	return s, nil
 }
 
-// Past gives the next stored events that the reader does not know, oldest first; none: from now on they come through C.
-// Errors carry a session.Code.
+// Past returns the next stored events that the reader does not know, oldest first. If it returns none, further events
+// come through C. Errors carry a session.Code.
 func (s *Subscription) Past(ctx context.Context) ([]Event, error) {
 	for {
-		found, live, err := s.remembered()
+		found, live, err := s.readRing()
 		if err != nil || live || len(found) > 0 {
 			return found, err
 		}
@@ -65,7 +65,7 @@ func (s *Subscription) Past(ctx context.Context) ([]Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = s.overtaken(ctx); err != nil {
+		if err = s.checkOvertaken(ctx); err != nil {
 			return nil, err
 		}
 		s.known = max(s.known, upTo)
@@ -75,9 +75,9 @@ func (s *Subscription) Past(ctx context.Context) ([]Event, error) {
 	}
 }
 
-// overtaken reports that retention has deleted what comes behind the last event that the reader knows.
-func (s *Subscription) overtaken(ctx context.Context) error {
-	if s.known == 0 { // begins with the oldest, whichever that is
+// checkOvertaken returns ErrOvertaken if retention has deleted events that the reader does not know.
+func (s *Subscription) checkOvertaken(ctx context.Context) error {
+	if s.known == 0 { // the reader begins with the oldest event, whichever that is
 		return nil
 	}
 	first, _, err := s.of.Bounds(ctx)
@@ -87,14 +87,14 @@ func (s *Subscription) overtaken(ctx context.Context) error {
 	return err
 }
 
-// remembered gives what the ring has for the reader, once it has all that is missing; with nothing missing the reader is
-// admitted.
-func (s *Subscription) remembered() (found []Event, live bool, err error) {
+// readRing returns the ring's events that the reader does not know. It returns none if the ring does not go back far
+// enough: the reader has to read the table. If the reader knows all events, it becomes live.
+func (s *Subscription) readRing() (found []Event, live bool, err error) {
 	l := s.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case s.live: // also one that was dropped: what it was handed before is still to be read
+	case s.live: // also if it was dropped: its channel may still hold events to read
 		return nil, true, nil
 	case l.closed || s.over:
 		return nil, false, ErrClosed
@@ -102,7 +102,7 @@ func (s *Subscription) remembered() (found []Event, live bool, err error) {
 		return nil, false, nil
 	}
 	for i := range l.ring {
-		// Until the ring is full next is 0, and the events lie in order.
+		// Until the ring is full, next is 0 and the events are in order.
 		if event := &l.ring[(l.next+i)%len(l.ring)]; s.wants(event) && s.covers(event) {
 			found = append(found, *event)
 		}
@@ -121,31 +121,33 @@ func (s *Subscription) remembered() (found []Event, live bool, err error) {
 
 func (s *Subscription) covers(event *Event) bool { return s.id == "" || s.id == event.Session }
 
-// wants leaves out what a page read ahead of the log's follower had already.
+// wants reports whether the reader wants the event. It does not want an event that it knows from a page of the table
+// which was ahead of the log's goroutine.
 func (s *Subscription) wants(event *Event) bool {
 	return event.Pos > s.known && (len(s.types) == 0 || slices.Contains(s.types, event.Type))
 }
 
-// C yields the events once Past has none. It is closed when the reader was too slow, and when the log is stopped.
+// C returns the channel with the events after Past. It is closed when the reader is too slow, and when the log or the
+// subscription ends.
 func (s *Subscription) C() <-chan Event { return s.events }
 
-// Missed reports that events were lost between the position the reader came with and now: it has to read the present
-// state anew.
+// Missed reports whether events after the reader's position were deleted, or the log never had this position. The
+// reader then has to read the present state again.
 func (s *Subscription) Missed() bool { return s.missed }
 
-// From is the position of the last event at the time of the subscription: what a reader without a past knows once it has
-// read the present state.
+// From returns the position of the last event at the time of the subscription. A reader that has read the present state
+// since then knows everything up to this position.
 func (s *Subscription) From() uint64 { return s.from }
 
 // Close ends the subscription. It is idempotent.
 func (s *Subscription) Close() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
-	s.of.drop(s)
+	s.of.endSubscription(s)
 }
 
-// drop ends a subscription; the lock is held.
-func (l *Log) drop(reader *Subscription) {
+// endSubscription ends a subscription. The caller holds the lock.
+func (l *Log) endSubscription(reader *Subscription) {
 	if reader.over {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 	"wasup/internal/store"
 )
 
-// patience bounds waits; it is never measured.
+// patience limits how long the tests wait. No test measures it.
 const patience = time.Minute
 
 func bounded(t testing.TB) context.Context {
@@ -55,7 +55,7 @@ func newFeed(t testing.TB, journal events.Journal) *events.Feed {
 	return f
 }
 
-// told is what the tests' events say.
+// told is the data of the tests' events.
 type told struct {
 	State   session.State `json:"state,omitempty"`
 	Name    string        `json:"name,omitempty"`
@@ -106,7 +106,7 @@ func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...e
 	return s
 }
 
-// read waits for so many events of a reader; fewer where the reader was dropped.
+// read waits for a number of events of a reader. It returns fewer if the reader was dropped.
 func read(t testing.TB, s *events.Subscription, n int) []events.Event {
 	t.Helper()
 	ctx := bounded(t)
@@ -143,7 +143,7 @@ func add(t testing.TB, l *events.Log, list ...events.Event) {
 	}
 }
 
-// handedOn waits until the log's follower has come to a position.
+// handedOn waits until the log's goroutine has passed on all events up to a position.
 func handedOn(t testing.TB, l *events.Log, pos uint64) {
 	t.Helper()
 	ctx := bounded(t)

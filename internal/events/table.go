@@ -7,54 +7,56 @@ import (
 	"wasup/internal/session"
 )
 
-// Query says which events of the log are wanted. They come in the order of their positions.
+// Query selects events of the log. The result is in the order of their positions.
 type Query struct {
-	Session  session.ID // "": of all sessions
-	After    uint64     // only those with a greater position
-	AfterSeq uint64     // only those with a greater number in the session's log; needs Session
-	Types    []Type     // only of these types; none: of every type
-	Limit    int        // at most so many; 0: MaxPage
+	Session  session.ID // "": all sessions
+	After    uint64     // only events with a greater position
+	AfterSeq uint64     // only events with a greater Seq; needs Session
+	Types    []Type     // only these types; empty: all types
+	Limit    int        // maximum number of events; 0: MaxPage
 }
 
-// MaxPage is the most that one reading of the log gives.
+// MaxPage is the maximum number of events that one Read returns.
 const MaxPage = 1000
 
-// Cut says which events go: those stored before a time and those beyond the newest few. A zero time and 0 are no limit.
+// Cut says which events to delete: those stored before a time, and all but the newest ones. A zero time and 0 mean no
+// limit.
 type Cut struct {
 	Before time.Time
-	Keep   uint64
-	// MaxBefore and MaxKeep are the same for what webhooks wait for. Where neither is a limit it stays for as long as they
-	// wait.
+	Keep   uint64 // number of the newest events to keep
+	// MaxBefore and MaxKeep are the same for events that webhooks have not delivered yet. If neither is a limit, these
+	// events stay until they are delivered.
 	MaxBefore time.Time
 	MaxKeep   uint64
 }
 
-// Table is the log as the store keeps it. Its methods are safe for concurrent use; errors carry a session.Code.
+// Table is the log in the database. Its methods are safe for concurrent use; errors carry a session.Code.
 type Table interface {
 	Journal
-	// Read gives stored events, oldest first, and always a position: every stored event of the query up to it is in the
-	// answer. Where fewer than Limit came it is the log's end as the reading saw it.
+	// Read returns stored events, oldest first, and a position: found has all events of the query up to it. If found
+	// has fewer than Limit events, the position is the end of the log at the time of the query.
 	Read(ctx context.Context, query Query) (found []Event, upTo uint64, err error)
-	// Bounds gives the position of the first event that is kept and of the last one that was ever stored. Both are 0
-	// where there never was one; first is last+1 where none is left.
+	// Bounds returns the position of the first event in the log, and the position of the last event that was ever
+	// stored. Both are 0 if there never was an event. first is last+1 if none is left.
 	Bounds(ctx context.Context) (first, last uint64, err error)
-	// LastSeq is the number of the session's last event, 0 where it never had one.
+	// LastSeq returns the Seq of the session's last event, 0 if it never had one.
 	LastSeq(ctx context.Context, id session.ID) (uint64, error)
-	// At is the position before the first event that was stored at this time or later: what to read from it on.
+	// At returns the position before the first event that was stored at this time or later.
 	At(ctx context.Context, at time.Time) (uint64, error)
-	// Media gives the event that carries a file; CodeNotFound where none does.
+	// Media returns the event that carries a file; CodeNotFound if there is none.
 	Media(ctx context.Context, id session.ID, media string) (Event, error)
-	// Find gives the event with one of the keys, the first key first.
+	// Find returns the event with the first of the keys that the session's log has.
 	Find(ctx context.Context, id session.ID, keys ...string) (found Event, is bool, err error)
-	// Appended is told, at least once after each commit that added events, that there is more to read. It has room for
-	// one word, so that nobody waits for the listener; there is one channel for the whole table.
+	// Appended returns a channel that gets a signal, at least one after each commit that added events. It has a buffer
+	// of one, so that writers never wait. There is one channel for the whole table.
 	Appended() <-chan struct{}
 
-	// Prune deletes, oldest first, at most limit events, and reports how many, and what webhooks have missed by it. What a
-	// webhook has yet to deliver is left, with all that came after it, as far as cut lets it.
+	// Prune deletes at most limit events, oldest first. It returns their number, and the gaps that this makes for
+	// webhooks. It stops before the first event that a webhook has not delivered yet, unless MaxBefore or MaxKeep
+	// demands its deletion.
 	Prune(ctx context.Context, cut Cut, limit int) (n int, missed []Gap, err error)
-	// PruneQR deletes at most limit QR events stored before the given time: their codes have expired.
+	// PruneQR deletes at most limit QR events that were stored before the given time. Their codes have expired.
 	PruneQR(ctx context.Context, before time.Time, limit int) (int, error)
-	// Forget deletes at most limit events of a session up to a number of its log. The numbers go on where they were.
+	// Forget deletes at most limit events of a session, up to a Seq. The numbering of later events continues.
 	Forget(ctx context.Context, id session.ID, upTo uint64, limit int) (int, error)
 }

@@ -7,17 +7,17 @@ import (
 	"wasup/internal/session"
 )
 
-// Watch tells which sessions' logs have grown. It keeps the last number of each, so that a listener that comes late
-// learns less often but never too little, and nobody waits for it.
+// Watch tells a listener which sessions have new events. It keeps only the last Seq of each session, so a slow listener
+// misses no session and blocks nobody.
 type Watch struct {
 	of   *Log
 	wake chan struct{}
 
 	mu    sync.Mutex
-	grown map[session.ID]uint64
+	grown map[session.ID]uint64 // the last Seq, by session
 }
 
-// Watch begins to watch. The watcher calls Close when it is done; after Stop nothing more is told.
+// Watch begins to watch. The caller calls Close when it is done. After Stop there are no more signals.
 func (l *Log) Watch() *Watch {
 	w := &Watch{of: l, wake: make(chan struct{}, 1), grown: make(map[session.ID]uint64)}
 	l.mu.Lock()
@@ -26,10 +26,10 @@ func (l *Log) Watch() *Watch {
 	return w
 }
 
-// C has room for one word: there is something to take.
+// C returns a channel that gets a signal when Take has something to return.
 func (w *Watch) C() <-chan struct{} { return w.wake }
 
-// Take gives the sessions whose logs have grown since the last Take, with the number of the last event of each.
+// Take returns the sessions with new events since the last Take, with the Seq of the last event of each.
 func (w *Watch) Take() map[session.ID]uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,7 +45,8 @@ func (w *Watch) Close() {
 	delete(w.of.watchers, w)
 }
 
-func (w *Watch) told(list []Event) {
+// noteGrowth notes new events and wakes the listener.
+func (w *Watch) noteGrowth(list []Event) {
 	if len(list) == 0 {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// SyncFolder makes the name of a new file survive a power cut.
+// SyncFolder flushes a folder, so that the name of a new file survives a power cut.
 func SyncFolder(dir string) (err error) {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,4 +1,4 @@
 package media
 
-// SyncFolder has nothing to do where folders cannot be flushed: the file system's journal keeps names.
+// SyncFolder does nothing: Windows cannot flush folders, and the file system's journal keeps names.
 func SyncFolder(string) error { return nil }

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// What WhatsApp's own clients allow, unless it says otherwise.
+// The limits of WhatsApp's own clients. Those marked "ours" are wasup's.
 const (
 	maxText         = 65_536 // characters of a text
 	maxCaption      = 1024   // characters
@@ -19,18 +19,17 @@ const (
 	maxOption       = 100    // characters of a poll's answer
 	maxOptions      = 12     // answers of a poll
 	maxMentions     = 1024   // members of a group
-	maxMessageID    = 128    // bytes; ours, WhatsApp's own have up to 32
+	maxMessageID    = 128    // bytes; ours: WhatsApp's own ids have up to 32
 	maxContacts     = 100    // ours
 	maxCard         = 64 << 10
-	maxThumbnail    = 64 << 10 // bytes; ours: it travels within the message
+	maxThumbnail    = 64 << 10 // bytes; ours: a thumbnail is part of the message
 	maxPlaceText    = 1024     // characters of each text of a location; ours
 	maxReaction     = 64       // bytes; the longest emoji have about 40
 	maxFileName     = 255      // bytes
 	waveformSamples = 64
 )
 
-// Check reports the first field that keeps the message from being sent. The error is a CodeInvalidRequest that names the
-// field.
+// Check returns an error with CodeInvalidRequest that names the first invalid field, or nil if the message can be sent.
 func (o Outgoing) Check() error {
 	switch {
 	case o.ID == "" || len(o.ID) > maxMessageID:
@@ -44,19 +43,19 @@ func (o Outgoing) Check() error {
 	return o.Content.CheckFor(o.To)
 }
 
-// Check reports the first field that keeps the content from being sent, and fields that its kind does not have: what
-// they say would be lost. The error is a CodeInvalidRequest that names the field.
+// Check returns an error with CodeInvalidRequest that names the first invalid field, or nil if the content can be sent.
+// It also refuses fields that the kind does not use, because their values would be lost.
 func (c Content) Check() error {
 	if err := c.checkKind(); err != nil {
 		return err
 	}
-	if err := c.checkForeign(); err != nil {
+	if err := c.checkUnused(); err != nil {
 		return err
 	}
 	if err := c.checkText(); err != nil {
 		return err
 	}
-	if err := c.checkAround(); err != nil {
+	if err := c.checkExtras(); err != nil {
 		return err
 	}
 	switch c.Kind {
@@ -77,7 +76,8 @@ func (c Content) Check() error {
 	}
 }
 
-// CheckFor reports what the content lacks to be sent to this recipient in particular.
+// CheckFor checks what depends on the recipient: in a group, the author of a quoted message or of one reacted to must
+// be given.
 func (c Content) CheckFor(to Recipient) error {
 	named := func(ref *Ref) bool { return ref == nil || ref.FromMe || !ref.Sender.IsZero() }
 	switch {
@@ -103,8 +103,8 @@ func (c Content) checkKind() error {
 	return invalidField("kind", "expected one of "+strings.Join(names, ", "))
 }
 
-// checkForeign refuses what the kind does not have.
-func (c Content) checkForeign() error {
+// checkUnused refuses fields that the kind does not use.
+func (c Content) checkUnused() error {
 	quotable := c.Kind != KindReaction && c.Kind != KindEdit && c.Kind != KindRevoke
 	for _, field := range []struct {
 		name    string
@@ -130,7 +130,7 @@ func (c Content) checkForeign() error {
 	return nil
 }
 
-// hasText reports the kinds that show a text or a caption.
+// hasText reports whether messages of this kind show a text or a caption.
 func (c Content) hasText() bool {
 	switch c.Kind {
 	case KindText, KindEdit, KindImage, KindVideo, KindDocument:
@@ -157,8 +157,8 @@ func (c Content) checkText() error {
 	}
 }
 
-// checkAround checks what stands around a message: whom it mentions, what it answers, what it links to.
-func (c Content) checkAround() error {
+// checkExtras checks the mentions, the quote and the link preview.
+func (c Content) checkExtras() error {
 	if len(c.Mentions) > maxMentions {
 		return invalidField("mentions", fmt.Sprintf("expected at most %d", maxMentions))
 	}
@@ -279,7 +279,7 @@ func (p *Poll) check() error {
 		switch {
 		case strings.TrimSpace(option) == "" || !shortText(option, maxOption):
 			return invalidField(field, fmt.Sprintf("expected 1 to %d characters in UTF-8", maxOption))
-		case seen[option]: // votes name an answer by its hash
+		case seen[option]: // a vote identifies an answer by its hash
 			return invalidField(field, fmt.Sprintf("expected 2 to %d different answers; this one is there already", maxOptions))
 		}
 		seen[option] = true
@@ -297,8 +297,8 @@ func (c Content) checkReaction() error {
 	return nil
 }
 
-// isEmoji tells one emoji from a text. Which emojis there are is Unicode's affair and changes every year, so they are not
-// listed here: one is a symbol, alone or with what changes it, or several that are joined.
+// isEmoji reports whether s is one emoji. There is no list of emojis here, because Unicode adds some every year. An
+// emoji is a symbol, alone or with modifiers, or several symbols with joiners between them, or a flag (two letters).
 func isEmoji(s string) bool {
 	const joiner, keycap = 0x200d, 0x20e3
 	if len(s) > maxReaction || !utf8.ValidString(s) {
@@ -328,7 +328,7 @@ func isEmoji(s string) bool {
 
 func isSymbol(r rune) bool {
 	switch r {
-	case 0xa9, 0xae, 0x203c, 0x2049, 0x3030, 0x303d: // ©, ®, and what is punctuation to Unicode: ‼, ⁉, 〰, 〽
+	case 0xa9, 0xae, 0x203c, 0x2049, 0x3030, 0x303d: // © and ®, and emojis that Unicode counts as punctuation: ‼, ⁉, 〰, 〽
 		return true
 	default:
 		return r > 0x2000 && unicode.IsSymbol(r)

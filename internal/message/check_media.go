@@ -12,7 +12,7 @@ import (
 	"wasup/internal/session"
 )
 
-// MimeVoice is the type of what can be a voice note.
+// MimeVoice is the media type of a voice note.
 const MimeVoice = "audio/ogg; codecs=opus"
 
 func (m *Media) check(kind Kind) error {
@@ -42,7 +42,7 @@ func (m *Media) check(kind Kind) error {
 	return m.checkType(kind)
 }
 
-// checkType holds the file's type against what the kind can show. A document shows anything.
+// checkType checks that the file's media type fits the kind of message. A document may have any type.
 func (m *Media) checkType(kind Kind) error {
 	var family, expected string
 	switch kind {
@@ -68,8 +68,8 @@ func (m *Media) checkType(kind Kind) error {
 	return nil
 }
 
-// ShownAsImage reports the types that WhatsApp's clients show as a picture. What else begins with image/, from SVG to the
-// files of drawing programs, arrives as a picture that cannot be opened.
+// ShownAsImage reports whether WhatsApp's clients can show a media type as a picture. Other types that begin with
+// image/, such as SVG or the files of drawing programs, would arrive as a picture that cannot be opened.
 func ShownAsImage(mime string) bool {
 	switch kind, _, _ := strings.Cut(mime, ";"); strings.TrimSpace(kind) {
 	case "image/jpeg", "image/png", "image/webp", "image/gif":
@@ -79,7 +79,7 @@ func ShownAsImage(mime string) bool {
 	}
 }
 
-// isType accepts a media type, with parameters or without, and none.
+// isType accepts a media type with or without parameters, and "".
 func isType(s string) bool {
 	if s == "" {
 		return true

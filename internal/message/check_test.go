@@ -15,7 +15,7 @@ const (
 	card     = "BEGIN:VCARD\nVERSION:3.0\nFN:Ana\nEND:VCARD\n"
 )
 
-// good is content of every kind that can be sent.
+// good returns valid content of every kind that can be sent.
 func good() map[message.Kind]message.Content {
 	file := func(mime string) *message.Media { return &message.Media{File: "abc", Size: 10, Mime: mime} }
 	voice := file(message.MimeVoice)

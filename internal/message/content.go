@@ -7,15 +7,15 @@ import (
 	"wasup/internal/session"
 )
 
-// Kind names what a message is. The names are public and stored.
+// Kind is the kind of a message. The names are public and stored.
 type Kind string
 
-// The kinds of messages. Those after the blank line are only received.
+// The kinds of messages. The kinds after the blank line are only received, never sent.
 const (
 	KindText     Kind = "text"
 	KindImage    Kind = "image"
 	KindVideo    Kind = "video"
-	KindAudio    Kind = "audio" // a file of sound
+	KindAudio    Kind = "audio" // an audio file
 	KindVoice    Kind = "voice" // a voice note: ogg with opus
 	KindDocument Kind = "document"
 	KindSticker  Kind = "sticker"
@@ -27,10 +27,10 @@ const (
 	KindRevoke   Kind = "revoke"
 
 	KindPollVote Kind = "poll_vote"
-	KindUnknown  Kind = "unknown" // of a kind that this version does not know; the event says so rather than hide it
+	KindUnknown  Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
 )
 
-// SendableKinds lists what can be sent.
+// SendableKinds lists the kinds that can be sent.
 func SendableKinds() []Kind {
 	return []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker, KindLocation, KindContact,
@@ -38,7 +38,7 @@ func SendableKinds() []Kind {
 	}
 }
 
-// HasMedia reports the kinds that carry a file.
+// HasMedia reports whether messages of this kind carry a file.
 func (k Kind) HasMedia() bool {
 	switch k {
 	case KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker:
@@ -48,13 +48,14 @@ func (k Kind) HasMedia() bool {
 	}
 }
 
-// TextOf is a plain text message.
+// TextOf returns the content of a plain text message.
 func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
 
-// IsZero reports that nobody is named.
+// IsZero reports whether the address names nobody.
 func (a Address) IsZero() bool { return a == Address{} }
 
-// String is the address that stays the same longest: the group, else the LID, else the phone number.
+// String returns one form of the address: the group, else the LID, else the phone number. A LID stays the same when the
+// phone number changes.
 func (a Address) String() string {
 	switch {
 	case a.Group != "":
@@ -66,8 +67,8 @@ func (a Address) String() string {
 	}
 }
 
-// IsNot reports that the address is certainly that of somebody else than the account. An address that is zero, and parts
-// that are not known on either side, say nothing.
+// IsNot reports whether the address certainly belongs to somebody else than the account. It returns false for the zero
+// address, and where the account's own phone number or LID is unknown although the address has one.
 func (a Address) IsNot(account session.Account) bool {
 	other := func(address, own string) bool {
 		address, _, _ = strings.Cut(address, "@")
@@ -78,15 +79,15 @@ func (a Address) IsNot(account session.Account) bool {
 	return !a.IsZero() && other(a.PN, account.JID) && other(a.LID, account.LID)
 }
 
-// Outgoing is one message that leaves.
+// Outgoing is one message to send.
 type Outgoing struct {
 	ID      string    // the WhatsApp message id, chosen before the first attempt and kept for all of them
 	To      Recipient // one-to-one or a group
 	Content Content
 }
 
-// UploadTime is what the message's file may add to the time that a send takes, before WhatsApp's answer is overdue: half
-// a minute, and what 256 KiB a second need. 0 for a message without a file.
+// UploadTime returns how much longer a send may take because of the message's file, before the acknowledgement is
+// overdue: 30 seconds plus the time to upload the file at 256 KiB a second. It is 0 for a message without a file.
 func (o Outgoing) UploadTime() time.Duration {
 	const slowest = 256 << 10
 	if o.Content.Media == nil {
@@ -95,7 +96,7 @@ func (o Outgoing) UploadTime() time.Duration {
 	return 30*time.Second + time.Duration(max(0, o.Content.Media.Size)/slowest)*time.Second
 }
 
-// ChatState is what a chat shows of the other side's typing.
+// ChatState is what the recipient's chat shows: that the account is typing, recording, or has paused.
 type ChatState string
 
 // The chat states.
@@ -105,19 +106,19 @@ const (
 	ChatPaused    ChatState = "paused"
 )
 
-// ReadMark says which messages of one chat and one sender have been read.
+// ReadMark lists messages of one chat and one sender that have been read.
 type ReadMark struct {
 	Chat   Recipient
-	Sender Address  // in groups; the zero value in a chat with one person
+	Sender Address  // only in groups; the zero value in a chat with one person
 	IDs    []string // WhatsApp message ids
-	Played bool     // a voice note was played
+	Played bool     // they were played, not only read (voice notes)
 	At     time.Time
 }
 
-// Contact is what WhatsApp says about a phone number.
+// Contact is WhatsApp's answer about a phone number.
 type Contact struct {
-	Query      string // as it was asked for
+	Query      string // the phone number as asked for
 	OnWhatsApp bool
 	Address    Address
-	Business   string // the verified name of a business, "" of others
+	Business   string // the verified name of a business; "" if it is none
 }

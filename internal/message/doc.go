@@ -1,6 +1,6 @@
-// Package message is the vocabulary of messages: what they say (contents, and their JSON), to whom they go (recipients and
-// addresses), what is checked before one is accepted, how far an outgoing one has come, and the verbs about them.
+// Package message is the vocabulary of messages: their contents with the JSON, recipients and addresses, the checks
+// before a message is accepted, the states of an outgoing message, and the verbs that concern messages.
 //
-// It knows sessions by their ids and errors only, and no library but the standard one. The outbox keeps and sends messages,
-// internal/whatsapp translates them, and internal/events has the JSON of what happens to them.
+// Of a session it knows only the id, the account and the errors, and it uses only the standard library. The outbox
+// stores and sends messages, internal/whatsapp translates them, and internal/events has the JSON of events about them.
 package message

@@ -1,47 +1,49 @@
 package message
 
-// The JSON of contents: as they are stored, and as events and the API show them.
+// This file has the JSON of contents. It is stored, and shown by events and the API.
 
-// Content is what a message says, sent and received alike. Kind tells which fields count; its JSON form is stored and
-// public.
+// Content is the content of a sent or received message. Kind says which fields are used. The JSON is stored and public.
 type Content struct {
 	Kind     Kind      `json:"kind"`
-	Text     string    `json:"text,omitempty"`     // of text and edit; the caption of image, video and document
-	Mentions []Address `json:"mentions,omitempty"` // of text, captions and edit; the text names them as @number
-	Quote    *Ref      `json:"quote,omitempty"`    // the message that is replied to
-	Preview  *Preview  `json:"preview,omitempty"`  // of text
-	Media    *Media    `json:"media,omitempty"`    // of the kinds that carry a file
+	Text     string    `json:"text,omitempty"`     // the text of text and edit; the caption of image, video and document
+	Mentions []Address `json:"mentions,omitempty"` // in a text, caption or edit; the text has them as @number
+	Quote    *Ref      `json:"quote,omitempty"`    // the message that this one replies to
+	Preview  *Preview  `json:"preview,omitempty"`  // only for text
+	Media    *Media    `json:"media,omitempty"`    // for the kinds that carry a file
 	Location *Location `json:"location,omitempty"`
 	Contacts []Card    `json:"contacts,omitempty"`
 	Poll     *Poll     `json:"poll,omitempty"`
-	Reaction string    `json:"reaction,omitempty"` // one emoji; "" takes the reaction back
-	Target   *Ref      `json:"target,omitempty"`   // of reaction, edit, revoke and poll_vote
-	Options  []string  `json:"options,omitempty"`  // of poll_vote: what was chosen; empty takes the vote back. sha256:… where the poll is not known
-	// Unknown is what WhatsApp calls the kind of a message that this version does not know, or content that could not be
-	// opened: a vote in a poll whose secret is not known, for one. Received only.
+	Reaction string    `json:"reaction,omitempty"` // one emoji; "" removes the reaction
+	Target   *Ref      `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
+	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
+	// unknown.
+	Options []string `json:"options,omitempty"`
+	// Unknown is WhatsApp's name for a kind of message that this version does not know, or for content that could not
+	// be decrypted, such as a vote in a poll whose secret is unknown. Only in received messages.
 	Unknown string `json:"unknown,omitempty"`
-	Expires int    `json:"-"` // seconds; MessageData shows it
+	Expires int    `json:"-"` // after how many seconds the message disappears; MessageData shows it
 }
 
-// Ref points at a message of the same chat. Who wrote it is Sender; else, with FromMe, the session's own account;
-// else it follows: edited and revoked is what the own account wrote, and what is quoted or reacted to in a chat with one
-// person was written by that person. In a group the author of what is quoted or reacted to has to be named.
+// Ref refers to a message of the same chat. The author is Sender if it is given, or the session's own account if FromMe
+// is set. Otherwise the author of an edited or revoked message is the own account, and the author of a message that is
+// quoted or reacted to in a chat with one person is that person. In a group, the author of a message that is quoted or
+// reacted to must be given.
 type Ref struct {
-	ID     string  `json:"id"`              // its WhatsApp message id
-	Sender Address `json:"sender,omitzero"` // who wrote it
-	FromMe bool    `json:"from_me"`         // the session's own account wrote it
-	Text   string  `json:"text,omitempty"`  // what a quote shows of it
-	Kind   Kind    `json:"kind,omitempty"`  // of the quoted message, where it is known
+	ID     string  `json:"id"`              // the WhatsApp message id
+	Sender Address `json:"sender,omitzero"` // the author
+	FromMe bool    `json:"from_me"`         // the session's own account is the author
+	Text   string  `json:"text,omitempty"`  // the text that a quote shows
+	Kind   Kind    `json:"kind,omitempty"`  // the kind of the quoted message, if known
 }
 
-// Address is a person or a group. WhatsApp names a person by a LID, a phone number, or both; what is not known is "".
+// Address is a person or a group. WhatsApp identifies a person by a LID, a phone number, or both; an unknown one is "".
 type Address struct {
 	LID   string `json:"lid,omitempty" doc:"digits@lid"`
 	PN    string `json:"pn,omitempty" doc:"digits@s.whatsapp.net"`
 	Group string `json:"group,omitempty" doc:"…@g.us"` // also status@broadcast and newsletters
 }
 
-// Preview is a link preview as the sender gives it. wasup fetches nothing for it.
+// Preview is a link preview. The sender gives all of it; wasup fetches nothing.
 type Preview struct {
 	URL         string `json:"url"` // must occur in the text
 	Title       string `json:"title,omitempty"`
@@ -49,36 +51,37 @@ type Preview struct {
 	Thumbnail   []byte `json:"thumbnail,omitempty"` // JPEG; base64 in JSON
 }
 
-// Media describes a file. Of an outgoing message File says where the bytes are kept; of an incoming one Remote says how
-// to get them.
+// Media describes a file. For an outgoing message, File names the stored file. For an incoming one, Remote says where
+// to download it.
 type Media struct {
-	ID       string `json:"id,omitempty"`   // of GET …/media/{id}; incoming only
-	File     string `json:"file,omitempty"` // a file of the spool; outgoing only
+	ID       string `json:"id,omitempty"`   // for GET …/media/{id}; incoming only
+	File     string `json:"file,omitempty"` // name of a file in media/outgoing; outgoing only
 	Mime     string `json:"mime,omitempty"`
-	Name     string `json:"name,omitempty"`   // file name, of documents
+	Name     string `json:"name,omitempty"`   // file name of a document
 	Size     int64  `json:"size"`             // bytes
-	SHA256   string `json:"sha256,omitempty"` // of the plain bytes, lower-case hexadecimal
+	SHA256   string `json:"sha256,omitempty"` // of the decrypted bytes, lower-case hexadecimal
 	Width    int    `json:"width,omitempty"`
 	Height   int    `json:"height,omitempty"`
 	Seconds  int    `json:"seconds,omitempty"`  // duration
-	Waveform []byte `json:"waveform,omitempty"` // of voice: 64 values of 0 to 100; base64 in JSON
-	// Thumbnail is a small JPEG of image, video and document; base64 in JSON. The spool makes that of an image.
+	Waveform []byte `json:"waveform,omitempty"` // of a voice note: 64 values from 0 to 100; base64 in JSON
+	// Thumbnail is a small JPEG of an image, video or document; base64 in JSON. media/outgoing makes the one of an
+	// image.
 	Thumbnail []byte  `json:"thumbnail,omitempty"`
-	Animated  bool    `json:"animated,omitempty"` // of stickers
+	Animated  bool    `json:"animated,omitempty"` // an animated sticker
 	ViewOnce  bool    `json:"view_once,omitempty"`
-	Cut       bool    `json:"-"` // of what the spool has looked at: a picture that breaks off
-	Remote    *Remote `json:"-"` // never shown: it holds the key
+	Cut       bool    `json:"-"` // outgoing only: the picture is truncated
+	Remote    *Remote `json:"-"` // never shown, because it holds the key
 }
 
-// Remote is where an incoming file is and how it is decrypted.
+// Remote says where an incoming file is and how to decrypt it.
 type Remote struct {
-	ID         string `json:"id"` // Media.ID, by which the file is asked for
+	ID         string `json:"id"` // Media.ID
 	DirectPath string `json:"direct_path"`
 	Key        []byte `json:"key"`
-	FileSHA256 []byte `json:"file_sha256"`     // of the plain bytes
-	EncSHA256  []byte `json:"enc_file_sha256"` // of the encrypted ones
-	Length     int64  `json:"length"`          // bytes, plain
-	Kind       Kind   `json:"kind"`            // which of WhatsApp's media keys applies
+	FileSHA256 []byte `json:"file_sha256"`     // of the decrypted bytes
+	EncSHA256  []byte `json:"enc_file_sha256"` // of the encrypted bytes
+	Length     int64  `json:"length"`          // of the decrypted file, in bytes
+	Kind       Kind   `json:"kind"`            // selects WhatsApp's media type, from which the keys are derived
 }
 
 // Location is a place, or the first position of a live location.
@@ -91,15 +94,15 @@ type Location struct {
 	Live      bool    `json:"live,omitempty"` // received only
 }
 
-// Card is a contact that is passed on.
+// Card is a contact that a message contains.
 type Card struct {
 	Name  string `json:"name"`
-	VCard string `json:"vcard"` // as text/vcard, version 3.0 or 4.0
+	VCard string `json:"vcard"` // text/vcard, version 3.0 or 4.0
 }
 
 // Poll is a question with 2 to 12 answers.
 type Poll struct {
 	Question   string   `json:"question"`
 	Options    []string `json:"options"`
-	Selectable int      `json:"selectable"` // how many may be chosen; 0: any number
+	Selectable int      `json:"selectable"` // how many answers may be chosen; 0: any number
 }

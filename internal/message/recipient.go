@@ -8,21 +8,21 @@ import (
 	"wasup/internal/session"
 )
 
-// The servers of WhatsApp's addresses that messages can go to.
+// The servers in WhatsApp addresses that messages can go to.
 const (
 	serverPN    = "s.whatsapp.net"
 	serverLID   = "lid"
 	serverGroup = "g.us"
 )
 
-// Recipient is a WhatsApp address in canonical form: digits@s.whatsapp.net or digits@lid of a person, and …@g.us of a
+// Recipient is a WhatsApp address in canonical form: digits@s.whatsapp.net or digits@lid for a person, …@g.us for a
 // group.
 type Recipient string
 
-// IsGroup reports whether it is a group.
+// IsGroup reports whether the recipient is a group.
 func (r Recipient) IsGroup() bool { return strings.HasSuffix(string(r), "@"+serverGroup) }
 
-// Address is the recipient as an Address.
+// Address returns the recipient as an Address.
 func (r Recipient) Address() Address {
 	switch {
 	case r.IsGroup():
@@ -34,8 +34,8 @@ func (r Recipient) Address() Address {
 	}
 }
 
-// ParseRecipient accepts a person as ParsePerson does, or a group: digits@g.us, or digits-digits@g.us as groups from
-// before 2021 are called.
+// ParseRecipient accepts a person in the same forms as ParsePerson, or a group: digits@g.us, or digits-digits@g.us for
+// groups from before 2021.
 func ParseRecipient(s string) (Recipient, error) {
 	user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@")
 	if server == serverGroup {
@@ -51,11 +51,11 @@ func ParseRecipient(s string) (Recipient, error) {
 	return person, nil
 }
 
-// ParsePerson accepts a phone number in any usual spelling, and the same with @c.us or @s.whatsapp.net, or a LID with @lid.
-// A number has its country code first, with '+', with 00 or with nothing before it, and 5 to 20 digits; spaces and dashes
-// of any kind, '.', '/', '(' and ')' may stand in it, and a (0), which is not dialled from abroad, is left out, as is a tel: or
-// whatsapp: before the number. The device in
-// an address such as 34600111222:1@s.whatsapp.net is left out too: messages go to people.
+// ParsePerson accepts a phone number in any usual spelling, the same with @c.us or @s.whatsapp.net, or a LID with @lid.
+// A number has 5 to 20 digits and begins with its country code, with '+', 00 or nothing before it. It may contain
+// spaces, dashes of any kind, '.', '/', '(' and ')'. ParsePerson removes a (0), which is not dialled from abroad, and a
+// tel: or whatsapp: before the number. It also removes the device from an address such as 34600111222:1@s.whatsapp.net,
+// because messages go to people.
 func ParsePerson(s string) (Recipient, error) {
 	person, ok := parsePerson(s)
 	if !ok {
@@ -67,7 +67,7 @@ func ParsePerson(s string) (Recipient, error) {
 	return person, nil
 }
 
-// ParseAddress accepts what ParsePerson accepts, and names field where it refuses.
+// ParseAddress accepts the same forms as ParsePerson. Its error names the given field.
 func ParseAddress(field, s string) (Address, error) {
 	person, ok := parsePerson(s)
 	if !ok {
@@ -98,14 +98,14 @@ func parsePerson(s string) (Recipient, bool) {
 	if server == serverPN && !plus {
 		digits = strings.TrimPrefix(digits, "00")
 	}
-	// No country code begins with 0: what does is a number as it is dialled within its country.
+	// No country code begins with 0. A number that does is in the form for calls within its country.
 	if !ok || !isNumber(digits) || (server == serverPN && digits[0] == '0') {
 		return "", false
 	}
 	return Recipient(digits + "@" + server), true
 }
 
-// withoutScheme is a number without the tel: of web pages (RFC 3966) or the whatsapp: of other services' APIs.
+// withoutScheme removes the tel: of web pages (RFC 3966), or the whatsapp: of other services' APIs, from a number.
 func withoutScheme(number string) string {
 	scheme, rest, found := strings.Cut(number, ":")
 	if found && (strings.EqualFold(scheme, "tel") || strings.EqualFold(scheme, "whatsapp")) {
@@ -114,7 +114,8 @@ func withoutScheme(number string) string {
 	return number
 }
 
-// dialled is the digits of a spelling, without the zero that is not dialled from abroad, and whether a plus is before them.
+// dialled returns the digits of a spelling, without a (0) that is not dialled from abroad, and whether a plus is before
+// them. It returns false if other characters are in it.
 func dialled(spelling string) (digits string, plus, ok bool) {
 	const trunk = "(0)"
 	if at := strings.Index(spelling, trunk); at >= 0 && strings.ContainsAny(spelling[:at], "123456789") {
@@ -135,11 +136,12 @@ func dialled(spelling string) (digits string, plus, ok bool) {
 	return string(all), plus, true
 }
 
-// isPadding reports what may stand anywhere in a number or around an address without being seen: spaces, and marks of the
-// direction of writing, which come along when a number is copied from an address book.
+// isPadding reports whether a character is a space or an invisible one, such as a mark of the writing direction. These
+// are often copied from an address book together with a number, and may stand anywhere in a number or around an
+// address.
 func isPadding(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
-// canonical reports whether the recipient is one that ParseRecipient gives.
+// canonical reports whether the recipient is in the form that ParseRecipient returns.
 func (r Recipient) canonical() bool {
 	user, server, _ := strings.Cut(string(r), "@")
 	switch server {
@@ -154,7 +156,8 @@ func (r Recipient) canonical() bool {
 
 func isNumber(s string) bool { return len(s) >= 5 && len(s) <= 20 && onlyDigits(s) }
 
-// isGroupUser accepts an id, or the number of the group's creator and the second in which it was created.
+// isGroupUser accepts the part of a group address before the @: an id, or, in old groups, the creator's phone number
+// and the Unix time of the creation.
 func isGroupUser(s string) bool {
 	creator, created, legacy := strings.Cut(s, "-")
 	if legacy {

@@ -9,40 +9,41 @@ import (
 	"wasup/internal/session"
 )
 
-// Client is what the client of a READY session does about messages: what the verbs of this package need of it. Errors,
-// beside those named: CodeInvalidRequest, CodeDisconnected, CodeTimeout (ctx ended), CodeSendFailed (WhatsApp refused).
+// Client is the part of a READY session's client that the verbs of this package need. Errors beside those named below:
+// CodeInvalidRequest, CodeDisconnected, CodeTimeout (ctx ended), CodeSendFailed (WhatsApp refused).
 type Client interface {
-	// Send returns once WhatsApp's server has acknowledged the message. Errors: CodeSendFailed, CodeRestricted,
-	// CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
+	// Send sends a message and returns when WhatsApp's server has acknowledged it. Errors: CodeSendFailed,
+	// CodeRestricted, CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
 	Send(ctx context.Context, message Outgoing) (Ack, error)
 	// MarkRead tells the sender, and the account's other devices, that messages were read or played.
 	MarkRead(ctx context.Context, mark ReadMark) error
-	// SetChatState shows the other side that the account is typing, recording, or has paused.
+	// SetChatState shows in the recipient's chat that the account is typing, recording, or has paused.
 	SetChatState(ctx context.Context, chat Recipient, state ChatState) error
-	// CheckContacts asks WhatsApp which phone numbers have an account: digits with country code, at most 100 at a time,
-	// answered in the order of the question. CodeRateLimited where WhatsApp was asked too often.
+	// CheckContacts asks WhatsApp which phone numbers have an account. It takes at most 100 numbers, in digits with the
+	// country code, and answers in their order. CodeRateLimited if WhatsApp was asked too often.
 	CheckContacts(ctx context.Context, phones []string) ([]Contact, error)
-	// FetchMedia downloads, verifies and decrypts a file into to, which is empty before and complete after it.
-	// CodeMediaGone where WhatsApp has it no longer, CodeStoreFull, CodeFetchFailed where it cannot be downloaded or is
-	// another file than was said.
+	// FetchMedia downloads a file, verifies and decrypts it, and writes it to an empty file. Errors: CodeMediaGone if
+	// WhatsApp no longer has the file, CodeStoreFull, CodeFetchFailed if the download fails or the file is not the
+	// announced one.
 	FetchMedia(ctx context.Context, file Remote, to *os.File) error
 }
 
-// Ack is the server's acknowledgement.
+// Ack is the acknowledgement of WhatsApp's server.
 type Ack struct {
 	MessageID string
 	At        time.Time // the server's time
 }
 
-// VerbSend is the name of the verb that sends a message: how long it takes, and why it fails, has figures of its own.
+// VerbSend is the name of the verb that sends a message. The metrics count it apart from the other verbs.
 const VerbSend = "send"
 
-// VerbNames are the names of the verbs below.
+// VerbNames returns the names of the verbs below.
 func VerbNames() []string {
 	return []string{Send.Name, MarkRead.Name, SetChatState.Name, CheckContacts.Name, FetchMedia.Name}
 }
 
-// Send sends a message and returns once WhatsApp has acknowledged it. Whoever uses it gives it a bound.
+// Send sends a message and returns when WhatsApp has acknowledged it. The caller sets the bound, which depends on the
+// size of the file.
 var Send = session.Verb[Client, Outgoing, Ack]{
 	Name: VerbSend, In: session.Ready, Whole: true,
 	Do: func(ctx context.Context, client Client, message Outgoing) (Ack, error) {
@@ -67,13 +68,13 @@ var MarkRead = session.Verb[Client, ReadMark, session.None]{
 	},
 }
 
-// Typing is what SetChatState is asked with.
+// Typing is the question of SetChatState.
 type Typing struct {
 	Chat  Recipient
 	State ChatState
 }
 
-// SetChatState shows the other side that the account is typing, recording, or has paused.
+// SetChatState shows in the recipient's chat that the account is typing, recording, or has paused.
 var SetChatState = session.Verb[Client, Typing, session.None]{
 	Name: "SetChatState", In: session.Ready,
 	Do: func(ctx context.Context, client Client, typing Typing) (session.None, error) {
@@ -81,8 +82,8 @@ var SetChatState = session.Verb[Client, Typing, session.None]{
 	},
 }
 
-// CheckContacts asks WhatsApp which phone numbers have an account, at most 100 at a time, answered in the order of the
-// question.
+// CheckContacts asks WhatsApp which phone numbers have an account. It takes at most 100 numbers and answers in their
+// order.
 var CheckContacts = session.Verb[Client, []string, []Contact]{
 	Name: "CheckContacts", In: session.Ready,
 	Do: func(ctx context.Context, client Client, phones []string) ([]Contact, error) {
@@ -90,16 +91,16 @@ var CheckContacts = session.Verb[Client, []string, []Contact]{
 	},
 }
 
-// fetchBound is how long a file may take to come from WhatsApp: 2 GB at 4 MB a second.
+// fetchBound limits the download of a file from WhatsApp. It is enough for 2 GB at 4 MB a second.
 const fetchBound = 10 * time.Minute
 
-// Download is what FetchMedia is asked with: a file of an incoming message, and where it goes on this machine.
+// Download is the question of FetchMedia: a file of an incoming message, and the file to write it to.
 type Download struct {
 	File Remote
-	To   *os.File // empty before and complete after it
+	To   *os.File // empty before the download
 }
 
-// FetchMedia downloads, verifies and decrypts a file. A caller that leaves early may close To: the download ends then.
+// FetchMedia downloads, verifies and decrypts a file. A caller that leaves early may close To, which ends the download.
 var FetchMedia = session.Verb[Client, Download, session.None]{
 	Name: "FetchMedia", In: session.Ready, Bound: fetchBound,
 	Do: func(ctx context.Context, client Client, download Download) (session.None, error) {

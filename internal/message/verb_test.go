@@ -23,7 +23,7 @@ func TestEveryVerbOfMessagesHasItsOwnNameInTheList(t *testing.T) {
 	}
 }
 
-// sender is a client whose sends end with an error.
+// sender is a client whose sends fail with an error.
 type sender struct {
 	Client
 	err error

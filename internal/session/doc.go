@@ -1,9 +1,9 @@
 // Package session is the vocabulary and the state machine of a WhatsApp session.
 //
-// It owns the names everything else speaks in (identifiers, states, causes, inputs, effects, errors), the one table
-// that says how a session moves, the door to a session's client, and the ports between the rooms. What messages say is in
-// internal/message, and what events tell in internal/events. It knows no clock, no goroutine, no network and no
-// library but the standard one: whoever steps the machine passes the time in and carries the effects out.
+// It owns the names that all other packages use (identifiers, states, causes, inputs, effects, errors), the table of
+// the state machine, the interface to a session's client (Door), and the ports between the rooms. The contents of
+// messages are in internal/message, and the events in internal/events. The package uses no clock, no goroutine, no
+// network and only the standard library: the caller of Step passes the time in and carries the effects out.
 package session
 
 //go:generate go run wasup/internal/session/gendoc -out ../../docs

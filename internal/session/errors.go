@@ -8,47 +8,47 @@ import (
 // Code is the stable, machine-readable name of an error. Only the HTTP layer knows which status it has.
 type Code string
 
-// The codes. docs/errors.md is made from this list.
+// The codes. docs/errors.md is generated from Codes.
 const (
 	CodeInvalidRequest   Code = "invalid_request"   // a field is missing or malformed; Field names it
 	CodeNotFound         Code = "not_found"         // no session has this id
 	CodeNotReady         Code = "session_not_ready" // the session is not READY, so it cannot send
-	CodeTooManyWaiters   Code = "too_many_waiters"  // as many callers as allowed wait already; try again
-	CodeQueueFull        Code = "queue_full"        // as many sends as allowed are in flight; try again
+	CodeTooManyWaiters   Code = "too_many_waiters"  // the limit of waiting callers is reached; try again
+	CodeQueueFull        Code = "queue_full"        // the limit of sends in flight is reached; try again
 	CodeTimeout          Code = "timeout"           // the wait ended without an outcome
 	CodeShuttingDown     Code = "shutting_down"     // the process is draining
 	CodeSendFailed       Code = "send_failed"       // WhatsApp refused the message
 	CodeAckOverdue       Code = "ack_overdue"       // WhatsApp did not acknowledge the message in time
 	CodeRestricted       Code = "restricted"        // WhatsApp restricts the account (463); never retried by itself
 	CodeNotOnWhatsApp    Code = "not_on_whatsapp"   // the recipient has no WhatsApp account
-	CodeIdempotencyReuse Code = "idempotency_reuse" // the same key came with another body
+	CodeIdempotencyReuse Code = "idempotency_reuse" // the same key was used with another body
 	CodeStoreUnavailable Code = "store_unavailable" // the database did not answer
 	CodeStoreFull        Code = "store_full"        // the disk or the database is full
 	CodeStoreLocked      Code = "store_locked"      // another process holds the database
 	CodeConnectFailed    Code = "connect_failed"    // the WebSocket or the handshake failed
 	CodeConnectRefused   Code = "connect_refused"   // the server answered the WebSocket with an HTTP error
-	CodeDisconnected     Code = "disconnected"      // the link was lost while the operation ran
+	CodeDisconnected     Code = "disconnected"      // the connection was lost while the operation ran
 	CodeRestarted        Code = "session_restarted" // the session was restarted while the operation ran
 	CodeExists           Code = "session_exists"    // a session has this id already
-	CodeClientOutdated   Code = "client_outdated"   // WhatsApp refuses this version; connects are held back
+	CodeClientOutdated   Code = "client_outdated"   // WhatsApp refuses this client version; no session connects
 	CodeProxyFailed      Code = "proxy_failed"      // the session's proxy cannot be used; nothing connects without it
 	CodePairingRefused   Code = "pairing_refused"   // WhatsApp refused a step of linking the device
-	CodeWrongState       Code = "wrong_state"       // the session is not in a state in which this makes sense
-	CodeQuarantined      Code = "quarantined"       // the session crashed too often and waits for a person or a cool-down
+	CodeWrongState       Code = "wrong_state"       // the operation is not possible in the session's state
+	CodeQuarantined      Code = "quarantined"       // the session crashed too often; a person or the cool-down releases it
 	CodeUnknownMessage   Code = "message_not_found" // the session has no message with this id
 	CodeUnknownWebhook   Code = "webhook_not_found" // no webhook has this id
-	CodeTooManyWebhooks  Code = "too_many_webhooks" // as many webhooks as are allowed are registered
-	CodeExpired          Code = "expired"           // the message's own time limit passed before WhatsApp had it
-	CodeRateLimited      Code = "rate_limited"      // more was asked for than is allowed in this time
-	CodeMediaTooLarge    Code = "media_too_large"   // the file is larger than is allowed
-	CodeMediaGone        Code = "media_gone"        // WhatsApp or this server has the file no longer
-	CodeFetchRefused     Code = "fetch_refused"     // the address leads to a network that must not be reached
-	CodeFetchFailed      Code = "fetch_failed"      // the file could not be fetched from its address
+	CodeTooManyWebhooks  Code = "too_many_webhooks" // the limit of webhooks is reached
+	CodeExpired          Code = "expired"           // the message's time limit passed before WhatsApp acknowledged it
+	CodeRateLimited      Code = "rate_limited"      // the rate limit is reached; try later
+	CodeMediaTooLarge    Code = "media_too_large"   // the file is larger than allowed
+	CodeMediaGone        Code = "media_gone"        // WhatsApp or this server no longer has the file
+	CodeFetchRefused     Code = "fetch_refused"     // the URL leads to a network that wasup may not reach
+	CodeFetchFailed      Code = "fetch_failed"      // the file could not be fetched from its URL
 	CodeUploadFailed     Code = "upload_failed"     // WhatsApp did not take the message's file; nothing was sent
-	CodeInternal         Code = "internal"          // a bug; the log has the rest
+	CodeInternal         Code = "internal"          // a bug; the log has the details
 )
 
-// Codes lists every code with the sentence that documents it.
+// Codes lists every code with its documentation. Error.Public shows these sentences to callers.
 func Codes() []CodeDoc {
 	return []CodeDoc{
 		{CodeInvalidRequest, false, "A field is missing or malformed; `field` names it."},
@@ -90,18 +90,18 @@ func Codes() []CodeDoc {
 	}
 }
 
-// CodeDoc documents a code: whether trying the same again may succeed, and what it means.
+// CodeDoc documents a code: its meaning, and whether the same request may succeed later.
 type CodeDoc struct {
 	Code      Code
 	Retryable bool
 	Doc       string
 }
 
-// Error is the error of every room. Message may reach a person; Err may not leave the logs.
+// Error is the error type of all rooms. Callers may see Message; Err is for logs only.
 type Error struct {
 	Code    Code
-	Op      string // what was being done: "open client"
-	Session ID     // "" where none is concerned
+	Op      string // the operation that failed: "open client"
+	Session ID     // "" if the error concerns no session
 	Field   string // CodeInvalidRequest: the field, as the caller spelled it
 	Status  int    // CodeConnectRefused: the HTTP status; CodeSendFailed: WhatsApp's error number; else 0
 	Message string // one sentence for the caller; never SQL, paths or secrets
@@ -124,7 +124,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Public is the sentence a caller may read: the message, or the code's own documentation.
+// Public returns the sentence that a caller may read: the message, or else the code's documentation.
 func (e *Error) Public() string {
 	if e.Message != "" {
 		return e.Message
@@ -137,7 +137,7 @@ func (e *Error) Public() string {
 	return "Internal error."
 }
 
-// Retryable reports whether trying the same again may succeed.
+// Retryable reports whether the same request may succeed later.
 func (e *Error) Retryable() bool {
 	for _, doc := range Codes() {
 		if doc.Code == e.Code {
@@ -147,7 +147,7 @@ func (e *Error) Retryable() bool {
 	return false
 }
 
-// CodeOf is the code of the first *Error in err's chain: CodeInternal where there is none, "" for nil.
+// CodeOf returns the code of the first *Error in err's chain: CodeInternal if there is none, "" if err is nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -159,7 +159,7 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
-// Crash is a bug that was caught: what a session's supervisor is told.
+// Crash is a caught bug, most often a panic, as reported to the supervisor.
 type Crash struct {
 	Where  string // "event handler", "effect OpenSocket", "actor"
 	Reason string

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// ID names a session: one linked WhatsApp account slot. Numeric identifiers serve the compatibility routes.
+// ID identifies a session. The compatibility routes use numeric ids.
 type ID string
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
@@ -22,7 +22,8 @@ func ParseID(s string) (ID, error) {
 	return ID(s), nil
 }
 
-// Numeric gives the id as the positive integer of the compatibility routes, if it is one in canonical form.
+// Numeric returns the id as a client id of the compatibility routes: a positive integer without leading zeros. It
+// returns false if the id is not one.
 func (id ID) Numeric() (int64, bool) {
 	n, err := strconv.ParseInt(string(id), 10, 64)
 	if err != nil || n <= 0 || strconv.FormatInt(n, 10) != string(id) {
@@ -31,10 +32,10 @@ func (id ID) Numeric() (int64, bool) {
 	return n, true
 }
 
-// NumericID is the session of a client of the compatibility routes: client 51 is session "51".
+// NumericID returns the session id of a client of the compatibility routes: client 51 is session "51".
 func NumericID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
 
-// Clip is the first n bytes of what a caller sent, for the text of an error.
+// Clip shortens s to its first n bytes and an ellipsis. Error texts use it to repeat a caller's input.
 func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s

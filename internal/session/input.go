@@ -2,31 +2,32 @@ package session
 
 import "time"
 
-// Incarnation numbers the runs of a WhatsApp client within a session, from 1. Zero is no run.
+// Incarnation is the number of a client run within its session, from 1. Zero means no run.
 type Incarnation uint64
 
-// InputKind names something that happened. Inputs are in the past tense.
+// InputKind names something that happened. The names are in the past tense.
 type InputKind string
 
-// The inputs. The first group comes from people, the second from a client run and carries its incarnation, the
-// third from the session's own timer and its supervisor.
+// The inputs. The first group comes from people and from the supervisor. The second group comes from a
+// client run and carries its incarnation. The third group comes from the session's timer and its supervisor. The
+// comments name the fields of Input that a kind carries.
 const (
-	Started   InputKind = "Started"   // asked to run
-	Restarted InputKind = "Restarted" // asked to drop whatever it does and begin again
-	Stopped   InputKind = "Stopped"   // asked to stop
-	LogoutDue InputKind = "LogoutDue" // asked to unlink the device and forget the credentials
-	QRAsked   InputKind = "QRAsked"   // somebody wants a code; asking is how a person re-links
-	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one: keeps a pairing attended
-	Released  InputKind = "Released"  // what held the whole process back is over: a new version is accepted
-	Restored  InputKind = "Restored"  // Until is its turn: the process started and the session should run
+	Started   InputKind = "Started"   // a person starts the session
+	Restarted InputKind = "Restarted" // a person restarts the session, in whatever state it is
+	Stopped   InputKind = "Stopped"   // a person stops the session
+	LogoutDue InputKind = "LogoutDue" // a person logs the session out: unlink the device and delete the credentials
+	QRAsked   InputKind = "QRAsked"   // somebody asked for a code; this also links a session again
+	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
+	Released  InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
+	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
 
 	QRIssued        InputKind = "QRIssued"        // Codes
 	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
 	PasskeyAnswered InputKind = "PasskeyAnswered" // Passkey: the code to confirm
-	Scanned         InputKind = "Scanned"         // the code on show is used; nothing is stored yet
+	Scanned         InputKind = "Scanned"         // a phone scanned the code on show; no credentials are stored yet
 	Paired          InputKind = "Paired"          // Account; credentials are stored
 	PairFailed      InputKind = "PairFailed"
-	LoginReconnect  InputKind = "LoginReconnect" // stream error 515: part of pairing, or the server moves the session
+	LoginReconnect  InputKind = "LoginReconnect" // stream error 515: part of pairing, or the server moves the connection
 	SocketUp        InputKind = "SocketUp"       // Account; logged in
 	SocketLost      InputKind = "SocketLost"
 	KeepAliveStale  InputKind = "KeepAliveStale"
@@ -36,7 +37,7 @@ const (
 	Banned          InputKind = "Banned"
 	ClientOutdated  InputKind = "ClientOutdated"
 	ConnectRefused  InputKind = "ConnectRefused" // Code
-	ProxyFailed     InputKind = "ProxyFailed"    // the session's proxy refused or could not be used
+	ProxyFailed     InputKind = "ProxyFailed"    // the session's proxy refused the connection or cannot be used
 	StoreFailed     InputKind = "StoreFailed"
 	AckOverdue      InputKind = "AckOverdue"
 	SendRestricted  InputKind = "SendRestricted" // Until; error 463 on a send
@@ -59,7 +60,8 @@ func Inputs() []InputKind {
 	}
 }
 
-// FromClient reports the kinds that a client run posts. They are dropped unless they carry the live incarnation.
+// FromClient reports whether a client run posts this kind. The machine drops such an input unless it carries the
+// incarnation of the live run.
 func (k InputKind) FromClient() bool {
 	switch k {
 	case QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
@@ -70,14 +72,14 @@ func (k InputKind) FromClient() bool {
 	}
 }
 
-// Account is who a device belongs to, as WhatsApp names it. Empty fields are unknown.
+// Account identifies the WhatsApp account of a device. Empty fields are unknown.
 type Account struct {
 	JID      string // 5491100000000:12@s.whatsapp.net
 	LID      string // 123456789:12@lid
 	PushName string
 }
 
-// Phone is the account's number in digits, or "".
+// Phone returns the account's phone number in digits, or "".
 func (a Account) Phone() string {
 	for i, r := range a.JID {
 		if r < '0' || r > '9' {
@@ -87,31 +89,31 @@ func (a Account) Phone() string {
 	return ""
 }
 
-// Input is one thing that happened, with what the kind says it carries.
+// Input is one thing that happened. The comments say which kinds use a field.
 type Input struct {
 	Kind        InputKind
 	Incarnation Incarnation // of the client run that posted it; 0 from people, timers and the supervisor
 
 	Codes   []string  // QRIssued: the codes in the order of their validity
 	Account Account   // Paired, SocketUp
-	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored: the turn to connect, zero is now
+	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released: when to connect, zero is now
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code
-	Detail  string    // one line for operators: no secrets, no message text, no numbers
+	Detail  string    // one line for operators: no secrets, no message text, no phone numbers
 	Stack   string    // Crashed
 	Passkey *Passkey  // PasskeyRequired, PasskeyAnswered
 }
 
-// EffectKind names something to be done. Effects are in the imperative.
+// EffectKind names something to do. The names are in the imperative.
 type EffectKind string
 
 // The effects.
 const (
 	OpenSocket  EffectKind = "OpenSocket"  // open a client run with Effect.Incarnation
 	CloseSocket EffectKind = "CloseSocket" // close the live client run and discard the client
-	Unlink      EffectKind = "Unlink"      // tell WhatsApp the device is gone, close, and delete the credentials
+	Unlink      EffectKind = "Unlink"      // unlink the device at WhatsApp, close the run, and delete the credentials
 )
 
-// Effect is one thing to do, off the mailbox.
+// Effect is one thing to do. The actor carries it out in a goroutine, so that its mailbox is not blocked.
 type Effect struct {
 	Kind        EffectKind
 	Incarnation Incarnation // OpenSocket: the run to open; CloseSocket, Unlink: the run to end

@@ -2,16 +2,16 @@ package session
 
 import "time"
 
-// Timer is the one thing a machine waits for: at the time At, step it with an input of this Kind.
+// Timer is the one input that a machine waits for: at the time At, the caller steps it with an input of this Kind.
 type Timer struct {
-	At   time.Time // zero: nothing
+	At   time.Time // zero: the machine waits for nothing
 	Kind InputKind // RetryDue, DeadlinePassed or QRExpired
 }
 
-// Machine is the state of one session. It is a value: stepping gives a new one and leaves the old one as it was.
+// Machine is the state of one session. It is a value: Step returns a new machine and leaves the old one unchanged.
 type Machine struct {
 	policy *Policy
-	seed   uint64 // spreads the backoff of different sessions
+	seed   uint64 // differs for each session, so that their retries do not come at the same time
 
 	state State
 	cause Cause
@@ -34,17 +34,17 @@ type Machine struct {
 	disconnectAt time.Time
 }
 
-// pairing is what a machine knows while its session waits for a person.
+// pairing holds the codes and the passkey challenge of a session that is being linked.
 type pairing struct {
-	codes   []string // of this run; codes[0] is on show while qr is set
+	codes   []string // the codes of this run that are left; codes[0] is on show while qr is set
 	qr      QR
 	seq     int
 	passkey *Passkey
-	askedAt time.Time
+	askedAt time.Time // when somebody last asked for a code, watched it, or started the session
 }
 
-// New is the machine of a stored session when the process starts. States that need a live client are not taken over
-// from the record: they come back by Restored. States in which a session waits for a person are.
+// New returns the machine of a stored session when the process starts. It takes over the states in which a session
+// waits for a person. It does not take over the states that need a live client: the input Restored leads back to them.
 func New(policy *Policy, seed uint64, record Record, now time.Time) Machine {
 	m := Machine{
 		policy: policy, seed: seed, state: NotInitialized, cause: CauseNone, since: now,
@@ -63,7 +63,8 @@ func New(policy *Policy, seed uint64, record Record, now time.Time) Machine {
 			m.cause = record.Cause
 		}
 	default:
-		// The rest ran, or was to be retried: a restart of the process retries it.
+		// In all other states the session ran or had a retry scheduled: after a restart of the process it is tried
+		// again.
 	}
 	if m.state == DisconnectedBanned && m.cause == CauseTemporaryBan && record.Desired == DesiredRun {
 		m.timer = Timer{At: m.until, Kind: RetryDue}
@@ -71,19 +72,20 @@ func New(policy *Policy, seed uint64, record Record, now time.Time) Machine {
 	return m
 }
 
-// Timer is what the machine waits for now.
+// Timer returns what the machine waits for.
 func (m Machine) Timer() Timer { return m.timer }
 
-// State is the state.
+// State returns the state.
 func (m Machine) State() State { return m.state }
 
-// Cause is the reason beside the state.
+// Cause returns the reason for the state.
 func (m Machine) Cause() Cause { return m.cause }
 
-// Incarnation is the number of the last client run, and whether that run is still wanted.
+// Incarnation returns the number of the last client run, and whether that run is live (not closed by the machine).
 func (m Machine) Incarnation() (Incarnation, bool) { return m.incarnation, m.live }
 
-// Fill writes what the machine knows into a status; identity, desired state and counts of others are the caller's.
+// Fill writes the fields that the machine knows into a status. The caller fills in the others: the id, the desired
+// state, the settings, the number of restarts.
 func (m Machine) Fill(s *Status) {
 	s.State, s.Cause, s.Since = m.state, m.cause, m.since
 	s.Incarnation, s.Failures, s.MaxAttempts = m.incarnation, m.failures, m.policy.MaxAttempts
@@ -97,7 +99,7 @@ func (m Machine) Fill(s *Status) {
 	s.ConnectedAt, s.DisconnectAt = m.connectedAt, m.disconnectAt
 }
 
-// QRVerdict settles a request for a code, if the session has come to where it can be settled.
+// QRVerdict returns the answer to a request for a code. It returns false if there is none yet, so the caller waits on.
 func (m Machine) QRVerdict(now time.Time) (QRAnswer, bool) {
 	answer := QRAnswer{State: m.state, Cause: m.cause}
 	switch m.state {
@@ -121,8 +123,8 @@ func (m Machine) QRVerdict(now time.Time) (QRAnswer, bool) {
 	return answer, true
 }
 
-// Step is the machine: what happened at a time turns it into the next machine and what is to be done. An input of a
-// client run that is not the live one, or of a timer that is not armed, changes nothing.
+// Step applies an input to the machine at a time. It returns the next machine and the effects to carry out, in order.
+// An input of a client run that is not the live one changes nothing, nor does the input of a timer that is not armed.
 func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 	if in.Kind.FromClient() && (!m.live || in.Incarnation != m.incarnation) {
 		return m, nil
@@ -131,12 +133,12 @@ func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 		return m, nil
 	}
 	in.Kind = m.refine(in.Kind)
-	rule := find(m, now, in)
+	rule := firstRule(m, now, in)
 	if rule == nil {
 		return m, nil
 	}
 	was := m
-	m.note(now, in)
+	m.takeFields(now, in)
 	if rule.To != "" {
 		m.state = rule.To
 	}
@@ -146,14 +148,15 @@ func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 	if m.state != was.state || m.cause != was.cause {
 		m.since = now
 	}
-	effects := m.act(rule.Do)
-	m.settle(now, in, was, len(rule.Do) > 0)
+	effects := m.makeEffects(rule.Do)
+	m.derive(now, in, was, len(rule.Do) > 0)
 	return m, effects
 }
 
 func isTimer(k InputKind) bool { return k == RetryDue || k == DeadlinePassed || k == QRExpired }
 
-// refine gives the end of the last code its own name, whether our timer saw it or the server closed first.
+// refine turns the end of the last code into CodesExhausted. Our timer may notice it first (QRExpired), or the server
+// closes the connection first (SocketLost).
 func (m Machine) refine(k InputKind) InputKind {
 	if m.state == QRRequired && m.qr.Code != "" && !m.moreCodes() && (k == QRExpired || k == SocketLost) {
 		return CodesExhausted
@@ -167,8 +170,8 @@ func (m Machine) attended(now time.Time) bool {
 	return !m.askedAt.IsZero() && now.Sub(m.askedAt) < m.policy.UnattendedAfter
 }
 
-// find is the first row that holds. The index is built once from the table.
-func find(m Machine, now time.Time, in Input) *Rule {
+// firstRule returns the first row for the state and the input whose condition holds, or nil.
+func firstRule(m Machine, now time.Time, in Input) *Rule {
 	for _, rule := range index[pair{m.state, in.Kind}] {
 		if rule.When == nil || rule.When.holds(m, now, in) {
 			return rule
@@ -182,6 +185,7 @@ type pair struct {
 	input InputKind
 }
 
+// index holds the rows of the table by state and input, in the order of the table.
 var index = buildIndex()
 
 func buildIndex() map[pair][]*Rule {
@@ -195,18 +199,18 @@ func buildIndex() map[pair][]*Rule {
 	return byPair
 }
 
-// note takes over what the input carries.
-func (m *Machine) note(now time.Time, in Input) {
+// takeFields stores the fields of the input that its kind carries.
+func (m *Machine) takeFields(now time.Time, in Input) {
 	switch in.Kind {
 	case QRAsked, QRWatched, Started, Restarted:
 		m.askedAt = now
 	case QRIssued:
 		m.hasDevice = false
 		m.codes = in.Codes
-		m.show(now, m.policy.FirstCodeTTL)
+		m.showCode(now, m.policy.FirstCodeTTL)
 	case QRExpired:
 		m.codes = m.codes[1:]
-		m.show(now, m.policy.CodeTTL)
+		m.showCode(now, m.policy.CodeTTL)
 	case PasskeyRequired, PasskeyAnswered:
 		m.passkey = m.passkey.next(in.Passkey)
 	case Paired, SocketUp:
@@ -222,7 +226,7 @@ func (m *Machine) note(now time.Time, in Input) {
 	}
 }
 
-// next keeps the challenge beside the code that follows it.
+// next returns the passkey after another step of it: PasskeyAnswered brings the code, and the challenge is kept.
 func (p *Passkey) next(in *Passkey) *Passkey {
 	if in == nil {
 		return p
@@ -234,7 +238,8 @@ func (p *Passkey) next(in *Passkey) *Passkey {
 	return &step
 }
 
-func (m *Machine) show(now time.Time, ttl time.Duration) {
+// showCode puts the first of the remaining codes on show.
+func (m *Machine) showCode(now time.Time, ttl time.Duration) {
 	m.qr = QR{}
 	if len(m.codes) == 0 {
 		return
@@ -244,6 +249,7 @@ func (m *Machine) show(now time.Time, ttl time.Duration) {
 	m.qr.LastsTill = m.qr.ExpiresAt.Add(time.Duration(len(m.codes)-1) * m.policy.CodeTTL)
 }
 
+// merge takes over the fields that b knows.
 func (a *Account) merge(b Account) {
 	if b.JID != "" {
 		a.JID = b.JID
@@ -256,6 +262,7 @@ func (a *Account) merge(b Account) {
 	}
 }
 
+// orAfter returns at if it is in the future, and else the time d from now.
 func orAfter(at, now time.Time, d time.Duration) time.Time {
 	if at.After(now) {
 		return at
@@ -263,8 +270,8 @@ func orAfter(at, now time.Time, d time.Duration) time.Time {
 	return now.Add(d)
 }
 
-// act turns the row's effects into effects with incarnations. Closing what is not open is no effect.
-func (m *Machine) act(do []EffectKind) []Effect {
+// makeEffects adds the incarnations to the row's effects. It leaves out CloseSocket if no run is live.
+func (m *Machine) makeEffects(do []EffectKind) []Effect {
 	var effects []Effect
 	for _, kind := range do {
 		switch kind {
@@ -285,8 +292,9 @@ func (m *Machine) act(do []EffectKind) []Effect {
 	return effects
 }
 
-// settle derives the rest from where the machine has come to: code on show, failures, timer, times.
-func (m *Machine) settle(now time.Time, in Input, was Machine, acted bool) {
+// derive computes the other fields from the new state: the code on show, the failures, the times, and the timer. acted
+// says that the row had effects.
+func (m *Machine) derive(now time.Time, in Input, was Machine, acted bool) {
 	opened := m.live && m.incarnation != was.incarnation
 	if opened || m.state != QRRequired || m.cause == CausePasskey {
 		m.codes, m.qr = nil, QR{}
@@ -295,10 +303,10 @@ func (m *Machine) settle(now time.Time, in Input, was Machine, acted bool) {
 		m.passkey = nil
 	}
 	if in.Kind == Crashed {
-		m.live = false // the supervisor's restart has released the client
+		m.live = false // the restarted actor has closed the client
 	}
-	m.count(in, was)
-	m.remember(in, was)
+	m.countFailures(in, was)
+	m.keepLastFailure(in, was)
 	if was.state == Ready && m.state != Ready {
 		m.disconnectAt = now
 	}
@@ -311,10 +319,12 @@ func (m *Machine) settle(now time.Time, in Input, was Machine, acted bool) {
 	if !m.restricted.After(now) {
 		m.restricted = time.Time{}
 	}
-	m.arm(now, in, was, opened, acted)
+	m.armTimer(now, in, was, opened, acted)
 }
 
-func (m *Machine) count(in Input, was Machine) {
+// countFailures counts failures in a row. A login starts from zero again, and so does a start by a person, by the
+// cool-down or after a refused client version.
+func (m *Machine) countFailures(in Input, was Machine) {
 	switch {
 	case m.state == Ready, in.Kind == Started, in.Kind == Restarted, in.Kind == Stopped,
 		in.Kind == QRAsked && was.state != m.state, in.Kind == Released, in.Kind == RetryDue && was.state == Errored:
@@ -326,8 +336,8 @@ func (m *Machine) count(in Input, was Machine) {
 	}
 }
 
-// remember keeps the last failure for people, also after the session has recovered.
-func (m *Machine) remember(in Input, was Machine) {
+// keepLastFailure stores the last failure for people to read. It stays after the session has recovered.
+func (m *Machine) keepLastFailure(in Input, was Machine) {
 	failed := m.state == DisconnectedRecoverable || m.state == Errored || m.state == AuthFailure ||
 		m.state == DisconnectedLogout || m.state == DisconnectedBanned || in.Kind == Crashed
 	if !failed || (m.state == was.state && m.cause == was.cause && in.Kind != Crashed) {
@@ -336,8 +346,8 @@ func (m *Machine) remember(in Input, was Machine) {
 	m.lastCause, m.lastError = m.cause, in.Detail
 }
 
-// arm sets the one timer. Rows that only note something leave it running.
-func (m *Machine) arm(now time.Time, in Input, was Machine, opened, acted bool) {
+// armTimer sets the one timer. It leaves the timer running after rows that change neither state nor connection.
+func (m *Machine) armTimer(now time.Time, in Input, was Machine, opened, acted bool) {
 	entered := m.state != was.state || m.cause != was.cause || acted
 	switch m.state {
 	case Initializing, Reconnecting:
@@ -359,7 +369,7 @@ func (m *Machine) arm(now time.Time, in Input, was Machine, opened, acted bool) 
 			m.timer = Timer{now.Add(m.policy.ConnectDeadline), DeadlinePassed}
 		case m.qr.Code != "":
 			m.timer = Timer{m.qr.ExpiresAt, QRExpired}
-		case in.Kind == QRIssued: // a run that issued no code at all
+		case in.Kind == QRIssued: // WhatsApp issued no code
 			m.timer = Timer{now.Add(m.policy.ConnectDeadline), DeadlinePassed}
 		}
 	case DisconnectedRecoverable:

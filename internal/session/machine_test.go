@@ -7,7 +7,7 @@ import (
 	"wasup/internal/session"
 )
 
-// walk drives one machine through a story with its own clock.
+// walk steps one machine through a scenario with its own clock.
 type walk struct {
 	t       *testing.T
 	now     time.Time
@@ -29,7 +29,7 @@ func paired() session.Record {
 	return session.Record{ID: "51", Desired: session.DesiredRun, DeviceJID: "5491100000000:3@s.whatsapp.net"}
 }
 
-// on steps the machine; client inputs get the live incarnation.
+// on steps the machine. It puts the live incarnation into inputs of a client run.
 func (w *walk) on(in session.Input) *walk {
 	if in.Kind.FromClient() && in.Incarnation == 0 {
 		in.Incarnation, _ = w.m.Incarnation()
@@ -38,7 +38,7 @@ func (w *walk) on(in session.Input) *walk {
 	return w
 }
 
-// restored brings the session back as the start of the process does.
+// restored restores the session like the start of the process does.
 func (w *walk) restored() *walk {
 	w.t.Helper()
 	w.kind(session.Restored).is(session.Reconnecting, session.CauseRestoring)

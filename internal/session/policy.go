@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Policy is every bound the machine knows. All durations are positive.
+// Policy holds the limits of the machine. All durations are positive.
 type Policy struct {
-	FirstCodeTTL    time.Duration // validity of the first code of a run; WhatsApp gives it 60 s
-	CodeTTL         time.Duration // validity of every further code; 20 s
-	UnattendedAfter time.Duration // a pairing nobody asked about for this long is closed when its codes run out
+	FirstCodeTTL    time.Duration // validity of the first code of a run; 60 s at WhatsApp
+	CodeTTL         time.Duration // validity of every further code; 20 s at WhatsApp
+	UnattendedAfter time.Duration // a pairing that nobody watched for this long is closed when its codes run out
 	ConnectDeadline time.Duration // from opening a run to its first code or its login
 	PairingDeadline time.Duration // from the scan to the login
-	PasskeyDeadline time.Duration // for a person to answer a passkey challenge
-	BackoffMin      time.Duration // before the first retry, before jitter
+	PasskeyDeadline time.Duration // the time that a person has to answer a passkey challenge
+	BackoffMin      time.Duration // the wait before the first retry, without jitter
 	BackoffMax      time.Duration // the longest wait between retries
 	MaxAttempts     int           // consecutive failures before ERROR; 0 is unlimited
 	CoolDown        time.Duration // from ERROR to the next attempt
-	BanRetry        time.Duration // retry of a temporary ban that came without an expiry
-	Restriction     time.Duration // a send restriction (463) that came without an expiry
+	BanRetry        time.Duration // the length of a temporary ban that came without an expiry
+	Restriction     time.Duration // the length of a send restriction (463) that came without an expiry
 }
 
-// DefaultPolicy is what DESIGN and the commented default configuration say.
+// DefaultPolicy returns the values of the default configuration.
 func DefaultPolicy() Policy {
 	return Policy{
 		FirstCodeTTL: time.Minute, CodeTTL: 20 * time.Second, UnattendedAfter: 3 * time.Minute,
@@ -34,8 +34,8 @@ func DefaultPolicy() Policy {
 // Backoff is a pause that doubles with each failure in a row.
 type Backoff struct{ First, Longest time.Duration }
 
-// Step is the pause after so many failures, before jitter: First, doubled with each further one, and Longest at most.
-// After none there is no pause.
+// Step returns the pause after a number of failures, without jitter: First after one, twice as long after each further
+// one, at most Longest. It returns 0 after none.
 func (b Backoff) Step(failures int) time.Duration {
 	if failures <= 0 {
 		return 0
@@ -50,8 +50,8 @@ func (b Backoff) Step(failures int) time.Duration {
 	return min(step, b.Longest)
 }
 
-// Backoff is the wait before attempt number failures+1: exponential from BackoffMin to BackoffMax with equal jitter, so
-// that it lies between half the step and the whole step. The seed makes it a pure function.
+// Backoff returns the wait after a number of failures: exponential from BackoffMin to BackoffMax, with a jitter between
+// half of the step and the whole step. The jitter is computed from the seed, so the same arguments give the same wait.
 func (p *Policy) Backoff(failures int, seed uint64) time.Duration {
 	if failures <= 0 {
 		return 0
@@ -61,7 +61,7 @@ func (p *Policy) Backoff(failures int, seed uint64) time.Duration {
 	return half + time.Duration(scale(mix(seed+uint64(failures)), uint64(step-half)+1))
 }
 
-// mix is the finalizer of splitmix64: a well-spread function of its argument.
+// mix is the finalizer of splitmix64: a hash of x that looks random.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9

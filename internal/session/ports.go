@@ -8,37 +8,37 @@ import (
 
 // Dialer opens client runs. The whatsapp package implements it; the session actor uses it.
 type Dialer interface {
-	// Open loads the session's device, or makes a new one where none is stored, connects and returns once the
-	// handshake is done. Everything that happens to the client afterwards is posted through run.Post. Cancelling ctx
-	// ends the whole run, not only the opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed,
-	// CodeClientOutdated, CodeConnectRefused (with Status) or CodeConnectFailed; nothing runs after an error.
+	// Open loads the session's device, or makes a new one if none is stored. It connects and returns when the handshake
+	// is done. Later events of the client are posted through run.Post. Cancelling ctx ends the whole run, not only the
+	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeClientOutdated, CodeConnectRefused (with
+	// Status) or CodeConnectFailed. Nothing runs after an error.
 	Open(ctx context.Context, run Run) (Client, error)
-	// Forget deletes the session's stored credentials. It is a person's decision, never a policy.
+	// Forget deletes the session's stored credentials. Only a person's logout or deletion calls for it.
 	Forget(ctx context.Context, id ID) error
 }
 
-// Run identifies one client run and where its inputs go. Post never blocks and may be called from any goroutine; the
-// dialer stamps Session's Incarnation on every input.
+// Run describes a client run to the dialer. Post takes the inputs of the run; it never blocks and may be called from
+// any goroutine. The dialer puts Incarnation into every input.
 type Run struct {
 	Session     ID
 	Incarnation Incarnation
-	Linked      bool // credentials are believed to be stored
+	Linked      bool // the machine believes that credentials are stored
 	Post        func(Input)
 }
 
-// Client is one run of a WhatsApp client, as far as every session needs it. What verbs need beside that is an interface
-// next to the verbs. A Client is discarded when the run ends; the next run gets a new one.
+// Client is one run of a WhatsApp client, with the methods that every session needs. Verbs that need more methods
+// declare their own interface. A Client is discarded when its run ends; the next run gets a new one.
 type Client interface {
-	// PairPhone asks for a code that the owner of the number enters on the phone, instead of scanning a QR. The phone is
-	// digits with country code. Only while the session waits for a person (QR_REQUIRED).
+	// PairPhone asks WhatsApp for a code that the owner enters on the phone, instead of scanning a QR. phone is the
+	// number in digits, with the country code. It works only in QR_REQUIRED.
 	PairPhone(ctx context.Context, phone string) (code string, err error)
-	// AnswerPasskey hands over the authenticator's answer, a WebAuthn AuthenticatorAssertionResponse credential in JSON.
+	// AnswerPasskey sends the authenticator's answer: a WebAuthn AuthenticatorAssertionResponse credential in JSON.
 	AnswerPasskey(ctx context.Context, answer []byte) error
-	// ConfirmPasskey says that a person compared the codes, or that none has to.
+	// ConfirmPasskey confirms that a person compared the codes, or that no comparison is needed.
 	ConfirmPasskey(ctx context.Context) error
-	// Unlink tells WhatsApp that the device is gone. The credentials are deleted by Dialer.Forget.
+	// Unlink removes the device from the account at WhatsApp. Dialer.Forget deletes the credentials.
 	Unlink(ctx context.Context) error
-	// Close ends the run: no input is posted once it returned. It is bounded, idempotent and safe at any time.
+	// Close ends the run. No input is posted after it has returned. It is bounded, idempotent and allowed at any time.
 	Close()
 }
 
@@ -47,7 +47,7 @@ type Record struct {
 	ID           ID
 	Desired      Desired
 	Settings     Settings
-	DeviceJID    string // the bound device; "" where none is stored
+	DeviceJID    string // the bound device; "" if none is stored
 	State        State  // as last observed
 	Cause        Cause
 	Until        time.Time
@@ -60,7 +60,7 @@ type Record struct {
 	DisconnectAt time.Time
 }
 
-// InputFor turns the error of Dialer.Open into the input it means to the machine.
+// InputFor returns the input that tells the machine about an error of Dialer.Open.
 func InputFor(err error, incarnation Incarnation) Input {
 	in := Input{Kind: SocketLost, Incarnation: incarnation, Detail: publicDetail(err)}
 	switch CodeOf(err) {

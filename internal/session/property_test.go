@@ -10,7 +10,7 @@ import (
 	"wasup/internal/session"
 )
 
-// drawInput makes any input, mostly with the live incarnation, sometimes a stale or a future one.
+// drawInput draws any input. Most have the live incarnation, some a stale or a future one.
 func drawInput(rt *rapid.T, m session.Machine, now time.Time) session.Input {
 	in := session.Input{Kind: rapid.SampledFrom(session.Inputs()).Draw(rt, "kind")}
 	live, _ := m.Incarnation()
@@ -79,7 +79,7 @@ func TestInvariantsHoldWhateverHappens(t *testing.T) {
 func checkEffects(rt *rapid.T, in session.Input, open session.Incarnation, effects []session.Effect, m session.Machine) session.Incarnation {
 	if in.Kind == session.Crashed {
 		if _, live := m.Incarnation(); !live {
-			open = 0 // released by the restart
+			open = 0 // the restart closed it
 		}
 	}
 	for _, effect := range effects {

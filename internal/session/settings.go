@@ -10,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// Settings are what people say of a session beside whether it should run. A Settings value is never changed in place:
-// copies share the map.
+// Settings are a session's name, labels and proxy. A Settings value is never changed in place, because copies share the
+// map.
 type Settings struct {
 	Name     string            // for people; at most MaxName characters
 	Metadata map[string]string // the caller's own labels; at most MaxMetadata pairs
-	Proxy    string            // http://, https:// or socks5:// URL, credentials included; "" connects directly
+	Proxy    string            // http://, https:// or socks5:// URL with its credentials; "" connects directly
 }
 
 // The bounds of Settings.
@@ -27,7 +27,7 @@ const (
 
 var metadataKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
-// Check names the first field that is not acceptable.
+// Check returns an error with CodeInvalidRequest that names the first invalid field, or nil.
 func (s Settings) Check() error {
 	if utf8.RuneCountInString(s.Name) > MaxName || !utf8.ValidString(s.Name) {
 		return invalidSetting("name", fmt.Sprintf("expected at most %d characters", MaxName))
@@ -53,7 +53,7 @@ func checkProxy(raw string) error {
 	const expected = "expected a URL such as socks5://user:password@host:1080 with the scheme http, https or socks5"
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
-		return invalidSetting("proxy", expected) // the value is not repeated: it may hold a password
+		return invalidSetting("proxy", expected) // the text does not repeat the value, which may hold a password
 	}
 	if !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
 		return invalidSetting("proxy", expected)
@@ -65,7 +65,7 @@ func invalidSetting(field, expected string) error {
 	return &Error{Code: CodeInvalidRequest, Op: "check settings", Field: field, Message: field + ": " + expected}
 }
 
-// MaskProxy is a proxy's URL as it may be shown: without its password.
+// MaskProxy returns a proxy's URL with its password masked, or "" if raw is not a URL.
 func MaskProxy(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || raw == "" {

@@ -1,20 +1,20 @@
 package session
 
-// State is what a session is seen to be in. The ten names are part of the compatibility contract.
+// State is the observed state of a session. The compatibility contract pins the ten names.
 type State string
 
 // The ten states.
 const (
 	NotInitialized          State = "NOT_INITIALIZED"          // nothing runs and nothing is scheduled
 	Initializing            State = "INITIALIZING"             // starting without stored credentials
-	Reconnecting            State = "RECONNECTING"             // credentials stored, coming back
+	Reconnecting            State = "RECONNECTING"             // credentials are stored; connecting and logging in
 	QRRequired              State = "QR_REQUIRED"              // waiting for a person to link the device
 	Ready                   State = "READY"                    // logged in; can send
 	AuthFailure             State = "AUTH_FAILURE"             // pairing failed; waits for a person
-	DisconnectedRecoverable State = "DISCONNECTED_RECOVERABLE" // lost the link; a retry is scheduled
+	DisconnectedRecoverable State = "DISCONNECTED_RECOVERABLE" // lost the connection; a retry is scheduled
 	DisconnectedLogout      State = "DISCONNECTED_LOGOUT"      // unlinked from the phone, or taken over elsewhere
 	DisconnectedBanned      State = "DISCONNECTED_BANNED"      // refused by WhatsApp
-	Errored                 State = "ERROR"                    // gave up; a person or a cool-down restarts it
+	Errored                 State = "ERROR"                    // gave up; a person or the cool-down starts it again
 )
 
 // States lists all ten states in the order of a session's life.
@@ -25,60 +25,61 @@ func States() []State {
 	}
 }
 
-// Transitional reports the states that must be left by themselves: each has a deadline or a retry.
+// Transitional reports whether a session leaves the state by itself, because a deadline or a retry is scheduled.
 func (s State) Transitional() bool {
 	return s == Initializing || s == Reconnecting || s == DisconnectedRecoverable
 }
 
-// NeedsQR is the compatibility contract's needs_qr: a person has to link the device.
+// NeedsQR reports whether a person has to link the device. It is needs_qr of the compatibility contract.
 func (s State) NeedsQR() bool {
 	return s == QRRequired || s == AuthFailure || s == DisconnectedLogout
 }
 
-// Desired is what people asked of a session. It is stored; the state is only observed.
+// Desired is what people want of a session. It is stored before it is carried out.
 type Desired string
 
-// The three things that can be asked.
+// The desired states.
 const (
 	DesiredRun    Desired = "run"
 	DesiredStop   Desired = "stop"
 	DesiredDelete Desired = "delete"
 )
 
-// Cause is the machine-readable reason beside a state. The set is closed.
+// Cause is the machine-readable reason for a state. The set is closed.
 type Cause string
 
-// The causes, with the state each belongs to.
+// The causes, with the states that have them. The causes from socket_lost to crashed belong to DISCONNECTED_RECOVERABLE
+// (crashed: INITIALIZING and RECONNECTING), and to the INITIALIZING or RECONNECTING of the next attempt.
 const (
 	CauseNone              Cause = "none"               // NOT_INITIALIZED: never started
 	CauseStopped           Cause = "stopped"            // NOT_INITIALIZED: stopped by a person
-	CauseUnattended        Cause = "pairing_unattended" // NOT_INITIALIZED: the codes ran out and nobody was asking
-	CauseStarting          Cause = "starting"           // INITIALIZING, RECONNECTING: asked to start
-	CauseRestoring         Cause = "restoring"          // RECONNECTING: brought back when the process started
-	CausePairing           Cause = "pairing"            // QR_REQUIRED: a code waits; RECONNECTING: scanned, logging in
+	CauseUnattended        Cause = "pairing_unattended" // NOT_INITIALIZED: the codes ran out and nobody watched
+	CauseStarting          Cause = "starting"           // INITIALIZING, RECONNECTING: a start was asked for
+	CauseRestoring         Cause = "restoring"          // RECONNECTING: restored when the process started
+	CausePairing           Cause = "pairing"            // QR_REQUIRED: a code is on show; RECONNECTING: scanned, logging in
 	CausePasskey           Cause = "passkey_required"   // QR_REQUIRED: WhatsApp wants a passkey confirmation
 	CausePairFailed        Cause = "pair_failed"        // AUTH_FAILURE
 	CauseConnected         Cause = "connected"          // READY
-	CauseLoginReconnect    Cause = "login_reconnect"    // RECONNECTING: the server asked for a new login (515)
-	CauseSocketLost        Cause = "socket_lost"        // DISCONNECTED_RECOVERABLE and the RECONNECTING after it, as all below to crashed
+	CauseLoginReconnect    Cause = "login_reconnect"    // INITIALIZING, RECONNECTING: the server asked for a new login (515)
+	CauseSocketLost        Cause = "socket_lost"        // the connection was lost
 	CauseKeepAliveStale    Cause = "keepalive_stale"    // pings unanswered for longer than the limit
-	CauseConnectDeadline   Cause = "connect_deadline"   // connected, but the login did not finish in time
-	CauseConnectRefused    Cause = "connect_refused"    // the server answered with a refusal that may pass
+	CauseConnectDeadline   Cause = "connect_deadline"   // no code or login in time
+	CauseConnectRefused    Cause = "connect_refused"    // the server refused the connection, perhaps for a while only
 	CauseServerUnavailable Cause = "server_unavailable" // 5xx from the server
-	CauseProxyFailed       Cause = "proxy_failed"       // the session's proxy refused or cannot be used; nothing connects without it
-	CauseAckOverdue        Cause = "ack_overdue"        // a send was not acknowledged while the socket looked alive
-	CauseStoreUnavailable  Cause = "store_unavailable"  // the database did not answer; never read as "no device"
+	CauseProxyFailed       Cause = "proxy_failed"       // the session's proxy cannot be used; nothing connects without it
+	CauseAckOverdue        Cause = "ack_overdue"        // a send was not acknowledged although the socket looked alive
+	CauseStoreUnavailable  Cause = "store_unavailable"  // the database did not answer; never treated as "no device"
 	CauseCrashed           Cause = "crashed"            // a bug; the supervisor restarted the session
 	CauseLoggedOut         Cause = "logged_out"         // DISCONNECTED_LOGOUT: unlinked
-	CauseReplaced          Cause = "replaced"           // DISCONNECTED_LOGOUT: another process took the stream
+	CauseReplaced          Cause = "replaced"           // DISCONNECTED_LOGOUT: another process connected with the same credentials
 	CauseBanned            Cause = "banned"             // DISCONNECTED_BANNED
 	CauseTemporaryBan      Cause = "temporary_ban"      // DISCONNECTED_BANNED, until a time
 	CauseClientOutdated    Cause = "client_outdated"    // ERROR: WhatsApp refuses this version of the library
-	CauseAttemptsExhausted Cause = "attempts_exhausted" // ERROR: the configured number of retries is spent
+	CauseAttemptsExhausted Cause = "attempts_exhausted" // ERROR: all configured attempts failed
 	CauseQuarantined       Cause = "quarantined"        // ERROR: more restarts than the restart intensity allows
 )
 
-// Causes lists the closed set, in the order above.
+// Causes lists all causes, in the order above.
 func Causes() []Cause {
 	return []Cause{
 		CauseNone, CauseStopped, CauseUnattended, CauseStarting, CauseRestoring, CausePairing, CausePasskey,

@@ -2,19 +2,19 @@ package session
 
 import "time"
 
-// QR is a pairing code that WhatsApp's client library issued, while it can be scanned.
+// QR is a pairing code from WhatsApp.
 type QR struct {
-	Code      string // exactly the string to draw
-	Seq       int    // 1 for a session's first code, counting on through rotations and reconnects
+	Code      string // the string to draw
+	Seq       int    // 1 for a session's first code, then one more for each code, also after a reconnect
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	LastsTill time.Time // when the last code of this client run expires: a pairing that began may end until then
+	LastsTill time.Time // when the last code of this client run expires; a pairing that began may finish until then
 }
 
-// Valid reports whether the code can still be scanned at a time.
+// Valid reports whether a phone can scan the code at the time now.
 func (q QR) Valid(now time.Time) bool { return q.Code != "" && now.Before(q.ExpiresAt) }
 
-// Status is what is known of a session at one moment: an immutable copy that readers may keep.
+// Status is a snapshot of a session. It is immutable, so readers may keep it.
 type Status struct {
 	ID      ID
 	State   State
@@ -25,50 +25,50 @@ type Status struct {
 	Incarnation Incarnation
 	Failures    int       // consecutive failed attempts; 0 once READY
 	MaxAttempts int       // 0: unlimited
-	RetryAt     time.Time // of the next attempt; zero where none is scheduled
-	Until       time.Time // of a temporary ban; zero where unknown or none
-	Restricted  time.Time // sends to new chats are restricted until then; zero: no restriction
-	Restarts    int       // supervised restarts since the process started
+	RetryAt     time.Time // of the next attempt; zero if none is scheduled
+	Until       time.Time // end of a temporary ban; zero if there is none
+	Restricted  time.Time // WhatsApp refuses messages to new chats until then; zero: no restriction
+	Restarts    int       // restarts by the supervisor since the process started
 	HasDevice   bool      // credentials are stored
 	Settings    Settings
-	Passkey     *Passkey // CausePasskey: what the person has to answer; else nil
+	Passkey     *Passkey // CausePasskey: what a person has to do; else nil
 	Account     Account
-	QR          QR        // the code of this moment; see QR.Valid
-	CreatedAt   time.Time // of the slot
+	QR          QR        // the code on show; see QR.Valid
+	CreatedAt   time.Time // of the session
 	UpdatedAt   time.Time
 	Past
 }
 
-// Past is what a session remembers of what it has gone through.
+// Past is the history in a session's status: the last failure and the last connection.
 type Past struct {
 	LastError    string    // one line, of the last failure
-	LastCause    Cause     // of the last failure; CauseNone where there was none
-	ConnectedAt  time.Time // of the last READY
-	DisconnectAt time.Time // of the last end of READY
+	LastCause    Cause     // of the last failure; CauseNone if there was none
+	ConnectedAt  time.Time // when the session last became READY
+	DisconnectAt time.Time // when the session last left READY
 }
 
-// Passkey is WhatsApp's demand for a passkey while a device is linked. It has two steps: a challenge that the owner's
-// authenticator signs, and then, unless Confirmed needs nobody, a code that must match the one the phone shows.
+// Passkey is WhatsApp's request for a passkey while a device is being linked. It has two steps: the owner's
+// authenticator signs a challenge, and then, unless Skip, a person compares a code with the one that the phone shows.
 type Passkey struct {
 	Challenge []byte // WebAuthn PublicKeyCredentialRequestOptions, JSON
 	Code      string // "" until the challenge is answered; then the code to compare with the phone's
-	Skip      bool   // the comparison is not needed: confirm at once
+	Skip      bool   // no comparison is needed: confirm at once
 }
 
-// CanSend reports whether a message would be taken now.
+// CanSend reports whether the session can send a message now.
 func (s Status) CanSend() bool { return s.State == Ready }
 
-// QROutcome is the typed answer to a request for a code.
+// QROutcome is the result of a request for a code.
 type QROutcome string
 
-// The outcomes. A request never ends without one.
+// The outcomes. Every request ends with one.
 const (
 	OutcomeQR           QROutcome = "qr"            // QR is valid now
 	OutcomeReady        QROutcome = "ready"         // the session is linked; no code is needed
 	OutcomeFailed       QROutcome = "failed"        // AUTH_FAILURE, ERROR or DISCONNECTED_BANNED was reached
-	OutcomeStopped      QROutcome = "stopped"       // somebody stopped the session meanwhile
-	OutcomeTimeout      QROutcome = "timeout"       // the wait ended; State says where the session was
-	OutcomeTooMany      QROutcome = "too_many"      // as many callers as allowed wait already
+	OutcomeStopped      QROutcome = "stopped"       // somebody stopped the session
+	OutcomeTimeout      QROutcome = "timeout"       // the wait ended; State is the session's state at that time
+	OutcomeTooMany      QROutcome = "too_many"      // the limit of waiting callers is reached
 	OutcomeShuttingDown QROutcome = "shutting_down" // the process is draining
 	OutcomeError        QROutcome = "error"         // a database error or a bug
 )
@@ -81,7 +81,7 @@ func QROutcomes() []QROutcome {
 	}
 }
 
-// QRAnswer settles a request for a code.
+// QRAnswer is the answer to a request for a code.
 type QRAnswer struct {
 	Outcome QROutcome
 	State   State

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Verb is one thing that the client of a session does when it is asked. C is what it needs of the client, Q is what it is
-// asked with, and A is its answer.
+// Verb is an operation on the client of a session, such as sending a message. C is the interface that it needs of the
+// client, Q is the type of its question, and A is the type of its answer.
 type Verb[C, Q, A any] struct {
 	Name  string        // for errors, logs and metrics
-	In    State         // in which it makes sense: READY or QR_REQUIRED
-	Bound time.Duration // how long it may take; 0: as long as the session's own bound
-	// Whole says that what has begun is not cut short when the caller leaves.
+	In    State         // the state in which it is possible: READY or QR_REQUIRED
+	Bound time.Duration // how long it may take; 0: the session's default bound
+	// Whole lets an operation that has begun finish, even if the caller leaves.
 	Whole bool
 	Do    func(ctx context.Context, client C, question Q) (A, error)
 }
 
-// None is the answer of a verb that has none.
+// None is the answer type of a verb without an answer.
 type None = struct{}
 
-// Use is a verb with its question, as it is carried to a session.
+// Use is a verb with its question, on its way to a session.
 type Use struct {
 	Verb     string
 	In       State
@@ -30,15 +30,15 @@ type Use struct {
 	Do       func(ctx context.Context, client Client) (any, error)
 }
 
-// Door is the one way to the client of a session, wherever the session lives.
+// Door is the only way to the client of a session, in whichever process the session lives.
 type Door interface {
-	// Use carries a use out and gives what its Do returned. It ends with ctx, the bound or the client's run, whichever is
-	// first. Errors beside those of Do: CodeNotFound, CodeNotReady or CodeWrongState where the session is in another
-	// state, CodeQueueFull, CodeTimeout, CodeRestarted, CodeShuttingDown, CodeQuarantined.
+	// Use carries out a use and returns the result of its Do. It ends when ctx, the bound or the client's run ends.
+	// Errors beside those of Do: CodeNotFound, CodeNotReady or CodeWrongState if the session is in another state,
+	// CodeQueueFull, CodeTimeout, CodeRestarted, CodeShuttingDown, CodeQuarantined.
 	Use(ctx context.Context, id ID, use Use) (any, error)
 }
 
-// With gives the verb its question. Do fails with CodeInternal if the client is not what the verb needs.
+// With returns a use of the verb with a question. Its Do fails with CodeInternal if the client does not implement C.
 func (v Verb[C, Q, A]) With(question Q) Use {
 	return Use{
 		Verb: v.Name, In: v.In, Bound: v.Bound, Whole: v.Whole, Question: question,
@@ -52,7 +52,7 @@ func (v Verb[C, Q, A]) With(question Q) Use {
 	}
 }
 
-// Ask carries the verb to a session through a door and gives its answer. Errors are those of Door.Use.
+// Ask carries out the verb on a session through a door and returns the answer. Errors are those of Door.Use.
 func (v Verb[C, Q, A]) Ask(ctx context.Context, door Door, id ID, question Q) (answer A, err error) {
 	given, err := door.Use(ctx, id, v.With(question))
 	if err != nil {
@@ -65,10 +65,10 @@ func (v Verb[C, Q, A]) Ask(ctx context.Context, door Door, id ID, question Q) (a
 	return answer, err
 }
 
-// VerbNames are the names of the verbs that link a device.
+// VerbNames returns the names of the verbs that link a device.
 func VerbNames() []string { return []string{PairPhone.Name, AnswerPasskey.Name, ConfirmPasskey.Name} }
 
-// PairPhone asks for a code that the owner of the number enters on the phone.
+// PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. The question is the number.
 var PairPhone = Verb[Client, string, string]{
 	Name: "PairPhone", In: QRRequired,
 	Do: func(ctx context.Context, client Client, phone string) (string, error) {
@@ -76,7 +76,7 @@ var PairPhone = Verb[Client, string, string]{
 	},
 }
 
-// AnswerPasskey hands over the authenticator's answer to the challenge in Status.Passkey.
+// AnswerPasskey sends the authenticator's answer to the challenge in Status.Passkey.
 var AnswerPasskey = Verb[Client, []byte, None]{
 	Name: "AnswerPasskey", In: QRRequired,
 	Do: func(ctx context.Context, client Client, answer []byte) (None, error) {
@@ -84,7 +84,7 @@ var AnswerPasskey = Verb[Client, []byte, None]{
 	},
 }
 
-// ConfirmPasskey says that a person has compared the code in Status.Passkey with the one on the phone.
+// ConfirmPasskey confirms that a person has compared the code in Status.Passkey with the one on the phone.
 var ConfirmPasskey = Verb[Client, None, None]{
 	Name: "ConfirmPasskey", In: QRRequired,
 	Do: func(ctx context.Context, client Client, _ None) (None, error) {

@@ -21,7 +21,7 @@ func TestEveryVerbHasItsOwnNameInTheList(t *testing.T) {
 	}
 }
 
-// doorman is a Door that lets everything through to one client.
+// doorman is a Door that passes every use to one client.
 type doorman struct {
 	use    Use
 	answer any
@@ -35,7 +35,7 @@ func (d *doorman) Use(ctx context.Context, _ ID, use Use) (any, error) {
 	return use.Do(ctx, able{})
 }
 
-// able is a client that can count beside what every client can.
+// able is a client with one more method, which a verb of the test needs.
 type able struct{ Client }
 
 func (able) Length(text string) int { return len(text) }

@@ -14,8 +14,8 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// BenchmarkDeliveries is one event at one receiver, 50 sessions at once: behind is a log that was there before, live is
-// one that is being written meanwhile. It fails where the events of a session do not come in order, each once.
+// BenchmarkDeliveries measures the delivery of one event, with 50 sessions and one receiver. In behind the log is full
+// at the beginning, in live it is written meanwhile. It fails if a session's events do not come in order, each once.
 func BenchmarkDeliveries(b *testing.B) {
 	for name, dsn := range map[string]func(*testing.B) string{
 		"sqlite":   func(b *testing.B) string { return "sqlite:" + filepath.Join(b.TempDir(), "wasup.db") },
@@ -26,7 +26,7 @@ func BenchmarkDeliveries(b *testing.B) {
 	}
 }
 
-// counting is a receiver that looks at nothing but the order.
+// counting is a receiver that only checks the order.
 type counting struct {
 	mu   sync.Mutex
 	last map[session.ID]uint64

@@ -64,7 +64,7 @@ func TestEventsArriveInOrderAndSigned(t *testing.T) {
 	}
 }
 
-// ownSignature is the specification, by hand.
+// ownSignature computes a signature as the specification says, without the library.
 func ownSignature(t *testing.T, secret string, g got) string {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
@@ -174,7 +174,7 @@ func TestADeadReceiverDelaysNobody(t *testing.T) {
 	})
 	live := newTarget(t, nil)
 	var hooks []webhooks.Webhook
-	for range 2 { // more than there are places
+	for range 2 { // more than can run
 		hooks = append(hooks, r.add(dead.URL))
 	}
 	good := r.add(live.URL)
@@ -189,7 +189,7 @@ func TestADeadReceiverDelaysNobody(t *testing.T) {
 	if n := most.Load(); n > int64(len(hooks)*opts.PerWebhook) {
 		t.Errorf("%d requests waited for dead receivers at once", n)
 	}
-	close(release) // they come back
+	close(release) // the receivers answer again
 	for _, hook := range hooks {
 		r.settled(hook)
 	}
@@ -277,7 +277,7 @@ func TestTheDatabaseMayFailInBetween(t *testing.T) {
 	}
 }
 
-// brokenStore fails every fifth call of those that deliver, and every one while fail is set.
+// brokenStore fails every fifth call of the methods that deliveries use, and every call while fail is set.
 type brokenStore struct {
 	webhooks.Tables
 	fail  atomic.Bool
@@ -333,7 +333,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	hook := r.add(x.URL)
 	r.happen("51", 1)
 	eventually(t, "an attempt is noted", func() bool { return len(r.deliveries(hook)) == 1 })
-	r.happen("52", 1) // another session meets the same receiver
+	r.happen("52", 1) // another session for the same receiver
 	var s webhooks.Status
 	eventually(t, "the pause is known", func() bool {
 		var err error
@@ -349,7 +349,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	if n := x.count(); n != 1 {
 		t.Errorf("%d requests", n)
 	}
-	// Somebody who knows better changes it.
+	// A person changes the webhook.
 	if _, err := r.Update(t.Context(), hook.ID, webhooks.Patch{Active: new(true)}); err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func TestAnEventThatHasHadItsTimeIsADeadLetter(t *testing.T) {
 	if n := x.count(); n != 3 {
 		t.Fatalf("%d others arrived", n)
 	}
-	// Once more while it still refuses, then when it does not.
+	// Requeue once while the receiver still refuses, and once when it accepts.
 	if n, err := r.Requeue(t.Context(), hook.ID, "51", 0); err != nil || n != 1 {
 		t.Fatalf("%d, %v", n, err)
 	}
@@ -450,7 +450,7 @@ func TestAPausedWebhookKeepsItsPlace(t *testing.T) {
 	}
 	r.happen("51", 3)
 	r.happen("52", 1)
-	other := r.add(x.URL + "/other") // what it gets shows that everybody has been told
+	other := r.add(x.URL + "/other") // when it gets the event, all lanes have been woken
 	r.happen("53", 1)
 	r.settled(other)
 	for _, g := range x.requests()[2:] {
@@ -483,7 +483,7 @@ func TestOnlyWhatIsWantedIsDelivered(t *testing.T) {
 		r.add(x.URL+"/52", of("52")),
 		r.add(x.URL+"/calls", func(w *webhooks.Webhook) { w.Events = []events.Type{events.TypeCall} }),
 	}
-	r.happen("51", 520) // farther than a cursor is left behind
+	r.happen("51", 520) // more than farAhead
 	r.happen("52", 1)
 	r.log(events.Event{Session: "51", Type: events.TypeCall, Data: []byte(`{}`)})
 	r.log(events.Event{Session: "53", Type: events.TypeState, Data: []byte(`{}`)})

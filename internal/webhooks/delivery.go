@@ -7,34 +7,34 @@ import (
 	"wasup/internal/session"
 )
 
-// Status is how far a webhook's deliveries have come.
+// Status is the state of a webhook's deliveries.
 type Status struct {
-	Backlog  int          // events that wait to be delivered
+	Backlog  int          // events that wait for delivery
 	Oldest   time.Time    // when the oldest of them happened
-	Failing  time.Time    // since when no delivery has succeeded; zero: the last one did, or none was tried
+	Failing  time.Time    // since when all attempts have failed; zero: the last one succeeded, or there was none
 	Failures int          // failed attempts in a row
-	Retry    time.Time    // of the next attempt, where all wait for it
-	Sessions int          // that have events waiting
+	Retry    time.Time    // of the next attempt, if all events wait for it
+	Sessions int          // sessions with waiting events
 	Dead     int          // dead letters
-	Missed   int          // events that retention removed before they could be delivered
-	Gaps     []events.Gap // of them, the newest first; not all
+	Missed   int          // events that retention deleted before their delivery
+	Gaps     []events.Gap // the newest gaps that these events left, newest first
 	Last     *Delivery
 }
 
-// Outcome says how an attempt to deliver an event ended.
+// Outcome is the result of an attempt to deliver an event.
 type Outcome string
 
 // The outcomes. The names are public and stored.
 const (
 	Delivered   Outcome = "delivered"    // 2xx
-	Redirected  Outcome = "redirected"   // 3xx, which are not followed
-	Refused     Outcome = "refused"      // 4xx but the two below
-	Gone        Outcome = "gone"         // 410, which switches the webhook off
+	Redirected  Outcome = "redirected"   // 3xx; redirects are not followed
+	Refused     Outcome = "refused"      // 4xx except the two below
+	Gone        Outcome = "gone"         // 410; switches the webhook off
 	RateLimited Outcome = "rate_limited" // 429
-	Failed      Outcome = "failed"       // 5xx, or what is no answer
-	Timeout     Outcome = "timeout"      // no whole answer in time
+	Failed      Outcome = "failed"       // 5xx, or no valid response
+	Timeout     Outcome = "timeout"      // no complete response in time
 	Unreachable Outcome = "unreachable"  // no connection: name, network, TLS
-	Blocked     Outcome = "blocked"      // the address leads to a network that must not be reached
+	Blocked     Outcome = "blocked"      // the URL leads to a network that wasup may not reach
 )
 
 // Outcomes lists every outcome.
@@ -47,7 +47,7 @@ func Outcomes() []Outcome {
 
 // Delivery is one attempt.
 type Delivery struct {
-	N       uint64 // counts the webhook's attempts; 0: not numbered
+	N       uint64 // number of the attempt among the webhook's attempts; 0: not numbered
 	Session session.ID
 	Seq     uint64
 	Pos     uint64
@@ -55,24 +55,24 @@ type Delivery struct {
 	At      time.Time
 	Attempt int // of this event: 1, 2, 3, …
 	Outcome Outcome
-	Status  int // of HTTP; 0 where there was no answer
+	Status  int // HTTP status; 0 if there was no response
 	Took    time.Duration
-	Error   string // one short line, "" for what was delivered; it may quote the receiver
+	Error   string // one short line, "" if delivered; it may quote the receiver
 }
 
-// DeadLetter is an event that could not be delivered in the time there is for it.
+// DeadLetter is an event that was given up, because it could not be delivered in time.
 type DeadLetter struct {
-	Event    events.Event // as it was; Data included, whatever the log still has
+	Event    events.Event // a full copy with its Data, because the log may delete the event
 	Attempts int
 	Status   int
 	Error    string
 	DiedAt   time.Time
-	Requeued bool // it will be tried again
+	Requeued bool // another attempt will follow
 }
 
-// Replay says what is delivered once more. The zero value is everything that the log has.
+// Replay says which events to deliver again. The zero value means all events in the log.
 type Replay struct {
-	Session session.ID // only of this session
-	Seq     uint64     // from this event of the session on; 0: not by number
-	Since   time.Time  // from the first event of this time on; zero: not by time
+	Session session.ID // only this session
+	Seq     uint64     // from this event of the session on; 0: no number given
+	Since   time.Time  // from the first event of this time on; zero: no time given
 }

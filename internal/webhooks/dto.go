@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Body is what a receiver gets.
+// Body is the JSON body of a request to a receiver.
 type Body struct {
 	Type    events.Type     `json:"type"`
 	At      time.Time       `json:"timestamp"`

@@ -1,6 +1,6 @@
 package webhooks
 
-// What the tests beside the package see of its inside.
+// The external tests use these.
 var MessageID = messageID
 
 const (
@@ -9,11 +9,11 @@ const (
 	MostUnnoted = mostUnnoted
 )
 
-// Kill ends everything in the middle of what it does.
+// Kill cancels everything at once, like a kill of the process.
 func (w *Webhooks) Kill() { w.end() }
 
-// Waiting is how many moments the loop waits for: 0 means that there is no timer.
+// Waiting returns the number of moments that the loop waits for; 0: there is no timer.
 func (w *Webhooks) Waiting() (n int) {
-	w.ask(func(l *loop) { n = len(l.times) })
+	w.postAndWait(func(l *loop) { n = len(l.times) })
 	return n
 }

@@ -12,7 +12,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// prune deletes all but the newest events, whoever waits for them.
+// prune deletes all but the newest events, also undelivered ones.
 func (r *rig) prune(keep uint64) (missed int) {
 	r.t.Helper()
 	_, gaps, err := r.st.Events().Prune(r.t.Context(), events.Cut{Keep: keep, MaxKeep: keep}, 1000)
@@ -52,8 +52,8 @@ func TestAReceiverIsToldWhatItMissed(t *testing.T) {
 	r.happen("52", 1)
 	r.settled(hook)
 	down.Store(true)
-	r.happen("51", 5) // 3 to 7
-	r.happen("52", 1) // 2
+	r.happen("51", 5) // numbers 3 to 7
+	r.happen("52", 1) // number 2
 	eventually(t, "it is down", func() bool { return r.status(hook.ID).Failures > webhooks.BreakAfter })
 	if n := r.prune(3); n != 3 {
 		t.Fatalf("%d events are missed", n)
@@ -66,7 +66,7 @@ func TestAReceiverIsToldWhatItMissed(t *testing.T) {
 	}
 	before := x.count()
 	eventually(t, "the notice was refused", func() bool { return x.count() > before })
-	r.kill() // it is not forgotten
+	r.kill() // the gap survives the kill
 	down.Store(false)
 	r.start()
 	r.settled(hook)
@@ -132,7 +132,7 @@ func TestANoticeThatNobodyTakesIsGivenUp(t *testing.T) {
 	}
 }
 
-// missedCounter counts what was missed.
+// missedCounter counts missed events.
 type missedCounter struct{ missed atomic.Int64 }
 
 func (*missedCounter) WebhookAttempted(webhooks.Outcome, time.Duration) {}

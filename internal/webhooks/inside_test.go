@@ -40,8 +40,8 @@ func TestPausesDoubleWithinTheirBounds(t *testing.T) {
 	})
 }
 
-// What fails all the time is tried often in the beginning, at least once in every longest pause, and given up once the
-// time is over and not before.
+// An event that always fails is tried often in the beginning, then at least once in every longest pause. It is given up
+// when the time is over, not before.
 func TestAnEventIsGivenUpWhenItsTimeIsOver(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := schedule{
@@ -95,11 +95,11 @@ func TestAnAddressIsRefusedWhenItIsRegistered(t *testing.T) {
 		"127.0.0.1": true, "10.0.0.1:8080": true, "[::1]": true, "[::ffff:10.0.0.1]:80": true, "169.254.169.254": true, "[fe80::1%25lo]": true,
 		"1.1.1.1": false, "8.8.8.8:8443": false, "[2606:4700:4700::1111]": false, "hooks.example": false, "localhost": false,
 	} {
-		err := literal(egress.NewGuard(false), "http://"+address+"/x")
+		err := checkHost(egress.NewGuard(false), "http://"+address+"/x")
 		if (session.CodeOf(err) == session.CodeInvalidRequest) != refused || (err != nil) != refused {
 			t.Errorf("%s: %v", address, err)
 		}
-		if err := literal(egress.NewGuard(true), "http://"+address+"/x"); err != nil {
+		if err := checkHost(egress.NewGuard(true), "http://"+address+"/x"); err != nil {
 			t.Errorf("%s is refused where it is allowed: %v", address, err)
 		}
 	}

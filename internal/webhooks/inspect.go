@@ -13,11 +13,11 @@ import (
 	"wasup/internal/session"
 )
 
-// maxTests is how many tests run at the same time.
+// maxTests is the maximum number of tests at the same time.
 const maxTests = 16
 
-// Test sends an event of the type webhook.test and says what became of it, whether the webhook is active or not. A
-// receiver that takes it is tried at once with what waits for it.
+// Test sends an event of the type webhook.test, also if the webhook is not active, and returns the result. If it is
+// delivered, waiting events are tried at once. CodeRateLimited if too many tests run.
 func (w *Webhooks) Test(ctx context.Context, id string) (Delivery, error) {
 	hook, err := w.Get(id)
 	if err != nil {
@@ -47,22 +47,22 @@ func (w *Webhooks) Test(ctx context.Context, id string) (Delivery, error) {
 		Session: hook.Session, Type: events.TypeTest, At: now, Attempt: 1, Outcome: r.outcome, Status: r.status, Took: r.took, Error: r.line,
 	}
 	if err := w.store.Note(ctx, id, d); err != nil {
-		w.opts.Log.Warn("a test of a webhook was not noted", "webhook", id, "err", err)
+		w.opts.Log.Warn("webhook: cannot store the result of a test", "webhook", id, "err", err)
 	}
 	if d.Outcome == Delivered {
-		w.tell(func(l *loop) { l.try(id) })
+		w.post(func(l *loop) { l.retryNow(id) })
 	}
 	return d, nil
 }
 
-// Status says how far a webhook's deliveries have come.
+// Status returns the state of a webhook's deliveries.
 func (w *Webhooks) Status(ctx context.Context, id string) (Status, error) {
 	hook, err := w.Get(id)
 	if err != nil {
 		return Status{}, err
 	}
 	var s Status
-	w.ask(func(l *loop) {
+	w.postAndWait(func(l *loop) {
 		if r := l.receivers[id]; r != nil {
 			s = r.status()
 		}
@@ -79,18 +79,18 @@ func (w *Webhooks) Status(ctx context.Context, id string) (Status, error) {
 	behind, err := w.store.Behind(ctx, hook)
 	s.Sessions = len(behind)
 	if s.Backlog == 0 {
-		s.Sessions = 0 // they have only what the webhook does not want
+		s.Sessions = 0 // these sessions have only events that the webhook does not want
 	}
 	return s, err
 }
 
-// status is the part that the loop knows.
+// status returns the part of the status that the loop knows.
 func (r *receiver) status() Status {
 	s := Status{Failing: r.failing, Failures: r.failures, Last: r.last}
 	if !r.hook.Active || r.turns > 0 {
 		return s
 	}
-	held := later(r.shut, r.rest)
+	held := later(r.downUntil, r.pauseUntil)
 	if len(r.ready) > 0 {
 		s.Retry = held
 		return s
@@ -106,7 +106,8 @@ func (r *receiver) status() Status {
 	return s
 }
 
-// Deliveries lists the last attempts, newest first: those before the attempt with a number, where it is not 0.
+// Deliveries lists the latest attempts, newest first. If before is not 0, it lists those before the attempt with this
+// number.
 func (w *Webhooks) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]Delivery, error) {
 	if _, err := w.Get(id); err != nil {
 		return nil, err
@@ -114,8 +115,8 @@ func (w *Webhooks) Deliveries(ctx context.Context, id string, before uint64, lim
 	return w.store.Deliveries(ctx, id, before, limit)
 }
 
-// DeadLetters lists what could not be delivered, oldest first: those after a position of the log; of one session, or of
-// all with the empty id.
+// DeadLetters lists dead letters after a position of the log, oldest first, of one session, or of all sessions if of is
+// empty.
 func (w *Webhooks) DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]DeadLetter, error) {
 	if _, err := w.Get(id); err != nil {
 		return nil, err
@@ -123,14 +124,15 @@ func (w *Webhooks) DeadLetters(ctx context.Context, id string, of session.ID, af
 	return w.store.DeadLetters(ctx, id, of, after, limit)
 }
 
-// Requeue lets dead letters be tried once more: all, those of a session, or the one at a position. It says how many.
+// Requeue lets dead letters be tried once more: all, those of a session, or the one at a position. It returns their
+// number.
 func (w *Webhooks) Requeue(ctx context.Context, id string, of session.ID, pos uint64) (int, error) {
 	if _, err := w.Get(id); err != nil {
 		return 0, err
 	}
 	n, err := w.store.Requeue(ctx, id, of, pos)
 	if err == nil && n > 0 {
-		w.tell(func(l *loop) {
+		w.post(func(l *loop) {
 			if r := l.receivers[id]; r != nil {
 				l.wakeLane(r, deadLane)
 			}
@@ -139,7 +141,7 @@ func (w *Webhooks) Requeue(ctx context.Context, id string, of session.ID, pos ui
 	return n, err
 }
 
-// Discard deletes dead letters, chosen as Requeue does. It says how many.
+// Discard deletes dead letters: all, those of a session, or the one at a position. It returns their number.
 func (w *Webhooks) Discard(ctx context.Context, id string, of session.ID, pos uint64) (int, error) {
 	if _, err := w.Get(id); err != nil {
 		return 0, err
@@ -147,8 +149,8 @@ func (w *Webhooks) Discard(ctx context.Context, id string, of session.ID, pos ui
 	return w.store.Discard(ctx, id, of, pos)
 }
 
-// Replay delivers events once more, from a number or a time on, as far as the log has them. It never leaves out what was
-// not delivered yet. It lists the sessions that begin again.
+// Replay delivers events of the log again, from a number or a time on. It never skips events that were not delivered
+// yet. It returns the sessions with events to deliver again.
 func (w *Webhooks) Replay(ctx context.Context, id string, replay Replay) ([]session.ID, error) {
 	hook, err := w.Get(id)
 	if err != nil {
@@ -156,47 +158,47 @@ func (w *Webhooks) Replay(ctx context.Context, id string, replay Replay) ([]sess
 	}
 	if hook.Session != "" {
 		if replay.Session != "" && replay.Session != hook.Session {
-			return nil, badField("session_id", "this webhook is of another session")
+			return nil, badField("session_id", "this webhook belongs to another session")
 		}
 		replay.Session = hook.Session
 	}
 	switch {
 	case replay.Seq > 0 && !replay.Since.IsZero():
-		return nil, badField("since", "expected a number or a time, and not both")
+		return nil, badField("since", "expected a number or a time, not both")
 	case replay.Seq > 0 && replay.Session == "":
-		return nil, badField("session_id", "is missing: a number is one session's")
+		return nil, badField("session_id", "is missing: a number needs a session")
 	}
-	// What a receiver has taken a moment ago counts as taken.
-	if err := w.notes.settle(ctx, id, ""); err != nil {
+	// Store the newest deliveries first, so that Rewind sees the cursors where they really are.
+	if err := w.notes.waitStored(ctx, id, ""); err != nil {
 		return nil, err
 	}
 	moved, err := w.store.Rewind(ctx, hook, replay)
 	if err != nil {
 		return nil, err
 	}
-	w.tell(func(l *loop) { l.replay(id, moved) })
+	w.post(func(l *loop) { l.replay(id, moved) })
 	return moved, nil
 }
 
-// Figures are what the metrics show. They are as old as figuresAge at most, when somebody reads them that often.
+// Figures are the numbers for the metrics. They are counted at most once in figuresAge, after somebody has read them.
 type Figures struct {
-	Backlog  int           // events that wait
-	Oldest   time.Duration // the age of the oldest of them
-	Webhooks map[string]int
+	Backlog  int            // events that wait for delivery
+	Oldest   time.Duration  // the age of the oldest of them
+	Webhooks map[string]int // number of webhooks by state
 }
 
 // The keys of Figures.Webhooks.
 const (
 	StateDelivering = "delivering"
-	StateFailing    = "failing" // no attempt has succeeded lately
+	StateFailing    = "failing" // the last attempt failed
 	StatePaused     = "paused"
-	StateDisabled   = "disabled" // by itself
+	StateDisabled   = "disabled" // switched off because the receiver answered 410
 )
 
 // States lists the keys of Figures.Webhooks.
 func States() []string { return []string{StateDelivering, StateFailing, StatePaused, StateDisabled} }
 
-// figuresAge is how often the figures are counted, at most.
+// figuresAge is the minimum time between two counts of the figures.
 const figuresAge = 10 * time.Second
 
 type figures struct {
@@ -204,10 +206,11 @@ type figures struct {
 	last    Figures
 	at      time.Time
 	oldest  time.Time
-	pending bool
+	pending bool // a count runs
 }
 
-// Figures gives the figures without waiting for anything: nobody who reads them means nobody counts them.
+// Figures returns the last figures without waiting. If they are old, it starts a count for the next call. Nothing is
+// counted while nobody calls it.
 func (w *Webhooks) Figures() Figures {
 	f := &w.figures
 	f.mu.Lock()
@@ -226,7 +229,7 @@ func (w *Webhooks) count() {
 	counted := Figures{Webhooks: make(map[string]int)}
 	var oldest time.Time
 	failing := make(map[string]bool)
-	w.ask(func(l *loop) {
+	w.postAndWait(func(l *loop) {
 		for id, r := range l.receivers {
 			failing[id] = !r.failing.IsZero()
 		}
@@ -244,7 +247,7 @@ func (w *Webhooks) count() {
 		}
 		n, first, err := w.store.Backlog(w.life, hook)
 		if err != nil {
-			continue // the figures of before are as good
+			continue // the figure leaves this webhook out
 		}
 		counted.Backlog += n
 		if !first.IsZero() && (oldest.IsZero() || first.Before(oldest)) {

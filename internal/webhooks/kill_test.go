@@ -16,10 +16,10 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// childStore names the database when the test binary runs as a child that is going to be killed.
+// childStore is the database if the test binary runs as the child process that will be killed.
 const childStore = "WASUP_WEBHOOKS_TEST_CHILD_STORE"
 
-// deliverUntilKilled is the child: it adds an event to each session, delivers, and goes on.
+// deliverUntilKilled runs in the child process. It adds an event to each session, delivers, and repeats that.
 func deliverUntilKilled(path string) int {
 	ctx := context.Background()
 	st, err := store.Open(ctx, "sqlite:"+path, store.Options{})

@@ -7,18 +7,18 @@ import (
 	"wasup/internal/session"
 )
 
-// loop decides which lanes may deliver. Everything in it belongs to the goroutine of run; it touches neither the network
-// nor the database, so it is never busy.
+// loop decides which lanes may deliver. Only the goroutine of run uses its fields. The loop uses neither the network
+// nor the database, so it answers at once.
 type loop struct {
 	*Webhooks
 	retry     schedule
 	receivers map[string]*receiver
-	global    []*receiver
-	scoped    map[session.ID][]*receiver
-	ring      []*receiver // those with lanes that are ready, in turn
+	global    []*receiver                // webhooks for all sessions
+	scoped    map[session.ID][]*receiver // webhooks for one session
+	ring      []*receiver                // receivers with ready lanes, served round-robin
 	times     times
-	turns     int // that run
-	slowTurns int // of them, to receivers that failed or are slow
+	turns     int // running turns
+	slowTurns int // running turns of receivers that are slow or fail
 }
 
 func newLoop(w *Webhooks, list []Webhook) *loop {
@@ -27,7 +27,7 @@ func newLoop(w *Webhooks, list []Webhook) *loop {
 		receivers: make(map[string]*receiver), scoped: make(map[session.ID][]*receiver),
 	}
 	for i := range list {
-		l.add(&list[i])
+		l.addReceiver(&list[i])
 	}
 	return l
 }
@@ -47,7 +47,7 @@ func (l *loop) run() {
 		} else {
 			l.schedule()
 		}
-		// Without anything that waits for its time there is no timer: idle webhooks cost nothing.
+		// If nothing waits for a time, there is no timer: idle webhooks cost nothing.
 		timer.Stop()
 		var due <-chan time.Time
 		if at, some := l.times.first(); some && !l.drain.Load() {
@@ -81,7 +81,7 @@ func (l *loop) wake() {
 	}
 }
 
-// wakeLane says that a lane may have something to deliver.
+// wakeLane notes that a lane may have events to deliver.
 func (l *loop) wakeLane(r *receiver, id session.ID) {
 	ln := r.lanes[id]
 	if ln == nil {
@@ -110,20 +110,21 @@ func (l *loop) enqueue(r *receiver) {
 	}
 }
 
+// waitUntil lets a lane wait until a time.
 func (l *loop) waitUntil(ln *lane, at time.Time) {
 	ln.state, ln.until = waiting, at
 	heap.Push(&l.times, moment{at: at, lane: ln})
 }
 
-// alarm looks at a receiver again at this time.
-func (l *loop) alarm(r *receiver, at time.Time) {
+// setAlarm lets the loop look at a receiver again at a time.
+func (l *loop) setAlarm(r *receiver, at time.Time) {
 	if !r.alarm.Equal(at) {
 		r.alarm = at
 		heap.Push(&l.times, moment{at: at, receiver: r})
 	}
 }
 
-// dueNow makes ready what has waited for this moment.
+// dueNow makes the lanes and receivers ready whose time has come.
 func (l *loop) dueNow() {
 	now := l.opts.Now()
 	for len(l.times) > 0 && !l.times[0].at.After(now) {
@@ -139,10 +140,10 @@ func (l *loop) dueNow() {
 	}
 }
 
-// schedule starts as many turns as may run, one a receiver in turn. A receiver that may not have one now is left out until
-// something of it changes: a turn ends, its time comes, a lane becomes ready.
+// schedule starts as many turns as may run. The receivers get them round-robin. A receiver that may not have one now
+// leaves the ring until something changes for it: a turn ends, its time comes, or a lane becomes ready.
 func (l *loop) schedule() {
-	var held []*receiver // for want of room, which any turn that ends may make
+	var held []*receiver // wait for room, which any ending turn can make
 	for len(l.ring) > 0 {
 		r := l.ring[0]
 		l.ring = l.ring[1:]
@@ -152,7 +153,7 @@ func (l *loop) schedule() {
 		case noRoom:
 			held = append(held, r)
 		case yes:
-			l.begin(r)
+			l.startTurn(r)
 			if len(r.ready) > 0 || !r.surveyed {
 				l.enqueue(r)
 			}
@@ -162,18 +163,20 @@ func (l *loop) schedule() {
 		l.enqueue(r)
 	}
 	if len(l.ring) == 0 {
-		l.ring = nil // what was taken from its front can go
+		l.ring = nil // free the memory in front of the slice
 	}
 }
 
+// permission says whether a receiver may start a turn.
 type permission int
 
 const (
-	no permission = iota
-	noRoom
+	no     permission = iota
+	noRoom            // not now: too many turns of all receivers run
 	yes
 )
 
+// admit decides whether a receiver may start a turn.
 func (l *loop) admit(r *receiver) permission {
 	now := l.opts.Now()
 	switch {
@@ -185,8 +188,8 @@ func (l *loop) admit(r *receiver) permission {
 	switch {
 	case len(r.ready) == 0 || r.turns >= r.limit(l.opts.PerWebhook):
 		return no
-	case now.Before(later(r.shut, r.rest)):
-		l.alarm(r, later(r.shut, r.rest))
+	case now.Before(later(r.downUntil, r.pauseUntil)):
+		l.setAlarm(r, later(r.downUntil, r.pauseUntil))
 		return no
 	case r.slowLane && l.slowTurns >= l.opts.Requests, !r.slowLane && l.turns-l.slowTurns >= l.opts.Requests:
 		return noRoom
@@ -195,8 +198,8 @@ func (l *loop) admit(r *receiver) permission {
 	}
 }
 
-// begin starts the turn of the receiver's next lane.
-func (l *loop) begin(r *receiver) {
+// startTurn starts the turn of the receiver's next lane.
+func (l *loop) startTurn(r *receiver) {
 	ln := r.ready[0]
 	r.ready = r.ready[1:]
 	if len(r.ready) == 0 {
@@ -216,12 +219,13 @@ func (l *loop) begin(r *receiver) {
 	}
 	l.Webhooks.work.Go(func() {
 		end := t.run(r.ctx)
-		l.tell(func(l *loop) { l.ended(t, end) })
+		l.post(func(l *loop) { l.endTurn(t, end) })
 	})
 }
 
-// slow moves a turn that takes long to those that compete with each other.
-func (l *loop) slow(t *turn) {
+// markSlow counts a turn that takes long, and its receiver, among the slow ones. They have their own limit of requests,
+// so that fast receivers need not wait for them.
+func (l *loop) markSlow(t *turn) {
 	t.of.slowLane = true
 	if !t.slowLane && !t.over {
 		t.slowLane = true
@@ -229,8 +233,8 @@ func (l *loop) slow(t *turn) {
 	}
 }
 
-// ended takes the outcome of a turn.
-func (l *loop) ended(t *turn, end ending) {
+// endTurn takes the result of a turn.
+func (l *loop) endTurn(t *turn, end ending) {
 	r, ln := t.of, t.lane
 	r.turns--
 	l.turns--
@@ -244,11 +248,11 @@ func (l *loop) ended(t *turn, end ending) {
 	ln.cursor, ln.seen = end.cursor, end.seen
 	l.recordOutcome(r, end)
 	more := ln.more || end.more || end.gone
-	if ln.age != t.age { // it was moved back, or the webhook changed: what the turn learned is of before
+	if ln.age != t.age { // the cursor was moved, or the webhook changed: the turn's knowledge is out of date
 		ln.cursor, ln.seen, more, end.until = nil, 0, true, time.Time{}
 	}
 	switch {
-	case end.gone && !r.hook.Active: // it is surveyed when it is resumed
+	case end.gone && !r.hook.Active: // the survey after the webhook is resumed finds the lane again
 		ln.state = resting
 	case !end.until.IsZero():
 		ln.down = end.last == nil || isDown(end.last.Outcome)
@@ -266,10 +270,10 @@ func (l *loop) ended(t *turn, end ending) {
 	}
 }
 
-// mostLanes is how many lanes of a receiver are remembered while they rest, to save the reading of their cursors.
+// mostLanes is the number of resting lanes that a receiver keeps, so that their cursors need not be read again.
 const mostLanes = 10_000
 
-// recordOutcome learns from a turn how the receiver is.
+// recordOutcome updates the state of the receiver after a turn.
 func (l *loop) recordOutcome(r *receiver, end ending) {
 	if end.last == nil {
 		return
@@ -289,13 +293,13 @@ func (l *loop) recordOutcome(r *receiver, end ending) {
 		r.failing = now
 	}
 	if r.failures == breakAfter {
-		l.opts.Log.Warn("webhook fails; its events wait", "webhook", r.hook.ID, "outcome", string(end.last.Outcome), "status", end.last.Status)
+		l.opts.Log.Warn("webhook: receiver is down, events wait", "webhook", r.hook.ID, "outcome", string(end.last.Outcome), "status", end.last.Status)
 	}
 	if r.failures >= breakAfter {
-		r.shut = later(r.shut, now.Add(l.retry.pause(r.failures-breakAfter+1)))
+		r.downUntil = later(r.downUntil, now.Add(l.retry.pause(r.failures-breakAfter+1)))
 	}
 	if end.asked > 0 {
-		r.rest = later(r.rest, now.Add(min(end.asked, longestRetryAfter)))
+		r.pauseUntil = later(r.pauseUntil, now.Add(min(end.asked, longestRetryAfter)))
 	}
 }
 
@@ -306,19 +310,20 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// recovered takes note of an attempt that succeeded. Where the receiver was down, what waits for it is tried at once; a
-// single event that is refused among others that are not keeps its own pace.
+// recovered notes a successful attempt. If the receiver was down, all events that waited for it are tried at once. If
+// it was not, an event that it refused keeps its own schedule.
 func (l *loop) recovered(r *receiver) {
 	down := r.failures >= breakAfter
-	r.failures, r.failing, r.shut = 0, time.Time{}, time.Time{}
+	r.failures, r.failing, r.downUntil = 0, time.Time{}, time.Time{}
 	if !down {
 		return
 	}
-	l.opts.Log.Info("webhook delivers again", "webhook", r.hook.ID)
-	l.release(r)
+	l.opts.Log.Info("webhook: receiver is up again", "webhook", r.hook.ID)
+	l.wakeDown(r)
 }
 
-func (l *loop) release(r *receiver) {
+// wakeDown makes the lanes ready that wait because the receiver was down.
+func (l *loop) wakeDown(r *receiver) {
 	for _, ln := range r.lanes {
 		if ln.state == waiting && ln.down {
 			ln.force = true

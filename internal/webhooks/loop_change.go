@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// surveying says whether the database is being asked for what is undelivered.
+// surveying reports whether a survey of any receiver runs.
 func (l *loop) surveying() bool {
 	for _, r := range l.receivers {
 		if r.surveying {
@@ -18,7 +18,8 @@ func (l *loop) surveying() bool {
 	return false
 }
 
-// survey looks for the sessions that have something for a receiver, once.
+// survey asks the database which sessions have undelivered events for a receiver, and wakes their lanes. It is needed
+// once, after the start or a change of the webhook.
 func (l *loop) survey(r *receiver, now time.Time) {
 	if r.surveying || now.Before(r.surveyAt) {
 		return
@@ -27,15 +28,15 @@ func (l *loop) survey(r *receiver, now time.Time) {
 	hook := *r.hook
 	l.Webhooks.work.Go(func() {
 		behind, err := l.store.Behind(r.ctx, hook)
-		l.tell(func(l *loop) {
+		l.post(func(l *loop) {
 			r.surveying = false
 			if l.receivers[hook.ID] != r {
 				return
 			}
 			if err != nil {
-				l.opts.Log.Warn("undelivered events could not be looked for", "webhook", hook.ID, "err", err)
+				l.opts.Log.Warn("webhook: cannot look for undelivered events; retrying", "webhook", hook.ID, "err", err)
 				r.surveyAt = l.opts.Now().Add(min(storePause, l.opts.RetryMin))
-				l.alarm(r, r.surveyAt)
+				l.setAlarm(r, r.surveyAt)
 				return
 			}
 			r.surveyed = true
@@ -47,8 +48,8 @@ func (l *loop) survey(r *receiver, now time.Time) {
 	})
 }
 
-// add begins to deliver to a webhook.
-func (l *loop) add(hook *Webhook) {
+// addReceiver begins to deliver to a webhook.
+func (l *loop) addReceiver(hook *Webhook) {
 	r := &receiver{hook: hook, halt: new(atomic.Bool), lanes: make(map[session.ID]*lane)}
 	r.ctx, r.cancel = context.WithCancel(l.life)
 	l.receivers[hook.ID] = r
@@ -60,18 +61,18 @@ func (l *loop) add(hook *Webhook) {
 	l.enqueue(r)
 }
 
-// change goes on with another version of a webhook.
-func (l *loop) change(hook *Webhook) {
+// changeReceiver continues with a new version of a webhook.
+func (l *loop) changeReceiver(hook *Webhook) {
 	r := l.receivers[hook.ID]
 	if r == nil {
 		return
 	}
 	r.halt.Store(true)
 	r.hook, r.halt = hook, new(atomic.Bool)
-	// It may be paused no longer, want other types, or lead elsewhere.
-	r.surveyed, r.shut, r.rest = false, time.Time{}, time.Time{}
+	// The webhook may be active again, want other types, or have another URL.
+	r.surveyed, r.downUntil, r.pauseUntil = false, time.Time{}, time.Time{}
 	for _, ln := range r.lanes {
-		ln.renew()
+		ln.reset()
 		if ln.state == waiting {
 			ln.force = true
 			l.makeReady(ln)
@@ -80,33 +81,33 @@ func (l *loop) change(hook *Webhook) {
 	l.enqueue(r)
 }
 
-// replay begins again with lanes whose cursors were moved back.
+// replay restarts the lanes whose cursors were moved back.
 func (l *loop) replay(id string, moved []session.ID) {
 	r := l.receivers[id]
 	if r == nil {
 		return
 	}
 	for _, of := range moved {
-		l.again(r, of)
+		l.restartLane(r, of)
 	}
 }
 
-// again begins a lane from its stored cursor.
-func (l *loop) again(r *receiver, id session.ID) {
+// restartLane lets a lane start from its stored cursor.
+func (l *loop) restartLane(r *receiver, id session.ID) {
 	l.wakeLane(r, id)
-	r.lanes[id].renew()
+	r.lanes[id].reset()
 }
 
-// try lets a receiver that is down be tried at once.
-func (l *loop) try(id string) {
+// retryNow lets a receiver that is down be tried at once.
+func (l *loop) retryNow(id string) {
 	if r := l.receivers[id]; r != nil {
-		r.failures, r.failing, r.shut = 0, time.Time{}, time.Time{}
-		l.release(r)
+		r.failures, r.failing, r.downUntil = 0, time.Time{}, time.Time{}
+		l.wakeDown(r)
 	}
 }
 
-// remove ends the deliveries to a webhook, those that run included.
-func (l *loop) remove(id string) {
+// removeReceiver ends the deliveries to a webhook. It also cancels running requests.
+func (l *loop) removeReceiver(id string) {
 	r := l.receivers[id]
 	if r == nil {
 		return

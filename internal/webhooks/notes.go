@@ -8,32 +8,33 @@ import (
 	"wasup/internal/session"
 )
 
-// mostUnnoted is how many events of a lane may have been delivered without the database knowing: as many come again after
-// a kill, at most.
+// mostUnnoted is the maximum number of a lane's delivered events that are not stored as delivered yet. After a kill,
+// the receiver gets at most so many events again.
 const mostUnnoted = 32
 
-// Progress is what a webhook has come further with a session: from a cursor, over events that were delivered.
+// Progress is the movement of a cursor over delivered events.
 type Progress struct {
 	Webhook  string
 	Session  session.ID
-	From, To uint64
+	From, To uint64 // the Seq of the cursor before and after
 	Attempts []Delivery
 }
 
-// notes writes down what was delivered, for all lanes together: while one commit is on its way the lanes go on, and what
-// they deliver meanwhile shares the next one. What the database does not take is tried again for as long as the process
-// lives; a lane that has too much in here waits.
+// notes stores which events were delivered, for all lanes together. While one commit runs, the lanes continue to
+// deliver, and their deliveries share the next commit. A failed commit is repeated until it succeeds or the process
+// ends. A lane with too many deliveries in here waits.
 type notes struct {
 	of *Webhooks
 
 	mu      sync.Mutex
 	waiting map[place]*Progress
 	writing map[place]*Progress
-	busy    bool          // the goroutine exists
-	turned  chan struct{} // is closed, and replaced, after each attempt to write
-	err     error         // of the last attempt
+	busy    bool          // the goroutine runs
+	turned  chan struct{} // closed and replaced after each attempt to write
+	err     error         // of the last attempt to write
 }
 
+// place is a lane: a webhook and a session.
 type place struct {
 	webhook string
 	session session.ID
@@ -43,8 +44,8 @@ func newNotes(w *Webhooks) *notes {
 	return &notes{of: w, waiting: make(map[place]*Progress), turned: make(chan struct{})}
 }
 
-// add notes a delivered event behind the cursor. wait: the lane has to settle before it goes on, because much of it is not
-// written yet, or the database does not take it.
+// add notes a delivered event after the cursor. wait says that the lane has to call waitStored before it continues,
+// because too many of its deliveries are not stored yet, or because the database fails.
 func (n *notes) add(c Cursor, d Delivery) (wait bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -57,7 +58,7 @@ func (n *notes) add(c Cursor, d Delivery) (wait bool) {
 	p.To, p.Attempts = d.Seq, append(p.Attempts, d)
 	if !n.busy {
 		n.busy = true
-		// A turn adds, and work counts it: Stop is still waiting.
+		// Go is safe here: a turn calls add, and Stop waits for that turn.
 		n.of.work.Go(n.write)
 	}
 	held := len(p.Attempts)
@@ -67,15 +68,15 @@ func (n *notes) add(c Cursor, d Delivery) (wait bool) {
 	return held >= mostUnnoted || n.err != nil
 }
 
-// settle returns once nothing of a lane waits to be written; with an error where the database does not take it, or ctx
-// has ended. With the empty session it is about every lane of the webhook.
-func (n *notes) settle(ctx context.Context, webhook string, id session.ID) error {
+// waitStored waits until all deliveries of a lane are stored, or of all lanes of the webhook if id is empty. It returns
+// an error if the database fails or ctx ends.
+func (n *notes) waitStored(ctx context.Context, webhook string, id session.ID) error {
 	for {
 		n.mu.Lock()
-		holds, err, turned := n.holds(webhook, id), n.err, n.turned
+		unstored, err, turned := n.hasUnstored(webhook, id), n.err, n.turned
 		n.mu.Unlock()
 		switch {
-		case !holds:
+		case !unstored:
 			return nil
 		case err != nil:
 			return err
@@ -88,7 +89,7 @@ func (n *notes) settle(ctx context.Context, webhook string, id session.ID) error
 	}
 }
 
-func (n *notes) holds(webhook string, id session.ID) bool {
+func (n *notes) hasUnstored(webhook string, id session.ID) bool {
 	for _, list := range []map[place]*Progress{n.waiting, n.writing} {
 		if id != "" {
 			if list[place{webhook, id}] != nil {
@@ -105,7 +106,7 @@ func (n *notes) holds(webhook string, id session.ID) bool {
 	return false
 }
 
-// write is the goroutine. It ends with the work, or with the process.
+// write runs in the goroutine. It ends when nothing is left to write, or with the process.
 func (n *notes) write() {
 	for {
 		n.mu.Lock()
@@ -122,18 +123,18 @@ func (n *notes) write() {
 
 		moved, err := n.of.store.Record(n.of.life, list)
 		n.written(err)
-		if err != nil && !n.rest(err) {
+		if err != nil && !n.pauseAfter(err) {
 			return
 		}
 		for i := range moved {
-			if !moved[i] { // by a replay, by retention, or together with its webhook
-				n.of.moved(list[i].Webhook, list[i].Session)
+			if !moved[i] { // a replay or retention has moved the cursor meanwhile, or it was deleted
+				n.of.reloadLane(list[i].Webhook, list[i].Session)
 			}
 		}
 	}
 }
 
-// written tells those who wait. What was not taken goes in front of what came since.
+// written wakes the lanes that wait. Progress that the database did not take goes in front of newer progress.
 func (n *notes) written(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -150,10 +151,11 @@ func (n *notes) written(err error) {
 	n.turned = make(chan struct{})
 }
 
-// rest waits before the next attempt; false: the process ends, and what is not written is delivered again.
-func (n *notes) rest(err error) bool {
+// pauseAfter waits before the next attempt. It returns false if the process ends; after the next start, the receivers
+// get the events again whose delivery was not stored.
+func (n *notes) pauseAfter(err error) bool {
 	if n.of.life.Err() == nil {
-		n.of.opts.Log.Warn("what webhooks have delivered waits for the database", "err", err)
+		n.of.opts.Log.Warn("webhooks: cannot store deliveries; retrying", "err", err)
 	}
 	timer := time.NewTimer(min(storePause, n.of.opts.RetryMin))
 	defer timer.Stop()
@@ -169,11 +171,11 @@ func (n *notes) rest(err error) bool {
 	return false
 }
 
-// moved makes a lane read its cursor again.
-func (w *Webhooks) moved(webhook string, id session.ID) {
-	w.tell(func(l *loop) {
+// reloadLane makes a lane read its cursor again.
+func (w *Webhooks) reloadLane(webhook string, id session.ID) {
+	w.post(func(l *loop) {
 		if r := l.receivers[webhook]; r != nil {
-			l.again(r, id)
+			l.restartLane(r, id)
 		}
 	})
 }

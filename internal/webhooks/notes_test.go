@@ -8,7 +8,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// slowStore notes nothing before it is let.
+// slowStore stores no delivery before the test lets it.
 type slowStore struct {
 	webhooks.Tables
 	gate    chan struct{}
@@ -35,7 +35,7 @@ func TestDeliveriesGoOnWhileTheyAreBeingNoted(t *testing.T) {
 	for _, id := range names(sessions) {
 		r.happen(id, each)
 	}
-	// As many as may come again after a kill, and no more.
+	// Exactly as many as may come again after a kill.
 	eventually(t, "each session has what may be unnoted", func() bool { return x.count() == sessions*webhooks.MostUnnoted })
 	if n := r.backlog(hook); n != sessions*each {
 		t.Errorf("a backlog of %d while nothing is noted", n)
@@ -43,7 +43,7 @@ func TestDeliveriesGoOnWhileTheyAreBeingNoted(t *testing.T) {
 	close(slow.gate)
 	r.settled(hook)
 	x.wantOnce(t, sessions, each)
-	// What waited at the gate is noted together. What came later may be noted one by one, where the machine is slow.
+	// The deliveries that waited are stored together. Later ones may be stored one by one on a slow machine.
 	if n := slow.commits.Load(); n > sessions*each*3/4 {
 		t.Errorf("%d commits for %d deliveries", n, sessions*each)
 	}
@@ -59,7 +59,7 @@ func TestWhatWasTakenAMomentAgoIsReplayed(t *testing.T) {
 	r.start()
 	hook := r.add(x.URL)
 	r.happen("51", 3)
-	// The outcome of the last one is counted once it was handed to those who note it.
+	// The status shows a delivery only after the turn has passed it to notes.
 	eventually(t, "all three were taken", func() bool {
 		s, err := r.Status(t.Context(), hook.ID)
 		return err == nil && s.Last != nil && s.Last.Seq == 3

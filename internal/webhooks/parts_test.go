@@ -16,7 +16,7 @@ func TestWebhooksStartAndStopInAnyOrder(t *testing.T) {
 	})
 }
 
-// What is told to webhooks that were stopped before they started must not wait for a loop that never runs.
+// A call to webhooks that were stopped before they started must not wait for a loop that never runs.
 func TestWebhooksThatNeverRanWaitForNothing(t *testing.T) {
 	r := newRig(t, quick())
 	w := webhooks.New(r.store, r.growth, r.opts)

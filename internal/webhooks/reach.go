@@ -9,11 +9,11 @@ import (
 	"wasup/internal/session"
 )
 
-// literal refuses a URL whose host is an address that would be refused when it is dialed.
-func literal(g egress.Guard, raw string) error {
+// checkHost refuses a URL whose host is an IP address that wasup may not reach. Names are checked when they are dialed.
+func checkHost(g egress.Guard, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || !g.Refuses(u.Hostname()) {
-		return nil //nolint:nilerr // what is no URL is refused elsewhere
+		return nil //nolint:nilerr // Webhook.Check refuses an invalid URL
 	}
 	return &session.Error{
 		Code: session.CodeInvalidRequest, Op: "check webhook", Field: "url",
@@ -21,8 +21,8 @@ func literal(g egress.Guard, raw string) error {
 	}
 }
 
-// newClient makes the client that reaches receivers. It follows no redirect: a signed body is for the address that was
-// registered.
+// newClient makes the HTTP client for requests to receivers. It follows no redirect, because a signed body is only for
+// the registered URL.
 func newClient(g egress.Guard, perHost int, timeout time.Duration) (*http.Client, *http.Transport) {
 	transport := g.Transport(timeout)
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 256, perHost, time.Minute

@@ -8,52 +8,52 @@ import (
 	"wasup/internal/session"
 )
 
-// The types here belong to the loop's goroutine.
+// Only the loop's goroutine uses the types of this file.
 
-// receiver is a webhook as the loop sees it.
+// receiver is the loop's state of a webhook.
 type receiver struct {
 	hook   *Webhook
-	halt   *atomic.Bool // turns of this hook stop after their attempt
+	halt   *atomic.Bool // true: the turns of this version of the webhook stop after their attempt
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	lanes  map[session.ID]*lane
 	ready  []*lane // in the order in which they became ready
 	queued bool    // in the loop's ring
-	turns  int
+	turns  int     // running turns
 
-	surveyed  bool      // it was looked for what is undelivered since it started or was resumed
-	surveying bool      //
-	surveyAt  time.Time // not before
-	alarm     time.Time // when the loop looks at it again
+	surveyed  bool      // the database was asked for undelivered events since the start or the last change
+	surveying bool      // that query runs
+	surveyAt  time.Time // no such query before this time
+	alarm     time.Time // when the loop looks at the receiver again
 
-	slowLane bool      // its last attempt failed or was slow: it competes with others of this kind
-	failures int       // attempts in a row that failed
-	failing  time.Time // since when; zero: not
-	shut     time.Time // no attempt before it, because it is down
-	rest     time.Time // no attempt before it, because it asked for a pause
-	last     *Delivery
+	slowLane   bool      // the last attempt failed or was slow: the limit for slow receivers applies
+	failures   int       // failed attempts in a row
+	failing    time.Time // since when attempts fail; zero: they do not
+	downUntil  time.Time // no attempt before this time, because the receiver is down
+	pauseUntil time.Time // no attempt before this time, because the receiver asked for a pause
+	last       *Delivery
 }
 
-// deadLane is where dead letters are delivered from: no session has this id.
+// deadLane is the lane of requeued dead letters. No session has this id.
 const deadLane session.ID = ""
 
-// lane is one session of a receiver: at most one request for it runs.
+// lane is the queue of one session's events for one receiver. At most one of its requests runs.
 type lane struct {
 	of      *receiver
 	session session.ID
 	state   laneState
-	more    bool      // it was woken while it ran
-	force   bool      // the next turn tries at once, whenever the next attempt was due
-	down    bool      // it waits because the receiver was down, and not because its event was refused
-	until   time.Time // while it waits
-	cursor  *Cursor   // as it is stored; nil: to be read
-	seen    uint64    // up to here the log has nothing for the webhook
-	age     uint64    // counts what makes a turn's knowledge of before worthless
+	more    bool      // new events came while a turn ran
+	force   bool      // the next turn makes its attempt at once, even if it is not due yet
+	down    bool      // the lane waits because the receiver was down, not because its event was refused
+	until   time.Time // end of waiting
+	cursor  *Cursor   // the stored cursor; nil: it has to be read
+	seen    uint64    // the log has no event for the webhook up to this number
+	age     uint64    // changes when the results of a running turn become invalid
 }
 
-// renew forgets what is known of the lane's place in the log.
-func (ln *lane) renew() {
+// reset makes the lane read its cursor again, and makes the results of a running turn invalid.
+func (ln *lane) reset() {
 	ln.cursor, ln.seen = nil, 0
 	ln.age++
 }
@@ -61,20 +61,20 @@ func (ln *lane) renew() {
 type laneState int
 
 const (
-	resting    laneState = iota // nothing is known to be undelivered
-	ready                       // it waits for its turn
-	delivering                  // a turn delivers
-	waiting                     // for its time
+	resting    laneState = iota // no undelivered event is known
+	ready                       // waits for a turn
+	delivering                  // a turn runs
+	waiting                     // waits for a time
 )
 
-// breakAfter is how many attempts in a row have to fail before a receiver counts as down: then one attempt at a time
-// finds out whether it is back, whatever the number of sessions that have something for it.
+// breakAfter is the number of failed attempts in a row after which a receiver counts as down. From then on only one
+// probe at a time is sent, even if many sessions have events for it.
 const breakAfter = 5
 
-// limit is how many requests to the receiver may run now.
+// limit returns how many requests to the receiver may run at the same time: half as many after each failure in a row.
 func (r *receiver) limit(perWebhook int) int { return max(1, perWebhook>>min(r.failures, 31)) }
 
-// isDown says whether an outcome tells of the receiver rather than of the event.
+// isDown reports whether an outcome is caused by the receiver as a whole, not by the event.
 func isDown(outcome Outcome) bool {
 	switch outcome {
 	case Failed, Timeout, Unreachable, Blocked, RateLimited:

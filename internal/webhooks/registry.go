@@ -14,11 +14,11 @@ import (
 	"wasup/internal/session"
 )
 
-// DisabledGone is why a webhook was switched off whose receiver answered 410.
+// DisabledGone is the value of Webhook.Disabled after the receiver has answered 410.
 const DisabledGone = "gone"
 
-// Create registers a webhook. Its id is made up, and so is its secret where none is given; the caller shows the secret
-// now or never. CodeTooManyWebhooks where there are as many as are allowed.
+// Create registers a webhook. It chooses the id, and a random secret if none is given. The caller has to show the
+// secret now, because it is not shown later. CodeTooManyWebhooks if a limit is reached.
 func (w *Webhooks) Create(ctx context.Context, hook Webhook, from Origin) (Webhook, error) {
 	hook.ID, hook.OldSecret, hook.Disabled = newID(), "", ""
 	if hook.Secret == "" {
@@ -28,24 +28,24 @@ func (w *Webhooks) Create(ctx context.Context, hook Webhook, from Origin) (Webho
 		return Webhook{}, err
 	}
 	if from.Seq > 0 && hook.Session == "" {
-		return Webhook{}, badField("from", "a number is one session's; a webhook for all of them begins now or at the beginning")
+		return Webhook{}, badField("from", "a number needs a session; a webhook for all sessions begins now or at the beginning")
 	}
 	w.changes.Lock()
 	defer w.changes.Unlock()
-	if err := w.room(hook.Session); err != nil {
+	if err := w.checkLimits(hook.Session); err != nil {
 		return Webhook{}, err
 	}
 	stored, err := w.store.Create(ctx, hook, from)
 	if err != nil {
 		return Webhook{}, err
 	}
-	w.put(&stored)
-	w.tell(func(l *loop) { l.add(&stored) })
+	w.storeInMap(&stored)
+	w.post(func(l *loop) { l.addReceiver(&stored) })
 	return stored, nil
 }
 
-// room refuses one webhook more than are allowed; changes is held.
-func (w *Webhooks) room(of session.ID) error {
+// checkLimits returns an error if there may be no further webhook. The caller holds changes.
+func (w *Webhooks) checkLimits(of session.ID) error {
 	all, same := 0, 0
 	for _, hook := range *w.all.Load() {
 		all++
@@ -90,23 +90,24 @@ func (w *Webhooks) check(hook *Webhook) error {
 	if err := hook.Check(); err != nil {
 		return err
 	}
-	return literal(w.guard, hook.URL)
+	return checkHost(w.guard, hook.URL)
 }
 
-// put and drop replace the map of webhooks; changes is held.
-func (w *Webhooks) put(hook *Webhook) {
+// storeInMap puts a webhook into a new copy of the map. The caller holds changes.
+func (w *Webhooks) storeInMap(hook *Webhook) {
 	all := maps.Clone(*w.all.Load())
 	all[hook.ID] = hook
 	w.all.Store(&all)
 }
 
-func (w *Webhooks) drop(gone func(*Webhook) bool) {
+// deleteFromMap removes webhooks from a new copy of the map. The caller holds changes.
+func (w *Webhooks) deleteFromMap(gone func(*Webhook) bool) {
 	all := maps.Clone(*w.all.Load())
 	maps.DeleteFunc(all, func(_ string, hook *Webhook) bool { return gone(hook) })
 	w.all.Store(&all)
 }
 
-// Get gives a webhook; CodeUnknownWebhook where there is none.
+// Get returns a webhook; CodeUnknownWebhook if there is none.
 func (w *Webhooks) Get(id string) (Webhook, error) {
 	hook, there := (*w.all.Load())[id]
 	if !there {
@@ -115,7 +116,7 @@ func (w *Webhooks) Get(id string) (Webhook, error) {
 	return *hook, nil
 }
 
-// List gives every webhook, oldest first.
+// List returns all webhooks, oldest first.
 func (w *Webhooks) List() []Webhook {
 	all := *w.all.Load()
 	list := make([]Webhook, 0, len(all))
@@ -128,7 +129,7 @@ func (w *Webhooks) List() []Webhook {
 	return list
 }
 
-// Update changes a webhook. Making it active again clears why it was switched off.
+// Update changes a webhook. A patch of Active clears Disabled.
 func (w *Webhooks) Update(ctx context.Context, id string, patch Patch) (Webhook, error) {
 	return w.change(ctx, id, func(hook *Webhook) {
 		if patch.URL != nil {
@@ -148,7 +149,7 @@ func (w *Webhooks) Update(ctx context.Context, id string, patch Patch) (Webhook,
 		}
 		hook.Headers = maps.Clone(hook.Headers)
 		for name, value := range patch.Headers {
-			// One header in any spelling.
+			// Names of headers are the same in any case.
 			maps.DeleteFunc(hook.Headers, func(k, _ string) bool { return strings.EqualFold(k, name) })
 			if value != nil {
 				if hook.Headers == nil {
@@ -160,7 +161,8 @@ func (w *Webhooks) Update(ctx context.Context, id string, patch Patch) (Webhook,
 	})
 }
 
-// Rotate replaces a webhook's secret, by a new one where none is given. The one before goes on signing for a while.
+// Rotate replaces a webhook's secret, by a random one if none is given. The previous secret also signs for a while
+// (Options.KeepSecret).
 func (w *Webhooks) Rotate(ctx context.Context, id, secret string) (Webhook, error) {
 	return w.change(ctx, id, func(hook *Webhook) {
 		hook.OldSecret, hook.OldUntil = hook.Secret, w.opts.Now().Add(w.opts.KeepSecret)
@@ -185,16 +187,16 @@ func (w *Webhooks) change(ctx context.Context, id string, edit func(*Webhook)) (
 	if err != nil {
 		return Webhook{}, err
 	}
-	w.put(&stored)
-	w.tell(func(l *loop) { l.change(&stored) })
+	w.storeInMap(&stored)
+	w.post(func(l *loop) { l.changeReceiver(&stored) })
 	return stored, nil
 }
 
-// disable switches a webhook off whose receiver is gone, unless it was changed meanwhile.
+// disable switches off a webhook whose receiver answered 410, unless it was changed meanwhile.
 func (w *Webhooks) disable(ctx context.Context, as *Webhook) error {
 	hook, err := w.Get(as.ID)
 	if err != nil || hook.URL != as.URL || !hook.Active {
-		return nil //nolint:nilerr // what was deleted needs no switch
+		return nil //nolint:nilerr // a deleted webhook need not be switched off
 	}
 	_, err = w.change(ctx, as.ID, func(hook *Webhook) {
 		if hook.URL == as.URL && hook.Active {
@@ -202,31 +204,31 @@ func (w *Webhooks) disable(ctx context.Context, as *Webhook) error {
 		}
 	})
 	if err == nil {
-		w.opts.Log.Warn("webhook is switched off: its receiver is gone", "webhook", as.ID)
+		w.opts.Log.Warn("webhook: switched off, because its receiver answered 410 (gone)", "webhook", as.ID)
 	}
 	return err
 }
 
-// Delete removes a webhook, with what it has not delivered.
+// Delete removes a webhook with its undelivered events.
 func (w *Webhooks) Delete(ctx context.Context, id string) error {
 	w.changes.Lock()
 	defer w.changes.Unlock()
 	if err := w.store.Delete(ctx, id); err != nil {
 		return err
 	}
-	w.drop(func(hook *Webhook) bool { return hook.ID == id })
-	w.tell(func(l *loop) { l.remove(id) })
+	w.deleteFromMap(func(hook *Webhook) bool { return hook.ID == id })
+	w.post(func(l *loop) { l.removeReceiver(id) })
 	return nil
 }
 
-// SessionRemoved says that a session was deleted from the store, and its webhooks with it.
+// SessionRemoved notes that a session and its webhooks were deleted from the store.
 func (w *Webhooks) SessionRemoved(id session.ID) {
 	w.changes.Lock()
 	defer w.changes.Unlock()
-	w.drop(func(hook *Webhook) bool { return hook.Session == id })
-	w.tell(func(l *loop) {
+	w.deleteFromMap(func(hook *Webhook) bool { return hook.Session == id })
+	w.post(func(l *loop) {
 		for _, r := range l.scoped[id] {
-			l.remove(r.hook.ID)
+			l.removeReceiver(r.hook.ID)
 		}
 	})
 }

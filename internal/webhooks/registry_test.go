@@ -211,7 +211,7 @@ func TestFiguresAreCountedWhenTheyAreRead(t *testing.T) {
 	})
 }
 
-// silent is a store with one webhook and nothing to deliver, which counts what it is asked.
+// silent is a store with one webhook and nothing to deliver. It counts the calls.
 type silent struct {
 	webhooks.Tables
 	asked atomic.Int64

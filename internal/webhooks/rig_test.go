@@ -21,10 +21,10 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// patience bounds every wait. It is for a slow machine and never measured.
+// patience limits how long the tests wait. No test measures it.
 const patience = time.Minute
 
-// rig is webhooks on a store of their own.
+// rig is a Webhooks with its own store.
 type rig struct {
 	t testing.TB
 	*webhooks.Webhooks
@@ -52,7 +52,7 @@ func newRig(t testing.TB, opts webhooks.Options) *rig {
 	return r
 }
 
-// quick are options for receivers on this machine, with pauses that nobody has to wait for.
+// quick returns options for receivers on this machine, with short pauses.
 func quick() webhooks.Options {
 	return webhooks.Options{AllowPrivate: true, RetryMin: time.Millisecond, RetryMax: 5 * time.Millisecond, Timeout: patience}
 }
@@ -78,7 +78,7 @@ func (r *rig) stop() {
 	}
 }
 
-// kill ends everything in the middle of what it does.
+// kill cancels everything at once, like a kill of the process.
 func (r *rig) kill() {
 	r.Kill()
 	r.stop()
@@ -131,7 +131,7 @@ func (r *rig) backlog(hook webhooks.Webhook) int {
 	return n
 }
 
-// settled waits until a webhook has nothing left.
+// settled waits until a webhook has nothing left to deliver.
 func (r *rig) settled(hook webhooks.Webhook) {
 	r.t.Helper()
 	eventually(r.t, "everything is delivered", func() bool { return r.backlog(hook) == 0 })
@@ -160,7 +160,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// got is one request as a receiver saw it.
+// got is one request to a receiver.
 type got struct {
 	id     string
 	body   webhooks.Body
@@ -168,7 +168,7 @@ type got struct {
 	header http.Header
 }
 
-// target is a receiver. Its answer is the function's status, or whatever the function wrote.
+// target is a receiver. It answers with the status that the function returns, or with the response that it wrote.
 type target struct {
 	*httptest.Server
 	mu  sync.Mutex
@@ -216,7 +216,7 @@ func (x *target) count() int {
 	return len(x.all)
 }
 
-// wantOnce says that each event of the sessions came exactly once and in order.
+// wantOnce fails unless each event of the sessions came exactly once and in order.
 func (x *target) wantOnce(t testing.TB, sessions, each int) {
 	t.Helper()
 	if n := x.count(); n != sessions*each {
@@ -225,8 +225,8 @@ func (x *target) wantOnce(t testing.TB, sessions, each int) {
 	x.wantOrder(t, sessions, each)
 }
 
-// wantOrder says that each event came, that the first arrivals are in order, and that a repetition repeats the id and the
-// bytes of what it repeats.
+// wantOrder fails unless each event came, the first arrivals are in order, and repetitions have the same id and the
+// same bytes.
 func (x *target) wantOrder(t testing.TB, sessions, each int) {
 	t.Helper()
 	last, seen := make(map[session.ID]uint64), make(map[string]got)
@@ -274,7 +274,7 @@ func (b *logBuffer) String() string {
 	return string(b.text)
 }
 
-// growth is what the log says of itself.
+// growth tells the webhooks which sessions have new events.
 type growth struct {
 	mu  sync.Mutex
 	ids map[session.ID]uint64

@@ -7,31 +7,31 @@ import (
 	"wasup/internal/session"
 )
 
-// schedule is when an event is tried again.
+// schedule says when an event is tried again.
 type schedule struct {
-	first   time.Duration // before the second attempt; it doubles with each that fails
-	longest time.Duration // between two attempts
-	within  time.Duration // from the first failure; an attempt that fails later is the last one
+	first   time.Duration // pause before the second attempt; doubles with each failed attempt
+	longest time.Duration // longest pause between two attempts
+	within  time.Duration // time limit from the first failure; an attempt that fails later is the last one
 }
 
-// jitter is how much of a pause is left to chance, so that what failed together does not come back together.
+// jitter is the random part of a pause, so that events that failed together are not tried again together.
 const jitter = 0.25
 
-// pause is how long to wait after so many failed attempts, 1 or more: between three quarters of the doubled pause and
+// pause returns the wait after a number of failed attempts, 1 or more: between three quarters of the doubled pause and
 // all of it.
 func (s schedule) pause(failed int) time.Duration {
 	pause := session.Backoff{First: s.first, Longest: s.longest}.Step(failed)
-	return pause - time.Duration(rand.Float64()*jitter*float64(pause)) //nolint:gosec // it spreads load and protects nothing
+	return pause - time.Duration(rand.Float64()*jitter*float64(pause)) //nolint:gosec // not used for security
 }
 
-// over says whether an event that failed at this time has had its time.
+// over reports whether an event that fails now is given up. first is the time of its first failure.
 func (s schedule) over(first, now time.Time) bool { return now.Sub(first) >= s.within }
 
-// longestRetryAfter bounds what a receiver may ask for: one that says "in ten years" would have switched itself off
-// without anybody knowing.
+// longestRetryAfter limits a receiver's Retry-After. A receiver that asks for ten years would otherwise be switched off
+// without anybody noticing.
 const longestRetryAfter = time.Hour
 
-// later is the pause before the next attempt where the receiver may have asked for one.
+// later returns the pause before the next attempt. asked is the receiver's Retry-After; 0: none.
 func (s schedule) later(failed int, asked time.Duration) time.Duration {
 	if asked <= 0 {
 		return s.pause(failed)

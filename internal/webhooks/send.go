@@ -24,25 +24,25 @@ import (
 	"wasup/internal/events"
 )
 
-// sender makes one attempt at a time; the loop decides about the next one.
+// sender makes single attempts. The loop decides when.
 type sender struct {
 	client    *http.Client
-	timeout   time.Duration // of one attempt, whole
+	timeout   time.Duration // of a whole attempt
 	userAgent string
 	now       func() time.Time
 }
 
-// result is how an attempt ended.
+// result is the result of an attempt.
 type result struct {
 	outcome Outcome
 	status  int
 	took    time.Duration
-	line    string        // what went wrong, for people
+	line    string        // the error, for people
 	asked   time.Duration // Retry-After; 0: none
-	cut     bool          // the process ended it: it says nothing of the receiver
+	cut     bool          // wasup cancelled the attempt, so the outcome says nothing about the receiver
 }
 
-// post sends a body under an id that stays the same for every attempt.
+// post sends a body. id is the same for every attempt to deliver the event.
 func (s *sender) post(ctx context.Context, hook *Webhook, id string, body []byte) result {
 	began := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, s.timeout)
@@ -73,7 +73,7 @@ func (s *sender) attempt(ctx context.Context, hook *Webhook, id string, body []b
 	request.Header.Set(standardwebhooks.HeaderWebhookID, id)
 	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	request.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
-	answer, err := s.client.Do(request) //nolint:bodyclose // in line
+	answer, err := s.client.Do(request) //nolint:bodyclose // line closes it
 	if err != nil {
 		outcome, line := s.explain(err)
 		return result{outcome: outcome, line: line}
@@ -96,7 +96,8 @@ func (s *sender) attempt(ctx context.Context, hook *Webhook, id string, body []b
 	return r
 }
 
-// sign gives the signatures of each secret that is valid, the present one first.
+// sign returns the signatures by all valid secrets, separated by spaces: first by the current one, then by the previous
+// one.
 func sign(hook *Webhook, id string, now time.Time, body []byte) (string, error) {
 	secrets := []string{hook.Secret}
 	if hook.OldSecret != "" && now.Before(hook.OldUntil) {
@@ -135,20 +136,22 @@ func outcomeOf(status int) Outcome {
 }
 
 const (
-	// mostRead is how much of an answer is read, so that its connection can be used again; a longer one costs it.
+	// mostRead is the number of bytes of a response that are read. A connection can be used again only if the response
+	// was read to its end.
 	mostRead = 32 << 10
-	// mostKept is how much of it can be shown, in characters.
+	// mostKept is the number of characters of a response that can be shown.
 	mostKept = 160
-	// drainTime bounds the reading of a body behind a status that has said all: a receiver may send it for ever.
+	// drainTime limits the reading of a response's body, which a receiver may send for ever. The status is known by
+	// then.
 	drainTime = time.Second
 )
 
-// line reads an answer to its end, within bounds, and gives the first of its lines.
+// line reads a response's body within the limits above, closes it, and returns its first line.
 func line(body io.ReadCloser) string {
 	stop := time.AfterFunc(drainTime, func() { _ = body.Close() })
 	defer stop.Stop()
 	defer func() { _ = body.Close() }()
-	head, _ := io.ReadAll(io.LimitReader(body, 4*mostKept)) // what came before an error is enough
+	head, _ := io.ReadAll(io.LimitReader(body, 4*mostKept)) // after an error, the part before it is enough
 	_, _ = io.CopyN(io.Discard, body, mostRead)
 	text, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(string(head), "")), "\n")
 	text = strings.Map(func(r rune) rune {
@@ -163,7 +166,7 @@ func line(body io.ReadCloser) string {
 	return strings.TrimSpace(text)
 }
 
-// retryAfter reads both forms of the header; 0 where it says nothing, or nothing that can be read.
+// retryAfter reads both forms of the Retry-After header. It returns 0 if the header is missing or invalid.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(strings.TrimSpace(text), 10, 32); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -175,8 +178,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return max(0, at.Sub(now))
 }
 
-// explain gives a failed request a name and a sentence. The library's own text is not passed on: it has the URL, whose
-// query may hold a credential.
+// explain returns the outcome of a failed request and a sentence about it. It does not use the library's own text,
+// which contains the URL, because the query may hold a credential.
 func (s *sender) explain(err error) (Outcome, string) {
 	var (
 		name   *net.DNSError
@@ -202,12 +205,12 @@ func (s *sender) explain(err error) (Outcome, string) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return Failed, "the connection was closed without an answer"
 	default:
-		return Failed, "what came back is no answer of HTTP"
+		return Failed, "the response is not valid HTTP"
 	}
 }
 
-// messageID is the same for every attempt to deliver an event to a webhook, and for no other: receivers drop repetitions
-// by it.
+// messageID returns the id of an event for a webhook. It is the same for every attempt and differs from that of any
+// other event, so receivers can drop repetitions.
 func messageID(webhook string, event *events.Event) string {
 	h := sha256.New()
 	for _, text := range []string{webhook, string(event.Session), string(event.Type)} {
@@ -221,7 +224,7 @@ func messageID(webhook string, event *events.Event) string {
 	return "msg_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:15]))
 }
 
-// bodyOf is what a receiver gets: the same bytes for every attempt.
+// bodyOf returns the body of the request for an event. It has the same bytes for every attempt.
 func bodyOf(event *events.Event) ([]byte, error) {
 	body := Body{
 		Type: event.Type, At: event.At.UTC().Truncate(time.Millisecond), Session: event.Session, Seq: event.Seq, Pos: event.Pos,

@@ -2,14 +2,14 @@ package webhooks
 
 import "time"
 
-// moment is when a lane, or a receiver, may go on.
+// moment is a time at which the loop makes a lane ready, or looks at a receiver again.
 type moment struct {
 	at       time.Time
 	lane     *lane
 	receiver *receiver
 }
 
-// times is a heap of moments. What has changed since is left in it and passed over when its time comes.
+// times is a heap of moments. A moment that is out of date stays in it and is ignored when its time comes.
 type times []moment
 
 func (t times) Len() int           { return len(t) }

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// batch is how many events a turn delivers before the receiver's other lanes come.
+	// batch is the maximum number of events that a turn delivers. Then the receiver's other lanes have their turns.
 	batch = 32
-	// slowAfter is when a request counts as slow.
+	// slowAfter is the time after which a request counts as slow.
 	slowAfter = time.Second
-	// storePause is how long a lane waits where the database fails; a shorter RetryMin wins.
+	// storePause is the wait of a lane when the database fails. If RetryMin is shorter, it applies instead.
 	storePause = 5 * time.Second
-	// farAhead is how many events that a webhook does not want may lie behind its cursor before that is moved over them, so
-	// that they need not be passed over again after the next start.
+	// farAhead is the number of unwanted events after which a cursor is moved over them. Without that they would be
+	// read again after the next start.
 	farAhead = 500
 )
 
-// turn delivers what one lane has, one event after the other.
+// turn delivers the events of one lane, one after the other.
 type turn struct {
 	*Webhooks
 	lane     *lane     // for the loop only
@@ -35,31 +35,32 @@ type turn struct {
 	session session.ID
 	halt    *atomic.Bool
 	cursor  Cursor
-	known   bool // the cursor is
+	known   bool // cursor holds the stored cursor
 	seen    uint64
 	force   bool
 	age     uint64
 	retry   schedule
 }
 
-// ending is what the loop learns from a turn.
+// ending is the result of a turn, for the loop.
 type ending struct {
-	cursor    *Cursor // as it is stored; nil: it has to be read again
+	cursor    *Cursor // the stored cursor; nil: it has to be read again
 	seen      uint64
-	more      bool      // there is more to deliver
-	until     time.Time // not before; zero: at any time
-	last      *Delivery
+	more      bool      // there are more events to deliver
+	until     time.Time // no further turn before this time; zero: at any time
+	last      *Delivery // the last attempt; nil: there was none
 	delivered int
 	asked     time.Duration // the receiver's Retry-After
 	slow      bool
-	gone      bool // it was switched off
+	gone      bool // the receiver answered 410 and the webhook was switched off
 }
 
+// run delivers at most one batch of events.
 func (t *turn) run(ctx context.Context) (end ending) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			// A bug that meets one webhook must not end the others, nor the sessions.
-			t.opts.Log.Error("a webhook's delivery crashed", "webhook", t.hook.ID, "session", t.session,
+			// A panic in the delivery to one webhook must not end the process.
+			t.opts.Log.Error("webhook: delivery crashed", "webhook", t.hook.ID, "session", t.session,
 				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
 			end = ending{until: t.opts.Now().Add(min(storePause, t.opts.RetryMin))}
 		}
@@ -70,7 +71,7 @@ func (t *turn) run(ctx context.Context) (end ending) {
 	}
 	if !t.known {
 		var c Cursor
-		err := t.settle(ctx)
+		err := t.waitStored(ctx)
 		if err == nil {
 			c, err = t.store.Cursor(ctx, t.hook, t.session)
 		}
@@ -114,13 +115,13 @@ func (t *turn) run(ctx context.Context) (end ending) {
 	return end
 }
 
-// skip moves the cursor over events that the webhook does not want, where they are many.
+// skip moves the cursor over events that the webhook does not want, if they are many.
 func (t *turn) skip(ctx context.Context, seen uint64, end *ending) {
 	if seen < t.cursor.Seq+farAhead {
 		return
 	}
 	var moved bool
-	err := t.settle(ctx)
+	err := t.waitStored(ctx)
 	if err == nil {
 		moved, err = t.store.Advance(ctx, t.cursor, seen)
 	}
@@ -130,16 +131,17 @@ func (t *turn) skip(ctx context.Context, seen uint64, end *ending) {
 	case moved:
 		t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: seen}
 	default:
-		t.elsewhere(end)
+		t.cursorMoved(end)
 	}
 }
 
-// elsewhere is what to do where the cursor has been moved by somebody else.
-func (t *turn) elsewhere(end *ending) {
+// cursorMoved ends the turn after somebody else has moved the cursor: the next turn reads it again.
+func (t *turn) cursorMoved(end *ending) {
 	t.known, end.seen, end.more = false, 0, true
 }
 
-// storeFailed waits for the database. It is not the receiver's failure.
+// storeFailed ends the turn after an error of the database. The lane tries again after a pause, and the receiver's
+// count of failures does not change.
 func (t *turn) storeFailed(ctx context.Context, end *ending, err error) {
 	t.known, end.seen, end.more = false, 0, true
 	if ctx.Err() != nil || session.CodeOf(err) == session.CodeUnknownWebhook {
@@ -147,10 +149,10 @@ func (t *turn) storeFailed(ctx context.Context, end *ending, err error) {
 		return
 	}
 	end.until = t.opts.Now().Add(min(storePause, t.opts.RetryMin))
-	t.opts.Log.Warn("webhooks wait for the database", "webhook", t.hook.ID, "session", t.session, "err", err)
+	t.opts.Log.Warn("webhook: database failed; retrying", "webhook", t.hook.ID, "session", t.session, "err", err)
 }
 
-// deliver makes one attempt. It is false where the turn is over.
+// deliver makes one attempt to deliver an event. It returns false if the turn is over.
 func (t *turn) deliver(ctx context.Context, event *events.Event, end *ending) bool {
 	c := &t.cursor
 	if c.AttemptSeq != event.Seq {
@@ -167,12 +169,12 @@ func (t *turn) deliver(ctx context.Context, event *events.Event, end *ending) bo
 		end.more = true
 		return false
 	case d.Outcome == Delivered:
-		return t.delivered(ctx, event, d, end)
+		return t.noteDelivered(ctx, event, d, end)
 	case d.Outcome == Gone:
 		t.switchOff(ctx, d, end)
 		return false
 	default:
-		t.failed(ctx, event, d, r, end)
+		t.noteFailed(ctx, event, d, r, end)
 		return false
 	}
 }
@@ -183,9 +185,9 @@ func (t *turn) attempt(ctx context.Context, event *events.Event, n int, end *end
 	var r result
 	body, err := bodyOf(event)
 	if err != nil {
-		r = result{outcome: Refused, line: "the event is no JSON"}
+		r = result{outcome: Refused, line: "the event is not valid JSON"}
 	} else {
-		slow := time.AfterFunc(slowAfter, func() { t.tell(func(l *loop) { l.slow(t) }) })
+		slow := time.AfterFunc(slowAfter, func() { t.post(func(l *loop) { l.markSlow(t) }) })
 		r = t.sender.post(ctx, &t.hook, messageID(t.hook.ID, event), body)
 		slow.Stop()
 	}
@@ -205,25 +207,28 @@ func (t *turn) attempt(ctx context.Context, event *events.Event, n int, end *end
 	return d, r
 }
 
-// settle waits until the stored cursor is the turn's.
-func (t *turn) settle(ctx context.Context) error { return t.notes.settle(ctx, t.hook.ID, t.session) }
+// waitStored waits until all deliveries of the lane are stored, so that the stored cursor is the turn's cursor.
+func (t *turn) waitStored(ctx context.Context) error {
+	return t.notes.waitStored(ctx, t.hook.ID, t.session)
+}
 
-// delivered goes on with the next event while this one is being noted.
-func (t *turn) delivered(ctx context.Context, event *events.Event, d Delivery, end *ending) bool {
+// noteDelivered moves the turn's cursor over a delivered event. It does not wait for the commit, unless too many
+// deliveries of the lane are not stored yet. It returns false if the turn is over.
+func (t *turn) noteDelivered(ctx context.Context, event *events.Event, d Delivery, end *ending) bool {
 	wait := t.notes.add(t.cursor, d)
 	t.cursor = Cursor{Webhook: t.cursor.Webhook, Session: t.cursor.Session, Seq: event.Seq}
 	if !wait {
 		return true
 	}
-	if err := t.settle(ctx); err != nil {
+	if err := t.waitStored(ctx); err != nil {
 		t.storeFailed(ctx, end, err)
 		return false
 	}
 	return true
 }
 
-// failed stores when the event is tried again, or gives it up.
-func (t *turn) failed(ctx context.Context, event *events.Event, d Delivery, r result, end *ending) {
+// noteFailed stores when the event is tried again, or makes it a dead letter if its time is over.
+func (t *turn) noteFailed(ctx context.Context, event *events.Event, d Delivery, r result, end *ending) {
 	c, now := t.cursor, t.opts.Now()
 	c.Attempts++
 	if c.FirstFailed.IsZero() {
@@ -232,7 +237,7 @@ func (t *turn) failed(ctx context.Context, event *events.Event, d Delivery, r re
 	c.NextAt = now.Add(t.retry.later(c.Attempts, r.asked))
 	over := event.Type != events.TypeGap && t.retry.over(c.FirstFailed, now)
 	var stored bool
-	err := t.settle(ctx)
+	err := t.waitStored(ctx)
 	switch {
 	case err != nil:
 	case over:
@@ -245,12 +250,12 @@ func (t *turn) failed(ctx context.Context, event *events.Event, d Delivery, r re
 	case err != nil:
 		t.storeFailed(ctx, end, err)
 	case !stored:
-		t.elsewhere(end)
+		t.cursorMoved(end)
 	case over:
 		t.cursor = Cursor{Webhook: c.Webhook, Session: c.Session, Seq: event.Seq}
 		end.more = true
 		t.opts.Observer.WebhookDeadLettered()
-		t.opts.Log.Warn("an event could not be delivered and is a dead letter", "webhook", t.hook.ID, "session", t.session,
+		t.opts.Log.Warn("webhook: event given up, now a dead letter", "webhook", t.hook.ID, "session", t.session,
 			"seq", event.Seq, "attempts", c.Attempts, "status", d.Status)
 	default:
 		t.cursor = c
@@ -258,7 +263,7 @@ func (t *turn) failed(ctx context.Context, event *events.Event, d Delivery, r re
 	}
 }
 
-// switchOff is the answer to 410.
+// switchOff disables the webhook after its receiver has answered 410.
 func (t *turn) switchOff(ctx context.Context, d Delivery, end *ending) {
 	err := t.store.Note(ctx, t.hook.ID, d)
 	if err == nil {
@@ -271,7 +276,7 @@ func (t *turn) switchOff(ctx context.Context, d Delivery, end *ending) {
 	end.gone = true
 }
 
-// redeliver tries dead letters once more, each once. What fails stays dead.
+// redeliver makes one attempt for each requeued dead letter. One that fails again stays a dead letter.
 func (t *turn) redeliver(ctx context.Context, end *ending) {
 	letters, err := t.store.Requeued(ctx, t.hook.ID, batch)
 	if err != nil {
@@ -299,7 +304,7 @@ func (t *turn) redeliver(ctx context.Context, end *ending) {
 			return
 		}
 		if d.Outcome != Delivered {
-			end.more = true // the next one when the receiver may be tried again
+			end.more = true // the next dead letter is tried when the receiver may be tried again
 			return
 		}
 	}

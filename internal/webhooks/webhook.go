@@ -15,29 +15,29 @@ import (
 	"wasup/internal/session"
 )
 
-// Webhook is an address that events are posted to. A Webhook value is never changed in place: copies share its slices
-// and its map.
+// Webhook is a URL to which events are posted. A Webhook value is never changed in place, because copies share its
+// slice and its map.
 type Webhook struct {
 	ID          string
-	Session     session.ID // whose events; "": those of every session
+	Session     session.ID // deliver only this session's events; "": those of all sessions
 	URL         string     // http or https; its query may hold a credential
 	Description string     // for people; at most MaxDescription characters
-	// Events are the types that are delivered; none: every type.
+	// Events are the types to deliver; empty: all types.
 	Events []events.Type
-	// Headers go with each request. Their values may be credentials and are never shown again.
+	// Headers are sent with each request. Their values may be credentials and are never shown again.
 	Headers map[string]string
-	// Secret signs, in the form of Standard Webhooks: whsec_ and base64. After a rotation OldSecret signs as well until
-	// OldUntil, so that receivers can be changed over one after the other.
+	// Secret is the key for signatures, in the form of Standard Webhooks: whsec_ and base64. After a rotation, requests
+	// are also signed with OldSecret until OldUntil, so that receivers can change the secret one after the other.
 	Secret    string
 	OldSecret string
 	OldUntil  time.Time
-	Active    bool   // false: events wait until it is resumed
-	Disabled  string // why it was switched off by itself; "" where a person paused it, or where it is active
+	Active    bool   // false: events wait until the webhook is resumed
+	Disabled  string // why wasup switched the webhook off; "" if it is active or a person paused it
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-// The bounds of a Webhook.
+// The limits of a Webhook.
 const (
 	MaxDescription = 200
 	MaxURL         = 2000 // bytes
@@ -45,18 +45,19 @@ const (
 	MaxHeaderValue = 2000 // bytes
 )
 
-// SecretPrefix begins every secret of a webhook.
+// SecretPrefix is the prefix of every secret.
 const SecretPrefix = "whsec_"
 
-// Sends reports whether events of this type are delivered.
+// Sends reports whether the webhook wants events of this type.
 func (w *Webhook) Sends(kind events.Type) bool {
 	return len(w.Events) == 0 || slices.Contains(w.Events, kind)
 }
 
-// Covers reports whether events of this session are delivered.
+// Covers reports whether the webhook wants events of this session.
 func (w *Webhook) Covers(id session.ID) bool { return w.Session == "" || w.Session == id }
 
-// Check names the first field that is not acceptable. Whether the address may be reached is for who reaches it.
+// Check returns an error with CodeInvalidRequest that names the first invalid field, or nil. It does not check whether
+// wasup may reach the URL's host.
 func (w *Webhook) Check() error {
 	if err := checkWebhookURL(w.URL); err != nil {
 		return err
@@ -95,7 +96,7 @@ func checkWebhookURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case len(raw) > MaxURL || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
-		// The value is not repeated: its query may hold a credential.
+		// The text does not repeat the URL, because the query may hold a credential.
 		return badWebhook("url", fmt.Sprintf("expected an http:// or https:// URL with a host, of at most %d bytes", MaxURL))
 	case u.User != nil:
 		return badWebhook("url", "expected a URL without user and password; a header can carry them")
@@ -106,7 +107,7 @@ func checkWebhookURL(raw string) error {
 	}
 }
 
-// ownHeaders are set by whoever sends, and so not for others to set.
+// ownHeaders lists headers that wasup or the HTTP client sets, so callers may not set them.
 func ownHeaders() []string {
 	return []string{
 		"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Keep-Alive", "Proxy-Connection", "Te",
@@ -129,7 +130,7 @@ func checkHeader(name, value string) error {
 	return nil
 }
 
-// CheckSecret accepts whsec_ and 24 to 64 bytes in base64, as Standard Webhooks has it.
+// CheckSecret accepts whsec_ and 24 to 64 bytes in base64, as Standard Webhooks specifies.
 func CheckSecret(secret string) error {
 	text, ok := strings.CutPrefix(secret, SecretPrefix)
 	raw, err := base64.StdEncoding.DecodeString(text)
@@ -143,19 +144,19 @@ func badWebhook(field, expected string) error {
 	return &session.Error{Code: session.CodeInvalidRequest, Op: "check webhook", Field: field, Message: field + ": " + expected}
 }
 
-// Origin says where a new webhook begins in the log: at its end (the zero value), at its beginning, or with the event
-// number Seq of the session whose webhook it is.
+// Origin says where a new webhook begins in the log: at the end (the zero value), at the beginning, or with the event
+// number Seq of the webhook's session.
 type Origin struct {
 	Beginning bool
 	Seq       uint64
 }
 
-// Patch is a change of a webhook; nil leaves a field as it is.
+// Patch is a change of a webhook. A nil field stays unchanged.
 type Patch struct {
 	URL         *string
 	Description *string
 	Events      *[]events.Type
 	Active      *bool
-	// Headers are merged into those that are there: nil removes one.
+	// Headers are merged into the existing ones. A nil value removes a header.
 	Headers map[string]*string
 }

@@ -12,21 +12,21 @@ import (
 	"wasup/internal/session"
 )
 
-// Options tune the deliveries. The zero value of a field means its default.
+// Options configures the deliveries. The zero value of a field means its default.
 type Options struct {
 	Timeout    time.Duration // of one attempt; default 10 s
-	RetryMin   time.Duration // before the second attempt, doubled with each one that fails; default 5 s
+	RetryMin   time.Duration // pause before the second attempt; doubles with each failed attempt; default 5 s
 	RetryMax   time.Duration // the longest pause between two attempts; default 15 min
 	RetryFor   time.Duration // from an event's first failure until it is given up; default 24 h
 	KeepDead   time.Duration // how long dead letters are kept; default 30 days
-	KeepSecret time.Duration // how long a secret goes on signing after it was replaced; default 24 h
+	KeepSecret time.Duration // how long a replaced secret also signs; default 24 h
 
-	// Requests is how many requests to receivers that answer well run at the same time, and how many to all others.
-	// Default 128.
+	// Requests is the maximum number of concurrent requests to healthy receivers. Slow or failing receivers together
+	// have another pool of the same size. Default 128.
 	Requests int
-	// PerWebhook is how many requests to one receiver run at the same time, each for another session. Default 8.
+	// PerWebhook is the maximum number of concurrent requests to one receiver, each for another session. Default 8.
 	PerWebhook int
-	// Max is how many webhooks there may be, and PerSession how many of one session. Default 1000 and 20.
+	// Max is the maximum number of webhooks, and PerSession that of one session's webhooks. Default 1000 and 20.
 	Max        int
 	PerSession int
 	// AllowPrivate lets webhooks reach private, local and other special networks.
@@ -62,7 +62,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Tables is where webhooks, cursors and dead letters are kept, and where the log is read.
+// Tables is the database: webhooks, cursors, attempts and dead letters, and the log to read.
 type Tables interface {
 	Registry
 	Cursors
@@ -70,34 +70,34 @@ type Tables interface {
 	Log
 }
 
-// Webhooks delivers the log. Its methods are safe for concurrent use; errors carry a session.Code.
+// Webhooks delivers events of the log. Its methods are safe for concurrent use; errors carry a session.Code.
 type Webhooks struct {
 	opts   Options
 	store  Tables
 	guard  egress.Guard
 	sender *sender
 	notes  *notes
-	close  func() // idle connections
+	close  func() // closes idle connections
 
-	all     atomic.Pointer[map[string]*Webhook] // as they are stored; replaced as a whole
-	changes sync.Mutex                          // one change of the registry at a time
-	tests   chan struct{}                       // as many tests run at the same time as it has room for
+	all     atomic.Pointer[map[string]*Webhook] // the stored webhooks; the map is replaced, never changed
+	changes sync.Mutex                          // held during a change of the registry
+	tests   chan struct{}                       // holds one element for each test that runs
 
 	growth   Growth
 	inbox    chan func(*loop)
-	life     context.Context // of everything that delivers
+	life     context.Context // of all goroutines
 	end      context.CancelFunc
-	drain    atomic.Bool    // no attempt begins any more
-	draining chan struct{}  // is closed with it
-	work     sync.WaitGroup // the loop and what it started
-	// starting guards work against a Wait that has begun.
+	drain    atomic.Bool    // no further attempt begins
+	draining chan struct{}  // closed when drain becomes true
+	work     sync.WaitGroup // the loop and the goroutines that it started
+	// starting makes sure that no goroutine joins work after Stop has begun to wait for it.
 	starting sync.Mutex
 	started  atomic.Bool
-	ended    chan struct{} // the loop has
+	ended    chan struct{} // closed when the loop has ended
 	figures  figures
 }
 
-// New makes webhooks that deliver nothing until Start.
+// New makes a Webhooks. It delivers nothing before Start.
 func New(store Tables, growth Growth, opts Options) *Webhooks {
 	opts = opts.withDefaults()
 	w := &Webhooks{
@@ -113,7 +113,7 @@ func New(store Tables, growth Growth, opts Options) *Webhooks {
 	return w
 }
 
-// Start reads the registry and begins to deliver what is due. After Stop it is CodeShuttingDown.
+// Start reads the registry and begins to deliver. CodeShuttingDown after Stop.
 func (w *Webhooks) Start(ctx context.Context) error {
 	if err := w.store.Tidy(ctx); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (w *Webhooks) Start(ctx context.Context) error {
 	return nil
 }
 
-// spawn runs something that Stop waits for; false once Stop was called.
+// spawn runs do in a goroutine that Stop waits for. It returns false after Stop.
 func (w *Webhooks) spawn(do func()) bool {
 	w.starting.Lock()
 	defer w.starting.Unlock()
@@ -150,11 +150,12 @@ func (w *Webhooks) spawn(do func()) bool {
 	return true
 }
 
-// drainGrace is how long requests that run may take at the end. One that is cut off is sent again after the next start.
+// drainGrace is the time that running requests have left after Stop. A request that is cancelled then is sent again
+// after the next start.
 const drainGrace = 3 * time.Second
 
-// Stop ends the deliveries: no attempt begins any more, and those that run may end within ctx and a few seconds. It is
-// idempotent and legal before Start.
+// Stop ends the deliveries. No further attempt begins. Running ones may end within drainGrace and ctx, and are
+// cancelled then. It is idempotent and legal before Start.
 func (w *Webhooks) Stop(ctx context.Context) error {
 	w.starting.Lock()
 	if !w.drain.Swap(true) {
@@ -174,13 +175,13 @@ func (w *Webhooks) Stop(ctx context.Context) error {
 	case <-grace.C:
 	}
 	w.end()
-	<-done // every request and statement has the context that has just ended
+	<-done // end has cancelled the context of every request and statement
 	w.close()
 	return nil
 }
 
-// tell hands the loop something to do. It is false once the loop has ended.
-func (w *Webhooks) tell(do func(*loop)) bool {
+// post lets the loop call a function. It returns false if the loop has ended.
+func (w *Webhooks) post(do func(*loop)) bool {
 	if !w.started.Load() {
 		return false
 	}
@@ -189,15 +190,15 @@ func (w *Webhooks) tell(do func(*loop)) bool {
 		return true
 	case <-w.ended:
 		return false
-	case <-w.life.Done(): // also where no loop ever ran
+	case <-w.life.Done(): // also if no loop ever ran
 		return false
 	}
 }
 
-// ask is tell, answered.
-func (w *Webhooks) ask(do func(*loop)) bool {
+// postAndWait lets the loop call a function, and waits for it. It returns false if the loop has ended.
+func (w *Webhooks) postAndWait(do func(*loop)) bool {
 	done := make(chan struct{})
-	if !w.tell(func(l *loop) { do(l); close(done) }) {
+	if !w.post(func(l *loop) { do(l); close(done) }) {
 		return false
 	}
 	<-done

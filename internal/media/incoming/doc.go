@@ -1,4 +1,4 @@
-// Package incoming owns the files of incoming messages that are kept on disk: which are to be fetched, when, by how many at a
-// time, what becomes of those that cannot be, and which have to go. It may import the vocabulary of package session; it
-// knows neither HTTP nor SQL nor WhatsApp, and what it starts is ended by Stop.
+// Package incoming downloads the files of incoming messages and keeps them on disk. It decides which files to download
+// and when, how many at a time, when to give one up, and which ones to delete. It may import the vocabulary of the
+// packages session and message. It knows neither HTTP nor SQL nor WhatsApp. Stop ends everything that it starts.
 package incoming

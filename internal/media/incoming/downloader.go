@@ -14,40 +14,40 @@ import (
 	"wasup/internal/session"
 )
 
-// Catalog describes the files that the log's events carry. Errors carry a session.Code.
+// Catalog describes the files that events of the log carry. Errors carry a session.Code.
 type Catalog interface {
-	// Describe gives what is known of a file, with its Remote; CodeMediaGone where no event that is kept carries it.
+	// Describe returns the description of a file, with its Remote; CodeMediaGone if no event in the log carries it.
 	Describe(ctx context.Context, id session.ID, media string) (message.Media, error)
 }
 
-// Sessions fetch the files from WhatsApp: session.FetchMedia.
+// Sessions downloads the files from WhatsApp, by the verb message.FetchMedia.
 type Sessions interface {
 	session.Door
-	// Ready reports that a session can fetch now. It does not block.
+	// Ready reports whether a session can download now. It does not block.
 	Ready(id session.ID) bool
 }
 
-// Store is the files on the disk, by the names of their entries. Errors: CodeStoreFull, CodeStoreUnavailable.
+// Store is the disk with the files. Their names are those of the entries. Errors: CodeStoreFull, CodeStoreUnavailable.
 type Store interface {
-	// Begin makes an empty file, Keep gives it its place, whole and for good, and Drop throws it away.
+	// Begin makes an empty temporary file. Keep makes it a permanent one and returns its size, and Drop deletes it.
 	Begin(name string) (*os.File, error)
 	Keep(f *os.File, name string) (size int64, err error)
 	Drop(f *os.File, name string)
-	// Open gives a file to be read; CodeMediaGone where there is none.
+	// Open opens a file for reading; CodeMediaGone if there is none.
 	Open(name string) (*os.File, error)
-	// Has reports that there is a file with so many bytes.
+	// Has reports whether there is a file with exactly size bytes.
 	Has(name string, size int64) (bool, error)
-	// Remove deletes a file; one that is not there is no error.
+	// Remove deletes a file. It is no error if there is none.
 	Remove(name string) error
-	// Walk gives the names of all files.
+	// Walk calls each with the names of all files, in several parts.
 	Walk(ctx context.Context, each func(ctx context.Context, names []string) error) error
 }
 
-// Observer counts. Its methods never block.
+// Observer counts downloads, for metrics. Its methods never block.
 type Observer interface {
-	// MediaKept saw a file that is now on the disk, and how long it took to come.
+	// MediaKept is called when a file is on the disk. took is the time of the download.
 	MediaKept(took time.Duration)
-	// MediaNotKept saw an attempt that failed, or a file that is not kept, and why.
+	// MediaNotKept is called after a failed attempt, and when a file is not kept, with the reason.
 	MediaNotKept(cause session.Code)
 }
 
@@ -56,21 +56,21 @@ type unobserved struct{}
 func (unobserved) MediaKept(time.Duration)   {}
 func (unobserved) MediaNotKept(session.Code) {}
 
-// Options tune a Downloader. The zero value of a field means its default.
+// Options configures a Downloader. The zero value of a field means its default.
 type Options struct {
-	Age      time.Duration  // since the message came; 0: nothing is kept, and what was kept before is deleted
-	MaxTotal int64          // bytes of all files; 0 is no limit
-	MaxFile  int64          // bytes of one file; 0 is no limit
-	Kinds    []message.Kind // that are kept; none: all
-	Workers  int            // files that come at the same time, of sessions that answer well; default 4
+	Age      time.Duration  // how long files are kept after their message; 0: none is kept, and old ones are deleted
+	MaxTotal int64          // bytes of all files together; 0: no limit
+	MaxFile  int64          // bytes of one file; 0: no limit
+	Kinds    []message.Kind // kinds of messages whose files are kept; empty: all
+	Workers  int            // concurrent downloads of sessions without failures; default 4
 
-	Slow        time.Duration // a file that takes longer does not count among Workers any more; default 5 s
-	Stall       time.Duration // without a byte for so long a fetch has failed; noticed within twice that; default 30 s
-	RetryMin    time.Duration // pause before a file is tried again; it doubles; default 2 s
+	Slow        time.Duration // a download that takes longer moves to the pool of slow ones; default 5 s
+	Stall       time.Duration // a download without a new byte for so long has failed; found within twice that; default 30 s
+	RetryMin    time.Duration // pause before the second attempt; doubles with each failure; default 2 s
 	RetryMax    time.Duration // longest pause; default 30 min
-	MaxAttempts int           // that may fail before a file is given up; default 32: more than half a day
-	Pause       time.Duration // after the disk or the database refused something; it doubles, five times; default 10 s
-	Every       time.Duration // between two looks for what has to go; default 1 min
+	MaxAttempts int           // failed attempts until a file is given up; default 32: more than half a day
+	Pause       time.Duration // pause after an error of the disk or the database; doubles up to five times; default 10 s
+	Every       time.Duration // time between two searches for files to delete; default 1 min
 
 	Observer Observer
 	Logger   *slog.Logger // default: discard
@@ -98,16 +98,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// slowShare is how many times Workers may wait for sessions that are slow or fail.
+// slowShare is the size of the pool for slow and failing sessions, as a multiple of Workers.
 const slowShare = 4
 
-// Downloader fetches files as their messages come and keeps them as long as it may. A session has one file on its way at a
-// time; one whose files do not come takes no place from the others. What was not fetched is fetched by the next process.
-// All methods are safe for concurrent use, and none but Start, Stop and Open waits.
+// Downloader downloads files when their messages come, and deletes them when they are too old or too many. A session
+// downloads one file at a time. Sessions whose downloads are slow or fail do not delay the others. After a restart, the
+// next process downloads the missing files. All methods are safe for concurrent use. Only Stop and Open block.
 type Downloader struct {
 	ledger  Entries
 	catalog Catalog
-	from    Sessions // from Start on
+	from    Sessions // set by Start
 	store   Store
 	options Options
 	log     *slog.Logger
@@ -115,14 +115,14 @@ type Downloader struct {
 	life context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup
-	tidy chan struct{} // asks for a look at what has to go
+	tidy chan struct{} // asks for a search for files to delete
 	once sync.Once     // Start
 
 	lanes lanes
 	room  room
 }
 
-// New makes a downloader that does nothing before Start.
+// New makes a downloader. It does nothing before Start.
 func New(ledger Entries, catalog Catalog, store Store, options Options) *Downloader {
 	options = options.withDefaults()
 	life, end := context.WithCancel(context.Background())
@@ -134,8 +134,8 @@ func New(ledger Entries, catalog Catalog, store Store, options Options) *Downloa
 	return d
 }
 
-// Start begins, with what an earlier process left: half files and files that nobody knows are removed, those that are
-// missing are fetched. It may be told of sessions and of arrivals before.
+// Start starts the downloader. It first compares the disk with the database: it deletes unknown files, and downloads
+// missing ones again. Arrived and the methods about sessions may be called before Start.
 func (d *Downloader) Start(from Sessions) {
 	d.once.Do(func() {
 		d.from = from
@@ -143,8 +143,8 @@ func (d *Downloader) Start(from Sessions) {
 	})
 }
 
-// Stop ends what is on its way and waits for it. What was not fetched waits for the next process. It is idempotent and
-// legal before Start.
+// Stop cancels running downloads and waits for them to end. The next process downloads their files. It is idempotent
+// and legal before Start.
 func (d *Downloader) Stop(context.Context) error {
 	d.once.Do(func() {})
 	d.lanes.close()
@@ -153,21 +153,21 @@ func (d *Downloader) Stop(context.Context) error {
 	return nil
 }
 
-// Arrived is told that a session's log has a new event with a file.
+// Arrived notes that a session's log has a new event with a file.
 func (d *Downloader) Arrived(id session.ID) {
 	if d.options.Age > 0 {
 		d.lanes.wake(id, false)
 	}
 }
 
-// SessionChanged is told every change of a session's state.
+// SessionChanged notes a change of a session's state. A READY session downloads at once.
 func (d *Downloader) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready && d.options.Age > 0 {
 		d.lanes.wake(id, true)
 	}
 }
 
-// SessionRemoved is told that a session is being deleted.
+// SessionRemoved notes that a session is being deleted.
 func (d *Downloader) SessionRemoved(id session.ID) {
 	d.lanes.remove(id)
 	select {
@@ -176,8 +176,8 @@ func (d *Downloader) SessionRemoved(id session.ID) {
 	}
 }
 
-// Open gives a session's kept file to be read, by the id of its media, and what became of it: "" where it never was to be
-// kept. The file is nil unless it is Kept. The caller closes it.
+// Open opens a session's file by the id of its media, and returns the state of the file: "" if it was never selected
+// for keeping. The file is nil unless the state is Kept. The caller closes it.
 func (d *Downloader) Open(ctx context.Context, id session.ID, media string) (*os.File, State, error) {
 	entry, err := d.ledger.Find(ctx, id, media)
 	switch {
@@ -192,7 +192,7 @@ func (d *Downloader) Open(ctx context.Context, id session.ID, media string) (*os
 	if session.CodeOf(err) != session.CodeMediaGone {
 		return f, Kept, err
 	}
-	// Somebody removed it, or the database was moved without its files.
+	// Somebody deleted the file, or the database was moved without the files.
 	if err := d.ledger.Again(ctx, entry.File); err != nil {
 		return nil, "", err
 	}
@@ -200,26 +200,26 @@ func (d *Downloader) Open(ctx context.Context, id session.ID, media string) (*os
 	return nil, Waiting, nil
 }
 
-// Stats are the figures of now.
+// Stats are the current figures of a Downloader.
 type Stats struct {
 	Usage
-	Paused bool // the disk or the database refuses files: nothing is fetched until the next try
+	Paused bool // the disk or the database fails: downloads pause until the next attempt
 }
 
-// Stats says how much is kept. Waiting is as of the last look, a minute ago at most.
+// Stats returns the number and size of the files. Waiting may be as old as Options.Every.
 func (d *Downloader) Stats() Stats {
 	return Stats{Usage: d.room.usage(), Paused: d.lanes.isPaused()}
 }
 
-// run is the downloader's own goroutine.
+// run runs in the downloader's own goroutine. It deletes files, and starts the lanes of an earlier process.
 func (d *Downloader) run() {
-	if !d.insist("compare with the disk", d.takeStock) {
+	if !d.retryUntilDone("compare with the disk", d.compareWithDisk) {
 		return
 	}
-	d.clear(d.life)
+	d.deleteExpired(d.life)
 	if d.options.Age > 0 {
 		var ids []session.ID
-		if !d.insist("list sessions", func() (err error) {
+		if !d.retryUntilDone("list sessions", func() (err error) {
 			ids, err = d.ledger.Sessions(d.life)
 			return err
 		}) {
@@ -237,12 +237,12 @@ func (d *Downloader) run() {
 		case <-timer.C:
 			timer.Reset(d.options.Every)
 		}
-		d.clear(d.life)
+		d.deleteExpired(d.life)
 	}
 }
 
-// insist does something until it succeeds; false: Stop came first.
-func (d *Downloader) insist(op string, do func() error) bool {
+// retryUntilDone calls do until it succeeds. It returns false if Stop comes first.
+func (d *Downloader) retryUntilDone(op string, do func() error) bool {
 	for {
 		err := do()
 		if err == nil {
@@ -251,15 +251,15 @@ func (d *Downloader) insist(op string, do func() error) bool {
 		if d.life.Err() != nil {
 			return false
 		}
-		d.log.Warn("files are not kept yet; trying again", "op", op, "err", err, "in", d.options.Pause)
+		d.log.Warn("incoming files: cannot start to download; retrying", "op", op, "err", err, "in", d.options.Pause)
 		if !pause.Sleep(d.life.Done(), d.options.Pause) {
 			return false
 		}
 	}
 }
 
-// unfit says why a file is not kept at all; "" where it is.
-func (d *Downloader) unfit(entry *Entry) State {
+// excluded returns the state of a file that the options exclude, or "" if it should be kept.
+func (d *Downloader) excluded(entry *Entry) State {
 	switch limit := d.largest(); {
 	case len(d.options.Kinds) > 0 && !slices.Contains(d.options.Kinds, entry.Kind):
 		return Unwanted
@@ -270,7 +270,7 @@ func (d *Downloader) unfit(entry *Entry) State {
 	}
 }
 
-// largest is how many bytes a file may have; 0 is no limit.
+// largest returns the maximum size of a file in bytes; 0: no limit.
 func (d *Downloader) largest() int64 {
 	if d.options.MaxFile > 0 && d.options.MaxTotal > 0 {
 		return min(d.options.MaxFile, d.options.MaxTotal)

@@ -99,7 +99,7 @@ func TestASessionThatIsAwayGetsItsFilesWhenItIsBack(t *testing.T) {
 	if w.tried("51", "a") != 0 {
 		t.Error("it was fetched without a connection")
 	}
-	// It is lost in the middle, which is no attempt.
+	// The connection is lost during the download, which does not count as an attempt.
 	w.before(func(_ context.Context, id session.ID, _ message.Remote) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -140,7 +140,7 @@ func TestSessionsWhoseFilesHangDelayNoOther(t *testing.T) {
 	for n := range 20 {
 		w.becomes("alive", fmt.Sprint(n), incoming.Kept)
 	}
-	w.stop() // ends those that hang
+	w.stop() // ends downloads that hang
 	if left := w.onDisk(); len(left) != 20 {
 		t.Errorf("%d files are on the disk", len(left))
 	}
@@ -203,7 +203,7 @@ func TestTheOldestMakeRoomForTheNewest(t *testing.T) {
 	}
 	w.come("s0", "larger than everything", 1001, message.KindImage)
 	w.becomes("s0", "larger than everything", incoming.TooLarge)
-	// Less is allowed from now on.
+	// The limit is lower from now on.
 	w.stop()
 	w.options.MaxTotal = 300
 	w.begin()
@@ -298,7 +298,7 @@ func TestAStartSetsTheDiskRight(t *testing.T) {
 		return filepath.Join(w.kept(), entry.File[:2], entry.File[2:4], entry.File)
 	}
 	lost, short := path("lost"), path("short")
-	// Whoever asks for a file that somebody removed makes it come again.
+	// A request for a file that somebody deleted leads to another download.
 	if err := os.Remove(lost); err != nil {
 		t.Fatal(err)
 	}

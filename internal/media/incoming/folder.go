@@ -11,16 +11,15 @@ import (
 	"wasup/internal/session"
 )
 
-// partsFolder is where files are until they are whole. It is no name of a folder of files.
+// partsFolder is the folder of incomplete files. No folder of complete files can have this name.
 const partsFolder = "parts"
 
-// Folder is a folder of files under names that somebody else gives out and remembers: 32 lower-case hexadecimal digits,
-// the first four of which are two folders. One process at a time may use it. Its methods are safe for concurrent use, each
-// name in one hand at a time. Errors: CodeStoreFull, CodeStoreUnavailable.
+// Folder is a folder of files. The caller chooses and stores their names: 32 lower-case hexadecimal digits, of which
+// the first four make two levels of subfolders. Only one process at a time may use the folder. The methods are safe for
+// concurrent use with different names. Errors: CodeStoreFull, CodeStoreUnavailable.
 type Folder struct{ dir string }
 
-// NewFolder opens the folder, which is made where it is missing, and removes what an earlier process was writing when it
-// ended.
+// NewFolder opens the folder, or creates it. It deletes the incomplete files of an earlier process.
 func NewFolder(dir string) (*Folder, error) {
 	const op = "open folder"
 	s := &Folder{dir: dir}
@@ -33,7 +32,7 @@ func NewFolder(dir string) (*Folder, error) {
 	return s, nil
 }
 
-// Begin makes an empty file to be written and then kept or dropped.
+// Begin creates an empty temporary file. The caller writes it and then calls Keep or Drop.
 func (s *Folder) Begin(name string) (*os.File, error) {
 	const op = "begin file"
 	if !media.IsName(name) {
@@ -46,8 +45,8 @@ func (s *Folder) Begin(name string) (*os.File, error) {
 	return f, nil
 }
 
-// Keep closes a file that was begun and gives it its place: it is there whole, or not at all, whatever happens to the
-// process or the machine. It says how many bytes it has. After an error nothing is left.
+// Keep closes a file from Begin, moves it to its permanent place and returns its size in bytes. After a crash of the
+// process or the machine, the file is there completely or not at all. After an error nothing is left.
 func (s *Folder) Keep(f *os.File, name string) (size int64, err error) {
 	info, err := f.Stat()
 	if err == nil {
@@ -66,7 +65,7 @@ func (s *Folder) Keep(f *os.File, name string) (size int64, err error) {
 	return size, nil
 }
 
-// place moves a file to where it stays. Each name on the way is flushed after the thing that it names.
+// place moves a file to its permanent place. It flushes each folder after a change of it.
 func (s *Folder) place(name string) error {
 	outer, inner := filepath.Join(s.dir, name[:2]), filepath.Join(s.dir, name[:2], name[2:4])
 	for _, folder := range []string{outer, inner} {
@@ -85,19 +84,19 @@ func (s *Folder) place(name string) error {
 		return err
 	}
 	if err := media.SyncFolder(inner); err != nil {
-		_ = os.Remove(s.path(name)) // what is left is swept
+		_ = os.Remove(s.path(name)) // if this fails, the next start deletes the file
 		return err
 	}
 	return nil
 }
 
-// Drop closes and removes a file that was begun.
+// Drop closes and deletes a file from Begin.
 func (s *Folder) Drop(f *os.File, name string) {
-	_ = f.Close() // it may be closed already
+	_ = f.Close() // the file may be closed already
 	_ = os.Remove(s.part(name))
 }
 
-// Open gives a file to be read. The caller closes it. CodeMediaGone where there is none.
+// Open opens a file for reading. The caller closes it. CodeMediaGone if there is none.
 func (s *Folder) Open(name string) (*os.File, error) {
 	const op = "open kept file"
 	if !media.IsName(name) {
@@ -117,7 +116,7 @@ func absent(op string, err error) error {
 	return &session.Error{Code: session.CodeMediaGone, Op: op, Message: "the file is not on the disk", Err: err}
 }
 
-// Has reports whether a file with so many bytes is there. A disk that does not say is an error.
+// Has reports whether there is a file with exactly size bytes. It returns an error if the disk does not tell.
 func (s *Folder) Has(name string, size int64) (bool, error) {
 	if !media.IsName(name) {
 		return false, nil
@@ -132,8 +131,8 @@ func (s *Folder) Has(name string, size int64) (bool, error) {
 	return info.Mode().IsRegular() && info.Size() == size, nil
 }
 
-// Remove deletes a file. One that is not there is no error, and neither is one that is being read: its reader comes to its
-// end where the system lets names go before files, and else Remove has to be tried again.
+// Remove deletes a file. It is no error if there is none. On Unix a reader can read a deleted file to its end. Where
+// the system does not allow to delete an open file, Remove fails and has to be repeated.
 func (s *Folder) Remove(name string) error {
 	if !media.IsName(name) {
 		return nil
@@ -144,7 +143,7 @@ func (s *Folder) Remove(name string) error {
 	return nil
 }
 
-// Walk gives the names of all files, folder by folder.
+// Walk calls each with the names of all files, once for each folder.
 func (s *Folder) Walk(ctx context.Context, each func(ctx context.Context, names []string) error) error {
 	const op = "list kept files"
 	inner, err := filepath.Glob(filepath.Join(s.dir, "[0-9a-f][0-9a-f]", "[0-9a-f][0-9a-f]"))

@@ -7,36 +7,38 @@ import (
 	"wasup/internal/session"
 )
 
-// lanes say which session's turn it is. A session with files that wait has a lane; one without has nothing: no goroutine,
-// no timer, no memory. Sessions that fail or are slow share places of their own, so that they take none from the others.
+// lanes decides which session downloads next. A session with waiting files has a lane. A session without has no
+// goroutine, no timer and no memory. Slow and failing sessions have their own pool of workers, so that they do not
+// delay the others.
 type lanes struct {
 	downloader *Downloader
 
 	mu      sync.Mutex
-	opened  bool // what an earlier process left has been looked through
+	opened  bool // the waiting files of an earlier process have their lanes
 	closed  bool
 	paused  bool
-	steps   int // how often in a row it was paused
+	steps   int // number of pauses in a row
 	resume  *time.Timer
 	all     map[session.ID]*lane
-	queue   [2][]*lane // whose turn it is, by pool
-	running [2]int
+	queue   [2][]*lane // lanes that wait for a turn, by pool
+	running [2]int     // running turns, by pool
 }
 
 // The pools.
 const (
-	brisk = iota
+	fast = iota
 	slow
 )
 
+// lane is the queue of one session's files.
 type lane struct {
 	id      session.ID
 	state   laneState
-	again   bool // a file came during its turn
-	ready   bool // the session became READY during its turn
+	again   bool // a new file came during the turn
+	ready   bool // the session became READY during the turn
 	removed bool // the session was deleted
 	strikes int  // failures in a row
-	pool    int  // in which it is queued or runs
+	pool    int  // the pool in which the lane is queued or runs
 	timer   *time.Timer
 }
 
@@ -45,16 +47,16 @@ type laneState int
 const (
 	queued laneState = iota
 	running
-	resting // until its timer, or until its session is READY
+	resting // until the timer fires, or until the session is READY
 )
 
-// verdict is how a turn ended.
+// verdict is the result of a turn.
 type verdict struct {
-	done   bool          // nothing waits any more
-	asleep bool          // until the session is READY
-	rest   time.Duration // 0: the next file follows
-	struck bool          // the session's files do not come
-	kept   bool          // one came
+	done   bool          // no file waits
+	asleep bool          // the lane waits until the session is READY
+	rest   time.Duration // pause before the next turn
+	struck bool          // a download failed
+	kept   bool          // a file was downloaded
 }
 
 func (l *lanes) init(d *Downloader) {
@@ -62,6 +64,7 @@ func (l *lanes) init(d *Downloader) {
 	l.all = make(map[session.ID]*lane)
 }
 
+// open makes the lanes of sessions with waiting files, and lets turns begin.
 func (l *lanes) open(ids []session.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +96,7 @@ func (e *lane) stop() {
 	}
 }
 
-// wake looks after a session. ready ends a rest: whatever it waited for, the session has connected anew.
+// wake makes sure that a session gets a turn. ready says that the session has just become READY: that ends a pause.
 func (l *lanes) wake(id session.ID, ready bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,11 +113,11 @@ func (l *lanes) wake(id session.ID, ready bool) {
 	case each.state == resting && ready:
 		l.enqueue(each)
 	}
-	l.all[id].removed = false // another one has its name
+	l.all[id].removed = false // a new session has the same id
 	l.dispatch()
 }
 
-// remove forgets a session.
+// remove deletes the lane of a session, after its turn if one runs.
 func (l *lanes) remove(id session.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,14 +139,14 @@ func (l *lanes) add(id session.ID) {
 
 func (l *lanes) enqueue(each *lane) {
 	each.stop()
-	each.state, each.pool = queued, brisk
+	each.state, each.pool = queued, fast
 	if each.strikes > 0 {
 		each.pool = slow
 	}
 	l.queue[each.pool] = append(l.queue[each.pool], each)
 }
 
-// dispatch begins as many turns as there are places.
+// dispatch starts turns until the pools are full.
 func (l *lanes) dispatch() {
 	if l.closed || l.paused || !l.opened {
 		return
@@ -160,8 +163,9 @@ func (l *lanes) dispatch() {
 	}
 }
 
+// turn runs one turn of a lane.
 func (l *lanes) turn(each *lane) {
-	late := time.AfterFunc(l.downloader.options.Slow, func() { l.giveWay(each) })
+	late := time.AfterFunc(l.downloader.options.Slow, func() { l.moveToSlow(each) })
 	how := l.downloader.turn(each.id)
 	late.Stop()
 	l.mu.Lock()
@@ -171,26 +175,27 @@ func (l *lanes) turn(each *lane) {
 	l.dispatch()
 }
 
-// giveWay frees the place of a turn that takes long, while there are places for such.
-func (l *lanes) giveWay(each *lane) {
+// moveToSlow moves a turn that takes long to the slow pool, if that is not full.
+func (l *lanes) moveToSlow(each *lane) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if each.state != running || each.pool != brisk || l.running[slow] >= slowShare*l.downloader.options.Workers {
+	if each.state != running || each.pool != fast || l.running[slow] >= slowShare*l.downloader.options.Workers {
 		return
 	}
-	l.running[brisk]--
+	l.running[fast]--
 	l.running[slow]++
 	each.pool = slow
 	l.dispatch()
 }
 
+// after updates a lane after a turn.
 func (l *lanes) after(each *lane, how verdict) {
 	switch {
 	case how.struck:
 		each.strikes++
 	case how.kept:
 		each.strikes = 0
-		l.recovered()
+		l.endPauses()
 	}
 	switch {
 	case l.closed, each.removed, how.done && !each.again:
@@ -205,7 +210,8 @@ func (l *lanes) after(each *lane, how verdict) {
 	}
 }
 
-// sleep lets a lane rest. A timer that was stopped too late finds another one in its place.
+// sleep lets a lane rest for a time. The lane may have another timer when this one fires although it was stopped; then
+// it does nothing.
 func (l *lanes) sleep(each *lane, rest time.Duration) {
 	var own *time.Timer
 	own = time.AfterFunc(rest, func() {
@@ -219,7 +225,7 @@ func (l *lanes) sleep(each *lane, rest time.Duration) {
 	each.timer = own
 }
 
-// pause stops everything for a while: the disk or the database refused something, and would refuse the next file too.
+// pause stops all turns for a while after an error of the disk or the database, because other downloads would fail too.
 func (l *lanes) pause(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,7 +235,7 @@ func (l *lanes) pause(err error) {
 	first := l.downloader.options.Pause
 	rest := session.Backoff{First: first, Longest: first << 5}.Step(l.steps + 1)
 	if l.steps == 0 {
-		l.downloader.log.Warn("incoming files are not kept for now; it is tried again until it works", "err", err, "in", rest)
+		l.downloader.log.Warn("incoming files are not kept for now; retrying", "err", err, "in", rest)
 	}
 	l.paused = true
 	l.steps++
@@ -241,7 +247,8 @@ func (l *lanes) pause(err error) {
 	})
 }
 
-func (l *lanes) recovered() {
+// endPauses notes that a download has succeeded after a pause.
+func (l *lanes) endPauses() {
 	if l.steps > 0 && !l.paused {
 		l.steps = 0
 		l.downloader.log.Info("incoming files are kept again")
@@ -254,7 +261,7 @@ func (l *lanes) isPaused() bool {
 	return l.steps > 0
 }
 
-// strikes is how often in a row a session's files have failed.
+// strikes returns the number of a session's failed downloads in a row.
 func (l *lanes) strikes(id session.ID) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

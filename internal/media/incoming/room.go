@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// batch is how many entries one statement changes: others that write wait that long and no longer.
+	// batch is the number of entries that one statement changes. Other writers wait no longer than one statement.
 	batch = 200
-	// evicted is how many files are looked at when room is made.
+	// evicted is the number of files that one query for the oldest files returns.
 	evicted = 20
 )
 
-// room is how much there is on the disk.
+// room counts the space that files use on the disk.
 type room struct {
 	mu       sync.Mutex
 	used     Usage
-	reserved int64        // bytes that are on their way
-	making   sync.Mutex   // held while files make room for others
-	changing sync.RWMutex // held, for reading, from a change of the ledger until it is counted here
+	reserved int64        // bytes reserved for running downloads
+	making   sync.Mutex   // held while old files are deleted to make room
+	changing sync.RWMutex // read-locked from a change in the database until it is counted here
 }
 
 func (r *room) usage() Usage {
@@ -35,8 +35,8 @@ func (r *room) set(used Usage) {
 	r.used = used
 }
 
-// fill turns what was reserved for a file into what it takes.
-func (r *room) fill(reserved, size int64) {
+// countKept replaces a reservation by the size of the downloaded file.
+func (r *room) countKept(reserved, size int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reserved -= reserved
@@ -54,7 +54,8 @@ func (r *room) remove(list []Entry) {
 	}
 }
 
-// reserve takes room, and else says how many bytes are missing.
+// reserve reserves room for a file. If there is not enough, it reserves nothing and returns the number of missing
+// bytes.
 func (r *room) reserve(size, limit int64) (missing int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,15 +72,16 @@ func (r *room) release(size int64) {
 	r.reserved -= size
 }
 
+// space is the result of makeRoom.
 type space int
 
 const (
 	enough  space = iota
-	crowded       // with files that are on their way
-	tooOld        // the file would be the first to go
+	crowded       // running downloads have reserved the room
+	tooOld        // the file is older than all others, so it would be the first to delete
 )
 
-// makeRoom reserves room for a file of an event. The files of the oldest events make it.
+// makeRoom reserves room for a file of the event at a position. It deletes the files of older events if necessary.
 func (d *Downloader) makeRoom(ctx context.Context, size int64, pos uint64) (space, error) {
 	d.room.making.Lock()
 	defer d.room.making.Unlock()
@@ -116,6 +118,7 @@ func (d *Downloader) makeRoom(ctx context.Context, size int64, pos uint64) (spac
 	}
 }
 
+// discard marks kept files as Gone and counts them out.
 func (d *Downloader) discard(ctx context.Context, leave []Entry, names []string) error {
 	d.room.changing.RLock()
 	defer d.room.changing.RUnlock()
@@ -126,8 +129,8 @@ func (d *Downloader) discard(ctx context.Context, leave []Entry, names []string)
 	return err
 }
 
-// clear lets go what is too old or too much, or what belongs to an event or a session that is no more.
-func (d *Downloader) clear(ctx context.Context) {
+// deleteExpired deletes files that are too old or too many, and files of deleted events and sessions.
+func (d *Downloader) deleteExpired(ctx context.Context) {
 	err := d.expire(ctx)
 	if err == nil {
 		err = d.removeGone(ctx)
@@ -136,15 +139,15 @@ func (d *Downloader) clear(ctx context.Context) {
 		err = d.count(ctx)
 	}
 	if err == nil && d.options.MaxTotal > 0 && d.room.usage().Bytes > d.options.MaxTotal {
-		// The limit was lowered.
+		// The limit is lower than in an earlier process.
 		_, err = d.makeRoom(ctx, 0, math.MaxUint64)
 	}
 	if err != nil && ctx.Err() == nil {
-		d.log.Warn("kept files that have to go are still there; trying again", "err", err, "in", d.options.Every)
+		d.log.Warn("incoming files: cannot delete old files; retrying", "err", err, "in", d.options.Every)
 	}
 }
 
-// count takes the figures from the ledger: sessions that were deleted took files with them.
+// count reads the figures from the database, because a deleted session takes its files with it.
 func (d *Downloader) count(ctx context.Context) error {
 	d.room.changing.Lock()
 	defer d.room.changing.Unlock()
@@ -155,8 +158,9 @@ func (d *Downloader) count(ctx context.Context) error {
 	return err
 }
 
+// expire marks files as Gone that are too old, or whose events retention has deleted.
 func (d *Downloader) expire(ctx context.Context) error {
-	upTo := uint64(math.MaxInt64) // everything: nothing is to be kept
+	upTo := uint64(math.MaxInt64) // all files, because none should be kept
 	if d.options.Age > 0 {
 		var err error
 		if upTo, err = d.ledger.RetentionFloor(ctx, d.options.Now().Add(-d.options.Age)); err != nil {
@@ -171,7 +175,7 @@ func (d *Downloader) expire(ctx context.Context) error {
 	}
 }
 
-// removeGone deletes files that have to go. Those that cannot be deleted now are tried again later.
+// removeGone deletes files that are Gone. A file that cannot be deleted now is tried again later.
 func (d *Downloader) removeGone(ctx context.Context) error {
 	for {
 		files, err := d.ledger.Gone(ctx, batch)
@@ -179,10 +183,10 @@ func (d *Downloader) removeGone(ctx context.Context) error {
 			return err
 		}
 		var removed []string
-		var trouble error
+		var failure error
 		for _, file := range files {
 			if err := d.store.Remove(file); err != nil {
-				trouble = err
+				failure = err
 				continue
 			}
 			removed = append(removed, file)
@@ -190,21 +194,21 @@ func (d *Downloader) removeGone(ctx context.Context) error {
 		if err := d.ledger.Forget(ctx, removed); err != nil {
 			return err
 		}
-		if trouble != nil || len(files) < batch {
-			return trouble
+		if failure != nil || len(files) < batch {
+			return failure
 		}
 	}
 }
 
-// takeStock compares the disk with the ledger: files that nobody knows are removed, and those that are missing are to be
-// fetched again.
-func (d *Downloader) takeStock() error {
+// compareWithDisk compares the disk with the database. It deletes files that the database does not know, and lets
+// missing ones wait for another download.
+func (d *Downloader) compareWithDisk() error {
 	began, strays, missing := time.Now(), 0, 0
 	err := d.store.Walk(d.life, func(ctx context.Context, names []string) error {
 		for len(names) > 0 {
 			some := names[:min(batch, len(names))]
 			names = names[len(some):]
-			n, err := d.sweep(ctx, some)
+			n, err := d.removeUnknown(ctx, some)
 			strays += n
 			if err != nil {
 				return err
@@ -236,12 +240,13 @@ func (d *Downloader) takeStock() error {
 		after = list[len(list)-1].File
 	}
 	if strays+missing > 0 {
-		d.log.Info("kept files were compared with the database", "removed", strays, "missing", missing, "took", time.Since(began))
+		d.log.Info("incoming files: disk compared with the database", "removed", strays, "missing", missing, "took", time.Since(began))
 	}
 	return nil
 }
 
-func (d *Downloader) sweep(ctx context.Context, names []string) (removed int, err error) {
+// removeUnknown deletes those of the files that are not Kept according to the database.
+func (d *Downloader) removeUnknown(ctx context.Context, names []string) (removed int, err error) {
 	known, err := d.ledger.Which(ctx, names)
 	if err != nil {
 		return 0, err

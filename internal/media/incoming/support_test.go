@@ -47,7 +47,7 @@ type world struct {
 	options    incoming.Options
 	downloader *incoming.Downloader
 	log        *bytes.Buffer
-	disk       func(*incoming.Folder) incoming.Store // stands before the disk
+	disk       func(*incoming.Folder) incoming.Store // wraps the disk
 
 	mu      sync.Mutex
 	files   map[string][]byte // by session and media

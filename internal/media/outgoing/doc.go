@@ -1,6 +1,6 @@
-// Package outgoing keeps the files of outgoing messages between the request that brings one and the moment WhatsApp has it.
+// Package outgoing stores the files of outgoing messages, from the request with the file until WhatsApp has it.
 //
-// It owns a folder on disk, the spool: how a file gets into it (streamed, whole or not at all), what is known of it (type,
-// size, hash, dimensions, duration, thumbnail), and when it goes. It also fetches files from addresses that strangers
-// give, and reaches no network that they must not reach through it. It knows no message, no session and no WhatsApp.
+// It owns a folder on disk, the spool. It streams files into the spool, each completely or not at all, inspects them
+// (type, size, hash, dimensions, duration, thumbnail), and deletes them when nobody needs them. It also downloads files
+// from URLs in requests, and does not let these reach private networks. It knows no session's state, and no WhatsApp.
 package outgoing

@@ -1,4 +1,4 @@
 package outgoing
 
-// CleanName is what Put makes of a file's name.
+// CleanName returns the name that Put stores for a file's name.
 func CleanName(name string) string { return cleanName(name) }

@@ -23,7 +23,7 @@ import (
 const (
 	opFetch      = "fetch file"
 	maxRedirects = 5
-	stepTimeout  = 15 * time.Second // of connecting, of the TLS handshake and of the answer's header, each
+	stepTimeout  = 15 * time.Second // for each of: connecting, the TLS handshake, the header of the response
 )
 
 var (
@@ -31,11 +31,11 @@ var (
 	errRedirects = errors.New("too many redirects")
 )
 
-// newClient makes the client for addresses that strangers give. Redirects are followed: each has to get past the guard.
+// newClient makes the HTTP client for URLs in requests. It follows redirects, and the guard checks each new address.
 func newClient(private bool) *http.Client {
 	transport := egress.NewGuard(private).Transport(stepTimeout)
 	transport.ResponseHeaderTimeout = stepTimeout
-	transport.DisableKeepAlives = true // nothing of a stranger's server stays
+	transport.DisableKeepAlives = true // keep no connection to an unknown server
 	return &http.Client{
 		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
@@ -54,13 +54,13 @@ func fetchable(u *url.URL) bool {
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }
 
-// Fetch takes in the file at an http or https address, as Put does. Errors, beside Put's: CodeFetchRefused where the
-// address leads to a network that must not be reached, CodeFetchFailed.
+// Fetch downloads the file at an http or https URL and stores it like Put. Errors beside those of Put: CodeFetchRefused
+// if the URL leads to a network that wasup may not reach, CodeFetchFailed.
 func (s *Spool) Fetch(ctx context.Context, address string, hint message.FileHint) (message.Media, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
 		return message.Media{}, &session.Error{
-			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // as a message has it
+			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // the field's name in a message
 			Message: "media.url: expected an http or https address without user and password",
 		}
 	}
@@ -92,7 +92,7 @@ func (s *Spool) Fetch(ctx context.Context, address string, hint message.FileHint
 	return s.Put(ctx, &answer{s, ctx, resp.Body}, fetchedHint(resp, hint))
 }
 
-// answer makes failures of the network those of a fetch, not of a caller's upload.
+// answer reads a response and turns network errors into CodeFetchFailed. Put would take them for errors of an upload.
 type answer struct {
 	spool *Spool
 	ctx   context.Context
@@ -107,7 +107,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetchedHint adds what the server says to what the caller says.
+// fetchedHint completes the caller's hint with the headers and the URL of the response.
 func fetchedHint(resp *http.Response, hint message.FileHint) message.FileHint {
 	if hint.Mime == "" {
 		hint.Mime = resp.Header.Get("Content-Type")
@@ -129,14 +129,15 @@ func failed(msg string, err error) error {
 	return &session.Error{Code: session.CodeFetchFailed, Op: opFetch, Message: msg, Err: err}
 }
 
-// fetchError gives a failed fetch its code and one sentence that repeats nothing of the address: it may hold a secret.
+// fetchError wraps an error with its code and one sentence. The sentence does not repeat the URL, which may hold a
+// secret.
 func (s *Spool) fetchError(ctx context.Context, err error) error {
 	var (
 		dns  *net.DNSError
 		link *url.Error
 	)
 	if errors.As(err, &link) {
-		err = link.Err // without the address
+		err = link.Err // the error inside does not have the URL
 	}
 	switch {
 	case errors.Is(err, egress.ErrBlocked):
@@ -149,7 +150,7 @@ func (s *Spool) fetchError(ctx context.Context, err error) error {
 	case errors.Is(err, errDowngrade):
 		return failed("the address redirects to one that is not http or https, or from https to http", err)
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
-		return &session.Error{Code: session.CodeTimeout, Op: opFetch, Message: "the fetch was broken off", Err: err}
+		return &session.Error{Code: session.CodeTimeout, Op: opFetch, Message: "the fetch was cancelled", Err: err}
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
 		return failed("the file did not come in time", err)
 	case errors.As(err, &dns):

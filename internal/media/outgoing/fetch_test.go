@@ -69,7 +69,7 @@ func TestPrivateNetworksAreNotReached(t *testing.T) {
 		"[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f000001", "0177.0.0.1",
 	} {
 		_, err := spool.Fetch(t.Context(), "http://"+host+":"+port+"/", message.FileHint{})
-		// Spellings of an address that Go does not take for one are names, which do not resolve.
+		// Go treats unusual spellings of an IP address as host names, which do not resolve.
 		if code := session.CodeOf(err); code != session.CodeFetchRefused && (code != session.CodeFetchFailed || strings.ContainsAny(host, "[:")) {
 			t.Errorf("%s: %v", host, err)
 		}
@@ -93,8 +93,8 @@ func TestABadAddressIsNamed(t *testing.T) {
 	}
 }
 
-// nobody is an address that refuses connections, and goes on to: it is the near end of one. A port that was listened on and
-// let go may be somebody else's by now.
+// nobody returns an address that refuses connections until the test ends: the local end of an open connection. Another
+// process could reuse the port of a closed listener.
 func nobody(t *testing.T) string {
 	t.Helper()
 	server := serve(t, http.NotFound)
@@ -173,7 +173,7 @@ func TestAFetchIsBounded(t *testing.T) {
 		<-r.Context().Done()
 	})
 	short, _ := newSpool(t, private, func(o *outgoing.Options) { o.FetchTimeout = 100 * time.Millisecond })
-	// Its time may be over before the server hears of it.
+	// The time limit may pass before the request reaches the server.
 	_, err := short.Fetch(t.Context(), server.URL, message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	long, dir := newSpool(t, private)

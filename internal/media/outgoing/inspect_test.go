@@ -49,7 +49,7 @@ func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
 	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
 		for _, size := range [][2]int{{40, 30}, {300, 200}, {500, 850}} {
 			if kind == "image/gif" && size[0] > 300 {
-				continue // finding 256 colours for it takes long, and it is scaled as the others are
+				continue // too slow to reduce to 256 colours, and scaled like the other formats
 			}
 			known := put(t, spool, encoded(t, kind, picture(size[0], size[1])), message.FileHint{Mime: "video/mp4"})
 			if known.Mime != kind || known.Width != size[0] || known.Height != size[1] {
@@ -83,7 +83,7 @@ func held(picture []byte, orientation byte, little bool) []byte {
 
 func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
 	spool, _ := newSpool(t)
-	// A red corner, which each way of holding a camera stores elsewhere.
+	// A picture with a red corner. Each orientation stores the corner in another place.
 	const width, height = 60, 40
 	corner := func(right, bottom bool) []byte {
 		m := image.NewRGBA(image.Rect(0, 0, width, height))

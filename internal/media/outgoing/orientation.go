@@ -7,22 +7,23 @@ import (
 	"io"
 )
 
-// orientation is how a camera was held: one of the eight values of the EXIF tag 0x0112 (JEITA CP-3451, section 4.6.4).
-// 1 is upright, and what is taken for everything that says nothing.
+// orientation says how the camera was held: one of the eight values of the EXIF tag 0x0112 (JEITA CP-3451, section
+// 4.6.4). 1 is upright. It is also the value of a picture without a valid tag.
 type orientation uint16
 
 const upright orientation = 1
 
 const (
 	tag = 0x0112
-	// maxExif bounds what is read of a picture's head: EXIF is in the first segment or two, of 64 KB at most.
+	// maxExif is the number of bytes of a picture that are read. EXIF is in the first or second segment, each of at
+	// most 64 KB.
 	maxExif = 128 << 10
 )
 
-// turned reports whether width and height change places.
+// turned reports whether width and height are swapped.
 func (o orientation) turned() bool { return o >= 5 && o <= 8 }
 
-// orientationOf reads the head of a JPEG.
+// orientationOf reads the orientation from the beginning of a JPEG.
 func orientationOf(r io.Reader) orientation {
 	head, err := io.ReadAll(io.LimitReader(r, maxExif))
 	if err != nil || !bytes.HasPrefix(head, []byte{0xff, 0xd8}) {
@@ -41,7 +42,7 @@ func orientationOf(r io.Reader) orientation {
 	return upright
 }
 
-// orientationIn looks through the first directory of a TIFF structure.
+// orientationIn finds the orientation in the first directory of a TIFF structure.
 func orientationIn(tiff []byte) orientation {
 	var order binary.ByteOrder
 	switch {
@@ -76,8 +77,8 @@ func orientationIn(tiff []byte) orientation {
 	return upright
 }
 
-// stand puts a small picture upright.
-func (o orientation) stand(picture *image.RGBA) *image.RGBA {
+// turnUpright turns a small picture upright.
+func (o orientation) turnUpright(picture *image.RGBA) *image.RGBA {
 	if o == upright {
 		return picture
 	}
@@ -95,7 +96,7 @@ func (o orientation) stand(picture *image.RGBA) *image.RGBA {
 	return to
 }
 
-// from is where a point of the upright picture is in the stored one.
+// from returns the coordinates in the stored picture for a point of the upright picture.
 func (o orientation) from(x, y, width, height int) (int, int) {
 	switch o {
 	case 2:

@@ -24,12 +24,12 @@ const (
 	// thumbnailSide is the longer side of a thumbnail, in pixels.
 	thumbnailSide    = 100
 	thumbnailQuality = 60
-	// maxPixels bounds the pictures that are decoded for a thumbnail: the largest needs about 190 MB for a moment. What is
-	// larger goes without one.
+	// maxPixels is the maximum size of pictures that are decoded for a thumbnail. Such a picture needs about 190 MB for
+	// a moment. Larger ones get no thumbnail.
 	maxPixels = 12_600_000
 )
 
-// typeOf is what the first bytes say, and what the caller says where they say nothing in particular.
+// typeOf returns the media type of a file by its first bytes, or the caller's hint if the bytes fit many types.
 func typeOf(r io.Reader, hint string) (string, error) {
 	found, err := mimetype.DetectReader(r)
 	if err != nil {
@@ -50,21 +50,22 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	case sniffed == "application/octet-stream":
 		return said, nil
 	case family == "image" || family == "video" || family == "audio":
-		return sniffed, nil // those are known by their bytes
+		return sniffed, nil // the bytes of these are always recognized
 	case sniffed == "text/plain", sniffed == "application/zip", sniffed == "application/x-ole-storage":
-		return said, nil // what many formats look like from outside
+		return said, nil // many formats are built on these
 	default:
 		return sniffed, nil
 	}
 }
 
-// usualTypes are the registered names of types that mimetype calls by unregistered ones, which phones may not know.
+// usualTypes maps unregistered type names of package mimetype, which phones may not know, to registered ones.
 func usualTypes() map[string]string {
 	return map[string]string{"audio/x-m4a": "audio/mp4", "video/x-m4v": "video/mp4"}
 }
 
-// look reads a picture's dimensions and draws its thumbnail. What cannot be decoded has neither.
-func (s *Spool) look(r io.ReadSeeker, known *message.Media) error {
+// inspectPicture reads a picture's dimensions and draws its thumbnail. It sets neither if the picture cannot be
+// decoded.
+func (s *Spool) inspectPicture(r io.ReadSeeker, known *message.Media) error {
 	source := &exhausted{from: r}
 	facts, _, err := image.DecodeConfig(source)
 	known.Cut = err != nil && source.end
@@ -100,7 +101,7 @@ func (s *Spool) look(r io.ReadSeeker, known *message.Media) error {
 	return nil
 }
 
-// exhausted notes whether more was wanted than there is. Decoders have many words for that.
+// exhausted notes whether a decoder has read to the end of the file. Decoders return various errors for that.
 type exhausted struct {
 	from io.Reader
 	end  bool
@@ -112,7 +113,7 @@ func (e *exhausted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isAnimated recognizes a moving WebP picture, such as a sticker: its extended header says so.
+// isAnimated recognizes an animated WebP picture, such as a sticker, by its extended header.
 func isAnimated(r io.ReadSeeker) (bool, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return false, err
@@ -125,14 +126,14 @@ func isAnimated(r io.ReadSeeker) (bool, error) {
 	return string(head[:4]) == "RIFF" && string(head[8:16]) == "WEBPVP8X" && head[20]&animation != 0, nil
 }
 
-// thumbnail is a small JPEG; nil where there is none.
+// thumbnail returns a small JPEG of a picture, or nil if it cannot be encoded.
 func thumbnail(picture image.Image, held orientation) []byte {
 	bounds := picture.Bounds()
-	// In two steps: a coarse one that reads few of the pixels, and a fine one.
+	// Scale in two steps: the first is coarse and reads only few pixels, the second is fine.
 	if longer := max(bounds.Dx(), bounds.Dy()); longer > 8*thumbnailSide {
 		picture = scaled(picture, 4*thumbnailSide, draw.ApproxBiLinear)
 	}
-	small := held.stand(scaled(picture, thumbnailSide, draw.CatmullRom))
+	small := held.turnUpright(scaled(picture, thumbnailSide, draw.CatmullRom))
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
 		return nil
@@ -140,7 +141,8 @@ func thumbnail(picture image.Image, held orientation) []byte {
 	return out.Bytes()
 }
 
-// scaled shrinks a picture to a longer side, on white, since a JPEG has no transparency. It enlarges nothing.
+// scaled shrinks a picture until its longer side has side pixels. It draws on white, because a JPEG has no
+// transparency. It does not enlarge a picture.
 func scaled(picture image.Image, side int, how draw.Scaler) *image.RGBA {
 	from := picture.Bounds()
 	width, height := from.Dx(), from.Dy()

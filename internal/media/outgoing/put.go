@@ -20,10 +20,10 @@ import (
 	"wasup/internal/session"
 )
 
-// Put takes a file in and says what it is. Its bytes go straight to the disk; once Put has returned, neither kill -9 nor a
-// power cut loses them, and where it fails nothing is left. Errors: CodeMediaTooLarge, CodeStoreFull,
-// CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for a file that is empty. An error of the reader is
-// returned as it is.
+// Put stores a file and returns its description. It writes the bytes straight to the disk. When it has returned,
+// neither kill -9 nor a power cut loses the file. After an error nothing is left. Errors: CodeMediaTooLarge,
+// CodeStoreFull, CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for an empty file. An error of the
+// reader is returned unchanged.
 func (s *Spool) Put(ctx context.Context, from io.Reader, hint message.FileHint) (message.Media, error) {
 	const op = "keep file"
 	name := media.NewName()
@@ -66,7 +66,7 @@ func (s *Spool) Put(ctx context.Context, from io.Reader, hint message.FileHint) 
 	return known, nil
 }
 
-// copy writes at most as much as is allowed.
+// copy writes a file of at most maxSize bytes, and returns its size and SHA-256.
 func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int64, sum string, err error) {
 	const op = "keep file"
 	source := &source{ctx: ctx, from: from}
@@ -90,11 +90,11 @@ func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int
 
 func tooLarge(op string, limit int64) error {
 	return &session.Error{
-		Code: session.CodeMediaTooLarge, Op: op, Message: fmt.Sprintf("the file is larger than is allowed (%d bytes)", limit),
+		Code: session.CodeMediaTooLarge, Op: op, Message: fmt.Sprintf("the file is larger than allowed (%d bytes)", limit),
 	}
 }
 
-// source tells the errors of the reader from those of the disk, and ends with ctx.
+// source reads until ctx ends. It keeps the reader's error, so that copy can tell it from an error of the disk.
 type source struct {
 	ctx   context.Context
 	from  io.Reader
@@ -114,13 +114,13 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// facts is what is kept of a file: all that is shown of it, and what is not.
+// facts is the stored description of a file. Cut is stored but not shown.
 type facts struct {
 	message.Media
 	Cut bool `json:"cut,omitempty"`
 }
 
-// writeFacts keeps what is known of a file beside it, before the file has its name.
+// writeFacts writes the description of a file next to it, before the file gets its name.
 func (s *Spool) writeFacts(known message.Media) (err error) {
 	raw, err := json.Marshal(facts{known, known.Cut})
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Spool) writeFacts(known message.Media) (err error) {
 	return f.Sync()
 }
 
-// cleanName is the last part of a file's name without what a phone could not show or keep.
+// cleanName returns the last part of a path, without characters that a phone could not show or store.
 func cleanName(name string) string {
 	const limit = 255
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
@@ -150,7 +150,7 @@ func cleanName(name string) string {
 		return r
 	}, name)
 	name = strings.TrimSpace(name)
-	if len(name) > limit { // the ending matters more than the middle
+	if len(name) > limit { // keep the extension
 		ending := filepath.Ext(name)
 		if len(ending) > 20 {
 			ending = ""
@@ -163,7 +163,8 @@ func cleanName(name string) string {
 	return name
 }
 
-// inspect fills in what the bytes say. Only a disk that cannot be read is an error: a file may be anything.
+// inspect fills in the description of a file from its bytes. Only a read error is an error, because a file may contain
+// anything.
 func (s *Spool) inspect(f *os.File, hint message.FileHint, known *message.Media) error {
 	known.Name = cleanName(hint.Name)
 	read := func(do func(io.ReadSeeker) error) error {
@@ -180,10 +181,10 @@ func (s *Spool) inspect(f *os.File, hint message.FileHint, known *message.Media)
 	}
 	switch {
 	case strings.HasPrefix(known.Mime, "image/"):
-		return read(func(r io.ReadSeeker) error { return s.look(r, known) })
+		return read(func(r io.ReadSeeker) error { return s.inspectPicture(r, known) })
 	case strings.HasSuffix(known.Mime, "/ogg"):
 		return read(func(r io.ReadSeeker) error {
-			if voice, ok := listen(bufio.NewReader(r)); ok {
+			if voice, ok := readVoice(bufio.NewReader(r)); ok {
 				known.Mime, known.Seconds, known.Waveform = message.MimeVoice, voice.seconds, voice.waveform
 			}
 			return nil

@@ -25,25 +25,25 @@ const (
 	DefaultFetchTimeout = time.Minute
 )
 
-// The endings of what lies in the folder: a file has none, what is known of it and what is being written have one.
+// The suffixes of names in the folder. A complete file has none; its description and incomplete files have one.
 const (
 	factsSuffix = ".json"
 	partSuffix  = ".part"
 )
 
-// fetches bounds the files that are fetched at a time.
+// fetches is the maximum number of files that are fetched at the same time.
 const fetches = 16
 
-// Options are what a Spool is made of. Dir is required.
+// Options configures a Spool. Dir is required.
 type Options struct {
-	Dir          string        // made where it is missing
+	Dir          string        // created if missing
 	MaxSize      int64         // bytes of one file; default 100 MiB
-	FetchTimeout time.Duration // of one fetch from its address, redirects included; default 1 minute
+	FetchTimeout time.Duration // of one fetch, with its redirects; default 1 minute
 	AllowPrivate bool          // files may be fetched from private networks and this machine
 	Log          *slog.Logger  // nil discards
 }
 
-// Spool is a folder of files. One process at a time may use it.
+// Spool is a folder of files. Only one process at a time may use it.
 type Spool struct {
 	dir      string
 	maxSize  int64
@@ -51,11 +51,11 @@ type Spool struct {
 	log      *slog.Logger
 	client   *http.Client
 	fetching chan struct{}
-	drawing  sync.Mutex // held while a picture is decoded: one at a time bounds the memory that takes
+	drawing  sync.Mutex // held while a picture is decoded: only one at a time, to limit the memory
 }
 
-// New opens the folder and removes what an earlier process was writing when it ended. Errors: CodeInvalidRequest with
-// the option as Field, CodeStoreUnavailable, CodeStoreFull.
+// New opens the folder, or creates it, and deletes the incomplete files of an earlier process. Errors:
+// CodeInvalidRequest with the option as Field, CodeStoreUnavailable, CodeStoreFull.
 func New(options Options) (*Spool, error) {
 	const op = "open spool"
 	invalid := func(field, expected string) error {
@@ -100,10 +100,10 @@ func New(options Options) (*Spool, error) {
 	return s, nil
 }
 
-// MaxSize is how many bytes a file may have.
+// MaxSize returns the maximum size of a file in bytes.
 func (s *Spool) MaxSize() int64 { return s.maxSize }
 
-// Open gives a file to be read. The caller closes it. CodeMediaGone where it is no longer kept.
+// Open opens a file for reading. The caller closes it. CodeMediaGone if it is no longer in the spool.
 func (s *Spool) Open(file string) (*os.File, error) {
 	const op = "open file"
 	if !media.IsName(file) {
@@ -119,8 +119,8 @@ func (s *Spool) Open(file string) (*os.File, error) {
 	return f, nil
 }
 
-// Stat says what is known of a file, as Put said it, and counts as a use: the file stays for as long as a new one would.
-// CodeMediaGone where it is no longer kept.
+// Stat returns the description that Put returned. It counts as a use: the file stays as long as a new one.
+// CodeMediaGone if it is no longer in the spool.
 func (s *Spool) Stat(file string) (message.Media, error) {
 	const op = "look up file"
 	if !media.IsName(file) {
@@ -149,12 +149,12 @@ func (s *Spool) Stat(file string) (message.Media, error) {
 	return known, nil
 }
 
-// Remove deletes a file. One that is not there is no error.
+// Remove deletes a file. It is no error if there is none.
 func (s *Spool) Remove(file string) error {
 	if !media.IsName(file) {
 		return nil
 	}
-	// The file first: what is known of none is swept up.
+	// Delete the file first: Sweep deletes a description without a file.
 	for _, path := range []string{s.path(file), s.path(file + factsSuffix)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return media.DiskError("remove file", err)

@@ -91,7 +91,7 @@ func TestAFileIsKeptByteForByteAndOutlivesTheSpool(t *testing.T) {
 	spool, dir := newSpool(t)
 	for _, size := range []int{1, 3071, 100_000, 3 << 20} {
 		data := someBytes(size)
-		data[0] = 0 // nothing that has a type
+		data[0] = 0 // not the beginning of any known type
 		known := put(t, spool, data, message.FileHint{Name: "a b.bin"})
 		sum := sha256.Sum256(data)
 		if known.Size != int64(size) || known.SHA256 != hex.EncodeToString(sum[:]) || known.Mime != "application/octet-stream" || known.Name != "a b.bin" {
@@ -147,7 +147,7 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v", name, left)
 		}
 	}
-	put(t, spool, someBytes(1000), message.FileHint{}) // exactly as large as is allowed
+	put(t, spool, someBytes(1000), message.FileHint{}) // exactly the maximum size
 }
 
 func TestNamesLeadNowhereElse(t *testing.T) {
@@ -236,7 +236,7 @@ func TestWhatAnEarlierProcessDidNotFinishIsRemoved(t *testing.T) {
 
 func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	spool, dir := newSpool(t)
-	const files = 450 // more than are asked about at a time
+	const files = 450 // more than one batch
 	old := time.Now().Add(-time.Hour)
 	var kept string
 	first := put(t, spool, []byte("x"), message.FileHint{})
@@ -244,7 +244,7 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range files { // Put would flush the disk for each
+	for i := range files { // without Put, which would flush the disk for each file
 		kept = first.File
 		if i > 0 {
 			kept = fmt.Sprintf("%032x", i)
@@ -258,7 +258,7 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	asked := 0
 	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(_ context.Context, list []string) ([]string, error) {
 		asked += len(list)
-		if slices.Contains(list, kept) { // a request takes the file up while others are asked
+		if slices.Contains(list, kept) { // a request uses the file while inUse is asked about others
 			if _, err := spool.Stat(kept); err != nil {
 				return nil, err
 			}
@@ -303,7 +303,7 @@ func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
 		}
 		mine = append(mine, own.File)
 	}
-	// Whoever uses an upload keeps it for a while.
+	// A use of an upload extends its time.
 	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
 	if err != nil || removed != 0 {
 		t.Errorf("removed %d, %v", removed, err)

@@ -10,8 +10,8 @@ import (
 	"wasup/internal/message"
 )
 
-// Use gives a file another name, for one message to own. The file it came from stays for other messages, for as long as
-// a new one would. Errors: CodeMediaGone where there is no file of this name, whatever the name is, and those of a disk.
+// Use makes a copy of a file for one message, if possible as a hard link. The original stays for other messages, as
+// long as a new file. Errors: CodeMediaGone if there is no file with this name, CodeStoreFull, CodeStoreUnavailable.
 func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 	const op = "use file"
 	known, err := s.Stat(file)
@@ -27,7 +27,7 @@ func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return message.Media{}, gone(op, err)
 		}
-		return s.again(ctx, file)
+		return s.useCopy(ctx, file)
 	}
 	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(known.File)
@@ -36,8 +36,8 @@ func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 	return known, nil
 }
 
-// again is Use where a file cannot have two names: some file systems have no links.
-func (s *Spool) again(ctx context.Context, file string) (message.Media, error) {
+// useCopy is Use for file systems without hard links: it copies the bytes.
+func (s *Spool) useCopy(ctx context.Context, file string) (message.Media, error) {
 	known, err := s.Stat(file)
 	if err != nil {
 		return message.Media{}, err
@@ -50,8 +50,8 @@ func (s *Spool) again(ctx context.Context, file string) (message.Media, error) {
 	return s.Put(ctx, from, message.FileHint{Mime: known.Mime, Name: known.Name})
 }
 
-// Scratch is an empty file for what is not to be kept, on the disk that has room for files. done closes and removes it;
-// a process that ends before leaves it to the next one.
+// Scratch creates an empty temporary file on the disk of the spool. done closes and deletes it. If the process is
+// killed before, the next one deletes it.
 func (s *Spool) Scratch() (file *os.File, done func(), err error) {
 	file, err = os.OpenFile(s.path(media.NewName()+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -7,16 +7,16 @@ import (
 	"io"
 )
 
-// voice is what is known of sound in ogg with opus.
+// voice describes a voice note: Ogg with one Opus stream.
 type voice struct {
 	seconds  int
 	waveform []byte
 }
 
 const (
-	opusRate        = 48_000 // samples a second that positions count, whatever the sound had (RFC 7845, section 4)
+	opusRate        = 48_000 // samples per second in page positions, for any sampling rate (RFC 7845, section 4)
 	waveformSamples = 64
-	maxPackets      = 1 << 20 // about six hours of speech; of what follows only the length is read
+	maxPackets      = 1 << 20 // about six hours of speech; packets after that are not in the waveform
 )
 
 // oggPage is the header of a page (RFC 3533, section 6).
@@ -33,9 +33,9 @@ type oggPage struct {
 
 var errNoOgg = errors.New("no ogg page")
 
-// listen reads an ogg file that holds one stream of opus and nothing else. ok says that it does. Nothing is decoded: how
-// loud a moment is follows roughly from how many bytes the encoder needed for it.
-func listen(r io.Reader) (known voice, ok bool) {
+// readVoice reads an Ogg file. ok says that it has one Opus stream and nothing else. It decodes nothing: the number of
+// bytes that the encoder needed for a moment shows roughly how loud it is.
+func readVoice(r io.Reader) (known voice, ok bool) {
 	page, body, err := nextPage(r)
 	if err != nil || len(body) < 19 || !bytes.HasPrefix(body, []byte("OpusHead")) {
 		return voice{}, false
@@ -47,7 +47,7 @@ func listen(r io.Reader) (known voice, ok bool) {
 	for {
 		page, lacing, err := nextLacing(r)
 		if err != nil {
-			break // the end; a recording that was cut off plays as far as it goes
+			break // the end; phones play a truncated recording as far as it goes
 		}
 		if page.Serial != serial {
 			return voice{}, false
@@ -66,7 +66,7 @@ func listen(r io.Reader) (known voice, ok bool) {
 			if !tags && len(sizes) < maxPackets {
 				sizes = append(sizes, packet)
 			}
-			tags, packet = false, 0 // the first packet has the tags
+			tags, packet = false, 0 // the first packet after OpusHead has the tags, not sound
 		}
 		if _, err = io.CopyN(io.Discard, r, total); err != nil {
 			break
@@ -79,6 +79,7 @@ func listen(r io.Reader) (known voice, ok bool) {
 	return known, true
 }
 
+// nextLacing reads the header of a page and the sizes of its segments.
 func nextLacing(r io.Reader) (page oggPage, lacing []byte, err error) {
 	if err = binary.Read(r, binary.LittleEndian, &page); err != nil {
 		return page, nil, err
@@ -91,6 +92,7 @@ func nextLacing(r io.Reader) (page oggPage, lacing []byte, err error) {
 	return page, lacing, err
 }
 
+// nextPage reads a whole page.
 func nextPage(r io.Reader) (page oggPage, body []byte, err error) {
 	page, lacing, err := nextLacing(r)
 	if err != nil {
@@ -105,8 +107,8 @@ func nextPage(r io.Reader) (page oggPage, body []byte, err error) {
 	return page, body, err
 }
 
-// waveformOf spreads the sizes of the packets over the samples that a phone draws, the largest at 100. It is nil for no
-// sound at all.
+// waveformOf averages the sizes of the packets into the number of samples that a phone draws, scaled to a maximum of
+// 100. It returns nil if there are no packets.
 func waveformOf(sizes []int) []byte {
 	if len(sizes) == 0 {
 		return nil

@@ -1,5 +1,5 @@
 // Command gendoc writes docs/state-machine.md and docs/errors.md from the machine's table and the list of codes, so
-// that what people read is what runs.
+// that the documentation always matches the code.
 package main
 
 import (

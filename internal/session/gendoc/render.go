@@ -64,7 +64,8 @@ type edge struct {
 	inputs   []string
 }
 
-// edges merges the rows between two states into one arrow; verbs that work from everywhere are told in the text.
+// edges merges the rows between two states into one arrow. It leaves out inputs that work in every state: the text
+// below the diagram names them.
 func edges() []edge {
 	everywhere := []session.InputKind{session.Stopped, session.LogoutDue, session.Restarted, session.Quarantined}
 	var all []edge
@@ -106,7 +107,7 @@ func orSame(s string) string {
 	return s
 }
 
-// whatToDo is for operators: which states wait for a person, and for what.
+// whatToDo tells operators what to do in each state.
 const whatToDo = "## What to do\n\n" +
 	"Look at a session's status, or at [the dashboard](dashboard.md). `last_error` has the reason in words.\n\n" +
 	"```sh\n" +
