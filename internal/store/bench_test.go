@@ -62,7 +62,8 @@ func sendAtOnce(b *testing.B, st *store.Store) {
 	})
 }
 
-// BenchmarkCommit is one row a work, from one caller and from fifty: what a caller pays, and what sharing a flush saves.
+// BenchmarkCommit is one row a work, from one caller and from fifty: what a caller pays, and what sharing a flush
+// saves.
 func BenchmarkCommit(b *testing.B) {
 	for _, callers := range []int{1, 50} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {

@@ -134,8 +134,8 @@ func survivesKill9(t *testing.T, dsn string) {
 	}
 }
 
-// killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds what
-// it acknowledged.
+// killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds
+// what it acknowledged.
 func killAfter(t *testing.T, dsn string, writes int, accepted map[string]message.State) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)

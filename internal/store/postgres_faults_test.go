@@ -113,7 +113,8 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// openImpatient opens a database in which session 51 is, with a bound that a busy machine may exceed where nothing is wrong.
+// openImpatient opens a database in which session 51 is, with a bound that a busy machine may exceed where nothing is
+// wrong.
 func openImpatient(t *testing.T, dsn string, bound time.Duration) (st *store.Store) {
 	t.Helper()
 	ready := openDSN(t, dsn, store.Options{})
