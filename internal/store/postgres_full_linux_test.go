@@ -16,7 +16,7 @@ import (
 	"wasup/internal/testtools/disktest"
 )
 
-// smallDisk is a disk of a few megabytes that belongs to the user whom the server runs as.
+// smallDisk returns the directory of a small disk that belongs to the user that the server runs as.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	owner, err := user.Lookup("postgres")
@@ -67,7 +67,7 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 	}
 }
 
-// incompressible is text that the server cannot store in less room.
+// incompressible returns text that the server cannot compress.
 func incompressible(size int) string {
 	var out strings.Builder
 	for state := uint64(88172645463325252); out.Len() < size; {

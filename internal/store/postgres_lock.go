@@ -176,7 +176,7 @@ func (l *serverLock) run(ctx context.Context) {
 }
 
 func (l *serverLock) lostError(err error) error {
-	e := &session.Error{Code: session.CodeStoreLocked, Op: "hold database", Err: err}
+	e := &session.Error{Code: session.CodeStoreLocked, Op: "lock database", Err: err}
 	var taken *takenError
 	switch {
 	case errors.As(err, &taken):

@@ -22,7 +22,7 @@ func event(id session.ID, key string) events.Event {
 	}
 }
 
-// told writes events as position, session, number and key, for comparison.
+// told formats events as "position:session/number:key", for comparison.
 func told(found []events.Event) string {
 	var out strings.Builder
 	for i := range found {
@@ -189,7 +189,7 @@ func forgottenEventsLeaveTheOthers(t *testing.T, st *store.Store) {
 	wantEvents(t, st, events.Query{Session: "51"}, "5:51/3: 7:51/4:")
 }
 
-// commitsAreInOrder reads beside many writers: an event that is committed later never has a lower position.
+// commitsAreInOrder reads while many writers append: an event that is committed later never has a lower position.
 func commitsAreInOrder(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const writers, rounds = 6, 20
