@@ -188,7 +188,7 @@ func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
 			return carried, true
 		}
 		if failures == 1 {
-			o.options.Logger.Error("could not store the state of messages", "session", list[0].change.Session,
+			o.options.Logger.Error("the state of messages could not be stored", "session", list[0].change.Session,
 				"code", session.CodeOf(err), "err", err)
 			o.announceUnstored(list)
 		}
@@ -225,7 +225,8 @@ func (o *Outbox) announce(list []outcome, carried []bool) {
 	}
 }
 
-// countSettled counts one open message of a session less. The caller holds the lock.
+// countSettled lowers a session's number of open messages by one, for a message that was settled or discarded. If the
+// lane's pause was for this message, the next one may leave at once. The caller holds the lock.
 func (o *Outbox) countSettled(id session.ID, messageID string) {
 	l := o.lanes[id]
 	if l == nil {
@@ -235,7 +236,7 @@ func (o *Outbox) countSettled(id session.ID, messageID string) {
 	if l.retryID == messageID {
 		l.paused = time.Time{}
 		if !l.working {
-			l.arm(time.Now()) // the pause was for this message; the next one may leave now
+			l.arm(time.Now())
 		}
 	}
 	l.collect()

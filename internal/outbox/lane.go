@@ -92,7 +92,7 @@ func (l *lane) work() {
 		switch {
 		case err != nil:
 			broken++
-			l.box.options.Logger.Warn("could not read the messages to send", "session", l.id, "code", session.CodeOf(err), "err", err)
+			l.box.options.Logger.Warn("messages to send could not be read", "session", l.id, "code", session.CodeOf(err), "err", err)
 			pause.Sleep(l.box.closed, storePause(broken))
 		case len(page) == 0:
 			if l.goIdle(due) {

@@ -154,7 +154,7 @@ func TestAMessageThatAlwaysEndsTheConnectionFailsInTheEnd(t *testing.T) {
 			r.line.refuse(session.CodeDisconnected)
 		}
 		r.line.acknowledge()
-		// A session that comes back at once, each time, must not make it spin.
+		// The session is READY again at once each time. The lane must not retry without a pause.
 		for range 100 {
 			r.SessionChanged("51", session.Ready, session.CauseConnected)
 		}

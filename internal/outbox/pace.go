@@ -97,7 +97,7 @@ func (p *pacer) count(id session.ID, own *pace) bool {
 	defer cancel()
 	sent, err := p.ledger.Sent(ctx, id, own.day)
 	if err != nil {
-		p.options.Logger.Warn("could not count the messages of the day", "session", id, "code", session.CodeOf(err), "err", err)
+		p.options.Logger.Warn("the messages of the day could not be counted", "session", id, "code", session.CodeOf(err), "err", err)
 		return false
 	}
 	p.mu.Lock()

@@ -40,7 +40,7 @@ func (r *retainer) run() {
 			return
 		case <-prune.C:
 			if err := r.prune(time.Now()); err != nil {
-				o.options.Logger.Warn("could not delete old messages", "code", session.CodeOf(err), "err", err)
+				o.options.Logger.Warn("old messages could not be deleted", "code", session.CodeOf(err), "err", err)
 			}
 		case <-expiry.C:
 			r.sweep(expiry)
@@ -76,7 +76,7 @@ func (r *retainer) sweep(timer *time.Timer) {
 	r.mu.Unlock()
 	next, err := r.expire(time.Now())
 	if err != nil {
-		r.box.options.Logger.Warn("could not fail expired messages", "code", session.CodeOf(err), "err", err)
+		r.box.options.Logger.Warn("expired messages could not be marked as failed", "code", session.CodeOf(err), "err", err)
 		next = time.Now().Add(expiryRetry)
 	}
 	r.mu.Lock()

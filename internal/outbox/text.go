@@ -137,7 +137,7 @@ func (o *Outbox) sending(id session.ID, messageID string) bool {
 func (o *Outbox) discard(ctx context.Context, e *Entry) bool {
 	deleted, err := o.ledger.Discard(ctx, e.Session, e.ID)
 	if err != nil {
-		o.options.Logger.Warn("could not delete an unsent message", "session", e.Session, "code", session.CodeOf(err), "err", err)
+		o.options.Logger.Warn("an unsent message could not be deleted", "session", e.Session, "code", session.CodeOf(err), "err", err)
 		return false
 	}
 	if deleted {

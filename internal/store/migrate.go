@@ -60,7 +60,7 @@ func Migrate(ctx context.Context, from, to *Store, progress func(table string, d
 		return failure(opMigrate, "", err)
 	}
 	for _, column := range m.cleaned {
-		to.options.Logger.Warn("replaced characters that PostgreSQL cannot store", "column", column)
+		to.options.Logger.Warn("characters that PostgreSQL cannot store were replaced", "column", column)
 	}
 	return nil
 }

@@ -26,9 +26,9 @@ const (
 // credentials would replace each other's connection and break each other's ratchets. The lock has its own connection,
 // because the server frees it when that connection ends.
 //
-// When the connection is lost, serverLock refuses all statements until it has the lock again, so that two processes
-// never write at the same time. After a restart of the server it takes the lock again. If another process was faster,
-// the lock is lost for good.
+// When the connection is lost, serverLock refuses new statements and transactions until it has the lock again, so that
+// this process does not write next to another one. After a restart of the server it takes the lock again. If another
+// process was faster, the lock is lost for good.
 type serverLock struct {
 	cfg  *pgx.ConnConfig
 	log  *slog.Logger
@@ -144,7 +144,8 @@ func (l *serverLock) holder(ctx context.Context) error {
 // errNotLocked is the error of statements while the lock is lost.
 var errNotLocked = errors.New("the lock on the database was lost and is being taken again")
 
-// check returns errNotLocked if statements must not run now.
+// check returns errNotLocked if no new statement may run now. The pool calls it before it connects and before it hands
+// out a connection.
 func (l *serverLock) check() error {
 	if !l.locked.Load() {
 		return errNotLocked

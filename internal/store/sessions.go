@@ -118,7 +118,7 @@ func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) er
 				return err
 			}
 			if n, err := taken.RowsAffected(); err == nil && n > 0 {
-				s.store.options.Logger.Warn("took over a device that was bound to another session", "session", id)
+				s.store.options.Logger.Warn("the session took over a device of another session", "session", id)
 			}
 		}
 		bound, err := s.store.write.Exec(ctx,

@@ -124,7 +124,7 @@ func (s *Store) closeFile() error {
 	err := s.closePool(s.read)
 	if _, checkpointErr := s.write.Exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); checkpointErr != nil {
 		// No data is lost: the log stays next to the file, and the next process reads it.
-		s.options.Logger.Warn("could not copy the write-ahead log into the database file", "err", checkpointErr)
+		s.options.Logger.Warn("the write-ahead log could not be copied into the database file", "err", checkpointErr)
 	}
 	err = cmp.Or(s.closePool(s.write), err)
 	s.file.release()

@@ -22,8 +22,8 @@ func event(id session.ID, key string) events.Event {
 	}
 }
 
-// told formats events as "position:session/number:key", for comparison.
-func told(found []events.Event) string {
+// formatEvents formats events as "position:session/number:key", for comparison.
+func formatEvents(found []events.Event) string {
 	var out strings.Builder
 	for i := range found {
 		fmt.Fprintf(&out, "%d:%s/%d:%s ", found[i].Pos, found[i].Session, found[i].Seq, found[i].Key)
@@ -35,7 +35,7 @@ func wantEvents(t *testing.T, st *store.Store, query events.Query, want string) 
 	t.Helper()
 	found, _, err := st.Events().Read(bounded(t), query)
 	must(t, err)
-	if got := told(found); got != want {
+	if got := formatEvents(found); got != want {
 		t.Fatalf("%+v gives\n%s, want\n%s", query, got, want)
 	}
 }

@@ -141,7 +141,7 @@ func webhookReadsTheLog(t *testing.T, st *store.Store) {
 	} {
 		found, seen, err := st.Webhooks().ReadLog(ctx, "51", test.after, test.types, test.limit)
 		must(t, err)
-		if got := told(found); got != test.want || seen != test.seen {
+		if got := formatEvents(found); got != test.want || seen != test.seen {
 			t.Errorf("%+v gives %q, %d", test, got, seen)
 		}
 	}
