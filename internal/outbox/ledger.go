@@ -61,9 +61,9 @@ type Retention struct {
 	Limit     int       // deletions of one call at most
 }
 
-// Ledger stores the outgoing messages. Every method ends when ctx ends. When a write returns, it is on disk and
-// survives kill -9 and a power cut. Errors are *session.Error with a code of the store, or with a code that the method
-// names.
+// Ledger stores the outgoing messages. The end of ctx ends every method, but a write that has begun is finished. When a
+// write returns without an error, it is on disk and survives kill -9 and a power cut. Errors are *session.Error with a
+// code of the store, or with a code that the method names.
 type Ledger interface {
 	Queue
 	Lookup
