@@ -12,48 +12,49 @@ import (
 	"wasup/internal/session"
 )
 
-// open are the states in which a message is still to be sent.
-func open() []message.State {
+// openStates returns the states of an unfinished message.
+func openStates() []message.State {
 	return []message.State{message.Queued, message.Sending}
 }
 
-// outcome is a change that is to be stored, and what those who wait for the message are told.
+// outcome is a change to store, with what the message's waiters and the metrics need to know.
 type outcome struct {
 	change Change
 	since  time.Time // when the message was accepted, or became due
-	err    error     // of the attempt; nil where WhatsApp took the message
+	err    error     // error of the attempt; nil if WhatsApp acknowledged the message
 }
 
-// begin is the change that makes a message one that is being sent. It is on disk before the attempt: so a cancellation
-// that was confirmed holds, and a message of which nobody knows whether it left is sent again.
+// begin returns the change of a message to SENDING. It is stored before the attempt. So a confirmed cancellation holds,
+// and after a crash a message that may have left is sent again.
 func begin(e *Entry) outcome {
 	return outcome{since: later(e.CreatedAt, e.SendAt), change: Change{
-		Session: e.Session, ID: e.ID, From: open(), To: message.Sending, Begun: 1, Failure: e.Failure,
+		Session: e.Session, ID: e.ID, From: openStates(), To: message.Sending, Begun: 1, Failure: e.Failure,
 	}}
 }
 
-// deliver marks a batch as being sent, together with what is owed, and sends it. What it returns is owed now; stop: no
-// message may pass the one that has to be tried again.
-func (l *lane) deliver(batch []Entry, owed []outcome) (left []outcome, stop bool) {
+// deliver stores the pending outcomes and marks a batch as being sent, in one commit, and then sends the batch. left
+// are the new outcomes, which the caller must store. stop means that no further message may leave now: one must be
+// tried again, the session cannot send, or the commit failed.
+func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop bool) {
 	now := time.Now()
-	first := len(owed)
+	first := len(pending)
 	for i := range batch {
 		if e := &batch[i]; !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(now) {
-			owed = append(owed, expired(e, now))
+			pending = append(pending, expired(e, now))
 		} else {
-			owed = append(owed, begin(e))
+			pending = append(pending, begin(e))
 		}
 	}
-	carried, ok := l.box.commit(owed)
+	carried, ok := l.box.commit(pending)
 	if !ok {
 		return nil, true
 	}
 	for i := range batch {
 		e := &batch[i]
-		if !carried[first+i] || owed[first+i].change.To != message.Sending {
-			continue // cancelled, settled by a receipt, or run out
+		if !carried[first+i] || pending[first+i].change.To != message.Sending {
+			continue // the message was cancelled, settled by a receipt, or has expired
 		}
-		if stop || !l.maySend() {
+		if stop || !l.canSend() {
 			stop = true
 			left = append(left, unsent(e, nil))
 			continue
@@ -66,7 +67,7 @@ func (l *lane) deliver(batch []Entry, owed []outcome) (left []outcome, stop bool
 	return left, stop
 }
 
-// attempt sends one message and says what became of it.
+// attempt sends one message and returns the outcome.
 func (l *lane) attempt(e *Entry) outcome {
 	l.box.mu.Lock()
 	l.box.running++
@@ -80,15 +81,15 @@ func (l *lane) attempt(e *Entry) outcome {
 	l.box.mu.Unlock()
 
 	now := time.Now()
-	change := Change{Session: e.Session, ID: e.ID, From: open(), Failure: message.FailureOf(err)}
+	change := Change{Session: e.Session, ID: e.ID, From: openStates(), Failure: message.FailureOf(err)}
 	done := outcome{since: later(e.CreatedAt, e.SendAt), err: err}
 	switch v := verdictOf(err); {
-	case v == taken:
+	case v == accepted:
 		change.To, change.AckedAt = message.ServerAck, ack.At
 		if change.AckedAt.IsZero() {
 			change.AckedAt = now
 		}
-		l.box.pacer.sent(l.id)
+		l.box.pacer.countSent(l.id)
 	case v == neverLeft:
 		l.delay(e.ID, ownPause)
 		return unsent(e, err)
@@ -105,13 +106,13 @@ func (l *lane) attempt(e *Entry) outcome {
 		change.From, change.To = []message.State{message.Sending}, message.Sending
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
-	change.Events = tell(&change, e.To, now)
+	change.Events = statusEvents(&change, e.To, now)
 	done.change = change
 	return done
 }
 
-// tell is the event of a change to a state that does not pass by itself.
-func tell(c *Change, to message.Recipient, now time.Time) []events.Event {
+// statusEvents returns the status event of a change; none for SENDING, which a message leaves again by itself.
+func statusEvents(c *Change, to message.Recipient, now time.Time) []events.Event {
 	if c.To == message.Sending {
 		return nil
 	}
@@ -126,7 +127,7 @@ func tell(c *Change, to message.Recipient, now time.Time) []events.Event {
 	return []events.Event{Status(c.Session, data)}
 }
 
-// unsent is the change of a message that was marked and never left the process.
+// unsent returns the change back to QUEUED of a message that was marked but never left the process.
 func unsent(e *Entry, err error) outcome {
 	return outcome{since: later(e.CreatedAt, e.SendAt), err: err, change: Change{
 		Session: e.Session, ID: e.ID, From: []message.State{message.Sending}, To: message.Queued, Begun: -1,
@@ -134,17 +135,18 @@ func unsent(e *Entry, err error) outcome {
 	}}
 }
 
-// expired is the change of a message whose time ran out.
+// expired returns the change to FAILED of a message that passed its time limit. It holds only if no attempt begins
+// first.
 func expired(e *Entry, now time.Time) outcome {
 	failure := message.Failure{Code: session.CodeExpired}
 	change := Change{
 		Session: e.Session, ID: e.ID, From: []message.State{e.State}, Attempts: e.Attempts, To: message.Failed, Failure: failure,
 	}
-	change.Events = tell(&change, e.To, now)
+	change.Events = statusEvents(&change, e.To, now)
 	return outcome{change: change, since: later(e.CreatedAt, e.SendAt), err: failure.Err(e.Session)}
 }
 
-// send makes the attempt. A panic in it would end the process with every other session in it.
+// send calls the sender. It turns a panic into an error, because a panic would end the process and all its sessions.
 func (o *Outbox) send(e *Entry) (ack message.Ack, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -159,36 +161,36 @@ func (o *Outbox) send(e *Entry) (ack message.Ack, err error) {
 	return o.sender.Send(ctx, e.Session, msg)
 }
 
-// store writes what is owed.
-func (o *Outbox) store(owed []outcome) bool {
-	if len(owed) == 0 {
+// store writes pending outcomes and reports whether they are stored.
+func (o *Outbox) store(pending []outcome) bool {
+	if len(pending) == 0 {
 		return true
 	}
-	_, ok := o.commit(owed)
+	_, ok := o.commit(pending)
 	return ok
 }
 
-// commit writes outcomes until they are stored, or the process cannot wait any longer. Those who wait for a message are
-// told what WhatsApp said even where that cannot be stored: it is the truth, and the worst that can follow is one more
-// copy under the same id.
+// commit writes outcomes and repeats the write until it succeeds or Stop no longer waits. carried says which changes
+// were carried out. If the first write fails, the waiters get WhatsApp's answer all the same: it is true, and at worst
+// the message is sent again under the same id.
 func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
 	changes := make([]Change, len(list))
 	for i := range list {
 		changes[i] = list[i].change
 	}
 	for failures := 1; ; failures++ {
-		// A context of its own: the answer has arrived, and a shutdown may not lose it.
+		// The write has its own context: a shutdown must not lose an answer that has arrived.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(o.base), o.options.StoreTimeout)
 		carried, err := o.ledger.Advance(ctx, changes...)
 		cancel()
 		if err == nil {
-			o.moved(list, carried)
+			o.announce(list, carried)
 			return carried, true
 		}
 		if failures == 1 {
 			o.options.Logger.Error("the state of messages could not be stored", "session", list[0].change.Session,
 				"code", session.CodeOf(err), "err", err)
-			o.answer(list)
+			o.announceUnstored(list)
 		}
 		if o.base.Err() != nil {
 			return nil, false
@@ -197,8 +199,8 @@ func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
 	}
 }
 
-// moved tells everybody of changes that were carried out.
-func (o *Outbox) moved(list []outcome, carried []bool) {
+// announce reports the changes that were carried out to the observer, the lanes and the waiters.
+func (o *Outbox) announce(list []outcome, carried []bool) {
 	for i := range list {
 		c := &list[i].change
 		if !carried[i] {
@@ -216,31 +218,32 @@ func (o *Outbox) moved(list []outcome, carried []bool) {
 	for i := range list {
 		if c := &list[i].change; carried[i] {
 			if c.To.Settled() {
-				o.closeOne(c.Session, c.ID)
+				o.countSettled(c.Session, c.ID)
 			}
 			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
 		}
 	}
 }
 
-// closeOne counts a message that is settled; the lock is held.
-func (o *Outbox) closeOne(id session.ID, messageID string) {
+// countSettled lowers a session's number of open messages by one, for a message that was settled or discarded. If the
+// lane's pause was for this message, the next one may leave at once. The caller holds the lock.
+func (o *Outbox) countSettled(id session.ID, messageID string) {
 	l := o.lanes[id]
 	if l == nil {
 		return
 	}
 	l.open = max(0, l.open-1)
-	if l.head == messageID {
+	if l.retryID == messageID {
 		l.paused = time.Time{}
 		if !l.working {
-			l.arm(time.Now()) // the next one need not wait for the pause of this one
+			l.arm(time.Now())
 		}
 	}
 	l.collect()
 }
 
-// answer tells those who wait for a message what cannot be stored now.
-func (o *Outbox) answer(list []outcome) {
+// announceUnstored reports final outcomes that cannot be stored now to the waiters.
+func (o *Outbox) announceUnstored(list []outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range list {
@@ -250,28 +253,28 @@ func (o *Outbox) answer(list []outcome) {
 	}
 }
 
-// verdict is what an error of a Sender means for the message.
+// verdict says what an error of a Sender means for the message.
 type verdict int
 
 const (
-	taken     verdict = iota // WhatsApp has it
-	refused                  // WhatsApp, or this process, will never take it
-	neverLeft                // nothing left the process
-	unknown                  // WhatsApp may have it
-	unstored                 // the database failed under the attempt: WhatsApp may have it, and the message is not at fault
+	accepted  verdict = iota // WhatsApp has acknowledged the message
+	refused                  // WhatsApp, or this process, will never accept the message
+	neverLeft                // the message did not leave the process
+	unknown                  // WhatsApp may have the message
+	unstored                 // the database failed during the attempt: WhatsApp may have the message, which is not at fault
 )
 
-// verdictOf sorts the errors of a Sender. A message is settled by a refusal only; after everything else it is sent again
-// under the same id.
+// verdictOf classifies the errors of a Sender. Only a refusal fails the message. After any other error the message is
+// sent again under the same id.
 func verdictOf(err error) verdict {
 	switch session.CodeOf(err) {
 	case "":
-		return taken
+		return accepted
 	case session.CodeRestricted, session.CodeNotOnWhatsApp, session.CodeInvalidRequest, session.CodeMediaTooLarge,
 		session.CodeMediaGone, session.CodeFetchRefused:
 		return refused
 	case session.CodeSendFailed:
-		if passing(message.FailureOf(err).Status) {
+		if isTemporary(message.FailureOf(err).Status) {
 			return unknown
 		}
 		return refused
@@ -284,6 +287,6 @@ func verdictOf(err error) verdict {
 	}
 }
 
-// passing are the numbers of WhatsApp's refusals that say "not now": too many requests, and faults of the server. 400 and
-// 479 say that the message itself is wrong.
-func passing(status int) bool { return status == 429 || status >= 500 }
+// isTemporary reports whether the status of a WhatsApp refusal is temporary: too many requests (429) or a server error
+// (500 and above). 400 and 479, for example, mean that the message itself is wrong.
+func isTemporary(status int) bool { return status == 429 || status >= 500 }

@@ -16,7 +16,7 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// instant is WhatsApp at its fastest: every session is READY, and every message is acknowledged at once.
+// instant is a sender that acknowledges every message at once. All its sessions are READY, or none.
 type instant struct{ ready bool }
 
 func (i instant) Ready(session.ID) bool { return i.ready }
@@ -30,9 +30,9 @@ const (
 	sessions = 50
 )
 
-// BenchmarkEnqueue offers 500 messages a second to 50 sessions and gives what accepting one took, its commit included:
-// while the lanes send what was accepted before (sending), and while nothing is sent because no session is READY (away).
-// The rate does not follow the answers: one that is slow delays nobody's turn, and counts as long as it took.
+// BenchmarkEnqueue offers 500 messages a second to 50 sessions and measures how long accepting one takes, commit
+// included. It measures while the lanes send accepted messages (sending), and while no session is READY (away). The
+// rate is fixed: a slow answer does not delay the next message, and its whole duration counts.
 func BenchmarkEnqueue(b *testing.B) {
 	for name, dsn := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(b.TempDir(), "wasup.db") },

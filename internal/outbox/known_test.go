@@ -25,7 +25,7 @@ func TestAKnownRequestNeedsNoFile(t *testing.T) {
 	if found, known, err := r.Known(t.Context(), bare); err != nil || !known || found.ID != first.ID {
 		t.Errorf("%+v, known %t, %v", found, known, err)
 	}
-	changed := full // the address gives other bytes by now; the request is the same
+	changed := full // the URL returns other bytes now, but the request is the same
 	changed.Content.Media = &message.Media{File: "f2", Mime: "text/plain", Size: 4, SHA256: "cd"}
 	if again, existed, err := r.Enqueue(t.Context(), changed); err != nil || !existed || again.ID != first.ID {
 		t.Errorf("%+v, existed %t, %v", again, existed, err)

@@ -9,37 +9,37 @@ import (
 	"wasup/internal/session"
 )
 
-// pageSize bounds how many messages of one lane are in memory.
+// pageSize is the number of messages of one lane that are in memory at most.
 const pageSize = 32
 
-// shortWait is the longest pause that a lane's goroutine sleeps through; for longer ones it ends, and a timer starts the
+// shortWait is the longest pause for which a lane's goroutine sleeps. For longer pauses it ends, and a timer starts the
 // next one.
 const shortWait = 5 * time.Second
 
-// lane is what one session has to send. It exists while there is something; the outbox's lock guards it, but for what
-// belongs to its goroutine.
+// lane is the queue of one session's unfinished messages. It exists while there are any. The outbox's lock guards it,
+// except for the fields that only its goroutine uses.
 type lane struct {
-	box     *Outbox
-	id      session.ID
-	open    int       // unfinished messages, and reservations
-	oldest  time.Time // when the first one was accepted, or became due; zero: unknown
-	unsure  bool      // something may have been stored that nobody counted
-	working bool      // a goroutine runs
-	again   bool      // it was woken since it last looked
-	gone    bool      // the session was deleted
-	paused  time.Time // nothing leaves before then
-	timer   *time.Timer
-	fresh   *Entry              // the only open message, which therefore need not be read
-	marked  map[string]struct{} // messages that are being sent, or will be next
+	box       *Outbox
+	id        session.ID
+	open      int       // unfinished messages, reservations included
+	oldest    time.Time // when the oldest one was accepted, or became due; zero: unknown
+	uncounted bool      // the ledger may have a message that open does not count
+	working   bool      // a goroutine runs
+	again     bool      // the lane was woken since the goroutine last looked
+	removed   bool      // the session was deleted
+	paused    time.Time // no message leaves before this time
+	timer     *time.Timer
+	onlyEntry *Entry              // the lane's only open message, if it need not be read from the ledger
+	marked    map[string]struct{} // ids of messages that are being sent or are sent next
 
-	head string // the message whose attempts failed last; only the goroutine changes it
+	retryID string // id of the message whose attempt failed last; only the goroutine changes it
 
-	// Of the goroutine, and of the one after it.
-	fails     int // how often in a row
-	notBefore time.Time
+	// The fields below belong to the goroutine and its successors.
+	fails     int       // failed attempts of the message retryID, in a row
+	notBefore time.Time // when its next attempt may begin
 }
 
-// lane gives a session's lane; the lock is held.
+// lane returns a session's lane and makes it if there is none. The caller holds the lock.
 func (o *Outbox) lane(id session.ID) *lane {
 	l := o.lanes[id]
 	if l == nil {
@@ -49,9 +49,9 @@ func (o *Outbox) lane(id session.ID) *lane {
 	return l
 }
 
-// collect drops a lane that has nothing to do; the lock is held.
+// collect removes a lane that has nothing to do. The caller holds the lock.
 func (l *lane) collect() {
-	if l.open <= 0 && !l.working && !l.unsure && l.box.lanes[l.id] == l {
+	if l.open <= 0 && !l.working && !l.uncounted && l.box.lanes[l.id] == l {
 		l.disarm()
 		delete(l.box.lanes, l.id)
 	}
@@ -64,7 +64,7 @@ func (l *lane) disarm() {
 	}
 }
 
-// wake makes a lane look for something to send.
+// wake makes a lane look for messages to send, if its session is READY.
 func (o *Outbox) wake(id session.ID) {
 	ready := o.sender.Ready(id)
 	o.mu.Lock()
@@ -83,11 +83,11 @@ func (o *Outbox) wake(id session.ID) {
 	go l.work()
 }
 
-// work sends what is due until there is nothing more or the session cannot send.
+// work is the lane's goroutine. It sends due messages until none is left or the session cannot send.
 func (l *lane) work() {
 	defer l.box.owned.Done()
 	broken := 0
-	for l.goOn() {
+	for l.keepWorking() {
 		page, due, err := l.next()
 		switch {
 		case err != nil:
@@ -95,7 +95,7 @@ func (l *lane) work() {
 			l.box.options.Logger.Warn("messages to send could not be read", "session", l.id, "code", session.CodeOf(err), "err", err)
 			pause.Sleep(l.box.closed, storePause(broken))
 		case len(page) == 0:
-			if l.rest(due) {
+			if l.goIdle(due) {
 				return
 			}
 		default:
@@ -109,15 +109,15 @@ func (l *lane) work() {
 	}
 }
 
-// next gives what the lane has to send. Where everything it has is known already, nobody asks the ledger.
+// next returns the next page of due messages. It reads the ledger only if the lane's messages are not known already.
 func (l *lane) next() (page []Entry, due time.Time, err error) {
 	l.box.mu.Lock()
-	fresh, none := l.fresh, l.open <= 0 && !l.unsure
-	l.fresh = nil
+	only, none := l.onlyEntry, l.open <= 0 && !l.uncounted
+	l.onlyEntry = nil
 	l.box.mu.Unlock()
 	switch {
-	case fresh != nil:
-		return []Entry{*fresh}, time.Time{}, nil
+	case only != nil:
+		return []Entry{*only}, time.Time{}, nil
 	case none:
 		return nil, time.Time{}, nil
 	}
@@ -126,18 +126,18 @@ func (l *lane) next() (page []Entry, due time.Time, err error) {
 	return l.box.ledger.Next(ctx, l.id, time.Now(), pageSize)
 }
 
-// goOn decides whether the lane's goroutine looks again, and ends its work where it does not.
-func (l *lane) goOn() bool {
+// keepWorking reports whether the lane's goroutine continues. If not, keepWorking marks the lane as not working.
+func (l *lane) keepWorking() bool {
 	for {
 		l.box.mu.Lock()
 		l.again = false
-		over := l.box.closing || l.box.halted || l.gone
+		over := l.box.closing || l.box.halted || l.removed
 		l.box.mu.Unlock()
 		if !over && l.box.sender.Ready(l.id) {
 			return true
 		}
 		l.box.mu.Lock()
-		// Who woken meanwhile relies on this goroutine.
+		// A wake in between has started no goroutine: this one must look again.
 		if over || !l.again {
 			l.working = false
 			l.collect()
@@ -148,27 +148,29 @@ func (l *lane) goOn() bool {
 	}
 }
 
-// observeOldest notes the oldest message of a lane.
+// observeOldest sets the lane's oldest time from its first message.
 func (l *lane) observeOldest(first *Entry) {
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
 	l.oldest = later(first.CreatedAt, first.SendAt)
 }
 
-// rest ends the lane's work until something new comes or the time is there.
-func (l *lane) rest(due time.Time) bool {
+// goIdle ends the lane's work until it is woken or the time due comes. It returns false if the lane was woken in
+// between.
+func (l *lane) goIdle(due time.Time) bool {
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
 	if l.again {
 		return false
 	}
-	l.working, l.unsure, l.oldest = false, false, due
+	l.working, l.uncounted, l.oldest = false, false, due
 	l.arm(due)
 	l.collect()
 	return true
 }
 
-// pause ends the lane's work until a time, whatever comes: its messages leave in their order, and the first one waits.
+// pause ends the lane's work until a time. New messages do not wake it: messages leave in order, and the first one
+// waits.
 func (l *lane) pause(until time.Time) {
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
@@ -176,26 +178,26 @@ func (l *lane) pause(until time.Time) {
 	l.arm(until)
 }
 
-// arm lets a timer wake the lane; the lock is held.
+// arm sets the timer that wakes the lane. The caller holds the lock.
 func (l *lane) arm(at time.Time) {
 	l.disarm()
-	if at.IsZero() || l.gone || l.box.closing {
+	if at.IsZero() || l.removed || l.box.closing {
 		return
 	}
 	id := l.id
 	l.timer = time.AfterFunc(max(0, time.Until(at)), func() { l.box.wake(id) })
 }
 
-// drain sends a page, one message after the other. It stops where one of them has to be tried again, and where the first
-// one has to wait: until says how long.
+// drain sends a page, one message after the other. It stops when a message must be tried again, or when the next
+// message must wait longer than shortWait. In the second case it returns the end of the wait.
 func (l *lane) drain(page []Entry) (until time.Time) {
-	var owed []outcome // what is not stored yet: it is, with the beginning of the next message
-	for len(page) > 0 && l.maySend() {
+	var pending []outcome // outcomes not stored yet: the commit that begins the next message stores them too
+	for len(page) > 0 && l.canSend() {
 		if wait := l.pauseBefore(&page[0]); wait > 0 {
-			if !l.box.store(owed) {
+			if !l.box.store(pending) {
 				return time.Time{}
 			}
-			owed = nil
+			pending = nil
 			if wait > shortWait {
 				return time.Now().Add(wait)
 			}
@@ -204,26 +206,27 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 		}
 		batch := page[:min(len(page), l.box.window())]
 		page = page[len(batch):]
-		l.mark(batch, owed)
+		l.mark(batch, pending)
 		var stop bool
-		if owed, stop = l.deliver(batch, owed); stop {
+		if pending, stop = l.deliver(batch, pending); stop {
 			break
 		}
 	}
-	l.box.store(owed)
+	l.box.store(pending)
 	l.mark(nil, nil)
 	return time.Time{}
 }
 
-// pauseBefore is how long the lane has to wait before its first message may leave; 0: it may.
+// pauseBefore returns how long the lane must wait before its first message may leave; 0: it may leave now.
 func (l *lane) pauseBefore(first *Entry) time.Duration {
-	if wait := time.Until(l.notBefore); first.ID == l.head && wait > 0 {
+	if wait := time.Until(l.notBefore); first.ID == l.retryID && wait > 0 {
 		return wait
 	}
 	return l.box.pacer.wait(l.id)
 }
 
-// window is how many messages are marked at a time: one where each may have to wait for its turn.
+// window returns how many messages are marked in one commit. With a pacing limit it is 1, because each message may have
+// to wait.
 func (o *Outbox) window() int {
 	if o.pacer.limited() {
 		return 1
@@ -231,41 +234,41 @@ func (o *Outbox) window() int {
 	return o.options.Window
 }
 
-func (l *lane) maySend() bool {
+func (l *lane) canSend() bool {
 	l.box.mu.Lock()
-	over := l.box.closing || l.box.halted || l.gone
+	over := l.box.closing || l.box.halted || l.removed
 	l.box.mu.Unlock()
 	return !over && l.box.sender.Ready(l.id)
 }
 
-// mark notes what is being sent, so that nobody lets it run out meanwhile.
-func (l *lane) mark(batch []Entry, owed []outcome) {
-	marked := make(map[string]struct{}, len(batch)+len(owed))
+// mark sets the lane's marked messages. The retainer does not expire them while they are being sent.
+func (l *lane) mark(batch []Entry, pending []outcome) {
+	marked := make(map[string]struct{}, len(batch)+len(pending))
 	for i := range batch {
 		marked[batch[i].ID] = struct{}{}
 	}
-	for i := range owed {
-		marked[owed[i].change.ID] = struct{}{}
+	for i := range pending {
+		marked[pending[i].change.ID] = struct{}{}
 	}
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
 	l.marked = marked
 }
 
-// storePause is the wait after so many failures of the ledger in a row.
+// storePause returns the wait after a number of ledger failures in a row.
 func storePause(failures int) time.Duration {
 	return session.Backoff{First: 100 * time.Millisecond, Longest: 5 * time.Second}.Step(failures)
 }
 
-// ownPause is the longest pause before a retry where this process was at fault and not the message.
+// ownPause is the longest pause before a retry if the attempt failed because of this process and not of the message.
 const ownPause = 10 * time.Second
 
-// delay puts the next attempt of a message off. The first retry waits for nothing but the session: a lost connection is
-// rarely the message's fault.
+// delay sets when the next attempt of a message may begin. The first retry waits only for the session to be READY: a
+// message rarely causes the loss of a connection. longest bounds the pause.
 func (l *lane) delay(messageID string, longest time.Duration) {
-	if l.head != messageID {
-		l.box.mu.Lock() // closeOne looks at it
-		l.head = messageID
+	if l.retryID != messageID {
+		l.box.mu.Lock() // countSettled reads retryID
+		l.retryID = messageID
 		l.box.mu.Unlock()
 		l.fails = 0
 	}

@@ -14,7 +14,7 @@ import (
 	"wasup/internal/session"
 )
 
-// enqueue accepts a message with a key and gives its id.
+// enqueue accepts a message with a key and returns its id.
 func (r *rig) enqueue(t *testing.T, key string, change ...func(*message.Request)) string {
 	t.Helper()
 	q := request(key)
@@ -28,7 +28,7 @@ func (r *rig) enqueue(t *testing.T, key string, change ...func(*message.Request)
 	return msg.ID
 }
 
-// is wants a message in a state.
+// is fails the test unless the message is in the state.
 func (r *rig) is(t *testing.T, messageID string, want message.State) message.Message {
 	t.Helper()
 	m, err := r.Message(t.Context(), "51", messageID)
@@ -154,7 +154,7 @@ func TestAMessageThatAlwaysEndsTheConnectionFailsInTheEnd(t *testing.T) {
 			r.line.refuse(session.CodeDisconnected)
 		}
 		r.line.acknowledge()
-		// A session that comes back at once, each time, must not make it spin.
+		// The session is READY again at once each time. The lane must not retry without a pause.
 		for range 100 {
 			r.SessionChanged("51", session.Ready, session.CauseConnected)
 		}
@@ -235,7 +235,7 @@ func TestWhatFailedIsQueuedAgainUnderItsID(t *testing.T) {
 		r.line.refuse(session.CodeNotOnWhatsApp)
 		synctest.Wait()
 		r.is(t, id, message.Failed)
-		time.Sleep(time.Hour) // whoever asks again does not mean the old limit
+		time.Sleep(time.Hour) // a requeue drops the old time limit
 		if _, err := r.Requeue(t.Context(), "51", id); err != nil {
 			t.Fatal(err)
 		}
@@ -573,7 +573,7 @@ func TestOldMessagesAreDeleted(t *testing.T) {
 		}
 		r.ledger.mu.Lock()
 		before := len(r.ledger.pruned)
-		for range 2*retainBatch + 1 { // many at once go in batches, in one look
+		for range 2*retainBatch + 1 { // one sweep deletes many messages in several batches
 			r.ledger.entries = append(r.ledger.entries, Entry{Message: message.Message{State: message.Read}})
 		}
 		r.ledger.mu.Unlock()
@@ -633,13 +633,13 @@ func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		wantCode(t, <-sent, session.CodeAckOverdue)
 		r.is(t, idOf(request("k")), message.Sending)
 		idle := newRig(t, Options{})
-		if err := idle.Stop(ctx); err != nil { // no time left, and nothing to wait for
+		if err := idle.Stop(ctx); err != nil { // ctx has ended, but there is nothing to wait for
 			t.Error(err)
 		}
 	})
 }
 
-// atTheLastMoment is a sender whose acknowledgement arrives as it is cut off.
+// atTheLastMoment is a sender whose acknowledgement arrives when its context ends.
 type atTheLastMoment struct{}
 
 func (atTheLastMoment) Ready(session.ID) bool { return true }

@@ -13,117 +13,123 @@ import (
 // Entry is a message as it is stored.
 type Entry struct {
 	message.Message
-	BodyHash string // of recipient and content; kept after the content is gone
+	BodyHash string // hash of recipient and content; kept after the content is deleted
 }
 
-// Open reports that the message is still to be sent.
+// Open reports whether the message is unfinished: queued or being sent.
 func (e *Entry) Open() bool { return !e.State.Settled() }
 
-// Change moves one message from one state to another, if it is in one of the states From when it is carried out.
+// Change moves one message to the state To. It is carried out only if the message is in one of the states From then.
 type Change struct {
 	Session session.ID
 	ID      string
 	From    []message.State
-	// Attempts, where it is not 0, is how many attempts must have begun: then nobody has begun another one meanwhile.
+	// Attempts, if not 0, is a second condition: the message must have exactly this number of attempts. It guards
+	// against an attempt that began in between.
 	Attempts int
 	To       message.State
-	Begun    int // is added to the attempts: 1 for one that begins, -1 for one that never left the process
+	Begun    int // added to the attempts: 1 when an attempt begins, -1 when it never left the process
 	AckedAt  time.Time
 	Failure  message.Failure
-	// Anew is a requeue: it needs the content and a message that WhatsApp never took, and clears attempts and expiry.
+	// Anew marks a requeue. It is carried out only if the content is still stored and WhatsApp never acknowledged the
+	// message. It clears the attempts and the expiry.
 	Anew   bool
-	Events []events.Event // are committed with the change, and only if it was carried out
+	Events []events.Event // committed with the change, and only if it is carried out
 }
 
-// Step is how a receipt moved a message.
+// Step is the change of state of one message by a receipt.
 type Step struct {
 	ID    string
 	From  message.State
 	To    message.State
-	Acked time.Time // the server's time of acceptance, which a receipt implies
+	Acked time.Time // when WhatsApp acknowledged the message; the time of the receipt if no acknowledgement came before
 	Since time.Time // when the message was accepted, or became due
 }
 
-// Backlog is what one session has to send.
+// Backlog counts the unfinished messages of one session.
 type Backlog struct {
 	Session session.ID
 	Open    int       // messages that are queued or being sent
-	Oldest  time.Time // when the first of them was accepted, or is due
+	Oldest  time.Time // when the oldest of them was accepted, or is due
 }
 
-// Retention is what Prune may delete.
+// Retention says which messages Prune may delete.
 type Retention struct {
-	Before    time.Time // settled messages last changed before then
-	KeyBefore time.Time // of the others, only what changed before then: a younger key must keep its meaning
-	Keep      int       // settled messages that are kept at most; 0: any number
-	Limit     int       // deletions at a time
+	Before    time.Time // settled messages that last changed before this time are deleted
+	KeyBefore time.Time // beyond Keep, only messages that last changed before this time: younger keys stay valid
+	Keep      int       // number of settled messages to keep at most; 0: no limit
+	Limit     int       // deletions of one call at most
 }
 
-// Ledger is the durable memory of the outbox. Every method is bounded by ctx, and what it reported is on disk: neither
-// kill -9 nor a power cut takes it back. Errors are *session.Error with a code of the store, or those named.
+// Ledger stores the outgoing messages. The end of ctx ends every method, but a write that has begun is finished. When a
+// write returns without an error, it is on disk and survives kill -9 and a power cut. Errors are *session.Error with a
+// code of the store, or with a code that the method names.
 type Ledger interface {
 	Queue
 	Lookup
 }
 
-// Queue is the part of the ledger that messages pass through on their way out.
+// Queue is the part of the ledger that sending uses.
 type Queue interface {
-	// Enqueue stores a queued message unless the session has one with its key: then that one is returned. A key whose
-	// message is settled and was accepted before keysFrom has lost its meaning. Where the session has another message with
-	// the id, a random one is taken. CodeNotFound where the session does not exist or is being deleted.
+	// Enqueue stores a queued message. If the session already has a message with its key, Enqueue returns that one and
+	// existed. A key has expired if its message is settled and was accepted before keysFrom. If the session has another
+	// message with the same id, the new one gets a random id. CodeNotFound: the session does not exist or is being
+	// deleted.
 	Enqueue(ctx context.Context, entry Entry, keysFrom time.Time) (stored Entry, existed bool, err error)
-	// Find gives the message with a key; false where there is none.
+	// Find returns the message with a key, or false if there is none.
 	Find(ctx context.Context, id session.ID, key string) (Entry, bool, error)
-	// Next gives the first open messages that are due, in the order of their acceptance, and when the next one that is not
-	// due will be; zero where there is none, and where more are due than the page has.
+	// Next returns at most limit open messages that are due, in the order of their acceptance. due is the time when the
+	// first message for later becomes due, or zero if there is none. due may also be zero if the page is full.
 	Next(ctx context.Context, id session.ID, now time.Time, limit int) (page []Entry, due time.Time, err error)
-	// Advance carries changes out in one commit, in their order, and says of each whether it was.
+	// Advance carries out changes in their order, in one commit. The result says for each whether it was carried out.
 	Advance(ctx context.Context, changes ...Change) ([]bool, error)
-	// Receipt notes how far messages have come with somebody's device and moves those that came further, with an event
-	// for each (Status). Messages that the session does not have are left out. told are events about the receipt itself,
-	// which are committed with all of this.
+	// Receipt stores what a device reported about messages: delivered, read or played. It moves messages forward, never
+	// back, and writes an event for each move (Status). It ignores messages that the session does not have. told are
+	// events about the receipt itself; they are written in the same commit.
 	Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) ([]Step, error)
-	// Discard forgets a message that is queued and was never begun, and says whether it did.
+	// Discard deletes a message if it is queued and has no attempts, and reports whether it did.
 	Discard(ctx context.Context, id session.ID, messageID string) (bool, error)
-	// Backlog lists the sessions with open messages.
+	// Backlog lists the sessions that have open messages.
 	Backlog(ctx context.Context) ([]Backlog, error)
-	// Expired gives open messages whose time ran out before now, and when the next one's will; zero: none has a limit.
+	// Expired returns open messages that expired by now, and the time when the next message expires; zero if no other
+	// message has a time limit.
 	Expired(ctx context.Context, now time.Time, limit int) (page []Entry, next time.Time, err error)
-	// Sent counts the session's messages that WhatsApp took since a time.
+	// Sent counts the session's messages that WhatsApp acknowledged since a time.
 	Sent(ctx context.Context, id session.ID, since time.Time) (int, error)
 }
 
 // Lookup is the part of the ledger that answers questions about messages.
 type Lookup interface {
-	// Message gives one message with its receipts. CodeUnknownMessage where the session has none with the id.
+	// Message returns one message with its receipts. CodeUnknownMessage: the session has no message with this id.
 	Message(ctx context.Context, id session.ID, messageID string) (message.Message, error)
-	// List gives a page of a session's messages without receipts, newest first, and the cursor of the next page, "" on
-	// the last. CodeInvalidRequest with field cursor for a cursor that is none.
+	// List returns a page of a session's messages, newest first and without receipts, and the cursor of the next page,
+	// which is "" on the last one. CodeInvalidRequest with field cursor: the cursor is malformed.
 	List(ctx context.Context, id session.ID, filter message.Filter) (page []message.Message, next string, err error)
-	// Prune deletes settled messages and says how many. It holds the database for a short write.
+	// Prune deletes settled messages in short writes and returns how many. A number below Limit means that none is left
+	// to delete.
 	Prune(ctx context.Context, what Retention) (int, error)
 }
 
-// Sender makes one attempt. It returns once WhatsApp's server has acknowledged the message or refused it, and when ctx
-// ends. What its errors mean is in verdictOf.
+// Sender makes one attempt to send a message. Send returns when WhatsApp's server has acknowledged or refused the
+// message, or when ctx ends. verdictOf says what its errors mean.
 type Sender interface {
 	Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error)
-	// Ready says whether the session could send now. It must not block.
+	// Ready reports whether the session can send now. It must not block.
 	Ready(id session.ID) bool
 }
 
-// Observer is told what becomes of messages. Its methods must not block.
+// Observer receives what the metrics count. Its methods must not block.
 type Observer interface {
-	// MessageChanged tells a message that came to a state; cause is "" unless it failed.
+	// MessageChanged reports that a message reached a state; cause is "" unless it failed.
 	MessageChanged(state message.State, cause session.Code)
-	// MessageAcked tells the time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement.
+	// MessageAcked reports the time from a message's acceptance, or from when it was due, to WhatsApp's acknowledgement.
 	MessageAcked(took time.Duration)
-	// MessageRetried tells an attempt that ended without an outcome, so that another one follows.
+	// MessageRetried reports an attempt that ended without an outcome, so that another one follows.
 	MessageRetried(cause session.Code)
 }
 
-// Status is the event of the durable log that tells where a message is. A message that failed and was queued again can
-// fail again, so the events have no key; each is committed with the change that it tells.
+// Status returns the event of the durable log for a message's change of state. It is committed with the change. It has
+// no key, because a message that failed and was queued again can fail again.
 func Status(id session.ID, data events.StatusData) events.Event {
 	encoded, err := json.Marshal(data)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"wasup/internal/session"
 )
 
-// memory is a ledger that forgets with the test. The store's own conformance suite holds the contract it follows.
+// memory is a ledger in memory. The conformance suite of the store (storetest) defines the contract that it follows.
 type memory struct {
 	mu      sync.Mutex
 	entries []Entry // in the order of acceptance
-	fail    error   // what every method answers, if set
-	unsure  bool    // what Enqueue stores it answers with fail
+	fail    error   // if set, every method returns it
+	unsure  bool    // the methods do their work all the same; Enqueue then returns fail
 	pruned  []Retention
-	reads   int // of Next
+	reads   int // calls of Next
 }
 
 func (m *memory) locked(do func() error) error {
@@ -242,7 +242,7 @@ func (m *memory) breakWith(err error) {
 	m.fail = err
 }
 
-// loseAnswers has every Enqueue answered with err, although it stores.
+// loseAnswers makes every Enqueue return err although it stores the message.
 func (m *memory) loseAnswers(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -255,14 +255,14 @@ func (m *memory) all() []Entry {
 	return slices.Clone(m.entries)
 }
 
-// line is the sessions, all READY until the test says otherwise, and WhatsApp, whose answers the test gives: one for each
-// message that comes.
+// line is a Sender. Its sessions are READY until the test says otherwise. The test gives one answer of WhatsApp for
+// each message.
 type line struct {
 	mu      sync.Mutex
 	down    map[session.ID]bool
 	sent    []message.Outgoing
 	answers chan answer
-	auto    bool // acknowledge what comes
+	auto    bool // acknowledge every message at once
 }
 
 type answer struct {
@@ -309,7 +309,7 @@ func (l *line) refuse(code session.Code) {
 	l.answers <- answer{err: &session.Error{Code: code, Status: 463, Message: "the sentence of " + string(code)}}
 }
 
-// wantSent wants exactly these many messages since the last time, and returns them.
+// wantSent returns the messages sent since its last call. The test fails unless there are exactly n.
 func (l *line) wantSent(t *testing.T, n int) []message.Outgoing {
 	t.Helper()
 	l.mu.Lock()
@@ -322,7 +322,7 @@ func (l *line) wantSent(t *testing.T, n int) []message.Outgoing {
 	return got
 }
 
-// rig is an outbox between a ledger and a sender of the test's own.
+// rig is an outbox with a ledger and a sender that the test controls.
 type rig struct {
 	*Outbox
 	ledger *memory
@@ -336,7 +336,7 @@ func newRig(t *testing.T, options Options) *rig {
 	return r
 }
 
-// open makes an outbox over the ledger, as a new process does.
+// open starts a new outbox on the same ledger, as a new process does.
 func (r *rig) open(t *testing.T, options Options) {
 	t.Helper()
 	box := New(r.ledger, options)
@@ -351,7 +351,7 @@ func (r *rig) open(t *testing.T, options Options) {
 	r.Outbox = box
 }
 
-// becomes tells the outbox that a session came to READY or left it.
+// becomes changes the state of a session and tells the outbox.
 func (r *rig) becomes(id session.ID, state session.State) {
 	r.line.mu.Lock()
 	r.line.down[id] = state != session.Ready

@@ -14,8 +14,8 @@ import (
 	"wasup/internal/session"
 )
 
-// idPrefix and idBytes give ids the shape that WhatsApp Web's have: whatsmeow's Client.GenerateMessageID (send.go) makes
-// "3EB0" and 9 bytes of a hash in capital hexadecimal, 22 characters in all.
+// idPrefix and idBytes make ids look like those of WhatsApp Web: "3EB0" and 9 bytes of a hash in upper-case
+// hexadecimal, 22 characters in all. whatsmeow's Client.GenerateMessageID (send.go) does the same.
 const (
 	idPrefix = "3EB0"
 	idBytes  = 9
@@ -24,14 +24,14 @@ const (
 // maxKey is the longest Idempotency-Key, in bytes.
 const maxKey = 255
 
-// NewMessageID chooses the WhatsApp id of a message. With a key it is a function of session, key and what is sent, so that
-// every attempt, even one after the ledger was lost, has the same id and recipients drop the copies. What is sent belongs
-// to it because recipients would also drop another message for which a key is used again much later. Without a key it is
-// random.
+// NewMessageID returns the WhatsApp id of a message. With a key, the id is a hash of session, key and body hash: every
+// attempt has the same id, even after the ledger was lost, so recipients drop the copies. The body hash is part of it
+// because a key may be used again much later for another message, which recipients must not drop. Without a key the id
+// is random.
 func NewMessageID(id session.ID, key, hash string) string {
 	var sum [idBytes]byte
 	if key == "" {
-		_, _ = rand.Read(sum[:]) // never fails: crypto/rand ends the process rather than return short
+		_, _ = rand.Read(sum[:]) // never fails: crypto/rand ends the process instead of returning an error
 	} else {
 		whole := hashOf("wasup/message-id/v2", string(id), key, hash)
 		copy(sum[:], whole[:])
@@ -39,10 +39,11 @@ func NewMessageID(id session.ID, key, hash string) string {
 	return idPrefix + strings.ToUpper(hex.EncodeToString(sum[:]))
 }
 
-// bodyHash tells whether two requests ask for the same message. A file counts by its bytes, not by where they are kept.
+// bodyHash returns the hash of recipient and content in hexadecimal. Two requests with the same hash ask for the same
+// message. A file counts by its content, not by where it is stored.
 func bodyHash(to message.Recipient, content message.Content) string {
 	if reflect.DeepEqual(content, message.TextOf(content.Text)) {
-		// As the version that knew only texts had it: a key keeps its meaning across the upgrade.
+		// The first version sent only texts and hashed them like this. Keys stay valid across the upgrade.
 		whole := hashOf("wasup/message-body/v1", string(to), content.Text)
 		return hex.EncodeToString(whole[:])
 	}
@@ -53,13 +54,13 @@ func bodyHash(to message.Recipient, content message.Content) string {
 	}
 	encoded, err := json.Marshal(content)
 	if err != nil {
-		encoded = nil // numbers that are none; Content.Check refuses them
+		encoded = nil // a number is NaN or infinite; Content.Check refuses it
 	}
 	whole := hashOf("wasup/message-body/v2", string(to), string(encoded))
 	return hex.EncodeToString(whole[:])
 }
 
-// hashOf hashes the parts with their lengths, so that no two lists of parts give the same input.
+// hashOf hashes the domain and the parts, each with its length, so that two different lists never hash the same bytes.
 func hashOf(domain string, parts ...string) [sha256.Size]byte {
 	var input []byte
 	for _, part := range append([]string{domain}, parts...) {
@@ -70,7 +71,7 @@ func hashOf(domain string, parts ...string) [sha256.Size]byte {
 	return sha256.Sum256(input)
 }
 
-// draft is the entry of a request.
+// draft returns the queued entry for a request. The request's fingerprint, if it has one, replaces the body hash.
 func draft(r message.Request) Entry {
 	hash := bodyHash(r.To, r.Content)
 	if r.Fingerprint != "" {
@@ -83,7 +84,7 @@ func draft(r message.Request) Entry {
 	}}
 }
 
-// check names the first field that is not acceptable.
+// check returns CodeInvalidRequest for the first field of a request that is not acceptable.
 func check(r *message.Request, now time.Time) error {
 	switch {
 	case r.Session == "":
@@ -100,7 +101,7 @@ func check(r *message.Request, now time.Time) error {
 	return (message.Outgoing{ID: "-", To: r.To, Content: r.Content}).Check()
 }
 
-// checkText is check for the one field that a plain text has, by the name that the compatible API gives it.
+// checkText checks the text of a plain text message. It reports the field as "message", as the compatible API calls it.
 func checkText(r *message.Request) error {
 	switch {
 	case r.Content.Text == "":
@@ -117,8 +118,8 @@ func invalid(id session.ID, field, expected string) error {
 	}
 }
 
-// CheckKey says whether an Idempotency-Key header that was sent is acceptable: 1 to 255 visible ASCII characters.
-// A request cannot tell an empty header from none, so whoever reads the header asks here.
+// CheckKey returns CodeInvalidRequest if an Idempotency-Key is not 1 to 255 visible ASCII characters. A message.Request
+// cannot tell an empty header from a missing one, so the HTTP handlers call CheckKey when the header is present.
 func CheckKey(key string) error {
 	if !validKey(key) {
 		return invalid("", "Idempotency-Key", "expected 1 to 255 visible ASCII characters")

@@ -32,7 +32,7 @@ func TestAKeyAlwaysGivesTheSameID(t *testing.T) {
 }
 
 func TestTheIDOfAKeyNeverChangesBetweenVersions(t *testing.T) {
-	// If this fails, a retry across an upgrade would send twice. Give the derivation a new version instead.
+	// If this fails, a retry after an upgrade would send the message twice. Give the derivation a new version instead.
 	if got, want := NewMessageID("51", "order-1", "hash"), "3EB090CB9685C6638A2D09"; got != want {
 		t.Errorf("id is %s, want %s", got, want)
 	}
@@ -59,7 +59,7 @@ func TestWithoutAKeyEveryIDIsAnother(t *testing.T) {
 }
 
 func TestABodyIsWhatArrives(t *testing.T) {
-	// If this fails, a retry across an upgrade is refused as another message.
+	// If this fails, a retry after an upgrade is refused as another message.
 	if got, want := bodyHash("1@lid", message.TextOf("hola")), "be86e45c1b809caaff1d796efd2bac323dff8cfacda8b2ed890036a458458f95"; got != want {
 		t.Errorf("hash is %s, want %s", got, want)
 	}
@@ -85,7 +85,7 @@ func TestARequestIsRefusedByTheFieldThatIsWrong(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*message.Request)
 		field  string
-		text   string // the name of the field that SendText gives, where it is another one
+		text   string // the field name in SendText's error, if it differs
 	}{
 		"no session":       {func(q *message.Request) { q.Session = "" }, "id", ""},
 		"no recipient":     {func(q *message.Request) { q.To = "" }, "to", ""},

@@ -17,8 +17,8 @@ import (
 	"wasup/internal/session"
 )
 
-// life is one process on the ledger. Once it is dead nothing it does reaches the ledger or WhatsApp any more, as after
-// kill -9, however far its goroutines had come.
+// life is one process on the ledger. Once it is dead, its goroutines reach neither the ledger nor WhatsApp, as after
+// kill -9.
 type life struct {
 	*memory
 	*world
@@ -62,7 +62,7 @@ func (l *life) Send(ctx context.Context, id session.ID, m message.Outgoing) (mes
 	return l.world.Send(ctx, id, m)
 }
 
-// world is what outlives the processes: the ledger, WhatsApp, and what was promised to callers.
+// world holds what survives the processes: the ledger, WhatsApp, and the answers that callers got.
 type world struct {
 	ledger *memory
 
@@ -72,9 +72,9 @@ type world struct {
 	answers  chan answer
 	arrived  []string            // message ids in the order in which WhatsApp got them
 	promised []string            // ids in the order in which they were accepted
-	keys     map[string]string   // the id that a key was answered with
-	undone   map[string]struct{} // cancelled, and confirmed
-	again    map[string]struct{} // queued again by a person, so that they may come late
+	keys     map[string]string   // message id that a caller got for a key
+	undone   map[string]struct{} // ids whose cancellation was confirmed
+	again    map[string]struct{} // ids that were requeued, which may leave out of order
 
 	told  sync.Mutex
 	wrong []string
@@ -125,7 +125,7 @@ func (w *world) Send(ctx context.Context, _ session.ID, m message.Outgoing) (mes
 	return a.ack, a.err
 }
 
-// step is one thing that happens. pick chooses among what there is.
+// step is one event of the test. pick chooses its key, message, error or duration.
 type step struct {
 	what string
 	pick int
@@ -141,7 +141,7 @@ func steps() *rapid.Generator[[]step] {
 	}), 1, 60)
 }
 
-// player carries steps out.
+// player carries out steps.
 type player struct {
 	*world
 	t       *testing.T
@@ -159,7 +159,7 @@ func (p *player) start() {
 	}
 }
 
-// end ends the process: at once, as kill -9 does, or after what is on its way.
+// end ends the process: as kill -9 does, or by Stop without time to wait.
 func (p *player) end(kill bool) {
 	p.process.dead.Store(kill)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -251,14 +251,14 @@ func (p *player) play(s step) {
 	synctest.Wait()
 }
 
-// settle lets everything work again, for long.
+// settle repairs everything and lets it run for a day.
 func (p *player) settle() {
 	p.ledger.breakWith(nil)
 	p.mu.Lock()
 	p.calm = true
 	p.mu.Unlock()
 	for range 20 {
-		p.give(nil) // for what hangs
+		p.give(nil) // for attempts that still wait for an answer
 	}
 	p.is(true)
 	time.Sleep(24 * time.Hour)

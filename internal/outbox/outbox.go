@@ -14,39 +14,41 @@ import (
 
 // Options tune an Outbox. The zero value of a field means its default.
 type Options struct {
-	// AttemptTimeout bounds one attempt: the wait for the session and for WhatsApp's acknowledgement. Default 45 s, which
-	// leaves the session's own acknowledgement limit of 30 s room to speak first. A file adds the time for its upload.
+	// AttemptTimeout bounds one attempt: the wait for the session and for WhatsApp's acknowledgement. The time to upload
+	// a file comes on top. Default 45 s: the session's own limit for the acknowledgement (30 s) ends first.
 	AttemptTimeout time.Duration
-	// StoreTimeout bounds one write of an outcome, which is tried again until it is stored. Default 5 s.
+	// StoreTimeout bounds one write of an outcome. A failed write is repeated until it is stored. Default 5 s.
 	StoreTimeout time.Duration
-	// MaxOpen is how many messages of one session may be unfinished; the next one is CodeQueueFull. Default 100,000.
+	// MaxOpen is the number of unfinished messages that one session may have; one more is CodeQueueFull. Default 100,000.
 	MaxOpen int
-	// MaxAttempts is after how many attempts without an outcome a message fails: attempts that perhaps reached WhatsApp
-	// or that ended the connection, not those that could not begin. Default 20; negative: no limit.
+	// MaxAttempts is the number of attempts without an outcome after which a message fails. Attempts that may have
+	// reached WhatsApp count, and so do those that ended the connection. Attempts that could not begin do not count.
+	// Default 20; negative: no limit.
 	MaxAttempts int
 	// RetryMin and RetryMax bound the pause between two attempts of one message. The first retry follows as soon as the
-	// session is READY; from there the pause doubles. Defaults 1 s and 5 min.
+	// session is READY. After that the pause starts at RetryMin and doubles. Defaults 1 s and 5 min.
 	RetryMin, RetryMax time.Duration
-	// Window is how many messages of a session are marked as being sent in one commit. They leave one after another all
-	// the same, because the WhatsApp library sends one at a time; a larger window saves commits, and what is marked can no
-	// longer be cancelled. Default 1.
+	// Window is the number of messages of a session that are marked as being sent in one commit. They still leave one
+	// after the other, because the WhatsApp library sends one at a time. A larger window saves commits, but marked
+	// messages can no longer be cancelled. Default 1.
 	Window int
-	// Rate is how many messages a second may leave a session at most; 0: no limit.
+	// Rate is the number of messages that a session may send in a second; 0: no limit.
 	Rate float64
-	// Jitter is the most that is added, at random, to the pause between two messages of a session.
+	// Jitter is the longest random time that is added to the pause between two messages of a session.
 	Jitter time.Duration
-	// DailyCap is how many messages of a session WhatsApp may take in one day (UTC); the others wait. 0: no limit.
+	// DailyCap is the number of a session's messages that WhatsApp may acknowledge in one day (UTC). Further messages
+	// wait for the next day. 0: no limit.
 	DailyCap int
-	// KeyRetention is how long a key keeps its meaning after its message was accepted. Default 24 h.
+	// KeyRetention is how long an Idempotency-Key stays valid after its message was accepted. Default 24 h.
 	KeyRetention time.Duration
-	// Retention is how long settled messages are kept after their last change. Default 7 days; not below KeyRetention.
+	// Retention is how long settled messages are kept after their last change. Default 7 days; at least KeyRetention.
 	Retention time.Duration
-	// RetentionCount is how many settled messages are kept at most, the oldest going first; those whose key may still be
-	// needed stay. Default 1,000,000; negative: no limit.
+	// RetentionCount is the number of settled messages that are kept at most. The oldest are deleted first, but none
+	// whose key may still be valid. Default 1,000,000; negative: no limit.
 	RetentionCount int
-	// PruneEvery is the pause between two looks for messages to delete. Default 10 min.
+	// PruneEvery is the pause between two searches for messages to delete. Default 10 min.
 	PruneEvery time.Duration
-	Observer   Observer     // default: nobody
+	Observer   Observer     // default: none
 	Logger     *slog.Logger // default: discard
 }
 
@@ -61,12 +63,12 @@ func (o Options) withDefaults() Options {
 	o.KeyRetention = cmp.Or(o.KeyRetention, 24*time.Hour)
 	o.Retention = max(o.KeyRetention, cmp.Or(o.Retention, 7*24*time.Hour))
 	if o.DailyCap > 0 {
-		o.Retention = max(o.Retention, 24*time.Hour) // the day's messages are counted in the ledger
+		o.Retention = max(o.Retention, 24*time.Hour) // the cap counts the day's messages in the ledger
 	}
 	o.RetentionCount = cmp.Or(o.RetentionCount, 1_000_000)
 	o.PruneEvery = cmp.Or(o.PruneEvery, 10*time.Minute)
 	if o.Observer == nil {
-		o.Observer = nobody{}
+		o.Observer = noObserver{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -74,28 +76,28 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-type nobody struct{}
+type noObserver struct{}
 
-func (nobody) MessageChanged(message.State, session.Code) {}
-func (nobody) MessageAcked(time.Duration)                 {}
-func (nobody) MessageRetried(session.Code)                {}
+func (noObserver) MessageChanged(message.State, session.Code) {}
+func (noObserver) MessageAcked(time.Duration)                 {}
+func (noObserver) MessageRetried(session.Code)                {}
 
-// unready is the sender before Start.
-type unready struct{}
+// notReadySender is the sender before Start: no session is READY.
+type notReadySender struct{}
 
-func (unready) Ready(session.ID) bool { return false }
+func (notReadySender) Ready(session.ID) bool { return false }
 
-func (unready) Send(_ context.Context, id session.ID, _ message.Outgoing) (message.Ack, error) {
+func (notReadySender) Send(_ context.Context, id session.ID, _ message.Outgoing) (message.Ack, error) {
 	return message.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
 }
 
 // Outbox sends messages through the ledger. Its methods are safe for concurrent use.
 type Outbox struct {
 	ledger  Ledger
-	sender  Sender // from Start on
+	sender  Sender // set by Start
 	options Options
 
-	base   context.Context // of attempts and writes: ends when Stop stops waiting
+	base   context.Context // parent of the contexts of attempts and writes; ends when Stop no longer waits
 	cancel context.CancelFunc
 	closed chan struct{} // closed by the first Stop
 	owned  sync.WaitGroup
@@ -104,18 +106,18 @@ type Outbox struct {
 	waiters  *waiters
 	retainer *retainer
 
-	mu      sync.Mutex // guards what follows; never held across a call
-	closing bool
-	halted  bool // the sessions are being stopped, so that no attempt can begin
-	running int  // attempts
+	mu      sync.Mutex // guards the fields below; not held during calls of the ledger, the sender or the observer
+	closing bool       // Stop was called
+	halted  bool       // no attempt begins any more: Stop was called, or the sessions are shutting down
+	running int        // number of running attempts
 	lanes   map[session.ID]*lane
 }
 
-// New makes an outbox that has not started: it stores what it is given, and sends nothing.
+// New returns an outbox that has not started: it accepts and stores messages, but sends none.
 func New(ledger Ledger, options Options) *Outbox {
 	base, cancel := context.WithCancel(context.Background())
 	o := &Outbox{
-		ledger: ledger, sender: unready{}, options: options.withDefaults(),
+		ledger: ledger, sender: notReadySender{}, options: options.withDefaults(),
 		base: base, cancel: cancel, closed: make(chan struct{}),
 		waiters: newWaiters(), lanes: map[session.ID]*lane{},
 	}
@@ -124,8 +126,8 @@ func New(ledger Ledger, options Options) *Outbox {
 	return o
 }
 
-// Start takes up what was left unfinished and sends through sender from now on. It is called once, before anything is
-// enqueued and before any session runs. After Stop it is CodeShuttingDown.
+// Start loads the backlog from the ledger and sends through sender from now on. It is called once, before any message
+// is enqueued and before any session runs. After Stop it returns CodeShuttingDown.
 func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 	o.sender = sender
 	backlog, err := o.ledger.Backlog(ctx)
@@ -147,7 +149,7 @@ func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 	return nil
 }
 
-// spawn runs something that Stop waits for; false once Stop was called.
+// spawn runs do in a goroutine that Stop waits for. It returns false, and runs nothing, once Stop was called.
 func (o *Outbox) spawn(do func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -157,12 +159,13 @@ func (o *Outbox) spawn(do func()) bool {
 	return !o.closing
 }
 
-// Enqueue accepts a message: when it returns, the message is on disk, and it will be sent once its session is READY,
-// whatever happens to the process. existed: the session has a message with this key and the same body, which is
-// returned; another body is CodeIdempotencyReuse. The session must exist and need not be READY.
+// Enqueue accepts a message. When it returns without an error, the message is on disk and will be sent once its session
+// is READY, even if the process ends in between. The session must exist but need not be READY. existed means that the
+// session already has a message with this key and the same body, and that msg is this earlier message. The same key
+// with another body is CodeIdempotencyReuse.
 //
 // Errors: CodeInvalidRequest, CodeNotFound, CodeIdempotencyReuse, CodeQueueFull, CodeShuttingDown, and those of the
-// ledger, in which case nothing was accepted.
+// ledger. After CodeStoreUnavailable the message may have been stored; after any other error it was not.
 func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg message.Message, existed bool, err error) {
 	if err := check(&request, time.Now()); err != nil {
 		return message.Message{}, false, err
@@ -171,9 +174,9 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 	return entry.Message, existed, err
 }
 
-// Known gives the message that Enqueue would answer the request's key with; false where it would accept a new one. Only
-// To, Key and Fingerprint or Content count, so that a caller who repeats a request need not get its file again. Errors:
-// CodeIdempotencyReuse and those of the ledger.
+// Known returns the earlier message that Enqueue would return for the request's key, or false if Enqueue would accept a
+// new message. It compares only To, Key and the Fingerprint, or the Content if there is no Fingerprint. So a repeated
+// request does not have to fetch its file again. Errors: CodeIdempotencyReuse and those of the ledger.
 func (o *Outbox) Known(ctx context.Context, request message.Request) (message.Message, bool, error) {
 	if request.Key == "" {
 		return message.Message{}, false, nil
@@ -193,17 +196,17 @@ func (o *Outbox) enqueue(ctx context.Context, entry Entry) (Entry, bool, error) 
 		o.unreserve(entry.Session, session.CodeOf(err) == session.CodeStoreUnavailable)
 		return Entry{}, false, err
 	case !existed:
-		o.admit(&stored)
+		o.noteStored(&stored)
 		return stored, false, nil
 	}
 	o.unreserve(entry.Session, false)
 	if stored.BodyHash != entry.BodyHash {
-		return Entry{}, false, reuse(entry.Session)
+		return Entry{}, false, keyReused(entry.Session)
 	}
 	return stored, true, nil
 }
 
-// replay answers a key that was accepted before, also where there is no room for more.
+// replay returns the earlier message of a key although the queue is full. For a new message it returns the error full.
 func (o *Outbox) replay(ctx context.Context, entry *Entry, full error) (Entry, bool, error) {
 	if session.CodeOf(full) != session.CodeQueueFull || entry.Key == "" {
 		return Entry{}, false, full
@@ -218,7 +221,8 @@ func (o *Outbox) replay(ctx context.Context, entry *Entry, full error) (Entry, b
 	return stored, true, nil
 }
 
-// find gives the message of a key that keeps its meaning.
+// find returns the message of an entry's key, or false if there is none or the key has expired. CodeIdempotencyReuse:
+// the message has another body.
 func (o *Outbox) find(ctx context.Context, entry *Entry) (Entry, bool, error) {
 	stored, found, err := o.ledger.Find(ctx, entry.Session, entry.Key)
 	switch {
@@ -227,12 +231,12 @@ func (o *Outbox) find(ctx context.Context, entry *Entry) (Entry, bool, error) {
 	case !stored.Open() && stored.CreatedAt.Before(time.Now().Add(-o.options.KeyRetention)):
 		return Entry{}, false, nil
 	case stored.BodyHash != entry.BodyHash:
-		return Entry{}, false, reuse(entry.Session)
+		return Entry{}, false, keyReused(entry.Session)
 	}
 	return stored, true, nil
 }
 
-// reserve counts a message before it is stored, so that a crowd of callers cannot pass the bound together.
+// reserve counts a message as open before it is stored, so that concurrent callers cannot exceed MaxOpen together.
 func (o *Outbox) reserve(id session.ID) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -243,19 +247,20 @@ func (o *Outbox) reserve(id session.ID) error {
 	if l.open >= o.options.MaxOpen {
 		return &session.Error{
 			Code: session.CodeQueueFull, Op: "enqueue message", Session: id,
-			Message: fmt.Sprintf("%d messages of this session wait to be sent already; try again later", l.open),
+			Message: fmt.Sprintf("%d messages of this session are already waiting to be sent; try again later", l.open),
 		}
 	}
 	l.open++
 	return nil
 }
 
-// unreserve takes a reservation back. unsure: the message may have been stored all the same, so somebody has to look.
+// unreserve undoes reserve. unsure means that the message may have been stored although the ledger returned an error,
+// so the lane reads the ledger again.
 func (o *Outbox) unreserve(id session.ID, unsure bool) {
 	o.mu.Lock()
 	if l := o.lanes[id]; l != nil {
 		l.open--
-		l.unsure = l.unsure || unsure
+		l.uncounted = l.uncounted || unsure
 		l.collect()
 	}
 	o.mu.Unlock()
@@ -264,20 +269,20 @@ func (o *Outbox) unreserve(id session.ID, unsure bool) {
 	}
 }
 
-// admit takes a stored message up.
-func (o *Outbox) admit(e *Entry) {
+// noteStored tells the lane, the observer and the retainer about a message that was just stored.
+func (o *Outbox) noteStored(e *Entry) {
 	since := later(e.CreatedAt, e.SendAt)
 	o.mu.Lock()
 	if l := o.lanes[e.Session]; l != nil && (l.oldest.IsZero() || l.open == 1) {
 		l.oldest = since
-		if l.open == 1 && !l.unsure && e.SendAt.IsZero() {
-			l.fresh = e
+		if l.open == 1 && !l.uncounted && e.SendAt.IsZero() {
+			l.onlyEntry = e
 		}
 	}
 	o.mu.Unlock()
 	o.options.Observer.MessageChanged(message.Queued, "")
 	if !e.ExpiresAt.IsZero() {
-		o.retainer.expires(e.ExpiresAt)
+		o.retainer.noteExpiry(e.ExpiresAt)
 	}
 	o.wake(e.Session)
 }
@@ -289,40 +294,40 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func reuse(id session.ID) error {
+func keyReused(id session.ID) error {
 	return &session.Error{Code: session.CodeIdempotencyReuse, Op: "enqueue message", Session: id, Field: "Idempotency-Key"}
 }
 
-// SessionChanged is told every change of a session's state. It does not block.
+// SessionChanged must be called on every change of a session's state. It does not block.
 func (o *Outbox) SessionChanged(id session.ID, state session.State, _ session.Cause) {
 	if state == session.Ready {
 		o.wake(id)
 		return
 	}
-	o.waiters.change(id, func(n *news) { n.unready = true })
+	o.waiters.update(id, func(n *news) { n.leftReady = true })
 }
 
-// SessionRemoved is told that a session was deleted, and its messages with it. It does not block.
+// SessionRemoved must be called after a session and its messages were deleted. It does not block.
 func (o *Outbox) SessionRemoved(id session.ID) {
 	o.mu.Lock()
 	if l := o.lanes[id]; l != nil {
-		l.gone = true
+		l.removed = true
 		l.disarm()
 		delete(o.lanes, id)
 	}
 	o.mu.Unlock()
 	o.pacer.remove(id)
-	o.waiters.change(id, func(n *news) { n.removed = true })
+	o.waiters.update(id, func(n *news) { n.removed = true })
 }
 
-// Stats are the figures of this moment.
+// Stats are the current figures of the outbox.
 type Stats struct {
 	Open   int           // messages that are queued or being sent
-	Lanes  int           // sessions that have some
-	Oldest time.Duration // since the longest waiting one was accepted, or became due
+	Lanes  int           // sessions that have such messages
+	Oldest time.Duration // time since the oldest of them was accepted, or became due
 }
 
-// Stats gives the figures of this moment. It reads no ledger.
+// Stats returns the current figures. It does not read the ledger.
 func (o *Outbox) Stats() Stats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -338,9 +343,9 @@ func (o *Outbox) Stats() Stats {
 	return s
 }
 
-// Stop refuses new messages, begins no attempt, waits for those that run, and cuts them off when ctx ends. What was cut
-// off stays in the ledger and is sent again, under the same id, by the next process. Stop is idempotent and legal before Start.
-// CodeTimeout: attempts were still running when ctx ended.
+// Stop refuses new messages, begins no attempt and waits for the running ones. When ctx ends, it cancels them. A
+// cancelled message stays in the ledger, and the next process sends it again under the same id. Stop is idempotent and
+// legal before Start. CodeTimeout: attempts were still running when ctx ended.
 func (o *Outbox) Stop(ctx context.Context) error {
 	o.mu.Lock()
 	if !o.closing {
@@ -368,7 +373,7 @@ func (o *Outbox) Stop(ctx context.Context) error {
 	cutOff := o.running
 	o.mu.Unlock()
 	o.cancel()
-	// Cut-off attempts end by themselves; the short wait lets them leave the ledger before the store closes under them.
+	// Cancelled attempts end soon. This short wait lets them finish with the ledger before the caller closes the store.
 	grace := time.NewTimer(time.Second)
 	defer grace.Stop()
 	select {
@@ -384,13 +389,13 @@ func (o *Outbox) Stop(ctx context.Context) error {
 	}
 }
 
-// halt begins no attempt from now on and lets those who wait look where their messages are; the lock is held.
+// halt prevents further attempts and wakes all waiters so that they check their messages. The caller holds the lock.
 func (o *Outbox) halt() {
 	if o.halted {
 		return
 	}
 	o.halted = true
-	o.waiters.wake()
+	o.waiters.wakeAll()
 }
 
 func (o *Outbox) isHalted() bool {

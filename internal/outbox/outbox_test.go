@@ -79,7 +79,7 @@ func TestTheSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range []message.Request{other, elsewhere} { // and after it was answered
+		for _, q := range []message.Request{other, elsewhere} { // the key stays in use after the answer
 			_, err := r.SendText(t.Context(), q)
 			wantCode(t, err, session.CodeIdempotencyReuse)
 		}
@@ -196,7 +196,7 @@ func TestACallerThatGoesAwayDoesNotStopTheAttempt(t *testing.T) {
 		if stored := r.ledger.all(); len(stored) != 1 || stored[0].State != message.ServerAck {
 			t.Errorf("ledger has %+v", stored)
 		}
-		_, err = r.SendText(ctx, request("another")) // gone before it came
+		_, err = r.SendText(ctx, request("another")) // ctx has ended already
 		wantCode(t, err, session.CodeTimeout)
 		r.line.wantSent(t, 1)
 	})

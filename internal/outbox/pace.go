@@ -9,43 +9,44 @@ import (
 	"wasup/internal/session"
 )
 
-// pacer says when a session may send its next message: by rate, jitter and the day's cap. It has nothing to remember
-// where there is no limit.
+// pacer says when a session may send its next message, by rate, jitter and daily cap. Without a limit it stores
+// nothing.
 type pacer struct {
 	ledger  Ledger
 	options *Options
-	base    context.Context // of questions to the ledger
+	base    context.Context // parent of the contexts of ledger reads
 
 	mu    sync.Mutex
 	paces map[session.ID]*pace
 }
 
-// pace is how fast a session may send. It outlives the lane, and exists only where there is a limit. Only the lane's
-// goroutine and its successors use what is in it, but for sent.
+// pace is the pacing state of one session. It outlives the lane and exists only if there is a limit. Only the lane's
+// goroutine and its successors use its fields, except sent, which the pacer's lock guards.
 type pace struct {
-	next    time.Time // no message may leave before
-	day     time.Time // the day that sent counts, its beginning in UTC
-	sent    int
-	counted bool // sent holds what the ledger had for the day
+	next    time.Time // no message may leave before this time
+	day     time.Time // start of the day (UTC) that sent counts
+	sent    int       // messages acknowledged on that day
+	counted bool      // sent includes the messages that the ledger had for the day
 }
 
 func newPacer(base context.Context, ledger Ledger, options *Options) *pacer {
 	return &pacer{ledger: ledger, options: options, base: base, paces: make(map[session.ID]*pace)}
 }
 
-// limited reports that there is a limit.
+// limited reports whether there is a limit.
 func (p *pacer) limited() bool {
 	return p.options.Rate > 0 || p.options.Jitter > 0 || p.options.DailyCap > 0
 }
 
-// wait is how long a session has to wait before its next message may leave; 0: it may, and counts as leaving now.
+// wait returns how long a session must wait before its next message may leave. 0 means that it may leave now, and wait
+// counts it as leaving now.
 func (p *pacer) wait(id session.ID) time.Duration {
 	if !p.limited() {
 		return 0
 	}
 	now := time.Now()
 	day := now.UTC().Truncate(24 * time.Hour)
-	own := p.of(id, day)
+	own := p.paceOf(id, day)
 	if p.options.DailyCap > 0 {
 		if !own.counted && !p.count(id, own) {
 			return time.Second
@@ -68,8 +69,8 @@ func (p *pacer) wait(id session.ID) time.Duration {
 	return 0
 }
 
-// of gives a session's pace.
-func (p *pacer) of(id session.ID, day time.Time) *pace {
+// paceOf returns a session's pace and resets its count when a new day has begun.
+func (p *pacer) paceOf(id session.ID, day time.Time) *pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	own := p.paces[id]
@@ -89,7 +90,8 @@ func (p *pacer) sentToday(own *pace) int {
 	return own.sent
 }
 
-// count asks the ledger how many messages left today, which an earlier process may have sent.
+// count reads from the ledger how many messages were acknowledged today: an earlier process may have sent some. It
+// returns false if the ledger fails.
 func (p *pacer) count(id session.ID, own *pace) bool {
 	ctx, cancel := context.WithTimeout(p.base, p.options.StoreTimeout)
 	defer cancel()
@@ -104,8 +106,8 @@ func (p *pacer) count(id session.ID, own *pace) bool {
 	return true
 }
 
-// sent notes a message that WhatsApp took.
-func (p *pacer) sent(id session.ID) {
+// countSent counts a message that WhatsApp acknowledged.
+func (p *pacer) countSent(id session.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if own := p.paces[id]; own != nil {
@@ -113,7 +115,7 @@ func (p *pacer) sent(id session.ID) {
 	}
 }
 
-// remove forgets a session that was deleted.
+// remove deletes the pace of a deleted session.
 func (p *pacer) remove(id session.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

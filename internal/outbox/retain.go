@@ -9,51 +9,52 @@ import (
 )
 
 const (
-	// retainBatch bounds one write of the retainer: the writer is free for messages between two.
+	// retainBatch is the number of messages that the retainer changes in one write. Between two writes the database is
+	// free for sending.
 	retainBatch = 500
-	// expiryRetry is the pause before what ran out, and was on its way just then, is looked at again.
+	// expiryRetry is the pause before the retainer checks again messages that expired while they were being sent.
 	expiryRetry = 5 * time.Second
 )
 
-// retainer lets messages run out, and deletes old ones.
+// retainer fails messages that expired and deletes old ones.
 type retainer struct {
-	box    *Outbox
-	sooner chan struct{} // holds a token: a message runs out earlier than was known
+	box     *Outbox
+	earlier chan struct{} // holds a token when next became earlier
 
 	mu   sync.Mutex
-	next time.Time // when messages will have run out; zero: none will
+	next time.Time // when the next message expires; zero: no message has a time limit
 }
 
-func newRetainer(o *Outbox) *retainer { return &retainer{box: o, sooner: make(chan struct{}, 1)} }
+func newRetainer(o *Outbox) *retainer { return &retainer{box: o, earlier: make(chan struct{}, 1)} }
 
 // run is the retainer's goroutine, until Stop.
 func (r *retainer) run() {
 	o := r.box
 	prune := time.NewTicker(o.options.PruneEvery)
 	defer prune.Stop()
-	look := time.NewTimer(0)
-	defer look.Stop()
+	expiry := time.NewTimer(0)
+	defer expiry.Stop()
 	for {
 		select {
 		case <-o.closed:
 			return
 		case <-prune.C:
 			if err := r.prune(time.Now()); err != nil {
-				o.options.Logger.Warn("old messages were not deleted", "code", session.CodeOf(err), "err", err)
+				o.options.Logger.Warn("old messages could not be deleted", "code", session.CodeOf(err), "err", err)
 			}
-		case <-look.C:
-			r.sweep(look)
-		case <-r.sooner:
+		case <-expiry.C:
+			r.sweep(expiry)
+		case <-r.earlier:
 			r.mu.Lock()
 			next := r.next
 			r.mu.Unlock()
-			look.Reset(max(0, time.Until(next)))
+			expiry.Reset(max(0, time.Until(next)))
 		}
 	}
 }
 
-// expires makes the retainer look when a message runs out.
-func (r *retainer) expires(at time.Time) {
+// noteExpiry tells the retainer about a message that expires at a time.
+func (r *retainer) noteExpiry(at time.Time) {
 	r.mu.Lock()
 	sooner := r.next.IsZero() || at.Before(r.next)
 	if sooner {
@@ -62,20 +63,20 @@ func (r *retainer) expires(at time.Time) {
 	r.mu.Unlock()
 	if sooner {
 		select {
-		case r.sooner <- struct{}{}:
+		case r.earlier <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// sweep fails what ran out and sets the time of the next sweep.
+// sweep fails expired messages and sets the timer for the next sweep.
 func (r *retainer) sweep(timer *time.Timer) {
 	r.mu.Lock()
-	r.next = time.Time{} // from here on every new limit counts
+	r.next = time.Time{} // so that every limit that comes during the sweep is noted
 	r.mu.Unlock()
 	next, err := r.expire(time.Now())
 	if err != nil {
-		r.box.options.Logger.Warn("messages that ran out could not be settled", "code", session.CodeOf(err), "err", err)
+		r.box.options.Logger.Warn("expired messages could not be marked as failed", "code", session.CodeOf(err), "err", err)
 		next = time.Now().Add(expiryRetry)
 	}
 	r.mu.Lock()
@@ -88,7 +89,7 @@ func (r *retainer) sweep(timer *time.Timer) {
 	}
 }
 
-// expire fails the messages that ran out and gives the time at which there will be more.
+// expire fails the messages that expired by now and returns the time of the next sweep; zero if none is needed.
 func (r *retainer) expire(now time.Time) (time.Time, error) {
 	for {
 		ctx, cancel := context.WithTimeout(r.box.base, r.box.options.StoreTimeout)
@@ -99,7 +100,7 @@ func (r *retainer) expire(now time.Time) (time.Time, error) {
 		}
 		var list []outcome
 		for i := range page {
-			if !r.box.sending(page[i].Session, page[i].ID) { // its attempt decides
+			if !r.box.sending(page[i].Session, page[i].ID) { // the running attempt decides about the message
 				list = append(list, expired(&page[i], now))
 			}
 		}
@@ -126,12 +127,12 @@ func (r *retainer) apply(list []outcome) error {
 	defer cancel()
 	carried, err := r.box.ledger.Advance(ctx, changes...)
 	if err == nil {
-		r.box.moved(list, carried)
+		r.box.announce(list, carried)
 	}
 	return err
 }
 
-// prune deletes settled messages that are too old or too many, a batch at a time.
+// prune deletes settled messages that are too old or too many, in batches.
 func (r *retainer) prune(now time.Time) error {
 	what := Retention{
 		Before: now.Add(-r.box.options.Retention), KeyBefore: now.Add(-r.box.options.KeyRetention), Keep: max(0, r.box.options.RetentionCount),

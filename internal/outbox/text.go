@@ -8,22 +8,23 @@ import (
 	"wasup/internal/session"
 )
 
-// Result is where a message stands. MessageID is set as soon as it was chosen, beside an error too.
+// Result is the state of a message. MessageID is set once the message has an id, also next to an error.
 type Result struct {
 	MessageID string
 	State     message.State
-	At        time.Time // the server's time of the acknowledgement; zero before it
+	At        time.Time // the server's time of the acknowledgement; zero before
 }
 
-// SendText accepts a message of a READY session and waits for WhatsApp's acknowledgement: it is Enqueue and Wait for
-// callers who want an answer now.
+// SendText accepts a message for a READY session and waits for WhatsApp's acknowledgement. It is Enqueue and Wait for
+// callers that need the result in the same call.
 //
-// A message whose session is not READY is refused with CodeNotReady before anything is stored, and one that could not
-// begin because the session left READY is forgotten again. An attempt that ended without an outcome is the caller's error,
-// and the message stays and is sent again under its id; so it is when ctx ends, which is CodeTimeout. With a key, a
-// message that was accepted before is answered from what became of it, whatever the session's state.
+// If the session is not READY, SendText stores nothing and returns CodeNotReady. If the session leaves READY before the
+// first attempt, SendText deletes the message again and returns CodeNotReady. If an attempt ends without an outcome,
+// SendText returns the attempt's error; if ctx ends, it returns CodeTimeout. In both cases the message stays in the
+// ledger and is sent again under its id. If the session already has a message with the request's key, SendText returns
+// the result of that message. Once that message is settled, the session need not be READY.
 //
-// Errors: those of Enqueue and of the attempt; a refusal by WhatsApp comes back as the same error every time.
+// Errors: those of Enqueue and of the attempt. A repeated request gets the same error for a refusal by WhatsApp.
 func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result, error) {
 	if err := checkText(&request); err != nil {
 		return Result{}, err
@@ -32,13 +33,13 @@ func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result,
 		return Result{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Result{}, late(request.Session, err)
+		return Result{}, timeoutError(request.Session, err)
 	}
 	entry := draft(request)
 	if !o.sender.Ready(request.Session) {
-		return o.unready(ctx, &entry)
+		return o.answerNotReady(ctx, &entry)
 	}
-	// Before it is stored: its acknowledgement may be faster than this caller.
+	// Wait before the message is stored: its acknowledgement may come before Enqueue returns.
 	w := o.waiters.add(entry.Session, entry.ID)
 	defer func() { o.waiters.remove(w) }()
 	if o.isHalted() {
@@ -56,13 +57,14 @@ func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result,
 		}
 	}
 	if stored.State.Settled() {
-		return settled(&stored.Message, nil)
+		return settledResult(&stored.Message, nil)
 	}
 	return o.await(ctx, w, &stored, existed)
 }
 
-// unready answers a caller whose session cannot send: only a message that was accepted before has an answer.
-func (o *Outbox) unready(ctx context.Context, entry *Entry) (Result, error) {
+// answerNotReady answers a request for a session that cannot send. It returns the result of an earlier settled message
+// with the same key, and CodeNotReady otherwise.
+func (o *Outbox) answerNotReady(ctx context.Context, entry *Entry) (Result, error) {
 	refusal := &session.Error{Code: session.CodeNotReady, Op: "send message", Session: entry.Session}
 	if entry.Key == "" {
 		return Result{}, refusal
@@ -74,12 +76,13 @@ func (o *Outbox) unready(ctx context.Context, entry *Entry) (Result, error) {
 	case !found:
 		return Result{}, refusal
 	case stored.State.Settled():
-		return settled(&stored.Message, nil)
+		return settledResult(&stored.Message, nil)
 	}
 	return Result{MessageID: stored.ID, State: stored.State}, refusal
 }
 
-// await waits for the first outcome of a message. existed: others may rely on it, so that it is not forgotten.
+// await waits for the first outcome of a message. If existed, the message was accepted by an earlier call, so await
+// does not delete it.
 func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bool) (Result, error) {
 	result := Result{MessageID: stored.ID, State: stored.State}
 	for {
@@ -87,21 +90,21 @@ func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bo
 		case <-w.signal:
 		case <-ctx.Done():
 		}
-		halted, n := o.isHalted(), o.waiters.take(w)
+		halted, n := o.isHalted(), o.waiters.takeNews(w)
 		if n.state != "" {
 			result.State = n.state
 		}
 		switch unbegun := verdictOf(n.err) == neverLeft; {
 		case result.State.Settled():
 			stored.State, stored.AckedAt, stored.Failure = n.state, n.ackedAt, n.failure
-			return settled(&stored.Message, n.err)
+			return settledResult(&stored.Message, n.err)
 		case n.removed:
 			return result, &session.Error{Code: session.CodeNotFound, Op: "send message", Session: stored.Session}
 		case n.err != nil && !unbegun:
 			return result, n.err
 		case ctx.Err() != nil:
-			return result, late(stored.Session, ctx.Err())
-		case n.err != nil, n.unready && !o.sender.Ready(stored.Session), halted && !o.sending(stored.Session, stored.ID):
+			return result, timeoutError(stored.Session, ctx.Err())
+		case n.err != nil, n.leftReady && !o.sender.Ready(stored.Session), halted && !o.sending(stored.Session, stored.ID):
 			refusal := n.err
 			if refusal == nil {
 				refusal = &session.Error{Code: session.CodeNotReady, Op: "send message", Session: stored.Session}
@@ -109,15 +112,15 @@ func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bo
 			if halted {
 				refusal = &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: stored.Session}
 			}
-			// Where it has begun again meanwhile, "not sent" would be a lie, and the wait goes on.
-			if existed || o.forget(ctx, stored) {
+			// If an attempt has begun in between, the message is not deleted and the wait continues.
+			if existed || o.discard(ctx, stored) {
 				return result, refusal
 			}
 		}
 	}
 }
 
-// sending reports that a message is on its way at this moment.
+// sending reports whether a message is being sent now, or is sent next.
 func (o *Outbox) sending(id session.ID, messageID string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,23 +132,24 @@ func (o *Outbox) sending(id session.ID, messageID string) bool {
 	return marked
 }
 
-// forget discards a message that never left, so that nobody takes it for accepted.
-func (o *Outbox) forget(ctx context.Context, e *Entry) bool {
-	gone, err := o.ledger.Discard(ctx, e.Session, e.ID)
+// discard deletes a message that has no attempt yet and reports whether it did. The caller gets an error for the
+// message, so it must not be sent later.
+func (o *Outbox) discard(ctx context.Context, e *Entry) bool {
+	deleted, err := o.ledger.Discard(ctx, e.Session, e.ID)
 	if err != nil {
-		o.options.Logger.Warn("unsent message was not forgotten", "session", e.Session, "code", session.CodeOf(err), "err", err)
+		o.options.Logger.Warn("an unsent message could not be deleted", "session", e.Session, "code", session.CodeOf(err), "err", err)
 		return false
 	}
-	if gone {
+	if deleted {
 		o.mu.Lock()
-		o.closeOne(e.Session, e.ID)
+		o.countSettled(e.Session, e.ID)
 		o.mu.Unlock()
 	}
-	return gone
+	return deleted
 }
 
-// settled is the answer of a message that is settled. A failure gives the first caller and every one after the same error.
-func settled(m *message.Message, cause error) (Result, error) {
+// settledResult returns the result of a settled message. For a failure, every caller gets the same error.
+func settledResult(m *message.Message, cause error) (Result, error) {
 	result := Result{MessageID: m.ID, State: m.State, At: m.AckedAt}
 	switch m.State {
 	case message.Failed:
@@ -161,7 +165,7 @@ func settled(m *message.Message, cause error) (Result, error) {
 	}
 }
 
-func late(id session.ID, err error) error {
+func timeoutError(id session.ID, err error) error {
 	return &session.Error{
 		Code: session.CodeTimeout, Op: "send message", Session: id,
 		Message: "the wait ended before WhatsApp acknowledged the message", Err: err,

@@ -9,21 +9,22 @@ import (
 	"wasup/internal/session"
 )
 
-// Wait returns the message once it has reached the state, can come no further by itself, or ctx has ended; the last is
-// no error: the state says how far it is, and so it is when the process ends and the message is not on its way. The wait is
-// woken by what happens and asks nobody again and again. CodeUnknownMessage where the session has none with this id.
+// Wait returns the message when it has reached the state until or can no longer reach it, when ctx ends, or when the
+// process stops sending and the message is not being sent. The end of ctx is no error: the state says how far the
+// message is. Wait does not poll; changes of the message wake it. CodeUnknownMessage: the session has no message with
+// this id.
 func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, until message.State) (message.Message, error) {
 	w := o.waiters.add(id, messageID)
 	defer o.waiters.remove(w)
 	for {
-		// A wait that is over is answered all the same, so the question has a bound of its own.
+		// The read has its own time limit, because the message is also returned after ctx has ended.
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 		msg, err := o.ledger.Message(asking, id, messageID)
 		cancel()
 		if err != nil || msg.State.Reached(until) || ctx.Err() != nil {
 			return msg, err
 		}
-		o.waiters.take(w)
+		o.waiters.takeNews(w)
 		if o.isHalted() && !o.sending(id, messageID) {
 			return msg, nil // nothing more will happen to it in this process
 		}
@@ -34,19 +35,19 @@ func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, unti
 	}
 }
 
-// Message gives one message with its receipts. CodeUnknownMessage where the session has none with this id.
+// Message returns one message with its receipts. CodeUnknownMessage: the session has no message with this id.
 func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	return o.ledger.Message(ctx, id, messageID)
 }
 
-// List gives a page of a session's messages without their receipts, newest first, and the cursor of the next page, "" on
-// the last. CodeInvalidRequest with field cursor for a cursor that is none.
+// List returns a page of a session's messages, newest first and without receipts, and the cursor of the next page,
+// which is "" on the last one. CodeInvalidRequest with field cursor: the cursor is malformed.
 func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter) (page []message.Message, next string, err error) {
 	return o.ledger.List(ctx, id, filter)
 }
 
-// Cancel takes back a message that is still queued: it will not be sent. Cancelled already is no error. CodeWrongState
-// where it has begun to be sent, or is settled; CodeUnknownMessage.
+// Cancel cancels a message that is still queued, so that it is not sent. To cancel a cancelled message is no error.
+// CodeWrongState: the message is being sent or is settled. CodeUnknownMessage: the session has no message with this id.
 func (o *Outbox) Cancel(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	msg, err := o.ledger.Message(ctx, id, messageID)
 	if err != nil || msg.State == message.Cancelled {
@@ -55,12 +56,13 @@ func (o *Outbox) Cancel(ctx context.Context, id session.ID, messageID string) (m
 	change := Change{
 		Session: id, ID: messageID, From: []message.State{message.Queued}, To: message.Cancelled,
 	}
-	change.Events = tell(&change, msg.To, time.Now())
-	return o.decide(ctx, "cancel message", change, "only a message that is still queued can be cancelled")
+	change.Events = statusEvents(&change, msg.To, time.Now())
+	return o.changeState(ctx, "cancel message", change, "only a message that is still queued can be cancelled")
 }
 
-// Requeue queues a message that failed once more, under the same id and without a time limit: a person asked for it.
-// CodeWrongState where it did not fail, WhatsApp had taken it, or its content is gone; CodeQueueFull, CodeUnknownMessage.
+// Requeue queues a failed message again, under the same id and without a time limit. CodeWrongState: the message did
+// not fail, WhatsApp had acknowledged it, or its content is deleted. Other errors: CodeQueueFull, CodeShuttingDown,
+// CodeUnknownMessage and those of the ledger.
 func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	msg, err := o.ledger.Message(ctx, id, messageID)
 	if err != nil {
@@ -72,8 +74,8 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 	change := Change{
 		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued, Anew: true,
 	}
-	change.Events = tell(&change, msg.To, time.Now())
-	msg, err = o.decide(ctx, "requeue message", change, "only a message that failed, and that WhatsApp never took, can be queued again")
+	change.Events = statusEvents(&change, msg.To, time.Now())
+	msg, err = o.changeState(ctx, "requeue message", change, "only a failed message that WhatsApp never acknowledged can be queued again")
 	if err != nil {
 		o.unreserve(id, session.CodeOf(err) == session.CodeStoreUnavailable)
 		return msg, err
@@ -82,13 +84,14 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 	return msg, nil
 }
 
-// decide carries out what a person decided, and says where the message is then.
-func (o *Outbox) decide(ctx context.Context, op string, change Change, otherwise string) (message.Message, error) {
+// changeState carries out a change that a person asked for and returns the message after it. CodeWrongState, with the
+// sentence otherwise in its message: the message's state does not allow the change.
+func (o *Outbox) changeState(ctx context.Context, op string, change Change, otherwise string) (message.Message, error) {
 	carried, err := o.ledger.Advance(ctx, change)
 	if err != nil {
 		return message.Message{}, err
 	}
-	o.moved([]outcome{{change: change}}, carried)
+	o.announce([]outcome{{change: change}}, carried)
 	msg, err := o.ledger.Message(ctx, change.Session, change.ID)
 	if err != nil || carried[0] {
 		return msg, err
@@ -99,10 +102,11 @@ func (o *Outbox) decide(ctx context.Context, op string, change Change, otherwise
 	}
 }
 
-// Receipt notes how far messages have come with somebody's device. Messages only ever come further; what is said twice,
-// or of messages that the outbox did not send, changes nothing. A receipt that comes before WhatsApp's own
-// acknowledgement implies it. told are events about the receipt itself: they are in the log once Receipt has returned, in
-// the same commit as the messages' new states. It must not be called within a work of the ledger.
+// Receipt stores what a device reported about messages: delivered, read or played. Messages only move forward; a
+// repeated receipt changes no message, and neither does one about messages that the outbox did not send. A receipt that
+// comes before WhatsApp's acknowledgement counts as the acknowledgement. told are events about the receipt itself. They
+// are written to the log in the same commit as the messages' new states, before Receipt returns. Receipt must not be
+// called inside a transaction of the ledger.
 func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) error {
 	steps, err := o.ledger.Receipt(ctx, id, data, told...)
 	if err != nil || len(steps) == 0 {
@@ -118,7 +122,7 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	defer o.mu.Unlock()
 	for i := range steps {
 		if !steps[i].From.Settled() {
-			o.closeOne(id, steps[i].ID)
+			o.countSettled(id, steps[i].ID)
 		}
 		o.waiters.post(id, steps[i].ID, news{state: steps[i].To, ackedAt: steps[i].Acked})
 	}

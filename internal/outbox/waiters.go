@@ -9,22 +9,22 @@ import (
 	"wasup/internal/session"
 )
 
-// news is what somebody who waits for a message has to know. It is overwritten by newer news.
+// news is the latest known state of a message and its session, for one waiter. Newer news replace it.
 type news struct {
-	state   message.State
-	ackedAt time.Time
-	failure message.Failure
-	err     error // of the last attempt
-	unready bool  // the session left READY since the wait began
-	removed bool  // the session was deleted
+	state     message.State
+	ackedAt   time.Time
+	failure   message.Failure
+	err       error // error of the last attempt
+	leftReady bool  // the session left READY since the wait began
+	removed   bool  // the session was deleted
 }
 
-// waiter is one wait for a message. The lock of waiters guards its news.
+// waiter is one caller that waits for a message. The lock of waiters guards its news.
 type waiter struct {
 	session session.ID
 	message string
 	news    news
-	signal  chan struct{} // holds a token: there are news
+	signal  chan struct{} // holds a token when there are news
 }
 
 func (w *waiter) wake() {
@@ -34,8 +34,8 @@ func (w *waiter) wake() {
 	}
 }
 
-// waiters are those who wait for messages. Their lock may be taken while the outbox's is held, and never the other way
-// round.
+// waiters holds all callers that wait for messages. Its lock may be taken while the outbox's lock is held, but never
+// the other way round.
 type waiters struct {
 	mu  sync.Mutex
 	all map[session.ID]map[string][]*waiter // by session and message
@@ -43,7 +43,7 @@ type waiters struct {
 
 func newWaiters() *waiters { return &waiters{all: map[session.ID]map[string][]*waiter{}} }
 
-// add registers a wait; remove ends it.
+// add registers a waiter for a message. The caller must remove it.
 func (ws *waiters) add(id session.ID, messageID string) *waiter {
 	w := &waiter{session: id, message: messageID, signal: make(chan struct{}, 1)}
 	ws.mu.Lock()
@@ -68,22 +68,22 @@ func (ws *waiters) remove(w *waiter) {
 	}
 }
 
-// post hands news to those who wait for a message.
+// post gives news to the waiters of a message and wakes them.
 func (ws *waiters) post(id session.ID, messageID string, n news) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.all[id][messageID] {
-		n.unready, n.removed = w.news.unready, w.news.removed
+		n.leftReady, n.removed = w.news.leftReady, w.news.removed
 		if n.err == nil && !n.state.Settled() {
-			n.err = w.news.err // the next attempt may begin before the end of this one was heard
+			n.err = w.news.err // the next attempt may begin before the waiter has read the error of this one
 		}
 		w.news = n
 		w.wake()
 	}
 }
 
-// change changes the news of everybody who waits for messages of a session, and wakes them.
-func (ws *waiters) change(id session.ID, how func(*news)) {
+// update changes the news of all waiters of a session's messages and wakes them.
+func (ws *waiters) update(id session.ID, how func(*news)) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, list := range ws.all[id] {
@@ -94,8 +94,8 @@ func (ws *waiters) change(id session.ID, how func(*news)) {
 	}
 }
 
-// wake lets everybody look where their messages are.
-func (ws *waiters) wake() {
+// wakeAll wakes all waiters, so that they check their messages.
+func (ws *waiters) wakeAll() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, of := range ws.all {
@@ -107,11 +107,11 @@ func (ws *waiters) wake() {
 	}
 }
 
-// take gives a waiter's news.
-func (ws *waiters) take(w *waiter) news {
+// takeNews returns a waiter's news and clears the parts that are read only once: the attempt's error and leftReady.
+func (ws *waiters) takeNews(w *waiter) news {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	n := w.news
-	w.news.unready, w.news.err = false, nil
+	w.news.leftReady, w.news.err = false, nil
 	return n
 }

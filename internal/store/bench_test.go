@@ -16,7 +16,7 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// sendOnce is what one message costs the ledger: three commits.
+// sendOnce makes the three commits of one sent message.
 func sendOnce(b *testing.B, st *store.Store, id session.ID, key string) {
 	e := entryOf(key)
 	e.Session = id
@@ -33,7 +33,7 @@ func sendOnce(b *testing.B, st *store.Store, id session.ID, key string) {
 	}
 }
 
-// onBoth runs a benchmark against each database, a new one each time.
+// onBoth runs a benchmark on SQLite and on PostgreSQL, each time with a new database.
 func onBoth(b *testing.B, run func(b *testing.B, st *store.Store)) {
 	b.Run("sqlite", func(b *testing.B) { run(b, openAt(b, filepath.Join(b.TempDir(), "wasup.db"))) })
 	b.Run("postgres", func(b *testing.B) { run(b, openDSN(b, pgtest.DSN(b), store.Options{})) })
@@ -51,7 +51,7 @@ func sendInTurn(b *testing.B, st *store.Store) {
 func BenchmarkLedgerParallel(b *testing.B) { onBoth(b, sendAtOnce) }
 
 func sendAtOnce(b *testing.B, st *store.Store) {
-	b.SetParallelism(25) // callers for each processor
+	b.SetParallelism(25) // 25 callers for each processor
 	var callers, n atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		id := session.ID(fmt.Sprintf("s%d", callers.Add(1)))
@@ -62,7 +62,8 @@ func sendAtOnce(b *testing.B, st *store.Store) {
 	})
 }
 
-// BenchmarkCommit is one row a work, from one caller and from fifty: what a caller pays, and what sharing a flush saves.
+// BenchmarkCommit measures works of one row each, with one caller and with fifty: the cost of a commit, and how much a
+// shared flush saves.
 func BenchmarkCommit(b *testing.B) {
 	for _, callers := range []int{1, 50} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -97,7 +98,7 @@ func commitFrom(b *testing.B, st *store.Store, callers int) {
 	b.ReportMetric(float64(after.Works-before.Works)/float64(max(1, after.Transactions-before.Transactions)), "works/txn")
 }
 
-// BenchmarkLoadBesideWriter is a status request while messages go out.
+// BenchmarkLoadBesideWriter measures a status request while messages are being sent.
 func BenchmarkLoadBesideWriter(b *testing.B) { onBoth(b, loadBesideWriter) }
 
 func loadBesideWriter(b *testing.B, st *store.Store) {

@@ -10,8 +10,8 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// A statement that runs on while its store is being closed must be over when Close returns: the next process is let in then,
-// and a test's folder goes.
+// A statement that runs while its store is being closed must end before Close returns, because Close frees the lock for
+// the next process, and a test then removes its directory.
 func TestClosingWaitsForTheTransactionThatRuns(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		closingWaits(t, openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{}))

@@ -15,28 +15,30 @@ import (
 )
 
 const (
-	// maxBatch bounds the works of one transaction, so that the first of them does not wait long for the last.
+	// maxBatch is the number of works in one transaction at most, so that the first does not wait long for the last.
 	maxBatch = 256
-	// maxRounds bounds how often a batch is run again without the work that failed, before each of them runs alone.
+	// maxRounds is how often a batch is run again without the work that failed. After that each work runs alone.
 	maxRounds = 4
 )
 
 const opCommit = "commit"
 
-// Commit runs work in a transaction and returns once that is on the disk. The transaction travels in the context that work
-// gets: statements with that context take part in it, whatsmeow's and those of the store's other methods included.
+// Commit runs the function work in a transaction and returns when the transaction is on disk. The transaction is in the
+// context that work gets: every statement with this context belongs to it, also whatsmeow's statements and those of the
+// store's other methods.
 //
-// Works that wait at the same moment, of all sessions, share one transaction and so one flush of the disk: they run one
-// after the other, in the order in which they came. Where one of them fails, the transaction is rolled back and run again
-// without it; it then runs alone. So a work may run more than once, but what it wrote stays once or not at all. It must
-// not keep what it learned in a run that failed, must do nothing but database work, and must not call Commit with another
-// context than its own; with its own, Commit runs the work as part of the transaction.
+// Works that wait at the same time, of all sessions, share one transaction and so one flush of the disk. They run one
+// after the other, in the order of their calls. If one fails, the transaction is rolled back and run again without it;
+// the failed work then runs alone. So a work may run more than once, but its writes are committed once or not at all. A
+// work must not keep results of a failed run and must do nothing but database statements. It must not call Commit with
+// a context other than its own; with its own context, Commit runs the inner work as part of the same transaction.
 //
-// ctx withdraws a work that has not begun. One that has begun is finished: its outcome is returned, not guessed.
+// The end of ctx withdraws a work that has not begun. A work that has begun is finished, and Commit returns its
+// outcome.
 //
-// Errors are *session.Error: what work returned, as the store maps it; CodeInternal for a work that panicked. With
-// PostgreSQL an error can also mean that the connection broke during the commit itself: then nobody knows whether it was
-// carried out.
+// Errors are *session.Error: the error of work, as the store maps it, or CodeInternal for a work that panicked. With
+// PostgreSQL an error can also mean that the connection broke during the commit. Then it is unknown whether the
+// transaction was committed.
 func (s *Store) Commit(ctx context.Context, work func(ctx context.Context) error) error {
 	if _, within := s.write.Execable(ctx).(dbutil.Transaction); within {
 		return failure(opCommit, "", work(ctx))
@@ -46,33 +48,33 @@ func (s *Store) Commit(ctx context.Context, work func(ctx context.Context) error
 
 // CommitStats are the figures of Commit since the store was opened.
 type CommitStats struct {
-	Works        int64 // that were answered without an error
-	Transactions int64 // that were committed with at least one work
+	Works        int64 // works that were committed
+	Transactions int64 // committed transactions with at least one work
 }
 
-// Commits gives the figures of Commit. Works per transaction is what the grouping saves.
+// Commits returns the figures of Commit. Works divided by Transactions shows how much the grouping saves.
 func (s *Store) Commits() CommitStats {
 	return CommitStats{Works: s.commits.works.Load(), Transactions: s.commits.transactions.Load()}
 }
 
-// committer is the one writer behind Commit.
+// committer runs the works of Commit.
 type committer struct {
-	store *Store
-	life  context.Context // of the transactions
-	end   context.CancelFunc
-	queue *groupcommit.Queue[task]
+	store  *Store
+	base   context.Context // parent of the transactions' contexts
+	cancel context.CancelFunc
+	queue  *groupcommit.Queue[task]
 
 	works, transactions atomic.Int64
 }
 
 func newCommitter(s *Store) *committer {
-	life, end := context.WithCancel(context.Background())
-	c := &committer{store: s, life: life, end: end}
+	base, cancel := context.WithCancel(context.Background())
+	c := &committer{store: s, base: base, cancel: cancel}
 	c.queue = groupcommit.New(c.round)
 	return c
 }
 
-// task is one caller's work.
+// task is the work of one caller of Commit.
 type task struct {
 	ctx  context.Context
 	work func(ctx context.Context) error
@@ -80,7 +82,7 @@ type task struct {
 
 type commit = groupcommit.Entry[task]
 
-// errCommitClosed is the answer after Close.
+// errCommitClosed is the error of Commit after Close.
 var errCommitClosed = errors.New("the store is closed")
 
 func (c *committer) do(ctx context.Context, work func(ctx context.Context) error) error {
@@ -91,8 +93,8 @@ func (c *committer) do(ctx context.Context, work func(ctx context.Context) error
 	return err
 }
 
-// round runs one batch. The works are taken once the transaction has begun: until then they can be withdrawn, and others
-// can join them.
+// round runs one batch. It takes the works from the queue after the transaction has begun: until then works can be
+// withdrawn, and more can join.
 func (c *committer) round(queue *groupcommit.Queue[task]) {
 	var works []*commit
 	begun := false
@@ -114,7 +116,7 @@ func (c *committer) round(queue *groupcommit.Queue[task]) {
 		failed, err = c.transact(func() []*commit { return works })
 	}
 	switch {
-	case err == nil, len(works) == 1, failed == nil && !c.takenBack(err):
+	case err == nil, len(works) == 1, failed == nil && !c.rolledBack(err):
 		groupcommit.AnswerAll(works, err)
 	default:
 		alone = append(alone, works...)
@@ -126,9 +128,9 @@ func (c *committer) round(queue *groupcommit.Queue[task]) {
 	}
 }
 
-// takenBack reports that a transaction whose works succeeded did not happen, so that they can be run again. PostgreSQL's
-// answer to the commit is lost with the connection; SQLite's cannot be.
-func (c *committer) takenBack(err error) bool {
+// rolledBack reports whether a transaction failed at its commit and certainly was not committed, so that its works can
+// run again. With PostgreSQL this needs an error from the server: if the connection broke, the outcome is unknown.
+func (c *committer) rolledBack(err error) bool {
 	return errors.Is(err, dbutil.ErrTxnCommit) && (!c.store.postgres() || sqlState(err) != "")
 }
 
@@ -142,10 +144,10 @@ func without(works []*commit, one *commit) []*commit {
 	return rest
 }
 
-// transact runs works in one transaction. It names the work that failed, if it was one.
+// transact runs works in one transaction. failed is the work that returned an error, or nil if begin or commit failed.
 func (c *committer) transact(works func() []*commit) (failed *commit, err error) {
 	var count int64
-	err = c.store.write.DoTxn(c.life, nil, func(ctx context.Context) error {
+	err = c.store.write.DoTxn(c.base, nil, func(ctx context.Context) error {
 		for _, entry := range works() {
 			if err := c.perform(ctx, entry); err != nil {
 				failed = entry
@@ -158,7 +160,7 @@ func (c *committer) transact(works func() []*commit) (failed *commit, err error)
 	if err == nil && count > 0 {
 		c.works.Add(count)
 		c.transactions.Add(1)
-		c.store.appended.committed()
+		c.store.appended.wakeReader()
 	}
 	return failed, err
 }
@@ -169,44 +171,45 @@ func (c *committer) perform(ctx context.Context, entry *commit) (err error) {
 		if finished {
 			return
 		}
-		// One caller's bug is not the others' failure.
+		// A panic of one caller's work must not fail the works of the others.
 		cause := recover()
-		c.store.options.Logger.Error("a work of the store panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		c.store.options.Logger.Error("database work panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		err = &session.Error{Code: session.CodeInternal, Op: opCommit, Err: fmt.Errorf("work panicked: %v", cause)}
 	}()
-	err = entry.What.work(&joined{transaction: ctx, values: entry.What.ctx})
+	err = entry.What.work(&joinedContext{transaction: ctx, values: entry.What.ctx})
 	finished = true
 	return err
 }
 
-// joined is the transaction's context with the caller's values. It never ends: one caller's end would take the others'
-// works back, and SQLite's driver starts a goroutine for each statement that can be interrupted. The store's own bounds
-// hold for every statement.
-type joined struct {
+// joinedContext is the transaction's context with the caller's values added. It never ends: the end of one caller's
+// context would roll back the works of the others, and SQLite's driver starts a goroutine for each statement that can
+// be interrupted. The store's own time limits hold for every statement.
+type joinedContext struct {
 	transaction, values context.Context
 }
 
 // Deadline implements context.Context.
-func (*joined) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*joinedContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements context.Context.
-func (*joined) Done() <-chan struct{} { return nil }
+func (*joinedContext) Done() <-chan struct{} { return nil }
 
 // Err implements context.Context.
-func (*joined) Err() error { return nil }
+func (*joinedContext) Err() error { return nil }
 
 // Value implements context.Context.
-func (j *joined) Value(key any) any {
+func (j *joinedContext) Value(key any) any {
 	if v := j.transaction.Value(key); v != nil {
 		return v
 	}
 	return j.values.Value(key)
 }
 
-// close refuses new works and waits for those that were accepted, no longer than bound; the rest is answered with an error.
+// close refuses new works and waits for the accepted ones. After bound it cancels them, so that they fail with an
+// error.
 func (c *committer) close(bound time.Duration) {
-	timer := time.AfterFunc(bound, c.end)
+	timer := time.AfterFunc(bound, c.cancel)
 	c.queue.Close()
 	timer.Stop()
-	c.end()
+	c.cancel()
 }

@@ -21,7 +21,7 @@ import (
 	"wasup/internal/store/storetest"
 )
 
-// writeUntilKilled is the child: several writers, and a line on standard output for each thing the store has accepted.
+// writeUntilKilled is the child process. Its writers print a line for each write that the store has accepted.
 func writeUntilKilled(dsn string) int {
 	ctx := context.Background()
 	st, err := store.Open(ctx, dsn, store.Options{BusyTimeout: storetest.Patience})
@@ -38,7 +38,7 @@ func writeUntilKilled(dsn string) int {
 	for {
 		select {
 		case line := <-lines:
-			// One write for one line: a torn last line is dropped by the reader.
+			// Write each line in one call. The reader drops an incomplete last line.
 			if _, err := os.Stdout.WriteString(line + "\n"); err != nil {
 				return 3
 			}
@@ -51,7 +51,7 @@ func writeUntilKilled(dsn string) int {
 
 func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines chan<- string) error {
 	for n := 0; ; n++ {
-		key := fmt.Sprintf("%d-%d", os.Getpid(), n) // another one in each life, so that nothing is written twice
+		key := fmt.Sprintf("%d-%d", os.Getpid(), n) // different in each process, so that no message is written twice
 		if _, err := st.Sessions().SetDesired(ctx, id, session.DesiredRun); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func acceptForEver(ctx context.Context, st *store.Store, id session.ID, lines ch
 	}
 }
 
-// commitForEver accepts through Commit, whose transactions the writers of this kind share.
+// commitForEver enqueues messages through Commit, so that the writers of this kind share transactions.
 func commitForEver(ctx context.Context, st *store.Store, id session.ID, lines chan<- string) error {
 	for n := 0; ; n++ {
 		key := fmt.Sprintf("%d-%d", os.Getpid(), n)
@@ -104,17 +104,17 @@ func TestWhatWasAcceptedSurvivesKill9(t *testing.T) {
 
 func survivesKill9(t *testing.T, dsn string) {
 	t.Helper()
-	accepted := map[string]message.State{} // "session key" -> the furthest state that was acknowledged
+	accepted := map[string]message.State{} // "session key" -> the last state that the child reported
 	for round := range 3 {
 		killAfter(t, dsn, 40+17*round, accepted)
-		st := openDSN(t, dsn, store.Options{}) // the dead process's lock must not keep us out
+		st := openDSN(t, dsn, store.Options{}) // the lock of the killed process must be free
 		for at, want := range accepted {
 			id, key, _ := strings.Cut(at, " ")
 			stored, existed, err := st.Outbox().Find(t.Context(), session.ID(id), key)
 			if err != nil || !existed {
 				t.Fatalf("accepted message %s is lost after round %d: %v", at, round, err)
 			}
-			// The outcome may have been written without a line: the child dies between the two.
+			// The state may be later than reported: the child can die between the write and the line.
 			if stored.State != want && stored.State != message.ServerAck {
 				t.Fatalf("message %s is %s after round %d, was acknowledged as %s", at, stored.State, round, want)
 			}
@@ -134,8 +134,8 @@ func survivesKill9(t *testing.T, dsn string) {
 	}
 }
 
-// killAfter runs a child until it has acknowledged so many writes, kills it in the middle of the next ones, and adds what
-// it acknowledged.
+// killAfter runs a child until it has reported this many writes, kills it during the next ones, and adds the reported
+// writes to accepted.
 func killAfter(t *testing.T, dsn string, writes int, accepted map[string]message.State) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)

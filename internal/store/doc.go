@@ -1,9 +1,9 @@
-// Package store keeps everything that must outlive the process: the sessions, the outbox and, in the same database, the
-// tables of whatsmeow's own store. The database is a SQLite file or PostgreSQL, with one schema and one suite of tests
-// (storetest) for both.
+// Package store is the database: the sessions, the outbox, the log of events, the webhooks and the kept files.
+// whatsmeow's own tables are in the same database. It is a SQLite file or PostgreSQL, with one schema and one test
+// suite (storetest) for both.
 //
-// It owns the SQL, the schema with its upgrades, the pools of connections, the database file itself - its directory, its
-// permissions - and the lock that keeps a second process out. It decides nothing: it may not read a clock to judge a row,
-// start a session or interpret a failure beyond giving it a code. Nothing outside this package writes SQL against its
-// tables, and no SQL text leaves it except inside Error.Err, which stays in the logs.
+// The package owns the SQL, the schema and its upgrades, the connection pools, the database file with its directory and
+// permissions, and the lock that keeps a second process out. It makes no decisions: it does not compare rows with the
+// current time, start sessions, or do more with an error than give it a code. No other package writes SQL against its
+// tables. SQL text leaves the package only inside Error.Err, which is logged but never returned to a client.
 package store

@@ -9,7 +9,8 @@ import (
 	"wasup/internal/session"
 )
 
-// failure gives a database error its code. The driver's text goes into Err only: it can hold SQL and paths.
+// failure turns a database error into a *session.Error with a code. The driver's text goes into Err only, because it
+// can contain SQL and paths.
 func failure(op string, id session.ID, err error) error {
 	if err == nil {
 		return nil
@@ -28,7 +29,7 @@ func failure(op string, id session.ID, err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		e.Code = session.CodeStoreLocked
 	case sqlite3.SQLITE_IOERR:
-		// The shared-memory file beside the log grows by truncation, which reports a full disk this way.
+		// SQLite extends its shared-memory file by truncation, which reports a full disk with this code.
 		if extendedCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE {
 			e.Code = session.CodeStoreFull
 		}
@@ -36,7 +37,7 @@ func failure(op string, id session.ID, err error) error {
 	return e
 }
 
-// primaryCode is SQLite's result code without its detail (https://sqlite.org/rescode.html), or 0.
+// primaryCode returns SQLite's primary result code (https://sqlite.org/rescode.html), or 0 for another error.
 func primaryCode(err error) int { return extendedCode(err) & 0xff }
 
 func extendedCode(err error) int {

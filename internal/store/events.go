@@ -21,10 +21,10 @@ var (
 	_ events.Journal = (*Events)(nil)
 )
 
-// Events gives the durable log.
+// Events returns the durable log.
 func (s *Store) Events() *Events { return &Events{s} }
 
-// Append implements events.Journal: the events are committed together when it returns.
+// Append implements events.Journal. When it returns, all events are committed, in one transaction.
 func (e *Events) Append(ctx context.Context, list ...events.Event) error {
 	if len(list) == 0 {
 		return nil
@@ -33,15 +33,15 @@ func (e *Events) Append(ctx context.Context, list ...events.Event) error {
 	return failure("append events", list[0].Session, err)
 }
 
-// Insert is Append as part of a work of Store.Commit, whose context ctx is. Positions follow the order of the commits:
-// the works run one after the other, and the head's row stays locked until they are committed.
+// Insert appends events as part of a work of Store.Commit; ctx is the context of this work. Positions follow the order
+// of the commits, because works run one after the other and the head row stays locked until the commit.
 func (e *Events) Insert(ctx context.Context, list ...events.Event) error {
 	for i := range list {
 		if err := e.insert(ctx, &list[i]); err != nil {
 			return failure("append events", list[i].Session, err)
 		}
 	}
-	e.store.appended.grown()
+	e.store.appended.markDirty()
 	return nil
 }
 
@@ -52,8 +52,8 @@ const (
 	insertEvent = `
 		INSERT INTO wasup_event (pos, session_id, seq, at, type, key, data, media, remote)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
-	// A repetition takes no number: the numbers have no gaps.
-	takeBack = "UPDATE wasup_event_head SET last=last-1 WHERE session_id IN ('', $1)"
+	// An event whose key is stored already gives its numbers back, so that the numbers have no gaps.
+	returnNumbers = "UPDATE wasup_event_head SET last=last-1 WHERE session_id IN ('', $1)"
 )
 
 func (e *Events) insert(ctx context.Context, event *events.Event) error {
@@ -87,11 +87,11 @@ func (e *Events) insert(ctx context.Context, event *events.Event) error {
 	if n > 0 {
 		return e.queueFile(ctx, event, pos)
 	}
-	_, err = db.Exec(ctx, takeBack, id)
+	_, err = db.Exec(ctx, returnNumbers, id)
 	return err
 }
 
-// next takes the next position of the log and the next number of the session.
+// next takes the next position of the log and the next number of the session from the head rows.
 func (e *Events) next(ctx context.Context, id string) (pos, seq int64, err error) {
 	type head struct {
 		of   string
@@ -109,7 +109,7 @@ func (e *Events) next(ctx context.Context, id string) (pos, seq int64, err error
 		}
 	}
 	if err == nil && (pos == 0 || seq == 0) {
-		err = errors.New("the log's head was not counted")
+		err = errors.New("the database returned no numbers for an event")
 	}
 	return pos, seq, err
 }

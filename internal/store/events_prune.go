@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Prune implements events.Table. Age is looked up from the oldest end, so that no index of times has to be kept.
+// Prune implements events.Table. It finds positions by age with At, so that the table needs no index of times.
 func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, missed []events.Gap, err error) {
 	first, last, err := e.Bounds(ctx)
 	if err != nil || first > last {
@@ -32,7 +32,8 @@ func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, m
 	return n, missed, nil
 }
 
-// oldest is the position of the last event that is too old, or too much; 0 where there is none.
+// oldest returns the position of the last event that is older than before or beyond the newest keep; 0 if there is
+// none.
 func (e *Events) oldest(ctx context.Context, last uint64, before time.Time, keep uint64) (upTo uint64, err error) {
 	if keep > 0 && last > keep {
 		upTo = last - keep
@@ -44,8 +45,9 @@ func (e *Events) oldest(ctx context.Context, last uint64, before time.Time, keep
 	return max(upTo, pos), err
 }
 
-// cut deletes a batch of the events up to a position, as part of a transaction: those up to most in any case, others as
-// far as no webhook waits for one.
+// cut deletes a batch of the events up to the position upTo, as part of a transaction. It deletes events up to most in
+// any case, and later ones only up to the first event that a webhook has yet to deliver. It returns the number of
+// deleted events and the gaps that webhooks have because of it.
 func (e *Events) cut(ctx context.Context, upTo, most uint64, limit int) (int, []events.Gap, error) {
 	var end uint64
 	err := e.store.write.QueryRow(ctx,
@@ -55,11 +57,11 @@ func (e *Events) cut(ctx context.Context, upTo, most uint64, limit int) (int, []
 	}
 	hooks := e.store.Webhooks()
 	if end > most {
-		if end, err = hooks.held(ctx, most, end); err != nil {
+		if end, err = hooks.beforeUndelivered(ctx, most, end); err != nil {
 			return 0, nil, err
 		}
 	}
-	missed, err := hooks.miss(ctx, end)
+	missed, err := hooks.recordGaps(ctx, end)
 	if err != nil {
 		return 0, nil, err
 	}

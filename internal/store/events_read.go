@@ -41,7 +41,7 @@ func (e *Events) Read(ctx context.Context, q events.Query) (found []events.Event
 	if q.Limit <= 0 || q.Limit > events.MaxPage {
 		q.Limit = events.MaxPage
 	}
-	// The end comes first: what is stored while the events are read is beyond it, and read next time.
+	// Read the end first: events stored during the read are after it, and are read next time.
 	_, end, err := e.Bounds(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -68,7 +68,7 @@ func (e *Events) Read(ctx context.Context, q events.Query) (found []events.Event
 	return found, end, nil
 }
 
-// readQuery follows the index of the session, or of the whole log.
+// readQuery returns the SQL of a read and its arguments. It uses the index of the session, or that of the whole log.
 func readQuery(q events.Query, end uint64) (string, []any) {
 	var out strings.Builder
 	args := []any{int64(end)}
@@ -95,7 +95,8 @@ func readQuery(q events.Query, end uint64) (string, []any) {
 	return out.String(), args
 }
 
-// seqAt is the number of the session's last event up to a position. Readers are near the end, where the search begins.
+// seqAt returns the number of the session's last event up to a position. It searches from the end, where most readers
+// are.
 func (e *Events) seqAt(ctx context.Context, id session.ID, pos uint64) (uint64, error) {
 	var seq uint64
 	err := e.store.read.QueryRow(ctx,
@@ -121,7 +122,7 @@ func (e *Events) Bounds(ctx context.Context) (first, last uint64, err error) {
 	return uint64(lowest.Int64), last, nil
 }
 
-// LastSeq implements events.Table; of the whole log with the empty id.
+// LastSeq implements events.Table. With the empty id it returns the last position of the whole log.
 func (e *Events) LastSeq(ctx context.Context, id session.ID) (last uint64, err error) {
 	err = e.store.read.QueryRow(ctx, "SELECT last FROM wasup_event_head WHERE session_id=$1", string(id)).Scan(&last)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -130,13 +131,13 @@ func (e *Events) LastSeq(ctx context.Context, id session.ID) (last uint64, err e
 	return last, failure("read events", id, err)
 }
 
-// At implements events.Table by bisection: events are stored in the order of time, and no index has to be kept for it.
+// At implements events.Table by bisection: events are stored in the order of time, so it needs no index.
 func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
 	first, last, err := e.Bounds(ctx)
 	if err != nil || last == 0 {
 		return 0, err
 	}
-	low, high := first, last+1 // the first event that is not older is at low or behind it, and not behind high
+	low, high := first, last+1 // the first event at this time or later is between low and high
 	for low < high {
 		middle := low + (high-low)/2
 		var pos uint64
@@ -154,7 +155,7 @@ func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
 	return max(low, 1) - 1, nil
 }
 
-// Find gives the event with one of the keys.
+// Find returns the event of the first key that the session's log has, or false if it has none of them.
 func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (events.Event, bool, error) {
 	for _, key := range keys {
 		found, err := scanEvent(e.store.read.QueryRow(ctx,

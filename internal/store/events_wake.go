@@ -2,19 +2,19 @@ package store
 
 import "sync/atomic"
 
-// growth tells the log's reader of new events once they are committed.
-type growth struct {
-	dirty atomic.Bool // a transaction has added events
+// appendSignal wakes the reader of the log after new events are committed.
+type appendSignal struct {
+	dirty atomic.Bool // a transaction has added events since the last wake
 	wake  chan struct{}
 }
 
-func newGrowth() growth { return growth{wake: make(chan struct{}, 1)} }
+func newAppendSignal() appendSignal { return appendSignal{wake: make(chan struct{}, 1)} }
 
-// grown is called within a transaction that added events.
-func (g *growth) grown() { g.dirty.Store(true) }
+// markDirty must be called inside a transaction that added events.
+func (g *appendSignal) markDirty() { g.dirty.Store(true) }
 
-// committed is called after a transaction was committed. One word too many does no harm.
-func (g *growth) committed() {
+// wakeReader must be called after every commit. It may wake the reader once too often, which does no harm.
+func (g *appendSignal) wakeReader() {
 	if !g.dirty.Swap(false) {
 		return
 	}

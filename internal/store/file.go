@@ -15,21 +15,21 @@ import (
 	"wasup/internal/session"
 )
 
-// magic begins every SQLite database (https://sqlite.org/fileformat.html, section 1.3).
+// magic is the start of every SQLite database (https://sqlite.org/fileformat.html, section 1.3).
 const magic = "SQLite format 3\x00"
 
-// databaseFile is a database file that this process alone may open, until release or abandon.
+// databaseFile is a SQLite file that is locked for this process until release or abandon.
 type databaseFile struct {
 	path    string   // absolute, without symbolic links
 	lock    *os.File // PATH.lock, locked
-	created []string // what claim made, in order
+	created []string // directories and file that claim created, in order
 }
 
-// claim takes the file's process lock and makes sure that there is a file to open: the directory 0700 and the file 0600
-// where they were missing. It leaves nothing behind when it fails.
+// claim takes the process lock of the file. It creates missing directories (mode 0700) and the file (0600). If it
+// fails, it removes what it created.
 //
-// The lock comes before the first look into the file: closing any descriptor of a database drops the locks that SQLite
-// holds through others in the same process (https://sqlite.org/howtocorrupt.html, section 2.2).
+// claim takes the lock before it opens the file: closing any descriptor of a database drops the locks that SQLite holds
+// through other descriptors in the same process (https://sqlite.org/howtocorrupt.html, section 2.2).
 func claim(path string) (*databaseFile, error) {
 	if info, err := os.Stat(path); err == nil {
 		switch {
@@ -38,7 +38,7 @@ func claim(path string) (*databaseFile, error) {
 		case !info.Mode().IsRegular():
 			return nil, badDSN(nil, "store.dsn: %s is not a regular file", path)
 		}
-		// Two names of one file must meet at one lock.
+		// Resolve symbolic links, so that two names of one file use one lock.
 		if resolved, err := filepath.EvalSymlinks(path); err == nil {
 			path = resolved
 		}
@@ -57,17 +57,17 @@ func (f *databaseFile) prepare() error {
 	if err := f.makeDirectory(filepath.Dir(f.path)); err != nil {
 		return claimFailure(f.path, err)
 	}
-	// The directory's own links are resolved once it exists, for the same reason as the file's.
+	// Resolve the links of the directory too, now that it exists.
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(f.path)); err == nil {
 		f.path = filepath.Join(dir, filepath.Base(f.path))
 	}
 	lock, err := acquireLock(f.path + ".lock")
-	var held *heldError
+	var locked *lockedError
 	switch {
-	case errors.As(err, &held):
+	case errors.As(err, &locked):
 		return &session.Error{
 			Code: session.CodeStoreLocked, Op: "open database", Err: err,
-			Message: fmt.Sprintf("database %s is in use by %s", f.path, held.by()),
+			Message: fmt.Sprintf("database %s is in use by %s", f.path, locked.by()),
 		}
 	case err != nil:
 		return claimFailure(f.path, err)
@@ -76,7 +76,7 @@ func (f *databaseFile) prepare() error {
 	return f.makeFile()
 }
 
-// makeDirectory creates the missing part of a path and remembers it.
+// makeDirectory creates the missing directories of a path and adds them to created.
 func (f *databaseFile) makeDirectory(dir string) error {
 	var missing []string
 	for ; ; dir = filepath.Dir(dir) {
@@ -106,7 +106,7 @@ func (f *databaseFile) makeDirectory(dir string) error {
 	return nil
 }
 
-// makeFile creates the database file, or checks that the one that is there is a database that can be written.
+// makeFile creates the database file. If it exists, makeFile checks that it is a writable SQLite database, or empty.
 func (f *databaseFile) makeFile() error {
 	file, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
@@ -127,17 +127,17 @@ func (f *databaseFile) makeFile() error {
 	head := make([]byte, len(magic))
 	n, err := io.ReadFull(file, head)
 	switch {
-	case errors.Is(err, io.EOF): // empty is what SQLite makes of a new file too
+	case errors.Is(err, io.EOF): // an empty file is a valid new SQLite database
 		return nil
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return claimFailure(f.path, err)
 	case string(head[:n]) != magic:
-		return badDSN(nil, "store.dsn: %s is not a SQLite database; it was left as it is", f.path)
+		return badDSN(nil, "store.dsn: %s is not a SQLite database; it was not changed", f.path)
 	}
 	return nil
 }
 
-// release lets the next process in.
+// release frees the lock, so that the next process can open the file.
 func (f *databaseFile) release() {
 	if f.lock != nil {
 		releaseLock(f.lock)
@@ -145,7 +145,7 @@ func (f *databaseFile) release() {
 	}
 }
 
-// abandon removes what claim and SQLite made, and lets the next process in. What was there before stays.
+// abandon removes the files that claim and SQLite created and frees the lock. Files that existed before stay.
 func (f *databaseFile) abandon() {
 	if slices.Contains(f.created, f.path) {
 		for _, beside := range []string{"-wal", "-shm", "-journal"} {
@@ -157,7 +157,7 @@ func (f *databaseFile) abandon() {
 			_ = os.Remove(path)
 		}
 	}
-	// After the database, before the directories: the lock file lies in them.
+	// Free the lock after the database is removed, and before the directories are: the lock file is in one of them.
 	f.release()
 	for _, path := range slices.Backward(f.created) {
 		if path != f.path {
@@ -183,12 +183,12 @@ func claimFailure(path string, err error) error {
 	return e
 }
 
-// heldError says that another opening holds the lock.
-type heldError struct{ pid int } // 0: unknown
+// lockedError says that another process, or another Open of this process, has the lock.
+type lockedError struct{ pid int } // 0: unknown
 
-func (e *heldError) Error() string { return "lock is held by " + e.by() }
+func (e *lockedError) Error() string { return "the lock is held by " + e.by() }
 
-func (e *heldError) by() string {
+func (e *lockedError) by() string {
 	switch e.pid {
 	case 0:
 		return "another process"
@@ -199,7 +199,8 @@ func (e *heldError) by() string {
 	}
 }
 
-// writePID leaves the holder's number for the message of the next one. It is not the lock: a failure costs a number.
+// writePID writes this process's id into the lock file, for the error message of the next process. Its errors are
+// ignored: the id is not the lock, and the message only lacks the number then.
 func writePID(lock *os.File) {
 	if lock.Truncate(0) == nil {
 		_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)

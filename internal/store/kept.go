@@ -18,22 +18,22 @@ import (
 	"wasup/internal/session"
 )
 
-// Kept is the table of the files of incoming messages that are to be kept on disk.
+// Kept is the table of the files of incoming messages that wasup keeps, or is going to keep, on disk.
 type Kept struct{ store *Store }
 
 var _ incoming.Entries = (*Kept)(nil)
 
-// Kept gives the table of kept files.
+// Kept returns the table of kept files.
 func (s *Store) Kept() *Kept { return &Kept{s} }
 
-// queueFile notes an event's file, as part of the transaction that adds the event.
+// queueFile adds an event's file to the files to fetch, in the transaction that adds the event.
 func (e *Events) queueFile(ctx context.Context, event *events.Event, pos int64) error {
 	remote := event.Remote
 	if !e.store.options.KeepMedia || remote == nil || remote.ID == "" {
 		return nil
 	}
 	var name [16]byte
-	_, _ = rand.Read(name[:]) // it never fails: crypto/rand ends the process instead
+	_, _ = rand.Read(name[:]) // never fails: crypto/rand ends the process instead of returning an error
 	_, err := e.store.write.Exec(ctx, `
 		INSERT INTO wasup_kept (file, session_id, media, pos, kind, size, state) VALUES ($1, $2, $3, $4, $5, $6, 'waiting')
 		ON CONFLICT DO NOTHING`,
@@ -134,7 +134,7 @@ func (k *Kept) Which(ctx context.Context, files []string) ([]string, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
-	names, args := listed(files)
+	names, args := inList(files)
 	rows, err := k.store.read.Query(ctx, "SELECT file FROM wasup_kept WHERE state='kept' AND file IN ("+names+")", args...)
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
 	return all, failure("look up kept files", "", err)
@@ -173,7 +173,7 @@ func (k *Kept) Discard(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
 	}
-	names, args := listed(files)
+	names, args := inList(files)
 	_, err := k.change(ctx, "UPDATE wasup_kept SET state='gone' WHERE file IN ("+names+")", args...)
 	return err
 }
@@ -190,19 +190,19 @@ func (k *Kept) Forget(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
 	}
-	names, args := listed(files)
+	names, args := inList(files)
 	_, err := k.change(ctx, "DELETE FROM wasup_kept WHERE state='gone' AND file IN ("+names+")", args...)
 	return err
 }
 
-// forgetFiles lets a deleted session's files go, as part of a transaction.
-func (s *Store) forgetFiles(ctx context.Context, id session.ID) error {
+// discardFiles marks the files of a deleted session for removal, as part of a transaction.
+func (s *Store) discardFiles(ctx context.Context, id session.ID) error {
 	_, err := s.write.Exec(ctx, "UPDATE wasup_kept SET state='gone' WHERE session_id=$1 AND state<>'gone'", string(id))
 	return err
 }
 
-// listed writes values as the inside of an IN.
-func listed(values []string) (names string, args []any) {
+// inList returns the placeholders and arguments for an SQL IN list.
+func inList(values []string) (names string, args []any) {
 	places := make([]string, len(values))
 	for i, value := range values {
 		places[i] = fmt.Sprintf("$%d", i+1)

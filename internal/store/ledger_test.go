@@ -17,7 +17,7 @@ import (
 	"wasup/internal/store"
 )
 
-// wire notes what is sent, and answers what the test says.
+// wire is a sender that records the messages and returns err.
 type wire struct {
 	mu   sync.Mutex
 	sent []message.Outgoing
@@ -38,7 +38,7 @@ func text(key, body string) message.Request {
 	return message.Request{Session: "51", To: "5491100000001@s.whatsapp.net", Content: message.TextOf(body), Key: key}
 }
 
-// sendOver sends over a new outbox on the store at path, as a process that starts, sends and ends.
+// sendOver opens the store at path, sends a message with a new outbox and closes both, as one process does.
 func sendOver(t *testing.T, path string, w *wire, request message.Request) (outbox.Result, error) {
 	t.Helper()
 	st := openAt(t, path)
@@ -97,7 +97,7 @@ func TestNoTextOutlivesItsAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	const secret = "the text that nobody else may read"
-	for _, body := range []string{secret, strings.Repeat(secret, 1000)} { // in the row, and on pages of its own
+	for _, body := range []string{secret, strings.Repeat(secret, 1000)} { // short enough for the row, and long enough for overflow pages
 		_, err := box.SendText(t.Context(), text("", body))
 		if err != nil {
 			t.Fatal(err)

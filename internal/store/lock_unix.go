@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// acquireLock takes an exclusive flock, which the kernel drops when the process ends, however it ends. *heldError where
-// somebody has it.
+// acquireLock takes an exclusive flock on the file. The kernel frees it when the process ends, also after kill -9. The
+// error is a *lockedError if another holder has the lock.
 func acquireLock(path string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -19,11 +19,11 @@ func acquireLock(path string) (*os.File, error) {
 		if err := flock(file); err != nil {
 			_ = file.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, &heldError{pid: readPID(path)}
+				return nil, &lockedError{pid: readPID(path)}
 			}
 			return nil, err
 		}
-		// The last holder removes the file when it leaves; a lock on the removed one would exclude nobody.
+		// The holder removes the file when it releases the lock. A lock on a removed file would keep nobody out.
 		ours, err := file.Stat()
 		if err != nil {
 			_ = file.Close()
@@ -46,7 +46,7 @@ func flock(file *os.File) error {
 	}
 }
 
-// releaseLock removes the file while it is still locked: see acquireLock.
+// releaseLock removes the file while it is still locked. acquireLock checks for this.
 func releaseLock(lock *os.File) {
 	_ = os.Remove(lock.Name())
 	_ = lock.Close()

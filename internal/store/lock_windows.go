@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// errSharingViolation is ERROR_SHARING_VIOLATION: somebody has the file open for writing.
+// errSharingViolation is ERROR_SHARING_VIOLATION: another handle has the file open for writing.
 const errSharingViolation = syscall.Errno(32)
 
-// acquireLock opens the file for writing and lets nobody else do so. The system closes it with the process. *heldError
-// where somebody has it.
+// acquireLock opens the file for writing so that no other handle can. Windows closes it when the process ends. The
+// error is a *lockedError if another holder has the file.
 func acquireLock(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
@@ -19,7 +19,7 @@ func acquireLock(path string) (*os.File, error) {
 	handle, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, syscall.FILE_SHARE_READ, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, errSharingViolation) {
-		return nil, &heldError{pid: readPID(path)}
+		return nil, &lockedError{pid: readPID(path)}
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -29,8 +29,8 @@ func acquireLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// releaseLock closes the file before removing it, in the order that the system asks for. Whoever takes it in between
-// keeps it: an open file is not removed.
+// releaseLock closes the file and then removes it, because Windows does not remove an open file. For the same reason a
+// process that opens it in between keeps it.
 func releaseLock(lock *os.File) {
 	_ = lock.Close()
 	_ = os.Remove(lock.Name())

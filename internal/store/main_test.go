@@ -9,7 +9,7 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// childDSN names the database when the test binary runs as a child that is going to be killed.
+// childDSN is the variable with the database's DSN if the test binary runs as the child of the crash test.
 const childDSN = "WASUP_STORE_TEST_CHILD_DSN"
 
 func TestMain(m *testing.M) {

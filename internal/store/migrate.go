@@ -12,24 +12,24 @@ import (
 	"wasup/internal/session"
 )
 
-// batchRows and batchValues bound one INSERT. SQLite takes 32,766 values in a statement, PostgreSQL 65,535.
+// batchRows and batchValues limit one INSERT. A statement of SQLite takes 32,766 values, one of PostgreSQL 65,535.
 const (
 	batchRows   = 500
 	batchValues = 30_000
 )
 
-// Migrate copies every table of from into to, whatsmeow's included, so that the sessions go on without being paired
-// again. Both are open, so both are locked against other processes, and both have all their tables already: whatsmeow's
-// are brought up by the adapter (whatsapp.UpgradeTables). The tables are those that the databases have, not a list kept
-// here, so that none is missed when an upgrade adds one.
+// Migrate copies every table of from into to, whatsmeow's tables included, so that the sessions need not be paired
+// again. Both stores are open, and so locked against other processes. Both must have all tables already:
+// whatsapp.UpgradeTables creates whatsmeow's. Migrate reads the list of tables from the databases, so that it also
+// copies tables of later versions.
 //
-// It is one transaction: after an error the target is as empty as before. The source is only read. progress, if not nil,
-// is told the rows of each table: at its start with done 0, then after each batch.
+// Migrate writes in one transaction: after an error the target is as empty as before. It only reads the source. It
+// calls progress, if not nil, for each table: at its start with done 0, and after each batch of rows.
 //
-// Errors are *session.Error with a Message for the person who asked: CodeWrongState where the target has rows already,
-// the schemas differ or a row cannot be carried over, else a code of the store.
+// Errors are *session.Error with a Message for the operator: CodeWrongState if the target has rows already, the schemas
+// differ or a row cannot be converted; otherwise a code of the store.
 //
-// Do not start the source again afterwards: two copies of one device's keys break each other.
+// Do not run the source again afterwards: two processes that use copies of one device's keys break each other's chats.
 func Migrate(ctx context.Context, from, to *Store, progress func(table string, done, total int)) error {
 	if progress == nil {
 		progress = func(string, int, int) {}
@@ -46,7 +46,7 @@ func Migrate(ctx context.Context, from, to *Store, progress func(table string, d
 		return failure(opMigrate, "", err)
 	}
 	err = to.write.DoTxn(ctx, nil, func(ctx context.Context) error {
-		if err := m.wantEmpty(ctx, plan); err != nil {
+		if err := m.checkEmpty(ctx, plan); err != nil {
 			return err
 		}
 		for _, t := range plan {
@@ -60,7 +60,7 @@ func Migrate(ctx context.Context, from, to *Store, progress func(table string, d
 		return failure(opMigrate, "", err)
 	}
 	for _, column := range m.cleaned {
-		to.options.Logger.Warn("text that PostgreSQL cannot hold was carried over with replacement characters", "column", column)
+		to.options.Logger.Warn("characters that PostgreSQL cannot store were replaced", "column", column)
 	}
 	return nil
 }
@@ -71,22 +71,22 @@ type migration struct {
 	from, to *Store
 	source   *sql.Tx
 	progress func(string, int, int)
-	cleaned  []string // columns in which text had to be changed
+	cleaned  []string // columns with text that had to be changed, as table.column
 }
 
 func refused(format string, args ...any) error {
 	return &session.Error{Code: session.CodeWrongState, Op: opMigrate, Message: fmt.Sprintf(format, args...)}
 }
 
-// beginRead is a snapshot of the whole database.
+// beginRead begins a read-only transaction that sees one snapshot of the whole database.
 func (s *Store) beginRead(ctx context.Context) (*sql.Tx, error) {
 	if s.postgres() {
 		return s.read.RawDB.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	}
-	return s.read.RawDB.BeginTx(ctx, nil) // the readers' pool is read-only, and a transaction of SQLite is a snapshot
+	return s.read.RawDB.BeginTx(ctx, nil) // the readers' pool is read-only, and every transaction of SQLite is a snapshot
 }
 
-// plan lists the tables to copy, those that others refer to first.
+// plan returns the tables to copy, in an order that satisfies the foreign keys. It refuses databases that differ.
 func (m *migration) plan(ctx context.Context) ([]table, error) {
 	source, err := m.from.tables(ctx)
 	if err != nil {
@@ -139,13 +139,14 @@ func sameColumns(source, target table) error {
 	}
 	for _, c := range target.columns {
 		if c.kind == kindUnknown {
-			return refused("column %s of table %s has the type %s, which cannot be carried over; nothing was copied", c.name, target.name, c.declared)
+			return refused("column %s of table %s has the type %s, which cannot be converted; nothing was copied", c.name, target.name, c.declared)
 		}
 	}
 	return nil
 }
 
-// sameVersion wants both databases to be at one version of a schema: the columns would mean other things.
+// sameVersion checks that a table of schema versions has the same version in both databases. In another version the
+// same columns could mean something else.
 func (m *migration) sameVersion(ctx context.Context, t table) error {
 	var source, target int
 	query := "SELECT version FROM " + quoted(t.name)
@@ -156,25 +157,25 @@ func (m *migration) sameVersion(ctx context.Context, t table) error {
 		return err
 	}
 	if source != target {
-		return refused("%s is %d in database %s and %d in database %s; nothing was copied", t.name, source, m.from.name, target, m.to.name)
+		return refused("the schema version in %s is %d in database %s and %d in database %s; nothing was copied", t.name, source, m.from.name, target, m.to.name)
 	}
 	return nil
 }
 
-func (m *migration) wantEmpty(ctx context.Context, plan []table) error {
+func (m *migration) checkEmpty(ctx context.Context, plan []table) error {
 	for _, t := range plan {
 		var rows int
 		if err := m.to.write.QueryRow(ctx, "SELECT count(*) FROM "+quoted(t.name)).Scan(&rows); err != nil {
 			return err
 		}
 		if rows > 0 {
-			return refused("database %s is not empty: table %s has %d rows; expected one that no wasup has used", m.to.name, t.name, rows)
+			return refused("database %s is not empty: table %s has %d rows; expected a database that wasup has not used yet", m.to.name, t.name, rows)
 		}
 	}
 	return nil
 }
 
-// copy carries one table over and counts what arrived.
+// copy copies the rows of one table in batches and verifies their number.
 func (m *migration) copy(ctx context.Context, t table) error {
 	var total int
 	if err := m.source.QueryRowContext(ctx, "SELECT count(*) FROM "+quoted(t.name)).Scan(&total); err != nil {
@@ -217,7 +218,7 @@ func (m *migration) copy(ctx context.Context, t table) error {
 	if err := flush(); err != nil {
 		return err
 	}
-	return m.arrived(ctx, t, total)
+	return m.verify(ctx, t, total)
 }
 
 func (m *migration) appendRow(batch []any, t table, row dbutil.Scannable) ([]any, error) {
@@ -230,7 +231,7 @@ func (m *migration) appendRow(batch []any, t table, row dbutil.Scannable) ([]any
 		return batch, err
 	}
 	for i, c := range t.columns {
-		value, cleaned, err := c.carry(values[i], m.to.postgres())
+		value, cleaned, err := c.convert(values[i], m.to.postgres())
 		if err != nil {
 			return batch, refused("table %s, column %s: %v; nothing was copied", t.name, c.name, err)
 		}
@@ -242,17 +243,18 @@ func (m *migration) appendRow(batch []any, t table, row dbutil.Scannable) ([]any
 	return batch, nil
 }
 
-// arrived counts, and lets numbers that the database gives out go on after the highest that was copied.
-func (m *migration) arrived(ctx context.Context, t table, want int) error {
+// verify checks that the target has all rows of a table. It then sets PostgreSQL's sequences to the highest copied
+// number, so that new rows get later numbers.
+func (m *migration) verify(ctx context.Context, t table, want int) error {
 	var got int
 	if err := m.to.write.QueryRow(ctx, "SELECT count(*) FROM "+quoted(t.name)).Scan(&got); err != nil {
 		return err
 	}
 	if got != want {
-		return refused("table %s: %d of %d rows arrived; nothing was copied", t.name, got, want)
+		return refused("table %s: the target has %d of %d rows after the copy; nothing was copied", t.name, got, want)
 	}
 	for _, c := range t.columns {
-		if !c.counted || !m.to.postgres() || got == 0 {
+		if !c.generated || !m.to.postgres() || got == 0 {
 			continue
 		}
 		var next int64

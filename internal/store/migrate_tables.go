@@ -9,21 +9,22 @@ import (
 	"go.mau.fi/util/dbutil"
 )
 
-// table is a table as the database describes it.
+// table describes a table of a database.
 type table struct {
 	name    string
-	columns []column // that can be written
-	parents []string // that its foreign keys refer to
+	columns []column // without generated columns
+	parents []string // tables that its foreign keys refer to
 }
 
 type column struct {
-	name     string
-	declared string
-	kind     kind
-	counted  bool // the database gives out its numbers
+	name      string
+	declared  string
+	kind      kind
+	generated bool // an identity or serial column: PostgreSQL gives out its numbers
 }
 
-// version says that it is one of the library's tables of schema versions, which each database writes itself.
+// version reports whether the table is a version table of the database library (dbutil). Each database writes its own,
+// so Migrate does not copy it.
 func (t table) version() bool {
 	return len(t.columns) == 2 && t.columns[0].name == "version" && t.columns[1].name == "compat"
 }
@@ -60,7 +61,7 @@ func separator(i int) string {
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// tables describes every table of the database, ordered by name.
+// tables returns every table of the database, ordered by name.
 func (s *Store) tables(ctx context.Context) ([]table, error) {
 	list, columns, parents := sqliteTables, sqliteColumns, sqliteParents
 	if s.postgres() {
@@ -88,7 +89,7 @@ func (s *Store) tables(ctx context.Context) ([]table, error) {
 
 const (
 	sqliteTables = `SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`
-	// Hidden columns are generated ones.
+	// Generated columns are hidden.
 	sqliteColumns = `SELECT name, lower(type), false FROM pragma_table_xinfo($1) WHERE hidden=0 ORDER BY cid`
 	sqliteParents = `SELECT DISTINCT "table" FROM pragma_foreign_key_list($1) ORDER BY 1`
 
@@ -103,7 +104,7 @@ const (
 )
 
 func scanColumn(row dbutil.Scannable) (c column, err error) {
-	err = row.Scan(&c.name, &c.declared, &c.counted)
+	err = row.Scan(&c.name, &c.declared, &c.generated)
 	c.kind = kindOf(c.declared)
 	return c, err
 }
@@ -113,7 +114,7 @@ func (s *Store) strings(ctx context.Context, query string, args ...any) ([]strin
 	return dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
 }
 
-// parentsFirst orders tables so that what a row refers to is there before it.
+// parentsFirst orders tables so that each comes after the tables that its foreign keys refer to.
 func parentsFirst(tables []table) ([]table, error) {
 	var ordered []table
 	placed := func(name string) bool {
@@ -131,7 +132,7 @@ func parentsFirst(tables []table) ([]table, error) {
 			}
 		}
 		if len(ordered) == before {
-			return nil, refused("tables refer to each other in a circle; nothing was copied")
+			return nil, refused("the foreign keys of the tables form a cycle; nothing was copied")
 		}
 	}
 	return ordered, nil

@@ -32,7 +32,7 @@ func bothDatabases() []opener {
 	}
 }
 
-// fill writes sessions and messages in every shape that a row can have, and so many plain sessions.
+// fill writes sessions and messages with every kind of value that a row can have, and a number of plain sessions.
 func fill(t *testing.T, st *store.Store, plain int) {
 	t.Helper()
 	ctx := t.Context()
@@ -174,7 +174,7 @@ func wantSame(t *testing.T, source, target *store.Store) {
 	}
 }
 
-// wantAlive writes new rows beside those that were copied: numbers that the database gives out must not meet them.
+// wantAlive writes new rows next to the copied ones: the database must not give out numbers that are in use.
 func wantAlive(t *testing.T, st *store.Store) {
 	t.Helper()
 	if err := st.Events().Append(t.Context(), received("k"), received("new")); err != nil {
@@ -203,7 +203,7 @@ func TestAMigrationIntoADatabaseThatIsInUseIsRefused(t *testing.T) {
 	}
 }
 
-// wantNotMigrated wants a refusal with these words, and the target's sessions as they were.
+// wantNotMigrated fails the test unless Migrate refuses with these words and leaves the target's sessions unchanged.
 func wantNotMigrated(t *testing.T, source, target *store.Store, sessions int, words ...string) {
 	t.Helper()
 	err := store.Migrate(t.Context(), source, target, nil)
@@ -305,7 +305,7 @@ func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
 	source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
 	back := openAt(t, filepath.Join(t.TempDir(), "back.db"))
-	// "animal" sorts before the table that it refers to.
+	// "animal" sorts before "cage", the table that it refers to.
 	for _, st := range []*store.Store{source, target, back} {
 		alter(t, "CREATE TABLE cage (id TEXT PRIMARY KEY, big BIGINT, open BOOLEAN, key bytea, tag uuid, weight DOUBLE PRECISION)", st)
 		alter(t, "CREATE TABLE animal (name TEXT PRIMARY KEY, cage TEXT REFERENCES cage(id))", st)
@@ -315,7 +315,7 @@ func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
 	alter(t, "INSERT INTO animal VALUES ('zero ' || char(0) || ' byte', 'a'), ('free', NULL)", source)
 	for _, way := range []struct {
 		from, to *store.Store
-		bytes    string // the type of a byte string
+		bytes    string // SQL condition: the column key has the type for bytes
 	}{{source, target, "pg_typeof(key)::text='bytea'"}, {target, back, "typeof(key)='blob'"}} {
 		if err := store.Migrate(t.Context(), way.from, way.to, nil); err != nil {
 			t.Fatal(err)

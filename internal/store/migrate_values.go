@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kind is what a column holds, whatever the two databases call it.
+// kind is the type of a column's values, common to both databases.
 type kind int
 
 const (
@@ -17,8 +17,8 @@ const (
 	kindReal
 )
 
-// kindOf knows the declared types of both databases. What it does not know is refused rather than guessed: a wrong guess
-// would spoil keys without a word.
+// kindOf returns the kind of a declared type of SQLite or PostgreSQL. Migrate refuses unknown types, because a wrong
+// guess would damage keys without an error.
 func kindOf(declared string) kind {
 	declared, _, _ = strings.Cut(strings.ToLower(declared), "(")
 	switch strings.TrimSpace(declared) {
@@ -37,8 +37,9 @@ func kindOf(declared string) kind {
 	}
 }
 
-// carry makes a value of the source what the target's column takes. It reports whether text had to be changed.
-func (c column) carry(value any, postgres bool) (_ any, cleaned bool, err error) {
+// convert converts a value of the source to one for the target's column. cleaned reports whether text had to be
+// changed.
+func (c column) convert(value any, postgres bool) (_ any, cleaned bool, err error) {
 	if value == nil {
 		return nil, false, nil
 	}
@@ -54,7 +55,7 @@ func (c column) carry(value any, postgres bool) (_ any, cleaned bool, err error)
 	case kindBytes:
 		switch v := value.(type) {
 		case []byte:
-			if v == nil { // what SQLite's driver makes of no bytes, which are not NULL
+			if v == nil { // SQLite's driver returns nil for an empty blob, which is not NULL
 				v = []byte{}
 			}
 			return v, false, nil
@@ -75,7 +76,7 @@ func (c column) carry(value any, postgres bool) (_ any, cleaned bool, err error)
 	case kindUnknown:
 	}
 	if !ok {
-		return nil, false, fmt.Errorf("a value of the kind %T does not fit the type %s", value, c.declared)
+		return nil, false, fmt.Errorf("a value of type %T cannot be converted to %s", value, c.declared)
 	}
 	return value, false, nil
 }

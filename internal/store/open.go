@@ -18,19 +18,19 @@ import (
 	"wasup/internal/session"
 )
 
-// maxReaders bounds the readers' pool. Reads are point look-ups and one short list, so a few connections do.
+// maxReaders is the size of the readers' pool. Most reads are short, so a few connections are enough.
 const maxReaders = 4
 
-// Open opens the database that dsn names and brings its schema to this version:
+// Open opens the database that dsn names and upgrades its schema to this version:
 //
-//	sqlite:PATH                                  an absolute or a relative path; created where there is none
+//	sqlite:PATH                                  an absolute or a relative path; the file is created if it is missing
 //	postgres://USER:PASSWORD@HOST:PORT/DATABASE  an existing database, encoded in UTF8; postgresql:// is the same
 //
-// Whatever it created is removed again when it fails. The database belongs to this process until Close.
+// If Open fails, it removes the files that it created. The database is locked for this process until Close.
 //
-// Errors are *session.Error whose Message is one line for the person who started the program; it may name the path or
-// the server and never holds a password: CodeInvalidRequest (Field "store.dsn": unknown scheme, a directory, no
-// database), CodeStoreLocked (another process has it), CodeStoreFull, CodeStoreUnavailable (no server, not writable,
+// Errors are *session.Error whose Message is one line for the operator. It can name the path or the server, but never
+// contains a password. Codes: CodeInvalidRequest (Field "store.dsn": unknown scheme, a directory, not a database),
+// CodeStoreLocked (another process has the database), CodeStoreFull, CodeStoreUnavailable (no server, not writable,
 // damaged, written by a newer version).
 func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	options = options.withDefaults()
@@ -78,7 +78,7 @@ func parseDSN(dsn string) (string, error) {
 	case scheme == "postgres" || scheme == "postgresql":
 		return "", badDSN(nil, "store.dsn: expected %s", postgresExample)
 	case scheme != "sqlite":
-		// Only the scheme is repeated: the rest may hold a password.
+		// The message repeats only the scheme: the rest may contain a password.
 		return "", badDSN(nil, "store.dsn: unknown scheme %q; supported is %s", scheme, supported)
 	case path == "" || strings.HasSuffix(path, "/"):
 		return "", badDSN(nil, "store.dsn: sqlite: needs the path of a file, for example sqlite:./data/wasup.db")
@@ -103,25 +103,25 @@ func badDSN(cause error, format string, args ...any) error {
 	}
 }
 
-// openFile opens the pools of a claimed file.
+// openFile opens the connection pools of a claimed file and upgrades its schema.
 //
-// Writers: one connection. SQLite has one writer anyway; queueing for it in the pool is fair and bounded by each
-// caller's context, where a crowd of connections polls for the file's lock (measured with 500 clients in one file:
-// 1,585 messages a second against 909, p99 408 ms against 3.5 s).
+// The writer is one connection. SQLite allows one writer at a time anyway. Waiting in the pool is fair and ends with
+// the caller's context; many connections would poll for the lock of the file. Measured with 500 clients on one file:
+// 1,585 messages a second with one connection, 909 with many; p99 408 ms and 3.5 s.
 //
-// synchronous=FULL: in WAL mode NORMAL survives kill -9 too, but a power cut takes back the commits since the last
-// checkpoint. An accepted message must survive that, and so must whatsmeow's ratchets and prekeys in the same file: one
-// that runs backwards gives messages that nobody can decrypt. The price is one flush for each commit, measured with
-// BenchmarkLedger on a virtual disk: 0.28 ms a commit against 0.08 ms. (fdatasync instead of fsync made no difference
-// that could be measured there, so the driver's process-wide switch stays as it is.)
+// synchronous=FULL: in WAL mode NORMAL survives kill -9 too, but a power cut undoes the commits since the last
+// checkpoint. Accepted messages must survive a power cut. So must whatsmeow's ratchets and prekeys in the same file:
+// after a ratchet has gone back, recipients cannot decrypt new messages. The cost is one flush for each commit: 0.28 ms
+// a commit instead of 0.08 ms (BenchmarkLedger on a virtual disk). fdatasync instead of fsync made no measurable
+// difference there, so the driver's process-wide switch for it is unchanged.
 //
-// secure_delete: a deleted text, ratchet or key is overwritten, where SQLite would leave it readable on a free page. Its
-// price was lost in the noise of the same benchmark.
+// secure_delete: SQLite overwrites deleted texts, ratchets and keys. Otherwise they would stay readable on free pages.
+// Its cost was not measurable in the same benchmark.
 //
-// Readers: a pool of their own, so that a status request does not queue behind commits: 0.05 ms against 0.44 ms beside a
+// Readers have their own pool, so that a status request does not wait for commits: 0.05 ms instead of 0.44 ms next to a
 // busy writer (BenchmarkLoadBesideWriter).
 func openFile(ctx context.Context, file *databaseFile, options Options) (*Store, error) {
-	if err := foreign(ctx, file.path, options); err != nil {
+	if err := checkForeign(ctx, file.path, options); err != nil {
 		return nil, err
 	}
 	write, err := openPool(file.path, 1, options, "immediate", url.Values{
@@ -139,7 +139,7 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	st := &Store{options: options, name: file.path, write: write, read: read, file: file, appended: newGrowth()}
+	st := &Store{options: options, name: file.path, write: write, read: read, file: file, appended: newAppendSignal()}
 	st.commits = newCommitter(st)
 	if err := st.Ping(ctx); err != nil {
 		_ = read.RawDB.Close()
@@ -149,21 +149,21 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 	return st, nil
 }
 
-// errForeign is a database that has tables, and none that says that wasup made it.
+// errForeign says that a database has tables, but not wasup's version table.
 var errForeign = errors.New("the database belongs to another program")
 
-// foreign looks into a database before anything is written to it: switching the log on would change a file that is not
-// ours. The table of versions is the first that wasup makes, in the same transaction as the others, so a database that has
-// tables and not that one was never wasup's.
-func foreign(ctx context.Context, path string, options Options) error {
-	look, err := openPool(path, 1, options, "deferred", url.Values{"_query_only": {"1"}})
+// checkForeign returns errForeign for a database of another program. It runs before the first write, because switching
+// the write-ahead log on would change the file. wasup creates its version table before its other tables, in one
+// transaction. So a database that has tables but no version table is not wasup's.
+func checkForeign(ctx context.Context, path string, options Options) error {
+	db, err := openPool(path, 1, options, "deferred", url.Values{"_query_only": {"1"}})
 	if err != nil {
 		return err
 	}
 	var tables, ours int
-	err = look.QueryRow(ctx, "SELECT COUNT(*), COUNT(CASE WHEN name=$1 THEN 1 END) FROM sqlite_master WHERE type='table'", versionTable).
+	err = db.QueryRow(ctx, "SELECT COUNT(*), COUNT(CASE WHEN name=$1 THEN 1 END) FROM sqlite_master WHERE type='table'", versionTable).
 		Scan(&tables, &ours)
-	if err := errors.Join(err, look.RawDB.Close()); err != nil {
+	if err := errors.Join(err, db.RawDB.Close()); err != nil {
 		return err
 	}
 	if tables > 0 && ours == 0 {
@@ -172,8 +172,8 @@ func foreign(ctx context.Context, path string, options Options) error {
 	return nil
 }
 
-// errNoWAL is the answer of a file system without shared memory, such as most network file systems.
-var errNoWAL = errors.New("write-ahead log could not be switched on")
+// errNoWAL says that the file system has no shared memory, such as most network file systems.
+var errNoWAL = errors.New("the write-ahead log cannot be switched on")
 
 func prepare(ctx context.Context, write *dbutil.Database) error {
 	var mode string
@@ -196,7 +196,7 @@ func openPool(path string, conns int, options Options, begin string, extra url.V
 	for key, values := range extra {
 		query[key] = values
 	}
-	// A file: address, so that a '%' or '#' in the path stays part of it.
+	// A file: URL, so that a '%' or '#' in the path stays part of the path.
 	address := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
 	raw, err := sql.Open("sqlite", address.String())
 	if err != nil {
@@ -204,11 +204,11 @@ func openPool(path string, conns int, options Options, begin string, extra url.V
 	}
 	raw.SetMaxOpenConns(conns)
 	raw.SetMaxIdleConns(conns)
-	// "sqlite3" is the name that the database library and whatsmeow know the dialect by, not the driver's.
+	// "sqlite3" is the dialect's name in the database library and in whatsmeow. The driver's name is "sqlite".
 	return wrapPool(raw, "sqlite3", options)
 }
 
-// openFailure turns what went wrong while opening into one line for the person who started the program.
+// openFailure turns an error of opening a SQLite file into one with a Message for the operator, in one line.
 func openFailure(path string, err error) error {
 	e := &session.Error{Code: session.CodeOf(failure("open database", "", err)), Op: "open database", Err: err}
 	code := primaryCode(err)
@@ -219,7 +219,7 @@ func openFailure(path string, err error) error {
 	case e.Code == session.CodeStoreLocked:
 		e.Message = fmt.Sprintf("database %s is locked by another program", path)
 	case errors.Is(err, errForeign):
-		return badDSN(err, "store.dsn: database %s belongs to another program: it has tables, and none of wasup; expected a database of wasup, or a file that does not exist yet", path)
+		return badDSN(err, "store.dsn: database %s belongs to another program: it has tables, but none of wasup; expected a database of wasup, or a file that does not exist yet", path)
 	case newerSchema(err):
 		e.Message = fmt.Sprintf("database %s was written by a newer version of wasup; use that version or a later one", path)
 	case code == sqlite3.SQLITE_NOTADB:
@@ -232,7 +232,7 @@ func openFailure(path string, err error) error {
 	case errors.Is(err, errNoWAL):
 		e.Message = fmt.Sprintf("database %s: its file system has no shared memory; use a local disk", path)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		e.Message = fmt.Sprintf("database %s: opening it was cut short", path)
+		e.Message = fmt.Sprintf("database %s could not be opened in time", path)
 	default:
 		e.Message = fmt.Sprintf("database %s cannot be opened", path)
 	}

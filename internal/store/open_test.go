@@ -17,7 +17,7 @@ import (
 	"wasup/internal/store"
 )
 
-// wantRefused opens and wants one clear line with these words, and an error of this code.
+// wantRefused fails the test unless Open returns an error with this code and a Message of one line with these words.
 func wantRefused(t *testing.T, dsn string, code session.Code, words ...string) {
 	t.Helper()
 	st, err := store.Open(t.Context(), dsn, store.Options{BusyTimeout: 50 * time.Millisecond})
@@ -39,7 +39,7 @@ func wantRefused(t *testing.T, dsn string, code session.Code, words ...string) {
 	}
 }
 
-// wantTree wants exactly these names below dir.
+// wantTree fails the test unless dir contains exactly these names.
 func wantTree(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	var got []string
@@ -151,7 +151,7 @@ func TestADamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 100; i < len(content); i++ { // everything behind the header
+	for i := 100; i < len(content); i++ { // everything after the header
 		content[i] = 0xa5
 	}
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -187,7 +187,7 @@ func TestASecondProcessIsTurnedAwayByName(t *testing.T) {
 	}
 	lines := bufio.NewReader(out)
 	if _, err := lines.ReadString('\n'); err != nil {
-		t.Fatal(err) // its first line says that it has the database
+		t.Fatal(err) // the child's first line means that it has the database
 	}
 	go func() { _, _ = lines.WriteTo(discardAll{}) }()
 	link := filepath.Join(dir, "link.db")
@@ -209,7 +209,7 @@ type discardAll struct{}
 
 func (discardAll) Write(p []byte) (int, error) { return len(p), nil }
 
-// openDirect opens the file past the store, as another program would.
+// openDirect opens the file without the store, as another program would.
 func openDirect(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path)

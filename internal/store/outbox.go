@@ -21,21 +21,21 @@ type Outbox struct{ store *Store }
 
 var _ outbox.Ledger = (*Outbox)(nil)
 
-// Outbox gives the table of outgoing messages.
+// Outbox returns the table of outgoing messages.
 func (s *Store) Outbox() *Outbox { return &Outbox{s} }
 
 const outboxColumns = `seq, session_id, message_id, idempotency_key, body_hash, recipient, kind, body, state, attempts,
 	acked_at, delivered_at, read_at, played_at, send_at, expires_at, error_code, error_status, error_message,
 	created_at, updated_at`
 
-// The partial indexes are used only by statements that repeat their conditions word for word.
+// The conditions of the partial indexes. A statement uses such an index only if it repeats the condition word for word.
 const (
 	isOpen    = `state IN ('queued', 'sending')`
 	isSettled = `state NOT IN ('queued', 'sending')`
 	isEnded   = `state IN ('failed', 'cancelled')`
 )
 
-// row is an entry and its number, which orders the messages.
+// row is an entry with its number. The numbers follow the order of acceptance.
 type row struct {
 	seq int64
 	outbox.Entry
@@ -56,7 +56,7 @@ func scanRow(from dbutil.Scannable) (row, error) {
 	r.SendAt, r.ExpiresAt, r.CreatedAt, r.UpdatedAt = timeOf(sendAt), timeOf(expires), timeOf(created), timeOf(updated)
 	r.CanRequeue = r.State == message.Failed && r.AckedAt.IsZero() && body.Valid
 	switch {
-	case r.Content.Kind == "": // of a version that knew nothing but texts
+	case r.Content.Kind == "": // stored by a version that had only texts
 		r.Content = message.TextOf(body.String)
 	case body.Valid:
 		if err := json.Unmarshal([]byte(body.String), &r.Content); err != nil {
@@ -133,11 +133,11 @@ func (o *Outbox) insert(ctx context.Context, e outbox.Entry, body []byte) (outbo
 		if n, err := done.RowsAffected(); err != nil || n > 0 {
 			return e, err
 		}
-		e.ID = outbox.NewMessageID(e.Session, "", "") // an old message has the one that the key gives
+		e.ID = outbox.NewMessageID(e.Session, "", "") // an older message has the same id; try a random one
 	}
 }
 
-// body is a message's content as the column takes it: bytes with PostgreSQL.
+// body converts a message's content for its column: []byte for PostgreSQL, string for SQLite.
 func (o *Outbox) body(content []byte) any {
 	if o.store.postgres() {
 		return content
@@ -145,7 +145,7 @@ func (o *Outbox) body(content []byte) any {
 	return string(content)
 }
 
-// byKey reads within a work.
+// byKey returns the message with a key, as part of a work, or false if there is none.
 func (o *Outbox) byKey(ctx context.Context, id session.ID, key string) (row, bool, error) {
 	found, err := scanRow(o.store.write.QueryRow(ctx,
 		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND idempotency_key=$2", string(id), key))
@@ -216,10 +216,11 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 	return n > 0, err
 }
 
-// dropContent deletes what nobody needs any more. The answers of a poll are needed to read the votes.
+// dropContent is SQL that deletes the content of a message. It keeps the content of polls, because reading the votes
+// needs their options.
 const dropContent = ", body=CASE WHEN kind='poll' THEN body END, file=''"
 
-// literals lists states as SQL has them. The set is closed, so that none of them needs quoting.
+// literals returns states as an SQL list of string literals. It knows all states, and none needs escaping.
 func literals(states []message.State) string {
 	var out strings.Builder
 	for _, known := range message.States() {

@@ -18,7 +18,7 @@ import (
 	"wasup/internal/session"
 )
 
-// maxPage bounds a page of messages, whatever was asked for.
+// maxPage is the number of messages on a page at most.
 const maxPage = 1000
 
 func (o *Outbox) rows(ctx context.Context, rest string, args ...any) ([]row, error) {
@@ -34,7 +34,7 @@ func entries(rows []row) []outbox.Entry {
 	return list
 }
 
-// Next implements outbox.Ledger. Messages for later are apart in the index, so that any number of them costs nothing.
+// Next implements outbox.Ledger. The index separates messages for later from the others, so they do not slow it down.
 func (o *Outbox) Next(ctx context.Context, id session.ID, now time.Time, limit int) ([]outbox.Entry, time.Time, error) {
 	const op = "read queue"
 	page, err := o.rows(ctx, "session_id=$1 AND send_at=0 AND "+isOpen+" ORDER BY seq LIMIT $2", string(id), limit)
@@ -118,13 +118,13 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 		if err != nil || before < 0 {
 			return nil, "", &session.Error{
 				Code: session.CodeInvalidRequest, Op: "list messages", Session: id, Field: "cursor",
-				Message: "cursor: expected the cursor that came with the page before",
+				Message: "cursor: expected the cursor that the previous page returned",
 			}
 		}
 		text += " AND seq<$3"
 		args = append(args, before)
 	}
-	text += statesOf(filter.States)
+	text += stateCondition(filter.States)
 	rows, err := o.rows(ctx, text+" ORDER BY seq DESC LIMIT $2", args...)
 	if err != nil {
 		return nil, "", failure("list messages", id, err)
@@ -141,8 +141,9 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 	return page, next, nil
 }
 
-// statesOf narrows a list. Rare states have an index of their own, which its condition chooses.
-func statesOf(states []message.State) string {
+// stateCondition returns the SQL condition for states. For rare states it repeats the condition of their partial index,
+// so that the database uses the index.
+func stateCondition(states []message.State) string {
 	only := func(some ...message.State) bool {
 		return !slices.ContainsFunc(states, func(s message.State) bool { return !slices.Contains(some, s) })
 	}
@@ -159,7 +160,7 @@ func statesOf(states []message.State) string {
 	return out.String()
 }
 
-// UsedFiles gives those of the files of the spool that a message still needs.
+// UsedFiles returns those of the given outgoing files that a message still needs.
 func (o *Outbox) UsedFiles(ctx context.Context, files []string) (used []string, err error) {
 	for _, file := range files {
 		var one int

@@ -22,10 +22,10 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	known := false
 	switch state {
 	case message.Delivered, message.Read, message.Played:
-		if known, err = o.knowsAny(ctx, id, data.IDs); err != nil {
+		if known, err = o.hasAny(ctx, id, data.IDs); err != nil {
 			return nil, failure("note receipt", id, err)
 		}
-	default: // what it tells is no state of a message
+	default: // the receipt reports no state of a message
 	}
 	if !known { // most receipts are about messages of other devices
 		return nil, o.store.Events().Append(ctx, told...)
@@ -33,7 +33,7 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	err = o.store.Commit(ctx, func(ctx context.Context) error {
 		steps = steps[:0]
 		for _, messageID := range data.IDs {
-			step, err := o.note(ctx, id, messageID, state, &data)
+			step, err := o.applyReceipt(ctx, id, messageID, state, &data)
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	return steps, nil
 }
 
-func (o *Outbox) knowsAny(ctx context.Context, id session.ID, messageIDs []string) (bool, error) {
+func (o *Outbox) hasAny(ctx context.Context, id session.ID, messageIDs []string) (bool, error) {
 	for _, messageID := range messageIDs {
 		var one int
 		err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE session_id=$1 AND message_id=$2",
@@ -61,8 +61,8 @@ func (o *Outbox) knowsAny(ctx context.Context, id session.ID, messageIDs []strin
 	return false, nil
 }
 
-// note writes what one receipt says of one message; nil where the message does not come further by it.
-func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, state message.State, data *events.ReceiptData) (*outbox.Step, error) {
+// applyReceipt stores what a receipt reports about one message. It returns nil if the message's state does not change.
+func (o *Outbox) applyReceipt(ctx context.Context, id session.ID, messageID string, state message.State, data *events.ReceiptData) (*outbox.Step, error) {
 	entry, err := scanRow(o.store.write.QueryRow(ctx,
 		"SELECT "+outboxColumns+" FROM wasup_outbox WHERE session_id=$1 AND message_id=$2", string(id), messageID))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -72,18 +72,18 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	}
 	to := string(entry.To)
 	if data.FromMe && to != data.Sender.PN && to != data.Sender.LID {
-		return nil, nil //nolint:nilnil // our own devices have it too, which says nothing of the recipient
+		return nil, nil //nolint:nilnil // one of our own devices has it, which says nothing about the recipient
 	}
-	if err := o.noteDevice(ctx, entry.seq, state, data); err != nil {
+	if err := o.storeDeviceReceipt(ctx, entry.seq, state, data); err != nil {
 		return nil, err
 	}
 	ended := entry.State == message.Failed || entry.State == message.Cancelled
 	if !ended && entry.State.Reached(state) {
-		return nil, nil //nolint:nilnil // it is as far already
+		return nil, nil //nolint:nilnil // the message has this state or a later one
 	}
 	step := outbox.Step{ID: messageID, From: entry.State, To: state, Acked: entry.AckedAt, Since: entry.CreatedAt}
 	if step.Acked.IsZero() {
-		step.Acked = data.At // whoever has it has it from the server
+		step.Acked = data.At // the recipient got it from the server, so the server has accepted it
 	}
 	if entry.SendAt.After(step.Since) {
 		step.Since = entry.SendAt
@@ -109,8 +109,8 @@ func (o *Outbox) note(ctx context.Context, id session.ID, messageID string, stat
 	}))
 }
 
-// noteDevice keeps the first time of each kind.
-func (o *Outbox) noteDevice(ctx context.Context, seq int64, state message.State, data *events.ReceiptData) error {
+// storeDeviceReceipt stores a receipt of one device. It keeps the first time of each kind: delivered, read, played.
+func (o *Outbox) storeDeviceReceipt(ctx context.Context, seq int64, state message.State, data *events.ReceiptData) error {
 	column := map[message.State]string{
 		message.Delivered: "delivered_at", message.Read: "read_at", message.Played: "played_at",
 	}[state]
@@ -130,12 +130,12 @@ func (o *Outbox) receipts(ctx context.Context, seq int64) ([]message.Receipt, er
 		r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(delivered), timeOf(read), timeOf(played)
 		return r, err
 	}, err).AsList()
-	slices.SortStableFunc(list, func(a, b message.Receipt) int { return cmp.Compare(firstWord(&a), firstWord(&b)) })
+	slices.SortStableFunc(list, func(a, b message.Receipt) int { return cmp.Compare(firstReceipt(&a), firstReceipt(&b)) })
 	return list, err
 }
 
-// firstWord is when a device was first heard of.
-func firstWord(r *message.Receipt) int64 {
+// firstReceipt returns the time of a device's first receipt, in Unix milliseconds.
+func firstReceipt(r *message.Receipt) int64 {
 	first := int64(0)
 	for _, at := range []time.Time{r.DeliveredAt, r.ReadAt, r.PlayedAt} {
 		if ms := millis(at); ms != 0 && (first == 0 || ms < first) {

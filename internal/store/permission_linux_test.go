@@ -10,8 +10,8 @@ import (
 	"wasup/internal/session"
 )
 
-// asNobody makes this test an ordinary user in the eyes of the file system: root may write everywhere, and the refusal
-// would not come. Only the test's thread changes, and it ends with the test.
+// asNobody makes the file system treat the test's thread as the user nobody, because root may write everywhere. Only
+// this thread changes, and it ends with its goroutine.
 func asNobody(t *testing.T, dirs ...string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -32,7 +32,7 @@ func asNobody(t *testing.T, dirs ...string) {
 	}
 }
 
-// reachable is a directory that every user can reach; the test's own lies below private ones.
+// reachable returns a directory that every user can reach; t.TempDir is inside private directories.
 func reachable(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "wasup-store-test-")
@@ -52,7 +52,7 @@ func TestADirectoryThatCannotBeWrittenStaysEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	go func() { // a goroutine of its own, whose thread ends with it
+	go func() { // a separate goroutine, because asNobody's thread must end with it
 		defer close(done)
 		asNobody(t, dir)
 		wantRefused(t, "sqlite:"+dir+"/wasup.db", session.CodeStoreUnavailable, dir, "not writable")

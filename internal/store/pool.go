@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// PoolStats are the figures of one pool of connections. Waits only ever grow.
+// PoolStats are the figures of one connection pool. Waits and WaitTime count from the opening and only grow.
 type PoolStats struct {
 	Name     string // "postgres"; for SQLite "writer" and "readers"
 	Max      int    // connections that may be open
-	InUse    int    // that run a statement or a transaction
-	Idle     int    // that are open and free
-	Waits    int64  // how often somebody waited for a connection
+	InUse    int    // connections that run a statement or a transaction
+	Idle     int    // open connections that are free
+	Waits    int64  // how often a caller had to wait for a connection
 	WaitTime time.Duration
 }
 
-// Pools gives the figures of every pool. It does not block.
+// Pools returns the figures of every pool. It does not block.
 func (s *Store) Pools() []PoolStats {
-	if s.hold != nil {
+	if s.lock != nil {
 		return []PoolStats{poolStats("postgres", s.write.RawDB)}
 	}
 	return []PoolStats{poolStats("writer", s.write.RawDB), poolStats("readers", s.read.RawDB)}

@@ -20,17 +20,18 @@ import (
 const (
 	// connectTimeout bounds one attempt to reach a server, unless the DSN says connect_timeout.
 	connectTimeout = 10 * time.Second
-	// silenceGrace is what the client waits beyond the server's own statement_timeout, whose error says more.
-	silenceGrace = 5 * time.Second
-	// connLifetime closes connections now and then, so that a fleet of them moves after a fail-over.
+	// answerGrace is how long the client waits after the server's statement_timeout. The server's error comes first then;
+	// it says more.
+	answerGrace = 5 * time.Second
+	// connLifetime is the age at which a connection is closed, so that all connections move after a fail-over.
 	connLifetime = time.Hour
 )
 
 const postgresExample = "postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full"
 
-// parsePostgres reads a DSN and adds our bounds. What the DSN says itself wins, and so do libpq's variables (PGPASSWORD,
-// PGSSLROOTCERT and so on) over defaults. Its errors repeat nothing of the DSN: the password could be anywhere in one
-// that cannot be read.
+// parsePostgres reads a DSN and adds our time limits. Options in the DSN win over ours, and libpq's environment
+// variables (PGPASSWORD, PGSSLROOTCERT and so on) win over defaults. The errors repeat no part of the DSN: in a
+// malformed one the password could be anywhere.
 func parsePostgres(dsn string, options Options) (*pgx.ConnConfig, error) {
 	if _, err := url.Parse(dsn); err != nil {
 		return nil, badDSN(nil,
@@ -49,15 +50,15 @@ func parsePostgres(dsn string, options Options) (*pgx.ConnConfig, error) {
 	if err != nil {
 		host = "unknown host"
 	}
-	if len(host) > 32 { // the server cuts names at 63 bytes, and the pid must survive
+	if len(host) > 32 { // the server cuts names after 63 bytes, and the pid must not be cut off
 		host = host[:32]
 	}
 	for name, value := range map[string]string{
 		"application_name":  fmt.Sprintf("wasup on %s, pid %d", host, os.Getpid()),
 		"statement_timeout": strconv.FormatInt(options.AnswerTimeout.Milliseconds(), 10),
-		// A process that vanished in the middle of a transaction must not keep its locks.
+		// A process that vanished in the middle of a transaction must not keep its row locks.
 		"idle_in_transaction_session_timeout": "60000",
-		// Nor the lock on the database: the server finds out within half a minute.
+		// A vanished process must not keep the lock on the database either: the server notices within half a minute.
 		"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
 	} {
 		cfg.RuntimeParams[name] = cmp.Or(cfg.RuntimeParams[name], value)
@@ -68,25 +69,26 @@ func parsePostgres(dsn string, options Options) (*pgx.ConnConfig, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &boundedConn{Conn: conn, bound: options.AnswerTimeout + silenceGrace}, nil
+		return &boundedConn{Conn: conn, bound: options.AnswerTimeout + answerGrace}, nil
 	}
 	return cfg, nil
 }
 
 // openPostgres takes the lock on the database and opens the one pool of the process.
 //
-// Durability is the server's: synchronous_commit is on by default, and an accepted message needs it.
+// The server is responsible for durability. synchronous_commit must stay on, as it is by default: accepted messages
+// need it.
 func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*Store, error) {
-	held, err := takeHold(ctx, cfg, options)
+	lock, err := takeServerLock(ctx, cfg, options)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openPostgresPool(cfg, held, options)
+	db, err := openPostgresPool(cfg, lock, options)
 	if err != nil {
-		held.close()
+		lock.close()
 		return nil, err
 	}
-	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, hold: held, appended: newGrowth()}
+	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, lock: lock, appended: newAppendSignal()}
 	st.commits = newCommitter(st)
 	err = checkEncoding(ctx, db)
 	if err == nil {
@@ -97,18 +99,18 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 	}
 	if err != nil {
 		_ = db.RawDB.Close()
-		held.close()
+		lock.close()
 		return nil, err
 	}
 	return st, nil
 }
 
-func openPostgresPool(cfg *pgx.ConnConfig, held *hold, options Options) (*dbutil.Database, error) {
+func openPostgresPool(cfg *pgx.ConnConfig, lock *serverLock, options Options) (*dbutil.Database, error) {
 	raw := sql.OpenDB(connector{stdlib.GetConnector(*cfg,
-		stdlib.OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error { return held.check() }),
+		stdlib.OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error { return lock.check() }),
 		stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
-			if held.check() != nil {
-				return driver.ErrBadConn // the answer that makes the pool drop a connection; the next connect tells the reason
+			if lock.check() != nil {
+				return driver.ErrBadConn // makes the pool drop the connection; the next connect returns the reason
 			}
 			return nil
 		}))})
@@ -119,8 +121,8 @@ func openPostgresPool(cfg *pgx.ConnConfig, held *hold, options Options) (*dbutil
 	return wrapPool(raw, "pgx", options)
 }
 
-// connector gives every failure to connect the shape of a database's error. Without it whatsmeow's callers could not tell
-// a database that is away from a network that is: both are a refused connection.
+// connector marks every failure to connect as a database error. Otherwise whatsmeow's callers could not tell an
+// unreachable database from an unreachable network: both are a refused connection.
 type connector struct{ driver.Connector }
 
 // Connect implements driver.Connector.
@@ -137,7 +139,7 @@ type noConnectionError struct{ err error }
 func (e *noConnectionError) Error() string { return e.err.Error() }
 func (e *noConnectionError) Unwrap() error { return e.err }
 
-// SQLState is the SQL standard's connection_exception.
+// SQLState returns the SQL standard's code for connection_exception.
 func (e *noConnectionError) SQLState() string { return "08000" }
 
 func wrapPool(raw *sql.DB, dialect string, options Options) (*dbutil.Database, error) {
@@ -152,7 +154,7 @@ func wrapPool(raw *sql.DB, dialect string, options Options) (*dbutil.Database, e
 	return db, nil
 }
 
-// checkEncoding wants a database that can hold every text there is.
+// checkEncoding refuses a database whose encoding is not UTF8, because it cannot store every text.
 func checkEncoding(ctx context.Context, db *dbutil.Database) error {
 	var encoding string
 	if err := db.QueryRow(ctx, "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname=current_database()").Scan(&encoding); err != nil {
@@ -166,9 +168,9 @@ func checkEncoding(ctx context.Context, db *dbutil.Database) error {
 
 type encodingError struct{ encoding string }
 
-func (e *encodingError) Error() string { return "encoding of the database is " + e.encoding }
+func (e *encodingError) Error() string { return "the encoding of the database is " + e.encoding }
 
-// postgresName is a database as messages name it: never with a user's password or the options of the DSN.
+// postgresName returns the name of a database for messages: database and server, without password and options.
 func postgresName(cfg *pgx.ConnConfig) string {
 	return fmt.Sprintf("%s on %s", cmp.Or(cfg.Database, cfg.User), net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))))
 }

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// boundedConn ends a read that nothing answers. A server that hangs keeps its TCP connection alive, so without this a
-// statement whose context has no deadline would wait for ever, and with it whoever holds a lock around it.
+// boundedConn limits the time of every read. A server that hangs keeps its TCP connection alive. Without the limit a
+// statement whose context has no deadline would wait forever, together with every goroutine that waits for its locks.
 type boundedConn struct {
 	net.Conn
 	bound time.Duration
 
 	mu       sync.Mutex
-	deadline time.Time // what the driver asked for; zero: none
+	deadline time.Time // set by the driver; zero: none
 }
 
-// Read implements net.Conn. The driver's own deadline wins where it is earlier: that is how a context ends a statement.
+// Read implements net.Conn. An earlier deadline of the driver wins: the driver ends a statement with it when the
+// context ends.
 func (c *boundedConn) Read(b []byte) (int, error) {
 	if err := c.arm(); err != nil {
 		return 0, err

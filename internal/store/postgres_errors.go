@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// The server's error codes that mean something to us (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+// The error codes of PostgreSQL that we handle (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 const (
 	pgInvalidPassword      = "28P01"
 	pgInvalidAuthorization = "28000"
@@ -23,7 +23,7 @@ const (
 	pgReadOnly             = "25006"
 	pgStarting             = "57P03"
 	pgUnknownParameter     = "42704"
-	pgUnsupportedParameter = "08P01" // what PgBouncer answers to a parameter it does not track
+	pgUnsupportedParameter = "08P01" // PgBouncer's error for a parameter that it does not track
 )
 
 func sqlState(err error) string {
@@ -34,7 +34,8 @@ func sqlState(err error) string {
 	return ""
 }
 
-// postgresFailure turns what went wrong while opening into one line for the person who started the program.
+// postgresFailure turns an error of opening a PostgreSQL database into one with a Message for the operator, in one
+// line.
 func postgresFailure(cfg *pgx.ConnConfig, err error) error {
 	var own *session.Error
 	if errors.As(err, &own) && own.Message != "" {
@@ -49,7 +50,7 @@ func postgresFailure(cfg *pgx.ConnConfig, err error) error {
 		e.Code = session.CodeStoreLocked
 		e.Message = fmt.Sprintf("database %s is in use by %s", name, taken.by())
 	case errors.Is(err, errPooled):
-		e.Message = fmt.Sprintf("database %s: a connection pooler stands between, which cannot keep the lock on the database; connect to the server itself", name)
+		e.Message = fmt.Sprintf("database %s: the address is a connection pooler, which cannot keep the lock on the database; connect to the server itself", name)
 	case errors.As(err, &encoding):
 		e.Message = fmt.Sprintf("database %s has the encoding %s; create it with UTF8", name, encoding.encoding)
 	case newerSchema(err):
@@ -59,7 +60,7 @@ func postgresFailure(cfg *pgx.ConnConfig, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e.Message = fmt.Sprintf("database %s did not answer in time", name)
 	case isConnectError(err):
-		e.Message = fmt.Sprintf("database %s cannot be reached; is the server running there, and does it offer what sslmode asks for?", name)
+		e.Message = fmt.Sprintf("database %s cannot be reached; check that the server runs there and supports the sslmode", name)
 	default:
 		e.Message = fmt.Sprintf("database %s cannot be opened", name)
 	}
@@ -71,7 +72,7 @@ func isConnectError(err error) bool {
 	return errors.As(err, &e)
 }
 
-// refusal says what the server objects to.
+// refusal explains an error of the server to the operator.
 func refusal(cfg *pgx.ConnConfig, err error) string {
 	switch sqlState(err) {
 	case pgInvalidPassword, pgInvalidAuthorization:
@@ -91,8 +92,8 @@ func refusal(cfg *pgx.ConnConfig, err error) string {
 	case pgDiskFull:
 		return "the server's disk is full"
 	case pgUnknownParameter, pgUnsupportedParameter:
-		return "an option after the '?' is not known to the server, or a connection pooler stands between; connect to the server itself"
+		return "the server does not know an option after the '?', or the address is a connection pooler; connect to the server itself"
 	default:
-		return "the server refuses (code " + sqlState(err) + ")"
+		return "the server returned an error (code " + sqlState(err) + ")"
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"wasup/internal/store/storetest"
 )
 
-// eventually asks again until ask is content.
+// eventually calls ask again and again until it returns nil.
 func eventually(t *testing.T, what string, ask func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), storetest.Patience)
@@ -44,7 +44,7 @@ func entryOf(key string) outbox.Entry {
 	}}
 }
 
-// wanted makes a session's row.
+// wanted stores a session.
 func wanted(tb testing.TB, st *store.Store, id session.ID) {
 	tb.Helper()
 	if _, err := st.Sessions().SetDesired(tb.Context(), id, session.DesiredRun); err != nil {
@@ -88,7 +88,7 @@ func TestAPostgresThatRestartsComesBackByItself(t *testing.T) {
 		t.Errorf("the database counts as lost: %v", err)
 	default:
 	}
-	wantRefused(t, cluster.URL(t, 1), session.CodeStoreLocked, "in use by") // the lock is held again
+	wantRefused(t, cluster.URL(t, 1), session.CodeStoreLocked, "in use by") // the store has the lock again
 }
 
 func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
@@ -100,7 +100,7 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 	if _, _, err := st.Sessions().Load(short, "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
 		t.Errorf("a caller with a deadline: %v", err)
 	}
-	// Without a deadline the bound is ours. The test's own end is the only clock here.
+	// Without a deadline the store's own time limit ends the call.
 	_, _, err := st.Outbox().Enqueue(context.WithoutCancel(t.Context()), entryOf("k"), time.Time{})
 	if session.CodeOf(err) != session.CodeStoreUnavailable {
 		t.Errorf("a caller without a deadline: %v", err)
@@ -113,7 +113,8 @@ func TestAPostgresThatHangsIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// openImpatient opens a database in which session 51 is, with a bound that a busy machine may exceed where nothing is wrong.
+// openImpatient opens a database that has session 51, with a short AnswerTimeout. A busy machine may exceed it without
+// a fault, so it tries until it succeeds.
 func openImpatient(t *testing.T, dsn string, bound time.Duration) (st *store.Store) {
 	t.Helper()
 	ready := openDSN(t, dsn, store.Options{})
@@ -167,7 +168,7 @@ func TestASlowStatementIsEndedByTheServer(t *testing.T) {
 	}
 }
 
-// holderOf is the server's process that holds the lock on the database.
+// holderOf returns the process id, on the server, of the connection with the lock on the database.
 func holderOf(t *testing.T, db *sql.DB) (pid int) {
 	t.Helper()
 	err := db.QueryRowContext(t.Context(), `SELECT pid FROM pg_locks WHERE locktype='advisory' AND granted

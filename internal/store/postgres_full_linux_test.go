@@ -49,7 +49,7 @@ func TestAFullDiskOfThePostgresServerRefusesTheMessageAndRecovers(t *testing.T) 
 	}
 }
 
-// incompressible is text that the server cannot store in less room.
+// incompressible returns text that the server cannot compress.
 func incompressible(size int) string {
 	var out strings.Builder
 	for state := uint64(88172645463325252); out.Len() < size; {

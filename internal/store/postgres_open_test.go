@@ -20,7 +20,7 @@ import (
 	"wasup/internal/store/storetest"
 )
 
-// altered is a DSN with something changed.
+// altered returns a DSN with a change.
 func altered(t *testing.T, dsn string, change func(*url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -31,7 +31,7 @@ func altered(t *testing.T, dsn string, change func(*url.URL)) string {
 	return u.String()
 }
 
-// direct is a connection to the database beside the store, for what the store has no method for.
+// direct returns a connection to the database that does not go through the store.
 func direct(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -44,7 +44,7 @@ func direct(t *testing.T, dsn string) *sql.DB {
 
 func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 	dsn := pgtest.DSN(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // and nobody accepts there once it is closed
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // after Close nobody accepts on this address
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func TestAPostgresThatCannotBeOpenedIsRefusedInOneLine(t *testing.T) {
 			wantNoPassword(t, dsn, err.Error())
 		})
 	}
-	openDSN(t, dsn, store.Options{}) // and nothing of that kept the database from being opened
+	openDSN(t, dsn, store.Options{}) // none of the refused attempts has left the database locked
 }
 
-// wantNoPassword wants a text without any password of these tests, as it is or escaped.
+// wantNoPassword fails the test if a text contains a password of these tests, plain or escaped.
 func wantNoPassword(t *testing.T, dsn, text string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -136,9 +136,9 @@ func TestAPostgresHasOneProcessAtATime(t *testing.T) {
 	dsn := pgtest.DSN(t)
 	first := openDSN(t, dsn, store.Options{})
 	wantRefused(t, dsn, session.CodeStoreLocked, "is in use by", "wasup on", fmt.Sprintf("pid %d", os.Getpid()), "127.0.0.1")
-	openDSN(t, pgtest.DSN(t), store.Options{}) // another database of the same server is another matter
+	openDSN(t, pgtest.DSN(t), store.Options{}) // another database of the same server is not locked
 
-	// Whoever waits gets it when the first one leaves.
+	// A process that waits gets the lock when the first one ends.
 	opened := make(chan error, 1)
 	go func() {
 		st, err := store.Open(context.WithoutCancel(t.Context()), dsn, store.Options{BusyTimeout: storetest.Patience})
@@ -181,7 +181,7 @@ func TestAPoolNeverOpensMoreThanItMay(t *testing.T) {
 	var connections int
 	err := direct(t, dsn).QueryRowContext(ctx,
 		"SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND application_name LIKE 'wasup on %'").Scan(&connections)
-	if err != nil || connections > 3+1 { // and the one that holds the lock
+	if err != nil || connections > 3+1 { // 3 of the pool, 1 with the lock
 		t.Errorf("%d connections are open, %v", connections, err)
 	}
 	wantNoPassword(t, dsn, log.String())

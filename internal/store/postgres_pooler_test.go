@@ -11,8 +11,8 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// pooler stands before a server and greets its clients with numbers of its own, as connection poolers do. It gives its
-// address.
+// pooler runs a proxy of a server that tells its clients other process ids, as connection poolers do. It returns the
+// proxy's address.
 func pooler(t *testing.T, server string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +37,7 @@ func pooler(t *testing.T, server string) string {
 	return listener.Addr().String()
 }
 
-// relay carries one connection until it ends.
+// relay forwards one connection until it ends.
 func relay(client net.Conn, server string) {
 	defer func() { _ = client.Close() }()
 	upstream, err := net.Dial("tcp", server)
@@ -55,8 +55,8 @@ func relay(client net.Conn, server string) {
 	<-sent
 }
 
-// renumber carries the server's messages, each a letter, a length and a body, and changes the number in BackendKeyData
-// (https://www.postgresql.org/docs/15/protocol-message-formats.html).
+// renumber forwards the server's messages, each with a letter, a length and a body. It changes the process id in
+// BackendKeyData (https://www.postgresql.org/docs/15/protocol-message-formats.html).
 func renumber(to io.Writer, from io.Reader) {
 	for {
 		head := make([]byte, 5)

@@ -13,14 +13,14 @@ import (
 //go:embed upgrades/*.sql
 var upgradeFiles embed.FS
 
-// versionTable is ours alone: whatsmeow keeps its own beside it.
+// versionTable is the table of our schema version. whatsmeow has its own.
 const versionTable = "wasup_version"
 
-// slowQuery is when a statement is worth a line in the log.
+// slowQuery is the duration from which a statement is logged as slow.
 const slowQuery = time.Second
 
-// upgrade brings our tables to this binary's version. A file written by a newer binary that this one cannot read is
-// refused before anything is changed.
+// upgrade upgrades our tables to this binary's schema version. It refuses a database of a newer, incompatible version
+// before it changes anything.
 func upgrade(ctx context.Context, db *dbutil.Database) error {
 	return db.Upgrade(ctx)
 }
@@ -31,7 +31,8 @@ func upgradeTable() dbutil.UpgradeTable {
 	return dbutil.BuildUpgradeTable().WithFSPath(upgradeFiles, "upgrades").Finish()
 }
 
-// queryLog passes on what operators need from the database library. Arguments never reach it: they hold message text.
+// queryLog logs what operators need from the database library. It never logs arguments, because they contain message
+// text.
 type queryLog struct{ log *slog.Logger }
 
 func (q queryLog) QueryTiming(ctx context.Context, method, query string, _ []any, _ int, took time.Duration, err error) {
@@ -55,4 +56,6 @@ func (q queryLog) DoUpgrade(from, to int, message string, _ dbutil.TxnMode) {
 	q.log.Info("database schema upgraded", "from", from, "to", to, "what", message)
 }
 
-func (q queryLog) Warn(msg string, _ ...any) { q.log.Warn("the database library warns", "what", msg) }
+func (q queryLog) Warn(msg string, _ ...any) {
+	q.log.Warn("warning of the database library", "what", msg)
+}

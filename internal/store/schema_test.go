@@ -14,7 +14,7 @@ import (
 	"wasup/internal/store"
 )
 
-// schemaOf lists the objects of our schema as SQLite keeps them, comments and spaces apart.
+// schemaOf returns the SQL of the objects of our schema as SQLite stores it, with white space normalised.
 func schemaOf(t *testing.T, path string) string {
 	t.Helper()
 	rows, err := openDirect(t, path).QueryContext(t.Context(),
@@ -30,7 +30,7 @@ func schemaOf(t *testing.T, path string) string {
 			t.Fatal(err)
 		}
 		text = strings.Join(strings.Fields(text), " ")
-		// An added column leaves its comma and bracket elsewhere.
+		// ALTER TABLE ADD COLUMN puts comma and bracket in another place.
 		fmt.Fprintln(&out, kind, name, strings.NewReplacer(" ,", ",", "( ", "(", " )", ")").Replace(text))
 	}
 	if err := rows.Err(); err != nil {
@@ -92,7 +92,8 @@ func wantUpgraded(t *testing.T, version string) {
 	}
 }
 
-// wantTakenUp wants the message that a version without kinds had begun to send.
+// wantTakenUp fails the test unless the upgraded database still has the message that a version without kinds was
+// sending.
 func wantTakenUp(t *testing.T, st *store.Store) {
 	t.Helper()
 	page, _, err := st.Outbox().Next(t.Context(), "51", time.Now(), 10)

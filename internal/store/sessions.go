@@ -11,12 +11,12 @@ import (
 	"wasup/internal/session"
 )
 
-// Sessions is the table of sessions. Rows are made by Create and SetDesired and removed by Delete, all decisions of
-// people; what is observed never makes a row. Errors are *session.Error: the codes each method names, else a code of the
-// store. A failed read is an error and never "no row".
+// Sessions is the table of sessions. Only Create and SetDesired insert rows, and only Delete removes them, all on a
+// person's request; observed states never insert a row. Errors are *session.Error with the codes that each method
+// names, or a code of the store. A failed read is an error and never "no row".
 type Sessions struct{ store *Store }
 
-// Sessions gives the table of sessions.
+// Sessions returns the table of sessions.
 func (s *Store) Sessions() *Sessions { return &Sessions{s} }
 
 const sessionColumns = `id, desired, device_jid, state, cause, until, last_error, last_cause,
@@ -39,7 +39,7 @@ func scanSession(row dbutil.Scannable) (session.Record, error) {
 	return r, err
 }
 
-// Load reads one row; false where there is none.
+// Load returns the row of a session, or false if there is none.
 func (s *Sessions) Load(ctx context.Context, id session.ID) (session.Record, bool, error) {
 	record, err := scanSession(s.store.read.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -51,7 +51,7 @@ func (s *Sessions) Load(ctx context.Context, id session.ID) (session.Record, boo
 	return record, true, nil
 }
 
-// List reads every row, ordered by id.
+// List returns every row, ordered by id.
 func (s *Sessions) List(ctx context.Context) ([]session.Record, error) {
 	rows, err := s.store.read.Query(ctx, "SELECT "+sessionColumns+" FROM wasup_session ORDER BY id")
 	records, err := dbutil.NewRowIterWithError(rows, scanSession, err).AsList()
@@ -61,12 +61,12 @@ func (s *Sessions) List(ctx context.Context) ([]session.Record, error) {
 	return records, nil
 }
 
-// SetDesired stores what people ask of a session, makes the row where there is none, and returns it. CodeWrongState where
-// the session is being deleted and something else is asked of it: a deletion that has begun is not taken back, because
-// its device may be unlinked already.
+// SetDesired stores the desired state of a session and returns its row. It inserts the row if there is none.
+// CodeWrongState: the session is being deleted, and another state is desired. A deletion that has begun is not undone,
+// because the device may be unlinked already.
 func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error) {
 	const op = "set desired"
-	if err := checkWish(op, id, desired); err != nil {
+	if err := checkDesired(op, id, desired); err != nil {
 		return session.Record{}, err
 	}
 	var record session.Record
@@ -82,7 +82,7 @@ func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired sessio
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return cmpErr(err, &session.Error{
+			return firstErr(err, &session.Error{
 				Code: session.CodeWrongState, Op: op, Session: id, Message: "the session is being deleted",
 			})
 		}
@@ -95,18 +95,18 @@ func (s *Sessions) SetDesired(ctx context.Context, id session.ID, desired sessio
 	return record, nil
 }
 
-// bindKey is the advisory lock around BindDevice, beside holdKey.
-const bindKey = holdKey + 1
+// bindKey is the key of the PostgreSQL advisory lock around BindDevice.
+const bindKey = lockKey + 1
 
-// BindDevice notes which stored device is the session's; "" unbinds. CodeNotFound where a device is bound to a session
-// without a row. One device belongs to one session: a later pairing takes it over, because two sessions with the same
-// credentials would replace each other's connection for ever.
+// BindDevice binds a session to the stored device with this JID; "" unbinds it. A device belongs to one session: if
+// another session has it, BindDevice unbinds that one, because two sessions with the same credentials would replace
+// each other's connection again and again. CodeNotFound: the session has no row, and jid is not "".
 func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) error {
 	now := millis(s.store.options.Now())
 	err := s.store.write.DoTxn(ctx, nil, func(ctx context.Context) error {
 		if s.store.postgres() {
-			// One after the other, as with SQLite: two sessions that bind one device at once would meet at its unique index,
-			// and two that take over from each other would wait for each other's rows.
+			// Run one BindDevice at a time, as SQLite does. Otherwise two sessions that bind one device at the same time would
+			// violate its unique index, and two that take over each other's device would deadlock.
 			if _, err := s.store.write.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(bindKey)); err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) er
 				return err
 			}
 			if n, err := taken.RowsAffected(); err == nil && n > 0 {
-				s.store.options.Logger.Warn("device was bound to another session and is taken over", "session", id)
+				s.store.options.Logger.Warn("the session took over a device of another session", "session", id)
 			}
 		}
 		bound, err := s.store.write.Exec(ctx,
@@ -127,14 +127,14 @@ func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) er
 			return err
 		}
 		if n, err := bound.RowsAffected(); err != nil || (n == 0 && jid != "") {
-			return cmpErr(err, notFound("bind device", id))
+			return firstErr(err, notFound("bind device", id))
 		}
 		return nil
 	})
 	return failure("bind device", id, err)
 }
 
-// DeviceOf says which device is bound to the session: "" where none is, or where there is no row.
+// DeviceOf returns the JID of the session's device. It is "" if no device is bound or there is no row.
 func (s *Sessions) DeviceOf(ctx context.Context, id session.ID) (string, error) {
 	var jid string
 	err := s.store.read.QueryRow(ctx, "SELECT device_jid FROM wasup_session WHERE id=$1", string(id)).Scan(&jid)
@@ -144,9 +144,9 @@ func (s *Sessions) DeviceOf(ctx context.Context, id session.ID) (string, error) 
 	return jid, nil
 }
 
-// SaveObserved writes what was observed of a session: state, cause, until, last error and cause, account and the two
-// connection times. It never touches what people asked for nor the device. CodeNotFound where there is no row: a session
-// that was deleted meanwhile does not come back.
+// SaveObserved stores the observed state of a session: state, cause, until, last error and cause, account and the two
+// connection times. It changes neither the desired state nor the device. CodeNotFound: there is no row. So a session
+// that was deleted in between is not inserted again.
 func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 	done, err := s.store.write.Exec(ctx, `
 		UPDATE wasup_session SET state=$2, cause=$3, until=$4, last_error=$5, last_cause=$6,
@@ -159,23 +159,23 @@ func (s *Sessions) SaveObserved(ctx context.Context, r session.Record) error {
 		return failure("save session", r.ID, err)
 	}
 	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		return failure("save session", r.ID, cmpErr(err, notFound("save session", r.ID)))
+		return failure("save session", r.ID, firstErr(err, notFound("save session", r.ID)))
 	}
 	return nil
 }
 
-// Delete removes the session's row, its outgoing messages, its webhooks and what others could not deliver, and lets its
-// kept files go. Deleting what is not there is no error.
+// Delete removes the session's row, its outgoing messages, its webhooks and the dead letters, attempts and gaps that
+// other webhooks have of it, and marks its kept files for removal. To delete a session that has no row is no error.
 func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
-	// With the other works, because deliveries that run write to the webhooks' rows too.
+	// Through Commit, because running deliveries write to the webhooks' rows too.
 	err := s.store.Commit(ctx, func(ctx context.Context) error {
 		if _, err := s.store.write.Exec(ctx, "DELETE FROM wasup_outbox WHERE session_id=$1", string(id)); err != nil {
 			return err
 		}
-		if err := s.store.forgetWebhooks(ctx, id); err != nil {
+		if err := s.store.deleteWebhookData(ctx, id); err != nil {
 			return err
 		}
-		if err := s.store.forgetFiles(ctx, id); err != nil {
+		if err := s.store.discardFiles(ctx, id); err != nil {
 			return err
 		}
 		_, err := s.store.write.Exec(ctx, "DELETE FROM wasup_session WHERE id=$1", string(id))
@@ -184,7 +184,7 @@ func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 	return failure("delete session", id, err)
 }
 
-func checkWish(op string, id session.ID, desired session.Desired) error {
+func checkDesired(op string, id session.ID, desired session.Desired) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
@@ -199,8 +199,8 @@ func checkWish(op string, id session.ID, desired session.Desired) error {
 	}
 }
 
-// cmpErr is the first of two errors, for results that are wrong in two ways.
-func cmpErr(err, otherwise error) error {
+// firstErr returns err, or otherwise if err is nil.
+func firstErr(err, otherwise error) error {
 	if err != nil {
 		return err
 	}

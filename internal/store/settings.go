@@ -11,13 +11,13 @@ import (
 	"wasup/internal/session"
 )
 
-// Create makes the row of a new session and returns it. CodeExists where there is one already, also one that is being
-// deleted; CodeInvalidRequest for settings that Settings.Check refuses.
+// Create inserts the row of a new session and returns it. CodeExists: there is a row already, maybe of a session that
+// is being deleted. CodeInvalidRequest: Settings.Check refuses the settings.
 func (s *Sessions) Create(
 	ctx context.Context, id session.ID, desired session.Desired, settings session.Settings,
 ) (session.Record, error) {
 	const op = "create session"
-	if err := checkWish(op, id, desired); err != nil {
+	if err := checkDesired(op, id, desired); err != nil {
 		return session.Record{}, err
 	}
 	metadata, err := writeMetadata(op, id, settings)
@@ -36,7 +36,7 @@ func (s *Sessions) Create(
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return cmpErr(err, &session.Error{Code: session.CodeExists, Op: op, Session: id})
+			return firstErr(err, &session.Error{Code: session.CodeExists, Op: op, Session: id})
 		}
 		record, err = scanSession(s.store.write.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
 		return err
@@ -47,8 +47,8 @@ func (s *Sessions) Create(
 	return record, nil
 }
 
-// SaveSettings replaces a session's settings and returns its row. CodeNotFound where there is none, CodeInvalidRequest
-// for settings that Settings.Check refuses.
+// SaveSettings replaces a session's settings and returns its row. CodeNotFound: there is no row. CodeInvalidRequest:
+// Settings.Check refuses the settings.
 func (s *Sessions) SaveSettings(ctx context.Context, id session.ID, settings session.Settings) (session.Record, error) {
 	const op = "save settings"
 	metadata, err := writeMetadata(op, id, settings)
@@ -64,7 +64,7 @@ func (s *Sessions) SaveSettings(ctx context.Context, id session.ID, settings ses
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return cmpErr(err, notFound(op, id))
+			return firstErr(err, notFound(op, id))
 		}
 		record, err = scanSession(s.store.write.QueryRow(ctx, "SELECT "+sessionColumns+" FROM wasup_session WHERE id=$1", string(id)))
 		return err
@@ -75,8 +75,8 @@ func (s *Sessions) SaveSettings(ctx context.Context, id session.ID, settings ses
 	return record, nil
 }
 
-// ProxyOf says which proxy the session connects through: "" where none is set, or where there is no row. Whoever
-// connects must not take an error for "none": that would show the address that the proxy hides.
+// ProxyOf returns the session's proxy. It is "" if none is set or there is no row. A caller that connects must not
+// treat an error as "no proxy": the connection would reveal the address that the proxy hides.
 func (s *Sessions) ProxyOf(ctx context.Context, id session.ID) (string, error) {
 	var proxy string
 	err := s.store.read.QueryRow(ctx, "SELECT proxy FROM wasup_session WHERE id=$1", string(id)).Scan(&proxy)
@@ -86,12 +86,12 @@ func (s *Sessions) ProxyOf(ctx context.Context, id session.ID) (string, error) {
 	return proxy, nil
 }
 
-// writeMetadata checks the settings and gives their metadata as it is stored, a JSON object of strings.
+// writeMetadata checks the settings and returns their metadata as stored, a JSON object of strings.
 func writeMetadata(op string, id session.ID, settings session.Settings) (string, error) {
 	if err := settings.Check(); err != nil {
 		return "", err
 	}
-	// PostgreSQL has no text with a zero byte, and no person has one in a name. In metadata JSON escapes it.
+	// PostgreSQL cannot store a zero byte in text, and no name needs one. In metadata JSON escapes it.
 	if strings.ContainsRune(settings.Name, 0) {
 		return "", &session.Error{
 			Code: session.CodeInvalidRequest, Op: op, Session: id, Field: "name", Message: "name: expected text without a zero byte",
@@ -107,7 +107,8 @@ func writeMetadata(op string, id session.ID, settings session.Settings) (string,
 	return string(text), nil
 }
 
-// readMetadata gives nil for no metadata, so that a row reads back as it was written however it was written.
+// readMetadata parses stored metadata. It returns nil for an empty object, because nil and an empty map are stored
+// alike.
 func readMetadata(text string) (map[string]string, error) {
 	var metadata map[string]string
 	if err := json.Unmarshal([]byte(text), &metadata); err != nil {

@@ -15,19 +15,21 @@ import (
 
 // Options tune a Store. The zero value of a field means its default.
 type Options struct {
-	// BusyTimeout is how long a statement waits for another program that holds the file, such as a backup, and how long
-	// Open waits for another process that holds a PostgreSQL database. Default 5 s. A context ends the wait earlier.
+	// BusyTimeout is how long a SQLite statement waits for another program that has locked the file, such as a backup, and
+	// how long Open waits for another process that has locked a PostgreSQL database. Default 5 s. The end of the context
+	// ends the wait earlier.
 	BusyTimeout time.Duration
-	// MaxConns bounds the PostgreSQL connections of the process, beside the one that holds the lock. Default 20.
+	// MaxConns is the number of PostgreSQL connections at most, not counting the one with the lock. Default 20.
 	MaxConns int
-	// IdleConns is how many of them stay open while there is nothing to do; the others close after IdleTime. Default 5.
+	// IdleConns is how many idle connections stay open. Further ones are closed; after IdleTime idle ones are closed too.
+	// Default 5.
 	IdleConns int
 	IdleTime  time.Duration // default 5 min
 	// AnswerTimeout is how long PostgreSQL may take for one statement. Default 30 s.
 	AnswerTimeout time.Duration
-	// MustExist refuses a SQLite file that is not there, instead of making it.
+	// MustExist makes Open refuse a missing SQLite file instead of creating it.
 	MustExist bool
-	// KeepMedia notes the file of every event that is added as one to be kept: see Kept.
+	// KeepMedia adds the file of every new event to the files to keep: see Kept.
 	KeepMedia bool
 	Logger    *slog.Logger     // default: discard
 	Now       func() time.Time // stamps created_at and updated_at; default time.Now
@@ -51,45 +53,45 @@ func (o Options) withDefaults() Options {
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
 	options Options
-	name    string           // for messages
-	write   *dbutil.Database // SQLite: the one writer; whatsmeow's statements go through it too
-	read    *dbutil.Database // SQLite: readers, which neither wait for a commit nor see what it holds. PostgreSQL: the same pool as write
-	file    *databaseFile    // SQLite, else nil
-	hold    *hold            // PostgreSQL, else nil
+	name    string           // the database's name in messages
+	write   *dbutil.Database // SQLite: the one writer, which whatsmeow uses too. PostgreSQL: the only pool
+	read    *dbutil.Database // SQLite: readers, which do not wait for the writer. PostgreSQL: the same pool as write
+	file    *databaseFile    // nil with PostgreSQL
+	lock    *serverLock      // nil with SQLite
 	commits *committer
 
-	appended growth // of the log of events
+	appended appendSignal // wakes the reader of the log of events
 
 	closing sync.Once
 	closed  error
 }
 
-// DB is the database for whatsmeow's container. Give it a child with whatsmeow's own version table, so that both schemas
-// live side by side:
+// DB returns the database for whatsmeow's container. Give the container a child with whatsmeow's own version table, so
+// that the two schemas have separate versions:
 //
 //	sqlstore.NewWithWrappedDB(st.DB().Child("whatsmeow_version", upgrades.Table, nil), log)
 //
-// With SQLite its pool has one connection: a statement outside the context of a running transaction would wait for that
-// transaction.
+// With SQLite the pool has one connection: a statement without the context of the running transaction waits until that
+// transaction ends.
 func (s *Store) DB() *dbutil.Database { return s.write }
 
-// ReadDB is the database as it was committed, for those who only read: with SQLite they do not wait for the writer. The
-// context of a transaction of DB means nothing to it.
+// ReadDB returns the database for reads of committed data. With SQLite such reads do not wait for the writer. It
+// ignores the transaction in a context of DB.
 func (s *Store) ReadDB() *dbutil.Database { return s.read }
 
-// Lost gets one error when another process has taken the database from this one, whose sessions must end at once: both
-// would run them. Only PostgreSQL can lose a database.
+// Lost returns a channel that gets one error when this process has lost the lock on the database for good. The sessions
+// must end at once then: another process may run them. With SQLite the channel is nil, because a file lock is not lost.
 func (s *Store) Lost() <-chan error {
-	if s.hold == nil {
+	if s.lock == nil {
 		return nil
 	}
-	return s.hold.lost
+	return s.lock.lost
 }
 
-// postgres says which of the two databases it is.
-func (s *Store) postgres() bool { return s.hold != nil }
+// postgres reports whether the database is PostgreSQL; otherwise it is SQLite.
+func (s *Store) postgres() bool { return s.lock != nil }
 
-// Ping asks the database for an answer, bounded by ctx. It does not wait for the writer.
+// Ping reads one row, to check that the database answers before ctx ends. It does not wait for SQLite's writer.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	if err := s.read.QueryRow(ctx, "SELECT 1 FROM wasup_version LIMIT 1").Scan(&one); err != nil {
@@ -98,14 +100,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the database and lets the next process in. It waits for the works that Commit has accepted, and then for the
-// statements and transactions that run, no longer than Options.BusyTimeout for each of the two. It is idempotent.
+// Close closes the database and frees its lock. It first waits for the works that Commit has accepted, and then for
+// running statements and transactions, each time at most Options.BusyTimeout. It is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.commits.close(s.options.BusyTimeout)
 		if s.postgres() {
 			err := s.closePool(s.write)
-			s.hold.close()
+			s.lock.close()
 			s.closed = failure("close database", "", err)
 			return
 		}
@@ -114,40 +116,40 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
-// closeFile folds SQLite's log into the file.
+// closeFile copies SQLite's write-ahead log into the database file, closes the pools and frees the lock.
 func (s *Store) closeFile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.BusyTimeout)
 	defer cancel()
-	// The readers first: one of them in the middle of a snapshot would keep the log from being folded in.
+	// Close the readers first: a reader in the middle of a snapshot would prevent the checkpoint.
 	err := s.closePool(s.read)
 	if _, checkpointErr := s.write.Exec(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); checkpointErr != nil {
-		// Nothing is lost: the log stays beside the file, and the next opening reads it.
-		s.options.Logger.Warn("database log was not folded in", "err", checkpointErr)
+		// No data is lost: the log stays next to the file, and the next process reads it.
+		s.options.Logger.Warn("the write-ahead log could not be copied into the database file", "err", checkpointErr)
 	}
 	err = cmp.Or(s.closePool(s.write), err)
 	s.file.release()
 	return err
 }
 
-// closePool closes a pool and waits until its last connection is closed: sql.DB.Close leaves one that a statement holds to
-// that statement, which would write beside the next process.
+// closePool closes a pool and waits until its last connection is closed. sql.DB.Close does not wait for running
+// statements, which could then still write when the next process has opened the database.
 func (s *Store) closePool(pool *dbutil.Database) error {
 	err := pool.RawDB.Close()
-	deadline, look := time.NewTimer(s.options.BusyTimeout), time.NewTicker(time.Millisecond)
+	deadline, poll := time.NewTimer(s.options.BusyTimeout), time.NewTicker(time.Millisecond)
 	defer deadline.Stop()
-	defer look.Stop()
+	defer poll.Stop()
 	for pool.RawDB.Stats().OpenConnections > 0 {
 		select {
-		case <-look.C:
+		case <-poll.C:
 		case <-deadline.C:
-			s.options.Logger.Warn("database was closed while statements ran", "connections", pool.RawDB.Stats().OpenConnections)
+			s.options.Logger.Warn("the database was closed while statements were running", "connections", pool.RawDB.Stats().OpenConnections)
 			return err
 		}
 	}
 	return err
 }
 
-// millis and timeOf carry times through the database as Unix milliseconds, 0 for the zero time.
+// millis converts a time to Unix milliseconds, as times are stored. The zero time is 0. timeOf converts back, to UTC.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -162,13 +164,13 @@ func timeOf(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// checkID refuses what no session can be called, before it becomes a row.
+// checkID returns an error for an invalid session id, so that it never gets into a row.
 func checkID(id session.ID) error {
 	_, err := session.ParseID(string(id))
 	return err
 }
 
-// clean makes text out of what came from outside: PostgreSQL's text is valid UTF-8 without zero bytes.
+// clean replaces invalid UTF-8 and zero bytes by U+FFFD: PostgreSQL stores neither in text.
 func clean(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }

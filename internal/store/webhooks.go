@@ -14,7 +14,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// Webhooks is the registry of webhooks, with how far each has come and what became of its attempts.
+// Webhooks is the registry of webhooks, with their cursors, attempts, dead letters and gaps.
 type Webhooks struct{ store *Store }
 
 var (
@@ -24,7 +24,7 @@ var (
 	_ webhooks.Log      = (*Webhooks)(nil)
 )
 
-// Webhooks gives the tables of webhooks.
+// Webhooks returns the tables of webhooks.
 func (s *Store) Webhooks() *Webhooks { return &Webhooks{s} }
 
 const webhookColumns = `id, session_id, url, description, events, headers, secret, old_secret, old_until,
@@ -46,7 +46,7 @@ func scanWebhook(row dbutil.Scannable) (webhooks.Webhook, error) {
 	return w, json.Unmarshal([]byte(headers), &w.Headers)
 }
 
-// webhookLists writes the two columns that hold JSON.
+// webhookLists encodes the two columns that contain JSON.
 func webhookLists(w *webhooks.Webhook) (types, headers string, err error) {
 	t, err := json.Marshal(w.Events)
 	if err != nil {
@@ -67,8 +67,8 @@ func (w *Webhooks) List(ctx context.Context) ([]webhooks.Webhook, error) {
 	return all, failure("list webhooks", "", err)
 }
 
-// Create implements webhooks.Registry. Sessions that have events already get their cursors with it, so that the end of the
-// log means the same for all of them; others begin with their first event.
+// Create implements webhooks.Registry. It also inserts the cursors of all sessions that have events already, so that
+// the end of the log is the same moment for all. The other sessions begin with their first event.
 func (w *Webhooks) Create(ctx context.Context, hook webhooks.Webhook, from webhooks.Origin) (webhooks.Webhook, error) {
 	const op = "create webhook"
 	types, headers, err := webhookLists(&hook)
@@ -124,7 +124,7 @@ func (w *Webhooks) Update(ctx context.Context, hook webhooks.Webhook) (webhooks.
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return cmpErr(err, unknownWebhook(op))
+			return firstErr(err, unknownWebhook(op))
 		}
 		return nil
 	})
@@ -140,16 +140,17 @@ func (w *Webhooks) Delete(ctx context.Context, id string) error {
 			return err
 		}
 		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return cmpErr(err, unknownWebhook(op))
+			return firstErr(err, unknownWebhook(op))
 		}
 		return nil
 	})
 	return failure(op, "", err)
 }
 
-// forgetWebhooks removes what webhooks keep of a session that is being deleted: its own webhooks, and what others could
-// not deliver. Their cursors stay until the last events, which tell of the deletion, are gone from the log too.
-func (s *Store) forgetWebhooks(ctx context.Context, id session.ID) error {
+// deleteWebhookData deletes a deleted session's own webhooks, and the dead letters, attempts and gaps that other
+// webhooks have of it. The cursors of other webhooks stay until the session's last events, which report the deletion,
+// have left the log.
+func (s *Store) deleteWebhookData(ctx context.Context, id session.ID) error {
 	for _, statement := range []string{
 		"DELETE FROM wasup_webhook WHERE session_id=$1",
 		"DELETE FROM wasup_webhook_dead WHERE session_id=$1",
@@ -163,31 +164,31 @@ func (s *Store) forgetWebhooks(ctx context.Context, id session.ID) error {
 	return nil
 }
 
-// Tidy deletes the cursors of sessions that are gone, from the log too.
+// Tidy implements webhooks.Registry: it deletes the cursors of sessions that have neither a row nor events in the log.
 func (w *Webhooks) Tidy(ctx context.Context) error {
 	_, err := w.store.write.Exec(ctx, `
 		DELETE FROM wasup_webhook_cursor WHERE NOT EXISTS (SELECT 1 FROM wasup_session s WHERE s.id=session_id)
 			AND NOT EXISTS (SELECT 1 FROM wasup_event e WHERE e.session_id=wasup_webhook_cursor.session_id)`)
-	return failure("tidy webhooks", "", err)
+	return failure("delete old cursors", "", err)
 }
 
 // ReadLog implements webhooks.Log.
 func (w *Webhooks) ReadLog(
 	ctx context.Context, id session.ID, after uint64, types []events.Type, limit int,
 ) (found []events.Event, seen uint64, err error) {
-	// One statement sees one moment: the events and how far they reach belong together.
+	// One statement reads the events and the end of the session's log, so that they belong to the same moment.
 	where, args := typeFilter(types, string(id), int64(after), limit)
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.last, coalesce(e.pos, 0), h.session_id, coalesce(e.seq, 0), coalesce(e.at, 0), coalesce(e.type, ''), e.key, coalesce(e.data, ''), e.remote
 		FROM wasup_event_head h LEFT JOIN wasup_event e ON e.session_id=h.session_id AND e.seq>$2`+where+`
 		WHERE h.session_id=$1 ORDER BY e.seq LIMIT $3`, args...)
 	found, err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (events.Event, error) {
-		return scanEvent(behind{row, &seen})
+		return scanEvent(headedRow{row, &seen})
 	}, err).AsList()
 	switch {
 	case err != nil:
 		return nil, after, failure("read events", id, err)
-	case len(found) == 1 && found[0].Pos == 0: // nothing but the head
+	case len(found) == 1 && found[0].Pos == 0: // only the head, without an event
 		return nil, max(after, seen), nil
 	case len(found) == limit:
 		seen = found[len(found)-1].Seq
@@ -195,16 +196,18 @@ func (w *Webhooks) ReadLog(
 	return found, max(after, seen), nil
 }
 
-// behind is a row whose first column is read on its own.
-type behind struct {
+// headedRow is a row whose first column is scanned into first, and the others into the caller's destinations.
+type headedRow struct {
 	dbutil.Scannable
 	first any
 }
 
 // Scan implements dbutil.Scannable.
-func (b behind) Scan(into ...any) error { return b.Scannable.Scan(append([]any{b.first}, into...)...) }
+func (r headedRow) Scan(into ...any) error {
+	return r.Scannable.Scan(append([]any{r.first}, into...)...)
+}
 
-// typeFilter is a condition on e.type behind arguments that are there already.
+// typeFilter returns an SQL condition on e.type and the given arguments with the types appended.
 func typeFilter(types []events.Type, args ...any) (string, []any) {
 	if len(types) == 0 {
 		return "", args
@@ -226,7 +229,7 @@ func (w *Webhooks) Behind(ctx context.Context, hook webhooks.Webhook) ([]session
 			OR EXISTS (SELECT 1 FROM wasup_webhook_gap g WHERE g.webhook_id=$1 AND g.session_id=h.session_id AND g.state='waiting'))
 		ORDER BY coalesce(c.next_at, 0), h.session_id`, hook.ID, string(hook.Session))
 	all, err := dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[session.ID], err).AsList()
-	return all, failure("look for undelivered events", "", err)
+	return all, failure("find undelivered events", "", err)
 }
 
 const cursorColumns = `webhook_id, session_id, seq, attempt_seq, attempts, first_failed, next_at,
@@ -269,20 +272,20 @@ func (w *Webhooks) Cursor(ctx context.Context, hook webhooks.Webhook, id session
 // Advance implements webhooks.Cursors.
 func (w *Webhooks) Advance(ctx context.Context, c webhooks.Cursor, to uint64) (moved bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
-		moved, err = w.moveOn(ctx, c, to)
+		moved, err = w.moveCursor(ctx, c, to)
 		return err
 	})
 	return moved && err == nil, failure("move cursor", c.Session, err)
 }
 
-func (w *Webhooks) moveOn(ctx context.Context, c webhooks.Cursor, to uint64) (bool, error) {
-	return one(w.store.write.Exec(ctx, `
+func (w *Webhooks) moveCursor(ctx context.Context, c webhooks.Cursor, to uint64) (bool, error) {
+	return affected(w.store.write.Exec(ctx, `
 		UPDATE wasup_webhook_cursor SET seq=$4, attempt_seq=0, attempts=0, first_failed=0, next_at=0
 		WHERE webhook_id=$1 AND session_id=$2 AND seq=$3`, c.Webhook, string(c.Session), int64(c.Seq), int64(to)))
 }
 
-// one says whether a statement met a row.
-func one(done sql.Result, err error) (bool, error) {
+// affected reports whether a statement changed a row.
+func affected(done sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err
 	}
@@ -293,14 +296,14 @@ func one(done sql.Result, err error) (bool, error) {
 // Postpone implements webhooks.Cursors.
 func (w *Webhooks) Postpone(ctx context.Context, c webhooks.Cursor, attempt webhooks.Delivery) (stored bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
-		stored, err = one(w.store.write.Exec(ctx, `
+		stored, err = affected(w.store.write.Exec(ctx, `
 			UPDATE wasup_webhook_cursor SET attempt_seq=$4, attempts=$5, first_failed=$6, next_at=$7
 			WHERE webhook_id=$1 AND session_id=$2 AND seq=$3`,
 			c.Webhook, string(c.Session), int64(c.Seq), int64(c.AttemptSeq), c.Attempts, millis(c.FirstFailed), millis(c.NextAt)))
 		if err != nil || !stored {
 			return err
 		}
-		return w.note(ctx, c.Webhook, attempt)
+		return w.recordAttempts(ctx, c.Webhook, attempt)
 	})
 	return stored && err == nil, failure("postpone event", c.Session, err)
 }

@@ -11,19 +11,19 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// keptAttempts is how many attempts of a webhook are remembered. Each takes the place of the one that many before it.
-const keptAttempts = 200
+// maxAttempts is the number of attempts of a webhook that are kept. A new one replaces the oldest.
+const maxAttempts = 200
 
 // Note implements webhooks.Attempts.
 func (w *Webhooks) Note(ctx context.Context, webhook string, attempt webhooks.Delivery) error {
 	err := w.store.Commit(ctx, func(ctx context.Context) error {
-		there, err := one(w.store.write.Exec(ctx, "UPDATE wasup_webhook SET id=id WHERE id=$1", webhook))
+		there, err := affected(w.store.write.Exec(ctx, "UPDATE wasup_webhook SET id=id WHERE id=$1", webhook))
 		if err != nil || !there {
 			return err
 		}
-		return w.note(ctx, webhook, attempt)
+		return w.recordAttempts(ctx, webhook, attempt)
 	})
-	return failure("note attempt", attempt.Session, err)
+	return failure("store attempt", attempt.Session, err)
 }
 
 func scanDelivery(row dbutil.Scannable) (d webhooks.Delivery, err error) {
@@ -48,11 +48,11 @@ func (w *Webhooks) DeadLetter(
 ) (moved bool, err error) {
 	e := &letter.Event
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
-		moved, err = w.moveOn(ctx, c, e.Seq)
+		moved, err = w.moveCursor(ctx, c, e.Seq)
 		if err != nil || !moved {
 			return err
 		}
-		// After a replay the event may have died before.
+		// After a replay the event may be a dead letter already.
 		_, err = w.store.write.Exec(ctx, `
 			INSERT INTO wasup_webhook_dead (webhook_id, pos, session_id, seq, at, type, data, attempts, status, error, died_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -66,9 +66,9 @@ func (w *Webhooks) DeadLetter(
 		if _, err = w.store.write.Exec(ctx, "DELETE FROM wasup_webhook_dead WHERE died_at<$1", millis(forget)); err != nil {
 			return err
 		}
-		return w.note(ctx, c.Webhook, attempt)
+		return w.recordAttempts(ctx, c.Webhook, attempt)
 	})
-	return moved && err == nil, failure("bury event", c.Session, err)
+	return moved && err == nil, failure("store dead letter", c.Session, err)
 }
 
 // Backlog implements webhooks.Cursors.
@@ -147,16 +147,16 @@ func (w *Webhooks) Settle(ctx context.Context, webhook string, pos uint64, attem
 		var there bool
 		var err error
 		if attempt.Outcome == webhooks.Delivered {
-			there, err = one(db.Exec(ctx, "DELETE FROM wasup_webhook_dead WHERE webhook_id=$1 AND pos=$2", webhook, int64(pos)))
+			there, err = affected(db.Exec(ctx, "DELETE FROM wasup_webhook_dead WHERE webhook_id=$1 AND pos=$2", webhook, int64(pos)))
 		} else {
-			there, err = one(db.Exec(ctx, `
+			there, err = affected(db.Exec(ctx, `
 				UPDATE wasup_webhook_dead SET requeued=false, attempts=$3, status=$4, error=$5 WHERE webhook_id=$1 AND pos=$2`,
 				webhook, int64(pos), attempt.Attempt, attempt.Status, clean(attempt.Error)))
 		}
 		if err != nil || !there {
-			return err // discarded, or deleted with its session, in the meantime
+			return err // the dead letter was discarded, or deleted with its session, in between
 		}
-		return w.note(ctx, webhook, attempt)
+		return w.recordAttempts(ctx, webhook, attempt)
 	})
 	return failure("settle dead letter", attempt.Session, err)
 }

@@ -19,17 +19,18 @@ func scanGap(row dbutil.Scannable) (g events.Gap, err error) {
 	return g, err
 }
 
-// undelivered joins the events e with the webhooks w that want them and do not have them yet. Types are of a closed list
-// and have nothing in them that would have to be escaped.
+// undelivered is SQL that joins events e with the webhooks w that have yet to deliver them. Event types come from a
+// fixed list and need no escaping in LIKE.
 const undelivered = ` FROM wasup_event e
 	JOIN wasup_webhook w ON w.session_id='' OR w.session_id=e.session_id
 	LEFT JOIN wasup_webhook_cursor c ON c.webhook_id=w.id AND c.session_id=e.session_id
 	WHERE e.pos>$1 AND e.pos<=$2 AND e.session_id<>'' AND e.seq>coalesce(c.seq, 0)
 		AND (w.events IN ('null', '[]') OR w.events LIKE '%"' || e.type || '"%')`
 
-// held is the position before the first event that a webhook has yet to deliver, among those behind from and up to end;
-// end where there is none. A webhook whose receiver is gone holds nothing: nobody will come for it.
-func (w *Webhooks) held(ctx context.Context, from, end uint64) (uint64, error) {
+// beforeUndelivered returns the position before the first event after from and up to end that a webhook has yet to
+// deliver, or end if there is none. A disabled webhook does not count, because its receiver is gone (410) and will not
+// get the events.
+func (w *Webhooks) beforeUndelivered(ctx context.Context, from, end uint64) (uint64, error) {
 	var first int64
 	err := w.store.write.QueryRow(ctx, "SELECT coalesce(min(e.pos), 0)"+undelivered+" AND w.disabled=''", int64(from), int64(end)).Scan(&first)
 	if err != nil || first == 0 {
@@ -38,9 +39,9 @@ func (w *Webhooks) held(ctx context.Context, from, end uint64) (uint64, error) {
 	return uint64(first) - 1, nil
 }
 
-// miss notes, as part of a transaction, what webhooks will not get because the events up to a position are deleted, and
-// moves their cursors over it.
-func (w *Webhooks) miss(ctx context.Context, end uint64) ([]events.Gap, error) {
+// recordGaps stores, as part of a transaction, the gaps that webhooks get because the events up to a position are
+// deleted. It moves their cursors past the gaps.
+func (w *Webhooks) recordGaps(ctx context.Context, end uint64) ([]events.Gap, error) {
 	now := millis(w.store.options.Now())
 	rows, err := w.store.write.Query(ctx, `
 		SELECT w.id, e.session_id, min(e.seq), max(e.seq), max(e.pos), count(*), min(e.at), max(e.at), CAST($3 AS BIGINT), 'waiting'`+undelivered+`
@@ -50,16 +51,16 @@ func (w *Webhooks) miss(ctx context.Context, end uint64) ([]events.Gap, error) {
 		return nil, err
 	}
 	for i := range gaps {
-		if err := w.missOne(ctx, &gaps[i]); err != nil {
+		if err := w.recordGap(ctx, &gaps[i]); err != nil {
 			return nil, err
 		}
 	}
 	return gaps, nil
 }
 
-func (w *Webhooks) missOne(ctx context.Context, g *events.Gap) error {
+func (w *Webhooks) recordGap(ctx context.Context, g *events.Gap) error {
 	db := w.store.write
-	grown, err := one(db.Exec(ctx, `
+	grown, err := affected(db.Exec(ctx, `
 		UPDATE wasup_webhook_gap SET last_seq=$3, last_pos=$4, n=n+$5, until=$6, noted_at=$7
 		WHERE webhook_id=$1 AND session_id=$2 AND state='waiting'`,
 		g.Webhook, string(g.Session), int64(g.Last), int64(g.Pos), g.Count, millis(g.To), millis(g.At)))
@@ -95,17 +96,17 @@ func (w *Webhooks) Gap(ctx context.Context, webhook string, id session.ID) (even
 // EndGap implements webhooks.Cursors.
 func (w *Webhooks) EndGap(ctx context.Context, c webhooks.Cursor, gap events.Gap, attempt webhooks.Delivery) (ended bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
-		ended, err = one(w.store.write.Exec(ctx, `
+		ended, err = affected(w.store.write.Exec(ctx, `
 			UPDATE wasup_webhook_gap SET state=$5 WHERE webhook_id=$1 AND session_id=$2 AND first_seq=$3 AND last_seq=$4 AND state='waiting'`,
 			gap.Webhook, string(gap.Session), int64(gap.First), int64(gap.Last), string(gap.State)))
 		if err != nil || !ended {
 			return err
 		}
-		// A replay may have moved the cursor meanwhile: the receiver knows of the gap all the same.
-		if _, err = w.moveOn(ctx, c, c.Seq); err != nil {
+		// A replay may have moved the cursor in between. The gap is over all the same, because the receiver knows of it.
+		if _, err = w.moveCursor(ctx, c, c.Seq); err != nil {
 			return err
 		}
-		return w.note(ctx, c.Webhook, attempt)
+		return w.recordAttempts(ctx, c.Webhook, attempt)
 	})
 	return ended && err == nil, failure("end gap", c.Session, err)
 }

@@ -12,11 +12,11 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// rowsTogether is how many rows one statement writes: as many round trips are saved, and the number of different
-// statements that the database prepares is bounded.
-const rowsTogether = 32
+// rowsPerStatement is the number of rows that one statement writes at most. Many rows save round trips; the limit
+// bounds the number of different statements that the database prepares.
+const rowsPerStatement = 32
 
-type place struct {
+type cursorKey struct {
 	webhook string
 	session session.ID
 }
@@ -24,21 +24,21 @@ type place struct {
 // Record implements webhooks.Cursors.
 func (w *Webhooks) Record(ctx context.Context, list []webhooks.Progress) (moved []bool, err error) {
 	err = w.store.Commit(ctx, func(ctx context.Context) error {
-		on := make(map[place]bool, len(list))
-		for some := range slices.Chunk(list, rowsTogether) {
-			if err := w.moveMany(ctx, some, on); err != nil {
+		on := make(map[cursorKey]bool, len(list))
+		for some := range slices.Chunk(list, rowsPerStatement) {
+			if err := w.moveCursors(ctx, some, on); err != nil {
 				return err
 			}
 		}
 		attempts := make(map[string][]webhooks.Delivery)
 		moved = make([]bool, len(list))
 		for i, p := range list {
-			if moved[i] = on[place{p.Webhook, p.Session}]; moved[i] {
+			if moved[i] = on[cursorKey{p.Webhook, p.Session}]; moved[i] {
 				attempts[p.Webhook] = append(attempts[p.Webhook], p.Attempts...)
 			}
 		}
 		for webhook, made := range attempts {
-			if err := w.note(ctx, webhook, made...); err != nil {
+			if err := w.recordAttempts(ctx, webhook, made...); err != nil {
 				return err
 			}
 		}
@@ -50,8 +50,8 @@ func (w *Webhooks) Record(ctx context.Context, list []webhooks.Progress) (moved 
 	return moved, nil
 }
 
-// moveMany is moveOn for many cursors.
-func (w *Webhooks) moveMany(ctx context.Context, list []webhooks.Progress, on map[place]bool) error {
+// moveCursors moves many cursors in one statement, as moveCursor moves one. It sets on for each cursor that it moved.
+func (w *Webhooks) moveCursors(ctx context.Context, list []webhooks.Progress, on map[cursorKey]bool) error {
 	var values strings.Builder
 	args := make([]any, 0, 4*len(list))
 	for i, p := range list {
@@ -62,7 +62,7 @@ func (w *Webhooks) moveMany(ctx context.Context, list []webhooks.Progress, on ma
 	rows, err := w.store.write.Query(ctx, "WITH v (webhook, session, behind, ahead) AS (VALUES "+values.String()+`)
 		UPDATE wasup_webhook_cursor SET seq=v.ahead, attempt_seq=0, attempts=0, first_failed=0, next_at=0 FROM v
 		WHERE webhook_id=v.webhook AND session_id=v.session AND seq=v.behind RETURNING webhook_id, session_id`, args...)
-	found, err := dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (p place, err error) {
+	found, err := dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (p cursorKey, err error) {
 		return p, row.Scan(&p.webhook, &p.session)
 	}, err).AsList()
 	for _, p := range found {
@@ -71,8 +71,8 @@ func (w *Webhooks) moveMany(ctx context.Context, list []webhooks.Progress, on ma
 	return err
 }
 
-// note remembers attempts, as part of a transaction.
-func (w *Webhooks) note(ctx context.Context, webhook string, list ...webhooks.Delivery) error {
+// recordAttempts stores attempts of a webhook, as part of a transaction, and deletes all but the newest maxAttempts.
+func (w *Webhooks) recordAttempts(ctx context.Context, webhook string, list ...webhooks.Delivery) error {
 	db := w.store.write
 	var last uint64
 	err := db.QueryRow(ctx, "SELECT coalesce(max(n), 0) FROM wasup_webhook_delivery WHERE webhook_id=$1", webhook).Scan(&last)
@@ -80,10 +80,10 @@ func (w *Webhooks) note(ctx context.Context, webhook string, list ...webhooks.De
 		return err
 	}
 	upTo := last + uint64(len(list))
-	// What would be forgotten at once is counted, and not written.
-	written := list[max(0, len(list)-keptAttempts):]
+	// Attempts beyond maxAttempts get a number but are not written, because they would be deleted at once.
+	written := list[max(0, len(list)-maxAttempts):]
 	n := upTo - uint64(len(written))
-	for some := range slices.Chunk(written, rowsTogether) {
+	for some := range slices.Chunk(written, rowsPerStatement) {
 		var values strings.Builder
 		args := make([]any, 0, 12*len(some))
 		for i := range some {
@@ -104,9 +104,9 @@ func (w *Webhooks) note(ctx context.Context, webhook string, list ...webhooks.De
 			return err
 		}
 	}
-	if upTo <= keptAttempts {
+	if upTo <= maxAttempts {
 		return nil
 	}
-	_, err = db.Exec(ctx, "DELETE FROM wasup_webhook_delivery WHERE webhook_id=$1 AND n<=$2", webhook, int64(upTo-keptAttempts))
+	_, err = db.Exec(ctx, "DELETE FROM wasup_webhook_delivery WHERE webhook_id=$1 AND n<=$2", webhook, int64(upTo-maxAttempts))
 	return err
 }

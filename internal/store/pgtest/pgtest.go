@@ -1,8 +1,9 @@
-// Package pgtest runs a private PostgreSQL for tests: the machine's own binaries, a new cluster in a temporary directory
-// on a free port of 127.0.0.1, fsync on, gone when the test process is gone, however it ends.
+// Package pgtest runs a private PostgreSQL server for tests. It uses the machine's own binaries and makes a new cluster
+// in a temporary directory, on a free port of 127.0.0.1, with fsync on. Server and directory are removed when the test
+// process ends, also after kill -9.
 //
-// Where the machine has no PostgreSQL, tests are skipped, or fail where testtools.Switch requires it. `make tools`
-// installs it where it can.
+// If the machine has no PostgreSQL, the tests are skipped, or fail if testtools.Switch requires it. `make tools`
+// installs it if it can.
 package pgtest
 
 import (
@@ -29,33 +30,34 @@ import (
 	"wasup/internal/testtools"
 )
 
-// patience bounds what the server does when it starts and stops. It is for slow machines, never something measured.
+// patience is the time limit for starting and stopping the server. It is long, for slow machines; no test measures it.
 const patience = 2 * time.Minute
 
-// maxConnections is what the clusters accept: several test pools at once.
+// maxConnections is the number of connections that a cluster accepts: several tests have pools at the same time.
 const maxConnections = 300
 
 // Cluster is a private server.
 type Cluster struct {
 	bin, dir string
 	port     int
-	user     *owner // whom the server runs as, nil: us
+	user     *owner // the user that the server runs as; nil: the user of the tests
 	password string
 
-	server *exec.Cmd      // the shell that watches over the server, nil while it is stopped
-	leash  io.WriteCloser // its standard input: when it ends, so does the server
-	count  atomic.Int64   // of databases
+	server *exec.Cmd      // the shell that runs the server; nil while it is stopped
+	stdin  io.WriteCloser // standard input of the shell, which stops the server when its input ends
+	count  atomic.Int64   // number of databases
 }
 
 var shared struct {
 	mu      sync.Mutex
 	cluster *Cluster
 	err     error
-	free    []string // databases that a test is done with, empty again
+	free    []string // DSNs of databases that no test uses any more; they are empty again
 }
 
-// DSN gives the DSN of an empty database on the process's shared cluster, which the first call starts. The package's
-// TestMain must call Stop. Where there is no PostgreSQL it ends the test: see testtools.Missing.
+// DSN returns the DSN of an empty database on the shared cluster of the test process. The first call starts the
+// cluster. The package's TestMain must call Stop. If the machine has no PostgreSQL, DSN ends the test: see
+// testtools.Missing.
 func DSN(tb testing.TB) string {
 	tb.Helper()
 	Needed(tb)
@@ -74,7 +76,7 @@ func DSN(tb testing.TB) string {
 		dsn = shared.cluster.Database(tb)
 	}
 	tb.Cleanup(func() {
-		// Emptying costs less than another database, of which each has its own copy of everything.
+		// To empty a database is cheaper than to make another, which copies the whole template.
 		if err := empty(dsn); err != nil {
 			tb.Errorf("the database cannot be emptied: %v", err)
 			return
@@ -86,7 +88,7 @@ func DSN(tb testing.TB) string {
 	return dsn
 }
 
-// empty makes a database what it was before the test, and ends what the test has left connected to it.
+// empty restores a database to its state before the test and ends the connections that the test left open.
 func empty(dsn string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -119,7 +121,7 @@ func empty(dsn string) error {
 	return nil
 }
 
-// Stop ends the shared cluster, if there is one, and removes it.
+// Stop stops and removes the shared cluster, if there is one.
 func Stop() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -131,7 +133,7 @@ func Stop() {
 	shared.cluster, shared.free, shared.err = nil, nil, errors.New("pgtest: the cluster was stopped already")
 }
 
-// New starts a cluster of the test's own, for tests that stop or freeze the server. It is removed when the test ends.
+// New starts a cluster for one test, which may stop or freeze the server. It is removed when the test ends.
 func New(tb testing.TB) *Cluster {
 	tb.Helper()
 	Needed(tb)
@@ -147,7 +149,7 @@ func New(tb testing.TB) *Cluster {
 	return c
 }
 
-// Needed ends the test where the machine has no PostgreSQL: see testtools.Missing.
+// Needed ends the test if the machine has no PostgreSQL: see testtools.Missing.
 func Needed(tb testing.TB) {
 	tb.Helper()
 	if _, err := binaries(); err != nil {
@@ -155,7 +157,7 @@ func Needed(tb testing.TB) {
 	}
 }
 
-// binaries finds the newest PostgreSQL of the machine.
+// binaries returns the directory with the newest PostgreSQL of the machine.
 func binaries() (string, error) {
 	var found []string
 	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"} {
@@ -189,7 +191,7 @@ func major(bin string) int {
 }
 
 func start() (_ *Cluster, err error) {
-	c := &Cluster{password: "p@ss/wörd: " + strconv.Itoa(os.Getpid())} // awkward on purpose: a DSN must escape it
+	c := &Cluster{password: "p@ss/wörd: " + strconv.Itoa(os.Getpid())} // hard on purpose: a DSN must escape it
 	if c.bin, err = binaries(); err != nil {
 		return nil, err
 	}
@@ -202,7 +204,7 @@ func start() (_ *Cluster, err error) {
 	if err := c.initialise(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(c.dir))
 	}
-	// Between finding a free port and taking it somebody else may take it.
+	// Another process may take the port before the server does.
 	for range 5 {
 		if c.port, err = freePort(); err != nil {
 			break
@@ -234,7 +236,7 @@ func (c *Cluster) initialise() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	// --no-sync is about the files that initdb makes; the server itself flushes as it would in production.
+	// --no-sync concerns only the files that initdb makes. The server flushes as in production.
 	initdb := exec.CommandContext(ctx, filepath.Join(c.bin, "initdb"), "--pgdata", c.data(), "--username", "wasup",
 		"--pwfile", secret, "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync")
 	initdb.Dir = c.dir
@@ -245,10 +247,11 @@ func (c *Cluster) initialise() error {
 	return nil
 }
 
-// leashed starts the server and waits for the end of standard input, which comes when the test process ends in whatever
-// way; then it stops the server and, unless told to keep it, removes the cluster. What is removed needs no orderly end,
-// which would first write every database of the tests to the disk.
-const leashed = `
+// serverScript is the shell script that runs the server. It waits for a line or the end of its standard input, which
+// ends with the test process, also after kill -9. Then it stops the server and, unless the line is "keep", removes the
+// cluster. Before a removal it stops the server without a checkpoint (QUIT), which would write all test databases to
+// the disk.
+const serverScript = `
 "$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections="$4" \
 	-c shared_buffers=32MB -c log_min_messages=warning >>"$2/log" 2>&1 </dev/null &
 server=$!
@@ -263,33 +266,33 @@ wait $server
 
 // Start starts the server again after Shutdown.
 func (c *Cluster) Start() error {
-	// What an attempt before this one has written would count as this one's.
+	// Remove the log of an earlier attempt: waitReady reads the log.
 	if err := os.Remove(filepath.Join(c.dir, "log")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	// No context: the leash ends it.
-	server := exec.CommandContext(context.Background(), "sh", "-c", leashed, "pgtest",
+	// No context ends the server; the end of stdin does.
+	server := exec.CommandContext(context.Background(), "sh", "-c", serverScript, "pgtest",
 		filepath.Join(c.bin, "postgres"), c.dir, strconv.Itoa(c.port), strconv.Itoa(maxConnections))
 	server.Dir = c.dir
 	server.SysProcAttr = c.user.attributes()
 	server.Stderr = os.Stderr
-	leash, err := server.StdinPipe()
+	stdin, err := server.StdinPipe()
 	if err != nil {
 		return err
 	}
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	c.server, c.leash = server, leash
-	if err := c.answers(); err != nil {
+	c.server, c.stdin = server, stdin
+	if err := c.waitReady(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
 		return errors.Join(fmt.Errorf("PostgreSQL does not start: %w\n%s", err, log), c.Shutdown())
 	}
 	return nil
 }
 
-// answers waits until the server takes connections, or has given up.
-func (c *Cluster) answers() error {
+// waitReady waits until the server accepts connections. It returns an error if the port is taken or patience is over.
+func (c *Cluster) waitReady() error {
 	db, err := sql.Open("pgx", c.url("postgres"))
 	if err != nil {
 		return err
@@ -300,7 +303,7 @@ func (c *Cluster) answers() error {
 	pause := time.NewTicker(20 * time.Millisecond)
 	defer pause.Stop()
 	for {
-		// Somebody else who took the port may never answer.
+		// Limit one attempt: another process that took the port may never answer.
 		attempt, end := context.WithTimeout(ctx, 10*time.Second)
 		err := db.PingContext(attempt)
 		end()
@@ -318,39 +321,39 @@ func (c *Cluster) answers() error {
 	}
 }
 
-// Shutdown stops the server at once, as a restart would, and keeps its data. Connections break.
-func (c *Cluster) Shutdown() error { return c.release("keep\n") }
+// Shutdown stops the server as a restart does and keeps its data. Connections break.
+func (c *Cluster) Shutdown() error { return c.stop("keep\n") }
 
 func (c *Cluster) remove() error {
-	if err := c.release("remove\n"); err != nil {
+	if err := c.stop("remove\n"); err != nil {
 		return err
 	}
 	return os.RemoveAll(c.dir)
 }
 
-func (c *Cluster) release(word string) error {
+func (c *Cluster) stop(word string) error {
 	if c.server == nil {
 		return nil
 	}
-	_, err := io.WriteString(c.leash, word)
-	err = errors.Join(err, c.leash.Close())
+	_, err := io.WriteString(c.stdin, word)
+	err = errors.Join(err, c.stdin.Close())
 	if waitErr := c.server.Wait(); waitErr != nil && c.server.ProcessState == nil {
 		err = errors.Join(err, waitErr)
 	}
-	c.server, c.leash = nil, nil
+	c.server, c.stdin = nil, nil
 	return err
 }
 
-// Database makes a new database and gives its DSN.
+// Database makes a new database and returns its DSN.
 func (c *Cluster) Database(tb testing.TB) string {
 	tb.Helper()
 	name := fmt.Sprintf("wasup_%d", c.count.Add(1))
-	// Autovacuum may be in template1, which then cannot be copied; nobody ever is in template0.
+	// Use template0: autovacuum may be connected to template1, which then cannot be copied.
 	c.Exec(tb, "CREATE DATABASE "+name+" TEMPLATE template0")
 	return c.url(name)
 }
 
-// URL is the DSN of the database that the n-th call of Database made, from 1.
+// URL returns the DSN of the database that the n-th call of Database made, counted from 1.
 func (c *Cluster) URL(tb testing.TB, n int) string {
 	tb.Helper()
 	return c.url(fmt.Sprintf("wasup_%d", n))
@@ -371,7 +374,7 @@ func (c *Cluster) Exec(tb testing.TB, statement string) {
 	}
 }
 
-// Give makes files and folders the server's own.
+// Give gives files and folders to the user that the server runs as.
 func (c *Cluster) Give(tb testing.TB, paths ...string) {
 	tb.Helper()
 	if err := c.user.own(paths...); err != nil {
@@ -379,10 +382,10 @@ func (c *Cluster) Give(tb testing.TB, paths ...string) {
 	}
 }
 
-// Password is the superuser's, for tests that look for it where it must not be.
+// Password returns the superuser's password, for tests that check that it does not leak.
 func (c *Cluster) Password() string { return c.password }
 
-// Port is the server's on 127.0.0.1.
+// Port returns the server's port on 127.0.0.1.
 func (c *Cluster) Port() int { return c.port }
 
 func (c *Cluster) url(database string) string {

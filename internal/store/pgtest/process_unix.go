@@ -14,10 +14,10 @@ import (
 	"testing"
 )
 
-// owner is whom the server runs as where the tests run as root: PostgreSQL refuses root.
+// owner is the user that the server runs as if the tests run as root, because PostgreSQL refuses to run as root.
 type owner struct{ uid, gid int }
 
-// unprivileged is nil where the tests do not run as root.
+// unprivileged returns the user postgres or nobody, or nil if the tests do not run as root.
 func unprivileged() (*owner, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -52,7 +52,8 @@ func (o *owner) own(paths ...string) error {
 	return nil
 }
 
-// attributes also puts the server into a group of its own, so that Ctrl-C at the tests lets them stop it in order.
+// attributes sets the user and puts the server into its own process group: Ctrl-C then ends only the tests, which stop
+// the server.
 func (o *owner) attributes() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setpgid: true}
 	if o != nil {
@@ -61,8 +62,8 @@ func (o *owner) attributes() *syscall.SysProcAttr {
 	return attributes
 }
 
-// Freeze stops every process of the server in its tracks: connections stay open and nothing answers. The returned
-// function thaws them; it also runs when the test ends.
+// Freeze suspends every process of the server (SIGSTOP): connections stay open, but nothing answers. The function thaw
+// resumes them; it also runs when the test ends.
 func (c *Cluster) Freeze(tb testing.TB) (thaw func()) {
 	tb.Helper()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
@@ -94,7 +95,8 @@ func (c *Cluster) Freeze(tb testing.TB) (thaw func()) {
 	return thaw
 }
 
-// signal reaches the postmaster first, so that it starts no process behind our back, and then its children.
+// signal sends a signal to the postmaster and then to its children. The postmaster comes first, so that it starts no
+// new process in between.
 func (c *Cluster) signal(postmaster int, s syscall.Signal) error {
 	if err := syscall.Kill(postmaster, s); err != nil {
 		return fmt.Errorf("signal PostgreSQL: %w", err)
@@ -106,9 +108,9 @@ func (c *Cluster) signal(postmaster int, s syscall.Signal) error {
 	for _, path := range children {
 		stat, err := os.ReadFile(path)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
-		// pid (name) state parent: the name may hold anything, so count from its end.
+		// The format is "pid (name) state parent ...". The name may contain any character, so search for its end.
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(fields) < 2 || fields[1] != strconv.Itoa(postmaster) {
 			continue

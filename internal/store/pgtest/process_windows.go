@@ -13,9 +13,9 @@ func (o *owner) own(...string) error { return nil }
 
 func (o *owner) attributes() *syscall.SysProcAttr { return nil }
 
-// Freeze needs signals that Windows does not have.
+// Freeze skips the test: it needs signals that Windows does not have.
 func (c *Cluster) Freeze(tb testing.TB) (thaw func()) {
 	tb.Helper()
-	tb.Skip("a process cannot be stopped in its tracks here")
+	tb.Skip("Windows cannot suspend a process with a signal")
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Rival makes another connection hold the advisory lock that somebody holds on the database, and keep it until the test
-// ends: what another process does that was faster. The rival queues for the lock before its holder's connection is ended,
-// so it is certain to get it.
+// Rival takes the advisory lock on the database away from its holder and keeps it until the test ends, as another,
+// faster process would. The rival's connection waits for the lock before Rival ends the holder's connection, so that it
+// always gets the lock.
 func Rival(tb testing.TB, dsn string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

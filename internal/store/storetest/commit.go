@@ -23,8 +23,8 @@ var commitTests = []test{
 	{"commit/closing answers every work", closeAnswersEveryCommit},
 }
 
-// want is the work of these tests: one row.
-func want(st *store.Store, id string) func(ctx context.Context) error {
+// storeSession returns the work of these tests, which stores one session.
+func storeSession(st *store.Store, id string) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := st.Sessions().SetDesired(ctx, session.ID(id), session.DesiredRun)
 		return err
@@ -42,8 +42,8 @@ func stored(t *testing.T, st *store.Store) map[session.ID]bool {
 	return found
 }
 
-// hold keeps the writer busy with a work until the returned function is called, so that others have to wait together.
-func hold(t *testing.T, st *store.Store) (release func()) {
+// blockWriter keeps the writer busy with a work until release is called, so that other works have to wait together.
+func blockWriter(t *testing.T, st *store.Store) (release func()) {
 	t.Helper()
 	ctx := bounded(t)
 	begun, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -65,14 +65,15 @@ func hold(t *testing.T, st *store.Store) (release func()) {
 	})
 }
 
-// waits tells when somebody waits for the end of the context: a caller of Commit does once its work is in the queue.
-type waits struct {
+// watchedContext is a context that calls told when a goroutine waits for its end. A caller of Commit does so once its
+// work is in the queue.
+type watchedContext struct {
 	context.Context
 	told func()
 }
 
 // Done implements context.Context.
-func (w *waits) Done() <-chan struct{} {
+func (w *watchedContext) Done() <-chan struct{} {
 	w.told()
 	return w.Context.Done()
 }
@@ -81,16 +82,16 @@ func commitsShareATransaction(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const callers = 40
 	before := st.Commits()
-	release := hold(t, st)
+	release := blockWriter(t, st)
 	var waiting sync.WaitGroup
 	var all atomic.Int64
 	errs := make(chan error, callers)
 	for n := range callers {
 		waiting.Add(1)
 		go func() {
-			errs <- st.Commit(&waits{Context: ctx, told: sync.OnceFunc(waiting.Done)}, func(ctx context.Context) error {
+			errs <- st.Commit(&watchedContext{Context: ctx, told: sync.OnceFunc(waiting.Done)}, func(ctx context.Context) error {
 				all.Add(1)
-				return want(st, fmt.Sprintf("s%d", n))(ctx)
+				return storeSession(st, fmt.Sprintf("s%d", n))(ctx)
 			})
 		}()
 	}
@@ -115,13 +116,13 @@ func oneFailingCommitFailsAlone(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const callers = 30
 	bad := map[int]string{3: "error", 4: "panic", 11: "statement", 12: "error", 13: "error", 14: "error", 15: "error", 29: "statement"}
-	release := hold(t, st)
+	release := blockWriter(t, st)
 	var waiting sync.WaitGroup
 	errs := make([]error, callers)
 	for n := range callers {
 		waiting.Go(func() {
 			errs[n] = st.Commit(ctx, func(ctx context.Context) error {
-				if err := want(st, fmt.Sprintf("s%d", n))(ctx); err != nil {
+				if err := storeSession(st, fmt.Sprintf("s%d", n))(ctx); err != nil {
 					return err
 				}
 				switch bad[n] {
@@ -162,21 +163,21 @@ func oneFailingCommitFailsAlone(t *testing.T, st *store.Store) {
 }
 
 func commitIsWithdrawn(t *testing.T, st *store.Store) {
-	release := hold(t, st)
+	release := blockWriter(t, st)
 	ctx, cancel := context.WithCancel(bounded(t))
 	var ran atomic.Bool
 	ended := make(chan error, 1)
 	go func() {
 		ended <- st.Commit(ctx, func(ctx context.Context) error {
 			ran.Store(true)
-			return want(st, "51")(ctx)
+			return storeSession(st, "51")(ctx)
 		})
 	}()
 	cancel()
-	err := <-ended // while the writer is still held: nobody waits for it in vain
+	err := <-ended // the writer is still busy: a withdrawn call must not wait for it
 	wantUnanswered(t, "Commit", err)
 	release()
-	must(t, st.Commit(bounded(t), want(st, "52")))
+	must(t, st.Commit(bounded(t), storeSession(st, "52")))
 	if ran.Load() || stored(t, st)["51"] {
 		t.Error("a work that was withdrawn has run")
 	}
@@ -186,7 +187,7 @@ func commitIsFinishedOnceBegun(t *testing.T, st *store.Store) {
 	ctx, cancel := context.WithCancel(bounded(t))
 	must(t, st.Commit(ctx, func(ctx context.Context) error {
 		cancel()
-		return want(st, "51")(ctx)
+		return storeSession(st, "51")(ctx)
 	}))
 	if !stored(t, st)["51"] {
 		t.Error("a work whose caller gave up was answered and is not there")
@@ -196,7 +197,7 @@ func commitIsFinishedOnceBegun(t *testing.T, st *store.Store) {
 func commitWithinATransactionJoinsIt(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	err := st.Commit(ctx, func(ctx context.Context) error {
-		if err := st.Commit(ctx, want(st, "51")); err != nil {
+		if err := st.Commit(ctx, storeSession(st, "51")); err != nil {
 			return err
 		}
 		return errRefused
@@ -210,7 +211,7 @@ func commitWithinATransactionJoinsIt(t *testing.T, st *store.Store) {
 			if ctx.Value(key{}) != "kept" {
 				t.Error("the caller's values do not reach the work")
 			}
-			return want(st, "52")(ctx)
+			return storeSession(st, "52")(ctx)
 		})
 	}))
 	must(t, st.Commit(context.WithValue(ctx, key{}, "kept"), func(ctx context.Context) error {
@@ -228,7 +229,7 @@ func commitsOfAFullDatabaseRecover(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	lodge(t, st, "51")
 	makeRoom := takeRoom(t, st)
-	release := hold(t, st)
+	release := blockWriter(t, st)
 	const callers = 8
 	errs := make(chan error, callers)
 	for n := range callers {
@@ -248,27 +249,27 @@ func commitsOfAFullDatabaseRecover(t *testing.T, st *store.Store) {
 		wantDiscreet(t, err)
 	}
 	makeRoom()
-	must(t, st.Commit(ctx, want(st, "51")))
+	must(t, st.Commit(ctx, storeSession(st, "51")))
 }
 
 func closeAnswersEveryCommit(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
-	release := hold(t, st)
+	release := blockWriter(t, st)
 	const callers = 10
 	errs := make([]error, callers)
 	var waiting sync.WaitGroup
 	for n := range callers {
-		waiting.Go(func() { errs[n] = st.Commit(ctx, want(st, fmt.Sprintf("s%d", n))) })
+		waiting.Go(func() { errs[n] = st.Commit(ctx, storeSession(st, fmt.Sprintf("s%d", n))) })
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- st.Close() }()
 	release()
 	must(t, <-closed)
 	waiting.Wait()
-	for _, err := range errs { // accepted and done, or refused: both are answers
+	for _, err := range errs { // each work was either committed or refused
 		if err != nil {
 			wantCode(t, err, session.CodeStoreUnavailable)
 		}
 	}
-	wantCode(t, st.Commit(ctx, want(st, "51")), session.CodeStoreUnavailable)
+	wantCode(t, st.Commit(ctx, storeSession(st, "51")), session.CodeStoreUnavailable)
 }

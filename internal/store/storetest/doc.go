@@ -1,4 +1,6 @@
-// Package storetest is the conformance suite of a store: what every database behind it must do, fault for fault.
+// Package storetest is the conformance suite of a store. Every database must pass the same tests, those of faults
+// included.
 //
-// It owns no database. It may use a store only through its exported methods, so that the suite means the same for each.
+// The package owns no database. It uses a store only through its exported methods, so that the suite is the same for
+// each database.
 package storetest

@@ -32,8 +32,8 @@ func event(id session.ID, key string) events.Event {
 	}
 }
 
-// told writes events as position, session, number and key, for comparison.
-func told(found []events.Event) string {
+// formatEvents formats events as "position:session/number:key", for comparison.
+func formatEvents(found []events.Event) string {
 	var out strings.Builder
 	for i := range found {
 		fmt.Fprintf(&out, "%d:%s/%d:%s ", found[i].Pos, found[i].Session, found[i].Seq, found[i].Key)
@@ -45,7 +45,7 @@ func wantEvents(t *testing.T, st *store.Store, query events.Query, want string) 
 	t.Helper()
 	found, _, err := st.Events().Read(bounded(t), query)
 	must(t, err)
-	if got := told(found); got != want {
+	if got := formatEvents(found); got != want {
 		t.Fatalf("%+v gives\n%s, want\n%s", query, got, want)
 	}
 }
@@ -199,7 +199,7 @@ func forgottenEventsLeaveTheOthers(t *testing.T, st *store.Store) {
 	wantEvents(t, st, events.Query{Session: "51"}, "5:51/3: 7:51/4:")
 }
 
-// commitsAreInOrder reads beside many writers: an event that is committed later never has a lower position.
+// commitsAreInOrder reads while many writers append: an event that is committed later never has a lower position.
 func commitsAreInOrder(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	const writers, rounds = 6, 20

@@ -157,7 +157,8 @@ func wantOutboxUnanswered(ctx context.Context, t *testing.T, box *store.Outbox) 
 	wantUnanswered(t, "Prune", err)
 }
 
-// wantUnanswered wants a store's error that says the context ended, and whose public sentence holds nothing of it.
+// wantUnanswered fails the test unless err is a store error about an ended context that its public text does not
+// mention.
 func wantUnanswered(t *testing.T, method string, err error) {
 	t.Helper()
 	if session.CodeOf(err) != session.CodeStoreUnavailable || !errors.Is(err, context.Canceled) {
@@ -166,7 +167,7 @@ func wantUnanswered(t *testing.T, method string, err error) {
 	wantDiscreet(t, err)
 }
 
-// wantDiscreet wants a public sentence without SQL, driver or path.
+// wantDiscreet fails the test if the public text of err contains SQL, the driver's text or a path.
 func wantDiscreet(t *testing.T, err error) {
 	t.Helper()
 	var e *session.Error
@@ -181,8 +182,8 @@ func wantDiscreet(t *testing.T, err error) {
 	}
 }
 
-// takeWriter keeps others from writing until the returned function is called: a transaction on SQLite's one writing
-// connection, or one that has locked PostgreSQL's tables against writes.
+// takeWriter prevents all other writes until release is called. Its transaction takes SQLite's only writing connection,
+// or locks PostgreSQL's tables against writes.
 func takeWriter(t *testing.T, st *store.Store) (release func()) {
 	t.Helper()
 	tx, err := st.DB().BeginTx(t.Context(), nil)
@@ -215,7 +216,7 @@ func readsPassTheWriter(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
-	release := takeWriter(t, st) // and has deleted the row, uncommitted
+	release := takeWriter(t, st) // its transaction has deleted the row, but not committed
 	if _, found, err := st.Sessions().Load(ctx, "51"); err != nil || !found {
 		t.Fatalf("found %v, %v beside a transaction", found, err)
 	}
@@ -243,8 +244,8 @@ func fullDatabase(t *testing.T, st *store.Store) {
 	}
 }
 
-// takeRoom makes the database as good as full until the returned function is called. PostgreSQL has no such switch, so a
-// trigger refuses large messages with the very error of a full disk.
+// takeRoom makes the database behave as if it were full until makeRoom is called. PostgreSQL has no setting for this,
+// so a trigger refuses large messages with the error of a full disk.
 func takeRoom(t *testing.T, st *store.Store) (makeRoom func()) {
 	t.Helper()
 	run := func(statement string) {
@@ -252,7 +253,7 @@ func takeRoom(t *testing.T, st *store.Store) (makeRoom func()) {
 		must(t, err)
 	}
 	if st.DB().Dialect == dbutil.SQLite {
-		run("PRAGMA max_page_count=1") // SQLite makes it the present size
+		run("PRAGMA max_page_count=1") // SQLite raises the limit to the current size
 		return func() { run("PRAGMA max_page_count=1000000") }
 	}
 	run(`CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -278,8 +279,8 @@ func readOnly(t *testing.T, st *store.Store) {
 	must(t, st.Ping(ctx))
 }
 
-// becomeReadOnly makes a PostgreSQL database what it is on a standby. Only the pool's connections are ended, not the one
-// that holds the lock.
+// becomeReadOnly makes a PostgreSQL database read-only, as on a standby. It ends the connections of the pool, but not
+// the one with the lock.
 func becomeReadOnly(t *testing.T, st *store.Store) {
 	t.Helper()
 	ctx := bounded(t)
@@ -287,7 +288,7 @@ func becomeReadOnly(t *testing.T, st *store.Store) {
 	must(t, st.DB().QueryRow(ctx, "SELECT current_database()").Scan(&name))
 	_, err := st.DB().Exec(ctx, "ALTER DATABASE "+name+" SET default_transaction_read_only=on")
 	must(t, err)
-	// The asking connection ends too, so there is no answer to look at.
+	// The statement also ends its own connection, so its result is always an error.
 	_, _ = st.DB().Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname=current_database() AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype='advisory')
 		ORDER BY pid=pg_backend_pid()`)

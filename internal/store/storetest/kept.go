@@ -20,14 +20,14 @@ var keptTests = []test{
 	{"kept/a deleted session's files go, and another one's with its name do not", filesGoWithTheirSession},
 }
 
-// withFile is an event that carries a file of some bytes.
+// withFile returns an event with a file of this many bytes.
 func withFile(id session.ID, media string, bytes int64) events.Event {
 	e := event(id, "key of "+media)
 	e.Remote = &message.Remote{ID: media, DirectPath: "/v/" + media, Key: []byte{1}, Length: bytes, Kind: message.KindImage}
 	return e
 }
 
-// arrive adds events with files of 100 bytes and gives the entries that came of them.
+// arrive appends events with files of 100 bytes and returns the entries of the files.
 func arrive(t *testing.T, st *store.Store, id session.ID, media ...string) (all []incoming.Entry) {
 	t.Helper()
 	for _, m := range media {
@@ -52,7 +52,7 @@ func filesArriveWithTheirEvents(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	must(t, st.Events().Append(ctx, event("51", "without a file")))
 	entry := arrive(t, st, "51", "a")[0]
-	// WhatsApp delivers it again.
+	// WhatsApp delivers the message again.
 	must(t, st.Events().Append(ctx, withFile("51", "a", 5)))
 	want := incoming.Entry{File: entry.File, Session: "51", Media: "a", Pos: 2, Kind: message.KindImage, Size: 100, State: incoming.Waiting}
 	if entry != want || len(entry.File) != 32 {
@@ -63,7 +63,7 @@ func filesArriveWithTheirEvents(t *testing.T, st *store.Store) {
 	}
 	_, err := st.Kept().Find(ctx, "52", "a")
 	wantCode(t, err, session.CodeNotFound)
-	// An event that is not added has no file.
+	// The file of an event that is not stored is not stored either.
 	bad := withFile("51", "b", 1)
 	bad.Data = nil
 	wantCode(t, st.Events().Append(ctx, withFile("51", "c", 1), bad), session.CodeInternal)
@@ -103,7 +103,7 @@ func filesWaitForTheirTurn(t *testing.T, st *store.Store) {
 		t.Fatalf("usage %+v, %v", u, err)
 	}
 	must(t, st.Kept().Again(ctx, all[1].File))
-	must(t, st.Kept().Again(ctx, all[0].File)) // it failed and is not kept
+	must(t, st.Kept().Again(ctx, all[0].File)) // no effect: the download failed and the file is not kept
 	if entry := next("b"); entry.Attempts != 0 || entry.Cause != "" {
 		t.Fatalf("what is fetched again is %+v", entry)
 	}
@@ -151,25 +151,25 @@ func filesGoWithTheirEvents(t *testing.T, st *store.Store) {
 	began := time.Now()
 	all := arrive(t, st, "51", "a", "b", "c", "d")
 	settle(t, st, all[1], incoming.Kept, true)
-	horizon := func(before time.Time, want uint64) {
+	floor := func(before time.Time, want uint64) {
 		t.Helper()
 		if upTo, err := st.Kept().RetentionFloor(ctx, before); err != nil || upTo != want {
-			t.Fatalf("horizon %d, %v, want %d", upTo, err, want)
+			t.Fatalf("floor %d, %v, want %d", upTo, err, want)
 		}
 	}
-	horizon(time.Time{}, 0)
-	horizon(began.Add(-time.Hour), 0)
-	horizon(time.Now().Add(time.Hour), 4)
+	floor(time.Time{}, 0)
+	floor(began.Add(-time.Hour), 0)
+	floor(time.Now().Add(time.Hour), 4)
 	if n, _, err := st.Events().Prune(ctx, events.Cut{Keep: 2}, 10); err != nil || n != 2 {
 		t.Fatalf("pruned %d, %v", n, err)
 	}
-	horizon(time.Time{}, 2)
+	floor(time.Time{}, 2)
 	for _, want := range []int{1, 1, 0} {
 		if n, err := st.Kept().Expire(ctx, 2, 1); err != nil || n != want {
 			t.Fatalf("expired %d, %v, want %d", n, err, want)
 		}
 	}
-	settle(t, st, all[0], incoming.Kept, false) // it was being fetched meanwhile
+	settle(t, st, all[0], incoming.Kept, false) // its download ends after it has expired
 	must(t, st.Kept().Discard(ctx, []string{all[2].File, "none"}))
 	must(t, st.Kept().Discard(ctx, nil))
 	gone, err := st.Kept().Gone(ctx, 10)
@@ -182,7 +182,7 @@ func filesGoWithTheirEvents(t *testing.T, st *store.Store) {
 		t.Fatalf("gone are %v, %v", gone, err)
 	}
 	if _, err := st.Kept().Find(ctx, "51", "d"); err != nil {
-		t.Fatalf("what had not to go went: %v", err)
+		t.Fatalf("a file that must stay is gone: %v", err)
 	}
 }
 
@@ -199,7 +199,7 @@ func filesGoWithTheirSession(t *testing.T, st *store.Store) {
 	if gone, err := st.Kept().Gone(ctx, 10); err != nil || fmt.Sprint(gone) != fmt.Sprint([]string{old.File}) {
 		t.Fatalf("gone are %v, %v", gone, err)
 	}
-	// Another session of the same name gets the same file, while the old one is still on the disk.
+	// A new session with the same id gets the same file while the old one is still on the disk.
 	_, err = st.Events().Forget(ctx, "51", 100, 100)
 	must(t, err)
 	if entry := arrive(t, st, "51", "a")[0]; entry.File == old.File || entry.State != incoming.Waiting {

@@ -151,7 +151,7 @@ func deviceIsTakenOver(t *testing.T, st *store.Store) {
 	must(t, sessions.BindDevice(ctx, "a", device))
 	must(t, sessions.BindDevice(ctx, "c", "49151:1@s.whatsapp.net"))
 	must(t, sessions.BindDevice(ctx, "b", device))
-	// A takeover that comes to nothing takes nothing.
+	// A takeover by a session that does not exist changes nothing.
 	wantCode(t, sessions.BindDevice(ctx, "nobody", device), session.CodeNotFound)
 	for id, want := range map[session.ID]string{"a": "", "b": device, "c": "49151:1@s.whatsapp.net", "d": ""} {
 		got, err := sessions.DeviceOf(ctx, id)

@@ -118,7 +118,7 @@ func othersKeepTheSettings(t *testing.T, st *store.Store) {
 	sessions := st.Sessions()
 	_, err := sessions.Create(ctx, "51", session.DesiredRun, someSettings())
 	must(t, err)
-	must(t, sessions.SaveObserved(ctx, observed())) // whose record has no settings
+	must(t, sessions.SaveObserved(ctx, observed())) // this record has no settings
 	must(t, sessions.BindDevice(ctx, "51", device))
 	record, err := sessions.SetDesired(ctx, "51", session.DesiredStop)
 	must(t, err)
@@ -132,7 +132,7 @@ func deletionIsNotTakenBack(t *testing.T, st *store.Store) {
 	sessions := st.Sessions()
 	_, err := sessions.Create(ctx, "51", session.DesiredRun, session.Settings{})
 	must(t, err)
-	for range 2 { // asking twice for the deletion is no error
+	for range 2 { // to ask for the deletion twice is no error
 		_, err = sessions.SetDesired(ctx, "51", session.DesiredDelete)
 		must(t, err)
 	}

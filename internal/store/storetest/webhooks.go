@@ -154,7 +154,7 @@ func webhookReadsTheLog(t *testing.T, st *store.Store) {
 	} {
 		found, seen, err := st.Webhooks().ReadLog(ctx, "51", test.after, test.types, test.limit)
 		must(t, err)
-		if got := told(found); got != test.want || seen != test.seen {
+		if got := formatEvents(found); got != test.want || seen != test.seen {
 			t.Errorf("%+v gives %q, %d", test, got, seen)
 		}
 	}
@@ -191,17 +191,17 @@ func cursorMovesFromWhereItWas(t *testing.T, st *store.Store) {
 		t.Fatalf("without an attempt: %v, %v", moved, err)
 	}
 	if list, err := st.Webhooks().Deliveries(ctx, "wh_1", 0, 10); err != nil || len(list) != 2 {
-		t.Fatalf("attempts of moves that were none are kept: %+v, %v", list, err)
+		t.Fatalf("attempts are kept although the cursor did not move: %+v, %v", list, err)
 	}
 	must(t, st.Webhooks().Delete(ctx, "wh_1"))
 	c.Seq = 4
 	if moved, err := st.Webhooks().Advance(ctx, c, 5); err != nil || moved {
-		t.Fatalf("a cursor of a webhook that is gone moved: %v, %v", moved, err)
+		t.Fatalf("the cursor of a deleted webhook moved: %v, %v", moved, err)
 	}
 	must(t, st.Webhooks().Note(ctx, "wh_1", delivered))
 }
 
-// manyMoveAtOnce moves more cursors than one statement takes, of two webhooks, with more attempts than are kept.
+// manyMoveAtOnce moves cursors of two webhooks: more than one statement takes, and with more attempts than are kept.
 func manyMoveAtOnce(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	both := []webhooks.Webhook{created(t, st, hook("wh_1", ""), webhooks.Origin{}), created(t, st, hook("wh_2", ""), webhooks.Origin{})}
@@ -215,7 +215,7 @@ func manyMoveAtOnce(t *testing.T, st *store.Store) {
 				p.Attempts = append(p.Attempts, attempt(&events.Event{Session: id, Seq: seq}, 1, webhooks.Delivered))
 			}
 			if i%10 == 9 {
-				p.From = 2 // where it is not
+				p.From = 2 // the cursor is elsewhere, so it must not move
 			}
 			list = append(list, p)
 		}
@@ -268,7 +268,7 @@ func cursorKeepsItsAttempts(t *testing.T, st *store.Store) {
 		t.Fatal(err)
 	}
 	if got := cursorOf(t, st, w, "51"); got != (webhooks.Cursor{Webhook: "wh_1", Session: "51", Seq: 1}) {
-		t.Fatalf("what is known of an event stays with the next: %+v", got)
+		t.Fatalf("the attempts of an event were kept for the next one: %+v", got)
 	}
 }
 
@@ -282,11 +282,11 @@ func deadLetters(t *testing.T, st *store.Store) {
 	for i := range found {
 		e := found[i]
 		letter := webhooks.DeadLetter{Event: e, Attempts: 9, Status: 500, Error: "no", DiedAt: died.Add(time.Duration(i) * time.Second)}
-		forget := died.Add(time.Duration(i-1) * time.Second) // so that none of the first two is forgotten, and the first by the third
-		buried, err := log.DeadLetter(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, webhooks.Failed), forget)
+		forget := died.Add(time.Duration(i-1) * time.Second) // the second letter keeps the first; the third deletes it
+		moved, err := log.DeadLetter(ctx, cursorOf(t, st, w, "51"), letter, attempt(&e, 9, webhooks.Failed), forget)
 		must(t, err)
-		if !buried {
-			t.Fatal("not buried")
+		if !moved {
+			t.Fatal("the cursor did not move")
 		}
 	}
 	list, err := log.DeadLetters(ctx, "wh_1", "", 0, 10)
@@ -327,7 +327,7 @@ func deadLetters(t *testing.T, st *store.Store) {
 		t.Fatalf("%d left, %v", n, err)
 	}
 	if n, err := log.Discard(ctx, "wh_1", "", 0); err != nil || n != 1 {
-		t.Fatalf("threw away %d, %v", n, err)
+		t.Fatalf("discarded %d, %v", n, err)
 	}
 }
 
@@ -338,7 +338,7 @@ func cursorsGoBack(t *testing.T, st *store.Store) {
 	first, _, err := log.ReadLog(ctx, "51", 1, nil, 1)
 	must(t, err)
 	at := first[0].At
-	for !time.Now().Truncate(time.Millisecond).After(at) { // the next event is of another millisecond
+	for !time.Now().Truncate(time.Millisecond).After(at) { // so that the next event has a later time
 		<-time.After(time.Millisecond)
 	}
 	appended(t, st, "51", "52")
@@ -424,12 +424,12 @@ func deletedSessionLeavesNoWebhooks(t *testing.T, st *store.Store) {
 	}
 	must(t, log.Tidy(ctx))
 	if c := cursorOf(t, st, all, "51"); c.Seq != 1 {
-		t.Fatalf("the cursor went before the session's last events did: %+v", c)
+		t.Fatalf("the cursor was deleted before the session's last events: %+v", c)
 	}
 	_, err = st.Events().Forget(ctx, "51", 2, 100)
 	must(t, err)
 	must(t, log.Tidy(ctx))
 	if c := cursorOf(t, st, all, "51"); c.Seq != 0 {
-		t.Fatalf("a cursor of nothing is left: %+v", c)
+		t.Fatalf("the cursor of a deleted session is left: %+v", c)
 	}
 }
