@@ -100,7 +100,9 @@ func (r *Rig) openLog(t testing.TB) *events.Log {
 		t.Error(err)
 	}
 	r.Sessions.feed = events.NewFeed(log, httpevents.Describer{Now: func() time.Time { return Now }, Log: slog.New(slog.NewTextHandler(r.Logs, nil))}.Describe, nil)
-	r.Sessions.feed.Start()
+	if err := r.Sessions.feed.Start(ctx); err != nil {
+		t.Error(err)
+	}
 	t.Cleanup(func() {
 		if err := errors.Join(r.Sessions.feed.Stop(context.Background()), log.Stop(context.Background()), st.Close()); err != nil {
 			t.Error(err)

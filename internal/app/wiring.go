@@ -38,7 +38,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startWebhooks(ctx, db); err != nil {
 		return err
 	}
-	a.startRetention()
+	if err := a.startRetention(ctx); err != nil {
+		return err
+	}
 	folders, err := a.openFolders()
 	if err != nil {
 		return err
@@ -58,8 +60,10 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.startSweeping(ctx, folders.spool, db.Outbox()); err != nil {
 		return err
 	}
-	a.downloader.Start(a.sessions)
 	a.onStop("incoming files", a.downloader.Stop)
+	if err := a.downloader.Start(ctx, a.sessions); err != nil {
+		return err
+	}
 	a.metrics.Watch(a.figures(db, dialer))
 	if err := a.makeServer(db, folders); err != nil {
 		return err
@@ -106,9 +110,8 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	}
 	a.onStop("events", a.events.Stop)
 	a.feed = events.NewFeed(a.events, httpevents.Describer{Now: time.Now, Log: a.log}.Describe, a.log)
-	a.feed.Start()
 	a.onStop("feed", a.feed.Stop)
-	return nil
+	return a.feed.Start(ctx)
 }
 
 // startWebhooks starts what delivers the log. It ends after the sessions, whose last events are still handed on if their
@@ -122,10 +125,10 @@ func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 }
 
 // startRetention starts what shortens the log. It ends before the webhooks, which it tells what they will not get.
-func (a *App) startRetention() {
+func (a *App) startRetention(ctx context.Context) error {
 	retention := events.NewRetention(a.events, a.keeping(), nil)
-	retention.Start()
 	a.onStop("retention", retention.Stop)
+	return retention.Start(ctx)
 }
 
 // startDialer starts what makes WhatsApp clients. They put what they receive into the inbox.

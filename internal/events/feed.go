@@ -76,15 +76,16 @@ func NewFeed(journal Journal, describe Describe, log *slog.Logger) *Feed {
 	}
 }
 
-// Start starts the goroutine that writes.
-func (f *Feed) Start() {
+// Start starts the goroutine that writes. After Stop it does nothing.
+func (f *Feed) Start(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.started || f.stopped {
-		return
+		return nil
 	}
 	f.started = true
 	go f.write()
+	return nil
 }
 
 // Stop writes the waiting events, until ctx ends, and ends the goroutine. It is idempotent and legal before Start.

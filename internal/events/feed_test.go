@@ -25,7 +25,7 @@ func code(seq int) session.Status {
 func TestEveryChangeAndEveryCodeIsWrittenOnce(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	feed := newFeed(t, l)
-	feed.Start()
+	started(t, feed)
 	all, one, other := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "a"), follow(t, l, events.FromNow, "b")
 	for _, s := range []session.Status{
 		at(session.Initializing, session.CauseStarting),
@@ -111,7 +111,7 @@ func TestWithoutADatabaseTheNewestStateIsKeptAndSaysWhatIsMissing(t *testing.T) 
 	feed := newFeed(t, journal)
 	feed.SetBound(3)
 	feed.Publish(at(session.Initializing, session.CauseStarting))
-	feed.Start()
+	started(t, feed)
 	<-journal.tried // the feed has tried to write the first one
 	states := session.States()
 	for range 3 {
@@ -155,7 +155,7 @@ func TestAStopThatIsCutShortLeavesNothingBehind(t *testing.T) {
 	journal := &broken{tried: make(chan struct{}, 1)}
 	feed := newFeed(t, journal)
 	feed.Publish(at(session.Ready, session.CauseConnected))
-	feed.Start()
+	started(t, feed)
 	<-journal.tried
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

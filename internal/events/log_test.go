@@ -243,7 +243,7 @@ func TestRetentionLeavesReadersInNoDoubt(t *testing.T) {
 func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	keep := events.NewRetention(l, events.Keep{}, nil)
-	keep.Start()
+	started(t, keep)
 	defer func() { _ = keep.Stop(context.Background()) }()
 	ctx := bounded(t)
 	for l.Readers() == 0 { // the retention subscribes when it starts
@@ -261,6 +261,60 @@ func TestADeletedSessionTakesItsEventsAlong(t *testing.T) {
 	}
 	if found, _, err := l.Read(ctx, events.Query{Session: "b"}); err != nil || len(found) == 0 {
 		t.Errorf("the other session has %d events, %v", len(found), err)
+	}
+}
+
+// slowTable is a table whose Forget waits until it is let go.
+type slowTable struct {
+	events.Table
+	begun  chan struct{}
+	letGo  chan struct{}
+	waited sync.Once
+}
+
+func (s *slowTable) Forget(ctx context.Context, id session.ID, upTo uint64, limit int) (int, error) {
+	s.waited.Do(func() {
+		close(s.begun)
+		<-s.letGo
+	})
+	return s.Table.Forget(ctx, id, upTo, limit)
+}
+
+// The log ends the subscription of a reader that is too slow. Retention reads on from where it was.
+func TestRetentionGoesOnAfterMoreDeletionsThanAReaderMayHaveWaiting(t *testing.T) {
+	table := &slowTable{Table: openStore(t).Events(), begun: make(chan struct{}), letGo: make(chan struct{})}
+	l := events.NewLog(table, events.Options{PerReader: 1})
+	started(t, l)
+	defer func() { _ = l.Stop(context.Background()) }()
+	now := time.Now()
+	keep := events.NewRetention(l, events.Keep{Age: time.Hour, Every: time.Millisecond}, func() time.Time { return now })
+	started(t, keep)
+	defer func() { _ = keep.Stop(context.Background()) }()
+	ctx := bounded(t)
+	for l.Readers() == 0 {
+		add(t, l, entry("other", events.TypeMessage))
+	}
+	ids := []session.ID{"a", "b", "c", "d", "e"}
+	for _, id := range ids {
+		add(t, l, entry(id, events.TypeMessage), entry(id, events.TypeRemoved))
+	}
+	<-table.begun
+	_, last, err := l.Bounds(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handedOn(t, l, last)
+	close(table.letGo)
+	for _, id := range ids {
+		for {
+			found, _, err := l.Read(ctx, events.Query{Session: id})
+			if err != nil {
+				t.Fatalf("the events of %s: %v", id, err)
+			}
+			if len(found) == 1 && found[0].Type == events.TypeRemoved {
+				break
+			}
+		}
 	}
 }
 

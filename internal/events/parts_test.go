@@ -1,7 +1,6 @@
 package events_test
 
 import (
-	"context"
 	"testing"
 
 	"wasup/internal/events"
@@ -18,11 +17,11 @@ func TestThePartsOfTheLogStartAndStopInAnyOrder(t *testing.T) {
 		},
 		"feed": func(*testing.T) parttest.Part {
 			f := events.NewFeed(following, describe, nil)
-			return parttest.Part{Start: func(context.Context) error { f.Start(); return nil }, Stop: f.Stop}
+			return parttest.Part{Start: f.Start, Stop: f.Stop}
 		},
 		"retention": func(*testing.T) parttest.Part {
 			r := events.NewRetention(following, events.Keep{}, nil)
-			return parttest.Part{Start: func(context.Context) error { r.Start(); return nil }, Stop: r.Stop}
+			return parttest.Part{Start: r.Start, Stop: r.Stop}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { parttest.Stress(t, make) })

@@ -3,6 +3,8 @@ package events
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -38,10 +40,10 @@ type Retention struct {
 	now    func() time.Time
 	logger *slog.Logger
 
-	life context.Context
-	end  context.CancelFunc
-	work sync.WaitGroup
-	once sync.Once
+	life  context.Context
+	end   context.CancelFunc
+	once  sync.Once     // Start, or the Stop before it
+	ended chan struct{} // closed when the goroutine has ended, or never starts
 }
 
 // NewRetention makes a retention. It does nothing before Start. now may be nil.
@@ -51,49 +53,108 @@ func NewRetention(log *Log, keep Keep, now func() time.Time) *Retention {
 		now = time.Now
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Retention{log: log, keep: keep, now: now, logger: log.options.Logger, life: life, end: end}
+	return &Retention{
+		log: log, keep: keep, now: now, logger: log.options.Logger, life: life, end: end, ended: make(chan struct{}),
+	}
 }
 
-// Start starts the goroutine.
-func (r *Retention) Start() {
-	r.once.Do(func() { r.work.Go(r.run) })
-}
-
-// Stop ends the goroutine and waits for it. It is idempotent and legal before Start.
-func (r *Retention) Stop(context.Context) error {
-	r.end()
-	r.once.Do(func() {})
-	r.work.Wait()
+// Start starts the goroutine. After Stop it does nothing.
+func (r *Retention) Start(context.Context) error {
+	r.once.Do(func() {
+		go func() {
+			defer close(r.ended)
+			r.run()
+		}()
+	})
 	return nil
 }
 
+// Stop ends the goroutine and waits for it, or until ctx ends. It is idempotent and legal before Start.
+func (r *Retention) Stop(ctx context.Context) error {
+	r.end()
+	r.once.Do(func() { close(r.ended) })
+	select {
+	case <-r.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for retention to end: %w", ctx.Err())
+	}
+}
+
+// run prunes regularly and follows the deletions of sessions until the retention or the log stops. Sessions that were
+// deleted before this start are not looked for: their events are deleted when they are old enough.
 func (r *Retention) run() {
-	// Sessions that were deleted before this start are not looked for: their events are deleted when they are old
-	// enough.
-	removed, err := r.log.Subscribe(r.life, FromNow, "", []Type{TypeRemoved})
-	if err != nil {
-		return
-	}
-	defer removed.Close()
-	if _, err := removed.Past(r.life); err != nil {
-		return
-	}
 	timer := time.NewTimer(r.keep.Every)
 	defer timer.Stop()
+	known := uint64(FromNow)
 	for {
+		var err error
+		known, err = r.follow(known, timer)
+		switch {
+		case r.life.Err() != nil, errors.Is(err, ErrClosed):
+			return
+		case err == nil:
+			// More sessions were deleted than a reader may have waiting. The next subscription begins with those it missed.
+			r.logger.Debug("retention: too slow for the deletions of sessions, reading them again")
+			continue
+		case errors.Is(err, ErrOvertaken):
+			known = FromNow
+		}
+		r.logger.Warn("retention: cannot follow the deletions of sessions", "err", err)
 		select {
 		case <-r.life.Done():
 			return
-		case event, open := <-removed.C():
-			if !open {
-				return
-			}
-			r.deleteEventsBefore(&event)
 		case <-timer.C:
-			r.Run(r.life)
-			timer.Reset(r.keep.Every)
+			r.prune(timer)
 		}
 	}
+}
+
+// follow handles deletions after the position known, and prunes when the timer fires, until the subscription ends or the
+// log cannot be read. It returns the position of the last deletion that it handled. The error is nil if the log ended the
+// subscription because retention was too slow.
+func (r *Retention) follow(known uint64, timer *time.Timer) (uint64, error) {
+	removed, err := r.log.Subscribe(r.life, known, "", []Type{TypeRemoved})
+	if err != nil {
+		return known, err
+	}
+	defer removed.Close()
+	if known == FromNow {
+		known = removed.From()
+	}
+	for {
+		past, err := removed.Past(r.life)
+		if err != nil {
+			return known, err
+		}
+		if len(past) == 0 {
+			break
+		}
+		for i := range past {
+			r.deleteEventsBefore(&past[i])
+			known = past[i].Pos
+		}
+	}
+	for {
+		select {
+		case <-r.life.Done():
+			return known, nil
+		case event, open := <-removed.C():
+			if !open {
+				return known, nil
+			}
+			r.deleteEventsBefore(&event)
+			known = event.Pos
+		case <-timer.C:
+			r.prune(timer)
+		}
+	}
+}
+
+// prune runs once and sets the timer for the next run.
+func (r *Retention) prune(timer *time.Timer) {
+	r.Run(r.life)
+	timer.Reset(r.keep.Every)
 }
 
 // Run deletes all events that are too old. It ends when none is left, at an error, or when ctx ends.

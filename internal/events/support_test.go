@@ -44,6 +44,17 @@ func openLog(t testing.TB, st *store.Store, options events.Options) *events.Log 
 	return l
 }
 
+// started starts a part of the log.
+func started(t testing.TB, part interface {
+	Start(ctx context.Context) error
+},
+) {
+	t.Helper()
+	if err := part.Start(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func newFeed(t testing.TB, journal events.Journal) *events.Feed {
 	t.Helper()
 	f := events.NewFeed(journal, describe, nil)

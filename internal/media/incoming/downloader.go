@@ -136,11 +136,12 @@ func New(ledger Entries, catalog Catalog, store Store, options Options) *Downloa
 
 // Start starts the downloader. It first compares the disk with the database: it deletes unknown files, and downloads
 // missing ones again. Arrived and the methods about sessions may be called before Start.
-func (d *Downloader) Start(from Sessions) {
+func (d *Downloader) Start(_ context.Context, from Sessions) error {
 	d.once.Do(func() {
 		d.from = from
 		d.work.Go(d.run)
 	})
+	return nil
 }
 
 // Stop cancels running downloads and waits for them to end. The next process downloads their files. It is idempotent

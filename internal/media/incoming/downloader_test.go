@@ -352,7 +352,9 @@ func TestStoppingIsLegalAtAnyTime(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	k.Start(w)
+	if err := k.Start(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
 	k.Arrived("51")
 	k.SessionRemoved("51")
 }

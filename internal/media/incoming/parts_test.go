@@ -16,6 +16,6 @@ func TestTheDownloaderStartsAndStopsInAnyOrder(t *testing.T) {
 	}
 	parttest.Stress(t, func(*testing.T) parttest.Part {
 		d := incoming.New(w.store.Kept(), w, folder, w.options)
-		return parttest.Part{Start: func(context.Context) error { d.Start(w); return nil }, Stop: d.Stop}
+		return parttest.Part{Start: func(ctx context.Context) error { return d.Start(ctx, w) }, Stop: d.Stop}
 	})
 }

@@ -99,7 +99,9 @@ func (w *world) begin() {
 	options := w.options
 	options.Logger = slog.New(slog.NewTextHandler(&locked{to: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.downloader = incoming.New(w.store.Kept(), w, disk, options)
-	w.downloader.Start(w)
+	if err := w.downloader.Start(context.Background(), w); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 type locked struct {
