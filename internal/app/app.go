@@ -1,6 +1,6 @@
-// Package app makes one wasup of the rooms: it opens the store, starts every part in its order, serves HTTP, and stops
-// everything again. It is the only place where rooms are wired together, and does nothing else: what it hands from one
-// room to another is in adapters.go, what the configuration means to each room in settings.go.
+// Package app builds wasup from its rooms: it opens the store, starts every part in order, serves HTTP, and stops
+// everything. It is the only place where rooms are wired together, and it does nothing else. adapters.go fits rooms to
+// each other, and settings.go turns the configuration into each room's options.
 //
 // A test of any package can start a whole wasup on 127.0.0.1:0 with New and Start.
 package app
@@ -42,25 +42,26 @@ type App struct {
 	pictures   *qr.Pictures
 	http       *httpapi.Server
 
-	lost  <-chan error // another process took the database
-	stops []stop       // in the order of the starts; stopped in reverse
+	lost  <-chan error // gets the error when another process has taken the database
+	stops []stop       // in the order of the starts; Stop calls them in reverse
 }
 
-// seams let tests stand between two rooms, to break what cannot be broken from outside. The zero value changes nothing.
+// seams let tests put code between two rooms and cause faults that they cannot cause from outside. The zero value
+// changes nothing.
 type seams struct {
 	dialer      func(session.Dialer) session.Dialer
-	followers   []supervisor.Follower // told before the others
+	followers   []supervisor.Follower // called before the others
 	downloading func(*incoming.Options)
 	opened      func(*store.Store)
 }
 
-// stop ends one part of the app.
+// stop is a named function that stops one part of the app.
 type stop struct {
 	name string
 	do   func(ctx context.Context) error
 }
 
-// New makes an app that has not started. cfg must be valid; version is what the API and the metrics tell.
+// New makes an app that has not started. cfg must be valid. The API and the metrics report version.
 func New(cfg configs.Config, version string, log *slog.Logger) *App {
 	return &App{
 		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(),
@@ -68,8 +69,8 @@ func New(cfg configs.Config, version string, log *slog.Logger) *App {
 	}
 }
 
-// Start opens the store, serves HTTP and brings the stored sessions back. It returns once that is on its way; what had
-// started is stopped again where something fails.
+// Start opens the store, serves HTTP and begins to restore the stored sessions. It does not wait until they are
+// connected. If a part fails to start, Start stops the parts that have started.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
@@ -82,13 +83,14 @@ func (a *App) Start(ctx context.Context) error {
 // Addr is the address that HTTP is served on.
 func (a *App) Addr() string { return a.http.Addr() }
 
-// onStop adds a part to the stack of what is stopped, the last one first.
+// onStop pushes a part onto the stack of parts. Stop stops the last one first.
 func (a *App) onStop(name string, do func(context.Context) error) {
 	a.stops = append(a.stops, stop{name, do})
 }
 
-// Stop refuses new requests, answers those that wait, lets sends end, closes every socket and the store, in that order
-// and within ctx. It names what did not stop in time. It is idempotent and legal after a failed Start.
+// Stop refuses new requests, answers waiting callers, lets sends end, closes every socket and closes the store, in that
+// order. It ends when ctx ends at the latest. The error names the parts that did not stop in time. Stop is idempotent
+// and legal after a failed Start.
 func (a *App) Stop(ctx context.Context) error {
 	if a.sessions != nil {
 		a.sessions.Drain()
@@ -110,7 +112,8 @@ func (a *App) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// share leaves the parts that stop later some of the time: each may use half of what is left, the last all of it.
+// share limits the time in which one part stops, so that later parts have time too: each part gets half of the time that
+// is left, and the last part gets all of it. later is the number of parts that stop afterwards.
 func share(ctx context.Context, later int) (context.Context, context.CancelFunc) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded || later == 0 {
@@ -119,7 +122,8 @@ func share(ctx context.Context, later int) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-// Run serves until ctx ends or a listener fails, and then stops within the configured bound.
+// Run starts the app and serves until ctx ends, the HTTP server fails or the database is lost. Then it stops the app
+// within shutdown.timeout.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.Start(ctx); err != nil {
 		return err
@@ -127,7 +131,7 @@ func (a *App) Run(ctx context.Context) error {
 	return a.Wait(ctx)
 }
 
-// Wait is Run after a Start that succeeded.
+// Wait is the part of Run after Start.
 func (a *App) Wait(ctx context.Context) error {
 	var failed error
 	select {
@@ -141,7 +145,7 @@ func (a *App) Wait(ctx context.Context) error {
 	return errors.Join(failed, a.Shutdown(ctx))
 }
 
-// Shutdown is Stop within the configured bound, shutdown.timeout, also where ctx has ended.
+// Shutdown calls Stop with a limit of shutdown.timeout. It also works after ctx has ended.
 func (a *App) Shutdown(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
 	defer cancel()

@@ -22,8 +22,9 @@ import (
 	"wasup/supervisor"
 )
 
-// start makes the parts, each from those before it, and starts them. Where two parts need each other, the one that is
-// made first gets the other when it starts: the outbox and the downloader are told of sessions, and use them.
+// start makes the parts, each from those before it, and starts them. If two parts need each other, the one that is made
+// first gets the other one when it starts. The outbox and the downloader are such parts: they follow the sessions and
+// also use them.
 func (a *App) start(ctx context.Context) error {
 	if err := vacant(ctx, a.cfg.HTTP.Listen); err != nil {
 		return err
@@ -68,7 +69,8 @@ func (a *App) start(ctx context.Context) error {
 	return a.listen()
 }
 
-// vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
+// vacant checks that the port is free. HTTP is served last, so without this check a start that fails because the port is
+// taken would leave a new database behind.
 func vacant(ctx context.Context, addr string) error {
 	var probe net.ListenConfig
 	l, err := probe.Listen(ctx, "tcp", addr)
@@ -95,8 +97,8 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 	return db, nil
 }
 
-// startEvents starts what writes and reads the durable log. It ends after the sessions, whose last changes of state
-// belong in it.
+// startEvents starts the durable log and the feed that writes changes of sessions to it. Both stop after the sessions,
+// so that the log gets the last changes of state.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
@@ -109,8 +111,8 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	return nil
 }
 
-// startWebhooks starts what delivers the log. It ends after the sessions, whose last events are still handed on if their
-// receivers are quick, and before the log it reads.
+// startWebhooks starts the delivery of events to webhooks. It stops after the sessions, so that receivers that answer
+// quickly still get the last events, and before the log that it reads.
 func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 	grown := a.events.Watch()
 	a.onStop("webhooks' watch", func(context.Context) error { grown.Close(); return nil })
@@ -119,14 +121,15 @@ func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 	return a.webhooks.Start(ctx)
 }
 
-// startRetention starts what shortens the log. It ends before the webhooks, which it tells what they will not get.
+// startRetention starts the deletion of old events. It stops before the webhooks, because it tells them which events
+// they will not get.
 func (a *App) startRetention() {
 	retention := events.NewRetention(a.events, a.keeping(), nil)
 	retention.Start()
 	a.onStop("retention", retention.Stop)
 }
 
-// openDialer opens what makes WhatsApp clients. They put what they receive into the inbox.
+// openDialer makes the dialer of the WhatsApp clients. The clients write incoming events to the inbox.
 func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
 	received := inbox{a.events, a.outbox, a.downloader}
 	dialer, err := whatsapp.New(whatsapp.Config{
@@ -142,7 +145,8 @@ func (a *App) openDialer(db *store.Store, spool *outgoing.Spool) (*whatsapp.Dial
 	return dialer, nil
 }
 
-// supervision is what the supervisor is made of. The outbox is told first: whoever hears of READY may send at once.
+// supervision is the configuration of the supervisor. The outbox is the first follower, so that a message can be sent as
+// soon as any other follower learns that the session is READY.
 func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
 	cfg := a.supervising()
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
@@ -155,10 +159,10 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 	return cfg
 }
 
-// sweepEvery is the pause between two looks for files that nobody needs.
+// sweepEvery is the pause between two searches for files that no message needs.
 const sweepEvery = 10 * time.Minute
 
-// startSweeping removes the files that no message needs, until the app stops.
+// startSweeping deletes the files that no message needs, again and again until the app stops.
 func (a *App) startSweeping(spool *outgoing.Spool, messages *store.Outbox) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -177,7 +181,7 @@ func (a *App) startSweeping(spool *outgoing.Spool, messages *store.Outbox) {
 	})
 }
 
-// makeServer makes what answers HTTP, which needs everything else.
+// makeServer makes the HTTP server, which needs all other parts.
 func (a *App) makeServer(db *store.Store, folders folders) error {
 	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
 	if err != nil {
@@ -194,7 +198,8 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 	return err
 }
 
-// listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
+// listen begins to serve HTTP. Every stored session must be known by then, because a request for an unknown session is
+// answered with not found.
 func (a *App) listen() error {
 	if _, err := a.http.Listen(a.cfg.HTTP.Listen); err != nil {
 		return err
