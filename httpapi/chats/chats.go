@@ -66,7 +66,7 @@ func (r *Resource) markRead(k *rest.Call) error {
 			return rest.BadField(fmt.Sprintf("ids[%d]", i), "expected a WhatsApp message id")
 		}
 	}
-	return tell(r, k, message.MarkRead, mark)
+	return carryOut(r, k, message.MarkRead, mark)
 }
 
 // setPresence is POST /v1/sessions/{id}/chats/{chat}/presence.
@@ -79,11 +79,11 @@ func (r *Resource) setPresence(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	return tell(r, k, message.SetChatState, message.Typing{Chat: chat, State: message.ChatState(in.State)})
+	return carryOut(r, k, message.SetChatState, message.Typing{Chat: chat, State: message.ChatState(in.State)})
 }
 
 // tell carries a verb out that has no answer but that it was done.
-func tell[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client, Q, session.None], question Q) error {
+func carryOut[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client, Q, session.None], question Q) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ type reader struct {
 }
 
 // present prepares the present state.
-func (r *reader) present() {
+func (r *reader) loadSnapshots() {
 	r.showing = true
 	if r.id == "" {
 		r.snapshots = r.of.sessions.List()
@@ -90,12 +90,12 @@ func (r *reader) present() {
 		r.snapshots = []session.Status{status}
 	}
 	for i := range r.snapshots {
-		r.attend(&r.snapshots[i])
+		r.keepAttended(&r.snapshots[i])
 	}
 }
 
 // tell is a stored event as this caller wants it.
-func (r *reader) tell(event *events.Event) v1Event {
+func (r *reader) frameFor(event *events.Event) v1Event {
 	out := frame(event)
 	if event.Type != events.TypeQR {
 		return out
@@ -104,20 +104,20 @@ func (r *reader) tell(event *events.Event) v1Event {
 		out.Data = r.of.pictured(out.Data)
 	}
 	if status, ok := r.of.host.Sessions.Status(event.Session); ok {
-		r.attend(&status)
+		r.keepAttended(&status)
 	}
 	return out
 }
 
 // attend: who follows one session waits for its scan. Who follows all of them watches, and asks for nothing.
-func (r *reader) attend(status *session.Status) {
+func (r *reader) keepAttended(status *session.Status) {
 	if r.id != "" && wire.Scannable(status, r.of.host.Now()) {
 		r.of.host.Watch(status)
 	}
 }
 
 // past gives what is stored and was not told yet; none: the rest comes through the channel. false: the stream is over.
-func (r *reader) past() ([]events.Event, bool) {
+func (r *reader) readStored() ([]events.Event, bool) {
 	found, err := r.sub.Past(r.of.host.Life.Waits())
 	if err != nil {
 		if r.of.host.Life.Waits().Err() == nil {

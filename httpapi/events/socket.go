@@ -29,7 +29,7 @@ const (
 )
 
 // goodbye bounds how long a caller may take to answer our closing frame.
-const goodbye = time.Second
+const closeTimeout = time.Second
 
 // allSocket is GET /v1/events/ws.
 func (r *Resource) allSocket(k *rest.Call) error { return r.socket(k, "") }
@@ -164,7 +164,7 @@ func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, 
 		w.listen(here)
 	}()
 	code, reason := w.run(here, snapshots)
-	timer := time.AfterFunc(goodbye, func() { _ = conn.Close() })
+	timer := time.AfterFunc(closeTimeout, func() { _ = conn.Close() })
 	defer timer.Stop()
 	_ = w.conn.Close(code, reason) // whoever is gone hears nothing
 	_ = conn.Close()
@@ -186,7 +186,7 @@ func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode
 		return websocket.StatusGoingAway, ""
 	}
 	if snapshots {
-		w.present()
+		w.loadSnapshots()
 		for i := range w.snapshots {
 			if !w.write(here, w.of.snapshot(&w.snapshots[i], w.pictures)) {
 				return websocket.StatusGoingAway, ""
@@ -199,9 +199,9 @@ func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode
 		w.snapshots = nil
 	}
 	for !w.live {
-		found, ok := w.past()
+		found, ok := w.readStored()
 		for i := range found {
-			ok = ok && w.write(here, w.tell(&found[i]))
+			ok = ok && w.write(here, w.frameFor(&found[i]))
 		}
 		if !ok {
 			return websocket.StatusTryAgainLater, ""
@@ -223,7 +223,7 @@ func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
 			if !open {
 				return websocket.StatusPolicyViolation, "too slow"
 			}
-			if !w.write(here, w.tell(&event)) {
+			if !w.write(here, w.frameFor(&event)) {
 				return websocket.StatusGoingAway, ""
 			}
 		case <-beat.C:

@@ -42,7 +42,7 @@ func (st *stream) begin(snapshots bool) {
 		st.write("", "resync", lost)
 	}
 	if snapshots {
-		st.present()
+		st.loadSnapshots()
 	}
 }
 
@@ -70,7 +70,7 @@ func (st *stream) Read(p []byte) (n int, err error) {
 // next fills the buffer, or finds that nothing is stored; false: the stream is over.
 func (st *stream) next() bool {
 	if st.showing {
-		st.tellPresent()
+		st.writeSnapshots()
 		return true
 	}
 	select {
@@ -79,9 +79,9 @@ func (st *stream) next() bool {
 	default:
 	}
 	if !st.live {
-		found, ok := st.past()
+		found, ok := st.readStored()
 		for i := range found {
-			st.writeEvent(st.tell(&found[i]))
+			st.writeEvent(st.frameFor(&found[i]))
 		}
 		return ok
 	}
@@ -92,8 +92,8 @@ func (st *stream) next() bool {
 		if !open {
 			return false
 		}
-		st.writeEvent(st.tell(&event))
-		st.more()
+		st.writeEvent(st.frameFor(&event))
+		st.writePending()
 	case <-st.beat.C:
 		st.out.WriteString(": heartbeat\n\n")
 	}
@@ -102,14 +102,14 @@ func (st *stream) next() bool {
 }
 
 // more adds what has happened meanwhile, so that many events are one write.
-func (st *stream) more() {
+func (st *stream) writePending() {
 	for st.out.Len() < chunkBytes {
 		select {
 		case event, open := <-st.sub.C():
 			if !open {
 				return // the next read ends the stream
 			}
-			st.writeEvent(st.tell(&event))
+			st.writeEvent(st.frameFor(&event))
 		default:
 			return
 		}
@@ -118,7 +118,7 @@ func (st *stream) more() {
 
 // tellPresent tells where sessions are. Only after the last of them the reader is given an id: with one that came earlier
 // it would come back believing that it knows them all.
-func (st *stream) tellPresent() {
+func (st *stream) writeSnapshots() {
 	for len(st.snapshots) > 0 && st.out.Len() < chunkBytes {
 		st.writeEvent(st.of.snapshot(&st.snapshots[0], st.pictures))
 		st.snapshots = st.snapshots[1:]

@@ -62,7 +62,7 @@ func (r *Resource) pairingCodeFor(k *rest.Call) error {
 	defer cancel()
 	code, expires, err := r.links.PairPhone(ctx, k.ID, phone)
 	if err != nil {
-		return r.ended(err)
+		return r.waitError(err)
 	}
 	return k.OK(v1PairingCode{Code: code, ExpiresAt: wire.Stamp(expires)})
 }
@@ -78,7 +78,7 @@ func digitsOf(phone string) (string, bool) {
 }
 
 // ended tells a wait that the shutdown has cut short as such.
-func (r *Resource) ended(err error) error {
+func (r *Resource) waitError(err error) error {
 	if session.CodeOf(err) == session.CodeTimeout && r.host.Life.Waits().Err() != nil {
 		return &session.Error{Code: session.CodeShuttingDown, Op: "wait", Err: err}
 	}

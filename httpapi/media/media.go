@@ -69,14 +69,14 @@ func (r *Resource) media(k *rest.Call) error {
 	}
 	held, err := r.received.Kept(r.host.Life.Work(), k.ID, file.ID)
 	if err == nil {
-		presented(k.Ctx, &file)
+		setFileHeaders(k.Ctx, &file)
 		if held.State != "" {
 			k.Set(headerKept, held.State)
 		}
 		if held.File != nil {
-			err = kept(k, held, tag)
+			err = serveKept(k, held, tag)
 		} else {
-			err = r.fetched(k, file)
+			err = r.serveFetched(k, file)
 		}
 	}
 	if err != nil {
@@ -88,7 +88,7 @@ func (r *Resource) media(k *rest.Call) error {
 }
 
 // fetched serves a file from WhatsApp.
-func (r *Resource) fetched(k *rest.Call, file message.Media) error {
+func (r *Resource) serveFetched(k *rest.Call, file message.Media) error {
 	// Each part would be another download of the whole.
 	k.Set(fiber.HeaderAcceptRanges, "none")
 	if k.Method() == fiber.MethodHead {
@@ -100,12 +100,12 @@ func (r *Resource) fetched(k *rest.Call, file message.Media) error {
 	if err != nil {
 		return err
 	}
-	k.Status(fiber.StatusOK).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(size))
+	k.Status(fiber.StatusOK).Context().SetBodyStream(&timedBody{ReadCloser: body, conn: k.Context().Conn()}, int(size))
 	return nil
 }
 
 // kept serves a file from the disk, or the part of it that is asked for.
-func kept(k *rest.Call, held KeptFile, tag string) error {
+func serveKept(k *rest.Call, held KeptFile, tag string) error {
 	k.Set(fiber.HeaderAcceptRanges, "bytes")
 	if k.Method() == fiber.MethodHead {
 		_ = held.File.Close()
@@ -135,7 +135,7 @@ func kept(k *rest.Call, held KeptFile, tag string) error {
 		io.Reader
 		io.Closer
 	}{io.LimitReader(held.File, piece.length), held.File}
-	k.Status(status).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(piece.length))
+	k.Status(status).Context().SetBodyStream(&timedBody{ReadCloser: body, conn: k.Context().Conn()}, int(piece.length))
 	return nil
 }
 
@@ -181,14 +181,14 @@ func tagsOf(header string) []string {
 }
 
 // endings are those of what phones send without a name. The machine's own table differs from machine to machine.
-var endings = map[string]string{
+var extensions = map[string]string{
 	"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "video/mp4": ".mp4", "video/3gpp": ".3gp",
 	"audio/ogg": ".ogg", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr", "application/pdf": ".pdf",
 }
 
 // presented says what a file is. Its sender is a stranger: a browser may show pictures, sound and films, and gets nothing
 // that it would run as a page of ours.
-func presented(c *fiber.Ctx, file *message.Media) {
+func setFileHeaders(c *fiber.Ctx, file *message.Media) {
 	kind, _, err := mime.ParseMediaType(file.Mime)
 	if err != nil || !strings.Contains(kind, "/") {
 		kind = fiber.MIMEOctetStream
@@ -199,7 +199,7 @@ func presented(c *fiber.Ctx, file *message.Media) {
 	}
 	name := path.Base(strings.ReplaceAll(file.Name, `\`, "/"))
 	if file.Name == "" || name == "." || name == "/" {
-		name = file.ID + endings[kind]
+		name = file.ID + extensions[kind]
 	}
 	c.Set(fiber.HeaderContentType, kind)
 	c.Set(fiber.HeaderContentDisposition, mime.FormatMediaType(shown, map[string]string{"filename": name}))
@@ -210,12 +210,12 @@ func presented(c *fiber.Ctx, file *message.Media) {
 }
 
 // paced is a file on its way to a caller: each piece may take as long as a whole answer of another route.
-type paced struct {
+type timedBody struct {
 	io.ReadCloser
 	conn net.Conn
 }
 
-func (p *paced) Read(b []byte) (int, error) {
+func (p *timedBody) Read(b []byte) (int, error) {
 	if err := p.conn.SetWriteDeadline(time.Now().Add(rest.WriteTimeout)); err != nil {
 		return 0, fmt.Errorf("the caller is gone: %w", err)
 	}

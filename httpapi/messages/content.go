@@ -83,7 +83,7 @@ func (in *v1MessageNew) content() (message.Content, error) {
 // onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
 // any; only a document may be whatever the caller likes to call it. kind is "" where the type decides, and the one that the
 // message has comes back.
-func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
+func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
 	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // pictures are known by their bytes
 		stored.Mime = said
 	}
@@ -99,7 +99,7 @@ func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Med
 	if kind != message.KindDocument {
 		stored.Name = "" // nobody sees it
 	}
-	if err := in.fits(kind); err != nil {
+	if err := in.checkFields(kind); err != nil {
 		return stored, kind, err
 	}
 	if in.Width != 0 {
@@ -128,7 +128,7 @@ func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Med
 }
 
 // fits refuses what a file of this kind does not have: it would be lost.
-func (in *v1MediaNew) fits(kind message.Kind) error {
+func (in *v1MediaNew) checkFields(kind message.Kind) error {
 	seen := kind == message.KindImage || kind == message.KindVideo
 	heard := kind == message.KindAudio || kind == message.KindVoice
 	for _, field := range []struct {

@@ -89,7 +89,7 @@ func checkAuthor(request message.Request, own session.Account) error {
 func (r *Resource) times(request *message.Request, asked *v1MessageNew) error {
 	now := r.host.Now()
 	if at := asked.SendAt; at != nil {
-		if at.After(now.Add(farthest)) {
+		if at.After(now.Add(maxSendAhead)) {
 			return rest.BadField("send_at", "expected a time within ten years")
 		}
 		if at.After(now) {
@@ -122,14 +122,14 @@ func (in *incoming) mediaOf(asked *v1MediaNew, kind message.Kind, request messag
 		return nil, kind, rest.BadField("media", "expected exactly one of url, base64, upload and the part file")
 	}
 	if in.file == nil {
-		if err := asked.foresee(kind, request); err != nil {
+		if err := asked.checkBeforeFetch(kind, request); err != nil {
 			return nil, kind, err
 		}
-		if err := in.bring(asked); err != nil {
+		if err := in.getFile(asked); err != nil {
 			return nil, kind, err
 		}
 	}
-	media, kind, err := asked.onto(*in.file, kind)
+	media, kind, err := asked.mergeInto(*in.file, kind)
 	if err == nil && kind == message.KindImage && media.Cut {
 		err = rest.BadField("media", "expected the whole file; this picture breaks off")
 	}
@@ -137,11 +137,11 @@ func (in *incoming) mediaOf(asked *v1MediaNew, kind message.Kind, request messag
 }
 
 // foresee says what is wrong without the file before it is fetched. Where the file decides on the kind, that is little.
-func (in *v1MediaNew) foresee(kind message.Kind, request message.Request) error {
+func (in *v1MediaNew) checkBeforeFetch(kind message.Kind, request message.Request) error {
 	if kind == "" {
 		return nil
 	}
-	probe, _, err := in.onto(message.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
+	probe, _, err := in.mergeInto(message.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (in *v1MediaNew) foresee(kind message.Kind, request message.Request) error 
 	return check(request)
 }
 
-func (in *incoming) bring(asked *v1MediaNew) error {
+func (in *incoming) getFile(asked *v1MediaNew) error {
 	if asked.Upload != "" {
 		media, err := in.of.files.Use(in.ctx, asked.Upload)
 		if err == nil {

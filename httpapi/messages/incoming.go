@@ -40,7 +40,7 @@ func (r *Resource) receive(k *rest.Call) *incoming {
 }
 
 // drop deletes what came and is not wanted after all.
-func (in *incoming) drop() {
+func (in *incoming) removeFile() {
 	if in.file == nil {
 		return
 	}
@@ -52,7 +52,7 @@ func (in *incoming) drop() {
 
 // put keeps a file that is part of the body. field is how the caller calls it.
 func (in *incoming) put(from io.Reader, hint message.FileHint, field string) error {
-	source := &noted{from: from}
+	source := &errorRecorder{from: from}
 	media, err := in.of.files.Put(in.ctx, source, hint)
 	if err != nil {
 		if refused := in.body.refusal(); refused != nil {

@@ -299,12 +299,12 @@ type unreadable struct{ err error }
 func (f unreadable) Read([]byte) (int, error) { return 0, f.err }
 
 // noted remembers why a reader ended, so that a failure of the upload is told from one of the disk.
-type noted struct {
+type errorRecorder struct {
 	from io.Reader
 	err  error
 }
 
-func (n *noted) Read(p []byte) (int, error) {
+func (n *errorRecorder) Read(p []byte) (int, error) {
 	read, err := n.from.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		n.err = err
@@ -313,7 +313,7 @@ func (n *noted) Read(p []byte) (int, error) {
 }
 
 // refusalOf is what the caller hears of a file in base64 that could not be read; nil: that was not why it failed.
-func (n *noted) refusalOf(field string) error {
+func (n *errorRecorder) refusalOf(field string) error {
 	var corrupt base64.CorruptInputError
 	var p *rest.Problem
 	switch {

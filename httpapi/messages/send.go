@@ -26,7 +26,7 @@ const (
 	messageWait = 30 * time.Second
 	longestWait = time.Minute
 	// farthest is how far ahead send_at may be.
-	farthest = 10 * 366 * 24 * time.Hour
+	maxSendAhead = 10 * 366 * 24 * time.Hour
 )
 
 // send is POST /v1/sessions/{id}/messages.
@@ -43,7 +43,7 @@ func (r *Resource) send(k *rest.Call) error {
 		return err
 	}
 	in := r.receive(k)
-	defer in.drop()
+	defer in.removeFile()
 	asked, err := in.message(k.Ctx)
 	if err != nil {
 		return err
@@ -56,12 +56,12 @@ func (r *Resource) send(k *rest.Call) error {
 		k.Set(headerReplayed, "true")
 	}
 	if until != "" && !msg.State.Reached(until) {
-		if msg, err = r.awaited(msg, until, timeout); err != nil {
+		if msg, err = r.waitFor(msg, until, timeout); err != nil {
 			return err
 		}
 	}
 	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.ID)+"/messages/"+msg.ID)
-	return r.accepted(k, &msg, until)
+	return r.render(k, &msg, until)
 }
 
 // enqueue has a message stored, or finds the one that its key was used for.
@@ -104,7 +104,7 @@ func refusedByOutbox(code session.Code) bool {
 
 // awaited is the message once it has come as far as is waited for, or as it is when the wait is over. That is no error:
 // the message is accepted, and its state says how far it is.
-func (r *Resource) awaited(msg message.Message, until message.State, timeout time.Duration) (message.Message, error) {
+func (r *Resource) waitFor(msg message.Message, until message.State, timeout time.Duration) (message.Message, error) {
 	ctx, cancel := context.WithTimeout(r.host.Life.Waits(), timeout)
 	defer cancel()
 	return r.outbox.Wait(ctx, msg.Session, msg.ID, until)
@@ -112,10 +112,10 @@ func (r *Resource) awaited(msg message.Message, until message.State, timeout tim
 
 // accepted answers with the message: 200 once it has come as far as was waited for, 202 before. What failed is a problem
 // that says why.
-func (r *Resource) accepted(k *rest.Call, msg *message.Message, until message.State) error {
+func (r *Resource) render(k *rest.Call, msg *message.Message, until message.State) error {
 	out := messageOf(msg)
 	out.Session = r.hostOf(k.ID)
-	if p := endOf(msg); p != nil {
+	if p := problemOf(msg); p != nil {
 		p.Message = &out
 		return p
 	}
@@ -131,7 +131,7 @@ func (r *Resource) accepted(k *rest.Call, msg *message.Message, until message.St
 }
 
 // endOf is the problem of a message that will not arrive, nil of any other.
-func endOf(msg *message.Message) *rest.Problem {
+func problemOf(msg *message.Message) *rest.Problem {
 	switch msg.State {
 	case message.Failed:
 		failure := msg.Failure

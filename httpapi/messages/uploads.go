@@ -17,7 +17,7 @@ import (
 // upload is POST /v1/media: the body is the file, or a form with the part file.
 func (r *Resource) upload(k *rest.Call) error {
 	in := r.receive(k)
-	defer in.drop()
+	defer in.removeFile()
 	if encoding := k.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return rest.HTTPProblem(rest.CodeMediaType, "Content-Encoding: expected none")
 	}

@@ -41,12 +41,12 @@ type Resource struct {
 	host    *rest.Host
 	starter Starter
 	slots   Slots
-	patches *turns
+	patches *keyedLocks
 }
 
 // New makes the resource.
 func New(host *rest.Host, starter Starter, slots Slots) *Resource {
-	return &Resource{host: host, starter: starter, slots: slots, patches: newTurns()}
+	return &Resource{host: host, starter: starter, slots: slots, patches: newKeyedLocks()}
 }
 
 // create is POST /v1/sessions.
@@ -61,7 +61,7 @@ func (r *Resource) create(k *rest.Call) error {
 	}
 	id := session.ID(in.ID)
 	if id == "" {
-		id = madeUpID()
+		id = randomID()
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func (r *Resource) create(k *rest.Call) error {
 }
 
 // madeUpID is 16 characters that nobody guesses.
-func madeUpID() session.ID {
+func randomID() session.ID {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	return session.ID(strings.ToLower(base32.StdEncoding.EncodeToString(random[:])))
@@ -101,7 +101,7 @@ func (r *Resource) patch(k *rest.Call) error {
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
 	// What is there is read, merged and written: two patches at the same time must not undo each other.
-	done, err := r.patches.enter(ctx, k.ID)
+	done, err := r.patches.lock(ctx, k.ID)
 	if err != nil {
 		return err
 	}
