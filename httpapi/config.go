@@ -15,7 +15,7 @@ type Config struct {
 	LinkTimeout  time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
 	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
 	BodyLimit    int           // bytes of a request body, files apart; default 1 MiB
-	UploadKeep   time.Duration // how long an uploaded file is kept if no message uses it; default 24 h
+	UploadKeep   time.Duration // how long an uploaded file is kept; default 24 h
 	Connections  int           // connections served at the same time; default 65,536
 	Streams      int           // event streams open at the same time; default 1,000
 	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s

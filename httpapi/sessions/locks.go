@@ -7,8 +7,8 @@ import (
 	"wasup/internal/session"
 )
 
-// turns lets one caller at a time through for each session. Sessions that share a turn wait for each other needlessly
-// but rarely, and the number of turns is bounded.
+// keyedLocks has a lock for each session. Several sessions share one lock, so that the number of locks is bounded.
+// Callers for two sessions then rarely wait for each other.
 type keyedLocks struct {
 	seed maphash.Seed
 	free [64]chan struct{}
