@@ -2,7 +2,7 @@ package httpapi
 
 import "wasup/httpapi/rest"
 
-// What the tests of the whole server look at.
+// Accessors for the tests of the whole server.
 
 func (s *Server) Life() *rest.Life { return s.host.Life }
 

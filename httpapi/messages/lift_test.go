@@ -17,7 +17,7 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// lifted is what is left of a body and the file that was taken out of it; nil: none was.
+// lifted returns the rest of a body, and the file that was taken out of it, nil if there was none.
 func lifted(body string, limit int) (left string, file []byte, err error) {
 	l := &lifter{in: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(body)), 16), limit: limit}
 	l.take = func(r io.Reader) error {
