@@ -9,15 +9,15 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// ErrGone is the answer where nobody is: the actor has stopped, or stopped before it answered.
+// ErrGone means that nobody answers: the actor does not exist, or it stopped before it answered.
 var ErrGone = errors.New("actors: the actor is gone")
 
-// Ask sends a message to an actor and waits for its one answer, which an ordinary ctx.Respond gives. It ends with
-// ctx.Err() when ctx ends, and with ErrGone when the actor is not there or gone is closed; a nil gone never closes. An
-// answer that has arrived wins over both. onEnd, if set, is told the asker's address when ctx ended first, so that the
-// actor can forget it.
+// Ask sends a message to an actor and waits for one answer, which the actor gives with ctx.Respond. Ask returns
+// ctx.Err() when ctx ends, and ErrGone when the actor does not exist or gone is closed. A nil gone never closes. An
+// answer that has arrived wins over both errors. If ctx ends first, Ask calls onEnd, unless it is nil, with the asker's
+// address, so that the actor can forget the asker.
 //
-// It stands in for the library's own future, whose result and timeout race (docs/decisions/0002).
+// Ask replaces the library's own future, in which the result and the timeout race (docs/decisions/0002).
 func Ask[R any](ctx context.Context, system *actor.ActorSystem, to *actor.PID, message any, gone <-chan struct{}, onEnd func(*actor.PID)) (R, error) {
 	var zero R
 	asker := &asker{answers: make(chan any, 1)}
@@ -62,10 +62,10 @@ func typed[R any](answer any) (R, error) {
 	}
 }
 
-// asker is a process of the registry that takes one message. A second answer is dropped: the first one counts.
+// asker is a process in the registry that accepts one answer and drops all later ones.
 type asker struct {
 	answered atomic.Bool
-	answers  chan any // holds one: sending never blocks the actor that answers
+	answers  chan any // of size 1: sending never blocks the actor that answers
 }
 
 func (a *asker) SendUserMessage(_ *actor.PID, message any) {

@@ -76,7 +76,8 @@ func TestAnAnswerThatHasArrivedWinsOverTheEnds(t *testing.T) {
 	for range 200 {
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan struct{})
-		// Answered on the asker's own goroutine, before it begins to wait, and with every end reached.
+		// The answer comes on the asker's own goroutine, before Ask begins to wait. ctx has ended and gone is closed by
+		// then.
 		pid, _ := system.ProcessRegistry.Add(answerer{system, func() { cancel(); close(gone) }}, "answerer"+system.ProcessRegistry.NextId())
 		n, err := actors.Ask[int](ctx, system, pid, question{}, gone, func(*actor.PID) { t.Error("told of an end") })
 		system.ProcessRegistry.Remove(pid)
@@ -86,7 +87,7 @@ func TestAnAnswerThatHasArrivedWinsOverTheEnds(t *testing.T) {
 	}
 }
 
-// answerer is a process that answers where it is sent to, and then ends everything.
+// answerer is a process that answers within SendUserMessage, and then calls then.
 type answerer struct {
 	system *actor.ActorSystem
 	then   func()
@@ -169,7 +170,7 @@ func TestAThousandAsksAtATimeAreEachAnsweredWithTheirOwn(t *testing.T) {
 		if len(kept) < 1000 {
 			return
 		}
-		for _, k := range kept { // all of them wait now
+		for _, k := range kept { // all askers wait now
 			ctx.Send(k.to, k.n)
 		}
 	})
@@ -184,7 +185,7 @@ func TestAThousandAsksAtATimeAreEachAnsweredWithTheirOwn(t *testing.T) {
 	all.Wait()
 }
 
-// The library's own future writes its result outside its lock; the race detector reports it for this very test.
+// The library's own future writes its result outside its lock: with it, the race detector reports this test.
 func TestAnAnswerThatRacesWithTheEndIsOneOfTheTwo(t *testing.T) {
 	system := newSystem()
 	echo := spawn(t, system, func(ctx actor.Context) {

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// UseBound is how long a use of a client may take unless it says otherwise.
+	// UseBound is the time limit of a use whose own Bound is 0.
 	UseBound = 30 * time.Second
-	// maxUses bounds the uses of one client at a time: they share its connection.
+	// maxUses is how many uses of one client may be in flight, because they share one connection.
 	maxUses = 32
 )
 
-// early is a use of a client whose run is still opening.
-type early struct {
+// earlyUse is a use that came while the client's run was still opening.
+type earlyUse struct {
 	asker *actor.PID
 	use   UseClient
 }
 
-// useClient carries a verb out against the live client, in the one state in which it makes sense.
+// useClient carries out a verb with the live client. The session must be in the state that the verb needs.
 func (s *Session) useClient(asker *actor.PID, m UseClient) {
 	client, run := s.client, s.run
 	if run != nil && client == nil && s.core.machine.State() == m.In && len(s.early) < maxUses {
-		// A run posts its first code, or that it is connected, before Open returns, so that whoever waited for it may be
-		// here first.
-		s.early = append(s.early, early{asker, m})
+		// A run posts its first code, or that it is connected, before Open returns. So a caller that waited for that
+		// input may arrive before the client does.
+		s.early = append(s.early, earlyUse{asker, m})
 		return
 	}
 	if err := s.unusable(m); err != nil {
-		s.used(asker, m.Verb, 0, Used{Err: err})
+		s.finishUse(asker, m.Verb, 0, Used{Err: err})
 		return
 	}
 	bound := m.Bound
@@ -45,10 +45,10 @@ func (s *Session) useClient(asker *actor.PID, m UseClient) {
 	incarnation, _ := s.core.machine.Incarnation()
 	s.effect(m.Verb, func() {
 		began := time.Now()
-		// Whatever happens to this goroutine, the asker hears of it; a panic is raised in the actor after that.
+		// The asker gets an answer even if Do panics. The panic is then raised again in the actor.
 		result := Used{Err: &session.Error{Code: session.CodeRestarted, Op: m.Verb, Session: s.core.id}}
 		defer func() {
-			s.used(asker, m.Verb, time.Since(began), result)
+			s.finishUse(asker, m.Verb, time.Since(began), result)
 			s.core.env.System.Root.Send(s.self, useDone{s, incarnation, result.Err})
 		}()
 		ctx, cancel := context.WithTimeout(run, bound)
@@ -58,8 +58,8 @@ func (s *Session) useClient(asker *actor.PID, m UseClient) {
 	})
 }
 
-// used answers the asker, and tells how the verb ended.
-func (s *Session) used(asker *actor.PID, verb string, took time.Duration, result Used) {
+// finishUse answers the asker and reports to the observer how the verb ended.
+func (s *Session) finishUse(asker *actor.PID, verb string, took time.Duration, result Used) {
 	s.reply(asker, result)
 	s.core.env.Observer.VerbDone(verb, session.CodeOf(result.Err), took)
 	if result.Err != nil {
@@ -67,7 +67,8 @@ func (s *Session) used(asker *actor.PID, verb string, took time.Duration, result
 	}
 }
 
-// useEnded gives the place of a use back. A server that does not acknowledge is as good as gone: the run is ended.
+// useEnded frees the place of a use. If WhatsApp did not acknowledge in time, the connection counts as lost and the
+// machine ends the run.
 func (s *Session) useEnded(m useDone) {
 	if m.from != s {
 		return
@@ -78,7 +79,8 @@ func (s *Session) useEnded(m useDone) {
 	}
 }
 
-// useError tells a use that ended with its client's run from one that WhatsApp answered.
+// useError returns the error of a use. If the use failed because its client run ended, the error has the code of the
+// reason for which the run ended.
 func (s *Session) useError(run context.Context, op string, err error) error {
 	var why *session.Error
 	switch session.CodeOf(err) {
@@ -91,7 +93,7 @@ func (s *Session) useError(run context.Context, op string, err error) error {
 	return err
 }
 
-// NotReady refuses what only a READY session does. The sentence is the compatibility contract's.
+// NotReady is the error of a verb that needs a READY session. The compatibility contract pins its message.
 func NotReady(id session.ID, state session.State) *session.Error {
 	return &session.Error{
 		Code: session.CodeNotReady, Op: "send", Session: id,
@@ -99,7 +101,7 @@ func NotReady(id session.ID, state session.State) *session.Error {
 	}
 }
 
-// unusable says why there is no client to use.
+// unusable returns the reason why the client cannot be used now, nil if it can.
 func (s *Session) unusable(m UseClient) *session.Error {
 	state := s.core.machine.State()
 	switch {
@@ -122,8 +124,8 @@ func (s *Session) unusable(m UseClient) *session.Error {
 	}
 }
 
-// useNow takes the uses that waited for the client to be there.
-func (s *Session) useNow() {
+// startEarlyUses starts the uses that waited until the client's run was open.
+func (s *Session) startEarlyUses() {
 	waited := s.early
 	s.early = nil
 	for _, e := range waited {
@@ -131,22 +133,22 @@ func (s *Session) useNow() {
 	}
 }
 
-// missed answers the uses that waited for a client which is not coming any more.
-func (s *Session) missed(why *session.Error) {
+// failEarlyUses answers the uses that waited for a client run which did not open.
+func (s *Session) failEarlyUses(why *session.Error) {
 	for _, e := range s.early {
 		err := &session.Error{Code: why.Code, Op: e.use.Verb, Session: s.core.id, Message: why.Message}
 		if e.use.In == session.Ready && why.Code == session.CodeDisconnected {
-			err = NotReady(s.core.id, s.core.machine.State()) // it never began, so nothing has left
+			err = NotReady(s.core.id, s.core.machine.State()) // the use never began, so nothing was sent
 			err.Op = e.use.Verb
 		}
-		s.used(e.asker, e.use.Verb, 0, Used{Err: err})
+		s.finishUse(e.asker, e.use.Verb, 0, Used{Err: err})
 	}
 	s.early = nil
 }
 
-// withdrawUse forgets a use whose asker has gone.
+// withdrawUse removes a use that has not begun and whose asker has gone.
 func (s *Session) withdrawUse(asker string) {
-	s.early = slices.DeleteFunc(s.early, func(e early) bool { return e.asker.Id == asker })
+	s.early = slices.DeleteFunc(s.early, func(e earlyUse) bool { return e.asker.Id == asker })
 }
 
 func (s *Session) reply(asker *actor.PID, answer any) {

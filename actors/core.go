@@ -8,30 +8,30 @@ import (
 	"wasup/internal/session"
 )
 
-// Core is what of a session survives its restarts. The supervisor makes it and hands it to each incarnation of the
-// actor; only the running incarnation touches it, and others use the methods, which say who may call them.
+// Core is the part of a session that survives restarts of its actor. The supervisor makes it and hands it to each
+// incarnation of the actor. Only the running incarnation uses the fields. All others use the methods.
 type Core struct {
 	id      session.ID
 	env     *Env
 	machine session.Machine
 	record  session.Record
 	desired session.Desired
-	order   uint64 // of the newest wish of people that was taken
+	order   uint64 // the highest Tell.Order accepted so far
 
 	waiters map[string]*waiter
 	crash   *session.Crash // why the last incarnation of the actor ended; nil if it did not crash
-	closing chan struct{}  // closed once the last client run has ended; nil: none has run
+	closing chan struct{}  // closed when the last client run has ended; nil: there was no run
 	saver   saver
 
-	tasks     atomic.Int64 // goroutines of this session that run, and client runs that are open
-	restoring atomic.Bool
-	condemned atomic.Pointer[session.Crash] // set by the supervisor: the coming stop is a quarantine
-	restarts  atomic.Int64
-	status    atomic.Pointer[session.Status]
-	inbox     atomic.Pointer[atomic.Int64] // of the actor spawned last: inputs of client runs that it has not taken
+	tasks           atomic.Int64 // running goroutines of this session, plus open client runs
+	restoring       atomic.Bool
+	quarantineCrash atomic.Pointer[session.Crash] // set by the supervisor: the next stop is a quarantine
+	restarts        atomic.Int64
+	status          atomic.Pointer[session.Status]
+	inbox           atomic.Pointer[atomic.Int64] // inputs of client runs that the newest actor has not handled yet
 }
 
-// NewCore is the session of a stored record when the process starts.
+// NewCore makes the Core of a stored session when the process starts, or of a new session.
 func NewCore(env *Env, record session.Record, seed uint64, now time.Time) *Core {
 	c := &Core{
 		id: record.ID, env: env, machine: session.New(env.Policy, seed, record, now),
@@ -42,20 +42,20 @@ func NewCore(env *Env, record session.Record, seed uint64, now time.Time) *Core 
 	return c
 }
 
-// Status is the last published snapshot. It takes no lock and may be called from anywhere.
+// Status returns the last published snapshot. It takes no lock and is safe for concurrent use.
 func (c *Core) Status() session.Status { return *c.status.Load() }
 
-// CountRestart notes a supervised restart.
+// CountRestart counts a crash that the supervisor handled.
 func (c *Core) CountRestart() { c.restarts.Add(1) }
 
-// Condemn says that the stop that follows is a quarantine, because of crash.
-func (c *Core) Condemn(crash *session.Crash) { c.condemned.Store(crash) }
+// Condemn makes the next stop of the actor a quarantine, because of crash.
+func (c *Core) Condemn(crash *session.Crash) { c.quarantineCrash.Store(crash) }
 
-// Release lifts a quarantine, before the session is spawned again.
-func (c *Core) Release() { c.condemned.Store(nil) }
+// Release lifts a quarantine. The supervisor calls it before it spawns the session again.
+func (c *Core) Release() { c.quarantineCrash.Store(nil) }
 
-// Quarantine steps the session into quarantine. The stopping actor does, and its supervisor makes sure of it once the
-// actor has terminated.
+// Quarantine puts the session into quarantine, unless it is there already. The stopping actor calls it. The supervisor
+// calls it again when the actor has terminated, in case the actor could not.
 func (c *Core) Quarantine(now time.Time, crash *session.Crash) {
 	if c.machine.Cause() == session.CauseQuarantined {
 		return
@@ -67,26 +67,26 @@ func (c *Core) Quarantine(now time.Time, crash *session.Crash) {
 	c.env.Observer.SessionChanged(c.id, c.machine.State(), c.machine.Cause())
 }
 
-// Restoring says that the session is one of those brought back when the process starts.
+// Restoring marks the session as one that is being restored at process start.
 func (c *Core) Restoring() { c.restoring.Store(true) }
 
-// Restored reports, once, that the restore of this session has come to its end.
+// Restored ends the restore of the session. It returns true only the first time, and only if Restoring was called.
 func (c *Core) Restored() bool { return c.restoring.CompareAndSwap(true, false) }
 
-// Idle reports that nothing of the session runs off its mailbox: no client, no send, no write.
+// Idle reports that the session has no goroutine and no open client run: no send, no write.
 func (c *Core) Idle() bool { return c.tasks.Load() == 0 }
 
-// InFlight is how many inputs its client runs have posted that the actor has not taken.
+// InFlight is the number of inputs that client runs have posted and the actor has not handled yet.
 func (c *Core) InFlight() int { return int(c.inbox.Load().Load()) }
 
-// RetryAt is when a quarantined session is due to be released by itself. Its supervisor asks once the actor has
+// RetryAt is the time when a quarantined session is released automatically. The supervisor calls it after the actor has
 // terminated.
 func (c *Core) RetryAt() time.Time { return c.machine.Timer().At }
 
-// log names the session in everything it says.
+// log returns a logger that adds the session's id to each line.
 func (c *Core) log() *slog.Logger { return c.env.Log.With("session", c.id) }
 
-// task runs in a goroutine that belongs to the session.
+// task runs do in a goroutine that Idle and Env.Tasks count.
 func (c *Core) task(do func()) {
 	c.tasks.Add(1)
 	c.env.Tasks.Go(func() {
@@ -95,14 +95,14 @@ func (c *Core) task(do func()) {
 	})
 }
 
-// Show tells whoever follows sessions live. What they follow is in the snapshot; they drop what they know already.
+// Show publishes the current snapshot to Env.Snapshots, which may drop one that equals the last.
 func (c *Core) Show() {
 	if c.env.Snapshots != nil {
 		c.env.Snapshots.Publish(c.Status())
 	}
 }
 
-// publish makes the snapshot that readers see.
+// publish makes the snapshot that Status returns.
 func (c *Core) publish() {
 	s := &session.Status{
 		ID: c.id, Desired: c.desired, CreatedAt: c.record.CreatedAt, UpdatedAt: c.record.UpdatedAt,

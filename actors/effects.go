@@ -11,19 +11,22 @@ import (
 )
 
 const (
-	// unlinkBound is how long WhatsApp may take to confirm that a device is gone, before the credentials go anyway.
+	// unlinkBound is how long WhatsApp may take to confirm that a device is unlinked. After it the credentials are
+	// deleted anyway.
 	unlinkBound = 8 * time.Second
 	// closeBound is how long the client may then take to close.
 	closeBound = 8 * time.Second
-	// forgetBound is how long the store may take to delete the credentials, and forgetRetry the pause within it.
+	// forgetBound is how long the attempts to delete the credentials may take together. forgetRetry is the pause between
+	// two attempts.
 	forgetBound = 8 * time.Second
 	forgetRetry = time.Second
-	// handoverBound is how long the next run waits for the one before it, and for an unlinking, to end. Two runs of
-	// one device at a time would replace each other at WhatsApp's side and share one ratchet. It is longer than
-	// everything above together.
+	// handoverBound is how long a run waits for the run before it, or for an unlinking, to end. Two runs of one device
+	// at the same time would replace each other at WhatsApp and share one ratchet. The bound is longer than the sum of
+	// those above.
 	handoverBound = 30 * time.Second
-	// inboxBound is how many inputs a client run may have posted that the actor has not taken. A run posts a few in
-	// its life; one beyond this is broken and ended, because an unbounded mailbox would take the whole process.
+	// inboxBound is how many inputs of client runs may wait in the mailbox. A run posts only a few in its life. A run
+	// that exceeds the bound is broken and is ended, because an unbounded mailbox could use up the memory of the
+	// process.
 	inboxBound = 1024
 )
 
@@ -43,16 +46,16 @@ func (s *Session) carryOut(effect session.Effect) {
 	}
 }
 
-// effect runs off the mailbox in a goroutine that this incarnation owns. A panic in it is raised in the actor.
+// effect runs do off the mailbox, in a goroutine that this incarnation owns. A panic in do is raised again in the actor.
 func (s *Session) effect(name string, do func()) {
 	s.core.task(func() {
-		defer s.raise("effect " + name)
+		defer s.reportPanic("effect " + name)
 		do()
 	})
 }
 
-// raise is deferred by goroutines that this incarnation owns.
-func (s *Session) raise(where string) {
+// reportPanic sends a panic to the actor, which raises it again. Goroutines of this incarnation defer it.
+func (s *Session) reportPanic(where string) {
 	if r := recover(); r != nil {
 		crash := &session.Crash{Where: where, Reason: fmt.Sprint(r), Stack: string(debug.Stack())}
 		s.core.env.System.Root.Send(s.self, crashed{s, crash})
@@ -65,7 +68,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 	env, self, before := s.core.env, s.self, s.core.closing
 	post := s.poster(incarnation, cancel)
 	linked := s.core.Status().HasDevice
-	ended := s.core.begin()
+	ended := s.core.beginRun()
 	s.effect("OpenSocket", func() {
 		adopted := false
 		defer func() {
@@ -73,7 +76,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 				close(ended)
 			}
 		}()
-		// Also a run that is no longer wanted waits: the one after it takes its end for the end of all before it.
+		// A run that is no longer wanted also waits: the next run takes its end as the end of all runs before it.
 		wait(before, handoverBound)
 		if ctx.Err() != nil {
 			return
@@ -92,7 +95,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 	})
 }
 
-// poster is how a client run reaches the mailbox. It never blocks.
+// poster returns the function with which a client run posts its inputs to the mailbox. The function never blocks.
 func (s *Session) poster(incarnation session.Incarnation, end context.CancelCauseFunc) func(session.Input) {
 	env, self, inbox := s.core.env, s.self, s.core.inbox.Load()
 	var flooded atomic.Bool
@@ -110,8 +113,8 @@ func (s *Session) poster(incarnation session.Incarnation, end context.CancelCaus
 	}
 }
 
-// closeWith closes the client when its run's context ends, whoever ended it, and then says so. It costs no goroutine
-// while the run lasts.
+// closeWith closes the client when ctx, the context of its run, ends. It then closes the channel ended. It needs no
+// goroutine while the run lasts.
 func (s *Session) closeWith(ctx context.Context, client session.Client, ended chan<- struct{}) {
 	s.core.tasks.Add(1)
 	s.core.env.Tasks.Add(1)
@@ -119,12 +122,12 @@ func (s *Session) closeWith(ctx context.Context, client session.Client, ended ch
 		defer s.core.env.Tasks.Done()
 		defer s.core.tasks.Add(-1)
 		defer close(ended)
-		defer s.raise("effect CloseSocket")
+		defer s.reportPanic("effect CloseSocket")
 		client.Close()
 	})
 }
 
-// wait is for the run before this one to end.
+// wait waits until before is closed, at most for bound. A nil before means that there is nothing to wait for.
 func wait(before <-chan struct{}, bound time.Duration) {
 	if before == nil {
 		return
@@ -137,21 +140,22 @@ func wait(before <-chan struct{}, bound time.Duration) {
 	}
 }
 
-// adopt takes the handle of an opened run, unless the machine has gone on meanwhile.
+// adopt stores the client of a run that has opened, unless the machine has left that run.
 func (s *Session) adopt(m opened) {
 	if run, live := s.core.machine.Incarnation(); live && run == m.incarnation && s.run != nil {
 		s.client = m.client
-		s.useNow()
+		s.startEarlyUses()
 	}
 }
 
-// begin makes the next client run wait for this one, or for what ends it, until the channel is closed.
-func (c *Core) begin() chan struct{} {
+// beginRun returns a channel that the next client run waits for. The caller closes it when its run, or its unlinking,
+// has ended.
+func (c *Core) beginRun() chan struct{} {
 	c.closing = make(chan struct{})
 	return c.closing
 }
 
-// closeRun ends the open run. The client is closed in the background; what uses it hears why.
+// closeRun ends the open run. The client is closed in the background, and every use of it fails with why.
 func (s *Session) closeRun(why *session.Error) {
 	if s.endRun != nil {
 		s.endRun(why)
@@ -159,26 +163,28 @@ func (s *Session) closeRun(why *session.Error) {
 	s.forgetRun(why)
 }
 
+// forgetRun detaches the session from its run without ending the run.
 func (s *Session) forgetRun(why *session.Error) {
 	s.run, s.endRun, s.client = nil, nil, nil
-	s.missed(why)
+	s.failEarlyUses(why)
 }
 
-// unlink tells WhatsApp, as far as the link allows, and then forgets the credentials whatever WhatsApp said: a person
-// asked for it. The run is no longer the session's, so that neither a crash nor a stop of the process cuts it short.
+// unlink tells WhatsApp that the device is gone, if a client is open, and then deletes the credentials. It deletes them
+// even if WhatsApp did not confirm, because a person asked for it. The run is detached from the session first, so
+// neither a crash of the actor nor a stop of the process interrupts the unlinking.
 func (s *Session) unlink() {
 	client, end, before := s.client, s.endRun, s.core.closing
 	s.forgetRun(errEnded)
-	ended := s.core.begin()
+	ended := s.core.beginRun()
 	s.effect("Unlink", func() {
 		defer close(ended)
-		// Deferred, so that a panic in the client does not keep the credentials.
+		// Deferred, so that the credentials are deleted even if the client panics.
 		defer func() {
 			if end != nil {
 				end(errEnded)
 			}
 			wait(before, closeBound)
-			s.forget()
+			s.deleteCredentials()
 		}()
 		if client == nil {
 			return
@@ -191,9 +197,9 @@ func (s *Session) unlink() {
 	})
 }
 
-// forget deletes the credentials. A database that is busy is tried again: nothing else would, and the next start would
-// log the device in that a person has logged out.
-func (s *Session) forget() {
+// deleteCredentials deletes the credentials, and tries again while the database fails. Nothing else would try again, and
+// the next start would log in a device that a person has logged out.
+func (s *Session) deleteCredentials() {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetBound)
 	defer cancel()
 	pause := time.NewTicker(forgetRetry)

@@ -12,22 +12,22 @@ import (
 	"wasup/internal/session"
 )
 
-// Records is where the observed half of a session is kept.
+// Records stores the observed part of sessions.
 type Records interface {
-	// SaveObserved writes what was seen: state, cause, times, account, last error. Never desired, never the device.
+	// SaveObserved writes state, cause, times, account and last error. It never writes the desired state or the device.
 	SaveObserved(ctx context.Context, record session.Record) error
 }
 
-// Observer is told what happens, on the goroutine where it happens, and must not block. Several sessions tell it at
-// the same time. A panic in it is taken for a bug of the session that told it.
+// Observer receives changes of sessions. Its methods are called on the goroutine where the change happens, by several
+// sessions at the same time, and must not block. A panic in a method counts as a crash of the session that called it.
 type Observer interface {
 	SessionChanged(id session.ID, state session.State, cause session.Cause)
-	// VerbDone tells a use of a client that has ended, or that was refused; code is "" where it succeeded.
+	// VerbDone reports a use of a client that has ended or was refused. code is "" if the use succeeded.
 	VerbDone(verb string, code session.Code, took time.Duration)
 }
 
-// Snapshots is told every snapshot that may differ from the last one, by several sessions at the same time. It must not block
-// and must not panic.
+// Snapshots receives every snapshot that may differ from the session's last one. Publish is called by several sessions
+// at the same time. It must not block and must not panic.
 type Snapshots interface {
 	Publish(status session.Status)
 }
@@ -38,21 +38,23 @@ type Env struct {
 	Dialer    session.Dialer
 	Records   Records
 	Observer  Observer
-	Snapshots Snapshots // nil: nobody follows
+	Snapshots Snapshots // nil: nobody receives snapshots
 	Policy    *session.Policy
 	Log       *slog.Logger
 
-	MaxWaiters  int           // callers that may wait for one session's code
+	MaxWaiters  int           // how many callers may wait for one session's code
 	SaveTimeout time.Duration // for one write of a record
 
-	// Tasks counts the goroutines that sessions own, so that whoever stops the process can wait for them. They are
-	// started by actors and by each other; once the actors have stopped and every Core was told to Finish, no new one is.
+	// Tasks counts the goroutines of all sessions, so that the supervisor can wait for them when the process stops.
+	// Actors and other tasks start them. No new one starts after all actors have stopped and Finish was called on every
+	// Core.
 	Tasks sync.WaitGroup
-	// Draining says that the process refuses requests: nobody may begin to wait.
+	// Draining means that the process refuses new requests: no caller may begin to wait.
 	Draining atomic.Bool
 }
 
-// Lost takes a message that reached no actor: the log is the last place where a bug can still be told.
+// Lost handles a message that reached no actor. It logs the panic of a session that has stopped, which nobody else can
+// report.
 func (e *Env) Lost(message any) {
 	if m, ok := message.(crashed); ok {
 		e.Log.Error("panic in a session that has stopped", "op", m.crash.Where, "err", m.crash.Reason, "stack", m.crash.Stack)

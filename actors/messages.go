@@ -12,8 +12,9 @@ import (
 // Tell steps the machine with an input from people or from the supervisor. The answer is a Told.
 type Tell struct {
 	Input session.Input
-	// Order is the place of a person's wish among all wishes for the session, in which they were stored. One that was
-	// overtaken is not taken: the session would do other than what is stored. Zero is no wish.
+	// Order numbers the changes of the desired state in the order in which they were stored. The session ignores an
+	// input with a lower Order than one it has accepted, because it would then do something else than what is stored.
+	// Zero means that the input changes no desired state.
 	Order uint64
 }
 
@@ -21,27 +22,27 @@ type Tell struct {
 type Told struct {
 	Before session.State
 	Status session.Status
-	Ended  <-chan struct{} // closed once the last client run, and an unlinking, have ended; nil: there was none
-	Err    error           // *session.Error: the actor crashed over the input
+	Ended  <-chan struct{} // closed when the last client run or unlinking has ended; nil: there was none
+	Err    error           // *session.Error: the actor crashed while handling the input
 }
 
-// RequestQR asks for a code; the answer is a session.QRAnswer, given when the session has come to one.
+// RequestQR asks for a code. The answer is a session.QRAnswer and comes when the request has an outcome.
 type RequestQR struct {
 	Order uint64 // as in Tell
 }
 
-// Forget withdraws a RequestQR, or a UseClient that has not begun, whose asker has gone.
+// Forget withdraws the RequestQR, or the UseClient that has not begun, of an asker that has gone.
 type Forget struct{ Asker *actor.PID }
 
-// Configure replaces the session's settings. The answer is a Told. A proxy counts from the next connect on.
+// Configure replaces the session's settings. The answer is a Told. A new proxy is used from the next connect on.
 type Configure struct {
 	Settings session.Settings
 	At       time.Time // when they were stored
 }
 
-// UseClient carries a verb out against the live client, off the mailbox. A Bound of 0 is UseBound; the ctx of Do also
-// ends with the client's run. The answer is a Used: CodeNotReady or CodeWrongState where the session is in another
-// state, CodeQueueFull where too much is in flight already.
+// UseClient carries out a verb with the live client, off the mailbox. A Bound of 0 means UseBound. The ctx of Do also
+// ends when the client's run ends. The answer is a Used. Its error has CodeNotReady or CodeWrongState if the session is
+// in another state than the verb needs, and CodeQueueFull if too many uses are in flight.
 type UseClient struct{ session.Use }
 
 // Used answers UseClient.
@@ -50,11 +51,11 @@ type Used struct {
 	Err   error // *session.Error
 }
 
-// Dismiss answers everybody who waits for a code with OutcomeShuttingDown: the process drains.
+// Dismiss answers every caller that waits for a code with OutcomeShuttingDown, because the process drains.
 type Dismiss struct{}
 
-// The rest are the actor's messages to itself. Those of a goroutine name the incarnation of the actor that started it,
-// so that the next one does not take them for its own.
+// The actor sends these messages to itself. A message from a goroutine names the incarnation that started the goroutine,
+// so that the next incarnation does not take it as its own.
 type (
 	posted struct { // by a client run
 		in    session.Input
@@ -71,7 +72,7 @@ type (
 		err         error
 	}
 	crashed struct {
-		from  *Session // nil: whichever incarnation runs
+		from  *Session // nil: the message is for any incarnation
 		crash *session.Crash
 	}
 )

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// quiet is every port of a session that does nothing.
+// quiet implements every interface that a session needs, and does nothing.
 type quiet struct{ session.Client }
 
 func (q quiet) Open(context.Context, session.Run) (session.Client, error)            { return q, nil }

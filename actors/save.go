@@ -15,19 +15,19 @@ import (
 // saveRetry is the pause after a write that failed.
 const saveRetry = 2 * time.Second
 
-// saver writes a session's record, one write at a time and always the newest one. It belongs to the Core rather than
-// to an incarnation of the actor: two of them writing would let the older record land last, and one that crashed
-// would take what it had not yet written with it.
+// saver writes a session's record: one write at a time, and always the newest record. It belongs to the Core and not to
+// an incarnation of the actor. If two incarnations wrote, the older record could be written last, and a crash would lose
+// the records that the incarnation had not written yet.
 type saver struct {
 	mu      sync.Mutex
-	pending *session.Record // the newest one that is not written
-	self    *actor.PID      // the actor that hears of a panic
+	pending *session.Record // the newest record, if it is not written yet
+	self    *actor.PID      // the actor in which a panic of a write is raised
 	writing bool
-	retry   *time.Timer // set: a write failed and is tried again then
-	last    bool        // the process stops: no more retries
+	retry   *time.Timer // not nil: a write failed, and the timer starts the next attempt
+	last    bool        // Finish was called: no more retries
 }
 
-// markDirty writes the record where the session has come to stay. What it merely passes through is not worth a write.
+// markDirty writes the record, unless the session is in a state that it only passes through.
 func (s *Session) markDirty() {
 	switch s.core.machine.State() {
 	case session.Initializing, session.Reconnecting, session.QRRequired:
@@ -47,7 +47,7 @@ func (c *Core) save(record session.Record, self *actor.PID) {
 	}
 }
 
-// startWriting needs the saver's lock.
+// startWriting starts the goroutine that writes, if there is something to write. The caller holds the saver's lock.
 func (c *Core) startWriting() {
 	if c.saver.writing || c.saver.pending == nil {
 		return
@@ -56,8 +56,8 @@ func (c *Core) startWriting() {
 	c.task(c.write)
 }
 
-// write writes until nothing is pending or a write failed. What was seen is not worth failing a session for, so a
-// database that does not answer is tried again later.
+// write writes until nothing is pending or a write fails. A failed write does not fail the session, because only
+// observed state is lost; it is tried again later.
 func (c *Core) write() {
 	for {
 		c.saver.mu.Lock()
@@ -79,7 +79,8 @@ func (c *Core) write() {
 
 func (c *Core) writeOnce(record session.Record, self *actor.PID) error {
 	defer func() {
-		// A bug in the store is raised in the actor; the record is not tried again, it would raise the same.
+		// A panic in the store is raised again in the actor. The record is dropped, because it would cause the same
+		// panic.
 		if r := recover(); r != nil {
 			c.env.System.Root.Send(self, crashed{nil, &session.Crash{Where: "effect Save", Reason: fmt.Sprint(r), Stack: string(debug.Stack())}})
 		}
@@ -109,8 +110,8 @@ func (c *Core) tryAgain(record *session.Record) {
 	})
 }
 
-// Finish tries once more to write what is not written, and never again. The supervisor calls it when the actor has
-// stopped for good.
+// Finish starts a last attempt to write a pending record, and ends the retries. The supervisor calls it when the actor
+// has stopped for good.
 func (c *Core) Finish() {
 	c.saver.mu.Lock()
 	defer c.saver.mu.Unlock()

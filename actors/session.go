@@ -13,42 +13,43 @@ import (
 	"wasup/internal/session"
 )
 
-// Session is one incarnation of the actor of one WhatsApp client. A restart makes a new one around the same Core.
+// Session is one incarnation of the actor of one session. A restart makes a new incarnation with the same Core.
 type Session struct {
 	core *Core
 
 	self   *actor.PID
 	log    *slog.Logger
-	run    context.Context         // of the open client run; nil: none is
-	endRun context.CancelCauseFunc // ends it, and says why to whatever uses it
-	client session.Client          // of the live run, once it is open
-	early  []early                 // uses of the client of the run that is opening
-	uses   int                     // of a client, in flight
+	run    context.Context         // the context of the client run; nil: there is no run
+	endRun context.CancelCauseFunc // ends the run; the cause becomes the error of its uses
+	client session.Client          // the client of the run; nil until the run is open
+	early  []earlyUse              // uses that wait until the run is open
+	uses   int                     // uses of the client that are in flight
 	timer  *time.Timer
 }
 
-// Props is how the supervisor spawns a session. The producer has no side effects: it also runs for a spawn that loses
-// its name to another.
+// Props returns the properties with which the supervisor spawns a session's actor. The producer has no side effects,
+// because it also runs for a spawn that fails because the name is taken.
 func Props(core *Core) *actor.Props {
-	// What was in the mailbox of an actor that has stopped is lost uncounted, so each one counts anew.
+	// The inputs left in the mailbox of a stopped actor are lost and never subtracted, so each actor gets a new counter.
 	core.inbox.Store(new(atomic.Int64))
 	return actor.PropsFromProducer(func() actor.Actor { return &Session{core: core, log: core.log()} })
 }
 
-// Receive takes one message. It never blocks, and a panic in it is this session's alone: whoever asked is answered and
+// Receive handles one message. It never blocks. A panic in it affects only this session: the asker gets an answer, and
 // the supervisor restarts the session.
 func (s *Session) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Restarting, *actor.Stopping, *actor.Stopped:
-		// A panic in these would resurrect the actor or leave a ghost behind.
-		defer s.swallow()
+		// A panic in these would bring the stopping actor back to life, or leave it half stopped.
+		defer s.logPanic()
 	default:
 		defer s.reraise(ctx)
 	}
-	s.take(ctx)
+	s.handle(ctx)
 }
 
-// reraise keeps the reason and the stack of a panic, answers whoever asked, and hands the panic to the supervisor.
+// reraise stores the reason and the stack of a panic, answers the asker, and panics again so that the supervisor sees
+// it.
 func (s *Session) reraise(ctx actor.Context) {
 	r := recover()
 	if r == nil {
@@ -63,7 +64,7 @@ func (s *Session) reraise(ctx actor.Context) {
 		restarted := &session.Error{Code: session.CodeRestarted, Op: "ask session", Session: s.core.id}
 		switch ctx.Message().(type) {
 		case RequestQR:
-			s.keep(asker) // the next incarnation answers it
+			s.addWaiter(asker) // the next incarnation answers it
 		case UseClient:
 			s.reply(asker, Used{Err: restarted})
 		default:
@@ -73,30 +74,32 @@ func (s *Session) reraise(ctx actor.Context) {
 	panic(crash) //nolint:forbidigo // the supervisor restarts the session for it
 }
 
-// swallow is deferred where a panic would bring a stopping actor back to life or leave a ghost behind.
-func (s *Session) swallow() {
+// logPanic recovers from a panic and logs it. It is deferred where a panic would bring a stopping actor back to life or
+// leave it half stopped.
+func (s *Session) logPanic() {
 	if r := recover(); r != nil {
-		s.log.Error("panic while a session was released", "op", "release", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+		s.log.Error("panic while the session's actor stopped", "op", "release", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
 	}
 }
 
-func (s *Session) take(ctx actor.Context) {
+// handle dispatches a message.
+func (s *Session) handle(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		s.start(ctx)
 	case *actor.Restarting:
-		s.release(&session.Error{Code: session.CodeRestarted, Session: s.core.id})
+		s.endIncarnation(&session.Error{Code: session.CodeRestarted, Session: s.core.id})
 	case *actor.Stopping:
 		s.stop()
 	case Tell:
-		s.told(ctx, m)
+		s.onTell(ctx, m)
 	case RequestQR:
 		s.await(ctx.Sender(), m.Order)
 	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
 		s.withdrawUse(m.Asker.Id)
 	case Dismiss:
-		s.dismiss(session.OutcomeShuttingDown)
+		s.dismissWaiters(session.OutcomeShuttingDown)
 	case UseClient:
 		s.useClient(ctx.Sender(), m)
 	case Configure:
@@ -105,16 +108,16 @@ func (s *Session) take(ctx actor.Context) {
 		s.core.Show()
 		s.reply(ctx.Sender(), Told{Before: s.core.machine.State(), Status: s.core.Status()})
 	default:
-		s.takeOwn(m)
+		s.handleOwn(m)
 	}
 }
 
-// takeOwn takes what the actor's own goroutines and timers sent.
-func (s *Session) takeOwn(message any) {
+// handleOwn handles the messages of the actor's own goroutines and timers.
+func (s *Session) handleOwn(message any) {
 	switch m := message.(type) {
 	case posted:
 		m.inbox.Add(-1)
-		s.hear(m.in)
+		s.onRunInput(m.in)
 	case fired:
 		if m.timer == s.core.machine.Timer() {
 			s.step(session.Input{Kind: m.timer.Kind})
@@ -132,9 +135,9 @@ func (s *Session) takeOwn(message any) {
 	}
 }
 
-// hear takes an input of a client run. A bug in the run's own goroutines is raised here, where the supervisor sees it;
-// one of a run that has ended no longer concerns the session.
-func (s *Session) hear(in session.Input) {
+// onRunInput handles an input of a client run. A panic in a goroutine of the live run is raised again here, so that the
+// supervisor sees it. A panic of a run that has ended is only logged.
+func (s *Session) onRunInput(in session.Input) {
 	run, live := s.core.machine.Incarnation()
 	if in.Kind != session.Crashed {
 		s.step(in)
@@ -154,15 +157,15 @@ func (s *Session) start(ctx actor.Context) {
 		s.step(session.Input{Kind: session.Crashed, Detail: crash.Reason})
 	}
 	s.settleWaiters(time.Now())
-	s.arm()
+	s.armTimer()
 	s.core.publish()
 }
 
-// stop ends the session: for good when the process drains, or into quarantine. Each part is done whatever becomes of
-// the others.
+// stop ends the actor, because the process drains, or the session was deleted or goes into quarantine. Each part runs
+// even if another one panics.
 func (s *Session) stop() {
 	why, outcome := session.CodeShuttingDown, session.OutcomeShuttingDown
-	crash := s.core.condemned.Load()
+	crash := s.core.quarantineCrash.Load()
 	switch {
 	case crash != nil:
 		why, outcome = session.CodeQuarantined, session.OutcomeFailed
@@ -170,13 +173,13 @@ func (s *Session) stop() {
 		why, outcome = session.CodeNotFound, session.OutcomeStopped
 	}
 	parts := []func(){
-		func() { s.release(&session.Error{Code: why, Session: s.core.id}) },
+		func() { s.endIncarnation(&session.Error{Code: why, Session: s.core.id}) },
 		func() {
 			if crash != nil {
 				s.core.Quarantine(time.Now(), crash)
 			}
 		},
-		func() { s.dismiss(outcome) },
+		func() { s.dismissWaiters(outcome) },
 		func() {
 			if crash != nil {
 				s.markDirty()
@@ -185,32 +188,33 @@ func (s *Session) stop() {
 	}
 	for _, part := range parts {
 		func() {
-			defer s.swallow()
+			defer s.logPanic()
 			part()
 		}()
 	}
 }
 
-// release ends what this incarnation started. The client is closed in the background: the next run waits for it.
-func (s *Session) release(why *session.Error) {
+// endIncarnation stops the timer and ends the client run of this incarnation. The client is closed in the background,
+// and the next run waits until it is closed.
+func (s *Session) endIncarnation(why *session.Error) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 	s.closeRun(why)
 }
 
-// told takes an input from people or the supervisor, and answers it.
-func (s *Session) told(ctx actor.Context, m Tell) {
+// onTell handles a Tell and answers it.
+func (s *Session) onTell(ctx actor.Context, m Tell) {
 	before := s.core.machine.State()
 	if s.inOrder(m.Order) {
-		s.tell(m.Input)
+		s.applyInput(m.Input)
 	}
 	if asker := ctx.Sender(); asker != nil {
 		s.reply(asker, Told{Before: before, Status: s.core.Status(), Ended: s.core.closing})
 	}
 }
 
-// inOrder reports whether no later wish was taken before this one.
+// inOrder reports whether a Tell with this Order may be handled: no higher Order was accepted before it.
 func (s *Session) inOrder(order uint64) bool {
 	if order == 0 {
 		return true
@@ -222,8 +226,9 @@ func (s *Session) inOrder(order uint64) bool {
 	return true
 }
 
-// tell takes an input from people or the supervisor; people's inputs change what is desired.
-func (s *Session) tell(in session.Input) {
+// applyInput steps the machine with an input from people or from the supervisor. People's inputs also change the desired
+// state.
+func (s *Session) applyInput(in session.Input) {
 	switch in.Kind {
 	case session.Started, session.Restarted, session.QRAsked:
 		s.core.desired = session.DesiredRun
@@ -238,8 +243,9 @@ func (s *Session) tell(in session.Input) {
 	s.step(in)
 }
 
-// step is the heart: step the machine, publish, run the effects, tell who watches, answer who can be answered, arm the
-// timer. Effects come before everything that could fail: a logout that was taken deletes the credentials.
+// step handles one input: it steps the machine, publishes the snapshot, runs the effects, tells the observers, answers
+// waiting callers and arms the timer. The effects run before everything that could panic: a logout that was accepted
+// must delete the credentials.
 func (s *Session) step(in session.Input) {
 	now := time.Now()
 	before := s.core.machine
@@ -256,11 +262,11 @@ func (s *Session) step(in session.Input) {
 		s.core.env.Observer.SessionChanged(s.core.id, next.State(), next.Cause())
 	}
 	s.settleWaiters(now)
-	s.arm()
+	s.armTimer()
 }
 
-// arm lets the machine's one timer fire into the mailbox.
-func (s *Session) arm() {
+// armTimer replaces the timer by the one that the machine waits for. When it fires, it sends a message to the mailbox.
+func (s *Session) armTimer() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -280,7 +286,7 @@ func (s *Session) logChange(before, next session.Machine, in session.Input) {
 	default:
 	}
 	if next.Cause() == session.CauseClientOutdated {
-		level = slog.LevelDebug // it concerns the whole process, which is told once
+		level = slog.LevelDebug // it concerns the whole process: the supervisor's circuit breaker logs it once
 	}
 	incarnation, _ := next.Incarnation()
 	s.log.Log(context.Background(), level, "session changed", "from", before.State(), "state", next.State(), "cause", next.Cause(),

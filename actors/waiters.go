@@ -8,33 +8,33 @@ import (
 	"wasup/internal/session"
 )
 
-// waiter is a caller that waits for a code. A waiter is a standing ask: if the session comes to rest while it waits,
-// the session is started once more on its behalf.
+// waiter is a caller that waits for a code. If the session stops by itself meanwhile, it is started again, once for each
+// waiter.
 type waiter struct {
 	asker *actor.PID
-	again bool // it has started the session once already since it came
+	again bool // the session was started again for this waiter already
 }
 
-// await answers at once if it can, else keeps the waiter and starts what is needed. Asking counts as a person's act:
-// in a state where the session rests, it starts.
+// await answers a request for a code, or keeps the caller as a waiter until there is an outcome. The request counts as
+// an action of a person: it starts a session that does not run.
 func (s *Session) await(asker *actor.PID, order uint64) {
 	if s.core.env.Draining.Load() {
 		s.answer(asker, session.OutcomeShuttingDown)
 		return
 	}
 	if s.inOrder(order) {
-		s.tell(session.Input{Kind: session.QRAsked})
+		s.applyInput(session.Input{Kind: session.QRAsked})
 	}
 	if answer, ok := s.core.machine.QRVerdict(time.Now()); ok {
 		s.reply(asker, answer)
 		return
 	}
-	s.keep(asker)
+	s.addWaiter(asker)
 	s.settleWaiters(time.Now())
 }
 
-// keep lets an asker wait, if it may.
-func (s *Session) keep(asker *actor.PID) {
+// addWaiter keeps an asker as a waiter. If MaxWaiters are waiting already, it answers with OutcomeTooMany.
+func (s *Session) addWaiter(asker *actor.PID) {
 	if asker == nil || s.core.waiters[asker.Id] != nil {
 		return
 	}
@@ -49,7 +49,7 @@ func (s *Session) keep(asker *actor.PID) {
 	}
 }
 
-// settleWaiters answers everybody once the session has come to an answer.
+// settleWaiters answers all waiters if the machine has an outcome for them.
 func (s *Session) settleWaiters(now time.Time) {
 	if len(s.core.waiters) == 0 {
 		return
@@ -63,31 +63,31 @@ func (s *Session) settleWaiters(now time.Time) {
 	}
 	switch s.core.machine.State() {
 	case session.DisconnectedLogout, session.NotInitialized:
-		s.askAgain()
+		s.restartForWaiters()
 	default:
 	}
 }
 
-// askAgain starts a session that came to rest under waiting callers, once for each of them: an unlinked device is
-// exactly what they want to link again. If a person wants it at rest they are told so instead.
-func (s *Session) askAgain() {
+// restartForWaiters starts a session that stopped while callers wait, once for each of them: if its device was unlinked,
+// they want to link it again. If a person has stopped the session, it answers the waiters with OutcomeStopped instead.
+func (s *Session) restartForWaiters() {
 	if s.core.desired != session.DesiredRun {
-		s.dismiss(session.OutcomeStopped)
+		s.dismissWaiters(session.OutcomeStopped)
 		return
 	}
-	willing := false
+	restart := false
 	for _, w := range s.core.waiters {
 		if !w.again {
-			w.again, willing = true, true
+			w.again, restart = true, true
 		}
 	}
-	if willing {
+	if restart {
 		s.step(session.Input{Kind: session.QRAsked})
 	}
 }
 
-// dismiss answers everybody with an outcome that is not the machine's.
-func (s *Session) dismiss(outcome session.QROutcome) {
+// dismissWaiters answers all waiters with an outcome that does not come from the machine.
+func (s *Session) dismissWaiters(outcome session.QROutcome) {
 	for _, w := range s.core.waiters {
 		s.answer(w.asker, outcome)
 	}

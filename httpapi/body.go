@@ -9,9 +9,9 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// takeBody reads the whole body into memory, as all routes want it but those that stream. The limit is held here,
-// because a server that streams hands larger bodies on.
-func (s *Server) takeBody(c *fiber.Ctx) error {
+// readBody reads the whole body into memory. It runs before all handlers except those that read the body as a stream. It
+// enforces the body limit, because a server that streams does not refuse larger bodies.
+func (s *Server) readBody(c *fiber.Ctx) error {
 	request := c.Request()
 	if !request.IsBodyStream() {
 		return nil
@@ -22,7 +22,7 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 		return fiber.ErrRequestEntityTooLarge
 	}
 	var body bytes.Buffer
-	// No more than a usual body is trusted to come.
+	// Content-Length is only trusted up to the size of a usual body.
 	body.Grow(min(max(length, 0), 16<<10) + bytes.MinRead)
 	_, err := body.ReadFrom(io.LimitReader(request.BodyStream(), int64(limit)+1))
 	switch {
@@ -37,9 +37,9 @@ func (s *Server) takeBody(c *fiber.Ctx) error {
 	return nil
 }
 
-// leaveBody closes the connection after the answer where the body was not read to its end: what is left of it must not
-// be taken for the next request, and a sender in the middle of an upload must still get the answer.
-func leaveBody(c *fiber.Ctx) {
+// closeUnread closes the connection after the answer if the body was not read to its end. The rest of the body must not
+// be read as the next request, and a caller in the middle of an upload must still get the answer.
+func closeUnread(c *fiber.Ctx) {
 	if !c.Request().IsBodyStream() {
 		return
 	}

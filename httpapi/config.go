@@ -16,16 +16,16 @@ type Config struct {
 	LinkTimeout  time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
 	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
 	BodyLimit    int           // bytes of a request body, files apart; default 1 MiB
-	UploadKeep   time.Duration // how long a file that was uploaded stays unless a message takes it; default 24 h
+	UploadKeep   time.Duration // how long an uploaded file is kept; default 24 h
 	Connections  int           // connections served at the same time; default 65,536
 	Streams      int           // event streams open at the same time; default 1,000
 	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s
-	MaxAttempts  int           // reconnects in a row before ERROR, told for unknown clients; 0: no limit
+	MaxAttempts  int           // reconnects in a row before ERROR, shown for unknown clients; 0: no limit
 
 	Now func() time.Time // the clock; default time.Now
 }
 
-// hubLimit is 5 s short of the 30 s after which the hub gives up: the answer must be there before.
+// hubLimit is 5 s less than the 30 s after which the hub gives up, so that the answer arrives in time.
 const hubLimit = 25 * time.Second
 
 func (c Config) withDefaults() (Config, error) {

@@ -20,14 +20,14 @@ import (
 	"wasup/internal/session"
 )
 
-// Sessions is what the routes ask of the supervised sessions. Every method is safe for concurrent use.
+// Sessions are the supervised sessions. Every method is safe for concurrent use.
 type Sessions interface {
 	rest.Sessions
-	// Start asks the session to run and returns once it is on its way. already: it ran before the call.
+	// Start starts the session and does not wait until it is connected. already reports that it ran before the call.
 	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
 }
 
-// Deps is everything the routes need from the rest of the process. All fields are required.
+// Deps is everything that the routes need from the rest of the process. All fields are required.
 type Deps struct {
 	Sessions    Sessions
 	Slots       sessions.Slots
@@ -38,15 +38,15 @@ type Deps struct {
 	Sender      compat.Sender
 	Messages    messages.Outbox
 	Files       messages.Files
-	Door        session.Door // to the clients of READY sessions
+	Door        session.Door // reaches the clients of READY sessions
 	Contacts    chats.Contacts
 	Webhooks    webhooks.Registry
 	Deliveries  webhooks.Deliveries
 	Pictures    linking.Pictures
 	Health      compat.Health
 	Observer    rest.Observer
-	Metrics     http.Handler // the exposition behind GET /metrics
-	Version     string       // of the binary, as GET / and GET /health tell it
+	Metrics     http.Handler // answers GET /metrics
+	Version     string       // the binary's version, shown by GET / and GET /health
 	Log         *slog.Logger
 }
 

@@ -103,7 +103,7 @@ func TestEveryNameInAPathIsDescribed(t *testing.T) {
 	}
 }
 
-// A summary is what a reader scans: an imperative, short, without a full stop.
+// Readers scan the summaries, so each must be a short imperative without a full stop.
 func TestSummariesAreShortImperatives(t *testing.T) {
 	verbs := []string{
 		"Answer", "Cancel", "Check", "Confirm", "Create", "Delete", "Discard", "Download", "Follow", "Get", "List", "Log", "Mark", "Open",

@@ -1,6 +1,6 @@
 package httpapi
 
-// The JSON of the index.
+// The JSON of the index, GET /.
 
 type indexAnswer struct {
 	Service string       `json:"service"`

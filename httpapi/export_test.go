@@ -6,7 +6,7 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// What the tests of the whole server look at.
+// Accessors for the tests of the whole server.
 
 func (s *Server) Life() *rest.Life { return s.host.Life }
 

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// bind opens the listener and turns what can go wrong into one line. There are no API keys yet, so whoever reaches the
-// port owns every session: only loopback addresses are accepted.
+// bind opens the listener. Its errors are one line each. It accepts only loopback addresses: the API has no keys, so
+// anyone who can reach the port controls every session.
 func bind(addr string) (*listener, error) {
 	resolved, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
@@ -91,18 +91,18 @@ type conn struct {
 	listener *listener
 	once     sync.Once
 	err      error
-	lingers  atomic.Bool // the request was not read to its end
+	lingers  atomic.Bool // the request was not read to its end: Close reads on
 }
 
-// The rest of a refused request that is still read: enough for a client that is in the middle of a large upload,
-// bounded for one that never stops.
+// The limits of what Close reads of a refused request. They are enough for a client in the middle of a large upload, and
+// end the connection of a client that never stops.
 const (
 	lingerBytes = 64 << 20
 	lingerTime  = time.Second
 )
 
-// Close of a connection with unread bytes would make the kernel answer with a reset, which can destroy the answer
-// before the caller has read it. So a refused upload is read on for a moment, after the answer.
+// Close reads the rest of a refused upload for a moment before it closes the connection. Without that the kernel would
+// send a reset because of the unread bytes, and the reset can destroy the answer before the caller has read it.
 func (c *conn) Close() error {
 	c.once.Do(func() {
 		if c.lingers.Load() {

@@ -12,10 +12,10 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// unmatched is the metric label of paths that no route has; their own text would be unbounded.
+// unmatched is the metric label of paths without a route. The paths themselves would be too many labels.
 const unmatched = "unmatched"
 
-// install puts the routes behind the one middleware that observes, guards and renders errors.
+// install adds the routes to Fiber, behind the middleware that observes, guards and renders errors.
 func (s *Server) install() {
 	s.app.Use(s.guard)
 	for i := range s.routes.rows {
@@ -25,7 +25,7 @@ func (s *Server) install() {
 			s.app.Add(fiber.MethodHead, row.Path, row.Handle)
 		}
 	}
-	// Fiber answers a method it does not know in plain text, before any middleware.
+	// Fiber answers an unknown method in plain text, before any middleware. So the handler here catches it first.
 	server := s.app.Server()
 	inner := server.Handler
 	server.Handler = func(ctx *fasthttp.RequestCtx) {
@@ -43,8 +43,8 @@ func (s *Server) install() {
 
 func (s *Server) guard(c *fiber.Ctx) error { return s.guardWith(c, c.Next) }
 
-// guardWith runs a handler: its panic becomes a 500 instead of the end of the process, its error becomes the route's
-// error body, and every answer is observed. It returns nil.
+// guardWith runs a handler and reports the answer to the observer. A panic becomes a 500 instead of ending the process.
+// An error becomes an error body in the route's form. It always returns nil.
 func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	began := s.host.Now()
 	path := c.Path()
@@ -53,20 +53,20 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	if r != nil {
 		label = r.path
 	}
-	// Codes and states are of this moment; codes are secrets too.
+	// Answers must not be cached: codes and states change, and codes are secrets.
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	var err error
 	switch {
 	case r != nil && !r.probe && s.host.Life.Draining():
 		err = rest.ShuttingDown()
 	case r == nil || !r.streams(c.Method()):
-		if err = s.takeBody(c); err == nil {
+		if err = s.readBody(c); err == nil {
 			err = s.recovered(label, next)
 		}
 	default:
 		err = s.recovered(label, next)
 	}
-	leaveBody(c)
+	closeUnread(c)
 	if err != nil {
 		s.errorsOf(path)(c, label, s.routed(c, r, err))
 	}
@@ -82,14 +82,14 @@ func (s *Server) recovered(label string, next func() error) (err error) {
 		if reason := recover(); reason != nil {
 			s.host.Log.Error("a handler panicked", slog.String("route", label),
 				slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
-			// Logged here, with its stack; the refusal carries no cause, so that it is not logged twice.
+			// The panic is logged here, with its stack. The refusal has no cause, so that it is not logged twice.
 			err = &rest.Refusal{Reason: rest.Bug, Status: fiber.StatusInternalServerError}
 		}
 	}()
 	return next()
 }
 
-// routed turns Fiber's own errors into refusals and names the methods that a path has.
+// routed turns Fiber's own errors into refusals. For a 405 it sets the Allow header.
 func (s *Server) routed(c *fiber.Ctx, r *place, err error) error {
 	var e *fiber.Error
 	if !errors.As(err, &e) {
@@ -102,8 +102,8 @@ func (s *Server) routed(c *fiber.Ctx, r *place, err error) error {
 	return refusal
 }
 
-// beforeRouting answers what the server refuses before a handler runs: a body over the limit, headers that do not fit,
-// a request that is not HTTP.
+// beforeRouting answers requests that the server refuses before routing: a body over the limit, headers that are too
+// large, a request that is not HTTP.
 func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	path := c.Path()
 	label := unmatched

@@ -20,7 +20,7 @@ import (
 
 //go:generate go run wasup/httpapi/gendoc -out ../docs
 
-// resources are what /v1 is made of, in the order of the document. A new one is a folder and a line here.
+// resources are the resources of /v1, in the order of the OpenAPI document. A new one is a folder and a line here.
 func resources(cfg *Config, deps *Deps, host *rest.Host) []rest.Resource {
 	return []rest.Resource{
 		sessions.New(host, deps.Sessions, deps.Slots),
@@ -35,7 +35,7 @@ func resources(cfg *Config, deps *Deps, host *rest.Host) []rest.Resource {
 	}
 }
 
-// API is the operations of /v1 and their document, without a server.
+// API returns the operations of /v1 and their document, without a server.
 func API() *rest.API { return rest.NewAPI(resources(&Config{}, &Deps{}, &rest.Host{})...) }
 
 // mount makes the table of all routes.
@@ -61,7 +61,8 @@ func (s *Server) index(c *fiber.Ctx) error {
 	return s.host.OK(c, answer)
 }
 
-// errorsOf is how a path's errors are written, also where no route is: below /api/ callers expect the hub's.
+// errorsOf returns the function that writes the errors of a path, also of a path without a route. Below /api/ callers
+// expect the hub's errors.
 func (s *Server) errorsOf(path string) rest.RenderError {
 	if p := s.routes.find(path); p != nil {
 		return p.errors

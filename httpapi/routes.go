@@ -9,24 +9,24 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// place is a path with all that the table says of it, whatever the method.
+// place is a path with the routes of all its methods.
 type place struct {
 	path    string // Fiber's pattern, also the metric label
 	errors  rest.RenderError
 	probe   bool
 	methods []string
 	stream  []string // the methods whose handlers read the body as it arrives
-	parts   []string // of the lower-case pattern
+	parts   []string // the segments of the pattern in lower case
 }
 
 func (p *place) streams(method string) bool { return slices.Contains(p.stream, method) }
 
-// routeTable finds the place of a path whatever the method, because errors that come before routing (404, 405, 413)
-// must have the route's shape too.
+// routeTable finds the place of a path. It ignores the method, because errors before routing (404, 405, 413) must have
+// the route's form too.
 type routeTable struct {
 	rows     []rest.Route
 	byPath   map[string]*place
-	patterns []*place // those with parameters
+	patterns []*place // the places whose path has parameters
 }
 
 func newRouteTable(rows []rest.Route) routeTable {
@@ -50,7 +50,8 @@ func newRouteTable(rows []rest.Route) routeTable {
 	return t
 }
 
-// find matches as Fiber does here: without regard to case and to one trailing slash. nil: no such route.
+// find matches paths as Fiber does here: it ignores case and one trailing slash. It returns nil if there is no such
+// route.
 func (t routeTable) find(path string) *place {
 	path = strings.ToLower(path)
 	if len(path) > 1 {

@@ -15,8 +15,7 @@ import (
 	"wasup/internal/session"
 )
 
-// What a slow or careless caller may cost. The write timeout counts from the end of the handler, so that it need not
-// cover a wait.
+// The limits for slow callers. The write timeout counts from the end of the handler, so it need not cover a wait.
 const (
 	readTimeout = 15 * time.Second
 	idleTimeout = 75 * time.Second // above the 60 s for which common proxies keep a connection
@@ -30,7 +29,7 @@ type Server struct {
 	listen  string // the address, as it is configured
 	app     *fiber.App
 	host    *rest.Host
-	compat  *compat.Routes // which writes errors where no route is
+	compat  *compat.Routes // also writes the errors of paths without a route
 	routes  routeTable
 	version string
 
@@ -66,9 +65,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		IdleTimeout:           idleTimeout,
 		ReadBufferSize:        headerBytes,
 		ErrorHandler:          s.beforeRouting,
-		// Files are as large as they are; what does not stream is read, within BodyLimit, by takeBody.
+		// Files may be larger than BodyLimit. readBody reads the bodies of all other requests, up to BodyLimit.
 		StreamRequestBody: true,
-		// Parsing multipart forms here would spool files to the disk before anybody looked at the request.
+		// Otherwise fasthttp would write the files of multipart forms to the disk before the request is checked.
 		DisablePreParseMultipartForm: true,
 	})
 	s.mount(&cfg, &deps)

@@ -40,7 +40,7 @@ func TestATakenPortIsOneClearError(t *testing.T) {
 	}
 }
 
-// waiting is a RequestQR that ends with its context, as the real one does, and tells when it has begun.
+// waiting makes a RequestQR that ends with its context, as the real one does. It signals when it has begun.
 func waiting(began chan<- struct{}) func(context.Context, session.ID) session.QRAnswer {
 	return func(ctx context.Context, _ session.ID) session.QRAnswer {
 		began <- struct{}{}
@@ -155,7 +155,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		_, _ = r.Try("POST", "/init", "", apitest.Client51) // whether the answer still arrives is a race
+		_, _ = r.Try("POST", "/init", "", apitest.Client51) // the answer may arrive or not
 	}()
 	<-began
 	ctx, cancel := context.WithCancel(context.Background())
@@ -170,7 +170,7 @@ func TestAShutdownIsBounded(t *testing.T) {
 func TestRequestsOnOldConnectionsAreRefusedWhileDraining(t *testing.T) {
 	t.Parallel()
 	r := apitest.NewRig(t, httpapi.Config{}, &apitest.Scripted{Readiness: func() (bool, int, int, string) { return true, 12, 12, "" }})
-	// Only the flag: the listener stays open, as a connection that was accepted before the shutdown does.
+	// This only sets the flag. The listener stays open, like a connection that was accepted before the shutdown.
 	r.Life().Drain()
 	if answer := r.Do(t, "GET", "/status", "", apitest.Client51); answer.Status != 503 || answer.Body != apitest.Literal(t, "flagged_shutting_down") {
 		t.Errorf("/status: %d %s", answer.Status, answer.Body)
@@ -237,7 +237,7 @@ func TestAnOversizedUploadIsAnsweredEvenWhileItIsSent(t *testing.T) {
 			t.Errorf("%d %s", answer.Status, answer.Body)
 		}
 	}
-	// The same without a Content-Length.
+	// Now without a Content-Length.
 	request, err := http.NewRequest(http.MethodPost, r.Base+"/send", io.MultiReader(strings.NewReader(body)))
 	if err != nil {
 		t.Fatal(err)

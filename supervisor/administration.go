@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Create makes a session, and starts it if start says so. CodeExists where there is one with this id.
+// Create makes a session and starts it if start is true. The error has CodeExists if the id is taken.
 func (s *Supervisor) Create(ctx context.Context, id session.ID, settings session.Settings, start bool) (session.Status, error) {
 	if err := settings.Check(); err != nil {
 		return session.Status{}, err
@@ -26,7 +26,7 @@ func (s *Supervisor) Create(ctx context.Context, id session.ID, settings session
 	if err != nil {
 		return session.Status{}, fmt.Errorf("create session %s: %w", id, err)
 	}
-	e := s.enter(record)
+	e := s.addEntry(record)
 	e.core.Show()
 	if !start {
 		return e.core.Status(), nil
@@ -35,8 +35,8 @@ func (s *Supervisor) Create(ctx context.Context, id session.ID, settings session
 	return status, err
 }
 
-// Update replaces a session's settings. A changed proxy is used from the next connect on, so a session that runs is
-// restarted for it: going on without the proxy would be what people set it against.
+// Update replaces a session's settings. A changed proxy is used from the next connect on. So a session that should run
+// is restarted for it: otherwise it would go on without the proxy that people asked for.
 func (s *Supervisor) Update(ctx context.Context, id session.ID, settings session.Settings) (session.Status, error) {
 	if err := settings.Check(); err != nil {
 		return session.Status{}, err
@@ -60,12 +60,12 @@ func (s *Supervisor) Update(ctx context.Context, id session.ID, settings session
 	return told.Status, nil
 }
 
-// Delete logs a session out and removes everything of it. It is idempotent, and goes on at the next start where the
-// process ended meanwhile.
+// Delete logs a session out and deletes everything that is stored of it. It is idempotent. If the process ends
+// meanwhile, the next start continues the deletion.
 func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 	e, ok := s.entry(id)
 	if !ok {
-		if _, left := s.undone.Load(id); left {
+		if _, left := s.undeleted.Load(id); left {
 			return s.erase(ctx, id)
 		}
 		return nil
@@ -95,10 +95,10 @@ func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 	return s.erase(ctx, id)
 }
 
-// erase removes what is stored of a session that nothing runs any more: the credentials, then the row. Without the
-// credentials' end the row stays, so that the next attempt, or the next start, finds what is left to do.
+// erase deletes the credentials and then the row of a session whose actor has stopped. If the credentials cannot be
+// deleted, the row stays, so that the next attempt or the next start finds what is left to do.
 func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
-	s.undone.Store(id, struct{}{})
+	s.undeleted.Store(id, struct{}{})
 	if err := s.cfg.Dialer.Forget(ctx, id); err != nil {
 		return fmt.Errorf("delete the credentials of session %s: %w", id, err)
 	}
@@ -109,21 +109,22 @@ func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
 		s.cfg.Erased(id)
 	}
 	s.desires.remove(id)
-	s.undone.Delete(id)
+	s.undeleted.Delete(id)
 	return nil
 }
 
-// resumeDeletes finishes what a process that ended had begun to delete.
+// resumeDeletes finishes the deletions that an earlier process began.
 func (s *Supervisor) resumeDeletes(ctx context.Context, ids []session.ID) error {
 	for _, id := range ids {
 		if err := s.erase(ctx, id); err != nil {
 			return err
 		}
-		s.cfg.Log.Info("a deletion that was interrupted is finished", "session", id, "op", "delete")
+		s.cfg.Log.Info("finished the interrupted deletion of a session", "session", id, "op", "delete")
 	}
 	return nil
 }
 
+// firstError returns the first error that is not nil.
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -25,8 +25,8 @@ func benchWorld(b *testing.B) *world {
 	return w
 }
 
-// BenchmarkIdleSession measures what a session costs in memory that has an actor and no client. The scripted store's
-// rows are made beforehand and are not counted.
+// BenchmarkIdleSession measures the memory of a session that has an actor and no client. The scripted store's rows are
+// made beforehand and are not counted.
 func BenchmarkIdleSession(b *testing.B) {
 	const sessions = 10_000
 	for b.Loop() {
@@ -42,7 +42,7 @@ func BenchmarkIdleSession(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if _, err := w.StopSession(b.Context(), "s0"); err != nil { // all that was sent before it has been taken soon
+		if _, err := w.StopSession(b.Context(), "s0"); err != nil { // the actor handles everything that was sent before it first
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(heap()-before)/sessions, "bytes/session")

@@ -12,19 +12,19 @@ import (
 	"wasup/internal/session"
 )
 
-// restoring counts the sessions that come back when the process starts.
+// restoring counts the sessions that are restored when the process starts.
 type restoring struct {
 	observer Observer
 
-	begun   atomic.Bool
-	wanted  atomic.Int64 // stored, linked and meant to run
-	settled atomic.Int64 // of those: came to READY, or to the state that says why not
-	ready   atomic.Int64 // of those: came to READY
-	told    sync.Mutex   // orders what the observer is told of the counts
+	begun     atomic.Bool  // Boot has started every session
+	wanted    atomic.Int64 // sessions that are stored and linked, and should run
+	settled   atomic.Int64 // how many of them have reached READY, or a state that says why not
+	ready     atomic.Int64 // how many of them have reached READY
+	observing sync.Mutex   // keeps the calls of the observer in order
 }
 
-// restored counts a session's restore as ended, once.
-func (r *restoring) restored(e *entry, state session.State) {
+// countRestored counts the restore of a session as ended. It counts each session once.
+func (r *restoring) countRestored(e *entry, state session.State) {
 	if !e.core.Restored() {
 		return
 	}
@@ -32,26 +32,27 @@ func (r *restoring) restored(e *entry, state session.State) {
 	if state == session.Ready {
 		r.ready.Add(1)
 	}
-	r.advanced()
+	r.reportProgress()
 }
 
-// advanced tells the counts under a lock: of two sessions that come up at once, the older count must not be heard last.
-func (r *restoring) advanced() {
-	r.told.Lock()
-	defer r.told.Unlock()
+// reportProgress reports the counts to the observer. It holds a lock, so that of two sessions that are restored at the
+// same time the lower count is not reported last.
+func (r *restoring) reportProgress() {
+	r.observing.Lock()
+	defer r.observing.Unlock()
 	r.observer.RestoreAdvanced(int(r.wanted.Load()), int(r.ready.Load()))
 }
 
 // Readiness says how far the restore of stored sessions has come.
 type Readiness struct {
-	Ready    bool // every session has been brought back or has said why not, and the process is not draining
+	Ready    bool // every session is connected or has failed, and the process is not draining
 	Draining bool
-	Wanted   int // stored sessions that are linked and meant to run
-	Settled  int // of those: connected, or known to fail
-	Restored int // of those: connected
+	Wanted   int // stored sessions that are linked and should run
+	Settled  int // how many of them have connected or failed
+	Restored int // how many of them have connected
 }
 
-// Readiness answers without waiting.
+// Readiness does not block.
 func (s *Supervisor) Readiness() Readiness {
 	r := Readiness{
 		Draining: s.env.Draining.Load(), Wanted: int(s.boot.wanted.Load()),
@@ -61,8 +62,9 @@ func (s *Supervisor) Readiness() Readiness {
 	return r
 }
 
-// Boot spawns every stored session and lets those that are linked and meant to run connect, each at its turn: spread
-// over time, in parallel, so that one that hangs delays none. It returns as soon as all are on their way.
+// Boot registers every stored session and spawns those that should run. It finishes interrupted deletions before it
+// spawns any. Linked sessions connect at BootRate, each independently of the others, so one that hangs delays none.
+// Boot does not wait until they are connected.
 func (s *Supervisor) Boot(ctx context.Context) error {
 	records, err := s.cfg.Store.List(ctx)
 	if err != nil {
@@ -75,15 +77,16 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 			deletes = append(deletes, record.ID)
 			continue
 		}
-		e := s.enter(record)
+		e := s.addEntry(record)
 		if record.Desired != session.DesiredRun {
 			continue
 		}
 		if restorable(e) {
 			s.boot.wanted.Add(1)
 			e.core.Restoring()
-			if !restorable(e) { // somebody asked for it meanwhile, and it may have told of it before it was counted
-				s.boot.restored(e, e.core.Status().State)
+			// A caller may have started it meanwhile, and its change may have come before it was marked as restoring.
+			if !restorable(e) {
+				s.boot.countRestored(e, e.core.Status().State)
 			}
 		}
 		entries = append(entries, e)
@@ -91,26 +94,27 @@ func (s *Supervisor) Boot(ctx context.Context) error {
 	if err := s.resumeDeletes(ctx, deletes); err != nil {
 		return err
 	}
-	s.boot.advanced()
+	s.boot.reportProgress()
 	began := time.Now()
 	for i, e := range entries {
 		h, err := s.running(ctx, e)
 		if err != nil {
 			return err
 		}
-		s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Restored, Until: s.turn(began, i)}})
+		s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Restored, Until: s.connectTime(began, i)}})
 	}
 	s.boot.begun.Store(true)
 	return nil
 }
 
+// restorable reports that a session is linked, should run and has not been started yet.
 func restorable(e *entry) bool {
 	status := e.core.Status()
 	return status.State == session.NotInitialized && status.HasDevice && status.Desired == session.DesiredRun
 }
 
-// turn is when the n-th session may connect.
-func (s *Supervisor) turn(began time.Time, n int) time.Time {
+// connectTime is the time at which the n-th session may connect: BootRate sessions a second, plus the jitter.
+func (s *Supervisor) connectTime(began time.Time, n int) time.Time {
 	turn := began
 	if s.cfg.BootRate > 0 {
 		turn = turn.Add(time.Duration(float64(n) / s.cfg.BootRate * float64(time.Second)))
@@ -121,7 +125,7 @@ func (s *Supervisor) turn(began time.Time, n int) time.Time {
 	return turn
 }
 
-// watcher is what the actors report to: it counts the restore's progress and tells the followers.
+// watcher is the observer of the actors. It counts the progress of the restore and tells the followers.
 type watcher struct {
 	Observer
 	of *Supervisor
@@ -129,12 +133,12 @@ type watcher struct {
 
 func (w *watcher) SessionChanged(id session.ID, state session.State, cause session.Cause) {
 	if e, ok := w.of.entry(id); ok && cause != session.CauseRestoring {
-		w.of.boot.restored(e, state)
+		w.of.boot.countRestored(e, state)
 	}
 	w.of.followers.changed(id, state, cause)
 }
 
-// followers are told in their order.
+// followers passes each change on to all followers, in their order.
 type followers []Follower
 
 func (f followers) changed(id session.ID, state session.State, cause session.Cause) {
@@ -149,15 +153,15 @@ func (f followers) removed(id session.ID) {
 	}
 }
 
-// released tells sessions that were held back that they may connect, each at its turn.
-func (s *Supervisor) released(ids []session.ID) {
+// releaseHeld tells the sessions that the breaker held back when each of them may connect.
+func (s *Supervisor) releaseHeld(ids []session.ID) {
 	now := time.Now()
 	for i, id := range ids {
-		s.release(id, s.turn(now, i))
+		s.releaseSession(id, s.connectTime(now, i))
 	}
 }
 
-func (s *Supervisor) release(id session.ID, turn time.Time) {
+func (s *Supervisor) releaseSession(id session.ID, turn time.Time) {
 	if s.env.Draining.Load() {
 		return
 	}
@@ -168,9 +172,9 @@ func (s *Supervisor) release(id session.ID, turn time.Time) {
 	}
 }
 
-// eager is the first of the sessions that run, are meant to and would connect: a linked one, or else one that may have
-// somebody waiting to link it.
-func (s *Supervisor) eager(ids []session.ID) (session.ID, bool) {
+// pickProbe chooses the session that tries to connect for all: the first linked one that runs and should run, or else
+// the first one that is not linked.
+func (s *Supervisor) pickProbe(ids []session.ID) (session.ID, bool) {
 	for _, linked := range []bool{true, false} {
 		for _, id := range ids {
 			e, ok := s.entry(id)
@@ -185,5 +189,5 @@ func (s *Supervisor) eager(ids []session.ID) (session.ID, bool) {
 	return "", false
 }
 
-// Outdated reports whether WhatsApp refuses the client version, so that sessions are held back.
+// Outdated reports whether sessions are held back because WhatsApp refuses the client version.
 func (s *Supervisor) Outdated() bool { return s.breaker.isOpen() }

@@ -23,7 +23,7 @@ func TestStoredSessionsComeBackInParallelEachAtItsTurn(t *testing.T) {
 				d.mu.Lock()
 				opened[c.run.Session] = time.Since(began)
 				d.mu.Unlock()
-				if c.run.Session == ids[0] { // hangs, and delays nobody
+				if c.run.Session == ids[0] { // it hangs, and delays no other
 					<-ctx.Done()
 					return ctx.Err()
 				}
@@ -209,7 +209,7 @@ func TestAPersonWhoStopsASessionWhileTheBootRunsIsFaster(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.stored("a")
 		var stopped atomic.Bool
-		w.observer.script(func(session.ID, session.State) { // the session is read and not yet told to come back
+		w.observer.script(func(session.ID, session.State) { // the session is registered, but its restore has not begun
 			if stopped.CompareAndSwap(false, true) {
 				if _, err := w.StopSession(t.Context(), "a"); err != nil {
 					t.Error(err)
@@ -232,7 +232,7 @@ func TestARequestBeforeItsTurnDoesNotStopTheRestore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.stored(names(20)...)
 		w.dialer.script(func(d *dialer) { d.onOpen = func(c *client) { c.post(session.SocketUp) } })
-		answers := w.request(t.Context(), "s019") // before the boot, and while it runs
+		answers := w.request(t.Context(), "s019") // the request comes before Boot, and waits while Boot runs
 		if err := w.Boot(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -11,53 +11,54 @@ import (
 	"wasup/internal/session"
 )
 
-// refreshTimeout bounds one look at which version WhatsApp wants.
+// refreshTimeout bounds one lookup of the newest client version.
 const refreshTimeout = 30 * time.Second
 
 const heldBack = "held back: WhatsApp refuses this client version (405)"
 
-// Refresher finds out which client version WhatsApp takes.
+// Refresher looks up which client version WhatsApp accepts.
 type Refresher interface {
-	// RefreshVersion looks the newest version up, the way that the session connects, and shows WhatsApp that one from the
-	// next Open on. changed reports that it is another one than before.
+	// RefreshVersion looks up the newest version through the session's proxy. Clients use that version from the next
+	// Open on. changed reports whether it differs from the version before.
 	RefreshVersion(ctx context.Context, id session.ID) (version string, changed bool, err error)
 }
 
 // breaker is the circuit breaker between all sessions and WhatsApp. WhatsApp refuses a client version for the whole
-// process, so the first refusal (405) opens it: nothing connects any more, and the breaker answers for WhatsApp, without
-// a socket. The version is looked up once; then the breaker is half-open, and one session is the probe. If WhatsApp takes
-// it, the breaker closes and everybody held back follows, each at its turn; if not, it stays open for the cool-down.
+// process, so the first refusal (405) opens the breaker. While it is open, every Open fails without a socket. The
+// breaker looks up the newest version once. Then it is half-open, and one session connects as the probe. If WhatsApp
+// accepts the probe, the breaker closes and the sessions that were held back connect, spread over time. If WhatsApp
+// refuses the probe, the breaker stays open for the cool-down.
 type breaker struct {
 	session.Dialer
-	refresher Refresher // nil: only time can help
+	refresher Refresher // nil: the version cannot be looked up, and the breaker only waits
 	coolDown  time.Duration
 	log       *slog.Logger
-	// release sends Released to the sessions, in order, at their turns. It must not block.
+	// release sends Released to the sessions, in order, with the times at which they may connect. It must not block.
 	release func(ids []session.ID)
-	// pick chooses one of the sessions that would connect now.
+	// pick chooses the probe among the sessions. false: none of them would connect now.
 	pick func(ids []session.ID) (session.ID, bool)
 
 	life context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup
 
-	mu     sync.Mutex
-	state  breakerState
-	probe  *passage
-	held   map[session.ID]struct{}
-	trials int           // passages of which nothing is known yet
-	quiet  chan struct{} // closed when trials comes to 0; nil: nobody waits for that
-	ended  bool
+	mu       sync.Mutex
+	state    breakerState
+	probe    *trial
+	held     map[session.ID]struct{}
+	trials   int           // admitted runs without an outcome
+	noTrials chan struct{} // closed when trials becomes 0; nil: nobody waits for that
+	ended    bool
 }
 
-// breakerState is how a breaker stands.
+// breakerState is the state of a breaker.
 type breakerState int
 
 const (
-	breakerClosed   breakerState = iota // every run passes
-	breakerOpen                         // none passes
-	breakerHalfOpen                     // the next one passes, as the probe
-	breakerProbing                      // none passes until the probe's outcome is known
+	breakerClosed   breakerState = iota // every run is admitted
+	breakerOpen                         // no run is admitted
+	breakerHalfOpen                     // the next run is admitted, as the probe
+	breakerProbing                      // no run is admitted until the probe has an outcome
 )
 
 func newBreaker(cfg Config) *breaker {
@@ -69,32 +70,32 @@ func newBreaker(cfg Config) *breaker {
 	return b
 }
 
-// passage is one run that was let through. Its outcome tells whether WhatsApp takes the version.
-type passage struct {
+// trial is one run that was admitted. Its outcome shows whether WhatsApp accepts the version.
+type trial struct {
 	breaker *breaker
 	run     session.Run
-	known   bool        // its outcome, or that it has none
+	known   bool        // the outcome is known, or there will be none
 	over    bool        // the run has ended
 	stop    func() bool // stops watching the run's context
 }
 
 // Open implements session.Dialer.
 func (b *breaker) Open(ctx context.Context, run session.Run) (session.Client, error) {
-	p := b.admit(ctx, run)
-	if p == nil {
+	t := b.admit(ctx, run)
+	if t == nil {
 		return nil, &session.Error{Code: session.CodeClientOutdated, Op: "open client", Session: run.Session, Message: heldBack}
 	}
-	run.Post = p.post
+	run.Post = t.post
 	client, err := b.Dialer.Open(ctx, run)
 	if err != nil {
-		p.expire()
+		t.expire()
 	}
 	return client, err
 }
 
-// admit lets a run through, or holds its session back. A session that is held back is told under the lock, before the
-// breaker can close: a release that came first would be lost on it.
-func (b *breaker) admit(ctx context.Context, run session.Run) *passage {
+// admit returns the trial of a run, or nil if the session is held back. A session that is held back gets its input under
+// the lock, before the breaker can close: a Released that came first would have no effect.
+func (b *breaker) admit(ctx context.Context, run session.Run) *trial {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == breakerOpen || b.state == breakerProbing {
@@ -102,36 +103,36 @@ func (b *breaker) admit(ctx context.Context, run session.Run) *passage {
 		run.Post(session.Input{Kind: session.ClientOutdated, Incarnation: run.Incarnation, Detail: heldBack})
 		return nil
 	}
-	p := &passage{breaker: b, run: run}
+	t := &trial{breaker: b, run: run}
 	delete(b.held, run.Session)
 	if b.state == breakerHalfOpen {
-		b.state, b.probe = breakerProbing, p
+		b.state, b.probe = breakerProbing, t
 	}
 	b.trials++
-	// A run that ends with neither a login nor a refusal says nothing of the version.
-	p.stop = context.AfterFunc(ctx, p.expire)
-	return p
+	// A run that ends with neither a login nor a refusal shows nothing about the version.
+	t.stop = context.AfterFunc(ctx, t.expire)
+	return t
 }
 
-// post is between a run and its session.
-func (p *passage) post(in session.Input) {
+// post passes an input of the run on to the session, and reads the outcome of the trial from it.
+func (t *trial) post(in session.Input) {
 	switch in.Kind {
-	case session.SocketUp, session.QRIssued: // both follow what the client says of itself, its version included
-		p.accepted()
-		p.run.Post(in)
+	case session.SocketUp, session.QRIssued: // WhatsApp has seen the client's version by then
+		t.accepted()
+		t.run.Post(in)
 	case session.ClientOutdated:
-		p.refused(in)
+		t.refused(in)
 	default:
-		p.run.Post(in)
+		t.run.Post(in)
 	}
 }
 
-func (p *passage) accepted() {
-	b := p.breaker
+func (t *trial) accepted() {
+	b := t.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.conclude(p)
-	if b.probe != p {
+	b.conclude(t)
+	if b.probe != t {
 		return
 	}
 	ids := make([]session.ID, 0, len(b.held))
@@ -140,65 +141,67 @@ func (p *passage) accepted() {
 	}
 	slices.Sort(ids)
 	b.state, b.probe, b.held = breakerClosed, nil, make(map[session.ID]struct{})
-	b.log.Info("WhatsApp accepts the client again", "op", "breaker", "session", p.run.Session, "released", len(ids))
+	b.log.Info("WhatsApp accepts the client version again", "op", "breaker", "session", t.run.Session, "released", len(ids))
 	b.release(ids)
 }
 
-func (p *passage) refused(in session.Input) {
-	b := p.breaker
+func (t *trial) refused(in session.Input) {
+	b := t.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !p.over {
-		b.refuse(p)
+	if !t.over {
+		b.refuse(t)
 	}
-	p.run.Post(in)
+	t.run.Post(in)
 }
 
-// refuse needs the lock. Only the first refusal is told; those of runs that were on their way add nothing.
-func (b *breaker) refuse(p *passage) {
-	id := p.run.Session
-	b.conclude(p)
+// refuse handles a refused trial. Only the first refusal and that of the probe are logged: runs that were already
+// connecting show nothing new. The caller holds the lock.
+func (b *breaker) refuse(t *trial) {
+	id := t.run.Session
+	b.conclude(t)
 	b.held[id] = struct{}{}
 	switch {
 	case b.state == breakerClosed:
 		b.state = breakerOpen
-		b.log.Error("WhatsApp refuses this client version (405): nothing connects until one is accepted", "op", "breaker", "session", id)
+		b.log.Error("WhatsApp refuses this client version (405): no session connects until a version is accepted", "op", "breaker", "session", id)
 		b.spawn(func() { b.probeLater(id, false) })
-	case b.probe == p:
+	case b.probe == t:
 		b.state, b.probe = breakerOpen, nil
-		b.log.Error("WhatsApp still refuses this client: the next try is after the cool-down", "op", "breaker", "session", id, "wait", b.coolDown)
+		b.log.Error("WhatsApp still refuses this client version: the next attempt follows after the cool-down", "op", "breaker", "session", id, "wait", b.coolDown)
 		b.spawn(func() { b.probeLater(id, true) })
 	}
 }
 
-// expire notes that the run has ended, or was never opened. As a probe it is followed by another one.
-func (p *passage) expire() {
-	b := p.breaker
+// expire ends a trial whose run has ended or did not open. If it was the probe, another session becomes the probe.
+func (t *trial) expire() {
+	b := t.breaker
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p.over = true
-	b.conclude(p)
-	if b.probe == p {
+	t.over = true
+	b.conclude(t)
+	if b.probe == t {
 		b.probe = nil
 		b.halfOpen("")
 	}
 }
 
-// conclude needs the lock.
-func (b *breaker) conclude(p *passage) {
-	if p.known {
+// conclude notes that the outcome of a trial is known, or that there will be none. The caller holds the lock.
+func (b *breaker) conclude(t *trial) {
+	if t.known {
 		return
 	}
-	p.known = true
+	t.known = true
 	b.trials--
-	if b.trials == 0 && b.quiet != nil {
-		close(b.quiet)
-		b.quiet = nil
+	if b.trials == 0 && b.noTrials != nil {
+		close(b.noTrials)
+		b.noTrials = nil
 	}
-	p.stop() // a session that is connected keeps as little of the breaker's as can be
+	t.stop() // frees the callback on the run's context: a connected session should hold little memory
 }
 
-// halfOpen lets the next run through, and asks one session to be it: first, or another one that waits. It needs the lock.
+// halfOpen admits the next run as the probe, and asks one session to connect: first if possible, or else another one
+// that is held back. The caller holds the lock.
 func (b *breaker) halfOpen(first session.ID) {
 	b.state = breakerHalfOpen
 	ids := make([]session.ID, 0, len(b.held))
@@ -220,17 +223,18 @@ func (b *breaker) halfOpen(first session.ID) {
 	}
 }
 
-// probeLater looks for a version that WhatsApp takes, and then lets one session try it. Without a new version only time helps.
-func (b *breaker) probeLater(first session.ID, rested bool) {
-	if rested && !b.rest() {
+// probeLater looks up the newest version and then lets one session probe it. If the version did not change, it waits for
+// the cool-down and looks it up once more before the probe. coolDownFirst makes it begin with the cool-down.
+func (b *breaker) probeLater(first session.ID, coolDownFirst bool) {
+	if coolDownFirst && !b.waitCoolDown() {
 		return
 	}
-	// Runs that were on their way show the version that was refused. It is not changed under them.
+	// The version must not change while runs connect with the version that was refused.
 	if !b.drainTrials() {
 		return
 	}
-	if changed := b.refresh(first); !changed && !rested {
-		if !b.rest() {
+	if changed := b.refresh(first); !changed && !coolDownFirst {
+		if !b.waitCoolDown() {
 			return
 		}
 		b.refresh(first)
@@ -242,26 +246,28 @@ func (b *breaker) probeLater(first session.ID, rested bool) {
 	}
 }
 
-func (b *breaker) rest() bool { return pause.Sleep(b.life.Done(), b.coolDown) }
+func (b *breaker) waitCoolDown() bool { return pause.Sleep(b.life.Done(), b.coolDown) }
 
-// drainTrials waits for the outcome of every run that was let through. Each has one within the session's deadline.
+// drainTrials waits until no trial is without an outcome. Each gets one within the session's deadline. It returns false
+// if the breaker is closed meanwhile.
 func (b *breaker) drainTrials() bool {
 	b.mu.Lock()
-	quiet := make(chan struct{})
+	noTrials := make(chan struct{})
 	if b.trials == 0 {
-		close(quiet)
+		close(noTrials)
 	} else {
-		b.quiet = quiet
+		b.noTrials = noTrials
 	}
 	b.mu.Unlock()
 	select {
-	case <-quiet:
+	case <-noTrials:
 		return b.life.Err() == nil
 	case <-b.life.Done():
 		return false
 	}
 }
 
+// refresh looks up the newest version over the connection of one session.
 func (b *breaker) refresh(id session.ID) (changed bool) {
 	if b.refresher == nil {
 		return false
@@ -279,7 +285,7 @@ func (b *breaker) refresh(id session.ID) (changed bool) {
 	return changed
 }
 
-// spawn needs the lock.
+// spawn runs do in a goroutine that close waits for. The caller holds the lock.
 func (b *breaker) spawn(do func()) {
 	if !b.ended {
 		b.work.Go(do)
@@ -293,7 +299,7 @@ func (b *breaker) isOpen() bool {
 	return b.state != breakerClosed
 }
 
-// close ends what the breaker does by itself and waits for it.
+// close ends the breaker's own goroutines and waits for them.
 func (b *breaker) close() {
 	b.mu.Lock()
 	b.ended = true

@@ -40,7 +40,7 @@ func (r *refresher) count() int {
 	return len(r.asked)
 }
 
-// alarms counts what operators are woken for.
+// alarms counts the log lines of level WARN and above, which wake operators.
 type alarms struct {
 	slog.Handler
 	mu    sync.Mutex
@@ -58,7 +58,7 @@ func (a *alarms) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// guarded runs a test with WhatsApp's opinion of the version in the test's hands.
+// guarded runs a test that decides, with outdated, whether WhatsApp refuses the version.
 func guarded(t *testing.T, r *refresher, test func(t *testing.T, w *world, outdated *atomic.Bool), change ...func(*supervisor.Config)) *alarms {
 	t.Helper()
 	log := &alarms{Handler: slog.DiscardHandler}
@@ -92,7 +92,7 @@ func (w *world) start(ids ...session.ID) {
 		if _, _, err := w.Start(context.Background(), id); err != nil {
 			w.t.Fatalf("start %s: %v", id, err)
 		}
-		synctest.Wait() // one after the other: a run that is on its way when the first is refused would knock as well
+		synctest.Wait() // one after the other: a run that connects when the first is refused would reach WhatsApp too
 	}
 }
 
@@ -123,7 +123,7 @@ func TestOneRefusedVersionHoldsEverybodyBackAndOneProbeReleasesThem(t *testing.T
 		if n := w.runs(ids...); n < 2 || w.Outdated() || r.count() != 1 {
 			t.Fatalf("%d connects, outdated %t, %d refreshes", n, w.Outdated(), r.count())
 		}
-		time.Sleep(10 * time.Second) // 10 a second take their turns
+		time.Sleep(10 * time.Second) // 10 sessions connect per second
 		synctest.Wait()
 		for _, id := range append(ids, "up") {
 			w.is(id, session.Ready, session.CauseConnected)
@@ -217,7 +217,7 @@ func TestAProbeThatSaysNothingIsFollowedByAnother(t *testing.T) {
 						}
 					}
 					d.open = func(ctx context.Context, c *client) error {
-						if c.run.Session == ids[0] { // the one refused first is the one that is asked to try
+						if c.run.Session == ids[0] { // the session that was refused first becomes the probe
 							return open(ctx, c)
 						}
 						return nil

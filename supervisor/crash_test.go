@@ -13,7 +13,7 @@ import (
 	"wasup/supervisor"
 )
 
-// crash lets a session's client run report a bug.
+// crash makes a session's client run post Crashed.
 func (w *world) crash(id session.ID) {
 	w.t.Helper()
 	w.dialer.last(id).run.Post(session.Input{Kind: session.Crashed, Detail: "scripted bug", Stack: "scripted stack"})
@@ -207,7 +207,7 @@ func TestAQuarantineEndsByItself(t *testing.T) {
 		w.dialer.last("a").post(session.SocketUp)
 		synctest.Wait()
 		w.is("a", session.Ready, session.CauseConnected)
-		w.crash("a") // the count began anew
+		w.crash("a") // the count starts again at 1
 		if node := w.supervision("a"); node.InWindow != 1 || !node.Running {
 			t.Fatalf("supervision is %+v", node)
 		}
@@ -230,7 +230,7 @@ func TestAPersonsRestartEndsAQuarantine(t *testing.T) {
 		}
 		w.untilRetry("a")
 		w.dialer.last("a").post(session.SocketUp)
-		time.Sleep(time.Hour) // the cool-down of the quarantine that was released does nothing
+		time.Sleep(time.Hour) // the timer of the released quarantine does nothing
 		synctest.Wait()
 		w.is("a", session.Ready, session.CauseConnected)
 	})
@@ -246,8 +246,9 @@ func TestASessionThatCrashesWheneverItStartsIsQuarantined(t *testing.T) {
 		})
 		w.dialer.last("a").post(session.SocketLost)
 		synctest.Wait()
-		// Every change panics, so the actor crashes; at rest it starts without a change and stays. A person's restarts
-		// crash it again, the sixth crash quarantines, and its release crashes it in the same way.
+		// Every change panics, so the actor crashes. A stopped session starts its actor without a change, so the actor
+		// survives that. A restart by a person crashes it again. The sixth crash quarantines the session, and its
+		// release crashes it in the same way.
 		for range 10 {
 			_, err := w.Restart(t.Context(), "a")
 			if err != nil {
@@ -313,7 +314,7 @@ func TestACrashWhileItIsReleasedNeitherResurrectsNorLeavesAGhost(t *testing.T) {
 				panic("scripted bug while stopping")
 			}
 		})
-		w.crash("a") // closes in Restarting, and panics there
+		w.crash("a") // the client is closed in Restarting, and Close panics
 		if n := w.supervision("a").Status.Restarts; n != 1 {
 			t.Fatalf("%d restarts, want 1", n)
 		}

@@ -8,18 +8,19 @@ import (
 	"wasup/internal/session"
 )
 
-// desires keep what people want of each session in one order: the order in which it is stored. Without it, of a start
-// and a stop at the same time one could be stored last and the other be done last.
+// desires numbers the changes of each session's desired state in the order in which they are stored. Without the
+// numbers, if a start and a stop come at the same time, one could be stored last and the other carried out last.
 type desires struct{ all sync.Map } // session.ID -> *desire
 
-// desire is what people want of one session. Who has put the token into lock may use the rest.
+// desire is the desired state of one session. Only the goroutine that has put a value into lock may use the other
+// fields.
 type desire struct {
-	lock   chan struct{} // holds one token
+	lock   chan struct{} // of size 1
 	stored session.Desired
-	order  uint64 // of what is stored
+	order  uint64 // the number of the last change
 }
 
-// desiredUnknown is noted where a write failed: it may have been done or not.
+// desiredUnknown means that a write failed: the database may have stored the change or not.
 const desiredUnknown session.Desired = ""
 
 func (d *desires) of(id session.ID) *desire {
@@ -30,10 +31,11 @@ func (d *desires) of(id session.ID) *desire {
 	return v.(*desire)
 }
 
-// remove forgets a session that was deleted.
+// remove removes the entry of a deleted session.
 func (d *desires) remove(id session.ID) { d.all.Delete(id) }
 
-// setDesired stores what people want of a session and makes its entry. order is its place among all that was wanted.
+// setDesired stores the desired state of a session and makes the session's entry if there is none. order is the number
+// of the change. If that desired state is stored already, nothing is written and order is that of the earlier change.
 func (s *Supervisor) setDesired(ctx context.Context, id session.ID, desired session.Desired) (e *entry, order uint64, err error) {
 	unlock, err := s.lockDesired(ctx, id)
 	if err != nil {
@@ -42,7 +44,7 @@ func (s *Supervisor) setDesired(ctx context.Context, id session.ID, desired sess
 	defer unlock()
 	d := s.desires.of(id)
 	if e, ok := s.entry(id); ok {
-		if d.order == 0 { // nobody has wanted anything yet: it is as it was read
+		if d.order == 0 { // the first change since the process started: the stored state is the one that was read
 			d.stored, d.order = e.core.Status().Desired, 1
 		}
 		if d.stored == desired {
@@ -53,13 +55,13 @@ func (s *Supervisor) setDesired(ctx context.Context, id session.ID, desired sess
 	d.stored = desiredUnknown
 	record, err := s.cfg.Store.SetDesired(ctx, id, desired)
 	if err != nil {
-		return nil, 0, fmt.Errorf("store what session %s should do: %w", id, err)
+		return nil, 0, fmt.Errorf("store the desired state of session %s: %w", id, err)
 	}
 	d.stored = desired
-	return s.enter(record), d.order, nil
+	return s.addEntry(record), d.order, nil
 }
 
-// lockDesired waits until nobody else stores what is wanted of a session. The caller unlocks it.
+// lockDesired locks the desired state of a session. The caller must call unlock.
 func (s *Supervisor) lockDesired(ctx context.Context, id session.ID) (unlock func(), err error) {
 	if s.env.Draining.Load() {
 		return nil, shuttingDown(id)

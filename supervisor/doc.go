@@ -1,6 +1,6 @@
-// Package supervisor spawns one actor per WhatsApp session, restarts the one that fails and keeps every other one
-// untouched, and is the facade through which the rest of the process reaches sessions.
+// Package supervisor spawns one actor per WhatsApp session and restarts an actor that crashes, without effect on the
+// others. It is the facade through which the rest of the process reaches sessions.
 //
-// It alone knows that a session lives in this process; callers see identifiers and typed answers. It must not know
-// HTTP, SQL or the WhatsApp library.
+// Only this package knows that a session lives in this process. Callers see ids and typed answers. The package must not
+// know HTTP, SQL or the WhatsApp library.
 package supervisor

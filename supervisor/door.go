@@ -11,9 +11,9 @@ import (
 
 var _ session.Door = (*Supervisor)(nil)
 
-// Use implements session.Door: it is the one way from outside to the client of a session. A verb for a READY session
-// starts nothing: unlike a request for a code it does not bring back a session that stops meanwhile. What a verb that is
-// Whole has begun goes on when ctx ends.
+// Use implements session.Door. It is the only way from outside to a session's client. A verb for a READY session starts
+// nothing and fails if the session stops meanwhile, unlike a request for a code. A verb that is Whole continues when ctx
+// ends.
 func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
 	if s.env.Draining.Load() {
 		return nil, shuttingDown(id)
@@ -40,15 +40,15 @@ func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (a
 		s.cfg.Observer.VerbDone(use.Verb, session.CodeNotReady, 0)
 		return nil, err
 	}
-	used, err := actors.Ask[actors.Used](ctx, s.env.System, h.pid, actors.UseClient{Use: use}, h.gone, s.forget(h))
+	used, err := actors.Ask[actors.Used](ctx, s.env.System, h.pid, actors.UseClient{Use: use}, h.gone, s.withdraw(h))
 	if err != nil {
-		return nil, s.unheard(ctx, use.Verb, id, err)
+		return nil, s.noAnswer(ctx, use.Verb, id, err)
 	}
 	return used.Value, used.Err
 }
 
-// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. When ctx ends first, the message may
-// arrive.
+// Send gives a message to a READY session and waits for WhatsApp's acknowledgement. If ctx ends first, the message may
+// still arrive.
 func (s *Supervisor) Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error) {
 	if _, known := s.entry(id); !known && !s.env.Draining.Load() {
 		s.cfg.Observer.VerbDone(message.VerbSend, session.CodeNotReady, 0)
@@ -59,7 +59,7 @@ func (s *Supervisor) Send(ctx context.Context, id session.ID, msg message.Outgoi
 	return verb.Ask(ctx, s, id, msg)
 }
 
-// readyHandle is the actor of a READY session. It starts none.
+// readyHandle returns the actor of a READY session, or a NotReady error. It spawns no actor.
 func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
 	status, _ := s.Status(id)
 	if e, ok := s.entry(id); ok && status.State == session.Ready {
@@ -70,8 +70,8 @@ func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
 	return nil, actors.NotReady(id, status.State)
 }
 
-// unheard says why a question to a session's actor got no answer.
-func (s *Supervisor) unheard(ctx context.Context, op string, id session.ID, err error) error {
+// noAnswer returns the error of a question that a session's actor did not answer.
+func (s *Supervisor) noAnswer(ctx context.Context, op string, id session.ID, err error) error {
 	switch {
 	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
 		return shuttingDown(id)

@@ -22,7 +22,7 @@ func (w *world) mark(ctx context.Context, id session.ID) error {
 	return err
 }
 
-// held makes MarkRead of a session's client wait until its context ends or the channel is closed.
+// held makes the MarkRead of a session's client wait until its context ends or the returned channel is closed.
 func (w *world) held(id session.ID) chan struct{} {
 	release := make(chan struct{})
 	w.dialer.last(id).mark = func(ctx context.Context) error {

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/session"
 )
 
-// opening makes runs post their first code while they are still opening, as whatsmeow's handler may, and holds them there.
+// opening makes runs post their first code before Open returns, as whatsmeow's handler may, and blocks them in Open.
 func (w *world) opening(then func() error) (proceed func()) {
 	held := make(chan struct{})
 	w.dialer.script(func(d *dialer) {
@@ -99,7 +99,7 @@ func TestAVerbThatHadNotBegunWhenTheSocketWasLostIsRefusedAsNotReady(t *testing.
 		w.stored("51")
 		w.dialer.script(func(d *dialer) {
 			d.open = func(ctx context.Context, c *client) error {
-				c.post(session.SocketUp) // as whatsmeow's handler may, before the run is open
+				c.post(session.SocketUp) // before the run is open, as whatsmeow's handler may
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -112,6 +112,6 @@ func TestAVerbThatHadNotBegunWhenTheSocketWasLostIsRefusedAsNotReady(t *testing.
 		sent := w.sending(t.Context(), "51", "hello")
 		unansweredYet(t, sent)
 		w.dialer.last("51").post(session.SocketLost)
-		wantCode(t, answered(t, sent), session.CodeNotReady) // nothing has left: it is sent again, whatever the attempts are
+		wantCode(t, answered(t, sent), session.CodeNotReady) // nothing was sent: the outbox repeats it, whatever send.max_attempts is
 	})
 }

@@ -8,9 +8,9 @@ import (
 	"wasup/internal/session"
 )
 
-// PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it
-// rests and waits, within ctx, until the server is ready for it: that is when it has issued a QR. The code can be used
-// until expires. CodeWrongState where the session is linked already.
+// PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it does
+// not run. It waits, until ctx ends, for a QR, because WhatsApp answers such a request only after it has issued one. The
+// code is valid until expires. The error has CodeWrongState if the session is linked already.
 func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error) {
 	answer := s.RequestQR(ctx, id)
 	if err := linkable(id, answer); err != nil {
@@ -22,12 +22,12 @@ func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string)
 	return code, answer.QR.LastsTill, nil
 }
 
-// AnswerPasskey hands over the authenticator's answer to the challenge in Status.Passkey.
+// AnswerPasskey sends WhatsApp the authenticator's answer to the challenge in Status.Passkey.
 func (s *Supervisor) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
 	return s.passkey(ctx, id, session.AnswerPasskey.With(answer))
 }
 
-// ConfirmPasskey says that a person has compared the code in Status.Passkey with the one on the phone.
+// ConfirmPasskey confirms that a person has compared the code in Status.Passkey with the one on the phone.
 func (s *Supervisor) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
 	return s.passkey(ctx, id, session.ConfirmPasskey.With(session.None{}))
 }
@@ -48,7 +48,8 @@ func (s *Supervisor) passkey(ctx context.Context, id session.ID, use session.Use
 	return status, err
 }
 
-// linkable turns the outcome of a request for a code into the error that it means to whoever wants to link by other ways.
+// linkable returns nil if a device can be linked now. Otherwise it turns the outcome of a request for a code into the
+// error for a caller that links in another way.
 func linkable(id session.ID, answer session.QRAnswer) error {
 	fail := func(code session.Code, message string) error {
 		return &session.Error{Code: code, Op: "link session", Session: id, Message: message}
@@ -60,11 +61,11 @@ func linkable(id session.ID, answer session.QRAnswer) error {
 	case session.OutcomeReady:
 		return fail(session.CodeWrongState, "the session is linked already: log it out to link another device")
 	case session.OutcomeFailed:
-		return fail(session.CodePairingRefused, "the session could not be brought to where a device is linked: it is "+where)
+		return fail(session.CodePairingRefused, "the session failed before a device could be linked: it is "+where)
 	case session.OutcomeStopped:
-		return fail(session.CodeWrongState, "the session was stopped meanwhile")
+		return fail(session.CodeWrongState, "the session was stopped while the request waited")
 	case session.OutcomeTimeout:
-		return fail(session.CodeTimeout, "the session did not come to where a device is linked in time: it is "+where)
+		return fail(session.CodeTimeout, "the session was not ready to link a device in time: it is "+where)
 	case session.OutcomeTooMany:
 		return fail(session.CodeTooManyWaiters, "")
 	case session.OutcomeShuttingDown:

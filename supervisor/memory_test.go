@@ -32,10 +32,10 @@ import (
 	"wasup/supervisor"
 )
 
-// childEnv makes the test binary a sandbox, so that a benchmark of memory measures one side of the connections only.
+// childEnv makes the test binary run a sandbox, so that a memory benchmark measures only one side of the connections.
 const childEnv = "WASUP_TEST_SERVE_SANDBOX"
 
-// serveForParent runs the sandbox until its parent is gone, if that is what this process is for.
+// serveForParent runs the sandbox until the parent process has ended, if childEnv is set.
 func serveForParent() bool {
 	if os.Getenv(childEnv) == "" {
 		return false
@@ -60,7 +60,7 @@ func serveForParent() bool {
 	return true
 }
 
-// elsewhere is a sandbox in another process.
+// elsewhere is a sandbox that runs in another process.
 type elsewhere struct {
 	b        *testing.B
 	url, api string
@@ -116,7 +116,7 @@ func (e *elsewhere) post(path string, body map[string]string) map[string]any {
 	return answer
 }
 
-// fleet is a number of linked sessions on a database, opened in one way after another.
+// fleet is a number of linked sessions in one database. The benchmark opens them in several ways, one after the other.
 type fleet struct {
 	b      *testing.B
 	server *elsewhere
@@ -124,18 +124,20 @@ type fleet struct {
 	ids    []session.ID
 }
 
-// BenchmarkIdleFleet compares what a linked, connected and idle client holds in memory, heap and stacks together: as
-// whatsmeow's bare client with its defaults, in our adapter, and in the whole stack of actors. The server runs in
-// another process. A session may cost 1.2 times the bare client.
+// BenchmarkIdleFleet compares the memory (heap and stacks) of a linked, connected and idle client in three forms:
+// whatsmeow's bare client with its defaults, our adapter, and the whole stack of actors. The server runs in another
+// process. A session may cost 1.2 times the bare client.
 func BenchmarkIdleFleet(b *testing.B) {
 	const clients, rounds = 1000, 5
 	for b.Loop() {
 		f := newFleet(b, clients)
-		// Once unmeasured: what a process takes only once, code and caches, is no client's. Free pages are given back before
-		// each measurement; the whole session comes first, so that what is left of the order is in favour of the bare client.
+		// The first round is not measured, because code and caches cost memory only once. Free pages are returned to
+		// the system before each measurement. The whole stack comes first, so any effect of the order favours the bare
+		// client.
 		f.grows(resident, f.bare)
 		f.grows(resident, f.whole)
-		// The median of several rounds by turns: what of an earlier round's pages is still resident, half empty, differs.
+		// The two forms alternate, and the median counts: how many half-empty pages of earlier rounds are still
+		// resident varies.
 		var wholes, bares []float64
 		for range rounds {
 			wholes = append(wholes, f.grows(resident, f.whole))
@@ -168,7 +170,7 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-// measure is what open added, for each client; it closes what it opened.
+// measure returns how many bytes in use open added per client, and then calls stop.
 func (f *fleet) measure(open func() (stop func())) float64 { return f.grows(inUse, open) }
 
 func (f *fleet) grows(measured func() int64, open func() (stop func())) float64 {
@@ -180,8 +182,8 @@ func (f *fleet) grows(measured func() int64, open func() (stop func())) float64 
 	return float64(grown) / float64(len(f.ids))
 }
 
-// resident is the process's resident set in bytes, after everything that is free was given back; 0 where the system
-// does not say (it is Linux that has /proc).
+// resident is the resident set of the process in bytes, after all free memory was returned to the system. It is 0 on
+// systems without /proc.
 func resident() int64 {
 	inUse()
 	debug.FreeOSMemory()
@@ -196,10 +198,10 @@ func resident() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// inUse is the heap that is reachable, and the stacks.
+// inUse is the reachable heap plus the stacks, in bytes.
 func inUse() int64 {
 	var m runtime.MemStats
-	for range 3 { // finalizers and pools are some collections behind
+	for range 3 { // finalizers and pools need several collections
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
@@ -221,7 +223,7 @@ func newFleet(b *testing.B, clients int) *fleet {
 		if _, err := db.Sessions().SetDesired(b.Context(), id, session.DesiredRun); err != nil {
 			b.Fatal(err)
 		}
-		for paired := false; !paired; { // the pairing, and the first login, which uploads the keys
+		for paired := false; !paired; { // wait for the pairing and for the first login, which uploads the keys
 			codes, done := make(chan string, 1), make(chan session.InputKind, 1)
 			client := f.open(dialer, id, codes, done)
 			select {
@@ -276,7 +278,7 @@ func (f *fleet) open(dialer *whatsapp.Dialer, id session.ID, codes chan<- string
 	return client
 }
 
-// bare connects whatsmeow's clients as its documentation does, straight to the same server.
+// bare connects whatsmeow's clients to the same server, as whatsmeow's documentation does.
 func (f *fleet) bare() func() {
 	container := sqlstore.NewWithWrappedDB(f.db.DB(), nil)
 	devices, err := container.GetAllDevices(f.b.Context())
@@ -310,7 +312,7 @@ func (f *fleet) bare() func() {
 	}
 }
 
-// detour leads a bare client to the sandbox.
+// detour connects a bare client to the sandbox.
 type detour struct {
 	url  string
 	next http.RoundTripper

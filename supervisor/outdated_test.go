@@ -19,18 +19,18 @@ import (
 	"wasup/supervisor"
 )
 
-// testAuthority is the one root that whatsmeow can know in this process.
+// testAuthority is the root of trust of all tests, because whatsmeow can have only one per process.
 var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{5, 5, 5})
 
 const patience = 2 * time.Minute
 
-// estate is a supervisor on a database, with the adapter, against a sandbox: nothing is scripted.
+// estate is a supervisor with a real database and adapter, against a sandbox. Nothing is scripted.
 type estate struct {
 	t       testing.TB
 	server  *sandbox.Server
 	db      *sessionstore.Store
 	dialer  *whatsapp.Dialer
-	changes chan struct{} // told, without waiting, when a session changes
+	changes chan struct{} // gets a value when a session changes, unless it is full
 	*supervisor.Supervisor
 }
 
@@ -87,7 +87,7 @@ func newEstate(t testing.TB, refresher func(*whatsapp.Dialer) supervisor.Refresh
 	return e
 }
 
-// until waits for the sessions to come to a state and a cause.
+// until waits until the sessions have a state and a cause.
 func (e *estate) until(state session.State, cause session.Cause, ids ...session.ID) {
 	e.t.Helper()
 	ctx := patient(e.t)
@@ -106,7 +106,7 @@ func (e *estate) until(state session.State, cause session.Cause, ids ...session.
 	}
 }
 
-// link brings a session to READY with a phone of its own, and stops it.
+// link links a session with a phone of its own, waits for READY and stops the session.
 func (e *estate) link(ids ...session.ID) {
 	e.t.Helper()
 	for _, id := range ids {
@@ -135,7 +135,7 @@ func (e *estate) start(ids ...session.ID) {
 	}
 }
 
-// version is the one that the adapter shows, a number of revisions later.
+// version is the adapter's version plus a number of revisions.
 func (e *estate) version(later uint32) sandbox.Version {
 	e.t.Helper()
 	var v sandbox.Version
@@ -150,7 +150,7 @@ func (e *estate) version(later uint32) sandbox.Version {
 	return v
 }
 
-// heldRefresher is the adapter's, once the test lets it.
+// heldRefresher is the adapter's refresher, which waits until the test releases it.
 type heldRefresher struct {
 	supervisor.Refresher
 	asked, let chan struct{}
@@ -165,8 +165,8 @@ func (h heldRefresher) RefreshVersion(ctx context.Context, id session.ID) (strin
 	return h.Refresher.RefreshVersion(ctx, id)
 }
 
-// newHeldEstate has one session READY, and others that are linked and held back: one by the server's refusal, the others
-// by the breaker.
+// newHeldEstate makes an estate with one READY session and several linked sessions that are held back: one because the
+// server refused it, the others by the breaker.
 func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let chan struct{}) {
 	t.Helper()
 	asked, let := make(chan struct{}, 1), make(chan struct{})
@@ -210,7 +210,7 @@ func TestAProcessWhoseVersionIsRefusedFindsTheNewOneAndComesBack(t *testing.T) {
 
 func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 	e, ids, let := newHeldEstate(t, 3)
-	e.server.SetWebVersion(e.version(5)) // newer than ours, and not new enough
+	e.server.SetWebVersion(e.version(5)) // newer than ours, but still refused
 	feed, stop := e.server.Subscribe()
 	defer stop()
 	close(let)
@@ -231,7 +231,7 @@ func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 func TestARefusedVersionIsNoSessionsAlone(t *testing.T) {
 	e := newEstate(t, func(d *whatsapp.Dialer) supervisor.Refresher { return d })
 	e.server.SetMinVersion(e.version(1))
-	for i := range 3 { // not linked: a registration is refused as a login is
+	for i := range 3 { // unlinked sessions: the server refuses their registration as it refuses a login
 		id := session.ID(fmt.Sprintf("new%d", i))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		answer := e.RequestQR(ctx, id)

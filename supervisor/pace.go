@@ -8,18 +8,18 @@ import (
 	"wasup/internal/session"
 )
 
-// paceBound is how long one client run may hold its place while it connects. One that hangs then connects beside the
-// others: it may slow them down once, never keep them waiting.
+// paceBound is how long one client run may hold its slot while it connects. A run that hangs loses the slot after it,
+// so it delays the others once and never blocks them.
 const paceBound = time.Second
 
-// pacer lets a bounded number of client runs connect at the same time. Without it a thousand that begin together share
-// the processors evenly, and all of them are late: the first code is answered when the last one is drawn. People who
-// want to link a device have places of their own, so that they never stand in line behind a fleet that comes back.
+// pacer bounds how many client runs connect at the same time. Without it a thousand runs that begin together share the
+// processors evenly, and all of them are late: the first code would be answered when the last one is drawn. Runs that
+// link a device have slots of their own, so that people never wait behind a fleet that reconnects.
 type pacer struct {
 	session.Dialer
-	linked  chan struct{}     // places of runs with stored credentials
-	linking chan struct{}     // places of runs that will show a code
-	prepare func(code string) // draws a code before its run gives its place back; nil: nothing to prepare
+	linked  chan struct{}     // slots of runs with stored credentials
+	linking chan struct{}     // slots of runs that will show a code
+	prepare func(code string) // draws a code before its run frees the slot; nil: nothing is drawn
 	tasks   *sync.WaitGroup
 }
 
@@ -33,7 +33,7 @@ func newPacer(dialer session.Dialer, places int, prepare func(string), tasks *sy
 	}
 }
 
-// Open waits for a place, which the run gives back once it has come to a code, to its login, or to its end.
+// Open waits for a slot. The run frees it with its first input (a code, a login, or its end), or after paceBound.
 func (p *pacer) Open(ctx context.Context, run session.Run) (session.Client, error) {
 	places := p.linking
 	if run.Linked {
@@ -66,7 +66,7 @@ func (p *pacer) Open(ctx context.Context, run session.Run) (session.Client, erro
 	return client, err
 }
 
-// draw prepares the picture of a code while the code is on its way to whoever asked for it.
+// draw draws the picture of a code in the background, while the code goes to the session, and then calls settled.
 func (p *pacer) draw(code string, settled func()) {
 	p.tasks.Go(func() {
 		defer settled()

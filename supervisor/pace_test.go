@@ -12,7 +12,7 @@ import (
 	"wasup/supervisor"
 )
 
-// crowd counts the runs that connect at a time: from Dialer.Open to what gives the place back.
+// crowd counts the runs that connect at the same time: from Dialer.Open until the slot is free again.
 type crowd struct {
 	mu   sync.Mutex
 	now  int

@@ -127,7 +127,7 @@ func TestCallersBeyondTheCapsAreRefused(t *testing.T) {
 		unansweredYet(t, third)
 		wantOutcome(t, answered(t, w.request(t.Context(), "c")), session.OutcomeTooMany)
 
-		cancel() // makes room, for the session and in all
+		cancel() // frees one place, in the session's limit and in the total
 		wantOutcome(t, answered(t, first), session.OutcomeTimeout)
 		unansweredYet(t, w.request(t.Context(), "a"))
 	}, func(cfg *supervisor.Config) { cfg.MaxWaiters, cfg.MaxWaitersTotal = 2, 3 })

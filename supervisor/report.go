@@ -6,17 +6,17 @@ import (
 	"wasup/internal/session"
 )
 
-// Supervision is what the supervisor knows of one session's failures.
+// Supervision is what the supervisor knows about the crashes of one session.
 type Supervision struct {
 	Status      session.Status
-	Running     bool           // an actor runs for it
-	InWindow    int            // supervised failures within the restart intensity's window, as of the last one
-	LastCrash   *session.Crash // nil: it has not crashed
+	Running     bool           // the session has an actor
+	InWindow    int            // crashes within Config.Window before the last crash, that one included
+	LastCrash   *session.Crash // nil: the session has not crashed
 	LastCrashAt time.Time
 	Quarantined bool
 }
 
-// Tree is the supervision tree: every session with its state and its failures, by id.
+// Tree returns the supervision tree: every session with its state and its crashes, sorted by id.
 func (s *Supervisor) Tree() []Supervision {
 	statuses := s.List()
 	tree := make([]Supervision, 0, len(statuses))
@@ -36,10 +36,10 @@ func (s *Supervisor) Tree() []Supervision {
 	return tree
 }
 
-// Waiting is how many callers wait for a code now.
+// Waiting is the number of callers that wait for a code.
 func (s *Supervisor) Waiting() int { return int(s.waiting.Load()) }
 
-// InFlight is how many events of WhatsApp clients wait in mailboxes now.
+// InFlight is the number of inputs from WhatsApp clients that wait in mailboxes.
 func (s *Supervisor) InFlight() int {
 	sum := 0
 	s.entries.Range(func(_, v any) bool {

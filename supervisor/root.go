@@ -12,20 +12,21 @@ import (
 	"wasup/internal/session"
 )
 
-// entry is one session in the registry. Readers use core.Status and report; the rest is the root actor's.
+// entry is one session in the registry. Any goroutine may use core.Status and the atomic fields. Only the root actor
+// uses the fields after the blank line, and only it sets handle.
 type entry struct {
 	id     session.ID
 	core   *actors.Core
-	handle atomic.Pointer[handle] // nil: no actor runs; only the root actor sets it
-	gone   atomic.Bool            // deleted: it is never spawned again
+	handle atomic.Pointer[handle] // nil: no actor runs
+	gone   atomic.Bool            // the session was deleted and is never spawned again
 	report atomic.Pointer[Supervision]
 
-	fails     []time.Time    // supervised failures within the window
-	condemned *session.Crash // the actor is stopped into quarantine, because of this
-	release   *time.Timer    // of a quarantine
+	fails           []time.Time    // the times of the crashes within the window
+	quarantineCrash *session.Crash // not nil: the actor is being stopped into quarantine because of this crash
+	release         *time.Timer    // ends the quarantine
 }
 
-// handle is one run of a session's actor.
+// handle is one actor of a session, from its spawn to its end.
 type handle struct {
 	of   *entry
 	pid  *actor.PID
@@ -33,27 +34,28 @@ type handle struct {
 }
 
 type (
-	ensure         struct{ e *entry } // answered with a spawned
-	quarantineOver struct{ e *entry } // a quarantine's cool-down is over
-	remove         struct{ e *entry } // answered with a spawned: the actor that stops, nil where none ran
+	ensure         struct{ e *entry } // spawn the actor if none runs; the answer is a spawned
+	quarantineOver struct{ e *entry } // the cool-down of a quarantine is over
+	remove         struct{ e *entry } // stop the actor; the answer is a spawned with the stopping actor, nil if none ran
 )
 
-// spawned answers ensure: with nil where the process drains.
+// spawned answers ensure and remove. The handle in the answer to ensure is nil if the process drains or the session was
+// deleted.
 type spawned struct{ handle *handle }
 
-// root is the parent of every session actor and its own supervisor strategy: it runs on its own mailbox, so restart
-// decisions need no lock. It must not panic: its restart would stop every session.
+// root is the parent of every session actor, and the strategy that decides about restarts. It decides on its own
+// mailbox, so it needs no lock. It must not panic: a restart of root would stop every session.
 type root struct {
 	of       *Supervisor
-	children map[string]*handle // by the id of the actor's address
+	children map[string]*handle // by actor.PID.Id
 }
 
 func (r *root) Receive(ctx actor.Context) {
-	defer r.survive(fmt.Sprintf("%T", ctx.Message()))
+	defer r.recoverPanic(fmt.Sprintf("%T", ctx.Message()))
 	switch m := ctx.Message().(type) {
 	case ensure:
 		var h *handle
-		// A child spawned while the root stops would never be stopped, and the root would wait for it for ever.
+		// A child that is spawned while the root stops would never be stopped, and the root would wait for it for ever.
 		if !r.of.env.Draining.Load() && !m.e.gone.Load() {
 			h = r.spawn(ctx, m.e)
 		}
@@ -67,19 +69,20 @@ func (r *root) Receive(ctx actor.Context) {
 	case *actor.Terminated:
 		r.terminated(m.Who)
 	case *actor.Stopping:
-		r.disarm()
+		r.stopReleaseTimers()
 	case *actor.Stopped:
 		close(r.of.stopped)
 	}
 }
 
-func (r *root) survive(op string) {
+// recoverPanic recovers from a panic and logs it. It is deferred.
+func (r *root) recoverPanic(op string) {
 	if p := recover(); p != nil {
 		r.of.cfg.Log.Error("panic in the supervisor", "op", op, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
 	}
 }
 
-// spawn starts an entry's actor if none runs. Spawning a quarantined session releases it: somebody asked.
+// spawn starts an entry's actor if none runs. It releases a quarantined session.
 func (r *root) spawn(ctx actor.Context, e *entry) *handle {
 	if h := e.handle.Load(); h != nil {
 		return h
@@ -89,7 +92,7 @@ func (r *root) spawn(ctx actor.Context, e *entry) *handle {
 		e.release = nil
 	}
 	e.core.Release()
-	e.fails, e.condemned = nil, nil
+	e.fails, e.quarantineCrash = nil, nil
 	pid := ctx.SpawnPrefix(actors.Props(e.core), "session-"+string(e.id)+"-")
 	h := &handle{of: e, pid: pid, gone: make(chan struct{})}
 	r.children[pid.Id] = h
@@ -97,11 +100,12 @@ func (r *root) spawn(ctx actor.Context, e *entry) *handle {
 	return h
 }
 
-// HandleFailure is the restart strategy: at once, per session, within the restart intensity, and quarantine beyond it.
-// The library's own strategies count for all children or never stop (docs/decisions/0002).
+// HandleFailure is the restart strategy. It restarts a crashed actor at once. After more than Config.Restarts crashes
+// of one session within Config.Window, it stops the actor, and the session goes into quarantine. The library's own
+// strategies count the crashes of all children together, or never stop a child (docs/decisions/0002).
 func (r *root) HandleFailure(system *actor.ActorSystem, children actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
 	directive := actor.StopDirective
-	// Deferred, so that a panic of whoever watches neither restarts the root nor leaves the child suspended for ever.
+	// Deferred, so that a panic of an observer does not leave the child suspended for ever.
 	defer func() {
 		if directive == actor.RestartDirective {
 			children.RestartChildren(child)
@@ -110,9 +114,9 @@ func (r *root) HandleFailure(system *actor.ActorSystem, children actor.Superviso
 		}
 		system.EventStream.Publish(&actor.SupervisorEvent{Child: child, Reason: reason, Directive: directive})
 	}()
-	defer r.survive("restart")
+	defer r.recoverPanic("restart")
 	h, ok := r.children[child.Id]
-	// A process that drains restarts nothing: a child that was told to stop meanwhile would come back to life.
+	// A process that drains restarts nothing: a restart would bring back a child that was told to stop meanwhile.
 	if !ok || r.of.env.Draining.Load() {
 		return
 	}
@@ -122,12 +126,12 @@ func (r *root) HandleFailure(system *actor.ActorSystem, children actor.Superviso
 		crash = &session.Crash{Where: "actor", Reason: fmt.Sprint(reason)}
 	}
 	now := time.Now()
-	e.fails = append(within(e.fails, now.Add(-r.of.cfg.Window)), now)
+	e.fails = append(keepAfter(e.fails, now.Add(-r.of.cfg.Window)), now)
 	e.core.CountRestart()
 	e.report.Store(&Supervision{InWindow: len(e.fails), LastCrash: crash, LastCrashAt: now})
 	log := r.of.cfg.Log.With("session", e.id, "op", crash.Where, "err", crash.Reason, "crashes", len(e.fails))
 	if len(e.fails) > r.of.cfg.Restarts {
-		e.condemned = crash
+		e.quarantineCrash = crash
 		e.core.Condemn(crash)
 		log.Error("session quarantined: it crashed too often", "stack", crash.Stack)
 	} else {
@@ -137,7 +141,7 @@ func (r *root) HandleFailure(system *actor.ActorSystem, children actor.Superviso
 	r.of.cfg.Observer.SessionRestarted(session.CauseCrashed)
 }
 
-// remove stops a deleted session's actor and forgets the session: from now on nothing finds it.
+// remove stops a deleted session's actor and removes the session from the registry.
 func (r *root) remove(ctx actor.Context, e *entry) {
 	e.gone.Store(true)
 	if e.release != nil {
@@ -157,8 +161,8 @@ func (r *root) remove(ctx actor.Context, e *entry) {
 	}
 }
 
-// within keeps the times after since, in place.
-func within(times []time.Time, since time.Time) []time.Time {
+// keepAfter keeps the times after since, in place.
+func keepAfter(times []time.Time, since time.Time) []time.Time {
 	kept := times[:0]
 	for _, t := range times {
 		if t.After(since) {
@@ -168,7 +172,8 @@ func within(times []time.Time, since time.Time) []time.Time {
 	return kept
 }
 
-// terminated notes that a session's actor is gone. A quarantined one is released when its cool-down is over.
+// terminated removes the handle of an actor that has terminated. If the session goes into quarantine, it starts the
+// timer that ends the quarantine after the cool-down.
 func (r *root) terminated(pid *actor.PID) {
 	h, ok := r.children[pid.Id]
 	if !ok {
@@ -176,26 +181,27 @@ func (r *root) terminated(pid *actor.PID) {
 	}
 	delete(r.children, pid.Id)
 	e := h.of
-	// Whoever asks again must find that the session does not run, and what has become of it.
+	// handle becomes nil, and the session's new state is set, before h.gone is closed: a caller that waited for h.gone
+	// and asks again must see both.
 	defer close(h.gone)
 	defer e.handle.Store(nil)
 	if e.gone.Load() {
-		e.core.Finish() // a write that is tried again would find no row for ever, and Stop does not know the session any more
+		e.core.Finish() // retries of a write would never find the row, and Stop no longer sees the session
 		return
 	}
-	if e.condemned == nil || r.of.env.Draining.Load() {
+	if e.quarantineCrash == nil || r.of.env.Draining.Load() {
 		return
 	}
 	func() {
-		defer r.survive("quarantine")
-		e.core.Quarantine(time.Now(), e.condemned)
+		defer r.recoverPanic("quarantine")
+		e.core.Quarantine(time.Now(), e.quarantineCrash)
 	}()
 	system, self := r.of.env.System, r.of.root
 	e.release = time.AfterFunc(time.Until(e.core.RetryAt()), func() { system.Root.Send(self, quarantineOver{e}) })
 }
 
-// disarm stops the timers of quarantined sessions: nobody is released any more.
-func (r *root) disarm() {
+// stopReleaseTimers stops the timers of all quarantines: no session is released any more.
+func (r *root) stopReleaseTimers() {
 	r.of.entries.Range(func(_, v any) bool {
 		if e := v.(*entry); e.release != nil {
 			e.release.Stop()

@@ -10,8 +10,8 @@ import (
 	"wasup/internal/session"
 )
 
-// The dialer checks in every test that no session has two runs open at a time, that each client is closed once and
-// that credentials are deleted under no open run.
+// The dialer checks in every test that no session has two open runs at the same time, that each client is closed once,
+// and that credentials are not deleted while a run is open.
 
 func TestTheNextRunWaitsForTheCloseOfTheOneBefore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -19,7 +19,7 @@ func TestTheNextRunWaitsForTheCloseOfTheOneBefore(t *testing.T) {
 		first := w.dialer.last("a")
 		closing := make(chan struct{})
 		first.close = func() { <-closing }
-		for range 5 { // also runs that were never opened do not let the next one pass
+		for range 5 { // runs that never opened hold the next one back too
 			if _, err := w.Restart(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestAClientThatNeverClosesDoesNotHoldItsSessionForEver(t *testing.T) {
 	})
 }
 
-// discard lets a test break the rule that two runs are never open at a time.
+// discard ignores errors, so that a test may have two open runs at the same time.
 type discard struct{ testing.TB }
 
 func (discard) Errorf(string, ...any) {}
@@ -118,7 +118,7 @@ func TestAClientThatOpensTooLateIsClosed(t *testing.T) {
 		w.dialer.script(func(d *dialer) {
 			d.open = func(_ context.Context, c *client) error {
 				if c.run.Incarnation == 1 {
-					<-goOn // does not hear of its end
+					<-goOn // it ignores the end of its context
 				}
 				return nil
 			}
@@ -199,7 +199,7 @@ func TestARunThatFloodsItsSessionIsEnded(t *testing.T) {
 		})
 		c := w.dialer.last("a")
 		c.post(session.LoginReconnect)
-		<-blocked // the actor takes nothing now
+		<-blocked // the actor handles no message now
 		synctest.Wait()
 		flood := w.dialer.last("a")
 		for range 5000 {
@@ -230,7 +230,7 @@ func TestALogoutTellsWhatsAppAndDeletesTheCredentials(t *testing.T) {
 	tests := []struct {
 		name   string
 		unlink func(ctx context.Context) error
-		forget error // of the first attempts
+		forget error // the error of the first attempts
 	}{
 		{"WhatsApp confirms", func(context.Context) error { return nil }, nil},
 		{"WhatsApp refuses", func(context.Context) error { return errors.New("refused") }, nil},
@@ -257,7 +257,7 @@ func TestALogoutTellsWhatsAppAndDeletesTheCredentials(t *testing.T) {
 					t.Fatal(err)
 				}
 				first := w.dialer.last("a")
-				if _, _, err := w.Start(t.Context(), "a"); err != nil { // waits until the credentials are gone
+				if _, _, err := w.Start(t.Context(), "a"); err != nil { // it waits until the credentials are deleted
 					t.Fatal(err)
 				}
 				time.Sleep(20 * time.Second)

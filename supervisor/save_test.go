@@ -43,7 +43,7 @@ func TestTheNewestStateIsStoredLast(t *testing.T) {
 		w.store.script(func(s *store) {
 			s.save = func(r session.Record) error {
 				if r.State == session.DisconnectedRecoverable {
-					<-goOn // the write hangs, also across the crash of its actor
+					<-goOn // the write hangs, also while its actor crashes
 				}
 				return nil
 			}
@@ -105,7 +105,7 @@ func TestAWishOfWhichNobodyKnowsWhetherItIsStoredIsOverwrittenByTheNext(t *testi
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a")
 		w.store.script(func(s *store) {
-			s.desired = func(context.Context) error { // the database did it, but its answer was lost
+			s.desired = func(context.Context) error { // the database stored it, but its answer was lost
 				w.store.script(func(s *store) { s.rows["a"] = session.Record{ID: "a", Desired: session.DesiredStop} })
 				return errDatabase
 			}

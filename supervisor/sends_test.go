@@ -13,7 +13,7 @@ import (
 	"wasup/supervisor"
 )
 
-// gate lets sends through one by one.
+// gate lets one send finish for each value that is sent to it.
 type gate chan error
 
 func (g gate) send(ctx context.Context, _ message.Outgoing) error {
@@ -117,7 +117,7 @@ func TestAClientThatHangsInASendHoldsUpItsOwnRunOnly(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a")
 		goOn := make(chan struct{})
-		w.dialer.last("a").send = func(context.Context, message.Outgoing) error { <-goOn; return nil } // hears of nothing
+		w.dialer.last("a").send = func(context.Context, message.Outgoing) error { <-goOn; return nil } // it ignores the end of its context
 		first := w.sending(t.Context(), "a", "1")
 		synctest.Wait()
 		if _, err := w.Restart(t.Context(), "a"); err != nil {
@@ -130,7 +130,7 @@ func TestAClientThatHangsInASendHoldsUpItsOwnRunOnly(t *testing.T) {
 		if err := answered(t, w.sending(t.Context(), "a", "2")); err != nil {
 			t.Fatal(err)
 		}
-		close(goOn) // what the run before says now is its caller's alone
+		close(goOn) // the answer of the earlier run reaches only its own caller
 		if err := answered(t, first); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestASendThatHasBegunGoesOnWithoutItsCaller(t *testing.T) {
 		cancel()
 		wantCode(t, answered(t, sent), session.CodeTimeout)
 		synctest.Wait()
-		g <- nil // it is still being sent
+		g <- nil // the message is still being sent
 		synctest.Wait()
 		if n := w.observer.failures(session.CodeTimeout); n != 0 || !slices.Equal(c.sent, []string{"1"}) {
 			t.Fatalf("it failed %d times, sent %v", n, c.sent)
@@ -169,7 +169,7 @@ func TestASendDuringTheLastCrashIsAnsweredAndReleasesNothing(t *testing.T) {
 		synctest.Wait()
 		second := w.sending(t.Context(), "a", "2")
 		synctest.Wait()
-		w.crash("a") // one restart is allowed in this test, and none is left after it
+		w.crash("a") // this test allows no restart, so the first crash quarantines the session
 		wantCode(t, answered(t, second), session.CodeQuarantined)
 		if code := session.CodeOf(answered(t, first)); code != session.CodeQuarantined {
 			t.Fatalf("code is %s", code)

@@ -12,8 +12,8 @@ import (
 	"wasup/supervisor"
 )
 
-// Every question ends with an answer, however often its session crashes and is quarantined and released under it.
-// The dialer checks that two actors never run one session: they would open two runs.
+// Every question gets an answer, however often its session crashes, is quarantined and is released meanwhile. The dialer
+// checks that a session never has two actors, because they would open two runs.
 func TestNoAnswerIsLostInAStormOfQuarantines(t *testing.T) {
 	for restarts := range 3 {
 		bubble(t, func(t *testing.T, w *world) {

@@ -20,72 +20,73 @@ import (
 
 // SessionStore is the part of the database that the supervisor needs.
 type SessionStore interface {
-	// SetDesired writes what people want of a session, making its row if there is none, and answers the row.
+	// SetDesired writes the desired state of a session and returns its row. It makes the row if there is none.
 	SetDesired(ctx context.Context, id session.ID, desired session.Desired) (session.Record, error)
-	// Create makes a session's row; CodeExists where there is one.
+	// Create makes a session's row. The error has CodeExists if there is one.
 	Create(ctx context.Context, id session.ID, desired session.Desired, settings session.Settings) (session.Record, error)
-	// SaveSettings replaces the settings; CodeNotFound where there is no row.
+	// SaveSettings replaces the settings. The error has CodeNotFound if there is no row.
 	SaveSettings(ctx context.Context, id session.ID, settings session.Settings) (session.Record, error)
-	// Delete removes the row with everything that belongs to it. Deleting what is not there is no error.
+	// Delete deletes the row with everything that belongs to it. It is no error if there is no row.
 	Delete(ctx context.Context, id session.ID) error
-	// List gives every stored session.
+	// List returns every stored session.
 	List(ctx context.Context) ([]session.Record, error)
 	actors.Records
 }
 
-// Observer counts what happens. Its methods must not block.
+// Observer counts events for the metrics. Its methods must not block.
 type Observer interface {
-	// VerbDone tells a verb that a session's client has carried out, or that was refused; code is "" where it succeeded.
+	// VerbDone reports a verb that a session's client has carried out, or that was refused. code is "" if it succeeded.
 	VerbDone(verb string, code session.Code, took time.Duration)
 	SessionRestarted(cause session.Cause)
 	DeadLetter()
 	RestoreAdvanced(wanted, ready int)
 }
 
-// Follower is told what becomes of sessions, by several of them at the same time. Its methods must not block. A panic
-// in SessionChanged is taken for a bug of the session that told it.
+// Follower receives the changes of all sessions. Several sessions call its methods at the same time. The methods must
+// not block. A panic in SessionChanged counts as a crash of the session that called it.
 type Follower interface {
-	// SessionChanged tells a session that is known from now on, and each of its changes of state.
+	// SessionChanged reports a new session and each change of state of a session.
 	SessionChanged(id session.ID, state session.State, cause session.Cause)
-	// SessionRemoved tells a session that nothing finds any more. What is stored of it may still be there.
+	// SessionRemoved reports a session that was removed from the registry. Its stored data may still exist.
 	SessionRemoved(id session.ID)
 }
 
-// Snapshots is told every snapshot of a session that may differ from the last one, and its removal. It must not block and
-// must not panic.
+// Snapshots receives every snapshot of a session that may differ from the last one, and the removal of the session. It
+// must not block and must not panic.
 type Snapshots interface {
 	actors.Snapshots
 	Remove(id session.ID)
 }
 
-// Config is what a Supervisor is made of. Every field is needed.
+// Config holds the dependencies and the settings of a Supervisor. Every field is required unless its comment says what
+// nil or 0 means.
 type Config struct {
 	Dialer   session.Dialer
 	Store    SessionStore
 	Observer Observer
-	// Followers are told in their order.
+	// Followers are called in this order.
 	Followers []Follower
-	Snapshots Snapshots // nil: nobody reads snapshots
-	// Erased is told after everything that was stored of a session has been deleted. It may wait; nil: nobody is told.
+	Snapshots Snapshots // nil: nobody receives snapshots
+	// Erased is called after everything that was stored of a session has been deleted. It may block; nil: not called.
 	Erased func(id session.ID)
-	// Refresher is asked when WhatsApp refuses the client version; nil: the version stays what it is.
+	// Refresher looks up the client version when WhatsApp refuses it; nil: the version never changes.
 	Refresher Refresher
 	Policy    session.Policy
 	Log       *slog.Logger
 
-	Restarts int           // supervised restarts of one session within Window before it is quarantined
-	Window   time.Duration // of the restart intensity
+	Restarts int           // restarts of one session within Window before a crash quarantines it
+	Window   time.Duration // the time within which crashes are counted
 
-	MaxWaiters      int           // callers that may wait for one session's code
-	MaxWaitersTotal int           // the same over all sessions
+	MaxWaiters      int           // how many callers may wait for one session's code
+	MaxWaitersTotal int           // the same for all sessions together
 	SendTimeout     time.Duration // from handing a message to WhatsApp to its acknowledgement
 	SaveTimeout     time.Duration // for one write of a session's record
 
-	Connecting int               // client runs that connect at the same time, apart for linked and unlinked ones; 0: no bound
-	Prepare    func(code string) // draws a code as soon as it is issued; nil: whoever asks draws it
+	Connecting int               // how many linked runs, and how many unlinked ones, connect at a time; 0: no bound
+	Prepare    func(code string) // draws a code as soon as it is issued; nil: the first request draws it
 
-	BootRate   float64       // sessions a second that connect when the process starts
-	BootJitter time.Duration // at most this is added to each one's turn
+	BootRate   float64       // how many sessions connect per second when the process starts; 0: no bound
+	BootJitter time.Duration // the longest random delay of each of these connects
 }
 
 // Supervisor supervises all sessions of the process.
@@ -94,39 +95,40 @@ type Supervisor struct {
 	env     *actors.Env
 	root    *actor.PID
 	breaker *breaker
-	stopped chan struct{} // closed once the root actor and so all sessions have stopped
-	done    chan struct{} // closed once what they had left to do is done too
+	stopped chan struct{} // closed when the root actor, and so all sessions, have stopped
+	done    chan struct{} // closed when their last tasks have ended too
 
-	entries sync.Map // session.ID -> *entry
-	desires desires
-	undone  sync.Map // session.ID: deleted, but what is stored of it could not be removed yet
-	waiting atomic.Int64
-	boot    *restoring
+	entries   sync.Map // session.ID -> *entry
+	desires   desires
+	undeleted sync.Map // session.ID of removed sessions whose stored data is not deleted yet
+	waiting   atomic.Int64
+	boot      *restoring
 
 	followers followers
 	drain     sync.Once
 	stop      sync.Once
 }
 
-// New makes a supervisor without sessions. Boot brings the stored ones back.
+// New makes a supervisor without sessions. Boot restores the stored ones.
 func New(cfg Config) *Supervisor {
 	system := actor.NewActorSystemWithConfig(actor.Configure(
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }),
 		actor.WithDeadLetterRequestLogging(false),
-		// The throttle of a log that goes nowhere: its goroutine would outlive Stop by this long.
+		// This throttles a log that is discarded. The throttle's goroutine outlives Stop by this interval, so it is
+		// short.
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
 	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, followers: cfg.Followers, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
-	s.breaker.release, s.breaker.pick = s.released, s.eager
+	s.breaker.release, s.breaker.pick = s.releaseHeld, s.pickProbe
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
 		SaveTimeout: cfg.SaveTimeout,
 	}
 	if cfg.Snapshots != nil {
-		s.env.Snapshots = cfg.Snapshots // and no interface that holds a nil
+		s.env.Snapshots = cfg.Snapshots // only then: an interface that holds a nil is not nil
 	}
-	// A session that waits for a place has not tried yet: the breaker is behind the pacer.
+	// The pacer comes before the breaker, because a session that waits for a slot has not tried to connect yet.
 	s.env.Dialer = newPacer(s.breaker, cfg.Connecting, cfg.Prepare, &s.env.Tasks)
 	system.EventStream.Subscribe(func(event any) {
 		if letter, ok := event.(*actor.DeadLetterEvent); ok {
@@ -138,8 +140,8 @@ func New(cfg Config) *Supervisor {
 	return s
 }
 
-// Status is the last snapshot of a session; false where no session has this id. It takes no lock that sessions share
-// and never starts anything.
+// Status returns the last snapshot of a session, false if there is no session with this id. It takes no lock that
+// sessions share, and starts nothing.
 func (s *Supervisor) Status(id session.ID) (session.Status, bool) {
 	e, ok := s.entry(id)
 	if !ok {
@@ -148,13 +150,13 @@ func (s *Supervisor) Status(id session.ID) (session.Status, bool) {
 	return e.core.Status(), true
 }
 
-// Ready says whether a session could send now. It does not block.
+// Ready reports whether a session could send now. It does not block.
 func (s *Supervisor) Ready(id session.ID) bool {
 	status, _ := s.Status(id)
 	return status.CanSend()
 }
 
-// List gives a snapshot of every session, by id.
+// List returns a snapshot of every session, sorted by id.
 func (s *Supervisor) List() []session.Status {
 	var all []session.Status
 	s.entries.Range(func(_, v any) bool {
@@ -165,7 +167,7 @@ func (s *Supervisor) List() []session.Status {
 	return all
 }
 
-// Watch tells a session that somebody reads its code, which keeps a pairing attended. It starts nothing.
+// Watch tells a session that somebody watches its code, which keeps the pairing attended. It starts nothing.
 func (s *Supervisor) Watch(id session.ID) {
 	if e, ok := s.entry(id); ok && e.core.Status().State == session.QRRequired {
 		if h := e.handle.Load(); h != nil {
@@ -174,12 +176,12 @@ func (s *Supervisor) Watch(id session.ID) {
 	}
 }
 
-// RequestQR starts the session if it rests and waits until a code is valid, the session is READY, it failed, or ctx
-// ends, which is OutcomeTimeout. It always answers with an outcome.
+// RequestQR starts the session if it does not run. It waits until a code is valid, the session is READY, or it has
+// failed. If ctx ends first, the outcome is OutcomeTimeout. The answer always has an outcome.
 func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
 	if s.waiting.Add(1) > int64(s.cfg.MaxWaitersTotal) {
 		s.waiting.Add(-1)
-		return s.outcome(id, session.OutcomeTooMany)
+		return s.answerWith(id, session.OutcomeTooMany)
 	}
 	defer s.waiting.Add(-1)
 	answer, err := s.requestQR(ctx, id)
@@ -187,12 +189,12 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 	case err == nil:
 		return answer
 	case code == session.CodeShuttingDown:
-		return s.outcome(id, session.OutcomeShuttingDown)
+		return s.answerWith(id, session.OutcomeShuttingDown)
 	case code == session.CodeTimeout, ctx.Err() != nil:
-		return s.outcome(id, session.OutcomeTimeout)
+		return s.answerWith(id, session.OutcomeTimeout)
 	default:
-		s.cfg.Log.Error("a request for a code failed", "session", id, "op", "request qr", "code", code, "err", err)
-		return s.outcome(id, session.OutcomeError)
+		s.cfg.Log.Error("request for a code failed", "session", id, "op", "request qr", "code", code, "err", err)
+		return s.answerWith(id, session.OutcomeError)
 	}
 }
 
@@ -204,36 +206,39 @@ func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAn
 	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order})
 }
 
-func (s *Supervisor) outcome(id session.ID, outcome session.QROutcome) session.QRAnswer {
+// answerWith returns an outcome with the session's current state and cause.
+func (s *Supervisor) answerWith(id session.ID, outcome session.QROutcome) session.QRAnswer {
 	status, _ := s.Status(id)
 	return session.QRAnswer{Outcome: outcome, State: status.State, Cause: status.Cause}
 }
 
-// Start makes a session run. already reports that it ran, or waited for something that a start does not change.
+// Start starts a session. already reports that the start changed nothing: the session ran already, or waits for
+// something that a start does not change.
 func (s *Supervisor) Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error) {
 	told, err := s.tell(ctx, id, session.DesiredRun, session.Started)
 	return told.Status, told.Before == told.Status.State, err
 }
 
-// Restart drops whatever a session does and begins again, from every state.
+// Restart ends whatever a session does and starts it again, in every state.
 func (s *Supervisor) Restart(ctx context.Context, id session.ID) (session.Status, error) {
 	told, err := s.tell(ctx, id, session.DesiredRun, session.Restarted)
 	return told.Status, err
 }
 
-// StopSession stops a session; its credentials stay.
+// StopSession stops a session and keeps its credentials.
 func (s *Supervisor) StopSession(ctx context.Context, id session.ID) (session.Status, error) {
 	told, err := s.tell(ctx, id, session.DesiredStop, session.Stopped)
 	return told.Status, err
 }
 
-// Logout unlinks the session's device and deletes its credentials. The slot stays.
+// Logout unlinks the session's device and deletes its credentials. The session stays.
 func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status, error) {
 	told, err := s.tell(ctx, id, session.DesiredStop, session.LogoutDue)
 	return told.Status, err
 }
 
-// tell stores what people want before the session hears of it, so that it holds across a crash right after the answer.
+// tell stores the desired state and then sends the input to the session. The desired state is stored first, so that it
+// holds even if the process crashes right after the answer.
 func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
 	e, order, err := s.setDesired(ctx, id, desired)
 	if err != nil {
@@ -246,13 +251,13 @@ func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.De
 	return told, err
 }
 
-// forget withdraws a question when its asker is gone.
-func (s *Supervisor) forget(h *handle) func(*actor.PID) {
+// withdraw returns the onEnd function of Ask: it withdraws the question of an asker that has gone.
+func (s *Supervisor) withdraw(h *handle) func(*actor.PID) {
 	return func(asker *actor.PID) { s.env.System.Root.Send(h.pid, actors.Forget{Asker: asker}) }
 }
 
-// enter makes the entry of a stored session, once.
-func (s *Supervisor) enter(record session.Record) *entry {
+// addEntry returns the entry of a stored session, and makes it if there is none.
+func (s *Supervisor) addEntry(record session.Record) *entry {
 	e := &entry{id: record.ID, core: actors.NewCore(s.env, record, rand.Uint64(), time.Now())}
 	if existing, loaded := s.entries.LoadOrStore(record.ID, e); loaded {
 		return existing.(*entry)
@@ -270,8 +275,8 @@ func (s *Supervisor) entry(id session.ID) (*entry, bool) {
 	return v.(*entry), true
 }
 
-// ask reaches a session's actor, spawning it first if it does not run, and asks again where it stopped before it
-// answered: a request for a session survives the session's quarantine.
+// ask asks a session's actor and spawns the actor first if none runs. If the actor stops before it answers, ask asks the
+// next actor: a request survives the quarantine of its session.
 func ask[R any](ctx context.Context, s *Supervisor, e *entry, message any) (R, error) {
 	var zero R
 	for {
@@ -279,15 +284,15 @@ func ask[R any](ctx context.Context, s *Supervisor, e *entry, message any) (R, e
 		if err != nil {
 			return zero, err
 		}
-		answer, err := actors.Ask[R](ctx, s.env.System, h.pid, message, h.gone, s.forget(h))
+		answer, err := actors.Ask[R](ctx, s.env.System, h.pid, message, h.gone, s.withdraw(h))
 		switch {
 		case err == nil:
 			return answer, nil
 		case !errors.Is(err, actors.ErrGone):
 			return zero, unanswered(ctx, "ask session", e.id, err)
 		}
-		// The actor answers no more, but may still be at its last message. Only the root knows when the next one may
-		// take over what the session keeps across its actors.
+		// The actor answers no more, but may still handle its last message. The next actor may use the Core only after
+		// this one has terminated, which closes h.gone.
 		select {
 		case <-h.gone:
 		case <-ctx.Done():
@@ -296,7 +301,7 @@ func ask[R any](ctx context.Context, s *Supervisor, e *entry, message any) (R, e
 	}
 }
 
-// running is the actor of an entry, spawned by the root actor if there is none.
+// running returns the actor of an entry. The root actor spawns one if none runs.
 func (s *Supervisor) running(ctx context.Context, e *entry) (*handle, error) {
 	if h := e.handle.Load(); h != nil {
 		return h, nil
@@ -314,6 +319,7 @@ func (s *Supervisor) running(ctx context.Context, e *entry) (*handle, error) {
 	}
 }
 
+// unanswered returns CodeTimeout if ctx has ended, and CodeInternal otherwise.
 func unanswered(ctx context.Context, op string, id session.ID, err error) error {
 	if ctx.Err() != nil {
 		return &session.Error{Code: session.CodeTimeout, Op: op, Session: id, Err: err}
@@ -325,7 +331,8 @@ func shuttingDown(id session.ID) error {
 	return &session.Error{Code: session.CodeShuttingDown, Op: "reach session", Session: id}
 }
 
-// Drain refuses new requests from now on, answers those who wait for a code, and restarts nothing any more.
+// Drain makes the supervisor refuse new requests and restart no session any more. It answers all callers that wait for a
+// code.
 func (s *Supervisor) Drain() {
 	s.drain.Do(func() {
 		s.env.Draining.Store(true)
@@ -338,8 +345,8 @@ func (s *Supervisor) Drain() {
 	})
 }
 
-// Stop stops every session, closes their sockets and waits for all of it. When ctx ends first, the error names the
-// sessions that did not stop. Stop is idempotent; a later call waits on.
+// Stop stops every session, closes their sockets and waits until all have ended. If ctx ends first, the error names the
+// sessions that did not stop. Stop is idempotent: a later call continues to wait.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.Drain()
 	s.stop.Do(func() {
@@ -354,8 +361,8 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	}
 }
 
-// finish waits for what the sessions leave behind. Nothing starts a task of a session any more once it has stopped and
-// was told to finish, so that waiting cannot race with counting.
+// finish waits for the last tasks of the sessions. No task starts after a session has stopped and Finish was called, so
+// waiting for the WaitGroup does not race with Add.
 func (s *Supervisor) finish() {
 	<-s.stopped
 	s.breaker.close()
@@ -367,6 +374,7 @@ func (s *Supervisor) finish() {
 	close(s.done)
 }
 
+// unstopped returns the ids of the sessions that still run, sorted.
 func (s *Supervisor) unstopped() []string {
 	var names []string
 	s.entries.Range(func(_, v any) bool {

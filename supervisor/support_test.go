@@ -24,17 +24,17 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// dialer is a scripted session.Dialer. It checks for everybody that no session has two runs open at a time and that
-// no client is closed twice.
+// dialer is a scripted session.Dialer. It checks in all tests that no session has two open runs at the same time and
+// that no client is closed twice.
 type dialer struct {
 	t testing.TB
 
 	mu     sync.Mutex
 	runs   map[session.ID][]*client
-	opened map[session.ID]int // of runs, the ones not closed
+	opened map[session.ID]int // how many runs are open
 	forgot map[session.ID]int
-	open   func(ctx context.Context, c *client) error // before a run is open; nil: at once
-	onOpen func(c *client)                            // what a new client does by itself; nil: nothing
+	open   func(ctx context.Context, c *client) error // called in Open; nil: Open returns at once
+	onOpen func(c *client)                            // called with each new client; nil: not called
 	forget func() error
 }
 
@@ -87,7 +87,7 @@ func (d *dialer) Forget(_ context.Context, id session.ID) error {
 	return nil
 }
 
-// last is the newest run of a session.
+// last returns the client of a session's newest run.
 func (d *dialer) last(id session.ID) *client {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -124,7 +124,7 @@ func (d *dialer) script(do func(d *dialer)) {
 
 // client is a scripted session.Client.
 type client struct {
-	message.Client // what no test here drives
+	message.Client // methods that no test here calls
 
 	d      *dialer
 	run    session.Run
@@ -132,7 +132,7 @@ type client struct {
 	mu     sync.Mutex
 	closed int
 	sent   []string
-	paired int // how often a pairing code was asked for
+	paired int // how many pairing codes were asked for
 	send   func(ctx context.Context, msg message.Outgoing) error
 	unlink func(ctx context.Context) error
 	mark   func(ctx context.Context) error // MarkRead
@@ -312,8 +312,8 @@ func (s *store) row(id session.ID) session.Record {
 type observer struct {
 	mu       sync.Mutex
 	changed  func(id session.ID, state session.State)
-	lose     func() // when a verb fails
-	restart  func() // when a session is restarted
+	lose     func() // called when a verb fails
+	restart  func() // called when a session is restarted
 	restarts int
 	removed  []session.ID
 	failed   map[session.Code]int
@@ -354,7 +354,7 @@ func (o *observer) VerbDone(_ string, code session.Code, _ time.Duration) {
 	}
 }
 
-// failures is how many verbs ended with a code.
+// failures returns how many verbs ended with a code.
 func (o *observer) failures(code session.Code) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -384,7 +384,7 @@ func (o *observer) restored() (wanted, ready int) {
 	return o.wanted, o.ready
 }
 
-// world is a supervisor with everything around it scripted.
+// world is a supervisor whose dependencies are all scripted.
 type world struct {
 	*supervisor.Supervisor
 	t        testing.TB
@@ -412,7 +412,7 @@ func newWorld(t testing.TB, change ...func(*supervisor.Config)) *world {
 	return w
 }
 
-// bubble runs a test in fake time and checks that stopping leaves nothing open.
+// bubble runs a test in fake time and checks that Stop leaves nothing open.
 func bubble(t *testing.T, test func(t *testing.T, w *world), change ...func(*supervisor.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -480,14 +480,14 @@ func (w *world) supervision(id session.ID) supervisor.Supervision {
 	return supervisor.Supervision{}
 }
 
-// request asks for a code in the background.
+// request asks for a code in a goroutine.
 func (w *world) request(ctx context.Context, id session.ID) <-chan session.QRAnswer {
 	answers := make(chan session.QRAnswer, 1)
 	go func() { answers <- w.RequestQR(ctx, id) }()
 	return answers
 }
 
-// sending sends in the background.
+// sending sends a message in a goroutine.
 func (w *world) sending(ctx context.Context, id session.ID, body string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -497,7 +497,7 @@ func (w *world) sending(ctx context.Context, id session.ID, body string) <-chan 
 	return done
 }
 
-// answered is the outcome of what must have been answered by now.
+// answered returns an answer that must be there by now.
 func answered[T any](t testing.TB, answers <-chan T) T {
 	t.Helper()
 	synctest.Wait()

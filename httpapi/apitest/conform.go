@@ -14,13 +14,14 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// document is the API that answers are held against; described guards it, because its schemas are made as they are asked for.
+// document is the API against which answers are checked. The mutex described guards it, because it makes schemas on
+// demand.
 var (
 	document  = sync.OnceValue(httpapi.API)
 	described sync.Mutex
 )
 
-// Fits holds JSON against the schema of a value's type.
+// Fits checks JSON against the schema of a value's type.
 func Fits(t testing.TB, of any, text string) {
 	t.Helper()
 	described.Lock()
@@ -28,7 +29,7 @@ func Fits(t testing.TB, of any, text string) {
 	fits(t, document().Schema(of), text)
 }
 
-// matches reports whether a path is one of a pattern's, as Fiber sees it.
+// matches reports whether a path matches one of Fiber's patterns.
 func matches(pattern, path string) bool {
 	want, got := strings.Split(strings.ToLower(pattern), "/"), strings.Split(strings.ToLower(path), "/")
 	if len(want) != len(got) {
@@ -46,7 +47,7 @@ func matches(pattern, path string) bool {
 	return true
 }
 
-// conform holds an answer of /v1 against the OpenAPI document: its status, its format and every field.
+// conform checks an answer of /v1 against the OpenAPI document: its status, its format and every field.
 func conform(t testing.TB, method, path string, answer Reply) {
 	t.Helper()
 	described.Lock()

@@ -1,3 +1,3 @@
-// Package apitest is a listening server of which everything behind it is scripted, for the tests of httpapi and the packages
-// below it. Each answer that comes through Rig.Do is held against the OpenAPI document.
+// Package apitest has a listening server whose dependencies are all scripted, for the tests of httpapi and the packages
+// below it. Rig.Do checks each answer against the OpenAPI document.
 package apitest

@@ -6,15 +6,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package and finds the goroutines that they leave behind.
+// Main runs the tests of a package, and fails if they leave goroutines behind.
 func Main(m *testing.M) { goleak.VerifyTestMain(m, Lingering()...) }
 
-// Lingering are the goroutines of fasthttp that no stop of a server ends.
+// Lingering lists the goroutines of fasthttp that no stop of a server ends.
 func Lingering() []goleak.Option {
 	return []goleak.Option{
-		// The library's clock for Date headers: one goroutine per process, for ever.
+		// fasthttp's clock for Date headers is one goroutine per process, which never ends.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-		// The library's worker pool: it sees that it was stopped when its sleep of at most 10 s ends.
+		// fasthttp's worker pool sleeps up to 10 s before it sees that it was stopped.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 	}
 }

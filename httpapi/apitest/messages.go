@@ -14,7 +14,7 @@ import (
 	"wasup/internal/session"
 )
 
-// scriptedMessages answers in the place of the outbox, the files on disk and WhatsApp.
+// scriptedMessages replaces the outbox, the files on the disk and WhatsApp.
 type scriptedMessages struct {
 	Enqueuing func(ctx context.Context, request message.Request) (message.Message, bool, error)
 	Knowing   func(request message.Request) (message.Message, bool, error)
@@ -37,7 +37,7 @@ type Folder struct {
 	Broken  error
 }
 
-// Names lists the files that are there.
+// Names lists the files in the folder.
 func (f *Folder) Names() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +76,7 @@ func (f *scriptedMessages) Requeue(_ context.Context, id session.ID, messageID s
 	return f.About("requeue", id, messageID)
 }
 
-// messages is the outbox as the routes want it: the sessions have a List of their own.
+// messages adapts Scripted to the outbox. It is a type of its own, because the sessions have another List.
 type messages struct{ *Scripted }
 
 func (m messages) List(_ context.Context, _ session.ID, filter message.Filter) ([]message.Message, string, error) {
@@ -105,7 +105,7 @@ func (f *Folder) keep(content []byte, hint message.FileHint) message.Media {
 	f.Bytes[name] = content
 	sum := sha256.Sum256(content)
 	media := message.Media{File: name, Mime: "application/octet-stream", Name: hint.Name, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
-	// The bytes of these tests say what they are: image/png|…
+	// In these tests a file begins with its type: image/png|…
 	if kind, _, says := strings.Cut(string(content), "|"); says {
 		media.Mime = kind
 		media.Cut = strings.HasSuffix(string(content), "…")
@@ -141,7 +141,7 @@ func (f *scriptedMessages) Remove(file string) error {
 	return nil
 }
 
-// door is the sessions as a session.Door: uploads have a Use of their own.
+// door adapts Scripted to session.Door. It is a type of its own, because uploads have another Use.
 type door struct{ *Scripted }
 
 func (d door) Use(_ context.Context, id session.ID, use session.Use) (any, error) {

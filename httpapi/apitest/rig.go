@@ -24,7 +24,7 @@ import (
 	"wasup/internal/store"
 )
 
-// Publish tells the log where a session is, and waits until it is stored.
+// Publish sends the state of a session to the log, and waits until the event is stored.
 func (r *Rig) Publish(t testing.TB, statuses ...session.Status) {
 	t.Helper()
 	_, before := r.Events(t).Span()
@@ -34,7 +34,7 @@ func (r *Rig) Publish(t testing.TB, statuses ...session.Status) {
 	r.stored(t, before)
 }
 
-// Remove tells the log that a session was deleted.
+// Remove sends the removal of a session to the log, and waits until the event is stored.
 func (r *Rig) Remove(t testing.TB, id session.ID) {
 	t.Helper()
 	_, before := r.Events(t).Span()
@@ -42,7 +42,7 @@ func (r *Rig) Remove(t testing.TB, id session.ID) {
 	r.stored(t, before)
 }
 
-// Append adds an event to the log, as other rooms do.
+// Append appends an event to the log, as other rooms do.
 func (r *Rig) Append(t testing.TB, list ...events.Event) {
 	t.Helper()
 	if err := r.Events(t).Append(t.Context(), list...); err != nil {
@@ -50,13 +50,13 @@ func (r *Rig) Append(t testing.TB, list ...events.Event) {
 	}
 }
 
-// Events is the log.
+// Events returns the log.
 func (r *Rig) Events(t testing.TB) *events.Log {
 	t.Helper()
 	return r.Sessions.log()
 }
 
-// stored waits until the log goes beyond a position and nothing waits to be written.
+// stored waits until the log has an event after a position and the feed has nothing left to write.
 func (r *Rig) stored(t testing.TB, before uint64) {
 	t.Helper()
 	watch := r.Sessions.log().Watch()
@@ -75,8 +75,8 @@ func (r *Rig) stored(t testing.TB, before uint64) {
 	}
 }
 
-// openStore is an empty database of the test's own; nil after an error, which it tells: the goroutine of a request must
-// not end the test.
+// openStore opens an empty database for the test. After an error it fails the test and returns nil: it may run on the
+// goroutine of a request, which must not end the test.
 func openStore(ctx context.Context, t testing.TB) *store.Store {
 	t.Helper()
 	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
@@ -87,7 +87,7 @@ func openStore(ctx context.Context, t testing.TB) *store.Store {
 	return st
 }
 
-// openLog is the log of a test, in a database of its own.
+// openLog opens the log of a test, in its own database.
 func (r *Rig) openLog(t testing.TB) *events.Log {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -117,7 +117,7 @@ type Observed struct {
 	Code          int
 }
 
-// Recorder remembers what was observed.
+// Recorder records the calls of the observer.
 type Recorder struct {
 	mu       sync.Mutex
 	requests []Observed
@@ -136,14 +136,14 @@ func (r *Recorder) QRRequest(outcome session.QROutcome, _ time.Duration) {
 	r.outcomes = append(r.outcomes, outcome)
 }
 
-// Snapshot is what was observed so far.
+// Snapshot returns the calls so far.
 func (r *Recorder) Snapshot() ([]Observed, []session.QROutcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Observed(nil), r.requests...), append([]session.QROutcome(nil), r.outcomes...)
 }
 
-// Rig is a listening server with everything behind it Scripted.
+// Rig is a listening server whose dependencies are a Scripted.
 type Rig struct {
 	*httpapi.Server
 	Sessions *Scripted
@@ -155,7 +155,7 @@ type Rig struct {
 	Base     string
 }
 
-// NewRig makes one. What f does not script, no test may ask for.
+// NewRig makes a Rig. A test must not call anything that f does not script.
 func NewRig(t testing.TB, cfg httpapi.Config, f *Scripted) *Rig {
 	t.Helper()
 	r := &Rig{Sessions: f, Observer: &Recorder{}, Logs: &lockedBuffer{}}
@@ -201,7 +201,7 @@ func NewRig(t testing.TB, cfg httpapi.Config, f *Scripted) *Rig {
 	return r
 }
 
-// drawings are pictures of which the PNGs are drawn as a test wants it.
+// drawings are pictures whose PNGs are drawn by a function of the test.
 type drawings struct {
 	urls *qr.Cache
 	*qr.Pictures
@@ -209,14 +209,14 @@ type drawings struct {
 
 func (d drawings) DataURL(code string) (string, error) { return d.urls.Get(code) }
 
-// Reply is an answer that was read.
+// Reply is an answer that was read completely.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// Do sends one request; header lines are "Name: value".
+// Do sends one request and checks its answer. Header lines are "Name: value".
 func (r *Rig) Do(t testing.TB, method, path string, body string, header ...string) Reply {
 	t.Helper()
 	answer, err := r.Try(method, path, body, header...)
@@ -227,7 +227,7 @@ func (r *Rig) Do(t testing.TB, method, path string, body string, header ...strin
 	return answer
 }
 
-// Try is Do without a check of the answer.
+// Try sends one request like Do, without checking the answer.
 func (r *Rig) Try(method, path, body string, header ...string) (Reply, error) {
 	request, err := http.NewRequestWithContext(context.Background(), method, r.Base+path, strings.NewReader(body))
 	if err != nil {
@@ -263,7 +263,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// Raw sends bytes on a connection of their own and reads one answer.
+// Raw sends bytes on a new connection and reads one answer.
 func (r *Rig) Raw(t testing.TB, request string, cut bool) Reply {
 	t.Helper()
 	var dialer net.Dialer

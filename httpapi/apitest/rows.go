@@ -15,7 +15,7 @@ import (
 	"wasup/internal/session"
 )
 
-// update writes the literals of /v1 anew. They are the contract: look at what changed.
+// update rewrites the literals of /v1. They are the contract, so check what changed.
 var update = flag.Bool("update", false, "write testdata/v1 anew")
 
 // Literal is a body of the contract.
@@ -28,18 +28,18 @@ func Literal(t testing.TB, name string) string {
 	return string(content)
 }
 
-// Status is a session as the compatibility routes see it.
+// Status makes a session for tests of the compatibility routes.
 func Status(id session.ID, state session.State) session.Status {
 	return session.Status{ID: id, State: state, Past: session.Past{LastCause: session.CauseNone}, MaxAttempts: 3}
 }
 
-// WithCode gives a session a code that can be scanned for a while.
+// WithCode gives a session a code that can be scanned.
 func WithCode(s session.Status, left time.Duration) session.Status {
 	s.QR = session.QR{Code: qrtest.Code, Seq: 1, IssuedAt: Now.Add(-time.Second), ExpiresAt: Now.Add(left)}
 	return s
 }
 
-// Outcome is a wait that ends at once.
+// Outcome makes a RequestQR that returns an outcome at once.
 func Outcome(o session.QROutcome, state session.State) func(context.Context, session.ID) session.QRAnswer {
 	return func(context.Context, session.ID) session.QRAnswer {
 		answer := session.QRAnswer{Outcome: o, State: state}
@@ -50,12 +50,12 @@ func Outcome(o session.QROutcome, state session.State) func(context.Context, ses
 	}
 }
 
-// Failing is an error with a code and a cause that may not be told.
+// Failing makes an error with a code and a cause that answers must not show.
 func Failing(code session.Code) error {
 	return &session.Error{Code: code, Op: "test", Err: os.ErrPermission}
 }
 
-// Row is one line of the contract: a request, what lies behind it, and the literal answer.
+// Row is one line of the contract: a request, the scripted dependencies, and the literal answer.
 type Row struct {
 	What   string
 	Method string
@@ -64,8 +64,8 @@ type Row struct {
 	Body   string
 	Behind Scripted
 	Status int
-	Want   string // file of testdata
-	Extra  string // "Name: value" that the answer must have
+	Want   string // a file of testdata
+	Extra  string // a header "Name: value" that the answer must have
 }
 
 func (r Row) check(t *testing.T) {
@@ -101,7 +101,7 @@ func (r Row) contentType() string {
 	return ContentType
 }
 
-// RunRows checks rows, each on a server of its own.
+// RunRows checks rows, each with its own server.
 func RunRows(t *testing.T, rows []Row) {
 	t.Helper()
 	for i := range rows {
@@ -116,7 +116,7 @@ func RunRows(t *testing.T, rows []Row) {
 // Client51 is the header of client 51.
 const Client51 = "X-Cliente-Id: 51"
 
-// ContentType is that of JSON, as the Node service sent it.
+// ContentType is the Content-Type of JSON that the Node service sent.
 const ContentType = "application/json; charset=utf-8"
 
 // testdata is the folder of the literals, which all packages below httpapi share.

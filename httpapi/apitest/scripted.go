@@ -18,10 +18,10 @@ import (
 	"wasup/internal/session"
 )
 
-// Scripted answers in the place of the supervised sessions. It is not changed while a server runs.
+// Scripted replaces the supervised sessions. It must not be changed while a server runs.
 type Scripted struct {
 	Statuses  map[session.ID]session.Status
-	Reading   func() session.Status // of every session; nil: Statuses are read
+	Reading   func() session.Status // the status of every session; nil: Statuses has them
 	Asked     func(ctx context.Context, id session.ID) session.QRAnswer
 	Starting  func(ctx context.Context, id session.ID) (session.Status, bool, error)
 	Sending   func(ctx context.Context, id session.ID, to message.Recipient, body, key string) (string, error)
@@ -32,27 +32,27 @@ type Scripted struct {
 	Linking func(ctx context.Context, step string, id session.ID, value string) (string, time.Time, error)
 	Nodes   []supervision.Node
 	Buffer  events.Options
-	log     func() *events.Log // opened by the first who needs it
+	log     func() *events.Log // opens the log at the first call
 	feed    *events.Feed
 
-	Incoming  map[string]message.Media // File is what is in it
-	KeptFiles map[string]string        // media that are on the disk, and what is in them
-	Closed    *atomic.Int64            // how many of those were closed
-	Fetched   *atomic.Int64            // how often something of it was fetched; nil: nobody counts
+	Incoming  map[string]message.Media // the files by id; Media.File is the content
+	KeptFiles map[string]string        // the contents of the files on the disk, by id
+	Closed    *atomic.Int64            // how many files on the disk were closed
+	Fetched   *atomic.Int64            // how many files were fetched; nil: not counted
 
 	scriptedMessages
 
-	Drawing func(code string) (string, error) // of PNGs; nil: the real one
+	Drawing func(code string) (string, error) // draws PNGs; nil: qr.DataURL
 	Watches *Watches
 }
 
-// Watches is who read a code that waits.
+// Watches records the calls of Watch.
 type Watches struct {
 	mu  sync.Mutex
 	ids []session.ID
 }
 
-// All lists them.
+// All returns the ids of the watched sessions.
 func (w *Watches) All() []session.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (f arrivals) Describe(_ context.Context, id session.ID, name string) (messa
 	return message.Media{}, &session.Error{Code: session.CodeMediaGone, Op: "find media", Session: id}
 }
 
-// Kept has on disk what is in kept, and under media that begin with "waiting" what is to come.
+// Kept returns the files of KeptFiles. The state of an id that begins with "waiting" is waiting.
 func (f arrivals) Kept(_ context.Context, _ session.ID, name string) (media.KeptFile, error) {
 	content, ok := f.KeptFiles[name]
 	switch {

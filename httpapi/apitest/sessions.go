@@ -7,10 +7,10 @@ import (
 	"wasup/internal/session"
 )
 
-// Now is the moment at which the servers of tests stand still.
+// Now is the time of the servers' clock, which stands still.
 var Now = time.Date(2026, 1, 4, 12, 33, 56, 0, time.UTC)
 
-// Full is a status in which every field says something.
+// Full is a status in which every field has a value.
 func Full() session.Status {
 	at := func(minutes int) time.Time { return Now.Add(time.Duration(minutes) * time.Minute) }
 	return session.Status{
@@ -24,23 +24,23 @@ func Full() session.Status {
 	}
 }
 
-// Plain is a session with a state and little else.
+// Plain is a session with a state, a cause and few other values.
 func Plain(id session.ID, state session.State, cause session.Cause) session.Status {
 	return session.Status{ID: id, State: state, Cause: cause, Desired: session.DesiredRun, Past: session.Past{LastCause: session.CauseNone}, CreatedAt: Now, UpdatedAt: Now, Since: Now}
 }
 
-// Pairing is a session that waits for its scan.
+// Pairing is a session with a code that waits for the scan.
 func Pairing(id session.ID) session.Status {
 	return WithCode(Plain(id, session.QRRequired, session.CausePairing), time.Minute)
 }
 
-// Behind scripts sessions that are there.
+// Behind makes a Scripted with these sessions.
 func Behind(all ...session.Status) Scripted {
 	f := Scripted{Statuses: make(map[session.ID]session.Status)}
 	for _, s := range all {
 		f.Statuses[s.ID] = s
 	}
-	// Verbs and changes answer what they were asked to do, as far as a snapshot can.
+	// Verbs and changes return a snapshot that shows what they were asked to do.
 	f.Settle = func(_ context.Context, verb string, id session.ID, settings session.Settings) (session.Status, error) {
 		status, known := f.Statuses[id]
 		switch verb {

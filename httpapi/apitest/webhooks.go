@@ -13,7 +13,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// Hooked are real webhooks, on a database that is made when the first test asks for it.
+// Hooked are real webhooks, on a database that is made when a test uses it first.
 type Hooked struct {
 	Open  func() *webhooks.Webhooks
 	Store *store.Store

@@ -13,9 +13,9 @@ import (
 	"wasup/internal/session"
 )
 
-// Contacts says who has WhatsApp. It is safe for concurrent use; errors carry a session.Code.
+// Contacts finds out which numbers have WhatsApp. It is safe for concurrent use. Errors carry a session.Code.
 type Contacts interface {
-	// CheckContacts answers in the order of the question; phones are digits with country code.
+	// CheckContacts returns one contact for each phone, in the same order. A phone is digits with country code.
 	CheckContacts(ctx context.Context, id session.ID, phones []string) ([]message.Contact, error)
 }
 
@@ -31,7 +31,7 @@ func New(host *rest.Host, door session.Door, contacts Contacts) *Resource {
 	return &Resource{host, door, contacts}
 }
 
-// chatOf is the chat in the path.
+// chatOf returns the chat in the path.
 func chatOf(k *rest.Call) (message.Recipient, error) {
 	text, err := url.PathUnescape(k.Params("chat"))
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *Resource) markRead(k *rest.Call) error {
 			return rest.BadField(fmt.Sprintf("ids[%d]", i), "expected a WhatsApp message id")
 		}
 	}
-	return tell(r, k, message.MarkRead, mark)
+	return carryOut(r, k, message.MarkRead, mark)
 }
 
 // setPresence is POST /v1/sessions/{id}/chats/{chat}/presence.
@@ -79,11 +79,11 @@ func (r *Resource) setPresence(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	return tell(r, k, message.SetChatState, message.Typing{Chat: chat, State: message.ChatState(in.State)})
+	return carryOut(r, k, message.SetChatState, message.Typing{Chat: chat, State: message.ChatState(in.State)})
 }
 
-// tell carries a verb out that has no answer but that it was done.
-func tell[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client, Q, session.None], question Q) error {
+// carryOut carries out a verb that returns no value, and answers 204.
+func carryOut[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client, Q, session.None], question Q) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}

@@ -1,2 +1,2 @@
-// Package chats is the part of /v1 that tells WhatsApp things beside messages, and asks it: read marks, presence, contacts.
+// Package chats is the part of /v1 for requests to WhatsApp other than messages: marking as read, presence, contacts.
 package chats

@@ -32,7 +32,7 @@ type v1Contact struct {
 	Business   string           `json:"business,omitempty" doc:"The verified name of a business."`
 }
 
-// v1ChatState is a closed set: it gives the document and the checks its values.
+// v1ChatState is an enumeration. Schema lists its values for the document and the checks.
 type v1ChatState string
 
 func (v1ChatState) Schema(huma.Registry) *huma.Schema {

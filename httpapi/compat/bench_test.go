@@ -10,7 +10,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Whole requests over loopback, with Go's own client on the same machine.
+// The benchmarks make complete requests over loopback, with Go's own client on the same machine.
 func benchmarkRoute(b *testing.B, f *apitest.Scripted, path string) {
 	r := apitest.NewRig(b, httpapi.Config{Now: time.Now}, f)
 	b.ReportAllocs()

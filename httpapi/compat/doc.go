@@ -1,3 +1,3 @@
-// Package compat is the routes of the Node session manager, as its callers know them, and the probes beside them. Their
-// JSON, their errors and their Spanish are a contract: the literals in testdata pin it.
+// Package compat has the routes of the Node session manager, as its callers know them, and the probes. Their
+// JSON, their errors and their Spanish texts are a contract, which the literals in testdata pin.
 package compat

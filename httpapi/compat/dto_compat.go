@@ -2,7 +2,8 @@ package compat
 
 import "wasup/internal/session"
 
-// The JSON of the compatibility routes. The order of the fields is the contract's, so that answers compare as text.
+// The JSON of the compatibility routes. The fields have the order of the contract, so that answers can be compared as
+// text.
 
 // codedError is the error of /qr-code and of the hub's routes.
 type codedError struct {
@@ -34,7 +35,7 @@ type qrCodeAnswer struct {
 
 type qrNowAnswer struct {
 	State     session.State `json:"state"`
-	ExpiresIn int64         `json:"expires_in"` // whole seconds that the code can still be scanned, at least 1
+	ExpiresIn int64         `json:"expires_in"` // for how many whole seconds the code is still valid, at least 1
 	QR        string        `json:"qr"`
 }
 

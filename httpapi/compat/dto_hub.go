@@ -1,6 +1,6 @@
 package compat
 
-// The JSON of the hub's instance routes. Times are RFC 3339 in UTC, in whole seconds; null where there is none.
+// The JSON of the hub's instance routes. Times are RFC 3339 in UTC, in whole seconds. A missing time is null.
 
 type instanceAnswer struct {
 	InstanceID       string  `json:"instance_id"`

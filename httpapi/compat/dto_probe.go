@@ -22,6 +22,6 @@ type livenessAnswer struct {
 type readinessAnswer struct {
 	Status   string `json:"status"`
 	Reason   string `json:"reason,omitempty"`
-	Restored int    `json:"restored"` // sessions that are back
-	Wanted   int    `json:"wanted"`   // sessions that should run
+	Restored int    `json:"restored"` // linked sessions that have connected since the process started
+	Wanted   int    `json:"wanted"`   // linked sessions that should run
 }

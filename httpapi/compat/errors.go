@@ -7,7 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// shape is how a route writes its errors.
+// shape is the form of a route's errors.
 type shape int
 
 const (
@@ -15,15 +15,15 @@ const (
 	coded                // {"error":CODE,"message":…}
 )
 
-// Flagged writes an error as most routes do, and as callers expect it where no route is.
+// Flagged writes an error in the form of most routes, which is also the form for paths without a route.
 func (r *Routes) Flagged(c *fiber.Ctx, label string, err error) {
 	r.renderError(c, flagged, label, err)
 }
 
-// Coded writes an error as /qr-code and the hub's routes do.
+// Coded writes an error in the form of /qr-code and of the hub's routes.
 func (r *Routes) Coded(c *fiber.Ctx, label string, err error) { r.renderError(c, coded, label, err) }
 
-// renderError writes the error in the route's shape and logs what a caller may not see.
+// renderError writes an error in the route's form, and logs the cause of a server error.
 func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error) {
 	f := faultOf(err)
 	if f.status >= fiber.StatusInternalServerError && f.cause != nil {

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/session"
 )
 
-// The wire's error codes, as callers of the Node service know them, and those that it never had.
+// The error codes: first those of the Node service, then those that it did not have.
 const (
 	codeMissingHeader    = "MISSING_HEADER"
 	codeInvalidHeader    = "INVALID_HEADER"
@@ -38,11 +38,11 @@ const (
 	codeStore            = "STORE_UNAVAILABLE"
 )
 
-// fault is an error that knows how it leaves: the two shapes are drawn from the same fault.
+// fault is an error with its status and code. Both forms of an error body are made from it.
 type fault struct {
 	status  int
 	code    string
-	message string // for the caller; "" takes the code's own sentence in the shape's language
+	message string // for the caller; "": the code's own sentence, in the language of the form
 	state   session.State
 	waitMS  int64 // wait_time_ms, QR_TIMEOUT only
 	cause   error // for the log
@@ -57,14 +57,14 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.cause }
 
-// rule is how a session error leaves: its status and its name on the wire.
+// rule is the status and the code of a session error.
 type rule struct {
 	status int
 	code   string
 }
 
-// rules is the one table from a session's error code to HTTP. It serves POST /send; the other routes have outcomes of
-// their own. The contract gives one answer to everything that keeps WhatsApp from acknowledging: 500 SEND_FAILED.
+// rules maps the error codes of package session to HTTP. It is for POST /send; the other routes handle outcomes
+// themselves. The contract has one answer for everything that prevents WhatsApp's acknowledgement: 500 SEND_FAILED.
 var rules = map[session.Code]rule{
 	session.CodeInvalidRequest:   {fiber.StatusBadRequest, codeInvalidRequest},
 	session.CodeNotFound:         {fiber.StatusNotFound, codeSessionNotFound},
@@ -104,8 +104,8 @@ var rules = map[session.Code]rule{
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 
-// faultOf gives any error of the rooms behind the routes its HTTP form. The cause stays in the log, and so
-// does the message of a bug; a drain has one sentence, wherever it is met.
+// faultOf turns any error into a fault. The cause of an error, and the message of a bug, only go to the log. All errors
+// because of a drain have the same message.
 func faultOf(err error) *fault {
 	var f *fault
 	if errors.As(err, &f) {
@@ -127,7 +127,8 @@ func faultOf(err error) *fault {
 	return f
 }
 
-// retryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
+// retryAfter returns the Retry-After, in seconds, of a refusal that ends without action of a person. 0: the header is
+// not sent.
 func retryAfter(code string) int {
 	switch code {
 	case codeTooManyWaiters, codeQueueFull:
@@ -139,7 +140,7 @@ func retryAfter(code string) int {
 	}
 }
 
-// refusals names what the server itself refuses, whatever the route.
+// refusals maps the server's own refusals to codes.
 var refusals = map[rest.Reason]string{
 	rest.NoRoute:         codeNotFound,
 	rest.NoMethod:        codeMethodNotAllowed,

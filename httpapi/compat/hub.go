@@ -9,14 +9,14 @@ import (
 	"wasup/internal/session"
 )
 
-// hubStatuses is the hub's word for a state.
+// hubStatuses maps states to the hub's statuses.
 //
-//	init          nothing has been tried yet, or the first start is under way
+//	init          the session was not started yet, or starts for the first time
 //	qr_required   a person has to scan a code
-//	connecting    linked, on its way to WhatsApp
-//	connected     linked and able to send
-//	disconnected  the link is gone: it comes back by itself (a retry is scheduled) or after a new scan (unlinked)
-//	error         it does not come back by itself; last_error_code says why
+//	connecting    the session is linked and connects to WhatsApp
+//	connected     the session is linked and can send
+//	disconnected  the connection is lost and a retry is scheduled, or the device was unlinked and a new scan is needed
+//	error         the session does not reconnect; last_error_code says why
 var hubStatuses = map[session.State]string{
 	session.NotInitialized:          "init",
 	session.Initializing:            "init",
@@ -30,15 +30,15 @@ var hubStatuses = map[session.State]string{
 	session.Errored:                 "error",
 }
 
-// The hub's words for what became of a code.
+// The values of qr_status.
 const (
 	qrNone      = "none"      // no code was issued
 	qrGenerated = "generated" // a code can be scanned now; it is in qr_string
-	qrExpired   = "expired"   // the last code ran out unscanned; POST …/qr renews it
+	qrExpired   = "expired"   // the last code expired before it was scanned; POST …/qr renews it
 	qrUsed      = "used"      // a code was scanned: the device is linked
 )
 
-// hubQRStatus follows from the snapshot: first whether the device is linked, then whether a code is or was there.
+// hubQRStatus returns the qr_status of a snapshot. A linked device comes before a valid or expired code.
 func (r *Routes) hubQRStatus(status session.Status) string {
 	switch {
 	case status.State == session.Ready, status.HasDevice:
@@ -132,7 +132,7 @@ func (r *Routes) postInstanceQR(c *fiber.Ctx) error {
 	return f
 }
 
-// instant is t as the hub reads times, nil where there is none.
+// instant returns t in the hub's format, nil if t is zero.
 func instant(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -140,7 +140,7 @@ func instant(t time.Time) *string {
 	return text(t.UTC().Format(time.RFC3339))
 }
 
-// text is s, nil where it is empty.
+// text returns a pointer to s, nil if s is empty.
 func text(s string) *string {
 	if s == "" {
 		return nil

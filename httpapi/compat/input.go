@@ -18,12 +18,12 @@ import (
 
 const (
 	headerClient = "X-Cliente-Id"
-	// maxClient is 2^53-1, the largest integer that the JavaScript callers can hold exactly.
+	// maxClient is 2^53-1, the largest integer that JavaScript callers can represent exactly.
 	maxClient = 1<<53 - 1
 )
 
-// clientOf reads X-Cliente-Id. Two different headers would let a proxy and this service see two different clients, so
-// only one is accepted.
+// clientOf reads X-Cliente-Id. It accepts only one such header: with two, a proxy and this service could see two
+// different clients.
 func clientOf(c *fiber.Ctx) (int64, error) {
 	values := c.Request().Header.PeekAll(headerClient)
 	if len(values) == 0 || (len(values) == 1 && len(values[0]) == 0) {
@@ -37,8 +37,8 @@ func clientOf(c *fiber.Ctx) (int64, error) {
 	return 0, &fault{status: fiber.StatusBadRequest, code: codeInvalidHeader}
 }
 
-// positiveInteger accepts decimal digits only, from 1 to 2^53-1: no sign, no space, no exponent, no other script's
-// digits. Leading zeros are the same number, as they are to JavaScript's parseInt.
+// positiveInteger parses an integer from 1 to 2^53-1. It accepts only ASCII digits: no sign, no space, no exponent.
+// Leading zeros are ignored, as JavaScript's parseInt does.
 func positiveInteger(s string) (int64, bool) {
 	if s == "" {
 		return 0, false
@@ -57,8 +57,8 @@ func positiveInteger(s string) (int64, bool) {
 	return n, n > 0
 }
 
-// instanceOf is the session of a hub's instance name: sender_51 is session 51. Only the canonical spelling is an
-// instance, because the name comes back in the answer as its identity.
+// instanceOf returns the session of a hub's instance name: sender_51 is session 51. It accepts only the canonical
+// spelling, because the answer contains the name as the instance's id.
 func instanceOf(name string) (session.ID, bool) {
 	digits, ok := strings.CutPrefix(name, "sender_")
 	if !ok {
@@ -71,7 +71,7 @@ func instanceOf(name string) (session.ID, bool) {
 	return session.NumericID(n), true
 }
 
-// waitOf is how long the request wants to wait: ?wait=, or the route's default.
+// waitOf returns how long the request waits: ?wait=, or the route's default.
 func (r *Routes) waitOf(c *fiber.Ctx, def time.Duration) (time.Duration, error) {
 	args := c.Context().QueryArgs()
 	if !args.Has("wait") {
@@ -90,7 +90,7 @@ func (r *Routes) waitOf(c *fiber.Ctx, def time.Duration) (time.Duration, error) 
 	}
 }
 
-// keyOf reads Idempotency-Key; "" where there is none.
+// keyOf reads Idempotency-Key. It returns "" if there is no such header.
 func keyOf(c *fiber.Ctx) (string, error) {
 	key, ok := rest.IdempotencyKey(c)
 	if !ok {
@@ -99,14 +99,14 @@ func keyOf(c *fiber.Ctx) (string, error) {
 	return key, nil
 }
 
-// missingFields is the contract's sentence for a body that is no JSON object or lacks a field.
+// missingFields is the contract's message for a body that is not a JSON object or lacks a field.
 const missingFields = "Missing required fields: to, message"
 
 func invalid(msg string) *fault {
 	return &fault{status: fiber.StatusBadRequest, code: codeInvalidRequest, message: msg}
 }
 
-// sendOf reads the body of POST /send. Fields that it does not know are ignored, as the contract says.
+// sendOf reads the body of POST /send. It ignores unknown fields, as the contract requires.
 func sendOf(c *fiber.Ctx) (to message.Recipient, text string, err error) {
 	// Decompressing would let a small request become a large one.
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -114,7 +114,7 @@ func sendOf(c *fiber.Ctx) (to message.Recipient, text string, err error) {
 	}
 	body := bytes.TrimPrefix(c.Request().Body(), []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(body) || rest.HalfCharacter(body) >= 0 {
-		// Go's decoder would replace what it cannot read, and another text than the caller's would be sent.
+		// Go's decoder would replace invalid characters, and wasup would send another text than the caller's.
 		return "", "", invalid("body: expected JSON in UTF-8")
 	}
 	var in sendRequest
@@ -130,7 +130,7 @@ func sendOf(c *fiber.Ctx) (to message.Recipient, text string, err error) {
 	}
 	if err := message.TextOf(in.Message).Check(); err != nil {
 		var e *session.Error
-		if errors.As(err, &e) && e.Field == "text" { // as /v1 calls it
+		if errors.As(err, &e) && e.Field == "text" { // the field's name on /v1
 			return "", "", invalid("message: " + strings.TrimPrefix(e.Public(), "text: "))
 		}
 		return "", "", err

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// service is what the hub knows this service as.
+	// service is the name of this service in the hub.
 	service = "session-manager"
-	// healthTimeout bounds the database's answer; probes commonly give up after a few seconds.
+	// healthTimeout bounds the database's answer, because most probes give up after a few seconds.
 	healthTimeout = 2 * time.Second
 )
 
@@ -41,7 +41,8 @@ func (r *Routes) getHealth(c *fiber.Ctx) error {
 	})
 }
 
-// getHealthz is GET /healthz. It asks nobody: a database that is down is no reason to restart the process.
+// getHealthz is GET /healthz. It does not check the database: an unavailable database is no reason to restart the
+// process.
 func (r *Routes) getHealthz(c *fiber.Ctx) error {
 	return r.host.OK(c, livenessAnswer{Status: "ok"})
 }
@@ -61,8 +62,8 @@ func (r *Routes) getReadyz(c *fiber.Ctx) error {
 	return nil
 }
 
-// metricsHandler serves the given handler. It recovers here too, because the adaptor may run it on a goroutine that the
-// guard does not see.
+// metricsHandler is GET /metrics. It recovers from panics itself, because the adaptor may run the handler on another
+// goroutine than the guard's.
 func (r *Routes) metricsHandler() fiber.Handler {
 	return adaptor.HTTPHandler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		defer func() {

@@ -36,8 +36,8 @@ func (r *Routes) getQRCode(c *fiber.Ctx) error {
 			state: answer.State, waitMS: wait.Milliseconds(),
 		}
 	case session.OutcomeFailed, session.OutcomeStopped:
-		// A session that somebody stops meanwhile has not been initialized either, and the contract has no other
-		// word for it; current_state tells the two apart.
+		// The contract has no other code for a session that was stopped meanwhile, and it was not initialized either.
+		// current_state shows which of the two happened.
 		return &fault{status: fiber.StatusInternalServerError, code: codeInitFailed, state: answer.State}
 	case session.OutcomeTooMany:
 		return &fault{status: fiber.StatusTooManyRequests, code: codeTooManyWaiters}
@@ -76,7 +76,7 @@ func (r *Routes) getQR(c *fiber.Ctx) error {
 	return r.host.OK(c, qrNowAnswer{State: status.State, ExpiresIn: secondsLeft(status.QR, now), QR: url})
 }
 
-// secondsLeft rounds down, so that nobody is promised time that the code does not have; but a valid code has 1.
+// secondsLeft returns for how many seconds a valid code is still valid, rounded down, but at least 1.
 func secondsLeft(qr session.QR, now time.Time) int64 {
 	return max(1, int64(qr.ExpiresAt.Sub(now)/time.Second))
 }

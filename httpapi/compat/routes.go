@@ -14,47 +14,48 @@ import (
 
 // Starter starts sessions.
 type Starter interface {
-	// Start asks the session to run and returns once it is on its way. already: it ran before the call.
+	// Start starts the session and does not wait until it is connected. already reports that it ran before the call.
 	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
 }
 
-// Sender sends one text message and returns once WhatsApp's server has acknowledged it, with the message's id.
+// Sender sends text messages.
 type Sender interface {
-	// Send honours idempotencyKey, unless it is "": the same key never sends twice, and the same key with another
-	// message is session.CodeIdempotencyReuse. Errors carry a session.Code.
+	// Send sends one text message, waits until WhatsApp's server has acknowledged it, and returns its id. The same
+	// idempotencyKey, unless it is "", never sends twice. The same key with another message is
+	// session.CodeIdempotencyReuse. Errors carry a session.Code.
 	Send(ctx context.Context, id session.ID, to message.Recipient, body, idempotencyKey string) (messageID string, err error)
 }
 
-// Health is what the probes ask.
+// Health answers the probes.
 type Health interface {
-	// Healthy is nil when the process can do its work: its database answers. It is bounded by ctx.
+	// Healthy returns nil if the database answers before ctx ends.
 	Healthy(ctx context.Context) error
-	// Ready is true once the boot has finished, until the process drains. restored of the wanted sessions are back;
-	// reason says in one lower-case word or two why it is not ready ("" when it is).
+	// Ready reports true from the end of the boot until the process drains. restored is how many of the wanted sessions
+	// have connected. reason says in one or two lower-case words why the process is not ready; it is "" if it is.
 	Ready() (ready bool, restored, wanted int, reason string)
 }
 
-// Pictures draws codes. It is safe for concurrent use and draws a code once.
+// Pictures draws codes. It is safe for concurrent use and draws each code once.
 type Pictures interface {
-	DataURL(code string) (string, error) // of a PNG
+	DataURL(code string) (string, error) // a PNG in a data: URL
 }
 
-// Config is how the routes behave.
+// Config holds the settings of the routes.
 type Config struct {
-	QRWait      time.Duration // how long GET /qr-code waits unless ?wait= says otherwise
+	QRWait      time.Duration // how long GET /qr-code waits without ?wait=
 	HubWait     time.Duration // the same for the hub's POST …/qr
-	SendTimeout time.Duration // the longest POST /send
-	MaxAttempts int           // reconnects in a row before ERROR, told for unknown clients; 0: no limit
-	Version     string        // of the binary
+	SendTimeout time.Duration // the time limit of POST /send
+	MaxAttempts int           // reconnects in a row before ERROR, shown for unknown clients; 0: no limit
+	Version     string        // the binary's version
 }
 
-// Deps is what the routes ask beside the sessions.
+// Deps is what the routes need besides the sessions.
 type Deps struct {
 	Starter  Starter
 	Sender   Sender
 	Health   Health
 	Pictures Pictures
-	Metrics  http.Handler // the exposition behind GET /metrics
+	Metrics  http.Handler // answers GET /metrics
 }
 
 // Routes serves the compatibility routes and the probes.
@@ -70,10 +71,10 @@ func New(host *rest.Host, cfg Config, deps Deps) *Routes {
 	return &Routes{host: host, cfg: cfg, deps: deps, started: host.Now()}
 }
 
-// hubPrefix begins the hub's instance routes.
+// hubPrefix is the beginning of the hub's instance routes.
 const hubPrefix = "/api/session-manager/sessions/"
 
-// Table is the routes, in the order in which the index tells them.
+// Table returns the routes, in the order of the index.
 func (r *Routes) Table() []rest.Route {
 	return []rest.Route{
 		{Method: fiber.MethodGet, Path: "/qr-code", Errors: r.Coded, Doc: "wait for a pairing QR of client X-Cliente-Id, starting it if needed", Handle: r.getQRCode},

@@ -11,7 +11,7 @@ import (
 	"wasup/internal/session"
 )
 
-// postSend is POST /send: it answers once WhatsApp's server has acknowledged the message.
+// postSend is POST /send. It answers when WhatsApp's server has acknowledged the message.
 func (r *Routes) postSend(c *fiber.Ctx) error {
 	client, err := clientOf(c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (r *Routes) postSend(c *fiber.Ctx) error {
 		return err
 	}
 	id := session.NumericID(client)
-	// With a key the sender decides alone: a message that was sent before is answered whatever the state is now.
+	// With a key the state is not checked here: a message that was sent before is answered in every state.
 	if status := r.statusOf(id); key == "" && !status.CanSend() {
 		return notReady(status, nil)
 	}

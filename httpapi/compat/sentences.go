@@ -1,7 +1,7 @@
 package compat
 
-// sentences are what a code says by itself. The contract's own are Spanish on /qr-code and on the hub's routes, and
-// for the header on every route; its others are English.
+// sentences are the messages of the codes. The contract's messages are Spanish on /qr-code and on the hub's routes, and
+// on every route for the header. Its other messages are English.
 var sentences = map[string]struct{ coded, flagged string }{
 	codeMissingHeader:  {"Header X-Cliente-Id es requerido", "Header X-Cliente-Id es requerido"},
 	codeInvalidHeader:  {"X-Cliente-Id debe ser un número positivo", "X-Cliente-Id debe ser un número positivo"},

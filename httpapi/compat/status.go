@@ -10,7 +10,7 @@ import (
 	"wasup/internal/session"
 )
 
-// actions is recommended_action by state.
+// actions maps states to recommended_action.
 var actions = map[session.State]string{
 	session.Initializing:            "Initializing for first time - wait",
 	session.Reconnecting:            "Recovering existing session - wait",
@@ -24,7 +24,7 @@ var actions = map[session.State]string{
 	session.NotInitialized:          "Unknown state",
 }
 
-// statusOf is the session's snapshot; an unknown id looks like one that was never initialized.
+// statusOf returns the session's snapshot. For an unknown id it is that of a session that was never initialized.
 func (r *Routes) statusOf(id session.ID) session.Status {
 	status, _ := r.knownStatusOf(id)
 	return status
@@ -95,7 +95,8 @@ func (r *Routes) postInit(c *fiber.Ctx) error {
 	}
 	answer.Message = "WhatsApp client initialization started"
 	answer.NextSteps = "Monitor /status endpoint for QR code or READY state"
-	// The action says which of the two ways the start takes; the state may have moved on already.
+	// The action depends on whether a device is linked, and not on the state, because the state may have changed
+	// already.
 	answer.Action = string(session.Initializing)
 	if status.HasDevice {
 		answer.Action = string(session.Reconnecting)
@@ -103,8 +104,8 @@ func (r *Routes) postInit(c *fiber.Ctx) error {
 	return r.host.OK(c, answer)
 }
 
-// startFailed is the contract's one answer to a start that failed; only a drain differs, because then another
-// process will do.
+// startFailed writes the contract's one answer to a failed start. A drain is answered like on all other routes, because
+// then another process can start the session.
 func (r *Routes) startFailed(c *fiber.Ctx, client int64, err error) error {
 	if session.CodeOf(err) == session.CodeShuttingDown {
 		return err

@@ -47,7 +47,7 @@ func TestEveryStateHasItsWords(t *testing.T) {
 	}
 }
 
-// The codes are read from the source, so that a new one cannot be forgotten here.
+// The codes are read from the source, so that the test covers every new one.
 func TestEveryWireCodeHasASentenceInBothShapes(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "faults.go", nil, 0)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"wasup/internal/events"
 )
 
-// A browser hears only the types of events that it was told.
+// A browser's EventSource only receives the types of events for which it has listeners.
 func TestTheDashboardHearsEveryTypeOfEvent(t *testing.T) {
 	t.Parallel()
 	raw, err := pages.ReadFile("dashboard/dashboard.js")

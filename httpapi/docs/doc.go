@@ -1,2 +1,2 @@
-// Package docs is the part of /v1 that describes it: the OpenAPI document, a page for people, and the dashboard.
+// Package docs serves the OpenAPI document of /v1, a page that shows it, and the dashboard.
 package docs

@@ -8,13 +8,13 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// pages are the page that draws the OpenAPI document, and the dashboard.
+// pages are the page that shows the OpenAPI document, and the dashboard.
 //
 //go:embed page dashboard
 var pages embed.FS
 
-// policy lets the page load what this server gives it and nothing else: it works without internet, and nothing that
-// it shows can make it fetch or run anything.
+// policy is the Content-Security-Policy of the pages. They may load only what this server serves: they work without
+// internet, and no content that they show can make them load or run anything else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Resource serves the operations of this package.

@@ -1,3 +1,3 @@
 // Package events is the part of /v1 that reads and follows the durable log of events: pages, event streams, WebSockets.
-// It also writes what an event of a session's state says, for the log itself.
+// It also writes the data of the log's own events about a session's state.
 package events

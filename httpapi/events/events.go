@@ -15,7 +15,7 @@ import (
 
 const headerLastEvent = "Last-Event-ID"
 
-// all is GET /v1/events: what happens to every session.
+// all is GET /v1/events, the events of all sessions.
 func (r *Resource) all(k *rest.Call) error { return r.events(k, "") }
 
 // ofSession is GET /v1/sessions/{id}/events.
@@ -26,7 +26,7 @@ func (r *Resource) ofSession(k *rest.Call) error {
 	return r.events(k, k.ID)
 }
 
-// events answers with a page where JSON or a limit was asked for, with a stream otherwise.
+// events answers with a page if the request asks for JSON or has a limit, and with a stream otherwise.
 func (r *Resource) events(k *rest.Call, id session.ID) error {
 	after, err := positionOf(k)
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *Resource) events(k *rest.Call, id session.ID) error {
 		return r.pageOfEvents(k, id, after, types)
 	}
 	k.Set(fiber.HeaderContentType, rest.ContentEvents)
-	k.Set("X-Accel-Buffering", "no") // nginx would hold events back until its buffer is full
+	k.Set("X-Accel-Buffering", "no") // otherwise nginx delays events until its buffer is full
 	if k.Method() == fiber.MethodHead {
 		return nil
 	}
@@ -56,13 +56,14 @@ func (r *Resource) events(k *rest.Call, id session.ID) error {
 	return nil
 }
 
-// follow begins to follow. Whoever has the reader closes it.
+// follow subscribes to the log. The caller closes the reader.
 func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []events.Type) (reader, error) {
 	if r.open.Add(1) > int64(r.limits.Streams) {
 		r.open.Add(-1)
 		return reader{}, rest.HTTPProblem(rest.CodeTooManyStreams, "")
 	}
-	// The subscription comes before the snapshots: what happens in between is told twice rather than never.
+	// The subscription begins before the snapshots are taken, so that a change in between is sent twice rather than
+	// never.
 	sub, err := r.log.Subscribe(r.host.Life.Work(), after, id, types)
 	if err != nil {
 		r.open.Add(-1)
@@ -87,8 +88,8 @@ func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types
 	return k.OK(page)
 }
 
-// positionOf is the id of the last event that the caller knows, session.FromNow where it names none. The header wins: a
-// browser that comes back repeats the address it began with, and says in the header how far it came.
+// positionOf returns the id of the last event that the caller knows, or events.FromNow if it names none. The header wins
+// over the query: a browser that reconnects repeats its first URL, and only the header has the newest id.
 func positionOf(k *rest.Call) (uint64, error) {
 	name, text := "after", k.Query["after"]
 	if values := k.Request().Header.PeekAll(headerLastEvent); len(values) == 1 {
@@ -99,14 +100,14 @@ func positionOf(k *rest.Call) (uint64, error) {
 	if text == "" {
 		return events.FromNow, nil
 	}
-	after, err := strconv.ParseUint(text, 10, 63) // as the store's integers
+	after, err := strconv.ParseUint(text, 10, 63) // 63 bits, like the integers of the store
 	if err != nil {
 		return 0, rest.BadField(name, "expected the id of an event")
 	}
 	return after, nil
 }
 
-// typesOf is ?types=, names separated by commas; none: all.
+// typesOf returns the types in ?types=, separated by commas. nil means all types.
 func typesOf(k *rest.Call) ([]events.Type, error) {
 	text, given := k.Query["types"]
 	if !given {

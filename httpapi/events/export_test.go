@@ -1,6 +1,6 @@
 package events
 
-// The JSON of events, as tests read it.
+// The types of the events' JSON, for tests.
 type (
 	Event      = v1Event
 	EventState = v1EventState

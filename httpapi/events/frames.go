@@ -11,13 +11,14 @@ import (
 	"wasup/internal/session"
 )
 
-// Describer writes what an event of a session's state says: the data of session.state, session.qr and session.removed.
+// Describer writes the data of events about a session's state: session.state, session.qr, session.removed and
+// session.snapshot.
 type Describer struct {
 	Now func() time.Time
 	Log *slog.Logger
 }
 
-// Describe writes the data of one event. skipped is how many states before it were not stored.
+// Describe returns the data of one event. skipped is how many earlier states were not stored.
 func (d Describer) Describe(of events.Type, status session.Status, skipped int) json.RawMessage {
 	now := d.Now()
 	data := v1EventState{Skipped: skipped}
@@ -41,7 +42,7 @@ func encoded(log *slog.Logger, data any) json.RawMessage {
 	return text
 }
 
-// frame is a stored event as every reader gets it.
+// frame returns the JSON of a stored event.
 func frame(event *events.Event) v1Event {
 	return v1Event{
 		ID: strconv.FormatUint(event.Pos, 10), Seq: event.Seq, At: wire.Stamp(event.At), Type: v1EventType(event.Type),
@@ -60,7 +61,7 @@ func (r *Resource) snapshot(status *session.Status, pictures bool) v1Event {
 	return out
 }
 
-// pictured adds the drawing of a code. Without it the code itself is still there.
+// pictured adds the picture of the code. If it cannot be drawn, the data still has the code.
 func (r *Resource) pictured(data json.RawMessage) json.RawMessage {
 	var state v1EventState
 	if err := json.Unmarshal(data, &state); err != nil || state.QR == nil {
@@ -70,19 +71,19 @@ func (r *Resource) pictured(data json.RawMessage) json.RawMessage {
 	return encoded(r.host.Log, state)
 }
 
-// reader is what the two kinds of streams have in common: one caller that follows events.
+// reader is one caller that follows events. It is the common part of event streams and WebSockets.
 type reader struct {
 	of        *Resource
 	id        session.ID // "": all sessions
 	sub       Subscription
 	pictures  bool
-	snapshots []session.Status // still to be told
-	showing   bool             // the snapshots, and then what the caller knows once it has them
-	live      bool             // everything stored was told; the rest comes through the subscription's channel
+	snapshots []session.Status // snapshots that were not sent yet
+	showing   bool             // the snapshots, or the id that follows them, were not sent completely
+	live      bool             // all stored events were sent; further events come through the subscription's channel
 }
 
-// present prepares the present state.
-func (r *reader) present() {
+// loadSnapshots takes the snapshots to send.
+func (r *reader) loadSnapshots() {
 	r.showing = true
 	if r.id == "" {
 		r.snapshots = r.of.sessions.List()
@@ -90,12 +91,13 @@ func (r *reader) present() {
 		r.snapshots = []session.Status{status}
 	}
 	for i := range r.snapshots {
-		r.attend(&r.snapshots[i])
+		r.keepAttended(&r.snapshots[i])
 	}
 }
 
-// tell is a stored event as this caller wants it.
-func (r *reader) tell(event *events.Event) v1Event {
+// frameFor returns the JSON of a stored event for this caller, with the picture of a code if the caller asked for
+// pictures.
+func (r *reader) frameFor(event *events.Event) v1Event {
 	out := frame(event)
 	if event.Type != events.TypeQR {
 		return out
@@ -104,24 +106,26 @@ func (r *reader) tell(event *events.Event) v1Event {
 		out.Data = r.of.pictured(out.Data)
 	}
 	if status, ok := r.of.host.Sessions.Status(event.Session); ok {
-		r.attend(&status)
+		r.keepAttended(&status)
 	}
 	return out
 }
 
-// attend: who follows one session waits for its scan. Who follows all of them watches, and asks for nothing.
-func (r *reader) attend(status *session.Status) {
+// keepAttended keeps a pairing attended if the caller follows one session, because it then waits for the scan. A caller
+// that follows all sessions only watches.
+func (r *reader) keepAttended(status *session.Status) {
 	if r.id != "" && wire.Scannable(status, r.of.host.Now()) {
 		r.of.host.Watch(status)
 	}
 }
 
-// past gives what is stored and was not told yet; none: the rest comes through the channel. false: the stream is over.
-func (r *reader) past() ([]events.Event, bool) {
+// readStored returns stored events that were not sent yet. If there are none, further events come through the channel.
+// false: the stream must end.
+func (r *reader) readStored() ([]events.Event, bool) {
 	found, err := r.sub.Past(r.of.host.Life.Waits())
 	if err != nil {
 		if r.of.host.Life.Waits().Err() == nil {
-			r.of.host.Log.Warn("an event stream ended, because the log could not be read", slog.Any("err", err))
+			r.of.host.Log.Warn("an event stream ended because the log could not be read", slog.Any("err", err))
 		}
 		return nil, false
 	}

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/events"
 )
 
-// dataOf is what the data of a type is read into.
+// dataOf returns a value into which the data of a type is decoded.
 func dataOf(of events.Type) any {
 	switch of {
 	case events.TypeState, events.TypeQR, events.TypeRemoved:

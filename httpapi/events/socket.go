@@ -22,14 +22,14 @@ import (
 	"wasup/internal/session"
 )
 
-// The frames that only a WebSocket has: an event stream says the same with its own fields.
+// The frames that only a WebSocket has. An event stream uses its own fields for them.
 const (
-	frameResync  v1EventType = "resync"  // events were lost since the given id; the present state follows
-	framePresent v1EventType = "present" // every snapshot was told; what comes next is later than its id
+	frameResync  v1EventType = "resync"  // events after the given id were lost; snapshots follow
+	framePresent v1EventType = "present" // all snapshots were sent; the events that follow are later than its id
 )
 
-// goodbye bounds how long a caller may take to answer our closing frame.
-const goodbye = time.Second
+// closeTimeout is how long a caller may take to answer the closing frame.
+const closeTimeout = time.Second
 
 // allSocket is GET /v1/events/ws.
 func (r *Resource) allSocket(k *rest.Call) error { return r.socket(k, "") }
@@ -51,7 +51,7 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	// Unlike with other requests, a page of another origin can read what a WebSocket says.
+	// A page of another origin can read a WebSocket, unlike the answers of other requests.
 	if rest.CrossOrigin(k.Ctx) {
 		return rest.HTTPProblem(rest.CodeOrigin, "")
 	}
@@ -63,7 +63,7 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 		return err
 	}
 	request := upgradeRequest(k.Ctx)
-	r.host.Life.Enter() // a shutdown waits for it
+	r.host.Life.Enter() // the shutdown waits for the socket
 	k.Status(fiber.StatusSwitchingProtocols)
 	k.Context().HijackSetNoResponse(true)
 	k.Context().Hijack(func(conn net.Conn) {
@@ -74,7 +74,7 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	return nil
 }
 
-// upgradable names what a request lacks that is to become a WebSocket.
+// upgradable checks that the request is a WebSocket handshake.
 func upgradable(c *fiber.Ctx) error {
 	switch key, err := base64.StdEncoding.DecodeString(c.Get("Sec-WebSocket-Key")); {
 	case !strings.EqualFold(c.Get(fiber.HeaderUpgrade), "websocket") || !hasToken(c.Get(fiber.HeaderConnection), "upgrade"):
@@ -96,7 +96,7 @@ func hasToken(list, token string) bool {
 	return false
 }
 
-// upgradeRequest is what the WebSocket library wants to see of the request.
+// upgradeRequest returns the request in the form that the WebSocket library needs.
 func upgradeRequest(c *fiber.Ctx) *http.Request {
 	header := make(http.Header)
 	for name, values := range c.GetReqHeaders() {
@@ -107,7 +107,8 @@ func upgradeRequest(c *fiber.Ctx) *http.Request {
 	return &http.Request{Method: http.MethodGet, ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: strings.Clone(c.Hostname())}
 }
 
-// upgrade lets the WebSocket library answer on a connection that fasthttp has let go of.
+// upgrade is the http.ResponseWriter with which the WebSocket library answers on a connection that fasthttp has
+// released.
 type upgrade struct {
 	conn   net.Conn
 	header http.Header
@@ -120,9 +121,9 @@ func (u *upgrade) Write(p []byte) (int, error) { return u.conn.Write(p) }
 func (u *upgrade) WriteHeader(status int) {
 	var head strings.Builder
 	head.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
-	_ = u.header.Write(&head) // a strings.Builder takes everything
+	_ = u.header.Write(&head) // a strings.Builder does not fail
 	head.WriteString("\r\n")
-	_, _ = u.conn.Write([]byte(head.String())) // a broken connection shows itself with the first frame
+	_, _ = u.conn.Write([]byte(head.String())) // if the connection is broken, the first frame fails
 }
 
 // Hijack implements http.Hijacker.
@@ -136,25 +137,26 @@ type socket struct {
 	conn *websocket.Conn
 }
 
-// serveSocket runs until the caller leaves, is too slow, or the server drains.
+// serveSocket runs until the caller disconnects, is too slow, or the server drains.
 func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, snapshots bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			r.host.Log.Error("an event socket panicked", slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
 		}
 	}()
-	// fasthttp's deadlines were those of the request.
+	// Remove the deadlines that fasthttp set for the request.
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return
 	}
 	var err error
-	// The origin was checked, with what a proxy in front says.
+	// The library does not check the origin, because rest.CrossOrigin has checked it, proxies included.
 	w.conn, err = websocket.Accept(&upgrade{conn, make(http.Header)}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return
 	}
 	w.conn.SetReadLimit(1 << 10)
-	// Not the server's context: the end of a connection's context breaks it off, without a closing frame.
+	// This is not the server's context: when the context of a connection ends, the library closes it without a closing
+	// frame.
 	here, leave := context.WithCancel(context.Background())
 	defer leave()
 	left := make(chan struct{})
@@ -164,14 +166,14 @@ func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, 
 		w.listen(here)
 	}()
 	code, reason := w.run(here, snapshots)
-	timer := time.AfterFunc(goodbye, func() { _ = conn.Close() })
+	timer := time.AfterFunc(closeTimeout, func() { _ = conn.Close() })
 	defer timer.Stop()
-	_ = w.conn.Close(code, reason) // whoever is gone hears nothing
+	_ = w.conn.Close(code, reason) // it fails if the caller has disconnected
 	_ = conn.Close()
 	<-left
 }
 
-// listen notices when the caller leaves. What it says is nobody's business.
+// listen ends when the caller disconnects. It ignores what the caller sends.
 func (w *socket) listen(here context.Context) {
 	for {
 		if _, _, err := w.conn.Read(here); err != nil {
@@ -180,13 +182,13 @@ func (w *socket) listen(here context.Context) {
 	}
 }
 
-// run tells events until there is a reason to end.
+// run sends snapshots and events. It returns the reason why the socket ends.
 func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode, string) {
 	if w.sub.Missed() && !w.write(here, v1Event{At: wire.Stamp(w.of.host.Now()), Type: frameResync, Data: encoded(w.of.host.Log, lost)}) {
 		return websocket.StatusGoingAway, ""
 	}
 	if snapshots {
-		w.present()
+		w.loadSnapshots()
 		for i := range w.snapshots {
 			if !w.write(here, w.of.snapshot(&w.snapshots[i], w.pictures)) {
 				return websocket.StatusGoingAway, ""
@@ -199,9 +201,9 @@ func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode
 		w.snapshots = nil
 	}
 	for !w.live {
-		found, ok := w.past()
+		found, ok := w.readStored()
 		for i := range found {
-			ok = ok && w.write(here, w.tell(&found[i]))
+			ok = ok && w.write(here, w.frameFor(&found[i]))
 		}
 		if !ok {
 			return websocket.StatusTryAgainLater, ""
@@ -223,7 +225,7 @@ func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
 			if !open {
 				return websocket.StatusPolicyViolation, "too slow"
 			}
-			if !w.write(here, w.tell(&event)) {
+			if !w.write(here, w.frameFor(&event)) {
 				return websocket.StatusGoingAway, ""
 			}
 		case <-beat.C:

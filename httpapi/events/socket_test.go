@@ -20,7 +20,7 @@ import (
 	"wasup/internal/session"
 )
 
-// talking is one open WebSocket.
+// talking is an open WebSocket.
 type talking struct {
 	t    testing.TB
 	conn *websocket.Conn
@@ -94,7 +94,7 @@ func TestASocketTellsWhatAStreamTells(t *testing.T) {
 	}
 	r.Remove(t, "a")
 	w.expect("session.removed")
-	// Who comes back is told what it missed, and no snapshots.
+	// A caller that reconnects gets the events that it missed, and no snapshots.
 	back := talk(t, r, "/v1/events/ws?after=0&types=call,session.removed")
 	back.expect("call")
 	back.expect("session.removed")
@@ -217,7 +217,7 @@ func TestOnlyAProperHandshakeOfOurOwnPagesBecomesASocket(t *testing.T) {
 	if answer != nil {
 		_ = answer.Body.Close()
 	}
-	// What a caller says is nobody's business, unless it is much.
+	// What a caller sends is ignored, but a large message ends the connection.
 	for _, says := range []string{"hello", strings.Repeat("x", 2000)} {
 		if err := w.conn.Write(w.ctx, websocket.MessageText, []byte(says)); err != nil {
 			t.Fatal(err)

@@ -15,16 +15,15 @@ import (
 )
 
 const (
-	// reconnectAfter is what a browser is told to wait before it comes back.
+	// reconnectAfter is how long a browser should wait before it reconnects.
 	reconnectAfter = 3 * time.Second
-	// chunkBytes is about how much is written at once where much is to tell.
+	// chunkBytes is about how much is written at once if there are many events.
 	chunkBytes = 16 << 10
 )
 
-// stream writes server-sent events. It is the body of its answer, read by the goroutine of the connection, so that it
-// needs none of its own: where fasthttp writes, nothing else does, and a reader that stands still holds up nobody but
-// itself, until the write deadline ends it. A caller that has left is noticed by the next write, the next heartbeat at
-// the latest.
+// stream writes server-sent events. It is the body of its answer. fasthttp reads it on the goroutine of the connection,
+// so it needs no goroutine of its own. A caller that does not read blocks only its own stream, until the write deadline
+// ends it. A caller that has disconnected is noticed at the next write, which is a heartbeat at the latest.
 type stream struct {
 	reader
 	conn  net.Conn
@@ -33,8 +32,8 @@ type stream struct {
 	close sync.Once
 }
 
-// begin prepares what comes before the events: how long to wait before coming back, and the present state unless the
-// reader knows it.
+// begin writes what comes before the events: the reconnect delay, and a resync event if events were lost. With
+// snapshots, it also loads them.
 func (st *stream) begin(snapshots bool) {
 	st.beat = time.NewTimer(st.of.limits.Heartbeat)
 	st.out.WriteString("retry: " + strconv.FormatInt(reconnectAfter.Milliseconds(), 10) + "\n\n")
@@ -42,13 +41,13 @@ func (st *stream) begin(snapshots bool) {
 		st.write("", "resync", lost)
 	}
 	if snapshots {
-		st.present()
+		st.loadSnapshots()
 	}
 }
 
 var lost = v1Resync{Reason: "Events were lost since the given id; the present state follows."}
 
-// Read gives what is to be written next, waiting for it if need be.
+// Read returns the next bytes of the stream. It waits if there are none.
 func (st *stream) Read(p []byte) (n int, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -61,27 +60,28 @@ func (st *stream) Read(p []byte) (n int, err error) {
 			return 0, io.EOF
 		}
 	}
-	// The server's write timeout counts from the beginning of an answer, which here never ends. The connection is
-	// this answer's own; where the deadline cannot be set it is closed, and the write will tell.
+	// The server's write timeout counts from the beginning of an answer, and this answer never ends. So each write gets
+	// a deadline of its own. If the deadline cannot be set, the connection is closed, and the write fails.
 	_ = st.conn.SetWriteDeadline(time.Now().Add(rest.WriteTimeout))
 	return st.out.Read(p)
 }
 
-// next fills the buffer, or finds that nothing is stored; false: the stream is over.
+// next adds snapshots or events to the buffer. The buffer stays empty if no stored event is left. false: the stream
+// must end.
 func (st *stream) next() bool {
 	if st.showing {
-		st.tellPresent()
+		st.writeSnapshots()
 		return true
 	}
 	select {
-	case <-st.of.host.Life.Waits().Done(): // a select with several ready cases picks any: the drain comes first
+	case <-st.of.host.Life.Waits().Done(): // checked first, because the select below picks any ready case
 		return false
 	default:
 	}
 	if !st.live {
-		found, ok := st.past()
+		found, ok := st.readStored()
 		for i := range found {
-			st.writeEvent(st.tell(&found[i]))
+			st.writeEvent(st.frameFor(&found[i]))
 		}
 		return ok
 	}
@@ -92,8 +92,8 @@ func (st *stream) next() bool {
 		if !open {
 			return false
 		}
-		st.writeEvent(st.tell(&event))
-		st.more()
+		st.writeEvent(st.frameFor(&event))
+		st.writePending()
 	case <-st.beat.C:
 		st.out.WriteString(": heartbeat\n\n")
 	}
@@ -101,24 +101,24 @@ func (st *stream) next() bool {
 	return true
 }
 
-// more adds what has happened meanwhile, so that many events are one write.
-func (st *stream) more() {
+// writePending adds the events that are waiting already, so that many events need one write.
+func (st *stream) writePending() {
 	for st.out.Len() < chunkBytes {
 		select {
 		case event, open := <-st.sub.C():
 			if !open {
 				return // the next read ends the stream
 			}
-			st.writeEvent(st.tell(&event))
+			st.writeEvent(st.frameFor(&event))
 		default:
 			return
 		}
 	}
 }
 
-// tellPresent tells where sessions are. Only after the last of them the reader is given an id: with one that came earlier
-// it would come back believing that it knows them all.
-func (st *stream) tellPresent() {
+// writeSnapshots writes snapshots, and an id after the last one. If the id came earlier, a reader that reconnects after
+// it would miss the remaining snapshots.
+func (st *stream) writeSnapshots() {
 	for len(st.snapshots) > 0 && st.out.Len() < chunkBytes {
 		st.writeEvent(st.of.snapshot(&st.snapshots[0], st.pictures))
 		st.snapshots = st.snapshots[1:]
@@ -139,14 +139,14 @@ func (st *stream) write(id, name string, data any) {
 	st.out.WriteString("event: " + name + "\ndata: ")
 	encoder := json.NewEncoder(&st.out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(data); err != nil { // it ends the line itself
+	if err := encoder.Encode(data); err != nil { // Encode ends the line itself
 		st.of.host.Log.Error("an event could not be written as JSON", slog.Any("err", err))
 		st.out.WriteByte('\n')
 	}
 	st.out.WriteByte('\n')
 }
 
-// Close ends the subscription. fasthttp calls it when the answer is over, however it ended.
+// Close ends the subscription. fasthttp calls it when the answer has ended or failed.
 func (st *stream) Close() error {
 	st.close.Do(func() {
 		st.beat.Stop()

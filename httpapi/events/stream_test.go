@@ -23,7 +23,7 @@ import (
 	"wasup/internal/session"
 )
 
-// listening is one open event stream.
+// listening is an open event stream.
 type listening struct {
 	t      testing.TB
 	answer *http.Response
@@ -64,7 +64,7 @@ func (l *listening) close() {
 	_ = l.answer.Body.Close()
 }
 
-// next is the next block; io.EOF once the stream has ended in order.
+// next reads the next block. It returns io.EOF when the stream has ended normally.
 func (l *listening) next() (sent, error) {
 	var out sent
 	for {
@@ -93,7 +93,7 @@ func (l *listening) must() sent {
 	return block
 }
 
-// expect reads an event of this kind, holds it against the document and gives what it says.
+// expect reads an event, which must have this kind, checks it against the document and returns it.
 func (l *listening) expect(event string) seen {
 	l.t.Helper()
 	block := l.must()
@@ -107,13 +107,13 @@ func (l *listening) expect(event string) seen {
 	return out
 }
 
-// seen is an event with what it says of its session.
+// seen is an event with the decoded state of its session.
 type seen struct {
 	httpevents.Event
 	httpevents.EventState
 }
 
-// seenIn reads an event and holds it against the document.
+// seenIn decodes an event and checks it against the document.
 func seenIn(t testing.TB, text string) seen {
 	t.Helper()
 	apitest.Fits(t, httpevents.Event{}, text)
@@ -205,7 +205,7 @@ func TestFollowingOneSessionKeepsItsPairingAttended(t *testing.T) {
 func TestAStreamGoesOnWhereItWasLeft(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Plain("a", session.Ready, session.CauseConnected))
-	f.Buffer = events.Options{Buffer: 4, Page: 3} // most of it is read from the database
+	f.Buffer = events.Options{Buffer: 4, Page: 3} // most events are read from the database
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
 	l := listen(t, r, "/v1/events")
 	l.must()
@@ -287,7 +287,7 @@ func TestAShutdownEndsStreamsInOrder(t *testing.T) {
 	}
 }
 
-// admits reports whether one more stream is let in, and leaves it.
+// admits opens one more stream, closes it, and reports whether it was accepted.
 func admits(t testing.TB, r *apitest.Rig) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -304,7 +304,7 @@ func admits(t testing.TB, r *apitest.Rig) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// until waits for something that another goroutine brings about, with an event between the looks.
+// until polls until holds returns true, and calls tick between two polls.
 func until(t testing.TB, what string, tick func(), holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -335,7 +335,7 @@ func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
 	quick := listen(t, r, "/v1/events")
 	quick.must()
 	quick.must()
-	// This one asks and then reads nothing at all.
+	// This caller sends a request and then reads nothing.
 	slow, err := net.Dial("tcp", r.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -358,7 +358,7 @@ func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
 			t.Fatal("the quick reader lost an event")
 		}
 	}, func() bool { return r.Events(t).Readers() == 1 })
-	// The connection of the slow one ends once its write does; here by the shutdown, which cuts it.
+	// The connection of the slow reader ends when its write fails. In this test the shutdown cuts it.
 }
 
 func TestStreamsAreBoundedAndTheirParametersAreChecked(t *testing.T) {

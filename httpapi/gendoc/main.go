@@ -1,5 +1,5 @@
-// Command gendoc writes docs/openapi.json and docs/api.md from the operations of package httpapi, so that what people
-// read is what runs.
+// Command gendoc writes docs/openapi.json and docs/api.md from the operations of package httpapi, so that the documents
+// match the code.
 package main
 
 import (

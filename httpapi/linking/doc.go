@@ -1,2 +1,2 @@
-// Package linking is the part of /v1 by which a device is linked: by a QR, by a code for the phone, by a passkey.
+// Package linking is the part of /v1 that links a device: by QR, by a pairing code for the phone, by passkey.
 package linking

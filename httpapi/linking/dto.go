@@ -30,5 +30,5 @@ type v1Passkey struct {
 	ComparisonSkipped bool            `json:"comparison_skipped" doc:"WhatsApp does not ask to compare codes: confirm at once."`
 }
 
-// v1Credential is a PublicKeyCredential; WhatsApp checks what is in it.
+// v1Credential is a PublicKeyCredential. WhatsApp checks its fields.
 type v1Credential map[string]any

@@ -13,20 +13,20 @@ import (
 	"wasup/internal/session"
 )
 
-// Links is how a device is linked other than by a QR.
+// Links links devices in other ways than by QR.
 type Links interface {
-	// PairPhone gives the code that the owner of the number (digits, with country code) enters on the phone. It starts
-	// the session if it rests and waits, within ctx, until WhatsApp is ready for it.
+	// PairPhone returns the code that the owner of the number (digits, with country code) enters on the phone. It starts
+	// the session if it does not run, and waits, until ctx ends, until WhatsApp can issue such a code.
 	PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error)
-	// AnswerPasskey hands over the authenticator's answer, a WebAuthn credential in JSON.
+	// AnswerPasskey sends WhatsApp the authenticator's answer, a WebAuthn credential in JSON.
 	AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error)
-	// ConfirmPasskey says that a person has compared the codes.
+	// ConfirmPasskey confirms that a person has compared the codes.
 	ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error)
 }
 
-// Pictures draws codes. Every method is safe for concurrent use and draws a code once.
+// Pictures draws codes. Every method is safe for concurrent use and draws each code once.
 type Pictures interface {
-	DataURL(code string) (string, error) // of a PNG
+	DataURL(code string) (string, error) // a PNG in a data: URL
 	SVG(code string) (string, error)
 	Text(code string) (string, error) // for a terminal
 }
@@ -36,7 +36,7 @@ type Resource struct {
 	host     *rest.Host
 	links    Links
 	pictures Pictures
-	wait     time.Duration // for a code, unless ?wait= says otherwise
+	wait     time.Duration // how long to wait for a code without ?wait=
 }
 
 // New makes the resource.
@@ -57,17 +57,18 @@ func (r *Resource) pairingCodeFor(k *rest.Call) error {
 	if _, err := k.Known(); err != nil {
 		return err
 	}
-	// A drain ends this wait as it ends that for a QR.
+	// A drain ends this wait, as it ends the wait for a QR.
 	ctx, cancel := context.WithTimeout(r.host.Life.Waits(), r.host.LinkTimeout)
 	defer cancel()
 	code, expires, err := r.links.PairPhone(ctx, k.ID, phone)
 	if err != nil {
-		return r.ended(err)
+		return r.waitError(err)
 	}
 	return k.OK(v1PairingCode{Code: code, ExpiresAt: wire.Stamp(expires)})
 }
 
-// digitsOf accepts a number in every spelling that recipients may have, with the length of one that can be linked.
+// digitsOf returns the digits of a phone number. It accepts all spellings that recipients may have, and 7 to 15 digits,
+// the length of numbers that can be linked.
 func digitsOf(phone string) (string, bool) {
 	person, err := message.ParsePerson(phone)
 	if err != nil {
@@ -77,8 +78,8 @@ func digitsOf(phone string) (string, bool) {
 	return digits, isNumber && len(digits) >= 7 && len(digits) <= 15
 }
 
-// ended tells a wait that the shutdown has cut short as such.
-func (r *Resource) ended(err error) error {
+// waitError replaces a timeout by CodeShuttingDown if the server's shutdown ended the wait.
+func (r *Resource) waitError(err error) error {
 	if session.CodeOf(err) == session.CodeTimeout && r.host.Life.Waits().Err() != nil {
 		return &session.Error{Code: session.CodeShuttingDown, Op: "wait", Err: err}
 	}

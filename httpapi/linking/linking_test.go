@@ -108,7 +108,7 @@ func TestDevicesAreLinkedByCodeAndByPasskey(t *testing.T) {
 	apitest.RunRows(t, rows)
 }
 
-// raster makes a picture of modules for a decoder that shares nothing with who drew them.
+// raster makes a picture of modules for a decoder that shares no code with the encoder.
 func raster(t *testing.T, side int, dark func(x, y int) bool) []byte {
 	t.Helper()
 	const scale = 4
@@ -149,7 +149,7 @@ func TestEveryFormatOfACodeSaysTheCode(t *testing.T) {
 	}
 
 	lines := strings.Split(strings.TrimSuffix(get(rest.ContentText), "\n"), "\n")
-	var rows [][]bool // of light modules
+	var rows [][]bool // true: a light module
 	for _, line := range lines {
 		var upper, lower []bool
 		for _, char := range line {

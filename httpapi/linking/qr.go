@@ -13,7 +13,8 @@ import (
 	"wasup/internal/session"
 )
 
-// getQR is GET /v1/sessions/{id}/qr: it waits for the first outcome, whatever it is, and never answers an empty 200.
+// getQR is GET /v1/sessions/{id}/qr. It waits for the first outcome. The answer is a code, or a problem with the
+// outcome.
 func (r *Resource) getQR(k *rest.Call) error {
 	wait, err := r.waitOf(k)
 	if err != nil {
@@ -51,7 +52,7 @@ func (r *Resource) getQR(k *rest.Call) error {
 	}
 }
 
-// outcomeProblem is nil for a code, and a problem with the outcome, state and cause for everything else.
+// outcomeProblem returns nil for a code, and a problem with outcome, state and cause otherwise.
 func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 	coded := func(code session.Code) *rest.Problem {
 		p := rest.CodeProblem(code)
@@ -90,7 +91,7 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 	p := coded(session.CodeInternal)
 	p.Cause = rest.Unexpected(answer)
 	if answer.Outcome != session.OutcomeError {
-		p.Answer = nil // nothing is known of it
+		p.Answer = nil // the outcome is unknown
 	}
 	return p
 }
@@ -103,7 +104,7 @@ func drawn(k *rest.Call, draw func(code string) (string, error), contentType, co
 	return k.Send(contentType, []byte(picture))
 }
 
-// waitOf is ?wait=, or the default.
+// waitOf returns ?wait=, or the default.
 func (r *Resource) waitOf(k *rest.Call) (time.Duration, error) {
 	text, given := k.Query["wait"]
 	if !given {

@@ -20,22 +20,22 @@ import (
 	"wasup/internal/session"
 )
 
-// Received is the files of incoming messages. Errors carry a session.Code: CodeMediaGone where there is none, or none any
-// more; those of a session that cannot fetch now.
+// Received has the files of incoming messages. Errors carry a session.Code: CodeMediaGone if there is no such file, or
+// no longer; other codes if the session cannot fetch the file now.
 type Received interface {
-	// Describe gives what is known of a file without fetching it.
+	// Describe returns what is known about a file. It does not fetch the file.
 	Describe(ctx context.Context, id session.ID, media string) (message.Media, error)
-	// Kept gives a file as it is kept on disk, and what became of it; without a File where it is not there.
+	// Kept returns the state of a file, and the file itself if it is on the disk.
 	Kept(ctx context.Context, id session.ID, media string) (KeptFile, error)
-	// Fetch gives the file's bytes and how many they are. The caller closes them.
+	// Fetch fetches a file from WhatsApp and returns its content and its size in bytes. The caller closes the content.
 	Fetch(ctx context.Context, id session.ID, file message.Media) (io.ReadCloser, int64, error)
 }
 
-// KeptFile is what became of a file that was to be kept.
+// KeptFile is a file that was selected for keeping, and its state.
 type KeptFile struct {
-	File  io.ReadSeekCloser // nil where it is not kept; the caller closes it
+	File  io.ReadSeekCloser // the caller closes it; nil: the file is not on the disk
 	Size  int64             // bytes
-	State string            // kept, waiting, too_large, unwanted or failed; "" where it never was to be kept
+	State string            // kept, waiting, too_large, unwanted or failed; "": never selected, or deleted
 }
 
 // Resource serves the operations of this package.
@@ -47,7 +47,7 @@ type Resource struct {
 // New makes the resource.
 func New(host *rest.Host, received Received) *Resource { return &Resource{host, received} }
 
-// headerKept says what became of a file that was to be kept.
+// headerKept is the header with the state of a file that was selected for keeping.
 const headerKept = "X-Media-Kept"
 
 // media is GET /v1/sessions/{id}/media/{media}.
@@ -69,14 +69,14 @@ func (r *Resource) media(k *rest.Call) error {
 	}
 	held, err := r.received.Kept(r.host.Life.Work(), k.ID, file.ID)
 	if err == nil {
-		presented(k.Ctx, &file)
+		setFileHeaders(k.Ctx, &file)
 		if held.State != "" {
 			k.Set(headerKept, held.State)
 		}
 		if held.File != nil {
-			err = kept(k, held, tag)
+			err = serveKept(k, held, tag)
 		} else {
-			err = r.fetched(k, file)
+			err = r.serveFetched(k, file)
 		}
 	}
 	if err != nil {
@@ -87,9 +87,9 @@ func (r *Resource) media(k *rest.Call) error {
 	return err
 }
 
-// fetched serves a file from WhatsApp.
-func (r *Resource) fetched(k *rest.Call, file message.Media) error {
-	// Each part would be another download of the whole.
+// serveFetched serves a file from WhatsApp.
+func (r *Resource) serveFetched(k *rest.Call, file message.Media) error {
+	// Each part would need another download of the whole file.
 	k.Set(fiber.HeaderAcceptRanges, "none")
 	if k.Method() == fiber.MethodHead {
 		k.Response().SkipBody = true
@@ -100,12 +100,12 @@ func (r *Resource) fetched(k *rest.Call, file message.Media) error {
 	if err != nil {
 		return err
 	}
-	k.Status(fiber.StatusOK).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(size))
+	k.Status(fiber.StatusOK).Context().SetBodyStream(&timedBody{ReadCloser: body, conn: k.Context().Conn()}, int(size))
 	return nil
 }
 
-// kept serves a file from the disk, or the part of it that is asked for.
-func kept(k *rest.Call, held KeptFile, tag string) error {
+// serveKept serves a file from the disk, or the requested part of it.
+func serveKept(k *rest.Call, held KeptFile, tag string) error {
 	k.Set(fiber.HeaderAcceptRanges, "bytes")
 	if k.Method() == fiber.MethodHead {
 		_ = held.File.Close()
@@ -135,7 +135,7 @@ func kept(k *rest.Call, held KeptFile, tag string) error {
 		io.Reader
 		io.Closer
 	}{io.LimitReader(held.File, piece.length), held.File}
-	k.Status(status).Context().SetBodyStream(&paced{ReadCloser: body, conn: k.Context().Conn()}, int(piece.length))
+	k.Status(status).Context().SetBodyStream(&timedBody{ReadCloser: body, conn: k.Context().Conn()}, int(piece.length))
 	return nil
 }
 
@@ -144,8 +144,9 @@ type piece struct{ from, length int64 }
 
 func whole(size int64) piece { return piece{0, size} }
 
-// rangeOf reads a Range of one part (RFC 9110, 14.1.2), cut where the file ends; without a byte where the file has none of
-// it. false: there is no Range that has to be followed, which is so for several parts and for what cannot be read, too.
+// rangeOf reads a Range header with one part (RFC 9110, 14.1.2). The part is cut at the end of the file. Its length is
+// 0 or less if the file has none of its bytes. false: the whole file must be served, because there is no Range, it has
+// several parts, or it is invalid.
 func rangeOf(header string, size int64) (asked piece, is bool) {
 	first, last, is := strings.Cut(strings.TrimSpace(header), "-")
 	first, named := strings.CutPrefix(first, "bytes=")
@@ -180,15 +181,16 @@ func tagsOf(header string) []string {
 	return all
 }
 
-// endings are those of what phones send without a name. The machine's own table differs from machine to machine.
-var endings = map[string]string{
+// extensions are the file name extensions for files that phones send without a name. The system's own table is not used,
+// because it differs between machines.
+var extensions = map[string]string{
 	"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/gif": ".gif", "video/mp4": ".mp4", "video/3gpp": ".3gp",
 	"audio/ogg": ".ogg", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr", "application/pdf": ".pdf",
 }
 
-// presented says what a file is. Its sender is a stranger: a browser may show pictures, sound and films, and gets nothing
-// that it would run as a page of ours.
-func presented(c *fiber.Ctx, file *message.Media) {
+// setFileHeaders sets the headers that describe a file. The sender of a file cannot be trusted: a browser may show
+// images, audio and video, but must not run anything as a page of this origin.
+func setFileHeaders(c *fiber.Ctx, file *message.Media) {
 	kind, _, err := mime.ParseMediaType(file.Mime)
 	if err != nil || !strings.Contains(kind, "/") {
 		kind = fiber.MIMEOctetStream
@@ -199,23 +201,23 @@ func presented(c *fiber.Ctx, file *message.Media) {
 	}
 	name := path.Base(strings.ReplaceAll(file.Name, `\`, "/"))
 	if file.Name == "" || name == "." || name == "/" {
-		name = file.ID + endings[kind]
+		name = file.ID + extensions[kind]
 	}
 	c.Set(fiber.HeaderContentType, kind)
 	c.Set(fiber.HeaderContentDisposition, mime.FormatMediaType(shown, map[string]string{"filename": name}))
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderContentSecurityPolicy, "sandbox; default-src 'none'")
-	// It never changes, but whoever may read it is decided anew each time.
+	// The file never changes, but each request must be authorized again.
 	c.Set(fiber.HeaderCacheControl, "private, no-cache")
 }
 
-// paced is a file on its way to a caller: each piece may take as long as a whole answer of another route.
-type paced struct {
+// timedBody is the body of a file. It extends the write deadline before each piece, so that each piece has WriteTimeout.
+type timedBody struct {
 	io.ReadCloser
 	conn net.Conn
 }
 
-func (p *paced) Read(b []byte) (int, error) {
+func (p *timedBody) Read(b []byte) (int, error) {
 	if err := p.conn.SetWriteDeadline(time.Now().Add(rest.WriteTimeout)); err != nil {
 		return 0, fmt.Errorf("the caller is gone: %w", err)
 	}

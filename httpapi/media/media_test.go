@@ -120,7 +120,7 @@ func TestAKeptFileIsServedInParts(t *testing.T) {
 	if fetched.Load() != 0 {
 		t.Error("a kept file was fetched")
 	}
-	// 19 answers with a part of the file, its whole, or a refusal; the one that is unchanged opens nothing.
+	// 19 answers opened the file: a part, the whole, or a refusal. The 304 opens nothing.
 	if closed.Load() != 19 {
 		t.Errorf("%d files were closed, want 19", closed.Load())
 	}

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/message"
 )
 
-// kind is what the message is: what it says, or what its other fields mean.
+// kind returns the kind of the message: the one that it names, or the one that its other fields imply.
 func (in *v1MessageNew) kind() message.Kind {
 	switch {
 	case in.Kind != "":
@@ -29,7 +29,7 @@ func (in *v1MessageNew) kind() message.Kind {
 	}
 }
 
-// kindOfFile is how a file of this type is shown best. What is of no known type goes as a document, which shows any file.
+// kindOfFile returns the kind that shows a file of this type best. A file of an unknown type becomes a document.
 func kindOfFile(mime string) message.Kind {
 	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
 	switch {
@@ -44,7 +44,7 @@ func kindOfFile(mime string) message.Kind {
 	}
 }
 
-// content is what the message says, all but its file. Errors name the field.
+// content returns the content of the message without its file. Errors name the field.
 func (in *v1MessageNew) content() (message.Content, error) {
 	out := message.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
 	for i := range in.Mentions {
@@ -80,11 +80,11 @@ func (in *v1MessageNew) content() (message.Content, error) {
 	return out, nil
 }
 
-// onto writes what the caller says of a file over what its bytes said. Its type is what the bytes say, where they say
-// any; only a document may be whatever the caller likes to call it. kind is "" where the type decides, and the one that the
-// message has comes back.
-func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
-	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // pictures are known by their bytes
+// mergeInto merges the caller's fields into what was read from the file's bytes. The type comes from the bytes if they
+// show one; only for a document may the caller choose another type. If kind is "", the type determines it. mergeInto
+// returns the kind of the message.
+func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
+	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // the bytes of an image always show its type
 		stored.Mime = said
 	}
 	if kind == "" {
@@ -97,9 +97,9 @@ func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Med
 		stored.Name = in.Name
 	}
 	if kind != message.KindDocument {
-		stored.Name = "" // nobody sees it
+		stored.Name = "" // WhatsApp shows the name of documents only
 	}
-	if err := in.fits(kind); err != nil {
+	if err := in.checkFields(kind); err != nil {
 		return stored, kind, err
 	}
 	if in.Width != 0 {
@@ -127,8 +127,8 @@ func (in *v1MediaNew) onto(stored message.Media, kind message.Kind) (message.Med
 	return stored, kind, nil
 }
 
-// fits refuses what a file of this kind does not have: it would be lost.
-func (in *v1MediaNew) fits(kind message.Kind) error {
+// checkFields refuses fields that a file of this kind does not have, because they would be lost.
+func (in *v1MediaNew) checkFields(kind message.Kind) error {
 	seen := kind == message.KindImage || kind == message.KindVideo
 	heard := kind == message.KindAudio || kind == message.KindVoice
 	for _, field := range []struct {
@@ -156,7 +156,7 @@ func (in *v1MediaNew) fits(kind message.Kind) error {
 	}
 }
 
-// typeFor is a type that a file of a message of this kind may have.
+// typeFor returns a type that the file of a message of this kind may have.
 func typeFor(kind message.Kind) string {
 	switch kind {
 	case message.KindImage:

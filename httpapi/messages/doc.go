@@ -1,5 +1,5 @@
-// Package messages is the part of /v1 that takes messages to send, with their files, and shows what became of them.
+// Package messages is the part of /v1 that accepts messages and files to send, and shows the state of messages.
 //
-// Bodies are read as they arrive: a file goes to the disk without being held in memory, whether it is a part of a form or
-// base64 in a JSON body.
+// It reads bodies as they arrive. A file goes to the disk without being held in memory, also if it is base64 in a JSON
+// body.
 package messages

@@ -18,7 +18,7 @@ import (
 	"wasup/internal/session"
 )
 
-// draft is the request for the outbox without its file.
+// draft returns the request for the outbox, without the file.
 func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (message.Request, error) {
 	request := message.Request{Session: id, Key: key}
 	var err error
@@ -40,10 +40,10 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 	return request, err
 }
 
-// fingerprint is what was asked for, however it was spelled, without getting the file: an address may lead nowhere by
-// the time a request is repeated.
+// fingerprint returns a hash that identifies the content of a request, independent of its spelling. It does not need the
+// file, because a URL may no longer work when a request is repeated.
 func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
-	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // when is not what
+	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // times are not part of the content
 	canonical, err := json.Marshal(asked)
 	if err != nil {
 		return "", err
@@ -52,7 +52,7 @@ func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// complete gets the file of a message, if it has one, and checks the whole.
+// complete gets the file of a message, if it has one, and checks the complete request.
 func (in *incoming) complete(request *message.Request, asked *v1MessageNew) (err error) {
 	if m := asked.Media; m != nil {
 		if request.Content.Media, request.Content.Kind, err = in.mediaOf(m, message.Kind(asked.Kind), *request); err != nil {
@@ -62,7 +62,7 @@ func (in *incoming) complete(request *message.Request, asked *v1MessageNew) (err
 	return check(*request)
 }
 
-// check says what is wrong with a message before it is stored.
+// check checks a message before it is stored.
 func check(request message.Request) error {
 	if err := request.Content.Check(); err != nil {
 		return err
@@ -70,7 +70,8 @@ func check(request message.Request) error {
 	return request.Content.CheckFor(request.To)
 }
 
-// checkAuthor refuses to change what somebody else wrote, as far as the account of the session is known.
+// checkAuthor refuses to edit messages of others, and to revoke them outside groups. It can check that only if the
+// session's account is known.
 func checkAuthor(request message.Request, own session.Account) error {
 	target := request.Content.Target
 	if target == nil || !target.Sender.IsNot(own) {
@@ -89,7 +90,7 @@ func checkAuthor(request message.Request, own session.Account) error {
 func (r *Resource) times(request *message.Request, asked *v1MessageNew) error {
 	now := r.host.Now()
 	if at := asked.SendAt; at != nil {
-		if at.After(now.Add(farthest)) {
+		if at.After(now.Add(maxSendAhead)) {
 			return rest.BadField("send_at", "expected a time within ten years")
 		}
 		if at.After(now) {
@@ -106,10 +107,10 @@ func (r *Resource) times(request *message.Request, asked *v1MessageNew) error {
 	return nil
 }
 
-// mediaOf gets the file of a message from where the caller says it is. kind is "" where the file decides, and the one that
-// the message has comes back.
+// mediaOf gets the file of a message from the source that the caller names. If kind is "", the file determines it.
+// mediaOf returns the kind of the message.
 func (in *incoming) mediaOf(asked *v1MediaNew, kind message.Kind, request message.Request) (*message.Media, message.Kind, error) {
-	if asked.Base64 != "" { // in a JSON body it was taken out before
+	if asked.Base64 != "" { // of a JSON body the lifter has taken it out
 		return nil, kind, rest.BadField("media.base64", "expected in a JSON body only; in a form the file is the part file")
 	}
 	sources := 0
@@ -122,26 +123,27 @@ func (in *incoming) mediaOf(asked *v1MediaNew, kind message.Kind, request messag
 		return nil, kind, rest.BadField("media", "expected exactly one of url, base64, upload and the part file")
 	}
 	if in.file == nil {
-		if err := asked.foresee(kind, request); err != nil {
+		if err := asked.checkBeforeFetch(kind, request); err != nil {
 			return nil, kind, err
 		}
-		if err := in.bring(asked); err != nil {
+		if err := in.getFile(asked); err != nil {
 			return nil, kind, err
 		}
 	}
-	media, kind, err := asked.onto(*in.file, kind)
+	media, kind, err := asked.mergeInto(*in.file, kind)
 	if err == nil && kind == message.KindImage && media.Cut {
 		err = rest.BadField("media", "expected the whole file; this picture breaks off")
 	}
 	return &media, kind, err
 }
 
-// foresee says what is wrong without the file before it is fetched. Where the file decides on the kind, that is little.
-func (in *v1MediaNew) foresee(kind message.Kind, request message.Request) error {
+// checkBeforeFetch finds errors that do not depend on the file before the file is fetched. It checks nothing if the file
+// determines the kind.
+func (in *v1MediaNew) checkBeforeFetch(kind message.Kind, request message.Request) error {
 	if kind == "" {
 		return nil
 	}
-	probe, _, err := in.onto(message.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
+	probe, _, err := in.mergeInto(message.Media{File: "probe", Size: 1, Mime: typeFor(kind)}, kind)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,8 @@ func (in *v1MediaNew) foresee(kind message.Kind, request message.Request) error 
 	return check(request)
 }
 
-func (in *incoming) bring(asked *v1MediaNew) error {
+// getFile gets the file of an upload, or fetches it from a URL.
+func (in *incoming) getFile(asked *v1MediaNew) error {
 	if asked.Upload != "" {
 		media, err := in.of.files.Use(in.ctx, asked.Upload)
 		if err == nil {
@@ -171,7 +174,7 @@ func (in *incoming) bring(asked *v1MediaNew) error {
 	return aboutFile(err, "media.url")
 }
 
-// aboutFile names the field that a file came by, or was to come by, in what is wrong with the file.
+// aboutFile adds to an error about a file the name of the field by which the file came.
 func aboutFile(err error, field string) error {
 	var e *session.Error
 	if !errors.As(err, &e) {

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/message"
 )
 
-// v1MessageNew is a message to send: to, and what its kind needs.
+// v1MessageNew is a message to send: the recipient, and the fields that its kind needs.
 type v1MessageNew struct {
 	To       string         `json:"to" minLength:"1" maxLength:"100" doc:"A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us."`
 	Kind     v1Sendable     `json:"kind,omitempty" doc:"If it is left out, the other fields determine it: a file its type, and a sound file is audio, not voice."`
@@ -27,7 +27,7 @@ type v1MessageNew struct {
 	Expires  int            `json:"expires_in,omitempty" minimum:"1" maximum:"31536000" doc:"Seconds from now, or from send_at, until the message expires. It then fails with cause expired."`
 }
 
-// v1MediaNew is where a file comes from: exactly one of url, base64 and upload.
+// v1MediaNew is a file. It comes from exactly one of url, base64 and upload.
 type v1MediaNew struct {
 	URL       string `json:"url,omitempty" maxLength:"4096" doc:"An http or https URL. wasup fetches the file before it answers."`
 	Base64    string `json:"base64,omitempty" doc:"The file in base64, or a data: URL. It may be as large as media.max_size."`
@@ -93,7 +93,7 @@ type v1Upload struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When the file is deleted."`
 }
 
-// v1Sendable is a closed set: it gives the document and the checks its values.
+// v1Sendable is an enumeration. Schema lists its values for the document and the checks.
 type v1Sendable string
 
 func (v1Sendable) Schema(huma.Registry) *huma.Schema { return wire.OneOf(message.SendableKinds()) }

@@ -1,4 +1,4 @@
 package messages
 
-// Examples are those of the document.
+// Examples returns the examples of the document.
 var Examples = messageExamples

@@ -12,7 +12,7 @@ import (
 	"wasup/internal/session"
 )
 
-// What a reader copies must work.
+// Every example that a reader may copy must work.
 func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../../docs/messages.md")

@@ -21,38 +21,38 @@ import (
 
 const (
 	contentBinary = "application/octet-stream"
-	// maxParts of a form are more than it has names.
+	// maxParts is how many parts a form may have. It is more than the number of names.
 	maxParts = 16
 )
 
-// incoming is a request that brings a file, while it is read. Whoever reads it calls drop unless a message has taken the
-// file.
+// incoming is a request that may have a file, while its body is read. The reader calls removeFile at the end. If a
+// message uses the file, file is set to nil before.
 type incoming struct {
 	of   *Resource
 	ctx  context.Context
 	call *rest.Call
 	body *upload
-	file *message.Media // what came with the request; nil: nothing did
+	file *message.Media // the stored file; nil: there is none, or it is in use
 }
 
 func (r *Resource) receive(k *rest.Call) *incoming {
 	return &incoming{of: r, ctx: r.host.Life.Work(), call: k, body: newUpload(k.Ctx)}
 }
 
-// drop deletes what came and is not wanted after all.
-func (in *incoming) drop() {
+// removeFile deletes the file if no message uses it.
+func (in *incoming) removeFile() {
 	if in.file == nil {
 		return
 	}
 	if err := in.of.files.Remove(in.file.File); err != nil {
-		in.of.host.Log.Warn("a file that no message took was not removed", "code", session.CodeOf(err), "err", err)
+		in.of.host.Log.Warn("an unused file could not be deleted", "code", session.CodeOf(err), "err", err)
 	}
 	in.file = nil
 }
 
-// put keeps a file that is part of the body. field is how the caller calls it.
+// put stores a file that is part of the body. field is the file's name in errors.
 func (in *incoming) put(from io.Reader, hint message.FileHint, field string) error {
-	source := &noted{from: from}
+	source := &errorRecorder{from: from}
 	media, err := in.of.files.Put(in.ctx, source, hint)
 	if err != nil {
 		if refused := in.body.refusal(); refused != nil {
@@ -67,7 +67,7 @@ func (in *incoming) put(from io.Reader, hint message.FileHint, field string) err
 	return nil
 }
 
-// message reads a message in JSON, or as a form.
+// message reads a message from a JSON body or from a form.
 func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
 	var msg v1MessageNew
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -105,12 +105,13 @@ func (in *incoming) json() ([]byte, error) {
 	return l.lift()
 }
 
-// plainFields are the parts of a form that need not be JSON.
+// plainFields are the parts of a form that are plain text and not JSON.
 func plainFields() map[string]bool {
 	return map[string]bool{"to": true, "kind": true, "text": true, "send_at": true, "expires_in": true}
 }
 
-// form reads a form: the part file, the part message in JSON, and plain fields in the place of some of its own.
+// form reads a form and returns the message as JSON. The form may have the part file, the part message in JSON, and
+// plain parts for some fields of the message.
 func (in *incoming) form(boundary string) ([]byte, error) {
 	if boundary == "" {
 		return nil, rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected a boundary")
@@ -148,7 +149,7 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 	return nil, rest.BadField("body", "expected at most "+strconv.Itoa(maxParts)+" parts")
 }
 
-// badForm names what a reader of forms calls by no name.
+// badForm turns an error of the form's reader into an error about the body. Other errors stay as they are.
 func badForm(err error) error {
 	var p *rest.Problem
 	var e *session.Error
@@ -161,7 +162,7 @@ func badForm(err error) error {
 
 func hintOf(part *multipart.Part) message.FileHint {
 	name := part.FileName()
-	// Some browsers send the whole path.
+	// Some browsers send the path and not only the name.
 	hint := message.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
 	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
 		hint.Mime = kind
@@ -169,7 +170,7 @@ func hintOf(part *multipart.Part) message.FileHint {
 	return hint
 }
 
-// addPart adds a part to the message. left is how many bytes all parts together may still have.
+// addPart adds a part to the message. left is how many bytes the remaining parts may have together.
 func addPart(msg map[string]json.RawMessage, name string, part io.Reader, left *int) error {
 	if name != "message" && !plainFields()[name] {
 		return rest.BadField(rest.Clipped(name), "unknown part; expected file, message, to, kind, text, send_at or expires_in")
@@ -213,7 +214,7 @@ func plainPart(name, text string, add func(string, json.RawMessage) error) error
 		if err != nil {
 			return rest.BadField(name, "expected seconds, such as 600")
 		}
-		return add(name, json.RawMessage(strconv.Itoa(seconds))) // +60 and 060 are no JSON
+		return add(name, json.RawMessage(strconv.Itoa(seconds))) // +60 and 060 are not valid JSON
 	}
 	if err := rest.StrictText(name, text); err != nil {
 		return err

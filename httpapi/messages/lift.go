@@ -16,25 +16,25 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// lifter copies a JSON body and takes the string at media.base64 out on the way: a file may be far larger than what is
-// held in memory. What is left is JSON if the body was, with "" in the place of the file.
+// lifter copies a JSON body and replaces the string at media.base64 by "". It passes that string, which may be far
+// larger than the memory for a body, to take. The copy is valid JSON if the body is.
 type lifter struct {
 	in    *bufio.Reader
-	limit int                   // bytes of what is left
+	limit int                   // the most bytes of the copy
 	take  func(io.Reader) error // reads the file
 	out   bytes.Buffer
 	path  []step
 	taken bool
 }
 
-// step is an object or an array that is open.
+// step is an open object or array.
 type step struct {
 	object bool
 	key    string
-	named  bool // the key has come, its value is next
+	named  bool // the key was read and its value follows
 }
 
-// lift copies to the end of the body. Whether it is JSON at all is for others to say.
+// lift copies to the end of the body. It does not check that the body is JSON; the caller does.
 func (l *lifter) lift() ([]byte, error) {
 	for {
 		b, err := l.in.ReadByte()
@@ -59,7 +59,7 @@ func (l *lifter) follow(b byte) {
 	n := len(l.path)
 	switch b {
 	case '{', '[':
-		if n <= rest.MaxDepth { // one step more than is accepted, so that it is refused
+		if n <= rest.MaxDepth { // one level more than allowed: rest.StrictJSON refuses such a body
 			l.path = append(l.path, step{object: b == '{'})
 		}
 	case '}', ']':
@@ -81,7 +81,7 @@ func (l *lifter) write(p ...byte) error {
 	return err
 }
 
-// text copies a string whose opening quote has been read, or takes it.
+// text copies a string whose opening quote has been read. If it is the file, text passes it to take.
 func (l *lifter) text() error {
 	if l.isFile() {
 		return l.file()
@@ -114,7 +114,7 @@ func (l *lifter) text() error {
 	}
 }
 
-// name remembers a string that is the name of what follows.
+// name remembers a string that is the key of the next value.
 func (l *lifter) name(quoted []byte) {
 	n := len(l.path)
 	if n == 0 || !l.path[n-1].object || l.path[n-1].named {
@@ -141,7 +141,7 @@ func (l *lifter) file() error {
 	if err != nil {
 		return broken(err)
 	}
-	if first[0] == '"' { // nothing is no file
+	if first[0] == '"' { // an empty string is no file
 		_, _ = l.in.Discard(1)
 		return l.write('"', '"')
 	}
@@ -162,8 +162,8 @@ func broken(err error) error {
 	return err
 }
 
-// jsonText reads a JSON string, whose opening quote has been read, up to its closing quote. Only characters that base64
-// and data: URLs are made of may be in it, escaped or not.
+// jsonText reads a JSON string, whose opening quote has been read, up to its closing quote. The string may only have
+// characters of base64 and data: URLs, escaped or not.
 type jsonText struct {
 	in   *bufio.Reader
 	done bool
@@ -175,7 +175,7 @@ func (t *jsonText) Read(p []byte) (int, error) {
 		return 0, t.err
 	}
 	n, err := t.read(p)
-	t.err = err // a reader in between may ask again after an error
+	t.err = err // a reader on top of this one may read again after an error
 	return n, err
 }
 
@@ -184,7 +184,7 @@ func (t *jsonText) read(p []byte) (int, error) {
 	for n < len(p) && !t.done {
 		if t.in.Buffered() == 0 {
 			if n > 0 {
-				break // what is there goes on before more is waited for
+				break // return the buffered bytes before waiting for more
 			}
 			if _, err := t.in.Peek(1); err != nil {
 				return 0, broken(err)
@@ -196,7 +196,7 @@ func (t *jsonText) read(p []byte) (int, error) {
 			usual = len(there)
 		}
 		n += copy(p[n:], there[:usual])
-		_, _ = t.in.Discard(usual) // that much was there
+		_, _ = t.in.Discard(usual) // does not fail: that many bytes are buffered
 		if usual == len(there) {
 			continue
 		}
@@ -250,7 +250,7 @@ func (t *jsonText) escaped() (byte, error) {
 
 var errNoBase64 = errors.New("no base64")
 
-// fileIn reads what base64 holds: the standard or the URL alphabet, padded or not, in lines or in one, alone or in a
+// fileIn decodes base64: in the standard or the URL alphabet, with or without padding and line breaks, alone or in a
 // data: URL.
 func fileIn(text io.Reader) io.Reader {
 	in := bufio.NewReader(text)
@@ -262,7 +262,8 @@ func fileIn(text io.Reader) io.Reader {
 	return base64.NewDecoder(base64.RawStdEncoding, &alphabet{in: in})
 }
 
-// alphabet turns both alphabets into the standard one and drops the padding, which may stand at the end only.
+// alphabet converts the URL alphabet to the standard one. It removes line breaks, and the padding, which may only be at
+// the end.
 type alphabet struct {
 	in     io.Reader
 	padded int
@@ -298,13 +299,13 @@ type unreadable struct{ err error }
 
 func (f unreadable) Read([]byte) (int, error) { return 0, f.err }
 
-// noted remembers why a reader ended, so that a failure of the upload is told from one of the disk.
-type noted struct {
+// errorRecorder records the error of a reader, to tell a failure of the upload from a failure of the disk.
+type errorRecorder struct {
 	from io.Reader
 	err  error
 }
 
-func (n *noted) Read(p []byte) (int, error) {
+func (n *errorRecorder) Read(p []byte) (int, error) {
 	read, err := n.from.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		n.err = err
@@ -312,8 +313,8 @@ func (n *noted) Read(p []byte) (int, error) {
 	return read, err
 }
 
-// refusalOf is what the caller hears of a file in base64 that could not be read; nil: that was not why it failed.
-func (n *noted) refusalOf(field string) error {
+// refusalOf returns the caller's error if the file could not be read from base64. nil: reading did not fail.
+func (n *errorRecorder) refusalOf(field string) error {
 	var corrupt base64.CorruptInputError
 	var p *rest.Problem
 	switch {

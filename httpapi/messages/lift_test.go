@@ -17,11 +17,11 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// lifted is what is left of a body and the file that was taken out of it; nil: none was.
+// lifted returns the rest of a body, and the file that was taken out of it, nil if there was none.
 func lifted(body string, limit int) (left string, file []byte, err error) {
 	l := &lifter{in: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(body)), 16), limit: limit}
 	l.take = func(r io.Reader) error {
-		source := &noted{from: r}
+		source := &errorRecorder{from: r}
 		content, err := io.ReadAll(source)
 		file = content
 		if refused := source.refusalOf("media.base64"); refused != nil {

@@ -46,7 +46,7 @@ func stateNames() []string {
 	return names
 }
 
-// ofMessage makes the handler of a call about one message.
+// ofMessage makes the handler of an operation on one message.
 func (r *Resource) ofMessage(do func(ctx context.Context, id session.ID, messageID string) (message.Message, error)) func(*rest.Call) error {
 	return func(k *rest.Call) error {
 		if _, err := k.Known(); err != nil {

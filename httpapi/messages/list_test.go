@@ -16,7 +16,7 @@ import (
 	"wasup/internal/session"
 )
 
-// keeping is an outbox that has one message, delivered, and refuses verbs as asked.
+// keeping is an outbox with one delivered message. If refusal is not nil, it refuses all verbs with it.
 func keeping(refusal error) apitest.Scripted {
 	f := apitest.Behind(apitest.Plain("shop", session.Ready, session.CauseConnected))
 	f.About = func(verb string, id session.ID, messageID string) (message.Message, error) {

@@ -14,7 +14,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 	return append([]rest.Operation{r.sendOperation()}, r.sentOperations()...)
 }
 
-// sendRefuses is every status that a message may fail with, at once or while it is waited for.
+// sendRefuses lists the statuses with which a message may fail, at once or while the request waits for it.
 func sendRefuses() []int { return []int{404, 409, 410, 415, 422, 429, 502, 504} }
 
 func (r *Resource) sendOperation() rest.Operation {
@@ -40,7 +40,7 @@ func (r *Resource) sendOperation() rest.Operation {
 	}
 }
 
-// messageForm is a message as a form.
+// messageForm is the schema of a message as a form.
 func messageForm() *huma.Schema {
 	text := func(doc string) *huma.Schema { return &huma.Schema{Type: huma.TypeString, Description: doc} }
 	return &huma.Schema{
@@ -57,7 +57,7 @@ func messageForm() *huma.Schema {
 	}
 }
 
-// uploadForm is a file alone as a form.
+// uploadForm is the schema of a form with only a file.
 func uploadForm() *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, Required: []string{"file"},

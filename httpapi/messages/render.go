@@ -30,7 +30,7 @@ func messageOf(m *message.Message) wire.Message {
 	return out
 }
 
-// hostOf is the session of a message at this moment, nil where there is none any more.
+// hostOf returns the present state of a message's session, nil if the session no longer exists.
 func (r *Resource) hostOf(id session.ID) *wire.MessageHost {
 	status, ok := r.host.Sessions.Status(id)
 	if !ok {

@@ -20,13 +20,13 @@ const (
 	headerPrefer   = "Prefer"
 	headerApplied  = "Preference-Applied"
 
-	// waitNone is the value of ?wait= that waits for nothing beyond the commit.
+	// waitNone is the value of ?wait= for an answer right after the commit.
 	waitNone = "none"
-	// messageWait is how long ?wait= waits unless ?timeout= says otherwise, longestWait the most that it may say.
+	// messageWait is how long ?wait= waits without ?timeout=. longestWait is the longest ?timeout=.
 	messageWait = 30 * time.Second
 	longestWait = time.Minute
-	// farthest is how far ahead send_at may be.
-	farthest = 10 * 366 * 24 * time.Hour
+	// maxSendAhead is how far ahead send_at may be.
+	maxSendAhead = 10 * 366 * 24 * time.Hour
 )
 
 // send is POST /v1/sessions/{id}/messages.
@@ -43,7 +43,7 @@ func (r *Resource) send(k *rest.Call) error {
 		return err
 	}
 	in := r.receive(k)
-	defer in.drop()
+	defer in.removeFile()
 	asked, err := in.message(k.Ctx)
 	if err != nil {
 		return err
@@ -56,15 +56,15 @@ func (r *Resource) send(k *rest.Call) error {
 		k.Set(headerReplayed, "true")
 	}
 	if until != "" && !msg.State.Reached(until) {
-		if msg, err = r.awaited(msg, until, timeout); err != nil {
+		if msg, err = r.waitFor(msg, until, timeout); err != nil {
 			return err
 		}
 	}
 	k.Set(fiber.HeaderLocation, "/v1/sessions/"+string(k.ID)+"/messages/"+msg.ID)
-	return r.accepted(k, &msg, until)
+	return r.render(k, &msg, until)
 }
 
-// enqueue has a message stored, or finds the one that its key was used for.
+// enqueue stores a message, or finds the message for which its key was used before.
 func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1MessageNew) (msg message.Message, existed bool, err error) {
 	request, err := r.draft(in, id, key, asked)
 	if err != nil {
@@ -90,32 +90,32 @@ func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1Mes
 	defer cancel()
 	msg, existed, err = r.outbox.Enqueue(ctx, request)
 	if !existed && !refusedByOutbox(session.CodeOf(err)) {
-		in.file = nil // it is the message's now, or may be: a write that was not answered may have been done
+		in.file = nil // the message uses the file, or may use it: a failed write may have been committed
 	}
 	return msg, existed, err
 }
 
-// refusedByOutbox reports the codes by which the outbox says that it took nothing.
+// refusedByOutbox reports whether the code means that the outbox has not stored the message.
 func refusedByOutbox(code session.Code) bool {
 	return slices.Contains([]session.Code{
 		session.CodeInvalidRequest, session.CodeIdempotencyReuse, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown,
 	}, code)
 }
 
-// awaited is the message once it has come as far as is waited for, or as it is when the wait is over. That is no error:
-// the message is accepted, and its state says how far it is.
-func (r *Resource) awaited(msg message.Message, until message.State, timeout time.Duration) (message.Message, error) {
+// waitFor waits until the message has reached a state, at most for timeout, and returns the message as it is then. A
+// timeout is no error, because the message is accepted and its state shows how far it is.
+func (r *Resource) waitFor(msg message.Message, until message.State, timeout time.Duration) (message.Message, error) {
 	ctx, cancel := context.WithTimeout(r.host.Life.Waits(), timeout)
 	defer cancel()
 	return r.outbox.Wait(ctx, msg.Session, msg.ID, until)
 }
 
-// accepted answers with the message: 200 once it has come as far as was waited for, 202 before. What failed is a problem
-// that says why.
-func (r *Resource) accepted(k *rest.Call, msg *message.Message, until message.State) error {
+// render answers with the message: 200 if it has reached the state that the request waits for, 202 otherwise. A message
+// that failed or was cancelled is answered with a problem.
+func (r *Resource) render(k *rest.Call, msg *message.Message, until message.State) error {
 	out := messageOf(msg)
 	out.Session = r.hostOf(k.ID)
-	if p := endOf(msg); p != nil {
+	if p := problemOf(msg); p != nil {
 		p.Message = &out
 		return p
 	}
@@ -130,8 +130,8 @@ func (r *Resource) accepted(k *rest.Call, msg *message.Message, until message.St
 	return nil
 }
 
-// endOf is the problem of a message that will not arrive, nil of any other.
-func endOf(msg *message.Message) *rest.Problem {
+// problemOf returns the problem of a message that failed or was cancelled, nil for any other.
+func problemOf(msg *message.Message) *rest.Problem {
 	switch msg.State {
 	case message.Failed:
 		failure := msg.Failure
@@ -146,8 +146,8 @@ func endOf(msg *message.Message) *rest.Problem {
 	}
 }
 
-// messageWaitOf is what ?wait= and ?timeout= ask for, or Prefer (RFC 7240) where they are absent: its wait=10 waits for
-// the acknowledgement. "" waits for nothing.
+// messageWaitOf returns the state to wait for and the timeout. They come from ?wait= and ?timeout=, or from Prefer (RFC
+// 7240) if ?wait= is absent: wait=10 in it waits 10 s for the acknowledgement. The state "" means not to wait.
 func messageWaitOf(k *rest.Call) (until message.State, timeout time.Duration, err error) {
 	wait, asked := k.Query["wait"]
 	timeout = messageWait
@@ -170,7 +170,7 @@ func messageWaitOf(k *rest.Call) (until message.State, timeout time.Duration, er
 	}
 }
 
-// preferred reads Prefer. What it does not know it may ignore, says the standard.
+// preferred reads Prefer. It ignores unknown preferences, as the standard allows.
 func preferred(c *fiber.Ctx) (message.State, time.Duration) {
 	for _, line := range c.Request().Header.PeekAll(headerPrefer) {
 		for each := range strings.SplitSeq(string(line), ",") {
@@ -190,7 +190,7 @@ func preferred(c *fiber.Ctx) (message.State, time.Duration) {
 	return "", 0
 }
 
-// keyOf reads Idempotency-Key; "" where there is none.
+// keyOf reads Idempotency-Key. It returns "" if there is no such header.
 func keyOf(c *fiber.Ctx) (string, error) {
 	key, ok := rest.IdempotencyKey(c)
 	if !ok {

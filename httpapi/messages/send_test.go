@@ -23,7 +23,7 @@ import (
 
 const testMessageID = "3EB0C767D097B7C7C030"
 
-// stored is a message as the outbox would return it for a request.
+// stored returns the message that the outbox would return for a request.
 func stored(request message.Request, state message.State) message.Message {
 	m := message.Message{
 		Session: request.Session, ID: testMessageID, Key: request.Key, To: request.To, Content: request.Content, State: state,
@@ -38,7 +38,7 @@ func stored(request message.Request, state message.State) message.Message {
 	return m
 }
 
-// delivered is a message of which every field says something.
+// delivered returns a message in which every field has a value.
 func delivered() message.Message {
 	m := stored(message.Request{
 		Session: "shop", To: "5491155550101@s.whatsapp.net", Key: "order-1", Content: message.TextOf("hola"),
@@ -52,7 +52,8 @@ func delivered() message.Message {
 	return m
 }
 
-// sending is apitest.Behind(sessions) with an outbox that accepts a message and gets it as far as state.
+// sending is apitest.Behind(sessions) with an outbox that accepts a message. Waiting for the message returns it in
+// state.
 func sending(state message.State, sessions ...session.Status) apitest.Scripted {
 	f := apitest.Behind(sessions...)
 	f.Enqueuing = func(_ context.Context, request message.Request) (message.Message, bool, error) {
@@ -72,7 +73,7 @@ func refusing(err error) apitest.Scripted {
 	return f
 }
 
-// answered is an outbox that had the message already, in this state.
+// answered is an outbox that has the message already, in this state.
 func answered(state message.State) apitest.Scripted {
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
 	f.Enqueuing = func(_ context.Context, request message.Request) (message.Message, bool, error) {
@@ -235,7 +236,7 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 	}
 }
 
-// taking remembers what the outbox was asked to send.
+// taking records the messages that the outbox was asked to send.
 func taking(t *testing.T) (*apitest.Rig, *[]message.Request) {
 	t.Helper()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
@@ -370,7 +371,7 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 	}
 }
 
-// form makes a multipart body; the part file has the file's name and type.
+// form makes a multipart body. The part file has the file's name and type.
 func form(t *testing.T, parts ...[2]string) (body, contentType string) {
 	t.Helper()
 	var b bytes.Buffer

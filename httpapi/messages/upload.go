@@ -11,23 +11,24 @@ import (
 	"wasup/httpapi/rest"
 )
 
-// What a slow upload may cost: each read must bring something within uploadPause, the whole within uploadTime.
+// The time limits of an upload: each read must return bytes within uploadPause, and the whole upload must end within
+// uploadTime.
 const (
 	uploadPause = 15 * time.Second
 	uploadTime  = 15 * time.Minute
 )
 
-// errBodyCut is a body that ended before its own Content-Length or its last chunk.
+// errBodyCut means that a body ended before its Content-Length or before its last chunk.
 var errBodyCut = errors.New("the body ended early")
 
-// upload is the body of a request as it arrives. It ends with errBodyCut where the caller broke off, and with a timeout
-// where the caller was too slow.
+// upload reads the body of a request as it arrives. Its error is errBodyCut if the caller broke off, and a timeout if
+// the caller was too slow.
 type upload struct {
 	ctx      *fiber.Ctx
 	from     io.Reader
-	missing  int64 // bytes that Content-Length promises and that have not come; -1: there is no such promise
+	missing  int64 // bytes of Content-Length that have not arrived yet; -1: there is no Content-Length
 	deadline time.Time
-	err      error // of the connection, once it failed
+	err      error // the first error, or io.EOF
 }
 
 func newUpload(c *fiber.Ctx) *upload {
@@ -63,17 +64,17 @@ func (u *upload) Read(p []byte) (int, error) {
 		return n, errBodyCut
 	case errors.Is(err, io.EOF):
 		u.err = io.EOF
-		_ = u.ctx.Request().CloseBodyStream() // it only says that the body was read to its end
+		_ = u.ctx.Request().CloseBodyStream() // the body was read to its end
 	case err != nil && rest.TimedOut(err):
 		u.err = err
 	case err != nil:
-		u.err = errBodyCut // whatever the connection says, there is nobody left to hear it
+		u.err = errBodyCut // the connection has failed
 		return n, errBodyCut
 	}
 	return n, err
 }
 
-// refusal is what the caller hears of an upload that failed; nil: it did not.
+// refusal returns the caller's error if the upload failed, nil if it did not.
 func (u *upload) refusal() error {
 	switch {
 	case u.err == nil || errors.Is(u.err, io.EOF):
@@ -85,7 +86,7 @@ func (u *upload) refusal() error {
 	}
 }
 
-// drain reads the little that may follow after what was wanted, so that the connection can be used again.
+// drain reads up to 64 KiB that may follow the last part of a form, so that the connection can be used again.
 func (u *upload) drain() {
 	const rest = 64 << 10
 	_, _ = io.CopyN(io.Discard, u, rest)

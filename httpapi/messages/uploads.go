@@ -14,10 +14,10 @@ import (
 	"wasup/internal/message"
 )
 
-// upload is POST /v1/media: the body is the file, or a form with the part file.
+// upload is POST /v1/media. The body is the file, or a form with the part file.
 func (r *Resource) upload(k *rest.Call) error {
 	in := r.receive(k)
-	defer in.drop()
+	defer in.removeFile()
 	if encoding := k.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return rest.HTTPProblem(rest.CodeMediaType, "Content-Encoding: expected none")
 	}
@@ -43,7 +43,7 @@ func (r *Resource) upload(k *rest.Call) error {
 	if stored.Size == 0 {
 		return rest.BadField("body", "expected a file that is not empty")
 	}
-	in.file = nil // it stays
+	in.file = nil // removeFile must not delete it
 	k.Render(fiber.StatusCreated, v1Upload{
 		ID: stored.File, Mime: stored.Mime, Size: stored.Size, SHA256: stored.SHA256,
 		Width: stored.Width, Height: stored.Height, Seconds: stored.Seconds, ExpiresAt: wire.Stamp(r.host.Now().Add(r.keep)),
@@ -51,7 +51,7 @@ func (r *Resource) upload(k *rest.Call) error {
 	return nil
 }
 
-// onlyFile reads a form that has one part, the file.
+// onlyFile reads a form whose only part is the file.
 func (in *incoming) onlyFile(boundary, name string) error {
 	if boundary == "" {
 		return rest.HTTPProblem(rest.CodeMediaType, "Content-Type: expected a boundary")

@@ -7,7 +7,7 @@ import (
 	"wasup/httpapi/qr/qrtest"
 )
 
-// One code drawn from nothing: the part of GET /qr-code that only its first caller pays.
+// The benchmark draws a code that is not in the cache, as the first caller of GET /qr-code does.
 func BenchmarkDrawQR(b *testing.B) {
 	b.ReportAllocs()
 	var size int

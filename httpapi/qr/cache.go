@@ -7,8 +7,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// Cache draws each code once, however many callers ask for it at the same time, and forgets the codes that it has
-// drawn first: an older code is worth nothing, however often it was asked for.
+// Cache draws each code once, even if many callers ask for it at the same time. When it is full, it removes the code
+// that was drawn first. Reads do not count, because old codes have expired.
 type Cache struct {
 	draw    func(code string) (string, error)
 	entries *lru.Cache[string, *entry]
@@ -20,13 +20,13 @@ type entry struct {
 	err   error
 }
 
-// NewCache makes one that keeps size drawings, at least one.
+// NewCache makes a cache that keeps size drawings, at least one.
 func NewCache(size int, draw func(code string) (string, error)) *Cache {
-	entries, _ := lru.New[string, *entry](max(1, size)) // it only refuses sizes below 1
+	entries, _ := lru.New[string, *entry](max(1, size)) // the only error is a size below 1
 	return &Cache{draw, entries}
 }
 
-// Get is the drawing of a code. A drawing that panics is an error.
+// Get returns the drawing of a code. If drawing panics, it returns an error.
 func (c *Cache) Get(code string) (string, error) {
 	if code == "" {
 		return "", ErrNoCode
@@ -49,7 +49,7 @@ func (c *Cache) entry(code string) *entry {
 	}
 	e := &entry{}
 	if other, found, _ := c.entries.PeekOrAdd(code, e); found {
-		return other // somebody else was faster
+		return other // another caller was faster
 	}
 	return e
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// SVG draws the code as a vector picture: one path of all dark modules, row by row.
+// SVG draws the code as a vector picture. One path has all dark modules, row by row.
 func SVG(code string) (string, error) {
 	modules, err := symbolOf(code)
 	if err != nil {
@@ -32,8 +32,8 @@ func SVG(code string) (string, error) {
 	return b.String(), nil
 }
 
-// Text draws the code for a terminal with half blocks, two modules a character. The light modules are drawn, so
-// that it looks right on the usual dark background; scanners read it on a light one too, as the reverse.
+// Text draws the code for a terminal with half blocks: each character is two modules. It draws the light modules, which
+// is right on a dark background. On a light background the code is inverted, and scanners can read that too.
 func Text(code string) (string, error) {
 	modules, err := symbolOf(code)
 	if err != nil {
@@ -47,7 +47,7 @@ func Text(code string) (string, error) {
 	var b strings.Builder
 	for y := 0; y < side; y += 2 {
 		for x := range side {
-			// Below the last row of an odd symbol there is nothing.
+			// A symbol with an odd number of rows has no module below its last row.
 			switch upper, lower := light(x, y), y+1 < side && light(x, y+1); {
 			case upper && lower:
 				b.WriteRune('█')

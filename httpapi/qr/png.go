@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// DataURL draws the code as a PNG, black on white, one bit a pixel, in a data: URL.
+// DataURL draws the code as a PNG in a data: URL: black on white, one bit per pixel.
 func DataURL(code string) (string, error) {
 	var b bytes.Buffer
 	b.Grow(4 << 10)
@@ -29,8 +29,8 @@ func writePNG(w io.Writer, code string) error {
 	if err != nil {
 		return err
 	}
-	// The quickest compression is nearly as good as the best for a picture of squares: 2.0 KB against 1.4 KB, and 25 KB
-	// without any.
+	// For a picture of squares the fastest compression is nearly as good as the best: 2.0 KB instead of 1.4 KB. Without
+	// compression it would be 25 KB.
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &buffers}
 	if err := encoder.Encode(w, newRaster(modules)); err != nil {
 		return fmt.Errorf("encode a QR as PNG: %w", err)
@@ -38,7 +38,7 @@ func writePNG(w io.Writer, code string) error {
 	return nil
 }
 
-// buffers keeps the memory of the compression, which is most of what one of them costs.
+// buffers reuses the buffers of the encoder, which are most of the memory that a picture needs.
 var buffers bufferPool
 
 type bufferPool struct{ sync.Pool }
@@ -58,8 +58,8 @@ const (
 
 var palette = color.Palette{white: color.White, black: color.Black}
 
-// raster is the picture of a symbol. It has one row of pixels for each row of modules, because all rows of a module are
-// the same.
+// raster is the picture of a symbol. It stores one row of pixels per row of modules, because all rows of pixels of a
+// module are the same.
 type raster struct {
 	rows [][]uint8
 	side int

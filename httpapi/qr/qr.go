@@ -1,47 +1,48 @@
-// Package qr draws pairing codes: as PNG, as SVG, and as text for a terminal, all from the same symbol.
+// Package qr draws pairing codes as PNG, as SVG, and as text for a terminal. All three show the same symbol.
 //
-// It knows nothing of HTTP and of sessions. go-qrcode encodes, image/png writes, and gozxing, which shares no code with
-// either, looks whether a decoder will find the symbol.
+// It does not know HTTP or sessions. go-qrcode encodes the symbol and image/png writes the picture. gozxing, which
+// shares no code with either, checks that a decoder finds the symbol.
 package qr
 
 import "errors"
 
-// ErrNoCode is a bug of whoever asks: there is nothing to draw.
+// ErrNoCode means that the code to draw is empty. That is a bug of the caller.
 var ErrNoCode = errors.New("the outcome promises a code and has none")
 
 const (
-	// moduleSize is the side of a QR module in pixels: a whole number, so that edges are sharp, and enough for
-	// cameras and decoders to read a code of WhatsApp's length the first time.
+	// moduleSize is the side of a QR module in pixels. It is a whole number, so that edges are sharp. It is large enough
+	// for cameras and decoders to read a code of WhatsApp's length at the first attempt.
 	moduleSize = 6
-	// quietZone is the white margin that the QR standard asks for, in modules.
+	// quietZone is the white margin that the QR standard requires, in modules.
 	quietZone = 4
-	// picturesKept bounds the cache of PNGs: one picture per session that pairs at the same time, about 3 KB each.
+	// picturesKept is the size of the cache of PNGs: one picture of about 3 KB for each session that pairs at the same
+	// time.
 	picturesKept = 4096
-	// drawingsKept bounds those of the formats that people ask for by hand.
+	// drawingsKept is the size of the caches of SVGs and texts, which only people ask for.
 	drawingsKept = 256
 )
 
-// Pictures draws each code once in each format, however many callers ask for it. It is safe for concurrent use.
+// Pictures draws each code once per format, even if many callers ask for it. It is safe for concurrent use.
 type Pictures struct {
 	urls, svgs, texts *Cache
 }
 
-// NewPictures makes an empty one.
+// NewPictures makes a Pictures with empty caches.
 func NewPictures() *Pictures {
 	return &Pictures{urls: NewCache(picturesKept, DataURL), svgs: NewCache(drawingsKept, SVG), texts: NewCache(drawingsKept, Text)}
 }
 
-// Prepare draws the PNG of a code before anybody asks for it, so that it is there when they do. It blocks until the
-// picture is drawn; a code that cannot be drawn is told to whoever asks for it.
+// Prepare draws the PNG of a code before a caller asks for it. It blocks until the picture is drawn. If the code cannot
+// be drawn, the callers that ask for it later get the error.
 func (p *Pictures) Prepare(code string) {
 	_, _ = p.urls.Get(code)
 }
 
-// DataURL is the code's PNG as a data: URL.
+// DataURL returns the code's PNG as a data: URL.
 func (p *Pictures) DataURL(code string) (string, error) { return p.urls.Get(code) }
 
-// SVG is the code as a vector picture.
+// SVG returns the code as a vector picture.
 func (p *Pictures) SVG(code string) (string, error) { return p.svgs.Get(code) }
 
-// Text is the code for a terminal.
+// Text returns the code as text for a terminal.
 func (p *Pictures) Text(code string) (string, error) { return p.texts.Get(code) }

@@ -24,7 +24,7 @@ import (
 	"wasup/httpapi/qr/qrtest"
 )
 
-// randomCode has the parts of a real one: a reference, three keys and the platform.
+// randomCode returns a code with the parts of a real one: a reference, three keys and the platform.
 func randomCode(refBytes int) string {
 	key := func(size int) string {
 		b := make([]byte, size)
@@ -39,7 +39,7 @@ func TestAnIndependentDecoderReadsBackTheExactCode(t *testing.T) {
 	codes := []string{
 		qrtest.Code,
 		"2@older,form,with,commas,1",
-		// Under some masks these three have a fourth corner mark in their data.
+		// With some masks the data of these three codes looks like a fourth corner mark.
 		"https://wa.me/settings/linked_devices#2@mfwvm1Q0cRopIEvR+KGZ7u0dCoFZAK9xbOKmJUg4JcadWtoRaKYqaEi2r0i5m3aR,0RvfzFQNxbQxVeazP/UZgGgUDM1cWACYTBgKOKX/u1Q=,4ISwoV6WL6LhI34K2DPX17x+u+TusEPGK75t8K6EwBs=,a18tLC2ZM/0ePzWuF18BtiGKZX818ONofgxKWzbD3zQ=,1",
 		"https://wa.me/settings/linked_devices#2@faKgh5E/L0+E859aMQZ1e/eliF8Z3+i+7Q5NwMFgYl4erX7E83qw6X3aMFuUIOLL,IRlj2JN9rg+8ajOMk/MQuuQ8b/htO5wImOLjFyUQoho=,OTgfsYU8thgMdlBYbSXi+MwHwMu3E56eW31RdJWwz/E=,REG5TjrKJuMTEr51XApS1SmLANm7MCo76n7Oeis5TVw=,1",
 		"https://wa.me/settings/linked_devices#2@1rOMj2VsyybJHM1DfRewRrAG9TLpDU+JeKvTE/5lgtbXz6zTXJxkyr1BBRbE3AyJ,hsca10BrUYPIicP+igr95wNspth40igDch9Hj2xQNnk=,P9fmXL2gTjR9jigSkGEvIXDo/SVdw5mNoq4n37v8P5Y=,bpDysY6R2Rt3kH+r9pnj+LEY/9s7AE52lfeVjushIwo=,1",
@@ -58,11 +58,11 @@ func TestAnIndependentDecoderReadsBackTheExactCode(t *testing.T) {
 	}
 }
 
-// masks is how many ways there are to shuffle a symbol's modules (ISO/IEC 18004, 7.8).
+// masks is the number of mask patterns of a symbol (ISO/IEC 18004, 7.8).
 const masks = 8
 
-// masked encodes at error level M under one mask, with an encoder that shares no code with the one in use. A version
-// of 0 takes the smallest.
+// masked encodes a code at error level M with one mask, with an encoder that shares no code with the one in use.
+// Version 0 means the smallest possible version.
 func masked(t *testing.T, code string, mask, version int) [][]bool {
 	t.Helper()
 	hints := map[gozxing.EncodeHintType]any{gozxing.EncodeHintType_QR_MASK_PATTERN: mask}
@@ -84,7 +84,8 @@ func masked(t *testing.T, code string, mask, version int) [][]bool {
 	return modules
 }
 
-// likeAnothers reports whether another encoder draws the same symbol under one of the masks: each chooses its own.
+// likeAnothers reports whether another encoder draws the same symbol with any of the masks. The two encoders may choose
+// different masks.
 func likeAnothers(t *testing.T, code string, modules [][]bool, version int) bool {
 	t.Helper()
 	for mask := range masks {
@@ -97,7 +98,8 @@ func likeAnothers(t *testing.T, code string, modules [][]bool, version int) bool
 
 func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
 	t.Parallel()
-	// The encoder in use packs a run tighter where that saves bits: from 6 digits on, or from 11 capitals and digits.
+	// The encoder in use packs a sequence more densely if that saves bits: 6 or more digits, or 11 or more capitals and
+	// digits. The other encoder does not, so the test avoids such codes.
 	packed := regexp.MustCompile(`[0-9]{6,}|[0-9A-Z $%*+\-./:]{11,}`)
 	for range 20 {
 		code := randomCode(48)
@@ -117,7 +119,7 @@ func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(got) != 17+4*version {
-			version++ // the second try
+			version++ // the code was drawn as the next larger version
 		}
 		if !likeAnothers(t, code, got, version) {
 			t.Errorf("what is drawn is under no mask like another encoder's symbol of\n%s", code)
@@ -125,8 +127,8 @@ func TestAnotherEncoderDrawsTheSameSymbol(t *testing.T) {
 	}
 }
 
-// TestACodeThatADecoderDoesNotFindIsDrawnLarger has a code whose smallest symbol looks to decoders as if it had a
-// fourth corner mark.
+// TestACodeThatADecoderDoesNotFindIsDrawnLarger uses a code whose smallest symbol looks as if it had a fourth corner
+// mark.
 func TestACodeThatADecoderDoesNotFindIsDrawnLarger(t *testing.T) {
 	t.Parallel()
 	const hidden = "https://wa.me/settings/linked_devices#2@+iRB293aOul0aywKQ8A4Ke764UXlvS6FO6Fca1HCMzGBO2/tMZIqHMrbIVPI7EP6,yGBDQG/Juoah71cFJs7KmDvHVyyYthyN3SDG0bb+NUk=,/YUfHCfK4oQbron+xDGQ+6mpUpjAxKl9pjI/XKcrWZc=,6jFyH+GBVZriKk59dACIiNehY5IMvShjmbIOLtK6DMg=,1"
@@ -154,7 +156,7 @@ func TestACodeThatADecoderDoesNotFindIsDrawnLarger(t *testing.T) {
 	}
 }
 
-// TestThePictureIsTheSymbolPixelByPixel holds the PNG against the modules that it was drawn from.
+// TestThePictureIsTheSymbolPixelByPixel compares the PNG with the modules from which it was drawn.
 func TestThePictureIsTheSymbolPixelByPixel(t *testing.T) {
 	t.Parallel()
 	modules, err := symbolOf(qrtest.Code)

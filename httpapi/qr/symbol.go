@@ -9,11 +9,11 @@ import (
 	"github.com/skip2/go-qrcode"
 )
 
-// symbolOf gives the code's modules at error level M, dark ones true, without the quiet zone.
+// symbolOf returns the code's modules at error level M, without the quiet zone. Dark modules are true.
 //
-// In about 1 of 60 codes of WhatsApp's the data happens to contain something so like the three corner marks that
-// decoders of the ZXing family look for the symbol in the wrong place, even in a flawless picture. Such a code is drawn
-// once more as the next larger version, where the same data lies elsewhere.
+// In about 1 of 60 codes of WhatsApp a part of the data looks like one of the three corner marks. Decoders of the ZXing
+// family then search for the symbol in the wrong place, even in a perfect picture. Such a code is encoded again as the
+// next larger version, where the data is at other places.
 func symbolOf(code string) ([][]bool, error) {
 	for i := range len(code) {
 		if code[i] >= 0x80 {
@@ -36,13 +36,13 @@ func symbolOf(code string) ([][]bool, error) {
 	return modules, nil
 }
 
-// modulesOf encodes. The quiet zone is ours: it is the same in every format.
+// modulesOf returns the modules without go-qrcode's border, because all formats here draw the same quiet zone.
 func modulesOf(code *qrcode.QRCode) [][]bool {
 	code.DisableBorder = true
 	return code.Bitmap()
 }
 
-// findable reports whether a detector, looking at the picture that writePNG will make, finds exactly these modules.
+// findable reports whether a detector finds exactly these modules in the picture that writePNG draws.
 func findable(modules [][]bool) bool {
 	side := sideOf(modules)
 	picture, err := gozxing.NewBitMatrix(side, side)

@@ -18,7 +18,7 @@ import (
 	"wasup/internal/session"
 )
 
-// The groups of the document.
+// The tags of the document.
 const (
 	TagSessions    = "sessions"
 	TagLinking     = "linking"
@@ -32,20 +32,20 @@ const (
 // apiVersion is the version of the interface, not of the binary.
 const apiVersion = "1"
 
-// API is the operations of /v1 and the document made of them.
+// API is the operations of /v1 and the OpenAPI document made from them.
 type API struct {
 	registry   huma.Registry
 	operations []Operation
-	written    func() (asJSON, asYAML []byte) // the document; made by the first who asks
+	written    func() (asJSON, asYAML []byte) // the document, made by the first call
 }
 
-// Resource is one subject of /v1: a few operations that belong together. schema gives the schema of a value's type, as
-// the document has it.
+// Resource is one subject of /v1: a few operations that belong together. schema returns the schema of a value's type, as
+// it is in the document.
 type Resource interface {
 	Operations(schema func(v any) *huma.Schema) []Operation
 }
 
-// NewAPI makes the operations of all resources one API, in their order.
+// NewAPI makes an API of the operations of all resources, in their order.
 func NewAPI(resources ...Resource) *API {
 	a := &API{registry: huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, hint string) string {
 		return strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "V1")
@@ -58,18 +58,19 @@ func NewAPI(resources ...Resource) *API {
 			a.operations[i].Query[j].Schema.PrecomputeMessages()
 		}
 	}
-	a.document() // every type is in the registry before requests look for it
-	// The document is written from an api of its own, because it says less than answers are held against.
+	a.document() // adds every type to the registry before requests need it
+	// The document is written from a second API, because its schemas are less strict than those that tests check answers
+	// against.
 	a.written = sync.OnceValues(func() (asJSON, asYAML []byte) {
 		w := NewAPI(resources...)
 		document := w.document()
-		w.relax()
+		w.allowNewFields()
 		return mustWrite(document)
 	})
 	return a
 }
 
-// Routes are the operations as the server mounts them.
+// Routes returns a route for each operation.
 func (a *API) Routes(h *Host) []Route {
 	rows := make([]Route, 0, len(a.operations))
 	for i := range a.operations {
@@ -77,7 +78,7 @@ func (a *API) Routes(h *Host) []Route {
 		rows = append(rows, Route{
 			Method: op.Method, Path: op.Path, Errors: h.RenderProblem, Probe: op.Probe, Doc: op.Summary, Stream: op.Input.Stream,
 			Handle: func(c *fiber.Ctx) error {
-				k, err := a.admit(h, c, op)
+				k, err := a.newCall(h, c, op)
 				if err != nil {
 					return err
 				}
@@ -88,24 +89,24 @@ func (a *API) Routes(h *Host) []Route {
 	return rows
 }
 
-// Operations lists what the API has.
+// Operations returns all operations.
 func (a *API) Operations() []Operation { return a.operations }
 
-// Registry holds the schemas that answers are held against; requests are, too.
+// Registry returns the strict schemas: requests are checked against them, and tests check answers against them.
 func (a *API) Registry() huma.Registry { return a.registry }
 
-// JSON is the OpenAPI 3.1 document.
+// JSON returns the OpenAPI 3.1 document.
 func (a *API) JSON() []byte {
 	asJSON, _ := a.written()
 	return asJSON
 }
 
-// relax lets the document say that answers may gain fields; requests stay strict.
-func (a *API) relax() {
+// allowNewFields changes the schemas of answers so that they allow new fields. The schemas of requests stay strict.
+func (a *API) allowNewFields() {
 	requests := make(map[string]bool)
 	for i := range a.operations {
 		if body := a.operations[i].Body; body != nil {
-			a.within(a.Schema(body), requests)
+			a.collectSchemas(a.Schema(body), requests)
 		}
 	}
 	for name, schema := range a.registry.Map() {
@@ -115,8 +116,8 @@ func (a *API) relax() {
 	}
 }
 
-// within collects the schemas that one is made of, itself included.
-func (a *API) within(schema *huma.Schema, found map[string]bool) {
+// collectSchemas adds to found a schema and all schemas that it refers to.
+func (a *API) collectSchemas(schema *huma.Schema, found map[string]bool) {
 	if schema == nil || found[schema.Ref] {
 		return
 	}
@@ -124,13 +125,14 @@ func (a *API) within(schema *huma.Schema, found map[string]bool) {
 		found[schema.Ref] = true
 		schema = a.registry.SchemaFromRef(schema.Ref)
 	}
-	a.within(schema.Items, found)
+	a.collectSchemas(schema.Items, found)
 	for _, property := range schema.Properties {
-		a.within(property, found)
+		a.collectSchemas(property, found)
 	}
 }
 
-// mustWrite cannot fail: the document is made of values of this package, and a test writes it.
+// mustWrite writes the document as JSON and YAML. It does not fail: the document consists of values of this package,
+// and a test writes it.
 func mustWrite(document *huma.OpenAPI) (asJSON, asYAML []byte) {
 	compact, err := document.MarshalJSON()
 	if err != nil {
@@ -172,7 +174,7 @@ func (a *API) document() *huma.OpenAPI {
 	}
 	for i := range a.operations {
 		op := &a.operations[i]
-		path := documented(op.Path)
+		path := openAPIPath(op.Path)
 		item := document.Paths[path]
 		if item == nil {
 			item = &huma.PathItem{}
@@ -183,14 +185,14 @@ func (a *API) document() *huma.OpenAPI {
 	return document
 }
 
-// placeholder is what a path names.
+// placeholder matches a parameter in a path.
 var placeholder = regexp.MustCompile(`/:(\w+)`)
 
-// documented is a path as OpenAPI writes it.
-func documented(path string) string { return placeholder.ReplaceAllString(path, "/{$1}") }
+// openAPIPath converts Fiber's pattern of a path to OpenAPI's.
+func openAPIPath(path string) string { return placeholder.ReplaceAllString(path, "/{$1}") }
 
-// place describes what a path names.
-func (op *Operation) place(name string) *huma.Param {
+// pathParameter describes a parameter of the path.
+func (op *Operation) pathParameter(name string) *huma.Param {
 	out := &huma.Param{Name: name, In: "path", Required: true}
 	if name == "id" {
 		out.Description = "The session's id."
@@ -217,14 +219,14 @@ func slotOf(item *huma.PathItem, method string) **huma.Operation {
 	}
 }
 
-// Describe is an operation as the document has it.
+// Describe returns an operation as it is in the document.
 func (a *API) Describe(op *Operation) *huma.Operation {
 	out := &huma.Operation{
 		OperationID: op.Name, Tags: []string{op.Tag}, Summary: op.Summary, Description: op.Detail,
 		Responses: make(map[string]*huma.Response),
 	}
 	for _, found := range placeholder.FindAllStringSubmatch(op.Path, -1) {
-		out.Parameters = append(out.Parameters, op.place(found[1]))
+		out.Parameters = append(out.Parameters, op.pathParameter(found[1]))
 	}
 	for i := range op.Query {
 		p := &op.Query[i]
@@ -306,7 +308,7 @@ func (a *API) describeAnswers(op *Operation, out *huma.Operation) {
 	}
 }
 
-// codesOf lists the codes that a status may come with.
+// codesOf lists the error codes of a status.
 func codesOf(status int) []string {
 	var all []string
 	for _, row := range errorRows() {
@@ -317,7 +319,7 @@ func codesOf(status int) []string {
 	return all
 }
 
-// errorRows is every code of /v1 with its status.
+// errorRows lists every error code of /v1 with its status.
 func errorRows() []problemRow {
 	var rows []problemRow
 	for _, doc := range session.Codes() {
@@ -326,5 +328,5 @@ func errorRows() []problemRow {
 	return append(rows, httpProblems()...)
 }
 
-// Schema is that of a value's type.
+// Schema returns the schema of a value's type.
 func (a *API) Schema(v any) *huma.Schema { return a.registry.Schema(reflect.TypeOf(v), true, "") }

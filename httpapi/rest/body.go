@@ -15,7 +15,7 @@ import (
 	"wasup/httpapi/wire"
 )
 
-// readBody gives the body once it is JSON that fits the operation's schema.
+// readBody returns the body after checking that it is JSON and matches the operation's schema.
 func (k *Call) readBody() ([]byte, error) {
 	op := k.op
 	if encoding := k.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -42,7 +42,7 @@ func (k *Call) readBody() ([]byte, error) {
 	return slices.Clone(body), nil
 }
 
-// fit holds a body against the operation's schema.
+// fit checks a body against the operation's schema.
 func (a *API) fit(op *Operation, body []byte) error {
 	if err := StrictJSON(body); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (a *API) checkBody(op *Operation, object map[string]any) error {
 	return refuse(wrong)
 }
 
-// dropUnknown refuses names that a schema does not have, on every level. Huma, as Go, takes a name in any case; two
-// spellings of one name would then both be taken.
+// dropUnknown removes fields that a schema does not have, on every level, and adds them to wrong. Huma, like Go, ignores
+// the case of names, so it would accept two spellings of one name.
 func (a *API) dropUnknown(schema *huma.Schema, value any, path string, wrong *[]wire.FieldError) {
 	for schema != nil && schema.Ref != "" {
 		schema = a.registry.SchemaFromRef(schema.Ref)
@@ -118,7 +118,7 @@ func (a *API) dropUnknown(schema *huma.Schema, value any, path string, wrong *[]
 	}
 }
 
-// refuse makes one problem of all that is wrong with a request, nil where nothing is.
+// refuse returns one problem for all errors of a request, nil if there are none.
 func refuse(wrong []wire.FieldError) error {
 	if len(wrong) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func refuse(wrong []wire.FieldError) error {
 	return p
 }
 
-// TimedOut reports that a connection was too slow.
+// TimedOut reports whether err is a timeout of a connection.
 func TimedOut(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()

@@ -18,15 +18,15 @@ type Call struct {
 	api  *API
 	host *Host
 
-	ID     session.ID        // of the path, where it has one
-	Query  map[string]string // only what the operation takes
-	Labels map[string]string // metadata.KEY=
+	ID     session.ID        // the session's id, if the path has one
+	Query  map[string]string // the query parameters that the operation has
+	Labels map[string]string // the parameters metadata.KEY, by KEY
 	Format string            // one of the operation's formats
-	Body   []byte            // JSON that fits the operation's body; nil: none came
+	Body   []byte            // JSON that matches the operation's schema; nil: there was no body
 }
 
-// admit checks a request against its operation.
-func (a *API) admit(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
+// newCall checks a request against its operation.
+func (a *API) newCall(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
 	k := &Call{Ctx: c, op: op, api: a, host: h}
 	if op.Method != fiber.MethodGet && CrossOrigin(c) {
 		return nil, HTTPProblem(CodeOrigin, "")
@@ -51,7 +51,7 @@ func (a *API) admit(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
 	return k, nil
 }
 
-// Known is the snapshot of the call's session.
+// Known returns the snapshot of the call's session. The error has CodeNotFound if there is no such session.
 func (k *Call) Known() (session.Status, error) {
 	status, ok := k.host.Sessions.Status(k.ID)
 	if !ok {
@@ -63,10 +63,10 @@ func (k *Call) Known() (session.Status, error) {
 // Render writes the answer as JSON.
 func (k *Call) Render(status int, v any) { k.host.Render(k.Ctx, status, v) }
 
-// OK renders a 200 as a handler's last statement.
+// OK writes a 200. It returns nil, so that a handler can end with it.
 func (k *Call) OK(v any) error { return k.host.OK(k.Ctx, v) }
 
-// OKStatus renders a session's status as the answer of a verb.
+// OKStatus writes a session's status as the answer of a verb, or returns err.
 func (k *Call) OKStatus(status session.Status, err error) error {
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (k *Call) OKStatus(status session.Status, err error) error {
 	return k.OK(wire.StatusOf(&status, k.host.Now()))
 }
 
-// Send answers with what is no JSON.
+// Send writes a 200 with a body that is not JSON.
 func (k *Call) Send(contentType string, body []byte) error {
 	k.Set(fiber.HeaderContentType, contentType)
 	k.Set(fiber.HeaderXContentTypeOptions, "nosniff")
@@ -82,13 +82,13 @@ func (k *Call) Send(contentType string, body []byte) error {
 	return nil
 }
 
-// Document is the OpenAPI document that the call's operation is in.
+// Document returns the OpenAPI document of the call's API.
 func (k *Call) Document() (asJSON, asYAML []byte) { return k.api.written() }
 
-// Fit holds a body that the handler has read by itself against the operation's schema.
+// Fit checks a body that the handler has read itself against the operation's schema.
 func (k *Call) Fit(body []byte) error { return k.api.fit(k.op, body) }
 
-// Decode reads a body that passed the checks; what it has no field for cannot be in there any more.
+// Decode reads a body that passed the checks, which have refused all unknown fields.
 func (k *Call) Decode(into any) error {
 	if k.Body == nil {
 		return nil
@@ -99,7 +99,7 @@ func (k *Call) Decode(into any) error {
 	return nil
 }
 
-// Integer is an integer parameter, def where it is absent.
+// Integer returns an integer parameter, or def if it is absent.
 func (k *Call) Integer(name string, def int) int {
 	if n, err := strconv.Atoi(k.Query[name]); err == nil {
 		return n
@@ -107,8 +107,8 @@ func (k *Call) Integer(name string, def int) int {
 	return def
 }
 
-// IdempotencyKey reads the header; "" where there is none. ok is false for one that cannot be a key, and for an empty one:
-// its sender believes to be protected.
+// IdempotencyKey reads the header. The key is "" if there is no header. ok is false for an invalid key, and also for an
+// empty one, because its sender believes that repeated requests are safe.
 func IdempotencyKey(c *fiber.Ctx) (key string, ok bool) {
 	values := c.Request().Header.PeekAll(HeaderKey)
 	if len(values) == 0 {
@@ -120,7 +120,7 @@ func IdempotencyKey(c *fiber.Ctx) (key string, ok bool) {
 	return "", false
 }
 
-// HeaderKey is the header by which a request is sent once, however often it comes.
+// HeaderKey is the header with the key of a request: repeated requests with one key send one message.
 const HeaderKey = "Idempotency-Key"
 
 func validKey(key []byte) bool {

@@ -1,7 +1,8 @@
-// Package rest is what the resources of /v1 are made with: the operation, a row that gives the route, the checks and the
-// OpenAPI document; the call, a request that passed the checks; problems, pages, formats; and the host, which is what
-// the server lends to every resource.
+// Package rest has the building blocks of the resources of /v1. An Operation is a row from which the route, the checks
+// and the OpenAPI document are made. A Call is a request that passed the checks. A Host is what the server gives to
+// every resource. The package also has problems, pages and formats.
 //
-// It knows no resource and not the server. Huma gives the document, the schemas and the checks against them. Its router
-// is left out: it writes its own errors, buffers what it streams, and knows neither drains nor the typed outcomes of a wait.
+// It knows neither the resources nor the server. Huma makes the document and the schemas, and checks against them.
+// Huma's router is not used, because it writes its own errors, buffers streams, and supports neither drains nor the
+// typed outcomes of a wait.
 package rest

@@ -13,37 +13,39 @@ import (
 	"wasup/internal/session"
 )
 
-// WriteTimeout bounds the write of an answer, or of one piece of an answer that streams.
+// WriteTimeout bounds the write of an answer, or of one piece of a streamed answer.
 const WriteTimeout = 30 * time.Second
 
-// MinWait is the shortest ?wait=; a shorter one could not be told in wait_time_ms.
+// MinWait is the shortest ?wait=, because wait_time_ms cannot show a shorter one.
 const MinWait = time.Millisecond
 
-// contentType is the one that the Node service sent.
+// contentType is the Content-Type that the Node service sent.
 const contentType = "application/json; charset=utf-8"
 
-// Sessions is what most resources ask of the supervised sessions. Every method is safe for concurrent use.
+// Sessions are the supervised sessions, as most resources use them. Every method is safe for concurrent use.
 type Sessions interface {
-	// RequestQR starts what is needed and returns the first outcome. It ends with ctx at the latest, then with
-	// session.OutcomeTimeout, and with session.OutcomeShuttingDown while the sessions drain. It creates an unknown id.
+	// RequestQR starts the session if needed and returns the first outcome. If ctx ends first, that is
+	// session.OutcomeTimeout. While the sessions drain, it is session.OutcomeShuttingDown. An unknown session is
+	// created.
 	RequestQR(ctx context.Context, id session.ID) session.QRAnswer
-	// Status is a snapshot: it takes no lock that a session could hold and starts nothing. false: unknown id.
+	// Status returns a snapshot, false for an unknown id. It takes no lock that a session could hold, and starts
+	// nothing.
 	Status(id session.ID) (session.Status, bool)
-	// Watch tells a session that somebody reads its code, which keeps a pairing attended. It starts nothing and returns
-	// at once.
+	// Watch tells a session that somebody watches its code, which keeps the pairing attended. It starts nothing and does
+	// not block.
 	Watch(id session.ID)
 }
 
-// Observer counts. Its methods never block.
+// Observer counts requests for the metrics. Its methods never block.
 type Observer interface {
-	// HTTPRequest saw one answer. route is a pattern of the route table or "unmatched", method a known one or
-	// "OTHER": both are bounded and fit a metric label.
+	// HTTPRequest counts one answer. route is a pattern of the route table or "unmatched". method is a known method or
+	// "OTHER". So both have few values and can be metric labels.
 	HTTPRequest(route, method string, code int, took time.Duration)
-	// QRRequest saw the end of one wait for a code.
+	// QRRequest counts the end of one wait for a code.
 	QRRequest(outcome session.QROutcome, waited time.Duration)
 }
 
-// Host is what the server lends to every resource.
+// Host is what the server gives to every resource.
 type Host struct {
 	Sessions Sessions
 	Observer Observer
@@ -51,14 +53,14 @@ type Host struct {
 	Now      func() time.Time
 	Life     *Life
 
-	StartTimeout time.Duration // of a verb, or of a question to the database
-	LinkTimeout  time.Duration // of a step of linking, or of deleting a session
+	StartTimeout time.Duration // the limit of a verb, or of a database query
+	LinkTimeout  time.Duration // the limit of a step of linking, or of deleting a session
 	MaxWait      time.Duration // the longest ?wait=
-	BodyLimit    int           // bytes of a request body, files apart
+	BodyLimit    int           // the most bytes of a request body, without files
 }
 
-// RequestQR waits for the first outcome. A wait that the server's shutdown has cut short is told as such, because the
-// sessions themselves begin to drain only after the HTTP server.
+// RequestQR waits for the first outcome. If the server's shutdown ended the wait, the outcome becomes
+// OutcomeShuttingDown: the sessions themselves begin to drain only after the HTTP server.
 func (h *Host) RequestQR(id session.ID, wait time.Duration) session.QRAnswer {
 	began := h.Now()
 	ctx, cancel := context.WithTimeout(h.Life.Waits(), wait)
@@ -71,19 +73,19 @@ func (h *Host) RequestQR(id session.ID, wait time.Duration) session.QRAnswer {
 	return answer
 }
 
-// Unexpected is the error of a wait that ended as none should.
+// Unexpected is the error of a wait with an unexpected outcome.
 func Unexpected(answer *session.QRAnswer) error {
 	return fmt.Errorf("request for a QR ended with outcome %q in %s, cause %q", answer.Outcome, answer.State, answer.Cause)
 }
 
-// Watch keeps a pairing attended for as long as somebody reads where it is: whoever reads on waits for the scan.
+// Watch keeps a pairing attended: a caller that reads the state of a pairing again and again waits for the scan.
 func (h *Host) Watch(status *session.Status) {
 	if status.State == session.QRRequired {
 		h.Sessions.Watch(status.ID)
 	}
 }
 
-// Render writes v as JSON. Characters such as & stay as they are: nothing of this API is embedded in HTML.
+// Render writes v as JSON. It does not escape characters such as &, because no answer of this API is embedded in HTML.
 func (h *Host) Render(c *fiber.Ctx, status int, v any) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -97,7 +99,7 @@ func (h *Host) Render(c *fiber.Ctx, status int, v any) {
 	c.Status(status).Response().SetBodyRaw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// OK renders a 200 as a handler's last statement.
+// OK writes a 200. It returns nil, so that a handler can end with it.
 func (h *Host) OK(c *fiber.Ctx, v any) error {
 	h.Render(c, fiber.StatusOK, v)
 	return nil

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Life is how far the server's life has come: it serves, then drains, then cuts off what is left. It counts the requests
-// inside handlers; unlike with a WaitGroup they may be waited for while new ones begin.
+// Life is the phase of the server: it serves, then drains, then cancels the remaining requests. It counts the requests
+// inside handlers. Unlike with a WaitGroup, one can wait for them while new ones begin.
 type Life struct {
 	draining atomic.Bool
 	waits    context.Context
@@ -20,7 +20,7 @@ type Life struct {
 	idle chan struct{} // closed when n falls to 0; nil while nobody waits
 }
 
-// NewLife begins one.
+// NewLife makes the Life of a server that serves.
 func NewLife() *Life {
 	l := &Life{}
 	l.work, l.endWork = context.WithCancel(context.Background())
@@ -28,13 +28,13 @@ func NewLife() *Life {
 	return l
 }
 
-// Waits is the context of waits for something to happen: it ends when the server begins to shut down.
+// Waits is the context of requests that wait for an event. It ends when the server begins to shut down.
 func (l *Life) Waits() context.Context { return l.waits }
 
-// Work is the context of everything else: it ends when the shutdown has run out of time.
+// Work is the context of all other requests. It ends when the shutdown has run out of time.
 func (l *Life) Work() context.Context { return l.work }
 
-// Drain ends the waits. New requests are refused from now on.
+// Drain ends the waits. The server refuses new requests from now on.
 func (l *Life) Drain() {
 	l.draining.Store(true)
 	l.endWaits()
@@ -43,17 +43,17 @@ func (l *Life) Drain() {
 // Draining reports that the server shuts down.
 func (l *Life) Draining() bool { return l.draining.Load() }
 
-// Cut ends everything.
+// Cut ends both contexts.
 func (l *Life) Cut() { l.endWork() }
 
-// Enter counts a request in, which Leave counts out.
+// Enter counts a request until Leave is called for it.
 func (l *Life) Enter() {
 	l.mu.Lock()
 	l.n++
 	l.mu.Unlock()
 }
 
-// Leave is the end of a request that was counted in.
+// Leave ends a request that Enter has counted.
 func (l *Life) Leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *Life) Leave() {
 	}
 }
 
-// Idle gives a channel that is closed at the next moment when no request is inside a handler.
+// Idle returns a channel that is closed as soon as no request is inside a handler.
 func (l *Life) Idle() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,8 +25,8 @@ const (
 	ContentProblem = "application/problem+json"
 )
 
-// negotiate picks the format of the success. Errors are problems in JSON, whatever is accepted: a caller who wants a
-// picture still has to be told why there is none.
+// negotiate chooses the format of a successful answer. Errors are always problems in JSON, so that a caller that accepts
+// only pictures still learns why there is none.
 func negotiate(c *fiber.Ctx, op *Operation) (string, error) {
 	formats := op.formats()
 	if len(formats) > 1 {
@@ -46,8 +46,8 @@ func negotiate(c *fiber.Ctx, op *Operation) (string, error) {
 	return "", HTTPProblem(CodeNotAcceptable, "Accept: expected one of "+strings.Join(formats, ", "))
 }
 
-// acceptable gives the format with the highest quality, the earlier one of two, "" where none is accepted. Of several
-// ranges that match a format, the most specific one decides (RFC 9110, 12.5.1).
+// acceptable returns the format with the highest quality, the first one if two are equal, and "" if none is accepted. If
+// several ranges match a format, the most specific one counts (RFC 9110, 12.5.1).
 func acceptable(accept string, formats []string) string {
 	best, bestQuality := "", 0.0
 	for _, format := range formats {
@@ -58,7 +58,7 @@ func acceptable(accept string, formats []string) string {
 	return best
 }
 
-// QualityOf is how much a caller wants a format, 0 where it does not take it.
+// QualityOf returns the quality of a format in an Accept header, 0 if the header does not accept it.
 func QualityOf(accept, format string) float64 {
 	group, _, _ := strings.Cut(format, "/")
 	specific, quality := 0, 0.0
@@ -73,7 +73,7 @@ func QualityOf(accept, format string) float64 {
 			rank = 3
 		case group + "/*":
 			rank = 2
-		case "*/*", "*": // the second one is what some old clients send
+		case "*/*", "*": // some old clients send "*"
 			rank = 1
 		}
 		if rank > specific {

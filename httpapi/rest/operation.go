@@ -9,8 +9,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// Operation is one row of /v1: what is served, what is checked before, and what the OpenAPI document says, all from the
-// same place.
+// Operation is one row of /v1. It defines the route, the checks before the handler, and the entry in the OpenAPI
+// document.
 type Operation struct {
 	Method  string
 	Path    string // Fiber's pattern
@@ -19,49 +19,50 @@ type Operation struct {
 	Summary string
 	Detail  string
 
-	Places   []Parameter // what its path names beside :id, which is the session's
+	Places   []Parameter // parameters of the path other than :id, which is the session's
 	Query    []Parameter
-	Labels   bool        // metadata.KEY= is taken too
-	Headers  []Parameter // that the document should name
-	Produces []string    // formats of the success, the first one by default; nil: JSON
-	Body     any         // a value of the request's type; nil: none is read
-	Input    Input       // how the body may come
+	Labels   bool        // the query may have parameters metadata.KEY
+	Headers  []Parameter // headers for the document
+	Produces []string    // formats of a successful answer, the default first; nil: JSON
+	Body     any         // a value of the request's type; nil: no body is read
+	Input    Input       // the forms of the body
 
-	Status  int // of the success
-	Answer  any // a value of the success's type; nil: no body, or none that is JSON
+	Status  int // of a successful answer
+	Answer  any // a value of the answer's type; nil: the answer has no body, or one that is not JSON
 	Success string
-	Also    Also  // what the success may be instead
-	Refuses []int // statuses of problems beside those that every route has
+	Also    Also  // other successful answers
+	Refuses []int // statuses of problems, besides those that every route has
 
-	Probe bool // goes on answering while the server drains
+	Probe bool // the route also answers while the server drains
 	Serve func(k *Call) error
 }
 
-// Input is how a body may come.
+// Input describes the body of a request.
 type Input struct {
-	Optional bool         // it may be left out
-	Forms    *huma.Schema // of multipart/form-data; nil: it is not taken
-	Binary   bool         // it may be anything
+	Optional bool         // the body may be left out
+	Forms    *huma.Schema // the schema of multipart/form-data; nil: forms are refused
+	Binary   bool         // the body may have any type
 	Examples []Example
-	Stream   bool // the handler reads it as it arrives, and checks it
+	Stream   bool // the handler reads the body as it arrives, and checks it
 }
 
-// Also is what a success may be instead.
+// Also describes other successful answers.
 type Also struct {
 	Unchanged bool   // 304
 	Partial   bool   // 206
-	Accepted  string // of a 202 with the same answer; "": there is none
-	Events    any    // a stream of events: a value of their type
+	Accepted  string // the description of a 202 with the same answer; "": there is no 202
+	Events    any    // for a stream of events: a value of their type
 }
 
-// Parameter is one of the query, of the path or of the headers. The schemas of a query are checked before the handler runs.
+// Parameter is a parameter of the query or the path, or a header. The values of query parameters are checked against
+// their schemas before the handler runs.
 type Parameter struct {
 	Name   string
 	Doc    string
 	Schema *huma.Schema
 }
 
-// Example is a body that the document shows. Tests send each of them.
+// Example is a body that the document shows. Tests send every example.
 type Example struct {
 	Name    string
 	Summary string
@@ -75,7 +76,7 @@ func (op *Operation) formats() []string {
 	return op.Produces
 }
 
-// parameters names what the operation takes, for people.
+// parameters lists the query parameters of the operation for an error text.
 func (op *Operation) parameters() string {
 	var names []string
 	for i := range op.Query {
@@ -90,7 +91,7 @@ func (op *Operation) parameters() string {
 	return strings.Join(names, ", ")
 }
 
-// problems is every status that an operation's problems may have.
+// problems lists the statuses of an operation's problems.
 func (op *Operation) problems() []int {
 	all := append([]int{400, 405, 406, 408, 413, 500}, op.Refuses...)
 	if !op.Probe {

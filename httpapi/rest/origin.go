@@ -7,10 +7,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// CrossOrigin reports a request that a page of another origin made in somebody's browser. Such a page cannot read an
-// answer, but without this it could stop and delete what listens on the loopback of whoever looks at it: a request
-// without a body needs nobody's leave. Browsers say where a request comes from, and pages cannot change what they say;
-// callers that are no browsers say nothing and are let through.
+// CrossOrigin reports whether a page of another origin made the request in a browser. Such a page cannot read the
+// answer, but it can send requests to the loopback address of the machine that shows it, for example to stop or delete
+// sessions: a browser sends a request without a body without asking first. Browsers name the origin of a request, and
+// pages cannot change that. Callers that are not browsers do not name one, and are allowed.
 func CrossOrigin(c *fiber.Ctx) bool {
 	switch c.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -25,8 +25,9 @@ func CrossOrigin(c *fiber.Ctx) bool {
 	}
 	from, err := url.Parse(origin)
 	if err != nil || from.Host == "" {
-		return true // "null" too: a page that hides where it comes from
+		return true // also for "null", which hides the origin
 	}
-	// A proxy may have replaced the host; only a proxy sends the other header, as pages may not without being asked.
+	// A proxy may have replaced the Host header. Only a proxy sends X-Forwarded-Host: a page cannot send it to another
+	// origin unless the server allows that.
 	return !strings.EqualFold(from.Host, string(c.Request().Host())) && !strings.EqualFold(from.Host, c.Get(fiber.HeaderXForwardedHost))
 }

@@ -11,16 +11,16 @@ import (
 	"wasup/internal/session"
 )
 
-// The size of a page.
+// The number of items on a page.
 const (
 	DefaultPage = 50
 	LargestPage = 500
 )
 
-// cursorPrefix tells a cursor of this version from anything else.
+// cursorPrefix begins every cursor of this version.
 const cursorPrefix = "1:"
 
-// Cursor is the id after which the page begins, "" for the first page.
+// Cursor returns the id after which the page begins, "" for the first page.
 func (k *Call) Cursor() (session.ID, error) {
 	text, given := k.Query["cursor"]
 	if !given {
@@ -37,8 +37,8 @@ func (k *Call) Cursor() (session.ID, error) {
 	return "", BadField("cursor", "expected the next_cursor of an earlier answer")
 }
 
-// PageOf cuts a page out of items that are sorted by id. A page begins after an id and not at a position, so that
-// sessions that come and go meanwhile neither repeat nor hide others.
+// PageOf returns a page of items that are sorted by id, and the cursor of the next page. A page begins after an id and
+// not at a position, so that no item is repeated or left out if others are created or deleted between two requests.
 func PageOf[T any](items []T, after session.ID, limit int, id func(T) session.ID) (page []T, next string) {
 	from := sort.Search(len(items), func(i int) bool { return id(items[i]) > after })
 	page = items[from:]
@@ -49,7 +49,7 @@ func PageOf[T any](items []T, after session.ID, limit int, id func(T) session.ID
 	return page, base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + string(id(page[limit-1]))))
 }
 
-// Number is the cursor of a list that is ordered by numbers, 0 for the first page.
+// Number returns the cursor of a list that is sorted by number, 0 for the first page.
 func (k *Call) Number() (uint64, error) {
 	text, err := k.Cursor()
 	if err != nil || text == "" {
@@ -62,15 +62,15 @@ func (k *Call) Number() (uint64, error) {
 	return n, nil
 }
 
-// CursorOf is the cursor of the page after a number.
+// CursorOf returns the cursor of the page after a number.
 func CursorOf(n uint64) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(cursorPrefix + strconv.FormatUint(n, 10)))
 }
 
-// ShortText is the schema of a text of at most so many characters.
+// ShortText returns the schema of a text with a maximum number of characters.
 func ShortText(most int) *huma.Schema { return &huma.Schema{Type: huma.TypeString, MaxLength: &most} }
 
-// Paging is the parameters of a list.
+// Paging returns the paging parameters of a list.
 func Paging() []Parameter {
 	low, high := 1.0, float64(LargestPage)
 	return []Parameter{
@@ -79,7 +79,7 @@ func Paging() []Parameter {
 	}
 }
 
-// Join puts a space between the parts that are not empty.
+// Join joins the parts that are not empty with spaces.
 func Join(parts ...string) string {
 	out := ""
 	for _, part := range parts {

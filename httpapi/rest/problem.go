@@ -13,7 +13,7 @@ import (
 	"wasup/internal/session"
 )
 
-// The codes of /v1 that are about HTTP or about the outcome of a wait, beside those of package session.
+// The error codes of /v1 about HTTP or about the outcome of a wait. All others are those of package session.
 const (
 	CodeNoRoute        = "route_not_found"
 	CodeNoMethod       = "method_not_allowed"
@@ -31,7 +31,7 @@ const (
 	CodeCancelled      = "message_cancelled"
 )
 
-// problemRow documents a code that only HTTP has.
+// problemRow documents one of these codes.
 type problemRow struct {
 	code   string
 	status int
@@ -57,15 +57,15 @@ func httpProblems() []problemRow {
 	}
 }
 
-// Problem is an error of /v1 that knows how it leaves.
+// Problem is an error of /v1 with its status, code and body.
 type Problem struct {
 	Status  int
 	Code    string
 	Detail  string
 	Field   string
 	Fields  []wire.FieldError
-	Message *wire.Message     // that failed
-	Answer  *session.QRAnswer // of a wait that ended otherwise than with a code
+	Message *wire.Message     // the message that failed
+	Answer  *session.QRAnswer // the outcome of a wait that ended without a code
 	Cause   error             // for the log
 }
 
@@ -82,7 +82,7 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// HTTPProblem is a problem with one of the codes above; the row's sentence is its detail unless another is given.
+// HTTPProblem makes a problem with one of the codes above. If detail is "", it is the code's own sentence.
 func HTTPProblem(code, detail string) *Problem {
 	for _, row := range httpProblems() {
 		if row.code == code {
@@ -95,7 +95,7 @@ func HTTPProblem(code, detail string) *Problem {
 	return &Problem{Status: fiber.StatusInternalServerError, Code: string(session.CodeInternal), Cause: errors.New("no row for problem " + code)}
 }
 
-// BadField refuses one field, parameter or header.
+// BadField makes the problem of one invalid field, parameter or header.
 func BadField(field, expected string) *Problem {
 	detail := field + ": " + expected
 	return &Problem{
@@ -104,8 +104,8 @@ func BadField(field, expected string) *Problem {
 	}
 }
 
-// ofRefusal names what the server itself refuses in the words of /v1. Headers that are too large are not among it: they
-// are refused before their path is known, in the shape of the compatibility routes.
+// ofRefusal maps the server's own refusals to the codes of /v1. Headers that are too large are missing, because they are
+// refused before the path is known, in the form of the compatibility routes.
 var ofRefusal = map[Reason]string{
 	NoRoute:      CodeNoRoute,
 	NoMethod:     CodeNoMethod,
@@ -115,7 +115,7 @@ var ofRefusal = map[Reason]string{
 	Malformed:    string(session.CodeInvalidRequest),
 }
 
-// ProblemOf gives any error its form. The cause stays in the log, and so does the message of a bug.
+// ProblemOf turns any error into a problem. The cause of an error, and the message of a bug, only go to the log.
 func ProblemOf(err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -151,17 +151,17 @@ func ProblemOf(err error) *Problem {
 	return p
 }
 
-// CodeProblem is a problem with a session's error code, in the words that the code has by itself.
+// CodeProblem makes a problem with an error code of package session and the code's own sentence.
 func CodeProblem(code session.Code) *Problem {
 	return &Problem{Status: statuses[code], Code: string(code), Detail: publicOf(string(code))}
 }
 
 func publicOf(code string) string { return (&session.Error{Code: session.Code(code)}).Public() }
 
-// problemType identifies a code wherever the API is reached from: RFC 9457 asks for a URI, not for a page.
+// problemType returns the URI that identifies a code. RFC 9457 requires a URI, but no page behind it.
 func problemType(code string) string { return "urn:wasup:error:" + code }
 
-// RenderProblem writes the error as RFC 9457 says.
+// RenderProblem writes an error as a problem (RFC 9457), and logs the cause of a server error.
 func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	p := ProblemOf(err)
 	if p.Status >= fiber.StatusInternalServerError && p.Cause != nil {
@@ -187,7 +187,8 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 
 func titleOf(status int) string { return http.StatusText(status) }
 
-// problemRetryAfter is the Retry-After of a refusal that passes by itself, in seconds; 0: none is sent.
+// problemRetryAfter returns the Retry-After, in seconds, of a refusal that ends without action of a person. 0: the
+// header is not sent.
 func problemRetryAfter(code string) int {
 	switch session.Code(code) {
 	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRateLimited, session.CodeRestarted, CodeTooManyStreams:

@@ -13,8 +13,8 @@ import (
 
 const labelPrefix = "metadata."
 
-// readQuery takes the parameters that the operation has and refuses all others: a filter that is misspelt and ignored
-// would answer with what nobody asked for.
+// readQuery reads and checks the parameters that the operation has, and refuses all others. If a misspelt filter were
+// ignored, the answer would have items that the caller did not ask for.
 func (k *Call) readQuery() error {
 	op := k.op
 	var wrong []wire.FieldError

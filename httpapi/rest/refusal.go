@@ -22,7 +22,8 @@ func Reasons() []Reason {
 	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, Bug}
 }
 
-// Refusal is an error that comes before a handler, or in the place of its answer. Each route writes it in its own form.
+// Refusal is an error of the server itself, before a handler runs or instead of the handler's answer. Each route writes
+// it in its own form.
 type Refusal struct {
 	Reason Reason
 	Status int
@@ -38,7 +39,7 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) Unwrap() error { return r.Cause }
 
-// RefusalOf names what Fiber and fasthttp refuse by themselves. Their texts are not passed on.
+// RefusalOf turns an error of Fiber or fasthttp into a refusal. Callers do not see its text.
 func RefusalOf(e *fiber.Error) *Refusal {
 	reason, status := Bug, e.Code
 	switch e.Code {
@@ -60,7 +61,7 @@ func RefusalOf(e *fiber.Error) *Refusal {
 	return &Refusal{Reason: reason, Status: status, Cause: e}
 }
 
-// ShuttingDown refuses what comes while the server drains.
+// ShuttingDown is the refusal of a request that comes while the server drains.
 func ShuttingDown() *Refusal {
 	return &Refusal{Reason: Draining, Status: fiber.StatusServiceUnavailable}
 }

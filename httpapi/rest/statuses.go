@@ -6,7 +6,7 @@ import (
 	"wasup/internal/session"
 )
 
-// statuses is the one table from a session's error code to the status of /v1.
+// statuses maps the error codes of package session to the statuses of /v1.
 var statuses = map[session.Code]int{
 	session.CodeInvalidRequest:   fiber.StatusBadRequest,
 	session.CodeNotFound:         fiber.StatusNotFound,

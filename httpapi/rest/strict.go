@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// StrictJSON refuses what Go's decoder would take and change.
+// StrictJSON refuses JSON that Go's decoder would accept and change.
 func StrictJSON(body []byte) error {
 	if !utf8.Valid(body) {
-		// Go's decoder would replace what it cannot read.
+		// Go's decoder would replace invalid UTF-8.
 		return BadField("body", "expected JSON in UTF-8")
 	}
 	if at := HalfCharacter(body); at >= 0 {
@@ -24,7 +24,8 @@ func StrictJSON(body []byte) error {
 	return wellFormed(body)
 }
 
-// HalfCharacter finds an escaped surrogate without its other half, which Go's decoder would replace; -1: there is none.
+// HalfCharacter returns the position of the first escaped surrogate without its other half, or -1. Go's decoder would
+// replace such a surrogate.
 func HalfCharacter(body []byte) int {
 	escaped := func(at int) (rune, bool) {
 		if at+6 > len(body) || body[at] != '\\' || body[at+1] != 'u' {
@@ -34,7 +35,7 @@ func HalfCharacter(body []byte) int {
 		return rune(code), err == nil
 	}
 	for at := 0; at < len(body); at++ {
-		if body[at] != '\\' { // backslashes stand in strings only
+		if body[at] != '\\' { // backslashes only occur in strings
 			continue
 		}
 		first, ok := escaped(at)
@@ -50,7 +51,7 @@ func HalfCharacter(body []byte) int {
 	return -1
 }
 
-// StrictText refuses what Go would change.
+// StrictText refuses a text that is not UTF-8, which Go's encoder would change.
 func StrictText(field, text string) error {
 	if !utf8.ValidString(text) {
 		return BadField(field, "expected UTF-8")
@@ -58,11 +59,11 @@ func StrictText(field, text string) error {
 	return nil
 }
 
-// MaxDepth of nested JSON is far beyond what any body needs.
+// MaxDepth is how deep JSON may be nested. No valid body needs that much.
 const MaxDepth = 32
 
-// wellFormed refuses what is no JSON, and an object that has a name twice: Go takes the last one of two, others the
-// first, and a proxy in between that checks bodies would have seen another request.
+// wellFormed refuses invalid JSON, and an object that has a name twice. Go takes the last of two values, and other
+// decoders take the first, so a proxy that checks bodies could see another request than wasup.
 func wellFormed(body []byte) error {
 	type level struct {
 		names map[string]bool // nil: an array
@@ -111,7 +112,7 @@ func wellFormed(body []byte) error {
 	}
 }
 
-// Clipped bounds what is repeated of a request.
+// Clipped shortens a text of the request for use in an answer.
 func Clipped(s string) string {
 	const most = 80
 	if len(s) <= most {

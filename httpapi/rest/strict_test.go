@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What Go takes for JSON is refused only where a name comes twice or it is nested too deep, and always with a reason.
+// wellFormed refuses JSON that Go accepts only if a name comes twice or it is nested too deep, and always with a reason.
 func FuzzWellFormed(f *testing.F) {
 	for _, seed := range []string{``, `{}`, `{"a":{"a":1},"b":[{"a":1},{"a":2}]}`, `{"a":1,"a":2}`, `[`, `{"a"`, `{} {}`, `{"a":1}x`, `"\ud800"`, `1e999`, `[[[[]]]]`, `nul`} {
 		f.Add([]byte(seed))

@@ -1,2 +1,2 @@
-// Package sessions is the part of /v1 that makes, lists, changes and deletes sessions, and starts and stops them.
+// Package sessions is the part of /v1 that creates, lists, updates and deletes sessions, and starts and stops them.
 package sessions

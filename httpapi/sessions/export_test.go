@@ -1,4 +1,4 @@
 package sessions
 
-// List is a page as tests read it.
+// List is the type of a page's JSON, for tests.
 type List = v1SessionList

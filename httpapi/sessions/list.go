@@ -29,7 +29,7 @@ func (r *Resource) list(k *rest.Call) error {
 	return k.OK(answer)
 }
 
-// matches applies the filters; each one that is there must hold.
+// matches reports whether a session matches all filters of the call.
 func matches(k *rest.Call, status *session.Status) bool {
 	for name, want := range k.Query {
 		holds := true

@@ -14,7 +14,7 @@ import (
 	"wasup/internal/session"
 )
 
-// fleet is a hundred sessions of different kinds.
+// fleet is a hundred sessions in different states.
 func fleet() apitest.Scripted {
 	var all []session.Status
 	for i := range 100 {

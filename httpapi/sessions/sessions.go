@@ -17,13 +17,13 @@ import (
 
 // Slots is the administration of sessions. Every method is safe for concurrent use; errors carry a session.Code.
 type Slots interface {
-	// Create makes a session; session.CodeExists where there is one with this id.
+	// Create makes a session. The error has session.CodeExists if the id is taken.
 	Create(ctx context.Context, id session.ID, settings session.Settings, start bool) (session.Status, error)
-	// List is a snapshot of every session, by id.
+	// List returns a snapshot of every session, sorted by id.
 	List() []session.Status
 	// Update replaces a session's settings.
 	Update(ctx context.Context, id session.ID, settings session.Settings) (session.Status, error)
-	// Delete logs a session out and removes everything of it. Deleting what is not there is no error.
+	// Delete logs a session out and deletes everything it stores. It is no error if there is no such session.
 	Delete(ctx context.Context, id session.ID) error
 	StopSession(ctx context.Context, id session.ID) (session.Status, error)
 	Restart(ctx context.Context, id session.ID) (session.Status, error)
@@ -32,7 +32,7 @@ type Slots interface {
 
 // Starter starts sessions.
 type Starter interface {
-	// Start asks the session to run and returns once it is on its way. already: it ran before the call.
+	// Start starts the session and does not wait until it is connected. already reports that it ran before the call.
 	Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error)
 }
 
@@ -41,12 +41,12 @@ type Resource struct {
 	host    *rest.Host
 	starter Starter
 	slots   Slots
-	patches *turns
+	patches *keyedLocks
 }
 
 // New makes the resource.
 func New(host *rest.Host, starter Starter, slots Slots) *Resource {
-	return &Resource{host: host, starter: starter, slots: slots, patches: newTurns()}
+	return &Resource{host: host, starter: starter, slots: slots, patches: newKeyedLocks()}
 }
 
 // create is POST /v1/sessions.
@@ -61,7 +61,7 @@ func (r *Resource) create(k *rest.Call) error {
 	}
 	id := session.ID(in.ID)
 	if id == "" {
-		id = madeUpID()
+		id = randomID()
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
@@ -74,8 +74,8 @@ func (r *Resource) create(k *rest.Call) error {
 	return nil
 }
 
-// madeUpID is 16 characters that nobody guesses.
-func madeUpID() session.ID {
+// randomID returns a random id of 16 characters that cannot be guessed.
+func randomID() session.ID {
 	var random [10]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	return session.ID(strings.ToLower(base32.StdEncoding.EncodeToString(random[:])))
@@ -100,8 +100,9 @@ func (r *Resource) getStatus(k *rest.Call) error {
 func (r *Resource) patch(k *rest.Call) error {
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
 	defer cancel()
-	// What is there is read, merged and written: two patches at the same time must not undo each other.
-	done, err := r.patches.enter(ctx, k.ID)
+	// The settings are read, merged and written under a lock, so that two patches at the same time do not undo each
+	// other.
+	done, err := r.patches.lock(ctx, k.ID)
 	if err != nil {
 		return err
 	}
@@ -123,10 +124,10 @@ func (r *Resource) patch(k *rest.Call) error {
 	return k.OK(wire.SessionOf(&status, r.host.Now()))
 }
 
-// merged is the settings with the call's body merged into them, as RFC 7396 says.
+// merged returns the settings with the call's body merged into them (RFC 7396).
 func merged(settings session.Settings, k *rest.Call) (session.Settings, error) {
 	var patch v1SessionPatch
-	var given map[string]json.RawMessage // tells a field that is null from one that is absent
+	var given map[string]json.RawMessage // shows whether a field is null or absent
 	if err := k.Decode(&patch); err != nil {
 		return settings, err
 	}
@@ -136,7 +137,8 @@ func merged(settings session.Settings, k *rest.Call) (session.Settings, error) {
 	if _, ok := given["name"]; ok {
 		settings.Name = orEmpty(patch.Name)
 	}
-	// Who reads a session, changes its name and writes it back sends the masked proxy; its password would be lost.
+	// A caller that reads a session, changes its name and writes it back sends the masked proxy. That must not replace
+	// the proxy, because its password would be lost.
 	if _, ok := given["proxy"]; ok && (settings.Proxy == "" || orEmpty(patch.Proxy) != session.MaskProxy(settings.Proxy)) {
 		settings.Proxy = orEmpty(patch.Proxy)
 	}
@@ -175,7 +177,7 @@ func (r *Resource) delete(k *rest.Call) error {
 	return nil
 }
 
-// verb makes the handler of something that is asked of a session that exists.
+// verb makes the handler of a verb for an existing session.
 func (r *Resource) verb(do func(ctx context.Context, id session.ID) (session.Status, error)) func(*rest.Call) error {
 	return func(k *rest.Call) error {
 		if _, err := k.Known(); err != nil {

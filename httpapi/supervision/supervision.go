@@ -8,20 +8,21 @@ import (
 	"wasup/internal/session"
 )
 
-// Supervisor is what the resource asks of it. Both methods are safe for concurrent use; errors carry a session.Code.
+// Supervisor is the part of the supervisor that the resource needs. Both methods are safe for concurrent use. Errors
+// carry a session.Code.
 type Supervisor interface {
-	// Tree is the supervision tree, by id.
+	// Tree returns the supervision tree, sorted by id.
 	Tree() []Node
-	// Restart begins a session again, and takes it out of quarantine.
+	// Restart restarts a session and releases it from quarantine.
 	Restart(ctx context.Context, id session.ID) (session.Status, error)
 }
 
 // Node is one session in the supervision tree.
 type Node struct {
 	Status      session.Status
-	Running     bool           // an actor runs for it
-	InWindow    int            // supervised failures within the restart intensity's window, as of the last one
-	LastCrash   *session.Crash // nil: it has not crashed
+	Running     bool           // the session has an actor
+	InWindow    int            // crashes within supervisor.window before the last crash, that one included
+	LastCrash   *session.Crash // nil: the session has not crashed
 	LastCrashAt time.Time
 	Quarantined bool
 }
@@ -101,7 +102,7 @@ func (r *Resource) node(k *rest.Call) (*Node, error) {
 	return nil, &session.Error{Code: session.CodeNotFound, Op: "find session", Session: k.ID}
 }
 
-// release is POST /v1/supervision/{id}/release. A session that is not quarantined has been released already.
+// release is POST /v1/supervision/{id}/release. It does nothing to a session that is not in quarantine.
 func (r *Resource) release(k *rest.Call) error {
 	node, err := r.node(k)
 	if err != nil {

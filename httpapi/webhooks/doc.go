@@ -1,2 +1,2 @@
-// Package webhooks is the part of /v1 that registers webhooks and shows what became of their deliveries.
+// Package webhooks is the part of /v1 that registers webhooks and shows the results of their deliveries.
 package webhooks

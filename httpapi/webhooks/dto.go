@@ -132,7 +132,7 @@ type v1DeadLetters struct {
 	NextCursor string         `json:"next_cursor,omitempty" doc:"?cursor= of the next page; absent on the last one."`
 }
 
-// v1DeadChoice says which dead letters are meant.
+// v1DeadChoice selects dead letters.
 type v1DeadChoice struct {
 	SessionID string `json:"session_id,omitempty" pattern:"^[a-z0-9][a-z0-9_-]{0,63}$" doc:"Only dead letters of this session."`
 	Pos       uint64 `json:"pos,omitempty" minimum:"1" doc:"Only the dead letter at this position of the log."`
@@ -159,7 +159,7 @@ type (
 	v1GapState       string
 )
 
-// everyEvent stands for all types of events.
+// everyEvent means all types of events.
 const everyEvent v1WebhookEvent = "*"
 
 func (v1WebhookEvent) Schema(huma.Registry) *huma.Schema {
@@ -181,5 +181,5 @@ const (
 	hookDelivering v1WebhookState = "delivering"
 	hookFailing    v1WebhookState = "failing" // the last attempt failed
 	hookPaused     v1WebhookState = "paused"
-	hookDisabled   v1WebhookState = "disabled" // by itself
+	hookDisabled   v1WebhookState = "disabled" // wasup switched the webhook off
 )

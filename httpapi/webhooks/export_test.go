@@ -1,6 +1,6 @@
 package webhooks
 
-// The JSON of webhooks, as tests read it.
+// The types of the webhooks' JSON, for tests.
 type (
 	Webhook     = v1Webhook
 	List        = v1WebhookList
@@ -11,7 +11,7 @@ type (
 	Replayed    = v1Replayed
 )
 
-// What they look for in it.
+// Values that tests check.
 const (
 	Delivering  = hookDelivering
 	Failing     = hookFailing

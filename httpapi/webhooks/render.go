@@ -7,7 +7,7 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// shownHeader stands for the value of a webhook's header, which may be a credential.
+// shownHeader is shown instead of the value of a webhook's header, because the value may be a credential.
 const shownHeader = "********"
 
 func webhookOf(w *webhooks.Webhook, now time.Time) v1Webhook {

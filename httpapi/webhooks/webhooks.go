@@ -16,35 +16,35 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// Registry is the registry of webhooks. Every method is safe for concurrent use; errors carry a session.Code, and a
-// webhook that is not there is session.CodeUnknownWebhook.
+// Registry is the registry of webhooks. Every method is safe for concurrent use. Errors carry a session.Code; an unknown
+// webhook is session.CodeUnknownWebhook.
 type Registry interface {
-	// Create registers a webhook under an id that it makes up, with a secret unless one is given. session.CodeNotFound
-	// where it is for a session that is not there.
+	// Create registers a webhook under a generated id. It generates a secret unless one is given. An unknown session is
+	// session.CodeNotFound.
 	Create(ctx context.Context, hook webhooks.Webhook, from webhooks.Origin) (webhooks.Webhook, error)
 	Get(id string) (webhooks.Webhook, error)
 	List() []webhooks.Webhook
 	Update(ctx context.Context, id string, patch webhooks.Patch) (webhooks.Webhook, error)
-	// Rotate replaces the secret, by a new one where none is given.
+	// Rotate replaces the secret. If secret is "", it generates one.
 	Rotate(ctx context.Context, id, secret string) (webhooks.Webhook, error)
 	Delete(ctx context.Context, id string) error
-	// Test sends an event that nothing has caused and returns what became of it.
+	// Test sends a test event and returns the result of the delivery.
 	Test(ctx context.Context, id string) (webhooks.Delivery, error)
 }
 
-// Deliveries is what became of the events of webhooks. Every method is safe for concurrent use; errors are those of
+// Deliveries is the delivery of events to webhooks. Every method is safe for concurrent use. The errors are those of
 // Registry.
 type Deliveries interface {
 	Status(ctx context.Context, id string) (webhooks.Status, error)
-	// Deliveries lists the last attempts, newest first: those before a number, where it is not 0.
+	// Deliveries lists the last attempts, newest first. If before is not 0, it lists those with a lower number.
 	Deliveries(ctx context.Context, id string, before uint64, limit int) ([]webhooks.Delivery, error)
-	// DeadLetters lists what could not be delivered after a position of the log; of all sessions with the empty id.
+	// DeadLetters lists the dead letters after a position of the log: those of one session, or of all if of is "".
 	DeadLetters(ctx context.Context, id string, of session.ID, after uint64, limit int) ([]webhooks.DeadLetter, error)
-	// Requeue lets dead letters be tried once more: all, those of a session, or the one at a position. It says how many.
+	// Requeue queues dead letters again: all, those of a session, or the one at a position. It returns how many.
 	Requeue(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
-	// Discard deletes dead letters, chosen in the same way.
+	// Discard deletes dead letters, which are selected in the same way. It returns how many.
 	Discard(ctx context.Context, id string, of session.ID, pos uint64) (int, error)
-	// Replay delivers what the log has once more. It lists the sessions that begin again.
+	// Replay delivers stored events again. It returns the sessions whose events are delivered again.
 	Replay(ctx context.Context, id string, replay webhooks.Replay) ([]session.ID, error)
 }
 
@@ -112,7 +112,7 @@ func (r *Resource) register(k *rest.Call, in *v1WebhookNew) error {
 	return nil
 }
 
-// wantedEvents is the types that a request names; none are all.
+// wantedEvents returns the types that a request names. nil means all types.
 func wantedEvents(in []v1WebhookEvent) ([]events.Type, error) {
 	if slices.Contains(in, everyEvent) {
 		if len(in) > 1 {
@@ -155,7 +155,7 @@ func (r *Resource) listWhere(k *rest.Call, want func(*webhooks.Webhook) bool) er
 	return k.OK(answer)
 }
 
-// hookID is the webhook's id of the path. What cannot be one is not looked up.
+// hookID returns the webhook's id from the path, which may be invalid.
 func hookID(k *rest.Call) string { return strings.Clone(k.Params("webhook")) }
 
 // get is GET /v1/webhooks/{webhook}.
@@ -195,7 +195,7 @@ func (r *Resource) patch(k *rest.Call) error {
 
 func webhookPatch(hook *webhooks.Webhook, k *rest.Call) (patch webhooks.Patch, err error) {
 	var in v1WebhookPatch
-	var given map[string]json.RawMessage // tells a field that is null from one that is absent
+	var given map[string]json.RawMessage // shows whether a field is null or absent
 	if err := errors.Join(k.Decode(&in), k.Decode(&given)); err != nil {
 		return patch, err
 	}
@@ -217,7 +217,7 @@ func webhookPatch(hook *webhooks.Webhook, k *rest.Call) (patch webhooks.Patch, e
 	patch.Headers = in.Headers
 	for name, value := range in.Headers {
 		if value != nil && *value == shownHeader {
-			delete(patch.Headers, name) // who writes back what was read changes nothing
+			delete(patch.Headers, name) // a caller that writes back the masked value changes nothing
 		}
 	}
 	if in.Headers == nil {

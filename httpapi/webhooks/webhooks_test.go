@@ -20,7 +20,7 @@ import (
 	hooks "wasup/internal/webhooks"
 )
 
-// hookRig is a server with a receiver that answers what it is told to.
+// hookRig is a server and a receiver whose answers the test chooses.
 type hookRig struct {
 	*apitest.Rig
 	target *httptest.Server
@@ -66,7 +66,7 @@ func (r *hookRig) happen(t *testing.T, n int) {
 	}
 }
 
-// call asks for JSON and reads it.
+// call makes a request and decodes the JSON of the answer.
 func (r *hookRig) call(t *testing.T, method, path, body string, status int, into any) apitest.Reply {
 	t.Helper()
 	var header []string
@@ -78,7 +78,7 @@ func (r *hookRig) call(t *testing.T, method, path, body string, status int, into
 		t.Fatalf("%s %s: %d %s", method, path, answer.Status, answer.Body)
 	}
 	if into != nil {
-		reflect.ValueOf(into).Elem().SetZero() // what is absent is not what was there before
+		reflect.ValueOf(into).Elem().SetZero() // a field that is absent now must not keep its earlier value
 		if err := json.Unmarshal([]byte(answer.Body), into); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestWebhooksAreMadeReadChangedAndDeleted(t *testing.T) {
 	if raw := r.call(t, "GET", at, "", 200, &read).Body; strings.Contains(raw, "whsec_") || strings.Contains(raw, "Bearer") || read.Status == nil || read.Status.State != webhooks.Delivering {
 		t.Fatalf("read %s", raw)
 	}
-	// What was read and is written back keeps the header; another one comes and goes.
+	// Writing back the masked value keeps the header. Another header is added, and removed again below.
 	r.call(t, "PATCH", at, `{"description":null,"events":["call","message.received"],"headers":{"Authorization":"********","X-A":"1"},"active":false}`, 200, &changed)
 	if hook, err := r.Hooks.Get(made.ID); err != nil || hook.Headers["Authorization"] != "Bearer b" || hook.Headers["X-A"] != "1" || hook.Active || hook.Description != "" {
 		t.Fatalf("stored %+v, %v", hook, err)

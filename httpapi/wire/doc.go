@@ -1,6 +1,6 @@
-// Package wire is the JSON of /v1 that several resources write: sessions, messages, problems. What one resource alone reads
-// or writes lies with it.
+// Package wire has the JSON types of /v1 that several resources use: sessions, messages, problems. Types that only one
+// resource uses are in its own package.
 //
-// Tags beside json are what the OpenAPI document says and what requests are checked against. A field without a value is
-// left out.
+// The tags besides json define the OpenAPI document and the checks of requests. A field without a value is left out of
+// the JSON.
 package wire

@@ -49,10 +49,10 @@ type Receipt struct {
 	PlayedAt    time.Time       `json:"played_at,omitzero"`
 }
 
-// Content is what a message says. It is shown as it is kept.
+// Content is the content of a message, as it is stored.
 type Content message.Content
 
-// The closed sets. Each gives the document and the checks its own values.
+// Enumerations. The Schema method of each lists its values for the document and the checks.
 type (
 	Kind         string
 	MessageState string
@@ -73,12 +73,12 @@ func (Code) Schema(huma.Registry) *huma.Schema {
 	return s
 }
 
-// Schema is any object: events show the same content, and its fields are documented where they are sent.
+// Schema is that of any object. The fields of a content are documented in the request that sends it.
 func (Content) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "The fields of a message to send; of media what is known of the file instead of where it came from."}
 }
 
-// MarshalJSON leaves out where the file is kept here.
+// MarshalJSON leaves out the name of the file on wasup's disk.
 func (c Content) MarshalJSON() ([]byte, error) {
 	plain := message.Content(c)
 	if plain.Media != nil {

@@ -1,6 +1,6 @@
 package wire
 
-// Problem is the body of an error, as RFC 9457 has it.
+// Problem is the body of an error (RFC 9457).
 type Problem struct {
 	Type    string       `json:"type" doc:"urn:wasup:error: followed by the code."`
 	Title   string       `json:"title" doc:"The status in words."`
@@ -15,7 +15,7 @@ type Problem struct {
 	Message *Message     `json:"message,omitempty" doc:"The message that was accepted and failed."`
 }
 
-// FieldError is what is wrong with one field, parameter or header.
+// FieldError describes the error of one field, parameter or header.
 type FieldError struct {
 	Field  string `json:"field"`
 	Detail string `json:"detail"`

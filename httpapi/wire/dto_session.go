@@ -58,7 +58,7 @@ type QRState struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// QR is a code that can be scanned. In an event it comes with the picture only where ?image=png asked for it.
+// QR is a code that can be scanned. In an event, Image is set only if ?image=png asked for it.
 type QR struct {
 	Code      string    `json:"code" doc:"The exact string to draw as a QR."`
 	Sequence  int       `json:"sequence" doc:"Numbers the session's codes, across rotations and reconnects."`
@@ -67,7 +67,7 @@ type QR struct {
 	Image     string    `json:"image,omitempty" doc:"The QR as a PNG in a data: URL."`
 }
 
-// The closed sets. Each gives the document and the checks its own values.
+// Enumerations. The Schema method of each lists its values for the document and the checks.
 type (
 	State      string
 	Cause      string
@@ -76,10 +76,10 @@ type (
 	PasskeyDue string
 )
 
-// The steps of a passkey.
+// The steps of a passkey that a person has to do.
 const (
 	PasskeyResponse     PasskeyDue = "response"     // POST …/passkey/response with the authenticator's answer
-	PasskeyConfirmation PasskeyDue = "confirmation" // POST …/passkey/confirmation once the codes are the same
+	PasskeyConfirmation PasskeyDue = "confirmation" // POST …/passkey/confirmation after comparing the codes
 )
 
 func (State) Schema(huma.Registry) *huma.Schema   { return OneOf(session.States()) }
@@ -93,7 +93,7 @@ func (Desired) Schema(huma.Registry) *huma.Schema {
 	return OneOf([]session.Desired{session.DesiredRun, session.DesiredStop, session.DesiredDelete})
 }
 
-// OneOf is the schema of a closed set.
+// OneOf returns the schema of an enumeration.
 func OneOf[T ~string](values []T) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
 	for _, value := range values {

@@ -8,7 +8,8 @@ import (
 	"wasup/internal/message"
 )
 
-// Someone names a person: a phone number in any usual spelling or an address, or an object as answers have it.
+// Someone names a person. In JSON it is a text (a phone number in any usual spelling, or an address) or an object with
+// lid and pn, as in answers.
 type Someone struct {
 	text    string
 	address message.Address
@@ -30,7 +31,7 @@ func (Someone) Schema(huma.Registry) *huma.Schema {
 	return s
 }
 
-// MarshalJSON writes what was read.
+// MarshalJSON writes the value in the form in which it was read.
 func (s Someone) MarshalJSON() ([]byte, error) {
 	if s.text != "" {
 		return json.Marshal(s.text)
@@ -45,13 +46,13 @@ func (s *Someone) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &s.address)
 }
 
-// Parse gives the zero value for nobody.
+// Parse returns the person's address, or the zero value if s is nil. field is the field's name in errors.
 func (s *Someone) Parse(field string) (message.Address, error) {
 	switch {
 	case s == nil:
 		return message.Address{}, nil
 	case !s.address.IsZero():
-		return s.address, nil // checked with the rest of the content
+		return s.address, nil // it is checked together with the rest of the content
 	default:
 		return message.ParseAddress(field, s.text)
 	}

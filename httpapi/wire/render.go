@@ -6,7 +6,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Stamp is a time as /v1 writes it: UTC, to the millisecond.
+// Stamp converts a time to the form of /v1: UTC, cut to milliseconds.
 func Stamp(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -14,7 +14,7 @@ func Stamp(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Millisecond)
 }
 
-// SessionOf is a session as it is at a moment.
+// SessionOf returns the JSON of a session at the time now.
 func SessionOf(status *session.Status, now time.Time) Session {
 	return Session{
 		ID: string(status.ID), Name: status.Settings.Name, Metadata: status.Settings.Metadata,
@@ -23,7 +23,7 @@ func SessionOf(status *session.Status, now time.Time) Session {
 	}
 }
 
-// StatusOf is where a session is at a moment.
+// StatusOf returns the JSON of a session's status at the time now.
 func StatusOf(status *session.Status, now time.Time) Status {
 	out := Status{
 		ID: string(status.ID), State: State(status.State), Cause: Cause(status.Cause), Desired: Desired(status.Desired),
@@ -45,17 +45,17 @@ func StatusOf(status *session.Status, now time.Time) Status {
 	return out
 }
 
-// Scannable reports that the session has a code that can be scanned.
+// Scannable reports whether the session has a code that can be scanned at the time now.
 func Scannable(status *session.Status, now time.Time) bool {
 	return status.State == session.QRRequired && status.QR.Valid(now)
 }
 
-// QROf is a code without its picture.
+// QROf returns the JSON of a code without its picture.
 func QROf(qr session.QR) QR {
 	return QR{Code: qr.Code, Sequence: qr.Seq, IssuedAt: Stamp(qr.IssuedAt), ExpiresAt: Stamp(qr.ExpiresAt)}
 }
 
-// PasskeyDueOf is what a person has to do next, "" where nothing.
+// PasskeyDueOf returns the next step of a person, "" if there is none.
 func PasskeyDueOf(p *session.Passkey) PasskeyDue {
 	switch {
 	case p == nil:

@@ -19,17 +19,17 @@ import (
 	"wasup/supervisor"
 )
 
-// The types here fit one room's answers to the interfaces that another room declares.
+// The types of this file adapt one room to an interface that another room declares.
 
-// inbox is where the WhatsApp clients put what they receive.
+// inbox is the journal of the WhatsApp clients: they write incoming events to it.
 type inbox struct {
 	*events.Log
 	outbox     *outbox.Outbox
 	downloader *incoming.Downloader
 }
 
-// Append commits events. A receipt is committed together with what it says of the session's own messages. Files are
-// fetched after their events are on the disk.
+// Append commits events. A receipt is committed together with the messages it is about. The files of the events are
+// fetched after their events are committed.
 func (i inbox) Append(ctx context.Context, list ...events.Event) error {
 	others := make([]events.Event, 0, len(list))
 	for n := range list {
@@ -56,7 +56,7 @@ func (i inbox) Append(ctx context.Context, list ...events.Event) error {
 	return nil
 }
 
-// sent gives what a message says that a session sent, as far as the outbox still has it.
+// sent returns the content of a message that a session sent. It returns false if the outbox no longer has the message.
 func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Content, bool, error) {
 	msg, err := i.outbox.Message(ctx, id, messageID)
 	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
@@ -65,7 +65,7 @@ func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (messa
 	return msg.Content, err == nil, err
 }
 
-// health is what the probes ask.
+// health answers the probes.
 type health struct {
 	db       *store.Store
 	sessions *supervisor.Supervisor
@@ -84,7 +84,7 @@ func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 	return r.Ready, r.Restored, r.Wanted, reason
 }
 
-// tree is the supervisor as httpapi shows it.
+// tree adapts the supervisor to httpapi's supervision tree.
 type tree struct{ *supervisor.Supervisor }
 
 func (t tree) Tree() []supervision.Node {
@@ -96,18 +96,18 @@ func (t tree) Tree() []supervision.Node {
 	return nodes
 }
 
-// live is the log as httpapi wants it.
+// live adapts the event log to httpapi's live stream.
 type live struct{ *events.Log }
 
 func (l live) Subscribe(ctx context.Context, after uint64, id session.ID, types []events.Type) (httpevents.Subscription, error) {
 	subscription, err := l.Log.Subscribe(ctx, after, id, types)
 	if err != nil {
-		return nil, err // and no interface that holds a nil
+		return nil, err // a plain nil: an interface that holds a nil pointer is not nil
 	}
 	return subscription, nil
 }
 
-// sender is the outbox as the compatible API wants it.
+// sender adapts the outbox to the compatibility routes.
 type sender struct{ outbox *outbox.Outbox }
 
 func (s sender) Send(ctx context.Context, id session.ID, to message.Recipient, body, key string) (string, error) {
@@ -115,7 +115,7 @@ func (s sender) Send(ctx context.Context, id session.ID, to message.Recipient, b
 	return result.MessageID, err
 }
 
-// arrivals are the files of incoming messages as httpapi wants them.
+// arrivals gives httpapi the files of incoming messages.
 type arrivals struct {
 	*events.Files
 	downloader *incoming.Downloader
@@ -128,7 +128,7 @@ func (f arrivals) Kept(ctx context.Context, id session.ID, name string) (media.K
 		return held, err
 	}
 	if held.Size, err = sizeOf(file, id); err == nil {
-		held.File = file // and no interface that holds a nil
+		held.File = file // only now: an interface that holds a nil pointer is not nil
 	}
 	return held, err
 }
@@ -145,7 +145,7 @@ func (f arrivals) Fetch(ctx context.Context, id session.ID, file message.Media) 
 	return fetched, size, nil
 }
 
-// sizeOf is how many bytes an open file has; it closes one that does not say.
+// sizeOf returns the size of an open file in bytes. If it fails, it closes the file.
 func sizeOf(file interface {
 	io.Closer
 	Stat() (os.FileInfo, error)
@@ -159,13 +159,13 @@ func sizeOf(file interface {
 	return info.Size(), nil
 }
 
-// figures are what the metrics read at each scrape.
+// figures returns the functions that the metrics call at each scrape.
 func (a *App) figures(db *store.Store, dialer *whatsapp.Dialer) metrics.Sources {
 	return metrics.Sources{
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers,
 		StanzasWaiting: dialer.StanzasWaiting, ClientVersion: dialer.Version,
 		Commits: func() metrics.Commits { return metrics.Commits(db.Commits()) },
-		EventsKept: func() int { // but for those that were deleted from the log's middle
+		EventsKept: func() int { // events deleted from the middle of the log are counted too
 			floor, tail := a.events.Span()
 			return int(tail - min(floor, tail))
 		},

@@ -1,6 +1,6 @@
-// Package app makes one wasup of the rooms: it opens the store, starts every part in its order, serves HTTP, and stops
-// everything again. It is the only place where rooms are wired together, and does nothing else: what it hands from one
-// room to another is in adapters.go, what the configuration means to each room in settings.go.
+// Package app builds wasup from its rooms: it opens the store, starts every part in order, serves HTTP, and stops
+// everything. It is the only place where rooms are wired together, and it does nothing else. adapters.go fits rooms to
+// each other, and settings.go turns the configuration into each room's options.
 //
 // A test of any package can start a whole wasup on 127.0.0.1:0 with New and Start.
 package app
@@ -43,45 +43,47 @@ type App struct {
 	pictures   *qr.Pictures
 	http       *httpapi.Server
 
-	lost <-chan error // another process took the database
+	lost <-chan error // gets the error when another process has taken the database
 
-	life  context.Context // of a Start: ends with the first Stop
+	life  context.Context // of a Start; ends with the first Stop
 	end   context.CancelFunc
-	turn  chan struct{} // held by the Start or the Stop that is at work; it guards all that they change
+	busy  chan struct{} // full while a Start or a Stop runs; guards everything that they change
 	begun bool
-	stops []stop // in the order of the starts; stopped in reverse
+	stops []stop // in the order of the starts; Stop calls them in reverse
 }
 
-// seams let tests stand between two rooms, to break what cannot be broken from outside. The zero value changes nothing.
+// seams let tests put code between two rooms and cause faults that they cannot cause from outside. The zero value
+// changes nothing.
 type seams struct {
 	dialer      func(session.Dialer) session.Dialer
-	followers   []supervisor.Follower // told before the others
+	followers   []supervisor.Follower // called before the others
 	downloading func(*incoming.Options)
 	opened      func(*store.Store)
 }
 
-// stop ends one part of the app.
+// stop is a named function that stops one part of the app.
 type stop struct {
 	name string
 	do   func(ctx context.Context) error
 }
 
-// New makes an app that has not started. cfg must be valid; version is what the API and the metrics tell.
+// New makes an app that has not started. cfg must be valid. The API and the metrics report version.
 func New(cfg configs.Config, version string, log *slog.Logger) *App {
 	life, end := context.WithCancel(context.Background())
 	return &App{
-		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(), life: life, end: end, turn: make(chan struct{}, 1),
+		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(), life: life, end: end, busy: make(chan struct{}, 1),
 		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
 	}
 }
 
-// Start opens the store, serves HTTP and brings the stored sessions back. It returns once that is on its way; what had
-// started is stopped again where something fails. It is called once. CodeShuttingDown: Stop was called.
+// Start opens the store, serves HTTP and begins to restore the stored sessions. It does not wait until they are
+// connected. If a part fails to start, Start stops the parts that have started. It is called once. The error is
+// CodeShuttingDown if Stop was called.
 func (a *App) Start(ctx context.Context) error {
-	if err := a.take(ctx); err != nil {
+	if err := a.lock(ctx); err != nil {
 		return err
 	}
-	defer a.give()
+	defer a.unlock()
 	if a.begun {
 		return errors.New("app: Start was called before")
 	}
@@ -105,40 +107,40 @@ func (a *App) Start(ctx context.Context) error {
 	return errors.Join(err, a.stopParts(stopping))
 }
 
-// take waits until no other Start or Stop is at work. It asks ctx last: a Stop without time still cuts everything off.
-func (a *App) take(ctx context.Context) error {
+// lock waits until no other Start or Stop runs. It checks ctx last, so that a Stop without time still cuts everything off.
+func (a *App) lock(ctx context.Context) error {
 	select {
-	case a.turn <- struct{}{}:
+	case a.busy <- struct{}{}:
 		return nil
 	default:
 	}
 	select {
-	case a.turn <- struct{}{}:
+	case a.busy <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("another start or stop is at work: %w", ctx.Err())
+		return fmt.Errorf("another start or stop is running: %w", ctx.Err())
 	}
 }
 
-func (a *App) give() { <-a.turn }
+func (a *App) unlock() { <-a.busy }
 
 // Addr is the address that HTTP is served on.
 func (a *App) Addr() string { return a.http.Addr() }
 
-// onStop adds a part to the stack of what is stopped, the last one first.
+// onStop pushes a part onto the stack of parts. Stop stops the last one first.
 func (a *App) onStop(name string, do func(context.Context) error) {
 	a.stops = append(a.stops, stop{name, do})
 }
 
-// Stop refuses new requests, answers those that wait, lets sends end, closes every socket and the store, in that order
-// and within ctx. It names what did not stop in time; a later call waits for that. It is idempotent and legal before Start,
-// which then begins nothing, and during one, which it ends.
+// Stop refuses new requests, answers waiting callers, lets sends end, closes every socket and closes the store, in that
+// order. It ends when ctx ends at the latest. The error names the parts that did not stop in time; a later call waits for
+// them. Stop is idempotent. It is legal before Start, which then begins nothing, and during Start, which then ends.
 func (a *App) Stop(ctx context.Context) error {
 	a.end()
-	if err := a.take(ctx); err != nil {
+	if err := a.lock(ctx); err != nil {
 		return err
 	}
-	defer a.give()
+	defer a.unlock()
 	return a.stopParts(ctx)
 }
 
@@ -166,7 +168,8 @@ func (a *App) stopParts(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// share leaves the parts that stop later some of the time: each may use half of what is left, the last all of it.
+// share limits the time in which one part stops, so that later parts have time too: each part gets half of the time that
+// is left, and the last part gets all of it. later is the number of parts that stop afterwards.
 func share(ctx context.Context, later int) (context.Context, context.CancelFunc) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded || later == 0 {
@@ -175,7 +178,8 @@ func share(ctx context.Context, later int) (context.Context, context.CancelFunc)
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-// Run serves until ctx ends or a listener fails, and then stops within the configured bound.
+// Run starts the app and serves until ctx ends, the HTTP server fails or the database is lost. Then it stops the app
+// within shutdown.timeout.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.Start(ctx); err != nil {
 		return err
@@ -183,7 +187,7 @@ func (a *App) Run(ctx context.Context) error {
 	return a.Wait(ctx)
 }
 
-// Wait is Run after a Start that succeeded.
+// Wait is the part of Run after Start.
 func (a *App) Wait(ctx context.Context) error {
 	var failed error
 	select {
@@ -197,7 +201,7 @@ func (a *App) Wait(ctx context.Context) error {
 	return errors.Join(failed, a.Shutdown(ctx))
 }
 
-// Shutdown is Stop within the configured bound, shutdown.timeout, also where ctx has ended.
+// Shutdown calls Stop with a limit of shutdown.timeout. It also works after ctx has ended.
 func (a *App) Shutdown(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Shutdown.Timeout)
 	defer cancel()

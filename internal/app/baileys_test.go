@@ -20,10 +20,10 @@ import (
 	"wasup/internal/testtools"
 )
 
-// interopFolder has a WhatsApp client that is none of ours: its package comment says what it needs and why.
+// interopFolder has a WhatsApp client that is not ours. Its package comment says what it needs and why.
 const interopFolder = "../sandbox/interop"
 
-// baileys is that client, driven by lines of JSON as its script says.
+// baileys drives that client with lines of JSON, as its script describes.
 type baileys struct {
 	t  *testing.T
 	in io.Writer
@@ -35,7 +35,7 @@ type baileys struct {
 	asked   int
 }
 
-// startBaileys runs the client so that it trusts the server's CA: files go by https.
+// startBaileys runs the client. The client trusts the server's CA, because files use https.
 func startBaileys(t *testing.T, ca string) *baileys {
 	t.Helper()
 	lock, err := os.ReadFile(filepath.Join(interopFolder, "package-lock.json"))
@@ -47,7 +47,7 @@ func startBaileys(t *testing.T, ca string) *baileys {
 	if string(have) != hex.EncodeToString(sum[:]) {
 		testtools.Missing(t, "the npm packages of sandbox/interop, as package-lock.json has them")
 	}
-	node := filepath.Join("node_modules", ".bin", "node") // there where the machine's own is too old
+	node := filepath.Join("node_modules", ".bin", "node") // installed there if the machine's own Node is too old
 	if _, err := os.Stat(filepath.Join(interopFolder, node)); err != nil {
 		if node, err = exec.LookPath("node"); err != nil {
 			testtools.Missing(t, "Node")
@@ -76,7 +76,7 @@ func startBaileys(t *testing.T, ca string) *baileys {
 		b.listen(out)
 	}()
 	t.Cleanup(func() {
-		_ = in.Close() // the end of its input ends the script
+		_ = in.Close() // the script ends when its input ends
 		timer := time.AfterFunc(apptest.Patience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 		<-done
@@ -109,7 +109,7 @@ func (b *baileys) listen(out io.Reader) {
 	}
 }
 
-// find waits for a line with these values.
+// find waits for a line that has these values.
 func (b *baileys) find(values map[string]any) map[string]any {
 	b.t.Helper()
 	timer := time.NewTimer(apptest.Patience)
@@ -138,7 +138,7 @@ func (b *baileys) find(values map[string]any) map[string]any {
 	}
 }
 
-// do gives a command that has to succeed.
+// do runs a command, which must succeed.
 func (b *baileys) do(name string, given map[string]any) map[string]any {
 	b.t.Helper()
 	b.asked++
@@ -161,7 +161,7 @@ func (b *baileys) do(name string, given map[string]any) map[string]any {
 	return result
 }
 
-// sends gives a command that sends, and the message's id.
+// sends runs a command that sends a message and returns the message's id.
 func (b *baileys) sends(name string, given map[string]any) string {
 	b.t.Helper()
 	id, _ := b.do(name, given)["id"].(string)

@@ -26,7 +26,7 @@ import (
 	"wasup/internal/session"
 )
 
-// many is how many sessions the benchmarks of this file run at a time.
+// many is the number of sessions that the benchmarks of this file run at the same time.
 const many = 1000
 
 var theThousand = fleet{size: many}
@@ -122,7 +122,7 @@ func BenchmarkStatusAmongThousand(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
-// askStatus is the least that a caller can do, so that the server is measured and not its caller.
+// askStatus sends a minimal request, so that the benchmark measures the server and not the caller.
 func askStatus(wire net.Conn, answers *bufio.Reader, client int64) error {
 	if _, err := fmt.Fprintf(wire, "GET /status HTTP/1.1\r\nHost: wasup\r\nX-Cliente-Id: %d\r\n\r\n", client); err != nil {
 		return err
@@ -159,7 +159,7 @@ func report(b *testing.B, took []time.Duration) {
 	}
 }
 
-// sentTimes notes when pair-device was written, by the digest of the client's Noise key.
+// sentTimes records when pair-device was written, by the digest of the client's Noise key.
 func sentTimes(server *sandbox.Server) func() map[string]time.Time {
 	events, end := server.Subscribe()
 	times, done := make(map[string]time.Time), make(chan struct{})
@@ -178,7 +178,8 @@ func sentTimes(server *sandbox.Server) func() map[string]time.Time {
 	}
 }
 
-// noiseDigest is how the server's events name the client that shows a code: ref, Noise key, identity key, secret.
+// noiseDigest is the name of a client in the server's events: the digest of the Noise key in the client's code, which
+// holds ref, Noise key, identity key and secret.
 func noiseDigest(b *testing.B, code string) string {
 	parts := strings.Split(code, ",")
 	if len(parts) < 4 {

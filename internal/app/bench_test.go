@@ -28,7 +28,7 @@ func qrLatency(b *testing.B, waiters int) {
 	client := int64(0)
 	for b.Loop() {
 		client++
-		if waiters > 1 { // all of them have to wait before the code comes
+		if waiters > 1 { // all of them must wait before the code is sent
 			h.fault(faults.Fault{Kind: faults.DelayQR, Delay: 300 * time.Millisecond, Count: 1})
 		}
 		done := make(chan time.Time, waiters)

@@ -20,7 +20,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// uploadSize is the largest file that is taken by default.
+// uploadSize is the size of the largest file that is accepted by default.
 const uploadSize = 100 << 20
 
 // BenchmarkUpload accepts documents of 100 MiB, each way that they can come, and reports how much more memory the heap
@@ -82,7 +82,7 @@ func uploads(b *testing.B, path string, linked bool, body func() (io.Reader, str
 	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
 }
 
-// file is the same 100 MiB of noise each time.
+// file is 100 MiB of random bytes, the same each time.
 func file() io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{1}), uploadSize)
 }
@@ -118,7 +118,7 @@ func piped(write func(io.Writer) error) io.Reader {
 	return r
 }
 
-// watchHeap says, when it is asked, how much more the heap held at its largest than now.
+// watchHeap measures the heap until end is called. end returns by how many bytes the heap grew at its largest.
 func watchHeap() (end func() uint64) {
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

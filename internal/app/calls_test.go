@@ -17,7 +17,7 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// streamed follows the live events of a session and gives the data of those of one type.
+// streamed follows the live events of a session and returns the data of those of one type.
 func streamed(t *testing.T, c apptest.Caller, id string, of events.Type) <-chan string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Base+"/v1/sessions/"+id+"/events?types="+string(of), nil)
@@ -47,7 +47,7 @@ func streamed(t *testing.T, c apptest.Caller, id string, of events.Type) <-chan 
 }
 
 func TestACallIsInTheLogTheStreamAndTheWebhook(t *testing.T) {
-	book := newLedger(t)
+	book := newRecorder(t)
 	h := newHouse(t, hooksTried)
 	made := h.Post("/v1/webhooks", 1, `{"url":"`+book.URL+`","events":["call"]}`).Is(201)
 	book.mu.Lock()

@@ -16,7 +16,7 @@ func TestPhoneNumbersAreLookedUpAtAPaceAndRemembered(t *testing.T) {
 		}
 		return `{"phones":[` + strings.Join(list, ",") + `]}`
 	}
-	for _, from := range []int{0, 100, 0, 100} { // the second time they are known
+	for _, from := range []int{0, 100, 0, 100} { // the second time the answers are cached
 		h.v1("POST", "/1/contacts/check", numbers(from, 100)).Is(200)
 	}
 	h.v1("POST", "/1/contacts/check", numbers(1000, 100)).Is(429).With("code", "rate_limited")

@@ -15,7 +15,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// fills sets a field as pasting does: keys that are typed one by one take too long for what is pasted.
+// fills sets a field as pasting does. Typing a long text key by key would take too long.
 func (b *bridge) fills(selector, text string) {
 	b.T.Helper()
 	b.Holds("fill "+selector, `{ const field = document.querySelector(args[0]); field.value = args[1] ?? ""; field.dispatchEvent(new Event("input", { bubbles: true })); return true; }`, selector, text)
@@ -73,7 +73,7 @@ func (b *bridge) linksByPasskey(t *testing.T) {
 	b.Sees("#summary", "2 of 2 sessions are READY")
 }
 
-// seesMessages looks at a message that failed, at one whose session rests, and at a webhook that does not answer.
+// seesMessages checks a failed message, a message whose session is stopped, and a webhook that does not answer.
 func (b *bridge) seesMessages(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	t.Cleanup(refusing.Close)
@@ -90,7 +90,7 @@ func (b *bridge) seesMessages(t *testing.T) {
 	b.h.v1("POST", "/ventas/stop", "").Is(200)
 	b.Sees("#one-cause", "stopped")
 	b.h.v1("POST", "/ventas/messages", `{"to":"`+b.bruno.Number()+`","text":"not for the page"}`).Is(202)
-	b.Sees("#message-list", "queued") // that it was accepted is no event: the page looks by itself
+	b.Sees("#message-list", "queued") // accepting a message makes no event: the page polls
 	b.Sees("#messages-why", "nobody has asked it to run")
 	b.Press("#message-list button", "Take back")
 	b.Sees("#message-list", "cancelled")
@@ -123,7 +123,7 @@ func (b *bridge) turnsPages(*testing.T) {
 	}
 	b.fills("#filter [name=q]", "many")
 	b.Chooses("#filter [name=state]", "")
-	b.fills("#filter [name=q]", "many") // a choice is told by another event than the filter hears
+	b.fills("#filter [name=q]", "many") // the filter does not react to the event of a choice
 	b.Sees("#where", "1 to 100 of 120")
 	b.Press("#pager button", "Next")
 	b.Sees("#where", "101 to 120 of 120")
@@ -145,13 +145,13 @@ func (b *bridge) turnsPages(*testing.T) {
 	b.Sees("#summary", "2 of 2 sessions are READY")
 }
 
-// ticks sets a box that may move under the mouse while the page grows.
+// ticks sets a checkbox that may move under the mouse while the page grows.
 func (b *bridge) ticks(selector string, on bool) {
 	b.T.Helper()
 	b.Holds("tick "+selector, `{ const box = document.querySelector(args[0]); const on = Boolean(args[1]); if (box.checked !== on) box.click(); return box.checked === on; }`, selector, on)
 }
 
-// seesThePast opens the page anew: what happened before is in the log.
+// seesThePast reloads the page and checks that the log shows the earlier events.
 func (b *bridge) seesThePast(*testing.T) {
 	b.Do("open it anew", chromedp.Navigate(b.h.Base+"/dashboard"))
 	b.Sees("#link", "live")

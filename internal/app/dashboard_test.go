@@ -20,7 +20,7 @@ import (
 	"wasup/internal/session"
 )
 
-// bridge is an operator's: the dashboard in a browser, the app behind it, and phones to link.
+// bridge is what an operator has: the dashboard in a browser, the app behind it, and phones to link.
 type bridge struct {
 	*apptest.Browser
 	h          *house
@@ -187,7 +187,7 @@ func (b *bridge) releases(*testing.T) {
 	b.Press("#crash button", "Release from quarantine")
 	b.Sees("#one-state", "READY")
 	b.Sees("#counts", "0 in quarantine")
-	b.Sees("#tree", "crashes") // it is remembered that it crashed
+	b.Sees("#tree", "crashes") // the tree still shows its crashes
 }
 
 func (b *bridge) finds(*testing.T) {
@@ -231,7 +231,7 @@ func (b *bridge) stayedHome(*testing.T) {
 	b.Holds("nothing came from elsewhere", `performance.getEntriesByType("resource").every((e) => e.name.startsWith(location.origin + "/"))`)
 }
 
-// pictureFor keeps a picture of the page in the folder that WASUP_SCREENSHOTS names: docs/img is made so.
+// pictureFor writes a screenshot of the page to the folder in WASUP_SCREENSHOTS. docs/img is made with it.
 func (b *bridge) pictureFor(name string) {
 	if folder := os.Getenv("WASUP_SCREENSHOTS"); folder != "" {
 		b.Holds("it is seen from its top", `{ scrollTo(0, 0); return scrollY === 0; }`)

@@ -12,12 +12,12 @@ import (
 	"wasup/internal/session"
 )
 
-// hide makes a table unreadable, as a damaged or unreachable database would be, until the function is called.
+// hide makes a table unreadable, as in a damaged or unreachable database, until show is called.
 func hide(t testing.TB, db *sql.DB, table string) (show func()) {
 	t.Helper()
 	rename := func(from, to string) {
 		t.Helper()
-		// Without it SQLite would make the other tables point at the new name.
+		// Without legacy_alter_table SQLite would make references in other tables point at the new name.
 		for _, query := range []string{"PRAGMA legacy_alter_table=ON", "ALTER TABLE " + from + " RENAME TO " + to} {
 			if _, err := db.ExecContext(apptest.Bounded(t), query); err != nil {
 				t.Fatal(err)

@@ -59,7 +59,7 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	for _, given := range waiting {
 		(<-given).Is(503).With("error", "SHUTTING_DOWN")
 	}
-	// While the send is in flight: a new request is refused, politely or at the door.
+	// While the send is in flight, a new request gets a 503, or its connection is refused.
 	if a, err := call.Try(context.Background(), http.MethodGet, "/status", 1, "", nil); err == nil {
 		a.Is(503).With("error", true, "code", "SHUTTING_DOWN")
 	} else if !slices.ContainsFunc([]error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, io.EOF}, func(door error) bool { return errors.Is(err, door) }) {
@@ -73,7 +73,7 @@ func TestSIGTERMAnswersEverybodyLetsTheSendEndAndClosesEverySocket(t *testing.T)
 	apptest.Until(t, "the server sees every socket closed", func() bool { return f.server.Counters().ConnectionsOpen == 0 })
 }
 
-// loggedIn waits until so many sessions have logged in.
+// loggedIn waits until n sessions have logged in.
 func loggedIn(t testing.TB, events <-chan observe.Event, n int) {
 	t.Helper()
 	timer := time.NewTimer(apptest.Patience)

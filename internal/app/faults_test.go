@@ -17,7 +17,7 @@ import (
 	"wasup/internal/session"
 )
 
-// trouble is a linked, READY session in which something is about to break.
+// trouble is a linked, READY session in which the test is about to cause a fault.
 type trouble struct {
 	*house
 	client int64
@@ -31,7 +31,7 @@ func (x trouble) comes(state session.State, cause session.Cause) {
 	x.house.comes(x.client, state, cause)
 }
 
-// refuse makes the next logins of the account fail, from a lost connection on.
+// refuse makes the next logins of the account fail, and cuts its connection.
 func (x trouble) refuse(fault faults.Fault) {
 	x.t.Helper()
 	fault.Account = x.linked.Number()
@@ -39,7 +39,7 @@ func (x trouble) refuse(fault faults.Fault) {
 	x.server.DropTCP(x.only())
 }
 
-// backByItself checks that the session comes to READY again with the device it had.
+// backByItself checks that the session becomes READY again without help, with the same device.
 func (x trouble) backByItself() {
 	x.t.Helper()
 	x.ready(x.client)
@@ -52,7 +52,7 @@ func (x trouble) backByItself() {
 	}
 }
 
-// unlinked checks what a session that lost its device answers, and that asking for a QR links it again.
+// unlinked checks the answers of a session that lost its device, and that a request for a QR links it again.
 func (x trouble) unlinked() {
 	x.t.Helper()
 	x.Get("/status", x.client).Is(200).With("state", "DISCONNECTED_LOGOUT", "connected", false, "needs_qr", true, "is_recoverable", false,
@@ -104,7 +104,7 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 			x.comes(session.DisconnectedLogout, session.CauseReplaced)
 			x.Get("/status", x.client).Is(200).With("state", "DISCONNECTED_LOGOUT", "needs_qr", true)
 			logins := x.server.Counters().Logins
-			x.Get("/qr-code", x.client).Is(409).With("current_state", "READY") // asking is how a person takes it back
+			x.Get("/qr-code", x.client).Is(409).With("current_state", "READY") // a request for a QR starts the session again
 			if again := x.server.Counters().Logins; again != logins+1 {
 				t.Errorf("%d logins, want one", again-logins)
 			}
@@ -170,7 +170,7 @@ func TestWhatBreaksALinkedSessionLeadsToItsStateCauseAndAnswer(t *testing.T) {
 	h.t, h.TB = t, t
 }
 
-// banned checks what a session answers that WhatsApp refuses.
+// banned checks the answers of a session that WhatsApp refuses.
 func (x trouble) banned() {
 	x.t.Helper()
 	x.Get("/status", x.client).Is(200).With("state", "DISCONNECTED_BANNED", "connected", false, "needs_qr", false, "is_recoverable", false,
@@ -295,7 +295,7 @@ func TestAServerThatFailsTooOftenIsToldToWhoWaits(t *testing.T) {
 	h.Get("/qr-code", 1).Is(500).With("error", "INITIALIZATION_FAILED", "current_state", "ERROR")
 	h.comes(1, session.Errored, session.CauseAttemptsExhausted)
 	h.Get("/status", 1).Is(200).With("state", "ERROR", "reconnection_attempts", 3, "max_reconnection_attempts", 3)
-	h.Get("/qr-code", 1).Is(200) // asking again starts again
+	h.Get("/qr-code", 1).Is(200) // another request starts the session again
 }
 
 func TestASpoiledPairingWaitsForAPersonWhoAsksAgain(t *testing.T) {

@@ -15,22 +15,22 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// fleetSize is the number of linked sessions that the tests about many of them share. Pairing a hundred takes long, so
-// it is done once a process; each test then starts an app of its own on their database, one after the other.
+// fleetSize is the number of linked sessions that the tests with many sessions share. Pairing a hundred takes long, so
+// it is done once per process. Each test then starts its own app on their database, one after the other.
 const fleetSize = 100
 
 var theFleet = fleet{size: fleetSize}
 
-// fleet is a server with linked phones and the database of the sessions they are linked to.
+// fleet is a server with linked phones, and the database of the sessions that are linked to them.
 type fleet struct {
 	size   int
 	using  sync.Mutex
 	folder string
 	server *sandbox.Server
-	phones []*sandbox.Phone // of client i+1
+	phones []*sandbox.Phone // phone i belongs to client i+1
 }
 
-// use lends the fleet to one test. No app runs on its database.
+// use gives the fleet to one test until it ends. No app runs on the fleet's database.
 func (f *fleet) use(t testing.TB) *fleet {
 	t.Helper()
 	f.using.Lock()
@@ -57,7 +57,7 @@ func (f *fleet) build(t testing.TB) {
 		t.Fatal(err)
 	}
 	f.folder, f.server = folder, apptest.StartSandbox(t, sandbox.Config{})
-	h := open(t, f.server, f.config(), thrift(t, f.config().Store.DSN))
+	h := open(t, f.server, f.config(), fewPrekeys(t, f.config().Store.DSN))
 	const atOnce = 8
 	turns, failures := make(chan struct{}, atOnce), make(chan error, f.size)
 	for i := range f.size {
@@ -90,7 +90,7 @@ func (f *fleet) link(h *house, client int64, phone *sandbox.Phone) error {
 	if a.Status != 200 {
 		return fmt.Errorf("client %d: %s", client, a.Body)
 	}
-	// The code itself: reading a hundred pictures would take longer than all the rest.
+	// It asks for the text of the code: decoding a hundred pictures would take longer than everything else.
 	_, err = phone.Scan(ctx, h.status(client).QR.Code)
 	return err
 }

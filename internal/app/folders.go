@@ -10,11 +10,11 @@ import (
 	"wasup/internal/media/outgoing"
 )
 
-// folders are the places on the disk beside the database, all of them below media.dir.
+// folders are the folders for files. All of them are below media.dir.
 type folders struct {
 	spool   *outgoing.Spool  // files of outgoing messages
 	kept    *incoming.Folder // kept files of incoming messages
-	fetched string           // files of incoming messages that somebody reads and nobody keeps
+	fetched string           // temporary files of incoming messages that are read but not kept
 }
 
 func (a *App) openFolders() (folders, error) {
@@ -29,15 +29,15 @@ func (a *App) openFolders() (folders, error) {
 		return folders{}, err
 	}
 	if err := os.MkdirAll(f.fetched, 0o700); err != nil {
-		return folders{}, fmt.Errorf("media.dir: the folder for incoming files cannot be made: %w", err)
+		return folders{}, fmt.Errorf("media.dir: create the folder for incoming files: %w", err)
 	}
 	if f.kept, err = incoming.NewFolder(filepath.Join(dir, "kept")); err != nil {
-		return folders{}, fmt.Errorf("media.dir: the folder for kept files cannot be made: %w", err)
+		return folders{}, fmt.Errorf("media.dir: create the folder for kept files: %w", err)
 	}
 	return f, nil
 }
 
-// mediaDir is the folder that is configured, or the one beside the database.
+// mediaDir returns the configured folder, or by default one beside the database.
 func mediaDir(configured, dsn string) string {
 	if configured != "" {
 		return configured

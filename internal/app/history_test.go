@@ -12,7 +12,7 @@ import (
 	"wasup/internal/session"
 )
 
-// history writes down every change of every session, so that a test can ask for one that has passed already.
+// history records every change of every session, so that a test can wait for a change that has happened already.
 type history struct {
 	mu      sync.Mutex
 	changes map[session.ID][]change
@@ -39,7 +39,7 @@ func (h *history) SessionChanged(id session.ID, state session.State, cause sessi
 
 func (h *history) SessionRemoved(session.ID) {}
 
-// next waits until the session comes to a state for a cause and remembers how far it has read.
+// next waits for the next change of the session to this state and cause, and remembers how far it has read.
 func (h *history) next(t testing.TB, id session.ID, state session.State, cause session.Cause) {
 	t.Helper()
 	want := change{state, cause}
@@ -84,7 +84,7 @@ func (h *history) of(id session.ID) string {
 	return b.String()
 }
 
-// count says how often the session came to a state from another one.
+// count returns how often the session changed from another state to this one.
 func (h *history) count(id session.ID, state session.State) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(apptest.ChildMark)
 		os.Exit(beWasup(os.Args[1:]))
 	}
-	// Short pings let the tests see them unanswered. whatsmeow reads these variables without a lock.
+	// Short intervals let the tests see unanswered pings. They are set here because whatsmeow reads them without a lock.
 	whatsmeow.KeepAliveIntervalMin = time.Second
 	whatsmeow.KeepAliveIntervalMax = 2 * time.Second
 	whatsmeow.KeepAliveResponseDeadline = 2 * time.Second
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// beWasup is `serve --config FILE` in a process of its own, which a test may kill. It gives the exit code.
+// beWasup runs `serve --config FILE` in a process of its own that a test may kill. It returns the exit code.
 func beWasup(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -60,7 +60,7 @@ func beWasup(args []string) int {
 	return 0
 }
 
-// house is a running app and the server it talks to.
+// house is a running app and the sandbox that it connects to.
 type house struct {
 	t      testing.TB
 	server *sandbox.Server
@@ -71,7 +71,7 @@ type house struct {
 	apptest.Caller
 }
 
-// newHouse starts an app against a server of its own.
+// newHouse starts an app with a sandbox of its own.
 func newHouse(t testing.TB, change ...func(*configs.Config)) *house {
 	t.Helper()
 	server := apptest.NewSandbox(t, sandbox.Config{})
@@ -79,10 +79,10 @@ func newHouse(t testing.TB, change ...func(*configs.Config)) *house {
 	for _, c := range change {
 		c(&cfg)
 	}
-	return open(t, server, cfg, thrift(t, cfg.Store.DSN))
+	return open(t, server, cfg, fewPrekeys(t, cfg.Store.DSN))
 }
 
-// open starts an app; it stops with the test at the latest.
+// open starts an app. It stops at the end of the test at the latest.
 func open(t testing.TB, server *sandbox.Server, cfg configs.Config, between seams) *house {
 	t.Helper()
 	h := &house{t: t, server: server, cfg: cfg, seen: newHistory(), log: &apptest.Record{}}
@@ -111,7 +111,7 @@ func (h *house) close() {
 	}
 }
 
-// reopen is a restart of the process, with the same database.
+// reopen stops the app and starts it again with the same database, as a restart of the process does.
 func (h *house) reopen() *house {
 	h.t.Helper()
 	h.close()
@@ -139,13 +139,13 @@ func (h *house) status(client int64) session.Status {
 	return status
 }
 
-// code asks for a QR and gives what a scanner reads in the picture.
+// code asks for a QR and returns the code that a scanner reads in the picture.
 func (h *house) code(client int64) string {
 	h.t.Helper()
 	return h.Get("/qr-code", client).Is(200).Code()
 }
 
-// pair links a client with a phone and waits until it is READY.
+// pair links a client to a phone and waits until it is READY.
 func (h *house) pair(client int64, phone *sandbox.Phone) {
 	h.t.Helper()
 	if _, err := phone.Scan(apptest.Bounded(h.t), h.code(client)); err != nil {
@@ -154,7 +154,7 @@ func (h *house) pair(client int64, phone *sandbox.Phone) {
 	h.ready(client)
 }
 
-// linked is a READY client and its phone.
+// linked makes a phone, links a client to it and waits until the client is READY.
 func (h *house) linked(client int64) *sandbox.Phone {
 	h.t.Helper()
 	phone := h.phone(phones.ScriptRead)
@@ -162,7 +162,7 @@ func (h *house) linked(client int64) *sandbox.Phone {
 	return phone
 }
 
-// comes waits for the next time that the client comes to a state for a cause, in the order in which it did.
+// comes waits for the client's next change to this state and cause. It reads the changes in order and skips others.
 func (h *house) comes(client int64, state session.State, cause session.Cause) {
 	h.t.Helper()
 	h.seen.next(h.t, session.NumericID(client), state, cause)

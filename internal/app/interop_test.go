@@ -16,13 +16,13 @@ import (
 	"wasup/internal/sandbox/phones"
 )
 
-// party is a wasup in a process of its own and Baileys in another, with a phone each.
+// party is wasup in one process and Baileys in another, each with a phone.
 type party struct {
 	t      *testing.T
 	server *sandbox.Server
 	apptest.Caller
-	ana   *sandbox.Phone // of wasup's session 1
-	bruno *sandbox.Phone // of Baileys
+	ana   *sandbox.Phone // the phone of wasup's session 1
+	bruno *sandbox.Phone // the phone of Baileys
 	node  *baileys
 }
 
@@ -47,14 +47,14 @@ func newParty(t *testing.T) *party {
 	return p
 }
 
-// posts has wasup send a message to Baileys and gives its id.
+// posts makes wasup send a message to Baileys and returns the message's id.
 func (p *party) posts(content string) string {
 	p.t.Helper()
 	body := `{"to":"` + p.bruno.Number() + `",` + content + `}`
 	return p.Post("/v1/sessions/1/messages?wait=server_ack&timeout=60s", 1, body).Is(200).Text("id")
 }
 
-// hears waits until wasup's log has a message of a type that is accepted.
+// hears waits until wasup's log has an event of a type that accept accepts.
 func (p *party) hears(kind events.Type, accept func(events.MessageData) bool) events.MessageData {
 	p.t.Helper()
 	var found events.MessageData
@@ -88,7 +88,7 @@ func TestWasupAndBaileysUnderstandEachOther(t *testing.T) {
 	p := newParty(t)
 	node, file := p.node, picture(t)
 
-	// From wasup.
+	// wasup sends.
 	said := p.posts(`"text":"helo"`)
 	node.find(map[string]any{"event": "message", "id": said, "text": "helo"})
 	seen := p.posts(`"text":"look","media":{"base64":"` + base64.StdEncoding.EncodeToString(file) + `"}`)
@@ -102,7 +102,7 @@ func TestWasupAndBaileysUnderstandEachOther(t *testing.T) {
 	p.posts(`"kind":"revoke","target":{"id":"` + said + `","from_me":true}`)
 	node.find(map[string]any{"event": "revoked", "id": said})
 
-	// From Baileys.
+	// Baileys sends.
 	to := p.ana.JID().String()
 	theirs := node.sends("text", map[string]any{"to": to, "text": "helo back"})
 	is := func(id string) func(events.MessageData) bool {

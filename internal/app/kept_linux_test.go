@@ -37,6 +37,6 @@ func TestAFullDiskStopsTheKeepingAndNothingElse(t *testing.T) {
 	if n := strings.Count(h.log.String(), "are not kept for now"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
-	// The app's files go before the disk does.
+	// The app must close its files before the disk is unmounted.
 	h.close()
 }

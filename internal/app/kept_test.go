@@ -27,7 +27,7 @@ import (
 
 func keeping(cfg *configs.Config) { cfg.Media.KeepIncoming = 24 * time.Hour }
 
-// eager makes a downloader that tries again soon.
+// eager shortens the pauses of the downloader.
 func eager(o *incoming.Options) {
 	o.RetryMin, o.Pause, o.Every = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 }
@@ -41,12 +41,12 @@ func newKeepingHouse(t *testing.T, change ...func(*configs.Config)) *house {
 	for _, c := range change {
 		c(&cfg)
 	}
-	between := thrift(t, cfg.Store.DSN)
+	between := fewPrekeys(t, cfg.Store.DSN)
 	between.downloading = eager
 	return open(t, server, cfg, between)
 }
 
-// shown sends a file of random bytes and gives them.
+// shown sends a file of random bytes and returns the bytes.
 func shown(t testing.TB, from *sandbox.Phone, to string, kind phones.Kind, size int) []byte {
 	t.Helper()
 	content := make([]byte, size)
@@ -67,13 +67,13 @@ func keptDir(cfg configs.Config) string {
 	return filepath.Join(mediaDir(cfg.Media.Dir, cfg.Store.DSN), "kept")
 }
 
-// keptOnDisk are the files that are there, by their contents; half ones are named by what they are.
+// keptOnDisk returns the kept files on the disk, by the SHA-256 of their content. It includes unfinished files.
 func keptOnDisk(t testing.TB, cfg configs.Config) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
 	err := filepath.WalkDir(keptDir(cfg), func(path string, d os.DirEntry, err error) error {
 		if os.IsNotExist(err) {
-			return nil // removed meanwhile
+			return nil // deleted meanwhile
 		}
 		if err != nil || d.IsDir() {
 			return err
@@ -149,7 +149,7 @@ func TestFilesComeOnceTheMediaServerIsBack(t *testing.T) {
 		return err == nil && count >= 3
 	})
 	h.Keeps(t, path, "waiting")
-	// Messages go on meanwhile, and nothing of it is on the disk but what is being written.
+	// Meanwhile messages are still sent and received.
 	h.talk(1, own, bruno, "still here")
 	h.server.ClearFaults()
 	h.Keeps(t, path, "kept")
@@ -180,7 +180,7 @@ func TestNoMoreIsKeptThanIsAllowed(t *testing.T) {
 	if len(there) != 2 || there[sum(second)] == "" || there[sum(third)] == "" {
 		t.Errorf("on the disk are %v", there)
 	}
-	// The first one made room; WhatsApp still has it.
+	// The first file was deleted to make room. WhatsApp still has it.
 	if got := h.Get(paths[sum(first)], 1).Is(200); !bytes.Equal(got.Body, first) || got.Header.Get("X-Media-Kept") != "" {
 		t.Errorf("the first one: %d bytes, %v", len(got.Body), got.Header)
 	}
@@ -191,7 +191,7 @@ func TestKeptFilesGoWhenTheyAreTooOld(t *testing.T) {
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	keeping(&cfg)
 	var later atomic.Int64
-	between := thrift(t, cfg.Store.DSN)
+	between := fewPrekeys(t, cfg.Store.DSN)
 	between.downloading = func(o *incoming.Options) {
 		eager(o)
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
@@ -225,7 +225,7 @@ func TestAKillLeavesNoHalfFileAndLosesNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	apptest.Until(t, "READY", func() bool { return c.Get("/status", 1).Is(200).Fields["connected"] == true })
-	// They come after each other, so that a kill meets one on its way.
+	// The files come one after the other, so that a kill happens during a download.
 	const files = 12
 	contents := make(map[string][]byte, files)
 	for range files {

@@ -28,7 +28,7 @@ func (h *house) message(query, body string, header ...string) apptest.Answer {
 	return h.Must(h.Try(context.Background(), http.MethodPost, "/v1/sessions/1/messages"+query, 1, body, header))
 }
 
-// sent posts a message, waits until WhatsApp has it, and gives its id.
+// sent posts a message, waits until WhatsApp has it, and returns its id.
 func (h *house) sent(body string, header ...string) string {
 	h.t.Helper()
 	return h.message("?wait=server_ack&timeout=60s", body, header...).Is(200).Text("id")
@@ -47,7 +47,7 @@ func picture(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// voiceNote is two seconds of nothing in ogg with opus.
+// voiceNote is two seconds of silence in ogg with opus.
 func voiceNote() []byte {
 	var all []byte
 	page := func(position uint64, number uint32, packet []byte) {
@@ -64,7 +64,7 @@ func voiceNote() []byte {
 	return all
 }
 
-// files are small files whose first bytes say what they are.
+// files are small files whose first bytes show their type.
 func files(t testing.TB) map[string][]byte {
 	t.Helper()
 	rest := bytes.Repeat([]byte{7}, 3000)
@@ -78,7 +78,7 @@ func files(t testing.TB) map[string][]byte {
 	}
 }
 
-// privately lets files be fetched from the test's own server.
+// privately allows fetching files from private addresses, because the test's own server has one.
 func privately(cfg *configs.Config) { cfg.Media.AllowPrivate = true }
 
 func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
@@ -155,7 +155,7 @@ func TestEveryKindThatIsPostedArrivesAsItIs(t *testing.T) {
 	}
 }
 
-// same wants the file of a message to be these bytes.
+// same checks that the file of a message has these bytes.
 func same(t *testing.T, what string, got phones.Message, want []byte) {
 	t.Helper()
 	if got.Media == nil {
@@ -359,7 +359,7 @@ func TestALockedDatabaseAcceptsNothingAndLosesNothing(t *testing.T) {
 	if refused.Header.Get("Retry-After") == "" || strings.Contains(string(refused.Body), "SQL") {
 		t.Errorf("Retry-After %q, %s", refused.Header.Get("Retry-After"), refused.Body)
 	}
-	// What was accepted before is told all the same.
+	// A message that was accepted before can still be read.
 	h.v1("GET", "/1/messages/"+before, "").Is(200)
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)

@@ -13,13 +13,14 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// migrateTimeout bounds one statement of a migration: counting or copying a large table takes longer than anything that a
-// running wasup asks for.
+// migrateTimeout bounds one statement of a migration. It is long, because counting or copying a large table takes longer
+// than any statement of a running wasup.
 const migrateTimeout = 10 * time.Minute
 
-// Migrate copies everything from one database into an empty other one: it opens both, which locks them, brings both
-// schemas to this version and copies. Progress goes to w, a line for each table. total is how many rows were copied.
-// A DSN that is none is CodeInvalidRequest with the argument's name, FROM or TO, in its message.
+// Migrate copies everything from one database into another, empty one. It opens both databases, which locks them,
+// upgrades both schemas to this version and copies all rows. It writes the progress to w, one or more lines for each
+// table. total is the number of rows copied. For an invalid DSN, the error has CodeInvalidRequest, and its message
+// names the argument, FROM or TO.
 func Migrate(ctx context.Context, from, to string, log *slog.Logger, w io.Writer) (total int, err error) {
 	source, err := openForMigration(ctx, "FROM", from, log, true)
 	if err != nil {
@@ -56,7 +57,7 @@ func Migrate(ctx context.Context, from, to string, log *slog.Logger, w io.Writer
 	return total, err
 }
 
-// openForMigration opens one of the two. argument is what a person calls it.
+// openForMigration opens one of the two databases. argument is its name on the command line, FROM or TO.
 func openForMigration(ctx context.Context, argument, dsn string, log *slog.Logger, exists bool) (*store.Store, error) {
 	st, err := store.Open(ctx, dsn, store.Options{Logger: log, AnswerTimeout: migrateTimeout, MustExist: exists})
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	"wasup/internal/whatsapp"
 )
 
-// talk is what a linked session and its contact say to each other, so that their ratchets turn both ways.
+// talk sends a message from a linked session to its contact and another one back, so that the ratchet turns both ways.
 func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) {
 	h.t.Helper()
 	id := h.Send(client, contact.Number(), text).Is(200).Text("message_id")
@@ -37,7 +37,7 @@ func (h *house) talk(client int64, linked, contact *sandbox.Phone, text string) 
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	// The linked device says that it has decrypted the answer, or asks for it again.
+	// The linked device confirms that it has decrypted the answer, or asks for it again.
 	ctx := apptest.Bounded(h.t)
 	for {
 		select {
@@ -80,7 +80,7 @@ func moves(t *testing.T, from, to string) {
 	key := []string{"Idempotency-Key", "order-4711"}
 	once := h.Send(1, bruno.Number(), "once", key...).Is(200).Text("message_id")
 
-	// All that a person is told: each table, how many rows, and why it failed.
+	// said is what a person sees: each table with its number of rows, and the error.
 	migrate := func() (rows int, said string) {
 		var progress strings.Builder
 		log := slog.New(slog.NewTextHandler(&progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -123,12 +123,12 @@ func moves(t *testing.T, from, to string) {
 	if n := server.Counters().Retries; n != 0 {
 		t.Errorf("%d messages had to be asked for again", n)
 	}
-	// A third session pairs where the others have come to.
+	// A third session pairs with the new database.
 	h.linked(3)
 }
 
-// rowsOfEveryTable holds one INSERT, in SQLite's words, for each table that a migration has to carry. A table that is
-// not here fails the test below: an upgrade of whatsmeow or of ours has added it.
+// rowsOfEveryTable has one INSERT, in SQLite's dialect, for each table that a migration must copy. The test below fails
+// on a table that is missing here, because an upgrade of whatsmeow or of wasup has added it.
 var rowsOfEveryTable = map[string]string{
 	"wasup_session": `(id, desired, device_jid, state, cause, last_cause, created_at, updated_at, name, metadata, proxy)
 		VALUES ('51', 'run', 'a@s', 'READY', 'connected', 'none', 1, 2, 'Ana', '{"a":"b"}', 'http://proxy.example:1')`,
@@ -167,7 +167,7 @@ var rowsOfEveryTable = map[string]string{
 	"whatsmeow_retry_buffer":            `VALUES ('a@s', 'b@s', '3EB0', 'plain', randomblob(50), 5)`,
 }
 
-// whole opens a database with all of its tables.
+// whole opens a database that has all tables.
 func whole(t *testing.T, dsn string) *store.Store {
 	t.Helper()
 	st, err := store.Open(apptest.Bounded(t), dsn, store.Options{})
@@ -204,7 +204,7 @@ func tablesOf(t *testing.T, st *store.Store) []string {
 	return names
 }
 
-// contents is every row of a table, each as JSON, in an order that does not depend on the database.
+// contents returns every row of a table as JSON, in an order that does not depend on the kind of database.
 func contents(t *testing.T, st *store.Store, table string) []string {
 	t.Helper()
 	rows, err := st.DB().Query(apptest.Bounded(t), "SELECT * FROM "+table)
@@ -242,15 +242,15 @@ func contents(t *testing.T, st *store.Store, table string) []string {
 	return all
 }
 
-// plain is a value as both drivers would give it.
+// plain converts a value to a form that is the same for both drivers.
 func plain(name string, value any) any {
 	switch v := value.(type) {
 	case []byte:
-		if name == "body" { // text in SQLite, bytes in PostgreSQL
+		if name == "body" { // SQLite has text, PostgreSQL has bytes
 			return string(v)
 		}
 		return fmt.Sprintf("%x", v)
-	case bool: // a number in SQLite
+	case bool: // SQLite has a number
 		if v {
 			return "1"
 		}

@@ -9,7 +9,7 @@ import (
 	"wasup/internal/testtools/disktest"
 )
 
-// diskOutages need a disk that can be filled.
+// diskOutages are the outages that need a disk which can be filled.
 func diskOutages() []outage {
 	return []outage{{"the disk is full", http.StatusInsufficientStorage, []string{"store_full"}, func(t *testing.T) (string, func(*house, *store.Store) func()) {
 		disk := disktest.Small(t, "48m")

@@ -21,12 +21,12 @@ import (
 	"wasup/internal/store/pgtest"
 )
 
-// outage is a way in which the database takes nothing for a while.
+// outage is a way to make the database refuse writes for a while.
 type outage struct {
 	name   string
-	status int      // of what is refused
-	codes  []string // of it, on /v1
-	// prepare gives the database and what breaks it, until the function that this returns is called.
+	status int      // the status of a refused request on /v1
+	codes  []string // the codes that it may have
+	// prepare returns the DSN of the database, and begin, which makes the database refuse writes until end is called.
 	prepare func(t *testing.T) (dsn string, begin func(h *house, db *store.Store) (end func()))
 }
 
@@ -37,7 +37,7 @@ func outages() []outage {
 		}},
 		{"another program holds the database", http.StatusServiceUnavailable, []string{"store_locked", "store_unavailable"}, func(t *testing.T) (string, func(*house, *store.Store) func()) {
 			return apptest.NewDSN(t), func(h *house, db *store.Store) func() {
-				// How long the store waits for other programs changes how long everything here takes, and nothing else.
+				// A short busy_timeout changes only how long this test takes.
 				if _, err := db.DB().Exec(apptest.Bounded(t), "PRAGMA busy_timeout=100"); err != nil {
 					t.Fatal(err)
 				}
@@ -69,15 +69,15 @@ func outages() []outage {
 	}, diskOutages()...)
 }
 
-// full lets a SQLite database not grow any more, until the function is called. The limit is the connection's, and the
-// pool replaces a connection whose statement was interrupted, so the limit is set again and again.
+// full stops a SQLite database from growing until end is called. The limit belongs to a connection, and the pool
+// replaces a connection whose statement was interrupted. So the limit is set again and again.
 func full(t *testing.T, db *store.Store) (end func()) {
 	limit := func(pages int) {
 		if _, err := db.DB().Exec(apptest.Bounded(t), fmt.Sprint("PRAGMA max_page_count=", pages)); err != nil {
 			t.Error(err)
 		}
 	}
-	limit(1) // SQLite makes of it what the file has now
+	limit(1) // SQLite raises it to the current size of the file
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -99,7 +99,7 @@ func full(t *testing.T, db *store.Store) (end func()) {
 	}
 }
 
-// bulk makes a text too large for the room that is left in pages that have some. The first word tells texts apart.
+// bulk makes a text too large for the free space of any page. The first word of a text identifies it.
 var bulk = " " + strings.Repeat("x", 20_000)
 
 func firstWords(list []string) []string {
@@ -110,12 +110,13 @@ func firstWords(list []string) []string {
 	return words
 }
 
-// insistent is a caller that repeats each request with its key until it is accepted, one message after the other.
+// insistent is a caller that sends one message after the other. It repeats each request with the same key until it is
+// accepted.
 type insistent struct {
 	name   string
 	post   func(ctx context.Context, text, key string) (apptest.Answer, error)
-	want   func(apptest.Answer) error // of a refusal
-	refuse atomic.Int64               // refusals: of the database, or of a session that it ended
+	want   func(apptest.Answer) error // checks a refusal
+	refuse atomic.Int64               // refusals, because the database refused or had ended the session's run
 	accept atomic.Int64
 	mu     sync.Mutex
 	texts  []string
@@ -127,7 +128,7 @@ func (c *insistent) accepted() []string {
 	return slices.Clone(c.texts)
 }
 
-// run goes on until stop is closed, and then ends with what it has begun.
+// run sends messages until stop is closed, and finishes the message that it has begun.
 func (c *insistent) run(t *testing.T, stop <-chan struct{}) {
 	pause := time.NewTicker(100 * time.Millisecond)
 	defer pause.Stop()
@@ -219,7 +220,7 @@ func (o outage) survive(t *testing.T) {
 	apptest.Until(t, "messages leave", func() bool { return v1.accept.Load() > 2 && compatible.accept.Load() > 2 })
 	tells()
 	end := sync.OnceFunc(begin(h, db))
-	defer end() // also where the test fails before
+	defer end() // needed if the test fails before it calls end
 	apptest.Until(t, "messages are refused", func() bool { return v1.refuse.Load() > 0 })
 	once := h.Send(1, erik.Number(), "once"+bulk, "Idempotency-Key", "once")
 	if err := discreet(once); err != nil || !slices.Contains([]int{http.StatusConflict, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, once.Status) {
@@ -252,7 +253,7 @@ func (o outage) survive(t *testing.T) {
 	t.Logf("%d and %d messages left, refused %d and %d times", v1.accept.Load(), compatible.accept.Load(), v1.refuse.Load(), compatible.refuse.Load())
 }
 
-// wantAll wants exactly these on a phone, in this order and each once.
+// wantAll checks that a phone has received exactly these texts, in this order and each once.
 func (h *house) wantAll(phone *sandbox.Phone, want []string) {
 	h.t.Helper()
 	apptest.Until(h.t, "everything has arrived", func() bool { return len(received(phone)) >= len(want) })
@@ -261,7 +262,7 @@ func (h *house) wantAll(phone *sandbox.Phone, want []string) {
 	}
 }
 
-// noneFailed wants that every message of session 1 is settled, and none as a failure.
+// noneFailed waits until no message of session 1 is queued or sending, and checks that none has failed.
 func (h *house) noneFailed() {
 	h.t.Helper()
 	count := func(states string) int {
@@ -274,7 +275,7 @@ func (h *house) noneFailed() {
 	}
 }
 
-// discreet wants that a refusal tells nothing of the inside.
+// discreet returns an error if a refusal shows internal details.
 func discreet(a apptest.Answer) error {
 	for _, secret := range []string{"SQL", "sql", "127.0.0.1", "wasup.db", "PRAGMA", "xxxx"} {
 		if strings.Contains(string(a.Body), secret) {
@@ -284,7 +285,7 @@ func discreet(a apptest.Answer) error {
 	return nil
 }
 
-// silence makes the database refuse what is received, and nothing else, until the function is called.
+// silence makes the database refuse incoming messages, and nothing else, until end is called.
 func (h *house) silence() (end func()) {
 	h.t.Helper()
 	db := connect(h.t, h.cfg.Store.DSN)
@@ -298,7 +299,7 @@ func (h *house) silence() (end func()) {
 }
 
 func TestNoMessageFailsBecauseWhatComesInCannotBeKept(t *testing.T) {
-	// The first attempt without an answer would be the last.
+	// With MaxAttempts 1, an attempt that ends without an answer would fail the message.
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.MaxAttempts = 1 })
 	ana := h.linked(1)
 	bruno, carla := h.phone(phones.ScriptRead), h.phone(phones.ScriptRead)
@@ -312,7 +313,7 @@ func TestNoMessageFailsBecauseWhatComesInCannotBeKept(t *testing.T) {
 			want = append(want, fmt.Sprint("text", len(want)))
 			h.queue(bruno, want[len(want)-1])
 		}
-		if n < 5 { // each new run meets the same message
+		if n < 5 { // each new run gets the same incoming message again
 			h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"wasup/internal/session"
 )
 
-// queue posts a message that nobody waits for, and gives its id.
+// queue posts a message without waiting for its delivery, and returns its id.
 func (h *house) queue(to *sandbox.Phone, text string, rest ...string) string {
 	h.t.Helper()
 	return h.message("", posted(to, text, rest...)).Is(202).Text("id")
@@ -31,7 +31,7 @@ func posted(to *sandbox.Phone, text string, rest ...string) string {
 	return `{"to":"` + to.Number() + `","text":"` + text + `"` + strings.Join(rest, "") + `}`
 }
 
-// comesTo waits until a message of session 1 has reached a state, and gives its answer.
+// comesTo waits until a message of session 1 has reached a state, and returns the message.
 func (h *house) comesTo(id, state string) (a apptest.Answer) {
 	h.t.Helper()
 	apptest.Until(h.t, "message "+id+" is "+state, func() bool {
@@ -41,7 +41,7 @@ func (h *house) comesTo(id, state string) (a apptest.Answer) {
 	return a
 }
 
-// wantReceived wants exactly these texts on the phone, in this order and each once.
+// wantReceived checks that the phone has received exactly these texts, in this order and each once.
 func wantReceived(t testing.TB, phone *sandbox.Phone, want []string) {
 	t.Helper()
 	if got := received(phone); !slices.Equal(got, want) {
@@ -84,7 +84,7 @@ func TestWhatIsQueuedLeavesInOrderAfterARestartOfTheProcess(t *testing.T) {
 func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 	server := apptest.NewSandbox(t, sandbox.Config{})
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
-	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
+	h := open(t, server, cfg, fewPrekeys(t, cfg.Store.DSN))
 	h.linked(1)
 	bruno := h.phone(phones.ScriptRead)
 	h.close()
@@ -92,15 +92,15 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 	n := 0
 	for range 6 {
 		dead, call := apptest.ServeChild(t, cfg)
-		posts := make(chan struct{}, 1<<16) // one for each that was accepted; closed with the last one
+		posts := make(chan struct{}, 1<<16) // a value for each accepted message; closed after the last one
 		go func() {
 			defer close(posts)
-			for { // one after the other, so that their order is known, until the process is gone
+			for { // one after the other, so that their order is known, until the process ends
 				text := fmt.Sprint("text ", n)
 				a, err := call.Try(context.Background(), http.MethodPost, "/v1/sessions/1/messages", 1, posted(bruno, text),
 					[]string{"Idempotency-Key", fmt.Sprint(n)})
 				if err != nil {
-					return // perhaps it was accepted: the next process is asked with the same key
+					return // the message may have been accepted: the next process gets the same key
 				}
 				if a.Status != http.StatusAccepted && a.Status != http.StatusOK {
 					t.Errorf("%d %s", a.Status, a.Body)
@@ -121,7 +121,7 @@ func TestNothingThatWasAcceptedIsLostDoubledOrOvertakenByKill9(t *testing.T) {
 		}
 	}
 	h = open(t, server, cfg, seams{})
-	// Only what was accepted last and not answered is asked for again.
+	// Only the last message, which may have been accepted without an answer, is posted again.
 	last := h.message("", posted(bruno, fmt.Sprint("text ", n)), "Idempotency-Key", fmt.Sprint(n)).Text("id")
 	accepted = append(accepted, fmt.Sprint("text ", n))
 	arrived(t, bruno, last, phones.StatusRead)
@@ -136,7 +136,7 @@ func TestAMessageWhoseAckIsLostIsSentAgainByItself(t *testing.T) {
 	bruno := h.phone(phones.ScriptRead)
 	h.Send(1, bruno.Number(), "warm").Is(200)
 	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number(), Count: 1})
-	// Nobody answers, so that no receipt stands in for the acknowledgement.
+	// The phone is silent, because a receipt would count as an acknowledgement.
 	carla := h.phone(phones.ScriptSilent)
 	id := h.queue(carla, "once")
 	h.queue(bruno, "behind it")
@@ -164,7 +164,7 @@ func TestAReceiptStandsInForAnAckThatNeverComes(t *testing.T) {
 	h.comesTo(last, "read")
 	h.Send(1, bruno.Number(), "waited for").Is(200)
 	wantReceived(t, bruno, append(append([]string{"warm"}, want...), "waited for"))
-	// Only the session's own wait would have ended the connection.
+	// A session that had waited for an acknowledgement would have ended the connection.
 	if n := h.seen.count(session.NumericID(1), session.DisconnectedRecoverable); n != 0 {
 		t.Errorf("the session reconnected %d times", n)
 	}
@@ -250,7 +250,7 @@ func TestADaysCapHoldsOverARestartForItsSessionAlone(t *testing.T) {
 	arrived(t, bruno, second, phones.StatusRead)
 	h = h.reopen()
 	h.ready(1)
-	h.linked(2) // another session has a day of its own, and what it sends takes longer than the lane of the first to look
+	h.linked(2) // another session has its own daily cap; its send takes longer than the first session's lane needs to check
 	h.Send(2, bruno.Number(), "of another").Is(200)
 	if state := h.v1("GET", "/1/messages/"+third, "").Is(200).Fields["state"]; state != "queued" && day() == began {
 		t.Errorf("beyond the cap a message is %v", state)

@@ -13,13 +13,13 @@ import (
 	"wasup/supervisor"
 )
 
-// saboteur stands between the rooms and panics where it was told to.
+// saboteur stands between the rooms and panics at the places that the test chose.
 type saboteur struct {
 	mu    sync.Mutex
 	armed map[session.ID]bomb
 }
 
-// bomb is a place and how often it blows up there.
+// bomb is a place, and how often the saboteur panics there.
 type bomb struct {
 	where string
 	times int
@@ -54,7 +54,7 @@ func (s *saboteur) seams() seams {
 
 type badFollower struct{ of *saboteur }
 
-// SessionChanged is called by the actor itself.
+// SessionChanged runs in the actor itself.
 func (f badFollower) SessionChanged(id session.ID, _ session.State, _ session.Cause) {
 	f.of.blow(id, "actor")
 }
@@ -83,7 +83,7 @@ func (d badDialer) Open(ctx context.Context, run session.Run) (session.Client, e
 	return badClient{client, client.(message.Client), run.Session, d.of}, nil
 }
 
-// messaging is message.Client by another name, because two embedded types cannot share one.
+// messaging is another name of message.Client, because two embedded types cannot share a name.
 type messaging = message.Client
 
 type badClient struct {
@@ -137,7 +137,7 @@ func TestAPanicInOneSessionRestartsThatSessionAlone(t *testing.T) {
 	h.quarantined(bad, f.phones[49], 50)
 	for _, status := range h.app.sessions.List() {
 		if !status.HasDevice {
-			continue // another test asked for a code and left it
+			continue // another test asked for a code of this session and did not use it
 		}
 		if status.State != session.Ready {
 			t.Errorf("session %s is %s", status.ID, status.State)
@@ -148,7 +148,7 @@ func TestAPanicInOneSessionRestartsThatSessionAlone(t *testing.T) {
 	}
 }
 
-// quarantined lets a session crash until its supervisor gives up, and a person take it back.
+// quarantined makes a session crash until it is quarantined, and then starts it as a person does.
 func (h *house) quarantined(bad *saboteur, phone *sandbox.Phone, client int64) {
 	h.t.Helper()
 	before := h.incarnations()

@@ -24,7 +24,8 @@ func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
 	bruno := h.phone(phones.ScriptRead)
 	h.talk(1, phone, bruno, "before")
 	shown := h.seen.count("1", session.QRRequired)
-	// What came in meanwhile, receipts and what a new device gets from its phone, is handled: nothing has to be stored.
+	// Wait until all incoming stanzas (receipts, and what a phone sends a new device) are handled, so that none has to
+	// be stored during the outage.
 	apptest.Until(t, "everything is acknowledged", func() bool {
 		devices, messages := phone.Devices(), phone.Messages()
 		read := slices.ContainsFunc(messages, func(m phones.Message) bool { return m.FromMe && m.Status == phones.StatusRead })
@@ -33,12 +34,12 @@ func TestAnOutageOfPostgresRefusesSendsAndLeavesSessionsLinked(t *testing.T) {
 	if err := cluster.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	// A receipt on its way that cannot be stored may have ended the client's run before the send was asked for.
+	// A receipt that could not be stored may have ended the client's run before the send came.
 	refused := h.Send(1, bruno.Number(), "during")
 	if err := discreet(refused); err != nil || refused.Status < 500 && refused.Fields["code"] != "SESSION_NOT_READY" {
 		t.Errorf("a send without a database is answered %d: %s, %v", refused.Status, refused.Body, err)
 	}
-	// A session that reconnects meanwhile cannot read its device, and must not take that for having none.
+	// A session that reconnects meanwhile cannot read its device. It must not conclude that it has none.
 	server.DropTCP(faults.Select{})
 	h.comes(1, session.DisconnectedRecoverable, session.CauseStoreUnavailable)
 	if err := cluster.Start(); err != nil {

@@ -25,7 +25,7 @@ func TestThePictureHoldsTheVeryStringThatTheLibraryIssuedAndAPhoneCanUseIt(t *te
 			t.Fatalf("%s shows another code while the first one is valid", path)
 		}
 	}
-	// The phone answers to every part of the code: ref, Noise key, identity key and ADV secret.
+	// The phone checks every part of the code: ref, Noise key, identity key and ADV secret.
 	phone := h.phone(phones.ScriptRead)
 	if _, err := phone.Scan(apptest.Bounded(t), read); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func TestWhatComesInIsLoggedOnceAndInOrderThroughKills(t *testing.T) {
 		for i := range each {
 			want = append(want, fmt.Sprintf("text %d.%d", round, i))
 		}
-		// In the middle of it.
+		// The kill comes in the middle of a round.
 		c.Logged(t, "1", events.TypeMessage, round*each+each/3)
 		child.Kill()
 		if err := <-ended; err != nil {
@@ -140,7 +140,7 @@ func TestRecipientsAreShownWhatTheAccountIsCalled(t *testing.T) {
 	h := newHouse(t)
 	ana := h.linked(1)
 	bruno := h.linked(2)
-	// The name comes from the phone, some time after it was linked.
+	// The phone sends the name some time after the device was linked.
 	shown := func(want string) {
 		t.Helper()
 		n := 0

@@ -20,7 +20,7 @@ import (
 func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *testing.T) {
 	f := theFleet.use(t)
 	cfg := f.config()
-	cfg.Session.ConnectDeadline = time.Hour // the silent login stays silent
+	cfg.Session.ConnectDeadline = time.Hour // the deadline must not end the silent login
 	for _, fault := range []faults.Fault{
 		{Kind: faults.LoginFailure, Code: 503, Account: f.phones[0].Number()},
 		{Kind: faults.SilentLogin, Account: f.phones[1].Number()},
@@ -57,7 +57,7 @@ func TestAfterARestartEverySessionComesBackWithoutAQRAndABadOneDelaysNone(t *tes
 func TestASessionSurvivesKillMinus9(t *testing.T) {
 	server := apptest.NewSandbox(t, sandbox.Config{})
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
-	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
+	h := open(t, server, cfg, fewPrekeys(t, cfg.Store.DSN))
 	phone := h.linked(1)
 	bruno := h.phone(phones.ScriptRead)
 	h.close()
@@ -76,7 +76,7 @@ func TestASessionSurvivesKillMinus9(t *testing.T) {
 	arrived(t, bruno, h.Send(1, bruno.Number(), "alive").Is(200).Text("message_id"), phones.StatusRead)
 }
 
-// killAfter returns after so many events of the server and a moment more.
+// killAfter returns after n events of the server and a random moment more.
 func killAfter(events <-chan observe.Event, n int) {
 	for range n {
 		<-events
@@ -112,7 +112,7 @@ func TestAKillDuringAPairingNeitherLosesAConfirmedOneNorMakesTwoDevices(t *testi
 		dead.Kill()
 		end()
 		linked := <-confirmed
-		h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
+		h := open(t, server, cfg, fewPrekeys(t, cfg.Store.DSN))
 		if linked {
 			h.ready(1)
 			if h.seen.count("1", session.QRRequired) != 0 {

@@ -16,7 +16,7 @@ import (
 	"wasup/internal/session"
 )
 
-// arrived is a message as the phone decrypted it, once it has come to a status.
+// arrived waits until a message has reached a status on the phone, and returns it as the phone decrypted it.
 func arrived(t testing.TB, phone *sandbox.Phone, id string, status phones.Status) phones.Message {
 	t.Helper()
 	message, err := phone.WaitMessage(apptest.Bounded(t), func(m phones.Message) bool { return m.ID == id && m.Status == status })
@@ -105,18 +105,19 @@ func TestManyCallersWithOneKeySendOneMessage(t *testing.T) {
 func TestAMissingAckFailsTheSendAndReconnectsTheSession(t *testing.T) {
 	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 10 * time.Second })
 	ana := h.linked(1)
-	carla := h.phone(phones.ScriptSilent) // a receipt would stand in for the acknowledgement
+	carla := h.phone(phones.ScriptSilent) // a receipt would count as an acknowledgement
 	h.Send(1, carla.Number(), "warm").Is(200)
-	// Every acknowledgement is missing until the answer: that of the next attempt could come before it, and would be the truth.
+	// All acknowledgements are withheld until the request is answered: that of the next attempt could come before the
+	// answer, and the request would rightly succeed.
 	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
 	key := []string{"Idempotency-Key", "k"}
 	h.Send(1, carla.Number(), "lost ack", key...).Is(500).With("error", true, "code", "SEND_FAILED")
 	h.server.ClearFaults()
 	h.comes(1, session.DisconnectedRecoverable, session.CauseAckOverdue)
 	trouble{h, 1, ana}.backByItself()
-	// An attempt that had begun before the fault was cleared fails as well.
+	// An attempt that began before the fault was cleared fails too.
 	apptest.Until(t, "it is acknowledged", func() bool { return h.Send(1, carla.Number(), "lost ack", key...).Status == 200 })
-	// It went out at least twice under one id, which is how the phone knows that it is one message.
+	// The message was sent at least twice under one id, by which the phone knows that it is one message.
 	apptest.Until(t, "the phone has both", func() bool { return len(received(carla)) >= 2 })
 	if got := received(carla); len(got) != 2 {
 		t.Fatalf("the phone shows %q", got)

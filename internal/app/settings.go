@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// saveTimeout bounds one write of what was observed of a session; it is tried again when it fails.
+	// saveTimeout bounds one write of a session's observed state. A write that fails is repeated.
 	saveTimeout = 10 * time.Second
-	// sendMargin is what is waited beyond a send's own limit, so that the answer has the sender's cause.
+	// sendMargin is added to the time limit of a send, so that a caller still gets the cause when the send times out.
 	sendMargin = 15 * time.Second
 )
 
@@ -61,7 +61,8 @@ func (a *App) sending() outbox.Options {
 	}
 }
 
-// unlimited makes a configured 0, which is no limit, what the outbox takes for none: its own 0 is its default.
+// unlimited translates a limit. In the configuration 0 means no limit. In the outbox's options -1 does, and 0 means the
+// default.
 func unlimited(n int) int {
 	if n == 0 {
 		return -1
@@ -88,7 +89,7 @@ func (a *App) delivering() webhooks.Options {
 func (a *App) downloading() incoming.Options {
 	cfg := a.cfg.Media
 	if age := a.cfg.Events.RetentionAge; age > 0 && cfg.KeepIncoming > age {
-		a.log.Warn("files of incoming messages go with their events: events.retention_age is shorter than media.keep_incoming",
+		a.log.Warn("files of incoming messages are deleted with their events: events.retention_age is shorter than media.keep_incoming",
 			"retention_age", age, "keep_incoming", cfg.KeepIncoming)
 	}
 	options := incoming.Options{

@@ -14,7 +14,8 @@ import (
 )
 
 func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testing.T) {
-	// The near end of a connection refuses others, and goes on to: a port that was listened on and let go may be taken.
+	// nobody is the local port of an open connection: it refuses connections as long as the connection is open. A port
+	// that was only closed could be taken by another program.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,7 @@ func TestAServerThatCannotBeReachedOrTrustedIsToldInTheLogOnceAnAttempt(t *testi
 	}
 	defer end.Close()
 	nobody := end.LocalAddr().String()
-	stranger, err := sandbox.New(sandbox.Config{}) // signs with a root of its own
+	stranger, err := sandbox.New(sandbox.Config{}) // it signs with its own root
 	if err == nil {
 		err = stranger.Start()
 	}

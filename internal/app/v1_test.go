@@ -15,7 +15,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// seenLive is what a test looks at in a live event.
+// seenLive has the fields of a live event that tests check.
 type seenLive struct {
 	Type      string `json:"type"`
 	SessionID string `json:"session_id"`
@@ -57,7 +57,7 @@ func (h *house) follow(id string) *following {
 	return &following{t: h.t, lines: bufio.NewScanner(response.Body)}
 }
 
-// until reads on to the first event that fits.
+// until reads events until one fits, and returns it.
 func (f *following) until(what string, fits func(*seenLive) bool) *seenLive {
 	f.t.Helper()
 	for f.lines.Scan() {

@@ -24,7 +24,7 @@ func TestAVoteOnAPollOfOursNamesWhatWasChosen(t *testing.T) {
 	}
 	vote(votes[0])
 	h.Logged(t, "1", events.TypePollVote, 1)
-	h = h.reopen() // the options are in the database
+	h = h.reopen() // the options must come from the database
 	h.ready(1)
 	for _, options := range votes[1:] {
 		vote(options)

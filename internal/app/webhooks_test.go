@@ -23,8 +23,8 @@ import (
 	"wasup/internal/webhooks"
 )
 
-// ledger is a receiver of webhooks that writes down what came, and verifies it once it knows the secret.
-type ledger struct {
+// recorder is a receiver of webhooks that verifies and records what it gets.
+type recorder struct {
 	*httptest.Server
 	mu     sync.Mutex
 	secret string
@@ -34,9 +34,9 @@ type ledger struct {
 	seen   int
 }
 
-func newLedger(t testing.TB) *ledger {
+func newRecorder(t testing.TB) *recorder {
 	t.Helper()
-	l := &ledger{ids: make(map[string]bool)}
+	l := &recorder{ids: make(map[string]bool)}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -48,8 +48,8 @@ func newLedger(t testing.TB) *ledger {
 	return l
 }
 
-// note refuses every fifth request, so that what is tried again is seen too.
-func (l *ledger) note(raw []byte, header http.Header) int {
+// note records a request. It refuses every fifth one, so that deliveries are repeated too.
+func (l *recorder) note(raw []byte, header http.Header) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.seen++; l.seen%5 == 0 {
@@ -74,7 +74,7 @@ func (l *ledger) note(raw []byte, header http.Header) int {
 	return http.StatusOK
 }
 
-func (l *ledger) snapshot() []webhooks.Body {
+func (l *recorder) snapshot() []webhooks.Body {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]webhooks.Body(nil), l.all...)
@@ -85,7 +85,7 @@ func hooksTried(cfg *configs.Config) {
 	cfg.Webhooks.RetryMin, cfg.Webhooks.RetryMax = 5*time.Millisecond, 50*time.Millisecond
 }
 
-// logOf is the durable log as the API gives it.
+// logOf returns the durable log, read through the API.
 func logOf(c apptest.Caller, id string) (all []webhooks.Body) {
 	c.TB.Helper()
 	after := "0"
@@ -129,10 +129,10 @@ func told(list []webhooks.Body, id session.ID) string {
 }
 
 func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
-	server, book := apptest.NewSandbox(t, sandbox.Config{}), newLedger(t)
+	server, book := apptest.NewSandbox(t, sandbox.Config{}), newRecorder(t)
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
 	hooksTried(&cfg)
-	h := open(t, server, cfg, thrift(t, cfg.Store.DSN))
+	h := open(t, server, cfg, fewPrekeys(t, cfg.Store.DSN))
 	made := h.Post("/v1/webhooks", 1, `{"url":"`+book.URL+`"}`).Is(201)
 	book.mu.Lock()
 	book.secret = made.Text("secret")
@@ -176,7 +176,7 @@ func TestAWebhookIsToldEverythingAcrossKillMinus9(t *testing.T) {
 }
 
 func TestAWebhookOfASessionGoesWithIt(t *testing.T) {
-	h, book := newHouse(t, hooksTried), newLedger(t)
+	h, book := newHouse(t, hooksTried), newRecorder(t)
 	h.Post("/v1/sessions", 1, `{"id":"shop"}`).Is(201)
 	own := h.Post("/v1/sessions/shop/webhooks", 1, `{"url":"`+book.URL+`/own"}`).Is(201)
 	all := h.Post("/v1/webhooks", 1, `{"url":"`+book.URL+`","events":["session.removed"],"secret":"`+own.Text("secret")+`"}`).Is(201)
@@ -196,7 +196,7 @@ func TestAWebhookOfASessionGoesWithIt(t *testing.T) {
 }
 
 func TestAPrivateReceiverIsRefusedByDefault(t *testing.T) {
-	h, book := newHouse(t), newLedger(t)
+	h, book := newHouse(t), newRecorder(t)
 	h.Post("/v1/webhooks", 1, `{"url":"`+book.URL+`"}`).Is(400).With("code", "invalid_request", "field", "url")
 	_, port, _ := strings.Cut(strings.TrimPrefix(book.URL, "http://"), ":")
 	made := h.Post("/v1/webhooks", 1, `{"url":"http://localhost:`+port+`"}`).Is(201) // a name is looked up when it is used

@@ -22,8 +22,9 @@ import (
 	"wasup/supervisor"
 )
 
-// start makes the parts, each from those before it, and starts them. Where two parts need each other, the one that is
-// made first gets the other when it starts: the outbox and the downloader are told of sessions, and use them.
+// start makes the parts, each from those before it, and starts them. If two parts need each other, the one that is made
+// first gets the other one when it starts. The outbox and the downloader are such parts: they follow the sessions and
+// also use them.
 func (a *App) start(ctx context.Context) error {
 	if err := vacant(ctx, a.cfg.HTTP.Listen); err != nil {
 		return err
@@ -74,7 +75,8 @@ func (a *App) start(ctx context.Context) error {
 	return a.listen(ctx)
 }
 
-// vacant finds a taken port out before a database is made: HTTP is served last, and nothing may be left behind.
+// vacant checks that the port is free. HTTP is served last, so without this check a start that fails because the port is
+// taken would leave a new database behind.
 func vacant(ctx context.Context, addr string) error {
 	var probe net.ListenConfig
 	l, err := probe.Listen(ctx, "tcp", addr)
@@ -101,8 +103,8 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 	return db, nil
 }
 
-// startEvents starts what writes and reads the durable log. It ends after the sessions, whose last changes of state
-// belong in it.
+// startEvents starts the durable log and the feed that writes changes of sessions to it. Both stop after the sessions,
+// so that the log gets the last changes of state.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
@@ -114,8 +116,8 @@ func (a *App) startEvents(ctx context.Context, db *store.Store) error {
 	return a.feed.Start(ctx)
 }
 
-// startWebhooks starts what delivers the log. It ends after the sessions, whose last events are still handed on if their
-// receivers are quick, and before the log it reads.
+// startWebhooks starts the delivery of events to webhooks. It stops after the sessions, so that receivers that answer
+// quickly still get the last events, and before the log that it reads.
 func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 	grown := a.events.Watch()
 	a.onStop("webhooks' watch", func(context.Context) error { grown.Close(); return nil })
@@ -124,14 +126,15 @@ func (a *App) startWebhooks(ctx context.Context, db *store.Store) error {
 	return a.webhooks.Start(ctx)
 }
 
-// startRetention starts what shortens the log. It ends before the webhooks, which it tells what they will not get.
+// startRetention starts the deletion of old events. It stops before the webhooks, because it tells them which events
+// they will not get.
 func (a *App) startRetention(ctx context.Context) error {
 	retention := events.NewRetention(a.events, a.keeping(), nil)
 	a.onStop("retention", retention.Stop)
 	return retention.Start(ctx)
 }
 
-// startDialer starts what makes WhatsApp clients. They put what they receive into the inbox.
+// startDialer starts the dialer of the WhatsApp clients. The clients write incoming events to the inbox.
 func (a *App) startDialer(ctx context.Context, db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
 	received := inbox{a.events, a.outbox, a.downloader}
 	dialer, err := whatsapp.New(whatsapp.Config{
@@ -147,7 +150,8 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, spool *outgoing.
 	return dialer, dialer.Start(ctx)
 }
 
-// supervision is what the supervisor is made of. The outbox is told first: whoever hears of READY may send at once.
+// supervision is the configuration of the supervisor. The outbox is the first follower, so that a message can be sent as
+// soon as any other follower learns that the session is READY.
 func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
 	cfg := a.supervising()
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
@@ -160,17 +164,17 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 	return cfg
 }
 
-// sweepEvery is the pause between two looks for files that nobody needs.
+// sweepEvery is the pause between two searches for files that no message needs.
 const sweepEvery = 10 * time.Minute
 
-// startSweeping removes the files that no message needs, until the app stops.
+// startSweeping starts the deletion of files that no message needs.
 func (a *App) startSweeping(ctx context.Context, spool *outgoing.Spool, messages *store.Outbox) error {
 	sweeper := outgoing.NewSweeper(spool, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
 	a.onStop("media", sweeper.Stop)
 	return sweeper.Start(ctx)
 }
 
-// makeServer makes what answers HTTP, which needs everything else.
+// makeServer makes the HTTP server, which needs all other parts.
 func (a *App) makeServer(db *store.Store, folders folders) error {
 	numbers, err := contacts.New(a.sessions, contacts.Options{TTL: a.cfg.Contacts.TTL, PerMinute: a.cfg.Contacts.PerMinute})
 	if err != nil {
@@ -187,7 +191,8 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 	return err
 }
 
-// listen opens the door. Every stored session is known by then: who asks for one must not be told that there is none.
+// listen begins to serve HTTP. Every stored session must be known by then, because a request for an unknown session is
+// answered with not found.
 func (a *App) listen(ctx context.Context) error {
 	if err := a.http.Start(ctx); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package apptest is what tests need to drive a whole wasup as its users do: a sandbox to talk to, a configuration whose
-// pauses are short, a wasup in a process of its own that may be killed, a client of the API, and a browser.
+// Package apptest helps tests to drive a whole wasup as its users do. It has a sandbox, a configuration with short
+// pauses, a wasup in a process of its own that a test may kill, a client of the API, and a browser.
 package apptest
 
 import (
@@ -17,13 +17,13 @@ import (
 	"wasup/internal/sandbox"
 )
 
-// testAuthority is the one root that whatsmeow can know in this process.
+// testAuthority is the root of trust of all tests, because whatsmeow can have only one per process.
 var testAuthority = sandbox.NewAuthorityFromSeed([32]byte{9, 9, 9})
 
 // Patience bounds every wait. Machines that run the tests may be slow and busy.
 const Patience = 2 * time.Minute
 
-// Bounded ends after Patience, or with the test.
+// Bounded returns a context that ends after Patience, or with the test.
 func Bounded(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -31,7 +31,7 @@ func Bounded(t testing.TB) context.Context {
 	return ctx
 }
 
-// Until looks again and again whether something holds: for what nobody announces.
+// Until polls until holds returns true. It is for conditions that nothing announces.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(Patience)
@@ -47,7 +47,7 @@ func Until(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// NewSandbox is a WhatsApp server that lasts as long as the test.
+// NewSandbox starts a WhatsApp server that is closed with the test.
 func NewSandbox(t testing.TB, cfg sandbox.Config) *sandbox.Server {
 	t.Helper()
 	server := StartSandbox(t, cfg)
@@ -69,7 +69,7 @@ func StartSandbox(t testing.TB, cfg sandbox.Config) *sandbox.Server {
 	return server
 }
 
-// CloseSandbox closes a server and fails the test where one of its handlers broke.
+// CloseSandbox closes a server. It fails the test if one of the server's handlers panicked.
 func CloseSandbox(t testing.TB, server *sandbox.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -82,8 +82,8 @@ func CloseSandbox(t testing.TB, server *sandbox.Server) {
 	}
 }
 
-// Quick is a configuration for one server whose pauses are short. Deadlines stay as they are: a busy machine must not
-// meet them by accident.
+// Quick is a configuration for one server, with short pauses. Deadlines keep their defaults, so that a busy machine does
+// not exceed them by accident.
 func Quick(server *sandbox.Server, dsn string) configs.Config {
 	cfg := configs.Default()
 	cfg.HTTP.Listen = "127.0.0.1:0"
@@ -97,14 +97,14 @@ func Quick(server *sandbox.Server, dsn string) configs.Config {
 	return cfg
 }
 
-// NewDSN names a database that does not exist yet and goes with the test.
+// NewDSN returns the DSN of a database that does not exist yet and is deleted with the test.
 func NewDSN(t testing.TB) string {
 	t.Helper()
 	return "sqlite:" + filepath.Join(t.TempDir(), "wasup.db")
 }
 
-// Leaks looks for goroutines that outlive the apps. One look takes about two seconds, and protoactor's counter of dead
-// letters may need a few more to end.
+// Leaks returns an error if goroutines outlive the apps. One search takes about two seconds. It searches up to five
+// times, because protoactor's counter of dead letters may need a few seconds more to end.
 func Leaks() (err error) {
 	for range 5 {
 		if err = goleak.Find(Lingering()...); err == nil {
@@ -141,7 +141,7 @@ func (r *Record) String() string {
 	return r.text.String()
 }
 
-// Tail is the last lines.
+// Tail returns the last lines.
 func (r *Record) Tail(lines int) string {
 	all := strings.Split(r.String(), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")

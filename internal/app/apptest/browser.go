@@ -20,18 +20,18 @@ import (
 	"wasup/internal/testtools"
 )
 
-// Browser is a headless Chromium with one page open, and everything that it complained about.
+// Browser is a headless Chromium with one open page. It collects the errors of the page's console.
 type Browser struct {
 	T   testing.TB
 	Ctx context.Context
 
-	forgiven []string // parts of complaints
+	forgiven []string // texts: a complaint that contains one is ignored
 
 	mu         sync.Mutex
 	complaints []string
 }
 
-// Chromium finds the browser of the machine.
+// Chromium returns the path of the installed browser. The test is skipped or fails if there is none.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -43,10 +43,10 @@ func Chromium(t testing.TB) string {
 	return ""
 }
 
-// Browse opens a page in a browser that knows nothing and can reach this machine only.
+// Browse opens a page in a browser with an empty profile that can reach only this machine.
 func Browse(t testing.TB, url string) *Browser {
 	t.Helper()
-	// A browser takes its time to let go of its folder, so the folder is not the test's own.
+	// A browser may still write its folder after it was closed, so the folder is not the test's own.
 	profile, err := os.MkdirTemp("", "wasup-browser-")
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func Browse(t testing.TB, url string) *Browser {
 			t.Logf("the browser still writes its profile: %v", err)
 		}
 	})
-	// The first action starts the browser and may have no deadline: it would end the browser as well.
+	// The first action starts the browser. It must have no deadline, because the deadline would end the browser too.
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start the browser: %v", err)
 	}
@@ -89,7 +89,7 @@ func Browse(t testing.TB, url string) *Browser {
 	return b
 }
 
-// hear notes what a person would find in the console: exceptions, refused content, failing requests.
+// hear collects the errors that the console shows: exceptions, refused content, failed requests.
 func (b *Browser) hear(event any) {
 	var complaint string
 	switch e := event.(type) {
@@ -119,7 +119,7 @@ func (b *Browser) complained() []string {
 	})
 }
 
-// Forgive says which complaints the test brings about, such as a refused request.
+// Forgive ignores complaints that contain part: those that the test causes on purpose, such as a refused request.
 func (b *Browser) Forgive(part string) { b.forgiven = append(b.forgiven, part) }
 
 func (b *Browser) Do(what string, steps ...chromedp.Action[chromedp.Void]) {
@@ -144,7 +144,7 @@ func (b *Browser) Holds(what, condition string, args ...any) {
 	}
 }
 
-// visible are the elements of a selector whose text a person can see.
+// visible is JavaScript for the elements of a selector that are visible.
 const visible = `[...document.querySelectorAll(args[0])].filter((e) => e.checkVisibility())`
 
 // Sees waits until an element shows a text.
@@ -159,8 +159,8 @@ func (b *Browser) Misses(selector, text string) {
 	b.Holds(fmt.Sprintf("%s does not show %q", selector, text), visible+`.every((e) => !e.innerText.includes(args[1]))`, selector, text)
 }
 
-// Press clicks on the element of a selector that shows a text, once it can be used: it is enabled, and a mouse would meet
-// it in its middle. All of it is one step of the page's, which may be drawn anew or move before and after it.
+// Press waits until the element of a selector that shows a text is enabled and a mouse could hit its middle, and clicks
+// it. Check and click are one JavaScript call, because the page may be redrawn or move between two calls.
 func (b *Browser) Press(selector, text string) {
 	b.T.Helper()
 	b.Holds(fmt.Sprintf("%s %q can be pressed", selector, text),
@@ -172,7 +172,7 @@ func (b *Browser) Press(selector, text string) {
 		found.focus(); found.click(); return true; }`, selector, text)
 }
 
-// Writes types into a field, in place of what it holds. An Enter at the end is struck when the field holds the rest.
+// Writes replaces the content of a field by typing. An Enter at the end is pressed when the field holds the rest.
 func (b *Browser) Writes(selector, text string) {
 	b.T.Helper()
 	words, enter := strings.CutSuffix(text, "\r")
@@ -185,7 +185,7 @@ func (b *Browser) Writes(selector, text string) {
 			break
 		}
 		b.Do("write into "+selector, chromedp.SendKeys(chromedp.CSS(selector), words))
-		// The page may have moved the focus meanwhile, as it does when something opens.
+		// The page may have moved the focus meanwhile, for example because a dialog opened.
 		var err error
 		held, err = chromedp.Run(all, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q).value === %q`, selector, want)))
 		if err != nil {
@@ -197,14 +197,14 @@ func (b *Browser) Writes(selector, text string) {
 	}
 }
 
-// Chooses picks an option of a select, as a person does who then leaves it.
+// Chooses picks an option of a select and fires its change event.
 func (b *Browser) Chooses(selector, value string) {
 	b.T.Helper()
 	b.Holds("choose "+value, `{ const [selector, value = ""] = args, select = document.querySelector(selector); if (select.disabled || ![...select.options].some((o) => o.value === value)) return false;
 		select.value = value; select.dispatchEvent(new Event("change", { bubbles: true })); return true; }`, selector, value)
 }
 
-// Drops lets a file fall onto an element, as from a file manager.
+// Drops drags a file onto an element, as from a file manager.
 func (b *Browser) Drops(selector, file string) {
 	b.T.Helper()
 	b.Do("drop "+file, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -223,7 +223,7 @@ func (b *Browser) Drops(selector, file string) {
 	}))
 }
 
-// Pastes gives the page a picture from the clipboard. A headless browser has no clipboard, so the event is made here.
+// Pastes pastes a picture into the page. A headless browser has no clipboard, so the event is made here.
 func (b *Browser) Pastes(dataURL string) {
 	b.T.Helper()
 	b.Holds("paste a picture", `{ const bytes = Uint8Array.from(atob(args[0].split(",")[1]), (c) => c.charCodeAt(0));
@@ -231,7 +231,7 @@ func (b *Browser) Pastes(dataURL string) {
 		document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: clipboard, bubbles: true })); return true; }`, dataURL)
 }
 
-// Picture writes what the page looks like to a file.
+// Picture writes a screenshot of the page to a file.
 func (b *Browser) Picture(file string) {
 	b.T.Helper()
 	png, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())

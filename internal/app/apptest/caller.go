@@ -16,7 +16,7 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// Caller speaks to the app as the hub and the frontend do.
+// Caller calls the app's HTTP API as the hub and the frontend do.
 type Caller struct {
 	TB   testing.TB
 	Base string
@@ -66,7 +66,7 @@ func (c Caller) Must(a Answer, err error) Answer {
 	return a
 }
 
-// Try makes one request. It may be called from any goroutine. header is names and values in turn.
+// Try makes one request. It is safe for concurrent use. header alternates names and values.
 func (c Caller) Try(ctx context.Context, method, path string, client int64, body string, header []string) (Answer, error) {
 	a := Answer{t: c.TB, What: method + " " + path}
 	request, err := http.NewRequestWithContext(ctx, method, c.Base+path, strings.NewReader(body))
@@ -87,7 +87,7 @@ func (c Caller) Try(ctx context.Context, method, path string, client int64, body
 	if a.Body, err = io.ReadAll(response.Body); err != nil {
 		return a, err
 	}
-	_ = json.Unmarshal(a.Body, &a.Fields) // /metrics is no JSON
+	_ = json.Unmarshal(a.Body, &a.Fields) // the answer of /metrics is not JSON
 	return a, nil
 }
 
@@ -100,7 +100,7 @@ func (a Answer) Is(status int) Answer {
 	return a
 }
 
-// With checks fields, given as names and values in turn.
+// With checks fields. The arguments alternate names and values.
 func (a Answer) With(fields ...any) Answer {
 	a.t.Helper()
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -124,7 +124,7 @@ func (a Answer) Text(field string) string {
 	return text
 }
 
-// Code is what a scanner reads in the answer's picture.
+// Code returns the code in the answer's picture, as a scanner reads it.
 func (a Answer) Code() string {
 	a.t.Helper()
 	code, err := a.decode()
@@ -134,7 +134,7 @@ func (a Answer) Code() string {
 	return code
 }
 
-// Decode reads the picture with a decoder that shares no code with what drew it.
+// decode reads the picture with a decoder that shares no code with the encoder that drew it.
 func (a Answer) decode() (string, error) {
 	url, _ := a.Fields["qr"].(string)
 	encoded, ok := strings.CutPrefix(url, "data:image/png;base64,")
@@ -149,7 +149,7 @@ func (a Answer) decode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Some codes are read only as a photograph and some only as a drawing: the decoder's guesses differ.
+	// Neither hint reads all codes: some need PURE_BARCODE, some TRY_HARDER.
 	luminance := gozxing.NewLuminanceSourceFromImage(picture)
 	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_PURE_BARCODE, gozxing.DecodeHintType_TRY_HARDER} {
 		var bitmap *gozxing.BinaryBitmap
@@ -164,7 +164,7 @@ func (a Answer) decode() (string, error) {
 	return "", err
 }
 
-// Ask makes a request in the background.
+// Ask makes a request in a goroutine.
 func (c Caller) Ask(method, path string, client int64, body string) <-chan Answer {
 	given := make(chan Answer, 1)
 	go func() {

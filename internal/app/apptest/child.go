@@ -14,7 +14,7 @@ import (
 	"wasup/configs"
 )
 
-// ChildMark makes the test binary be wasup itself.
+// ChildMark is the environment variable that makes the test binary run as wasup.
 const ChildMark = "WASUP_TEST_BE_WASUP"
 
 // Child is a wasup in a process of its own.
@@ -27,7 +27,7 @@ type Child struct {
 	ended  chan struct{}
 }
 
-// StartChild runs wasup with arguments. It is killed with the test at the latest.
+// StartChild runs wasup with arguments. It is killed at the end of the test at the latest.
 func StartChild(t testing.TB, args ...string) *Child {
 	t.Helper()
 	self, err := os.Executable()
@@ -129,7 +129,7 @@ func (c *Child) Signal(s os.Signal) {
 	}
 }
 
-// Wait gives the exit code, -1 where a signal ended the child.
+// Wait waits for the end of the child and returns its exit code, -1 if a signal ended it.
 func (c *Child) Wait() int {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -143,7 +143,7 @@ func (c *Child) Wait() int {
 	}
 }
 
-// Kill is kill -9.
+// Kill ends the child with SIGKILL and waits for its end.
 func (c *Child) Kill() {
 	_ = c.cmd.Process.Kill() // it may have ended already
 	<-c.ended

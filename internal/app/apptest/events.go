@@ -11,7 +11,7 @@ import (
 	"wasup/internal/events"
 )
 
-// LoggedEvent is an event as GET …/events gives it.
+// LoggedEvent is an event in the answer of GET …/events.
 type LoggedEvent struct {
 	ID        string          `json:"id"`
 	Seq       uint64          `json:"seq"`
@@ -20,7 +20,7 @@ type LoggedEvent struct {
 	Data      json.RawMessage `json:"data"`
 }
 
-// Logged waits until a session's log has so many events of a type and gives them.
+// Logged waits until a session's log has at least n events of a type and returns them.
 func (c Caller) Logged(t testing.TB, id string, of events.Type, n int) []LoggedEvent {
 	t.Helper()
 	var page struct {
@@ -36,7 +36,7 @@ func (c Caller) Logged(t testing.TB, id string, of events.Type, n int) []LoggedE
 	return page.Items
 }
 
-// Attached waits until a session has so many messages and gives the addresses of their files, by their SHA-256.
+// Attached waits until a session has at least n messages and returns the paths of their files, by SHA-256.
 func (c Caller) Attached(t testing.TB, id string, n int) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -51,7 +51,7 @@ func (c Caller) Attached(t testing.TB, id string, n int) map[string]string {
 	return all
 }
 
-// Keeps waits until a file is said to be so, without its bytes being asked for.
+// Keeps waits until X-Media-Kept of a file has this state. It does not download the file.
 func (c Caller) Keeps(t testing.TB, path, state string) {
 	t.Helper()
 	Until(t, path+" is "+state, func() bool {
@@ -60,7 +60,7 @@ func (c Caller) Keeps(t testing.TB, path, state string) {
 	})
 }
 
-// Whole wants a file byte for byte from the disk.
+// Whole checks that a file is served from the disk and has this content.
 func (c Caller) Whole(t testing.TB, path string, content []byte) {
 	t.Helper()
 	got := c.Get(path, 1).Is(200)

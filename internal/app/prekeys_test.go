@@ -12,7 +12,7 @@ import (
 	"wasup/internal/session"
 )
 
-// connect opens the app's database beside the app.
+// connect opens a second connection to the app's database.
 func connect(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	address := url.URL{Scheme: "file", Path: strings.TrimPrefix(dsn, "sqlite:"), RawQuery: "_busy_timeout=60000&_txlock=immediate"}
@@ -25,14 +25,15 @@ func connect(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// thrifty is a dialer that makes the first logins of many sessions cheap. A device that never had a prekey makes 812 of
-// them, one that had some makes 50; under the race detector the difference is a second of work a session.
-type thrifty struct {
+// prekeyDialer makes the first logins of many sessions cheap: it stores a prekey for each device that has none. A
+// device without a prekey makes 812 of them when it logs in, one that has some makes 50. Under the race detector the
+// difference is one second of work per session.
+type prekeyDialer struct {
 	session.Dialer
 	db *sql.DB
 }
 
-func (d thrifty) Open(ctx context.Context, run session.Run) (session.Client, error) {
+func (d prekeyDialer) Open(ctx context.Context, run session.Run) (session.Client, error) {
 	_, err := d.db.ExecContext(ctx, `
 		INSERT INTO whatsmeow_pre_keys (jid, key_id, key, uploaded)
 		SELECT jid, 1, randomblob(32), 1 FROM whatsmeow_device
@@ -43,7 +44,7 @@ func (d thrifty) Open(ctx context.Context, run session.Run) (session.Client, err
 	return d.Dialer.Open(ctx, run)
 }
 
-// thrift makes the sessions of an app thrifty.
-func thrift(t testing.TB, dsn string) seams {
-	return seams{dialer: func(next session.Dialer) session.Dialer { return thrifty{next, connect(t, dsn)} }}
+// fewPrekeys returns seams that put a prekeyDialer into an app.
+func fewPrekeys(t testing.TB, dsn string) seams {
+	return seams{dialer: func(next session.Dialer) session.Dialer { return prekeyDialer{next, connect(t, dsn)} }}
 }

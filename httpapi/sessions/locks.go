@@ -7,22 +7,22 @@ import (
 	"wasup/internal/session"
 )
 
-// turns lets one caller at a time through for each session. Sessions that share a turn wait for each other needlessly
-// but rarely, and the number of turns is bounded.
-type turns struct {
+// keyedLocks has a lock for each session. Several sessions share one lock, so that the number of locks is bounded.
+// Callers for two sessions then rarely wait for each other.
+type keyedLocks struct {
 	seed maphash.Seed
 	free [64]chan struct{}
 }
 
-func newTurns() *turns {
-	t := &turns{seed: maphash.MakeSeed()}
+func newKeyedLocks() *keyedLocks {
+	t := &keyedLocks{seed: maphash.MakeSeed()}
 	for i := range t.free {
 		t.free[i] = make(chan struct{}, 1)
 	}
 	return t
 }
 
-func (t *turns) enter(ctx context.Context, id session.ID) (done func(), err error) {
+func (t *keyedLocks) lock(ctx context.Context, id session.ID) (done func(), err error) {
 	turn := t.free[maphash.String(t.seed, string(id))%uint64(len(t.free))]
 	select {
 	case turn <- struct{}{}:
