@@ -75,8 +75,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// Start binds the address and serves it in a goroutine of its own until Stop. Only loopback addresses are accepted. It is
-// called once. After Stop it is CodeShuttingDown.
+// Start binds the address and serves it in a goroutine until Stop. It accepts only loopback addresses. It is called once.
+// The error is CodeShuttingDown after Stop.
 func (s *Server) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Server) Start(context.Context) error {
 	return nil
 }
 
-// Addr is the bound address, "" before Start. It differs from the configured one where that has port 0.
+// Addr returns the bound address, "" before Start. It differs from the configured address if that has port 0.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,9 +113,9 @@ func (s *Server) Addr() string {
 // Failed yields one error if the server stops serving without having been asked to.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop stops accepting, answers those who wait for a code with the route's 503, lets the other requests finish and
-// returns when all are answered. When ctx ends first, it cancels what is left, cuts the connections and returns ctx's
-// error. It is idempotent and legal before Start; a later call waits on.
+// Stop accepts no further connections, answers callers that wait for a code with the route's 503, and returns when all
+// other requests are answered. If ctx ends first, Stop cancels the remaining requests, cuts the connections and returns
+// ctx's error. It is idempotent and legal before Start; a later call waits on.
 func (s *Server) Stop(ctx context.Context) error {
 	s.host.Life.Drain()
 	s.mu.Lock()
@@ -125,7 +125,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.host.Life.Cut()
 		return nil
 	}
-	// Once, and apart from ctx: fasthttp waits for its connections in the first shutdown only, and Fiber holds a lock meanwhile.
+	// Once, and without ctx: fasthttp waits for its connections only in the first shutdown, during which Fiber holds a lock.
 	s.ending.Do(func() { go s.end(l) })
 	select {
 	case <-s.ended:
@@ -144,7 +144,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 }
 
-// end waits for what is served, however long that takes: who asked for it has a bound, and cuts off what is left.
+// end waits until every request is served, without a limit. Its caller has a limit and cuts the remaining connections.
 func (s *Server) end(l *listener) {
 	defer close(s.ended)
 	closeErr := l.Close()

@@ -70,7 +70,7 @@ func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 		}
 		return nil
 	}
-	told, err := s.tell(ctx, id, session.DesiredDelete, session.LogoutDue)
+	told, err := s.change(ctx, id, session.DesiredDelete, session.LogoutDue)
 	if err != nil {
 		return err
 	}

@@ -215,31 +215,31 @@ func (s *Supervisor) answerWith(id session.ID, outcome session.QROutcome) sessio
 // Start starts a session. already reports that the start changed nothing: the session ran already, or waits for
 // something that a start does not change.
 func (s *Supervisor) Start(ctx context.Context, id session.ID) (status session.Status, already bool, err error) {
-	told, err := s.tell(ctx, id, session.DesiredRun, session.Started)
+	told, err := s.change(ctx, id, session.DesiredRun, session.Started)
 	return told.Status, told.Before == told.Status.State, err
 }
 
 // Restart ends whatever a session does and starts it again, in every state.
 func (s *Supervisor) Restart(ctx context.Context, id session.ID) (session.Status, error) {
-	told, err := s.tell(ctx, id, session.DesiredRun, session.Restarted)
+	told, err := s.change(ctx, id, session.DesiredRun, session.Restarted)
 	return told.Status, err
 }
 
 // StopSession stops a session and keeps its credentials.
 func (s *Supervisor) StopSession(ctx context.Context, id session.ID) (session.Status, error) {
-	told, err := s.tell(ctx, id, session.DesiredStop, session.Stopped)
+	told, err := s.change(ctx, id, session.DesiredStop, session.Stopped)
 	return told.Status, err
 }
 
 // Logout unlinks the session's device and deletes its credentials. The session stays.
 func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status, error) {
-	told, err := s.tell(ctx, id, session.DesiredStop, session.LogoutDue)
+	told, err := s.change(ctx, id, session.DesiredStop, session.LogoutDue)
 	return told.Status, err
 }
 
-// tell stores the desired state and then sends the input to the session. The desired state is stored first, so that it
+// change stores the desired state and then sends the input to the session. The desired state is stored first, so that it
 // holds even if the process crashes right after the answer.
-func (s *Supervisor) tell(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
+func (s *Supervisor) change(ctx context.Context, id session.ID, desired session.Desired, verb session.InputKind) (actors.Told, error) {
 	e, order, err := s.setDesired(ctx, id, desired)
 	if err != nil {
 		return actors.Told{}, err

@@ -26,7 +26,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		{
 			Method: fiber.MethodPost, Path: "/v1/supervision/:id/release", Name: "releaseSession", Tag: rest.TagSupervision, Summary: "Release a session from quarantine",
 			Detail: "Restarts the session. Idempotent: a session that is not in quarantine stays as it is.",
-			Status: fiber.StatusOK, Answer: v1Supervised{}, Success: "The node.", Refuses: []int{404, 504}, Serve: r.release,
+			Status: fiber.StatusOK, Answer: v1Supervised{}, Success: "The node.", Refuses: []int{404, 504}, Serve: r.releaseSession,
 		},
 	}
 }

@@ -102,8 +102,8 @@ func (r *Resource) node(k *rest.Call) (*Node, error) {
 	return nil, &session.Error{Code: session.CodeNotFound, Op: "find session", Session: k.ID}
 }
 
-// release is POST /v1/supervision/{id}/release. It does nothing to a session that is not in quarantine.
-func (r *Resource) release(k *rest.Call) error {
+// releaseSession is POST /v1/supervision/{id}/release. It does nothing to a session that is not in quarantine.
+func (r *Resource) releaseSession(k *rest.Call) error {
 	node, err := r.node(k)
 	if err != nil {
 		return err

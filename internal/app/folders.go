@@ -12,9 +12,9 @@ import (
 
 // folders are the folders for files. All of them are below media.dir.
 type folders struct {
-	spool   *outgoing.Spool  // files of outgoing messages
-	kept    *incoming.Folder // kept files of incoming messages
-	fetched string           // temporary files of incoming messages that are read but not kept
+	outgoing *outgoing.Folder // files of outgoing messages
+	kept     *incoming.Folder // kept files of incoming messages
+	fetched  string           // temporary files of incoming messages that are read but not kept
 }
 
 func (a *App) openFolders() (folders, error) {
@@ -22,7 +22,7 @@ func (a *App) openFolders() (folders, error) {
 	dir := mediaDir(cfg.Dir, a.cfg.Store.DSN)
 	f := folders{fetched: filepath.Join(dir, "incoming")}
 	var err error
-	f.spool, err = outgoing.New(outgoing.Options{
+	f.outgoing, err = outgoing.New(outgoing.Options{
 		Dir: dir, MaxSize: int64(cfg.MaxSize), FetchTimeout: cfg.FetchTimeout, AllowPrivate: cfg.AllowPrivate, Log: a.log,
 	})
 	if err != nil {

@@ -48,7 +48,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	a.outbox = outbox.New(db.Outbox(), a.sending())
 	a.downloader = incoming.New(db.Kept(), events.NewCatalog(a.events), folders.kept, a.downloading())
-	dialer, err := a.startDialer(ctx, db, folders.spool)
+	dialer, err := a.startDialer(ctx, db, folders.outgoing)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
 		return err
 	}
-	if err := a.startSweeping(ctx, folders.spool, db.Outbox()); err != nil {
+	if err := a.startSweeping(ctx, folders.outgoing, db.Outbox()); err != nil {
 		return err
 	}
 	a.onStop("incoming files", a.downloader.Stop)
@@ -135,13 +135,13 @@ func (a *App) startRetention(ctx context.Context) error {
 }
 
 // startDialer starts the dialer of the WhatsApp clients. The clients write incoming events to the inbox.
-func (a *App) startDialer(ctx context.Context, db *store.Store, spool *outgoing.Spool) (*whatsapp.Dialer, error) {
+func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.Folder) (*whatsapp.Dialer, error) {
 	received := inbox{a.events, a.outbox, a.downloader}
 	dialer, err := whatsapp.New(whatsapp.Config{
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
 		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
-		Journal: received, Sent: received.sent, KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: spool, Log: a.log,
+		Journal: received, Sent: received.sent, KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
 	})
 	if err != nil {
 		return nil, err
@@ -168,8 +168,8 @@ func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.C
 const sweepEvery = 10 * time.Minute
 
 // startSweeping starts the deletion of files that no message needs.
-func (a *App) startSweeping(ctx context.Context, spool *outgoing.Spool, messages *store.Outbox) error {
-	sweeper := outgoing.NewSweeper(spool, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
+func (a *App) startSweeping(ctx context.Context, files *outgoing.Folder, messages *store.Outbox) error {
+	sweeper := outgoing.NewSweeper(files, sweepEvery, a.cfg.Media.Keep, messages.UsedFiles)
 	a.onStop("media", sweeper.Stop)
 	return sweeper.Start(ctx)
 }
@@ -183,7 +183,7 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 	files := events.NewFiles(a.events, a.sessions, folders.fetched)
 	a.http, err = httpapi.New(a.serving(), httpapi.Deps{
 		Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
-		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.spool, Door: a.sessions, Contacts: numbers,
+		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.outgoing, Door: a.sessions, Contacts: numbers,
 		Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 		Health: health{db, a.sessions}, Observer: a.metrics,
 		Metrics: a.metrics.Handler(), Version: a.version, Log: a.log,

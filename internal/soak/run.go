@@ -83,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	if err := r.load(ctx); err != nil {
 		return Report{}, err
 	}
-	r.settle(ctx)
+	r.waitForArrivals(ctx)
 	return r.report(ctx), ctx.Err()
 }
 
@@ -198,8 +198,8 @@ func (r *run) watch(ctx context.Context) {
 	}
 }
 
-// settle waits until every message has arrived, or until none has arrived for cfg.Settle.
-func (r *run) settle(ctx context.Context) {
+// waitForArrivals waits until every message has arrived, or until none has arrived for cfg.Settle.
+func (r *run) waitForArrivals(ctx context.Context) {
 	r.server.ClearFaults()
 	r.say("the load is over: waiting for messages that are still under way")
 	last, since := -1, time.Now()

@@ -137,8 +137,8 @@ func (f *databaseFile) makeFile() error {
 	return nil
 }
 
-// release frees the lock, so that the next process can open the file.
-func (f *databaseFile) release() {
+// unlock frees the lock, so that the next process can open the file.
+func (f *databaseFile) unlock() {
 	if f.lock != nil {
 		releaseLock(f.lock)
 		f.lock = nil
@@ -158,7 +158,7 @@ func (f *databaseFile) abandon() {
 		}
 	}
 	// Free the lock after the database is removed, and before the directories are: the lock file is in one of them.
-	f.release()
+	f.unlock()
 	for _, path := range slices.Backward(f.created) {
 		if path != f.path {
 			_ = os.Remove(path)

@@ -127,7 +127,7 @@ func (s *Store) closeFile() error {
 		s.options.Logger.Warn("the write-ahead log could not be copied into the database file", "err", checkpointErr)
 	}
 	err = cmp.Or(s.closePool(s.write), err)
-	s.file.release()
+	s.file.unlock()
 	return err
 }
 

@@ -26,19 +26,19 @@ import (
 type office struct {
 	*house
 	*life
-	spool       *outgoing.Spool
+	folder      *outgoing.Folder
 	own, friend *sandbox.Phone
 	last        int
 }
 
 func newOffice(t *testing.T, cfg sandbox.Config) *office {
 	t.Helper()
-	spool, err := outgoing.New(outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")})
+	folder, err := outgoing.New(outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouse(t, cfg, func(c *whatsapp.Config) { c.Files = spool })
-	o := &office{house: h, spool: spool, own: h.phone(), friend: h.phone()}
+	h := newHouse(t, cfg, func(c *whatsapp.Config) { c.Files = folder })
+	o := &office{house: h, folder: folder, own: h.phone(), friend: h.phone()}
 	o.life = h.ready("a", o.own)
 	return o
 }
@@ -54,7 +54,7 @@ func (o *office) t() testing.TB { return o.house.t }
 
 func (o *office) keep(data []byte, hint message.FileHint) *message.Media {
 	o.t().Helper()
-	known, err := o.spool.Put(testContext(o.t()), bytes.NewReader(data), hint)
+	known, err := o.folder.Put(testContext(o.t()), bytes.NewReader(data), hint)
 	if err != nil {
 		o.t().Fatal(err)
 	}
@@ -113,7 +113,7 @@ func address(phone *sandbox.Phone) message.Address {
 
 const pixel = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89\x00\x00\x00\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\x00\x05\x00\x01\xff\x89\x99=\x1d\x00\x00\x00\x00IEND\xaeB`\x82"
 
-// voiceNote returns a voice note of one second, in the format that the spool checks.
+// voiceNote returns a voice note of one second, in the format that the folder checks.
 func voiceNote() []byte {
 	page := func(position, flags, number byte, packet []byte) []byte {
 		head := append([]byte("OggS"), 0, flags, 0, position, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, number, 0, 0, 0, 0, 0, 0, 0)
@@ -184,7 +184,7 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 
 func (o *office) plain(file *message.Media) []byte {
 	o.t().Helper()
-	f, err := o.spool.Open(file.File)
+	f, err := o.folder.Open(file.File)
 	if err != nil {
 		o.t().Fatal(err)
 	}
@@ -393,7 +393,7 @@ func TestAChangeThatIsSentAgainIsMadeOnce(t *testing.T) {
 func TestAFileIsUploadedOnceForManyRecipients(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	file := o.keep(append([]byte("%PDF-1.7\n"), someBytes(10_000)...), message.FileHint{})
-	other, err := o.spool.Use(testContext(t), file.File) // the reference that another message would have
+	other, err := o.folder.Use(testContext(t), file.File) // the reference that another message would have
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +444,7 @@ func TestAnUploadThatFailsIsSaidToBe(t *testing.T) {
 	_, err = o.try(o.toFriend(), changed)
 	wantCode(t, err, session.CodeMediaGone)
 	missing := file()
-	if err = o.spool.Remove(missing.Media.File); err != nil {
+	if err = o.folder.Remove(missing.Media.File); err != nil {
 		t.Fatal(err)
 	}
 	_, err = o.try(o.toFriend(), missing)

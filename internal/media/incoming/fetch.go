@@ -83,7 +83,7 @@ func (d *Downloader) fetch(entry *Entry) verdict {
 	}
 	how := d.fetchInto(entry, remote, reserved)
 	if !how.kept {
-		d.room.release(reserved)
+		d.room.unreserve(reserved)
 	}
 	return how
 }

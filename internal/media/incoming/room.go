@@ -66,7 +66,7 @@ func (r *room) reserve(size, limit int64) (missing int64) {
 	return 0
 }
 
-func (r *room) release(size int64) {
+func (r *room) unreserve(size int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reserved -= size

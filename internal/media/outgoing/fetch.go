@@ -56,7 +56,7 @@ func fetchable(u *url.URL) bool {
 
 // Fetch downloads the file at an http or https URL and stores it like Put. Errors beside those of Put: CodeFetchRefused
 // if the URL leads to a network that wasup may not reach, CodeFetchFailed.
-func (s *Spool) Fetch(ctx context.Context, address string, hint message.FileHint) (message.Media, error) {
+func (s *Folder) Fetch(ctx context.Context, address string, hint message.FileHint) (message.Media, error) {
 	u, err := url.Parse(address)
 	if err != nil || !fetchable(u) {
 		return message.Media{}, &session.Error{
@@ -94,15 +94,15 @@ func (s *Spool) Fetch(ctx context.Context, address string, hint message.FileHint
 
 // answer reads a response and turns network errors into CodeFetchFailed. Put would take them for errors of an upload.
 type answer struct {
-	spool *Spool
-	ctx   context.Context
-	body  io.Reader
+	folder *Folder
+	ctx    context.Context
+	body   io.Reader
 }
 
 func (a *answer) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = a.spool.fetchError(a.ctx, err)
+		err = a.folder.fetchError(a.ctx, err)
 	}
 	return n, err
 }
@@ -131,7 +131,7 @@ func failed(msg string, err error) error {
 
 // fetchError wraps an error with its code and one sentence. The sentence does not repeat the URL, which may hold a
 // secret.
-func (s *Spool) fetchError(ctx context.Context, err error) error {
+func (s *Folder) fetchError(ctx context.Context, err error) error {
 	var (
 		dns  *net.DNSError
 		link *url.Error

@@ -20,7 +20,7 @@ import (
 
 func private(o *outgoing.Options) { o.AllowPrivate = true }
 
-// serve is a server on this machine, which only a spool that may reach private networks can reach.
+// serve is a server on this machine, which only a folder that may reach private networks can reach.
 func serve(t *testing.T, do http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(do)
@@ -29,7 +29,7 @@ func serve(t *testing.T, do http.HandlerFunc) *httptest.Server {
 }
 
 func TestAFileIsFetchedFromItsAddress(t *testing.T) {
-	spool, _ := newSpool(t, private)
+	folder, _ := newFolder(t, private)
 	data := encoded(t, "image/png", picture(50, 40))
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -44,22 +44,22 @@ func TestAFileIsFetchedFromItsAddress(t *testing.T) {
 		}
 	})
 	for path, want := range map[string]string{"/moved": "cat.png", "/named": "dog.png", "/": ""} {
-		known, err := spool.Fetch(t.Context(), server.URL+path, message.FileHint{})
+		known, err := folder.Fetch(t.Context(), server.URL+path, message.FileHint{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if known.Name != want || known.Mime != "image/png" || known.Width != 50 || !bytes.Equal(read(t, spool, known.File), data) {
+		if known.Name != want || known.Mime != "image/png" || known.Width != 50 || !bytes.Equal(read(t, folder, known.File), data) {
 			t.Errorf("%s: %+v", path, known)
 		}
 	}
-	known, err := spool.Fetch(t.Context(), server.URL+"/named", message.FileHint{Name: "mine.png"})
+	known, err := folder.Fetch(t.Context(), server.URL+"/named", message.FileHint{Name: "mine.png"})
 	if err != nil || known.Name != "mine.png" {
 		t.Errorf("%+v, %v", known, err)
 	}
 }
 
 func TestPrivateNetworksAreNotReached(t *testing.T) {
-	spool, dir := newSpool(t)
+	folder, dir := newFolder(t)
 	reached := false
 	server := serve(t, func(http.ResponseWriter, *http.Request) { reached = true })
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
@@ -68,7 +68,7 @@ func TestPrivateNetworksAreNotReached(t *testing.T) {
 		"169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "100.64.0.1", "224.0.0.1", "[ff02::1]", "192.0.2.1", "198.18.0.1", "255.255.255.255",
 		"[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f000001", "0177.0.0.1",
 	} {
-		_, err := spool.Fetch(t.Context(), "http://"+host+":"+port+"/", message.FileHint{})
+		_, err := folder.Fetch(t.Context(), "http://"+host+":"+port+"/", message.FileHint{})
 		// Go treats unusual spellings of an IP address as host names, which do not resolve.
 		if code := session.CodeOf(err); code != session.CodeFetchRefused && (code != session.CodeFetchFailed || strings.ContainsAny(host, "[:")) {
 			t.Errorf("%s: %v", host, err)
@@ -83,9 +83,9 @@ func TestPrivateNetworksAreNotReached(t *testing.T) {
 }
 
 func TestABadAddressIsNamed(t *testing.T) {
-	spool, _ := newSpool(t, private)
+	folder, _ := newFolder(t, private)
 	for _, address := range []string{"", "x", "/etc/passwd", "file:///etc/passwd", "ftp://example.com/a", "http://", "http://user:password@example.com/", "http://[::1", "gopher://example.com"} {
-		_, err := spool.Fetch(t.Context(), address, message.FileHint{})
+		_, err := folder.Fetch(t.Context(), address, message.FileHint{})
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != session.CodeInvalidRequest || e.Field != "media.url" {
 			t.Errorf("%q: %v", address, err)
@@ -107,7 +107,7 @@ func nobody(t *testing.T) string {
 }
 
 func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
-	spool, dir := newSpool(t, private, func(o *outgoing.Options) { o.MaxSize = 1000 })
+	folder, dir := newFolder(t, private, func(o *outgoing.Options) { o.MaxSize = 1000 })
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/loop":
@@ -145,7 +145,7 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 		"/cut":       {session.CodeFetchFailed, ""},
 		"/missing":   {session.CodeFetchFailed, "HTTP 404"},
 	} {
-		_, err := spool.Fetch(t.Context(), server.URL+path+"?token=secret", message.FileHint{})
+		_, err := folder.Fetch(t.Context(), server.URL+path+"?token=secret", message.FileHint{})
 		var e *session.Error
 		if !errors.As(err, &e) || e.Code != test.code || !strings.Contains(e.Message, test.says) {
 			t.Errorf("%s: %v", path, err)
@@ -154,7 +154,7 @@ func TestAFetchThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the error repeats the address: %v", path, err)
 		}
 	}
-	_, err := spool.Fetch(t.Context(), "http://"+nobody(t), message.FileHint{})
+	_, err := folder.Fetch(t.Context(), "http://"+nobody(t), message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left %v", left)
@@ -172,11 +172,11 @@ func TestAFetchIsBounded(t *testing.T) {
 		}
 		<-r.Context().Done()
 	})
-	short, _ := newSpool(t, private, func(o *outgoing.Options) { o.FetchTimeout = 100 * time.Millisecond })
+	short, _ := newFolder(t, private, func(o *outgoing.Options) { o.FetchTimeout = 100 * time.Millisecond })
 	// The time limit may pass before the request reaches the server.
 	_, err := short.Fetch(t.Context(), server.URL, message.FileHint{})
 	wantCode(t, err, session.CodeFetchFailed)
-	long, dir := newSpool(t, private)
+	long, dir := newFolder(t, private)
 	ctx, leave := context.WithCancel(t.Context())
 	go func() {
 		<-began

@@ -12,17 +12,17 @@ import (
 
 func TestAFullDiskRefusesTheFileAndKeepsNoHalf(t *testing.T) {
 	dir := disktest.Small(t, "1m")
-	spool, err := outgoing.New(outgoing.Options{Dir: dir})
+	folder, err := outgoing.New(outgoing.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = spool.Put(t.Context(), bytes.NewReader(someBytes(2<<20)), message.FileHint{})
+	_, err = folder.Put(t.Context(), bytes.NewReader(someBytes(2<<20)), message.FileHint{})
 	wantCode(t, err, session.CodeStoreFull)
 	if left := inside(t, dir); len(left) != 0 {
 		t.Errorf("left on the disk: %v", left)
 	}
 	small := someBytes(100_000)
-	if got := read(t, spool, put(t, spool, small, message.FileHint{}).File); !bytes.Equal(got, small) {
+	if got := read(t, folder, put(t, folder, small, message.FileHint{}).File); !bytes.Equal(got, small) {
 		t.Error("the next file is not whole")
 	}
 }

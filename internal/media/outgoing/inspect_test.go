@@ -45,13 +45,13 @@ func encoded(t testing.TB, kind string, m image.Image) []byte {
 }
 
 func TestPicturesHaveTheirTypeTheirSizeAndAThumbnail(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
 		for _, size := range [][2]int{{40, 30}, {300, 200}, {500, 850}} {
 			if kind == "image/gif" && size[0] > 300 {
 				continue // too slow to reduce to 256 colours, and scaled like the other formats
 			}
-			known := put(t, spool, encoded(t, kind, picture(size[0], size[1])), message.FileHint{Mime: "video/mp4"})
+			known := put(t, folder, encoded(t, kind, picture(size[0], size[1])), message.FileHint{Mime: "video/mp4"})
 			if known.Mime != kind || known.Width != size[0] || known.Height != size[1] {
 				t.Fatalf("%s %v: %+v", kind, size, known)
 			}
@@ -82,7 +82,7 @@ func held(picture []byte, orientation byte, little bool) []byte {
 }
 
 func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	// A picture with a red corner. Each orientation stores the corner in another place.
 	const width, height = 60, 40
 	corner := func(right, bottom bool) []byte {
@@ -102,7 +102,7 @@ func TestAPictureOfACameraThatWasTurnedStandsUpright(t *testing.T) {
 		5: {turned: true}, 6: {bottom: true, turned: true}, 7: {right: true, bottom: true, turned: true}, 8: {right: true, turned: true},
 	} {
 		for _, little := range []bool{false, true} {
-			known := put(t, spool, held(corner(where.right, where.bottom), orientation, little), message.FileHint{})
+			known := put(t, folder, held(corner(where.right, where.bottom), orientation, little), message.FileHint{})
 			wantWidth, wantHeight := width, height
 			if where.turned {
 				wantWidth, wantHeight = height, width
@@ -131,54 +131,54 @@ func pngOf(width, height uint32) []byte {
 }
 
 func TestAPictureThatWouldFillTheMemoryIsNotDecoded(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for _, size := range [][2]uint32{{60_000, 60_000}, {3600, 3600}} { // 14 GB; cut off
-		known := put(t, spool, pngOf(size[0], size[1]), message.FileHint{})
+		known := put(t, folder, pngOf(size[0], size[1]), message.FileHint{})
 		if known.Mime != "image/png" || known.Width != int(size[0]) || known.Thumbnail != nil {
 			t.Errorf("%v: %+v", size, known)
 		}
 	}
-	if known := put(t, spool, pngOf(1<<30, 1<<30), message.FileHint{}); known.Width != 0 || known.Thumbnail != nil {
+	if known := put(t, folder, pngOf(1<<30, 1<<30), message.FileHint{}); known.Width != 0 || known.Thumbnail != nil {
 		t.Errorf("%+v", known)
 	}
 }
 
 func TestAPictureThatBreaksOffIsSaidTo(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for _, kind := range []string{"image/jpeg", "image/png", "image/gif"} {
 		whole := encoded(t, kind, picture(200, 100))
-		if known := put(t, spool, whole, message.FileHint{}); known.Cut {
+		if known := put(t, folder, whole, message.FileHint{}); known.Cut {
 			t.Errorf("%s is whole", kind)
 		}
 		for _, size := range []int{40, 300, len(whole) / 2, len(whole) - len(whole)/10} {
-			known := put(t, spool, whole[:size], message.FileHint{})
+			known := put(t, folder, whole[:size], message.FileHint{})
 			if known.Mime != kind || !known.Cut {
 				t.Errorf("%d of %d bytes: %+v", size, len(whole), known)
 			}
-			if again, err := spool.Use(t.Context(), known.File); err != nil || !again.Cut {
+			if again, err := folder.Use(t.Context(), known.File); err != nil || !again.Cut {
 				t.Errorf("used by another message: %+v, %v", again, err)
 			}
 		}
 		broken := bytes.Clone(whole)
 		copy(broken[len(whole)/2:], make([]byte, 20))
-		if known := put(t, spool, broken, message.FileHint{}); known.Mime != kind {
+		if known := put(t, folder, broken, message.FileHint{}); known.Mime != kind {
 			t.Errorf("%+v", known)
 		}
 	}
-	if known := put(t, spool, someBytes(500), message.FileHint{Mime: "image/png"}); known.Cut || known.Mime != "application/octet-stream" {
+	if known := put(t, folder, someBytes(500), message.FileHint{Mime: "image/png"}); known.Cut || known.Mime != "application/octet-stream" {
 		t.Errorf("what is no picture: %+v", known)
 	}
 }
 
 func TestAMovingStickerIsKnown(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	// The header of an animated WebP of 512 by 512 with its animation chunk.
 	webp := []byte("RIFF\x20\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\x01\x00\xff\x01\x00ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	if known := put(t, spool, webp, message.FileHint{}); known.Mime != "image/webp" || known.Width != 512 || known.Height != 512 || !known.Animated {
+	if known := put(t, folder, webp, message.FileHint{}); known.Mime != "image/webp" || known.Width != 512 || known.Height != 512 || !known.Animated {
 		t.Errorf("%+v", known)
 	}
 	webp[20] = 0
-	if known := put(t, spool, webp, message.FileHint{}); known.Mime != "image/webp" || known.Animated {
+	if known := put(t, folder, webp, message.FileHint{}); known.Mime != "image/webp" || known.Animated {
 		t.Errorf("%+v", known)
 	}
 }
@@ -223,8 +223,8 @@ func oggOf(codec string, seconds int) []byte {
 }
 
 func TestAVoiceNoteHasItsLengthAndShape(t *testing.T) {
-	spool, _ := newSpool(t)
-	known := put(t, spool, oggOf("OpusHead", 10), message.FileHint{Mime: "audio/mpeg"})
+	folder, _ := newFolder(t)
+	known := put(t, folder, oggOf("OpusHead", 10), message.FileHint{Mime: "audio/mpeg"})
 	if known.Mime != message.MimeVoice || known.Seconds != 10 || len(known.Waveform) != 64 {
 		t.Fatalf("%+v", known)
 	}
@@ -235,20 +235,20 @@ func TestAVoiceNoteHasItsLengthAndShape(t *testing.T) {
 	if err := voice.Check(); err != nil {
 		t.Error(err)
 	}
-	cut := put(t, spool, oggOf("OpusHead", 10)[:20_000], message.FileHint{})
+	cut := put(t, folder, oggOf("OpusHead", 10)[:20_000], message.FileHint{})
 	if cut.Mime != message.MimeVoice || cut.Seconds < 1 || cut.Seconds >= 10 {
 		t.Errorf("a recording that was cut off: %+v", cut)
 	}
 }
 
 func TestWhatIsNoVoiceNoteIsSaidNotToBe(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for name, data := range map[string][]byte{
 		"vorbis": oggOf("\x01vorbis\x00", 3), "mp3": append([]byte("ID3\x03\x00\x00\x00\x00\x00\x00"), someBytes(1000)...),
 		"two streams": append(oggOf("OpusHead", 1), bytes.ReplaceAll(oggOf("OpusHead", 1), []byte{7, 0, 0, 0}, []byte{8, 0, 0, 0})...),
 		"text":        []byte("OpusHead, but not in ogg"),
 	} {
-		known := put(t, spool, data, message.FileHint{Mime: message.MimeVoice})
+		known := put(t, folder, data, message.FileHint{Mime: message.MimeVoice})
 		voice := message.Content{Kind: message.KindVoice, Media: &known}
 		if err := voice.Check(); session.CodeOf(err) != session.CodeInvalidRequest {
 			t.Errorf("%s: taken for a voice note as %s: %v", name, known.Mime, err)
@@ -257,7 +257,7 @@ func TestWhatIsNoVoiceNoteIsSaidNotToBe(t *testing.T) {
 }
 
 func TestTheBytesSayMoreThanTheCaller(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for i, test := range []struct{ data, hint, want string }{
 		{"%PDF-1.7\n%", "image/png", "application/pdf"},
 		{"hello, world", "", "text/plain"},
@@ -268,7 +268,7 @@ func TestTheBytesSayMoreThanTheCaller(t *testing.T) {
 		{"<html><body>", "image/jpeg", "text/html"},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			if known := put(t, spool, []byte(test.data), message.FileHint{Mime: test.hint}); known.Mime != test.want {
+			if known := put(t, folder, []byte(test.data), message.FileHint{Mime: test.hint}); known.Mime != test.want {
 				t.Errorf("%q as %q is %q, want %q", test.data, test.hint, known.Mime, test.want)
 			}
 		})
@@ -276,7 +276,7 @@ func TestTheBytesSayMoreThanTheCaller(t *testing.T) {
 }
 
 func FuzzWhateverComesIsKept(f *testing.F) {
-	spool, _ := newSpool(f)
+	folder, _ := newFolder(f)
 	f.Add(oggOf("OpusHead", 2))
 	f.Add(pngOf(10, 10))
 	f.Add(held(encoded(f, "image/jpeg", picture(8, 8)), 6, true))
@@ -285,21 +285,21 @@ func FuzzWhateverComesIsKept(f *testing.F) {
 		if len(data) == 0 {
 			return
 		}
-		known := put(t, spool, data, message.FileHint{})
-		if got := read(t, spool, known.File); !bytes.Equal(got, data) {
+		known := put(t, folder, data, message.FileHint{})
+		if got := read(t, folder, known.File); !bytes.Equal(got, data) {
 			t.Fatal("the file changed")
 		}
-		if err := spool.Remove(known.File); err != nil {
+		if err := folder.Remove(known.File); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
 func TestSoundAndFilmHaveTheNamesThatPhonesKnow(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for brand, want := range map[string]string{"M4A ": "audio/mp4", "M4V ": "video/mp4", "isom": "video/mp4"} {
 		file := append([]byte("\x00\x00\x00\x18ftyp"+brand+"\x00\x00\x02\x00"+brand+"iso2"), someBytes(500)...)
-		if known := put(t, spool, file, message.FileHint{}); known.Mime != want {
+		if known := put(t, folder, file, message.FileHint{}); known.Mime != want {
 			t.Errorf("%q is %q", brand, known.Mime)
 		}
 	}

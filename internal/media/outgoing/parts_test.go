@@ -11,10 +11,10 @@ import (
 )
 
 func TestASweeperStartsAndStopsInAnyOrder(t *testing.T) {
-	spool, _ := newSpool(t)
-	put(t, spool, []byte("kept"), message.FileHint{})
+	folder, _ := newFolder(t)
+	put(t, folder, []byte("kept"), message.FileHint{})
 	parttest.Stress(t, func(*testing.T) parttest.Part {
-		s := outgoing.NewSweeper(spool, time.Nanosecond, 0, func(_ context.Context, files []string) ([]string, error) { return files, nil })
+		s := outgoing.NewSweeper(folder, time.Nanosecond, 0, func(_ context.Context, files []string) ([]string, error) { return files, nil })
 		return parttest.Part{Start: s.Start, Stop: s.Stop}
 	})
 }

@@ -65,7 +65,7 @@ func usualTypes() map[string]string {
 
 // inspectPicture reads a picture's dimensions and draws its thumbnail. It sets neither if the picture cannot be
 // decoded.
-func (s *Spool) inspectPicture(r io.ReadSeeker, known *message.Media) error {
+func (s *Folder) inspectPicture(r io.ReadSeeker, known *message.Media) error {
 	source := &exhausted{from: r}
 	facts, _, err := image.DecodeConfig(source)
 	known.Cut = err != nil && source.end

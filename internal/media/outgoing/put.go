@@ -24,7 +24,7 @@ import (
 // neither kill -9 nor a power cut loses the file. After an error nothing is left. Errors: CodeMediaTooLarge,
 // CodeStoreFull, CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for an empty file. An error of the
 // reader is returned unchanged.
-func (s *Spool) Put(ctx context.Context, from io.Reader, hint message.FileHint) (message.Media, error) {
+func (s *Folder) Put(ctx context.Context, from io.Reader, hint message.FileHint) (message.Media, error) {
 	const op = "keep file"
 	name := media.NewName()
 	part, err := os.OpenFile(s.path(name+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -67,7 +67,7 @@ func (s *Spool) Put(ctx context.Context, from io.Reader, hint message.FileHint) 
 }
 
 // copy writes a file of at most maxSize bytes, and returns its size and SHA-256.
-func (s *Spool) copy(ctx context.Context, to *os.File, from io.Reader) (size int64, sum string, err error) {
+func (s *Folder) copy(ctx context.Context, to *os.File, from io.Reader) (size int64, sum string, err error) {
 	const op = "keep file"
 	source := &source{ctx: ctx, from: from}
 	hash := sha256.New()
@@ -121,7 +121,7 @@ type facts struct {
 }
 
 // writeFacts writes the description of a file next to it, before the file gets its name.
-func (s *Spool) writeFacts(known message.Media) (err error) {
+func (s *Folder) writeFacts(known message.Media) (err error) {
 	raw, err := json.Marshal(facts{known, known.Cut})
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func cleanName(name string) string {
 
 // inspect fills in the description of a file from its bytes. Only a read error is an error, because a file may contain
 // anything.
-func (s *Spool) inspect(f *os.File, hint message.FileHint, known *message.Media) error {
+func (s *Folder) inspect(f *os.File, hint message.FileHint, known *message.Media) error {
 	known.Name = cleanName(hint.Name)
 	read := func(do func(io.ReadSeeker) error) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {

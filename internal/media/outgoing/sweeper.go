@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Sweeper removes the files of a spool that nobody needs, between Start and Stop.
+// Sweeper deletes the files of a folder that no message needs, between Start and Stop.
 type Sweeper struct {
-	spool      *Spool
+	folder     *Folder
 	every, age time.Duration
 	inUse      func(ctx context.Context, files []string) ([]string, error)
 
@@ -19,14 +19,14 @@ type Sweeper struct {
 	ended chan struct{} // closed when nothing of the sweeper runs any more
 }
 
-// NewSweeper makes a sweeper that does nothing before Start. It looks at once and then every so often, for files that were
-// not used for age and that inUse does not list.
-func NewSweeper(spool *Spool, every, age time.Duration, inUse func(ctx context.Context, files []string) ([]string, error)) *Sweeper {
+// NewSweeper makes a sweeper that does nothing before Start. It sweeps at the start and then at the interval every. It
+// deletes files that were not used for age and that inUse does not return.
+func NewSweeper(folder *Folder, every, age time.Duration, inUse func(ctx context.Context, files []string) ([]string, error)) *Sweeper {
 	life, end := context.WithCancel(context.Background())
-	return &Sweeper{spool: spool, every: every, age: age, inUse: inUse, life: life, end: end, ended: make(chan struct{})}
+	return &Sweeper{folder: folder, every: every, age: age, inUse: inUse, life: life, end: end, ended: make(chan struct{})}
 }
 
-// Start begins. It is called once; after Stop it does nothing.
+// Start starts the sweeping. It is called once. After Stop it does nothing.
 func (s *Sweeper) Start(context.Context) error {
 	s.once.Do(func() {
 		go func() {
@@ -37,7 +37,8 @@ func (s *Sweeper) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends after the file that is being removed, or with ctx. It is idempotent and legal before Start; a later call waits on.
+// Stop returns once the file being deleted is deleted, or when ctx ends. It is idempotent and legal before Start; a later
+// call waits on.
 func (s *Sweeper) Stop(ctx context.Context) error {
 	s.end()
 	s.once.Do(func() { close(s.ended) })
@@ -53,12 +54,12 @@ func (s *Sweeper) run() {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	for {
-		removed, err := s.spool.Sweep(s.life, time.Now().Add(-s.age), s.inUse)
+		removed, err := s.folder.Sweep(s.life, time.Now().Add(-s.age), s.inUse)
 		switch {
 		case err != nil && s.life.Err() == nil:
-			s.spool.log.Warn("files that nobody needs were not all removed", "op", "sweep", "err", err)
+			s.folder.log.Warn("files that nobody needs were not all removed", "op", "sweep", "err", err)
 		case removed > 0:
-			s.spool.log.Debug("files that nobody needs were removed", "op", "sweep", "removed", removed)
+			s.folder.log.Debug("files that nobody needs were removed", "op", "sweep", "removed", removed)
 		}
 		select {
 		case <-ticker.C:

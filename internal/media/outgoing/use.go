@@ -12,7 +12,7 @@ import (
 
 // Use makes a copy of a file for one message, if possible as a hard link. The original stays for other messages, as
 // long as a new file. Errors: CodeMediaGone if there is no file with this name, CodeStoreFull, CodeStoreUnavailable.
-func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
+func (s *Folder) Use(ctx context.Context, file string) (message.Media, error) {
 	const op = "use file"
 	known, err := s.Stat(file)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 	if err != nil {
 		_ = s.Remove(known.File)
 		if errors.Is(err, fs.ErrNotExist) {
-			return message.Media{}, gone(op, err)
+			return message.Media{}, fileGone(op, err)
 		}
 		return s.useCopy(ctx, file)
 	}
@@ -37,7 +37,7 @@ func (s *Spool) Use(ctx context.Context, file string) (message.Media, error) {
 }
 
 // useCopy is Use for file systems without hard links: it copies the bytes.
-func (s *Spool) useCopy(ctx context.Context, file string) (message.Media, error) {
+func (s *Folder) useCopy(ctx context.Context, file string) (message.Media, error) {
 	known, err := s.Stat(file)
 	if err != nil {
 		return message.Media{}, err
@@ -50,9 +50,9 @@ func (s *Spool) useCopy(ctx context.Context, file string) (message.Media, error)
 	return s.Put(ctx, from, message.FileHint{Mime: known.Mime, Name: known.Name})
 }
 
-// Scratch creates an empty temporary file on the disk of the spool. done closes and deletes it. If the process is
+// Scratch creates an empty temporary file on the disk of the folder. done closes and deletes it. If the process is
 // killed before, the next one deletes it.
-func (s *Spool) Scratch() (file *os.File, done func(), err error) {
+func (s *Folder) Scratch() (file *os.File, done func(), err error) {
 	file, err = os.OpenFile(s.path(media.NewName()+partSuffix), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, nil, media.DiskError("make scratch file", err)

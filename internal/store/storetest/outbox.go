@@ -115,7 +115,7 @@ func enqueueNew(t *testing.T, st *store.Store) {
 		given.SendAt, given.ExpiresAt = ackTime, ackTime.Add(time.Hour)
 		given.Content = message.Content{
 			Kind: message.KindImage, Text: "caption \x00", Mentions: []message.Address{{PN: "1@s.whatsapp.net"}},
-			Media: &message.Media{File: "spooled", Mime: "image/png", Size: 3, SHA256: "ab", Waveform: []byte{0, 100}},
+			Media: &message.Media{File: "stored", Mime: "image/png", Size: 3, SHA256: "ab", Waveform: []byte{0, 100}},
 		}
 		stored := enqueued(t, st, given)
 		given.CreatedAt = stored.CreatedAt
@@ -126,8 +126,8 @@ func enqueueNew(t *testing.T, st *store.Store) {
 		read := messageOf(t, st, &given)
 		wantEntry(t, outbox.Entry{Message: read, BodyHash: given.BodyHash}, given)
 	}
-	used, err := st.Outbox().UsedFiles(bounded(t), []string{"other", "spooled", ""})
-	if !reflect.DeepEqual(used, []string{"spooled"}) || err != nil {
+	used, err := st.Outbox().UsedFiles(bounded(t), []string{"other", "stored", ""})
+	if !reflect.DeepEqual(used, []string{"stored"}) || err != nil {
 		t.Fatalf("used are %q, %v", used, err)
 	}
 }

@@ -25,17 +25,17 @@ import (
 	"wasup/internal/session"
 )
 
-func newSpool(t testing.TB, change ...func(*outgoing.Options)) (spool *outgoing.Spool, dir string) {
+func newFolder(t testing.TB, change ...func(*outgoing.Options)) (folder *outgoing.Folder, dir string) {
 	t.Helper()
 	options := outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")}
 	for _, c := range change {
 		c(&options)
 	}
-	spool, err := outgoing.New(options)
+	folder, err := outgoing.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return spool, options.Dir
+	return folder, options.Dir
 }
 
 func someBytes(size int) []byte {
@@ -44,18 +44,18 @@ func someBytes(size int) []byte {
 	return data
 }
 
-func put(t testing.TB, spool *outgoing.Spool, data []byte, hint message.FileHint) message.Media {
+func put(t testing.TB, folder *outgoing.Folder, data []byte, hint message.FileHint) message.Media {
 	t.Helper()
-	known, err := spool.Put(t.Context(), bytes.NewReader(data), hint)
+	known, err := folder.Put(t.Context(), bytes.NewReader(data), hint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return known
 }
 
-func read(t testing.TB, spool *outgoing.Spool, file string) []byte {
+func read(t testing.TB, folder *outgoing.Folder, file string) []byte {
 	t.Helper()
-	f, err := spool.Open(file)
+	f, err := folder.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,12 +87,12 @@ func inside(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-func TestAFileIsKeptByteForByteAndOutlivesTheSpool(t *testing.T) {
-	spool, dir := newSpool(t)
+func TestAFileIsKeptByteForByteAndOutlivesTheFolder(t *testing.T) {
+	folder, dir := newFolder(t)
 	for _, size := range []int{1, 3071, 100_000, 3 << 20} {
 		data := someBytes(size)
 		data[0] = 0 // not the beginning of any known type
-		known := put(t, spool, data, message.FileHint{Name: "a b.bin"})
+		known := put(t, folder, data, message.FileHint{Name: "a b.bin"})
 		sum := sha256.Sum256(data)
 		if known.Size != int64(size) || known.SHA256 != hex.EncodeToString(sum[:]) || known.Mime != "application/octet-stream" || known.Name != "a b.bin" {
 			t.Fatalf("%d bytes: %+v", size, known)
@@ -124,7 +124,7 @@ func TestAFileIsKeptByteForByteAndOutlivesTheSpool(t *testing.T) {
 }
 
 func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
-	spool, dir := newSpool(t, func(o *outgoing.Options) { o.MaxSize = 1000 })
+	folder, dir := newFolder(t, func(o *outgoing.Options) { o.MaxSize = 1000 })
 	ended, end := context.WithCancel(t.Context())
 	end()
 	broken := errors.New("broken off")
@@ -139,7 +139,7 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 		"nobody waits":   {ended, bytes.NewReader(someBytes(500)), session.CodeTimeout},
 		"refused before": {t.Context(), iotest.ErrReader(&session.Error{Code: session.CodeFetchFailed}), session.CodeFetchFailed},
 	} {
-		_, err := spool.Put(test.ctx, test.from, message.FileHint{})
+		_, err := folder.Put(test.ctx, test.from, message.FileHint{})
 		if session.CodeOf(err) != test.code || errors.Is(err, broken) != (test.code == session.CodeInternal) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -147,22 +147,22 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 			t.Errorf("%s: left %v", name, left)
 		}
 	}
-	put(t, spool, someBytes(1000), message.FileHint{}) // exactly the maximum size
+	put(t, folder, someBytes(1000), message.FileHint{}) // exactly the maximum size
 }
 
 func TestNamesLeadNowhereElse(t *testing.T) {
-	spool, dir := newSpool(t)
+	folder, dir := newFolder(t)
 	secret := filepath.Join(filepath.Dir(dir), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	known := put(t, spool, someBytes(10), message.FileHint{})
+	known := put(t, folder, someBytes(10), message.FileHint{})
 	for _, file := range []string{"", ".", "..", "../secret", secret, known.File + ".json", strings.ToUpper(known.File), known.File[:30], known.File + "/", "\x00"} {
-		_, err := spool.Open(file)
+		_, err := folder.Open(file)
 		wantCode(t, err, session.CodeMediaGone)
-		_, err = spool.Stat(file)
+		_, err = folder.Stat(file)
 		wantCode(t, err, session.CodeMediaGone)
-		if err = spool.Remove(file); err != nil {
+		if err = folder.Remove(file); err != nil {
 			t.Errorf("%q: %v", file, err)
 		}
 	}
@@ -175,12 +175,12 @@ func TestNamesLeadNowhereElse(t *testing.T) {
 }
 
 func TestFileNamesAreMadeHarmless(t *testing.T) {
-	spool, _ := newSpool(t)
+	folder, _ := newFolder(t)
 	for name, want := range map[string]string{
 		"invoice.pdf": "invoice.pdf", "/etc/passwd": "passwd", `C:\Users\ana\CV.doc`: "CV.doc", "../..": "", ".": "", "": "",
 		"a\x00b\nc.txt": "abc.txt", "año 2026.txt": "año 2026.txt", "x/": "", " y ": "y",
 	} {
-		if known := put(t, spool, someBytes(10), message.FileHint{Name: name}); known.Name != want {
+		if known := put(t, folder, someBytes(10), message.FileHint{Name: name}); known.Name != want {
 			t.Errorf("%q became %q", name, known.Name)
 		}
 	}
@@ -195,8 +195,8 @@ func TestFileNamesAreMadeHarmless(t *testing.T) {
 }
 
 func TestWhatAnEarlierProcessDidNotFinishIsRemoved(t *testing.T) {
-	spool, dir := newSpool(t)
-	known := put(t, spool, someBytes(10), message.FileHint{})
+	folder, dir := newFolder(t)
+	known := put(t, folder, someBytes(10), message.FileHint{})
 	for _, name := range []string{strings.Repeat("0a", 16) + ".part", strings.Repeat("0b", 16) + ".json"} { // killed while writing
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
@@ -235,11 +235,11 @@ func TestWhatAnEarlierProcessDidNotFinishIsRemoved(t *testing.T) {
 }
 
 func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
-	spool, dir := newSpool(t)
+	folder, dir := newFolder(t)
 	const files = 450 // more than one batch
 	old := time.Now().Add(-time.Hour)
 	var kept string
-	first := put(t, spool, []byte("x"), message.FileHint{})
+	first := put(t, folder, []byte("x"), message.FileHint{})
 	facts, err := os.ReadFile(filepath.Join(dir, first.File+".json"))
 	if err != nil {
 		t.Fatal(err)
@@ -256,10 +256,10 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 		}
 	}
 	asked := 0
-	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(_ context.Context, list []string) ([]string, error) {
+	removed, err := folder.Sweep(t.Context(), time.Now().Add(-time.Minute), func(_ context.Context, list []string) ([]string, error) {
 		asked += len(list)
 		if slices.Contains(list, kept) { // a request uses the file while inUse is asked about others
-			if _, err := spool.Stat(kept); err != nil {
+			if _, err := folder.Stat(kept); err != nil {
 				return nil, err
 			}
 		}
@@ -268,56 +268,56 @@ func TestSweepingLooksAtEveryFileAndKeepsWhatIsUsedAgain(t *testing.T) {
 	if err != nil || asked != files || removed < files-1 {
 		t.Errorf("asked about %d, removed %d, %v", asked, removed, err)
 	}
-	read(t, spool, kept)
+	read(t, folder, kept)
 	broken := errors.New("the database is away")
 	if err = os.Chtimes(filepath.Join(dir, kept), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = spool.Sweep(t.Context(), time.Now(), func(context.Context, []string) ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err = folder.Sweep(t.Context(), time.Now(), func(context.Context, []string) ([]string, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	read(t, spool, kept)
+	read(t, folder, kept)
 }
 
 func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
-	spool, dir := newSpool(t)
+	folder, dir := newFolder(t)
 	data := encoded(t, "image/png", picture(20, 10))
-	upload := put(t, spool, data, message.FileHint{Name: "cat.png"})
+	upload := put(t, folder, data, message.FileHint{Name: "cat.png"})
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(filepath.Join(dir, upload.File), old, old); err != nil {
 		t.Fatal(err)
 	}
 	var mine []string
 	for range 2 {
-		own, err := spool.Use(t.Context(), upload.File)
+		own, err := folder.Use(t.Context(), upload.File)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := upload
 		want.File = own.File
-		if own.File == upload.File || !reflect.DeepEqual(own, want) || !bytes.Equal(read(t, spool, own.File), data) {
+		if own.File == upload.File || !reflect.DeepEqual(own, want) || !bytes.Equal(read(t, folder, own.File), data) {
 			t.Errorf("got %+v of %+v", own, upload)
 		}
-		if known, err := spool.Stat(own.File); err != nil || !reflect.DeepEqual(known, want) {
+		if known, err := folder.Stat(own.File); err != nil || !reflect.DeepEqual(known, want) {
 			t.Errorf("%+v, %v", known, err)
 		}
 		mine = append(mine, own.File)
 	}
 	// A use of an upload extends its time.
-	removed, err := spool.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
+	removed, err := folder.Sweep(t.Context(), time.Now().Add(-time.Minute), func(context.Context, []string) ([]string, error) { return nil, nil })
 	if err != nil || removed != 0 {
 		t.Errorf("removed %d, %v", removed, err)
 	}
 	for _, file := range []string{mine[0], upload.File} {
-		if err = spool.Remove(file); err != nil {
+		if err = folder.Remove(file); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if !bytes.Equal(read(t, spool, mine[1]), data) {
+	if !bytes.Equal(read(t, folder, mine[1]), data) {
 		t.Error("the other message's file changed")
 	}
 	for _, file := range []string{upload.File, "../x", ""} {
-		_, err = spool.Use(t.Context(), file)
+		_, err = folder.Use(t.Context(), file)
 		wantCode(t, err, session.CodeMediaGone)
 	}
 	if names := inside(t, dir); len(names) != 2 {
@@ -325,7 +325,7 @@ func TestAnUploadIsUsedByMessagesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestABadSpoolIsNamed(t *testing.T) {
+func TestABadFolderIsNamed(t *testing.T) {
 	for field, options := range map[string]outgoing.Options{
 		"Dir": {}, "MaxSize": {Dir: t.TempDir(), MaxSize: -1}, "FetchTimeout": {Dir: t.TempDir(), FetchTimeout: -1},
 	} {

@@ -34,7 +34,7 @@ const (
 // fetches is the maximum number of files that are fetched at the same time.
 const fetches = 16
 
-// Options configures a Spool. Dir is required.
+// Options configures a Folder. Dir is required.
 type Options struct {
 	Dir          string        // created if missing
 	MaxSize      int64         // bytes of one file; default 100 MiB
@@ -43,8 +43,8 @@ type Options struct {
 	Log          *slog.Logger  // nil discards
 }
 
-// Spool is a folder of files. Only one process at a time may use it.
-type Spool struct {
+// Folder is a folder of files. Only one process at a time may use it.
+type Folder struct {
 	dir      string
 	maxSize  int64
 	timeout  time.Duration
@@ -56,8 +56,8 @@ type Spool struct {
 
 // New opens the folder, or creates it, and deletes the incomplete files of an earlier process. Errors:
 // CodeInvalidRequest with the option as Field, CodeStoreUnavailable, CodeStoreFull.
-func New(options Options) (*Spool, error) {
-	const op = "open spool"
+func New(options Options) (*Folder, error) {
+	const op = "open folder"
 	invalid := func(field, expected string) error {
 		return &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: field, Message: field + ": expected " + expected}
 	}
@@ -69,7 +69,7 @@ func New(options Options) (*Spool, error) {
 	case options.FetchTimeout < 0:
 		return nil, invalid("FetchTimeout", "a positive duration, or 0 for 1m")
 	}
-	s := &Spool{
+	s := &Folder{
 		dir: options.Dir, maxSize: options.MaxSize, timeout: options.FetchTimeout, log: options.Log,
 		fetching: make(chan struct{}, fetches),
 	}
@@ -101,17 +101,17 @@ func New(options Options) (*Spool, error) {
 }
 
 // MaxSize returns the maximum size of a file in bytes.
-func (s *Spool) MaxSize() int64 { return s.maxSize }
+func (s *Folder) MaxSize() int64 { return s.maxSize }
 
-// Open opens a file for reading. The caller closes it. CodeMediaGone if it is no longer in the spool.
-func (s *Spool) Open(file string) (*os.File, error) {
+// Open opens a file for reading. The caller closes it. CodeMediaGone if it is no longer in the folder.
+func (s *Folder) Open(file string) (*os.File, error) {
 	const op = "open file"
 	if !media.IsName(file) {
-		return nil, gone(op, nil)
+		return nil, fileGone(op, nil)
 	}
 	f, err := os.Open(s.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, gone(op, err)
+		return nil, fileGone(op, err)
 	}
 	if err != nil {
 		return nil, media.DiskError(op, err)
@@ -120,29 +120,29 @@ func (s *Spool) Open(file string) (*os.File, error) {
 }
 
 // Stat returns the description that Put returned. It counts as a use: the file stays as long as a new one.
-// CodeMediaGone if it is no longer in the spool.
-func (s *Spool) Stat(file string) (message.Media, error) {
+// CodeMediaGone if it is no longer in the folder.
+func (s *Folder) Stat(file string) (message.Media, error) {
 	const op = "look up file"
 	if !media.IsName(file) {
-		return message.Media{}, gone(op, nil)
+		return message.Media{}, fileGone(op, nil)
 	}
 	now := time.Now()
 	if err := os.Chtimes(s.path(file), now, now); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return message.Media{}, gone(op, err)
+			return message.Media{}, fileGone(op, err)
 		}
 		return message.Media{}, media.DiskError(op, err)
 	}
 	raw, err := os.ReadFile(s.path(file + factsSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
-		return message.Media{}, gone(op, err)
+		return message.Media{}, fileGone(op, err)
 	}
 	if err != nil {
 		return message.Media{}, media.DiskError(op, err)
 	}
 	var stored facts
 	if err = json.Unmarshal(raw, &stored); err != nil {
-		return message.Media{}, gone(op, err)
+		return message.Media{}, fileGone(op, err)
 	}
 	known := stored.Media
 	known.Cut = stored.Cut
@@ -150,7 +150,7 @@ func (s *Spool) Stat(file string) (message.Media, error) {
 }
 
 // Remove deletes a file. It is no error if there is none.
-func (s *Spool) Remove(file string) error {
+func (s *Folder) Remove(file string) error {
 	if !media.IsName(file) {
 		return nil
 	}
@@ -168,7 +168,7 @@ const sweepBatch = 200
 
 // Sweep deletes the files that were put in, or last used, before a time and that inUse does not list among those it is
 // asked about. It says how many it deleted. A file that cannot be deleted does not keep the others.
-func (s *Spool) Sweep(ctx context.Context, before time.Time, inUse func(ctx context.Context, files []string) ([]string, error)) (removed int, err error) {
+func (s *Folder) Sweep(ctx context.Context, before time.Time, inUse func(ctx context.Context, files []string) ([]string, error)) (removed int, err error) {
 	folder, err := os.Open(s.dir)
 	if err != nil {
 		return 0, media.DiskError("sweep", err)
@@ -206,7 +206,7 @@ func (s *Spool) Sweep(ctx context.Context, before time.Time, inUse func(ctx cont
 }
 
 // olderThan lists the files among entries, and also the names of those of which only the facts are left.
-func (s *Spool) olderThan(entries []fs.DirEntry, before time.Time) []string {
+func (s *Folder) olderThan(entries []fs.DirEntry, before time.Time) []string {
 	var old []string
 	for _, entry := range entries {
 		name, facts := strings.CutSuffix(entry.Name(), factsSuffix)
@@ -226,15 +226,15 @@ func (s *Spool) olderThan(entries []fs.DirEntry, before time.Time) []string {
 }
 
 // removeIdle looks once more: somebody may have begun to use the file while others were asked.
-func (s *Spool) removeIdle(file string, before time.Time) error {
+func (s *Folder) removeIdle(file string, before time.Time) error {
 	if info, err := os.Stat(s.path(file)); err == nil && !info.ModTime().Before(before) {
 		return nil
 	}
 	return s.Remove(file)
 }
 
-func (s *Spool) path(name string) string { return filepath.Join(s.dir, name) }
+func (s *Folder) path(name string) string { return filepath.Join(s.dir, name) }
 
-func gone(op string, err error) error {
+func fileGone(op string, err error) error {
 	return &session.Error{Code: session.CodeMediaGone, Op: op, Message: "the file is not kept any more: upload it again", Err: err}
 }
