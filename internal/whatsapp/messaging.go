@@ -98,7 +98,7 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 	for i, digits := range asked {
 		questions[i] = "+" + digits
 	}
-	ctx, done := m.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	answers, err := m.wa.IsOnWhatsApp(ctx, questions)
 	if err != nil {

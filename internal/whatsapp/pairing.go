@@ -141,7 +141,7 @@ func (p *pairing) unlink(ctx context.Context) error {
 	if jid.IsEmpty() {
 		return nil
 	}
-	ctx, done := p.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	err := removeCompanion(ctx, p.wa, jid)
 	if err == nil || isLoggedOut(err) {

@@ -19,7 +19,7 @@ const pairDisplay = "Chrome (Linux)"
 // askCode is Client.PairPhone.
 func (p *pairing) askCode(ctx context.Context, phone string) (string, error) {
 	const op = "ask for a pairing code"
-	ctx, done := p.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	code, err := p.wa.PairPhone(ctx, phone, true, whatsmeow.PairClientChrome, pairDisplay)
 	switch {
@@ -45,7 +45,7 @@ func (p *pairing) answerPasskey(ctx context.Context, answer []byte) error {
 			Message: "response: expected the authenticator's answer as WebAuthn JSON with id, rawId, type and response",
 		}
 	}
-	ctx, done := p.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	if err := p.wa.SendPasskeyResponse(ctx, &response); err != nil {
 		return p.stepFailed(op, err)
@@ -55,7 +55,7 @@ func (p *pairing) answerPasskey(ctx context.Context, answer []byte) error {
 
 // confirmPasskey is Client.ConfirmPasskey.
 func (p *pairing) confirmPasskey(ctx context.Context) error {
-	ctx, done := p.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	if err := p.wa.SendPasskeyConfirmation(ctx); err != nil {
 		return p.stepFailed("confirm passkey", err)

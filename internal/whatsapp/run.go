@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/stanzas"
@@ -39,17 +40,20 @@ func newRun(ctx context.Context, of session.Run, hasDevice bool, log *slog.Logge
 	}
 }
 
+// cancelGrace is how long a request to WhatsApp goes on after its caller has cancelled it.
+const cancelGrace = 2 * time.Second
+
 // requestContext returns the context of a request to WhatsApp that a caller waits for. It has the values and the deadline
-// of the caller's context, and ends with the run. It does not end when the caller cancels: if its context ends while a
-// request is being written, whatsmeow closes the channel of the answer, and an answer that comes at that moment would
-// panic on the reader. When the connection ends, failRequests ends its requests first.
-func (r *run) requestContext(caller context.Context) (context.Context, context.CancelFunc) {
+// of the caller's context, but ends cancelGrace after the caller has cancelled. If a context ends while whatsmeow writes a
+// request, whatsmeow closes the channel of the answer, and an answer that comes at that moment would panic on the reader.
+// Most callers cancel because the connection ends, and then failRequests ends the request within the grace.
+func requestContext(caller context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(caller))
 	if deadline, limited := caller.Deadline(); limited {
 		cancel()
 		ctx, cancel = context.WithDeadline(context.WithoutCancel(caller), deadline)
 	}
-	stop := context.AfterFunc(r.ctx, cancel)
+	stop := context.AfterFunc(caller, func() { time.AfterFunc(cancelGrace, cancel) })
 	return ctx, func() {
 		stop()
 		cancel()

@@ -3,37 +3,50 @@ package whatsapp
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"wasup/internal/session"
 )
 
-func TestARequestEndsWithItsDeadlineOrTheRunAndNotWithTheCaller(t *testing.T) {
-	r := newRun(t.Context(), session.Run{Session: "51"}, true, slog.New(slog.DiscardHandler))
-	type key struct{}
-	caller, leave := context.WithTimeout(context.WithValue(t.Context(), key{}, "kept"), time.Hour)
-	ctx, done := r.requestContext(caller)
-	defer done()
-	want, _ := caller.Deadline()
-	if got, is := ctx.Deadline(); !is || !got.Equal(want) || ctx.Value(key{}) != "kept" {
-		t.Errorf("deadline %v, %v, want %v; value %v", got, is, want, ctx.Value(key{}))
-	}
-	leave()
-	if ctx.Err() != nil {
-		t.Errorf("it ended with the caller: %v", ctx.Err())
-	}
-	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	over, done := r.requestContext(late)
-	defer done()
-	if !errors.Is(over.Err(), context.DeadlineExceeded) {
-		t.Errorf("after the deadline it is %v", over.Err())
-	}
-	unlimited, done := r.requestContext(context.Background())
-	defer done()
-	r.end()
-	<-ctx.Done()
-	<-unlimited.Done()
+func TestARequestGoesOnForAMomentAfterItsCallerHasCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		caller, leave := context.WithTimeout(context.WithValue(t.Context(), key{}, "kept"), time.Hour)
+		ctx, done := requestContext(caller)
+		defer done()
+		want, _ := caller.Deadline()
+		if got, is := ctx.Deadline(); !is || !got.Equal(want) || ctx.Value(key{}) != "kept" {
+			t.Errorf("deadline %v, %v, want %v; value %v", got, is, want, ctx.Value(key{}))
+		}
+		leave()
+		time.Sleep(cancelGrace - time.Nanosecond)
+		synctest.Wait()
+		if ctx.Err() != nil {
+			t.Errorf("it ended with its caller: %v", ctx.Err())
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			t.Errorf("after the grace it is %v", ctx.Err())
+		}
+	})
+}
+
+func TestARequestEndsAtItsCallersDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		caller, leave := context.WithTimeout(t.Context(), time.Minute)
+		defer leave()
+		ctx, done := requestContext(caller)
+		defer done()
+		unlimited, end := requestContext(t.Context())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) || unlimited.Err() != nil {
+			t.Errorf("with a deadline it is %v, without one %v", ctx.Err(), unlimited.Err())
+		}
+		end()
+		if unlimited.Err() == nil {
+			t.Error("it goes on after its end")
+		}
+	})
 }

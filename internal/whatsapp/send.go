@@ -89,7 +89,7 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	if ctx.Err() != nil {
 		return message.Ack{}, s.failed(ctx.Err())
 	}
-	ctx, done := s.run.requestContext(ctx)
+	ctx, done := requestContext(ctx)
 	defer done()
 	if err = s.reachable(ctx, to); err != nil {
 		return message.Ack{}, s.failed(err)
