@@ -241,7 +241,7 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 		return ErrFull
 	case action == MemberAdd:
 		g.members = append(g.members, member{a, RoleMember})
-		g.requests = slices.DeleteFunc(g.requests, func(r joinRequest) bool { return r.account == a })
+		g.withdraw(a)
 	case at < 0:
 		return ErrMemberUnknown
 	case a == g.creator && action != MemberPromote:
@@ -255,6 +255,11 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 	}
 	g.version++
 	return nil
+}
+
+// withdraw discards an account's request to join, if there is one. The caller holds the lock.
+func (g *Group) withdraw(a *accounts.Account) {
+	g.requests = slices.DeleteFunc(g.requests, func(r joinRequest) bool { return r.account == a })
 }
 
 // tellMembers tells the members before the change about it, and new members about the group.
@@ -361,8 +366,14 @@ func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*ac
 	return results, err
 }
 
-// RemoveAccount takes an account out of all its groups.
+// RemoveAccount takes an account out of all its groups and discards its requests to join others: an admin could still
+// approve them.
 func (s *Set) RemoveAccount(a *accounts.Account) {
+	s.mu.Lock()
+	for _, g := range s.byJID {
+		g.withdraw(a)
+	}
+	s.mu.Unlock()
 	for _, g := range s.Of(a) {
 		if err := s.Leave(g, a); err != nil {
 			s.log.Debug("account could not leave a group", "err", err)
