@@ -201,7 +201,10 @@ func (p *memberships) GroupLink(ctx context.Context, jid types.JID, revoke bool)
 		return "", err
 	}
 	code, err := p.Net.Groups.Invite(g, p.Account, revoke)
-	return InviteLink + code, err
+	if err != nil {
+		return "", err
+	}
+	return InviteLink + code, nil
 }
 
 // JoinGroup joins the group of an invite link. waiting says that an admin has to approve first.
@@ -214,10 +217,10 @@ func (p *memberships) JoinGroup(ctx context.Context, link string) (jid types.JID
 		return types.EmptyJID, false, err
 	}
 	waiting, err = p.Net.Groups.Join(g, p.Account)
-	if errors.Is(err, groups.ErrAlreadyMember) {
-		err = nil
+	if err != nil && !errors.Is(err, groups.ErrAlreadyMember) {
+		return types.EmptyJID, false, err
 	}
-	return g.JID, waiting, err
+	return g.JID, waiting, nil
 }
 
 // DecideRequests approves or rejects the join requests of accounts.
