@@ -181,7 +181,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 		message.raw = raw
 	}
 	seen := *message // before others can change it
-	p.journal.enter(messageKey{d.From.Account, message.ID}, message)
+	p.journal.enter(message)
 	return seen
 }
 

@@ -110,7 +110,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.journal.enter(messageKey{p.Account, kept.ID}, kept)
+	p.journal.enter(kept)
 	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account, Scripted: out.scripted}, &node); told.Code != 0 {
 		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.Code)
 	}
