@@ -47,6 +47,7 @@ func TestGroupsAreMadeChangedJoinedAndLeft(t *testing.T) {
 	link := strings.TrimSuffix(strings.TrimPrefix(f.get(ana+"/"+jid+"/link").body, `{"link":"`), `"}`)
 	f.post(bruno+"/join", `{"link":"`+link+`"}`).is(t, 200, `{"jid":"`+jid+`","waiting":true}`)
 	has(f.post(ana+"/"+jid+"/requests", `{"members":["`+brunoNumber+`"]}`), 400, `"field":"approve"`)
+	has(f.post(ana+"/"+jid+"/requests", `{"approve":true}`), 400, `"field":"members"`)
 	has(f.post(ana+"/"+jid+"/requests", `{"approve":true,"members":["`+brunoNumber+`"]}`), 200, `"requests":[]`)
 	has(f.post(ana+"/"+jid+"/link", `{}`), 200, `https://chat.whatsapp.com/`)
 	has(f.post(bruno+"/join", `{"link":"`+link+`"}`), 410, `"link_revoked"`)
