@@ -269,7 +269,7 @@ func TestMessagesGoBothWaysThroughTheAPI(t *testing.T) {
 		t.Fatalf("the client reads %v", got.Message)
 	}
 	const times = `"time":"[^"]+"`
-	f.matches("/phones/"+ana+"/messages", `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
+	f.matches("/phones/"+ana+"/messages?wait=2m", `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
 		`@s.whatsapp.net","to":"`+ana+`@s.whatsapp.net","device":0,"from_me":false,"type":"text","text":"hola <3",`+times+`,"status":"received","copies":1,"kind":"text","name":"`+bruno+`"\}\]\}`)
 
 	// Begin to wait for the reply before it is sent.
