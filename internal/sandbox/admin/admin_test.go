@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,9 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"GET", message + "?wait=1h", ``, 400, `"invalid","message":"expected a duration from 0s to 2m0s, such as 10s","field":"wait"`},
 		{"GET", message + "?wait=1s&wait=2s", ``, 400, `"invalid","message":"expected it once","field":"wait"`},
 		{"GET", message + "?since=1", ``, 400, `"unknown_field","message":"expected one of after, wait","field":"since"`},
+		{"GET", "/events?kind=logged-in", ``, 400, `"invalid","message":"expected one of ` + strings.Join(wordLists()["events"], ", ") + `","field":"kind"`},
+		{"GET", "/events?kind=", ``, 400, `"invalid","message":"expected one of ` + strings.Join(wordLists()["events"], ", ") + `","field":"kind"`},
+		{"GET", "/events?account=ana", ``, 400, `"invalid","message":"expected 7 to 15 digits, the first not 0","field":"account"`},
 		{"GET", "/events?wait=-1s", ``, 400, `"invalid","message":"expected a duration from 0s to 2m0s, such as 10s","field":"wait"`},
 		{"DELETE", phone + "/devices/ana", ``, 400, `"invalid","message":"expected the JID of a linked device, such as 4915112345678:1@s.whatsapp.net","field":"jid"`},
 		{"DELETE", phone + "/devices/4915112345678:9@s.whatsapp.net", ``, 404, `"device_not_found","message":"the phone has no such linked device","field":"jid"`},
@@ -208,6 +212,23 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		}
 	}
 	f.send("POST", "/phones", "text/plain", `{}`).is(t, 415, `{"error":{"code":"unsupported_media_type","message":"expected Content-Type: application/json"}}`)
+}
+
+func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
+	f := newFixture(t)
+	for _, route := range (&api{}).routes() {
+		for method, operation := range route.operations {
+			expected := "this route takes no parameters"
+			if len(operation.query) > 0 {
+				expected = "expected one of " + strings.Join(slices.Sorted(slices.Values(operation.query)), ", ")
+			}
+			path := inBraces.ReplaceAllString(strings.TrimSuffix(route.path, "{$}"), "x")
+			got := f.send(method, path+"?wiat=1s", "application/json", "{}")
+			if want := `{"error":{"code":"unknown_field","message":"` + expected + `","field":"wiat"}}`; got.status != 400 || got.body != want {
+				t.Errorf("%s %s answered %d %s\nexpected %s", method, path, got.status, got.body, want)
+			}
+		}
+	}
 }
 
 func TestFaultsAreSetListedAndCleared(t *testing.T) {
