@@ -214,6 +214,33 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 	f.send("POST", "/phones", "text/plain", `{}`).is(t, 415, `{"error":{"code":"unsupported_media_type","message":"expected Content-Type: application/json"}}`)
 }
 
+func TestAChangeOfAPhoneThatIsRefusedChangesNothing(t *testing.T) {
+	f := newFixture(t)
+	f.addPhone("4915112345678", "")
+	const phone = "/phones/4915112345678"
+	before := f.get(phone).body
+	const good = `"name":"Ana","script":"slow","delay":"1m","online":false,"about":"at sea"`
+	for field, bad := range map[string]string{
+		"name":        `{"script":"slow","delay":"1m","online":false,"about":"at sea","name":"` + strings.Repeat("x", 101) + `"}`,
+		"script":      `{"name":"Ana","delay":"1m","online":false,"about":"at sea","script":"dance"}`,
+		"delay":       `{"name":"Ana","script":"slow","online":false,"about":"at sea","delay":"11m"}`,
+		"about":       `{"name":"Ana","script":"slow","delay":"1m","online":false,"about":"` + strings.Repeat("x", 140) + `"}`,
+		"offline_for": `{"name":"Ana","script":"slow","delay":"1m","about":"at sea","offline_for":"25h"}`,
+	} {
+		if got := f.send("PATCH", phone, "application/json", bad); got.status != 400 || !strings.Contains(got.body, `"field":"`+field+`"`) {
+			t.Errorf("a bad %s: %d %s", field, got.status, got.body)
+		}
+		if after := f.get(phone).body; after != before {
+			t.Errorf("a bad %s changed the phone:\n%s\n%s", field, before, after)
+		}
+	}
+	f.send("PATCH", phone, "application/json", `{`+good+`}`).is(t, 200, `{"number":"4915112345678","name":"Ana","script":"slow","jid":"4915112345678@s.whatsapp.net","lid":"#@lid","online":false,"delay":"1m0s","about":"at sea","devices":[]}`)
+	off := f.get(phone).body
+	if got := f.send("PATCH", phone, "application/json", `{"name":"Bea","script":"echo"}`); got.status != 409 || f.get(phone).body != off {
+		t.Errorf("renaming a phone that is off: %d %s, then %s", got.status, got.body, f.get(phone).body)
+	}
+}
+
 func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 	f := newFixture(t)
 	for _, route := range (&api{}).routes() {

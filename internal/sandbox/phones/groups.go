@@ -132,10 +132,14 @@ type GroupChange struct {
 	Expiration *uint32
 }
 
-// ChangeGroup changes settings of a group, as the phone's owner. It stops at the first setting that is refused.
+// ChangeGroup changes settings of a group, as the phone's owner. It checks all settings before it changes any, so that a
+// change that is refused changes nothing.
 func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
+		return err
+	}
+	if err = p.checkGroupChange(g, change); err != nil {
 		return err
 	}
 	s := p.Net
@@ -176,6 +180,20 @@ func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change Gro
 		}
 	}
 	return nil
+}
+
+func (p *memberships) checkGroupChange(g *groups.Group, change GroupChange) error {
+	for _, err := range []error{
+		given(change.Subject, groups.CheckSubject),
+		given(change.Description, groups.CheckDescription),
+		given(change.Expiration, groups.CheckExpiration),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	switches := change.Announce != nil || change.Locked != nil || change.Approval != nil || change.AdminAdds != nil
+	return p.Net.Groups.MayChange(g, p.Account, switches)
 }
 
 func given[T any](value *T, do func(T) error) error {
