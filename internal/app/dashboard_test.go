@@ -103,7 +103,7 @@ func (b *bridge) linksByQR(t *testing.T) {
 	}
 	front := httptest.NewServer(admin.New(b.h.server, nil))
 	defer front.Close()
-	scanned, err := http.Post(front.URL+admin.Prefix+"/phones/"+b.ana.Number()+"/scan", "application/json", strings.NewReader(`{"png":"`+src+`"}`))
+	scanned, err := http.Post(front.URL+admin.Prefix+"/phones/"+b.ana.Number()+"/scan?wait=2m", "application/json", strings.NewReader(`{"png":"`+src+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

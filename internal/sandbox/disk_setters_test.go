@@ -2,12 +2,14 @@ package sandbox_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/phones"
 )
 
@@ -71,6 +73,25 @@ func settings() []setting {
 		}, stays: func(server *sandbox.Server, _, _ *sandbox.Phone, group types.JID) bool {
 			subject, _ := info(server, group)
 			return subject == "Go"
+		}},
+		{name: "a link to a group is revoked", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, group types.JID) error {
+			link, err := ana.GroupLink(ctx, group, false)
+			if err != nil {
+				return err
+			}
+			if _, err = ana.GroupLink(ctx, group, true); err != nil {
+				return err
+			}
+			return ana.SetAbout(link) // where the next server finds it
+		}, stays: func(_ *sandbox.Server, ana, bea *sandbox.Phone, group types.JID) bool {
+			ctx := context.Background()
+			_, _, revoked := bea.JoinGroup(ctx, ana.About())
+			fresh, err := ana.GroupLink(ctx, group, false)
+			if err != nil {
+				return false
+			}
+			jid, _, err := bea.JoinGroup(ctx, fresh)
+			return errors.Is(revoked, groups.ErrInviteRevoked) && err == nil && jid == group
 		}},
 		{name: "who is in a group", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, group types.JID) error {
 			return ana.LeaveGroup(ctx, group)

@@ -339,3 +339,27 @@ func TestBadGroupsAreRefused(t *testing.T) {
 		t.Errorf("%+v, %v", info, err)
 	}
 }
+
+func TestARequestToJoinGoesWithItsAccount(t *testing.T) {
+	server := newServer(t, sandbox.Config{})
+	admin, leaver := newPhone(t, server, ""), newPhone(t, server, "")
+	ctx := testContext(t)
+	group := newGroup(t, admin, "")
+	on := true
+	if err := admin.ChangeGroup(ctx, group, phones.GroupChange{Approval: &on}); err != nil {
+		t.Fatal(err)
+	}
+	link, err := admin.GroupLink(ctx, group, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, waiting, err := leaver.JoinGroup(ctx, link); err != nil || !waiting {
+		t.Fatalf("waiting %v, %v", waiting, err)
+	}
+	if err := server.RemovePhone(leaver.Number()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := server.Group(group); err != nil || len(info.Requests) != 0 || len(info.Members) != 1 {
+		t.Errorf("the group is %+v, %v", info, err)
+	}
+}

@@ -53,6 +53,10 @@ func TestTheLibraryDoesWhatItSays(t *testing.T) {
 		wait[*events.Disconnected](client, from, nil)
 		back(t, client, peer)
 	})
+	// The race detector may find a race inside whatsmeow here, on a machine so slow that a cut strikes during a login.
+	// newNoiseSocket sets FrameSocket.OnDisconnect without the lock under which FrameSocket.Close reads it, and Close runs
+	// in a goroutine of the reader. The two are ordered only once the client has received a stanza after the handshake.
+	// The server cannot know when that is, and links break during logins too, so the cuts stay as they are.
 	t.Run("flaky-link", func(t *testing.T) {
 		server, _, client, peer := linked(t, "")
 		from := client.mark()

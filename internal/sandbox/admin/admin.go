@@ -67,6 +67,10 @@ func (a *api) dispatch(methods operations) http.Handler {
 			a.refuseMethod(w, r, sortedMethods(methods))
 			return
 		}
+		if err := operation.checkQuery(r); err != nil {
+			a.refuse(w, r, err)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if operation.stream != nil {
 			operation.stream(w, r)

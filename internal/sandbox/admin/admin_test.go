@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,9 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"GET", message + "?wait=1h", ``, 400, `"invalid","message":"expected a duration from 0s to 2m0s, such as 10s","field":"wait"`},
 		{"GET", message + "?wait=1s&wait=2s", ``, 400, `"invalid","message":"expected it once","field":"wait"`},
 		{"GET", message + "?since=1", ``, 400, `"unknown_field","message":"expected one of after, wait","field":"since"`},
+		{"GET", "/events?kind=logged-in", ``, 400, `"invalid","message":"expected one of ` + strings.Join(wordLists()["events"], ", ") + `","field":"kind"`},
+		{"GET", "/events?kind=", ``, 400, `"invalid","message":"expected one of ` + strings.Join(wordLists()["events"], ", ") + `","field":"kind"`},
+		{"GET", "/events?account=ana", ``, 400, `"invalid","message":"expected 7 to 15 digits, the first not 0","field":"account"`},
 		{"GET", "/events?wait=-1s", ``, 400, `"invalid","message":"expected a duration from 0s to 2m0s, such as 10s","field":"wait"`},
 		{"DELETE", phone + "/devices/ana", ``, 400, `"invalid","message":"expected the JID of a linked device, such as 4915112345678:1@s.whatsapp.net","field":"jid"`},
 		{"DELETE", phone + "/devices/4915112345678:9@s.whatsapp.net", ``, 404, `"device_not_found","message":"the phone has no such linked device","field":"jid"`},
@@ -208,6 +212,50 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		}
 	}
 	f.send("POST", "/phones", "text/plain", `{}`).is(t, 415, `{"error":{"code":"unsupported_media_type","message":"expected Content-Type: application/json"}}`)
+}
+
+func TestAChangeOfAPhoneThatIsRefusedChangesNothing(t *testing.T) {
+	f := newFixture(t)
+	f.addPhone("4915112345678", "")
+	const phone = "/phones/4915112345678"
+	before := f.get(phone).body
+	const good = `"name":"Ana","script":"slow","delay":"1m","online":false,"about":"at sea"`
+	for field, bad := range map[string]string{
+		"name":        `{"script":"slow","delay":"1m","online":false,"about":"at sea","name":"` + strings.Repeat("x", 101) + `"}`,
+		"script":      `{"name":"Ana","delay":"1m","online":false,"about":"at sea","script":"dance"}`,
+		"delay":       `{"name":"Ana","script":"slow","online":false,"about":"at sea","delay":"11m"}`,
+		"about":       `{"name":"Ana","script":"slow","delay":"1m","online":false,"about":"` + strings.Repeat("x", 140) + `"}`,
+		"offline_for": `{"name":"Ana","script":"slow","delay":"1m","about":"at sea","offline_for":"25h"}`,
+	} {
+		if got := f.send("PATCH", phone, "application/json", bad); got.status != 400 || !strings.Contains(got.body, `"field":"`+field+`"`) {
+			t.Errorf("a bad %s: %d %s", field, got.status, got.body)
+		}
+		if after := f.get(phone).body; after != before {
+			t.Errorf("a bad %s changed the phone:\n%s\n%s", field, before, after)
+		}
+	}
+	f.send("PATCH", phone, "application/json", `{`+good+`}`).is(t, 200, `{"number":"4915112345678","name":"Ana","script":"slow","jid":"4915112345678@s.whatsapp.net","lid":"#@lid","online":false,"delay":"1m0s","about":"at sea","devices":[]}`)
+	off := f.get(phone).body
+	if got := f.send("PATCH", phone, "application/json", `{"name":"Bea","script":"echo"}`); got.status != 409 || f.get(phone).body != off {
+		t.Errorf("renaming a phone that is off: %d %s, then %s", got.status, got.body, f.get(phone).body)
+	}
+}
+
+func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
+	f := newFixture(t)
+	for _, route := range (&api{}).routes() {
+		for method, operation := range route.operations {
+			expected := "this route takes no parameters"
+			if len(operation.query) > 0 {
+				expected = "expected one of " + strings.Join(slices.Sorted(slices.Values(operation.query)), ", ")
+			}
+			path := inBraces.ReplaceAllString(strings.TrimSuffix(route.path, "{$}"), "x")
+			got := f.send(method, path+"?wiat=1s", "application/json", "{}")
+			if want := `{"error":{"code":"unknown_field","message":"` + expected + `","field":"wiat"}}`; got.status != 400 || got.body != want {
+				t.Errorf("%s %s answered %d %s\nexpected %s", method, path, got.status, got.body, want)
+			}
+		}
+	}
 }
 
 func TestFaultsAreSetListedAndCleared(t *testing.T) {

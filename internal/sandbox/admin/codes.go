@@ -9,10 +9,6 @@ import (
 
 // enterCode makes the phone enter the pairing code that a client shows.
 func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
-	values, err := query(r, "wait")
-	if err != nil {
-		return 0, nil, err
-	}
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -21,7 +17,7 @@ func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
 	if err = readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	ctx, cancel, err := waitContext(r, values, scanWait)
+	ctx, cancel, err := waitContext(r, scanWait)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -34,9 +30,6 @@ func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
 }
 
 func (a phoneAPI) getPasskey(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err

@@ -23,7 +23,7 @@ func (c *client) askCode(number string) string {
 func TestAPersonEntersTheCodeAndTheClientIsLinked(t *testing.T) {
 	f := newFixture(t)
 	f.addPhone("4915112345678", "")
-	const code = "/phones/4915112345678/code"
+	const code = "/phones/4915112345678/code" + patiently
 	f.post(code, `{"code":"1234"}`).is(t, 400, `{"error":{"code":"invalid","message":"expected 8 letters and digits, such as ABCD-1234","field":"code"}}`)
 	f.post(code, `{"code":"ABCD-1234"}`).is(t, 404, `{"error":{"code":"code_unknown","message":"no client asked for a code for this number, or it does not any more","field":"code"}}`)
 	c := f.newClient()
@@ -47,7 +47,7 @@ func TestAPasskeyIsDemandedAndAnsweredThroughTheAPI(t *testing.T) {
 	c := f.newClient()
 	shown := c.askCode("4915112345678")
 	entered := make(chan answer, 1)
-	go func() { entered <- f.post("/phones/4915112345678/code?wait=2m", `{"code":"`+shown+`"}`) }()
+	go func() { entered <- f.post("/phones/4915112345678/code"+patiently, `{"code":"`+shown+`"}`) }()
 	demand, err := json.Marshal(await[*events.PairPasskeyRequest](c).PublicKey)
 	must(t, err)
 	got := f.post(passkey+"/assertion", string(demand))

@@ -25,9 +25,6 @@ type mediaFilesBody struct {
 }
 
 func (a faultAPI) listMedia(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	body := mediaFilesBody{Media: []mediaFileBody{}}
 	for _, file := range a.server.Media() {
 		body.Media = append(body.Media, mediaFileBody(file))
@@ -37,12 +34,9 @@ func (a faultAPI) listMedia(r *http.Request) (int, any, error) {
 
 // expireMedia removes a file. ?code is the status of later downloads, ?lost whether the phones lose their copy, too.
 func (a faultAPI) expireMedia(r *http.Request) (int, any, error) {
-	values, err := query(r, "code", "lost")
-	if err != nil {
-		return 0, nil, err
-	}
-	code := http.StatusGone
+	values, code := r.URL.Query(), http.StatusGone
 	if text := values.Get("code"); text != "" {
+		var err error
 		if code, err = strconv.Atoi(text); err != nil {
 			return 0, nil, translate(media.ErrBadCode)
 		}

@@ -39,15 +39,12 @@ func (a messageAPI) listMessages(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	values, err := query(r, "after", "wait")
-	if err != nil {
-		return 0, nil, err
-	}
-	ctx, cancel, err := waitContext(r, values, 0)
+	ctx, cancel, err := waitContext(r, 0)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer cancel()
+	values := r.URL.Query()
 	messages, err := messagesAfter(phone, values.Get("after"))
 	if err != nil {
 		return 0, nil, err

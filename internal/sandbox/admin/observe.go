@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/observe"
 )
 
@@ -19,9 +20,6 @@ import (
 const heartbeat = 15 * time.Second
 
 func (a *api) index(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	body := indexBody{Name: "wasup sandbox"}
 	for _, route := range a.routes() {
 		path := Prefix + strings.TrimSuffix(route.path, "{$}")
@@ -31,9 +29,6 @@ func (a *api) index(r *http.Request) (int, any, error) {
 }
 
 func (a *api) describe(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	key := a.server.RootPublicKey()
 	return http.StatusOK, serverBody{
 		WebSocketURL:  a.server.URL(),
@@ -53,9 +48,6 @@ func buildVersion() string {
 }
 
 func (a *api) counters(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	return http.StatusOK, a.server.Counters(), nil
 }
 
@@ -64,14 +56,21 @@ func (a *api) counters(r *http.Request) (int, any, error) {
 // event from now on that matches ?kind and ?account, or an empty list once ?wait
 // (10s by default) is over.
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "wait", "kind", "account")
+	values := r.URL.Query()
+	account := strings.TrimPrefix(values.Get("account"), "+")
+	if values.Has("account") && !accounts.ValidNumber(account) {
+		a.refuse(w, r, invalid("account", "expected 7 to 15 digits, the first not 0"))
+		return
+	}
+	ctx, cancel, err := waitContext(r, 10*time.Second)
 	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
+	defer cancel()
 	wanted := func(e observe.Event) bool {
 		return (!values.Has("kind") || string(e.Kind) == values.Get("kind")) &&
-			(!values.Has("account") || e.Account == strings.TrimPrefix(values.Get("account"), "+"))
+			(!values.Has("account") || e.Account == account)
 	}
 	// Subscribe before answering: a client that has seen the beginning of the
 	// answer must not miss an event after it.
@@ -81,12 +80,6 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 		a.stream(w, r, events, wanted)
 		return
 	}
-	ctx, cancel, err := waitContext(r, values, 10*time.Second)
-	if err != nil {
-		a.refuse(w, r, err)
-		return
-	}
-	defer cancel()
 	a.answer(w, http.StatusOK, eventsBody{firstEvent(ctx, events, wanted)})
 }
 

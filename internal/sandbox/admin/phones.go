@@ -25,9 +25,6 @@ func pathNumber(r *http.Request) string {
 }
 
 func (a phoneAPI) listPhones(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	body := phonesBody{Phones: []phoneBody{}}
 	for _, phone := range a.server.Phones() {
 		body.Phones = append(body.Phones, phoneJSON(phone))
@@ -49,7 +46,7 @@ func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 	return http.StatusCreated, phoneJSON(phone), nil
 }
 
-// changePhone changes the fields of a phone that the body names.
+// changePhone changes the fields of a phone that the body names, or none if one of them is refused.
 func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
@@ -73,33 +70,21 @@ func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	change := phones.Change{About: in.About, Online: in.Online}
 	if in.Name != "" {
-		if err := phone.Rename(r.Context(), in.Name); err != nil {
-			return 0, nil, translate(err)
-		}
-	}
-	if in.Delay != "" {
-		if err := phone.SetDelay(delay); err != nil {
-			return 0, nil, translate(err)
-		}
-	}
-	if in.About != nil {
-		if err := phone.SetAbout(*in.About); err != nil {
-			return 0, nil, translate(err)
-		}
+		change.Name = &in.Name
 	}
 	if in.Script != "" {
-		if err := phone.SetScript(phones.Script(in.Script)); err != nil {
-			return 0, nil, translate(err)
-		}
+		change.Script = (*phones.Script)(&in.Script)
 	}
-	if in.Online != nil {
-		phone.SetOnline(*in.Online)
+	if in.Delay != "" {
+		change.Delay = &delay
 	}
 	if in.OfflineFor != "" {
-		if err := phone.GoOffline(absence); err != nil {
-			return 0, nil, translate(err)
-		}
+		change.OfflineFor = &absence
+	}
+	if err := phone.Change(r.Context(), change); err != nil {
+		return 0, nil, translate(err)
 	}
 	return http.StatusOK, phoneJSON(phone), nil
 }

@@ -16,7 +16,8 @@ func TestAPersonShowsAPictureAnAboutTextAndTyping(t *testing.T) {
 	f.get(phone+"/picture").is(t, 404, `{"error":{"code":"media_not_found","message":"the phone has no profile picture","field":"number"}}`)
 	jpeg := "\xff\xd8\xff" + strings.Repeat("x", 400)
 	f.send("PUT", phone+"/picture", "image/jpeg", jpeg).is(t, 204, "")
-	if got := f.get(phone + "/picture"); got.status != 200 || got.body != jpeg || got.header.Get("Content-Type") != "image/jpeg" {
+	// The page asks with the id of the picture.
+	if got := f.get(phone + "/picture?picture=" + ana.PictureID()); got.status != 200 || got.body != jpeg || got.header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("%d, %d bytes of %s", got.status, len(got.body), got.header.Get("Content-Type"))
 	}
 	info, err := c.cli.GetProfilePictureInfo(t.Context(), ana.JID(), nil)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -132,32 +133,36 @@ func jsonName(kind string) string {
 	}
 }
 
-// query returns the query parameters. It refuses an unknown one: a misspelt ?wait
-// would otherwise silently not wait.
-func query(r *http.Request, known ...string) (url.Values, error) {
+// checkQuery refuses query parameters that the operation does not have, or that are not among their words: a misspelt
+// ?wait would otherwise silently not wait, and a misspelt ?kind wait in vain.
+func (o operation) checkQuery(r *http.Request) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, invalid("query", "expected name=value pairs")
+		return invalid("query", "expected name=value pairs")
 	}
-	for name, given := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		given := values[name]
 		switch {
-		case !slices.Contains(known, name):
-			if len(known) == 0 {
-				return nil, &problem{http.StatusBadRequest, "unknown_field", "this route takes no parameters", name}
-			}
-			return nil, &problem{http.StatusBadRequest, "unknown_field", "expected one of " + strings.Join(known, ", "), name}
+		case len(o.query) == 0:
+			return &problem{http.StatusBadRequest, "unknown_field", "this route takes no parameters", name}
+		case !slices.Contains(o.query, name):
+			return &problem{http.StatusBadRequest, "unknown_field", "expected one of " + strings.Join(slices.Sorted(slices.Values(o.query)), ", "), name}
 		case len(given) > 1:
-			return nil, invalid(name, "expected it once")
+			return invalid(name, "expected it once")
+		}
+		schema, _ := parameters()[name]["schema"].(object)
+		if words, ok := schema["enum"].([]string); ok && !slices.Contains(words, given[0]) {
+			return invalid(name, "expected one of %s", strings.Join(words, ", "))
 		}
 	}
-	return values, nil
+	return nil
 }
 
 // waitContext returns the request's context with the timeout that the parameter
 // wait gives, or with byDefault.
-func waitContext(r *http.Request, values url.Values, byDefault time.Duration) (context.Context, context.CancelFunc, error) {
+func waitContext(r *http.Request, byDefault time.Duration) (context.Context, context.CancelFunc, error) {
 	wait := byDefault
-	if text := values.Get("wait"); text != "" {
+	if text := r.URL.Query().Get("wait"); text != "" {
 		parsed, err := time.ParseDuration(text)
 		if err != nil || parsed < 0 || parsed > maxWait {
 			return nil, nil, invalid("wait", "expected a duration from 0s to %s, such as 10s", maxWait)

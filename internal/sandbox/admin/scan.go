@@ -16,10 +16,6 @@ const scanWait = 20 * time.Second
 // scan makes the phone scan a pairing QR. The body is JSON with the text of the
 // code or a picture of it, or a picture, alone or as a file of a form.
 func (a phoneAPI) scan(r *http.Request) (int, any, error) {
-	values, err := query(r, "wait")
-	if err != nil {
-		return 0, nil, err
-	}
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
@@ -28,7 +24,7 @@ func (a phoneAPI) scan(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	ctx, cancel, err := waitContext(r, values, scanWait)
+	ctx, cancel, err := waitContext(r, scanWait)
 	if err != nil {
 		return 0, nil, err
 	}

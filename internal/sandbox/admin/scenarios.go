@@ -72,9 +72,6 @@ func (a scenarioAPI) routes() []route {
 }
 
 func (a scenarioAPI) listScenarios(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	body := scenariosBody{Scenarios: []scenarioBody{}, Library: []scenarioInStock{}}
 	for _, progress := range a.server.Scenarios() {
 		body.Scenarios = append(body.Scenarios, scenarioJSON(progress))
@@ -103,12 +100,8 @@ func (a scenarioAPI) startScenario(r *http.Request) (int, any, error) {
 
 // readScenario reads a scenario from the body, which is a YAML file or JSON.
 func readScenario(r *http.Request) (scenario sandbox.Scenario, speed float64, err error) {
-	values, err := query(r, "speed")
-	if err != nil {
-		return scenario, 0, err
-	}
 	speed = 1
-	if text := values.Get("speed"); text != "" {
+	if text := r.URL.Query().Get("speed"); text != "" {
 		if speed, err = strconv.ParseFloat(text, 64); err != nil {
 			return scenario, 0, translate(sandbox.ErrBadSpeed)
 		}
@@ -160,9 +153,6 @@ func parseScenario(field string, raw []byte) (sandbox.Scenario, error) {
 }
 
 func (a scenarioAPI) getScenario(r *http.Request) (int, any, error) {
-	if _, err := query(r); err != nil {
-		return 0, nil, err
-	}
 	progress, err := a.server.Scenario(r.PathValue("id"))
 	if err != nil {
 		return 0, nil, translate(err)

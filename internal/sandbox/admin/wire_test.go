@@ -29,6 +29,9 @@ import (
 // patience bounds the wait for something that certainly happens. The machine may be busy.
 const patience = 2 * time.Minute
 
+// patiently makes a request wait as long as it can for a client: the default is a time that a busy machine may need.
+const patiently = "?wait=2m"
+
 // client is a real whatsmeow client of the sandbox.
 type client struct {
 	t      *testing.T
@@ -131,7 +134,7 @@ func (f *fixture) link(number string) *client {
 	f.t.Helper()
 	c := f.newClient()
 	code := await[*events.QR](c).Codes[0]
-	f.post("/phones/"+number+"/scan", fmt.Sprintf(`{"code":%q}`, code)).is(f.t, 200, `{"device":"`+number+`:#@s.whatsapp.net"}`)
+	f.post("/phones/"+number+"/scan"+patiently, fmt.Sprintf(`{"code":%q}`, code)).is(f.t, 200, `{"device":"`+number+`:#@s.whatsapp.net"}`)
 	c.settled()
 	return c
 }
@@ -161,7 +164,7 @@ func (c *client) settled() {
 func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {
 	f := newFixture(t)
 	f.addPhone("4915112345678", "")
-	const scan = "/phones/4915112345678/scan"
+	const scan = "/phones/4915112345678/scan" + patiently
 	for name, post := range map[string]func(png []byte) answer{
 		"as the answer of /qr-code": func(png []byte) answer {
 			return f.post(scan, `{"qr":"data:image/png;base64,`+base64.StdEncoding.EncodeToString(png)+`"}`)
@@ -199,7 +202,7 @@ func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {
 func TestAScanThatCannotWorkSaysWhy(t *testing.T) {
 	f := newFixture(t)
 	f.addPhone("4915112345678", "")
-	const scan = "/phones/4915112345678/scan"
+	const scan = "/phones/4915112345678/scan" + patiently
 	fail := func(status int, code, message, field string, got answer) {
 		t.Helper()
 		if field != "" {
@@ -236,9 +239,9 @@ func TestAScanOfAnExpiredCodeSaysSo(t *testing.T) {
 	f.addPhone("4915112345678", "")
 	c := f.newClient()
 	codes := await[*events.QR](c).Codes
-	f.post("/phones/4915112345678/scan", fmt.Sprintf(`{"code":%q}`, codes[0])).is(t, 410,
+	f.post("/phones/4915112345678/scan"+patiently, fmt.Sprintf(`{"code":%q}`, codes[0])).is(t, 410,
 		`{"error":{"code":"ref_expired","message":"the code has expired; the client shows a newer one","field":"code"}}`)
-	f.post("/phones/4915112345678/scan", fmt.Sprintf(`{"code":%q}`, codes[1])).is(t, 200, `{"device":"4915112345678:#@s.whatsapp.net"}`)
+	f.post("/phones/4915112345678/scan"+patiently, fmt.Sprintf(`{"code":%q}`, codes[1])).is(t, 200, `{"device":"4915112345678:#@s.whatsapp.net"}`)
 	// Do not end while the client reconnects: whatsmeow's attempt would outlive the test.
 	await[*events.Connected](c)
 }
@@ -269,7 +272,7 @@ func TestMessagesGoBothWaysThroughTheAPI(t *testing.T) {
 		t.Fatalf("the client reads %v", got.Message)
 	}
 	const times = `"time":"[^"]+"`
-	f.matches("/phones/"+ana+"/messages", `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
+	f.matches("/phones/"+ana+"/messages"+patiently, `\{"messages":\[\{"id":"`+id[1]+`","chat":"`+bruno+`@s.whatsapp.net","from":"`+bruno+
 		`@s.whatsapp.net","to":"`+ana+`@s.whatsapp.net","device":0,"from_me":false,"type":"text","text":"hola <3",`+times+`,"status":"received","copies":1,"kind":"text","name":"`+bruno+`"\}\]\}`)
 
 	// Begin to wait for the reply before it is sent.

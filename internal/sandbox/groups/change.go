@@ -24,11 +24,11 @@ type Wish struct {
 
 // Create creates a group and tells all its members.
 func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
-	if err := checkSubject(wish.Subject); err != nil {
+	if err := CheckSubject(wish.Subject); err != nil {
 		return nil, err
 	}
-	if !ValidExpiration(wish.expiration) {
-		return nil, ErrBadExpiration
+	if err := CheckExpiration(wish.expiration); err != nil {
+		return nil, err
 	}
 	now := time.Now()
 	g := &Group{
@@ -50,31 +50,63 @@ func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
 	return g, nil
 }
 
-func checkSubject(subject string) error {
+// CheckSubject fails with ErrBadSubject if a text cannot be the name of a group.
+func CheckSubject(subject string) error {
 	if subject == "" || utf8.RuneCountInString(subject) > maxSubject || !utf8.ValidString(subject) {
 		return ErrBadSubject
 	}
 	return nil
 }
 
-// ValidExpiration reports whether messages of a group can disappear after this number of seconds. 0 means never.
-func ValidExpiration(seconds uint32) bool {
-	return slices.Contains([]uint32{0, 86_400, 604_800, 7_776_000}, seconds)
+// CheckExpiration fails with ErrBadExpiration if messages of a group cannot disappear after this number of seconds. 0
+// means never.
+func CheckExpiration(seconds uint32) error {
+	if !slices.Contains([]uint32{0, 86_400, 604_800, 7_776_000}, seconds) {
+		return ErrBadExpiration
+	}
+	return nil
 }
 
-// changeGroup checks that the actor may change a group, calls change and sends the node that change returns to the
-// members. adminsOnly says whether only admins may make the change. Both functions run under the lock of the set.
-func (s *Set) changeGroup(g *Group, actor *accounts.Account, adminsOnly func() bool, change func() (*waBinary.Node, error)) error {
+// right says which members may make a change of a group.
+type right int
+
+const (
+	unlessLocked right = iota // every member, in a locked group only admins
+	adminsOnly
+)
+
+// MayChange returns nil if an account may change a group, otherwise ErrNotInGroup or ErrNotAdmin. switches says whether
+// the change is about more than subject, description and expiration: only admins may make such a change.
+func (s *Set) MayChange(g *Group, actor *accounts.Account, switches bool) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if switches {
+		return g.mayChange(actor, adminsOnly)
+	}
+	return g.mayChange(actor, unlessLocked)
+}
+
+// mayChange returns nil if an account has the right to change the group. The caller holds the lock.
+func (g *Group) mayChange(actor *accounts.Account, needed right) error {
+	switch {
+	case g.index(actor) < 0:
+		return ErrNotInGroup
+	case (needed == adminsOnly || g.locked) && !g.admin(actor):
+		return ErrNotAdmin
+	default:
+		return nil
+	}
+}
+
+// changeGroup checks that the actor has the right to change a group, calls change and sends the node that change returns
+// to the members. change runs under the lock of the set.
+func (s *Set) changeGroup(g *Group, actor *accounts.Account, needed right, change func() (*waBinary.Node, error)) error {
 	s.mu.Lock()
-	node, err := func() (*waBinary.Node, error) {
-		if g.index(actor) < 0 {
-			return nil, ErrNotInGroup
-		}
-		if adminsOnly() && !g.admin(actor) {
-			return nil, ErrNotAdmin
-		}
-		return change()
-	}()
+	var node *waBinary.Node
+	err := g.mayChange(actor, needed)
+	if err == nil {
+		node, err = change()
+	}
 	s.mu.Unlock()
 	if err != nil || node == nil {
 		return err
@@ -84,14 +116,12 @@ func (s *Set) changeGroup(g *Group, actor *accounts.Account, adminsOnly func() b
 	return nil
 }
 
-func always() bool { return true }
-
 // SetSubject changes the name of a group.
 func (s *Set) SetSubject(g *Group, actor *accounts.Account, subject string) error {
-	if err := checkSubject(subject); err != nil {
+	if err := CheckSubject(subject); err != nil {
 		return err
 	}
-	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, unlessLocked, func() (*waBinary.Node, error) {
 		g.subject = wording{text: subject, by: actor, at: time.Now()}
 		attrs := waBinary.Attrs{"subject": subject, "s_t": stanza.Now(), "s_o": actor.JIDOn(g.Server(), 0)}
 		if g.Addressing == AddressingLID {
@@ -101,14 +131,22 @@ func (s *Set) SetSubject(g *Group, actor *accounts.Account, subject string) erro
 	})
 }
 
+// CheckDescription fails with ErrBadDescription if a text cannot be the description of a group.
+func CheckDescription(text string) error {
+	if utf8.RuneCountInString(text) > maxDescription || !utf8.ValidString(text) {
+		return ErrBadDescription
+	}
+	return nil
+}
+
 // SetDescription changes the description of a group. previous is the id of the description that it replaces. If that is
 // not the current one it fails with ErrBadDescription, so that two people who write at the same time do not overwrite
 // each other.
 func (s *Set) SetDescription(g *Group, actor *accounts.Account, previous, id, text string) error {
-	if utf8.RuneCountInString(text) > maxDescription || !utf8.ValidString(text) || id == "" {
-		return ErrBadDescription
+	if err := CheckDescription(text); err != nil {
+		return err
 	}
-	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, unlessLocked, func() (*waBinary.Node, error) {
 		if previous != g.description.id {
 			return nil, ErrBadDescription
 		}
@@ -125,7 +163,7 @@ func (s *Set) SetDescription(g *Group, actor *accounts.Account, previous, id, te
 // SetSwitch turns one of the on/off settings on or off. tag is the wire name: locked, unlocked, announcement or
 // not_announcement.
 func (s *Set) SetSwitch(g *Group, actor *accounts.Account, tag string) error {
-	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, adminsOnly, func() (*waBinary.Node, error) {
 		g.version++
 		switch tag {
 		case "locked", "unlocked":
@@ -140,10 +178,10 @@ func (s *Set) SetSwitch(g *Group, actor *accounts.Account, tag string) error {
 
 // SetExpiration sets after how many seconds messages disappear. 0 means never.
 func (s *Set) SetExpiration(g *Group, actor *accounts.Account, seconds uint32) error {
-	if !ValidExpiration(seconds) {
-		return ErrBadExpiration
+	if err := CheckExpiration(seconds); err != nil {
+		return err
 	}
-	return s.changeGroup(g, actor, func() bool { return g.locked }, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, unlessLocked, func() (*waBinary.Node, error) {
 		g.expiration = seconds
 		if seconds == 0 {
 			return &waBinary.Node{Tag: "not_ephemeral"}, nil
@@ -154,7 +192,7 @@ func (s *Set) SetExpiration(g *Group, actor *accounts.Account, seconds uint32) e
 
 // SetApproval sets whether admins have to approve accounts that join by link. Turning it off discards waiting requests.
 func (s *Set) SetApproval(g *Group, actor *accounts.Account, on bool) error {
-	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, adminsOnly, func() (*waBinary.Node, error) {
 		g.approval = on
 		if !on {
 			g.requests = nil
@@ -169,7 +207,7 @@ func (s *Set) SetApproval(g *Group, actor *accounts.Account, on bool) error {
 
 // SetAdminAdds sets whether only admins may add members.
 func (s *Set) SetAdminAdds(g *Group, actor *accounts.Account, on bool) error {
-	return s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+	return s.changeGroup(g, actor, adminsOnly, func() (*waBinary.Node, error) {
 		g.adminAdds = on
 		mode := "all_member_add"
 		if on {
@@ -182,7 +220,7 @@ func (s *Set) SetAdminAdds(g *Group, actor *accounts.Account, on bool) error {
 // Invite returns the code of a group's invite link. With revoke it makes a new one and revokes the old.
 func (s *Set) Invite(g *Group, actor *accounts.Account, revoke bool) (string, error) {
 	var code string
-	err := s.changeGroup(g, actor, always, func() (*waBinary.Node, error) {
+	err := s.changeGroup(g, actor, adminsOnly, func() (*waBinary.Node, error) {
 		if !revoke {
 			code = g.invite
 			return nil, nil
@@ -207,14 +245,13 @@ const (
 func (s *Set) ChangeMembers(g *Group, actor *accounts.Account, action string, list []*accounts.Account) (map[*accounts.Account]error, error) {
 	results := make(map[*accounts.Account]error, len(list))
 	var done []*accounts.Account
-	adminsOnly := func() bool { return action != MemberAdd || g.adminAdds }
 	before := g.Accounts()
 	s.mu.Lock()
 	switch {
 	case g.index(actor) < 0:
 		s.mu.Unlock()
 		return nil, ErrNotInGroup
-	case adminsOnly() && !g.admin(actor):
+	case (action != MemberAdd || g.adminAdds) && !g.admin(actor):
 		s.mu.Unlock()
 		return nil, ErrNotAdmin
 	}
@@ -241,7 +278,7 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 		return ErrFull
 	case action == MemberAdd:
 		g.members = append(g.members, member{a, RoleMember})
-		g.requests = slices.DeleteFunc(g.requests, func(r joinRequest) bool { return r.account == a })
+		g.withdraw(a)
 	case at < 0:
 		return ErrMemberUnknown
 	case a == g.creator && action != MemberPromote:
@@ -255,6 +292,11 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 	}
 	g.version++
 	return nil
+}
+
+// withdraw discards an account's request to join, if there is one. The caller holds the lock.
+func (g *Group) withdraw(a *accounts.Account) {
+	g.requests = slices.DeleteFunc(g.requests, func(r joinRequest) bool { return r.account == a })
 }
 
 // tellMembers tells the members before the change about it, and new members about the group.
@@ -361,8 +403,14 @@ func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*ac
 	return results, err
 }
 
-// RemoveAccount takes an account out of all its groups.
+// RemoveAccount takes an account out of all its groups and discards its requests to join others: an admin could still
+// approve them.
 func (s *Set) RemoveAccount(a *accounts.Account) {
+	s.mu.Lock()
+	for _, g := range s.byJID {
+		g.withdraw(a)
+	}
+	s.mu.Unlock()
 	for _, g := range s.Of(a) {
 		if err := s.Leave(g, a); err != nil {
 			s.log.Debug("account could not leave a group", "err", err)

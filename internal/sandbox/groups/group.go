@@ -100,6 +100,7 @@ type Group struct {
 	announce, locked, approval, adminAdds bool
 	expiration                            uint32
 	invite                                string
+	revoked                               []string // the codes of earlier invite links
 	requests                              []joinRequest
 	version                               int
 	picture                               media.Picture
@@ -129,12 +130,11 @@ type Set struct {
 	observer *observe.Observer
 	log      *slog.Logger
 
-	mu     setLock
-	byJID  map[types.JID]*Group
+	mu    setLock
+	byJID map[types.JID]*Group
+	// byLink holds the groups by the codes of their invite links, revoked ones included.
 	byLink map[string]*Group
-	// revoked holds the codes of revoked invite links.
-	revoked map[string]bool
-	last    int64
+	last   int64
 }
 
 // setLock guards the groups and notes each change, so that no setter can forget to.
@@ -153,7 +153,7 @@ func (l *setLock) Lock() {
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observe.Observer, log *slog.Logger) *Set {
 	return &Set{
 		dir: dir, courier: courier, observer: observer, log: log,
-		byJID: make(map[types.JID]*Group), byLink: make(map[string]*Group), revoked: make(map[string]bool),
+		byJID: make(map[types.JID]*Group), byLink: make(map[string]*Group),
 	}
 }
 
@@ -175,11 +175,10 @@ func (s *Set) add(g *Group) {
 	s.link(g)
 }
 
-// link gives a group a new invite link. The caller holds the lock.
+// link gives a group a new invite link and revokes the old one. The caller holds the lock.
 func (s *Set) link(g *Group) {
 	if g.invite != "" {
-		delete(s.byLink, g.invite)
-		s.revoked[g.invite] = true
+		g.revoked = append(g.revoked, g.invite)
 	}
 	var raw [16]byte
 	_, _ = rand.Read(raw[:])
@@ -192,12 +191,12 @@ func (s *Set) Linked(code string) (*Group, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	switch g := s.byLink[code]; {
-	case g != nil:
-		return g, nil
-	case s.revoked[code]:
+	case g == nil:
+		return nil, ErrInviteUnknown
+	case g.invite != code:
 		return nil, ErrInviteRevoked
 	default:
-		return nil, ErrInviteUnknown
+		return g, nil
 	}
 }
 

@@ -35,6 +35,7 @@ type groupState struct {
 	AdminAdds     bool           `json:"admin_adds"`
 	Expiration    uint32         `json:"expiration"`
 	Invite        string         `json:"invite"`
+	Revoked       []string       `json:"revoked,omitempty"`
 	Version       int            `json:"version"`
 	Members       []memberState  `json:"members"`
 	Requests      []askedState   `json:"requests"`
@@ -72,7 +73,7 @@ func (s *Set) collect(emit func(string, any) error) error {
 			Subject: g.subject.text, SubjectBy: accounts.LIDOf(g.subject.by), SubjectAt: g.subject.at,
 			Description: g.description.text, DescriptionID: g.description.id, DescriptionBy: accounts.LIDOf(g.description.by), DescriptionAt: g.description.at,
 			Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds,
-			Expiration: g.expiration, Invite: g.invite, Version: g.version, Picture: g.picture.State(),
+			Expiration: g.expiration, Invite: g.invite, Revoked: g.revoked, Version: g.version, Picture: g.picture.State(),
 		}
 		for _, m := range g.members {
 			state.Members = append(state.Members, memberState{accounts.LIDOf(m.account), m.role})
@@ -108,7 +109,7 @@ func (s *Set) Restore(raw json.RawMessage, files *media.Store) error {
 		subject:     wording{text: state.Subject, by: by(state.SubjectBy), at: state.SubjectAt},
 		description: wording{text: state.Description, id: state.DescriptionID, by: by(state.DescriptionBy), at: state.DescriptionAt},
 		announce:    state.Announce, locked: state.Locked, approval: state.Approval, adminAdds: state.AdminAdds,
-		expiration: state.Expiration, invite: state.Invite, version: state.Version,
+		expiration: state.Expiration, invite: state.Invite, revoked: state.Revoked, version: state.Version,
 	}
 	for _, m := range state.Members {
 		if a := at(m.LID); a != nil {
@@ -123,8 +124,10 @@ func (s *Set) Restore(raw json.RawMessage, files *media.Store) error {
 	g.picture = files.RestorePicture(state.Picture)
 	s.last = max(s.last, state.Number)
 	s.byJID[g.JID] = g
-	if g.invite != "" {
-		s.byLink[g.invite] = g
+	for _, code := range append([]string{g.invite}, g.revoked...) {
+		if code != "" {
+			s.byLink[code] = g
+		}
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ type Counters struct {
 	KeyReuses int64 `json:"key_reuses"`
 	// Redelivered counts stanzas that were sent again at a login because they had not been acknowledged.
 	Redelivered int64 `json:"redelivered"`
-	// QueueOverflows counts stanzas that were lost because the queue of an offline device was full.
+	// QueueOverflows counts stanzas that were lost because the queue of a device or a phone was full.
 	QueueOverflows int64 `json:"queue_overflows"`
 
 	// Uploads and Downloads count files that clients uploaded and downloaded. MediaRefused counts requests that failed.

@@ -1,12 +1,10 @@
 package phones
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
 	"wasup/internal/sandbox/accounts"
-	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/tasks"
 )
@@ -66,8 +64,8 @@ func (p *availability) switchTo(on bool) bool {
 
 // GoOffline switches the phone off for a time. It fails with ErrBadAbsence.
 func (p *availability) GoOffline(d time.Duration) error {
-	if d <= 0 || d > faults.MaxFaultDelay {
-		return fmt.Errorf("%w: got %s", ErrBadAbsence, d)
+	if err := checkAbsence(d); err != nil {
+		return err
 	}
 	p.SetOnline(false)
 	p.mu.Lock()

@@ -188,8 +188,8 @@ func (p *phoneChats) Rename(ctx context.Context, name string) error {
 	if _, err := p.changeable(ctx, p.Account.Number); err != nil {
 		return err
 	}
-	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("%w: got %d bytes", ErrBadName, len(name))
+	if err := checkName(name); err != nil {
+		return err
 	}
 	return p.sync.change(appstate.Critical, pushNameOf(name))
 }

@@ -132,10 +132,14 @@ type GroupChange struct {
 	Expiration *uint32
 }
 
-// ChangeGroup changes settings of a group, as the phone's owner. It stops at the first setting that is refused.
+// ChangeGroup changes settings of a group, as the phone's owner. It checks all settings before it changes any, so that a
+// change that is refused changes nothing.
 func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change GroupChange) error {
 	g, err := p.group(ctx, jid)
 	if err != nil {
+		return err
+	}
+	if err = p.checkGroupChange(g, change); err != nil {
 		return err
 	}
 	s := p.Net
@@ -178,6 +182,20 @@ func (p *memberships) ChangeGroup(ctx context.Context, jid types.JID, change Gro
 	return nil
 }
 
+func (p *memberships) checkGroupChange(g *groups.Group, change GroupChange) error {
+	for _, err := range []error{
+		given(change.Subject, groups.CheckSubject),
+		given(change.Description, groups.CheckDescription),
+		given(change.Expiration, groups.CheckExpiration),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	switches := change.Announce != nil || change.Locked != nil || change.Approval != nil || change.AdminAdds != nil
+	return p.Net.Groups.MayChange(g, p.Account, switches)
+}
+
 func given[T any](value *T, do func(T) error) error {
 	if value == nil {
 		return nil
@@ -201,7 +219,10 @@ func (p *memberships) GroupLink(ctx context.Context, jid types.JID, revoke bool)
 		return "", err
 	}
 	code, err := p.Net.Groups.Invite(g, p.Account, revoke)
-	return InviteLink + code, err
+	if err != nil {
+		return "", err
+	}
+	return InviteLink + code, nil
 }
 
 // JoinGroup joins the group of an invite link. waiting says that an admin has to approve first.
@@ -214,10 +235,10 @@ func (p *memberships) JoinGroup(ctx context.Context, link string) (jid types.JID
 		return types.EmptyJID, false, err
 	}
 	waiting, err = p.Net.Groups.Join(g, p.Account)
-	if errors.Is(err, groups.ErrAlreadyMember) {
-		err = nil
+	if err != nil && !errors.Is(err, groups.ErrAlreadyMember) {
+		return types.EmptyJID, false, err
 	}
-	return g.JID, waiting, err
+	return g.JID, waiting, nil
 }
 
 // DecideRequests approves or rejects the join requests of accounts.

@@ -81,21 +81,10 @@ func (p *journal) WaitMessage(ctx context.Context, match func(Message) bool) (Me
 }
 
 // enter adds a message, applies it to the message that it is about, and wakes those who wait.
-func (p *journal) enter(key messageKey, message *Message) {
+func (p *journal) enter(message *Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.messages) >= maxMessages {
-		oldest := p.messages[0]
-		p.messages = p.messages[1:]
-		for known, entered := range p.byID {
-			if entered == oldest {
-				delete(p.byID, known)
-				break
-			}
-		}
-	}
-	p.messages = append(p.messages, message)
-	p.byID[key] = message
+	p.add(message)
 	if message.Target != "" {
 		target := p.byID[messageKey{message.about, message.Target}]
 		if target != nil && target.chat == message.chat && target.mayChange(message) {
@@ -104,6 +93,19 @@ func (p *journal) enter(key messageKey, message *Message) {
 	}
 	p.notify()
 }
+
+// add adds a message and forgets the oldest if there are too many. The caller holds the lock.
+func (p *journal) add(message *Message) {
+	if len(p.messages) >= maxMessages {
+		delete(p.byID, p.messages[0].key())
+		p.messages = p.messages[1:]
+	}
+	p.messages = append(p.messages, message)
+	p.byID[message.key()] = message
+}
+
+// key returns what identifies the message.
+func (m *Message) key() messageKey { return messageKey{m.author, m.ID} }
 
 // notify wakes everyone who waits for a change. The caller holds the lock.
 func (p *journal) notify() {
@@ -137,7 +139,7 @@ func (p *journal) inChat(in groups.Chat, id string) (Message, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, message := range slices.Backward(p.messages) {
-		if message.ID == id && message.chat == in && message.author != nil {
+		if message.ID == id && message.chat == in {
 			return *message, true
 		}
 	}
@@ -167,7 +169,7 @@ func (p *journal) findByKey(key *waCommon.MessageKey) (Message, []Message, bool)
 	var changes []Message
 	for _, m := range p.messages {
 		switch {
-		case m.chat != in || m.author == nil:
+		case m.chat != in:
 		case m.ID == key.GetID() && (m.author == p.Account) == key.GetFromMe():
 			found = m
 		case m.Target == key.GetID():
@@ -185,7 +187,7 @@ func (p *journal) messageRange(in groups.Chat) *waSyncAction.SyncActionMessageRa
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, message := range slices.Backward(p.messages) {
-		if message.chat == in && message.author != nil {
+		if message.chat == in {
 			at := proto.Int64(message.Time.Unix())
 			return &waSyncAction.SyncActionMessageRange{
 				LastMessageTimestamp: at, Messages: []*waSyncAction.SyncActionMessage{{Key: p.keyFor(message), Timestamp: at}},
@@ -221,7 +223,7 @@ func (p *journal) conversations() (list []conversation, changes map[string][]Mes
 	for i := range all {
 		m := &all[i]
 		switch {
-		case m.author == nil, m.chat == groups.Chat{}:
+		case m.chat == groups.Chat{}:
 			continue
 		case m.Target != "":
 			changes[m.Target] = append(changes[m.Target], *m)
@@ -270,7 +272,7 @@ func (p *journal) find(author *accounts.Account, id string) (Message, bool) {
 func (p *journal) findID(id string) (Message, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.messages, func(m *Message) bool { return m.ID == id && m.author != nil })
+	i := slices.IndexFunc(p.messages, func(m *Message) bool { return m.ID == id })
 	if i < 0 {
 		return Message{}, false
 	}
@@ -316,7 +318,7 @@ func (p *journal) markChatRead(in groups.Chat) {
 func (p *journal) moveMedia(m *Message, path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if kept := p.byID[messageKey{m.author, m.ID}]; kept != nil && kept.Media != nil {
+	if kept := p.byID[m.key()]; kept != nil && kept.Media != nil {
 		described := *kept.Media
 		described.DirectPath = path
 		kept.Media = &described

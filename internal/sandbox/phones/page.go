@@ -63,7 +63,8 @@ func (p *page) PictureID() string {
 	return p.Net.Profiles.Picture(p.Account).ID
 }
 
-// SendChatState shows in a chat that the phone's owner is typing, is recording, or has stopped.
+// SendChatState shows in a chat that the phone's owner is typing, is recording, or has stopped. It fails with
+// groups.ErrNotInGroup or groups.ErrNotAdmin if the owner may not write there.
 func (p *page) SendChatState(ctx context.Context, to string, state ChatState) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -77,6 +78,11 @@ func (p *page) SendChatState(ctx context.Context, to string, state ChatState) er
 	target, err := p.Net.Groups.Chat(to)
 	if err != nil {
 		return err
+	}
+	if target.Group != nil {
+		if err := target.Group.MaySend(p.Account); err != nil {
+			return err
+		}
 	}
 	node := waBinary.Node{Tag: string(state)}
 	if state == StateRecording {

@@ -181,7 +181,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 		message.raw = raw
 	}
 	seen := *message // before others can change it
-	p.journal.enter(messageKey{d.From.Account, message.ID}, message)
+	p.journal.enter(message)
 	return seen
 }
 
@@ -282,8 +282,8 @@ func (p *receiver) Script() Script {
 
 // SetScript changes the script, from the next message on. It fails with ErrBadScript.
 func (p *receiver) SetScript(script Script) error {
-	if !script.Valid() {
-		return fmt.Errorf("%w: got %q", ErrBadScript, script)
+	if err := checkScript(script); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -301,8 +301,8 @@ func (p *receiver) Delay() time.Duration {
 
 // SetDelay changes the delay of ScriptSlow. It fails with ErrBadDelay.
 func (p *receiver) SetDelay(delay time.Duration) error {
-	if delay <= 0 || delay > maxDelay {
-		return fmt.Errorf("%w: got %s", ErrBadDelay, delay)
+	if err := checkDelay(delay); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

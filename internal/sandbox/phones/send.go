@@ -110,7 +110,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.journal.enter(messageKey{p.Account, kept.ID}, kept)
+	p.journal.enter(kept)
 	if told := p.Net.Router.RouteMessage(accounts.Origin{Account: p.Account, Scripted: out.scripted}, &node); told.Code != 0 {
 		return "", fmt.Errorf("sandbox: the server refused the message: error %d", told.Code)
 	}
@@ -266,6 +266,19 @@ func (p *sender) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error)
 	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: ciphertext}, nil
 }
 
+// isFor reports whether an account may have a message of the author: others may guess ids and ask for what they were
+// never sent.
+func (m *sentMessage) isFor(author, asks *accounts.Account) bool {
+	switch {
+	case asks == author:
+		return true
+	case m.chat.Group != nil:
+		return m.chat.Group.Has(asks)
+	default:
+		return m.chat.Account == asks && !m.peer
+	}
+}
+
 // sendAgain encrypts a sent message again for a device that could not decrypt it.
 func (p *sender) sendAgain(d accounts.Delivery) {
 	retry := d.Node.GetChildByTag("retry")
@@ -274,7 +287,7 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 	p.mu.Lock()
 	message, ok := p.sent[id]
 	p.mu.Unlock()
-	if err != nil || !ok || count > maxRetries {
+	if err != nil || !ok || count > maxRetries || !message.isFor(p.Account, d.From.Account) {
 		return
 	}
 	device := d.From.Account.LIDJID(d.From.Device)
@@ -296,8 +309,6 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 			return
 		}
 		attrs["to"], attrs["participant"] = message.chat.Group.JID, d.From.Account.JIDOn(message.chat.Group.Server(), d.From.Device)
-	case message.peer && d.From.Account != p.Account:
-		return
 	case message.peer:
 		attrs["category"] = stanza.CategoryPeer
 	case d.From.Account == p.Account:

@@ -60,8 +60,7 @@ type heldState struct {
 type messageState struct {
 	Message Message          `json:"message"`
 	Sender  types.JID        `json:"sender"`
-	By      string           `json:"by"` // the hidden id of the account that sent it
-	Author  string           `json:"author"`
+	By      string           `json:"by"` // the hidden id of the author
 	About   string           `json:"about"`
 	Chat    groups.ChatState `json:"chat"`
 	Secret  []byte           `json:"secret"`
@@ -127,23 +126,15 @@ func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) erro
 func (p *journal) collectMessages(emit func(string, any) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	by := make(map[*Message]*accounts.Account, len(p.byID))
-	for key, message := range p.byID {
-		by[message] = key.account
-	}
 	for _, message := range p.messages {
-		sender := by[message]
-		if sender == nil {
-			continue
-		}
 		state := messageState{
-			Message: *message, Sender: message.sender, By: sender.LID, Author: accounts.LIDOf(message.author), About: accounts.LIDOf(message.about),
+			Message: *message, Sender: message.sender, By: message.author.LID, About: accounts.LIDOf(message.about),
 			Chat: message.chat.State(), Secret: message.secret, Raw: message.raw,
 		}
 		if file := message.Media; file != nil {
 			state.File = &fileState{file.sealed.Key, file.sealed.PlainSHA256, file.sealed.SealedSHA256}
 		}
-		if err := emit(KeyMessage+p.Account.LID+"/"+sender.LID+"/"+message.ID, state); err != nil {
+		if err := emit(KeyMessage+p.Account.LID+"/"+message.author.LID+"/"+message.ID, state); err != nil {
 			return err
 		}
 	}
@@ -221,24 +212,20 @@ func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &state); err != nil {
 		return fmt.Errorf("%w: %w", disk.ErrRecord, err)
 	}
-	sender := p.Net.Dir.Hidden(state.By)
+	author := p.Net.Dir.Hidden(state.By)
 	in, ok := p.Net.Groups.ChatOf(state.Chat)
-	if sender == nil || !ok {
-		return nil // the sender's account, the chat's account or the group was removed
+	if author == nil || !ok {
+		return nil // the author's account, the chat's account or the group was removed
 	}
 	message := state.Message
 	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
-	message.author, message.about = p.Net.Dir.Hidden(state.Author), p.Net.Dir.Hidden(state.About)
+	message.author, message.about = author, p.Net.Dir.Hidden(state.About)
 	message.Media = p.restoreMedia(&message, state.File)
-	if len(p.messages) >= maxMessages {
-		// The log still has messages that were dropped.
-		oldest := p.messages[0]
-		delete(p.byID, messageKey{oldest.author, oldest.ID})
-		p.messages = p.messages[1:]
-	}
-	// Not by enter: the records of other messages already have the changes that this one made.
-	p.messages = append(p.messages, &message)
-	p.byID[messageKey{sender, message.ID}] = &message
+	// Not by enter: the records of other messages already have the changes that this one made. The log may still have
+	// messages that were dropped.
+	p.journal.mu.Lock()
+	defer p.journal.mu.Unlock()
+	p.add(&message)
 	return nil
 }
 

@@ -61,7 +61,7 @@ func (p *phoneHistory) addChange(web *waWeb.WebMessageInfo, m, change *Message) 
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(change.chat.Hidden().String()), ID: proto.String(change.ID), FromMe: proto.Bool(change.author == p.Account),
 	}
-	if change.chat.Group != nil && change.author != nil && change.author != p.Account {
+	if change.chat.Group != nil && change.author != p.Account {
 		key.Participant = proto.String(change.author.JIDOn(change.chat.Group.Server(), 0).String())
 	}
 	at := proto.Int64(change.Time.UnixMilli())

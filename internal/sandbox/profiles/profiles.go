@@ -112,10 +112,18 @@ func (p *profile) aboutText() string {
 	return p.about
 }
 
-// SetAbout sets the about text of an account. It fails with ErrBadAbout.
-func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
+// CheckAbout fails with ErrBadAbout if a text cannot be an about text.
+func CheckAbout(text string) error {
 	if utf8.RuneCountInString(text) > maxAbout || !utf8.ValidString(text) {
 		return ErrBadAbout
+	}
+	return nil
+}
+
+// SetAbout sets the about text of an account. It fails with ErrBadAbout.
+func (p *Profiles) SetAbout(a *accounts.Account, text string) error {
+	if err := CheckAbout(text); err != nil {
+		return err
 	}
 	prof := p.of(a)
 	prof.mu.Lock()
@@ -139,7 +147,7 @@ func (p *Profiles) setAboutText(dev *accounts.Device, query *waBinary.Node) ([]w
 func (p *Profiles) setTimer(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("disappearing_mode")
 	seconds, err := strconv.ParseUint(stanza.Attr(&request, "duration"), 10, 32)
-	if err != nil || !groups.ValidExpiration(uint32(seconds)) {
+	if err != nil || groups.CheckExpiration(uint32(seconds)) != nil {
 		return nil, stanza.ErrBadRequest
 	}
 	prof := p.of(dev.Account)

@@ -26,9 +26,6 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	if g == nil || stanza.Attr(node, "id") == "" {
 		return Verdict{Code: ackUnknownGroup}
 	}
-	if participant := stanza.JID(node, "participant"); !participant.IsEmpty() {
-		return r.routeGroupRetry(from, g, participant, node)
-	}
 	switch err := g.MaySend(from.Account); {
 	case err == nil:
 	case errors.Is(err, groups.ErrNotInGroup):
@@ -37,6 +34,9 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 		return Verdict{Code: ackForbidden}
 	}
 	shared := node.GetChildrenByTag("enc")
+	if participant := stanza.JID(node, "participant"); !participant.IsEmpty() {
+		return r.routeGroupRetry(from, g, participant, node, shared)
+	}
 	list := node.GetChildByTag("participants")
 	copies := list.GetChildrenByTag("to")
 	if len(shared) == 0 || len(copies) > groups.MaxMembers*maxDevicesInGroup {
@@ -81,13 +81,16 @@ func correction(want []types.JID, given map[types.JID]bool) string {
 	return stanza.ParticipantHash(want)
 }
 
-// routeGroupRetry delivers a message that was encrypted again for one device that asked for it.
-func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, participant types.JID, node *waBinary.Node) Verdict {
+// routeGroupRetry delivers a message that was encrypted again for one device of a member that asked for it.
+func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, participant types.JID, node *waBinary.Node, enc []waBinary.Node) Verdict {
+	if len(enc) == 0 {
+		return Verdict{Code: ackBadMessage}
+	}
 	owner := r.dir.Find(participant)
-	if owner == nil {
+	if owner == nil || !g.Has(owner) {
 		return Verdict{Code: ackUnknownRecipient}
 	}
-	r.handGroupCopy(from, node, g, owner, participant.Device, node.GetChildrenByTag("enc"))
+	r.handGroupCopy(from, node, g, owner, participant.Device, enc)
 	return Verdict{}
 }
 
@@ -119,12 +122,13 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 	}
 }
 
-// routeGroupReceipt passes a receipt about a group message to its sender. A read or played receipt goes to the reader's
-// other devices as well.
+// routeGroupReceipt passes a receipt of a member about a group message to its sender. A read or played receipt goes to
+// the reader's other devices as well. An account that is not in the group has no messages of it, so its receipts go
+// nowhere.
 func (r *Router) routeGroupReceipt(from accounts.Origin, g *groups.Group, node *waBinary.Node) {
 	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
 	author := r.dir.Find(participant)
-	if author == nil || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
+	if author == nil || !g.Has(from.Account) || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
 		return
 	}
 	attrs := waBinary.Attrs{

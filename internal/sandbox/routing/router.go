@@ -240,12 +240,16 @@ func (r *Router) readElsewhere(from accounts.Origin, node *waBinary.Node, chat *
 	r.courier.HandReceipts(from.Account, receipt, from)
 }
 
-// RouteChatState tells the other members of a chat what somebody does in it. Devices that are not active miss it.
+// RouteChatState tells the other members of a chat what somebody does in it. Devices that are not active miss it. Who may
+// not write in a group does not type there either.
 func (r *Router) RouteChatState(from accounts.Origin, to types.JID, content any) {
 	hint := waBinary.Node{Tag: "chatstate", Content: content}
 	detail := chatStateOf(content) + " " + from.Account.Number
 	var others []*accounts.Account
 	if g := r.groups.Find(to); g != nil {
+		if g.MaySend(from.Account) != nil {
+			return
+		}
 		hint.Attrs = waBinary.Attrs{"from": g.JID, "participant": from.Account.JIDOn(g.Server(), from.Device), "addressing_mode": g.Addressing}
 		others, detail = g.Accounts(), detail+" in "+g.JID.String()
 	} else if target := r.dir.Find(to); target != nil {

@@ -21,7 +21,7 @@ export const nameOf = (number) => {
 // faceOf returns the URL of the profile picture of a number, or undefined. Its id changes with the picture.
 export const faceOf = (number) => {
   const picture = state.phones.find((p) => p.number === number)?.picture;
-  return picture ? `/sandbox/v1${phonePath(number)}/picture?id=${picture}` : undefined;
+  return picture ? `/sandbox/v1${phonePath(number)}/picture?picture=${picture}` : undefined;
 };
 
 const devicesIn = (n) => (n === 1 ? "1 device" : `${n} devices`);
