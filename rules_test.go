@@ -26,43 +26,46 @@ func TestTheDefaultServerIsTheOneThatWhatsmeowKnows(t *testing.T) {
 	}
 }
 
-// sleepers lists the test files that call time.Sleep outside testing/synctest. A
-// real sleep makes a test slow if it is too long and flaky if it is too short. The
-// linter forbids sleeps in the product.
-func sleepers(tree fs.FS) ([]string, error) {
+// nodesOf calls visit with each node of the sources that chosen accepts.
+func nodesOf(tree fs.FS, chosen func(source) bool, visit func(s source, n ast.Node)) error {
 	all, err := sources(tree)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var found []string
 	for _, s := range all {
-		if !s.test {
+		if !chosen(s) {
 			continue
 		}
 		text, err := fs.ReadFile(tree, s.file)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), s.file, text, parser.SkipObjectResolution)
 		if err != nil {
-			return nil, err
-		}
-		fake := false
-		for _, imported := range s.imports {
-			fake = fake || imported == "testing/synctest"
+			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			selector, ok := n.(*ast.SelectorExpr)
-			if !ok || fake || selector.Sel.Name != "Sleep" {
-				return true
-			}
-			if of, ok := selector.X.(*ast.Ident); ok && of.Name == "time" {
-				found = append(found, s.file)
-			}
+			visit(s, n)
 			return true
 		})
 	}
-	return found, nil
+	return nil
+}
+
+// sleepers lists the tests that sleep outside testing/synctest, once for each sleep. A real sleep makes a test slow if it
+// is too long and flaky if it is too short. (The linter refuses sleeps of the product.)
+func sleepers(tree fs.FS) (found []string, err error) {
+	outside := func(s source) bool { return s.test && !slices.Contains(s.imports, "testing/synctest") }
+	err = nodesOf(tree, outside, func(s source, n ast.Node) {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok || selector.Sel.Name != "Sleep" {
+			return
+		}
+		if of, ok := selector.X.(*ast.Ident); ok && of.Name == "time" {
+			found = append(found, s.file)
+		}
+	})
+	return found, err
 }
 
 func TestTestsSleepOnlyInSynctest(t *testing.T) {
@@ -92,36 +95,18 @@ func privateJSON() []string {
 }
 
 // strayJSON lists the product's files that give JSON a shape, without being the file of their package for that.
-func strayJSON(tree fs.FS) ([]string, error) {
-	all, err := sources(tree)
-	if err != nil {
-		return nil, err
+func strayJSON(tree fs.FS) (found []string, err error) {
+	public := func(s source) bool {
+		return !s.test && s.room != "internal/sandbox" && s.room != "internal/soak" && !slices.Contains(privateJSON(), s.file) &&
+			!strings.HasPrefix(path.Base(s.file), "dto")
 	}
-	var found []string
-	for _, s := range all {
-		if s.test || s.room == "internal/sandbox" || s.room == "internal/soak" || slices.Contains(privateJSON(), s.file) ||
-			strings.HasPrefix(path.Base(s.file), "dto") {
-			continue
-		}
-		text, err := fs.ReadFile(tree, s.file)
-		if err != nil {
-			return nil, err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), s.file, text, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		stray := false
-		ast.Inspect(file, func(n ast.Node) bool {
-			field, ok := n.(*ast.Field)
-			stray = stray || ok && field.Tag != nil && strings.Contains(field.Tag.Value, `json:"`)
-			return true
-		})
-		if stray {
+	err = nodesOf(tree, public, func(s source, n ast.Node) {
+		field, ok := n.(*ast.Field)
+		if ok && field.Tag != nil && strings.Contains(field.Tag.Value, `json:"`) && !slices.Contains(found, s.file) {
 			found = append(found, s.file)
 		}
-	}
-	return found, nil
+	})
+	return found, err
 }
 
 // TestPublicJSONHasItsShapeInDTOFiles keeps the JSON that people and programs see where a reader finds it: requests and

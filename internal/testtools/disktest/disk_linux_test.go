@@ -29,11 +29,19 @@ func TestAProcessOfItsOwnMayMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := child.CombinedOutput()
-	if child.ProcessState == nil {
-		// Who needs such a process and cannot have it is told so by Small.
+	if child.ProcessState == nil && withoutNamespaces(err) {
+		// Small reports a missing tool where it needs such a process. Root that may mount does not need one.
 		t.Skip("there are no user namespaces here: ", err)
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+name+" (") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// withoutNamespaces reports whether the kernel or a policy refuses user namespaces. Other errors are mistakes of newChild.
+func withoutNamespaces(err error) bool {
+	if _, missing := os.Stat("/proc/self/ns/user"); missing != nil {
+		return true
+	}
+	return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSPC) // user.max_user_namespaces
 }
