@@ -63,8 +63,8 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
 	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
-	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
+	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
@@ -73,7 +73,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	if device.ID != nil {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
-		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
+		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.tolerates, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
 	}
 	c.configure()
@@ -85,7 +85,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
+	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
+		return c.stanzas.Wrap(c.receiving.counted(handle))
+	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false

@@ -77,6 +77,7 @@ type Dialer struct {
 	connectTimeout time.Duration
 	log            *slog.Logger
 	stanzasWaiting atomic.Int64 // stanzas of all runs that wait to be handled
+	failures       failures
 
 	life     context.Context // of the runs
 	end      context.CancelFunc

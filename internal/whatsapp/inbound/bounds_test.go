@@ -47,6 +47,13 @@ func (s strictLIDs) GetLIDForPN(_ context.Context, pn types.JID) (types.JID, err
 	return s.check(pn)
 }
 
+func (s strictLIDs) others(_ context.Context, people []types.JID) (map[types.JID]types.JID, error) {
+	for _, person := range people {
+		_, _ = s.check(person)
+	}
+	return nil, nil
+}
+
 // strictSecrets has a secret for every message.
 type strictSecrets struct {
 	store.MsgSecretStore
@@ -72,7 +79,7 @@ func newTranslator(t interface{ Errorf(string, ...any) }, log *slog.Logger) *Tra
 	device := &store.Device{ID: &own, LID: lid, LIDs: strictLIDs{t: t}, MsgSecrets: strictSecrets{t: t}}
 	return &Translator{
 		Session: "51", Own: func() (types.JID, types.JID) { return own, lid }, Client: whatsmeow.NewClient(device, nil), Log: log,
-		Journal: emptyLog{},
+		Journal: emptyLog{}, Timeout: time.Minute, Others: strictLIDs{t: t}.others,
 		Sent: func(_ context.Context, _ session.ID, id string) (message.Content, bool, error) {
 			if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 				t.Errorf("the database was asked about %q", id)

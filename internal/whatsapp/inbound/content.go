@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"cmp"
+	"context"
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -190,11 +191,9 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 		return
 	}
 	out.Expires = int(within(info.GetExpiration(), maxExpiration))
-	for _, name := range info.GetMentionedJID() {
-		if somebody := r.t.parseAddress(name); !somebody.IsZero() {
-			out.Mentions = append(out.Mentions, somebody)
-		}
-	}
+	mentioned := info.GetMentionedJID()
+	// Cut before anybody is looked up: a message has room for 20,000.
+	out.Mentions = append(out.Mentions, r.t.parseAddresses(mentioned[:min(len(mentioned), maxMentions)])...)
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}
@@ -230,24 +229,24 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 // message.
 func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func() error {
-		opened, err := r.t.c.Client.DecryptReaction(r.t.ctx, r.eventWith(m))
+	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func(ctx context.Context) error {
+		opened, err := r.t.c.Client.DecryptReaction(ctx, r.eventWith(m))
 		out.Reaction = opened.GetText()
 		return err
 	})
-	r.unreadable(err, "encReactionMessage", &out)
+	unreadable(err, "encReactionMessage", &out)
 	return out
 }
 
 func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
 	var opened *waE2E.Message
-	err := r.open(key, func() (err error) {
-		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
+	err := r.open(key, func(ctx context.Context) (err error) {
+		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(ctx, r.eventWith(m))
 		return err
 	})
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
-	if r.unreadable(err, "secretEncryptedMessage", &out) {
+	if unreadable(err, "secretEncryptedMessage", &out) {
 		return out
 	}
 	inner, _ := unwrapped(opened)

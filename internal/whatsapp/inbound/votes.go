@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -23,16 +24,17 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
 	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
 	var opened *waE2E.PollVoteMessage
-	err := r.open(poll, func() (err error) {
-		opened, err = r.t.c.Client.DecryptPollVote(r.t.ctx, r.eventWith(m))
+	err := r.open(poll, func(ctx context.Context) (err error) {
+		opened, err = r.t.c.Client.DecryptPollVote(ctx, r.eventWith(m))
 		return err
 	})
-	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
+	if unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
 	known := r.choices(out.Target)
 	hashes := whatsmeow.HashPollOptions(known)
-	for _, chosen := range opened.GetSelectedOptions() {
+	selected := opened.GetSelectedOptions()
+	for _, chosen := range selected[:min(len(selected), maxChosen)] {
 		name := unknownOption + hex.EncodeToString(chosen)
 		for i := range hashes {
 			if bytes.Equal(hashes[i], chosen) {
@@ -48,13 +50,22 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 func (r *reading) choices(poll *message.Ref) []string {
 	c, id := r.t.c, r.t.c.Session
 	if poll.FromMe && c.Sent != nil {
-		content, is, err := c.Sent(r.t.ctx, id, poll.ID)
-		if r.t.recordFailure(err); is && content.Poll != nil {
+		var content message.Content
+		r.t.ask(func(ctx context.Context) (err error) {
+			content, _, err = c.Sent(ctx, id, poll.ID)
+			return err
+		})
+		if content.Poll != nil {
 			return content.Poll.Options
 		}
 	}
-	event, is, err := c.Journal.Find(r.t.ctx, id, r.keysOf(poll)...)
-	if r.t.recordFailure(err); !is {
+	var event events.Event
+	is, keys := false, r.keysOf(poll)
+	r.t.ask(func(ctx context.Context) (err error) {
+		event, is, err = c.Journal.Find(ctx, id, keys...)
+		return err
+	})
+	if !is {
 		return nil
 	}
 	var msg events.MessageData
@@ -97,12 +108,14 @@ func (r *reading) keysOf(ref *message.Ref) []string {
 // unknownOption is the prefix of an option whose text is not known. The SHA-256 of the option follows.
 const unknownOption = "sha256:"
 
-// errNoKey is the error for encrypted content whose key names no message.
-var errNoKey = errors.New("the key names no message")
+var (
+	errNoKey   = errors.New("the key names no message")
+	errUnasked = errors.New("the secret was not looked up")
+)
 
 // open calls a decryption of whatsmeow's, which looks up the secret of the message that the key names. The sender chose
 // the key, so it is checked before a database sees it. whatsmeow panics on a nonce of the wrong length.
-func (r *reading) open(key *waCommon.MessageKey, decrypt func() error) (err error) {
+func (r *reading) open(key *waCommon.MessageKey, decrypt func(ctx context.Context) error) (err error) {
 	for _, address := range []string{key.GetRemoteJID(), key.GetParticipant()} {
 		if _, ok := parseJID(address); address != "" && !ok {
 			return errNoKey
@@ -111,24 +124,31 @@ func (r *reading) open(key *waCommon.MessageKey, decrypt func() error) (err erro
 	if key.GetID() == "" || key.GetID() != idOf(key.GetID()) {
 		return errNoKey
 	}
+	err = errUnasked
+	r.t.ask(func(ctx context.Context) error {
+		err = decryptGuarded(ctx, decrypt)
+		// whatsmeow has no error value for this database failure.
+		if err != nil && strings.Contains(err.Error(), "failed to get original message secret key") {
+			return err
+		}
+		return nil
+	})
+	return err
+}
+
+func decryptGuarded(ctx context.Context, decrypt func(ctx context.Context) error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("whatsmeow panicked: %v", reason)
 		}
 	}()
-	return decrypt()
+	return decrypt(ctx)
 }
 
-// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content. A database
-// failure is recorded: the message has to come again.
-func (r *reading) unreadable(err error, name string, out *message.Content) bool {
-	if err == nil {
-		return false
+// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content.
+func unreadable(err error, name string, out *message.Content) bool {
+	if err != nil {
+		out.Unknown = name
 	}
-	// whatsmeow has no error value for this database failure.
-	if strings.Contains(err.Error(), "failed to get original message secret key") {
-		r.t.recordFailure(err)
-	}
-	out.Unknown = name
-	return true
+	return err != nil
 }
