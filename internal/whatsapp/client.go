@@ -63,8 +63,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
 	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
-	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, Timeout: storeTimeout, Log: r.log,
+	groups := &admins{run: r, wa: wa}
+	c.receiving = &receiving{admins: groups, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),

@@ -24,6 +24,7 @@ type receiving struct {
 	sending    *sending         // gets the receipts
 	journal    inbound.EventLog // nil: received events are not stored
 	translator inbound.Translator
+	admins     *admins
 	failures   *failures                // shared by all runs of the process
 	current    atomic.Pointer[handling] // what the worker of the stanzas handles; nil between two stanzas
 }
@@ -47,6 +48,7 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	if r.journal == nil {
 		return true, false
 	}
+	r.admins.forget(evt)
 	list, ours, err := r.translator.Translate(r.run.ctx, evt)
 	if !ours || len(list) == 0 && err == nil {
 		return true, ours

@@ -49,7 +49,7 @@ func TestNothingIsAcknowledgedOnceReceivingHasEnded(t *testing.T) {
 		journal, own := &failing{}, &account{}
 		wa := whatsmeow.NewClient(&store.Device{LIDs: noLIDs{}}, nil)
 		c := &receiving{
-			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal, failures: &failures{},
+			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal, failures: &failures{}, admins: &admins{},
 			translator: inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Timeout: time.Minute, Log: r.log},
 		}
 		ended := false

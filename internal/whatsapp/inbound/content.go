@@ -139,18 +139,25 @@ func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	case p == nil:
 		return message.Content{}, false
 	case p.GetType() == waE2E.ProtocolMessage_REVOKE:
-		return message.Content{Kind: message.KindRevoke, Target: r.ref(p.GetKey())}, true
+		target := r.ref(p.GetKey())
+		if !r.mayRevoke(target) {
+			return unauthorized("protocolMessage/REVOKE", target), true
+		}
+		return message.Content{Kind: message.KindRevoke, Target: target}, true
 	case p.GetType() == waE2E.ProtocolMessage_MESSAGE_EDIT:
-		return r.edit(p.GetKey(), p.GetEditedMessage()), true
+		return r.edit("protocolMessage/MESSAGE_EDIT", p.GetKey(), p.GetEditedMessage()), true
 	default:
 		return message.Content{Kind: message.KindUnknown, Unknown: "protocolMessage/" + p.GetType().String()}, true
 	}
 }
 
-// edit returns an edit with the message's new text or caption and its mentions.
-func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) message.Content {
+// edit returns an edit with the message's new text or caption and its mentions. name is WhatsApp's name for its kind.
+func (r *reading) edit(name string, key *waCommon.MessageKey, now *waE2E.Message) message.Content {
 	now, _ = unwrapped(now)
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
+	if !r.isAuthor(out.Target) {
+		return unauthorized(name, out.Target)
+	}
 	if now == nil {
 		return out
 	}
@@ -170,10 +177,11 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	switch {
 	case key.GetFromMe():
 		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
-	case key.GetParticipant() != "":
-		ref.Sender = r.t.parseAddress(key.GetParticipant())
-	case info.IsGroup: // without a participant the author is unknown
-		return ref
+	case info.IsGroup:
+		ref.Sender = r.t.parseAddress(key.GetParticipant()) // without a participant the author is unknown
+		if ref.Sender.IsZero() {
+			return ref
+		}
 	case info.IsFromMe:
 		ref.Sender = r.t.chatOf(&info.MessageSource)
 	default:
@@ -201,8 +209,12 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
-	quoted, _ := unwrapped(info.GetQuotedMessage())
-	if said, known := r.standalone(quoted); known {
+	said, known := r.storedIn(info.GetRemoteJID(), ref)
+	if ref.Claimed = !known; ref.Claimed {
+		quoted, _ := unwrapped(info.GetQuotedMessage())
+		said, known = r.standalone(quoted)
+	}
+	if known {
 		ref.Text, ref.Kind = said.Text, said.Kind
 		if said.Poll != nil {
 			ref.Text = said.Poll.Question
@@ -246,14 +258,17 @@ func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 		return err
 	})
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
+	if !r.isAuthor(out.Target) {
+		return unauthorized("secretEncryptedMessage", out.Target)
+	}
 	if unreadable(err, "secretEncryptedMessage", &out) {
 		return out
 	}
 	inner, _ := unwrapped(opened)
 	if p := inner.GetProtocolMessage(); p.GetEditedMessage() != nil {
-		return r.edit(cmp.Or(p.GetKey(), key), p.GetEditedMessage())
+		return r.edit("secretEncryptedMessage", cmp.Or(p.GetKey(), key), p.GetEditedMessage())
 	}
-	return r.edit(key, inner)
+	return r.edit("secretEncryptedMessage", key, inner)
 }
 
 // eventWith returns the event with an unwrapped message.

@@ -46,7 +46,8 @@ type Translator struct {
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client           // decrypts votes, and knows which numbers and LIDs belong together
 	Journal EventLog
-	Sent    Sent // nil: sent messages are not known
+	Sent    Sent    // nil: sent messages are not known
+	IsAdmin IsAdmin // nil: not known
 	Others  Counterparts
 	Timeout time.Duration // bounds each operation of the database
 	Log     *slog.Logger

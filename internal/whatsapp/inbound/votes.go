@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,9 +11,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/events"
 	"wasup/internal/message"
 )
 
@@ -48,61 +45,10 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 
 // choices returns the options of a poll that the session has sent, or has received and stored. Unknown: nil.
 func (r *reading) choices(poll *message.Ref) []string {
-	c, id := r.t.c, r.t.c.Session
-	if poll.FromMe && c.Sent != nil {
-		var content message.Content
-		r.t.ask(func(ctx context.Context) (err error) {
-			content, _, err = c.Sent(ctx, id, poll.ID)
-			return err
-		})
-		if content.Poll != nil {
-			return content.Poll.Options
-		}
+	if content, is := r.storedIn("", poll); is && content.Poll != nil {
+		return content.Poll.Options
 	}
-	var event events.Event
-	is, keys := false, r.keysOf(poll)
-	r.t.ask(func(ctx context.Context) (err error) {
-		event, is, err = c.Journal.Find(ctx, id, keys...)
-		return err
-	})
-	if !is {
-		return nil
-	}
-	var msg events.MessageData
-	if err := json.Unmarshal(event.Data, &msg); err != nil || msg.Content == nil || msg.Content.Poll == nil {
-		return nil
-	}
-	return msg.Content.Poll.Options
-}
-
-// keysOf returns the keys under which a message of this chat may be stored: with chat and sender as LID or as phone
-// number.
-func (r *reading) keysOf(ref *message.Ref) []string {
-	chats := []string{r.event.Info.Chat.String()}
-	for _, other := range []string{r.t.chatOf(&r.event.Info.MessageSource).LID, r.t.chatOf(&r.event.Info.MessageSource).PN} {
-		if other != "" && other != chats[0] {
-			chats = append(chats, other)
-		}
-	}
-	senders := []string{ref.Sender.LID, ref.Sender.PN}
-	if ref.FromMe {
-		jid, lid := r.t.c.Own()
-		senders = nil
-		for _, own := range []types.JID{lid, jid} {
-			if !own.IsEmpty() {
-				senders = append(senders, own.ToNonAD().String())
-			}
-		}
-	}
-	var keys []string
-	for _, chat := range chats {
-		for _, sender := range senders {
-			if sender != "" {
-				keys = append(keys, keyOf(events.TypeMessage, digest(chat, sender, ref.ID)))
-			}
-		}
-	}
-	return keys
+	return nil
 }
 
 // unknownOption is the prefix of an option whose text is not known. The SHA-256 of the option follows.
