@@ -15,6 +15,7 @@ import (
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/outbound"
+	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -57,12 +58,12 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	lids := t.container.LIDMap
 	c.wa = wa
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, lids: lids}
+	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
+	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Member: c.messaging.members.address, Upload: c.sending.upload}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
 		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
 	}}
@@ -75,6 +76,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		device.Container = c.pairing.credentials
 		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
+		device.MsgSecrets = secrets.Wrap(device.MsgSecrets, device.IdentityKey, own.addresses)
 	}
 	c.configure()
 	d.closings.Add(1)
@@ -100,6 +102,8 @@ func (c *Client) configure() {
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
+	// As the official clients do it: the token lets a recipient report a message to WhatsApp.
+	wa.SendReportingTokens = true
 	// A recipient's new phone must not make a send fail. Checking safety numbers is up to the phone's user, not to a
 	// service.
 	wa.AutoTrustIdentity = true

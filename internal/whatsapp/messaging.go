@@ -27,6 +27,8 @@ type messaging struct {
 	run  *run
 	wa   *whatsmeow.Client
 	lids store.LIDStore
+
+	members members
 }
 
 // markRead is Client.MarkRead.
@@ -48,6 +50,9 @@ func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 	if chat.Server == types.GroupServer {
 		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
 			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
+		}
+		if sender, err = m.members.address(ctx, chat, mark.Sender); err != nil {
+			return m.failed(ctx, op, err)
 		}
 	}
 	at := mark.At

@@ -4,6 +4,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/sandbox/groups"
 )
 
 // maxWrappings bounds how deep a message may be wrapped. WhatsApp's own messages stay under four.
@@ -172,7 +174,20 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	if info.GetStanzaID() == "" {
 		return
 	}
-	into.Quote = &Quote{ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage())}
+	into.Quote = &Quote{
+		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Found: p.finds(info, into.chat),
+	}
+}
+
+// finds reports whether the phone finds a quoted message in the chat. In a group it compares the author as it is, so it
+// does not find a message whose author is named in the form that the group does not use.
+func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
+	jid, err := types.ParseJID(info.GetParticipant())
+	if err != nil || in.Group != nil && jid.Server != in.Group.Server() {
+		return false
+	}
+	quoted, found := p.journal.find(p.Net.Dir.Find(jid), info.GetStanzaID())
+	return found && quoted.chat == in
 }
 
 // textOf returns the text or caption of a quoted message. It ignores what the quoted message quotes in turn, because
@@ -207,17 +222,21 @@ func (p *codec) byNumber(name string) types.JID {
 	return jid
 }
 
-// readKey finds the message that another one is about. A key is written from its sender's point of view.
+// readKey finds the message that another one is about. A key is written from its sender's point of view. In a group,
+// phones compare the key as it is: a key with another group, or with a member in the form that the group does not use,
+// is about no message.
 func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	into.Target = key.GetID()
+	group := into.chat.Group
 	switch {
+	case group != nil && key.GetRemoteJID() != group.JID.String():
 	case key.GetFromMe():
 		into.about = into.author
 	case key.GetParticipant() != "":
-		if jid, err := types.ParseJID(key.GetParticipant()); err == nil {
+		if jid, err := types.ParseJID(key.GetParticipant()); err == nil && (group == nil || jid.Server == group.Server()) {
 			into.about = p.Net.Dir.Find(jid)
 		}
-	case into.chat.Group != nil:
+	case group != nil:
 	case into.author == p.Account:
 		into.about = into.chat.Account
 	default:

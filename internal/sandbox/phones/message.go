@@ -129,6 +129,8 @@ type Quote struct {
 	ID   string    `json:"id"`
 	From types.JID `json:"from"`
 	Text string    `json:"text"`
+	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.
+	Found bool `json:"found"`
 }
 
 // LinkPreview is the preview of a link in a text.

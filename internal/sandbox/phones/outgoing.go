@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/groups"
 )
@@ -274,9 +275,13 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
-		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.LIDJID(0).String())
+		server := types.HiddenUserServer
+		if to.Group != nil {
+			server = to.Group.Server()
+		}
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
 		info.QuotedMessage = &waE2E.Message{Conversation: proto.String(quoted.Text)}
-		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text, Found: true}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration
