@@ -75,6 +75,8 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ReactionMessage != nil:
 		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
 		p.readKey(content.ReactionMessage.GetKey(), into)
+	case content.EncReactionMessage != nil:
+		p.readReaction(content.EncReactionMessage, into)
 	case content.PollUpdateMessage != nil:
 		into.Kind = KindVote
 		p.readKey(content.PollUpdateMessage.GetPollCreationMessageKey(), into)

@@ -305,7 +305,12 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {
 	case KindReaction:
-		return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}}, nil
+		reaction := &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}
+		if to.Group == nil || !to.Group.Community() {
+			return &waE2E.Message{ReactionMessage: reaction}, nil
+		}
+		encrypted, err := p.encryptedReaction(reaction, &target)
+		return &waE2E.Message{EncReactionMessage: encrypted}, err
 	case KindEdit:
 		return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), Key: key, TimestampMS: now,

@@ -26,7 +26,7 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	if g == nil || stanza.Attr(node, "id") == "" {
 		return Verdict{Code: ackUnknownGroup}
 	}
-	switch err := g.MaySend(from.Account); {
+	switch err := g.MaySend(from.Account, stanza.Attr(node, "type") == "reaction"); {
 	case err == nil:
 	case errors.Is(err, groups.ErrNotInGroup):
 		return Verdict{Code: ackNotAMember}
