@@ -56,13 +56,13 @@ func (i inbox) Append(ctx context.Context, list ...events.Event) error {
 	return nil
 }
 
-// sent returns the content of a message that a session sent. It returns false if the outbox no longer has the message.
-func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Content, bool, error) {
+// sent returns a message that a session sent. It returns false if the outbox no longer has the message.
+func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Message, bool, error) {
 	msg, err := i.outbox.Message(ctx, id, messageID)
 	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
-		return message.Content{}, false, nil
+		return message.Message{}, false, nil
 	}
-	return msg.Content, err == nil, err
+	return msg, err == nil, err
 }
 
 // health answers the probes.

@@ -36,7 +36,7 @@ func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
 	now := time.Now()
 	wish.announce = wish.announce || wish.Community
 	g := &Group{
-		community: wish.Community,
+		community:  wish.Community,
 		Addressing: wish.Addressing, creator: actor, created: now, subject: wording{text: wish.Subject, by: actor, at: now},
 		announce: wish.announce, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
 		members: []member{{actor, RoleSuperAdmin}},

@@ -158,7 +158,7 @@ func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 		}
 		p.readKey(m.GetKey(), into)
 	case waE2E.ProtocolMessage_MESSAGE_EDIT:
-		into.Kind, into.Text = KindEdit, textOf(m.GetEditedMessage())
+		into.Kind, into.Text, into.form = KindEdit, textOf(m.GetEditedMessage()), formOf(m.GetEditedMessage())
 		p.readKey(m.GetKey(), into)
 	case waE2E.ProtocolMessage_EPHEMERAL_SETTING:
 		into.Kind, into.Expiration = KindTimer, m.GetEphemeralExpiration()
@@ -190,6 +190,36 @@ func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
 	}
 	quoted, found := p.journal.find(p.Net.Dir.Find(jid), info.GetStanzaID())
 	return found && quoted.chat == in
+}
+
+// formOf returns the kind of message whose text or caption an edit replaces, or "" if it replaces none.
+func formOf(edited *waE2E.Message) Kind {
+	switch {
+	case edited.GetConversation() != "", edited.GetExtendedTextMessage() != nil:
+		return KindText
+	case edited.GetImageMessage() != nil:
+		return KindImage
+	case edited.GetVideoMessage() != nil:
+		return KindVideo
+	case edited.GetDocumentMessage() != nil:
+		return KindDocument
+	default:
+		return ""
+	}
+}
+
+// editedContent returns the new text of a message as a message of its kind.
+func editedContent(kind Kind, text *string) *waE2E.Message {
+	switch kind {
+	case KindImage:
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text}}
+	case KindVideo:
+		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text}}
+	case KindDocument:
+		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text}}
+	default:
+		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: text}}
+	}
 }
 
 // textOf returns the text or caption of a quoted message. It ignores what the quoted message quotes in turn, because

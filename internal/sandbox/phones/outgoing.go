@@ -298,9 +298,9 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	if !ok {
 		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 	}
-	kept.about = target.author
+	kept.about, kept.form = target.author, formOf(editedContent(target.Kind, &out.Text))
 	if !target.mayChange(kept) {
-		return nil, &OutgoingError{"target", "expected a message of the phone itself"}
+		return nil, &OutgoingError{"target", "expected a message of the phone itself; to edit it, a text or caption of the last 20 minutes"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {
@@ -314,7 +314,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	case KindEdit:
 		return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), Key: key, TimestampMS: now,
-			EditedMessage: &waE2E.Message{Conversation: &out.Text},
+			EditedMessage: editedContent(target.Kind, &out.Text),
 		}}}}, nil
 	case KindRevoke:
 		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: key}}, nil

@@ -28,6 +28,8 @@ type Composer struct {
 	Session session.ID
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client
+	// Sent returns a message that the session sent, and false if it is no longer known. It may be nil.
+	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 	// Member returns how a group addresses a person: by LID or by phone number.
 	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
@@ -88,7 +90,7 @@ func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
 	case message.KindReaction:
 		return c.reaction(), nil
 	case message.KindEdit:
-		return c.edit()
+		return c.edit(ctx)
 	case message.KindRevoke:
 		return c.revoke()
 	default:
@@ -174,19 +176,49 @@ func (c *composing) reaction() *waE2E.Message {
 	}}
 }
 
-func (c *composing) edit() (*waE2E.Message, error) {
+// edit replaces the text or the caption of an own message. Phones ignore an edit in another form than the message has: a
+// caption is edited by a message of the same kind.
+func (c *composing) edit(ctx context.Context) (*waE2E.Message, error) {
 	target := c.out.Content.Target
 	if !c.isOwn(target, true) {
 		return nil, c.invalid("target.sender", "expected a message of the session's own account: others cannot be edited")
 	}
-	content := &waE2E.Message{Conversation: proto.String(c.out.Content.Text)}
-	if info := c.contextInfo(); info != nil {
-		content = &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(c.out.Content.Text), ContextInfo: info}}
+	kind, err := c.editedKind(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Key: c.key(), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: content,
+		Key: c.key(), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: c.editedContent(kind),
 		TimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}}}, nil
+}
+
+// editedKind returns the kind of the message to edit. A message that wasup did not send, or no longer knows, is taken for
+// a text. It fails for a known message that cannot be edited any more.
+func (c *composing) editedKind(ctx context.Context) (message.Kind, error) {
+	if c.c.Sent == nil {
+		return message.KindText, nil
+	}
+	sent, is, err := c.c.Sent(ctx, c.c.Session, c.out.Content.Target.ID)
+	if err != nil || !is {
+		return message.KindText, err
+	}
+	return sent.Content.Kind, sent.CheckEdit(time.Now())
+}
+
+// editedContent returns the new text as a message of the given kind.
+func (c *composing) editedContent(kind message.Kind) *waE2E.Message {
+	text, info := proto.String(c.out.Content.Text), c.contextInfo()
+	switch kind {
+	case message.KindImage:
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, ContextInfo: info}}
+	case message.KindVideo:
+		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text, ContextInfo: info}}
+	case message.KindDocument:
+		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text, ContextInfo: info}}
+	default:
+		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: text, ContextInfo: info}}
+	}
 }
 
 // revoke deletes a message for everyone: an own message, or as an administrator of a group a message of somebody else.
