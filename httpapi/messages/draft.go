@@ -22,7 +22,7 @@ import (
 func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (message.Request, error) {
 	request := message.Request{Session: id, Key: key}
 	var err error
-	if request.To, err = message.ParseRecipient(asked.To); err != nil {
+	if request.To, err = asked.To.Parse("to"); err != nil {
 		return request, err
 	}
 	if err := r.times(&request, asked); err != nil {
@@ -43,7 +43,7 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 // fingerprint returns a hash that identifies the content of a request, independent of its spelling. It does not need the
 // file, because a URL may no longer work when a request is repeated.
 func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
-	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // times are not part of the content
+	asked.To, asked.SendAt, asked.Expires = wire.ChatOf(to), nil, 0 // times are not part of the content
 	canonical, err := json.Marshal(asked)
 	if err != nil {
 		return "", err

@@ -195,13 +195,8 @@ func (r *Ref) check(field string) error {
 
 // checkPerson accepts an address by LID, by phone number or by both.
 func (a Address) checkPerson(field string) error {
-	const expected = "expected a person: digits@s.whatsapp.net as pn, digits@lid as lid, or both"
-	is := func(address, server string) bool {
-		user, at, _ := strings.Cut(address, "@")
-		return address == "" || at == server && isNumber(user)
-	}
-	if a.Group != "" || a.IsZero() || !is(a.PN, serverPN) || !is(a.LID, serverLID) {
-		return invalidField(field, expected)
+	if person, err := a.Person(field); err != nil || person != a {
+		return invalidField(field, "expected a person: digits@s.whatsapp.net as pn, digits@lid as lid, or both")
 	}
 	return nil
 }
