@@ -1,14 +1,12 @@
 package messages
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -164,8 +162,8 @@ func (in *incoming) getFile(asked *v1MediaNew) error {
 	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Hostname() == "" {
 		return rest.BadField("media.url", "expected an http or https URL")
 	}
-	if _, err := strconv.ParseUint(cmp.Or(address.Port(), "80"), 10, 16); err != nil {
-		return rest.BadField("media.url", "expected a port from 0 to 65535")
+	if !session.HasValidPort(address) {
+		return rest.BadField("media.url", "expected a port from 1 to 65535, or none")
 	}
 	media, err := in.of.files.Fetch(in.ctx, asked.URL, message.FileHint{Mime: asked.Mime, Name: asked.Name})
 	if err == nil {

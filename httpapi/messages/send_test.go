@@ -210,6 +210,7 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","mime":"a/b\r\nX: y"}}`:                   "media.mime",
 		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","name":"a\nb"}}`:                          "media.name",
 		`{"to":"5491155550101","media":{"url":"http://a.example:99999/"}}`:                                          "media.url",
+		`{"to":"5491155550101","media":{"url":"http://a.example:0/"}}`:                                              "media.url",
 		`{"to":"5491155550101","contacts":[]}`:                                                                      "contacts",
 		`{"to":"5491155550101","location":{"latitude":1,"longitude":1,"url":"javascript:x"}}`:                       "location.url",
 		`{"to":"5491155550101","text":"\ud800"}`:                                                                    "body",
