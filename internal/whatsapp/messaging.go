@@ -96,7 +96,7 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 	for i, phone := range phones {
 		person, err := message.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
-			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (7 to 15 digits)")
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}
