@@ -120,7 +120,7 @@ func (s *Session) handleOwn(message any) {
 		s.onRunInput(m.in)
 	case fired:
 		if m.timer == s.core.machine.Timer() {
-			s.step(session.Input{Kind: m.timer.Kind})
+			s.step(session.Input{Kind: m.timer.Kind, StoreFails: s.core.env.storeFails()})
 		}
 	case opened:
 		s.adopt(m)

@@ -71,8 +71,11 @@ type Config struct {
 	Erased func(id session.ID)
 	// Refresher looks up the client version when WhatsApp refuses it; nil: the version never changes.
 	Refresher Refresher
-	Policy    session.Policy
-	Log       *slog.Logger
+	// StoreFails reports whether the database takes no writes at the moment; no session connects by itself then. It must
+	// not block; nil: it never fails.
+	StoreFails func() bool
+	Policy     session.Policy
+	Log        *slog.Logger
 
 	Restarts int           // restarts of one session within Window before a crash quarantines it
 	Window   time.Duration // the time within which crashes are counted
@@ -123,7 +126,7 @@ func New(cfg Config) *Supervisor {
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
-		SaveTimeout: cfg.SaveTimeout,
+		SaveTimeout: cfg.SaveTimeout, StoreFails: cfg.StoreFails,
 	}
 	if cfg.Snapshots != nil {
 		s.env.Snapshots = cfg.Snapshots // only then: an interface that holds a nil is not nil

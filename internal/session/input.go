@@ -20,6 +20,8 @@ const (
 	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
 	Released  InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
 	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
+	// StoreRecovered: the database works again. Until: when to connect
+	StoreRecovered InputKind = "StoreRecovered"
 
 	QRIssued        InputKind = "QRIssued"        // Codes
 	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
@@ -44,7 +46,8 @@ const (
 
 	QRExpired      InputKind = "QRExpired"
 	CodesExhausted InputKind = "CodesExhausted"
-	RetryDue       InputKind = "RetryDue"
+	RetryDue       InputKind = "RetryDue"   // StoreFails
+	Stabilized     InputKind = "Stabilized" // READY has lasted for Policy.StableAfter
 	DeadlinePassed InputKind = "DeadlinePassed"
 	Crashed        InputKind = "Crashed"     // a bug; the supervisor has restarted the session
 	Quarantined    InputKind = "Quarantined" // too many bugs; the supervisor has stopped the session
@@ -53,10 +56,10 @@ const (
 // Inputs lists every kind, in the order above.
 func Inputs() []InputKind {
 	return []InputKind{
-		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
+		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored, StoreRecovered,
 		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
-		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
+		QRExpired, CodesExhausted, RetryDue, Stabilized, DeadlinePassed, Crashed, Quarantined,
 	}
 }
 
@@ -96,11 +99,13 @@ type Input struct {
 
 	Codes   []string  // QRIssued: the codes in the order of their validity
 	Account Account   // Paired, SocketUp
-	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released: when to connect, zero is now
+	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released, StoreRecovered: when to connect, zero is now
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code
 	Detail  string    // one line for operators: no secrets, no message text, no phone numbers
 	Stack   string    // Crashed
 	Passkey *Passkey  // PasskeyRequired, PasskeyAnswered
+
+	StoreFails bool // RetryDue: the database does not take writes, so nothing that WhatsApp sends could be stored
 }
 
 // EffectKind names something to do. The names are in the imperative.

@@ -23,7 +23,7 @@ type Status struct {
 	Since   time.Time // of this state and cause
 
 	Incarnation Incarnation
-	Failures    int       // consecutive failed attempts; 0 once READY
+	Failures    int       // consecutive failed attempts; 0 while READY
 	MaxAttempts int       // 0: unlimited
 	RetryAt     time.Time // of the next attempt; zero if none is scheduled
 	Until       time.Time // end of a temporary ban; zero if there is none
