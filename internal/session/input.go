@@ -22,6 +22,7 @@ const (
 	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
 
 	QRIssued        InputKind = "QRIssued"        // Codes
+	QRRefreshed     InputKind = "QRRefreshed"     // Codes: those of QRIssued with a new secret
 	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
 	PasskeyAnswered InputKind = "PasskeyAnswered" // Passkey: the code to confirm
 	Scanned         InputKind = "Scanned"         // a phone scanned the code on show; no credentials are stored yet
@@ -54,7 +55,7 @@ const (
 func Inputs() []InputKind {
 	return []InputKind{
 		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
-		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
 	}
@@ -64,7 +65,7 @@ func Inputs() []InputKind {
 // incarnation of the live run.
 func (k InputKind) FromClient() bool {
 	switch k {
-	case QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+	case QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:
@@ -94,7 +95,7 @@ type Input struct {
 	Kind        InputKind
 	Incarnation Incarnation // of the client run that posted it; 0 from people, timers and the supervisor
 
-	Codes   []string  // QRIssued: the codes in the order of their validity
+	Codes   []string  // QRIssued, QRRefreshed: the codes in the order of their validity
 	Account Account   // Paired, SocketUp
 	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released: when to connect, zero is now
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code

@@ -208,6 +208,8 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 		m.hasDevice = false
 		m.codes = in.Codes
 		m.showCode(now, m.policy.FirstCodeTTL)
+	case QRRefreshed:
+		m.replaceCodes(now, in.Codes)
 	case QRExpired:
 		m.codes = m.codes[1:]
 		m.showCode(now, m.policy.CodeTTL)
@@ -247,6 +249,17 @@ func (m *Machine) showCode(now time.Time, ttl time.Duration) {
 	m.seq++
 	m.qr = QR{Code: m.codes[0], Seq: m.seq, IssuedAt: now, ExpiresAt: now.Add(ttl)}
 	m.qr.LastsTill = m.qr.ExpiresAt.Add(time.Duration(len(m.codes)-1) * m.policy.CodeTTL)
+}
+
+// replaceCodes replaces the codes that are left by the same ones with a new secret. all are the codes of this run, also
+// those that have expired. The code on show stays valid as long as before.
+func (m *Machine) replaceCodes(now time.Time, all []string) {
+	if len(all) < len(m.codes) {
+		return
+	}
+	m.codes = all[len(all)-len(m.codes):]
+	m.seq++
+	m.qr.Code, m.qr.Seq, m.qr.IssuedAt = m.codes[0], m.seq, now
 }
 
 // merge takes over the fields that b knows.

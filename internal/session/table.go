@@ -44,6 +44,7 @@ var (
 	serverSpent = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
 		return serverError.holds(m, now, in) && spent.holds(m, now, in)
 	}}
+	codeOnShow     = &Guard{"a code is on show", func(m Machine, _ time.Time, _ Input) bool { return m.qr.Code != "" }}
 	moreCodes      = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
 	outdated       = &Guard{"version was refused", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseClientOutdated }}
 	outdatedDevice = &Guard{"version was refused, credentials stored", func(m Machine, now time.Time, in Input) bool {
@@ -118,6 +119,7 @@ var table = concat(
 var pairingRows = concat(
 	[]Rule{
 		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "shows the code"},
+		{From: states(QRRequired), On: QRRefreshed, When: codeOnShow, To: QRRequired, Cause: CausePairing, Why: "WhatsApp has retired the secret in the code: shows the same code with a new one, valid as long as before"},
 		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the QR is no longer valid; a person has to use the account's passkey"},
 		{From: states(QRRequired), On: PasskeyAnswered, To: QRRequired, Cause: CausePasskey, Why: "a person compares the code with the one on the phone and confirms"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Scanned, To: Reconnecting, Cause: CausePairing, Why: "the code is used and no longer shown"},
@@ -194,11 +196,12 @@ var ignores = []Ignored{
 	{states(AuthFailure, DisconnectedLogout, Errored), []InputKind{Restored}, "the session waits for a person or the cool-down, also after a restart of the process"},
 	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading the code never starts a session"},
 	{resting, []InputKind{
-		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
 		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
 	}, "no client runs in this state: the input comes from a run that has ended"},
-	{states(Ready), []InputKind{QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
+	{states(Ready), []InputKind{QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
 	{states(Reconnecting), []InputKind{PasskeyRequired, PasskeyAnswered}, "a linked device is not paired again"},
+	{states(Initializing, Reconnecting, QRRequired), []InputKind{QRRefreshed}, "no code is on show: it was used, or none was issued yet"},
 	{states(Initializing), []InputKind{PasskeyAnswered}, "WhatsApp has not asked for a passkey yet"},
 	{states(Ready), []InputKind{SocketUp}, "the session is connected already"},
 	{opening, []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
