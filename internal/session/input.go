@@ -17,9 +17,12 @@ const (
 	Stopped   InputKind = "Stopped"   // a person stops the session
 	LogoutDue InputKind = "LogoutDue" // a person logs the session out: unlink the device and delete the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody asked for a code; this also links a session again
-	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
-	Released  InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
-	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
+	// FreshAsked follows QRAsked: the caller needs codes that last as long as those of a new connection, for a pairing code
+	// that is entered on the phone.
+	FreshAsked InputKind = "FreshAsked"
+	QRWatched  InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
+	Released   InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
+	Restored   InputKind = "Restored"  // the process started and the session should run. Until: when to connect
 
 	QRIssued        InputKind = "QRIssued"        // Codes
 	QRRefreshed     InputKind = "QRRefreshed"     // Codes: those of QRIssued with a new secret
@@ -37,8 +40,9 @@ const (
 	TempBanned      InputKind = "TempBanned" // Until
 	Banned          InputKind = "Banned"
 	ClientOutdated  InputKind = "ClientOutdated"
-	ConnectRefused  InputKind = "ConnectRefused" // Code
-	ProxyFailed     InputKind = "ProxyFailed"    // the session's proxy refused the connection or cannot be used
+	ConnectRefused  InputKind = "ConnectRefused"  // Code
+	ProxyFailed     InputKind = "ProxyFailed"     // the session's proxy refused the connection or cannot be used
+	ServerUntrusted InputKind = "ServerUntrusted" // the certificate of the server is not WhatsApp's
 	StoreFailed     InputKind = "StoreFailed"
 	AckOverdue      InputKind = "AckOverdue"
 	SendRestricted  InputKind = "SendRestricted" // Until; error 463 on a send
@@ -54,9 +58,9 @@ const (
 // Inputs lists every kind, in the order above.
 func Inputs() []InputKind {
 	return []InputKind{
-		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
+		Started, Restarted, Stopped, LogoutDue, QRAsked, FreshAsked, QRWatched, Released, Restored,
 		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted,
 		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
 	}
 }
@@ -66,7 +70,7 @@ func Inputs() []InputKind {
 func (k InputKind) FromClient() bool {
 	switch k {
 	case QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted:
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:
 		return false

@@ -40,8 +40,13 @@ type pairing struct {
 	qr      QR
 	seq     int
 	passkey *Passkey
-	askedAt time.Time // when somebody last asked for a code, watched it, or started the session
+	// offeredAt is when WhatsApp issued the codes of this run.
+	offeredAt time.Time
+	askedAt   time.Time // when somebody last asked for a code, watched it, or started the session
 }
+
+// freshFor is how long the codes of a run count as new.
+const freshFor = 2 * time.Second
 
 // New returns the machine of a stored session when the process starts. It takes over the states in which a session
 // waits for a person. It does not take over the states that need a live client: the input Restored leads back to them.
@@ -112,6 +117,9 @@ func (m Machine) QRVerdict(now time.Time) (QRAnswer, bool) {
 		answer.Outcome = OutcomeReady
 	case AuthFailure, Errored, DisconnectedBanned:
 		answer.Outcome = OutcomeFailed
+		var status Status
+		m.Fill(&status)
+		answer.Reason = status.FailureReason()
 	case NotInitialized:
 		if m.cause != CauseStopped {
 			return answer, false
@@ -206,7 +214,7 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 		m.askedAt = now
 	case QRIssued:
 		m.hasDevice = false
-		m.codes = in.Codes
+		m.codes, m.offeredAt = in.Codes, now
 		m.showCode(now, m.policy.FirstCodeTTL)
 	case QRRefreshed:
 		m.replaceCodes(now, in.Codes)
