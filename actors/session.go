@@ -94,7 +94,7 @@ func (s *Session) handle(ctx actor.Context) {
 	case Tell:
 		s.onTell(ctx, m)
 	case RequestQR:
-		s.await(ctx.Sender(), m.Order)
+		s.await(ctx.Sender(), m)
 	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
 		s.withdrawUse(m.Asker.Id)

@@ -182,12 +182,17 @@ func (s *Supervisor) Watch(id session.ID) {
 // RequestQR starts the session if it does not run. It waits until a code is valid, the session is READY, or it has
 // failed. If ctx ends first, the outcome is OutcomeTimeout. The answer always has an outcome.
 func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
+	return s.awaitQR(ctx, id, false)
+}
+
+// awaitQR is RequestQR. If fresh is true, the codes of the run last as long as those of a new connection.
+func (s *Supervisor) awaitQR(ctx context.Context, id session.ID, fresh bool) session.QRAnswer {
 	if s.waiting.Add(1) > int64(s.cfg.MaxWaitersTotal) {
 		s.waiting.Add(-1)
 		return s.answerWith(id, session.OutcomeTooMany)
 	}
 	defer s.waiting.Add(-1)
-	answer, err := s.requestQR(ctx, id)
+	answer, err := s.requestQR(ctx, id, fresh)
 	switch code := session.CodeOf(err); {
 	case err == nil:
 		return answer
@@ -201,18 +206,18 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 	}
 }
 
-func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAnswer, error) {
+func (s *Supervisor) requestQR(ctx context.Context, id session.ID, fresh bool) (session.QRAnswer, error) {
 	e, order, err := s.setDesired(ctx, id, session.DesiredRun)
 	if err != nil {
 		return session.QRAnswer{}, err
 	}
-	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order})
+	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order, Fresh: fresh})
 }
 
 // answerWith returns an outcome with the session's current state and cause.
 func (s *Supervisor) answerWith(id session.ID, outcome session.QROutcome) session.QRAnswer {
 	status, _ := s.Status(id)
-	return session.QRAnswer{Outcome: outcome, State: status.State, Cause: status.Cause}
+	return session.QRAnswer{Outcome: outcome, State: status.State, Cause: status.Cause, Reason: status.FailureReason()}
 }
 
 // Start starts a session. already reports that the start changed nothing: the session ran already, or waits for

@@ -51,8 +51,13 @@ type pairing struct {
 	qr      QR
 	seq     int
 	passkey *Passkey
-	askedAt time.Time // when somebody last asked for a code, watched it, or started the session
+	// offeredAt is when WhatsApp issued the codes of this run.
+	offeredAt time.Time
+	askedAt   time.Time // when somebody last asked for a code, watched it, or started the session
 }
+
+// freshFor is how long the codes of a run count as new.
+const freshFor = 2 * time.Second
 
 // New returns the machine of a stored session when the process starts. It takes over the states in which a session
 // waits for a person. It does not take over the states that need a live client: the input Restored leads back to them.
@@ -126,6 +131,9 @@ func (m Machine) QRVerdict(now time.Time) (QRAnswer, bool) {
 		answer.Outcome = OutcomeReady
 	case AuthFailure, Errored, DisconnectedBanned:
 		answer.Outcome = OutcomeFailed
+		var status Status
+		m.Fill(&status)
+		answer.Reason = status.FailureReason()
 	case NotInitialized:
 		if m.cause != CauseStopped {
 			return answer, false
@@ -248,8 +256,10 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 		m.askedAt = now
 	case QRIssued:
 		m.hasDevice = false
-		m.codes = in.Codes
+		m.codes, m.offeredAt = in.Codes, now
 		m.showCode(now, m.policy.FirstCodeTTL)
+	case QRRefreshed:
+		m.replaceCodes(now, in.Codes)
 	case QRExpired:
 		m.codes = m.codes[1:]
 		m.showCode(now, m.policy.CodeTTL)
@@ -292,6 +302,17 @@ func (m *Machine) showCode(now time.Time, ttl time.Duration) {
 	m.seq++
 	m.qr = QR{Code: m.codes[0], Seq: m.seq, IssuedAt: now, ExpiresAt: now.Add(ttl)}
 	m.qr.LastsTill = m.qr.ExpiresAt.Add(time.Duration(len(m.codes)-1) * m.policy.CodeTTL)
+}
+
+// replaceCodes replaces the codes that are left by the same ones with a new secret. all are the codes of this run, also
+// those that have expired. The code on show stays valid as long as before.
+func (m *Machine) replaceCodes(now time.Time, all []string) {
+	if len(all) < len(m.codes) {
+		return
+	}
+	m.codes = all[len(all)-len(m.codes):]
+	m.seq++
+	m.qr.Code, m.qr.Seq, m.qr.IssuedAt = m.codes[0], m.seq, now
 }
 
 // merge takes over the fields that b knows.

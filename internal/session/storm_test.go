@@ -140,8 +140,14 @@ func pauses(t *testing.T, in session.Input, times int) (waits []time.Duration) {
 
 func TestAConnectionThatEndsRightAfterEachLoginBacksOff(t *testing.T) {
 	for _, in := range []session.Input{
-		{Kind: session.SocketLost}, {Kind: session.KeepAliveStale}, {Kind: session.AckOverdue}, {Kind: session.Crashed},
-		{Kind: session.ConnectRefused, Code: 503}, {Kind: session.ProxyFailed}, {Kind: session.StoreFailed}, {Kind: session.TempBanned},
+		{Kind: session.SocketLost},
+		{Kind: session.KeepAliveStale},
+		{Kind: session.AckOverdue},
+		{Kind: session.Crashed},
+		{Kind: session.ConnectRefused, Code: 503},
+		{Kind: session.ProxyFailed},
+		{Kind: session.StoreFailed},
+		{Kind: session.TempBanned},
 	} {
 		policy := session.DefaultPolicy()
 		for i, wait := range pauses(t, in, 12) {

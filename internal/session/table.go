@@ -55,6 +55,10 @@ var (
 	serverSpent   = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
 		return serverError.holds(m, now, in) && spent.holds(m, now, in)
 	}}
+	codeOnShow = &Guard{"a code is on show", func(m Machine, _ time.Time, _ Input) bool { return m.qr.Code != "" }}
+	usedUp     = &Guard{"the codes are not new any more", func(m Machine, now time.Time, _ Input) bool {
+		return m.qr.Code != "" && now.Sub(m.offeredAt) > freshFor
+	}}
 	moreCodes      = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
 	outdated       = &Guard{"version was refused", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseClientOutdated }}
 	outdatedDevice = &Guard{"version was refused, credentials stored", func(m Machine, now time.Time, in Input) bool {
@@ -130,6 +134,7 @@ var table = concat(
 var pairingRows = concat(
 	[]Rule{
 		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "shows the code"},
+		{From: states(QRRequired), On: QRRefreshed, When: codeOnShow, To: QRRequired, Cause: CausePairing, Why: "WhatsApp has retired the secret in the code: shows the same code with a new one, valid as long as before"},
 		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the QR is no longer valid; a person has to use the account's passkey"},
 		{From: states(QRRequired), On: PasskeyAnswered, To: QRRequired, Cause: CausePasskey, Why: "a person compares the code with the one on the phone and confirms"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Scanned, To: Reconnecting, Cause: CausePairing, Why: "the code is used and no longer shown"},
@@ -142,6 +147,7 @@ var pairingRows = concat(
 	},
 	failureRules(running, LoginReconnect, CauseSocketLost, "the second in a row: retry with backoff"),
 	[]Rule{
+		{From: states(QRRequired), On: FreshAsked, When: usedUp, To: QRRequired, Cause: CausePairing, Do: reopen, Why: "a pairing code ends with the connection: reconnects, so that the code can be entered for the time of a new one"},
 		{From: states(QRRequired), On: QRExpired, When: moreCodes, To: QRRequired, Cause: CausePairing, Why: "shows the next code"},
 		{From: states(QRRequired), On: CodesExhausted, When: attended, To: QRRequired, Cause: CausePairing, Do: reopen, Why: "reconnects for new codes"},
 		{From: states(QRRequired), On: CodesExhausted, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "nobody watches; the next request for a code starts the session again"},
@@ -174,6 +180,7 @@ var refusalRows = concat(
 	},
 	failureRules(running, ConnectRefused, CauseConnectRefused, "retry with backoff"),
 	failureRules(running, ProxyFailed, CauseProxyFailed, "retry with backoff; never without the proxy, because that would reveal the IP address that it hides"),
+	failureRules(running, ServerUntrusted, CauseUntrustedServer, "retry with backoff; the session tells such a server nothing"),
 	[]Rule{
 		{From: running, On: StoreFailed, To: DisconnectedRecoverable, Cause: CauseStoreUnavailable, Do: closed, Why: "waits for the database, however often; never treated as a missing device, because that would delete a pairing"},
 	},
@@ -211,12 +218,14 @@ var ignores = []Ignored{
 	{states(AuthFailure, DisconnectedLogout, Errored), []InputKind{Restored}, "the session waits for a person or the cool-down, also after a restart of the process"},
 	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading the code never starts a session"},
 	{resting, []InputKind{
-		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
+		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted,
 	}, "no client runs in this state: the input comes from a run that has ended"},
-	{states(Ready), []InputKind{QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
+	{states(Ready), []InputKind{QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
 	{states(Reconnecting), []InputKind{PasskeyRequired, PasskeyAnswered}, "a linked device is not paired again"},
+	{states(Initializing, Reconnecting, QRRequired), []InputKind{QRRefreshed}, "no code is on show: it was used, or none was issued yet"},
 	{states(Initializing), []InputKind{PasskeyAnswered}, "WhatsApp has not asked for a passkey yet"},
+	{append(running[:4:4], resting...), []InputKind{FreshAsked}, "the codes are new, or no code is on show; QRAsked comes before it"},
 	{states(Ready), []InputKind{SocketUp}, "the session is connected already"},
 	{opening, []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
 	{states(QRRequired), []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},

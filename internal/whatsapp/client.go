@@ -15,6 +15,7 @@ import (
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/outbound"
+	"wasup/internal/whatsapp/registration"
 	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 )
@@ -71,7 +72,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
 	}
-	if device.ID != nil {
+	if device.ID == nil {
+		c.pairing.registration = registration.New(device, c.pairing.showAgain)
+	} else {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
 		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
@@ -87,7 +90,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
+	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler { return c.stanzas.Wrap(c.pairing.wrap(handle)) }))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
@@ -187,6 +190,8 @@ func (c *Client) observe(evt any) {
 		return
 	}
 	switch in.Kind {
+	case session.QRIssued:
+		c.pairing.offer(in)
 	case session.SocketUp:
 		in.Account = c.account.public()
 		c.run.post(in)

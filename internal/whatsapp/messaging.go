@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -191,8 +192,10 @@ func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	switch {
 	case failure.Code == session.CodeAckOverdue, ctx.Err() != nil:
 		failure.Code, failure.Message = session.CodeTimeout, "WhatsApp did not answer in time"
-	case errors.As(err, &iq) && iq.Code == 429:
+	case errors.As(err, &iq) && iq.Code == statusTooMany:
 		failure.Code, failure.Message = session.CodeRateLimited, "WhatsApp limits the rate of these requests; try again later"
+	case errors.As(err, &iq) && iq.Code >= http.StatusInternalServerError:
+		failure.Code, failure.Message = session.CodeUnavailable, fmt.Sprintf("WhatsApp could not answer (error %d)", iq.Code)
 	case failure.Code == session.CodeSendFailed && failure.Status != 0:
 		failure.Message = fmt.Sprintf("WhatsApp refused (error %d)", failure.Status)
 	case failure.Code == session.CodeSendFailed:
