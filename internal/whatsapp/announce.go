@@ -3,6 +3,8 @@ package whatsapp
 import (
 	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/types/events"
+
+	"wasup/internal/whatsapp/masking"
 )
 
 // named takes over the account's name. The phone sends it after the pairing and at every change.
@@ -32,7 +34,7 @@ func (c *Client) announce() {
 	}
 	c.run.spawn("announce the name", func() {
 		if err := sendName(c.run.ctx, c.wa, name); err != nil { // the next connection sends it again
-			c.run.log.Debug("the account's name could not be sent", "err", maskedError{err})
+			c.run.log.Debug("the account's name could not be sent", "err", masking.Error{Err: err})
 		}
 	})
 }

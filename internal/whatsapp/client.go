@@ -13,6 +13,8 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/inbound"
+	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -60,7 +62,10 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.receiving = &receiving{run: r, account: own, wa: wa, conn: c.conn, log: r.log, sending: c.sending, journal: d.journal, sent: d.sent}
+	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
+	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
+	}}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,

@@ -17,7 +17,7 @@ func quietClient(post func(session.Input)) *Client {
 	own := &account{}
 	return &Client{
 		run: r, account: own, keepAliveStale: DefaultKeepAliveStale,
-		pairing: &pairing{run: r, account: own}, receiving: &receiving{run: r, account: own},
+		pairing: &pairing{run: r, account: own}, receiving: &receiving{run: r},
 	}
 }
 
@@ -94,15 +94,5 @@ func TestAnEndThatOvertakesThePairingIsNotForgotten(t *testing.T) {
 	c.handle(&events.PairSuccess{ID: testJID})
 	if len(got) != 2 || got[0] != session.Paired || got[1] != session.SocketLost {
 		t.Errorf("posted %v", got)
-	}
-}
-
-func TestACrashFitsOneLine(t *testing.T) {
-	line := crashLine("effect", "index 5491100000000 of\n"+strings.Repeat("x", 1000))
-	if line != "effect: index … of" {
-		t.Errorf("got %q", line)
-	}
-	if line = crashLine("effect", strings.Repeat("ä ", 1000)); len(line) > 250 {
-		t.Errorf("%d bytes", len(line))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/inbound"
 )
 
 // Defaults of Config.
@@ -46,10 +47,10 @@ type Config struct {
 	// may run several works in one transaction, and a work more than once. Default: one transaction for each work.
 	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
 	Devices        Devices
-	Journal        EventLog      // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
-	Sent           Sent          // finds the session's sent messages, for the options of its polls; nil: not known
-	KeepAliveStale time.Duration // a run ends if pings stay unanswered for longer; default 3 minutes
-	ConnectTimeout time.Duration // limit for dial and handshake together; default 20 s
+	Journal        inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
+	Sent           inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
+	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 3 minutes
+	ConnectTimeout time.Duration    // limit for dial and handshake together; default 20 s
 	// Proxy is the URL of the proxy for sessions that have none of their own: http, https or socks5, with credentials if
 	// needed. {id} is replaced by the session's id, {n} by its number in a pool, from 0 to ProxyPoolSize-1, which is
 	// derived from the id. Default "": such sessions use the proxy of the process' environment, and none for loopback
@@ -70,8 +71,8 @@ type Dialer struct {
 	devices        Devices
 	files          Files
 	uploads        *uploads
-	journal        EventLog
-	sent           Sent
+	journal        inbound.EventLog
+	sent           inbound.Sent
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger

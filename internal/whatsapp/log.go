@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
+
+	"wasup/internal/whatsapp/masking"
 )
 
 // logger passes whatsmeow's log lines to ours. whatsmeow's lines contain addresses and whole stanzas. So only its
@@ -76,17 +77,5 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
-	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", mask(fmt.Sprintf(msg, args...)))
+	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", masking.Text(fmt.Sprintf(msg, args...)))
 }
-
-// numbers matches runs of digits that may be a phone number or a LID, and long hexadecimal or base64 runs, which are
-// keys and payloads.
-var numbers = regexp.MustCompile(`[0-9]{5,}|[0-9A-Za-z+/=_-]{40,}`)
-
-func mask(text string) string { return numbers.ReplaceAllString(text, "…") }
-
-// maskedError is an error of whatsmeow's that may be logged: its text contains no addresses.
-type maskedError struct{ err error }
-
-func (u maskedError) Error() string { return mask(u.err.Error()) }
-func (u maskedError) Unwrap() error { return u.err }

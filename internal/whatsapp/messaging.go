@@ -13,6 +13,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
 )
 
 // maxChecked bounds the phone numbers of one request to WhatsApp.
@@ -174,7 +175,7 @@ func (m *messaging) failed(ctx context.Context, op string, err error) error {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = op, m.run.Session, maskedError{err}
+	failure.Op, failure.Session, failure.Err = op, m.run.Session, masking.Error{Err: err}
 	select {
 	case <-m.run.closing:
 		failure.Code, failure.Message = session.CodeDisconnected, ""

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
 )
 
 // pairing links a device to the session and unlinks it.
@@ -148,7 +149,7 @@ func (p *pairing) unlink(ctx context.Context) error {
 		return nil
 	}
 	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, maskedError{err}
+	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, masking.Error{Err: err}
 	if failure.Code == session.CodeSendFailed {
 		failure.Message = "WhatsApp did not accept the logout"
 	}

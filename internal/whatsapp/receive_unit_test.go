@@ -16,11 +16,12 @@ import (
 
 	eventlog "wasup/internal/events"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/inbound"
 )
 
 // failing is a journal that fails with err.
 type failing struct {
-	EventLog
+	inbound.EventLog
 	err  error
 	kept int
 }
@@ -45,9 +46,10 @@ func TestNothingIsAcknowledgedOnceReceivingHasEnded(t *testing.T) {
 			true, slog.New(slog.DiscardHandler))
 		defer r.end()
 		journal, own := &failing{}, &account{}
+		wa := whatsmeow.NewClient(&store.Device{LIDs: noLIDs{}}, nil)
 		c := &receiving{
-			run: r, account: own, wa: whatsmeow.NewClient(&store.Device{LIDs: noLIDs{}}, nil), conn: &attempt{}, log: r.log,
-			sending: &sending{run: r, account: own}, journal: journal,
+			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal,
+			translator: inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Log: r.log},
 		}
 		ended := false
 		for i := range rapid.IntRange(1, 30).Draw(t, "events") {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -111,21 +111,11 @@ func (r *run) recovered(where string) {
 		}
 	}()
 	r.post(session.Input{
-		Kind: session.Crashed, Detail: crashLine(where, cause), Stack: string(debug.Stack()),
+		Kind: session.Crashed, Detail: masking.CrashLine(where, cause), Stack: string(debug.Stack()),
 	})
 }
 
 // stuck posts a crash if the handling of a stanza does not end: all later stanzas wait for it, so the run is given up.
 func (r *run) stuck(tag string) {
 	r.post(session.Input{Kind: session.Crashed, Detail: "handling of a stanza: " + tag + " has not ended in " + stanzas.StuckAfter.String()})
-}
-
-// crashLine returns one line of bounded length that contains no phone numbers.
-func crashLine(where string, cause any) string {
-	const limit = 200
-	reason, _, _ := strings.Cut(mask(fmt.Sprint(cause)), "\n")
-	if len(reason) > limit {
-		reason = strings.ToValidUTF8(reason[:limit], "") + "…"
-	}
-	return where + ": " + reason
 }

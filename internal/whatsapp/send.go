@@ -15,6 +15,8 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/ratchet"
 )
 
@@ -30,6 +32,7 @@ type sending struct {
 	lids      store.LIDStore
 	files     Files
 	uploads   *uploads
+	composer  outbound.Composer
 	turn      chan struct{} // a token that the one send in flight holds
 
 	mu      sync.Mutex
@@ -73,7 +76,7 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 // deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
 func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Compose first, before waiting for other sends: an upload may take minutes.
-	content, err := s.compose(ctx, chat, msg)
+	content, err := s.composer.Compose(ctx, chat, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -209,7 +212,7 @@ func sendError(id session.ID, err error) *session.Error {
 	failure := classifySend(err)
 	failure.Op, failure.Session = opSend, id
 	if failure.Err == nil {
-		failure.Err = maskedError{err}
+		failure.Err = masking.Error{Err: err}
 	}
 	return failure
 }

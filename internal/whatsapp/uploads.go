@@ -16,6 +16,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
 )
 
 // Files stores the files of outgoing messages.
@@ -142,7 +143,7 @@ func (s *sending) uploadError(ctx context.Context, err error) error {
 	case failure.Code == session.CodeAckOverdue:
 		failure = &session.Error{Code: session.CodeUploadFailed, Message: "the upload took too long"}
 	}
-	failure.Op, failure.Session, failure.Err = opSend, s.run.Session, maskedError{err}
+	failure.Op, failure.Session, failure.Err = opSend, s.run.Session, masking.Error{Err: err}
 	return failure
 }
 

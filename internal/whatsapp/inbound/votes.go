@@ -1,4 +1,4 @@
-package whatsapp
+package inbound
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
 	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
-	opened, err := r.t.c.wa.DecryptPollVote(r.t.ctx, r.eventWith(m))
+	opened, err := r.t.c.Client.DecryptPollVote(r.t.ctx, r.eventWith(m))
 	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
@@ -39,14 +39,14 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 
 // choices returns the options of a poll that the session has sent, or has received and stored. Unknown: nil.
 func (r *reading) choices(poll *message.Ref) []string {
-	c, id := r.t.c, r.t.c.run.Session
-	if poll.FromMe && c.sent != nil {
-		content, is, err := c.sent(r.t.ctx, id, poll.ID)
+	c, id := r.t.c, r.t.c.Session
+	if poll.FromMe && c.Sent != nil {
+		content, is, err := c.Sent(r.t.ctx, id, poll.ID)
 		if r.t.recordFailure(err); is && content.Poll != nil {
 			return content.Poll.Options
 		}
 	}
-	event, is, err := c.journal.Find(r.t.ctx, id, r.keysOf(poll)...)
+	event, is, err := c.Journal.Find(r.t.ctx, id, r.keysOf(poll)...)
 	if r.t.recordFailure(err); !is {
 		return nil
 	}
@@ -68,11 +68,11 @@ func (r *reading) keysOf(ref *message.Ref) []string {
 	}
 	senders := []string{ref.Sender.LID, ref.Sender.PN}
 	if ref.FromMe {
-		account := r.t.c.account.public()
+		jid, lid := r.t.c.Own()
 		senders = nil
-		for _, text := range []string{account.LID, account.JID} {
-			if jid, err := types.ParseJID(text); err == nil {
-				senders = append(senders, jid.ToNonAD().String())
+		for _, own := range []types.JID{lid, jid} {
+			if !own.IsEmpty() {
+				senders = append(senders, own.ToNonAD().String())
 			}
 		}
 	}

@@ -1,4 +1,8 @@
-package whatsapp
+// Package outbound puts outgoing messages into WhatsApp's format.
+//
+// It owns the shapes of the messages that wasup sends. It neither encrypts nor sends them; files are uploaded by a
+// function that it gets.
+package outbound
 
 import (
 	"context"
@@ -8,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
@@ -17,40 +22,57 @@ import (
 	"wasup/internal/session"
 )
 
-// composer puts an outgoing message into WhatsApp's format. Recipients show the first copy that arrives, so every
-// attempt produces the same message, except for times and for what whatsmeow chooses at random.
-type composer struct {
-	s    *sending
+const op = "send"
+
+// Composer puts the outgoing messages of one linked device into WhatsApp's format.
+type Composer struct {
+	Session session.ID
+	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
+	Client  *whatsmeow.Client
+	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
+	Upload func(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error)
+}
+
+// Compose returns a message to a chat, given by its current address, in WhatsApp's format. It uploads the message's
+// file, if there is one. Recipients show the first copy that arrives, so every attempt produces the same message, except
+// for times and for what whatsmeow chooses at random. It returns a *session.Error that names the field, if the message
+// cannot be sent.
+func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
+	w := &composing{c, chat, out}
+	switch content := out.Content; content.Kind {
+	case message.KindText:
+		return w.text(), nil
+	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
+		return w.file(ctx)
+	case message.KindLocation:
+		return w.location(), nil
+	case message.KindContact:
+		return w.contacts(), nil
+	case message.KindPoll:
+		return w.poll()
+	case message.KindReaction:
+		return w.reaction(), nil
+	case message.KindEdit:
+		return w.edit()
+	case message.KindRevoke:
+		return w.revoke()
+	default:
+		return nil, w.invalid("kind", "expected a kind that can be sent")
+	}
+}
+
+// composing composes one message.
+type composing struct {
+	c    *Composer
 	chat types.JID // the chat's current address
 	out  message.Outgoing
 }
 
-// compose returns a message in WhatsApp's format. It uploads the message's file, if there is one.
-func (s *sending) compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
-	c := composer{s, chat, out}
-	switch content := out.Content; content.Kind {
-	case message.KindText:
-		return c.text(), nil
-	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
-		return c.file(ctx)
-	case message.KindLocation:
-		return c.location(), nil
-	case message.KindContact:
-		return c.contacts(), nil
-	case message.KindPoll:
-		return c.poll()
-	case message.KindReaction:
-		return c.reaction(), nil
-	case message.KindEdit:
-		return c.edit()
-	case message.KindRevoke:
-		return c.revoke()
-	default:
-		return nil, s.messaging.invalidIn(opSend, "kind", "expected a kind that can be sent")
-	}
+func (c *composing) invalid(field, expected string) error {
+	return &session.Error{Code: session.CodeInvalidRequest, Op: op, Session: c.c.Session, Field: field, Message: field + ": " + expected}
 }
 
-func (c *composer) text() *waE2E.Message {
+func (c *composing) text() *waE2E.Message {
 	content, info := &c.out.Content, c.contextInfo()
 	if info == nil && content.Preview == nil {
 		return &waE2E.Message{Conversation: proto.String(content.Text)}
@@ -64,7 +86,7 @@ func (c *composer) text() *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: text}
 }
 
-func (c *composer) location() *waE2E.Message {
+func (c *composing) location() *waE2E.Message {
 	place := c.out.Content.Location
 	return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
 		DegreesLatitude: &place.Latitude, DegreesLongitude: &place.Longitude,
@@ -72,7 +94,7 @@ func (c *composer) location() *waE2E.Message {
 	}}
 }
 
-func (c *composer) contacts() *waE2E.Message {
+func (c *composing) contacts() *waE2E.Message {
 	cards := c.out.Content.Contacts
 	list := make([]*waE2E.ContactMessage, len(cards))
 	for i := range cards {
@@ -88,7 +110,7 @@ func (c *composer) contacts() *waE2E.Message {
 }
 
 // poll uses the oldest of WhatsApp's poll versions, because whatsmeow marks that one as a poll for the server.
-func (c *composer) poll() (*waE2E.Message, error) {
+func (c *composing) poll() (*waE2E.Message, error) {
 	secret, err := c.messageSecret()
 	if err != nil {
 		return nil, err
@@ -109,29 +131,29 @@ func (c *composer) poll() (*waE2E.Message, error) {
 // messageSecret returns the secret that encrypts votes on this message. whatsmeow would choose a new secret at every
 // attempt and store the last one, but recipients show the first copy, so their votes could not be decrypted. So the
 // secret is derived from a secret of the device, the recipient and the message's id.
-func (c *composer) messageSecret() ([]byte, error) {
-	identity := c.s.wa.Store.IdentityKey
+func (c *composing) messageSecret() ([]byte, error) {
+	identity := c.c.Client.Store.IdentityKey
 	if identity == nil || identity.Priv == nil {
-		return nil, &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: c.s.run.Session}
+		return nil, &session.Error{Code: session.CodeDisconnected, Op: op, Session: c.c.Session}
 	}
 	const size = 32
 	secret, err := hkdf.Key(sha256.New, identity.Priv[:], nil, "wasup message secret\x00"+string(c.out.To)+"\x00"+c.out.ID, size)
 	if err != nil {
-		return nil, &session.Error{Code: session.CodeInternal, Op: opSend, Session: c.s.run.Session, Err: err}
+		return nil, &session.Error{Code: session.CodeInternal, Op: op, Session: c.c.Session, Err: err}
 	}
 	return secret, nil
 }
 
-func (c *composer) reaction() *waE2E.Message {
+func (c *composing) reaction() *waE2E.Message {
 	return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{
 		Key: c.key(c.out.Content.Target, false), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}
 }
 
-func (c *composer) edit() (*waE2E.Message, error) {
+func (c *composing) edit() (*waE2E.Message, error) {
 	target := c.out.Content.Target
 	if !c.isOwn(target, true) {
-		return nil, c.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: others cannot be edited")
+		return nil, c.invalid("target.sender", "expected a message of the session's own account: others cannot be edited")
 	}
 	content := &waE2E.Message{Conversation: proto.String(c.out.Content.Text)}
 	if info := c.contextInfo(); info != nil {
@@ -144,10 +166,10 @@ func (c *composer) edit() (*waE2E.Message, error) {
 }
 
 // revoke deletes a message for everyone: an own message, or as an administrator of a group a message of somebody else.
-func (c *composer) revoke() (*waE2E.Message, error) {
+func (c *composing) revoke() (*waE2E.Message, error) {
 	target := c.out.Content.Target
 	if !c.isOwn(target, true) && c.chat.Server != types.GroupServer {
-		return nil, c.s.messaging.invalidIn(opSend, "target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
+		return nil, c.invalid("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
 	}
 	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: c.key(target, true),
@@ -156,11 +178,11 @@ func (c *composer) revoke() (*waE2E.Message, error) {
 
 // isOwn reports whether the session's account wrote a message. ifUnnamed is the result if the reference names no
 // author.
-func (c *composer) isOwn(ref *message.Ref, ifUnnamed bool) bool {
+func (c *composing) isOwn(ref *message.Ref, ifUnnamed bool) bool {
 	if ref.Sender.IsZero() {
 		return ref.FromMe || ifUnnamed
 	}
-	pn, lid := c.s.account.addresses()
+	pn, lid := c.c.Own()
 	return isUser(ref.Sender.PN, pn) || isUser(ref.Sender.LID, lid)
 }
 
@@ -170,7 +192,7 @@ func isUser(address string, jid types.JID) bool {
 }
 
 // key refers to another message of the chat, from our point of view.
-func (c *composer) key(ref *message.Ref, ifUnnamed bool) *waCommon.MessageKey {
+func (c *composing) key(ref *message.Ref, ifUnnamed bool) *waCommon.MessageKey {
 	own := c.isOwn(ref, ifUnnamed)
 	key := &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID}
 	if !own && c.chat.Server == types.GroupServer {
@@ -180,7 +202,7 @@ func (c *composer) key(ref *message.Ref, ifUnnamed bool) *waCommon.MessageKey {
 }
 
 // contextInfo returns the mentions and the quote of the message, or nil if it has neither.
-func (c *composer) contextInfo() *waE2E.ContextInfo {
+func (c *composing) contextInfo() *waE2E.ContextInfo {
 	content := &c.out.Content
 	if len(content.Mentions) == 0 && content.Quote == nil {
 		return nil
@@ -205,9 +227,9 @@ func mentioned(who message.Address, text string) string {
 }
 
 // author returns who wrote a quoted message, in the form in which the chat is addressed if both forms are known.
-func (c *composer) author(ref *message.Ref) string {
+func (c *composing) author(ref *message.Ref) string {
 	if c.isOwn(ref, false) {
-		pn, lid := c.s.account.addresses()
+		pn, lid := c.c.Own()
 		if c.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
 			return pn.ToNonAD().String()
 		}

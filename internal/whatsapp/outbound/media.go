@@ -1,4 +1,4 @@
-package whatsapp
+package outbound
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 )
 
 // file uploads the message's file and returns the message.
-func (c *composer) file(ctx context.Context) (*waE2E.Message, error) {
+func (c *composing) file(ctx context.Context) (*waE2E.Message, error) {
 	kind, file := c.out.Content.Kind, c.out.Content.Media
-	up, err := c.s.upload(ctx, kind, file)
+	up, err := c.c.Upload(ctx, kind, file)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (c *composer) file(ctx context.Context) (*waE2E.Message, error) {
 	}
 }
 
-func (c *composer) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composing) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
@@ -46,7 +46,7 @@ func (c *composer) image(file *message.Media, up *whatsmeow.UploadResponse) *waE
 	}}
 }
 
-func (c *composer) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composing) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
@@ -55,7 +55,7 @@ func (c *composer) video(file *message.Media, up *whatsmeow.UploadResponse) *waE
 	}}
 }
 
-func (c *composer) audio(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composing) audio(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	sound := &waE2E.AudioMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Seconds: count(file.Seconds),
@@ -68,7 +68,7 @@ func (c *composer) audio(file *message.Media, up *whatsmeow.UploadResponse) *waE
 }
 
 // document returns a message with a document. Phones show a document by its name, so it always gets one.
-func (c *composer) document(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
+func (c *composing) document(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	name := file.Name
 	if name == "" {
 		name = "file"
@@ -99,7 +99,7 @@ func extensionOf(kind string) string {
 }
 
 // wrapViewOnce wraps a view-once message. Voice notes and audio have a different wrapper.
-func (c *composer) wrapViewOnce(msg *waE2E.Message) *waE2E.Message {
+func (c *composing) wrapViewOnce(msg *waE2E.Message) *waE2E.Message {
 	switch {
 	case !c.out.Content.Media.ViewOnce:
 		return msg

@@ -1,4 +1,4 @@
-package whatsapp
+package inbound
 
 import (
 	"cmp"
@@ -221,7 +221,7 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 // message.
 func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	opened, err := r.t.c.wa.DecryptReaction(r.t.ctx, r.eventWith(m))
+	opened, err := r.t.c.Client.DecryptReaction(r.t.ctx, r.eventWith(m))
 	if r.unreadable(err, "encReactionMessage", &out) {
 		return out
 	}
@@ -231,7 +231,7 @@ func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 
 func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
-	opened, err := r.t.c.wa.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
+	opened, err := r.t.c.Client.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if r.unreadable(err, "secretEncryptedMessage", &out) {
 		return out

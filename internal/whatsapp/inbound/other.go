@@ -1,4 +1,4 @@
-package whatsapp
+package inbound
 
 import (
 	"time"
@@ -82,7 +82,7 @@ type change struct {
 
 func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
 	by := t.optionalAddress(e.Sender, e.SenderPN)
-	pn, lid := t.c.account.addresses()
+	pn, lid := t.c.Own()
 	own := []types.JID{lid.ToNonAD()}
 	if lid.IsEmpty() {
 		own[0] = pn.ToNonAD()
