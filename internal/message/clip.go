@@ -17,8 +17,14 @@ const (
 	clipLists = 512 << 10
 )
 
-// MaxMentions is the number of mentions that a received message keeps, and of members in an event about a group.
-const MaxMentions = maxMentions
+const (
+	// MaxMentions is the number of mentions that a received message keeps, and of members in an event about a group.
+	MaxMentions = maxMentions
+	// MaxAddress is the number of characters of the longest address.
+	MaxAddress = 128
+	// MaxName is the number of characters that are kept of a person's own name.
+	MaxName = clipString
+)
 
 // Clip returns a copy of a struct whose JSON has a bounded size, whoever chose its contents, and whether anything is
 // missing in it. A string that is too long is cut after a character, and a list after an item. A byte string that is

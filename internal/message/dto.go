@@ -85,6 +85,13 @@ type Remote struct {
 	Kind       Kind   `json:"kind"`            // selects WhatsApp's media type, from which the keys are derived
 }
 
+// Bounded reports whether a file can be at this place: the path and the keys have sizes that WhatsApp uses. Nothing
+// else bounds them, because they are in no JSON that Clip sees.
+func (r *Remote) Bounded() bool {
+	const path, key = 2048, 64
+	return len(r.DirectPath) <= path && len(r.Key) <= key && len(r.FileSHA256) <= key && len(r.EncSHA256) <= key
+}
+
 // Location is a place, or the first position of a live location.
 type Location struct {
 	Latitude  float64 `json:"latitude"`  // degrees
