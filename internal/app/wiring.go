@@ -107,7 +107,7 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 // startEvents starts the durable log and the feed that writes changes of sessions to it. Both stop after the sessions,
 // so that the log gets the last changes of state.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
-	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
+	a.events = events.NewLog(db.Events(), events.Options{BufferBytes: a.cfg.Events.Memory, Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact 
 		}
 	}
 	if answer.VerifiedName != nil {
-		contact.Business = answer.VerifiedName.Details.GetVerifiedName()
+		contact.Business = message.FirstCharacters(answer.VerifiedName.Details.GetVerifiedName(), message.MaxName)
 	}
 	return contact
 }
