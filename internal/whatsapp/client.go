@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
@@ -52,7 +54,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
-	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
+	waLog.arrive, waLog.leave, waLog.closing = c.arriving, c.leaving, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
 	lids := t.container.LIDMap
 	c.wa = wa
@@ -60,7 +62,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.messaging = &messaging{run: r, wa: wa, lids: lids}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
-		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
+		turn: make(chan struct{}, 1), awaited: map[string]struct{}{}, disputed: map[types.JID]string{},
 	}
 	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
@@ -85,7 +87,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
+	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
+		return c.stanzas.Wrap(c.sending.followDevices(handle))
+	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
@@ -149,6 +153,15 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 		whole = true
 	}
 }
+
+// arriving gets each stanza of WhatsApp's, on whatsmeow's reader, before whatsmeow handles or queues it.
+func (c *Client) arriving(node *waBinary.Node) {
+	c.sending.flight.arrived(node)
+	c.stanzas.Arrive(node.Tag)
+}
+
+// leaving gets each stanza of ours just before its bytes leave.
+func (c *Client) leaving(node *waBinary.Node) { c.sending.flight.left(node) }
 
 // connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
 // end.
