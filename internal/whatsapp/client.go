@@ -10,7 +10,6 @@ import (
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
@@ -37,8 +36,8 @@ type Client struct {
 	messaging *messaging
 	sending   *sending
 	teardown  *teardown
+	liveness  *liveness
 
-	keepAliveStale time.Duration
 	connectTimeout time.Duration
 }
 
@@ -50,7 +49,7 @@ var (
 // newClient makes a run that calls leave when it is taken down.
 func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
-	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
+	c := &Client{run: r, account: own, route: way, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
@@ -58,11 +57,12 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	wa := whatsmeow.NewClient(device, waLog)
 	lids := t.container.LIDMap
 	c.wa = wa
+	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
 	c.messaging = &messaging{run: r, wa: wa, lids: lids}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
-		turn: make(chan struct{}, 1), awaited: map[string]struct{}{}, disputed: map[types.JID]string{},
+		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
 	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
@@ -186,7 +186,7 @@ func (c *Client) handle(evt any) bool {
 
 // observe passes the events that concern the session's machine on to it.
 func (c *Client) observe(evt any) {
-	in, ok := classify(evt, time.Now(), c.keepAliveStale)
+	in, ok := classify(evt, time.Now())
 	if !ok {
 		c.note(evt)
 		return
@@ -211,13 +211,14 @@ func (c *Client) observe(evt any) {
 	}
 }
 
-// note logs events that matter to an operator but not to the machine, and takes over the account's name.
+// note handles the events that are no inputs of the machine. It logs what matters to an operator.
 func (c *Client) note(evt any) {
 	switch e := evt.(type) {
 	case *events.QRScannedWithoutMultidevice:
 		c.run.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
 	case *events.KeepAliveTimeout:
 		c.run.log.Debug("ping not answered", "count", e.ErrorCount)
+		c.liveness.unanswered(e)
 	case *events.KeepAliveRestored:
 		c.run.log.Debug("pings are answered again")
 	case *events.PushNameSetting, *events.AppStateSyncComplete:

@@ -39,7 +39,7 @@ func TestListsOfDevicesCanBeDropped(t *testing.T) {
 }
 
 func TestAListThatWhatsAppNeverConfirmsIsRequestedOnce(t *testing.T) {
-	s, chat := &sending{disputed: map[types.JID]string{}}, types.NewJID("1", types.GroupServer)
+	s, chat := &sending{}, types.NewJID("1", types.GroupServer)
 	if s.settle(chat, "2:theirs", "2:ours"); s.disputed[chat] != "2:theirs" {
 		t.Error("the hash is not remembered")
 	}

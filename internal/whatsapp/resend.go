@@ -114,8 +114,8 @@ func (s *sending) settle(to types.JID, theirs, ours string) {
 		delete(s.disputed, to)
 		return
 	}
-	if len(s.disputed) >= maxDisputed {
-		clear(s.disputed)
+	if s.disputed == nil || len(s.disputed) >= maxDisputed {
+		s.disputed = make(map[types.JID]string)
 	}
 	s.disputed[to] = theirs
 }
