@@ -208,7 +208,7 @@ func Default() Config {
 			BackoffMin:      time.Second,
 			BackoffMax:      60 * time.Second,
 			Cooldown:        10 * time.Minute,
-			KeepaliveStale:  3 * time.Minute,
+			KeepaliveStale:  45 * time.Second,
 		},
 		Send: Send{
 			Timeout:        30 * time.Second,

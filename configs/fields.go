@@ -153,7 +153,7 @@ func sessionFields() []field {
 			func(c *Config) *time.Duration { return &c.Session.Cooldown }, time.Millisecond, day,
 		),
 		duration(
-			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open.",
+			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open. It is noticed at most 11 seconds later. After a sleep of the machine, which its clock shows, each socket is checked at once.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
 		count(

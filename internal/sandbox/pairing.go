@@ -256,7 +256,7 @@ func (p *pairing) paired(c *conn, dev *accounts.Device) {
 	p.withdraw(link)
 	p.net.Observer.Count(func(n *observe.Counters) { n.Pairings++ })
 	p.net.Observer.Emit(observe.Event{Kind: observe.EventPaired, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Conn: c.id, Detail: dev.Platform})
-	p.net.Courier.AnnounceDevice(dev, "add")
+	p.net.Router.AnnounceDevice(dev, "add")
 	if _, ok := p.net.Faults.Strike(faults.No515, dev.Account); ok {
 		c.ending.Store(true)
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
@@ -37,8 +38,8 @@ type Client struct {
 	messaging *messaging
 	sending   *sending
 	teardown  *teardown
+	liveness  *liveness
 
-	keepAliveStale time.Duration
 	connectTimeout time.Duration
 }
 
@@ -50,14 +51,15 @@ var (
 // newClient makes a run that calls leave when it is taken down.
 func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
-	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
+	c := &Client{run: r, account: own, route: way, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
-	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
+	waLog.arrive, waLog.leave, waLog.closing = c.arriving, c.leaving, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
 	lids := t.container.LIDMap
 	c.wa = wa
+	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
 	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
 	c.sending = &sending{
@@ -90,7 +92,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler { return c.stanzas.Wrap(c.pairing.wrap(handle)) }))
+	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
+		return c.stanzas.Wrap(c.pairing.wrap(c.sending.followDevices(handle)))
+	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
@@ -157,6 +161,15 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 	}
 }
 
+// arriving gets each stanza of WhatsApp's, on whatsmeow's reader, before whatsmeow handles or queues it.
+func (c *Client) arriving(node *waBinary.Node) {
+	c.sending.flight.arrived(node)
+	c.stanzas.Arrive(node.Tag)
+}
+
+// leaving gets each stanza of ours just before its bytes leave.
+func (c *Client) leaving(node *waBinary.Node) { c.sending.flight.left(node) }
+
 // connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
 // end.
 func (c *Client) connectionEnded() {
@@ -180,7 +193,7 @@ func (c *Client) handle(evt any) bool {
 
 // observe passes the events that concern the session's machine on to it.
 func (c *Client) observe(evt any) {
-	in, ok := classify(evt, time.Now(), c.keepAliveStale)
+	in, ok := classify(evt, time.Now())
 	if !ok {
 		c.note(evt)
 		return
@@ -207,13 +220,14 @@ func (c *Client) observe(evt any) {
 	}
 }
 
-// note logs events that matter to an operator but not to the machine, and takes over the account's name.
+// note handles the events that are no inputs of the machine. It logs what matters to an operator.
 func (c *Client) note(evt any) {
 	switch e := evt.(type) {
 	case *events.QRScannedWithoutMultidevice:
 		c.run.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
 	case *events.KeepAliveTimeout:
 		c.run.log.Debug("ping not answered", "count", e.ErrorCount)
+		c.liveness.unanswered(e)
 	case *events.KeepAliveRestored:
 		c.run.log.Debug("pings are answered again")
 	case *events.PushNameSetting, *events.AppStateSyncComplete:

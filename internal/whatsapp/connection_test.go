@@ -268,3 +268,14 @@ func TestAServerThatHangsUpDuringTheHandshakeFailsItAtOnce(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestALinkThatDiedInASleepEndsItsRun(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	dead, alive := h.ready("a", h.phone()), h.ready("b", h.phone())
+	phone := h.server.Phones()[0]
+	h.fault(faults.Fault{Kind: faults.HalfOpen, Account: phone.Number()})
+	h.dialer.SuspectLinks()
+	dead.expect(session.KeepAliveStale)
+	alive.nothingMore()
+	dead.nothingMore()
+}

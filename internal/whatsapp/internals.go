@@ -118,6 +118,27 @@ func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.Fra
 	*handle = wrap(*handle)
 }
 
+// dropDeviceLists makes whatsmeow forget which devices some users have, and reports whether it could. It does nothing if
+// a later version of whatsmeow stores the lists in another way; a test detects that.
+func dropDeviceLists(wa *whatsmeow.Client, users ...types.JID) bool {
+	client := reflect.ValueOf(wa).Elem()
+	lock, field := client.FieldByName("userDevicesCacheLock"), client.FieldByName("userDevicesCache")
+	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.Mutex]() ||
+		!field.IsValid() || field.Kind() != reflect.Map || field.Type().Key() != reflect.TypeFor[types.JID]() {
+		return false
+	}
+	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
+	mu := (*sync.Mutex)(unsafe.Pointer(lock.UnsafeAddr()))
+	mu.Lock()
+	defer mu.Unlock()
+	//nolint:gosec // as above
+	lists := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
+	for _, user := range users {
+		lists.SetMapIndex(reflect.ValueOf(user), reflect.Value{})
+	}
+	return true
+}
+
 // slim frees the map that NewClient preallocates for the last 256 sent messages: 40 KB, a third of an idle client. It
 // replaces the map by an empty one of the same type, which grows as messages are sent. It does nothing if a later
 // version of whatsmeow has no such field; a test detects that. Call it only before the client connects.

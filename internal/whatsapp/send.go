@@ -34,6 +34,8 @@ type sending struct {
 	uploads   *uploads
 	composer  outbound.Composer
 	turn      chan struct{} // a token that the one send in flight holds
+	flight    flight
+	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
 	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
@@ -121,15 +123,16 @@ func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgo
 	return nil, s.failed(err)
 }
 
-// transmit calls whatsmeow's SendMessage with the locks of the Signal sessions and one commit before the bytes leave.
+// transmit sends a message to all devices of its recipients. The caller holds turn.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
-	if s.ratchet == nil {
-		return s.wa.SendMessage(ctx, to, msg, extra)
-	}
-	err = s.ratchet.Send(ctx, func(ctx context.Context) (err error) {
+	defer s.flight.begin(extra.ID)()
+	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
 	})
+	if err == nil {
+		err = s.catchUp(ctx, extra.ID)
+	}
 	return resp, err
 }
 

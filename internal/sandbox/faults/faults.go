@@ -58,6 +58,9 @@ const (
 	// WithholdSenderKey keeps a phone from sending the sender key of its next group message. Members that did not have
 	// the key before cannot decrypt the message and ask for it again.
 	WithholdSenderKey Kind = "withhold_sender_key"
+	// WithholdDevices tells nobody that a device of the account was linked or removed. Others only notice when they send:
+	// the acknowledgement has the hash of the right list of devices.
+	WithholdDevices Kind = "withhold_devices"
 	// WithholdSyncKeys keeps a phone from giving a device its app state keys. The device has to ask for them.
 	WithholdSyncKeys Kind = "withhold_sync_keys"
 	// Unavailable delivers a message to a linked device without its content. The device has to ask its phone for it.
@@ -106,7 +109,7 @@ func shapeOf(kind Kind) (faultShape, bool) {
 		return faultShape{minCode: 400, maxCode: 599, live: true}, true
 	case DelayAck:
 		return faultShape{delay: true, live: true}, true
-	case WithholdSenderKey:
+	case WithholdSenderKey, WithholdDevices:
 		return faultShape{accountOnly: true}, true
 	case SilentLogin, WithholdSyncKeys, BadCiphertext:
 		return faultShape{}, true
@@ -126,7 +129,7 @@ func Kinds() []Kind {
 		BadPairHMAC, BadPairSignature, RetireCode, No515, CloseAfter515, LoginFailure,
 		SilentLogin, DelayAck, WithholdAck, RefuseAck, NoPong,
 		MediaUpload, MediaDownload, WithholdSenderKey,
-		WithholdSyncKeys, Unavailable, BadCiphertext,
+		WithholdSyncKeys, Unavailable, BadCiphertext, WithholdDevices,
 	}, lineFaults()...)
 }
 
