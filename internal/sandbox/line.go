@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/network"
+	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/tasks"
 	"wasup/internal/sandbox/wire"
 )
@@ -76,7 +78,32 @@ func (l *line) sleep(d time.Duration) bool {
 }
 
 // Send queues a stanza. If the queue is full because the client does not read, the connection ends.
-func (l *line) Send(node waBinary.Node) { l.enqueue(node, nil, nil) }
+func (l *line) Send(node waBinary.Node) { l.enqueue(l.timed(node), nil, nil) }
+
+// timed returns the stanza, with an impossible time if a fault says so.
+func (l *line) timed(node waBinary.Node) waBinary.Node {
+	switch node.Tag {
+	case "message", "receipt", "call", "notification":
+	default:
+		return node
+	}
+	fault, odd := l.faults.Strike(faults.OddTime, l.who)
+	if !odd {
+		return node
+	}
+	node.Attrs = maps.Clone(node.Attrs)
+	switch fault.Variant {
+	case faults.VariantYear10000:
+		node.Attrs["t"] = "253402300800"
+	case faults.VariantBefore:
+		node.Attrs["t"] = "-62135596801"
+	case faults.VariantZero:
+		node.Attrs["t"] = "0"
+	default:
+		node.Attrs["t"] = stanza.Attr(&node, "t") + "000"
+	}
+	return node
+}
 
 // SendLast queues the last stanza of the connection, which closes delay after the write.
 func (l *line) SendLast(node waBinary.Node, delay time.Duration) {

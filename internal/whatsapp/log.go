@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
@@ -92,5 +93,9 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
-	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", masking.Text(fmt.Sprintf(msg, args...)))
+	text := fmt.Sprintf(msg, args...)
+	if level > slog.LevelDebug {
+		text, _, _ = strings.Cut(text, "\n") // whatsmeow adds the stack of a panic, which a stranger's message may cause
+	}
+	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", masking.Text(text))
 }

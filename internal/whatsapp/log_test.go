@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -23,6 +24,15 @@ func TestNothingPersonalRisesAboveDebug(t *testing.T) {
 	log.Errorf("Failed to store %s with key %s", "5491100000000@lid", strings.Repeat("aB3=", 12))
 	line := out.String()
 	if !strings.Contains(line, "level=WARN") || !strings.Contains(line, "Failed to store …@lid with key …") {
+		t.Errorf("logged %q", line)
+	}
+}
+
+func TestAStackOfWhatsmeowsIsNotLogged(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(slog.New(slog.NewTextHandler(&out, nil)), "whatsmeow")
+	log.Errorf("Message decryption for %s panicked: %v\n%s", "3EB0A1", "index out of range", debug.Stack())
+	if line := out.String(); !strings.Contains(line, "index out of range") || strings.Contains(line, "goroutine") {
 		t.Errorf("logged %q", line)
 	}
 }

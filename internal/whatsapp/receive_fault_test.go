@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -202,6 +203,69 @@ func TestAMessageThatCannotBeReadIsToldAndFollowsUnderItsID(t *testing.T) {
 	h.noSurprises()
 }
 
+func TestNumbersThatNobodyCanMeanAreLeftOut(t *testing.T) {
+	h := newHearing(t)
+	raw, err := proto.Marshal(&waE2E.Message{AudioMessage: &waE2E.AudioMessage{
+		FileLength: proto.Uint64(1 << 63), Seconds: proto.Uint32(math.MaxUint32), Waveform: someBytes(100), Mimetype: proto.String("audio/ogg"),
+		ContextInfo: &waE2E.ContextInfo{Expiration: proto.Uint32(math.MaxUint32)},
+	}})
+	h.must(err)
+	_, said, event := h.hear(phones.Outgoing{Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
+	if m := said.Media; m == nil || m.Size != 0 || m.Seconds != 0 || len(m.Waveform) != 64 || slices.Max(m.Waveform) > 100 || said.Expires != 0 {
+		t.Errorf("told as %s", event.Data)
+	}
+	h.noSurprises()
+}
+
+func TestWhatHasAnImpossibleTimeIsToldAndAcknowledged(t *testing.T) {
+	for _, variant := range []string{faults.VariantMilliseconds, faults.VariantYear10000, faults.VariantBefore, faults.VariantZero} {
+		t.Run(variant, func(t *testing.T) {
+			h := newHearing(t)
+			ctx := testContext(t)
+			mine := "3EB0MINE"
+			_, err := h.life.client.Send(ctx, message.Outgoing{ID: mine, To: message.Recipient(h.peer.JID().String()), Content: message.TextOf("mine")})
+			h.must(err)
+			_, err = h.peer.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == mine })
+			h.must(err)
+			h.fault(faults.Fault{Kind: faults.OddTime, Variant: variant, Account: h.own.Number()})
+			// told waits for the next event of a type and checks its time.
+			told := func(of events.Type) {
+				t.Helper()
+				var data struct {
+					At time.Time `json:"timestamp"`
+				}
+				event := h.next(of, events.TypeReceipt)
+				if err := json.Unmarshal(event.Data, &data); err != nil || time.Since(data.At).Abs() > time.Hour {
+					t.Errorf("told as %s", event.Data)
+				}
+			}
+			h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "hola"})
+			told(events.TypeMessage)
+			h.must(h.peer.MarkRead(ctx, mine))
+			told(events.TypeReceipt)
+			call := h.call(h.peer, phones.CallConfig{To: h.own.Number()})
+			told(events.TypeCall)
+			h.must(h.peer.EndCall(ctx, call))
+			told(events.TypeCall)
+			_, err = h.peer.CreateGroup(ctx, phones.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
+			h.must(err)
+			told(events.TypeGroup)
+			h.fault(faults.Fault{Kind: faults.BadCiphertext, Account: h.own.Number(), Count: 1})
+			h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "broken at first"})
+			told(events.TypeUndecryptable)
+			told(events.TypeMessage)
+			h.life.nothingMore()
+			h.life = h.open("51")
+			h.life.expect(session.SocketUp)
+			h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "the last"})
+			if data, event := h.message(events.TypeMessage); data.Content.Text != "the last" {
+				t.Errorf("came again: %s", event.Data)
+			}
+			h.noSurprises()
+		})
+	}
+}
+
 func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	h := newHearing(t)
 	nan := math.NaN()
@@ -209,8 +273,9 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
 		// A wrapper that the code does not know by name.
 		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
-		// A message that cannot be translated must neither be lost nor requested forever.
-		"": {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
+		// JSON has no NaN, and a place has no latitude of 91 degrees.
+		"locationMessage":     {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
+		"liveLocationMessage": {LiveLocationMessage: &waE2E.LiveLocationMessage{DegreesLatitude: proto.Float64(91)}},
 	} {
 		raw, err := proto.Marshal(msg)
 		h.must(err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -15,6 +14,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/ratchet"
@@ -106,11 +106,7 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	if err != nil {
 		return message.Ack{}, s.failed(err)
 	}
-	at := resp.Timestamp
-	if at.IsZero() {
-		at = time.Now()
-	}
-	return message.Ack{MessageID: resp.ID, At: at}, nil
+	return message.Ack{MessageID: resp.ID, At: inbound.Moment(resp.Timestamp)}, nil
 }
 
 // compose puts the message into WhatsApp's format. It may ask WhatsApp about the group and upload the message's file.
@@ -156,7 +152,7 @@ func (s *sending) receiptKept(receipt *events.Receipt) {
 		_, awaited := s.awaited[id] // the sender of the receipt chose the ids, and our requests have ids, too
 		s.mu.Unlock()
 		if awaited {
-			acknowledge(s.run.ctx, s.wa, id, receipt.Timestamp)
+			acknowledge(s.run.ctx, s.wa, id, inbound.Moment(receipt.Timestamp))
 		}
 	}
 }

@@ -23,6 +23,8 @@ const (
 	HalfOpen Kind = "half_open"
 	// MalformedFrame sends a malformed frame in place of a stanza. Variant says what is wrong with it.
 	MalformedFrame Kind = "malformed_frame"
+	// OddTime gives a message, receipt, call or notification a time at which it cannot have been sent. Variant says which.
+	OddTime Kind = "odd_time"
 )
 
 // The variants of BadCertificate, the first being the default.
@@ -54,9 +56,17 @@ const (
 	VariantTagless  = "tagless"   // a stanza without a tag
 )
 
+// The variants of OddTime, the first being the default.
+const (
+	VariantMilliseconds = "milliseconds" // the time in milliseconds, which is the year 50,000 or later
+	VariantYear10000    = "year_10000"   // the first second that JSON cannot have
+	VariantBefore       = "before"       // before the year 1
+	VariantZero         = "zero"         // 0
+)
+
 func lineFaults() []Kind {
 	return []Kind{
-		DuplicateAck, DelayIQ, WithholdIQ, RefuseIQ, CloseAtOnce, HalfOpen, MalformedFrame,
+		DuplicateAck, DelayIQ, WithholdIQ, RefuseIQ, CloseAtOnce, HalfOpen, MalformedFrame, OddTime,
 	}
 }
 
@@ -70,6 +80,8 @@ func lineShape(kind Kind) (faultShape, bool) {
 		return faultShape{match: true, live: true}, true
 	case MalformedFrame:
 		return faultShape{variants: []string{VariantGarbage, VariantNode, VariantLength, VariantZlibBomb, VariantStanza, VariantTagless}, live: true}, true
+	case OddTime:
+		return faultShape{variants: []string{VariantMilliseconds, VariantYear10000, VariantBefore, VariantZero}, live: true}, true
 	case DuplicateAck, CloseAtOnce, HalfOpen:
 		return faultShape{live: true}, true
 	default:

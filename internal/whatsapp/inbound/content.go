@@ -41,15 +41,15 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 		return extendedText(m.GetExtendedTextMessage()), true
 	case m.LocationMessage != nil:
 		l := m.GetLocationMessage()
-		return message.Content{Kind: message.KindLocation, Text: l.GetComment(), Location: &message.Location{
+		return located("locationMessage", l.GetComment(), message.Location{
 			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(),
 			Name: l.GetName(), Address: l.GetAddress(), URL: l.GetURL(), Live: l.GetIsLive(),
-		}}, true
+		}), true
 	case m.LiveLocationMessage != nil:
 		l := m.GetLiveLocationMessage()
-		return message.Content{Kind: message.KindLocation, Text: l.GetCaption(), Location: &message.Location{
+		return located("liveLocationMessage", l.GetCaption(), message.Location{
 			Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(), Live: true,
-		}}, true
+		}), true
 	case m.ContactMessage != nil:
 		return message.Content{Kind: message.KindContact, Contacts: []message.Card{cardOf(m.GetContactMessage())}}, true
 	case m.ContactsArrayMessage != nil:
@@ -66,6 +66,14 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 		return message.TextOf(text), true
 	}
 	return r.file(m)
+}
+
+// located returns a location with its text. Coordinates that are no place make it a message of an unknown kind.
+func located(name, text string, place message.Location) message.Content {
+	if !onEarth(place.Latitude, place.Longitude) {
+		return message.Content{Kind: message.KindUnknown, Unknown: name, Text: text}
+	}
+	return message.Content{Kind: message.KindLocation, Text: text, Location: &place}
 }
 
 func extendedText(m *waE2E.ExtendedTextMessage) message.Content {
@@ -89,10 +97,11 @@ func pollOf(m *waE2E.Message) *waE2E.PollCreationMessage {
 }
 
 func pollContent(m *waE2E.PollCreationMessage) message.Content {
-	poll := &message.Poll{Question: m.GetName(), Options: []string{}, Selectable: int(m.GetSelectableOptionsCount())}
+	poll := &message.Poll{Question: m.GetName(), Options: []string{}}
 	for _, option := range m.GetOptions() {
 		poll.Options = append(poll.Options, option.GetOptionName())
 	}
+	poll.Selectable = int(within(m.GetSelectableOptionsCount(), uint64(len(poll.Options))))
 	return message.Content{Kind: message.KindPoll, Poll: poll}
 }
 
@@ -155,7 +164,7 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	if key == nil {
 		return nil
 	}
-	ref := &message.Ref{ID: key.GetID()}
+	ref := &message.Ref{ID: idOf(key.GetID())}
 	info := &r.event.Info
 	switch {
 	case key.GetFromMe():
@@ -180,7 +189,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if info == nil {
 		return
 	}
-	out.Expires = int(info.GetExpiration())
+	out.Expires = int(within(info.GetExpiration(), maxExpiration))
 	for _, name := range atMost(r.t, info.GetMentionedJID(), message.MaxMentions) {
 		if somebody := r.t.parseAddress(name); !somebody.IsZero() {
 			out.Mentions = append(out.Mentions, somebody)
@@ -189,7 +198,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}
-	ref := &message.Ref{ID: info.GetStanzaID(), Sender: r.t.parseAddress(info.GetParticipant())}
+	ref := &message.Ref{ID: idOf(info.GetStanzaID()), Sender: r.t.parseAddress(info.GetParticipant())}
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
@@ -221,17 +230,22 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 // message.
 func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	opened, err := r.t.c.Client.DecryptReaction(r.t.ctx, r.eventWith(m))
-	if r.unreadable(err, "encReactionMessage", &out) {
-		return out
-	}
-	out.Reaction = opened.GetText()
+	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func() error {
+		opened, err := r.t.c.Client.DecryptReaction(r.t.ctx, r.eventWith(m))
+		out.Reaction = opened.GetText()
+		return err
+	})
+	r.unreadable(err, "encReactionMessage", &out)
 	return out
 }
 
 func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
-	opened, err := r.t.c.Client.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
+	var opened *waE2E.Message
+	err := r.open(key, func() (err error) {
+		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
+		return err
+	})
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
 	if r.unreadable(err, "secretEncryptedMessage", &out) {
 		return out

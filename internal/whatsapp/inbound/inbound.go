@@ -10,8 +10,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
@@ -41,6 +41,8 @@ type Translator struct {
 	Journal EventLog
 	Sent    Sent // nil: sent messages are not known
 	Log     *slog.Logger
+
+	lines lineLimit // of lines about events that could not be translated
 }
 
 // Translate returns the entries of the log for one of whatsmeow's events. ours false: the event is about something else
@@ -71,18 +73,27 @@ func atMost[T any](t *translation, list []T, most int) []T {
 // translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an
 // unknown kind, because another delivery would have the same shape.
 func (t *translation) translateGuarded(evt any) (list []eventlog.Event, ours bool) {
+	list, ours, whole := t.attempt(evt, func() ([]eventlog.Event, bool) { return t.translate(evt) })
+	msg, is := evt.(*events.Message)
+	if whole || !is {
+		return list, ours
+	}
+	list, _, _ = t.attempt(evt, func() ([]eventlog.Event, bool) {
+		return t.messageEvent(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
+	})
+	return list, true
+}
+
+// attempt calls a translation. whole false: it panicked. A stranger may have caused that, so the log gets one line
+// without a stack, and not more than linesPerMinute.
+func (t *translation) attempt(evt any, translate func() ([]eventlog.Event, bool)) (list []eventlog.Event, ours, whole bool) {
 	defer func() {
-		reason := recover()
-		if reason == nil {
-			return
-		}
-		t.c.Log.Error("a received event could not be translated", "op", fmt.Sprintf("%T", evt), "err", masking.CrashLine("read", reason), "stack", string(debug.Stack()))
-		list = nil
-		if msg, is := evt.(*events.Message); is {
-			list, ours = t.messageEvent(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
+		if reason := recover(); reason != nil && t.c.lines.allow(time.Now()) {
+			t.c.Log.Error("a received event could not be translated", "op", fmt.Sprintf("%T", evt), "err", masking.CrashLine("read", reason))
 		}
 	}()
-	return t.translate(evt)
+	list, ours = translate()
+	return list, ours, true
 }
 
 func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
@@ -118,8 +129,8 @@ func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
 func (t *translation) event(of eventlog.Type, key string, data any, remote *message.Remote) eventlog.Event {
 	text, err := eventlog.Encode(data)
 	if err != nil {
-		// JSON has no NaN, for example in a location. translateGuarded recovers this panic.
-		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
+		// All numbers and times are in their bounds, so this is a bug. translateGuarded recovers the panic.
+		panic(err) //nolint:forbidigo // not for the supervisor: another delivery would fail as well
 	}
 	return eventlog.Event{Session: t.c.Session, Type: of, Key: keyOf(of, key), Data: text, Remote: remote}
 }
@@ -172,8 +183,8 @@ func (t *translation) address(jid types.JID, others ...types.JID) message.Addres
 
 // parseAddress parses an address. It returns the zero value for an invalid one.
 func (t *translation) parseAddress(text string) message.Address {
-	jid, err := types.ParseJID(text)
-	if err != nil || jid.IsEmpty() || len(text) > message.MaxAddress {
+	jid, ok := parseJID(text)
+	if !ok || len(text) > message.MaxAddress {
 		return message.Address{}
 	}
 	return t.address(jid)

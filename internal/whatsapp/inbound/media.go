@@ -24,7 +24,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	case m.ImageMessage != nil:
 		f := m.GetImageMessage()
 		media := r.media(message.KindImage, f)
-		media.Width, media.Height = int(f.GetWidth()), int(f.GetHeight())
+		setSides(media, f)
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
 		return message.Content{Kind: message.KindImage, Text: f.GetCaption(), Media: media}, true
 	case m.VideoMessage != nil, m.PtvMessage != nil:
@@ -33,7 +33,8 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 			f = m.GetPtvMessage()
 		}
 		media := r.media(message.KindVideo, f)
-		media.Width, media.Height, media.Seconds = int(f.GetWidth()), int(f.GetHeight()), int(f.GetSeconds())
+		setSides(media, f)
+		media.Seconds = int(within(f.GetSeconds(), maxSeconds))
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
 		return message.Content{Kind: message.KindVideo, Text: f.GetCaption(), Media: media}, true
 	case m.AudioMessage != nil:
@@ -43,7 +44,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 			kind = message.KindVoice
 		}
 		media := r.media(kind, f)
-		media.Seconds, media.Waveform = int(f.GetSeconds()), f.GetWaveform()
+		media.Seconds, media.Waveform = int(within(f.GetSeconds(), maxSeconds)), waveform(f.GetWaveform())
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
 		return message.Content{Kind: kind, Media: media}, true
 	case m.DocumentMessage != nil:
@@ -54,7 +55,8 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	case m.StickerMessage != nil:
 		f := m.GetStickerMessage()
 		media := r.media(message.KindSticker, f)
-		media.Width, media.Height, media.Animated = int(f.GetWidth()), int(f.GetHeight()), f.GetIsAnimated()
+		setSides(media, f)
+		media.Animated = f.GetIsAnimated()
 		return message.Content{Kind: message.KindSticker, Media: media}, true
 	}
 	return message.Content{}, false
@@ -63,8 +65,9 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 // media describes a file. It sets an id and Remote only if the file can be fetched: a view-once message whose content
 // is only for the phone comes without a key, and no server has a path of 2,048 bytes.
 func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
+	size := int64(within(f.GetFileLength(), maxFileSize))
 	out := &message.Media{
-		Mime: f.GetMimetype(), Size: int64(f.GetFileLength()), SHA256: hex.EncodeToString(f.GetFileSHA256()), ViewOnce: r.viewOnce,
+		Mime: f.GetMimetype(), Size: size, SHA256: hex.EncodeToString(f.GetFileSHA256()), ViewOnce: r.viewOnce,
 	}
 	if f.GetDirectPath() == "" || len(f.GetMediaKey()) == 0 {
 		return out
@@ -72,7 +75,7 @@ func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
 	info := &r.event.Info
 	remote := &message.Remote{
 		ID: digest("media", info.Chat, info.Sender.ToNonAD(), info.ID), DirectPath: f.GetDirectPath(), Key: f.GetMediaKey(),
-		FileSHA256: f.GetFileSHA256(), EncSHA256: f.GetFileEncSHA256(), Length: int64(f.GetFileLength()), Kind: kind,
+		FileSHA256: f.GetFileSHA256(), EncSHA256: f.GetFileEncSHA256(), Length: size, Kind: kind,
 	}
 	if remote.Bounded() {
 		out.ID, out.Remote = remote.ID, remote
@@ -80,4 +83,13 @@ func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
 		r.t.cut = true
 	}
 	return out
+}
+
+// setSides sets the width and the height of a picture.
+func setSides(media *message.Media, f interface {
+	GetWidth() uint32
+	GetHeight() uint32
+},
+) {
+	media.Width, media.Height = int(within(f.GetWidth(), maxSide)), int(within(f.GetHeight(), maxSide))
 }

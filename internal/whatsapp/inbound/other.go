@@ -24,12 +24,16 @@ func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	default:
 		return nil
 	}
-	if len(e.MessageIDs) == 0 {
+	ids := make([]string, 0, len(e.MessageIDs))
+	for _, id := range e.MessageIDs {
+		ids = append(ids, idOf(id))
+	}
+	if len(ids) == 0 {
 		return nil
 	}
 	data := eventlog.ReceiptData{
-		IDs: e.MessageIDs, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
-		FromMe: e.IsFromMe, Status: status, At: e.Timestamp.UTC(),
+		IDs: ids, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
+		FromMe: e.IsFromMe, Status: status, At: Moment(e.Timestamp),
 	}
 	event := t.event(eventlog.TypeReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)
 	event.Receipt = &data
@@ -59,8 +63,8 @@ func (t *translation) terminated(e *events.CallTerminate) []eventlog.Event {
 
 func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []eventlog.Event {
 	data := eventlog.CallData{
-		ID: meta.CallID, From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
-		Group: t.address(meta.GroupJID), Reason: reason, At: meta.Timestamp.UTC(),
+		ID: idOf(meta.CallID), From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
+		Group: t.address(meta.GroupJID), Reason: reason, At: Moment(meta.Timestamp),
 	}
 	return []eventlog.Event{t.event(eventlog.TypeCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
 }
@@ -95,7 +99,7 @@ func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
 	// because its version or creation values differ.
 	key := digest(e.JID, "joined", e.ParticipantVersionID, e.GroupCreated.Unix(), e.CreateKey)
 	return []eventlog.Event{t.event(eventlog.TypeGroup, key, eventlog.GroupData{
-		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.members(own), Value: e.Name, At: at.UTC(),
+		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.members(own), Value: e.Name, At: Moment(at),
 	}, nil)}
 }
 
@@ -127,7 +131,7 @@ func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 		t.cut = false
 		members := t.members(c.members)
 		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
-			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: e.Timestamp.UTC(), Truncated: t.cut,
+			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: Moment(e.Timestamp), Truncated: t.cut,
 		}, nil))
 	}
 	return list
@@ -204,6 +208,6 @@ func (t *translation) picture(e *events.Picture) []eventlog.Event {
 		value = ""
 	}
 	return []eventlog.Event{t.event(eventlog.TypeGroup, digest(e.JID, "picture", e.Timestamp.Unix(), value), eventlog.GroupData{
-		Group: t.address(e.JID), By: t.address(e.Author), Change: eventlog.GroupPicture, Value: value, At: e.Timestamp.UTC(),
+		Group: t.address(e.JID), By: t.address(e.Author), Change: eventlog.GroupPicture, Value: value, At: Moment(e.Timestamp),
 	}, nil)}
 }

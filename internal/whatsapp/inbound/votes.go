@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
@@ -19,7 +22,11 @@ import (
 func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
 	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
-	opened, err := r.t.c.Client.DecryptPollVote(r.t.ctx, r.eventWith(m))
+	var opened *waE2E.PollVoteMessage
+	err := r.open(poll, func() (err error) {
+		opened, err = r.t.c.Client.DecryptPollVote(r.t.ctx, r.eventWith(m))
+		return err
+	})
 	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
@@ -89,6 +96,28 @@ func (r *reading) keysOf(ref *message.Ref) []string {
 
 // unknownOption is the prefix of an option whose text is not known. The SHA-256 of the option follows.
 const unknownOption = "sha256:"
+
+// errNoKey is the error for encrypted content whose key names no message.
+var errNoKey = errors.New("the key names no message")
+
+// open calls a decryption of whatsmeow's, which looks up the secret of the message that the key names. The sender chose
+// the key, so it is checked before a database sees it. whatsmeow panics on a nonce of the wrong length.
+func (r *reading) open(key *waCommon.MessageKey, decrypt func() error) (err error) {
+	for _, address := range []string{key.GetRemoteJID(), key.GetParticipant()} {
+		if _, ok := parseJID(address); address != "" && !ok {
+			return errNoKey
+		}
+	}
+	if key.GetID() == "" || key.GetID() != idOf(key.GetID()) {
+		return errNoKey
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("whatsmeow panicked: %v", reason)
+		}
+	}()
+	return decrypt()
+}
 
 // unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content. A database
 // failure is recorded: the message has to come again.

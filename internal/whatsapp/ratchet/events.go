@@ -2,7 +2,10 @@ package ratchet
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
@@ -105,7 +108,15 @@ type secrets struct{ r *Ratchet }
 
 var _ store.MsgSecretStore = secrets{}
 
+// PutMessageSecrets leaves out messages whose id PostgreSQL cannot store: the sender chose the id, and a database that
+// refuses it is no database that fails.
 func (s secrets) PutMessageSecrets(ctx context.Context, inserts []store.MessageSecretInsert) error {
+	inserts = slices.DeleteFunc(slices.Clone(inserts), func(one store.MessageSecretInsert) bool {
+		return !utf8.ValidString(one.ID) || strings.ContainsRune(one.ID, 0)
+	})
+	if len(inserts) == 0 {
+		return nil
+	}
 	return s.r.stageOrPut(ctx, func(c *changes) { c.secrets = append(c.secrets, inserts...) })
 }
 

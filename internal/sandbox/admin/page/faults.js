@@ -29,7 +29,7 @@ const kinds = {
   "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [], bad_ciphertext: [], unavailable: ["variant"] },
   "Files": { media_upload: ["code"], media_download: ["code"] },
   "Queries": { delay_iq: ["delay", "match"], withhold_iq: ["match"], refuse_iq: ["code", "match"] },
-  "Connection": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"] },
+  "Connection": { no_pong: [], close_at_once: [], half_open: [], malformed_frame: ["variant"], odd_time: ["variant"] },
 };
 const fields = ["code", "delay", "variant", "match"];
 
