@@ -36,6 +36,8 @@ type Config struct {
 type HTTP struct {
 	Listen    string // host:port, loopback
 	BodyLimit int    // bytes
+
+	MaxConnections int // 0 is a quarter of the process's file descriptors
 }
 
 // Store configures the database.

@@ -62,6 +62,10 @@ func serverFields() []field {
 			"http.body_limit", "Maximum size of a request body. A larger body is answered with 413.",
 			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
 		),
+		count(
+			"http.max_connections", "connections", "Maximum number of open connections to the HTTP API. 0 means a quarter of the file descriptors that the process may have (ulimit -n), and 65536 at most; the rest is left to the sessions, of which each needs one, to the database, webhooks and files. At the limit, a new connection takes the place of the one that has been idle for the longest time. If none is idle, it is answered with 503.",
+			func(c *Config) *int { return &c.HTTP.MaxConnections }, 0, 1_000_000,
+		),
 		dsn(
 			"store.dsn", "Database of devices, sessions, messages and events. An SQLite file and its folder are created if they are missing; a PostgreSQL database must exist. Pass a password in the environment, not in a flag: other users of the machine can see flags.",
 			func(c *Config) *string { return &c.Store.DSN },

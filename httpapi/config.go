@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wasup/internal/accept"
 )
 
 // Config is how the server behaves. The zero value of a field means its default, where it has one.
@@ -17,7 +19,7 @@ type Config struct {
 	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
 	BodyLimit    int           // bytes of a request body, files apart; default 1 MiB
 	UploadKeep   time.Duration // how long an uploaded file is kept; default 24 h
-	Connections  int           // connections served at the same time; default 65,536
+	Connections  int           // connections open at the same time; default a quarter of the process's descriptors
 	Streams      int           // event streams open at the same time; default 1,000
 	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s
 	MaxAttempts  int           // reconnects in a row before ERROR, shown for unknown clients; 0: no limit
@@ -55,7 +57,7 @@ func (c Config) withDefaults() (Config, error) {
 	duration("SendTimeout", &c.SendTimeout, time.Minute)
 	duration("UploadKeep", &c.UploadKeep, 24*time.Hour)
 	number("BodyLimit", &c.BodyLimit, 1<<20)
-	number("Connections", &c.Connections, 65_536)
+	number("Connections", &c.Connections, accept.Connections())
 	number("Streams", &c.Streams, 1000)
 	number("MaxAttempts", &c.MaxAttempts, 0)
 	c.MaxWait = max(c.MaxWait, c.QRWait, c.HubWait)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -53,8 +54,7 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	if r != nil {
 		label = r.path
 	}
-	// Answers must not be cached: codes and states change, and codes are secrets.
-	c.Set(fiber.HeaderCacheControl, "no-store")
+	s.mark(c)
 	var err error
 	switch {
 	case r != nil && !r.probe && s.host.Life.Draining():
@@ -123,6 +123,26 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	s.errorsOf(path)(c, label, refusal)
 	s.host.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), 0)
 	return nil
+}
+
+// tooMany is the whole answer to a connection beyond the limit. It has the form of paths without a route, because no
+// request was read.
+func (s *Server) tooMany() []byte {
+	c := s.app.AcquireCtx(&fasthttp.RequestCtx{})
+	defer s.app.ReleaseCtx(c)
+	s.compat.Flagged(c, unmatched, rest.TooManyConnections())
+	s.mark(c)
+	c.Response().SetConnectionClose()
+	var answer bytes.Buffer
+	if _, err := c.Response().WriteTo(&answer); err != nil {
+		return nil // a buffer takes everything
+	}
+	return answer.Bytes()
+}
+
+// mark sets the headers of every answer. Answers must not be cached: codes and states change, and codes are secrets.
+func (s *Server) mark(c *fiber.Ctx) {
+	c.Set(fiber.HeaderCacheControl, "no-store")
 }
 
 func methodLabel(method string) string {

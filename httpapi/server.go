@@ -26,7 +26,7 @@ const (
 
 // Server answers HTTP requests, between Start and Stop.
 type Server struct {
-	listen  string // the address, as it is configured
+	cfg     Config
 	app     *fiber.App
 	host    *rest.Host
 	compat  *compat.Routes // also writes the errors of paths without a route
@@ -49,7 +49,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{listen: cfg.Listen, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
+	s := &Server{cfg: cfg, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
 		Sessions: deps.Sessions, Observer: deps.Observer, Log: deps.Log, Now: cfg.Now, Life: rest.NewLife(),
 		StartTimeout: cfg.StartTimeout, LinkTimeout: cfg.LinkTimeout, MaxWait: cfg.MaxWait, BodyLimit: cfg.BodyLimit,
 	}}
@@ -59,7 +59,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		Immutable:             true,
 		DisableStartupMessage: true,
 		BodyLimit:             cfg.BodyLimit,
-		Concurrency:           cfg.Connections,
+		Concurrency:           2*cfg.Connections + maxRefusals, // the listener has the limit
 		ReadTimeout:           readTimeout,
 		WriteTimeout:          rest.WriteTimeout,
 		IdleTimeout:           idleTimeout,
@@ -86,10 +86,12 @@ func (s *Server) Start(context.Context) error {
 	case s.listener != nil:
 		return fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
 	}
-	l, err := bind(s.listen)
+	l, err := bind(s.cfg.Listen, s.cfg.Connections, s.host.Log)
 	if err != nil {
 		return err
 	}
+	l.refusal = s.tooMany()
+	s.app.Server().ConnState = l.see
 	s.listener, s.served = l, make(chan struct{})
 	go func() {
 		defer close(s.served)
@@ -108,6 +110,16 @@ func (s *Server) Addr() string {
 		return ""
 	}
 	return s.listener.Addr().String()
+}
+
+// Connections returns the figures of the listener. Before Start they are zero.
+func (s *Server) Connections() Connections {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return Connections{}
+	}
+	return s.listener.figures()
 }
 
 // Failed yields one error if the server stops serving without having been asked to.
@@ -150,6 +162,7 @@ func (s *Server) end(l *listener) {
 	closeErr := l.Close()
 	<-s.served // before the shutdown, which takes the accept loop for a connection and looks again only after 100 ms
 	s.endErr = errors.Join(closeErr, s.app.Shutdown())
+	l.refusals.Wait()
 	<-s.host.Life.Idle()
 	s.host.Life.Cut()
 	l.cut()

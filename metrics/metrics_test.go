@@ -50,6 +50,7 @@ func everything() *Metrics {
 	m.Watch(Sources{
 		Webhooks:      func() Webhooks { return Webhooks{Backlog: 1} },
 		Commits:       func() Commits { return Commits{Works: 9, Transactions: 4} },
+		Connections:   func() Connections { return Connections{Max: 256} },
 		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
 		ClientVersion: func() string { return "2.3000.1" },
 	})

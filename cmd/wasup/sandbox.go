@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/accept"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/admin"
 )
@@ -83,7 +84,7 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	}
 	go func() {
 		defer close(p.served)
-		if err := p.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.admin.Serve(accept.Wrap(listener, accept.Options{Log: log})); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the admin API of the sandbox failed", "err", err)
 		}
 	}()

@@ -32,6 +32,7 @@ const (
 	codeEncoding         = "UNSUPPORTED_ENCODING"
 	codeRequestTimeout   = "REQUEST_TIMEOUT"
 	codeTooManyWaiters   = "TOO_MANY_WAITERS"
+	codeTooManyConns     = "TOO_MANY_CONNECTIONS"
 	codeQueueFull        = "QUEUE_FULL"
 	codeShuttingDown     = "SHUTTING_DOWN"
 	codeIdempotency      = "IDEMPOTENCY_REUSE"
@@ -131,7 +132,7 @@ func faultOf(err error) *fault {
 // not sent.
 func retryAfter(code string) int {
 	switch code {
-	case codeTooManyWaiters, codeQueueFull:
+	case codeTooManyWaiters, codeTooManyConns, codeQueueFull:
 		return 2
 	case codeShuttingDown, codeStore:
 		return 5
@@ -149,5 +150,6 @@ var refusals = map[rest.Reason]string{
 	rest.HeadersTooLarge: codeHeadersTooLarge,
 	rest.TooSlow:         codeRequestTimeout,
 	rest.Draining:        codeShuttingDown,
+	rest.TooManyConns:    codeTooManyConns,
 	rest.Bug:             codeInternal,
 }

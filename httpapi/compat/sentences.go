@@ -32,6 +32,10 @@ var sentences = map[string]struct{ coded, flagged string }{
 		"Demasiadas solicitudes esperando un código QR. Intenta nuevamente.",
 		"Too many requests wait for a QR code. Try again.",
 	},
+	codeTooManyConns: {
+		"Demasiadas conexiones abiertas. Intenta nuevamente.",
+		"Too many connections are open. Try again.",
+	},
 	codeQueueFull:    {"Demasiados mensajes en curso. Intenta nuevamente.", "Too many messages are in flight. Try again."},
 	codeShuttingDown: {"El servicio se está cerrando. Intenta nuevamente.", "The service is shutting down. Try again."},
 	codeIdempotency: {

@@ -104,8 +104,8 @@ func BadField(field, expected string) *Problem {
 	}
 }
 
-// ofRefusal maps the server's own refusals to the codes of /v1. Headers that are too large are missing, because they are
-// refused before the path is known, in the form of the compatibility routes.
+// ofRefusal maps the server's own refusals to the codes of /v1. Too many connections and headers that are too large are
+// missing, because they are refused before the path is known, in the form of the compatibility routes.
 var ofRefusal = map[Reason]string{
 	NoRoute:      CodeNoRoute,
 	NoMethod:     CodeNoMethod,

@@ -14,12 +14,13 @@ const (
 	HeadersTooLarge Reason = "headers too large"
 	TooSlow         Reason = "too slow"
 	Draining        Reason = "draining"
+	TooManyConns    Reason = "too many connections"
 	Bug             Reason = "bug"
 )
 
 // Reasons lists them all.
 func Reasons() []Reason {
-	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, Bug}
+	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, TooManyConns, Bug}
 }
 
 // Refusal is an error of the server itself, before a handler runs or instead of the handler's answer. Each route writes
@@ -59,6 +60,11 @@ func RefusalOf(e *fiber.Error) *Refusal {
 		status = fiber.StatusInternalServerError
 	}
 	return &Refusal{Reason: reason, Status: status, Cause: e}
+}
+
+// TooManyConnections is the refusal of a connection beyond the limit, before it has sent a request.
+func TooManyConnections() *Refusal {
+	return &Refusal{Reason: TooManyConns, Status: fiber.StatusServiceUnavailable}
 }
 
 // ShuttingDown is the refusal of a request that comes while the server drains.
