@@ -51,7 +51,8 @@ func rooms() map[string]room {
 			owns: "HTTP: listens, guards, mounts; each resource is a sub-package built with `httpapi/rest`",
 			imports: []string{
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
-				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/accept", "internal/session",
+				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/accept", "internal/access",
+				"internal/session",
 			},
 			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/testtools", "internal/webhooks"},
 		},
@@ -185,11 +186,14 @@ func rooms() map[string]room {
 		},
 		"internal/sandbox": {
 			owns:    "a WhatsApp server with virtual phones and faults, on the real wire protocol",
-			imports: []string{"internal/accept", "internal/signalfix"},
+			imports: []string{"internal/accept", "internal/access", "internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/accept": {
 			owns: "accepting connections, also while descriptors or memory are short; how many a server may hold",
+		},
+		"internal/access": {
+			owns: "whether a request may be answered: by its host, and by the page that sends it",
 		},
 		"internal/pause":       {owns: "a sleep that can be cancelled"},
 		"internal/groupcommit": {owns: "a queue whose entries one goroutine handles in batches"},

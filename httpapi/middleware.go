@@ -22,7 +22,7 @@ func (s *Server) install() {
 	for i := range s.routes.rows {
 		row := &s.routes.rows[i]
 		s.app.Add(row.Method, row.Path, row.Handle)
-		if row.Method == fiber.MethodGet {
+		if row.Head() {
 			s.app.Add(fiber.MethodHead, row.Path, row.Handle)
 		}
 	}
@@ -55,8 +55,9 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 		label = r.path
 	}
 	s.mark(c)
-	var err error
+	err := s.admit(c, r)
 	switch {
+	case err != nil, s.preflight(c, r):
 	case r != nil && !r.probe && s.host.Life.Draining():
 		err = rest.ShuttingDown()
 	case r == nil || !r.streams(c.Method()):
@@ -110,6 +111,7 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	if r := s.routes.find(path); r != nil {
 		label = r.path
 	}
+	s.mark(c)
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		e = fiber.ErrInternalServerError
@@ -130,6 +132,7 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 func (s *Server) tooMany() []byte {
 	c := s.app.AcquireCtx(&fasthttp.RequestCtx{})
 	defer s.app.ReleaseCtx(c)
+	// No header of a request is known here, so the answer names no origin.
 	s.compat.Flagged(c, unmatched, rest.TooManyConnections())
 	s.mark(c)
 	c.Response().SetConnectionClose()
@@ -138,11 +141,6 @@ func (s *Server) tooMany() []byte {
 		return nil // a buffer takes everything
 	}
 	return answer.Bytes()
-}
-
-// mark sets the headers of every answer. Answers must not be cached: codes and states change, and codes are secrets.
-func (s *Server) mark(c *fiber.Ctx) {
-	c.Set(fiber.HeaderCacheControl, "no-store")
 }
 
 func methodLabel(method string) string {

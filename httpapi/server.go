@@ -12,6 +12,7 @@ import (
 
 	"wasup/httpapi/compat"
 	"wasup/httpapi/rest"
+	"wasup/internal/access"
 	"wasup/internal/session"
 )
 
@@ -29,6 +30,7 @@ type Server struct {
 	cfg     Config
 	app     *fiber.App
 	host    *rest.Host
+	access  *access.Policy
 	compat  *compat.Routes // also writes the errors of paths without a route
 	routes  routeTable
 	version string
@@ -49,7 +51,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
+	policy := access.New(access.Options{Listen: cfg.Listen, Hosts: cfg.Hosts, Origins: cfg.Origins})
+	s := &Server{cfg: cfg, access: policy, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
 		Sessions: deps.Sessions, Observer: deps.Observer, Log: deps.Log, Now: cfg.Now, Life: rest.NewLife(),
 		StartTimeout: cfg.StartTimeout, LinkTimeout: cfg.LinkTimeout, MaxWait: cfg.MaxWait, BodyLimit: cfg.BodyLimit,
 	}}
@@ -64,7 +67,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		WriteTimeout:          rest.WriteTimeout,
 		IdleTimeout:           idleTimeout,
 		ReadBufferSize:        headerBytes,
-		ErrorHandler:          s.beforeRouting,
+		// Headers such as X-Forwarded-Host are believed only from these.
+		EnableTrustedProxyCheck: true,
+		TrustedProxies:          cfg.TrustedProxies,
+		ErrorHandler:            s.beforeRouting,
 		// Files may be larger than BodyLimit. readBody reads the bodies of all other requests, up to BodyLimit.
 		StreamRequestBody: true,
 		// Otherwise fasthttp would write the files of multipart forms to the disk before the request is checked.

@@ -80,7 +80,7 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	}
 	p := &playground{
 		server: server, addr: listener.Addr().String(), log: log, served: make(chan struct{}),
-		admin: &http.Server{Handler: admin.New(server, log), ReadHeaderTimeout: sandboxShutdown},
+		admin: &http.Server{Handler: admin.New(server, log, cfg.admin), ReadHeaderTimeout: sandboxShutdown},
 	}
 	go func() {
 		defer close(p.served)

@@ -27,6 +27,8 @@ const (
 
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	codeWrongHost        = "WRONG_HOST"
+	codeCrossOrigin      = "CROSS_ORIGIN"
 	codeBodyTooLarge     = "BODY_TOO_LARGE"
 	codeHeadersTooLarge  = "HEADERS_TOO_LARGE"
 	codeEncoding         = "UNSUPPORTED_ENCODING"
@@ -145,6 +147,8 @@ func retryAfter(code string) int {
 var refusals = map[rest.Reason]string{
 	rest.NoRoute:         codeNotFound,
 	rest.NoMethod:        codeMethodNotAllowed,
+	rest.WrongHost:       codeWrongHost,
+	rest.OtherPage:       codeCrossOrigin,
 	rest.Malformed:       codeInvalidRequest,
 	rest.BodyTooLarge:    codeBodyTooLarge,
 	rest.HeadersTooLarge: codeHeadersTooLarge,

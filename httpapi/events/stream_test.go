@@ -344,7 +344,7 @@ func TestAReaderWhoStandsStillIsDroppedAndTheOthersAreNot(t *testing.T) {
 	if err := slow.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(slow, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(slow, "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the second stream is open", func() { r.Do(t, "GET", "/healthz", "") }, func() bool { return r.Events(t).Readers() == 2 })

@@ -9,6 +9,8 @@ type Reason string
 const (
 	NoRoute         Reason = "no route"
 	NoMethod        Reason = "the route has other methods"
+	WrongHost       Reason = "wrong host"
+	OtherPage       Reason = "a page of another origin"
 	Malformed       Reason = "malformed"
 	BodyTooLarge    Reason = "body too large"
 	HeadersTooLarge Reason = "headers too large"
@@ -20,7 +22,7 @@ const (
 
 // Reasons lists them all.
 func Reasons() []Reason {
-	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, TooManyConns, Bug}
+	return []Reason{NoRoute, NoMethod, WrongHost, OtherPage, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, TooManyConns, Bug}
 }
 
 // Refusal is an error of the server itself, before a handler runs or instead of the handler's answer. Each route writes
