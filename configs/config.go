@@ -36,6 +36,13 @@ type Config struct {
 type HTTP struct {
 	Listen    string // host:port, loopback
 	BodyLimit int    // bytes
+
+	MaxConnections int // 0 is a quarter of the process's file descriptors
+
+	// Each has its values separated by commas (see Listed).
+	Hosts          string
+	TrustedProxies string
+	CORSOrigins    string
 }
 
 // Store configures the database.

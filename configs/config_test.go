@@ -115,7 +115,8 @@ func TestEveryKeyIsInTheDefaultFileUnderAComment(t *testing.T) {
 // Exactly one key must set each leaf of Config.
 func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 	changes := map[string]string{
-		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "store.dsn": "sqlite:other",
+		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "http.hosts": "wasup.example, 192.0.2.1:80",
+		"http.trusted_proxies": "127.0.0.1, 10.0.0.0/8", "http.cors_origins": "https://app.example", "store.dsn": "sqlite:other",
 		"whatsapp.websocket_url":   "ws://127.0.0.1:9/ws/chat",
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
 		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
@@ -131,9 +132,9 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		switch {
 		case given:
 		case strings.HasPrefix(k.Unit, "duration"):
-			value = (time.Duration(i+1) * time.Second).String()
+			value = (time.Duration(i+1)*time.Second + time.Millisecond).String()
 		default:
-			value = strings.Repeat("1", 1+i%3) + "7"
+			value = "117"
 		}
 		if value == k.Default {
 			t.Fatalf("%s: pick a value that is not the default", k.Name)

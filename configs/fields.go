@@ -62,6 +62,22 @@ func serverFields() []field {
 			"http.body_limit", "Maximum size of a request body. A larger body is answered with 413.",
 			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
 		),
+		count(
+			"http.max_connections", "connections", "Maximum number of open connections to the HTTP API. 0 means a quarter of the file descriptors that the process may have (ulimit -n), and 65536 at most; the rest is left to the sessions, of which each needs one, to the database, webhooks and files. At the limit, a new connection takes the place of the one that has been idle for the longest time. If none is idle, it is answered with 503.",
+			func(c *Config) *int { return &c.HTTP.MaxConnections }, 0, 1_000_000,
+		),
+		list(
+			"http.hosts", "hosts", "host names or addresses, such as wasup.example", "Further hosts that the API answers to, for example the name under which a proxy calls it. It always answers to localhost, 127.0.0.1, [::1] and the host of http.listen. Ports are ignored. A request for another host is answered with 421: it comes from a page whose name was made to resolve to this machine. Health probes and /metrics also answer to any IP address.",
+			func(c *Config) *string { return &c.HTTP.Hosts }, isHost,
+		),
+		list(
+			"http.trusted_proxies", "addresses or networks", "IP addresses or networks, such as 127.0.0.1 or 10.0.0.0/8", "Proxies whose X-Forwarded headers are believed. The host in X-Forwarded-Host must be one that the API answers to, like the one in Host.",
+			func(c *Config) *string { return &c.HTTP.TrustedProxies }, isNetwork,
+		),
+		list(
+			"http.cors_origins", "origins", "origins, such as https://app.example", "Origins of web pages that may call the API from elsewhere (CORS). Pages of all other origins are refused with 403; they can only link to the dashboard, the API page and the index.",
+			func(c *Config) *string { return &c.HTTP.CORSOrigins }, isOrigin,
+		),
 		dsn(
 			"store.dsn", "Database of devices, sessions, messages and events. An SQLite file and its folder are created if they are missing; a PostgreSQL database must exist. Pass a password in the environment, not in a flag: other users of the machine can see flags.",
 			func(c *Config) *string { return &c.Store.DSN },

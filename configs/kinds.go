@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type field struct {
 	check func(*Config) bool
 	mask  func(string) string // nil when the value is not a secret
 	none  bool                // the value may be empty
+	many  bool                // a file may have a list of values
 }
 
 // shown returns the value for output, masked if it may be a secret.
@@ -163,12 +165,58 @@ func choice(name, doc string, at func(*Config) *string, options ...string) field
 // subset is a field for any of the options, separated by commas. The value may be empty.
 func subset(name, doc string, at func(*Config) *string, options ...string) field {
 	return text(field{
-		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true,
+		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true, many: true,
 		want: "some of " + strings.Join(options, ", ") + ", with commas between them",
 		check: func(c *Config) bool {
 			return *at(c) == "" || !slices.ContainsFunc(Listed(*at(c)), func(s string) bool { return !slices.Contains(options, s) })
 		},
 	}, at)
+}
+
+// list is a field for values separated by commas, each of which fits. In a file it may also be a list.
+func list(name, what, want, doc string, at func(*Config) *string, fits func(string) bool) field {
+	return text(field{
+		name: name, doc: doc, unit: what + " with commas between them, or empty", none: true, many: true, want: want + ", with commas between them",
+		check: func(c *Config) bool {
+			return !slices.ContainsFunc(Listed(*at(c)), func(s string) bool { return !fits(s) })
+		},
+	}, at)
+}
+
+// hostName matches a name without its dots.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
+
+// isHost reports whether a text is a host name or an IP address, with or without a port.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = s, "0"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return !slices.ContainsFunc(strings.Split(strings.TrimSuffix(host, "."), "."), func(label string) bool { return !hostName.MatchString(label) })
+}
+
+// isNetwork reports whether a text is an IP address or a network in CIDR form.
+func isNetwork(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	_, err := netip.ParsePrefix(s)
+	return err == nil
+}
+
+// isOrigin reports whether a text is the origin of a web page: a scheme, a host, and a port if it is not the scheme's.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && isHost(u.Host) && u.User == nil && s == u.Scheme+"://"+u.Host
 }
 
 // Listed splits the value of a setting with several values at its commas. It returns nil for an empty one.

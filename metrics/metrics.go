@@ -40,6 +40,7 @@ type Options struct {
 type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
+	Connections     func() Connections
 	Pools           func() []Pool
 	Commits         func() Commits
 	Store           func() Store
@@ -163,6 +164,7 @@ func (m *Metrics) register(version string) {
 			func(s *Sources) func() int { return s.MailboxInFlight }),
 		m.sampled("qr_waiters", "Requests that wait for a QR now.",
 			func(s *Sources) func() int { return s.QRWaiters }),
+		newConnections(m),
 		newPools(m),
 		newCommits(m),
 		newStoreCondition(m),

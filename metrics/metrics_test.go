@@ -51,6 +51,7 @@ func everything() *Metrics {
 		Webhooks:      func() Webhooks { return Webhooks{Backlog: 1} },
 		Commits:       func() Commits { return Commits{Works: 9, Transactions: 4} },
 		Store:         func() Store { return Store{Free: 1, FreeKnown: true} },
+		Connections:   func() Connections { return Connections{Max: 256} },
 		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
 		ClientVersion: func() string { return "2.3000.1" },
 	})

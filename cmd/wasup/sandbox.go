@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/accept"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/admin"
 )
@@ -80,11 +81,11 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	}
 	p := &playground{
 		server: server, addr: listener.Addr().String(), log: log, served: make(chan struct{}),
-		admin: &http.Server{Handler: admin.New(server, log), ReadHeaderTimeout: sandboxShutdown},
+		admin: &http.Server{Handler: admin.New(server, log, cfg.admin), ReadHeaderTimeout: sandboxShutdown},
 	}
 	go func() {
 		defer close(p.served)
-		if err := p.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.admin.Serve(accept.Wrap(listener, accept.Options{Log: log})); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the admin API of the sandbox failed", "err", err)
 		}
 	}()

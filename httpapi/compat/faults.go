@@ -27,11 +27,14 @@ const (
 
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	codeWrongHost        = "WRONG_HOST"
+	codeCrossOrigin      = "CROSS_ORIGIN"
 	codeBodyTooLarge     = "BODY_TOO_LARGE"
 	codeHeadersTooLarge  = "HEADERS_TOO_LARGE"
 	codeEncoding         = "UNSUPPORTED_ENCODING"
 	codeRequestTimeout   = "REQUEST_TIMEOUT"
 	codeTooManyWaiters   = "TOO_MANY_WAITERS"
+	codeTooManyConns     = "TOO_MANY_CONNECTIONS"
 	codeQueueFull        = "QUEUE_FULL"
 	codeShuttingDown     = "SHUTTING_DOWN"
 	codeIdempotency      = "IDEMPOTENCY_REUSE"
@@ -134,7 +137,7 @@ func faultOf(err error) *fault {
 // not sent.
 func retryAfter(code string) int {
 	switch code {
-	case codeTooManyWaiters, codeQueueFull:
+	case codeTooManyWaiters, codeTooManyConns, codeQueueFull:
 		return 2
 	case codeShuttingDown, codeStore:
 		return 5
@@ -147,10 +150,13 @@ func retryAfter(code string) int {
 var refusals = map[rest.Reason]string{
 	rest.NoRoute:         codeNotFound,
 	rest.NoMethod:        codeMethodNotAllowed,
+	rest.WrongHost:       codeWrongHost,
+	rest.OtherPage:       codeCrossOrigin,
 	rest.Malformed:       codeInvalidRequest,
 	rest.BodyTooLarge:    codeBodyTooLarge,
 	rest.HeadersTooLarge: codeHeadersTooLarge,
 	rest.TooSlow:         codeRequestTimeout,
 	rest.Draining:        codeShuttingDown,
+	rest.TooManyConns:    codeTooManyConns,
 	rest.Bug:             codeInternal,
 }

@@ -52,10 +52,6 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	// A page of another origin can read a WebSocket, unlike the answers of other requests.
-	if rest.CrossOrigin(k.Ctx) {
-		return rest.HTTPProblem(rest.CodeOrigin, "")
-	}
 	if err := upgradable(k.Ctx); err != nil {
 		return err
 	}
@@ -63,14 +59,18 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	request := upgradeRequest(k.Ctx)
+	request, header := upgradeRequest(k.Ctx), make(http.Header)
+	for name, value := range k.Response().Header.All() { // those that the server sets on every answer
+		header.Add(string(name), string(value))
+	}
+	header.Del(fiber.HeaderContentType)
 	r.host.Life.Enter() // the shutdown waits for the socket
 	k.Status(fiber.StatusSwitchingProtocols)
 	k.Context().HijackSetNoResponse(true)
 	k.Context().Hijack(func(conn net.Conn) {
 		defer r.host.Life.Leave()
 		defer follower.close()
-		r.serveSocket(&socket{reader: follower}, conn, request, after == events.FromNow || follower.sub.Missed())
+		r.serveSocket(&socket{reader: follower}, conn, request, header, after == events.FromNow || follower.sub.Missed())
 	})
 	return nil
 }
@@ -146,7 +146,7 @@ type openMessage struct {
 }
 
 // serveSocket runs until the caller disconnects, is too slow, or the server drains.
-func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, snapshots bool) {
+func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, header http.Header, snapshots bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			r.host.Log.Error("an event socket panicked", slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
@@ -157,8 +157,8 @@ func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, 
 		return
 	}
 	var err error
-	// The library does not check the origin, because rest.CrossOrigin has checked it, proxies included.
-	w.conn, err = websocket.Accept(&upgrade{conn, make(http.Header)}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	// The library does not check the origin, because the server has checked it, proxies included.
+	w.conn, err = websocket.Accept(&upgrade{conn, header}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return
 	}

@@ -22,7 +22,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Query:    []rest.Parameter{waitFor("Default: qr.wait of the configuration.")},
 			Produces: []string{rest.ContentJSON, rest.ContentPNG, rest.ContentSVG, rest.ContentText},
 			Status:   fiber.StatusOK, Answer: v1QRAnswer{}, Success: "A code that can be scanned now.",
-			Refuses: []int{404, 409, 422, 429, 504}, Serve: r.getQR,
+			Refuses: []int{404, 409, 422, 429, 504}, Starts: true, Serve: r.getQR,
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/pairing-code", Name: "createPairingCode", Tag: rest.TagLinking,

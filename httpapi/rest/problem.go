@@ -19,6 +19,7 @@ const (
 	CodeNoRoute        = "route_not_found"
 	CodeNoMethod       = "method_not_allowed"
 	CodeOrigin         = "cross_origin"
+	CodeHost           = "wrong_host"
 	CodeNotAcceptable  = "not_acceptable"
 	CodeMediaType      = "unsupported_media_type"
 	CodeTooLarge       = "body_too_large"
@@ -43,7 +44,8 @@ func httpProblems() []problemRow {
 	return []problemRow{
 		{CodeNoRoute, 404, "No such route; /openapi.json has them all."},
 		{CodeNoMethod, 405, "The route has other methods; `Allow` lists them."},
-		{CodeOrigin, 403, "A page of another origin may not change anything here."},
+		{CodeOrigin, 403, "A page of another origin may not call this server; `http.cors_origins` lists those that may."},
+		{CodeHost, 421, "The server does not answer to this host; `http.hosts` lists those that it answers to besides its address and localhost."},
 		{CodeNotAcceptable, 406, "The route has none of the formats in `Accept`."},
 		{CodeMediaType, 415, "The body has a format or an encoding that the route does not take."},
 		{CodeTooLarge, 413, "The body is larger than the server takes."},
@@ -107,10 +109,12 @@ func BadField(field, expected string) *Problem {
 	}
 }
 
-// ofRefusal maps the server's own refusals to the codes of /v1. Headers that are too large are missing, because they are
-// refused before the path is known, in the form of the compatibility routes.
+// ofRefusal maps the server's own refusals to the codes of /v1. Too many connections and headers that are too large are
+// missing, because they are refused before the path is known, in the form of the compatibility routes.
 var ofRefusal = map[Reason]string{
 	NoRoute:      CodeNoRoute,
+	WrongHost:    CodeHost,
+	OtherPage:    CodeOrigin,
 	NoMethod:     CodeNoMethod,
 	BodyTooLarge: CodeTooLarge,
 	TooSlow:      CodeTooSlow,

@@ -182,6 +182,7 @@ func (a *App) figures(db *store.Store, dialer *whatsapp.Dialer) metrics.Sources 
 			floor, tail := a.events.Span()
 			return int(tail - min(floor, tail))
 		},
+		Connections: func() metrics.Connections { return metrics.Connections(a.http.Connections()) },
 		Pools: func() []metrics.Pool {
 			var all []metrics.Pool
 			for _, p := range db.Pools() {

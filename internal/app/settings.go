@@ -109,6 +109,7 @@ func (a *App) downloading() incoming.Options {
 func (a *App) serving() httpapi.Config {
 	return httpapi.Config{
 		Listen: a.cfg.HTTP.Listen, QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
-		SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep,
+		SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep, Connections: a.cfg.HTTP.MaxConnections,
+		Hosts: configs.Listed(a.cfg.HTTP.Hosts), TrustedProxies: configs.Listed(a.cfg.HTTP.TrustedProxies), Origins: configs.Listed(a.cfg.HTTP.CORSOrigins),
 	}
 }

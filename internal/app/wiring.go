@@ -11,6 +11,7 @@ import (
 
 	"wasup/httpapi"
 	httpevents "wasup/httpapi/events"
+	"wasup/internal/accept"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
@@ -66,10 +67,10 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.downloader.Start(ctx, a.sessions); err != nil {
 		return err
 	}
-	a.metrics.Watch(a.figures(db, dialer))
 	if err := a.makeServer(db, folders); err != nil {
 		return err
 	}
+	a.metrics.Watch(a.figures(db, dialer))
 	if err := a.sessions.Boot(ctx); err != nil {
 		return err
 	}
@@ -200,6 +201,10 @@ func (a *App) listen(ctx context.Context) error {
 		return err
 	}
 	a.onStop("http", a.http.Stop)
-	a.log.Info("listening", "http", a.http.Addr(), "version", a.version)
+	a.log.Info("listening", "http", a.http.Addr(), "max_connections", a.http.Connections().Max, "version", a.version)
+	if most, descriptors := a.cfg.HTTP.MaxConnections, accept.Descriptors(); descriptors > 0 && uint64(most) > descriptors/2 {
+		a.log.Warn("http.max_connections leaves few file descriptors to the sessions and the database: raise the limit of the process (ulimit -n)",
+			"max_connections", most, "descriptors", descriptors)
+	}
 	return nil
 }

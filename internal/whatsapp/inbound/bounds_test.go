@@ -73,11 +73,11 @@ func newTranslator(t interface{ Errorf(string, ...any) }, log *slog.Logger) *Tra
 	return &Translator{
 		Session: "51", Own: func() (types.JID, types.JID) { return own, lid }, Client: whatsmeow.NewClient(device, nil), Log: log,
 		Journal: emptyLog{},
-		Sent: func(_ context.Context, _ session.ID, id string) (message.Content, bool, error) {
+		Sent: func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
 			if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 				t.Errorf("the database was asked about %q", id)
 			}
-			return message.Content{}, false, nil
+			return message.Message{}, false, nil
 		},
 	}
 }
