@@ -28,19 +28,19 @@ func BenchmarkUnreadReaders(b *testing.B) {
 	fillLog(b, cfg.Store.DSN)
 	for b.Loop() {
 		child, caller := apptest.ServeChild(b, cfg)
-		b.ReportMetric(residentMax(b, child.PID(), 2*time.Second), "MB-alone")
+		b.ReportMetric(residentMax(b, child.PID()), "MB-alone")
 		conns := make([]net.Conn, 100)
 		for i := range conns {
 			conns[i] = unread(b, caller.Base, "GET /v1/events?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		}
-		b.ReportMetric(residentMax(b, child.PID(), 20*time.Second), "MB-readers")
+		b.ReportMetric(residentMax(b, child.PID()), "MB-readers")
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
 		for i := range 30 {
 			conns[i] = unread(b, caller.Base, "GET /v1/events?after=0&limit=500 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 		}
-		b.ReportMetric(residentMax(b, child.PID(), 10*time.Second), "MB-pages")
+		b.ReportMetric(residentMax(b, child.PID()), "MB-pages")
 		for i := range 30 {
 			_ = conns[i].Close()
 		}
@@ -82,14 +82,16 @@ func unread(b *testing.B, base, request string) net.Conn {
 	return conn
 }
 
-// residentMax returns the largest resident set of a process during a time, in MB.
-func residentMax(b *testing.B, pid int, during time.Duration) float64 {
-	most, end := 0.0, time.After(during)
+// residentMax returns the largest resident set of a process in MB, when it has not grown for a while.
+func residentMax(b *testing.B, pid int) float64 {
+	const while = 10 * time.Second
+	most, quiet := 0.0, time.NewTimer(while)
+	defer quiet.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case <-end:
+		case <-quiet.C:
 			return most
 		case <-tick.C:
 			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -101,7 +103,10 @@ func residentMax(b *testing.B, pid int, during time.Duration) float64 {
 			if _, err := fmt.Sscan(line, &kib); err != nil {
 				b.Fatal(err)
 			}
-			most = max(most, kib/1000)
+			if kib/1000 > most+1 {
+				most = kib / 1000
+				quiet.Reset(while)
+			}
 		}
 	}
 }
