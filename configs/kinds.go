@@ -228,6 +228,15 @@ func isLoopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
+// hasValidPort reports whether a URL has no port, or one that can be connected to. url.Parse accepts any digits.
+func hasValidPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
+}
+
 func websocketURL(name, doc string, at func(*Config) *string) field {
 	return text(field{
 		name: name, doc: doc, unit: "URL",
@@ -235,7 +244,7 @@ func websocketURL(name, doc string, at func(*Config) *string) field {
 		check: func(c *Config) bool {
 			u, err := url.Parse(*at(c))
 			return err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Hostname() != "" &&
-				u.User == nil && u.Fragment == ""
+				u.User == nil && u.Fragment == "" && hasValidPort(u)
 		},
 		mask: maskURL,
 	}, at)
@@ -250,7 +259,7 @@ func proxyTemplate(name, doc string, at func(*Config) *string) field {
 			filled := strings.NewReplacer("{id}", "1", "{n}", "0").Replace(*at(c))
 			u, err := url.Parse(filled)
 			return filled == "" || err == nil && slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) && u.Hostname() != "" &&
-				strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(filled, "{}")
+				strings.Trim(u.Path, "/") == "" && hasValidPort(u) && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(filled, "{}")
 		},
 		mask: func(s string) string {
 			if s == "" {
@@ -276,7 +285,7 @@ func dsn(name, doc string, at func(*Config) *string) field {
 			u, err := url.Parse(*at(c))
 			// A URL without a host may name a socket's folder in its query.
 			return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") &&
-				(u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
+				hasValidPort(u) && (u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
 		},
 		mask: func(s string) string {
 			if strings.HasPrefix(s, sqlitePrefix) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,9 +104,12 @@ func versionFlag(flag, text string) (sandbox.Version, error) {
 
 // loopback refuses addresses that others can reach: the sandbox has no authentication.
 func loopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return errors.New("expected host:port, such as 127.0.0.1:3002")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("expected a port from 0 to 65535, such as 127.0.0.1:3002")
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return errors.New("expected a loopback address, such as 127.0.0.1:3002: the sandbox has no authentication")

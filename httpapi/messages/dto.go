@@ -11,7 +11,7 @@ import (
 
 // v1MessageNew is a message to send: the recipient, and the fields that its kind needs.
 type v1MessageNew struct {
-	To       string         `json:"to" minLength:"1" maxLength:"100" doc:"A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us."`
+	To       wire.Chat      `json:"to" doc:"A phone number, an address, or the chat object of an event."`
 	Kind     v1Sendable     `json:"kind,omitempty" doc:"If it is left out, the other fields determine it: a file its type, and a sound file is audio, not voice."`
 	Text     string         `json:"text,omitempty" maxLength:"65536" doc:"The text of text and edit; the caption of image, video and document."`
 	Mentions []wire.Someone `json:"mentions,omitempty" maxItems:"1024" doc:"The people whom the text names as @number."`

@@ -15,6 +15,8 @@ import (
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/outbound"
+	"wasup/internal/whatsapp/registration"
+	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -57,12 +59,12 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	lids := t.container.LIDMap
 	c.wa = wa
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, lids: lids}
+	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
+	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address, Upload: c.sending.upload}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
 		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
 	}}
@@ -70,11 +72,14 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
 	}
-	if device.ID != nil {
+	if device.ID == nil {
+		c.pairing.registration = registration.New(device, c.pairing.showAgain)
+	} else {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
 		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
+		device.MsgSecrets = secrets.Wrap(device.MsgSecrets, device.IdentityKey, own.addresses)
 	}
 	c.configure()
 	d.closings.Add(1)
@@ -85,7 +90,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, c.stanzas.Wrap))
+	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler { return c.stanzas.Wrap(c.pairing.wrap(handle)) }))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
 	wa.InitialAutoReconnect = false
@@ -100,6 +105,8 @@ func (c *Client) configure() {
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
+	// As the official clients do it: the token lets a recipient report a message to WhatsApp.
+	wa.SendReportingTokens = true
 	// A recipient's new phone must not make a send fail. Checking safety numbers is up to the phone's user, not to a
 	// service.
 	wa.AutoTrustIdentity = true
@@ -183,6 +190,8 @@ func (c *Client) observe(evt any) {
 		return
 	}
 	switch in.Kind {
+	case session.QRIssued:
+		c.pairing.offer(in)
 	case session.SocketUp:
 		in.Account = c.account.public()
 		c.run.post(in)

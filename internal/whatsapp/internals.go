@@ -51,6 +51,16 @@ func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.T
 	}})
 }
 
+// addressesByLID reports whether a group addresses its members by LID. whatsmeow asks WhatsApp once in a run about each
+// group, as it does before it sends to the group.
+func addressesByLID(ctx context.Context, wa *whatsmeow.Client, group types.JID) (bool, error) {
+	data, err := internals(wa).GetCachedGroupData(ctx, group)
+	if err != nil {
+		return false, err
+	}
+	return data != nil && data.AddressingMode == types.AddressingModeLID, nil
+}
+
 // removeCompanion tells WhatsApp that the device is removed. whatsmeow's Logout also disconnects and deletes the
 // credentials: the first would race with the end of the run, the second is the task of Dialer.Forget.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {

@@ -76,7 +76,7 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 // deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
 func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Compose first, before waiting for other sends: an upload may take minutes.
-	content, err := s.composer.Compose(ctx, chat, msg)
+	content, err := s.compose(ctx, chat, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -109,6 +109,16 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 		at = time.Now()
 	}
 	return message.Ack{MessageID: resp.ID, At: at}, nil
+}
+
+// compose puts the message into WhatsApp's format. It may ask WhatsApp about the group and upload the message's file.
+func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgoing) (*waE2E.Message, error) {
+	content, err := s.composer.Compose(ctx, chat, msg)
+	var known *session.Error
+	if err == nil || errors.As(err, &known) {
+		return content, err
+	}
+	return nil, s.failed(err)
 }
 
 // transmit calls whatsmeow's SendMessage with the locks of the Signal sessions and one commit before the bytes leave.

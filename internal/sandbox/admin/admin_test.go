@@ -260,7 +260,7 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 
 func TestFaultsAreSetListedAndCleared(t *testing.T) {
 	f := newFixture(t)
-	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature",` +
+	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature","retire_code",` +
 		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download","withhold_sender_key",` +
 		`"withhold_sync_keys","unavailable","bad_ciphertext","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
 	f.get("/faults").is(t, 200, `{"faults":[],`+kinds+`}`)

@@ -35,6 +35,10 @@ const (
 	// BadPairHMAC and BadPairSignature make the phone's confirmation of a scan invalid.
 	BadPairHMAC      Kind = "bad_pair_hmac"
 	BadPairSignature Kind = "bad_pair_signature"
+	// RetireCode retires the secret in a code as a phone scans it: the scan fails, and the client is told to show the code
+	// with a new secret. While a pairing code is entered, the client is told the same, and the pairing goes on. Variant
+	// says which child the notification has.
+	RetireCode Kind = "retire_code"
 	// No515 leaves the connection open after pairing instead of ending it with 515.
 	No515 Kind = "no_515"
 	// CloseAfter515 closes the connection at once after 515, so that a client may lose the stanza.
@@ -94,6 +98,8 @@ func shapeOf(kind Kind) (faultShape, bool) {
 		return faultShape{early: true}, true
 	case BadPairHMAC, BadPairSignature, No515, CloseAfter515:
 		return faultShape{accountOnly: true}, true
+	case RetireCode:
+		return faultShape{accountOnly: true, variants: []string{VariantRefresh, VariantRotate}}, true
 	case LoginFailure:
 		return faultShape{minCode: 400, maxCode: 599}, true
 	case RefuseAck:
@@ -117,7 +123,7 @@ func shapeOf(kind Kind) (faultShape, bool) {
 func Kinds() []Kind {
 	return append([]Kind{
 		HTTPStatus, DelayHandshake, BadCertificate, WithholdQR, DelayQR,
-		BadPairHMAC, BadPairSignature, No515, CloseAfter515, LoginFailure,
+		BadPairHMAC, BadPairSignature, RetireCode, No515, CloseAfter515, LoginFailure,
 		SilentLogin, DelayAck, WithholdAck, RefuseAck, NoPong,
 		MediaUpload, MediaDownload, WithholdSenderKey,
 		WithholdSyncKeys, Unavailable, BadCiphertext,

@@ -26,7 +26,7 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	if g == nil || stanza.Attr(node, "id") == "" {
 		return Verdict{Code: ackUnknownGroup}
 	}
-	switch err := g.MaySend(from.Account); {
+	switch err := g.MaySend(from.Account, stanza.Attr(node, "type") == "reaction"); {
 	case err == nil:
 	case errors.Is(err, groups.ErrNotInGroup):
 		return Verdict{Code: ackNotAMember}
@@ -124,11 +124,11 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 
 // routeGroupReceipt passes a receipt of a member about a group message to its sender. A read or played receipt goes to
 // the reader's other devices as well. An account that is not in the group has no messages of it, so its receipts go
-// nowhere.
+// nowhere, and neither do those that name the author in the form that the group does not use.
 func (r *Router) routeGroupReceipt(from accounts.Origin, g *groups.Group, node *waBinary.Node) {
 	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
 	author := r.dir.Find(participant)
-	if author == nil || !g.Has(from.Account) || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
+	if author == nil || participant.Server != g.Server() || !g.Has(from.Account) || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
 		return
 	}
 	attrs := waBinary.Attrs{

@@ -247,7 +247,7 @@ func (r *Router) RouteChatState(from accounts.Origin, to types.JID, content any)
 	detail := chatStateOf(content) + " " + from.Account.Number
 	var others []*accounts.Account
 	if g := r.groups.Find(to); g != nil {
-		if g.MaySend(from.Account) != nil {
+		if g.MaySend(from.Account, false) != nil {
 			return
 		}
 		hint.Attrs = waBinary.Attrs{"from": g.JID, "participant": from.Account.JIDOn(g.Server(), from.Device), "addressing_mode": g.Addressing}

@@ -30,8 +30,8 @@ type EventLog interface {
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
 }
 
-// Sent returns the content of a message that the session sent itself, and false if it is no longer known.
-type Sent func(ctx context.Context, id session.ID, messageID string) (content message.Content, is bool, err error)
+// Sent returns a message that the session sent itself, and false if it is no longer known.
+type Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 
 // Translator translates what one linked device receives.
 type Translator struct {
