@@ -255,7 +255,7 @@ func mediaFields() []field {
 			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
 		),
 		duration(
-			"media.keep_incoming", "How long the files of incoming messages are kept on disk, but never longer than their events (events.retention_age, events.retention_count). They are downloaded in the background when they arrive, and can be read while the session is stopped or when WhatsApp has deleted them. 0 keeps no files and deletes those that were kept before.",
+			"media.keep_incoming", "How long the files of incoming messages are kept on disk, but never longer than their events (events.retention_age, events.retention_count, events.retention_size). They are downloaded in the background when they arrive, and can be read while the session is stopped or when WhatsApp has deleted them. 0 keeps no files and deletes those that were kept before.",
 			func(c *Config) *time.Duration { return &c.Media.KeepIncoming }, 0, 3650*day,
 		),
 		size(

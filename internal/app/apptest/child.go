@@ -140,6 +140,9 @@ func (c *Child) Says(pattern *regexp.Regexp) []string {
 	}
 }
 
+// PID returns the number of the process.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
 func (c *Child) Signal(s os.Signal) {
 	c.t.Helper()
 	if err := c.cmd.Process.Signal(s); err != nil {

@@ -66,6 +66,7 @@ var ErrOffline = errors.New("the phone is offline")
 
 const (
 	maxOptions  = 12
+	maxRaw      = 8 << 20 // strangers send more than an app would write
 	maxVCard    = 64 << 10
 	maxMentions = 1000
 	secretSize  = 32
@@ -105,8 +106,8 @@ func (o *Outgoing) check() error {
 		return &OutgoingError{"raw", "belongs to the kind raw, and is needed there"}
 	case o.Kind == KindRaw && (len(o.Mentions) > 0 || o.Quote != "" || o.Expiration != 0):
 		return &OutgoingError{"raw", "contains mentions, quotes and times itself; leave the other fields empty"}
-	case len(o.Raw) > maxText || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
-		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxText)}
+	case len(o.Raw) > maxRaw || proto.Unmarshal(o.Raw, new(waE2E.Message)) != nil:
+		return &OutgoingError{"raw", fmt.Sprintf("expected an encoded message of at most %d bytes", maxRaw)}
 	case len(o.Mentions) > maxMentions:
 		return &OutgoingError{"mentions", fmt.Sprintf("expected at most %d", maxMentions)}
 	case o.Preview != nil && (o.Kind != KindText || o.Preview.URL == "" || o.Preview.Title == ""):
