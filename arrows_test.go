@@ -124,7 +124,7 @@ func rooms() map[string]room {
 			owns: "New, Start, Stop: connects all parts, and nothing else does; `apptest` runs a whole wasup in tests",
 			imports: []string{
 				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
-				"internal/contacts", "internal/events", "internal/media/incoming",
+				"internal/contacts", "internal/events", "internal/loglimit", "internal/media/incoming",
 				"internal/media/outgoing", "internal/message", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
 			},
 			tests: []string{"internal/sandbox", "internal/testtools"},
@@ -179,7 +179,7 @@ func rooms() map[string]room {
 		"internal/store": {
 			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file per table; `storetest` is the conformance suite",
 			imports: []string{
-				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
+				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit", "internal/pause",
 			},
 			tests: []string{"internal/testtools"},
 		},
@@ -189,6 +189,7 @@ func rooms() map[string]room {
 			tests:   []string{"internal/testtools"},
 		},
 		"internal/pause":       {owns: "a sleep that can be cancelled"},
+		"internal/loglimit":    {owns: "a log handler that counts the lines that repeat instead of writing them"},
 		"internal/groupcommit": {owns: "a queue whose entries one goroutine handles in batches"},
 		"internal/signalfix":   {owns: "undoes changes that libsignal makes to Signal session states which failed to decrypt"},
 		"internal/egress":      {owns: "restricts connections to addresses that others have chosen"},

@@ -116,8 +116,11 @@ type Contacts struct {
 type Events struct {
 	RetentionAge   time.Duration // 0: no limit
 	RetentionCount int           // of all sessions together; 0: no limit
+	RetentionSize  int           // bytes of all sessions together; 0: no limit
 	MaxAge         time.Duration // of events that a webhook has not delivered yet; 0: no limit
 	MaxCount       int           // events kept for webhooks; 0: no limit
+	MaxSize        int           // bytes of the events kept for webhooks; 0: no limit
+	Memory         int           // bytes of the newest events that are kept in memory
 }
 
 // Webhooks configures the delivery of events.
@@ -205,7 +208,7 @@ func Default() Config {
 			BackoffMin:      time.Second,
 			BackoffMax:      60 * time.Second,
 			Cooldown:        10 * time.Minute,
-			KeepaliveStale:  3 * time.Minute,
+			KeepaliveStale:  45 * time.Second,
 		},
 		Send: Send{
 			Timeout:        30 * time.Second,
@@ -223,7 +226,8 @@ func Default() Config {
 			KeepIncomingTotal: 1 << 30, KeepIncomingMaxSize: 100 << 20,
 		},
 		Events: Events{
-			RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000, MaxAge: 30 * 24 * time.Hour, MaxCount: 5_000_000,
+			RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000, RetentionSize: 1 << 30,
+			MaxAge: 30 * 24 * time.Hour, MaxCount: 5_000_000, MaxSize: 5 << 30, Memory: 16 << 20,
 		},
 		Webhooks: Webhooks{
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,

@@ -123,7 +123,7 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"media.keep_incoming_total": "5GiB", "media.keep_incoming_max_size": "8MiB", "media.keep_incoming_kinds": "image, voice",
 		"contacts.ttl": "2h", "contacts.per_minute": "10",
 		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
-		"webhooks.allow_private": "true", "memory.headroom": "32MiB",
+		"webhooks.allow_private": "true", "memory.headroom": "32MiB", "events.memory": "1MiB",
 	}
 	flags := map[string]string{}
 	for i, k := range Keys() {

@@ -153,7 +153,7 @@ func sessionFields() []field {
 			func(c *Config) *time.Duration { return &c.Session.Cooldown }, time.Millisecond, day,
 		),
 		duration(
-			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open.",
+			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open. It is noticed at most 11 seconds later. After a sleep of the machine, which its clock shows, each socket is checked at once.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
 		count(
@@ -275,13 +275,25 @@ func eventFields() []field {
 			"events.retention_count", "events, 0 = unlimited", "Maximum number of events that are kept, of all sessions together. The oldest are deleted first.",
 			func(c *Config) *int { return &c.Events.RetentionCount }, 0, 1_000_000_000,
 		),
+		size(
+			"events.retention_size", "Maximum size of the events that are kept, of all sessions together. The oldest are deleted first. Indexes and free pages of the database come on top. 0 means no limit.",
+			func(c *Config) *int { return &c.Events.RetentionSize }, 0, 1<<50,
+		),
 		duration(
-			"events.max_age", "Maximum age of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered them yet. Events that are deleted undelivered are counted, shown at the webhook, and reported to its receiver. 0 means no limit.",
+			"events.max_age", "Maximum age of events that are kept beyond events.retention_age, events.retention_count and events.retention_size because a webhook has not delivered them yet. Events that are deleted undelivered are counted, shown at the webhook, and reported to its receiver. 0 means no limit.",
 			func(c *Config) *time.Duration { return &c.Events.MaxAge }, 0, 3650*day,
 		),
 		count(
 			"events.max_count", "events, 0 = unlimited", "Maximum number of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered the oldest ones yet.",
 			func(c *Config) *int { return &c.Events.MaxCount }, 0, 1_000_000_000,
+		),
+		size(
+			"events.max_size", "Maximum size of the events that are kept beyond events.retention_size because a webhook has not delivered the oldest ones yet. 0 means no limit.",
+			func(c *Config) *int { return &c.Events.MaxSize }, 0, 1<<50,
+		),
+		size(
+			"events.memory", "Size of the newest events that are kept in memory for readers, at most 4096 events. Readers that are further behind read the database.",
+			func(c *Config) *int { return &c.Events.Memory }, 64<<10, 1<<30,
 		),
 	}
 }

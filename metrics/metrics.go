@@ -42,6 +42,7 @@ type Sources struct {
 	QRWaiters       func() int // requests that wait for a QR
 	Pools           func() []Pool
 	Commits         func() Commits
+	Store           func() Store
 	Backlog         func() Backlog
 	LiveReaders     func() int // open subscriptions to live events
 	EventsKept      func() int // in the durable log
@@ -164,6 +165,7 @@ func (m *Metrics) register(version string) {
 			func(s *Sources) func() int { return s.QRWaiters }),
 		newPools(m),
 		newCommits(m),
+		newStoreCondition(m),
 		m.webhooks,
 		m.kept,
 		newBacklog(m),

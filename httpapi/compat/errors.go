@@ -23,6 +23,9 @@ func (r *Routes) Flagged(c *fiber.Ctx, label string, err error) {
 // Coded writes an error in the form of /qr-code and of the hub's routes.
 func (r *Routes) Coded(c *fiber.Ctx, label string, err error) { r.renderError(c, coded, label, err) }
 
+// headerLastError says why the last attempt of a session failed that came to no code.
+const headerLastError = "X-Last-Error"
+
 // renderError writes an error in the route's form, and logs the cause of a server error.
 func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error) {
 	f := faultOf(err)
@@ -32,6 +35,9 @@ func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error)
 	}
 	if seconds := retryAfter(f.code); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
+	}
+	if f.reason != "" {
+		c.Set(headerLastError, f.reason)
 	}
 	message := f.message
 	if message == "" {

@@ -44,8 +44,9 @@ type fault struct {
 	code    string
 	message string // for the caller; "": the code's own sentence, in the language of the form
 	state   session.State
-	waitMS  int64 // wait_time_ms, QR_TIMEOUT only
-	cause   error // for the log
+	waitMS  int64  // wait_time_ms, QR_TIMEOUT only
+	reason  string // for the header X-Last-Error, because the contract fixes the body; "": no header
+	cause   error  // for the log
 }
 
 func (f *fault) Error() string {
@@ -91,6 +92,8 @@ var rules = map[session.Code]rule{
 	session.CodePairingRefused:   {fiber.StatusBadGateway, codeQRFailed},
 	session.CodeClientOutdated:   {fiber.StatusServiceUnavailable, codeSendFailed},
 	session.CodeProxyFailed:      {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUntrusted:        {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUnavailable:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownMessage:   {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownWebhook:   {fiber.StatusInternalServerError, codeInternal},
 	session.CodeTooManyWebhooks:  {fiber.StatusInternalServerError, codeInternal},

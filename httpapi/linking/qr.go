@@ -64,6 +64,12 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 		p.Answer = answer
 		return p
 	}
+	because := func(p *rest.Problem) *rest.Problem {
+		if answer.Reason != "" {
+			p.Detail += " The last attempt failed: " + answer.Reason + "."
+		}
+		return p
+	}
 	switch answer.Outcome {
 	case session.OutcomeQR:
 		if answer.QR.Code != "" {
@@ -75,13 +81,13 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 	case session.OutcomeReady:
 		return named(rest.CodeLinked)
 	case session.OutcomeFailed:
-		return named(rest.CodeLinkFailed)
+		return because(named(rest.CodeLinkFailed))
 	case session.OutcomeStopped:
 		return named(rest.CodeStopped)
 	case session.OutcomeTimeout:
 		p := coded(session.CodeTimeout)
 		p.Detail = "There was no code in time; the session is " + string(answer.State) + "."
-		return p
+		return because(p)
 	case session.OutcomeTooMany:
 		return coded(session.CodeTooManyWaiters)
 	case session.OutcomeShuttingDown:

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -67,6 +68,8 @@ type Problem struct {
 	Message *wire.Message     // the message that failed
 	Answer  *session.QRAnswer // the outcome of a wait that ended without a code
 	Cause   error             // for the log
+	// RetryAfter replaces the code's own Retry-After; 0: it does not.
+	RetryAfter time.Duration
 }
 
 func (p *Problem) Error() string {
@@ -142,7 +145,7 @@ func ProblemOf(err error) *Problem {
 	p = &Problem{Status: status, Code: string(code), Detail: publicOf(string(code)), Cause: err}
 	var e *session.Error
 	if code != session.CodeInternal && errors.As(err, &e) {
-		p.Detail = e.Public()
+		p.Detail, p.RetryAfter = e.Public(), e.RetryAfter
 		if e.Field != "" {
 			p.Field = e.Field
 			p.Fields = []wire.FieldError{{Field: e.Field, Detail: strings.TrimPrefix(p.Detail, e.Field+": ")}}
@@ -176,7 +179,11 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	if a := p.Answer; a != nil {
 		body.Outcome, body.State, body.Cause = wire.Outcome(a.Outcome), wire.State(a.State), wire.Cause(a.Cause)
 	}
-	if seconds := problemRetryAfter(p.Code); seconds > 0 {
+	seconds := problemRetryAfter(p.Code)
+	if p.RetryAfter > 0 {
+		seconds = int((p.RetryAfter + time.Second - 1) / time.Second)
+	}
+	if seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	h.Render(c, p.Status, body)
@@ -193,7 +200,7 @@ func problemRetryAfter(code string) int {
 	switch session.Code(code) {
 	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRateLimited, session.CodeRestarted, CodeTooManyStreams:
 		return 2
-	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked:
+	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked, session.CodeUnavailable:
 		return 5
 	case session.CodeClientOutdated:
 		return 60

@@ -38,6 +38,7 @@ var statuses = map[session.Code]int{
 	session.CodeExpired:         fiber.StatusGone, session.CodeMediaGone: fiber.StatusGone,
 	session.CodeRateLimited: fiber.StatusTooManyRequests, session.CodeMediaTooLarge: fiber.StatusRequestEntityTooLarge,
 	session.CodeFetchRefused: fiber.StatusUnprocessableEntity, session.CodeFetchFailed: fiber.StatusBadGateway,
-	session.CodeUploadFailed: fiber.StatusBadGateway,
-	session.CodeInternal:     fiber.StatusInternalServerError,
+	session.CodeUploadFailed: fiber.StatusBadGateway, session.CodeUntrusted: fiber.StatusBadGateway,
+	session.CodeUnavailable: fiber.StatusServiceUnavailable,
+	session.CodeInternal:    fiber.StatusInternalServerError,
 }

@@ -73,7 +73,8 @@ func unlimited(n int) int {
 func (a *App) keeping() events.Keep {
 	c := a.cfg.Events
 	return events.Keep{
-		Age: c.RetentionAge, Count: uint64(c.RetentionCount), MaxAge: c.MaxAge, MaxCount: uint64(c.MaxCount), Missed: a.webhooks.Missed,
+		Age: c.RetentionAge, Count: uint64(c.RetentionCount), Bytes: uint64(c.RetentionSize),
+		MaxAge: c.MaxAge, MaxCount: uint64(c.MaxCount), MaxBytes: uint64(c.MaxSize), Missed: a.webhooks.Missed,
 	}
 }
 

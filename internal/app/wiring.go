@@ -53,6 +53,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.sessions = supervisor.New(a.supervision(dialer, db))
+	db.OnRecovery(a.sessions.StoreRecovered)
 	a.onStop("sessions", a.sessions.Stop)
 	a.onStop("outbox", a.outbox.Stop)
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
@@ -106,7 +107,7 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 // startEvents starts the durable log and the feed that writes changes of sessions to it. Both stop after the sessions,
 // so that the log gets the last changes of state.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
-	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
+	a.events = events.NewLog(db.Events(), events.Options{BufferBytes: a.cfg.Events.Memory, Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
 		return err
 	}
@@ -155,6 +156,7 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.
 func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
 	cfg := a.supervising()
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
+	cfg.StoreFails = func() bool { return db.Failing() != nil }
 	cfg.Observer, cfg.Snapshots, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
 	cfg.Followers = slices.Concat(a.between.followers, []supervisor.Follower{a.outbox, a.downloader, a.metrics})
 	cfg.Prepare = a.pictures.Prepare

@@ -10,8 +10,8 @@ import (
 type Dialer interface {
 	// Open loads the session's device, or makes a new one if none is stored. It connects and returns when the handshake
 	// is done. Later events of the client are posted through run.Post. Cancelling ctx ends the whole run, not only the
-	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeClientOutdated, CodeConnectRefused (with
-	// Status) or CodeConnectFailed. Nothing runs after an error.
+	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeUntrusted, CodeClientOutdated,
+	// CodeConnectRefused (with Status) or CodeConnectFailed. Nothing runs after an error.
 	Open(ctx context.Context, run Run) (Client, error)
 	// Forget deletes the session's stored credentials. Only a person's logout or deletion calls for it.
 	Forget(ctx context.Context, id ID) error
@@ -70,6 +70,8 @@ func InputFor(err error, incarnation Incarnation) Input {
 		in.Kind = ClientOutdated
 	case CodeProxyFailed:
 		in.Kind = ProxyFailed
+	case CodeUntrusted:
+		in.Kind = ServerUntrusted
 	case CodeConnectRefused:
 		in.Kind = ConnectRefused
 		in.Code = statusOf(err)

@@ -23,7 +23,7 @@ type Status struct {
 	Since   time.Time // of this state and cause
 
 	Incarnation Incarnation
-	Failures    int       // consecutive failed attempts; 0 once READY
+	Failures    int       // consecutive failed attempts; 0 while READY
 	MaxAttempts int       // 0: unlimited
 	RetryAt     time.Time // of the next attempt; zero if none is scheduled
 	Until       time.Time // end of a temporary ban; zero if there is none
@@ -58,6 +58,17 @@ type Passkey struct {
 // CanSend reports whether the session can send a message now.
 func (s Status) CanSend() bool { return s.State == Ready }
 
+// FailureReason returns why the session's last attempt to connect or to link failed, if it has not succeeded since. It is
+// one of a fixed set of sentences. A crash has none: its reason is for operators.
+func (s Status) FailureReason() string {
+	failing := s.Failures > 0 || s.State == DisconnectedRecoverable || s.State == Errored || s.State == AuthFailure ||
+		s.State == DisconnectedBanned
+	if !failing || s.LastCause == CauseCrashed || s.LastCause == CauseQuarantined {
+		return ""
+	}
+	return s.LastError
+}
+
 // QROutcome is the result of a request for a code.
 type QROutcome string
 
@@ -86,5 +97,6 @@ type QRAnswer struct {
 	Outcome QROutcome
 	State   State
 	Cause   Cause
-	QR      QR // OutcomeQR
+	QR      QR     // OutcomeQR
+	Reason  string // OutcomeTimeout, OutcomeFailed: why the last attempt failed, one line for the caller; "" if none did
 }

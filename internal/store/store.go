@@ -52,13 +52,14 @@ func (o Options) withDefaults() Options {
 
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
-	options Options
-	name    string           // the database's name in messages
-	write   *dbutil.Database // SQLite: the one writer, which whatsmeow uses too. PostgreSQL: the only pool
-	read    *dbutil.Database // SQLite: readers, which do not wait for the writer. PostgreSQL: the same pool as write
-	file    *databaseFile    // nil with PostgreSQL
-	lock    *serverLock      // nil with SQLite
-	commits *committer
+	options   Options
+	name      string           // the database's name in messages
+	write     *dbutil.Database // SQLite: the one writer, which whatsmeow uses too. PostgreSQL: the only pool
+	read      *dbutil.Database // SQLite: readers, which do not wait for the writer. PostgreSQL: the same pool as write
+	file      *databaseFile    // nil with PostgreSQL
+	lock      *serverLock      // nil with SQLite
+	commits   *committer
+	condition *condition
 
 	appended appendSignal // wakes the reader of the log of events
 
@@ -104,6 +105,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // running statements and transactions, each time at most Options.BusyTimeout. It is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.condition.close()
 		s.commits.close(s.options.BusyTimeout)
 		if s.postgres() {
 			err := s.closePool(s.write)

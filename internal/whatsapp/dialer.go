@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +21,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultKeepAliveStale = 3 * time.Minute
+	DefaultKeepAliveStale = 45 * time.Second
 	DefaultConnectTimeout = 20 * time.Second
 	DefaultDeviceName     = "wasup"
 )
@@ -49,7 +51,7 @@ type Config struct {
 	Devices        Devices
 	Journal        inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
 	Sent           inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
-	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 3 minutes
+	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 45 s
 	ConnectTimeout time.Duration    // limit for dial and handshake together; default 20 s
 	// Proxy is the URL of the proxy for sessions that have none of their own: http, https or socks5, with credentials if
 	// needed. {id} is replaced by the session's id, {n} by its number in a pool, from 0 to ProxyPoolSize-1, which is
@@ -87,6 +89,7 @@ type Dialer struct {
 	mu      sync.Mutex
 	tables  *tables // from Start on
 	stopped bool
+	runs    map[*Client]struct{} // that are connected
 }
 
 var _ session.Dialer = (*Dialer)(nil)
@@ -115,7 +118,7 @@ func New(cfg Config) (*Dialer, error) {
 		routes:  &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
 		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
-		life: life, end: end, ended: make(chan struct{}),
+		life: life, end: end, ended: make(chan struct{}), runs: make(map[*Client]struct{}),
 	}, nil
 }
 
@@ -143,6 +146,7 @@ func (d *Dialer) Start(ctx context.Context) error {
 	if d.stopped { // and closes them
 		return shuttingDown(op, "")
 	}
+	d.closings.Go(func() { watchClock(d.life, wallClock, d.suspectLinks) })
 	return nil
 }
 
@@ -185,7 +189,7 @@ func (c *Config) complete() error {
 	case c.Devices == nil:
 		return invalid("Devices", "the sessions' devices")
 	case c.KeepAliveStale < 0:
-		return invalid("KeepAliveStale", "a positive duration, or 0 for 3m")
+		return invalid("KeepAliveStale", "a positive duration, or 0 for 45s")
 	case c.ConnectTimeout < 0:
 		return invalid("ConnectTimeout", "a positive duration, or 0 for 20s")
 	}
@@ -231,12 +235,42 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 		leave()
 		return nil, err
 	}
-	c := newClient(ctx, d, t, run, device, way, leave)
+	var c *Client
+	c = newClient(ctx, d, t, run, device, way, func() { d.removeRun(c); leave() })
 	if err = c.connect(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
+	d.addRun(c)
 	return c, nil
+}
+
+// addRun adds a connected run, unless it is already being taken down.
+func (d *Dialer) addRun(c *Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-c.teardown.done:
+	default:
+		d.runs[c] = struct{}{}
+	}
+}
+
+func (d *Dialer) removeRun(c *Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.runs, c)
+}
+
+// suspectLinks makes every run check its link: the machine has slept, and the links may not have survived it.
+func (d *Dialer) suspectLinks(slept time.Duration) {
+	d.mu.Lock()
+	runs := slices.Collect(maps.Keys(d.runs))
+	d.mu.Unlock()
+	d.log.Info("the clock has jumped, as after a sleep of the machine: the links are checked", "by", slept.Round(time.Second), "links", len(runs))
+	for _, c := range runs {
+		c.liveness.suspect()
+	}
 }
 
 // device loads the session's device. It makes a new device only if the database answers that there is none. If it took

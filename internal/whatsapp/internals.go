@@ -51,6 +51,16 @@ func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.T
 	}})
 }
 
+// addressesByLID reports whether a group addresses its members by LID. whatsmeow asks WhatsApp once in a run about each
+// group, as it does before it sends to the group.
+func addressesByLID(ctx context.Context, wa *whatsmeow.Client, group types.JID) (bool, error) {
+	data, err := internals(wa).GetCachedGroupData(ctx, group)
+	if err != nil {
+		return false, err
+	}
+	return data != nil && data.AddressingMode == types.AddressingModeLID, nil
+}
+
 // removeCompanion tells WhatsApp that the device is removed. whatsmeow's Logout also disconnects and deletes the
 // credentials: the first would race with the end of the run, the second is the task of Dialer.Forget.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {
@@ -106,6 +116,27 @@ func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.Fra
 	//nolint:gosec // as above
 	handle := (*socket.FrameHandler)(unsafe.Pointer(field.UnsafeAddr()))
 	*handle = wrap(*handle)
+}
+
+// dropDeviceLists makes whatsmeow forget which devices some users have, and reports whether it could. It does nothing if
+// a later version of whatsmeow stores the lists in another way; a test detects that.
+func dropDeviceLists(wa *whatsmeow.Client, users ...types.JID) bool {
+	client := reflect.ValueOf(wa).Elem()
+	lock, field := client.FieldByName("userDevicesCacheLock"), client.FieldByName("userDevicesCache")
+	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.Mutex]() ||
+		!field.IsValid() || field.Kind() != reflect.Map || field.Type().Key() != reflect.TypeFor[types.JID]() {
+		return false
+	}
+	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
+	mu := (*sync.Mutex)(unsafe.Pointer(lock.UnsafeAddr()))
+	mu.Lock()
+	defer mu.Unlock()
+	//nolint:gosec // as above
+	lists := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
+	for _, user := range users {
+		lists.SetMapIndex(reflect.ValueOf(user), reflect.Value{})
+	}
+	return true
 }
 
 // slim frees the map that NewClient preallocates for the last 256 sent messages: 40 KB, a third of an idle client. It

@@ -31,13 +31,13 @@ type office struct {
 	last        int
 }
 
-func newOffice(t *testing.T, cfg sandbox.Config) *office {
+func newOffice(t *testing.T, cfg sandbox.Config, change ...func(*whatsapp.Config)) *office {
 	t.Helper()
 	folder, err := outgoing.New(outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouse(t, cfg, func(c *whatsapp.Config) { c.Files = folder })
+	h := newHouse(t, cfg, append(change, func(c *whatsapp.Config) { c.Files = folder })...)
 	o := &office{house: h, folder: folder, own: h.phone(), friend: h.phone()}
 	o.life = h.ready("a", o.own)
 	return o

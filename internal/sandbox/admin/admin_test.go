@@ -260,9 +260,9 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 
 func TestFaultsAreSetListedAndCleared(t *testing.T) {
 	f := newFixture(t)
-	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature",` +
+	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature","retire_code",` +
 		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download","withhold_sender_key",` +
-		`"withhold_sync_keys","unavailable","bad_ciphertext","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
+		`"withhold_sync_keys","unavailable","bad_ciphertext","withhold_devices","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame"]`
 	f.get("/faults").is(t, 200, `{"faults":[],`+kinds+`}`)
 	ban := `{"id":"1","kind":"login_failure","account":"4915112345678","count":2,"code":402,"expire":"24h0m0s","ban_code":106,"applied":0}`
 	f.post("/faults", `{"kind":"login_failure","account":"+4915112345678","count":2,"code":402,"expire":"24h","ban_code":106}`).is(t, 201, ban)

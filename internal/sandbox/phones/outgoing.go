@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/groups"
 )
@@ -274,9 +275,13 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
-		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.LIDJID(0).String())
+		server := types.HiddenUserServer
+		if to.Group != nil {
+			server = to.Group.Server()
+		}
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
 		info.QuotedMessage = &waE2E.Message{Conversation: proto.String(quoted.Text)}
-		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text, Found: true}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration
@@ -293,18 +298,23 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	if !ok {
 		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 	}
-	kept.about = target.author
+	kept.about, kept.form = target.author, formOf(editedContent(target.Kind, &out.Text))
 	if !target.mayChange(kept) {
-		return nil, &OutgoingError{"target", "expected a message of the phone itself"}
+		return nil, &OutgoingError{"target", "expected a message of the phone itself; to edit it, a text or caption of the last 20 minutes"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {
 	case KindReaction:
-		return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}}, nil
+		reaction := &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}
+		if to.Group == nil || !to.Group.Community() {
+			return &waE2E.Message{ReactionMessage: reaction}, nil
+		}
+		encrypted, err := p.encryptedReaction(reaction, &target)
+		return &waE2E.Message{EncReactionMessage: encrypted}, err
 	case KindEdit:
 		return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), Key: key, TimestampMS: now,
-			EditedMessage: &waE2E.Message{Conversation: &out.Text},
+			EditedMessage: editedContent(target.Kind, &out.Text),
 		}}}}, nil
 	case KindRevoke:
 		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: key}}, nil

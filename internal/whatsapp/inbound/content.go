@@ -181,7 +181,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 		return
 	}
 	out.Expires = int(info.GetExpiration())
-	for _, name := range info.GetMentionedJID() {
+	for _, name := range atMost(r.t, info.GetMentionedJID(), message.MaxMentions) {
 		if somebody := r.t.parseAddress(name); !somebody.IsZero() {
 			out.Mentions = append(out.Mentions, somebody)
 		}

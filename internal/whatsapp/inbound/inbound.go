@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -31,8 +30,8 @@ type EventLog interface {
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
 }
 
-// Sent returns the content of a message that the session sent itself, and false if it is no longer known.
-type Sent func(ctx context.Context, id session.ID, messageID string) (content message.Content, is bool, err error)
+// Sent returns a message that the session sent itself, and false if it is no longer known.
+type Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 
 // Translator translates what one linked device receives.
 type Translator struct {
@@ -57,6 +56,16 @@ type translation struct {
 	c   *Translator
 	ctx context.Context
 	err error // a database failure; the event cannot be translated now
+	cut bool  // something of the event was left out because it was too large
+}
+
+// atMost returns at most so many items of a list. It is called before the database is asked about each of them.
+func atMost[T any](t *translation, list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	t.cut = true
+	return list[:most]
 }
 
 // translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an
@@ -105,9 +114,9 @@ func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
 	}
 }
 
-// event makes one entry of the log. The log drops a second entry with the same key.
+// event makes one entry of the log, of a bounded size. The log drops a second entry with the same key.
 func (t *translation) event(of eventlog.Type, key string, data any, remote *message.Remote) eventlog.Event {
-	text, err := json.Marshal(data)
+	text, err := eventlog.Encode(data)
 	if err != nil {
 		// JSON has no NaN, for example in a location. translateGuarded recovers this panic.
 		panic(err) //nolint:forbidigo // not for the supervisor: the message itself is at fault
@@ -164,7 +173,7 @@ func (t *translation) address(jid types.JID, others ...types.JID) message.Addres
 // parseAddress parses an address. It returns the zero value for an invalid one.
 func (t *translation) parseAddress(text string) message.Address {
 	jid, err := types.ParseJID(text)
-	if err != nil || jid.IsEmpty() {
+	if err != nil || jid.IsEmpty() || len(text) > message.MaxAddress {
 		return message.Address{}
 	}
 	return t.address(jid)

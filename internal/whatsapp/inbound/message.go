@@ -70,7 +70,7 @@ func messageKey(info *types.MessageInfo, version ...any) string {
 
 func (t *translation) data(info *types.MessageInfo, content *message.Content) eventlog.MessageData {
 	data := eventlog.MessageData{
-		ID: info.ID, FromMe: info.IsFromMe, PushName: info.PushName, At: info.Timestamp.UTC(), Content: content,
+		ID: info.ID, FromMe: info.IsFromMe, PushName: info.PushName, At: info.Timestamp.UTC(), Content: content, Truncated: t.cut,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
 	if content != nil {

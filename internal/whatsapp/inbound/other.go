@@ -112,7 +112,7 @@ func (t *translation) optionalAddress(jid, other *types.JID) message.Address {
 
 func (t *translation) members(jids []types.JID) []message.Address {
 	var out []message.Address
-	for _, jid := range jids {
+	for _, jid := range atMost(t, jids, message.MaxMentions) {
 		out = append(out, t.address(jid))
 	}
 	return out
@@ -124,8 +124,10 @@ func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 	var list []eventlog.Event
 	for _, c := range changesOf(e) {
 		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
+		t.cut = false
+		members := t.members(c.members)
 		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
-			Group: group, By: by, Change: c.name, Members: t.members(c.members), Value: c.value, At: e.Timestamp.UTC(),
+			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: e.Timestamp.UTC(), Truncated: t.cut,
 		}, nil))
 	}
 	return list

@@ -41,9 +41,9 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 func (r *reading) choices(poll *message.Ref) []string {
 	c, id := r.t.c, r.t.c.Session
 	if poll.FromMe && c.Sent != nil {
-		content, is, err := c.Sent(r.t.ctx, id, poll.ID)
-		if r.t.recordFailure(err); is && content.Poll != nil {
-			return content.Poll.Options
+		sent, is, err := c.Sent(r.t.ctx, id, poll.ID)
+		if r.t.recordFailure(err); is && sent.Content.Poll != nil {
+			return sent.Content.Poll.Options
 		}
 	}
 	event, is, err := c.Journal.Find(r.t.ctx, id, r.keysOf(poll)...)
