@@ -144,7 +144,7 @@ func (in *v1MediaNew) checkFields(kind message.Kind) error {
 		{"seconds", in.Seconds != 0, heard || kind == message.KindVideo},
 		{"waveform", in.Waveform != "", kind == message.KindVoice},
 		{"thumbnail", in.Thumbnail != "", seen || kind == message.KindDocument},
-		{"animated", in.Animated, kind == message.KindSticker},
+		{"animated", in.Animated, kind == message.KindSticker || kind == message.KindVideo},
 	} {
 		if field.given && !field.allowed {
 			return rest.BadField("media."+field.name, fmt.Sprintf("a message of the kind %s has none", kind))

@@ -39,7 +39,7 @@ type v1MediaNew struct {
 	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice. Default: read from the file, if it says so."`
 	Waveform  string `json:"waveform,omitempty" maxLength:"88" doc:"For voice: 64 bytes of 0 to 100, in base64."`
 	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"For image, video and document: a JPEG of at most 64 KiB, in base64. Default: wasup makes one for an image, and of the cover that a film has."`
-	Animated  bool   `json:"animated,omitempty" doc:"For stickers."`
+	Animated  bool   `json:"animated,omitempty" doc:"A sticker that moves, or a video that plays like a GIF: by itself, again and again, without sound."`
 	ViewOnce  bool   `json:"view_once,omitempty" doc:"The recipient can open it once only."`
 }
 

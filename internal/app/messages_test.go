@@ -194,6 +194,14 @@ func TestAFileArrivesAsWhatItIs(t *testing.T) {
 			t.Errorf("%s is shown as %d by %d", name, got.Media.Width, got.Media.Height)
 		}
 	}
+	film, err := os.ReadFile(filepath.Join("..", "media", "outgoing", "container", "testdata", "film.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moving := h.sent(`{"to":` + chat + `,"kind":"video","media":{"animated":true,"base64":"` + base64.StdEncoding.EncodeToString(film) + `"}}`)
+	if got := arrived(t, bruno, moving, phones.StatusRead); got.Kind != phones.KindVideo || !got.Media.GIF {
+		t.Errorf("a film that is to play like a GIF arrives as %s, %+v", got.Kind, got.Media)
+	}
 	forced := base64.StdEncoding.EncodeToString([]byte("\x1a\x45\xdf\xa3\x87\x42\x82\x84webm"))
 	if got := arrived(t, bruno, h.sent(`{"to":`+chat+`,"kind":"video","media":{"base64":"`+forced+`"}}`), phones.StatusRead); got.Kind != phones.KindVideo {
 		t.Errorf("a WebM that is to be a video arrives as %s", got.Kind)

@@ -68,7 +68,7 @@ type Media struct {
 	// Thumbnail is a small JPEG of an image, video or document; base64 in JSON. media/outgoing makes the one of an
 	// image.
 	Thumbnail []byte `json:"thumbnail,omitempty"`
-	Animated  bool   `json:"animated,omitempty"` // an animated sticker
+	Animated  bool   `json:"animated,omitempty"` // an animated sticker; a video that plays like a GIF
 	ViewOnce  bool   `json:"view_once,omitempty"`
 	Cut       bool   `json:"-"` // outgoing only: the picture is truncated
 	// Unplayable is outgoing only: phones do not play this film.
