@@ -13,7 +13,6 @@ import (
 	"math"
 	"mime"
 	"strings"
-	"time"
 
 	"github.com/gabriel-vasile/mimetype"
 	"golang.org/x/image/draw"
@@ -30,8 +29,9 @@ const (
 	// 100 megapixels, and for a progressive one of 22. A larger photo gets the small picture that its camera has put into
 	// it, any other picture none.
 	maxDecoded = 320 << 20
-	// maxDecoding is how long a decoder may take.
-	maxDecoding = 15 * time.Second
+	// maxScans is how many scans a JPEG may have. A progressive one has about ten. Each costs a decoder a walk over the
+	// whole picture, even if it has only some bytes.
+	maxScans = 100
 )
 
 // typeOf returns the media type of a file by its first bytes, or the caller's hint if the bytes fit many types.
@@ -100,7 +100,7 @@ func (s *Folder) inspectPicture(r io.ReadSeeker, known *message.Media) error {
 	source = newExhausted(r, format)
 	picture, _, err := image.Decode(source)
 	if err != nil {
-		known.Cut = source.end
+		known.Cut = source.end && !errors.Is(err, errTooManyScans)
 		return nil //nolint:nilerr // as above
 	}
 	known.Thumbnail = thumbnail(picture, camera.held)
@@ -156,28 +156,30 @@ func decodedSize(format string, facts image.Config, of camera) int {
 type exhausted struct {
 	from  io.Reader
 	end   bool
-	after []byte    // what follows the file
-	until time.Time // when a decoder must be done; zero: at any time
+	jpeg  bool
+	after []byte // what follows the file
+	last  byte   // the byte before the next ones
+	scans int    // markers of scans that were read
 }
 
-// errTooSlow ends the decoding of a picture that was made to take long, such as a JPEG of a million scans.
-var errTooSlow = errors.New("the picture takes too long to decode")
+// errTooManyScans ends the decoding of a JPEG that was made to take long.
+var errTooManyScans = errors.New("the JPEG has too many scans")
 
 // newExhausted makes the reader for decoding a whole picture. Many writers leave out the two bytes that end a JPEG; they
 // hold no pixel, but the decoder insists on them.
 func newExhausted(from io.Reader, format string) *exhausted {
-	e := &exhausted{from: from, until: time.Now().Add(maxDecoding)}
-	if format == "jpeg" {
+	e := &exhausted{from: from, jpeg: format == "jpeg"}
+	if e.jpeg {
 		e.after = []byte{0xff, 0xd9}
 	}
 	return e
 }
 
 func (e *exhausted) Read(p []byte) (int, error) {
-	if !e.until.IsZero() && time.Now().After(e.until) {
-		return 0, errTooSlow
-	}
 	n, err := e.from.Read(p)
+	if e.countScans(p[:n]); e.scans > maxScans {
+		return 0, errTooManyScans
+	}
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
@@ -191,6 +193,18 @@ func (e *exhausted) Read(p []byte) (int, error) {
 		return n, nil // the end comes with the next call
 	}
 	return n, err
+}
+
+// countScans counts the markers of scans. In the coded bytes of a scan there are none.
+func (e *exhausted) countScans(read []byte) {
+	if !e.jpeg || len(read) == 0 {
+		return
+	}
+	if e.last == 0xff && read[0] == 0xda {
+		e.scans++
+	}
+	e.scans += bytes.Count(read, []byte{0xff, 0xda})
+	e.last = read[len(read)-1]
 }
 
 // isAnimated recognizes an animated WebP picture, such as a sticker, by its extended header, and a GIF by its second

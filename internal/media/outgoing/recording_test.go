@@ -93,11 +93,7 @@ func TestAJPEGMayLackItsLastTwoBytes(t *testing.T) {
 func TestAPhotoOfAPhoneHasAThumbnail(t *testing.T) {
 	folder, _ := newFolder(t)
 	grey := func(width, height int) []byte { // encoded faster than colours
-		m := image.NewGray(image.Rect(0, 0, width, height))
-		for i := range m.Pix {
-			m.Pix[i] = uint8(i)
-		}
-		return encoded(t, "image/jpeg", m)
+		return encoded(t, "image/jpeg", image.NewGray(image.Rect(0, 0, width, height)))
 	}
 	if known := put(t, folder, grey(6000, 4000), message.FileHint{}); known.Width != 6000 || known.Thumbnail == nil || known.Cut {
 		t.Errorf("24 megapixels: %d by %d, a thumbnail of %d bytes", known.Width, known.Height, len(known.Thumbnail))
@@ -111,6 +107,16 @@ func TestAPhotoOfAPhoneHasAThumbnail(t *testing.T) {
 	known := put(t, folder, withPreview(huge, tiny), message.FileHint{})
 	if small, err := jpeg.Decode(bytes.NewReader(known.Thumbnail)); err != nil || known.Width != 65_000 || small.Bounds().Dx() != 100 {
 		t.Errorf("%v, %+v", err, known)
+	}
+}
+
+func TestAJPEGOfManyScansIsNotDecodedToItsEnd(t *testing.T) {
+	folder, _ := newFolder(t)
+	whole := encoded(t, "image/jpeg", picture(16, 16))
+	begin := bytes.Index(whole, []byte{0xff, 0xda})
+	scans := append(bytes.Clone(whole[:begin]), bytes.Repeat(whole[begin:len(whole)-2], 200)...)
+	if known := put(t, folder, append(scans, 0xff, 0xd9), message.FileHint{}); known.Width != 16 || known.Thumbnail != nil || known.Cut {
+		t.Errorf("%+v", known)
 	}
 }
 
