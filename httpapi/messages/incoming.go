@@ -162,7 +162,7 @@ func badForm(err error) error {
 }
 
 func hintOf(part *multipart.Part) message.FileHint {
-	name := part.FileName()
+	name := message.FileNameIn(part.Header.Get(fiber.HeaderContentDisposition))
 	// Some browsers send the path and not only the name.
 	hint := message.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
 	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {

@@ -67,11 +67,13 @@ type Media struct {
 	Waveform []byte `json:"waveform,omitempty" clip:"1024"` // of a voice note: 64 values from 0 to 100; base64 in JSON
 	// Thumbnail is a small JPEG of an image, video or document; base64 in JSON. media/outgoing makes the one of an
 	// image.
-	Thumbnail []byte  `json:"thumbnail,omitempty"`
-	Animated  bool    `json:"animated,omitempty"` // an animated sticker
-	ViewOnce  bool    `json:"view_once,omitempty"`
-	Cut       bool    `json:"-"` // outgoing only: the picture is truncated
-	Remote    *Remote `json:"-"` // never shown, because it holds the key
+	Thumbnail []byte `json:"thumbnail,omitempty"`
+	Animated  bool   `json:"animated,omitempty"` // an animated sticker; a video that plays like a GIF
+	ViewOnce  bool   `json:"view_once,omitempty"`
+	Cut       bool   `json:"-"` // outgoing only: the picture is truncated
+	// Unplayable is outgoing only: phones do not play this film.
+	Unplayable bool    `json:"-"`
+	Remote     *Remote `json:"-"` // never shown, because it holds the key
 }
 
 // Remote says where an incoming file is and how to decrypt it.

@@ -135,7 +135,7 @@ func (o *office) files() map[message.Kind]*message.Media {
 		message.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), message.FileHint{Name: "invoice.pdf"}),
 		message.KindSticker:  o.keep(sticker, message.FileHint{}),
 	}
-	files[message.KindVideo].Seconds, files[message.KindVideo].Thumbnail = 7, []byte("\xff\xd8\xff\xe0")
+	files[message.KindVideo].Seconds, files[message.KindVideo].Thumbnail, files[message.KindVideo].Animated = 7, []byte("\xff\xd8\xff\xe0"), true
 	return files
 }
 
@@ -167,7 +167,7 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 					t.Fatalf("%s came as %d bytes, %v", kind, len(data), err)
 				}
 				if m := got.Media; m.MIME != file.Mime || m.Size != len(plain) || m.Width != file.Width || m.Height != file.Height ||
-					m.Seconds != file.Seconds || m.Voice != (kind == message.KindVoice) || m.Animated != file.Animated || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
+					m.Seconds != file.Seconds || m.Voice != (kind == message.KindVoice) || m.Animated != (file.Animated && kind == message.KindSticker) || m.GIF != (file.Animated && kind == message.KindVideo) || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
 					t.Errorf("%s came as %+v of %+v", kind, m, file)
 				}
 				if got.Quote == nil || got.Quote.ID != "3EB0AA" || got.Quote.Text != "send it" || got.Quote.From != o.friend.JID() {

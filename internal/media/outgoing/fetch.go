@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 	"time"
 
@@ -113,12 +111,10 @@ func fetchedHint(resp *http.Response, hint message.FileHint) message.FileHint {
 		hint.Mime = resp.Header.Get("Content-Type")
 	}
 	if hint.Name == "" {
-		if _, parameters, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil {
-			hint.Name = parameters["filename"]
-		}
+		hint.Name = message.FileNameIn(resp.Header.Get("Content-Disposition"))
 	}
 	if hint.Name == "" {
-		if last := path.Base(resp.Request.URL.Path); strings.Contains(last, ".") {
+		if last := path.Base(resp.Request.URL.Path); last != "." && last != "/" {
 			hint.Name = last
 		}
 	}

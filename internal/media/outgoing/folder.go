@@ -145,7 +145,7 @@ func (s *Folder) Stat(file string) (message.Media, error) {
 		return message.Media{}, fileGone(op, err)
 	}
 	known := stored.Media
-	known.Cut = stored.Cut
+	known.Cut, known.Unplayable = stored.Cut, stored.Unplayable
 	return known, nil
 }
 

@@ -114,15 +114,16 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// facts is the stored description of a file. Cut is stored but not shown.
+// facts is the stored description of a file. Cut and Unplayable are stored but not shown.
 type facts struct {
 	message.Media
-	Cut bool `json:"cut,omitempty"`
+	Cut        bool `json:"cut,omitempty"`
+	Unplayable bool `json:"unplayable,omitempty"`
 }
 
 // writeFacts writes the description of a file next to it, before the file gets its name.
 func (s *Folder) writeFacts(known message.Media) (err error) {
-	raw, err := json.Marshal(facts{known, known.Cut})
+	raw, err := json.Marshal(facts{known, known.Cut, known.Unplayable})
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func cleanName(name string) string {
 		name = name[i+1:]
 	}
 	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) { // the last could hide the extension
 			return -1
 		}
 		return r
@@ -186,9 +187,14 @@ func (s *Folder) inspect(f *os.File, hint message.FileHint, known *message.Media
 		return read(func(r io.ReadSeeker) error {
 			if voice, ok := readVoice(bufio.NewReader(r)); ok {
 				known.Mime, known.Seconds, known.Waveform = message.MimeVoice, voice.seconds, voice.waveform
+				return nil
 			}
+			s.inspectRecording(f, known)
 			return nil
 		})
+	case strings.HasPrefix(known.Mime, "video/"), strings.HasPrefix(known.Mime, "audio/"):
+		s.inspectRecording(f, known)
+		return nil
 	default:
 		return nil
 	}
