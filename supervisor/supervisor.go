@@ -188,6 +188,9 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 	}
 	defer s.waiting.Add(-1)
 	answer, err := s.requestQR(ctx, id)
+	if answer.Cause == session.CauseClientOutdated {
+		answer.RetryAfter = s.breaker.nextAsked()
+	}
 	switch code := session.CodeOf(err); {
 	case err == nil:
 		return answer

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -46,6 +47,8 @@ type fault struct {
 	state   session.State
 	waitMS  int64 // wait_time_ms, QR_TIMEOUT only
 	cause   error // for the log
+	// retryAfter is the header Retry-After; 0: the code decides.
+	retryAfter time.Duration
 }
 
 func (f *fault) Error() string {
@@ -122,7 +125,7 @@ func faultOf(err error) *fault {
 	f = &fault{status: row.status, code: row.code, cause: err}
 	var e *session.Error
 	if row.code != codeInternal && row.code != codeShuttingDown && errors.As(err, &e) {
-		f.message = e.Public()
+		f.message, f.retryAfter = e.Public(), e.RetryAfter
 	}
 	return f
 }

@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -67,6 +69,8 @@ type Problem struct {
 	Message *wire.Message     // the message that failed
 	Answer  *session.QRAnswer // the outcome of a wait that ended without a code
 	Cause   error             // for the log
+	// RetryAfter is the header of that name; 0: the code decides.
+	RetryAfter time.Duration
 }
 
 func (p *Problem) Error() string {
@@ -142,7 +146,7 @@ func ProblemOf(err error) *Problem {
 	p = &Problem{Status: status, Code: string(code), Detail: publicOf(string(code)), Cause: err}
 	var e *session.Error
 	if code != session.CodeInternal && errors.As(err, &e) {
-		p.Detail = e.Public()
+		p.Detail, p.RetryAfter = e.Public(), e.RetryAfter
 		if e.Field != "" {
 			p.Field = e.Field
 			p.Fields = []wire.FieldError{{Field: e.Field, Detail: strings.TrimPrefix(p.Detail, e.Field+": ")}}
@@ -176,7 +180,7 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	if a := p.Answer; a != nil {
 		body.Outcome, body.State, body.Cause = wire.Outcome(a.Outcome), wire.State(a.State), wire.Cause(a.Cause)
 	}
-	if seconds := problemRetryAfter(p.Code); seconds > 0 {
+	if seconds := cmp.Or(Seconds(p.RetryAfter), problemRetryAfter(p.Code)); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	h.Render(c, p.Status, body)
@@ -184,6 +188,9 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 		c.Set(fiber.HeaderContentType, ContentProblem)
 	}
 }
+
+// Seconds returns a duration for the header Retry-After: in whole seconds, rounded up.
+func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 func titleOf(status int) string { return http.StatusText(status) }
 

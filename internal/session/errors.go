@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code is the stable, machine-readable name of an error. Only the HTTP layer knows which status it has.
@@ -104,8 +105,10 @@ type Error struct {
 	Session ID     // "" if the error concerns no session
 	Field   string // CodeInvalidRequest: the field, as the caller spelled it
 	Status  int    // CodeConnectRefused: the HTTP status; CodeSendFailed: WhatsApp's error number; else 0
-	Message string // one sentence for the caller; never SQL, paths or secrets
-	Err     error  // the cause, for logs
+	// RetryAfter says when the same request may succeed, if it is known; 0: it is not.
+	RetryAfter time.Duration
+	Message    string // one sentence for the caller; never SQL, paths or secrets
+	Err        error  // the cause, for logs
 }
 
 func (e *Error) Error() string {

@@ -87,4 +87,6 @@ type QRAnswer struct {
 	State   State
 	Cause   Cause
 	QR      QR // OutcomeQR
+	// RetryAfter says after how long the same request may have another outcome by itself; 0: only a person can change it.
+	RetryAfter time.Duration
 }
