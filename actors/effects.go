@@ -67,7 +67,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 	s.run, s.endRun = ctx, cancel
 	env, self, before := s.core.env, s.self, s.core.closing
 	post := s.poster(incarnation, cancel)
-	linked := s.core.Status().HasDevice
+	linked, attended := s.core.Status().HasDevice, s.core.machine.Attended(time.Now())
 	ended := s.core.beginRun()
 	s.effect("OpenSocket", func() {
 		adopted := false
@@ -81,7 +81,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 		if ctx.Err() != nil {
 			return
 		}
-		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Linked: linked, Post: post})
+		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Linked: linked, Attended: attended, Post: post})
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.Debug("the client run could not be opened", "incarnation", incarnation, "op", "open", "err", err)

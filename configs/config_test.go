@@ -224,6 +224,19 @@ func TestSecretsAreMaskedWhereverTheyAreShown(t *testing.T) {
 			t.Errorf("%s: %v, %q, written as\n%s", dsn, err, c.Store.DSN, out.String())
 		}
 	}
+	for given, want := range map[string]string{
+		"sqlite:/var/lib/wasup.db": "sqlite:/var/lib/wasup.db", "./data/wasup.db": "./data/wasup.db", "sqlite3:data/wasup.db": "sqlite3:data/wasup.db",
+		"postgres://u:hunter2@db:5432/wasup?sslmode=verify-full&sslrootcert=/etc/ca.pem&password=hunter2&x=hunter2": "postgres://u:xxxxx@db:5432/wasup?password=xxxxx&sslmode=verify-full&sslrootcert=/etc/ca.pem&x=xxxxx",
+		"postgres:///wasup?host=/run/postgresql": "postgres:///wasup?host=/run/postgresql",
+		"host=db password=hunter2":               "xxxxx", "postgres:hunter2": "postgres:xxxxx", "/u:hunter2@db": "xxxxx",
+	} {
+		c := Default()
+		c.Store.DSN = given
+		var out strings.Builder
+		if err := c.Write(&out); err != nil || !strings.Contains(out.String(), "\n  dsn: "+want+"\n") {
+			t.Errorf("%s is not shown as %s: %v", given, want, err)
+		}
+	}
 	if got := maskURL("postgres://u:p@db:5432/wasup"); got != "postgres://u:xxxxx@db:5432/wasup" {
 		t.Errorf("masked too much: %s", got)
 	}

@@ -336,12 +336,48 @@ func dsn(name, doc string, at func(*Config) *string) field {
 				hasValidPort(u) && (u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
 		},
 		mask: func(s string) string {
-			if strings.HasPrefix(s, sqlitePrefix) {
+			if strings.HasPrefix(s, sqlitePrefix) || isPath(s) {
 				return s
 			}
-			return maskURL(s)
+			return maskDSN(s)
 		},
 	}, at)
+}
+
+// isPath reports whether a text is the path of a file, perhaps after the name of a driver, and so holds no credential.
+func isPath(s string) bool {
+	if driver, path, found := strings.Cut(s, ":"); found && !strings.ContainsAny(driver, "/.") {
+		s = path
+	}
+	begins := func(prefix string) bool { return strings.HasPrefix(s, prefix) && !strings.HasPrefix(s, "//") }
+	ends := func(suffix string) bool { return strings.HasSuffix(s, suffix) }
+	return !strings.ContainsAny(s, "@?=: ") && (slices.ContainsFunc([]string{"/", "./", "../", "~/"}, begins) ||
+		slices.ContainsFunc([]string{".db", ".sqlite", ".sqlite3"}, ends))
+}
+
+// openParameters are the options of a PostgreSQL address that hold no credential.
+var openParameters = []string{
+	"host", "port", "dbname", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name",
+	"search_path", "target_session_attrs",
+}
+
+// maskDSN masks the password of a database's address, and every option that is not known to hold none.
+func maskDSN(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" || (u.Host == "" && u.RawQuery == "") {
+		return maskURL(s)
+	}
+	options, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return maskURL(s)
+	}
+	for name := range options {
+		if !slices.Contains(openParameters, name) {
+			options.Set(name, "xxxxx")
+		}
+	}
+	u.RawQuery = strings.NewReplacer("%2F", "/", "%3A", ":").Replace(options.Encode())
+	return u.Redacted()
 }
 
 // maskURL masks what may be a credential: the password, and the query, where

@@ -65,6 +65,9 @@ func linkable(id session.ID, answer session.QRAnswer) error {
 	case session.OutcomeReady:
 		return fail(session.CodeWrongState, "the session is linked already: log it out to link another device")
 	case session.OutcomeFailed:
+		if answer.Cause == session.CauseClientOutdated {
+			return &session.Error{Code: session.CodeClientOutdated, Op: "link session", Session: id, RetryAfter: answer.RetryAfter}
+		}
 		return fail(session.CodePairingRefused, "the session failed before a device could be linked: it is "+where)
 	case session.OutcomeStopped:
 		return fail(session.CodeWrongState, "the session was stopped while the request waited")

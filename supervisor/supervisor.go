@@ -193,6 +193,9 @@ func (s *Supervisor) awaitQR(ctx context.Context, id session.ID, fresh bool) ses
 	}
 	defer s.waiting.Add(-1)
 	answer, err := s.requestQR(ctx, id, fresh)
+	if answer.Cause == session.CauseClientOutdated {
+		answer.RetryAfter = s.breaker.nextAsked()
+	}
 	switch code := session.CodeOf(err); {
 	case err == nil:
 		return answer

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +38,7 @@ type playground struct {
 type playgroundConfig struct {
 	listen, admin string // the WebSocket endpoint and the admin API
 	tls           string // a second WebSocket endpoint with TLS, "" for none
+	flags         string // what the names of the flags begin with: "--", or "--sandbox." of serve; "": "--"
 	seed          string // 64 hex digits that fix the root key, "" for a random one
 	state         string // the folder of the server's state, "" for none
 	// minVersion is the lowest client version that may log in, webVersion the one that the front page offers; "" for none.
@@ -74,10 +77,10 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	var listen net.ListenConfig
 	listener, err := listen.Listen(context.Background(), "tcp", cfg.admin)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s for the sandbox's admin API: %w", cfg.admin, err)
+		return nil, cfg.listenError("admin", cfg.admin, err)
 	}
 	if err := server.Start(); err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(cfg.endpointError(err), listener.Close())
 	}
 	p := &playground{
 		server: server, addr: listener.Addr().String(), log: log, served: make(chan struct{}),
@@ -90,6 +93,28 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 		}
 	}()
 	return p, nil
+}
+
+// listenError names the address that cannot be listened on, and the flag that changes it.
+func (cfg playgroundConfig) listenError(flag, addr string, err error) error {
+	flag = cmp.Or(cfg.flags, "--") + flag
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %s is taken by another process; choose another address with this flag: %w", flag, addr, syscall.EADDRINUSE)
+	}
+	return fmt.Errorf("%s: listen on %s: %w", flag, addr, err)
+}
+
+// endpointError is listenError for a WebSocket endpoint that did not start. Other errors stay as they are.
+func (cfg playgroundConfig) endpointError(err error) error {
+	var listening *net.OpError
+	switch {
+	case !errors.As(err, &listening):
+		return err
+	case cfg.tls != "" && listening.Addr != nil && listening.Addr.String() == cfg.tls:
+		return cfg.listenError("tls", cfg.tls, err)
+	default:
+		return cfg.listenError("listen", cfg.listen, err)
+	}
 }
 
 func versionFlag(flag, text string) (sandbox.Version, error) {

@@ -63,6 +63,7 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	where.flags = "--sandbox."
 	p, err := startPlayground(where, log)
 	if err != nil {
 		return err

@@ -1,10 +1,13 @@
 package compat
 
 import (
+	"cmp"
 	"log/slog"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
 )
 
 // shape is the form of a route's errors.
@@ -33,7 +36,7 @@ func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error)
 		r.host.Log.Warn("request failed", slog.String("route", label), slog.Int("status", f.status),
 			slog.String("code", f.code), slog.Any("err", f.cause))
 	}
-	if seconds := retryAfter(f.code); seconds > 0 {
+	if seconds := cmp.Or(rest.Seconds(f.retryAfter), retryAfter(f.code)); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	if f.reason != "" {

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -50,6 +51,8 @@ type fault struct {
 	waitMS  int64  // wait_time_ms, QR_TIMEOUT only
 	reason  string // for the header X-Last-Error, because the contract fixes the body; "": no header
 	cause   error  // for the log
+	// retryAfter is the header Retry-After; 0: the code decides.
+	retryAfter time.Duration
 }
 
 func (f *fault) Error() string {
@@ -128,7 +131,7 @@ func faultOf(err error) *fault {
 	f = &fault{status: row.status, code: row.code, cause: err}
 	var e *session.Error
 	if row.code != codeInternal && row.code != codeShuttingDown && errors.As(err, &e) {
-		f.message = e.Public()
+		f.message, f.retryAfter = e.Public(), e.RetryAfter
 	}
 	return f
 }

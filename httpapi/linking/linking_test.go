@@ -221,3 +221,29 @@ func TestAShutdownAnswersThoseWhoWaitForAPairingCode(t *testing.T) {
 		t.Errorf("%d %s", answer.Status, answer.Body)
 	}
 }
+
+func TestARefusedClientVersionSaysWhenToAskAgain(t *testing.T) {
+	t.Parallel()
+	f := apitest.Behind(apitest.Pairing("51"))
+	f.Asked = func(context.Context, session.ID) session.QRAnswer {
+		return session.QRAnswer{Outcome: session.OutcomeFailed, State: session.Errored, Cause: session.CauseClientOutdated, RetryAfter: 4200 * time.Millisecond}
+	}
+	f.Linking = func(context.Context, string, session.ID, string) (string, time.Time, error) {
+		return "", time.Time{}, &session.Error{Code: session.CodeClientOutdated, RetryAfter: 6 * time.Second}
+	}
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for _, row := range []struct {
+		method, path, body string
+		status             int
+		after, part        string
+	}{
+		{"GET", "/v1/sessions/51/qr", "", 503, "5", `"code":"client_outdated"`},
+		{"POST", "/v1/sessions/51/pairing-code", `{"phone":"5491155550101"}`, 503, "6", `"code":"client_outdated"`},
+		{"GET", "/qr-code", "", 500, "5", `{"error":"INITIALIZATION_FAILED","message":"Error al inicializar la sesión de WhatsApp","current_state":"ERROR"}`},
+	} {
+		answer := r.Do(t, row.method, row.path, row.body, "X-Cliente-Id: 51")
+		if answer.Status != row.status || answer.Header.Get("Retry-After") != row.after || !strings.Contains(answer.Body, row.part) {
+			t.Errorf("%s answers %d, Retry-After %q: %s", row.path, answer.Status, answer.Header.Get("Retry-After"), answer.Body)
+		}
+	}
+}

@@ -81,6 +81,11 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 	case session.OutcomeReady:
 		return named(rest.CodeLinked)
 	case session.OutcomeFailed:
+		if answer.Cause == session.CauseClientOutdated { // nobody has to act: another request may succeed
+			p := coded(session.CodeClientOutdated)
+			p.RetryAfter = answer.RetryAfter
+			return p
+		}
 		return because(named(rest.CodeLinkFailed))
 	case session.OutcomeStopped:
 		return named(rest.CodeStopped)

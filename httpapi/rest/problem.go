@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -70,7 +71,7 @@ type Problem struct {
 	Message *wire.Message     // the message that failed
 	Answer  *session.QRAnswer // the outcome of a wait that ended without a code
 	Cause   error             // for the log
-	// RetryAfter replaces the code's own Retry-After; 0: it does not.
+	// RetryAfter is the header of that name; 0: the code decides.
 	RetryAfter time.Duration
 }
 
@@ -183,11 +184,7 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	if a := p.Answer; a != nil {
 		body.Outcome, body.State, body.Cause = wire.Outcome(a.Outcome), wire.State(a.State), wire.Cause(a.Cause)
 	}
-	seconds := problemRetryAfter(p.Code)
-	if p.RetryAfter > 0 {
-		seconds = int((p.RetryAfter + time.Second - 1) / time.Second)
-	}
-	if seconds > 0 {
+	if seconds := cmp.Or(Seconds(p.RetryAfter), problemRetryAfter(p.Code)); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	h.Render(c, p.Status, body)
@@ -195,6 +192,9 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 		c.Set(fiber.HeaderContentType, ContentProblem)
 	}
 }
+
+// Seconds returns a duration for the header Retry-After: in whole seconds, rounded up.
+func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 func titleOf(status int) string { return http.StatusText(status) }
 

@@ -74,6 +74,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.sessions.Boot(ctx); err != nil {
 		return err
 	}
+	a.log.Info("stored sessions found", "sessions", len(a.sessions.List()), "connecting", a.sessions.Readiness().Wanted, "database", db.Where())
 	return a.listen(ctx)
 }
 
@@ -86,7 +87,7 @@ func vacant(ctx context.Context, addr string) error {
 	case err == nil:
 		return l.Close()
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: the port is taken by another process: %w", addr, syscall.EADDRINUSE)
+		return fmt.Errorf("http.listen: %s is taken by another process; choose another address with --http.listen or WASUP_HTTP_LISTEN: %w", addr, syscall.EADDRINUSE)
 	default:
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}

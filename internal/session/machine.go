@@ -216,6 +216,9 @@ func (m Machine) askedRestsUntil() time.Time {
 
 func (m Machine) moreCodes() bool { return len(m.codes) > 1 }
 
+// Attended reports whether a person started the session, asked for a code or watched one lately.
+func (m Machine) Attended(now time.Time) bool { return m.attended(now) }
+
 func (m Machine) attended(now time.Time) bool {
 	return !m.askedAt.IsZero() && now.Sub(m.askedAt) < m.policy.UnattendedAfter
 }

@@ -23,6 +23,7 @@ type Run struct {
 	Session     ID
 	Incarnation Incarnation
 	Linked      bool // the machine believes that credentials are stored
+	Attended    bool // a person started the session, or asked for a code, within Policy.UnattendedAfter
 	Post        func(Input)
 }
 

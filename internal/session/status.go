@@ -99,4 +99,6 @@ type QRAnswer struct {
 	Cause   Cause
 	QR      QR     // OutcomeQR
 	Reason  string // OutcomeTimeout, OutcomeFailed: why the last attempt failed, one line for the caller; "" if none did
+	// RetryAfter says after how long the same request may have another outcome by itself; 0: only a person can change it.
+	RetryAfter time.Duration
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -60,6 +61,9 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	if err != nil {
 		file.abandon()
 		return nil, openFailure(file.path, err)
+	}
+	if slices.Contains(file.created, file.path) {
+		options.Logger.Warn("a new, empty database was created; if there should be sessions, check store.dsn and the working directory", "database", file.path)
 	}
 	return st, nil
 }

@@ -93,6 +93,10 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, lock: lock, condition: condition, appended: newAppendSignal()}
 	st.commits = newCommitter(st)
 	err = checkEncoding(ctx, db)
+	empty := false
+	if err == nil {
+		empty, err = withoutTables(ctx, db)
+	}
 	if err == nil {
 		err = upgrade(ctx, db)
 	}
@@ -105,7 +109,16 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 		return nil, err
 	}
 	condition.name, condition.trial = st.name, st.tryWrite
+	if empty {
+		options.Logger.Warn("the tables of a new, empty database were created; if there should be sessions, check store.dsn", "database", st.name)
+	}
 	return st, nil
+}
+
+// withoutTables reports whether wasup has no tables in the database yet.
+func withoutTables(ctx context.Context, db *dbutil.Database) (bool, error) {
+	exists, err := db.TableExists(ctx, versionTable)
+	return !exists, err
 }
 
 func openPostgresPool(cfg *pgx.ConnConfig, lock *serverLock, options Options, condition *condition) (*dbutil.Database, error) {

@@ -80,6 +80,9 @@ func (s *Store) DB() *dbutil.Database { return s.write }
 // ignores the transaction in a context of DB.
 func (s *Store) ReadDB() *dbutil.Database { return s.read }
 
+// Where says where the database is: the absolute path of the file, or database and server without a password.
+func (s *Store) Where() string { return s.name }
+
 // Lost returns a channel that gets one error when this process has lost the lock on the database for good. The sessions
 // must end at once then: another process may run them. With SQLite the channel is nil, because a file lock is not lost.
 func (s *Store) Lost() <-chan error {
