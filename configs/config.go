@@ -103,6 +103,7 @@ type Send struct {
 type Media struct {
 	Dir          string // "" is next to the database
 	MaxSize      int    // bytes
+	MaxTotal     int    // bytes of all outgoing files together
 	FetchTimeout time.Duration
 	AllowPrivate bool
 	Keep         time.Duration // of uploaded files, after their last use
@@ -132,16 +133,17 @@ type Events struct {
 
 // Webhooks configures the delivery of events.
 type Webhooks struct {
-	AllowPrivate bool
-	Timeout      time.Duration // of one attempt
-	RetryMin     time.Duration
-	RetryMax     time.Duration
-	RetryFor     time.Duration
-	KeepDead     time.Duration
-	Requests     int // concurrent requests
-	PerWebhook   int // concurrent requests to one receiver
-	Max          int // webhooks
-	PerSession   int // webhooks of one session
+	AllowPrivate  bool
+	AllowLoopback bool
+	Timeout       time.Duration // of one attempt
+	RetryMin      time.Duration
+	RetryMax      time.Duration
+	RetryFor      time.Duration
+	KeepDead      time.Duration
+	Requests      int // concurrent requests
+	PerWebhook    int // concurrent requests to one receiver
+	Max           int // webhooks
+	PerSession    int // webhooks of one session
 }
 
 // Supervisor configures the restart intensity of each session.
@@ -229,7 +231,7 @@ func Default() Config {
 			RetentionCount: 1_000_000,
 		},
 		Media: Media{
-			MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
+			MaxSize: 100 << 20, MaxTotal: 10 << 30, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
 			KeepIncomingTotal: 1 << 30, KeepIncomingMaxSize: 100 << 20,
 		},
 		Events: Events{

@@ -120,11 +120,11 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		"whatsapp.websocket_url":   "ws://127.0.0.1:9/ws/chat",
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
 		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
-		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.allow_private": "true", "media.keep": "48h",
+		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.max_total": "2GiB", "media.allow_private": "true", "media.keep": "48h",
 		"media.keep_incoming_total": "5GiB", "media.keep_incoming_max_size": "8MiB", "media.keep_incoming_kinds": "image, voice",
 		"contacts.ttl": "2h", "contacts.per_minute": "10",
 		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
-		"webhooks.allow_private": "true", "memory.headroom": "32MiB", "events.memory": "1MiB",
+		"webhooks.allow_private": "true", "webhooks.allow_loopback": "true", "memory.headroom": "32MiB", "events.memory": "1MiB",
 	}
 	flags := map[string]string{}
 	for i, k := range Keys() {

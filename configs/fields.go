@@ -242,6 +242,10 @@ func mediaFields() []field {
 			"media.max_size", "Maximum size of the file of a message, in any form. A larger file is answered with 413. A reverse proxy must allow bodies of this size, and a third more for base64.",
 			func(c *Config) *int { return &c.Media.MaxSize }, 1<<10, 2<<30,
 		),
+		size(
+			"media.max_total", "Maximum size of all files of outgoing messages together: uploaded ones, and those of messages that are not sent yet. A file beyond it is refused with 507. Space is free again when messages are sent, and when uploaded files are no longer kept (media.keep).",
+			func(c *Config) *int { return &c.Media.MaxTotal }, 1<<10, 1<<50,
+		),
 		duration(
 			"media.fetch_timeout", "Maximum time to download a file from the URL in a message.",
 			func(c *Config) *time.Duration { return &c.Media.FetchTimeout }, time.Millisecond, time.Hour,
@@ -359,6 +363,10 @@ func webhookFields() []field {
 		boolean(
 			"webhooks.allow_private", "Allows webhooks to private, local and other special networks. Anyone who can register a webhook can then reach every address that this machine can.",
 			func(c *Config) *bool { return &c.Webhooks.AllowPrivate },
+		),
+		boolean(
+			"webhooks.allow_loopback", "Allows webhooks to this machine (127.0.0.0/8 and ::1), and to no other private network. With a sandbox in the same process (serve --sandbox, demo) the default is true, unless webhooks.allow_private is set.",
+			func(c *Config) *bool { return &c.Webhooks.AllowLoopback },
 		),
 		duration(
 			"webhooks.timeout", "Maximum time for a receiver to answer. After it the attempt has failed.",

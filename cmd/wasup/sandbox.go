@@ -146,11 +146,16 @@ func loopback(addr string) error {
 // adminURL returns the base URL of the admin API.
 func (p *playground) adminURL() string { return "http://" + p.addr + admin.Prefix }
 
-// point changes the configuration of a wasup so that it uses this server.
-func (p *playground) point(cfg *configs.Config) {
+// point changes the configuration of a wasup so that it uses this server. Webhook receivers for experiments are on this
+// machine, so they are allowed unless the operator has said what is.
+func (p *playground) point(cfg *configs.Config, given map[string]bool) {
 	cfg.WhatsApp.WebsocketURL = p.server.URL()
 	cfg.WhatsApp.RootPublicKey = p.server.RootPublicKey()
-	cfg.Webhooks.AllowPrivate = true // webhook receivers for experiments are on this machine
+	if given["webhooks.allow_private"] || given["webhooks.allow_loopback"] {
+		return
+	}
+	cfg.Webhooks.AllowLoopback = true
+	p.log.Info("with a sandbox, webhooks to this machine are allowed by default; webhooks.allow_loopback=false forbids them")
 }
 
 func (p *playground) stop() error {

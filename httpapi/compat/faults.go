@@ -104,6 +104,7 @@ var rules = map[session.Code]rule{
 	session.CodeUnknownWebhook:   {fiber.StatusInternalServerError, codeInternal},
 	session.CodeTooManyWebhooks:  {fiber.StatusInternalServerError, codeInternal},
 	session.CodeExpired:          {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeMediaFull:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeMediaGone:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeRateLimited:      {fiber.StatusTooManyRequests, codeQueueFull},
 	session.CodeMediaTooLarge:    {fiber.StatusInternalServerError, codeSendFailed},

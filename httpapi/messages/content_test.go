@@ -42,12 +42,19 @@ func TestAFileBecomesTheKindThatShowsIt(t *testing.T) {
 		file message.Media
 		want message.Kind
 	}{
-		{message.Media{Mime: "image/jpeg"}, message.KindImage}, {message.Media{Mime: "image/gif"}, message.KindImage},
-		{message.Media{Mime: "image/gif", Animated: true}, message.KindDocument}, {message.Media{Mime: "image/webp", Animated: true}, message.KindImage},
-		{message.Media{Mime: "video/mp4"}, message.KindVideo}, {message.Media{Mime: "video/3gpp"}, message.KindVideo},
-		{message.Media{Mime: "video/mp4", Unplayable: true}, message.KindDocument}, {message.Media{Mime: "video/webm"}, message.KindDocument},
-		{message.Media{Mime: "video/quicktime"}, message.KindDocument}, {message.Media{Mime: "audio/mp4"}, message.KindAudio},
-		{message.Media{Mime: "audio/webm"}, message.KindAudio}, {message.Media{Mime: "image/svg+xml"}, message.KindDocument}, {message.Media{}, message.KindDocument},
+		{message.Media{Mime: "image/jpeg"}, message.KindImage},
+		{message.Media{Mime: "image/gif"}, message.KindImage},
+		{message.Media{Mime: "image/gif", Animated: true}, message.KindDocument},
+		{message.Media{Mime: "image/webp", Animated: true}, message.KindImage},
+		{message.Media{Mime: "video/mp4"}, message.KindVideo},
+		{message.Media{Mime: "video/3gpp"}, message.KindVideo},
+		{message.Media{Mime: "video/mp4", Unplayable: true}, message.KindDocument},
+		{message.Media{Mime: "video/webm"}, message.KindDocument},
+		{message.Media{Mime: "video/quicktime"}, message.KindDocument},
+		{message.Media{Mime: "audio/mp4"}, message.KindAudio},
+		{message.Media{Mime: "audio/webm"}, message.KindAudio},
+		{message.Media{Mime: "image/svg+xml"}, message.KindDocument},
+		{message.Media{}, message.KindDocument},
 	} {
 		if got := messages.KindOfFile(test.file); got != test.want {
 			t.Errorf("%+v is sent as %s, want %s", test.file, got, test.want)

@@ -206,7 +206,7 @@ func problemRetryAfter(code string) int {
 		return 2
 	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked, session.CodeUnavailable:
 		return 5
-	case session.CodeClientOutdated:
+	case session.CodeClientOutdated, session.CodeMediaFull:
 		return 60
 	default:
 		return 0

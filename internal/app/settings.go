@@ -82,7 +82,7 @@ func (a *App) delivering() webhooks.Options {
 	c := a.cfg.Webhooks
 	return webhooks.Options{
 		Timeout: c.Timeout, RetryMin: c.RetryMin, RetryMax: c.RetryMax, RetryFor: c.RetryFor, KeepDead: c.KeepDead,
-		Requests: c.Requests, PerWebhook: c.PerWebhook, Max: c.Max, PerSession: c.PerSession, AllowPrivate: c.AllowPrivate,
+		Requests: c.Requests, PerWebhook: c.PerWebhook, Max: c.Max, PerSession: c.PerSession, AllowPrivate: c.AllowPrivate, AllowLoopback: c.AllowLoopback,
 		Version: a.version, Log: a.log, Observer: a.metrics,
 	}
 }

@@ -44,6 +44,7 @@ const (
 	CodeExpired          Code = "expired"              // the message's time limit passed before WhatsApp acknowledged it
 	CodeRateLimited      Code = "rate_limited"         // the rate limit is reached; try later
 	CodeMediaTooLarge    Code = "media_too_large"      // the file is larger than allowed
+	CodeMediaFull        Code = "media_full"           // the files of outgoing messages have reached their limit together
 	CodeMediaGone        Code = "media_gone"           // WhatsApp or this server no longer has the file
 	CodeFetchRefused     Code = "fetch_refused"        // the URL leads to a network that wasup may not reach
 	CodeFetchFailed      Code = "fetch_failed"         // the file could not be fetched from its URL
@@ -87,6 +88,7 @@ func Codes() []CodeDoc {
 		{CodeExpired, false, "The message's own time limit passed before WhatsApp had it."},
 		{CodeRateLimited, true, "More was asked for than is allowed in this time."},
 		{CodeMediaTooLarge, false, "The file is larger than is allowed."},
+		{CodeMediaFull, true, "The files of outgoing messages take as much space as they may (`media.max_total`). Space is free again when messages are sent, or after `media.keep`."},
 		{CodeMediaGone, false, "WhatsApp or this server no longer has the file."},
 		{CodeFetchRefused, false, "The address is in a network that wasup may not fetch files from."},
 		{CodeFetchFailed, true, "The file could not be fetched from its address."},
