@@ -80,3 +80,40 @@ func TestACrashIsNoReasonForACaller(t *testing.T) {
 		t.Errorf("a connected session fails because of %q", reason)
 	}
 }
+
+func TestALogoutSaysWhatIsLeftToDo(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.up("stopped")
+		if _, err := w.StopSession(t.Context(), "stopped"); err != nil {
+			t.Fatal(err)
+		}
+		w.up("replaced")
+		w.dialer.last("replaced").post(session.Replaced)
+		synctest.Wait()
+		if _, err := w.StopSession(t.Context(), "new"); err != nil {
+			t.Fatal(err)
+		}
+		w.up("connected")
+		for id, want := range map[session.ID]struct {
+			left     session.UnlinkState
+			detached int
+		}{
+			"stopped":  {session.UnlinkPending, 1},
+			"replaced": {session.UnlinkByPhone, 0},
+			"new":      {"", 1}, // there is nothing to detach
+		} {
+			status, err := w.Logout(t.Context(), id)
+			if err != nil || status.Unlink != want.left || w.dialer.detached[id] != want.detached || w.dialer.forgot[id] != 1 {
+				t.Errorf("%s: %v, %q, detached %d times, forgotten %d times", id, err, status.Unlink, w.dialer.detached[id], w.dialer.forgot[id])
+			}
+		}
+		if left, err := w.Delete(t.Context(), "connected"); err != nil || left != "" {
+			t.Errorf("a connected session: %q, %v", left, err)
+		}
+		w.up("refused")
+		w.dialer.last("refused").unlink = func(context.Context) error { return &session.Error{Code: session.CodeSendFailed} }
+		if left, err := w.Delete(t.Context(), "refused"); err != nil || left != session.UnlinkPending {
+			t.Errorf("a session whose unlinking was refused: %q, %v", left, err)
+		}
+	})
+}

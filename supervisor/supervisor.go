@@ -242,10 +242,24 @@ func (s *Supervisor) StopSession(ctx context.Context, id session.ID) (session.St
 	return told.Status, err
 }
 
-// Logout unlinks the session's device and deletes its credentials. The session stays.
+// Logout unlinks the session's device and deletes its credentials. The session stays. Status.Unlink says what is left to
+// do: a device of a session that is not connected is unlinked in the background.
 func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status, error) {
 	told, err := s.change(ctx, id, session.DesiredStop, session.LogoutDue)
-	return told.Status, err
+	if err != nil {
+		return told.Status, err
+	}
+	if told.Before != session.Ready && told.Ended != nil {
+		// Nothing but the database has to be waited for: after the answer, a crash of the process loses no unlinking.
+		select {
+		case <-told.Ended:
+		case <-ctx.Done():
+		}
+	}
+	if e, ok := s.entry(id); ok {
+		told.Status.Unlink = e.core.Unlinking()
+	}
+	return told.Status, nil
 }
 
 // change stores the desired state and then sends the input to the session. The desired state is stored first, so that it

@@ -127,4 +127,6 @@ const (
 type Effect struct {
 	Kind        EffectKind
 	Incarnation Incarnation // OpenSocket: the run to open; CloseSocket, Unlink: the run to end
+	Linked      bool        // Unlink: credentials are stored
+	Elsewhere   bool        // Unlink: another process uses the credentials, so no login can unlink the device
 }

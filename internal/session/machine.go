@@ -171,7 +171,7 @@ func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 	if m.state != was.state || m.cause != was.cause {
 		m.since = now
 	}
-	effects := m.makeEffects(rule.Do)
+	effects := m.makeEffects(rule.Do, was)
 	if len(rule.Do) == len(reopen) && arrived.FromClient() {
 		m.hurriedAt = now
 	}
@@ -342,8 +342,9 @@ func orAfter(at, now time.Time, d time.Duration) time.Time {
 // latest returns the latest of the times.
 func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
-// makeEffects adds the incarnations to the row's effects. It leaves out CloseSocket if no run is live.
-func (m *Machine) makeEffects(do []EffectKind) []Effect {
+// makeEffects adds the incarnations to the row's effects. It leaves out CloseSocket if no run is live. was is the machine
+// before the step.
+func (m *Machine) makeEffects(do []EffectKind, was Machine) []Effect {
 	var effects []Effect
 	for _, kind := range do {
 		switch kind {
@@ -358,7 +359,7 @@ func (m *Machine) makeEffects(do []EffectKind) []Effect {
 			m.live = false
 		case Unlink:
 			m.live = false
-			effects = append(effects, Effect{Kind: Unlink, Incarnation: m.incarnation})
+			effects = append(effects, Effect{Kind: Unlink, Incarnation: m.incarnation, Linked: was.hasDevice, Elsewhere: was.cause == CauseReplaced})
 		}
 	}
 	return effects

@@ -33,8 +33,9 @@ type Status struct {
 	Settings    Settings
 	Passkey     *Passkey // CausePasskey: what a person has to do; else nil
 	Account     Account
-	QR          QR        // the code on show; see QR.Valid
-	CreatedAt   time.Time // of the session
+	QR          QR          // the code on show; see QR.Valid
+	Unlink      UnlinkState // only in the answer to a logout
+	CreatedAt   time.Time   // of the session
 	UpdatedAt   time.Time
 	Past
 }
@@ -54,6 +55,15 @@ type Passkey struct {
 	Code      string // "" until the challenge is answered; then the code to compare with the phone's
 	Skip      bool   // no comparison is needed: confirm at once
 }
+
+// UnlinkState says how far the unlinking of a device is that a logout or a deletion asked for.
+type UnlinkState string
+
+// The states. "" means that no device was linked, or that WhatsApp has unlinked it.
+const (
+	UnlinkPending UnlinkState = "pending"  // wasup unlinks it in the background; until then the phone lists it
+	UnlinkByPhone UnlinkState = "by_phone" // wasup cannot unlink it: a person has to remove it on the phone
+)
 
 // CanSend reports whether the session can send a message now.
 func (s Status) CanSend() bool { return s.State == Ready }
