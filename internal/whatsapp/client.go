@@ -7,9 +7,11 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
@@ -101,6 +103,10 @@ func (c *Client) configure() {
 	// client does not have the message; the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
+	wa.PreRetryCallback = func(_ *events.Receipt, id types.MessageID, _ int, msg *waE2E.Message) bool {
+		c.sending.marking.expect(id, outbound.MarksOf(msg))
+		return true
+	}
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
@@ -134,6 +140,7 @@ func (c *Client) connect(ctx context.Context) error {
 		return connectError(c.run.Session, err)
 	}
 	guardFrames(c.wa, c.guardReader)
+	rewriteFrames(c.wa, c.sending.marking.rewrite)
 	c.conn.current().AdmitFrames()
 	c.teardown.watch(ctx)
 	return nil

@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"context"
+	"crypto/cipher"
 	"reflect"
 	"strconv"
 	"sync"
@@ -86,6 +87,31 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Hand
 // version of whatsmeow stores it in another way; a test detects that. The reader uses the function without a lock, so
 // call guardFrames only before the link admits the first frame.
 func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.FrameHandler) {
+	inSocket(wa, "onFrame", func(handle *socket.FrameHandler) { *handle = wrap(*handle) })
+}
+
+// rewriteFrames lets rewrite replace the content of each frame that leaves, before it is encrypted. It does nothing if a
+// later version of whatsmeow encrypts in another way; a test detects that. whatsmeow's writers use the cipher without a
+// lock, so call rewriteFrames only before the link admits the first frame.
+func rewriteFrames(wa *whatsmeow.Client, rewrite func(frame []byte) []byte) {
+	inSocket(wa, "writeKey", func(key *cipher.AEAD) { *key = rewriter{*key, rewrite} })
+}
+
+// rewriter is a cipher that replaces what it encrypts.
+type rewriter struct {
+	cipher.AEAD
+
+	rewrite func(frame []byte) []byte
+}
+
+// Seal implements cipher.AEAD.
+func (r rewriter) Seal(dst, nonce, plaintext, additional []byte) []byte {
+	return r.AEAD.Seal(dst, nonce, r.rewrite(plaintext), additional)
+}
+
+// inSocket changes a field of whatsmeow's socket, if there is a connection and the field has the type. The lock orders
+// the change before every later use by a goroutine that whatsmeow has started already.
+func inSocket[T any](wa *whatsmeow.Client, name string, change func(field *T)) {
 	client := reflect.ValueOf(wa).Elem()
 	lock, sock := client.FieldByName("socketLock"), client.FieldByName("socket")
 	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.RWMutex]() ||
@@ -94,18 +120,17 @@ func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.Fra
 	}
 	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
 	mu := (*sync.RWMutex)(unsafe.Pointer(lock.UnsafeAddr()))
-	mu.RLock()
-	defer mu.RUnlock()
+	mu.Lock()
+	defer mu.Unlock()
 	if sock.IsNil() { // the connection is over
 		return
 	}
-	field := sock.Elem().FieldByName("onFrame")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[socket.FrameHandler]() {
+	field := sock.Elem().FieldByName(name)
+	if !field.IsValid() || field.Type() != reflect.TypeFor[T]() {
 		return
 	}
 	//nolint:gosec // as above
-	handle := (*socket.FrameHandler)(unsafe.Pointer(field.UnsafeAddr()))
-	*handle = wrap(*handle)
+	change((*T)(unsafe.Pointer(field.UnsafeAddr())))
 }
 
 // dropDeviceLists makes whatsmeow forget which devices some users have, and reports whether it could. It does nothing if

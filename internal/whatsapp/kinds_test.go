@@ -319,17 +319,31 @@ func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 				shows(t, phone, id, as)
 			}
 		}
-		o.send(to, message.Content{Kind: message.KindReaction, Target: target, Reaction: "👍"})
+		// change sends a change. A phone that cannot decrypt it shows nothing, not "Waiting for this message".
+		change := func(content message.Content) {
+			t.Helper()
+			id := o.send(to, content)
+			both(id, nil)
+			for _, phone := range []*sandbox.Phone{o.friend, o.own} {
+				if !shows(t, phone, id, nil).Hidden {
+					t.Errorf("a %s to %s is not marked", content.Kind, to)
+				}
+			}
+		}
+		if shows(t, o.friend, mine, nil).Hidden {
+			t.Errorf("a text to %s is marked", to)
+		}
+		change(message.Content{Kind: message.KindReaction, Target: target, Reaction: "👍"})
 		both(theirs, func(m sandboxphones.Message) bool {
 			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].From == o.own.JID()
 		})
-		o.send(to, message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "🎉"})
+		change(message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "🎉"})
 		both(mine, func(m sandboxphones.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
-		o.send(to, message.Content{Kind: message.KindReaction, Target: target})
+		change(message.Content{Kind: message.KindReaction, Target: target})
 		both(theirs, func(m sandboxphones.Message) bool { return len(m.Reactions) == 0 })
-		o.send(to, message.Content{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"})
+		change(message.Content{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"})
 		both(mine, func(m sandboxphones.Message) bool { return m.Edited && m.Text == "hello" })
-		o.send(to, message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: mine, Sender: address(o.own)}})
+		change(message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: mine, Sender: address(o.own)}})
 		both(mine, func(m sandboxphones.Message) bool { return m.Revoked && m.Text == "" })
 	}
 	o.done()

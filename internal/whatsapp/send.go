@@ -35,6 +35,7 @@ type sending struct {
 	composer  outbound.Composer
 	turn      chan struct{} // a token that the one send in flight holds
 	flight    flight
+	marking   marking
 	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
@@ -116,6 +117,7 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 // transmit sends a message to all devices of its recipients. The caller holds turn.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	defer s.flight.begin(extra.ID)()
+	s.marking.expect(extra.ID, outbound.MarksOf(msg))
 	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
