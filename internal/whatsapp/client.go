@@ -66,7 +66,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
+	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Announcements: c.sending.announcements, Upload: c.sending.upload}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
 		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
 	}}

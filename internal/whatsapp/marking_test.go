@@ -113,3 +113,26 @@ func TestOtherFramesStayAsTheyAre(t *testing.T) {
 		t.Errorf("%d messages are expected", len(m.expected))
 	}
 }
+
+func TestAPollOfEachVersionIsMarked(t *testing.T) {
+	poll := &waE2E.PollCreationMessage{}
+	for name, message := range map[string]*waE2E.Message{
+		"1": {PollCreationMessage: poll}, "2": {PollCreationMessageV2: poll}, "3": {PollCreationMessageV3: poll},
+	} {
+		for form, build := range map[string]func(string) waBinary.Node{"first": groupMessage, "again": again} {
+			var m marking
+			m.expect("A", outbound.MarksOf(message))
+			marked := m.rewrite(frameOf(t, build("A")))
+			node, err := waBinary.Unmarshal(marked[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if meta := node.GetChildByTag("meta"); node.Attrs["type"] != "poll" || meta.Attrs["polltype"] != "creation" {
+				t.Errorf("version %s, %s: %s", name, form, node)
+			}
+			if !bytes.Equal(m.rewrite(marked), marked) {
+				t.Errorf("version %s, %s: it is marked twice", name, form)
+			}
+		}
+	}
+}

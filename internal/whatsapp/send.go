@@ -128,6 +128,21 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 	return resp, err
 }
 
+// announcements reports whether a chat is the group for the announcements of a community. whatsmeow requests a group
+// before the first message to it, and keeps the answer.
+func (s *sending) announcements(ctx context.Context, chat types.JID) (bool, error) {
+	if chat.Server != types.GroupServer {
+		return false, nil
+	}
+	ctx, done := requestContext(ctx)
+	defer done()
+	group, err := internals(s.wa).GetCachedGroupData(ctx, chat)
+	if err != nil {
+		return false, s.failed(err)
+	}
+	return group.CommunityAnnouncementGroup, nil
+}
+
 // awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.
 func (s *sending) awaitReceipt(id string) (done func()) {
 	s.mu.Lock()

@@ -16,8 +16,10 @@ import (
 
 // Wish describes a group to be created.
 type Wish struct {
-	Subject, Addressing                   string
-	Members                               []*accounts.Account
+	Subject, Addressing string
+	Members             []*accounts.Account
+	// Community makes the group the one for the announcements of a community: only admins write.
+	Community                             bool
 	announce, locked, approval, adminAdds bool
 	expiration                            uint32
 }
@@ -33,7 +35,7 @@ func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
 	now := time.Now()
 	g := &Group{
 		Addressing: wish.Addressing, creator: actor, created: now, subject: wording{text: wish.Subject, by: actor, at: now},
-		announce: wish.announce, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
+		community: wish.Community, announce: wish.announce || wish.Community, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
 		members: []member{{actor, RoleSuperAdmin}},
 	}
 	for _, a := range wish.Members {

@@ -98,6 +98,7 @@ type Group struct {
 
 	members                               []member
 	announce, locked, approval, adminAdds bool
+	community                             bool // the group is for the announcements of a community
 	expiration                            uint32
 	invite                                string
 	revoked                               []string // the codes of earlier invite links
@@ -239,6 +240,9 @@ func (g *Group) IsAdmin(a *accounts.Account) bool {
 	defer g.set.mu.RUnlock()
 	return g.admin(a)
 }
+
+// Community reports whether the group is for the announcements of a community.
+func (g *Group) Community() bool { return g.community }
 
 // Accounts lists the members.
 func (g *Group) Accounts() []*accounts.Account {

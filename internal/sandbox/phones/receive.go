@@ -176,12 +176,21 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 	}
 	message := p.received(d, in)
 	p.codec.readContent(content, message)
+	if message.Kind == KindPoll && !asksPoll(&d.Node) {
+		message.Content = Content{Kind: KindUnknown}
+	}
 	if raw, err := proto.Marshal(content); err == nil {
 		message.raw = raw
 	}
 	seen := *message // before others can change it
 	p.journal.enter(message)
 	return seen
+}
+
+// asksPoll reports whether a stanza says that its message asks a poll. Phones show no other poll.
+func asksPoll(node *waBinary.Node) bool {
+	meta := node.GetChildByTag("meta")
+	return stanza.Attr(node, "type") == "poll" && stanza.Attr(&meta, "polltype") == "creation"
 }
 
 // received returns a message of a chat as its stanza describes it, without content.

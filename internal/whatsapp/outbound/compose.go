@@ -29,6 +29,8 @@ type Composer struct {
 	Session session.ID
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client
+	// Announcements reports whether a chat is the group for the announcements of a community.
+	Announcements func(ctx context.Context, chat types.JID) (bool, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
 	Upload func(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error)
 }
@@ -49,7 +51,7 @@ func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outg
 	case message.KindContact:
 		return w.contacts(), nil
 	case message.KindPoll:
-		return w.poll()
+		return w.poll(ctx)
 	case message.KindReaction:
 		return w.reaction(), nil
 	case message.KindEdit:
@@ -109,9 +111,14 @@ func (c *composing) contacts() *waE2E.Message {
 	}}
 }
 
-// poll uses the oldest of WhatsApp's poll versions, because whatsmeow marks that one as a poll for the server.
-func (c *composing) poll() (*waE2E.Message, error) {
+// poll uses the version of WhatsApp's polls that fits: 3 if one answer may be chosen, 1 if several may, and 2 for both
+// among the announcements of a community.
+func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
 	secret, err := c.messageSecret()
+	if err != nil {
+		return nil, err
+	}
+	announcement, err := c.c.Announcements(ctx, c.chat)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +127,19 @@ func (c *composing) poll() (*waE2E.Message, error) {
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
-	return &waE2E.Message{
-		PollCreationMessage: &waE2E.PollCreationMessage{
-			Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
-		},
-		MessageContextInfo: &waE2E.MessageContextInfo{MessageSecret: secret},
-	}, nil
+	poll := &waE2E.PollCreationMessage{
+		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
+	}
+	content := &waE2E.Message{MessageContextInfo: &waE2E.MessageContextInfo{MessageSecret: secret}}
+	switch {
+	case announcement:
+		content.PollCreationMessageV2 = poll
+	case asked.Selectable == 1:
+		content.PollCreationMessageV3 = poll
+	default:
+		content.PollCreationMessage = poll
+	}
+	return content, nil
 }
 
 // messageSecret returns the secret that encrypts votes on this message. whatsmeow would choose a new secret at every
