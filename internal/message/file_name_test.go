@@ -10,12 +10,26 @@ const wordType = "application/vnd.openxmlformats-officedocument.wordprocessingml
 
 func TestADocumentHasANameThatPhonesOpen(t *testing.T) {
 	for _, test := range []struct{ name, kind, want string }{
-		{"factura", "application/pdf", "factura.pdf"}, {"download.php", "application/pdf", "download.pdf"}, {"file.bin", "application/pdf", "file.pdf"},
-		{"factura.PDF", "application/pdf", "factura.PDF"}, {"Factura 1.5", "application/pdf", "Factura 1.5.pdf"}, {"factura.v2", "application/pdf", "factura.v2.pdf"},
-		{"Factura Nº 12.", "application/pdf", "Factura Nº 12.pdf"}, {"acuerdo S.A. de C.V", wordType, "acuerdo S.A. de C.V.docx"}, {"drawing.ai", "application/pdf", "drawing.ai"},
-		{"index.php", "text/html; charset=utf-8", "index.php"}, {"notes", "text/plain; charset=utf-8", "notes.txt"}, {"data.dat", "text/plain", "data.dat"},
-		{"export.bin", "application/zip", "export.zip"}, {"a.apk", "application/zip", "a.apk"}, {"a", "application/octet-stream", "a"}, {"", "application/pdf", ""},
-		{"get.aspx", "image/jpeg", "get.jpg"}, {"clip.mkv", "video/x-matroska", "clip.mkv"}, {"clip", "video/webm", "clip.webm"}, {"tesis.final", "application/pdf", "tesis.final"},
+		{"factura", "application/pdf", "factura.pdf"},
+		{"download.php", "application/pdf", "download.pdf"},
+		{"file.bin", "application/pdf", "file.pdf"},
+		{"factura.PDF", "application/pdf", "factura.PDF"},
+		{"Factura 1.5", "application/pdf", "Factura 1.5.pdf"},
+		{"factura.v2", "application/pdf", "factura.v2.pdf"},
+		{"Factura Nº 12.", "application/pdf", "Factura Nº 12.pdf"},
+		{"acuerdo S.A. de C.V", wordType, "acuerdo S.A. de C.V.docx"},
+		{"drawing.ai", "application/pdf", "drawing.ai"},
+		{"index.php", "text/html; charset=utf-8", "index.php"},
+		{"notes", "text/plain; charset=utf-8", "notes.txt"},
+		{"data.dat", "text/plain", "data.dat"},
+		{"export.bin", "application/zip", "export.zip"},
+		{"a.apk", "application/zip", "a.apk"},
+		{"a", "application/octet-stream", "a"},
+		{"", "application/pdf", ""},
+		{"get.aspx", "image/jpeg", "get.jpg"},
+		{"clip.mkv", "video/x-matroska", "clip.mkv"},
+		{"clip", "video/webm", "clip.webm"},
+		{"tesis.final", "application/pdf", "tesis.final"},
 	} {
 		if got := FileName(test.name, test.kind); got != test.want {
 			t.Errorf("%q as %s is %q, want %q", test.name, test.kind, got, test.want)

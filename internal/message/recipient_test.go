@@ -73,8 +73,15 @@ func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
 		}
 	}
 	for _, bad := range []message.Address{
-		{}, {LID: "34600111222@s.whatsapp.net"}, {PN: "123456789@lid"}, {LID: "123456789@lid", PN: "bob"}, {Group: "123456789@lid"},
-		{Group: "120363041234567890@g.us", PN: "34600111222@s.whatsapp.net"}, {Group: "status@broadcast"}, {Group: "120363041234567890@newsletter"}, {PN: "34600111222@g.us"},
+		{},
+		{LID: "34600111222@s.whatsapp.net"},
+		{PN: "123456789@lid"},
+		{LID: "123456789@lid", PN: "bob"},
+		{Group: "123456789@lid"},
+		{Group: "120363041234567890@g.us", PN: "34600111222@s.whatsapp.net"},
+		{Group: "status@broadcast"},
+		{Group: "120363041234567890@newsletter"},
+		{PN: "34600111222@g.us"},
 	} {
 		if got, err := bad.Recipient("to"); session.CodeOf(err) != session.CodeInvalidRequest {
 			t.Errorf("%+v is %q, %v", bad, got, err)

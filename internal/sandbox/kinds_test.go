@@ -220,7 +220,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 	// A phone sends a poll, the client votes and changes its vote.
 	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
 	poll := wait(client, 0, hasID(id))
-	if m := poll.Message.GetPollCreationMessage(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
+	if m := poll.Message.GetPollCreationMessageV3(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
 		t.Fatalf("the client got %v", m)
 	}
 	for _, choice := range []string{"Monday", "Tuesday"} {

@@ -7,9 +7,11 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
@@ -66,7 +68,10 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address, Upload: c.sending.upload}
+	c.sending.composer = outbound.Composer{
+		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address,
+		Announcements: c.sending.announcements, Upload: c.sending.upload,
+	}
 	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
 		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
 	}}
@@ -106,6 +111,10 @@ func (c *Client) configure() {
 	// client does not have the message; the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
+	wa.PreRetryCallback = func(_ *events.Receipt, id types.MessageID, _ int, msg *waE2E.Message) bool {
+		c.sending.marking.expect(id, outbound.MarksOf(msg))
+		return true
+	}
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
@@ -141,6 +150,7 @@ func (c *Client) connect(ctx context.Context) error {
 		return connectError(c.run.Session, err)
 	}
 	guardFrames(c.wa, c.guardReader)
+	rewriteFrames(c.wa, c.sending.marking.rewrite)
 	c.conn.current().AdmitFrames()
 	c.teardown.watch(ctx)
 	return nil

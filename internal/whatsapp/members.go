@@ -19,9 +19,9 @@ type members struct {
 
 // address returns the address of a person in the form that a group uses. If the other form of an address is not known,
 // it returns the given one. It may ask WhatsApp about the group.
-func (m members) address(ctx context.Context, group types.JID, who message.Address) (types.JID, error) {
+func (m members) address(ctx context.Context, chat types.JID, who message.Address) (types.JID, error) {
 	asking, done := requestContext(ctx)
-	byLID, err := addressesByLID(asking, m.wa, group)
+	group, err := groupOf(asking, m.wa, chat)
 	done()
 	if err != nil {
 		return types.JID{}, err
@@ -32,17 +32,17 @@ func (m members) address(ctx context.Context, group types.JID, who message.Addre
 	}
 	lid, pn := m.parse(who.LID), m.parse(who.PN)
 	switch {
-	case byLID && lid.IsEmpty():
+	case group.byLID && lid.IsEmpty():
 		lid, err = m.lids.GetLIDForPN(ctx, pn)
-	case !byLID && pn.IsEmpty():
+	case !group.byLID && pn.IsEmpty():
 		pn, err = m.lids.GetPNForLID(ctx, lid)
 	}
 	switch {
 	case err != nil:
 		return types.JID{}, err
-	case byLID && !lid.IsEmpty():
+	case group.byLID && !lid.IsEmpty():
 		return lid.ToNonAD(), nil
-	case !byLID && !pn.IsEmpty():
+	case !group.byLID && !pn.IsEmpty():
 		return pn.ToNonAD(), nil
 	default:
 		return given.ToNonAD(), nil

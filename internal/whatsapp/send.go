@@ -35,6 +35,7 @@ type sending struct {
 	composer  outbound.Composer
 	turn      chan struct{} // a token that the one send in flight holds
 	flight    flight
+	marking   marking
 	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
@@ -122,6 +123,7 @@ func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgo
 // transmit sends a message to all devices of its recipients. The caller holds turn.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	defer s.flight.begin(extra.ID)()
+	s.marking.expect(extra.ID, outbound.MarksOf(msg))
 	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
@@ -130,6 +132,21 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 		err = s.catchUp(ctx, extra.ID)
 	}
 	return resp, err
+}
+
+// announcements reports whether a chat is the group for the announcements of a community. whatsmeow requests a group
+// before the first message to it, and keeps the answer.
+func (s *sending) announcements(ctx context.Context, chat types.JID) (bool, error) {
+	if chat.Server != types.GroupServer {
+		return false, nil
+	}
+	ctx, done := requestContext(ctx)
+	defer done()
+	group, err := groupOf(ctx, s.wa, chat)
+	if err != nil {
+		return false, s.failed(err)
+	}
+	return group.announcements, nil
 }
 
 // awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.

@@ -30,10 +30,10 @@ type groupState struct {
 	DescriptionBy string         `json:"description_by"`
 	DescriptionAt time.Time      `json:"description_at"`
 	Announce      bool           `json:"announce"`
+	Community     bool           `json:"community,omitempty"`
 	Locked        bool           `json:"locked"`
 	Approval      bool           `json:"approval"`
 	AdminAdds     bool           `json:"admin_adds"`
-	Community     bool           `json:"community,omitempty"`
 	Expiration    uint32         `json:"expiration"`
 	Invite        string         `json:"invite"`
 	Revoked       []string       `json:"revoked,omitempty"`

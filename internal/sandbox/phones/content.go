@@ -4,6 +4,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox/groups"
 )
@@ -70,8 +71,8 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 			into.Contact = &into.Contacts[0]
 		}
 		p.readContext(m.GetContextInfo(), into)
-	case pollOf(content) != nil:
-		p.readPoll(pollOf(content), into)
+	case pollOf(content, into.chat) != nil:
+		p.readPoll(pollOf(content, into.chat), into)
 	case content.ReactionMessage != nil:
 		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
 		p.readKey(content.ReactionMessage.GetKey(), into)
@@ -88,13 +89,23 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	}
 }
 
-func pollOf(content *waE2E.Message) *waE2E.PollCreationMessage {
-	for _, poll := range []*waE2E.PollCreationMessage{content.PollCreationMessage, content.PollCreationMessageV2, content.PollCreationMessageV3} {
-		if poll != nil {
-			return poll
-		}
+// pollOf returns the poll of a message, nil if it has none that a phone shows. Among the announcements of a community a
+// poll has version 2. Elsewhere it has version 3 if one option may be chosen, and version 1 if several may. In a poll of
+// version 1 people may choose several, even if it says one.
+func pollOf(content *waE2E.Message, in groups.Chat) *waE2E.PollCreationMessage {
+	announcement := in.Group != nil && in.Group.Community()
+	switch {
+	case announcement:
+		return content.GetPollCreationMessageV2()
+	case content.GetPollCreationMessageV3().GetSelectableOptionsCount() == 1:
+		return content.GetPollCreationMessageV3()
+	case content.GetPollCreationMessage().GetSelectableOptionsCount() == 1:
+		poll := proto.CloneOf(content.GetPollCreationMessage())
+		poll.SelectableOptionsCount = nil
+		return poll
+	default:
+		return content.GetPollCreationMessage()
 	}
-	return nil
 }
 
 func (p *codec) readText(m *waE2E.ExtendedTextMessage, into *Message) {

@@ -47,6 +47,8 @@ const (
 	KindRaw Kind = "raw"
 	// KindUnknown is a decrypted message that is none of these.
 	KindUnknown Kind = "unknown"
+	// KindWaiting stands for a message that could not be decrypted ("Waiting for this message"), until it comes again.
+	KindWaiting Kind = "waiting"
 )
 
 // Kinds lists the kinds that a phone can send.
@@ -77,6 +79,8 @@ type Message struct {
 	Type   string
 	Time   time.Time
 	Status Status
+	// Hidden says that a device that cannot decrypt the message shows nothing: each ciphertext has decrypt-fail="hide".
+	Hidden bool
 	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 

@@ -205,7 +205,7 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
 		}}
 	case KindPoll:
-		content = pollMessage(out, kept, context)
+		content = pollMessage(out, kept, context, to)
 	case KindTimer:
 		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
@@ -245,7 +245,8 @@ func textMessage(out *Outgoing, context *waE2E.ContextInfo) *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: text}
 }
 
-func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2E.Message {
+// pollMessage builds a poll in the version that belongs to the chat and to the number of answers, see pollOf.
+func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo, to groups.Chat) *waE2E.Message {
 	kept.Poll = &Poll{Selectable: out.Selectable}
 	kept.secret = make([]byte, secretSize)
 	_, _ = rand.Read(kept.secret)
@@ -254,9 +255,17 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2
 		options = append(options, &waE2E.PollCreationMessage_Option{OptionName: proto.String(name)})
 		kept.Poll.Options = append(kept.Poll.Options, PollOption{Name: name})
 	}
-	return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{
+	poll := &waE2E.PollCreationMessage{
 		Name: &out.Text, Options: options, SelectableOptionsCount: proto.Uint32(uint32(out.Selectable)), ContextInfo: context,
-	}}
+	}
+	switch {
+	case to.Group != nil && to.Group.Community():
+		return &waE2E.Message{PollCreationMessageV2: poll}
+	case out.Selectable == 1:
+		return &waE2E.Message{PollCreationMessageV3: poll}
+	default:
+		return &waE2E.Message{PollCreationMessage: poll}
+	}
 }
 
 // context returns the part of a message that says whom it mentions, which message it answers and when it disappears. It

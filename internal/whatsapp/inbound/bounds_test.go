@@ -43,6 +43,7 @@ func (s strictLIDs) check(jid types.JID) (types.JID, error) {
 func (s strictLIDs) GetPNForLID(_ context.Context, lid types.JID) (types.JID, error) {
 	return s.check(lid)
 }
+
 func (s strictLIDs) GetLIDForPN(_ context.Context, pn types.JID) (types.JID, error) {
 	return s.check(pn)
 }

@@ -32,6 +32,8 @@ type Composer struct {
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 	// Member returns how a group addresses a person: by LID or by phone number.
 	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
+	// Announcements reports whether a chat is the group for the announcements of a community.
+	Announcements func(ctx context.Context, chat types.JID) (bool, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
 	Upload func(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error)
 }
@@ -86,7 +88,7 @@ func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
 	case message.KindContact:
 		return c.contacts(), nil
 	case message.KindPoll:
-		return c.poll(), nil
+		return c.poll(ctx)
 	case message.KindReaction:
 		return c.reaction(), nil
 	case message.KindEdit:
@@ -139,16 +141,31 @@ func (c *composing) contacts() *waE2E.Message {
 	}}
 }
 
-// poll uses the oldest of WhatsApp's poll versions, because whatsmeow marks that one as a poll for the server.
-func (c *composing) poll() *waE2E.Message {
+// poll uses the version of WhatsApp's polls that fits: 3 if one answer may be chosen, 1 if several may, and 2 for both
+// among the announcements of a community.
+func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
+	announcement, err := c.c.Announcements(ctx, c.chat)
+	if err != nil {
+		return nil, err
+	}
 	asked := c.out.Content.Poll
 	options := make([]*waE2E.PollCreationMessage_Option, len(asked.Options))
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
-	return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{
+	poll := &waE2E.PollCreationMessage{
 		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
-	}}
+	}
+	content := &waE2E.Message{}
+	switch {
+	case announcement:
+		content.PollCreationMessageV2 = poll
+	case asked.Selectable == 1:
+		content.PollCreationMessageV3 = poll
+	default:
+		content.PollCreationMessage = poll
+	}
+	return content, nil
 }
 
 // addSecret adds the message's secret, with which others encrypt votes, reactions and answers. Every kind has one, as
