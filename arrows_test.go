@@ -51,7 +51,8 @@ func rooms() map[string]room {
 			owns: "HTTP: listens, guards, mounts; each resource is a sub-package built with `httpapi/rest`",
 			imports: []string{
 				"httpapi/chats", "httpapi/compat", "httpapi/docs", "httpapi/events", "httpapi/linking", "httpapi/media", "httpapi/messages",
-				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/session",
+				"httpapi/rest", "httpapi/sessions", "httpapi/supervision", "httpapi/webhooks", "internal/accept", "internal/access",
+				"internal/session",
 			},
 			tests: []string{"httpapi/qr", "httpapi/wire", "internal/events", "internal/message", "internal/store", "internal/testtools", "internal/webhooks"},
 		},
@@ -116,7 +117,7 @@ func rooms() map[string]room {
 		"cmd": {
 			owns: "the binary: one file per command, signals, exit codes",
 			imports: []string{
-				"configs", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
+				"configs", "internal/accept", "internal/app", "internal/gctuner", "internal/sandbox", "internal/session", "internal/soak",
 			},
 			tests: []string{"internal/events"},
 		},
@@ -124,14 +125,14 @@ func rooms() map[string]room {
 			owns: "New, Start, Stop: connects all parts, and nothing else does; `apptest` runs a whole wasup in tests",
 			imports: []string{
 				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
-				"internal/contacts", "internal/events", "internal/media/incoming",
+				"internal/accept", "internal/contacts", "internal/events", "internal/loglimit", "internal/media/incoming",
 				"internal/media/outgoing", "internal/message", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
 			},
 			tests: []string{"internal/sandbox", "internal/testtools"},
 		},
 		"internal/soak": {
 			owns:    "the test under load, kill -9 and broken networks that no message is lost or duplicated",
-			imports: []string{"internal/sandbox"},
+			imports: []string{"internal/accept", "internal/sandbox"},
 		},
 		"internal/session": {owns: "ids, states, causes, the machine (one table, a pure value), errors, the door to a client, ports"},
 		"internal/message": {
@@ -179,16 +180,23 @@ func rooms() map[string]room {
 		"internal/store": {
 			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file per table; `storetest` is the conformance suite",
 			imports: []string{
-				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit",
+				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit", "internal/pause",
 			},
 			tests: []string{"internal/testtools"},
 		},
 		"internal/sandbox": {
 			owns:    "a WhatsApp server with virtual phones and faults, on the real wire protocol",
-			imports: []string{"internal/signalfix"},
+			imports: []string{"internal/accept", "internal/access", "internal/signalfix"},
 			tests:   []string{"internal/testtools"},
 		},
+		"internal/accept": {
+			owns: "accepting connections, also while descriptors or memory are short; how many a server may hold",
+		},
+		"internal/access": {
+			owns: "whether a request may be answered: by its host, and by the page that sends it",
+		},
 		"internal/pause":       {owns: "a sleep that can be cancelled"},
+		"internal/loglimit":    {owns: "a log handler that counts the lines that repeat instead of writing them"},
 		"internal/groupcommit": {owns: "a queue whose entries one goroutine handles in batches"},
 		"internal/signalfix":   {owns: "undoes changes that libsignal makes to Signal session states which failed to decrypt"},
 		"internal/egress":      {owns: "restricts connections to addresses that others have chosen"},

@@ -24,6 +24,7 @@ type Core struct {
 	saver   saver
 
 	tasks           atomic.Int64 // running goroutines of this session, plus open client runs
+	unlinking       atomic.Pointer[session.UnlinkState]
 	restoring       atomic.Bool
 	quarantineCrash atomic.Pointer[session.Crash] // set by the supervisor: the next stop is a quarantine
 	restarts        atomic.Int64
@@ -44,6 +45,16 @@ func NewCore(env *Env, record session.Record, seed uint64, now time.Time) *Core 
 
 // Status returns the last published snapshot. It takes no lock and is safe for concurrent use.
 func (c *Core) Status() session.Status { return *c.status.Load() }
+
+// Unlinking says how far the last logout is.
+func (c *Core) Unlinking() session.UnlinkState {
+	if state := c.unlinking.Load(); state != nil {
+		return *state
+	}
+	return ""
+}
+
+func (c *Core) setUnlink(state session.UnlinkState) { c.unlinking.Store(&state) }
 
 // CountRestart counts a crash that the supervisor handled.
 func (c *Core) CountRestart() { c.restarts.Add(1) }

@@ -42,7 +42,7 @@ func (s *Session) carryOut(effect session.Effect) {
 	case session.CloseSocket:
 		s.closeRun(errEnded)
 	case session.Unlink:
-		s.unlink()
+		s.unlink(effect)
 	}
 }
 
@@ -67,7 +67,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 	s.run, s.endRun = ctx, cancel
 	env, self, before := s.core.env, s.self, s.core.closing
 	post := s.poster(incarnation, cancel)
-	linked := s.core.Status().HasDevice
+	linked, attended := s.core.Status().HasDevice, s.core.machine.Attended(time.Now())
 	ended := s.core.beginRun()
 	s.effect("OpenSocket", func() {
 		adopted := false
@@ -81,7 +81,7 @@ func (s *Session) openRun(incarnation session.Incarnation) {
 		if ctx.Err() != nil {
 			return
 		}
-		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Linked: linked, Post: post})
+		client, err := env.Dialer.Open(ctx, session.Run{Session: s.core.id, Incarnation: incarnation, Linked: linked, Attended: attended, Post: post})
 		if err != nil {
 			if ctx.Err() == nil {
 				s.log.Debug("the client run could not be opened", "incarnation", incarnation, "op", "open", "err", err)
@@ -169,22 +169,35 @@ func (s *Session) forgetRun(why *session.Error) {
 	s.failEarlyUses(why)
 }
 
-// unlink tells WhatsApp that the device is gone, if a client is open, and then deletes the credentials. It deletes them
-// even if WhatsApp did not confirm, because a person asked for it. The run is detached from the session first, so
-// neither a crash of the actor nor a stop of the process interrupts the unlinking.
-func (s *Session) unlink() {
+// unlink tells WhatsApp that the device is gone, if a client is open, and then deletes the credentials. If WhatsApp did
+// not confirm, or no client is open, the credentials are detached instead, and a later login unlinks the device, unless
+// another process uses the credentials. The run is taken from the session first, so neither a crash of the actor nor a
+// stop of the process interrupts the unlinking.
+func (s *Session) unlink(effect session.Effect) {
 	client, end, before := s.client, s.endRun, s.core.closing
 	s.forgetRun(errEnded)
 	ended := s.core.beginRun()
+	switch {
+	case !effect.Linked:
+		s.core.setUnlink("")
+	case effect.Elsewhere:
+		s.core.setUnlink(session.UnlinkByPhone)
+	default:
+		s.core.setUnlink(session.UnlinkPending)
+	}
 	s.effect("Unlink", func() {
 		defer close(ended)
+		forget := s.core.env.Dialer.Detach
+		if effect.Elsewhere {
+			forget = s.core.env.Dialer.Forget
+		}
 		// Deferred, so that the credentials are deleted even if the client panics.
 		defer func() {
 			if end != nil {
 				end(errEnded)
 			}
 			wait(before, closeBound)
-			s.deleteCredentials()
+			s.deleteCredentials(forget)
 		}()
 		if client == nil {
 			return
@@ -192,20 +205,23 @@ func (s *Session) unlink() {
 		ctx, cancel := context.WithTimeout(context.Background(), unlinkBound)
 		defer cancel()
 		if err := client.Unlink(ctx); err != nil {
-			s.log.Warn("WhatsApp did not confirm the logout: the phone may list the device until it is removed there", "op", "unlink", "err", err)
+			s.log.Warn("WhatsApp did not confirm the logout: the device is unlinked later", "op", "unlink", "err", err)
+			return
 		}
+		forget = s.core.env.Dialer.Forget
+		s.core.setUnlink("")
 	})
 }
 
-// deleteCredentials deletes the credentials, and tries again while the database fails. Nothing else would try again, and
-// the next start would log in a device that a person has logged out.
-func (s *Session) deleteCredentials() {
+// deleteCredentials deletes or detaches the credentials, and tries again while the database fails. Nothing else would try
+// again, and the next start would log in a device that a person has logged out.
+func (s *Session) deleteCredentials(forget func(context.Context, session.ID) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetBound)
 	defer cancel()
 	pause := time.NewTicker(forgetRetry)
 	defer pause.Stop()
 	for {
-		err := s.core.env.Dialer.Forget(ctx, s.core.id)
+		err := forget(ctx, s.core.id)
 		if err == nil {
 			return
 		}

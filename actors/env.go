@@ -39,8 +39,10 @@ type Env struct {
 	Records   Records
 	Observer  Observer
 	Snapshots Snapshots // nil: nobody receives snapshots
-	Policy    *session.Policy
-	Log       *slog.Logger
+	// StoreFails reports whether the database takes no writes at the moment. It must not block; nil: it never fails.
+	StoreFails func() bool
+	Policy     *session.Policy
+	Log        *slog.Logger
 
 	MaxWaiters  int           // how many callers may wait for one session's code
 	SaveTimeout time.Duration // for one write of a record
@@ -52,6 +54,9 @@ type Env struct {
 	// Draining means that the process refuses new requests: no caller may begin to wait.
 	Draining atomic.Bool
 }
+
+// storeFails reports whether the database takes no writes at the moment.
+func (e *Env) storeFails() bool { return e.StoreFails != nil && e.StoreFails() }
 
 // Lost handles a message that reached no actor. It logs the panic of a session that has stopped, which nobody else can
 // report.

@@ -29,6 +29,7 @@ type Told struct {
 // RequestQR asks for a code. The answer is a session.QRAnswer and comes when the request has an outcome.
 type RequestQR struct {
 	Order uint64 // as in Tell
+	Fresh bool   // the codes must last as long as those of a new connection
 }
 
 // Forget withdraws the RequestQR, or the UseClient that has not begun, of an asker that has gone.

@@ -14,7 +14,9 @@ import (
 // quiet implements every interface that a session needs, and does nothing.
 type quiet struct{ session.Client }
 
-func (q quiet) Open(context.Context, session.Run) (session.Client, error)            { return q, nil }
+func (q quiet) Open(context.Context, session.Run) (session.Client, error) { return q, nil }
+func (quiet) Detach(context.Context, session.ID) error                    { return nil }
+
 func (quiet) Forget(context.Context, session.ID) error                               { return nil }
 func (quiet) Close()                                                                 {}
 func (quiet) SaveObserved(context.Context, session.Record) error                     { return nil }

@@ -100,14 +100,22 @@ func (c *Core) tryAgain(record *session.Record) {
 	if c.saver.last {
 		return
 	}
-	c.saver.retry = time.AfterFunc(saveRetry, func() {
-		c.saver.mu.Lock()
-		defer c.saver.mu.Unlock()
-		c.saver.retry = nil
-		if !c.saver.last {
-			c.startWriting()
-		}
-	})
+	c.saver.retry = time.AfterFunc(saveRetry, c.retryWriting)
+}
+
+// retryWriting starts the next attempt. It puts the attempt off while the database is known to fail: a thousand sessions
+// that try would only be in the way of the one write that finds out whether it works again.
+func (c *Core) retryWriting() {
+	c.saver.mu.Lock()
+	defer c.saver.mu.Unlock()
+	c.saver.retry = nil
+	switch {
+	case c.saver.last:
+	case c.env.storeFails():
+		c.saver.retry = time.AfterFunc(saveRetry, c.retryWriting)
+	default:
+		c.startWriting()
+	}
 }
 
 // Finish starts a last attempt to write a pending record, and ends the retries. The supervisor calls it when the actor

@@ -94,7 +94,7 @@ func (s *Session) handle(ctx actor.Context) {
 	case Tell:
 		s.onTell(ctx, m)
 	case RequestQR:
-		s.await(ctx.Sender(), m.Order)
+		s.await(ctx.Sender(), m)
 	case Forget:
 		delete(s.core.waiters, m.Asker.Id)
 		s.withdrawUse(m.Asker.Id)
@@ -120,7 +120,7 @@ func (s *Session) handleOwn(message any) {
 		s.onRunInput(m.in)
 	case fired:
 		if m.timer == s.core.machine.Timer() {
-			s.step(session.Input{Kind: m.timer.Kind})
+			s.step(session.Input{Kind: m.timer.Kind, StoreFails: s.core.env.storeFails()})
 		}
 	case opened:
 		s.adopt(m)

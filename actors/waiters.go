@@ -17,13 +17,16 @@ type waiter struct {
 
 // await answers a request for a code, or keeps the caller as a waiter until there is an outcome. The request counts as
 // an action of a person: it starts a session that does not run.
-func (s *Session) await(asker *actor.PID, order uint64) {
+func (s *Session) await(asker *actor.PID, m RequestQR) {
 	if s.core.env.Draining.Load() {
 		s.answer(asker, session.OutcomeShuttingDown)
 		return
 	}
-	if s.inOrder(order) {
+	if s.inOrder(m.Order) {
 		s.applyInput(session.Input{Kind: session.QRAsked})
+		if m.Fresh {
+			s.step(session.Input{Kind: session.FreshAsked})
+		}
 	}
 	if answer, ok := s.core.machine.QRVerdict(time.Now()); ok {
 		s.reply(asker, answer)

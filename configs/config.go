@@ -36,6 +36,13 @@ type Config struct {
 type HTTP struct {
 	Listen    string // host:port, loopback
 	BodyLimit int    // bytes
+
+	MaxConnections int // 0 is a quarter of the process's file descriptors
+
+	// Each has its values separated by commas (see Listed).
+	Hosts          string
+	TrustedProxies string
+	CORSOrigins    string
 }
 
 // Store configures the database.
@@ -96,6 +103,7 @@ type Send struct {
 type Media struct {
 	Dir          string // "" is next to the database
 	MaxSize      int    // bytes
+	MaxTotal     int    // bytes of all outgoing files together
 	FetchTimeout time.Duration
 	AllowPrivate bool
 	Keep         time.Duration // of uploaded files, after their last use
@@ -116,22 +124,26 @@ type Contacts struct {
 type Events struct {
 	RetentionAge   time.Duration // 0: no limit
 	RetentionCount int           // of all sessions together; 0: no limit
+	RetentionSize  int           // bytes of all sessions together; 0: no limit
 	MaxAge         time.Duration // of events that a webhook has not delivered yet; 0: no limit
 	MaxCount       int           // events kept for webhooks; 0: no limit
+	MaxSize        int           // bytes of the events kept for webhooks; 0: no limit
+	Memory         int           // bytes of the newest events that are kept in memory
 }
 
 // Webhooks configures the delivery of events.
 type Webhooks struct {
-	AllowPrivate bool
-	Timeout      time.Duration // of one attempt
-	RetryMin     time.Duration
-	RetryMax     time.Duration
-	RetryFor     time.Duration
-	KeepDead     time.Duration
-	Requests     int // concurrent requests
-	PerWebhook   int // concurrent requests to one receiver
-	Max          int // webhooks
-	PerSession   int // webhooks of one session
+	AllowPrivate  bool
+	AllowLoopback bool
+	Timeout       time.Duration // of one attempt
+	RetryMin      time.Duration
+	RetryMax      time.Duration
+	RetryFor      time.Duration
+	KeepDead      time.Duration
+	Requests      int // concurrent requests
+	PerWebhook    int // concurrent requests to one receiver
+	Max           int // webhooks
+	PerSession    int // webhooks of one session
 }
 
 // Supervisor configures the restart intensity of each session.
@@ -205,7 +217,7 @@ func Default() Config {
 			BackoffMin:      time.Second,
 			BackoffMax:      60 * time.Second,
 			Cooldown:        10 * time.Minute,
-			KeepaliveStale:  3 * time.Minute,
+			KeepaliveStale:  45 * time.Second,
 		},
 		Send: Send{
 			Timeout:        30 * time.Second,
@@ -219,11 +231,12 @@ func Default() Config {
 			RetentionCount: 1_000_000,
 		},
 		Media: Media{
-			MaxSize: 100 << 20, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
+			MaxSize: 100 << 20, MaxTotal: 10 << 30, FetchTimeout: time.Minute, Keep: 24 * time.Hour,
 			KeepIncomingTotal: 1 << 30, KeepIncomingMaxSize: 100 << 20,
 		},
 		Events: Events{
-			RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000, MaxAge: 30 * 24 * time.Hour, MaxCount: 5_000_000,
+			RetentionAge: 7 * 24 * time.Hour, RetentionCount: 1_000_000, RetentionSize: 1 << 30,
+			MaxAge: 30 * 24 * time.Hour, MaxCount: 5_000_000, MaxSize: 5 << 30, Memory: 16 << 20,
 		},
 		Webhooks: Webhooks{
 			Timeout: 10 * time.Second, RetryMin: 5 * time.Second, RetryMax: 15 * time.Minute, RetryFor: 24 * time.Hour,

@@ -115,15 +115,16 @@ func TestEveryKeyIsInTheDefaultFileUnderAComment(t *testing.T) {
 // Exactly one key must set each leaf of Config.
 func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 	changes := map[string]string{
-		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "store.dsn": "sqlite:other",
+		"http.listen": "[::1]:1", "http.body_limit": "2KiB", "http.hosts": "wasup.example, 192.0.2.1:80",
+		"http.trusted_proxies": "127.0.0.1, 10.0.0.0/8", "http.cors_origins": "https://app.example", "store.dsn": "sqlite:other",
 		"whatsapp.websocket_url":   "ws://127.0.0.1:9/ws/chat",
 		"whatsapp.root_public_key": strings.Repeat("0f", 32),
 		"whatsapp.proxy":           "socks5://user-{id}:pw@proxy.example:1080",
-		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.allow_private": "true", "media.keep": "48h",
+		"media.dir":                "/srv/media", "media.max_size": "50MiB", "media.max_total": "2GiB", "media.allow_private": "true", "media.keep": "48h",
 		"media.keep_incoming_total": "5GiB", "media.keep_incoming_max_size": "8MiB", "media.keep_incoming_kinds": "image, voice",
 		"contacts.ttl": "2h", "contacts.per_minute": "10",
 		"boot.rate": "1.5", "log.level": "debug", "log.format": "json", "metrics.per_session": "true",
-		"webhooks.allow_private": "true", "memory.headroom": "32MiB",
+		"webhooks.allow_private": "true", "webhooks.allow_loopback": "true", "memory.headroom": "32MiB", "events.memory": "1MiB",
 	}
 	flags := map[string]string{}
 	for i, k := range Keys() {
@@ -131,9 +132,9 @@ func TestEveryFieldOfConfigHasItsKey(t *testing.T) {
 		switch {
 		case given:
 		case strings.HasPrefix(k.Unit, "duration"):
-			value = (time.Duration(i+1) * time.Second).String()
+			value = (time.Duration(i+1)*time.Second + time.Millisecond).String()
 		default:
-			value = strings.Repeat("1", 1+i%3) + "7"
+			value = "117"
 		}
 		if value == k.Default {
 			t.Fatalf("%s: pick a value that is not the default", k.Name)
@@ -221,6 +222,19 @@ func TestSecretsAreMaskedWhereverTheyAreShown(t *testing.T) {
 		var out bytes.Buffer
 		if err != nil || c.Store.DSN != dsn || c.Write(&out) != nil || strings.Contains(out.String(), "hunter2") {
 			t.Errorf("%s: %v, %q, written as\n%s", dsn, err, c.Store.DSN, out.String())
+		}
+	}
+	for given, want := range map[string]string{
+		"sqlite:/var/lib/wasup.db": "sqlite:/var/lib/wasup.db", "./data/wasup.db": "./data/wasup.db", "sqlite3:data/wasup.db": "sqlite3:data/wasup.db",
+		"postgres://u:hunter2@db:5432/wasup?sslmode=verify-full&sslrootcert=/etc/ca.pem&password=hunter2&x=hunter2": "postgres://u:xxxxx@db:5432/wasup?password=xxxxx&sslmode=verify-full&sslrootcert=/etc/ca.pem&x=xxxxx",
+		"postgres:///wasup?host=/run/postgresql": "postgres:///wasup?host=/run/postgresql",
+		"host=db password=hunter2":               "xxxxx", "postgres:hunter2": "postgres:xxxxx", "/u:hunter2@db": "xxxxx",
+	} {
+		c := Default()
+		c.Store.DSN = given
+		var out strings.Builder
+		if err := c.Write(&out); err != nil || !strings.Contains(out.String(), "\n  dsn: "+want+"\n") {
+			t.Errorf("%s is not shown as %s: %v", given, want, err)
 		}
 	}
 	if got := maskURL("postgres://u:p@db:5432/wasup"); got != "postgres://u:xxxxx@db:5432/wasup" {

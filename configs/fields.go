@@ -62,6 +62,22 @@ func serverFields() []field {
 			"http.body_limit", "Maximum size of a request body. A larger body is answered with 413.",
 			func(c *Config) *int { return &c.HTTP.BodyLimit }, 1<<10, 1<<30,
 		),
+		count(
+			"http.max_connections", "connections", "Maximum number of open connections to the HTTP API. 0 means a quarter of the file descriptors that the process may have (ulimit -n), and 65536 at most; the rest is left to the sessions, of which each needs one, to the database, webhooks and files. At the limit, a new connection takes the place of the one that has been idle for the longest time. If none is idle, it is answered with 503.",
+			func(c *Config) *int { return &c.HTTP.MaxConnections }, 0, 1_000_000,
+		),
+		list(
+			"http.hosts", "hosts", "host names or addresses, such as wasup.example", "Further hosts that the API answers to, for example the name under which a proxy calls it. It always answers to localhost, 127.0.0.1, [::1] and the host of http.listen. Ports are ignored. A request for another host is answered with 421: it comes from a page whose name was made to resolve to this machine. Health probes and /metrics also answer to any IP address.",
+			func(c *Config) *string { return &c.HTTP.Hosts }, isHost,
+		),
+		list(
+			"http.trusted_proxies", "addresses or networks", "IP addresses or networks, such as 127.0.0.1 or 10.0.0.0/8", "Proxies whose X-Forwarded headers are believed. The host in X-Forwarded-Host must be one that the API answers to, like the one in Host.",
+			func(c *Config) *string { return &c.HTTP.TrustedProxies }, isNetwork,
+		),
+		list(
+			"http.cors_origins", "origins", "origins, such as https://app.example", "Origins of web pages that may call the API from elsewhere (CORS). Pages of all other origins are refused with 403; they can only link to the dashboard, the API page and the index.",
+			func(c *Config) *string { return &c.HTTP.CORSOrigins }, isOrigin,
+		),
 		dsn(
 			"store.dsn", "Database of devices, sessions, messages and events. An SQLite file and its folder are created if they are missing; a PostgreSQL database must exist. Pass a password in the environment, not in a flag: other users of the machine can see flags.",
 			func(c *Config) *string { return &c.Store.DSN },
@@ -153,7 +169,7 @@ func sessionFields() []field {
 			func(c *Config) *time.Duration { return &c.Session.Cooldown }, time.Millisecond, day,
 		),
 		duration(
-			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open.",
+			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open. It is noticed at most 11 seconds later. After a sleep of the machine, which its clock shows, each socket is checked at once.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
 		count(
@@ -226,6 +242,10 @@ func mediaFields() []field {
 			"media.max_size", "Maximum size of the file of a message, in any form. A larger file is answered with 413. A reverse proxy must allow bodies of this size, and a third more for base64.",
 			func(c *Config) *int { return &c.Media.MaxSize }, 1<<10, 2<<30,
 		),
+		size(
+			"media.max_total", "Maximum size of all files of outgoing messages together: uploaded ones, and those of messages that are not sent yet. A file beyond it is refused with 507. Space is free again when messages are sent, and when uploaded files are no longer kept (media.keep).",
+			func(c *Config) *int { return &c.Media.MaxTotal }, 1<<10, 1<<50,
+		),
 		duration(
 			"media.fetch_timeout", "Maximum time to download a file from the URL in a message.",
 			func(c *Config) *time.Duration { return &c.Media.FetchTimeout }, time.Millisecond, time.Hour,
@@ -239,7 +259,7 @@ func mediaFields() []field {
 			func(c *Config) *time.Duration { return &c.Media.Keep }, time.Minute, 365*day,
 		),
 		duration(
-			"media.keep_incoming", "How long the files of incoming messages are kept on disk, but never longer than their events (events.retention_age, events.retention_count). They are downloaded in the background when they arrive, and can be read while the session is stopped or when WhatsApp has deleted them. 0 keeps no files and deletes those that were kept before.",
+			"media.keep_incoming", "How long the files of incoming messages are kept on disk, but never longer than their events (events.retention_age, events.retention_count, events.retention_size). They are downloaded in the background when they arrive, and can be read while the session is stopped or when WhatsApp has deleted them. 0 keeps no files and deletes those that were kept before.",
 			func(c *Config) *time.Duration { return &c.Media.KeepIncoming }, 0, 3650*day,
 		),
 		size(
@@ -275,13 +295,25 @@ func eventFields() []field {
 			"events.retention_count", "events, 0 = unlimited", "Maximum number of events that are kept, of all sessions together. The oldest are deleted first.",
 			func(c *Config) *int { return &c.Events.RetentionCount }, 0, 1_000_000_000,
 		),
+		size(
+			"events.retention_size", "Maximum size of the events that are kept, of all sessions together. The oldest are deleted first. Indexes and free pages of the database come on top. 0 means no limit.",
+			func(c *Config) *int { return &c.Events.RetentionSize }, 0, 1<<50,
+		),
 		duration(
-			"events.max_age", "Maximum age of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered them yet. Events that are deleted undelivered are counted, shown at the webhook, and reported to its receiver. 0 means no limit.",
+			"events.max_age", "Maximum age of events that are kept beyond events.retention_age, events.retention_count and events.retention_size because a webhook has not delivered them yet. Events that are deleted undelivered are counted, shown at the webhook, and reported to its receiver. 0 means no limit.",
 			func(c *Config) *time.Duration { return &c.Events.MaxAge }, 0, 3650*day,
 		),
 		count(
 			"events.max_count", "events, 0 = unlimited", "Maximum number of events that are kept beyond events.retention_age and events.retention_count because a webhook has not delivered the oldest ones yet.",
 			func(c *Config) *int { return &c.Events.MaxCount }, 0, 1_000_000_000,
+		),
+		size(
+			"events.max_size", "Maximum size of the events that are kept beyond events.retention_size because a webhook has not delivered the oldest ones yet. 0 means no limit.",
+			func(c *Config) *int { return &c.Events.MaxSize }, 0, 1<<50,
+		),
+		size(
+			"events.memory", "Size of the newest events that are kept in memory for readers, at most 4096 events. Readers that are further behind read the database.",
+			func(c *Config) *int { return &c.Events.Memory }, 64<<10, 1<<30,
 		),
 	}
 }
@@ -331,6 +363,10 @@ func webhookFields() []field {
 		boolean(
 			"webhooks.allow_private", "Allows webhooks to private, local and other special networks. Anyone who can register a webhook can then reach every address that this machine can.",
 			func(c *Config) *bool { return &c.Webhooks.AllowPrivate },
+		),
+		boolean(
+			"webhooks.allow_loopback", "Allows webhooks to this machine (127.0.0.0/8 and ::1), and to no other private network. With a sandbox in the same process (serve --sandbox, demo) the default is true, unless webhooks.allow_private is set.",
+			func(c *Config) *bool { return &c.Webhooks.AllowLoopback },
 		),
 		duration(
 			"webhooks.timeout", "Maximum time for a receiver to answer. After it the attempt has failed.",

@@ -137,6 +137,10 @@ func (w *fileWalk) mapping(prefix string, n *yaml.Node) {
 }
 
 func (w *fileWalk) value(f field, n *yaml.Node) {
+	if f.many && n.Kind == yaml.SequenceNode {
+		w.list(f, n)
+		return
+	}
 	if n.Kind != yaml.ScalarNode {
 		w.fail(f.name, "", w.at(n), "expected "+f.want+", found a list or a section")
 		return
@@ -146,6 +150,19 @@ func (w *fileWalk) value(f field, n *yaml.Node) {
 		value = ""
 	}
 	w.set(f, value, w.at(n))
+}
+
+// list sets a field to a list of values.
+func (w *fileWalk) list(f field, n *yaml.Node) {
+	values := make([]string, 0, len(n.Content))
+	for _, each := range n.Content {
+		if each.Kind != yaml.ScalarNode || each.Tag == "!!null" || strings.Contains(each.Value, ",") {
+			w.fail(f.name, "", w.at(each), "expected "+f.want)
+			return
+		}
+		values = append(values, each.Value)
+	}
+	w.set(f, strings.Join(values, ", "), w.at(n))
 }
 
 func (w *fileWalk) isSection(key string) bool {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type field struct {
 	check func(*Config) bool
 	mask  func(string) string // nil when the value is not a secret
 	none  bool                // the value may be empty
+	many  bool                // a file may have a list of values
 }
 
 // shown returns the value for output, masked if it may be a secret.
@@ -163,12 +165,58 @@ func choice(name, doc string, at func(*Config) *string, options ...string) field
 // subset is a field for any of the options, separated by commas. The value may be empty.
 func subset(name, doc string, at func(*Config) *string, options ...string) field {
 	return text(field{
-		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true,
+		name: name, doc: doc, unit: "some of " + strings.Join(options, ", ") + ", or empty", none: true, many: true,
 		want: "some of " + strings.Join(options, ", ") + ", with commas between them",
 		check: func(c *Config) bool {
 			return *at(c) == "" || !slices.ContainsFunc(Listed(*at(c)), func(s string) bool { return !slices.Contains(options, s) })
 		},
 	}, at)
+}
+
+// list is a field for values separated by commas, each of which fits. In a file it may also be a list.
+func list(name, what, want, doc string, at func(*Config) *string, fits func(string) bool) field {
+	return text(field{
+		name: name, doc: doc, unit: what + " with commas between them, or empty", none: true, many: true, want: want + ", with commas between them",
+		check: func(c *Config) bool {
+			return !slices.ContainsFunc(Listed(*at(c)), func(s string) bool { return !fits(s) })
+		},
+	}, at)
+}
+
+// hostName matches a name without its dots.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
+
+// isHost reports whether a text is a host name or an IP address, with or without a port.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = s, "0"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return !slices.ContainsFunc(strings.Split(strings.TrimSuffix(host, "."), "."), func(label string) bool { return !hostName.MatchString(label) })
+}
+
+// isNetwork reports whether a text is an IP address or a network in CIDR form.
+func isNetwork(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	_, err := netip.ParsePrefix(s)
+	return err == nil
+}
+
+// isOrigin reports whether a text is the origin of a web page: a scheme, a host, and a port if it is not the scheme's.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && isHost(u.Host) && u.User == nil && s == u.Scheme+"://"+u.Host
 }
 
 // Listed splits the value of a setting with several values at its commas. It returns nil for an empty one.
@@ -228,6 +276,15 @@ func isLoopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
+// hasValidPort reports whether a URL has no port, or one that can be connected to. url.Parse accepts any digits.
+func hasValidPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
+}
+
 func websocketURL(name, doc string, at func(*Config) *string) field {
 	return text(field{
 		name: name, doc: doc, unit: "URL",
@@ -235,7 +292,7 @@ func websocketURL(name, doc string, at func(*Config) *string) field {
 		check: func(c *Config) bool {
 			u, err := url.Parse(*at(c))
 			return err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Hostname() != "" &&
-				u.User == nil && u.Fragment == ""
+				u.User == nil && u.Fragment == "" && hasValidPort(u)
 		},
 		mask: maskURL,
 	}, at)
@@ -250,7 +307,7 @@ func proxyTemplate(name, doc string, at func(*Config) *string) field {
 			filled := strings.NewReplacer("{id}", "1", "{n}", "0").Replace(*at(c))
 			u, err := url.Parse(filled)
 			return filled == "" || err == nil && slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) && u.Hostname() != "" &&
-				strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(filled, "{}")
+				strings.Trim(u.Path, "/") == "" && hasValidPort(u) && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(filled, "{}")
 		},
 		mask: func(s string) string {
 			if s == "" {
@@ -276,15 +333,51 @@ func dsn(name, doc string, at func(*Config) *string) field {
 			u, err := url.Parse(*at(c))
 			// A URL without a host may name a socket's folder in its query.
 			return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") &&
-				(u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
+				hasValidPort(u) && (u.Host != "" || (u.Opaque == "" && u.Query().Get("host") != ""))
 		},
 		mask: func(s string) string {
-			if strings.HasPrefix(s, sqlitePrefix) {
+			if strings.HasPrefix(s, sqlitePrefix) || isPath(s) {
 				return s
 			}
-			return maskURL(s)
+			return maskDSN(s)
 		},
 	}, at)
+}
+
+// isPath reports whether a text is the path of a file, perhaps after the name of a driver, and so holds no credential.
+func isPath(s string) bool {
+	if driver, path, found := strings.Cut(s, ":"); found && !strings.ContainsAny(driver, "/.") {
+		s = path
+	}
+	begins := func(prefix string) bool { return strings.HasPrefix(s, prefix) && !strings.HasPrefix(s, "//") }
+	ends := func(suffix string) bool { return strings.HasSuffix(s, suffix) }
+	return !strings.ContainsAny(s, "@?=: ") && (slices.ContainsFunc([]string{"/", "./", "../", "~/"}, begins) ||
+		slices.ContainsFunc([]string{".db", ".sqlite", ".sqlite3"}, ends))
+}
+
+// openParameters are the options of a PostgreSQL address that hold no credential.
+var openParameters = []string{
+	"host", "port", "dbname", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name",
+	"search_path", "target_session_attrs",
+}
+
+// maskDSN masks the password of a database's address, and every option that is not known to hold none.
+func maskDSN(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" || (u.Host == "" && u.RawQuery == "") {
+		return maskURL(s)
+	}
+	options, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return maskURL(s)
+	}
+	for name := range options {
+		if !slices.Contains(openParameters, name) {
+			options.Set(name, "xxxxx")
+		}
+	}
+	u.RawQuery = strings.NewReplacer("%2F", "/", "%3A", ":").Replace(options.Encode())
+	return u.Redacted()
 }
 
 // maskURL masks what may be a credential: the password, and the query, where

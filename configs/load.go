@@ -25,6 +25,12 @@ type Sources struct {
 // Load merges the sources and validates the result. Its error joins one *Error for
 // each problem, so that one start shows all of them.
 func Load(src Sources) (Config, error) {
+	config, _, err := LoadGiven(src)
+	return config, err
+}
+
+// LoadGiven is Load. It also returns the keys that a source has given, whatever their values.
+func LoadGiven(src Sources) (config Config, given map[string]bool, err error) {
 	l := loader{config: Default(), origin: map[string]string{}, byName: map[string]field{}, byEnv: map[string]string{}}
 	for _, f := range fields() {
 		l.byName[f.name] = f
@@ -41,9 +47,13 @@ func Load(src Sources) (Config, error) {
 	l.flags(src.Flags)
 	l.errs = append(l.errs, check(&l.config, l.origin)...)
 	if len(l.errs) > 0 {
-		return Config{}, errors.Join(l.errs...)
+		return Config{}, nil, errors.Join(l.errs...)
 	}
-	return l.config, nil
+	given = make(map[string]bool, len(l.origin))
+	for key := range l.origin {
+		given[key] = true
+	}
+	return l.config, given, nil
 }
 
 // Validate returns all errors in a configuration, joined, or nil.
@@ -133,6 +143,12 @@ func check(c *Config, origin map[string]string) []error {
 		errs = append(errs, &Error{
 			Key: "qr.waiters_per_session", Value: fmt.Sprint(c.QR.WaitersPerSession), Source: origin["qr.waiters_per_session"],
 			Want: fmt.Sprintf("expected no more than qr.waiters_total, which is %d", c.QR.WaitersTotal),
+		})
+	}
+	if c.Media.MaxTotal < c.Media.MaxSize {
+		errs = append(errs, &Error{
+			Key: "media.max_total", Value: formatSize(c.Media.MaxTotal), Source: origin["media.max_total"],
+			Want: "expected at least media.max_size, which is " + formatSize(c.Media.MaxSize),
 		})
 	}
 	if strings.Contains(c.WhatsApp.Proxy, "{n}") && c.WhatsApp.ProxyPoolSize == 0 {

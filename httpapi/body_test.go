@@ -12,7 +12,7 @@ func TestABodyInPiecesIsHeldToTheSameLimits(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Full())
 	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 100}, &f)
-	const head = "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	const head = "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	pieces := "Transfer-Encoding: chunked\r\n\r\n"
 	long := strings.Repeat("x", 101)
 	for what, test := range map[string]struct {
@@ -37,8 +37,8 @@ func TestABodyInPiecesIsHeldToTheSameLimits(t *testing.T) {
 func TestTheRestOfARefusedBodyIsNoRequest(t *testing.T) {
 	t.Parallel()
 	r := apitest.NewRig(t, httpapi.Config{BodyLimit: 10}, &apitest.Scripted{})
-	const hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-	answer := r.Raw(t, "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n"+strings.Repeat(" ", 32)+"\r\n"+hidden, true)
+	const hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	answer := r.Raw(t, "POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n"+strings.Repeat(" ", 32)+"\r\n"+hidden, true)
 	requests, _ := r.Observer.Snapshot()
 	if answer.Status != 413 || answer.Header.Get("Connection") != "close" || len(requests) != 1 {
 		t.Errorf("%d, Connection %q, %d requests", answer.Status, answer.Header.Get("Connection"), len(requests))

@@ -4,23 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"wasup/internal/accept"
 )
 
 // Config is how the server behaves. The zero value of a field means its default, where it has one.
 type Config struct {
-	Listen       string        // host:port of a loopback address; with port 0 the system chooses one. Needed by Start.
-	QRWait       time.Duration // how long GET /qr-code waits unless ?wait= says otherwise; default 30 s
-	HubWait      time.Duration // the same for the hub's POST …/qr; default QRWait, but 25 s at most
-	MaxWait      time.Duration // the longest ?wait=; default 2 min, and never below QRWait and HubWait
-	StartTimeout time.Duration // how long POST /init and the verbs of /v1 may take; default 10 s
-	LinkTimeout  time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
-	SendTimeout  time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
-	BodyLimit    int           // bytes of a request body, files apart; default 1 MiB
-	UploadKeep   time.Duration // how long an uploaded file is kept; default 24 h
-	Connections  int           // connections served at the same time; default 65,536
-	Streams      int           // event streams open at the same time; default 1,000
-	Heartbeat    time.Duration // between two comments on a silent event stream; default 15 s
-	MaxAttempts  int           // reconnects in a row before ERROR, shown for unknown clients; 0: no limit
+	Listen         string        // host:port of a loopback address; with port 0 the system chooses one. Needed by Start.
+	QRWait         time.Duration // how long GET /qr-code waits unless ?wait= says otherwise; default 30 s
+	HubWait        time.Duration // the same for the hub's POST …/qr; default QRWait, but 25 s at most
+	MaxWait        time.Duration // the longest ?wait=; default 2 min, and never below QRWait and HubWait
+	StartTimeout   time.Duration // how long POST /init and the verbs of /v1 may take; default 10 s
+	LinkTimeout    time.Duration // how long a step of linking, or deleting a session, may take; default 45 s
+	SendTimeout    time.Duration // the longest POST /send; default 60 s; the sender's own limit should be shorter
+	BodyLimit      int           // bytes of a request body, files apart; default 1 MiB
+	UploadKeep     time.Duration // how long an uploaded file is kept; default 24 h
+	Connections    int           // connections open at the same time; default a quarter of the process's descriptors
+	Streams        int           // event streams open at the same time; default 1,000
+	Heartbeat      time.Duration // between two comments on a silent event stream; default 15 s
+	Hosts          []string      // hosts that it answers to, besides those of this machine and of Listen; ports are ignored
+	Origins        []string      // of pages of other origins that may call it
+	TrustedProxies []string      // addresses and networks of proxies whose X-Forwarded headers are believed
+	MaxAttempts    int           // reconnects in a row before ERROR, shown for unknown clients; 0: no limit
 
 	Now func() time.Time // the clock; default time.Now
 }
@@ -55,7 +60,7 @@ func (c Config) withDefaults() (Config, error) {
 	duration("SendTimeout", &c.SendTimeout, time.Minute)
 	duration("UploadKeep", &c.UploadKeep, 24*time.Hour)
 	number("BodyLimit", &c.BodyLimit, 1<<20)
-	number("Connections", &c.Connections, 65_536)
+	number("Connections", &c.Connections, accept.Connections())
 	number("Streams", &c.Streams, 1000)
 	number("MaxAttempts", &c.MaxAttempts, 0)
 	c.MaxWait = max(c.MaxWait, c.QRWait, c.HubWait)

@@ -14,4 +14,4 @@ func (s *Server) Immutable() bool { return s.app.Config().Immutable }
 
 func (s *Server) Rows() []rest.Route { return s.routes.rows }
 
-func (s *Server) Listener() *net.TCPListener { return s.listener.TCPListener }
+func (s *Server) Listener() *net.TCPListener { return s.listener.tcp }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 func TestOnlyLoopbackAddressesAreBound(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "127.0.0.1", "127.0.0.1:99999", ""} {
-		l, err := bind(addr)
+		l, err := bind(addr, 1, slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = l.Close()
 			t.Errorf("%q was bound", addr)
@@ -25,7 +26,7 @@ func TestOnlyLoopbackAddressesAreBound(t *testing.T) {
 
 func TestAConnectionThatComesWhileTheOthersAreCutIsClosed(t *testing.T) {
 	t.Parallel()
-	l, err := bind("127.0.0.1:0")
+	l, err := bind("127.0.0.1:0", 1, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -21,7 +22,7 @@ func (s *Server) install() {
 	for i := range s.routes.rows {
 		row := &s.routes.rows[i]
 		s.app.Add(row.Method, row.Path, row.Handle)
-		if row.Method == fiber.MethodGet {
+		if row.Head() {
 			s.app.Add(fiber.MethodHead, row.Path, row.Handle)
 		}
 	}
@@ -53,10 +54,10 @@ func (s *Server) guardWith(c *fiber.Ctx, next func() error) error {
 	if r != nil {
 		label = r.path
 	}
-	// Answers must not be cached: codes and states change, and codes are secrets.
-	c.Set(fiber.HeaderCacheControl, "no-store")
-	var err error
+	s.mark(c)
+	err := s.admit(c, r)
 	switch {
+	case err != nil, s.preflight(c, r):
 	case r != nil && !r.probe && s.host.Life.Draining():
 		err = rest.ShuttingDown()
 	case r == nil || !r.streams(c.Method()):
@@ -110,6 +111,7 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	if r := s.routes.find(path); r != nil {
 		label = r.path
 	}
+	s.mark(c)
 	var e *fiber.Error
 	if !errors.As(err, &e) {
 		e = fiber.ErrInternalServerError
@@ -123,6 +125,22 @@ func (s *Server) beforeRouting(c *fiber.Ctx, err error) error {
 	s.errorsOf(path)(c, label, refusal)
 	s.host.Observer.HTTPRequest(label, methodLabel(c.Method()), c.Response().StatusCode(), 0)
 	return nil
+}
+
+// tooMany is the whole answer to a connection beyond the limit. It has the form of paths without a route, because no
+// request was read.
+func (s *Server) tooMany() []byte {
+	c := s.app.AcquireCtx(&fasthttp.RequestCtx{})
+	defer s.app.ReleaseCtx(c)
+	// No header of a request is known here, so the answer names no origin.
+	s.compat.Flagged(c, unmatched, rest.TooManyConnections())
+	s.mark(c)
+	c.Response().SetConnectionClose()
+	var answer bytes.Buffer
+	if _, err := c.Response().WriteTo(&answer); err != nil {
+		return nil // a buffer takes everything
+	}
+	return answer.Bytes()
 }
 
 func methodLabel(method string) string {

@@ -45,7 +45,7 @@ func (s *Server) mount(cfg *Config, deps *Deps) {
 	}, compat.Deps{
 		Starter: deps.Sessions, Sender: deps.Sender, Health: deps.Health, Pictures: deps.Pictures, Metrics: deps.Metrics,
 	})
-	rows := []rest.Route{{Method: fiber.MethodGet, Path: "/", Errors: s.compat.Flagged, Probe: true, Doc: "this index", Handle: s.index}}
+	rows := []rest.Route{{Method: fiber.MethodGet, Path: "/", Errors: s.compat.Flagged, Probe: true, Page: true, Doc: "this index", Handle: s.index}}
 	rows = append(rows, s.compat.Table()...)
 	rows = append(rows, rest.NewAPI(resources(cfg, deps, s.host)...).Routes(s.host)...)
 	s.routes = newRouteTable(rows)

@@ -14,6 +14,8 @@ type place struct {
 	path    string // Fiber's pattern, also the metric label
 	errors  rest.RenderError
 	probe   bool
+	page    bool
+	monitor bool
 	methods []string
 	stream  []string // the methods whose handlers read the body as it arrives
 	parts   []string // the segments of the pattern in lower case
@@ -36,13 +38,16 @@ func newRouteTable(rows []rest.Route) routeTable {
 		key := strings.ToLower(r.Path)
 		p := t.byPath[key]
 		if p == nil {
-			p = &place{path: r.Path, errors: r.Errors, probe: r.Probe, parts: strings.Split(key, "/")}
+			p = &place{path: r.Path, errors: r.Errors, probe: r.Probe, page: r.Page, monitor: r.Monitor, parts: strings.Split(key, "/")}
 			t.byPath[key] = p
 			if strings.Contains(key, "/:") {
 				t.patterns = append(t.patterns, p)
 			}
 		}
 		p.methods = append(p.methods, r.Method)
+		if r.Head() {
+			p.methods = append(p.methods, fiber.MethodHead)
+		}
 		if r.Stream {
 			p.stream = append(p.stream, r.Method)
 		}
@@ -86,13 +91,4 @@ func (p *place) matches(path string) bool {
 	return true
 }
 
-func (p *place) allow() string {
-	var all []string
-	for _, method := range p.methods {
-		all = append(all, method)
-		if method == fiber.MethodGet {
-			all = append(all, fiber.MethodHead)
-		}
-	}
-	return strings.Join(all, ", ")
-}
+func (p *place) allow() string { return strings.Join(p.methods, ", ") }

@@ -12,6 +12,7 @@ import (
 
 	"wasup/httpapi/compat"
 	"wasup/httpapi/rest"
+	"wasup/internal/access"
 	"wasup/internal/session"
 )
 
@@ -26,9 +27,10 @@ const (
 
 // Server answers HTTP requests, between Start and Stop.
 type Server struct {
-	listen  string // the address, as it is configured
+	cfg     Config
 	app     *fiber.App
 	host    *rest.Host
+	access  *access.Policy
 	compat  *compat.Routes // also writes the errors of paths without a route
 	routes  routeTable
 	version string
@@ -49,7 +51,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := errors.Join(err, deps.validate()); err != nil {
 		return nil, err
 	}
-	s := &Server{listen: cfg.Listen, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
+	policy := access.New(access.Options{Listen: cfg.Listen, Hosts: cfg.Hosts, Origins: cfg.Origins})
+	s := &Server{cfg: cfg, access: policy, version: deps.Version, failed: make(chan error, 1), ended: make(chan struct{}), host: &rest.Host{
 		Sessions: deps.Sessions, Observer: deps.Observer, Log: deps.Log, Now: cfg.Now, Life: rest.NewLife(),
 		StartTimeout: cfg.StartTimeout, LinkTimeout: cfg.LinkTimeout, MaxWait: cfg.MaxWait, BodyLimit: cfg.BodyLimit,
 	}}
@@ -59,12 +62,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		Immutable:             true,
 		DisableStartupMessage: true,
 		BodyLimit:             cfg.BodyLimit,
-		Concurrency:           cfg.Connections,
+		Concurrency:           2*cfg.Connections + maxRefusals, // the listener has the limit
 		ReadTimeout:           readTimeout,
 		WriteTimeout:          rest.WriteTimeout,
 		IdleTimeout:           idleTimeout,
 		ReadBufferSize:        headerBytes,
-		ErrorHandler:          s.beforeRouting,
+		// Headers such as X-Forwarded-Host are believed only from these.
+		EnableTrustedProxyCheck: true,
+		TrustedProxies:          cfg.TrustedProxies,
+		ErrorHandler:            s.beforeRouting,
 		// Files may be larger than BodyLimit. readBody reads the bodies of all other requests, up to BodyLimit.
 		StreamRequestBody: true,
 		// Otherwise fasthttp would write the files of multipart forms to the disk before the request is checked.
@@ -86,10 +92,12 @@ func (s *Server) Start(context.Context) error {
 	case s.listener != nil:
 		return fmt.Errorf("httpapi: already listening on %s", s.listener.Addr())
 	}
-	l, err := bind(s.listen)
+	l, err := bind(s.cfg.Listen, s.cfg.Connections, s.host.Log)
 	if err != nil {
 		return err
 	}
+	l.refusal = s.tooMany()
+	s.app.Server().ConnState = l.see
 	s.listener, s.served = l, make(chan struct{})
 	go func() {
 		defer close(s.served)
@@ -108,6 +116,16 @@ func (s *Server) Addr() string {
 		return ""
 	}
 	return s.listener.Addr().String()
+}
+
+// Connections returns the figures of the listener. Before Start they are zero.
+func (s *Server) Connections() Connections {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return Connections{}
+	}
+	return s.listener.figures()
 }
 
 // Failed yields one error if the server stops serving without having been asked to.
@@ -150,6 +168,7 @@ func (s *Server) end(l *listener) {
 	closeErr := l.Close()
 	<-s.served // before the shutdown, which takes the accept loop for a connection and looks again only after 100 ms
 	s.endErr = errors.Join(closeErr, s.app.Shutdown())
+	l.refusals.Wait()
 	<-s.host.Life.Idle()
 	s.host.Life.Cut()
 	l.cut()

@@ -24,7 +24,7 @@ func newLogged() logged {
 		events:   counters("events_total", "Events added to the durable log, by type.", "type"),
 		appended: histogram("event_append_seconds", "Time to add events to the durable log, until they are on disk."),
 		failed:   counter("event_append_failures_total", "Failed attempts to add events to the durable log. WhatsApp delivers incoming events again."),
-		dropped:  counter("live_readers_dropped_total", "Readers of events disconnected because they did not keep up."),
+		dropped:  counter("live_readers_dropped_total", "Readers of events disconnected because they were so slow that retention deleted events they had not read."),
 	}
 }
 
@@ -53,5 +53,5 @@ func (m *Metrics) EventsAppended(took time.Duration, err error) {
 	m.logged.appended.Observe(took.Seconds())
 }
 
-// ReaderDropped notes the end of a reader that did not keep up.
+// ReaderDropped notes the end of a reader whom retention has overtaken.
 func (m *Metrics) ReaderDropped() { m.logged.dropped.Inc() }

@@ -40,8 +40,10 @@ type Options struct {
 type Sources struct {
 	MailboxInFlight func() int // messages posted to session actors and not yet handled
 	QRWaiters       func() int // requests that wait for a QR
+	Connections     func() Connections
 	Pools           func() []Pool
 	Commits         func() Commits
+	Store           func() Store
 	Backlog         func() Backlog
 	LiveReaders     func() int // open subscriptions to live events
 	EventsKept      func() int // in the durable log
@@ -162,8 +164,10 @@ func (m *Metrics) register(version string) {
 			func(s *Sources) func() int { return s.MailboxInFlight }),
 		m.sampled("qr_waiters", "Requests that wait for a QR now.",
 			func(s *Sources) func() int { return s.QRWaiters }),
+		newConnections(m),
 		newPools(m),
 		newCommits(m),
+		newStoreCondition(m),
 		m.webhooks,
 		m.kept,
 		newBacklog(m),

@@ -50,6 +50,8 @@ func everything() *Metrics {
 	m.Watch(Sources{
 		Webhooks:      func() Webhooks { return Webhooks{Backlog: 1} },
 		Commits:       func() Commits { return Commits{Works: 9, Transactions: 4} },
+		Store:         func() Store { return Store{Free: 1, FreeKnown: true} },
+		Connections:   func() Connections { return Connections{Max: 256} },
 		Pools:         func() []Pool { return []Pool{{Name: "writer", Max: 1}} },
 		ClientVersion: func() string { return "2.3000.1" },
 	})
@@ -73,6 +75,32 @@ func TestTheClientVersionIsTheOneOfTheMoment(t *testing.T) {
 # TYPE wasup_client_version_info gauge
 wasup_client_version_info{version="`+version+`"} 1
 `, "wasup_client_version_info")
+	}
+}
+
+func TestTheConditionOfTheDatabaseIsTheOneOfTheMoment(t *testing.T) {
+	m := New(Options{})
+	var now Store
+	m.Watch(Sources{Store: func() Store { return now }})
+	for _, step := range []struct {
+		now  Store
+		want string
+	}{
+		{Store{}, "wasup_store_failing 0\n"},
+		{Store{Failing: true, Free: 4096, FreeKnown: true}, "wasup_store_failing 1\nwasup_store_free_bytes 4096\n"},
+	} {
+		now = step.now
+		rec := httptest.NewRecorder()
+		m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		got := ""
+		for line := range strings.Lines(rec.Body.String()) {
+			if strings.HasPrefix(line, "wasup_store_f") {
+				got += line
+			}
+		}
+		if got != step.want {
+			t.Errorf("%+v has the series\n%s", step.now, got)
+		}
 	}
 }
 

@@ -61,15 +61,24 @@ func (s *Supervisor) Update(ctx context.Context, id session.ID, settings session
 }
 
 // Delete logs a session out and deletes everything that is stored of it. It is idempotent. If the process ends
-// meanwhile, the next start continues the deletion.
-func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
+// meanwhile, the next start continues the deletion. The state says what is left to do at WhatsApp.
+func (s *Supervisor) Delete(ctx context.Context, id session.ID) (session.UnlinkState, error) {
 	e, ok := s.entry(id)
 	if !ok {
 		if _, left := s.undeleted.Load(id); left {
-			return s.erase(ctx, id)
+			return "", s.erase(ctx, id)
 		}
-		return nil
+		return "", nil
 	}
+	if err := s.remove(ctx, e); err != nil {
+		return "", err
+	}
+	return e.core.Unlinking(), s.erase(ctx, id)
+}
+
+// remove logs a session out and stops its actor.
+func (s *Supervisor) remove(ctx context.Context, e *entry) error {
+	id := e.id
 	told, err := s.change(ctx, id, session.DesiredDelete, session.LogoutDue)
 	if err != nil {
 		return err
@@ -92,15 +101,15 @@ func (s *Supervisor) Delete(ctx context.Context, id session.ID) error {
 			return unanswered(ctx, "delete session", id, ctx.Err())
 		}
 	}
-	return s.erase(ctx, id)
+	return nil
 }
 
-// erase deletes the credentials and then the row of a session whose actor has stopped. If the credentials cannot be
-// deleted, the row stays, so that the next attempt or the next start finds what is left to do.
+// erase detaches the credentials, if the logout has left any, and deletes the row of a session whose actor has stopped. If
+// the credentials cannot be detached, the row stays, so that the next attempt or the next start finds what is left to do.
 func (s *Supervisor) erase(ctx context.Context, id session.ID) error {
 	s.undeleted.Store(id, struct{}{})
-	if err := s.cfg.Dialer.Forget(ctx, id); err != nil {
-		return fmt.Errorf("delete the credentials of session %s: %w", id, err)
+	if err := s.cfg.Dialer.Detach(ctx, id); err != nil {
+		return fmt.Errorf("detach the credentials of session %s: %w", id, err)
 	}
 	if err := s.cfg.Store.Delete(ctx, id); err != nil {
 		return fmt.Errorf("delete session %s: %w", id, err)

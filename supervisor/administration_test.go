@@ -60,7 +60,7 @@ func TestANewProxyIsUsedAtOnceAndANewNameDisturbsNobody(t *testing.T) {
 func TestADeletedSessionLeavesNothingAndItsIdIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("51", "52")
-		if err := w.Delete(context.Background(), "51"); err != nil {
+		if _, err := w.Delete(context.Background(), "51"); err != nil {
 			t.Fatal(err)
 		}
 		if _, known := w.Status("51"); known {
@@ -75,7 +75,7 @@ func TestADeletedSessionLeavesNothingAndItsIdIsFree(t *testing.T) {
 		if !slices.Equal(w.observer.removed, []session.ID{"51"}) {
 			t.Fatalf("removed: %v", w.observer.removed)
 		}
-		if err := w.Delete(context.Background(), "51"); err != nil {
+		if _, err := w.Delete(context.Background(), "51"); err != nil {
 			t.Fatalf("deleting again: %v", err)
 		}
 		w.is("52", session.Ready, session.CauseConnected)
@@ -91,14 +91,14 @@ func TestADeletionThatFailedIsTakenUpByTheNextAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("51")
 		w.dialer.forget = func() error { return &session.Error{Code: session.CodeStoreUnavailable} }
-		if err := w.Delete(context.Background(), "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
+		if _, err := w.Delete(context.Background(), "51"); session.CodeOf(err) != session.CodeStoreUnavailable {
 			t.Fatalf("credentials could not be deleted: %v", err)
 		}
 		if row := w.store.row("51"); row.Desired != session.DesiredDelete {
 			t.Fatalf("the row is %+v: without it nobody would finish the deletion", row)
 		}
 		w.dialer.forget = nil
-		if err := w.Delete(context.Background(), "51"); err != nil {
+		if _, err := w.Delete(context.Background(), "51"); err != nil {
 			t.Fatal(err)
 		}
 		if _, stored := w.store.rows["51"]; stored || w.dialer.forgot["51"] == 0 {
@@ -224,7 +224,7 @@ func TestADeletedSessionIsNotStoredAnyMore(t *testing.T) {
 			if _, err := w.StopSession(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.Delete(t.Context(), "a"); err != nil {
+			if _, err := w.Delete(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()

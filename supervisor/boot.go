@@ -154,20 +154,30 @@ func (f followers) removed(id session.ID) {
 }
 
 // releaseHeld tells the sessions that the breaker held back when each of them may connect.
-func (s *Supervisor) releaseHeld(ids []session.ID) {
-	now := time.Now()
-	for i, id := range ids {
-		s.releaseSession(id, s.connectTime(now, i))
+func (s *Supervisor) releaseHeld(ids []session.ID) { s.resume(session.Released, ids) }
+
+// StoreRecovered tells the sessions that wait for the database that it works again, and when each of them may connect. A
+// session that begins to wait at this moment and misses it looks again by itself.
+func (s *Supervisor) StoreRecovered() {
+	var waiting []session.ID
+	for _, status := range s.List() {
+		if status.State == session.DisconnectedRecoverable && status.Cause == session.CauseStoreUnavailable {
+			waiting = append(waiting, status.ID)
+		}
 	}
+	s.resume(session.StoreRecovered, waiting)
 }
 
-func (s *Supervisor) releaseSession(id session.ID, turn time.Time) {
-	if s.env.Draining.Load() {
-		return
-	}
-	if e, ok := s.entry(id); ok {
+// resume sends an input to sessions, in order, with the times at which they may connect: spread as at the boot.
+func (s *Supervisor) resume(kind session.InputKind, ids []session.ID) {
+	now := time.Now()
+	for i, id := range ids {
+		e, ok := s.entry(id)
+		if !ok || s.env.Draining.Load() {
+			continue
+		}
 		if h := e.handle.Load(); h != nil {
-			s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: session.Released, Until: turn}})
+			s.env.System.Root.Send(h.pid, actors.Tell{Input: session.Input{Kind: kind, Until: s.connectTime(now, i)}})
 		}
 	}
 }

@@ -11,8 +11,16 @@ import (
 	"wasup/internal/session"
 )
 
-// refreshTimeout bounds one lookup of the newest client version.
-const refreshTimeout = 30 * time.Second
+const (
+	// refreshTimeout bounds one lookup of the newest client version.
+	refreshTimeout = 30 * time.Second
+	// firstProbePause is the pause before the first probe. WhatsApp has refused single logins by mistake, and then nobody
+	// should wait. The pause doubles with each probe that is refused, up to the cool-down.
+	firstProbePause = 5 * time.Second
+	// longestAskedPause is the longest pause between two probes for people who ask for a code. It also bounds how often a
+	// program that asks in a loop makes WhatsApp refuse a login.
+	longestAskedPause = time.Minute
+)
 
 const heldBack = "held back: WhatsApp refuses this client version (405)"
 
@@ -25,9 +33,10 @@ type Refresher interface {
 
 // breaker is the circuit breaker between all sessions and WhatsApp. WhatsApp refuses a client version for the whole
 // process, so the first refusal (405) opens the breaker. While it is open, every Open fails without a socket. The
-// breaker looks up the newest version once. Then it is half-open, and one session connects as the probe. If WhatsApp
-// accepts the probe, the breaker closes and the sessions that were held back connect, spread over time. If WhatsApp
-// refuses the probe, the breaker stays open for the cool-down.
+// breaker looks up the newest version. If it is another one, or else after a pause, it is half-open, and one session
+// connects as the probe. If WhatsApp accepts the probe, the breaker closes and the sessions that were held back connect,
+// spread over time. If WhatsApp refuses the probe, the breaker stays open for a longer pause. During a pause a session
+// that a person has asked for may be the probe too.
 type breaker struct {
 	session.Dialer
 	refresher Refresher // nil: the version cannot be looked up, and the breaker only waits
@@ -45,10 +54,21 @@ type breaker struct {
 	mu       sync.Mutex
 	state    breakerState
 	probe    *trial
+	refusals int       // since the breaker opened
+	refused  time.Time // the last one
+	plan     *plan     // of the next probe; nil: none is planned, because the breaker is closed or the probe runs
 	held     map[session.ID]struct{}
 	trials   int           // admitted runs without an outcome
 	noTrials chan struct{} // closed when trials becomes 0; nil: nobody waits for that
 	ended    bool
+}
+
+// plan is the plan to let a session be the probe later. The breaker's lock guards pausing and due.
+type plan struct {
+	life    context.Context
+	cancel  context.CancelFunc
+	pausing bool      // nothing happens until due
+	due     time.Time // of the probe
 }
 
 // breakerState is the state of a breaker.
@@ -98,14 +118,14 @@ func (b *breaker) Open(ctx context.Context, run session.Run) (session.Client, er
 func (b *breaker) admit(ctx context.Context, run session.Run) *trial {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.state == breakerOpen || b.state == breakerProbing {
+	if b.state == breakerProbing || b.state == breakerOpen && !(run.Attended && b.mayAsk()) {
 		b.held[run.Session] = struct{}{}
 		run.Post(session.Input{Kind: session.ClientOutdated, Incarnation: run.Incarnation, Detail: heldBack})
 		return nil
 	}
 	t := &trial{breaker: b, run: run}
 	delete(b.held, run.Session)
-	if b.state == breakerHalfOpen {
+	if b.state != breakerClosed {
 		b.state, b.probe = breakerProbing, t
 	}
 	b.trials++
@@ -141,6 +161,10 @@ func (t *trial) accepted() {
 	}
 	slices.Sort(ids)
 	b.state, b.probe, b.held = breakerClosed, nil, make(map[session.ID]struct{})
+	if b.plan != nil {
+		b.plan.cancel()
+		b.plan = nil
+	}
 	b.log.Info("WhatsApp accepts the client version again", "op", "breaker", "session", t.run.Session, "released", len(ids))
 	b.release(ids)
 }
@@ -161,16 +185,46 @@ func (b *breaker) refuse(t *trial) {
 	id := t.run.Session
 	b.conclude(t)
 	b.held[id] = struct{}{}
-	switch {
-	case b.state == breakerClosed:
-		b.state = breakerOpen
-		b.log.Error("WhatsApp refuses this client version (405): no session connects until a version is accepted", "op", "breaker", "session", id)
-		b.spawn(func() { b.probeLater(id, false) })
-	case b.probe == t:
-		b.state, b.probe = breakerOpen, nil
-		b.log.Error("WhatsApp still refuses this client version: the next attempt follows after the cool-down", "op", "breaker", "session", id, "wait", b.coolDown)
-		b.spawn(func() { b.probeLater(id, true) })
+	if b.state != breakerClosed && b.probe != t {
+		return
 	}
+	first := b.state == breakerClosed
+	b.state, b.probe, b.refused = breakerOpen, nil, time.Now()
+	b.refusals++
+	if first {
+		b.refusals = 1
+		b.log.Error("WhatsApp refuses this client version (405): no session connects until a version is accepted", "op", "breaker", "session", id)
+	} else {
+		b.log.Error("WhatsApp still refuses this client version", "op", "breaker", "session", id, "refusals", b.refusals)
+	}
+	if b.plan == nil { // otherwise the probe was a person's, and the one that is planned follows
+		p := &plan{}
+		p.life, p.cancel = context.WithCancel(b.life)
+		b.plan = p
+		b.spawn(func() { b.probeLater(p, id, first) })
+	}
+}
+
+// mayAsk reports whether a session that a person has asked for may be the probe now. The version must not be looked up at
+// the same moment. The caller holds the lock.
+func (b *breaker) mayAsk() bool {
+	return b.plan != nil && b.plan.pausing && !time.Now().Before(b.askedDue())
+}
+
+// askedDue is the time from which a session that a person has asked for may be the probe. The caller holds the lock.
+func (b *breaker) askedDue() time.Time {
+	return b.refused.Add(session.Backoff{First: firstProbePause, Longest: longestAskedPause}.Step(b.refusals))
+}
+
+// nextAsked returns after how long a person's request may be the probe, or is at the latest preceded by another probe.
+func (b *breaker) nextAsked() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	due := b.askedDue()
+	if b.plan != nil && b.plan.pausing && b.plan.due.Before(due) {
+		due = b.plan.due
+	}
+	return max(time.Second, time.Until(due))
 }
 
 // expire ends a trial whose run has ended or did not open. If it was the probe, another session becomes the probe.
@@ -180,10 +234,15 @@ func (t *trial) expire() {
 	defer b.mu.Unlock()
 	t.over = true
 	b.conclude(t)
-	if b.probe == t {
-		b.probe = nil
-		b.halfOpen("")
+	if b.probe != t {
+		return
 	}
+	b.probe = nil
+	if b.plan != nil { // the probe was a person's, and the one that is planned follows
+		b.state = breakerOpen
+		return
+	}
+	b.halfOpen("")
 }
 
 // conclude notes that the outcome of a trial is known, or that there will be none. The caller holds the lock.
@@ -223,34 +282,48 @@ func (b *breaker) halfOpen(first session.ID) {
 	}
 }
 
-// probeLater looks up the newest version and then lets one session probe it. If the version did not change, it waits for
-// the cool-down and looks it up once more before the probe. coolDownFirst makes it begin with the cool-down.
-func (b *breaker) probeLater(first session.ID, coolDownFirst bool) {
-	if coolDownFirst && !b.waitCoolDown() {
-		return
-	}
-	// The version must not change while runs connect with the version that was refused.
-	if !b.drainTrials() {
-		return
-	}
-	if changed := b.refresh(first); !changed && !coolDownFirst {
-		if !b.waitCoolDown() {
+// probeLater looks up the newest version and then lets one session probe it. Unless the version has just been refused for
+// the first time and has changed, it first waits for the pause, and then looks it up once more.
+func (b *breaker) probeLater(p *plan, id session.ID, first bool) {
+	defer p.cancel()
+	changed := false
+	if first {
+		// The version must not change while runs connect with the version that was refused.
+		if !b.drainTrials(p) {
 			return
 		}
-		b.refresh(first)
+		changed = b.refresh(p, id)
+	}
+	if !changed {
+		if !b.pause(p) || !b.drainTrials(p) {
+			return
+		}
+		b.refresh(p, id)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.ended {
-		b.halfOpen(first)
+	if b.plan == p && !b.ended { // a person's probe that was accepted meanwhile has ended the plan
+		b.plan = nil
+		b.halfOpen(id)
 	}
 }
 
-func (b *breaker) waitCoolDown() bool { return pause.Sleep(b.life.Done(), b.coolDown) }
+// pause waits for the pause after the last refusal. It returns false if the plan is cancelled meanwhile.
+func (b *breaker) pause(p *plan) bool {
+	b.mu.Lock()
+	length := session.Backoff{First: firstProbePause, Longest: b.coolDown}.Step(b.refusals)
+	p.pausing, p.due = true, time.Now().Add(length)
+	b.mu.Unlock()
+	slept := pause.Sleep(p.life.Done(), length)
+	b.mu.Lock()
+	p.pausing = false
+	b.mu.Unlock()
+	return slept
+}
 
 // drainTrials waits until no trial is without an outcome. Each gets one within the session's deadline. It returns false
-// if the breaker is closed meanwhile.
-func (b *breaker) drainTrials() bool {
+// if the plan is cancelled meanwhile.
+func (b *breaker) drainTrials(p *plan) bool {
 	b.mu.Lock()
 	noTrials := make(chan struct{})
 	if b.trials == 0 {
@@ -261,22 +334,22 @@ func (b *breaker) drainTrials() bool {
 	b.mu.Unlock()
 	select {
 	case <-noTrials:
-		return b.life.Err() == nil
-	case <-b.life.Done():
+		return p.life.Err() == nil
+	case <-p.life.Done():
 		return false
 	}
 }
 
 // refresh looks up the newest version over the connection of one session.
-func (b *breaker) refresh(id session.ID) (changed bool) {
+func (b *breaker) refresh(p *plan, id session.ID) (changed bool) {
 	if b.refresher == nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(b.life, refreshTimeout)
+	ctx, cancel := context.WithTimeout(p.life, refreshTimeout)
 	defer cancel()
 	version, changed, err := b.refresher.RefreshVersion(ctx, id)
 	switch {
-	case b.life.Err() != nil:
+	case p.life.Err() != nil:
 	case err != nil:
 		b.log.Warn("the newest client version could not be looked up", "op", "refresh version", "code", session.CodeOf(err), "err", err)
 	default:

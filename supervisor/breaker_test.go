@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,48 +141,50 @@ func TestOneRefusedVersionHoldsEverybodyBackAndOneProbeReleasesThem(t *testing.T
 	}
 }
 
-func TestARefusedProbeShutsTheGateUntilTheCoolDown(t *testing.T) {
-	r := &refresher{changed: true}
-	ids := names(10)
-	guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
-		w.start(ids...)
-		if n := w.runs(ids...); n != 2 || r.count() != 1 {
-			t.Fatalf("%d connects, %d refreshes; want the first and one probe", n, r.count())
-		}
-		time.Sleep(session.DefaultPolicy().CoolDown - time.Second)
-		synctest.Wait()
-		if n := w.runs(ids...); n != 2 {
-			t.Fatalf("%d connects before the cool-down", n)
-		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if n := w.runs(ids...); n != 3 || r.count() != 2 {
-			t.Fatalf("%d connects, %d refreshes; want one more of each", n, r.count())
-		}
-		outdated.Store(false)
-		time.Sleep(session.DefaultPolicy().CoolDown + 5*time.Second)
-		synctest.Wait()
-		for _, id := range ids {
-			w.is(id, session.Ready, session.CauseConnected)
+// probes counts the connects of every session. It returns when each happened, from the first.
+func (w *world) probes(outdated *atomic.Bool) *[]time.Duration {
+	var mu sync.Mutex
+	var first time.Time
+	times := &[]time.Duration{}
+	w.dialer.script(func(d *dialer) {
+		d.onOpen = func(c *client) {
+			mu.Lock()
+			if first.IsZero() {
+				first = time.Now()
+			}
+			*times = append(*times, time.Since(first))
+			mu.Unlock()
+			if outdated.Load() {
+				c.post(session.ClientOutdated)
+			} else {
+				c.post(session.SocketUp)
+			}
 		}
 	})
+	return times
 }
 
-func TestWithoutANewVersionNobodyTriesBeforeTheCoolDown(t *testing.T) {
+func TestRefusedProbesFollowEachOtherMoreAndMoreSlowly(t *testing.T) {
 	for name, r := range map[string]*refresher{
 		"the same version": {}, "not looked up": {err: errDatabase}, "nobody looks": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			ids := names(5)
+			ids := names(10)
 			guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
+				times := w.probes(outdated)
 				w.start(ids...)
-				outdated.Store(false)
-				time.Sleep(session.DefaultPolicy().CoolDown - time.Second)
+				time.Sleep(time.Hour)
 				synctest.Wait()
-				if n := w.runs(ids...); n != 1 {
-					t.Fatalf("%d connects", n)
+				var pauses []time.Duration
+				for i := 1; i < len(*times) && i <= 9; i++ {
+					pauses = append(pauses, ((*times)[i] - (*times)[i-1]).Round(time.Second))
 				}
-				time.Sleep(5 * time.Second)
+				const s = time.Second
+				if want := []time.Duration{5 * s, 10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 320 * s, 600 * s, 600 * s}; !slices.Equal(pauses, want) {
+					t.Errorf("pauses %v, want %v", pauses, want)
+				}
+				outdated.Store(false)
+				time.Sleep(session.DefaultPolicy().CoolDown + 5*time.Second)
 				synctest.Wait()
 				for _, id := range ids {
 					w.is(id, session.Ready, session.CauseConnected)
@@ -189,6 +192,74 @@ func TestWithoutANewVersionNobodyTriesBeforeTheCoolDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOneRefusalByMistakeCostsSomeSeconds(t *testing.T) {
+	ids := names(5)
+	guarded(t, nil, func(t *testing.T, w *world, outdated *atomic.Bool) {
+		w.start(ids...)
+		outdated.Store(false)
+		early := w.RequestQR(t.Context(), "new")
+		wantOutcome(t, early, session.OutcomeFailed)
+		if early.Cause != session.CauseClientOutdated || early.RetryAfter <= 0 || early.RetryAfter > 5*time.Second {
+			t.Errorf("the answer is %+v", early)
+		}
+		time.Sleep(early.RetryAfter + time.Second)
+		synctest.Wait()
+		for _, id := range append(ids, "new") {
+			w.is(id, session.Ready, session.CauseConnected)
+		}
+	})
+}
+
+func TestAPersonWhoAsksForACodeIsTheProbe(t *testing.T) {
+	ids := names(5)
+	guarded(t, nil, func(t *testing.T, w *world, outdated *atomic.Bool) {
+		w.start(ids...)
+		time.Sleep(400 * time.Second) // the next probe of its own follows five minutes later
+		synctest.Wait()
+		before := w.runs(ids...)
+		outdated.Store(false)
+		wantOutcome(t, w.RequestQR(t.Context(), "new"), session.OutcomeReady)
+		if w.Outdated() {
+			t.Error("the breaker is open although WhatsApp has accepted the probe")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		for _, id := range ids {
+			w.is(id, session.Ready, session.CauseConnected)
+		}
+		if n := w.runs(ids...); n != before+len(ids) {
+			t.Errorf("%d connects for %d sessions that were held back", n-before, len(ids))
+		}
+		outdated.Store(true) // the plan of the first refusal is over: the next one begins with a short pause again
+		if _, err := w.Restart(t.Context(), ids[0]); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		outdated.Store(false)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		w.is(ids[0], session.Ready, session.CauseConnected)
+	})
+}
+
+func TestAProgramThatAsksInALoopIsRefusedByTheBreakerAndNotByWhatsApp(t *testing.T) {
+	guarded(t, nil, func(t *testing.T, w *world, outdated *atomic.Bool) {
+		times := w.probes(outdated)
+		w.start(names(5)...)
+		for range 600 {
+			time.Sleep(time.Second)
+			answer := w.RequestQR(t.Context(), "new")
+			wantOutcome(t, answer, session.OutcomeFailed)
+			if answer.RetryAfter < time.Second || answer.RetryAfter > time.Minute {
+				t.Fatalf("try again after %s", answer.RetryAfter)
+			}
+		}
+		if n := len(*times); n > 20 {
+			t.Errorf("%d connects in ten minutes", n)
+		}
+	})
 }
 
 func TestAProbeThatSaysNothingIsFollowedByAnother(t *testing.T) {

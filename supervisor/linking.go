@@ -10,9 +10,10 @@ import (
 
 // PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it does
 // not run. It waits, until ctx ends, for a QR, because WhatsApp answers such a request only after it has issued one. The
-// code is valid until expires. The error has CodeWrongState if the session is linked already.
+// code is valid until expires. It ends with the connection, and WhatsApp closes the connection when the last QR of it has
+// expired. So a session that has shown QRs for a while connects anew first. The error has CodeWrongState if the session is linked already.
 func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error) {
-	answer := s.RequestQR(ctx, id)
+	answer := s.awaitQR(ctx, id, true)
 	if err := linkable(id, answer); err != nil {
 		return "", time.Time{}, err
 	}
@@ -55,12 +56,18 @@ func linkable(id session.ID, answer session.QRAnswer) error {
 		return &session.Error{Code: code, Op: "link session", Session: id, Message: message}
 	}
 	where := fmt.Sprintf("%s, %s", answer.State, answer.Cause)
+	if answer.Reason != "" {
+		where += ". The last attempt failed: " + answer.Reason
+	}
 	switch answer.Outcome {
 	case session.OutcomeQR:
 		return nil
 	case session.OutcomeReady:
 		return fail(session.CodeWrongState, "the session is linked already: log it out to link another device")
 	case session.OutcomeFailed:
+		if answer.Cause == session.CauseClientOutdated {
+			return &session.Error{Code: session.CodeClientOutdated, Op: "link session", Session: id, RetryAfter: answer.RetryAfter}
+		}
 		return fail(session.CodePairingRefused, "the session failed before a device could be linked: it is "+where)
 	case session.OutcomeStopped:
 		return fail(session.CodeWrongState, "the session was stopped while the request waited")

@@ -213,6 +213,8 @@ func TestARequestReleasesAQuarantine(t *testing.T) {
 		w.quarantine("a")
 		answers := w.request(t.Context(), "a")
 		unansweredYet(t, answers)
+		time.Sleep(10 * time.Second) // the longest wait after a row of crashes
+		synctest.Wait()
 		w.dialer.last("a").qr("released")
 		wantOutcome(t, answered(t, answers), session.OutcomeQR)
 	})

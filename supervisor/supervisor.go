@@ -71,8 +71,11 @@ type Config struct {
 	Erased func(id session.ID)
 	// Refresher looks up the client version when WhatsApp refuses it; nil: the version never changes.
 	Refresher Refresher
-	Policy    session.Policy
-	Log       *slog.Logger
+	// StoreFails reports whether the database takes no writes at the moment; no session connects by itself then. It must
+	// not block; nil: it never fails.
+	StoreFails func() bool
+	Policy     session.Policy
+	Log        *slog.Logger
 
 	Restarts int           // restarts of one session within Window before a crash quarantines it
 	Window   time.Duration // the time within which crashes are counted
@@ -123,7 +126,7 @@ func New(cfg Config) *Supervisor {
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
 		Policy: &s.cfg.Policy, Log: cfg.Log, MaxWaiters: cfg.MaxWaiters,
-		SaveTimeout: cfg.SaveTimeout,
+		SaveTimeout: cfg.SaveTimeout, StoreFails: cfg.StoreFails,
 	}
 	if cfg.Snapshots != nil {
 		s.env.Snapshots = cfg.Snapshots // only then: an interface that holds a nil is not nil
@@ -179,12 +182,20 @@ func (s *Supervisor) Watch(id session.ID) {
 // RequestQR starts the session if it does not run. It waits until a code is valid, the session is READY, or it has
 // failed. If ctx ends first, the outcome is OutcomeTimeout. The answer always has an outcome.
 func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAnswer {
+	return s.awaitQR(ctx, id, false)
+}
+
+// awaitQR is RequestQR. If fresh is true, the codes of the run last as long as those of a new connection.
+func (s *Supervisor) awaitQR(ctx context.Context, id session.ID, fresh bool) session.QRAnswer {
 	if s.waiting.Add(1) > int64(s.cfg.MaxWaitersTotal) {
 		s.waiting.Add(-1)
 		return s.answerWith(id, session.OutcomeTooMany)
 	}
 	defer s.waiting.Add(-1)
-	answer, err := s.requestQR(ctx, id)
+	answer, err := s.requestQR(ctx, id, fresh)
+	if answer.Cause == session.CauseClientOutdated {
+		answer.RetryAfter = s.breaker.nextAsked()
+	}
 	switch code := session.CodeOf(err); {
 	case err == nil:
 		return answer
@@ -198,18 +209,18 @@ func (s *Supervisor) RequestQR(ctx context.Context, id session.ID) session.QRAns
 	}
 }
 
-func (s *Supervisor) requestQR(ctx context.Context, id session.ID) (session.QRAnswer, error) {
+func (s *Supervisor) requestQR(ctx context.Context, id session.ID, fresh bool) (session.QRAnswer, error) {
 	e, order, err := s.setDesired(ctx, id, session.DesiredRun)
 	if err != nil {
 		return session.QRAnswer{}, err
 	}
-	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order})
+	return ask[session.QRAnswer](ctx, s, e, actors.RequestQR{Order: order, Fresh: fresh})
 }
 
 // answerWith returns an outcome with the session's current state and cause.
 func (s *Supervisor) answerWith(id session.ID, outcome session.QROutcome) session.QRAnswer {
 	status, _ := s.Status(id)
-	return session.QRAnswer{Outcome: outcome, State: status.State, Cause: status.Cause}
+	return session.QRAnswer{Outcome: outcome, State: status.State, Cause: status.Cause, Reason: status.FailureReason()}
 }
 
 // Start starts a session. already reports that the start changed nothing: the session ran already, or waits for
@@ -231,10 +242,24 @@ func (s *Supervisor) StopSession(ctx context.Context, id session.ID) (session.St
 	return told.Status, err
 }
 
-// Logout unlinks the session's device and deletes its credentials. The session stays.
+// Logout unlinks the session's device and deletes its credentials. The session stays. Status.Unlink says what is left to
+// do: a device of a session that is not connected is unlinked in the background.
 func (s *Supervisor) Logout(ctx context.Context, id session.ID) (session.Status, error) {
 	told, err := s.change(ctx, id, session.DesiredStop, session.LogoutDue)
-	return told.Status, err
+	if err != nil {
+		return told.Status, err
+	}
+	if told.Before != session.Ready && told.Ended != nil {
+		// Nothing but the database has to be waited for: after the answer, a crash of the process loses no unlinking.
+		select {
+		case <-told.Ended:
+		case <-ctx.Done():
+		}
+	}
+	if e, ok := s.entry(id); ok {
+		told.Status.Unlink = e.core.Unlinking()
+	}
+	return told.Status, nil
 }
 
 // change stores the desired state and then sends the input to the session. The desired state is stored first, so that it

@@ -33,9 +33,11 @@ type dialer struct {
 	runs   map[session.ID][]*client
 	opened map[session.ID]int // how many runs are open
 	forgot map[session.ID]int
-	open   func(ctx context.Context, c *client) error // called in Open; nil: Open returns at once
-	onOpen func(c *client)                            // called with each new client; nil: not called
-	forget func() error
+	// detached counts the calls of Detach, which forgot counts too
+	detached map[session.ID]int
+	open     func(ctx context.Context, c *client) error // called in Open; nil: Open returns at once
+	onOpen   func(c *client)                            // called with each new client; nil: not called
+	forget   func() error
 }
 
 func (d *dialer) Open(ctx context.Context, run session.Run) (session.Client, error) {
@@ -70,6 +72,17 @@ func (d *dialer) ended(id session.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.opened[id]--
+}
+
+// Detach counts as Forget does: no test here tells the two apart by what is stored.
+func (d *dialer) Detach(ctx context.Context, id session.ID) error {
+	err := d.Forget(ctx, id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.detached[id]++
+	}
+	return err
 }
 
 func (d *dialer) Forget(_ context.Context, id session.ID) error {
@@ -396,7 +409,7 @@ type world struct {
 func newWorld(t testing.TB, change ...func(*supervisor.Config)) *world {
 	w := &world{
 		t:        t,
-		dialer:   &dialer{t: t, runs: map[session.ID][]*client{}, opened: map[session.ID]int{}, forgot: map[session.ID]int{}},
+		dialer:   &dialer{t: t, runs: map[session.ID][]*client{}, opened: map[session.ID]int{}, forgot: map[session.ID]int{}, detached: map[session.ID]int{}},
 		store:    &store{rows: map[session.ID]session.Record{}},
 		observer: &observer{failed: map[session.Code]int{}},
 	}

@@ -88,3 +88,16 @@ func listing(t testing.TB, folder string) string {
 	}
 	return b.String()
 }
+
+func TestTheSandboxListensOnLoopbackAndOnAPortThatExists(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "localhost:3002", "[::1]:65535"} {
+		if err := loopback(addr); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:", "127.0.0.1", "0.0.0.0:3002", ":3002"} {
+		if loopback(addr) == nil {
+			t.Errorf("%s is accepted", addr)
+		}
+	}
+}

@@ -63,12 +63,12 @@ serving and prints commands to try next. Unless store.dsn is set, everything is 
 		if !c.Flags().Changed("log.level") && cfg.Log.Level == configs.Default().Log.Level {
 			cfg.Log.Level = slog.LevelWarn // log lines would hide the steps, which are the output
 		}
-		return runDemo(c, cfg, once)
+		return runDemo(c, cfg, s.given, once)
 	}
 	return c
 }
 
-func runDemo(c *cobra.Command, cfg configs.Config, once bool) (err error) {
+func runDemo(c *cobra.Command, cfg configs.Config, given map[string]bool, once bool) (err error) {
 	log := newLog(c.ErrOrStderr(), cfg.Log)
 	remove, err := temporaryStore(&cfg)
 	if err != nil {
@@ -83,7 +83,7 @@ func runDemo(c *cobra.Command, cfg configs.Config, once bool) (err error) {
 	if err := addPhones(p.server); err != nil {
 		return err
 	}
-	p.point(&cfg)
+	p.point(&cfg, given)
 	wasup := app.New(cfg, version, log)
 	err = wasup.Start(c.Context())
 	if errors.Is(err, syscall.EADDRINUSE) && cfg.HTTP.Listen == configs.Default().HTTP.Listen {

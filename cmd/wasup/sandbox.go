@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"wasup/configs"
+	"wasup/internal/accept"
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/admin"
 )
@@ -34,6 +38,7 @@ type playground struct {
 type playgroundConfig struct {
 	listen, admin string // the WebSocket endpoint and the admin API
 	tls           string // a second WebSocket endpoint with TLS, "" for none
+	flags         string // what the names of the flags begin with: "--", or "--sandbox." of serve; "": "--"
 	seed          string // 64 hex digits that fix the root key, "" for a random one
 	state         string // the folder of the server's state, "" for none
 	// minVersion is the lowest client version that may log in, webVersion the one that the front page offers; "" for none.
@@ -72,22 +77,44 @@ func startPlayground(cfg playgroundConfig, log *slog.Logger) (*playground, error
 	var listen net.ListenConfig
 	listener, err := listen.Listen(context.Background(), "tcp", cfg.admin)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s for the sandbox's admin API: %w", cfg.admin, err)
+		return nil, cfg.listenError("admin", cfg.admin, err)
 	}
 	if err := server.Start(); err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(cfg.endpointError(err), listener.Close())
 	}
 	p := &playground{
 		server: server, addr: listener.Addr().String(), log: log, served: make(chan struct{}),
-		admin: &http.Server{Handler: admin.New(server, log), ReadHeaderTimeout: sandboxShutdown},
+		admin: &http.Server{Handler: admin.New(server, log, cfg.admin), ReadHeaderTimeout: sandboxShutdown},
 	}
 	go func() {
 		defer close(p.served)
-		if err := p.admin.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.admin.Serve(accept.Wrap(listener, accept.Options{Log: log})); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the admin API of the sandbox failed", "err", err)
 		}
 	}()
 	return p, nil
+}
+
+// listenError names the address that cannot be listened on, and the flag that changes it.
+func (cfg playgroundConfig) listenError(flag, addr string, err error) error {
+	flag = cmp.Or(cfg.flags, "--") + flag
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %s is taken by another process; choose another address with this flag: %w", flag, addr, syscall.EADDRINUSE)
+	}
+	return fmt.Errorf("%s: listen on %s: %w", flag, addr, err)
+}
+
+// endpointError is listenError for a WebSocket endpoint that did not start. Other errors stay as they are.
+func (cfg playgroundConfig) endpointError(err error) error {
+	var listening *net.OpError
+	switch {
+	case !errors.As(err, &listening):
+		return err
+	case cfg.tls != "" && listening.Addr != nil && listening.Addr.String() == cfg.tls:
+		return cfg.listenError("tls", cfg.tls, err)
+	default:
+		return cfg.listenError("listen", cfg.listen, err)
+	}
 }
 
 func versionFlag(flag, text string) (sandbox.Version, error) {
@@ -103,9 +130,12 @@ func versionFlag(flag, text string) (sandbox.Version, error) {
 
 // loopback refuses addresses that others can reach: the sandbox has no authentication.
 func loopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return errors.New("expected host:port, such as 127.0.0.1:3002")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("expected a port from 0 to 65535, such as 127.0.0.1:3002")
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return errors.New("expected a loopback address, such as 127.0.0.1:3002: the sandbox has no authentication")
@@ -116,11 +146,16 @@ func loopback(addr string) error {
 // adminURL returns the base URL of the admin API.
 func (p *playground) adminURL() string { return "http://" + p.addr + admin.Prefix }
 
-// point changes the configuration of a wasup so that it uses this server.
-func (p *playground) point(cfg *configs.Config) {
+// point changes the configuration of a wasup so that it uses this server. Webhook receivers for experiments are on this
+// machine, so they are allowed unless the operator has said what is.
+func (p *playground) point(cfg *configs.Config, given map[string]bool) {
 	cfg.WhatsApp.WebsocketURL = p.server.URL()
 	cfg.WhatsApp.RootPublicKey = p.server.RootPublicKey()
-	cfg.Webhooks.AllowPrivate = true // webhook receivers for experiments are on this machine
+	if given["webhooks.allow_private"] || given["webhooks.allow_loopback"] {
+		return
+	}
+	cfg.Webhooks.AllowLoopback = true
+	p.log.Info("with a sandbox, webhooks to this machine are allowed by default; webhooks.allow_loopback=false forbids them")
 }
 
 func (p *playground) stop() error {

@@ -43,7 +43,7 @@ phone and no internet are needed. Unless store.dsn is set, the database is tempo
 		if !play {
 			return app.New(cfg, version, log).Run(c.Context())
 		}
-		return serveSandbox(c, cfg, where, log)
+		return serveSandbox(c, cfg, s.given, where, log)
 	}
 	return c
 }
@@ -57,12 +57,13 @@ func headroom(cfg configs.Memory, environ []string) (stop func()) {
 }
 
 // serveSandbox runs a sandbox and a wasup that uses it, until c's context ends.
-func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, log *slog.Logger) (err error) {
+func serveSandbox(c *cobra.Command, cfg configs.Config, given map[string]bool, where playgroundConfig, log *slog.Logger) (err error) {
 	remove, err := temporaryStore(&cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	where.flags = "--sandbox."
 	p, err := startPlayground(where, log)
 	if err != nil {
 		return err
@@ -71,13 +72,16 @@ func serveSandbox(c *cobra.Command, cfg configs.Config, where playgroundConfig, 
 	if err := addPhones(p.server); err != nil {
 		return err
 	}
-	p.point(&cfg)
+	p.point(&cfg, given)
 	wasup := app.New(cfg, version, log)
 	if err := wasup.Start(c.Context()); err != nil {
 		return err
 	}
 	c.Printf("wasup      http://%s/\ndashboard  http://%s/dashboard   for operators, in a browser\nphones     http://%s/   the virtual phones, in a browser\nsandbox    %s/   the sandbox's admin API\n\n",
 		wasup.Addr(), wasup.Addr(), p.addr, p.adminURL())
+	if cfg.Webhooks.AllowLoopback && !cfg.Webhooks.AllowPrivate {
+		c.Printf("Webhooks to this machine are allowed (webhooks.allow_loopback), and to no other private network.\n\n")
+	}
 	printTour(c.OutOrStdout(), "http://"+wasup.Addr(), p.adminURL(), false)
 	return wasup.Wait(c.Context())
 }

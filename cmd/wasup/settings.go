@@ -11,6 +11,7 @@ type settings struct {
 	environ []string
 	file    string
 	values  map[string]*string
+	given   map[string]bool // the keys that were set, after load
 }
 
 func newSettings(c *cobra.Command, environ []string) *settings {
@@ -30,9 +31,10 @@ func (s *settings) load(c *cobra.Command) (configs.Config, error) {
 			given[name] = *value
 		}
 	}
-	cfg, err := configs.Load(configs.Sources{File: s.file, Env: s.environ, Flags: given})
+	cfg, set, err := configs.LoadGiven(configs.Sources{File: s.file, Env: s.environ, Flags: given})
 	if err != nil {
 		return configs.Config{}, &usageError{err}
 	}
+	s.given = set
 	return cfg, nil
 }

@@ -22,7 +22,7 @@ func printTour(w io.Writer, api, admin string, linked bool) {
 	say("  curl -s --json '{\"to\":\"'$BRUNO'\",\"poll\":{\"question\":\"Lunch?\",\"options\":[\"yes\",\"no\"]}}' \"$W/v1/sessions/%s/messages?wait=delivered\"", demoClient)
 	say("  curl -s $S/phones/$BRUNO/messages                                        # what Bruno decrypted and read")
 	say("  curl -s --json '{}' $S/actions/drop                                      # cut all connections ...")
-	say("  curl -s -H 'X-Cliente-Id: %s' $W/status                                   # ... and see the session reconnect", demoClient)
+	say("  until curl -s -H 'X-Cliente-Id: %s' $W/status | grep READY; do sleep 1; done   # ... and see the session reconnect", demoClient)
 	say("  curl -s -H 'X-Cliente-Id: 52' $W/qr-code | curl -s --json @- $S/phones/$BRUNO/scan   # link a second session")
 	say("  curl -s $W/metrics | grep ^wasup_\n")
 	say("Ctrl-C stops it.")

@@ -84,9 +84,9 @@ func (f *Scripted) Update(ctx context.Context, id session.ID, settings session.S
 	return f.Settle(ctx, "update", id, settings)
 }
 
-func (f *Scripted) Delete(ctx context.Context, id session.ID) error {
-	_, err := f.Settle(ctx, "delete", id, session.Settings{})
-	return err
+func (f *Scripted) Delete(ctx context.Context, id session.ID) (session.UnlinkState, error) {
+	status, err := f.Settle(ctx, "delete", id, session.Settings{})
+	return status.Unlink, err
 }
 
 func (f *Scripted) StopSession(ctx context.Context, id session.ID) (session.Status, error) {

@@ -37,11 +37,7 @@ func chatOf(k *rest.Call) (message.Recipient, error) {
 	if err != nil {
 		return "", rest.BadField("chat", "expected a phone number with country code, or an address")
 	}
-	to, err := message.ParseRecipient(text)
-	if err != nil {
-		return "", rest.BadField("chat", "expected a phone number with country code, or the address of a person or a group")
-	}
-	return to, nil
+	return message.ParseChat("chat", text)
 }
 
 // markRead is POST /v1/sessions/{id}/chats/{chat}/read.
@@ -96,23 +92,30 @@ func carryOut[Q any](r *Resource, k *rest.Call, verb session.Verb[message.Client
 	return nil
 }
 
-// checkContacts is POST /v1/sessions/{id}/contacts/check.
+// checkContacts is POST /v1/sessions/{id}/contacts/check. What is no phone number is answered in its place, so that one
+// mistake in a list does not refuse the others.
 func (r *Resource) checkContacts(k *rest.Call) error {
 	var in v1ContactsAsk
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
-	phones := make([]string, 0, len(in.Phones))
-	for i, text := range in.Phones {
-		to, err := message.ParsePerson(text)
-		digits, isPhone := strings.CutSuffix(string(to), "@s.whatsapp.net")
+	answer := v1ContactList{Items: make([]v1Contact, len(in.Phones))}
+	phones, places := make([]string, 0, len(in.Phones)), make([]int, 0, len(in.Phones))
+	for i := range in.Phones {
+		answer.Items[i].Phone = in.Phones[i].String()
+		address, err := in.Phones[i].Parse("phone")
+		digits, isPhone := strings.CutSuffix(address.PN, "@s.whatsapp.net")
 		if err != nil || !isPhone {
-			return rest.BadField(fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+			answer.Items[i].Error = "expected a phone number with country code (7 to 15 digits)"
+			continue
 		}
-		phones = append(phones, digits)
+		phones, places = append(phones, digits), append(places, i)
 	}
 	if _, err := k.Known(); err != nil {
 		return err
+	}
+	if len(phones) == 0 {
+		return k.OK(answer)
 	}
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
 	defer cancel()
@@ -123,13 +126,12 @@ func (r *Resource) checkContacts(k *rest.Call) error {
 	if len(found) != len(phones) {
 		return &session.Error{Code: session.CodeInternal, Op: "check contacts", Session: k.ID, Message: "as many answers as questions were expected"}
 	}
-	answer := v1ContactList{Items: make([]v1Contact, 0, len(found))}
 	for i := range found {
-		one := v1Contact{Phone: in.Phones[i], OnWhatsApp: found[i].OnWhatsApp, Business: found[i].Business}
+		one := &answer.Items[places[i]]
+		one.OnWhatsApp, one.Business = found[i].OnWhatsApp, found[i].Business
 		if !found[i].Address.IsZero() {
 			one.Address = &found[i].Address
 		}
-		answer.Items = append(answer.Items, one)
 	}
 	return k.OK(answer)
 }

@@ -18,7 +18,7 @@ type v1Presence struct {
 }
 
 type v1ContactsAsk struct {
-	Phones []string `json:"phones" minItems:"1" maxItems:"100" doc:"Numbers with country code, in any usual spelling."`
+	Phones []wire.Someone `json:"phones" minItems:"1" maxItems:"100" doc:"Numbers with country code, in any usual spelling, or objects with pn, as events give them."`
 }
 
 type v1ContactList struct {
@@ -30,6 +30,7 @@ type v1Contact struct {
 	OnWhatsApp bool             `json:"on_whatsapp"`
 	Address    *message.Address `json:"address,omitempty"`
 	Business   string           `json:"business,omitempty" doc:"The verified name of a business."`
+	Error      string           `json:"error,omitempty" doc:"Why WhatsApp was not asked about this one: it is no phone number."`
 }
 
 // v1ChatState is an enumeration. Schema lists its values for the document and the checks.

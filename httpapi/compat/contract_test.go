@@ -49,6 +49,9 @@ func TestQRCodeAnswersEveryOutcome(t *testing.T) {
 		{What: "banned", Status: 500, Want: "qr_code_banned", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeFailed, session.DisconnectedBanned)}},
 		{What: "stopped meanwhile", Status: 500, Want: "qr_code_stopped", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeStopped, session.NotInitialized)}},
 		{What: "timeout", Status: 504, Want: "qr_code_timeout", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeTimeout, session.Initializing)}},
+		{What: "timeout, with a reason", Status: 504, Want: "qr_code_timeout", Extra: "X-Last-Error: no such host", Behind: apitest.Scripted{Asked: func(context.Context, session.ID) session.QRAnswer {
+			return session.QRAnswer{Outcome: session.OutcomeTimeout, State: session.Initializing, Reason: "no such host"}
+		}}},
 		{What: "timeout of the request's own wait", Path: "/qr-code?wait=1500ms", Status: 504, Want: "qr_code_timeout_own_wait", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeTimeout, session.Reconnecting)}},
 		{What: "too many waiters", Status: 429, Want: "coded_too_many", Extra: "Retry-After: 2", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeTooMany, session.Initializing)}},
 		{What: "shutting down", Status: 503, Want: "coded_shutting_down", Extra: "Retry-After: 5", Behind: apitest.Scripted{Asked: apitest.Outcome(session.OutcomeShuttingDown, session.Initializing)}},

@@ -1,10 +1,13 @@
 package compat
 
 import (
+	"cmp"
 	"log/slog"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
+
+	"wasup/httpapi/rest"
 )
 
 // shape is the form of a route's errors.
@@ -23,6 +26,9 @@ func (r *Routes) Flagged(c *fiber.Ctx, label string, err error) {
 // Coded writes an error in the form of /qr-code and of the hub's routes.
 func (r *Routes) Coded(c *fiber.Ctx, label string, err error) { r.renderError(c, coded, label, err) }
 
+// headerLastError says why the last attempt of a session failed that came to no code.
+const headerLastError = "X-Last-Error"
+
 // renderError writes an error in the route's form, and logs the cause of a server error.
 func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error) {
 	f := faultOf(err)
@@ -30,8 +36,11 @@ func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error)
 		r.host.Log.Warn("request failed", slog.String("route", label), slog.Int("status", f.status),
 			slog.String("code", f.code), slog.Any("err", f.cause))
 	}
-	if seconds := retryAfter(f.code); seconds > 0 {
+	if seconds := cmp.Or(rest.Seconds(f.retryAfter), retryAfter(f.code)); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
+	}
+	if f.reason != "" {
+		c.Set(headerLastError, f.reason)
 	}
 	message := f.message
 	if message == "" {

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -27,11 +28,14 @@ const (
 
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	codeWrongHost        = "WRONG_HOST"
+	codeCrossOrigin      = "CROSS_ORIGIN"
 	codeBodyTooLarge     = "BODY_TOO_LARGE"
 	codeHeadersTooLarge  = "HEADERS_TOO_LARGE"
 	codeEncoding         = "UNSUPPORTED_ENCODING"
 	codeRequestTimeout   = "REQUEST_TIMEOUT"
 	codeTooManyWaiters   = "TOO_MANY_WAITERS"
+	codeTooManyConns     = "TOO_MANY_CONNECTIONS"
 	codeQueueFull        = "QUEUE_FULL"
 	codeShuttingDown     = "SHUTTING_DOWN"
 	codeIdempotency      = "IDEMPOTENCY_REUSE"
@@ -44,8 +48,11 @@ type fault struct {
 	code    string
 	message string // for the caller; "": the code's own sentence, in the language of the form
 	state   session.State
-	waitMS  int64 // wait_time_ms, QR_TIMEOUT only
-	cause   error // for the log
+	waitMS  int64  // wait_time_ms, QR_TIMEOUT only
+	reason  string // for the header X-Last-Error, because the contract fixes the body; "": no header
+	cause   error  // for the log
+	// retryAfter is the header Retry-After; 0: the code decides.
+	retryAfter time.Duration
 }
 
 func (f *fault) Error() string {
@@ -91,10 +98,13 @@ var rules = map[session.Code]rule{
 	session.CodePairingRefused:   {fiber.StatusBadGateway, codeQRFailed},
 	session.CodeClientOutdated:   {fiber.StatusServiceUnavailable, codeSendFailed},
 	session.CodeProxyFailed:      {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUntrusted:        {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUnavailable:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownMessage:   {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUnknownWebhook:   {fiber.StatusInternalServerError, codeInternal},
 	session.CodeTooManyWebhooks:  {fiber.StatusInternalServerError, codeInternal},
 	session.CodeExpired:          {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeMediaFull:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeMediaGone:        {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeRateLimited:      {fiber.StatusTooManyRequests, codeQueueFull},
 	session.CodeMediaTooLarge:    {fiber.StatusInternalServerError, codeSendFailed},
@@ -122,7 +132,7 @@ func faultOf(err error) *fault {
 	f = &fault{status: row.status, code: row.code, cause: err}
 	var e *session.Error
 	if row.code != codeInternal && row.code != codeShuttingDown && errors.As(err, &e) {
-		f.message = e.Public()
+		f.message, f.retryAfter = e.Public(), e.RetryAfter
 	}
 	return f
 }
@@ -131,7 +141,7 @@ func faultOf(err error) *fault {
 // not sent.
 func retryAfter(code string) int {
 	switch code {
-	case codeTooManyWaiters, codeQueueFull:
+	case codeTooManyWaiters, codeTooManyConns, codeQueueFull:
 		return 2
 	case codeShuttingDown, codeStore:
 		return 5
@@ -144,10 +154,13 @@ func retryAfter(code string) int {
 var refusals = map[rest.Reason]string{
 	rest.NoRoute:         codeNotFound,
 	rest.NoMethod:        codeMethodNotAllowed,
+	rest.WrongHost:       codeWrongHost,
+	rest.OtherPage:       codeCrossOrigin,
 	rest.Malformed:       codeInvalidRequest,
 	rest.BodyTooLarge:    codeBodyTooLarge,
 	rest.HeadersTooLarge: codeHeadersTooLarge,
 	rest.TooSlow:         codeRequestTimeout,
 	rest.Draining:        codeShuttingDown,
+	rest.TooManyConns:    codeTooManyConns,
 	rest.Bug:             codeInternal,
 }

@@ -124,7 +124,7 @@ func (r *Routes) postInstanceQR(c *fiber.Ctx) error {
 	case session.OutcomeShuttingDown:
 		return rest.ShuttingDown()
 	case session.OutcomeFailed, session.OutcomeStopped, session.OutcomeTimeout:
-		return &fault{status: fiber.StatusInternalServerError, code: codeQRFailed, state: answer.State}
+		return &fault{status: fiber.StatusInternalServerError, code: codeQRFailed, state: answer.State, reason: answer.Reason, retryAfter: answer.RetryAfter}
 	case session.OutcomeError:
 	}
 	f := internalFault(answer)

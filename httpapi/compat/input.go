@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,7 +111,7 @@ func sendOf(c *fiber.Ctx) (to message.Recipient, text string, err error) {
 	if encoding := c.Get(fiber.HeaderContentEncoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return "", "", &fault{status: fiber.StatusUnsupportedMediaType, code: codeEncoding}
 	}
-	body := bytes.TrimPrefix(c.Request().Body(), []byte("\xef\xbb\xbf"))
+	body := rest.WithoutMark(c.Request().Body())
 	if !utf8.Valid(body) || rest.HalfCharacter(body) >= 0 {
 		// Go's decoder would replace invalid characters, and wasup would send another text than the caller's.
 		return "", "", invalid("body: expected JSON in UTF-8")

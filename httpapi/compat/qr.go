@@ -33,12 +33,12 @@ func (r *Routes) getQRCode(c *fiber.Ctx) error {
 	case session.OutcomeTimeout:
 		return &fault{
 			status: fiber.StatusGatewayTimeout, code: codeQRTimeout,
-			state: answer.State, waitMS: wait.Milliseconds(),
+			state: answer.State, waitMS: wait.Milliseconds(), reason: answer.Reason,
 		}
 	case session.OutcomeFailed, session.OutcomeStopped:
 		// The contract has no other code for a session that was stopped meanwhile, and it was not initialized either.
 		// current_state shows which of the two happened.
-		return &fault{status: fiber.StatusInternalServerError, code: codeInitFailed, state: answer.State}
+		return &fault{status: fiber.StatusInternalServerError, code: codeInitFailed, state: answer.State, reason: answer.Reason, retryAfter: answer.RetryAfter}
 	case session.OutcomeTooMany:
 		return &fault{status: fiber.StatusTooManyRequests, code: codeTooManyWaiters}
 	case session.OutcomeShuttingDown:

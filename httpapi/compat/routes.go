@@ -77,16 +77,16 @@ const hubPrefix = "/api/session-manager/sessions/"
 // Table returns the routes, in the order of the index.
 func (r *Routes) Table() []rest.Route {
 	return []rest.Route{
-		{Method: fiber.MethodGet, Path: "/qr-code", Errors: r.Coded, Doc: "wait for a pairing QR of client X-Cliente-Id, starting it if needed", Handle: r.getQRCode},
+		{Method: fiber.MethodGet, Path: "/qr-code", Errors: r.Coded, Starts: true, Doc: "wait for a pairing QR of client X-Cliente-Id, starting it if needed", Handle: r.getQRCode},
 		{Method: fiber.MethodGet, Path: "/status", Errors: r.Flagged, Doc: "state of client X-Cliente-Id; starts nothing", Handle: r.getStatus},
 		{Method: fiber.MethodPost, Path: "/init", Errors: r.Flagged, Doc: "start client X-Cliente-Id", Handle: r.postInit},
 		{Method: fiber.MethodPost, Path: "/send", Errors: r.Flagged, Doc: "send a text and wait for WhatsApp's acknowledgement", Handle: r.postSend},
 		{Method: fiber.MethodGet, Path: "/qr", Errors: r.Flagged, Doc: "the pairing QR of this moment; starts nothing", Handle: r.getQR},
-		{Method: fiber.MethodGet, Path: "/health", Errors: r.Flagged, Probe: true, Doc: "health of the service and its database", Handle: r.getHealth},
+		{Method: fiber.MethodGet, Path: "/health", Errors: r.Flagged, Probe: true, Monitor: true, Doc: "health of the service and its database", Handle: r.getHealth},
 		{Method: fiber.MethodGet, Path: hubPrefix + ":instance", Errors: r.Coded, Doc: "an instance as the hub sees it", Handle: r.getInstance},
 		{Method: fiber.MethodPost, Path: hubPrefix + ":instance/qr", Errors: r.Coded, Doc: "a valid QR of an instance, renewed if needed", Handle: r.postInstanceQR},
-		{Method: fiber.MethodGet, Path: "/healthz", Errors: r.Flagged, Probe: true, Doc: "liveness: the process answers", Handle: r.getHealthz},
-		{Method: fiber.MethodGet, Path: "/readyz", Errors: r.Flagged, Probe: true, Doc: "readiness: 503 until the boot has finished and while draining", Handle: r.getReadyz},
-		{Method: fiber.MethodGet, Path: "/metrics", Errors: r.Flagged, Probe: true, Doc: "Prometheus metrics", Handle: r.metricsHandler()},
+		{Method: fiber.MethodGet, Path: "/healthz", Errors: r.Flagged, Probe: true, Monitor: true, Doc: "liveness: the process answers", Handle: r.getHealthz},
+		{Method: fiber.MethodGet, Path: "/readyz", Errors: r.Flagged, Probe: true, Monitor: true, Doc: "readiness: 503 until the boot has finished and while draining", Handle: r.getReadyz},
+		{Method: fiber.MethodGet, Path: "/metrics", Errors: r.Flagged, Probe: true, Monitor: true, Doc: "Prometheus metrics", Handle: r.metricsHandler()},
 	}
 }

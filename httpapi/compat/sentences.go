@@ -21,8 +21,16 @@ var sentences = map[string]struct{ coded, flagged string }{
 	codeQRFailed:         {"No se pudo generar el código QR. Intenta nuevamente.", "The QR code could not be generated. Try again."},
 	codeNotFound:         {"La ruta no existe", "No such route; GET / lists them"},
 	codeMethodNotAllowed: {"Método no permitido; ver el header Allow", "Method not allowed; see the Allow header"},
-	codeBodyTooLarge:     {"El cuerpo de la solicitud es demasiado grande", "The request body is too large"},
-	codeHeadersTooLarge:  {"Los headers de la solicitud son demasiado grandes", "The request headers are too large"},
+	codeWrongHost: {
+		"El servicio no responde a este Host; ver http.hosts",
+		"The service does not answer to this Host; see http.hosts",
+	},
+	codeCrossOrigin: {
+		"Una página de otro origen no puede llamar a este servicio; ver http.cors_origins",
+		"A page of another origin may not call this service; see http.cors_origins",
+	},
+	codeBodyTooLarge:    {"El cuerpo de la solicitud es demasiado grande", "The request body is too large"},
+	codeHeadersTooLarge: {"Los headers de la solicitud son demasiado grandes", "The request headers are too large"},
 	codeEncoding: {
 		"El cuerpo debe enviarse sin Content-Encoding",
 		"The request body must be sent without Content-Encoding",
@@ -31,6 +39,10 @@ var sentences = map[string]struct{ coded, flagged string }{
 	codeTooManyWaiters: {
 		"Demasiadas solicitudes esperando un código QR. Intenta nuevamente.",
 		"Too many requests wait for a QR code. Try again.",
+	},
+	codeTooManyConns: {
+		"Demasiadas conexiones abiertas. Intenta nuevamente.",
+		"Too many connections are open. Try again.",
 	},
 	codeQueueFull:    {"Demasiados mensajes en curso. Intenta nuevamente.", "Too many messages are in flight. Try again."},
 	codeShuttingDown: {"El servicio se está cerrando. Intenta nuevamente.", "The service is shutting down. Try again."},

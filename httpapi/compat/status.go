@@ -47,6 +47,12 @@ func headOf(client int64, status session.Status) statusHead {
 	}
 }
 
+// needsQR reports whether a person has to scan a code. A session that another connection has replaced keeps its
+// credentials, and a start brings it back without one.
+func needsQR(status session.Status) bool {
+	return status.State.NeedsQR() && !(status.Cause == session.CauseReplaced && status.HasDevice)
+}
+
 // getStatus is GET /status.
 func (r *Routes) getStatus(c *fiber.Ctx) error {
 	client, err := clientOf(c)
@@ -57,7 +63,7 @@ func (r *Routes) getStatus(c *fiber.Ctx) error {
 	answer := statusAnswer{
 		statusHead:        headOf(client, status),
 		CanSendMessages:   status.CanSend(),
-		NeedsQR:           status.State.NeedsQR(),
+		NeedsQR:           needsQR(status),
 		IsRecoverable:     status.State.Transitional(),
 		RecommendedAction: actions[status.State],
 	}

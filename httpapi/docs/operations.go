@@ -20,7 +20,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodGet, Path: "/docs", Name: "getDocs", Tag: rest.TagDocument, Summary: "Open the API page",
-			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Serve: page("page/index.html", rest.ContentHTML),
+			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Page: true, Serve: page("page/index.html", rest.ContentHTML),
 		},
 		{
 			Method: fiber.MethodGet, Path: "/docs/docs.js", Name: "getDocsScript", Tag: rest.TagDocument, Summary: "Get the API page's script",
@@ -32,7 +32,7 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodGet, Path: "/dashboard", Name: "getDashboard", Tag: rest.TagDocument, Summary: "Open the dashboard",
-			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Serve: page("dashboard/index.html", rest.ContentHTML),
+			Produces: []string{rest.ContentHTML}, Status: fiber.StatusOK, Success: "HTML.", Probe: true, Page: true, Serve: page("dashboard/index.html", rest.ContentHTML),
 		},
 		{
 			Method: fiber.MethodGet, Path: "/dashboard/dashboard.js", Name: "getDashboardScript", Tag: rest.TagDocument, Summary: "Get the dashboard's script",

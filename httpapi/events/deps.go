@@ -16,18 +16,21 @@ type Log interface {
 	// sessions if id is "", and only those of the given types if there are any. While the process stops, it returns
 	// session.CodeShuttingDown.
 	Subscribe(ctx context.Context, after uint64, id session.ID, types []events.Type) (Subscription, error)
-	// Page returns at most limit stored events after a position, oldest first. upTo is the position from which to
-	// continue. missed reports that retention has deleted events after the position.
+	// Page returns at most limit stored events after a position, oldest first; fewer if they are large: see events.Query.
+	// upTo is the position from which to continue. missed reports that retention has deleted events after the position.
 	Page(ctx context.Context, after uint64, id session.ID, types []events.Type, limit int) (found []events.Event, upTo uint64, missed bool, err error)
 }
 
-// Subscription is one reader's view of the log. It belongs to one goroutine.
+// Subscription is one reader's view of the log. Only one goroutine at a time may call Next and Again.
 type Subscription interface {
-	// Past returns the next stored events that the reader has not got yet, oldest first. If there are none, all further
-	// events come through C.
-	Past(ctx context.Context) ([]events.Event, error)
-	// C is closed when the reader is too slow, and when the process stops.
-	C() <-chan events.Event
+	// Next returns the next events that the reader has not got yet, oldest first. It waits for its turn to load them, and
+	// returns none if the reader knows all events. A chunk ends when it has events.ChunkBytes, so only its last event can
+	// be larger.
+	Next(ctx context.Context) ([]events.Event, error)
+	// Again returns an event that Next has returned.
+	Again(ctx context.Context, pos uint64) (events.Event, error)
+	// C gets a signal when Next may have something to return. It is closed when the process stops.
+	C() <-chan struct{}
 	// Missed reports that events were lost between the position given to Subscribe and now.
 	Missed() bool
 	// From is the position of the last event at the time of the subscription.

@@ -18,7 +18,7 @@ type v1Event struct {
 	At        time.Time       `json:"at" doc:"When the event was stored."`
 	Type      v1EventType     `json:"type"`
 	SessionID string          `json:"session_id"`
-	Data      json.RawMessage `json:"data" doc:"What happened. docs/events.md describes each type."`
+	Data      json.RawMessage `json:"data" doc:"What happened. docs/events.md describes each type. With truncated, something that was too large is missing."`
 }
 
 // v1EventState is the data of session.state, session.qr, session.removed and session.snapshot.
@@ -31,7 +31,7 @@ type v1EventState struct {
 type v1EventPage struct {
 	Items  []v1Event `json:"items"`
 	Next   string    `json:"next" doc:"?after= of the next page. If nothing is new, it stays the same or moves on."`
-	More   bool      `json:"more" doc:"There may be more events now."`
+	More   bool      `json:"more" doc:"There may be more events now, also if this page has fewer than ?limit=."`
 	Missed bool      `json:"missed,omitempty" doc:"Some events after the given id are no longer kept."`
 }
 

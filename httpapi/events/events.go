@@ -57,19 +57,19 @@ func (r *Resource) events(k *rest.Call, id session.ID) error {
 }
 
 // follow subscribes to the log. The caller closes the reader.
-func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []events.Type) (reader, error) {
+func (r *Resource) follow(k *rest.Call, id session.ID, after uint64, types []events.Type) (*reader, error) {
 	if r.open.Add(1) > int64(r.limits.Streams) {
 		r.open.Add(-1)
-		return reader{}, rest.HTTPProblem(rest.CodeTooManyStreams, "")
+		return nil, rest.HTTPProblem(rest.CodeTooManyStreams, "")
 	}
 	// The subscription begins before the snapshots are taken, so that a change in between is sent twice rather than
 	// never.
 	sub, err := r.log.Subscribe(r.host.Life.Work(), after, id, types)
 	if err != nil {
 		r.open.Add(-1)
-		return reader{}, err
+		return nil, err
 	}
-	return reader{of: r, id: id, sub: sub, pictures: k.Query["image"] == "png"}, nil
+	return newReader(r, id, sub, k.Query["image"] == "png"), nil
 }
 
 func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types []events.Type) error {
@@ -81,7 +81,9 @@ func (r *Resource) pageOfEvents(k *rest.Call, id session.ID, after uint64, types
 	if err != nil {
 		return err
 	}
-	page := v1EventPage{Items: make([]v1Event, 0, len(found)), Next: strconv.FormatUint(upTo, 10), More: len(found) == limit, Missed: missed}
+	page := v1EventPage{
+		Items: make([]v1Event, 0, len(found)), Next: strconv.FormatUint(upTo, 10), More: events.Query{Limit: limit}.Full(found), Missed: missed,
+	}
 	for i := range found {
 		page.Items = append(page.Items, frame(&found[i]))
 	}

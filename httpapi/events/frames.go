@@ -1,9 +1,14 @@
 package events
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"wasup/httpapi/wire"
@@ -79,7 +84,21 @@ type reader struct {
 	pictures  bool
 	snapshots []session.Status // snapshots that were not sent yet
 	showing   bool             // the snapshots, or the id that follows them, were not sent completely
-	live      bool             // all stored events were sent; further events come through the subscription's channel
+
+	ctx     context.Context // of the loads
+	cancel  context.CancelFunc
+	loads   sync.WaitGroup
+	loading bool           // the next chunk comes through loaded
+	loaded  chan chunk     // with room for one
+	waiting []events.Event // loaded, but not written yet
+	rest    *pieces        // the large event that is written after those, piece by piece
+	idle    bool           // the caller has all events; the subscription tells of further ones
+}
+
+func newReader(of *Resource, id session.ID, sub Subscription, pictures bool) *reader {
+	r := &reader{of: of, id: id, sub: sub, pictures: pictures, loaded: make(chan chunk, 1)}
+	r.ctx, r.cancel = context.WithCancel(of.host.Life.Waits())
+	return r
 }
 
 // loadSnapshots takes the snapshots to send.
@@ -119,21 +138,55 @@ func (r *reader) keepAttended(status *session.Status) {
 	}
 }
 
-// readStored returns stored events that were not sent yet. If there are none, further events come through the channel.
-// false: the stream must end.
-func (r *reader) readStored() ([]events.Event, bool) {
-	found, err := r.sub.Past(r.of.host.Life.Waits())
-	if err != nil {
-		if r.of.host.Life.Waits().Err() == nil {
-			r.of.host.Log.Warn("an event stream ended because the log could not be read", slog.Any("err", err))
+// load begins to read the next events, or the next piece of a large one. The result comes through loaded, so that the
+// caller of a stream gets heartbeats while it waits.
+func (r *reader) load() {
+	r.loading = true
+	r.loads.Go(func() {
+		var got chunk
+		defer func() {
+			if reason := recover(); reason != nil {
+				got.err = fmt.Errorf("panic: %v\n%s", reason, debug.Stack())
+			}
+			r.loaded <- got
+		}()
+		if r.rest != nil {
+			got.rest, got.err = r.rest.next(r.ctx, r.sub)
+			return
 		}
-		return nil, false
-	}
-	r.live = len(found) == 0
-	return found, true
+		got.found, got.err = r.sub.Next(r.ctx)
+		if last := len(got.found) - 1; last >= 0 && len(got.found[last].Data) > events.ChunkBytes {
+			got.rest = newPieces(&got.found[last])
+			got.found = got.found[:last]
+		}
+	})
 }
 
+// chunk is what was loaded: events to write, and after them a large one, or its next piece.
+type chunk struct {
+	found []events.Event
+	rest  *pieces
+	err   error
+}
+
+// take notes what was loaded. false: the stream must end.
+func (r *reader) take(got chunk) bool {
+	r.loading = false
+	if got.err != nil {
+		if r.ctx.Err() == nil && !errors.Is(got.err, events.ErrClosed) {
+			r.of.host.Log.Warn("an event stream ended because the log could not be read", slog.Any("err", got.err))
+		}
+		return false
+	}
+	r.waiting, r.rest = got.found, got.rest
+	r.idle = len(r.waiting) == 0 && r.rest == nil
+	return true
+}
+
+// close ends the reader. It waits for what it loads.
 func (r *reader) close() {
+	r.cancel()
+	r.loads.Wait()
 	r.sub.Close()
 	r.of.open.Add(-1)
 }

@@ -11,8 +11,8 @@ const (
 	followedEvents = "The durable log: messages, receipts, changes of state, codes, calls, groups. docs/events.md describes every type. " +
 		"The answer is a stream of server-sent events: first a session.snapshot of each session, then events as they come. The data of " +
 		"each event is JSON. A quiet stream sends comments. A reader that comes back with Last-Event-ID gets every event that it missed. " +
-		"If those are no longer kept, it gets a `resync` event and new snapshots. A reader that does not keep up is disconnected. " +
-		"With `Accept: application/json`, or with ?limit=, the answer is a page of the events stored after ?after=, without waiting."
+		"If those are no longer kept, it gets a `resync` event and new snapshots. A reader that takes nothing for 30 seconds is disconnected. " +
+		"With `Accept: application/json`, or with ?limit=, the answer is a page of the events stored after ?after=, without waiting. A page also ends at about 1 MiB."
 	socketEvents = "The frames are the events of the stream, as JSON: `present` ends the snapshots, `resync` says that events were lost. " +
 		"wasup does not read what a caller sends. A caller that does not answer pings is disconnected."
 )

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,10 +52,6 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	// A page of another origin can read a WebSocket, unlike the answers of other requests.
-	if rest.CrossOrigin(k.Ctx) {
-		return rest.HTTPProblem(rest.CodeOrigin, "")
-	}
 	if err := upgradable(k.Ctx); err != nil {
 		return err
 	}
@@ -62,14 +59,18 @@ func (r *Resource) socket(k *rest.Call, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	request := upgradeRequest(k.Ctx)
+	request, header := upgradeRequest(k.Ctx), make(http.Header)
+	for name, value := range k.Response().Header.All() { // those that the server sets on every answer
+		header.Add(string(name), string(value))
+	}
+	header.Del(fiber.HeaderContentType)
 	r.host.Life.Enter() // the shutdown waits for the socket
 	k.Status(fiber.StatusSwitchingProtocols)
 	k.Context().HijackSetNoResponse(true)
 	k.Context().Hijack(func(conn net.Conn) {
 		defer r.host.Life.Leave()
 		defer follower.close()
-		r.serveSocket(&socket{reader: follower}, conn, request, after == events.FromNow || follower.sub.Missed())
+		r.serveSocket(&socket{reader: follower}, conn, request, header, after == events.FromNow || follower.sub.Missed())
 	})
 	return nil
 }
@@ -133,12 +134,19 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // socket writes the frames of one WebSocket.
 type socket struct {
-	reader
+	*reader
 	conn *websocket.Conn
+	open *openMessage // the large event that is being written; nil: none is
+}
+
+// openMessage is a frame of a large event that is written piece by piece.
+type openMessage struct {
+	to     io.WriteCloser
+	cancel context.CancelFunc
 }
 
 // serveSocket runs until the caller disconnects, is too slow, or the server drains.
-func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, snapshots bool) {
+func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, header http.Header, snapshots bool) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			r.host.Log.Error("an event socket panicked", slog.Any("err", reason), slog.String("stack", string(debug.Stack())))
@@ -149,8 +157,8 @@ func (r *Resource) serveSocket(w *socket, conn net.Conn, request *http.Request, 
 		return
 	}
 	var err error
-	// The library does not check the origin, because rest.CrossOrigin has checked it, proxies included.
-	w.conn, err = websocket.Accept(&upgrade{conn, make(http.Header)}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	// The library does not check the origin, because the server has checked it, proxies included.
+	w.conn, err = websocket.Accept(&upgrade{conn, header}, request, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return
 	}
@@ -200,32 +208,36 @@ func (w *socket) run(here context.Context, snapshots bool) (websocket.StatusCode
 		}
 		w.snapshots = nil
 	}
-	for !w.live {
-		found, ok := w.readStored()
-		for i := range found {
-			ok = ok && w.write(here, w.frameFor(&found[i]))
-		}
-		if !ok {
-			return websocket.StatusTryAgainLater, ""
-		}
+	code, reason := w.follow(here)
+	if w.open != nil {
+		w.open.cancel()
 	}
-	return w.follow(here)
+	return code, reason
 }
 
 func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
 	beat := time.NewTicker(w.of.limits.Heartbeat)
 	defer beat.Stop()
 	for {
+		var wake <-chan struct{}
+		switch {
+		case w.idle:
+			wake = w.sub.C()
+		case !w.loading:
+			w.load()
+		}
 		select {
 		case <-w.of.host.Life.Waits().Done():
 			return websocket.StatusGoingAway, "shutting down"
 		case <-here.Done():
 			return websocket.StatusNormalClosure, ""
-		case event, open := <-w.sub.C():
-			if !open {
-				return websocket.StatusPolicyViolation, "too slow"
+		case <-wake: // when it is closed, the next load returns the reason
+			w.idle = false
+		case got := <-w.loaded:
+			if !w.take(got) {
+				return websocket.StatusTryAgainLater, ""
 			}
-			if !w.write(here, w.frameFor(&event)) {
+			if !w.writeLoaded(here) {
 				return websocket.StatusGoingAway, ""
 			}
 		case <-beat.C:
@@ -234,6 +246,58 @@ func (w *socket) follow(here context.Context) (websocket.StatusCode, string) {
 			}
 		}
 	}
+}
+
+// writeLoaded writes what was loaded.
+func (w *socket) writeLoaded(here context.Context) bool {
+	for i := range w.waiting {
+		if !w.write(here, w.frameFor(&w.waiting[i])) {
+			return false
+		}
+		w.waiting[i] = events.Event{} // frees its data
+	}
+	w.waiting = nil
+	return w.rest == nil || w.writePiece(here)
+}
+
+// writePiece writes the piece of a large event that was loaded.
+func (w *socket) writePiece(here context.Context) bool {
+	p := w.rest
+	head, tail, err := p.around()
+	if err != nil {
+		w.of.host.Log.Error("an event could not be written as JSON", slog.Any("err", err))
+		return false
+	}
+	if p.first() {
+		ctx, cancel := context.WithCancel(here)
+		to, err := w.conn.Writer(ctx, websocket.MessageText)
+		if err != nil {
+			cancel()
+			return false
+		}
+		w.open = &openMessage{to, cancel}
+	} else {
+		head = nil
+	}
+	// Each piece has the time of an event.
+	overdue := time.AfterFunc(rest.WriteTimeout, w.open.cancel)
+	defer overdue.Stop()
+	if !p.last() {
+		tail = nil
+	}
+	for _, part := range [][]byte{head, p.piece, tail} {
+		if _, err := w.open.to.Write(part); err != nil {
+			return false
+		}
+	}
+	p.piece = nil
+	if !p.last() {
+		return true
+	}
+	err = w.open.to.Close()
+	w.open.cancel()
+	w.open, w.rest = nil, nil
+	return err == nil
 }
 
 func (w *socket) write(here context.Context, event v1Event) bool {

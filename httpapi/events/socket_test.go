@@ -139,24 +139,50 @@ func TestASocketThatLeavesIsForgottenAndAShutdownEndsTheOthers(t *testing.T) {
 	}
 }
 
-func TestASlowSocketIsDropped(t *testing.T) {
+func TestASlowSocketLosesNothing(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind()
-	f.Buffer = events.Options{Buffer: 16, PerReader: 4}
+	f.Buffer = events.Options{Buffer: 4}
 	r := apitest.NewRig(t, httpapi.Config{Heartbeat: time.Hour}, &f)
 	w := talk(t, r, "/v1/events/ws")
+	w.conn.SetReadLimit(1 << 20)
 	w.expect("present")
+	const n = 150 // more than the buffers of the connection hold
 	big := events.Event{Session: "a", Type: events.TypeMessage, Data: json.RawMessage(`{"text":"` + strings.Repeat("x", 100_000) + `"}`)}
-	until(t, "the reader is dropped", func() { r.Append(t, big) }, func() bool { return r.Events(t).Readers() == 0 })
-	for {
-		_, _, err := w.conn.Read(w.ctx)
-		if err == nil {
-			continue
+	for range n {
+		r.Append(t, big)
+	}
+	for i := range n {
+		if event := w.expect("message.received"); event.Seq != uint64(i+1) || len(event.Data) != len(big.Data) {
+			t.Fatalf("event %d is number %d with %d bytes", i+1, event.Seq, len(event.Data))
 		}
-		if websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
-			t.Errorf("the socket ended with %v", err)
-		}
-		return
+	}
+}
+
+func TestALargeEventArrivesWhole(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]events.Options{"from memory": {}, "from the table": {Buffer: 1}} {
+		t.Run(name, func(t *testing.T) {
+			f := apitest.Behind()
+			f.Buffer = options
+			r := apitest.NewRig(t, httpapi.Config{}, &f)
+			var want []string
+			for i, size := range []int{10, 128 << 10, 300_000, 1, 1_500_000, 5} {
+				data := fmt.Sprintf(`{"text":%q}`, strings.Repeat(string(rune('a'+i)), size))
+				want = append(want, data)
+				r.Append(t, events.Event{Session: "a", Type: events.TypeMessage, Data: json.RawMessage(data)})
+			}
+			l, w := listen(t, r, "/v1/events?after=0"), talk(t, r, "/v1/events/ws?after=0")
+			l.must() // the delay of a reconnect
+			w.conn.SetReadLimit(4 << 20)
+			for i := range want {
+				for of, data := range map[string]json.RawMessage{"stream": l.expect("message.received").Data, "socket": w.expect("message.received").Data} {
+					if string(data) != want[i] {
+						t.Errorf("event %d of the %s has %d bytes: %.30s…, want %d", i+1, of, len(data), data, len(want[i]))
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wasup/httpapi/rest"
+	"wasup/internal/events"
 )
 
 const (
@@ -19,13 +20,15 @@ const (
 	reconnectAfter = 3 * time.Second
 	// chunkBytes is about how much is written at once if there are many events.
 	chunkBytes = 16 << 10
+	// idleBytes is how much memory a stream keeps for its next events.
+	idleBytes = 64 << 10
 )
 
 // stream writes server-sent events. It is the body of its answer. fasthttp reads it on the goroutine of the connection,
 // so it needs no goroutine of its own. A caller that does not read blocks only its own stream, until the write deadline
 // ends it. A caller that has disconnected is noticed at the next write, which is a heartbeat at the latest.
 type stream struct {
-	reader
+	*reader
 	conn  net.Conn
 	out   bytes.Buffer
 	beat  *time.Timer
@@ -55,6 +58,9 @@ func (st *stream) Read(p []byte) (n int, err error) {
 			n, err = 0, io.ErrUnexpectedEOF
 		}
 	}()
+	if st.out.Len() == 0 && st.out.Cap() > idleBytes {
+		st.out = bytes.Buffer{}
+	}
 	for st.out.Len() == 0 {
 		if !st.next() {
 			return 0, io.EOF
@@ -66,8 +72,8 @@ func (st *stream) Read(p []byte) (n int, err error) {
 	return st.out.Read(p)
 }
 
-// next adds snapshots or events to the buffer. The buffer stays empty if no stored event is left. false: the stream
-// must end.
+// next adds snapshots, events, a piece of a large event or a heartbeat to the buffer. The buffer stays empty if something
+// was loaded, or has to be. false: the stream must end.
 func (st *stream) next() bool {
 	if st.showing {
 		st.writeSnapshots()
@@ -78,41 +84,63 @@ func (st *stream) next() bool {
 		return false
 	default:
 	}
-	if !st.live {
-		found, ok := st.readStored()
-		for i := range found {
-			st.writeEvent(st.frameFor(&found[i]))
-		}
-		return ok
+	var wake <-chan struct{}
+	switch {
+	case len(st.waiting) > 0:
+		st.writeWaiting()
+		return true
+	case st.rest != nil && !st.loading && st.rest.piece != nil:
+		st.writePiece()
+		return true
+	case st.idle:
+		wake = st.sub.C()
+	case !st.loading:
+		st.load()
 	}
+	st.beat.Reset(st.of.limits.Heartbeat)
 	select {
 	case <-st.of.host.Life.Waits().Done():
 		return false
-	case event, open := <-st.sub.C():
-		if !open {
-			return false
-		}
-		st.writeEvent(st.frameFor(&event))
-		st.writePending()
+	case <-wake: // when it is closed, the next load returns the reason
+		st.idle = false
+	case got := <-st.loaded:
+		return st.take(got)
 	case <-st.beat.C:
-		st.out.WriteString(": heartbeat\n\n")
+		if st.rest == nil { // a comment cannot stand within an event
+			st.out.WriteString(": heartbeat\n\n")
+		}
 	}
-	st.beat.Reset(st.of.limits.Heartbeat)
 	return true
 }
 
-// writePending adds the events that are waiting already, so that many events need one write.
-func (st *stream) writePending() {
-	for st.out.Len() < chunkBytes {
-		select {
-		case event, open := <-st.sub.C():
-			if !open {
-				return // the next read ends the stream
-			}
-			st.writeEvent(st.frameFor(&event))
-		default:
-			return
-		}
+// writeWaiting adds loaded events, so that many small ones need one write.
+func (st *stream) writeWaiting() {
+	for len(st.waiting) > 0 && st.out.Len() < chunkBytes {
+		st.writeEvent(st.frameFor(&st.waiting[0]))
+		st.waiting[0] = events.Event{} // frees its data
+		st.waiting = st.waiting[1:]
+	}
+}
+
+// writePiece adds the piece of a large event that was loaded.
+func (st *stream) writePiece() {
+	p := st.rest
+	head, tail, err := p.around()
+	if err != nil {
+		st.of.host.Log.Error("an event could not be written as JSON", slog.Any("err", err))
+		st.rest = nil
+		return
+	}
+	if p.first() {
+		st.out.WriteString("id: " + strconv.FormatUint(p.event.Pos, 10) + "\nevent: " + string(p.event.Type) + "\ndata: ")
+		st.out.Write(head)
+	}
+	st.out.Write(p.piece)
+	p.piece = nil
+	if p.last() {
+		st.out.Write(tail)
+		st.out.WriteString("\n\n")
+		st.rest = nil
 	}
 }
 

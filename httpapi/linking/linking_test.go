@@ -32,6 +32,13 @@ func TestACodeComesAsAnOutcomeAndNeverAsNothing(t *testing.T) {
 		}
 		return f
 	}
+	because := func(o session.QROutcome, state session.State, cause session.Cause, reason string) apitest.Scripted {
+		f := apitest.Behind(apitest.Plain("shop", state, cause))
+		f.Asked = func(context.Context, session.ID) session.QRAnswer {
+			return session.QRAnswer{Outcome: o, State: state, Cause: cause, Reason: reason}
+		}
+		return f
+	}
 	empty := apitest.Behind(apitest.Full())
 	empty.Asked = func(context.Context, session.ID) session.QRAnswer {
 		return session.QRAnswer{Outcome: session.OutcomeQR}
@@ -42,6 +49,8 @@ func TestACodeComesAsAnOutcomeAndNeverAsNothing(t *testing.T) {
 		{What: "stopped", Status: 409, Want: "v1/qr_stopped", Behind: asked(session.OutcomeStopped, session.NotInitialized, session.CauseStopped)},
 		{What: "failed", Status: 422, Want: "v1/qr_failed", Behind: asked(session.OutcomeFailed, session.DisconnectedBanned, session.CauseBanned)},
 		{What: "timeout", Status: 504, Want: "v1/qr_timeout", Behind: asked(session.OutcomeTimeout, session.Initializing, session.CauseStarting)},
+		{What: "timeout, with a reason", Status: 504, Want: "v1/qr_timeout_reason", Behind: because(session.OutcomeTimeout, session.DisconnectedRecoverable, session.CauseSocketLost, "no such host")},
+		{What: "failed, with a reason", Status: 422, Want: "v1/qr_failed_reason", Behind: because(session.OutcomeFailed, session.Errored, session.CauseAttemptsExhausted, "the TLS certificate is not valid")},
 		{What: "too many", Status: 429, Want: "v1/qr_too_many", Extra: "Retry-After: 2", Behind: asked(session.OutcomeTooMany, session.Initializing, session.CauseStarting)},
 		{What: "draining", Status: 503, Want: "v1/qr_draining", Extra: "Retry-After: 5", Behind: asked(session.OutcomeShuttingDown, session.Initializing, session.CauseStarting)},
 		{What: "a bug", Status: 500, Want: "v1/qr_bug", Behind: asked(session.OutcomeError, session.Initializing, session.CauseStarting)},
@@ -88,6 +97,8 @@ func TestDevicesAreLinkedByCodeAndByPasskey(t *testing.T) {
 		{What: "a code, for a number as a page has it", Method: "POST", Path: code, Body: `{"phone":"tel:+54‑9‑11‑5555‑0101"}`, Status: 200, Want: "v1/pairing_code", Behind: linking(apitest.Pairing("shop"), nil)},
 		{What: "linked already", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 409, Want: "v1/wrong_state", Behind: linking(apitest.Pairing("shop"), apitest.Failing(session.CodeWrongState))},
 		{What: "refused", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 422, Want: "v1/pairing_refused", Behind: linking(apitest.Pairing("shop"), apitest.Failing(session.CodePairingRefused))},
+		{What: "too often", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 429, Want: "v1/pairing_limited", Extra: "Retry-After: 60", Behind: linking(apitest.Pairing("shop"), &session.Error{Code: session.CodeRateLimited, RetryAfter: time.Minute})},
+		{What: "a server error", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 503, Want: "v1/pairing_unavailable", Extra: "Retry-After: 5", Behind: linking(apitest.Pairing("shop"), apitest.Failing(session.CodeUnavailable))},
 		{What: "not in time", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 504, Want: "v1/timeout", Behind: linking(apitest.Pairing("shop"), apitest.Failing(session.CodeTimeout))},
 		{What: "no number", Method: "POST", Path: code, Body: `{}`, Status: 400, Want: "v1/phone_missing", Behind: linking(apitest.Pairing("shop"), nil)},
 		{What: "unknown", Method: "POST", Path: code, Body: `{"phone":"5491155550101"}`, Status: 404, Want: "v1/not_found", Behind: linking(apitest.Pairing("other"), nil)},
@@ -208,5 +219,31 @@ func TestAShutdownAnswersThoseWhoWaitForAPairingCode(t *testing.T) {
 	}
 	if answer := <-answered; answer.Status != 503 || answer.Body != apitest.Literal(t, "v1/shutting_down") {
 		t.Errorf("%d %s", answer.Status, answer.Body)
+	}
+}
+
+func TestARefusedClientVersionSaysWhenToAskAgain(t *testing.T) {
+	t.Parallel()
+	f := apitest.Behind(apitest.Pairing("51"))
+	f.Asked = func(context.Context, session.ID) session.QRAnswer {
+		return session.QRAnswer{Outcome: session.OutcomeFailed, State: session.Errored, Cause: session.CauseClientOutdated, RetryAfter: 4200 * time.Millisecond}
+	}
+	f.Linking = func(context.Context, string, session.ID, string) (string, time.Time, error) {
+		return "", time.Time{}, &session.Error{Code: session.CodeClientOutdated, RetryAfter: 6 * time.Second}
+	}
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for _, row := range []struct {
+		method, path, body string
+		status             int
+		after, part        string
+	}{
+		{"GET", "/v1/sessions/51/qr", "", 503, "5", `"code":"client_outdated"`},
+		{"POST", "/v1/sessions/51/pairing-code", `{"phone":"5491155550101"}`, 503, "6", `"code":"client_outdated"`},
+		{"GET", "/qr-code", "", 500, "5", `{"error":"INITIALIZATION_FAILED","message":"Error al inicializar la sesión de WhatsApp","current_state":"ERROR"}`},
+	} {
+		answer := r.Do(t, row.method, row.path, row.body, "X-Cliente-Id: 51")
+		if answer.Status != row.status || answer.Header.Get("Retry-After") != row.after || !strings.Contains(answer.Body, row.part) {
+			t.Errorf("%s answers %d, Retry-After %q: %s", row.path, answer.Status, answer.Header.Get("Retry-After"), answer.Body)
+		}
 	}
 }

@@ -22,12 +22,12 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Query:    []rest.Parameter{waitFor("Default: qr.wait of the configuration.")},
 			Produces: []string{rest.ContentJSON, rest.ContentPNG, rest.ContentSVG, rest.ContentText},
 			Status:   fiber.StatusOK, Answer: v1QRAnswer{}, Success: "A code that can be scanned now.",
-			Refuses: []int{404, 409, 422, 429, 504}, Serve: r.getQR,
+			Refuses: []int{404, 409, 422, 429, 504}, Starts: true, Serve: r.getQR,
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/pairing-code", Name: "createPairingCode", Tag: rest.TagLinking,
 			Summary: "Get a pairing code",
-			Detail:  "A code to enter on the phone instead of scanning a QR. Starts the session if it is not running.",
+			Detail:  "A code to enter on the phone instead of scanning a QR, valid until `expires_at` (about 160 seconds). Starts the session if it is not running, and connects anew if it has shown QRs for a while. A later request replaces the code.",
 			Body:    v1PairingCodeAsk{}, Status: fiber.StatusOK, Answer: v1PairingCode{}, Success: "The code.",
 			Refuses: []int{404, 409, 413, 415, 422, 429, 502, 504}, Serve: r.pairingCodeFor,
 		},
@@ -42,14 +42,14 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 			Summary: "Answer the passkey challenge",
 			Detail:  "Takes the PublicKeyCredential that navigator.credentials.get returned for the challenge, in the form of its toJSON().",
 			Body:    v1Credential{}, Status: fiber.StatusOK, Answer: wire.Status{}, Success: "The status.",
-			Refuses: []int{404, 409, 413, 415, 422, 502, 504}, Serve: r.passkeyResponse,
+			Refuses: []int{404, 409, 413, 415, 422, 429, 502, 504}, Serve: r.passkeyResponse,
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/passkey/confirmation", Name: "confirmPasskey", Tag: rest.TagLinking,
 			Summary: "Confirm the passkey code",
 			Detail:  "Confirms that wasup and the phone show the same code.",
 			Status:  fiber.StatusOK, Answer: wire.Status{}, Success: "The status.",
-			Refuses: []int{404, 409, 422, 502, 504}, Serve: r.passkeyConfirmation,
+			Refuses: []int{404, 409, 422, 429, 502, 504}, Serve: r.passkeyConfirmation,
 		},
 	}
 }

@@ -64,6 +64,12 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 		p.Answer = answer
 		return p
 	}
+	because := func(p *rest.Problem) *rest.Problem {
+		if answer.Reason != "" {
+			p.Detail += " The last attempt failed: " + answer.Reason + "."
+		}
+		return p
+	}
 	switch answer.Outcome {
 	case session.OutcomeQR:
 		if answer.QR.Code != "" {
@@ -75,13 +81,18 @@ func outcomeProblem(answer *session.QRAnswer) *rest.Problem {
 	case session.OutcomeReady:
 		return named(rest.CodeLinked)
 	case session.OutcomeFailed:
-		return named(rest.CodeLinkFailed)
+		if answer.Cause == session.CauseClientOutdated { // nobody has to act: another request may succeed
+			p := coded(session.CodeClientOutdated)
+			p.RetryAfter = answer.RetryAfter
+			return p
+		}
+		return because(named(rest.CodeLinkFailed))
 	case session.OutcomeStopped:
 		return named(rest.CodeStopped)
 	case session.OutcomeTimeout:
 		p := coded(session.CodeTimeout)
 		p.Detail = "There was no code in time; the session is " + string(answer.State) + "."
-		return p
+		return because(p)
 	case session.OutcomeTooMany:
 		return coded(session.CodeTooManyWaiters)
 	case session.OutcomeShuttingDown:

@@ -205,7 +205,6 @@ func setFileHeaders(c *fiber.Ctx, file *message.Media) {
 	}
 	c.Set(fiber.HeaderContentType, kind)
 	c.Set(fiber.HeaderContentDisposition, mime.FormatMediaType(shown, map[string]string{"filename": name}))
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderContentSecurityPolicy, "sandbox; default-src 'none'")
 	// The file never changes, but each request must be authorized again.
 	c.Set(fiber.HeaderCacheControl, "private, no-cache")

@@ -15,7 +15,7 @@ func (in *v1MessageNew) kind() message.Kind {
 	case in.Kind != "":
 		return message.Kind(in.Kind)
 	case in.Media != nil:
-		return kindOfFile(in.Media.Mime)
+		return kindOfFile(message.Media{Mime: in.Media.Mime})
 	case in.Location != nil:
 		return message.KindLocation
 	case in.Contacts != nil:
@@ -29,13 +29,15 @@ func (in *v1MessageNew) kind() message.Kind {
 	}
 }
 
-// kindOfFile returns the kind that shows a file of this type best. A file of an unknown type becomes a document.
-func kindOfFile(mime string) message.Kind {
-	family, _, _ := strings.Cut(strings.ToLower(mime), "/")
+// kindOfFile returns the kind that shows a file best. A document is what phones can open but not show in the chat, such as
+// a film in WebM or a moving GIF, of which they would show one picture only.
+func kindOfFile(file message.Media) message.Kind {
+	mime := strings.ToLower(file.Mime)
+	family, format, _ := strings.Cut(mime, "/")
 	switch {
-	case message.ShownAsImage(mime):
+	case message.ShownAsImage(mime) && !(format == "gif" && file.Animated):
 		return message.KindImage
-	case family == "video":
+	case message.ShownAsVideo(mime) && !file.Unplayable:
 		return message.KindVideo
 	case family == "audio":
 		return message.KindAudio
@@ -88,7 +90,7 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 		stored.Mime = said
 	}
 	if kind == "" {
-		kind = kindOfFile(stored.Mime)
+		kind = kindOfFile(stored)
 	}
 	if kind == message.KindDocument && in.Mime != "" {
 		stored.Mime = in.Mime
@@ -96,7 +98,9 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 	if in.Name != "" {
 		stored.Name = in.Name
 	}
-	if kind != message.KindDocument {
+	if kind == message.KindDocument {
+		stored.Name = message.FileName(stored.Name, stored.Mime)
+	} else {
 		stored.Name = "" // WhatsApp shows the name of documents only
 	}
 	if err := in.checkFields(kind); err != nil {
@@ -140,7 +144,7 @@ func (in *v1MediaNew) checkFields(kind message.Kind) error {
 		{"seconds", in.Seconds != 0, heard || kind == message.KindVideo},
 		{"waveform", in.Waveform != "", kind == message.KindVoice},
 		{"thumbnail", in.Thumbnail != "", seen || kind == message.KindDocument},
-		{"animated", in.Animated, kind == message.KindSticker},
+		{"animated", in.Animated, kind == message.KindSticker || kind == message.KindVideo},
 	} {
 		if field.given && !field.allowed {
 			return rest.BadField("media."+field.name, fmt.Sprintf("a message of the kind %s has none", kind))

@@ -8,7 +8,9 @@ import (
 
 	"wasup/httpapi"
 	"wasup/httpapi/apitest"
+	"wasup/httpapi/messages"
 	"wasup/httpapi/wire"
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -30,6 +32,32 @@ func TestWhatOthersWroteIsNotChanged(t *testing.T) {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)
 		if answer.Status != want || (want == 400) != strings.Contains(answer.Body, `"field":"target.sender"`) {
 			t.Errorf("%s\n%d %s", body, answer.Status, answer.Body)
+		}
+	}
+}
+
+func TestAFileBecomesTheKindThatShowsIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		file message.Media
+		want message.Kind
+	}{
+		{message.Media{Mime: "image/jpeg"}, message.KindImage},
+		{message.Media{Mime: "image/gif"}, message.KindImage},
+		{message.Media{Mime: "image/gif", Animated: true}, message.KindDocument},
+		{message.Media{Mime: "image/webp", Animated: true}, message.KindImage},
+		{message.Media{Mime: "video/mp4"}, message.KindVideo},
+		{message.Media{Mime: "video/3gpp"}, message.KindVideo},
+		{message.Media{Mime: "video/mp4", Unplayable: true}, message.KindDocument},
+		{message.Media{Mime: "video/webm"}, message.KindDocument},
+		{message.Media{Mime: "video/quicktime"}, message.KindDocument},
+		{message.Media{Mime: "audio/mp4"}, message.KindAudio},
+		{message.Media{Mime: "audio/webm"}, message.KindAudio},
+		{message.Media{Mime: "image/svg+xml"}, message.KindDocument},
+		{message.Media{}, message.KindDocument},
+	} {
+		if got := messages.KindOfFile(test.file); got != test.want {
+			t.Errorf("%+v is sent as %s, want %s", test.file, got, test.want)
 		}
 	}
 }

@@ -1,14 +1,12 @@
 package messages
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +20,7 @@ import (
 func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1MessageNew) (message.Request, error) {
 	request := message.Request{Session: id, Key: key}
 	var err error
-	if request.To, err = message.ParseRecipient(asked.To); err != nil {
+	if request.To, err = asked.To.Parse("to"); err != nil {
 		return request, err
 	}
 	if err := r.times(&request, asked); err != nil {
@@ -43,7 +41,7 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 // fingerprint returns a hash that identifies the content of a request, independent of its spelling. It does not need the
 // file, because a URL may no longer work when a request is repeated.
 func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
-	asked.To, asked.SendAt, asked.Expires = string(to), nil, 0 // times are not part of the content
+	asked.To, asked.SendAt, asked.Expires = wire.ChatOf(to), nil, 0 // times are not part of the content
 	canonical, err := json.Marshal(asked)
 	if err != nil {
 		return "", err
@@ -164,8 +162,8 @@ func (in *incoming) getFile(asked *v1MediaNew) error {
 	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Hostname() == "" {
 		return rest.BadField("media.url", "expected an http or https URL")
 	}
-	if _, err := strconv.ParseUint(cmp.Or(address.Port(), "80"), 10, 16); err != nil {
-		return rest.BadField("media.url", "expected a port from 0 to 65535")
+	if !session.HasValidPort(address) {
+		return rest.BadField("media.url", "expected a port from 1 to 65535, or none")
 	}
 	media, err := in.of.files.Fetch(in.ctx, asked.URL, message.FileHint{Mime: asked.Mime, Name: asked.Name})
 	if err == nil {

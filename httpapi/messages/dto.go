@@ -11,8 +11,8 @@ import (
 
 // v1MessageNew is a message to send: the recipient, and the fields that its kind needs.
 type v1MessageNew struct {
-	To       string         `json:"to" minLength:"1" maxLength:"100" doc:"A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us."`
-	Kind     v1Sendable     `json:"kind,omitempty" doc:"If it is left out, the other fields determine it: a file its type, and a sound file is audio, not voice."`
+	To       wire.Chat      `json:"to" doc:"A phone number, an address, or the chat object of an event."`
+	Kind     v1Sendable     `json:"kind,omitempty" doc:"If it is left out, the other fields determine it. A file becomes what phones can show of it, else a document; a sound becomes audio, not voice."`
 	Text     string         `json:"text,omitempty" maxLength:"65536" doc:"The text of text and edit; the caption of image, video and document."`
 	Mentions []wire.Someone `json:"mentions,omitempty" maxItems:"1024" doc:"The people whom the text names as @number."`
 	Quote    *v1MessageRef  `json:"quote,omitempty" doc:"The message that is replied to."`
@@ -32,14 +32,14 @@ type v1MediaNew struct {
 	URL       string `json:"url,omitempty" maxLength:"4096" doc:"An http or https URL. wasup fetches the file before it answers."`
 	Base64    string `json:"base64,omitempty" doc:"The file in base64, or a data: URL. It may be as large as media.max_size."`
 	Upload    string `json:"upload,omitempty" maxLength:"200" doc:"The id that POST /v1/media gave."`
-	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"Used if the bytes do not show the type. For a document it may be anything."`
-	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name of a document."`
-	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, for image, video and sticker. Default: read from the file."`
+	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"Used if the bytes do not show the type, or fit several types, such as plain text and ZIP. For a document it may be anything."`
+	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name of a document. It gets the extension of the type if it has none."`
+	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, for image, video and sticker. Default: read from the file, upright."`
 	Height    int    `json:"height,omitempty" minimum:"1" maximum:"65535" doc:"Pixels. Give it together with width."`
-	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice. Default: read from the file."`
+	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice. Default: read from the file, if it says so."`
 	Waveform  string `json:"waveform,omitempty" maxLength:"88" doc:"For voice: 64 bytes of 0 to 100, in base64."`
-	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"For image, video and document: a JPEG of at most 64 KiB, in base64. Default: wasup makes one for an image."`
-	Animated  bool   `json:"animated,omitempty" doc:"For stickers."`
+	Thumbnail string `json:"thumbnail,omitempty" maxLength:"87384" doc:"For image, video and document: a JPEG of at most 64 KiB, in base64. Default: wasup makes one for an image, and of the cover that a film has."`
+	Animated  bool   `json:"animated,omitempty" doc:"A sticker that moves, or a video that plays like a GIF: by itself, again and again, without sound."`
 	ViewOnce  bool   `json:"view_once,omitempty" doc:"The recipient can open it once only."`
 }
 
@@ -84,12 +84,12 @@ type v1MessageList struct {
 
 type v1Upload struct {
 	ID        string    `json:"id" doc:"Use it as media.upload of any number of messages."`
-	Mime      string    `json:"mime" doc:"The type of the file, read from its bytes."`
+	Mime      string    `json:"mime" doc:"The type that the bytes show. If they fit several types, such as plain text and ZIP, it is the one that the request names, if any."`
 	Size      int64     `json:"size" doc:"Bytes."`
 	SHA256    string    `json:"sha256" doc:"The file's SHA-256 in hexadecimal."`
 	Width     int       `json:"width,omitempty"`
 	Height    int       `json:"height,omitempty"`
-	Seconds   int       `json:"seconds,omitempty"`
+	Seconds   int       `json:"seconds,omitempty" doc:"Duration of a film or a sound, if the file says so."`
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When the file is deleted."`
 }
 

@@ -102,7 +102,8 @@ func (in *incoming) message(c *fiber.Ctx) (v1MessageNew, error) {
 func (in *incoming) json() ([]byte, error) {
 	l := &lifter{in: bufio.NewReaderSize(in.body, 32<<10), limit: in.of.host.BodyLimit}
 	l.take = func(file io.Reader) error { return in.put(file, message.FileHint{}, "media.base64") }
-	return l.lift()
+	body, err := l.lift()
+	return rest.WithoutMark(body), err
 }
 
 // plainFields are the parts of a form that are plain text and not JSON.
@@ -161,7 +162,7 @@ func badForm(err error) error {
 }
 
 func hintOf(part *multipart.Part) message.FileHint {
-	name := part.FileName()
+	name := message.FileNameIn(part.Header.Get(fiber.HeaderContentDisposition))
 	// Some browsers send the path and not only the name.
 	hint := message.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
 	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
@@ -192,10 +193,11 @@ func addPart(msg map[string]json.RawMessage, name string, part io.Reader, left *
 	}
 	if name == "message" {
 		var fields map[string]json.RawMessage
-		if err := rest.StrictJSON(text.Bytes()); err != nil {
+		object := rest.WithoutMark(text.Bytes())
+		if err := rest.StrictJSON(object); err != nil {
 			return err
 		}
-		if json.Unmarshal(text.Bytes(), &fields) != nil {
+		if json.Unmarshal(object, &fields) != nil {
 			return rest.BadField("message", "expected a JSON object")
 		}
 		for field, value := range fields {
@@ -218,6 +220,12 @@ func plainPart(name, text string, add func(string, json.RawMessage) error) error
 	}
 	if err := rest.StrictText(name, text); err != nil {
 		return err
+	}
+	if name == "to" && strings.HasPrefix(text, "{") { // an event's chat
+		if err := rest.StrictJSON([]byte(text)); err != nil {
+			return rest.BadField(name, "expected a text, or one JSON object as events have it")
+		}
+		return add(name, json.RawMessage(text))
 	}
 	quoted, err := json.Marshal(text)
 	if err != nil {

@@ -271,7 +271,7 @@ func TestAnUploadThatBreaksOffLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))
 	r := apitest.NewRig(t, httpapi.Config{}, &f)
-	head := "POST /v1/media HTTP/1.1\r\nHost: x\r\n"
+	head := "POST /v1/media HTTP/1.1\r\nHost: localhost\r\n"
 	for what, request := range map[string]string{
 		"before its length":  head + "Content-Length: 100000\r\n\r\n" + strings.Repeat("x", 50_000),
 		"in a piece":         head + "Transfer-Encoding: chunked\r\n\r\n8\r\n1234",

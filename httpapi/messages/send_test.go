@@ -179,7 +179,7 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"5491155550101","poll":{"question":"q","options":["a","b"],"more":1}}`:                               "poll.more",
 		`{"to":"5491155550101","contacts":[{"name":"Ana","vcard":"x"}]}`:                                            "contacts[0].vcard",
 		`{"to":"5491155550101","text":"x","mentions":["5491155550102","bob"]}`:                                      "mentions[1]",
-		`{"to":"5491155550101","text":"x","mentions":[{"lid":"1@s.whatsapp.net"}]}`:                                 "mentions[0]",
+		`{"to":"5491155550101","text":"x","mentions":[{"lid":"1@s.whatsapp.net"}]}`:                                 "mentions[0].lid",
 		`{"to":"5491155550101","text":"x","mentions":[{"id":"1"}]}`:                                                 "mentions[0].id",
 		`{"to":"5491155550101","text":"x","quote":{"sender":"5491155550102"}}`:                                      "quote.id",
 		`{"to":"120363041234567890@g.us","text":"x","quote":{"id":"A"}}`:                                            "quote.sender",
@@ -210,11 +210,22 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","mime":"a/b\r\nX: y"}}`:                   "media.mime",
 		`{"to":"5491155550101","kind":"document","media":{"base64":"QUJD","name":"a\nb"}}`:                          "media.name",
 		`{"to":"5491155550101","media":{"url":"http://a.example:99999/"}}`:                                          "media.url",
+		`{"to":"5491155550101","media":{"url":"http://a.example:0/"}}`:                                              "media.url",
 		`{"to":"5491155550101","contacts":[]}`:                                                                      "contacts",
 		`{"to":"5491155550101","location":{"latitude":1,"longitude":1,"url":"javascript:x"}}`:                       "location.url",
 		`{"to":"5491155550101","text":"\ud800"}`:                                                                    "body",
 		`{"to":"5491155550101","text":"\ude00\ud83d"}`:                                                              "body",
 		`{"to":"5491155550101","location":{"latitude":1e999,"longitude":1}}`:                                        "body",
+		`{"to":{"group":"status@broadcast"},"text":"x"}`:                                                            "to.group",
+		`{"to":{"group":"120363041234567890@newsletter"},"text":"x"}`:                                               "to.group",
+		`{"to":"1500000000@broadcast","text":"x"}`:                                                                  "to",
+		`{"to":"3725123456-1500000000","text":"x"}`:                                                                 "to",
+		`{"to":{"name":"Ana"},"text":"x"}`:                                                                          "to.name",
+		`{"to":{},"text":"x"}`:                                                                                      "to",
+		`{"to":5491155550101,"text":"x"}`:                                                                           "to",
+		`{"to":"","text":"x"}`:                                                                                      "to",
+		`{"to":"5491155550101","text":"x","mentions":[{"group":"120363041234567890@g.us"}]}`:                        "mentions[0]",
+		`{"to":"5491155550101","text":"x","quote":{"id":"A","sender":{"pn":"bob"}}}`:                                "quote.sender.pn",
 		`{"to":"0600111222","text":"x"}`:                                                                            "to",
 		`{"to":"5491155550101","text":"x","send_at":"tomorrow"}`:                                                    "send_at",
 		`{"to":"5491155550101","text":"x","send_at":"2136-01-04T12:33:56Z"}`:                                        "send_at",
@@ -286,6 +297,43 @@ func TestEveryKindOfTheDocumentIsTaken(t *testing.T) {
 	for _, kind := range message.SendableKinds() {
 		if !kinds[kind] {
 			t.Errorf("there is no example of %s", kind)
+		}
+	}
+}
+
+func TestAnAddressOfAnEventCanBeGivenBack(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	for body, want := range map[string]message.Recipient{
+		`{"to":{"lid":"987654321@lid","pn":"5491155550103@s.whatsapp.net"},"text":"x"}`:          "987654321@lid",
+		`{"to":{"pn":"5491155550103@s.whatsapp.net"},"text":"x"}`:                                "5491155550103@s.whatsapp.net",
+		`{"to":{"group":"120363041234567890@g.us"},"text":"x"}`:                                  "120363041234567890@g.us",
+		`{"to":"5491155550103.0:12@s.whatsapp.net","text":"x"}`:                                  "5491155550103@s.whatsapp.net",
+		"\xef\xbb\xbf" + `{"to":"5491155550103","text":"x"}`:                                     "5491155550103@s.whatsapp.net",
+		"\xef\xbb\xbf" + `{"to":"5491155550103","kind":"document","media":{"base64":"QUJD"}}`:    "5491155550103@s.whatsapp.net",
+		`{"to":{"pn":"5491155550103@s.whatsapp.net"},"media":{"url":"https://a.example/a.txt"}}`: "5491155550103@s.whatsapp.net",
+	} {
+		if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody); answer.Status != 202 {
+			t.Fatalf("%s: %d %s", body, answer.Status, answer.Body)
+		}
+		if last := (*got)[len(*got)-1]; last.To != want {
+			t.Errorf("%s goes to %s, want %s", body, last.To, want)
+		}
+	}
+	people := `{"to":{"group":"120363041234567890@g.us"},"text":"@5491155550103","mentions":["5491155550103.0:12@s.whatsapp.net",{"lid":"987654321:3@lid","pn":"5491155550104:3@s.whatsapp.net"}],` +
+		`"quote":{"id":"A","sender":{"lid":"987654321.1:3@lid"}}}`
+	if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", people, apitest.JSONBody); answer.Status != 202 {
+		t.Fatalf("%d %s", answer.Status, answer.Body)
+	}
+	last := (*got)[len(*got)-1].Content
+	mentions := []message.Address{{PN: "5491155550103@s.whatsapp.net"}, {LID: "987654321@lid", PN: "5491155550104@s.whatsapp.net"}}
+	if !reflect.DeepEqual(last.Mentions, mentions) || last.Quote.Sender != (message.Address{LID: "987654321@lid"}) {
+		t.Errorf("mentions %+v, quote %+v", last.Mentions, last.Quote)
+	}
+	for _, part := range []string{`{"lid":"987654321@lid","pn":"5491155550103@s.whatsapp.net"}`, "987654321@lid"} {
+		body, contentType := form(t, [2]string{"to", part}, [2]string{"message", "\xef\xbb\xbf" + `{"text":"x"}`})
+		if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, contentType); answer.Status != 202 || (*got)[len(*got)-1].To != "987654321@lid" {
+			t.Errorf("%s as a part: %d %s", part, answer.Status, answer.Body)
 		}
 	}
 }

@@ -77,6 +77,7 @@ func (a *API) Routes(h *Host) []Route {
 		op := &a.operations[i]
 		rows = append(rows, Route{
 			Method: op.Method, Path: op.Path, Errors: h.RenderProblem, Probe: op.Probe, Doc: op.Summary, Stream: op.Input.Stream,
+			Starts: op.Starts, Page: op.Page,
 			Handle: func(c *fiber.Ctx) error {
 				k, err := a.newCall(h, c, op)
 				if err != nil {

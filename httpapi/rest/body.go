@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/gofiber/fiber/v2"
 
 	"wasup/httpapi/wire"
@@ -22,7 +23,7 @@ func (k *Call) readBody() ([]byte, error) {
 		// Decompressing would let a small request become a large one.
 		return nil, HTTPProblem(CodeMediaType, "Content-Encoding: expected none")
 	}
-	body := k.Request().Body()
+	body := WithoutMark(k.Request().Body())
 	if len(body) == 0 {
 		if op.Input.Optional {
 			return nil, nil
@@ -74,6 +75,9 @@ func (a *API) checkBody(op *Operation, object map[string]any) error {
 			continue
 		}
 		field, message := detail.Location, detail.Message
+		if message == validation.MsgExpectedMatchExactlyOneSchema {
+			message = "expected a text, or an object as events have it"
+		}
 		if rest, ok := strings.CutPrefix(message, "expected required property "); ok {
 			name, _, _ := strings.Cut(rest, " ")
 			field, message = strings.TrimPrefix(field+"."+name, "."), "is missing"

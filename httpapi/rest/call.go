@@ -28,9 +28,6 @@ type Call struct {
 // newCall checks a request against its operation.
 func (a *API) newCall(h *Host, c *fiber.Ctx, op *Operation) (*Call, error) {
 	k := &Call{Ctx: c, op: op, api: a, host: h}
-	if op.Method != fiber.MethodGet && CrossOrigin(c) {
-		return nil, HTTPProblem(CodeOrigin, "")
-	}
 	var err error
 	if k.Format, err = negotiate(c, op); err != nil {
 		return nil, err
@@ -77,7 +74,6 @@ func (k *Call) OKStatus(status session.Status, err error) error {
 // Send writes a 200 with a body that is not JSON.
 func (k *Call) Send(contentType string, body []byte) error {
 	k.Set(fiber.HeaderContentType, contentType)
-	k.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	k.Status(fiber.StatusOK).Response().SetBodyRaw(body)
 	return nil
 }

@@ -33,8 +33,10 @@ type Operation struct {
 	Also    Also  // other successful answers
 	Refuses []int // statuses of problems, besides those that every route has
 
-	Probe bool // the route also answers while the server drains
-	Serve func(k *Call) error
+	Probe  bool // the route also answers while the server drains
+	Starts bool // a GET may start something
+	Page   bool // a page for people
+	Serve  func(k *Call) error
 }
 
 // Input describes the body of a request.
@@ -93,12 +95,12 @@ func (op *Operation) parameters() string {
 
 // problems lists the statuses of an operation's problems.
 func (op *Operation) problems() []int {
-	all := append([]int{400, 405, 406, 408, 413, 500}, op.Refuses...)
+	all := append([]int{400, 403, 405, 406, 408, 413, 421, 500}, op.Refuses...)
 	if !op.Probe {
 		all = append(all, 503)
 	}
 	if op.Method != fiber.MethodGet {
-		all = append(all, 403, 507)
+		all = append(all, 507)
 	}
 	sort.Ints(all)
 	return slices.Compact(all)

@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -18,6 +20,7 @@ const (
 	CodeNoRoute        = "route_not_found"
 	CodeNoMethod       = "method_not_allowed"
 	CodeOrigin         = "cross_origin"
+	CodeHost           = "wrong_host"
 	CodeNotAcceptable  = "not_acceptable"
 	CodeMediaType      = "unsupported_media_type"
 	CodeTooLarge       = "body_too_large"
@@ -42,7 +45,8 @@ func httpProblems() []problemRow {
 	return []problemRow{
 		{CodeNoRoute, 404, "No such route; /openapi.json has them all."},
 		{CodeNoMethod, 405, "The route has other methods; `Allow` lists them."},
-		{CodeOrigin, 403, "A page of another origin may not change anything here."},
+		{CodeOrigin, 403, "A page of another origin may not call this server; `http.cors_origins` lists those that may."},
+		{CodeHost, 421, "The server does not answer to this host; `http.hosts` lists those that it answers to besides its address and localhost."},
 		{CodeNotAcceptable, 406, "The route has none of the formats in `Accept`."},
 		{CodeMediaType, 415, "The body has a format or an encoding that the route does not take."},
 		{CodeTooLarge, 413, "The body is larger than the server takes."},
@@ -67,6 +71,8 @@ type Problem struct {
 	Message *wire.Message     // the message that failed
 	Answer  *session.QRAnswer // the outcome of a wait that ended without a code
 	Cause   error             // for the log
+	// RetryAfter is the header of that name; 0: the code decides.
+	RetryAfter time.Duration
 }
 
 func (p *Problem) Error() string {
@@ -104,10 +110,12 @@ func BadField(field, expected string) *Problem {
 	}
 }
 
-// ofRefusal maps the server's own refusals to the codes of /v1. Headers that are too large are missing, because they are
-// refused before the path is known, in the form of the compatibility routes.
+// ofRefusal maps the server's own refusals to the codes of /v1. Too many connections and headers that are too large are
+// missing, because they are refused before the path is known, in the form of the compatibility routes.
 var ofRefusal = map[Reason]string{
 	NoRoute:      CodeNoRoute,
+	WrongHost:    CodeHost,
+	OtherPage:    CodeOrigin,
 	NoMethod:     CodeNoMethod,
 	BodyTooLarge: CodeTooLarge,
 	TooSlow:      CodeTooSlow,
@@ -142,7 +150,7 @@ func ProblemOf(err error) *Problem {
 	p = &Problem{Status: status, Code: string(code), Detail: publicOf(string(code)), Cause: err}
 	var e *session.Error
 	if code != session.CodeInternal && errors.As(err, &e) {
-		p.Detail = e.Public()
+		p.Detail, p.RetryAfter = e.Public(), e.RetryAfter
 		if e.Field != "" {
 			p.Field = e.Field
 			p.Fields = []wire.FieldError{{Field: e.Field, Detail: strings.TrimPrefix(p.Detail, e.Field+": ")}}
@@ -176,7 +184,7 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 	if a := p.Answer; a != nil {
 		body.Outcome, body.State, body.Cause = wire.Outcome(a.Outcome), wire.State(a.State), wire.Cause(a.Cause)
 	}
-	if seconds := problemRetryAfter(p.Code); seconds > 0 {
+	if seconds := cmp.Or(Seconds(p.RetryAfter), problemRetryAfter(p.Code)); seconds > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
 	h.Render(c, p.Status, body)
@@ -184,6 +192,9 @@ func (h *Host) RenderProblem(c *fiber.Ctx, label string, err error) {
 		c.Set(fiber.HeaderContentType, ContentProblem)
 	}
 }
+
+// Seconds returns a duration for the header Retry-After: in whole seconds, rounded up.
+func Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 func titleOf(status int) string { return http.StatusText(status) }
 
@@ -193,9 +204,9 @@ func problemRetryAfter(code string) int {
 	switch session.Code(code) {
 	case session.CodeTooManyWaiters, session.CodeQueueFull, session.CodeRateLimited, session.CodeRestarted, CodeTooManyStreams:
 		return 2
-	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked:
+	case session.CodeShuttingDown, session.CodeStoreUnavailable, session.CodeStoreFull, session.CodeStoreLocked, session.CodeUnavailable:
 		return 5
-	case session.CodeClientOutdated:
+	case session.CodeClientOutdated, session.CodeMediaFull:
 		return 60
 	default:
 		return 0

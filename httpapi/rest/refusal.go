@@ -9,17 +9,20 @@ type Reason string
 const (
 	NoRoute         Reason = "no route"
 	NoMethod        Reason = "the route has other methods"
+	WrongHost       Reason = "wrong host"
+	OtherPage       Reason = "a page of another origin"
 	Malformed       Reason = "malformed"
 	BodyTooLarge    Reason = "body too large"
 	HeadersTooLarge Reason = "headers too large"
 	TooSlow         Reason = "too slow"
 	Draining        Reason = "draining"
+	TooManyConns    Reason = "too many connections"
 	Bug             Reason = "bug"
 )
 
 // Reasons lists them all.
 func Reasons() []Reason {
-	return []Reason{NoRoute, NoMethod, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, Bug}
+	return []Reason{NoRoute, NoMethod, WrongHost, OtherPage, Malformed, BodyTooLarge, HeadersTooLarge, TooSlow, Draining, TooManyConns, Bug}
 }
 
 // Refusal is an error of the server itself, before a handler runs or instead of the handler's answer. Each route writes
@@ -59,6 +62,11 @@ func RefusalOf(e *fiber.Error) *Refusal {
 		status = fiber.StatusInternalServerError
 	}
 	return &Refusal{Reason: reason, Status: status, Cause: e}
+}
+
+// TooManyConnections is the refusal of a connection beyond the limit, before it has sent a request.
+func TooManyConnections() *Refusal {
+	return &Refusal{Reason: TooManyConns, Status: fiber.StatusServiceUnavailable}
 }
 
 // ShuttingDown is the refusal of a request that comes while the server drains.

@@ -12,6 +12,10 @@ import (
 	"unicode/utf8"
 )
 
+// WithoutMark returns a body without the mark (BOM) that some editors and languages put before UTF-8. RFC 8259 lets
+// parsers ignore it, and Go's does not.
+func WithoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+
 // StrictJSON refuses JSON that Go's decoder would accept and change.
 func StrictJSON(body []byte) error {
 	if !utf8.Valid(body) {

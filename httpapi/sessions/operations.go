@@ -8,6 +8,13 @@ import (
 	"wasup/httpapi/wire"
 )
 
+// unlinkNote documents what an answer says about the device on the phone.
+func unlinkNote(where string) string {
+	return where + " is `pending` while WhatsApp has not unlinked the device: one that is not connected is unlinked in the background, " +
+		"for up to 7 days, and the phone lists it until then. It is `by_phone` if a person has to remove the device on the phone, " +
+		"because another process uses its credentials."
+}
+
 // Operations are the rows of the resource.
 func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 	filters := append(rest.Paging(),
@@ -40,7 +47,7 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodDelete, Path: "/v1/sessions/:id", Name: "deleteSession", Tag: rest.TagSessions, Summary: "Delete a session",
-			Detail: "Logs the session out and deletes everything it stores. Idempotent: 204 also if there is no such session.",
+			Detail: "Logs the session out and deletes everything it stores. Idempotent: 204 also if there is no such session. " + unlinkNote("The header X-Unlink"),
 			Status: fiber.StatusNoContent, Success: "It is gone.", Refuses: []int{502, 504}, Serve: r.delete,
 		},
 		{
@@ -53,7 +60,7 @@ func (r *Resource) Operations(schema func(any) *huma.Schema) []rest.Operation {
 		{Name: "start", Summary: "Start a session", Detail: "Works too if the session was stopped, gave up, or lost its connection to another process (cause replaced).", Serve: r.verb(r.start)},
 		{Name: "stop", Summary: "Stop a session", Detail: "Its credentials stay.", Serve: r.verb(r.stop)},
 		{Name: "restart", Summary: "Restart a session", Detail: "Closes the session's connection and begins again. Releases it from quarantine too.", Serve: r.verb(r.restart)},
-		{Name: "logout", Summary: "Log a session out", Detail: "Unlinks the device and deletes the credentials. The session and its settings stay; a new code links it again.", Serve: r.verb(r.logout)},
+		{Name: "logout", Summary: "Log a session out", Detail: "Unlinks the device and deletes the credentials. The session and its settings stay; a new code links it again. " + unlinkNote("`unlink`"), Serve: r.verb(r.logout)},
 	} {
 		v.Path, v.Name = "/v1/sessions/:id/"+v.Name, v.Name+"Session"
 		v.Method, v.Tag, v.Status, v.Answer = fiber.MethodPost, rest.TagSessions, fiber.StatusOK, wire.Status{}

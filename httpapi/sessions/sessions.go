@@ -23,8 +23,9 @@ type Slots interface {
 	List() []session.Status
 	// Update replaces a session's settings.
 	Update(ctx context.Context, id session.ID, settings session.Settings) (session.Status, error)
-	// Delete logs a session out and deletes everything it stores. It is no error if there is no such session.
-	Delete(ctx context.Context, id session.ID) error
+	// Delete logs a session out and deletes everything it stores. It is no error if there is no such session. The state
+	// says whether the phone still lists the device.
+	Delete(ctx context.Context, id session.ID) (session.UnlinkState, error)
 	StopSession(ctx context.Context, id session.ID) (session.Status, error)
 	Restart(ctx context.Context, id session.ID) (session.Status, error)
 	Logout(ctx context.Context, id session.ID) (session.Status, error)
@@ -166,12 +167,19 @@ func orEmpty(s *string) string {
 	return *s
 }
 
+// headerUnlink says in an answer without a body whether the phone still lists the device.
+const headerUnlink = "X-Unlink"
+
 // delete is DELETE /v1/sessions/{id}.
 func (r *Resource) delete(k *rest.Call) error {
 	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.LinkTimeout)
 	defer cancel()
-	if err := r.slots.Delete(ctx, k.ID); err != nil {
+	left, err := r.slots.Delete(ctx, k.ID)
+	if err != nil {
 		return err
+	}
+	if left != "" {
+		k.Set(headerUnlink, string(left))
 	}
 	k.Status(fiber.StatusNoContent)
 	return nil

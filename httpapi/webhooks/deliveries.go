@@ -48,8 +48,8 @@ func (r *Resource) listDead(k *rest.Call) error {
 	for i := range list[:min(limit, len(list))] {
 		answer.Items = append(answer.Items, deadLetterOf(&list[i]))
 	}
-	if len(list) > limit {
-		answer.NextCursor = rest.CursorOf(list[limit-1].Event.Pos)
+	if webhooks.Full(list, limit+1) {
+		answer.NextCursor = rest.CursorOf(list[len(answer.Items)-1].Event.Pos)
 	}
 	return k.OK(answer)
 }

@@ -36,6 +36,7 @@ type Status struct {
 	Restarts       int        `json:"restarts" doc:"Crashes since the process started, each followed by a restart or by quarantine."`
 	Account        *Account   `json:"account,omitempty" doc:"The account of the linked device."`
 	QR             *QRState   `json:"qr,omitempty" doc:"The code that is valid now. GET …/qr has the code itself."`
+	Unlink         string     `json:"unlink,omitempty" enum:"pending,by_phone" doc:"Only in the answer to a logout: the phone still lists the device. pending: wasup unlinks it, in the background if the session is not connected; by_phone: a person has to remove it on the phone."`
 	Passkey        PasskeyDue `json:"passkey,omitempty" doc:"WhatsApp asks for a passkey: what a person has to do next."`
 	ConnectedAt    time.Time  `json:"connected_at,omitzero" doc:"When the session last became READY."`
 	DisconnectedAt time.Time  `json:"disconnected_at,omitzero" doc:"When the session last left READY."`

@@ -56,13 +56,13 @@ func (i inbox) Append(ctx context.Context, list ...events.Event) error {
 	return nil
 }
 
-// sent returns the content of a message that a session sent. It returns false if the outbox no longer has the message.
-func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Content, bool, error) {
+// sent returns a message that a session sent. It returns false if the outbox no longer has the message.
+func (i inbox) sent(ctx context.Context, id session.ID, messageID string) (message.Message, bool, error) {
 	msg, err := i.outbox.Message(ctx, id, messageID)
 	if session.CodeOf(err) == session.CodeUnknownMessage || session.CodeOf(err) == session.CodeNotFound {
-		return message.Content{}, false, nil
+		return message.Message{}, false, nil
 	}
-	return msg.Content, err == nil, err
+	return msg, err == nil, err
 }
 
 // health answers the probes.
@@ -71,7 +71,14 @@ type health struct {
 	sessions *supervisor.Supervisor
 }
 
-func (h health) Healthy(ctx context.Context) error { return h.db.Ping(ctx) }
+// Healthy asks the database for a row, and for the outcome of the last writes: a database that is full or locked still
+// answers reads.
+func (h health) Healthy(ctx context.Context) error {
+	if err := h.db.Failing(); err != nil {
+		return err
+	}
+	return h.db.Ping(ctx)
+}
 
 func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 	r := h.sessions.Readiness()
@@ -80,6 +87,8 @@ func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 		reason = "shutting down"
 	case !r.Ready:
 		reason = "restoring"
+	case h.db.Failing() != nil:
+		r.Ready, reason = false, "database failing"
 	}
 	return r.Ready, r.Restored, r.Wanted, reason
 }
@@ -165,10 +174,15 @@ func (a *App) figures(db *store.Store, dialer *whatsapp.Dialer) metrics.Sources 
 		MailboxInFlight: a.sessions.InFlight, QRWaiters: a.sessions.Waiting, LiveReaders: a.events.Readers,
 		StanzasWaiting: dialer.StanzasWaiting, ClientVersion: dialer.Version,
 		Commits: func() metrics.Commits { return metrics.Commits(db.Commits()) },
+		Store: func() metrics.Store {
+			free, known := db.FreeBytes()
+			return metrics.Store{Failing: db.Failing() != nil, Free: free, FreeKnown: known}
+		},
 		EventsKept: func() int { // events deleted from the middle of the log are counted too
 			floor, tail := a.events.Span()
 			return int(tail - min(floor, tail))
 		},
+		Connections: func() metrics.Connections { return metrics.Connections(a.http.Connections()) },
 		Pools: func() []metrics.Pool {
 			var all []metrics.Pool
 			for _, p := range db.Pools() {

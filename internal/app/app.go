@@ -17,6 +17,7 @@ import (
 	"wasup/httpapi"
 	"wasup/httpapi/qr"
 	"wasup/internal/events"
+	"wasup/internal/loglimit"
 	"wasup/internal/media/incoming"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
@@ -30,6 +31,7 @@ import (
 type App struct {
 	cfg     configs.Config
 	log     *slog.Logger
+	lines   *loglimit.Handler // counts the lines of log that repeat
 	version string
 	between seams
 
@@ -70,8 +72,10 @@ type stop struct {
 // New makes an app that has not started. cfg must be valid. The API and the metrics report version.
 func New(cfg configs.Config, version string, log *slog.Logger) *App {
 	life, end := context.WithCancel(context.Background())
+	lines := loglimit.New(log.Handler())
+	log = slog.New(lines)
 	return &App{
-		cfg: cfg, log: log, version: version, pictures: qr.NewPictures(), life: life, end: end, busy: make(chan struct{}, 1),
+		cfg: cfg, log: log, lines: lines, version: version, pictures: qr.NewPictures(), life: life, end: end, busy: make(chan struct{}, 1),
 		metrics: metrics.New(metrics.Options{Version: version, PerSession: cfg.Metrics.PerSession, Log: log}),
 	}
 }
@@ -165,6 +169,7 @@ func (a *App) stopParts(ctx context.Context) error {
 	}
 	slices.Reverse(left)
 	a.stops = left
+	a.lines.Flush()
 	return errors.Join(errs...)
 }
 

@@ -124,7 +124,7 @@ func BenchmarkStatusAmongThousand(b *testing.B) {
 
 // askStatus sends a minimal request, so that the benchmark measures the server and not the caller.
 func askStatus(wire net.Conn, answers *bufio.Reader, client int64) error {
-	if _, err := fmt.Fprintf(wire, "GET /status HTTP/1.1\r\nHost: wasup\r\nX-Cliente-Id: %d\r\n\r\n", client); err != nil {
+	if _, err := fmt.Fprintf(wire, "GET /status HTTP/1.1\r\nHost: localhost\r\nX-Cliente-Id: %d\r\n\r\n", client); err != nil {
 		return err
 	}
 	length, ok := 0, false

@@ -23,7 +23,7 @@ func (a *App) openFolders() (folders, error) {
 	f := folders{fetched: filepath.Join(dir, "incoming")}
 	var err error
 	f.outgoing, err = outgoing.New(outgoing.Options{
-		Dir: dir, MaxSize: int64(cfg.MaxSize), FetchTimeout: cfg.FetchTimeout, AllowPrivate: cfg.AllowPrivate, Log: a.log,
+		Dir: dir, MaxSize: int64(cfg.MaxSize), MaxTotal: int64(cfg.MaxTotal), FetchTimeout: cfg.FetchTimeout, AllowPrivate: cfg.AllowPrivate, Log: a.log,
 	})
 	if err != nil {
 		return folders{}, err

@@ -12,6 +12,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -163,6 +165,46 @@ func same(t *testing.T, what string, got phones.Message, want []byte) {
 	}
 	if content, err := got.Media.Bytes(); err != nil || !bytes.Equal(content, want) {
 		t.Errorf("%s: %d bytes arrived, %d were sent, %v", what, len(content), len(want), err)
+	}
+}
+
+func TestAFileArrivesAsWhatItIs(t *testing.T) {
+	h := newHouse(t)
+	h.linked(1)
+	bruno := h.phone(phones.ScriptRead)
+	chat := `{"lid":"` + bruno.LID().String() + `","pn":"` + bruno.Number() + `@s.whatsapp.net"}` // as in an event
+	for name, want := range map[string]phones.Kind{
+		"film.mp4": phones.KindVideo, "turned.mp4": phones.KindVideo, "sound.m4a": phones.KindAudio, "sound.mp4": phones.KindAudio, "sound.webm": phones.KindAudio,
+		"variable.mp3": phones.KindAudio, "film.webm": phones.KindDocument, "hevc.mp4": phones.KindDocument, "film.mov": phones.KindDocument, "film.avi": phones.KindDocument,
+	} {
+		content, err := os.ReadFile(filepath.Join("..", "media", "outgoing", "container", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := arrived(t, bruno, h.sent(`{"to":`+chat+`,"media":{"name":"download.php","base64":"`+base64.StdEncoding.EncodeToString(content)+`"}}`), phones.StatusRead)
+		same(t, name, got, content)
+		switch {
+		case got.Kind != want:
+			t.Errorf("%s arrives as %s, want %s", name, got.Kind, want)
+		case want == phones.KindDocument && got.Media.FileName != "download"+filepath.Ext(name):
+			t.Errorf("%s is called %q", name, got.Media.FileName)
+		case want != phones.KindDocument && got.Media.Seconds != 3:
+			t.Errorf("%s is shown with %d seconds", name, got.Media.Seconds)
+		case want == phones.KindVideo && max(got.Media.Width, got.Media.Height) != 64:
+			t.Errorf("%s is shown as %d by %d", name, got.Media.Width, got.Media.Height)
+		}
+	}
+	film, err := os.ReadFile(filepath.Join("..", "media", "outgoing", "container", "testdata", "film.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moving := h.sent(`{"to":` + chat + `,"kind":"video","media":{"animated":true,"base64":"` + base64.StdEncoding.EncodeToString(film) + `"}}`)
+	if got := arrived(t, bruno, moving, phones.StatusRead); got.Kind != phones.KindVideo || !got.Media.GIF {
+		t.Errorf("a film that is to play like a GIF arrives as %s, %+v", got.Kind, got.Media)
+	}
+	forced := base64.StdEncoding.EncodeToString([]byte("\x1a\x45\xdf\xa3\x87\x42\x82\x84webm"))
+	if got := arrived(t, bruno, h.sent(`{"to":`+chat+`,"kind":"video","media":{"base64":"`+forced+`"}}`), phones.StatusRead); got.Kind != phones.KindVideo {
+		t.Errorf("a WebM that is to be a video arrives as %s", got.Kind)
 	}
 }
 

@@ -73,7 +73,8 @@ func unlimited(n int) int {
 func (a *App) keeping() events.Keep {
 	c := a.cfg.Events
 	return events.Keep{
-		Age: c.RetentionAge, Count: uint64(c.RetentionCount), MaxAge: c.MaxAge, MaxCount: uint64(c.MaxCount), Missed: a.webhooks.Missed,
+		Age: c.RetentionAge, Count: uint64(c.RetentionCount), Bytes: uint64(c.RetentionSize),
+		MaxAge: c.MaxAge, MaxCount: uint64(c.MaxCount), MaxBytes: uint64(c.MaxSize), Missed: a.webhooks.Missed,
 	}
 }
 
@@ -81,7 +82,7 @@ func (a *App) delivering() webhooks.Options {
 	c := a.cfg.Webhooks
 	return webhooks.Options{
 		Timeout: c.Timeout, RetryMin: c.RetryMin, RetryMax: c.RetryMax, RetryFor: c.RetryFor, KeepDead: c.KeepDead,
-		Requests: c.Requests, PerWebhook: c.PerWebhook, Max: c.Max, PerSession: c.PerSession, AllowPrivate: c.AllowPrivate,
+		Requests: c.Requests, PerWebhook: c.PerWebhook, Max: c.Max, PerSession: c.PerSession, AllowPrivate: c.AllowPrivate, AllowLoopback: c.AllowLoopback,
 		Version: a.version, Log: a.log, Observer: a.metrics,
 	}
 }
@@ -108,6 +109,7 @@ func (a *App) downloading() incoming.Options {
 func (a *App) serving() httpapi.Config {
 	return httpapi.Config{
 		Listen: a.cfg.HTTP.Listen, QRWait: a.cfg.QR.Wait, BodyLimit: a.cfg.HTTP.BodyLimit, MaxAttempts: a.cfg.Session.MaxAttempts,
-		SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep,
+		SendTimeout: a.cfg.Send.Timeout + sendMargin, UploadKeep: a.cfg.Media.Keep, Connections: a.cfg.HTTP.MaxConnections,
+		Hosts: configs.Listed(a.cfg.HTTP.Hosts), TrustedProxies: configs.Listed(a.cfg.HTTP.TrustedProxies), Origins: configs.Listed(a.cfg.HTTP.CORSOrigins),
 	}
 }

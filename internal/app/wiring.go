@@ -11,6 +11,7 @@ import (
 
 	"wasup/httpapi"
 	httpevents "wasup/httpapi/events"
+	"wasup/internal/accept"
 	"wasup/internal/contacts"
 	"wasup/internal/events"
 	"wasup/internal/media/incoming"
@@ -53,6 +54,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.sessions = supervisor.New(a.supervision(dialer, db))
+	db.OnRecovery(a.sessions.StoreRecovered)
 	a.onStop("sessions", a.sessions.Stop)
 	a.onStop("outbox", a.outbox.Stop)
 	if err := a.outbox.Start(ctx, a.sessions); err != nil {
@@ -65,13 +67,14 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.downloader.Start(ctx, a.sessions); err != nil {
 		return err
 	}
-	a.metrics.Watch(a.figures(db, dialer))
 	if err := a.makeServer(db, folders); err != nil {
 		return err
 	}
+	a.metrics.Watch(a.figures(db, dialer))
 	if err := a.sessions.Boot(ctx); err != nil {
 		return err
 	}
+	a.log.Info("stored sessions found", "sessions", len(a.sessions.List()), "connecting", a.sessions.Readiness().Wanted, "database", db.Where())
 	return a.listen(ctx)
 }
 
@@ -84,7 +87,7 @@ func vacant(ctx context.Context, addr string) error {
 	case err == nil:
 		return l.Close()
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("listen on %s: the port is taken by another process: %w", addr, syscall.EADDRINUSE)
+		return fmt.Errorf("http.listen: %s is taken by another process; choose another address with --http.listen or WASUP_HTTP_LISTEN: %w", addr, syscall.EADDRINUSE)
 	default:
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}
@@ -106,7 +109,7 @@ func (a *App) openStore(ctx context.Context) (*store.Store, error) {
 // startEvents starts the durable log and the feed that writes changes of sessions to it. Both stop after the sessions,
 // so that the log gets the last changes of state.
 func (a *App) startEvents(ctx context.Context, db *store.Store) error {
-	a.events = events.NewLog(db.Events(), events.Options{Logger: a.log, Observer: a.metrics})
+	a.events = events.NewLog(db.Events(), events.Options{BufferBytes: a.cfg.Events.Memory, Logger: a.log, Observer: a.metrics})
 	if err := a.events.Start(ctx); err != nil {
 		return err
 	}
@@ -155,6 +158,7 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.
 func (a *App) supervision(dialer *whatsapp.Dialer, db *store.Store) supervisor.Config {
 	cfg := a.supervising()
 	cfg.Dialer, cfg.Refresher, cfg.Store = dialer, dialer, db.Sessions()
+	cfg.StoreFails = func() bool { return db.Failing() != nil }
 	cfg.Observer, cfg.Snapshots, cfg.Erased = a.metrics, a.feed, a.webhooks.SessionRemoved
 	cfg.Followers = slices.Concat(a.between.followers, []supervisor.Follower{a.outbox, a.downloader, a.metrics})
 	cfg.Prepare = a.pictures.Prepare
@@ -198,6 +202,10 @@ func (a *App) listen(ctx context.Context) error {
 		return err
 	}
 	a.onStop("http", a.http.Stop)
-	a.log.Info("listening", "http", a.http.Addr(), "version", a.version)
+	a.log.Info("listening", "http", a.http.Addr(), "max_connections", a.http.Connections().Max, "version", a.version)
+	if most, descriptors := a.cfg.HTTP.MaxConnections, accept.Descriptors(); descriptors > 0 && uint64(most) > descriptors/2 {
+		a.log.Warn("http.max_connections leaves few file descriptors to the sessions and the database: raise the limit of the process (ulimit -n)",
+			"max_connections", most, "descriptors", descriptors)
+	}
 	return nil
 }

@@ -175,7 +175,7 @@ func digitsOf(id session.ID, phones []string) ([]string, error) {
 	for i, phone := range phones {
 		person, err := message.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
-			return nil, invalid(fmt.Sprintf("phones[%d]", i), "a phone number with country code (5 to 20 digits)")
+			return nil, invalid(fmt.Sprintf("phones[%d]", i), "a phone number with country code (7 to 15 digits)")
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}

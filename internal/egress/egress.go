@@ -20,19 +20,29 @@ var ErrBlocked = errors.New("the address is in a private or special network")
 
 // Guard refuses addresses in private, local and other special networks.
 type Guard struct {
-	private bool // such networks are allowed
-	check   *ssrf.Guardian
+	private  bool // such networks are allowed
+	loopback bool // of those, this machine is allowed
+	check    *ssrf.Guardian
 }
 
 // NewGuard returns a guard. With private it allows every address.
 func NewGuard(private bool) Guard {
-	return Guard{private, ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))}
+	return Guard{private: private, check: ssrf.New(ssrf.WithAnyPort(), ssrf.WithNetworks("tcp4", "tcp6"))}
 }
+
+// WithLoopback returns a guard that also allows the addresses of this machine's loopback, if allowed is true.
+func (g Guard) WithLoopback(allowed bool) Guard {
+	g.loopback = allowed
+	return g
+}
+
+// allows reports whether an address is allowed, whatever network it is in.
+func (g Guard) allows(ip netip.Addr) bool { return g.private || g.loopback && ip.IsLoopback() }
 
 // Control is the Control function of a net.Dialer. It checks the resolved address of each connection, so neither a
 // redirect nor a name that resolves differently the second time can bypass it. Errors: ErrBlocked.
 func (g Guard) Control(network, address string, _ syscall.RawConn) error {
-	if g.private {
+	if to, err := netip.ParseAddrPort(address); g.private || err == nil && g.allows(to.Addr().Unmap()) {
 		return nil
 	}
 	if err := g.check.Safe(network, address, nil); err != nil {
@@ -45,7 +55,7 @@ func (g Guard) Control(network, address string, _ syscall.RawConn) error {
 // the name's address when it is dialed.
 func (g Guard) Refuses(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	if g.private || err != nil {
+	if err != nil || g.allows(ip.Unmap()) {
 		return false
 	}
 	return g.check.SafeAddr(ip.Unmap().WithZone("")) != nil

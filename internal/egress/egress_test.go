@@ -2,9 +2,11 @@ package egress_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +86,26 @@ func TestNothingLeadsPastTheGuard(t *testing.T) {
 	_ = answer.Body.Close()
 	if host := <-reached; host != at.Host {
 		t.Errorf("%s was reached", host)
+	}
+}
+
+func TestLoopbackCanBeAllowedAlone(t *testing.T) {
+	t.Parallel()
+	guard := egress.NewGuard(false).WithLoopback(true)
+	for host, allowed := range map[string]bool{
+		"127.0.0.1": true, "127.9.8.7": true, "::1": true, "::ffff:127.0.0.1": true,
+		"10.1.2.3": false, "192.168.0.1": false, "169.254.169.254": false, "0.0.0.0": false, "::": false, "fe80::1": false, "fd00::1": false, "100.64.0.1": false,
+	} {
+		network := "tcp4"
+		if strings.Contains(host, ":") {
+			network = "tcp6"
+		}
+		err := guard.Control(network, net.JoinHostPort(host, "80"), nil)
+		if (err == nil) != allowed || guard.Refuses(host) == allowed || err != nil && !errors.Is(err, egress.ErrBlocked) {
+			t.Errorf("%s: %v", host, err)
+		}
+		if egress.NewGuard(false).WithLoopback(false).Control(network, net.JoinHostPort(host, "80"), nil) == nil {
+			t.Errorf("%s is allowed without it", host)
+		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"wasup/internal/session"
 )
 
-// This file has the JSON of events, which is Event.Data. It is stored, shown by the API and delivered to webhooks.
+// This file has the JSON of events, which is Event.Data. It is stored, shown by the API and delivered to webhooks. The tag
+// clip bounds what a stranger chooses: see message.Clip.
 
 // MessageData is a message that came in, or that another device of the account sent.
 type MessageData struct {
@@ -23,6 +24,8 @@ type MessageData struct {
 	Unavailable string `json:"unavailable,omitempty"`
 	// Expires is the number of seconds after which the message disappears; 0: it stays.
 	Expires int `json:"expires_in,omitempty"`
+	// Truncated says that something was left out because it was too large; docs/events.md has the limits.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 // The values of ReceiptData.Status.
@@ -34,13 +37,15 @@ const (
 
 // ReceiptData says that a device got, read or played messages.
 type ReceiptData struct {
-	IDs    []string        `json:"ids"`
+	IDs    []string        `json:"ids" clip:"1024"`
 	Chat   message.Address `json:"chat"`
 	Sender message.Address `json:"sender"` // the owner of the device that got, read or played them
 	Device int             `json:"device"` // the number of the device; 0 is the phone
 	FromMe bool            `json:"from_me"`
 	Status string          `json:"status"` // delivered, read or played
 	At     time.Time       `json:"timestamp"`
+	// Truncated says that something was left out because it was too large; docs/events.md has the limits.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 // StatusData is a new state of an outgoing message.
@@ -63,6 +68,8 @@ type CallData struct {
 	// Reason is WhatsApp's word for why the call ended, if there is one: timeout if nobody answered.
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"timestamp"`
+	// Truncated says that something was left out because it was too large; docs/events.md has the limits.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 // The values of GroupData.Change.
@@ -85,9 +92,11 @@ type GroupData struct {
 	Group   message.Address   `json:"group"`
 	By      message.Address   `json:"by,omitzero"`
 	Change  string            `json:"change"` // joined, added, removed, left, promoted, demoted, name, description, settings, picture or invite
-	Members []message.Address `json:"members,omitempty"`
-	Value   string            `json:"value,omitempty"` // the new name or description
+	Members []message.Address `json:"members,omitempty" clip:"1024"`
+	Value   string            `json:"value,omitempty" clip:"4096"` // the new name or description
 	At      time.Time         `json:"timestamp"`
+	// Truncated says that something was left out because it was too large; docs/events.md has the limits.
+	Truncated bool `json:"truncated,omitempty"`
 }
 
 // GapData tells the receiver of a webhook about a gap: events that were deleted before they were delivered.

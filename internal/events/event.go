@@ -54,9 +54,14 @@ type Event struct {
 	Data json.RawMessage // the JSON of the type's data, as the API shows it
 	// Remote is the secret part of the event's media, which Data does not contain; nil if there is none.
 	Remote *message.Remote
+	// Shortened is the size of the stored data in bytes if it is above MaxData, so that Data is shorter than it.
+	Shortened int
 	// Receipt is Data in decoded form, for a new event of the type TypeReceipt. It is not stored.
 	Receipt *ReceiptData
 }
+
+// Size returns the size of the event in the table, in bytes.
+func (e *Event) Size() int { return max(len(e.Data), e.Shortened) }
 
 // FromNow is the position for a reader of the log who wants only events from now on. The position 0 is the beginning.
 const FromNow = math.MaxUint64

@@ -43,7 +43,8 @@ func (l *Log) handOn() (more bool, err error) {
 	l.mu.Lock()
 	after := l.tail
 	l.mu.Unlock()
-	found, upTo, err := l.Read(l.life, Query{After: after, Limit: l.options.Page})
+	query := Query{After: after, Limit: l.options.Page}
+	found, upTo, err := l.Read(l.life, query)
 	if err != nil {
 		return false, err
 	}
@@ -56,35 +57,30 @@ func (l *Log) handOn() (more bool, err error) {
 	for watch := range l.watchers {
 		watch.noteGrowth(found)
 	}
-	return len(found) == l.options.Page, nil
+	return query.Full(found), nil
 }
 
-// passOn puts an event into the ring and sends it to the readers that want it.
+// passOn puts an event into the ring and wakes the readers that follow its session.
 func (l *Log) passOn(event *Event) {
-	if len(l.ring) < cap(l.ring) {
-		l.ring = append(l.ring, *event)
-	} else {
-		l.oldest = l.ring[l.next].Pos
-		l.ring[l.next] = *event
-		l.next = (l.next + 1) % len(l.ring)
-	}
+	l.oldest = max(l.oldest, l.ring.push(event))
 	l.tail = event.Pos
 	l.options.Observer.EventLogged(event.Type)
-	l.send(l.readers[""], event)
-	l.send(l.readers[event.Session], event)
+	wake(l.readers[""], event)
+	wake(l.readers[event.Session], event)
 }
 
-func (l *Log) send(readers map[*Subscription]struct{}, event *Event) {
+// wake wakes readers. It waits for none: a reader that has a signal already finds this event as well.
+func wake(readers map[*Subscription]struct{}, event *Event) {
 	for reader := range readers {
 		if !reader.wants(event) {
 			continue
 		}
+		if !reader.behind { // it knows all that came before, or does not want it
+			reader.behind, reader.known = true, event.Pos-1
+		}
 		select {
-		case reader.events <- *event:
+		case reader.wake <- struct{}{}:
 		default:
-			// The reader is too slow. It can subscribe again with the position of the last event that it has read.
-			l.options.Observer.ReaderDropped()
-			l.endSubscription(reader)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"wasup/internal/session"
 )
 
@@ -25,22 +27,26 @@ type Observer interface {
 	EventLogged(of Type)
 	// EventsAppended is called after each append.
 	EventsAppended(took time.Duration, err error)
-	// ReaderDropped is called when a reader is dropped because it is too slow.
+	// ReaderDropped is called when retention has deleted events that a reader had not read yet, which ends the reader.
 	ReaderDropped()
 }
 
 // Options tune a Log. The zero value of a field means its default.
 type Options struct {
-	Buffer    int // number of the newest events kept in memory for readers; default 4096
-	PerReader int // a reader that is this many events behind is dropped; default 256
-	Page      int // events per query of the table; default 500
-	Observer  Observer
-	Logger    *slog.Logger // default: discard
+	Buffer      int // number of the newest events kept in memory for readers; default 4096
+	BufferBytes int // and their size; default 16 MiB
+	Page        int // events per query of the table; default 500
+	// ReplayBytes bounds what all readers of stored events load from the table at the same time; default 32 MiB. A reader
+	// waits for its turn, and holds no more than ChunkBytes between its turns.
+	ReplayBytes int
+	Observer    Observer
+	Logger      *slog.Logger // default: discard
 }
 
 func (o Options) withDefaults() Options {
 	o.Buffer = cmp.Or(max(0, o.Buffer), 4096)
-	o.PerReader = cmp.Or(max(0, o.PerReader), 256)
+	o.BufferBytes = cmp.Or(max(0, o.BufferBytes), 16<<20)
+	o.ReplayBytes = max(MaxData, cmp.Or(max(0, o.ReplayBytes), 32<<20))
 	o.Page = cmp.Or(min(max(0, o.Page), MaxPage), 500)
 	if o.Observer == nil {
 		o.Observer = unobserved{}
@@ -63,14 +69,14 @@ type Log struct {
 	Table
 	options Options
 
-	life context.Context // of the goroutine
-	end  context.CancelFunc
-	work sync.WaitGroup
+	life   context.Context // of the goroutine
+	end    context.CancelFunc
+	work   sync.WaitGroup
+	replay *semaphore.Weighted // see Options.ReplayBytes; first come, first served
 
 	mu       sync.Mutex
 	closed   bool
-	ring     []Event                                   // the newest events; full when it has cap(ring) of them
-	next     int                                       // index for the next event when the ring is full
+	ring     ring                                      // the newest events
 	tail     uint64                                    // all events up to this position have been passed on
 	oldest   uint64                                    // all events after this position, up to tail, are in the ring
 	floor    uint64                                    // retention has deleted events up to this position
@@ -87,7 +93,8 @@ func NewLog(table Table, options Options) *Log {
 	life, end := context.WithCancel(context.Background())
 	return &Log{
 		Table: table, options: options, life: life, end: end,
-		ring:     make([]Event, 0, options.Buffer),
+		replay:   semaphore.NewWeighted(int64(options.ReplayBytes)),
+		ring:     newRing(options.Buffer, options.BufferBytes),
 		readers:  make(map[session.ID]map[*Subscription]struct{}),
 		watchers: make(map[*Watch]struct{}),
 	}
@@ -138,10 +145,11 @@ func (l *Log) Counted(appending func() error) error {
 	return err
 }
 
-// Page returns at most limit stored events after a position, oldest first, and the position up to which it has read.
-// missed says that retention has deleted events after the given position, or that the log never had this position.
+// Page returns at most limit stored events after a position, oldest first, and the position up to which it has read. It
+// ends early, like Read, if the events are large. missed says that retention has deleted events after the given position,
+// or that the log never had this position.
 func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []Type, limit int) (found []Event, upTo uint64, missed bool, err error) {
-	found, upTo, err = l.Read(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
+	found, upTo, err = l.load(ctx, Query{Session: id, After: after, Types: types, Limit: limit})
 	if err != nil {
 		return nil, 0, false, err
 	}
@@ -155,6 +163,16 @@ func (l *Log) Page(ctx context.Context, after uint64, id session.ID, types []Typ
 	default:
 		return found, upTo, after > 0 && after+1 < first, nil
 	}
+}
+
+// load reads a page of the table in its turn: all that are read at the same time are bounded by Options.ReplayBytes. A
+// page is not larger than MaxData, unless its last event makes it so.
+func (l *Log) load(ctx context.Context, query Query) (found []Event, upTo uint64, err error) {
+	if err := l.replay.Acquire(ctx, MaxData); err != nil {
+		return nil, 0, &session.Error{Code: session.CodeTimeout, Op: "read events", Session: query.Session, Err: err}
+	}
+	defer l.replay.Release(MaxData)
+	return l.Read(ctx, query)
 }
 
 // Readers returns the number of open subscriptions.

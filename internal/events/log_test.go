@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,28 +82,114 @@ func TestAReaderIsToldOnlyTheTypesItAskedFor(t *testing.T) {
 	}
 }
 
-func TestASlowReaderIsDroppedAndNobodyWaitsForIt(t *testing.T) {
-	l := openLog(t, openStore(t), events.Options{PerReader: 3})
+func TestASlowReaderLosesNothingAndNobodyWaitsForIt(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{Buffer: 3})
 	slow, quick := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "")
-	if past, err := slow.Past(bounded(t)); err != nil || len(past) > 0 {
-		t.Fatal(past, err)
+	if found, err := slow.Next(bounded(t)); err != nil || len(found) > 0 {
+		t.Fatal(found, err)
 	}
 	for range 10 {
 		add(t, l, entry("a", events.TypeState))
 		read(t, quick, 1)
 	}
-	if l.Readers() != 1 {
-		t.Errorf("%d readers are left", l.Readers())
+	if got := positions(read(t, slow, 10)); got != "[1 2 3 4 5 6 7 8 9 10]" || l.Readers() != 2 {
+		t.Errorf("the slow reader has %s, %d readers are left", got, l.Readers())
 	}
-	var kept []events.Event
-	for event := range slow.C() { // the loop ends because the reader was dropped
-		kept = append(kept, event)
+	add(t, l, entry("a", events.TypeState))
+	if got := positions(read(t, slow, 1)); got != "[11]" {
+		t.Errorf("then it has %s", got)
 	}
-	if positions(kept) != "[1 2 3]" {
-		t.Errorf("the slow reader has %s", positions(kept))
+}
+
+func TestTheRingIsBoundedByBytes(t *testing.T) {
+	l := openLog(t, openStore(t), events.Options{BufferBytes: 300_000})
+	reader, idle := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "idle")
+	for _, each := range []*events.Subscription{reader, idle} {
+		if found, err := each.Next(bounded(t)); err != nil || len(found) > 0 {
+			t.Fatal(found, err)
+		}
 	}
-	if back := follow(t, l, 3, ""); back.Missed() || positions(read(t, back, 7)) != "[4 5 6 7 8 9 10]" {
-		t.Error("it came back and was not told the rest")
+	for _, kilobytes := range []int{100, 100, 100, 1, 400, 1, 1} {
+		add(t, l, sized("a", kilobytes))
+	}
+	handedOn(t, l, 7)
+	if events, bytes := l.Ring(); events != 2 || bytes > 4_000 {
+		t.Errorf("the ring has %d events and %d bytes", events, bytes)
+	}
+	if got := positions(read(t, reader, 7)); got != "[1 2 3 4 5 6 7]" {
+		t.Errorf("a reader has %s", got)
+	}
+	// The idle reader wanted none of the events that left the ring.
+	add(t, l, sized("idle", 1))
+	if got := positions(read(t, idle, 1)); got != "[8]" {
+		t.Errorf("the idle reader has %s", got)
+	}
+}
+
+func TestAReaderHoldsNoMoreThanAChunk(t *testing.T) {
+	for name, options := range map[string]events.Options{"from memory": {}, "from the table": {Buffer: 1}} {
+		t.Run(name, func(t *testing.T) {
+			l := openLog(t, openStore(t), options)
+			for _, kilobytes := range []int{100, 20, 60, 400, 10, 10, 127, 1, 1, 1} {
+				add(t, l, sized("a", kilobytes))
+			}
+			handedOn(t, l, 10)
+			reader := follow(t, l, 0, "")
+			for _, want := range []string{"[1 2 3]", "[4]", "[5 6 7]", "[8 9 10]"} {
+				found, err := reader.Next(bounded(t))
+				if err != nil || positions(found) != want {
+					t.Errorf("a chunk is %s, %v; want %s", positions(found), err, want)
+				}
+			}
+			event, err := reader.Again(bounded(t), 4)
+			if err != nil || event.Pos != 4 || len(event.Data) < 400<<10 {
+				t.Errorf("again comes %d with %d bytes, %v", event.Pos, len(event.Data), err)
+			}
+			if event, err := reader.Again(bounded(t), 11); !errors.Is(err, events.ErrOvertaken) {
+				t.Errorf("an event that is not there is %d, %v", event.Pos, err)
+			}
+		})
+	}
+}
+
+// counting counts the pages that are read at the same time.
+type counting struct {
+	*store.Events
+	now, most atomic.Int64
+}
+
+func (c *counting) Read(ctx context.Context, q events.Query) ([]events.Event, uint64, error) {
+	defer c.now.Add(-1)
+	for n := c.now.Add(1); ; {
+		if most := c.most.Load(); n <= most || c.most.CompareAndSwap(most, n) {
+			return c.Events.Read(ctx, q)
+		}
+	}
+}
+
+func TestReadersOfThePastTakeTurns(t *testing.T) {
+	table := &counting{Events: openStore(t).Events()}
+	l := events.NewLog(table, events.Options{Buffer: 1, ReplayBytes: 3 * events.MaxData})
+	started(t, l)
+	t.Cleanup(func() { _ = l.Stop(context.Background()) })
+	const n = 20
+	for range n {
+		add(t, l, sized("a", 100))
+	}
+	handedOn(t, l, n)
+	table.most.Store(0)
+	var all sync.WaitGroup
+	for range 30 {
+		reader := follow(t, l, 0, "")
+		all.Go(func() {
+			if got := read(t, reader, n); len(got) != n || got[n-1].Pos != n {
+				t.Errorf("a reader has %s", positions(got))
+			}
+		})
+	}
+	all.Wait()
+	if most := table.most.Load(); most > 3 {
+		t.Errorf("%d pages were read at the same time", most)
 	}
 }
 
@@ -110,7 +197,7 @@ func TestStoppingEndsEveryReader(t *testing.T) {
 	l := openLog(t, openStore(t), events.Options{})
 	one, two, early := follow(t, l, events.FromNow, ""), follow(t, l, events.FromNow, "a"), follow(t, l, events.FromNow, "a")
 	for _, reader := range []*events.Subscription{one, two} {
-		if _, err := reader.Past(bounded(t)); err != nil {
+		if _, err := reader.Next(bounded(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,9 +212,12 @@ func TestStoppingEndsEveryReader(t *testing.T) {
 		if _, open := <-reader.C(); open {
 			t.Error("a log that is stopped told something")
 		}
+		if _, err := reader.Next(bounded(t)); !errors.Is(err, events.ErrClosed) {
+			t.Error(err)
+		}
 		reader.Close()
 	}
-	if _, err := early.Past(bounded(t)); !errors.Is(err, events.ErrClosed) {
+	if _, err := early.Next(bounded(t)); !errors.Is(err, events.ErrClosed) {
 		t.Error(err)
 	}
 	early.Close()
@@ -167,6 +257,31 @@ func (p *pruning) Read(ctx context.Context, q events.Query) ([]events.Event, uin
 	return p.Events.Read(ctx, q)
 }
 
+func TestRetentionIsBoundedByBytes(t *testing.T) {
+	st := openStore(t)
+	l := openLog(t, st, events.Options{})
+	keep := events.NewRetention(l, events.Keep{Bytes: 500 << 10}, nil)
+	for _, want := range []uint64{1, 129} { // 4 KiB each, and whole blocks of 64 are deleted
+		for range 100 {
+			add(t, l, sized("a", 4))
+		}
+		keep.Run(bounded(t))
+		if first, last, err := l.Bounds(bounded(t)); err != nil || first != want {
+			t.Errorf("%d to %d are kept, %v", first, last, err)
+		}
+	}
+	// Another process weighs what it finds.
+	add(t, l, sized("a", 4))
+	again := events.NewRetention(l, events.Keep{Bytes: 200 << 10}, nil)
+	again.Run(bounded(t))
+	if first, last, err := l.Bounds(bounded(t)); err != nil || first != 193 || last != 201 {
+		t.Errorf("%d to %d are kept, %v", first, last, err)
+	}
+	if err := errors.Join(keep.Stop(bounded(t)), again.Stop(bounded(t))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 	table := &pruning{Events: openStore(t).Events()}
 	l := events.NewLog(table, events.Options{Buffer: 1, Page: 2})
@@ -179,7 +294,7 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer follower.Close()
-	if past, err := follower.Past(bounded(t)); err != nil || len(past) > 0 {
+	if past, err := follower.Next(bounded(t)); err != nil || len(past) > 0 {
 		t.Fatalf("read %s, %v", positions(past), err)
 	}
 	for range 10 {
@@ -193,11 +308,11 @@ func TestAReaderWhomRetentionOvertakesIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	if past, err := reader.Past(bounded(t)); err != nil || positions(past) != "[2 3]" {
+	if past, err := reader.Next(bounded(t)); err != nil || positions(past) != "[2 3]" {
 		t.Fatalf("read %s, %v", positions(past), err)
 	}
 	table.keep = 5
-	if past, err := reader.Past(bounded(t)); !errors.Is(err, events.ErrOvertaken) {
+	if past, err := reader.Next(bounded(t)); !errors.Is(err, events.ErrOvertaken) {
 		t.Errorf("read %s, %v", positions(past), err)
 	}
 	table.keep = 2
@@ -280,10 +395,9 @@ func (s *slowTable) Forget(ctx context.Context, id session.ID, upTo uint64, limi
 	return s.Table.Forget(ctx, id, upTo, limit)
 }
 
-// The log ends the subscription of a reader that is too slow. Retention reads on from where it was.
-func TestRetentionGoesOnAfterMoreDeletionsThanAReaderMayHaveWaiting(t *testing.T) {
+func TestRetentionHandlesDeletionsThatCameWhileItWasBusy(t *testing.T) {
 	table := &slowTable{Table: openStore(t).Events(), begun: make(chan struct{}), letGo: make(chan struct{})}
-	l := events.NewLog(table, events.Options{PerReader: 1})
+	l := events.NewLog(table, events.Options{Buffer: 1})
 	started(t, l)
 	defer func() { _ = l.Stop(context.Background()) }()
 	now := time.Now()
@@ -324,7 +438,7 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 	st := openStore(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		l := events.NewLog(st.Events(), events.Options{
-			Buffer: rapid.IntRange(1, 8).Draw(rt, "buffer"), PerReader: rapid.IntRange(1, 4).Draw(rt, "per reader"),
+			Buffer: rapid.IntRange(1, 8).Draw(rt, "buffer"), BufferBytes: rapid.SampledFrom([]int{600, 3000, 1 << 20}).Draw(rt, "bytes"),
 			Page: rapid.IntRange(1, 4).Draw(rt, "page"),
 		})
 		ctx := context.Background()
@@ -342,21 +456,17 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 		}
 		take := func(wait bool, end uint64) {
 			for wait && known < end || !wait {
-				past, err := reader.Past(ctx)
+				past, err := reader.Next(ctx)
 				if err != nil {
 					rt.Fatal(err)
 				}
 				if len(past) == 0 {
 					select {
-					case e, open := <-reader.C():
-						if !open {
-							reader, _ = l.Subscribe(ctx, known, id, nil)
-							continue
-						}
-						past = []events.Event{e}
+					case <-reader.C():
 					case <-time.After(patience):
 						rt.Fatal("an event never came")
 					}
+					continue
 				}
 				told = append(told, past...)
 				known = told[len(told)-1].Pos
@@ -397,7 +507,7 @@ func TestNothingIsLostOrToldTwiceOverAnyHistory(t *testing.T) {
 }
 
 func TestEverythingMayHappenAtTheSameTime(t *testing.T) {
-	l := openLog(t, openStore(t), events.Options{Buffer: 8, PerReader: 4, Page: 16})
+	l := openLog(t, openStore(t), events.Options{Buffer: 8, Page: 16})
 	ctx := bounded(t)
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -416,7 +526,7 @@ func TestEverythingMayHappenAtTheSameTime(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				past, err := s.Past(ctx)
+				past, err := s.Next(ctx)
 				if err != nil {
 					t.Error(err)
 				}

@@ -21,14 +21,17 @@ const (
 	codeAge = 10 * time.Minute
 )
 
-// Keep says how much of the log to keep. An age or a count of 0 means no limit.
+// Keep says how much of the log to keep. An age, a count or a size of 0 means no limit.
 type Keep struct {
 	Age   time.Duration // since an event was stored
 	Count uint64        // the newest events of all sessions together
+	Bytes uint64        // their size; about, because events are deleted in blocks
 	Every time.Duration // time between two runs; default 1 minute
-	// MaxAge and MaxCount are the limits for events beyond Age and Count that a webhook has not delivered yet.
+	// MaxAge, MaxCount and MaxBytes are the limits for events beyond Age, Count and Bytes that a webhook has not delivered
+	// yet.
 	MaxAge   time.Duration
 	MaxCount uint64
+	MaxBytes uint64
 	// Missed is called with the deleted events that webhooks have not delivered; may be nil.
 	Missed func([]Gap)
 }
@@ -39,6 +42,7 @@ type Retention struct {
 	keep   Keep
 	now    func() time.Time
 	logger *slog.Logger
+	sizes  weights
 
 	life  context.Context
 	end   context.CancelFunc
@@ -54,7 +58,7 @@ func NewRetention(log *Log, keep Keep, now func() time.Time) *Retention {
 	}
 	life, end := context.WithCancel(context.Background())
 	return &Retention{
-		log: log, keep: keep, now: now, logger: log.options.Logger, life: life, end: end, ended: make(chan struct{}),
+		log: log, keep: keep, now: now, logger: log.options.Logger, sizes: weights{table: log}, life: life, end: end, ended: make(chan struct{}),
 	}
 }
 
@@ -93,10 +97,6 @@ func (r *Retention) run() {
 		switch {
 		case r.life.Err() != nil, errors.Is(err, ErrClosed):
 			return
-		case err == nil:
-			// More sessions were deleted than a reader may have waiting. The next subscription begins with those it missed.
-			r.logger.Debug("retention: too slow for the deletions of sessions, reading them again")
-			continue
 		case errors.Is(err, ErrOvertaken):
 			known = FromNow
 		}
@@ -110,9 +110,8 @@ func (r *Retention) run() {
 	}
 }
 
-// follow handles deletions after the position known, and prunes when the timer fires, until the subscription ends or the
-// log cannot be read. It returns the position of the last deletion that it handled. The error is nil if the log ended the
-// subscription because retention was too slow.
+// follow handles deletions after the position known, and prunes when the timer fires, until the retention or the log
+// stops, or the log cannot be read. It returns the position of the last deletion that it handled.
 func (r *Retention) follow(known uint64, timer *time.Timer) (uint64, error) {
 	removed, err := r.log.Subscribe(r.life, known, "", []Type{TypeRemoved})
 	if err != nil {
@@ -123,28 +122,21 @@ func (r *Retention) follow(known uint64, timer *time.Timer) (uint64, error) {
 		known = removed.From()
 	}
 	for {
-		past, err := removed.Past(r.life)
+		found, err := removed.Next(r.life)
 		if err != nil {
 			return known, err
 		}
-		if len(past) == 0 {
-			break
+		for i := range found {
+			r.deleteEventsBefore(&found[i])
+			known = found[i].Pos
 		}
-		for i := range past {
-			r.deleteEventsBefore(&past[i])
-			known = past[i].Pos
+		if len(found) > 0 {
+			continue
 		}
-	}
-	for {
 		select {
 		case <-r.life.Done():
-			return known, nil
-		case event, open := <-removed.C():
-			if !open {
-				return known, nil
-			}
-			r.deleteEventsBefore(&event)
-			known = event.Pos
+			return known, r.life.Err()
+		case <-removed.C(): // when it is closed, Next returns the reason
 		case <-timer.C:
 			r.prune(timer)
 		}
@@ -165,6 +157,12 @@ func (r *Retention) Run(ctx context.Context) {
 	}
 	if r.keep.MaxAge > 0 {
 		cut.MaxBefore = r.now().Add(-r.keep.MaxAge)
+	}
+	if r.keep.Bytes > 0 || r.keep.MaxBytes > 0 {
+		if err := r.sizes.update(ctx); err != nil && ctx.Err() == nil {
+			r.logger.Warn("retention: cannot find out the size of the events", "err", err) // the next run tries again
+		}
+		cut.UpTo, cut.MaxUpTo = r.sizes.beyond(r.keep.Bytes), r.sizes.beyond(r.keep.MaxBytes)
 	}
 	pruned := r.inBatches(ctx, func() (int, error) {
 		n, missed, err := r.log.Prune(ctx, cut, pruneBatch)
@@ -187,6 +185,7 @@ func (r *Retention) Run(ctx context.Context) {
 // deleteEventsBefore deletes the events of a deleted session. It keeps the given event, which tells of the deletion.
 func (r *Retention) deleteEventsBefore(event *Event) {
 	r.inBatches(r.life, func() (int, error) { return r.log.Forget(r.life, event.Session, event.Seq-1, pruneBatch) })
+	r.sizes = weights{table: r.log} // the next run weighs what is left
 }
 
 // inBatches calls one, which deletes at most pruneBatch events, until less than a batch was left. It returns the sum.

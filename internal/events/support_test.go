@@ -117,25 +117,21 @@ func follow(t testing.TB, l *events.Log, after uint64, id session.ID, types ...e
 	return s
 }
 
-// read waits for a number of events of a reader. It returns fewer if the reader was dropped.
+// read waits for a number of events of a reader.
 func read(t testing.TB, s *events.Subscription, n int) []events.Event {
 	t.Helper()
 	ctx := bounded(t)
 	var all []events.Event
 	for len(all) < n {
-		past, err := s.Past(ctx)
+		found, err := s.Next(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all = append(all, past...); len(past) > 0 {
+		if all = append(all, found...); len(found) > 0 {
 			continue
 		}
 		select {
-		case event, open := <-s.C():
-			if !open {
-				return all
-			}
-			all = append(all, event)
+		case <-s.C():
 		case <-ctx.Done():
 			t.Fatalf("%d of %d events came:\n%s", len(all), n, words(all))
 		}
@@ -145,6 +141,13 @@ func read(t testing.TB, s *events.Subscription, n int) []events.Event {
 
 func entry(id session.ID, of events.Type) events.Event {
 	return events.Event{Session: id, Type: of, Data: json.RawMessage(`{}`)}
+}
+
+// sized returns an event with so many kilobytes of data.
+func sized(id session.ID, kilobytes int) events.Event {
+	e := entry(id, events.TypeMessage)
+	e.Data = json.RawMessage(`"` + strings.Repeat("a", kilobytes<<10) + `"`)
+	return e
 }
 
 func add(t testing.TB, l *events.Log, list ...events.Event) {

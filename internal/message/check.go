@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/url"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"wasup/internal/session"
@@ -24,7 +23,7 @@ const (
 	maxCard         = 64 << 10
 	maxThumbnail    = 64 << 10 // bytes; ours: a thumbnail is part of the message
 	maxPlaceText    = 1024     // characters of each text of a location; ours
-	maxReaction     = 64       // bytes; the longest emoji have about 40
+	maxReaction     = 64       // bytes; the longest emoji have 41
 	maxFileName     = 255      // bytes
 	waveformSamples = 64
 )
@@ -195,13 +194,8 @@ func (r *Ref) check(field string) error {
 
 // checkPerson accepts an address by LID, by phone number or by both.
 func (a Address) checkPerson(field string) error {
-	const expected = "expected a person: digits@s.whatsapp.net as pn, digits@lid as lid, or both"
-	is := func(address, server string) bool {
-		user, at, _ := strings.Cut(address, "@")
-		return address == "" || at == server && isNumber(user)
-	}
-	if a.Group != "" || a.IsZero() || !is(a.PN, serverPN) || !is(a.LID, serverLID) {
-		return invalidField(field, expected)
+	if person, err := a.Person(field); err != nil || person != a {
+		return invalidField(field, "expected a person: digits@s.whatsapp.net as pn, digits@lid as lid, or both")
 	}
 	return nil
 }
@@ -295,44 +289,6 @@ func (c Content) checkReaction() error {
 		return invalidField("reaction", `expected one emoji, or "" to take the reaction back`)
 	}
 	return nil
-}
-
-// isEmoji reports whether s is one emoji. There is no list of emojis here, because Unicode adds some every year. An
-// emoji is a symbol, alone or with modifiers, or several symbols with joiners between them, or a flag (two letters).
-func isEmoji(s string) bool {
-	const joiner, keycap = 0x200d, 0x20e3
-	if len(s) > maxReaction || !utf8.ValidString(s) {
-		return false
-	}
-	symbols, letters, joined := 0, 0, false
-	for _, r := range s {
-		switch {
-		case r == joiner:
-			joined = true
-			continue
-		case r >= 0x1f3fb && r <= 0x1f3ff: // a skin tone
-			symbols = max(symbols, 1)
-		case r >= 0x1f1e6 && r <= 0x1f1ff: // two of these letters are a flag
-			letters++
-		case isSymbol(r) || r == keycap:
-			if !joined {
-				symbols++
-			}
-		case unicode.IsLetter(r), unicode.IsSpace(r), unicode.IsControl(r), unicode.IsPunct(r) && r != '#' && r != '*':
-			return false
-		}
-		joined = false
-	}
-	return symbols+(letters+1)/2 == 1
-}
-
-func isSymbol(r rune) bool {
-	switch r {
-	case 0xa9, 0xae, 0x203c, 0x2049, 0x3030, 0x303d: // © and ®, and emojis that Unicode counts as punctuation: ‼, ⁉, 〰, 〽
-		return true
-	default:
-		return r > 0x2000 && unicode.IsSymbol(r)
-	}
 }
 
 func shortText(s string, limit int) bool {

@@ -79,6 +79,16 @@ func ShownAsImage(mime string) bool {
 	}
 }
 
+// ShownAsVideo reports whether phones play films of a media type. Others arrive as a video that cannot be played.
+func ShownAsVideo(mime string) bool {
+	switch kind, _, _ := strings.Cut(mime, ";"); strings.TrimSpace(kind) {
+	case "video/mp4", "video/3gpp":
+		return true
+	default:
+		return false
+	}
+}
+
 // isType accepts a media type with or without parameters, and "".
 func isType(s string) bool {
 	if s == "" {

@@ -162,12 +162,18 @@ func TestWhatIsMeantInAGroupHasAnAuthor(t *testing.T) {
 
 func TestOneEmojiIsOne(t *testing.T) {
 	target := &message.Ref{ID: "3EB0", FromMe: true}
-	for _, emoji := range []string{"", "👍", "👍🏽", "❤️", "🇦🇷", "👩‍❤️‍👩", "👨‍👩‍👧‍👦", "1️⃣", "#️⃣", "©️", "‼️", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "☺"} {
+	for _, emoji := range []string{
+		"", "👍", "👍🏽", "❤️", "❤", "❤\ufe0e", "🇦🇷", "👩‍❤️‍👩", "👨‍👩‍👧‍👦", "1️⃣", "#️⃣", "*⃣", "©️", "‼️", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "☺", "🏻", "🅰️", "㊗️", "↔️", "Ⓜ️",
+		"ℹ", "ℹ️", "™️", "〰️", // letters and punctuation by Unicode's categories
+		"\U0001fae9", "\U0001fac6", "\U0001fabe", "\U0001fadc", "\U0001fa89", "\U0001fa8f", "\U0001fadf", "🇨🇶", // Unicode 16
+		"\U0001faff", "\U0001fc00", "\U0001fa89\u200d\U0001fac6", // reserved for later versions
+		"👩🏻‍❤️‍💋‍👩🏿", "👨🏻\u200d👩🏻\u200d👦🏻\u200d👦🏻", "🫱🏻‍🫲🏿", "🧑🏽‍🦽‍➡️", "🏳️‍🌈", "🏳️‍⚧️", "🏴‍☠️", "🕵🏻‍♂️", "⛓️‍💥",
+	} {
 		if err := (message.Content{Kind: message.KindReaction, Target: target, Reaction: emoji}).Check(); err != nil {
 			t.Errorf("%q: %v", emoji, err)
 		}
 	}
-	for _, text := range []string{"x", "1", "👍 ", "👍👍", "🇦🇷🇦🇷", "ok👍", "\x00", "!", "$", "👍\xff", strings.Repeat("👩‍", 20) + "👩"} {
+	for _, text := range []string{"x", "1", "#", "1\ufe0f", "é", "\u200d", "👍\u200d", "\u200d👍", "🇦", "🇦🇷🇧", "👍\u20e3", "🏴\U000e0067", "\ufe0f", "€", "ªº", "中", "①\u20e3", "\U0001fbf5", "👍 ", "👍👍", "🇦🇷🇦🇷", "ok👍", "\x00", "!", "$", "👍\xff", strings.Repeat("👩‍", 20) + "👩"} {
 		named(t, message.Content{Kind: message.KindReaction, Target: target, Reaction: text}.Check(), "reaction")
 	}
 }

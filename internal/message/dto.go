@@ -1,23 +1,24 @@
 package message
 
-// This file has the JSON of contents. It is stored, and shown by events and the API.
+// This file has the JSON of contents. It is stored, and shown by events and the API. The tag clip bounds what is received:
+// see Clip.
 
 // Content is the content of a sent or received message. Kind says which fields are used. The JSON is stored and public.
 type Content struct {
 	Kind     Kind      `json:"kind"`
-	Text     string    `json:"text,omitempty"`     // the text of text and edit; the caption of image, video and document
-	Mentions []Address `json:"mentions,omitempty"` // in a text, caption or edit; the text has them as @number
-	Quote    *Ref      `json:"quote,omitempty"`    // the message that this one replies to
-	Preview  *Preview  `json:"preview,omitempty"`  // only for text
-	Media    *Media    `json:"media,omitempty"`    // for the kinds that carry a file
+	Text     string    `json:"text,omitempty" clip:"65536"`    // the text of text and edit; the caption of image, video and document
+	Mentions []Address `json:"mentions,omitempty" clip:"1024"` // in a text, caption or edit; the text has them as @number
+	Quote    *Ref      `json:"quote,omitempty"`                // the message that this one replies to
+	Preview  *Preview  `json:"preview,omitempty"`              // only for text
+	Media    *Media    `json:"media,omitempty"`                // for the kinds that carry a file
 	Location *Location `json:"location,omitempty"`
-	Contacts []Card    `json:"contacts,omitempty"`
+	Contacts []Card    `json:"contacts,omitempty" clip:"1024"`
 	Poll     *Poll     `json:"poll,omitempty"`
 	Reaction string    `json:"reaction,omitempty"` // one emoji; "" removes the reaction
 	Target   *Ref      `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
-	Options []string `json:"options,omitempty"`
+	Options []string `json:"options,omitempty" clip:"100"`
 	// Unknown is WhatsApp's name for a kind of message that this version does not know, or for content that could not
 	// be decrypted, such as a vote in a poll whose secret is unknown. Only in received messages.
 	Unknown string `json:"unknown,omitempty"`
@@ -33,11 +34,11 @@ type Content struct {
 // quoted or reacted to in a chat with one person is that person. In a group, the author of a message that is quoted or
 // reacted to must be given.
 type Ref struct {
-	ID     string  `json:"id"`              // the WhatsApp message id
-	Sender Address `json:"sender,omitzero"` // the author
-	FromMe bool    `json:"from_me"`         // the session's own account is the author
-	Text   string  `json:"text,omitempty"`  // the text that a quote shows
-	Kind   Kind    `json:"kind,omitempty"`  // the kind of the quoted message, if known
+	ID     string  `json:"id"`                          // the WhatsApp message id
+	Sender Address `json:"sender,omitzero"`             // the author
+	FromMe bool    `json:"from_me"`                     // the session's own account is the author
+	Text   string  `json:"text,omitempty" clip:"65536"` // the text that a quote shows
+	Kind   Kind    `json:"kind,omitempty"`              // the kind of the quoted message, if known
 	// Claimed says that only whoever quotes the message says what it said and who wrote it: wasup does not have the message.
 	// Only in received messages.
 	Claimed bool `json:"claimed,omitempty"`
@@ -45,16 +46,16 @@ type Ref struct {
 
 // Address is a person or a group. WhatsApp identifies a person by a LID, a phone number, or both; an unknown one is "".
 type Address struct {
-	LID   string `json:"lid,omitempty" doc:"digits@lid"`
-	PN    string `json:"pn,omitempty" doc:"digits@s.whatsapp.net"`
-	Group string `json:"group,omitempty" doc:"…@g.us"` // also status@broadcast and newsletters
+	LID   string `json:"lid,omitempty" clip:"128,drop" doc:"digits@lid"`
+	PN    string `json:"pn,omitempty" clip:"128,drop" doc:"digits@s.whatsapp.net"`
+	Group string `json:"group,omitempty" clip:"128,drop" doc:"…@g.us"` // also status@broadcast and newsletters
 }
 
 // Preview is a link preview. The sender gives all of it; wasup fetches nothing.
 type Preview struct {
-	URL         string `json:"url"` // must occur in the text
-	Title       string `json:"title,omitempty"`
-	Description string `json:"description,omitempty"`
+	URL         string `json:"url" clip:"2048"` // must occur in the text
+	Title       string `json:"title,omitempty" clip:"1024"`
+	Description string `json:"description,omitempty" clip:"1024"`
 	Thumbnail   []byte `json:"thumbnail,omitempty"` // JPEG; base64 in JSON
 }
 
@@ -69,15 +70,17 @@ type Media struct {
 	SHA256   string `json:"sha256,omitempty"` // of the decrypted bytes, lower-case hexadecimal
 	Width    int    `json:"width,omitempty"`
 	Height   int    `json:"height,omitempty"`
-	Seconds  int    `json:"seconds,omitempty"`  // duration
-	Waveform []byte `json:"waveform,omitempty"` // of a voice note: 64 values from 0 to 100; base64 in JSON
+	Seconds  int    `json:"seconds,omitempty"`              // duration
+	Waveform []byte `json:"waveform,omitempty" clip:"1024"` // of a voice note: 64 values from 0 to 100; base64 in JSON
 	// Thumbnail is a small JPEG of an image, video or document; base64 in JSON. media/outgoing makes the one of an
 	// image.
-	Thumbnail []byte  `json:"thumbnail,omitempty"`
-	Animated  bool    `json:"animated,omitempty"` // an animated sticker
-	ViewOnce  bool    `json:"view_once,omitempty"`
-	Cut       bool    `json:"-"` // outgoing only: the picture is truncated
-	Remote    *Remote `json:"-"` // never shown, because it holds the key
+	Thumbnail []byte `json:"thumbnail,omitempty"`
+	Animated  bool   `json:"animated,omitempty"` // an animated sticker; a video that plays like a GIF
+	ViewOnce  bool   `json:"view_once,omitempty"`
+	Cut       bool   `json:"-"` // outgoing only: the picture is truncated
+	// Unplayable is outgoing only: phones do not play this film.
+	Unplayable bool    `json:"-"`
+	Remote     *Remote `json:"-"` // never shown, because it holds the key
 }
 
 // Remote says where an incoming file is and how to decrypt it.
@@ -91,25 +94,32 @@ type Remote struct {
 	Kind       Kind   `json:"kind"`            // selects WhatsApp's media type, from which the keys are derived
 }
 
+// Bounded reports whether a file can be at this place: the path and the keys have sizes that WhatsApp uses. Nothing
+// else bounds them, because they are in no JSON that Clip sees.
+func (r *Remote) Bounded() bool {
+	const path, key = 2048, 64
+	return len(r.DirectPath) <= path && len(r.Key) <= key && len(r.FileSHA256) <= key && len(r.EncSHA256) <= key
+}
+
 // Location is a place, or the first position of a live location.
 type Location struct {
 	Latitude  float64 `json:"latitude"`  // degrees
 	Longitude float64 `json:"longitude"` // degrees
-	Name      string  `json:"name,omitempty"`
-	Address   string  `json:"address,omitempty"`
-	URL       string  `json:"url,omitempty"`
+	Name      string  `json:"name,omitempty" clip:"1024"`
+	Address   string  `json:"address,omitempty" clip:"1024"`
+	URL       string  `json:"url,omitempty" clip:"2048"`
 	Live      bool    `json:"live,omitempty"` // received only
 }
 
 // Card is a contact that a message contains.
 type Card struct {
-	Name  string `json:"name"`
-	VCard string `json:"vcard"` // text/vcard, version 3.0 or 4.0
+	Name  string `json:"name" clip:"1024"`
+	VCard string `json:"vcard" clip:"65536,drop"` // text/vcard, version 3.0 or 4.0
 }
 
 // Poll is a question with 2 to 12 answers.
 type Poll struct {
 	Question   string   `json:"question"`
-	Options    []string `json:"options"`
+	Options    []string `json:"options" clip:"100"`
 	Selectable int      `json:"selectable"` // how many answers may be chosen; 0: any number
 }

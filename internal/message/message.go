@@ -77,6 +77,32 @@ type Message struct {
 	Receipts    []Receipt // one for each device that sent a receipt, oldest first
 }
 
+// EditWindow is how long a message can be edited. The apps offer it for 15 minutes; phones accept an edit for 20, as
+// whatsmeow's EditWindow says.
+const EditWindow = 20 * time.Minute
+
+// CheckEdit returns nil if the message can still be edited at a time, otherwise CodeInvalidRequest.
+func (m *Message) CheckEdit(now time.Time) error {
+	refuse := func(reason string) error {
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: "edit message", Session: m.Session, Field: "target.id", Message: "target.id: " + reason,
+		}
+	}
+	switch m.Content.Kind {
+	case KindText, KindImage, KindVideo, KindDocument:
+	default:
+		return refuse("expected a text, image, video or document: only texts and captions can be edited")
+	}
+	switch {
+	case m.State == Failed || m.State == Cancelled:
+		return refuse("expected a message that was sent; this one has " + string(m.State))
+	case !m.AckedAt.IsZero() && now.Sub(m.AckedAt) > EditWindow:
+		return refuse("expected a message of the last 20 minutes: phones ignore later edits")
+	default:
+		return nil
+	}
+}
+
 // Failure is why a message failed. The zero value is no failure.
 type Failure struct {
 	Code    session.Code

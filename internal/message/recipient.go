@@ -34,35 +34,45 @@ func (r Recipient) Address() Address {
 	}
 }
 
+// The digits of a phone number with its country code. E.164 allows at most 15. No country has numbers of fewer than 7,
+// and WhatsApp links none.
+const (
+	minPhone = 7
+	maxPhone = 15
+)
+
+// What errors say about addresses.
+const (
+	personExpected = "expected a phone number with country code (7 to 15 digits), or one with @c.us, @s.whatsapp.net or @lid"
+	chatExpected   = "expected a phone number with country code (7 to 15 digits), one with @c.us, @s.whatsapp.net or @lid, or a group with @g.us"
+	objectExpected = "expected lid and pn of a person, or group"
+	notWritten     = "expected a person or a group: nothing can be sent to a status, a broadcast list or a channel"
+)
+
 // ParseRecipient accepts a person in the same forms as ParsePerson, or a group: digits@g.us, or digits-digits@g.us for
 // groups from before 2021.
-func ParseRecipient(s string) (Recipient, error) {
-	user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@")
-	if server == serverGroup {
-		if !isGroupUser(user) {
-			return "", invalidRecipient(s)
-		}
-		return Recipient(user + "@" + serverGroup), nil
+func ParseRecipient(s string) (Recipient, error) { return ParseChat("to", s) }
+
+// ParseChat accepts the same forms as ParseRecipient. Its error names the given field.
+func ParseChat(field, s string) (Recipient, error) {
+	if group, ok := parseGroup(s); ok {
+		return group, nil
 	}
-	person, ok := parsePerson(s)
-	if !ok {
-		return "", invalidRecipient(s)
+	if person, ok := parsePerson(s); ok {
+		return person, nil
 	}
-	return person, nil
+	return "", invalidAddress(field, s, chatExpected)
 }
 
 // ParsePerson accepts a phone number in any usual spelling, the same with @c.us or @s.whatsapp.net, or a LID with @lid.
-// A number has 5 to 20 digits and begins with its country code, with '+', 00 or nothing before it. It may contain
+// A number has 7 to 15 digits and begins with its country code, with '+', 00 or nothing before it. It may contain
 // spaces, dashes of any kind, '.', '/', '(' and ')'. ParsePerson removes a (0), which is not dialled from abroad, and a
-// tel: or whatsapp: before the number. It also removes the device from an address such as 34600111222:1@s.whatsapp.net,
-// because messages go to people.
+// tel: or whatsapp: before the number. It also removes the agent and the device from an address such as
+// 34600111222.0:1@s.whatsapp.net, because messages go to people.
 func ParsePerson(s string) (Recipient, error) {
 	person, ok := parsePerson(s)
 	if !ok {
-		return "", &session.Error{
-			Code: session.CodeInvalidRequest, Op: "parse recipient", Field: "to",
-			Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), or one with @c.us, @s.whatsapp.net or @lid", session.Clip(s, 80)),
-		}
+		return "", invalidAddress("to", s, personExpected)
 	}
 	return person, nil
 }
@@ -71,38 +81,103 @@ func ParsePerson(s string) (Recipient, error) {
 func ParseAddress(field, s string) (Address, error) {
 	person, ok := parsePerson(s)
 	if !ok {
-		return Address{}, invalidField(field, "expected a phone number with country code (5 to 20 digits), or one with @s.whatsapp.net or @lid")
+		return Address{}, invalidAddress(field, s, personExpected)
 	}
 	return person.Address(), nil
 }
 
+// Person returns the canonical form of a person's address. The LID and the number may have the forms that ParsePerson
+// accepts. Errors name the field.
+func (a Address) Person(field string) (Address, error) {
+	if a.Group != "" || a.IsZero() {
+		return Address{}, invalidField(field, "expected a person: lid, pn, or both")
+	}
+	lid, ok := personOn(serverLID, a.LID)
+	if !ok {
+		return Address{}, invalidAddress(field+".lid", a.LID, "expected digits@lid")
+	}
+	pn, ok := personOn(serverPN, a.PN)
+	if !ok {
+		return Address{}, invalidAddress(field+".pn", a.PN, "expected digits@s.whatsapp.net")
+	}
+	return Address{LID: lid, PN: pn}, nil
+}
+
+// personOn returns the canonical form of a person's address with this server. "" stays.
+func personOn(server, text string) (string, bool) {
+	if text == "" {
+		return "", true
+	}
+	person, ok := parsePerson(text)
+	return string(person), ok && strings.HasSuffix(string(person), "@"+server)
+}
+
+// Recipient returns the chat that an address names, such as the one of an event. It is the LID of a person who has both,
+// because the number may belong to somebody else by now. Errors name the field.
+func (a Address) Recipient(field string) (Recipient, error) {
+	switch {
+	case a.Group == "" && !a.IsZero():
+		person, err := a.Person(field)
+		return Recipient(person.String()), err
+	case a != Address{Group: a.Group} || a.IsZero():
+		return "", invalidField(field, objectExpected)
+	}
+	group, ok := parseGroup(a.Group)
+	if !ok {
+		return "", invalidAddress(field+".group", a.Group, "expected digits@g.us")
+	}
+	return group, nil
+}
+
+// invalidAddress is the error for an address that no message can go to.
+func invalidAddress(field, s, expected string) error {
+	switch user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@"); {
+	case server == "broadcast", server == "newsletter":
+		return invalidField(field, notWritten)
+	case server == "" && isGroupUser(user):
+		expected += "; a group's address ends with @g.us"
+	}
+	return invalidField(field, fmt.Sprintf("%q is not an address: %s", session.Clip(s, 80), expected))
+}
+
+func parseGroup(s string) (Recipient, bool) {
+	user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@")
+	return Recipient(user + "@" + serverGroup), server == serverGroup && isGroupUser(user)
+}
+
 func parsePerson(s string) (Recipient, bool) {
 	user, server, hasServer := strings.Cut(strings.TrimFunc(s, isPadding), "@")
-	if !hasServer {
-		user = withoutScheme(user)
-	}
+	valid := true
 	switch {
-	case !hasServer, server == "c.us", server == serverPN:
+	case !hasServer:
+		user, server = withoutScheme(user), serverPN
+	case server == serverPN, server == "c.us", server == "hosted":
+		user, valid = withoutDevice(user)
 		server = serverPN
-	case server == serverLID:
+	case server == serverLID, server == "hosted.lid":
+		user, valid = withoutDevice(user)
+		server = serverLID
 	default:
 		return "", false
-	}
-	if name, device, ok := strings.Cut(user, ":"); ok && hasServer {
-		if !onlyDigits(device) || len(device) == 0 || len(device) > 5 {
-			return "", false
-		}
-		user = name
 	}
 	digits, plus, ok := dialled(user)
 	if server == serverPN && !plus {
 		digits = strings.TrimPrefix(digits, "00")
 	}
-	// No country code begins with 0. A number that does is in the form for calls within its country.
-	if !ok || !isNumber(digits) || (server == serverPN && digits[0] == '0') {
+	person := Recipient(digits + "@" + server)
+	return person, valid && ok && person.canonical()
+}
+
+// withoutDevice removes the device from the part of an address before the @, and the agent before it: user:device or
+// user.agent:device. It returns false for a dot that separates no agent, because the digits behind it could belong to
+// the number or not.
+func withoutDevice(user string) (string, bool) {
+	name, device, found := strings.Cut(user, ":")
+	if found && !isDigits(device, 1, 5) {
 		return "", false
 	}
-	return Recipient(digits + "@" + server), true
+	name, agent, dotted := strings.Cut(name, ".")
+	return name, !dotted || found && isDigits(agent, 1, 3)
 }
 
 // withoutScheme removes the tel: of web pages (RFC 3966), or the whatsapp: of other services' APIs, from a number.
@@ -115,9 +190,13 @@ func withoutScheme(number string) string {
 }
 
 // dialled returns the digits of a spelling, without a (0) that is not dialled from abroad, and whether a plus is before
-// them. It returns false if other characters are in it.
+// them. It returns false if other characters are in it, or if it is a decimal such as 34600111222.0, which a program that
+// keeps numbers as floats has written.
 func dialled(spelling string) (digits string, plus, ok bool) {
 	const trunk = "(0)"
+	if at := strings.LastIndexByte(spelling, '.'); at >= 0 && at == len(spelling)-2 {
+		return "", false, false
+	}
 	if at := strings.Index(spelling, trunk); at >= 0 && strings.ContainsAny(spelling[:at], "123456789") {
 		spelling = spelling[:at] + spelling[at+len(trunk):]
 	}
@@ -141,12 +220,15 @@ func dialled(spelling string) (digits string, plus, ok bool) {
 // address.
 func isPadding(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
-// canonical reports whether the recipient is in the form that ParseRecipient returns.
+// canonical reports whether the recipient is in the form that ParseRecipient returns. No country code begins with 0. A
+// number that does is in the form for calls within its country.
 func (r Recipient) canonical() bool {
 	user, server, _ := strings.Cut(string(r), "@")
 	switch server {
-	case serverPN, serverLID:
-		return isNumber(user)
+	case serverPN:
+		return isDigits(user, minPhone, maxPhone) && user[0] != '0'
+	case serverLID:
+		return isDigits(user, 5, 20)
 	case serverGroup:
 		return isGroupUser(user)
 	default:
@@ -154,30 +236,17 @@ func (r Recipient) canonical() bool {
 	}
 }
 
-func isNumber(s string) bool { return len(s) >= 5 && len(s) <= 20 && onlyDigits(s) }
-
 // isGroupUser accepts the part of a group address before the @: an id, or, in old groups, the creator's phone number
 // and the Unix time of the creation.
 func isGroupUser(s string) bool {
 	creator, created, legacy := strings.Cut(s, "-")
 	if legacy {
-		return isNumber(creator) && isNumber(created)
+		return isDigits(creator, 5, 20) && isDigits(created, 5, 20)
 	}
-	return len(s) >= 5 && len(s) <= 32 && onlyDigits(s)
+	return isDigits(s, 5, 32)
 }
 
-func onlyDigits(s string) bool {
-	for _, r := range s {
-		if r < '0' || r > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-func invalidRecipient(s string) error {
-	return &session.Error{
-		Code: session.CodeInvalidRequest, Op: "parse recipient", Field: "to",
-		Message: fmt.Sprintf("to: %q is not a recipient: expected a phone number with country code (5 to 20 digits), one with @c.us, @s.whatsapp.net or @lid, or a group with @g.us", session.Clip(s, 80)),
-	}
+// isDigits reports whether s has nothing but digits, and a number of them within the limits.
+func isDigits(s string, least, most int) bool {
+	return len(s) >= least && len(s) <= most && strings.Trim(s, "0123456789") == ""
 }

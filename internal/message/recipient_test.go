@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -27,6 +28,9 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 		"(+44) (0)20 7946 0958": "442079460958@s.whatsapp.net", "+44(0) 20 7946 0958": "442079460958@s.whatsapp.net",
 		"\u202a+54\u00a09\u202f11\u20110000\u20130000\u202c": "5491100000000@s.whatsapp.net", "10 (0) 5550101": "105550101@s.whatsapp.net",
 		"5491100000000:12@s.whatsapp.net": "5491100000000@s.whatsapp.net", "123456789:1@lid": "123456789@lid", "0012345@lid": "0012345@lid",
+		"34600111222.0:12@s.whatsapp.net": "34600111222@s.whatsapp.net", "34600111222.0:12@c.us": "34600111222@s.whatsapp.net", "123456789.1:3@lid": "123456789@lid",
+		"34600111222:99@hosted": "34600111222@s.whatsapp.net", "123456789:99@hosted.lid": "123456789@lid", "12345678901234567890@lid": "12345678901234567890@lid",
+		"34.600.111.222": "34600111222@s.whatsapp.net", "+34 600-111-222@c.us": "34600111222@s.whatsapp.net", "6834000": "6834000@s.whatsapp.net", "123456789012345": "123456789012345@s.whatsapp.net",
 	} {
 		if got, err := message.ParseRecipient(spelled); err != nil || got != want {
 			t.Errorf("%q is %q, %v; want %q", spelled, got, err, want)
@@ -35,6 +39,9 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 	for _, bad := range []string{
 		"", "abc", "12", "1234@g.us", "12345-6@g.us", "a12345@g.us", "+12345678@g.us", "@g.us", "12345@broadcast", "12345@s.whatsapp.net@g.us", "54911+00000", "1234567890123456789012",
 		"0600111222", "+0600111222", "+005491100000000", "(0)600111222", "0005491100000000", "++5491100000000", "5491100000000:12", "5491100000000:@c.us",
+		"34600111222.0@s.whatsapp.net", "34600111222.12@c.us", "34.600.111.222@c.us", "34600111222.0:x@c.us", "34600111222.a:1@c.us", "34600111222.0.0:1@c.us", "34600111222.0", "34600111222.0:12",
+		"3725123456-1500000000", "120363041234567890", "1234567890123456", "683400", "34600111222 / 34600111333", "123456789.0@lid", "123456789@lid:1",
+		"status@broadcast", "1500000000@broadcast", "120363041234567890@newsletter", "34600111222_1:2@s.whatsapp.net", "120363041234567890:1@g.us",
 		"5491100000000:x@c.us", "5491100000000:123456@c.us", "54911@00000", "\u0665\u0664\u0669\u0661\u0661",
 	} {
 		if _, err := message.ParseRecipient(bad); session.CodeOf(err) != session.CodeInvalidRequest {
@@ -46,5 +53,52 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 	}
 	if got, err := message.ParseAddress("mentions[0]", "+49 151 12345678"); err != nil || got != (message.Address{PN: "4915112345678@s.whatsapp.net"}) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
+	for want, address := range map[message.Recipient]message.Address{
+		"123456789@lid":                {LID: "123456789@lid", PN: "34600111222@s.whatsapp.net"},
+		"34600111222@s.whatsapp.net":   {PN: "34600111222.0:12@s.whatsapp.net"},
+		"120363041234567890@g.us":      {Group: "120363041234567890@g.us"},
+		"3725123456-1500000000@g.us":   {Group: "3725123456-1500000000@g.us"},
+		"987654321@lid":                {LID: "987654321:4@lid"},
+		"4915112345678@s.whatsapp.net": {PN: "+49 151 12345678"},
+	} {
+		if got, err := address.Recipient("to"); err != nil || got != want {
+			t.Errorf("%+v is %q, %v; want %q", address, got, err, want)
+		}
+		if again, err := want.Address().Recipient("to"); err != nil || again != want {
+			t.Errorf("%q is %q, %v", want, again, err)
+		}
+	}
+	for _, bad := range []message.Address{
+		{},
+		{LID: "34600111222@s.whatsapp.net"},
+		{PN: "123456789@lid"},
+		{LID: "123456789@lid", PN: "bob"},
+		{Group: "123456789@lid"},
+		{Group: "120363041234567890@g.us", PN: "34600111222@s.whatsapp.net"},
+		{Group: "status@broadcast"},
+		{Group: "120363041234567890@newsletter"},
+		{PN: "34600111222@g.us"},
+	} {
+		if got, err := bad.Recipient("to"); session.CodeOf(err) != session.CodeInvalidRequest {
+			t.Errorf("%+v is %q, %v", bad, got, err)
+		}
+	}
+	if _, err := (message.Address{Group: "120363041234567890@g.us"}).Person("sender"); session.CodeOf(err) != session.CodeInvalidRequest {
+		t.Errorf("a group is taken for a person: %v", err)
+	}
+}
+
+func TestTheErrorOfAnAddressSaysWhatWouldBeOne(t *testing.T) {
+	for given, part := range map[string]string{
+		"3725123456-1500000000": "ends with @g.us", "120363041234567890": "ends with @g.us", "bob": "phone number with country code",
+		"status@broadcast": "nothing can be sent to a status", "120363041234567890@newsletter": "nothing can be sent to",
+	} {
+		if _, err := message.ParseChat("to", given); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q: %v, want %q in it", given, err, part)
+		}
 	}
 }

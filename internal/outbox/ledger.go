@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"wasup/internal/events"
@@ -131,7 +130,7 @@ type Observer interface {
 // Status returns the event of the durable log for a message's change of state. It is committed with the change. It has
 // no key, because a message that failed and was queued again can fail again.
 func Status(id session.ID, data events.StatusData) events.Event {
-	encoded, err := json.Marshal(data)
+	encoded, err := events.Encode(data)
 	if err != nil {
 		encoded = []byte("{}") // strings and a time of this century always encode
 	}

@@ -170,8 +170,41 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 	if err := check(&request, time.Now()); err != nil {
 		return message.Message{}, false, err
 	}
-	entry, existed, err := o.enqueue(ctx, draft(request))
+	entry := draft(request)
+	if err := o.checkTarget(ctx, &request); err != nil {
+		// The message may be accepted already: then the answer to the same request is the same.
+		if earlier, found, findErr := o.find(ctx, &entry); request.Key != "" && findErr == nil && found {
+			return earlier.Message, true, nil
+		}
+		return message.Message{}, false, err
+	}
+	entry, existed, err = o.enqueue(ctx, entry)
 	return entry.Message, existed, err
+}
+
+// checkTarget refuses a change of an own message that phones would ignore: an edit that is too late, and a change in
+// another chat than the message's. It knows only messages that the ledger has.
+func (o *Outbox) checkTarget(ctx context.Context, request *message.Request) error {
+	target := request.Content.Target
+	if target == nil || request.Content.Kind == message.KindReaction && !target.FromMe {
+		return nil
+	}
+	own, err := o.ledger.Message(ctx, request.Session, target.ID)
+	switch {
+	case session.CodeOf(err) == session.CodeUnknownMessage:
+		return nil
+	case err != nil:
+		return err
+	case own.To.IsGroup() != request.To.IsGroup() || own.To.IsGroup() && own.To != request.To:
+		return &session.Error{
+			Code: session.CodeInvalidRequest, Op: "send message", Session: request.Session, Field: "target.id",
+			Message: "target.id: expected a message of this chat",
+		}
+	case request.Content.Kind == message.KindEdit:
+		return own.CheckEdit(time.Now())
+	default:
+		return nil
+	}
 }
 
 // Known returns the earlier message that Enqueue would return for the request's key, or false if Enqueue would accept a

@@ -21,7 +21,6 @@ type endpoint struct {
 	tasks       *tasks.Tasks
 	observer    *observe.Observer
 	log         *slog.Logger
-	shortage    shortage
 	// restarting holds one token while a restart is under way.
 	restarting chan struct{}
 

@@ -220,7 +220,7 @@ func TestPollsAndTheirVotesBothWays(t *testing.T) {
 	// A phone sends a poll, the client votes and changes its vote.
 	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindPoll, Text: "When?", Options: []string{"Monday", "Tuesday"}, Selectable: 1})
 	poll := wait(client, 0, hasID(id))
-	if m := poll.Message.GetPollCreationMessage(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
+	if m := poll.Message.GetPollCreationMessageV3(); m.GetName() != "When?" || len(m.GetOptions()) != 2 || poll.Info.Type != "poll" {
 		t.Fatalf("the client got %v", m)
 	}
 	for _, choice := range []string{"Monday", "Tuesday"} {
@@ -341,7 +341,7 @@ func TestAForgedChangeIsSentAndPhonesIgnoreIt(t *testing.T) {
 	theirs := sendKind(t, own, phones.Outgoing{To: peer.Number(), Text: "theirs"})
 	waitID(t, peer, theirs, nil)
 	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: theirs, Text: "forged", Forged: true})))
-	if m := edit.Message.GetProtocolMessage(); m.GetKey().GetID() != theirs || m.GetKey().GetFromMe() || m.GetEditedMessage().GetConversation() != "forged" {
+	if m := edit.Message.GetProtocolMessage(); m.GetKey().GetID() != theirs || m.GetKey().GetFromMe() || m.GetEditedMessage().GetExtendedTextMessage().GetText() != "forged" {
 		t.Fatalf("the client got %v", edit)
 	}
 	revoke := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: theirs, Forged: true})

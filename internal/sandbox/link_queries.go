@@ -5,6 +5,7 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 
+	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/stanza"
 )
 
@@ -42,14 +43,15 @@ func (c *conn) handleLinkIQ(query string, node *waBinary.Node) {
 	c.answer(node, children, failed)
 }
 
-// handleAnyAck handles acknowledgements of logged-in devices. It ignores those of pairing clients: they are for
-// notifications that are not sent again anyway.
+// handleAnyAck handles acknowledgements. Those of pairing clients are for notifications that are not sent again anyway.
 func (c *conn) handleAnyAck(node *waBinary.Node) {
 	switch dev := c.device.Load(); {
 	case dev != nil:
 		c.handleAck(dev, node)
 	case c.link.Load() == nil:
 		c.unknown("ack/before-login")
+	case stanza.Attr(node, "class") == "notification" && c.link.Load().retired.acknowledge(stanza.Attr(node, "id")):
+		c.srv.net.Observer.Emit(observe.Event{Kind: observe.EventRetireAcked, Conn: c.id})
 	}
 }
 

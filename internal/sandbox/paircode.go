@@ -118,6 +118,7 @@ func (p *linker) EnterCode(ctx context.Context, code string) (types.JID, error) 
 	if err != nil {
 		return types.EmptyJID, err
 	}
+	p.retireEntered(c, state)
 	return p.linkClient(ctx, c, state, link)
 }
 

@@ -55,6 +55,7 @@ type linking struct {
 	// passkeyOptions is the pending passkey request, passkeyRef the ref that its answer must contain.
 	passkeyOptions atomic.Pointer[[]byte]
 	passkeyRef     atomic.Pointer[string]
+	retired        retirement
 }
 
 // occupy reserves the client for one pairing. The returned function releases it. Errors: ErrPairBusy.
@@ -149,35 +150,21 @@ func newRef() string {
 
 // Scan makes the phone scan the content of a pairing QR, in the current form
 // (https://wa.me/settings/linked_devices#ref,noise,identity,adv,type) or the older comma-separated one. It returns the
-// JID of the new device once the client has confirmed. Errors: ErrBadCode, ErrRefUnknown, ErrRefExpired, ErrPairBusy,
+// JID of the new device once the client has confirmed. Errors: ErrBadCode, ErrRefUnknown, ErrRefExpired, ErrCodeRetired, ErrPairBusy,
 // ErrPairRefused, ErrClientGone, ErrTooManyDevices, phones.ErrRemoved or that of ctx.
 func (p *linker) Scan(ctx context.Context, code string) (types.JID, error) {
-	link, err := signal.ParseLinkCode(code)
+	c, state, link, err := p.pairing.find(code)
 	if err != nil {
-		return types.EmptyJID, fmt.Errorf("%w: %w", ErrBadCode, err)
-	}
-	offer := p.pairing.offered(link.Ref)
-	if offer == nil {
-		return types.EmptyJID, ErrRefUnknown
-	}
-	if time.Now().After(offer.expiry) {
-		return types.EmptyJID, ErrRefExpired
-	}
-	c := offer.conn
-	state := c.link.Load()
-	switch {
-	case state == nil:
-		return types.EmptyJID, ErrRefUnknown
-	case link.NoisePublic != state.reg.Noise:
-		return types.EmptyJID, fmt.Errorf("%w: the noise key is not the client's", ErrBadCode)
-	case link.IdentityPublic != state.reg.Identity:
-		return types.EmptyJID, fmt.Errorf("%w: the identity key is not the client's", ErrBadCode)
+		return types.EmptyJID, err
 	}
 	release, err := state.occupy()
 	if err != nil {
 		return types.EmptyJID, err
 	}
 	defer release()
+	if err = p.refuseRetired(c, state, link.ADVSecret); err != nil {
+		return types.EmptyJID, err
+	}
 	return p.linkClient(ctx, c, state, link)
 }
 
@@ -269,7 +256,7 @@ func (p *pairing) paired(c *conn, dev *accounts.Device) {
 	p.withdraw(link)
 	p.net.Observer.Count(func(n *observe.Counters) { n.Pairings++ })
 	p.net.Observer.Emit(observe.Event{Kind: observe.EventPaired, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Conn: c.id, Detail: dev.Platform})
-	p.net.Courier.AnnounceDevice(dev, "add")
+	p.net.Router.AnnounceDevice(dev, "add")
 	if _, ok := p.net.Faults.Strike(faults.No515, dev.Account); ok {
 		c.ending.Store(true)
 		return

@@ -17,11 +17,17 @@ const (
 	Stopped   InputKind = "Stopped"   // a person stops the session
 	LogoutDue InputKind = "LogoutDue" // a person logs the session out: unlink the device and delete the credentials
 	QRAsked   InputKind = "QRAsked"   // somebody asked for a code; this also links a session again
-	QRWatched InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
-	Released  InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
-	Restored  InputKind = "Restored"  // the process started and the session should run. Until: when to connect
+	// FreshAsked follows QRAsked: the caller needs codes that last as long as those of a new connection, for a pairing code
+	// that is entered on the phone.
+	FreshAsked InputKind = "FreshAsked"
+	QRWatched  InputKind = "QRWatched" // somebody reads the code without asking for one; the pairing stays attended
+	Released   InputKind = "Released"  // WhatsApp accepts a client version again. Until: when to connect
+	Restored   InputKind = "Restored"  // the process started and the session should run. Until: when to connect
+	// StoreRecovered: the database works again. Until: when to connect
+	StoreRecovered InputKind = "StoreRecovered"
 
 	QRIssued        InputKind = "QRIssued"        // Codes
+	QRRefreshed     InputKind = "QRRefreshed"     // Codes: those of QRIssued with a new secret
 	PasskeyRequired InputKind = "PasskeyRequired" // Passkey: the challenge
 	PasskeyAnswered InputKind = "PasskeyAnswered" // Passkey: the code to confirm
 	Scanned         InputKind = "Scanned"         // a phone scanned the code on show; no credentials are stored yet
@@ -36,15 +42,17 @@ const (
 	TempBanned      InputKind = "TempBanned" // Until
 	Banned          InputKind = "Banned"
 	ClientOutdated  InputKind = "ClientOutdated"
-	ConnectRefused  InputKind = "ConnectRefused" // Code
-	ProxyFailed     InputKind = "ProxyFailed"    // the session's proxy refused the connection or cannot be used
+	ConnectRefused  InputKind = "ConnectRefused"  // Code
+	ProxyFailed     InputKind = "ProxyFailed"     // the session's proxy refused the connection or cannot be used
+	ServerUntrusted InputKind = "ServerUntrusted" // the certificate of the server is not WhatsApp's
 	StoreFailed     InputKind = "StoreFailed"
 	AckOverdue      InputKind = "AckOverdue"
 	SendRestricted  InputKind = "SendRestricted" // Until; error 463 on a send
 
 	QRExpired      InputKind = "QRExpired"
 	CodesExhausted InputKind = "CodesExhausted"
-	RetryDue       InputKind = "RetryDue"
+	RetryDue       InputKind = "RetryDue"   // StoreFails
+	Stabilized     InputKind = "Stabilized" // READY has lasted for Policy.StableAfter
 	DeadlinePassed InputKind = "DeadlinePassed"
 	Crashed        InputKind = "Crashed"     // a bug; the supervisor has restarted the session
 	Quarantined    InputKind = "Quarantined" // too many bugs; the supervisor has stopped the session
@@ -53,10 +61,10 @@ const (
 // Inputs lists every kind, in the order above.
 func Inputs() []InputKind {
 	return []InputKind{
-		Started, Restarted, Stopped, LogoutDue, QRAsked, QRWatched, Released, Restored,
-		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
-		QRExpired, CodesExhausted, RetryDue, DeadlinePassed, Crashed, Quarantined,
+		Started, Restarted, Stopped, LogoutDue, QRAsked, FreshAsked, QRWatched, Released, Restored, StoreRecovered,
+		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted,
+		QRExpired, CodesExhausted, RetryDue, Stabilized, DeadlinePassed, Crashed, Quarantined,
 	}
 }
 
@@ -64,8 +72,8 @@ func Inputs() []InputKind {
 // incarnation of the live run.
 func (k InputKind) FromClient() bool {
 	switch k {
-	case QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted:
+	case QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted:
 		return true
 	default:
 		return false
@@ -94,13 +102,15 @@ type Input struct {
 	Kind        InputKind
 	Incarnation Incarnation // of the client run that posted it; 0 from people, timers and the supervisor
 
-	Codes   []string  // QRIssued: the codes in the order of their validity
+	Codes   []string  // QRIssued, QRRefreshed: the codes in the order of their validity
 	Account Account   // Paired, SocketUp
-	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released: when to connect, zero is now
+	Until   time.Time // TempBanned, SendRestricted: zero is unknown; Restored, Released, StoreRecovered: when to connect, zero is now
 	Code    int       // ConnectRefused: the HTTP status or WhatsApp's failure code
 	Detail  string    // one line for operators: no secrets, no message text, no phone numbers
 	Stack   string    // Crashed
 	Passkey *Passkey  // PasskeyRequired, PasskeyAnswered
+
+	StoreFails bool // RetryDue: the database does not take writes, so nothing that WhatsApp sends could be stored
 }
 
 // EffectKind names something to do. The names are in the imperative.
@@ -117,4 +127,6 @@ const (
 type Effect struct {
 	Kind        EffectKind
 	Incarnation Incarnation // OpenSocket: the run to open; CloseSocket, Unlink: the run to end
+	Linked      bool        // Unlink: credentials are stored
+	Elsewhere   bool        // Unlink: another process uses the credentials, so no login can unlink the device
 }

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Timer is the one input that a machine waits for: at the time At, the caller steps it with an input of this Kind.
 type Timer struct {
@@ -19,9 +22,9 @@ type Machine struct {
 
 	incarnation Incarnation // of the last run
 	live        bool        // that run has not been closed
-	failures    int
-	hasDevice   bool
-	account     Account
+	attempts
+	hasDevice bool
+	account   Account
 
 	pairing
 	timer Timer
@@ -34,14 +37,27 @@ type Machine struct {
 	disconnectAt time.Time
 }
 
+// attempts is what the machine remembers of earlier connections, so that nothing makes a session connect in a loop.
+type attempts struct {
+	failures  int       // in a row; forgotten when a connection has lasted for Policy.StableAfter
+	failedAt  time.Time // of the last failure
+	openedAt  time.Time // of the last run
+	hurriedAt time.Time // when the session last reconnected without a pause, other than for a person
+}
+
 // pairing holds the codes and the passkey challenge of a session that is being linked.
 type pairing struct {
 	codes   []string // the codes of this run that are left; codes[0] is on show while qr is set
 	qr      QR
 	seq     int
 	passkey *Passkey
-	askedAt time.Time // when somebody last asked for a code, watched it, or started the session
+	// offeredAt is when WhatsApp issued the codes of this run.
+	offeredAt time.Time
+	askedAt   time.Time // when somebody last asked for a code, watched it, or started the session
 }
+
+// freshFor is how long the codes of a run count as new.
+const freshFor = 2 * time.Second
 
 // New returns the machine of a stored session when the process starts. It takes over the states in which a session
 // waits for a person. It does not take over the states that need a live client: the input Restored leads back to them.
@@ -89,6 +105,9 @@ func (m Machine) Incarnation() (Incarnation, bool) { return m.incarnation, m.liv
 func (m Machine) Fill(s *Status) {
 	s.State, s.Cause, s.Since = m.state, m.cause, m.since
 	s.Incarnation, s.Failures, s.MaxAttempts = m.incarnation, m.failures, m.policy.MaxAttempts
+	if m.state == Ready {
+		s.Failures = 0 // remembered until READY has lasted, but over for those who look
+	}
 	s.RetryAt = time.Time{}
 	if m.timer.Kind == RetryDue {
 		s.RetryAt = m.timer.At
@@ -112,6 +131,9 @@ func (m Machine) QRVerdict(now time.Time) (QRAnswer, bool) {
 		answer.Outcome = OutcomeReady
 	case AuthFailure, Errored, DisconnectedBanned:
 		answer.Outcome = OutcomeFailed
+		var status Status
+		m.Fill(&status)
+		answer.Reason = status.FailureReason()
 	case NotInitialized:
 		if m.cause != CauseStopped {
 			return answer, false
@@ -132,7 +154,8 @@ func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 	if isTimer(in.Kind) && (m.timer.Kind != in.Kind || now.Before(m.timer.At)) {
 		return m, nil
 	}
-	in.Kind = m.refine(in.Kind)
+	arrived := in.Kind
+	in.Kind = m.refine(now, in.Kind)
 	rule := firstRule(m, now, in)
 	if rule == nil {
 		return m, nil
@@ -148,23 +171,53 @@ func (m Machine) Step(now time.Time, in Input) (Machine, []Effect) {
 	if m.state != was.state || m.cause != was.cause {
 		m.since = now
 	}
-	effects := m.makeEffects(rule.Do)
+	effects := m.makeEffects(rule.Do, was)
+	if len(rule.Do) == len(reopen) && arrived.FromClient() {
+		m.hurriedAt = now
+	}
 	m.derive(now, in, was, len(rule.Do) > 0)
 	return m, effects
 }
 
-func isTimer(k InputKind) bool { return k == RetryDue || k == DeadlinePassed || k == QRExpired }
+func isTimer(k InputKind) bool {
+	return k == RetryDue || k == DeadlinePassed || k == QRExpired || k == Stabilized
+}
 
 // refine turns the end of the last code into CodesExhausted. Our timer may notice it first (QRExpired), or the server
-// closes the connection first (SocketLost).
-func (m Machine) refine(k InputKind) InputKind {
-	if m.state == QRRequired && m.qr.Code != "" && !m.moreCodes() && (k == QRExpired || k == SocketLost) {
+// closes the connection first (SocketLost). If the server closes it again and again, it is a lost connection like any
+// other.
+func (m Machine) refine(now time.Time, k InputKind) InputKind {
+	if m.state == QRRequired && m.qr.Code != "" && !m.moreCodes() && (k == QRExpired || k == SocketLost && m.mayHurry(now)) {
 		return CodesExhausted
 	}
 	return k
 }
 
+// mayHurry reports whether the session may reconnect without a pause: once, until a connection has lasted.
+func (m Machine) mayHurry(now time.Time) bool {
+	return m.failures == 0 && now.Sub(m.hurriedAt) >= m.policy.StableAfter
+}
+
+// restsUntil is the time before which the session does not connect, although somebody asks for a code, the database works
+// again, or a ban is over. The first failure in a row costs nothing. A refused client version is not counted: there the
+// circuit breaker decides.
+func (m Machine) restsUntil() time.Time {
+	return m.failedAt.Add(m.policy.Backoff(m.failures-1, m.seed))
+}
+
+// askedRestsUntil is restsUntil for a request for a code. A program that asks in a loop must not connect at its own pace,
+// but a person must not wait for minutes.
+func (m Machine) askedRestsUntil() time.Time {
+	if longest := m.failedAt.Add(longestAskedRest); longest.Before(m.restsUntil()) {
+		return longest
+	}
+	return m.restsUntil()
+}
+
 func (m Machine) moreCodes() bool { return len(m.codes) > 1 }
+
+// Attended reports whether a person started the session, asked for a code or watched one lately.
+func (m Machine) Attended(now time.Time) bool { return m.attended(now) }
 
 func (m Machine) attended(now time.Time) bool {
 	return !m.askedAt.IsZero() && now.Sub(m.askedAt) < m.policy.UnattendedAfter
@@ -206,8 +259,10 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 		m.askedAt = now
 	case QRIssued:
 		m.hasDevice = false
-		m.codes = in.Codes
+		m.codes, m.offeredAt = in.Codes, now
 		m.showCode(now, m.policy.FirstCodeTTL)
+	case QRRefreshed:
+		m.replaceCodes(now, in.Codes)
 	case QRExpired:
 		m.codes = m.codes[1:]
 		m.showCode(now, m.policy.CodeTTL)
@@ -216,6 +271,9 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 	case Paired, SocketUp:
 		m.hasDevice = true
 		m.account.merge(in.Account)
+		if in.Kind == Paired {
+			m.attempts = attempts{openedAt: m.openedAt} // a person has scanned a code: the login that follows is the first
+		}
 	case LoggedOut, Banned, LogoutDue:
 		m.hasDevice = false
 	case TempBanned:
@@ -249,6 +307,17 @@ func (m *Machine) showCode(now time.Time, ttl time.Duration) {
 	m.qr.LastsTill = m.qr.ExpiresAt.Add(time.Duration(len(m.codes)-1) * m.policy.CodeTTL)
 }
 
+// replaceCodes replaces the codes that are left by the same ones with a new secret. all are the codes of this run, also
+// those that have expired. The code on show stays valid as long as before.
+func (m *Machine) replaceCodes(now time.Time, all []string) {
+	if len(all) < len(m.codes) {
+		return
+	}
+	m.codes = all[len(all)-len(m.codes):]
+	m.seq++
+	m.qr.Code, m.qr.Seq, m.qr.IssuedAt = m.codes[0], m.seq, now
+}
+
 // merge takes over the fields that b knows.
 func (a *Account) merge(b Account) {
 	if b.JID != "" {
@@ -270,8 +339,12 @@ func orAfter(at, now time.Time, d time.Duration) time.Time {
 	return now.Add(d)
 }
 
-// makeEffects adds the incarnations to the row's effects. It leaves out CloseSocket if no run is live.
-func (m *Machine) makeEffects(do []EffectKind) []Effect {
+// latest returns the latest of the times.
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+// makeEffects adds the incarnations to the row's effects. It leaves out CloseSocket if no run is live. was is the machine
+// before the step.
+func (m *Machine) makeEffects(do []EffectKind, was Machine) []Effect {
 	var effects []Effect
 	for _, kind := range do {
 		switch kind {
@@ -286,7 +359,7 @@ func (m *Machine) makeEffects(do []EffectKind) []Effect {
 			m.live = false
 		case Unlink:
 			m.live = false
-			effects = append(effects, Effect{Kind: Unlink, Incarnation: m.incarnation})
+			effects = append(effects, Effect{Kind: Unlink, Incarnation: m.incarnation, Linked: was.hasDevice, Elsewhere: was.cause == CauseReplaced})
 		}
 	}
 	return effects
@@ -305,7 +378,10 @@ func (m *Machine) derive(now time.Time, in Input, was Machine, acted bool) {
 	if in.Kind == Crashed {
 		m.live = false // the restarted actor has closed the client
 	}
-	m.countFailures(in, was)
+	if opened {
+		m.openedAt = now
+	}
+	m.countFailures(now, in, was)
 	m.keepLastFailure(in, was)
 	if was.state == Ready && m.state != Ready {
 		m.disconnectAt = now
@@ -322,17 +398,32 @@ func (m *Machine) derive(now time.Time, in Input, was Machine, acted bool) {
 	m.armTimer(now, in, was, opened, acted)
 }
 
-// countFailures counts failures in a row. A login starts from zero again, and so does a start by a person, by the
-// cool-down or after a refused client version.
-func (m *Machine) countFailures(in Input, was Machine) {
+// countFailures counts failures in a row. A connection that has lasted ends the row, and so does a start by a person or
+// by the cool-down. A login alone does not: a connection that breaks right after each login would come back without end.
+func (m *Machine) countFailures(now time.Time, in Input, was Machine) {
 	switch {
-	case m.state == Ready, in.Kind == Started, in.Kind == Restarted, in.Kind == Stopped,
-		in.Kind == QRAsked && was.state != m.state, in.Kind == Released, in.Kind == RetryDue && was.state == Errored:
+	case in.Kind == Started, in.Kind == Restarted, in.Kind == Stopped, in.Kind == LogoutDue:
+		m.attempts = attempts{openedAt: m.openedAt}
+	case in.Kind == Stabilized, in.Kind == RetryDue && was.state == Errored,
+		in.Kind == QRExpired && now.Sub(m.openedAt) >= m.policy.StableAfter,
+		in.Kind == QRAsked && now.Sub(m.failedAt) >= m.policy.CoolDown:
 		m.failures = 0
-	case m.state == DisconnectedRecoverable && was.state != DisconnectedRecoverable,
-		m.state == Errored && was.state != Errored,
-		in.Kind == Crashed, in.Kind == LoginReconnect, in.Kind == SocketLost && m.state == was.state:
+	case m.failed(in, was):
 		m.failures++
+		m.failedAt = now
+	}
+}
+
+// failed reports whether the input ended an attempt, or a connection. Waiting for the database ends neither.
+func (m *Machine) failed(in Input, was Machine) bool {
+	switch {
+	case in.Kind == Crashed:
+		return true
+	case m.state == was.state, in.Kind == RetryDue, m.cause == CauseClientOutdated:
+		return false
+	default:
+		return m.state == DisconnectedRecoverable || m.state == Errored || m.state == AuthFailure ||
+			m.state == DisconnectedLogout || m.state == DisconnectedBanned
 	}
 }
 
@@ -356,6 +447,8 @@ func (m *Machine) armTimer(now time.Time, in Input, was Machine, opened, acted b
 			m.timer = Timer{now.Add(m.policy.Backoff(m.failures, m.seed)), RetryDue}
 		case in.Kind == Restored, in.Kind == Released:
 			m.timer = Timer{orAfter(in.Until, now, 0), RetryDue}
+		case entered && !m.live: // a request for a code that came too soon
+			m.timer = Timer{orAfter(m.askedRestsUntil(), now, 0), RetryDue}
 		case m.cause == CausePairing && entered:
 			m.timer = Timer{now.Add(m.policy.PairingDeadline), DeadlinePassed}
 		case opened:
@@ -372,8 +465,20 @@ func (m *Machine) armTimer(now time.Time, in Input, was Machine, opened, acted b
 		case in.Kind == QRIssued: // WhatsApp issued no code
 			m.timer = Timer{now.Add(m.policy.ConnectDeadline), DeadlinePassed}
 		}
+	case Ready:
+		switch {
+		case entered && m.failures > 0:
+			m.timer = Timer{now.Add(m.policy.StableAfter), Stabilized}
+		case entered, in.Kind == Stabilized:
+			m.timer = Timer{}
+		}
 	case DisconnectedRecoverable:
-		if entered {
+		switch {
+		case in.Kind == StoreRecovered:
+			m.timer = Timer{latest(in.Until, m.restsUntil(), now), RetryDue}
+		case in.Kind == RetryDue: // the database fails: StoreRecovered ends the wait, and this is in case it is missed
+			m.timer = Timer{now.Add(m.policy.Backoff(manyFailures, m.seed)), RetryDue}
+		case entered:
 			m.timer = Timer{now.Add(m.policy.Backoff(m.failures, m.seed)), RetryDue}
 		}
 	case Errored:
@@ -384,7 +489,7 @@ func (m *Machine) armTimer(now time.Time, in Input, was Machine, opened, acted b
 		if entered {
 			m.timer = Timer{}
 			if m.cause == CauseTemporaryBan {
-				m.timer = Timer{m.until, RetryDue}
+				m.timer = Timer{latest(m.until, m.restsUntil()), RetryDue}
 			}
 		}
 	default:

@@ -15,6 +15,7 @@ type Policy struct {
 	PasskeyDeadline time.Duration // the time that a person has to answer a passkey challenge
 	BackoffMin      time.Duration // the wait before the first retry, without jitter
 	BackoffMax      time.Duration // the longest wait between retries
+	StableAfter     time.Duration // READY has to last this long before earlier failures are forgotten
 	MaxAttempts     int           // consecutive failures before ERROR; 0 is unlimited
 	CoolDown        time.Duration // from ERROR to the next attempt
 	BanRetry        time.Duration // the length of a temporary ban that came without an expiry
@@ -27,9 +28,17 @@ func DefaultPolicy() Policy {
 		FirstCodeTTL: time.Minute, CodeTTL: 20 * time.Second, UnattendedAfter: 3 * time.Minute,
 		ConnectDeadline: 30 * time.Second, PairingDeadline: 45 * time.Second, PasskeyDeadline: 5 * time.Minute,
 		BackoffMin: time.Second, BackoffMax: time.Minute, CoolDown: 10 * time.Minute,
-		BanRetry: time.Hour, Restriction: 24 * time.Hour,
+		// As long as the longest pause: a connection that breaks sooner is no better than a failed attempt.
+		StableAfter: time.Minute,
+		BanRetry:    time.Hour, Restriction: 24 * time.Hour,
 	}
 }
+
+// longestAskedRest is the longest wait of a request for a code before its session connects.
+const longestAskedRest = 10 * time.Second
+
+// manyFailures is a number of failures after which the pause is the longest.
+const manyFailures = 64
 
 // Backoff is a pause that doubles with each failure in a row.
 type Backoff struct{ First, Longest time.Duration }

@@ -10,11 +10,14 @@ import (
 type Dialer interface {
 	// Open loads the session's device, or makes a new one if none is stored. It connects and returns when the handshake
 	// is done. Later events of the client are posted through run.Post. Cancelling ctx ends the whole run, not only the
-	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeClientOutdated, CodeConnectRefused (with
-	// Status) or CodeConnectFailed. Nothing runs after an error.
+	// opening. Errors are *Error: CodeStoreUnavailable, CodeProxyFailed, CodeUntrusted, CodeClientOutdated,
+	// CodeConnectRefused (with Status) or CodeConnectFailed. Nothing runs after an error.
 	Open(ctx context.Context, run Run) (Client, error)
 	// Forget deletes the session's stored credentials. Only a person's logout or deletion calls for it.
 	Forget(ctx context.Context, id ID) error
+	// Detach takes the credentials from the session, which can be linked again afterwards. They are kept only until a
+	// short login, in the background, has unlinked the device. It does nothing if the session has no credentials.
+	Detach(ctx context.Context, id ID) error
 }
 
 // Run describes a client run to the dialer. Post takes the inputs of the run; it never blocks and may be called from
@@ -23,6 +26,7 @@ type Run struct {
 	Session     ID
 	Incarnation Incarnation
 	Linked      bool // the machine believes that credentials are stored
+	Attended    bool // a person started the session, or asked for a code, within Policy.UnattendedAfter
 	Post        func(Input)
 }
 
@@ -40,6 +44,16 @@ type Client interface {
 	Unlink(ctx context.Context) error
 	// Close ends the run. No input is posted after it has returned. It is bounded, idempotent and allowed at any time.
 	Close()
+}
+
+// Detached is a device that belongs to no session any more and that WhatsApp still has to unlink.
+type Detached struct {
+	Device   string // JID
+	Session  ID     // that it belonged to
+	Proxy    string // of that session; "" if it had none of its own
+	Since    time.Time
+	Attempts int
+	Next     time.Time // when the next attempt is due; zero: at once
 }
 
 // Record is a session's stored row.
@@ -70,6 +84,8 @@ func InputFor(err error, incarnation Incarnation) Input {
 		in.Kind = ClientOutdated
 	case CodeProxyFailed:
 		in.Kind = ProxyFailed
+	case CodeUntrusted:
+		in.Kind = ServerUntrusted
 	case CodeConnectRefused:
 		in.Kind = ConnectRefused
 		in.Code = statusOf(err)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -50,15 +51,24 @@ func checkProxy(raw string) error {
 	if raw == "" {
 		return nil
 	}
-	const expected = "expected a URL such as socks5://user:password@host:1080 with the scheme http, https or socks5"
+	const expected = "expected a URL such as socks5://user:password@host:1080 with the scheme http, https or socks5, and a port from 1 to 65535"
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
 		return invalidSetting("proxy", expected) // the text does not repeat the value, which may hold a password
 	}
-	if !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
+	if !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) || !HasValidPort(u) {
 		return invalidSetting("proxy", expected)
 	}
 	return nil
+}
+
+// HasValidPort reports whether a URL has no port, or one that can be connected to. url.Parse accepts any digits.
+func HasValidPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
 }
 
 func invalidSetting(field, expected string) error {

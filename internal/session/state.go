@@ -67,6 +67,7 @@ const (
 	CauseConnectRefused    Cause = "connect_refused"    // the server refused the connection, perhaps for a while only
 	CauseServerUnavailable Cause = "server_unavailable" // 5xx from the server
 	CauseProxyFailed       Cause = "proxy_failed"       // the session's proxy cannot be used; nothing connects without it
+	CauseUntrustedServer   Cause = "untrusted_server"   // the certificate of the server is not WhatsApp's
 	CauseAckOverdue        Cause = "ack_overdue"        // a send was not acknowledged although the socket looked alive
 	CauseStoreUnavailable  Cause = "store_unavailable"  // the database did not answer; never treated as "no device"
 	CauseCrashed           Cause = "crashed"            // a bug; the supervisor restarted the session
@@ -84,7 +85,7 @@ func Causes() []Cause {
 	return []Cause{
 		CauseNone, CauseStopped, CauseUnattended, CauseStarting, CauseRestoring, CausePairing, CausePasskey,
 		CausePairFailed, CauseConnected, CauseLoginReconnect, CauseSocketLost, CauseKeepAliveStale,
-		CauseConnectDeadline, CauseConnectRefused, CauseServerUnavailable, CauseProxyFailed, CauseAckOverdue, CauseStoreUnavailable,
+		CauseConnectDeadline, CauseConnectRefused, CauseServerUnavailable, CauseProxyFailed, CauseUntrustedServer, CauseAckOverdue, CauseStoreUnavailable,
 		CauseCrashed, CauseLoggedOut, CauseReplaced, CauseBanned, CauseTemporaryBan, CauseClientOutdated,
 		CauseAttemptsExhausted, CauseQuarantined,
 	}

@@ -23,7 +23,7 @@ type Status struct {
 	Since   time.Time // of this state and cause
 
 	Incarnation Incarnation
-	Failures    int       // consecutive failed attempts; 0 once READY
+	Failures    int       // consecutive failed attempts; 0 while READY
 	MaxAttempts int       // 0: unlimited
 	RetryAt     time.Time // of the next attempt; zero if none is scheduled
 	Until       time.Time // end of a temporary ban; zero if there is none
@@ -33,8 +33,9 @@ type Status struct {
 	Settings    Settings
 	Passkey     *Passkey // CausePasskey: what a person has to do; else nil
 	Account     Account
-	QR          QR        // the code on show; see QR.Valid
-	CreatedAt   time.Time // of the session
+	QR          QR          // the code on show; see QR.Valid
+	Unlink      UnlinkState // only in the answer to a logout
+	CreatedAt   time.Time   // of the session
 	UpdatedAt   time.Time
 	Past
 }
@@ -55,8 +56,28 @@ type Passkey struct {
 	Skip      bool   // no comparison is needed: confirm at once
 }
 
+// UnlinkState says how far the unlinking of a device is that a logout or a deletion asked for.
+type UnlinkState string
+
+// The states. "" means that no device was linked, or that WhatsApp has unlinked it.
+const (
+	UnlinkPending UnlinkState = "pending"  // wasup unlinks it in the background; until then the phone lists it
+	UnlinkByPhone UnlinkState = "by_phone" // wasup cannot unlink it: a person has to remove it on the phone
+)
+
 // CanSend reports whether the session can send a message now.
 func (s Status) CanSend() bool { return s.State == Ready }
+
+// FailureReason returns why the session's last attempt to connect or to link failed, if it has not succeeded since. It is
+// one of a fixed set of sentences. A crash has none: its reason is for operators.
+func (s Status) FailureReason() string {
+	failing := s.Failures > 0 || s.State == DisconnectedRecoverable || s.State == Errored || s.State == AuthFailure ||
+		s.State == DisconnectedBanned
+	if !failing || s.LastCause == CauseCrashed || s.LastCause == CauseQuarantined {
+		return ""
+	}
+	return s.LastError
+}
 
 // QROutcome is the result of a request for a code.
 type QROutcome string
@@ -86,5 +107,8 @@ type QRAnswer struct {
 	Outcome QROutcome
 	State   State
 	Cause   Cause
-	QR      QR // OutcomeQR
+	QR      QR     // OutcomeQR
+	Reason  string // OutcomeTimeout, OutcomeFailed: why the last attempt failed, one line for the caller; "" if none did
+	// RetryAfter says after how long the same request may have another outcome by itself; 0: only a person can change it.
+	RetryAfter time.Duration
 }

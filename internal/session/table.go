@@ -36,13 +36,28 @@ var (
 	spent = &Guard{"attempts spent", func(m Machine, _ time.Time, _ Input) bool {
 		return m.policy.MaxAttempts > 0 && m.failures+1 >= m.policy.MaxAttempts
 	}}
-	firstReconnect = &Guard{"first in a row", func(m Machine, _ time.Time, _ Input) bool { return m.failures == 0 }}
-	linking        = &Guard{"scanned, first in a row", func(m Machine, _ time.Time, _ Input) bool {
-		return m.cause == CausePairing && m.failures == 0
+	hurrying = &Guard{"first in a row", func(m Machine, now time.Time, _ Input) bool { return m.mayHurry(now) }}
+	linking  = &Guard{"scanned, first in a row", func(m Machine, now time.Time, _ Input) bool {
+		return m.cause == CausePairing && m.mayHurry(now)
 	}}
-	serverError = &Guard{"5xx", func(_ Machine, _ time.Time, in Input) bool { return in.Code >= 500 }}
-	serverSpent = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
+	attendedHurrying = &Guard{"first in a row, somebody asked lately", func(m Machine, now time.Time, _ Input) bool {
+		return m.attended(now) && m.mayHurry(now)
+	}}
+	tooSoon = &Guard{"too soon after a failure", func(m Machine, now time.Time, _ Input) bool {
+		return now.Before(m.askedRestsUntil())
+	}}
+	tooSoonDevice = &Guard{"too soon after a failure, credentials stored", func(m Machine, now time.Time, in Input) bool {
+		return m.hasDevice && tooSoon.holds(m, now, in)
+	}}
+	storeFails    = &Guard{"the database fails", func(_ Machine, _ time.Time, in Input) bool { return in.StoreFails }}
+	awaitingStore = &Guard{"waits for the database", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseStoreUnavailable }}
+	serverError   = &Guard{"5xx", func(_ Machine, _ time.Time, in Input) bool { return in.Code >= 500 }}
+	serverSpent   = &Guard{"5xx, attempts spent", func(m Machine, now time.Time, in Input) bool {
 		return serverError.holds(m, now, in) && spent.holds(m, now, in)
+	}}
+	codeOnShow = &Guard{"a code is on show", func(m Machine, _ time.Time, _ Input) bool { return m.qr.Code != "" }}
+	usedUp     = &Guard{"the codes are not new any more", func(m Machine, now time.Time, _ Input) bool {
+		return m.qr.Code != "" && now.Sub(m.offeredAt) > freshFor
 	}}
 	moreCodes      = &Guard{"another code left", func(m Machine, _ time.Time, _ Input) bool { return m.moreCodes() }}
 	outdated       = &Guard{"version was refused", func(m Machine, _ time.Time, _ Input) bool { return m.cause == CauseClientOutdated }}
@@ -75,9 +90,9 @@ func startRules(from []State, on InputKind, cause Cause, do []EffectKind, why st
 	}
 }
 
-// ifOutdated limits the rows of a start to sessions that stopped because WhatsApp refused the client version.
-func ifOutdated(rules []Rule) []Rule {
-	rules[0].When, rules[1].When = outdatedDevice, outdated
+// when limits the two rows of a start: withDevice is the condition for a session whose credentials are stored.
+func when(withDevice, without *Guard, rules []Rule) []Rule {
+	rules[0].When, rules[1].When = withDevice, without
 	return rules
 }
 
@@ -107,6 +122,7 @@ var table = concat(
 		{From: append(running[:4:4], resting...), On: Stopped, To: NotInitialized, Cause: CauseStopped, Do: closed, Why: "a person's stop works from every state"},
 		{From: append(running[:4:4], resting...), On: LogoutDue, To: DisconnectedLogout, Cause: CauseLoggedOut, Do: []EffectKind{Unlink}, Why: "only a person's logout deletes credentials"},
 	},
+	when(tooSoonDevice, tooSoon, startRules(startable, QRAsked, CauseStarting, nil, "connects when its backoff is over: a program that asks in a loop must not connect in a loop")),
 	startRules(startable, QRAsked, CauseStarting, open, "a request for a code links the device again"),
 	[]Rule{
 		{From: append(running[:4:4], DisconnectedRecoverable, DisconnectedBanned), On: QRAsked, Why: "only notes the time: the pairing is attended"},
@@ -118,18 +134,20 @@ var table = concat(
 var pairingRows = concat(
 	[]Rule{
 		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "shows the code"},
+		{From: states(QRRequired), On: QRRefreshed, When: codeOnShow, To: QRRequired, Cause: CausePairing, Why: "WhatsApp has retired the secret in the code: shows the same code with a new one, valid as long as before"},
 		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the QR is no longer valid; a person has to use the account's passkey"},
 		{From: states(QRRequired), On: PasskeyAnswered, To: QRRequired, Cause: CausePasskey, Why: "a person compares the code with the one on the phone and confirms"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Scanned, To: Reconnecting, Cause: CausePairing, Why: "the code is used and no longer shown"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Paired, To: Reconnecting, Cause: CausePairing, Why: "the credentials are stored; the login follows"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: PairFailed, To: AuthFailure, Cause: CausePairFailed, Do: closed, Why: "waits for a person"},
-		{From: opening, On: LoginReconnect, When: firstReconnect, Cause: "", Do: reopen, Why: "part of pairing: reconnects at once"},
-		{From: states(Ready), On: LoginReconnect, To: Reconnecting, Cause: CauseLoginReconnect, Do: reopen, Why: "the server moves the connection: reconnects at once"},
-		{From: states(QRRequired), On: LoginReconnect, When: attended, To: Initializing, Cause: CauseLoginReconnect, Do: reopen, Why: "reconnects for new codes"},
-		{From: states(QRRequired), On: LoginReconnect, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "the next request for a code starts the session"},
+		{From: opening, On: LoginReconnect, When: hurrying, Cause: "", Do: reopen, Why: "part of pairing: reconnects at once"},
+		{From: states(Ready), On: LoginReconnect, When: hurrying, To: Reconnecting, Cause: CauseLoginReconnect, Do: reopen, Why: "the server moves the connection: reconnects at once"},
+		{From: states(QRRequired), On: LoginReconnect, When: attendedHurrying, To: Initializing, Cause: CauseLoginReconnect, Do: reopen, Why: "reconnects for new codes"},
+		{From: states(QRRequired), On: LoginReconnect, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "the next request for a code starts the session"},
 	},
-	failureRules(opening, LoginReconnect, CauseSocketLost, "the second in a row without a login: retry with backoff"),
+	failureRules(running, LoginReconnect, CauseSocketLost, "the second in a row: retry with backoff"),
 	[]Rule{
+		{From: states(QRRequired), On: FreshAsked, When: usedUp, To: QRRequired, Cause: CausePairing, Do: reopen, Why: "a pairing code ends with the connection: reconnects, so that the code can be entered for the time of a new one"},
 		{From: states(QRRequired), On: QRExpired, When: moreCodes, To: QRRequired, Cause: CausePairing, Why: "shows the next code"},
 		{From: states(QRRequired), On: CodesExhausted, When: attended, To: QRRequired, Cause: CausePairing, Do: reopen, Why: "reconnects for new codes"},
 		{From: states(QRRequired), On: CodesExhausted, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "nobody watches; the next request for a code starts the session again"},
@@ -138,7 +156,7 @@ var pairingRows = concat(
 
 var connectionRows = concat(
 	[]Rule{
-		{From: states(Initializing, Reconnecting, QRRequired), On: SocketUp, To: Ready, Cause: CauseConnected, Why: "logged in; the count of failures is reset"},
+		{From: states(Initializing, Reconnecting, QRRequired), On: SocketUp, To: Ready, Cause: CauseConnected, Why: "logged in; the failures are forgotten when READY has lasted for a minute"},
 		{From: states(Reconnecting), On: SocketLost, When: linking, Cause: "", Do: reopen, Why: "the server closes the connection after pairing: reconnects at once"},
 		{From: states(QRRequired), On: SocketLost, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "nobody watches; the next request for a code starts the session again"},
 	},
@@ -162,17 +180,23 @@ var refusalRows = concat(
 	},
 	failureRules(running, ConnectRefused, CauseConnectRefused, "retry with backoff"),
 	failureRules(running, ProxyFailed, CauseProxyFailed, "retry with backoff; never without the proxy, because that would reveal the IP address that it hides"),
-	failureRules(running, StoreFailed, CauseStoreUnavailable, "retry with backoff; never treated as a missing device, because that would delete a pairing"),
+	failureRules(running, ServerUntrusted, CauseUntrustedServer, "retry with backoff; the session tells such a server nothing"),
+	[]Rule{
+		{From: running, On: StoreFailed, To: DisconnectedRecoverable, Cause: CauseStoreUnavailable, Do: closed, Why: "waits for the database, however often; never treated as a missing device, because that would delete a pairing"},
+	},
 )
 
 var timerRows = concat(
 	[]Rule{
 		{From: states(DisconnectedRecoverable, Initializing), On: RetryDue, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Why: "nobody watches; the next request for a code starts the session"},
+		{From: append(opening[:2:2], DisconnectedRecoverable, DisconnectedBanned, Errored), On: RetryDue, When: storeFails, To: DisconnectedRecoverable, Cause: CauseStoreUnavailable, Why: "waits without a connection: what WhatsApp sends could not be stored"},
+		{From: states(DisconnectedRecoverable), On: StoreRecovered, When: awaitingStore, Why: "the database works again: connects when its turn comes"},
+		{From: states(Ready), On: Stabilized, Why: "READY has lasted: the failures are forgotten"},
 		{From: states(DisconnectedBanned), On: RetryDue, When: tempBan, To: Reconnecting, Cause: CauseTemporaryBan, Do: open, Why: "one attempt when the ban is over"},
 	},
 	startRules(states(DisconnectedRecoverable), RetryDue, "", open, "the next attempt"),
 	startRules(states(Errored), RetryDue, CauseStarting, open, "the cool-down is over"),
-	ifOutdated(startRules(states(Errored), Released, CauseStarting, nil, "WhatsApp accepts a client version again: connects when its turn comes")),
+	when(outdatedDevice, outdated, startRules(states(Errored), Released, CauseStarting, nil, "WhatsApp accepts a client version again: connects when its turn comes")),
 	[]Rule{
 		{From: opening, On: RetryDue, Do: open, Why: "its turn to connect, after a crash or the start of the process"},
 		{From: states(QRRequired), On: DeadlinePassed, When: abandoned, To: NotInitialized, Cause: CauseUnattended, Do: closed, Why: "nobody watches; the next request for a code starts the session again"},
@@ -194,12 +218,14 @@ var ignores = []Ignored{
 	{states(AuthFailure, DisconnectedLogout, Errored), []InputKind{Restored}, "the session waits for a person or the cool-down, also after a restart of the process"},
 	{states(NotInitialized, Ready, AuthFailure, DisconnectedLogout, DisconnectedBanned, Errored), []InputKind{QRWatched}, "reading the code never starts a session"},
 	{resting, []InputKind{
-		QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
-		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, StoreFailed, AckOverdue, SendRestricted,
+		QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed, LoginReconnect, SocketUp, SocketLost, KeepAliveStale, LoggedOut,
+		Replaced, TempBanned, Banned, ClientOutdated, ConnectRefused, ProxyFailed, ServerUntrusted, StoreFailed, AckOverdue, SendRestricted,
 	}, "no client runs in this state: the input comes from a run that has ended"},
-	{states(Ready), []InputKind{QRIssued, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
+	{states(Ready), []InputKind{QRIssued, QRRefreshed, PasskeyRequired, PasskeyAnswered, Scanned, Paired, PairFailed}, "a linked device is not paired again"},
 	{states(Reconnecting), []InputKind{PasskeyRequired, PasskeyAnswered}, "a linked device is not paired again"},
+	{states(Initializing, Reconnecting, QRRequired), []InputKind{QRRefreshed}, "no code is on show: it was used, or none was issued yet"},
 	{states(Initializing), []InputKind{PasskeyAnswered}, "WhatsApp has not asked for a passkey yet"},
+	{append(running[:4:4], resting...), []InputKind{FreshAsked}, "the codes are new, or no code is on show; QRAsked comes before it"},
 	{states(Ready), []InputKind{SocketUp}, "the session is connected already"},
 	{opening, []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
 	{states(QRRequired), []InputKind{AckOverdue, SendRestricted}, "nothing is sent before READY"},
@@ -210,6 +236,8 @@ var ignores = []Ignored{
 	{states(QRRequired), []InputKind{QRExpired}, "when no code is left, the input becomes CodesExhausted"},
 	{append(running[:4:4], resting...), []InputKind{Released}, "the session did not wait for a client version"},
 	{states(DisconnectedBanned), []InputKind{RetryDue}, "a ban without an end leads to no retry"},
+	{append(running[:4:4], resting...), []InputKind{StoreRecovered}, "the session does not wait for the database"},
+	{append(resting[:6:6], Initializing, Reconnecting, QRRequired), []InputKind{Stabilized}, "not READY"},
 }
 
 func concat(groups ...[]Rule) []Rule {

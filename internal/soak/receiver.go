@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"wasup/internal/accept"
 )
 
 // receiver is the webhook receiver. It records every message that arrives in the ledger into.
@@ -56,7 +58,7 @@ func newReceiver(into *ledger) (*receiver, error) {
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(r.served)
-		_ = r.server.Serve(listener) // close ends it
+		_ = r.server.Serve(accept.Wrap(listener, accept.Options{})) // close ends it
 	}()
 	return r, nil
 }

@@ -157,6 +157,7 @@ func (c *committer) transact(works func() []*commit) (failed *commit, err error)
 		}
 		return nil
 	})
+	c.store.condition.note(err)
 	if err == nil && count > 0 {
 		c.works.Add(count)
 		c.transactions.Add(1)

@@ -76,7 +76,7 @@ func (e *Events) insert(ctx context.Context, event *events.Event) error {
 		return err
 	}
 	done, err := db.Exec(ctx, insertEvent, pos, id, seq, millis(e.store.options.Now()), string(event.Type),
-		sql.NullString{String: event.Key, Valid: event.Key != ""}, string(event.Data), media, remote)
+		sql.NullString{String: event.Key, Valid: event.Key != ""}, string(events.Shorten(event.Type, event.Data)), media, remote)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mau.fi/util/dbutil"
+
 	"wasup/internal/events"
 	"wasup/internal/session"
 )
@@ -15,6 +17,7 @@ func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, m
 		return 0, nil, err
 	}
 	upTo, err := e.oldest(ctx, last, cut.Before, cut.Keep)
+	upTo = max(upTo, cut.UpTo)
 	if err != nil || upTo < first {
 		return 0, nil, err
 	}
@@ -22,6 +25,7 @@ func (e *Events) Prune(ctx context.Context, cut events.Cut, limit int) (n int, m
 	if err != nil {
 		return 0, nil, err
 	}
+	most = max(most, cut.MaxUpTo)
 	err = e.store.Commit(ctx, func(ctx context.Context) error {
 		n, missed, err = e.cut(ctx, upTo, min(most, upTo), limit)
 		return err
@@ -71,6 +75,21 @@ func (e *Events) cut(ctx context.Context, upTo, most uint64, limit int) (int, []
 	}
 	n, err := done.RowsAffected()
 	return int(n), missed, err
+}
+
+// Weigh implements events.Table. The database knows the size of a text without reading it.
+func (e *Events) Weigh(ctx context.Context, after, block uint64, n int) ([]uint64, error) {
+	rows, err := e.store.read.Query(ctx, `
+		SELECT (pos-1-CAST($1 AS BIGINT))/CAST($2 AS BIGINT) AS block, CAST(sum(octet_length(data)+coalesce(octet_length(remote), 0)) AS BIGINT)
+		FROM wasup_event WHERE pos>$1 AND pos<=$3 GROUP BY 1`, int64(after), int64(block), int64(after+block*uint64(n)))
+	sums := make([]uint64, n)
+	err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (sum [2]uint64, err error) {
+		return sum, row.Scan(&sum[0], &sum[1])
+	}, err).Iter(func(sum [2]uint64) (bool, error) {
+		sums[sum[0]] = sum[1]
+		return true, nil
+	})
+	return sums, failure("weigh events", "", err)
 }
 
 // PruneQR implements events.Table.

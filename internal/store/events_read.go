@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -16,7 +14,7 @@ import (
 	"wasup/internal/session"
 )
 
-const eventColumns = "pos, session_id, seq, at, type, key, data, remote"
+const eventColumns = "e.pos, e.session_id, e.seq, e.at, e.type, e.key, e.data, e.remote"
 
 func scanEvent(row dbutil.Scannable) (events.Event, error) {
 	var (
@@ -28,7 +26,8 @@ func scanEvent(row dbutil.Scannable) (events.Event, error) {
 	if err := row.Scan(&e.Pos, &e.Session, &e.Seq, &at, &e.Type, &key, &data, &remote); err != nil {
 		return e, err
 	}
-	e.At, e.Key, e.Data = timeOf(at), key.String, json.RawMessage(data)
+	e.At, e.Key = timeOf(at), key.String
+	setData(&e, data)
 	if !remote.Valid {
 		return e, nil
 	}
@@ -36,11 +35,17 @@ func scanEvent(row dbutil.Scannable) (events.Event, error) {
 	return e, json.Unmarshal([]byte(remote.String), e.Remote)
 }
 
+// setData sets the data of an event that was read. Earlier versions stored larger ones.
+func setData(e *events.Event, data string) {
+	e.Data = json.RawMessage(data)
+	if len(data) > events.MaxData {
+		e.Shortened, e.Data = len(data), events.Shorten(e.Type, e.Data)
+	}
+}
+
 // Read implements events.Table.
 func (e *Events) Read(ctx context.Context, q events.Query) (found []events.Event, upTo uint64, err error) {
-	if q.Limit <= 0 || q.Limit > events.MaxPage {
-		q.Limit = events.MaxPage
-	}
+	q = q.Bounded()
 	// Read the end first: events stored during the read are after it, and are read next time.
 	_, end, err := e.Bounds(ctx)
 	if err != nil {
@@ -56,43 +61,36 @@ func (e *Events) Read(ctx context.Context, q events.Query) (found []events.Event
 		}
 		q.AfterSeq = max(q.AfterSeq, seq)
 	}
-	text, args := readQuery(q, end)
-	rows, err := e.store.read.Query(ctx, text, args...)
-	found, err = dbutil.NewRowIterWithError(rows, scanEvent, err).AsList()
+	chosen, args := readQuery(q, end)
+	rows, err := e.store.read.Query(ctx, chosen.sql(e.store.postgres()), args...)
+	found, err = listUpTo(rows, err, q.Bytes, scanEvent, (*events.Event).Size)
 	if err != nil {
 		return nil, 0, failure("read events", q.Session, err)
 	}
-	if len(found) == q.Limit {
+	if q.Full(found) {
 		end = found[len(found)-1].Pos
 	}
 	return found, end, nil
 }
 
-// readQuery returns the SQL of a read and its arguments. It uses the index of the session, or that of the whole log.
-func readQuery(q events.Query, end uint64) (string, []any) {
-	var out strings.Builder
+// readQuery returns the page of a read and its arguments. It uses the index of the session, or that of the whole log.
+func readQuery(q events.Query, end uint64) (page, []any) {
 	args := []any{int64(end)}
 	add := func(value any) string {
 		args = append(args, value)
-		return fmt.Sprintf("$%d", len(args))
+		return placeholder(len(args))
 	}
-	out.WriteString("SELECT " + eventColumns + " FROM wasup_event WHERE pos <= $1")
-	order := " ORDER BY pos"
+	p := page{columns: eventColumns, table: "wasup_event", where: "e.pos <= $1", key: "pos", large: "data", bytes: q.Bytes}
 	if q.Session == "" {
-		out.WriteString(" AND pos > " + add(int64(q.After)))
+		p.where += " AND e.pos > " + add(int64(q.After))
 	} else {
-		out.WriteString(" AND session_id = " + add(string(q.Session)) + " AND seq > " + add(int64(q.AfterSeq)))
-		order = " ORDER BY seq"
+		p.where += " AND e.session_id = " + add(string(q.Session)) + " AND e.seq > " + add(int64(q.AfterSeq))
+		p.index = "seq"
 	}
-	if len(q.Types) > 0 {
-		names := make([]string, len(q.Types))
-		for i, t := range q.Types {
-			names[i] = add(string(t))
-		}
-		out.WriteString(" AND type IN (" + strings.Join(names, ", ") + ")")
-	}
-	out.WriteString(order + " LIMIT " + add(q.Limit))
-	return out.String(), args
+	p.limit = add(q.Limit)
+	wanted, args := typeFilter(q.Types, args...)
+	p.where += wanted
+	return p, args
 }
 
 // seqAt returns the number of the session's last event up to a position. It searches from the end, where most readers
@@ -159,7 +157,7 @@ func (e *Events) At(ctx context.Context, at time.Time) (uint64, error) {
 func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (events.Event, bool, error) {
 	for _, key := range keys {
 		found, err := scanEvent(e.store.read.QueryRow(ctx,
-			"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND key=$2", string(id), key))
+			"SELECT "+eventColumns+" FROM wasup_event e WHERE session_id=$1 AND key=$2", string(id), key))
 		if err == nil || !errors.Is(err, sql.ErrNoRows) {
 			return found, err == nil, failure("find event", id, err)
 		}
@@ -170,7 +168,7 @@ func (e *Events) Find(ctx context.Context, id session.ID, keys ...string) (event
 // Media implements events.Table.
 func (e *Events) Media(ctx context.Context, id session.ID, media string) (events.Event, error) {
 	found, err := scanEvent(e.store.read.QueryRow(ctx,
-		"SELECT "+eventColumns+" FROM wasup_event WHERE session_id=$1 AND media=$2", string(id), media))
+		"SELECT "+eventColumns+" FROM wasup_event e WHERE session_id=$1 AND media=$2", string(id), media))
 	if errors.Is(err, sql.ErrNoRows) {
 		return found, notFound("find media", id)
 	}

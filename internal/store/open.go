@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -60,6 +61,9 @@ func Open(ctx context.Context, dsn string, options Options) (*Store, error) {
 	if err != nil {
 		file.abandon()
 		return nil, openFailure(file.path, err)
+	}
+	if slices.Contains(file.created, file.path) {
+		options.Logger.Warn("a new, empty database was created; if there should be sessions, check store.dsn and the working directory", "database", file.path)
 	}
 	return st, nil
 }
@@ -124,7 +128,8 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 	if err := checkForeign(ctx, file.path, options); err != nil {
 		return nil, err
 	}
-	write, err := openPool(file.path, 1, options, "immediate", url.Values{
+	condition := newCondition(options.Logger)
+	write, err := openPool(file.path, 1, options, condition, "immediate", url.Values{
 		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_pragma": {"secure_delete(1)"},
 	})
 	if err != nil {
@@ -134,18 +139,19 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	read, err := openPool(file.path, maxReaders, options, "deferred", url.Values{"_query_only": {"1"}})
+	read, err := openPool(file.path, maxReaders, options, nil, "deferred", url.Values{"_query_only": {"1"}})
 	if err != nil {
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	st := &Store{options: options, name: file.path, write: write, read: read, file: file, appended: newAppendSignal()}
+	st := &Store{options: options, name: file.path, write: write, read: read, file: file, condition: condition, appended: newAppendSignal()}
 	st.commits = newCommitter(st)
 	if err := st.Ping(ctx); err != nil {
 		_ = read.RawDB.Close()
 		_ = write.RawDB.Close()
 		return nil, err
 	}
+	condition.name, condition.trial = st.name, st.tryWrite
 	return st, nil
 }
 
@@ -156,7 +162,7 @@ var errForeign = errors.New("the database belongs to another program")
 // the write-ahead log on would change the file. wasup creates its version table before its other tables, in one
 // transaction. So a database that has tables but no version table is not wasup's.
 func checkForeign(ctx context.Context, path string, options Options) error {
-	db, err := openPool(path, 1, options, "deferred", url.Values{"_query_only": {"1"}})
+	db, err := openPool(path, 1, options, nil, "deferred", url.Values{"_query_only": {"1"}})
 	if err != nil {
 		return err
 	}
@@ -186,7 +192,7 @@ func prepare(ctx context.Context, write *dbutil.Database) error {
 	return upgrade(ctx, write)
 }
 
-func openPool(path string, conns int, options Options, begin string, extra url.Values) (*dbutil.Database, error) {
+func openPool(path string, conns int, options Options, condition *condition, begin string, extra url.Values) (*dbutil.Database, error) {
 	query := url.Values{
 		"_busy_timeout": {fmt.Sprint(options.BusyTimeout.Milliseconds())},
 		"_foreign_keys": {"1"},
@@ -205,7 +211,7 @@ func openPool(path string, conns int, options Options, begin string, extra url.V
 	raw.SetMaxOpenConns(conns)
 	raw.SetMaxIdleConns(conns)
 	// "sqlite3" is the dialect's name in the database library and in whatsmeow. The driver's name is "sqlite".
-	return wrapPool(raw, "sqlite3", options)
+	return wrapPool(raw, "sqlite3", path, options, condition)
 }
 
 // openFailure turns an error of opening a SQLite file into one with a Message for the operator, in one line.

@@ -37,7 +37,8 @@ const (
 
 // row is an entry with its number. The numbers follow the order of acceptance.
 type row struct {
-	seq int64
+	size int // of the stored content, in bytes
+	seq  int64
 	outbox.Entry
 }
 
@@ -51,7 +52,7 @@ func scanRow(from dbutil.Scannable) (row, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Key = key.String
+	r.Key, r.size = key.String, len(body.String)
 	r.AckedAt, r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(acked), timeOf(delivered), timeOf(read), timeOf(played)
 	r.SendAt, r.ExpiresAt, r.CreatedAt, r.UpdatedAt = timeOf(sendAt), timeOf(expires), timeOf(created), timeOf(updated)
 	r.CanRequeue = r.State == message.Failed && r.AckedAt.IsZero() && body.Valid

@@ -13,6 +13,7 @@ import (
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
 	"wasup/internal/message"
 	"wasup/internal/outbox"
 	"wasup/internal/session"
@@ -112,7 +113,10 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 	if limit <= 0 || limit > maxPage {
 		limit = maxPage
 	}
-	text, args := "session_id=$1", []any{string(id), limit + 1}
+	list := page{
+		columns: outboxColumns, table: "wasup_outbox", where: "e.session_id=$1", key: "seq", newest: true, limit: "$2", large: "body", bytes: events.PageBytes,
+	}
+	args := []any{string(id), limit + 1}
 	if filter.Cursor != "" {
 		before, err := strconv.ParseInt(filter.Cursor, 36, 64)
 		if err != nil || before < 0 {
@@ -121,24 +125,26 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 				Message: "cursor: expected the cursor that the previous page returned",
 			}
 		}
-		text += " AND seq<$3"
+		list.where += " AND e.seq<$3"
 		args = append(args, before)
 	}
-	text += stateCondition(filter.States)
-	rows, err := o.rows(ctx, text+" ORDER BY seq DESC LIMIT $2", args...)
+	list.where += stateCondition(filter.States)
+	size := 0
+	found, err := o.store.read.Query(ctx, list.sql(o.store.postgres()), args...)
+	rows, err := listUpTo(found, err, list.bytes, scanRow, func(r *row) int { size += r.size; return r.size })
 	if err != nil {
 		return nil, "", failure("list messages", id, err)
 	}
 	next := ""
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = strconv.FormatInt(rows[limit-1].seq, 36)
+	if len(rows) > limit || size >= list.bytes {
+		rows = rows[:min(limit, len(rows))]
+		next = strconv.FormatInt(rows[len(rows)-1].seq, 36)
 	}
-	page := make([]message.Message, len(rows))
+	messages := make([]message.Message, len(rows))
 	for i := range rows {
-		page[i] = rows[i].Message
+		messages[i] = rows[i].Message
 	}
-	return page, next, nil
+	return messages, next, nil
 }
 
 // stateCondition returns the SQL condition for states. For rare states it repeats the condition of their partial index,

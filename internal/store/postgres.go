@@ -83,14 +83,20 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 	if err != nil {
 		return nil, err
 	}
-	db, err := openPostgresPool(cfg, lock, options)
+	condition := newCondition(options.Logger)
+	condition.why = lock.explain
+	db, err := openPostgresPool(cfg, lock, options, condition)
 	if err != nil {
 		lock.close()
 		return nil, err
 	}
-	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, lock: lock, appended: newAppendSignal()}
+	st := &Store{options: options, name: postgresName(cfg), write: db, read: db, lock: lock, condition: condition, appended: newAppendSignal()}
 	st.commits = newCommitter(st)
 	err = checkEncoding(ctx, db)
+	empty := false
+	if err == nil {
+		empty, err = withoutTables(ctx, db)
+	}
 	if err == nil {
 		err = upgrade(ctx, db)
 	}
@@ -102,10 +108,20 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 		lock.close()
 		return nil, err
 	}
+	condition.name, condition.trial = st.name, st.tryWrite
+	if empty {
+		options.Logger.Warn("the tables of a new, empty database were created; if there should be sessions, check store.dsn", "database", st.name)
+	}
 	return st, nil
 }
 
-func openPostgresPool(cfg *pgx.ConnConfig, lock *serverLock, options Options) (*dbutil.Database, error) {
+// withoutTables reports whether wasup has no tables in the database yet.
+func withoutTables(ctx context.Context, db *dbutil.Database) (bool, error) {
+	exists, err := db.TableExists(ctx, versionTable)
+	return !exists, err
+}
+
+func openPostgresPool(cfg *pgx.ConnConfig, lock *serverLock, options Options, condition *condition) (*dbutil.Database, error) {
 	raw := sql.OpenDB(connector{stdlib.GetConnector(*cfg,
 		stdlib.OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error { return lock.check() }),
 		stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
@@ -118,7 +134,7 @@ func openPostgresPool(cfg *pgx.ConnConfig, lock *serverLock, options Options) (*
 	raw.SetMaxIdleConns(min(options.IdleConns, options.MaxConns))
 	raw.SetConnMaxIdleTime(options.IdleTime)
 	raw.SetConnMaxLifetime(connLifetime)
-	return wrapPool(raw, "pgx", options)
+	return wrapPool(raw, "pgx", postgresName(cfg), options, condition)
 }
 
 // connector marks every failure to connect as a database error. Otherwise whatsmeow's callers could not tell an
@@ -142,13 +158,18 @@ func (e *noConnectionError) Unwrap() error { return e.err }
 // SQLState returns the SQL standard's code for connection_exception.
 func (e *noConnectionError) SQLState() string { return "08000" }
 
-func wrapPool(raw *sql.DB, dialect string, options Options) (*dbutil.Database, error) {
+// wrapPool wraps a pool for the database library. condition learns the outcome of every statement; nil: nobody does.
+func wrapPool(raw *sql.DB, dialect, name string, options Options, condition *condition) (*dbutil.Database, error) {
 	db, err := dbutil.NewWithDB(raw, dialect)
 	if err != nil {
 		_ = raw.Close()
 		return nil, err
 	}
-	db.Log = queryLog{options.Logger}
+	statements := queryLog{log: options.Logger, name: name}
+	if condition != nil {
+		statements.note = condition.note
+	}
+	db.Log = statements
 	db.VersionTable = versionTable
 	db.UpgradeTable = upgradeTable()
 	return db, nil

@@ -26,6 +26,17 @@ const (
 	pgUnsupportedParameter = "08P01" // PgBouncer's error for a parameter that it does not track
 )
 
+// isPostgresTrouble reports whether a code says that the server cannot take writes at the moment: no connection (08),
+// no resources (53), the server ended the statement (57), its system failed (58), its data is damaged (XX), read-only.
+func isPostgresTrouble(state string) bool {
+	switch state[:2] {
+	case "08", "53", "57", "58", "XX":
+		return true
+	default:
+		return state == pgReadOnly
+	}
+}
+
 func sqlState(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {

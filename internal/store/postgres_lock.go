@@ -36,7 +36,8 @@ type serverLock struct {
 	pid  uint32 // process id of conn on the server
 
 	locked atomic.Bool
-	lost   chan error // gets one error when the lock is lost for good
+	away   atomic.Pointer[error] // why the lock could not be taken again so far; nil: no attempt has ended
+	lost   chan error            // gets one error when the lock is lost for good
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -148,9 +149,22 @@ var errNotLocked = errors.New("the lock on the database was lost and is being ta
 // out a connection.
 func (l *serverLock) check() error {
 	if !l.locked.Load() {
-		return errNotLocked
+		return l.explain(errNotLocked)
 	}
 	return nil
+}
+
+// explain turns errNotLocked into the reason why the lock is not taken: most often the server is away, and the lock is
+// only what notices it first.
+func (l *serverLock) explain(err error) error {
+	away := l.away.Load()
+	if away == nil || !errors.Is(err, errNotLocked) {
+		return err
+	}
+	return &session.Error{
+		Code: session.CodeStoreUnavailable, Op: "reach database", Message: "The database's server cannot be reached.",
+		Err: *away,
+	}
 }
 
 func (l *serverLock) run(ctx context.Context) {
@@ -163,8 +177,9 @@ func (l *serverLock) run(ctx context.Context) {
 			return
 		}
 		if !errors.Is(err, errPooled) {
-			l.log.Warn("the connection with the database lock was lost; statements are refused until the lock is taken again", "err", err)
+			l.log.Warn("the connection to the database's server was lost; statements are refused until wasup has connected and locked the database again", "database", postgresName(l.cfg), "err", err)
 			if err = l.regain(ctx); err == nil {
+				l.away.Store(nil)
 				l.log.Info("the database lock was taken again")
 				continue
 			}
@@ -224,6 +239,9 @@ func (l *serverLock) regain(ctx context.Context) error {
 		var taken *takenError
 		if err == nil || errors.Is(err, errPooled) || (errors.As(err, &taken) && taken.pid != 0 && taken.pid != before) {
 			return err
+		}
+		if isConnectError(err) {
+			l.away.Store(&err)
 		}
 		l.log.Debug("the database lock could not be taken yet", "err", err)
 		select {

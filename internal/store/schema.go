@@ -33,9 +33,16 @@ func upgradeTable() dbutil.UpgradeTable {
 
 // queryLog logs what operators need from the database library. It never logs arguments, because they contain message
 // text.
-type queryLog struct{ log *slog.Logger }
+type queryLog struct {
+	log  *slog.Logger
+	name string              // the database's
+	note func(outcome error) // nil: nobody wants the outcomes of statements
+}
 
 func (q queryLog) QueryTiming(ctx context.Context, method, query string, _ []any, _ int, took time.Duration, err error) {
+	if q.note != nil && err != nil {
+		q.note(err)
+	}
 	if took < slowQuery {
 		return
 	}
@@ -43,17 +50,20 @@ func (q queryLog) QueryTiming(ctx context.Context, method, query string, _ []any
 }
 
 func (q queryLog) WarnUnsupportedVersion(current, compat, latest int) {
-	q.log.Warn("database schema is newer than this binary", "version", current, "compatible_down_to", compat, "known", latest)
+	q.log.Warn("database schema is newer than this binary", "database", q.name, "version", current, "compatible_down_to", compat, "known", latest)
 }
 
 func (q queryLog) PrepareUpgrade(current, _, latest int) {
 	if current != 0 && current < latest {
-		q.log.Info("database schema will be upgraded", "from", current, "to", latest)
+		q.log.Info("database schema will be upgraded", "database", q.name, "from", current, "to", latest)
 	}
 }
 
 func (q queryLog) DoUpgrade(from, to int, message string, _ dbutil.TxnMode) {
-	q.log.Info("database schema upgraded", "from", from, "to", to, "what", message)
+	if from == 0 { // a new database: Open says so, with its path
+		return
+	}
+	q.log.Info("database schema upgraded", "database", q.name, "from", from, "to", to, "what", message)
 }
 
 func (q queryLog) Warn(msg string, _ ...any) {

@@ -117,6 +117,10 @@ func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) er
 			if err != nil {
 				return err
 			}
+			// A device number that WhatsApp gives again is linked anew: nothing is left to unlink.
+			if _, err = s.store.write.Exec(ctx, "DELETE FROM wasup_unlink WHERE device_jid=$1", jid); err != nil {
+				return err
+			}
 			if n, err := taken.RowsAffected(); err == nil && n > 0 {
 				s.store.options.Logger.Warn("the session took over a device of another session", "session", id)
 			}

@@ -52,13 +52,14 @@ func (o Options) withDefaults() Options {
 
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
-	options Options
-	name    string           // the database's name in messages
-	write   *dbutil.Database // SQLite: the one writer, which whatsmeow uses too. PostgreSQL: the only pool
-	read    *dbutil.Database // SQLite: readers, which do not wait for the writer. PostgreSQL: the same pool as write
-	file    *databaseFile    // nil with PostgreSQL
-	lock    *serverLock      // nil with SQLite
-	commits *committer
+	options   Options
+	name      string           // the database's name in messages
+	write     *dbutil.Database // SQLite: the one writer, which whatsmeow uses too. PostgreSQL: the only pool
+	read      *dbutil.Database // SQLite: readers, which do not wait for the writer. PostgreSQL: the same pool as write
+	file      *databaseFile    // nil with PostgreSQL
+	lock      *serverLock      // nil with SQLite
+	commits   *committer
+	condition *condition
 
 	appended appendSignal // wakes the reader of the log of events
 
@@ -78,6 +79,9 @@ func (s *Store) DB() *dbutil.Database { return s.write }
 // ReadDB returns the database for reads of committed data. With SQLite such reads do not wait for the writer. It
 // ignores the transaction in a context of DB.
 func (s *Store) ReadDB() *dbutil.Database { return s.read }
+
+// Where says where the database is: the absolute path of the file, or database and server without a password.
+func (s *Store) Where() string { return s.name }
 
 // Lost returns a channel that gets one error when this process has lost the lock on the database for good. The sessions
 // must end at once then: another process may run them. With SQLite the channel is nil, because a file lock is not lost.
@@ -104,6 +108,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // running statements and transactions, each time at most Options.BusyTimeout. It is idempotent.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.condition.close()
 		s.commits.close(s.options.BusyTimeout)
 		if s.postgres() {
 			err := s.closePool(s.write)

@@ -177,20 +177,28 @@ func (w *Webhooks) ReadLog(
 	ctx context.Context, id session.ID, after uint64, types []events.Type, limit int,
 ) (found []events.Event, seen uint64, err error) {
 	// One statement reads the events and the end of the session's log, so that they belong to the same moment.
-	where, args := typeFilter(types, string(id), int64(after), limit)
+	query := events.Query{Limit: limit}.Bounded()
+	wanted, args := typeFilter(types, string(id), int64(after), query.Limit)
+	entries, order := "wasup_event e ON e.session_id=h.session_id AND e.seq>$2"+wanted, " ORDER BY e.seq LIMIT $3"
+	if w.store.postgres() {
+		bounded := page{
+			columns: "e.*", table: "wasup_event", where: "e.session_id=$1 AND e.seq>$2" + wanted, key: "pos", index: "seq", limit: "$3",
+			large: "data", bytes: query.Bytes,
+		}
+		entries, order = "("+bounded.sql(true)+") e ON true", " ORDER BY e.seq"
+	}
 	rows, err := w.store.read.Query(ctx, `
 		SELECT h.last, coalesce(e.pos, 0), h.session_id, coalesce(e.seq, 0), coalesce(e.at, 0), coalesce(e.type, ''), e.key, coalesce(e.data, ''), e.remote
-		FROM wasup_event_head h LEFT JOIN wasup_event e ON e.session_id=h.session_id AND e.seq>$2`+where+`
-		WHERE h.session_id=$1 ORDER BY e.seq LIMIT $3`, args...)
-	found, err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (events.Event, error) {
+		FROM wasup_event_head h LEFT JOIN `+entries+" WHERE h.session_id=$1"+order, args...)
+	found, err = listUpTo(rows, err, query.Bytes, func(row dbutil.Scannable) (events.Event, error) {
 		return scanEvent(headedRow{row, &seen})
-	}, err).AsList()
+	}, (*events.Event).Size)
 	switch {
 	case err != nil:
 		return nil, after, failure("read events", id, err)
 	case len(found) == 1 && found[0].Pos == 0: // only the head, without an event
 		return nil, max(after, seen), nil
-	case len(found) == limit:
+	case query.Full(found):
 		seen = found[len(found)-1].Seq
 	}
 	return found, max(after, seen), nil

@@ -2,11 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"go.mau.fi/util/dbutil"
 
+	"wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/webhooks"
 )
@@ -87,7 +87,8 @@ func scanDead(row dbutil.Scannable) (d webhooks.DeadLetter, err error) {
 	var at, died int64
 	var data string
 	err = row.Scan(&d.Event.Pos, &d.Event.Session, &d.Event.Seq, &at, &d.Event.Type, &data, &d.Attempts, &d.Status, &d.Error, &died, &d.Requeued)
-	d.Event.At, d.Event.Data, d.DiedAt = timeOf(at), json.RawMessage(data), timeOf(died)
+	d.Event.At, d.DiedAt = timeOf(at), timeOf(died)
+	setData(&d.Event, data)
 	return d, err
 }
 
@@ -98,14 +99,17 @@ func (w *Webhooks) DeadLetters(ctx context.Context, webhook string, id session.I
 
 // Requeued implements webhooks.Attempts.
 func (w *Webhooks) Requeued(ctx context.Context, webhook string, limit int) ([]webhooks.DeadLetter, error) {
-	return w.deadLetters(ctx, " AND requeued", webhook, "", int64(0), limit)
+	return w.deadLetters(ctx, " AND e.requeued", webhook, "", int64(0), limit)
 }
 
 func (w *Webhooks) deadLetters(ctx context.Context, which string, args ...any) ([]webhooks.DeadLetter, error) {
-	rows, err := w.store.read.Query(ctx, `
-		SELECT pos, session_id, seq, at, type, data, attempts, status, error, died_at, requeued FROM wasup_webhook_dead
-		WHERE webhook_id=$1 AND ($2='' OR session_id=$2) AND pos>$3`+which+" ORDER BY pos LIMIT $4", args...)
-	all, err := dbutil.NewRowIterWithError(rows, scanDead, err).AsList()
+	list := page{
+		columns: "e.pos, e.session_id, e.seq, e.at, e.type, e.data, e.attempts, e.status, e.error, e.died_at, e.requeued",
+		table:   "wasup_webhook_dead", where: "e.webhook_id=$1 AND ($2='' OR e.session_id=$2) AND e.pos>$3" + which,
+		key: "pos", same: "e.webhook_id=$1", limit: "$4", large: "data", bytes: events.PageBytes,
+	}
+	rows, err := w.store.read.Query(ctx, list.sql(w.store.postgres()), args...)
+	all, err := listUpTo(rows, err, list.bytes, scanDead, func(d *webhooks.DeadLetter) int { return d.Event.Size() })
 	return all, failure("list dead letters", "", err)
 }
 

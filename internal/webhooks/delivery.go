@@ -70,6 +70,15 @@ type DeadLetter struct {
 	Requeued bool // another attempt will follow
 }
 
+// Full reports whether a list of dead letters ended because of its limit or its size, so that there may be more.
+func Full(list []DeadLetter, limit int) bool {
+	size := 0
+	for i := range list {
+		size += list[i].Event.Size()
+	}
+	return len(list) >= limit || size >= events.PageBytes
+}
+
 // Replay says which events to deliver again. The zero value means all events in the log.
 type Replay struct {
 	Session session.ID // only this session

@@ -11,7 +11,8 @@ import (
 // Log is the durable log for a reader.
 type Log interface {
 	// ReadLog returns at most limit events of the session after a number, oldest first, and only of the given types if
-	// there are any. found has all such events up to the number seen.
+	// there are any. found has all such events up to the number seen. Like events.Table.Read it ends early if the events
+	// are large.
 	ReadLog(ctx context.Context, id session.ID, after uint64, types []events.Type, limit int) (found []events.Event, seen uint64, err error)
 }
 
@@ -91,11 +92,12 @@ type Attempts interface {
 	// Deliveries lists attempts, newest first. If before is not 0, it lists those before this number.
 	Deliveries(ctx context.Context, webhook string, before uint64, limit int) ([]Delivery, error)
 	// DeadLetters lists dead letters after a position, in the order of positions; of all sessions if id is empty.
+	// The list ends early if its letters are large: see Full.
 	DeadLetters(ctx context.Context, webhook string, id session.ID, after uint64, limit int) ([]DeadLetter, error)
 	// Requeue marks dead letters for another attempt: all of the webhook, those of a session, or the one at a position.
 	// It returns their number.
 	Requeue(ctx context.Context, webhook string, id session.ID, pos uint64) (int, error)
-	// Requeued lists the first marked dead letters.
+	// Requeued lists the first marked dead letters, like DeadLetters.
 	Requeued(ctx context.Context, webhook string, limit int) ([]DeadLetter, error)
 	// Settle deletes a dead letter that was delivered. Otherwise it removes the mark and stores the attempt.
 	Settle(ctx context.Context, webhook string, pos uint64, attempt Delivery) error

@@ -87,25 +87,25 @@ func (t *turn) run(ctx context.Context) (end ending) {
 		}
 		return end
 	}
-	events, seen, err := t.store.ReadLog(ctx, t.session, max(t.cursor.Seq, t.seen), t.hook.Events, batch)
+	found, seen, err := t.store.ReadLog(ctx, t.session, max(t.cursor.Seq, t.seen), t.hook.Events, batch)
 	if err != nil {
 		t.storeFailed(ctx, &end, err)
 		return end
 	}
-	for i := range events {
+	for i := range found {
 		if t.halt.Load() || ctx.Err() != nil {
 			end.more = true
 			break
 		}
-		if !t.deliver(ctx, &events[i], &end) {
+		if !t.deliver(ctx, &found[i], &end) {
 			break
 		}
-		if i == len(events)-1 {
+		if i == len(found)-1 {
 			end.seen = seen
-			end.more = len(events) == batch
+			end.more = events.Query{Limit: batch}.Full(found)
 		}
 	}
-	if len(events) == 0 {
+	if len(found) == 0 {
 		end.seen = seen
 		t.skip(ctx, seen, &end)
 	}
@@ -283,7 +283,7 @@ func (t *turn) redeliver(ctx context.Context, end *ending) {
 		t.storeFailed(ctx, end, err)
 		return
 	}
-	end.more = len(letters) == batch
+	end.more = Full(letters, batch)
 	for i := range letters {
 		if t.halt.Load() || ctx.Err() != nil {
 			end.more = true

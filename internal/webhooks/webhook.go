@@ -98,6 +98,8 @@ func checkWebhookURL(raw string) error {
 	case len(raw) > MaxURL || err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
 		// The text does not repeat the URL, because the query may hold a credential.
 		return badWebhook("url", fmt.Sprintf("expected an http:// or https:// URL with a host, of at most %d bytes", MaxURL))
+	case !session.HasValidPort(u):
+		return badWebhook("url", "expected a port from 1 to 65535, or none")
 	case u.User != nil:
 		return badWebhook("url", "expected a URL without user and password; a header can carry them")
 	case u.Fragment != "":

@@ -27,6 +27,8 @@ func TestWebhooksAreChecked(t *testing.T) {
 	}{
 		"no URL":                 {address(""), "url"},
 		"another scheme":         {address("ftp://a.example/"), "url"},
+		"a port beyond the last": {address("https://a.example:99999/"), "url"},
+		"port 0":                 {address("https://a.example:0/"), "url"},
 		"no host":                {address("https:///x"), "url"},
 		"no URL at all":          {address("https://a b/"), "url"},
 		"a password":             {address("https://u:p@a.example/"), "url"},

@@ -31,6 +31,8 @@ type Options struct {
 	PerSession int
 	// AllowPrivate lets webhooks reach private, local and other special networks.
 	AllowPrivate bool
+	// AllowLoopback lets webhooks reach this machine.
+	AllowLoopback bool
 
 	Version  string // of the program, for the User-Agent
 	Log      *slog.Logger
@@ -101,7 +103,7 @@ type Webhooks struct {
 func New(store Tables, growth Growth, opts Options) *Webhooks {
 	opts = opts.withDefaults()
 	w := &Webhooks{
-		opts: opts, store: store, guard: egress.NewGuard(opts.AllowPrivate),
+		opts: opts, store: store, guard: egress.NewGuard(opts.AllowPrivate).WithLoopback(opts.AllowLoopback),
 		tests: make(chan struct{}, maxTests), growth: growth, draining: make(chan struct{}), inbox: make(chan func(*loop)), ended: make(chan struct{}),
 	}
 	client, transport := newClient(w.guard, opts.PerWebhook, opts.Timeout)

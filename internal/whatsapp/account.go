@@ -6,6 +6,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/message"
 	"wasup/internal/session"
 )
 
@@ -18,7 +19,7 @@ type account struct {
 }
 
 func newAccount(device *store.Device) *account {
-	a := &account{lid: device.LID, name: device.PushName}
+	a := &account{lid: device.LID, name: message.FirstCharacters(device.PushName, message.MaxName)}
 	if device.ID != nil {
 		a.jid = *device.ID
 	}
@@ -44,8 +45,9 @@ func (a *account) pushName() string {
 	return a.name
 }
 
-// rename sets the name and reports whether it changed. An empty name is ignored.
+// rename sets the name, of which it keeps 255 characters, and reports whether it changed. An empty name is ignored.
 func (a *account) rename(name string) bool {
+	name = message.FirstCharacters(name, message.MaxName)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	changed := name != "" && name != a.name

@@ -2,7 +2,6 @@ package whatsapp
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -24,10 +23,10 @@ import (
 //	scanned, login request (515) never sent         pairing deadline
 //	scanned, socket closed without 515              the link's end: SocketLost (whatsmeow expects that end and does not report it)
 //	stream error 503 without a close                nothing reaches the socket any more: keepalive, ack deadline
-//	server stops answering                          KeepAliveStale, ack deadline
+//	server stops answering                          KeepAliveStale (liveness), ack deadline
 //
 // Details are for operators. They contain codes and reasons, never phone numbers, names or message text.
-func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Input, bool) {
+func classify(evt any, now time.Time) (session.Input, bool) {
 	switch e := evt.(type) {
 	case *events.QR:
 		return session.Input{Kind: session.QRIssued, Codes: e.Codes}, true
@@ -47,11 +46,6 @@ func classify(evt any, now time.Time, keepAliveStale time.Duration) (session.Inp
 		return session.Input{Kind: session.SocketUp}, true
 	case *events.Disconnected:
 		return session.Input{Kind: session.SocketLost, Detail: "the connection ended"}, true
-	case *events.KeepAliveTimeout:
-		silent := now.Sub(e.LastSuccess)
-		return session.Input{
-			Kind: session.KeepAliveStale, Detail: fmt.Sprintf("no answer to pings for %s", silent.Round(time.Second)),
-		}, silent > keepAliveStale
 	case *events.LoggedOut:
 		return logout(e), true
 	case *events.StreamReplaced:

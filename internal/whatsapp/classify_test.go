@@ -63,7 +63,7 @@ func TestEveryEventOfASessionsLifeHasItsInput(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok := classify(tc.evt, testNow, time.Minute)
+			got, ok := classify(tc.evt, testNow)
 			if !ok {
 				t.Fatal("the event has no input")
 			}
@@ -92,24 +92,12 @@ func endsRun(in session.Input) bool {
 
 var personal = regexp.MustCompile(`[0-9]{5,}|ABCD`)
 
-func TestUnansweredPingsCountOnlyWhenTheyLast(t *testing.T) {
-	for silent, want := range map[time.Duration]bool{time.Minute: false, 3 * time.Minute: false, 3*time.Minute + time.Second: true} {
-		in, ok := classify(&events.KeepAliveTimeout{LastSuccess: testNow.Add(-silent)}, testNow, 3*time.Minute)
-		if ok != want {
-			t.Errorf("silent for %s: stale %t, want %t", silent, ok, want)
-		}
-		if want && in.Kind != session.KeepAliveStale {
-			t.Errorf("got %s", in.Kind)
-		}
-	}
-}
-
 func TestOtherEventsMeanNothingToTheMachine(t *testing.T) {
 	for _, evt := range []any{
-		&events.Message{}, &events.Receipt{}, &events.KeepAliveRestored{}, &events.QRScannedWithoutMultidevice{},
+		&events.Message{}, &events.Receipt{}, &events.KeepAliveTimeout{}, &events.KeepAliveRestored{}, &events.QRScannedWithoutMultidevice{},
 		&events.OfflineSyncCompleted{}, &events.IdentityChange{}, nil, "text",
 	} {
-		if in, ok := classify(evt, testNow, time.Minute); ok {
+		if in, ok := classify(evt, testNow); ok {
 			t.Errorf("%T became %s", evt, in.Kind)
 		}
 	}

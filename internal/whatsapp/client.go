@@ -6,15 +6,20 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/outbound"
+	"wasup/internal/whatsapp/registration"
+	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -35,8 +40,8 @@ type Client struct {
 	messaging *messaging
 	sending   *sending
 	teardown  *teardown
+	liveness  *liveness
 
-	keepAliveStale time.Duration
 	connectTimeout time.Duration
 }
 
@@ -48,21 +53,25 @@ var (
 // newClient makes a run that calls leave when it is taken down.
 func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
-	c := &Client{run: r, account: own, route: way, keepAliveStale: d.keepAliveStale, connectTimeout: d.connectTimeout}
+	c := &Client{run: r, account: own, route: way, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
-	waLog.arrive, waLog.closing = c.stanzas.Arrive, r.closing
+	waLog.arrive, waLog.leave, waLog.closing = c.arriving, c.leaving, r.closing
 	wa := whatsmeow.NewClient(device, waLog)
 	lids := t.container.LIDMap
 	c.wa = wa
+	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, lids: lids}
+	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
-	c.sending.composer = outbound.Composer{Session: r.Session, Own: own.addresses, Client: wa, Upload: c.sending.upload}
+	c.sending.composer = outbound.Composer{
+		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address,
+		Announcements: c.sending.announcements, Upload: c.sending.upload,
+	}
 	groups := &admins{run: r, wa: wa}
 	c.receiving = &receiving{admins: groups, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
 		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
@@ -71,11 +80,14 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
 	}
-	if device.ID != nil {
+	if device.ID == nil {
+		c.pairing.registration = registration.New(device, c.pairing.showAgain)
+	} else {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
 		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.tolerates, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
+		device.MsgSecrets = secrets.Wrap(device.MsgSecrets, device.IdentityKey, own.addresses)
 	}
 	c.configure()
 	d.closings.Add(1)
@@ -87,7 +99,7 @@ func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
 	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
-		return c.stanzas.Wrap(c.receiving.counted(handle))
+		return c.stanzas.Wrap(c.receiving.counted(c.pairing.wrap(c.sending.followDevices(handle))))
 	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false
@@ -100,9 +112,15 @@ func (c *Client) configure() {
 	// client does not have the message; the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
+	wa.PreRetryCallback = func(_ *events.Receipt, id types.MessageID, _ int, msg *waE2E.Message) bool {
+		c.sending.marking.expect(id, outbound.MarksOf(msg))
+		return true
+	}
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true
+	// As the official clients do it: the token lets a recipient report a message to WhatsApp.
+	wa.SendReportingTokens = true
 	// A recipient's new phone must not make a send fail. Checking safety numbers is up to the phone's user, not to a
 	// service.
 	wa.AutoTrustIdentity = true
@@ -133,6 +151,7 @@ func (c *Client) connect(ctx context.Context) error {
 		return connectError(c.run.Session, err)
 	}
 	guardFrames(c.wa, c.guardReader)
+	rewriteFrames(c.wa, c.sending.marking.rewrite)
 	c.conn.current().AdmitFrames()
 	c.teardown.watch(ctx)
 	return nil
@@ -152,6 +171,15 @@ func (c *Client) guardReader(next socket.FrameHandler) socket.FrameHandler {
 		whole = true
 	}
 }
+
+// arriving gets each stanza of WhatsApp's, on whatsmeow's reader, before whatsmeow handles or queues it.
+func (c *Client) arriving(node *waBinary.Node) {
+	c.sending.flight.arrived(node)
+	c.stanzas.Arrive(node.Tag)
+}
+
+// leaving gets each stanza of ours just before its bytes leave.
+func (c *Client) leaving(node *waBinary.Node) { c.sending.flight.left(node) }
 
 // connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
 // end.
@@ -176,7 +204,7 @@ func (c *Client) handle(evt any) bool {
 
 // observe passes the events that concern the session's machine on to it.
 func (c *Client) observe(evt any) {
-	in, ok := classify(evt, time.Now(), c.keepAliveStale)
+	in, ok := classify(evt, time.Now())
 	if !ok {
 		c.note(evt)
 		return
@@ -186,6 +214,8 @@ func (c *Client) observe(evt any) {
 		return
 	}
 	switch in.Kind {
+	case session.QRIssued:
+		c.pairing.offer(in)
 	case session.SocketUp:
 		in.Account = c.account.public()
 		c.run.post(in)
@@ -201,13 +231,14 @@ func (c *Client) observe(evt any) {
 	}
 }
 
-// note logs events that matter to an operator but not to the machine, and takes over the account's name.
+// note handles the events that are no inputs of the machine. It logs what matters to an operator.
 func (c *Client) note(evt any) {
 	switch e := evt.(type) {
 	case *events.QRScannedWithoutMultidevice:
 		c.run.log.Info("the code was scanned by a phone that does not allow linked devices; it can be scanned again")
 	case *events.KeepAliveTimeout:
 		c.run.log.Debug("ping not answered", "count", e.ErrorCount)
+		c.liveness.unanswered(e)
 	case *events.KeepAliveRestored:
 		c.run.log.Debug("pings are answered again")
 	case *events.PushNameSetting, *events.AppStateSyncComplete:

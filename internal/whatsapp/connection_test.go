@@ -3,6 +3,8 @@ package whatsapp_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -197,6 +199,10 @@ func TestAFailedConnectionSaysWhy(t *testing.T) {
 	_ = closed.Close()
 	plain := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
 	defer plain.Close()
+	secure := httptest.NewUnstartedServer(plain.Config.Handler)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshake
+	secure.StartTLS()
+	defer secure.Close()
 	for _, tc := range []struct {
 		name   string
 		url    string
@@ -206,6 +212,7 @@ func TestAFailedConnectionSaysWhy(t *testing.T) {
 		{"nobody listens", "ws://" + closed.Addr().String() + "/ws/chat", session.CodeConnectFailed, "connection refused"},
 		{"no TLS", strings.Replace(plain.URL, "http:", "wss:", 1), session.CodeConnectFailed, "the server does not speak TLS"},
 		{"a redirect", strings.Replace(plain.URL, "http:", "ws:", 1), session.CodeConnectRefused, "the server answered with HTTP 302 Found"},
+		{"a certificate of its own", strings.Replace(secure.URL, "https:", "wss:", 1), session.CodeUntrusted, "the TLS certificate is not valid"},
 		{"no such host", "ws://wasup.invalid/ws/chat", session.CodeConnectFailed, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -224,7 +231,7 @@ func TestAServerOfAnotherRootIsNotTrusted(t *testing.T) {
 	h.fault(faults.Fault{Kind: faults.BadCertificate})
 	_, err := h.begin(context.Background(), "a")
 	var e *session.Error
-	if !errors.As(err, &e) || e.Message != "certificate not signed by the configured root key" {
+	if !errors.As(err, &e) || e.Code != session.CodeUntrusted || e.Message != "certificate not signed by the configured root key" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -260,4 +267,15 @@ func TestAServerThatHangsUpDuringTheHandshakeFailsItAtOnce(t *testing.T) {
 	if !errors.As(err, &e) || e.Message != "the server closed the connection during the handshake" {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestALinkThatDiedInASleepEndsItsRun(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	dead, alive := h.ready("a", h.phone()), h.ready("b", h.phone())
+	phone := h.server.Phones()[0]
+	h.fault(faults.Fault{Kind: faults.HalfOpen, Account: phone.Number()})
+	h.dialer.SuspectLinks()
+	dead.expect(session.KeepAliveStale)
+	alive.nothingMore()
+	dead.nothingMore()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +21,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultKeepAliveStale = 3 * time.Minute
+	DefaultKeepAliveStale = 45 * time.Second
 	DefaultConnectTimeout = 20 * time.Second
 	DefaultDeviceName     = "wasup"
 )
@@ -35,6 +37,14 @@ type Devices interface {
 	BindDevice(ctx context.Context, id session.ID, jid string) error
 	// ProxyOf returns the URL of the session's own proxy with its credentials, or "" if it has none.
 	ProxyOf(ctx context.Context, id session.ID) (string, error)
+	// DetachDevice unbinds the session's device and marks it as one to unlink. It does nothing if no device is bound.
+	DetachDevice(ctx context.Context, id session.ID) error
+	// ToUnlink lists the marked devices. BindDevice removes the mark of its device.
+	ToUnlink(ctx context.Context) ([]session.Detached, error)
+	// UnlinkFailed stores the number of attempts to unlink a device, and when the next one is due.
+	UnlinkFailed(ctx context.Context, device string, attempts int, next time.Time) error
+	// UnlinkOver removes the mark of a device.
+	UnlinkOver(ctx context.Context, device string) error
 }
 
 // Config configures a Dialer. DB and Devices are required.
@@ -49,8 +59,10 @@ type Config struct {
 	Devices        Devices
 	Journal        inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
 	Sent           inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
-	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 3 minutes
+	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 45 s
 	ConnectTimeout time.Duration    // limit for dial and handshake together; default 20 s
+	UnlinkPause    time.Duration    // between the first two attempts to unlink a detached device, then doubled up to 360 times as much; default 5 s
+	UnlinkFor      time.Duration    // after it a detached device is given up; default 7 days
 	// Proxy is the URL of the proxy for sessions that have none of their own: http, https or socks5, with credentials if
 	// needed. {id} is replaced by the session's id, {n} by its number in a pool, from 0 to ProxyPoolSize-1, which is
 	// derived from the id. Default "": such sessions use the proxy of the process' environment, and none for loopback
@@ -76,6 +88,7 @@ type Dialer struct {
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
+	unlinker       *unlinker
 	stanzasWaiting atomic.Int64 // stanzas of all runs that wait to be handled
 	failures       failures
 
@@ -88,6 +101,7 @@ type Dialer struct {
 	mu      sync.Mutex
 	tables  *tables // from Start on
 	stopped bool
+	runs    map[*Client]struct{} // that are connected
 }
 
 var _ session.Dialer = (*Dialer)(nil)
@@ -111,13 +125,15 @@ func New(cfg Config) (*Dialer, error) {
 		return nil, &session.Error{Code: session.CodeInternal, Op: op, Err: err}
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Dialer{
+	d := &Dialer{
 		config: cfg, endpoint: target,
 		routes:  &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
 		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
-		life: life, end: end, ended: make(chan struct{}),
-	}, nil
+		life: life, end: end, ended: make(chan struct{}), runs: make(map[*Client]struct{}),
+	}
+	d.unlinker = &unlinker{dialer: d, wake: make(chan struct{}, 1)}
+	return d, nil
 }
 
 // Start creates or upgrades whatsmeow's tables. Runs can be opened afterwards. It is called once. Errors are
@@ -144,6 +160,9 @@ func (d *Dialer) Start(ctx context.Context) error {
 	if d.stopped { // and closes them
 		return shuttingDown(op, "")
 	}
+	d.closings.Add(1)
+	go d.unlinker.work(opened)
+	d.closings.Go(func() { watchClock(d.life, wallClock, d.suspectLinks) })
 	return nil
 }
 
@@ -186,7 +205,7 @@ func (c *Config) complete() error {
 	case c.Devices == nil:
 		return invalid("Devices", "the sessions' devices")
 	case c.KeepAliveStale < 0:
-		return invalid("KeepAliveStale", "a positive duration, or 0 for 3m")
+		return invalid("KeepAliveStale", "a positive duration, or 0 for 45s")
 	case c.ConnectTimeout < 0:
 		return invalid("ConnectTimeout", "a positive duration, or 0 for 20s")
 	}
@@ -201,6 +220,12 @@ func (c *Config) complete() error {
 	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = DefaultConnectTimeout
+	}
+	if c.UnlinkPause <= 0 {
+		c.UnlinkPause = DefaultUnlinkPause
+	}
+	if c.UnlinkFor <= 0 {
+		c.UnlinkFor = DefaultUnlinkFor
 	}
 	if c.DeviceName == "" {
 		c.DeviceName = DefaultDeviceName
@@ -232,12 +257,42 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 		leave()
 		return nil, err
 	}
-	c := newClient(ctx, d, t, run, device, way, leave)
+	var c *Client
+	c = newClient(ctx, d, t, run, device, way, func() { d.removeRun(c); leave() })
 	if err = c.connect(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
+	d.addRun(c)
 	return c, nil
+}
+
+// addRun adds a connected run, unless it is already being taken down.
+func (d *Dialer) addRun(c *Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-c.teardown.done:
+	default:
+		d.runs[c] = struct{}{}
+	}
+}
+
+func (d *Dialer) removeRun(c *Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.runs, c)
+}
+
+// suspectLinks makes every run check its link: the machine has slept, and the links may not have survived it.
+func (d *Dialer) suspectLinks(slept time.Duration) {
+	d.mu.Lock()
+	runs := slices.Collect(maps.Keys(d.runs))
+	d.mu.Unlock()
+	d.log.Info("the clock has jumped, as after a sleep of the machine: the links are checked", "by", slept.Round(time.Second), "links", len(runs))
+	for _, c := range runs {
+		c.liveness.suspect()
+	}
 }
 
 // device loads the session's device. It makes a new device only if the database answers that there is none. If it took

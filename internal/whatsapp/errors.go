@@ -45,18 +45,17 @@ func connectError(id session.ID, err error) error {
 		failure.Message = strings.TrimSpace(fmt.Sprintf("the server answered with HTTP %d %s", status.StatusCode, http.StatusText(status.StatusCode)))
 	default:
 		failure.Message = connectReason(err)
+		if isUntrusted(err) {
+			failure.Code = session.CodeUntrusted
+		}
 	}
 	return failure
 }
 
 func connectReason(err error) string {
 	var (
-		dns       *net.DNSError
-		authority x509.UnknownAuthorityError
-		hostname  x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
+		dns    *net.DNSError
+		record tls.RecordHeaderError
 	)
 	text := err.Error()
 	switch {
@@ -75,7 +74,7 @@ func connectReason(err error) string {
 		return "connection refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "no route to the host"
-	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &verify):
+	case isBadTLS(err):
 		return "the TLS certificate is not valid"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS"
@@ -83,9 +82,9 @@ func connectReason(err error) string {
 		return "the server closed the connection during the handshake"
 	case strings.Contains(text, "timed out waiting for handshake response"):
 		return "handshake timed out"
-	case strings.Contains(text, "cert signature"):
+	case strings.Contains(text, badRoot):
 		return "certificate not signed by the configured root key"
-	case strings.Contains(text, "failed to verify server cert"):
+	case strings.Contains(text, badCertificate):
 		return "the server's certificate is not valid"
 	case strings.Contains(text, "handshake failed"):
 		return "the handshake failed"
@@ -94,6 +93,28 @@ func connectReason(err error) string {
 	default:
 		return "the connection failed"
 	}
+}
+
+// What whatsmeow's errors say if the certificate in the handshake is not WhatsApp's.
+const (
+	badRoot        = "cert signature"
+	badCertificate = "failed to verify server cert"
+)
+
+// isUntrusted reports whether the server was refused for its certificate: that of TLS, or that of WhatsApp's handshake.
+func isUntrusted(err error) bool {
+	text := err.Error()
+	return isBadTLS(err) || strings.Contains(text, badRoot) || strings.Contains(text, badCertificate)
+}
+
+func isBadTLS(err error) bool {
+	var (
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		verify    *tls.CertificateVerificationError
+	)
+	return errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &verify)
 }
 
 // storeError returns the error of a failed database operation. An error that has a code keeps it.
@@ -142,6 +163,9 @@ func isStore(err error) bool {
 
 // statusRestricted is WhatsApp's error number for an account that may not write to people who have not written to it.
 const statusRestricted = 463
+
+// statusTooMany is WhatsApp's error number for too many requests.
+const statusTooMany = http.StatusTooManyRequests
 
 // classifySend returns the code, status and message for a failed request to WhatsApp. The caller sets Op, Session and
 // Err.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"time"
 
 	"wasup/internal/message"
 	"wasup/internal/session"
@@ -51,3 +52,6 @@ func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, 
 func Expand(template string, id session.ID, poolSize int) string {
 	return expand(template, id, poolSize)
 }
+
+// SuspectLinks is what the dialer does when the machine has slept.
+func (d *Dialer) SuspectLinks() { d.suspectLinks(time.Hour) }

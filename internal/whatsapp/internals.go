@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"context"
+	"crypto/cipher"
 	"reflect"
 	"strconv"
 	"sync"
@@ -51,6 +52,22 @@ func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.T
 	}})
 }
 
+// group is what a message to a group depends on.
+type group struct {
+	byLID         bool // members are addressed by LID, not by number
+	announcements bool // of a community
+}
+
+// groupOf describes a group. whatsmeow asks WhatsApp once in a run about each group, as it does before it sends to the
+// group.
+func groupOf(ctx context.Context, wa *whatsmeow.Client, jid types.JID) (group, error) {
+	data, err := internals(wa).GetCachedGroupData(ctx, jid)
+	if err != nil || data == nil {
+		return group{}, err
+	}
+	return group{data.AddressingMode == types.AddressingModeLID, data.CommunityAnnouncementGroup}, nil
+}
+
 // removeCompanion tells WhatsApp that the device is removed. whatsmeow's Logout also disconnects and deletes the
 // credentials: the first would race with the end of the run, the second is the task of Dialer.Forget.
 func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) error {
@@ -86,6 +103,31 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Hand
 // version of whatsmeow stores it in another way; a test detects that. The reader uses the function without a lock, so
 // call guardFrames only before the link admits the first frame.
 func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.FrameHandler) {
+	inSocket(wa, "onFrame", func(handle *socket.FrameHandler) { *handle = wrap(*handle) })
+}
+
+// rewriteFrames lets rewrite replace the content of each frame that leaves, before it is encrypted. It does nothing if a
+// later version of whatsmeow encrypts in another way; a test detects that. whatsmeow's writers use the cipher without a
+// lock, so call rewriteFrames only before the link admits the first frame.
+func rewriteFrames(wa *whatsmeow.Client, rewrite func(frame []byte) []byte) {
+	inSocket(wa, "writeKey", func(key *cipher.AEAD) { *key = rewriter{*key, rewrite} })
+}
+
+// rewriter is a cipher that replaces what it encrypts.
+type rewriter struct {
+	cipher.AEAD
+
+	rewrite func(frame []byte) []byte
+}
+
+// Seal implements cipher.AEAD.
+func (r rewriter) Seal(dst, nonce, plaintext, additional []byte) []byte {
+	return r.AEAD.Seal(dst, nonce, r.rewrite(plaintext), additional)
+}
+
+// inSocket changes a field of whatsmeow's socket, if there is a connection and the field has the type. The lock orders
+// the change before every later use by a goroutine that whatsmeow has started already.
+func inSocket[T any](wa *whatsmeow.Client, name string, change func(field *T)) {
 	client := reflect.ValueOf(wa).Elem()
 	lock, sock := client.FieldByName("socketLock"), client.FieldByName("socket")
 	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.RWMutex]() ||
@@ -94,18 +136,38 @@ func guardFrames(wa *whatsmeow.Client, wrap func(socket.FrameHandler) socket.Fra
 	}
 	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
 	mu := (*sync.RWMutex)(unsafe.Pointer(lock.UnsafeAddr()))
-	mu.RLock()
-	defer mu.RUnlock()
+	mu.Lock()
+	defer mu.Unlock()
 	if sock.IsNil() { // the connection is over
 		return
 	}
-	field := sock.Elem().FieldByName("onFrame")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[socket.FrameHandler]() {
+	field := sock.Elem().FieldByName(name)
+	if !field.IsValid() || field.Type() != reflect.TypeFor[T]() {
 		return
 	}
 	//nolint:gosec // as above
-	handle := (*socket.FrameHandler)(unsafe.Pointer(field.UnsafeAddr()))
-	*handle = wrap(*handle)
+	change((*T)(unsafe.Pointer(field.UnsafeAddr())))
+}
+
+// dropDeviceLists makes whatsmeow forget which devices some users have, and reports whether it could. It does nothing if
+// a later version of whatsmeow stores the lists in another way; a test detects that.
+func dropDeviceLists(wa *whatsmeow.Client, users ...types.JID) bool {
+	client := reflect.ValueOf(wa).Elem()
+	lock, field := client.FieldByName("userDevicesCacheLock"), client.FieldByName("userDevicesCache")
+	if !lock.IsValid() || lock.Type() != reflect.TypeFor[sync.Mutex]() ||
+		!field.IsValid() || field.Kind() != reflect.Map || field.Type().Key() != reflect.TypeFor[types.JID]() {
+		return false
+	}
+	//nolint:gosec // an unexported field can be reached by no other means; its type is checked above
+	mu := (*sync.Mutex)(unsafe.Pointer(lock.UnsafeAddr()))
+	mu.Lock()
+	defer mu.Unlock()
+	//nolint:gosec // as above
+	lists := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
+	for _, user := range users {
+		lists.SetMapIndex(reflect.ValueOf(user), reflect.Value{})
+	}
+	return true
 }
 
 // slim frees the map that NewClient preallocates for the last 256 sent messages: 40 KB, a third of an idle client. It

@@ -31,13 +31,13 @@ type office struct {
 	last        int
 }
 
-func newOffice(t *testing.T, cfg sandbox.Config) *office {
+func newOffice(t *testing.T, cfg sandbox.Config, change ...func(*whatsapp.Config)) *office {
 	t.Helper()
 	folder, err := outgoing.New(outgoing.Options{Dir: filepath.Join(t.TempDir(), "media")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouse(t, cfg, func(c *whatsapp.Config) { c.Files = folder })
+	h := newHouse(t, cfg, append(change, func(c *whatsapp.Config) { c.Files = folder })...)
 	o := &office{house: h, folder: folder, own: h.phone(), friend: h.phone()}
 	o.life = h.ready("a", o.own)
 	return o
@@ -135,7 +135,7 @@ func (o *office) files() map[message.Kind]*message.Media {
 		message.KindDocument: o.keep(append([]byte("%PDF-1.7\n"), someBytes(70_000)...), message.FileHint{Name: "invoice.pdf"}),
 		message.KindSticker:  o.keep(sticker, message.FileHint{}),
 	}
-	files[message.KindVideo].Seconds, files[message.KindVideo].Thumbnail = 7, []byte("\xff\xd8\xff\xe0")
+	files[message.KindVideo].Seconds, files[message.KindVideo].Thumbnail, files[message.KindVideo].Animated = 7, []byte("\xff\xd8\xff\xe0"), true
 	return files
 }
 
@@ -167,7 +167,7 @@ func TestFilesOfEveryKindArriveByteForByte(t *testing.T) {
 					t.Fatalf("%s came as %d bytes, %v", kind, len(data), err)
 				}
 				if m := got.Media; m.MIME != file.Mime || m.Size != len(plain) || m.Width != file.Width || m.Height != file.Height ||
-					m.Seconds != file.Seconds || m.Voice != (kind == message.KindVoice) || m.Animated != file.Animated || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
+					m.Seconds != file.Seconds || m.Voice != (kind == message.KindVoice) || m.Animated != (file.Animated && kind == message.KindSticker) || m.GIF != (file.Animated && kind == message.KindVideo) || !bytes.Equal(m.Thumbnail, file.Thumbnail) {
 					t.Errorf("%s came as %+v of %+v", kind, m, file)
 				}
 				if got.Quote == nil || got.Quote.ID != "3EB0AA" || got.Quote.Text != "send it" || got.Quote.From != o.friend.JID() {
@@ -263,7 +263,54 @@ func TestPlacesAndContactsArrive(t *testing.T) {
 func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 	o := newOffice(t, sandbox.Config{})
 	group, third := o.group(groups.AddressingLID)
-	asked := message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: 2}}
+	announcements, err := o.own.CreateGroup(testContext(t), sandboxphones.NewGroup{Subject: "News", Community: true, Members: []string{o.friend.Number()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A phone does not show a poll whose version is not the one for the chat and the number of answers.
+	for _, test := range []struct {
+		to         message.Recipient
+		voter      *sandbox.Phone
+		selectable int
+	}{
+		{o.toFriend(), o.friend, 1},
+		{o.toFriend(), o.friend, 2},
+		{o.toFriend(), o.friend, 0},
+		{group, third, 1},
+		{group, third, 2},
+		{message.Recipient(announcements.String()), o.friend, 1},
+		{message.Recipient(announcements.String()), o.friend, 2},
+	} {
+		asked := message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "Where?", Options: []string{"here", "there", "nowhere"}, Selectable: test.selectable}}
+		id := o.send(test.to, asked)
+		got := shows(t, test.voter, id, nil)
+		if got.Kind != sandboxphones.KindPoll || got.Text != "Where?" || got.Poll.Selectable != test.selectable || len(got.Poll.Options) != 3 || got.Type != "poll" || got.Hidden {
+			t.Fatalf("%+v came as %+v", test, got)
+		}
+		chat := string(test.to)
+		if !test.to.IsGroup() {
+			chat = o.own.Number()
+		}
+		if chat != announcements.String() { // where members do not write
+			if _, err := test.voter.SendMessage(testContext(t), sandboxphones.Outgoing{To: chat, Kind: sandboxphones.KindVote, Target: id, Options: []string{"there"}}); err != nil {
+				t.Fatal(err)
+			}
+			// The account's own phone decrypts the vote with the secret that came with the poll.
+			shows(t, o.own, id, func(m sandboxphones.Message) bool {
+				return slices.Equal(m.Poll.Options[1].Voters, []types.JID{test.voter.JID()})
+			})
+		}
+		if secret, err := whatsapp.MessageSecret(testContext(t), o.client, test.to, id); err != nil || len(secret) != 32 {
+			t.Errorf("the secret is not kept: %d bytes, %v", len(secret), err)
+		}
+	}
+	o.done()
+}
+
+func TestAPollThatIsSentAgainKeepsItsSecret(t *testing.T) {
+	o := newOffice(t, sandbox.Config{})
+	group, third := o.group(groups.AddressingLID)
+	asked := message.Content{Kind: message.KindPoll, Poll: &message.Poll{Question: "Where?", Options: []string{"here", "there"}, Selectable: 1}}
 	for to, voter := range map[message.Recipient]*sandbox.Phone{o.toFriend(): o.friend, group: third} {
 		id := o.send(to, asked)
 		// Another run sends it again, as after a crash. The phones keep the first copy.
@@ -273,10 +320,7 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 		if _, err := o.client.Send(testContext(t), message.Outgoing{ID: id, To: to, Content: asked}); err != nil {
 			t.Fatal(err)
 		}
-		got := shows(t, voter, id, func(m sandboxphones.Message) bool { return m.Copies == 2 })
-		if got.Kind != sandboxphones.KindPoll || got.Text != "Where?" || got.Poll.Selectable != 2 || len(got.Poll.Options) != 3 || got.Type != "poll" {
-			t.Fatalf("it came as %+v", got)
-		}
+		shows(t, voter, id, func(m sandboxphones.Message) bool { return m.Copies == 2 && m.Kind == sandboxphones.KindPoll })
 		chat := string(to)
 		if !to.IsGroup() {
 			chat = o.own.Number()
@@ -284,13 +328,9 @@ func TestVotesOnOurPollsCanBeCast(t *testing.T) {
 		if _, err := voter.SendMessage(testContext(t), sandboxphones.Outgoing{To: chat, Kind: sandboxphones.KindVote, Target: id, Options: []string{"there"}}); err != nil {
 			t.Fatal(err)
 		}
-		// The account's own phone decrypts the vote with the secret that came with the poll.
 		shows(t, o.own, id, func(m sandboxphones.Message) bool {
 			return slices.Equal(m.Poll.Options[1].Voters, []types.JID{voter.JID()})
 		})
-		if secret, err := whatsapp.MessageSecret(testContext(t), o.client, to, id); err != nil || len(secret) != 32 {
-			t.Errorf("the secret is not kept: %d bytes, %v", len(secret), err)
-		}
 	}
 	o.done()
 }
@@ -319,17 +359,31 @@ func TestReactionsEditsAndRevocationsChangeWhatThePhonesShow(t *testing.T) {
 				shows(t, phone, id, as)
 			}
 		}
-		o.send(to, message.Content{Kind: message.KindReaction, Target: target, Reaction: "👍"})
+		// change sends a change. A phone that cannot decrypt it shows nothing, not "Waiting for this message".
+		change := func(content message.Content) {
+			t.Helper()
+			id := o.send(to, content)
+			both(id, nil)
+			for _, phone := range []*sandbox.Phone{o.friend, o.own} {
+				if !shows(t, phone, id, nil).Hidden {
+					t.Errorf("a %s to %s is not marked", content.Kind, to)
+				}
+			}
+		}
+		if shows(t, o.friend, mine, nil).Hidden {
+			t.Errorf("a text to %s is marked", to)
+		}
+		change(message.Content{Kind: message.KindReaction, Target: target, Reaction: "👍"})
 		both(theirs, func(m sandboxphones.Message) bool {
 			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "👍" && m.Reactions[0].From == o.own.JID()
 		})
-		o.send(to, message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "🎉"})
+		change(message.Content{Kind: message.KindReaction, Target: &message.Ref{ID: mine, FromMe: true}, Reaction: "🎉"})
 		both(mine, func(m sandboxphones.Message) bool { return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "🎉" })
-		o.send(to, message.Content{Kind: message.KindReaction, Target: target})
+		change(message.Content{Kind: message.KindReaction, Target: target})
 		both(theirs, func(m sandboxphones.Message) bool { return len(m.Reactions) == 0 })
-		o.send(to, message.Content{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"})
+		change(message.Content{Kind: message.KindEdit, Target: &message.Ref{ID: mine}, Text: "hello"})
 		both(mine, func(m sandboxphones.Message) bool { return m.Edited && m.Text == "hello" })
-		o.send(to, message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: mine, Sender: address(o.own)}})
+		change(message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: mine, Sender: address(o.own)}})
 		both(mine, func(m sandboxphones.Message) bool { return m.Revoked && m.Text == "" })
 	}
 	o.done()

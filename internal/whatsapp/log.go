@@ -20,9 +20,10 @@ type logger struct {
 	log    *slog.Logger
 	module string
 	silent bool // drops stanza dumps, because they contain pairing refs and all addresses
-	// arrive is called with the tag of each stanza, on whatsmeow's reader, before whatsmeow queues the stanza; it may be
-	// nil. This debug line is the only place where whatsmeow announces a stanza.
-	arrive func(tag string)
+	// arrive is called with each stanza of WhatsApp's, on whatsmeow's reader, before whatsmeow handles or queues it. leave is
+	// called with each stanza of ours, just before its bytes leave. Both may be nil. These debug lines are the only place
+	// where whatsmeow announces its stanzas.
+	arrive, leave func(node *waBinary.Node)
 	// closing is closed when Close begins; it may be nil. Failures after that are a consequence of closing.
 	closing <-chan struct{}
 }
@@ -40,19 +41,33 @@ func (l *logger) Debugf(msg string, args ...any) {
 		l.write(slog.LevelDebug, msg, args)
 		return
 	}
-	if l.arrive == nil || len(args) != 1 {
+	if len(args) != 1 {
 		return
 	}
-	if node, is := args[0].(*waBinary.Node); is {
-		l.arrive(node.Tag)
+	node, is := args[0].(*waBinary.Node)
+	switch {
+	case !is:
+	case l.arrive != nil:
+		l.arrive(node)
+	case l.leave != nil:
+		l.leave(node)
 	}
 }
 
-// Sub returns a logger for a part of whatsmeow. The parts Recv and Send log every stanza at debug.
+// The parts of whatsmeow that log every stanza at debug.
+const (
+	moduleRecv = "Recv"
+	moduleSend = "Send"
+)
+
+// Sub returns a logger for a part of whatsmeow.
 func (l *logger) Sub(module string) waLog.Logger {
-	sub := &logger{log: l.log, module: l.module + "/" + module, closing: l.closing, silent: l.silent || module == "Recv" || module == "Send"}
-	if module == "Recv" {
-		sub.arrive = l.arrive
+	sub := &logger{log: l.log, module: l.module + "/" + module, closing: l.closing, silent: l.silent}
+	switch module {
+	case moduleRecv:
+		sub.arrive, sub.silent = l.arrive, true
+	case moduleSend:
+		sub.leave, sub.silent = l.leave, true
 	}
 	return sub
 }

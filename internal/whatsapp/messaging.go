@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type messaging struct {
 	run  *run
 	wa   *whatsmeow.Client
 	lids store.LIDStore
+
+	members members
 }
 
 // markRead is Client.MarkRead.
@@ -48,6 +51,9 @@ func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 	if chat.Server == types.GroupServer {
 		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
 			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
+		}
+		if sender, err = m.members.address(ctx, chat, mark.Sender); err != nil {
+			return m.failed(ctx, op, err)
 		}
 	}
 	at := mark.At
@@ -91,7 +97,7 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 	for i, phone := range phones {
 		person, err := message.ParsePerson(phone)
 		if err != nil || person.Address().PN == "" {
-			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (5 to 20 digits)")
+			return nil, m.invalidIn(op, fmt.Sprintf("phones[%d]", i), "expected a phone number with country code (7 to 15 digits)")
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}
@@ -130,7 +136,7 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact 
 		}
 	}
 	if answer.VerifiedName != nil {
-		contact.Business = answer.VerifiedName.Details.GetVerifiedName()
+		contact.Business = message.FirstCharacters(answer.VerifiedName.Details.GetVerifiedName(), message.MaxName)
 	}
 	return contact
 }
@@ -186,8 +192,10 @@ func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	switch {
 	case failure.Code == session.CodeAckOverdue, ctx.Err() != nil:
 		failure.Code, failure.Message = session.CodeTimeout, "WhatsApp did not answer in time"
-	case errors.As(err, &iq) && iq.Code == 429:
+	case errors.As(err, &iq) && iq.Code == statusTooMany:
 		failure.Code, failure.Message = session.CodeRateLimited, "WhatsApp limits the rate of these requests; try again later"
+	case errors.As(err, &iq) && iq.Code >= http.StatusInternalServerError:
+		failure.Code, failure.Message = session.CodeUnavailable, fmt.Sprintf("WhatsApp could not answer (error %d)", iq.Code)
 	case failure.Code == session.CodeSendFailed && failure.Status != 0:
 		failure.Message = fmt.Sprintf("WhatsApp refused (error %d)", failure.Status)
 	case failure.Code == session.CodeSendFailed:

@@ -12,6 +12,8 @@ import (
 
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/registration"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // pairing links a device to the session and unlinks it.
@@ -24,9 +26,33 @@ type pairing struct {
 	// credentials guards the device's row. It is nil if the run began without a linked device: if such a pairing fails,
 	// whatsmeow itself removes what it has stored.
 	credentials *credentials
+	// registration is nil if the run began with a linked device.
+	registration *registration.Registration
 
 	mu      sync.Mutex
 	refusal *session.Input // the reason why we refused a pairing
+}
+
+// wrap returns the handler that is called with a stanza before whatsmeow's.
+func (p *pairing) wrap(handle stanzas.Handler) stanzas.Handler {
+	if p.registration == nil {
+		return handle
+	}
+	return p.registration.Wrap(handle)
+}
+
+// offer posts the codes of the run.
+func (p *pairing) offer(in session.Input) {
+	if p.registration != nil {
+		p.registration.Offer(in.Codes)
+	}
+	p.run.post(in)
+}
+
+// showAgain posts the codes with a new secret.
+func (p *pairing) showAgain(codes []string) {
+	p.run.log.Info("WhatsApp has retired the code on show; it is shown again with a new secret")
+	p.run.post(session.Input{Kind: session.QRRefreshed, Codes: codes})
 }
 
 // accept binds the new device to the session before whatsmeow stores the device. A crash in between leaves a binding

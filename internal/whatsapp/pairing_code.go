@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
@@ -15,6 +18,10 @@ import (
 // pairDisplay is the device's name on the phone while a code is entered. WhatsApp validates it: it must have the form
 // "Browser (OS)" with common names (whatsmeow's PairPhone).
 const pairDisplay = "Chrome (Linux)"
+
+// linkingPause is the wait that callers are told after a 429 for a step of linking. WhatsApp does not say how long its
+// limit lasts.
+const linkingPause = time.Minute
 
 // askCode is Client.PairPhone.
 func (p *pairing) askCode(ctx context.Context, phone string) (string, error) {
@@ -70,12 +77,25 @@ func (p *pairing) stepFailed(op string, err error) error {
 	var refused *whatsmeow.IQError
 	switch {
 	case errors.As(err, &refused):
-		out.Code, out.Status = session.CodePairingRefused, refused.Code
-		out.Message = "WhatsApp refused this step of linking the device"
+		out.Status = refused.Code
+		out.Code, out.Message, out.RetryAfter = refusedStep(refused.Code)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, whatsmeow.ErrIQTimedOut):
 		out.Code = session.CodeTimeout
 	}
 	return out
+}
+
+// refusedStep returns the code, the message and the wait for WhatsApp's refusal of a pairing step. A refusal for a time is
+// not one of the step itself.
+func refusedStep(status int) (session.Code, string, time.Duration) {
+	switch {
+	case status == statusTooMany:
+		return session.CodeRateLimited, "WhatsApp limits how often a device may be linked; try again later", linkingPause
+	case status >= http.StatusInternalServerError:
+		return session.CodeUnavailable, fmt.Sprintf("WhatsApp could not carry out this step of linking the device (error %d)", status), 0
+	default:
+		return session.CodePairingRefused, "WhatsApp refused this step of linking the device", 0
+	}
 }
 
 func passkeyRequired(e *events.PairPasskeyRequest) session.Input {

@@ -78,6 +78,12 @@ func (r *routes) of(ctx context.Context, id session.ID) (*route, error) {
 	if err != nil { // an error never means "no proxy"
 		return nil, storeError(op, id, err)
 	}
+	return r.through(id, proxy)
+}
+
+// through returns the route of a session whose own proxy is known; "" means that it has none. The caller must call
+// releaseRoute afterwards.
+func (r *routes) through(id session.ID, proxy string) (*route, error) {
 	if proxy == "" && r.template != "" {
 		proxy = expand(r.template, id, r.poolSize)
 	}

@@ -85,17 +85,18 @@ func (r *run) state() machine {
 	return r.machine
 }
 
-// spawn runs work on a goroutine that Close waits for. It does nothing once Close has begun.
-func (r *run) spawn(where string, work func()) {
+// spawn runs work on a goroutine that Close waits for. It does nothing, and returns false, once Close has begun.
+func (r *run) spawn(where string, work func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.machine.open() {
-		return
+		return false
 	}
 	r.tasks.Go(func() {
 		defer r.recovered(where)
 		work()
 	})
+	return true
 }
 
 // recovered recovers a panic and posts it as a crash. It is deferred in all our code on goroutines that nobody else

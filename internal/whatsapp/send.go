@@ -34,6 +34,9 @@ type sending struct {
 	uploads   *uploads
 	composer  outbound.Composer
 	turn      chan struct{} // a token that the one send in flight holds
+	flight    flight
+	marking   marking
+	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
 	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
@@ -76,7 +79,7 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 // deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
 func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Compose first, before waiting for other sends: an upload may take minutes.
-	content, err := s.composer.Compose(ctx, chat, msg)
+	content, err := s.compose(ctx, chat, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -107,16 +110,43 @@ func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.O
 	return message.Ack{MessageID: resp.ID, At: inbound.Moment(resp.Timestamp)}, nil
 }
 
-// transmit calls whatsmeow's SendMessage with the locks of the Signal sessions and one commit before the bytes leave.
-func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
-	if s.ratchet == nil {
-		return s.wa.SendMessage(ctx, to, msg, extra)
+// compose puts the message into WhatsApp's format. It may ask WhatsApp about the group and upload the message's file.
+func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgoing) (*waE2E.Message, error) {
+	content, err := s.composer.Compose(ctx, chat, msg)
+	var known *session.Error
+	if err == nil || errors.As(err, &known) {
+		return content, err
 	}
-	err = s.ratchet.Send(ctx, func(ctx context.Context) (err error) {
+	return nil, s.failed(err)
+}
+
+// transmit sends a message to all devices of its recipients. The caller holds turn.
+func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
+	defer s.flight.begin(extra.ID)()
+	s.marking.expect(extra.ID, outbound.MarksOf(msg))
+	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
 	})
+	if err == nil {
+		err = s.catchUp(ctx, extra.ID)
+	}
 	return resp, err
+}
+
+// announcements reports whether a chat is the group for the announcements of a community. whatsmeow requests a group
+// before the first message to it, and keeps the answer.
+func (s *sending) announcements(ctx context.Context, chat types.JID) (bool, error) {
+	if chat.Server != types.GroupServer {
+		return false, nil
+	}
+	ctx, done := requestContext(ctx)
+	defer done()
+	group, err := groupOf(ctx, s.wa, chat)
+	if err != nil {
+		return false, s.failed(err)
+	}
+	return group.announcements, nil
 }
 
 // awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.

@@ -46,6 +46,16 @@ func Chromium(t testing.TB) string {
 // Browse opens a page in a browser with an empty profile that can reach only this machine.
 func Browse(t testing.TB, url string) *Browser {
 	t.Helper()
+	return BrowseWith(t, url, "")
+}
+
+// BrowseWith is Browse for a browser to which one more name resolves to this machine.
+func BrowseWith(t testing.TB, url, name string) *Browser {
+	t.Helper()
+	rules := "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+	if name != "" {
+		rules = "MAP " + name + " 127.0.0.1, " + rules
+	}
 	// A browser may still write its folder after it was closed, so the folder is not the test's own.
 	profile, err := os.MkdirTemp("", "wasup-browser-")
 	if err != nil {
@@ -54,7 +64,7 @@ func Browse(t testing.TB, url string) *Browser {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.WindowSize(1360, 860),
+		chromedp.Flag("host-resolver-rules", rules), chromedp.WindowSize(1360, 860),
 	)
 	allocator, release := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)

@@ -3,6 +3,7 @@ package apptest
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -34,7 +35,24 @@ func StartChild(t testing.TB, args ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Child{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), self, args...), Stderr: &Record{}, Stdout: &Record{}, lines: make(chan string, 1<<16), ended: make(chan struct{})}
+	return start(t, self, args...)
+}
+
+// ServeChildWithFiles is ServeChild for a process that may have only so many file descriptors.
+func ServeChildWithFiles(t testing.TB, cfg configs.Config, files int) (*Child, Caller) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files)
+	c := start(t, "/bin/sh", append([]string{"-c", script, self}, ServeArgs(t, cfg)...)...)
+	return c, NewCaller(t, "http://"+c.listening())
+}
+
+func start(t testing.TB, program string, args ...string) *Child {
+	t.Helper()
+	c := &Child{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), program, args...), Stderr: &Record{}, Stdout: &Record{}, lines: make(chan string, 1<<16), ended: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "WASUP_") {
 			c.cmd.Env = append(c.cmd.Env, v)
@@ -121,6 +139,9 @@ func (c *Child) Says(pattern *regexp.Regexp) []string {
 		}
 	}
 }
+
+// PID returns the number of the process.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
 
 func (c *Child) Signal(s os.Signal) {
 	c.t.Helper()

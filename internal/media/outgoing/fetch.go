@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 	"time"
 
@@ -51,7 +49,7 @@ func newClient(private bool) *http.Client {
 }
 
 func fetchable(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && session.HasValidPort(u)
 }
 
 // Fetch downloads the file at an http or https URL and stores it like Put. Errors beside those of Put: CodeFetchRefused
@@ -61,7 +59,7 @@ func (s *Folder) Fetch(ctx context.Context, address string, hint message.FileHin
 	if err != nil || !fetchable(u) {
 		return message.Media{}, &session.Error{
 			Code: session.CodeInvalidRequest, Op: opFetch, Field: "media.url", // the field's name in a message
-			Message: "media.url: expected an http or https address without user and password",
+			Message: "media.url: expected an http or https address without user and password, and a port from 1 to 65535 if it has one",
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -113,12 +111,10 @@ func fetchedHint(resp *http.Response, hint message.FileHint) message.FileHint {
 		hint.Mime = resp.Header.Get("Content-Type")
 	}
 	if hint.Name == "" {
-		if _, parameters, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition")); err == nil {
-			hint.Name = parameters["filename"]
-		}
+		hint.Name = message.FileNameIn(resp.Header.Get("Content-Disposition"))
 	}
 	if hint.Name == "" {
-		if last := path.Base(resp.Request.URL.Path); strings.Contains(last, ".") {
+		if last := path.Base(resp.Request.URL.Path); last != "." && last != "/" {
 			hint.Name = last
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasup/internal/media"
@@ -38,6 +39,7 @@ const fetches = 16
 type Options struct {
 	Dir          string        // created if missing
 	MaxSize      int64         // bytes of one file; default 100 MiB
+	MaxTotal     int64         // bytes of all files together; 0: no limit
 	FetchTimeout time.Duration // of one fetch, with its redirects; default 1 minute
 	AllowPrivate bool          // files may be fetched from private networks and this machine
 	Log          *slog.Logger  // nil discards
@@ -47,6 +49,8 @@ type Options struct {
 type Folder struct {
 	dir      string
 	maxSize  int64
+	maxTotal int64
+	held     atomic.Int64 // bytes of all files, also of those that are being written
 	timeout  time.Duration
 	log      *slog.Logger
 	client   *http.Client
@@ -66,11 +70,13 @@ func New(options Options) (*Folder, error) {
 		return nil, invalid("Dir", "a folder")
 	case options.MaxSize < 0:
 		return nil, invalid("MaxSize", "a positive size, or 0 for 100 MiB")
+	case options.MaxTotal < 0:
+		return nil, invalid("MaxTotal", "a positive size, or 0 for no limit")
 	case options.FetchTimeout < 0:
 		return nil, invalid("FetchTimeout", "a positive duration, or 0 for 1m")
 	}
 	s := &Folder{
-		dir: options.Dir, maxSize: options.MaxSize, timeout: options.FetchTimeout, log: options.Log,
+		dir: options.Dir, maxSize: options.MaxSize, maxTotal: options.MaxTotal, timeout: options.FetchTimeout, log: options.Log,
 		fetching: make(chan struct{}, fetches),
 	}
 	if s.maxSize == 0 {
@@ -86,18 +92,42 @@ func New(options Options) (*Folder, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, media.DiskError(op, err)
 	}
+	if err := s.takeOver(); err != nil {
+		return nil, media.DiskError(op, err)
+	}
+	return s, nil
+}
+
+// takeOver deletes the incomplete files of an earlier process, and adds up the complete ones.
+func (s *Folder) takeOver() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, media.DiskError(op, err)
+		return err
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), partSuffix) {
 			if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, media.DiskError(op, err)
+				return err
 			}
 		}
+		if !media.IsName(entry.Name()) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			s.held.Add(info.Size())
+		}
 	}
-	return s, nil
+	return nil
+}
+
+// reserve adds n bytes to those that are held. It returns false, and adds nothing, if that would be more than all files
+// together may have.
+func (s *Folder) reserve(n int64) bool {
+	if total := s.held.Add(n); s.maxTotal > 0 && total > s.maxTotal {
+		s.held.Add(-n)
+		return false
+	}
+	return true
 }
 
 // MaxSize returns the maximum size of a file in bytes.
@@ -145,7 +175,7 @@ func (s *Folder) Stat(file string) (message.Media, error) {
 		return message.Media{}, fileGone(op, err)
 	}
 	known := stored.Media
-	known.Cut = stored.Cut
+	known.Cut, known.Unplayable = stored.Cut, stored.Unplayable
 	return known, nil
 }
 
@@ -155,10 +185,16 @@ func (s *Folder) Remove(file string) error {
 		return nil
 	}
 	// Delete the file first: Sweep deletes a description without a file.
-	for _, path := range []string{s.path(file), s.path(file + factsSuffix)} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return media.DiskError("remove file", err)
-		}
+	info, statErr := os.Stat(s.path(file))
+	err := os.Remove(s.path(file))
+	if err == nil && statErr == nil {
+		s.held.Add(-info.Size())
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.Remove(s.path(file + factsSuffix))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return media.DiskError("remove file", err)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -148,6 +150,70 @@ func TestAFileThatIsNotWholeLeavesNothing(t *testing.T) {
 		}
 	}
 	put(t, folder, someBytes(1000), message.FileHint{}) // exactly the maximum size
+}
+
+func TestAllFilesTogetherHaveALimit(t *testing.T) {
+	bounded := func(o *outgoing.Options) { o.MaxTotal = 2500 }
+	folder, dir := newFolder(t, bounded)
+	full := func(folder *outgoing.Folder, size int) {
+		t.Helper()
+		before := inside(t, dir)
+		_, err := folder.Put(t.Context(), bytes.NewReader(someBytes(size)), message.FileHint{})
+		wantCode(t, err, session.CodeMediaFull)
+		if left := inside(t, dir); len(left) != len(before) {
+			t.Errorf("left %v, before %v", left, before)
+		}
+	}
+	first, second := put(t, folder, someBytes(1000), message.FileHint{}), put(t, folder, someBytes(1000), message.FileHint{})
+	full(folder, 501)
+	// What is not stored takes no room.
+	for range 10 {
+		if _, err := folder.Put(t.Context(), io.MultiReader(bytes.NewReader(someBytes(400)), iotest.ErrReader(io.ErrUnexpectedEOF)), message.FileHint{}); err == nil {
+			t.Fatal("a file that broke off was stored")
+		}
+	}
+	put(t, folder, someBytes(500), message.FileHint{}) // exactly the rest
+	full(folder, 1)
+	for range 2 { // the second time there is nothing to delete
+		if err := folder.Remove(first.File); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, folder, someBytes(1000), message.FileHint{})
+	full(folder, 1)
+	again, err := outgoing.New(outgoing.Options{Dir: dir, MaxTotal: 2500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full(again, 1)
+	if n, err := again.Sweep(t.Context(), time.Now().Add(time.Hour), func(context.Context, []string) ([]string, error) { return []string{second.File}, nil }); err != nil || n != 2 {
+		t.Fatalf("%d swept, %v", n, err)
+	}
+	put(t, again, someBytes(1500), message.FileHint{})
+	full(again, 1)
+}
+
+func TestFilesThatArriveTogetherKeepTheLimit(t *testing.T) {
+	folder, dir := newFolder(t, func(o *outgoing.Options) { o.MaxTotal = 100_000 })
+	var stored atomic.Int64
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			_, err := folder.Put(context.Background(), iotest.OneByteReader(bytes.NewReader(someBytes(10_000))), message.FileHint{})
+			if err == nil {
+				stored.Add(1)
+			} else if session.CodeOf(err) != session.CodeMediaFull {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := stored.Load(); n > 10 || int(n)*2 != len(inside(t, dir)) {
+		t.Errorf("%d stored, in the folder: %v", n, inside(t, dir))
+	}
+	for i := stored.Load(); i < 10; i++ {
+		put(t, folder, someBytes(10_000), message.FileHint{})
+	}
 }
 
 func TestNamesLeadNowhereElse(t *testing.T) {

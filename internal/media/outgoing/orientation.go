@@ -13,37 +13,75 @@ type orientation uint16
 
 const upright orientation = 1
 
+// The tags of EXIF that are read.
 const (
-	tag = 0x0112
-	// maxExif is the number of bytes of a picture that are read. EXIF is in the first or second segment, each of at
-	// most 64 KB.
-	maxExif = 128 << 10
+	tagOrientation = 0x0112
+	tagPreview     = 0x0201 // where the small picture begins
+	tagPreviewSize = 0x0202
 )
+
+// maxHead is how many bytes of a picture are read. Phones put up to some hundred KB before the picture, in segments of
+// at most 64 KB.
+const maxHead = 1 << 20
 
 // turned reports whether width and height are swapped.
 func (o orientation) turned() bool { return o >= 5 && o <= 8 }
 
-// orientationOf reads the orientation from the beginning of a JPEG.
-func orientationOf(r io.Reader) orientation {
-	head, err := io.ReadAll(io.LimitReader(r, maxExif))
+// camera is what a JPEG says beside its pixels.
+type camera struct {
+	held        orientation
+	preview     []byte // a small JPEG of the same picture; nil: there is none
+	samples     int    // bytes of a pixel once it is decoded, rounded up; 0: unknown
+	progressive bool
+}
+
+// cameraOf reads the beginning of a JPEG.
+func cameraOf(r io.Reader) camera {
+	found := camera{held: upright}
+	head, err := io.ReadAll(io.LimitReader(r, maxHead))
 	if err != nil || !bytes.HasPrefix(head, []byte{0xff, 0xd8}) {
-		return upright
+		return found
 	}
 	for rest := head[2:]; len(rest) >= 4 && rest[0] == 0xff; {
 		marker, size := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
-		if marker == 0xda || size < 2 || len(rest) < 2+size { // the picture begins
-			return upright
+		if marker == 0xff { // it may be repeated
+			rest = rest[1:]
+			continue
 		}
-		if body := rest[4 : 2+size]; marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")) {
-			return orientationIn(body[6:])
+		if marker == 0xda || size < 2 || len(rest) < 2+size { // the picture begins
+			return found
+		}
+		switch body := rest[4 : 2+size]; {
+		case marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
+			found.held, found.preview = exifOf(body[6:])
+		case marker >= 0xc0 && marker <= 0xc2 && len(body) >= 6:
+			found.progressive, found.samples = marker == 0xc2, samplesOf(body)
 		}
 		rest = rest[2+size:]
 	}
-	return upright
+	return found
 }
 
-// orientationIn finds the orientation in the first directory of a TIFF structure.
-func orientationIn(tiff []byte) orientation {
+// samplesOf returns how many bytes a pixel has in the frame of this header (ITU-T T.81, B.2.2), rounded up. Colours have
+// mostly fewer samples than pixels.
+func samplesOf(frame []byte) int {
+	components := frame[6:]
+	if len(frame) < 6 || int(frame[5]) > len(components)/3 {
+		return 4
+	}
+	var sum, most int
+	for i := range int(frame[5]) {
+		samples := int(components[3*i+1]>>4) * int(components[3*i+1]&15)
+		sum, most = sum+samples, max(most, samples)
+	}
+	if most == 0 {
+		return 4
+	}
+	return (sum + most - 1) / most
+}
+
+// exifOf finds the orientation in the first directory of a TIFF structure, and the small picture in the second.
+func exifOf(tiff []byte) (orientation, []byte) {
 	var order binary.ByteOrder
 	switch {
 	case bytes.HasPrefix(tiff, []byte("II*\x00")):
@@ -51,30 +89,52 @@ func orientationIn(tiff []byte) orientation {
 	case bytes.HasPrefix(tiff, []byte("MM\x00*")):
 		order = binary.BigEndian
 	default:
-		return upright
+		return upright, nil
 	}
 	if len(tiff) < 8 {
-		return upright
+		return upright, nil
 	}
-	at := uint64(order.Uint32(tiff[4:]))
-	if at+2 > uint64(len(tiff)) {
-		return upright
+	first, next := directoryOf(tiff, order, order.Uint32(tiff[4:]))
+	held := orientation(first[tagOrientation] >> 16) // a short is in the first half
+	if order == binary.LittleEndian {
+		held = orientation(first[tagOrientation])
+	}
+	if held < 1 || held > 8 {
+		held = upright
+	}
+	second, _ := directoryOf(tiff, order, next)
+	from, size := uint64(second[tagPreview]), uint64(second[tagPreviewSize])
+	if from == 0 || size == 0 || from+size > uint64(len(tiff)) {
+		return held, nil
+	}
+	return held, tiff[from : from+size]
+}
+
+// directoryOf reads the values of a directory that have at most 4 bytes, by their tags, and where the next one is.
+func directoryOf(tiff []byte, order binary.ByteOrder, from uint32) (values map[uint16]uint32, next uint32) {
+	const size = 12
+	values = make(map[uint16]uint32)
+	at := uint64(from)
+	if at == 0 || at+2 > uint64(len(tiff)) {
+		return values, 0
 	}
 	entries := tiff[at+2:]
-	const size = 12
 	for range order.Uint16(tiff[at:]) {
 		if len(entries) < size {
-			return upright
+			return values, 0
 		}
-		if order.Uint16(entries) == tag {
-			if found := orientation(order.Uint16(entries[8:])); found >= 1 && found <= 8 {
-				return found
+		switch name := order.Uint16(entries); name {
+		case tagOrientation, tagPreview, tagPreviewSize:
+			if _, again := values[name]; !again {
+				values[name] = order.Uint32(entries[8:])
 			}
-			return upright
 		}
 		entries = entries[size:]
 	}
-	return upright
+	if len(entries) >= 4 {
+		next = order.Uint32(entries)
+	}
+	return values, next
 }
 
 // turnUpright turns a small picture upright.

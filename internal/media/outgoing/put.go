@@ -22,7 +22,7 @@ import (
 
 // Put stores a file and returns its description. It writes the bytes straight to the disk. When it has returned,
 // neither kill -9 nor a power cut loses the file. After an error nothing is left. Errors: CodeMediaTooLarge,
-// CodeStoreFull, CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for an empty file. An error of the
+// CodeMediaFull, CodeStoreFull, CodeStoreUnavailable, CodeTimeout (ctx ended), CodeInvalidRequest for an empty file. An error of the
 // reader is returned unchanged.
 func (s *Folder) Put(ctx context.Context, from io.Reader, hint message.FileHint) (message.Media, error) {
 	const op = "keep file"
@@ -31,16 +31,17 @@ func (s *Folder) Put(ctx context.Context, from io.Reader, hint message.FileHint)
 	if err != nil {
 		return message.Media{}, media.DiskError(op, err)
 	}
-	kept := false
+	kept, source := false, &source{ctx: ctx, from: from, folder: s}
 	defer func() {
 		_ = part.Close()
 		if !kept {
+			s.held.Add(-source.reserved)
 			_ = os.Remove(part.Name())
 			_ = os.Remove(s.path(name + factsSuffix))
 		}
 	}()
 	known := message.Media{File: name}
-	if known.Size, known.SHA256, err = s.copy(ctx, part, from); err != nil {
+	if known.Size, known.SHA256, err = s.copy(part, source); err != nil {
 		return message.Media{}, err
 	}
 	if err = part.Sync(); err != nil {
@@ -60,6 +61,7 @@ func (s *Folder) Put(ctx context.Context, from io.Reader, hint message.FileHint)
 	}
 	if err = media.SyncFolder(s.dir); err != nil {
 		_ = s.Remove(name)
+		source.reserved = 0 // Remove has given it back
 		return message.Media{}, media.DiskError(op, err)
 	}
 	kept = true
@@ -67,14 +69,15 @@ func (s *Folder) Put(ctx context.Context, from io.Reader, hint message.FileHint)
 }
 
 // copy writes a file of at most maxSize bytes, and returns its size and SHA-256.
-func (s *Folder) copy(ctx context.Context, to *os.File, from io.Reader) (size int64, sum string, err error) {
+func (s *Folder) copy(to *os.File, source *source) (size int64, sum string, err error) {
 	const op = "keep file"
-	source := &source{ctx: ctx, from: from}
 	hash := sha256.New()
 	size, err = io.Copy(io.MultiWriter(to, hash), io.LimitReader(source, s.maxSize+1))
 	switch {
 	case err == nil && size > s.maxSize:
 		return 0, "", tooLarge(op, s.maxSize)
+	case source.full:
+		return 0, "", &session.Error{Code: session.CodeMediaFull, Op: op}
 	case err == nil && size == 0:
 		return 0, "", &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: "file", Message: "file: expected at least one byte"}
 	case err == nil:
@@ -94,13 +97,19 @@ func tooLarge(op string, limit int64) error {
 	}
 }
 
-// source reads until ctx ends. It keeps the reader's error, so that copy can tell it from an error of the disk.
+// source reads until ctx ends, or until the folder is full: it reserves the space of what it has read. It keeps the
+// reader's error, so that copy can tell it from an error of the disk.
 type source struct {
-	ctx   context.Context
-	from  io.Reader
-	err   error
-	ended bool // err is that of ctx
+	ctx      context.Context
+	from     io.Reader
+	folder   *Folder
+	reserved int64
+	err      error
+	ended    bool // err is that of ctx
+	full     bool // the folder has no room for what was read last
 }
+
+var errFull = errors.New("all files together have reached their limit")
 
 func (s *source) Read(p []byte) (int, error) {
 	if s.err = s.ctx.Err(); s.err != nil {
@@ -108,21 +117,27 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.from.Read(p)
+	if !s.folder.reserve(int64(n)) {
+		s.full, s.err = true, errFull
+		return 0, errFull
+	}
+	s.reserved += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err
 }
 
-// facts is the stored description of a file. Cut is stored but not shown.
+// facts is the stored description of a file. Cut and Unplayable are stored but not shown.
 type facts struct {
 	message.Media
-	Cut bool `json:"cut,omitempty"`
+	Cut        bool `json:"cut,omitempty"`
+	Unplayable bool `json:"unplayable,omitempty"`
 }
 
 // writeFacts writes the description of a file next to it, before the file gets its name.
 func (s *Folder) writeFacts(known message.Media) (err error) {
-	raw, err := json.Marshal(facts{known, known.Cut})
+	raw, err := json.Marshal(facts{known, known.Cut, known.Unplayable})
 	if err != nil {
 		return err
 	}
@@ -144,7 +159,7 @@ func cleanName(name string) string {
 		name = name[i+1:]
 	}
 	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if unicode.IsControl(r) || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) { // the last could hide the extension
 			return -1
 		}
 		return r
@@ -186,9 +201,14 @@ func (s *Folder) inspect(f *os.File, hint message.FileHint, known *message.Media
 		return read(func(r io.ReadSeeker) error {
 			if voice, ok := readVoice(bufio.NewReader(r)); ok {
 				known.Mime, known.Seconds, known.Waveform = message.MimeVoice, voice.seconds, voice.waveform
+				return nil
 			}
+			s.inspectRecording(f, known)
 			return nil
 		})
+	case strings.HasPrefix(known.Mime, "video/"), strings.HasPrefix(known.Mime, "audio/"):
+		s.inspectRecording(f, known)
+		return nil
 	default:
 		return nil
 	}

@@ -3,10 +3,8 @@ package accounts
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
-	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
@@ -129,34 +127,6 @@ func (k *Courier) NotifyOthers(dev *Device, content waBinary.Node) {
 			k.Hand(other, waBinary.Node{Tag: "notification", Content: []waBinary.Node{content}, Attrs: waBinary.Attrs{
 				"from": dev.Account.JID(0), "type": "account_sync", "id": stanza.NewID(), "t": stanza.Now(),
 			}})
-		}
-	}
-}
-
-// AnnounceDevice tells the other devices of an account that a device was linked (change "add") or removed ("remove").
-// From then on they encrypt for it, or no longer do.
-func (k *Courier) AnnounceDevice(changed *Device, change string) {
-	account := changed.Account
-	all := []types.JID{account.LIDJID(0)}
-	others := k.dir.DevicesOf(account)
-	for _, dev := range others {
-		all = append(all, account.LIDJID(dev.ID))
-	}
-	node := waBinary.Node{
-		Tag:   "notification",
-		Attrs: waBinary.Attrs{"from": account.LIDJID(0), "type": "devices", "id": stanza.NewID(), "t": stanza.Now()},
-		Content: []waBinary.Node{{
-			Tag:   change,
-			Attrs: waBinary.Attrs{"device_hash": stanza.ParticipantHash(all)},
-			Content: []waBinary.Node{{
-				Tag:   "device",
-				Attrs: waBinary.Attrs{"jid": account.LIDJID(changed.ID), "key-index": strconv.FormatUint(uint64(changed.KeyIndex), 10)},
-			}},
-		}},
-	}
-	for _, dev := range others {
-		if dev != changed {
-			k.Hand(dev, node)
 		}
 	}
 }

@@ -15,17 +15,17 @@ const codeLoggedOut = 401
 // Links removes links between phones and devices.
 type Links struct {
 	dir      *Directory
-	courier  *Courier
+	announce func(dev *Device, change string)
 	observer *observe.Observer
 	// closeDelay is the time between the stream error and the end of the connection. leaveDelay is the time that a
 	// client gets to end the connection itself.
 	closeDelay, leaveDelay time.Duration
 }
 
-// NewLinks returns Links. closeDelay is the time between the stream error and the end of a connection. leaveDelay is
+// NewLinks returns Links. announce tells others that a device was removed (change "remove"). closeDelay is the time between the stream error and the end of a connection. leaveDelay is
 // the time that a client gets to end the connection itself.
-func NewLinks(dir *Directory, courier *Courier, observer *observe.Observer, closeDelay, leaveDelay time.Duration) *Links {
-	return &Links{dir: dir, courier: courier, observer: observer, closeDelay: closeDelay, leaveDelay: leaveDelay}
+func NewLinks(dir *Directory, announce func(dev *Device, change string), observer *observe.Observer, closeDelay, leaveDelay time.Duration) *Links {
+	return &Links{dir: dir, announce: announce, observer: observer, closeDelay: closeDelay, leaveDelay: leaveDelay}
 }
 
 // Unlink removes a device, ends its connection and reports whether it was linked. With tell, the connection ends with a
@@ -35,7 +35,7 @@ func (l *Links) Unlink(dev *Device, why string, tell bool) bool {
 		return false
 	}
 	l.observer.Emit(observe.Event{Kind: observe.EventUnlinked, Account: dev.Account.Number, Device: dev.Account.JID(dev.ID).String(), Detail: why})
-	l.courier.AnnounceDevice(dev, "remove")
+	l.announce(dev, "remove")
 	dev.Account.Phone.Take(Delivery{Node: waBinary.Node{Tag: TagUnlinked}, From: Origin{Account: dev.Account, Device: dev.ID}, Chat: dev.Account})
 	c := dev.Connection()
 	switch {

@@ -57,6 +57,18 @@ func (a faultAPI) restart(r *http.Request) (int, any, error) {
 // maxDown is the longest time that a restart may take the server away: the request waits for it.
 const maxDown = 2 * time.Minute
 
+// retireCode retires the secret in a code that a client shows.
+func (a faultAPI) retireCode(r *http.Request) (int, any, error) {
+	var in retireRequest
+	if err := readJSON(r, maxJSON, &in); err != nil {
+		return 0, nil, err
+	}
+	if err := a.server.RetireCode(in.Code, in.Variant); err != nil {
+		return 0, nil, translate(err)
+	}
+	return http.StatusNoContent, nil, nil
+}
+
 // streamError ends live connections as WhatsApp does: with a code, the reason of
 // a conflict, or both.
 func (a faultAPI) streamError(r *http.Request) (int, any, error) {

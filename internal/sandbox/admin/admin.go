@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"wasup/internal/access"
 	"wasup/internal/sandbox"
 )
 
@@ -29,8 +30,9 @@ type api struct {
 }
 
 // New returns the handler of the API and the page. Answers are JSON, errors are
-// {"error":{"code","message","field"}}. With a nil logger nothing is logged.
-func New(server *sandbox.Server, log *slog.Logger) http.Handler {
+// {"error":{"code","message","field"}}. With a nil logger nothing is logged. The handler answers to the names of this
+// machine's loopback and to the given hosts.
+func New(server *sandbox.Server, log *slog.Logger, hosts ...string) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -45,13 +47,27 @@ func New(server *sandbox.Server, log *slog.Logger) http.Handler {
 		}
 		a.refuse(w, r, &problem{http.StatusNotFound, "not_found", "no such route; GET " + Prefix + "/ lists them", ""})
 	})
-	// A page of another origin in a browser on this machine can reach loopback too,
-	// and the browser submits forms without a preflight request.
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.refuse(w, r, &problem{http.StatusForbidden, "cross_origin", "web pages of other origins have no access", ""})
-	}))
-	return guard.Handler(mux)
+	return a.admit(access.New(access.Options{Hosts: hosts}), mux)
+}
+
+// admit refuses requests that name a foreign host or come from a page of another
+// origin: such a page in a browser on this machine can reach loopback too.
+func (a *api) admit(policy *access.Policy, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		switch policy.Check(&access.Request{
+			Method: r.Method, Host: r.Host, Origin: r.Header.Get("Origin"), Page: r.URL.Path == "/",
+			Site: r.Header.Get("Sec-Fetch-Site"), Mode: r.Header.Get("Sec-Fetch-Mode"), Dest: r.Header.Get("Sec-Fetch-Dest"),
+		}) {
+		case access.WrongHost:
+			a.refuse(w, r, &problem{http.StatusMisdirectedRequest, "wrong_host", "expected localhost, or the address that the sandbox listens on", ""})
+		case access.OtherPage:
+			a.refuse(w, r, &problem{http.StatusForbidden, "cross_origin", "web pages of other origins have no access", ""})
+		case access.Allowed:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // dispatch selects the operation by method. The mux could do the same, but would

@@ -260,9 +260,9 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 
 func TestFaultsAreSetListedAndCleared(t *testing.T) {
 	f := newFixture(t)
-	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature",` +
+	const kinds = `"kinds":["http_status","delay_handshake","bad_certificate","withhold_qr","delay_qr","bad_pair_hmac","bad_pair_signature","retire_code",` +
 		`"no_515","close_after_515","login_failure","silent_login","delay_ack","withhold_ack","refuse_ack","no_pong","media_upload","media_download","withhold_sender_key",` +
-		`"withhold_sync_keys","unavailable","bad_ciphertext","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame","odd_time"]`
+		`"withhold_sync_keys","unavailable","bad_ciphertext","withhold_devices","duplicate_ack","delay_iq","withhold_iq","refuse_iq","close_at_once","half_open","malformed_frame","odd_time"]`
 	f.get("/faults").is(t, 200, `{"faults":[],`+kinds+`}`)
 	ban := `{"id":"1","kind":"login_failure","account":"4915112345678","count":2,"code":402,"expire":"24h0m0s","ban_code":106,"applied":0}`
 	f.post("/faults", `{"kind":"login_failure","account":"+4915112345678","count":2,"code":402,"expire":"24h","ban_code":106}`).is(t, 201, ban)
@@ -294,18 +294,49 @@ func TestAFaultOfTheAPIStrikes(t *testing.T) {
 	}
 }
 
-func TestAPageOfAnotherOriginChangesNothing(t *testing.T) {
+// Every route and the page are tried: by a page whose name was made to resolve to this machine, and by pages
+// of other origins.
+func TestNoForeignPageReachesTheSandbox(t *testing.T) {
 	f := newFixture(t)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/phones", strings.NewReader(`{}`))
-	must(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Origin", "https://example.com")
-	response, err := f.client.Do(request)
-	must(t, err)
-	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(response.Body)
-	must(t, err)
-	got := answer{response.StatusCode, strings.TrimSpace(string(raw)), response.Header}
-	got.is(t, 403, `{"error":{"code":"cross_origin","message":"web pages of other origins have no access"}}`)
+	type target struct{ method, path string }
+	targets := []target{{"GET", "/"}, {"GET", "/nothing"}, {"BREW", Prefix + "/phones"}}
+	for _, route := range (&api{}).routes() {
+		for method := range route.operations {
+			targets = append(targets, target{method, Prefix + route.path})
+		}
+	}
+	base := strings.TrimSuffix(f.url, Prefix)
+	refused := func(got answer, status int, code string) {
+		t.Helper()
+		if got.status != status || !strings.Contains(got.body, code) {
+			t.Errorf("%d %s, expected %d %s", got.status, got.body, status, code)
+		}
+	}
+	try := func(method, path, host string, header ...string) answer {
+		request, err := http.NewRequestWithContext(t.Context(), method, base+strings.NewReplacer("{$}", "", "{", "", "}", "").Replace(path), strings.NewReader(`{}`))
+		must(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		request.Host = host
+		for i := 0; i+1 < len(header); i += 2 {
+			request.Header.Set(header[i], header[i+1])
+		}
+		response, err := f.client.Do(request)
+		must(t, err)
+		defer func() { _ = response.Body.Close() }()
+		raw, err := io.ReadAll(response.Body)
+		must(t, err)
+		if response.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" || response.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: %v", method, path, response.Header)
+		}
+		return answer{response.StatusCode, strings.TrimSpace(string(raw)), response.Header}
+	}
+	for _, at := range targets {
+		refused(try(at.method, at.path, "evil.example", "Sec-Fetch-Site", "same-origin", "Origin", "http://evil.example"), 421, `"wrong_host"`)
+		refused(try(at.method, at.path, "", "Origin", "https://example.com"), 403, `"cross_origin"`)
+		refused(try(at.method, at.path, "", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"), 403, `"cross_origin"`)
+	}
+	if got := try("GET", "/", "", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"); got.status != 200 {
+		t.Errorf("a link to the page: %d", got.status)
+	}
 	f.get("/phones").is(t, 200, `{"phones":[]}`)
 }

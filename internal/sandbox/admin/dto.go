@@ -93,6 +93,11 @@ type scanRequest struct {
 	QR   string `json:"qr" doc:"the same as png, in the field that /qr-code answers"`
 }
 
+type retireRequest struct {
+	Code    string `json:"code" doc:"the text of the QR that the client shows" need:"yes"`
+	Variant string `json:"variant" doc:"the child of the notification: refresh (companion_reg_refresh, the default) or rotate (pair-device-rotate-qr)"`
+}
+
 type codeRequest struct {
 	Code string `json:"code" doc:"8 letters and digits, with or without the hyphen" need:"yes"`
 }

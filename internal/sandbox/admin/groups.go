@@ -15,6 +15,7 @@ type newGroupRequest struct {
 	Subject    string   `json:"subject" doc:"1 to 100 characters" need:"yes"`
 	Members    []string `json:"members" doc:"numbers or JIDs"`
 	Addressing string   `json:"addressing" doc:"how members are addressed: lid, or pn as in older groups; lid when empty"`
+	Community  bool     `json:"community" doc:"whether the group is the announcements of a community: admins write, everybody reacts"`
 }
 
 // groupChange holds the settings to change. A nil field stays as it is.
@@ -53,6 +54,7 @@ type groupBody struct {
 	Locked      bool         `json:"locked" doc:"whether only admins may change the settings"`
 	Approval    bool         `json:"approval" doc:"whether an admin must approve people who join by the link"`
 	AdminAdds   bool         `json:"admin_adds" doc:"whether only admins may add members"`
+	Community   bool         `json:"community" doc:"whether the group is the announcements of a community"`
 	Expiration  uint32       `json:"expiration" doc:"seconds until messages disappear, 0 for never"`
 	Members     []memberBody `json:"members" doc:"all members"`
 	Requests    []string     `json:"requests" doc:"JIDs that have requested to join"`
@@ -80,7 +82,7 @@ type joinedBody struct {
 func groupJSON(g groups.Info) groupBody {
 	body := groupBody{
 		JID: g.JID.String(), Subject: g.Subject, Description: g.Description, Creator: g.Creator.String(), Created: g.Created,
-		Addressing: g.Addressing, Announce: g.Announce, Locked: g.Locked, Approval: g.Approval, AdminAdds: g.AdminAdds,
+		Addressing: g.Addressing, Announce: g.Announce, Locked: g.Locked, Approval: g.Approval, AdminAdds: g.AdminAdds, Community: g.Community,
 		Expiration: g.Expiration, Members: []memberBody{}, Requests: append([]string{}, jidTexts(g.Requests)...),
 	}
 	for _, m := range g.Members {
@@ -122,7 +124,7 @@ func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup(in))
+	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup{Subject: in.Subject, Members: in.Members, Addressing: in.Addressing})
 	if err != nil {
 		return 0, nil, translateMember(err)
 	}

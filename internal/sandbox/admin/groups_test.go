@@ -14,7 +14,7 @@ func TestGroupsAreMadeChangedJoinedAndLeft(t *testing.T) {
 	made := f.post(ana, `{"subject":"Friends","members":["`+brunoNumber+`"]}`)
 	for _, part := range []string{
 		`"subject":"Friends","description":"","creator":"` + anaNumber + `@s.whatsapp.net"`,
-		`"addressing":"lid","announce":false,"locked":false,"approval":false,"admin_adds":false,"expiration":0`,
+		`"addressing":"lid","announce":false,"locked":false,"approval":false,"admin_adds":false,"community":false,"expiration":0`,
 		`"role":"superadmin"}`, `"role":"member"}],"requests":[]}`,
 	} {
 		if made.status != 201 || !strings.Contains(made.body, part) {

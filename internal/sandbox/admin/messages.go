@@ -140,7 +140,6 @@ func (a *api) answerFile(w http.ResponseWriter, status int, file fileBody) {
 		media = "application/octet-stream"
 	}
 	w.Header().Set("Content-Type", media)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	w.WriteHeader(status)
 	if _, err = w.Write(file.data); err != nil {

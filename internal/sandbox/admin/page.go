@@ -36,7 +36,6 @@ func (a *api) page(w http.ResponseWriter, r *http.Request) bool {
 	}
 	w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
 	w.Header().Set("Content-Security-Policy", policy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-cache") // a newer binary has a newer page
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))

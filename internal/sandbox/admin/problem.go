@@ -51,6 +51,8 @@ var known = []struct {
 }{
 	{sandbox.ErrRefUnknown, problem{http.StatusNotFound, "ref_unknown", "no client shows this code: it was scanned already, or its connection ended", "code"}},
 	{sandbox.ErrRefExpired, problem{http.StatusGone, "ref_expired", "the code has expired; the client shows a newer one", "code"}},
+	{sandbox.ErrCodeRetired, problem{http.StatusGone, "code_retired", "the server has retired this code; the client has to show it again with a new secret", "code"}},
+	{sandbox.ErrBadVariant, problem{http.StatusBadRequest, "invalid", "expected refresh or rotate", "variant"}},
 	{sandbox.ErrBadPairCode, problem{http.StatusBadRequest, "invalid", "expected 8 letters and digits, such as ABCD-1234", "code"}},
 	{sandbox.ErrNoCode, problem{http.StatusNotFound, "code_unknown", "no client asked for a code for this number, or it does not any more", "code"}},
 	{sandbox.ErrWrongCode, problem{http.StatusBadRequest, "wrong_code", "the client shows another code; after three wrong ones it has to ask for a new one", "code"}},

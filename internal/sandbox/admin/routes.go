@@ -227,6 +227,13 @@ func (a faultAPI) routes() []route {
 		{"/actions/restart", operations{
 			"POST": {do: a.restart, id: "restart", summary: "Restart the server", detail: "The server is away for the given time. The answer comes once it is back.", in: restartRequest{Down: "2s"}, status: http.StatusNoContent},
 		}},
+		{"/actions/retire-code", operations{
+			"POST": {
+				do: a.retireCode, id: "retireCode", summary: "Retire a QR code", status: http.StatusNoContent,
+				detail: "Tells the client that shows the code to show it again with a new secret (companion_reg_refresh). A scan of the retired code is refused.",
+				in:     retireRequest{Code: "https://wa.me/settings/linked_devices#2@..."},
+			},
+		}},
 		{"/actions/stream-error", operations{
 			"POST": {do: a.streamError, id: "streamError", summary: "Send a stream error", detail: "Ends the selected live connections as WhatsApp does: with a code, the reason of a conflict, or both.", in: streamErrorRequest{Code: 503}, out: connectionsBody{1}},
 		}},

@@ -35,6 +35,10 @@ const (
 	// BadPairHMAC and BadPairSignature make the phone's confirmation of a scan invalid.
 	BadPairHMAC      Kind = "bad_pair_hmac"
 	BadPairSignature Kind = "bad_pair_signature"
+	// RetireCode retires the secret in a code as a phone scans it: the scan fails, and the client is told to show the code
+	// with a new secret. While a pairing code is entered, the client is told the same, and the pairing goes on. Variant
+	// says which child the notification has.
+	RetireCode Kind = "retire_code"
 	// No515 leaves the connection open after pairing instead of ending it with 515.
 	No515 Kind = "no_515"
 	// CloseAfter515 closes the connection at once after 515, so that a client may lose the stanza.
@@ -54,6 +58,9 @@ const (
 	// WithholdSenderKey keeps a phone from sending the sender key of its next group message. Members that did not have
 	// the key before cannot decrypt the message and ask for it again.
 	WithholdSenderKey Kind = "withhold_sender_key"
+	// WithholdDevices tells nobody that a device of the account was linked or removed. Others only notice when they send:
+	// the acknowledgement has the hash of the right list of devices.
+	WithholdDevices Kind = "withhold_devices"
 	// WithholdSyncKeys keeps a phone from giving a device its app state keys. The device has to ask for them.
 	WithholdSyncKeys Kind = "withhold_sync_keys"
 	// Unavailable delivers a message to a linked device without its content. The device has to ask its phone for it.
@@ -94,13 +101,15 @@ func shapeOf(kind Kind) (faultShape, bool) {
 		return faultShape{early: true}, true
 	case BadPairHMAC, BadPairSignature, No515, CloseAfter515:
 		return faultShape{accountOnly: true}, true
+	case RetireCode:
+		return faultShape{accountOnly: true, variants: []string{VariantRefresh, VariantRotate}}, true
 	case LoginFailure:
 		return faultShape{minCode: 400, maxCode: 599}, true
 	case RefuseAck:
 		return faultShape{minCode: 400, maxCode: 599, live: true}, true
 	case DelayAck:
 		return faultShape{delay: true, live: true}, true
-	case WithholdSenderKey:
+	case WithholdSenderKey, WithholdDevices:
 		return faultShape{accountOnly: true}, true
 	case SilentLogin, WithholdSyncKeys, BadCiphertext:
 		return faultShape{}, true
@@ -117,10 +126,10 @@ func shapeOf(kind Kind) (faultShape, bool) {
 func Kinds() []Kind {
 	return append([]Kind{
 		HTTPStatus, DelayHandshake, BadCertificate, WithholdQR, DelayQR,
-		BadPairHMAC, BadPairSignature, No515, CloseAfter515, LoginFailure,
+		BadPairHMAC, BadPairSignature, RetireCode, No515, CloseAfter515, LoginFailure,
 		SilentLogin, DelayAck, WithholdAck, RefuseAck, NoPong,
 		MediaUpload, MediaDownload, WithholdSenderKey,
-		WithholdSyncKeys, Unavailable, BadCiphertext,
+		WithholdSyncKeys, Unavailable, BadCiphertext, WithholdDevices,
 	}, lineFaults()...)
 }
 

@@ -34,6 +34,12 @@ const (
 	VariantWrongKey  = "wrong_key"  // for another server's key
 )
 
+// The variants of RetireCode, the first being the default.
+const (
+	VariantRefresh = "refresh" // companion_reg_refresh
+	VariantRotate  = "rotate"  // pair-device-rotate-qr
+)
+
 // The variants of Unavailable, the first being the default.
 const (
 	VariantUnsaid   = "unsaid"    // no reason is given

@@ -16,8 +16,11 @@ import (
 
 // Wish describes a group to be created.
 type Wish struct {
-	Subject, Addressing                   string
-	Members                               []*accounts.Account
+	Subject, Addressing string
+	Members             []*accounts.Account
+	// Community makes the group the announcements of a community.
+	Community bool
+
 	announce, locked, approval, adminAdds bool
 	expiration                            uint32
 }
@@ -31,7 +34,9 @@ func (s *Set) Create(actor *accounts.Account, wish Wish) (*Group, error) {
 		return nil, err
 	}
 	now := time.Now()
+	wish.announce = wish.announce || wish.Community
 	g := &Group{
+		community:  wish.Community,
 		Addressing: wish.Addressing, creator: actor, created: now, subject: wording{text: wish.Subject, by: actor, at: now},
 		announce: wish.announce, locked: wish.locked, approval: wish.approval, adminAdds: wish.adminAdds, expiration: wish.expiration,
 		members: []member{{actor, RoleSuperAdmin}},

@@ -80,6 +80,9 @@ type Info struct {
 	// Announce: only admins may write. Locked: only admins may change the name, the description and the like. Approval:
 	// admins have to approve those who join by link. AdminAdds: only admins may add members.
 	Announce, Locked, Approval, AdminAdds bool
+	// Community: the group is the announcements of a community. Admins write, everybody reacts, and reactions are
+	// encrypted with the secret of the announcement.
+	Community bool
 	// Expiration is after how many seconds messages disappear. 0 means never.
 	Expiration uint32
 	// Requests are the accounts that wait for approval to join.
@@ -98,6 +101,7 @@ type Group struct {
 
 	members                               []member
 	announce, locked, approval, adminAdds bool
+	community                             bool // never changes
 	expiration                            uint32
 	invite                                string
 	revoked                               []string // the codes of earlier invite links
@@ -251,14 +255,18 @@ func (g *Group) Accounts() []*accounts.Account {
 	return list
 }
 
-// MaySend returns nil if an account may write to the group, otherwise ErrNotInGroup or ErrNotAdmin.
-func (g *Group) MaySend(a *accounts.Account) error {
+// Community reports whether the group is the announcements of a community.
+func (g *Group) Community() bool { return g.community }
+
+// MaySend returns nil if an account may write to the group, otherwise ErrNotInGroup or ErrNotAdmin. reacts says that it
+// sends a reaction.
+func (g *Group) MaySend(a *accounts.Account, reacts bool) error {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	switch {
 	case g.index(a) < 0:
 		return ErrNotInGroup
-	case g.announce && !g.admin(a):
+	case g.announce && !g.admin(a) && !(g.community && reacts):
 		return ErrNotAdmin
 	default:
 		return nil
@@ -271,7 +279,8 @@ func (g *Group) Info() Info {
 	defer g.set.mu.RUnlock()
 	info := Info{
 		JID: g.JID, Subject: g.subject.text, Description: g.description.text, Creator: g.creator.JID(0), Created: g.created, Addressing: g.Addressing,
-		Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Expiration: g.expiration,
+		Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Community: g.community,
+		Expiration: g.expiration,
 	}
 	for _, m := range g.members {
 		info.Members = append(info.Members, Member{JID: m.account.JID(0), LID: m.account.LIDJID(0), Role: m.role})

@@ -47,7 +47,7 @@ func (s *Set) groupNode(g *Group) waBinary.Node {
 		mode = "admin_add"
 	}
 	parts = append(parts, waBinary.Node{Tag: "member_add_mode", Content: []byte(mode)})
-	for tag, on := range map[string]bool{"announcement": g.announce, "locked": g.locked} {
+	for tag, on := range map[string]bool{"announcement": g.announce, "locked": g.locked, "default_sub_group": g.community} {
 		if on {
 			parts = append(parts, waBinary.Node{Tag: tag})
 		}

@@ -56,10 +56,10 @@ func New(cfg Config) *Network {
 	n.Faults = faults.NewSet(n.Observer)
 	n.Courier = accounts.NewCourier(n.Dir, n.Faults, n.Observer)
 	n.Keys = accounts.NewKeys(n.Dir, n.Courier, n.Log)
-	n.Links = accounts.NewLinks(n.Dir, n.Courier, n.Observer, cfg.CloseDelay, cfg.LeaveDelay)
 	n.Groups = groups.NewSet(n.Dir, n.Courier, n.Observer, n.Log)
 	n.Profiles = profiles.New(n.Dir, n.Groups, n.Courier, n.Media, n.Observer)
-	n.Router = routing.New(n.Dir, n.Groups, n.Courier, n.Profiles, n.Observer)
+	n.Router = routing.New(n.Dir, n.Groups, n.Courier, n.Profiles, n.Faults, n.Observer)
+	n.Links = accounts.NewLinks(n.Dir, n.Router.AnnounceDevice, n.Observer, cfg.CloseDelay, cfg.LeaveDelay)
 	n.Calls = calls.NewSet(n.Dir, n.Courier, n.Profiles, n.Observer, n.Tasks)
 	n.AppStates = appstate.NewStore(n.Dir, n.Courier, n.Media, n.Observer, n.Log)
 	return n

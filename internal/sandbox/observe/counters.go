@@ -7,7 +7,7 @@ type Counters struct {
 	ConnectionsOpen   int64 `json:"connections_open"`
 	ConnectionsTotal  int64 `json:"connections_total"`
 	HandshakeFailures int64 `json:"handshake_failures"`
-	// OutOfFiles counts how often a client was refused because no file descriptor was left.
+	// OutOfFiles counts how often no client could be accepted because no file descriptor or memory was left.
 	OutOfFiles int64 `json:"out_of_files"`
 	// Malformed counts connections that were closed for input that no client sends, by what was wrong with it.
 	Malformed map[string]int64 `json:"malformed"`

@@ -13,6 +13,10 @@ const (
 	EventPairRefused    EventKind = "pair_refused"
 	// EventCodeRequested: a client asks the phone for a pairing code. Detail is the client's name.
 	EventCodeRequested EventKind = "code_requested"
+	// EventCodeRetired: a client was told that the secret in its codes is retired. Detail is the child of the notification.
+	// EventRetireAcked: the client has acknowledged it.
+	EventCodeRetired EventKind = "code_retired"
+	EventRetireAcked EventKind = "code_retired_acked"
 	// EventPasskeyDemanded: a client was asked for the passkey. EventPasskeyCode: both sides show the code in Detail.
 	EventPasskeyDemanded EventKind = "passkey_demanded"
 	EventPasskeyCode     EventKind = "passkey_code"
@@ -57,7 +61,7 @@ const (
 // EventKinds lists all kinds of events.
 func EventKinds() []EventKind {
 	return []EventKind{
-		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventPasskeyDemanded,
+		EventConnected, EventPairDeviceSent, EventPaired, EventPairRefused, EventCodeRequested, EventCodeRetired, EventRetireAcked, EventPasskeyDemanded,
 		EventPasskeyCode, EventLoggedIn, EventLoginRefused, EventActive, EventUnlinked, EventDisconnected, EventMessage,
 		EventReceipt, EventChatState, EventCall, EventUnknownQuery, EventMalformed, EventFault,
 		EventGroup, EventPeer, EventAppState, EventHistory, EventUpload, EventDownload, EventPhone, EventProfile,

@@ -4,6 +4,9 @@ import (
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+
+	"wasup/internal/sandbox/groups"
 )
 
 // maxWrappings bounds how deep a message may be wrapped. WhatsApp's own messages stay under four.
@@ -68,11 +71,13 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 			into.Contact = &into.Contacts[0]
 		}
 		p.readContext(m.GetContextInfo(), into)
-	case pollOf(content) != nil:
-		p.readPoll(pollOf(content), into)
+	case pollOf(content, into.chat) != nil:
+		p.readPoll(pollOf(content, into.chat), into)
 	case content.ReactionMessage != nil:
 		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
 		p.readKey(content.ReactionMessage.GetKey(), into)
+	case content.EncReactionMessage != nil:
+		p.readReaction(content.EncReactionMessage, into)
 	case content.PollUpdateMessage != nil:
 		into.Kind = KindVote
 		p.readKey(content.PollUpdateMessage.GetPollCreationMessageKey(), into)
@@ -84,13 +89,23 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	}
 }
 
-func pollOf(content *waE2E.Message) *waE2E.PollCreationMessage {
-	for _, poll := range []*waE2E.PollCreationMessage{content.PollCreationMessage, content.PollCreationMessageV2, content.PollCreationMessageV3} {
-		if poll != nil {
-			return poll
-		}
+// pollOf returns the poll of a message, nil if it has none that a phone shows. Among the announcements of a community a
+// poll has version 2. Elsewhere it has version 3 if one option may be chosen, and version 1 if several may. In a poll of
+// version 1 people may choose several, even if it says one.
+func pollOf(content *waE2E.Message, in groups.Chat) *waE2E.PollCreationMessage {
+	announcement := in.Group != nil && in.Group.Community()
+	switch {
+	case announcement:
+		return content.GetPollCreationMessageV2()
+	case content.GetPollCreationMessageV3().GetSelectableOptionsCount() == 1:
+		return content.GetPollCreationMessageV3()
+	case content.GetPollCreationMessage().GetSelectableOptionsCount() == 1:
+		poll := proto.CloneOf(content.GetPollCreationMessage())
+		poll.SelectableOptionsCount = nil
+		return poll
+	default:
+		return content.GetPollCreationMessage()
 	}
-	return nil
 }
 
 func (p *codec) readText(m *waE2E.ExtendedTextMessage, into *Message) {
@@ -154,7 +169,7 @@ func (p *codec) readProtocol(m *waE2E.ProtocolMessage, into *Message) {
 		}
 		p.readKey(m.GetKey(), into)
 	case waE2E.ProtocolMessage_MESSAGE_EDIT:
-		into.Kind, into.Text = KindEdit, textOf(m.GetEditedMessage())
+		into.Kind, into.Text, into.form = KindEdit, textOf(m.GetEditedMessage()), formOf(m.GetEditedMessage())
 		p.readKey(m.GetKey(), into)
 	case waE2E.ProtocolMessage_EPHEMERAL_SETTING:
 		into.Kind, into.Expiration = KindTimer, m.GetEphemeralExpiration()
@@ -172,7 +187,50 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	if info.GetStanzaID() == "" {
 		return
 	}
-	into.Quote = &Quote{ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage())}
+	into.Quote = &Quote{
+		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Found: p.finds(info, into.chat),
+	}
+}
+
+// finds reports whether the phone finds a quoted message in the chat. In a group it compares the author as it is, so it
+// does not find a message whose author is named in the form that the group does not use.
+func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
+	jid, err := types.ParseJID(info.GetParticipant())
+	if err != nil || in.Group != nil && jid.Server != in.Group.Server() {
+		return false
+	}
+	quoted, found := p.journal.find(p.Net.Dir.Find(jid), info.GetStanzaID())
+	return found && quoted.chat == in
+}
+
+// formOf returns the kind of message whose text or caption an edit replaces, or "" if it replaces none.
+func formOf(edited *waE2E.Message) Kind {
+	switch {
+	case edited.GetConversation() != "", edited.GetExtendedTextMessage() != nil:
+		return KindText
+	case edited.GetImageMessage() != nil:
+		return KindImage
+	case edited.GetVideoMessage() != nil:
+		return KindVideo
+	case edited.GetDocumentMessage() != nil:
+		return KindDocument
+	default:
+		return ""
+	}
+}
+
+// editedContent returns the new text of a message as a message of its kind.
+func editedContent(kind Kind, text *string) *waE2E.Message {
+	switch kind {
+	case KindImage:
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text}}
+	case KindVideo:
+		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text}}
+	case KindDocument:
+		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text}}
+	default:
+		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: text}}
+	}
 }
 
 // textOf returns the text or caption of a quoted message. It ignores what the quoted message quotes in turn, because
@@ -207,17 +265,21 @@ func (p *codec) byNumber(name string) types.JID {
 	return jid
 }
 
-// readKey finds the message that another one is about. A key is written from its sender's point of view.
+// readKey finds the message that another one is about. A key is written from its sender's point of view. In a group,
+// phones compare the key as it is: a key with another group, or with a member in the form that the group does not use,
+// is about no message.
 func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	into.Target = key.GetID()
+	group := into.chat.Group
 	switch {
+	case group != nil && key.GetRemoteJID() != group.JID.String():
 	case key.GetFromMe():
 		into.about = into.author
 	case key.GetParticipant() != "":
-		if jid, err := types.ParseJID(key.GetParticipant()); err == nil {
+		if jid, err := types.ParseJID(key.GetParticipant()); err == nil && (group == nil || jid.Server == group.Server()) {
 			into.about = p.Net.Dir.Find(jid)
 		}
-	case into.chat.Group != nil:
+	case group != nil:
 	case into.author == p.Account:
 		into.about = into.chat.Account
 	default:

@@ -23,6 +23,8 @@ type NewGroup struct {
 	Members []string
 	// Addressing is groups.AddressingLID by default, as in new groups. Older groups have groups.AddressingPN.
 	Addressing string
+	// Community makes the group the announcements of a community.
+	Community bool
 }
 
 // memberships is what a phone does in groups.
@@ -47,7 +49,7 @@ func (p *memberships) CreateGroup(ctx context.Context, wish NewGroup) (types.JID
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	g, err := p.Net.Groups.Create(p.Account, groups.Wish{Subject: wish.Subject, Addressing: wish.Addressing, Members: members})
+	g, err := p.Net.Groups.Create(p.Account, groups.Wish{Subject: wish.Subject, Addressing: wish.Addressing, Members: members, Community: wish.Community})
 	if err != nil {
 		return types.EmptyJID, err
 	}

@@ -94,8 +94,13 @@ func (p *journal) enter(message *Message) {
 	p.notify()
 }
 
-// add adds a message and forgets the oldest if there are too many. The caller holds the lock.
+// add adds a message and forgets the oldest if there are too many. A message that was waited for takes the place of its
+// placeholder. The caller holds the lock.
 func (p *journal) add(message *Message) {
+	if waiting := p.byID[message.key()]; waiting != nil && waiting.Kind == KindWaiting {
+		*waiting = *message
+		return
+	}
 	if len(p.messages) >= maxMessages {
 		delete(p.byID, p.messages[0].key())
 		p.messages = p.messages[1:]
@@ -128,10 +133,12 @@ func (p *journal) next() <-chan struct{} {
 	return p.changed
 }
 
+// known reports whether the phone has a message. A placeholder does not count.
 func (p *journal) known(d accounts.Delivery) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byID[messageKey{d.From.Account, stanza.Attr(&d.Node, "id")}] != nil
+	message := p.byID[messageKey{d.From.Account, stanza.Attr(&d.Node, "id")}]
+	return message != nil && message.Kind != KindWaiting
 }
 
 // inChat finds a message of a chat by its id.

@@ -47,6 +47,8 @@ const (
 	KindRaw Kind = "raw"
 	// KindUnknown is a decrypted message that is none of these.
 	KindUnknown Kind = "unknown"
+	// KindWaiting stands for a message that could not be decrypted ("Waiting for this message"), until it comes again.
+	KindWaiting Kind = "waiting"
 )
 
 // Kinds lists the kinds that a phone can send.
@@ -77,6 +79,8 @@ type Message struct {
 	Type   string
 	Time   time.Time
 	Status Status
+	// Hidden says that a device that cannot decrypt the message shows nothing: each ciphertext has decrypt-fail="hide".
+	Hidden bool
 	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 
@@ -84,6 +88,8 @@ type Message struct {
 	sender types.JID
 	author *accounts.Account
 	chat   groups.Chat
+	// form is the kind of message that an edit is made for.
+	form Kind
 	// secret is the key with which votes on this message are encrypted.
 	secret []byte
 	// raw is the content as it was sent, without the wrapper that copies for own devices have.
@@ -129,6 +135,8 @@ type Quote struct {
 	ID   string    `json:"id"`
 	From types.JID `json:"from"`
 	Text string    `json:"text"`
+	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.
+	Found bool `json:"found"`
 }
 
 // LinkPreview is the preview of a link in a text.
@@ -197,12 +205,15 @@ func (m *Message) apply(change *Message) {
 	}
 }
 
-// mayChange reports whether the sender of a change is allowed to make it. Only the author may edit. Only the author and
-// the admins of a group may revoke.
+// editWindow is how long phones accept an edit of a message (whatsmeow, EditWindow).
+const editWindow = 20 * time.Minute
+
+// mayChange reports whether the sender of a change is allowed to make it. Only the author may edit, for a while and in
+// the form of the message: a caption by a caption of the same kind. Only the author and the admins of a group may revoke.
 func (m *Message) mayChange(change *Message) bool {
 	switch change.Kind {
 	case KindEdit:
-		return change.author == m.author
+		return change.author == m.author && change.form == m.Kind && change.Time.Sub(m.Time) <= editWindow
 	case KindRevoke:
 		return change.author == m.author || (m.chat.Group != nil && m.chat.Group.IsAdmin(change.author))
 	default:

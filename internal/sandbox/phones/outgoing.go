@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/groups"
 )
@@ -70,6 +71,7 @@ var ErrOffline = errors.New("the phone is offline")
 
 const (
 	maxOptions  = 12
+	maxRaw      = 8 << 20 // strangers send more than an app would write
 	maxVCard    = 64 << 10
 	maxMentions = 1000
 	secretSize  = 32
@@ -214,7 +216,7 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
 		}}
 	case KindPoll:
-		content = pollMessage(out, kept, context)
+		content = pollMessage(out, kept, context, to)
 	case KindTimer:
 		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
@@ -254,7 +256,8 @@ func textMessage(out *Outgoing, context *waE2E.ContextInfo) *waE2E.Message {
 	return &waE2E.Message{ExtendedTextMessage: text}
 }
 
-func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2E.Message {
+// pollMessage builds a poll in the version that belongs to the chat and to the number of answers, see pollOf.
+func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo, to groups.Chat) *waE2E.Message {
 	kept.Poll = &Poll{Selectable: out.Selectable}
 	kept.secret = make([]byte, secretSize)
 	_, _ = rand.Read(kept.secret)
@@ -263,9 +266,17 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo) *waE2
 		options = append(options, &waE2E.PollCreationMessage_Option{OptionName: proto.String(name)})
 		kept.Poll.Options = append(kept.Poll.Options, PollOption{Name: name})
 	}
-	return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{
+	poll := &waE2E.PollCreationMessage{
 		Name: &out.Text, Options: options, SelectableOptionsCount: proto.Uint32(uint32(out.Selectable)), ContextInfo: context,
-	}}
+	}
+	switch {
+	case to.Group != nil && to.Group.Community():
+		return &waE2E.Message{PollCreationMessageV2: poll}
+	case out.Selectable == 1:
+		return &waE2E.Message{PollCreationMessageV3: poll}
+	default:
+		return &waE2E.Message{PollCreationMessage: poll}
+	}
 }
 
 // context returns the part of a message that says whom it mentions, which message it answers and when it disappears. It
@@ -285,10 +296,14 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
-		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.LIDJID(0).String())
+		server := types.HiddenUserServer
+		if to.Group != nil {
+			server = to.Group.Server()
+		}
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
-		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Found: true}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration
@@ -305,18 +320,23 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	if !ok {
 		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 	}
-	kept.about = target.author
+	kept.about, kept.form = target.author, formOf(editedContent(target.Kind, &out.Text))
 	if !out.Forged && !target.mayChange(kept) {
-		return nil, &OutgoingError{"target", "expected a message of the phone itself"}
+		return nil, &OutgoingError{"target", "expected a message of the phone itself; to edit it, a text or caption of the last 20 minutes"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())
 	switch out.Kind {
 	case KindReaction:
-		return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}}, nil
+		reaction := &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}
+		if to.Group == nil || !to.Group.Community() {
+			return &waE2E.Message{ReactionMessage: reaction}, nil
+		}
+		encrypted, err := p.encryptedReaction(reaction, &target)
+		return &waE2E.Message{EncReactionMessage: encrypted}, err
 	case KindEdit:
 		return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), Key: key, TimestampMS: now,
-			EditedMessage: &waE2E.Message{Conversation: &out.Text},
+			EditedMessage: editedContent(target.Kind, &out.Text),
 		}}}}, nil
 	case KindRevoke:
 		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: key}}, nil

@@ -80,7 +80,7 @@ func (p *page) SendChatState(ctx context.Context, to string, state ChatState) er
 		return err
 	}
 	if target.Group != nil {
-		if err := target.Group.MaySend(p.Account); err != nil {
+		if err := target.Group.MaySend(p.Account, false); err != nil {
 			return err
 		}
 	}

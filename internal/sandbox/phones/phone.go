@@ -60,7 +60,6 @@ var (
 const (
 	MaxName       = 100
 	maxText       = 64 << 10
-	maxRaw        = 1 << 20
 	maxPhoneQueue = 100_000
 	defaultDelay  = 3 * time.Second
 	maxDelay      = 10 * time.Minute

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
 	"wasup/internal/sandbox/accounts"
@@ -68,10 +70,12 @@ func (p *receiver) receiveMessage(d accounts.Delivery) {
 		// A different message with a used key: the client returned to an older state of the session. Clients do so when
 		// they encrypt and decrypt for one chat at the same time without a lock.
 		p.Net.Observer.Count(func(n *observe.Counters) { n.KeyReuses++ })
+		p.showWaiting(d)
 		p.requestRetry(d)
 		return
 	case err != nil:
 		p.Net.Log.Debug("phone could not decrypt", "id", stanza.Attr(&d.Node, "id"), "err", err)
+		p.showWaiting(d)
 		p.requestRetry(d)
 		return
 	}
@@ -142,6 +146,26 @@ func (p *receiver) storeSenderKey(d accounts.Delivery, content *waE2E.Message) {
 	}
 }
 
+// showWaiting adds a placeholder for a message that cannot be decrypted, unless its sender marked it to be hidden.
+func (p *receiver) showWaiting(d accounts.Delivery) {
+	if hidden(&d.Node) || stanza.Attr(&d.Node, "category") == stanza.CategoryPeer || p.journal.known(d) {
+		return
+	}
+	in := groups.Chat{Account: d.From.Account, Group: p.Net.Groups.Find(d.Group)}
+	if recipient := stanza.JID(&d.Node, "recipient"); d.From.Account == p.Account && !recipient.IsEmpty() {
+		in = p.destination(recipient.String())
+	}
+	message := p.received(d, in)
+	message.Kind = KindWaiting
+	p.journal.enter(message)
+}
+
+// hidden reports whether each ciphertext of a message is marked to be hidden if it cannot be decrypted.
+func hidden(node *waBinary.Node) bool {
+	parts := node.GetChildrenByTag("enc")
+	return !slices.ContainsFunc(parts, func(enc waBinary.Node) bool { return stanza.Attr(&enc, "decrypt-fail") != "hide" })
+}
+
 // record adds a message to the journal. A copy of a message that the account's other devices sent has the chat in its
 // content.
 func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
@@ -150,6 +174,27 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 		in = p.destination(sent.GetDestinationJID())
 		content = sent.GetMessage()
 	}
+	message := p.received(d, in)
+	p.codec.readContent(content, message)
+	if message.Kind == KindPoll && !asksPoll(&d.Node) {
+		message.Content = Content{Kind: KindUnknown}
+	}
+	if raw, err := proto.Marshal(content); err == nil {
+		message.raw = raw
+	}
+	seen := *message // before others can change it
+	p.journal.enter(message)
+	return seen
+}
+
+// asksPoll reports whether a stanza says that its message asks a poll. Phones show no other poll.
+func asksPoll(node *waBinary.Node) bool {
+	meta := node.GetChildByTag("meta")
+	return stanza.Attr(node, "type") == "poll" && stanza.Attr(&meta, "polltype") == "creation"
+}
+
+// received returns a message of a chat as its stanza describes it, without content.
+func (p *receiver) received(d accounts.Delivery, in groups.Chat) *Message {
 	if in.Group != nil {
 		in.Account = nil
 	}
@@ -165,6 +210,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 		Type:    stanza.Attr(&d.Node, "type"),
 		Time:    time.Now(),
 		Status:  StatusReceived,
+		Hidden:  hidden(&d.Node),
 		Copies:  1,
 		sender:  stanza.JID(&d.Node, "from"),
 		author:  d.From.Account,
@@ -176,13 +222,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 	if message.FromMe {
 		message.To, message.Status = in.JID(), StatusSent
 	}
-	p.codec.readContent(content, message)
-	if raw, err := proto.Marshal(content); err == nil {
-		message.raw = raw
-	}
-	seen := *message // before others can change it
-	p.journal.enter(message)
-	return seen
+	return message
 }
 
 // destination returns the chat that a copy of an own message belongs to, or the account's own chat if that is unknown.

@@ -81,7 +81,7 @@ func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) 
 // dispatch encrypts and routes a message that was checked.
 func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	if to.Group != nil {
-		if err := to.Group.MaySend(p.Account); err != nil {
+		if err := to.Group.MaySend(p.Account, out.Kind == KindReaction); err != nil {
 			return "", err
 		}
 	}

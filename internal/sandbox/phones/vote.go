@@ -21,23 +21,83 @@ import (
 // errVote means that a vote cannot be decrypted.
 var errVote = errors.New("the vote cannot be decrypted")
 
-// voteCipher returns the cipher and the additional data of a vote. The key is derived from the poll's secret, the
-// poll's id and author, and the voter (whatsmeow msgsecret.go, generateMsgSecretKey).
+// The uses of a message's secret.
+const (
+	useVote     = "Poll Vote"
+	useReaction = "Enc Reaction"
+)
+
+// voteCipher returns the cipher and the additional data of a vote.
 func voteCipher(secret []byte, pollID string, author, voter types.JID) (cipher.AEAD, []byte, error) {
-	info := pollID + author.ToNonAD().String() + voter.ToNonAD().String() + "Poll Vote"
+	sealed, err := secretCipher(useVote, secret, pollID, author, voter)
+	return sealed, []byte(pollID + "\x00" + voter.ToNonAD().String()), err
+}
+
+// secretCipher returns the cipher of content that is encrypted with the secret of another message. The key is derived
+// from the secret, the message's id and author, and the sender (whatsmeow msgsecret.go, generateMsgSecretKey).
+func secretCipher(use string, secret []byte, id string, author, sender types.JID) (cipher.AEAD, error) {
+	info := id + author.ToNonAD().String() + sender.ToNonAD().String() + use
 	key, err := hkdf.Key(sha256.New, secret, nil, info, 32)
 	if err != nil {
-		return nil, nil, fmt.Errorf("derive the key of a vote: %w", err)
+		return nil, fmt.Errorf("derive the key of a message's secret: %w", err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make cipher: %w", err)
+		return nil, fmt.Errorf("make cipher: %w", err)
 	}
 	sealed, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make GCM: %w", err)
+		return nil, fmt.Errorf("make GCM: %w", err)
 	}
-	return sealed, []byte(pollID + "\x00" + voter.ToNonAD().String()), nil
+	return sealed, nil
+}
+
+// encryptedReaction encrypts a reaction to an announcement of a community. It fails if the announcement has no secret,
+// as phones do.
+func (p *codec) encryptedReaction(reaction *waE2E.ReactionMessage, target *Message) (*waE2E.EncReactionMessage, error) {
+	if target.secret == nil {
+		return nil, &OutgoingError{"target", "expected a message with a secret: without one nobody can react to an announcement"}
+	}
+	plain, err := proto.Marshal(&waE2E.ReactionMessage{Text: reaction.Text, SenderTimestampMS: reaction.SenderTimestampMS})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: encoding a reaction: %w", err)
+	}
+	server := target.chat.Group.Server()
+	sealer, err := secretCipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), p.Account.JIDOn(server, 0))
+	if err != nil {
+		return nil, err
+	}
+	nonce := make([]byte, sealer.NonceSize())
+	_, _ = rand.Read(nonce)
+	return &waE2E.EncReactionMessage{TargetMessageKey: reaction.Key, EncPayload: sealer.Seal(nil, nonce, plain, nil), EncIV: nonce}, nil
+}
+
+// readReaction decrypts a reaction to an announcement of a community. It ignores one that cannot be decrypted.
+func (p *codec) readReaction(m *waE2E.EncReactionMessage, into *Message) {
+	into.Kind = KindReaction
+	p.readKey(m.GetTargetMessageKey(), into)
+	target, _ := p.journal.find(into.about, into.Target)
+	if target.secret == nil || target.chat.Group == nil {
+		into.Target = ""
+		return
+	}
+	server := target.chat.Group.Server()
+	opener, err := secretCipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), into.author.JIDOn(server, 0))
+	if err != nil || len(m.GetEncIV()) != opener.NonceSize() {
+		into.Target = ""
+		return
+	}
+	var reaction waE2E.ReactionMessage
+	plain, err := opener.Open(nil, m.GetEncIV(), m.GetEncPayload(), nil)
+	if err == nil {
+		err = proto.Unmarshal(plain, &reaction)
+	}
+	if err != nil {
+		p.Net.Log.Debug("phone could not read a reaction", "id", into.ID, "err", err)
+		into.Target = ""
+		return
+	}
+	into.Text = reaction.GetText()
 }
 
 // vote encrypts a choice among the options of a poll.

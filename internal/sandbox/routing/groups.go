@@ -19,14 +19,16 @@ const (
 	ackNotAMember   = 420
 )
 
-// routeGroup delivers a group message to every device of every member. Each gets the part that all devices share and,
-// if there is one, the part that is encrypted for that device alone.
+// routeGroup delivers a group message. Each device gets the part that all devices share and, if there is one, the part
+// that is encrypted for that device alone. If the sender's list of devices is not the right one, the devices that it
+// does not name get nothing, since they do not have the sender's key: the sender learns the hash of the right list and
+// sends the message to them again.
 func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	g := r.groups.Find(stanza.JID(node, "to"))
 	if g == nil || stanza.Attr(node, "id") == "" {
 		return Verdict{Code: ackUnknownGroup}
 	}
-	switch err := g.MaySend(from.Account); {
+	switch err := g.MaySend(from.Account, stanza.Attr(node, "type") == "reaction"); {
 	case err == nil:
 	case errors.Is(err, groups.ErrNotInGroup):
 		return Verdict{Code: ackNotAMember}
@@ -42,44 +44,42 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	if len(shared) == 0 || len(copies) > groups.MaxMembers*maxDevicesInGroup {
 		return Verdict{Code: ackBadMessage}
 	}
+	again := isSentAgain(node)
+	if again {
+		shared = nil // the part that all share is empty in a message for some devices only
+	}
 	alone := make(map[types.JID][]waBinary.Node, len(copies))
-	given := map[types.JID]bool{from.Account.JIDOn(g.Server(), from.Device): true}
 	for i := range copies {
 		jid := stanza.JID(&copies[i], "jid")
 		if owner := r.dir.Find(jid); owner != nil {
-			named := owner.JIDOn(g.Server(), jid.Device)
-			given[named] = true
-			alone[named] = copies[i].GetChildren()
+			alone[owner.JIDOn(g.Server(), jid.Device)] = copies[i].GetChildren()
 		}
 	}
 	var want []types.JID
 	for _, owner := range g.Accounts() {
-		for _, device := range r.dir.DeviceIDs(owner) {
-			named := owner.JIDOn(g.Server(), device)
-			want = append(want, named)
-			if owner == from.Account && device == from.Device {
-				continue
-			}
-			r.handGroupCopy(from, node, g, owner, device, append(alone[named][:len(alone[named]):len(alone[named])], shared...))
-		}
+		want = append(want, r.devicesOn(owner, g.Server())...)
 	}
-	return Verdict{Phash: correction(want, given)}
+	var told Verdict
+	if hash := stanza.ParticipantHash(want); !again && stanza.Attr(node, "phash") != "" && stanza.Attr(node, "phash") != hash {
+		told.Phash = hash
+	}
+	for _, named := range want {
+		owner := r.dir.Find(named)
+		own, is := alone[named]
+		if (owner == from.Account && named.Device == from.Device) || (!is && (again || told.Phash != "")) {
+			continue
+		}
+		r.handGroupCopy(from, node, g, owner, named.Device, append(own[:len(own):len(own)], shared...))
+	}
+	return told
 }
+
+// isSentAgain reports whether a message is for the named devices only: its sender sends it again to devices that it did
+// not know at first.
+func isSentAgain(node *waBinary.Node) bool { return stanza.Attr(node, "device_fanout") == "false" }
 
 // maxDevicesInGroup is the average number of devices of a member for which a message may have copies.
 const maxDevicesInGroup = 5
-
-// correction returns the hash of the right list of devices if the sender used another list, otherwise "".
-func correction(want []types.JID, given map[types.JID]bool) string {
-	same := len(want) == len(given)
-	for _, jid := range want {
-		same = same && given[jid]
-	}
-	if same {
-		return ""
-	}
-	return stanza.ParticipantHash(want)
-}
 
 // routeGroupRetry delivers a message that was encrypted again for one device of a member that asked for it.
 func (r *Router) routeGroupRetry(from accounts.Origin, g *groups.Group, participant types.JID, node *waBinary.Node, enc []waBinary.Node) Verdict {
@@ -124,11 +124,11 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 
 // routeGroupReceipt passes a receipt of a member about a group message to its sender. A read or played receipt goes to
 // the reader's other devices as well. An account that is not in the group has no messages of it, so its receipts go
-// nowhere.
+// nowhere, and neither do those that name the author in the form that the group does not use.
 func (r *Router) routeGroupReceipt(from accounts.Origin, g *groups.Group, node *waBinary.Node) {
 	kind, participant := stanza.Attr(node, "type"), stanza.JID(node, "participant")
 	author := r.dir.Find(participant)
-	if author == nil || !g.Has(from.Account) || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
+	if author == nil || participant.Server != g.Server() || !g.Has(from.Account) || kind == stanza.ReceiptSender || kind == stanza.ReceiptPeer {
 		return
 	}
 	attrs := waBinary.Attrs{

@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/profiles"
@@ -36,12 +37,13 @@ type Router struct {
 	groups   *groups.Set
 	courier  *accounts.Courier
 	profiles *profiles.Profiles
+	faults   *faults.Set
 	observer *observe.Observer
 }
 
 // New returns a router for the accounts of a directory and its groups.
-func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, profiles *profiles.Profiles, observer *observe.Observer) *Router {
-	return &Router{dir: dir, groups: groups, courier: courier, profiles: profiles, observer: observer}
+func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, profiles *profiles.Profiles, faults *faults.Set, observer *observe.Observer) *Router {
+	return &Router{dir: dir, groups: groups, courier: courier, profiles: profiles, faults: faults, observer: observer}
 }
 
 // RouteMessage delivers every copy of a message to the device that it is encrypted for.
@@ -81,38 +83,31 @@ func (r *Router) RouteMessage(from accounts.Origin, node *waBinary.Node) Verdict
 		}
 		r.handCopy(from, node, owner, jid.Device, copies[i].GetChildren())
 	}
+	if isSentAgain(node) {
+		return Verdict{}
+	}
 	return Verdict{Phash: r.correctList(from, target, to.Server, given)}
 }
 
 // correctList compares the devices that got a copy with those that exist. If they differ it returns the hash of the
 // right list, which makes the sender ask for the devices again.
 func (r *Router) correctList(from accounts.Origin, target *accounts.Account, server string, given []types.JID) string {
-	accounts := []*accounts.Account{target}
+	want := r.devicesOn(target, server)
 	if target != from.Account {
-		accounts = append(accounts, from.Account)
+		want = append(want, r.devicesOn(from.Account, server)...)
 	}
-	var want []types.JID
-	for _, account := range accounts {
-		want = append(want, account.JIDOn(server, 0))
-		for _, dev := range r.dir.DevicesOf(account) {
-			want = append(want, account.JIDOn(server, dev.ID))
-		}
-	}
-	got := make(map[types.JID]bool, len(given)+1)
-	got[from.Account.JIDOn(server, from.Device)] = true
+	got := map[types.JID]bool{from.Account.JIDOn(server, from.Device): true}
 	for _, jid := range given {
 		got[jid] = true
 	}
+	same := len(want) == len(got)
 	for _, jid := range want {
-		if !got[jid] {
-			return stanza.ParticipantHash(want)
-		}
-		delete(got, jid)
+		same = same && got[jid]
 	}
-	if len(got) > 0 {
-		return stanza.ParticipantHash(want)
+	if same {
+		return ""
 	}
-	return ""
+	return stanza.ParticipantHash(want)
 }
 
 // handCopy builds a message as one receiving device sees it and delivers it.
@@ -247,7 +242,7 @@ func (r *Router) RouteChatState(from accounts.Origin, to types.JID, content any)
 	detail := chatStateOf(content) + " " + from.Account.Number
 	var others []*accounts.Account
 	if g := r.groups.Find(to); g != nil {
-		if g.MaySend(from.Account) != nil {
+		if g.MaySend(from.Account, false) != nil {
 			return
 		}
 		hint.Attrs = waBinary.Attrs{"from": g.JID, "participant": from.Account.JIDOn(g.Server(), from.Device), "addressing_mode": g.Addressing}

@@ -1,4 +1,4 @@
--- v0 -> v8 (compatible with v5+): Latest schema
+-- v0 -> v9 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -202,3 +202,12 @@ CREATE TABLE wasup_webhook_gap (
 
 CREATE INDEX wasup_webhook_gap_session_idx ON wasup_webhook_gap (session_id);
 CREATE INDEX wasup_webhook_gap_waiting_idx ON wasup_webhook_gap (webhook_id, session_id) WHERE state = 'waiting';
+
+CREATE TABLE wasup_unlink (
+	device_jid TEXT   NOT NULL PRIMARY KEY,
+	session_id TEXT   NOT NULL,
+	proxy      TEXT   NOT NULL DEFAULT '',
+	since      BIGINT NOT NULL,
+	attempts   BIGINT NOT NULL DEFAULT 0,
+	next_at    BIGINT NOT NULL DEFAULT 0
+);

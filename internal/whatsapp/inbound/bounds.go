@@ -20,9 +20,8 @@ const (
 	maxAhead      = 7 * 24 * time.Hour // of a time, ahead of our clock
 	maxDigits     = 20                 // of a phone number or a LID
 	maxUser       = 64                 // bytes of the name of a group or a channel
-	maxMentions   = 1024               // of a message
-	maxChosen     = 100                // options of a vote
 	maxReceipts   = 256                // messages of one receipt event; receipts of whatsmeow and of ours have no more
+	maxChosen     = 100                // options of a vote, as many as message.Clip keeps
 	maxID         = 255                // bytes of an id that a sender chose
 )
 

@@ -42,6 +42,7 @@ func (s strictLIDs) check(jid types.JID) (types.JID, error) {
 func (s strictLIDs) GetPNForLID(_ context.Context, lid types.JID) (types.JID, error) {
 	return s.check(lid)
 }
+
 func (s strictLIDs) GetLIDForPN(_ context.Context, pn types.JID) (types.JID, error) {
 	return s.check(pn)
 }
@@ -79,11 +80,11 @@ func newTranslator(t interface{ Errorf(string, ...any) }, log *slog.Logger) *Tra
 	return &Translator{
 		Session: "51", Own: func() (types.JID, types.JID) { return own, lid }, Client: whatsmeow.NewClient(device, nil), Log: log,
 		Journal: emptyLog{}, Timeout: time.Minute, Others: strictLIDs{t: t}.others,
-		Sent: func(_ context.Context, _ session.ID, id string) (message.Content, bool, error) {
+		Sent: func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
 			if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 				t.Errorf("the database was asked about %q", id)
 			}
-			return message.Content{}, false, nil
+			return message.Message{}, false, nil
 		},
 	}
 }

@@ -199,9 +199,8 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 		return
 	}
 	out.Expires = int(within(info.GetExpiration(), maxExpiration))
-	mentioned := info.GetMentionedJID()
 	// Cut before anybody is looked up: a message has room for 20,000.
-	out.Mentions = append(out.Mentions, r.t.parseAddresses(mentioned[:min(len(mentioned), maxMentions)])...)
+	out.Mentions = append(out.Mentions, r.t.parseAddresses(atMost(r.t, info.GetMentionedJID(), message.MaxMentions))...)
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}

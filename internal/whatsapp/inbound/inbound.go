@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -32,8 +31,8 @@ type EventLog interface {
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
 }
 
-// Sent returns the content of a message that the session sent itself, and false if it is no longer known.
-type Sent func(ctx context.Context, id session.ID, messageID string) (content message.Content, is bool, err error)
+// Sent returns a message that the session sent itself, and false if it is no longer known.
+type Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 
 // Counterparts returns the other address of each person whose other address is known: the phone number of a LID, and the
 // LID of a phone number. It takes one statement for many people and caches nothing, because strangers choose whom to ask
@@ -88,6 +87,7 @@ type translation struct {
 	terse   bool                    // the texts and lists of calls and groups are left out
 	others  map[types.JID]types.JID // the counterparts of people who were looked up; empty: unknown
 	err     error                   // a database failure; the event cannot be translated now
+	cut     bool                    // something of the event was left out because it was too large
 }
 
 // ask calls an operation of the database, within its time limit. After a failure it does nothing. The number of
@@ -99,6 +99,15 @@ func (t *translation) ask(operation func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.c.Timeout)
 	defer cancel()
 	t.err = operation(ctx)
+}
+
+// atMost returns at most so many items of a list. It is called before the database is asked about each of them.
+func atMost[T any](t *translation, list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	t.cut = true
+	return list[:most]
 }
 
 // translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an
@@ -159,9 +168,9 @@ func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
 	}
 }
 
-// event makes one entry of the log. The log drops a second entry with the same key.
+// event makes one entry of the log, of a bounded size. The log drops a second entry with the same key.
 func (t *translation) event(of eventlog.Type, key string, data any, remote *message.Remote) eventlog.Event {
-	text, err := json.Marshal(data)
+	text, err := eventlog.Encode(data)
 	if err != nil {
 		// All numbers and times are in their bounds, so this is a bug. translateGuarded recovers the panic.
 		panic(err) //nolint:forbidigo // not for the supervisor: another delivery would fail as well

@@ -63,7 +63,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 }
 
 // media describes a file. It sets an id and Remote only if the file can be fetched: a view-once message whose content
-// is only for the phone comes without a key.
+// is only for the phone comes without a key, and no server has a path of 2,048 bytes.
 func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
 	size := int64(within(f.GetFileLength(), maxFileSize))
 	out := &message.Media{
@@ -73,10 +73,14 @@ func (r *reading) media(kind message.Kind, f mediaFields) *message.Media {
 		return out
 	}
 	info := &r.event.Info
-	out.ID = digest("media", info.Chat, info.Sender.ToNonAD(), info.ID)
-	out.Remote = &message.Remote{
-		ID: out.ID, DirectPath: f.GetDirectPath(), Key: f.GetMediaKey(), FileSHA256: f.GetFileSHA256(), EncSHA256: f.GetFileEncSHA256(),
-		Length: size, Kind: kind,
+	remote := &message.Remote{
+		ID: digest("media", info.Chat, info.Sender.ToNonAD(), info.ID), DirectPath: f.GetDirectPath(), Key: f.GetMediaKey(),
+		FileSHA256: f.GetFileSHA256(), EncSHA256: f.GetFileEncSHA256(), Length: size, Kind: kind,
+	}
+	if remote.Bounded() {
+		out.ID, out.Remote = remote.ID, remote
+	} else {
+		r.t.cut = true
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func messageKey(info *types.MessageInfo, version ...any) string {
 
 func (t *translation) data(info *types.MessageInfo, content *message.Content) eventlog.MessageData {
 	data := eventlog.MessageData{
-		ID: idOf(info.ID), FromMe: info.IsFromMe, PushName: info.PushName, At: Moment(info.Timestamp), Content: content,
+		ID: idOf(info.ID), FromMe: info.IsFromMe, PushName: info.PushName, At: Moment(info.Timestamp), Content: content, Truncated: t.cut,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
 	if content != nil {

@@ -131,8 +131,10 @@ func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 		if t.terse {
 			c.members, c.value = nil, ""
 		}
+		t.cut = false
+		members := t.addresses(atMost(t, c.members, message.MaxMentions))
 		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
-			Group: group, By: by, Change: c.name, Members: t.addresses(c.members), Value: c.value, At: Moment(e.Timestamp),
+			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: Moment(e.Timestamp), Truncated: t.cut,
 		}, nil))
 	}
 	return list

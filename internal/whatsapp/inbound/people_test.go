@@ -68,11 +68,11 @@ func TestMentionsAreCutAndLookedUpWithOneStatement(t *testing.T) {
 	data := translated(t, translator, incoming(&waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{
 		Text: proto.String("all of you"), ContextInfo: &waE2E.ContextInfo{MentionedJID: names},
 	}}))
-	if db.statements != 1 || db.people > maxMentions {
+	if db.statements != 1 || db.people > message.MaxMentions {
 		t.Errorf("%d statements about %d people", db.statements, db.people)
 	}
 	got := data.Content.Mentions
-	if len(got) != maxMentions-1 || got[0] != (message.Address{LID: "5000@lid", PN: "345000@s.whatsapp.net"}) ||
+	if len(got) != message.MaxMentions-1 || got[0] != (message.Address{LID: "5000@lid", PN: "345000@s.whatsapp.net"}) ||
 		got[1] != (message.Address{PN: "34600000009@s.whatsapp.net"}) || got[2] != got[0] {
 		t.Errorf("%d mentions, the first are %v", len(got), got[:3])
 	}

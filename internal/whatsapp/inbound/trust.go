@@ -70,12 +70,13 @@ func same(a, b message.Address) bool {
 func (r *reading) storedIn(chat string, ref *message.Ref) (content message.Content, is bool) {
 	c, id := r.t.c, r.t.c.Session
 	if ref.FromMe && c.Sent != nil {
+		var sent message.Message
 		r.t.ask(func(ctx context.Context) (err error) {
-			content, is, err = c.Sent(ctx, id, ref.ID)
+			sent, is, err = c.Sent(ctx, id, ref.ID)
 			return err
 		})
 		if is {
-			return content, true
+			return sent.Content, true
 		}
 	}
 	keys := r.keysOf(chat, ref)

@@ -30,8 +30,7 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 	}
 	known := r.choices(out.Target)
 	hashes := whatsmeow.HashPollOptions(known)
-	selected := opened.GetSelectedOptions()
-	for _, chosen := range selected[:min(len(selected), maxChosen)] {
+	for _, chosen := range atMost(r.t, opened.GetSelectedOptions(), maxChosen) {
 		name := unknownOption + hex.EncodeToString(chosen)
 		for i := range hashes {
 			if bytes.Equal(hashes[i], chosen) {

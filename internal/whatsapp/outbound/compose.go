@@ -6,8 +6,6 @@ package outbound
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +18,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/secrets"
 )
 
 const op = "send"
@@ -29,6 +28,12 @@ type Composer struct {
 	Session session.ID
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client
+	// Sent returns a message that the session sent, and false if it is no longer known. It may be nil.
+	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
+	// Member returns how a group addresses a person: by LID or by phone number.
+	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
+	// Announcements reports whether a chat is the group for the announcements of a community.
+	Announcements func(ctx context.Context, chat types.JID) (bool, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
 	Upload func(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error)
 }
@@ -38,27 +43,15 @@ type Composer struct {
 // for times and for what whatsmeow chooses at random. It returns a *session.Error that names the field, if the message
 // cannot be sent.
 func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
-	w := &composing{c, chat, out}
-	switch content := out.Content; content.Kind {
-	case message.KindText:
-		return w.text(), nil
-	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
-		return w.file(ctx)
-	case message.KindLocation:
-		return w.location(), nil
-	case message.KindContact:
-		return w.contacts(), nil
-	case message.KindPoll:
-		return w.poll()
-	case message.KindReaction:
-		return w.reaction(), nil
-	case message.KindEdit:
-		return w.edit()
-	case message.KindRevoke:
-		return w.revoke()
-	default:
-		return nil, w.invalid("kind", "expected a kind that can be sent")
+	w := &composing{c: c, chat: chat, out: out}
+	if err := w.addressAuthors(ctx); err != nil {
+		return nil, err
 	}
+	msg, err := w.content(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return msg, w.addSecret(msg)
 }
 
 // composing composes one message.
@@ -66,6 +59,45 @@ type composing struct {
 	c    *Composer
 	chat types.JID // the chat's current address
 	out  message.Outgoing
+	// quoted and target are the authors of the messages that this one refers to, as the chat addresses them.
+	quoted, target string
+}
+
+// addressAuthors sets quoted and target.
+func (c *composing) addressAuthors(ctx context.Context) (err error) {
+	if ref := c.out.Content.Quote; ref != nil {
+		if c.quoted, err = c.author(ctx, ref); err != nil {
+			return err
+		}
+	}
+	if ref := c.out.Content.Target; ref != nil && c.isGroup() && !c.isOwn(ref, c.ownUnlessNamed()) {
+		c.target, err = c.author(ctx, ref)
+	}
+	return err
+}
+
+// content returns the message without its secret.
+func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
+	switch c.out.Content.Kind {
+	case message.KindText:
+		return c.text(), nil
+	case message.KindImage, message.KindVideo, message.KindAudio, message.KindVoice, message.KindDocument, message.KindSticker:
+		return c.file(ctx)
+	case message.KindLocation:
+		return c.location(), nil
+	case message.KindContact:
+		return c.contacts(), nil
+	case message.KindPoll:
+		return c.poll(ctx)
+	case message.KindReaction:
+		return c.reaction(), nil
+	case message.KindEdit:
+		return c.edit(ctx)
+	case message.KindRevoke:
+		return c.revoke()
+	default:
+		return nil, c.invalid("kind", "expected a kind that can be sent")
+	}
 }
 
 func (c *composing) invalid(field, expected string) error {
@@ -109,9 +141,10 @@ func (c *composing) contacts() *waE2E.Message {
 	}}
 }
 
-// poll uses the oldest of WhatsApp's poll versions, because whatsmeow marks that one as a poll for the server.
-func (c *composing) poll() (*waE2E.Message, error) {
-	secret, err := c.messageSecret()
+// poll uses the version of WhatsApp's polls that fits: 3 if one answer may be chosen, 1 if several may, and 2 for both
+// among the announcements of a community.
+func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
+	announcement, err := c.c.Announcements(ctx, c.chat)
 	if err != nil {
 		return nil, err
 	}
@@ -120,49 +153,89 @@ func (c *composing) poll() (*waE2E.Message, error) {
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
-	return &waE2E.Message{
-		PollCreationMessage: &waE2E.PollCreationMessage{
-			Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
-		},
-		MessageContextInfo: &waE2E.MessageContextInfo{MessageSecret: secret},
-	}, nil
+	poll := &waE2E.PollCreationMessage{
+		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
+	}
+	content := &waE2E.Message{}
+	switch {
+	case announcement:
+		content.PollCreationMessageV2 = poll
+	case asked.Selectable == 1:
+		content.PollCreationMessageV3 = poll
+	default:
+		content.PollCreationMessage = poll
+	}
+	return content, nil
 }
 
-// messageSecret returns the secret that encrypts votes on this message. whatsmeow would choose a new secret at every
-// attempt and store the last one, but recipients show the first copy, so their votes could not be decrypted. So the
-// secret is derived from a secret of the device, the recipient and the message's id.
-func (c *composing) messageSecret() ([]byte, error) {
+// addSecret adds the message's secret, with which others encrypt votes, reactions and answers. Every kind has one, as
+// the official clients do it; only a reaction has none. Every attempt has the same secret: recipients show the first
+// copy that arrives.
+func (c *composing) addSecret(msg *waE2E.Message) error {
+	if msg.ReactionMessage != nil {
+		return nil
+	}
 	identity := c.c.Client.Store.IdentityKey
 	if identity == nil || identity.Priv == nil {
-		return nil, &session.Error{Code: session.CodeDisconnected, Op: op, Session: c.c.Session}
+		return &session.Error{Code: session.CodeDisconnected, Op: op, Session: c.c.Session}
 	}
-	const size = 32
-	secret, err := hkdf.Key(sha256.New, identity.Priv[:], nil, "wasup message secret\x00"+string(c.out.To)+"\x00"+c.out.ID, size)
+	secret, err := secrets.Of(identity, c.out.ID)
 	if err != nil {
-		return nil, &session.Error{Code: session.CodeInternal, Op: op, Session: c.c.Session, Err: err}
+		return &session.Error{Code: session.CodeInternal, Op: op, Session: c.c.Session, Err: err}
 	}
-	return secret, nil
+	msg.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: secret}
+	return nil
 }
 
 func (c *composing) reaction() *waE2E.Message {
 	return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{
-		Key: c.key(c.out.Content.Target, false), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
+		Key: c.key(), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}
 }
 
-func (c *composing) edit() (*waE2E.Message, error) {
+// edit replaces the text or the caption of an own message. Phones ignore an edit in another form than the message has: a
+// caption is edited by a message of the same kind.
+func (c *composing) edit(ctx context.Context) (*waE2E.Message, error) {
 	target := c.out.Content.Target
 	if !c.isOwn(target, true) {
 		return nil, c.invalid("target.sender", "expected a message of the session's own account: others cannot be edited")
 	}
-	content := &waE2E.Message{Conversation: proto.String(c.out.Content.Text)}
-	if info := c.contextInfo(); info != nil {
-		content = &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(c.out.Content.Text), ContextInfo: info}}
+	kind, err := c.editedKind(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Key: c.key(target, true), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: content,
+		Key: c.key(), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: c.editedContent(kind),
 		TimestampMS: proto.Int64(time.Now().UnixMilli()),
 	}}}}, nil
+}
+
+// editedKind returns the kind of the message to edit. A message that wasup did not send, or no longer knows, is taken for
+// a text. It fails for a known message that cannot be edited any more.
+func (c *composing) editedKind(ctx context.Context) (message.Kind, error) {
+	if c.c.Sent == nil {
+		return message.KindText, nil
+	}
+	sent, is, err := c.c.Sent(ctx, c.c.Session, c.out.Content.Target.ID)
+	if err != nil || !is {
+		return message.KindText, err
+	}
+	return sent.Content.Kind, sent.CheckEdit(time.Now())
+}
+
+// editedContent returns the new text as a message of the given kind.
+func (c *composing) editedContent(kind message.Kind) *waE2E.Message {
+	text, info := proto.String(c.out.Content.Text), c.contextInfo()
+	switch kind {
+	case message.KindImage:
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, ContextInfo: info}}
+	case message.KindVideo:
+		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text, ContextInfo: info}}
+	case message.KindDocument:
+		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text, ContextInfo: info}}
+	default:
+		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: text, ContextInfo: info}}
+	}
 }
 
 // revoke deletes a message for everyone: an own message, or as an administrator of a group a message of somebody else.
@@ -172,7 +245,7 @@ func (c *composing) revoke() (*waE2E.Message, error) {
 		return nil, c.invalid("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
 	}
 	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: c.key(target, true),
+		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: c.key(),
 	}}, nil
 }
 
@@ -191,14 +264,18 @@ func isUser(address string, jid types.JID) bool {
 	return user != "" && user == jid.User
 }
 
-// key refers to another message of the chat, from our point of view.
-func (c *composing) key(ref *message.Ref, ifUnnamed bool) *waCommon.MessageKey {
-	own := c.isOwn(ref, ifUnnamed)
-	key := &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID}
-	if !own && c.chat.Server == types.GroupServer {
-		key.Participant = proto.String(ref.Sender.String())
-	}
-	return key
+// ownUnlessNamed reports whether the session's account is the author of a target that names none. An edit or a deletion
+// is about an own message.
+func (c *composing) ownUnlessNamed() bool { return c.out.Content.Kind != message.KindReaction }
+
+func (c *composing) isGroup() bool { return c.chat.Server == types.GroupServer }
+
+// key refers to the target, from our point of view. Phones find a message of a group by the group, the id and the author
+// in exactly the group's form, and ignore a change that names another.
+func (c *composing) key() *waCommon.MessageKey {
+	ref := c.out.Content.Target
+	own := c.isOwn(ref, c.ownUnlessNamed())
+	return &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
 }
 
 // contextInfo returns the mentions and the quote of the message, or nil if it has neither.
@@ -212,7 +289,7 @@ func (c *composing) contextInfo() *waE2E.ContextInfo {
 		info.MentionedJID = append(info.MentionedJID, mentioned(who, content.Text))
 	}
 	if ref := content.Quote; ref != nil {
-		info.StanzaID, info.Participant = &ref.ID, optional(c.author(ref))
+		info.StanzaID, info.Participant = &ref.ID, optional(c.quoted)
 		info.QuotedMessage = quoted(ref)
 	}
 	return info
@@ -226,19 +303,26 @@ func mentioned(who message.Address, text string) string {
 	return who.String()
 }
 
-// author returns who wrote a quoted message, in the form in which the chat is addressed if both forms are known.
-func (c *composing) author(ref *message.Ref) string {
-	if c.isOwn(ref, false) {
-		pn, lid := c.c.Own()
-		if c.chat.Server == types.DefaultUserServer || lid.IsEmpty() {
-			return pn.ToNonAD().String()
+// author returns who wrote a message of this chat, in the form in which the chat addresses people.
+func (c *composing) author(ctx context.Context, ref *message.Ref) (string, error) {
+	who := ref.Sender
+	jid, lid := c.c.Own()
+	jid, lid = jid.ToNonAD(), lid.ToNonAD()
+	switch own := c.isOwn(ref, false); {
+	case own && c.isGroup():
+		who = message.Address{}
+		if who.PN = jid.String(); !lid.IsEmpty() {
+			who.LID = lid.String()
 		}
-		return lid.ToNonAD().String()
+	case own && (c.chat.Server == types.DefaultUserServer || lid.IsEmpty()):
+		return jid.String(), nil
+	case own:
+		return lid.String(), nil
+	case !c.isGroup():
+		return c.chat.String(), nil // the author is the other person, whatever the caller called them
 	}
-	if ref.Sender.IsZero() { // in a chat with one person, that person is the author
-		return c.chat.String()
-	}
-	return ref.Sender.String()
+	member, err := c.c.Member(ctx, c.chat, who)
+	return member.String(), err
 }
 
 // quoted returns what a phone shows of a quoted message.

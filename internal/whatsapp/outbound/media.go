@@ -51,7 +51,7 @@ func (c *composing) video(file *message.Media, up *whatsmeow.UploadResponse) *wa
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
 		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
 		Width: count(file.Width), Height: count(file.Height), Seconds: count(file.Seconds), JPEGThumbnail: file.Thumbnail,
-		ViewOnce: trueOrNil(file.ViewOnce), ContextInfo: c.contextInfo(),
+		ViewOnce: trueOrNil(file.ViewOnce), GifPlayback: trueOrNil(file.Animated), ContextInfo: c.contextInfo(),
 	}}
 }
 

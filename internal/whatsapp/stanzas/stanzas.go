@@ -17,9 +17,12 @@ const (
 	// maxInTransit bounds the stanzas of a run in whatsmeow's own queue. That queue holds 2048 and loses the order when it
 	// is full.
 	maxInTransit = 1024
-	// maxWaiting bounds the stanzas of a run that wait for the worker, at about 2 KB each. Further stanzas wait at
-	// WhatsApp, and so do the answers to our requests. That is why the bound is high.
+	// maxWaiting bounds the stanzas of a run that wait for the worker. A larger one counts as several (usualSize), so the
+	// bound is one of memory, too: 32 MiB. Further stanzas wait at WhatsApp, and so do the answers to our requests. That
+	// is why the bound is high.
 	maxWaiting = 16384
+	// usualSize is the number of bytes that one stanza has in memory.
+	usualSize = 2 << 10
 	// fairWaiting is the bound of each run while maxWaitingAll or more stanzas of all runs of the process wait.
 	fairWaiting   = 256
 	maxWaitingAll = 65536
@@ -38,7 +41,7 @@ type Handler = func(ctx context.Context, node *waBinary.Node)
 // whatsmeow's reader announces a stanza (Arrive) and puts it on whatsmeow's queue. whatsmeow's queue passes it to put.
 // Our worker handles it. Arrive blocks the reader while a limit is reached, so the other stanzas stay at WhatsApp.
 type Queue struct {
-	all        *atomic.Int64 // waiting stanzas of all runs of the process
+	all        *atomic.Int64 // waiting of all runs of the process
 	guard      func(where string)
 	stuck      func(tag string)
 	stuckAfter time.Duration // StuckAfter
@@ -47,7 +50,8 @@ type Queue struct {
 	hasRoom   sync.Cond // signalled when the queue may have room again
 	active    bool      // whatsmeow calls the handlers that Wrap made
 	inTransit int       // announced by Arrive but not yet passed to put
-	waiting   int       // passed to put but not yet handled
+	waiting   int       // passed to put but not yet handled; a large stanza counts as several
+	current   int       // as how many the stanza counts that the worker handles
 	queue     []stanza
 	running   bool   // a worker exists; it ends when the queue is empty
 	tag       string // tag of the stanza that the worker handles
@@ -61,6 +65,26 @@ type stanza struct {
 	ctx    context.Context
 	node   *waBinary.Node
 	handle Handler
+	counts int // as so many stanzas
+}
+
+// weigh returns as how many stanzas of the usual size a stanza counts.
+func weigh(node *waBinary.Node) int { return 1 + size(node)/usualSize }
+
+// size returns the bytes of the contents of a stanza.
+func size(node *waBinary.Node) int {
+	switch content := node.Content.(type) {
+	case []byte:
+		return len(content)
+	case []waBinary.Node:
+		sum := 0
+		for i := range content {
+			sum += size(&content[i])
+		}
+		return sum
+	default:
+		return 0
+	}
 }
 
 // New makes the queue of a run. all counts the waiting stanzas of all runs of the process. guard is deferred around
@@ -78,7 +102,7 @@ func (q *Queue) SetActive(is bool) { q.active = is }
 
 // Wrap returns a handler that queues a stanza for the given handler of whatsmeow's.
 func (q *Queue) Wrap(handle Handler) Handler {
-	return func(ctx context.Context, node *waBinary.Node) { q.put(stanza{ctx, node, handle}) }
+	return func(ctx context.Context, node *waBinary.Node) { q.put(stanza{ctx, node, handle, weigh(node)}) }
 }
 
 // queued reports whether whatsmeow puts stanzas with this tag on its queue. Answers to our requests bypass it.
@@ -112,8 +136,8 @@ func (q *Queue) put(next stanza) {
 		q.inTransit--
 		q.hasRoom.Signal()
 	}
-	q.waiting++
-	q.all.Add(1)
+	q.waiting += next.counts
+	q.all.Add(int64(next.counts))
 	q.queue = append(q.queue, next)
 	if !q.running {
 		q.running = true
@@ -151,8 +175,8 @@ func (q *Queue) next() (stanza, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.stopped {
-		q.waiting--
-		q.all.Add(-1)
+		q.waiting -= q.current
+		q.all.Add(int64(-q.current))
 		q.hasRoom.Signal()
 	}
 	return q.takeLocked()
@@ -166,7 +190,7 @@ func (q *Queue) takeLocked() (stanza, bool) {
 	next := q.queue[0]
 	q.queue[0] = stanza{}
 	q.queue = q.queue[1:]
-	q.tag = next.node.Tag
+	q.tag, q.current = next.node.Tag, next.counts
 	return next, true
 }
 

@@ -81,6 +81,33 @@ func (l *line) settle(holds func() bool) {
 	}
 }
 
+func TestLargeStanzasCountAsSeveral(t *testing.T) {
+	l := newLine()
+	large := &waBinary.Node{Tag: "message", Content: []waBinary.Node{{Tag: "enc", Content: make([]byte, 1<<20)}}}
+	taken := 0
+	for ; !l.full(); taken++ {
+		l.Arrive("message")
+		l.Wrap(func(context.Context, *waBinary.Node) { <-l.gate })(t.Context(), large)
+	}
+	if taken != 32 {
+		t.Errorf("%d MiB wait", taken)
+	}
+	for range taken {
+		l.gate <- struct{}{}
+	}
+	l.settle(func() bool { return l.waiting == 0 && !l.running })
+	if n := l.all.Load(); n != 0 {
+		t.Errorf("%d of the process wait", n)
+	}
+}
+
+// full reports whether the reader would have to wait.
+func (l *line) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.isFull()
+}
+
 func TestTheReaderWaitsWhileTooManyStanzasWait(t *testing.T) {
 	for name, c := range map[string]struct {
 		others int64
@@ -126,7 +153,7 @@ func TestAReaderThatWhatsmeowsQueueIsTooSlowForWaits(t *testing.T) {
 	var over sync.WaitGroup
 	over.Go(func() { l.Arrive("receipt") })
 	l.gate <- struct{}{}
-	l.put(stanza{t.Context(), &waBinary.Node{Tag: "receipt"}, func(context.Context, *waBinary.Node) {}})
+	l.put(stanza{t.Context(), &waBinary.Node{Tag: "receipt"}, func(context.Context, *waBinary.Node) {}, 1})
 	over.Wait()
 	over.Go(func() { l.Arrive("receipt") })
 	l.Stop() // releases everybody who waits

@@ -42,7 +42,7 @@ export function follow(onEvent, onState) {
 
 // The stream names the kind of each event, and a browser delivers only the names that were registered.
 const kinds = [
-  "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "passkey_demanded", "passkey_code",
+  "connected", "pair_device_sent", "paired", "pair_refused", "code_requested", "code_retired", "code_retired_acked", "passkey_demanded", "passkey_code",
   "logged_in", "login_refused", "active", "unlinked", "disconnected", "message", "receipt", "chat_state", "call", "unknown_query", "malformed",
   "fault", "group", "peer", "app_state", "history", "upload", "download", "phone", "server_down", "server_up", "profile", "scenario",
 ];

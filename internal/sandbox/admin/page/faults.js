@@ -24,7 +24,7 @@ export function logEvent(event) {
 // phone. A kind that is not listed here is offered under Others, with every field.
 const kinds = {
   "Connecting": { http_status: ["code"], delay_handshake: ["delay"], bad_certificate: ["variant"] },
-  "Pairing": { withhold_qr: [], delay_qr: ["delay"], bad_pair_hmac: [], bad_pair_signature: [], no_515: [], close_after_515: [] },
+  "Pairing": { withhold_qr: [], delay_qr: ["delay"], bad_pair_hmac: [], bad_pair_signature: [], retire_code: ["variant"], no_515: [], close_after_515: [] },
   "Logging in": { login_failure: ["code"], silent_login: [] },
   "Messages": { delay_ack: ["delay"], withhold_ack: [], refuse_ack: ["code"], duplicate_ack: [], withhold_sender_key: [], bad_ciphertext: [], unavailable: ["variant"] },
   "Files": { media_upload: ["code"], media_download: ["code"] },

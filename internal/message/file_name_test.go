@@ -1,0 +1,77 @@
+package message
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const wordType = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+func TestADocumentHasANameThatPhonesOpen(t *testing.T) {
+	for _, test := range []struct{ name, kind, want string }{
+		{"factura", "application/pdf", "factura.pdf"},
+		{"download.php", "application/pdf", "download.pdf"},
+		{"file.bin", "application/pdf", "file.pdf"},
+		{"factura.PDF", "application/pdf", "factura.PDF"},
+		{"Factura 1.5", "application/pdf", "Factura 1.5.pdf"},
+		{"factura.v2", "application/pdf", "factura.v2.pdf"},
+		{"Factura Nº 12.", "application/pdf", "Factura Nº 12.pdf"},
+		{"acuerdo S.A. de C.V", wordType, "acuerdo S.A. de C.V.docx"},
+		{"drawing.ai", "application/pdf", "drawing.ai"},
+		{"index.php", "text/html; charset=utf-8", "index.php"},
+		{"notes", "text/plain; charset=utf-8", "notes.txt"},
+		{"data.dat", "text/plain", "data.dat"},
+		{"export.bin", "application/zip", "export.zip"},
+		{"a.apk", "application/zip", "a.apk"},
+		{"a", "application/octet-stream", "a"},
+		{"", "application/pdf", ""},
+		{"get.aspx", "image/jpeg", "get.jpg"},
+		{"clip.mkv", "video/x-matroska", "clip.mkv"},
+		{"clip", "video/webm", "clip.webm"},
+		{"tesis.final", "application/pdf", "tesis.final"},
+	} {
+		if got := FileName(test.name, test.kind); got != test.want {
+			t.Errorf("%q as %s is %q, want %q", test.name, test.kind, got, test.want)
+		}
+	}
+	long := FileName(strings.Repeat("ñ", 127), "application/pdf")
+	if len(long) > 255 || !utf8.ValidString(long) || !strings.HasSuffix(long, "ñ.pdf") {
+		t.Errorf("%d bytes: %q", len(long), long)
+	}
+}
+
+func TestTheNamesOfServersAreRead(t *testing.T) {
+	for header, want := range map[string]string{
+		`attachment; filename="factura.pdf"`: "factura.pdf", `attachment; filename=factura.pdf`: "factura.pdf",
+		`attachment; filename=Factura Enero.pdf`: "Factura Enero.pdf", `attachment;filename=Factura Enero.pdf;size=5`: "Factura Enero.pdf",
+		`attachment; filename*=UTF-8''Facturaci%C3%B3n.pdf`: "Facturación.pdf", `attachment; filename="a.pdf"; filename*=UTF-8''%E2%82%AC.pdf`: "€.pdf",
+		`attachment; filename*=ISO-8859-1''Facturaci%F3n.pdf`:         "Facturación.pdf",
+		`attachment; filename="=?UTF-8?B?RmFjdHVyYWNpw7NuLnBkZg==?="`: "Facturación.pdf",
+		`attachment; filename==?UTF-8?Q?Facturaci=C3=B3n_Enero.pdf?=`: "Facturación Enero.pdf",
+		`attachment; filename="=?ISO-8859-1?Q?Facturaci=F3n.pdf?="`:   "Facturación.pdf",
+		"attachment; filename=\"Facturaci\xf3n.pdf\"":                 "Facturación.pdf",
+		"attachment; filename=Facturaci\u00f3n.pdf":                   "Facturación.pdf",
+		`attachment; filename="Factura%20Enero.pdf"`:                  "Factura Enero.pdf",
+		`attachment; filename="100%.pdf"`:                             "100%.pdf",
+		`inline`:                                                      "", ``: "", `attachment; filename=`: "", `attachment; name="x"`: "", `;;;=;`: "",
+	} {
+		if got := FileNameIn(header); got != want {
+			t.Errorf("%s is %q, want %q", header, got, want)
+		}
+	}
+}
+
+func FuzzANameIsAName(f *testing.F) {
+	f.Add("attachment; filename*=UTF-8''a.pdf", "application/pdf")
+	f.Add("attachment; filename==?UTF-8?Q?a?=", "video/mp4")
+	f.Fuzz(func(t *testing.T, header, kind string) {
+		name := FileNameIn(header)
+		if !utf8.ValidString(name) {
+			t.Fatalf("%q", name)
+		}
+		if len(name) <= maxFileName && len(FileName(name, kind)) > maxFileName {
+			t.Fatalf("%q", FileName(name, kind))
+		}
+	})
+}

@@ -1,0 +1,78 @@
+package outbox
+
+import (
+	"testing"
+	"time"
+
+	"wasup/internal/message"
+	"wasup/internal/session"
+)
+
+// acked puts a message into the ledger that WhatsApp acknowledged some time ago.
+func (r *rig) acked(t *testing.T, to message.Recipient, age time.Duration) string {
+	t.Helper()
+	r.line.answers <- answer{ack: message.Ack{At: time.Now().Add(-age)}}
+	asked := request("")
+	asked.To = to
+	sent, err := r.SendText(t.Context(), asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sent.MessageID
+}
+
+func change(kind message.Kind, target string) message.Request {
+	asked := request("")
+	asked.Content = message.Content{Kind: kind, Target: &message.Ref{ID: target, FromMe: true}}
+	switch kind {
+	case message.KindEdit:
+		asked.Content.Text = "hello"
+	case message.KindReaction:
+		asked.Content.Reaction = "👍"
+	default:
+	}
+	return asked
+}
+
+func TestAChangeThatPhonesWouldIgnoreIsRefused(t *testing.T) {
+	r := newRig(t, Options{})
+	r.becomes("51", session.Ready)
+	fresh, old := r.acked(t, request("").To, time.Minute), r.acked(t, request("").To, 21*time.Minute)
+	group := r.acked(t, "120363000000000001@g.us", time.Minute)
+	r.becomes("51", session.Reconnecting)
+	for _, kind := range []message.Kind{message.KindEdit, message.KindRevoke, message.KindReaction} {
+		for target, refused := range map[string]bool{fresh: false, old: kind == message.KindEdit, group: true, "3EB0UNKNOWN": false} {
+			_, _, err := r.Enqueue(t.Context(), change(kind, target))
+			if refused {
+				wantCode(t, err, session.CodeInvalidRequest)
+			} else if err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+	}
+	theirs := change(message.KindReaction, group)
+	theirs.Content.Target = &message.Ref{ID: group, Sender: message.Address{PN: "5491100000001@s.whatsapp.net"}}
+	if _, _, err := r.Enqueue(t.Context(), theirs); err != nil {
+		t.Errorf("a message of somebody else that has an id of ours: %v", err)
+	}
+}
+
+func TestAnEditThatWasAcceptedInTimeIsAnsweredAgainWhenItIsTooLate(t *testing.T) {
+	r := newRig(t, Options{})
+	r.becomes("51", session.Ready)
+	asked := change(message.KindEdit, r.acked(t, request("").To, time.Minute))
+	asked.Key = "edit-1"
+	r.becomes("51", session.Reconnecting)
+	first, existed, err := r.Enqueue(t.Context(), asked)
+	if err != nil || existed {
+		t.Fatal(existed, err)
+	}
+	r.ledger.byID("51", asked.Content.Target.ID).AckedAt = time.Now().Add(-time.Hour)
+	again, existed, err := r.Enqueue(t.Context(), asked)
+	if err != nil || !existed || again.ID != first.ID {
+		t.Fatalf("%+v, %v, %v", again, existed, err)
+	}
+	asked.Key = "edit-2"
+	_, _, err = r.Enqueue(t.Context(), asked)
+	wantCode(t, err, session.CodeInvalidRequest)
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"wasup/internal/pause"
+	"wasup/internal/session"
+)
+
+const (
+	// trialPause is the pause between two trial writes to a database that fails.
+	trialPause = time.Second
+	// trialTimeout is how long one trial write may take, including the wait for a connection.
+	trialTimeout = 30 * time.Second
+	// trialBytes is the size of a trial write. It is more than the free space that a full disk may have at the end of a
+	// file, and as much as a message with a thumbnail needs.
+	trialBytes = 64 << 10
+)
+
+// condition knows whether the database takes writes. The first write that fails for a reason of the database's own, such as
+// a full disk, marks it as failing. From then on one trial write after the other finds out whether it works again. So
+// callers need not try, and the recovery is noticed without any.
+type condition struct {
+	log   *slog.Logger
+	name  string                          // the database's, for the log
+	trial func(ctx context.Context) error // writes something and deletes it again
+	why   func(err error) error           // a clearer error, where there is one
+
+	failing atomic.Pointer[session.Error] // nil: writes succeed
+
+	mu        sync.Mutex
+	recovered func()
+	life      context.Context
+	end       context.CancelFunc
+	work      sync.WaitGroup
+	closed    bool
+}
+
+func newCondition(log *slog.Logger) *condition {
+	c := &condition{log: log, why: func(err error) error { return err }}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c
+}
+
+// note takes the outcome of a write. It does not block.
+func (c *condition) note(err error) {
+	if !isTrouble(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.trial == nil {
+		return
+	}
+	began := c.failing.Swap(c.describe(err)) == nil
+	if began {
+		c.work.Go(c.tryUntilItWorks)
+	}
+}
+
+func (c *condition) describe(err error) *session.Error {
+	var e *session.Error
+	errors.As(failure("write to the database", "", c.why(err)), &e)
+	return e
+}
+
+// tryUntilItWorks ends when a trial write has succeeded. A single failure that the first trial does not confirm, such as
+// one connection that broke, is not logged.
+func (c *condition) tryUntilItWorks() {
+	began := time.Now()
+	for logged := false; ; logged = true {
+		ctx, cancel := context.WithTimeout(c.life, trialTimeout)
+		err := c.trial(ctx)
+		expired := ctx.Err() != nil
+		cancel()
+		switch {
+		case c.life.Err() != nil:
+			return
+		case !expired && !isTrouble(err):
+			c.recover(logged, time.Since(began))()
+			return
+		case isTrouble(err):
+			c.failing.Store(c.describe(err))
+		}
+		if !logged {
+			failing := c.failing.Load()
+			c.log.Error("the database takes no writes: sessions that need it wait, and messages are refused", "database", c.name, "code", failing.Code, "err", failing.Err)
+		}
+		if !pause.Sleep(c.life.Done(), trialPause) {
+			return
+		}
+	}
+}
+
+// recover marks the database as working and returns the call of those who wait for it.
+func (c *condition) recover(logged bool, after time.Duration) (tell func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failing.Store(nil)
+	if logged {
+		c.log.Warn("the database takes writes again", "database", c.name, "after", after.Round(time.Millisecond))
+	}
+	if c.recovered == nil {
+		return func() {}
+	}
+	return c.recovered
+}
+
+// close ends the trial writes and waits for the last one.
+func (c *condition) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.end()
+	c.work.Wait()
+}
+
+// Failing returns nil while the database takes writes, and otherwise the reason: an error with CodeStoreFull,
+// CodeStoreLocked or CodeStoreUnavailable. It does not block and asks nobody: the last writes decide.
+func (s *Store) Failing() error {
+	if e := s.condition.failing.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// OnRecovery sets the function that is called each time when the database takes writes again. It may block.
+func (s *Store) OnRecovery(recovered func()) {
+	s.condition.mu.Lock()
+	defer s.condition.mu.Unlock()
+	s.condition.recovered = recovered
+}
+
+// tryWrite writes a table of trialBytes and deletes it again. The table exists only while the database fails, so it is in no
+// schema. Two transactions: a table that is created and deleted in one would not be written at all.
+func (s *Store) tryWrite(ctx context.Context) error {
+	err := s.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+		if _, err := s.write.Exec(ctx, "CREATE TABLE IF NOT EXISTS wasup_trial (text TEXT NOT NULL)"); err != nil {
+			return err
+		}
+		text := strings.Builder{}
+		for text.Len() < trialBytes { // random, because PostgreSQL compresses
+			text.WriteString(rand.Text())
+		}
+		_, err := s.write.Exec(ctx, "INSERT INTO wasup_trial (text) VALUES ($1)", text.String())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.write.Exec(ctx, "DROP TABLE wasup_trial")
+	return err
+}
+
+// isTrouble reports whether an error says that the database cannot be written to at the moment, whatever the statement. The
+// end of a caller's context does not say so, nor does a refused row.
+func isTrouble(err error) bool {
+	var network net.Error
+	var unconnected *noConnectionError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	case errors.Is(err, errNotLocked), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+		return true
+	case sqlState(err) != "":
+		return isPostgresTrouble(sqlState(err))
+	case errors.As(err, &unconnected), errors.As(err, &network):
+		return true
+	}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM:
+		return true
+	default:
+		return false
+	}
+}
