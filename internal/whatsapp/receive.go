@@ -26,6 +26,7 @@ type receiving struct {
 	translator inbound.Translator
 	admins     *admins
 	failures   *failures                // shared by all runs of the process
+	stop       func()                   // drops the stanzas that wait to be handled
 	current    atomic.Pointer[handling] // what the worker of the stanzas handles; nil between two stanzas
 }
 
@@ -86,6 +87,7 @@ func (r *receiving) append(list []eventlog.Event) (err error) {
 			now.failed.Store(true)
 		}
 		if !r.isLastAttempt() {
+			r.stop()      // later stanzas would be stored before this one
 			panic(reason) //nolint:forbidigo // a bug, which the supervisor has to see
 		}
 		err = &session.Error{Code: session.CodeInternal, Op: "receive", Session: r.run.Session, Message: masking.CrashLine("store", reason)}
