@@ -22,7 +22,11 @@ type Content struct {
 	// Unknown is WhatsApp's name for a kind of message that this version does not know, or for content that could not
 	// be decrypted, such as a vote in a poll whose secret is unknown. Only in received messages.
 	Unknown string `json:"unknown,omitempty"`
-	Expires int    `json:"-"` // after how many seconds the message disappears; MessageData shows it
+	// Unauthorized marks an edit or a revocation by somebody who is neither the author of the message nor, for a
+	// revocation, an admin of the group. Phones ignore it. Kind is unknown then, and Target the message that it names. Only
+	// in received messages.
+	Unauthorized bool `json:"unauthorized,omitempty"`
+	Expires      int  `json:"-"` // after how many seconds the message disappears; MessageData shows it
 }
 
 // Ref refers to a message of the same chat. The author is Sender if it is given, or the session's own account if FromMe
@@ -35,6 +39,9 @@ type Ref struct {
 	FromMe bool    `json:"from_me"`                     // the session's own account is the author
 	Text   string  `json:"text,omitempty" clip:"65536"` // the text that a quote shows
 	Kind   Kind    `json:"kind,omitempty"`              // the kind of the quoted message, if known
+	// Claimed says that only whoever quotes the message says what it said and who wrote it: wasup does not have the message.
+	// Only in received messages.
+	Claimed bool `json:"claimed,omitempty"`
 }
 
 // Address is a person or a group. WhatsApp identifies a person by a LID, a phone number, or both; an unknown one is "".

@@ -336,6 +336,39 @@ func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
 	noUnknownQueries(t, server)
 }
 
+func TestAForgedChangeIsSentAndPhonesIgnoreIt(t *testing.T) {
+	server, own, client, peer := linked(t, phones.ScriptSilent)
+	theirs := sendKind(t, own, phones.Outgoing{To: peer.Number(), Text: "theirs"})
+	waitID(t, peer, theirs, nil)
+	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: theirs, Text: "forged", Forged: true})))
+	if m := edit.Message.GetProtocolMessage(); m.GetKey().GetID() != theirs || m.GetKey().GetFromMe() || m.GetEditedMessage().GetConversation() != "forged" {
+		t.Fatalf("the client got %v", edit)
+	}
+	revoke := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: theirs, Forged: true})
+	wait(client, 0, hasID(revoke))
+	quote := sendKind(t, peer, phones.Outgoing{To: own.Number(), Text: "yes", Quote: theirs, QuoteText: "something else"})
+	waitID(t, own, revoke, nil)
+	if m := waitID(t, own, quote, nil); m.Quote == nil || m.Quote.Text != "something else" {
+		t.Errorf("the phone shows %+v", m.Quote)
+	}
+	for _, phone := range []*sandbox.Phone{own, peer} {
+		if m := waitID(t, phone, theirs, nil); m.Text != "theirs" || m.Edited || m.Revoked {
+			t.Errorf("a phone shows %+v", m)
+		}
+	}
+	for field, out := range map[string]phones.Outgoing{
+		"forged":     {Text: "hola", Forged: true},
+		"quote_text": {Text: "hola", QuoteText: "hola"},
+	} {
+		out.To = own.Number()
+		var bad *phones.OutgoingError
+		if _, err := peer.SendMessage(testContext(t), out); !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	noUnknownQueries(t, server)
+}
+
 func TestWhatAPhoneSendsIsCopiedToItsOwnClientsWithItsFile(t *testing.T) {
 	_, own, client, peer := linked(t, phones.ScriptSilent)
 	file := &phones.Attachment{Data: someBytes(100)}

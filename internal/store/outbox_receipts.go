@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -19,20 +20,20 @@ import (
 // Receipt implements outbox.Ledger.
 func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) (steps []outbox.Step, err error) {
 	state := message.State(data.Status)
-	known := false
+	var known []string
 	switch state {
 	case message.Delivered, message.Read, message.Played:
-		if known, err = o.hasAny(ctx, id, data.IDs); err != nil {
+		if known, err = o.sentOf(ctx, id, data.IDs); err != nil {
 			return nil, failure("note receipt", id, err)
 		}
 	default: // the receipt reports no state of a message
 	}
-	if !known { // most receipts are about messages of other devices
+	if len(known) == 0 { // most receipts are about messages of other devices
 		return nil, o.store.Events().Append(ctx, told...)
 	}
 	err = o.store.Commit(ctx, func(ctx context.Context) error {
 		steps = steps[:0]
-		for _, messageID := range data.IDs {
+		for _, messageID := range known {
 			step, err := o.applyReceipt(ctx, id, messageID, state, &data)
 			if err != nil {
 				return err
@@ -49,16 +50,15 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	return steps, nil
 }
 
-func (o *Outbox) hasAny(ctx context.Context, id session.ID, messageIDs []string) (bool, error) {
-	for _, messageID := range messageIDs {
-		var one int
-		err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE session_id=$1 AND message_id=$2",
-			string(id), messageID).Scan(&one)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err == nil, err
-		}
+// sentOf returns those of the messages that the session sent from here, with one statement.
+func (o *Outbox) sentOf(ctx context.Context, id session.ID, messageIDs []string) ([]string, error) {
+	if len(messageIDs) == 0 {
+		return nil, nil
 	}
-	return false, nil
+	names, args := inList(messageIDs)
+	rows, err := o.store.read.Query(ctx, "SELECT message_id FROM wasup_outbox WHERE message_id IN ("+names+
+		") AND session_id=$"+strconv.Itoa(len(args)+1)+" ORDER BY seq", append(args, string(id))...)
+	return dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
 }
 
 // applyReceipt stores what a receipt reports about one message. It returns nil if the message's state does not change.

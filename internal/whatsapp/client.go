@@ -72,8 +72,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
-	c.receiving = &receiving{run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Log: r.log,
+	groups := &admins{run: r, wa: wa}
+	c.receiving = &receiving{admins: groups, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
@@ -84,7 +85,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	} else {
 		c.pairing.credentials = &credentials{DeviceContainer: device.Container}
 		device.Container = c.pairing.credentials
-		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.storeFailed)
+		c.sending.ratchet = t.ratchets.Wrap(device, c.receiving.tolerates, c.receiving.storeFailed)
 		c.teardown.ratchet = c.sending.ratchet
 		device.MsgSecrets = secrets.Wrap(device.MsgSecrets, device.IdentityKey, own.addresses)
 	}
@@ -98,7 +99,7 @@ func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
 	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
-		return c.stanzas.Wrap(c.pairing.wrap(c.sending.followDevices(handle)))
+		return c.stanzas.Wrap(c.receiving.counted(c.pairing.wrap(c.sending.followDevices(handle))))
 	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false

@@ -90,6 +90,7 @@ type Dialer struct {
 	log            *slog.Logger
 	unlinker       *unlinker
 	stanzasWaiting atomic.Int64 // stanzas of all runs that wait to be handled
+	failures       failures
 
 	life     context.Context // of the runs
 	end      context.CancelFunc

@@ -3,12 +3,17 @@ package whatsapp
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types/events"
 
+	eventlog "wasup/internal/events"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
+	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/stanzas"
 )
 
 // receiving stores what WhatsApp delivers before it is acknowledged.
@@ -19,6 +24,17 @@ type receiving struct {
 	sending    *sending         // gets the receipts
 	journal    inbound.EventLog // nil: received events are not stored
 	translator inbound.Translator
+	admins     *admins
+	failures   *failures                // shared by all runs of the process
+	current    atomic.Pointer[handling] // what the worker of the stanzas handles; nil between two stanzas
+}
+
+// handling is the handling of one stanza.
+type handling struct {
+	node   *waBinary.Node
+	key    stanzaKey
+	last   bool // it has failed so often that it is told as far as it can be
+	failed atomic.Bool
 }
 
 // receive stores events about messages, calls and groups before they are acknowledged to WhatsApp. kept false: the
@@ -32,41 +48,159 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	if r.journal == nil {
 		return true, false
 	}
-	ctx, cancel := context.WithTimeout(r.run.ctx, storeTimeout)
-	defer cancel()
-	list, ours, err := r.translator.Translate(ctx, evt)
+	r.admins.forget(evt)
+	list, ours, err := r.translator.Translate(r.run.ctx, evt)
 	if !ours || len(list) == 0 && err == nil {
 		return true, ours
 	}
 	if !r.run.state().receives() {
 		return false, true
 	}
-	if err == nil {
-		err = r.journal.Append(ctx, list...)
-	} else {
+	if err != nil {
 		err = storeError("receive", r.run.Session, err)
+	} else {
+		err = r.append(list)
 	}
-	if err == nil {
-		if receipt, is := evt.(*events.Receipt); is {
-			r.sending.receiptKept(receipt)
-		}
-		return true, true
+	if err != nil && (neverStored(err) || r.isLastAttempt()) {
+		err = r.tellLess(evt, err)
 	}
-	switch session.CodeOf(err) {
-	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
-		// A bug: another delivery would fail in the same way, forever.
-		r.run.log.Error("a received event could not be stored", "op", fmt.Sprintf("%T", evt), "err", err)
-		return true, true
-	default:
+	if err != nil {
 		r.storeFailed(err)
 		return false, true
 	}
+	if receipt, is := evt.(*events.Receipt); is {
+		r.sending.receiptKept(receipt)
+	}
+	return true, true
+}
+
+// append stores events, each within the time limit of a database operation. A panic is the run's crash, unless it has
+// ended the runs before as well.
+func (r *receiving) append(list []eventlog.Event) (err error) {
+	defer func() {
+		reason := recover()
+		if reason == nil {
+			return
+		}
+		if now := r.current.Load(); now != nil {
+			now.failed.Store(true)
+		}
+		if !r.isLastAttempt() {
+			panic(reason) //nolint:forbidigo // a bug, which the supervisor has to see
+		}
+		err = &session.Error{Code: session.CodeInternal, Op: "receive", Session: r.run.Session, Message: masking.CrashLine("store", reason)}
+	}()
+	for i := range list {
+		ctx, cancel := context.WithTimeout(r.run.ctx, storeTimeout)
+		err := r.journal.Append(ctx, list[i])
+		cancel()
+		if err != nil {
+			return storeError("receive", r.run.Session, err)
+		}
+	}
+	return nil
+}
+
+// neverStored reports whether another attempt would fail in the same way, forever: a bug.
+func neverStored(err error) bool {
+	switch session.CodeOf(err) {
+	case session.CodeInternal, session.CodeInvalidRequest, session.CodeNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// isLastAttempt reports whether the stanza that is handled has failed so often that it must not be left for another run.
+func (r *receiving) isLastAttempt() bool {
+	now := r.current.Load()
+	return now != nil && now.last
+}
+
+// tellLess stores less about an event that could not be stored. That it is stored shows that the database works, and
+// that the event was at fault. Otherwise the database fails, and the event has to come again.
+func (r *receiving) tellLess(evt any, cause error) error {
+	for _, list := range r.translator.Reduced(evt) {
+		if err := r.append(list); err == nil {
+			r.run.log.Error("a received event is told in part, because it could not be stored", "op", fmt.Sprintf("%T", evt), "err", cause)
+			return nil
+		}
+	}
+	if neverStored(cause) {
+		r.run.log.Error("a received event could not be stored", "op", fmt.Sprintf("%T", evt), "err", cause)
+		return nil
+	}
+	return cause
+}
+
+// counted wraps whatsmeow's handler of a stanza. It counts how often in a row the handling fails.
+func (r *receiving) counted(handle stanzas.Handler) stanzas.Handler {
+	return func(ctx context.Context, node *waBinary.Node) {
+		switch node.Tag {
+		case "message", "receipt", "call", "notification":
+		default: // WhatsApp does not deliver it again
+			handle(ctx, node)
+			return
+		}
+		now := &handling{node: node, key: keyOf(r.run.Session, node)}
+		now.last = r.failures.of(now.key) >= giveUpAfter-1
+		r.current.Store(now)
+		defer r.handled(ctx, now)
+		handle(ctx, node)
+	}
+}
+
+// handled counts the outcome of a stanza's handling. The last panic of a stanza in a row is logged, and the stanza is
+// acknowledged; any other panic goes on.
+func (r *receiving) handled(ctx context.Context, now *handling) {
+	reason := recover()
+	r.current.Store(nil)
+	switch {
+	case reason != nil && now.last:
+		r.run.log.Error("a stanza is left out, because its handling panics each time", "op", now.node.Tag, "err", masking.CrashLine("handle", reason))
+		r.failures.forget(now.key)
+		internals(r.wa).SendAck(ctx, now.node, 0)
+	case reason != nil:
+		r.failures.add(now.key)
+		panic(reason) //nolint:forbidigo // a bug, which the supervisor has to see
+	case now.failed.Load():
+		r.failures.add(now.key)
+	case r.run.state().receives():
+		r.failures.forget(now.key)
+	}
+}
+
+// tolerates reports whether a run goes on although the keys of a message could not be stored. It does if that happened in
+// the runs before as well, and the event that tells of the message can be stored: then the message is at fault, not the
+// database. whatsmeow asks the sender for it again.
+func (r *receiving) tolerates(cause error) bool {
+	if r.journal == nil || !r.isLastAttempt() {
+		return false
+	}
+	now := r.current.Load()
+	if now == nil || now.node.Tag != "message" {
+		return false
+	}
+	info, err := internals(r.wa).ParseMessageInfo(now.node)
+	if err != nil {
+		return false
+	}
+	for _, list := range r.translator.Reduced(&events.UndecryptableMessage{Info: *info}) {
+		if r.append(list) == nil {
+			r.run.log.Error("a received message is asked for again, because its keys could not be stored", "err", cause)
+			return true
+		}
+	}
+	return false
 }
 
 // storeFailed ends receiving for a run that cannot store what it receives. Nothing is stored or written any more, so no
 // acknowledgement leaves, and WhatsApp delivers the messages again. That includes messages of which whatsmeow could not
 // store a part, such as a group's key: whatsmeow only logs that and would acknowledge them.
 func (r *receiving) storeFailed(err error) {
+	if now := r.current.Load(); now != nil {
+		now.failed.Store(true)
+	}
 	r.run.step(runInput{kind: inputStoreFailed, err: err})
 	if l := r.conn.current(); l != nil {
 		l.DropWrites()

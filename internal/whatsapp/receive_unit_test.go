@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -48,8 +49,8 @@ func TestNothingIsAcknowledgedOnceReceivingHasEnded(t *testing.T) {
 		journal, own := &failing{}, &account{}
 		wa := whatsmeow.NewClient(&store.Device{LIDs: noLIDs{}}, nil)
 		c := &receiving{
-			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal,
-			translator: inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Log: r.log},
+			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal, failures: &failures{}, admins: &admins{},
+			translator: inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Timeout: time.Minute, Log: r.log},
 		}
 		ended := false
 		for i := range rapid.IntRange(1, 30).Draw(t, "events") {

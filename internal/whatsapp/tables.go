@@ -14,6 +14,7 @@ import (
 // tables gives a Dialer access to whatsmeow's tables.
 type tables struct {
 	db        *dbutil.Database // the database as the container uses it
+	read      *dbutil.Database // reads what is committed
 	container *sqlstore.Container
 	ratchets  *ratchet.Shared
 }
@@ -24,7 +25,7 @@ func openTables(ctx context.Context, cfg *Config) (*tables, error) {
 		return nil, err
 	}
 	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
-	t := &tables{db: db, container: container, ratchets: ratchet.New(ctx, ratchet.Config{
+	t := &tables{db: db, read: cfg.Read, container: container, ratchets: ratchet.New(ctx, ratchet.Config{
 		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
 	})}
 	// If ctx ended meanwhile, some statements are not prepared, and nothing would prepare them later.

@@ -17,6 +17,8 @@ type sendRequest struct {
 	Text       string              `json:"text" doc:"the text, caption, question or emoji, or the new text of an edit"`
 	Mentions   []string            `json:"mentions" doc:"mentioned numbers or JIDs"`
 	Quote      string              `json:"quote" doc:"id of the quoted message"`
+	QuoteText  string              `json:"quote_text" doc:"a false text of the quoted message"`
+	Forged     bool                `json:"forged" doc:"whether to send an edit or a revocation to which the phone has no right; other phones ignore it"`
 	Target     string              `json:"target" doc:"id of the message that a reaction, edit, revocation or vote applies to"`
 	Preview    *phones.LinkPreview `json:"preview" doc:"link preview"`
 	Media      *attachmentRequest  `json:"media" doc:"the file"`
@@ -126,7 +128,7 @@ type messagesBody struct {
 
 func (in *sendRequest) outgoing() phones.Outgoing {
 	out := phones.Outgoing{
-		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, Target: in.Target,
+		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, QuoteText: in.QuoteText, Forged: in.Forged, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
 		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw,
 	}

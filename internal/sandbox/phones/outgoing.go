@@ -1,6 +1,7 @@
 package phones
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -32,11 +33,15 @@ type Outgoing struct {
 	// Quote is the id of the message in the same chat that this one answers.
 	Quote string
 	// Target is the id of the message that a vote, reaction, edit or revocation is about.
-	Target   string
-	Preview  *LinkPreview
-	Media    *Attachment
-	Location *Location
-	Contact  *Contact
+	Target string
+	// Forged sends an edit or a revocation of a message that the phone may not change. Phones ignore it.
+	Forged bool
+	// QuoteText is the text that the quote shows instead of what the quoted message says.
+	QuoteText string
+	Preview   *LinkPreview
+	Media     *Attachment
+	Location  *Location
+	Contact   *Contact
 	// Options are the options of a poll, or the chosen ones of a vote. Selectable is how many options of a poll one may
 	// choose. 0 means any number.
 	Options    []string
@@ -87,6 +92,12 @@ func (o *Outgoing) check() error {
 			return &OutgoingError{"target", "expected the id of the message that it is about"}
 		}
 		return &OutgoingError{"target", "belongs to votes, reactions, edits and revocations"}
+	case o.Forged && o.Kind != KindEdit && o.Kind != KindRevoke:
+		return &OutgoingError{"forged", "belongs to edits and revocations"}
+	case o.QuoteText != "" && o.Quote == "":
+		return &OutgoingError{"quote_text", "belongs to a quote"}
+	case len(o.QuoteText) > maxText || !utf8.ValidString(o.QuoteText):
+		return &OutgoingError{"quote_text", fmt.Sprintf("expected at most %d bytes of UTF-8", maxText)}
 	case o.Kind.hasFile() != (o.Media != nil):
 		if o.Kind.hasFile() {
 			return &OutgoingError{"media", "expected the file"}
@@ -290,8 +301,9 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 			server = to.Group.Server()
 		}
 		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
-		info.QuotedMessage = &waE2E.Message{Conversation: proto.String(quoted.Text)}
-		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: quoted.Text, Found: true}
+		text := cmp.Or(out.QuoteText, quoted.Text)
+		info.QuotedMessage = &waE2E.Message{Conversation: &text}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Found: true}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration
@@ -309,7 +321,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 		return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 	}
 	kept.about, kept.form = target.author, formOf(editedContent(target.Kind, &out.Text))
-	if !target.mayChange(kept) {
+	if !out.Forged && !target.mayChange(kept) {
 		return nil, &OutgoingError{"target", "expected a message of the phone itself; to edit it, a text or caption of the last 20 minutes"}
 	}
 	key, now := p.journal.keyFor(&target), proto.Int64(time.Now().UnixMilli())

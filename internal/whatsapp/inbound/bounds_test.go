@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
@@ -48,6 +47,13 @@ func (s strictLIDs) GetLIDForPN(_ context.Context, pn types.JID) (types.JID, err
 	return s.check(pn)
 }
 
+func (s strictLIDs) others(_ context.Context, people []types.JID) (map[types.JID]types.JID, error) {
+	for _, person := range people {
+		_, _ = s.check(person)
+	}
+	return nil, nil
+}
+
 // strictSecrets has a secret for every message.
 type strictSecrets struct {
 	store.MsgSecretStore
@@ -73,7 +79,7 @@ func newTranslator(t interface{ Errorf(string, ...any) }, log *slog.Logger) *Tra
 	device := &store.Device{ID: &own, LID: lid, LIDs: strictLIDs{t: t}, MsgSecrets: strictSecrets{t: t}}
 	return &Translator{
 		Session: "51", Own: func() (types.JID, types.JID) { return own, lid }, Client: whatsmeow.NewClient(device, nil), Log: log,
-		Journal: emptyLog{},
+		Journal: emptyLog{}, Timeout: time.Minute, Others: strictLIDs{t: t}.others,
 		Sent: func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
 			if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 				t.Errorf("the database was asked about %q", id)
@@ -285,8 +291,10 @@ func TestAPanicOfTheTranslationIsOneShortLine(t *testing.T) {
 	translator.Own = func() (types.JID, types.JID) { panic(fmt.Sprint("a bug\n", strings.Repeat("x", 1000))) }
 	for range 20 {
 		list, ours, err := translator.Translate(context.Background(), &events.Message{
-			Info:    types.MessageInfo{ID: "3EB0A1", MessageSource: types.MessageSource{Chat: types.NewJID("1002", types.HiddenUserServer), Sender: types.NewJID("1002", types.HiddenUserServer)}},
-			Message: &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{Key: keyOfAnother()}},
+			Info: types.MessageInfo{ID: "3EB0A1", MessageSource: types.MessageSource{Chat: types.NewJID("1002", types.HiddenUserServer), Sender: types.NewJID("1002", types.HiddenUserServer)}},
+			Message: &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{ContextInfo: &waE2E.ContextInfo{
+				StanzaID: proto.String("3EB0A0"), Participant: proto.String("1003@lid"), QuotedMessage: &waE2E.Message{},
+			}}},
 		})
 		if !ours || err != nil || len(list) != 1 || list[0].Type != eventlog.TypeMessage {
 			t.Fatalf("%v, %t, %v", list, ours, err)
@@ -296,8 +304,4 @@ func TestAPanicOfTheTranslationIsOneShortLine(t *testing.T) {
 	if len(lines) != linesPerMinute || len(lines[0]) > 400 || strings.Contains(log.String(), "goroutine") {
 		t.Errorf("%d lines: %s", len(lines), log.String())
 	}
-}
-
-func keyOfAnother() *waCommon.MessageKey {
-	return &waCommon.MessageKey{ID: proto.String("3EB0A0"), Participant: proto.String("1003@lid"), RemoteJID: proto.String("1002@lid")}
 }

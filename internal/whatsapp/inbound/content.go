@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"cmp"
+	"context"
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -138,18 +139,25 @@ func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	case p == nil:
 		return message.Content{}, false
 	case p.GetType() == waE2E.ProtocolMessage_REVOKE:
-		return message.Content{Kind: message.KindRevoke, Target: r.ref(p.GetKey())}, true
+		target := r.ref(p.GetKey())
+		if !r.mayRevoke(target) {
+			return unauthorized("protocolMessage/REVOKE", target), true
+		}
+		return message.Content{Kind: message.KindRevoke, Target: target}, true
 	case p.GetType() == waE2E.ProtocolMessage_MESSAGE_EDIT:
-		return r.edit(p.GetKey(), p.GetEditedMessage()), true
+		return r.edit("protocolMessage/MESSAGE_EDIT", p.GetKey(), p.GetEditedMessage()), true
 	default:
 		return message.Content{Kind: message.KindUnknown, Unknown: "protocolMessage/" + p.GetType().String()}, true
 	}
 }
 
-// edit returns an edit with the message's new text or caption and its mentions.
-func (r *reading) edit(key *waCommon.MessageKey, now *waE2E.Message) message.Content {
+// edit returns an edit with the message's new text or caption and its mentions. name is WhatsApp's name for its kind.
+func (r *reading) edit(name string, key *waCommon.MessageKey, now *waE2E.Message) message.Content {
 	now, _ = unwrapped(now)
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
+	if !r.isAuthor(out.Target) {
+		return unauthorized(name, out.Target)
+	}
 	if now == nil {
 		return out
 	}
@@ -169,10 +177,11 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	switch {
 	case key.GetFromMe():
 		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
-	case key.GetParticipant() != "":
-		ref.Sender = r.t.parseAddress(key.GetParticipant())
-	case info.IsGroup: // without a participant the author is unknown
-		return ref
+	case info.IsGroup:
+		ref.Sender = r.t.parseAddress(key.GetParticipant()) // without a participant the author is unknown
+		if ref.Sender.IsZero() {
+			return ref
+		}
 	case info.IsFromMe:
 		ref.Sender = r.t.chatOf(&info.MessageSource)
 	default:
@@ -190,11 +199,8 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 		return
 	}
 	out.Expires = int(within(info.GetExpiration(), maxExpiration))
-	for _, name := range atMost(r.t, info.GetMentionedJID(), message.MaxMentions) {
-		if somebody := r.t.parseAddress(name); !somebody.IsZero() {
-			out.Mentions = append(out.Mentions, somebody)
-		}
-	}
+	// Cut before anybody is looked up: a message has room for 20,000.
+	out.Mentions = append(out.Mentions, r.t.parseAddresses(atMost(r.t, info.GetMentionedJID(), message.MaxMentions))...)
 	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
 		return
 	}
@@ -202,8 +208,12 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
-	quoted, _ := unwrapped(info.GetQuotedMessage())
-	if said, known := r.standalone(quoted); known {
+	said, known := r.storedIn(info.GetRemoteJID(), ref)
+	if ref.Claimed = !known; ref.Claimed {
+		quoted, _ := unwrapped(info.GetQuotedMessage())
+		said, known = r.standalone(quoted)
+	}
+	if known {
 		ref.Text, ref.Kind = said.Text, said.Kind
 		if said.Poll != nil {
 			ref.Text = said.Poll.Question
@@ -230,31 +240,34 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 // message.
 func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
 	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func() error {
-		opened, err := r.t.c.Client.DecryptReaction(r.t.ctx, r.eventWith(m))
+	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func(ctx context.Context) error {
+		opened, err := r.t.c.Client.DecryptReaction(ctx, r.eventWith(m))
 		out.Reaction = opened.GetText()
 		return err
 	})
-	r.unreadable(err, "encReactionMessage", &out)
+	unreadable(err, "encReactionMessage", &out)
 	return out
 }
 
 func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
 	var opened *waE2E.Message
-	err := r.open(key, func() (err error) {
-		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(r.t.ctx, r.eventWith(m))
+	err := r.open(key, func(ctx context.Context) (err error) {
+		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(ctx, r.eventWith(m))
 		return err
 	})
 	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
-	if r.unreadable(err, "secretEncryptedMessage", &out) {
+	if !r.isAuthor(out.Target) {
+		return unauthorized("secretEncryptedMessage", out.Target)
+	}
+	if unreadable(err, "secretEncryptedMessage", &out) {
 		return out
 	}
 	inner, _ := unwrapped(opened)
 	if p := inner.GetProtocolMessage(); p.GetEditedMessage() != nil {
-		return r.edit(cmp.Or(p.GetKey(), key), p.GetEditedMessage())
+		return r.edit("secretEncryptedMessage", cmp.Or(p.GetKey(), key), p.GetEditedMessage())
 	}
-	return r.edit(key, inner)
+	return r.edit("secretEncryptedMessage", key, inner)
 }
 
 // eventWith returns the event with an unwrapped message.

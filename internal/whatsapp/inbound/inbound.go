@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,13 +34,21 @@ type EventLog interface {
 // Sent returns a message that the session sent itself, and false if it is no longer known.
 type Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 
+// Counterparts returns the other address of each person whose other address is known: the phone number of a LID, and the
+// LID of a phone number. It takes one statement for many people and caches nothing, because strangers choose whom to ask
+// about.
+type Counterparts func(ctx context.Context, people []types.JID) (map[types.JID]types.JID, error)
+
 // Translator translates what one linked device receives.
 type Translator struct {
 	Session session.ID
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client           // decrypts votes, and knows which numbers and LIDs belong together
 	Journal EventLog
-	Sent    Sent // nil: sent messages are not known
+	Sent    Sent    // nil: sent messages are not known
+	IsAdmin IsAdmin // nil: not known
+	Others  Counterparts
+	Timeout time.Duration // bounds each operation of the database
 	Log     *slog.Logger
 
 	lines lineLimit // of lines about events that could not be translated
@@ -53,12 +62,32 @@ func (c *Translator) Translate(ctx context.Context, evt any) (list []eventlog.Ev
 	return list, ours, t.err
 }
 
+// Reduced returns entries that say less about the same event, under the same keys: first what can be told without the
+// database, then only that there was such an event.
+func (c *Translator) Reduced(evt any) (lists [][]eventlog.Event) {
+	t := &translation{c: c, ctx: context.Background(), offline: true}
+	list, _ := t.translateGuarded(evt)
+	t.terse = true
+	bare, _ := t.translateGuarded(evt)
+	if msg, is := evt.(*events.Message); is {
+		bare, _, _ = t.attempt(evt, func() ([]eventlog.Event, bool) { return t.bare(msg), true })
+	}
+	for i := range bare {
+		bare[i].Receipt = nil // the state of the messages stays as it is
+	}
+	lists = [][]eventlog.Event{list, bare}
+	return slices.DeleteFunc(lists, func(list []eventlog.Event) bool { return len(list) == 0 })
+}
+
 // translation translates one of whatsmeow's events into entries of the log.
 type translation struct {
-	c   *Translator
-	ctx context.Context
-	err error // a database failure; the event cannot be translated now
-	cut bool  // something of the event was left out because it was too large
+	c       *Translator
+	ctx     context.Context
+	offline bool                    // the database is not asked
+	terse   bool                    // the texts and lists of calls and groups are left out
+	others  map[types.JID]types.JID // the counterparts of people who were looked up; empty: unknown
+	err     error                   // a database failure; the event cannot be translated now
+	cut     bool                    // something of the event was left out because it was too large
 }
 
 // atMost returns at most so many items of a list. It is called before the database is asked about each of them.
@@ -70,6 +99,17 @@ func atMost[T any](t *translation, list []T, most int) []T {
 	return list[:most]
 }
 
+// ask calls an operation of the database, within its time limit. After a failure it does nothing. The number of
+// operations for an event is bounded, whatever its sender wrote.
+func (t *translation) ask(operation func(ctx context.Context) error) {
+	if t.err != nil || t.offline {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, t.c.Timeout)
+	defer cancel()
+	t.err = operation(ctx)
+}
+
 // translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an
 // unknown kind, because another delivery would have the same shape.
 func (t *translation) translateGuarded(evt any) (list []eventlog.Event, ours bool) {
@@ -78,10 +118,13 @@ func (t *translation) translateGuarded(evt any) (list []eventlog.Event, ours boo
 	if whole || !is {
 		return list, ours
 	}
-	list, _, _ = t.attempt(evt, func() ([]eventlog.Event, bool) {
-		return t.messageEvent(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}), true
-	})
+	list, _, _ = t.attempt(evt, func() ([]eventlog.Event, bool) { return t.bare(msg), true })
 	return list, true
+}
+
+// bare returns a message of an unknown kind.
+func (t *translation) bare(msg *events.Message) []eventlog.Event {
+	return t.messageEvent(&msg.Info, eventlog.TypeMessage, &message.Content{Kind: message.KindUnknown}, editOf(msg)...)
 }
 
 // attempt calls a translation. whole false: it panicked. A stranger may have caused that, so the log gets one line
@@ -145,59 +188,4 @@ func digest(parts ...any) string {
 	}
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:16])
-}
-
-// address returns a person's phone number and LID, if WhatsApp has told which belong together, or a group's address.
-func (t *translation) address(jid types.JID, others ...types.JID) message.Address {
-	var out message.Address
-	for _, each := range append([]types.JID{jid}, others...) {
-		switch each.Server {
-		case types.HiddenUserServer, types.HostedLIDServer:
-			out.LID = types.JID{User: each.User, Server: types.HiddenUserServer}.String()
-		case types.DefaultUserServer, types.HostedServer, types.LegacyUserServer:
-			out.PN = types.JID{User: each.User, Server: types.DefaultUserServer}.String()
-		case "":
-		default:
-			out.Group = each.ToNonAD().String()
-		}
-	}
-	if t.err != nil {
-		return out
-	}
-	lids := t.c.Client.Store.LIDs
-	switch {
-	case out.Group != "":
-	case out.LID != "" && out.PN == "":
-		pn, err := lids.GetPNForLID(t.ctx, types.NewJID(jid.User, types.HiddenUserServer))
-		if t.recordFailure(err); !pn.IsEmpty() {
-			out.PN = pn.ToNonAD().String()
-		}
-	case out.PN != "" && out.LID == "":
-		lid, err := lids.GetLIDForPN(t.ctx, types.NewJID(jid.User, types.DefaultUserServer))
-		if t.recordFailure(err); !lid.IsEmpty() {
-			out.LID = lid.ToNonAD().String()
-		}
-	}
-	return out
-}
-
-// parseAddress parses an address. It returns the zero value for an invalid one.
-func (t *translation) parseAddress(text string) message.Address {
-	jid, ok := parseJID(text)
-	if !ok || len(text) > message.MaxAddress {
-		return message.Address{}
-	}
-	return t.address(jid)
-}
-
-func (t *translation) recordFailure(err error) {
-	if err != nil && t.err == nil {
-		t.err = err
-	}
-}
-
-// isOwn reports whether the address is one of the session's own account.
-func (t *translation) isOwn(a message.Address) bool {
-	pn, lid := t.c.Own()
-	return a.LID != "" && a.LID == lid.ToNonAD().String() || a.PN != "" && a.PN == pn.ToNonAD().String()
 }

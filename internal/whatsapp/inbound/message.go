@@ -20,6 +20,11 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 	if content == nil || hasNoContent(content) {
 		return nil
 	}
+	if e.RawMessage.GetDeviceSentMessage() != nil && !e.Info.IsFromMe {
+		// Only the account's own devices write such a message, to tell each other what they sent. Phones ignore any other.
+		said := unauthorized("deviceSentMessage", nil)
+		return t.messageEvent(&e.Info, eventlog.TypeMessage, &said)
+	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
 	of := eventlog.TypeMessage
@@ -114,10 +119,7 @@ func wrapperOf(m *waE2E.Message) (name string, inner *waE2E.Message) {
 		if field.Message() == nil || field.IsList() {
 			return true
 		}
-		switch wrapper := value.Message().Interface().(type) {
-		case *waE2E.FutureProofMessage:
-			name, inner = string(field.Name()), wrapper.GetMessage()
-		case *waE2E.DeviceSentMessage:
+		if wrapper, is := value.Message().Interface().(*waE2E.FutureProofMessage); is {
 			name, inner = string(field.Name()), wrapper.GetMessage()
 		}
 		return inner == nil

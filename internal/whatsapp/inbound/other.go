@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"slices"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -24,20 +25,24 @@ func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	default:
 		return nil
 	}
-	ids := make([]string, 0, len(e.MessageIDs))
-	for _, id := range e.MessageIDs {
-		ids = append(ids, idOf(id))
-	}
-	if len(ids) == 0 {
+	if len(e.MessageIDs) == 0 {
 		return nil
 	}
-	data := eventlog.ReceiptData{
-		IDs: ids, Chat: t.chatOf(&e.MessageSource), Sender: t.address(e.Sender, e.SenderAlt.ToNonAD()), Device: int(e.Sender.Device),
-		FromMe: e.IsFromMe, Status: status, At: Moment(e.Timestamp),
+	chat, sender := t.chatOf(&e.MessageSource), t.address(e.Sender, e.SenderAlt.ToNonAD())
+	var list []eventlog.Event
+	// Each event is one commit. A receipt about thousands of messages would take longer than a commit may.
+	for ids := range slices.Chunk(e.MessageIDs, maxReceipts) {
+		data := eventlog.ReceiptData{
+			Chat: chat, Sender: sender, Device: int(e.Sender.Device), FromMe: e.IsFromMe, Status: status, At: Moment(e.Timestamp),
+		}
+		for _, id := range ids {
+			data.IDs = append(data.IDs, idOf(id))
+		}
+		event := t.event(eventlog.TypeReceipt, digest(e.Chat, e.Sender, status, ids), data, nil)
+		event.Receipt = &data
+		list = append(list, event)
 	}
-	event := t.event(eventlog.TypeReceipt, digest(e.Chat, e.Sender, status, e.MessageIDs), data, nil)
-	event.Receipt = &data
-	return []eventlog.Event{event}
+	return list
 }
 
 // The values of eventlog.CallData.State.
@@ -62,6 +67,9 @@ func (t *translation) terminated(e *events.CallTerminate) []eventlog.Event {
 }
 
 func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []eventlog.Event {
+	if t.terse {
+		reason = ""
+	}
 	data := eventlog.CallData{
 		ID: idOf(meta.CallID), From: t.address(meta.CallCreator, meta.CallCreatorAlt), State: state, Video: video,
 		Group: t.address(meta.GroupJID), Reason: reason, At: Moment(meta.Timestamp),
@@ -99,7 +107,7 @@ func (t *translation) joined(e *events.JoinedGroup) []eventlog.Event {
 	// because its version or creation values differ.
 	key := digest(e.JID, "joined", e.ParticipantVersionID, e.GroupCreated.Unix(), e.CreateKey)
 	return []eventlog.Event{t.event(eventlog.TypeGroup, key, eventlog.GroupData{
-		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.members(own), Value: e.Name, At: Moment(at),
+		Group: t.address(e.JID), By: by, Change: eventlog.GroupJoined, Members: t.addresses(own), Value: e.Name, At: Moment(at),
 	}, nil)}
 }
 
@@ -114,14 +122,6 @@ func (t *translation) optionalAddress(jid, other *types.JID) message.Address {
 	}
 }
 
-func (t *translation) members(jids []types.JID) []message.Address {
-	var out []message.Address
-	for _, jid := range atMost(t, jids, message.MaxMentions) {
-		out = append(out, t.address(jid))
-	}
-	return out
-}
-
 // group translates each change of a notification.
 func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 	group, by := t.address(e.JID), t.optionalAddress(e.Sender, e.SenderPN)
@@ -129,7 +129,10 @@ func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 	for _, c := range changesOf(e) {
 		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
 		t.cut = false
-		members := t.members(c.members)
+		if t.terse {
+			c.members, c.value = nil, ""
+		}
+		members := t.addresses(atMost(t, c.members, message.MaxMentions))
 		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
 			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: Moment(e.Timestamp), Truncated: t.cut,
 		}, nil))

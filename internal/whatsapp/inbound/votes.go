@@ -2,8 +2,8 @@ package inbound
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,9 +11,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 
-	"wasup/internal/events"
 	"wasup/internal/message"
 )
 
@@ -23,16 +21,16 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
 	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
 	var opened *waE2E.PollVoteMessage
-	err := r.open(poll, func() (err error) {
-		opened, err = r.t.c.Client.DecryptPollVote(r.t.ctx, r.eventWith(m))
+	err := r.open(poll, func(ctx context.Context) (err error) {
+		opened, err = r.t.c.Client.DecryptPollVote(ctx, r.eventWith(m))
 		return err
 	})
-	if r.unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
+	if unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
 	known := r.choices(out.Target)
 	hashes := whatsmeow.HashPollOptions(known)
-	for _, chosen := range opened.GetSelectedOptions() {
+	for _, chosen := range atMost(r.t, opened.GetSelectedOptions(), maxChosen) {
 		name := unknownOption + hex.EncodeToString(chosen)
 		for i := range hashes {
 			if bytes.Equal(hashes[i], chosen) {
@@ -46,63 +44,23 @@ func (r *reading) vote(m *waE2E.Message) message.Content {
 
 // choices returns the options of a poll that the session has sent, or has received and stored. Unknown: nil.
 func (r *reading) choices(poll *message.Ref) []string {
-	c, id := r.t.c, r.t.c.Session
-	if poll.FromMe && c.Sent != nil {
-		sent, is, err := c.Sent(r.t.ctx, id, poll.ID)
-		if r.t.recordFailure(err); is && sent.Content.Poll != nil {
-			return sent.Content.Poll.Options
-		}
+	if content, is := r.storedIn("", poll); is && content.Poll != nil {
+		return content.Poll.Options
 	}
-	event, is, err := c.Journal.Find(r.t.ctx, id, r.keysOf(poll)...)
-	if r.t.recordFailure(err); !is {
-		return nil
-	}
-	var msg events.MessageData
-	if err := json.Unmarshal(event.Data, &msg); err != nil || msg.Content == nil || msg.Content.Poll == nil {
-		return nil
-	}
-	return msg.Content.Poll.Options
-}
-
-// keysOf returns the keys under which a message of this chat may be stored: with chat and sender as LID or as phone
-// number.
-func (r *reading) keysOf(ref *message.Ref) []string {
-	chats := []string{r.event.Info.Chat.String()}
-	for _, other := range []string{r.t.chatOf(&r.event.Info.MessageSource).LID, r.t.chatOf(&r.event.Info.MessageSource).PN} {
-		if other != "" && other != chats[0] {
-			chats = append(chats, other)
-		}
-	}
-	senders := []string{ref.Sender.LID, ref.Sender.PN}
-	if ref.FromMe {
-		jid, lid := r.t.c.Own()
-		senders = nil
-		for _, own := range []types.JID{lid, jid} {
-			if !own.IsEmpty() {
-				senders = append(senders, own.ToNonAD().String())
-			}
-		}
-	}
-	var keys []string
-	for _, chat := range chats {
-		for _, sender := range senders {
-			if sender != "" {
-				keys = append(keys, keyOf(events.TypeMessage, digest(chat, sender, ref.ID)))
-			}
-		}
-	}
-	return keys
+	return nil
 }
 
 // unknownOption is the prefix of an option whose text is not known. The SHA-256 of the option follows.
 const unknownOption = "sha256:"
 
-// errNoKey is the error for encrypted content whose key names no message.
-var errNoKey = errors.New("the key names no message")
+var (
+	errNoKey   = errors.New("the key names no message")
+	errUnasked = errors.New("the secret was not looked up")
+)
 
 // open calls a decryption of whatsmeow's, which looks up the secret of the message that the key names. The sender chose
 // the key, so it is checked before a database sees it. whatsmeow panics on a nonce of the wrong length.
-func (r *reading) open(key *waCommon.MessageKey, decrypt func() error) (err error) {
+func (r *reading) open(key *waCommon.MessageKey, decrypt func(ctx context.Context) error) (err error) {
 	for _, address := range []string{key.GetRemoteJID(), key.GetParticipant()} {
 		if _, ok := parseJID(address); address != "" && !ok {
 			return errNoKey
@@ -111,24 +69,31 @@ func (r *reading) open(key *waCommon.MessageKey, decrypt func() error) (err erro
 	if key.GetID() == "" || key.GetID() != idOf(key.GetID()) {
 		return errNoKey
 	}
+	err = errUnasked
+	r.t.ask(func(ctx context.Context) error {
+		err = decryptGuarded(ctx, decrypt)
+		// whatsmeow has no error value for this database failure.
+		if err != nil && strings.Contains(err.Error(), "failed to get original message secret key") {
+			return err
+		}
+		return nil
+	})
+	return err
+}
+
+func decryptGuarded(ctx context.Context, decrypt func(ctx context.Context) error) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("whatsmeow panicked: %v", reason)
 		}
 	}()
-	return decrypt()
+	return decrypt(ctx)
 }
 
-// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content. A database
-// failure is recorded: the message has to come again.
-func (r *reading) unreadable(err error, name string, out *message.Content) bool {
-	if err == nil {
-		return false
+// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content.
+func unreadable(err error, name string, out *message.Content) bool {
+	if err != nil {
+		out.Unknown = name
 	}
-	// whatsmeow has no error value for this database failure.
-	if strings.Contains(err.Error(), "failed to get original message secret key") {
-		r.t.recordFailure(err)
-	}
-	out.Unknown = name
-	return true
+	return err != nil
 }

@@ -39,11 +39,13 @@ const lockTimeout = 30 * time.Second
 // package does.
 type Ratchet struct {
 	*Shared
-	write  *sqlstore.SQLStore // writes within the transaction of the context
-	read   *sqlstore.SQLStore // reads what is committed
-	jid    string             // the device's JID as the tables store it
-	own    string             // the device's own Signal address
-	failed func(err error)
+	write *sqlstore.SQLStore // writes within the transaction of the context
+	read  *sqlstore.SQLStore // reads what is committed
+	jid   string             // the device's JID as the tables store it
+	own   string             // the device's own Signal address
+	// tolerates reports whether the run goes on after this failure: it concerns one message, and other writes succeed.
+	tolerates func(err error) bool
+	failed    func(err error)
 
 	locks locks
 
@@ -61,12 +63,12 @@ type Ratchet struct {
 }
 
 // Wrap replaces the stores of the device by a ratchet. failed is called once, at the first database failure that keeps
-// the run from receiving.
-func (s *Shared) Wrap(device *store.Device, failed func(err error)) *Ratchet {
+// the run from receiving. tolerates is asked before; if it returns true, whatsmeow gets the error and the run goes on.
+func (s *Shared) Wrap(device *store.Device, tolerates func(err error) bool, failed func(err error)) *Ratchet {
 	jid := *device.ID
 	r := &Ratchet{
 		Shared: s, write: sqlstore.NewSQLStore(s.writing, jid), read: sqlstore.NewSQLStore(s.reading, jid),
-		jid: jid.String(), own: device.LID.SignalAddress().String(), failed: failed,
+		jid: jid.String(), own: device.LID.SignalAddress().String(), tolerates: tolerates, failed: failed,
 	}
 	r.cache.addRun(r)
 	device.Sessions = sessions{r}
@@ -118,7 +120,7 @@ func (e *storeFailure) Is(target error) bool { return target == context.Canceled
 // fail ends receiving for the run, unless ctx has ended: an error that the end of the run caused is no database
 // failure.
 func (r *Ratchet) fail(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || r.failure() == nil && r.tolerates(err) {
 		return err
 	}
 	r.mu.Lock()

@@ -115,7 +115,7 @@ func newRatchet(t *testing.T) *Ratchet {
 	if err := tables.PutDevice(t.Context(), device); err != nil {
 		t.Fatal(err)
 	}
-	r := shared.Wrap(device, func(err error) { t.Error(err) })
+	r := shared.Wrap(device, func(error) bool { return false }, func(err error) { t.Error(err) })
 	t.Cleanup(r.Close)
 	return r
 }
