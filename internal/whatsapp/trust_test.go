@@ -24,8 +24,8 @@ const mine = "3EB0MINE"
 func newTrusting(t *testing.T) *hearing {
 	t.Helper()
 	h := &hearing{house: newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
-		cfg.Sent = func(_ context.Context, _ session.ID, id string) (message.Content, bool, error) {
-			return message.TextOf("mine"), id == mine, nil
+		cfg.Sent = func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
+			return message.Message{Content: message.TextOf("mine")}, id == mine, nil
 		}
 	})}
 	h.own, h.peer = h.phone(), h.phone()
