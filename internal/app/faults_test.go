@@ -190,7 +190,7 @@ func TestAServerThatRefusesTheWebSocketIsTriedAgain(t *testing.T) {
 	}{
 		{faults.Fault{Kind: faults.HTTPStatus, Code: 503}, session.CauseServerUnavailable},
 		{faults.Fault{Kind: faults.HTTPStatus, Code: 429}, session.CauseConnectRefused},
-		{faults.Fault{Kind: faults.BadCertificate}, session.CauseSocketLost},
+		{faults.Fault{Kind: faults.BadCertificate}, session.CauseUntrustedServer},
 	} {
 		h := newHouse(t)
 		phone := h.linked(1)

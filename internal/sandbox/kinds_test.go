@@ -308,7 +308,7 @@ func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
 		t.Fatalf("the client got %v", m)
 	}
 	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: id, Text: "hello"})))
-	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetConversation() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
+	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetExtendedTextMessage().GetText() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
 		t.Fatalf("the client got %v", edit)
 	}
 	revoke := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: id})))
@@ -341,7 +341,7 @@ func TestAForgedChangeIsSentAndPhonesIgnoreIt(t *testing.T) {
 	theirs := sendKind(t, own, phones.Outgoing{To: peer.Number(), Text: "theirs"})
 	waitID(t, peer, theirs, nil)
 	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: theirs, Text: "forged", Forged: true})))
-	if m := edit.Message.GetProtocolMessage(); m.GetKey().GetID() != theirs || m.GetKey().GetFromMe() || m.GetEditedMessage().GetConversation() != "forged" {
+	if m := edit.Message.GetProtocolMessage(); m.GetKey().GetID() != theirs || m.GetKey().GetFromMe() || m.GetEditedMessage().GetExtendedTextMessage().GetText() != "forged" {
 		t.Fatalf("the client got %v", edit)
 	}
 	revoke := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: theirs, Forged: true})

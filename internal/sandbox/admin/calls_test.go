@@ -86,7 +86,7 @@ func TestARawMessageIsSentAsItIs(t *testing.T) {
 	f.sendJSON(brunoNumber, fmt.Sprintf(`{"to":%q,"kind":"raw","raw":%q}`, anaNumber, raw))
 	f.shows(anaNumber, `"text":"hola"`, `"kind":"text"`)
 	f.post("/phones/"+brunoNumber+"/messages", `{"to":"`+anaNumber+`","kind":"raw","raw":"/w=="}`).is(t, 400,
-		`{"error":{"code":"invalid","message":"expected an encoded message of at most 1048576 bytes","field":"raw"}}`)
+		`{"error":{"code":"invalid","message":"expected an encoded message of at most 8388608 bytes","field":"raw"}}`)
 	for body, field := range map[string]string{`"kind":"raw","raw":"!!"`: "raw", `"kind":"image","media":{"mime":"image/png","data":"?"}`: "media.data"} {
 		f.post("/phones/"+brunoNumber+"/messages", `{"to":"`+anaNumber+`",`+body+`}`).is(t, 400, `{"error":{"code":"invalid","message":"expected standard base64","field":"`+field+`"}}`)
 	}
