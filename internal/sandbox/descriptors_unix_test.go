@@ -48,6 +48,7 @@ func TestAServerThatHasNoFilesLeftSaysSo(t *testing.T) {
 	must(t, child.Start())
 	lines := bufio.NewScanner(out)
 	type line struct {
+		Msg    string
 		Detail string
 		Limit  int
 	}

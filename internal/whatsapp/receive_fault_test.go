@@ -222,6 +222,7 @@ func TestWhatHasAnImpossibleTimeIsToldAndAcknowledged(t *testing.T) {
 		t.Run(variant, func(t *testing.T) {
 			h := newHearing(t)
 			ctx := testContext(t)
+			h.must(h.peer.SetScript(phones.ScriptDeliver)) // it reads when the test says so
 			mine := "3EB0MINE"
 			_, err := h.life.client.Send(ctx, message.Outgoing{ID: mine, To: message.Recipient(h.peer.JID().String()), Content: message.TextOf("mine")})
 			h.must(err)

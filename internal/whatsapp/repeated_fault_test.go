@@ -145,6 +145,7 @@ func TestADatabaseThatIsDownForManyRunsLosesNothing(t *testing.T) {
 func TestAReceiptAndAGroupThatFailEachTimeKeepNobodyFromReceiving(t *testing.T) {
 	h, log := newAllergic(t)
 	ctx := testContext(t)
+	h.must(h.peer.SetScript(phones.ScriptDeliver)) // it reads when the test says so
 	if _, err := h.life.client.Send(ctx, message.Outgoing{ID: "3EB0MINE", To: message.Recipient(h.peer.LID().String()), Content: message.TextOf("mine")}); err != nil {
 		t.Fatal(err)
 	}
