@@ -619,3 +619,41 @@ func TestThePathsInTheArchitectureExist(t *testing.T) {
 		t.Errorf("missing: %v", missing)
 	}
 }
+
+// missingTests counts the tests that a table names, in the form `folder: TestOne, TestTwo; folder: …`, and lists those
+// that are not in a test file of their folder.
+func missingTests(tree fs.FS, text string) (named int, missing []string) {
+	for _, group := range regexp.MustCompile("([a-z][a-z/]*): (`(?:Test|Benchmark|Fuzz)[^;|]*)").FindAllStringSubmatch(text, -1) {
+		var tests strings.Builder
+		files, _ := fs.Glob(tree, group[1]+"/*.go") // the suite of the store is in files without _test
+		for _, name := range files {
+			content, _ := fs.ReadFile(tree, name)
+			tests.Write(content)
+		}
+		for _, m := range regexp.MustCompile("`((?:Test|Benchmark|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(group[2], -1) {
+			named++
+			if !strings.Contains(tests.String(), "func "+m[1]+"(") {
+				missing = append(missing, group[1]+": "+m[1])
+			}
+		}
+	}
+	return named, missing
+}
+
+func TestTheTestsInTheTableOfReliabilityExist(t *testing.T) {
+	text, err := os.ReadFile("docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, missing := missingTests(os.DirFS("."), string(text))
+	if all := len(regexp.MustCompile("`(?:Test|Benchmark|Fuzz)").FindAllString(string(text), -1)); named != all {
+		t.Errorf("%d of %d tests are named with their folder", named, all)
+	}
+	for _, test := range missing {
+		t.Errorf("docs/reliability.md names %s, which does not exist", test)
+	}
+	tree := fstest.MapFS{"a/a_test.go": {Data: []byte("package a\n\nfunc TestFound(t *testing.T) {}\n")}}
+	if named, missing := missingTests(tree, "| a: `TestFound`, `TestLost`; b/c: `FuzzLost` |"); named != 3 || len(missing) != 2 {
+		t.Errorf("%d named, missing: %v", named, missing)
+	}
+}

@@ -141,18 +141,18 @@ func TestOneRefusedVersionHoldsEverybodyBackAndOneProbeReleasesThem(t *testing.T
 	}
 }
 
-// probes counts the connects of every session. It returns when each happened, from the first.
-func (w *world) probes(outdated *atomic.Bool) *[]time.Duration {
+// probes counts the connects of every session. times returns when each happened, from the first.
+func (w *world) probes(outdated *atomic.Bool) (times func() []time.Duration) {
 	var mu sync.Mutex
 	var first time.Time
-	times := &[]time.Duration{}
+	var all []time.Duration
 	w.dialer.script(func(d *dialer) {
 		d.onOpen = func(c *client) {
 			mu.Lock()
 			if first.IsZero() {
 				first = time.Now()
 			}
-			*times = append(*times, time.Since(first))
+			all = append(all, time.Since(first))
 			mu.Unlock()
 			if outdated.Load() {
 				c.post(session.ClientOutdated)
@@ -161,7 +161,11 @@ func (w *world) probes(outdated *atomic.Bool) *[]time.Duration {
 			}
 		}
 	})
-	return times
+	return func() []time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
 }
 
 func TestRefusedProbesFollowEachOtherMoreAndMoreSlowly(t *testing.T) {
@@ -171,13 +175,14 @@ func TestRefusedProbesFollowEachOtherMoreAndMoreSlowly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ids := names(10)
 			guarded(t, r, func(t *testing.T, w *world, outdated *atomic.Bool) {
-				times := w.probes(outdated)
+				probed := w.probes(outdated)
 				w.start(ids...)
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				var pauses []time.Duration
-				for i := 1; i < len(*times) && i <= 9; i++ {
-					pauses = append(pauses, ((*times)[i] - (*times)[i-1]).Round(time.Second))
+				times := probed()
+				for i := 1; i < len(times) && i <= 9; i++ {
+					pauses = append(pauses, (times[i] - times[i-1]).Round(time.Second))
 				}
 				const s = time.Second
 				if want := []time.Duration{5 * s, 10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 320 * s, 600 * s, 600 * s}; !slices.Equal(pauses, want) {
@@ -256,7 +261,7 @@ func TestAProgramThatAsksInALoopIsRefusedByTheBreakerAndNotByWhatsApp(t *testing
 				t.Fatalf("try again after %s", answer.RetryAfter)
 			}
 		}
-		if n := len(*times); n > 20 {
+		if n := len(times()); n > 20 {
 			t.Errorf("%d connects in ten minutes", n)
 		}
 	})

@@ -96,6 +96,11 @@ func temporaryStore(cfg *configs.Config) (remove func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("create a temporary folder for the sandbox's database: %w", err)
 	}
-	cfg.Store.DSN = "sqlite:" + filepath.Join(folder, "wasup.db")
+	path := filepath.Join(folder, "wasup.db")
+	// The empty file says that a new database is expected here: the warning about one would mislead.
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("create the sandbox's database: %w", err), os.RemoveAll(folder))
+	}
+	cfg.Store.DSN = "sqlite:" + path
 	return func() error { return os.RemoveAll(folder) }, nil
 }

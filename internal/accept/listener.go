@@ -94,7 +94,7 @@ func (l *Listener) report(err error) {
 	if !ok {
 		return
 	}
-	l.options.Log.Error("connections cannot be accepted, new ones have to wait: "+advice(err),
+	l.options.Log.Error("connections cannot be accepted, new ones have to wait", "detail", advice(err),
 		"address", l.Addr().String(), "limit", Descriptors(), "attempts", before+1, "err", err)
 }
 

@@ -5,6 +5,7 @@ package access
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -81,7 +82,7 @@ func (p *Policy) Check(r *Request) Verdict {
 	if r.Forwarded != "" && !p.answersTo(r.Forwarded) {
 		return WrongHost
 	}
-	if r.Page && (r.Method == "GET" || r.Method == "HEAD") && r.Mode == "navigate" && r.Dest == "document" {
+	if r.Page && (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Mode == "navigate" && r.Dest == "document" {
 		return Allowed
 	}
 	own := r.Site == "same-origin" || r.Site == "none" || r.Site == "" && (r.Origin == "" || p.ownOrigin(r))

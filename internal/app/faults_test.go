@@ -190,7 +190,7 @@ func TestAServerThatRefusesTheWebSocketIsTriedAgain(t *testing.T) {
 	}{
 		{faults.Fault{Kind: faults.HTTPStatus, Code: 503}, session.CauseServerUnavailable},
 		{faults.Fault{Kind: faults.HTTPStatus, Code: 429}, session.CauseConnectRefused},
-		{faults.Fault{Kind: faults.BadCertificate}, session.CauseSocketLost},
+		{faults.Fault{Kind: faults.BadCertificate}, session.CauseUntrustedServer},
 	} {
 		h := newHouse(t)
 		phone := h.linked(1)
@@ -205,19 +205,35 @@ func TestAServerThatRefusesTheWebSocketIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestARefusedVersionHoldsEverybodyBackWithoutALogin(t *testing.T) {
+// shownVersion returns the revision of the client version that the app shows to WhatsApp.
+func (h *house) shownVersion() uint32 {
+	h.t.Helper()
+	found := regexp.MustCompile(`wasup_client_version_info{version="2.3000.(\d+)"} 1`).FindSubmatch(h.Get("/metrics", 1).Body)
+	if found == nil {
+		h.t.Fatal("the version is not in the metrics")
+	}
+	n, err := strconv.ParseUint(string(found[1]), 10, 32)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return uint32(n)
+}
+
+func TestARefusedVersionHoldsEverybodyBack(t *testing.T) {
 	h := newHouse(t)
 	x := trouble{h, 1, h.linked(1)}
 	h.linked(2)
-	x.refuse(faults.Fault{Kind: faults.LoginFailure, Code: 405, Count: 1})
+	// No newer version is offered, so every probe is refused, and the answers do not depend on who is the probe.
+	h.server.SetMinVersion(sandbox.Version{2, 3000, h.shownVersion() + 1})
+	h.server.SetWebVersion(sandbox.Version{2, 3000, h.shownVersion()})
+	h.server.DropTCP(x.only())
 	x.comes(session.Errored, session.CauseClientOutdated)
-	refused, opened := h.server.Counters().LoginsRefused, h.server.Counters().ConnectionsTotal
 	h.Get("/status", 1).Is(200).With("state", "ERROR", "needs_qr", false, "is_recoverable", false, "recommended_action", "Technical error - check logs")
 	for _, client := range []int64{1, 3} {
-		h.Get("/qr-code", client).Is(500).With("error", "INITIALIZATION_FAILED", "current_state", "ERROR", "message", "Error al inicializar la sesión de WhatsApp")
-	}
-	if n := h.server.Counters(); n.LoginsRefused != refused || n.ConnectionsTotal != opened {
-		t.Errorf("%d connections and %d refused logins while everybody is held back", n.ConnectionsTotal-opened, n.LoginsRefused-refused)
+		a := h.Get("/qr-code", client).Is(500).With("error", "INITIALIZATION_FAILED", "current_state", "ERROR", "message", "Error al inicializar la sesión de WhatsApp")
+		if a.Header.Get("Retry-After") == "" {
+			t.Error("the answer does not say when to ask again")
+		}
 	}
 	h.Get("/status", 2).Is(200).With("state", "READY")
 	if alarm := regexp.MustCompile(`(?m)^wasup_client_outdated 1$`); !alarm.Match(h.Get("/metrics", 1).Body) {
@@ -228,24 +244,12 @@ func TestARefusedVersionHoldsEverybodyBackWithoutALogin(t *testing.T) {
 func TestARefusedVersionIsReplacedByTheNewestOne(t *testing.T) {
 	h := newHouse(t)
 	x := trouble{h, 1, h.linked(1)}
-	shown := regexp.MustCompile(`wasup_client_version_info{version="2.3000.(\d+)"} 1`)
-	version := func() uint32 {
-		found := shown.FindSubmatch(h.Get("/metrics", 1).Body)
-		if found == nil {
-			t.Fatal("the version is not in the metrics")
-		}
-		n, err := strconv.ParseUint(string(found[1]), 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return uint32(n)
-	}
-	newest := version() + 1
+	newest := h.shownVersion() + 1
 	h.server.SetMinVersion(sandbox.Version{2, 3000, newest})
 	h.server.DropTCP(x.only())
 	x.comes(session.Errored, session.CauseClientOutdated)
 	x.backByItself()
-	if got := version(); got != newest {
+	if got := h.shownVersion(); got != newest {
 		t.Errorf("revision %d is shown, want %d", got, newest)
 	}
 }

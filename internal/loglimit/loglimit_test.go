@@ -94,13 +94,13 @@ func TestDebugLinesAndDifferentLinesAreAllWritten(t *testing.T) {
 		log, _, written := open()
 		for i := range 300 {
 			log.Debug("detail")
-			log.Warn(fmt.Sprint("message ", i))
+			log.Warn("message", "code", fmt.Sprint(i))
 			log.Warn("same", "op", fmt.Sprint(i))
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		written.want(t, 300, "msg=detail")
-		written.want(t, 300, `msg="message `)
+		written.want(t, 300, `msg=message`)
 		written.want(t, 300, "msg=same")
 		written.want(t, 0, "more times")
 	})

@@ -48,8 +48,9 @@ func TestAServerThatHasNoFilesLeftSaysSo(t *testing.T) {
 	must(t, child.Start())
 	lines := bufio.NewScanner(out)
 	type line struct {
-		Msg   string
-		Limit int
+		Msg    string
+		Detail string
+		Limit  int
 	}
 	next := func(accept func(line) bool) line {
 		t.Helper()
@@ -71,8 +72,8 @@ func TestAServerThatHasNoFilesLeftSaysSo(t *testing.T) {
 		must(t, err)
 		open = append(open, c)
 	}
-	said := next(func(l line) bool { return strings.Contains(l.Msg, "no file descriptor left") })
-	if said.Limit != fewFiles || !strings.Contains(said.Msg, "ulimit -n") {
+	said := next(func(l line) bool { return strings.Contains(l.Detail, "no file descriptor left") })
+	if said.Limit != fewFiles || !strings.Contains(said.Detail, "ulimit -n") {
 		t.Errorf("the server said %+v", said)
 	}
 	for _, c := range open {

@@ -308,7 +308,7 @@ func TestReactionsEditsAndRevocationsOfAPhoneReachTheClient(t *testing.T) {
 		t.Fatalf("the client got %v", m)
 	}
 	edit := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindEdit, Target: id, Text: "hello"})))
-	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetConversation() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
+	if m := edit.Message.GetProtocolMessage(); !edit.IsEdit || m.GetKey().GetID() != id || m.GetEditedMessage().GetExtendedTextMessage().GetText() != "hello" || edit.Info.Edit != types.EditAttributeMessageEdit {
 		t.Fatalf("the client got %v", edit)
 	}
 	revoke := wait(client, 0, hasID(sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindRevoke, Target: id})))

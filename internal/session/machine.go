@@ -43,6 +43,7 @@ type attempts struct {
 	failedAt  time.Time // of the last failure
 	openedAt  time.Time // of the last run
 	hurriedAt time.Time // when the session last reconnected without a pause, other than for a person
+	linking   bool      // a person has scanned a code, and the first login has not come yet
 }
 
 // pairing holds the codes and the passkey challenge of a session that is being linked.
@@ -271,8 +272,11 @@ func (m *Machine) takeFields(now time.Time, in Input) {
 	case Paired, SocketUp:
 		m.hasDevice = true
 		m.account.merge(in.Account)
-		if in.Kind == Paired {
-			m.attempts = attempts{openedAt: m.openedAt} // a person has scanned a code: the login that follows is the first
+		switch {
+		case in.Kind == Paired:
+			m.attempts = attempts{openedAt: m.openedAt, linking: true} // a person has scanned a code: the login that follows is the first
+		case m.linking: // the reconnect that was part of linking does not count
+			m.linking, m.hurriedAt = false, time.Time{}
 		}
 	case LoggedOut, Banned, LogoutDue:
 		m.hasDevice = false

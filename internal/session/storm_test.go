@@ -167,6 +167,14 @@ func TestAServerThatAsksForNewLoginsWithoutEndIsObeyedOnceAndThenBacksOff(t *tes
 	}
 }
 
+func TestTheReconnectOfLinkingDoesNotCount(t *testing.T) {
+	w := begin(t, session.Record{ID: "51"}, nil)
+	w.kind(session.QRAsked).on(codes("a")).kind(session.Paired)
+	w.kind(session.LoginReconnect).kind(session.SocketUp).is(session.Ready, session.CauseConnected)
+	w.kind(session.LoginReconnect).is(session.Reconnecting, session.CauseLoginReconnect, session.CloseSocket, session.OpenSocket)
+	w.kind(session.SocketUp).kind(session.LoginReconnect).is(session.DisconnectedRecoverable, session.CauseSocketLost, session.CloseSocket)
+}
+
 func TestFailuresAreForgottenWhenReadyHasLasted(t *testing.T) {
 	w := begin(t, paired(), nil)
 	w.restored()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,5 +135,26 @@ func TestARefusedRowAndAnEndedCallerAreNoFailureOfTheDatabase(t *testing.T) {
 	}
 	if err := st.Failing(); err != nil {
 		t.Errorf("it says %v", err)
+	}
+}
+
+func TestANewDatabaseIsToldWithItsAbsolutePath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, fresh := range []bool{true, false} {
+		var log strings.Builder
+		st, err := store.Open(t.Context(), "sqlite:./data/wasup.db", store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !filepath.IsAbs(st.Where()) || !strings.HasSuffix(st.Where(), "/data/wasup.db") {
+			t.Errorf("it is at %q", st.Where())
+		}
+		warned := strings.Contains(log.String(), "level=WARN msg=\"a new, empty database was created") && strings.Contains(log.String(), "database="+st.Where())
+		if warned != fresh || strings.Count(log.String(), "\n") > 1 {
+			t.Errorf("new: %v, the log says %q", fresh, log.String())
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/tunnel"
 )
 
 var (
@@ -33,11 +34,11 @@ func connectError(id session.ID, err error) error {
 	failure := &session.Error{Code: session.CodeConnectFailed, Op: "connect", Session: id, Err: err}
 	var (
 		status socket.ErrWithStatusCode
-		proxy  *proxyError
+		proxy  *tunnel.Error
 	)
 	switch {
 	case errors.As(err, &proxy):
-		failure.Code, failure.Message = session.CodeProxyFailed, proxy.reason
+		failure.Code, failure.Message = session.CodeProxyFailed, proxy.Reason
 	case errors.Is(err, store.ErrDeviceDeleted):
 		failure.Code, failure.Message = session.CodeStoreUnavailable, "the device was deleted while it was opened"
 	case errors.As(err, &status) && status.StatusCode != http.StatusSwitchingProtocols:

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/tunnel"
 )
 
 // MaxProxyPool is the largest Config.ProxyPoolSize.
@@ -55,9 +56,9 @@ func checkTemplate(template string, poolSize int) (field, message string) {
 	if strings.ContainsAny(expanded, "{}") {
 		return "Proxy", "expected no placeholders but {id} and {n}"
 	}
-	var unusable *proxyError
-	if _, err := newTunnel(expanded); errors.As(err, &unusable) {
-		return "Proxy", unusable.reason
+	var unusable *tunnel.Error
+	if _, err := tunnel.New(expanded, nil, dialTimeout); errors.As(err, &unusable) {
+		return "Proxy", unusable.Reason
 	}
 	return "", ""
 }
@@ -104,11 +105,10 @@ func (r *routes) acquireProxy(proxy string) (*route, error) {
 		known.users++
 		return known, nil
 	}
-	way, err := newTunnel(proxy)
+	way, err := tunnel.New(proxy, r.roots, dialTimeout)
 	if err != nil {
 		return nil, err
 	}
-	way.roots = r.roots
 	life, end := context.WithCancel(context.Background())
 	transport := newTransport(life, way.DialContext)
 	fresh := &route{

@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/tunnel"
 )
 
 // maxPage bounds how much is read of WhatsApp Web's page, which has a few hundred kilobytes.
@@ -61,13 +62,13 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 // pageError returns the error of a failed refresh, without the page: whatsmeow repeats all of it in its error.
 func pageError(id session.ID, err error) error {
 	var (
-		through *proxyError
+		through *tunnel.Error
 		failure = &session.Error{Code: session.CodeConnectFailed, Op: "refresh client version", Session: id}
 		request interface{ Timeout() bool } // a *url.Error: the request failed, not the reading of its answer
 	)
 	switch {
 	case errors.As(err, &through):
-		failure.Code, failure.Message, failure.Err = session.CodeProxyFailed, through.reason, err
+		failure.Code, failure.Message, failure.Err = session.CodeProxyFailed, through.Reason, err
 	case errors.As(err, &request):
 		failure.Message, failure.Err = connectReason(err), err
 	default:

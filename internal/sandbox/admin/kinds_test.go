@@ -60,7 +60,7 @@ func TestEveryKindOfMessageIsSentAndShownInJSON(t *testing.T) {
 		`"poll":{"options":[{"name":"now","voters":[]},{"name":"later","voters":["`+anaNumber+`@s.whatsapp.net"]}],"selectable":1}`)
 	f.sendJSON(brunoNumber, `{`+to+`,"kind":"revoke","target":"`+text+`"}`)
 	f.shows(anaNumber, `"revoked":true`,
-		`"quote":{"id":"`+text+`","from":"`+brunoNumber+`@s.whatsapp.net","text":"hola","found":true}`, `"preview":{"url":"https://example.com","title":"E","description":""}`,
+		`"quote":{"id":"`+text+`","from":"`+brunoNumber+`@s.whatsapp.net","text":"hola","kind":"text","found":true}`, `"preview":{"url":"https://example.com","title":"E","description":""}`,
 		`"mentions":["`+anaNumber+`@s.whatsapp.net"]`, `"expiration":86400`, `"kind":"image"`, `"view_once":true`,
 		`"media":{"url":"/sandbox/v1/phones/`+anaNumber+`/messages/`+image+`/media","mime":"image/png","size":20,"width":3,"height":2,"thumbnail":"AAAA","direct_path":"/v/`,
 		`"seconds":3,"voice":true,"waveform":"AQID"`, `"location":{"latitude":-34.5,"longitude":1,"name":"Here","address":""}`,

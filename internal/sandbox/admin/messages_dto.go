@@ -84,6 +84,7 @@ type quoteBody struct {
 	ID   string `json:"id" doc:"id of the quoted message"`
 	From string `json:"from" doc:"JID of its sender"`
 	Text string `json:"text" doc:"text of the quoted message"`
+	Kind string `json:"kind" doc:"what the quote shows; empty for an empty bubble"`
 	// Found is false for a message that the phone does not have, and for one whose author is named in another form than
 	// the group's.
 	Found bool `json:"found" doc:"whether the phone has the quoted message, so that a tap leads to it"`
@@ -148,7 +149,7 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {
-		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, m.Quote.Found}
+		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Found}
 	}
 	if f := m.Media; f != nil {
 		body.Media = &mediaBody{

@@ -1,6 +1,8 @@
 package phones
 
 import (
+	"cmp"
+
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
@@ -188,7 +190,33 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 		return
 	}
 	into.Quote = &Quote{
-		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Found: p.finds(info, into.chat),
+		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Kind: shownKind(info.GetQuotedMessage()),
+		Found: p.finds(info, into.chat),
+	}
+}
+
+// quotedQuestion returns the question of a quoted poll of any version.
+func quotedQuestion(quoted *waE2E.Message) string {
+	return cmp.Or(quoted.GetPollCreationMessage(), quoted.GetPollCreationMessageV2(), quoted.GetPollCreationMessageV3()).GetName()
+}
+
+// shownKind returns the kind of message that a quote shows, or "" if it shows an empty bubble.
+func shownKind(quoted *waE2E.Message) Kind {
+	switch {
+	case quoted.GetAudioMessage() != nil:
+		return KindAudio
+	case quoted.GetStickerMessage() != nil:
+		return KindSticker
+	case quoted.GetLocationMessage() != nil:
+		return KindLocation
+	case quoted.GetContactMessage().GetDisplayName() != "":
+		return KindContact
+	case quotedQuestion(quoted) != "":
+		return KindPoll
+	case quoted.GetExtendedTextMessage() != nil && textOf(quoted) == "":
+		return ""
+	default:
+		return formOf(quoted)
 	}
 }
 
@@ -246,9 +274,11 @@ func textOf(content *waE2E.Message) string {
 	case content.GetVideoMessage() != nil:
 		return content.GetVideoMessage().GetCaption()
 	case content.GetDocumentMessage() != nil:
-		return content.GetDocumentMessage().GetCaption()
+		return cmp.Or(content.GetDocumentMessage().GetCaption(), content.GetDocumentMessage().GetFileName())
+	case content.GetContactMessage() != nil:
+		return content.GetContactMessage().GetDisplayName()
 	default:
-		return ""
+		return cmp.Or(quotedQuestion(content), content.GetLocationMessage().GetName())
 	}
 }
 

@@ -135,6 +135,8 @@ type Quote struct {
 	ID   string    `json:"id"`
 	From types.JID `json:"from"`
 	Text string    `json:"text"`
+	// Kind is what the quote shows; "" is an empty bubble.
+	Kind Kind `json:"kind"`
 	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.
 	Found bool `json:"found"`
 }

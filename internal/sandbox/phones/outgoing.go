@@ -303,7 +303,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
-		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Found: true}
+		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration

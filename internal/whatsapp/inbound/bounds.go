@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+
+	"wasup/internal/message"
 )
 
 // Senders choose the numbers and times of their messages. A number outside of these bounds is left out of the event, as
@@ -20,8 +22,8 @@ const (
 	maxAhead      = 7 * 24 * time.Hour // of a time, ahead of our clock
 	maxDigits     = 20                 // of a phone number or a LID
 	maxUser       = 64                 // bytes of the name of a group or a channel
+	maxChosen     = 100                // options of a vote
 	maxReceipts   = 256                // messages of one receipt event; receipts of whatsmeow and of ours have no more
-	maxChosen     = 100                // options of a vote, as many as message.Clip keeps
 	maxID         = 255                // bytes of an id that a sender chose
 )
 
@@ -74,7 +76,7 @@ func idOf(id string) string {
 // parseJID parses an address that a sender chose. ok false: WhatsApp has no such address.
 func parseJID(text string) (jid types.JID, ok bool) {
 	jid, err := types.ParseJID(text)
-	if err != nil || jid.User == "" {
+	if err != nil || jid.User == "" || len(text) > message.MaxAddress {
 		return jid, false
 	}
 	switch jid.Server {

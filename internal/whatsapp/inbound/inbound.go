@@ -90,6 +90,15 @@ type translation struct {
 	cut     bool                    // something of the event was left out because it was too large
 }
 
+// atMost returns at most so many items of a list. It is called before the database is asked about each of them.
+func atMost[T any](t *translation, list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	t.cut = true
+	return list[:most]
+}
+
 // ask calls an operation of the database, within its time limit. After a failure it does nothing. The number of
 // operations for an event is bounded, whatever its sender wrote.
 func (t *translation) ask(operation func(ctx context.Context) error) {
@@ -99,15 +108,6 @@ func (t *translation) ask(operation func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(t.ctx, t.c.Timeout)
 	defer cancel()
 	t.err = operation(ctx)
-}
-
-// atMost returns at most so many items of a list. It is called before the database is asked about each of them.
-func atMost[T any](t *translation, list []T, most int) []T {
-	if len(list) <= most {
-		return list
-	}
-	t.cut = true
-	return list[:most]
 }
 
 // translateGuarded calls translate and recovers a panic. A message with an unexpected shape becomes a message of an

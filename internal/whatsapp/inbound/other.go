@@ -128,10 +128,10 @@ func (t *translation) group(e *events.GroupInfo) []eventlog.Event {
 	var list []eventlog.Event
 	for _, c := range changesOf(e) {
 		key := digest(e.JID, c.name, e.Timestamp.Unix(), c.members, c.value, e.ParticipantVersionID)
+		t.cut = false
 		if t.terse {
 			c.members, c.value = nil, ""
 		}
-		t.cut = false
 		members := t.addresses(atMost(t, c.members, message.MaxMentions))
 		list = append(list, t.event(eventlog.TypeGroup, key, eventlog.GroupData{
 			Group: group, By: by, Change: c.name, Members: members, Value: c.value, At: Moment(e.Timestamp), Truncated: t.cut,

@@ -98,37 +98,52 @@ func (r *reading) storedIn(chat string, ref *message.Ref) (content message.Conte
 // keysOf returns the keys under which a message may be stored: with chat and sender as LID or as phone number. chat is an
 // address that the sender chose, or "" for the chat of the message that is read.
 func (r *reading) keysOf(chat string, ref *message.Ref) []string {
-	var chats []string
-	add := func(list []string, addresses ...string) []string {
-		for _, address := range addresses {
-			if address != "" {
-				list = append(list, address)
-			}
-		}
-		return list
-	}
+	in := r.t.chatOf(&r.event.Info.MessageSource)
 	if chat != "" {
-		address := r.t.parseAddress(chat)
-		chats = add(chats, address.Group, address.LID, address.PN)
-	} else {
-		address := r.t.chatOf(&r.event.Info.MessageSource)
-		chats = add(chats, address.Group, address.LID, address.PN)
+		in = r.t.parseAddress(chat)
 	}
-	senders := add(nil, ref.Sender.LID, ref.Sender.PN)
 	if ref.FromMe {
-		jid, lid := r.t.c.Own()
-		senders = nil
-		for _, own := range []types.JID{lid, jid} {
-			if !own.IsEmpty() {
-				senders = append(senders, own.ToNonAD().String())
-			}
-		}
+		return messageKeys(in, r.t.c.ownAddress(), ref.ID)
 	}
-	var keys []string
-	for _, chat := range chats {
-		for _, sender := range senders {
-			keys = append(keys, keyOf(events.TypeMessage, digest(chat, sender, ref.ID)))
+	return messageKeys(in, ref.Sender, ref.ID)
+}
+
+// messageKeys returns the keys under which a message may be stored.
+func messageKeys(chat, author message.Address, id string) (keys []string) {
+	for _, in := range []string{chat.Group, chat.LID, chat.PN} {
+		for _, by := range []string{author.LID, author.PN} {
+			if in != "" && by != "" {
+				keys = append(keys, keyOf(events.TypeMessage, digest(in, by, id)))
+			}
 		}
 	}
 	return keys
+}
+
+func (c *Translator) ownAddress() message.Address {
+	jid, lid := c.Own()
+	return addressOf(jid, lid)
+}
+
+// Stored returns the content of a message that the log has, by its chat and author, whatever form their addresses have.
+// An error is a failure of the database.
+func (c *Translator) Stored(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error) {
+	if c.Journal == nil {
+		return message.Content{}, false, nil
+	}
+	t := &translation{c: c, ctx: ctx}
+	by := t.address(author)
+	if t.isOwn(by) {
+		by = c.ownAddress()
+	}
+	keys := messageKeys(t.address(chat), by, id)
+	if len(keys) == 0 || t.err != nil {
+		return message.Content{}, false, t.err
+	}
+	event, is, err := c.Journal.Find(ctx, c.Session, keys...)
+	var data events.MessageData
+	if err != nil || !is || json.Unmarshal(event.Data, &data) != nil || data.Content == nil {
+		return message.Content{}, false, err
+	}
+	return *data.Content, true, nil
 }

@@ -30,6 +30,8 @@ type Composer struct {
 	Client  *whatsmeow.Client
 	// Sent returns a message that the session sent, and false if it is no longer known. It may be nil.
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
+	// Stored returns the content of a message that is stored, by its chat and author, and false for any other. It may be nil.
+	Stored func(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error)
 	// Member returns how a group addresses a person: by LID or by phone number.
 	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
 	// Announcements reports whether a chat is the group for the announcements of a community.
@@ -61,12 +63,16 @@ type composing struct {
 	out  message.Outgoing
 	// quoted and target are the authors of the messages that this one refers to, as the chat addresses them.
 	quoted, target string
+	quote          *waE2E.Message // what a phone shows of the quoted message; nil: nothing is quoted
 }
 
-// addressAuthors sets quoted and target.
+// addressAuthors sets quoted, quote and target.
 func (c *composing) addressAuthors(ctx context.Context) (err error) {
 	if ref := c.out.Content.Quote; ref != nil {
 		if c.quoted, err = c.author(ctx, ref); err != nil {
+			return err
+		}
+		if c.quote, err = c.quoteOf(ctx, ref); err != nil {
 			return err
 		}
 	}
@@ -281,16 +287,15 @@ func (c *composing) key() *waCommon.MessageKey {
 // contextInfo returns the mentions and the quote of the message, or nil if it has neither.
 func (c *composing) contextInfo() *waE2E.ContextInfo {
 	content := &c.out.Content
-	if len(content.Mentions) == 0 && content.Quote == nil {
+	if len(content.Mentions) == 0 && c.quote == nil {
 		return nil
 	}
 	info := &waE2E.ContextInfo{}
 	for _, who := range content.Mentions {
 		info.MentionedJID = append(info.MentionedJID, mentioned(who, content.Text))
 	}
-	if ref := content.Quote; ref != nil {
-		info.StanzaID, info.Participant = &ref.ID, optional(c.quoted)
-		info.QuotedMessage = quoted(ref)
+	if c.quote != nil {
+		info.StanzaID, info.Participant, info.QuotedMessage = &content.Quote.ID, optional(c.quoted), c.quote
 	}
 	return info
 }
@@ -325,28 +330,80 @@ func (c *composing) author(ctx context.Context, ref *message.Ref) (string, error
 	return member.String(), err
 }
 
-// quoted returns what a phone shows of a quoted message.
-func quoted(ref *message.Ref) *waE2E.Message {
-	text := optional(ref.Text)
-	switch ref.Kind {
+// quoteOf returns what phones show of a quoted message: the message as it is stored, otherwise what the caller says of it.
+// It returns nil if nothing is known: phones would show an empty bubble.
+func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Message, error) {
+	said := message.Content{Kind: ref.Kind, Text: ref.Text}
+	author, err := types.ParseJID(c.quoted)
+	if err != nil || c.c.Stored == nil {
+		return quoted(&said), nil
+	}
+	stored, is, err := c.c.Stored(ctx, c.chat, author, ref.ID)
+	if err != nil {
+		return nil, err
+	}
+	if is {
+		said = stored
+	}
+	return quoted(&said), nil
+}
+
+// quoted returns what phones show of quoted content, or nil if they would show nothing.
+func quoted(said *message.Content) *waE2E.Message {
+	text, media := optional(said.Text), said.Media
+	if media == nil {
+		media = &message.Media{}
+	}
+	switch said.Kind {
 	case message.KindImage:
-		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text}}
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, Mimetype: optional(media.Mime), JPEGThumbnail: media.Thumbnail}}
 	case message.KindVideo:
-		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text}}
+		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
+			Caption: text, Mimetype: optional(media.Mime), Seconds: count(media.Seconds), JPEGThumbnail: media.Thumbnail,
+		}}
 	case message.KindAudio, message.KindVoice:
-		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{PTT: proto.Bool(ref.Kind == message.KindVoice)}}
+		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
+			PTT: proto.Bool(said.Kind == message.KindVoice), Mimetype: optional(media.Mime), Seconds: count(media.Seconds),
+		}}
 	case message.KindDocument:
-		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text}}
+		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
+			Caption: text, Mimetype: optional(media.Mime), FileName: optional(media.Name), Title: optional(media.Name), JPEGThumbnail: media.Thumbnail,
+		}}
 	case message.KindSticker:
-		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{}}
+		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{Mimetype: optional(media.Mime)}}
 	case message.KindLocation:
-		return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{Name: text}}
-	case message.KindContact:
-		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: text}}
-	case message.KindPoll:
-		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: text}}
+		return &waE2E.Message{LocationMessage: quotedPlace(said)}
 	default:
-		return &waE2E.Message{Conversation: proto.String(ref.Text)}
+		return quotedWords(said)
+	}
+}
+
+func quotedPlace(said *message.Content) *waE2E.LocationMessage {
+	place := said.Location
+	if place == nil {
+		return &waE2E.LocationMessage{Name: optional(said.Text)}
+	}
+	return &waE2E.LocationMessage{
+		DegreesLatitude: &place.Latitude, DegreesLongitude: &place.Longitude, Name: optional(place.Name), Address: optional(place.Address),
+	}
+}
+
+// quotedWords returns content of which phones show only words: a name, a question, a text.
+func quotedWords(said *message.Content) *waE2E.Message {
+	switch {
+	case said.Kind == message.KindContact && len(said.Contacts) > 0:
+		card := &said.Contacts[0]
+		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &card.Name, Vcard: &card.VCard}}
+	case said.Kind == message.KindPoll && said.Poll != nil:
+		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Poll.Question}}
+	case said.Text == "":
+		return nil
+	case said.Kind == message.KindContact:
+		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &said.Text}}
+	case said.Kind == message.KindPoll:
+		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Text}}
+	default:
+		return &waE2E.Message{Conversation: &said.Text}
 	}
 }
 

@@ -1,4 +1,7 @@
-package whatsapp
+// Package tunnel connects through a proxy: http, https or socks5.
+//
+// It owns how proxies are asked for a connection, and why one gives none. It knows neither sessions nor WhatsApp.
+package tunnel
 
 import (
 	"bufio"
@@ -28,63 +31,66 @@ const proxyTimeout = 15 * time.Second
 // maxProxyAnswer bounds the header of a proxy's answer to CONNECT.
 const maxProxyAnswer = 64 << 10
 
-// proxyError is a failure of the proxy, not of the server. reason contains no address and no secret.
-type proxyError struct {
-	reason string
-	err    error
+// Error is a failure of the proxy, not of the server. Reason contains no address and no secret.
+type Error struct {
+	Reason string
+	Err    error // may be nil
 }
 
-func (e *proxyError) Error() string {
-	if e.err == nil {
-		return "proxy: " + e.reason
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return "proxy: " + e.Reason
 	}
-	return "proxy: " + e.reason + ": " + e.err.Error()
+	return "proxy: " + e.Reason + ": " + e.Err.Error()
 }
 
-func (e *proxyError) Unwrap() error { return e.err }
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
-// tunnel makes connections through one proxy. It passes on the server's host name unresolved; the proxy resolves it.
-type tunnel struct {
+// Tunnel makes connections through one proxy. It passes on the server's host name unresolved; the proxy resolves it.
+type Tunnel struct {
 	proxy   *url.URL
 	address string // the proxy's host:port
 	roots   *x509.CertPool
 	forward *net.Dialer
 }
 
-// newTunnel parses an http, https or socks5 URL with or without credentials. Its error contains nothing of the URL,
-// which may hold a password.
-func newTunnel(raw string) (*tunnel, error) {
+// New parses an http, https or socks5 URL with or without credentials. Its error contains nothing of the URL,
+// which may hold a password. roots are those of https proxies; nil: the
+// machine's. timeout is for the dial to the proxy.
+func New(raw string, roots *x509.CertPool, timeout time.Duration) (*Tunnel, error) {
 	const expected = "expected a URL such as socks5://user:password@host:1080 with the scheme http, https or socks5"
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
-		return nil, &proxyError{reason: expected}
+		return nil, &Error{Reason: expected}
 	}
 	ports := map[string]string{"http": "80", "https": "443", "socks5": "1080"}
 	port, known := ports[u.Scheme]
 	if !known {
-		return nil, &proxyError{reason: expected}
+		return nil, &Error{Reason: expected}
 	}
 	if u.Port() != "" {
 		port = u.Port()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return nil, &proxyError{reason: "expected a port from 1 to 65535"}
+		return nil, &Error{Reason: "expected a port from 1 to 65535"}
 	}
 	if u.Scheme == "socks5" && u.User != nil {
 		// RFC 1929 stores each length in one byte.
 		password, _ := u.User.Password()
 		if name := u.User.Username(); name == "" || len(name) > 255 || len(password) > 255 {
-			return nil, &proxyError{reason: "expected a user name of 1 to 255 bytes and a password of at most 255"}
+			return nil, &Error{Reason: "expected a user name of 1 to 255 bytes and a password of at most 255"}
 		}
 	}
-	return &tunnel{
-		proxy: u, address: net.JoinHostPort(u.Hostname(), port),
-		forward: &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second},
+	return &Tunnel{
+		proxy: u, address: net.JoinHostPort(u.Hostname(), port), roots: roots,
+		forward: &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second},
 	}, nil
 }
 
-// DialContext connects to address through the proxy. Every error is a *proxyError: there is no other route.
-func (t *tunnel) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+// DialContext connects to address through the proxy. Every error is a *Error: there is no other route.
+func (t *Tunnel) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, proxyTimeout)
 	defer cancel()
 	dial := t.dialHTTP
@@ -93,12 +99,12 @@ func (t *tunnel) DialContext(ctx context.Context, network, address string) (net.
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil {
-		return nil, &proxyError{reason: proxyReason(err), err: err}
+		return nil, &Error{Reason: proxyReason(err), Err: err}
 	}
 	return conn, nil
 }
 
-func (t *tunnel) dialSOCKS(ctx context.Context, network, address string) (net.Conn, error) {
+func (t *Tunnel) dialSOCKS(ctx context.Context, network, address string) (net.Conn, error) {
 	var auth *proxy.Auth
 	if user := t.proxy.User; user != nil {
 		password, _ := user.Password()
@@ -117,7 +123,7 @@ func (t *tunnel) dialSOCKS(ctx context.Context, network, address string) (net.Co
 
 // dialHTTP requests a tunnel from an HTTP proxy (RFC 9110, section 9.3.6), also for ws://: a tunnel carries a WebSocket
 // even if the proxy does not support WebSockets.
-func (t *tunnel) dialHTTP(ctx context.Context, network, address string) (net.Conn, error) {
+func (t *Tunnel) dialHTTP(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := t.forward.DialContext(ctx, network, t.address)
 	if err != nil {
 		return nil, err
@@ -147,7 +153,7 @@ func (t *tunnel) dialHTTP(ctx context.Context, network, address string) (net.Con
 
 // requestTunnel sends the CONNECT request. It returns bytes of the server that arrived together with the proxy's
 // answer.
-func (t *tunnel) requestTunnel(conn net.Conn, address string) (rest []byte, err error) {
+func (t *Tunnel) requestTunnel(conn net.Conn, address string) (rest []byte, err error) {
 	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\n"
 	if user := t.proxy.User; user != nil {
 		password, _ := user.Password()
