@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
@@ -147,11 +149,22 @@ func (b *Browser) Holds(what, condition string, args ...any) {
 	function := "(...args) => " + condition
 	ctx, cancel := context.WithTimeout(b.Ctx, Patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.PollFunction[bool](function, chromedp.WithPollingTimeout(Patience), chromedp.WithPollingArgs(args...)))
+	poll := chromedp.PollFunction[bool](function, chromedp.WithPollingTimeout(Patience), chromedp.WithPollingArgs(args...))
+	_, err := chromedp.Run(ctx, poll)
+	for isOldDocument(err) && ctx.Err() == nil {
+		_, err = chromedp.Run(ctx, poll)
+	}
 	if err != nil {
 		text, _ := chromedp.Run(b.Ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		b.T.Fatalf("%s: %v\nthe page reads:\n%s", what, err, text)
 	}
+}
+
+// isOldDocument reports whether a call named the document that a navigation has replaced. chromedp learns of the new one
+// from an event that may come after the end of the navigation. Nothing of the call was run, so it can be repeated.
+func isOldDocument(err error) bool {
+	var refused *cdproto.Error
+	return errors.As(err, &refused) && refused.Message == "Cannot find context with specified id"
 }
 
 // visible is JavaScript for the elements of a selector that are visible.
