@@ -1,4 +1,4 @@
-# `make` lists the targets. They need Go, git and make. Some tests also need Node,
+# `make` lists the targets. They need Go, git and make. Some tests also need curl, Node,
 # PostgreSQL or a browser. If a tool is missing, `make test` skips its tests, and
 # `make check` installs it if it can and fails otherwise. The linters are built
 # from tools/go.mod, so that everybody runs the same versions.
@@ -61,7 +61,7 @@ generated:
 readme: build
 	.ci/readme bin/wasup
 
-tools: ## install the tools of some tests, if missing: Node, PostgreSQL, Chromium
+tools: ## install the tools of some tests, if missing: curl, Node, PostgreSQL, Chromium
 	@.ci/tools
 
 required-tools:

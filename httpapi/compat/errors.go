@@ -47,8 +47,8 @@ func (r *Routes) renderError(c *fiber.Ctx, shape shape, label string, err error)
 		message = sentence(f.code, shape)
 	}
 	if shape == flagged {
-		r.host.Render(c, f.status, flaggedError{Error: true, Code: f.code, Message: message})
+		r.render(c, f.status, flaggedError{Error: true, Code: f.code, Message: message})
 		return
 	}
-	r.host.Render(c, f.status, codedError{Error: f.code, Message: message, CurrentState: f.state, WaitTimeMS: f.waitMS})
+	r.render(c, f.status, codedError{Error: f.code, Message: message, CurrentState: f.state, WaitTimeMS: f.waitMS})
 }

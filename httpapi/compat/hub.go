@@ -96,7 +96,7 @@ func (r *Routes) getInstance(c *fiber.Ctx) error {
 	if answer.QRStatus == qrGenerated || answer.QRStatus == qrExpired {
 		answer.QRExpiresAt = instant(status.QR.ExpiresAt)
 	}
-	return r.host.OK(c, answer)
+	return r.ok(c, answer)
 }
 
 // postInstanceQR is POST /api/session-manager/sessions/sender_<n>/qr.
@@ -116,7 +116,7 @@ func (r *Routes) postInstanceQR(c *fiber.Ctx) error {
 		if err != nil {
 			return &fault{status: fiber.StatusInternalServerError, code: codeQRFailed, cause: err}
 		}
-		return r.host.OK(c, instanceQRAnswer{QRString: url, QRExpiresAt: answer.QR.ExpiresAt.UTC().Format(time.RFC3339)})
+		return r.ok(c, instanceQRAnswer{QRString: url, QRExpiresAt: answer.QR.ExpiresAt.UTC().Format(time.RFC3339)})
 	case session.OutcomeReady:
 		return &fault{status: fiber.StatusConflict, code: codeAlreadyConnected}
 	case session.OutcomeTooMany:

@@ -32,10 +32,10 @@ func (r *Routes) getHealth(c *fiber.Ctx) error {
 		if errors.As(err, &e) && e.Code != session.CodeInternal {
 			answer.Error = e.Public()
 		}
-		r.host.Render(c, fiber.StatusServiceUnavailable, answer)
+		r.render(c, fiber.StatusServiceUnavailable, answer)
 		return nil
 	}
-	return r.host.OK(c, healthAnswer{
+	return r.ok(c, healthAnswer{
 		Status: "ok", Service: service, Version: r.cfg.Version,
 		UptimeSeconds: int64(r.host.Now().Sub(r.started) / time.Second),
 	})
@@ -44,7 +44,7 @@ func (r *Routes) getHealth(c *fiber.Ctx) error {
 // getHealthz is GET /healthz. It does not check the database: an unavailable database is no reason to restart the
 // process.
 func (r *Routes) getHealthz(c *fiber.Ctx) error {
-	return r.host.OK(c, livenessAnswer{Status: "ok"})
+	return r.ok(c, livenessAnswer{Status: "ok"})
 }
 
 // getReadyz is GET /readyz.
@@ -55,10 +55,10 @@ func (r *Routes) getReadyz(c *fiber.Ctx) error {
 	}
 	answer := readinessAnswer{Status: "ready", Restored: restored, Wanted: wanted}
 	if ready {
-		return r.host.OK(c, answer)
+		return r.ok(c, answer)
 	}
 	answer.Status, answer.Reason = "not_ready", reason
-	r.host.Render(c, fiber.StatusServiceUnavailable, answer)
+	r.render(c, fiber.StatusServiceUnavailable, answer)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (r *Routes) getQRCode(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
-		return r.host.OK(c, qrCodeAnswer{QR: url})
+		return r.ok(c, qrCodeAnswer{QR: url})
 	case session.OutcomeReady:
 		return &fault{status: fiber.StatusConflict, code: codeQRNotRequired, state: answer.State}
 	case session.OutcomeTimeout:
@@ -66,14 +66,14 @@ func (r *Routes) getQR(c *fiber.Ctx) error {
 	r.host.Watch(&status)
 	now := r.host.Now()
 	if status.State != session.QRRequired || !status.QR.Valid(now) {
-		r.host.Render(c, fiber.StatusConflict, qrAbsent{Error: "QR not available", State: status.State, CanSendMessages: status.CanSend()})
+		r.render(c, fiber.StatusConflict, qrAbsent{Error: "QR not available", State: status.State, CanSendMessages: status.CanSend()})
 		return nil
 	}
 	url, err := r.deps.Pictures.DataURL(status.QR.Code)
 	if err != nil {
 		return err
 	}
-	return r.host.OK(c, qrNowAnswer{State: status.State, ExpiresIn: secondsLeft(status.QR, now), QR: url})
+	return r.ok(c, qrNowAnswer{State: status.State, ExpiresIn: secondsLeft(status.QR, now), QR: url})
 }
 
 // secondsLeft returns for how many seconds a valid code is still valid, rounded down, but at least 1.

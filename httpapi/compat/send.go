@@ -35,7 +35,7 @@ func (r *Routes) postSend(c *fiber.Ctx) error {
 	messageID, err := r.deps.Sender.Send(ctx, id, to, text, key)
 	switch {
 	case err == nil:
-		return r.host.OK(c, sendAnswer{OK: true, MessageID: messageID})
+		return r.ok(c, sendAnswer{OK: true, MessageID: messageID})
 	case slices.Contains([]session.Code{session.CodeNotReady, session.CodeNotFound, session.CodeQuarantined}, session.CodeOf(err)):
 		return notReady(r.statusOf(id), err)
 	case errors.Is(err, context.DeadlineExceeded):

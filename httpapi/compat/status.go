@@ -78,7 +78,7 @@ func (r *Routes) getStatus(c *fiber.Ctx) error {
 		}
 		answer.QRCodeBase64 = &url
 	}
-	return r.host.OK(c, answer)
+	return r.ok(c, answer)
 }
 
 // postInit is POST /init.
@@ -97,7 +97,7 @@ func (r *Routes) postInit(c *fiber.Ctx) error {
 	if already {
 		answer.Message = "Client already initialized"
 		answer.Action = "NO_ACTION_NEEDED"
-		return r.host.OK(c, answer)
+		return r.ok(c, answer)
 	}
 	answer.Message = "WhatsApp client initialization started"
 	answer.NextSteps = "Monitor /status endpoint for QR code or READY state"
@@ -107,7 +107,7 @@ func (r *Routes) postInit(c *fiber.Ctx) error {
 	if status.HasDevice {
 		answer.Action = string(session.Reconnecting)
 	}
-	return r.host.OK(c, answer)
+	return r.ok(c, answer)
 }
 
 // startFailed writes the contract's one answer to a failed start. A drain is answered like on all other routes, because
@@ -123,6 +123,6 @@ func (r *Routes) startFailed(c *fiber.Ctx, client int64, err error) error {
 		answer.Message = e.Public()
 		answer.Retry = e.Retryable()
 	}
-	r.host.Render(c, fiber.StatusInternalServerError, answer)
+	r.render(c, fiber.StatusInternalServerError, answer)
 	return nil
 }

@@ -21,15 +21,16 @@ func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
 	}
 	r, got := taking(t)
 	kinds := make(map[message.Kind]bool)
-	calls := regexp.MustCompile(`(?m)--json '(\{.*\})' "?\$W(/messages[^\s"]*)"?`).FindAllStringSubmatch(string(guide), -1)
+	calls := regexp.MustCompile(`(?m)-d '(\{.*\})' "?\$W(/messages[^\s"]*)"?`).FindAllStringSubmatch(string(guide), -1)
 	if len(calls) < 20 {
 		t.Fatalf("only %d calls were found", len(calls))
 	}
+	values := strings.NewReplacer(`'$ID'`, "UPLOAD", `'$GROUP'`, "120363041234567890@g.us", `'$ASKED'`, "3A5B0C0D", `'$SENT'`, "3EB0C767D097B7C7C030", `'$FILES'`, "https://shop.example")
 	r.Sessions.Waiting = func(_ context.Context, _ session.ID, _ string, until message.State) (message.Message, error) {
 		return stored((*got)[len(*got)-1], until), nil
 	}
 	for _, call := range calls {
-		body := strings.ReplaceAll(call[1], `'$ID'`, "UPLOAD")
+		body := values.Replace(call[1])
 		answer := r.Do(t, "POST", "/v1/sessions/shop"+call[2], body, apitest.JSONBody)
 		if answer.Status != 202 && answer.Status != 200 {
 			t.Errorf("%s\n%d %s", call[0], answer.Status, answer.Body)

@@ -89,7 +89,7 @@ func TestMessagesAreListedByPageAndState(t *testing.T) {
 		t.Errorf("%d %s", answer.Status, answer.Body)
 	}
 	f.Pages = func(message.Filter) ([]message.Message, string, error) { return nil, "", nil }
-	if answer := r.Do(t, "GET", "/v1/sessions/shop/messages", ""); answer.Body != `{"items":[]}` {
+	if answer := r.Do(t, "GET", "/v1/sessions/shop/messages", ""); answer.Body != `{"items":[]}`+"\n" {
 		t.Errorf("%s", answer.Body)
 	}
 }

@@ -85,7 +85,8 @@ func (h *Host) Watch(status *session.Status) {
 	}
 }
 
-// Render writes v as JSON. It does not escape characters such as &, because no answer of this API is embedded in HTML.
+// Render writes v as one line of JSON that ends with a newline, so that a terminal shows it well. It does not escape
+// characters such as &, because no answer of this API is embedded in HTML.
 func (h *Host) Render(c *fiber.Ctx, status int, v any) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -96,7 +97,7 @@ func (h *Host) Render(c *fiber.Ctx, status int, v any) {
 		return
 	}
 	c.Set(fiber.HeaderContentType, contentType)
-	c.Status(status).Response().SetBodyRaw(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	c.Status(status).Response().SetBodyRaw(b.Bytes())
 }
 
 // OK writes a 200. It returns nil, so that a handler can end with it.

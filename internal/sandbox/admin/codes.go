@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"go.mau.fi/whatsmeow/types"
 )
@@ -14,7 +15,7 @@ func (a phoneAPI) enterCode(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	var in codeRequest
-	if err = readJSON(r, maxJSON, &in); err != nil {
+	if _, err = readShown(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
 	ctx, cancel, err := waitContext(r, scanWait)
@@ -55,16 +56,23 @@ func (a phoneAPI) setPasskey(r *http.Request) (int, any, error) {
 }
 
 // assertPasskey answers a passkey request. Body and answer are the JSON that browsers
-// use: PublicKeyCredentialRequestOptions and PublicKeyCredential.
+// use: PublicKeyCredentialRequestOptions and PublicKeyCredential. The options may also be the
+// field challenge of a client's answer, posted as it is.
 func (a phoneAPI) assertPasskey(r *http.Request) (int, any, error) {
 	phone, err := a.phone(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	// WebAuthn defines the format and may extend it, so unknown fields are allowed.
-	raw := json.RawMessage{}
-	if err = readJSON(r, maxJSON, &raw); err != nil {
+	// WebAuthn defines the format and may extend it, so unknown fields are allowed. A challenge is a string there.
+	var shown struct {
+		Challenge json.RawMessage `json:"challenge"`
+	}
+	raw, err := readShown(r, maxJSON, &shown)
+	if err != nil {
 		return 0, nil, err
+	}
+	if strings.HasPrefix(string(shown.Challenge), "{") {
+		raw = shown.Challenge
 	}
 	var request types.WebAuthnPublicKey
 	if json.Unmarshal(raw, &request) != nil {

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"encoding/json"
+
 	"wasup/internal/sandbox/observe"
 )
 
@@ -85,12 +87,36 @@ type devicesBody struct {
 	Devices []deviceBody `json:"devices" doc:"in the order they were linked"`
 }
 
-// scanRequest must have exactly one of its fields. QR has the name that /qr-code
-// uses, so that its answer can be posted unchanged.
+// scanRequest must have exactly one of its fields. QR has the name that clients' answers
+// use, so that such an answer can be posted unchanged: its other fields are ignored.
 type scanRequest struct {
-	Code string `json:"code" doc:"text of the QR code"`
-	PNG  string `json:"png" doc:"picture of the QR code, in base64 or as a data URL"`
-	QR   string `json:"qr" doc:"the same as png, in the field that /qr-code answers"`
+	Code string  `json:"code" doc:"text of the QR code"`
+	PNG  string  `json:"png" doc:"picture of the QR code, in base64 or as a data URL"`
+	QR   shownQR `json:"qr" doc:"the QR as a client answers it: a picture, as in png, or an object with the text"`
+}
+
+// shownQR is the QR of a client's answer: a picture, or an object with the text.
+type shownQR struct {
+	Code    string `json:"code" doc:"text of the QR code"`
+	Picture string `json:"-" doc:"picture of the QR code, if it is no object"`
+}
+
+// UnmarshalJSON reads a string with a picture, or an object with the field code.
+func (q *shownQR) UnmarshalJSON(raw []byte) error {
+	type object shownQR
+	if json.Unmarshal(raw, &q.Picture) != nil && json.Unmarshal(raw, (*object)(q)) != nil {
+		return invalid("qr", "expected a picture of the QR (in base64 or as a data URL), or an object with its text as code")
+	}
+	return nil
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (q shownQR) MarshalJSON() ([]byte, error) {
+	type object shownQR
+	if q.Code == "" {
+		return json.Marshal(q.Picture)
+	}
+	return json.Marshal(object(q))
 }
 
 type retireRequest struct {

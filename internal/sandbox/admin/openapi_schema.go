@@ -50,6 +50,8 @@ func (s *schemas) ofType(t reflect.Type) object {
 		return object{"type": "object"} // a format that others define: WebAuthn, OpenAPI
 	case reflect.TypeFor[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
+	case reflect.TypeFor[shownQR]():
+		return object{"anyOf": []object{{"type": "string"}, {"type": "object", "properties": object{"code": object{"type": "string"}}, "required": []string{"code"}}}}
 	case reflect.TypeFor[observe.EventKind]():
 		return object{"type": "string", "enum": wordLists()["events"]}
 	}

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -60,32 +62,56 @@ func unsupportedScan() *problem {
 	return &problem{http.StatusUnsupportedMediaType, "unsupported_media_type", "expected application/json, image/png, image/jpeg or multipart/form-data", ""}
 }
 
+// codeFromJSON reads a scanRequest.
 func codeFromJSON(r *http.Request) (string, error) {
 	var in scanRequest
-	if err := readJSON(r, maxBody, &in); err != nil {
+	if _, err := readShown(r, maxBody, &in); err != nil {
 		return "", err
 	}
-	given := 0
-	for _, text := range []string{in.Code, in.PNG, in.QR} {
+	var texts, fields []string
+	for field, text := range map[string]string{"code": in.Code, "qr.code": in.QR.Code, "png": in.PNG, "qr": in.QR.Picture} {
 		if text != "" {
-			given++
+			texts, fields = append(texts, text), append(fields, field)
 		}
 	}
-	field, text := "png", in.PNG
 	switch {
-	case given != 1:
+	case len(texts) != 1:
 		return "", invalid("code", "expected one of code (the text of the QR), png or qr (a picture of it, in base64 or as a data URL)")
-	case in.Code != "":
-		return in.Code, nil
-	case in.QR != "":
-		field, text = "qr", in.QR
+	case strings.HasSuffix(fields[0], "code"):
+		return texts[0], nil
 	}
-	picture, err := decodePicture(field, text)
+	picture, err := decodePicture(fields[0], texts[0])
 	if err != nil {
 		return "", err
 	}
-	return readQR(field, picture)
+	return readQR(fields[0], picture)
 }
+
+// readShown decodes what a client shows to a person. A client's answer is posted as it is, so unknown fields are
+// allowed. An answer that says why there is no code, in the field detail or message, is a problem that repeats it.
+func readShown(r *http.Request, limit int64, target any) (json.RawMessage, error) {
+	raw := json.RawMessage{}
+	if err := readJSON(r, limit, &raw); err != nil {
+		return nil, err
+	}
+	var refused struct{ Detail, Message string }
+	if err := json.Unmarshal(raw, &refused); err != nil {
+		return nil, jsonProblem(raw, &refused, err)
+	}
+	if reason := cmp.Or(refused.Detail, refused.Message); reason != "" {
+		if len(reason) > maxReason {
+			reason = strings.ToValidUTF8(reason[:maxReason], "") + "…"
+		}
+		return nil, &problem{http.StatusUnprocessableEntity, "no_code", "the client shows no code: " + reason, "body"}
+	}
+	if err := json.Unmarshal(raw, target); err != nil {
+		return nil, jsonProblem(raw, target, err)
+	}
+	return raw, nil
+}
+
+// maxReason bounds the client's words that are repeated in an error, in bytes.
+const maxReason = 200
 
 // codeFromForm reads the QR from the first file of a form. The field may have any name.
 func codeFromForm(r *http.Request, boundary string) (string, error) {

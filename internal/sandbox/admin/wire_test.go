@@ -169,6 +169,11 @@ func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {
 		"as the answer of /qr-code": func(png []byte) answer {
 			return f.post(scan, `{"qr":"data:image/png;base64,`+base64.StdEncoding.EncodeToString(png)+`"}`)
 		},
+		"as the answer of /v1": func(png []byte) answer {
+			code, err := readQR("body", png)
+			must(t, err)
+			return f.post(scan, `{"outcome":"qr","state":"QR_REQUIRED","cause":"none","qr":{"code":"`+code+`","sequence":1,"expires_at":"2030-01-01T00:00:00Z"}}`)
+		},
 		"in base64": func(png []byte) answer {
 			return f.post(scan, `{"png":"`+base64.StdEncoding.EncodeToString(png)+`"}`)
 		},
@@ -194,7 +199,7 @@ func TestAPersonPostsThePictureOfTheQRAndTheClientIsLinked(t *testing.T) {
 	}
 	devices := f.get("/phones/4915112345678/devices")
 	one := `\{"jid":"4915112345678:\d+@s.whatsapp.net","lid":"\d+:\d+@lid","platform":"[^"]*","connected":true,"queued":\d+\}`
-	if !regexp.MustCompile(`^\{"devices":\[` + one + strings.Repeat(","+one, 3) + `\]\}$`).MatchString(devices.body) {
+	if !regexp.MustCompile(`^\{"devices":\[` + one + strings.Repeat(","+one, 4) + `\]\}$`).MatchString(devices.body) {
 		t.Errorf("devices are %s", devices.body)
 	}
 }
@@ -213,6 +218,18 @@ func TestAScanThatCannotWorkSaysWhy(t *testing.T) {
 	const one = "expected one of code (the text of the QR), png or qr (a picture of it, in base64 or as a data URL)"
 	fail(400, "invalid", one, "code", f.post(scan, `{}`))
 	fail(400, "invalid", one, "code", f.post(scan, `{"code":"x","png":"x"}`))
+	fail(400, "invalid", one, "code", f.post(scan, `{"code":"x","qr":{"code":"x"}}`))
+	fail(400, "invalid", one, "code", f.post(scan, `{"outcome":"timeout","state":"RECONNECTING","qr":null}`))
+	fail(400, "invalid", "expected a picture of the QR (in base64 or as a data URL), or an object with its text as code", "qr", f.post(scan, `{"qr":7}`))
+	for _, said := range []string{
+		`{"error":"QR_NOT_REQUIRED","message":"it is linked","current_state":"READY"}`,
+		`{"type":"urn:wasup:error:conflict","title":"Conflict","status":409,"detail":"it is linked","code":"already_linked"}`,
+	} {
+		fail(422, "no_code", "the client shows no code: it is linked", "body", f.post(scan, said))
+		fail(422, "no_code", "the client shows no code: it is linked", "body", f.post("/phones/4915112345678/code", said))
+	}
+	long := f.post(scan, `{"detail":"`+strings.Repeat("é", 500)+`"}`)
+	fail(422, "no_code", "the client shows no code: "+strings.Repeat("é", 100)+"…", "body", long)
 	fail(400, "bad_code", "code: expected ref,noise,identity,adv and perhaps a client type; got 1 parts", "code", f.post(scan, `{"code":"hello"}`))
 	fail(400, "invalid", "expected a picture in base64, or a data URL of one", "png", f.post(scan, `{"png":"***"}`))
 	fail(400, "invalid", "expected a PNG or JPEG picture", "body", f.send("POST", scan, "image/png", "hello"))
