@@ -134,7 +134,7 @@ func (b *bridge) turnsPages(*testing.T) {
 	b.row("many-000", "NOT_INITIALIZED")
 	b.Misses("#pager", "of")
 	b.fills("#filter [name=q]", "")
-	b.Holds("only what runs", `{ const state = document.querySelector("#filter [name=state]"); state.value = "unwell"; state.dispatchEvent(new Event("input", { bubbles: true })); return true; }`)
+	b.Holds("only what runs", `{ const state = document.querySelector("#filter [name=state]"); state.value = "problem"; state.dispatchEvent(new Event("input", { bubbles: true })); return true; }`)
 	b.Sees("#sessions", "No session matches.")
 	b.Holds("only one cause", `{ const { state, cause } = document.querySelector("#filter").elements; state.value = ""; cause.value = "connected"; cause.dispatchEvent(new Event("input", { bubbles: true })); return cause.value === "connected"; }`)
 	b.row("ventas", "READY")
@@ -165,4 +165,45 @@ func (b *bridge) seesThePast(*testing.T) {
 	b.Misses("#events", "Soporte")
 	b.ticks("#events-one", false)
 	b.Sees("#events", "many-119 session.removed")
+}
+
+// usesAPhone chooses a session on a narrow screen, where its panel lies below the list, and closes it again.
+func (b *bridge) usesAPhone(*testing.T) {
+	b.Do("a narrow screen", chromedp.EmulateViewport(400, 800))
+	b.Do("open it anew", chromedp.Navigate(b.h.Base+"/dashboard"))
+	b.Sees("#link", "live")
+	for _, name := range []string{"Soporte", "Ventas"} {
+		b.Press("#sessions button", name)
+		b.Sees("#one-title", name)
+		b.Holds("the session is what one sees", `{ const top = document.querySelector("#one").getBoundingClientRect().top; return top >= 0 && top < innerHeight / 4; }`)
+		b.Holds("a screen reader is there, too", `document.activeElement.id === "one"`)
+		b.Holds("nothing is cut off", `document.documentElement.scrollWidth <= innerWidth`)
+	}
+	b.Press("#one button", "✕")
+	b.Misses("#one", "Ventas")
+	b.Holds("one is back where one was", `document.activeElement.innerText === "Ventas" && document.activeElement.getBoundingClientRect().top >= 0`)
+	b.pictureFor("dashboard-phone.png")
+	b.Do("a wide screen", chromedp.EmulateViewport(1360, 860))
+}
+
+// sorts orders the list by its columns while one session is in trouble.
+func (b *bridge) sorts() {
+	b.T.Helper()
+	first := func(name string) {
+		b.T.Helper()
+		b.Sees("#sessions tr:first-child", name)
+	}
+	first("Ventas") // what is wrong comes first
+	b.Press("th button", "Session")
+	first("Soporte")
+	b.Press("th button", "Session")
+	first("Ventas")
+	b.Holds("the order is said", `document.querySelector("[data-sort=session]").closest("th").ariaSort === "descending"`)
+	b.Press("#problems", "1 problem")
+	first("Ventas")
+	b.Misses("#sessions", "Soporte")
+	b.Holds("the filter says so", `document.querySelector("#filter [name=state]").selectedOptions[0].innerText === "problems (1)"`)
+	b.Holds("all states again", `{ const form = document.querySelector("#filter"); form.reset(); form.dispatchEvent(new Event("input")); return true; }`)
+	b.Press("th button", "State")
+	b.row("soporte", "READY")
 }

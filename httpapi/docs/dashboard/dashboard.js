@@ -15,7 +15,7 @@ const perPage = 100; // rows that are drawn at once
 const inOrder = new Intl.Collator(undefined, { numeric: true });
 let first = 0; // the place of the first row among those that fit
 
-// Sorting thousands takes time, and is needed only when some come or go.
+// Sorting thousands by id takes time, and is needed only when some come or go.
 let sorted;
 const known = () => (sorted ??= [...sessions.values()].sort((a, b) => inOrder.compare(a.id, b.id)).map((s) => s.id));
 function keep(session) {
@@ -23,15 +23,48 @@ function keep(session) {
   sessions.set(session.id, session);
 }
 
-const unwell = ({ state }) => state !== "READY" && state !== "NOT_INITIALIZED";
+// The groups of states, in the order of their urgency. A session that has failed and tries again is a problem still.
+const problem = ({ state, failures }) => ["AUTH_FAILURE", "DISCONNECTED_RECOVERABLE", "DISCONNECTED_LOGOUT", "DISCONNECTED_BANNED", "ERROR"].includes(state) || (state === "RECONNECTING" && failures > 0);
+const pairing = ({ state }) => state === "INITIALIZING" || state === "QR_REQUIRED";
+const groups = { problem, pairing };
+const urgency = (status) => (problem(status) ? 0 : pairing(status) ? 1 : status.state === "RECONNECTING" ? 2 : status.state === "READY" ? 3 : 4);
+
+// The orders of the list by its columns. Each puts first what people look for, and the ids decide between equals.
+const farAway = "9999";
+const orders = {
+  session: (a, b) => inOrder.compare(titleOf(a), titleOf(b)),
+  state: (a, b) => urgency(a.status) - urgency(b.status),
+  why: (a, b) => inOrder.compare(a.status.cause, b.status.cause),
+  since: (a, b) => inOrder.compare(b.status.since ?? "", a.status.since ?? ""),
+  next: (a, b) => inOrder.compare(a.status.next_retry_at ?? farAway, b.status.next_retry_at ?? farAway),
+  crashes: (a, b) => b.status.restarts - a.status.restarts,
+};
+const downward = new Set(["since", "crashes"]); // these begin with the latest and with the most
+let order = "state", turned = false;
+
+function sortBy(column) {
+  turned = order === column && !turned;
+  order = column;
+  first = 0;
+  draw();
+}
+
+function showOrder() {
+  for (const button of document.querySelectorAll("[data-sort]")) {
+    const on = button.dataset.sort === order;
+    button.closest("th").setAttribute("aria-sort", on ? (turned === downward.has(order) ? "ascending" : "descending") : "none");
+  }
+}
 
 function matching() {
   const { q, state, cause } = $("filter").elements;
   const word = q.value.trim().toLowerCase().replace(/^\+/, "");
-  return known().map((id) => sessions.get(id)).filter(({ id, name, status }) =>
-    (!state.value || (state.value === "unwell" ? unwell(status) : status.state === state.value))
+  const found = known().map((id) => sessions.get(id)).filter(({ id, name, status }) =>
+    (!state.value || (groups[state.value]?.(status) ?? status.state === state.value))
     && (!cause.value || status.cause === cause.value)
     && (!word || [id, name, status.account?.phone].some((text) => text?.toLowerCase().includes(word))));
+  found.sort(orders[order]);
+  return turned ? found.reverse() : found;
 }
 
 function rowOf(s, before) {
@@ -58,27 +91,30 @@ function showSessions() {
   $("where").textContent = `${first + 1} to ${first + rows.length} of ${all.length}`;
   $("previous").disabled = first === 0;
   $("next").disabled = first + perPage >= all.length;
+  showOrder();
   showCounts();
 }
 
 function showCounts() {
   const states = new Map(), causes = new Map();
-  let bad = 0;
+  const counts = { problem: 0, pairing: 0 };
   for (const { status } of sessions.values()) {
     states.set(status.state, (states.get(status.state) ?? 0) + 1);
     if (status.cause !== "none") causes.set(status.cause, (causes.get(status.cause) ?? 0) + 1);
-    if (unwell(status)) bad++;
+    for (const group in groups) if (groups[group](status)) counts[group]++;
   }
   const ready = states.get("READY") ?? 0;
   $("summary").textContent = sessions.size ? `${ready} of ${sessions.size} sessions are READY` : live ? "no sessions" : "";
+  $("problems").hidden = !counts.problem;
+  $("problems").textContent = counts.problem === 1 ? "1 problem" : `${counts.problem} problems`;
   const { state, cause } = $("filter").elements;
-  offer(state, [["", "every state"], ["unwell", `started and not READY (${bad})`], ...counted(states, state.value)]);
+  offer(state, [["", "every state"], ["problem", `problems (${counts.problem})`], ["pairing", `pairing (${counts.pairing})`], ...counted(states, state.value)]);
   offer(cause, [["", "every cause"], ...counted(causes, cause.value)]);
 }
 
 // counted are the options for what there is, and for what is chosen though there is none of it any more.
 function counted(counts, value) {
-  if (value && value !== "unwell" && !counts.has(value)) counts.set(value, 0);
+  if (value && !groups[value] && !counts.has(value)) counts.set(value, 0);
   return [...counts].sort(([a], [b]) => inOrder.compare(a, b)).map(([name, n]) => [name, `${name === name.toUpperCase() ? name : spelt(name)} (${n})`]);
 }
 
@@ -93,7 +129,10 @@ function offer(select, options) {
 
 const nameOf = (id) => (sessions.has(id) ? titleOf(sessions.get(id)) : id);
 
+const beside = matchMedia("(min-width: 62rem)"); // whether the chosen session's panel is beside the list
+
 function choose(id) {
+  const before = chosen;
   chosen = id;
   lastSent = "";
   lookAtMessages(id);
@@ -101,10 +140,16 @@ function choose(id) {
   if ($("events-one").checked) showPast(id, nameOf);
   $("pairing-code").hidden = $("sent").hidden = true;
   $("pairing-code").textContent = "";
-  draw();
-  if (!id) return;
+  showSessions();
+  showOne(); // a panel that is not drawn yet can be neither focused nor scrolled to
+  if (!id) {
+    const row = $("sessions").querySelector(`[data-id="${CSS.escape(before)}"]`);
+    row?.scrollIntoView({ block: "nearest" });
+    row?.querySelector("button").focus({ preventScroll: true });
+    return;
+  }
   $("one").focus({ preventScroll: true });
-  $("one").scrollIntoView({ block: "nearest" });
+  $("one").scrollIntoView({ block: beside.matches ? "nearest" : "start" });
   attempt(() => lookAtCrash(id));
 }
 
@@ -148,6 +193,9 @@ function showOne() {
 
 function showCode(status) {
   const code = status.state === "QR_REQUIRED" ? codes.get(chosen) : undefined;
+  // Said once: the countdown beside the code would be read out every second.
+  const news = code?.image ? "A QR to scan is shown." : "";
+  if ($("code-news").textContent !== news) $("code-news").textContent = news;
   $("code").hidden = !code?.image;
   $("show-code").hidden = Boolean(code?.image);
   if (!code?.image) return;
@@ -238,14 +286,23 @@ function heard(event) {
     if (data.qr) codes.set(id, data.qr);
     if (data.session.status.state !== "QR_REQUIRED") codes.delete(id);
   }
-  if (type === "message.status" && lastSent && (data.message_id ?? data.id) === lastSent) tellSent(data.state, data.cause);
+  if (type === "message.status") {
+    const message = data.message_id ?? data.id;
+    heardOf.delete(message);
+    heardOf.set(message, data);
+    if (heardOf.size > 500) heardOf.delete(heardOf.keys().next().value);
+    if (message === lastSent) tellSent(data);
+  }
   if (type !== "session.snapshot") logEvent(event, chosen, nameOf);
   if (type === "message.status" && id === chosen) messageChanged();
   if (type === "session.state") lookSoon();
   draw();
 }
 
-function tellSent(state, cause) {
+// The newest state that was heard of each message. A message may be read before the answer says that it was sent.
+const heardOf = new Map();
+
+function tellSent({ state, cause }) {
   $("sent").hidden = false;
   $("sent").textContent = `${lastSent}: ${spelt(state)}${cause ? `, ${spelt(cause)}` : ""}`;
 }
@@ -307,6 +364,14 @@ $("sessions").addEventListener("click", (event) => {
   if (row?.dataset.id) choose(row.dataset.id);
 });
 $("filter").addEventListener("input", () => { first = 0; draw(); });
+$("problems").addEventListener("click", () => {
+  $("filter").reset();
+  $("filter").elements.state.value = "problem";
+  [order, turned, first] = ["since", false, 0];
+  draw();
+  $("filter").scrollIntoView({ block: "nearest" });
+});
+for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => sortBy(button.dataset.sort));
 for (const [button, step] of [["previous", -perPage], ["next", perPage]]) {
   $(button).addEventListener("click", () => {
     first = Math.max(0, first + step);
@@ -342,10 +407,21 @@ $("by-number").addEventListener("submit", (event) => {
 $("send").addEventListener("submit", (event) => {
   event.preventDefault();
   const { to, text } = event.target.elements;
+  const id = chosen;
+  lastSent = ""; // what becomes of the message before is in the list
+  $("sent").hidden = false;
+  $("sent").textContent = "Sending…";
   attempt(async () => {
-    const message = await call("POST", path(chosen, "/messages?wait=server_ack"), { to: to.value, text: text.value });
+    let message;
+    try {
+      message = await call("POST", path(id, "/messages?wait=server_ack"), { to: to.value, text: text.value });
+    } catch (error) {
+      if (id === chosen) $("sent").hidden = true;
+      throw error;
+    }
+    if (id !== chosen) return;
     lastSent = message.id;
-    tellSent(message.state, message.cause);
+    tellSent(heardOf.get(message.id) ?? message);
     messageChanged();
   }, event.target.querySelector("button"));
 });
