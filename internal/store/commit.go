@@ -159,6 +159,7 @@ func (c *committer) transact(works func() []*commit) (failed *commit, err error)
 	})
 	c.store.condition.note(err)
 	if err == nil && count > 0 {
+		c.store.condition.wrote.Store(true)
 		c.works.Add(count)
 		c.transactions.Add(1)
 		c.store.appended.wakeReader()

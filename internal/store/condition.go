@@ -30,9 +30,13 @@ const (
 	trialBytes = 64 << 10
 )
 
+// quietPause is how long nobody may have written before a trial write finds out whether the database would take a write.
+const quietPause = 30 * time.Second
+
 // condition knows whether the database takes writes. The first write that fails for a reason of the database's own, such as
 // a full disk, marks it as failing. From then on one trial write after the other finds out whether it works again. So
-// callers need not try, and the recovery is noticed without any.
+// callers need not try, and the recovery is noticed without any. While nobody writes, a trial write now and then notices a
+// failure as well.
 type condition struct {
 	log   *slog.Logger
 	name  string                          // the database's, for the log
@@ -40,6 +44,7 @@ type condition struct {
 	why   func(err error) error           // a clearer error, where there is one
 
 	failing atomic.Pointer[session.Error] // nil: writes succeed
+	wrote   atomic.Bool                   // a transaction was committed since watch looked
 
 	mu        sync.Mutex
 	recovered func()
@@ -53,6 +58,26 @@ func newCondition(log *slog.Logger) *condition {
 	c := &condition{log: log, why: func(err error) error { return err }}
 	c.life, c.end = context.WithCancel(context.Background())
 	return c
+}
+
+// use begins the watch over a database that is ready.
+func (c *condition) use(name string, trial func(ctx context.Context) error, pause time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.name, c.trial = name, trial
+	c.work.Go(func() { c.watch(pause) })
+}
+
+// watch makes a trial write whenever nobody has written for a pause.
+func (c *condition) watch(quiet time.Duration) {
+	for pause.Sleep(c.life.Done(), quiet) {
+		if c.wrote.Swap(false) || c.failing.Load() != nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(c.life, trialTimeout)
+		c.note(c.trial(ctx))
+		cancel()
+	}
 }
 
 // note takes the outcome of a write. It does not block.
@@ -144,8 +169,7 @@ func (s *Store) OnRecovery(recovered func()) {
 	s.condition.recovered = recovered
 }
 
-// tryWrite writes a table of trialBytes and deletes it again. The table exists only while the database fails, so it is in no
-// schema. Two transactions: a table that is created and deleted in one would not be written at all.
+// tryWrite writes a table of trialBytes and deletes it again. The table exists only for a moment, so it is in no schema. Two transactions: a table that is created and deleted in one would not be written at all.
 func (s *Store) tryWrite(ctx context.Context) error {
 	err := s.write.DoTxn(ctx, nil, func(ctx context.Context) error {
 		if _, err := s.write.Exec(ctx, "CREATE TABLE IF NOT EXISTS wasup_trial (text TEXT NOT NULL)"); err != nil {

@@ -22,13 +22,13 @@ type outage struct {
 	name  string
 	code  session.Code
 	text  string // what callers may read
-	begin func(t *testing.T) (st *store.Store, begin func() (end func()))
+	begin func(t *testing.T, options store.Options) (st *store.Store, begin func() (end func()))
 }
 
 func outages() []outage {
 	return []outage{
-		{"full", session.CodeStoreFull, "full", func(t *testing.T) (*store.Store, func() func()) {
-			st := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{})
+		{"full", session.CodeStoreFull, "full", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
+			st := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), options)
 			limit := func(pages int) {
 				if _, err := st.DB().Exec(t.Context(), fmt.Sprint("PRAGMA max_page_count=", pages)); err != nil {
 					t.Error(err)
@@ -36,9 +36,10 @@ func outages() []outage {
 			}
 			return st, func() func() { limit(1); return func() { limit(1 << 20) } }
 		}},
-		{"locked by another program", session.CodeStoreLocked, "Another process holds the database.", func(t *testing.T) (*store.Store, func() func()) {
+		{"locked by another program", session.CodeStoreLocked, "Another process holds the database.", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
 			dsn := "sqlite:" + filepath.Join(t.TempDir(), "wasup.db")
-			st := openDSN(t, dsn, store.Options{BusyTimeout: 20 * time.Millisecond})
+			options.BusyTimeout = 20 * time.Millisecond
+			st := openDSN(t, dsn, options)
 			return st, func() func() {
 				other, err := sql.Open("sqlite", strings.TrimPrefix(dsn, "sqlite:")+"?_txlock=immediate")
 				if err != nil {
@@ -55,10 +56,10 @@ func outages() []outage {
 				}
 			}
 		}},
-		{"PostgreSQL is away", session.CodeStoreUnavailable, "The database's server cannot be reached.", func(t *testing.T) (*store.Store, func() func()) {
+		{"PostgreSQL is away", session.CodeStoreUnavailable, "The database's server cannot be reached.", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
 			pgtest.Needed(t)
 			cluster := pgtest.New(t)
-			st := openDSN(t, cluster.Database(t), store.Options{})
+			st := openDSN(t, cluster.Database(t), options)
 			return st, func() func() {
 				if err := cluster.Shutdown(); err != nil {
 					t.Fatal(err)
@@ -76,7 +77,7 @@ func outages() []outage {
 func TestADatabaseThatTakesNoWritesSaysSoAndItsRecoveryIsNoticedWithoutTraffic(t *testing.T) {
 	for _, o := range outages() {
 		t.Run(o.name, func(t *testing.T) {
-			st, begin := o.begin(t)
+			st, begin := o.begin(t, store.Options{})
 			recovered := make(chan struct{}, 8)
 			st.OnRecovery(func() { recovered <- struct{}{} })
 			wanted(t, st, "51")
@@ -115,6 +116,26 @@ func TestADatabaseThatTakesNoWritesSaysSoAndItsRecoveryIsNoticedWithoutTraffic(t
 			if err := st.DB().QueryRow(t.Context(), "SELECT count(*) FROM wasup_trial").Scan(&left); err == nil {
 				t.Error("the table of the trial writes is still there")
 			}
+		})
+	}
+}
+
+func TestADatabaseThatTakesNoWritesIsNoticedWithoutTraffic(t *testing.T) {
+	for _, o := range outages() {
+		t.Run(o.name, func(t *testing.T) {
+			st, begin := o.begin(t, store.Options{QuietPause: 10 * time.Millisecond})
+			end := begin()
+			is := func(want session.Code) func(context.Context) error {
+				return func(context.Context) error {
+					if err := st.Failing(); session.CodeOf(err) != want {
+						return fmt.Errorf("it says %w", err)
+					}
+					return nil
+				}
+			}
+			eventually(t, "the failure", is(o.code))
+			end()
+			eventually(t, "the recovery", is(""))
 		})
 	}
 }

@@ -27,6 +27,9 @@ type Options struct {
 	IdleTime  time.Duration // default 5 min
 	// AnswerTimeout is how long PostgreSQL may take for one statement. Default 30 s.
 	AnswerTimeout time.Duration
+	// QuietPause is how long nobody may have written before a trial write finds out whether the database takes writes.
+	// Default 30 s.
+	QuietPause time.Duration
 	// MustExist makes Open refuse a missing SQLite file instead of creating it.
 	MustExist bool
 	// KeepMedia adds the file of every new event to the files to keep: see Kept.
@@ -40,6 +43,7 @@ func (o Options) withDefaults() Options {
 	o.MaxConns = cmp.Or(o.MaxConns, 20)
 	o.IdleConns = cmp.Or(o.IdleConns, 5)
 	o.IdleTime = cmp.Or(o.IdleTime, 5*time.Minute)
+	o.QuietPause = cmp.Or(o.QuietPause, quietPause)
 	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 30*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
