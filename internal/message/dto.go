@@ -76,6 +76,7 @@ type Media struct {
 	// image.
 	Thumbnail []byte `json:"thumbnail,omitempty"`
 	Animated  bool   `json:"animated,omitempty"` // an animated sticker; a video that plays like a GIF
+	Round     bool   `json:"round,omitempty"`    // a video message: the apps show it as a circle
 	ViewOnce  bool   `json:"view_once,omitempty"`
 	Cut       bool   `json:"-"` // outgoing only: the picture is truncated
 	// Unplayable is outgoing only: phones do not play this film.

@@ -139,6 +139,7 @@ func TestFilesOfEveryKindAreKeptAndFetchedByteForByte(t *testing.T) {
 	}{
 		{phones.KindImage, phones.Attachment{MIME: "image/png", Width: 40, Height: 30}, message.KindImage, func(m *message.Media) bool { return m.Width == 40 && m.Height == 30 && m.Mime == "image/png" }},
 		{phones.KindVideo, phones.Attachment{Seconds: 7, Width: 64, Height: 48}, message.KindVideo, func(m *message.Media) bool { return m.Seconds == 7 && m.Height == 48 }},
+		{phones.KindVideo, phones.Attachment{Seconds: 2, GIF: true}, message.KindVideo, func(m *message.Media) bool { return m.Animated && m.Seconds == 2 && !m.Round }},
 		{phones.KindAudio, phones.Attachment{Seconds: 3, Voice: true, Waveform: []byte{0, 50, 100}}, message.KindVoice, func(m *message.Media) bool { return m.Seconds == 3 && bytes.Equal(m.Waveform, []byte{0, 50, 100}) }},
 		{phones.KindAudio, phones.Attachment{Seconds: 4}, message.KindAudio, func(m *message.Media) bool { return m.Seconds == 4 }},
 		{phones.KindDocument, phones.Attachment{MIME: "application/pdf", FileName: "invoice.pdf"}, message.KindDocument, func(m *message.Media) bool { return m.Name == "invoice.pdf" && m.Mime == "application/pdf" }},

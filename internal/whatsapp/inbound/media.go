@@ -34,7 +34,8 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 		}
 		media := r.media(message.KindVideo, f)
 		setSides(media, f)
-		media.Seconds = int(within(f.GetSeconds(), maxSeconds))
+		media.Seconds, media.Animated = int(within(f.GetSeconds(), maxSeconds)), f.GetGifPlayback()
+		media.Round = m.PtvMessage != nil
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
 		return message.Content{Kind: message.KindVideo, Text: f.GetCaption(), Media: media}, true
 	case m.AudioMessage != nil:
