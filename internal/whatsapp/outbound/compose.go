@@ -154,13 +154,19 @@ func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := c.out.Content.Poll
+	content, poll := pollOf(c.out.Content.Poll, announcement)
+	poll.ContextInfo = c.contextInfo()
+	return content, nil
+}
+
+// pollOf returns a poll in the version that fits, and the part that all versions have.
+func pollOf(asked *message.Poll, announcement bool) (*waE2E.Message, *waE2E.PollCreationMessage) {
 	options := make([]*waE2E.PollCreationMessage_Option, len(asked.Options))
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
 	poll := &waE2E.PollCreationMessage{
-		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
+		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)),
 	}
 	content := &waE2E.Message{}
 	switch {
@@ -171,7 +177,7 @@ func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
 	default:
 		content.PollCreationMessage = poll
 	}
-	return content, nil
+	return content, poll
 }
 
 // addSecret adds the message's secret, with which others encrypt votes, reactions and answers. Every kind has one, as
@@ -345,7 +351,15 @@ func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Messa
 	if is {
 		said = stored
 	}
-	return quoted(&said), nil
+	if said.Kind != message.KindPoll || said.Poll == nil {
+		return quoted(&said), nil
+	}
+	announcement, err := c.c.Announcements(ctx, c.chat)
+	if err != nil {
+		return nil, err
+	}
+	poll, _ := pollOf(said.Poll, announcement)
+	return poll, nil
 }
 
 // quoted returns what phones show of quoted content, or nil if they would show nothing.
@@ -356,14 +370,17 @@ func quoted(said *message.Content) *waE2E.Message {
 	}
 	switch said.Kind {
 	case message.KindImage:
-		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, Mimetype: optional(media.Mime), JPEGThumbnail: media.Thumbnail}}
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
+			Caption: text, Mimetype: optional(media.Mime), Width: count(media.Width), Height: count(media.Height), JPEGThumbnail: media.Thumbnail,
+		}}
 	case message.KindVideo:
 		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
-			Caption: text, Mimetype: optional(media.Mime), Seconds: count(media.Seconds), JPEGThumbnail: media.Thumbnail,
+			Caption: text, Mimetype: optional(media.Mime), Width: count(media.Width), Height: count(media.Height),
+			Seconds: count(media.Seconds), JPEGThumbnail: media.Thumbnail,
 		}}
 	case message.KindAudio, message.KindVoice:
 		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
-			PTT: proto.Bool(said.Kind == message.KindVoice), Mimetype: optional(media.Mime), Seconds: count(media.Seconds),
+			PTT: trueOrNil(said.Kind == message.KindVoice), Mimetype: optional(media.Mime), Seconds: count(media.Seconds),
 		}}
 	case message.KindDocument:
 		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
@@ -394,8 +411,6 @@ func quotedWords(said *message.Content) *waE2E.Message {
 	case said.Kind == message.KindContact && len(said.Contacts) > 0:
 		card := &said.Contacts[0]
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &card.Name, Vcard: &card.VCard}}
-	case said.Kind == message.KindPoll && said.Poll != nil:
-		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Poll.Question}}
 	case said.Text == "":
 		return nil
 	case said.Kind == message.KindContact:
