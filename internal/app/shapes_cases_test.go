@@ -54,7 +54,7 @@ const card = "BEGIN:VCARD\\nVERSION:3.0\\nFN:Dora\\nTEL:+5491155550102\\nEND:VCA
 func shapeCases(t *testing.T) []shapeCase {
 	t.Helper()
 	cases := []shapeCase{
-		{name: "text", wasup: `"text":"hello"`, baileys: `{"text":"hello"}`},
+		{name: "text", alsoThere: true, wasup: `"text":"hello"`, baileys: `{"text":"hello"}`},
 		{
 			name:    "link",
 			wasup:   `"text":"See https://shop.example/1","preview":{"url":"https://shop.example/1","title":"The shop","description":"Open","thumbnail":"@thumb"}`,
@@ -137,7 +137,15 @@ func shapeCases(t *testing.T) []shapeCase {
 		{name: "poll with two answers", wasup: `"poll":{"question":"When?","options":["today","tomorrow","never"],"selectable":2}`, baileys: `{"poll":{"name":"When?","values":["today","tomorrow","never"],"selectableCount":2}}`},
 		{name: "poll with any number of answers", wasup: `"poll":{"question":"When?","options":["today","tomorrow"]}`, baileys: `{"poll":{"name":"When?","values":["today","tomorrow"],"selectableCount":0}}`},
 
-		{name: "reaction", wasup: `"kind":"reaction","reaction":"👍","target":{"id":"%{carla:text}","sender":"%{carla}"}`, baileys: `{"react":{"text":"👍","key":{"$key":"%{carla:text}"}}}`},
+		{
+			name: "poll with one answer", announcements: true, wasup: `"poll":{"question":"When?","options":["today","tomorrow"],"selectable":1}`,
+			baileys: `{"poll":{"name":"When?","values":["today","tomorrow"],"selectableCount":1,"toAnnouncementGroup":true}}`,
+		},
+		{
+			name: "poll with any number of answers", announcements: true, wasup: `"poll":{"question":"When?","options":["today","tomorrow"]}`,
+			baileys: `{"poll":{"name":"When?","values":["today","tomorrow"],"selectableCount":0,"toAnnouncementGroup":true}}`,
+		},
+		{name: "reaction", alsoThere: true, wasup: `"kind":"reaction","reaction":"👍","target":{"id":"%{carla:text}","sender":"%{carla}"}`, baileys: `{"react":{"text":"👍","key":{"$key":"%{carla:text}"}}}`},
 		{name: "reaction taken back", wasup: `"kind":"reaction","reaction":"","target":{"id":"%{carla:text}","sender":"%{carla}"}`, baileys: `{"react":{"text":"","key":{"$key":"%{carla:text}"}}}`},
 		{name: "reaction to an own message", wasup: `"kind":"reaction","reaction":"👍","target":{"id":"%{text}","from_me":true}`, baileys: `{"react":{"text":"👍","key":{"$key":"%{text}"}}}`},
 
@@ -157,7 +165,7 @@ func shapeCases(t *testing.T) []shapeCase {
 			wasup:   `"kind":"edit","text":"new offer","target":{"id":"%{document with a caption}","from_me":true}`,
 			baileys: `{"document":{"$bytes":"@a.pdf"},"mimetype":"application/pdf","fileName":"offer.pdf","title":"offer.pdf","caption":"new offer","edit":{"$key":"%{document with a caption}"}}`,
 		},
-		{name: "revocation", wasup: `"kind":"revoke","target":{"id":"%{text}","from_me":true}`, baileys: `{"delete":{"$key":"%{text}"}}`},
+		{name: "revocation", alsoThere: true, wasup: `"kind":"revoke","target":{"id":"%{text}","from_me":true}`, baileys: `{"delete":{"$key":"%{text}"}}`},
 		{name: "revocation by an admin", group: true, wasup: `"kind":"revoke","target":{"id":"%{carla:revoked}","sender":"%{carla}"}`, baileys: `{"delete":{"$key":"%{carla:revoked}"}}`},
 
 		{name: "reply to an own message", wasup: `"text":"yes","quote":{"id":"%{image}","from_me":true,"kind":"image","text":"look"}`, baileys: `{"text":"yes"}`, quoted: "%{image}"},
@@ -170,7 +178,7 @@ func shapeCases(t *testing.T) []shapeCase {
 	}
 	for _, quoted := range quotedKinds {
 		cases = append(cases, shapeCase{
-			name: "reply to " + quoted, wasup: `"text":"yes","quote":{"id":"%{carla:` + quoted + `}","sender":"%{carla}"}`,
+			alsoThere: quoted == "poll", name: "reply to " + quoted, wasup: `"text":"yes","quote":{"id":"%{carla:` + quoted + `}","sender":"%{carla}"}`,
 			baileys: `{"text":"yes"}`, quoted: "%{carla:" + quoted + "}",
 		})
 	}
@@ -262,7 +270,7 @@ func TestWasupAndBaileysSendTheSame(t *testing.T) {
 	for _, chat := range p.chats {
 		p.carlaSends(chat)
 		for _, c := range shapeCases(t) {
-			if chat.group || !c.group {
+			if c.isFor(chat) {
 				p.sendsBoth(chat, &c)
 			}
 		}

@@ -17,16 +17,17 @@ type shapeReason struct {
 
 const (
 	anyChat    = "person|group|older group"
-	bothGroups = "group|older group"
+	anyGroup   = "group|older group|announcements"
+	everywhere = anyChat + "|announcements"
 )
 
 var shapeReasons = []shapeReason{
 	// What messages say.
 	{
-		chats: anyChat, kinds: "text", paths: "*.conversation", wasup: "hello", baileys: "",
+		chats: everywhere, kinds: "text", paths: "*.conversation", wasup: "hello", baileys: "",
 		why: "a text without anything else is a conversation, as whatsmeow and phones send it",
 	},
-	{chats: anyChat, kinds: "text", paths: "*.extendedTextMessage.text", wasup: "", baileys: "hello", why: "see conversation: Baileys sends every text as an extended one"},
+	{chats: everywhere, kinds: "text", paths: "*.extendedTextMessage.text", wasup: "", baileys: "hello", why: "see conversation: Baileys sends every text as an extended one"},
 	{
 		chats: anyChat, kinds: "mention", paths: "*.extendedTextMessage.contextInfo.nonJIDMentions", wasup: "", baileys: "0",
 		why: "Baileys writes a count of mentions of everybody even if there are none; WhatsApp Web leaves it out",
@@ -83,10 +84,24 @@ var shapeReasons = []shapeReason{
 		wasup: "", baileys: "*",
 		why: "of what the session sent itself, a quote shows what the caller says: kind and text",
 	},
+	{
+		chats: "announcements", kinds: "reaction",
+		paths: "*.encReactionMessage.targetMessageKey.remoteJID|*.encReactionMessage.targetMessageKey.fromMe|*.encReactionMessage.targetMessageKey.ID|" +
+			"*.encReactionMessage.targetMessageKey.participant|*.encReactionMessage.encPayload|*.encReactionMessage.encIV",
+		wasup: "*", baileys: "",
+		why: "WhatsApp Web encrypts a reaction to an announcement with its secret, and phones accept no other; Baileys cannot do it",
+	},
+	{
+		chats: "announcements", kinds: "reaction",
+		paths: "*.reactionMessage.key.remoteJID|*.reactionMessage.key.fromMe|*.reactionMessage.key.ID|*.reactionMessage.key.participant|" +
+			"*.reactionMessage.text|*.reactionMessage.senderTimestampMS",
+		wasup: "", baileys: "*",
+		why: "see encReactionMessage",
+	},
 
 	// Stanzas of all chats.
 	{
-		chats: anyChat, kinds: "*", paths: "<message><reporting>|<message><reporting><reporting_token>|<message><reporting><reporting_token> content|<message><reporting><reporting_token>@v",
+		chats: everywhere, kinds: "*", paths: "<message><reporting>|<message><reporting><reporting_token>|<message><reporting><reporting_token> content|<message><reporting><reporting_token>@v",
 		wasup: "*", baileys: "",
 		why: "WhatsApp Web sends the token by which a recipient can report a message; this version of Baileys sends it only if the server's properties say so",
 	},
@@ -109,33 +124,33 @@ var shapeReasons = []shapeReason{
 	},
 
 	// Stanzas to groups.
-	{chats: bothGroups, kinds: "*", paths: "<message>@phash", wasup: "2: and 8 characters", baileys: "", why: "WhatsApp Web sends the hash of the devices that it knows, by which the server finds those that it does not; Baileys does not"},
+	{chats: anyGroup, kinds: "*", paths: "<message>@phash", wasup: "2: and 8 characters", baileys: "", why: "WhatsApp Web sends the hash of the devices that it knows, by which the server finds those that it does not; Baileys does not"},
 	{
-		chats: bothGroups, kinds: "*", wasup: "*", baileys: "",
+		chats: anyGroup, kinds: "*", wasup: "*", baileys: "",
 		paths: "<message><participants>|<message><participants><to *>>|<message><participants><to *>>@jid|<message><participants><to *>><enc>|<message><participants><to *>><enc> content|" +
 			"<message><participants><to *>><enc>@v|<message><participants><to *>><enc>@type|* key .senderKeyDistributionMessage.groupID|" +
 			"* key .senderKeyDistributionMessage.axolotlSenderKeyDistributionMessage",
 		why: "whatsmeow gives every device the key of the group with each message, WhatsApp Web and Baileys only with the first; it costs bytes, and nobody misses a key",
 	},
 	{
-		chats: "group", kinds: "text", wasup: "", baileys: "*",
+		chats: "group|announcements", kinds: "text", wasup: "", baileys: "*",
 		paths: "<message><participants><to <my lid:this>>|<message><participants><to <my lid:this>>@jid|<message><participants><to <my lid:this>><enc>|" +
 			"<message><participants><to <my lid:this>><enc> content|<message><participants><to <my lid:this>><enc>@v|<message><participants><to <my lid:this>><enc>@type",
 		why: "Baileys gives the key to the sending device itself",
 	},
 	{
-		chats: bothGroups, kinds: "edit|edit of an image|edit of a video|edit of a document", paths: "<message><enc>@decrypt-fail", wasup: "hide", baileys: "",
+		chats: "group|older group", kinds: "edit|edit of an image|edit of a video|edit of a document", paths: "<message><enc>@decrypt-fail", wasup: "hide", baileys: "",
 		why: "WhatsApp Web hides an edit that cannot be decrypted; Baileys hides reactions only",
 	},
 	{
-		chats: bothGroups, kinds: "edit|edit of an image|edit of a video|edit of a document|reaction*", paths: "<message><participants><to *>><enc>@decrypt-fail", wasup: "hide", baileys: "",
+		chats: anyGroup, kinds: "edit|edit of an image|edit of a video|edit of a document|reaction*", paths: "<message><participants><to *>><enc>@decrypt-fail", wasup: "hide", baileys: "",
 		why: "WhatsApp Web marks the parts for single devices, too; Baileys sends none with these",
 	},
 	{
-		chats: bothGroups, kinds: "link|link without a title|image to view once|video to view once|voice to hear once", paths: "<message><enc>@mediatype", wasup: "*", baileys: "",
+		chats: "group|older group", kinds: "link|link without a title|image to view once|video to view once|voice to hear once", paths: "<message><enc>@mediatype", wasup: "*", baileys: "",
 		why: "WhatsApp Web says the type of a link's preview and looks into the wrapper of a message to be opened once; Baileys does not",
 	},
 
 	// Typing.
-	{chats: anyChat, kinds: "typing|recording|paused", paths: "<chatstate>@from", wasup: "", baileys: "*", why: "the server knows who sends; whatsmeow leaves the sender out"},
+	{chats: everywhere, kinds: "typing|recording|paused", paths: "<chatstate>@from", wasup: "", baileys: "*", why: "the server knows who sends; whatsmeow leaves the sender out"},
 }

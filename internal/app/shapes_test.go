@@ -40,8 +40,9 @@ type shapePair struct {
 }
 
 type shapeChat struct {
-	name, jid    string
-	group, older bool // older: the group addresses people by number
+	name, jid     string
+	group, older  bool // older: the group addresses people by number
+	announcements bool
 }
 
 // The clients that are compared.
@@ -58,6 +59,16 @@ type shapeCase struct {
 	baileys string // the library's content
 	quoted  string // for Baileys: the message that is quoted
 	group   bool   // in groups only
+	// announcements: among the announcements of a community, and only there. alsoThere: there, too.
+	announcements, alsoThere bool
+}
+
+// isFor reports whether the message is sent to a chat.
+func (c *shapeCase) isFor(chat shapeChat) bool {
+	if chat.announcements {
+		return c.announcements || c.alsoThere
+	}
+	return !c.announcements && (chat.group || !c.group)
 }
 
 // difference is a field that the two clients send differently. An absent field is "".
@@ -83,17 +94,23 @@ func newShapePair(t *testing.T) *shapePair {
 	}
 	p.carla = carla
 	p.chats = []shapeChat{{name: "person", jid: carla.LID().String()}}
-	for name, mode := range map[string]string{"group": groups.AddressingLID, "older group": groups.AddressingPN} {
-		jid, err := carla.CreateGroup(apptest.Bounded(t), phones.NewGroup{Subject: name, Members: []string{p.ana.Number()}, Addressing: mode})
+	for _, chat := range []shapeChat{{name: "group"}, {name: "older group", older: true}, {name: "announcements", announcements: true}} {
+		mode := groups.AddressingLID
+		if chat.older {
+			mode = groups.AddressingPN
+		}
+		jid, err := carla.CreateGroup(apptest.Bounded(t), phones.NewGroup{
+			Subject: chat.name, Members: []string{p.ana.Number()}, Addressing: mode, Community: chat.announcements,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err = carla.ChangeMembers(apptest.Bounded(t), jid, phones.PromoteMembers, p.ana.Number()); err != nil {
 			t.Fatal(err)
 		}
-		p.chats = append(p.chats, shapeChat{name: name, jid: jid.String(), group: true, older: mode == groups.AddressingPN})
+		chat.jid, chat.group = jid.String(), true
+		p.chats = append(p.chats, chat)
 	}
-	slices.SortFunc(p.chats[1:], func(a, b shapeChat) int { return strings.Compare(a.name, b.name) })
 	return p
 }
 
@@ -284,7 +301,7 @@ func formOfBytes(name string, value []byte) string {
 	switch {
 	case name == "JPEGThumbnail" && len(value) > 2 && value[0] == 0xff && value[1] == 0xd8:
 		return "a JPEG"
-	case slices.Contains([]string{"mediaKey", "fileEncSHA256", "messageSecret"}, name):
+	case slices.Contains([]string{"mediaKey", "fileEncSHA256", "messageSecret", "encPayload", "encIV"}, name):
 		return fmt.Sprintf("%d bytes", len(value))
 	case name == "axolotlSenderKeyDistributionMessage":
 		return "a key"

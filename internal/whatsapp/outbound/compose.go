@@ -6,6 +6,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
 	case message.KindPoll:
 		return c.poll(ctx)
 	case message.KindReaction:
-		return c.reaction(), nil
+		return c.reaction(ctx)
 	case message.KindEdit:
 		return c.edit(ctx)
 	case message.KindRevoke:
@@ -184,7 +185,7 @@ func pollOf(asked *message.Poll, announcement bool) (*waE2E.Message, *waE2E.Poll
 // the official clients do it; only a reaction has none. Every attempt has the same secret: recipients show the first
 // copy that arrives.
 func (c *composing) addSecret(msg *waE2E.Message) error {
-	if msg.ReactionMessage != nil {
+	if msg.ReactionMessage != nil || msg.EncReactionMessage != nil {
 		return nil
 	}
 	identity := c.c.Client.Store.IdentityKey
@@ -199,10 +200,47 @@ func (c *composing) addSecret(msg *waE2E.Message) error {
 	return nil
 }
 
-func (c *composing) reaction() *waE2E.Message {
-	return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{
+// reaction is encrypted with the secret of its target if that is an announcement of a community: phones ignore others there.
+func (c *composing) reaction(ctx context.Context) (*waE2E.Message, error) {
+	reaction := &waE2E.ReactionMessage{
 		Key: c.key(), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
-	}}
+	}
+	announcement, err := c.c.Announcements(ctx, c.chat)
+	if err != nil || !announcement {
+		return &waE2E.Message{ReactionMessage: reaction}, err
+	}
+	author, err := c.secretHolder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source := types.MessageSource{Chat: c.chat, Sender: author, IsGroup: true}
+	sealed, err := c.c.Client.EncryptReaction(ctx, &types.MessageInfo{MessageSource: source, ID: c.out.Content.Target.ID}, reaction)
+	switch {
+	case errors.Is(err, whatsmeow.ErrOriginalMessageSecretNotFound):
+		return nil, c.invalid("target.id", "expected a message that the session has sent or received: a reaction to an announcement is encrypted with its secret")
+	case err != nil:
+		return nil, err
+	}
+	return &waE2E.Message{EncReactionMessage: sealed}, nil
+}
+
+// secretHolder returns the address under which the store of secrets is asked for the target's secret.
+func (c *composing) secretHolder(ctx context.Context) (types.JID, error) {
+	ref := c.out.Content.Target
+	author, err := c.author(ctx, ref)
+	if err != nil {
+		return types.JID{}, err
+	}
+	holder, err := types.ParseJID(author)
+	if err != nil || !c.isOwn(ref, false) {
+		return holder, err
+	}
+	// The answer names the author by the account's other address (secrets.Store), and the encryption needs the group's.
+	jid, lid := c.c.Own()
+	if holder.Server == types.HiddenUserServer {
+		return jid.ToNonAD(), nil
+	}
+	return lid.ToNonAD(), nil
 }
 
 // edit replaces the text or the caption of an own message. Phones ignore an edit in another form than the message has: a
