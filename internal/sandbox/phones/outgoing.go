@@ -234,9 +234,6 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		content = &waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: content}}
 	}
-	if to.Group != nil && to.Group.Community() && out.Target == "" {
-		kept.addSecret() // others encrypt their reactions with it
-	}
 	return withSecret(content, kept), kept, nil
 }
 
@@ -249,7 +246,11 @@ func (m *Message) addSecret() {
 }
 
 // withSecret adds the key with which votes and reactions are encrypted. Receivers expect it outside of all wrappings.
+// Every announcement of a community has one.
 func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
+	if group := kept.chat.Group; group != nil && group.Community() && kept.about == nil {
+		kept.addSecret()
+	}
 	if kept.secret != nil {
 		content.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: kept.secret}
 	}
