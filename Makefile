@@ -32,6 +32,7 @@ test: ## run the tests in random order with the race detector; skip those whose 
 
 interop: ## run the long test of an independent client (baileys, on Node) against the sandbox
 	WASUP_INTEROP=long $(GO) test -count=1 -v ./internal/sandbox/interop
+	$(GO) test -count=1 -v -run 'Baileys|Shapes' ./internal/app
 
 # With TEST_TOOLS=optional on the command line, check skips tests whose tool is missing.
 check: export TEST_TOOLS := required

@@ -231,8 +231,8 @@ func dependencies() map[string]owners {
 		"go.mau.fi/whatsmeow":   {product: []string{whatsapp}, tests: []string{sandbox, "supervisor", "internal/app", "."}},
 		"go.mau.fi/libsignal":   {product: []string{sandbox, whatsapp, "internal/signalfix"}},
 
-		"go.mau.fi/whatsmeow/binary": {product: []string{whatsapp, sandbox}},
-		"go.mau.fi/whatsmeow/proto":  {product: []string{whatsapp, sandbox}},
+		"go.mau.fi/whatsmeow/binary": {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
+		"go.mau.fi/whatsmeow/proto":  {product: []string{whatsapp, sandbox}, tests: []string{"internal/app"}},
 		"go.mau.fi/whatsmeow/types":  {product: []string{whatsapp, sandbox}, tests: []string{"supervisor", "internal/app"}},
 		"go.mau.fi/whatsmeow/util":   {product: []string{whatsapp, sandbox}},
 		"go.mau.fi/whatsmeow/socket": {product: []string{whatsapp}, tests: []string{sandbox, "."}},

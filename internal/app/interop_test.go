@@ -28,6 +28,14 @@ type party struct {
 
 func newParty(t *testing.T) *party {
 	t.Helper()
+	p := newPartyAlone(t)
+	p.node.pair(p.server, p.bruno)
+	return p
+}
+
+// newPartyAlone is newParty with a Baileys that is not linked yet.
+func newPartyAlone(t *testing.T) *party {
+	t.Helper()
 	server := apptest.NewSandbox(t, sandbox.Config{TLS: true})
 	ca := trusting(t, server)
 	p := &party{t: t, server: server, node: startBaileys(t, ca)}
@@ -43,7 +51,6 @@ func newParty(t *testing.T) *party {
 		t.Fatal(err)
 	}
 	apptest.Until(t, "READY", func() bool { return p.Get("/status", 1).Is(200).Fields["state"] == "READY" })
-	p.node.pair(server, p.bruno)
 	return p
 }
 

@@ -14,6 +14,7 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/capture"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/wire"
@@ -142,7 +143,7 @@ func (c *conn) serve() {
 		c.ending.Store(true)
 	}
 	for {
-		node, err := c.receive()
+		node, frame, err := c.receive()
 		if err != nil {
 			c.receiveFailed(err)
 			return
@@ -155,6 +156,9 @@ func (c *conn) serve() {
 			return
 		}
 		if !c.ending.Load() {
+			if dev := c.device.Load(); dev != nil && capture.IsKept(node.Tag) {
+				s.net.Capture.Stanza(dev.Account.JID(dev.ID), node, frame)
+			}
 			c.dispatch(node)
 		}
 	}
@@ -199,17 +203,19 @@ func (c *conn) handshake() (wire.Established, error) {
 	return responder.Finish(finish)
 }
 
-func (c *conn) receive() (*waBinary.Node, error) {
+// receive returns the next stanza, and its bytes, which are valid until the next call.
+func (c *conn) receive() (*waBinary.Node, []byte, error) {
 	c.extend(c.srv.cfg.IdleTimeout)
 	frame, err := c.frames.Frame(wire.MaxFrame)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	plaintext, err := c.ciphers.Open(frame)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDecrypt, err)
+		return nil, nil, fmt.Errorf("%w: %w", errDecrypt, err)
 	}
-	return wire.DecodeNode(plaintext)
+	node, err := wire.DecodeNode(plaintext)
+	return node, plaintext, err
 }
 
 // cleanUp runs when the reader has ended. It removes everything that belongs to the connection.

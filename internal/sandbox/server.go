@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"wasup/internal/sandbox/capture"
 	"wasup/internal/sandbox/disk"
 	"wasup/internal/sandbox/media"
 	"wasup/internal/sandbox/network"
@@ -233,6 +234,9 @@ func (s *Server) RootPublicKey() [32]byte { return s.cfg.Authority.RootPublicKey
 
 // Counters returns a snapshot of the server's counters.
 func (s *Server) Counters() observe.Counters { return s.net.Observer.Snapshot() }
+
+// Capture returns what linked devices sent last, as it came.
+func (s *Server) Capture() *capture.Log { return s.net.Capture }
 
 // Subscribe returns a channel of all events from now on, and a function that ends the subscription. That function or
 // Close closes the channel.

@@ -7,11 +7,9 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
-	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"wasup/internal/message"
@@ -113,10 +111,7 @@ func (c *Client) configure() {
 	// client does not have the message; the database does.
 	wa.UseRetryMessageStore = true
 	wa.SetMaxParallelRetryReceiptHandling(4)
-	wa.PreRetryCallback = func(_ *events.Receipt, id types.MessageID, _ int, msg *waE2E.Message) bool {
-		c.sending.marking.expect(id, outbound.MarksOf(msg))
-		return true
-	}
+	wa.PreRetryCallback = c.sending.expectRetry
 	// Store a decrypted text together with the change of its key until the text is handled. After a crash in between,
 	// WhatsApp delivers the message again, but it cannot be decrypted a second time.
 	wa.EnableDecryptedEventBuffer = true

@@ -14,8 +14,8 @@ import (
 // the one in flight, and four that whatsmeow sends again.
 const maxExpected = 16
 
-// marking adds to the stanzas of messages what whatsmeow leaves out. whatsmeow offers no access to a stanza before it
-// leaves, so marking decodes the frames of messages that need a mark, and encodes them again.
+// marking makes the stanzas of messages say what WhatsApp Web's say, where whatsmeow's differ. whatsmeow offers no access to
+// a stanza before it leaves, so marking decodes the frames of messages that need a mark, and encodes them again.
 type marking struct {
 	mu       sync.Mutex
 	expected []expected // the newest last

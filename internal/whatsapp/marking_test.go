@@ -71,7 +71,6 @@ func TestChangesAreMarkedOnEachCiphertext(t *testing.T) {
 		"in a chat whose messages disappear": {&waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: reaction}}, true},
 		"edit":                               {&waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{}}, true},
 		"vote":                               {&waE2E.Message{PollUpdateMessage: &waE2E.PollUpdateMessage{}}, true},
-		"revocation":                         {&waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: key}}, true},
 	} {
 		for form, build := range map[string]func(string) waBinary.Node{"first": groupMessage, "again": again} {
 			var m marking
@@ -91,6 +90,89 @@ func TestChangesAreMarkedOnEachCiphertext(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestARevocationIsNotHidden: there are reports that WhatsApp's server drops one that is. whatsmeow hides it.
+func TestARevocationIsNotHidden(t *testing.T) {
+	for name, test := range map[string]struct {
+		own  bool
+		edit string
+	}{"an own message": {true, "7"}, "as an admin": {false, "8"}} {
+		message := &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+			Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: &waCommon.MessageKey{ID: proto.String("x"), FromMe: &test.own},
+		}}
+		for form, build := range map[string]func(string) waBinary.Node{"first": groupMessage, "again": again} {
+			var m marking
+			m.expect("A", outbound.MarksOf(message))
+			hidden := build("A")
+			for _, one := range encs(&hidden) {
+				one.Attrs["decrypt-fail"] = "hide"
+			}
+			node := rewritten(t, &m, hidden)
+			for _, one := range encs(node) {
+				if _, is := one.Attrs["decrypt-fail"]; is {
+					t.Errorf("%s, %s: %s is hidden", name, form, one.Attrs["type"])
+				}
+			}
+			if node.Attrs["edit"] != test.edit {
+				t.Errorf("%s, %s: edit=%v", name, form, node.Attrs["edit"])
+			}
+		}
+	}
+}
+
+// rewritten returns a stanza as it leaves, and checks that it would not be changed again.
+func rewritten(t *testing.T, m *marking, node waBinary.Node) *waBinary.Node {
+	t.Helper()
+	frame := m.rewrite(frameOf(t, node))
+	if !bytes.Equal(m.rewrite(frame), frame) {
+		t.Error("it is marked twice")
+	}
+	left, err := waBinary.Unmarshal(frame[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+// TestWhatWhatsmeowLeavesOutIsAdded: in messages that it sends again, and of some kinds in all.
+func TestWhatWhatsmeowLeavesOutIsAdded(t *testing.T) {
+	image := &waE2E.FutureProofMessage{Message: &waE2E.Message{ImageMessage: &waE2E.ImageMessage{}}}
+	for name, message := range map[string]*waE2E.Message{
+		"1": {ViewOnceMessage: image}, "2": {ViewOnceMessageV2: image}, "voice": {ViewOnceMessageV2Extension: image},
+	} {
+		var m marking
+		m.expect("A", outbound.MarksOf(message))
+		left := rewritten(t, &m, groupMessage("A"))
+		if meta := left.GetChildByTag("meta"); meta.Attrs["view_once"] != "true" {
+			t.Errorf("to be opened once, version %s: %s", name, left)
+		}
+	}
+
+	link := &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{MatchedText: proto.String("https://shop.example")}}
+	for form, build := range map[string]func(string) waBinary.Node{"first": groupMessage, "again": again} {
+		var m marking
+		m.expect("A", outbound.MarksOf(link))
+		left := rewritten(t, &m, build("A"))
+		for _, one := range encs(left) {
+			want := one.Attrs["type"] != "pkmsg" // the key for the group's members
+			if (one.Attrs["mediatype"] == "url") != want || left.Attrs["type"] != "media" {
+				t.Errorf("a link, %s: %s", form, left)
+			}
+		}
+	}
+
+	var m marking
+	marks := outbound.MarksOf(&waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{}})
+	marks.Addressing = types.AddressingModePN
+	m.expect("A", marks)
+	if left := rewritten(t, &m, again("A")); left.Attrs["edit"] != "1" || left.Attrs["addressing_mode"] != "pn" {
+		t.Errorf("an edit, again: %s", left)
+	}
+	m.expect("A", outbound.MarksOf(&waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{}}))
+	if left := rewritten(t, &m, again("A")); left.Attrs["edit"] != "7" {
+		t.Errorf("a reaction taken back, again: %s", left)
 	}
 }
 

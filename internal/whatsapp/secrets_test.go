@@ -1,10 +1,13 @@
 package whatsapp_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"wasup/internal/events"
 	"wasup/internal/message"
+	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
 )
@@ -57,4 +60,57 @@ func TestAnnouncementsOfACommunityCanBeReactedTo(t *testing.T) {
 		}
 	}
 	h.noSurprises()
+}
+
+// TestReactionsToAnnouncementsAreEncrypted: phones show no other reaction there. The announcement is one of somebody else, an
+// own one, or one that the own phone sent.
+func TestReactionsToAnnouncementsAreEncrypted(t *testing.T) {
+	h := newHearing(t)
+	group, err := h.own.CreateGroup(testContext(t), phones.NewGroup{Subject: "News", Members: []string{h.peer.Number()}, Community: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.next(events.TypeGroup)
+	if err = h.own.ChangeMembers(testContext(t), group, phones.PromoteMembers, h.peer.Number()); err != nil {
+		t.Fatal(err)
+	}
+	h.next(events.TypeGroup)
+	to, last := message.Recipient(group.String()), 0
+	sends := func(content message.Content) (string, error) {
+		last++
+		id := fmt.Sprintf("3EB4%016d", last)
+		_, err := h.life.client.Send(testContext(t), message.Outgoing{ID: id, To: to, Content: content})
+		return id, err
+	}
+	theirs := h.send(h.peer, phones.Outgoing{To: group.String(), Text: "from a member"})
+	h.message(events.TypeMessage)
+	mine, err := sends(message.TextOf("from the session"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := []*sandbox.Phone{h.own, h.peer}
+	for name, target := range map[string]message.Ref{
+		"somebody else":           {ID: theirs, Sender: addressOf(h.peer)},
+		"somebody else by number": {ID: theirs, Sender: message.Address{PN: h.peer.JID().String()}},
+		"the session":             {ID: mine, FromMe: true},
+	} {
+		for _, emoji := range []string{"👍", "", "🎉"} {
+			if _, err := sends(message.Content{Kind: message.KindReaction, Reaction: emoji, Target: &target}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, phone := range both {
+				shows(t, phone, target.ID, func(m phones.Message) bool {
+					if emoji == "" {
+						return len(m.Reactions) == 0
+					}
+					return len(m.Reactions) == 1 && m.Reactions[0].Emoji == emoji && m.Reactions[0].From == h.own.JID()
+				})
+			}
+		}
+	}
+	_, err = sends(message.Content{Kind: message.KindReaction, Reaction: "👍", Target: &message.Ref{ID: "3EB0UNKNOWN", Sender: addressOf(h.peer)}})
+	var refused *session.Error
+	if !errors.As(err, &refused) || refused.Code != session.CodeInvalidRequest || refused.Field != "target.id" {
+		t.Errorf("a reaction to an unknown announcement: %v", err)
+	}
 }

@@ -123,7 +123,11 @@ func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgo
 // transmit sends a message to all devices of its recipients. The caller holds turn.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	defer s.flight.begin(extra.ID)()
-	s.marking.expect(extra.ID, outbound.MarksOf(msg))
+	marks := outbound.MarksOf(msg)
+	if marks.Addressing, err = s.addressing(ctx, to); err != nil {
+		return resp, err
+	}
+	s.marking.expect(extra.ID, marks)
 	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
@@ -132,6 +136,33 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 		err = s.catchUp(ctx, extra.ID)
 	}
 	return resp, err
+}
+
+// addressing returns the mode of a group that addresses people by number, and "" for other groups, of which whatsmeow
+// tells the mode itself, and for people. whatsmeow requests a group before a message to it, and keeps the answer.
+func (s *sending) addressing(ctx context.Context, to types.JID) (types.AddressingMode, error) {
+	if to.Server != types.GroupServer {
+		return "", nil
+	}
+	group, err := groupOf(ctx, s.wa, to)
+	if err != nil || group.byLID {
+		return "", err
+	}
+	return types.AddressingModePN, nil
+}
+
+// expectRetry prepares a message that a device could not decrypt to be sent again to that device.
+func (s *sending) expectRetry(receipt *events.Receipt, id types.MessageID, _ int, msg *waE2E.Message) bool {
+	marks := outbound.MarksOf(msg)
+	switch {
+	case !receipt.IsGroup:
+	case receipt.Sender.Server == types.HiddenUserServer:
+		marks.Addressing = types.AddressingModeLID
+	default:
+		marks.Addressing = types.AddressingModePN
+	}
+	s.marking.expect(id, marks)
+	return true
 }
 
 // announcements reports whether a chat is the group for the announcements of a community. whatsmeow requests a group

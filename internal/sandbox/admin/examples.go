@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"time"
 
 	"wasup/internal/sandbox"
@@ -46,6 +47,16 @@ func exampleMessage() messageBody {
 		ID: "3EB0C43BC97104D0E81A2B", Chat: "34600111222@s.whatsapp.net", From: "4915112345678@s.whatsapp.net",
 		To: "34600111222@s.whatsapp.net", FromMe: true, Type: "text", Text: "hola", Time: exampleTime(),
 		Status: string(phones.StatusRead), Copies: 1, Kind: "text",
+	}
+}
+
+func exampleRaw() rawBody {
+	return rawBody{
+		Parts: []partBody{{exampleDevice, exampleTime(), "msg", []byte("\n\x04hola"), json.RawMessage(`{"conversation":"hola"}`)}},
+		Stanzas: []stanzaBody{{
+			Device: exampleDevice, Time: exampleTime(), Tag: "message", ID: exampleMessage().ID,
+			XML: `<message id="3EB0C43BC97104D0E81A2B" to="104857600000001@lid" type="text"><participants>...</participants></message>`, Data: []byte{0},
+		}},
 	}
 }
 

@@ -157,6 +157,20 @@ func (a messageAPI) routes() []route {
 		{"/phones/{number}/messages/{id}/media", operations{
 			"GET": {do: a.messageMedia, id: "getMessageMedia", summary: "Download the file of a message", detail: "The file is decrypted.", file: true},
 		}},
+		{"/phones/{number}/messages/{id}/raw", operations{
+			"GET": {
+				do: a.rawMessage, id: "getRawMessage", out: exampleRaw(),
+				summary: "Get a message as it came",
+				detail:  "What the phone decrypted of a message that a linked device sent, and the stanza that brought it. Nothing is interpreted or left out. The server keeps the newest 4,096 of each, of at most 16 MiB.",
+			},
+		}},
+		{"/phones/{number}/stanzas", operations{
+			"GET": {
+				do: a.listStanzas, id: "listStanzas", out: stanzasBody{exampleRaw().Stanzas},
+				summary: "List what a phone's linked devices sent",
+				detail:  "Their last 100 messages, receipts, chat states and presences, as they came.",
+			},
+		}},
 		{"/phones/{number}/messages/{id}/read", operations{
 			"POST": {do: a.readMessage, id: "readMessage", summary: "Mark a message as read", detail: "The sender gets the read receipt.", status: http.StatusNoContent},
 		}},

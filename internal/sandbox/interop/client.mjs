@@ -177,8 +177,8 @@ function message(id) {
   return found
 }
 
-async function send(to, content) {
-  const outcome = sock.sendMessage(to, content)
+async function send(to, content, options) {
+  const outcome = sock.sendMessage(to, content, options)
   sending.add(outcome)
   try {
     const sent = await outcome
@@ -187,6 +187,15 @@ async function send(to, content) {
   } finally {
     sending.delete(outcome)
   }
+}
+
+// revive replaces {"$bytes": base64} by bytes and {"$key": id} by the key of a message.
+function revive(value) {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(revive)
+  if (value.$bytes !== undefined) return Buffer.from(value.$bytes, 'base64')
+  if (value.$key !== undefined) return message(value.$key).key
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, revive(inner)]))
 }
 
 // asked returns the content of a message that a receiver could not decrypt.
@@ -227,6 +236,12 @@ const commands = {
     [kind]: Buffer.from(data, 'base64'), mimetype: mime, fileName: name, caption: text,
     ...(kind === 'audio' && { ptt: true, seconds: 1 }), // the library cannot tell the length of random data
   }),
+  // content sends content in the library's own form (see revive). quoted is the id of the message that it answers.
+  content: ({ to, content, quoted }) => send(to, revive(content), quoted ? { quoted: message(quoted) } : {}),
+  // typing shows composing, recording or paused in a chat.
+  async typing({ to, state }) {
+    await sock.sendPresenceUpdate(state, to)
+  },
   poll: ({ to, text, options, count }) => send(to, { poll: { name: text, values: options, selectableCount: count } }),
   async vote({ to, message: id, options }) {
     return { id: await sock.relayMessage(to, { pollUpdateMessage: choose(message(id), options) }, {}) }

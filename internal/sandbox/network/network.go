@@ -10,6 +10,7 @@ import (
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/appstate"
 	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/capture"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/media"
@@ -37,6 +38,7 @@ type Network struct {
 	Calls     *calls.Set
 	AppStates *appstate.Store
 	Media     *media.Store
+	Capture   *capture.Log
 }
 
 // Config says how a network behaves.
@@ -52,7 +54,7 @@ type Config struct {
 
 // New returns a network without accounts.
 func New(cfg Config) *Network {
-	n := &Network{Log: cfg.Log, Tasks: tasks.New(), Observer: observe.New(), Dir: accounts.NewDirectory(), Media: media.NewStore(cfg.Media, cfg.Log, cfg.MediaHost)}
+	n := &Network{Log: cfg.Log, Tasks: tasks.New(), Observer: observe.New(), Capture: capture.New(), Dir: accounts.NewDirectory(), Media: media.NewStore(cfg.Media, cfg.Log, cfg.MediaHost)}
 	n.Faults = faults.NewSet(n.Observer)
 	n.Courier = accounts.NewCourier(n.Dir, n.Faults, n.Observer)
 	n.Keys = accounts.NewKeys(n.Dir, n.Courier, n.Log)

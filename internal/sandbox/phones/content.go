@@ -78,6 +78,9 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ReactionMessage != nil:
 		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
 		p.readKey(content.ReactionMessage.GetKey(), into)
+		if into.chat.Group != nil && into.chat.Group.Community() {
+			into.Target = "" // a reaction to an announcement of a community has to be encrypted with its secret
+		}
 	case content.EncReactionMessage != nil:
 		p.readReaction(content.EncReactionMessage, into)
 	case content.PollUpdateMessage != nil:

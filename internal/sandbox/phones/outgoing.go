@@ -237,8 +237,20 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 	return withSecret(content, kept), kept, nil
 }
 
-// withSecret adds the key with which votes are encrypted. Receivers expect it outside of all wrappings.
+// addSecret gives the message a new secret, unless it has one.
+func (m *Message) addSecret() {
+	if m.secret == nil {
+		m.secret = make([]byte, secretSize)
+		_, _ = rand.Read(m.secret)
+	}
+}
+
+// withSecret adds the key with which votes and reactions are encrypted. Receivers expect it outside of all wrappings.
+// Every announcement of a community has one.
 func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
+	if group := kept.chat.Group; group != nil && group.Community() && kept.about == nil {
+		kept.addSecret()
+	}
 	if kept.secret != nil {
 		content.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: kept.secret}
 	}
@@ -259,8 +271,7 @@ func textMessage(out *Outgoing, context *waE2E.ContextInfo) *waE2E.Message {
 // pollMessage builds a poll in the version that belongs to the chat and to the number of answers, see pollOf.
 func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo, to groups.Chat) *waE2E.Message {
 	kept.Poll = &Poll{Selectable: out.Selectable}
-	kept.secret = make([]byte, secretSize)
-	_, _ = rand.Read(kept.secret)
+	kept.addSecret()
 	var options []*waE2E.PollCreationMessage_Option
 	for _, name := range out.Options {
 		options = append(options, &waE2E.PollCreationMessage_Option{OptionName: proto.String(name)})

@@ -14,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/capture"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/signal"
@@ -124,6 +125,9 @@ func (p *receiver) decrypt(d accounts.Delivery) ([]byte, error) {
 		if plaintext, err = signal.Unpad(padded); err != nil {
 			return nil, err
 		}
+		p.Net.Capture.Plaintext(capture.Plaintext{
+			Phone: p.Account.Number, Device: d.From.Account.JID(d.From.Device), ID: stanza.Attr(&d.Node, "id"), Type: kind, Data: plaintext,
+		})
 		if !grouped && i+1 < len(parts) {
 			var key waE2E.Message
 			if err = proto.Unmarshal(plaintext, &key); err != nil {

@@ -6,6 +6,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
 	case message.KindPoll:
 		return c.poll(ctx)
 	case message.KindReaction:
-		return c.reaction(), nil
+		return c.reaction(ctx)
 	case message.KindEdit:
 		return c.edit(ctx)
 	case message.KindRevoke:
@@ -154,13 +155,19 @@ func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := c.out.Content.Poll
+	content, poll := pollOf(c.out.Content.Poll, announcement)
+	poll.ContextInfo = c.contextInfo()
+	return content, nil
+}
+
+// pollOf returns a poll in the version that fits, and the part that all versions have.
+func pollOf(asked *message.Poll, announcement bool) (*waE2E.Message, *waE2E.PollCreationMessage) {
 	options := make([]*waE2E.PollCreationMessage_Option, len(asked.Options))
 	for i := range asked.Options {
 		options[i] = &waE2E.PollCreationMessage_Option{OptionName: &asked.Options[i]}
 	}
 	poll := &waE2E.PollCreationMessage{
-		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)), ContextInfo: c.contextInfo(),
+		Name: &asked.Question, Options: options, SelectableOptionsCount: proto.Uint32(uint32(asked.Selectable)),
 	}
 	content := &waE2E.Message{}
 	switch {
@@ -171,14 +178,14 @@ func (c *composing) poll(ctx context.Context) (*waE2E.Message, error) {
 	default:
 		content.PollCreationMessage = poll
 	}
-	return content, nil
+	return content, poll
 }
 
 // addSecret adds the message's secret, with which others encrypt votes, reactions and answers. Every kind has one, as
 // the official clients do it; only a reaction has none. Every attempt has the same secret: recipients show the first
 // copy that arrives.
 func (c *composing) addSecret(msg *waE2E.Message) error {
-	if msg.ReactionMessage != nil {
+	if msg.ReactionMessage != nil || msg.EncReactionMessage != nil {
 		return nil
 	}
 	identity := c.c.Client.Store.IdentityKey
@@ -193,10 +200,47 @@ func (c *composing) addSecret(msg *waE2E.Message) error {
 	return nil
 }
 
-func (c *composing) reaction() *waE2E.Message {
-	return &waE2E.Message{ReactionMessage: &waE2E.ReactionMessage{
+// reaction is encrypted with the secret of its target if that is an announcement of a community: phones ignore others there.
+func (c *composing) reaction(ctx context.Context) (*waE2E.Message, error) {
+	reaction := &waE2E.ReactionMessage{
 		Key: c.key(), Text: proto.String(c.out.Content.Reaction), SenderTimestampMS: proto.Int64(time.Now().UnixMilli()),
-	}}
+	}
+	announcement, err := c.c.Announcements(ctx, c.chat)
+	if err != nil || !announcement {
+		return &waE2E.Message{ReactionMessage: reaction}, err
+	}
+	author, err := c.secretHolder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source := types.MessageSource{Chat: c.chat, Sender: author, IsGroup: true}
+	sealed, err := c.c.Client.EncryptReaction(ctx, &types.MessageInfo{MessageSource: source, ID: c.out.Content.Target.ID}, reaction)
+	switch {
+	case errors.Is(err, whatsmeow.ErrOriginalMessageSecretNotFound):
+		return nil, c.invalid("target.id", "expected a message that the session has sent or received: a reaction to an announcement is encrypted with its secret")
+	case err != nil:
+		return nil, err
+	}
+	return &waE2E.Message{EncReactionMessage: sealed}, nil
+}
+
+// secretHolder returns the address under which the store of secrets is asked for the target's secret.
+func (c *composing) secretHolder(ctx context.Context) (types.JID, error) {
+	ref := c.out.Content.Target
+	author, err := c.author(ctx, ref)
+	if err != nil {
+		return types.JID{}, err
+	}
+	holder, err := types.ParseJID(author)
+	if err != nil || !c.isOwn(ref, false) {
+		return holder, err
+	}
+	// The answer names the author by the account's other address (secrets.Store), and the encryption needs the group's.
+	jid, lid := c.c.Own()
+	if holder.Server == types.HiddenUserServer {
+		return jid.ToNonAD(), nil
+	}
+	return lid.ToNonAD(), nil
 }
 
 // edit replaces the text or the caption of an own message. Phones ignore an edit in another form than the message has: a
@@ -345,7 +389,15 @@ func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Messa
 	if is {
 		said = stored
 	}
-	return quoted(&said), nil
+	if said.Kind != message.KindPoll || said.Poll == nil {
+		return quoted(&said), nil
+	}
+	announcement, err := c.c.Announcements(ctx, c.chat)
+	if err != nil {
+		return nil, err
+	}
+	poll, _ := pollOf(said.Poll, announcement)
+	return poll, nil
 }
 
 // quoted returns what phones show of quoted content, or nil if they would show nothing.
@@ -356,14 +408,17 @@ func quoted(said *message.Content) *waE2E.Message {
 	}
 	switch said.Kind {
 	case message.KindImage:
-		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, Mimetype: optional(media.Mime), JPEGThumbnail: media.Thumbnail}}
+		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
+			Caption: text, Mimetype: optional(media.Mime), Width: count(media.Width), Height: count(media.Height), JPEGThumbnail: media.Thumbnail,
+		}}
 	case message.KindVideo:
 		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
-			Caption: text, Mimetype: optional(media.Mime), Seconds: count(media.Seconds), JPEGThumbnail: media.Thumbnail,
+			Caption: text, Mimetype: optional(media.Mime), Width: count(media.Width), Height: count(media.Height),
+			Seconds: count(media.Seconds), JPEGThumbnail: media.Thumbnail,
 		}}
 	case message.KindAudio, message.KindVoice:
 		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
-			PTT: proto.Bool(said.Kind == message.KindVoice), Mimetype: optional(media.Mime), Seconds: count(media.Seconds),
+			PTT: trueOrNil(said.Kind == message.KindVoice), Mimetype: optional(media.Mime), Seconds: count(media.Seconds),
 		}}
 	case message.KindDocument:
 		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
@@ -394,8 +449,6 @@ func quotedWords(said *message.Content) *waE2E.Message {
 	case said.Kind == message.KindContact && len(said.Contacts) > 0:
 		card := &said.Contacts[0]
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &card.Name, Vcard: &card.VCard}}
-	case said.Kind == message.KindPoll && said.Poll != nil:
-		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Poll.Question}}
 	case said.Text == "":
 		return nil
 	case said.Kind == message.KindContact:

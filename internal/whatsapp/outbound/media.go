@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"mime"
+	"time"
 
 	"github.com/gabriel-vasile/mimetype"
 	"go.mau.fi/whatsmeow"
@@ -31,7 +32,7 @@ func (c *composing) file(ctx context.Context) (*waE2E.Message, error) {
 	default:
 		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{
 			URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-			FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime,
+			FileSHA256: up.FileSHA256, FileLength: &up.FileLength, MediaKeyTimestamp: now(), Mimetype: &file.Mime,
 			Width: count(file.Width), Height: count(file.Height), IsAnimated: &file.Animated, ContextInfo: c.contextInfo(),
 		}}, nil
 	}
@@ -40,7 +41,7 @@ func (c *composing) file(ctx context.Context) (*waE2E.Message, error) {
 func (c *composing) image(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, MediaKeyTimestamp: now(), Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
 		Width: count(file.Width), Height: count(file.Height), JPEGThumbnail: file.Thumbnail, ViewOnce: trueOrNil(file.ViewOnce),
 		ContextInfo: c.contextInfo(),
 	}}
@@ -49,7 +50,7 @@ func (c *composing) image(file *message.Media, up *whatsmeow.UploadResponse) *wa
 func (c *composing) video(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, MediaKeyTimestamp: now(), Mimetype: &file.Mime, Caption: optional(c.out.Content.Text),
 		Width: count(file.Width), Height: count(file.Height), Seconds: count(file.Seconds), JPEGThumbnail: file.Thumbnail,
 		ViewOnce: trueOrNil(file.ViewOnce), GifPlayback: trueOrNil(file.Animated), ContextInfo: c.contextInfo(),
 	}}
@@ -58,7 +59,7 @@ func (c *composing) video(file *message.Media, up *whatsmeow.UploadResponse) *wa
 func (c *composing) audio(file *message.Media, up *whatsmeow.UploadResponse) *waE2E.Message {
 	sound := &waE2E.AudioMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, Seconds: count(file.Seconds),
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, MediaKeyTimestamp: now(), Mimetype: &file.Mime, Seconds: count(file.Seconds),
 		ViewOnce: trueOrNil(file.ViewOnce), ContextInfo: c.contextInfo(),
 	}
 	if c.out.Content.Kind == message.KindVoice {
@@ -76,7 +77,7 @@ func (c *composing) document(file *message.Media, up *whatsmeow.UploadResponse) 
 	}
 	msg := &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{
 		URL: &up.URL, DirectPath: &up.DirectPath, MediaKey: up.MediaKey, FileEncSHA256: up.FileEncSHA256,
-		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, Mimetype: &file.Mime, FileName: &name, Title: &name,
+		FileSHA256: up.FileSHA256, FileLength: &up.FileLength, MediaKeyTimestamp: now(), Mimetype: &file.Mime, FileName: &name, Title: &name,
 		Caption: optional(c.out.Content.Text), JPEGThumbnail: file.Thumbnail, ContextInfo: c.contextInfo(),
 	}}
 	if c.out.Content.Text == "" {
@@ -109,6 +110,9 @@ func (c *composing) wrapViewOnce(msg *waE2E.Message) *waE2E.Message {
 		return &waE2E.Message{ViewOnceMessageV2: &waE2E.FutureProofMessage{Message: msg}}
 	}
 }
+
+// now returns the time of a new file's key, in seconds.
+func now() *int64 { return proto.Int64(time.Now().Unix()) }
 
 func trueOrNil(yes bool) *bool {
 	if !yes {
