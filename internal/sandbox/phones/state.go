@@ -35,6 +35,7 @@ type phoneState struct {
 	PairingState
 
 	Number       string          `json:"number"`
+	Aliases      []string        `json:"aliases,omitempty"`
 	LID          string          `json:"lid"`
 	Name         string          `json:"name"`
 	Script       Script          `json:"script"`
@@ -95,7 +96,7 @@ func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) erro
 		return err
 	}
 	state := phoneState{
-		PairingState: pairing, Number: a.Number, LID: a.LID, Name: p.Name(), Script: p.Script(), RawID: a.RawID, Signal: sig,
+		PairingState: pairing, Number: a.Number, Aliases: p.Aliases(), LID: a.LID, Name: p.Name(), Script: p.Script(), RawID: a.RawID, Signal: sig,
 	}
 	if state.Held, err = p.collectHeld(); err != nil {
 		return err
@@ -192,7 +193,7 @@ func Restore(net *network.Network, raw json.RawMessage, records map[string]json.
 	if err != nil {
 		return nil, state.PairingState, err
 	}
-	p := assemble(Config{Number: state.Number, Name: state.Name, Script: state.Script, Delay: state.Delay}, net, sig, state.RawID)
+	p := assemble(Config{Number: state.Number, Aliases: state.Aliases, Name: state.Name, Script: state.Script, Delay: state.Delay}, net, sig, state.RawID)
 	p.away = state.Away
 	devices := make([]*accounts.Device, 0, len(state.Devices))
 	for _, id := range state.Devices {
