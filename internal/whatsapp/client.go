@@ -17,6 +17,7 @@ import (
 	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
+	"wasup/internal/whatsapp/numbers"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/registration"
 	"wasup/internal/whatsapp/secrets"
@@ -63,13 +64,14 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.wa = wa
 	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
+	c.messaging = &messaging{run: r, wa: wa, members: members{wa, lids}, book: numbers.Book{LIDs: lids, Aliases: d.config.Aliases}}
+	c.messaging.book.Ask = c.messaging.ask
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
 	c.sending.composer = outbound.Composer{
-		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address,
+		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, People: c.messaging.people, Member: c.messaging.members.address,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
 	groups := &admins{run: r, wa: wa}

@@ -61,11 +61,7 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	if err := msg.Check(); err != nil {
 		return message.Ack{}, s.refusedMessage(err)
 	}
-	to, err := types.ParseJID(string(msg.To))
-	if err != nil {
-		return message.Ack{}, s.messaging.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
-	}
-	chat, err := s.messaging.chat(ctx, opSend, msg.To)
+	to, err := s.messaging.recipientOf(ctx, msg.To)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -73,13 +69,36 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	if err := s.storeFailure(); err != nil {
 		return message.Ack{}, err
 	}
-	return s.deliver(ctx, to, chat, msg)
+	ack, err := s.deliver(ctx, to.chat, msg)
+	if isNoAccount(err) {
+		return s.deliverAgain(ctx, to, msg, err)
+	}
+	return ack, err
+}
+
+// deliverAgain makes sure of the address of a recipient who has no device. What is remembered of a number may be out of
+// date, so WhatsApp is asked, unless it was just now.
+func (s *sending) deliverAgain(ctx context.Context, to recipient, msg message.Outgoing, err error) (ack message.Ack, _ error) {
+	if to.number != "" && !to.asked {
+		now, lookUp := s.messaging.askRecipient(ctx, to.number)
+		if lookUp != nil {
+			return message.Ack{}, lookUp
+		}
+		if now.chat != to.chat {
+			ack, err = s.deliver(ctx, now.chat, msg)
+		}
+		to = now
+	}
+	if isNoAccount(err) && to.unsure != nil {
+		err = s.failed(to.unsure)
+	}
+	return ack, err
 }
 
 // deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
-func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
+func (s *sending) deliver(ctx context.Context, to types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Compose first, before waiting for other sends: an upload may take minutes.
-	content, err := s.compose(ctx, chat, msg)
+	content, err := s.compose(ctx, to, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}

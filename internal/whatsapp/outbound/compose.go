@@ -32,6 +32,8 @@ type Composer struct {
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 	// Stored returns the content of a message that is stored, by its chat and author, and false for any other. It may be nil.
 	Stored func(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error)
+	// People returns the addresses of people as WhatsApp writes them.
+	People func(ctx context.Context, people []message.Address) ([]message.Address, error)
 	// Member returns how a group addresses a person: by LID or by phone number.
 	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
 	// Announcements reports whether a chat is the group for the announcements of a community.
@@ -46,6 +48,9 @@ type Composer struct {
 // cannot be sent.
 func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
 	w := &composing{c: c, chat: chat, out: out}
+	if err := w.addressPeople(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.addressAuthors(ctx); err != nil {
 		return nil, err
 	}
