@@ -64,8 +64,14 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.wa = wa
 	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, members: members{wa, lids}, book: numbers.Book{LIDs: lids, Aliases: d.config.Aliases}}
-	c.messaging.book.Ask = c.messaging.ask
+	c.messaging = &messaging{run: r, wa: wa, members: members{wa, lids}, book: numbers.Book{
+		LIDs: lids, Aliases: d.config.Aliases, Ask: func(ctx context.Context, users []string) (map[string]message.Address, error) {
+			ctx, done := requestContext(ctx)
+			defer done()
+			answers, err := numbers.Ask(ctx, wa, users)
+			return numbers.Addresses(answers), err
+		},
+	}}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},

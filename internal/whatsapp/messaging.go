@@ -25,8 +25,8 @@ const maxMarked = 256
 
 // messaging is everything that a linked device does except sending messages.
 type messaging struct {
-	run  *run
-	wa   *whatsmeow.Client
+	run *run
+	wa  *whatsmeow.Client
 
 	members members
 	book    numbers.Book
@@ -105,17 +105,13 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}
-	found, err := m.askContacts(ctx, asked)
+	asking, done := requestContext(ctx)
+	found, err := numbers.Ask(asking, m.wa, asked)
+	done()
 	if err != nil {
 		return nil, m.failed(ctx, op, err)
 	}
-	addresses := make(map[string]message.Address, len(found))
-	for digits, answer := range found {
-		if answer.IsIn {
-			addresses[digits] = contactOf(digits, answer).Address
-		}
-	}
-	if err = m.book.Learn(ctx, asked, addresses); err != nil {
+	if err = m.book.Learn(ctx, asked, numbers.Addresses(found)); err != nil {
 		return nil, m.chatError(ctx, op, err)
 	}
 	contacts := make([]message.Contact, len(phones))
@@ -130,14 +126,7 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact 
 	if !answer.IsIn {
 		return contact
 	}
-	for _, jid := range []types.JID{answer.JID, answer.PhoneNumber} {
-		switch jid.Server {
-		case types.HiddenUserServer:
-			contact.Address.LID = jid.ToNonAD().String()
-		case types.DefaultUserServer:
-			contact.Address.PN = jid.ToNonAD().String()
-		}
-	}
+	contact.Address = numbers.AddressOf(answer)
 	if answer.VerifiedName != nil {
 		contact.Business = message.FirstCharacters(answer.VerifiedName.Details.GetVerifiedName(), message.MaxName)
 	}
@@ -154,7 +143,7 @@ func (m *messaging) chat(ctx context.Context, op string, to message.Recipient) (
 	if err != nil {
 		return types.JID{}, m.chatError(ctx, op, err)
 	}
-	return chatOf(found[jid.User], jid.User), nil
+	return numbers.Chat(found[jid.User], jid.User), nil
 }
 
 func (m *messaging) parseChat(op string, to message.Recipient) (types.JID, error) {

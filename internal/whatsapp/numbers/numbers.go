@@ -9,6 +9,7 @@ package numbers
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -76,6 +77,47 @@ func (b *Book) Known(ctx context.Context, user string) (address message.Address,
 	found, _, err := b.remembered(ctx, []string{user})
 	address, known = found[user]
 	return address, known, err
+}
+
+// Written returns addresses as WhatsApp writes them. Those of whom nothing is known stay as they are, and so do all if
+// WhatsApp does not answer: a message does not fail because somebody whom it mentions cannot be looked up. Errors:
+// *StoreError.
+func (b *Book) Written(ctx context.Context, list []message.Address) ([]message.Address, error) {
+	var users []string
+	for _, who := range list {
+		if user := numberOf(who); user != "" {
+			users = append(users, user)
+		}
+	}
+	if len(users) == 0 {
+		return list, nil
+	}
+	found, err := b.Find(ctx, users...)
+	var broken *StoreError
+	if errors.As(err, &broken) {
+		return nil, err
+	}
+	written := make([]message.Address, len(list))
+	for i, who := range list {
+		switch address, is := found[numberOf(who)]; {
+		case !is:
+		case address.PN != "":
+			who.PN = address.PN
+		default:
+			who = address
+		}
+		written[i] = who
+	}
+	return written, nil
+}
+
+// numberOf returns the number of a person of whom only that is given, or "".
+func numberOf(who message.Address) string {
+	if who.LID != "" {
+		return ""
+	}
+	user, _, _ := strings.Cut(who.PN, "@")
+	return user
 }
 
 // Refresh asks WhatsApp about numbers, whatever is known of them, and remembers the answers. People without an account are

@@ -1,4 +1,4 @@
-package store
+package chats
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 
 // Aliases is the table of phone numbers that WhatsApp writes otherwise, such as Brazilian numbers with or without their
 // ninth digit. Like the table of LIDs and numbers, all sessions share it.
-type Aliases struct{ store *Store }
+type Aliases struct{ db Database }
 
-// Aliases returns the table of numbers that WhatsApp writes otherwise.
-func (s *Store) Aliases() *Aliases { return &Aliases{s} }
+// NewAliases returns the table.
+func NewAliases(db Database) *Aliases { return &Aliases{db} }
 
 type aliasRow struct {
 	number string
@@ -27,7 +27,7 @@ func (a *Aliases) AliasesOf(ctx context.Context, numbers ...string) (map[string]
 		return found, nil
 	}
 	names, args := inList(numbers)
-	rows, err := a.store.read.Query(ctx, "SELECT number, lid, pn FROM wasup_alias WHERE number IN ("+names+")", args...)
+	rows, err := a.db.Read.Query(ctx, "SELECT number, lid, pn FROM wasup_alias WHERE number IN ("+names+")", args...)
 	err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (r aliasRow, err error) {
 		return r, row.Scan(&r.number, &r.of.LID, &r.of.PN)
 	}, err).Iter(func(r aliasRow) (bool, error) {
@@ -35,7 +35,7 @@ func (a *Aliases) AliasesOf(ctx context.Context, numbers ...string) (map[string]
 		return true, nil
 	})
 	if err != nil {
-		return nil, failure("look up numbers", "", err)
+		return nil, a.db.Failure("look up numbers", "", err)
 	}
 	return found, nil
 }
@@ -45,27 +45,27 @@ func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.
 	if len(addresses) == 0 {
 		return nil
 	}
-	now := millis(a.store.options.Now())
-	err := a.store.Commit(ctx, func(ctx context.Context) error {
+	now := a.db.Now().UnixMilli()
+	err := a.db.Commit(ctx, func(ctx context.Context) error {
 		for number, of := range addresses {
 			statement, args := `INSERT INTO wasup_alias (number, lid, pn, at) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now}
 			if of.IsZero() {
 				statement, args = "DELETE FROM wasup_alias WHERE number=$1", args[:1]
 			}
-			if _, err := a.store.write.Exec(ctx, statement, args...); err != nil {
+			if _, err := a.db.Write.Exec(ctx, statement, args...); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return failure("save numbers", "", err)
+	return a.db.Failure("save numbers", "", err)
 }
 
-// isAlias reports whether an address is another spelling of a number. Both are …@s.whatsapp.net. It reads within the
-// transaction of ctx.
-func (s *Store) isAlias(ctx context.Context, address, pn string) (bool, error) {
+// IsAlias reports whether an address is another spelling of a number. Both are …@s.whatsapp.net. It reads within the
+// transaction of ctx, and its error is the database's.
+func (a *Aliases) IsAlias(ctx context.Context, address, pn string) (bool, error) {
 	var n int
-	err := s.write.QueryRow(ctx, "SELECT COUNT(*) FROM wasup_alias WHERE number || '@s.whatsapp.net'=$1 AND pn=$2", address, pn).Scan(&n)
+	err := a.db.Write.QueryRow(ctx, "SELECT COUNT(*) FROM wasup_alias WHERE number || '@s.whatsapp.net'=$1 AND pn=$2", address, pn).Scan(&n)
 	return n > 0, err
 }
