@@ -16,6 +16,7 @@ import (
 	"wasup/internal/sandbox/network"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/tasks"
+	"wasup/internal/sandbox/timers"
 )
 
 // Script says what a phone does with a message that it receives.
@@ -124,6 +125,7 @@ type handset struct {
 	Account *accounts.Account
 	name    atomic.Pointer[string]
 	Sig     *signal.Device
+	timers  *timers.Book
 	removed chan struct{}
 }
 
@@ -146,7 +148,7 @@ func New(cfg Config, net *network.Network) (*Phone, error) {
 
 // assemble builds a phone from its parts.
 func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32) *Phone {
-	h := &handset{Net: net, Sig: sig, removed: make(chan struct{})}
+	h := &handset{Net: net, Sig: sig, timers: timers.NewBook(nil), removed: make(chan struct{})}
 	h.name.Store(&cfg.Name)
 	p := &Phone{handset: h, availability: &availability{handset: h}, journal: newJournal(h)}
 	p.codec = &codec{handset: h, journal: p.journal}
