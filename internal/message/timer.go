@@ -15,6 +15,8 @@ type Timer struct {
 	ByMe bool
 	// Initiator and Trigger are WhatsApp's numbers for how the setting came about (DisappearingMode); 0: not known.
 	Initiator, Trigger int
+	// Source is the id of the message by which the setting was learned; "" if it was no message.
+	Source string
 }
 
 // Replaces reports whether the setting holds instead of a stored one: the newest one does. Of two from the same second it

@@ -22,6 +22,7 @@ import (
 	"wasup/internal/whatsapp/registration"
 	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
+	"wasup/internal/whatsapp/timers"
 )
 
 // storeTimeout bounds each database operation of the handlers.
@@ -81,8 +82,10 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
 	groups := &admins{run: r, wa: wa}
-	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
+	kept := &timers.Keeper{Session: r.Session, Own: own.addresses, LIDs: lids, Table: d.config.Timers}
+	c.sending.timers, c.sending.composer.Timer = kept, c.sending.timerOf
+	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, timers: kept, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timer: kept.Of, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.sending.composer.Stored = c.receiving.translator.Stored
 	c.teardown = &teardown{

@@ -18,9 +18,13 @@ import (
 	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/ratchet"
+	"wasup/internal/whatsapp/timers"
 )
 
 const opSend = "send"
+
+// maxAskedGroups bounds the groups that a run remembers to have asked about.
+const maxAskedGroups = 10_000
 
 // sending sends messages, one at a time.
 type sending struct {
@@ -36,6 +40,8 @@ type sending struct {
 	turn      chan struct{} // a token that the one send in flight holds
 	flight    flight
 	marking   marking
+	timers    *timers.Keeper
+	asked     map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
 	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
@@ -166,6 +172,46 @@ func (s *sending) announcements(ctx context.Context, chat types.JID) (bool, erro
 		return false, s.failed(err)
 	}
 	return group.announcements, nil
+}
+
+// timerOf returns the disappearing timer of a chat. The first message of a run to a group asks WhatsApp about the group, as
+// whatsmeow would.
+func (s *sending) timerOf(ctx context.Context, chat types.JID) (message.Timer, error) {
+	if chat.Server == types.GroupServer && !s.hasAsked(chat) {
+		if err := s.askTimer(ctx, chat); err != nil {
+			return message.Timer{}, s.failed(err)
+		}
+	}
+	timer, err := s.timers.ChatOf(ctx, chat)
+	if err != nil {
+		return message.Timer{}, storeError(opSend, s.run.Session, err)
+	}
+	return timer, nil
+}
+
+func (s *sending) hasAsked(group types.JID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[group]
+}
+
+func (s *sending) askTimer(ctx context.Context, group types.JID) error {
+	asking, done := requestContext(ctx)
+	info, err := s.wa.GetGroupInfo(asking, group)
+	done()
+	if err != nil {
+		return err
+	}
+	if err = s.timers.SetGroup(ctx, group, info.GroupEphemeral); err != nil {
+		return storeError(opSend, s.run.Session, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil || len(s.asked) >= maxAskedGroups {
+		s.asked = make(map[types.JID]bool)
+	}
+	s.asked[group] = true
+	return nil
 }
 
 // awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.

@@ -44,12 +44,12 @@ func (t *Timers) Timer(ctx context.Context, id session.ID, account string, chat 
 // of returns what is stored for a chat, the newest first. Since WhatsApp tells a person's LID late, a chat may be
 // stored under the number first.
 func (t *Timers) of(ctx context.Context, db *dbutil.Database, id session.ID, account string, chat message.Address) ([]timerRow, error) {
-	rows, err := db.Query(ctx, `SELECT chat, seconds, set_at, by_me, initiator, origin FROM wasup_timer
+	rows, err := db.Query(ctx, `SELECT chat, seconds, set_at, by_me, initiator, origin, source FROM wasup_timer
 		WHERE session_id=$1 AND account=$2 AND chat IN ($3, $4, $5) ORDER BY set_at DESC, chat`,
 		string(id), account, t.db.Clean(chat.Group), t.db.Clean(chat.LID), t.db.Clean(chat.PN))
 	return dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (r timerRow, err error) {
 		var at int64
-		err = row.Scan(&r.chat, &r.timer.Seconds, &at, &r.timer.ByMe, &r.timer.Initiator, &r.timer.Trigger)
+		err = row.Scan(&r.chat, &r.timer.Seconds, &at, &r.timer.ByMe, &r.timer.Initiator, &r.timer.Trigger, &r.timer.Source)
 		if at != 0 {
 			r.timer.SetAt = time.Unix(at, 0).UTC()
 		}
@@ -87,11 +87,11 @@ func (t *Timers) SetTimer(ctx context.Context, id session.ID, account string, ch
 			at = timer.SetAt.Unix()
 		}
 		_, err = t.db.Write.Exec(ctx, `
-			INSERT INTO wasup_timer (session_id, account, chat, seconds, set_at, by_me, initiator, origin)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			INSERT INTO wasup_timer (session_id, account, chat, seconds, set_at, by_me, initiator, origin, source)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (session_id, account, chat) DO UPDATE SET seconds=excluded.seconds, set_at=excluded.set_at, by_me=excluded.by_me,
-				initiator=excluded.initiator, origin=excluded.origin`,
-			string(id), account, name, timer.Seconds, at, timer.ByMe, timer.Initiator, timer.Trigger)
+				initiator=excluded.initiator, origin=excluded.origin, source=excluded.source`,
+			string(id), account, name, timer.Seconds, at, timer.ByMe, timer.Initiator, timer.Trigger, t.db.Clean(timer.Source))
 		return err
 	})
 	return holds && err == nil, t.db.Failure("save timer", id, err)

@@ -89,7 +89,7 @@ func newestTimer(t *testing.T, st *store.Store) {
 	set(message.Address{}, message.Timer{Seconds: 1}, false)
 	set(pn, message.Timer{Seconds: 5}, true) // of unknown time
 	set(pn, message.Timer{Seconds: 6}, true)
-	full := message.Timer{Seconds: 604_800, SetAt: noon, ByMe: true, Initiator: 2, Trigger: 3}
+	full := message.Timer{Seconds: 604_800, SetAt: noon, ByMe: true, Initiator: 2, Trigger: 3, Source: "3EB0"}
 	set(both, full, true) // the LID is known by now
 	set(both, message.Timer{Seconds: 7}, false)
 	set(both, message.Timer{Seconds: 86_400, SetAt: noon.Add(-time.Second)}, false)

@@ -15,5 +15,6 @@ CREATE TABLE wasup_timer (
 	by_me      BOOLEAN NOT NULL,
 	initiator  BIGINT  NOT NULL,
 	origin     BIGINT  NOT NULL,
+	source     TEXT    NOT NULL,
 	PRIMARY KEY (session_id, account, chat)
 );
