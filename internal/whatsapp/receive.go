@@ -53,6 +53,7 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 		return true, false
 	}
 	r.admins.forget(evt)
+	r.sending.forgetGroup(evt)
 	list, ours, err := r.translator.Translate(r.run.ctx, evt)
 	if !ours {
 		return true, false

@@ -183,16 +183,29 @@ func (s *sending) timerOf(ctx context.Context, chat types.JID) (message.Timer, e
 		}
 	}
 	timer, err := s.timers.ChatOf(ctx, chat)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return message.Timer{}, s.failed(ctx.Err())
+	case err != nil:
 		return message.Timer{}, storeError(opSend, s.run.Session, err)
+	default:
+		return timer, nil
 	}
-	return timer, nil
 }
 
 func (s *sending) hasAsked(group types.JID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked[group]
+}
+
+// forgetGroup makes the next message to a group that the account has joined, perhaps again, ask about it.
+func (s *sending) forgetGroup(evt any) {
+	if joined, is := evt.(*events.JoinedGroup); is {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.asked, joined.JID)
+	}
 }
 
 func (s *sending) askTimer(ctx context.Context, group types.JID) error {

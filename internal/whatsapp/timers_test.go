@@ -223,14 +223,17 @@ func TestTheNewestTimerHolds(t *testing.T) {
 			h.next(events.TypeMessage, events.TypeReceipt)
 		}
 	}
+	untimed := &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("no time"), ContextInfo: &waE2E.ContextInfo{Expiration: proto.Uint32(week)}}}
+	silent(untimed)
+	carries(t, h.says("ZERO", pn, message.TextOf("hello")), 0, time.Time{})
 	heard(stating(day, now-100), day, now-100)
 	m := h.says("ONE", pn, message.TextOf("hello"))
 	carries(t, m, day, time.Unix(now-100, 0))
 	silent(stating(week, now-200)) // older
 	silent(stating(day, now-90))   // the same, set again
 	silent(&waE2E.Message{Conversation: proto.String("from an old client")})
-	silent(&waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("no time"), ContextInfo: &waE2E.ContextInfo{Expiration: proto.Uint32(week)}}})
-	silent(stating(1<<32-1, now-80)) // nobody can mean this
+	silent(untimed)
+	silent(stating(1<<32-1, now-80))                               // nobody can mean this
 	silent(&waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{ // an older setting that comes late
 		Type: waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(), EphemeralExpiration: proto.Uint32(week), EphemeralSettingTimestamp: proto.Int64(now - 300),
 	}})
@@ -262,13 +265,26 @@ func TestTheNewestTimerHolds(t *testing.T) {
 
 func TestAMessageThatIsSentAgainKeepsTheTimerItHad(t *testing.T) {
 	h := newHearing(t)
+	device := h.link("b", h.peer)
+	b := h.connected("b")
 	set := h.sets(h.peer, h.own.Number(), day)
-	h.peer.SetOnline(false)
-	_, err := h.life.client.Send(testContext(t), message.Outgoing{ID: "AGAIN", To: message.Recipient(h.peer.JID().String()), Content: message.TextOf("hello")})
+	carries(t, h.says("FIRST", h.peer.JID().String(), message.TextOf("hello")), day, set.At)
+	_, err := b.client.Send(testContext(t), message.Outgoing{ID: "ANSWER", To: message.Recipient(h.own.LID().String()), Content: message.TextOf("hello")})
+	h.must(err) // after an answer messages no longer begin a session
+	h.next(events.TypeMessage, events.TypeReceipt)
+	b.client.Close()
+	_, err = h.store.DB().Exec(testContext(t), "DELETE FROM whatsmeow_sessions WHERE our_jid=$1", device.String())
 	h.must(err)
-	h.sets(h.own, h.peer.Number(), 0)
-	h.peer.SetOnline(true)
-	carries(t, shows(t, h.peer, "AGAIN", func(m phones.Message) bool { return m.Kind == phones.KindText }), day, set.At)
+	carries(t, h.says("AGAIN", h.peer.JID().String(), message.TextOf("hello")), day, set.At)
+	h.sets(h.peer, h.own.Number(), 0)
+	h.connected("b")
+	h.heard(t, func(e events.Event) bool {
+		var data events.MessageData
+		return e.Session == "b" && e.Type == events.TypeMessage && json.Unmarshal(e.Data, &data) == nil && data.ID == "AGAIN" && data.Expires == day
+	})
+	if h.server.Counters().Retries == 0 {
+		t.Error("no message was asked for again")
+	}
 }
 
 func TestTimersBelongToTheAccountAndSurviveANewLink(t *testing.T) {

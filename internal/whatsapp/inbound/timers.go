@@ -30,10 +30,6 @@ func (c *Translator) Timers(ctx context.Context, evt any) (changes []timers.Chan
 			changes, list = t.timerOfMessage(e)
 		case *events.GroupInfo:
 			changes, list = t.timerOfGroup(e)
-		case *events.JoinedGroup:
-			if timer, valid := timers.OfGroup(e.GroupEphemeral, time.Time{}); valid {
-				changes = []timers.Change{{Chat: t.address(e.JID), Timer: timer}}
-			}
 		}
 		return list, true
 	})

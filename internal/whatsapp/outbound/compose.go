@@ -57,9 +57,6 @@ func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outg
 	if err := w.addressAuthors(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.readTimer(ctx); err != nil {
-		return nil, err
-	}
 	msg, err := w.content(ctx)
 	if err != nil {
 		return nil, err
@@ -96,6 +93,11 @@ func (c *composing) addressAuthors(ctx context.Context) (err error) {
 
 // content returns the message without its secret.
 func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
+	if !c.out.Content.Kind.HasMedia() { // otherwise after the upload, which may take minutes
+		if err := c.readTimer(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch c.out.Content.Kind {
 	case message.KindText:
 		return c.text(), nil

@@ -7,6 +7,7 @@ package timers
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -38,14 +39,47 @@ type Keeper struct {
 	Own     func() (jid, lid types.JID) // the addresses of the account; each may be empty
 	LIDs    store.LIDStore
 	Table   Table // nil: no timers are known
+
+	mu     sync.Mutex
+	recent map[string]setting // by the chat's address; what is stored
+	writes int                // how often the table was written to
 }
+
+// setting is what is stored for a chat.
+type setting struct {
+	timer message.Timer
+	known bool
+}
+
+// maxRecent bounds the chats whose timers are in memory.
+const maxRecent = 256
 
 // Of returns the timer of a chat. known is false if nobody has set one yet. Errors are the database's.
 func (k *Keeper) Of(ctx context.Context, chat message.Address) (timer message.Timer, known bool, err error) {
 	if k.Table == nil {
 		return message.Timer{}, false, nil
 	}
-	return k.Table.Timer(ctx, k.Session, k.account(), chat)
+	name := chat.String()
+	k.mu.Lock()
+	found, is := k.recent[name]
+	writes := k.writes
+	k.mu.Unlock()
+	if is {
+		return found.timer, found.known, nil
+	}
+	if timer, known, err = k.Table.Timer(ctx, k.Session, k.account(), chat); err != nil {
+		return message.Timer{}, false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if writes != k.writes {
+		return timer, known, nil // it may be out of date
+	}
+	if k.recent == nil || len(k.recent) >= maxRecent {
+		k.recent = make(map[string]setting)
+	}
+	k.recent[name] = setting{timer, known}
+	return timer, known, nil
 }
 
 // Set stores a setting, unless a newer one is stored. Errors are the database's.
@@ -53,8 +87,20 @@ func (k *Keeper) Set(ctx context.Context, change Change) error {
 	if k.Table == nil {
 		return nil
 	}
+	k.forget(change.Chat)
 	_, err := k.Table.SetTimer(ctx, k.Session, k.account(), change.Chat, change.Timer)
+	k.forget(change.Chat)
 	return err
+}
+
+// forget drops what is in memory of a chat that is written to, whatever its address.
+func (k *Keeper) forget(chat message.Address) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.writes++
+	for _, name := range []string{chat.Group, chat.LID, chat.PN} {
+		delete(k.recent, name)
+	}
 }
 
 // ChatOf returns the timer of a chat that is given by its current address.
@@ -138,8 +184,9 @@ func Setting(content *waE2E.Message, at time.Time, byMe bool) (timer message.Tim
 	return timer, withinBounds(uint64(setting.GetEphemeralExpiration()))
 }
 
-// Stated returns the timer of its chat that a message states. A message without one says nothing: it may be from an old
-// client. valid is false for such a message, and for a timer that cannot be meant.
+// Stated returns the timer of its chat that a message states. valid is false if the message does not say when the timer was
+// set: it may be from a client that knows no timers, or that makes single messages disappear. It is also false for a timer
+// that cannot be meant.
 func Stated(info *waE2E.ContextInfo, at time.Time, byMe bool) (timer message.Timer, valid bool) {
 	timer = message.Timer{Seconds: int(info.GetExpiration()), SetAt: momentOf(info.GetEphemeralSettingTimestamp(), at)}
 	if mode := info.GetDisappearingMode(); mode != nil {
@@ -148,7 +195,7 @@ func Stated(info *waE2E.ContextInfo, at time.Time, byMe bool) (timer message.Tim
 			timer.ByMe = mode.GetInitiatedByMe() == byMe
 		}
 	}
-	return timer, (timer.Seconds > 0 || !timer.SetAt.IsZero()) && withinBounds(uint64(info.GetExpiration()))
+	return timer, !timer.SetAt.IsZero() && withinBounds(uint64(info.GetExpiration()))
 }
 
 // momentOf returns the time of a setting, which the sender of a message has chosen; the zero time if it has none. One that
