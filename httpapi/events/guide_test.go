@@ -22,6 +22,8 @@ func dataOf(of events.Type) any {
 		return &events.CallData{}
 	case events.TypeGroup:
 		return &events.GroupData{}
+	case events.TypeTimer:
+		return &events.TimerData{}
 	default:
 		return &events.MessageData{}
 	}

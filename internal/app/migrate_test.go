@@ -137,6 +137,8 @@ var rowsOfEveryTable = map[string]string{
 	"wasup_event": `(pos, session_id, seq, at, type, key, data, media, remote)
 		VALUES (7, '51', 3, 1, 'message.received', 'k', '{"a":"⚽"}', 'm', '{"key":"AA=="}'), (9, '51', 4, 2, 'session.state', NULL, '{}', NULL, NULL)`,
 	"wasup_unlink":         `VALUES ('b@s', '52', 'http://proxy.example:2', 3, 2, 9)`,
+	"wasup_alias":          `VALUES ('5511987654321', '101@lid', '551187654321@s.whatsapp.net', 9)`,
+	"wasup_timer":          `VALUES ('51', '900@lid', '101@lid', 86400, 1780000000, true, 1, 2, '3EB0')`,
 	"wasup_event_head":     `VALUES ('51', 4), ('', 9)`,
 	"wasup_kept":           `VALUES ('0a', '51', 'm', 7, 'image', 10, 'failed', 'media_gone', 3, 9)`,
 	"wasup_webhook":        `VALUES ('w1', '51', 'https://example.org/', 'd', '*', '{"A":"b"}', 'whsec_a', 'whsec_b', 5, true, '', 1, 2)`,

@@ -30,6 +30,10 @@ func Encode(data any) (json.RawMessage, error) {
 		clipped, cut := message.Clip(d)
 		clipped.Truncated = d.Truncated || cut
 		return json.Marshal(clipped)
+	case TimerData:
+		clipped, cut := message.Clip(d)
+		clipped.Truncated = d.Truncated || cut
+		return json.Marshal(clipped)
 	case StatusData: // its texts are wasup's own, except the last one
 		d.Error = message.FirstCharacters(d.Error, 1024)
 		return json.Marshal(d)
@@ -52,6 +56,8 @@ func Shorten(of Type, data json.RawMessage) json.RawMessage {
 		short, err = reencoded[StatusData](data)
 	case TypeCall:
 		short, err = reencoded[CallData](data)
+	case TypeTimer:
+		short, err = reencoded[TimerData](data)
 	case TypeGroup:
 		short, err = reencoded[GroupData](data)
 	default:

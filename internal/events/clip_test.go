@@ -19,6 +19,7 @@ func TestWhateverAnEventContainsItsDataIsBounded(t *testing.T) {
 	boundedWhatever[events.ReceiptData](t, events.TypeReceipt)
 	boundedWhatever[events.CallData](t, events.TypeCall)
 	boundedWhatever[events.GroupData](t, events.TypeGroup)
+	boundedWhatever[events.TimerData](t, events.TypeTimer)
 	boundedWhatever[events.StatusData](t, events.TypeStatus)
 }
 
@@ -65,6 +66,8 @@ func TestAnEventSaysThatItIsTruncated(t *testing.T) {
 		"a group":              {events.GroupData{Members: make([]message.Address, 1025)}, true},
 		"a description":        {events.GroupData{Value: strings.Repeat("é", 4097)}, true},
 		"a small change":       {events.GroupData{Value: strings.Repeat("é", 4096)}, false},
+		"a timer":              {events.TimerData{ID: strings.Repeat("é", 256)}, true},
+		"a small timer":        {events.TimerData{ID: strings.Repeat("é", 255)}, false},
 		"a state of a message": {events.StatusData{Error: strings.Repeat("é", 2000)}, false},
 	} {
 		encoded, err := events.Encode(test.given)

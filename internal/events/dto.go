@@ -99,6 +99,19 @@ type GroupData struct {
 	Truncated bool `json:"truncated,omitempty"`
 }
 
+// TimerData is a change of a chat's disappearing timer.
+type TimerData struct {
+	ID     string          `json:"id,omitempty"` // the WhatsApp message id of the message that says so; none in groups
+	Chat   message.Address `json:"chat"`
+	By     message.Address `json:"by,omitzero"` // who set it, if that is known
+	FromMe bool            `json:"from_me"`     // the session's account set it, on another device
+	// Seconds is after how many seconds new messages of the chat disappear; 0: the timer is off.
+	Seconds int       `json:"seconds"`
+	At      time.Time `json:"timestamp"` // of the setting; of the message that says so if the setting's is not known
+	// Truncated says that something was left out because it was too large; docs/events.md has the limits.
+	Truncated bool `json:"truncated,omitempty"`
+}
+
 // GapData tells the receiver of a webhook about a gap: events that were deleted before they were delivered.
 type GapData struct {
 	Count int       `json:"missed"`

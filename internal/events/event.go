@@ -28,6 +28,7 @@ const (
 	TypeStatus        Type = "message.status"        // StatusData: an outgoing message changed its state
 	TypeCall          Type = "call"                  // CallData
 	TypeGroup         Type = "group.changed"         // GroupData
+	TypeTimer         Type = "timer.changed"         // TimerData
 	TypeTest          Type = "webhook.test"          // only for testing a webhook; never in the log
 	TypeGap           Type = "webhook.gap"           // GapData: sent to a webhook that has missed events; never in the log
 	TypeSnapshot      Type = "session.snapshot"      // the session's state when a reader begins to follow; never in the log
@@ -37,7 +38,7 @@ const (
 func Types() []Type {
 	return []Type{
 		TypeState, TypeQR, TypeRemoved, TypeMessage, TypeEdited, TypeRevoked, TypeReaction, TypePollVote,
-		TypeUndecryptable, TypeReceipt, TypeStatus, TypeCall, TypeGroup,
+		TypeUndecryptable, TypeReceipt, TypeStatus, TypeCall, TypeGroup, TypeTimer,
 	}
 }
 

@@ -49,6 +49,17 @@ func settings() []setting {
 			_, err := ana.WaitMessage(ctx, func(m phones.Message) bool { return m.Text == "for later" })
 			return err == nil
 		}},
+		{name: "another spelling of the number", change: func(ctx context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			return ana.Change(ctx, phones.Change{Aliases: &[]string{"5511987654321"}})
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool {
+			return len(ana.Aliases()) == 1 && ana.Aliases()[0] == "5511987654321"
+		}},
+		{name: "the timer of a chat", change: func(ctx context.Context, _ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) error {
+			_, err := ana.SendMessage(ctx, phones.Outgoing{To: bea.Number(), Kind: phones.KindTimer, Expiration: 86_400})
+			return err
+		}, stays: func(_ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) bool {
+			return len(ana.Chats()) > 0 && ana.Chats()[0].Expiration == 86_400
+		}},
 		{name: "the script", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
 			return ana.SetScript(phones.ScriptSlow)
 		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool {

@@ -70,9 +70,11 @@ func (o *Outbox) applyReceipt(ctx context.Context, id session.ID, messageID stri
 	} else if err != nil {
 		return nil, err
 	}
-	to := string(entry.To)
-	if data.FromMe && to != data.Sender.PN && to != data.Sender.LID {
-		return nil, nil //nolint:nilnil // one of our own devices has it, which says nothing about the recipient
+	if to := string(entry.To); data.FromMe && to != data.Sender.PN && to != data.Sender.LID {
+		self, err := o.store.Aliases().IsAlias(ctx, to, data.Sender.PN)
+		if err != nil || !self {
+			return nil, err // one of our own devices has it, which says nothing about the recipient
+		}
 	}
 	if err := o.storeDeviceReceipt(ctx, entry.seq, state, data); err != nil {
 		return nil, err

@@ -176,6 +176,9 @@ func (s *Sessions) Delete(ctx context.Context, id session.ID) error {
 		if _, err := s.store.write.Exec(ctx, "DELETE FROM wasup_outbox WHERE session_id=$1", string(id)); err != nil {
 			return err
 		}
+		if err := s.store.Timers().Forget(ctx, id); err != nil {
+			return err
+		}
 		if err := s.store.deleteWebhookData(ctx, id); err != nil {
 			return err
 		}

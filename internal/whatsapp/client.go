@@ -15,10 +15,12 @@ import (
 	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
+	"wasup/internal/whatsapp/numbers"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/registration"
 	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
+	"wasup/internal/whatsapp/timers"
 )
 
 // storeTimeout bounds each database operation of the handlers.
@@ -61,18 +63,27 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.wa = wa
 	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
 	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
-	c.messaging = &messaging{run: r, wa: wa, lids: lids, members: members{wa, lids}}
+	c.messaging = &messaging{run: r, wa: wa, members: members{wa, lids}, book: numbers.Book{
+		LIDs: lids, Aliases: d.config.Aliases, Ask: func(ctx context.Context, users []string) (map[string]message.Address, error) {
+			ctx, done := requestContext(ctx)
+			defer done()
+			answers, err := numbers.Ask(ctx, wa, users)
+			return numbers.Addresses(answers), err
+		},
+	}}
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
 		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
 	}
 	c.sending.composer = outbound.Composer{
-		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, Member: c.messaging.members.address,
+		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, People: c.messaging.people, Member: c.messaging.members.address,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
 	groups := &admins{run: r, wa: wa}
-	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
+	kept := &timers.Keeper{Session: r.Session, Own: own.addresses, LIDs: lids, Table: d.config.Timers}
+	c.sending.timers, c.sending.composer.Timer = kept, c.sending.timerOf
+	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, timers: kept, translator: inbound.Translator{
+		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: groups.is, Timer: kept.Of, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.sending.composer.Stored = c.receiving.translator.Stored
 	c.teardown = &teardown{

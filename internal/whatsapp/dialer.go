@@ -17,6 +17,8 @@ import (
 
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/inbound"
+	"wasup/internal/whatsapp/numbers"
+	"wasup/internal/whatsapp/timers"
 )
 
 // Defaults of Config.
@@ -59,6 +61,8 @@ type Config struct {
 	Devices        Devices
 	Journal        inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
 	Sent           inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
+	Aliases        numbers.Aliases  // remembers numbers that WhatsApp writes otherwise; nil: WhatsApp is asked each time
+	Timers         timers.Table     // stores the disappearing timers of chats; nil: messages are sent without them
 	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 45 s
 	ConnectTimeout time.Duration    // limit for dial and handshake together; default 20 s
 	UnlinkPause    time.Duration    // between the first two attempts to unlink a detached device, then doubled up to 360 times as much; default 5 s

@@ -83,7 +83,7 @@ func (h *house) newDialer(change ...func(*whatsapp.Config)) *whatsapp.Dialer {
 	cfg := whatsapp.Config{
 		WebsocketURL: h.server.URL(), RootPublicKey: testAuthority.RootPublicKey(),
 		DB: h.store.DB(), Read: h.store.ReadDB(), Commit: h.store.Commit, Devices: h.store.Sessions(),
-		Journal: h.store.Events(),
+		Journal: h.store.Events(), Aliases: h.store.Aliases(), Timers: h.store.Timers(),
 	}
 	for _, c := range change {
 		c(&cfg)

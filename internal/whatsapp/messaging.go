@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
-	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/numbers"
 )
 
 // maxChecked bounds the phone numbers of one request to WhatsApp.
@@ -25,11 +25,11 @@ const maxMarked = 256
 
 // messaging is everything that a linked device does except sending messages.
 type messaging struct {
-	run  *run
-	wa   *whatsmeow.Client
-	lids store.LIDStore
+	run *run
+	wa  *whatsmeow.Client
 
 	members members
+	book    numbers.Book
 }
 
 // markRead is Client.MarkRead.
@@ -52,7 +52,11 @@ func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
 			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
 		}
-		if sender, err = m.members.address(ctx, chat, mark.Sender); err != nil {
+		author, err := m.people(ctx, []message.Address{mark.Sender})
+		if err != nil {
+			return m.failed(ctx, op, err)
+		}
+		if sender, err = m.members.address(ctx, chat, author[0]); err != nil {
 			return m.failed(ctx, op, err)
 		}
 	}
@@ -101,19 +105,14 @@ func (m *messaging) checkContacts(ctx context.Context, phones []string) ([]messa
 		}
 		asked[i], _, _ = strings.Cut(string(person), "@")
 	}
-	questions := make([]string, len(asked))
-	for i, digits := range asked {
-		questions[i] = "+" + digits
-	}
-	ctx, done := requestContext(ctx)
-	defer done()
-	answers, err := m.wa.IsOnWhatsApp(ctx, questions)
+	asking, done := requestContext(ctx)
+	found, err := numbers.Ask(asking, m.wa, asked)
+	done()
 	if err != nil {
 		return nil, m.failed(ctx, op, err)
 	}
-	found := make(map[string]types.IsOnWhatsAppResponse, len(answers))
-	for _, answer := range answers {
-		found[strings.TrimPrefix(answer.Query, "+")] = answer
+	if err = m.book.Learn(ctx, asked, numbers.Addresses(found)); err != nil {
+		return nil, m.chatError(ctx, op, err)
 	}
 	contacts := make([]message.Contact, len(phones))
 	for i, digits := range asked {
@@ -127,46 +126,44 @@ func contactOf(query string, answer types.IsOnWhatsAppResponse) message.Contact 
 	if !answer.IsIn {
 		return contact
 	}
-	for _, jid := range []types.JID{answer.JID, answer.PhoneNumber} {
-		switch jid.Server {
-		case types.HiddenUserServer:
-			contact.Address.LID = jid.ToNonAD().String()
-		case types.DefaultUserServer:
-			contact.Address.PN = jid.ToNonAD().String()
-		}
-	}
+	contact.Address = numbers.AddressOf(answer)
 	if answer.VerifiedName != nil {
 		contact.Business = message.FirstCharacters(answer.VerifiedName.Details.GetVerifiedName(), message.MaxName)
 	}
 	return contact
 }
 
-// chat returns the current address of a chat: WhatsApp moves chats from phone numbers to LIDs.
+// chat returns the current address of a chat. WhatsApp is asked about a number that is not known.
 func (m *messaging) chat(ctx context.Context, op string, to message.Recipient) (types.JID, error) {
-	jid, err := types.ParseJID(string(to))
-	if err != nil || jid.User == "" {
-		return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+	jid, err := m.parseChat(op, to)
+	if err != nil || jid.Server != types.DefaultUserServer {
+		return jid, err
 	}
-	switch jid.Server {
-	case types.GroupServer, types.HiddenUserServer:
-		return jid, nil
-	case types.DefaultUserServer:
-		lid, err := m.lids.GetLIDForPN(ctx, jid)
-		switch {
-		case err != nil && ctx.Err() != nil && op == opSend:
-			return types.JID{}, sendError(m.run.Session, ctx.Err())
-		case err != nil && ctx.Err() != nil:
-			return types.JID{}, m.failed(ctx, op, ctx.Err())
-		case err != nil:
-			return types.JID{}, storeError(op, m.run.Session, err)
-		}
-		if lid.IsEmpty() {
+	found, err := m.book.Find(ctx, jid.User)
+	if err != nil {
+		return types.JID{}, m.chatError(ctx, op, err)
+	}
+	return numbers.Chat(found[jid.User], jid.User), nil
+}
+
+func (m *messaging) parseChat(op string, to message.Recipient) (types.JID, error) {
+	jid, err := types.ParseJID(string(to))
+	if err == nil && jid.User != "" {
+		switch jid.Server {
+		case types.GroupServer, types.HiddenUserServer, types.DefaultUserServer:
 			return jid, nil
 		}
-		return lid, nil
-	default:
-		return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
 	}
+	return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")
+}
+
+// chatError returns the error of a request about a chat that could not be looked up.
+func (m *messaging) chatError(ctx context.Context, op string, err error) error {
+	var broken *numbers.StoreError
+	if errors.As(err, &broken) && ctx.Err() == nil {
+		return storeError(op, m.run.Session, broken.Err)
+	}
+	return m.failed(ctx, op, err)
 }
 
 func (m *messaging) invalidIn(op, field, expected string) error {

@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/stanzas"
+	"wasup/internal/whatsapp/timers"
 )
 
 // receiving stores what WhatsApp delivers before it is acknowledged.
@@ -24,6 +26,7 @@ type receiving struct {
 	sending    *sending         // gets the receipts
 	journal    inbound.EventLog // nil: received events are not stored
 	translator inbound.Translator
+	timers     *timers.Keeper
 	admins     *admins
 	failures   *failures                // shared by all runs of the process
 	stop       func()                   // drops the stanzas that wait to be handled
@@ -50,9 +53,15 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 		return true, false
 	}
 	r.admins.forget(evt)
+	r.sending.forgetGroup(evt)
 	list, ours, err := r.translator.Translate(r.run.ctx, evt)
-	if !ours || len(list) == 0 && err == nil {
-		return true, ours
+	if !ours {
+		return true, false
+	}
+	changes, changed, timerErr := r.translator.Timers(r.run.ctx, evt)
+	list, err = append(list, changed...), cmp.Or(err, timerErr)
+	if len(list) == 0 && len(changes) == 0 && err == nil {
+		return true, true
 	}
 	if !r.run.state().receives() {
 		return false, true
@@ -60,7 +69,10 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	if err != nil {
 		err = storeError("receive", r.run.Session, err)
 	} else {
-		err = r.append(list)
+		// The timers first: who reads of a change may answer at once.
+		if err = r.keepTimers(changes); err == nil {
+			err = r.append(list)
+		}
 	}
 	if err != nil && (neverStored(err) || r.isLastAttempt()) {
 		err = r.tellLess(evt, err)
@@ -73,6 +85,19 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 		r.sending.receiptKept(receipt)
 	}
 	return true, true
+}
+
+// keepTimers stores settings of disappearing timers.
+func (r *receiving) keepTimers(changes []timers.Change) error {
+	for _, change := range changes {
+		ctx, cancel := context.WithTimeout(r.run.ctx, storeTimeout)
+		err := r.timers.Set(ctx, change)
+		cancel()
+		if err != nil {
+			return storeError("receive", r.run.Session, err)
+		}
+	}
+	return nil
 }
 
 // append stores events, each within the time limit of a database operation. A panic is the run's crash, unless it has

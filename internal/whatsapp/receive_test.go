@@ -213,8 +213,7 @@ func TestReactionsEditsRevocationsAndTimersAreKept(t *testing.T) {
 	same(t, said, message.Content{Kind: message.KindEdit, Text: "hello", Target: &message.Ref{ID: theirs, Sender: addressOf(h.peer)}})
 	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindRevoke, Target: theirs}, events.TypeRevoked)
 	same(t, said, message.Content{Kind: message.KindRevoke, Target: &message.Ref{ID: theirs, Sender: addressOf(h.peer)}})
-	_, said, _ = h.hear(phones.Outgoing{Kind: phones.KindTimer, Expiration: 86400}, events.TypeMessage)
-	same(t, said, message.Content{Kind: message.KindUnknown, Unknown: "protocolMessage/EPHEMERAL_SETTING"})
+	h.sets(h.peer, h.own.Number(), 86400)
 	h.noSurprises()
 }
 

@@ -18,9 +18,13 @@ import (
 	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/ratchet"
+	"wasup/internal/whatsapp/timers"
 )
 
 const opSend = "send"
+
+// maxAskedGroups bounds the groups that a run remembers to have asked about.
+const maxAskedGroups = 10_000
 
 // sending sends messages, one at a time.
 type sending struct {
@@ -36,6 +40,8 @@ type sending struct {
 	turn      chan struct{} // a token that the one send in flight holds
 	flight    flight
 	marking   marking
+	timers    *timers.Keeper
+	asked     map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
 	disputed  map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
@@ -61,11 +67,7 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	if err := msg.Check(); err != nil {
 		return message.Ack{}, s.refusedMessage(err)
 	}
-	to, err := types.ParseJID(string(msg.To))
-	if err != nil {
-		return message.Ack{}, s.messaging.invalidIn(opSend, "to", "expected digits@s.whatsapp.net, digits@lid or …@g.us")
-	}
-	chat, err := s.messaging.chat(ctx, opSend, msg.To)
+	to, err := s.messaging.recipientOf(ctx, msg.To)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -73,13 +75,36 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	if err := s.storeFailure(); err != nil {
 		return message.Ack{}, err
 	}
-	return s.deliver(ctx, to, chat, msg)
+	ack, err := s.deliver(ctx, to.chat, msg)
+	if isNoAccount(err) {
+		return s.deliverAgain(ctx, to, msg, err)
+	}
+	return ack, err
+}
+
+// deliverAgain makes sure of the address of a recipient who has no device. What is remembered of a number may be out of
+// date, so WhatsApp is asked, unless it was just now.
+func (s *sending) deliverAgain(ctx context.Context, to recipient, msg message.Outgoing, err error) (ack message.Ack, _ error) {
+	if to.number != "" && !to.asked {
+		now, lookUp := s.messaging.askRecipient(ctx, to.number)
+		if lookUp != nil {
+			return message.Ack{}, lookUp
+		}
+		if now.chat != to.chat {
+			ack, err = s.deliver(ctx, now.chat, msg)
+		}
+		to = now
+	}
+	if isNoAccount(err) && to.unsure != nil {
+		err = s.failed(to.unsure)
+	}
+	return ack, err
 }
 
 // deliver uploads the message's file if it has one, sends the message and waits for WhatsApp's acknowledgement.
-func (s *sending) deliver(ctx context.Context, to, chat types.JID, msg message.Outgoing) (message.Ack, error) {
+func (s *sending) deliver(ctx context.Context, to types.JID, msg message.Outgoing) (message.Ack, error) {
 	// Compose first, before waiting for other sends: an upload may take minutes.
-	content, err := s.compose(ctx, chat, msg)
+	content, err := s.compose(ctx, to, msg)
 	if err != nil {
 		return message.Ack{}, err
 	}
@@ -178,6 +203,59 @@ func (s *sending) announcements(ctx context.Context, chat types.JID) (bool, erro
 		return false, s.failed(err)
 	}
 	return group.announcements, nil
+}
+
+// timerOf returns the disappearing timer of a chat. The first message of a run to a group asks WhatsApp about the group, as
+// whatsmeow would.
+func (s *sending) timerOf(ctx context.Context, chat types.JID) (message.Timer, error) {
+	if chat.Server == types.GroupServer && !s.hasAsked(chat) {
+		if err := s.askTimer(ctx, chat); err != nil {
+			return message.Timer{}, s.failed(err)
+		}
+	}
+	timer, err := s.timers.ChatOf(ctx, chat)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return message.Timer{}, s.failed(ctx.Err())
+	case err != nil:
+		return message.Timer{}, storeError(opSend, s.run.Session, err)
+	default:
+		return timer, nil
+	}
+}
+
+func (s *sending) hasAsked(group types.JID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[group]
+}
+
+// forgetGroup makes the next message to a group that the account has joined, perhaps again, ask about it.
+func (s *sending) forgetGroup(evt any) {
+	if joined, is := evt.(*events.JoinedGroup); is {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.asked, joined.JID)
+	}
+}
+
+func (s *sending) askTimer(ctx context.Context, group types.JID) error {
+	asking, done := requestContext(ctx)
+	info, err := s.wa.GetGroupInfo(asking, group)
+	done()
+	if err != nil {
+		return err
+	}
+	if err = s.timers.SetGroup(ctx, group, info.GroupEphemeral); err != nil {
+		return storeError(opSend, s.run.Session, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil || len(s.asked) >= maxAskedGroups {
+		s.asked = make(map[types.JID]bool)
+	}
+	s.asked[group] = true
+	return nil
 }
 
 // awaitReceipt lets a receipt for the message end its attempt, until the returned function is called.

@@ -38,6 +38,7 @@ type Directory struct {
 	mu         sync.RWMutex
 	byNumber   map[string]*Account
 	byLID      map[string]*Account
+	byAlias    map[string]*Account // by another spelling of the number
 	lastNumber int
 	// removed lists the hidden ids of accounts that were removed since the state was last saved.
 	removed []string
@@ -45,7 +46,7 @@ type Directory struct {
 
 // NewDirectory returns a directory without accounts.
 func NewDirectory() *Directory {
-	return &Directory{byNumber: make(map[string]*Account), byLID: make(map[string]*Account)}
+	return &Directory{byNumber: make(map[string]*Account), byLID: make(map[string]*Account), byAlias: make(map[string]*Account)}
 }
 
 // Phone is the phone of an account.
@@ -71,6 +72,7 @@ type Account struct {
 	// Changed says that the account has to be written to disk again.
 	Changed atomic.Bool
 
+	aliases      []string
 	devices      map[uint16]*Device
 	reserved     map[uint16]bool
 	lastDevice   uint16
@@ -200,8 +202,8 @@ func (d *Directory) TakeRemoved() []string {
 }
 
 // New returns an account for a phone. Add enters it into a directory.
-func New(phone Phone, number string, rawID uint32) *Account {
-	return &Account{Phone: phone, Number: number, RawID: rawID, devices: make(map[uint16]*Device), reserved: make(map[uint16]bool)}
+func New(phone Phone, number string, aliases []string, rawID uint32) *Account {
+	return &Account{Phone: phone, Number: number, aliases: aliases, RawID: rawID, devices: make(map[uint16]*Device), reserved: make(map[uint16]bool)}
 }
 
 // Restore sets an account's stored values. It must be called before the account is in a directory.
@@ -244,6 +246,9 @@ func (d *Directory) Remove(a *Account, note bool) bool {
 	}
 	delete(d.byNumber, a.Number)
 	delete(d.byLID, a.LID)
+	for _, alias := range a.aliases {
+		delete(d.byAlias, alias)
+	}
 	if note {
 		d.removed = append(d.removed, a.LID)
 	}
@@ -254,7 +259,7 @@ func (d *Directory) Remove(a *Account, note bool) bool {
 const firstNumber = 15_550_100_000
 
 // Add adds an account. It gives the account a hidden id and a number if they are missing, then calls ready. It fails
-// with ErrExists if the number is taken.
+// with ErrExists if the number is taken, and with ErrAliasTaken if an alias is.
 func (d *Directory) Add(a *Account, ready func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -268,6 +273,9 @@ func (d *Directory) Add(a *Account, ready func()) error {
 	if d.byNumber[a.Number] != nil {
 		return fmt.Errorf("%w: %s", ErrExists, a.Number)
 	}
+	if err := d.checkFree(a, a.aliases); err != nil {
+		return err
+	}
 	for a.LID == "" || d.byLID[a.LID] != nil {
 		hidden, err := RandomBelow(900_000_000_000_000)
 		if err != nil {
@@ -278,6 +286,9 @@ func (d *Directory) Add(a *Account, ready func()) error {
 	ready()
 	d.byNumber[a.Number] = a
 	d.byLID[a.LID] = a
+	for _, alias := range a.aliases {
+		d.byAlias[alias] = a
+	}
 	a.Changed.Store(true)
 	return nil
 }

@@ -179,7 +179,7 @@ func TestBadInputIsRefusedByName(t *testing.T) {
 		{"GET", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"DELETE", "/phones/34600111222", ``, 404, `"phone_not_found","message":"there is no such phone; POST /sandbox/v1/phones adds one","field":"number"`},
 		{"GET", "/phones?page=2", ``, 400, `"unknown_field","message":"this route takes no parameters","field":"page"`},
-		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected name, script, delay, online, offline_for or about","field":"body"`},
+		{"PATCH", phone, `{"script":""}`, 400, `"invalid","message":"expected name, script, delay, online, offline_for, about or aliases","field":"body"`},
 		{"POST", message, `{"text":"hola"}`, 400, `"invalid","message":"expected a phone number or a JID","field":"to"`},
 		{"POST", message, `{"to":"34600111222"}`, 400, `"invalid","message":"expected at least one character","field":"text"`},
 		{"POST", message, `{"to":"34600111222","text":"hola"}`, 404, `"not_on_whatsapp","message":"expected the number or JID of a phone of this sandbox","field":"to"`},

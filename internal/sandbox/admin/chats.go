@@ -25,6 +25,7 @@ type chatBody struct {
 	Muted        bool       `json:"muted" doc:"whether notifications are muted"`
 	MutedUntil   *time.Time `json:"muted_until,omitempty" doc:"when the mute ends; omitted when it is for ever"`
 	MarkedUnread bool       `json:"marked_unread" doc:"whether the chat was marked as unread"`
+	Expiration   uint32     `json:"expiration,omitempty" doc:"seconds until new messages disappear; omitted for never"`
 	Messages     int        `json:"messages" doc:"number of messages"`
 	Unread       int        `json:"unread" doc:"number of unread messages"`
 	Last         *time.Time `json:"last,omitempty" doc:"time of the newest message"`
@@ -58,7 +59,7 @@ type appStateBody struct {
 func chatJSON(c phones.ChatInfo) chatBody {
 	body := chatBody{
 		JID: c.JID.String(), Name: c.Name, Pinned: c.Pinned, Archived: c.Archived, Muted: c.Muted, MarkedUnread: c.MarkedUnread,
-		Messages: c.Messages, Unread: c.Unread,
+		Expiration: c.Expiration, Messages: c.Messages, Unread: c.Unread,
 	}
 	if !c.MutedUntil.IsZero() {
 		body.MutedUntil = &c.MutedUntil

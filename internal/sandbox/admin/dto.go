@@ -42,9 +42,10 @@ type serverBody struct {
 }
 
 type phoneRequest struct {
-	Number string `json:"number" doc:"7 to 15 digits; chosen when empty"`
-	Name   string `json:"name" doc:"at most 100 bytes; the number when empty"`
-	Script string `json:"script" doc:"how the phone handles a message; read when empty" values:"scripts"`
+	Number  string   `json:"number" doc:"7 to 15 digits; chosen when empty"`
+	Name    string   `json:"name" doc:"at most 100 bytes; the number when empty"`
+	Aliases []string `json:"aliases" doc:"other spellings of the number, at most 8: contact queries find the account by them, nothing else does"`
+	Script  string   `json:"script" doc:"how the phone handles a message; read when empty" values:"scripts"`
 }
 
 // phoneChange holds the fields to change. An omitted field stays as it is.
@@ -56,10 +57,13 @@ type phoneChange struct {
 	OfflineFor string `json:"offline_for" doc:"how long it is switched off, up to 24h"`
 
 	About *string `json:"about" doc:"about text, at most 139 characters"`
+
+	Aliases *[]string `json:"aliases" doc:"other spellings of the number, at most 8; an empty list removes them"`
 }
 
 type phoneBody struct {
 	Number  string       `json:"number" doc:"digits"`
+	Aliases []string     `json:"aliases,omitempty" doc:"other spellings of the number, by which contact queries find the account"`
 	Name    string       `json:"name" doc:"name shown to others"`
 	Script  string       `json:"script" doc:"how the phone handles a message" values:"scripts"`
 	JID     string       `json:"jid" doc:"address by phone number"`

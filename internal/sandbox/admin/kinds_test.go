@@ -96,7 +96,7 @@ func TestAPhoneIsSwitchedOffAndOn(t *testing.T) {
 	f.post(path+"/messages", fmt.Sprintf(`{"to":%q,"text":"x"}`, anaNumber)).is(t, 409, `{"error":{"code":"phone_offline","message":"the phone is switched off"}}`)
 	change(`{"online":true}`, 200, `"online":true,"delay":"1s"`)
 	change(`{"offline_for":"20h"}`, 200, `"online":false`)
-	change(`{}`, 400, `"expected name, script, delay, online, offline_for or about"`)
+	change(`{}`, 400, `"expected name, script, delay, online, offline_for, about or aliases"`)
 	change(`{"offline_for":"48h"}`, 400, `"expected a duration over 0s, up to 24h","field":"offline_for"`)
 	change(`{"delay":"-1s"}`, 400, `"field":"delay"`)
 	change(`{"online":true,"offline_for":"1s"}`, 400, `"expected either online or offline_for"`)

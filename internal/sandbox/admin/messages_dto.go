@@ -78,6 +78,8 @@ type messageBody struct {
 	Revoked    bool                `json:"revoked,omitempty" doc:"whether it was deleted for everyone"`
 	ViewOnce   bool                `json:"view_once,omitempty" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration,omitempty" doc:"seconds until it disappears"`
+	TimerSetAt int64               `json:"timer_set_at,omitempty" doc:"when the timer that it states was set, as Unix time"`
+	Stays      bool                `json:"stays,omitempty" doc:"the phone says that the message will not disappear, although the chat's messages do"`
 }
 
 type quoteBody struct {
@@ -145,7 +147,7 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
 		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact, Contacts: m.Contacts,
-		Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration,
+		Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration, TimerSetAt: m.TimerSetAt, Stays: m.Stays,
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {

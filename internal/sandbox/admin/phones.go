@@ -24,6 +24,15 @@ func pathNumber(r *http.Request) string {
 	return strings.TrimPrefix(r.PathValue("number"), "+")
 }
 
+// withoutPlus removes the plus that people may write before a number.
+func withoutPlus(numbers []string) []string {
+	digits := make([]string, len(numbers))
+	for i, number := range numbers {
+		digits[i] = strings.TrimPrefix(number, "+")
+	}
+	return digits
+}
+
 func (a phoneAPI) listPhones(r *http.Request) (int, any, error) {
 	body := phonesBody{Phones: []phoneBody{}}
 	for _, phone := range a.server.Phones() {
@@ -38,7 +47,7 @@ func (a phoneAPI) addPhone(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	phone, err := a.server.AddPhone(phones.Config{
-		Number: strings.TrimPrefix(in.Number, "+"), Name: in.Name, Script: phones.Script(in.Script),
+		Number: strings.TrimPrefix(in.Number, "+"), Aliases: withoutPlus(in.Aliases), Name: in.Name, Script: phones.Script(in.Script),
 	})
 	if err != nil {
 		return 0, nil, translate(err)
@@ -57,7 +66,7 @@ func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if in == (phoneChange{}) {
-		return 0, nil, invalid("body", "expected name, script, delay, online, offline_for or about")
+		return 0, nil, invalid("body", "expected name, script, delay, online, offline_for, about or aliases")
 	}
 	if in.Online != nil && in.OfflineFor != "" {
 		return 0, nil, invalid("offline_for", "expected either online or offline_for")
@@ -82,6 +91,10 @@ func (a phoneAPI) changePhone(r *http.Request) (int, any, error) {
 	}
 	if in.OfflineFor != "" {
 		change.OfflineFor = &absence
+	}
+	if in.Aliases != nil {
+		aliases := withoutPlus(*in.Aliases)
+		change.Aliases = &aliases
 	}
 	if err := phone.Change(r.Context(), change); err != nil {
 		return 0, nil, translate(err)
@@ -130,6 +143,7 @@ func (a phoneAPI) unlinkDevice(r *http.Request) (int, any, error) {
 func phoneJSON(phone *sandbox.Phone) phoneBody {
 	return phoneBody{
 		Number:  phone.Number(),
+		Aliases: phone.Aliases(),
 		Name:    phone.Name(),
 		Script:  string(phone.Script()),
 		JID:     phone.JID().String(),

@@ -18,17 +18,20 @@ type Change struct {
 	Online      *bool
 	// OfflineFor switches the phone off for a time.
 	OfflineFor *time.Duration
+	// Aliases are other spellings of the number, under which contact queries find the account.
+	Aliases *[]string
 }
 
 // Change checks all fields of a change before it applies any, so that a change that is refused changes nothing. It fails
-// with the errors of Rename, SetAbout, SetScript, SetDelay and GoOffline.
+// with the errors of Rename, SetAbout, SetScript, SetDelay, GoOffline and SetAliases of the directory.
 func (p *Phone) Change(ctx context.Context, change Change) error {
 	if err := p.checkChange(change); err != nil {
 		return err
 	}
 	return errors.Join(
-		// The name comes first: it alone can still fail, because linked devices are told.
+		// The name comes first: it can still fail, because linked devices are told. So can the aliases, if another phone has just taken one.
 		given(change.Name, func(name string) error { return p.Rename(ctx, name) }),
+		given(change.Aliases, func(list []string) error { return p.Net.Dir.SetAliases(p.Account, list) }),
 		given(change.About, p.SetAbout),
 		given(change.Script, p.SetScript),
 		given(change.Delay, p.SetDelay),
@@ -46,6 +49,7 @@ func (p *Phone) checkChange(change Change) error {
 		given(change.Delay, checkDelay),
 		given(change.About, profiles.CheckAbout),
 		given(change.Script, checkScript),
+		given(change.Aliases, func(list []string) error { return p.Net.Dir.CheckAliases(p.Account, list) }),
 		given(change.OfflineFor, checkAbsence),
 	} {
 		if err != nil {

@@ -72,6 +72,8 @@ type ChatInfo struct {
 	MutedUntil time.Time
 	// MarkedUnread says that the chat was marked as unread by hand.
 	MarkedUnread bool
+	// Expiration is after how many seconds new messages disappear. 0 means never.
+	Expiration uint32
 	// Messages and Unread count messages. Last is the time of the newest one.
 	Messages, Unread int
 	Last             time.Time
@@ -267,7 +269,7 @@ func (p *phoneChats) Chats() []ChatInfo {
 	infos := make(map[groups.Chat]*ChatInfo)
 	get := func(in groups.Chat) *ChatInfo {
 		if infos[in] == nil {
-			infos[in] = &ChatInfo{JID: in.JID()}
+			infos[in] = &ChatInfo{JID: in.JID(), Expiration: p.timerOf(in).Seconds}
 			if in.Group != nil {
 				infos[in].Name = in.Group.Info().Subject
 			}

@@ -22,7 +22,7 @@ func TestWhoGetsNoLinkGetsNothing(t *testing.T) {
 	must(t, err)
 	var others []string
 	for i := len(n.Groups.Find(group).Accounts()); i < groups.MaxMembers; i++ {
-		a := accounts.New(ana, fmt.Sprint(4_900_000_000+i), 1)
+		a := accounts.New(ana, fmt.Sprint(4_900_000_000+i), nil, 1)
 		must(t, n.Dir.Add(a, func() {}))
 		others = append(others, a.Number)
 	}

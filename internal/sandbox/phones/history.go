@@ -167,6 +167,9 @@ func describeConversation(c conversation, info ChatInfo, described *waHistorySyn
 		described.MuteEndTime = proto.Uint64(uint64(info.MutedUntil.UnixMilli()))
 	}
 	if c.in.Group == nil {
+		if info.Expiration > 0 {
+			described.EphemeralExpiration = &info.Expiration
+		}
 		described.PnJID, described.LidJID = proto.String(c.in.Account.JID(0).String()), proto.String(c.in.Account.LIDJID(0).String())
 		return
 	}

@@ -81,6 +81,11 @@ type Message struct {
 	Status Status
 	// Hidden says that a device that cannot decrypt the message shows nothing: each ciphertext has decrypt-fail="hide".
 	Hidden bool
+	// TimerSetAt is when the timer that the message states was set, as Unix time; 0 if it does not say so.
+	TimerSetAt int64
+	// Stays says that the phone shows: "This message will not disappear from the chat. The sender may be on an old version of
+	// WhatsApp." The chat has a timer and the message carries none.
+	Stays bool
 	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 

@@ -316,8 +316,13 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
 		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
 	}
-	if out.Expiration > 0 && out.Kind != KindTimer {
+	switch {
+	case out.Kind == KindTimer:
+	case out.Expiration > 0:
 		info.Expiration = &out.Expiration
+	default:
+		p.timerOf(to).Mark(&info)
+		kept.Expiration = info.GetExpiration()
 	}
 	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil {
 		return nil, nil

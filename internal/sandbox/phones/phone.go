@@ -16,6 +16,7 @@ import (
 	"wasup/internal/sandbox/network"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/tasks"
+	"wasup/internal/sandbox/timers"
 )
 
 // Script says what a phone does with a message that it receives.
@@ -75,6 +76,8 @@ type Config struct {
 	Script Script
 	// Delay is the delay of ScriptSlow. Default 3 s.
 	Delay time.Duration
+	// Aliases are other spellings of the number, under which contact queries find the account.
+	Aliases []string
 }
 
 // withDefaults fills in defaults and checks the configuration.
@@ -95,7 +98,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	case cfg.Delay < 0 || cfg.Delay > maxDelay:
 		return cfg, fmt.Errorf("%w: got %s", ErrBadDelay, cfg.Delay)
 	}
-	return cfg, nil
+	return cfg, accounts.CheckSpellings(cfg.Aliases)
 }
 
 // Phone is a virtual phone: device 0 of an account, with its own Signal identity. All methods are safe for concurrent
@@ -122,6 +125,7 @@ type handset struct {
 	Account *accounts.Account
 	name    atomic.Pointer[string]
 	Sig     *signal.Device
+	timers  *timers.Book
 	removed chan struct{}
 }
 
@@ -144,7 +148,7 @@ func New(cfg Config, net *network.Network) (*Phone, error) {
 
 // assemble builds a phone from its parts.
 func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32) *Phone {
-	h := &handset{Net: net, Sig: sig, removed: make(chan struct{})}
+	h := &handset{Net: net, Sig: sig, timers: timers.NewBook(nil), removed: make(chan struct{})}
 	h.name.Store(&cfg.Name)
 	p := &Phone{handset: h, availability: &availability{handset: h}, journal: newJournal(h)}
 	p.codec = &codec{handset: h, journal: p.journal}
@@ -161,7 +165,7 @@ func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32
 	p.caller = &caller{handset: h, availability: p.availability, journal: p.journal}
 	p.page = &page{handset: h, availability: p.availability}
 	p.inbox = tasks.Mailbox[accounts.Delivery]{Spawn: net.Tasks.Spawn, Handle: p.receive, Limit: maxPhoneQueue}
-	h.Account = accounts.New(p, cfg.Number, rawID)
+	h.Account = accounts.New(p, cfg.Number, cfg.Aliases, rawID)
 	return p
 }
 
@@ -173,6 +177,9 @@ func (p *handset) LID() types.JID { return p.Account.LIDJID(0) }
 
 // Number returns the phone number in digits.
 func (p *handset) Number() string { return p.Account.Number }
+
+// Aliases returns the other spellings of the number, under which contact queries find the account.
+func (p *handset) Aliases() []string { return p.Net.Dir.Aliases(p.Account) }
 
 // Name returns the name that others see as the sender of the phone's messages.
 func (p *handset) Name() string { return *p.name.Load() }

@@ -186,6 +186,7 @@ func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
 	if raw, err := proto.Marshal(content); err == nil {
 		message.raw = raw
 	}
+	p.heed(content, message)
 	seen := *message // before others can change it
 	p.journal.enter(message)
 	return seen

@@ -94,6 +94,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
 	kept.raw = message.plain
+	p.heed(content, kept)
 	message.copied, err = proto.Marshal(&waE2E.Message{
 		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.Hidden().String()), Message: content},
 		MessageContextInfo: content.MessageContextInfo,

@@ -14,6 +14,7 @@ import (
 	"wasup/internal/sandbox/mediacrypt"
 	"wasup/internal/sandbox/network"
 	"wasup/internal/sandbox/signal"
+	"wasup/internal/sandbox/timers"
 	"wasup/internal/sandbox/wire"
 )
 
@@ -34,18 +35,21 @@ type PairingState struct {
 type phoneState struct {
 	PairingState
 
-	Number       string          `json:"number"`
-	LID          string          `json:"lid"`
-	Name         string          `json:"name"`
-	Script       Script          `json:"script"`
-	RawID        uint32          `json:"raw_id"`
-	LastDevice   uint16          `json:"last_device"`
-	LastKeyIndex uint32          `json:"last_key_index"`
-	Devices      []uint16        `json:"devices"`
-	Signal       json.RawMessage `json:"signal"`
-	Delay        time.Duration   `json:"delay"`
-	Away         bool            `json:"away"`
-	Held         []heldState     `json:"held"`
+	Number  string   `json:"number"`
+	Aliases []string `json:"aliases,omitempty"`
+
+	Timers       map[string]timers.Setting `json:"timers,omitempty"`
+	LID          string                    `json:"lid"`
+	Name         string                    `json:"name"`
+	Script       Script                    `json:"script"`
+	RawID        uint32                    `json:"raw_id"`
+	LastDevice   uint16                    `json:"last_device"`
+	LastKeyIndex uint32                    `json:"last_key_index"`
+	Devices      []uint16                  `json:"devices"`
+	Signal       json.RawMessage           `json:"signal"`
+	Delay        time.Duration             `json:"delay"`
+	Away         bool                      `json:"away"`
+	Held         []heldState               `json:"held"`
 }
 
 // heldState is a stanza that waits for a phone that is offline.
@@ -95,7 +99,7 @@ func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) erro
 		return err
 	}
 	state := phoneState{
-		PairingState: pairing, Number: a.Number, LID: a.LID, Name: p.Name(), Script: p.Script(), RawID: a.RawID, Signal: sig,
+		PairingState: pairing, Number: a.Number, Aliases: p.Aliases(), Timers: p.timers.Settings(), LID: a.LID, Name: p.Name(), Script: p.Script(), RawID: a.RawID, Signal: sig,
 	}
 	if state.Held, err = p.collectHeld(); err != nil {
 		return err
@@ -192,8 +196,8 @@ func Restore(net *network.Network, raw json.RawMessage, records map[string]json.
 	if err != nil {
 		return nil, state.PairingState, err
 	}
-	p := assemble(Config{Number: state.Number, Name: state.Name, Script: state.Script, Delay: state.Delay}, net, sig, state.RawID)
-	p.away = state.Away
+	p := assemble(Config{Number: state.Number, Aliases: state.Aliases, Name: state.Name, Script: state.Script, Delay: state.Delay}, net, sig, state.RawID)
+	p.away, p.timers = state.Away, timers.NewBook(state.Timers)
 	devices := make([]*accounts.Device, 0, len(state.Devices))
 	for _, id := range state.Devices {
 		dev, err := accounts.RestoreDevice(p.Account, state.LID, id, records)

@@ -39,11 +39,15 @@ func (p *Profiles) describeUser(user *waBinary.Node, wanted []waBinary.Node) waB
 	jid := stanza.JID(user, "jid").ToNonAD()
 	contact := user.GetChildByTag("contact")
 	asked := string(stanza.Bytes(&contact))
+	account := p.dir.Find(jid)
 	if jid.IsEmpty() && asked != "" {
+		// Whatever the spelling of the number, the answer has the address of its account.
 		number, _, _ := strings.Cut(strings.TrimPrefix(asked, "+"), "@")
 		jid = types.NewJID(number, types.DefaultUserServer)
+		if account = p.dir.Spelled(number); account != nil {
+			jid = account.JID(0)
+		}
 	}
-	account := p.dir.Find(jid)
 	answer := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": jid}}
 	var parts []waBinary.Node
 	for i := range wanted {

@@ -43,7 +43,7 @@ func newTalk(t *testing.T) *talk {
 	t.Helper()
 	n := network.New(network.Config{Log: slog.New(slog.DiscardHandler), MediaHost: func() string { return "" }})
 	account := func() *accounts.Account {
-		a := accounts.New(&inbox{}, "", 1)
+		a := accounts.New(&inbox{}, "", nil, 1)
 		if err := n.Dir.Add(a, func() {}); err != nil {
 			t.Fatal(err)
 		}

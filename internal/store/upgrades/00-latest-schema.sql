@@ -1,4 +1,4 @@
--- v0 -> v9 (compatible with v5+): Latest schema
+-- v0 -> v10 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -210,4 +210,24 @@ CREATE TABLE wasup_unlink (
 	since      BIGINT NOT NULL,
 	attempts   BIGINT NOT NULL DEFAULT 0,
 	next_at    BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE TABLE wasup_alias (
+	number TEXT   NOT NULL PRIMARY KEY,
+	lid    TEXT   NOT NULL,
+	pn     TEXT   NOT NULL,
+	at     BIGINT NOT NULL
+);
+
+CREATE TABLE wasup_timer (
+	session_id TEXT    NOT NULL,
+	account    TEXT    NOT NULL,
+	chat       TEXT    NOT NULL,
+	seconds    BIGINT  NOT NULL,
+	set_at     BIGINT  NOT NULL,
+	by_me      BOOLEAN NOT NULL,
+	initiator  BIGINT  NOT NULL,
+	origin     BIGINT  NOT NULL,
+	source     TEXT    NOT NULL,
+	PRIMARY KEY (session_id, account, chat)
 );

@@ -47,6 +47,7 @@ type Translator struct {
 	Journal EventLog
 	Sent    Sent    // nil: sent messages are not known
 	IsAdmin IsAdmin // nil: not known
+	Timer   TimerOf // nil: timers are not known
 	Others  Counterparts
 	Timeout time.Duration // bounds each operation of the database
 	Log     *slog.Logger

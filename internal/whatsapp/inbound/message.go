@@ -25,6 +25,9 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 		said := unauthorized("deviceSentMessage", nil)
 		return t.messageEvent(&e.Info, eventlog.TypeMessage, &said)
 	}
+	if t.setsTimer(e) && !t.offline {
+		return nil
+	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
 	of := eventlog.TypeMessage

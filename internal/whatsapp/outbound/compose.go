@@ -20,6 +20,7 @@ import (
 	"wasup/internal/message"
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/secrets"
+	"wasup/internal/whatsapp/timers"
 )
 
 const op = "send"
@@ -33,8 +34,12 @@ type Composer struct {
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
 	// Stored returns the content of a message that is stored, by its chat and author, and false for any other. It may be nil.
 	Stored func(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error)
+	// People returns the addresses of people as WhatsApp writes them.
+	People func(ctx context.Context, people []message.Address) ([]message.Address, error)
 	// Member returns how a group addresses a person: by LID or by phone number.
 	Member func(ctx context.Context, group types.JID, who message.Address) (types.JID, error)
+	// Timer returns the disappearing timer of a chat.
+	Timer func(ctx context.Context, chat types.JID) (message.Timer, error)
 	// Announcements reports whether a chat is the group for the announcements of a community.
 	Announcements func(ctx context.Context, chat types.JID) (bool, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
@@ -47,6 +52,9 @@ type Composer struct {
 // cannot be sent.
 func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outgoing) (*waE2E.Message, error) {
 	w := &composing{c: c, chat: chat, out: out}
+	if err := w.addressPeople(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.addressAuthors(ctx); err != nil {
 		return nil, err
 	}
@@ -65,6 +73,7 @@ type composing struct {
 	// quoted and target are the authors of the messages that this one refers to, as the chat addresses them.
 	quoted, target string
 	quote          *waE2E.Message // what a phone shows of the quoted message; nil: nothing is quoted
+	timer          message.Timer  // of the chat
 }
 
 // addressAuthors sets quoted, quote and target.
@@ -85,6 +94,11 @@ func (c *composing) addressAuthors(ctx context.Context) (err error) {
 
 // content returns the message without its secret.
 func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
+	if !c.out.Content.Kind.HasMedia() { // otherwise after the upload, which may take minutes
+		if err := c.readTimer(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch c.out.Content.Kind {
 	case message.KindText:
 		return c.text(), nil
@@ -328,8 +342,26 @@ func (c *composing) key() *waCommon.MessageKey {
 	return &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
 }
 
-// contextInfo returns the mentions and the quote of the message, or nil if it has neither.
+// readTimer sets timer. Reactions and revocations belong to another message and carry none.
+func (c *composing) readTimer(ctx context.Context) (err error) {
+	switch c.out.Content.Kind {
+	case message.KindReaction, message.KindRevoke:
+		return nil
+	default:
+		if c.c.Timer != nil {
+			c.timer, err = c.c.Timer(ctx, c.chat)
+		}
+		return err
+	}
+}
+
+// contextInfo returns the mentions, the quote and the disappearing timer of the message, or nil if it has none of them.
 func (c *composing) contextInfo() *waE2E.ContextInfo {
+	return timers.Mark(c.references(), c.timer, c.isGroup())
+}
+
+// references returns the mentions and the quote of the message, or nil if it has neither.
+func (c *composing) references() *waE2E.ContextInfo {
 	content := &c.out.Content
 	if len(content.Mentions) == 0 && c.quote == nil {
 		return nil

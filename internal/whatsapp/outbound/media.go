@@ -20,6 +20,9 @@ func (c *composing) file(ctx context.Context) (*waE2E.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err = c.readTimer(ctx); err != nil {
+		return nil, err
+	}
 	switch kind {
 	case message.KindImage:
 		return c.wrapViewOnce(c.image(file, up)), nil

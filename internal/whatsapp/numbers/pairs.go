@@ -1,4 +1,4 @@
-package whatsapp
+package numbers
 
 import (
 	"context"
@@ -13,18 +13,23 @@ import (
 // maxLookedUp bounds the people of one statement.
 const maxLookedUp = 1024
 
-// counterparts implements inbound.Counterparts over whatsmeow's table of LIDs and phone numbers.
-func (t *tables) counterparts(ctx context.Context, people []types.JID) (map[types.JID]types.JID, error) {
+// Pairs reads whatsmeow's table of LIDs and phone numbers.
+type Pairs struct {
+	Read *dbutil.Database // reads what is committed
+}
+
+// Counterparts returns the other address of each person whose other address is known: see inbound.Counterparts.
+func (p Pairs) Counterparts(ctx context.Context, people []types.JID) (map[types.JID]types.JID, error) {
 	found := make(map[types.JID]types.JID)
 	for some := range slices.Chunk(people, maxLookedUp) {
-		if err := t.lookUp(ctx, some, found); err != nil {
+		if err := p.lookUp(ctx, some, found); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-func (t *tables) lookUp(ctx context.Context, people []types.JID, found map[types.JID]types.JID) error {
+func (p Pairs) lookUp(ctx context.Context, people []types.JID, found map[types.JID]types.JID) error {
 	var (
 		parts []string
 		args  []any
@@ -46,11 +51,11 @@ func (t *tables) lookUp(ctx context.Context, people []types.JID, found map[types
 		return nil
 	}
 	type pair struct{ lid, pn string }
-	rows, err := t.read.Query(ctx, strings.Join(parts, " UNION ALL "), args...)
-	return dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (p pair, err error) {
-		return p, row.Scan(&p.lid, &p.pn)
-	}, err).Iter(func(p pair) (bool, error) {
-		lid, pn := types.NewJID(p.lid, types.HiddenUserServer), types.NewJID(p.pn, types.DefaultUserServer)
+	rows, err := p.Read.Query(ctx, strings.Join(parts, " UNION ALL "), args...)
+	return dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (one pair, err error) {
+		return one, row.Scan(&one.lid, &one.pn)
+	}, err).Iter(func(one pair) (bool, error) {
+		lid, pn := types.NewJID(one.lid, types.HiddenUserServer), types.NewJID(one.pn, types.DefaultUserServer)
 		found[lid], found[pn] = pn, lid
 		return true, nil
 	})

@@ -1,0 +1,71 @@
+package chats
+
+import (
+	"context"
+
+	"go.mau.fi/util/dbutil"
+
+	"wasup/internal/message"
+)
+
+// Aliases is the table of phone numbers that WhatsApp writes otherwise, such as Brazilian numbers with or without their
+// ninth digit. Like the table of LIDs and numbers, all sessions share it.
+type Aliases struct{ db Database }
+
+// NewAliases returns the table.
+func NewAliases(db Database) *Aliases { return &Aliases{db} }
+
+type aliasRow struct {
+	number string
+	of     message.Address
+}
+
+// AliasesOf returns the addresses that WhatsApp has given for numbers in digits. Numbers without an entry are missing.
+func (a *Aliases) AliasesOf(ctx context.Context, numbers ...string) (map[string]message.Address, error) {
+	found := make(map[string]message.Address)
+	if len(numbers) == 0 {
+		return found, nil
+	}
+	names, args := inList(numbers)
+	rows, err := a.db.Read.Query(ctx, "SELECT number, lid, pn FROM wasup_alias WHERE number IN ("+names+")", args...)
+	err = dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (r aliasRow, err error) {
+		return r, row.Scan(&r.number, &r.of.LID, &r.of.PN)
+	}, err).Iter(func(r aliasRow) (bool, error) {
+		found[r.number] = r.of
+		return true, nil
+	})
+	if err != nil {
+		return nil, a.db.Failure("look up numbers", "", err)
+	}
+	return found, nil
+}
+
+// SaveAliases stores addresses by number, instead of earlier ones. It removes the entry of a number with the zero address.
+func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.Address) error {
+	if len(addresses) == 0 {
+		return nil
+	}
+	now := a.db.Now().UnixMilli()
+	err := a.db.Commit(ctx, func(ctx context.Context) error {
+		for number, of := range addresses {
+			statement, args := `INSERT INTO wasup_alias (number, lid, pn, at) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now}
+			if of.IsZero() {
+				statement, args = "DELETE FROM wasup_alias WHERE number=$1", args[:1]
+			}
+			if _, err := a.db.Write.Exec(ctx, statement, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return a.db.Failure("save numbers", "", err)
+}
+
+// IsAlias reports whether an address is another spelling of a number. Both are …@s.whatsapp.net. It reads within the
+// transaction of ctx, and its error is the database's.
+func (a *Aliases) IsAlias(ctx context.Context, address, pn string) (bool, error) {
+	var n int
+	err := a.db.Write.QueryRow(ctx, "SELECT COUNT(*) FROM wasup_alias WHERE number || '@s.whatsapp.net'=$1 AND pn=$2", address, pn).Scan(&n)
+	return n > 0, err
+}
