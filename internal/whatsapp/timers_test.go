@@ -326,3 +326,26 @@ func TestATimerThatCannotBeStoredIsDeliveredAgain(t *testing.T) {
 		t.Errorf("it carries %d", m.Expiration)
 	}
 }
+
+func TestAGroupThatIsJoinedAgainIsAskedAboutAgain(t *testing.T) {
+	h := newHearing(t)
+	ctx, expiration := testContext(t), uint32(day)
+	group, err := h.peer.CreateGroup(ctx, phones.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
+	h.must(err)
+	h.next(events.TypeGroup)
+	h.must(h.peer.ChangeGroup(ctx, group, phones.GroupChange{Expiration: &expiration}))
+	h.timer(events.TypeGroup)
+	carries(t, h.says("DAY", group.String(), message.TextOf("a day")), day, time.Time{})
+	h.must(h.peer.ChangeMembers(ctx, group, phones.RemoveMembers, h.own.Number()))
+	h.next(events.TypeGroup, events.TypeReceipt)
+	expiration = 0
+	h.must(h.peer.ChangeGroup(ctx, group, phones.GroupChange{Expiration: &expiration}))
+	h.must(h.peer.ChangeMembers(ctx, group, phones.AddMembers, h.own.Number()))
+	h.next(events.TypeGroup, events.TypeReceipt)
+	carries(t, h.says("OFF", group.String(), message.TextOf("for good")), 0, time.Time{})
+	expiration = week
+	h.must(h.peer.ChangeGroup(ctx, group, phones.GroupChange{Expiration: &expiration}))
+	h.timer(events.TypeGroup, events.TypeReceipt)
+	carries(t, h.says("WEEK", group.String(), message.TextOf("a week")), week, time.Time{})
+	h.noSurprises()
+}
