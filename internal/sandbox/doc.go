@@ -18,6 +18,7 @@
 //	routing    the routing of messages and receipts
 //	network    all of these, connected
 //	phones     virtual phones on a network
+//	phonesync  a phone's view of its account's app state
 //	faults     faults and what they apply to
 //	observe    counters and events
 //	disk       the log file of the saved state

@@ -16,6 +16,7 @@ import (
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phonesync"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
@@ -34,7 +35,7 @@ type receiver struct {
 	journal    *journal
 	codec      *codec
 	sender     *sender
-	sync       *phoneSync
+	sync       *phonesync.Sync
 	companions *companions
 
 	mu      sync.Mutex
@@ -52,11 +53,11 @@ func (p *receiver) receive(d accounts.Delivery) {
 	case "receipt":
 		p.receiveReceipt(d)
 	case "notification":
-		p.sync.receiveSync(d)
+		p.sync.Receive(d)
 	case accounts.TagLinked:
 		p.companions.greet(p.Net.Dir.Device(p.Account, d.From.Device))
 	case accounts.TagUnlinked:
-		p.sync.renewKey()
+		p.sync.RenewKey()
 	}
 }
 

@@ -114,7 +114,7 @@ func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) erro
 	if err = p.collectSent(emit); err != nil {
 		return err
 	}
-	if err = p.collectSync(emit); err != nil {
+	if err = p.appState.sync.Collect(emit); err != nil {
 		return err
 	}
 	if err = p.Net.Profiles.Collect(a, emit); err != nil {
