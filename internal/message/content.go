@@ -54,12 +54,12 @@ func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
 // IsZero reports whether the address names nobody.
 func (a Address) IsZero() bool { return a == Address{} }
 
-// String returns one form of the address: the group, else the LID, else the phone number. A LID stays the same when the
-// phone number changes.
+// String returns one form of the address: the group or another chat that is no person's, else the LID, else the phone
+// number. A LID stays the same when the phone number changes.
 func (a Address) String() string {
 	switch {
-	case a.Group != "":
-		return a.Group
+	case a.place() != "":
+		return a.place()
 	case a.LID != "":
 		return a.LID
 	default:

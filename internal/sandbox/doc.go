@@ -10,8 +10,9 @@
 // subject is a sub-package that owns its state and its lock:
 //
 //	accounts   accounts, their devices and keys, and the delivery of stanzas to them
-//	groups     groups, their members and settings
+//	groups     groups, their members and settings; broadcast lists; the chat of all statuses
 //	profiles   profiles, privacy settings and presence
+//	channels   channels, their posts and reactions
 //	calls      calls
 //	appstate   contacts, pins, mutes and similar settings, encrypted
 //	media      uploaded files

@@ -33,10 +33,12 @@ type sending struct {
 	files     Files
 	uploads   *uploads
 	composer  outbound.Composer
-	turn      chan struct{} // a token that the one send in flight holds
-	flight    flight
-	marking   marking
-	disputed  map[types.JID]string // the holder of turn uses it; see settle
+	// serverID returns WhatsApp's number of a channel's post, or 0 if it is not known.
+	serverID func(ctx context.Context, channel types.JID, id string) (int, error)
+	turn     chan struct{} // a token that the one send in flight holds
+	flight   flight
+	marking  marking
+	disputed map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
 	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
@@ -72,6 +74,9 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	defer s.awaitReceipt(msg.ID)()
 	if err := s.storeFailure(); err != nil {
 		return message.Ack{}, err
+	}
+	if chat.Server == types.NewsletterServer {
+		return s.reactToPost(ctx, chat, msg)
 	}
 	return s.deliver(ctx, to, chat, msg)
 }
@@ -123,8 +128,14 @@ func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgo
 // transmit sends a message to all devices of its recipients. The caller holds turn.
 func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message, extra whatsmeow.SendRequestExtra) (resp whatsmeow.SendResponse, err error) {
 	defer s.flight.begin(extra.ID)()
-	s.marking.expect(extra.ID, outbound.MarksOf(msg))
+	marks := outbound.MarksOf(msg)
+	s.marking.expect(extra.ID, marks)
 	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
+		if marks.Status { // devices ask for it again in that chat
+			if err = internals(s.wa).AddRecentMessage(ctx, types.StatusBroadcastJID, extra.ID, msg, nil); err != nil {
+				return err
+			}
+		}
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
 	})

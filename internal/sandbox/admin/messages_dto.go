@@ -12,7 +12,7 @@ import (
 // The public JSON of messages. Bytes are standard base64, JIDs are text. JIDs of accounts are by phone number.
 
 type sendRequest struct {
-	To         string              `json:"to" doc:"number or JID of a phone of this sandbox, or JID of a group" need:"yes"`
+	To         string              `json:"to" doc:"number or JID of a phone of this sandbox, or the JID of a group, a broadcast list, a channel, or status@broadcast" need:"yes"`
 	Kind       string              `json:"kind" doc:"kind of the message; text when empty"`
 	Text       string              `json:"text" doc:"the text, caption, question or emoji, or the new text of an edit"`
 	Mentions   []string            `json:"mentions" doc:"mentioned numbers or JIDs"`
@@ -51,7 +51,7 @@ type sendBody struct {
 
 type messageBody struct {
 	ID     string    `json:"id" doc:"id, chosen by the sender"`
-	Chat   string    `json:"chat" doc:"JID of the other account, or of the group"`
+	Chat   string    `json:"chat" doc:"JID of the other account, of the group or list, or status@broadcast"`
 	From   string    `json:"from" doc:"JID of the sender"`
 	To     string    `json:"to" doc:"JID of the recipient"`
 	Device uint16    `json:"device" doc:"device of the sender; 0 is the phone"`
@@ -64,6 +64,7 @@ type messageBody struct {
 
 	Kind       string              `json:"kind" doc:"kind of the message"`
 	Name       string              `json:"name,omitempty" doc:"push name of the sender"`
+	Broadcast  bool                `json:"broadcast,omitempty" doc:"whether it came by a broadcast list"`
 	Target     string              `json:"target,omitempty" doc:"id of the message that it applies to"`
 	Mentions   []string            `json:"mentions,omitempty" doc:"mentioned JIDs"`
 	Quote      *quoteBody          `json:"quote,omitempty" doc:"the quoted message"`
@@ -85,6 +86,7 @@ type quoteBody struct {
 	From string `json:"from" doc:"JID of its sender"`
 	Text string `json:"text" doc:"text of the quoted message"`
 	Kind string `json:"kind" doc:"what the quote shows; empty for an empty bubble"`
+	Chat string `json:"chat,omitempty" doc:"JID of the chat of the quoted message, if it is another one"`
 	// Found is false for a message that the phone does not have, and for one whose author is named in another form than
 	// the group's.
 	Found bool `json:"found" doc:"whether the phone has the quoted message, so that a tap leads to it"`
@@ -145,11 +147,11 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
 		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact, Contacts: m.Contacts,
-		Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration,
+		Broadcast: m.Broadcast, Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration,
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {
-		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Found}
+		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Chat, m.Quote.Found}
 	}
 	if f := m.Media; f != nil {
 		body.Media = &mediaBody{

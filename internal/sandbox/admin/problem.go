@@ -9,6 +9,7 @@ import (
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/media"
@@ -91,6 +92,11 @@ var known = []struct {
 	{groups.ErrFull, problem{http.StatusConflict, "group_full", "the group would have more than 1024 members", "members"}},
 	{groups.ErrInviteRevoked, problem{http.StatusGone, "link_revoked", "the link was revoked", "link"}},
 	{groups.ErrInviteUnknown, problem{http.StatusNotFound, "link_unknown", "expected the invite link of a group of this sandbox", "link"}},
+	{groups.ErrNoRecipients, problem{http.StatusBadRequest, "invalid", "expected at least one", "recipients"}},
+	{channels.ErrBadName, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 characters", "name"}},
+	{channels.ErrUnknown, problem{http.StatusNotFound, "channel_not_found", "there is no such channel", "to"}},
+	{channels.ErrNotOwner, problem{http.StatusForbidden, "not_owner", "only the owner of the channel may do that", "to"}},
+	{channels.ErrUnknownPost, problem{http.StatusNotFound, "post_not_found", "the channel has no such post", "target"}},
 	{phones.ErrBadDelay, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "delay"}},
 	{phones.ErrBadAbsence, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 24h", "offline_for"}},
 	{phones.ErrOffline, problem{http.StatusConflict, "phone_offline", "the phone is switched off", ""}},

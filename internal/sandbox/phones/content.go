@@ -191,7 +191,7 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	}
 	into.Quote = &Quote{
 		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Kind: shownKind(info.GetQuotedMessage()),
-		Found: p.finds(info, into.chat),
+		Chat: info.GetRemoteJID(), Found: p.finds(info, into.chat),
 	}
 }
 
@@ -226,6 +226,11 @@ func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
 	jid, err := types.ParseJID(info.GetParticipant())
 	if err != nil || in.Group != nil && jid.Server != in.Group.Server() {
 		return false
+	}
+	if name := info.GetRemoteJID(); name != "" {
+		if in, err = p.Net.Groups.Chat(name); err != nil {
+			return false
+		}
 	}
 	quoted, found := p.journal.find(p.Net.Dir.Find(jid), info.GetStanzaID())
 	return found && quoted.chat == in

@@ -81,6 +81,8 @@ type Message struct {
 	Status Status
 	// Hidden says that a device that cannot decrypt the message shows nothing: each ciphertext has decrypt-fail="hide".
 	Hidden bool
+	// Broadcast says that the message came by a broadcast list of its sender.
+	Broadcast bool
 	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 
@@ -88,6 +90,8 @@ type Message struct {
 	sender types.JID
 	author *accounts.Account
 	chat   groups.Chat
+	// list is the broadcast list by which the message came.
+	list types.JID
 	// form is the kind of message that an edit is made for.
 	form Kind
 	// secret is the key with which votes on this message are encrypted.
@@ -137,6 +141,8 @@ type Quote struct {
 	Text string    `json:"text"`
 	// Kind is what the quote shows; "" is an empty bubble.
 	Kind Kind `json:"kind"`
+	// Chat is the chat of the quoted message if it is another one, such as StatusChat.
+	Chat string `json:"chat,omitempty"`
 	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.
 	Found bool `json:"found"`
 }

@@ -292,7 +292,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		kept.Mentions = append(kept.Mentions, mentioned.JID(0))
 	}
 	if out.Quote != "" {
-		quoted, ok := p.journal.inChat(to, out.Quote)
+		quoted, ok := p.quotable(to, out.Quote)
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
@@ -304,6 +304,9 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
 		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
+		if quoted.chat != to {
+			info.RemoteJID, kept.Quote.Chat = proto.String(quoted.chat.Hidden().String()), quoted.chat.JID().String()
+		}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		info.Expiration = &out.Expiration

@@ -3,6 +3,7 @@ package phones
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -27,6 +28,8 @@ type sentMessage struct {
 	mediaType    string
 	// peer marks a message for a client of the own account, which people do not see.
 	peer bool
+	// about is the author of the status that a reaction is about.
+	about *accounts.Account
 	// plain is the content for the other side, copied the content for the account's own devices.
 	plain, copied []byte
 }
@@ -71,6 +74,9 @@ func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) 
 	if !p.availability.Online() {
 		return "", ErrOffline
 	}
+	if jid, err := types.ParseJID(out.To); err == nil && jid.Server == types.NewsletterServer {
+		return p.publish(&out, jid)
+	}
 	to, err := p.Net.Groups.Chat(out.To)
 	if err != nil {
 		return "", err
@@ -89,7 +95,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out)}
+	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out), about: kept.about}
 	if message.plain, err = proto.Marshal(content); err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
@@ -123,6 +129,10 @@ func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	node := waBinary.Node{Tag: "message", Attrs: attrs}
 	if message.chat.Group == nil {
 		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
+		return node, nil
+	}
+	if message.isForAuthor() {
+		node.Content = p.encryptForAuthor(message)
 		return node, nil
 	}
 	content, err := p.encryptForGroup(message)
@@ -273,7 +283,7 @@ func (m *sentMessage) isFor(author, asks *accounts.Account) bool {
 	case asks == author:
 		return true
 	case m.chat.Group != nil:
-		return m.chat.Group.Has(asks)
+		return m.chat.Group.Has(asks) && slices.Contains(m.chat.Group.Audience(author), asks)
 	default:
 		return m.chat.Account == asks && !m.peer
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -174,6 +175,9 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	}
 	ref := &message.Ref{ID: idOf(key.GetID())}
 	info := &r.event.Info
+	if key.GetRemoteJID() == types.StatusBroadcastJID.String() {
+		r.inChat(key.GetRemoteJID(), ref)
+	}
 	switch {
 	case key.GetFromMe():
 		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
@@ -208,6 +212,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
+	r.inChat(info.GetRemoteJID(), ref)
 	said, known := r.storedIn(info.GetRemoteJID(), ref)
 	if ref.Claimed = !known; ref.Claimed {
 		quoted, _ := unwrapped(info.GetQuotedMessage())

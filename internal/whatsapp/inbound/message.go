@@ -27,6 +27,9 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
+	if e.NewsletterMeta != nil && !e.NewsletterMeta.EditTS.IsZero() {
+		said = t.editedPost(&e.Info, said)
+	}
 	of := eventlog.TypeMessage
 	switch said.Kind {
 	case message.KindEdit:
@@ -70,11 +73,16 @@ func (t *translation) messageEvent(info *types.MessageInfo, of eventlog.Type, co
 // messageKey returns the key of a message's event. It contains the addresses as they arrived: a repeated delivery has
 // the same ones.
 func messageKey(info *types.MessageInfo, version ...any) string {
-	return digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
+	chat := info.Chat
+	if info.IsIncomingBroadcast() && !info.IsFromMe {
+		chat = info.Sender.ToNonAD() // what comes by a list is in the chat with its sender
+	}
+	return digest(append([]any{chat, info.Sender.ToNonAD(), info.ID}, version...)...)
 }
 
 func (t *translation) data(info *types.MessageInfo, content *message.Content) eventlog.MessageData {
 	data := eventlog.MessageData{
+		Broadcast: info.IsIncomingBroadcast(), Recipients: t.recipients(&info.MessageSource), ServerID: serverIDOf(info),
 		ID: idOf(info.ID), FromMe: info.IsFromMe, PushName: info.PushName, At: Moment(info.Timestamp), Content: content, Truncated: t.cut,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
@@ -86,6 +94,8 @@ func (t *translation) data(info *types.MessageInfo, content *message.Content) ev
 
 func (t *translation) chatOf(source *types.MessageSource) message.Address {
 	switch {
+	case source.IsIncomingBroadcast():
+		return t.address(source.Sender, source.SenderAlt)
 	case source.Chat.Server != types.DefaultUserServer && source.Chat.Server != types.HiddenUserServer:
 		return t.address(source.Chat)
 	case source.IsFromMe:

@@ -76,6 +76,10 @@ func (c *composing) addressAuthors(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if ref := c.out.Content.Target; ref != nil && ref.Chat.Status != "" {
+		c.target = c.chat.String() // the author of the status, to whom the reaction goes
+		return nil
+	}
 	if ref := c.out.Content.Target; ref != nil && c.isGroup() && !c.isOwn(ref, c.ownUnlessNamed()) {
 		c.target, err = c.author(ctx, ref)
 	}
@@ -281,7 +285,11 @@ func (c *composing) isGroup() bool { return c.chat.Server == types.GroupServer }
 func (c *composing) key() *waCommon.MessageKey {
 	ref := c.out.Content.Target
 	own := c.isOwn(ref, c.ownUnlessNamed())
-	return &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
+	chat := c.chat
+	if ref.Chat.Status != "" {
+		chat = types.StatusBroadcastJID
+	}
+	return &waCommon.MessageKey{RemoteJID: proto.String(chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
 }
 
 // contextInfo returns the mentions and the quote of the message, or nil if it has neither.
@@ -296,6 +304,7 @@ func (c *composing) contextInfo() *waE2E.ContextInfo {
 	}
 	if c.quote != nil {
 		info.StanzaID, info.Participant, info.QuotedMessage = &content.Quote.ID, optional(c.quoted), c.quote
+		info.RemoteJID = optional(content.Quote.Chat.Status)
 	}
 	return info
 }
@@ -338,7 +347,11 @@ func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Messa
 	if err != nil || c.c.Stored == nil {
 		return quoted(&said), nil
 	}
-	stored, is, err := c.c.Stored(ctx, c.chat, author, ref.ID)
+	chat := c.chat
+	if ref.Chat.Status != "" {
+		chat = types.StatusBroadcastJID
+	}
+	stored, is, err := c.c.Stored(ctx, chat, author, ref.ID)
 	if err != nil {
 		return nil, err
 	}
