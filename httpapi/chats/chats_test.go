@@ -72,7 +72,7 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 		group + "/read":     `{"ids":["C"],"sender":{"lid":"987654321@lid"}}`,
 		chat + "/presence":  `{"state":"recording"}`,
 		group + "/presence": `{"state":"paused"}`,
-		"/v1/sessions/shop/chats/status%40broadcast/read": `{"ids":["E"],"sender":{"lid":"987654321@lid"}}`,
+		"/v1/sessions/shop/chats/status%40broadcast/read":                    `{"ids":["E"],"sender":{"lid":"987654321@lid"}}`,
 		"/v1/sessions/shop/chats/5491155550104.0%3A12%40s.whatsapp.net/read": "\xef\xbb\xbf" + `{"ids":["D"],"sender":{"lid":"987654321.1:3@lid","pn":"+54 9 11 5555-0104"}}`,
 	} {
 		if answer := r.Do(t, "POST", path, body, apitest.JSONBody); answer.Status != 204 || answer.Body != "" {

@@ -241,12 +241,12 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		}
 	}
 	for body, field := range map[string]string{
-		`{"to":{"status":"status@broadcast"},"text":"x"}`:                                                                          "to",
-		`{"to":{"group":"status@broadcast"},"text":"x"}`:                                                                           "to",
-		`{"to":{"channel":"120363041234567890@newsletter"},"text":"x"}`:                                                            "to",
+		`{"to":{"status":"status@broadcast"},"text":"x"}`:                                                                         "to",
+		`{"to":{"group":"status@broadcast"},"text":"x"}`:                                                                          "to",
+		`{"to":{"channel":"120363041234567890@newsletter"},"text":"x"}`:                                                           "to",
 		`{"to":{"list":"1500000000@broadcast"},"reaction":"👍","target":{"id":"A"}}`:                                               "to",
-		`{"to":{"other":"123456789@bot"},"text":"x"}`:                                                                              "to.other",
-		`{"to":"5491155550101","text":"x","quote":{"id":"A","chat":{"group":"120363041234567890@g.us"}}}`:                          "quote.chat",
+		`{"to":{"other":"123456789@bot"},"text":"x"}`:                                                                             "to.other",
+		`{"to":"5491155550101","text":"x","quote":{"id":"A","chat":{"group":"120363041234567890@g.us"}}}`:                         "quote.chat",
 		`{"to":{"status":"status@broadcast"},"kind":"revoke","target":{"id":"A","sender":{"pn":"5491155550101@s.whatsapp.net"}}}`: "to",
 	} {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)

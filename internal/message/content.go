@@ -27,6 +27,7 @@ const (
 	KindRevoke   Kind = "revoke"
 
 	KindPollVote Kind = "poll_vote"
+	KindAlbum    Kind = "album"   // announces photos and videos that follow
 	KindUnknown  Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
 )
 
@@ -36,6 +37,11 @@ func SendableKinds() []Kind {
 		KindText, KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker, KindLocation, KindContact,
 		KindPoll, KindReaction, KindEdit, KindRevoke,
 	}
+}
+
+// ReceivedKinds lists the kinds that are only received.
+func ReceivedKinds() []Kind {
+	return []Kind{KindPollVote, KindAlbum, KindUnknown}
 }
 
 // HasMedia reports whether messages of this kind carry a file.

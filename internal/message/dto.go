@@ -14,8 +14,15 @@ type Content struct {
 	Location *Location `json:"location,omitempty"`
 	Contacts []Card    `json:"contacts,omitempty" clip:"1024"`
 	Poll     *Poll     `json:"poll,omitempty"`
-	Reaction string    `json:"reaction,omitempty"` // one emoji; "" removes the reaction
-	Target   *Ref      `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
+	Album    *Album    `json:"album,omitempty"`
+	// PartOf is set for a photo of an album, a better version of a photo, and whatever else belongs to another message. Only
+	// in received messages, like FollowedBy: a better version of this photo or video follows as a message of its own, with
+	// part_of. Its name is that of Part.As.
+	PartOf     *Part  `json:"part_of,omitempty"`
+	FollowedBy string `json:"followed_by,omitempty"`
+
+	Reaction string `json:"reaction,omitempty"` // one emoji; "" removes the reaction
+	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
 	Options []string `json:"options,omitempty" clip:"100"`

@@ -58,14 +58,14 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 
 func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
 	for want, address := range map[message.Recipient]message.Address{
-		"123456789@lid":                {LID: "123456789@lid", PN: "34600111222@s.whatsapp.net"},
-		"34600111222@s.whatsapp.net":   {PN: "34600111222.0:12@s.whatsapp.net"},
-		"120363041234567890@g.us":      {Group: "120363041234567890@g.us"},
-		"3725123456-1500000000@g.us":   {Group: "3725123456-1500000000@g.us"},
-		"987654321@lid":                {LID: "987654321:4@lid"},
-		"4915112345678@s.whatsapp.net": {PN: "+49 151 12345678"},
-		"status@broadcast":             {Status: "status@broadcast"},
-		"1500000000@broadcast":         {List: "1500000000@broadcast"},
+		"123456789@lid":                 {LID: "123456789@lid", PN: "34600111222@s.whatsapp.net"},
+		"34600111222@s.whatsapp.net":    {PN: "34600111222.0:12@s.whatsapp.net"},
+		"120363041234567890@g.us":       {Group: "120363041234567890@g.us"},
+		"3725123456-1500000000@g.us":    {Group: "3725123456-1500000000@g.us"},
+		"987654321@lid":                 {LID: "987654321:4@lid"},
+		"4915112345678@s.whatsapp.net":  {PN: "+49 151 12345678"},
+		"status@broadcast":              {Status: "status@broadcast"},
+		"1500000000@broadcast":          {List: "1500000000@broadcast"},
 		"120363041234567890@newsletter": {Channel: "120363041234567890@newsletter"},
 	} {
 		if got, err := address.Recipient("to"); err != nil || got != want {

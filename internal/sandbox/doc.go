@@ -18,6 +18,7 @@
 //	media      uploaded files
 //	routing    the routing of messages and receipts
 //	network    all of these, connected
+//	kinds      the encoding of the rarer kinds of messages
 //	phones     virtual phones on a network
 //	phonesync  a phone's view of its account's app state
 //	faults     faults and what they apply to

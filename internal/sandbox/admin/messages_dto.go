@@ -6,6 +6,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/phones"
 )
 
@@ -28,6 +29,8 @@ type sendRequest struct {
 	Selectable int                 `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
 	ViewOnce   bool                `json:"view_once" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
+	Details    *kinds.Details      `json:"details" doc:"fields of the kinds album, event, pin and so on, see docs/sandbox.md"`
+	Part       *kinds.Part         `json:"part" doc:"the message to which a file belongs"`
 	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }
 
@@ -133,7 +136,7 @@ func (in *sendRequest) outgoing() phones.Outgoing {
 	out := phones.Outgoing{
 		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, QuoteText: in.QuoteText, Forged: in.Forged, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
-		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw,
+		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw, Details: in.Details, Part: in.Part,
 	}
 	if in.Media != nil {
 		file := phones.Attachment(*in.Media)

@@ -9,43 +9,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 )
-
-// maxWrappings bounds how deep a message may be wrapped. WhatsApp's own messages stay under four.
-const maxWrappings = 8
-
-// unwrap removes the wrappings that only say how a message is shown, and notes view-once messages.
-func unwrap(content *waE2E.Message, into *Message) *waE2E.Message {
-	for range maxWrappings {
-		var inner *waE2E.Message
-		switch {
-		case content.GetEphemeralMessage() != nil:
-			inner = content.GetEphemeralMessage().GetMessage()
-		case content.GetViewOnceMessage() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessage().GetMessage(), true
-		case content.GetViewOnceMessageV2() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessageV2().GetMessage(), true
-		case content.GetViewOnceMessageV2Extension() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessageV2Extension().GetMessage(), true
-		case content.GetDocumentWithCaptionMessage() != nil:
-			inner = content.GetDocumentWithCaptionMessage().GetMessage()
-		case content.GetLottieStickerMessage() != nil:
-			inner = content.GetLottieStickerMessage().GetMessage()
-		case content.GetEditedMessage() != nil:
-			inner = content.GetEditedMessage().GetMessage()
-		}
-		if inner == nil {
-			return content
-		}
-		content = inner
-	}
-	return content
-}
 
 // readContent fills a message from its decrypted content.
 func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	into.secret = content.GetMessageContextInfo().GetMessageSecret()
-	content = unwrap(content, into)
+	content, into.ViewOnce = kinds.Unwrap(content)
 	if secret := content.GetMessageContextInfo().GetMessageSecret(); secret != nil {
 		into.secret = secret
 	}
@@ -87,6 +57,7 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ProtocolMessage != nil:
 		p.readProtocol(content.ProtocolMessage, into)
 	default:
+		p.readSpecial(content, into)
 		p.readMedia(content, into)
 	}
 }

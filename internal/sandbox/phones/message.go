@@ -8,6 +8,7 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 )
 
 // Status is the state of a message.
@@ -51,12 +52,16 @@ const (
 	KindWaiting Kind = "waiting"
 )
 
-// Kinds lists the kinds that a phone can send.
+// Kinds lists the kinds that a phone can send. Package kinds has the last ones.
 func Kinds() []Kind {
-	return []Kind{
+	all := []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindDocument, KindSticker, KindLocation, KindContact,
 		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer, KindRaw,
 	}
+	for _, special := range kinds.All() {
+		all = append(all, Kind(special))
+	}
+	return all
 }
 
 // Message is a decrypted message as a phone sees it.

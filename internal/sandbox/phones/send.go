@@ -15,6 +15,7 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
@@ -151,6 +152,10 @@ func (m *sentMessage) meta() []waBinary.Node {
 		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "creation"}}}
 	case KindVote:
 		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "vote"}}}
+	case kinds.Event:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"event_type": "creation"}}}
+	case kinds.EventAnswer:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"event_type": "response"}}}
 	default:
 		return nil
 	}
@@ -160,7 +165,7 @@ func (m *sentMessage) meta() []waBinary.Node {
 func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
 	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
 	switch m.kind {
-	case KindVote, KindReaction, KindEdit, KindRevoke:
+	case KindVote, KindReaction, KindEdit, KindRevoke, kinds.Pin, kinds.Keep, kinds.EventEdit, kinds.EventAnswer:
 		// Receivers that cannot decrypt such a message show nothing.
 		attrs["decrypt-fail"] = "hide"
 	default:
@@ -175,6 +180,8 @@ func stanzaType(kind Kind) string {
 		return "reaction"
 	case kind == KindPoll || kind == KindVote:
 		return "poll"
+	case kind == kinds.Event || kind == kinds.EventAnswer || kind == kinds.EventEdit:
+		return "event"
 	case kind.hasFile() || kind == KindContact || kind == KindLocation:
 		return "media"
 	default:
@@ -207,6 +214,8 @@ func editAttribute(out *Outgoing, kept *Message) string {
 	switch {
 	case out.Kind == KindEdit:
 		return "1"
+	case out.Kind == kinds.Pin:
+		return "2"
 	case out.Kind == KindRevoke && kept.about != kept.author:
 		return "8"
 	case out.Kind == KindRevoke, out.Kind == KindReaction && out.Text == "":

@@ -31,6 +31,7 @@ func (r *reading) content(m *waE2E.Message) message.Content {
 		out = message.Content{Kind: message.KindUnknown, Unknown: kindName(m)}
 	}
 	r.addContext(contextOf(m), &out)
+	r.addPart(contextOf(m), &out)
 	return out
 }
 
@@ -60,6 +61,9 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 			out.Contacts = append(out.Contacts, cardOf(each))
 		}
 		return out, true
+	}
+	if m.AlbumMessage != nil {
+		return albumContent(m.GetAlbumMessage()), true
 	}
 	if poll := pollOf(m); poll != nil {
 		return pollContent(poll), true
