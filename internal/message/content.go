@@ -27,8 +27,21 @@ const (
 	KindRevoke   Kind = "revoke"
 
 	KindPollVote Kind = "poll_vote"
-	KindAlbum    Kind = "album"   // announces photos and videos that follow
-	KindUnknown  Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
+	KindAlbum    Kind = "album" // announces photos and videos that follow
+
+	KindEvent         Kind = "event"          // an invitation to an event with a date
+	KindEventResponse Kind = "event_response" // an answer to an invitation
+	KindPin           Kind = "pin"            // a message was pinned or unpinned
+	KindKeep          Kind = "keep"           // a message that would disappear is kept, or no longer
+	KindComment       Kind = "comment"        // on an announcement of a community
+	KindScheduledCall Kind = "scheduled_call" // a planned call, or that it was called off
+	KindCallLog       Kind = "call_log"       // a call that is over
+	KindStickerPack   Kind = "sticker_pack"
+	KindNumberRequest Kind = "phone_number_request" // somebody asks for the account's phone number
+	KindNumberShared  Kind = "phone_number_shared"  // somebody shares theirs: from now on events have their pn
+	KindStatusMention Kind = "status_mention"       // somebody mentions the account in a status
+
+	KindUnknown Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
 )
 
 // SendableKinds lists the kinds that can be sent.
@@ -41,7 +54,10 @@ func SendableKinds() []Kind {
 
 // ReceivedKinds lists the kinds that are only received.
 func ReceivedKinds() []Kind {
-	return []Kind{KindPollVote, KindAlbum, KindUnknown}
+	return []Kind{
+		KindPollVote, KindAlbum, KindEvent, KindEventResponse, KindPin, KindKeep, KindComment, KindScheduledCall, KindCallLog, KindStickerPack,
+		KindNumberRequest, KindNumberShared, KindStatusMention, KindUnknown,
+	}
 }
 
 // HasMedia reports whether messages of this kind carry a file.

@@ -15,6 +15,14 @@ type Content struct {
 	Contacts []Card    `json:"contacts,omitempty" clip:"1024"`
 	Poll     *Poll     `json:"poll,omitempty"`
 	Album    *Album    `json:"album,omitempty"`
+
+	Event       *Occasion    `json:"event,omitempty"`    // for event, and for edit if an event was changed
+	Response    *Response    `json:"response,omitempty"` // for event_response
+	Pin         *Pin         `json:"pin,omitempty"`
+	Keep        *Keep        `json:"keep,omitempty"`
+	Call        *Call        `json:"call,omitempty"` // for scheduled_call and call_log
+	StickerPack *StickerPack `json:"sticker_pack,omitempty"`
+
 	// PartOf is set for a photo of an album, a better version of a photo, and whatever else belongs to another message. Only
 	// in received messages, like FollowedBy: a better version of this photo or video follows as a message of its own, with
 	// part_of. Its name is that of Part.As.
@@ -22,7 +30,7 @@ type Content struct {
 	FollowedBy string `json:"followed_by,omitempty"`
 
 	Reaction string `json:"reaction,omitempty"` // one emoji; "" removes the reaction
-	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
+	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke, poll_vote, event_response, pin, keep or comment is about
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
 	Options []string `json:"options,omitempty" clip:"100"`

@@ -74,7 +74,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	}
 	groups := &admins{run: r, wa: wa}
 	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
+		Session: r.Session, Own: own.addresses, Client: wa, Decrypt: decryptSecret(wa), Journal: d.journal, Sent: d.sent, Others: t.counterparts, IsAdmin: groups.is, Timeout: storeTimeout, Log: r.log,
 	}}
 	c.sending.composer.Stored, c.sending.serverID = c.receiving.translator.Stored, c.receiving.translator.ServerID
 	c.teardown = &teardown{

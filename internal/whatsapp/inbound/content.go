@@ -71,6 +71,9 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 	if text, ok := answerOf(m); ok {
 		return message.TextOf(text), true
 	}
+	if said, is := r.occasional(m); is {
+		return said, true
+	}
 	return r.file(m)
 }
 
@@ -140,6 +143,9 @@ func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	case m.SecretEncryptedMessage.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT && m.SecretEncryptedMessage != nil:
 		return r.encryptedEdit(m), true
 	}
+	if said, is := r.about(m); is {
+		return said, true
+	}
 	switch p := m.GetProtocolMessage(); {
 	case p == nil:
 		return message.Content{}, false
@@ -168,7 +174,7 @@ func (r *reading) edit(name string, key *waCommon.MessageKey, now *waE2E.Message
 	}
 	said, _ := r.standalone(now)
 	r.addContext(contextOf(now), &said)
-	out.Text, out.Mentions = said.Text, said.Mentions
+	out.Text, out.Mentions, out.Event = said.Text, said.Mentions, said.Event
 	return out
 }
 
@@ -224,9 +230,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	}
 	if known {
 		ref.Text, ref.Kind = said.Text, said.Kind
-		if said.Poll != nil {
-			ref.Text = said.Poll.Question
-		}
+		ref.Text = cmp.Or(titleOf(&said), ref.Text)
 	}
 	out.Quote = ref
 }

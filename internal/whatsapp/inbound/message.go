@@ -40,6 +40,12 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 		of = eventlog.TypeReaction
 	case message.KindPollVote:
 		of = eventlog.TypePollVote
+	case message.KindEventResponse:
+		of = eventlog.TypeEventResponse
+	case message.KindPin:
+		of = eventlog.TypePinned
+	case message.KindKeep:
+		of = eventlog.TypeKept
 	default:
 	}
 	return t.messageEvent(&e.Info, of, &said, editOf(e)...)
@@ -143,7 +149,8 @@ func hasNoContent(m *waE2E.Message) bool {
 		switch p.GetType() {
 		case waE2E.ProtocolMessage_REVOKE, waE2E.ProtocolMessage_MESSAGE_EDIT:
 			return p.GetKey() == nil
-		case waE2E.ProtocolMessage_EPHEMERAL_SETTING, waE2E.ProtocolMessage_SHARE_PHONE_NUMBER, waE2E.ProtocolMessage_LIMIT_SHARING:
+		case waE2E.ProtocolMessage_EPHEMERAL_SETTING, waE2E.ProtocolMessage_SHARE_PHONE_NUMBER, waE2E.ProtocolMessage_LIMIT_SHARING,
+			waE2E.ProtocolMessage_STATUS_MENTION_MESSAGE:
 			return false
 		default:
 			return true
