@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"go.mau.fi/whatsmeow/types"
+
 	"wasup/internal/events"
 	"wasup/internal/message"
 	"wasup/internal/sandbox/phones"
@@ -191,5 +193,29 @@ func TestWhatCannotBeSentToAChatSaysSo(t *testing.T) {
 	}
 	if err := h.life.client.MarkRead(testContext(t), message.ReadMark{Chat: "170000000001@broadcast", IDs: []string{"A"}}); session.CodeOf(err) != session.CodeUnsupported {
 		t.Errorf("reading in a list: %v", err)
+	}
+}
+
+func TestAReactionToAStatusIsSentAgainToADeviceThatCannotReadIt(t *testing.T) {
+	h := newHearing(t)
+	h.hear(phones.Outgoing{Text: "hola"}, events.TypeMessage)
+	_, err := h.life.client.Send(testContext(t), text("FIRST", h.peer.LID().String()))
+	h.must(err)
+	_, err = h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == "FIRST" })
+	h.must(err)
+	posted := h.statusOf(phones.Outgoing{Text: "on holiday"})
+	device, err := types.ParseJID(h.bound("51"))
+	h.must(err)
+	h.peer.Sig.DeleteSession(h.own.Account.LIDJID(device.Device))
+	to, content, err := message.Addressed(message.StatusChat, message.Content{
+		Kind: message.KindReaction, Reaction: "💚", Target: &message.Ref{ID: posted.ID, Sender: posted.Sender},
+	})
+	h.must(err)
+	_, err = h.life.client.Send(testContext(t), message.Outgoing{ID: "STATUSREACTION", To: to, Content: content})
+	h.must(err)
+	_, err = h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == posted.ID && len(m.Reactions) == 1 })
+	h.must(err)
+	if n := h.server.Counters(); n.Retries == 0 {
+		t.Error("nothing was asked for again")
 	}
 }

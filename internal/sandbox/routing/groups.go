@@ -17,6 +17,7 @@ const (
 	ackForbidden    = 403
 	ackUnknownGroup = 404
 	ackNotAMember   = 420
+	ackInvalid      = 479
 )
 
 // routeGroup delivers a group message. Each device gets the part that all devices share and, if there is one, the part
@@ -46,6 +47,9 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	if (len(shared) == 0 && !addressed) || len(copies) > groups.MaxMembers*maxDevicesInGroup {
 		return Verdict{Code: ackBadMessage}
 	}
+	if addressed && !isPlainAddon(node) {
+		return Verdict{Code: ackInvalid}
+	}
 	again := isSentAgain(node) || addressed
 	if again {
 		shared = nil // the part that all share is empty in a message for some devices only
@@ -74,6 +78,17 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 		r.handGroupCopy(from, node, g, owner, named.Device, append(own[:len(own):len(own)], shared...))
 	}
 	return told
+}
+
+// isPlainAddon reports whether a reaction to a status has nothing that only a message to a person or a status itself has.
+// The real server refuses such a stanza (479).
+func isPlainAddon(node *waBinary.Node) bool {
+	for _, tag := range []string{"meta", "tctoken", "cstoken"} {
+		if _, has := node.GetOptionalChildByTag(tag); has {
+			return false
+		}
+	}
+	return stanza.Attr(node, "type") == "reaction" && stanza.Attr(node, "peer_recipient_pn") == ""
 }
 
 // isSentAgain reports whether a message is for the named devices only: its sender sends it again to devices that it did
