@@ -54,8 +54,13 @@ func (r *Resource) markRead(k *rest.Call) error {
 	if mark.Sender, err = in.Sender.Parse("sender"); err != nil {
 		return err
 	}
-	if chat.IsGroup() && mark.Sender.IsZero() {
+	switch {
+	case chat.IsList():
+		return chat.CheckChat("chat")
+	case chat.IsGroup() && mark.Sender.IsZero():
 		return rest.BadField("sender", "expected who wrote the messages: in a group it could be anybody")
+	case chat.IsStatus() && mark.Sender.IsZero():
+		return rest.BadField("sender", "expected the author of the statuses")
 	}
 	for i, id := range in.IDs {
 		if id == "" || len(id) > 128 {
@@ -69,6 +74,9 @@ func (r *Resource) markRead(k *rest.Call) error {
 func (r *Resource) setPresence(k *rest.Call) error {
 	chat, err := chatOf(k)
 	if err != nil {
+		return err
+	}
+	if err := chat.CheckChat("chat"); err != nil {
 		return err
 	}
 	var in v1Presence

@@ -50,7 +50,8 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 		{What: "a contact that is a LID", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["987654321@lid",{"lid":"987654321@lid"},{"lid":"987654321@lid","pn":"5491155550101@s.whatsapp.net"},"120363041234567890","` + strings.Repeat("5", 200) + `"]}`, Status: 200, Want: "v1/contacts_lid", Behind: talking(nil)},
 		{What: "no contact that is a number", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":["bob"]}`, Status: 200, Want: "v1/contacts_no_number", Behind: talking(apitest.Failing(session.CodeRateLimited))},
 		{What: "a contact that is neither a text nor an object", Path: "/v1/sessions/shop/contacts/check", Body: `{"phones":[5491155550101]}`, Status: 400, Want: "v1/contacts_type", Behind: talking(nil)},
-		{What: "a chat nobody can write to", Path: "/v1/sessions/shop/chats/status%40broadcast/read", Body: `{"ids":["A"]}`, Status: 400, Want: "v1/chat_status", Behind: talking(nil)},
+		{What: "a status of nobody", Path: "/v1/sessions/shop/chats/status%40broadcast/read", Body: `{"ids":["A"]}`, Status: 400, Want: "v1/chat_status", Behind: talking(nil)},
+		{What: "typing in a channel", Path: "/v1/sessions/shop/chats/120363041234567890%40newsletter/presence", Body: `{"state":"typing"}`, Status: 422, Want: "v1/chat_channel", Behind: talking(nil)},
 		{What: "not ready", Path: chat + "/read", Body: `{"ids":["A"]}`, Status: 409, Want: "v1/not_ready", Behind: talking(apitest.Failing(session.CodeNotReady))},
 		{What: "presence of an unknown session", Path: "/v1/sessions/nobody/chats/5491155550101/presence", Body: `{"state":"typing"}`, Status: 404, Want: "v1/not_found", Behind: talking(nil)},
 		{What: "no chat", Path: "/v1/sessions/shop/chats/bob/read", Body: `{"ids":["A"]}`, Status: 400, Want: "v1/chat_bad", Behind: talking(nil)},
@@ -71,6 +72,7 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 		group + "/read":     `{"ids":["C"],"sender":{"lid":"987654321@lid"}}`,
 		chat + "/presence":  `{"state":"recording"}`,
 		group + "/presence": `{"state":"paused"}`,
+		"/v1/sessions/shop/chats/status%40broadcast/read":                    `{"ids":["E"],"sender":{"lid":"987654321@lid"}}`,
 		"/v1/sessions/shop/chats/5491155550104.0%3A12%40s.whatsapp.net/read": "\xef\xbb\xbf" + `{"ids":["D"],"sender":{"lid":"987654321.1:3@lid","pn":"+54 9 11 5555-0104"}}`,
 	} {
 		if answer := r.Do(t, "POST", path, body, apitest.JSONBody); answer.Status != 204 || answer.Body != "" {
@@ -81,6 +83,7 @@ func TestChatsAreToldAndContactsAsked(t *testing.T) {
 		{"read", "shop", message.ReadMark{Chat: "5491155550101@s.whatsapp.net", IDs: []string{"A", "B"}, Played: true, At: apitest.Now}},
 		{"read", "shop", message.ReadMark{Chat: "120363041234567890@g.us", Sender: message.Address{LID: "987654321@lid"}, IDs: []string{"C"}, At: apitest.Now}},
 		{"read", "shop", message.ReadMark{Chat: "5491155550104@s.whatsapp.net", Sender: message.Address{LID: "987654321@lid", PN: "5491155550104@s.whatsapp.net"}, IDs: []string{"D"}, At: apitest.Now}},
+		{"read", "shop", message.ReadMark{Chat: "status@broadcast", Sender: message.Address{LID: "987654321@lid"}, IDs: []string{"E"}, At: apitest.Now}},
 		{"recording", "shop", message.Recipient("5491155550101@s.whatsapp.net")},
 		{"paused", "shop", message.Recipient("120363041234567890@g.us")},
 	} {

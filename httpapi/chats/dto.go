@@ -9,7 +9,7 @@ import (
 
 type v1ReadMark struct {
 	IDs    []string      `json:"ids" minItems:"1" maxItems:"500" doc:"WhatsApp message ids, all of one sender."`
-	Sender *wire.Someone `json:"sender,omitempty" doc:"Who wrote them; needed in groups."`
+	Sender *wire.Someone `json:"sender,omitempty" doc:"Who wrote them; needed in groups, and for statuses."`
 	Played bool          `json:"played,omitempty" doc:"The messages are voice notes that were played."`
 }
 

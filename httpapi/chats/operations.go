@@ -9,12 +9,12 @@ import (
 
 // Operations are the rows of the resource.
 func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
-	chat := []rest.Parameter{{Name: "chat", Doc: "A phone number with country code, or the address of a person or a group.", Schema: rest.ShortText(128)}}
+	chat := []rest.Parameter{{Name: "chat", Doc: "A phone number with country code, or the address of a person or a group. Statuses (status@broadcast) and channels can be marked as read.", Schema: rest.ShortText(128)}}
 	refuses := []int{404, 409, 415, 422, 429, 502, 504}
 	return []rest.Operation{
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/chats/:chat/read", Name: "markRead", Tag: rest.TagMessages, Summary: "Mark messages as read", Places: chat,
-			Detail: "The sender sees it, and so do the account's other devices.",
+			Detail: "The sender sees it, and so do the account's other devices. Of a status the author sees who has looked at it. Of a channel only the account's other devices are told.",
 			Body:   v1ReadMark{}, Status: fiber.StatusNoContent, Success: "WhatsApp was told.", Refuses: refuses, Serve: r.markRead,
 		},
 		{

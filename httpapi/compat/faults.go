@@ -84,6 +84,7 @@ var rules = map[session.Code]rule{
 	session.CodeAckOverdue:       {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeRestricted:       {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeNotOnWhatsApp:    {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeUnsupported:      {fiber.StatusBadRequest, codeInvalidRequest},
 	session.CodeIdempotencyReuse: {fiber.StatusUnprocessableEntity, codeIdempotency},
 	session.CodeStoreUnavailable: {fiber.StatusServiceUnavailable, codeStore},
 	session.CodeStoreFull:        {fiber.StatusServiceUnavailable, codeStore},

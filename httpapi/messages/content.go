@@ -193,7 +193,17 @@ func (r *v1MessageRef) parse(field string) (*message.Ref, error) {
 	if r == nil {
 		return nil, nil
 	}
-	out := &message.Ref{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: message.Kind(r.Kind)}
+	out := &message.Ref{ID: r.ID, FromMe: r.FromMe, Text: r.Text, Kind: message.Kind(r.Kind), ServerID: r.ServerID}
+	if r.Chat != nil {
+		chat, err := r.Chat.Parse(field + ".chat")
+		if err != nil {
+			return out, err
+		}
+		out.Chat = chat.Address()
+	}
+	if r.Sender.IsChannel() {
+		return out, nil // the author of a post is its channel
+	}
 	var err error
 	out.Sender, err = r.Sender.Parse(field + ".sender")
 	return out, err

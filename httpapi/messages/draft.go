@@ -32,6 +32,9 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 	if request.Content, err = asked.content(); err != nil {
 		return request, err
 	}
+	if request.To, request.Content, err = message.Addressed(request.To, request.Content); err != nil {
+		return request, err
+	}
 	if asked.Media != nil && in.file == nil {
 		request.Fingerprint, err = fingerprint(*asked, request.To)
 	}

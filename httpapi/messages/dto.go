@@ -49,6 +49,9 @@ type v1MessageRef struct {
 	FromMe bool          `json:"from_me,omitempty" doc:"The session's own account wrote it."`
 	Text   string        `json:"text,omitempty" maxLength:"65536" doc:"For a quote: the text that it shows."`
 	Kind   wire.Kind     `json:"kind,omitempty" doc:"Of the quoted message."`
+	Chat   *wire.Chat    `json:"chat,omitempty" doc:"The chat of the message, if it is another one: of a status that is answered, status@broadcast or the chat object of its event."`
+
+	ServerID int `json:"server_id,omitempty" minimum:"1" doc:"For a reaction to a post of a channel: the server_id of its event. Not needed while wasup has that event."`
 }
 
 type v1Preview struct {

@@ -98,7 +98,7 @@ func (r *Resource) enqueue(in *incoming, id session.ID, key string, asked *v1Mes
 // refusedByOutbox reports whether the code means that the outbox has not stored the message.
 func refusedByOutbox(code session.Code) bool {
 	return slices.Contains([]session.Code{
-		session.CodeInvalidRequest, session.CodeIdempotencyReuse, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown,
+		session.CodeInvalidRequest, session.CodeUnsupported, session.CodeIdempotencyReuse, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown,
 	}, code)
 }
 

@@ -216,9 +216,10 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"5491155550101","text":"\ud800"}`:                                                                    "body",
 		`{"to":"5491155550101","text":"\ude00\ud83d"}`:                                                              "body",
 		`{"to":"5491155550101","location":{"latitude":1e999,"longitude":1}}`:                                        "body",
-		`{"to":{"group":"status@broadcast"},"text":"x"}`:                                                            "to.group",
-		`{"to":{"group":"120363041234567890@newsletter"},"text":"x"}`:                                               "to.group",
-		`{"to":"1500000000@broadcast","text":"x"}`:                                                                  "to",
+		`{"to":{"status":"120363041234567890@g.us"},"text":"x"}`:                                                    "to.status",
+		`{"to":{"channel":"x@newsletter"},"text":"x"}`:                                                              "to.channel",
+		`{"to":"15@broadcast","text":"x"}`:                                                                          "to",
+		`{"to":{"status":"status@broadcast"},"text":"x","quote":{"id":"A"}}`:                                        "quote.sender",
 		`{"to":"3725123456-1500000000","text":"x"}`:                                                                 "to",
 		`{"to":{"name":"Ana"},"text":"x"}`:                                                                          "to.name",
 		`{"to":{},"text":"x"}`:                                                                                      "to",
@@ -236,6 +237,21 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)
 		var p wire.Problem
 		if err := json.Unmarshal([]byte(answer.Body), &p); err != nil || answer.Status != 400 || p.Field != field {
+			t.Errorf("%s\nfield %q expected: %d %s", body, field, answer.Status, answer.Body)
+		}
+	}
+	for body, field := range map[string]string{
+		`{"to":{"status":"status@broadcast"},"text":"x"}`:                                                                         "to",
+		`{"to":{"group":"status@broadcast"},"text":"x"}`:                                                                          "to",
+		`{"to":{"channel":"120363041234567890@newsletter"},"text":"x"}`:                                                           "to",
+		`{"to":{"list":"1500000000@broadcast"},"reaction":"👍","target":{"id":"A"}}`:                                               "to",
+		`{"to":{"other":"123456789@bot"},"text":"x"}`:                                                                             "to.other",
+		`{"to":"5491155550101","text":"x","quote":{"id":"A","chat":{"group":"120363041234567890@g.us"}}}`:                         "quote.chat",
+		`{"to":{"status":"status@broadcast"},"kind":"revoke","target":{"id":"A","sender":{"pn":"5491155550101@s.whatsapp.net"}}}`: "to",
+	} {
+		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)
+		var p wire.Problem
+		if err := json.Unmarshal([]byte(answer.Body), &p); err != nil || answer.Status != 422 || p.Code != "unsupported_chat" || p.Field != field {
 			t.Errorf("%s\nfield %q expected: %d %s", body, field, answer.Status, answer.Body)
 		}
 	}

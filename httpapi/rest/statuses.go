@@ -19,6 +19,7 @@ var statuses = map[session.Code]int{
 	session.CodeAckOverdue:       fiber.StatusGatewayTimeout,
 	session.CodeRestricted:       fiber.StatusConflict,
 	session.CodeNotOnWhatsApp:    fiber.StatusUnprocessableEntity,
+	session.CodeUnsupported:      fiber.StatusUnprocessableEntity,
 	session.CodeIdempotencyReuse: fiber.StatusUnprocessableEntity,
 	session.CodeStoreUnavailable: fiber.StatusServiceUnavailable,
 	session.CodeStoreFull:        fiber.StatusInsufficientStorage,

@@ -60,7 +60,7 @@ type (
 )
 
 func (Kind) Schema(huma.Registry) *huma.Schema {
-	return OneOf(append(message.SendableKinds(), message.KindPollVote, message.KindUnknown))
+	return OneOf(append(message.SendableKinds(), message.ReceivedKinds()...))
 }
 
 func (MessageState) Schema(huma.Registry) *huma.Schema { return OneOf(message.States()) }

@@ -14,7 +14,8 @@ import (
 // lid and pn, as in answers and events.
 type Someone struct{ place }
 
-// Chat names a person or a group. In JSON it is a text, as for Someone, or an object as in answers and events.
+// Chat names a person, a group, or another chat of an event. In JSON it is a text, as for Someone, or an object as in
+// answers and events.
 type Chat struct{ place }
 
 // ChatOf returns the chat with an address.
@@ -25,7 +26,7 @@ func (Someone) Schema(registry huma.Registry) *huma.Schema {
 }
 
 func (Chat) Schema(registry huma.Registry) *huma.Schema {
-	return placeSchema(registry, "A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us.")
+	return placeSchema(registry, "A phone number with country code in any usual spelling, or the address of a person or a group, such as 5491155550101@s.whatsapp.net, 123456@lid, 1203630000@g.us. Also status@broadcast, to answer a status, and …@newsletter, to react in a channel.")
 }
 
 // Parse returns the person's address in canonical form, or the zero value if s is nil. field is the field's name in
@@ -39,6 +40,11 @@ func (s *Someone) Parse(field string) (message.Address, error) {
 	default:
 		return message.ParseAddress(field, s.text)
 	}
+}
+
+// IsChannel reports whether s is the sender of a channel's post, as its event has it.
+func (s *Someone) IsChannel() bool {
+	return s != nil && s.object && s.address.Channel != "" && s.address == message.Address{Channel: s.address.Channel}
 }
 
 // Parse returns the chat's address in canonical form. field is the field's name in errors.

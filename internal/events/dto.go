@@ -19,6 +19,12 @@ type MessageData struct {
 	PushName string           `json:"push_name,omitempty"`
 	At       time.Time        `json:"timestamp"` // the server's time
 	Content  *message.Content `json:"content,omitempty"`
+	// Broadcast says that the sender wrote it to a broadcast list that the account is in.
+	Broadcast bool `json:"broadcast,omitempty"`
+	// Recipients are the people to whom a message went that the account's phone wrote to a broadcast list.
+	Recipients []message.Address `json:"recipients,omitempty" clip:"256"`
+	// ServerID is WhatsApp's number of a channel's post, which a reaction to it needs.
+	ServerID int `json:"server_id,omitempty"`
 	// Unavailable is view_once for a message that WhatsApp shows only on the phone. wasup asks the phone for it, so the
 	// content may still come.
 	Unavailable string `json:"unavailable,omitempty"`

@@ -75,9 +75,12 @@ func (c Content) Check() error {
 	}
 }
 
-// CheckFor checks what depends on the recipient: in a group, the author of a quoted message or of one reacted to must
-// be given.
+// CheckFor checks what depends on the recipient: whether anything of the kind can be sent there,
+// and in a group that the author of a quoted message or of one reacted to is given.
 func (c Content) CheckFor(to Recipient) error {
+	if err := c.checkPlace(to); err != nil {
+		return err
+	}
 	named := func(ref *Ref) bool { return ref == nil || ref.FromMe || !ref.Sender.IsZero() }
 	switch {
 	case !to.IsGroup():

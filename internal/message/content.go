@@ -27,7 +27,21 @@ const (
 	KindRevoke   Kind = "revoke"
 
 	KindPollVote Kind = "poll_vote"
-	KindUnknown  Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
+	KindAlbum    Kind = "album" // announces photos and videos that follow
+
+	KindEvent         Kind = "event"          // an invitation to an event with a date
+	KindEventResponse Kind = "event_response" // an answer to an invitation
+	KindPin           Kind = "pin"            // a message was pinned or unpinned
+	KindKeep          Kind = "keep"           // a message that would disappear is kept, or no longer
+	KindComment       Kind = "comment"        // on an announcement of a community
+	KindScheduledCall Kind = "scheduled_call" // a planned call, or that it was called off
+	KindCallLog       Kind = "call_log"       // a call that is over
+	KindStickerPack   Kind = "sticker_pack"
+	KindNumberRequest Kind = "phone_number_request" // somebody asks for the account's phone number
+	KindNumberShared  Kind = "phone_number_shared"  // somebody shares theirs: from now on events have their pn
+	KindStatusMention Kind = "status_mention"       // somebody mentions the account in a status
+
+	KindUnknown Kind = "unknown" // a kind that this version does not know; there is an event for it all the same
 )
 
 // SendableKinds lists the kinds that can be sent.
@@ -35,6 +49,14 @@ func SendableKinds() []Kind {
 	return []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindVoice, KindDocument, KindSticker, KindLocation, KindContact,
 		KindPoll, KindReaction, KindEdit, KindRevoke,
+	}
+}
+
+// ReceivedKinds lists the kinds that are only received.
+func ReceivedKinds() []Kind {
+	return []Kind{
+		KindPollVote, KindAlbum, KindEvent, KindEventResponse, KindPin, KindKeep, KindComment, KindScheduledCall, KindCallLog, KindStickerPack,
+		KindNumberRequest, KindNumberShared, KindStatusMention, KindUnknown,
 	}
 }
 
@@ -54,12 +76,12 @@ func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
 // IsZero reports whether the address names nobody.
 func (a Address) IsZero() bool { return a == Address{} }
 
-// String returns one form of the address: the group, else the LID, else the phone number. A LID stays the same when the
-// phone number changes.
+// String returns one form of the address: the group or another chat that is no person's, else the LID, else the phone
+// number. A LID stays the same when the phone number changes.
 func (a Address) String() string {
 	switch {
-	case a.Group != "":
-		return a.Group
+	case a.place() != "":
+		return a.place()
 	case a.LID != "":
 		return a.LID
 	default:

@@ -14,8 +14,23 @@ type Content struct {
 	Location *Location `json:"location,omitempty"`
 	Contacts []Card    `json:"contacts,omitempty" clip:"1024"`
 	Poll     *Poll     `json:"poll,omitempty"`
-	Reaction string    `json:"reaction,omitempty"` // one emoji; "" removes the reaction
-	Target   *Ref      `json:"target,omitempty"`   // the message that a reaction, edit, revoke or poll_vote is about
+	Album    *Album    `json:"album,omitempty"`
+
+	Event       *Occasion    `json:"event,omitempty"`    // for event, and for edit if an event was changed
+	Response    *Response    `json:"response,omitempty"` // for event_response
+	Pin         *Pin         `json:"pin,omitempty"`
+	Keep        *Keep        `json:"keep,omitempty"`
+	Call        *Call        `json:"call,omitempty"` // for scheduled_call and call_log
+	StickerPack *StickerPack `json:"sticker_pack,omitempty"`
+
+	// PartOf is set for a photo of an album, a better version of a photo, and whatever else belongs to another message. Only
+	// in received messages, like FollowedBy: a better version of this photo or video follows as a message of its own, with
+	// part_of. Its name is that of Part.As.
+	PartOf     *Part  `json:"part_of,omitempty"`
+	FollowedBy string `json:"followed_by,omitempty"`
+
+	Reaction string `json:"reaction,omitempty"` // one emoji; "" removes the reaction
+	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke, poll_vote, event_response, pin, keep or comment is about
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
 	Options []string `json:"options,omitempty" clip:"100"`
@@ -29,7 +44,7 @@ type Content struct {
 	Expires      int  `json:"-"` // after how many seconds the message disappears; MessageData shows it
 }
 
-// Ref refers to a message of the same chat. The author is Sender if it is given, or the session's own account if FromMe
+// Ref refers to a message, of the same chat unless Chat is set. The author is Sender if it is given, or the session's own account if FromMe
 // is set. Otherwise the author of an edited or revoked message is the own account, and the author of a message that is
 // quoted or reacted to in a chat with one person is that person. In a group, the author of a message that is quoted or
 // reacted to must be given.
@@ -39,16 +54,29 @@ type Ref struct {
 	FromMe bool    `json:"from_me"`                     // the session's own account is the author
 	Text   string  `json:"text,omitempty" clip:"65536"` // the text that a quote shows
 	Kind   Kind    `json:"kind,omitempty"`              // the kind of the quoted message, if known
+	// Chat is the chat of the message if it is another one: a status that is answered, or a group whose message is
+	// answered in private.
+	Chat Address `json:"chat,omitzero"`
+	// ServerID is WhatsApp's number of a channel's post. Only in reactions to one.
+	ServerID int `json:"server_id,omitempty"`
 	// Claimed says that only whoever quotes the message says what it said and who wrote it: wasup does not have the message.
 	// Only in received messages.
 	Claimed bool `json:"claimed,omitempty"`
 }
 
-// Address is a person or a group. WhatsApp identifies a person by a LID, a phone number, or both; an unknown one is "".
+// Address is a person, a group or another chat: exactly one of the fields below is set, or lid, pn or both for a person.
+// WhatsApp identifies a person by a LID, a phone number, or both; an unknown one is "".
 type Address struct {
 	LID   string `json:"lid,omitempty" clip:"128,drop" doc:"digits@lid"`
 	PN    string `json:"pn,omitempty" clip:"128,drop" doc:"digits@s.whatsapp.net"`
-	Group string `json:"group,omitempty" clip:"128,drop" doc:"…@g.us"` // also status@broadcast and newsletters
+	Group string `json:"group,omitempty" clip:"128,drop" doc:"…@g.us"`
+	// Status is the chat of all statuses, each of which has its author as its sender.
+	Status  string `json:"status,omitempty" clip:"128,drop" doc:"status@broadcast: the chat of all statuses"`
+	Channel string `json:"channel,omitempty" clip:"128,drop" doc:"…@newsletter"`
+	// List is a broadcast list of the account itself. What comes by somebody else's list is in the chat with its sender.
+	List string `json:"list,omitempty" clip:"128,drop" doc:"…@broadcast: a broadcast list of the account"`
+	// Other is an address of another kind, such as that of an assistant. Nothing can be sent to it.
+	Other string `json:"other,omitempty" clip:"128,drop" doc:"An address of another kind, such as …@bot"`
 }
 
 // Preview is a link preview. The sender gives all of it; wasup fetches nothing.

@@ -30,6 +30,9 @@ func (r Recipient) Address() Address {
 	case strings.HasSuffix(string(r), "@"+serverLID):
 		return Address{LID: string(r)}
 	default:
+		if place, is := r.placeAddress(); is {
+			return place
+		}
 		return Address{PN: string(r)}
 	}
 }
@@ -45,18 +48,23 @@ const (
 const (
 	personExpected = "expected a phone number with country code (7 to 15 digits), or one with @c.us, @s.whatsapp.net or @lid"
 	chatExpected   = "expected a phone number with country code (7 to 15 digits), one with @c.us, @s.whatsapp.net or @lid, or a group with @g.us"
-	objectExpected = "expected lid and pn of a person, or group"
+	objectExpected = "expected lid and pn of a person, or group, or another chat of an event"
 	notWritten     = "expected a person or a group: nothing can be sent to a status, a broadcast list or a channel"
+	otherChat      = "wasup can send nothing to an address of this kind"
 )
 
 // ParseRecipient accepts a person in the same forms as ParsePerson, or a group: digits@g.us, or digits-digits@g.us for
-// groups from before 2021.
+// groups from before 2021. It also accepts the chats to which little can be sent: status@broadcast, digits@broadcast of a
+// broadcast list, digits@newsletter of a channel. Addressed and CheckChat say what cannot be done there.
 func ParseRecipient(s string) (Recipient, error) { return ParseChat("to", s) }
 
 // ParseChat accepts the same forms as ParseRecipient. Its error names the given field.
 func ParseChat(field, s string) (Recipient, error) {
 	if group, ok := parseGroup(s); ok {
 		return group, nil
+	}
+	if place, ok := parsePlace(s); ok {
+		return place, nil
 	}
 	if person, ok := parsePerson(s); ok {
 		return person, nil
@@ -89,7 +97,7 @@ func ParseAddress(field, s string) (Address, error) {
 // Person returns the canonical form of a person's address. The LID and the number may have the forms that ParsePerson
 // accepts. Errors name the field.
 func (a Address) Person(field string) (Address, error) {
-	if a.Group != "" || a.IsZero() {
+	if a.place() != "" || a.IsZero() {
 		return Address{}, invalidField(field, "expected a person: lid, pn, or both")
 	}
 	lid, ok := personOn(serverLID, a.LID)
@@ -116,23 +124,46 @@ func personOn(server, text string) (string, bool) {
 // because the number may belong to somebody else by now. Errors name the field.
 func (a Address) Recipient(field string) (Recipient, error) {
 	switch {
-	case a.Group == "" && !a.IsZero():
+	case a.place() == "" && !a.IsZero():
 		person, err := a.Person(field)
 		return Recipient(person.String()), err
-	case a != Address{Group: a.Group} || a.IsZero():
+	case len(a.Forms()) != 1:
 		return "", invalidField(field, objectExpected)
+	case a.Other != "":
+		return "", unsupported(field+".other", otherChat)
 	}
-	group, ok := parseGroup(a.Group)
-	if !ok {
-		return "", invalidAddress(field+".group", a.Group, "expected digits@g.us")
+	for _, form := range []struct {
+		name, text, expected string
+		parse                func(string) (Recipient, bool)
+	}{
+		{"group", a.Group, "expected digits@g.us", parseGroupOrPlace},
+		{"status", a.Status, "expected status@broadcast", parsePlace},
+		{"channel", a.Channel, "expected digits@newsletter", parsePlace},
+		{"list", a.List, "expected digits@broadcast", parsePlace},
+	} {
+		if form.text == "" {
+			continue
+		}
+		if chat, ok := form.parse(form.text); ok {
+			return chat, nil
+		}
+		return "", invalidAddress(field+"."+form.name, form.text, form.expected)
 	}
-	return group, nil
+	return "", invalidField(field, objectExpected)
+}
+
+// parseGroupOrPlace accepts a group. In events of earlier versions, group has other chats as well.
+func parseGroupOrPlace(s string) (Recipient, bool) {
+	if place, ok := parsePlace(s); ok {
+		return place, true
+	}
+	return parseGroup(s)
 }
 
 // invalidAddress is the error for an address that no message can go to.
 func invalidAddress(field, s, expected string) error {
 	switch user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@"); {
-	case server == "broadcast", server == "newsletter":
+	case server == serverBroadcast, server == serverChannel:
 		return invalidField(field, notWritten)
 	case server == "" && isGroupUser(user):
 		expected += "; a group's address ends with @g.us"
@@ -231,6 +262,8 @@ func (r Recipient) canonical() bool {
 		return isDigits(user, 5, 20)
 	case serverGroup:
 		return isGroupUser(user)
+	case serverChannel:
+		return isDigits(user, 5, 32)
 	default:
 		return false
 	}

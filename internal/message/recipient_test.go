@@ -37,11 +37,11 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "abc", "12", "1234@g.us", "12345-6@g.us", "a12345@g.us", "+12345678@g.us", "@g.us", "12345@broadcast", "12345@s.whatsapp.net@g.us", "54911+00000", "1234567890123456789012",
+		"", "abc", "12", "1234@g.us", "12345-6@g.us", "a12345@g.us", "+12345678@g.us", "@g.us", "1234@broadcast", "12345@s.whatsapp.net@g.us", "54911+00000", "1234567890123456789012",
 		"0600111222", "+0600111222", "+005491100000000", "(0)600111222", "0005491100000000", "++5491100000000", "5491100000000:12", "5491100000000:@c.us",
 		"34600111222.0@s.whatsapp.net", "34600111222.12@c.us", "34.600.111.222@c.us", "34600111222.0:x@c.us", "34600111222.a:1@c.us", "34600111222.0.0:1@c.us", "34600111222.0", "34600111222.0:12",
 		"3725123456-1500000000", "120363041234567890", "1234567890123456", "683400", "34600111222 / 34600111333", "123456789.0@lid", "123456789@lid:1",
-		"status@broadcast", "1500000000@broadcast", "120363041234567890@newsletter", "34600111222_1:2@s.whatsapp.net", "120363041234567890:1@g.us",
+		"statuses@broadcast", "status@newsletter", "1500000000:1@broadcast", "123456789@bot", "34600111222_1:2@s.whatsapp.net", "120363041234567890:1@g.us",
 		"5491100000000:x@c.us", "5491100000000:123456@c.us", "54911@00000", "\u0665\u0664\u0669\u0661\u0661",
 	} {
 		if _, err := message.ParseRecipient(bad); session.CodeOf(err) != session.CodeInvalidRequest {
@@ -58,12 +58,15 @@ func TestARecipientIsTheSameHoweverItIsSpelled(t *testing.T) {
 
 func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
 	for want, address := range map[message.Recipient]message.Address{
-		"123456789@lid":                {LID: "123456789@lid", PN: "34600111222@s.whatsapp.net"},
-		"34600111222@s.whatsapp.net":   {PN: "34600111222.0:12@s.whatsapp.net"},
-		"120363041234567890@g.us":      {Group: "120363041234567890@g.us"},
-		"3725123456-1500000000@g.us":   {Group: "3725123456-1500000000@g.us"},
-		"987654321@lid":                {LID: "987654321:4@lid"},
-		"4915112345678@s.whatsapp.net": {PN: "+49 151 12345678"},
+		"123456789@lid":                 {LID: "123456789@lid", PN: "34600111222@s.whatsapp.net"},
+		"34600111222@s.whatsapp.net":    {PN: "34600111222.0:12@s.whatsapp.net"},
+		"120363041234567890@g.us":       {Group: "120363041234567890@g.us"},
+		"3725123456-1500000000@g.us":    {Group: "3725123456-1500000000@g.us"},
+		"987654321@lid":                 {LID: "987654321:4@lid"},
+		"4915112345678@s.whatsapp.net":  {PN: "+49 151 12345678"},
+		"status@broadcast":              {Status: "status@broadcast"},
+		"1500000000@broadcast":          {List: "1500000000@broadcast"},
+		"120363041234567890@newsletter": {Channel: "120363041234567890@newsletter"},
 	} {
 		if got, err := address.Recipient("to"); err != nil || got != want {
 			t.Errorf("%+v is %q, %v; want %q", address, got, err, want)
@@ -79,13 +82,24 @@ func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
 		{LID: "123456789@lid", PN: "bob"},
 		{Group: "123456789@lid"},
 		{Group: "120363041234567890@g.us", PN: "34600111222@s.whatsapp.net"},
-		{Group: "status@broadcast"},
-		{Group: "120363041234567890@newsletter"},
+		{Status: "status@broadcast", PN: "34600111222@s.whatsapp.net"},
+		{Channel: "120363041234567890@newsletter", Group: "120363041234567890@g.us"},
+		{Status: "120363041234567890@g.us"},
+		{List: "bob@broadcast"},
 		{PN: "34600111222@g.us"},
 	} {
 		if got, err := bad.Recipient("to"); session.CodeOf(err) != session.CodeInvalidRequest {
 			t.Errorf("%+v is %q, %v", bad, got, err)
 		}
+	}
+	// Events of earlier versions tell of these chats as groups.
+	for _, old := range []message.Recipient{"status@broadcast", "120363041234567890@newsletter"} {
+		if got, err := (message.Address{Group: string(old)}).Recipient("to"); err != nil || got != old {
+			t.Errorf("the group %s is %q, %v", old, got, err)
+		}
+	}
+	if _, err := (message.Address{Other: "123456789@bot"}).Recipient("to"); session.CodeOf(err) != session.CodeUnsupported {
+		t.Errorf("an assistant: %v", err)
 	}
 	if _, err := (message.Address{Group: "120363041234567890@g.us"}).Person("sender"); session.CodeOf(err) != session.CodeInvalidRequest {
 		t.Errorf("a group is taken for a person: %v", err)
@@ -95,7 +109,7 @@ func TestAnAddressOfAnEventIsARecipient(t *testing.T) {
 func TestTheErrorOfAnAddressSaysWhatWouldBeOne(t *testing.T) {
 	for given, part := range map[string]string{
 		"3725123456-1500000000": "ends with @g.us", "120363041234567890": "ends with @g.us", "bob": "phone number with country code",
-		"status@broadcast": "nothing can be sent to a status", "120363041234567890@newsletter": "nothing can be sent to",
+		"statuses@broadcast": "nothing can be sent to a status", "abc@newsletter": "nothing can be sent to",
 	} {
 		if _, err := message.ParseChat("to", given); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, want %q in it", given, err, part)

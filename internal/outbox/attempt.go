@@ -270,7 +270,7 @@ func verdictOf(err error) verdict {
 	switch session.CodeOf(err) {
 	case "":
 		return accepted
-	case session.CodeRestricted, session.CodeNotOnWhatsApp, session.CodeInvalidRequest, session.CodeMediaTooLarge,
+	case session.CodeRestricted, session.CodeNotOnWhatsApp, session.CodeInvalidRequest, session.CodeUnsupported, session.CodeMediaTooLarge,
 		session.CodeMediaGone, session.CodeFetchRefused:
 		return refused
 	case session.CodeSendFailed:

@@ -3,6 +3,9 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +62,26 @@ func settings() []setting {
 			return err
 		}, stays: func(_ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) bool {
 			return len(ana.Chats()) > 0 && ana.Chats()[0].Expiration == 86_400
+		}},
+		{name: "a broadcast list", change: func(ctx context.Context, _ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) error {
+			_, err := ana.CreateList(ctx, []string{bea.Number()})
+			return err
+		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, group types.JID) bool {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			number, _ := strconv.ParseInt(strings.TrimPrefix(group.User, "12036300"), 10, 64)
+			_, err := ana.SendText(ctx, fmt.Sprintf("17%010d@broadcast", number+1), "to all")
+			return err == nil
+		}},
+		{name: "a channel with a post", change: func(ctx context.Context, _ *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) error {
+			channel, err := ana.CreateChannel(ctx, "News", []string{bea.Number()})
+			if err == nil {
+				_, err = ana.SendText(ctx, channel.String(), "first")
+			}
+			return err
+		}, stays: func(server *sandbox.Server, ana, bea *sandbox.Phone, _ types.JID) bool {
+			all := server.Channels()
+			return len(all) == 1 && all[0].Owner == ana.JID() && all[0].Followers[0] == bea.JID() && len(all[0].Posts) == 1 && all[0].Posts[0].Number == 1
 		}},
 		{name: "the script", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
 			return ana.SetScript(phones.ScriptSlow)

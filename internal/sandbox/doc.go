@@ -10,14 +10,17 @@
 // subject is a sub-package that owns its state and its lock:
 //
 //	accounts   accounts, their devices and keys, and the delivery of stanzas to them
-//	groups     groups, their members and settings
+//	groups     groups, their members and settings; broadcast lists; the chat of all statuses
 //	profiles   profiles, privacy settings and presence
+//	channels   channels, their posts and reactions
 //	calls      calls
 //	appstate   contacts, pins, mutes and similar settings, encrypted
 //	media      uploaded files
 //	routing    the routing of messages and receipts
 //	network    all of these, connected
+//	kinds      the encoding of the rarer kinds of messages
 //	phones     virtual phones on a network
+//	phonesync  a phone's view of its account's app state
 //	faults     faults and what they apply to
 //	observe    counters and events
 //	disk       the log file of the saved state

@@ -63,5 +63,8 @@ func (k *keeper) collect(all bool, emit func(string, any) error) error {
 			return err
 		}
 	}
+	if err := k.Channels.Collect(all, emit); err != nil {
+		return err
+	}
 	return k.Groups.Collect(all, emit)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/disk"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/passkey"
@@ -35,6 +36,13 @@ func (k *keeper) restore(records []disk.Record) error {
 	for _, record := range records {
 		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, groups.KeyGroup) {
 			if err := k.Groups.Restore(raw, k.Media); err != nil {
+				return fmt.Errorf("%s: %w", record.Key, err)
+			}
+		}
+	}
+	for _, record := range records {
+		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, channels.Key) {
+			if err := k.Channels.Restore(raw); err != nil {
 				return fmt.Errorf("%s: %w", record.Key, err)
 			}
 		}

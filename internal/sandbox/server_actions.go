@@ -6,6 +6,7 @@ import (
 
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 )
@@ -62,6 +63,9 @@ func (s *Server) Faults() []faults.Fault { return s.net.Faults.List() }
 
 // Groups lists all groups, oldest first.
 func (s *Server) Groups() []groups.Info { return s.net.Groups.List() }
+
+// Channels lists all channels, oldest first.
+func (s *Server) Channels() []channels.Info { return s.net.Channels.List() }
 
 // Group returns one group. Errors: groups.ErrUnknown.
 func (s *Server) Group(jid types.JID) (groups.Info, error) {

@@ -22,6 +22,7 @@ const (
 	CodeAckOverdue       Code = "ack_overdue"          // WhatsApp did not acknowledge the message in time
 	CodeRestricted       Code = "restricted"           // WhatsApp restricts the account (463); never retried by itself
 	CodeNotOnWhatsApp    Code = "not_on_whatsapp"      // the recipient has no WhatsApp account
+	CodeUnsupported      Code = "unsupported_chat"     // this cannot be done in a chat of this kind
 	CodeIdempotencyReuse Code = "idempotency_reuse"    // the same key was used with another body
 	CodeStoreUnavailable Code = "store_unavailable"    // the database did not answer
 	CodeStoreFull        Code = "store_full"           // the disk or the database is full
@@ -66,6 +67,7 @@ func Codes() []CodeDoc {
 		{CodeAckOverdue, true, "WhatsApp did not acknowledge the message in time; a retry keeps its id."},
 		{CodeRestricted, false, "WhatsApp restricts the account (error 463). wasup does not retry by itself."},
 		{CodeNotOnWhatsApp, false, "The recipient has no WhatsApp account."},
+		{CodeUnsupported, false, "This cannot be done in a chat of this kind: statuses, broadcast lists and channels take little or nothing."},
 		{CodeIdempotencyReuse, false, "The same Idempotency-Key came with another body."},
 		{CodeStoreUnavailable, true, "The database did not answer."},
 		{CodeStoreFull, true, "The disk or the database is full."},

@@ -83,9 +83,9 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	kept := &timers.Keeper{Session: r.Session, Own: own.addresses, LIDs: lids, Table: d.config.Timers}
 	c.sending.timers, c.sending.composer.Timer = kept, c.sending.timerOf
 	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, timers: kept, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Journal: d.journal, Sent: d.sent, Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: groups.is, Timer: kept.Of, Timeout: storeTimeout, Log: r.log,
+		Session: r.Session, Own: own.addresses, Client: wa, Decrypt: decryptSecret(wa), Journal: d.journal, Sent: d.sent, Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: groups.is, Timer: kept.Of, Timeout: storeTimeout, Log: r.log,
 	}}
-	c.sending.composer.Stored = c.receiving.translator.Stored
+	c.sending.composer.Stored, c.sending.serverID = c.receiving.translator.Stored, c.receiving.translator.ServerID
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,

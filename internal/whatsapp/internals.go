@@ -11,9 +11,12 @@ import (
 
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 
+	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/stanzas"
 )
 
@@ -168,6 +171,14 @@ func dropDeviceLists(wa *whatsmeow.Client, users ...types.JID) bool {
 		lists.SetMapIndex(reflect.ValueOf(user), reflect.Value{})
 	}
 	return true
+}
+
+// decryptSecret decrypts content that is encrypted with the secret of another message, for the uses for which whatsmeow has
+// no function of its own.
+func decryptSecret(wa *whatsmeow.Client) inbound.Decrypt {
+	return func(ctx context.Context, evt *events.Message, use whatsmeow.MsgSecretType, sealed inbound.Sealed, key *waCommon.MessageKey) ([]byte, error) {
+		return internals(wa).DecryptMsgSecret(ctx, evt, use, sealed, key)
+	}
 }
 
 // slim frees the map that NewClient preallocates for the last 256 sent messages: 40 KB, a third of an idle client. It

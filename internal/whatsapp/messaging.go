@@ -48,15 +48,21 @@ func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 		}
 	}
 	var sender types.JID
-	if chat.Server == types.GroupServer {
-		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.Group != "" {
-			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group it could be anybody")
+	if chat.Server == types.GroupServer || chat == types.StatusBroadcastJID {
+		if sender, err = types.ParseJID(mark.Sender.String()); err != nil || sender.User == "" || mark.Sender.LID == "" && mark.Sender.PN == "" {
+			return m.invalidIn(op, "sender", "expected who wrote the messages: in a group, and among statuses, it could be anybody")
 		}
 		author, err := m.people(ctx, []message.Address{mark.Sender})
 		if err != nil {
 			return m.failed(ctx, op, err)
 		}
-		if sender, err = m.members.address(ctx, chat, author[0]); err != nil {
+		if sender, err = types.ParseJID(author[0].String()); err != nil {
+			return m.failed(ctx, op, err)
+		}
+		if chat.Server == types.GroupServer {
+			sender, err = m.members.address(ctx, chat, author[0])
+		}
+		if err != nil {
 			return m.failed(ctx, op, err)
 		}
 	}
@@ -74,6 +80,9 @@ func (m *messaging) markRead(ctx context.Context, mark message.ReadMark) error {
 // setChatState is Client.SetChatState.
 func (m *messaging) setChatState(ctx context.Context, to message.Recipient, state message.ChatState) error {
 	const op = "set chat state"
+	if err := to.CheckChat("chat"); err != nil {
+		return m.unsupported(op, err)
+	}
 	chat, err := m.chat(ctx, op, to)
 	if err != nil {
 		return err
@@ -150,8 +159,13 @@ func (m *messaging) parseChat(op string, to message.Recipient) (types.JID, error
 	jid, err := types.ParseJID(string(to))
 	if err == nil && jid.User != "" {
 		switch jid.Server {
-		case types.GroupServer, types.HiddenUserServer, types.DefaultUserServer:
+		case types.GroupServer, types.HiddenUserServer, types.DefaultUserServer, types.NewsletterServer:
 			return jid, nil
+		case types.BroadcastServer:
+			if jid == types.StatusBroadcastJID {
+				return jid, nil
+			}
+			return types.JID{}, m.unsupported(op, to.CheckChat("chat"))
 		}
 	}
 	return types.JID{}, m.invalidIn(op, "chat", "expected digits@s.whatsapp.net or digits@lid of a person, or …@g.us of a group")

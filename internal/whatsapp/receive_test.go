@@ -60,7 +60,13 @@ func (h *hearing) next(of events.Type, pass ...events.Type) events.Event {
 // message waits for the next message event of a type and decodes it.
 func (h *hearing) message(of events.Type) (events.MessageData, events.Event) {
 	h.t.Helper()
-	event := h.next(of, events.TypeReceipt)
+	return h.messageAfter(of, events.TypeReceipt)
+}
+
+// messageAfter is message; events before it may be of the types in pass.
+func (h *hearing) messageAfter(of events.Type, pass ...events.Type) (events.MessageData, events.Event) {
+	h.t.Helper()
+	event := h.next(of, pass...)
 	var data events.MessageData
 	if err := json.Unmarshal(event.Data, &data); err != nil {
 		h.t.Fatal(err)

@@ -37,12 +37,14 @@ type sending struct {
 	files     Files
 	uploads   *uploads
 	composer  outbound.Composer
-	turn      chan struct{} // a token that the one send in flight holds
-	flight    flight
-	marking   marking
-	timers    *timers.Keeper
-	asked     map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
-	disputed  map[types.JID]string // the holder of turn uses it; see settle
+	// serverID returns WhatsApp's number of a channel's post, or 0 if it is not known.
+	serverID func(ctx context.Context, channel types.JID, id string) (int, error)
+	turn     chan struct{} // a token that the one send in flight holds
+	flight   flight
+	marking  marking
+	timers   *timers.Keeper
+	asked    map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
+	disputed map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
 	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
@@ -74,6 +76,9 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	defer s.awaitReceipt(msg.ID)()
 	if err := s.storeFailure(); err != nil {
 		return message.Ack{}, err
+	}
+	if to.chat.Server == types.NewsletterServer {
+		return s.reactToPost(ctx, to.chat, msg)
 	}
 	ack, err := s.deliver(ctx, to.chat, msg)
 	if isNoAccount(err) {
@@ -154,6 +159,11 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 	}
 	s.marking.expect(extra.ID, marks)
 	err = s.withRatchet(ctx, func(ctx context.Context) (err error) {
+		if marks.Status { // devices ask for it again in that chat
+			if err = internals(s.wa).AddRecentMessage(ctx, types.StatusBroadcastJID, extra.ID, msg, nil); err != nil {
+				return err
+			}
+		}
 		resp, err = s.wa.SendMessage(ctx, to, msg, extra)
 		return err
 	})

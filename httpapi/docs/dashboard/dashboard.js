@@ -310,7 +310,7 @@ function tellSent({ state, cause }) {
 // The stream names the kind of each event, and a browser hears only names that it was told.
 const types = [
   "session.snapshot", "session.state", "session.qr", "session.removed", "message.received", "message.edited", "message.revoked",
-  "message.reaction", "message.poll_vote", "message.undecryptable", "message.receipt", "message.status", "call", "group.changed", "timer.changed",
+  "message.reaction", "message.poll_vote", "message.event_response", "message.pinned", "message.kept", "message.undecryptable", "message.receipt", "message.status", "call", "group.changed", "timer.changed",
 ];
 
 function follow() {

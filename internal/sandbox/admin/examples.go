@@ -52,7 +52,7 @@ func exampleMessage() messageBody {
 
 func exampleRaw() rawBody {
 	return rawBody{
-		Parts: []partBody{{exampleDevice, exampleTime(), "msg", []byte("\n\x04hola"), json.RawMessage(`{"conversation":"hola"}`)}},
+		Parts: []rawPartBody{{exampleDevice, exampleTime(), "msg", []byte("\n\x04hola"), json.RawMessage(`{"conversation":"hola"}`)}},
 		Stanzas: []stanzaBody{{
 			Device: exampleDevice, Time: exampleTime(), Tag: "message", ID: exampleMessage().ID,
 			XML: `<message id="3EB0C43BC97104D0E81A2B" to="104857600000001@lid" type="text"><participants>...</participants></message>`, Data: []byte{0},

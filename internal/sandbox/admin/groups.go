@@ -124,7 +124,7 @@ func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	if err := readJSON(r, maxJSON, &in); err != nil {
 		return 0, nil, err
 	}
-	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup{Subject: in.Subject, Members: in.Members, Addressing: in.Addressing})
+	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup{Subject: in.Subject, Members: in.Members, Addressing: in.Addressing, Community: in.Community})
 	if err != nil {
 		return 0, nil, translateMember(err)
 	}

@@ -6,13 +6,14 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/phones"
 )
 
 // The public JSON of messages. Bytes are standard base64, JIDs are text. JIDs of accounts are by phone number.
 
 type sendRequest struct {
-	To         string              `json:"to" doc:"number or JID of a phone of this sandbox, or JID of a group" need:"yes"`
+	To         string              `json:"to" doc:"number or JID of a phone of this sandbox, or the JID of a group, a broadcast list, a channel, or status@broadcast" need:"yes"`
 	Kind       string              `json:"kind" doc:"kind of the message; text when empty"`
 	Text       string              `json:"text" doc:"the text, caption, question or emoji, or the new text of an edit"`
 	Mentions   []string            `json:"mentions" doc:"mentioned numbers or JIDs"`
@@ -28,6 +29,8 @@ type sendRequest struct {
 	Selectable int                 `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
 	ViewOnce   bool                `json:"view_once" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
+	Details    *kinds.Details      `json:"details" doc:"fields of the kinds album, event, pin and so on, see docs/sandbox.md"`
+	Part       *kinds.Part         `json:"part" doc:"the message to which a file belongs"`
 	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }
 
@@ -51,7 +54,7 @@ type sendBody struct {
 
 type messageBody struct {
 	ID     string    `json:"id" doc:"id, chosen by the sender"`
-	Chat   string    `json:"chat" doc:"JID of the other account, or of the group"`
+	Chat   string    `json:"chat" doc:"JID of the other account, of the group or list, or status@broadcast"`
 	From   string    `json:"from" doc:"JID of the sender"`
 	To     string    `json:"to" doc:"JID of the recipient"`
 	Device uint16    `json:"device" doc:"device of the sender; 0 is the phone"`
@@ -64,6 +67,7 @@ type messageBody struct {
 
 	Kind       string              `json:"kind" doc:"kind of the message"`
 	Name       string              `json:"name,omitempty" doc:"push name of the sender"`
+	Broadcast  bool                `json:"broadcast,omitempty" doc:"whether it came by a broadcast list"`
 	Target     string              `json:"target,omitempty" doc:"id of the message that it applies to"`
 	Mentions   []string            `json:"mentions,omitempty" doc:"mentioned JIDs"`
 	Quote      *quoteBody          `json:"quote,omitempty" doc:"the quoted message"`
@@ -87,6 +91,7 @@ type quoteBody struct {
 	From string `json:"from" doc:"JID of its sender"`
 	Text string `json:"text" doc:"text of the quoted message"`
 	Kind string `json:"kind" doc:"what the quote shows; empty for an empty bubble"`
+	Chat string `json:"chat,omitempty" doc:"JID of the chat of the quoted message, if it is another one"`
 	// Found is false for a message that the phone does not have, and for one whose author is named in another form than
 	// the group's.
 	Found bool `json:"found" doc:"whether the phone has the quoted message, so that a tap leads to it"`
@@ -133,7 +138,7 @@ func (in *sendRequest) outgoing() phones.Outgoing {
 	out := phones.Outgoing{
 		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, QuoteText: in.QuoteText, Forged: in.Forged, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
-		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw,
+		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw, Details: in.Details, Part: in.Part,
 	}
 	if in.Media != nil {
 		file := phones.Attachment(*in.Media)
@@ -147,11 +152,11 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
 		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact, Contacts: m.Contacts,
-		Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration, TimerSetAt: m.TimerSetAt, Stays: m.Stays,
+		Broadcast: m.Broadcast, Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration, TimerSetAt: m.TimerSetAt, Stays: m.Stays,
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {
-		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Found}
+		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Chat, m.Quote.Found}
 	}
 	if f := m.Media; f != nil {
 		body.Media = &mediaBody{

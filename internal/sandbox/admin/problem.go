@@ -9,6 +9,7 @@ import (
 	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/calls"
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/media"
@@ -94,6 +95,11 @@ var known = []struct {
 	{accounts.ErrBadAlias, problem{http.StatusBadRequest, "invalid", "expected numbers of 7 to 15 digits, the first not 0", "aliases"}},
 	{accounts.ErrTooManyAliases, problem{http.StatusBadRequest, "invalid", "expected at most 8", "aliases"}},
 	{accounts.ErrAliasTaken, problem{http.StatusConflict, "phone_exists", "expected numbers that no phone has", "aliases"}},
+	{groups.ErrNoRecipients, problem{http.StatusBadRequest, "invalid", "expected at least one", "recipients"}},
+	{channels.ErrBadName, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 characters", "name"}},
+	{channels.ErrUnknown, problem{http.StatusNotFound, "channel_not_found", "there is no such channel", "to"}},
+	{channels.ErrNotOwner, problem{http.StatusForbidden, "not_owner", "only the owner of the channel may do that", "to"}},
+	{channels.ErrUnknownPost, problem{http.StatusNotFound, "post_not_found", "the channel has no such post", "target"}},
 	{phones.ErrBadDelay, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 10m", "delay"}},
 	{phones.ErrBadAbsence, problem{http.StatusBadRequest, "invalid", "expected a duration over 0s, up to 24h", "offline_for"}},
 	{phones.ErrOffline, problem{http.StatusConflict, "phone_offline", "the phone is switched off", ""}},

@@ -18,11 +18,11 @@ import (
 const maxStanzas = 100
 
 type rawBody struct {
-	Parts   []partBody   `json:"parts" doc:"what the phone decrypted: one part for each ciphertext and copy, oldest first"`
+	Parts   []rawPartBody   `json:"parts" doc:"what the phone decrypted: one part for each ciphertext and copy, oldest first"`
 	Stanzas []stanzaBody `json:"stanzas" doc:"the stanzas that brought it, as the device sent them, with the parts for all recipients, oldest first"`
 }
 
-type partBody struct {
+type rawPartBody struct {
 	Device   string          `json:"device" doc:"JID of the device that sent it"`
 	Time     time.Time       `json:"time" doc:"when it was decrypted"`
 	Type     string          `json:"type" doc:"type of the ciphertext: pkmsg, msg or skmsg"`
@@ -50,11 +50,11 @@ func (a messageAPI) rawMessage(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	log, id := a.server.Capture(), r.PathValue("id")
-	body := rawBody{Parts: []partBody{}, Stanzas: []stanzaBody{}}
+	body := rawBody{Parts: []rawPartBody{}, Stanzas: []stanzaBody{}}
 	devices := map[string]bool{}
 	for _, part := range log.Plaintexts(func(p *capture.Plaintext) bool { return p.ID == id && p.Phone == phone.Number() }) {
 		devices[part.Device.String()] = true
-		body.Parts = append(body.Parts, partBody{part.Device.String(), part.At, part.Type, part.Data, contentJSON(part.Data)})
+		body.Parts = append(body.Parts, rawPartBody{part.Device.String(), part.At, part.Type, part.Data, contentJSON(part.Data)})
 	}
 	if len(body.Parts) == 0 {
 		return 0, nil, notFound("message_not_found", "id", "the phone has lately decrypted no such message of a linked device")

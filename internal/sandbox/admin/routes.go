@@ -87,6 +87,7 @@ func (a *api) routes() []route {
 	routes = append(routes, chatAPI{a}.routes()...)
 	routes = append(routes, callAPI{a}.routes()...)
 	routes = append(routes, groupAPI{a}.routes()...)
+	routes = append(routes, groupAPI{a}.broadcastRoutes()...)
 	routes = append(routes, faultAPI{a}.routes()...)
 	routes = append(routes, scenarioAPI{a}.routes()...)
 	return append(routes, route{"/events", operations{

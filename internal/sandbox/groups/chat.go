@@ -30,8 +30,8 @@ func (c Chat) Hidden() types.JID {
 
 // Chat finds an account by number or JID, or a group by JID. It fails with accounts.ErrUnknownContact.
 func (s *Set) Chat(name string) (Chat, error) {
-	if jid, err := types.ParseJID(name); err == nil && jid.Server == types.GroupServer {
-		if found := s.Find(jid); found != nil {
+	if jid, err := types.ParseJID(name); err == nil && (jid.Server == types.GroupServer || jid.Server == types.BroadcastServer) {
+		if found := s.FindShared(jid); found != nil {
 			return Chat{Group: found}, nil
 		}
 	}
@@ -56,7 +56,7 @@ func (c Chat) State() ChatState {
 // ChatOf returns the chat that a ChatState names. It returns false if the account or group was removed.
 func (s *Set) ChatOf(state ChatState) (Chat, bool) {
 	if !state.Group.IsEmpty() {
-		found := s.Find(state.Group)
+		found := s.FindShared(state.Group)
 		return Chat{Group: found}, found != nil
 	}
 	found := s.dir.Hidden(state.LID)

@@ -101,7 +101,8 @@ type Group struct {
 
 	members                               []member
 	announce, locked, approval, adminAdds bool
-	community                             bool // never changes
+	community                             bool     // never changes
+	audience                              audience // never changes
 	expiration                            uint32
 	invite                                string
 	revoked                               []string // the codes of earlier invite links
@@ -139,6 +140,7 @@ type Set struct {
 	// byLink holds the groups by the codes of their invite links, revoked ones included.
 	byLink map[string]*Group
 	last   int64
+	posts  *Group // the statuses of all accounts
 }
 
 // setLock guards the groups and notes each change, so that no setter can forget to.
@@ -155,14 +157,27 @@ func (l *setLock) Lock() {
 
 // NewSet returns an empty set.
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observe.Observer, log *slog.Logger) *Set {
-	return &Set{
+	s := &Set{
 		dir: dir, courier: courier, observer: observer, log: log,
 		byJID: make(map[types.JID]*Group), byLink: make(map[string]*Group),
 	}
+	s.posts = s.statuses()
+	return s
 }
 
 // Find returns the group with this JID, or nil.
 func (s *Set) Find(jid types.JID) *Group {
+	if g := s.FindShared(jid); g != nil && g.audience == toMembers {
+		return g
+	}
+	return nil
+}
+
+// FindShared is Find also for broadcast lists and the chat of all statuses.
+func (s *Set) FindShared(jid types.JID) *Group {
+	if jid == types.StatusBroadcastJID {
+		return s.posts
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byJID[jid.ToNonAD()]
@@ -210,7 +225,7 @@ func (s *Set) Of(a *accounts.Account) []*Group {
 	defer s.mu.RUnlock()
 	var groups []*Group
 	for _, g := range s.byJID {
-		if g.index(a) >= 0 {
+		if g.audience == toMembers && g.index(a) >= 0 {
 			groups = append(groups, g)
 		}
 	}
@@ -264,6 +279,8 @@ func (g *Group) MaySend(a *accounts.Account, reacts bool) error {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	switch {
+	case g.IsStatuses():
+		return nil
 	case g.index(a) < 0:
 		return ErrNotInGroup
 	case g.announce && !g.admin(a) && !(g.community && reacts):
@@ -278,9 +295,12 @@ func (g *Group) Info() Info {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	info := Info{
-		JID: g.JID, Subject: g.subject.text, Description: g.description.text, Creator: g.creator.JID(0), Created: g.created, Addressing: g.Addressing,
+		JID: g.JID, Subject: g.subject.text, Description: g.description.text, Created: g.created, Addressing: g.Addressing,
 		Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Community: g.community,
 		Expiration: g.expiration,
+	}
+	if g.creator != nil {
+		info.Creator = g.creator.JID(0)
 	}
 	for _, m := range g.members {
 		info.Members = append(info.Members, Member{JID: m.account.JID(0), LID: m.account.LIDJID(0), Role: m.role})
@@ -312,7 +332,9 @@ func (s *Set) List() []Info {
 	s.mu.RLock()
 	all := make([]*Group, 0, len(s.byJID))
 	for _, g := range s.byJID {
-		all = append(all, g)
+		if g.audience == toMembers {
+			all = append(all, g)
+		}
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(all, func(a, b *Group) int { return strings.Compare(a.JID.User, b.JID.User) })

@@ -100,8 +100,11 @@ func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	}
 }
 
-// Has reports whether an account is a member.
+// Has reports whether an account is a member. Everybody may have a status.
 func (g *Group) Has(a *accounts.Account) bool {
+	if g.IsStatuses() {
+		return true
+	}
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	return g.index(a) >= 0

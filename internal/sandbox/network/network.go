@@ -11,6 +11,7 @@ import (
 	"wasup/internal/sandbox/appstate"
 	"wasup/internal/sandbox/calls"
 	"wasup/internal/sandbox/capture"
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/media"
@@ -33,6 +34,7 @@ type Network struct {
 	Keys      *accounts.Keys
 	Links     *accounts.Links
 	Groups    *groups.Set
+	Channels  *channels.Set
 	Router    *routing.Router
 	Profiles  *profiles.Profiles
 	Calls     *calls.Set
@@ -59,8 +61,9 @@ func New(cfg Config) *Network {
 	n.Courier = accounts.NewCourier(n.Dir, n.Faults, n.Observer)
 	n.Keys = accounts.NewKeys(n.Dir, n.Courier, n.Log)
 	n.Groups = groups.NewSet(n.Dir, n.Courier, n.Observer, n.Log)
+	n.Channels = channels.NewSet(n.Dir, n.Courier, n.Observer)
 	n.Profiles = profiles.New(n.Dir, n.Groups, n.Courier, n.Media, n.Observer)
-	n.Router = routing.New(n.Dir, n.Groups, n.Courier, n.Profiles, n.Faults, n.Observer)
+	n.Router = routing.New(n.Dir, n.Groups, n.Channels, n.Courier, n.Profiles, n.Faults, n.Observer)
 	n.Links = accounts.NewLinks(n.Dir, n.Router.AnnounceDevice, n.Observer, cfg.CloseDelay, cfg.LeaveDelay)
 	n.Calls = calls.NewSet(n.Dir, n.Courier, n.Profiles, n.Observer, n.Tasks)
 	n.AppStates = appstate.NewStore(n.Dir, n.Courier, n.Media, n.Observer, n.Log)

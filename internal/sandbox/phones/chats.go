@@ -16,6 +16,7 @@ import (
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/appstate"
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/phonesync"
 	"wasup/internal/sandbox/syncd"
 )
 
@@ -85,7 +86,7 @@ type phoneChats struct {
 
 	availability *availability
 	journal      *journal
-	sync         *phoneSync
+	sync         *phonesync.Sync
 }
 
 // ChangeChat pins, mutes or archives a chat or marks it as read, as the phone's owner. Linked devices are told. name is
@@ -134,10 +135,10 @@ func (p *phoneChats) ChangeChat(ctx context.Context, name string, change ChatCha
 		return ErrNoChange
 	}
 	if low != nil {
-		err = p.sync.change(appstate.Low, low...)
+		err = p.sync.Change(appstate.Low, low...)
 	}
 	if err == nil && high != nil {
-		err = p.sync.change(appstate.High, high...)
+		err = p.sync.Change(appstate.High, high...)
 	}
 	return err
 }
@@ -168,12 +169,12 @@ func (p *phoneChats) NameContact(ctx context.Context, number, name string) error
 	}
 	mutation := contactOf(in.Account, name)
 	if name == "" {
-		if !p.sync.has(appstate.Contacts, mutation.Index...) {
+		if !p.sync.Has(appstate.Contacts, mutation.Index...) {
 			return fmt.Errorf("%w: %s", ErrNoContact, number)
 		}
 		mutation.Remove = true
 	}
-	return p.sync.change(appstate.Contacts, mutation)
+	return p.sync.Change(appstate.Contacts, mutation)
 }
 
 func contactOf(a *accounts.Account, name string) syncd.Mutation {
@@ -193,7 +194,7 @@ func (p *phoneChats) Rename(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return p.sync.change(appstate.Critical, pushNameOf(name))
+	return p.sync.Change(appstate.Critical, pushNameOf(name))
 }
 
 func pushNameOf(name string) syncd.Mutation {
@@ -219,7 +220,7 @@ func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error 
 	case found.chat.Group != nil:
 		sender = found.author.JIDOn(found.chat.Group.Server(), 0).String()
 	}
-	return p.sync.change(appstate.High, syncd.Mutation{
+	return p.sync.Change(appstate.High, syncd.Mutation{
 		Index: []string{indexStar, found.chat.Hidden().String(), id, fromMe, sender}, Version: versionStar,
 		Value: &waSyncAction.SyncActionValue{StarAction: &waSyncAction.StarAction{Starred: &on}},
 	})
@@ -228,21 +229,21 @@ func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error 
 // beginSync creates the first app state of an account: its name, and as contacts the account itself and everybody with
 // whom it has a chat.
 func (p *phoneChats) beginSync() error {
-	if p.sync.has(appstate.Low, indexUnarchive) {
+	if p.sync.Has(appstate.Low, indexUnarchive) {
 		return nil
 	}
-	if !p.sync.has(appstate.Critical, indexPushName) {
-		if err := p.sync.change(appstate.Critical, pushNameOf(p.Name())); err != nil {
+	if !p.sync.Has(appstate.Critical, indexPushName) {
+		if err := p.sync.Change(appstate.Critical, pushNameOf(p.Name())); err != nil {
 			return err
 		}
 	}
 	contacts := []syncd.Mutation{contactOf(p.Account, p.Name())}
 	for _, other := range p.journal.Partners() {
-		if !p.sync.has(appstate.Contacts, contactOf(other, "").Index...) && other != p.Account && len(contacts) < appstate.MaxMutations {
+		if !p.sync.Has(appstate.Contacts, contactOf(other, "").Index...) && other != p.Account && len(contacts) < appstate.MaxMutations {
 			contacts = append(contacts, contactOf(other, other.Phone.Name()))
 		}
 	}
-	if err := p.sync.change(appstate.Contacts, contacts...); err != nil {
+	if err := p.sync.Change(appstate.Contacts, contacts...); err != nil {
 		return err
 	}
 	// Every collection gets a first entry here, because a client emits no events for the first sync of a collection.
@@ -257,7 +258,7 @@ func (p *phoneChats) beginSync() error {
 			UnarchiveChatsSetting: &waSyncAction.UnarchiveChatsSetting{UnarchiveChats: proto.Bool(false)},
 		}},
 	} {
-		if err := p.sync.change(first.collection, syncd.Mutation{Index: []string{first.index}, Version: first.version, Value: first.value}); err != nil {
+		if err := p.sync.Change(first.collection, syncd.Mutation{Index: []string{first.index}, Version: first.version, Value: first.value}); err != nil {
 			return err
 		}
 	}
@@ -285,12 +286,12 @@ func (p *phoneChats) Chats() []ChatInfo {
 			info.Unread++
 		}
 	}
-	for _, entry := range p.sync.AppState() {
+	for _, entry := range p.sync.Entries() {
 		if len(entry.Index) < 2 {
 			continue
 		}
 		if in, err := p.Net.Groups.Chat(entry.Index[1]); err == nil {
-			entry.describe(in, get)
+			describeChat(&entry, in, get)
 		}
 	}
 	all := make([]ChatInfo, 0, len(infos))
@@ -306,19 +307,19 @@ func (p *phoneChats) Chats() []ChatInfo {
 	return all
 }
 
-// describe sets the fields of a chat that an entry is about.
-func (e *AppStateEntry) describe(in groups.Chat, get func(groups.Chat) *ChatInfo) {
+// describeChat sets the fields of a chat that an entry is about.
+func describeChat(e *AppStateEntry, in groups.Chat, get func(groups.Chat) *ChatInfo) {
 	switch e.Index[0] {
 	case indexContact:
-		get(in).Name = e.action.GetContactAction().GetFullName()
+		get(in).Name = e.Action.GetContactAction().GetFullName()
 	case indexPin:
-		get(in).Pinned = e.action.GetPinAction().GetPinned()
+		get(in).Pinned = e.Action.GetPinAction().GetPinned()
 	case indexArchive:
-		get(in).Archived = e.action.GetArchiveChatAction().GetArchived()
+		get(in).Archived = e.Action.GetArchiveChatAction().GetArchived()
 	case indexRead:
-		get(in).MarkedUnread = !e.action.GetMarkChatAsReadAction().GetRead()
+		get(in).MarkedUnread = !e.Action.GetMarkChatAsReadAction().GetRead()
 	case indexMute:
-		action := e.action.GetMuteAction()
+		action := e.Action.GetMuteAction()
 		info := get(in)
 		info.Muted, info.MutedUntil = action.GetMuted(), time.Time{}
 		if action.GetMuted() && action.GetMuteEndTimestamp() > 0 {

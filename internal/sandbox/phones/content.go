@@ -9,43 +9,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 )
-
-// maxWrappings bounds how deep a message may be wrapped. WhatsApp's own messages stay under four.
-const maxWrappings = 8
-
-// unwrap removes the wrappings that only say how a message is shown, and notes view-once messages.
-func unwrap(content *waE2E.Message, into *Message) *waE2E.Message {
-	for range maxWrappings {
-		var inner *waE2E.Message
-		switch {
-		case content.GetEphemeralMessage() != nil:
-			inner = content.GetEphemeralMessage().GetMessage()
-		case content.GetViewOnceMessage() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessage().GetMessage(), true
-		case content.GetViewOnceMessageV2() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessageV2().GetMessage(), true
-		case content.GetViewOnceMessageV2Extension() != nil:
-			inner, into.ViewOnce = content.GetViewOnceMessageV2Extension().GetMessage(), true
-		case content.GetDocumentWithCaptionMessage() != nil:
-			inner = content.GetDocumentWithCaptionMessage().GetMessage()
-		case content.GetLottieStickerMessage() != nil:
-			inner = content.GetLottieStickerMessage().GetMessage()
-		case content.GetEditedMessage() != nil:
-			inner = content.GetEditedMessage().GetMessage()
-		}
-		if inner == nil {
-			return content
-		}
-		content = inner
-	}
-	return content
-}
 
 // readContent fills a message from its decrypted content.
 func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	into.secret = content.GetMessageContextInfo().GetMessageSecret()
-	content = unwrap(content, into)
+	content, into.ViewOnce = kinds.Unwrap(content)
 	if secret := content.GetMessageContextInfo().GetMessageSecret(); secret != nil {
 		into.secret = secret
 	}
@@ -90,6 +60,7 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ProtocolMessage != nil:
 		p.readProtocol(content.ProtocolMessage, into)
 	default:
+		p.readSpecial(content, into)
 		p.readMedia(content, into)
 	}
 }
@@ -194,7 +165,7 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	}
 	into.Quote = &Quote{
 		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Kind: shownKind(info.GetQuotedMessage()),
-		Found: p.finds(info, into.chat),
+		Chat: info.GetRemoteJID(), Found: p.finds(info, into.chat),
 	}
 }
 
@@ -229,6 +200,11 @@ func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
 	jid, err := types.ParseJID(info.GetParticipant())
 	if err != nil || in.Group != nil && jid.Server != in.Group.Server() {
 		return false
+	}
+	if name := info.GetRemoteJID(); name != "" {
+		if in, err = p.Net.Groups.Chat(name); err != nil {
+			return false
+		}
 	}
 	quoted, found := p.journal.find(p.Net.Dir.Find(jid), info.GetStanzaID())
 	return found && quoted.chat == in

@@ -25,7 +25,7 @@ func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 		return nil, fmt.Errorf("sandbox: encoding a sender key: %w", err)
 	}
 	var copies []waBinary.Node
-	for _, owner := range g.Accounts() {
+	for _, owner := range g.Audience(p.Account) {
 		for _, device := range p.Net.Dir.DeviceIDs(owner) {
 			if owner == p.Account && device == 0 {
 				continue

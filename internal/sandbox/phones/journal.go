@@ -230,7 +230,7 @@ func (p *journal) conversations() (list []conversation, changes map[string][]Mes
 	for i := range all {
 		m := &all[i]
 		switch {
-		case m.chat == groups.Chat{}:
+		case m.chat == groups.Chat{}, m.chat.Group.IsStatuses(), m.chat.Group.IsList():
 			continue
 		case m.Target != "":
 			changes[m.Target] = append(changes[m.Target], *m)

@@ -8,6 +8,7 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 )
 
 // Status is the state of a message.
@@ -51,12 +52,16 @@ const (
 	KindWaiting Kind = "waiting"
 )
 
-// Kinds lists the kinds that a phone can send.
+// Kinds lists the kinds that a phone can send. Package kinds has the last ones.
 func Kinds() []Kind {
-	return []Kind{
+	all := []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindDocument, KindSticker, KindLocation, KindContact,
 		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer, KindRaw,
 	}
+	for _, special := range kinds.All() {
+		all = append(all, Kind(special))
+	}
+	return all
 }
 
 // Message is a decrypted message as a phone sees it.
@@ -86,6 +91,8 @@ type Message struct {
 	// Stays says that the phone shows: "This message will not disappear from the chat. The sender may be on an old version of
 	// WhatsApp." The chat has a timer and the message carries none.
 	Stays bool
+	// Broadcast says that the message came by a broadcast list of its sender.
+	Broadcast bool
 	// Copies counts how often the message arrived. More than 1 means that it was received again.
 	Copies int
 
@@ -93,6 +100,8 @@ type Message struct {
 	sender types.JID
 	author *accounts.Account
 	chat   groups.Chat
+	// list is the broadcast list by which the message came.
+	list types.JID
 	// form is the kind of message that an edit is made for.
 	form Kind
 	// secret is the key with which votes on this message are encrypted.
@@ -142,6 +151,8 @@ type Quote struct {
 	Text string    `json:"text"`
 	// Kind is what the quote shows; "" is an empty bubble.
 	Kind Kind `json:"kind"`
+	// Chat is the chat of the quoted message if it is another one, such as StatusChat.
+	Chat string `json:"chat,omitempty"`
 	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.
 	Found bool `json:"found"`
 }

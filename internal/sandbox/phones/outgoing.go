@@ -17,6 +17,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 )
 
 // Outgoing is a message that a phone sends.
@@ -51,6 +52,10 @@ type Outgoing struct {
 	Raw []byte
 	// Expiration is after how many seconds the message disappears. For KindTimer it is the chat's new setting.
 	Expiration uint32
+	// Details are the fields of the kinds of package kinds.
+	Details *kinds.Details
+	// Part says to which message a file belongs, such as an album.
+	Part *kinds.Part
 
 	scripted bool
 }
@@ -85,9 +90,12 @@ func (o *Outgoing) check() error {
 	if err := o.checkText(); err != nil {
 		return err
 	}
-	about := o.Kind == KindVote || o.Kind == KindReaction || o.Kind == KindEdit || o.Kind == KindRevoke
+	if err := o.checkSpecial(); err != nil {
+		return err
+	}
+	about := o.Kind == KindVote || o.Kind == KindReaction || o.Kind == KindEdit || o.Kind == KindRevoke || kinds.NeedsTarget(string(o.Kind))
 	switch {
-	case about != (o.Target != ""):
+	case about != (o.Target != "") && o.Kind != kinds.ScheduledCall:
 		if about {
 			return &OutgoingError{"target", "expected the id of the message that it is about"}
 		}
@@ -223,7 +231,14 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
 		}}
 	default:
+		if out.Kind.special() {
+			content, err = p.composeSpecial(out, to, kept)
+			break
+		}
 		content, err = p.composeChange(out, to, kept)
+	}
+	if err == nil {
+		content, err = p.attachTo(out, to, content)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -252,7 +267,10 @@ func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
 		kept.addSecret()
 	}
 	if kept.secret != nil {
-		content.MessageContextInfo = &waE2E.MessageContextInfo{MessageSecret: kept.secret}
+		if content.MessageContextInfo == nil {
+			content.MessageContextInfo = &waE2E.MessageContextInfo{}
+		}
+		content.MessageContextInfo.MessageSecret = kept.secret
 	}
 	return content
 }
@@ -303,7 +321,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		kept.Mentions = append(kept.Mentions, mentioned.JID(0))
 	}
 	if out.Quote != "" {
-		quoted, ok := p.journal.inChat(to, out.Quote)
+		quoted, ok := p.quotable(to, out.Quote)
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
@@ -315,6 +333,9 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
 		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
+		if quoted.chat != to {
+			info.RemoteJID, kept.Quote.Chat = proto.String(quoted.chat.Hidden().String()), quoted.chat.JID().String()
+		}
 	}
 	switch {
 	case out.Kind == KindTimer:

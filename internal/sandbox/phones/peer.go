@@ -13,6 +13,7 @@ import (
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phonesync"
 	"wasup/internal/sandbox/stanza"
 	"wasup/internal/sandbox/syncd"
 )
@@ -21,7 +22,7 @@ import (
 const maxPeerItems = 100
 
 // peerResult is one result of a device's request.
-type peerResult = waE2E.PeerDataOperationRequestResponseMessage_PeerDataOperationResult
+type peerResult = phonesync.Result
 
 // companions answers requests of the phone's linked devices.
 type companions struct {
@@ -29,7 +30,7 @@ type companions struct {
 
 	journal *journal
 	sender  *sender
-	sync    *phoneSync
+	sync    *phonesync.Sync
 	chats   *phoneChats
 	history *phoneHistory
 }
@@ -66,13 +67,13 @@ func (p *companions) shareAskedKeys(dev *accounts.Device, request *waE2E.AppStat
 	for _, id := range request.GetKeyIDs() {
 		asked[string(id.GetKeyID())] = true
 	}
-	return p.sync.shareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
+	return p.sync.ShareKeys(dev, func(k syncd.Key) bool { return asked[string(k.ID)] })
 }
 
 // dropAppState drops the app state after a device has reported that it is broken beyond repair. All devices are logged
 // out, as WhatsApp does.
 func (p *companions) dropAppState() {
-	p.sync.reset()
+	p.sync.Reset()
 	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
 		p.Net.Links.Unlink(dev, "app state was broken", true)
 	}
@@ -92,7 +93,7 @@ func (p *companions) answerOperation(dev *accounts.Device, id string, request *w
 	case waE2E.PeerDataOperationRequestType_FULL_HISTORY_SYNC_ON_DEMAND:
 		results, err = p.sendFullOnDemand(dev, id, request.GetFullHistorySyncOnDemandRequest().GetRequestMetadata())
 	case waE2E.PeerDataOperationRequestType_COMPANION_SYNCD_SNAPSHOT_FATAL_RECOVERY:
-		results, err = p.sync.recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
+		results, err = p.sync.Recover(request.GetSyncdCollectionFatalRecoveryRequest().GetCollectionName())
 	default:
 		// Link previews, stickers and requests of businesses: the phone has nothing of these.
 		results = []*peerResult{{MediaUploadResult: waMmsRetry.MediaRetryNotification_NOT_FOUND.Enum()}}
@@ -203,7 +204,7 @@ func (p *companions) greet(dev *accounts.Device) {
 	}
 	dev.Greeted.Store(true)
 	if _, withheld := p.Net.Faults.Strike(faults.WithholdSyncKeys, dev); !withheld {
-		if err := p.sync.shareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
+		if err := p.sync.ShareKeys(dev, func(syncd.Key) bool { return true }); err != nil {
 			p.Net.Log.Warn("phone could not share its app state keys", "err", err)
 		}
 	}

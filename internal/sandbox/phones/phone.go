@@ -14,6 +14,7 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/network"
+	"wasup/internal/sandbox/phonesync"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/tasks"
 	"wasup/internal/sandbox/timers"
@@ -110,7 +111,7 @@ type Phone struct {
 	*codec
 	*sender
 	*receiver
-	*phoneSync
+	*appState
 	*phoneChats
 	*phoneHistory
 	*companions
@@ -151,21 +152,22 @@ func assemble(cfg Config, net *network.Network, sig *signal.Device, rawID uint32
 	h := &handset{Net: net, Sig: sig, timers: timers.NewBook(nil), removed: make(chan struct{})}
 	h.name.Store(&cfg.Name)
 	p := &Phone{handset: h, availability: &availability{handset: h}, journal: newJournal(h)}
+	h.Account = accounts.New(p, cfg.Number, cfg.Aliases, rawID)
 	p.codec = &codec{handset: h, journal: p.journal}
 	p.sender = &sender{handset: h, availability: p.availability, journal: p.journal, codec: p.codec, sent: make(map[string]sentMessage)}
-	p.phoneSync = &phoneSync{handset: h, journal: p.journal, sender: p.sender}
-	p.phoneChats = &phoneChats{handset: h, availability: p.availability, journal: p.journal, sync: p.phoneSync}
+	synced := phonesync.New(net, h.Account, &syncOwner{handset: h, journal: p.journal, sender: p.sender})
+	p.appState = &appState{handset: h, journal: p.journal, sync: synced}
+	p.phoneChats = &phoneChats{handset: h, availability: p.availability, journal: p.journal, sync: synced}
 	p.phoneHistory = &phoneHistory{handset: h, journal: p.journal, sender: p.sender, chats: p.phoneChats}
-	p.companions = &companions{handset: h, journal: p.journal, sender: p.sender, sync: p.phoneSync, chats: p.phoneChats, history: p.phoneHistory}
+	p.companions = &companions{handset: h, journal: p.journal, sender: p.sender, sync: synced, chats: p.phoneChats, history: p.phoneHistory}
 	p.receiver = &receiver{
-		handset: h, journal: p.journal, codec: p.codec, sender: p.sender, sync: p.phoneSync, companions: p.companions,
+		handset: h, journal: p.journal, codec: p.codec, sender: p.sender, sync: synced, companions: p.companions,
 		script: cfg.Script, delay: cfg.Delay, retries: make(map[string]int),
 	}
 	p.memberships = &memberships{handset: h, availability: p.availability}
 	p.caller = &caller{handset: h, availability: p.availability, journal: p.journal}
 	p.page = &page{handset: h, availability: p.availability}
 	p.inbox = tasks.Mailbox[accounts.Delivery]{Spawn: net.Tasks.Spawn, Handle: p.receive, Limit: maxPhoneQueue}
-	h.Account = accounts.New(p, cfg.Number, cfg.Aliases, rawID)
 	return p
 }
 

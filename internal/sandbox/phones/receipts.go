@@ -25,8 +25,11 @@ func (p *receiver) confirmDelivery(d accounts.Delivery) {
 func (p *receiver) read(message Message) {
 	p.journal.markRead(message)
 	to, participant := message.sender, types.EmptyJID
-	if message.chat.Group != nil {
+	switch {
+	case message.chat.Group != nil:
 		to, participant = message.chat.Group.JID, message.sender
+	case message.Broadcast:
+		to, participant = message.list, message.sender
 	}
 	p.sendReceipt(to, participant, message.ID, stanza.ReceiptRead, nil)
 }

@@ -17,6 +17,7 @@ import (
 	"wasup/internal/sandbox/capture"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
+	"wasup/internal/sandbox/phonesync"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
@@ -35,7 +36,7 @@ type receiver struct {
 	journal    *journal
 	codec      *codec
 	sender     *sender
-	sync       *phoneSync
+	sync       *phonesync.Sync
 	companions *companions
 
 	mu      sync.Mutex
@@ -53,11 +54,11 @@ func (p *receiver) receive(d accounts.Delivery) {
 	case "receipt":
 		p.receiveReceipt(d)
 	case "notification":
-		p.sync.receiveSync(d)
+		p.sync.Receive(d)
 	case accounts.TagLinked:
 		p.companions.greet(p.Net.Dir.Device(p.Account, d.From.Device))
 	case accounts.TagUnlinked:
-		p.sync.renewKey()
+		p.sync.RenewKey()
 	}
 }
 
@@ -155,7 +156,7 @@ func (p *receiver) showWaiting(d accounts.Delivery) {
 	if hidden(&d.Node) || stanza.Attr(&d.Node, "category") == stanza.CategoryPeer || p.journal.known(d) {
 		return
 	}
-	in := groups.Chat{Account: d.From.Account, Group: p.Net.Groups.Find(d.Group)}
+	in := p.chatOf(d)
 	if recipient := stanza.JID(&d.Node, "recipient"); d.From.Account == p.Account && !recipient.IsEmpty() {
 		in = p.destination(recipient.String())
 	}
@@ -173,9 +174,11 @@ func hidden(node *waBinary.Node) bool {
 // record adds a message to the journal. A copy of a message that the account's other devices sent has the chat in its
 // content.
 func (p *receiver) record(d accounts.Delivery, content *waE2E.Message) Message {
-	in := groups.Chat{Account: d.From.Account, Group: p.Net.Groups.Find(d.Group)}
+	in := p.chatOf(d)
 	if sent := content.GetDeviceSentMessage(); sent != nil && d.From.Account == p.Account {
-		in = p.destination(sent.GetDestinationJID())
+		if d.Group.IsEmpty() {
+			in = p.destination(sent.GetDestinationJID())
+		}
 		content = sent.GetMessage()
 	}
 	message := p.received(d, in)
@@ -200,9 +203,6 @@ func asksPoll(node *waBinary.Node) bool {
 
 // received returns a message of a chat as its stanza describes it, without content.
 func (p *receiver) received(d accounts.Delivery, in groups.Chat) *Message {
-	if in.Group != nil {
-		in.Account = nil
-	}
 	message := &Message{
 		Content: Content{Kind: KindUnknown},
 		ID:      stanza.Attr(&d.Node, "id"),
@@ -223,6 +223,9 @@ func (p *receiver) received(d accounts.Delivery, in groups.Chat) *Message {
 	}
 	if !d.Group.IsEmpty() {
 		message.To, message.sender = in.JID(), stanza.JID(&d.Node, "participant")
+	}
+	if in.Group == nil && !d.Group.IsEmpty() {
+		message.To, message.Broadcast, message.list = p.Account.JID(0), true, d.Group
 	}
 	if message.FromMe {
 		message.To, message.Status = in.JID(), StatusSent
@@ -265,7 +268,8 @@ func (p *receiver) runScript(d accounts.Delivery, message Message) {
 func (p *receiver) respond(d accounts.Delivery, message Message, script Script) {
 	p.confirmDelivery(d)
 	// A message that changes another one is shown there and not read by itself.
-	if message.FromMe || message.Target != "" || script == ScriptDeliver {
+	if message.FromMe || message.Target != "" || script == ScriptDeliver || message.chat.Group.IsStatuses() {
+		// Whoever reads a status tells its author. People do that by looking at it: MarkRead.
 		return
 	}
 	p.read(message)

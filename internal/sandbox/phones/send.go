@@ -3,6 +3,7 @@ package phones
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 
 	"wasup/internal/sandbox/accounts"
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/signal"
 	"wasup/internal/sandbox/stanza"
 )
@@ -27,6 +29,8 @@ type sentMessage struct {
 	mediaType    string
 	// peer marks a message for a client of the own account, which people do not see.
 	peer bool
+	// about is the author of the status that a reaction is about.
+	about *accounts.Account
 	// plain is the content for the other side, copied the content for the account's own devices.
 	plain, copied []byte
 }
@@ -71,6 +75,9 @@ func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) 
 	if !p.availability.Online() {
 		return "", ErrOffline
 	}
+	if jid, err := types.ParseJID(out.To); err == nil && jid.Server == types.NewsletterServer {
+		return p.publish(&out, jid)
+	}
 	to, err := p.Net.Groups.Chat(out.To)
 	if err != nil {
 		return "", err
@@ -89,7 +96,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out)}
+	message := sentMessage{chat: to, kind: out.Kind, stanza: stanzaType(out.Kind), edit: editAttribute(out, kept), mediaType: mediaType(out), about: kept.about}
 	if message.plain, err = proto.Marshal(content); err != nil {
 		return "", fmt.Errorf("sandbox: encoding a message: %w", err)
 	}
@@ -126,6 +133,10 @@ func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
 		return node, nil
 	}
+	if message.isForAuthor() {
+		node.Content = p.encryptForAuthor(message)
+		return node, nil
+	}
 	content, err := p.encryptForGroup(message)
 	if err != nil {
 		return waBinary.Node{}, err
@@ -142,6 +153,10 @@ func (m *sentMessage) meta() []waBinary.Node {
 		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "creation"}}}
 	case KindVote:
 		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"polltype": "vote"}}}
+	case kinds.Event:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"event_type": "creation"}}}
+	case kinds.EventAnswer:
+		return []waBinary.Node{{Tag: "meta", Attrs: waBinary.Attrs{"event_type": "response"}}}
 	default:
 		return nil
 	}
@@ -151,7 +166,7 @@ func (m *sentMessage) meta() []waBinary.Node {
 func (m *sentMessage) encAttrs(kind string) waBinary.Attrs {
 	attrs := waBinary.Attrs{"v": "2", "type": kind, "mediatype": m.mediaType}
 	switch m.kind {
-	case KindVote, KindReaction, KindEdit, KindRevoke:
+	case KindVote, KindReaction, KindEdit, KindRevoke, kinds.Pin, kinds.Keep, kinds.EventEdit, kinds.EventAnswer:
 		// Receivers that cannot decrypt such a message show nothing.
 		attrs["decrypt-fail"] = "hide"
 	default:
@@ -166,6 +181,8 @@ func stanzaType(kind Kind) string {
 		return "reaction"
 	case kind == KindPoll || kind == KindVote:
 		return "poll"
+	case kind == kinds.Event || kind == kinds.EventAnswer || kind == kinds.EventEdit:
+		return "event"
 	case kind.hasFile() || kind == KindContact || kind == KindLocation:
 		return "media"
 	default:
@@ -198,6 +215,8 @@ func editAttribute(out *Outgoing, kept *Message) string {
 	switch {
 	case out.Kind == KindEdit:
 		return "1"
+	case out.Kind == kinds.Pin:
+		return "2"
 	case out.Kind == KindRevoke && kept.about != kept.author:
 		return "8"
 	case out.Kind == KindRevoke, out.Kind == KindReaction && out.Text == "":
@@ -274,7 +293,7 @@ func (m *sentMessage) isFor(author, asks *accounts.Account) bool {
 	case asks == author:
 		return true
 	case m.chat.Group != nil:
-		return m.chat.Group.Has(asks)
+		return m.chat.Group.Has(asks) && slices.Contains(m.chat.Group.Audience(author), asks)
 	default:
 		return m.chat.Account == asks && !m.peer
 	}

@@ -69,6 +69,7 @@ type messageState struct {
 	Chat    groups.ChatState `json:"chat"`
 	Secret  []byte           `json:"secret"`
 	Raw     []byte           `json:"raw,omitempty"`
+	List    types.JID        `json:"list"`
 	// File has the keys of the message's file. The rest of the file's description is in Message.
 	File *fileState `json:"file,omitempty"`
 }
@@ -88,6 +89,7 @@ type sentState struct {
 	Plain     []byte           `json:"plain"`
 	Copied    []byte           `json:"copied"`
 	Peer      bool             `json:"peer,omitempty"`
+	About     string           `json:"about,omitempty"` // the hidden id of the author of the status that a reaction is about
 }
 
 // Collect emits all records of an account. The phone's own record comes last, after the records that it refers to.
@@ -118,7 +120,7 @@ func (p *Phone) Collect(pairing PairingState, emit func(string, any) error) erro
 	if err = p.collectSent(emit); err != nil {
 		return err
 	}
-	if err = p.collectSync(emit); err != nil {
+	if err = p.appState.sync.Collect(emit); err != nil {
 		return err
 	}
 	if err = p.Net.Profiles.Collect(a, emit); err != nil {
@@ -133,7 +135,7 @@ func (p *journal) collectMessages(emit func(string, any) error) error {
 	for _, message := range p.messages {
 		state := messageState{
 			Message: *message, Sender: message.sender, By: message.author.LID, About: accounts.LIDOf(message.about),
-			Chat: message.chat.State(), Secret: message.secret, Raw: message.raw,
+			Chat: message.chat.State(), Secret: message.secret, Raw: message.raw, List: message.list,
 		}
 		if file := message.Media; file != nil {
 			state.File = &fileState{file.sealed.Key, file.sealed.PlainSHA256, file.sealed.SealedSHA256}
@@ -153,7 +155,7 @@ func (p *sender) collectSent(emit func(string, any) error) error {
 		if !ok {
 			continue
 		}
-		state := sentState{sent.chat.State(), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer}
+		state := sentState{sent.chat.State(), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer, accounts.LIDOf(sent.about)}
 		if err := emit(KeySent+p.Account.LID+"/"+id, state); err != nil {
 			return err
 		}
@@ -223,7 +225,7 @@ func (p *Phone) RestoreMessage(raw json.RawMessage) error {
 	}
 	message := state.Message
 	message.sender, message.chat, message.secret, message.raw = state.Sender, in, state.Secret, state.Raw
-	message.author, message.about = author, p.Net.Dir.Hidden(state.About)
+	message.list, message.author, message.about = state.List, author, p.Net.Dir.Hidden(state.About)
 	message.Media = p.restoreMedia(&message, state.File)
 	// Not by enter: the records of other messages already have the changes that this one made. The log may still have
 	// messages that were dropped.
@@ -242,7 +244,7 @@ func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
 	if to, ok := p.Net.Groups.ChatOf(state.Chat); ok {
 		p.keep(id, sentMessage{
 			chat: to, kind: state.Kind, stanza: state.Stanza, edit: state.Edit, mediaType: state.MediaType,
-			plain: state.Plain, copied: state.Copied, peer: state.Peer,
+			plain: state.Plain, copied: state.Copied, peer: state.Peer, about: p.Net.Dir.Hidden(state.About),
 		})
 	}
 	return nil

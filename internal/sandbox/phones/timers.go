@@ -4,6 +4,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 
 	"wasup/internal/sandbox/groups"
+	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/timers"
 )
 
@@ -23,7 +24,7 @@ func (h *handset) timerOf(in groups.Chat) timers.Setting {
 // Only the server sets the timer of a group. The apps ignore timers that they do not offer. It also notes whether the
 // message stays although the chat's messages disappear.
 func (h *handset) heed(content *waE2E.Message, m *Message) {
-	content = unwrap(content, new(Message))
+	content, _ = kinds.Unwrap(content)
 	if m.chat.Account != nil {
 		offered, known := timers.Stated(content)
 		if m.author != h.Account {

@@ -1,9 +1,7 @@
 package phones
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -16,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/kinds"
 )
 
 // errVote means that a vote cannot be decrypted.
@@ -29,27 +28,8 @@ const (
 
 // voteCipher returns the cipher and the additional data of a vote.
 func voteCipher(secret []byte, pollID string, author, voter types.JID) (cipher.AEAD, []byte, error) {
-	sealed, err := secretCipher(useVote, secret, pollID, author, voter)
+	sealed, err := kinds.Cipher(useVote, secret, pollID, author, voter)
 	return sealed, []byte(pollID + "\x00" + voter.ToNonAD().String()), err
-}
-
-// secretCipher returns the cipher of content that is encrypted with the secret of another message. The key is derived
-// from the secret, the message's id and author, and the sender (whatsmeow msgsecret.go, generateMsgSecretKey).
-func secretCipher(use string, secret []byte, id string, author, sender types.JID) (cipher.AEAD, error) {
-	info := id + author.ToNonAD().String() + sender.ToNonAD().String() + use
-	key, err := hkdf.Key(sha256.New, secret, nil, info, 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key of a message's secret: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("make cipher: %w", err)
-	}
-	sealed, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("make GCM: %w", err)
-	}
-	return sealed, nil
 }
 
 // encryptedReaction encrypts a reaction to an announcement of a community. It fails if the announcement has no secret,
@@ -63,7 +43,7 @@ func (p *codec) encryptedReaction(reaction *waE2E.ReactionMessage, target *Messa
 		return nil, fmt.Errorf("sandbox: encoding a reaction: %w", err)
 	}
 	server := target.chat.Group.Server()
-	sealer, err := secretCipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), p.Account.JIDOn(server, 0))
+	sealer, err := kinds.Cipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), p.Account.JIDOn(server, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +62,7 @@ func (p *codec) readReaction(m *waE2E.EncReactionMessage, into *Message) {
 		return
 	}
 	server := target.chat.Group.Server()
-	opener, err := secretCipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), into.author.JIDOn(server, 0))
+	opener, err := kinds.Cipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), into.author.JIDOn(server, 0))
 	if err != nil || len(m.GetEncIV()) != opener.NonceSize() {
 		into.Target = ""
 		return

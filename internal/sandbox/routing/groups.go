@@ -17,6 +17,7 @@ const (
 	ackForbidden    = 403
 	ackUnknownGroup = 404
 	ackNotAMember   = 420
+	ackInvalid      = 479
 )
 
 // routeGroup delivers a group message. Each device gets the part that all devices share and, if there is one, the part
@@ -24,7 +25,7 @@ const (
 // does not name get nothing, since they do not have the sender's key: the sender learns the hash of the right list and
 // sends the message to them again.
 func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
-	g := r.groups.Find(stanza.JID(node, "to"))
+	g := r.groups.FindShared(stanza.JID(node, "to"))
 	if g == nil || stanza.Attr(node, "id") == "" {
 		return Verdict{Code: ackUnknownGroup}
 	}
@@ -41,10 +42,15 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 	}
 	list := node.GetChildByTag("participants")
 	copies := list.GetChildrenByTag("to")
-	if len(shared) == 0 || len(copies) > groups.MaxMembers*maxDevicesInGroup {
+	// A reaction to a status is for its author's devices and the sender's own: each gets a copy, and nothing is shared.
+	addressed := g.IsStatuses() && len(shared) == 0 && len(copies) > 0
+	if (len(shared) == 0 && !addressed) || len(copies) > groups.MaxMembers*maxDevicesInGroup {
 		return Verdict{Code: ackBadMessage}
 	}
-	again := isSentAgain(node)
+	if addressed && !isPlainAddon(node) {
+		return Verdict{Code: ackInvalid}
+	}
+	again := isSentAgain(node) || addressed
 	if again {
 		shared = nil // the part that all share is empty in a message for some devices only
 	}
@@ -56,7 +62,7 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 		}
 	}
 	var want []types.JID
-	for _, owner := range g.Accounts() {
+	for _, owner := range g.Audience(from.Account) {
 		want = append(want, r.devicesOn(owner, g.Server())...)
 	}
 	var told Verdict
@@ -72,6 +78,17 @@ func (r *Router) routeGroup(from accounts.Origin, node *waBinary.Node) Verdict {
 		r.handGroupCopy(from, node, g, owner, named.Device, append(own[:len(own):len(own)], shared...))
 	}
 	return told
+}
+
+// isPlainAddon reports whether a reaction to a status has nothing that only a message to a person or a status itself has.
+// The real server refuses such a stanza (479).
+func isPlainAddon(node *waBinary.Node) bool {
+	for _, tag := range []string{"meta", "tctoken", "cstoken"} {
+		if _, has := node.GetOptionalChildByTag(tag); has {
+			return false
+		}
+	}
+	return stanza.Attr(node, "type") == "reaction" && stanza.Attr(node, "peer_recipient_pn") == ""
 }
 
 // isSentAgain reports whether a message is for the named devices only: its sender sends it again to devices that it did
@@ -111,7 +128,11 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 	} else {
 		attrs["participant_pn"] = from.Account.JID(from.Device)
 	}
-	copied := waBinary.Node{Tag: "message", Attrs: attrs, Content: append(enc[:len(enc):len(enc)], passedOn(node)...)}
+	content := append(enc[:len(enc):len(enc)], passedOn(node)...)
+	if g.IsList() && owner == from.Account {
+		content = append(content, recipientsOf(g, owner))
+	}
+	copied := waBinary.Node{Tag: "message", Attrs: attrs, Content: content}
 	r.observer.Count(func(n *observe.Counters) { n.MessagesOut++ })
 	if device == 0 {
 		owner.Phone.Take(accounts.Delivery{Node: copied, From: from, Group: g.JID})
@@ -120,6 +141,17 @@ func (r *Router) handGroupCopy(from accounts.Origin, node *waBinary.Node, g *gro
 	if dev := r.dir.Device(owner, device); dev != nil {
 		r.courier.HandMessage(dev, copied)
 	}
+}
+
+// recipientsOf is the part of a broadcast list's message that tells the owner's own devices to whom it went.
+func recipientsOf(g *groups.Group, owner *accounts.Account) waBinary.Node {
+	var list []waBinary.Node
+	for _, a := range g.Accounts() {
+		if a != owner {
+			list = append(list, waBinary.Node{Tag: "to", Attrs: waBinary.Attrs{"jid": a.LIDJID(0), "peer_recipient_pn": a.JID(0)}})
+		}
+	}
+	return waBinary.Node{Tag: "participants", Content: list}
 }
 
 // routeGroupReceipt passes a receipt of a member about a group message to its sender. A read or played receipt goes to

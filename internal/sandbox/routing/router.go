@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/channels"
 	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/observe"
@@ -35,15 +36,16 @@ type Verdict struct {
 type Router struct {
 	dir      *accounts.Directory
 	groups   *groups.Set
+	channels *channels.Set
 	courier  *accounts.Courier
 	profiles *profiles.Profiles
 	faults   *faults.Set
 	observer *observe.Observer
 }
 
-// New returns a router for the accounts of a directory and its groups.
-func New(dir *accounts.Directory, groups *groups.Set, courier *accounts.Courier, profiles *profiles.Profiles, faults *faults.Set, observer *observe.Observer) *Router {
-	return &Router{dir: dir, groups: groups, courier: courier, profiles: profiles, faults: faults, observer: observer}
+// New returns a router for the accounts of a directory with its groups and channels.
+func New(dir *accounts.Directory, groups *groups.Set, channels *channels.Set, courier *accounts.Courier, profiles *profiles.Profiles, faults *faults.Set, observer *observe.Observer) *Router {
+	return &Router{dir: dir, groups: groups, channels: channels, courier: courier, profiles: profiles, faults: faults, observer: observer}
 }
 
 // RouteMessage delivers every copy of a message to the device that it is encrypted for.
@@ -52,8 +54,11 @@ func (r *Router) RouteMessage(from accounts.Origin, node *waBinary.Node) Verdict
 	if stanza.Attr(node, "id") == "" || to.User == "" {
 		return Verdict{Code: ackBadMessage}
 	}
-	if to.Server == types.GroupServer {
+	if to.Server == types.GroupServer || to.Server == types.BroadcastServer {
 		return r.routeGroup(from, node)
+	}
+	if to.Server == types.NewsletterServer {
+		return r.routeChannel(from, node)
 	}
 	target := r.dir.Find(to)
 	if target == nil {
@@ -180,7 +185,7 @@ func (r *Router) RouteReceipt(from accounts.Origin, node *waBinary.Node) {
 	})
 	r.observer.Emit(observe.Event{Kind: observe.EventReceipt, Account: from.Account.Number, Device: from.Account.JID(from.Device).String(), Detail: kind + " " + stanza.Attr(node, "id")})
 	to := stanza.JID(node, "to")
-	if g := r.groups.Find(to); g != nil {
+	if g := r.groups.FindShared(to); g != nil {
 		r.routeGroupReceipt(from, g, node)
 		return
 	}

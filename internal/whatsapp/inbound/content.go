@@ -6,6 +6,7 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -30,6 +31,7 @@ func (r *reading) content(m *waE2E.Message) message.Content {
 		out = message.Content{Kind: message.KindUnknown, Unknown: kindName(m)}
 	}
 	r.addContext(contextOf(m), &out)
+	r.addPart(contextOf(m), &out)
 	return out
 }
 
@@ -60,11 +62,17 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 		}
 		return out, true
 	}
+	if m.AlbumMessage != nil {
+		return albumContent(m.GetAlbumMessage()), true
+	}
 	if poll := pollOf(m); poll != nil {
 		return pollContent(poll), true
 	}
 	if text, ok := answerOf(m); ok {
 		return message.TextOf(text), true
+	}
+	if said, is := r.occasional(m); is {
+		return said, true
 	}
 	return r.file(m)
 }
@@ -135,6 +143,9 @@ func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	case m.SecretEncryptedMessage.GetSecretEncType() == waE2E.SecretEncryptedMessage_MESSAGE_EDIT && m.SecretEncryptedMessage != nil:
 		return r.encryptedEdit(m), true
 	}
+	if said, is := r.about(m); is {
+		return said, true
+	}
 	switch p := m.GetProtocolMessage(); {
 	case p == nil:
 		return message.Content{}, false
@@ -163,7 +174,7 @@ func (r *reading) edit(name string, key *waCommon.MessageKey, now *waE2E.Message
 	}
 	said, _ := r.standalone(now)
 	r.addContext(contextOf(now), &said)
-	out.Text, out.Mentions = said.Text, said.Mentions
+	out.Text, out.Mentions, out.Event = said.Text, said.Mentions, said.Event
 	return out
 }
 
@@ -174,6 +185,9 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	}
 	ref := &message.Ref{ID: idOf(key.GetID())}
 	info := &r.event.Info
+	if key.GetRemoteJID() == types.StatusBroadcastJID.String() {
+		r.inChat(key.GetRemoteJID(), ref)
+	}
 	switch {
 	case key.GetFromMe():
 		ref.Sender, ref.FromMe = r.t.address(info.Sender, info.SenderAlt), info.IsFromMe
@@ -208,6 +222,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
 		ref.Sender = message.Address{}
 	}
+	r.inChat(info.GetRemoteJID(), ref)
 	said, known := r.storedIn(info.GetRemoteJID(), ref)
 	if ref.Claimed = !known; ref.Claimed {
 		quoted, _ := unwrapped(info.GetQuotedMessage())
@@ -215,9 +230,7 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	}
 	if known {
 		ref.Text, ref.Kind = said.Text, said.Kind
-		if said.Poll != nil {
-			ref.Text = said.Poll.Question
-		}
+		ref.Text = cmp.Or(titleOf(&said), ref.Text)
 	}
 	out.Quote = ref
 }

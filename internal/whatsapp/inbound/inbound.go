@@ -44,6 +44,7 @@ type Translator struct {
 	Session session.ID
 	Own     func() (jid, lid types.JID) // the addresses of the session's own account; each may be empty
 	Client  *whatsmeow.Client           // decrypts votes, and knows which numbers and LIDs belong together
+	Decrypt Decrypt                     // decrypts answers to events
 	Journal EventLog
 	Sent    Sent    // nil: sent messages are not known
 	IsAdmin IsAdmin // nil: not known

@@ -30,6 +30,9 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
+	if e.NewsletterMeta != nil && !e.NewsletterMeta.EditTS.IsZero() {
+		said = t.editedPost(&e.Info, said)
+	}
 	of := eventlog.TypeMessage
 	switch said.Kind {
 	case message.KindEdit:
@@ -40,6 +43,12 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 		of = eventlog.TypeReaction
 	case message.KindPollVote:
 		of = eventlog.TypePollVote
+	case message.KindEventResponse:
+		of = eventlog.TypeEventResponse
+	case message.KindPin:
+		of = eventlog.TypePinned
+	case message.KindKeep:
+		of = eventlog.TypeKept
 	default:
 	}
 	return t.messageEvent(&e.Info, of, &said, editOf(e)...)
@@ -73,11 +82,16 @@ func (t *translation) messageEvent(info *types.MessageInfo, of eventlog.Type, co
 // messageKey returns the key of a message's event. It contains the addresses as they arrived: a repeated delivery has
 // the same ones.
 func messageKey(info *types.MessageInfo, version ...any) string {
-	return digest(append([]any{info.Chat, info.Sender.ToNonAD(), info.ID}, version...)...)
+	chat := info.Chat
+	if info.IsIncomingBroadcast() && !info.IsFromMe {
+		chat = info.Sender.ToNonAD() // what comes by a list is in the chat with its sender
+	}
+	return digest(append([]any{chat, info.Sender.ToNonAD(), info.ID}, version...)...)
 }
 
 func (t *translation) data(info *types.MessageInfo, content *message.Content) eventlog.MessageData {
 	data := eventlog.MessageData{
+		Broadcast: info.IsIncomingBroadcast(), Recipients: t.recipients(&info.MessageSource), ServerID: serverIDOf(info),
 		ID: idOf(info.ID), FromMe: info.IsFromMe, PushName: info.PushName, At: Moment(info.Timestamp), Content: content, Truncated: t.cut,
 		Chat: t.chatOf(&info.MessageSource), Sender: t.address(info.Sender, info.SenderAlt),
 	}
@@ -89,6 +103,8 @@ func (t *translation) data(info *types.MessageInfo, content *message.Content) ev
 
 func (t *translation) chatOf(source *types.MessageSource) message.Address {
 	switch {
+	case source.IsIncomingBroadcast():
+		return t.address(source.Sender, source.SenderAlt)
 	case source.Chat.Server != types.DefaultUserServer && source.Chat.Server != types.HiddenUserServer:
 		return t.address(source.Chat)
 	case source.IsFromMe:
@@ -136,7 +152,8 @@ func hasNoContent(m *waE2E.Message) bool {
 		switch p.GetType() {
 		case waE2E.ProtocolMessage_REVOKE, waE2E.ProtocolMessage_MESSAGE_EDIT:
 			return p.GetKey() == nil
-		case waE2E.ProtocolMessage_EPHEMERAL_SETTING, waE2E.ProtocolMessage_SHARE_PHONE_NUMBER, waE2E.ProtocolMessage_LIMIT_SHARING:
+		case waE2E.ProtocolMessage_EPHEMERAL_SETTING, waE2E.ProtocolMessage_SHARE_PHONE_NUMBER, waE2E.ProtocolMessage_LIMIT_SHARING,
+			waE2E.ProtocolMessage_STATUS_MENTION_MESSAGE:
 			return false
 		default:
 			return true

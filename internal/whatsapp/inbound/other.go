@@ -28,7 +28,7 @@ func (t *translation) receipt(e *events.Receipt) []eventlog.Event {
 	if len(e.MessageIDs) == 0 {
 		return nil
 	}
-	chat, sender := t.chatOf(&e.MessageSource), t.address(e.Sender, e.SenderAlt.ToNonAD())
+	chat, sender := t.receiptChat(&e.MessageSource), t.address(e.Sender, e.SenderAlt.ToNonAD())
 	var list []eventlog.Event
 	// Each event is one commit. A receipt about thousands of messages would take longer than a commit may.
 	for ids := range slices.Chunk(e.MessageIDs, maxReceipts) {

@@ -19,19 +19,35 @@ func addressOf(jids ...types.JID) message.Address {
 			out.PN = types.JID{User: each.User, Server: types.DefaultUserServer}.String()
 		case "":
 		default:
-			out.Group = each.ToNonAD().String()
+			addPlace(&out, each.ToNonAD())
 		}
 	}
 	return out
 }
 
-// address returns a person's phone number and LID, if WhatsApp has told which belong together, or a group's address. It
-// is for addresses that WhatsApp's server gives: whatsmeow caches the answer for good.
+// addPlace adds the address of a chat that is not with a person.
+func addPlace(out *message.Address, jid types.JID) {
+	switch {
+	case jid.Server == types.GroupServer:
+		out.Group = jid.String()
+	case jid == types.StatusBroadcastJID:
+		out.Status = jid.String()
+	case jid.Server == types.BroadcastServer:
+		out.List = jid.String()
+	case jid.Server == types.NewsletterServer:
+		out.Channel = jid.String()
+	default:
+		out.Other = jid.String()
+	}
+}
+
+// address returns a person's phone number and LID, if WhatsApp has told which belong together, or the
+// address of a group or another chat. It is for addresses that WhatsApp's server gives: whatsmeow caches the answer for good.
 func (t *translation) address(jid types.JID, others ...types.JID) message.Address {
 	out := addressOf(append([]types.JID{jid}, others...)...)
 	lids := t.c.Client.Store.LIDs
 	switch {
-	case out.Group != "":
+	case out.LID == "" && out.PN == "":
 	case out.LID != "" && out.PN == "":
 		t.ask(func(ctx context.Context) error {
 			pn, err := lids.GetPNForLID(ctx, types.NewJID(jid.User, types.HiddenUserServer))

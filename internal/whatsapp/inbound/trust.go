@@ -110,11 +110,9 @@ func (r *reading) keysOf(chat string, ref *message.Ref) []string {
 
 // messageKeys returns the keys under which a message may be stored.
 func messageKeys(chat, author message.Address, id string) (keys []string) {
-	for _, in := range []string{chat.Group, chat.LID, chat.PN} {
-		for _, by := range []string{author.LID, author.PN} {
-			if in != "" && by != "" {
-				keys = append(keys, keyOf(events.TypeMessage, digest(in, by, id)))
-			}
+	for _, in := range chat.Forms() {
+		for _, by := range author.Forms() {
+			keys = append(keys, keyOf(events.TypeMessage, digest(in, by, id)))
 		}
 	}
 	return keys

@@ -86,6 +86,10 @@ func (c *composing) addressAuthors(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if ref := c.out.Content.Target; ref != nil && ref.Chat.Status != "" {
+		c.target = c.chat.String() // the author of the status, to whom the reaction goes
+		return nil
+	}
 	if ref := c.out.Content.Target; ref != nil && c.isGroup() && !c.isOwn(ref, c.ownUnlessNamed()) {
 		c.target, err = c.author(ctx, ref)
 	}
@@ -339,7 +343,11 @@ func (c *composing) isGroup() bool { return c.chat.Server == types.GroupServer }
 func (c *composing) key() *waCommon.MessageKey {
 	ref := c.out.Content.Target
 	own := c.isOwn(ref, c.ownUnlessNamed())
-	return &waCommon.MessageKey{RemoteJID: proto.String(c.chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
+	chat := c.chat
+	if ref.Chat.Status != "" {
+		chat = types.StatusBroadcastJID
+	}
+	return &waCommon.MessageKey{RemoteJID: proto.String(chat.String()), FromMe: &own, ID: &ref.ID, Participant: optional(c.target)}
 }
 
 // readTimer sets timer. Reactions and revocations belong to another message and carry none.
@@ -372,6 +380,7 @@ func (c *composing) references() *waE2E.ContextInfo {
 	}
 	if c.quote != nil {
 		info.StanzaID, info.Participant, info.QuotedMessage = &content.Quote.ID, optional(c.quoted), c.quote
+		info.RemoteJID = optional(content.Quote.Chat.Status)
 	}
 	return info
 }
@@ -414,7 +423,11 @@ func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Messa
 	if err != nil || c.c.Stored == nil {
 		return quoted(&said), nil
 	}
-	stored, is, err := c.c.Stored(ctx, c.chat, author, ref.ID)
+	chat := c.chat
+	if ref.Chat.Status != "" {
+		chat = types.StatusBroadcastJID
+	}
+	stored, is, err := c.c.Stored(ctx, chat, author, ref.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ type Marks struct {
 	// Addressing is how the message's group addresses people. It is "" for a chat with one person, and where whatsmeow
 	// says it.
 	Addressing types.AddressingMode
+	// Status: the message is a reaction to a status. It is encrypted for the devices of the status's author and our own,
+	// like a message to the author, but its stanza goes to the chat of statuses (WhatsApp Web, WAWebSendReactionMsgAction).
+	Status bool
 }
 
 // MarksOf returns the marks that follow from a message, which may be nil. It hides what changes another message except
@@ -40,6 +43,7 @@ func MarksOf(m *waE2E.Message) Marks {
 	}
 	change := m.GetProtocolMessage()
 	marks := Marks{
+		Status:   m.GetReactionMessage().GetKey().GetRemoteJID() == types.StatusBroadcastJID.String(),
 		Revoke:   change.GetKey() != nil && change.GetType() == waE2E.ProtocolMessage_REVOKE,
 		Poll:     m.GetPollCreationMessage() != nil || m.GetPollCreationMessageV2() != nil || m.GetPollCreationMessageV3() != nil,
 		ViewOnce: m.GetViewOnceMessage() != nil || m.GetViewOnceMessageV2() != nil || m.GetViewOnceMessageV2Extension() != nil,
@@ -64,6 +68,9 @@ func (m Marks) Set(stanza *waBinary.Node) (changed bool) {
 		if text, is := attrs[name].(string); !is || text != value {
 			attrs[name], changed = value, true
 		}
+	}
+	if m.Status {
+		changed = toStatuses(stanza) || changed
 	}
 	for _, enc := range append(copiesIn(stanza), stanza.GetChildrenByTag("enc")...) {
 		if _, hidden := enc.Attrs["decrypt-fail"]; hidden && m.Revoke {
@@ -93,6 +100,21 @@ func (m Marks) Set(stanza *waBinary.Node) (changed bool) {
 		changed = addMeta(stanza, "view_once", "true") || changed
 	}
 	return changed
+}
+
+// toStatuses addresses a stanza to the chat of statuses. It removes what only messages to a person have.
+func toStatuses(stanza *waBinary.Node) (changed bool) {
+	if to, is := stanza.Attrs["to"].(types.JID); is && to.Device != 0 {
+		return false // sent again to one device that asked for it
+	}
+	delete(stanza.Attrs, "peer_recipient_pn")
+	stanza.Attrs["addressing_mode"] = string(types.AddressingModeLID)
+	stanza.Content = slices.DeleteFunc(stanza.GetChildren(), func(child waBinary.Node) bool { return child.Tag == "tctoken" || child.Tag == "cstoken" })
+	if stanza.Attrs["to"] == types.StatusBroadcastJID {
+		return false
+	}
+	stanza.Attrs["to"] = types.StatusBroadcastJID
+	return true
 }
 
 // copiesIn returns the ciphertexts of a stanza that are each for one device.

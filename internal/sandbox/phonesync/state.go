@@ -1,4 +1,4 @@
-package phones
+package phonesync
 
 import (
 	"encoding/json"
@@ -18,34 +18,34 @@ type syncKeyState struct {
 	Time int64  `json:"time"`
 }
 
-// collectSync emits the keys and the encrypted collections. The decrypted entries are not stored: the phone reads them
+// Collect emits the keys and the encrypted collections. The decrypted entries are not stored: the phone reads them
 // again from the collections.
-func (p *phoneSync) collectSync(emit func(string, any) error) error {
-	p.mu.Lock()
-	keys := make([]syncKeyState, 0, len(p.keys))
-	for _, key := range p.keys {
+func (s *Sync) Collect(emit func(string, any) error) error {
+	s.mu.Lock()
+	keys := make([]syncKeyState, 0, len(s.keys))
+	for _, key := range s.keys {
 		keys = append(keys, syncKeyState(key))
 	}
-	p.mu.Unlock()
+	s.mu.Unlock()
 	if len(keys) == 0 {
 		return nil
 	}
-	state := p.Net.AppStates.Of(p.Account)
+	state := s.net.AppStates.Of(s.account)
 	for _, name := range appstate.Collections() {
 		collected, err := state.Collect(name)
 		if err != nil {
 			return err
 		}
-		if err = emit(keySync+p.Account.LID+"/"+name, collected); err != nil {
+		if err = emit(keySync+s.account.LID+"/"+name, collected); err != nil {
 			return err
 		}
 	}
-	return emit(keySync+p.Account.LID, keys)
+	return emit(keySync+s.account.LID, keys)
 }
 
-// RestoreSync restores an account's app state and has the phone read it again.
-func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
-	raw, kept := byName[keySync+p.Account.LID]
+// Restore restores an account's app state and has the phone read it again.
+func (s *Sync) Restore(byName map[string]json.RawMessage) error {
+	raw, kept := byName[keySync+s.account.LID]
 	if !kept {
 		return nil
 	}
@@ -57,34 +57,34 @@ func (p *phoneSync) RestoreSync(byName map[string]json.RawMessage) error {
 		if len(key.Data) != syncKeySize || len(key.ID) == 0 {
 			return fmt.Errorf("%w: a key of app state", disk.ErrRecord)
 		}
-		p.keys = append(p.keys, syncd.Key(key))
+		s.keys = append(s.keys, syncd.Key(key))
 	}
 	for _, name := range appstate.Collections() {
-		raw, kept := byName[keySync+p.Account.LID+"/"+name]
+		raw, kept := byName[keySync+s.account.LID+"/"+name]
 		if !kept {
 			continue
 		}
-		if err := p.Net.AppStates.Of(p.Account).Restore(name, raw); err != nil {
+		if err := s.net.AppStates.Of(s.account).Restore(name, raw); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		p.readFromStart(name)
+		s.readFromStart(name)
 	}
 	return nil
 }
 
 // readFromStart has the phone read a collection from its beginning. It reads patch by patch, which shows who made them.
 // If that fails, it reads all records. No lock is needed, because nobody else has the account yet.
-func (p *phoneSync) readFromStart(name string) {
-	if _, err := p.catchUp(name); err == nil {
+func (s *Sync) readFromStart(name string) {
+	if _, err := s.catchUp(name); err == nil {
 		return
 	}
-	known := p.forget(name)
-	version, records := p.Net.AppStates.Of(p.Account).Entries(name)
-	entries, err := known.Restore(version, records, p.lookup)
+	known := s.forget(name)
+	version, records := s.net.AppStates.Of(s.account).Entries(name)
+	entries, err := known.Restore(version, records, s.lookup)
 	if err != nil {
-		p.Net.Log.Warn("phone could not read app state", "collection", name, "err", err)
+		s.net.Log.Warn("phone could not read app state", "collection", name, "err", err)
 	}
 	for _, entry := range entries {
-		p.updateEntry(name, version, 0, entry)
+		s.updateEntry(name, version, 0, entry)
 	}
 }
