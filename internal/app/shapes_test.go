@@ -29,7 +29,7 @@ import (
 // a value. Values that are random or times are replaced by their form, names of people and messages by their roles.
 type shape map[string]string
 
-// pair is wasup and Baileys, linked to the same phone, and another phone that both write to.
+// shapePair is wasup and Baileys, linked to the same phone, and another phone that both write to.
 type shapePair struct {
 	*party
 	carla       *sandbox.Phone
@@ -111,16 +111,28 @@ func newShapePair(t *testing.T) *shapePair {
 		chat.jid, chat.group = jid.String(), true
 		p.chats = append(p.chats, chat)
 	}
+	p.acquaint()
 	return p
 }
 
-// jsonOf encodes a value that has no error.
-func jsonOf(value any) string {
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return string(data)
+// acquaint waits until a message of Baileys has a copy for wasup's device. The first may lack it.
+func (p *shapePair) acquaint() {
+	p.t.Helper()
+	lid := p.ana.LID()
+	lid.Device = p.this[byWasup].Device
+	apptest.Until(p.t, "Baileys encrypts for the device of wasup", func() bool {
+		id := p.node.sends("content", map[string]any{"to": p.chats[0].jid, "content": map[string]any{"text": "first"}})
+		sent := p.server.Capture().Stanzas(func(e *capture.Stanza) bool { return e.ID == id && e.Tag == "message" && e.Device == p.this[byBaileys] })
+		if len(sent) == 0 {
+			return false
+		}
+		node, err := sent[0].Node()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		participants := node.GetChildByTag("participants")
+		return slices.ContainsFunc(participants.GetChildren(), func(to waBinary.Node) bool { return to.Attrs["jid"] == lid })
+	})
 }
 
 // sendsBoth makes both clients send a message, and compares what Carla's and Ana's phones got.
