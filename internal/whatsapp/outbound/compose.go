@@ -396,14 +396,14 @@ func quotedWords(said *message.Content) *waE2E.Message {
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &card.Name, Vcard: &card.VCard}}
 	case said.Kind == message.KindPoll && said.Poll != nil:
 		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Poll.Question}}
-	case said.Text == "":
+	case said.Words() == "":
 		return nil
 	case said.Kind == message.KindContact:
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &said.Text}}
 	case said.Kind == message.KindPoll:
 		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Text}}
 	default:
-		return &waE2E.Message{Conversation: &said.Text}
+		return &waE2E.Message{Conversation: optional(said.Words())}
 	}
 }
 
