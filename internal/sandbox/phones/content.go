@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
 )
 
@@ -87,7 +88,9 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ProtocolMessage != nil:
 		p.readProtocol(content.ProtocolMessage, into)
 	default:
-		p.readMedia(content, into)
+		if !p.readBusiness(content, into) {
+			p.readMedia(content, into)
+		}
 	}
 }
 
@@ -215,6 +218,8 @@ func shownKind(quoted *waE2E.Message) Kind {
 		return KindPoll
 	case quoted.GetExtendedTextMessage() != nil && textOf(quoted) == "":
 		return ""
+	case business.Words(quoted) != "":
+		return KindBusiness
 	default:
 		return formOf(quoted)
 	}
@@ -278,7 +283,7 @@ func textOf(content *waE2E.Message) string {
 	case content.GetContactMessage() != nil:
 		return content.GetContactMessage().GetDisplayName()
 	default:
-		return cmp.Or(quotedQuestion(content), content.GetLocationMessage().GetName())
+		return cmp.Or(quotedQuestion(content), content.GetLocationMessage().GetName(), business.Words(content))
 	}
 }
 
