@@ -286,7 +286,7 @@ func TestAnOfferWithoutMeasureIsKeptWithinTheLimits(t *testing.T) {
 			t.Errorf("%s: %d choices, truncated %t, %d bytes", form, n, data.Truncated, len(event.Data))
 		}
 	}
-	long, broken := strings.Repeat("x", 7<<20), `{"sections":[{"rows":[`
+	long, broken := strings.Repeat("x", 1<<20), `{"sections":[{"rows":[`
 	raw, err := proto.Marshal(&waE2E.Message{ViewOnceMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{InteractiveMessage: &waE2E.InteractiveMessage{
 		Body: &waE2E.InteractiveMessage_Body{Text: &long},
 		InteractiveMessage: &waE2E.InteractiveMessage_NativeFlowMessage_{NativeFlowMessage: &waE2E.InteractiveMessage_NativeFlowMessage{Buttons: []*waE2E.InteractiveMessage_NativeFlowMessage_NativeFlowButton{
