@@ -21,13 +21,13 @@ func TestWhatABusinessWroteIsThereAfterARestart(t *testing.T) {
 	file := someBytes(20_000)
 	offer := sendKind(t, peer, phones.Outgoing{
 		To: own.Number(), Kind: phones.KindBusiness, Text: "Coming?", Media: &phones.Attachment{Data: file, MIME: "application/pdf", FileName: "map.pdf"},
-		Business: &business.Message{Form: business.FormTemplate, Header: "Party", Choices: []business.Choice{{Kind: business.KindReply, ID: "yes", Text: "Yes"}}},
+		Business: &business.Content{Form: business.FormTemplate, Header: "Party", Choices: []business.Choice{{Kind: business.KindReply, ID: "yes", Text: "Yes"}}},
 	})
 	template := wait(client, 0, hasID(offer)).Message.GetTemplateMessage().GetHydratedTemplate()
 	if template.GetHydratedContentText() != "Coming?" || template.GetDocumentMessage().GetFileName() != "map.pdf" {
 		t.Fatalf("the client got %v", template)
 	}
-	masked := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindBusiness, Text: "123456", Business: &business.Message{Form: business.FormMasked}})
+	masked := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindBusiness, Text: "123456", Business: &business.Content{Form: business.FormMasked}})
 	if got := wait(client, 0, hasID(masked)).Message; got.GetPlaceholderMessage() == nil || got.GetTemplateMessage() != nil {
 		t.Fatalf("the client got %v", got)
 	}
@@ -57,7 +57,7 @@ func TestACodeIsMaskedWhenItIsSentAgain(t *testing.T) {
 	server, own, client, peer := linked(t, phones.ScriptSilent)
 	_, err := server.SetFault(faults.Fault{Kind: faults.BadCiphertext, Account: own.Number(), Count: 1})
 	must(t, err)
-	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindBusiness, Text: "123456", Business: &business.Message{Form: business.FormMasked}})
+	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindBusiness, Text: "123456", Business: &business.Content{Form: business.FormMasked}})
 	wait(client, 0, func(e *events.UndecryptableMessage) bool { return e.Info.ID == id })
 	if got := wait(client, 0, hasID(id)).Message; got.GetPlaceholderMessage() == nil || got.GetTemplateMessage() != nil {
 		t.Errorf("the client got %v", got)
@@ -68,7 +68,7 @@ func TestBusinessThatDoesNotFitTogetherIsRefused(t *testing.T) {
 	server := newServer(t, sandbox.Config{})
 	one, other := newPhone(t, server, ""), newPhone(t, server, "")
 	group := newGroup(t, one, "", other)
-	list := &business.Message{Form: business.FormList, Choices: []business.Choice{{Kind: business.KindRow, ID: "s", Text: "Small"}}}
+	list := &business.Content{Form: business.FormList, Choices: []business.Choice{{Kind: business.KindRow, ID: "s", Text: "Small"}}}
 	offer := sendKind(t, one, phones.Outgoing{To: other.Number(), Kind: phones.KindBusiness, Business: list})
 	for name, test := range map[string]struct {
 		out   phones.Outgoing
@@ -76,9 +76,9 @@ func TestBusinessThatDoesNotFitTogetherIsRefused(t *testing.T) {
 	}{
 		"no business":       {phones.Outgoing{Kind: phones.KindBusiness}, "business"},
 		"of a text":         {phones.Outgoing{Text: "x", Business: list}, "business"},
-		"unknown form":      {phones.Outgoing{Kind: phones.KindBusiness, Business: &business.Message{Form: "poster"}}, "business.form"},
-		"no product":        {phones.Outgoing{Kind: phones.KindBusiness, Business: &business.Message{Form: business.FormProduct}}, "business.items"},
-		"a code in a group": {phones.Outgoing{To: group.String(), Kind: phones.KindBusiness, Business: &business.Message{Form: business.FormMasked}}, "business.form"},
+		"unknown form":      {phones.Outgoing{Kind: phones.KindBusiness, Business: &business.Content{Form: "poster"}}, "business.form"},
+		"no product":        {phones.Outgoing{Kind: phones.KindBusiness, Business: &business.Content{Form: business.FormProduct}}, "business.items"},
+		"a code in a group": {phones.Outgoing{To: group.String(), Kind: phones.KindBusiness, Business: &business.Content{Form: business.FormMasked}}, "business.form"},
 		"nothing chosen":    {phones.Outgoing{Kind: phones.KindChoice, Quote: offer}, "options"},
 		"of nothing":        {phones.Outgoing{Kind: phones.KindChoice, Options: []string{"s"}}, "options"},
 		"not offered":       {phones.Outgoing{Kind: phones.KindChoice, Quote: offer, Options: []string{"l"}}, "options"},

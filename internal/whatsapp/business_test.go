@@ -51,41 +51,41 @@ func (h *hearing) offers() map[business.Form]struct {
 	picture := &phones.Attachment{MIME: "image/png", Data: []byte(pixel)}
 	item := business.Item{ID: "sku-1", ProductID: "77", Name: "Cake", Quantity: 2, Price: 12_500}
 	seller := `"seller":` + addressed(h.peer)
-	of := func(m business.Message, file *phones.Attachment, want ...string) offer {
+	of := func(m business.Content, file *phones.Attachment, want ...string) offer {
 		return offer{phones.Outgoing{Kind: phones.KindBusiness, Text: "the words of " + string(m.Form), Business: &m, Media: file}, want}
 	}
 	account := h.peer.LID().ToNonAD().String()
 	return map[business.Form]offer{
-		business.FormTemplate: of(business.Message{Form: business.FormTemplate, ID: "t1", Header: "Ready", Footer: "The shop", Choices: choices}, nil,
+		business.FormTemplate: of(business.Content{Form: business.FormTemplate, ID: "t1", Header: "Ready", Footer: "The shop", Choices: choices}, nil,
 			`"kind":"interactive"`, `"type":"template","id":"t1","header":"Ready","footer":"The shop",`+three),
-		business.FormFourRow:    of(business.Message{Form: business.FormFourRow, ID: "t2", Choices: choices}, nil, `"kind":"interactive"`, three),
-		business.FormEmbedded:   of(business.Message{Form: business.FormEmbedded, ID: "t3", Choices: choices}, picture, `"type":"native_flow","id":"t3"`, three, `"media":{"id":"`),
-		business.FormStructured: of(business.Message{Form: business.FormStructured, ID: "t4", Choices: choices}, pdf, `"type":"template","id":"t4"`, three, `"name":"bill.pdf"`),
-		business.FormButtons:    of(business.Message{Form: business.FormButtons, Footer: "The shop", Choices: choices}, picture, `"type":"buttons","footer":"The shop"`, three, `"media":{"id":"`),
-		business.FormList:       of(business.Message{Form: business.FormList, Header: "Menu", Button: "Show", Choices: rows}, nil, `"type":"list","header":"Menu","button":"Show"`, rowsTold),
-		business.FormProducts:   of(business.Message{Form: business.FormProducts, Subtitle: "Cakes", Items: []business.Item{item}, Account: account}, nil, `"choices":[{"kind":"product","id":"77","section":"Cakes"}]`, `"owner":`+addressed(h.peer)),
-		business.FormNativeFlow: of(business.Message{Form: business.FormNativeFlow, Subtitle: "today", Choices: append(choices[:3:3], append(rows[:3:3], business.Choice{Kind: business.KindCopy, ID: "x", Text: "Copy", Code: "SALE"}, business.Choice{Kind: business.KindFlow, ID: "9", Text: "Book"})...)}, nil,
+		business.FormFourRow:    of(business.Content{Form: business.FormFourRow, ID: "t2", Choices: choices}, nil, `"kind":"interactive"`, three),
+		business.FormEmbedded:   of(business.Content{Form: business.FormEmbedded, ID: "t3", Choices: choices}, picture, `"type":"native_flow","id":"t3"`, three, `"media":{"id":"`),
+		business.FormStructured: of(business.Content{Form: business.FormStructured, ID: "t4", Choices: choices}, pdf, `"type":"template","id":"t4"`, three, `"name":"bill.pdf"`),
+		business.FormButtons:    of(business.Content{Form: business.FormButtons, Footer: "The shop", Choices: choices}, picture, `"type":"buttons","footer":"The shop"`, three, `"media":{"id":"`),
+		business.FormList:       of(business.Content{Form: business.FormList, Header: "Menu", Button: "Show", Choices: rows}, nil, `"type":"list","header":"Menu","button":"Show"`, rowsTold),
+		business.FormProducts:   of(business.Content{Form: business.FormProducts, Subtitle: "Cakes", Items: []business.Item{item}, Account: account}, nil, `"choices":[{"kind":"product","id":"77","section":"Cakes"}]`, `"owner":`+addressed(h.peer)),
+		business.FormNativeFlow: of(business.Content{Form: business.FormNativeFlow, Subtitle: "today", Choices: append(choices[:3:3], append(rows[:3:3], business.Choice{Kind: business.KindCopy, ID: "x", Text: "Copy", Code: "SALE"}, business.Choice{Kind: business.KindFlow, ID: "9", Text: "Book"})...)}, nil,
 			`"type":"native_flow","subtitle":"today"`, strings.TrimSuffix(three, "]"), strings.TrimSuffix(strings.TrimPrefix(rowsTold, `"choices":[`), "]"), `{"kind":"copy","id":"x","text":"Copy","code":"SALE"}`, `{"kind":"flow","id":"9","text":"Book"}`),
-		business.FormCarousel: of(business.Message{Form: business.FormCarousel, Cards: []business.Card{{Header: "One", Text: "first", Choices: choices}, {Text: "second", Choices: []business.Choice{{Kind: business.KindReply, ID: "no", Text: "No"}}}}}, nil,
+		business.FormCarousel: of(business.Content{Form: business.FormCarousel, Cards: []business.Card{{Header: "One", Text: "first", Choices: choices}, {Text: "second", Choices: []business.Choice{{Kind: business.KindReply, ID: "no", Text: "No"}}}}}, nil,
 			`"type":"carousel"`, `"cards":[{"header":"One","text":"first",`+three+`},{"text":"second","choices":[{"kind":"reply","id":"no","text":"No"}]}]`),
-		business.FormShop:       of(business.Message{Form: business.FormShop, ID: "8"}, nil, `"type":"shop","id":"8"`),
-		business.FormCollection: of(business.Message{Form: business.FormCollection, ID: "8", Account: account}, nil, `"type":"collection","id":"8","owner":`+addressed(h.peer)),
-		business.FormInvite: of(business.Message{Form: business.FormInvite, Group: "120363@g.us", Code: "AbC", Header: "Friends", Expires: 1_893_456_000}, nil,
+		business.FormShop:       of(business.Content{Form: business.FormShop, ID: "8"}, nil, `"type":"shop","id":"8"`),
+		business.FormCollection: of(business.Content{Form: business.FormCollection, ID: "8", Account: account}, nil, `"type":"collection","id":"8","owner":`+addressed(h.peer)),
+		business.FormInvite: of(business.Content{Form: business.FormInvite, Group: "120363@g.us", Code: "AbC", Header: "Friends", Expires: 1_893_456_000}, nil,
 			`"kind":"group_invite"`, `"group_invite":{"group":{"group":"120363@g.us"},"name":"Friends","code":"AbC","expires_at":"2030-01-01T00:00:00Z","inviter":`+addressed(h.peer)),
-		business.FormOrder: of(business.Message{Form: business.FormOrder, ID: "1042", Token: "T==", Header: "Cake", Count: 3, Amount: 37_500, Currency: "EUR", Account: account}, nil,
+		business.FormOrder: of(business.Content{Form: business.FormOrder, ID: "1042", Token: "T==", Header: "Cake", Count: 3, Amount: 37_500, Currency: "EUR", Account: account}, nil,
 			`"kind":"order"`, `"order":{"id":"1042","token":"T==","title":"Cake","status":"inquiry",`+seller+`,"items_count":3,"total":{"value":"37.5","currency":"EUR"}}`),
-		business.FormOrderDetail: of(business.Message{Form: business.FormOrderDetail, ID: "1042", Status: "pending", Items: []business.Item{item}, Amount: 25_000, Currency: "BRL", PixKey: "key"}, nil,
+		business.FormOrderDetail: of(business.Content{Form: business.FormOrderDetail, ID: "1042", Status: "pending", Items: []business.Item{item}, Amount: 25_000, Currency: "BRL", PixKey: "key"}, nil,
 			`"kind":"interactive"`, `{"kind":"review_and_pay","id":"1042"`, `"order":{"id":"1042","status":"pending","type":"physical-goods","items_count":1,"items":[{"id":"sku-1","product_id":"77","name":"Cake","quantity":2,"price":{"value":"12.5","currency":"BRL"}}],"total":{"value":"25","currency":"BRL"},"subtotal":{"value":"25","currency":"BRL"},"payment_methods":[{"type":"pix_static_code","key":"key","key_type":"EVP"}]}`),
-		business.FormOrderStatus: of(business.Message{Form: business.FormOrderStatus, ID: "1042", Status: "shipped", Subtitle: "by bike"}, nil, `"order":{"id":"1042","status":"shipped","description":"by bike"}`),
-		business.FormProduct: of(business.Message{Form: business.FormProduct, Items: []business.Item{item}, Currency: "EUR", Account: account}, picture,
+		business.FormOrderStatus: of(business.Content{Form: business.FormOrderStatus, ID: "1042", Status: "shipped", Subtitle: "by bike"}, nil, `"order":{"id":"1042","status":"shipped","description":"by bike"}`),
+		business.FormProduct: of(business.Content{Form: business.FormProduct, Items: []business.Item{item}, Currency: "EUR", Account: account}, picture,
 			`"kind":"product"`, `"product":{"id":"77","retailer_id":"sku-1","title":"Cake","price":{"value":"12.5","currency":"EUR"},"pictures":1,`+seller+`}`, `"media":{"id":"`),
-		business.FormRequest: of(business.Message{Form: business.FormRequest, Amount: 250_000, Currency: "INR", Account: h.own.LID().ToNonAD().String(), Expires: 1_893_456_000}, nil,
+		business.FormRequest: of(business.Content{Form: business.FormRequest, Amount: 250_000, Currency: "INR", Account: h.own.LID().ToNonAD().String(), Expires: 1_893_456_000}, nil,
 			`"kind":"payment"`, `"payment":{"type":"request","amount":{"value":"250","currency":"INR"},"from":`+addressed(h.own)+`,"expires_at":"2030-01-01T00:00:00Z"}`),
-		business.FormPayment:   of(business.Message{Form: business.FormPayment}, nil, `"payment":{"type":"sent"}`),
-		business.FormDecline:   of(business.Message{Form: business.FormDecline}, nil, `"payment":{"type":"declined"}`),
-		business.FormCancel:    of(business.Message{Form: business.FormCancel}, nil, `"payment":{"type":"cancelled"}`),
-		business.FormPayInvite: of(business.Message{Form: business.FormPayInvite, Service: "pix"}, nil, `"payment":{"type":"invite","service":"pix"}`),
-		business.FormInvoice:   of(business.Message{Form: business.FormInvoice, ID: "T"}, pdf, `"payment":{"type":"invoice","token":"T"}`, `"media":{"id":"`),
+		business.FormPayment:   of(business.Content{Form: business.FormPayment}, nil, `"payment":{"type":"sent"}`),
+		business.FormDecline:   of(business.Content{Form: business.FormDecline}, nil, `"payment":{"type":"declined"}`),
+		business.FormCancel:    of(business.Content{Form: business.FormCancel}, nil, `"payment":{"type":"cancelled"}`),
+		business.FormPayInvite: of(business.Content{Form: business.FormPayInvite, Service: "pix"}, nil, `"payment":{"type":"invite","service":"pix"}`),
+		business.FormInvoice:   of(business.Content{Form: business.FormInvoice, ID: "T"}, pdf, `"payment":{"type":"invoice","token":"T"}`, `"media":{"id":"`),
 	}
 }
 
@@ -239,7 +239,7 @@ func TestAChoiceHasItsIDAndTheMessageThatOffersIt(t *testing.T) {
 // TestACodeThatOnlyThePhoneShowsIsUnavailable: the phone has the code, and the session is told that there is one.
 func TestACodeThatOnlyThePhoneShowsIsUnavailable(t *testing.T) {
 	h := newHearing(t)
-	id := h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindBusiness, Text: "Your code is 123456", Business: &business.Message{Form: business.FormMasked}})
+	id := h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindBusiness, Text: "Your code is 123456", Business: &business.Content{Form: business.FormMasked}})
 	data, event := h.message(events.TypeUndecryptable)
 	if data.ID != id || data.Unavailable != "mask_linked_devices" || data.Content != nil || data.Sender != addressOf(h.peer) {
 		t.Errorf("told as %s", event.Data)
@@ -280,7 +280,7 @@ func TestAnOfferWithoutMeasureIsKeptWithinTheLimits(t *testing.T) {
 		rows[i] = business.Choice{Kind: business.KindRow, ID: fmt.Sprint(i), Text: strings.Repeat("é", 100)}
 	}
 	for _, form := range []business.Form{business.FormList, business.FormNativeFlow} {
-		h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindBusiness, Text: "x", Business: &business.Message{Form: form, Choices: rows}})
+		h.send(h.peer, phones.Outgoing{To: h.own.Number(), Kind: phones.KindBusiness, Text: "x", Business: &business.Content{Form: form, Choices: rows}})
 		data, event := h.message(events.TypeMessage)
 		if n := len(data.Content.Interactive.Choices); !data.Truncated || n > 256 || len(event.Data) > events.MaxData || (form == business.FormList) != (n == 256) {
 			t.Errorf("%s: %d choices, truncated %t, %d bytes", form, n, data.Truncated, len(event.Data))

@@ -29,7 +29,7 @@ type sendRequest struct {
 	Selectable int                 `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
 	ViewOnce   bool                `json:"view_once" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
-	Business   *business.Message   `json:"business" doc:"for the kind business: what it offers, orders or pays; text is its body, media or location its header"`
+	Business   *business.Content   `json:"business" doc:"for the kind business: what it offers, orders or pays; text is its body, media or location its header"`
 	Referral   *business.Referral  `json:"referral" doc:"the advertisement that led to the chat"`
 	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }

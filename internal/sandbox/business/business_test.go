@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-func sample(form Form) Message {
-	return Message{
+func sample(form Form) Content {
+	return Content{
 		Form: form, ID: "7", Header: "Ready", Footer: "The shop", Button: "Show", Items: []Item{{Name: "Cake"}},
 		Choices: []Choice{{Kind: KindReply, ID: "yes", Text: "Yes"}, {Kind: KindRow, ID: "s", Text: "Small"}, {Kind: KindFlow, ID: "9", Text: "Book"}},
 		Cards:   []Card{{Text: "one", Choices: []Choice{{Kind: KindReply, ID: "no", Text: "No"}, {Kind: KindReply, ID: "yes", Text: "Yes"}}}},
@@ -30,10 +30,10 @@ func TestWhatIsWrittenIsShown(t *testing.T) {
 		if err != nil || proto.Unmarshal(raw, content) != nil {
 			t.Fatalf("%s: %v", form, err)
 		}
-		shown, _, context, ok := Read(content)
+		seen, ok := Read(content)
 		silent := form == FormDecline || form == FormCancel || form == FormPayInvite
-		if !ok || !silent && Words(content) != "the words" || !silent && form != FormInvoice && context.GetStanzaID() != "3EB0" {
-			t.Errorf("%s is shown as %+v, %t", form, shown, ok)
+		if !ok || !silent && Words(content) != "the words" || !silent && form != FormInvoice && seen.Context.GetStanzaID() != "3EB0" {
+			t.Errorf("%s is shown as %+v, %t", form, seen, ok)
 		}
 		if (m.Placeholder() != nil) != (form == FormMasked) {
 			t.Errorf("%s has a placeholder: %v", form, m.Placeholder())
@@ -51,8 +51,8 @@ func TestAChoiceIsTakenInTheFormOfTheOffer(t *testing.T) {
 		if err != nil || !strings.Contains(answer.String(), want) {
 			t.Errorf("%s: %v, %v", form, answer, err)
 		}
-		if shown, _, context, ok := Read(answer); !ok || shown.Chosen != "yes" || context == nil {
-			t.Errorf("%s: shown as %+v", form, shown)
+		if seen, ok := Read(answer); !ok || seen.Chosen != "yes" || seen.Context == nil {
+			t.Errorf("%s: shown as %+v", form, seen)
 		}
 		var failed *Error
 		if _, err = Choose(m.Compose(Parts{}), "never", "", nil); !errors.As(err, &failed) || failed.Field != "options" {
@@ -74,7 +74,7 @@ func TestAChoiceIsTakenInTheFormOfTheOffer(t *testing.T) {
 }
 
 func TestAMessageThatNoFormFitsIsRefused(t *testing.T) {
-	for field, m := range map[string]Message{
+	for field, m := range map[string]Content{
 		"business.form": {Form: "poster"}, "business.items": {Form: FormProduct}, "business.choices": {Form: FormList, Choices: make([]Choice, maxChoices+1)},
 	} {
 		var failed *Error

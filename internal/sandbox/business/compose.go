@@ -18,7 +18,7 @@ type Parts struct {
 }
 
 // Compose encodes a message that was checked.
-func (m *Message) Compose(p Parts) *waE2E.Message {
+func (m *Content) Compose(p Parts) *waE2E.Message {
 	switch m.Form {
 	case FormTemplate:
 		return &waE2E.Message{TemplateMessage: m.template(p)}
@@ -50,7 +50,7 @@ func (m *Message) Compose(p Parts) *waE2E.Message {
 }
 
 // Placeholder returns what linked devices get instead of the message, or nil if they get the message.
-func (m *Message) Placeholder() *waE2E.Message {
+func (m *Content) Placeholder() *waE2E.Message {
 	if m.Form != FormMasked {
 		return nil
 	}
@@ -64,7 +64,7 @@ func text(s string) *string {
 	return &s
 }
 
-func (m *Message) template(p Parts) *waE2E.TemplateMessage {
+func (m *Content) template(p Parts) *waE2E.TemplateMessage {
 	four := &waE2E.TemplateMessage_HydratedFourRowTemplate{HydratedContentText: &p.Text, HydratedFooterText: text(m.Footer), TemplateID: text(m.ID)}
 	switch {
 	case p.File.GetDocumentMessage() != nil:
@@ -96,7 +96,7 @@ func (m *Message) template(p Parts) *waE2E.TemplateMessage {
 	}
 }
 
-func (m *Message) fourRow(p Parts) *waE2E.TemplateMessage {
+func (m *Content) fourRow(p Parts) *waE2E.TemplateMessage {
 	words := func(s string) *waE2E.HighlyStructuredMessage {
 		return &waE2E.HighlyStructuredMessage{ElementName: text(m.ID), Params: []string{s}}
 	}
@@ -124,7 +124,7 @@ func (m *Message) fourRow(p Parts) *waE2E.TemplateMessage {
 	}
 }
 
-func (m *Message) buttons(p Parts) *waE2E.ButtonsMessage {
+func (m *Content) buttons(p Parts) *waE2E.ButtonsMessage {
 	out := &waE2E.ButtonsMessage{ContentText: &p.Text, FooterText: text(m.Footer), ContextInfo: p.Context, HeaderType: waE2E.ButtonsMessage_EMPTY.Enum()}
 	switch {
 	case p.File.GetDocumentMessage() != nil:
@@ -152,7 +152,7 @@ func (m *Message) buttons(p Parts) *waE2E.ButtonsMessage {
 	return out
 }
 
-func (m *Message) list(p Parts) *waE2E.ListMessage {
+func (m *Content) list(p Parts) *waE2E.ListMessage {
 	out := &waE2E.ListMessage{
 		Title: text(m.Header), Description: &p.Text, ButtonText: text(m.Button), FooterText: text(m.Footer), ContextInfo: p.Context,
 		ListType: waE2E.ListMessage_SINGLE_SELECT.Enum(),
@@ -176,7 +176,7 @@ func (m *Message) list(p Parts) *waE2E.ListMessage {
 	return out
 }
 
-func (m *Message) interactive(p Parts) *waE2E.InteractiveMessage {
+func (m *Content) interactive(p Parts) *waE2E.InteractiveMessage {
 	out := &waE2E.InteractiveMessage{Body: &waE2E.InteractiveMessage_Body{Text: &p.Text}, ContextInfo: p.Context}
 	if m.Footer != "" {
 		out.Footer = &waE2E.InteractiveMessage_Footer{Text: &m.Footer}
@@ -205,7 +205,7 @@ func (m *Message) interactive(p Parts) *waE2E.InteractiveMessage {
 	case FormCarousel:
 		carousel := &waE2E.InteractiveMessage_CarouselMessage{MessageVersion: proto.Int32(1)}
 		for _, card := range m.Cards {
-			inner := Message{Form: FormNativeFlow, Header: card.Header, Footer: card.Footer, Choices: card.Choices}
+			inner := Content{Form: FormNativeFlow, Header: card.Header, Footer: card.Footer, Choices: card.Choices}
 			carousel.Cards = append(carousel.Cards, inner.interactive(Parts{Text: card.Text}))
 		}
 		out.InteractiveMessage = &waE2E.InteractiveMessage_CarouselMessage_{CarouselMessage: carousel}
@@ -232,7 +232,7 @@ func nativeFlows(list []flow) *waE2E.InteractiveMessage_NativeFlowMessage_ {
 }
 
 // flows returns the choices as native flows. All rows are one of them.
-func (m *Message) flows() []flow {
+func (m *Content) flows() []flow {
 	var list []flow
 	type section struct {
 		Title string              `json:"title"`
@@ -281,7 +281,7 @@ func encoded(value any) string {
 }
 
 // orderDetails returns an order as the payments API writes it: amounts are whole numbers with an offset.
-func (m *Message) orderDetails() map[string]any {
+func (m *Content) orderDetails() map[string]any {
 	amount := func(thousandths int64) map[string]int64 {
 		return map[string]int64{"value": thousandths, "offset": 1000}
 	}
@@ -303,7 +303,7 @@ func (m *Message) orderDetails() map[string]any {
 	return out
 }
 
-func (m *Message) commerce(p Parts) *waE2E.Message {
+func (m *Content) commerce(p Parts) *waE2E.Message {
 	note := &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: &p.Text, ContextInfo: p.Context}}
 	switch m.Form {
 	case FormOrder:
@@ -339,7 +339,7 @@ func (m *Message) commerce(p Parts) *waE2E.Message {
 	}
 }
 
-func (m *Message) invoice(p Parts) *waE2E.InvoiceMessage {
+func (m *Content) invoice(p Parts) *waE2E.InvoiceMessage {
 	out := &waE2E.InvoiceMessage{Note: &p.Text, Token: &m.ID}
 	if f := p.File.GetImageMessage(); f != nil {
 		out.AttachmentType, out.AttachmentMimetype, out.AttachmentMediaKey = waE2E.InvoiceMessage_IMAGE.Enum(), f.Mimetype, f.GetMediaKey()

@@ -12,114 +12,117 @@ import (
 // maxShown bounds the choices that a phone shows.
 const maxShown = 1000
 
-// Read returns what a phone shows of a message of a business or of an answer, with its context. file is the message with
-// the file or the place of its header. ok false: it is neither.
-func Read(m *waE2E.Message) (shown Shown, file *waE2E.Message, context *waE2E.ContextInfo, ok bool) {
+// Read returns what a phone reads of a message of a business or of an answer. ok false: it is neither.
+func Read(m *waE2E.Message) (seen Seen, ok bool) {
 	switch {
 	case m.GetHighlyStructuredMessage().GetHydratedHsm() != nil:
 		return Read(&waE2E.Message{TemplateMessage: m.HighlyStructuredMessage.HydratedHsm})
 	case m.GetTemplateMessage().GetInteractiveMessageTemplate() != nil:
 		return Read(&waE2E.Message{InteractiveMessage: m.TemplateMessage.GetInteractiveMessageTemplate()})
 	case m.GetTemplateMessage() != nil:
-		shown, file = readTemplate(m.TemplateMessage)
-		return shown, file, m.TemplateMessage.GetContextInfo(), true
+		return readTemplate(m.TemplateMessage), true
 	case m.GetButtonsMessage() != nil:
 		b := m.ButtonsMessage
-		shown = Shown{Text: b.GetContentText(), Header: b.GetText(), Footer: b.GetFooterText()}
+		seen = Seen{Text: b.GetContentText(), Shown: Shown{Header: b.GetText(), Footer: b.GetFooterText()}, File: headerOf(b), Context: b.GetContextInfo()}
 		for _, button := range b.GetButtons() {
 			if info := button.GetNativeFlowInfo(); info != nil {
-				shown.addFlow(info.GetName(), info.GetParamsJSON())
+				seen.addFlow(info.GetName(), info.GetParamsJSON())
 				continue
 			}
-			shown.add(Choice{Kind: KindReply, ID: button.GetButtonID(), Text: button.GetButtonText().GetDisplayText()})
+			seen.add(Choice{Kind: KindReply, ID: button.GetButtonID(), Text: button.GetButtonText().GetDisplayText()})
 		}
-		return shown, headerOf(b), b.GetContextInfo(), true
+		return seen, true
 	case m.GetListMessage() != nil:
 		l := m.ListMessage
-		shown = Shown{Text: l.GetDescription(), Header: l.GetTitle(), Footer: l.GetFooterText()}
+		seen = Seen{Text: l.GetDescription(), Shown: Shown{Header: l.GetTitle(), Footer: l.GetFooterText()}, Context: l.GetContextInfo()}
 		for _, section := range l.GetSections() {
 			for _, row := range section.GetRows() {
-				shown.add(Choice{Kind: KindRow, ID: row.GetRowID(), Text: row.GetTitle(), Description: row.GetDescription(), Section: section.GetTitle()})
+				seen.add(Choice{Kind: KindRow, ID: row.GetRowID(), Text: row.GetTitle(), Description: row.GetDescription(), Section: section.GetTitle()})
 			}
 		}
-		return shown, nil, l.GetContextInfo(), true
+		return seen, true
 	case m.GetInteractiveMessage() != nil:
 		i := m.InteractiveMessage
-		shown = Shown{Text: i.GetBody().GetText(), Header: i.GetHeader().GetTitle(), Footer: i.GetFooter().GetText()}
-		shown.addFlows(i)
-		for _, card := range i.GetCarouselMessage().GetCards() {
-			shown.addFlows(card)
+		seen = Seen{
+			Text: i.GetBody().GetText(), Shown: Shown{Header: i.GetHeader().GetTitle(), Footer: i.GetFooter().GetText()},
+			File: headerOf(i.GetHeader()), Context: i.GetContextInfo(),
 		}
-		return shown, headerOf(i.GetHeader()), i.GetContextInfo(), true
+		seen.addFlows(i)
+		for _, card := range i.GetCarouselMessage().GetCards() {
+			seen.addFlows(card)
+		}
+		return seen, true
 	default:
-		shown, context, ok = readRest(m)
-		return shown, nil, context, ok
+		return readRest(m)
 	}
 }
 
 // Words returns the words that a quote of a message of a business shows, or "" for any other message.
 func Words(m *waE2E.Message) string {
-	shown, _, _, _ := Read(m)
-	return cmp.Or(shown.Text, shown.Header)
+	seen, _ := Read(m)
+	return cmp.Or(seen.Text, seen.Header)
 }
 
 // readRest reads what has no choices: orders and products, payments, invitations, answers.
-func readRest(m *waE2E.Message) (shown Shown, context *waE2E.ContextInfo, ok bool) {
+func readRest(m *waE2E.Message) (seen Seen, ok bool) {
 	switch {
 	case m.GetOrderMessage() != nil:
 		o := m.OrderMessage
-		return Shown{Text: o.GetMessage(), Header: o.GetOrderTitle()}, o.GetContextInfo(), true
+		return Seen{Text: o.GetMessage(), Shown: Shown{Header: o.GetOrderTitle()}, Context: o.GetContextInfo()}, true
 	case m.GetProductMessage() != nil:
 		p := m.ProductMessage
-		return Shown{Text: p.GetBody(), Header: p.GetProduct().GetTitle(), Footer: p.GetFooter()}, p.GetContextInfo(), true
+		return Seen{Text: p.GetBody(), Shown: Shown{Header: p.GetProduct().GetTitle(), Footer: p.GetFooter()}, Context: p.GetContextInfo()}, true
 	case m.GetGroupInviteMessage() != nil:
 		g := m.GroupInviteMessage
-		return Shown{Text: g.GetCaption(), Header: g.GetGroupName()}, g.GetContextInfo(), true
+		return Seen{Text: g.GetCaption(), Shown: Shown{Header: g.GetGroupName()}, Context: g.GetContextInfo()}, true
 	case m.GetInvoiceMessage() != nil:
-		return Shown{Text: m.InvoiceMessage.GetNote()}, nil, true
+		return Seen{Text: m.InvoiceMessage.GetNote()}, true
 	case m.GetRequestPaymentMessage() != nil:
 		note := m.RequestPaymentMessage.GetNoteMessage().GetExtendedTextMessage()
-		return Shown{Text: note.GetText()}, note.GetContextInfo(), true
+		return Seen{Text: note.GetText(), Context: note.GetContextInfo()}, true
 	case m.GetSendPaymentMessage() != nil:
 		note := m.SendPaymentMessage.GetNoteMessage().GetExtendedTextMessage()
-		return Shown{Text: note.GetText()}, note.GetContextInfo(), true
+		return Seen{Text: note.GetText(), Context: note.GetContextInfo()}, true
 	case m.GetDeclinePaymentRequestMessage() != nil, m.GetCancelPaymentRequestMessage() != nil, m.GetPaymentInviteMessage() != nil, m.GetPlaceholderMessage() != nil:
-		return Shown{}, nil, true
+		return Seen{}, true
 	case m.GetButtonsResponseMessage() != nil:
 		b := m.ButtonsResponseMessage
-		return Shown{Text: b.GetSelectedDisplayText(), Chosen: b.GetSelectedButtonID()}, b.GetContextInfo(), true
+		return Seen{Text: b.GetSelectedDisplayText(), Shown: Shown{Chosen: b.GetSelectedButtonID()}, Context: b.GetContextInfo()}, true
 	case m.GetTemplateButtonReplyMessage() != nil:
 		b := m.TemplateButtonReplyMessage
-		return Shown{Text: b.GetSelectedDisplayText(), Chosen: b.GetSelectedID()}, b.GetContextInfo(), true
+		return Seen{Text: b.GetSelectedDisplayText(), Shown: Shown{Chosen: b.GetSelectedID()}, Context: b.GetContextInfo()}, true
 	case m.GetListResponseMessage() != nil:
 		l := m.ListResponseMessage
-		return Shown{Text: l.GetTitle(), Chosen: l.GetSingleSelectReply().GetSelectedRowID()}, l.GetContextInfo(), true
+		return Seen{Text: l.GetTitle(), Shown: Shown{Chosen: l.GetSingleSelectReply().GetSelectedRowID()}, Context: l.GetContextInfo()}, true
 	case m.GetInteractiveResponseMessage() != nil:
 		i := m.InteractiveResponseMessage
 		chosen := params(i.GetNativeFlowResponseMessage().GetParamsJSON())
-		return Shown{Text: i.GetBody().GetText(), Chosen: chosen.ID}, i.GetContextInfo(), true
+		return Seen{Text: i.GetBody().GetText(), Shown: Shown{Chosen: chosen.ID}, Context: i.GetContextInfo()}, true
 	default:
-		return Shown{}, nil, false
+		return Seen{}, false
 	}
 }
 
-func readTemplate(m *waE2E.TemplateMessage) (Shown, *waE2E.Message) {
+func readTemplate(m *waE2E.TemplateMessage) Seen {
 	four := cmp.Or(m.GetHydratedTemplate(), m.GetHydratedFourRowTemplate())
 	if four == nil { // the words are in a language pack
-		return Shown{Text: strings.Join(m.GetFourRowTemplate().GetContent().GetParams(), "\n")}, nil
+		return Seen{Text: strings.Join(m.GetFourRowTemplate().GetContent().GetParams(), "\n"), Context: m.GetContextInfo()}
 	}
-	shown := Shown{Text: four.GetHydratedContentText(), Header: four.GetHydratedTitleText(), Footer: four.GetHydratedFooterText()}
+	seen := Seen{
+		Text: four.GetHydratedContentText(), Shown: Shown{Header: four.GetHydratedTitleText(), Footer: four.GetHydratedFooterText()},
+		File: headerOf(four), Context: m.GetContextInfo(),
+	}
 	for _, button := range four.GetHydratedButtons() {
 		switch {
 		case button.GetQuickReplyButton() != nil:
-			shown.add(Choice{Kind: KindReply, ID: button.GetQuickReplyButton().GetID(), Text: button.GetQuickReplyButton().GetDisplayText()})
+			seen.add(Choice{Kind: KindReply, ID: button.GetQuickReplyButton().GetID(), Text: button.GetQuickReplyButton().GetDisplayText()})
 		case button.GetUrlButton() != nil:
-			shown.add(Choice{Kind: KindURL, Text: button.GetUrlButton().GetDisplayText(), URL: button.GetUrlButton().GetURL()})
+			seen.add(Choice{Kind: KindURL, Text: button.GetUrlButton().GetDisplayText(), URL: button.GetUrlButton().GetURL()})
 		case button.GetCallButton() != nil:
-			shown.add(Choice{Kind: KindCall, Text: button.GetCallButton().GetDisplayText(), Number: button.GetCallButton().GetPhoneNumber()})
+			seen.add(Choice{Kind: KindCall, Text: button.GetCallButton().GetDisplayText(), Number: button.GetCallButton().GetPhoneNumber()})
 		}
 	}
-	return shown, headerOf(four)
+	return seen
 }
 
 // headerOf returns a message with the file or the place of a header, or nil.
@@ -208,8 +211,8 @@ func (s *Shown) addFlow(name, text string) {
 // Choose returns the answer of somebody who takes a choice of a message, as phones write it. filled is what was filled in,
 // as JSON, if the choice is a form. It fails with an *Error if the message has no such choice.
 func Choose(m *waE2E.Message, id, filled string, context *waE2E.ContextInfo) (*waE2E.Message, error) {
-	shown, _, _, _ := Read(m)
-	for i, c := range shown.Choices {
+	seen, _ := Read(m)
+	for i, c := range seen.Choices {
 		if c.ID != id || c.Kind != KindReply && c.Kind != KindRow && c.Kind != KindFlow {
 			continue
 		}

@@ -90,21 +90,21 @@ func (k Kind) ofFile(file *Media) Kind {
 
 // readBusiness reads a message of a business or an answer. It returns false for any other message.
 func (p *codec) readBusiness(content *waE2E.Message, into *Message) bool {
-	shown, file, context, ok := business.Read(content)
+	seen, ok := business.Read(content)
 	if !ok {
 		return false
 	}
-	if file != nil {
-		p.readMedia(file, into)
-		if l := file.GetLocationMessage(); l != nil {
+	if seen.File != nil {
+		p.readMedia(seen.File, into)
+		if l := seen.File.GetLocationMessage(); l != nil {
 			into.Location = &Location{Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(), Name: l.GetName(), Address: l.GetAddress()}
 		}
 	}
-	into.Kind, into.Text, into.Business = KindBusiness, shown.Text, &shown
-	if shown.Chosen != "" || content.GetInteractiveResponseMessage() != nil {
+	into.Kind, into.Text, into.Business = KindBusiness, seen.Text, &seen.Shown
+	if seen.Chosen != "" || content.GetInteractiveResponseMessage() != nil {
 		into.Kind = KindChoice
 	}
-	p.readContext(context, into)
+	p.readContext(seen.Context, into)
 	return true
 }
 

@@ -51,7 +51,7 @@ type Outgoing struct {
 	// Business is the message of KindBusiness. Its body is Text, and the file or the place of its header is Media or
 	// Location. Quote names the request that it pays, declines or cancels. The answer of KindChoice has the id of what is
 	// chosen in Options, and in Text what was filled in, as JSON.
-	Business *business.Message
+	Business *business.Content
 	// Referral is the advertisement that led to the chat.
 	Referral *business.Referral
 	// Raw is the message of KindRaw, encoded as waE2E.Message. It may have unknown fields.
