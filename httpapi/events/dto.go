@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,6 +20,16 @@ type v1Event struct {
 	Type      v1EventType     `json:"type"`
 	SessionID string          `json:"session_id"`
 	Data      json.RawMessage `json:"data" doc:"What happened. docs/events.md describes each type. With truncated, something that was too large is missing."`
+}
+
+// TransformSchema lists the data of all types of events. Later versions may have other types, so any object is allowed.
+func (v1Event) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	data := s.Properties["data"]
+	for _, of := range []any{events.MessageData{}, events.ReceiptData{}, events.StatusData{}, events.CallData{}, events.GroupData{}, v1EventState{}, v1Resync{}} {
+		data.AnyOf = append(data.AnyOf, r.Schema(reflect.TypeOf(of), true, ""))
+	}
+	data.AnyOf = append(data.AnyOf, &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "Of a type of event that a later version has."})
+	return s
 }
 
 // v1EventState is the data of session.state, session.qr, session.removed and session.snapshot.

@@ -3,9 +3,13 @@ package events
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"wasup/httpapi/rest"
 	"wasup/internal/events"
 )
 
@@ -35,6 +39,7 @@ func TestTheGuideShowsEveryTypeOfEventAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := rest.NewAPI(&Resource{})
 	shown := map[events.Type]int{}
 	var of events.Type
 	for line := range strings.Lines(string(text)) {
@@ -48,6 +53,14 @@ func TestTheGuideShowsEveryTypeOfEventAsItIs(t *testing.T) {
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(dataOf(of)); err != nil {
 			t.Errorf("%s: %v in %s", of, err, line)
+		}
+		// The schema of the document says the same of the example.
+		var value any
+		var result huma.ValidateResult
+		_ = json.Unmarshal([]byte(line), &value)
+		schema := api.Schema(reflect.ValueOf(dataOf(of)).Elem().Interface())
+		if huma.Validate(api.Registry(), schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, value, &result); len(result.Errors) > 0 {
+			t.Errorf("%s: the document says otherwise: %v of %s", of, result.Errors, line)
 		}
 		shown[of]++
 	}

@@ -48,7 +48,14 @@ type Resource interface {
 // NewAPI makes an API of the operations of all resources, in their order.
 func NewAPI(resources ...Resource) *API {
 	a := &API{registry: huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, hint string) string {
-		return strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "V1")
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		name := strings.TrimPrefix(huma.DefaultSchemaNamer(t, hint), "V1")
+		if strings.HasSuffix(t.PkgPath(), "internal/message") && name != "Address" {
+			return "Received" + name // requests have fields of the same names
+		}
+		return name
 	})}
 	for _, resource := range resources {
 		a.operations = append(a.operations, resource.Operations(a.Schema)...)

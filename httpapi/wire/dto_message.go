@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,7 +61,7 @@ type (
 )
 
 func (Kind) Schema(huma.Registry) *huma.Schema {
-	return OneOf(append(message.SendableKinds(), message.ReceivedKinds()...))
+	return OneOf(slices.Concat(message.SendableKinds(), message.BusinessKinds(), message.ReceivedKinds()))
 }
 
 func (MessageState) Schema(huma.Registry) *huma.Schema { return OneOf(message.States()) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -134,5 +135,54 @@ func fill(rt *rapid.T, v reflect.Value) {
 			}
 		}
 	default:
+	}
+}
+
+// largest sets every field to the largest value that is not clipped, with characters that are the longest in JSON.
+func largest(v reflect.Value, tag string) {
+	limit := func(usual int) int {
+		number, _, _ := strings.Cut(tag, ",")
+		if most, err := strconv.Atoi(number); err == nil {
+			return most
+		}
+		return usual
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(strings.Repeat("\x01", limit(255)))
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			v.SetBytes(make([]byte, limit(64<<10)))
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), min(100, limit(1024)), min(100, limit(1024))))
+		for i := range v.Len() {
+			largest(v.Index(i), "")
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		largest(v.Elem(), tag)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if field := v.Type().Field(i); field.IsExported() && field.Tag.Get("json") != "-" {
+				largest(v.Field(i), field.Tag.Get("clip"))
+			}
+		}
+	default:
+	}
+}
+
+// TestTheLargestOfferIsBounded: of all that is received, an offer of a business has the most fields.
+func TestTheLargestOfferIsBounded(t *testing.T) {
+	var data events.MessageData
+	largest(reflect.ValueOf(&data).Elem(), "")
+	all := data.Content
+	data.Content = &message.Content{
+		Kind: all.Kind, Text: all.Text, Mentions: all.Mentions, Quote: all.Quote, Media: all.Media, Location: all.Location,
+		Business: message.Business{Interactive: all.Interactive, Order: all.Order, Product: all.Product, Referral: all.Referral},
+	}
+	encoded, err := events.Encode(data)
+	if err != nil || len(encoded) > events.MaxData {
+		t.Errorf("%d bytes, %v", len(encoded), err)
 	}
 }

@@ -6,7 +6,7 @@ package message
 // Content is the content of a sent or received message. Kind says which fields are used. The JSON is stored and public.
 type Content struct {
 	Kind     Kind      `json:"kind"`
-	Text     string    `json:"text,omitempty" clip:"65536"`    // the text of text and edit; the caption of image, video and document
+	Text     string    `json:"text,omitempty" clip:"65536"`    // the text of text and edit; the caption of image, video and document; the words of interactive, order, product, payment and group_invite
 	Mentions []Address `json:"mentions,omitempty" clip:"1024"` // in a text, caption or edit; the text has them as @number
 	Quote    *Ref      `json:"quote,omitempty"`                // the message that this one replies to
 	Preview  *Preview  `json:"preview,omitempty"`              // only for text
@@ -30,7 +30,7 @@ type Content struct {
 	FollowedBy string `json:"followed_by,omitempty"`
 
 	Reaction string `json:"reaction,omitempty"` // one emoji; "" removes the reaction
-	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke, poll_vote, event_response, pin, keep or comment is about
+	Target   *Ref   `json:"target,omitempty"`   // the message that a reaction, edit, revoke, poll_vote, event_response, pin, keep, comment, payment or order is about
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
 	Options []string `json:"options,omitempty" clip:"100"`
@@ -41,6 +41,7 @@ type Content struct {
 	// revocation, an admin of the group. Phones ignore it. Kind is unknown then, and Target the message that it names. Only
 	// in received messages.
 	Unauthorized bool `json:"unauthorized,omitempty"`
+	Business          // what is offered, chosen, ordered and paid; only in received messages
 	Expires      int  `json:"-"` // after how many seconds the message disappears; MessageData shows it
 }
 
@@ -62,6 +63,8 @@ type Ref struct {
 	// Claimed says that only whoever quotes the message says what it said and who wrote it: wasup does not have the message.
 	// Only in received messages.
 	Claimed bool `json:"claimed,omitempty"`
+	// Product is the product that a quote shows: what a customer asks about. Only in received messages.
+	Product *Product `json:"product,omitempty"`
 }
 
 // Address is a person, a group or another chat: exactly one of the fields below is set, or lid, pn or both for a person.

@@ -271,7 +271,7 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	h := newHearing(t)
 	nan := math.NaN()
 	for want, msg := range map[string]*waE2E.Message{
-		"orderMessage": {OrderMessage: &waE2E.OrderMessage{OrderID: proto.String("7")}},
+		"bcallMessage": {BcallMessage: &waE2E.BCallMessage{SessionID: proto.String("7")}},
 		// A wrapper that the code does not know by name.
 		"stickerPackMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{}}}},
 		// JSON has no NaN, and a place has no latitude of 91 degrees.

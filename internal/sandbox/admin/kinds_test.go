@@ -81,6 +81,20 @@ func TestEveryKindOfMessageIsSentAndShownInJSON(t *testing.T) {
 	f.get("/phones/"+anaNumber+"/messages/"+image+"/media").is(t, 410, `{"error":{"code":"media_gone","message":"the file was taken away from the server","field":"id"}}`)
 }
 
+func TestWhatABusinessWritesIsSentAndShownInJSON(t *testing.T) {
+	f := newFixture(t)
+	f.addPhone(anaNumber, "silent")
+	f.addPhone(brunoNumber, "silent")
+	to, back := `"to":"`+anaNumber+`"`, `"to":"`+brunoNumber+`"`
+	list := f.sendJSON(brunoNumber, `{`+to+`,"kind":"business","text":"Which one?","business":{"form":"list","header":"Sizes","button":"Show","choices":[{"kind":"row","id":"s","text":"Small","section":"All"}]},"referral":{"source_type":"ad","source_id":"1203"}}`)
+	f.shows(anaNumber, `"text":"Which one?"`, `"kind":"business"`, `"business":{"header":"Sizes","choices":[{"kind":"row","id":"s","text":"Small","section":"All"}]}`)
+	f.sendJSON(anaNumber, `{`+back+`,"kind":"choice","quote":"`+list+`","options":["s"]}`)
+	f.shows(brunoNumber, `"text":"Small"`, `"kind":"choice"`, `"business":{"chosen":"s"}`)
+	if got := f.post("/phones/"+anaNumber+"/messages", `{`+back+`,"kind":"business","business":{"form":"poster"}}`); got.status != 400 || !strings.Contains(got.body, `"field":"business.form"`) {
+		t.Errorf("an unknown form: %d %s", got.status, got.body)
+	}
+}
+
 func TestAPhoneIsSwitchedOffAndOn(t *testing.T) {
 	f := newFixture(t)
 	f.addPhone(anaNumber, "")

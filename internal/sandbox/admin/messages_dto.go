@@ -6,6 +6,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox"
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/phones"
 )
@@ -25,12 +26,14 @@ type sendRequest struct {
 	Media      *attachmentRequest  `json:"media" doc:"the file"`
 	Location   *phones.Location    `json:"location" doc:"the location"`
 	Contact    *phones.Contact     `json:"contact" doc:"the contact card"`
-	Options    []string            `json:"options" doc:"options of a poll, or the chosen options of a vote"`
+	Options    []string            `json:"options" doc:"options of a poll, the chosen options of a vote, or the id of what is chosen"`
 	Selectable int                 `json:"selectable" doc:"maximum number of options in a vote; 0 for no limit"`
 	ViewOnce   bool                `json:"view_once" doc:"whether the file can be opened only once"`
 	Expiration uint32              `json:"expiration" doc:"seconds until the message disappears"`
 	Details    *kinds.Details      `json:"details" doc:"fields of the kinds album, event, pin and so on, see docs/sandbox.md"`
 	Part       *kinds.Part         `json:"part" doc:"the message to which a file belongs"`
+	Business   *business.Content   `json:"business" doc:"for the kind business: what it offers, orders or pays; text is its body, media or location its header"`
+	Referral   *business.Referral  `json:"referral" doc:"the advertisement that led to the chat"`
 	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }
 
@@ -77,6 +80,7 @@ type messageBody struct {
 	Contact    *phones.Contact     `json:"contact,omitempty" doc:"the contact card"`
 	Contacts   []phones.Contact    `json:"contacts,omitempty" doc:"all contact cards of a message with several; contact is the first"`
 	Poll       *pollBody           `json:"poll,omitempty" doc:"options and votes of a poll"`
+	Business   *business.Shown     `json:"business,omitempty" doc:"what a message of a business shows, and what was chosen"`
 	Reactions  []reactionBody      `json:"reactions,omitempty" doc:"reactions of all accounts"`
 	Edited     bool                `json:"edited,omitempty" doc:"whether the text was edited"`
 	Revoked    bool                `json:"revoked,omitempty" doc:"whether it was deleted for everyone"`
@@ -138,7 +142,7 @@ func (in *sendRequest) outgoing() phones.Outgoing {
 	out := phones.Outgoing{
 		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, QuoteText: in.QuoteText, Forged: in.Forged, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
-		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw, Details: in.Details, Part: in.Part,
+		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw, Details: in.Details, Part: in.Part, Business: in.Business, Referral: in.Referral,
 	}
 	if in.Media != nil {
 		file := phones.Attachment(*in.Media)
@@ -152,7 +156,7 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		ID: m.ID, Chat: m.Chat.String(), From: m.From.String(), To: m.To.String(), Device: m.Device,
 		FromMe: m.FromMe, Type: m.Type, Text: m.Text, Time: m.Time, Status: string(m.Status), Copies: m.Copies,
 		Kind: string(m.Kind), Name: m.Name, Target: m.Target, Preview: m.Preview, Location: m.Location, Contact: m.Contact, Contacts: m.Contacts,
-		Broadcast: m.Broadcast, Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration, TimerSetAt: m.TimerSetAt, Stays: m.Stays,
+		Broadcast: m.Broadcast, Business: m.Business, Edited: m.Edited, Revoked: m.Revoked, ViewOnce: m.ViewOnce, Expiration: m.Expiration, TimerSetAt: m.TimerSetAt, Stays: m.Stays,
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {

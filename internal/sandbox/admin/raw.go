@@ -18,8 +18,8 @@ import (
 const maxStanzas = 100
 
 type rawBody struct {
-	Parts   []rawPartBody   `json:"parts" doc:"what the phone decrypted: one part for each ciphertext and copy, oldest first"`
-	Stanzas []stanzaBody `json:"stanzas" doc:"the stanzas that brought it, as the device sent them, with the parts for all recipients, oldest first"`
+	Parts   []rawPartBody `json:"parts" doc:"what the phone decrypted: one part for each ciphertext and copy, oldest first"`
+	Stanzas []stanzaBody  `json:"stanzas" doc:"the stanzas that brought it, as the device sent them, with the parts for all recipients, oldest first"`
 }
 
 type rawPartBody struct {

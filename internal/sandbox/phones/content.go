@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/kinds"
 )
@@ -60,8 +61,10 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ProtocolMessage != nil:
 		p.readProtocol(content.ProtocolMessage, into)
 	default:
-		p.readSpecial(content, into)
-		p.readMedia(content, into)
+		if !p.readBusiness(content, into) {
+			p.readSpecial(content, into)
+			p.readMedia(content, into)
+		}
 	}
 }
 
@@ -189,6 +192,8 @@ func shownKind(quoted *waE2E.Message) Kind {
 		return KindPoll
 	case quoted.GetExtendedTextMessage() != nil && textOf(quoted) == "":
 		return ""
+	case business.Words(quoted) != "":
+		return KindBusiness
 	default:
 		return formOf(quoted)
 	}
@@ -257,7 +262,7 @@ func textOf(content *waE2E.Message) string {
 	case content.GetContactMessage() != nil:
 		return content.GetContactMessage().GetDisplayName()
 	default:
-		return cmp.Or(quotedQuestion(content), content.GetLocationMessage().GetName())
+		return cmp.Or(quotedQuestion(content), content.GetLocationMessage().GetName(), business.Words(content))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/kinds"
 )
@@ -43,6 +44,10 @@ const (
 	KindRevoke   Kind = "revoke"
 	// KindTimer sets after how many seconds the messages of a chat disappear: Expiration, 0 meaning never.
 	KindTimer Kind = "timer"
+	// KindBusiness is what businesses write, and orders and payments: its form is in Business. KindChoice takes a choice
+	// that such a message offers.
+	KindBusiness Kind = "business"
+	KindChoice   Kind = "choice"
 	// KindRaw is sent as the sender encoded it, for kinds that are none of these. Phones show the parts that they can
 	// read.
 	KindRaw Kind = "raw"
@@ -56,12 +61,17 @@ const (
 func Kinds() []Kind {
 	all := []Kind{
 		KindText, KindImage, KindVideo, KindAudio, KindDocument, KindSticker, KindLocation, KindContact,
-		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer, KindRaw,
+		KindPoll, KindVote, KindReaction, KindEdit, KindRevoke, KindTimer, KindBusiness, KindChoice, KindRaw,
 	}
 	for _, special := range kinds.All() {
 		all = append(all, Kind(special))
 	}
 	return all
+}
+
+// changes reports whether messages of the kind are about another message and change it.
+func (k Kind) changes() bool {
+	return k == KindVote || k == KindReaction || k == KindEdit || k == KindRevoke
 }
 
 // Message is a decrypted message as a phone sees it.
@@ -130,6 +140,8 @@ type Content struct {
 	Contacts []Contact
 	// Poll has the options of a poll and their voters so far. In a vote it has the chosen options.
 	Poll *Poll
+	// Business is what a message of a business shows, and what somebody chose.
+	Business *business.Shown
 	// ViewOnce marks a message that may be viewed once. Expiration is after how many seconds the message disappears.
 	ViewOnce   bool
 	Expiration uint32
@@ -213,7 +225,7 @@ func (m *Message) apply(change *Message) {
 	case KindRevoke:
 		m.Revoked, m.Text = true, ""
 		m.Media, m.Location, m.Contact, m.Poll, m.Preview, m.Quote = nil, nil, nil, nil, nil, nil
-		m.Contacts = nil
+		m.Contacts, m.Business = nil, nil
 	case KindVote:
 		if m.Poll != nil && change.Poll != nil {
 			m.Poll = m.Poll.voted(change.From, change.Poll)

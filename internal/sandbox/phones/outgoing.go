@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/kinds"
 )
@@ -48,6 +49,12 @@ type Outgoing struct {
 	Options    []string
 	Selectable int
 	ViewOnce   bool
+	// Business is the message of KindBusiness. Its body is Text, and the file or the place of its header is Media or
+	// Location. Quote names the request that it pays, declines or cancels. The answer of KindChoice has the id of what is
+	// chosen in Options, and in Text what was filled in, as JSON.
+	Business *business.Content
+	// Referral is the advertisement that led to the chat.
+	Referral *business.Referral
 	// Raw is the message of KindRaw, encoded as waE2E.Message. It may have unknown fields.
 	Raw []byte
 	// Expiration is after how many seconds the message disappears. For KindTimer it is the chat's new setting.
@@ -93,7 +100,10 @@ func (o *Outgoing) check() error {
 	if err := o.checkSpecial(); err != nil {
 		return err
 	}
-	about := o.Kind == KindVote || o.Kind == KindReaction || o.Kind == KindEdit || o.Kind == KindRevoke || kinds.NeedsTarget(string(o.Kind))
+	if err := o.checkBusiness(); err != nil {
+		return err
+	}
+	about := o.Kind.changes() || kinds.NeedsTarget(string(o.Kind))
 	switch {
 	case about != (o.Target != "") && o.Kind != kinds.ScheduledCall:
 		if about {
@@ -106,14 +116,14 @@ func (o *Outgoing) check() error {
 		return &OutgoingError{"quote_text", "belongs to a quote"}
 	case len(o.QuoteText) > maxText || !utf8.ValidString(o.QuoteText):
 		return &OutgoingError{"quote_text", fmt.Sprintf("expected at most %d bytes of UTF-8", maxText)}
-	case o.Kind.hasFile() != (o.Media != nil):
+	case o.Kind.hasFile() != (o.Media != nil) && o.Kind != KindBusiness:
 		if o.Kind.hasFile() {
 			return &OutgoingError{"media", "expected the file"}
 		}
 		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}
 	case o.Media != nil && len(o.Media.Data) == 0:
 		return &OutgoingError{"media", "expected at least one byte"}
-	case (o.Kind == KindLocation) != (o.Location != nil):
+	case (o.Kind == KindLocation) != (o.Location != nil) && o.Kind != KindBusiness:
 		return &OutgoingError{"location", "belongs to the kind location, and is needed there"}
 	case o.Location != nil && !o.Location.valid():
 		return &OutgoingError{"location", "expected a latitude from -90 to 90 and a longitude from -180 to 180"}
@@ -160,7 +170,7 @@ func (o *Outgoing) checkOptions() error {
 		if o.Selectable < 0 || o.Selectable > len(o.Options) {
 			return &OutgoingError{"selectable", "expected 0 (any number) up to the number of options"}
 		}
-	case KindVote:
+	case KindVote, KindChoice:
 		if o.Selectable != 0 {
 			return &OutgoingError{"selectable", "belongs to polls"}
 		}
@@ -225,6 +235,8 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 		}}
 	case KindPoll:
 		content = pollMessage(out, kept, context, to)
+	case KindBusiness, KindChoice:
+		content, err = p.composeBusiness(out, to, kept, context)
 	case KindTimer:
 		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
 			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
@@ -336,6 +348,10 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if quoted.chat != to {
 			info.RemoteJID, kept.Quote.Chat = proto.String(quoted.chat.Hidden().String()), quoted.chat.JID().String()
 		}
+		if offer := quotedBusiness(&quoted); offer != nil && out.QuoteText == "" {
+			info.QuotedMessage = offer
+			kept.Quote.Text, kept.Quote.Kind = textOf(offer), shownKind(offer)
+		}
 	}
 	switch {
 	case out.Kind == KindTimer:
@@ -345,7 +361,10 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		p.timerOf(to).Mark(&info)
 		kept.Expiration = info.GetExpiration()
 	}
-	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil {
+	if out.Referral != nil {
+		out.Referral.AddTo(&info)
+	}
+	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil && out.Referral == nil {
 		return nil, nil
 	}
 	return &info, nil

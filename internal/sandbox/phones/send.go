@@ -14,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/kinds"
 	"wasup/internal/sandbox/signal"
@@ -33,6 +34,8 @@ type sentMessage struct {
 	about *accounts.Account
 	// plain is the content for the other side, copied the content for the account's own devices.
 	plain, copied []byte
+	// masked is what linked devices of the other side get instead of plain; nil: plain.
+	masked []byte
 }
 
 // maxSent bounds how many sent messages are stored.
@@ -102,6 +105,17 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 	}
 	kept.raw = message.plain
 	p.heed(content, kept)
+	if out.Business != nil && out.Business.Placeholder() != nil {
+		if message.masked, err = proto.Marshal(out.Business.Placeholder()); err != nil {
+			return "", fmt.Errorf("sandbox: encoding a message: %w", err)
+		}
+	}
+	if out.Business != nil || out.Kind == KindChoice {
+		inner, _ := kinds.Unwrap(content)
+		if message.mediaType = business.MediaType(inner); message.mediaType != "" {
+			message.stanza = "media"
+		}
+	}
 	message.copied, err = proto.Marshal(&waE2E.Message{
 		DeviceSentMessage:  &waE2E.DeviceSentMessage{DestinationJID: proto.String(to.Hidden().String()), Message: content},
 		MessageContextInfo: content.MessageContextInfo,
@@ -248,7 +262,7 @@ func (p *sender) encryptForAll(message sentMessage) []waBinary.Node {
 	if other := message.chat.Account; other != p.Account {
 		copies = append(copies, copyFor{other.LIDJID(0), message.plain})
 		for _, dev := range p.Net.Dir.DevicesOf(other) {
-			copies = append(copies, copyFor{other.LIDJID(dev.ID), message.plain})
+			copies = append(copies, copyFor{other.LIDJID(dev.ID), message.plainFor(dev.ID)})
 		}
 	}
 	for _, dev := range p.Net.Dir.DevicesOf(p.Account) {
@@ -286,6 +300,14 @@ func (p *sender) encrypt(jid types.JID, plaintext []byte) (waBinary.Node, error)
 	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: ciphertext}, nil
 }
 
+// plainFor returns the content for a device of the other side.
+func (m *sentMessage) plainFor(device uint16) []byte {
+	if device != 0 && m.masked != nil {
+		return m.masked
+	}
+	return m.plain
+}
+
 // isFor reports whether an account may have a message of the author: others may guess ids and ask for what they were
 // never sent.
 func (m *sentMessage) isFor(author, asks *accounts.Account) bool {
@@ -320,7 +342,7 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 		// The session is broken. The next encrypt starts a new one.
 		p.Sig.DeleteSession(device)
 	}
-	plaintext := message.plain
+	plaintext := message.plainFor(d.From.Device)
 	attrs := waBinary.Attrs{"id": id, "to": device, "type": message.stanza, "edit": message.edit, "device_fanout": "false"}
 	switch {
 	case message.chat.Group != nil:

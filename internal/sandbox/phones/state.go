@@ -90,6 +90,7 @@ type sentState struct {
 	Copied    []byte           `json:"copied"`
 	Peer      bool             `json:"peer,omitempty"`
 	About     string           `json:"about,omitempty"` // the hidden id of the author of the status that a reaction is about
+	Masked    []byte           `json:"masked,omitempty"`
 }
 
 // Collect emits all records of an account. The phone's own record comes last, after the records that it refers to.
@@ -155,7 +156,7 @@ func (p *sender) collectSent(emit func(string, any) error) error {
 		if !ok {
 			continue
 		}
-		state := sentState{sent.chat.State(), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer, accounts.LIDOf(sent.about)}
+		state := sentState{sent.chat.State(), sent.kind, sent.stanza, sent.edit, sent.mediaType, sent.plain, sent.copied, sent.peer, accounts.LIDOf(sent.about), sent.masked}
 		if err := emit(KeySent+p.Account.LID+"/"+id, state); err != nil {
 			return err
 		}
@@ -244,7 +245,7 @@ func (p *Phone) RestoreSent(id string, raw json.RawMessage) error {
 	if to, ok := p.Net.Groups.ChatOf(state.Chat); ok {
 		p.keep(id, sentMessage{
 			chat: to, kind: state.Kind, stanza: state.Stanza, edit: state.Edit, mediaType: state.MediaType,
-			plain: state.Plain, copied: state.Copied, peer: state.Peer, about: p.Net.Dir.Hidden(state.About),
+			plain: state.Plain, copied: state.Copied, peer: state.Peer, about: p.Net.Dir.Hidden(state.About), masked: state.Masked,
 		})
 	}
 	return nil
@@ -277,6 +278,6 @@ func (p *Phone) restoreMedia(m *Message, keys *fileState) *Media {
 	}
 	file := *m.Media
 	file.sealed = mediacrypt.Sealed{Key: keys.Key, PlainSHA256: keys.PlainSHA256, SealedSHA256: keys.SealedSHA256, Length: file.Size}
-	file.kind, file.store = shapes[m.Kind].kind, p.Net.Media
+	file.kind, file.store = shapes[m.Kind.ofFile(&file)].kind, p.Net.Media
 	return &file
 }

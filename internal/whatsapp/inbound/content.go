@@ -68,8 +68,8 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 	if poll := pollOf(m); poll != nil {
 		return pollContent(poll), true
 	}
-	if text, ok := answerOf(m); ok {
-		return message.TextOf(text), true
+	if out, ok := r.business(m); ok {
+		return out, true
 	}
 	if said, is := r.occasional(m); is {
 		return said, true
@@ -112,21 +112,6 @@ func pollContent(m *waE2E.PollCreationMessage) message.Content {
 	}
 	poll.Selectable = int(within(m.GetSelectableOptionsCount(), uint64(len(poll.Options))))
 	return message.Content{Kind: message.KindPoll, Poll: poll}
-}
-
-// answerOf returns what somebody chose among the buttons or in the list of a business.
-func answerOf(m *waE2E.Message) (string, bool) {
-	switch {
-	case m.ButtonsResponseMessage != nil:
-		return cmp.Or(m.GetButtonsResponseMessage().GetSelectedDisplayText(), m.GetButtonsResponseMessage().GetSelectedButtonID()), true
-	case m.TemplateButtonReplyMessage != nil:
-		return cmp.Or(m.GetTemplateButtonReplyMessage().GetSelectedDisplayText(), m.GetTemplateButtonReplyMessage().GetSelectedID()), true
-	case m.ListResponseMessage != nil:
-		return cmp.Or(m.GetListResponseMessage().GetTitle(), m.GetListResponseMessage().GetSingleSelectReply().GetSelectedRowID()), true
-	case m.InteractiveResponseMessage != nil:
-		return m.GetInteractiveResponseMessage().GetBody().GetText(), true
-	}
-	return "", false
 }
 
 // referring returns content that refers to another message.
@@ -213,9 +198,10 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 		return
 	}
 	out.Expires = int(within(info.GetExpiration(), maxExpiration))
+	out.Referral = referralOf(info)
 	// Cut before anybody is looked up: a message has room for 20,000.
 	out.Mentions = append(out.Mentions, r.t.parseAddresses(atMost(r.t, info.GetMentionedJID(), message.MaxMentions))...)
-	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil {
+	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil && out.Answer == nil {
 		return
 	}
 	ref := &message.Ref{ID: idOf(info.GetStanzaID()), Sender: r.t.parseAddress(info.GetParticipant())}
@@ -224,13 +210,12 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	}
 	r.inChat(info.GetRemoteJID(), ref)
 	said, known := r.storedIn(info.GetRemoteJID(), ref)
-	if ref.Claimed = !known; ref.Claimed {
-		quoted, _ := unwrapped(info.GetQuotedMessage())
+	ref.Claimed = !known
+	if quoted, _ := unwrapped(info.GetQuotedMessage()); ref.Claimed && quoted != nil {
 		said, known = r.standalone(quoted)
 	}
 	if known {
-		ref.Text, ref.Kind = said.Text, said.Kind
-		ref.Text = cmp.Or(titleOf(&said), ref.Text)
+		ref.Text, ref.Kind, ref.Product = said.Words(), said.Kind, said.Product
 	}
 	out.Quote = ref
 }
@@ -246,6 +231,9 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 		}
 		return info == nil
 	})
+	if info == nil {
+		info = innerContext(m)
+	}
 	return info
 }
 

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"fmt"
+	"strings"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
@@ -27,6 +28,9 @@ func (t *translation) message(e *events.Message) []eventlog.Event {
 	}
 	if t.setsTimer(e) && !t.offline {
 		return nil
+	}
+	if content.PlaceholderMessage != nil {
+		return t.withheld(&e.Info, content.GetPlaceholderMessage())
 	}
 	reading := reading{t: t, event: e, viewOnce: viewOnce || e.IsViewOnce}
 	said := reading.content(content)
@@ -65,7 +69,7 @@ func editOf(e *events.Message) []any {
 // undecryptable translates a message that cannot be decrypted yet.
 func (t *translation) undecryptable(e *events.UndecryptableMessage) []eventlog.Event {
 	data := t.data(&e.Info, nil)
-	data.Unavailable = string(e.UnavailableType)
+	data.Unavailable = strings.TrimSuffix(string(e.UnavailableType), "_unavailable_fanout") // some servers write it in full
 	return []eventlog.Event{t.event(eventlog.TypeUndecryptable, messageKey(&e.Info), data, nil)}
 }
 

@@ -232,19 +232,3 @@ func (r *reading) pastCall(m *waE2E.CallLogMessage) *message.Call {
 	}
 	return out
 }
-
-// titleOf returns the words by which people know content that has no text.
-func titleOf(c *message.Content) string {
-	switch {
-	case c.Poll != nil:
-		return c.Poll.Question
-	case c.Event != nil:
-		return c.Event.Name
-	case c.Call != nil:
-		return c.Call.Title
-	case c.StickerPack != nil:
-		return c.StickerPack.Name
-	default:
-		return ""
-	}
-}

@@ -494,14 +494,14 @@ func quotedWords(said *message.Content) *waE2E.Message {
 	case said.Kind == message.KindContact && len(said.Contacts) > 0:
 		card := &said.Contacts[0]
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &card.Name, Vcard: &card.VCard}}
-	case said.Text == "":
+	case said.Words() == "":
 		return nil
 	case said.Kind == message.KindContact:
 		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{DisplayName: &said.Text}}
 	case said.Kind == message.KindPoll:
 		return &waE2E.Message{PollCreationMessage: &waE2E.PollCreationMessage{Name: &said.Text}}
 	default:
-		return &waE2E.Message{Conversation: &said.Text}
+		return &waE2E.Message{Conversation: optional(said.Words())}
 	}
 }
 

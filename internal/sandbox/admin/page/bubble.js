@@ -7,6 +7,7 @@ import { answer, edit } from "./compose.js";
 const words = {
   image: "picture", video: "video", audio: "audio", document: "document", sticker: "sticker", location: "place",
   contact: "contact card", poll: "poll", unknown: "a kind of message that this phone cannot show",
+  business: "message of a business", choice: "choice",
 };
 
 // kindOf returns the kind of a message in words.
