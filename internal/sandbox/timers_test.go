@@ -72,9 +72,11 @@ func TestPhonesMarkAndExpectTheTimerOfAChat(t *testing.T) {
 	if got := timerOf(peer, own.JID()); got != 604_800 {
 		t.Errorf("the chat's timer is %d", got)
 	}
-	if m := raw(marked(0, now+20)); m.Stays || timerOf(peer, own.JID()) != 0 {
-		t.Errorf("the timer is off, and the message is %+v", m)
+	off := raw(marked(0, now+20))
+	if off.Stays || timerOf(peer, own.JID()) != 0 {
+		t.Errorf("the timer is off, and the message is %+v", off)
 	}
+	waitID(t, own, off.ID, nil) // the own phone has its copy
 	if got := timerOf(own, peer.JID()); got != 0 {
 		t.Errorf("the own phone still has %d", got)
 	}
