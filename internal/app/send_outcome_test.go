@@ -128,11 +128,16 @@ func TestWhatSendAnsweredAsFailedDoesNotArriveAfterwards(t *testing.T) {
 }
 
 func TestWhatMayHaveLeftIsNamedAndNotSentAgain(t *testing.T) {
-	start := func(h *house, _ *sandbox.Phone) { h.v1("POST", "/1/start", "").Is(200) }
+	start := func(h *house, _ *sandbox.Phone) {
+		h.v1("POST", "/1/start", "").Is(200)
+		h.ready(1)
+	}
 	for name, c := range map[string]struct {
 		end, back func(h *house, phone *sandbox.Phone)
 	}{
-		"the time is over": {func(*house, *sandbox.Phone) {}, func(*house, *sandbox.Phone) {}},
+		"the time is over": {func(*house, *sandbox.Phone) {}, func(h *house, _ *sandbox.Phone) {
+			h.ready(1)
+		}},
 		"a person stops the session": {func(h *house, _ *sandbox.Phone) {
 			h.v1("POST", "/1/stop", "").Is(200)
 		}, start},
@@ -168,7 +173,6 @@ func TestWhatMayHaveLeftIsNamedAndNotSentAgain(t *testing.T) {
 			h.comesTo(id, "failed").With("cause", "outcome_unknown", "can_requeue", true)
 			h.server.ClearFaults()
 			c.back(h, ana)
-			h.ready(1)
 			h.Send(1, carla.Number(), "the next").Is(200)
 			leaves(t, carla, "the next")
 			if n := copiesOf(carla, "perhaps"); n != 1 {
