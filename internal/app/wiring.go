@@ -145,7 +145,7 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
 		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
 		Journal: received, Sent: received.sent, Aliases: db.Aliases(), Timers: db.Timers(), Claim: a.outbox.Claim,
-		 KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
+		KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
 	})
 	if err != nil {
 		return nil, err
