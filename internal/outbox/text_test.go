@@ -107,14 +107,14 @@ func TestWhatHasNotLeftInTimeIsFailedAndStaysHere(t *testing.T) {
 func TestWhatMayHaveLeftIsAnsweredAsUnknownAndNotSentAgain(t *testing.T) {
 	for what, end := range map[string]func(r *rig){
 		"no answer in time":  func(*rig) {},
-		"lost and not back":  func(r *rig) { r.line.refuse(session.CodeDisconnected); r.becomes("51", session.Reconnecting) },
+		"lost and not back":  func(r *rig) { r.becomes("51", session.Reconnecting); r.line.refuse(session.CodeDisconnected) },
 		"unlinked meanwhile": func(r *rig) { r.becomes("51", session.DisconnectedLogout); r.line.refuse(session.CodeDisconnected) },
-		"stopped meanwhile":  func(r *rig) { r.line.refuse(session.CodeDisconnected); r.becomes("51", session.NotInitialized) },
+		"stopped meanwhile":  func(r *rig) { r.becomes("51", session.NotInitialized); r.line.refuse(session.CodeDisconnected) },
 		"the process stops":  func(r *rig) { r.Drain(); r.line.refuse(session.CodeDisconnected) },
-		"the database fails": func(r *rig) { r.line.refuse(session.CodeStoreFull); r.becomes("51", session.Reconnecting) },
+		"the database fails": func(r *rig) { r.becomes("51", session.Reconnecting); r.line.refuse(session.CodeStoreFull) },
 		"refused for now, no time": func(r *rig) {
-			r.line.answers <- answer{err: &session.Error{Code: session.CodeSendFailed, Status: 503}}
 			r.becomes("51", session.Reconnecting)
+			r.line.answers <- answer{err: &session.Error{Code: session.CodeSendFailed, Status: 503}}
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
