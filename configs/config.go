@@ -79,6 +79,7 @@ type Session struct {
 	BackoffMax      time.Duration
 	MaxAttempts     int // 0 is unlimited
 	Cooldown        time.Duration
+	ReadyWait       time.Duration // 0 does not wait
 	KeepaliveStale  time.Duration
 	Connecting      int // sessions that connect at the same time; 0 is two per processor
 }
@@ -217,6 +218,7 @@ func Default() Config {
 			BackoffMin:      time.Second,
 			BackoffMax:      60 * time.Second,
 			Cooldown:        10 * time.Minute,
+			ReadyWait:       3 * time.Second,
 			KeepaliveStale:  45 * time.Second,
 		},
 		Send: Send{

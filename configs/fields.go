@@ -172,6 +172,10 @@ func sessionFields() []field {
 			"session.keepalive_stale", "If no keepalive is answered for this time, the socket counts as lost even if it looks open. It is noticed at most 11 seconds later. After a sleep of the machine, which its clock shows, each socket is checked at once.",
 			func(c *Config) *time.Duration { return &c.Session.KeepaliveStale }, time.Millisecond, day,
 		),
+		duration(
+			"session.ready_wait", "How long POST /send, read marks, presence, contact checks and downloads wait for a session that is just connecting again. After that they are refused as not ready. 0 refuses at once.",
+			func(c *Config) *time.Duration { return &c.Session.ReadyWait }, 0, time.Minute,
+		),
 		count(
 			"session.connecting", "sessions", "Maximum number of sessions that connect at the same time. Linked sessions and sessions that will show a QR are counted separately. 0 means two per processor, which gives the shortest waits. Other sessions wait for a place; a session that hangs keeps its place for at most a second.",
 			func(c *Config) *int { return &c.Session.Connecting }, 0, 100_000,

@@ -14,6 +14,7 @@ type Backlog struct {
 	Messages int           // queued or being sent
 	Sessions int           // that have some
 	Oldest   time.Duration // since the longest waiting one was accepted, or became due
+	Held     int           // messages that wait for a person, because another account is linked now
 }
 
 // MessageChanged notes that an outgoing message reached a state. cause is the
@@ -48,8 +49,8 @@ func (m *Metrics) startMessages() {
 
 // queue reads the backlog at each scrape.
 type queue struct {
-	metrics                  *Metrics
-	messages, sessions, aged *prometheus.Desc
+	metrics                        *Metrics
+	messages, sessions, aged, held *prometheus.Desc
 }
 
 func newBacklog(m *Metrics) *queue {
@@ -60,13 +61,14 @@ func newBacklog(m *Metrics) *queue {
 		metrics:  m,
 		messages: desc("messages", "Outgoing messages that are queued or being sent."),
 		sessions: desc("sessions", "Sessions with outgoing messages that are queued or being sent."),
+		held:     desc("held_messages", "Outgoing messages that were accepted for an account that is not linked any more. They wait for a person."),
 		aged:     desc("oldest_seconds", "Age of the oldest waiting outgoing message, since its acceptance or its send_at."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (q *queue) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{q.messages, q.sessions, q.aged} {
+	for _, d := range []*prometheus.Desc{q.messages, q.sessions, q.aged, q.held} {
 		ch <- d
 	}
 }
@@ -80,7 +82,7 @@ func (q *queue) Collect(ch chan<- prometheus.Metric) {
 	for _, gauge := range []struct {
 		desc  *prometheus.Desc
 		value float64
-	}{{q.messages, float64(now.Messages)}, {q.sessions, float64(now.Sessions)}, {q.aged, max(0, now.Oldest.Seconds())}} {
+	}{{q.messages, float64(now.Messages)}, {q.sessions, float64(now.Sessions)}, {q.aged, max(0, now.Oldest.Seconds())}, {q.held, float64(now.Held)}} {
 		ch <- prometheus.MustNewConstMetric(gauge.desc, prometheus.GaugeValue, gauge.value)
 	}
 }

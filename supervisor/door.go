@@ -12,8 +12,8 @@ import (
 var _ session.Door = (*Supervisor)(nil)
 
 // Use implements session.Door. It is the only way from outside to a session's client. A verb for a READY session starts
-// nothing and fails if the session stops meanwhile, unlike a request for a code. A verb that is Whole continues when ctx
-// ends.
+// nothing and fails if the session stops meanwhile, unlike a request for a code. A verb that Awaits waits briefly for a
+// session that is connecting again. A verb that is Whole continues when ctx ends.
 func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
 	if s.env.Draining.Load() {
 		return nil, shuttingDown(id)
@@ -34,6 +34,9 @@ func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (a
 	if use.In != session.Ready {
 		used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Use: use})
 		return used.Value, firstError(err, used.Err)
+	}
+	if use.Awaits {
+		s.AwaitReady(ctx, id)
 	}
 	h, err := s.readyHandle(id)
 	if err != nil {

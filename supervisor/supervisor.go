@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -84,6 +85,7 @@ type Config struct {
 	MaxWaitersTotal int           // the same for all sessions together
 	SendTimeout     time.Duration // from handing a message to WhatsApp to its acknowledgement
 	SaveTimeout     time.Duration // for one write of a session's record
+	ReadyWait       time.Duration // how long a verb waits for a session that is connecting again; 0: not at all
 
 	Connecting int               // how many linked runs, and how many unlinked ones, connect at a time; 0: no bound
 	Prepare    func(code string) // draws a code as soon as it is issued; nil: the first request draws it
@@ -108,6 +110,7 @@ type Supervisor struct {
 	boot      *restoring
 
 	followers followers
+	lobby     lobby
 	drain     sync.Once
 	stop      sync.Once
 }
@@ -121,7 +124,8 @@ func New(cfg Config) *Supervisor {
 		// short.
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
-	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, followers: cfg.Followers, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s.followers = append(slices.Clone(cfg.Followers), &s.lobby)
 	s.breaker.release, s.breaker.pick = s.releaseHeld, s.pickProbe
 	s.env = &actors.Env{
 		System: system, Records: cfg.Store, Observer: &watcher{Observer: cfg.Observer, of: s},
@@ -367,6 +371,7 @@ func (s *Supervisor) Drain() {
 			}
 			return true
 		})
+		s.lobby.wakeAll()
 	})
 }
 

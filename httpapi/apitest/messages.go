@@ -76,6 +76,22 @@ func (f *scriptedMessages) Requeue(_ context.Context, id session.ID, messageID s
 	return f.About("requeue", id, messageID)
 }
 
+func (f *scriptedMessages) RequeueHeld(_ context.Context, id session.ID) (int, error) {
+	return f.heldOf("requeue held", id)
+}
+
+func (f *scriptedMessages) CancelHeld(_ context.Context, id session.ID) (int, error) {
+	return f.heldOf("cancel held", id)
+}
+
+// heldOf counts the one held message that About knows under this word.
+func (f *scriptedMessages) heldOf(word string, id session.ID) (int, error) {
+	if _, err := f.About(word, id, ""); err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
 // messages adapts Scripted to the outbox. It is a type of its own, because the sessions have another List.
 type messages struct{ *Scripted }
 

@@ -1,6 +1,7 @@
 package compat_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -126,12 +127,15 @@ func TestSendAnswersEveryOutcome(t *testing.T) {
 	rows := []apitest.Row{
 		{What: "acknowledged", Body: body, Status: 200, Want: "send", Behind: in(session.Ready, nil)},
 		{What: "the old client's address", Body: `{"to":"5491100000000@c.us","message":"hola"}`, Status: 200, Want: "send", Behind: in(session.Ready, nil)},
-		{What: "not ready", Body: body, Status: 409, Want: "send_not_ready", Behind: in(session.QRRequired, nil)},
+		{What: "not ready", Body: body, Status: 409, Want: "send_not_ready", Behind: in(session.QRRequired, apitest.Failing(session.CodeNotReady))},
 		{What: "no longer ready", Body: body, Header: []string{"Idempotency-Key: k1"}, Status: 409, Want: "send_not_ready", Behind: in(session.QRRequired, apitest.Failing(session.CodeNotReady))},
 		{What: "sent before, with a key", Body: body, Header: []string{"Idempotency-Key: k1"}, Status: 200, Want: "send", Behind: in(session.QRRequired, nil)},
-		{What: "unknown client", Body: body, Status: 409, Want: "send_unknown"},
+		{What: "unknown client", Body: body, Status: 409, Want: "send_unknown", Behind: apitest.Scripted{Sending: in(session.Ready, apitest.Failing(session.CodeNotReady)).Sending}},
 		{What: "refused", Body: body, Status: 500, Want: "send_refused", Behind: ready(session.CodeSendFailed)},
 		{What: "no ack", Body: body, Status: 500, Want: "send_overdue", Behind: ready(session.CodeAckOverdue)},
+		{What: "perhaps sent", Body: body, Status: 500, Want: "send_outcome_unknown", Extra: "X-Message-Id: 3EB0C767D097B7C7C030", Behind: ready(session.CodeOutcomeUnknown)},
+		{What: "a wait of its own", Body: body, Path: "/send?wait=5s", Status: 200, Want: "send", Behind: in(session.Ready, nil)},
+		{What: "a wait that is none", Body: body, Path: "/send?wait=soon", Status: 400, Want: "flagged_bad_wait", Behind: in(session.Ready, nil)},
 		{What: "out of time", Body: body, Status: 500, Want: "send_overdue", Behind: in(session.Ready, context.DeadlineExceeded)},
 		{What: "key reused", Body: body, Status: 422, Want: "send_reuse", Behind: ready(session.CodeIdempotencyReuse)},
 		{What: "queue full", Body: body, Status: 429, Want: "send_queue_full", Extra: "Retry-After: 2", Behind: ready(session.CodeQueueFull)},
@@ -151,7 +155,7 @@ func TestSendAnswersEveryOutcome(t *testing.T) {
 		rows = append(rows, apitest.Row{What: "body " + broken, Body: broken, Status: 400, Want: "send_missing"})
 	}
 	for i := range rows {
-		rows[i].Method, rows[i].Path = "POST", "/send"
+		rows[i].Method, rows[i].Path = "POST", cmp.Or(rows[i].Path, "/send")
 		rows[i].Header = append(rows[i].Header, apitest.Client51)
 	}
 	apitest.RunRows(t, rows)

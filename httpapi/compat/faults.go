@@ -112,6 +112,7 @@ var rules = map[session.Code]rule{
 	session.CodeFetchRefused:     {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeFetchFailed:      {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeUploadFailed:     {fiber.StatusInternalServerError, codeSendFailed},
+	session.CodeOutcomeUnknown:   {fiber.StatusInternalServerError, codeSendFailed},
 	session.CodeInternal:         {fiber.StatusInternalServerError, codeInternal},
 }
 

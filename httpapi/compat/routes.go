@@ -20,8 +20,9 @@ type Starter interface {
 
 // Sender sends text messages.
 type Sender interface {
-	// Send sends one text message, waits until WhatsApp's server has acknowledged it, and returns its id. The same
-	// idempotencyKey, unless it is "", never sends twice. The same key with another message is
+	// Send sends one text message, waits until WhatsApp's server has acknowledged it, and returns its id. After an error
+	// the message does not leave any more. After session.CodeOutcomeUnknown WhatsApp may have it, and messageID names it.
+	// The same idempotencyKey, unless it is "", never sends twice. The same key with another message is
 	// session.CodeIdempotencyReuse. Errors carry a session.Code.
 	Send(ctx context.Context, id session.ID, to message.Recipient, body, idempotencyKey string) (messageID string, err error)
 }

@@ -11,6 +11,9 @@ import (
 	"wasup/internal/session"
 )
 
+// headerMessage names the message of a POST /send that was not answered with 200, if the message has an id.
+const headerMessage = "X-Message-Id"
+
 // postSend is POST /send. It answers when WhatsApp's server has acknowledged the message.
 func (r *Routes) postSend(c *fiber.Ctx) error {
 	client, err := clientOf(c)
@@ -25,20 +28,23 @@ func (r *Routes) postSend(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	id := session.NumericID(client)
-	// With a key the state is not checked here: a message that was sent before is answered in every state.
-	if status := r.statusOf(id); key == "" && !status.CanSend() {
-		return notReady(status, nil)
+	wait, err := r.waitOf(c, r.cfg.SendTimeout)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.cfg.SendTimeout)
+	id := session.NumericID(client)
+	ctx, cancel := context.WithTimeout(r.host.Life.Work(), min(wait, r.cfg.SendTimeout))
 	defer cancel()
 	messageID, err := r.deps.Sender.Send(ctx, id, to, text, key)
+	if err != nil && messageID != "" {
+		c.Set(headerMessage, messageID)
+	}
 	switch {
 	case err == nil:
 		return r.ok(c, sendAnswer{OK: true, MessageID: messageID})
 	case slices.Contains([]session.Code{session.CodeNotReady, session.CodeNotFound, session.CodeQuarantined}, session.CodeOf(err)):
 		return notReady(r.statusOf(id), err)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) && session.CodeOf(err) == session.CodeInternal:
 		return faultOf(&session.Error{Code: session.CodeAckOverdue, Op: "send", Session: id, Err: err})
 	default:
 		return err

@@ -22,6 +22,8 @@ func dataOf(of events.Type) any {
 		return &events.ReceiptData{}
 	case events.TypeStatus:
 		return &events.StatusData{}
+	case events.TypeAccountChanged:
+		return &events.AccountChangedData{}
 	case events.TypeCall:
 		return &events.CallData{}
 	case events.TypeGroup:

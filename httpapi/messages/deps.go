@@ -27,12 +27,16 @@ type Outbox interface {
 	// List returns a page of a session's messages, newest first. next is the cursor of the next page, "" on the last
 	// one. An invalid cursor is session.CodeInvalidRequest with Field cursor.
 	List(ctx context.Context, id session.ID, filter message.Filter) (page []message.Message, next string, err error)
-	// Cancel cancels a message that is still queued. Later it is session.CodeWrongState. It is no error if the message
+	// Cancel cancels a message that is still queued, or held. Later it is session.CodeWrongState. It is no error if the message
 	// is cancelled already.
 	Cancel(ctx context.Context, id session.ID, messageID string) (message.Message, error)
-	// Requeue queues a failed message again, under the same id. A message that cannot be queued again is
-	// session.CodeWrongState.
+	// Requeue queues a failed or held message again, under the same id. A message that cannot be queued again is
+	// session.CodeWrongState. It is no error if the message is queued already.
 	Requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error)
+	// RequeueHeld queues all held messages of a session again, and CancelHeld cancels them. They return how many. After an
+	// error, a repeated call continues.
+	RequeueHeld(ctx context.Context, id session.ID) (int, error)
+	CancelHeld(ctx context.Context, id session.ID) (int, error)
 }
 
 // Files stores the files of outgoing messages on the disk. Every method is safe for concurrent use. Errors carry a

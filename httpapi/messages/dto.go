@@ -100,3 +100,7 @@ type v1Upload struct {
 type v1Sendable string
 
 func (v1Sendable) Schema(huma.Registry) *huma.Schema { return wire.OneOf(message.SendableKinds()) }
+
+type v1HeldMoved struct {
+	Messages int `json:"messages" doc:"How many messages this request has moved."`
+}

@@ -72,6 +72,30 @@ func (r *Resource) cancel(ctx context.Context, id session.ID, messageID string) 
 	return r.outbox.Cancel(ctx, id, messageID)
 }
 
+// ofHeld makes the handler of an operation on all held messages of a session.
+func (r *Resource) ofHeld(do func(ctx context.Context, id session.ID) (int, error)) func(*rest.Call) error {
+	return func(k *rest.Call) error {
+		if _, err := k.Known(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(r.host.Life.Work(), r.host.StartTimeout)
+		defer cancel()
+		n, err := do(ctx, k.ID)
+		if err != nil {
+			return err
+		}
+		return k.OK(v1HeldMoved{Messages: n})
+	}
+}
+
+func (r *Resource) requeueHeld(ctx context.Context, id session.ID) (int, error) {
+	return r.outbox.RequeueHeld(ctx, id)
+}
+
+func (r *Resource) cancelHeld(ctx context.Context, id session.ID) (int, error) {
+	return r.outbox.CancelHeld(ctx, id)
+}
+
 func (r *Resource) requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	return r.outbox.Requeue(ctx, id, messageID)
 }

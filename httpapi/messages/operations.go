@@ -1,6 +1,8 @@
 package messages
 
 import (
+	"slices"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 
@@ -11,7 +13,7 @@ import (
 
 // Operations are the rows of the resource.
 func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
-	return append([]rest.Operation{r.sendOperation()}, r.sentOperations()...)
+	return slices.Concat([]rest.Operation{r.sendOperation()}, r.sentOperations(), r.heldOperations())
 }
 
 // sendRefuses lists the statuses with which a message may fail, at once or while the request waits for it.
@@ -65,6 +67,23 @@ func uploadForm() *huma.Schema {
 	}
 }
 
+// heldOperations are the operations on all messages that were accepted for another account than the one that is linked.
+func (r *Resource) heldOperations() []rest.Operation {
+	return []rest.Operation{
+		{
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/held/requeue", Name: "requeueHeldMessages", Tag: rest.TagMessages, Summary: "Requeue all held messages",
+			Detail: "Messages are held when the session is linked to another account than they were accepted for. They then leave from the account that is linked now, in the order of " +
+				"their acceptance and under their ids. Idempotent: `messages` is 0 if none is held. After an error, the same request continues.",
+			Status: fiber.StatusOK, Answer: v1HeldMoved{}, Success: "No message is held any more.", Refuses: []int{404, 429}, Serve: r.ofHeld(r.requeueHeld),
+		},
+		{
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/held/cancel", Name: "cancelHeldMessages", Tag: rest.TagMessages, Summary: "Cancel all held messages",
+			Detail: "They do not leave. Idempotent: `messages` is 0 if none is held. After an error, the same request continues.",
+			Status: fiber.StatusOK, Answer: v1HeldMoved{}, Success: "No message is held any more.", Refuses: []int{404}, Serve: r.ofHeld(r.cancelHeld),
+		},
+	}
+}
+
 func (r *Resource) sentOperations() []rest.Operation {
 	of := []rest.Parameter{{Name: "mid", Doc: "The WhatsApp message id.", Schema: rest.ShortText(128)}}
 	return []rest.Operation{
@@ -85,8 +104,9 @@ func (r *Resource) sentOperations() []rest.Operation {
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message is cancelled and will not leave.", Refuses: []int{404, 409}, Serve: r.ofMessage(r.cancel),
 		},
 		{
-			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "Requeue a failed message",
-			Detail: "Keeps its id. 409 if it has not failed, if WhatsApp had it, or if its content is no longer kept.",
+			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "Requeue a failed or held message",
+			Detail: "Keeps its id. A held message keeps its time limit, and leaves from the account that is linked now. 409 if WhatsApp had the message, if it is cancelled, or if its content is no longer kept. " +
+				"A message that is queued already stays so.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
 		},
 		{

@@ -68,6 +68,9 @@ func (k *Call) OKStatus(status session.Status, err error) error {
 	if err != nil {
 		return err
 	}
+	if present, known := k.host.Sessions.Status(status.ID); known {
+		status.Held = present.Held // the answer of a session does not know it
+	}
 	return k.OK(wire.StatusOf(&status, k.host.Now()))
 }
 

@@ -40,7 +40,7 @@ var statuses = map[session.Code]int{
 	session.CodeRateLimited: fiber.StatusTooManyRequests, session.CodeMediaTooLarge: fiber.StatusRequestEntityTooLarge,
 	session.CodeMediaFull:    fiber.StatusInsufficientStorage,
 	session.CodeFetchRefused: fiber.StatusUnprocessableEntity, session.CodeFetchFailed: fiber.StatusBadGateway,
-	session.CodeUploadFailed: fiber.StatusBadGateway, session.CodeUntrusted: fiber.StatusBadGateway,
+	session.CodeUploadFailed: fiber.StatusBadGateway, session.CodeOutcomeUnknown: fiber.StatusBadGateway, session.CodeUntrusted: fiber.StatusBadGateway,
 	session.CodeUnavailable: fiber.StatusServiceUnavailable,
 	session.CodeInternal:    fiber.StatusInternalServerError,
 }

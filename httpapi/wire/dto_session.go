@@ -37,6 +37,7 @@ type Status struct {
 	Account        *Account   `json:"account,omitempty" doc:"The account of the linked device."`
 	QR             *QRState   `json:"qr,omitempty" doc:"The code that is valid now. GET …/qr has the code itself."`
 	Unlink         string     `json:"unlink,omitempty" enum:"pending,by_phone" doc:"Only in the answer to a logout: the phone still lists the device. pending: wasup unlinks it, in the background if the session is not connected; by_phone: a person has to remove it on the phone."`
+	HeldMessages   int        `json:"held_messages,omitempty" doc:"Messages that were accepted for another account than the one that is linked now. They do not leave until a person requeues them: see GET …/messages?state=held."`
 	Passkey        PasskeyDue `json:"passkey,omitempty" doc:"WhatsApp asks for a passkey: what a person has to do next."`
 	ConnectedAt    time.Time  `json:"connected_at,omitzero" doc:"When the session last became READY."`
 	DisconnectedAt time.Time  `json:"disconnected_at,omitzero" doc:"When the session last left READY."`

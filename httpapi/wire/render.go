@@ -30,7 +30,7 @@ func StatusOf(status *session.Status, now time.Time) Status {
 		Since: Stamp(status.Since), CanSend: status.CanSend(), HasCredentials: status.HasDevice,
 		NextRetryAt: Stamp(status.RetryAt), BanUntil: Stamp(status.Until), RestrictedTill: Stamp(status.Restricted),
 		Incarnation: uint64(status.Incarnation), Failures: status.Failures, MaxAttempts: status.MaxAttempts,
-		Restarts: status.Restarts, Unlink: string(status.Unlink), ConnectedAt: Stamp(status.ConnectedAt), DisconnectedAt: Stamp(status.DisconnectAt),
+		Restarts: status.Restarts, Unlink: string(status.Unlink), HeldMessages: status.Held, ConnectedAt: Stamp(status.ConnectedAt), DisconnectedAt: Stamp(status.DisconnectAt),
 		Passkey: PasskeyDueOf(status.Passkey),
 	}
 	if status.LastCause != "" && status.LastCause != session.CauseNone {

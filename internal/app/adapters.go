@@ -93,6 +93,26 @@ func (h health) Ready() (ready bool, restored, wanted int, reason string) {
 	return r.Ready, r.Restored, r.Wanted, reason
 }
 
+// counted adds to the status of each session how many of its messages are held.
+type counted struct {
+	*supervisor.Supervisor
+	outbox *outbox.Outbox
+}
+
+func (c counted) Status(id session.ID) (session.Status, bool) {
+	status, known := c.Supervisor.Status(id)
+	status.Held = c.outbox.Held(id)
+	return status, known
+}
+
+func (c counted) List() []session.Status {
+	all := c.Supervisor.List()
+	for i := range all {
+		all[i].Held = c.outbox.Held(all[i].ID)
+	}
+	return all
+}
+
 // tree adapts the supervisor to httpapi's supervision tree.
 type tree struct{ *supervisor.Supervisor }
 
@@ -192,7 +212,7 @@ func (a *App) figures(db *store.Store, dialer *whatsapp.Dialer) metrics.Sources 
 		},
 		Backlog: func() metrics.Backlog {
 			s := a.outbox.Stats()
-			return metrics.Backlog{Messages: s.Open, Sessions: s.Lanes, Oldest: s.Oldest}
+			return metrics.Backlog{Messages: s.Open, Sessions: s.Lanes, Oldest: s.Oldest, Held: s.Held}
 		},
 		Webhooks: func() metrics.Webhooks {
 			f := a.webhooks.Figures()

@@ -150,6 +150,7 @@ func (a *App) Stop(ctx context.Context) error {
 
 func (a *App) stopParts(ctx context.Context) error {
 	if a.sessions != nil {
+		a.outbox.Drain()
 		a.sessions.Drain()
 	}
 	var errs []error

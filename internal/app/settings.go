@@ -44,7 +44,7 @@ func (a *App) supervising() supervisor.Config {
 		Policy: policy, Log: a.log,
 		Restarts: cfg.Supervisor.Restarts, Window: cfg.Supervisor.Window,
 		MaxWaiters: cfg.QR.WaitersPerSession, MaxWaitersTotal: cfg.QR.WaitersTotal,
-		SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout,
+		SendTimeout: cfg.Send.Timeout, SaveTimeout: saveTimeout, ReadyWait: cfg.Session.ReadyWait,
 		Connecting: cmp.Or(cfg.Session.Connecting, 2*runtime.GOMAXPROCS(0)),
 		BootRate:   cfg.Boot.Rate, BootJitter: cfg.Boot.Jitter,
 	}

@@ -144,7 +144,8 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
 		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
-		Journal: received, Sent: received.sent, Aliases: db.Aliases(), Timers: db.Timers(), KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
+		Journal: received, Sent: received.sent, Aliases: db.Aliases(), Timers: db.Timers(), Claim: a.outbox.Claim,
+		KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
 	})
 	if err != nil {
 		return nil, err
@@ -185,8 +186,9 @@ func (a *App) makeServer(db *store.Store, folders folders) error {
 		return err
 	}
 	files := events.NewFiles(a.events, a.sessions, folders.fetched)
+	sessions := counted{a.sessions, a.outbox}
 	a.http, err = httpapi.New(a.serving(), httpapi.Deps{
-		Sessions: a.sessions, Slots: a.sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
+		Sessions: sessions, Slots: sessions, Supervision: tree{a.sessions}, Links: a.sessions, Live: live{a.events}, Received: arrivals{files, a.downloader},
 		Sender: sender{a.outbox}, Messages: a.outbox, Files: folders.outgoing, Door: a.sessions, Contacts: numbers,
 		Webhooks: a.webhooks, Deliveries: a.webhooks, Pictures: a.pictures,
 		Health: health{db, a.sessions}, Observer: a.metrics,

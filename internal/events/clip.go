@@ -58,6 +58,8 @@ func Shorten(of Type, data json.RawMessage) json.RawMessage {
 		short, err = reencoded[CallData](data)
 	case TypeTimer:
 		short, err = reencoded[TimerData](data)
+	case TypeAccountChanged: // only a device's addresses, which WhatsApp chooses
+		short, err = reencoded[AccountChangedData](data)
 	case TypeGroup:
 		short, err = reencoded[GroupData](data)
 	default:

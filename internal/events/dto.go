@@ -64,6 +64,26 @@ type StatusData struct {
 	At    time.Time         `json:"timestamp"`
 }
 
+// AccountData identifies a WhatsApp account. An empty field is not known.
+type AccountData struct {
+	JID   string `json:"jid,omitempty"` // of the linked device
+	LID   string `json:"lid,omitempty"`
+	Phone string `json:"phone,omitempty"` // digits
+}
+
+// AccountOf returns the JSON of an account.
+func AccountOf(a session.Account) AccountData {
+	return AccountData{JID: a.JID, LID: a.LID, Phone: a.Phone()}
+}
+
+// AccountChangedData says that a session is linked to another account than before.
+type AccountChangedData struct {
+	Previous AccountData `json:"previous"`
+	Account  AccountData `json:"account"`
+	Held     int         `json:"held"` // messages that were accepted for the previous account and wait for a person now
+	At       time.Time   `json:"timestamp"`
+}
+
 // CallData is a new state of a call. wasup never answers a call.
 type CallData struct {
 	ID    string          `json:"id"`

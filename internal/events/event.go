@@ -15,33 +15,34 @@ type Type string
 
 // The types of events. session.state and session.qr have the same names in the live stream.
 const (
-	TypeState         Type = "session.state"
-	TypeQR            Type = "session.qr"
-	TypeRemoved       Type = "session.removed"
-	TypeMessage       Type = "message.received"       // MessageData: any kind without a type of its own
-	TypeEdited        Type = "message.edited"         // MessageData, kind edit
-	TypeRevoked       Type = "message.revoked"        // MessageData, kind revoke
-	TypeReaction      Type = "message.reaction"       // MessageData, kind reaction
-	TypePollVote      Type = "message.poll_vote"      // MessageData, kind poll_vote
-	TypeEventResponse Type = "message.event_response" // MessageData, kind event_response
-	TypePinned        Type = "message.pinned"         // MessageData, kind pin
-	TypeKept          Type = "message.kept"           // MessageData, kind keep
-	TypeUndecryptable Type = "message.undecryptable"  // MessageData without content; the message may come again
-	TypeReceipt       Type = "message.receipt"        // ReceiptData: a device got, read or played a message
-	TypeStatus        Type = "message.status"         // StatusData: an outgoing message changed its state
-	TypeCall          Type = "call"                   // CallData
-	TypeGroup         Type = "group.changed"          // GroupData
-	TypeTimer         Type = "timer.changed"          // TimerData
-	TypeTest          Type = "webhook.test"           // only for testing a webhook; never in the log
-	TypeGap           Type = "webhook.gap"            // GapData: sent to a webhook that has missed events; never in the log
-	TypeSnapshot      Type = "session.snapshot"       // the session's state when a reader begins to follow; never in the log
+	TypeState          Type = "session.state"
+	TypeQR             Type = "session.qr"
+	TypeRemoved        Type = "session.removed"
+	TypeMessage        Type = "message.received"        // MessageData: any kind without a type of its own
+	TypeEdited         Type = "message.edited"          // MessageData, kind edit
+	TypeRevoked        Type = "message.revoked"         // MessageData, kind revoke
+	TypeReaction       Type = "message.reaction"        // MessageData, kind reaction
+	TypePollVote       Type = "message.poll_vote"       // MessageData, kind poll_vote
+	TypeEventResponse  Type = "message.event_response"  // MessageData, kind event_response
+	TypePinned         Type = "message.pinned"          // MessageData, kind pin
+	TypeKept           Type = "message.kept"            // MessageData, kind keep
+	TypeUndecryptable  Type = "message.undecryptable"   // MessageData without content; the message may come again
+	TypeReceipt        Type = "message.receipt"         // ReceiptData: a device got, read or played a message
+	TypeStatus         Type = "message.status"          // StatusData: an outgoing message changed its state
+	TypeAccountChanged Type = "session.account_changed" // AccountChangedData: the session is linked to another account than before
+	TypeCall           Type = "call"                    // CallData
+	TypeGroup          Type = "group.changed"           // GroupData
+	TypeTimer          Type = "timer.changed"           // TimerData
+	TypeTest           Type = "webhook.test"            // only for testing a webhook; never in the log
+	TypeGap            Type = "webhook.gap"             // GapData: sent to a webhook that has missed events; never in the log
+	TypeSnapshot       Type = "session.snapshot"        // the session's state when a reader begins to follow; never in the log
 )
 
 // Types lists every type that can be in the log.
 func Types() []Type {
 	return []Type{
 		TypeState, TypeQR, TypeRemoved, TypeMessage, TypeEdited, TypeRevoked, TypeReaction, TypePollVote, TypeEventResponse, TypePinned, TypeKept,
-		TypeUndecryptable, TypeReceipt, TypeStatus, TypeCall, TypeGroup, TypeTimer,
+		TypeUndecryptable, TypeReceipt, TypeStatus, TypeCall, TypeGroup, TypeTimer, TypeAccountChanged,
 	}
 }
 

@@ -13,7 +13,10 @@ type State string
 
 // The states of an outgoing message, in their order. Failed and Cancelled stand outside of it.
 const (
-	Queued    State = "queued"     // accepted; waits for its turn, its time, or the session
+	Queued State = "queued" // accepted; waits for its turn, its time, or the session
+	// Held is the state of a message that was accepted for another account than the one that is linked now. It waits for a
+	// person.
+	Held      State = "held"
 	Sending   State = "sending"    // an attempt has begun; WhatsApp's server may have the message or not
 	ServerAck State = "server_ack" // WhatsApp's server has the message
 	Delivered State = "delivered"  // a device of the recipient has the message
@@ -26,12 +29,12 @@ const (
 // States lists every state.
 func States() []State {
 	return []State{
-		Queued, Sending, ServerAck, Delivered, Read, Played, Failed, Cancelled,
+		Queued, Held, Sending, ServerAck, Delivered, Read, Played, Failed, Cancelled,
 	}
 }
 
-// Settled reports whether nothing is left to send in this state.
-func (s State) Settled() bool { return s != Queued && s != Sending }
+// Settled reports whether nothing is left to send in this state, and nothing to decide.
+func (s State) Settled() bool { return s != Queued && s != Held && s != Sending }
 
 // Reached reports whether a message in state s has come to the state until or further, or has failed or been cancelled.
 func (s State) Reached(until State) bool {
@@ -73,7 +76,7 @@ type Message struct {
 	DeliveredAt time.Time
 	ReadAt      time.Time
 	PlayedAt    time.Time
-	CanRequeue  bool      // it failed, its content is kept, and WhatsApp had not accepted it
+	CanRequeue  bool      // it is held; or it failed, its content is kept, and WhatsApp had not accepted it
 	Receipts    []Receipt // one for each device that sent a receipt, oldest first
 }
 

@@ -14,6 +14,7 @@ func TestAWaitEndsOnceAMessageHasComeSoFarOrCannot(t *testing.T) {
 		want         bool
 	}{
 		{Queued, ServerAck, false},
+		{Held, ServerAck, false},
 		{Sending, ServerAck, false},
 		{ServerAck, ServerAck, true},
 		{Read, ServerAck, true},
@@ -27,7 +28,7 @@ func TestAWaitEndsOnceAMessageHasComeSoFarOrCannot(t *testing.T) {
 		}
 	}
 	for _, state := range States() {
-		if state.Settled() == (state == Queued || state == Sending) {
+		if state.Settled() == (state == Queued || state == Held || state == Sending) {
 			t.Errorf("%s: settled is %t", state, state.Settled())
 		}
 	}

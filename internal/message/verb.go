@@ -62,7 +62,7 @@ var Send = session.Verb[Client, Outgoing, Ack]{
 
 // MarkRead tells the sender, and the account's other devices, that messages were read or played.
 var MarkRead = session.Verb[Client, ReadMark, session.None]{
-	Name: "MarkRead", In: session.Ready,
+	Name: "MarkRead", In: session.Ready, Awaits: true,
 	Do: func(ctx context.Context, client Client, mark ReadMark) (session.None, error) {
 		return session.None{}, client.MarkRead(ctx, mark)
 	},
@@ -76,7 +76,7 @@ type Typing struct {
 
 // SetChatState shows in the recipient's chat that the account is typing, recording, or has paused.
 var SetChatState = session.Verb[Client, Typing, session.None]{
-	Name: "SetChatState", In: session.Ready,
+	Name: "SetChatState", In: session.Ready, Awaits: true,
 	Do: func(ctx context.Context, client Client, typing Typing) (session.None, error) {
 		return session.None{}, client.SetChatState(ctx, typing.Chat, typing.State)
 	},
@@ -85,7 +85,7 @@ var SetChatState = session.Verb[Client, Typing, session.None]{
 // CheckContacts asks WhatsApp which phone numbers have an account. It takes at most 100 numbers and answers in their
 // order.
 var CheckContacts = session.Verb[Client, []string, []Contact]{
-	Name: "CheckContacts", In: session.Ready,
+	Name: "CheckContacts", In: session.Ready, Awaits: true,
 	Do: func(ctx context.Context, client Client, phones []string) ([]Contact, error) {
 		return client.CheckContacts(ctx, phones)
 	},
@@ -102,7 +102,7 @@ type Download struct {
 
 // FetchMedia downloads, verifies and decrypts a file. A caller that leaves early may close To, which ends the download.
 var FetchMedia = session.Verb[Client, Download, session.None]{
-	Name: "FetchMedia", In: session.Ready, Bound: fetchBound,
+	Name: "FetchMedia", In: session.Ready, Bound: fetchBound, Awaits: true,
 	Do: func(ctx context.Context, client Client, download Download) (session.None, error) {
 		return session.None{}, client.FetchMedia(ctx, download.File, download.To)
 	},

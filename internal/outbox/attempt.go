@@ -12,22 +12,23 @@ import (
 	"wasup/internal/session"
 )
 
-// openStates returns the states of an unfinished message.
+// openStates returns the states of a message that a lane sends.
 func openStates() []message.State {
 	return []message.State{message.Queued, message.Sending}
 }
 
 // outcome is a change to store, with what the message's waiters and the metrics need to know.
 type outcome struct {
-	change Change
-	since  time.Time // when the message was accepted, or became due
-	err    error     // error of the attempt; nil if WhatsApp acknowledged the message
+	change   Change
+	since    time.Time // when the message was accepted, or became due
+	err      error     // error of the attempt; nil if WhatsApp acknowledged the message
+	attempts int       // begun so far; 0: not known
 }
 
 // begin returns the change of a message to SENDING. It is stored before the attempt. So a confirmed cancellation holds,
 // and after a crash a message that may have left is sent again.
 func begin(e *Entry) outcome {
-	return outcome{since: later(e.CreatedAt, e.SendAt), change: Change{
+	return outcome{since: later(e.CreatedAt, e.SendAt), attempts: e.Attempts + 1, change: Change{
 		Session: e.Session, ID: e.ID, From: openStates(), To: message.Sending, Begun: 1, Failure: e.Failure,
 	}}
 }
@@ -39,7 +40,7 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 	now := time.Now()
 	first := len(pending)
 	for i := range batch {
-		if e := &batch[i]; !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(now) {
+		if e := &batch[i]; hasExpired(e, now) {
 			pending = append(pending, expired(e, now))
 		} else {
 			pending = append(pending, begin(e))
@@ -57,6 +58,13 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 		if stop || !l.canSend() {
 			stop = true
 			left = append(left, unsent(e, nil))
+			continue
+		}
+		if l.isAbandoned(e.ID) {
+			continue // unmark fails it
+		}
+		if now := time.Now(); hasExpired(e, now) {
+			left = append(left, late(e, now)) // the commit took so long
 			continue
 		}
 		e.Attempts++
@@ -82,7 +90,7 @@ func (l *lane) attempt(e *Entry) outcome {
 
 	now := time.Now()
 	change := Change{Session: e.Session, ID: e.ID, From: openStates(), Failure: message.FailureOf(err)}
-	done := outcome{since: later(e.CreatedAt, e.SendAt), err: err}
+	done := outcome{since: later(e.CreatedAt, e.SendAt), err: err, attempts: e.Attempts}
 	switch v := verdictOf(err); {
 	case v == accepted:
 		change.To, change.AckedAt = message.ServerAck, ack.At
@@ -143,7 +151,18 @@ func expired(e *Entry, now time.Time) outcome {
 		Session: e.Session, ID: e.ID, From: []message.State{e.State}, Attempts: e.Attempts, To: message.Failed, Failure: failure,
 	}
 	change.Events = statusEvents(&change, e.To, now)
-	return outcome{change: change, since: later(e.CreatedAt, e.SendAt), err: failure.Err(e.Session)}
+	return outcome{change: change, since: later(e.CreatedAt, e.SendAt), err: failure.Err(e.Session), attempts: e.Attempts}
+}
+
+// late returns the change to FAILED of a message that was marked, but passed its time limit before it left.
+func late(e *Entry, now time.Time) outcome {
+	done := expired(e, now)
+	done.change.From, done.change.Attempts, done.change.Begun = []message.State{message.Sending}, 0, -1
+	return done
+}
+
+func hasExpired(e *Entry, now time.Time) bool {
+	return !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(now)
 }
 
 // send calls the sender. It turns a panic into an error, because a panic would end the process and all its sessions.
@@ -206,7 +225,7 @@ func (o *Outbox) announce(list []outcome, carried []bool) {
 		if !carried[i] {
 			continue
 		}
-		if c.To != message.Sending && (c.To != message.Queued || c.Anew) {
+		if c.To != message.Sending && (c.To != message.Queued || c.Anew || len(c.Events) > 0) {
 			o.options.Observer.MessageChanged(c.To, c.Failure.Code)
 		}
 		if c.To == message.ServerAck {
@@ -217,10 +236,13 @@ func (o *Outbox) announce(list []outcome, carried []bool) {
 	defer o.mu.Unlock()
 	for i := range list {
 		if c := &list[i].change; carried[i] {
-			if c.To.Settled() {
+			switch wasHeld := len(c.From) == 1 && c.From[0] == message.Held; {
+			case wasHeld:
+				o.countHeld(c.Session, -1)
+			case c.To.Settled():
 				o.countSettled(c.Session, c.ID)
 			}
-			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
+			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err, attempts: list[i].attempts})
 		}
 	}
 }
@@ -248,7 +270,7 @@ func (o *Outbox) announceUnstored(list []outcome) {
 	defer o.mu.Unlock()
 	for i := range list {
 		if c := &list[i].change; c.To.Settled() {
-			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err})
+			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err, attempts: list[i].attempts})
 		}
 	}
 }

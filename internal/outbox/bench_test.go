@@ -19,7 +19,9 @@ import (
 // instant is a sender that acknowledges every message at once. All its sessions are READY, or none.
 type instant struct{ ready bool }
 
-func (i instant) Ready(session.ID) bool { return i.ready }
+func (i instant) Ready(session.ID) bool                     { return i.ready }
+func (instant) Returns(session.ID, time.Time) bool          { return true }
+func (instant) AwaitReady(context.Context, session.ID) bool { return true }
 
 func (instant) Send(_ context.Context, _ session.ID, m message.Outgoing) (message.Ack, error) {
 	return message.Ack{MessageID: m.ID, At: time.Now()}, nil

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"wasup/internal/message"
 	"wasup/internal/pause"
 	"wasup/internal/session"
 )
@@ -29,8 +30,9 @@ type lane struct {
 	removed   bool      // the session was deleted
 	paused    time.Time // no message leaves before this time
 	timer     *time.Timer
-	onlyEntry *Entry              // the lane's only open message, if it need not be read from the ledger
-	marked    map[string]struct{} // ids of messages that are being sent or are sent next
+	onlyEntry *Entry                       // the lane's only open message, if it need not be read from the ledger
+	marked    map[string]struct{}          // ids of messages that are being sent or are sent next
+	abandoned map[string]message.Recipient // those of them whose running attempt is the last one
 
 	retryID string // id of the message whose attempt failed last; only the goroutine changes it
 
@@ -195,10 +197,12 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 	for len(page) > 0 && l.canSend() {
 		if wait := l.pauseBefore(&page[0]); wait > 0 {
 			if !l.box.store(pending) {
+				l.unmark()
 				return time.Time{}
 			}
 			pending = nil
 			if wait > shortWait {
+				l.unmark()
 				return time.Now().Add(wait)
 			}
 			pause.Sleep(l.box.closed, wait)
@@ -213,7 +217,7 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 		}
 	}
 	l.box.store(pending)
-	l.mark(nil, nil)
+	l.unmark()
 	return time.Time{}
 }
 
@@ -253,6 +257,29 @@ func (l *lane) mark(batch []Entry, pending []outcome) {
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
 	l.marked = marked
+}
+
+// unmark clears the lane's marked messages, fails those that were abandoned meanwhile and are not settled, and wakes the
+// waiters, who may have waited for the end of an attempt.
+func (l *lane) unmark() {
+	l.box.mu.Lock()
+	abandoned := l.abandoned
+	l.marked, l.abandoned = nil, nil
+	l.box.mu.Unlock()
+	for id, to := range abandoned {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.box.base), l.box.options.StoreTimeout)
+		l.box.advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0)
+		cancel()
+	}
+	l.box.waiters.update(l.id, func(*news) {})
+}
+
+// isAbandoned reports whether nobody waits for the message any more, so that no attempt may begin.
+func (l *lane) isAbandoned(messageID string) bool {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
+	_, abandoned := l.abandoned[messageID]
+	return abandoned
 }
 
 // storePause returns the wait after a number of ledger failures in a row.

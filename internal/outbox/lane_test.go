@@ -230,6 +230,7 @@ func TestWhatFailedIsQueuedAgainUnderItsID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		id := r.enqueue(t, "k", func(q *message.Request) { q.ExpiresAt = time.Now().Add(time.Minute) })
+		synctest.Wait()
 		_, err := r.Requeue(t.Context(), "51", id)
 		wantCode(t, err, session.CodeWrongState)
 		r.line.refuse(session.CodeNotOnWhatsApp)
@@ -630,8 +631,8 @@ func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		wantCode(t, r.Stop(ctx), session.CodeTimeout)
-		wantCode(t, <-sent, session.CodeAckOverdue)
-		r.is(t, idOf(request("k")), message.Sending)
+		wantCode(t, <-sent, session.CodeOutcomeUnknown)
+		r.is(t, idOf(request("k")), message.Failed) // the next process must not send it: its caller was told so
 		idle := newRig(t, Options{})
 		if err := idle.Stop(ctx); err != nil { // ctx has ended, but there is nothing to wait for
 			t.Error(err)
@@ -643,6 +644,10 @@ func TestStopIsBoundedAndTheCutOffMessageStays(t *testing.T) {
 type atTheLastMoment struct{}
 
 func (atTheLastMoment) Ready(session.ID) bool { return true }
+
+func (atTheLastMoment) Returns(session.ID, time.Time) bool { return true }
+
+func (atTheLastMoment) AwaitReady(context.Context, session.ID) bool { return true }
 
 func (atTheLastMoment) Send(ctx context.Context, _ session.ID, _ message.Outgoing) (message.Ack, error) {
 	<-ctx.Done()

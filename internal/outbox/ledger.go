@@ -15,8 +15,8 @@ type Entry struct {
 	BodyHash string // hash of recipient and content; kept after the content is deleted
 }
 
-// Open reports whether the message is unfinished: queued or being sent.
-func (e *Entry) Open() bool { return !e.State.Settled() }
+// Open reports whether a lane sends the message: it is queued or being sent.
+func (e *Entry) Open() bool { return e.State == message.Queued || e.State == message.Sending }
 
 // Change moves one message to the state To. It is carried out only if the message is in one of the states From then.
 type Change struct {
@@ -31,9 +31,10 @@ type Change struct {
 	AckedAt  time.Time
 	Failure  message.Failure
 	// Anew marks a requeue. It is carried out only if the content is still stored and WhatsApp never acknowledged the
-	// message. It clears the attempts and the expiry.
-	Anew   bool
-	Events []events.Event // committed with the change, and only if it is carried out
+	// message. It clears the attempts, and sets the expiry to ExpiresAt.
+	Anew      bool
+	ExpiresAt time.Time      // zero: no limit
+	Events    []events.Event // committed with the change, and only if it is carried out
 }
 
 // Step is the change of state of one message by a receipt.
@@ -50,6 +51,13 @@ type Backlog struct {
 	Session session.ID
 	Open    int       // messages that are queued or being sent
 	Oldest  time.Time // when the oldest of them was accepted, or is due
+}
+
+// Handover says what linking an account has changed.
+type Handover struct {
+	Changed  bool            // another account was linked before
+	Previous session.Account // that account
+	Held     int             // its messages that are held now
 }
 
 // Retention says which messages Prune may delete.
@@ -86,11 +94,20 @@ type Queue interface {
 	// back, and writes an event for each move (Status). It ignores messages that the session does not have. told are
 	// events about the receipt itself; they are written in the same commit.
 	Receipt(ctx context.Context, id session.ID, data events.ReceiptData, told ...events.Event) ([]Step, error)
-	// Discard deletes a message if it is queued and has no attempts, and reports whether it did.
+	// Claim makes an account the one that a session's messages are accepted for. If another account was that before, all
+	// open messages of the session become held, and an event of the type TypeAccountChanged is written, in one commit. The
+	// first account that a session is linked to gets the messages that were accepted before. CodeNotFound: the session
+	// does not exist.
+	Claim(ctx context.Context, id session.ID, account session.Account) (Handover, error)
+	// Held returns at most limit messages that are held, in the order of their acceptance.
+	Held(ctx context.Context, id session.ID, limit int) ([]Entry, error)
+	// HeldCounts counts the held messages of every session that has any.
+	HeldCounts(ctx context.Context) (map[session.ID]int, error)
+	// Discard deletes a message if it is queued or held and has no attempts, and reports whether it did.
 	Discard(ctx context.Context, id session.ID, messageID string) (bool, error)
 	// Backlog lists the sessions that have open messages.
 	Backlog(ctx context.Context) ([]Backlog, error)
-	// Expired returns open messages that expired by now, and the time when the next message expires; zero if no other
+	// Expired returns open and held messages that expired by now, and the time when the next message expires; zero if no other
 	// message has a time limit.
 	Expired(ctx context.Context, now time.Time, limit int) (page []Entry, next time.Time, err error)
 	// Sent counts the session's messages that WhatsApp acknowledged since a time.
@@ -115,6 +132,11 @@ type Sender interface {
 	Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error)
 	// Ready reports whether the session can send now. It must not block.
 	Ready(id session.ID) bool
+	// Returns reports whether the session is READY, or connects again by itself before a time. It must not block.
+	Returns(id session.ID, before time.Time) bool
+	// AwaitReady waits briefly, and until ctx ends, for a session that connects again by itself. It reports whether the
+	// session can send.
+	AwaitReady(ctx context.Context, id session.ID) bool
 }
 
 // Observer receives what the metrics count. Its methods must not block.
@@ -125,6 +147,15 @@ type Observer interface {
 	MessageAcked(took time.Duration)
 	// MessageRetried reports an attempt that ended without an outcome, so that another one follows.
 	MessageRetried(cause session.Code)
+}
+
+// AccountChanged returns the event of the durable log for a session that was linked to another account than before.
+func AccountChanged(id session.ID, data events.AccountChangedData) events.Event {
+	encoded, err := events.Encode(data)
+	if err != nil {
+		encoded = []byte("{}") // addresses and a number always encode
+	}
+	return events.Event{Session: id, At: data.At, Type: events.TypeAccountChanged, Data: encoded}
 }
 
 // Status returns the event of the durable log for a message's change of state. It is committed with the change. It has

@@ -20,7 +20,11 @@ type memory struct {
 	fail    error   // if set, every method returns it
 	unsure  bool    // the methods do their work all the same; Enqueue then returns fail
 	pruned  []Retention
+	owners  map[session.ID]session.Account
 	reads   int // calls of Next
+
+	failAdvance error  // if set, Advance returns it
+	onEnqueue   func() // called at the end of each Enqueue
 }
 
 func (m *memory) locked(do func() error) error {
@@ -55,7 +59,7 @@ func (m *memory) Enqueue(ctx context.Context, e Entry, keysFrom time.Time) (stor
 			return &session.Error{Code: session.CodeStoreUnavailable, Err: ctx.Err()}
 		}
 		if known := m.byKey(e.Session, e.Key); known != nil {
-			if known.Open() || !known.CreatedAt.Before(keysFrom) {
+			if !known.State.Settled() || !known.CreatedAt.Before(keysFrom) {
 				stored, existed = *known, true
 				return nil
 			}
@@ -67,7 +71,11 @@ func (m *memory) Enqueue(ctx context.Context, e Entry, keysFrom time.Time) (stor
 		e.CreatedAt, e.UpdatedAt = time.Now(), time.Now()
 		m.entries = append(m.entries, e)
 		stored = e
-		return m.fail
+		failed := m.fail
+		if m.onEnqueue != nil {
+			m.onEnqueue()
+		}
+		return failed
 	})
 	return stored, existed, err
 }
@@ -103,6 +111,9 @@ func (m *memory) Next(_ context.Context, id session.ID, now time.Time, limit int
 
 func (m *memory) Advance(_ context.Context, changes ...Change) (carried []bool, err error) {
 	err = m.locked(func() error {
+		if m.failAdvance != nil {
+			return m.failAdvance
+		}
 		for i := range changes {
 			carried = append(carried, m.change(&changes[i]))
 		}
@@ -119,9 +130,10 @@ func (m *memory) change(c *Change) bool {
 		return false
 	}
 	e.State, e.AckedAt, e.Failure, e.UpdatedAt = c.To, c.AckedAt, c.Failure, time.Now()
+	e.CanRequeue = c.To == message.Failed && e.AckedAt.IsZero()
 	e.Attempts += c.Begun
 	if c.Anew {
-		e.Attempts, e.ExpiresAt = 0, time.Time{}
+		e.Attempts, e.ExpiresAt = 0, c.ExpiresAt
 	}
 	if c.To.Settled() && c.To != message.Failed {
 		e.Content = message.Content{Kind: e.Content.Kind}
@@ -145,11 +157,57 @@ func (m *memory) Receipt(_ context.Context, id session.ID, data events.ReceiptDa
 	return steps, err
 }
 
+func (m *memory) Claim(_ context.Context, id session.ID, account session.Account) (done Handover, err error) {
+	err = m.locked(func() error {
+		owner := m.owners[id]
+		if owner != (session.Account{}) && !owner.Same(account) {
+			done = Handover{Changed: true, Previous: owner}
+			for i := range m.entries {
+				if e := &m.entries[i]; e.Session == id && e.Open() {
+					e.State, e.CanRequeue = message.Held, true
+					done.Held++
+				}
+			}
+		}
+		if m.owners == nil {
+			m.owners = map[session.ID]session.Account{}
+		}
+		m.owners[id] = account
+		return nil
+	})
+	return done, err
+}
+
+func (m *memory) Held(_ context.Context, id session.ID, limit int) (page []Entry, err error) {
+	err = m.locked(func() error {
+		for _, e := range m.entries {
+			if e.Session == id && e.State == message.Held && len(page) < limit {
+				page = append(page, e)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+func (m *memory) HeldCounts(context.Context) (counts map[session.ID]int, err error) {
+	err = m.locked(func() error {
+		counts = map[session.ID]int{}
+		for _, e := range m.entries {
+			if e.State == message.Held {
+				counts[e.Session]++
+			}
+		}
+		return nil
+	})
+	return counts, err
+}
+
 func (m *memory) Discard(_ context.Context, id session.ID, messageID string) (gone bool, err error) {
 	err = m.locked(func() error {
 		before := len(m.entries)
 		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
-			return e.Session == id && e.ID == messageID && e.State == message.Queued && e.Attempts == 0
+			return e.Session == id && e.ID == messageID && (e.State == message.Queued || e.State == message.Held) && e.Attempts == 0
 		})
 		gone = len(m.entries) < before
 		return nil
@@ -179,7 +237,7 @@ func (m *memory) Expired(_ context.Context, now time.Time, limit int) (page []En
 	err = m.locked(func() error {
 		for _, e := range m.entries {
 			switch {
-			case !e.Open() || e.ExpiresAt.IsZero():
+			case e.State.Settled() || e.ExpiresAt.IsZero():
 			case e.ExpiresAt.After(now):
 				if next.IsZero() || e.ExpiresAt.Before(next) {
 					next = e.ExpiresAt
@@ -224,7 +282,7 @@ func (m *memory) List(context.Context, session.ID, message.Filter) ([]message.Me
 func (m *memory) Prune(_ context.Context, what Retention) (n int, err error) {
 	err = m.locked(func() error {
 		m.entries = slices.DeleteFunc(m.entries, func(e Entry) bool {
-			old := !e.Open() && e.UpdatedAt.Before(what.Before) && n < what.Limit
+			old := e.State.Settled() && e.UpdatedAt.Before(what.Before) && n < what.Limit
 			if old {
 				n++
 			}
@@ -240,6 +298,12 @@ func (m *memory) breakWith(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = err
+}
+
+func (m *memory) breakAdvance(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failAdvance = err
 }
 
 // loseAnswers makes every Enqueue return err although it stores the message.
@@ -260,6 +324,7 @@ func (m *memory) all() []Entry {
 type line struct {
 	mu      sync.Mutex
 	down    map[session.ID]bool
+	coming  map[session.ID]bool // down, and connects again by itself
 	sent    []message.Outgoing
 	answers chan answer
 	auto    bool // acknowledge every message at once
@@ -271,13 +336,35 @@ type answer struct {
 }
 
 func newLine() *line {
-	return &line{down: map[session.ID]bool{}, answers: make(chan answer, 1000)}
+	return &line{down: map[session.ID]bool{}, coming: map[session.ID]bool{}, answers: make(chan answer, 1000)}
 }
 
 func (l *line) Ready(id session.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.down[id]
+}
+
+func (l *line) Returns(id session.ID, _ time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.down[id] || l.coming[id]
+}
+
+// AwaitReady waits for three seconds of the bubble's time.
+func (l *line) AwaitReady(ctx context.Context, id session.ID) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for !l.Ready(id) && l.Returns(id, time.Time{}) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return l.Ready(id)
 }
 
 func (l *line) Send(ctx context.Context, _ session.ID, msg message.Outgoing) (message.Ack, error) {
@@ -355,6 +442,7 @@ func (r *rig) open(t *testing.T, options Options) {
 func (r *rig) becomes(id session.ID, state session.State) {
 	r.line.mu.Lock()
 	r.line.down[id] = state != session.Ready
+	r.line.coming[id] = state == session.Reconnecting || state == session.DisconnectedRecoverable
 	r.line.mu.Unlock()
 	r.SessionChanged(id, state, session.CauseNone)
 }
@@ -372,4 +460,11 @@ func wantCode(t *testing.T, err error, want session.Code) {
 	if got := session.CodeOf(err); got != want {
 		t.Fatalf("code is %q (%v), want %q", got, err, want)
 	}
+}
+
+// setDown takes a session's connection away before anybody is told.
+func (l *line) setDown(id session.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down[id], l.coming[id] = true, true
 }

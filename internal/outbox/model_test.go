@@ -75,6 +75,8 @@ type world struct {
 	keys     map[string]string   // message id that a caller got for a key
 	undone   map[string]struct{} // ids whose cancellation was confirmed
 	again    map[string]struct{} // ids that were requeued, which may leave out of order
+	given    map[string]struct{} // texts whose senders were told that they do not leave any more
+	texts    int                 // texts sent so far
 
 	told  sync.Mutex
 	wrong []string
@@ -85,6 +87,10 @@ func (w *world) Ready(session.ID) bool {
 	defer w.mu.Unlock()
 	return w.ready
 }
+
+func (w *world) Returns(session.ID, time.Time) bool { return true }
+
+func (w *world) AwaitReady(_ context.Context, id session.ID) bool { return w.Ready(id) }
 
 func (w *world) breaks(format string, args ...any) {
 	w.told.Lock()
@@ -98,12 +104,15 @@ func (w *world) Send(ctx context.Context, _ session.ID, m message.Outgoing) (mes
 	switch {
 	case e == nil:
 		w.breaks("%s was sent and is not in the ledger", m.ID)
-	case e.State != message.Sending:
+	case e.State != message.Sending && e.AckedAt.IsZero(): // a receipt may come between its turn and its mark
 		w.breaks("%s was sent while it was %s", m.ID, e.State)
 	}
 	w.ledger.mu.Unlock()
 	w.mu.Lock()
 	calm := w.calm
+	if _, over := w.given[m.Content.Text]; over {
+		w.breaks("%s was sent after its sender was told that it does not leave any more", m.ID)
+	}
 	w.mu.Unlock()
 	a := answer{ack: message.Ack{At: serverTime}}
 	if !calm {
@@ -207,11 +216,7 @@ func (p *player) play(s step) {
 			p.accept(m.ID, key, existed)
 		}
 	case "send text":
-		go func() {
-			ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
-			defer cancel()
-			_, _ = p.box.SendText(ctx, request(fmt.Sprint("t", s.pick)))
-		}()
+		p.sendText(s.pick)
 	case "answer":
 		p.give(nil)
 	case "lose":
@@ -249,6 +254,32 @@ func (p *player) play(s step) {
 		}
 	}
 	synctest.Wait()
+}
+
+// sendText sends a text. With an odd pick the text has a key that others use, too.
+func (p *player) sendText(pick int) {
+	p.mu.Lock()
+	p.texts++
+	q := request("")
+	q.Content = message.TextOf(fmt.Sprint("text ", p.texts))
+	p.mu.Unlock()
+	if pick%2 == 1 {
+		q = request(fmt.Sprint("t", pick))
+	}
+	box, process := p.box, p.process
+	go func() {
+		ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := box.SendText(ctx, q)
+		p.ledger.mu.Lock()
+		failing := p.ledger.fail != nil // then only the time limit keeps the message here
+		p.ledger.mu.Unlock()
+		if err != nil && q.Key == "" && !process.dead.Load() && !failing {
+			p.mu.Lock()
+			p.given[q.Content.Text] = struct{}{}
+			p.mu.Unlock()
+		}
+	}()
 }
 
 // settle repairs everything and lets it run for a day.
@@ -305,7 +336,7 @@ func TestWhateverHappensNothingIsLostDoubledOrOvertaken(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := &player{t: t, options: Options{Window: window, MaxAttempts: -1, Retention: 100 * 24 * time.Hour}, world: &world{
 				ledger: &memory{}, ready: true, answers: make(chan answer, 100), keys: map[string]string{},
-				undone: map[string]struct{}{}, again: map[string]struct{}{},
+				undone: map[string]struct{}{}, again: map[string]struct{}{}, given: map[string]struct{}{},
 			}}
 			p.start()
 			for _, s := range list {

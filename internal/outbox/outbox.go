@@ -85,7 +85,9 @@ func (noObserver) MessageRetried(session.Code)                {}
 // notReadySender is the sender before Start: no session is READY.
 type notReadySender struct{}
 
-func (notReadySender) Ready(session.ID) bool { return false }
+func (notReadySender) Ready(session.ID) bool                       { return false }
+func (notReadySender) Returns(session.ID, time.Time) bool          { return false }
+func (notReadySender) AwaitReady(context.Context, session.ID) bool { return false }
 
 func (notReadySender) Send(_ context.Context, id session.ID, _ message.Outgoing) (message.Ack, error) {
 	return message.Ack{}, &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
@@ -111,6 +113,7 @@ type Outbox struct {
 	halted  bool       // no attempt begins any more: Stop was called, or the sessions are shutting down
 	running int        // number of running attempts
 	lanes   map[session.ID]*lane
+	held    map[session.ID]int // messages that wait for a person
 }
 
 // New returns an outbox that has not started: it accepts and stores messages, but sends none.
@@ -119,7 +122,7 @@ func New(ledger Ledger, options Options) *Outbox {
 	o := &Outbox{
 		ledger: ledger, sender: notReadySender{}, options: options.withDefaults(),
 		base: base, cancel: cancel, closed: make(chan struct{}),
-		waiters: newWaiters(), lanes: map[session.ID]*lane{},
+		waiters: newWaiters(), lanes: map[session.ID]*lane{}, held: map[session.ID]int{},
 	}
 	o.pacer = newPacer(base, ledger, &o.options)
 	o.retainer = newRetainer(o)
@@ -134,6 +137,13 @@ func (o *Outbox) Start(ctx context.Context, sender Sender) error {
 	if err != nil {
 		return err
 	}
+	held, err := o.ledger.HeldCounts(ctx)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	o.held = held
+	o.mu.Unlock()
 	for _, b := range backlog {
 		o.mu.Lock()
 		l := o.lane(b.Session)
@@ -261,7 +271,7 @@ func (o *Outbox) find(ctx context.Context, entry *Entry) (Entry, bool, error) {
 	switch {
 	case err != nil || !found:
 		return Entry{}, false, err
-	case !stored.Open() && stored.CreatedAt.Before(time.Now().Add(-o.options.KeyRetention)):
+	case stored.State.Settled() && stored.CreatedAt.Before(time.Now().Add(-o.options.KeyRetention)):
 		return Entry{}, false, nil
 	case stored.BodyHash != entry.BodyHash:
 		return Entry{}, false, keyReused(entry.Session)
@@ -337,7 +347,7 @@ func (o *Outbox) SessionChanged(id session.ID, state session.State, _ session.Ca
 		o.wake(id)
 		return
 	}
-	o.waiters.update(id, func(n *news) { n.leftReady = true })
+	o.waiters.update(id, func(*news) {}) // they look whether the session comes back
 }
 
 // SessionRemoved must be called after a session and its messages were deleted. It does not block.
@@ -348,6 +358,7 @@ func (o *Outbox) SessionRemoved(id session.ID) {
 		l.disarm()
 		delete(o.lanes, id)
 	}
+	delete(o.held, id)
 	o.mu.Unlock()
 	o.pacer.remove(id)
 	o.waiters.update(id, func(n *news) { n.removed = true })
@@ -356,6 +367,7 @@ func (o *Outbox) SessionRemoved(id session.ID) {
 // Stats are the current figures of the outbox.
 type Stats struct {
 	Open   int           // messages that are queued or being sent
+	Held   int           // messages that wait for a person, because another account is linked now
 	Lanes  int           // sessions that have such messages
 	Oldest time.Duration // time since the oldest of them was accepted, or became due
 }
@@ -366,6 +378,9 @@ func (o *Outbox) Stats() Stats {
 	defer o.mu.Unlock()
 	var s Stats
 	now := time.Now()
+	for _, n := range o.held {
+		s.Held += n
+	}
 	for _, l := range o.lanes {
 		s.Open += l.open
 		s.Lanes++
@@ -420,6 +435,14 @@ func (o *Outbox) Stop(ctx context.Context) error {
 		Code: session.CodeTimeout, Op: "stop outbox",
 		Message: fmt.Sprintf("%d messages were still being sent and were cut off", cutOff), Err: ctx.Err(),
 	}
+}
+
+// Drain begins no attempt any more and lets the running ones end. A caller of SendText whose message has not left gets
+// CodeShuttingDown. It does not block.
+func (o *Outbox) Drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.halt()
 }
 
 // halt prevents further attempts and wakes all waiters so that they check their messages. The caller holds the lock.

@@ -67,7 +67,9 @@ func TestAnEditThatWasAcceptedInTimeIsAnsweredAgainWhenItIsTooLate(t *testing.T)
 	if err != nil || existed {
 		t.Fatal(existed, err)
 	}
+	r.ledger.mu.Lock() // the outbox reads the ledger in the background
 	r.ledger.byID("51", asked.Content.Target.ID).AckedAt = time.Now().Add(-time.Hour)
+	r.ledger.mu.Unlock()
 	again, existed, err := r.Enqueue(t.Context(), asked)
 	if err != nil || !existed || again.ID != first.ID {
 		t.Fatalf("%+v, %v, %v", again, existed, err)

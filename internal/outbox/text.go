@@ -15,16 +15,20 @@ type Result struct {
 	At        time.Time // the server's time of the acknowledgement; zero before
 }
 
-// SendText accepts a message for a READY session and waits for WhatsApp's acknowledgement. It is Enqueue and Wait for
-// callers that need the result in the same call.
+// SendText accepts a message for a READY session and waits until ctx ends for WhatsApp's acknowledgement. What SendText
+// answers as failed does not leave afterwards. So the end of ctx is also the message's time limit.
 //
-// If the session is not READY, SendText stores nothing and returns CodeNotReady. If the session leaves READY before the
-// first attempt, SendText deletes the message again and returns CodeNotReady. If an attempt ends without an outcome,
-// SendText returns the attempt's error; if ctx ends, it returns CodeTimeout. In both cases the message stays in the
-// ledger and is sent again under its id. If the session already has a message with the request's key, SendText returns
-// the result of that message. Once that message is settled, the session need not be READY.
+// SendText waits briefly for a session that is just connecting again. If it is not READY then, SendText stores nothing
+// and returns CodeNotReady. If an attempt ends without an outcome, SendText waits for the next one. It gives up when ctx
+// ends, when the process stops sending, and when the session does not come back by itself in time. A message without an
+// attempt is deleted then: CodeTimeout, CodeShuttingDown or CodeNotReady. If an attempt has begun, WhatsApp may have the
+// message: CodeOutcomeUnknown, and no further attempt begins.
 //
-// Errors: those of Enqueue and of the attempt. A repeated request gets the same error for a refusal by WhatsApp.
+// If the session already has a message with the request's key, SendText returns the result of that message, in every
+// state of the session. A message whose outcome is unknown, or that expired, is sent again under its id. SendText does
+// not delete a message that an earlier request has accepted.
+//
+// Other errors: those of Enqueue, and a refusal by WhatsApp. A repeated request gets the same error for a refusal.
 func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result, error) {
 	if err := checkText(&request); err != nil {
 		return Result{}, err
@@ -35,18 +39,38 @@ func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result,
 	if err := ctx.Err(); err != nil {
 		return Result{}, timeoutError(request.Session, err)
 	}
+	if limit, bounded := ctx.Deadline(); bounded && request.ExpiresAt.IsZero() {
+		request.ExpiresAt = limit
+	}
 	entry := draft(request)
 	if !o.sender.Ready(request.Session) {
-		return o.answerNotReady(ctx, &entry)
+		if result, done, err := o.answerEarlier(ctx, &entry); done {
+			return result, err
+		}
+		ready := o.sender.AwaitReady(ctx, request.Session)
+		if !ready && !o.isHalted() {
+			return o.answerNotReady(ctx, &entry)
+		}
 	}
-	// Wait before the message is stored: its acknowledgement may come before Enqueue returns.
-	w := o.waiters.add(entry.Session, entry.ID)
-	defer func() { o.waiters.remove(w) }()
 	if o.isHalted() {
 		return Result{}, &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: request.Session}
 	}
+	return o.sendText(ctx, entry)
+}
+
+// sendText stores the message and waits for its outcome.
+func (o *Outbox) sendText(ctx context.Context, entry Entry) (Result, error) {
+	// Wait before the message is stored: its acknowledgement may come before Enqueue returns.
+	w := o.waiters.add(entry.Session, entry.ID)
+	defer func() { o.waiters.remove(w) }()
 	stored, existed, err := o.enqueue(ctx, entry)
+	if session.CodeOf(err) == session.CodeStoreUnavailable && entry.Key == "" {
+		stored, err = o.resolveUnsure(ctx, entry, err)
+	}
 	if err != nil {
+		if session.CodeOf(err) == session.CodeOutcomeUnknown {
+			return Result{MessageID: entry.ID}, err
+		}
 		return Result{}, err
 	}
 	if stored.ID != entry.ID {
@@ -56,35 +80,87 @@ func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result,
 			return Result{}, err
 		}
 	}
+	if existed && resendable(&stored.Message) {
+		again, err := o.requeueUntil(ctx, &stored.Message, entry.ExpiresAt)
+		existed = session.CodeOf(err) == session.CodeWrongState // another request has just done it
+		if err != nil && !existed {
+			return resultOf(&stored.Message), err
+		}
+		stored.Message = again
+	}
 	if stored.State.Settled() {
 		return settledResult(&stored.Message, nil)
 	}
 	return o.await(ctx, w, &stored, existed)
 }
 
-// answerNotReady answers a request for a session that cannot send. It returns the result of an earlier settled message
-// with the same key, and CodeNotReady otherwise.
-func (o *Outbox) answerNotReady(ctx context.Context, entry *Entry) (Result, error) {
-	refusal := &session.Error{Code: session.CodeNotReady, Op: "send message", Session: entry.Session}
+// resolveUnsure finds out whether a message was stored although the ledger failed. It deletes the message if no attempt
+// has begun. It returns the message if one has. The error is failed if nothing is stored any more, and
+// CodeOutcomeUnknown if the ledger does not say.
+func (o *Outbox) resolveUnsure(ctx context.Context, entry Entry, failed error) (Entry, error) {
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
+	defer cancel()
+	gone, err := o.ledger.Discard(asking, entry.Session, entry.ID)
+	if err == nil && !gone {
+		entry.Message, err = o.ledger.Message(asking, entry.Session, entry.ID)
+	}
+	switch {
+	case gone, session.CodeOf(err) == session.CodeUnknownMessage:
+		return entry, failed
+	case err != nil:
+		return entry, outcomeUnknown(entry.Session, "the database failed: message "+entry.ID+" may be stored, and then it may still leave before "+
+			entry.ExpiresAt.UTC().Format(time.RFC3339), failed)
+	default:
+		return entry, nil
+	}
+}
+
+// resendable reports whether a repeated request sends a failed message again: it failed because an earlier request ended,
+// and not because WhatsApp refused it.
+func resendable(m *message.Message) bool {
+	return m.State == message.Failed && m.CanRequeue && verdictOf(m.Failure.Err(m.Session)) != refused
+}
+
+// answerEarlier answers a request for a session that cannot send now with the result of an earlier settled message with
+// the same key. done is false if there is none.
+func (o *Outbox) answerEarlier(ctx context.Context, entry *Entry) (result Result, done bool, err error) {
 	if entry.Key == "" {
-		return Result{}, refusal
+		return Result{}, false, nil
 	}
 	stored, found, err := o.find(ctx, entry)
 	switch {
 	case err != nil:
-		return Result{}, err
-	case !found:
-		return Result{}, refusal
-	case stored.State.Settled():
-		return settledResult(&stored.Message, nil)
+		return Result{}, true, err
+	case !found, !stored.State.Settled(), resendable(&stored.Message):
+		return Result{}, false, nil
 	}
-	return Result{MessageID: stored.ID, State: stored.State}, refusal
+	result, err = settledResult(&stored.Message, nil)
+	return result, true, err
 }
 
-// await waits for the first outcome of a message. If existed, the message was accepted by an earlier call, so await
-// does not delete it.
+// answerNotReady answers a request for a session that cannot send. MessageID is set if an earlier request with the same
+// key has accepted the message.
+func (o *Outbox) answerNotReady(ctx context.Context, entry *Entry) (Result, error) {
+	if result, done, err := o.answerEarlier(ctx, entry); done {
+		return result, err
+	}
+	if stored, found, err := o.find(ctx, entry); entry.Key != "" && err == nil && found {
+		return Result{MessageID: stored.ID, State: stored.State}, notReady(entry.Session)
+	}
+	return Result{}, notReady(entry.Session)
+}
+
+func notReady(id session.ID) error {
+	return &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
+}
+
+// await waits for the outcome of a message. If existed, the message was accepted by an earlier call, so await does not
+// delete it.
 func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bool) (Result, error) {
-	result := Result{MessageID: stored.ID, State: stored.State}
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		deadline = time.Now().Add(o.options.AttemptTimeout)
+	}
 	for {
 		select {
 		case <-w.signal:
@@ -92,32 +168,114 @@ func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bo
 		}
 		halted, n := o.isHalted(), o.waiters.takeNews(w)
 		if n.state != "" {
-			result.State = n.state
-		}
-		switch unbegun := verdictOf(n.err) == neverLeft; {
-		case result.State.Settled():
 			stored.State, stored.AckedAt, stored.Failure = n.state, n.ackedAt, n.failure
+			stored.Attempts = max(stored.Attempts, n.attempts)
+		}
+		var reason error
+		switch {
+		case stored.State == message.Failed && stored.Failure.Code == session.CodeExpired && stored.Attempts == 0:
+			return resultOf(&stored.Message), timeoutError(stored.Session, n.err) // its limit is the end of ctx
+		case stored.State.Settled():
 			return settledResult(&stored.Message, n.err)
+		case n.withdrawn != nil:
+			return resultOf(&stored.Message), n.withdrawn
+		case n.removed && stored.Attempts > 0:
+			return resultOf(&stored.Message), maybeSent(&stored.Message, nil)
 		case n.removed:
-			return result, &session.Error{Code: session.CodeNotFound, Op: "send message", Session: stored.Session}
-		case n.err != nil && !unbegun:
-			return result, n.err
+			return resultOf(&stored.Message), &session.Error{Code: session.CodeNotFound, Op: "send message", Session: stored.Session}
+		case n.handedOver && o.isHeld(ctx, stored):
+			return o.giveUp(ctx, stored, existed, &session.Error{
+				Code: session.CodeWrongState, Op: "send message", Session: stored.Session,
+				Message: "the session was linked to another account before the message left",
+			})
 		case ctx.Err() != nil:
-			return result, timeoutError(stored.Session, ctx.Err())
-		case n.err != nil, n.leftReady && !o.sender.Ready(stored.Session), halted && !o.sending(stored.Session, stored.ID):
-			refusal := n.err
-			if refusal == nil {
-				refusal = &session.Error{Code: session.CodeNotReady, Op: "send message", Session: stored.Session}
-			}
-			if halted {
-				refusal = &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: stored.Session}
-			}
-			// If an attempt has begun in between, the message is not deleted and the wait continues.
-			if existed || o.discard(ctx, stored) {
-				return result, refusal
-			}
+			return o.giveUp(ctx, stored, existed, timeoutError(stored.Session, ctx.Err()))
+		case halted:
+			reason = &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: stored.Session, Err: n.err}
+		case !o.sender.Returns(stored.Session, deadline):
+			reason = notReady(stored.Session)
+		default:
+			continue
+		}
+		if !o.sending(stored.Session, stored.ID) { // otherwise the end of the attempt wakes the waiter again
+			return o.giveUp(ctx, stored, existed, reason)
 		}
 	}
+}
+
+// isHeld reports whether a message is held, and puts its state into e.
+func (o *Outbox) isHeld(ctx context.Context, e *Entry) bool {
+	m, err := o.ledger.Message(ctx, e.Session, e.ID)
+	if err == nil {
+		e.Message = m
+	}
+	return err == nil && m.State == message.Held
+}
+
+// giveUp ends the wait for a message. It deletes the message if no attempt has begun, and lets no further attempt begin
+// otherwise. The result is the message's if it was settled in between.
+func (o *Outbox) giveUp(ctx context.Context, e *Entry, existed bool, reason error) (Result, error) {
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
+	defer cancel()
+	if !existed && o.discard(asking, e, reason) {
+		return resultOf(&e.Message), reason
+	}
+	m, err := o.ledger.Message(asking, e.Session, e.ID)
+	switch {
+	case session.CodeOf(err) == session.CodeUnknownMessage && e.Attempts == 0:
+		return resultOf(&e.Message), reason // another caller has withdrawn it
+	case err != nil:
+		o.abandon(e)
+		return resultOf(&e.Message), maybeSent(&e.Message, reason)
+	case m.State.Settled():
+		return settledResult(&m, nil)
+	case existed && m.Attempts == 0 && session.CodeOf(reason) != session.CodeTimeout:
+		return resultOf(&m), reason
+	case existed:
+		return resultOf(&m), outcomeUnknown(m.Session, "message "+m.ID+", which an earlier request with this key has accepted, is not acknowledged yet", reason)
+	case !o.abandon(e):
+		// An attempt that begins at this moment changes the number of attempts, and decides about the message.
+		o.advanceAbandoned(asking, e, m.Attempts)
+	}
+	return resultOf(&m), maybeSent(&m, reason)
+}
+
+// abandon makes the attempt that runs the last one of its message. It returns false if none runs.
+func (o *Outbox) abandon(e *Entry) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.lanes[e.Session]
+	if l == nil {
+		return false
+	}
+	if _, marked := l.marked[e.ID]; !marked {
+		return false
+	}
+	if l.abandoned == nil {
+		l.abandoned = map[string]message.Recipient{}
+	}
+	l.abandoned[e.ID] = e.To
+	return true
+}
+
+// advanceAbandoned fails a message whose outcome nobody waits for any more. attempts, if not 0, is the number of attempts
+// that it must have. If the write fails, the message's time limit ends it.
+func (o *Outbox) advanceAbandoned(ctx context.Context, e *Entry, attempts int) {
+	from := openStates()
+	if e.State == message.Held {
+		from = []message.State{message.Held}
+	}
+	change := Change{
+		Session: e.Session, ID: e.ID, From: from, Attempts: attempts, To: message.Failed,
+		Failure: message.Failure{Code: session.CodeOutcomeUnknown},
+	}
+	change.Events = statusEvents(&change, e.To, time.Now())
+	carried, err := o.ledger.Advance(ctx, change)
+	if err != nil {
+		o.options.Logger.Warn("a message could not be given up", "session", e.Session, "code", session.CodeOf(err), "err", err)
+		return
+	}
+	o.announce([]outcome{{change: change, attempts: attempts}}, carried)
 }
 
 // sending reports whether a message is being sent now, or is sent next.
@@ -132,9 +290,9 @@ func (o *Outbox) sending(id session.ID, messageID string) bool {
 	return marked
 }
 
-// discard deletes a message that has no attempt yet and reports whether it did. The caller gets an error for the
-// message, so it must not be sent later.
-func (o *Outbox) discard(ctx context.Context, e *Entry) bool {
+// discard deletes a message that has no attempt yet and reports whether it did. The caller gets the error reason for the
+// message, so it must not be sent later. Whoever else waits for it gets the same error.
+func (o *Outbox) discard(ctx context.Context, e *Entry, reason error) bool {
 	deleted, err := o.ledger.Discard(ctx, e.Session, e.ID)
 	if err != nil {
 		o.options.Logger.Warn("an unsent message could not be deleted", "session", e.Session, "code", session.CodeOf(err), "err", err)
@@ -142,20 +300,29 @@ func (o *Outbox) discard(ctx context.Context, e *Entry) bool {
 	}
 	if deleted {
 		o.mu.Lock()
-		o.countSettled(e.Session, e.ID)
+		if e.State == message.Held {
+			o.countHeld(e.Session, -1)
+		} else {
+			o.countSettled(e.Session, e.ID)
+		}
 		o.mu.Unlock()
+		o.waiters.post(e.Session, e.ID, news{withdrawn: reason})
 	}
 	return deleted
 }
 
 // settledResult returns the result of a settled message. For a failure, every caller gets the same error.
 func settledResult(m *message.Message, cause error) (Result, error) {
-	result := Result{MessageID: m.ID, State: m.State, At: m.AckedAt}
+	result := resultOf(m)
 	switch m.State {
 	case message.Failed:
-		return result, &session.Error{
+		failed := &session.Error{
 			Code: m.Failure.Code, Op: "send message", Session: m.Session, Status: m.Failure.Status, Message: m.Failure.Message, Err: cause,
 		}
+		if m.Attempts > 0 && verdictOf(failed) != refused {
+			return result, maybeSent(m, failed)
+		}
+		return result, failed
 	case message.Cancelled:
 		return result, &session.Error{
 			Code: session.CodeWrongState, Op: "send message", Session: m.Session, Message: "the message was cancelled before it was sent",
@@ -165,9 +332,22 @@ func settledResult(m *message.Message, cause error) (Result, error) {
 	}
 }
 
+func resultOf(m *message.Message) Result {
+	return Result{MessageID: m.ID, State: m.State, At: m.AckedAt}
+}
+
+// maybeSent is the error of a message that an attempt may have brought to WhatsApp, and that is not sent again.
+func maybeSent(m *message.Message, cause error) error {
+	return outcomeUnknown(m.Session, "WhatsApp may have message "+m.ID+": an attempt to send it ended without an answer. It is not sent again by itself", cause)
+}
+
+func outcomeUnknown(id session.ID, text string, cause error) error {
+	return &session.Error{Code: session.CodeOutcomeUnknown, Op: "send message", Session: id, Message: text, Err: cause}
+}
+
 func timeoutError(id session.ID, err error) error {
 	return &session.Error{
 		Code: session.CodeTimeout, Op: "send message", Session: id,
-		Message: "the wait ended before WhatsApp acknowledged the message", Err: err,
+		Message: "the message could not leave in time, and it is not sent any more", Err: err,
 	}
 }

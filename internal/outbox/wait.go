@@ -9,7 +9,7 @@ import (
 	"wasup/internal/session"
 )
 
-// Wait returns the message when it has reached the state until or can no longer reach it, when ctx ends, or when the
+// Wait returns the message when it has reached the state until or can no longer reach it, when ctx ends, when it is held, or when the
 // process stops sending and the message is not being sent. The end of ctx is no error: the state says how far the
 // message is. Wait does not poll; changes of the message wake it. CodeUnknownMessage: the session has no message with
 // this id.
@@ -21,7 +21,7 @@ func (o *Outbox) Wait(ctx context.Context, id session.ID, messageID string, unti
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 		msg, err := o.ledger.Message(asking, id, messageID)
 		cancel()
-		if err != nil || msg.State.Reached(until) || ctx.Err() != nil {
+		if err != nil || msg.State.Reached(until) || msg.State == message.Held || ctx.Err() != nil {
 			return msg, err
 		}
 		o.waiters.takeNews(w)
@@ -46,21 +46,26 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 	return o.ledger.List(ctx, id, filter)
 }
 
-// Cancel cancels a message that is still queued, so that it is not sent. To cancel a cancelled message is no error.
+// Cancel cancels a message that is still queued, or held, so that it is not sent. To cancel a cancelled message is no error.
 // CodeWrongState: the message is being sent or is settled. CodeUnknownMessage: the session has no message with this id.
 func (o *Outbox) Cancel(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	msg, err := o.ledger.Message(ctx, id, messageID)
 	if err != nil || msg.State == message.Cancelled {
 		return msg, err
 	}
+	from := message.Queued
+	if msg.State == message.Held {
+		from = message.Held
+	}
 	change := Change{
-		Session: id, ID: messageID, From: []message.State{message.Queued}, To: message.Cancelled,
+		Session: id, ID: messageID, From: []message.State{from}, To: message.Cancelled,
 	}
 	change.Events = statusEvents(&change, msg.To, time.Now())
-	return o.changeState(ctx, "cancel message", change, "only a message that is still queued can be cancelled")
+	return o.changeState(ctx, "cancel message", change, "only a message that is still queued, or held, can be cancelled")
 }
 
-// Requeue queues a failed message again, under the same id and without a time limit. CodeWrongState: the message did
+// Requeue queues a failed message again, under the same id and without a time limit, or a held one with its limit. A held
+// message then leaves from the account that is linked now. To requeue a queued message is no error. CodeWrongState: the message did
 // not fail, WhatsApp had acknowledged it, or its content is deleted. Other errors: CodeQueueFull, CodeShuttingDown,
 // CodeUnknownMessage and those of the ledger.
 func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
@@ -68,17 +73,37 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 	if err != nil {
 		return msg, err
 	}
+	switch msg.State {
+	case message.Queued:
+		return msg, nil
+	case message.Held:
+		defer o.wake(id)
+		if _, err := o.moveHeld(ctx, []Entry{{Message: msg}}, message.Queued); err != nil {
+			return msg, err
+		}
+		return o.ledger.Message(ctx, id, messageID)
+	default:
+		return o.requeueUntil(ctx, &msg, time.Time{})
+	}
+}
+
+// requeueUntil is Requeue with a time limit.
+func (o *Outbox) requeueUntil(ctx context.Context, failed *message.Message, limit time.Time) (message.Message, error) {
+	id, messageID := failed.Session, failed.ID
 	if err := o.reserve(id); err != nil {
-		return msg, err
+		return *failed, err
 	}
 	change := Change{
-		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued, Anew: true,
+		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued, Anew: true, ExpiresAt: limit,
 	}
-	change.Events = statusEvents(&change, msg.To, time.Now())
-	msg, err = o.changeState(ctx, "requeue message", change, "only a failed message that WhatsApp never acknowledged can be queued again")
+	change.Events = statusEvents(&change, failed.To, time.Now())
+	msg, err := o.changeState(ctx, "requeue message", change, "only a held message, or a failed one that WhatsApp never acknowledged, can be queued again")
 	if err != nil {
 		o.unreserve(id, session.CodeOf(err) == session.CodeStoreUnavailable)
 		return msg, err
+	}
+	if !limit.IsZero() {
+		o.retainer.noteExpiry(limit)
 	}
 	o.wake(id)
 	return msg, nil
@@ -121,7 +146,10 @@ func (o *Outbox) Receipt(ctx context.Context, id session.ID, data events.Receipt
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range steps {
-		if !steps[i].From.Settled() {
+		switch {
+		case steps[i].From == message.Held:
+			o.countHeld(id, -1)
+		case !steps[i].From.Settled():
 			o.countSettled(id, steps[i].ID)
 		}
 		o.waiters.post(id, steps[i].ID, news{state: steps[i].To, ackedAt: steps[i].Acked})

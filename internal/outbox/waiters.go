@@ -14,9 +14,12 @@ type news struct {
 	state     message.State
 	ackedAt   time.Time
 	failure   message.Failure
+	attempts  int   // begun so far; 0: not known
 	err       error // error of the last attempt
-	leftReady bool  // the session left READY since the wait began
+	withdrawn error // the message was deleted before it left; what its sender was told
 	removed   bool  // the session was deleted
+	// handedOver: the session was linked to another account since the wait began, which may have the message held
+	handedOver bool
 }
 
 // waiter is one caller that waits for a message. The lock of waiters guards its news.
@@ -73,7 +76,7 @@ func (ws *waiters) post(id session.ID, messageID string, n news) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for _, w := range ws.all[id][messageID] {
-		n.leftReady, n.removed = w.news.leftReady, w.news.removed
+		n.removed, n.handedOver = w.news.removed, w.news.handedOver
 		if n.err == nil && !n.state.Settled() {
 			n.err = w.news.err // the next attempt may begin before the waiter has read the error of this one
 		}
@@ -107,11 +110,11 @@ func (ws *waiters) wakeAll() {
 	}
 }
 
-// takeNews returns a waiter's news and clears the parts that are read only once: the attempt's error and leftReady.
+// takeNews returns a waiter's news and clears the part that is read only once: the attempt's error.
 func (ws *waiters) takeNews(w *waiter) news {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	n := w.news
-	w.news.leftReady, w.news.err = false, nil
+	w.news.err = nil
 	return n
 }

@@ -50,6 +50,7 @@ const (
 	CodeFetchRefused     Code = "fetch_refused"        // the URL leads to a network that wasup may not reach
 	CodeFetchFailed      Code = "fetch_failed"         // the file could not be fetched from its URL
 	CodeUploadFailed     Code = "upload_failed"        // WhatsApp did not take the message's file; nothing was sent
+	CodeOutcomeUnknown   Code = "outcome_unknown"      // an attempt ended without an answer: WhatsApp may have the message
 	CodeInternal         Code = "internal"             // a bug; the log has the details
 )
 
@@ -95,6 +96,7 @@ func Codes() []CodeDoc {
 		{CodeFetchRefused, false, "The address is in a network that wasup may not fetch files from."},
 		{CodeFetchFailed, true, "The file could not be fetched from its address."},
 		{CodeUploadFailed, true, "WhatsApp did not take the message's file, so nothing was sent."},
+		{CodeOutcomeUnknown, false, "WhatsApp may have the message: the last attempt to send it ended without an answer. wasup does not send it again by itself."},
 		{CodeInternal, false, "A bug. The log has the rest."},
 	}
 }

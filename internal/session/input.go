@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Incarnation is the number of a client run within its session, from 1. Zero means no run.
 type Incarnation uint64
@@ -95,6 +98,23 @@ func (a Account) Phone() string {
 		}
 	}
 	return ""
+}
+
+// Same reports whether two descriptions are of one account. An account keeps its LID for good but may change its number,
+// and a number may go to another account. So the numbers count only if one of the LIDs is unknown.
+func (a Account) Same(b Account) bool {
+	if mine, other := user(a.LID), user(b.LID); mine != "" && other != "" {
+		return mine == other
+	}
+	return a.Phone() != "" && a.Phone() == b.Phone()
+}
+
+// user returns the part of an address that names the account, without the device.
+func user(address string) string {
+	if end := strings.IndexAny(address, ".:@"); end >= 0 {
+		return address[:end]
+	}
+	return address
 }
 
 // Input is one thing that happened. The comments say which kinds use a field.

@@ -324,6 +324,9 @@ func (m *Machine) replaceCodes(now time.Time, all []string) {
 
 // merge takes over the fields that b knows.
 func (a *Account) merge(b Account) {
+	if b.JID != "" && a.JID != "" && !a.Same(b) {
+		*a = Account{} // nothing of another account is true of this one
+	}
 	if b.JID != "" {
 		a.JID = b.JID
 	}

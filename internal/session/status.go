@@ -35,6 +35,7 @@ type Status struct {
 	Account     Account
 	QR          QR          // the code on show; see QR.Valid
 	Unlink      UnlinkState // only in the answer to a logout
+	Held        int         // messages that were accepted for another account; only in answers of the API
 	CreatedAt   time.Time   // of the session
 	UpdatedAt   time.Time
 	Past

@@ -14,7 +14,9 @@ type Verb[C, Q, A any] struct {
 	Bound time.Duration // how long it may take; 0: the session's default bound
 	// Whole lets an operation that has begun finish, even if the caller leaves.
 	Whole bool
-	Do    func(ctx context.Context, client C, question Q) (A, error)
+	// Awaits lets the caller wait briefly for a session that is just connecting again.
+	Awaits bool
+	Do     func(ctx context.Context, client C, question Q) (A, error)
 }
 
 // None is the answer type of a verb without an answer.
@@ -26,6 +28,7 @@ type Use struct {
 	In       State
 	Bound    time.Duration
 	Whole    bool
+	Awaits   bool
 	Question any // of the verb's type
 	Do       func(ctx context.Context, client Client) (any, error)
 }
@@ -41,7 +44,7 @@ type Door interface {
 // With returns a use of the verb with a question. Its Do fails with CodeInternal if the client does not implement C.
 func (v Verb[C, Q, A]) With(question Q) Use {
 	return Use{
-		Verb: v.Name, In: v.In, Bound: v.Bound, Whole: v.Whole, Question: question,
+		Verb: v.Name, In: v.In, Bound: v.Bound, Whole: v.Whole, Awaits: v.Awaits, Question: question,
 		Do: func(ctx context.Context, client Client) (any, error) {
 			able, ok := client.(C)
 			if !ok {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func scanRow(from dbutil.Scannable) (row, error) {
 	r.Key, r.size = key.String, len(body.String)
 	r.AckedAt, r.DeliveredAt, r.ReadAt, r.PlayedAt = timeOf(acked), timeOf(delivered), timeOf(read), timeOf(played)
 	r.SendAt, r.ExpiresAt, r.CreatedAt, r.UpdatedAt = timeOf(sendAt), timeOf(expires), timeOf(created), timeOf(updated)
-	r.CanRequeue = r.State == message.Failed && r.AckedAt.IsZero() && body.Valid
+	r.CanRequeue = r.State == message.Held || r.State == message.Failed && r.AckedAt.IsZero() && body.Valid
 	switch {
 	case r.Content.Kind == "": // stored by a version that had only texts
 		r.Content = message.TextOf(body.String)
@@ -86,7 +87,7 @@ func (o *Outbox) Enqueue(ctx context.Context, e outbox.Entry, keysFrom time.Time
 			switch {
 			case err != nil:
 				return err
-			case ok && (found.Open() || !found.CreatedAt.Before(keysFrom)):
+			case ok && (!found.State.Settled() || !found.CreatedAt.Before(keysFrom)):
 				stored, existed = found.Entry, true
 				return nil
 			case ok:
@@ -200,14 +201,15 @@ func (o *Outbox) change(ctx context.Context, c *outbox.Change) (bool, error) {
 	}
 	switch {
 	case c.Anew:
-		set = strings.Replace(set, "attempts=attempts+$4", "attempts=$4, expires_at=0", 1)
+		set = strings.Replace(set, "attempts=attempts+$4", "attempts=$4, expires_at=$10", 1)
 		where += " AND acked_at=0 AND body IS NOT NULL"
+		args = append(args, millis(c.ExpiresAt))
 	case c.To.Settled() && c.To != message.Failed:
 		set += dropContent
 	}
 	if c.Attempts != 0 {
-		where += " AND attempts=$10"
 		args = append(args, c.Attempts)
+		where += " AND attempts=$" + strconv.Itoa(len(args))
 	}
 	done, err := o.store.write.Exec(ctx, "UPDATE wasup_outbox SET "+set+" WHERE "+where, args...)
 	if err != nil {
@@ -239,7 +241,7 @@ func literals(states []message.State) string {
 func (o *Outbox) Discard(ctx context.Context, id session.ID, messageID string) (gone bool, err error) {
 	err = o.store.Commit(ctx, func(ctx context.Context) error {
 		done, err := o.store.write.Exec(ctx,
-			"DELETE FROM wasup_outbox WHERE session_id=$1 AND message_id=$2 AND state='queued' AND attempts=0", string(id), messageID)
+			"DELETE FROM wasup_outbox WHERE session_id=$1 AND message_id=$2 AND state IN ('queued', 'held') AND attempts=0", string(id), messageID)
 		if err != nil {
 			return err
 		}

@@ -79,10 +79,23 @@ func (o *Outbox) Expired(ctx context.Context, now time.Time, limit int) ([]outbo
 	if err != nil {
 		return nil, time.Time{}, failure(op, "", err)
 	}
-	var next sql.NullInt64
-	err = o.store.read.QueryRow(ctx, "SELECT min(expires_at) FROM wasup_outbox WHERE expires_at>0 AND expires_at>$1 AND "+isOpen,
-		millis(now)).Scan(&next)
-	return entries(page), timeOf(next.Int64), failure(op, "", err)
+	held, err := o.rows(ctx, "expires_at>0 AND expires_at<=$1 AND "+isHeld+" ORDER BY expires_at LIMIT $2", millis(now), max(0, limit-len(page)))
+	if err != nil {
+		return nil, time.Time{}, failure(op, "", err)
+	}
+	var first time.Time
+	for _, condition := range []string{isOpen, isHeld} {
+		var next sql.NullInt64
+		err = o.store.read.QueryRow(ctx, "SELECT min(expires_at) FROM wasup_outbox WHERE expires_at>0 AND expires_at>$1 AND "+condition,
+			millis(now)).Scan(&next)
+		if err != nil {
+			return nil, time.Time{}, failure(op, "", err)
+		}
+		if at := timeOf(next.Int64); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return entries(append(page, held...)), first, nil
 }
 
 // Sent implements outbox.Ledger.
@@ -161,6 +174,8 @@ func stateCondition(states []message.State) string {
 		out.WriteString(" AND " + isEnded)
 	case only(message.Queued, message.Sending):
 		out.WriteString(" AND " + isOpen)
+	case only(message.Held):
+		out.WriteString(" AND " + isHeld)
 	}
 	fmt.Fprintf(&out, " AND state IN (%s)", literals(states))
 	return out.String()
@@ -188,7 +203,7 @@ func (o *Outbox) Prune(ctx context.Context, what outbox.Retention) (int, error) 
 		return n, failure("prune messages", "", err)
 	}
 	var kept int
-	if err := o.store.read.QueryRow(ctx, "SELECT count(*) FROM wasup_outbox WHERE "+isSettled).Scan(&kept); err != nil {
+	if err := o.store.read.QueryRow(ctx, "SELECT count(*) FROM wasup_outbox WHERE "+isSettled+" AND NOT ("+isHeld+")").Scan(&kept); err != nil {
 		return n, failure("prune messages", "", err)
 	}
 	if kept <= what.Keep {
@@ -203,7 +218,7 @@ func (o *Outbox) prune(ctx context.Context, before time.Time, limit int) (int, e
 	err := o.store.Commit(ctx, func(ctx context.Context) error {
 		done, err := o.store.write.Exec(ctx, `
 			DELETE FROM wasup_outbox WHERE seq IN (
-				SELECT seq FROM wasup_outbox WHERE updated_at<$1 AND `+isSettled+` ORDER BY updated_at LIMIT $2)`,
+				SELECT seq FROM wasup_outbox WHERE updated_at<$1 AND `+isSettled+` AND NOT (`+isHeld+`) ORDER BY updated_at LIMIT $2)`,
 			millis(before), limit)
 		if err != nil {
 			return err

@@ -41,6 +41,7 @@ type Client struct {
 	sending   *sending
 	teardown  *teardown
 	liveness  *liveness
+	claim     func(ctx context.Context, id session.ID, account session.Account) error // nil: nobody is told
 
 	connectTimeout time.Duration
 }
@@ -53,7 +54,7 @@ var (
 // newClient makes a run that calls leave when it is taken down.
 func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
-	c := &Client{run: r, account: own, route: way, connectTimeout: d.connectTimeout}
+	c := &Client{run: r, account: own, route: way, claim: d.claim, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
@@ -225,6 +226,9 @@ func (c *Client) observe(evt any) {
 		c.pairing.offer(in)
 	case session.SocketUp:
 		in.Account = c.account.public()
+		if !c.claimed(in.Account) {
+			return
+		}
 		c.run.post(in)
 		c.announce()
 	case session.SocketLost:
@@ -236,6 +240,22 @@ func (c *Client) observe(evt any) {
 	default:
 		c.run.post(in)
 	}
+}
+
+// claimed reports the account of the login before the session is READY: messages that were accepted for another account
+// must not leave from this one.
+func (c *Client) claimed(account session.Account) bool {
+	if c.claim == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(c.run.ctx, storeTimeout)
+	defer cancel()
+	err := c.claim(ctx, c.run.Session, account)
+	if err != nil {
+		c.run.log.Error("the login is given up: the account could not be compared with the one before", "code", session.CodeOf(err), "err", err)
+		c.run.post(session.Input{Kind: session.StoreFailed, Detail: "the account could not be compared with the one before"})
+	}
+	return err == nil
 }
 
 // note handles the events that are no inputs of the machine. It logs what matters to an operator.

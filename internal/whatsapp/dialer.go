@@ -57,16 +57,19 @@ type Config struct {
 	Read          *dbutil.Database // reads what is committed to DB; default DB
 	// Commit runs work in a transaction of DB, which the work's context carries, and returns once it is on the disk. It
 	// may run several works in one transaction, and a work more than once. Default: one transaction for each work.
-	Commit         func(ctx context.Context, work func(ctx context.Context) error) error
-	Devices        Devices
-	Journal        inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
-	Sent           inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
-	Aliases        numbers.Aliases  // remembers numbers that WhatsApp writes otherwise; nil: WhatsApp is asked each time
-	Timers         timers.Table     // stores the disappearing timers of chats; nil: messages are sent without them
-	KeepAliveStale time.Duration    // a run ends if pings stay unanswered for longer; default 45 s
-	ConnectTimeout time.Duration    // limit for dial and handshake together; default 20 s
-	UnlinkPause    time.Duration    // between the first two attempts to unlink a detached device, then doubled up to 360 times as much; default 5 s
-	UnlinkFor      time.Duration    // after it a detached device is given up; default 7 days
+	Commit  func(ctx context.Context, work func(ctx context.Context) error) error
+	Devices Devices
+	Journal inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
+	Sent    inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
+	Aliases numbers.Aliases  // remembers numbers that WhatsApp writes otherwise; nil: WhatsApp is asked each time
+	Timers  timers.Table     // stores the disappearing timers of chats; nil: messages are sent without them
+	// Claim is told the account of each login, before the session is READY. If it fails, the run ends and the session waits
+	// for the database. nil: nobody is told.
+	Claim          func(ctx context.Context, id session.ID, account session.Account) error
+	KeepAliveStale time.Duration // a run ends if pings stay unanswered for longer; default 45 s
+	ConnectTimeout time.Duration // limit for dial and handshake together; default 20 s
+	UnlinkPause    time.Duration // between the first two attempts to unlink a detached device, then doubled up to 360 times as much; default 5 s
+	UnlinkFor      time.Duration // after it a detached device is given up; default 7 days
 	// Proxy is the URL of the proxy for sessions that have none of their own: http, https or socks5, with credentials if
 	// needed. {id} is replaced by the session's id, {n} by its number in a pool, from 0 to ProxyPoolSize-1, which is
 	// derived from the id. Default "": such sessions use the proxy of the process' environment, and none for loopback
@@ -89,6 +92,7 @@ type Dialer struct {
 	uploads        *uploads
 	journal        inbound.EventLog
 	sent           inbound.Sent
+	claim          func(ctx context.Context, id session.ID, account session.Account) error
 	keepAliveStale time.Duration
 	connectTimeout time.Duration
 	log            *slog.Logger
@@ -132,7 +136,7 @@ func New(cfg Config) (*Dialer, error) {
 	d := &Dialer{
 		config: cfg, endpoint: target,
 		routes:  &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
-		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, files: cfg.Files, uploads: sent,
+		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, claim: cfg.Claim, files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 		life: life, end: end, ended: make(chan struct{}), runs: make(map[*Client]struct{}),
 	}

@@ -311,6 +311,7 @@ function tellSent({ state, cause }) {
 const types = [
   "session.snapshot", "session.state", "session.qr", "session.removed", "message.received", "message.edited", "message.revoked",
   "message.reaction", "message.poll_vote", "message.event_response", "message.pinned", "message.kept", "message.undecryptable", "message.receipt", "message.status", "call", "group.changed", "timer.changed",
+  "session.account_changed",
 ];
 
 function follow() {

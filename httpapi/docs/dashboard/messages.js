@@ -48,7 +48,7 @@ function why() {
     + (desired === "run" ? "." : ", and nobody has asked it to run.");
 }
 
-const look = (state) => (state === "failed" ? "bad" : state === "queued" || state === "sending" ? "wait" : state === "cancelled" ? "rest" : "good");
+const look = (state) => (state === "failed" ? "bad" : ["queued", "held", "sending"].includes(state) ? "wait" : state === "cancelled" ? "rest" : "good");
 
 // to is an address as people write it.
 const to = (address) => address.replace(/^(\d+)@s\.whatsapp\.net$/, "+$1");
@@ -66,10 +66,11 @@ function itemOf(m, before) {
   const act = (verb) => (event) => attempt(async () => { await call("POST", path(m.session_id, `/messages/${encodeURIComponent(m.id)}/${verb}`)); await read(); }, event.target);
   return before.get(drawn) ?? el("li", { "data-drawn": drawn, "data-id": m.id },
     el("p", {}, el("span", { class: `state ${look(m.state)}` }, spelt(m.state)), ` ${spelt(m.kind)} to ${to(m.to)}`, due ? [" in ", until(m.send_at)] : null),
+    m.state === "held" ? el("p", { class: "soft" }, "Accepted for another account than the one that is linked now.") : null,
     m.cause || m.error ? el("p", { class: m.state === "failed" ? "wrong" : "soft" }, `${m.state === "queued" ? "The last attempt: " : ""}${spelt(m.cause ?? "")}${m.error ? `: ${m.error}` : ""}`) : null,
     el("p", { class: "soft" }, `${history(m)}${m.attempts > (m.state === "queued" ? 0 : 1) ? ` · attempts: ${m.attempts}` : ""}`),
     el("p", { class: "soft id" }, m.id),
-    m.state === "queued" ? el("button", { type: "button", class: "quiet", onclick: act("cancel") }, "Take back") : null,
+    m.state === "queued" || m.state === "held" ? el("button", { type: "button", class: "quiet", onclick: act("cancel") }, "Take back") : null,
     m.can_requeue ? el("button", { type: "button", class: "quiet", onclick: act("requeue") }, "Try again") : null);
 }
 

@@ -120,7 +120,7 @@ const whatToDo = "## What to do\n\n" +
 	"| QR_REQUIRED | `passkey_required` | Use the account's passkey, with [the dashboard](dashboard.md) or `GET …/passkey` |\n" +
 	"| AUTH_FAILURE | `pair_failed` | Pairing failed and no device is linked. Ask for a new code and scan it: `GET …/qr` |\n" +
 	"| DISCONNECTED_RECOVERABLE | any | Nothing: the session reconnects by itself at `next_retry_at`. If it does not come back, the cause says where to look: `proxy_failed` the session's proxy, `untrusted_server` a proxy or a firewall that stands in for WhatsApp, or a wrong clock, `store_unavailable` the database |\n" +
-	"| DISCONNECTED_LOGOUT | `logged_out` | The device was unlinked, on the phone or with `logout`. Ask for a new code and scan it: `GET …/qr`. Queued messages leave after that |\n" +
+	"| DISCONNECTED_LOGOUT | `logged_out` | The device was unlinked, on the phone or with `logout`. Ask for a new code and scan it: `GET …/qr`. Queued messages leave after that, if the same account is linked; those of another account are held ([messages](messages.md#another-account)) |\n" +
 	"| DISCONNECTED_LOGOUT | `replaced` | Another process uses the same credentials, for example a copy of the database. Stop that process, then start the session: `POST …/start`. No scan is needed |\n" +
 	"| DISCONNECTED_BANNED | `temporary_ban` | Wait. The session tries once by itself at `ban_until`. Send less afterwards: [pacing](messages.md#pacing) |\n" +
 	"| DISCONNECTED_BANNED | `banned` | WhatsApp has banned the number, and the credentials are deleted. Ask WhatsApp for a review, on the phone. When the number works again: `POST …/restart`, then scan a new code. A request for a code alone does not start this session |\n" +

@@ -1,4 +1,4 @@
--- v0 -> v10 (compatible with v5+): Latest schema
+-- v0 -> v11 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -17,7 +17,9 @@ CREATE TABLE wasup_session (
 	disconnect_at BIGINT NOT NULL DEFAULT 0,
 	name          TEXT   NOT NULL DEFAULT '',
 	metadata      TEXT   NOT NULL DEFAULT '{}',
-	proxy         TEXT   NOT NULL DEFAULT ''
+	proxy         TEXT   NOT NULL DEFAULT '',
+	owner_jid     TEXT   NOT NULL DEFAULT '',
+	owner_lid     TEXT   NOT NULL DEFAULT ''
 );
 
 CREATE UNIQUE INDEX wasup_session_device_idx ON wasup_session (device_jid) WHERE device_jid <> '';
@@ -61,6 +63,7 @@ CREATE INDEX wasup_outbox_ended_idx ON wasup_outbox (session_id, seq) WHERE stat
 CREATE INDEX wasup_outbox_settled_idx ON wasup_outbox (updated_at) WHERE state NOT IN ('queued', 'sending');
 CREATE INDEX wasup_outbox_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state IN ('queued', 'sending');
 CREATE INDEX wasup_outbox_file_idx ON wasup_outbox (file) WHERE file <> '';
+CREATE INDEX wasup_outbox_held_idx ON wasup_outbox (session_id, seq) WHERE state = 'held';
 
 CREATE TABLE wasup_receipt (
 	message      BIGINT NOT NULL,
