@@ -9,16 +9,19 @@ import (
 	"wasup/internal/session"
 )
 
-var _ session.Door = (*Supervisor)(nil)
+var _ session.Door = (*Door)(nil)
+
+// Door reaches the clients of sessions, with requests and with messages.
+type Door struct{ of *Supervisor }
 
 // Use implements session.Door. It is the only way from outside to a session's client. A verb for a READY session starts
 // nothing and fails if the session stops meanwhile, unlike a request for a code. A verb that Awaits waits briefly for a
 // session that is connecting again. A verb that is Whole continues when ctx ends.
-func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
-	if s.env.Draining.Load() {
+func (d *Door) Use(ctx context.Context, id session.ID, use session.Use) (any, error) {
+	if d.of.env.Draining.Load() {
 		return nil, shuttingDown(id)
 	}
-	e, known := s.entry(id)
+	e, known := d.of.entry(id)
 	if !known {
 		return nil, notFound(id)
 	}
@@ -32,40 +35,40 @@ func (s *Supervisor) Use(ctx context.Context, id session.ID, use session.Use) (a
 		}
 	}
 	if use.In != session.Ready {
-		used, err := ask[actors.Used](ctx, s, e, actors.UseClient{Use: use})
+		used, err := ask[actors.Used](ctx, d.of, e, actors.UseClient{Use: use})
 		return used.Value, firstError(err, used.Err)
 	}
 	if use.Awaits {
-		s.AwaitReady(ctx, id)
+		d.AwaitReady(ctx, id)
 	}
-	h, err := s.readyHandle(id)
+	h, err := d.readyHandle(id)
 	if err != nil {
-		s.cfg.Observer.VerbDone(use.Verb, session.CodeNotReady, 0)
+		d.of.cfg.Observer.VerbDone(use.Verb, session.CodeNotReady, 0)
 		return nil, err
 	}
-	used, err := actors.Ask[actors.Used](ctx, s.env.System, h.pid, actors.UseClient{Use: use}, h.gone, s.withdraw(h))
+	used, err := actors.Ask[actors.Used](ctx, d.of.env.System, h.pid, actors.UseClient{Use: use}, h.gone, d.of.withdraw(h))
 	if err != nil {
-		return nil, s.noAnswer(ctx, use.Verb, id, err)
+		return nil, d.noAnswer(ctx, use.Verb, id, err)
 	}
 	return used.Value, used.Err
 }
 
 // Send gives a message to a READY session and waits for WhatsApp's acknowledgement. If ctx ends first, the message may
 // still arrive.
-func (s *Supervisor) Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error) {
-	if _, known := s.entry(id); !known && !s.env.Draining.Load() {
-		s.cfg.Observer.VerbDone(message.VerbSend, session.CodeNotReady, 0)
+func (d *Door) Send(ctx context.Context, id session.ID, msg message.Outgoing) (message.Ack, error) {
+	if _, known := d.of.entry(id); !known && !d.of.env.Draining.Load() {
+		d.of.cfg.Observer.VerbDone(message.VerbSend, session.CodeNotReady, 0)
 		return message.Ack{}, actors.NotReady(id, session.NotInitialized)
 	}
 	verb := message.Send
-	verb.Bound = s.cfg.SendTimeout + msg.UploadTime()
-	return verb.Ask(ctx, s, id, msg)
+	verb.Bound = d.of.cfg.SendTimeout + msg.UploadTime()
+	return verb.Ask(ctx, d, id, msg)
 }
 
 // readyHandle returns the actor of a READY session, or a NotReady error. It spawns no actor.
-func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
-	status, _ := s.Status(id)
-	if e, ok := s.entry(id); ok && status.State == session.Ready {
+func (d *Door) readyHandle(id session.ID) (*handle, error) {
+	status, _ := d.of.Status(id)
+	if e, ok := d.of.entry(id); ok && status.State == session.Ready {
 		if h := e.handle.Load(); h != nil {
 			return h, nil
 		}
@@ -74,9 +77,9 @@ func (s *Supervisor) readyHandle(id session.ID) (*handle, error) {
 }
 
 // noAnswer returns the error of a question that a session's actor did not answer.
-func (s *Supervisor) noAnswer(ctx context.Context, op string, id session.ID, err error) error {
+func (d *Door) noAnswer(ctx context.Context, op string, id session.ID, err error) error {
 	switch {
-	case errors.Is(err, actors.ErrGone) && s.env.Draining.Load():
+	case errors.Is(err, actors.ErrGone) && d.of.env.Draining.Load():
 		return shuttingDown(id)
 	case errors.Is(err, actors.ErrGone):
 		return &session.Error{Code: session.CodeQuarantined, Op: op, Session: id, Err: err}

@@ -8,33 +8,36 @@ import (
 	"wasup/internal/session"
 )
 
+// Linking links devices to sessions in other ways than by a QR.
+type Linking struct{ of *Supervisor }
+
 // PairPhone asks WhatsApp for a code that the owner of the number enters on the phone. It starts the session if it does
 // not run. It waits, until ctx ends, for a QR, because WhatsApp answers such a request only after it has issued one. The
 // code is valid until expires. It ends with the connection, and WhatsApp closes the connection when the last QR of it has
 // expired. So a session that has shown QRs for a while connects anew first. The error has CodeWrongState if the session is linked already.
-func (s *Supervisor) PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error) {
-	answer := s.awaitQR(ctx, id, true)
+func (l *Linking) PairPhone(ctx context.Context, id session.ID, phone string) (code string, expires time.Time, err error) {
+	answer := l.of.awaitQR(ctx, id, true)
 	if err := linkable(id, answer); err != nil {
 		return "", time.Time{}, err
 	}
-	if code, err = session.PairPhone.Ask(ctx, s, id, phone); err != nil {
+	if code, err = session.PairPhone.Ask(ctx, l.of, id, phone); err != nil {
 		return "", time.Time{}, err
 	}
 	return code, answer.QR.LastsTill, nil
 }
 
 // AnswerPasskey sends WhatsApp the authenticator's answer to the challenge in Status.Passkey.
-func (s *Supervisor) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
-	return s.passkey(ctx, id, session.AnswerPasskey.With(answer))
+func (l *Linking) AnswerPasskey(ctx context.Context, id session.ID, answer []byte) (session.Status, error) {
+	return l.passkey(ctx, id, session.AnswerPasskey.With(answer))
 }
 
 // ConfirmPasskey confirms that a person has compared the code in Status.Passkey with the one on the phone.
-func (s *Supervisor) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
-	return s.passkey(ctx, id, session.ConfirmPasskey.With(session.None{}))
+func (l *Linking) ConfirmPasskey(ctx context.Context, id session.ID) (session.Status, error) {
+	return l.passkey(ctx, id, session.ConfirmPasskey.With(session.None{}))
 }
 
-func (s *Supervisor) passkey(ctx context.Context, id session.ID, use session.Use) (session.Status, error) {
-	status, known := s.Status(id)
+func (l *Linking) passkey(ctx context.Context, id session.ID, use session.Use) (session.Status, error) {
+	status, known := l.of.Status(id)
 	switch {
 	case !known:
 		return status, notFound(id)
@@ -44,8 +47,8 @@ func (s *Supervisor) passkey(ctx context.Context, id session.ID, use session.Use
 			Message: fmt.Sprintf("the session is %s, %s: WhatsApp has not asked it for a passkey", status.State, status.Cause),
 		}
 	}
-	_, err := s.Use(ctx, id, use)
-	status, _ = s.Status(id)
+	_, err := l.of.Use(ctx, id, use)
+	status, _ = l.of.Status(id)
 	return status, err
 }
 

@@ -9,11 +9,11 @@ import (
 )
 
 // Returns reports whether a session is READY, or tries to connect again by itself before a time. It does not block.
-func (s *Supervisor) Returns(id session.ID, before time.Time) bool {
-	if s.env.Draining.Load() {
+func (d *Door) Returns(id session.ID, before time.Time) bool {
+	if d.of.env.Draining.Load() {
 		return false
 	}
-	switch status, _ := s.Status(id); status.State {
+	switch status, _ := d.of.Status(id); status.State {
 	case session.Ready, session.Reconnecting:
 		return true
 	case session.DisconnectedRecoverable:
@@ -25,23 +25,23 @@ func (s *Supervisor) Returns(id session.ID, before time.Time) bool {
 
 // AwaitReady waits for a session that is not READY but connects again by itself, for Config.ReadyWait at most. It reports
 // whether the session is READY, and starts nothing.
-func (s *Supervisor) AwaitReady(ctx context.Context, id session.ID) bool {
-	if s.Ready(id) {
+func (d *Door) AwaitReady(ctx context.Context, id session.ID) bool {
+	if d.of.Ready(id) {
 		return true
 	}
-	deadline := time.Now().Add(s.cfg.ReadyWait)
+	deadline := time.Now().Add(d.of.cfg.ReadyWait)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	changed, leave := s.lobby.enter(id)
+	changed, leave := d.of.lobby.enter(id)
 	defer leave()
-	for s.Returns(id, deadline) {
-		if s.Ready(id) {
+	for d.Returns(id, deadline) {
+		if d.of.Ready(id) {
 			return true
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return s.Ready(id)
+			return d.of.Ready(id)
 		}
 	}
 	return false

@@ -96,6 +96,9 @@ type Config struct {
 
 // Supervisor supervises all sessions of the process.
 type Supervisor struct {
+	*Door
+	*Linking
+
 	cfg     Config
 	env     *actors.Env
 	root    *actor.PID
@@ -125,6 +128,7 @@ func New(cfg Config) *Supervisor {
 		actor.WithDeadLetterThrottleInterval(time.Millisecond),
 	))
 	s := &Supervisor{cfg: cfg, boot: &restoring{observer: cfg.Observer}, breaker: newBreaker(cfg), stopped: make(chan struct{}), done: make(chan struct{})}
+	s.Door, s.Linking = &Door{s}, &Linking{s}
 	s.followers = append(slices.Clone(cfg.Followers), &s.lobby)
 	s.breaker.release, s.breaker.pick = s.releaseHeld, s.pickProbe
 	s.env = &actors.Env{
