@@ -268,7 +268,7 @@ func (l *lane) unmark() {
 	l.box.mu.Unlock()
 	for id, to := range abandoned {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.box.base), l.box.options.StoreTimeout)
-		l.box.advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0)
+		(texts{l.box}).advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0)
 		cancel()
 	}
 	l.box.waiters.update(l.id, func(*news) {})

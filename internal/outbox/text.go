@@ -30,6 +30,14 @@ type Result struct {
 //
 // Other errors: those of Enqueue, and a refusal by WhatsApp. A repeated request gets the same error for a refusal.
 func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result, error) {
+	return texts{o}.answer(ctx, request)
+}
+
+// texts answers the requests that wait for the outcome of a message.
+type texts struct{ *Outbox }
+
+// answer is Outbox.SendText.
+func (o texts) answer(ctx context.Context, request message.Request) (Result, error) {
 	if err := checkText(&request); err != nil {
 		return Result{}, err
 	}
@@ -59,7 +67,7 @@ func (o *Outbox) SendText(ctx context.Context, request message.Request) (Result,
 }
 
 // sendText stores the message and waits for its outcome.
-func (o *Outbox) sendText(ctx context.Context, entry Entry) (Result, error) {
+func (o texts) sendText(ctx context.Context, entry Entry) (Result, error) {
 	// Wait before the message is stored: its acknowledgement may come before Enqueue returns.
 	w := o.waiters.add(entry.Session, entry.ID)
 	defer func() { o.waiters.remove(w) }()
@@ -97,7 +105,7 @@ func (o *Outbox) sendText(ctx context.Context, entry Entry) (Result, error) {
 // resolveUnsure finds out whether a message was stored although the ledger failed. It deletes the message if no attempt
 // has begun. It returns the message if one has. The error is failed if nothing is stored any more, and
 // CodeOutcomeUnknown if the ledger does not say.
-func (o *Outbox) resolveUnsure(ctx context.Context, entry Entry, failed error) (Entry, error) {
+func (o texts) resolveUnsure(ctx context.Context, entry Entry, failed error) (Entry, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 	defer cancel()
 	gone, err := o.ledger.Discard(asking, entry.Session, entry.ID)
@@ -123,7 +131,7 @@ func resendable(m *message.Message) bool {
 
 // answerEarlier answers a request for a session that cannot send now with the result of an earlier settled message with
 // the same key. done is false if there is none.
-func (o *Outbox) answerEarlier(ctx context.Context, entry *Entry) (result Result, done bool, err error) {
+func (o texts) answerEarlier(ctx context.Context, entry *Entry) (result Result, done bool, err error) {
 	if entry.Key == "" {
 		return Result{}, false, nil
 	}
@@ -140,7 +148,7 @@ func (o *Outbox) answerEarlier(ctx context.Context, entry *Entry) (result Result
 
 // answerNotReady answers a request for a session that cannot send. MessageID is set if an earlier request with the same
 // key has accepted the message.
-func (o *Outbox) answerNotReady(ctx context.Context, entry *Entry) (Result, error) {
+func (o texts) answerNotReady(ctx context.Context, entry *Entry) (Result, error) {
 	if result, done, err := o.answerEarlier(ctx, entry); done {
 		return result, err
 	}
@@ -156,7 +164,7 @@ func notReady(id session.ID) error {
 
 // await waits for the outcome of a message. If existed, the message was accepted by an earlier call, so await does not
 // delete it.
-func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bool) (Result, error) {
+func (o texts) await(ctx context.Context, w *waiter, stored *Entry, existed bool) (Result, error) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
 		deadline = time.Now().Add(o.options.AttemptTimeout)
@@ -204,7 +212,7 @@ func (o *Outbox) await(ctx context.Context, w *waiter, stored *Entry, existed bo
 }
 
 // isHeld reports whether a message is held, and puts its state into e.
-func (o *Outbox) isHeld(ctx context.Context, e *Entry) bool {
+func (o texts) isHeld(ctx context.Context, e *Entry) bool {
 	m, err := o.ledger.Message(ctx, e.Session, e.ID)
 	if err == nil {
 		e.Message = m
@@ -214,7 +222,7 @@ func (o *Outbox) isHeld(ctx context.Context, e *Entry) bool {
 
 // giveUp ends the wait for a message. It deletes the message if no attempt has begun, and lets no further attempt begin
 // otherwise. The result is the message's if it was settled in between.
-func (o *Outbox) giveUp(ctx context.Context, e *Entry, existed bool, reason error) (Result, error) {
+func (o texts) giveUp(ctx context.Context, e *Entry, existed bool, reason error) (Result, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 	defer cancel()
 	if !existed && o.discard(asking, e, reason) {
@@ -241,7 +249,7 @@ func (o *Outbox) giveUp(ctx context.Context, e *Entry, existed bool, reason erro
 }
 
 // abandon makes the attempt that runs the last one of its message. It returns false if none runs.
-func (o *Outbox) abandon(e *Entry) bool {
+func (o texts) abandon(e *Entry) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	l := o.lanes[e.Session]
@@ -260,7 +268,7 @@ func (o *Outbox) abandon(e *Entry) bool {
 
 // advanceAbandoned fails a message whose outcome nobody waits for any more. attempts, if not 0, is the number of attempts
 // that it must have. If the write fails, the message's time limit ends it.
-func (o *Outbox) advanceAbandoned(ctx context.Context, e *Entry, attempts int) {
+func (o texts) advanceAbandoned(ctx context.Context, e *Entry, attempts int) {
 	from := openStates()
 	if e.State == message.Held {
 		from = []message.State{message.Held}
@@ -292,7 +300,7 @@ func (o *Outbox) sending(id session.ID, messageID string) bool {
 
 // discard deletes a message that has no attempt yet and reports whether it did. The caller gets the error reason for the
 // message, so it must not be sent later. Whoever else waits for it gets the same error.
-func (o *Outbox) discard(ctx context.Context, e *Entry, reason error) bool {
+func (o texts) discard(ctx context.Context, e *Entry, reason error) bool {
 	deleted, err := o.ledger.Discard(ctx, e.Session, e.ID)
 	if err != nil {
 		o.options.Logger.Warn("an unsent message could not be deleted", "session", e.Session, "code", session.CodeOf(err), "err", err)

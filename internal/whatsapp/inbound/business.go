@@ -18,8 +18,11 @@ const (
 	maxCards   = 20
 )
 
+// commercial reads what businesses write, and what people order and pay.
+type commercial struct{ *reading }
+
 // business returns what businesses write, and what people choose, order and pay.
-func (r *reading) business(m *waE2E.Message) (message.Content, bool) {
+func (r commercial) business(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.TemplateMessage != nil:
 		return r.template(m.GetTemplateMessage()), true
@@ -48,7 +51,7 @@ func offering(of, text string) message.Content {
 }
 
 // offer adds choices to a list that is not longer than maxChoices.
-func (r *reading) offer(list *[]message.Choice, more ...message.Choice) {
+func (r commercial) offer(list *[]message.Choice, more ...message.Choice) {
 	*list = append(*list, atMost(r.t, more, maxChoices-len(*list))...)
 }
 
@@ -61,7 +64,7 @@ type headed interface {
 }
 
 // addHeader adds the file or the place of a header.
-func (r *reading) addHeader(m headed, out *message.Content) {
+func (r commercial) addHeader(m headed, out *message.Content) {
 	file, _ := r.file(&waE2E.Message{
 		DocumentMessage: m.GetDocumentMessage(), ImageMessage: m.GetImageMessage(), VideoMessage: m.GetVideoMessage(),
 	})
@@ -75,7 +78,7 @@ func (r *reading) addHeader(m headed, out *message.Content) {
 
 // template returns a template. Its author filled it in, or it contains an interactive message, or it names the words of
 // a language pack that only phones have.
-func (r *reading) template(m *waE2E.TemplateMessage) message.Content {
+func (r commercial) template(m *waE2E.TemplateMessage) message.Content {
 	hydrated := cmp.Or(m.GetHydratedTemplate(), m.GetHydratedFourRowTemplate())
 	switch {
 	case m.GetInteractiveMessageTemplate() != nil:
@@ -135,7 +138,7 @@ func templateChoice(m *waE2E.TemplateButton) message.Choice {
 }
 
 // structured returns a message whose words are in a language pack, with the parameters that its author gave.
-func (r *reading) structured(m *waE2E.HighlyStructuredMessage) message.Content {
+func (r commercial) structured(m *waE2E.HighlyStructuredMessage) message.Content {
 	if hydrated := m.GetHydratedHsm(); hydrated != nil {
 		out := r.template(hydrated)
 		out.Interactive.ID = cmp.Or(out.Interactive.ID, m.GetElementName())
@@ -158,7 +161,7 @@ func structuredText(m *waE2E.HighlyStructuredMessage) string {
 	return strings.Join(list, "\n")
 }
 
-func (r *reading) buttons(m *waE2E.ButtonsMessage) message.Content {
+func (r commercial) buttons(m *waE2E.ButtonsMessage) message.Content {
 	out := offering(message.InteractiveButtons, m.GetContentText())
 	to := out.Interactive
 	to.Header, to.Footer = m.GetText(), m.GetFooterText()
@@ -173,7 +176,7 @@ func (r *reading) buttons(m *waE2E.ButtonsMessage) message.Content {
 	return out
 }
 
-func (r *reading) list(m *waE2E.ListMessage) message.Content {
+func (r commercial) list(m *waE2E.ListMessage) message.Content {
 	out := offering(message.InteractiveList, m.GetDescription())
 	to, products := out.Interactive, m.GetProductListInfo()
 	to.Header, to.Footer, to.Button = m.GetTitle(), m.GetFooterText(), m.GetButtonText()
@@ -203,7 +206,7 @@ func picture(thumbnail []byte) *message.Media {
 }
 
 // interactive returns a message with native flows, a carousel, a shop or a collection.
-func (r *reading) interactive(m *waE2E.InteractiveMessage) message.Content {
+func (r commercial) interactive(m *waE2E.InteractiveMessage) message.Content {
 	out := r.card(m)
 	to := out.Interactive
 	switch {
@@ -229,7 +232,7 @@ func (r *reading) interactive(m *waE2E.InteractiveMessage) message.Content {
 }
 
 // card returns an interactive message without what it contains in turn.
-func (r *reading) card(m *waE2E.InteractiveMessage) message.Content {
+func (r commercial) card(m *waE2E.InteractiveMessage) message.Content {
 	out := offering(message.InteractivePlain, m.GetBody().GetText())
 	to, header := out.Interactive, m.GetHeader()
 	to.Header, to.Subtitle, to.Footer = header.GetTitle(), header.GetSubtitle(), m.GetFooter().GetText()
@@ -257,7 +260,7 @@ func (r *reading) card(m *waE2E.InteractiveMessage) message.Content {
 	return out
 }
 
-func (r *reading) groupInvite(m *waE2E.GroupInviteMessage) message.Content {
+func (r commercial) groupInvite(m *waE2E.GroupInviteMessage) message.Content {
 	invite := &message.GroupInvite{
 		Name: m.GetGroupName(), Code: m.GetInviteCode(), ExpiresAt: expiry(m.GetInviteExpiration()), Inviter: r.t.address(r.event.Info.Sender, r.event.Info.SenderAlt),
 		Community: m.GetGroupType() == waE2E.GroupInviteMessage_PARENT, Thumbnail: m.GetJPEGThumbnail(),

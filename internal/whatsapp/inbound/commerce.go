@@ -18,7 +18,7 @@ const (
 )
 
 // commerce returns orders, products and payments.
-func (r *reading) commerce(m *waE2E.Message) (message.Content, bool) {
+func (r commercial) commerce(m *waE2E.Message) (message.Content, bool) {
 	switch {
 	case m.OrderMessage != nil:
 		return r.order(m.GetOrderMessage()), true
@@ -72,7 +72,7 @@ func paid(text string, payment message.Payment) message.Content {
 }
 
 // note returns the text that goes with a payment.
-func (r *reading) note(m *waE2E.Message) string {
+func (r commercial) note(m *waE2E.Message) string {
 	note := noteOf(m)
 	if note == nil || noteOf(note) != nil {
 		return ""
@@ -81,7 +81,7 @@ func (r *reading) note(m *waE2E.Message) string {
 	return said.Text
 }
 
-func (r *reading) split(m *waE2E.SplitPaymentMessage) message.Content {
+func (r commercial) split(m *waE2E.SplitPaymentMessage) message.Content {
 	payment := message.Payment{
 		Type: message.PaymentSplit, ID: m.GetSplitID(), Amount: moneyOf(m.GetTotalAmount()), To: r.t.parseAddress(m.GetRequesterJID()),
 	}
@@ -100,7 +100,7 @@ func (r *reading) split(m *waE2E.SplitPaymentMessage) message.Content {
 }
 
 // order returns a customer's cart. What is in it is on WhatsApp's server.
-func (r *reading) order(m *waE2E.OrderMessage) message.Content {
+func (r commercial) order(m *waE2E.OrderMessage) message.Content {
 	order := &message.Order{
 		ID: m.GetOrderID(), Token: m.GetToken(), Title: m.GetOrderTitle(), Seller: r.t.parseAddress(m.GetSellerJID()), Count: count(int64(m.GetItemCount())),
 		Thumbnail: m.GetThumbnail(),
@@ -116,7 +116,7 @@ func (r *reading) order(m *waE2E.OrderMessage) message.Content {
 	}
 }
 
-func (r *reading) product(m *waE2E.ProductMessage) message.Content {
+func (r commercial) product(m *waE2E.ProductMessage) message.Content {
 	p := m.GetProduct()
 	product := &message.Product{
 		ID: p.GetProductID(), RetailerID: p.GetRetailerID(), Title: p.GetTitle(), Description: p.GetDescription(), URL: p.GetURL(),
@@ -155,7 +155,7 @@ func (f invoiceFile) GetMimetype() string      { return f.GetAttachmentMimetype(
 func (invoiceFile) GetFileLength() uint64      { return 0 } // an invoice does not say it
 
 // invoice returns an invoice. A file has the keys of an image or of a document.
-func (r *reading) invoice(m *waE2E.InvoiceMessage) message.Content {
+func (r commercial) invoice(m *waE2E.InvoiceMessage) message.Content {
 	out := paid(m.GetNote(), message.Payment{Type: message.PaymentInvoice, Token: m.GetToken()})
 	kind := message.KindImage
 	if m.GetAttachmentType() == waE2E.InvoiceMessage_PDF {

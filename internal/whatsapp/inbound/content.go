@@ -68,7 +68,7 @@ func (r *reading) standalone(m *waE2E.Message) (message.Content, bool) {
 	if poll := pollOf(m); poll != nil {
 		return pollContent(poll), true
 	}
-	if out, ok := r.business(m); ok {
+	if out, ok := (commercial{r}).business(m); ok {
 		return out, true
 	}
 	if said, is := r.occasional(m); is {

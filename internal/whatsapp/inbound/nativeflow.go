@@ -15,7 +15,7 @@ import (
 const maxParams = 64 << 10
 
 // addFlow adds a native flow of a message: a button, the rows of a list, an order.
-func (r *reading) addFlow(name, params string, out *message.Content, to *[]message.Choice) {
+func (r commercial) addFlow(name, params string, out *message.Content, to *[]message.Choice) {
 	p, valid := r.flowParams(params)
 	text := cmp.Or(p.DisplayText, p.FlowCTA, p.Title)
 	choice := message.Choice{Kind: name, ID: string(cmp.Or(p.ID, p.ReferenceID)), Text: string(text)}
@@ -50,7 +50,7 @@ func (r *reading) addFlow(name, params string, out *message.Content, to *[]messa
 	}
 }
 
-func (r *reading) addRows(sections []flowSection, to *[]message.Choice) {
+func (r commercial) addRows(sections []flowSection, to *[]message.Choice) {
 	for _, section := range sections {
 		for _, row := range section.Rows {
 			r.offer(to, message.Choice{
@@ -63,7 +63,7 @@ func (r *reading) addRows(sections []flowSection, to *[]message.Choice) {
 
 // flowParams reads parameters. Fields of another type than expected are empty. valid false: they are no JSON object, or
 // too large to be read.
-func (r *reading) flowParams(text string) (p flowParams, valid bool) {
+func (r commercial) flowParams(text string) (p flowParams, valid bool) {
 	if len(text) > maxParams {
 		r.t.cut = true
 		return p, false
@@ -73,7 +73,7 @@ func (r *reading) flowParams(text string) (p flowParams, valid bool) {
 	return p, valid
 }
 
-func (r *reading) flowOrder(p *flowOrder) *message.Order {
+func (r commercial) flowOrder(p *flowOrder) *message.Order {
 	order := &message.Order{
 		ID: string(p.ReferenceID), Type: string(p.Type), Total: p.amount(p.Total), PaidBy: string(p.PaymentMethod), PaidStatus: string(p.PaymentStatus),
 	}
