@@ -8,11 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"wasup/internal/session"
+	"wasup/internal/store/filelock"
 )
 
 // magic is the start of every SQLite database (https://sqlite.org/fileformat.html, section 1.3).
@@ -61,13 +60,13 @@ func (f *databaseFile) prepare() error {
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(f.path)); err == nil {
 		f.path = filepath.Join(dir, filepath.Base(f.path))
 	}
-	lock, err := acquireLock(f.path + ".lock")
-	var locked *lockedError
+	lock, err := filelock.Acquire(f.path + ".lock")
+	var locked *filelock.HeldError
 	switch {
 	case errors.As(err, &locked):
 		return &session.Error{
 			Code: session.CodeStoreLocked, Op: "open database", Err: err,
-			Message: fmt.Sprintf("database %s is in use by %s", f.path, locked.by()),
+			Message: fmt.Sprintf("database %s is in use by %s", f.path, locked.By()),
 		}
 	case err != nil:
 		return claimFailure(f.path, err)
@@ -140,7 +139,7 @@ func (f *databaseFile) makeFile() error {
 // unlock frees the lock, so that the next process can open the file.
 func (f *databaseFile) unlock() {
 	if f.lock != nil {
-		releaseLock(f.lock)
+		filelock.Release(f.lock)
 		f.lock = nil
 	}
 }
@@ -181,40 +180,4 @@ func claimFailure(path string, err error) error {
 		e.Message = fmt.Sprintf("database %s cannot be created or opened", path)
 	}
 	return e
-}
-
-// lockedError says that another process, or another Open of this process, has the lock.
-type lockedError struct{ pid int } // 0: unknown
-
-func (e *lockedError) Error() string { return "the lock is held by " + e.by() }
-
-func (e *lockedError) by() string {
-	switch e.pid {
-	case 0:
-		return "another process"
-	case os.Getpid():
-		return fmt.Sprintf("this process already (pid %d)", e.pid)
-	default:
-		return fmt.Sprintf("another process (pid %d)", e.pid)
-	}
-}
-
-// writePID writes this process's id into the lock file, for the error message of the next process. Its errors are
-// ignored: the id is not the lock, and the message only lacks the number then.
-func writePID(lock *os.File) {
-	if lock.Truncate(0) == nil {
-		_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-}
-
-func readPID(path string) int {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0
-	}
-	return pid
 }

@@ -1,6 +1,6 @@
 //go:build unix && !solaris && !aix
 
-package store
+package filelock
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// acquireLock takes an exclusive flock on the file. The kernel frees it when the process ends, also after kill -9. The
-// error is a *lockedError if another holder has the lock.
-func acquireLock(path string) (*os.File, error) {
+// Acquire takes an exclusive flock on the file. The kernel frees it when the process ends, also after kill -9. The
+// error is a *HeldError if another holder has the lock.
+func Acquire(path string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -19,7 +19,7 @@ func acquireLock(path string) (*os.File, error) {
 		if err := flock(file); err != nil {
 			_ = file.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, &lockedError{pid: readPID(path)}
+				return nil, &HeldError{PID: readPID(path)}
 			}
 			return nil, err
 		}
@@ -46,8 +46,8 @@ func flock(file *os.File) error {
 	}
 }
 
-// releaseLock removes the file while it is still locked. acquireLock checks for this.
-func releaseLock(lock *os.File) {
+// Release removes the file while it is still locked. Acquire checks for this.
+func Release(lock *os.File) {
 	_ = os.Remove(lock.Name())
 	_ = lock.Close()
 }
