@@ -47,7 +47,7 @@ func (o *Outbox) Claim(ctx context.Context, id session.ID, account session.Accou
 			return err
 		}
 		return o.store.Events().Insert(ctx, outbox.AccountChanged(id, events.AccountChangedData{
-			Previous: events.AccountOf(owner), Account: events.AccountOf(next), Held: done.Held, At: now,
+			Previous: events.AccountOf(owner), Account: events.AccountOf(next), Held: done.Held, At: now.Truncate(time.Millisecond),
 		}))
 	})
 	return done, failure(op, id, err)
