@@ -25,7 +25,7 @@ func TestEveryCallOfTheGuideIsTaken(t *testing.T) {
 	if len(calls) < 20 {
 		t.Fatalf("only %d calls were found", len(calls))
 	}
-	values := strings.NewReplacer(`'$ID'`, "UPLOAD", `'$GROUP'`, "120363041234567890@g.us", `'$ASKED'`, "3A5B0C0D", `'$SENT'`, "3EB0C767D097B7C7C030", `'$FILES'`, "https://shop.example")
+	values := strings.NewReplacer(`'$ID'`, "UPLOAD", `'$GROUP'`, "120363041234567890@g.us", `'$ASKED'`, "3A5B0C0D", `'$SENT'`, "3EB0C767D097B7C7C030", `'$STATUS'`, "3EB0B1", `'$CHANNEL'`, "120363400000000001@newsletter", `'$POST'`, "3EB0B2", `'$FILES'`, "https://shop.example")
 	r.Sessions.Waiting = func(_ context.Context, _ session.ID, _ string, until message.State) (message.Message, error) {
 		return stored((*got)[len(*got)-1], until), nil
 	}

@@ -89,7 +89,7 @@ func TestAMessageOfAKindThatNobodyKnowsArrives(t *testing.T) {
 	unknown := protowire.AppendBytes(protowire.AppendTag(nil, 9999, protowire.BytesType), []byte("of next year"))
 	for name, raw := range map[string][]byte{
 		"a field that nobody knows": unknown,
-		"a pack of stickers":        encoded(t, &waE2E.Message{StickerPackMessage: &waE2E.StickerPackMessage{Name: proto.String("7")}}),
+		"a call of a business":      encoded(t, &waE2E.Message{BcallMessage: &waE2E.BCallMessage{SessionID: proto.String("7")}}),
 	} {
 		id, err := peer.SendMessage(ctx, phones.Outgoing{To: own.Number(), Kind: phones.KindRaw, Raw: raw})
 		must(t, err)

@@ -158,7 +158,8 @@ func (u *unlinker) unlink(t *tables, mark session.Detached) error {
 		}
 	}}
 	c := newClient(ctx, d, t, run, device, way, func() {})
-	c.receiving.journal = nil // what arrives belongs to no session any more
+	// What arrives belongs to no session any more, and the account is not the one that the session is linked to.
+	c.receiving.journal, c.claim = nil, nil
 	defer c.Close()
 	if err = c.connect(ctx); err != nil {
 		return err

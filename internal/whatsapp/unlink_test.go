@@ -2,6 +2,7 @@ package whatsapp_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,7 +104,13 @@ func TestTheNextProcessUnlinksADevice(t *testing.T) {
 }
 
 func TestASessionIsLinkedAgainBeforeItsOldDeviceIsUnlinked(t *testing.T) {
-	h := newHouse(t, sandbox.Config{}, quickly)
+	var claimed atomic.Value // the JID of the account that the session was last told to belong to
+	h := newHouse(t, sandbox.Config{}, quickly, func(c *whatsapp.Config) {
+		c.Claim = func(_ context.Context, _ session.ID, account session.Account) error {
+			claimed.Store(account.JID)
+			return nil
+		}
+	})
 	old, next := h.phone(), h.phone()
 	h.link("a", old)
 	h.fault(faults.Fault{Kind: faults.LoginFailure, Code: 503, Account: old.Number()})
@@ -118,6 +125,9 @@ func TestASessionIsLinkedAgainBeforeItsOldDeviceIsUnlinked(t *testing.T) {
 	h.marks(none)
 	if len(old.Devices()) != 0 || len(next.Devices()) != 1 || h.bound("a") != device.String() || h.storedDevices() != 1 {
 		t.Errorf("the phones list %v and %v; bound %q, %d stored", old.Devices(), next.Devices(), h.bound("a"), h.storedDevices())
+	}
+	if claimed.Load() != device.String() {
+		t.Errorf("the session is said to belong to %v: the login of the old device counted", claimed.Load())
 	}
 	l.nothingMore()
 }
