@@ -21,12 +21,12 @@ import (
 // dinner is an event as a phone sends it, and as it is told.
 func dinner() (*kinds.Details, *message.Occasion) {
 	return &kinds.Details{
-			Name: "Dinner", Description: "bring wine", Start: 1_800_000_000, End: 1_800_007_200, Place: "Da Mario", Latitude: 41.9, Longitude: 12.5,
-			Link: "https://call.whatsapp.com/video/abc", Guests: true,
-		}, &message.Occasion{
-			Name: "Dinner", Description: "bring wine", Start: time.Unix(1_800_000_000, 0).UTC(), End: time.Unix(1_800_007_200, 0).UTC(),
-			Location: &message.Location{Latitude: 41.9, Longitude: 12.5, Name: "Da Mario"}, Link: "https://call.whatsapp.com/video/abc", ExtraGuests: true,
-		}
+		Name: "Dinner", Description: "bring wine", Start: 1_800_000_000, End: 1_800_007_200, Place: "Da Mario", Latitude: 41.9, Longitude: 12.5,
+		Link: "https://call.whatsapp.com/video/abc", Guests: true,
+	}, &message.Occasion{
+		Name: "Dinner", Description: "bring wine", Start: time.Unix(1_800_000_000, 0).UTC(), End: time.Unix(1_800_007_200, 0).UTC(),
+		Location: &message.Location{Latitude: 41.9, Longitude: 12.5, Name: "Da Mario"}, Link: "https://call.whatsapp.com/video/abc", ExtraGuests: true,
+	}
 }
 
 // friends creates a group of the peer with the session's account and others, and waits until that is told.
