@@ -59,8 +59,10 @@ generate: ## write the generated files
 generated:
 	GO='$(GO)' .ci/generated
 
-readme: build
-	.ci/readme bin/wasup
+# The flags of build share nothing with the tests' cache and would compile everything once more.
+readme:
+	$(GO) build -o bin/readme/wasup ./cmd/wasup
+	.ci/readme bin/readme/wasup
 
 tools: ## install the tools of some tests, if missing: curl, Node, PostgreSQL, Chromium
 	@.ci/tools
