@@ -72,21 +72,18 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 			return numbers.Addresses(answers), err
 		},
 	}}
+	kept := &timers.Keeper{Session: r.Session, Own: own.addresses, LIDs: lids, Table: d.config.Timers}
+	c.receiving = &receiving{
+		run: r, wa: wa, conn: c.conn, stop: c.stanzas.Stop, journal: d.journal, failures: &d.failures, timers: kept,
+		admins: &admins{run: r, wa: wa},
+	}
+	c.receiving.translator = func() *inbound.Translator { return c.translator(d, t) }
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
-		turn: make(chan struct{}, 1), awaited: map[string]struct{}{},
+		turn: make(chan struct{}, 1), timers: kept, translator: c.receiving.translator,
 	}
-	c.sending.composer = outbound.Composer{
-		Session: r.Session, Own: own.addresses, Client: wa, Sent: d.sent, People: c.messaging.people, Member: c.messaging.members.address,
-		Announcements: c.sending.announcements, Upload: c.sending.upload,
-	}
-	groups := &admins{run: r, wa: wa}
-	kept := &timers.Keeper{Session: r.Session, Own: own.addresses, LIDs: lids, Table: d.config.Timers}
-	c.sending.timers, c.sending.composer.Timer = kept, c.sending.timerOf
-	c.receiving = &receiving{admins: groups, stop: c.stanzas.Stop, run: r, wa: wa, conn: c.conn, sending: c.sending, journal: d.journal, failures: &d.failures, timers: kept, translator: inbound.Translator{
-		Session: r.Session, Own: own.addresses, Client: wa, Decrypt: decryptSecret(wa), Journal: d.journal, Sent: d.sent, Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: groups.is, Timer: kept.Of, Timeout: storeTimeout, Log: r.log,
-	}}
-	c.sending.composer.Stored, c.sending.serverID = c.receiving.translator.Stored, c.receiving.translator.ServerID
+	c.sending.composer = func() *outbound.Composer { return c.composer(d) }
+	c.receiving.sending = c.sending
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
 		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
@@ -105,12 +102,30 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	return c
 }
 
+// translator returns what translates the next event. It is made when it is needed: most clients are idle.
+func (c *Client) translator(d *Dialer, t *tables) *inbound.Translator {
+	return &inbound.Translator{
+		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Decrypt: decryptSecret(c.wa), Journal: d.journal, Sent: d.sent,
+		Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: c.receiving.admins.is, Timer: c.receiving.timers.Of,
+		Timeout: storeTimeout, Log: c.run.log, Lines: &c.receiving.lines,
+	}
+}
+
+// composer returns what composes the next message.
+func (c *Client) composer(d *Dialer) *outbound.Composer {
+	return &outbound.Composer{
+		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Stored: c.sending.translator().Stored,
+		People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
+		Announcements: c.sending.announcements, Upload: c.sending.upload,
+	}
+}
+
 // configure sets all options of whatsmeow's client.
 func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
-	c.stanzas.SetActive(guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
-		return c.stanzas.Wrap(c.receiving.counted(c.pairing.wrap(c.sending.followDevices(handle))))
+	c.stanzas.SetActive(guardHandlers(wa, func(tag string, handle stanzas.Handler) stanzas.Handler {
+		return c.stanzas.Wrap(c.receiving.counted(tag, c.pairing.wrap(c.sending.followDevices(tag, handle))))
 	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false

@@ -90,9 +90,12 @@ func listHash(devices []types.JID) string {
 // followDevices wraps whatsmeow's handler of stanzas. When a contact has linked or removed a device, the contact's lists
 // of devices are dropped, and the next message asks for them again. whatsmeow itself looks for a list under the address
 // in the notification only, which is the phone number, while its lists are under the LIDs.
-func (s *sending) followDevices(handle stanzas.Handler) stanzas.Handler {
+func (s *sending) followDevices(tag string, handle stanzas.Handler) stanzas.Handler {
+	if tag != "notification" {
+		return handle
+	}
 	return func(ctx context.Context, node *waBinary.Node) {
-		if node.Tag == "notification" && node.Attrs["type"] == "devices" {
+		if node.Attrs["type"] == "devices" {
 			s.dropLists(ctx, node.AttrGetter().OptionalJIDOrEmpty("from"), node.AttrGetter().OptionalJIDOrEmpty("lid"))
 		}
 		handle(ctx, node)

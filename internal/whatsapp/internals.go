@@ -87,7 +87,7 @@ func removeCompanion(ctx context.Context, wa *whatsmeow.Client, jid types.JID) e
 // guardHandlers wraps each function that whatsmeow calls with a stanza, and reports whether it did. It does nothing if
 // a later version of whatsmeow stores them in another way; a test detects that. Call it only before the client
 // connects.
-func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Handler) bool {
+func guardHandlers(wa *whatsmeow.Client, wrap func(tag string, handle stanzas.Handler) stanzas.Handler) bool {
 	field := reflect.ValueOf(wa).Elem().FieldByName("nodeHandlers")
 	plain := reflect.TypeFor[stanzas.Handler]()
 	if !field.IsValid() || field.Kind() != reflect.Map || field.Type().Key().Kind() != reflect.String || !field.Type().Elem().ConvertibleTo(plain) {
@@ -97,7 +97,7 @@ func guardHandlers(wa *whatsmeow.Client, wrap func(stanzas.Handler) stanzas.Hand
 	handlers := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 	for _, key := range handlers.MapKeys() {
 		handle := handlers.MapIndex(key).Convert(plain).Interface().(stanzas.Handler) //nolint:forcetypeassert // just converted
-		handlers.SetMapIndex(key, reflect.ValueOf(wrap(handle)).Convert(field.Type().Elem()))
+		handlers.SetMapIndex(key, reflect.ValueOf(wrap(key.String(), handle)).Convert(field.Type().Elem()))
 	}
 	return handlers.Len() > 0
 }

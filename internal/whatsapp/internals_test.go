@@ -21,7 +21,7 @@ func TestAClientCanBeSlimmed(t *testing.T) {
 func TestEveryHandlerOfStanzasIsGuarded(t *testing.T) {
 	wa := whatsmeow.NewClient(&store.Device{}, nil)
 	wrapped := 0
-	if !guardHandlers(wa, func(handle stanzas.Handler) stanzas.Handler {
+	if !guardHandlers(wa, func(_ string, handle stanzas.Handler) stanzas.Handler {
 		wrapped++
 		return handle
 	}) {

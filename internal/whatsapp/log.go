@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unique"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
@@ -17,9 +18,15 @@ import (
 // logger passes whatsmeow's log lines to ours. whatsmeow's lines contain addresses and whole stanzas. So only its
 // errors are logged above debug, and long numbers are masked.
 type logger struct {
-	log    *slog.Logger
-	module string
-	silent bool // drops stanza dumps, because they contain pairing refs and all addresses
+	*tap
+	module unique.Handle[string]     // thousands of clients have the same few parts
+	silent bool                      // drops stanza dumps, because they contain pairing refs and all addresses
+	stanza func(node *waBinary.Node) // of a silent logger: called with each stanza; may be nil
+}
+
+// tap is what the loggers of a client have in common.
+type tap struct {
+	log *slog.Logger
 	// arrive is called with each stanza of WhatsApp's, on whatsmeow's reader, before whatsmeow handles or queues it. leave is
 	// called with each stanza of ours, just before its bytes leave. Both may be nil. These debug lines are the only place
 	// where whatsmeow announces its stanzas.
@@ -30,7 +37,9 @@ type logger struct {
 
 var _ waLog.Logger = (*logger)(nil)
 
-func newLogger(log *slog.Logger, module string) *logger { return &logger{log: log, module: module} }
+func newLogger(log *slog.Logger, module string) *logger {
+	return &logger{tap: &tap{log: log}, module: unique.Make(module)}
+}
 
 func (l *logger) Errorf(msg string, args ...any) { l.write(slog.LevelWarn, msg, args) }
 func (l *logger) Warnf(msg string, args ...any)  { l.write(slog.LevelDebug, msg, args) }
@@ -41,16 +50,11 @@ func (l *logger) Debugf(msg string, args ...any) {
 		l.write(slog.LevelDebug, msg, args)
 		return
 	}
-	if len(args) != 1 {
+	if len(args) != 1 || l.stanza == nil {
 		return
 	}
-	node, is := args[0].(*waBinary.Node)
-	switch {
-	case !is:
-	case l.arrive != nil:
-		l.arrive(node)
-	case l.leave != nil:
-		l.leave(node)
+	if node, is := args[0].(*waBinary.Node); is {
+		l.stanza(node)
 	}
 }
 
@@ -62,12 +66,12 @@ const (
 
 // Sub returns a logger for a part of whatsmeow.
 func (l *logger) Sub(module string) waLog.Logger {
-	sub := &logger{log: l.log, module: l.module + "/" + module, closing: l.closing, silent: l.silent}
+	sub := &logger{tap: l.tap, module: unique.Make(l.module.Value() + "/" + module), silent: l.silent}
 	switch module {
 	case moduleRecv:
-		sub.arrive, sub.silent = l.arrive, true
+		sub.stanza, sub.silent = l.arrive, true
 	case moduleSend:
-		sub.leave, sub.silent = l.leave, true
+		sub.stanza, sub.silent = l.leave, true
 	}
 	return sub
 }
@@ -97,5 +101,5 @@ func (l *logger) write(level slog.Level, msg string, args []any) {
 	if level > slog.LevelDebug {
 		text, _, _ = strings.Cut(text, "\n") // whatsmeow adds the stack of a panic, which a stranger's message may cause
 	}
-	l.log.Log(ctx, level, "whatsmeow", "module", l.module, "text", masking.Text(text))
+	l.log.Log(ctx, level, "whatsmeow", "module", l.module.Value(), "text", masking.Text(text))
 }

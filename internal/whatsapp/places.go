@@ -20,7 +20,7 @@ func (s *sending) reactToPost(ctx context.Context, channel types.JID, msg messag
 	number := msg.Content.Target.ServerID
 	if number == 0 {
 		var err error
-		if number, err = s.serverID(ctx, channel, msg.Content.Target.ID); err != nil {
+		if number, err = s.translator().ServerID(ctx, channel, msg.Content.Target.ID); err != nil {
 			return message.Ack{}, storeError(opSend, s.run.Session, err)
 		}
 	}

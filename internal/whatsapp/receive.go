@@ -25,7 +25,8 @@ type receiving struct {
 	conn       *attempt
 	sending    *sending         // gets the receipts
 	journal    inbound.EventLog // nil: received events are not stored
-	translator inbound.Translator
+	translator func() *inbound.Translator
+	lines      inbound.LineLimit // of the translators
 	timers     *timers.Keeper
 	admins     *admins
 	failures   *failures                // shared by all runs of the process
@@ -54,11 +55,12 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 	}
 	r.admins.forget(evt)
 	r.sending.forgetGroup(evt)
-	list, ours, err := r.translator.Translate(r.run.ctx, evt)
+	translator := r.translator()
+	list, ours, err := translator.Translate(r.run.ctx, evt)
 	if !ours {
 		return true, false
 	}
-	changes, changed, timerErr := r.translator.Timers(r.run.ctx, evt)
+	changes, changed, timerErr := translator.Timers(r.run.ctx, evt)
 	list, err = append(list, changed...), cmp.Or(err, timerErr)
 	if len(list) == 0 && len(changes) == 0 && err == nil {
 		return true, true
@@ -147,7 +149,7 @@ func (r *receiving) isLastAttempt() bool {
 // tellLess stores less about an event that could not be stored. That it is stored shows that the database works, and
 // that the event was at fault. Otherwise the database fails, and the event has to come again.
 func (r *receiving) tellLess(evt any, cause error) error {
-	for _, list := range r.translator.Reduced(evt) {
+	for _, list := range r.translator().Reduced(evt) {
 		if err := r.append(list); err == nil {
 			r.run.log.Error("a received event is told in part, because it could not be stored", "op", fmt.Sprintf("%T", evt), "err", cause)
 			return nil
@@ -161,14 +163,13 @@ func (r *receiving) tellLess(evt any, cause error) error {
 }
 
 // counted wraps whatsmeow's handler of a stanza. It counts how often in a row the handling fails.
-func (r *receiving) counted(handle stanzas.Handler) stanzas.Handler {
+func (r *receiving) counted(tag string, handle stanzas.Handler) stanzas.Handler {
+	switch tag {
+	case "message", "receipt", "call", "notification":
+	default: // WhatsApp does not deliver it again
+		return handle
+	}
 	return func(ctx context.Context, node *waBinary.Node) {
-		switch node.Tag {
-		case "message", "receipt", "call", "notification":
-		default: // WhatsApp does not deliver it again
-			handle(ctx, node)
-			return
-		}
 		now := &handling{node: node, key: keyOf(r.run.Session, node)}
 		now.last = r.failures.of(now.key) >= giveUpAfter-1
 		r.current.Store(now)
@@ -212,7 +213,7 @@ func (r *receiving) tolerates(cause error) bool {
 	if err != nil {
 		return false
 	}
-	for _, list := range r.translator.Reduced(&events.UndecryptableMessage{Info: *info}) {
+	for _, list := range r.translator().Reduced(&events.UndecryptableMessage{Info: *info}) {
 		if r.append(list) == nil {
 			r.run.log.Error("a received message is asked for again, because its keys could not be stored", "err", cause)
 			return true

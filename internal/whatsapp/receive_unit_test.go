@@ -50,7 +50,9 @@ func TestNothingIsAcknowledgedOnceReceivingHasEnded(t *testing.T) {
 		wa := whatsmeow.NewClient(&store.Device{LIDs: noLIDs{}}, nil)
 		c := &receiving{
 			run: r, wa: wa, conn: &attempt{}, sending: &sending{run: r, account: own}, journal: journal, failures: &failures{}, admins: &admins{},
-			translator: inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Timeout: time.Minute, Log: r.log},
+			translator: func() *inbound.Translator {
+				return &inbound.Translator{Session: r.Session, Own: own.addresses, Client: wa, Journal: journal, Timeout: time.Minute, Log: r.log, Lines: &inbound.LineLimit{}}
+			},
 		}
 		ended := false
 		for i := range rapid.IntRange(1, 30).Draw(t, "events") {

@@ -36,15 +36,15 @@ type sending struct {
 	lids      store.LIDStore
 	files     Files
 	uploads   *uploads
-	composer  outbound.Composer
-	// serverID returns WhatsApp's number of a channel's post, or 0 if it is not known.
-	serverID func(ctx context.Context, channel types.JID, id string) (int, error)
-	turn     chan struct{} // a token that the one send in flight holds
-	flight   flight
-	marking  marking
-	timers   *timers.Keeper
-	asked    map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
-	disputed map[types.JID]string // the holder of turn uses it; see settle
+	// composer returns what composes a message. translator returns what reads the stored messages.
+	composer   func() *outbound.Composer
+	translator func() *inbound.Translator
+	turn       chan struct{} // a token that the one send in flight holds
+	flight     flight
+	marking    marking
+	timers     *timers.Keeper
+	asked      map[types.JID]bool   // groups whose timer WhatsApp was asked for in this run; mu guards it
+	disputed   map[types.JID]string // the holder of turn uses it; see settle
 
 	mu      sync.Mutex
 	awaited map[string]struct{} // ids of the messages whose acknowledgement an attempt waits for
@@ -142,7 +142,7 @@ func (s *sending) deliver(ctx context.Context, to types.JID, msg message.Outgoin
 
 // compose puts the message into WhatsApp's format. It may ask WhatsApp about the group and upload the message's file.
 func (s *sending) compose(ctx context.Context, chat types.JID, msg message.Outgoing) (*waE2E.Message, error) {
-	content, err := s.composer.Compose(ctx, chat, msg)
+	content, err := s.composer().Compose(ctx, chat, msg)
 	var known *session.Error
 	if err == nil || errors.As(err, &known) {
 		return content, err
@@ -272,6 +272,9 @@ func (s *sending) askTimer(ctx context.Context, group types.JID) error {
 func (s *sending) awaitReceipt(id string) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.awaited == nil {
+		s.awaited = make(map[string]struct{}, 1)
+	}
 	s.awaited[id] = struct{}{}
 	return func() {
 		s.mu.Lock()

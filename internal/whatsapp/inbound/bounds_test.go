@@ -79,7 +79,7 @@ func newTranslator(t interface{ Errorf(string, ...any) }, log *slog.Logger) *Tra
 	device := &store.Device{ID: &own, LID: lid, LIDs: strictLIDs{t: t}, MsgSecrets: strictSecrets{t: t}}
 	return &Translator{
 		Session: "51", Own: func() (types.JID, types.JID) { return own, lid }, Client: whatsmeow.NewClient(device, nil), Log: log,
-		Journal: emptyLog{}, Timeout: time.Minute, Others: strictLIDs{t: t}.others,
+		Journal: emptyLog{}, Timeout: time.Minute, Lines: &LineLimit{}, Others: strictLIDs{t: t}.others,
 		Sent: func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
 			if strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 				t.Errorf("the database was asked about %q", id)
@@ -273,7 +273,7 @@ func TestATimeThatNobodyCanHaveSentIsTheTimeOfReceipt(t *testing.T) {
 }
 
 func TestLinesAboutStrangersAreLimited(t *testing.T) {
-	var l lineLimit
+	var l LineLimit
 	now := time.Now()
 	for i := range 20 {
 		if l.allow(now) != (i < linesPerMinute) {

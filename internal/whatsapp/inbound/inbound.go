@@ -52,8 +52,7 @@ type Translator struct {
 	Others  Counterparts
 	Timeout time.Duration // bounds each operation of the database
 	Log     *slog.Logger
-
-	lines lineLimit // of lines about events that could not be translated
+	Lines   *LineLimit // of lines about events that could not be translated
 }
 
 // Translate returns the entries of the log for one of whatsmeow's events. ours false: the event is about something else
@@ -133,7 +132,7 @@ func (t *translation) bare(msg *events.Message) []eventlog.Event {
 // without a stack, and not more than linesPerMinute.
 func (t *translation) attempt(evt any, translate func() ([]eventlog.Event, bool)) (list []eventlog.Event, ours, whole bool) {
 	defer func() {
-		if reason := recover(); reason != nil && t.c.lines.allow(time.Now()) {
+		if reason := recover(); reason != nil && t.c.Lines.allow(time.Now()) {
 			t.c.Log.Error("a received event could not be translated", "op", fmt.Sprintf("%T", evt), "err", masking.CrashLine("read", reason))
 		}
 	}()

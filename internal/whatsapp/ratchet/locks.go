@@ -8,7 +8,7 @@ import (
 // locks is a set of named mutexes. A wait can be cancelled by a context. A name that nobody holds takes no memory.
 type locks struct {
 	mu   sync.Mutex
-	held map[string]*lock
+	held map[string]*lock // nil if there is none: most clients are idle, and an emptied map keeps its memory
 }
 
 // try acquires a lock if nobody holds it or waits for it, and reports whether it did.
@@ -72,5 +72,8 @@ func (l *locks) leave(name string, one *lock) {
 	one.users--
 	if one.users == 0 {
 		delete(l.held, name)
+	}
+	if len(l.held) == 0 {
+		l.held = nil
 	}
 }

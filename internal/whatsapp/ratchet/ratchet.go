@@ -65,10 +65,13 @@ type Ratchet struct {
 // Wrap replaces the stores of the device by a ratchet. failed is called once, at the first database failure that keeps
 // the run from receiving. tolerates is asked before; if it returns true, whatsmeow gets the error and the run goes on.
 func (s *Shared) Wrap(device *store.Device, tolerates func(err error) bool, failed func(err error)) *Ratchet {
-	jid := *device.ID
+	write, is := device.Sessions.(*sqlstore.SQLStore) // as the container made it
+	if !is || write.Container != s.writing {
+		write = sqlstore.NewSQLStore(s.writing, *device.ID)
+	}
 	r := &Ratchet{
-		Shared: s, write: sqlstore.NewSQLStore(s.writing, jid), read: sqlstore.NewSQLStore(s.reading, jid),
-		jid: jid.String(), own: device.LID.SignalAddress().String(), tolerates: tolerates, failed: failed,
+		Shared: s, write: write, read: sqlstore.NewSQLStore(s.reading, *device.ID), jid: write.JID,
+		own: device.LID.SignalAddress().String(), tolerates: tolerates, failed: failed,
 	}
 	r.cache.addRun(r)
 	device.Sessions = sessions{r}
