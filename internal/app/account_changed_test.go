@@ -7,6 +7,7 @@ import (
 
 	"wasup/internal/app/apptest"
 	"wasup/internal/events"
+	"wasup/internal/sandbox/faults"
 	"wasup/internal/sandbox/phones"
 )
 
@@ -75,4 +76,31 @@ func TestWhatIsQueuedBeforeAnyPhoneIsLinkedLeavesFromTheFirst(t *testing.T) {
 	early := h.queue(carla, "early")
 	h.pair(1, h.phone(phones.ScriptRead))
 	arrived(t, carla, early, phones.StatusRead)
+}
+
+// A hub repeats what it was not told the outcome of. That is no decision to send it from another account.
+func TestARepeatedRequestNeverMovesAMessageToAnotherAccount(t *testing.T) {
+	h := newHouse(t)
+	ana := h.linked(1)
+	carla := h.silentContact()
+	earlier := h.sent(posted(h.phone(phones.ScriptRead), "before"))
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
+	body := `{"to":"` + carla.Number() + `","message":"pay 100"}`
+	h.Post("/send?wait=3s", 1, body, "Idempotency-Key", "k").Is(500)
+	h.server.ClearFaults()
+	if err := ana.Unlink(apptest.Bounded(t), ana.Devices()[0].JID); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Until(t, "unlinked", func() bool { return h.status(1).State.NeedsQR() })
+	bruno := h.phone(phones.ScriptRead)
+	h.pair(1, bruno)
+	h.Post("/send?wait=3s", 1, body, "Idempotency-Key", "k").Is(500)
+	h.sent(posted(carla, "after it"))
+	for _, m := range carla.Messages() {
+		if m.Text == "pay 100" && m.From.User == bruno.Number() {
+			t.Error("it came from the other account as well")
+		}
+	}
+	// Bruno's phone has nothing of Ana's to change.
+	h.message("", `{"to":"`+carla.Number()+`","kind":"edit","text":"changed","target":{"id":"`+earlier+`","from_me":true}}`).Is(400).With("field", "target.id")
 }

@@ -244,3 +244,19 @@ func TestVerbsWaitForASessionThatIsJustConnectingAgain(t *testing.T) {
 	h.v1("POST", "/1/stop", "").Is(200)
 	h.v1("POST", "/1/chats/"+bruno.Number()+"/presence", `{"state":"typing"}`).Is(409).With("code", "session_not_ready")
 }
+
+// WhatsApp does not say which devices a recipient has, so no attempt can have brought the message to it.
+func TestARecipientWhoCannotBeLookedUpGetsNothingAndThatIsSaid(t *testing.T) {
+	h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = time.Second })
+	own := h.linked(1)
+	carla := h.phone(phones.ScriptSilent)
+	h.fault(faults.Fault{Kind: faults.WithholdIQ, Match: "usync", Account: own.Number()})
+	a := (<-h.ask("", carla, "never left")).Is(500)
+	if id := a.Header.Get(headerMessage); id != "" { // an attempt was running
+		h.comesTo(id, "failed").With("error.code", "expired").With("attempts", 0)
+	}
+	h.server.ClearFaults()
+	h.ready(1)
+	h.sent(posted(carla, "left"))
+	wantReceived(t, carla, []string{"left"})
+}

@@ -13,7 +13,8 @@ import (
 // CodeInvalidRequest, CodeDisconnected, CodeTimeout (ctx ended), CodeSendFailed (WhatsApp refused).
 type Client interface {
 	// Send sends a message and returns when WhatsApp's server has acknowledged it. Errors: CodeSendFailed,
-	// CodeRestricted, CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp.
+	// CodeRestricted, CodeAckOverdue (ctx ended), CodeDisconnected, CodeNotOnWhatsApp. An *UnsentError has one of these
+	// in its chain, and no byte of the message has left.
 	Send(ctx context.Context, message Outgoing) (Ack, error)
 	// MarkRead tells the sender, and the account's other devices, that messages were read or played.
 	MarkRead(ctx context.Context, mark ReadMark) error
@@ -27,6 +28,15 @@ type Client interface {
 	// announced one.
 	FetchMedia(ctx context.Context, file Remote, to *os.File) error
 }
+
+// UnsentError is the error of an attempt to send a message that ended before the message left: its file was not uploaded,
+// or WhatsApp did not say which devices the recipient has. WhatsApp cannot have the message.
+type UnsentError struct{ Err error }
+
+func (e *UnsentError) Error() string { return "nothing was sent: " + e.Err.Error() }
+
+// Unwrap returns the error as it was.
+func (e *UnsentError) Unwrap() error { return e.Err }
 
 // Ack is the acknowledgement of WhatsApp's server.
 type Ack struct {

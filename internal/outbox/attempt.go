@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -22,8 +23,11 @@ type outcome struct {
 	change   Change
 	since    time.Time // when the message was accepted, or became due
 	err      error     // error of the attempt; nil if WhatsApp acknowledged the message
-	attempts int       // begun so far; 0: not known
+	attempts int       // that may have brought the message to WhatsApp so far; countless: not known
 }
+
+// countless stands for a number of attempts that is not known.
+const countless = -1
 
 // begin returns the change of a message to SENDING. It is stored before the attempt. So a confirmed cancellation holds,
 // and after a crash a message that may have left is sent again.
@@ -53,11 +57,12 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 	for i := range batch {
 		e := &batch[i]
 		if !carried[first+i] || pending[first+i].change.To != message.Sending {
+			l.box.pacer.notSent(l.id)
 			continue // the message was cancelled, settled by a receipt, or has expired
 		}
 		if stop || !l.canSend() {
 			stop = true
-			left = append(left, unsent(e, nil))
+			left = append(left, unsent(e, e.Attempts, e.Failure, nil))
 			continue
 		}
 		if l.isAbandoned(e.ID) {
@@ -69,6 +74,9 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 		}
 		e.Attempts++
 		done := l.attempt(e)
+		if done.change.Begun < 0 {
+			l.noteUnsent(e.ID)
+		}
 		left = append(left, done)
 		stop = !done.change.To.Settled()
 	}
@@ -98,19 +106,22 @@ func (l *lane) attempt(e *Entry) outcome {
 			change.AckedAt = now
 		}
 		l.box.pacer.countSent(l.id)
-	case v == neverLeft:
+	case v == notBegun:
 		l.delay(e.ID, ownPause)
-		return unsent(e, err)
-	case v == refused, v == unknown && l.box.options.MaxAttempts > 0 && e.Attempts >= l.box.options.MaxAttempts:
+		return unsent(e, e.Attempts-1, e.Failure, err)
+	case v == neverLeft && !l.isLast(e):
+		l.delay(e.ID, l.longestPause(err))
+		l.box.options.Observer.MessageRetried(change.Failure.Code)
+		return unsent(e, e.Attempts-1, change.Failure, err)
+	case v == refused, v == neverLeft, v == unknown && l.isLast(e):
 		change.To = message.Failed
+		if v == neverLeft {
+			change.Begun, done.attempts = -1, e.Attempts-1
+		}
 		l.box.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
 			"code", change.Failure.Code, "status", change.Failure.Status, "err", err)
 	default:
-		longest := l.box.options.RetryMax
-		if v == unstored {
-			longest = ownPause
-		}
-		l.delay(e.ID, longest)
+		l.delay(e.ID, l.longestPause(err))
 		change.From, change.To = []message.State{message.Sending}, message.Sending
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
@@ -135,11 +146,34 @@ func statusEvents(c *Change, to message.Recipient, now time.Time) []events.Event
 	return []events.Event{Status(c.Session, data)}
 }
 
-// unsent returns the change back to QUEUED of a message that was marked but never left the process.
-func unsent(e *Entry, err error) outcome {
-	return outcome{since: later(e.CreatedAt, e.SendAt), err: err, change: Change{
-		Session: e.Session, ID: e.ID, From: []message.State{message.Sending}, To: message.Queued, Begun: -1,
-		Failure: e.Failure,
+// longestPause returns the longest pause after an attempt that ended with an error.
+func (l *lane) longestPause(err error) time.Duration {
+	if verdictOfCode(err) == unstored {
+		return ownPause
+	}
+	return l.box.options.RetryMax
+}
+
+// isLast reports whether no other attempt follows if the message's attempt, the last one so far, ended without an outcome.
+// Attempts before which nothing left count as long as no other message was tried in between.
+func (l *lane) isLast(e *Entry) bool {
+	most, tried := l.box.options.MaxAttempts, e.Attempts
+	if l.retryID == e.ID {
+		tried = max(tried, l.fails+1)
+	}
+	return most > 0 && tried >= most
+}
+
+// unsent returns the change of a message that was marked but did not leave: back to QUEUED, if no earlier attempt may have
+// brought it to WhatsApp.
+// before is the number of its attempts before that.
+func unsent(e *Entry, before int, failure message.Failure, err error) outcome {
+	to := message.Queued
+	if before > 0 {
+		to = message.Sending // an earlier attempt may have brought it to WhatsApp
+	}
+	return outcome{since: later(e.CreatedAt, e.SendAt), err: err, attempts: before, change: Change{
+		Session: e.Session, ID: e.ID, From: []message.State{message.Sending}, To: to, Begun: -1, Failure: failure,
 	}}
 }
 
@@ -281,7 +315,8 @@ type verdict int
 const (
 	accepted  verdict = iota // WhatsApp has acknowledged the message
 	refused                  // WhatsApp, or this process, will never accept the message
-	neverLeft                // the message did not leave the process
+	notBegun                 // the session could not begin
+	neverLeft                // the attempt ended before the message left
 	unknown                  // WhatsApp may have the message
 	unstored                 // the database failed during the attempt: WhatsApp may have the message, which is not at fault
 )
@@ -289,6 +324,15 @@ const (
 // verdictOf classifies the errors of a Sender. Only a refusal fails the message. After any other error the message is
 // sent again under the same id.
 func verdictOf(err error) verdict {
+	var unsent *message.UnsentError
+	v := verdictOfCode(err)
+	if errors.As(err, &unsent) && (v == unknown || v == unstored) {
+		return neverLeft
+	}
+	return v
+}
+
+func verdictOfCode(err error) verdict {
 	switch session.CodeOf(err) {
 	case "":
 		return accepted
@@ -301,7 +345,7 @@ func verdictOf(err error) verdict {
 		}
 		return refused
 	case session.CodeNotReady, session.CodeNotFound, session.CodeQueueFull, session.CodeShuttingDown, session.CodeQuarantined:
-		return neverLeft
+		return notBegun
 	case session.CodeStoreFull, session.CodeStoreLocked, session.CodeStoreUnavailable:
 		return unstored
 	default:

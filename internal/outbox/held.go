@@ -92,9 +92,12 @@ func (o *Outbox) moveHeld(ctx context.Context, page []Entry, to message.State) (
 				break
 			}
 		}
-		change := Change{Session: e.Session, ID: e.ID, From: []message.State{message.Held}, To: to, Failure: e.Failure}
+		change := Change{Session: e.Session, ID: e.ID, From: []message.State{message.Held}, To: to}
+		if to == message.Queued {
+			change.Failure = e.Failure
+		}
 		change.Events = statusEvents(&change, e.To, time.Now())
-		list, changes = append(list, outcome{change: change}), append(changes, change)
+		list, changes = append(list, outcome{change: change, attempts: countless}), append(changes, change)
 	}
 	if len(changes) == 0 {
 		return 0, full

@@ -212,3 +212,118 @@ func TestWhoWaitsForAMessageThatIsHeldIsAnswered(t *testing.T) {
 		r.line.wantSent(t, 0)
 	})
 }
+
+// A hub that repeats a request is no person: what failed for one account does not leave from the next one.
+func TestARepeatedRequestDoesNotSendFromAnotherAccount(t *testing.T) {
+	for what, end := range map[string]func(r *rig){
+		"unknown": func(r *rig) { r.line.refuse(session.CodeDisconnected) },
+		"expired": func(r *rig) { r.line.unsent(session.CodeDisconnected) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{AttemptTimeout: time.Hour})
+			r.claim(t, ana)
+			first := r.sendText(t, "k")
+			got := <-first
+			r.becomes("51", session.NotInitialized)
+			end(r)
+			synctest.Wait()
+			failed := r.is(t, got.result.MessageID, message.Failed)
+			r.claim(t, bruno)
+			r.line.auto = true
+			for _, state := range []session.State{session.NotInitialized, session.Ready} {
+				r.becomes("51", state)
+				again := <-r.sendText(t, "k")
+				wantCode(t, again.err, failed.Failure.Code)
+				if again.took != 0 || again.result.MessageID != got.result.MessageID {
+					t.Errorf("%s, %s: answered %+v after %s", what, state, again.result, again.took)
+				}
+			}
+			r.line.wantSent(t, 1)
+			if _, err := r.Requeue(t.Context(), "51", got.result.MessageID); err != nil {
+				t.Errorf("%s: a person cannot decide: %v", what, err)
+			}
+			synctest.Wait()
+			r.line.wantSent(t, 1)
+		})
+	}
+}
+
+func TestARepeatedRequestForAHeldMessageIsAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{AttemptTimeout: time.Hour})
+		r.claim(t, ana)
+		r.becomes("51", session.NotInitialized)
+		id := r.enqueue(t, "k")
+		r.claim(t, bruno)
+		r.becomes("51", session.Ready)
+		got := <-r.sendText(t, "k")
+		wantCode(t, got.err, session.CodeWrongState)
+		if got.took != 0 || got.result.MessageID != id || got.result.State != message.Held {
+			t.Errorf("answered %+v after %s", got.result, got.took)
+		}
+		r.line.wantSent(t, 0)
+	})
+}
+
+func TestACancelledMessageHasNoFailure(t *testing.T) {
+	for _, all := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{AttemptTimeout: time.Hour})
+			r.claim(t, ana)
+			id := r.enqueue(t, "k")
+			synctest.Wait()
+			r.becomes("51", session.NotInitialized)
+			r.line.refuse(session.CodeDisconnected)
+			synctest.Wait()
+			r.claim(t, bruno)
+			var err error
+			if all {
+				_, err = r.CancelHeld(t.Context(), "51")
+			} else {
+				_, err = r.Cancel(t.Context(), "51", id)
+			}
+			if m := r.is(t, id, message.Cancelled); err != nil || m.Failure != (message.Failure{}) {
+				t.Errorf("all %t: the failure is %+v, %v", all, m.Failure, err)
+			}
+		})
+	}
+}
+
+// Cancel and Requeue decide by the state that they find, also if another caller changes it in between.
+func TestCancelAndRequeueAtOnceOfAHeldMessage(t *testing.T) {
+	for what, first := range map[string]func(r *rig, id string) error{
+		"requeued":  func(r *rig, id string) error { _, err := r.Requeue(context.Background(), "51", id); return err },
+		"cancelled": func(r *rig, id string) error { _, err := r.Cancel(context.Background(), "51", id); return err },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Options{})
+			r.claim(t, ana)
+			r.becomes("51", session.NotInitialized)
+			cancelled, requeued := r.enqueue(t, "c"), r.enqueue(t, "r")
+			r.claim(t, bruno)
+			between := func(id string) {
+				r.ledger.afterMessage = func() {
+					r.ledger.afterMessage = nil
+					if err := first(r, id); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			between(cancelled)
+			if m, err := r.Cancel(t.Context(), "51", cancelled); err != nil || m.State != message.Cancelled {
+				t.Errorf("%s: to cancel answers %s, %v", what, m.State, err)
+			}
+			between(requeued)
+			m, err := r.Requeue(t.Context(), "51", requeued)
+			switch {
+			case what == "requeued" && (err != nil || m.State != message.Queued):
+				t.Errorf("to requeue answers %s, %v", m.State, err)
+			case what == "cancelled":
+				wantCode(t, err, session.CodeWrongState)
+			}
+			if s := r.Stats(); s.Held != 0 {
+				t.Errorf("%s: stats are %+v", what, s)
+			}
+		})
+	}
+}

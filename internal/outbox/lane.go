@@ -33,6 +33,7 @@ type lane struct {
 	onlyEntry *Entry                       // the lane's only open message, if it need not be read from the ledger
 	marked    map[string]struct{}          // ids of messages that are being sent or are sent next
 	abandoned map[string]message.Recipient // those of them whose running attempt is the last one
+	unsent    string                       // the marked message whose attempt ended before the message left
 
 	retryID string // id of the message whose attempt failed last; only the goroutine changes it
 
@@ -256,22 +257,33 @@ func (l *lane) mark(batch []Entry, pending []outcome) {
 	}
 	l.box.mu.Lock()
 	defer l.box.mu.Unlock()
-	l.marked = marked
+	l.marked, l.unsent = marked, ""
 }
 
 // unmark clears the lane's marked messages, fails those that were abandoned meanwhile and are not settled, and wakes the
 // waiters, who may have waited for the end of an attempt.
 func (l *lane) unmark() {
 	l.box.mu.Lock()
-	abandoned := l.abandoned
+	abandoned, unsent := l.abandoned, l.unsent
 	l.marked, l.abandoned = nil, nil
 	l.box.mu.Unlock()
 	for id, to := range abandoned {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.box.base), l.box.options.StoreTimeout)
-		(texts{l.box}).advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0)
+		cause := session.CodeOutcomeUnknown
+		if id == unsent {
+			cause = session.CodeExpired
+		}
+		(texts{l.box}).advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0, message.Failure{Code: cause})
 		cancel()
 	}
 	l.box.waiters.update(l.id, func(*news) {})
+}
+
+// noteUnsent remembers that a marked message did not leave.
+func (l *lane) noteUnsent(messageID string) {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
+	l.unsent = messageID
 }
 
 // isAbandoned reports whether nobody waits for the message any more, so that no attempt may begin.

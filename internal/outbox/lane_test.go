@@ -137,7 +137,7 @@ func TestAnAttemptWithoutOutcomeIsMadeAgainUnderItsID(t *testing.T) {
 				t.Fatalf("%s: sent %v, want %v", code, got, want)
 			}
 			m := r.is(t, first, message.ServerAck)
-			if begun := map[bool]int{true: 1, false: 4}[verdictOf(&session.Error{Code: code}) == neverLeft]; m.Attempts != begun {
+			if begun := map[bool]int{true: 1, false: 4}[verdictOf(&session.Error{Code: code}) == notBegun]; m.Attempts != begun {
 				t.Errorf("%s: %d attempts count, want %d", code, m.Attempts, begun)
 			}
 		})

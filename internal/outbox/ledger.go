@@ -99,6 +99,8 @@ type Queue interface {
 	// first account that a session is linked to gets the messages that were accepted before. CodeNotFound: the session
 	// does not exist.
 	Claim(ctx context.Context, id session.ID, account session.Account) (Handover, error)
+	// OwnedSince returns when a session was linked to another account than before, the last time; zero: never.
+	OwnedSince(ctx context.Context, id session.ID) (time.Time, error)
 	// Held returns at most limit messages that are held, in the order of their acceptance.
 	Held(ctx context.Context, id session.ID, limit int) ([]Entry, error)
 	// HeldCounts counts the held messages of every session that has any.

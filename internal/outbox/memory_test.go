@@ -21,10 +21,13 @@ type memory struct {
 	unsure  bool    // the methods do their work all the same; Enqueue then returns fail
 	pruned  []Retention
 	owners  map[session.ID]session.Account
-	reads   int // calls of Next
+	since   map[session.ID]time.Time // when another account was linked
+	reads   int                      // calls of Next
 
 	failAdvance error  // if set, Advance returns it
 	onEnqueue   func() // called at the end of each Enqueue
+	// afterMessage is called at the end of each Message, if it is set.
+	afterMessage func()
 }
 
 func (m *memory) locked(do func() error) error {
@@ -162,6 +165,10 @@ func (m *memory) Claim(_ context.Context, id session.ID, account session.Account
 		owner := m.owners[id]
 		if owner != (session.Account{}) && !owner.Same(account) {
 			done = Handover{Changed: true, Previous: owner}
+			if m.since == nil {
+				m.since = map[session.ID]time.Time{}
+			}
+			m.since[id] = time.Now()
 			for i := range m.entries {
 				if e := &m.entries[i]; e.Session == id && e.Open() {
 					e.State, e.CanRequeue = message.Held, true
@@ -176,6 +183,14 @@ func (m *memory) Claim(_ context.Context, id session.ID, account session.Account
 		return nil
 	})
 	return done, err
+}
+
+func (m *memory) OwnedSince(_ context.Context, id session.ID) (since time.Time, err error) {
+	err = m.locked(func() error {
+		since = m.since[id]
+		return nil
+	})
+	return since, err
 }
 
 func (m *memory) Held(_ context.Context, id session.ID, limit int) (page []Entry, err error) {
@@ -272,6 +287,9 @@ func (m *memory) Message(_ context.Context, id session.ID, messageID string) (ms
 		msg = e.Message
 		return nil
 	})
+	if do := m.afterMessage; do != nil {
+		do()
+	}
 	return msg, err
 }
 

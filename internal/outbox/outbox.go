@@ -181,7 +181,7 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 		return message.Message{}, false, err
 	}
 	entry := draft(request)
-	if err := o.checkTarget(ctx, &request); err != nil {
+	if err := o.checkTargets(ctx, &request); err != nil {
 		// The message may be accepted already: then the answer to the same request is the same.
 		if earlier, found, findErr := o.find(ctx, &entry); request.Key != "" && findErr == nil && found {
 			return earlier.Message, true, nil
@@ -192,8 +192,36 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 	return entry.Message, existed, err
 }
 
-// checkTarget refuses a change of an own message that phones would ignore: an edit that is too late, and a change in
-// another chat than the message's. It knows only messages that the ledger has.
+// checkTargets refuses what phones would ignore, or show under a wrong name: a change of an own message that comes too
+// late or in another chat than the message's, and any reference to a message of an account that was linked before. It knows
+// only messages that the ledger has.
+func (o *Outbox) checkTargets(ctx context.Context, request *message.Request) error {
+	if err := o.checkTarget(ctx, request); err != nil {
+		return err
+	}
+	quote := request.Content.Quote
+	if quote == nil || !quote.FromMe {
+		return nil
+	}
+	own, err := o.ledger.Message(ctx, request.Session, quote.ID)
+	if session.CodeOf(err) == session.CodeUnknownMessage {
+		return nil
+	}
+	return cmp.Or(err, o.checkOwner(ctx, &own, "quote.id"))
+}
+
+// checkOwner refuses a message of an account that was linked before.
+func (o *Outbox) checkOwner(ctx context.Context, own *message.Message, field string) error {
+	foreign, err := o.isOfAnotherAccount(ctx, own)
+	if err != nil || !foreign {
+		return err
+	}
+	return &session.Error{
+		Code: session.CodeInvalidRequest, Op: "send message", Session: own.Session, Field: field,
+		Message: field + ": expected a message of the account that is linked now; this one is of the account before",
+	}
+}
+
 func (o *Outbox) checkTarget(ctx context.Context, request *message.Request) error {
 	target := request.Content.Target
 	if target == nil || request.Content.Kind == message.KindReaction && !target.FromMe {
@@ -210,11 +238,11 @@ func (o *Outbox) checkTarget(ctx context.Context, request *message.Request) erro
 			Code: session.CodeInvalidRequest, Op: "send message", Session: request.Session, Field: "target.id",
 			Message: "target.id: expected a message of this chat",
 		}
-	case request.Content.Kind == message.KindEdit:
-		return own.CheckEdit(time.Now())
-	default:
-		return nil
 	}
+	if err := o.checkOwner(ctx, &own, "target.id"); err != nil || request.Content.Kind != message.KindEdit {
+		return err
+	}
+	return own.CheckEdit(time.Now())
 }
 
 // Known returns the earlier message that Enqueue would return for the request's key, or false if Enqueue would accept a

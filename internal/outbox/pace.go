@@ -24,6 +24,7 @@ type pacer struct {
 // goroutine and its successors use its fields, except sent, which the pacer's lock guards.
 type pace struct {
 	next    time.Time // no message may leave before this time
+	before  time.Time // next without the last message that was counted as leaving
 	day     time.Time // start of the day (UTC) that sent counts
 	sent    int       // messages acknowledged on that day
 	counted bool      // sent includes the messages that the ledger had for the day
@@ -65,8 +66,17 @@ func (p *pacer) wait(id session.ID) time.Duration {
 	if p.options.Jitter > 0 {
 		step += rand.N(p.options.Jitter + 1)
 	}
-	own.next = now.Add(step)
+	own.before, own.next = own.next, now.Add(step)
 	return 0
+}
+
+// notSent takes back that a message was counted as leaving: another caller had cancelled or settled it.
+func (p *pacer) notSent(id session.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if own := p.paces[id]; own != nil {
+		own.next = own.before
+	}
 }
 
 // paceOf returns a session's pace and resets its count when a new day has begun.

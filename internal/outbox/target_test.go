@@ -1,7 +1,9 @@
 package outbox
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wasup/internal/message"
@@ -77,4 +79,46 @@ func TestAnEditThatWasAcceptedInTimeIsAnsweredAgainWhenItIsTooLate(t *testing.T)
 	asked.Key = "edit-2"
 	_, _, err = r.Enqueue(t.Context(), asked)
 	wantCode(t, err, session.CodeInvalidRequest)
+}
+
+func TestAMessageOfTheAccountBeforeIsNotReferredTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		r.claim(t, ana)
+		before := r.acked(t, request("").To, 0)
+		r.becomes("51", session.NotInitialized)
+		late := r.enqueue(t, "late")
+		time.Sleep(time.Second)
+		r.claim(t, bruno)
+		if _, err := r.Requeue(t.Context(), "51", late); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		r.line.answers <- answer{ack: message.Ack{At: time.Now()}}
+		r.becomes("51", session.Ready)
+		synctest.Wait()
+		r.becomes("51", session.Reconnecting)
+		reply := request("")
+		reply.Content.Quote = &message.Ref{ID: before, FromMe: true}
+		requests := map[string]message.Request{"quote.id": reply}
+		for _, kind := range []message.Kind{message.KindEdit, message.KindRevoke, message.KindReaction} {
+			requests["target.id"] = change(kind, before)
+			for field, request := range requests {
+				_, _, err := r.Enqueue(t.Context(), request)
+				wantCode(t, err, session.CodeInvalidRequest)
+				wantField(t, err, field)
+			}
+			if _, _, err := r.Enqueue(t.Context(), change(kind, late)); err != nil {
+				t.Errorf("%s of a message that left from this account: %v", kind, err)
+			}
+		}
+	})
+}
+
+func wantField(t *testing.T, err error, want string) {
+	t.Helper()
+	var e *session.Error
+	if !errors.As(err, &e) || e.Field != want {
+		t.Errorf("%v names another field than %s", err, want)
+	}
 }

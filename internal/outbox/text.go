@@ -88,18 +88,48 @@ func (o texts) sendText(ctx context.Context, entry Entry) (Result, error) {
 			return Result{}, err
 		}
 	}
-	if existed && resendable(&stored.Message) {
-		again, err := o.requeueUntil(ctx, &stored.Message, entry.ExpiresAt)
-		existed = session.CodeOf(err) == session.CodeWrongState // another request has just done it
-		if err != nil && !existed {
+	by := acceptance{earlier: existed}
+	if existed {
+		if by.failure, err = o.resend(ctx, &stored, entry.ExpiresAt); err != nil {
 			return resultOf(&stored.Message), err
 		}
-		stored.Message = again
 	}
-	if stored.State.Settled() {
+	switch {
+	case stored.State.Settled():
 		return settledResult(&stored.Message, nil)
+	case stored.State == message.Held:
+		return resultOf(&stored.Message), heldError(stored.Session)
 	}
-	return o.await(ctx, w, &stored, existed)
+	return o.await(ctx, w, &stored, by)
+}
+
+// acceptance says who has accepted a message that a request waits for.
+type acceptance struct {
+	earlier bool            // an earlier request: this one does not delete the message
+	failure message.Failure // of a message that had failed and that this request sends again: what it had failed with
+}
+
+// again reports whether the request sends a message again that had failed.
+func (a acceptance) again() bool { return a.failure != message.Failure{} }
+
+// resend queues a failed message of an earlier request again, if it is resendable, and returns what it had failed with.
+func (o texts) resend(ctx context.Context, e *Entry, limit time.Time) (before message.Failure, err error) {
+	if can, err := o.resendable(ctx, &e.Message); !can {
+		return message.Failure{}, err
+	}
+	before = e.Failure
+	if e.Attempts > 0 {
+		before.Code = session.CodeOutcomeUnknown // an attempt may have brought it to WhatsApp, whatever ended the last one
+	}
+	again, err := o.requeueUntil(ctx, &e.Message, limit)
+	switch {
+	case session.CodeOf(err) == session.CodeWrongState: // another request has just done it
+		before, err = message.Failure{}, nil
+	case err != nil:
+		return message.Failure{}, err
+	}
+	e.Message = again
+	return before, nil
 }
 
 // resolveUnsure finds out whether a message was stored although the ledger failed. It deletes the message if no attempt
@@ -124,9 +154,26 @@ func (o texts) resolveUnsure(ctx context.Context, entry Entry, failed error) (En
 }
 
 // resendable reports whether a repeated request sends a failed message again: it failed because an earlier request ended,
-// and not because WhatsApp refused it.
-func resendable(m *message.Message) bool {
-	return m.State == message.Failed && m.CanRequeue && verdictOf(m.Failure.Err(m.Session)) != refused
+// and not because WhatsApp refused it, and the account that it was accepted for is still linked.
+func (o texts) resendable(ctx context.Context, m *message.Message) (bool, error) {
+	if m.State != message.Failed || !m.CanRequeue || verdictOf(m.Failure.Err(m.Session)) == refused {
+		return false, nil
+	}
+	foreign, err := o.isOfAnotherAccount(ctx, m)
+	return err == nil && !foreign, err
+}
+
+// isOfAnotherAccount reports whether a message was accepted, and not sent later, for an account that is no longer linked.
+func (o *Outbox) isOfAnotherAccount(ctx context.Context, m *message.Message) (bool, error) {
+	since, err := o.ledger.OwnedSince(ctx, m.Session)
+	return later(m.CreatedAt, m.AckedAt).Before(since), err
+}
+
+func heldError(id session.ID) error {
+	return &session.Error{
+		Code: session.CodeWrongState, Op: "send message", Session: id,
+		Message: "the message is held: the session was linked to another account before it left. Requeue or cancel it",
+	}
 }
 
 // answerEarlier answers a request for a session that cannot send now with the result of an earlier settled message with
@@ -139,8 +186,11 @@ func (o texts) answerEarlier(ctx context.Context, entry *Entry) (result Result, 
 	switch {
 	case err != nil:
 		return Result{}, true, err
-	case !found, !stored.State.Settled(), resendable(&stored.Message):
+	case !found, !stored.State.Settled():
 		return Result{}, false, nil
+	}
+	if again, err := o.resendable(ctx, &stored.Message); again || err != nil {
+		return Result{}, err != nil, err
 	}
 	result, err = settledResult(&stored.Message, nil)
 	return result, true, err
@@ -162,9 +212,8 @@ func notReady(id session.ID) error {
 	return &session.Error{Code: session.CodeNotReady, Op: "send message", Session: id}
 }
 
-// await waits for the outcome of a message. If existed, the message was accepted by an earlier call, so await does not
-// delete it.
-func (o texts) await(ctx context.Context, w *waiter, stored *Entry, existed bool) (Result, error) {
+// await waits for the outcome of a message.
+func (o texts) await(ctx context.Context, w *waiter, stored *Entry, by acceptance) (Result, error) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
 		deadline = time.Now().Add(o.options.AttemptTimeout)
@@ -177,7 +226,9 @@ func (o texts) await(ctx context.Context, w *waiter, stored *Entry, existed bool
 		halted, n := o.isHalted(), o.waiters.takeNews(w)
 		if n.state != "" {
 			stored.State, stored.AckedAt, stored.Failure = n.state, n.ackedAt, n.failure
-			stored.Attempts = max(stored.Attempts, n.attempts)
+			if n.attempts != countless {
+				stored.Attempts = n.attempts
+			}
 		}
 		var reason error
 		switch {
@@ -192,12 +243,12 @@ func (o texts) await(ctx context.Context, w *waiter, stored *Entry, existed bool
 		case n.removed:
 			return resultOf(&stored.Message), &session.Error{Code: session.CodeNotFound, Op: "send message", Session: stored.Session}
 		case n.handedOver && o.isHeld(ctx, stored):
-			return o.giveUp(ctx, stored, existed, &session.Error{
+			return o.giveUp(ctx, stored, by, &session.Error{
 				Code: session.CodeWrongState, Op: "send message", Session: stored.Session,
 				Message: "the session was linked to another account before the message left",
 			})
 		case ctx.Err() != nil:
-			return o.giveUp(ctx, stored, existed, timeoutError(stored.Session, ctx.Err()))
+			return o.giveUp(ctx, stored, by, timeoutError(stored.Session, ctx.Err()))
 		case halted:
 			reason = &session.Error{Code: session.CodeShuttingDown, Op: "send message", Session: stored.Session, Err: n.err}
 		case !o.sender.Returns(stored.Session, deadline):
@@ -206,7 +257,7 @@ func (o texts) await(ctx context.Context, w *waiter, stored *Entry, existed bool
 			continue
 		}
 		if !o.sending(stored.Session, stored.ID) { // otherwise the end of the attempt wakes the waiter again
-			return o.giveUp(ctx, stored, existed, reason)
+			return o.giveUp(ctx, stored, by, reason)
 		}
 	}
 }
@@ -222,10 +273,19 @@ func (o texts) isHeld(ctx context.Context, e *Entry) bool {
 
 // giveUp ends the wait for a message. It deletes the message if no attempt has begun, and lets no further attempt begin
 // otherwise. The result is the message's if it was settled in between.
-func (o texts) giveUp(ctx context.Context, e *Entry, existed bool, reason error) (Result, error) {
+func (o texts) giveUp(ctx context.Context, e *Entry, by acceptance, reason error) (Result, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 	defer cancel()
-	if !existed && o.discard(asking, e, reason) {
+	switch {
+	case by.again():
+		if !o.failAgain(asking, e, by.failure) {
+			break
+		}
+		if by.failure.Code == session.CodeOutcomeUnknown {
+			return settledResult(&e.Message, reason)
+		}
+		return resultOf(&e.Message), reason
+	case !by.earlier && o.discard(asking, e, reason):
 		return resultOf(&e.Message), reason
 	}
 	m, err := o.ledger.Message(asking, e.Session, e.ID)
@@ -235,17 +295,37 @@ func (o texts) giveUp(ctx context.Context, e *Entry, existed bool, reason error)
 	case err != nil:
 		o.abandon(e)
 		return resultOf(&e.Message), maybeSent(&e.Message, reason)
+	case m.State == message.Failed && m.Failure.Code == session.CodeExpired && m.Attempts == 0:
+		return resultOf(&m), reason // its limit is the end of ctx
 	case m.State.Settled():
 		return settledResult(&m, nil)
-	case existed && m.Attempts == 0 && session.CodeOf(reason) != session.CodeTimeout:
+	case by.earlier && !by.again() && m.Attempts == 0 && session.CodeOf(reason) != session.CodeTimeout:
 		return resultOf(&m), reason
-	case existed:
+	case by.earlier && !by.again():
 		return resultOf(&m), outcomeUnknown(m.Session, "message "+m.ID+", which an earlier request with this key has accepted, is not acknowledged yet", reason)
-	case !o.abandon(e):
-		// An attempt that begins at this moment changes the number of attempts, and decides about the message.
-		o.advanceAbandoned(asking, e, m.Attempts)
+	case o.abandon(e):
+		return resultOf(&m), outcomeUnknown(m.Session, "message "+m.ID+" is being sent: WhatsApp may have it, or get it from this attempt, which is the last one", reason)
 	}
+	// An attempt that begins at this moment changes the number of attempts, and decides about the message.
+	o.advanceAbandoned(asking, e, m.Attempts, message.Failure{Code: session.CodeOutcomeUnknown})
 	return resultOf(&m), maybeSent(&m, reason)
+}
+
+// failAgain fails a message that a request sends again and that no attempt has begun for since then. It keeps what the
+// message had failed with, because WhatsApp may have it from before. It reports whether it did.
+func (o texts) failAgain(ctx context.Context, e *Entry, failure message.Failure) bool {
+	change := Change{Session: e.Session, ID: e.ID, From: []message.State{message.Queued, message.Held}, To: message.Failed, Failure: failure}
+	change.Events = statusEvents(&change, e.To, time.Now())
+	carried, err := o.ledger.Advance(ctx, change)
+	if err != nil {
+		o.options.Logger.Warn("a message could not be given up", "session", e.Session, "code", session.CodeOf(err), "err", err)
+		return false
+	}
+	o.announce([]outcome{{change: change, attempts: countless}}, carried)
+	if carried[0] {
+		e.State, e.Failure = message.Failed, failure
+	}
+	return carried[0]
 }
 
 // abandon makes the attempt that runs the last one of its message. It returns false if none runs.
@@ -268,14 +348,14 @@ func (o texts) abandon(e *Entry) bool {
 
 // advanceAbandoned fails a message whose outcome nobody waits for any more. attempts, if not 0, is the number of attempts
 // that it must have. If the write fails, the message's time limit ends it.
-func (o texts) advanceAbandoned(ctx context.Context, e *Entry, attempts int) {
+func (o texts) advanceAbandoned(ctx context.Context, e *Entry, attempts int, failure message.Failure) {
 	from := openStates()
 	if e.State == message.Held {
 		from = []message.State{message.Held}
 	}
 	change := Change{
 		Session: e.Session, ID: e.ID, From: from, Attempts: attempts, To: message.Failed,
-		Failure: message.Failure{Code: session.CodeOutcomeUnknown},
+		Failure: failure,
 	}
 	change.Events = statusEvents(&change, e.To, time.Now())
 	carried, err := o.ledger.Advance(ctx, change)
@@ -327,7 +407,7 @@ func settledResult(m *message.Message, cause error) (Result, error) {
 		failed := &session.Error{
 			Code: m.Failure.Code, Op: "send message", Session: m.Session, Status: m.Failure.Status, Message: m.Failure.Message, Err: cause,
 		}
-		if m.Attempts > 0 && verdictOf(failed) != refused {
+		if failed.Code == session.CodeOutcomeUnknown || m.Attempts > 0 && verdictOf(failed) != refused {
 			return result, maybeSent(m, failed)
 		}
 		return result, failed

@@ -49,20 +49,29 @@ func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter)
 // Cancel cancels a message that is still queued, or held, so that it is not sent. To cancel a cancelled message is no error.
 // CodeWrongState: the message is being sent or is settled. CodeUnknownMessage: the session has no message with this id.
 func (o *Outbox) Cancel(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
-	msg, err := o.ledger.Message(ctx, id, messageID)
-	if err != nil || msg.State == message.Cancelled {
-		return msg, err
+	for {
+		msg, err := o.ledger.Message(ctx, id, messageID)
+		if err != nil || msg.State == message.Cancelled {
+			return msg, err
+		}
+		from := message.Queued
+		if msg.State == message.Held {
+			from = message.Held
+		}
+		change := Change{
+			Session: id, ID: messageID, From: []message.State{from}, To: message.Cancelled,
+		}
+		change.Events = statusEvents(&change, msg.To, time.Now())
+		msg, err = o.changeState(ctx, "cancel message", change, "only a message that is still queued, or held, can be cancelled")
+		if session.CodeOf(err) != session.CodeWrongState || msg.State == from || !isWaiting(msg.State) && msg.State != message.Cancelled {
+			return msg, err
+		}
+		// Another caller has just requeued or cancelled it.
 	}
-	from := message.Queued
-	if msg.State == message.Held {
-		from = message.Held
-	}
-	change := Change{
-		Session: id, ID: messageID, From: []message.State{from}, To: message.Cancelled,
-	}
-	change.Events = statusEvents(&change, msg.To, time.Now())
-	return o.changeState(ctx, "cancel message", change, "only a message that is still queued, or held, can be cancelled")
 }
+
+// isWaiting reports whether a message in this state has no attempt, and can be cancelled.
+func isWaiting(s message.State) bool { return s == message.Queued || s == message.Held }
 
 // Requeue queues a failed message again, under the same id and without a time limit, or a held one with its limit. A held
 // message then leaves from the account that is linked now. To requeue a queued message is no error. CodeWrongState: the message did
@@ -78,12 +87,24 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 		return msg, nil
 	case message.Held:
 		defer o.wake(id)
-		if _, err := o.moveHeld(ctx, []Entry{{Message: msg}}, message.Queued); err != nil {
+		n, err := o.moveHeld(ctx, []Entry{{Message: msg}}, message.Queued)
+		if err != nil {
 			return msg, err
 		}
-		return o.ledger.Message(ctx, id, messageID)
+		if msg, err = o.ledger.Message(ctx, id, messageID); n == 0 && err == nil && msg.State == message.Cancelled {
+			err = wrongState(&msg, "requeue message", notRequeuable)
+		}
+		return msg, err
 	default:
 		return o.requeueUntil(ctx, &msg, time.Time{})
+	}
+}
+
+const notRequeuable = "only a held message, or a failed one that WhatsApp never acknowledged, can be queued again"
+
+func wrongState(m *message.Message, op, otherwise string) error {
+	return &session.Error{
+		Code: session.CodeWrongState, Op: op, Session: m.Session, Message: "the message is " + string(m.State) + ": " + otherwise,
 	}
 }
 
@@ -97,7 +118,7 @@ func (o *Outbox) requeueUntil(ctx context.Context, failed *message.Message, limi
 		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued, Anew: true, ExpiresAt: limit,
 	}
 	change.Events = statusEvents(&change, failed.To, time.Now())
-	msg, err := o.changeState(ctx, "requeue message", change, "only a held message, or a failed one that WhatsApp never acknowledged, can be queued again")
+	msg, err := o.changeState(ctx, "requeue message", change, notRequeuable)
 	if err != nil {
 		o.unreserve(id, session.CodeOf(err) == session.CodeStoreUnavailable)
 		return msg, err
@@ -116,15 +137,12 @@ func (o *Outbox) changeState(ctx context.Context, op string, change Change, othe
 	if err != nil {
 		return message.Message{}, err
 	}
-	o.announce([]outcome{{change: change}}, carried)
+	o.announce([]outcome{{change: change, attempts: countless}}, carried)
 	msg, err := o.ledger.Message(ctx, change.Session, change.ID)
 	if err != nil || carried[0] {
 		return msg, err
 	}
-	return msg, &session.Error{
-		Code: session.CodeWrongState, Op: op, Session: change.Session,
-		Message: "the message is " + string(msg.State) + ": " + otherwise,
-	}
+	return msg, wrongState(&msg, op, otherwise)
 }
 
 // Receipt stores what a device reported about messages: delivered, read or played. Messages only move forward; a

@@ -14,7 +14,7 @@ type news struct {
 	state     message.State
 	ackedAt   time.Time
 	failure   message.Failure
-	attempts  int   // begun so far; 0: not known
+	attempts  int   // that may have brought the message to WhatsApp so far; countless: not known
 	err       error // error of the last attempt
 	withdrawn error // the message was deleted before it left; what its sender was told
 	removed   bool  // the session was deleted

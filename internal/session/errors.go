@@ -88,7 +88,7 @@ func Codes() []CodeDoc {
 		{CodeUnknownMessage, false, "The session has no message with this id."},
 		{CodeUnknownWebhook, false, "No webhook has this id."},
 		{CodeTooManyWebhooks, false, "As many webhooks as are allowed are registered, for the session or in all."},
-		{CodeExpired, false, "The message's own time limit passed before WhatsApp had it."},
+		{CodeExpired, false, "The message's own time limit passed before WhatsApp acknowledged it."},
 		{CodeRateLimited, true, "More was asked for than is allowed in this time."},
 		{CodeMediaTooLarge, false, "The file is larger than is allowed."},
 		{CodeMediaFull, true, "The files of outgoing messages take as much space as they may (`media.max_total`). Space is free again when messages are sent, or after `media.keep`."},

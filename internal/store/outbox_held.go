@@ -42,8 +42,11 @@ func (o *Outbox) Claim(ctx context.Context, id session.ID, account session.Accou
 			}
 		}
 		next := identityOf(owner, account)
-		if _, err := o.store.write.Exec(ctx, "UPDATE wasup_session SET owner_jid=$2, owner_lid=$3 WHERE id=$1",
-			string(id), clean(next.JID), clean(next.LID)); err != nil || !done.Changed {
+		set, args := "owner_jid=$2, owner_lid=$3", []any{string(id), clean(next.JID), clean(next.LID)}
+		if done.Changed {
+			set, args = set+", owner_since=$4", append(args, millis(now))
+		}
+		if _, err := o.store.write.Exec(ctx, "UPDATE wasup_session SET "+set+" WHERE id=$1", args...); err != nil || !done.Changed {
 			return err
 		}
 		return o.store.Events().Insert(ctx, outbox.AccountChanged(id, events.AccountChangedData{
@@ -79,6 +82,17 @@ func (o *Outbox) hold(ctx context.Context, id session.ID, now time.Time) (int, e
 	}
 	n, err := held.RowsAffected()
 	return int(n), err
+}
+
+// OwnedSince implements outbox.Ledger.
+func (o *Outbox) OwnedSince(ctx context.Context, id session.ID) (time.Time, error) {
+	const op = "read the owner of messages"
+	var since int64
+	err := o.store.read.QueryRow(ctx, "SELECT owner_since FROM wasup_session WHERE id=$1", string(id)).Scan(&since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, notFound(op, id)
+	}
+	return timeOf(since), failure(op, id, err)
 }
 
 // Held implements outbox.Ledger.

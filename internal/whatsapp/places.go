@@ -37,7 +37,7 @@ func (s *sending) reactToPost(ctx context.Context, channel types.JID, msg messag
 	ctx, done := requestContext(ctx)
 	defer done()
 	if err := s.exchange(ctx, msg.ID, waBinary.Node{Tag: "message", Attrs: attrs, Content: []waBinary.Node{reaction}}); err != nil {
-		return message.Ack{}, s.failed(err)
+		return message.Ack{}, s.failed(&leftError{err})
 	}
 	return message.Ack{MessageID: msg.ID, At: time.Now().UTC().Truncate(time.Second)}, nil
 }

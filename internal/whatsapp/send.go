@@ -53,6 +53,8 @@ type sending struct {
 // send is Client.Send.
 func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	ack, err := s.attempt(ctx, msg)
+	var left *leftError
+	unsent := err != nil && !errors.As(err, &left)
 	if code := session.CodeOf(err); code == session.CodeDisconnected || code == session.CodeAckOverdue {
 		// If the database has failed, the run receives nothing more and drops what it writes. Then WhatsApp's silence says
 		// nothing about the message, so the database's error is returned. The failure may have ended the run, and ctx with
@@ -61,8 +63,16 @@ func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, 
 			err = broken
 		}
 	}
+	if unsent {
+		err = &message.UnsentError{Err: err}
+	}
 	return ack, err
 }
+
+// leftError is the error of a message whose stanza has left, or may have.
+type leftError struct{ error }
+
+func (e *leftError) Unwrap() error { return e.error }
 
 // attempt checks the message and makes one attempt to send it.
 func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
@@ -169,6 +179,9 @@ func (s *sending) transmit(ctx context.Context, to types.JID, msg *waE2E.Message
 	})
 	if err == nil {
 		err = s.catchUp(ctx, extra.ID)
+	}
+	if stanza, _ := s.flight.outcome(); err != nil && stanza != nil {
+		err = &leftError{err}
 	}
 	return resp, err
 }

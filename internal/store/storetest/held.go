@@ -33,6 +33,16 @@ func claimed(t *testing.T, st *store.Store, account session.Account) outbox.Hand
 	return done
 }
 
+// ownedSince fails the test if the session does not say whether another account was linked before.
+func ownedSince(t *testing.T, st *store.Store, changed bool) {
+	t.Helper()
+	since, err := st.Outbox().OwnedSince(bounded(t), "51")
+	must(t, err)
+	if since.IsZero() == changed || since.After(time.Now()) {
+		t.Errorf("changed %t: owned since %s", changed, since)
+	}
+}
+
 func handover(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	lodge(t, st, "51", "52")
@@ -40,6 +50,7 @@ func handover(t *testing.T, st *store.Store) {
 	if done := claimed(t, st, firstAccount); done != (outbox.Handover{}) {
 		t.Fatalf("the first account changed %+v", done)
 	}
+	ownedSince(t, st, false)
 	var all []outbox.Entry
 	for _, key := range []string{"queued", "sending", "acked", "failed"} {
 		all = append(all, enqueued(t, st, entry("51", key)))
@@ -50,6 +61,7 @@ func handover(t *testing.T, st *store.Store) {
 	other := enqueued(t, st, entry("52", "of another session"))
 
 	done := claimed(t, st, secondAccount)
+	ownedSince(t, st, true)
 	if !done.Changed || done.Held != 3 || !done.Previous.Same(firstAccount) {
 		t.Fatalf("the second account changed %+v", done)
 	}

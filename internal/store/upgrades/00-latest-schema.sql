@@ -1,4 +1,4 @@
--- v0 -> v11 (compatible with v5+): Latest schema
+-- v0 -> v12 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -19,7 +19,8 @@ CREATE TABLE wasup_session (
 	metadata      TEXT   NOT NULL DEFAULT '{}',
 	proxy         TEXT   NOT NULL DEFAULT '',
 	owner_jid     TEXT   NOT NULL DEFAULT '',
-	owner_lid     TEXT   NOT NULL DEFAULT ''
+	owner_lid     TEXT   NOT NULL DEFAULT '',
+	owner_since   BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE UNIQUE INDEX wasup_session_device_idx ON wasup_session (device_jid) WHERE device_jid <> '';
