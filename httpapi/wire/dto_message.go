@@ -22,7 +22,7 @@ type Message struct {
 	Error       string       `json:"error,omitempty" doc:"The cause in one sentence for people."`
 	Content     *Content     `json:"content,omitempty" doc:"Kept as long as the message may still be sent."`
 	Key         string       `json:"idempotency_key,omitempty"`
-	Attempts    int          `json:"attempts" doc:"Attempts begun so far."`
+	Attempts    int          `json:"attempts" doc:"Attempts so far that may have brought the message to WhatsApp."`
 	CanRequeue  bool         `json:"can_requeue,omitempty" doc:"The message failed before WhatsApp had it: POST …/requeue tries again."`
 	CreatedAt   time.Time    `json:"created_at,omitzero"`
 	UpdatedAt   time.Time    `json:"updated_at,omitzero"`

@@ -253,7 +253,7 @@ func TestARecipientWhoCannotBeLookedUpGetsNothingAndThatIsSaid(t *testing.T) {
 	h.fault(faults.Fault{Kind: faults.WithholdIQ, Match: "usync", Account: own.Number()})
 	a := (<-h.ask("", carla, "never left")).Is(500)
 	if id := a.Header.Get(headerMessage); id != "" { // an attempt was running
-		h.comesTo(id, "failed").With("error.code", "expired").With("attempts", 0)
+		h.comesTo(id, "failed").With("cause", "expired").With("attempts", 0)
 	}
 	h.server.ClearFaults()
 	h.ready(1)

@@ -67,7 +67,7 @@ type Message struct {
 	Content     Content // only its Kind is left once nobody needs the rest
 	State       State
 	Failure     Failure   // why it failed, or why the last attempt failed if more follow
-	Attempts    int       // attempts begun so far
+	Attempts    int       // attempts so far that may have brought the message to WhatsApp
 	SendAt      time.Time // zero: at once
 	ExpiresAt   time.Time // zero: never
 	CreatedAt   time.Time
