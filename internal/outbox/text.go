@@ -124,7 +124,7 @@ func (o texts) resend(ctx context.Context, e *Entry, limit time.Time) (before me
 	again, err := o.requeueUntil(ctx, &e.Message, limit)
 	switch {
 	case session.CodeOf(err) == session.CodeWrongState: // another request has just done it
-		before, err = message.Failure{}, nil
+		before = message.Failure{}
 	case err != nil:
 		return message.Failure{}, err
 	}
