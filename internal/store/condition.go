@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -74,9 +75,30 @@ func (c *condition) watch(quiet time.Duration) {
 		if c.wrote.Swap(false) || c.failing.Load() != nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(c.life, trialTimeout)
-		c.note(c.trial(ctx))
-		cancel()
+		c.note(c.try())
+	}
+}
+
+// errNoAnswer is the outcome of a trial write that took too long.
+var errNoAnswer = fmt.Errorf("a trial write took more than %s", trialTimeout)
+
+// try makes a trial write. It waits no longer than the time limit: a statement on a disk that hangs does not return, and the
+// end of its context would say nothing, because it may be a caller's.
+func (c *condition) try() error {
+	ctx, cancel := context.WithTimeout(c.life, trialTimeout)
+	outcome := make(chan error, 1)
+	c.work.Go(func() {
+		defer cancel()
+		outcome <- c.trial(ctx)
+	})
+	<-ctx.Done()
+	switch {
+	case c.life.Err() != nil:
+		return c.life.Err()
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errNoAnswer
+	default:
+		return <-outcome
 	}
 }
 
@@ -107,21 +129,17 @@ func (c *condition) describe(err error) *session.Error {
 func (c *condition) tryUntilItWorks() {
 	began := time.Now()
 	for logged := false; ; logged = true {
-		ctx, cancel := context.WithTimeout(c.life, trialTimeout)
-		err := c.trial(ctx)
-		expired := ctx.Err() != nil
-		cancel()
+		err := c.try()
 		switch {
 		case c.life.Err() != nil:
 			return
-		case !expired && !isTrouble(err):
+		case !isTrouble(err):
 			c.recover(logged, time.Since(began))()
 			return
-		case isTrouble(err):
-			c.failing.Store(c.describe(err))
 		}
+		failing := c.describe(err)
+		c.failing.Store(failing)
 		if !logged {
-			failing := c.failing.Load()
 			c.log.Error("the database takes no writes: sessions that need it wait, and messages are refused", "database", c.name, "code", failing.Code, "err", failing.Err)
 		}
 		if !pause.Sleep(c.life.Done(), trialPause) {
@@ -197,7 +215,7 @@ func isTrouble(err error) bool {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
-	case errors.Is(err, errNotLocked), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errNotLocked), errors.Is(err, errNoAnswer), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
 		return true
 	case sqlState(err) != "":
 		return isPostgresTrouble(sqlState(err))
