@@ -24,6 +24,10 @@ import (
 const (
 	// trialPause is the pause between two trial writes to a database that fails.
 	trialPause = time.Second
+	// quietPause is how long nobody may have written before a trial write finds out whether the database would take a write.
+	quietPause = 30 * time.Second
+	// muchEvery is how many of these trial writes there are for one that writes much: in ten minutes one.
+	muchEvery = 20
 	// trialTimeout is how long one trial write may take, including the wait for a connection.
 	trialTimeout = 30 * time.Second
 	// trialBytes is the size of a trial write. It is more than the free space that a full disk may have at the end of a
@@ -31,18 +35,24 @@ const (
 	trialBytes = 64 << 10
 )
 
-// quietPause is how long nobody may have written before a trial write finds out whether the database would take a write.
-const quietPause = 30 * time.Second
+// lowSpace is the free space of a disk below which every trial write writes much.
+const lowSpace = 16 * trialBytes
+
+// trials are the ways to find out whether the database takes writes. They leave nothing behind.
+type trials struct {
+	little func(ctx context.Context) error // for a database that worked so far: notices what hangs, is away, locked or read-only
+	much   func(ctx context.Context) error // as much as a message has: notices a full disk as well
+}
 
 // condition knows whether the database takes writes. The first write that fails for a reason of the database's own, such as
 // a full disk, marks it as failing. From then on one trial write after the other finds out whether it works again. So
 // callers need not try, and the recovery is noticed without any. While nobody writes, a trial write now and then notices a
 // failure as well.
 type condition struct {
-	log   *slog.Logger
-	name  string                          // the database's, for the log
-	trial func(ctx context.Context) error // writes something and deletes it again
-	why   func(err error) error           // a clearer error, where there is one
+	log    *slog.Logger
+	name   string // the database's, for the log
+	trials trials
+	why    func(err error) error // a clearer error, where there is one
 
 	failing atomic.Pointer[session.Error] // nil: writes succeed
 	wrote   atomic.Bool                   // a transaction was committed since watch looked
@@ -62,20 +72,27 @@ func newCondition(log *slog.Logger) *condition {
 }
 
 // use begins the watch over a database that is ready.
-func (c *condition) use(name string, trial func(ctx context.Context) error, pause time.Duration) {
+func (c *condition) use(name string, trials trials, pause time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.name, c.trial = name, trial
+	c.name, c.trials = name, trials
 	c.work.Go(func() { c.watch(pause) })
 }
 
-// watch makes a trial write whenever nobody has written for a pause.
+// watch makes a trial write whenever nobody has written for a pause. Most are small: an idle database should not be written to
+// all day.
 func (c *condition) watch(quiet time.Duration) {
+	made := 0
 	for pause.Sleep(c.life.Done(), quiet) {
 		if c.wrote.Swap(false) || c.failing.Load() != nil {
 			continue
 		}
-		c.note(c.try())
+		made++
+		trial := c.trials.little
+		if made%muchEvery == 0 {
+			trial = c.trials.much
+		}
+		c.note(c.try(trial))
 	}
 }
 
@@ -84,12 +101,12 @@ var errNoAnswer = fmt.Errorf("a trial write took more than %s", trialTimeout)
 
 // try makes a trial write. It waits no longer than the time limit: a statement on a disk that hangs does not return, and the
 // end of its context would say nothing, because it may be a caller's.
-func (c *condition) try() error {
+func (c *condition) try(trial func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(c.life, trialTimeout)
 	outcome := make(chan error, 1)
 	c.work.Go(func() {
 		defer cancel()
-		outcome <- c.trial(ctx)
+		outcome <- trial(ctx)
 	})
 	<-ctx.Done()
 	switch {
@@ -109,7 +126,7 @@ func (c *condition) note(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.trial == nil {
+	if c.closed || c.trials.much == nil {
 		return
 	}
 	began := c.failing.Swap(c.describe(err)) == nil
@@ -129,7 +146,7 @@ func (c *condition) describe(err error) *session.Error {
 func (c *condition) tryUntilItWorks() {
 	began := time.Now()
 	for logged := false; ; logged = true {
-		err := c.try()
+		err := c.try(c.trials.much)
 		switch {
 		case c.life.Err() != nil:
 			return
@@ -187,23 +204,37 @@ func (s *Store) OnRecovery(recovered func()) {
 	s.condition.recovered = recovered
 }
 
-// tryWrite writes a table of trialBytes and deletes it again. The table exists only for a moment, so it is in no schema. Two transactions: a table that is created and deleted in one would not be written at all.
-func (s *Store) tryWrite(ctx context.Context) error {
-	err := s.write.DoTxn(ctx, nil, func(ctx context.Context) error {
-		if _, err := s.write.Exec(ctx, "CREATE TABLE IF NOT EXISTS wasup_trial (text TEXT NOT NULL)"); err != nil {
+// trialTable is the table of trial writes. It is empty but for the moment of one, or after a process was killed in it.
+const trialTable = "wasup_trial"
+
+func (s *Store) trials() trials { return trials{little: s.touch, much: s.tryWrite} }
+
+// touch writes an empty row and deletes it, in one transaction: that is a commit with one page. On a disk that is nearly full
+// it writes much, to notice that it is full.
+func (s *Store) touch(ctx context.Context) error {
+	if free, known := s.FreeBytes(); known && free < lowSpace {
+		return s.tryWrite(ctx)
+	}
+	return s.write.DoTxn(ctx, nil, func(ctx context.Context) error {
+		if _, err := s.write.Exec(ctx, "INSERT INTO "+trialTable+" (text) VALUES ('')"); err != nil {
 			return err
 		}
-		text := strings.Builder{}
-		for text.Len() < trialBytes { // random, because PostgreSQL compresses
-			text.WriteString(rand.Text())
-		}
-		_, err := s.write.Exec(ctx, "INSERT INTO wasup_trial (text) VALUES ($1)", text.String())
+		_, err := s.write.Exec(ctx, "DELETE FROM "+trialTable)
 		return err
 	})
-	if err != nil {
+}
+
+// tryWrite writes a row of trialBytes and deletes it. Two transactions: a row that is written and deleted in one would need no
+// space. PostgreSQL's autovacuum cuts the empty table off, so that the next row needs new space.
+func (s *Store) tryWrite(ctx context.Context) error {
+	text := strings.Builder{}
+	for text.Len() < trialBytes { // random, because PostgreSQL compresses
+		text.WriteString(rand.Text())
+	}
+	if _, err := s.write.Exec(ctx, "INSERT INTO "+trialTable+" (text) VALUES ($1)", text.String()); err != nil {
 		return err
 	}
-	_, err = s.write.Exec(ctx, "DROP TABLE wasup_trial")
+	_, err := s.write.Exec(ctx, "DELETE FROM "+trialTable)
 	return err
 }
 

@@ -37,7 +37,7 @@ func TestADatabaseThatHangsIsNoticedWithoutTraffic(t *testing.T) {
 				trial := func(ctx context.Context) error { return hang(ctx, thawed) }
 				c := newCondition(slog.New(slog.DiscardHandler))
 				defer c.close()
-				c.use("x", trial, quietPause)
+				c.use("x", trials{little: trial, much: trial}, quietPause)
 				time.Sleep(quietPause + trialTimeout - time.Millisecond)
 				if e := c.failing.Load(); e != nil {
 					t.Errorf("before the time limit: %v", e)
@@ -60,7 +60,7 @@ func TestATrialThatTheEndOfTheProcessInterruptsSaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trial := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		c := newCondition(slog.New(slog.DiscardHandler))
-		c.use("x", trial, quietPause)
+		c.use("x", trials{little: trial, much: trial}, quietPause)
 		time.Sleep(quietPause + time.Millisecond)
 		c.close()
 		if e := c.failing.Load(); e != nil {

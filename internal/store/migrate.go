@@ -21,7 +21,7 @@ const (
 // Migrate copies every table of from into to, whatsmeow's tables included, so that the sessions need not be paired
 // again. Both stores are open, and so locked against other processes. Both must have all tables already:
 // whatsapp.UpgradeTables creates whatsmeow's. Migrate reads the list of tables from the databases, so that it also
-// copies tables of later versions.
+// copies tables of later versions. It leaves out the table of trial writes.
 //
 // Migrate writes in one transaction: after an error the target is as empty as before. It only reads the source. It
 // calls progress, if not nil, for each table: at its start with done 0, and after each batch of rows.

@@ -61,7 +61,7 @@ func separator(i int) string {
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// tables returns every table of the database, ordered by name.
+// tables returns every table of the database that has data, ordered by name.
 func (s *Store) tables(ctx context.Context) ([]table, error) {
 	list, columns, parents := sqliteTables, sqliteColumns, sqliteParents
 	if s.postgres() {
@@ -73,6 +73,9 @@ func (s *Store) tables(ctx context.Context) ([]table, error) {
 	}
 	all := make([]table, 0, len(names))
 	for _, name := range names {
+		if name == trialTable {
+			continue
+		}
 		t := table{name: name}
 		rows, err := s.read.Query(ctx, columns, name)
 		t.columns, err = dbutil.NewRowIterWithError(rows, scanColumn, err).AsList()

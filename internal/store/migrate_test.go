@@ -302,6 +302,32 @@ func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 	})
 }
 
+func TestWhatTrialWritesLeftDoesNotStopAMigration(t *testing.T) {
+	for _, to := range bothDatabases() {
+		t.Run(to.name, func(t *testing.T) {
+			source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
+			alter(t, "INSERT INTO wasup_trial (text) VALUES ('of a process that was killed')", source, target)
+			if err := store.Migrate(t.Context(), source, target, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestATrialTableOfAnEarlierVersionDoesNotStopTheUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wasup.db")
+	st := openAt(t, path)
+	alter(t, "DROP TABLE wasup_trial", st)
+	alter(t, "DROP INDEX wasup_alias_at_idx", st)
+	alter(t, "DROP INDEX wasup_outbox_held_expiry_idx", st)
+	alter(t, "CREATE TABLE wasup_trial (text TEXT NOT NULL)", st)
+	alter(t, "UPDATE wasup_version SET version=11", st)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openAt(t, path)
+}
+
 func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
 	source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
 	back := openAt(t, filepath.Join(t.TempDir(), "back.db"))

@@ -151,7 +151,7 @@ func openFile(ctx context.Context, file *databaseFile, options Options) (*Store,
 		_ = write.RawDB.Close()
 		return nil, err
 	}
-	condition.use(st.name, st.tryWrite, options.QuietPause)
+	condition.use(st.name, st.trials(), options.QuietPause)
 	return st, nil
 }
 

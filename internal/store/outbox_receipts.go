@@ -71,7 +71,7 @@ func (o *Outbox) applyReceipt(ctx context.Context, id session.ID, messageID stri
 		return nil, err
 	}
 	if to := string(entry.To); data.FromMe && to != data.Sender.PN && to != data.Sender.LID {
-		self, err := o.store.Aliases().IsAlias(ctx, to, data.Sender.PN)
+		self, err := o.store.Aliases().IsAlias(ctx, to, data.Sender)
 		if err != nil || !self {
 			return nil, err // one of our own devices has it, which says nothing about the recipient
 		}

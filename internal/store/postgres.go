@@ -108,7 +108,7 @@ func openPostgres(ctx context.Context, cfg *pgx.ConnConfig, options Options) (*S
 		lock.close()
 		return nil, err
 	}
-	condition.use(st.name, st.tryWrite, options.QuietPause)
+	condition.use(st.name, st.trials(), options.QuietPause)
 	if empty {
 		options.Logger.Warn("the tables of a new, empty database were created; if there should be sessions, check store.dsn", "database", st.name)
 	}

@@ -113,7 +113,7 @@ func (s *Sessions) BindDevice(ctx context.Context, id session.ID, jid string) er
 		}
 		if jid != "" {
 			taken, err := s.store.write.Exec(ctx,
-				"UPDATE wasup_session SET device_jid='', updated_at=$3 WHERE device_jid=$1 AND id<>$2", jid, string(id), now)
+				"UPDATE wasup_session SET device_jid='', updated_at=$3 WHERE device_jid=$1 AND device_jid <> '' AND id<>$2", jid, string(id), now)
 			if err != nil {
 				return err
 			}

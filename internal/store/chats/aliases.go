@@ -2,14 +2,24 @@ package chats
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"go.mau.fi/util/dbutil"
 
 	"wasup/internal/message"
 )
 
+const (
+	// aliasAge is how long an answer of WhatsApp holds. Whoever needs the number later asks again: it may have changed hands.
+	aliasAge = 180 * 24 * time.Hour
+	// maxForgotten bounds the entries that one transaction forgets.
+	maxForgotten = 500
+)
+
 // Aliases is the table of phone numbers that WhatsApp writes otherwise, such as Brazilian numbers with or without their
-// ninth digit. Like the table of LIDs and numbers, all sessions share it.
+// ninth digit. Like the table of LIDs and numbers, all sessions share it. It grows with the numbers that people write to, and
+// forgets old entries whenever new ones are stored.
 type Aliases struct{ db Database }
 
 // NewAliases returns the table.
@@ -45,11 +55,11 @@ func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.
 	if len(addresses) == 0 {
 		return nil
 	}
-	now := a.db.Now().UnixMilli()
+	now := a.db.Now()
 	err := a.db.Commit(ctx, func(ctx context.Context) error {
 		for number, of := range addresses {
 			statement, args := `INSERT INTO wasup_alias (number, lid, pn, at) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now}
+				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now.UnixMilli()}
 			if of.IsZero() {
 				statement, args = "DELETE FROM wasup_alias WHERE number=$1", args[:1]
 			}
@@ -57,15 +67,22 @@ func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.
 				return err
 			}
 		}
-		return nil
+		_, err := a.db.Write.Exec(ctx, "DELETE FROM wasup_alias WHERE number IN (SELECT number FROM wasup_alias WHERE at<$1 ORDER BY at LIMIT $2)",
+			now.Add(-aliasAge).UnixMilli(), maxForgotten)
+		return err
 	})
 	return a.db.Failure("save numbers", "", err)
 }
 
-// IsAlias reports whether an address is another spelling of a number. Both are …@s.whatsapp.net. It reads within the
-// transaction of ctx, and its error is the database's.
-func (a *Aliases) IsAlias(ctx context.Context, address, pn string) (bool, error) {
+// IsAlias reports whether an address is another spelling of a person's number. It reads within the transaction of ctx, and its
+// error is the database's.
+func (a *Aliases) IsAlias(ctx context.Context, address string, of message.Address) (bool, error) {
+	number, isNumber := strings.CutSuffix(address, "@s.whatsapp.net")
+	if !isNumber {
+		return false, nil
+	}
 	var n int
-	err := a.db.Write.QueryRow(ctx, "SELECT COUNT(*) FROM wasup_alias WHERE number || '@s.whatsapp.net'=$1 AND pn=$2", address, pn).Scan(&n)
+	err := a.db.Write.QueryRow(ctx, "SELECT count(*) FROM wasup_alias WHERE number=$1 AND (pn=$2 AND pn<>'' OR lid=$3 AND lid<>'')",
+		a.db.Clean(number), a.db.Clean(of.PN), a.db.Clean(of.LID)).Scan(&n)
 	return n > 0, err
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -46,19 +47,32 @@ func receiptOfAlias(t *testing.T, st *store.Store) {
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
 	own := message.Address{LID: "101@lid", PN: "551187654321@s.whatsapp.net"}
-	must(t, st.Aliases().SaveAliases(ctx, map[string]message.Address{"5511987654321": own}))
-	for to, delivered := range map[message.Recipient]bool{"5511987654321@s.whatsapp.net": true, "4915112345678@s.whatsapp.net": false} {
-		id := "to " + string(to)
+	must(t, st.Aliases().SaveAliases(ctx, map[string]message.Address{"5511987654321": own, "5491155550101": {LID: "102@lid"}}))
+	for n, receipt := range []struct {
+		to        message.Recipient
+		sender    message.Address
+		delivered bool
+	}{
+		{"5511987654321@s.whatsapp.net", own, true},
+		{"5511987654321@s.whatsapp.net", message.Address{PN: own.PN}, true},
+		{"5511987654321@s.whatsapp.net", message.Address{LID: own.LID}, true}, // its number is not known yet
+		{"5511987654321@lid", own, false},
+		{"4915112345678@s.whatsapp.net", own, false},
+		{"5491155550101@s.whatsapp.net", message.Address{LID: own.LID}, false}, // of somebody whose number is not known
+		{"5491155550101@s.whatsapp.net", message.Address{PN: own.PN}, false},
+	} {
+		to, delivered := receipt.to, receipt.delivered
+		id := fmt.Sprint(n, ": to ", to, " from ", receipt.sender)
 		_, _, err := st.Outbox().Enqueue(ctx, outbox.Entry{Message: message.Message{
 			Session: "51", ID: id, To: to, Content: message.TextOf("me"), State: message.Queued, CreatedAt: time.Now(),
 		}}, time.Time{})
 		must(t, err)
 		steps, err := st.Outbox().Receipt(ctx, "51", events.ReceiptData{
-			IDs: []string{id}, Sender: own, FromMe: true, Status: events.ReceiptDelivered, At: time.Now(),
+			IDs: []string{id}, Sender: receipt.sender, FromMe: true, Status: events.ReceiptDelivered, At: time.Now(),
 		})
 		must(t, err)
 		if (len(steps) == 1) != delivered {
-			t.Errorf("%s: %+v", to, steps)
+			t.Errorf("%s: %+v", id, steps)
 		}
 	}
 }

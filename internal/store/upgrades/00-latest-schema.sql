@@ -65,6 +65,7 @@ CREATE INDEX wasup_outbox_settled_idx ON wasup_outbox (updated_at) WHERE state N
 CREATE INDEX wasup_outbox_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state IN ('queued', 'sending');
 CREATE INDEX wasup_outbox_file_idx ON wasup_outbox (file) WHERE file <> '';
 CREATE INDEX wasup_outbox_held_idx ON wasup_outbox (session_id, seq) WHERE state = 'held';
+CREATE INDEX wasup_outbox_held_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state = 'held';
 
 CREATE TABLE wasup_receipt (
 	message      BIGINT NOT NULL,
@@ -223,6 +224,8 @@ CREATE TABLE wasup_alias (
 	at     BIGINT NOT NULL
 );
 
+CREATE INDEX wasup_alias_at_idx ON wasup_alias (at);
+
 CREATE TABLE wasup_timer (
 	session_id TEXT    NOT NULL,
 	account    TEXT    NOT NULL,
@@ -234,4 +237,9 @@ CREATE TABLE wasup_timer (
 	origin     BIGINT  NOT NULL,
 	source     TEXT    NOT NULL,
 	PRIMARY KEY (session_id, account, chat)
+);
+
+-- What trial writes write, for a moment. A copy of the database leaves it out.
+CREATE TABLE wasup_trial (
+	text TEXT NOT NULL
 );
