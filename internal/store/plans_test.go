@@ -86,22 +86,11 @@ func (s *statements) wantNoScans(t *testing.T, st *store.Store) {
 	}
 }
 
-// planOf returns the lines of a statement's plan. PostgreSQL reads small tables whole, so it is told to use an index if there is one.
-func planOf(ctx context.Context, st *store.Store, query string, args []any) (lines []string, err error) {
-	if st.DB().Dialect == dbutil.SQLite {
-		rows, err := st.ReadDB().Query(ctx, "EXPLAIN QUERY PLAN "+query, args...)
-		return dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (line string, err error) {
-			var number int
-			return line, row.Scan(&number, &number, &number, &line)
-		}, err).AsList()
-	}
-	err = st.DB().DoTxn(ctx, nil, func(ctx context.Context) error {
-		if _, err := st.DB().Exec(ctx, "SET LOCAL enable_seqscan=off"); err != nil {
-			return err
-		}
-		rows, err := st.DB().Query(ctx, "EXPLAIN "+query, args...)
-		lines, err = dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
-		return err
-	})
-	return lines, err
+// planOf returns the lines of a statement's plan.
+func planOf(ctx context.Context, st *store.Store, query string, args []any) ([]string, error) {
+	rows, err := st.ReadDB().Query(ctx, "EXPLAIN QUERY PLAN "+query, args...)
+	return dbutil.NewRowIterWithError(rows, func(row dbutil.Scannable) (line string, err error) {
+		var number int
+		return line, row.Scan(&number, &number, &number, &line)
+	}, err).AsList()
 }
