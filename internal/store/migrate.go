@@ -199,6 +199,7 @@ func (m *migration) copy(ctx context.Context, t table) error {
 			return err
 		}
 		batch, done = batch[:0], done+n
+		m.to.condition.wrote.Store(true)
 		m.progress(t.name, done, total)
 		return nil
 	}

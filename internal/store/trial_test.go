@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wasup/internal/session"
 )
 
 func TestADatabaseThatNobodyWritesToIsTriedOftenWithLittleAndSeldomWithMuch(t *testing.T) {
@@ -70,5 +72,26 @@ func TestTheSmallTrialWritesOnePageAndTheLargeOneAMessage(t *testing.T) {
 	var left int
 	if err := st.write.QueryRow(t.Context(), "SELECT count(*) FROM wasup_trial").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows are left, %v", left, err)
+	}
+}
+
+func TestALongCopyIsNoDatabaseThatHangs(t *testing.T) {
+	from, _ := opened(t)
+	to, _ := opened(t)
+	if _, err := from.Sessions().SetDesired(t.Context(), "51", session.DesiredRun); err != nil {
+		t.Fatal(err)
+	}
+	copied := false
+	err := Migrate(t.Context(), from, to, func(_ string, done, _ int) {
+		if done == 0 {
+			return
+		}
+		copied = true
+		if !to.condition.wrote.Load() { // a trial write would wait for the end of the copy, and take too long
+			t.Error("a batch was written, and a trial write finds out whether the database takes writes")
+		}
+	})
+	if err != nil || !copied {
+		t.Errorf("copied %v, %v", copied, err)
 	}
 }
