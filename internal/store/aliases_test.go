@@ -15,7 +15,7 @@ func TestAliasesThatAreOldAreForgotten(t *testing.T) {
 	st := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), store.Options{Now: func() time.Time { return now }})
 	save := func(number string) {
 		t.Helper()
-		if err := st.Aliases().SaveAliases(t.Context(), map[string]message.Address{number: {PN: "551187654321@s.whatsapp.net"}}); err != nil {
+		if err := st.Aliases().SaveAliases(t.Context(), map[string]message.Address{number: {PN: "551187654321@s.whatsapp.net"}}, now.AddDate(0, 0, -180)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,16 +10,11 @@ import (
 	"wasup/internal/message"
 )
 
-const (
-	// aliasAge is how long an answer of WhatsApp holds. Whoever needs the number later asks again: it may have changed hands.
-	aliasAge = 180 * 24 * time.Hour
-	// maxForgotten bounds the entries that one transaction forgets.
-	maxForgotten = 500
-)
+// maxForgotten bounds the old entries that one transaction removes.
+const maxForgotten = 500
 
 // Aliases is the table of phone numbers that WhatsApp writes otherwise, such as Brazilian numbers with or without their
-// ninth digit. Like the table of LIDs and numbers, all sessions share it. It grows with the numbers that people write to, and
-// forgets old entries whenever new ones are stored.
+// ninth digit. Like the table of LIDs and numbers, all sessions share it.
 type Aliases struct{ db Database }
 
 // NewAliases returns the table.
@@ -50,16 +45,17 @@ func (a *Aliases) AliasesOf(ctx context.Context, numbers ...string) (map[string]
 	return found, nil
 }
 
-// SaveAliases stores addresses by number, instead of earlier ones. It removes the entry of a number with the zero address.
-func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.Address) error {
+// SaveAliases stores addresses by number, instead of earlier ones. It removes the entry of a number with the zero address,
+// and entries that were stored before forget, some at a time. So the table grows no more than it is used.
+func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.Address, forget time.Time) error {
 	if len(addresses) == 0 {
 		return nil
 	}
-	now := a.db.Now()
+	now := a.db.Now().UnixMilli()
 	err := a.db.Commit(ctx, func(ctx context.Context) error {
 		for number, of := range addresses {
 			statement, args := `INSERT INTO wasup_alias (number, lid, pn, at) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now.UnixMilli()}
+				ON CONFLICT (number) DO UPDATE SET lid=excluded.lid, pn=excluded.pn, at=excluded.at`, []any{number, of.LID, of.PN, now}
 			if of.IsZero() {
 				statement, args = "DELETE FROM wasup_alias WHERE number=$1", args[:1]
 			}
@@ -68,7 +64,7 @@ func (a *Aliases) SaveAliases(ctx context.Context, addresses map[string]message.
 			}
 		}
 		_, err := a.db.Write.Exec(ctx, "DELETE FROM wasup_alias WHERE number IN (SELECT number FROM wasup_alias WHERE at<$1 ORDER BY at LIMIT $2)",
-			now.Add(-aliasAge).UnixMilli(), maxForgotten)
+			forget.UnixMilli(), maxForgotten)
 		return err
 	})
 	return a.db.Failure("save numbers", "", err)

@@ -23,17 +23,17 @@ var contactTests = []test{
 func saveAliases(t *testing.T, st *store.Store) {
 	ctx := bounded(t)
 	aliases := st.Aliases()
-	must(t, aliases.SaveAliases(ctx, nil))
+	must(t, aliases.SaveAliases(ctx, nil, time.Time{}))
 	ana := message.Address{LID: "101@lid", PN: "551187654321@s.whatsapp.net"}
 	bruno := message.Address{PN: "5491155550101@s.whatsapp.net"}
-	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": {LID: "1@lid"}, "541155550101": bruno}))
-	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": ana}))
+	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": {LID: "1@lid"}, "541155550101": bruno}, time.Time{}))
+	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": ana}, time.Time{}))
 	found, err := aliases.AliasesOf(ctx, "5511987654321", "541155550101", "4915112345678")
 	must(t, err)
 	if len(found) != 2 || found["5511987654321"] != ana || found["541155550101"] != bruno {
 		t.Fatalf("found %+v", found)
 	}
-	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": {}}))
+	must(t, aliases.SaveAliases(ctx, map[string]message.Address{"5511987654321": {}}, time.Time{}))
 	if found, err = aliases.AliasesOf(ctx, "5511987654321"); err != nil || len(found) != 0 {
 		t.Fatalf("after the removal: %+v, %v", found, err)
 	}
@@ -47,7 +47,7 @@ func receiptOfAlias(t *testing.T, st *store.Store) {
 	_, err := st.Sessions().SetDesired(ctx, "51", session.DesiredRun)
 	must(t, err)
 	own := message.Address{LID: "101@lid", PN: "551187654321@s.whatsapp.net"}
-	must(t, st.Aliases().SaveAliases(ctx, map[string]message.Address{"5511987654321": own, "5491155550101": {LID: "102@lid"}}))
+	must(t, st.Aliases().SaveAliases(ctx, map[string]message.Address{"5511987654321": own, "5491155550101": {LID: "102@lid"}}, time.Time{}))
 	for n, receipt := range []struct {
 		to        message.Recipient
 		sender    message.Address

@@ -25,7 +25,8 @@ import (
 // Aliases stores the addresses of numbers that WhatsApp writes otherwise, by number in digits. All sessions share them.
 type Aliases interface {
 	AliasesOf(ctx context.Context, numbers ...string) (map[string]message.Address, error)
-	SaveAliases(ctx context.Context, addresses map[string]message.Address) error
+	// SaveAliases removes numbers with the zero address, and forgets what was stored before forget.
+	SaveAliases(ctx context.Context, addresses map[string]message.Address, forget time.Time) error
 }
 
 // StoreError is a failure of the database.
@@ -39,6 +40,8 @@ func (e *StoreError) Unwrap() error { return e.Err }
 const (
 	// absentFor is how long WhatsApp is not asked again about a number without an account, by everything but sends.
 	absentFor = time.Minute
+	// aliasAge is how long another spelling is remembered. WhatsApp is asked again later: the number may have changed hands.
+	aliasAge = 180 * 24 * time.Hour
 	// maxAbsent bounds such numbers.
 	maxAbsent = 1000
 	// MostAsked bounds the numbers of one question to WhatsApp.
@@ -155,7 +158,7 @@ func (b *Book) Learn(ctx context.Context, users []string, answers map[string]mes
 			others[user] = message.Address{}
 		}
 	}
-	if err = b.Aliases.SaveAliases(ctx, others); err != nil {
+	if err = b.Aliases.SaveAliases(ctx, others, time.Now().Add(-aliasAge)); err != nil {
 		return &StoreError{err}
 	}
 	return nil

@@ -55,7 +55,7 @@ func (t table) AliasesOf(_ context.Context, numbers ...string) (map[string]messa
 	return found, nil
 }
 
-func (t table) SaveAliases(_ context.Context, addresses map[string]message.Address) error {
+func (t table) SaveAliases(_ context.Context, addresses map[string]message.Address, _ time.Time) error {
 	maps.Copy(t, addresses)
 	maps.DeleteFunc(t, func(_ string, address message.Address) bool { return address.IsZero() })
 	return nil
