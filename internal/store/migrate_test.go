@@ -321,7 +321,7 @@ func TestATrialTableOfAnEarlierVersionDoesNotStopTheUpgrade(t *testing.T) {
 	alter(t, "DROP INDEX wasup_alias_at_idx", st)
 	alter(t, "DROP INDEX wasup_outbox_held_expiry_idx", st)
 	alter(t, "CREATE TABLE wasup_trial (text TEXT NOT NULL)", st)
-	alter(t, "UPDATE wasup_version SET version=11", st)
+	alter(t, "UPDATE wasup_version SET version=12", st)
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
--- v0 -> v12 (compatible with v5+): Latest schema
+-- v0 -> v13 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,

@@ -1,4 +1,4 @@
--- v12 (compatible with v5+): Add a table for trial writes, and indexes for old numbers and for held messages that expire
+-- v13 (compatible with v5+): Add a table for trial writes, and indexes for old numbers and for held messages that expire
 DROP TABLE IF EXISTS wasup_trial;
 CREATE TABLE wasup_trial (
 	text TEXT NOT NULL
