@@ -40,6 +40,7 @@ type sending struct {
 	composer   func() *outbound.Composer
 	translator func() *inbound.Translator
 	turn       chan struct{} // a token that the one send in flight holds
+	backlog    *backlog      // what is read before the first message leaves
 	flight     flight
 	marking    marking
 	timers     *timers.Keeper
@@ -68,6 +69,9 @@ func (s *sending) send(ctx context.Context, msg message.Outgoing) (message.Ack, 
 func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ack, error) {
 	if err := msg.Check(); err != nil {
 		return message.Ack{}, s.refusedMessage(err)
+	}
+	if err := s.backlog.wait(ctx); err != nil {
+		return message.Ack{}, err
 	}
 	to, err := s.messaging.recipientOf(ctx, msg.To)
 	if err != nil {
