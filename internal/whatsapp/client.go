@@ -114,8 +114,8 @@ func (c *Client) translator(d *Dialer, t *tables) *inbound.Translator {
 // composer returns what composes the next message.
 func (c *Client) composer(d *Dialer) *outbound.Composer {
 	return &outbound.Composer{
-		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Stored: c.sending.translator().Stored,
-		People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
+		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Seen: c.sending.translator().Seen,
+		Chat: c.messaging.chatWith, People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
 }

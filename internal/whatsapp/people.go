@@ -47,6 +47,12 @@ func (m *messaging) recipientOf(ctx context.Context, to message.Recipient) (reci
 	return m.askRecipient(ctx, jid.User)
 }
 
+// chatWith returns the address of the chat with a recipient.
+func (m *messaging) chatWith(ctx context.Context, to message.Recipient) (types.JID, error) {
+	found, err := m.recipientOf(ctx, to)
+	return found.chat, err
+}
+
 // askRecipient asks WhatsApp for the address of a number.
 func (m *messaging) askRecipient(ctx context.Context, number string) (recipient, error) {
 	found, err := m.book.Refresh(ctx, number)
