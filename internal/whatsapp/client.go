@@ -80,7 +80,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.receiving.translator = func() *inbound.Translator { return c.translator(d, t) }
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
-		turn: make(chan struct{}, 1), timers: kept, translator: c.receiving.translator,
+		turn: make(chan struct{}, 1), backlog: newBacklog(r), timers: kept, translator: c.receiving.translator,
 	}
 	c.sending.composer = func() *outbound.Composer { return c.composer(d) }
 	c.receiving.sending = c.sending
@@ -114,8 +114,8 @@ func (c *Client) translator(d *Dialer, t *tables) *inbound.Translator {
 // composer returns what composes the next message.
 func (c *Client) composer(d *Dialer) *outbound.Composer {
 	return &outbound.Composer{
-		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Stored: c.sending.translator().Stored,
-		People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
+		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Seen: c.sending.translator().Seen,
+		Chat: c.messaging.chatWith, People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
 	}
 }
@@ -244,6 +244,7 @@ func (c *Client) observe(evt any) {
 		if !c.claimed(in.Account) {
 			return
 		}
+		c.sending.backlog.begin()
 		c.run.post(in)
 		c.announce()
 	case session.SocketLost:
@@ -285,6 +286,8 @@ func (c *Client) note(evt any) {
 		c.run.log.Debug("pings are answered again")
 	case *events.PushNameSetting, *events.AppStateSyncComplete:
 		c.named(evt)
+	case *events.OfflineSyncCompleted:
+		c.sending.backlog.end()
 	}
 }
 

@@ -224,3 +224,53 @@ func TestEverywhereANumberMayBeWrittenOtherwise(t *testing.T) {
 	}
 	h.noSurprises()
 }
+
+// TestAnAccountThatWasMadeAgainIsReached: it has another LID and other devices, and WhatsApp tells nobody.
+func TestAnAccountThatWasMadeAgainIsReached(t *testing.T) {
+	const number, other = "551187654321", "5511987654321"
+	for name, next := range map[string]struct {
+		number, other string
+		tried         bool // before the account exists again
+	}{
+		"with the same number":                     {number, other, false},
+		"with the same number, after a try":        {number, other, true},
+		"with the other spelling of it":            {other, number, false},
+		"with the other spelling, after tries too": {other, number, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, sandbox.Config{})
+			friend := h.written(number, other)
+			l := h.ready("a", h.phone())
+			for _, to := range []string{number, other} {
+				if err := l.sendText("TO "+to, to, "hello"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			byLID := func() error {
+				out := message.Outgoing{ID: "LID", To: message.Recipient(friend.LID().String()), Content: message.TextOf("hello")}
+				_, err := l.client.Send(testContext(t), out)
+				return err
+			}
+			if err := h.server.RemovePhone(number); err != nil {
+				t.Fatal(err)
+			}
+			if next.tried {
+				wantCode(t, byLID(), session.CodeNotOnWhatsApp)
+				for _, to := range []string{number, other, number} {
+					wantCode(t, l.sendText("GONE "+to, to, "hello"), session.CodeNotOnWhatsApp)
+				}
+			}
+			heir := h.written(next.number, next.other)
+			for _, round := range []string{"AGAIN ", "AND AGAIN "} {
+				for _, to := range []string{number, other} {
+					if err := l.sendText(round+to, to, "hello"); err != nil {
+						t.Fatalf("%s%s: %v", round, to, err)
+					}
+					shows(t, heir, round+to, nil)
+				}
+			}
+			wantCode(t, byLID(), session.CodeNotOnWhatsApp)
+			h.noSurprises()
+		})
+	}
+}

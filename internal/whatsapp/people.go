@@ -3,6 +3,7 @@ package whatsapp
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types"
@@ -46,6 +47,12 @@ func (m *messaging) recipientOf(ctx context.Context, to message.Recipient) (reci
 	return m.askRecipient(ctx, jid.User)
 }
 
+// chatWith returns the address of the chat with a recipient.
+func (m *messaging) chatWith(ctx context.Context, to message.Recipient) (types.JID, error) {
+	found, err := m.recipientOf(ctx, to)
+	return found.chat, err
+}
+
 // askRecipient asks WhatsApp for the address of a number.
 func (m *messaging) askRecipient(ctx context.Context, number string) (recipient, error) {
 	found, err := m.book.Refresh(ctx, number)
@@ -76,3 +83,10 @@ func (m *messaging) lookUpError(ctx context.Context, err error) error {
 
 // isNoAccount reports whether a message failed because its recipient has no account.
 func isNoAccount(err error) bool { return session.CodeOf(err) == session.CodeNotOnWhatsApp }
+
+// isUnreachable reports whether a message to a person failed because nobody is at the address, so far as is known:
+// WhatsApp has named no device of it, or has refused the message as one to nobody.
+func isUnreachable(err error) bool {
+	failure := message.FailureOf(err)
+	return failure.Code == session.CodeNotOnWhatsApp || failure.Code == session.CodeSendFailed && failure.Status == http.StatusNotFound
+}

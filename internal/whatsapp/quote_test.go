@@ -5,6 +5,7 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/message"
+	"wasup/internal/sandbox"
 	"wasup/internal/sandbox/phones"
 )
 
@@ -57,6 +58,50 @@ func TestAReplyByIDQuotesTheMessageAsItWas(t *testing.T) {
 	}
 	if m := replies(message.Recipient(peer.LID), message.Ref{ID: "3EB0UNKNOWN", Text: "as I said"}); m.Quote == nil || m.Quote.Text != "as I said" {
 		t.Errorf("a reply with the text of an unknown message quotes %+v", m.Quote)
+	}
+	h.noSurprises()
+}
+
+// TestAReplyQuotesWhatPhonesShow: the newest text of a message, and nothing of one that was deleted.
+func TestAReplyQuotesWhatPhonesShow(t *testing.T) {
+	h := newHearing(t)
+	group, err := h.peer.CreateGroup(testContext(t), phones.NewGroup{Subject: "Friends", Members: []string{h.own.Number()}})
+	h.must(err)
+	h.next(events.TypeGroup)
+	peer, last := addressOf(h.peer), 0
+	for _, by := range []*sandbox.Phone{h.peer, h.own} {
+		for _, chat := range []string{h.own.Number(), group.String()} {
+			to, reply := chat, message.Recipient(peer.PN)
+			if by == h.own && chat == h.own.Number() {
+				to = h.peer.Number()
+			}
+			ref := message.Ref{Text: "as the caller remembers it", FromMe: by == h.own}
+			if chat == group.String() {
+				reply = message.Recipient(chat)
+				if ref.Sender = peer; by == h.own {
+					ref.Sender = addressOf(h.own)
+				}
+			}
+			quote := func() *phones.Quote {
+				t.Helper()
+				last++
+				return h.says("REPLY"+string(rune('A'+last)), string(reply), message.Content{Kind: message.KindText, Text: "yes", Quote: &ref}).Quote
+			}
+			ref.ID = h.send(by, phones.Outgoing{To: to, Kind: phones.KindImage, Text: "this one", Media: &phones.Attachment{MIME: "image/png", Data: []byte(pixel)}})
+			h.message(events.TypeMessage)
+			for _, text := range []string{"that one", "no, the other"} {
+				h.send(by, phones.Outgoing{To: to, Kind: phones.KindEdit, Target: ref.ID, Text: text})
+				h.message(events.TypeEdited)
+				if q := quote(); q == nil || q.ID != ref.ID || q.Text != text || q.Kind != phones.KindImage {
+					t.Errorf("in %s the quote of an edited message is %+v, want %q", chat, q, text)
+				}
+			}
+			h.send(by, phones.Outgoing{To: to, Kind: phones.KindRevoke, Target: ref.ID})
+			h.message(events.TypeRevoked)
+			if q := quote(); q != nil {
+				t.Errorf("in %s the quote of a deleted message is %+v", chat, q)
+			}
+		}
 	}
 	h.noSurprises()
 }

@@ -40,6 +40,7 @@ type sending struct {
 	composer   func() *outbound.Composer
 	translator func() *inbound.Translator
 	turn       chan struct{} // a token that the one send in flight holds
+	backlog    *backlog      // what is read before the first message leaves
 	flight     flight
 	marking    marking
 	timers     *timers.Keeper
@@ -79,6 +80,9 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 	if err := msg.Check(); err != nil {
 		return message.Ack{}, s.refusedMessage(err)
 	}
+	if err := s.backlog.wait(ctx); err != nil {
+		return message.Ack{}, err
+	}
 	to, err := s.messaging.recipientOf(ctx, msg.To)
 	if err != nil {
 		return message.Ack{}, err
@@ -91,27 +95,29 @@ func (s *sending) attempt(ctx context.Context, msg message.Outgoing) (message.Ac
 		return s.reactToPost(ctx, to.chat, msg)
 	}
 	ack, err := s.deliver(ctx, to.chat, msg)
-	if isNoAccount(err) {
+	if to.chat.Server != types.GroupServer && isUnreachable(err) {
 		return s.deliverAgain(ctx, to, msg, err)
 	}
 	return ack, err
 }
 
-// deliverAgain makes sure of the address of a recipient who has no device. What is remembered of a number may be out of
-// date, so WhatsApp is asked, unless it was just now.
+// deliverAgain makes sure of the address of a person who cannot be reached. What is remembered of the devices and of the
+// number may be out of date: an account that was deleted and made again has another LID, and nobody is told. So WhatsApp
+// is asked again, about the number unless it was just now, and the message is sent once more.
 func (s *sending) deliverAgain(ctx context.Context, to recipient, msg message.Outgoing, err error) (ack message.Ack, _ error) {
+	now := to
+	s.dropLists(ctx, to.chat)
 	if to.number != "" && !to.asked {
-		now, lookUp := s.messaging.askRecipient(ctx, to.number)
-		if lookUp != nil {
+		var lookUp error
+		if now, lookUp = s.messaging.askRecipient(ctx, to.number); lookUp != nil {
 			return message.Ack{}, lookUp
 		}
-		if now.chat != to.chat {
-			ack, err = s.deliver(ctx, now.chat, msg)
-		}
-		to = now
 	}
-	if isNoAccount(err) && to.unsure != nil {
-		err = s.failed(to.unsure)
+	if now.chat != to.chat || !isNoAccount(err) { // otherwise WhatsApp has just said that there is no device
+		ack, err = s.deliver(ctx, now.chat, msg)
+	}
+	if isNoAccount(err) && now.unsure != nil {
+		err = s.failed(now.unsure)
 	}
 	return ack, err
 }

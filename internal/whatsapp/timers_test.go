@@ -352,3 +352,25 @@ func TestAGroupThatIsJoinedAgainIsAskedAboutAgain(t *testing.T) {
 	carries(t, h.says("WEEK", group.String(), message.TextOf("a week")), week, time.Time{})
 	h.noSurprises()
 }
+
+// TestWhatWaitedIsReadBeforeTheFirstSend: a phone that comes back reads first what it has missed.
+func TestWhatWaitedIsReadBeforeTheFirstSend(t *testing.T) {
+	h := newHearing(t)
+	pn := h.peer.JID().String()
+	for i, by := range []*sandbox.Phone{h.peer, h.own} {
+		h.life.client.Close()
+		to, seconds := h.own.Number(), uint32(day)
+		if by == h.own {
+			to, seconds = h.peer.Number(), week
+		}
+		for range 40 {
+			h.send(h.peer, phones.Outgoing{To: h.own.Number(), Text: "while you were away"})
+		}
+		h.send(by, phones.Outgoing{To: to, Kind: phones.KindTimer, Expiration: seconds})
+		h.life = h.connected("51")
+		if m := h.says("FIRST"+string(rune('A'+i)), pn, message.TextOf("hello")); m.Expiration != seconds || m.Stays {
+			t.Errorf("the first message carries %d, want %d; it stays: %t", m.Expiration, seconds, m.Stays)
+		}
+	}
+	h.noSurprises()
+}

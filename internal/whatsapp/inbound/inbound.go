@@ -29,6 +29,8 @@ type EventLog interface {
 	eventlog.Journal
 	// Find returns an event of the session that was added under one of the keys.
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
+	// Read returns the next events, oldest first.
+	Read(ctx context.Context, q eventlog.Query) (found []eventlog.Event, upTo uint64, err error)
 }
 
 // Sent returns a message that the session sent itself, and false if it is no longer known.

@@ -123,11 +123,11 @@ func (c *Translator) ownAddress() message.Address {
 	return addressOf(jid, lid)
 }
 
-// Stored returns the content of a message that the log has, by its chat and author, whatever form their addresses have.
-// An error is a failure of the database.
-func (c *Translator) Stored(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error) {
+// Seen returns a message that the log has, by its chat and author, whatever form their addresses have. An error is a
+// failure of the database.
+func (c *Translator) Seen(ctx context.Context, chat, author types.JID, id string) (seen message.Seen, is bool, err error) {
 	if c.Journal == nil {
-		return message.Content{}, false, nil
+		return message.Seen{}, false, nil
 	}
 	t := &translation{c: c, ctx: ctx}
 	by := t.address(author)
@@ -136,12 +136,53 @@ func (c *Translator) Stored(ctx context.Context, chat, author types.JID, id stri
 	}
 	keys := messageKeys(t.address(chat), by, id)
 	if len(keys) == 0 || t.err != nil {
-		return message.Content{}, false, t.err
+		return message.Seen{}, false, t.err
 	}
 	event, is, err := c.Journal.Find(ctx, c.Session, keys...)
 	var data events.MessageData
 	if err != nil || !is || json.Unmarshal(event.Data, &data) != nil || data.Content == nil {
-		return message.Content{}, false, err
+		return message.Seen{}, false, err
 	}
-	return *data.Content, true, nil
+	seen = message.Seen{Content: *data.Content, At: data.At}
+	return seen, true, c.addChanges(ctx, event.Seq, &data, &seen)
+}
+
+// maxChanges bounds the pages of later changes, of any message, that are searched for those of one message.
+const maxChanges = 10
+
+// addChanges adds what has changed of a message since: the text of its last edit, and whether it was deleted. seq is the
+// number of the message's event. The log has no index of the messages that others are about.
+func (c *Translator) addChanges(ctx context.Context, seq uint64, of *events.MessageData, seen *message.Seen) error {
+	later := events.Query{Session: c.Session, AfterSeq: seq, Types: []events.Type{events.TypeEdited, events.TypeRevoked}}
+	for range maxChanges {
+		list, _, err := c.Journal.Read(ctx, later)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			later.AfterSeq = list[i].Seq
+			if change, is := changeOf(list[i].Data, of); is && change.Kind == message.KindEdit {
+				seen.Content.Text = change.Text
+			} else if is {
+				seen.Revoked = true
+			}
+		}
+		if !later.Full(list) {
+			break
+		}
+	}
+	return nil
+}
+
+// changeOf returns an edit or a revocation if it is about a message. Its chat and its author count, too: whoever writes a
+// message chooses its id.
+func changeOf(data []byte, of *events.MessageData) (change message.Content, is bool) {
+	var later events.MessageData
+	if json.Unmarshal(data, &later) != nil || later.Content == nil || later.Content.Target == nil {
+		return change, false
+	}
+	target := later.Content.Target
+	inChat := same(later.Chat, of.Chat) || later.Chat.Group != "" && later.Chat.Group == of.Chat.Group
+	byAuthor := target.FromMe && of.FromMe || !of.FromMe && same(target.Sender, of.Sender)
+	return *later.Content, target.ID == of.ID && inChat && byAuthor
 }

@@ -32,8 +32,11 @@ type Composer struct {
 	Client  *whatsmeow.Client
 	// Sent returns a message that the session sent, and false if it is no longer known. It may be nil.
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
-	// Stored returns the content of a message that is stored, by its chat and author, and false for any other. It may be nil.
-	Stored func(ctx context.Context, chat, author types.JID, id string) (content message.Content, is bool, err error)
+	// Seen returns a message that was received, or that another device of the account sent, by its chat and author, and
+	// false for any other. It may be nil.
+	Seen func(ctx context.Context, chat, author types.JID, id string) (seen message.Seen, is bool, err error)
+	// Chat returns the current address of a chat.
+	Chat func(ctx context.Context, to message.Recipient) (types.JID, error)
 	// People returns the addresses of people as WhatsApp writes them.
 	People func(ctx context.Context, people []message.Address) ([]message.Address, error)
 	// Member returns how a group addresses a person: by LID or by phone number.
@@ -55,6 +58,9 @@ func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outg
 	if err := w.addressPeople(ctx); err != nil {
 		return nil, err
 	}
+	if err := w.checkTarget(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.addressAuthors(ctx); err != nil {
 		return nil, err
 	}
@@ -74,6 +80,7 @@ type composing struct {
 	quoted, target string
 	quote          *waE2E.Message // what a phone shows of the quoted message; nil: nothing is quoted
 	timer          message.Timer  // of the chat
+	edited         message.Kind   // the kind of the message that is edited
 }
 
 // addressAuthors sets quoted, quote and target.
@@ -117,7 +124,7 @@ func (c *composing) content(ctx context.Context) (*waE2E.Message, error) {
 	case message.KindReaction:
 		return c.reaction(ctx)
 	case message.KindEdit:
-		return c.edit(ctx)
+		return c.edit()
 	case message.KindRevoke:
 		return c.revoke()
 	default:
@@ -261,62 +268,6 @@ func (c *composing) secretHolder(ctx context.Context) (types.JID, error) {
 	return lid.ToNonAD(), nil
 }
 
-// edit replaces the text or the caption of an own message. Phones ignore an edit in another form than the message has: a
-// caption is edited by a message of the same kind.
-func (c *composing) edit(ctx context.Context) (*waE2E.Message, error) {
-	target := c.out.Content.Target
-	if !c.isOwn(target, true) {
-		return nil, c.invalid("target.sender", "expected a message of the session's own account: others cannot be edited")
-	}
-	kind, err := c.editedKind(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Key: c.key(), Type: waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(), EditedMessage: c.editedContent(kind),
-		TimestampMS: proto.Int64(time.Now().UnixMilli()),
-	}}}}, nil
-}
-
-// editedKind returns the kind of the message to edit. A message that wasup did not send, or no longer knows, is taken for
-// a text. It fails for a known message that cannot be edited any more.
-func (c *composing) editedKind(ctx context.Context) (message.Kind, error) {
-	if c.c.Sent == nil {
-		return message.KindText, nil
-	}
-	sent, is, err := c.c.Sent(ctx, c.c.Session, c.out.Content.Target.ID)
-	if err != nil || !is {
-		return message.KindText, err
-	}
-	return sent.Content.Kind, sent.CheckEdit(time.Now())
-}
-
-// editedContent returns the new text as a message of the given kind.
-func (c *composing) editedContent(kind message.Kind) *waE2E.Message {
-	text, info := proto.String(c.out.Content.Text), c.contextInfo()
-	switch kind {
-	case message.KindImage:
-		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{Caption: text, ContextInfo: info}}
-	case message.KindVideo:
-		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{Caption: text, ContextInfo: info}}
-	case message.KindDocument:
-		return &waE2E.Message{DocumentMessage: &waE2E.DocumentMessage{Caption: text, ContextInfo: info}}
-	default:
-		return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: text, ContextInfo: info}}
-	}
-}
-
-// revoke deletes a message for everyone: an own message, or as an administrator of a group a message of somebody else.
-func (c *composing) revoke() (*waE2E.Message, error) {
-	target := c.out.Content.Target
-	if !c.isOwn(target, true) && c.chat.Server != types.GroupServer {
-		return nil, c.invalid("target.sender", "expected a message of the session's own account: those of others can be revoked in groups only")
-	}
-	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-		Type: waE2E.ProtocolMessage_REVOKE.Enum(), Key: c.key(),
-	}}, nil
-}
-
 // isOwn reports whether the session's account wrote a message. ifUnnamed is the result if the reference names no
 // author.
 func (c *composing) isOwn(ref *message.Ref, ifUnnamed bool) bool {
@@ -415,24 +366,25 @@ func (c *composing) author(ctx context.Context, ref *message.Ref) (string, error
 	return member.String(), err
 }
 
-// quoteOf returns what phones show of a quoted message: the message as it is stored, otherwise what the caller says of it.
-// It returns nil if nothing is known: phones would show an empty bubble.
+// quoteOf returns what phones show of a quoted message: the message as it is now, otherwise what the caller says of it. It
+// returns nil if nothing is known, because phones would show an empty bubble, and if the message was deleted: the quote
+// would bring it back.
 func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Message, error) {
 	said := message.Content{Kind: ref.Kind, Text: ref.Text}
 	author, err := types.ParseJID(c.quoted)
-	if err != nil || c.c.Stored == nil {
+	if err != nil || c.c.Seen == nil {
 		return quoted(&said), nil
 	}
 	chat := c.chat
 	if ref.Chat.Status != "" {
 		chat = types.StatusBroadcastJID
 	}
-	stored, is, err := c.c.Stored(ctx, chat, author, ref.ID)
-	if err != nil {
+	seen, is, err := c.c.Seen(ctx, chat, author, ref.ID)
+	if err != nil || seen.Revoked {
 		return nil, err
 	}
 	if is {
-		said = stored
+		said = seen.Content
 	}
 	if said.Kind != message.KindPoll || said.Poll == nil {
 		return quoted(&said), nil

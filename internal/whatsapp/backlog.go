@@ -1,0 +1,74 @@
+package whatsapp
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"wasup/internal/session"
+)
+
+// backlogPatience is how long after the login messages wait for the backlog at most. WhatsApp Web waits until no stanza
+// has come for 60 s. But a caller may be waiting for the message.
+const backlogPatience = 10 * time.Second
+
+// backlog is what has waited at WhatsApp while the session was not connected. WhatsApp delivers it after the login, in
+// order, and then says that this was all. It says so at once if nothing has waited. No message leaves before: a phone,
+// too, first reads what it has missed, such as the disappearing timer that somebody has set.
+type backlog struct {
+	run  *run
+	over chan struct{} // closed when the backlog has been handled, or has taken too long
+
+	mu    sync.Mutex
+	ended bool
+	late  *time.Timer
+}
+
+func newBacklog(r *run) *backlog { return &backlog{run: r, over: make(chan struct{})} }
+
+// begin starts to wait for the backlog. It is called at the login, before the session is READY. The end may have come
+// before.
+func (b *backlog) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.ended {
+		b.late = time.AfterFunc(backlogPatience, b.giveUp)
+	}
+}
+
+// end is called when WhatsApp has said that this was all. That is a stanza, too, so those before it have been handled.
+func (b *backlog) end() (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended {
+		return false
+	}
+	b.ended = true
+	close(b.over)
+	if b.late != nil {
+		b.late.Stop()
+	}
+	return true
+}
+
+func (b *backlog) giveUp() {
+	if b.end() {
+		b.run.log.Warn("messages leave before everything was received that has waited at WhatsApp", "after", backlogPatience)
+	}
+}
+
+// wait returns when messages may leave. If the caller or the run ends first, the error says that nothing has left.
+func (b *backlog) wait(ctx context.Context) error {
+	select {
+	case <-b.over:
+		return nil
+	default:
+	}
+	select {
+	case <-b.over:
+		return nil
+	case <-ctx.Done():
+	case <-b.run.closing:
+	}
+	return &session.Error{Code: session.CodeNotReady, Op: opSend, Session: b.run.Session, Err: ctx.Err()}
+}
