@@ -86,6 +86,7 @@ func (in *v1MessageNew) content() (message.Content, error) {
 // show one; only for a document may the caller choose another type. If kind is "", the type determines it. mergeInto
 // returns the kind of the message.
 func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
+	shown := message.TypeOf(stored.Mime, in.Mime)
 	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // the bytes of an image always show its type
 		stored.Mime = said
 	}
@@ -98,11 +99,7 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 	if in.Name != "" {
 		stored.Name = in.Name
 	}
-	if kind == message.KindDocument {
-		stored.Name = message.FileName(stored.Name, stored.Mime)
-	} else {
-		stored.Name = "" // WhatsApp shows the name of documents only
-	}
+	stored.Name = nameOf(&stored, kind, shown)
 	if err := in.checkFields(kind); err != nil {
 		return stored, kind, err
 	}
@@ -129,6 +126,19 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 	stored.Animated = stored.Animated || in.Animated
 	stored.ViewOnce = in.ViewOnce
 	return stored, kind, nil
+}
+
+// nameOf returns the name of a document whose bytes show a type: phones open a file by its name. It is "" if the document
+// has none and its own type gives it one, and for the other kinds, of which WhatsApp shows no name.
+func nameOf(stored *message.Media, kind message.Kind, shown string) string {
+	name := stored.Name
+	switch {
+	case kind != message.KindDocument:
+		return ""
+	case name == "" && shown != stored.Mime:
+		name = "file"
+	}
+	return message.FileName(name, shown)
 }
 
 // checkFields refuses fields that a file of this kind does not have, because they would be lost.

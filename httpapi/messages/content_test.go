@@ -62,6 +62,31 @@ func TestAFileBecomesTheKindThatShowsIt(t *testing.T) {
 	}
 }
 
+func TestADocumentIsNamedByItsBytes(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	for _, test := range []struct{ bytes, media, mime, want string }{
+		{"application/pdf|a", `"mime":"image/jpeg"`, "image/jpeg", "file.pdf"},
+		{"application/pdf|a", `"mime":"image/jpeg","name":"factura.enero"`, "image/jpeg", "factura.enero.pdf"},
+		{"application/pdf|a", `"mime":"application/x-invoice","name":"factura"`, "application/x-invoice", "factura.pdf"},
+		{"application/pdf|a", `"name":"ACME S.A"`, "application/pdf", "ACME S.A.pdf"},
+		{"application/pdf|a", `"mime":"application/pdf"`, "application/pdf", ""},
+		{"image/png|a", `"mime":"application/pdf"`, "application/pdf", "file.png"},
+		{"application/zip|a", `"mime":"application/epub+zip","name":"libro"`, "application/epub+zip", "libro.epub"},
+		{"text/plain|a", `"mime":"text/csv"`, "text/csv", ""},
+		{"no type", `"mime":"application/pdf","name":"factura"`, "application/pdf", "factura.pdf"},
+	} {
+		body := `{"to":"5491155550101","kind":"document","media":{"base64":"` + base64.StdEncoding.EncodeToString([]byte(test.bytes)) + `",` + test.media + `}}`
+		if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody); answer.Status != 202 {
+			t.Fatalf("%s: %d %s", test.media, answer.Status, answer.Body)
+		}
+		// Without a name the message gets one of its type when it leaves.
+		if m := (*got)[len(*got)-1].Content.Media; m.Mime != test.mime || m.Name != test.want {
+			t.Errorf("%s with %s is %s named %q, want %q", test.bytes, test.media, m.Mime, m.Name, test.want)
+		}
+	}
+}
+
 func TestWhatIsWrongWithAFileNamesTheFieldThatItCameBy(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))

@@ -393,7 +393,7 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 		},
 		`{"to":"987654321@lid","kind":"document","media":{"url":"https://a.example/x.jpg","mime":"image/x-raw"}}`: {
 			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Media: &message.Media{
-				File: "*", Mime: "image/x-raw", Size: 18, SHA256: "*",
+				File: "*", Mime: "image/x-raw", Name: "file.jpg", Size: 18, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","media":{"url":"https://a.example/x.jpg","mime":"text/csv"}}`: {

@@ -12,7 +12,6 @@ import (
 	"io"
 	"math"
 	"mime"
-	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 	"golang.org/x/image/draw"
@@ -44,23 +43,7 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	if usual, ok := usualTypes()[sniffed]; ok {
 		sniffed = usual
 	}
-	said, _, err := mime.ParseMediaType(hint)
-	if err != nil || !strings.Contains(said, "/") || len(said) > 100 {
-		return sniffed, nil
-	}
-	family, _, _ := strings.Cut(said, "/")
-	switch {
-	case sniffed == "application/octet-stream" && message.ShownAsImage(said):
-		return sniffed, nil
-	case sniffed == "application/octet-stream":
-		return said, nil
-	case family == "image" || family == "video" || family == "audio":
-		return sniffed, nil // the bytes of these are always recognized
-	case sniffed == "text/plain", sniffed == "application/zip", sniffed == "application/x-ole-storage":
-		return said, nil // many formats are built on these
-	default:
-		return sniffed, nil
-	}
+	return message.TypeOf(sniffed, hint), nil
 }
 
 // usualTypes maps unregistered type names of package mimetype, which phones may not know, to registered ones.
