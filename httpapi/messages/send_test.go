@@ -518,3 +518,34 @@ func TestAFileComesAsAPartOfAForm(t *testing.T) {
 		t.Errorf("%d files are kept, expected %d: %v", now, kept, r.Sessions.Folder.Names())
 	}
 }
+
+func TestThePartOfAFileIsReadHoweverItsNameIsWritten(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	for written, want := range map[string]string{
+		`form-data; name="file"; filename=Factura Enero.pdf`:                              "Factura Enero.pdf",
+		`form-data; filename=Factura Enero.pdf; name=file`:                                "Factura Enero.pdf",
+		`form-data; name="file"; filename==?UTF-8?Q?Facturaci=C3=B3n_Enero.pdf?=`:         "Facturación Enero.pdf",
+		`form-data; name="file"; filename==?UTF-8?B?RmFjdHVyYWNpw7NuLnBkZg==?=`:           "Facturación.pdf",
+		`form-data; name="file"; filename="=?UTF-8?B?RmFjdHVyYWNpw7NuLnBkZg==?="`:         "Facturación.pdf",
+		"form-data; name=file; filename=Facturaci\xf3n Enero.pdf":                         "Facturación Enero.pdf",
+		`form-data; name="file"; filename="a.pdf"; filename*=UTF-8''Facturaci%C3%B3n.pdf`: "Facturación.pdf",
+	} {
+		for path, status := range map[string]int{"/v1/sessions/shop/messages": 202, "/v1/media": 201} {
+			body := "--x\r\nContent-Disposition: " + written + "\r\nContent-Type: application/pdf; name=Factura Enero.pdf\r\n\r\nbytes\r\n"
+			if status == 202 {
+				body += "--x\r\nContent-Disposition: form-data; name=to; note=who gets it\r\n\r\n5491155550101\r\n"
+			}
+			answer := r.Do(t, "POST", path, body+"--x--\r\n", "Content-Type: multipart/form-data; boundary=x")
+			if answer.Status != status || !strings.Contains(answer.Body, `"application/pdf"`) {
+				t.Errorf("%s to %s: %d %s", written, path, answer.Status, answer.Body)
+				continue
+			}
+			if status == 202 {
+				if m := (*got)[len(*got)-1].Content.Media; m.Name != want {
+					t.Errorf("%s is %q, want %q", written, m.Name, want)
+				}
+			}
+		}
+	}
+}

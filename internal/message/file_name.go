@@ -1,6 +1,7 @@
 package message
 
 import (
+	"iter"
 	"mime"
 	"net/url"
 	"path"
@@ -52,12 +53,41 @@ func FileNameIn(disposition string) string {
 	return name
 }
 
+// FormNameIn returns the name of the part of a form that has this Content-Disposition, "" if it has none, or several. It
+// reads the same headers as FileNameIn.
+func FormNameIn(disposition string) string {
+	kind, parameters, err := mime.ParseMediaType(disposition)
+	name := parameters["name"]
+	if err != nil {
+		kind, _, _ = strings.Cut(disposition, ";")
+		kind = strings.ToLower(strings.TrimSpace(kind))
+		name = looseName(disposition)
+	}
+	if kind != "form-data" {
+		return ""
+	}
+	return name
+}
+
+// looseName finds the one name in a header that breaks the rules.
+func looseName(disposition string) (name string) {
+	found := false
+	for key, value := range looseParameters(disposition) {
+		if key != "name" {
+			continue
+		}
+		if found {
+			return ""
+		}
+		name, found = strings.Trim(value, `"`), true
+	}
+	return name
+}
+
 // looseFileName finds filename* or filename in a header that breaks the rules.
 func looseFileName(disposition string) (name string) {
-	for part := range strings.SplitSeq(disposition, ";") {
-		key, value, found := strings.Cut(part, "=")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(key)) {
+	for key, value := range looseParameters(disposition) {
+		switch key {
 		case "filename*":
 			charset, rest, _ := strings.Cut(value, "'")
 			_, encoded, ok := strings.Cut(rest, "'")
@@ -70,12 +100,29 @@ func looseFileName(disposition string) (name string) {
 			}
 			return plain
 		case "filename":
-			if found {
-				name = strings.Trim(value, `"`)
-			}
+			name = strings.Trim(value, `"`)
 		}
 	}
 	return name
+}
+
+// looseParameters yields the parameters of a header that breaks the rules, their keys in lower case. A semicolon between
+// quotes ends none, unless a quote has no other.
+func looseParameters(header string) iter.Seq2[string, string] {
+	paired := strings.Count(header, `"`)%2 == 0
+	return func(yield func(string, string) bool) {
+		for quoted, rest := false, header; rest != ""; {
+			end := 0
+			for ; end < len(rest) && (rest[end] != ';' || quoted); end++ {
+				quoted = paired && quoted != (rest[end] == '"')
+			}
+			key, value, found := strings.Cut(rest[:end], "=")
+			if found && !yield(strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)) {
+				return
+			}
+			rest = rest[min(end+1, len(rest)):]
+		}
+	}
 }
 
 // fromLatin1 converts ISO 8859-1, which old servers write, to UTF-8.

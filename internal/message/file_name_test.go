@@ -91,9 +91,28 @@ func TestTheNamesOfServersAreRead(t *testing.T) {
 		"attachment; filename=Facturaci\u00f3n.pdf":                   "Facturación.pdf",
 		`attachment; filename="Factura%20Enero.pdf"`:                  "Factura Enero.pdf",
 		`attachment; filename="100%.pdf"`:                             "100%.pdf",
-		`inline`:                                                      "", ``: "", `attachment; filename=`: "", `attachment; name="x"`: "", `;;;=;`: "",
+		`form-data; name="file"; filename=Factura Enero; size="1;2"`:  "Factura Enero", `form-data; filename=Factura "Enero; 2".pdf; name=file`: `Factura "Enero; 2".pdf`,
+		`form-data; filename=tubo 12".pdf; name=file`: `tubo 12".pdf`,
+		`inline`: "", ``: "", `attachment; filename=`: "", `attachment; name="x"`: "", `;;;=;`: "",
 	} {
 		if got := FileNameIn(header); got != want {
+			t.Errorf("%s is %q, want %q", header, got, want)
+		}
+	}
+}
+
+func TestThePartOfAFormHasTheNameThatItSays(t *testing.T) {
+	for header, want := range map[string]string{
+		`form-data; name="file"; filename="factura.pdf"`: "file", `form-data; name=file; filename=factura.pdf`: "file",
+		`form-data; name="file"; filename=Factura Enero.pdf`: "file", `form-data; filename=Factura Enero.pdf; name=file`: "file",
+		`form-data; name="file"; filename==?UTF-8?Q?Facturaci=C3=B3n_Enero.pdf?=`: "file",
+		"form-data; name=file; filename=Facturaci\u00f3n.pdf":                     "file", "Form-Data;NAME=file;FileName=Facturaci\xf3n Enero.pdf": "file",
+		`form-data; filename=tubo 12".pdf; name="file"`: "file", `form-data; name="file"; filename="a;name=to;b.pdf"; size=1 2`: "file",
+		`form-data; name="a\"b"`: `a"b`, `form-data; name="to"; x=1 2`: "to",
+		`form-data; name=to; name=file`: "", `form-data; name=to; filename=a b; name=file`: "", `form-data; name=; filename=a b`: "",
+		`attachment; name="file"; filename=a b`: "", `form-data`: "", ``: "", `form-data; filename=a b.pdf`: "",
+	} {
+		if got := FormNameIn(header); got != want {
 			t.Errorf("%s is %q, want %q", header, got, want)
 		}
 	}
@@ -103,6 +122,7 @@ func FuzzANameIsAName(f *testing.F) {
 	f.Add("attachment; filename*=UTF-8''a.pdf", "application/pdf")
 	f.Add("attachment; filename==?UTF-8?Q?a?=", "video/mp4")
 	f.Fuzz(func(t *testing.T, header, kind string) {
+		_ = FormNameIn(header)
 		name := FileNameIn(header)
 		if !utf8.ValidString(name) {
 			t.Fatalf("%q", name)
