@@ -9,7 +9,8 @@ import (
 	"wasup/internal/message"
 )
 
-// kind returns the kind of the message: the one that it names, or the one that its other fields imply.
+// kind returns the kind of the message: the one that it names, or the one that its other fields imply. An empty reaction
+// with a target takes a reaction back; without one it comes from a program that writes every field.
 func (in *v1MessageNew) kind() message.Kind {
 	switch {
 	case in.Kind != "":
@@ -22,7 +23,7 @@ func (in *v1MessageNew) kind() message.Kind {
 		return message.KindContact
 	case in.Poll != nil:
 		return message.KindPoll
-	case in.Reaction != "":
+	case in.Reaction != nil && (*in.Reaction != "" || in.Target != nil):
 		return message.KindReaction
 	default:
 		return message.KindText
@@ -48,7 +49,13 @@ func kindOfFile(file message.Media) message.Kind {
 
 // content returns the content of the message without its file. Errors name the field.
 func (in *v1MessageNew) content() (message.Content, error) {
-	out := message.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
+	out := message.Content{Kind: in.kind(), Text: in.Text}
+	if in.Target != nil && in.Kind == "" && out.Kind == message.KindText {
+		return out, rest.BadField("kind", "expected reaction, edit or revoke: the target alone does not say which")
+	}
+	if in.Reaction != nil {
+		out.Reaction = *in.Reaction
+	}
 	for i := range in.Mentions {
 		address, err := in.Mentions[i].Parse(fmt.Sprintf("mentions[%d]", i))
 		if err != nil {

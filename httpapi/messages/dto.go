@@ -21,7 +21,7 @@ type v1MessageNew struct {
 	Location *v1Location    `json:"location,omitempty"`
 	Contacts []v1Card       `json:"contacts,omitempty" maxItems:"100"`
 	Poll     *v1Poll        `json:"poll,omitempty"`
-	Reaction string         `json:"reaction,omitempty" maxLength:"64" doc:"One emoji. With kind reaction, an empty one takes the reaction back."`
+	Reaction *string        `json:"reaction,omitempty" maxLength:"64" doc:"One emoji. An empty one takes the reaction to the target back."`
 	Target   *v1MessageRef  `json:"target,omitempty" doc:"For reaction, edit and revoke: the message to react to, edit or revoke."`
 	SendAt   *time.Time     `json:"send_at,omitempty" doc:"The earliest time to send; at most ten years ahead."`
 	Expires  int            `json:"expires_in,omitempty" minimum:"1" maximum:"31536000" doc:"Seconds from now, or from send_at, until the message expires. It then fails with cause expired."`
