@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -107,14 +106,16 @@ func (r *Resource) checkContacts(k *rest.Call) error {
 	if err := k.Decode(&in); err != nil {
 		return err
 	}
+	if len(in.Phones) == 0 { // the schema lets null through
+		return rest.BadField("phones", "expected array")
+	}
 	answer := v1ContactList{Items: make([]v1Contact, len(in.Phones))}
 	phones, places := make([]string, 0, len(in.Phones)), make([]int, 0, len(in.Phones))
 	for i := range in.Phones {
-		answer.Items[i].Phone = in.Phones[i].String()
-		address, err := in.Phones[i].Parse("phone")
-		digits, isPhone := strings.CutSuffix(address.PN, "@s.whatsapp.net")
-		if err != nil || !isPhone {
-			answer.Items[i].Error = "expected a phone number with country code (7 to 15 digits)"
+		answer.Items[i].Phone = in.Phones[i].shown()
+		digits, err := in.Phones[i].digits(i)
+		if err != nil {
+			answer.Items[i].Error = err.Error()
 			continue
 		}
 		phones, places = append(phones, digits), append(places, i)

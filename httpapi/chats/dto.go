@@ -18,7 +18,7 @@ type v1Presence struct {
 }
 
 type v1ContactsAsk struct {
-	Phones []wire.Someone `json:"phones" minItems:"1" maxItems:"100" doc:"Numbers with country code, in any usual spelling, or objects with pn, as events give them."`
+	Phones []v1Phone `json:"phones" minItems:"1" maxItems:"100" doc:"Numbers with country code, in any usual spelling, or objects with pn, as events give them."`
 }
 
 type v1ContactList struct {
@@ -26,11 +26,11 @@ type v1ContactList struct {
 }
 
 type v1Contact struct {
-	Phone      string           `json:"phone" doc:"The number as it was in the request."`
+	Phone      string           `json:"phone" doc:"The number as it was in the request; what was neither a text nor an address, as JSON."`
 	OnWhatsApp bool             `json:"on_whatsapp"`
 	Address    *message.Address `json:"address,omitempty"`
 	Business   string           `json:"business,omitempty" doc:"The verified name of a business."`
-	Error      string           `json:"error,omitempty" doc:"Why WhatsApp was not asked about this one: it is no phone number."`
+	Error      string           `json:"error,omitempty" doc:"Why WhatsApp was not asked about this one: it is no phone number. Names the place in the request, such as phones[2]."`
 }
 
 // v1ChatState is an enumeration. Schema lists its values for the document and the checks.

@@ -23,8 +23,8 @@ func (r *Resource) Operations(func(any) *huma.Schema) []rest.Operation {
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/contacts/check", Name: "checkContacts", Tag: rest.TagMessages, Summary: "Check which phone numbers have WhatsApp",
-			Detail: "wasup remembers answers for a while (contacts.ttl), and limits how often it asks WhatsApp (contacts.per_minute).",
-			Body:   v1ContactsAsk{}, Status: fiber.StatusOK, Answer: v1ContactList{}, Success: "One answer for each number, in the order of the request.",
+			Detail: "What is no phone number has `error` in its item, and refuses no other. wasup remembers answers for a while (contacts.ttl), and limits how often it asks WhatsApp (contacts.per_minute).",
+			Body:   v1ContactsAsk{}, Input: rest.Input{Each: "phones"}, Status: fiber.StatusOK, Answer: v1ContactList{}, Success: "One answer for each number, in the order of the request.",
 			Refuses: refuses, Serve: r.checkContacts,
 		},
 	}

@@ -265,3 +265,19 @@ func TestWhatIsWrongWithATextIsSaidOfItsField(t *testing.T) {
 		}
 	}
 }
+
+func TestADecimalReachesNobody(t *testing.T) {
+	t.Parallel()
+	f := apitest.Behind(apitest.Plain("1", session.Ready, session.CauseConnected))
+	f.Sending = func(_ context.Context, _ session.ID, to message.Recipient, _, _ string) (string, error) {
+		t.Errorf("a message left for %s", to)
+		return "A", nil
+	}
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for _, to := range []string{`"34600111333.00"`, `"34600111333.05"`, `"34600111333,00"`, `"3.4600111333e10"`, `34600111333.00`, `3.46e10`, `34600111333`, `null`} {
+		answer := r.Do(t, "POST", "/send", `{"to":`+to+`,"message":"hola"}`, apitest.JSONBody, "X-Cliente-Id: 1")
+		if answer.Status != 400 {
+			t.Errorf("%s: %d %s", to, answer.Status, answer.Body)
+		}
+	}
+}

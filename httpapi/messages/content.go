@@ -9,7 +9,8 @@ import (
 	"wasup/internal/message"
 )
 
-// kind returns the kind of the message: the one that it names, or the one that its other fields imply.
+// kind returns the kind of the message: the one that it names, or the one that its other fields imply. An empty reaction
+// with a target takes a reaction back; without one it comes from a program that writes every field.
 func (in *v1MessageNew) kind() message.Kind {
 	switch {
 	case in.Kind != "":
@@ -22,7 +23,7 @@ func (in *v1MessageNew) kind() message.Kind {
 		return message.KindContact
 	case in.Poll != nil:
 		return message.KindPoll
-	case in.Reaction != "":
+	case in.Reaction != nil && (*in.Reaction != "" || in.Target != nil):
 		return message.KindReaction
 	default:
 		return message.KindText
@@ -48,7 +49,13 @@ func kindOfFile(file message.Media) message.Kind {
 
 // content returns the content of the message without its file. Errors name the field.
 func (in *v1MessageNew) content() (message.Content, error) {
-	out := message.Content{Kind: in.kind(), Text: in.Text, Reaction: in.Reaction}
+	out := message.Content{Kind: in.kind(), Text: in.Text}
+	if in.Target != nil && in.Kind == "" && out.Kind == message.KindText {
+		return out, rest.BadField("kind", "expected reaction, edit or revoke: the target alone does not say which")
+	}
+	if in.Reaction != nil {
+		out.Reaction = *in.Reaction
+	}
 	for i := range in.Mentions {
 		address, err := in.Mentions[i].Parse(fmt.Sprintf("mentions[%d]", i))
 		if err != nil {
@@ -86,6 +93,7 @@ func (in *v1MessageNew) content() (message.Content, error) {
 // show one; only for a document may the caller choose another type. If kind is "", the type determines it. mergeInto
 // returns the kind of the message.
 func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (message.Media, message.Kind, error) {
+	shown := message.TypeOf(stored.Mime, in.Mime)
 	if said := in.Mime; said != "" && stored.Mime == contentBinary && !message.ShownAsImage(said) { // the bytes of an image always show its type
 		stored.Mime = said
 	}
@@ -98,11 +106,7 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 	if in.Name != "" {
 		stored.Name = in.Name
 	}
-	if kind == message.KindDocument {
-		stored.Name = message.FileName(stored.Name, stored.Mime)
-	} else {
-		stored.Name = "" // WhatsApp shows the name of documents only
-	}
+	stored.Name = nameOf(&stored, kind, shown)
 	if err := in.checkFields(kind); err != nil {
 		return stored, kind, err
 	}
@@ -129,6 +133,19 @@ func (in *v1MediaNew) mergeInto(stored message.Media, kind message.Kind) (messag
 	stored.Animated = stored.Animated || in.Animated
 	stored.ViewOnce = in.ViewOnce
 	return stored, kind, nil
+}
+
+// nameOf returns the name of a document whose bytes show a type: phones open a file by its name. It is "" if the document
+// has none and its own type gives it one, and for the other kinds, of which WhatsApp shows no name.
+func nameOf(stored *message.Media, kind message.Kind, shown string) string {
+	name := stored.Name
+	switch {
+	case kind != message.KindDocument:
+		return ""
+	case name == "" && shown != stored.Mime:
+		name = "file"
+	}
+	return message.FileName(name, shown)
 }
 
 // checkFields refuses fields that a file of this kind does not have, because they would be lost.

@@ -62,6 +62,80 @@ func TestAFileBecomesTheKindThatShowsIt(t *testing.T) {
 	}
 }
 
+func TestAFieldImpliesItsKindAlsoIfItIsEmpty(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	const ana = `{"to":"5491155550101",`
+	for body, want := range map[string]message.Kind{
+		`"reaction":"","target":{"id":"A"}}`:                                           message.KindReaction,
+		`"target":{"id":"A","from_me":true},"reaction":"","text":""}`:                  message.KindReaction,
+		`"kind":"reaction","target":{"id":"A"}}`:                                       message.KindReaction,
+		`"reaction":"👍","target":{"id":"A"}}`:                                          message.KindReaction,
+		`"reaction":"","text":"hola"}`:                                                 message.KindText, // a program that writes every field
+		`"reaction":"","text":"hola","mentions":[],"quote":{"id":"A"}}`:                message.KindText,
+		`"reaction":"","text":"","poll":{"question":"q","options":["a","b"]}}`:         message.KindPoll,
+		`"reaction":"","text":"","media":{"base64":"aW1hZ2UvanBlZ3xh"}}`:               message.KindImage,
+		`"reaction":"","location":{"latitude":0,"longitude":0}}`:                       message.KindLocation,
+		`"reaction":"","contacts":[{"name":"A","vcard":"BEGIN:VCARD\nEND:VCARD"}]}`:    message.KindContact,
+		`"kind":"edit","reaction":"","text":"new","target":{"id":"A","from_me":true}}`: message.KindEdit,
+		`"kind":"revoke","reaction":"","text":"","target":{"id":"A","from_me":true}}`:  message.KindRevoke,
+	} {
+		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", ana+body, apitest.JSONBody)
+		if answer.Status != 202 {
+			t.Errorf("%s: %d %s", body, answer.Status, answer.Body)
+		} else if kind := (*got)[len(*got)-1].Content.Kind; kind != want {
+			t.Errorf("%s is of the kind %s, want %s", body, kind, want)
+		}
+	}
+	for body, field := range map[string]string{
+		`"reaction":""}`:                                "text",
+		`"target":{"id":"A"}}`:                          "kind",
+		`"target":{"id":"A"},"text":"new"}`:             "kind",
+		`"target":{"id":"A"},"text":""}`:                "kind",
+		`"target":{"id":"A"},"text":"","kind":"text"}`:  "target",
+		`"contacts":[]}`:                                "contacts",
+		`"poll":{}}`:                                    "poll.options",
+		`"location":{}}`:                                "location.latitude",
+		`"media":{}}`:                                   "media",
+		`"reaction":"","target":{"id":"A"},"text":"x"}`: "text",
+	} {
+		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", ana+body, apitest.JSONBody)
+		var p wire.Problem
+		if err := json.Unmarshal([]byte(answer.Body), &p); err != nil || answer.Status != 400 || p.Field != field {
+			t.Errorf("%s\nfield %q expected: %d %s", body, field, answer.Status, answer.Body)
+		}
+	}
+	form, contentType := form(t, [2]string{"to", "5491155550101"}, [2]string{"message", `{"reaction":"","target":{"id":"A"}}`})
+	if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", form, contentType); answer.Status != 202 || (*got)[len(*got)-1].Content.Kind != message.KindReaction {
+		t.Errorf("in a form: %d %s", answer.Status, answer.Body)
+	}
+}
+
+func TestADocumentIsNamedByItsBytes(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	for _, test := range []struct{ bytes, media, mime, want string }{
+		{"application/pdf|a", `"mime":"image/jpeg"`, "image/jpeg", "file.pdf"},
+		{"application/pdf|a", `"mime":"image/jpeg","name":"factura.enero"`, "image/jpeg", "factura.enero.pdf"},
+		{"application/pdf|a", `"mime":"application/x-invoice","name":"factura"`, "application/x-invoice", "factura.pdf"},
+		{"application/pdf|a", `"name":"ACME S.A"`, "application/pdf", "ACME S.A.pdf"},
+		{"application/pdf|a", `"mime":"application/pdf"`, "application/pdf", ""},
+		{"image/png|a", `"mime":"application/pdf"`, "application/pdf", "file.png"},
+		{"application/zip|a", `"mime":"application/epub+zip","name":"libro"`, "application/epub+zip", "libro.epub"},
+		{"text/plain|a", `"mime":"text/csv"`, "text/csv", ""},
+		{"no type", `"mime":"application/pdf","name":"factura"`, "application/pdf", "factura.pdf"},
+	} {
+		body := `{"to":"5491155550101","kind":"document","media":{"base64":"` + base64.StdEncoding.EncodeToString([]byte(test.bytes)) + `",` + test.media + `}}`
+		if answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody); answer.Status != 202 {
+			t.Fatalf("%s: %d %s", test.media, answer.Status, answer.Body)
+		}
+		// Without a name the message gets one of its type when it leaves.
+		if m := (*got)[len(*got)-1].Content.Media; m.Mime != test.mime || m.Name != test.want {
+			t.Errorf("%s with %s is %s named %q, want %q", test.bytes, test.media, m.Mime, m.Name, test.want)
+		}
+	}
+}
+
 func TestWhatIsWrongWithAFileNamesTheFieldThatItCameBy(t *testing.T) {
 	t.Parallel()
 	f := sending("", apitest.Plain("shop", session.Ready, session.CauseConnected))

@@ -45,6 +45,9 @@ func (r *Resource) draft(in *incoming, id session.ID, key string, asked *v1Messa
 // file, because a URL may no longer work when a request is repeated.
 func fingerprint(asked v1MessageNew, to message.Recipient) (string, error) {
 	asked.To, asked.SendAt, asked.Expires = wire.ChatOf(to), nil, 0 // times are not part of the content
+	if asked.Reaction != nil && *asked.Reaction == "" {
+		asked.Reaction = nil // it means nothing for a message with a file
+	}
 	canonical, err := json.Marshal(asked)
 	if err != nil {
 		return "", err

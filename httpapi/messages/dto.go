@@ -21,7 +21,7 @@ type v1MessageNew struct {
 	Location *v1Location    `json:"location,omitempty"`
 	Contacts []v1Card       `json:"contacts,omitempty" maxItems:"100"`
 	Poll     *v1Poll        `json:"poll,omitempty"`
-	Reaction string         `json:"reaction,omitempty" maxLength:"64" doc:"One emoji. With kind reaction, an empty one takes the reaction back."`
+	Reaction *string        `json:"reaction,omitempty" maxLength:"64" doc:"One emoji. An empty one takes the reaction to the target back."`
 	Target   *v1MessageRef  `json:"target,omitempty" doc:"For reaction, edit and revoke: the message to react to, edit or revoke."`
 	SendAt   *time.Time     `json:"send_at,omitempty" doc:"The earliest time to send; at most ten years ahead."`
 	Expires  int            `json:"expires_in,omitempty" minimum:"1" maximum:"31536000" doc:"Seconds from now, or from send_at, until the message expires. It then fails with cause expired."`
@@ -33,7 +33,7 @@ type v1MediaNew struct {
 	Base64    string `json:"base64,omitempty" doc:"The file in base64, or a data: URL. It may be as large as media.max_size."`
 	Upload    string `json:"upload,omitempty" maxLength:"200" doc:"The id that POST /v1/media gave."`
 	Mime      string `json:"mime,omitempty" maxLength:"200" doc:"Used if the bytes do not show the type, or fit several types, such as plain text and ZIP. For a document it may be anything."`
-	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name of a document. It gets the extension of the type if it has none."`
+	Name      string `json:"name,omitempty" maxLength:"255" doc:"File name of a document. It gets the extension of what the bytes show if it has none that is right for them."`
 	Width     int    `json:"width,omitempty" minimum:"1" maximum:"65535" doc:"Pixels, for image, video and sticker. Default: read from the file, upright."`
 	Height    int    `json:"height,omitempty" minimum:"1" maximum:"65535" doc:"Pixels. Give it together with width."`
 	Seconds   int    `json:"seconds,omitempty" minimum:"1" maximum:"86400" doc:"Duration of video, audio and voice. Default: read from the file, if it says so."`

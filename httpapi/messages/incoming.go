@@ -130,9 +130,9 @@ func (in *incoming) form(boundary string) ([]byte, error) {
 		case err != nil:
 			return nil, badForm(err)
 		}
-		name := part.FormName()
+		name := nameOfPart(part)
 		if name == "" {
-			return nil, rest.BadField("body", "expected that each part has a name in its Content-Disposition")
+			return nil, errNoPartName()
 		}
 		if seen[name] {
 			return nil, rest.BadField(rest.Clipped(name), "expected once")
@@ -161,11 +161,22 @@ func badForm(err error) error {
 	return rest.BadField("body", "expected "+rest.ContentForm+" with the boundary of its Content-Type")
 }
 
+// nameOfPart returns the name of a part, also where the Content-Disposition breaks the rules, as with a file name that has
+// spaces but no quotes.
+func nameOfPart(part *multipart.Part) string {
+	return message.FormNameIn(part.Header.Get(fiber.HeaderContentDisposition))
+}
+
+func errNoPartName() error {
+	return rest.BadField("body", "expected that each part has one name in its Content-Disposition")
+}
+
 func hintOf(part *multipart.Part) message.FileHint {
 	name := message.FileNameIn(part.Header.Get(fiber.HeaderContentDisposition))
 	// Some browsers send the path and not only the name.
 	hint := message.FileHint{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
-	if kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType)); err == nil && kind != contentBinary {
+	kind, _, err := mime.ParseMediaType(part.Header.Get(fiber.HeaderContentType))
+	if (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && kind != contentBinary {
 		hint.Mime = kind
 	}
 	return hint

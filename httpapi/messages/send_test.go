@@ -227,6 +227,11 @@ func TestAMessageThatCannotBeSentIsRefusedByItsField(t *testing.T) {
 		`{"to":"","text":"x"}`:                                                                                      "to",
 		`{"to":"5491155550101","text":"x","mentions":[{"group":"120363041234567890@g.us"}]}`:                        "mentions[0]",
 		`{"to":"5491155550101","text":"x","quote":{"id":"A","sender":{"pn":"bob"}}}`:                                "quote.sender.pn",
+		`{"to":"34600111333.00","text":"x"}`:                                                                        "to",
+		`{"to":"34600111333,00","text":"x"}`:                                                                        "to",
+		`{"to":{"pn":"34600111333.05"},"text":"x"}`:                                                                 "to.pn",
+		`{"to":3.46e10,"text":"x"}`:                                                                                 "to",
+		`{"to":"5491155550101","text":"x","mentions":["34600111333.000"]}`:                                          "mentions[0]",
 		`{"to":"0600111222","text":"x"}`:                                                                            "to",
 		`{"to":"5491155550101","text":"x","send_at":"tomorrow"}`:                                                    "send_at",
 		`{"to":"5491155550101","text":"x","send_at":"2136-01-04T12:33:56Z"}`:                                        "send_at",
@@ -388,7 +393,7 @@ func TestEveryFieldReachesTheOutbox(t *testing.T) {
 		},
 		`{"to":"987654321@lid","kind":"document","media":{"url":"https://a.example/x.jpg","mime":"image/x-raw"}}`: {
 			To: "987654321@lid", Content: message.Content{Kind: message.KindDocument, Media: &message.Media{
-				File: "*", Mime: "image/x-raw", Size: 18, SHA256: "*",
+				File: "*", Mime: "image/x-raw", Name: "file.jpg", Size: 18, SHA256: "*",
 			}},
 		},
 		`{"to":"987654321@lid","media":{"url":"https://a.example/x.jpg","mime":"text/csv"}}`: {
@@ -511,5 +516,36 @@ func TestAFileComesAsAPartOfAForm(t *testing.T) {
 	}
 	if now := len(r.Sessions.Folder.Names()); now != kept {
 		t.Errorf("%d files are kept, expected %d: %v", now, kept, r.Sessions.Folder.Names())
+	}
+}
+
+func TestThePartOfAFileIsReadHoweverItsNameIsWritten(t *testing.T) {
+	t.Parallel()
+	r, got := taking(t)
+	for written, want := range map[string]string{
+		`form-data; name="file"; filename=Factura Enero.pdf`:                              "Factura Enero.pdf",
+		`form-data; filename=Factura Enero.pdf; name=file`:                                "Factura Enero.pdf",
+		`form-data; name="file"; filename==?UTF-8?Q?Facturaci=C3=B3n_Enero.pdf?=`:         "Facturación Enero.pdf",
+		`form-data; name="file"; filename==?UTF-8?B?RmFjdHVyYWNpw7NuLnBkZg==?=`:           "Facturación.pdf",
+		`form-data; name="file"; filename="=?UTF-8?B?RmFjdHVyYWNpw7NuLnBkZg==?="`:         "Facturación.pdf",
+		"form-data; name=file; filename=Facturaci\xf3n Enero.pdf":                         "Facturación Enero.pdf",
+		`form-data; name="file"; filename="a.pdf"; filename*=UTF-8''Facturaci%C3%B3n.pdf`: "Facturación.pdf",
+	} {
+		for path, status := range map[string]int{"/v1/sessions/shop/messages": 202, "/v1/media": 201} {
+			body := "--x\r\nContent-Disposition: " + written + "\r\nContent-Type: application/pdf; name=Factura Enero.pdf\r\n\r\nbytes\r\n"
+			if status == 202 {
+				body += "--x\r\nContent-Disposition: form-data; name=to; note=who gets it\r\n\r\n5491155550101\r\n"
+			}
+			answer := r.Do(t, "POST", path, body+"--x--\r\n", "Content-Type: multipart/form-data; boundary=x")
+			if answer.Status != status || !strings.Contains(answer.Body, `"application/pdf"`) {
+				t.Errorf("%s to %s: %d %s", written, path, answer.Status, answer.Body)
+				continue
+			}
+			if status == 202 {
+				if m := (*got)[len(*got)-1].Content.Media; m.Name != want {
+					t.Errorf("%s is %q, want %q", written, m.Name, want)
+				}
+			}
+		}
 	}
 }

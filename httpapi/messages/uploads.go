@@ -67,8 +67,10 @@ func (in *incoming) onlyFile(boundary, name string) error {
 			return nil
 		case err != nil:
 			return badForm(err)
-		case part.FormName() != "file":
-			return rest.BadField(rest.Clipped(part.FormName()), "unknown part; expected file")
+		case nameOfPart(part) == "":
+			return errNoPartName()
+		case nameOfPart(part) != "file":
+			return rest.BadField(rest.Clipped(nameOfPart(part)), "unknown part; expected file")
 		case in.file != nil:
 			return rest.BadField("file", "expected once")
 		}

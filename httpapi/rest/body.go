@@ -65,6 +65,11 @@ func (a *API) fit(op *Operation, body []byte) error {
 
 func (a *API) checkBody(op *Operation, object map[string]any) error {
 	schema := a.registry.Schema(reflect.TypeOf(op.Body), false, "")
+	if items, is := object[op.Input.Each].([]any); is {
+		for i := range items {
+			items[i] = "" // in place of what the handler checks
+		}
+	}
 	var wrong []wire.FieldError
 	a.dropUnknown(schema, object, "", &wrong)
 	var result huma.ValidateResult

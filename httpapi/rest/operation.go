@@ -46,6 +46,8 @@ type Input struct {
 	Binary   bool         // the body may have any type
 	Examples []Example
 	Stream   bool // the handler reads the body as it arrives, and checks it
+	// Each is a list of which the handler checks each item, so that a wrong one does not refuse the others. "": there is none.
+	Each string
 }
 
 // Also describes other successful answers.

@@ -1,32 +1,26 @@
 package message
 
 import (
+	"iter"
 	"mime"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
-// FileName returns a document's name with an extension by which phones open it: factura becomes factura.pdf, and
-// download.php becomes download.pdf if it is a PDF. A name with an extension stays, unless the extension only says how the
-// file was made. "" stays.
+// FileName returns a document's name with an extension by which phones open it: factura and factura.enero become
+// factura.pdf and factura.enero.pdf, and download.php becomes download.pdf if it is a PDF. An extension that is right for the
+// type stays, and "" stays.
 func FileName(name, mediaType string) string {
-	kind, _, _ := strings.Cut(mediaType, ";")
-	kind = strings.TrimSpace(strings.ToLower(kind))
+	kind := baseType(mediaType)
 	wanted := extensions()[kind]
-	if name == "" || wanted == "" {
-		return name
-	}
 	ending := path.Ext(name)
-	switch isText := strings.HasPrefix(kind, "text/") || kind == "application/json" || kind == "application/xml"; {
-	case strings.EqualFold(ending, wanted):
+	switch {
+	case name == "" || wanted == "" || isRight(ending, kind):
 		return name
-	case isExtension(ending) && (isText || !slices.Contains(madeBy(), strings.ToLower(ending))):
-		return name
-	case isExtension(ending):
+	case slices.Contains(madeBy(), strings.ToLower(ending)):
 		name = strings.TrimSuffix(name, ending)
 	}
 	name = strings.TrimRight(name, ". ")
@@ -35,47 +29,6 @@ func FileName(name, mediaType string) string {
 		name = name[:len(name)-size]
 	}
 	return name + wanted
-}
-
-// isExtension reports whether the end of a name is an extension: a few letters and digits. A version is none, such as the
-// 2 of offer.2 or the v2 of offer.v2.
-func isExtension(ending string) bool {
-	text := strings.TrimPrefix(ending, ".")
-	version := strings.TrimLeft(text, "vV")
-	plain := strings.IndexFunc(text, func(r rune) bool {
-		return r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) < 0
-	return text != "" && len(text) <= 8 && plain && strings.Trim(version, "0123456789") != ""
-}
-
-// madeBy lists extensions of programs that write files, and of files of any kind.
-func madeBy() []string {
-	return []string{
-		".ashx", ".asp", ".aspx", ".bin", ".cgi", ".dat", ".do", ".download", ".file", ".htm", ".html", ".jsp", ".php", ".php3", ".php5", ".pl", ".tmp",
-	}
-}
-
-// extensions are those that phones know of the types that people send. The machine's own table may have others, or
-// none.
-func extensions() map[string]string {
-	return map[string]string{
-		"application/pdf": ".pdf", "application/rtf": ".rtf", "text/rtf": ".rtf", "application/epub+zip": ".epub",
-		"application/zip": ".zip", "application/x-7z-compressed": ".7z", "application/x-rar-compressed": ".rar", "application/vnd.rar": ".rar",
-		"application/gzip": ".gz", "application/x-tar": ".tar", "application/json": ".json", "application/xml": ".xml", "text/xml": ".xml",
-		"application/vnd.android.package-archive": ".apk", "text/plain": ".txt", "text/csv": ".csv", "text/html": ".html",
-		"text/vcard": ".vcf", "text/calendar": ".ics", "application/msword": ".doc", "application/vnd.ms-excel": ".xls", "application/vnd.ms-powerpoint": ".ppt",
-		"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   ".docx",
-		"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         ".xlsx",
-		"application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
-		"application/vnd.oasis.opendocument.text":                                   ".odt",
-		"application/vnd.oasis.opendocument.spreadsheet":                            ".ods",
-		"application/vnd.oasis.opendocument.presentation":                           ".odp",
-		"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/bmp": ".bmp", "image/tiff": ".tiff", "image/heic": ".heic",
-		"image/heif": ".heif", "image/avif": ".avif", "image/svg+xml": ".svg",
-		"video/mp4": ".mp4", "video/3gpp": ".3gp", "video/quicktime": ".mov", "video/webm": ".webm", "video/matroska": ".mkv", "video/x-matroska": ".mkv", "video/x-msvideo": ".avi",
-		"audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/aac": ".aac", "audio/amr": ".amr", "audio/ogg": ".ogg", "audio/wav": ".wav", "audio/flac": ".flac",
-		"audio/webm": ".weba",
-	}
 }
 
 // FileNameIn returns the file name of a Content-Disposition header, "" if it has none. Beside the standard (RFC 6266) it
@@ -100,12 +53,41 @@ func FileNameIn(disposition string) string {
 	return name
 }
 
+// FormNameIn returns the name of the part of a form that has this Content-Disposition, "" if it has none, or several. It
+// reads the same headers as FileNameIn.
+func FormNameIn(disposition string) string {
+	kind, parameters, err := mime.ParseMediaType(disposition)
+	name := parameters["name"]
+	if err != nil {
+		kind, _, _ = strings.Cut(disposition, ";")
+		kind = strings.ToLower(strings.TrimSpace(kind))
+		name = looseName(disposition)
+	}
+	if kind != "form-data" {
+		return ""
+	}
+	return name
+}
+
+// looseName finds the one name in a header that breaks the rules.
+func looseName(disposition string) (name string) {
+	found := false
+	for key, value := range looseParameters(disposition) {
+		if key != "name" {
+			continue
+		}
+		if found {
+			return ""
+		}
+		name, found = strings.Trim(value, `"`), true
+	}
+	return name
+}
+
 // looseFileName finds filename* or filename in a header that breaks the rules.
 func looseFileName(disposition string) (name string) {
-	for part := range strings.SplitSeq(disposition, ";") {
-		key, value, found := strings.Cut(part, "=")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(key)) {
+	for key, value := range looseParameters(disposition) {
+		switch key {
 		case "filename*":
 			charset, rest, _ := strings.Cut(value, "'")
 			_, encoded, ok := strings.Cut(rest, "'")
@@ -118,12 +100,29 @@ func looseFileName(disposition string) (name string) {
 			}
 			return plain
 		case "filename":
-			if found {
-				name = strings.Trim(value, `"`)
-			}
+			name = strings.Trim(value, `"`)
 		}
 	}
 	return name
+}
+
+// looseParameters yields the parameters of a header that breaks the rules, their keys in lower case. A semicolon between
+// quotes ends none, unless a quote has no other.
+func looseParameters(header string) iter.Seq2[string, string] {
+	paired := strings.Count(header, `"`)%2 == 0
+	return func(yield func(string, string) bool) {
+		for quoted, rest := false, header; rest != ""; {
+			end := 0
+			for ; end < len(rest) && (rest[end] != ';' || quoted); end++ {
+				quoted = paired && quoted != (rest[end] == '"')
+			}
+			key, value, found := strings.Cut(rest[:end], "=")
+			if found && !yield(strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)) {
+				return
+			}
+			rest = rest[min(end+1, len(rest)):]
+		}
+	}
 }
 
 // fromLatin1 converts ISO 8859-1, which old servers write, to UTF-8.

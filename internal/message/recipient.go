@@ -74,7 +74,7 @@ func ParseChat(field, s string) (Recipient, error) {
 
 // ParsePerson accepts a phone number in any usual spelling, the same with @c.us or @s.whatsapp.net, or a LID with @lid.
 // A number has 7 to 15 digits and begins with its country code, with '+', 00 or nothing before it. It may contain
-// spaces, dashes of any kind, '.', '/', '(' and ')'. ParsePerson removes a (0), which is not dialled from abroad, and a
+// spaces, dashes of any kind, '.', '/', '(' and ')', but is no decimal. ParsePerson removes a (0), which is not dialled from abroad, and a
 // tel: or whatsapp: before the number. It also removes the agent and the device from an address such as
 // 34600111222.0:1@s.whatsapp.net, because messages go to people.
 func ParsePerson(s string) (Recipient, error) {
@@ -163,6 +163,8 @@ func parseGroupOrPlace(s string) (Recipient, bool) {
 // invalidAddress is the error for an address that no message can go to.
 func invalidAddress(field, s, expected string) error {
 	switch user, server, _ := strings.Cut(strings.TrimFunc(s, isPadding), "@"); {
+	case server == "" && isDecimal(user):
+		expected += "; this is a decimal, as programs write it that keep numbers as floats"
 	case server == serverBroadcast, server == serverChannel:
 		return invalidField(field, notWritten)
 	case server == "" && isGroupUser(user):
@@ -221,11 +223,10 @@ func withoutScheme(number string) string {
 }
 
 // dialled returns the digits of a spelling, without a (0) that is not dialled from abroad, and whether a plus is before
-// them. It returns false if other characters are in it, or if it is a decimal such as 34600111222.0, which a program that
-// keeps numbers as floats has written.
+// them. It returns false if other characters are in it, or if it is a decimal.
 func dialled(spelling string) (digits string, plus, ok bool) {
 	const trunk = "(0)"
-	if at := strings.LastIndexByte(spelling, '.'); at >= 0 && at == len(spelling)-2 {
+	if isDecimal(spelling) {
 		return "", false, false
 	}
 	if at := strings.Index(spelling, trunk); at >= 0 && strings.ContainsAny(spelling[:at], "123456789") {
@@ -244,6 +245,34 @@ func dialled(spelling string) (digits string, plus, ok bool) {
 		}
 	}
 	return string(all), plus, true
+}
+
+// isDecimal reports whether a spelling is a decimal such as 34600111222.00, which a program that keeps numbers as floats
+// has written: the digits behind the dot would become part of somebody else's number. People put dots between groups. So
+// a single dot behind a complete number is a decimal if few digits follow, or if the number is not in groups. Nobody ends
+// a number with a group of one digit.
+func isDecimal(spelling string) bool {
+	const fraction = 3 // the most digits that count as few
+	whole, after, found := strings.Cut(spelling, ".")
+	switch places := countDigits(spelling[strings.LastIndexByte(spelling, '.')+1:]); {
+	case !found || places == 0:
+		return false
+	case strings.Contains(after, "."):
+		return places == 1
+	default:
+		ungrouped := len(whole) - len(strings.TrimRight(whole, "0123456789"))
+		return places == 1 || ungrouped >= minPhone || places <= fraction && countDigits(whole) >= minPhone
+	}
+}
+
+// countDigits returns how many ASCII digits are in a text.
+func countDigits(s string) (n int) {
+	for i := range len(s) {
+		if s[i] >= '0' && s[i] <= '9' {
+			n++
+		}
+	}
+	return n
 }
 
 // isPadding reports whether a character is a space or an invisible one, such as a mark of the writing direction. These

@@ -110,9 +110,38 @@ func TestTheErrorOfAnAddressSaysWhatWouldBeOne(t *testing.T) {
 	for given, part := range map[string]string{
 		"3725123456-1500000000": "ends with @g.us", "120363041234567890": "ends with @g.us", "bob": "phone number with country code",
 		"statuses@broadcast": "nothing can be sent to a status", "abc@newsletter": "nothing can be sent to",
+		"34600111333.00": "this is a decimal",
 	} {
 		if _, err := message.ParseChat("to", given); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q: %v, want %q in it", given, err, part)
+		}
+	}
+}
+
+func TestADecimalIsNoPhoneNumber(t *testing.T) {
+	for _, decimal := range []string{
+		"34600111333.0", "34600111333.00", "34600111333.000", "34600111333.05", "34600111333.12", "+34600111333.00", "0034600111333.00", " 34600111333.00 ",
+		"6834000.00", "6834000.000000", "34600111.333000", "1212555.0101", "tel:34600111333.00", "whatsapp:+34600111333.00", "(34600111333.00)", "34600111333.00 ",
+		"34 600 111 333.00", "34\u00a0600\u00a0111\u00a0333.00", "34600111333.00@s.whatsapp.net", "34600111333.00@c.us", "123456789.00@lid",
+		"34600111333,0", "34600111333,00", "34.600.111.333,00", "34,600,111,333.00", "34600111333\u066b00", "34600111333\uff0e00",
+		"3.4600111333e10", "3.46e10", "3.46E+10", "34600111333e0", "34600111333E0", "3.4600111333e+10", "0x80e5d8c15", "3.4.600.111.333.0",
+		"-34600111333.00", "NaN", "Infinity",
+	} {
+		if got, err := message.ParseChat("to", decimal); session.CodeOf(err) != session.CodeInvalidRequest {
+			t.Errorf("%q goes to %q, %v", decimal, got, err)
+		}
+		if got, err := (message.Address{PN: decimal}).Person("sender"); session.CodeOf(err) != session.CodeInvalidRequest {
+			t.Errorf("an address with the number %q is %+v, %v", decimal, got, err)
+		}
+	}
+	for spelled, want := range map[string]message.Recipient{
+		"33.6.12.34.56.78": "33612345678@s.whatsapp.net", "0034.600.111.333": "34600111333@s.whatsapp.net", "+34.600111333": "34600111333@s.whatsapp.net",
+		"34.600.11.13.33": "34600111333@s.whatsapp.net", "+1 (212) 555.0101": "12125550101@s.whatsapp.net", "1.212.555.0101": "12125550101@s.whatsapp.net",
+		"54.9.11.5555.0101": "5491155550101@s.whatsapp.net", "683.40.00": "6834000@s.whatsapp.net", "683.4000": "6834000@s.whatsapp.net", "34600111333.": "34600111333@s.whatsapp.net",
+		"+34 600.111.333": "34600111333@s.whatsapp.net", "+32.470.12.34.56": "32470123456@s.whatsapp.net", "+49 30/1234.5678": "493012345678@s.whatsapp.net",
+	} {
+		if got, err := message.ParseRecipient(spelled); err != nil || got != want {
+			t.Errorf("%q is %q, %v; want %q", spelled, got, err, want)
 		}
 	}
 }

@@ -117,6 +117,7 @@ func (c *Client) composer(d *Dialer) *outbound.Composer {
 		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Sent: d.sent, Seen: c.sending.translator().Seen,
 		Chat: c.messaging.chatWith, People: c.messaging.people, Member: c.messaging.members.address, Timer: c.sending.timerOf,
 		Announcements: c.sending.announcements, Upload: c.sending.upload,
+		Foreign: c.isForeign,
 	}
 }
 

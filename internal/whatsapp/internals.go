@@ -59,6 +59,7 @@ func acknowledge(ctx context.Context, wa *whatsmeow.Client, id string, at time.T
 type group struct {
 	byLID         bool // members are addressed by LID, not by number
 	announcements bool // of a community
+	members       []types.JID
 }
 
 // groupOf describes a group. whatsmeow asks WhatsApp once in a run about each group, as it does before it sends to the
@@ -68,7 +69,7 @@ func groupOf(ctx context.Context, wa *whatsmeow.Client, jid types.JID) (group, e
 	if err != nil || data == nil {
 		return group{}, err
 	}
-	return group{data.AddressingMode == types.AddressingModeLID, data.CommunityAnnouncementGroup}, nil
+	return group{data.AddressingMode == types.AddressingModeLID, data.CommunityAnnouncementGroup, data.Members}, nil
 }
 
 // removeCompanion tells WhatsApp that the device is removed. whatsmeow's Logout also disconnects and deletes the

@@ -59,3 +59,18 @@ func (m members) parse(address string) types.JID {
 	}
 	return jid
 }
+
+// isForeign reports whether the log has a message of a chat that another member of the group wrote, or the other person.
+func (c *Client) isForeign(ctx context.Context, chat types.JID, id string) (bool, error) {
+	others := []types.JID{chat}
+	if chat.Server == types.GroupServer {
+		asking, done := requestContext(ctx)
+		group, err := groupOf(asking, c.wa, chat)
+		done()
+		if err != nil {
+			return false, err
+		}
+		others = group.members
+	}
+	return c.sending.translator().Received(ctx, chat, others, id)
+}

@@ -12,7 +12,6 @@ import (
 	"io"
 	"math"
 	"mime"
-	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 	"golang.org/x/image/draw"
@@ -44,23 +43,7 @@ func typeOf(r io.Reader, hint string) (string, error) {
 	if usual, ok := usualTypes()[sniffed]; ok {
 		sniffed = usual
 	}
-	said, _, err := mime.ParseMediaType(hint)
-	if err != nil || !strings.Contains(said, "/") || len(said) > 100 {
-		return sniffed, nil
-	}
-	family, _, _ := strings.Cut(said, "/")
-	switch {
-	case sniffed == "application/octet-stream" && message.ShownAsImage(said):
-		return sniffed, nil
-	case sniffed == "application/octet-stream":
-		return said, nil
-	case family == "image" || family == "video" || family == "audio":
-		return sniffed, nil // the bytes of these are always recognized
-	case sniffed == "text/plain", sniffed == "application/zip", sniffed == "application/x-ole-storage":
-		return said, nil // many formats are built on these
-	default:
-		return sniffed, nil
-	}
+	return message.TypeOf(sniffed, hint), nil
 }
 
 // usualTypes maps unregistered type names of package mimetype, which phones may not know, to registered ones.
@@ -92,12 +75,11 @@ func (s *Folder) inspectPicture(r io.ReadSeeker, known *message.Media) error {
 		known.Thumbnail = s.thumbnailOf(bytes.NewReader(camera.preview), camera.held)
 		return nil
 	}
-	if _, err = r.Seek(0, io.SeekStart); err != nil {
+	if source, err = newExhausted(r, format); err != nil {
 		return err
 	}
 	s.drawing.Lock()
 	defer s.drawing.Unlock()
-	source = newExhausted(r, format)
 	picture, _, err := image.Decode(source)
 	if err != nil {
 		known.Cut = source.end && !errors.Is(err, errTooManyScans)
@@ -113,12 +95,13 @@ func (s *Folder) thumbnailOf(r io.ReadSeeker, held orientation) []byte {
 	if err != nil || decodedSize(format, facts, camera{}) > maxDecoded {
 		return nil
 	}
-	if _, err = r.Seek(0, io.SeekStart); err != nil {
+	source, err := newExhausted(r, format)
+	if err != nil {
 		return nil
 	}
 	s.drawing.Lock()
 	defer s.drawing.Unlock()
-	picture, _, err := image.Decode(newExhausted(r, format))
+	picture, _, err := image.Decode(source)
 	if err != nil {
 		return nil
 	}
@@ -157,7 +140,7 @@ type exhausted struct {
 	from  io.Reader
 	end   bool
 	jpeg  bool
-	after []byte // what follows the file
+	after []byte // what may be missing at the end of the file
 	last  byte   // the byte before the next ones
 	scans int    // markers of scans that were read
 }
@@ -165,14 +148,14 @@ type exhausted struct {
 // errTooManyScans ends the decoding of a JPEG that was made to take long.
 var errTooManyScans = errors.New("the JPEG has too many scans")
 
-// newExhausted makes the reader for decoding a whole picture. Many writers leave out the two bytes that end a JPEG; they
-// hold no pixel, but the decoder insists on them.
-func newExhausted(from io.Reader, format string) *exhausted {
-	e := &exhausted{from: from, jpeg: format == "jpeg"}
-	if e.jpeg {
-		e.after = []byte{0xff, 0xd9}
+// newExhausted makes the reader for decoding a whole picture from its begin.
+func newExhausted(from io.ReadSeeker, format string) (*exhausted, error) {
+	after, err := missingEnd(from, format)
+	if err != nil {
+		return nil, err
 	}
-	return e
+	_, err = from.Seek(0, io.SeekStart)
+	return &exhausted{from: from, jpeg: format == "jpeg", after: after}, err
 }
 
 func (e *exhausted) Read(p []byte) (int, error) {

@@ -2,7 +2,9 @@ package outgoing_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
@@ -88,6 +90,58 @@ func TestAJPEGMayLackItsLastTwoBytes(t *testing.T) {
 			t.Errorf("without its last %d bytes it is taken for whole", cut)
 		}
 	}
+}
+
+func TestAPictureMayLackWhatFollowsItsLastPixel(t *testing.T) {
+	folder, _ := newFolder(t)
+	webP := mustDecode(t, "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==") // one pixel, lossless, with the byte that pads its chunk
+	for kind, test := range map[string]struct {
+		whole []byte
+		most  int // how many bytes behind the last pixel
+	}{
+		"image/png":  {encoded(t, "image/png", picture(200, 100)), 16}, // IEND, and the checksum of the pixels
+		"image/gif":  {encoded(t, "image/gif", picture(200, 100)), 2},  // the last block, which is empty, and the trailer
+		"image/webp": {webP, 1},
+	} {
+		for cut := range test.most + 1 {
+			if known := put(t, folder, test.whole[:len(test.whole)-cut], message.FileHint{}); known.Mime != kind || known.Cut || known.Thumbnail == nil {
+				t.Errorf("%s without its last %d bytes: %+v", kind, cut, known)
+			}
+		}
+		if kind == "image/webp" {
+			continue // so small that a shorter one has no header
+		}
+		for _, cut := range []int{30, 60, 100, len(test.whole) / 2} {
+			if known := put(t, folder, test.whole[:len(test.whole)-cut], message.FileHint{}); !known.Cut {
+				t.Errorf("%s without its last %d bytes is taken for whole", kind, cut)
+			}
+		}
+	}
+	// Between two chunks with pixels, a PNG looks as if only its end were missing.
+	half := halfPNG(t)
+	if known := put(t, folder, half, message.FileHint{}); !known.Cut {
+		t.Errorf("half of the pixels: %+v", known)
+	}
+}
+
+func mustDecode(t *testing.T, text string) []byte {
+	t.Helper()
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+// halfPNG is a PNG that ends at the end of a chunk, in the middle of its pixels.
+func halfPNG(t *testing.T) []byte {
+	t.Helper()
+	whole := encoded(t, "image/png", picture(200, 100))
+	at := bytes.Index(whole, []byte("IDAT"))
+	head := bytes.Clone(whole[:at-4])
+	chunk := append([]byte("IDAT"), whole[at+4:at+104]...)
+	head = binary.BigEndian.AppendUint32(head, 100)
+	return binary.BigEndian.AppendUint32(append(head, chunk...), crc32.ChecksumIEEE(chunk))
 }
 
 func TestAPhotoOfAPhoneHasAThumbnail(t *testing.T) {

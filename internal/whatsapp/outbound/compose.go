@@ -47,6 +47,8 @@ type Composer struct {
 	Announcements func(ctx context.Context, chat types.JID) (bool, error)
 	// Upload uploads a message's file, or returns what WhatsApp answered to an earlier upload.
 	Upload func(ctx context.Context, kind message.Kind, file *message.Media) (*whatsmeow.UploadResponse, error)
+	// Foreign reports whether the log has a message of a chat that somebody else wrote. It may be nil.
+	Foreign func(ctx context.Context, chat types.JID, id string) (bool, error)
 }
 
 // Compose returns a message to a chat, given by its current address, in WhatsApp's format. It uploads the message's
@@ -62,6 +64,9 @@ func (c *Composer) Compose(ctx context.Context, chat types.JID, out message.Outg
 		return nil, err
 	}
 	if err := w.addressAuthors(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.checkForeign(ctx); err != nil {
 		return nil, err
 	}
 	msg, err := w.content(ctx)
