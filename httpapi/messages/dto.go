@@ -51,7 +51,7 @@ type v1MessageRef struct {
 	Kind   wire.Kind     `json:"kind,omitempty" doc:"Of the quoted message."`
 	Chat   *wire.Chat    `json:"chat,omitempty" doc:"The chat of the message, if it is another one: of a status that is answered, status@broadcast or the chat object of its event."`
 
-	ServerID int `json:"server_id,omitempty" minimum:"1" doc:"For a reaction to a post of a channel: the server_id of its event. Not needed while wasup has that event."`
+	ServerID int `json:"server_id,omitempty" minimum:"1" doc:"For a reaction to a post of a channel: the server_id of its event. Not needed while wasup has that event, which counts then."`
 }
 
 type v1Preview struct {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"wasup/internal/app/apptest"
 	"wasup/internal/sandbox/admin"
 	"wasup/internal/testtools"
 )
@@ -44,6 +46,23 @@ func commandsOf(t *testing.T, guide string) (commands string) {
 		}
 	}
 	return guideRefusal.ReplaceAllString(commands, "refused curl $1# ")
+}
+
+// allSent waits until no message of any session is on its way, and fails for each that failed.
+func (h *house) allSent() {
+	h.t.Helper()
+	sessions, _ := h.Get("/v1/sessions", 0).Is(http.StatusOK).Fields["items"].([]any)
+	for _, item := range sessions {
+		of := fmt.Sprintf("/v1/sessions/%v/messages?limit=100&state=", item.(map[string]any)["id"])
+		apptest.Until(h.t, "nothing is on its way", func() bool {
+			waiting, _ := h.Get(of+"queued,sending", 0).Is(http.StatusOK).Fields["items"].([]any)
+			return len(waiting) == 0
+		})
+		failed, _ := h.Get(of+"failed", 0).Is(http.StatusOK).Fields["items"].([]any)
+		for _, m := range failed {
+			h.t.Errorf("a message of a guide failed: %v", m)
+		}
+	}
 }
 
 // TestTheCommandsOfTheGuidesWork runs the commands of each guide in one shell, as a reader pastes them, beside a wasup
@@ -97,6 +116,7 @@ func TestTheCommandsOfTheGuidesWork(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 			t.Logf("%s", out)
+			h.allSent()
 		})
 	}
 }

@@ -88,8 +88,8 @@ type AccountChangedData struct {
 type CallData struct {
 	ID    string          `json:"id"`
 	From  message.Address `json:"from"`
-	State string          `json:"state"` // ringing, accepted or rejected (by any device of the account), or ended
-	Video bool            `json:"video"`
+	State string          `json:"state"`           // ringing, accepted or rejected (by any device of the account), or ended
+	Video *bool           `json:"video,omitempty"` // missing where WhatsApp does not say it, as of an end
 	Group message.Address `json:"group,omitzero"`
 	// Reason is WhatsApp's word for why the call ended, if there is one: timeout if nobody answered.
 	Reason string    `json:"reason,omitempty"`

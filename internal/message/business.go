@@ -37,6 +37,12 @@ func (c *Content) Words() string {
 		return c.Order.Title
 	case c.GroupInvite != nil:
 		return c.GroupInvite.Name
+	case c.Location != nil:
+		return c.Location.Name
+	case len(c.Contacts) > 0:
+		return c.Contacts[0].Name
+	case c.Media != nil:
+		return c.Media.Name
 	default:
 		return ""
 	}

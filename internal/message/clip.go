@@ -142,16 +142,31 @@ func (c *clipper) clipSlice(v reflect.Value, most limit) {
 	own := reflect.MakeSlice(v.Type(), items, items)
 	reflect.Copy(own, v)
 	kept := 0
-	for ; kept < items; kept++ {
-		c.clip(own.Index(kept), limit{})
-		size := jsonSize(own.Index(kept))
-		if size > c.left {
-			break
-		}
-		c.left -= size
+	for ; kept < items && c.clipItem(own.Index(kept)); kept++ {
 	}
 	c.cut = c.cut || kept < v.Len()
 	v.Set(own.Slice(0, kept))
+}
+
+// clipItem clips an item of a list and charges its size once, with the lists in it. It reports whether there is room for
+// the item. What the item has besides lists comes first, and its lists share the rest.
+func (c *clipper) clipItem(item reflect.Value) bool {
+	before, whole := c.left, reflect.New(item.Type()).Elem()
+	whole.Set(item)
+	c.clip(item, limit{})
+	size := jsonSize(item)
+	if besides := size - (before - c.left); size > before && besides < before {
+		item.Set(whole)
+		c.left = before - besides
+		c.clip(item, limit{})
+		size = jsonSize(item)
+	}
+	if size > before {
+		c.left = before
+		return false
+	}
+	c.left = before - size
+	return true
 }
 
 // jsonSize returns at least the size of a value's JSON, in bytes.

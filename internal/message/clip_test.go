@@ -60,6 +60,38 @@ func TestContentBeyondTheLimitsIsClipped(t *testing.T) {
 	}
 }
 
+// TestTheCardsOfAnOfferAreChargedOnce: what is in a list within a list counts once, and lists within an item take what the
+// rest of the item leaves.
+func TestTheCardsOfAnOfferAreChargedOnce(t *testing.T) {
+	offer := func(cards, choices, text, thumbnail int) (kept []message.CarouselCard, size int) {
+		out := &message.Interactive{Cards: make([]message.CarouselCard, cards)}
+		for i := range out.Cards {
+			out.Cards[i].Media = &message.Media{Thumbnail: make([]byte, thumbnail)}
+			out.Cards[i].Choices = make([]message.Choice, choices)
+			for j := range out.Cards[i].Choices {
+				out.Cards[i].Choices[j].Params = strings.Repeat("<", text)
+			}
+		}
+		given := message.Content{}
+		given.Interactive = out
+		clipped, cut := message.Clip(given)
+		whole, err := json.Marshal(clipped)
+		if err != nil || !cut {
+			t.Errorf("cut %t, %v", cut, err)
+		}
+		return clipped.Interactive.Cards, len(whole)
+	}
+	for name, c := range map[string]struct{ cards, choices, text, thumbnail, least int }{
+		"pictures":              {20, 1, 10, 60_000, 6},
+		"choices":               {20, 20, 600, 0, 7},
+		"one card beyond limit": {2, 100, 1000, 60_000, 1},
+	} {
+		if kept, size := offer(c.cards, c.choices, c.text, c.thumbnail); len(kept) < c.least || len(kept[0].Choices) == 0 || size > 520<<10 {
+			t.Errorf("%s: %d cards of %d bytes are kept", name, len(kept), size)
+		}
+	}
+}
+
 // photos returns cards of 60,000 bytes.
 func photos(n int) []message.Card {
 	cards := make([]message.Card, n)

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"reflect"
 	"strings"
 	"time"
 
@@ -72,6 +73,9 @@ func (k Kind) HasMedia() bool {
 
 // TextOf returns the content of a plain text message.
 func TextOf(text string) Content { return Content{Kind: KindText, Text: text} }
+
+// IsKindOnly reports whether nothing but the kind is left of the content, as of a message that WhatsApp has acknowledged.
+func (c *Content) IsKindOnly() bool { return reflect.DeepEqual(*c, Content{Kind: c.Kind}) }
 
 // IsZero reports whether the address names nobody.
 func (a Address) IsZero() bool { return a == Address{} }

@@ -1,5 +1,7 @@
 package message
 
+import "time"
+
 // This file has the JSON of contents. It is stored, and shown by events and the API. The tag clip bounds what is received:
 // see Clip.
 
@@ -9,12 +11,19 @@ type Content struct {
 	Text     string    `json:"text,omitempty" clip:"65536"`    // the text of text and edit; the caption of image, video and document; the words of interactive, order, product, payment and group_invite
 	Mentions []Address `json:"mentions,omitempty" clip:"1024"` // in a text, caption or edit; the text has them as @number
 	Quote    *Ref      `json:"quote,omitempty"`                // the message that this one replies to
-	Preview  *Preview  `json:"preview,omitempty"`              // only for text
-	Media    *Media    `json:"media,omitempty"`                // for the kinds that carry a file
-	Location *Location `json:"location,omitempty"`
-	Contacts []Card    `json:"contacts,omitempty" clip:"1024"`
-	Poll     *Poll     `json:"poll,omitempty"`
-	Album    *Album    `json:"album,omitempty"`
+	// MentionsAll says that everybody in the chat is mentioned. Only in received messages, like GroupMentions: the groups that
+	// the text names.
+	MentionsAll   bool           `json:"mentions_all,omitempty"`
+	GroupMentions []GroupMention `json:"group_mentions,omitempty" clip:"100"`
+	Forwarded     *Forwarded     `json:"forwarded,omitempty"` // somebody else wrote it; only in received messages
+	Spoiler       bool           `json:"spoiler,omitempty"`   // the apps hide it until it is tapped; only in received messages
+	Question      bool           `json:"question,omitempty"`  // the apps ask for answers to it; only in received messages
+	Preview       *Preview       `json:"preview,omitempty"`   // for text, and for edit
+	Media         *Media         `json:"media,omitempty"`     // for the kinds that carry a file
+	Location      *Location      `json:"location,omitempty"`
+	Contacts      []Card         `json:"contacts,omitempty" clip:"1024"`
+	Poll          *Poll          `json:"poll,omitempty"`
+	Album         *Album         `json:"album,omitempty"`
 
 	Event       *Occasion    `json:"event,omitempty"`    // for event, and for edit if an event was changed
 	Response    *Response    `json:"response,omitempty"` // for event_response
@@ -34,8 +43,8 @@ type Content struct {
 	// Options are the chosen answers of a poll_vote; empty removes the vote. An answer is sha256:… if the poll is
 	// unknown.
 	Options []string `json:"options,omitempty" clip:"100"`
-	// Unknown is WhatsApp's name for a kind of message that this version does not know, or for content that could not
-	// be decrypted, such as a vote in a poll whose secret is unknown. Only in received messages.
+	// Unknown is WhatsApp's name for a kind of message that this version does not know, or for a change of the target that
+	// could not be decrypted, such as a vote in a poll whose secret is unknown. Only in received messages.
 	Unknown string `json:"unknown,omitempty"`
 	// Unauthorized marks an edit or a revocation by somebody who is neither the author of the message nor, for a
 	// revocation, an admin of the group. Phones ignore it. Kind is unknown then, and Target the message that it names. Only
@@ -60,8 +69,8 @@ type Ref struct {
 	Chat Address `json:"chat,omitzero"`
 	// ServerID is WhatsApp's number of a channel's post. Only in reactions to one.
 	ServerID int `json:"server_id,omitempty"`
-	// Claimed says that only whoever quotes the message says what it said and who wrote it: wasup does not have the message.
-	// Only in received messages.
+	// Claimed says that only whoever quotes the message says what it said, and who wrote it: wasup does not have the message.
+	// Of a message that wasup sent, it has the kind only. Only in received messages.
 	Claimed bool `json:"claimed,omitempty"`
 	// Product is the product that a quote shows: what a customer asks about. Only in received messages.
 	Product *Product `json:"product,omitempty"`
@@ -154,4 +163,26 @@ type Poll struct {
 	Question   string   `json:"question"`
 	Options    []string `json:"options" clip:"100"`
 	Selectable int      `json:"selectable"` // how many answers may be chosen; 0: any number
+	// Quiz, Correct, EndsAt and HiddenNames are only in received messages: one answer is the right one, which one it is, when
+	// the poll ends, and that nobody sees who chose what.
+	Quiz        bool      `json:"quiz,omitempty"`
+	Correct     string    `json:"correct,omitempty"`
+	EndsAt      time.Time `json:"ends_at,omitzero"`
+	HiddenNames bool      `json:"hidden_names,omitempty"`
+}
+
+// GroupMention is a group that a text names.
+type GroupMention struct {
+	Group Address `json:"group"`
+	Name  string  `json:"name,omitempty" clip:"1024"` // as the sender's program wrote it
+}
+
+// Forwarded says that the sender passed the message on. The sender's program wrote all of it.
+type Forwarded struct {
+	// Times is how often the message was passed on, along its way to the sender; 0: not known. The apps show "forwarded many
+	// times" from 5 on.
+	Times       int     `json:"times"`
+	Channel     Address `json:"channel,omitzero"`                   // the channel that the message comes from
+	ChannelName string  `json:"channel_name,omitempty" clip:"1024"` // as the sender's program wrote it
+	ServerID    int     `json:"server_id,omitempty"`                // WhatsApp's number of the channel's post
 }

@@ -11,12 +11,21 @@ type Occasion struct {
 	Description string    `json:"description,omitempty" clip:"4096"`
 	Start       time.Time `json:"start,omitzero"`
 	End         time.Time `json:"end,omitzero"`
-	Location    *Location `json:"location,omitempty"`
+	Location    *Venue    `json:"location,omitempty"`
 	Link        string    `json:"link,omitempty" clip:"2048"` // of a call to join
 	Call        bool      `json:"call,omitempty"`             // it is a call
 	Cancelled   bool      `json:"cancelled"`                  // it was called off
 	ExtraGuests bool      `json:"extra_guests,omitempty"`     // invited people may bring others
 	Reminder    int       `json:"reminder,omitempty"`         // seconds before the start at which people are reminded
+}
+
+// Venue is where an event takes place. It has both coordinates or none.
+type Venue struct {
+	Latitude  *float64 `json:"latitude,omitempty"`  // degrees
+	Longitude *float64 `json:"longitude,omitempty"` // degrees
+	Name      string   `json:"name,omitempty" clip:"1024"`
+	Address   string   `json:"address,omitempty" clip:"1024"`
+	URL       string   `json:"url,omitempty" clip:"2048"`
 }
 
 // Response is the answer to an invitation.

@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -17,14 +18,11 @@ import (
 // reactToPost reacts to a post of a channel. Such a reaction is not encrypted: WhatsApp's server counts it. whatsmeow's
 // NewsletterSendReaction does not wait for the acknowledgement.
 func (s *sending) reactToPost(ctx context.Context, channel types.JID, msg message.Outgoing) (message.Ack, error) {
-	number := msg.Content.Target.ServerID
-	if number == 0 {
-		var err error
-		if number, err = s.translator().ServerID(ctx, channel, msg.Content.Target.ID); err != nil {
-			return message.Ack{}, storeError(opSend, s.run.Session, err)
-		}
+	number, err := s.translator().ServerID(ctx, channel, msg.Content.Target.ID)
+	if err != nil {
+		return message.Ack{}, storeError(opSend, s.run.Session, err)
 	}
-	if number == 0 {
+	if number = cmp.Or(number, msg.Content.Target.ServerID); number == 0 {
 		return message.Ack{}, s.messaging.invalidIn(opSend, "target.server_id", "expected the server_id of the post's event: wasup does not have the event")
 	}
 	attrs := waBinary.Attrs{"to": channel, "id": msg.ID, "server_id": number, "type": "reaction"}

@@ -34,6 +34,7 @@ type sendRequest struct {
 	Part       *kinds.Part         `json:"part" doc:"the message to which a file belongs"`
 	Business   *business.Content   `json:"business" doc:"for the kind business: what it offers, orders or pays; text is its body, media or location its header"`
 	Referral   *business.Referral  `json:"referral" doc:"the advertisement that led to the chat"`
+	Forwarded  *kinds.Forwarded    `json:"forwarded" doc:"says that somebody else wrote the message"`
 	Raw        []byte              `json:"raw" doc:"for the kind raw: the encoded protobuf message, in base64"`
 }
 
@@ -143,6 +144,7 @@ func (in *sendRequest) outgoing() phones.Outgoing {
 		To: in.To, Kind: phones.Kind(in.Kind), Text: in.Text, Mentions: in.Mentions, Quote: in.Quote, QuoteText: in.QuoteText, Forged: in.Forged, Target: in.Target,
 		Preview: in.Preview, Location: in.Location, Contact: in.Contact, Options: in.Options, Selectable: in.Selectable,
 		ViewOnce: in.ViewOnce, Expiration: in.Expiration, Raw: in.Raw, Details: in.Details, Part: in.Part, Business: in.Business, Referral: in.Referral,
+		Forwarded: in.Forwarded,
 	}
 	if in.Media != nil {
 		file := phones.Attachment(*in.Media)

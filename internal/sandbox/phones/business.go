@@ -24,6 +24,8 @@ func (o *Outgoing) checkBusiness() error {
 		return &OutgoingError{"options", "expected the id of one choice, and in quote the message that offers it"}
 	case o.Referral != nil && (o.Kind.changes() || o.Kind == KindTimer || o.Kind == KindRaw):
 		return &OutgoingError{"referral", "belongs to messages with a text, a file, a place or the like"}
+	case o.Forwarded != nil && (o.Kind.changes() || o.Kind == KindTimer || o.Kind == KindRaw):
+		return &OutgoingError{"forwarded", "belongs to messages with a text, a file, a place or the like"}
 	}
 	return nil
 }
@@ -110,10 +112,15 @@ func (p *codec) readBusiness(content *waE2E.Message, into *Message) bool {
 	return true
 }
 
-// quotedBusiness returns a message of a business as a quote has it, or nil for any other message.
-func quotedBusiness(quoted *Message) *waE2E.Message {
+// quotedWhole returns a message as a quote has it whose words are in fields of its own, or nil for any other message.
+func quotedWhole(quoted *Message) *waE2E.Message {
 	content := new(waE2E.Message)
-	if quoted.Kind != KindBusiness || proto.Unmarshal(quoted.raw, content) != nil {
+	switch quoted.Kind {
+	case KindBusiness, KindLocation, KindContact, KindDocument:
+	default:
+		return nil
+	}
+	if len(quoted.raw) == 0 || proto.Unmarshal(quoted.raw, content) != nil {
 		return nil
 	}
 	inner, _ := kinds.Unwrap(content)

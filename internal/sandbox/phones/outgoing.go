@@ -55,6 +55,8 @@ type Outgoing struct {
 	Business *business.Content
 	// Referral is the advertisement that led to the chat.
 	Referral *business.Referral
+	// Forwarded says that somebody else wrote the message.
+	Forwarded *kinds.Forwarded
 	// Raw is the message of KindRaw, encoded as waE2E.Message. It may have unknown fields.
 	Raw []byte
 	// Expiration is after how many seconds the message disappears. For KindTimer it is the chat's new setting.
@@ -348,9 +350,9 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if quoted.chat != to {
 			info.RemoteJID, kept.Quote.Chat = proto.String(quoted.chat.Hidden().String()), quoted.chat.JID().String()
 		}
-		if offer := quotedBusiness(&quoted); offer != nil && out.QuoteText == "" {
-			info.QuotedMessage = offer
-			kept.Quote.Text, kept.Quote.Kind = textOf(offer), shownKind(offer)
+		if whole := quotedWhole(&quoted); whole != nil && out.QuoteText == "" {
+			info.QuotedMessage = whole
+			kept.Quote.Text, kept.Quote.Kind = textOf(whole), shownKind(whole)
 		}
 	}
 	switch {
@@ -364,7 +366,10 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 	if out.Referral != nil {
 		out.Referral.AddTo(&info)
 	}
-	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil && out.Referral == nil {
+	if out.Forwarded != nil {
+		out.Forwarded.AddTo(&info)
+	}
+	if info.MentionedJID == nil && info.StanzaID == nil && info.Expiration == nil && out.Referral == nil && out.Forwarded == nil {
 		return nil, nil
 	}
 	return &info, nil

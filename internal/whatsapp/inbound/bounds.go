@@ -25,6 +25,9 @@ const (
 	maxChosen     = 100                // options of a vote
 	maxReceipts   = 256                // messages of one receipt event; receipts of whatsmeow and of ours have no more
 	maxID         = 255                // bytes of an id that a sender chose
+	maxForwards   = 10_000             // how often a message was passed on
+	// maxGroupMentions is the number of groups that a text names. message.Content has the same limit.
+	maxGroupMentions = 100
 )
 
 // oldest is the earliest time that a stanza can be from: WhatsApp began in 2009.

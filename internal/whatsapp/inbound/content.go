@@ -3,6 +3,7 @@ package inbound
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -26,12 +27,14 @@ func (r *reading) content(m *waE2E.Message) message.Content {
 	out, known := r.standalone(m)
 	if !known {
 		out, known = r.referring(m)
+		known = known && (out.Target != nil || out.Kind == message.KindUnknown) // a change of no message changes nothing
 	}
 	if !known {
 		out = message.Content{Kind: message.KindUnknown, Unknown: kindName(m)}
 	}
 	r.addContext(contextOf(m), &out)
 	r.addPart(contextOf(m), &out)
+	out.Spoiler, out.Question = isWrappedIn(r.event.Message, "spoilerMessage"), isWrappedIn(r.event.Message, "questionMessage")
 	return out
 }
 
@@ -111,7 +114,18 @@ func pollContent(m *waE2E.PollCreationMessage) message.Content {
 		poll.Options = append(poll.Options, option.GetOptionName())
 	}
 	poll.Selectable = int(within(m.GetSelectableOptionsCount(), uint64(len(poll.Options))))
+	poll.Quiz, poll.HiddenNames = m.GetPollType() == waE2E.PollType_QUIZ, m.GetHideParticipantName()
+	poll.Correct, poll.EndsAt = m.GetCorrectAnswer().GetOptionName(), pollEnd(m.GetEndTime())
 	return message.Content{Kind: message.KindPoll, Poll: poll}
+}
+
+// pollEnd returns when a poll ends. Whether phones write seconds or milliseconds is not documented; no date that JSON can
+// say is both.
+func pollEnd(at int64) time.Time {
+	if at > lastSecond {
+		at /= 1000
+	}
+	return dateOf(at)
 }
 
 // referring returns content that refers to another message.
@@ -147,25 +161,34 @@ func (r *reading) referring(m *waE2E.Message) (message.Content, bool) {
 	}
 }
 
-// edit returns an edit with the message's new text or caption and its mentions. name is WhatsApp's name for its kind.
+// edit returns an edit with the message's new text or caption and what goes with it. name is WhatsApp's name for its kind.
+// What has neither a text nor a caption says nothing about those of the message.
 func (r *reading) edit(name string, key *waCommon.MessageKey, now *waE2E.Message) message.Content {
-	now, _ = unwrapped(now)
-	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
-	if !r.isAuthor(out.Target) {
-		return unauthorized(name, out.Target)
+	target := r.ref(key)
+	if !r.isAuthor(target) {
+		return unauthorized(name, target)
 	}
+	now, _ = unwrapped(now)
 	if now == nil {
-		return out
+		return unreadable(name, target)
 	}
 	said, _ := r.standalone(now)
+	switch said.Kind {
+	case message.KindText, message.KindImage, message.KindVideo, message.KindDocument, message.KindInteractive, message.KindEvent:
+	default:
+		return unreadable(name, target)
+	}
 	r.addContext(contextOf(now), &said)
-	out.Text, out.Mentions, out.Event = said.Text, said.Mentions, said.Event
+	out := message.Content{
+		Kind: message.KindEdit, Target: target, Text: said.Text, Mentions: said.Mentions, Preview: said.Preview, Event: said.Event,
+	}
+	out.Interactive = said.Interactive
 	return out
 }
 
-// ref returns the message that a key refers to. The key is from the point of view of its sender.
+// ref returns the message that a key refers to, or nil if it names none. The key is from the point of view of its sender.
 func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
-	if key == nil {
+	if key.GetID() == "" {
 		return nil
 	}
 	ref := &message.Ref{ID: idOf(key.GetID())}
@@ -192,7 +215,7 @@ func (r *reading) ref(key *waCommon.MessageKey) *message.Ref {
 	return ref
 }
 
-// addContext adds what content of any kind may have: quote, mentions and expiration.
+// addContext adds what content of any kind may have: quote, mentions, from where it was forwarded, and expiration.
 func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	if info == nil {
 		return
@@ -201,8 +224,34 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	out.Referral = referralOf(info)
 	// Cut before anybody is looked up: a message has room for 20,000.
 	out.Mentions = append(out.Mentions, r.t.parseAddresses(atMost(r.t, info.GetMentionedJID(), message.MaxMentions))...)
-	if info.GetStanzaID() == "" || info.GetQuotedMessage() == nil && out.Answer == nil {
-		return
+	out.MentionsAll = info.GetNonJIDMentions() > 0
+	for _, each := range atMost(r.t, info.GetGroupMentions(), maxGroupMentions) {
+		if group, ok := parseJID(each.GetGroupJID()); ok && group.Server == types.GroupServer {
+			out.GroupMentions = append(out.GroupMentions, message.GroupMention{Group: addressOf(group), Name: each.GetGroupSubject()})
+		}
+	}
+	out.Forwarded = forwarded(info)
+	out.Quote = r.quote(info, out.Answer != nil)
+}
+
+// forwarded returns from where a message was forwarded, or nil if it was not.
+func forwarded(info *waE2E.ContextInfo) *message.Forwarded {
+	post := info.GetForwardedNewsletterMessageInfo()
+	if !info.GetIsForwarded() && info.GetForwardingScore() == 0 && post == nil {
+		return nil
+	}
+	out := &message.Forwarded{Times: int(min(info.GetForwardingScore(), maxForwards)), ChannelName: post.GetNewsletterName()}
+	if channel, ok := parseJID(post.GetNewsletterJID()); ok && channel.Server == types.NewsletterServer {
+		out.Channel, out.ServerID = addressOf(channel), int(max(0, post.GetServerMessageID()))
+	}
+	return out
+}
+
+// quote returns the message that another one replies to, or nil. always: also one that is not known, and of which the
+// reply says nothing.
+func (r *reading) quote(info *waE2E.ContextInfo, always bool) *message.Ref {
+	if info.GetStanzaID() == "" {
+		return nil
 	}
 	ref := &message.Ref{ID: idOf(info.GetStanzaID()), Sender: r.t.parseAddress(info.GetParticipant())}
 	if ref.FromMe = r.t.isOwn(ref.Sender); ref.FromMe {
@@ -210,14 +259,35 @@ func (r *reading) addContext(info *waE2E.ContextInfo, out *message.Content) {
 	}
 	r.inChat(info.GetRemoteJID(), ref)
 	said, known := r.storedIn(info.GetRemoteJID(), ref)
-	ref.Claimed = !known
-	if quoted, _ := unwrapped(info.GetQuotedMessage()); ref.Claimed && quoted != nil {
-		said, known = r.standalone(quoted)
+	quoted, _ := unwrapped(info.GetQuotedMessage())
+	if !known && quoted == nil && !always {
+		return nil
 	}
-	if known {
-		ref.Text, ref.Kind, ref.Product = said.Words(), said.Kind, said.Product
+	// Of what WhatsApp has acknowledged, the outbox keeps the kind only.
+	if ref.Claimed = !known || said.IsKindOnly() && quoted != nil; ref.Claimed {
+		kind := said.Kind
+		said = r.claimed(quoted)
+		said.Kind = cmp.Or(kind, said.Kind)
 	}
-	out.Quote = ref
+	ref.Text, ref.Kind, ref.Product = said.Words(), said.Kind, said.Product
+	return ref
+}
+
+// claimed returns what a quote says that a message said, or the zero value if that cannot be told.
+func (r *reading) claimed(quoted *waE2E.Message) message.Content {
+	if quoted == nil {
+		return message.Content{}
+	}
+	if comment := quoted.GetCommentMessage(); comment != nil {
+		said := message.Content{}
+		if inner, _ := unwrapped(comment.GetMessage()); inner != nil {
+			said, _ = r.standalone(inner)
+		}
+		said.Kind = message.KindComment
+		return said
+	}
+	said, _ := r.standalone(quoted)
+	return said
 }
 
 // contextOf returns the context of the message's content, whatever its kind, or nil.
@@ -240,35 +310,37 @@ func contextOf(m *waE2E.Message) (info *waE2E.ContextInfo) {
 // encryptedReaction decrypts a reaction to an announcement of a community. It is encrypted with a secret of that
 // message.
 func (r *reading) encryptedReaction(m *waE2E.Message) message.Content {
-	out := message.Content{Kind: message.KindReaction, Target: r.ref(m.GetEncReactionMessage().GetTargetMessageKey())}
-	err := r.open(m.GetEncReactionMessage().GetTargetMessageKey(), func(ctx context.Context) error {
-		opened, err := r.t.c.Client.DecryptReaction(ctx, r.eventWith(m))
-		out.Reaction = opened.GetText()
+	key := m.GetEncReactionMessage().GetTargetMessageKey()
+	var opened *waE2E.ReactionMessage
+	err := r.open(key, func(ctx context.Context) (err error) {
+		opened, err = r.t.c.Client.DecryptReaction(ctx, r.eventWith(m))
 		return err
 	})
-	unreadable(err, "encReactionMessage", &out)
-	return out
+	if err != nil {
+		return unreadable("encReactionMessage", r.ref(key))
+	}
+	return message.Content{Kind: message.KindReaction, Reaction: opened.GetText(), Target: r.ref(key)}
 }
 
 func (r *reading) encryptedEdit(m *waE2E.Message) message.Content {
+	const name = "secretEncryptedMessage"
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
+	if target := r.ref(key); !r.isAuthor(target) {
+		return unauthorized(name, target)
+	}
 	var opened *waE2E.Message
 	err := r.open(key, func(ctx context.Context) (err error) {
 		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(ctx, r.eventWith(m))
 		return err
 	})
-	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
-	if !r.isAuthor(out.Target) {
-		return unauthorized("secretEncryptedMessage", out.Target)
-	}
-	if unreadable(err, "secretEncryptedMessage", &out) {
-		return out
+	if err != nil {
+		return unreadable(name, r.ref(key))
 	}
 	inner, _ := unwrapped(opened)
 	if p := inner.GetProtocolMessage(); p.GetEditedMessage() != nil {
-		return r.edit("secretEncryptedMessage", cmp.Or(p.GetKey(), key), p.GetEditedMessage())
+		return r.edit(name, cmp.Or(p.GetKey(), key), p.GetEditedMessage())
 	}
-	return r.edit("secretEncryptedMessage", key, inner)
+	return r.edit(name, key, inner)
 }
 
 // eventWith returns the event with an unwrapped message.

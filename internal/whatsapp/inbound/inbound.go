@@ -151,13 +151,13 @@ func (t *translation) translate(evt any) (list []eventlog.Event, ours bool) {
 	case *events.Receipt:
 		return t.receipt(e), true
 	case *events.CallOffer:
-		return t.call(&e.BasicCallMeta, callRinging, "", hasVideo(e.Data)), true
+		return t.call(&e.BasicCallMeta, callRinging, "", videoOf(e.Data)), true
 	case *events.CallOfferNotice:
-		return t.call(&e.BasicCallMeta, callRinging, "", e.Media == "video"), true
+		return t.call(&e.BasicCallMeta, callRinging, "", new(e.Media == "video")), true
 	case *events.CallAccept:
-		return t.call(&e.BasicCallMeta, callAccepted, "", hasVideo(e.Data)), true
+		return t.call(&e.BasicCallMeta, callAccepted, "", videoOf(e.Data)), true
 	case *events.CallReject:
-		return t.call(&e.BasicCallMeta, callRejected, "", false), true
+		return t.call(&e.BasicCallMeta, callRejected, "", nil), true
 	case *events.CallTerminate:
 		return t.terminated(e), true
 	case *events.JoinedGroup:

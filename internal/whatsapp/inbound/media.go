@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"cmp"
 	"encoding/hex"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -51,7 +52,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 	case m.DocumentMessage != nil:
 		f := m.GetDocumentMessage()
 		media := r.media(message.KindDocument, f)
-		media.Name = f.GetFileName()
+		media.Name = cmp.Or(f.GetFileName(), f.GetTitle())
 		return message.Content{Kind: message.KindDocument, Text: f.GetCaption(), Media: media}, true
 	case m.StickerMessage != nil:
 		f := m.GetStickerMessage()

@@ -134,6 +134,18 @@ func unwrapped(m *waE2E.Message) (inner *waE2E.Message, viewOnce bool) {
 	return m, viewOnce
 }
 
+// isWrappedIn reports whether one of the wrappers of a message has this name.
+func isWrappedIn(m *waE2E.Message, name string) bool {
+	for range 8 {
+		this, inner := wrapperOf(m)
+		if this == name || inner == nil {
+			return this == name
+		}
+		m = inner
+	}
+	return false
+}
+
 func wrapperOf(m *waE2E.Message) (name string, inner *waE2E.Message) {
 	if m == nil {
 		return "", nil

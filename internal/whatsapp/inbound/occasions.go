@@ -66,11 +66,9 @@ func (r *reading) about(m *waE2E.Message) (message.Content, bool) {
 	case m.EncEventResponseMessage != nil:
 		return r.response(m.GetEncEventResponseMessage()), true
 	case m.PinInChatMessage != nil:
-		return message.Content{Kind: message.KindPin, Target: r.ref(m.GetPinInChatMessage().GetKey()), Pin: r.pin(m.GetPinInChatMessage())}, true
+		return r.pin(m.GetPinInChatMessage()), true
 	case m.KeepInChatMessage != nil:
-		return message.Content{Kind: message.KindKeep, Target: r.ref(m.GetKeepInChatMessage().GetKey()), Keep: &message.Keep{
-			Kept: m.GetKeepInChatMessage().GetKeepType() == waE2E.KeepType_KEEP_FOR_ALL,
-		}}, true
+		return r.keep(m.GetKeepInChatMessage()), true
 	case m.CommentMessage != nil:
 		return r.comment(m.GetCommentMessage().GetTargetMessageKey(), m.GetCommentMessage().GetMessage()), true
 	case m.EncCommentMessage != nil:
@@ -94,12 +92,23 @@ func occasion(m *waE2E.EventMessage) *message.Occasion {
 	if m.GetHasReminder() && m.GetReminderOffsetSec() > 0 {
 		out.Reminder = int(within(uint64(m.GetReminderOffsetSec()), maxExpiration))
 	}
-	if place := m.GetLocation(); place != nil && onEarth(place.GetDegreesLatitude(), place.GetDegreesLongitude()) {
-		out.Location = &message.Location{
-			Latitude: place.GetDegreesLatitude(), Longitude: place.GetDegreesLongitude(), Name: place.GetName(), Address: place.GetAddress(), URL: place.GetURL(),
-		}
-	}
+	out.Location = venueOf(m.GetLocation())
 	return out
+}
+
+// venueOf returns the place of an event, or nil if nothing is said about it. Phones write the name of a place that has no
+// coordinates as a place with the coordinates 0 and 0.
+func venueOf(m *waE2E.LocationMessage) *message.Venue {
+	out := message.Venue{Name: m.GetName(), Address: m.GetAddress(), URL: m.GetURL()}
+	latitude, longitude := m.GetDegreesLatitude(), m.GetDegreesLongitude()
+	given := m != nil && m.DegreesLatitude != nil && m.DegreesLongitude != nil && (latitude != 0 || longitude != 0)
+	if given && onEarth(latitude, longitude) {
+		out.Latitude, out.Longitude = &latitude, &longitude
+	}
+	if out == (message.Venue{}) {
+		return nil
+	}
+	return &out
 }
 
 // dateOf returns the time of a number of seconds that a sender chose, or the zero time if it is no date of our time.
@@ -113,7 +122,6 @@ func dateOf(seconds int64) time.Time {
 // response decrypts an answer to an invitation, as votes are decrypted.
 func (r *reading) response(m *waE2E.EncEventResponseMessage) message.Content {
 	key := m.GetEventCreationMessageKey()
-	out := message.Content{Kind: message.KindEventResponse, Target: r.ref(key)}
 	var opened waE2E.EventResponseMessage
 	err := r.open(key, func(ctx context.Context) error {
 		plain, err := r.t.c.Decrypt(ctx, r.eventWith(&waE2E.Message{EncEventResponseMessage: m}), whatsmeow.EncSecretEventResponse, m, key)
@@ -122,10 +130,10 @@ func (r *reading) response(m *waE2E.EncEventResponseMessage) message.Content {
 		}
 		return proto.Unmarshal(plain, &opened)
 	})
-	if unreadable(err, "encEventResponseMessage", &out) {
-		return out
+	if err != nil {
+		return unreadable("encEventResponseMessage", r.ref(key))
 	}
-	out.Response = &message.Response{}
+	out := message.Content{Kind: message.KindEventResponse, Target: r.ref(key), Response: &message.Response{}}
 	switch opened.GetResponse() {
 	case waE2E.EventResponseMessage_GOING, waE2E.EventResponseMessage_NOT_GOING, waE2E.EventResponseMessage_MAYBE:
 		out.Response.Answer = strings.ToLower(opened.GetResponse().String())
@@ -141,38 +149,51 @@ func (r *reading) response(m *waE2E.EncEventResponseMessage) message.Content {
 func (r *reading) eventEdit(m *waE2E.Message) message.Content {
 	const name = "secretEncryptedMessage/EVENT_EDIT"
 	key := m.GetSecretEncryptedMessage().GetTargetMessageKey()
-	out := message.Content{Kind: message.KindEdit, Target: r.ref(key)}
-	if !r.isAuthor(out.Target) {
-		return unauthorized(name, out.Target)
+	target := r.ref(key)
+	if !r.isAuthor(target) {
+		return unauthorized(name, target)
 	}
 	var opened *waE2E.Message
 	err := r.open(key, func(ctx context.Context) (err error) {
 		opened, err = r.t.c.Client.DecryptSecretEncryptedMessage(ctx, r.eventWith(m))
 		return err
 	})
-	if unreadable(err, name, &out) {
-		return out
+	if err != nil {
+		return unreadable(name, target)
 	}
 	inner, _ := unwrapped(opened)
 	inner = cmp.Or(inner.GetProtocolMessage().GetEditedMessage(), inner)
 	if inner.GetEventMessage() == nil {
-		out.Unknown = name
-		return out
+		return unreadable(name, target)
 	}
-	out.Event = occasion(inner.GetEventMessage())
+	return message.Content{Kind: message.KindEdit, Target: target, Event: occasion(inner.GetEventMessage())}
+}
+
+func (r *reading) pin(m *waE2E.PinInChatMessage) message.Content {
+	out := message.Content{Kind: message.KindPin, Target: r.ref(m.GetKey()), Pin: &message.Pin{}}
+	switch m.GetType() {
+	case waE2E.PinInChatMessage_PIN_FOR_ALL:
+		out.Pin.Pinned = true
+		for _, outer := range []*waE2E.Message{r.event.RawMessage, r.event.Message} {
+			if seconds := outer.GetMessageContextInfo().GetMessageAddOnDurationInSecs(); seconds > 0 {
+				out.Pin.Seconds = int(within(seconds, maxExpiration))
+			}
+		}
+	case waE2E.PinInChatMessage_UNPIN_FOR_ALL:
+	default:
+		return unreadable("pinInChatMessage", out.Target)
+	}
 	return out
 }
 
-func (r *reading) pin(m *waE2E.PinInChatMessage) *message.Pin {
-	out := &message.Pin{Pinned: m.GetType() == waE2E.PinInChatMessage_PIN_FOR_ALL}
-	if !out.Pinned {
-		return out
-	}
-	for _, outer := range []*waE2E.Message{r.event.Message, r.event.RawMessage} {
-		if seconds := outer.GetMessageContextInfo().GetMessageAddOnDurationInSecs(); seconds > 0 {
-			out.Seconds = int(within(seconds, maxExpiration))
-			return out
-		}
+func (r *reading) keep(m *waE2E.KeepInChatMessage) message.Content {
+	out := message.Content{Kind: message.KindKeep, Target: r.ref(m.GetKey()), Keep: &message.Keep{}}
+	switch m.GetKeepType() {
+	case waE2E.KeepType_KEEP_FOR_ALL:
+		out.Keep.Kept = true
+	case waE2E.KeepType_UNDO_KEEP_FOR_ALL:
+	default:
+		return unreadable("keepInChatMessage", out.Target)
 	}
 	return out
 }
@@ -198,9 +219,10 @@ func (r *reading) encryptedComment(m *waE2E.Message) message.Content {
 		opened, err = r.t.c.Client.DecryptComment(ctx, r.eventWith(m))
 		return err
 	})
-	out := r.comment(key, opened)
-	unreadable(err, "encCommentMessage", &out)
-	return out
+	if err != nil {
+		return unreadable("encCommentMessage", r.ref(key))
+	}
+	return r.comment(key, opened)
 }
 
 // calledOff returns a planned call that was called off. Only who planned it calls it off.

@@ -58,15 +58,16 @@ const (
 func (t *translation) terminated(e *events.CallTerminate) []eventlog.Event {
 	switch e.Reason {
 	case "accepted_elsewhere":
-		return t.call(&e.BasicCallMeta, callAccepted, "", false)
+		return t.call(&e.BasicCallMeta, callAccepted, "", nil)
 	case "rejected_elsewhere":
-		return t.call(&e.BasicCallMeta, callRejected, "", false)
+		return t.call(&e.BasicCallMeta, callRejected, "", nil)
 	default:
-		return t.call(&e.BasicCallMeta, callEnded, e.Reason, false)
+		return t.call(&e.BasicCallMeta, callEnded, e.Reason, nil)
 	}
 }
 
-func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video bool) []eventlog.Event {
+// call translates a state of a call. video is nil where the stanza does not say it: only the offer always does.
+func (t *translation) call(meta *types.BasicCallMeta, state, reason string, video *bool) []eventlog.Event {
 	if t.terse {
 		reason = ""
 	}
@@ -77,12 +78,17 @@ func (t *translation) call(meta *types.BasicCallMeta, state, reason string, vide
 	return []eventlog.Event{t.event(eventlog.TypeCall, digest(meta.CallCreator, meta.CallID, state), data, nil)}
 }
 
-func hasVideo(data *waBinary.Node) bool {
+// videoOf returns whether a call has video, by the media that its stanza offers, or nil if it offers none.
+func videoOf(data *waBinary.Node) *bool {
 	if data == nil {
-		return false
+		return nil
 	}
-	_, has := data.GetOptionalChildByTag("video")
-	return has
+	_, video := data.GetOptionalChildByTag("video")
+	_, audio := data.GetOptionalChildByTag("audio")
+	if !video && !audio {
+		return nil
+	}
+	return &video
 }
 
 // change is one change to a group.

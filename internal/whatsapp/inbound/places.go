@@ -59,7 +59,7 @@ func (t *translation) editedPost(info *types.MessageInfo, now message.Content) m
 		return now
 	}
 	return message.Content{
-		Kind: message.KindEdit, Text: now.Text, Mentions: now.Mentions, Target: &message.Ref{ID: idOf(info.ID), Sender: t.address(info.Chat)},
+		Kind: message.KindEdit, Text: now.Text, Mentions: now.Mentions, Preview: now.Preview, Target: &message.Ref{ID: idOf(info.ID), Sender: t.address(info.Chat)},
 	}
 }
 

@@ -19,13 +19,16 @@ import (
 // sent.
 func (r *reading) vote(m *waE2E.Message) message.Content {
 	poll := m.GetPollUpdateMessage().GetPollCreationMessageKey()
-	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
 	var opened *waE2E.PollVoteMessage
 	err := r.open(poll, func(ctx context.Context) (err error) {
 		opened, err = r.t.c.Client.DecryptPollVote(ctx, r.eventWith(m))
 		return err
 	})
-	if unreadable(err, "pollUpdateMessage", &out) || len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
+	if err != nil {
+		return unreadable("pollUpdateMessage", r.ref(poll))
+	}
+	out := message.Content{Kind: message.KindPollVote, Target: r.ref(poll)}
+	if len(opened.GetSelectedOptions()) == 0 || out.Target == nil {
 		return out
 	}
 	known := r.choices(out.Target)
@@ -90,10 +93,9 @@ func decryptGuarded(ctx context.Context, decrypt func(ctx context.Context) error
 	return decrypt(ctx)
 }
 
-// unreadable reports whether encrypted content could not be decrypted, and sets Unknown in the content.
-func unreadable(err error, name string, out *message.Content) bool {
-	if err != nil {
-		out.Unknown = name
-	}
-	return err != nil
+// unreadable returns what is about another message and does not say what: it could not be decrypted, or has nothing that
+// can be told. As a reaction, a vote or an edit it would mean that something was taken back. name is WhatsApp's name for
+// its kind.
+func unreadable(name string, target *message.Ref) message.Content {
+	return message.Content{Kind: message.KindUnknown, Unknown: name, Target: target}
 }
