@@ -137,7 +137,9 @@ func TestManyUnknownPeopleAreOneQuestion(t *testing.T) {
 // fullTable takes no aliases.
 type fullTable struct{ table }
 
-func (fullTable) SaveAliases(context.Context, map[string]message.Address) error { return errors.New("disk") }
+func (fullTable) SaveAliases(context.Context, map[string]message.Address) error {
+	return errors.New("disk")
+}
 
 func TestAFailureOfTheDatabaseIsToldFromOneOfWhatsApp(t *testing.T) {
 	book, _, _ := newBook(pairs{err: errors.New("disk")})
