@@ -25,11 +25,40 @@ type v1Event struct {
 // TransformSchema lists the data of all types of events. Later versions may have other types, so any object is allowed.
 func (v1Event) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
 	data := s.Properties["data"]
-	for _, of := range []any{events.MessageData{}, events.ReceiptData{}, events.StatusData{}, events.CallData{}, events.GroupData{}, v1EventState{}, v1Resync{}} {
-		data.AnyOf = append(data.AnyOf, r.Schema(reflect.TypeOf(of), true, ""))
+	listed := make(map[reflect.Type]bool)
+	for _, of := range describedTypes() {
+		kind := reflect.TypeOf(dataOf(of)).Elem()
+		if !listed[kind] {
+			listed[kind] = true
+			data.AnyOf = append(data.AnyOf, r.Schema(kind, true, ""))
+		}
 	}
 	data.AnyOf = append(data.AnyOf, &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "Of a type of event that a later version has."})
 	return s
+}
+
+// dataOf returns a value into which the data of a type is decoded.
+func dataOf(of events.Type) any {
+	switch of {
+	case events.TypeState, events.TypeQR, events.TypeRemoved, events.TypeSnapshot:
+		return &v1EventState{}
+	case events.TypeReceipt:
+		return &events.ReceiptData{}
+	case events.TypeStatus:
+		return &events.StatusData{}
+	case events.TypeAccountChanged:
+		return &events.AccountChangedData{}
+	case events.TypeCall:
+		return &events.CallData{}
+	case events.TypeGroup:
+		return &events.GroupData{}
+	case events.TypeTimer:
+		return &events.TimerData{}
+	case events.Type(frameResync):
+		return &v1Resync{}
+	default:
+		return &events.MessageData{}
+	}
 }
 
 // v1EventState is the data of session.state, session.qr, session.removed and session.snapshot.
@@ -53,5 +82,10 @@ type v1Resync struct {
 type v1EventType string
 
 func (v1EventType) Schema(huma.Registry) *huma.Schema {
-	return wire.OneOf(append(events.Types(), events.TypeSnapshot, events.Type(framePresent), events.Type(frameResync)))
+	return wire.OneOf(append(describedTypes(), events.Type(framePresent)))
+}
+
+// describedTypes lists the types whose events have data.
+func describedTypes() []events.Type {
+	return append(events.Types(), events.TypeSnapshot, events.Type(frameResync))
 }

@@ -28,6 +28,8 @@ func TestWhatOthersWroteIsNotChanged(t *testing.T) {
 		`{"to":"5491155550101","kind":"edit","text":"x","target":{"id":"A"}}`:                                        202,
 		`{"to":"120363041234567890@g.us","kind":"revoke","target":{"id":"A","sender":"5491155550101"}}`:              202, // by an admin
 		`{"to":"5491155550101","kind":"reaction","reaction":"👍","target":{"id":"A","sender":"5491155550101"}}`:       202,
+		// A post as its event names it: the sender is the channel.
+		`{"to":"120363041234567890@newsletter","kind":"reaction","reaction":"👍","target":{"id":"A","server_id":101,"sender":{"channel":"120363041234567890@newsletter"}}}`: 202,
 	} {
 		answer := r.Do(t, "POST", "/v1/sessions/shop/messages", body, apitest.JSONBody)
 		if answer.Status != want || (want == 400) != strings.Contains(answer.Body, `"field":"target.sender"`) {

@@ -68,10 +68,24 @@ func (k *Call) OKStatus(status session.Status, err error) error {
 	if err != nil {
 		return err
 	}
-	if present, known := k.host.Sessions.Status(status.ID); known {
-		status.Held = present.Held // the answer of a session does not know it
-	}
+	k.addHeld(&status)
 	return k.OK(wire.StatusOf(&status, k.host.Now()))
+}
+
+// OKSession writes a session as the answer of a change, or returns err.
+func (k *Call) OKSession(status session.Status, err error) error {
+	if err != nil {
+		return err
+	}
+	k.addHeld(&status)
+	return k.OK(wire.SessionOf(&status, k.host.Now()))
+}
+
+// addHeld adds how many messages are held: the answer of a session does not know it.
+func (k *Call) addHeld(status *session.Status) {
+	if present, known := k.host.Sessions.Status(status.ID); known {
+		status.Held = present.Held
+	}
 }
 
 // Send writes a 200 with a body that is not JSON.

@@ -84,17 +84,12 @@ func randomID() session.ID {
 
 // get is GET /v1/sessions/{id}.
 func (r *Resource) get(k *rest.Call) error {
-	status, err := k.Known()
-	if err != nil {
-		return err
-	}
-	return k.OK(wire.SessionOf(&status, r.host.Now()))
+	return k.OKSession(k.Known())
 }
 
 // getStatus is GET /v1/sessions/{id}/status.
 func (r *Resource) getStatus(k *rest.Call) error {
-	status, err := k.Known()
-	return k.OKStatus(status, err)
+	return k.OKStatus(k.Known())
 }
 
 // patch is PATCH /v1/sessions/{id}.
@@ -119,10 +114,7 @@ func (r *Resource) patch(k *rest.Call) error {
 	if err := settings.Check(); err != nil {
 		return err
 	}
-	if status, err = r.slots.Update(ctx, k.ID, settings); err != nil {
-		return err
-	}
-	return k.OK(wire.SessionOf(&status, r.host.Now()))
+	return k.OKSession(r.slots.Update(ctx, k.ID, settings))
 }
 
 // merged returns the settings with the call's body merged into them (RFC 7396).

@@ -95,6 +95,31 @@ func TestVerbsAnswerTheResultingStatus(t *testing.T) {
 	apitest.RunRows(t, rows)
 }
 
+func TestEveryAnswerSaysHowManyMessagesAreHeld(t *testing.T) {
+	t.Parallel()
+	held := apitest.Full()
+	held.Held = 3
+	f := apitest.Behind(held)
+	f.Settle = func(context.Context, string, session.ID, session.Settings) (session.Status, error) {
+		return apitest.Full(), nil // the answer of a session does not know it
+	}
+	f.Starting = func(context.Context, session.ID) (session.Status, bool, error) { return apitest.Full(), false, nil }
+	r := apitest.NewRig(t, httpapi.Config{}, &f)
+	for _, call := range []struct{ method, path, body string }{
+		{"GET", "", ""},
+		{"GET", "/status", ""},
+		{"PATCH", "", `{"name":"Other"}`},
+		{"POST", "/start", ""},
+		{"POST", "/stop", ""},
+		{"POST", "/restart", ""},
+		{"POST", "/logout", ""},
+	} {
+		if answer := r.Do(t, call.method, "/v1/sessions/shop"+call.path, call.body, apitest.JSONBody); answer.Status != 200 || !strings.Contains(answer.Body, `"held_messages":3`) {
+			t.Errorf("%s %s: %d %s", call.method, call.path, answer.Status, answer.Body)
+		}
+	}
+}
+
 func TestASessionIsDeletedOnceOrTwice(t *testing.T) {
 	t.Parallel()
 	f := apitest.Behind(apitest.Full())

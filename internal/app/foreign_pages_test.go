@@ -37,8 +37,8 @@ const attack = `((base) => {
 		await reads("a status", fetch(base + "/status", header).then(ok));
 		await reads("the metrics", fetch(base + "/metrics").then(ok));
 		await reads("the health", fetch(base + "/health").then(ok));
-		await reads("a code", fetch(base + "/v1/sessions/shop/qr?wait=5s").then(ok));
-		await reads("a code of the hub's client", fetch(base + "/qr-code?wait=5s", header).then(ok));
+		await reads("a code", fetch(base + "/v1/sessions/shop/qr?wait=60s").then(ok));
+		await reads("a code of the hub's client", fetch(base + "/qr-code?wait=60s", header).then(ok));
 		await reads("a message's answer", fetch(base + "/send", { method: "POST", ...header, body: JSON.stringify({ to: "5491155550101", message: "x" }) }).then(ok));
 		await reads("a forwarded host", fetch(base + "/v1/sessions", { headers: { "X-Forwarded-Host": "localhost" } }).then(ok));
 		await reads("a picture", loads(new Image(), (e) => e.src = base + "/v1/sessions/shop/qr?format=png"));

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -192,18 +191,20 @@ func TestAMessageForLaterIsPassedAndOneThatRanOutIsNeverSent(t *testing.T) {
 	h := newHouse(t)
 	h.linked(1)
 	bruno := h.phone(phones.ScriptRead)
-	at, err := json.Marshal(time.Now().Add(3 * time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	later := h.queue(bruno, "later", `,"send_at":`, string(at))
+	inAnHour := time.Now().Add(time.Hour).Format(time.RFC3339)
+	h.queue(bruno, "in an hour", `,"send_at":"`, inAnHour, `"`)
 	first := h.queue(bruno, "first")
 	arrived(t, bruno, first, phones.StatusRead)
 	h.v1("POST", "/1/stop", "").Is(200)
 	expired := h.queue(bruno, "expired", `,"expires_in":1`)
+	soon := time.Now().Add(time.Second)
+	later := h.queue(bruno, "later", `,"send_at":"`, soon.Format(time.RFC3339Nano), `"`)
 	h.comesTo(expired, "failed").With("cause", "expired")
 	h.v1("POST", "/1/start", "").Is(200)
 	arrived(t, bruno, later, phones.StatusRead)
+	if time.Now().Before(soon) {
+		t.Error("it was sent too early")
+	}
 	wantReceived(t, bruno, []string{"first", "later"})
 }
 

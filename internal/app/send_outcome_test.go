@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ const headerMessage = "X-Message-Id"
 
 // patient lets requests wait for a session for as long as the tests wait for anything.
 func patient(cfg *configs.Config) { cfg.Session.ReadyWait = apptest.Patience }
+
+// untimely lets attempts go on for as long as the tests wait for anything: on a busy machine none ends by itself too early.
+func untimely(cfg *configs.Config) { cfg.Send.Timeout = apptest.Patience }
 
 // ask sends a text through /send in the background.
 func (h *house) ask(query string, to *sandbox.Phone, text string) <-chan apptest.Answer {
@@ -127,21 +131,42 @@ func TestWhatSendAnsweredAsFailedDoesNotArriveAfterwards(t *testing.T) {
 	wantReceived(t, carla, []string{"warm", "the next"})
 }
 
+// The message is accepted, but another one is before it.
+func TestWhatWaitedBehindAnotherWhenTheSessionStoppedDoesNotArriveAfterwards(t *testing.T) {
+	h := newHouse(t, untimely, patient)
+	ana := h.linked(1)
+	carla := h.silentContact()
+	h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
+	first := h.ask("", carla, "perhaps")
+	leaves(t, carla, "perhaps")
+	behind := h.ask("", carla, "behind it")
+	apptest.Until(t, "both are accepted", func() bool { return h.app.outbox.Stats().Open == 2 })
+	h.v1("POST", "/1/stop", "").Is(200)
+	(<-behind).Is(409).With("error", true, "code", "SESSION_NOT_READY")
+	(<-first).Is(500).With("error", true, "code", "SEND_FAILED")
+	h.server.ClearFaults()
+	h.v1("POST", "/1/start", "").Is(200)
+	h.ready(1)
+	h.Send(1, carla.Number(), "the next").Is(200)
+	wantReceived(t, carla, []string{"warm", "perhaps", "the next"})
+}
+
 func TestWhatMayHaveLeftIsNamedAndNotSentAgain(t *testing.T) {
 	start := func(h *house, _ *sandbox.Phone) {
 		h.v1("POST", "/1/start", "").Is(200)
 		h.ready(1)
 	}
 	for name, c := range map[string]struct {
+		wait      string
 		end, back func(h *house, phone *sandbox.Phone)
 	}{
-		"the time is over": {func(*house, *sandbox.Phone) {}, func(h *house, _ *sandbox.Phone) {
+		"the time is over": {"?wait=10s", func(*house, *sandbox.Phone) {}, func(h *house, _ *sandbox.Phone) {
 			h.ready(1)
 		}},
-		"a person stops the session": {func(h *house, _ *sandbox.Phone) {
+		"a person stops the session": {"", func(h *house, _ *sandbox.Phone) {
 			h.v1("POST", "/1/stop", "").Is(200)
 		}, start},
-		"the phone unlinks the device": {func(h *house, phone *sandbox.Phone) {
+		"the phone unlinks the device": {"", func(h *house, phone *sandbox.Phone) {
 			if err := phone.Unlink(apptest.Bounded(h.t), phone.Devices()[0].JID); err != nil {
 				h.t.Fatal(err)
 			}
@@ -149,20 +174,16 @@ func TestWhatMayHaveLeftIsNamedAndNotSentAgain(t *testing.T) {
 			h.comes(1, session.DisconnectedLogout, session.CauseLoggedOut)
 			h.pair(1, phone)
 		}},
-		"another connection replaces it": {func(h *house, phone *sandbox.Phone) {
+		"another connection replaces it": {"", func(h *house, phone *sandbox.Phone) {
 			h.server.StreamError(faults.Select{Account: phone.Number()}, 0, "replaced", true)
 		}, start},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, func(cfg *configs.Config) { cfg.Send.Timeout = 5 * time.Second })
+			h := newHouse(t, untimely, patient)
 			ana := h.linked(1)
 			carla := h.silentContact()
 			h.fault(faults.Fault{Kind: faults.WithholdAck, Account: ana.Number()})
-			query := "?wait=2s"
-			if name != "the time is over" {
-				query = ""
-			}
-			answered := h.ask(query, carla, "perhaps")
+			answered := h.ask(c.wait, carla, "perhaps")
 			leaves(t, carla, "perhaps")
 			c.end(h, ana)
 			a := (<-answered).Is(500).With("error", true, "code", "SEND_FAILED")
@@ -170,6 +191,7 @@ func TestWhatMayHaveLeftIsNamedAndNotSentAgain(t *testing.T) {
 			if id == "" || !strings.Contains(a.Text("message"), id) {
 				t.Errorf("the answer does not name the message: %v, %q", a.Fields, id)
 			}
+			h.server.DropTCP(faults.Select{Account: ana.Number()}) // if the attempt goes on, it ends now
 			h.comesTo(id, "failed").With("cause", "outcome_unknown", "can_requeue", true)
 			h.server.ClearFaults()
 			c.back(h, ana)
@@ -200,7 +222,7 @@ func TestADeletedSessionAnswersASendAsPerhapsSent(t *testing.T) {
 func TestAProcessThatStopsDuringASendSaysWhatIsKnown(t *testing.T) {
 	server := apptest.NewSandbox(t, sandbox.Config{})
 	cfg := apptest.Quick(server, apptest.NewDSN(t))
-	cfg.Send.Timeout = 3 * time.Second
+	untimely(&cfg)
 	h := open(t, server, cfg, seams{})
 	ana := h.linked(1)
 	carla := h.silentContact()
@@ -209,8 +231,11 @@ func TestAProcessThatStopsDuringASendSaysWhatIsKnown(t *testing.T) {
 	leaves(t, carla, "perhaps")
 	behind := h.ask("", carla, "behind it")
 	apptest.Until(t, "both are accepted", func() bool { return h.app.outbox.Stats().Open == 2 })
-	h.close()
+	var closing sync.WaitGroup
+	closing.Go(h.close)
 	(<-behind).Is(503).With("error", true, "code", "SHUTTING_DOWN")
+	server.DropTCP(faults.Select{Account: ana.Number()}) // the attempt ends without an answer
+	closing.Wait()
 	a := (<-first).Is(500).With("error", true, "code", "SEND_FAILED")
 	if a.Header.Get(headerMessage) == "" {
 		t.Errorf("the answer names no message: %v", a.Fields)

@@ -83,6 +83,14 @@ func settings() []setting {
 			all := server.Channels()
 			return len(all) == 1 && all[0].Owner == ana.JID() && all[0].Followers[0] == bea.JID() && len(all[0].Posts) == 1 && all[0].Posts[0].Number == 1
 		}},
+		{name: "a post in a channel", before: func(ana, bea *sandbox.Phone) {
+			_, _ = ana.CreateChannel(context.Background(), "News", []string{bea.Number()})
+		}, change: func(ctx context.Context, server *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
+			_, err := ana.SendText(ctx, server.Channels()[0].JID.String(), "first")
+			return err
+		}, stays: func(server *sandbox.Server, _, _ *sandbox.Phone, _ types.JID) bool {
+			return len(server.Channels()) == 1 && len(server.Channels()[0].Posts) == 1
+		}},
 		{name: "the script", change: func(_ context.Context, _ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) error {
 			return ana.SetScript(phones.ScriptSlow)
 		}, stays: func(_ *sandbox.Server, ana, _ *sandbox.Phone, _ types.JID) bool {

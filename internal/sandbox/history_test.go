@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"go.mau.fi/whatsmeow/proto/waCompanionReg"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -186,16 +185,11 @@ func TestAPollInTheHistoryHasItsVotesAndItsSecret(t *testing.T) {
 	// With the poll's secret from the history the client can vote.
 	info := &types.MessageInfo{ID: poll, MessageSource: types.MessageSource{Chat: bruno.LID(), Sender: bruno.LID()}}
 	// The client stores the data of the history in parallel with the event.
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for {
+	eventually(t, func() bool {
 		secret, _, err := d.cli.Store.MsgSecrets.GetMessageSecret(ctx, bruno.LID(), bruno.LID(), poll)
 		must(t, err)
-		if secret != nil {
-			break
-		}
-		<-look.C
-	}
+		return secret != nil
+	})
 	vote, err := d.cli.BuildPollVote(ctx, info, []string{"later"})
 	must(t, err)
 	_, err = d.cli.SendMessage(ctx, bruno.LID(), vote)

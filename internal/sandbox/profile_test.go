@@ -190,15 +190,13 @@ func TestTokensOfTrustGoFromDeviceToDevice(t *testing.T) {
 	if _, err := one.cli.DangerousInternals().IssuePrivacyToken(ctx, otherPhone.LID(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	eventually(t, func() bool {
 		token, err := other.cli.Store.PrivacyTokens.GetPrivacyToken(ctx, onePhone.LID())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if token != nil && len(token.Token) > 0 {
-			break
-		}
-	}
+		return token != nil && len(token.Token) > 0
+	})
 	// From here on every message contains the token.
 	if _, err := other.cli.SendMessage(ctx, onePhone.JID(), &waE2E.Message{Conversation: proto.String("trusted")}); err != nil {
 		t.Fatal(err)

@@ -81,17 +81,19 @@ func TestPartsInAGroupNameTheirAuthorAndAreBounded(t *testing.T) {
 	if data.ID != id || data.Content.PartOf == nil || *data.Content.PartOf.Message != (message.Ref{ID: first, FromMe: true}) {
 		t.Errorf("our photo is kept as %+v", data.Content.PartOf)
 	}
-	absurd := rawMessage(t, &waE2E.Message{
-		AlbumMessage: &waE2E.AlbumMessage{ExpectedImageCount: proto.Uint32(math.MaxUint32), ExpectedVideoCount: proto.Uint32(math.MaxUint32)},
-		MessageContextInfo: &waE2E.MessageContextInfo{MessageAssociation: &waE2E.MessageAssociation{
-			AssociationType: waE2E.MessageAssociation_AssociationType(4711).Enum(), MessageIndex: proto.Int32(math.MinInt32),
-			ParentMessageKey: &waCommon.MessageKey{ID: proto.String(string(make([]byte, 5000))), Participant: proto.String("nobody")},
-		}},
-	})
-	absurd.To = group.String()
-	h.send(h.peer, absurd)
-	data, _ = h.message(events.TypeMessage)
-	if album := data.Content.Album; album == nil || *album != (message.Album{}) || data.Content.PartOf.As != "4711" || len(data.Content.PartOf.Message.ID) > 800 || data.Content.PartOf.Index != 0 {
-		t.Errorf("kept as %+v, part of %+v", data.Content, data.Content.PartOf)
+	for _, index := range []int32{math.MinInt32, math.MaxInt32} {
+		absurd := rawMessage(t, &waE2E.Message{
+			AlbumMessage: &waE2E.AlbumMessage{ExpectedImageCount: proto.Uint32(math.MaxUint32), ExpectedVideoCount: proto.Uint32(math.MaxUint32)},
+			MessageContextInfo: &waE2E.MessageContextInfo{MessageAssociation: &waE2E.MessageAssociation{
+				AssociationType: waE2E.MessageAssociation_AssociationType(4711).Enum(), MessageIndex: &index,
+				ParentMessageKey: &waCommon.MessageKey{ID: proto.String(string(make([]byte, 5000))), Participant: proto.String("nobody")},
+			}},
+		})
+		absurd.To = group.String()
+		h.send(h.peer, absurd)
+		data, _ = h.message(events.TypeMessage)
+		if album := data.Content.Album; album == nil || *album != (message.Album{}) || data.Content.PartOf.As != "4711" || len(data.Content.PartOf.Message.ID) > 800 || data.Content.PartOf.Index != 0 {
+			t.Errorf("index %d: kept as %+v, part of %+v", index, data.Content, data.Content.PartOf)
+		}
 	}
 }

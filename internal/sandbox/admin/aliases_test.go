@@ -48,6 +48,15 @@ func TestOnlyContactQueriesFindANumberWrittenOtherwise(t *testing.T) {
 		t.Errorf("the removed spelling is still found: %+v, %v", found, err)
 	}
 	wantIn(t, f.post("/phones", `{"number":"`+other+`"}`), 201, other)
+
+	// With a phone its other spellings go.
+	const third = "5491155550101"
+	wantIn(t, change(`{"aliases":["`+third+`"]}`), 200, third)
+	f.send("DELETE", path, "", "").is(t, 204, "")
+	if found, err = c.cli.IsOnWhatsApp(t.Context(), []string{"+" + third}); err != nil || len(found) != 1 || found[0].IsIn {
+		t.Errorf("the spelling of a removed phone is still found: %+v, %v", found, err)
+	}
+	wantIn(t, f.post("/phones", `{"number":"`+third+`"}`), 201, third)
 }
 
 func wantIn(t *testing.T, a answer, status int, part string) {

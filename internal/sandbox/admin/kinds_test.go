@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -26,10 +27,22 @@ func (f *fixture) sendJSON(from, body string) string {
 // shows waits until the JSON of a phone's messages contains every part.
 func (f *fixture) shows(number string, parts ...string) {
 	f.t.Helper()
+	f.comes("/phones/"+number+"/messages", parts...)
+}
+
+// comes waits until the answer to a GET contains every part.
+func (f *fixture) comes(path string, parts ...string) {
+	f.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
 	for _, part := range parts {
-		for !strings.Contains(f.get("/phones/"+number+"/messages").body, part) {
-			if f.t.Context().Err() != nil {
-				f.t.Fatalf("%s never showed %s: %s", number, part, f.get("/phones/"+number+"/messages").body)
+		for body := f.get(path).body; !strings.Contains(body, part); body = f.get(path).body {
+			select {
+			case <-again.C:
+			case <-deadline.C:
+				f.t.Fatalf("%s never had %s: %s", path, part, body)
 			}
 		}
 	}

@@ -45,11 +45,7 @@ func TestAMessageIsShownAsItCame(t *testing.T) {
 	}
 
 	must(t, c.cli.SendChatPresence(t.Context(), friend.LID(), types.ChatPresenceComposing, ""))
-	for !strings.Contains(f.get("/phones/"+anaNumber+"/stanzas").body, `"tag":"chatstate"`) {
-		if t.Context().Err() != nil {
-			t.Fatal("no chat state")
-		}
-	}
+	f.comes("/phones/"+anaNumber+"/stanzas", `"tag":"chatstate"`)
 	if list := f.get("/phones/" + brunoNumber + "/stanzas").body; list != `{"stanzas":[]}` {
 		t.Errorf("a phone without linked devices lists %s", list)
 	}

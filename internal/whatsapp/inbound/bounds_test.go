@@ -26,7 +26,8 @@ import (
 	"wasup/internal/session"
 )
 
-// strictLIDs fails the test if it is asked about what is no address: PostgreSQL refuses such a query.
+// strictLIDs fails the test if it is asked about what is no address: PostgreSQL refuses such a query. It also fails if it is
+// asked about more people at once than any list of a message may have.
 type strictLIDs struct {
 	store.LIDStore
 	t interface{ Errorf(string, ...any) }
@@ -48,6 +49,9 @@ func (s strictLIDs) GetLIDForPN(_ context.Context, pn types.JID) (types.JID, err
 }
 
 func (s strictLIDs) others(_ context.Context, people []types.JID) (map[types.JID]types.JID, error) {
+	if len(people) > 1100 {
+		s.t.Errorf("the database was asked about %d people at once", len(people))
+	}
 	for _, person := range people {
 		_, _ = s.check(person)
 	}

@@ -460,6 +460,9 @@ func TestWhateverABusinessWritesStaysWithinTheLimits(t *testing.T) {
 		if c := data.Content; c.Interactive != nil && (len(c.Interactive.Choices) > maxChoices || len(c.Interactive.Cards) > maxCards) {
 			t.Errorf("%s: %d choices, %d cards", name, len(c.Interactive.Choices), len(c.Interactive.Cards))
 		}
+		if c := data.Content; name == "many payers" && len(c.Payment.Parts) != maxItems {
+			t.Errorf("%s: %d of them", name, len(c.Payment.Parts))
+		}
 	}
 	for name, m := range map[string]*waE2E.Message{
 		"payments within payments": nested,

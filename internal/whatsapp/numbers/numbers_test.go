@@ -134,6 +134,13 @@ func TestManyUnknownPeopleAreOneQuestion(t *testing.T) {
 	}
 }
 
+// fullTable takes no aliases.
+type fullTable struct{ table }
+
+func (fullTable) SaveAliases(context.Context, map[string]message.Address) error {
+	return errors.New("disk")
+}
+
 func TestAFailureOfTheDatabaseIsToldFromOneOfWhatsApp(t *testing.T) {
 	book, _, _ := newBook(pairs{err: errors.New("disk")})
 	var broken *numbers.StoreError
@@ -141,6 +148,11 @@ func TestAFailureOfTheDatabaseIsToldFromOneOfWhatsApp(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := book.Written(t.Context(), []message.Address{{PN: "34600111222@s.whatsapp.net"}}); !errors.As(err, &broken) {
+		t.Error(err)
+	}
+	book, _, aliases := newBook(pairs{})
+	book.Aliases = fullTable{aliases}
+	if _, err := book.Refresh(t.Context(), "5511987654321"); !errors.As(err, &broken) {
 		t.Error(err)
 	}
 	book, _, _ = newBook(pairs{})

@@ -2,6 +2,7 @@ package timers_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -100,50 +101,108 @@ func TestAMessageWithoutATimerIsNotMarked(t *testing.T) {
 	}
 }
 
-// table counts its reads.
+// table holds one timer and counts its reads.
 type table struct {
 	timer message.Timer
 	known bool
 	reads int
+	// read and written are called within a read and a write, before they end.
+	read, written func()
 }
 
 func (t *table) Timer(context.Context, session.ID, string, message.Address) (message.Timer, bool, error) {
 	t.reads++
-	return t.timer, t.known, nil
+	timer, known := t.timer, t.known
+	if t.read != nil {
+		t.read()
+	}
+	return timer, known, nil
 }
 
 func (t *table) SetTimer(_ context.Context, _ session.ID, _ string, _ message.Address, timer message.Timer) (bool, error) {
+	if t.written != nil {
+		t.written()
+	}
 	t.timer, t.known = timer, true
 	return true, nil
 }
 
+// has fails the test if the keeper has another timer for a chat.
+func has(t *testing.T, k *timers.Keeper, chat message.Address, seconds int) {
+	t.Helper()
+	if timer, known, err := k.Of(t.Context(), chat); known != (seconds > 0) || timer.Seconds != seconds || err != nil {
+		t.Errorf("the timer of %s is %+v, %t, %v, want %d seconds", chat, timer, known, err, seconds)
+	}
+}
+
+func newKeeper() (k *timers.Keeper, stored *table) {
+	stored = &table{}
+	return &timers.Keeper{Session: "51", Own: func() (jid, lid types.JID) { return }, Table: stored}, stored
+}
+
+var ana = message.Address{LID: "101@lid", PN: "1@s.whatsapp.net"}
+
 func TestTimersInMemoryAreThoseOfTheTable(t *testing.T) {
-	stored := &table{}
-	k := &timers.Keeper{Session: "51", Own: func() (jid, lid types.JID) { return }, Table: stored}
-	ana := message.Address{LID: "101@lid", PN: "1@s.whatsapp.net"}
-	for range 3 {
-		if _, known, err := k.Of(t.Context(), ana); known || err != nil {
-			t.Fatal(known, err)
+	k, stored := newKeeper()
+	set := func(chat message.Address, seconds int) {
+		t.Helper()
+		if err := k.Set(t.Context(), timers.Change{Chat: chat, Timer: message.Timer{Seconds: seconds}}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if err := k.Set(t.Context(), timers.Change{Chat: ana, Timer: message.Timer{Seconds: 5}}); err != nil {
-		t.Fatal(err)
-	}
 	for range 3 {
-		if timer, known, err := k.Of(t.Context(), ana); !known || timer.Seconds != 5 || err != nil {
-			t.Fatal(timer, known, err)
-		}
+		has(t, k, ana, 0)
+	}
+	set(ana, 5)
+	for range 3 {
+		has(t, k, ana, 5)
 	}
 	if stored.reads != 2 {
 		t.Errorf("the table was read %d times", stored.reads)
 	}
-	for i := range 2000 {
-		if _, _, err := k.Of(t.Context(), message.Address{LID: string(rune('a'+i%26)) + time.Duration(i).String()}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	// Under each of its addresses.
+	has(t, k, message.Address{PN: ana.PN}, 5)
+	set(ana, 6)
+	has(t, k, message.Address{PN: ana.PN}, 6)
+	has(t, k, ana, 6)
 	empty := &timers.Keeper{}
 	if timer, known, err := empty.Of(t.Context(), ana); known || err != nil || empty.Set(t.Context(), timers.Change{Chat: ana, Timer: timer}) != nil {
 		t.Error(timer, known, err)
+	}
+}
+
+func TestATimerThatIsReadWhileItChangesIsNotRemembered(t *testing.T) {
+	change := timers.Change{Chat: ana, Timer: message.Timer{Seconds: 5}}
+	// The write begins and ends within the read.
+	k, stored := newKeeper()
+	stored.read = func() {
+		stored.read = nil
+		if err := k.Set(t.Context(), change); err != nil {
+			t.Error(err)
+		}
+	}
+	has(t, k, ana, 0)
+	has(t, k, ana, 5)
+	// The read begins and ends within the write.
+	k, stored = newKeeper()
+	stored.written = func() { has(t, k, ana, 0) }
+	if err := k.Set(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	has(t, k, ana, 5)
+}
+
+func TestTimersInMemoryAreBounded(t *testing.T) {
+	k, stored := newKeeper()
+	const chats = 2000
+	all := func() {
+		for i := range chats {
+			has(t, k, message.Address{LID: strconv.Itoa(i) + "@lid"}, 0)
+		}
+	}
+	all()
+	all() // those that were in memory are read again: newer ones have replaced them
+	if stored.reads != 2*chats {
+		t.Errorf("%d chats were read %d times", chats, stored.reads)
 	}
 }
