@@ -137,7 +137,7 @@ func TestManyUnknownPeopleAreOneQuestion(t *testing.T) {
 // fullTable takes no aliases.
 type fullTable struct{ table }
 
-func (fullTable) SaveAliases(context.Context, map[string]message.Address) error {
+func (fullTable) SaveAliases(context.Context, map[string]message.Address, time.Time) error {
 	return errors.New("disk")
 }
 
