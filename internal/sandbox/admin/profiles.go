@@ -102,7 +102,7 @@ func (a profileAPI) sendChatState(r *http.Request) (int, any, error) {
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	}
 	if err := phone.SendChatState(r.Context(), in.To, phones.ChatState(in.State)); err != nil {
-		return 0, nil, translate(err)
+		return 0, nil, translateAs(err, "jid", "to")
 	}
 	return http.StatusNoContent, nil, nil
 }

@@ -100,11 +100,8 @@ func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	}
 }
 
-// Has reports whether an account is a member. Everybody may have a status.
+// Has reports whether an account is a member.
 func (g *Group) Has(a *accounts.Account) bool {
-	if g.IsStatuses() {
-		return true
-	}
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	return g.index(a) >= 0

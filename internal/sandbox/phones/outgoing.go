@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
@@ -123,6 +122,8 @@ func (o *Outgoing) check() error {
 		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}
 	case o.Media != nil && len(o.Media.Data) == 0:
 		return &OutgoingError{"media", "expected at least one byte"}
+	case o.Media != nil && !o.Media.measured():
+		return &OutgoingError{"media", fmt.Sprintf("expected a width, a height and seconds of 0 to %d", math.MaxUint32)}
 	case (o.Kind == KindLocation) != (o.Location != nil) && o.Kind != KindBusiness:
 		return &OutgoingError{"location", "belongs to the kind location, and is needed there"}
 	case o.Location != nil && !o.Location.valid():
@@ -275,7 +276,7 @@ func (m *Message) addSecret() {
 // withSecret adds the key with which votes and reactions are encrypted. Receivers expect it outside of all wrappings.
 // Every announcement of a community has one.
 func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
-	if group := kept.chat.Group; group != nil && group.Community() && kept.about == nil {
+	if kept.chat.Group().Community() && kept.about == nil {
 		kept.addSecret()
 	}
 	if kept.secret != nil {
@@ -311,7 +312,7 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo, to gr
 		Name: &out.Text, Options: options, SelectableOptionsCount: proto.Uint32(uint32(out.Selectable)), ContextInfo: context,
 	}
 	switch {
-	case to.Group != nil && to.Group.Community():
+	case to.Group().Community():
 		return &waE2E.Message{PollCreationMessageV2: poll}
 	case out.Selectable == 1:
 		return &waE2E.Message{PollCreationMessageV3: poll}
@@ -337,11 +338,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
-		server := types.HiddenUserServer
-		if to.Group != nil {
-			server = to.Group.Server()
-		}
-		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(to.Server(), 0).String())
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
 		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
@@ -384,7 +381,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	switch out.Kind {
 	case KindReaction:
 		reaction := &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}
-		if to.Group == nil || !to.Group.Community() {
+		if !to.Group().Community() {
 			return &waE2E.Message{ReactionMessage: reaction}, nil
 		}
 		encrypted, err := p.encryptedReaction(reaction, &target)
