@@ -144,6 +144,13 @@ func CheckDescription(text string) error {
 	return nil
 }
 
+// DescriptionOf returns the id of a group's description.
+func (s *Set) DescriptionOf(g *Group) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return g.description.id
+}
+
 // SetDescription changes the description of a group. previous is the id of the description that it replaces. If that is
 // not the current one it fails with ErrBadDescription, so that two people who write at the same time do not overwrite
 // each other.

@@ -262,6 +262,13 @@ func (g *Group) IsAdmin(a *accounts.Account) bool {
 	return g.admin(a)
 }
 
+// Has reports whether an account is a member.
+func (g *Group) Has(a *accounts.Account) bool {
+	g.set.mu.RLock()
+	defer g.set.mu.RUnlock()
+	return g.index(a) >= 0
+}
+
 // Accounts lists the members.
 func (g *Group) Accounts() []*accounts.Account {
 	g.set.mu.RLock()

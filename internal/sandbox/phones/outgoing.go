@@ -217,52 +217,61 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 	if err != nil {
 		return nil, nil, err
 	}
-	var content *waE2E.Message
-	switch out.Kind {
-	case KindText:
-		content = textMessage(out, context)
-	case KindImage, KindVideo, KindAudio, KindDocument, KindSticker:
-		if kept.Media, err = p.attach(out.Kind, out.Media); err == nil {
-			content = p.mediaMessage(out, kept.Media, context)
-		}
-	case KindLocation:
-		content = &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
-			DegreesLatitude: &out.Location.Latitude, DegreesLongitude: &out.Location.Longitude,
-			Name: optional(out.Location.Name), Address: optional(out.Location.Address), ContextInfo: context,
-		}}
-	case KindContact:
-		content = &waE2E.Message{ContactMessage: &waE2E.ContactMessage{
-			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
-		}}
-	case KindPoll:
-		content = pollMessage(out, kept, context, to)
-	case KindBusiness, KindChoice:
-		content, err = p.composeBusiness(out, to, kept, context)
-	case KindTimer:
-		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
-			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
-		}}
-	default:
-		if out.Kind.special() {
-			content, err = p.composeSpecial(out, to, kept)
-			break
-		}
-		content, err = p.composeChange(out, to, kept)
-	}
+	content, err := p.composeKind(out, to, kept, context)
 	if err == nil {
 		content, err = p.attachTo(out, to, content)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
+	return withSecret(wrapped(out, content), kept), kept, nil
+}
+
+// composeKind builds the content of a message by its kind.
+func (p *codec) composeKind(out *Outgoing, to groups.Chat, kept *Message, context *waE2E.ContextInfo) (content *waE2E.Message, err error) {
+	switch out.Kind {
+	case KindText:
+		return textMessage(out, context), nil
+	case KindImage, KindVideo, KindAudio, KindDocument, KindSticker:
+		if kept.Media, err = p.attach(out.Kind, out.Media); err != nil {
+			return nil, err
+		}
+		return p.mediaMessage(out, kept.Media, context), nil
+	case KindLocation:
+		return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
+			DegreesLatitude: &out.Location.Latitude, DegreesLongitude: &out.Location.Longitude,
+			Name: optional(out.Location.Name), Address: optional(out.Location.Address), ContextInfo: context,
+		}}, nil
+	case KindContact:
+		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{
+			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
+		}}, nil
+	case KindPoll:
+		return pollMessage(out, kept, context, to), nil
+	case KindBusiness, KindChoice:
+		return p.composeBusiness(out, to, kept, context)
+	case KindTimer:
+		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
+			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
+		}}, nil
+	default:
+		if out.Kind.special() {
+			return p.composeSpecial(out, to, kept)
+		}
+		return p.composeChange(out, to, kept)
+	}
+}
+
+// wrapped says around a content that it may be viewed once, and that it disappears.
+func wrapped(out *Outgoing, content *waE2E.Message) *waE2E.Message {
 	if out.ViewOnce {
 		content = &waE2E.Message{ViewOnceMessage: &waE2E.FutureProofMessage{Message: content}}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		content = &waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: content}}
 	}
-	return withSecret(content, kept), kept, nil
+	return content
 }
 
 // addSecret gives the message a new secret, unless it has one.
